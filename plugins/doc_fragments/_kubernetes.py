@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to easymo.deploy.
+from __future__ import annotations
+
+
+class ModuleDocFragment:
+    DOCUMENTATION = r"""
+options:
+  kubeconfig:
+    description:
+      - A kubeconfig file to connect with. Without it and without O(host), the default kubeconfig of the user is read.
+    type: path
+  context:
+    description: The context of the kubeconfig to use instead of its current one.
+    type: str
+  host:
+    description: URL of the API server, for example V(https://kubernetes.example.com:6443). Needs O(api_key).
+    type: str
+  api_key:
+    description: Bearer token to authenticate with at O(host).
+    type: str
+  ca_cert:
+    description: File with the certificate authorities that may have signed the certificate of O(host).
+    type: path
+  validate_certs:
+    description: Whether the certificate of O(host) is verified. Turning this off lets anyone in between read the token.
+    type: bool
+    default: true
+  namespace:
+    description: The namespace to work in.
+    type: str
+    required: true
+"""

@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to easymo.deploy.
+"""
+Everything this collection raises on purpose:
+
+* DeployError            a task must fail with a sentence a human can act on
+  * InputError           what was asked for is wrong; nothing was touched
+  * ConflictError        the world holds something we must not overwrite
+  * RefusedError         the other side understood and said no: credentials, permissions, its own rules
+  * UnreachableError     the other side could not be seen; nothing is known about what it did
+  * NotReadyError        we waited and it did not become ready
+  * VerificationError    it was done and looking at it from outside says otherwise
+"""
+
+from __future__ import annotations
+
+import typing as t
+
+
+class DeployError(Exception):
+    """One sentence: what, where, why, what to do. `details` become keys of the task's result."""
+
+    reason = "DeployError"
+
+    def __init__(self, message: str, **details: t.Any) -> None:
+        super().__init__(message)
+        self.details = details
+
+    def to_result(self) -> dict[str, t.Any]:
+        return {"msg": str(self), "reason": self.reason, **self.details}
+
+
+class InputError(DeployError):
+    reason = "InvalidInput"
+
+
+class ConflictError(DeployError):
+    reason = "Conflict"
+
+
+class RefusedError(DeployError):
+    reason = "Refused"
+
+
+class UnreachableError(DeployError):
+    reason = "Unreachable"
+
+
+class NotReadyError(DeployError):
+    reason = "NotReady"
+
+
+class VerificationError(DeployError):
+    reason = "VerificationFailed"

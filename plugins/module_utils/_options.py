@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to easymo.deploy.
+"""Argument spec builders, one for each doc fragment of the same name. Each call returns a fresh dict."""
+
+from __future__ import annotations
+
+import typing as t
+
+Spec = dict[str, t.Any]
+
+
+def kubernetes_options() -> Spec:
+    return {
+        "kubeconfig": {"type": "path"},
+        "context": {"type": "str"},
+        "host": {"type": "str"},
+        "api_key": {"type": "str", "no_log": True},
+        "ca_cert": {"type": "path"},
+        "validate_certs": {"type": "bool", "default": True},
+        "namespace": {"type": "str", "required": True},
+    }
+
+
+def postgres_options() -> Spec:
+    return {
+        "login_host": {"type": "str", "required": True},
+        "login_port": {"type": "int", "default": 5432},
+        "login_user": {"type": "str", "required": True},
+        "login_password": {"type": "str", "no_log": True},
+        "login_db": {"type": "str", "required": True},
+        "ssl_mode": {
+            "type": "str",
+            "choices": ["disable", "allow", "prefer", "require", "verify-ca", "verify-full"],
+            "default": "verify-full",
+        },
+        "ca_cert": {"type": "path"},
+        "connect_timeout": {"type": "int", "default": 10},
+    }
+
+
+def s3_options() -> Spec:
+    return {
+        "bucket": {"type": "str", "required": True},
+        "prefix": {"type": "str", "default": ""},
+        "endpoint_url": {"type": "str"},
+        "region": {"type": "str"},
+        "access_key": {"type": "str", "no_log": True},
+        "secret_key": {"type": "str", "no_log": True},
+        "path_style": {"type": "bool", "default": False},
+        "s3_ca_cert": {"type": "path"},
+    }
+
+
+def supabase_options() -> Spec:
+    return {
+        "api_url": {"type": "str", "default": "https://api.supabase.com"},
+        "project_ref": {"type": "str", "required": True},
+        "access_token": {"type": "str", "required": True, "no_log": True},
+        "ca_cert": {"type": "path"},
+        "request_timeout": {"type": "int", "default": 60},
+    }
+
+
+def wait_options(*, timeout: int = 300) -> Spec:
+    return {
+        "wait_timeout": {"type": "int", "default": timeout},
+        "wait_sleep": {"type": "float", "default": 1.0},
+    }

@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a component of the sandbox is: one process, how to prepare it, how to know that it works."""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass, field
+from pathlib import Path
+
+if t.TYPE_CHECKING:
+    from sandbox.world import Facts, World
+
+
+@dataclass(frozen=True)
+class Process:
+    """How to start a component. `env` is the whole environment of the child beside what the supervisor adds."""
+
+    argv: tuple[str, ...]
+    env: t.Mapping[str, str] = field(default_factory=dict)
+    cwd: Path | None = None
+
+
+class Component(t.Protocol):
+    """One file or package under sandbox/ has one of these; sandbox/components.py lists them all.
+
+    The supervisor starts components side by side, each in a thread of its own: it waits for `needs`, calls
+    `prepare`, starts `process`, polls `ready` until it is true, calls `settle` and publishes `facts`.
+    """
+
+    name: str
+    needs: tuple[str, ...]
+    faults: t.Mapping[str, str]
+    """The faults it obeys (sandbox/faults.py): name to one sentence of what happens."""
+
+    def prepare(self, world: World) -> None:
+        """Make folders, files and certificates. May block; safe to repeat."""
+
+    def process(self, world: World) -> Process:
+        """The process to run, in the foreground, ended by SIGTERM."""
+
+    def ready(self, world: World) -> bool:
+        """One protocol-level exchange with the running process. False or any exception: not yet."""
+
+    def settle(self, world: World) -> None:
+        """What must be in it before others may use it: buckets, topics, seed data. Safe to repeat."""
+
+    def facts(self, world: World) -> Facts:
+        """Where and how to reach it, for state.json."""

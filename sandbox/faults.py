@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The bad day on demand: faults that are set now, kept in one file that every component reads.
+
+A component asks when it matters (`active`), so a fault takes effect at once and survives a restart.
+"""
+
+from __future__ import annotations
+
+import json
+import typing as t
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Fault:
+    component: str
+    name: str
+    target: str = ""
+    """What it applies to, for example a service; empty means everything in the component."""
+    parameters: t.Mapping[str, str] = field(default_factory=dict)
+
+
+class Faults:
+    """Reads the fault file when it changed, and otherwise answers from memory."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._stamp: tuple[int, int] | None = None
+        self._faults: tuple[Fault, ...] = ()
+
+    def all(self) -> tuple[Fault, ...]:
+        try:
+            stat = self._path.stat()
+        except FileNotFoundError:
+            self._stamp, self._faults = None, ()
+            return ()
+        stamp = (stat.st_mtime_ns, stat.st_ino)
+        if stamp != self._stamp:
+            entries = json.loads(self._path.read_text(encoding="utf-8"))
+            self._faults = tuple(Fault(**entry) for entry in entries)
+            self._stamp = stamp
+        return self._faults
+
+    def active(self, component: str, name: str, target: str = "") -> Fault | None:
+        """The fault `name` of `component` when it is set for `target` or for everything."""
+        for fault in self.all():
+            if (fault.component, fault.name) == (component, name) and fault.target in ("", target):
+                return fault
+        return None
+
+    def write(self, faults: t.Iterable[Fault]) -> None:
+        partial = self._path.with_suffix(".partial")
+        partial.write_text(json.dumps([asdict(fault) for fault in faults], indent=1), encoding="utf-8")
+        partial.replace(self._path)
