@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Reading and shaping API objects: owners, selectors, conditions and times, in one vocabulary."""
+
+from __future__ import annotations
+
+import copy
+import secrets
+import typing as t
+from datetime import UTC, datetime
+
+Object = dict[str, t.Any]
+
+# The letters Kubernetes draws generated names from: no vowels, nothing that looks like another letter.
+SAFE_LETTERS = "bcdfghjklmnpqrstvwxz2456789"
+
+
+def random_suffix(length: int = 5) -> str:
+    return "".join(secrets.choice(SAFE_LETTERS) for _ in range(length))
+
+
+def timestamp(seconds: float) -> str:
+    """RFC 3339 with whole seconds, as metadata and conditions carry it."""
+    return datetime.fromtimestamp(int(seconds), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def micro_timestamp(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def seconds(stamp: str | None) -> float:
+    """Seconds since the epoch of an RFC 3339 time; 0 for none."""
+    if not stamp:
+        return 0.0
+    return datetime.fromisoformat(stamp).timestamp()
+
+
+def metadata(obj: Object) -> Object:
+    return t.cast("Object", obj["metadata"])
+
+
+def key_of(obj: Object) -> str:
+    """`namespace/name`, the word under which a controller queues an object."""
+    return f"{metadata(obj).get('namespace', '')}/{metadata(obj)['name']}"
+
+
+def annotations(obj: Object) -> dict[str, str]:
+    return t.cast("dict[str, str]", metadata(obj).get("annotations") or {})
+
+
+def labels(obj: Object) -> dict[str, str]:
+    return t.cast("dict[str, str]", metadata(obj).get("labels") or {})
+
+
+def terminating(obj: Object) -> bool:
+    return bool(metadata(obj).get("deletionTimestamp"))
+
+
+def replicas(obj: Object) -> int:
+    """The wanted number of replicas; the API's default is one."""
+    wanted = obj["spec"].get("replicas")
+    return 1 if wanted is None else int(wanted)
+
+
+def counter(obj: Object, name: str) -> int:
+    """A counter of the status; absent means zero, as the API leaves zeros out."""
+    return int((obj.get("status") or {}).get(name) or 0)
+
+
+def controller_of(obj: Object) -> Object | None:
+    """The owner that controls this object, if any."""
+    for owner in metadata(obj).get("ownerReferences") or ():
+        if owner.get("controller"):
+            return t.cast("Object", owner)
+    return None
+
+
+def owner_reference(owner: Object, *, api_version: str, kind: str) -> Object:
+    return {
+        "apiVersion": api_version,
+        "kind": kind,
+        "name": metadata(owner)["name"],
+        "uid": metadata(owner)["uid"],
+        "controller": True,
+        "blockOwnerDeletion": True,
+    }
+
+
+def selected(selector: Object | None, carried: t.Mapping[str, str]) -> bool:
+    """Whether labels match a LabelSelector. An empty or missing selector selects nothing."""
+    if not selector or not (selector.get("matchLabels") or selector.get("matchExpressions")):
+        return False
+    wanted = selector.get("matchLabels") or {}
+    return all(carried.get(name) == value for name, value in wanted.items()) and all(
+        _expression_holds(expression, carried)
+        for expression in selector.get("matchExpressions") or ()
+    )
+
+
+def _expression_holds(expression: Object, carried: t.Mapping[str, str]) -> bool:
+    name, operator = expression["key"], expression["operator"]
+    values = expression.get("values") or ()
+    if operator == "In":
+        return name in carried and carried[name] in values
+    if operator == "NotIn":
+        return carried.get(name) not in values
+    return (name in carried) == (operator == "Exists")
+
+
+def condition(obj_status: Object, kind: str) -> Object | None:
+    for entry in obj_status.get("conditions") or ():
+        if entry["type"] == kind:
+            return t.cast("Object", entry)
+    return None
+
+
+def pod_ready(pod: Object) -> bool:
+    ready = condition(pod.get("status") or {}, "Ready")
+    return ready is not None and ready["status"] == "True"
+
+
+def pod_active(pod: Object) -> bool:
+    """A pod that counts as a replica: neither finished nor on its way out."""
+    finished = (pod.get("status") or {}).get("phase") in ("Succeeded", "Failed")
+    return not finished and not terminating(pod)
+
+
+def pod_available(pod: Object, min_ready_seconds: int, now: float) -> bool:
+    """Ready, and for at least `min_ready_seconds`."""
+    ready = condition(pod.get("status") or {}, "Ready")
+    if ready is None or ready["status"] != "True":
+        return False
+    return not min_ready_seconds or seconds(ready.get("lastTransitionTime")) + min_ready_seconds <= now
+
+
+def copied(obj: Object) -> Object:
+    return copy.deepcopy(obj)

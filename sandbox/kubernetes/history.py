@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What happened, in order and bounded: watches resume from it, or learn that they came too late."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import typing as t
+from collections import deque
+from dataclasses import dataclass
+
+from sandbox.kubernetes.errors import Object, expired
+
+DEPTH = 4096
+"""Events kept per resource: minutes of the busiest rollout, as a real server's watch cache."""
+
+
+def serialized(obj: object) -> bytes:
+    return json.dumps(obj, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def own_copy(obj: Object) -> Object:
+    """A deep copy by way of JSON: several times faster than copy.deepcopy."""
+    return t.cast("Object", json.loads(json.dumps(obj)))
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One version of one object. `body` is shared and never changed; `copy` is for whoever asks."""
+
+    body: Object
+    version: int
+    raw: bytes
+
+    @classmethod
+    def of(cls, body: Object, version: int) -> Record:
+        raw = serialized(body)
+        return cls(json.loads(raw), version, raw)
+
+    def copy(self) -> Object:
+        return t.cast("Object", json.loads(self.raw))
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """`previous` lets a selector tell an object that left its view from one that changed."""
+
+    type: str
+    record: Record
+    previous: Record | None
+
+
+class Subscription:
+    """Every event of one resource from now on, as `(type, object)`; ends after `close()`."""
+
+    def __init__(self, leave: t.Callable[[Subscription], None]) -> None:
+        self._queue: asyncio.Queue[Event | None] = asyncio.Queue()
+        self._leave = leave
+
+    def __aiter__(self) -> Subscription:
+        return self
+
+    async def __anext__(self) -> tuple[str, Object]:
+        event = await self.next_event()
+        if event is None:
+            raise StopAsyncIteration
+        return event.type, event.record.copy()
+
+    async def next_event(self) -> Event | None:
+        """The next event without copying its object; None once closed."""
+        return await self._queue.get()
+
+    def put(self, event: Event) -> None:
+        self._queue.put_nowait(event)
+
+    def close(self) -> None:
+        self._leave(self)
+        self._queue.put_nowait(None)
+
+
+class History:
+    """The last events of one resource and who wants to hear of new ones."""
+
+    def __init__(self, depth: int = DEPTH) -> None:
+        self._events: deque[Event] = deque(maxlen=depth)
+        self._subscriptions: set[Subscription] = set()
+        self._oldest = 0
+
+    def append(self, event: Event) -> None:
+        if len(self._events) == self._events.maxlen:
+            self._oldest = self._events[0].record.version
+        self._events.append(event)
+        for subscription in self._subscriptions:
+            subscription.put(event)
+
+    def since(self, version: int) -> list[Event]:
+        """The events after `version`; 410 when some of them are forgotten."""
+        if version < self._oldest:
+            raise expired(version, self._oldest)
+        return [event for event in self._events if event.record.version > version]
+
+    def expire(self, version: int) -> None:
+        """Forget everything up to `version`."""
+        self._oldest = version
+        self._events.clear()
+
+    def subscribe(self) -> Subscription:
+        subscription = Subscription(self._subscriptions.discard)
+        self._subscriptions.add(subscription)
+        return subscription

@@ -1,0 +1,153 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the server itself writes into metadata: at birth, at a change, at a deletion."""
+
+from __future__ import annotations
+
+import secrets
+import typing as t
+import uuid
+from datetime import UTC, datetime, timedelta
+
+from sandbox.kubernetes.errors import ApiError, Object, conflict
+
+if t.TYPE_CHECKING:
+    from sandbox.kubernetes.resources import Resource
+
+SUFFIX_ALPHABET = "bcdfghjklmnpqrstvwxz2456789"
+SERVER_OWNED = (
+    "uid",
+    "creationTimestamp",
+    "deletionTimestamp",
+    "deletionGracePeriodSeconds",
+    "generation",
+)
+
+
+def timestamp(moment: datetime) -> str:
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+def born(resource: Resource, obj: Object, moment: datetime) -> Object:
+    """`obj` with the metadata of a new object; keys in the order a real server prints them."""
+    given = dict(obj.get("metadata") or {})
+    name = given.pop("name", "") or generated_name(given.get("generateName", ""))
+    metadata: Object = {"name": name}
+    if given.get("generateName"):
+        metadata["generateName"] = given["generateName"]
+    if resource.namespaced:
+        metadata["namespace"] = given.get("namespace", "")
+    metadata |= {
+        "uid": str(uuid.uuid4()),
+        "resourceVersion": "",
+        "creationTimestamp": timestamp(moment),
+    }
+    if resource.has_generation:
+        metadata["generation"] = 1
+    for key, value in given.items():
+        if key not in metadata and key not in ("selfLink", *SERVER_OWNED):
+            metadata[key] = value
+    head: Object = {"kind": resource.kind, "apiVersion": resource.api_version, "metadata": metadata}
+    return head | {key: value for key, value in obj.items() if key not in head}
+
+
+def generated_name(prefix: str) -> str:
+    if not prefix:
+        return ""
+    return prefix[:58] + "".join(secrets.choice(SUFFIX_ALPHABET) for _ in range(5))
+
+
+def changed(resource: Resource, current: Object, wanted: Object, subresource: str) -> Object:
+    """`wanted` laid over `current`, without what this way in may not touch."""
+    if subresource == "status":
+        after = dict(current)
+        after["metadata"] = dict(current["metadata"])
+        if "status" in wanted:
+            after["status"] = wanted["status"]
+        if "managedFields" in wanted.get("metadata", {}):
+            after["metadata"]["managedFields"] = wanted["metadata"]["managedFields"]
+        return after
+    after = {key: value for key, value in wanted.items() if key not in ("kind", "apiVersion")}
+    after = {"kind": current["kind"], "apiVersion": current["apiVersion"]} | after
+    if resource.has_status:
+        after.pop("status", None)
+        if "status" in current:
+            after["status"] = current["status"]
+    after["metadata"] = changed_metadata(current["metadata"], wanted.get("metadata") or {})
+    if resource.has_generation and spec_changed(resource, current, after):
+        after["metadata"]["generation"] = current["metadata"].get("generation", 0) + 1
+    return after
+
+
+def changed_metadata(current: Object, wanted: Object) -> Object:
+    merged: Object = {
+        key: current[key]
+        for key in ("name", "generateName", "namespace", *SERVER_OWNED)
+        if key in current
+    }
+    merged |= {key: value for key, value in wanted.items() if key not in merged}
+    for key in SERVER_OWNED:
+        if key not in current:
+            merged.pop(key, None)
+    # A writer that does not know managedFields must not lose them for others.
+    if "managedFields" not in wanted and "managedFields" in current:
+        merged["managedFields"] = current["managedFields"]
+    for key in ("labels", "annotations", "ownerReferences", "finalizers", "managedFields"):
+        if key in merged and not merged[key]:
+            del merged[key]
+    return merged
+
+
+def spec_changed(resource: Resource, current: Object, after: Object) -> bool:
+    """Whether the desired state moved.
+
+    A Deployment's annotations count: they are copied to its ReplicaSet.
+    """
+    ignored = ("metadata", "status", "kind", "apiVersion")
+    if {k: v for k, v in current.items() if k not in ignored} != {
+        k: v for k, v in after.items() if k not in ignored
+    }:
+        return True
+    if resource.plural != "deployments":
+        return False
+    notes = [obj["metadata"].get("annotations") or {} for obj in (current, after)]
+    return bool(notes[0] != notes[1])
+
+
+def check_preconditions(resource: Resource, current: Object, uid: str, version: str) -> None:
+    metadata = current["metadata"]
+    if uid and uid != metadata["uid"]:
+        found = metadata["uid"]
+        why = f"Precondition failed: UID in precondition: {uid}, UID in object meta: {found}"
+        raise conflict(resource, metadata["name"], why)
+    if version and version != metadata["resourceVersion"]:
+        raise conflict(resource, metadata["name"])
+
+
+def grace_period(resource: Resource, obj: Object, asked: int | None) -> int:
+    """Seconds a pod is given to end: none when it never reached a node or has ended already."""
+    if resource.plural != "pods":
+        return 0
+    if not obj.get("spec", {}).get("nodeName"):
+        return 0
+    if obj.get("status", {}).get("phase") in ("Succeeded", "Failed"):
+        return 0
+    if asked is None:
+        asked = int(obj["spec"].get("terminationGracePeriodSeconds", 30))
+    if asked < 0:
+        raise ApiError(400, "BadRequest", f"gracePeriodSeconds must not be negative, was {asked}")
+    before = obj["metadata"].get("deletionGracePeriodSeconds")
+    return asked if before is None else min(asked, int(before))
+
+
+def marked_for_deletion(obj: Object, grace: int, moment: datetime) -> Object:
+    """`obj` as it stands while something still has to end or a finalizer is left."""
+    metadata = dict(obj["metadata"])
+    metadata["deletionTimestamp"] = timestamp(moment + timedelta(seconds=grace))
+    metadata["deletionGracePeriodSeconds"] = grace
+    if metadata.get("generation"):
+        metadata["generation"] += 1
+    return obj | {"metadata": metadata}

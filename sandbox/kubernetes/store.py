@@ -1,0 +1,294 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The objects of the cluster: every write is checked, versioned and told to whoever watches.
+
+Synchronous and single-threaded on purpose: called on the event loop, each call is one transaction.
+"""
+
+from __future__ import annotations
+
+import builtins
+import typing as t
+from dataclasses import dataclass
+
+from sandbox.kubernetes import lifecycle
+from sandbox.kubernetes.errors import (
+    ApiError,
+    Object,
+    already_exists,
+    bad_request,
+    forbidden,
+    not_found,
+)
+from sandbox.kubernetes.history import Event, History, Record, Subscription, own_copy
+from sandbox.kubernetes.resources import STORED, Resource
+
+Key = tuple[str, str]
+"""Namespace ("" for what has none) and name."""
+
+
+class Rules(t.Protocol):
+    """What is asked before a write; a bare store asks nothing."""
+
+    def default(self, resource: Resource, obj: Object) -> None:
+        """Fill in what was left out, in place."""
+
+    def validate(self, resource: Resource, obj: Object, current: Object | None) -> None:
+        """Raise 422 with every wrong field."""
+
+    def admit(self, store: Store, resource: Resource, obj: Object) -> None:
+        """Raise 403 when a new object may not be made."""
+
+
+class NoRules:
+    def default(self, resource: Resource, obj: Object) -> None: ...
+
+    def validate(self, resource: Resource, obj: Object, current: Object | None) -> None: ...
+
+    def admit(self, store: Store, resource: Resource, obj: Object) -> None: ...
+
+
+@dataclass(frozen=True)
+class Deletion:
+    """How an object is to be deleted; see `Store.delete`."""
+
+    grace_seconds: int | None = None
+    propagation: str = "Background"
+    uid: str = ""
+    version: str = ""
+    dry_run: bool = False
+
+
+class Store:
+    """Objects by resource plural, namespace and name. What it returns is the caller's own copy."""
+
+    def __init__(self, rules: Rules | None = None) -> None:
+        self._rules = rules or NoRules()
+        self._objects: dict[str, dict[Key, Record]] = {name: {} for name in STORED}
+        self._histories = {name: History() for name in STORED}
+        self._version = 1
+
+    @property
+    def version(self) -> str:
+        """The resourceVersion of the last write."""
+        return str(self._version)
+
+    def get(self, resource: str, namespace: str, name: str) -> Object:
+        return self.record(resource, namespace, name).copy()
+
+    def list(self, resource: str, namespace: str = "") -> builtins.list[Object]:
+        """Every object, or those of one namespace, ordered by namespace and name."""
+        return [record.copy() for record in self.records(resource, namespace)]
+
+    def record(self, resource: str, namespace: str, name: str) -> Record:
+        kind = STORED[resource]
+        try:
+            return self._objects[resource][namespace if kind.namespaced else "", name]
+        except KeyError:
+            raise not_found(kind, name) from None
+
+    def records(self, resource: str, namespace: str = "") -> builtins.list[Record]:
+        found = self._objects[resource]
+        return [found[key] for key in sorted(found) if not namespace or key[0] == namespace]
+
+    def subscribe(self, resource: str) -> Subscription:
+        """Events from now on: subscribe first, then list, and nothing is missed."""
+        return self._histories[resource].subscribe()
+
+    def events_since(self, resource: str, version: int) -> builtins.list[Event]:
+        return self._histories[resource].since(version)
+
+    def expire_histories(self) -> None:
+        """Forget what happened, as etcd's compaction does: watches must list anew."""
+        self._version += 1
+        for history in self._histories.values():
+            history.expire(self._version)
+
+    def create(self, resource: str, obj: Object, *, dry_run: bool = False) -> Object:
+        kind = STORED[resource]
+        given = obj.get("metadata") or {}
+        if given.get("resourceVersion"):
+            raise bad_request("resourceVersion should not be set on objects to be created")
+        new = lifecycle.born(kind, own_copy(obj), lifecycle.now())
+        self._rules.default(kind, new)
+        self._rules.validate(kind, new, None)
+        self._require_namespace(kind, new)
+        key = self._key(kind, new)
+        if key in self._objects[resource]:
+            raise already_exists(kind, key[1])
+        self._rules.admit(self, kind, new)
+        if dry_run:
+            del new["metadata"]["resourceVersion"]
+            return new
+        return self._write("ADDED", kind, key, new).copy()
+
+    def update(
+        self, resource: str, obj: Object, *, subresource: str = "", dry_run: bool = False
+    ) -> Object:
+        """Replace. A resourceVersion or uid in `obj` must still be the stored one (409)."""
+        kind = STORED[resource]
+        metadata = obj["metadata"]
+        record = self.record(resource, metadata.get("namespace", ""), metadata["name"])
+        lifecycle.check_preconditions(
+            kind, record.body, metadata.get("uid", ""), metadata.get("resourceVersion", "")
+        )
+        new = lifecycle.changed(kind, record.body, own_copy(obj), subresource)
+        if not subresource:
+            self._rules.default(kind, new)
+            new = self._generation_settled(kind, record.body, new)
+        self._rules.validate(kind, new, record.body)
+        new["metadata"]["resourceVersion"] = record.body["metadata"]["resourceVersion"]
+        if new == record.body:
+            return record.copy()
+        if dry_run:
+            return Record.of(new, 0).copy()
+        key = self._key(kind, new)
+        if self._is_finished(new):
+            return self._remove(kind, key, new)
+        return self._write("MODIFIED", kind, key, new).copy()
+
+    def delete(
+        self,
+        resource: str,
+        namespace: str,
+        name: str,
+        *,
+        grace_seconds: int | None = None,
+        propagation: str = "Background",
+        uid: str = "",
+        version: str = "",
+        dry_run: bool = False,
+    ) -> Object:
+        """Delete or mark for deletion; returns the object as it last was.
+
+        A pod on a node is marked with its grace and goes when its kubelet says 0. An object with
+        finalizers is marked and goes when the last is taken off. Background leaves dependents to
+        the garbage collector; Foreground and Orphan put on the finalizer that tells it what to do.
+        """
+        kind = STORED[resource]
+        record = self.record(resource, namespace, name)
+        lifecycle.check_preconditions(kind, record.body, uid, version)
+        grace = lifecycle.grace_period(kind, record.body, grace_seconds)
+        finalizers = finalizers_after(record.body, propagation)
+        if kind.plural == "namespaces":
+            return self._terminate_namespace(kind, record, dry_run)
+        if dry_run:
+            return record.copy()
+        if not grace and not finalizers:
+            return self._remove(kind, self._key(kind, record.body), record.body)
+        if not self._deletion_moves(record.body, grace, finalizers):
+            return record.copy()
+        marked = lifecycle.marked_for_deletion(record.body, grace, lifecycle.now())
+        if finalizers:
+            marked["metadata"]["finalizers"] = finalizers
+        return self._write("MODIFIED", kind, self._key(kind, marked), marked).copy()
+
+    @staticmethod
+    def _deletion_moves(current: Object, grace: int, finalizers: t.Sequence[str]) -> bool:
+        """Whether deleting again says anything new: a shorter grace or another finalizer."""
+        metadata = current["metadata"]
+        if "deletionTimestamp" not in metadata:
+            return True
+        shorter = grace < int(metadata.get("deletionGracePeriodSeconds", 0))
+        return shorter or list(finalizers) != list(metadata.get("finalizers", ()))
+
+    @staticmethod
+    def _generation_settled(kind: Resource, current: Object, new: Object) -> Object:
+        """Defaulting can undo an apparent change, so the generation is decided after it."""
+        if kind.has_generation:
+            generation = current["metadata"].get("generation", 0)
+            if lifecycle.spec_changed(kind, current, new):
+                generation += 1
+            new["metadata"]["generation"] = generation
+        return new
+
+    @staticmethod
+    def _key(kind: Resource, obj: Object) -> Key:
+        metadata = obj["metadata"]
+        return (metadata.get("namespace", "") if kind.namespaced else "", metadata["name"])
+
+    @staticmethod
+    def _is_finished(obj: Object) -> bool:
+        """Marked for deletion with nothing left that holds it."""
+        metadata = obj["metadata"]
+        if "deletionTimestamp" not in metadata or metadata.get("finalizers"):
+            return False
+        if obj["kind"] == "Namespace":
+            return not obj.get("spec", {}).get("finalizers")
+        return not metadata.get("deletionGracePeriodSeconds")
+
+    def _require_namespace(self, kind: Resource, obj: Object) -> None:
+        if not kind.namespaced:
+            return
+        namespace = obj["metadata"]["namespace"]
+        found = self.record("namespaces", "", namespace).body
+        if "deletionTimestamp" in found["metadata"]:
+            why = "unable to create new content in namespace {} because it is being terminated"
+            raise forbidden(kind, obj["metadata"]["name"], why.format(namespace))
+
+    def _write(self, event: str, kind: Resource, key: Key, obj: Object) -> Record:
+        self._version += 1
+        obj = obj | {"metadata": obj["metadata"] | {"resourceVersion": str(self._version)}}
+        record = Record.of(obj, self._version)
+        previous = self._objects[kind.plural].get(key)
+        self._objects[kind.plural][key] = record
+        self._histories[kind.plural].append(Event(event, record, previous))
+        return record
+
+    def _remove(self, kind: Resource, key: Key, obj: Object) -> Object:
+        self._version += 1
+        previous = self._objects[kind.plural].pop(key)
+        metadata = obj["metadata"] | {"resourceVersion": str(self._version)}
+        if kind.plural == "pods" and "deletionTimestamp" in metadata:
+            metadata["deletionGracePeriodSeconds"] = 0
+        record = Record.of(obj | {"metadata": metadata}, self._version)
+        self._histories[kind.plural].append(Event("DELETED", record, previous))
+        if kind.namespaced:
+            self._finish_namespace(key[0])
+        return record.copy()
+
+    def _terminate_namespace(self, kind: Resource, record: Record, dry_run: bool) -> Object:
+        """Empty it; the namespace itself goes with the last object in it."""
+        name = record.body["metadata"]["name"]
+        if name in ("default", "kube-system", "kube-public"):
+            raise forbidden(kind, name, "this namespace may not be deleted")
+        if dry_run:
+            return record.copy()
+        if "deletionTimestamp" not in record.body["metadata"]:
+            marked = lifecycle.marked_for_deletion(record.body, 0, lifecycle.now())
+            del marked["metadata"]["deletionGracePeriodSeconds"]
+            marked["status"] = {"phase": "Terminating"}
+            record = self._write("MODIFIED", kind, ("", name), marked)
+        for plural, resource in STORED.items():
+            if resource.namespaced:
+                for found in self.records(plural, name):
+                    self._delete_quietly(plural, name, found.body["metadata"]["name"])
+        self._finish_namespace(name)
+        return record.copy()
+
+    def _delete_quietly(self, resource: str, namespace: str, name: str) -> None:
+        try:
+            self.delete(resource, namespace, name)
+        except ApiError as exc:
+            if exc.status != 404:
+                raise
+
+    def _finish_namespace(self, name: str) -> None:
+        record = self._objects["namespaces"].get(("", name))
+        if record is None or "deletionTimestamp" not in record.body["metadata"]:
+            return
+        if any(key[0] == name for found in self._objects.values() for key in found):
+            return
+        self._remove(STORED["namespaces"], ("", name), record.body)
+
+
+def finalizers_after(obj: Object, propagation: str) -> list[str]:
+    """The finalizers of `obj` once it is deleted in this way."""
+    wanted = {"Foreground": "foregroundDeletion", "Orphan": "orphan"}.get(propagation)
+    kept = [
+        item
+        for item in obj["metadata"].get("finalizers", ())
+        if item not in ("foregroundDeletion", "orphan") or "deletionTimestamp" in obj["metadata"]
+    ]
+    if wanted and wanted not in kept:
+        kept.append(wanted)
+    return kept
