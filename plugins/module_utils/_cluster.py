@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to easymo.deploy.
+"""What this collection asks of a Kubernetes cluster: the boundary between deciding and doing."""
+
+from __future__ import annotations
+
+import time
+import typing as t
+
+Object = dict[str, t.Any]
+"""One Kubernetes object as its JSON."""
+
+Operation = dict[str, t.Any]
+"""One operation of a JSON Patch (RFC 6902)."""
+
+KINDS = (
+    "ConfigMap",
+    "Deployment",
+    "Event",
+    "HorizontalPodAutoscaler",
+    "Lease",
+    "Pod",
+    "PodDisruptionBudget",
+    "ReplicaSet",
+)
+
+FIELD_MANAGER = "easymo-deploy"
+
+RELEASE_ANNOTATION = "easymo.com/release"
+ROLLOUT_ID_ANNOTATION = "easymo.com/rollout-id"
+ACTOR_ANNOTATION = "easymo.com/actor"
+CHANGE_CAUSE_ANNOTATION = "kubernetes.io/change-cause"
+CHECKSUM_ANNOTATION = "easymo.com/config-checksum"
+RESTARTED_ANNOTATION = "easymo.com/restarted-at"
+
+OWN_ANNOTATIONS = (
+    RELEASE_ANNOTATION,
+    ROLLOUT_ID_ANNOTATION,
+    ACTOR_ANNOTATION,
+    CHANGE_CAUSE_ANNOTATION,
+)
+"""What a rollout writes on a Deployment's metadata, and an undo takes back key by key."""
+
+TEMPLATE_ANNOTATIONS = (CHECKSUM_ANNOTATION, RESTARTED_ANNOTATION)
+"""What a restart writes on the pod template."""
+
+
+class Clock(t.Protocol):
+    """A monotonic clock in seconds."""
+
+    def now(self) -> float: ...
+    def sleep(self, seconds: float) -> None: ...
+
+
+class MonotonicClock:
+    def now(self) -> float:
+        return time.monotonic()
+
+    def sleep(self, seconds: float) -> None:
+        time.sleep(seconds)
+
+
+class Cluster(t.Protocol):
+    """One namespace of a cluster. Every call retries what may be retried until its deadline.
+
+    Raises ConflictError when the object is not what the caller thought (409, a failed `test`),
+    RefusedError when the server says no, UnreachableError when it was out of sight to the deadline.
+    """
+
+    namespace: str
+
+    def until(self, deadline: float) -> Cluster:
+        """The same cluster, whose calls keep trying until `deadline` on the monotonic clock."""
+
+    def read(self, kind: str, name: str) -> Object | None: ...
+
+    def list_objects(
+        self, kind: str, *, label_selector: str = "", field_selector: str = ""
+    ) -> t.Sequence[Object]: ...
+
+    def create(self, kind: str, body: Object) -> Object:
+        """Create; ConflictError when it is there already."""
+
+    def replace(self, kind: str, body: Object) -> Object:
+        """Replace the version the body's resourceVersion names; ConflictError when stale."""
+
+    def patch(
+        self, kind: str, name: str, operations: t.Sequence[Operation], *, dry_run: bool = False
+    ) -> Object:
+        """JSON Patch. ConflictError when a `test` fails."""
+
+    def apply(
+        self, kind: str, body: Object, *, force: bool = False, dry_run: bool = False
+    ) -> Object:
+        """Server-side apply as FIELD_MANAGER."""
+
+    def delete(self, kind: str, name: str) -> None:
+        """Delete; one that is not there is fine."""
+
+    def log(
+        self,
+        pod: str,
+        container: str,
+        *,
+        tail_lines: int | None = None,
+        limit_bytes: int | None = None,
+        previous: bool = False,
+    ) -> str: ...
+
+    def execute(self, pod: str, container: str, command: t.Sequence[str]) -> str:
+        """Standard output of a command in a container; RefusedError when it fails."""

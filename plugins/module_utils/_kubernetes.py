@@ -1,0 +1,267 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to easymo.deploy.
+"""The only code that talks to a Kubernetes cluster: one call each, retried until a deadline."""
+
+from __future__ import annotations
+
+import json
+import typing as t
+
+from ansible_collections.easymo.deploy.plugins.module_utils._cluster import (
+    FIELD_MANAGER,
+    Clock,
+    MonotonicClock,
+    Object,
+    Operation,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
+    RefusedError,
+    UnreachableError,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._kubernetes_client import (
+    LONGEST_PAUSE,
+    Connection,
+    connect,
+    retry_after,
+    to_error,
+    unreachable,
+)
+
+try:
+    import urllib3
+    import websocket
+    from kubernetes import client
+    from kubernetes.client.exceptions import ApiException
+    from kubernetes.stream import stream
+except ImportError:
+    pass  # the module has said so by KUBERNETES_IMPORT_ERROR before it gets here
+
+JSON_PATCH = "application/json-patch+json"
+APPLY_PATCH = "application/apply-patch+yaml"
+
+# The class of the client and the word in its method names, for each of _cluster.KINDS.
+APIS = {
+    "ConfigMap": ("CoreV1Api", "config_map"),
+    "Deployment": ("AppsV1Api", "deployment"),
+    "Event": ("CoreV1Api", "event"),
+    "HorizontalPodAutoscaler": ("AutoscalingV2Api", "horizontal_pod_autoscaler"),
+    "Lease": ("CoordinationV1Api", "lease"),
+    "Pod": ("CoreV1Api", "pod"),
+    "PodDisruptionBudget": ("PolicyV1Api", "pod_disruption_budget"),
+    "ReplicaSet": ("AppsV1Api", "replica_set"),
+}
+
+CONNECT_TIMEOUT = 5.0
+READ_TIMEOUT = 30.0
+PATIENCE = 20.0
+"""Seconds a call keeps trying when its caller named no deadline."""
+
+
+class KubernetesCluster:
+    """_cluster.Cluster over the official client."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        *,
+        clock: Clock | None = None,
+        deadline: float | None = None,
+    ) -> None:
+        self.namespace = connection.namespace
+        self._connection = connection
+        self._clock: Clock = clock or MonotonicClock()
+        self._deadline = deadline
+        self._client = connect(connection)
+
+    def until(self, deadline: float) -> KubernetesCluster:
+        twin = object.__new__(type(self))
+        twin.__dict__.update(self.__dict__, _deadline=deadline)
+        return twin
+
+    def read(self, kind: str, name: str) -> Object | None:
+        try:
+            return self._json(f"read {kind} {name!r}", kind, "read", name=name)
+        except RefusedError as exc:
+            if exc.details.get("status") == 404:
+                return None
+            raise
+
+    def list_objects(
+        self, kind: str, *, label_selector: str = "", field_selector: str = ""
+    ) -> t.Sequence[Object]:
+        selectors = {"label_selector": label_selector, "field_selector": field_selector}
+        wanted = {name: value for name, value in selectors.items() if value}
+        found = self._json(f"list {kind} objects", kind, "list", **wanted)
+        return t.cast("t.Sequence[Object]", found.get("items") or [])
+
+    def create(self, kind: str, body: Object) -> Object:
+        return self._json(
+            f"create {kind} {body['metadata']['name']!r}",
+            kind,
+            "create",
+            body=body,
+            field_manager=FIELD_MANAGER,
+            field_validation="Strict",
+        )
+
+    def replace(self, kind: str, body: Object) -> Object:
+        name = body["metadata"]["name"]
+        return self._json(
+            f"replace {kind} {name!r}",
+            kind,
+            "replace",
+            name=name,
+            body=body,
+            field_manager=FIELD_MANAGER,
+            field_validation="Strict",
+        )
+
+    def patch(
+        self, kind: str, name: str, operations: t.Sequence[Operation], *, dry_run: bool = False
+    ) -> Object:
+        return self._json(
+            f"patch {kind} {name!r}",
+            kind,
+            "patch",
+            name=name,
+            body=[*operations],
+            _content_type=JSON_PATCH,
+            field_manager=FIELD_MANAGER,
+            field_validation="Strict",
+            **({"dry_run": "All"} if dry_run else {}),
+        )
+
+    def apply(
+        self, kind: str, body: Object, *, force: bool = False, dry_run: bool = False
+    ) -> Object:
+        name = body["metadata"]["name"]
+        return self._json(
+            f"apply {kind} {name!r}",
+            kind,
+            "patch",
+            name=name,
+            body=body,
+            _content_type=APPLY_PATCH,
+            field_manager=FIELD_MANAGER,
+            field_validation="Strict",
+            force=force,
+            **({"dry_run": "All"} if dry_run else {}),
+        )
+
+    def delete(self, kind: str, name: str) -> None:
+        try:
+            self._json(f"delete {kind} {name!r}", kind, "delete", name=name)
+        except RefusedError as exc:
+            if exc.details.get("status") != 404:
+                raise
+
+    def log(
+        self,
+        pod: str,
+        container: str,
+        *,
+        tail_lines: int | None = None,
+        limit_bytes: int | None = None,
+        previous: bool = False,
+    ) -> str:
+        limits = {"tail_lines": tail_lines, "limit_bytes": limit_bytes}
+        text = self._call(
+            f"read the log of container {container!r} in pod {pod!r}",
+            lambda: self._method("CoreV1Api", "read_namespaced_pod_log"),
+            name=pod,
+            container=container,
+            previous=previous,
+            **{name: value for name, value in limits.items() if value is not None},
+        )
+        return t.cast("bytes", text).decode("utf-8", errors="replace")
+
+    def execute(self, pod: str, container: str, command: t.Sequence[str]) -> str:
+        what = f"run {command[0]!r} in container {container!r} of pod {pod!r}"
+        output = self._call(
+            what,
+            lambda: self._run_in_pod,
+            pod=pod,
+            container=container,
+            command=[*command],
+        )
+        code, out, err = t.cast("tuple[int, str, str]", output)
+        if code != 0:
+            raise RefusedError(f"Could not {what}: it ended with code {code}: {err.strip()[:300]}")
+        return out
+
+    def _run_in_pod(self, *, pod: str, container: str, command: list[str]) -> tuple[int, str, str]:
+        # The client's websocket would wait for its handshake for ever.
+        usual = websocket.getdefaulttimeout()
+        websocket.setdefaulttimeout(CONNECT_TIMEOUT)
+        try:
+            session = stream(
+                self._method("CoreV1Api", "connect_get_namespaced_pod_exec"),
+                name=pod,
+                namespace=self.namespace,
+                container=container,
+                command=command,
+                stdin=False,
+                stdout=True,
+                stderr=True,
+                tty=False,
+                _preload_content=False,
+            )
+        finally:
+            websocket.setdefaulttimeout(usual)
+        session.run_forever(timeout=READ_TIMEOUT)
+        code = session.returncode
+        out, err = session.read_stdout(), session.read_stderr()
+        session.close()
+        return (124 if code is None else code, out, err)
+
+    def _method(self, api: str, name: str) -> t.Callable[..., t.Any]:
+        return t.cast("t.Callable[..., t.Any]", getattr(getattr(client, api)(self._client), name))
+
+    def _json(self, what: str, kind: str, verb: str, **arguments: t.Any) -> Object:
+        api, word = APIS[kind]
+        data = self._call(what, lambda: self._method(api, f"{verb}_namespaced_{word}"), **arguments)
+        return t.cast("Object", json.loads(data))
+
+    def _call(
+        self, what: str, method: t.Callable[[], t.Callable[..., t.Any]], **arguments: t.Any
+    ) -> t.Any:
+        """Call until it works, is refused, or the deadline passes.
+
+        Safe for writes too: each carries a `test`, a resourceVersion or a name that may exist only
+        once, so a repeated one is answered with a conflict and its caller looks again.
+        """
+        give_up = self._deadline or self._clock.now() + PATIENCE
+        renewed = False
+        attempt = 0
+        while True:
+            try:
+                return self._once(method(), **arguments)
+            except ApiException as exc:
+                if exc.status == 401 and not renewed and not self._connection.host:
+                    renewed = True  # the kubeconfig may hold a newer token by now
+                    self._client = connect(self._connection)
+                    continue
+                failure, pause = to_error(exc, what, self.namespace), retry_after(exc)
+                if not isinstance(failure, UnreachableError):
+                    raise failure from None
+            except (urllib3.exceptions.HTTPError, OSError) as exc:
+                failure, pause = unreachable(exc, what), None
+            pause = pause if pause is not None else min(0.5 * 2**attempt, LONGEST_PAUSE)
+            if self._clock.now() + pause > give_up:
+                raise failure from None
+            self._clock.sleep(pause)
+            attempt += 1
+
+    def _once(self, method: t.Callable[..., t.Any], **arguments: t.Any) -> t.Any:
+        if method == self._run_in_pod:
+            return method(**arguments)
+        response = method(
+            namespace=self.namespace,
+            _preload_content=False,
+            _request_timeout=(CONNECT_TIMEOUT, READ_TIMEOUT),
+            **arguments,
+        )
+        try:
+            return response.read() if not response.closed else response.data
+        finally:
+            response.release_conn()

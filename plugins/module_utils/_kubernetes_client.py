@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to easymo.deploy.
+"""Connects the official client to a cluster, and turns its exceptions into sentences."""
+
+from __future__ import annotations
+
+import json
+import re
+import traceback
+import typing as t
+from dataclasses import dataclass
+
+from ansible_collections.easymo.deploy.plugins.module_utils._cluster import Object
+from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
+    ConflictError,
+    DeployError,
+    InputError,
+    RefusedError,
+    UnreachableError,
+)
+
+KUBERNETES_IMPORT_ERROR: str | None
+try:
+    from kubernetes import client, config
+except ImportError:
+    KUBERNETES_IMPORT_ERROR = traceback.format_exc()
+else:
+    KUBERNETES_IMPORT_ERROR = None
+
+RETRIABLE = frozenset({429, 500, 502, 503, 504})
+LONGEST_PAUSE = 10.0
+"""Seconds; a server that asks for more is asked again sooner."""
+
+
+@dataclass(frozen=True)
+class Connection:
+    """Where the cluster is and as whom to speak, as in the options of kubernetes_options()."""
+
+    namespace: str
+    kubeconfig: str | None = None
+    context: str | None = None
+    host: str | None = None
+    api_key: str | None = None
+    ca_cert: str | None = None
+    validate_certs: bool = True
+
+    @classmethod
+    def from_params(cls, params: t.Mapping[str, t.Any]) -> Connection:
+        return cls(**{name: params[name] for name in cls.__dataclass_fields__})
+
+
+def connect(connection: Connection) -> t.Any:
+    """A kubernetes ApiClient. Nothing is sent yet."""
+    configuration = client.Configuration()
+    if connection.host:
+        if not connection.api_key:
+            raise InputError(
+                "'api_key' is missing: with 'host' a bearer token is needed to authenticate."
+            )
+        configuration.host = connection.host.rstrip("/")
+        configuration.api_key = {"authorization": f"Bearer {connection.api_key}"}
+    else:
+        _load_kubeconfig(connection, configuration)
+    if connection.ca_cert:
+        configuration.ssl_ca_cert = connection.ca_cert
+    if not connection.validate_certs:
+        configuration.verify_ssl = False
+    configuration.retries = False  # this file retries, with a deadline
+    return client.ApiClient(configuration)
+
+
+def _load_kubeconfig(connection: Connection, configuration: t.Any) -> None:
+    try:
+        config.load_kube_config(
+            config_file=connection.kubeconfig,
+            context=connection.context,
+            client_configuration=configuration,
+            persist_config=False,
+        )
+    except (config.ConfigException, OSError, ValueError) as exc:
+        where = connection.kubeconfig or "the default kubeconfig"
+        raise InputError(
+            f"The cluster cannot be reached with {where}: {exc}. Set 'kubeconfig' to a file that "
+            "works, or 'host' and 'api_key'."
+        ) from exc
+
+
+def to_error(exc: t.Any, what: str, namespace: str) -> DeployError:
+    """Our error for an answer, in the server's own words and never with a header or a token."""
+    details = {"status": exc.status}
+    message, causes = _server_message(exc)
+    sentence = f"Could not {what} in namespace {namespace!r}: {message}"
+    if exc.status == 0:
+        if "certificate" in message.lower():
+            return RefusedError(f"{sentence}. Set 'ca_cert' to the authority that signed it.")
+        return UnreachableError(sentence)
+    if exc.status in RETRIABLE:
+        return UnreachableError(sentence, **details)
+    # A failed `test` of a JSON Patch is a 422 without a cause; real validation names one.
+    if exc.status == 409 or (exc.status == 422 and not causes):
+        return ConflictError(sentence, **details)
+    if exc.status == 401:
+        return RefusedError(f"{sentence}. The credentials are not accepted: renew them.", **details)
+    return RefusedError(sentence, **details)
+
+
+def _server_message(exc: t.Any) -> tuple[str, list[Object]]:
+    try:
+        status = json.loads(exc.body)
+        return str(status["message"]).strip(), (status.get("details") or {}).get("causes") or []
+    except (TypeError, ValueError, KeyError):
+        text = exc.body or exc.reason or "no reason given"
+        return re.sub(r"\s+", " ", str(text)).strip()[:300], []
+
+
+def retry_after(exc: t.Any) -> float | None:
+    value = (exc.headers or {}).get("Retry-After", "")
+    return min(float(value), LONGEST_PAUSE) if re.fullmatch(r"\d+", str(value)) else None
+
+
+def unreachable(exc: Exception, what: str) -> UnreachableError:
+    cause = re.sub(r"<[^>]*>|\s+", " ", str(exc)).strip(" :")
+    return UnreachableError(
+        f"Could not {what}: the API server does not answer ({type(exc).__name__}: {cause[:200]})."
+    )
