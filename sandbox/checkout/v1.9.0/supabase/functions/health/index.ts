@@ -1,0 +1,3 @@
+import { healthy } from "../_shared/http.ts";
+
+Deno.serve(() => healthy());
