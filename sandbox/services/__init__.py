@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What runs in the platform's pods: `build` makes a web application of an image's name.
+
+Every pod of the sandbox lives in one process, so an application keeps all it has in itself: its
+own metrics registry, its own connections, nothing in a module. Importing this package is light;
+`build` imports what it needs.
+"""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass
+
+from sandbox.names import PREVIOUS_VERSION, RELEASE_VERSION, SERVICES, WORKER
+
+if t.TYPE_CHECKING:
+    from aiohttp import web
+
+METRICS = "metrics"
+
+IMAGES: frozenset[str] = frozenset(
+    {
+        f"easymo/{service}:v{version}"
+        for service in (*SERVICES, WORKER)
+        for version in (PREVIOUS_VERSION, RELEASE_VERSION)
+    }
+    | {f"easymo/{METRICS}:v1"}
+)
+"""Every image the sandbox's registry has; any other name cannot be pulled."""
+
+
+@dataclass(frozen=True)
+class ContainerContext:
+    """What the node gives to a container it starts."""
+
+    env: t.Mapping[str, str]
+    pod_name: str
+    pod_ip: str
+    log: t.Callable[[str], None]
+    """Takes one line without its end; what `kubectl logs` shows."""
+
+
+class ConfigurationError(Exception):
+    """The container's environment cannot be used: it ends with this sentence in its log."""
+
+
+def build(service: str, version: str, context: ContainerContext) -> web.Application:
+    """The application of `easymo/<service>:v<version>`; `version` with or without its leading v.
+
+    Raises ConfigurationError, as a process would end at start, when the environment is not usable.
+    """
+    # The supervisor imports this package for its names alone.
+    from sandbox.services.programs import program  # noqa: PLC0415
+
+    return program(service, version.removeprefix("v"), context)

@@ -1,0 +1,211 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""agent-core: answers every WhatsApp message with the menu or, since 2.0.0, by an AI agent."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+import typing as t
+from dataclasses import dataclass
+
+from aiohttp import web
+from prometheus_client import Counter, Histogram
+
+from sandbox.names import PREVIOUS_VERSION
+from sandbox.services.agent_store import AgentFallback, AgentRequest, AgentStore
+from sandbox.services.agents import MENU, Asked, Reply, answer
+from sandbox.services.banner import Banner
+from sandbox.services.chassis import BUCKETS, Service, application, json_object, text_field
+from sandbox.services.connections import Cache, Database, Events
+from sandbox.services.dashboard import Dashboard
+from sandbox.services.health import Check
+from sandbox.services.log import described, masked
+from sandbox.services.profiles import Profiles
+from sandbox.services.routing import Agent, Flags, normalized, route
+
+METRICS_SECONDS = 10.0
+
+
+@dataclass(frozen=True)
+class Message:
+    message_id: str
+    number: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a message was answered; `agent` is None when nobody but the menu was asked."""
+
+    reply: Reply
+    handled_by: t.Literal["menu", "agent"]
+    reason: str
+    agent: Agent | None = None
+
+
+def agent_core(service: Service) -> web.Application:
+    """The application; raises ConfigurationError when a feature flag is not one."""
+    database = Database(service.env, "SUPABASE_DATABASE_URL")
+    cache = Cache(service.env)
+    events = Events(service.env, service.log)
+    agents = service.version != PREVIOUS_VERSION
+    flags = Flags.from_env(service.env) if agents else Flags()
+    core = AgentCore(service, flags, database, cache, events)
+    banner = Banner(service.env, cache)
+    dashboard = Dashboard(service, flags, database, banner)
+    app = application(
+        service,
+        routes=[web.post("/messages", core.post), *banner.routes(), *dashboard.routes()],
+        # Without them the menu still answers.
+        checks=[
+            Check("database", database.ping, required=False),
+            Check("redis", cache.ping, required=False),
+        ],
+        resources=[events, cache, database],
+    )
+    if agents:
+        app.cleanup_ctx.append(core.aggregating)
+    return app
+
+
+class AgentCore:
+    def __init__(
+        self, service: Service, flags: Flags, database: Database, cache: Cache, events: Events
+    ) -> None:
+        self._service = service
+        self._log = service.log
+        self._flags = flags
+        self._query = database.fetch
+        self._store = AgentStore(database)
+        self._profiles = Profiles(cache, database.fetch, service.log)
+        self._events = events
+        self._asked_since_aggregation = False
+        self._make_metrics()
+
+    def _make_metrics(self) -> None:
+        registry = self._service.registry
+        self._requests = Counter(
+            "agent_requests_total", "Messages meant for an agent.", ("outcome",), registry=registry
+        )
+        self._fallbacks = Counter(
+            "agent_fallbacks_total",
+            "Messages the menu answered in an agent's place.",
+            ("reason",),
+            registry=registry,
+        )
+        self._seconds = Histogram(
+            "agent_request_duration_seconds",
+            "How long an agent took.",
+            buckets=BUCKETS,
+            registry=registry,
+        )
+        # Known from the start, so that a rate over them is zero and not missing.
+        for outcome in ("success", "fallback", "error"):
+            self._requests.labels(outcome)
+
+    async def post(self, request: web.Request) -> web.Response:
+        body = await json_object(request)
+        number = normalized(text_field(body, "from"))
+        message = Message(text_field(body, "message_id"), number, text_field(body, "text"))
+        outcome = await self._answer(message)
+        event = {
+            "message_id": message.message_id,
+            "from": message.number,
+            "handled_by": outcome.handled_by,
+            "agent": outcome.agent,
+            "reason": outcome.reason,
+            "version": self._service.version,
+        }
+        self._events.send("whatsapp.messages", message.number, {**event, "text": message.text})
+        if outcome.agent is not None:
+            self._events.send("agent.events", message.number, event)
+        return web.json_response({**event, "reply": outcome.reply.to_dict()})
+
+    async def _answer(self, message: Message) -> Outcome:
+        profile = await self._profiles.of(message.number)
+        routed = route(message.number, message.text, self._flags)
+        if routed.agent is None:
+            return Outcome(MENU, "menu", routed.reason)
+        if routed.agent not in self._flags.agents:
+            fallback = AgentFallback(message.message_id, message.number, routed.agent, "disabled")
+            return await self._fall_back(fallback, "fallback")
+        asked = Asked(message.number, message.text, profile.display_name)
+        return await self._ask(routed.agent, message, asked, routed.reason)
+
+    async def _ask(self, agent: Agent, message: Message, asked: Asked, reason: str) -> Outcome:
+        started = time.perf_counter()
+        reply, error = None, None
+        try:
+            reply = await answer(agent, asked, self._query)
+        except Exception as exc:
+            error = described(exc)
+        seconds = time.perf_counter() - started
+        self._seconds.observe(seconds)
+        done = AgentRequest(
+            message_id=message.message_id,
+            number=message.number,
+            agent=agent,
+            message=message.text,
+            duration_ms=round(seconds * 1000),
+            reply=reply.text if reply else None,
+            error=error,
+        )
+        self._asked_since_aggregation = True
+        await self._kept("request", self._store.save_request(done))
+        if reply is None:
+            return await self._failed(done)
+        self._requests.labels("success").inc()
+        self._log.info(
+            "message routed to an agent",
+            message_id=message.message_id,
+            user=masked(message.number),
+            agent=agent,
+            reason=reason,
+            duration_ms=done.duration_ms,
+        )
+        return Outcome(reply, "agent", reason, agent)
+
+    async def _failed(self, done: AgentRequest) -> Outcome:
+        self._log.error(
+            "agent failed", message_id=done.message_id, agent=done.agent, error=done.error
+        )
+        fallback = AgentFallback(done.message_id, done.number, done.agent, "error", done.error)
+        return await self._fall_back(fallback, "error")
+
+    async def _fall_back(
+        self, fallback: AgentFallback, outcome: t.Literal["fallback", "error"]
+    ) -> Outcome:
+        self._requests.labels(outcome).inc()
+        self._fallbacks.labels(fallback.reason).inc()
+        await self._kept("fallback", self._store.save_fallback(fallback))
+        self._log.info(
+            "fallback to the menu",
+            message_id=fallback.message_id,
+            user=masked(fallback.number),
+            agent=fallback.agent,
+            reason=fallback.reason,
+        )
+        return Outcome(MENU, "menu", f"fallback_{fallback.reason}", fallback.agent)
+
+    async def _kept(self, what: str, saving: t.Awaitable[None]) -> None:
+        """The user gets the answer even when its trace cannot be written."""
+        try:
+            await saving
+        except Exception as exc:
+            self._log.error(f"agent {what} could not be saved", error=described(exc))
+
+    async def aggregating(self, _app: web.Application) -> t.AsyncIterator[None]:
+        """While the application runs, agent_metrics is brought up to date."""
+        task = asyncio.create_task(self._aggregate())
+        yield
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+    async def _aggregate(self) -> None:
+        while True:
+            await asyncio.sleep(METRICS_SECONDS)
+            if self._asked_since_aggregation:
+                self._asked_since_aggregation = False
+                await self._kept("metrics", self._store.save_metrics())

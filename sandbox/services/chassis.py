@@ -1,0 +1,185 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What all services have in common: health, counted requests, errors as JSON, start-up line."""
+
+from __future__ import annotations
+
+import json
+import time
+import typing as t
+from dataclasses import dataclass, field
+
+from aiohttp import web
+from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+
+from sandbox.services.health import Check, Health
+from sandbox.services.log import Log, described
+
+if t.TYPE_CHECKING:
+    from sandbox.services import ContainerContext
+
+# Around the service's target of 1 s and the alert at 2 s.
+BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 1.5, 2.0, 2.5)
+
+# The kubelet's questions and the scraper's are not traffic; the public health page is.
+FORWARDED = "X-Forwarded-For"
+
+Handler = t.Callable[[web.Request], t.Awaitable[web.StreamResponse]]
+
+
+class Resource(t.Protocol):
+    """A connection or a pool that ends with the application."""
+
+    async def close(self) -> None: ...
+
+
+@dataclass(frozen=True)
+class Service:
+    """One container's identity and what it reports through."""
+
+    name: str
+    version: str
+    context: ContainerContext
+    log: Log
+    registry: CollectorRegistry = field(
+        default_factory=lambda: CollectorRegistry(auto_describe=False)
+    )
+
+    @classmethod
+    def of(cls, name: str, version: str, context: ContainerContext) -> Service:
+        return cls(name, version, context, Log(context.log))
+
+    @property
+    def env(self) -> t.Mapping[str, str]:
+        return self.context.env
+
+
+def application(
+    service: Service,
+    routes: t.Iterable[web.AbstractRouteDef] = (),
+    checks: t.Sequence[Check] = (),
+    resources: t.Sequence[Resource] = (),
+) -> web.Application:
+    """The web application of `service`: its own routes beside the ones that all have."""
+    health = Health(checks)
+
+    async def answer_health(_request: web.Request) -> web.Response:
+        report = await health.report()
+        body: dict[str, object] = {
+            "status": report.status,
+            "service": service.name,
+            "version": service.version,
+        }
+        if report.results:
+            body["checks"] = {result.name: result.to_dict() for result in report.results}
+        return web.json_response(body, status=report.http_status)
+
+    async def answer_metrics(_request: web.Request) -> web.Response:
+        text = generate_latest(service.registry)
+        return web.Response(body=text, headers={"Content-Type": "text/plain; version=0.0.4"})
+
+    app = web.Application(middlewares=[_counted(service)])
+    app.router.add_get("/health", answer_health)
+    app.router.add_get("/livez", _alive)
+    app.router.add_get("/metrics", answer_metrics)
+    app.add_routes(routes)
+    app.on_startup.append(_announce(service))
+    app.on_cleanup.append(_closing(resources))
+    return app
+
+
+async def _alive(_request: web.Request) -> web.Response:
+    return web.json_response({"status": "ok"})
+
+
+def title(service: str) -> str:
+    return service.replace("-", " ").title()
+
+
+def _announce(service: Service) -> t.Callable[[web.Application], t.Awaitable[None]]:
+    async def announce(_app: web.Application) -> None:
+        service.log.line(f"{title(service.name)} v{service.version} started successfully")
+
+    return announce
+
+
+def _closing(resources: t.Sequence[Resource]) -> t.Callable[[web.Application], t.Awaitable[None]]:
+    async def close(_app: web.Application) -> None:
+        for resource in resources:
+            await resource.close()
+
+    return close
+
+
+def _is_traffic(request: web.Request) -> bool:
+    if request.path == "/health":
+        return FORWARDED in request.headers
+    return request.path not in ("/livez", "/metrics")
+
+
+def _counted(service: Service) -> t.Any:
+    requests = Counter(
+        "http_requests_total",
+        "Requests answered.",
+        ("service", "method", "status"),
+        registry=service.registry,
+    )
+    seconds = Histogram(
+        "http_request_duration_seconds",
+        "How long an answer took.",
+        ("service",),
+        buckets=BUCKETS,
+        registry=service.registry,
+    ).labels(service.name)
+
+    @web.middleware
+    async def count(request: web.Request, handler: Handler) -> web.StreamResponse:
+        if not _is_traffic(request):
+            return await handler(request)
+        started = time.perf_counter()
+        response = await _answered(service, request, handler)
+        seconds.observe(time.perf_counter() - started)
+        requests.labels(service.name, request.method, str(response.status)).inc()
+        return response
+
+    return count
+
+
+async def _answered(service: Service, request: web.Request, handler: Handler) -> web.StreamResponse:
+    """The handler's answer; what it raises becomes JSON, the unexpected also an ERROR line."""
+    try:
+        return await handler(request)
+    except RequestError as exc:
+        return web.json_response({"error": str(exc)}, status=exc.status)
+    except web.HTTPException as exc:
+        return web.json_response({"error": exc.reason}, status=exc.status)
+    except Exception as exc:
+        service.log.error("request failed", path=request.path, error=described(exc))
+        body = {"error": f"{service.name} could not answer: {type(exc).__name__}"}
+        return web.json_response(body, status=500)
+
+
+class RequestError(Exception):
+    """What the caller did wrong, as one sentence, with the status to answer."""
+
+    def __init__(self, sentence: str, status: int = 400) -> None:
+        super().__init__(sentence)
+        self.status = status
+
+
+async def json_object(request: web.Request) -> dict[str, t.Any]:
+    """The body of `request`, which must be a JSON object."""
+    try:
+        body = json.loads(await request.read())
+    except ValueError:
+        raise RequestError("The body is not JSON.") from None
+    if not isinstance(body, dict):
+        raise RequestError("The body must be a JSON object.")
+    return body
+
+
+def text_field(body: t.Mapping[str, t.Any], name: str) -> str:
+    """A field that must be a text that is not blank."""
+    value = body.get(name)
+    if not isinstance(value, str) or not value.strip():
+        raise RequestError(f"{name!r} must be a text that is not empty.")
+    return value

@@ -1,0 +1,153 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The agents' dashboard: figures of the last 15 minutes, as JSON and as a live page."""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from aiohttp import web
+
+from sandbox.services.log import described
+
+if t.TYPE_CHECKING:
+    from sandbox.services.banner import Banner
+    from sandbox.services.chassis import Service
+    from sandbox.services.connections import Database
+    from sandbox.services.routing import Flags
+
+PAGE = Path(__file__).with_name("dashboard.html")
+WINDOW_MINUTES = 15
+
+TABLES_EXIST = """
+    select to_regclass('public.agent_requests') is not null
+       and to_regclass('public.agent_fallbacks') is not null as present
+"""
+
+# A message whose agent is switched off never becomes a request, so it is counted beside them.
+FIGURES = """
+    with request as (
+      select agent, success, duration_ms, error from public.agent_requests
+      where created_at > now() - interval '15 minutes'
+    ), fallback as (
+      select agent, reason from public.agent_fallbacks
+      where created_at > now() - interval '15 minutes'
+    ), asked as (
+      select agent, count(*) as answered, count(*) filter (where success) as successes,
+             count(*) filter (where error is not null) as errors,
+             percentile_disc(0.95) within group (order by duration_ms) as p95_ms
+      from request group by grouping sets ((agent), ())
+    ), replaced as (
+      select agent, count(*) as fallbacks, count(*) filter (where reason = 'disabled') as unasked
+      from fallback group by grouping sets ((agent), ())
+    )
+    select coalesce(a.agent, f.agent) as agent,
+           coalesce(a.answered, 0) + coalesce(f.unasked, 0) as requests,
+           coalesce(a.successes, 0) as successes, coalesce(a.errors, 0) as errors,
+           coalesce(f.fallbacks, 0) as fallbacks, a.p95_ms
+    from asked a full join replaced f on a.agent is not distinct from f.agent
+    order by 1 nulls first
+"""
+
+BY_MINUTE = """
+    select date_part('epoch', date_trunc('minute', created_at))::bigint as minute,
+           count(*) as requests
+    from public.agent_requests where created_at > now() - interval '15 minutes'
+    group by 1 order by 1
+"""
+
+
+@dataclass(frozen=True)
+class Figures:
+    """Of one agent, or of all when `agent` is empty. Rates are shares of `requests`."""
+
+    agent: str = ""
+    requests: int = 0
+    success_rate: float | None = None
+    error_rate: float = 0.0
+    fallback_rate: float = 0.0
+    p95_ms: int | None = None
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    total: Figures = field(default_factory=Figures)
+    agents: tuple[Figures, ...] = ()
+    by_minute: tuple[tuple[int, int], ...] = ()
+    """Start of the minute in seconds since 1970, and requests in it."""
+    tables_exist: bool = False
+
+
+class Dashboard:
+    """GET /agents/dashboard and /agents/dashboard.json."""
+
+    def __init__(self, service: Service, flags: Flags, database: Database, banner: Banner) -> None:
+        self._service = service
+        self._flags = flags
+        self._query = database.fetch
+        self._banner = banner
+
+    def routes(self) -> list[web.RouteDef]:
+        return [
+            web.get("/agents/dashboard", self.page),
+            web.get("/agents/dashboard.json", self.figures),
+        ]
+
+    async def page(self, _request: web.Request) -> web.Response:
+        return web.Response(text=PAGE.read_text(encoding="utf-8"), content_type="text/html")
+
+    async def figures(self, _request: web.Request) -> web.Response:
+        snapshot = await self._snapshot()
+        total = {key: value for key, value in asdict(snapshot.total).items() if key != "agent"}
+        return web.json_response(
+            {
+                "version": self._service.version,
+                "window_minutes": WINDOW_MINUTES,
+                "enabled": self._flags.enabled,
+                "percentage": _plain(self._flags.percentage if self._flags.enabled else 0.0),
+                "agents_on": sorted(self._flags.agents),
+                **total,
+                "agents": [asdict(figures) for figures in snapshot.agents],
+                "by_minute": snapshot.by_minute,
+                "tables_exist": snapshot.tables_exist,
+                "banner": await self._current_banner(),
+                "pod": self._service.context.pod_name,
+            }
+        )
+
+    async def _snapshot(self) -> Snapshot:
+        if not (await self._query(TABLES_EXIST))[0]["present"]:
+            return Snapshot()
+        rows = [figures_of(row) for row in await self._query(FIGURES)]
+        minutes = [(row["minute"], row["requests"]) for row in await self._query(BY_MINUTE)]
+        total = next((figures for figures in rows if not figures.agent), Figures())
+        agents = tuple(figures for figures in rows if figures.agent)
+        return Snapshot(total, agents, tuple(minutes), tables_exist=True)
+
+    async def _current_banner(self) -> dict[str, str] | None:
+        """The page must show figures even when the cache is away."""
+        try:
+            return await self._banner.current()
+        except Exception as exc:
+            self._service.log.warning("the banner cannot be read", error=described(exc))
+            return None
+
+
+def figures_of(row: t.Mapping[str, t.Any]) -> Figures:
+    requests = row["requests"]
+    agent = row["agent"] or ""
+    if requests == 0:
+        return Figures(agent)
+    return Figures(
+        agent=agent,
+        requests=requests,
+        success_rate=row["successes"] / requests,
+        error_rate=row["errors"] / requests,
+        fallback_rate=row["fallbacks"] / requests,
+        p95_ms=row["p95_ms"],
+    )
+
+
+def _plain(number: float) -> int | float:
+    return int(number) if number.is_integer() else number

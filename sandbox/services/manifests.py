@@ -1,0 +1,205 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the cluster holds before the release: the platform at its previous version."""
+
+from __future__ import annotations
+
+import base64
+import typing as t
+from urllib.parse import quote, urlencode
+
+from sandbox.names import (
+    INTERNAL_NUMBER,
+    KAFKA_GROUP,
+    NAMESPACE,
+    PREVIOUS_VERSION,
+    SERVICES,
+    WORKER,
+)
+
+if t.TYPE_CHECKING:
+    from sandbox.world import Facts, World
+
+Manifest = dict[str, t.Any]
+
+PORT = 8080
+REPLICAS = {**dict.fromkeys(SERVICES, 3), WORKER: 2}
+
+FLAGS_BEFORE = {
+    "FEATURE_AI_AGENTS": "false",
+    "FEATURE_AI_AGENTS_ROLLOUT_PERCENTAGE": "0",
+    "FEATURE_BUYER_AGENT": "false",
+    "FEATURE_STATION_AGENT": "false",
+    "FEATURE_VENDOR_AGENT": "false",
+    "FEATURE_DRIVER_AGENT": "false",
+    "FEATURE_ADMIN_AGENT": "false",
+    "FEATURE_CUSTOMER_SUPPORT_AGENT": "false",
+    "FEATURE_MARKETPLACE_AGENT": "false",
+}
+
+
+def manifests(world: World) -> list[Manifest]:
+    """Every object of the platform, in an order in which they can be created."""
+    objects = [
+        _namespace(),
+        _config_map("platform-config", _platform_config(world)),
+        _secret("platform-secrets", _platform_secrets(world)),
+        _config_map("feature-flags", FLAGS_BEFORE),
+    ]
+    for service, replicas in REPLICAS.items():
+        objects += [
+            deployment(service, replicas),
+            _service(service),
+            _disruption_budget(service, replicas - 1),
+        ]
+    return objects
+
+
+def _platform_config(world: World) -> dict[str, str]:
+    kafka = world.facts("kafka")
+    return {
+        "AGENT_ALLOW_LIST": INTERNAL_NUMBER,
+        "INTERNAL_NUMBER": INTERNAL_NUMBER,
+        "KAFKA_BROKERS": str(kafka["bootstrap"]),
+        "KAFKA_GROUP": str(kafka.get("group", KAFKA_GROUP)),
+        "OPENAI_BASE_URL": str(world.facts("sinks")["openai_url"]),
+        "PUBLIC_URL": f"http://127.0.0.1:{world.port('gateway')}",
+        "SUPABASE_URL": f"http://127.0.0.1:{world.port('supabase-gateway')}",
+    }
+
+
+def _platform_secrets(world: World) -> dict[str, str]:
+    postgres, valkey = world.facts("postgres"), world.facts("valkey")
+    redis = f"redis://:{quote(valkey['password'], safe='')}@{valkey['host']}:{valkey['port']}/0"
+    return {
+        "ADMIN_TOKEN": world.secret("admin-token"),
+        "DATABASE_URL": database_url(postgres, "agent_core"),
+        "REDIS_URL": redis,
+        "SUPABASE_DATABASE_URL": database_url(postgres, "supabase"),
+        "SUPABASE_SERVICE_ROLE_KEY": world.secret("service-role-key"),
+    }
+
+
+def database_url(postgres: Facts, database: str) -> str:
+    """The libpq URL of one of the databases, with the certificate verified."""
+    login = postgres["databases"][database]
+    user, password = quote(login["user"], safe=""), quote(login["password"], safe="")
+    tls = urlencode({"sslmode": "verify-full", "sslrootcert": postgres["ca_cert"]})
+    return f"postgresql://{user}:{password}@{postgres['host']}:{postgres['port']}/{login['name']}?{tls}"
+
+
+def _metadata(name: str, **labels: str) -> Manifest:
+    labels = {**labels, "app.kubernetes.io/part-of": "easymo"}
+    return {"name": name, "namespace": NAMESPACE, "labels": labels}
+
+
+def _namespace() -> Manifest:
+    labels = {"kubernetes.io/metadata.name": NAMESPACE}
+    return {
+        "apiVersion": "v1",
+        "kind": "Namespace",
+        "metadata": {"name": NAMESPACE, "labels": labels},
+    }
+
+
+def _config_map(name: str, data: t.Mapping[str, str]) -> Manifest:
+    return {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": _metadata(name),
+        "data": dict(data),
+    }
+
+
+def _secret(name: str, values: t.Mapping[str, str]) -> Manifest:
+    data = {key: base64.b64encode(value.encode()).decode() for key, value in values.items()}
+    return {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": _metadata(name),
+        "type": "Opaque",
+        "data": data,
+    }
+
+
+def deployment(service: str, replicas: int, version: str = PREVIOUS_VERSION) -> Manifest:
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": _metadata(service, app=service),
+        "spec": {
+            "replicas": replicas,
+            "selector": {"matchLabels": {"app": service}},
+            "strategy": {
+                "type": "RollingUpdate",
+                "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0},
+            },
+            "minReadySeconds": 0,
+            "progressDeadlineSeconds": 60,
+            "revisionHistoryLimit": 10,
+            "template": _pod_template(service, version),
+        },
+    }
+
+
+def _pod_template(service: str, version: str) -> Manifest:
+    annotations = {"prometheus.io/scrape": "true", "prometheus.io/port": str(PORT)}
+    return {
+        "metadata": {"labels": {"app": service}, "annotations": annotations},
+        "spec": {
+            # The longest a request may take, plus what the pause before the end takes.
+            "terminationGracePeriodSeconds": 10,
+            "containers": [_container(service, version)],
+        },
+    }
+
+
+def _container(service: str, version: str) -> Manifest:
+    return {
+        "name": service,
+        "image": f"easymo/{service}:v{version}",
+        "imagePullPolicy": "IfNotPresent",
+        "ports": [{"name": "http", "containerPort": PORT, "protocol": "TCP"}],
+        "envFrom": [
+            {"configMapRef": {"name": "platform-config"}},
+            {"secretRef": {"name": "platform-secrets"}},
+            {"configMapRef": {"name": "feature-flags", "optional": True}},
+        ],
+        "readinessProbe": {**_probe("/health"), "periodSeconds": 1, "failureThreshold": 2},
+        # Not /health: a database that is away must not have every pod restarted.
+        "livenessProbe": {**_probe("/livez"), "periodSeconds": 5, "failureThreshold": 3},
+        "resources": {
+            "requests": {"cpu": "50m", "memory": "64Mi"},
+            "limits": {"memory": "256Mi"},
+        },
+        # Time for every router to learn that the pod takes no new requests.
+        "lifecycle": {"preStop": {"sleep": {"seconds": 1}}},
+    }
+
+
+def _probe(path: str) -> Manifest:
+    return {"httpGet": {"path": path, "port": "http", "scheme": "HTTP"}, "timeoutSeconds": 3}
+
+
+def _service(service: str) -> Manifest:
+    return {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": _metadata(service, app=service),
+        "spec": {
+            "type": "ClusterIP",
+            "selector": {"app": service},
+            "ports": [{"name": "http", "port": 80, "targetPort": "http", "protocol": "TCP"}],
+        },
+    }
+
+
+def _disruption_budget(service: str, available: int) -> Manifest:
+    return {
+        "apiVersion": "policy/v1",
+        "kind": "PodDisruptionBudget",
+        "metadata": _metadata(service, app=service),
+        "spec": {
+            "minAvailable": available,
+            "selector": {"matchLabels": {"app": service}},
+        },
+    }

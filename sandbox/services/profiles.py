@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Who writes to us: profiles, kept in Valkey so that the database is asked once an hour."""
+
+from __future__ import annotations
+
+import json
+import typing as t
+from dataclasses import asdict, dataclass
+
+from sandbox.services.agent_store import PROFILE
+from sandbox.services.log import described
+
+if t.TYPE_CHECKING:
+    from sandbox.services.agents import Query
+    from sandbox.services.connections import Cache
+    from sandbox.services.log import Log
+
+KEEP_SECONDS = 3600
+
+
+@dataclass(frozen=True)
+class Profile:
+    display_name: str = "there"
+    language: str = "rw"
+
+
+class Profiles:
+    """Never fails: a user who cannot be looked up is greeted without a name."""
+
+    def __init__(self, cache: Cache, query: Query, log: Log) -> None:
+        self._cache = cache
+        self._query = query
+        self._log = log
+        self._told = ""
+
+    async def of(self, number: str) -> Profile:
+        key = f"profile:{number}"
+        try:
+            kept = await self._cache.client().get(key)
+            if kept is not None:
+                return Profile(**json.loads(kept))
+            rows = await self._query(PROFILE, number)
+            profile = Profile(**dict(rows[0])) if rows else Profile()
+            await self._cache.client().set(key, json.dumps(asdict(profile)), ex=KEEP_SECONDS)
+        except Exception as exc:
+            self._tell(described(exc))
+            return Profile()
+        self._told = ""
+        return profile
+
+    def _tell(self, error: str) -> None:
+        """Says each kind of trouble once, not once a message."""
+        if error != self._told:
+            self._log.warning("profiles cannot be looked up", error=error)
+            self._told = error

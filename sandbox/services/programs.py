@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which program an image holds."""
+
+from __future__ import annotations
+
+import typing as t
+
+from sandbox.names import WORKER
+from sandbox.services import METRICS, ConfigurationError
+from sandbox.services.agent_core import agent_core
+from sandbox.services.catalogue import ENDPOINTS, catalogue_service
+from sandbox.services.chassis import Service, application
+from sandbox.services.wallet import wallet_service
+from sandbox.services.worker import worker
+
+if t.TYPE_CHECKING:
+    from aiohttp import web
+
+    from sandbox.services import ContainerContext
+
+PROGRAMS: t.Mapping[str, t.Callable[[Service], web.Application]] = {
+    "agent-core": agent_core,
+    "wallet-service": wallet_service,
+    WORKER: worker,
+    # A sidecar: nothing but the metrics that all have.
+    METRICS: application,
+    **dict.fromkeys(ENDPOINTS, catalogue_service),
+}
+
+
+def program(name: str, version: str, context: ContainerContext) -> web.Application:
+    try:
+        make = PROGRAMS[name]
+    except KeyError:
+        raise ConfigurationError(f"There is no program {name!r} in this image.") from None
+    return make(Service.of(name, version, context))

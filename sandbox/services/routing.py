@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Who is answered by an AI agent and by which: pure rules over flags, user and text."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import re
+import typing as t
+from dataclasses import dataclass
+
+from sandbox.services import ConfigurationError
+
+Agent = t.Literal[
+    "buyer", "station", "vendor", "driver", "admin", "customer_support", "marketplace"
+]
+AGENTS: tuple[Agent, ...] = t.get_args(Agent)
+
+MENU_WORD = "MENU"
+BUCKETS = 10_000
+# Changing it draws the users of every percentage anew.
+SALT = "easymo-ai-agents:"
+
+# In this order: the first agent that has one of its words in the text answers.
+KEYWORDS: tuple[tuple[Agent, frozenset[str]], ...] = (
+    ("admin", frozenset({"report", "statistics"})),
+    ("station", frozenset({"fuel", "petrol", "diesel", "station"})),
+    ("driver", frozenset({"ride", "moto", "taxi", "driver", "trip"})),
+    ("marketplace", frozenset({"property", "house", "apartment", "rent", "land", "marketplace"})),
+    ("vendor", frozenset({"sell", "selling", "shop", "stock"})),
+    (
+        "buyer",
+        frozenset(
+            {"vegetables", "tomatoes", "fruit", "groceries", "buy", "need", "vendor", "vendors"}
+        ),
+    ),
+)
+# Greetings, questions and complaints: whoever has no specialist.
+GENERALIST: Agent = "customer_support"
+
+Reason = t.Literal["menu_requested", "feature_off", "allow_listed", "in_rollout", "not_in_rollout"]
+
+
+@dataclass(frozen=True)
+class Flags:
+    """The feature flags as a pod read them when it started."""
+
+    enabled: bool = False
+    percentage: float = 0.0
+    """Share of the users, 0 to 100."""
+    agents: frozenset[Agent] = frozenset()
+    """The agents that are switched on."""
+    allow_list: frozenset[str] = frozenset()
+    """Numbers that are always answered by an agent while the feature is on."""
+
+    @classmethod
+    def from_env(cls, env: t.Mapping[str, str]) -> Flags:
+        numbers = env.get("AGENT_ALLOW_LIST", "").split(",")
+        return cls(
+            enabled=_boolean(env, "FEATURE_AI_AGENTS"),
+            percentage=_percentage(env, "FEATURE_AI_AGENTS_ROLLOUT_PERCENTAGE"),
+            agents=frozenset(a for a in AGENTS if _boolean(env, f"FEATURE_{a.upper()}_AGENT")),
+            allow_list=frozenset(filter(None, map(normalized, numbers))),
+        )
+
+
+@dataclass(frozen=True)
+class Route:
+    """Where a message goes: to `agent`, or to the menu when that is None."""
+
+    agent: Agent | None
+    reason: Reason
+
+
+def route(number: str, text: str, flags: Flags) -> Route:
+    number = normalized(number)
+    if text.strip().upper() == MENU_WORD:
+        return Route(None, "menu_requested")
+    if not flags.enabled:
+        return Route(None, "feature_off")
+    if number in flags.allow_list:
+        return Route(agent_for(text, internal=True), "allow_listed")
+    if in_rollout(number, flags.percentage):
+        return Route(agent_for(text), "in_rollout")
+    return Route(None, "not_in_rollout")
+
+
+def in_rollout(number: str, percentage: float) -> bool:
+    """Whether the user is in the first `percentage` of all; a higher one only adds users."""
+    return bucket(number) < percentage * (BUCKETS / 100)
+
+
+def bucket(number: str) -> int:
+    digest = hashlib.sha256((SALT + normalized(number)).encode()).digest()
+    return int.from_bytes(digest[:8]) % BUCKETS
+
+
+def agent_for(text: str, *, internal: bool = False) -> Agent:
+    """The agent whose subject the text names; reports are for colleagues only."""
+    words = frozenset(re.findall(r"\w+", text.lower()))
+    for agent, keywords in KEYWORDS:
+        if words & keywords and (agent != "admin" or internal):
+            return agent
+    return GENERALIST
+
+
+def normalized(number: str) -> str:
+    """A telephone number without what people write around its digits."""
+    return re.sub(r"[\s+()-]", "", number)
+
+
+def _boolean(env: t.Mapping[str, str], name: str) -> bool:
+    value = env.get(name, "false").strip().lower()
+    if value not in ("true", "false", "1", "0", "yes", "no", "on", "off"):
+        raise ConfigurationError(f"{name} is {value!r}: it must be true or false.")
+    return value in ("true", "1", "yes", "on")
+
+
+def _percentage(env: t.Mapping[str, str], name: str) -> float:
+    text = env.get(name, "0").strip()
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 <= value <= 100:
+        raise ConfigurationError(f"{name} is {text!r}: it must be a number from 0 to 100.")
+    return value
