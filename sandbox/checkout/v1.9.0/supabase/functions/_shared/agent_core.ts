@@ -16,3 +16,20 @@ export async function callAgentCore(
   }
   return await response.json();
 }
+
+export interface Answer {
+  route: "menu" | "fallback";
+  text: string;
+}
+
+/** The menu's answer to a message. */
+export async function askAgentCore(message: object): Promise<Answer> {
+  const answered = await callAgentCore("/messages", {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify(message),
+  });
+  const { text } = answered.reply as { text: string };
+  if (typeof text !== "string") throw new TypeError("agent-core's answer has no text");
+  return { route: "menu", text };
+}

@@ -16,3 +16,23 @@ export async function callAgentCore(
   }
   return await response.json();
 }
+
+export interface Answer {
+  route: "agent" | "menu" | "fallback";
+  agent?: string;
+  text: string;
+}
+
+/** The answer to a message; "fallback" when the menu answers in an agent's place. */
+export async function askAgentCore(message: object): Promise<Answer> {
+  const answered = await callAgentCore("/messages", {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify(message),
+  });
+  const { handled_by, agent } = answered;
+  const { text } = answered.reply as { text: string };
+  if (typeof text !== "string") throw new TypeError("agent-core's answer has no text");
+  if (typeof agent !== "string") return { route: "menu", text };
+  return { route: handled_by === "agent" ? "agent" : "fallback", agent, text };
+}

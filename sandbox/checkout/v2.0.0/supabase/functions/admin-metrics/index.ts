@@ -9,10 +9,8 @@ Deno.serve(async (request) => {
   const refusal = refuseStrangers(request);
   if (refusal !== null) return refusal;
   try {
-    const dashboard = await callAgentCore("/agents/dashboard.json", {
-      headers: { authorization: request.headers.get("authorization") ?? "" },
-    });
-    const { volume, success_rate, p95_ms, fallback_rate, error_rate } = dashboard;
+    const dashboard = await callAgentCore("/agents/dashboard.json");
+    const { requests: volume, success_rate, p95_ms, fallback_rate, error_rate } = dashboard;
     const metrics = { volume, success_rate, p95_ms, fallback_rate, error_rate };
     return json({ version: VERSION, ...metrics });
   } catch (error) {

@@ -1,18 +1,13 @@
-import { callAgentCore } from "@shared/agent_core.ts";
+import { type Answer, askAgentCore } from "@shared/agent_core.ts";
 import { sameSecret } from "@shared/auth.ts";
 import { healthy, json, subPath } from "@shared/http.ts";
 import { MENU } from "@shared/menu.ts";
 import { VERSION } from "@shared/version.ts";
 import { signed, type TextMessage, textMessages } from "@shared/whatsapp.ts";
 
-const MAX_BODY = 1024 * 1024;
+type Reply = Answer & { message_id: string };
 
-interface Reply {
-  message_id: string;
-  route: "agent" | "menu" | "fallback";
-  agent?: string;
-  text: string;
-}
+const MAX_BODY = 1024 * 1024;
 
 /** Meta's check that the address is ours: the challenge comes back as it was. */
 function verify(url: URL): Response {
@@ -37,16 +32,8 @@ async function read(request: Request): Promise<Uint8Array<ArrayBuffer> | null> {
 async function answer(message: TextMessage): Promise<Reply> {
   const { message_id } = message;
   try {
-    const { route, agent, text } = await callAgentCore("/messages", {
-      method: "POST",
-      headers: { "content-type": "application/json" },
-      body: JSON.stringify(message),
-    });
-    if (typeof text !== "string" || typeof route !== "string") {
-      throw new TypeError("agent-core's answer has no route or text");
-    }
-    const reply = { message_id, route, text } as Reply;
-    return typeof agent === "string" ? { ...reply, agent } : reply;
+    const answered = await askAgentCore(message);
+    return { message_id, ...answered };
   } catch (error) {
     console.error(`fallback to the menu for message ${message_id}: ${error}`);
     return { message_id, route: "fallback", text: MENU };
