@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the sinks received: in memory to answer from, line by line in a file to lose nothing."""
+
+from __future__ import annotations
+
+import json
+import time
+import typing as t
+from datetime import UTC, datetime
+from pathlib import Path
+
+Record = dict[str, t.Any]
+
+
+class Store:
+    """Records by sink and key. The file keeps every version; after a restart the last one wins."""
+
+    def __init__(self, file: Path, clock: t.Callable[[], float] = time.time) -> None:
+        self._file = file
+        self._clock = clock
+        self._last = 0
+        self._records: dict[str, dict[str, Record]] = {}
+        self.version = 0
+        """Grows with every change; a page that knows it needs no redrawing."""
+        if file.exists():
+            for line in file.read_text(encoding="utf-8").splitlines():
+                entry = json.loads(line)
+                self._records.setdefault(entry["sink"], {})[entry["key"]] = entry["record"]
+                self._last = max(self._last, entry["tick"])
+                self.version += 1
+
+    def tick(self) -> int:
+        """Microseconds since the epoch, never the same twice: what a Slack `ts` is made of."""
+        self._last = max(self._last + 1, int(self._clock() * 1_000_000))
+        return self._last
+
+    def now(self) -> str:
+        return datetime.fromtimestamp(self._clock(), UTC).isoformat(timespec="milliseconds")
+
+    def put(self, sink: str, key: str, record: Record) -> None:
+        entry = {"at": self.now(), "tick": self.tick(), "sink": sink, "key": key, "record": record}
+        with self._file.open("a", encoding="utf-8") as handle:
+            handle.write(json.dumps(entry, ensure_ascii=False) + "\n")
+        self._records.setdefault(sink, {})[key] = record
+        self.version += 1
+
+    def get(self, sink: str, key: str) -> Record | None:
+        return self._records.get(sink, {}).get(key)
+
+    def all(self, sink: str) -> list[Record]:
+        """In the order in which they first arrived."""
+        return list(self._records.get(sink, {}).values())

@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A mail server with STARTTLS and login that delivers each mail as a file, for the sinks' page."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import signal
+import smtplib
+import ssl
+import sys
+import typing as t
+from pathlib import Path
+
+from sandbox.component import Process
+from sandbox.faults import Faults
+from sandbox.world import Facts, World
+
+USER = "deployer"
+
+
+class Smtp:
+    """The mail server as a component."""
+
+    name = "smtp"
+    needs: tuple[str, ...] = ()
+    faults: t.Mapping[str, str] = {
+        "rejects": "refuses recipients with 550, all or the address that is the target",
+        "errors": "answers 451 after a mail was sent, so that it counts as not delivered",
+        "hangs": "answers a mail only after SECONDS (60)",
+    }
+
+    def prepare(self, world: World) -> None:
+        world.port("smtp")
+        password(world)
+        world.certificate("smtp")
+        (world.folder("smtp") / "mails").mkdir(exist_ok=True)
+
+    def process(self, world: World) -> Process:
+        return Process(argv=(sys.executable, "-m", "sandbox.smtp", str(world.directory)))
+
+    def ready(self, world: World) -> bool:
+        with smtplib.SMTP("127.0.0.1", world.port("smtp"), timeout=2) as session:
+            return session.noop()[0] == 250
+
+    def settle(self, world: World) -> None:
+        """A mail server needs nothing in it."""
+
+    def facts(self, world: World) -> Facts:
+        return {
+            "host": "127.0.0.1",
+            "port": world.port("smtp"),
+            "ca_cert": str(world.certificate("smtp").ca),
+            "user": USER,
+            "password": password(world),
+        }
+
+
+def password(world: World) -> str:
+    return world.secret("smtp_password")
+
+
+class Envelope(t.Protocol):
+    mail_from: str
+    rcpt_tos: list[str]
+    content: bytes
+
+
+class Session(t.Protocol):
+    ssl: object | None
+
+
+class Delivery:
+    """What aiosmtpd calls for every recipient and every mail."""
+
+    def __init__(self, folder: Path, faults: Faults) -> None:
+        self._folder = folder
+        self._faults = faults
+        self._count = len(list(folder.glob("*.eml")))
+
+    async def handle_RCPT(  # noqa: N802 - aiosmtpd's name
+        self, _server: object, _session: Session, envelope: Envelope, address: str, _options: object
+    ) -> str:
+        if self._faults.active("smtp", "rejects", address):
+            return "550 5.1.1 No such user here"
+        envelope.rcpt_tos.append(address)
+        return "250 OK"
+
+    async def handle_DATA(  # noqa: N802 - aiosmtpd's name
+        self, _server: object, session: Session, envelope: Envelope
+    ) -> str:
+        if fault := self._faults.active("smtp", "hangs"):
+            await asyncio.sleep(float(fault.parameters.get("seconds", 60)))
+        if self._faults.active("smtp", "errors"):
+            return "451 4.3.0 Mail system temporarily unavailable"
+        self._count += 1
+        secured = "yes" if session.ssl else "no"
+        recipients = " ".join(envelope.rcpt_tos)
+        trace = f"X-Sandbox-Recipients: {recipients}\r\nX-Sandbox-TLS: {secured}\r\n".encode()
+        file = self._folder / f"{self._count:06d}.eml"
+        partial = file.with_suffix(".partial")
+        partial.write_bytes(trace + envelope.content)
+        partial.replace(file)
+        return f"250 2.0.0 queued as {self._count}"
+
+
+async def serve(world: World) -> None:
+    """Until SIGTERM."""
+    # The supervisor imports this file only to start it.
+    from aiosmtpd.smtp import SMTP, AuthResult, LoginPassword  # noqa: PLC0415
+
+    made = world.certificate("smtp")
+    tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    tls.load_cert_chain(made.cert, made.key)
+    delivery = Delivery(world.folder("smtp") / "mails", Faults(world.faults_file))
+    expected = password(world).encode()
+
+    def login(
+        _server: object, _session: object, _envelope: object, _mechanism: str, given: t.Any
+    ) -> t.Any:
+        right = isinstance(given, LoginPassword) and given.login == USER.encode()
+        right = right and secrets.compare_digest(given.password, expected)
+        return AuthResult(success=right, handled=right is True)
+
+    def session() -> asyncio.Protocol:
+        return t.cast(
+            "asyncio.Protocol",
+            SMTP(delivery, hostname="sandbox.invalid", tls_context=tls, authenticator=login,
+                 auth_require_tls=True, enable_SMTPUTF8=True),
+        )  # fmt: skip
+
+    loop = asyncio.get_running_loop()
+    ended = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, ended.set)
+    server = await loop.create_server(session, "127.0.0.1", world.port("smtp"))
+    await ended.wait()
+    server.close()
+
+
+if __name__ == "__main__":
+    asyncio.run(serve(World(Path(sys.argv[1]))))

@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""PagerDuty, GitHub, the status page and the mailbox: the rules a deployment relies on."""
+
+from __future__ import annotations
+
+import pytest
+
+from sandbox.sinks import commit_statuses, incidents, status_page
+from sandbox.sinks.mailbox import parse
+from sandbox.sinks.store import Store
+
+KEY = "0123456789abcdef0123456789abcdef"
+SHA = "a1" * 20
+
+
+@pytest.fixture
+def store(tmp_path):
+    return Store(tmp_path / "received.jsonl")
+
+
+def event(action, **more):
+    payload = {"summary": "rolled back", "source": "deploy", "severity": "critical"}
+    return {
+        "routing_key": KEY,
+        "event_action": action,
+        "dedup_key": "r",
+        "payload": payload,
+        **more,
+    }
+
+
+def test_events_with_one_key_make_one_incident(store):
+    for action in ("trigger", "trigger", "acknowledge", "resolve"):
+        assert incidents.enqueue(store, KEY, event(action))[0] == 202
+    (incident,) = store.all("pagerduty")
+    assert incident["status"] == "resolved"
+    assert [line["action"] for line in incident["log"]][-1] == "resolve"
+
+
+def test_a_resolve_for_nothing_is_accepted_and_makes_nothing(store):
+    assert incidents.enqueue(store, KEY, event("resolve"))[0] == 202
+    assert store.all("pagerduty") == []
+
+
+def test_another_teams_routing_key_pages_nobody_here(store):
+    assert incidents.enqueue(store, KEY, event("trigger", routing_key="f" * 32))[0] == 202
+    assert store.all("pagerduty") == []
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"routing_key": "short"},
+        {"event_action": "shout"},
+        {"payload": {"summary": "x", "source": "y", "severity": "terrible"}},
+        {"payload": None},
+    ],
+)
+def test_an_invalid_event_is_refused_with_the_reasons(store, wrong):
+    status, body = incidents.enqueue(store, KEY, event("trigger") | wrong)
+    assert (status, body["status"]) == (400, "invalid event")
+    assert body["errors"]
+
+
+def test_the_newest_status_of_each_context_counts(store):
+    for state, context in (("pending", "deploy"), ("success", "ci"), ("success", "deploy")):
+        body = {"state": state, "context": context}
+        assert commit_statuses.create(store, "o/r", SHA, body)[0] == 201
+    status, body = commit_statuses.combined(store, "o/r", SHA)
+    assert (status, body["state"], body["total_count"]) == (200, "success", 2)
+
+
+def test_a_commit_nobody_has_is_refused(store):
+    assert commit_statuses.create(store, "o/r", "main", {"state": "success"})[0] == 422
+
+
+def test_an_incident_of_the_status_page_grows_by_updates(store):
+    status_page.seed(store)
+    wanted = {
+        "name": "Upgrade",
+        "status": "in_progress",
+        "body": "a",
+        "components": {"cmpapi": "under_maintenance"},
+    }
+    _, made = status_page.create_incident(store, {"incident": wanted})
+    closing = {"status": "completed", "body": "b", "components": {"cmpapi": "operational"}}
+    _, closed = status_page.update_incident(store, made["id"], {"incident": closing})
+    assert [update["body"] for update in closed["incident_updates"]] == ["b", "a"]
+    assert status_page.incidents(store, unresolved=True) == (200, [])
+    assert {c["status"] for c in store.all("statuspage_components")} == {"operational"}
+
+
+def test_a_mail_is_read_with_both_bodies_and_its_real_recipients():
+    mail = "\r\n".join(
+        [
+            "X-Sandbox-Recipients: a@x.example b@x.example",
+            "X-Sandbox-TLS: yes",
+            "From: d@x.example",
+            "To: a@x.example",
+            "Subject: =?utf-8?q?Done_=E2=9C=85?=",
+            "Content-Type: multipart/alternative; boundary=b",
+            *("", "--b", "Content-Type: text/plain", "", "plain"),
+            *("--b", "Content-Type: text/html", "", "<p>html", "--b--", ""),
+        ]
+    ).encode()
+    read = parse("000001.eml", mail)
+    assert (read["subject"], read["text"].strip(), read["html"].strip()) == (
+        "Done ✅",
+        "plain",
+        "<p>html",
+    )
+    assert (read["recipients"], read["secured"]) == (["a@x.example", "b@x.example"], True)
