@@ -66,3 +66,19 @@ def wait_options(*, timeout: int = 300) -> Spec:
         "wait_timeout": {"type": "int", "default": timeout},
         "wait_sleep": {"type": "float", "default": 1.0},
     }
+
+
+def variables_options() -> Spec:
+    return {
+        "secrets": {
+            "type": "list",
+            "elements": "dict",
+            "default": [],
+            "no_log": False,
+            "options": {
+                "name": {"type": "str", "required": True},
+                "environment": {"type": "str", "required": True},
+                "purpose": {"type": "str", "required": True},
+            },
+        }
+    }

@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Looks at the variables of the run, which only the controller knows."""
+
+from __future__ import annotations
+
+import typing as t
+from pathlib import Path
+
+from ansible.errors import AnsibleError
+from ansible.plugins.action import ActionBase
+from ansible.utils.vars import load_extra_vars
+
+from ansible_collections.easymo.deploy.plugins.module_utils._options import variables_options
+from ansible_collections.easymo.deploy.plugins.module_utils._variables.check import (
+    Secret,
+    Variables,
+    missing_secrets,
+    unknown_variables,
+)
+
+ROLES = Path(__file__).parents[2] / "roles"
+
+
+class ActionModule(ActionBase):
+    TRANSFERS_FILES = False
+    _requires_connection = False
+
+    def run(
+        self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None
+    ) -> dict[str, t.Any]:
+        result: dict[str, t.Any] = super().run(tmp, task_vars)
+        _checked, arguments = self.validate_argument_spec(argument_spec=variables_options())
+        secrets = [Secret(**entry) for entry in arguments["secrets"]]
+        unknown = unknown_variables(self._variables(task_vars or {}))
+        missing = missing_secrets(secrets, self._values(secrets))
+        result.update(changed=False, unknown=unknown, missing=missing)
+        problems = []
+        if unknown:
+            problems.append(f"Nobody reads these variables: {', '.join(unknown)}.")
+        if missing:
+            problems.append(
+                f"These secrets have no value: {', '.join(missing)}. Set the environment variables or fill in a vault: "
+                "see inventories/vault.example.yml."
+            )
+        if problems:
+            result.update(failed=True, reason="InvalidInput", msg=" ".join(problems))
+        return result
+
+    def _variables(self, task_vars: dict[str, t.Any]) -> Variables:
+        return Variables(
+            known=self._declared_by_roles(),
+            prefixes=("release_", *(f"{role.name}_" for role in ROLES.iterdir())),
+            extra=frozenset(load_extra_vars(self._loader)),
+            inventory=self._declared_by_inventory(task_vars.get("inventory_dir")),
+        )
+
+    def _declared_by_roles(self) -> frozenset[str]:
+        names: set[str] = set()
+        for path in ROLES.glob("*/meta/argument_specs.yml"):
+            entry_points = self._loader.load_from_file(str(path))["argument_specs"]
+            for entry_point in entry_points.values():
+                names.update(entry_point.get("options", {}))
+        return frozenset(names)
+
+    def _declared_by_inventory(self, directory: str | None) -> frozenset[str]:
+        names: set[str] = set()
+        for path in Path(directory).glob("*_vars/**/*.yml") if directory else ():
+            try:
+                names.update(self._loader.load_from_file(str(path)) or {})
+            except AnsibleError:
+                # A vault that this run has no password for; Ansible itself has already said so if it matters.
+                continue
+        return frozenset(names)
+
+    def _values(self, secrets: list[Secret]) -> dict[str, str]:
+        """The secrets' values; one that can't be templated counts as missing, and its error is not shown."""
+        values = {}
+        for secret in secrets:
+            try:
+                values[secret.name] = str(
+                    self._templar.template(self._templar.available_variables.get(secret.name, ""))
+                )
+            except AnsibleError:
+                values[secret.name] = ""
+        return values

@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Reshape a service's name into a check for health_check."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: service_check
+short_description: A health check of a service through the public API
+version_added: 0.1.0
+author: EasyMO (@easymo)
+description: Turns a service's name into one entry of the O(easymo.deploy.health_check#module:checks) option.
+positional: api_url, version
+options:
+  _input:
+    description: Name of the service.
+    type: str
+    required: true
+  api_url:
+    description: URL of the public API, which answers below C(/health/).
+    type: str
+    required: true
+  version:
+    description: The version that the service must report.
+    type: str
+    required: true
+"""
+
+EXAMPLES = r"""
+- name: Check that two services report the new version
+  easymo.deploy.health_check:
+    checks: "{{ ['wallet', 'vendor'] | map('easymo.deploy.service_check', 'https://api.example.com', '2.0.0') | list }}"
+"""
+
+RETURN = r"""
+_value:
+  description: The check.
+  type: dict
+"""
+
+import typing as t
+
+
+def service_check(service: str, api_url: str, version: str) -> dict[str, t.Any]:
+    return {
+        "name": service,
+        "kind": "http",
+        "http": {
+            "url": f"{api_url}/health/{service}",
+            "status": [200],
+            "json": {"version": version},
+        },
+    }
+
+
+class FilterModule:
+    def filters(self) -> dict[str, t.Callable[..., t.Any]]:
+        return {"service_check": service_check}
