@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to easymo.deploy.
+"""Live progress from a task to the callbacks, while the task runs.
+
+Ansible has no public way for that: an action plugin runs in a fork, and callbacks hear of it only at its end.
+So callbacks `subscribe`, which opens one Unix datagram socket and names it in the environment that forks
+inherit, and action plugins `report`. Whoever reports with nobody listening loses nothing but the report.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import socket
+import tempfile
+import threading
+import typing as t
+from dataclasses import asdict, dataclass, field
+
+VARIABLE = "EASYMO_DEPLOY_PROGRESS"
+PATIENCE = 0.1
+"""Seconds that a report may wait for a listener that falls behind."""
+TEXT_LIMIT = 2_000
+DATAGRAM_LIMIT = 60_000
+
+
+@dataclass(frozen=True)
+class Progress:
+    """`event` is one CamelCase word, `host` the inventory's name, `text` one line for people."""
+
+    event: str
+    host: str
+    text: str
+    data: dict[str, t.Any] = field(default_factory=dict)
+
+
+Handler = t.Callable[[Progress], None]
+
+
+def report(event: str, host: str, text: str, data: dict[str, t.Any] | None = None) -> None:
+    """Tell whoever listens how far `host` is. Never fails, and waits no longer than PATIENCE."""
+    address = os.environ.get(VARIABLE)
+    if not address:
+        return
+    message = encoded(Progress(event, host, text[:TEXT_LIMIT], data or {}))
+    with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
+        sender.settimeout(PATIENCE)
+        sender.sendto(message, address)
+
+
+def encoded(progress: Progress) -> bytes:
+    """One datagram; data that is too large for one stays behind."""
+    message = json.dumps(asdict(progress), default=str).encode()
+    if len(message) > DATAGRAM_LIMIT:
+        message = json.dumps(asdict(progress) | {"data": {}}).encode()
+    return message
+
+
+def subscribe(handler: Handler) -> t.Callable[[], None]:
+    """Have `handler` called for every report, on a thread of its own. Call what is returned to end it.
+
+    All subscribers of a process share one socket. A handler must be quick: put it in a queue.
+    """
+    with _LOCK:
+        if _Listener.current is None:
+            _Listener.current = _Listener()
+        listener = _Listener.current
+        listener.handlers.append(handler)
+
+    def unsubscribe() -> None:
+        with _LOCK:
+            if handler in listener.handlers:
+                listener.handlers.remove(handler)
+            if not listener.handlers and _Listener.current is listener:
+                _Listener.current = None
+                listener.close()
+
+    return unsubscribe
+
+
+_LOCK = threading.Lock()
+
+
+class _Listener:
+    """The socket, its folder that only this user may enter, and the thread that reads."""
+
+    current: t.ClassVar[_Listener | None] = None
+
+    def __init__(self) -> None:
+        self.handlers: list[Handler] = []
+        self._owner = os.getpid()
+        # The system's own folder: the path of a Unix socket may have only 107 bytes.
+        self._folder = tempfile.mkdtemp(prefix="easymo-progress-")
+        self._address = os.path.join(self._folder, "socket")  # noqa: PTH118 - as the kernel wants it
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self._socket.bind(self._address)
+        self._thread = threading.Thread(target=self._read, name="progress", daemon=True)
+        self._thread.start()
+        os.environ[VARIABLE] = self._address
+
+    def _read(self) -> None:
+        while True:
+            message = self._socket.recv(DATAGRAM_LIMIT)
+            if not message:
+                return
+            try:
+                progress = Progress(**json.loads(message))
+            except (ValueError, TypeError):
+                continue
+            for handler in tuple(self.handlers):
+                with contextlib.suppress(Exception):
+                    handler(progress)
+
+    def close(self) -> None:
+        """Deliver what was sent before, then end. In a fork, which has no such thread, do nothing."""
+        if os.getpid() != self._owner:
+            return
+        os.environ.pop(VARIABLE, None)
+        with (
+            contextlib.suppress(OSError),
+            socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender,
+        ):
+            sender.settimeout(1)
+            sender.sendto(b"", self._address)
+            self._thread.join(timeout=1)
+        self._socket.close()
+        shutil.rmtree(self._folder, ignore_errors=True)
