@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import signal
+import sys
 import typing as t
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,11 +15,21 @@ if t.TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Process:
-    """How to start a component. `env` is the whole environment of the child beside what the supervisor adds."""
+    """How to start a component. `env` is the whole environment of the child beside what the supervisor adds.
+
+    It adds PATH, HOME and TMPDIR (the component's folder), LANG, PYTHONPATH and EASYMO_SANDBOX_RUN.
+    """
 
     argv: tuple[str, ...]
     env: t.Mapping[str, str] = field(default_factory=dict)
     cwd: Path | None = None
+    """Its own folder when not told otherwise."""
+    stop_signal: signal.Signals = signal.SIGTERM
+
+
+def python(module: str, world: World) -> tuple[str, ...]:
+    """The argv of a component that is a Python module of ours, given the state folder."""
+    return (sys.executable, "-m", module, str(world.directory))
 
 
 class Component(t.Protocol):

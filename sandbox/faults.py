@@ -11,6 +11,12 @@ import typing as t
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+GENERIC_FAULTS = {
+    "paused": "its processes are stopped: connections are accepted, then hang",
+    "killed": "its process is killed: connections are refused; cleared, it starts again",
+}
+"""What the supervisor itself does to any component."""
+
 
 @dataclass(frozen=True)
 class Fault:
@@ -51,5 +57,7 @@ class Faults:
 
     def write(self, faults: t.Iterable[Fault]) -> None:
         partial = self._path.with_suffix(".partial")
-        partial.write_text(json.dumps([asdict(fault) for fault in faults], indent=1), encoding="utf-8")
+        partial.write_text(
+            json.dumps([asdict(fault) for fault in faults], indent=1), encoding="utf-8"
+        )
         partial.replace(self._path)

@@ -3,7 +3,7 @@
 
 The state folder holds two things::
 
-    cache/             kept between runs: unpacked binaries, seeded database folders
+    cache/             kept between runs: unpacked binaries, seeded database folders (sandbox/cache.py)
     run/               one running sandbox; wiped by `down`
       state.json       mode 0600, what this module reads and writes
       faults.json      the faults that are set now (sandbox/faults.py)
@@ -16,6 +16,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import random
 import secrets
 import socket
 import typing as t
@@ -23,9 +24,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import trustme
+from sandbox.errors import SandboxError
 
 Facts = dict[str, t.Any]
+
+CACHE_VARIABLE = "EASYMO_SANDBOX_CACHE"
+"""Names a cache folder that several sandboxes share, in place of each one's own."""
 
 
 @dataclass(frozen=True)
@@ -35,16 +39,17 @@ class Certificate:
     ca: Path
 
 
-class StateError(Exception):
-    """One sentence for the operator: what is wrong with the state folder and what to do."""
+class StateError(SandboxError):
+    """What is wrong with the state folder and what to do."""
 
 
 class World:
     """The running sandbox as seen by its components, the supervisor and the command line."""
 
     def __init__(self, directory: Path) -> None:
-        self.directory = directory.absolute()
-        self.cache = self.directory / "cache"
+        # Resolved, because left-over processes are recognised by this path as /proc shows it.
+        self.directory = directory.resolve()
+        self.cache = Path(os.environ.get(CACHE_VARIABLE) or self.directory / "cache").resolve()
         self.run = self.directory / "run"
         self.state_file = self.run / "state.json"
         self.faults_file = self.run / "faults.json"
@@ -61,11 +66,17 @@ class World:
             ) from exc
 
     @contextmanager
-    def changing(self) -> t.Iterator[Facts]:
-        """Change the state: read, yield, write whole, one process at a time."""
+    def locked(self) -> t.Iterator[None]:
+        """One process and thread at a time; not to be nested."""
         self.run.mkdir(mode=0o755, parents=True, exist_ok=True)
         with (self.run / "state.lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
+    @contextmanager
+    def changing(self) -> t.Iterator[Facts]:
+        """Change the state: read, yield, write whole, one process at a time."""
+        with self.locked():
             state = self.state()
             yield state
             partial = self.run / "state.json.partial"
@@ -93,11 +104,16 @@ class World:
         return folder
 
     def port(self, name: str) -> int:
-        """A TCP port on 127.0.0.1 for `name`, chosen free the first time and the same ever after."""
+        """A TCP port on 127.0.0.1 for `name`, chosen free the first time and the same ever after.
+
+        What `up --port` asked for waits in `wanted_ports` until the component asks.
+        """
         with self.changing() as state:
             ports = state.setdefault("ports", {})
+            wanted = state.setdefault("wanted_ports", {})
             if name not in ports:
-                ports[name] = free_port(taken=set(ports.values()))
+                taken = {*ports.values(), *wanted.values()}
+                ports[name] = wanted.pop(name, None) or free_port(taken)
             return t.cast("int", ports[name])
 
     def secret(self, name: str, make: t.Callable[[], str] = lambda: secrets.token_hex(20)) -> str:
@@ -111,28 +127,31 @@ class World:
         made = Certificate(cert=tls / f"{name}.crt", key=tls / f"{name}.key", ca=tls / "ca.crt")
         if made.cert.exists():
             return made
-        with self.changing():
-            tls.mkdir(mode=0o755, exist_ok=True)
-            authority_file = tls / "ca.key"
-            if authority_file.exists():
-                authority = trustme.CA.from_pem(made.ca.read_bytes(), authority_file.read_bytes())
-            else:
-                authority = trustme.CA(organization_name="EasyMO sandbox")
-                authority.cert_pem.write_to_path(str(made.ca))
-                write_private(authority_file, authority.private_key_pem.bytes())
-            issued = authority.issue_cert("127.0.0.1", "localhost", "::1")
-            write_private(made.key, issued.private_key_pem.bytes())
-            issued.cert_chain_pems[0].write_to_path(str(made.cert))
+        # Its import takes a tenth of a second, which only the first start needs.
+        from sandbox.certificates import issue  # noqa: PLC0415
+
+        with self.locked():
+            if not made.cert.exists():
+                issue(made)
         return made
 
 
 def free_port(taken: t.Collection[int] = ()) -> int:
+    """A port nobody listens on, below the range from which the kernel takes ports for connections."""
     while True:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = t.cast("int", probe.getsockname()[1])
-        if port not in taken:
+        port = random.randrange(20000, 32000)  # noqa: S311
+        if port not in taken and port_is_free(port):
             return port
+
+
+def port_is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
 
 
 def write_private(path: Path, content: bytes) -> None:

@@ -1,0 +1,213 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The command line: reads the arguments, calls the command, says every error in one sentence."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import sys
+import typing as t
+from pathlib import Path
+
+from sandbox.errors import SandboxError, sentence
+from sandbox.world import World
+
+STATE_VARIABLE = "EASYMO_SANDBOX_STATE"
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> t.NoReturn:
+        raise SandboxError(f"{message[:1].upper()}{message[1:]}: see '{self.prog} --help'.")
+
+
+def main(argv: t.Sequence[str] | None = None) -> int:
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        arguments = _parser().parse_args(argv)
+        # Given before or behind the command; a default on the parser would hide the former.
+        folder = getattr(arguments, "state", _default_state())
+        return t.cast("int", arguments.command(World(folder), arguments))
+    except BrokenPipeError:
+        # The reader of our output went away, as `| head` does; there is nobody to tell.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except (SandboxError, OSError) as exc:
+        print(sentence(exc), file=sys.stderr)  # noqa: T201
+        return 1
+    except KeyboardInterrupt:
+        print("Interrupted.", file=sys.stderr)  # noqa: T201
+        return 130
+
+
+def _interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+def _default_state() -> Path:
+    return Path(os.environ.get(STATE_VARIABLE) or ".sandbox")
+
+
+def _parser() -> argparse.ArgumentParser:
+    folder = _Parser(add_help=False)
+    folder.add_argument(
+        "--state",
+        metavar="DIR",
+        type=Path,
+        default=argparse.SUPPRESS,
+        help=f"the sandbox's folder (default: ${STATE_VARIABLE} or ./.sandbox)",
+    )
+    parser = _Parser(
+        prog="python -m sandbox",
+        description="A production-shaped EasyMO on this machine.",
+        parents=[folder],
+    )
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    _add_up(commands, folder)
+    _add(commands, folder, "down", "stop everything and remove the run; the cache stays", _down)
+    status = _add(
+        commands, folder, "status", "how each component is; exit 1 unless all is well", _status
+    )
+    status.add_argument("--json", action="store_true", help="the same for programs")
+    logs = _add(commands, folder, "logs", "what a component printed", _logs)
+    logs.add_argument("component", metavar="COMPONENT", help="a component, or 'supervisor'")
+    logs.add_argument("-f", "--follow", action="store_true", help="go on as more is printed")
+    logs.add_argument("-n", "--lines", type=int, default=40, metavar="N", help="how many (40)")
+    _add_fault(commands, folder)
+    _add(commands, folder, "env", 'settings for kubectl, psql, aws…: eval "$(… env)"', _env)
+    return parser
+
+
+_Commands = t.Any  # argparse has no public name for what add_subparsers returns.
+_Command = t.Callable[[World, argparse.Namespace], int]
+
+
+def _add(
+    commands: _Commands, folder: argparse.ArgumentParser, name: str, help_: str, command: _Command
+) -> argparse.ArgumentParser:
+    description = f"{help_[:1].upper()}{help_[1:]}."
+    parser: argparse.ArgumentParser = commands.add_parser(
+        name, help=help_, description=description, parents=[folder]
+    )
+    parser.set_defaults(command=command)
+    return parser
+
+
+def _add_up(commands: _Commands, folder: argparse.ArgumentParser) -> None:
+    parser = _add(
+        commands, folder, "up", "start what is not up, and wait until all of it works", _up
+    )
+    parser.add_argument(
+        "--port",
+        metavar="NAME=N",
+        type=_port,
+        action="append",
+        default=[],
+        help="a fixed port, for example postgres=5432 (default: free ones)",
+    )
+    parser.add_argument(
+        "--seed-mb",
+        metavar="N",
+        type=_megabytes,
+        default=50,
+        help="how much data the databases begin with, in MB (50)",
+    )
+    parser.add_argument(
+        "--only", metavar="A,B", default="", help="only these components and what they need"
+    )
+
+
+def _add_fault(commands: _Commands, folder: argparse.ArgumentParser) -> None:
+    parser = commands.add_parser(
+        "fault", help="rehearse the bad day", description="List, set and clear faults."
+    )
+    verbs = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    _add(verbs, folder, "list", "every fault there is, and those set now", _fault_list)
+    set_ = _add(verbs, folder, "set", "from now on, until cleared", _fault_set)
+    set_.add_argument("fault", metavar="COMPONENT.FAULT")
+    set_.add_argument(
+        "words", metavar="TARGET|key=value", nargs="*", help="what it applies to; its parameters"
+    )
+    clear = _add(verbs, folder, "clear", "all faults, or the one named", _fault_clear)
+    clear.add_argument("fault", metavar="COMPONENT.FAULT", nargs="?", default="")
+    clear.add_argument("target", metavar="TARGET", nargs="?", default="")
+
+
+def _port(text: str) -> tuple[str, int]:
+    name, _, number = text.partition("=")
+    if not name or not number.isdecimal() or not 0 < int(number) < 65536:
+        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=N with N from 1 to 65535")
+    return name, int(number)
+
+
+def _megabytes(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= 20000:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 to 20000")
+    return int(text)
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)  # noqa: T201
+
+
+# Each command imports what it needs, so that `--help` and errors come at once.
+
+
+def _up(world: World, arguments: argparse.Namespace) -> int:
+    from sandbox.lifecycle import Options, up  # noqa: PLC0415
+
+    only = tuple(name for name in arguments.only.split(",") if name)
+    up(world, Options(dict(arguments.port), arguments.seed_mb, only), _say)
+    return 0
+
+
+def _down(world: World, _: argparse.Namespace) -> int:
+    from sandbox.lifecycle import down  # noqa: PLC0415
+
+    down(world, _say)
+    return 0
+
+
+def _status(world: World, arguments: argparse.Namespace) -> int:
+    from sandbox.status import as_json, as_text, observe  # noqa: PLC0415
+
+    seen = observe(world)
+    _say(as_json(seen) if arguments.json else as_text(seen))
+    return 0 if seen.healthy else 1
+
+
+def _logs(world: World, arguments: argparse.Namespace) -> int:
+    from sandbox.logs import follow, tail  # noqa: PLC0415
+
+    tail(world, arguments.component, arguments.lines, _say)
+    if arguments.follow:
+        follow(world, arguments.component, _say)
+    return 0
+
+
+def _env(world: World, _: argparse.Namespace) -> int:
+    from sandbox.environment import exports  # noqa: PLC0415
+
+    _say(exports(world))
+    return 0
+
+
+def _fault_list(world: World, _: argparse.Namespace) -> int:
+    from sandbox.fault_commands import listing  # noqa: PLC0415
+
+    _say(listing(world))
+    return 0
+
+
+def _fault_set(world: World, arguments: argparse.Namespace) -> int:
+    from sandbox.fault_commands import parse, set_fault  # noqa: PLC0415
+
+    set_fault(world, parse(arguments.fault, arguments.words))
+    return 0
+
+
+def _fault_clear(world: World, arguments: argparse.Namespace) -> int:
+    from sandbox.fault_commands import clear_faults  # noqa: PLC0415
+
+    _say(clear_faults(world, arguments.fault, arguments.target))
+    return 0

@@ -1,0 +1,32 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What can go wrong with the sandbox, said in one sentence that names the thing and the cure."""
+
+from __future__ import annotations
+
+import errno
+import os
+
+_CURES = {
+    errno.ENOSPC: "free some space there or choose another folder with --state",
+    errno.EDQUOT: "free some of your quota or choose another folder with --state",
+    errno.EACCES: "choose a folder you may write to with --state",
+    errno.EPERM: "choose a folder you may write to with --state",
+    errno.EROFS: "choose a folder on a writable file system with --state",
+    errno.EMFILE: "raise the limit on open files with 'ulimit -n'",
+    errno.ENOENT: "run 'python -m sandbox down', then 'up'",
+}
+
+
+class SandboxError(Exception):
+    """One sentence for the operator: what, where, why and what to do."""
+
+
+def sentence(exc: BaseException) -> str:
+    """What to tell the operator about `exc`."""
+    if isinstance(exc, SandboxError):
+        return str(exc)
+    if isinstance(exc, OSError) and exc.errno is not None:
+        where = f" at {os.fsdecode(exc.filename)}" if exc.filename else ""
+        cure = _CURES.get(exc.errno)
+        return f"{os.strerror(exc.errno)}{where}" + (f": {cure}." if cure else ".")
+    return f"{type(exc).__name__}: {exc}".rstrip(": ") + "."

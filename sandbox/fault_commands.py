@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""`fault list|set|clear`: checked against what each component says it obeys."""
+
+from __future__ import annotations
+
+import time
+import typing as t
+
+from sandbox.components import COMPONENTS
+from sandbox.errors import SandboxError
+from sandbox.faults import GENERIC_FAULTS, Fault, Faults
+from sandbox.order import require_known
+from sandbox.record import Phase, records
+
+if t.TYPE_CHECKING:
+    from sandbox.world import World
+
+OBEYED_WITHIN = 5.0
+
+_PHASE_UNDER = {"paused": Phase.PAUSED, "killed": Phase.KILLED}
+
+
+def obeyed() -> dict[str, dict[str, str]]:
+    """Component to fault to what it does."""
+    return {component.name: {**component.faults, **GENERIC_FAULTS} for component in COMPONENTS}
+
+
+def parse(name: str, words: t.Sequence[str]) -> Fault:
+    """`COMPONENT.FAULT` and `[TARGET] [key=value…]`."""
+    component, _, fault = name.partition(".")
+    known = obeyed()
+    require_known([component], known)
+    if fault not in known[component]:
+        raise SandboxError(
+            f"The component {component!r} has no fault {fault!r}: "
+            f"choose from {', '.join(known[component])}."
+        )
+    targets = [word for word in words if "=" not in word]
+    if len(targets) > 1:
+        raise SandboxError(
+            f"A fault has one target, not {len(targets)} ({', '.join(targets)}): set it once for each."
+        )
+    pairs = (word.partition("=") for word in words if "=" in word)
+    parameters = {key: value for key, _, value in pairs}
+    return Fault(component, fault, targets[0] if targets else "", parameters)
+
+
+def set_fault(world: World, fault: Fault) -> None:
+    known = _known(world)
+    require_known([fault.component], known)
+    with world.locked():
+        faults = Faults(world.faults_file)
+        others = [other for other in faults.all() if _key(other) != _key(fault)]
+        faults.write([*others, fault])
+    if fault.name in _PHASE_UNDER:
+        _await(world, fault.component, {_PHASE_UNDER[fault.name]})
+
+
+def clear_faults(world: World, name: str, target: str) -> str:
+    """Clear what matches; what was done, in a sentence."""
+    _known(world)
+    component, _, fault_name = name.partition(".")
+    with world.locked():
+        faults = Faults(world.faults_file)
+        kept: list[Fault] = []
+        cleared: list[Fault] = []
+        for fault in faults.all():
+            same = (fault.component, fault.name) == (component, fault_name)
+            matches = not name or (same and target in ("", fault.target))
+            (cleared if matches else kept).append(fault)
+        faults.write(kept)
+    if name and not cleared:
+        raise SandboxError(f"The fault {name} {target}".rstrip() + " is not set: see 'fault list'.")
+    for fault in cleared:
+        if fault.name in _PHASE_UNDER:
+            _await(world, fault.component, {Phase.READY, Phase.DEAD})
+    return f"{len(cleared)} {'fault' if len(cleared) == 1 else 'faults'} cleared."
+
+
+def listing(world: World) -> str:
+    lines = [
+        f"{f'{component}.{name}':<32} {text}"
+        for component, faults in obeyed().items()
+        for name, text in faults.items()
+    ]
+    now = Faults(world.faults_file).all()
+    lines += ["", "Set now:" if now else "None is set now."]
+    for fault in now:
+        parameters = (f"{key}={value}" for key, value in fault.parameters.items())
+        words = [f"{fault.component}.{fault.name}", fault.target, *parameters]
+        lines.append("  " + " ".join(word for word in words if word))
+    return "\n".join(lines)
+
+
+def _known(world: World) -> t.Collection[str]:
+    known = records(world)
+    if not known:
+        raise SandboxError(
+            f"No sandbox is up in {world.directory}: start one with 'python -m sandbox up'."
+        )
+    return known
+
+
+def _key(fault: Fault) -> tuple[str, str, str]:
+    return fault.component, fault.name, fault.target
+
+
+def _await(world: World, component: str, phases: set[Phase]) -> None:
+    """Until the supervisor has obeyed, so that the next command already sees the effect."""
+    deadline = time.monotonic() + OBEYED_WITHIN
+    while (now := records(world)[component].phase) not in phases:
+        if time.monotonic() > deadline:
+            raise SandboxError(
+                f"The supervisor has not obeyed within {OBEYED_WITHIN:.0f} s, and {component} is "
+                f"still {now.value}: see 'python -m sandbox status'."
+            )
+        time.sleep(0.03)

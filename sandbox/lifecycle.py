@@ -1,0 +1,223 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""`up` and `down`: one of them at a time on a state folder, each whole or said not to be."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import typing as t
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from sandbox.components import COMPONENTS
+from sandbox.errors import SandboxError, sentence
+from sandbox.order import chosen
+from sandbox.processes import CHECKOUT, RUN_VARIABLE, ProcessId, setpriv
+from sandbox.record import SUPERVISOR, Phase, Record, records
+from sandbox.sweep import sweep
+from sandbox.world import StateError, World, port_is_free
+
+UP_WITHIN = 240.0
+SUPERVISOR_ENDS_WITHIN = 30.0
+LOCK_WITHIN = UP_WITHIN + SUPERVISOR_ENDS_WITHIN
+POLL = 0.04
+
+Say = t.Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Options:
+    ports: t.Mapping[str, int] = field(default_factory=dict)
+    seed_mb: int = 50
+    only: tuple[str, ...] = ()
+
+
+def up(world: World, options: Options, say: Say) -> None:
+    names = {component.name for component in chosen(COMPONENTS, options.only)}
+    setpriv()
+    _require_free(options.ports, names)
+    with _alone(world, say):
+        if world.run.exists():
+            _require_whole(world, names)
+            say(f"The sandbox in {world.directory} is already up.")
+            return
+        began = time.monotonic()
+        try:
+            supervisor = _start_supervisor(world, options)
+            _await_ready(world, names, supervisor, say)
+        except KeyboardInterrupt:
+            _take_down(world)
+            raise SandboxError("Interrupted: the half-started sandbox was taken down.") from None
+        _require_asked(world)
+        took = time.monotonic() - began
+        say(f'The sandbox is up in {took:.1f} s; for a shell: eval "$(python -m sandbox env)"')
+
+
+def down(world: World, say: Say) -> None:
+    if not world.run.exists():
+        say(f"No sandbox is up in {world.directory}.")
+        return
+    with _alone(world, say):
+        began = time.monotonic()
+        left = _take_down(world)
+        more = f", {left} left-over processes killed" if left else ""
+        say(f"The sandbox is down in {time.monotonic() - began:.1f} s{more}.")
+
+
+@contextmanager
+def _alone(world: World, say: Say) -> t.Iterator[None]:
+    world.directory.mkdir(mode=0o755, parents=True, exist_ok=True)
+    with (world.directory / "lock").open("w") as lock:
+        deadline = time.monotonic() + LOCK_WITHIN
+        told = False
+        while not _locked(lock.fileno()):
+            if not told:
+                say(f"Another 'up' or 'down' is at work in {world.directory}: waiting for it.")
+                told = True
+            if time.monotonic() > deadline:
+                raise SandboxError(
+                    f"Another 'up' or 'down' still holds {lock.name} after {LOCK_WITHIN:.0f} s: "
+                    "end it (fuser names it), then try again."
+                )
+            time.sleep(POLL)
+        yield
+
+
+def _locked(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _require_free(ports: t.Mapping[str, int], names: t.Collection[str]) -> None:
+    for name, port in ports.items():
+        if not any(name == of or name.startswith(f"{of}-") for of in names):
+            raise SandboxError(
+                f"No component listens on a port named {name!r}: "
+                f"begin it with one of {', '.join(sorted(names))}."
+            )
+        if not port_is_free(port):
+            raise SandboxError(
+                f"Port {port}, asked for by --port {name}={port}, cannot be had: stop what listens "
+                "there ('ss -ltnp' names it) or choose another."
+            )
+
+
+def _require_whole(world: World, names: t.Collection[str]) -> None:
+    """What is there must be a whole sandbox with at least `names` in it."""
+    known = records(world)
+    supervisor = known.pop(SUPERVISOR, None)
+    again = "run 'python -m sandbox down', then 'up'"
+    if supervisor is None or supervisor.phase is Phase.DEAD:
+        raise SandboxError(f"The sandbox in {world.directory} has lost its supervisor: {again}.")
+    for record in known.values():
+        if record.phase is Phase.DEAD:
+            raise SandboxError(
+                f"The sandbox in {world.directory} is damaged: {record.name} is dead "
+                f"({record.why.rstrip('.')}): {again}."
+            )
+    if missing := sorted(set(names) - set(known)):
+        raise SandboxError(
+            f"The sandbox in {world.directory} is up without {', '.join(missing)}: {again}."
+        )
+
+
+def _start_supervisor(world: World, options: Options) -> subprocess.Popen[bytes]:
+    with world.changing() as state:
+        state["wanted_ports"] = dict(options.ports)
+        state["options"] = {"seed_mb": options.seed_mb}
+    with (world.folder(SUPERVISOR) / "log.txt").open("ab") as log:
+        return subprocess.Popen(
+            [sys.executable, "-m", "sandbox.supervisor", str(world.directory), *options.only],
+            cwd=CHECKOUT,
+            env={**os.environ, RUN_VARIABLE: str(world.run)},
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+
+
+def _await_ready(
+    world: World, names: t.Collection[str], supervisor: subprocess.Popen[bytes], say: Say
+) -> None:
+    deadline = time.monotonic() + UP_WITHIN
+    told: set[str] = set()
+    while told != set(names):
+        known = records(world)
+        for record in known.values():
+            _require_alive(record)
+            if record.name in names and record.name not in told and not record.phase.under_way:
+                told.add(record.name)
+                say(f"  {record.name:<12} {record.seconds:5.1f} s")
+        if supervisor.poll() is not None:
+            raise SandboxError(
+                "The sandbox's supervisor ended while starting: see 'python -m sandbox logs "
+                "supervisor', then run 'down'."
+            )
+        if time.monotonic() > deadline:
+            raise SandboxError(_lateness(known, set(names) - told))
+        time.sleep(POLL)
+
+
+def _lateness(known: t.Mapping[str, Record], late: set[str]) -> str:
+    waiting = (f"{name} ({known[name].phase.value if name in known else '-'})" for name in late)
+    return (
+        f"The sandbox was not up within {UP_WITHIN:.0f} s, for want of {', '.join(sorted(waiting))}: "
+        "see 'python -m sandbox logs', then run 'down'."
+    )
+
+
+def _require_alive(record: Record) -> None:
+    if record.phase is Phase.DEAD:
+        raise SandboxError(
+            f"The sandbox is half started, for {record.name} is dead. {record.why.rstrip('.')}. "
+            f"See 'python -m sandbox logs {record.name}', then run 'down'."
+        )
+
+
+def _require_asked(world: World) -> None:
+    state = world.state()
+    if unasked := sorted(state.get("wanted_ports", {})):
+        raise SandboxError(
+            f"The sandbox is up, but no component has a port named {', '.join(unasked)}: "
+            f"the names are {', '.join(sorted(state['ports']))}."
+        )
+
+
+def _take_down(world: World) -> int:
+    """Stop the supervisor, kill what is left, remove the run folder; how many were left over."""
+    try:
+        known = records(world)
+    except StateError:
+        known = {}
+    supervisor = known.get(SUPERVISOR)
+    if supervisor and supervisor.process:
+        _end(supervisor.process)
+    left = sweep(world.run, [record.process for record in known.values() if record.process])
+    try:
+        shutil.rmtree(world.run)
+    except OSError as exc:
+        raise SandboxError(
+            f"The processes are gone, but the folder {world.run} is not: {sentence(exc)}"
+        ) from exc
+    return left
+
+
+def _end(supervisor: ProcessId) -> None:
+    """Ask it to take everything down and wait; what it leaves, the sweep kills."""
+    try:
+        os.kill(supervisor.pid, signal.SIGTERM)
+        os.kill(supervisor.pid, signal.SIGCONT)
+    except ProcessLookupError:
+        return
+    deadline = time.monotonic() + SUPERVISOR_ENDS_WITHIN
+    while supervisor.alive() and time.monotonic() < deadline:
+        time.sleep(POLL)

@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""PostgreSQL with TLS and production's two databases."""

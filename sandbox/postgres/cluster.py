@@ -1,0 +1,187 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A PostgreSQL data folder: built and seeded once, copied for each run, given the run's passwords."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import secrets
+import shutil
+import signal
+import subprocess
+import time
+import typing as t
+from dataclasses import dataclass
+from pathlib import Path
+
+import psycopg2
+
+from sandbox import seed
+from sandbox.errors import SandboxError
+from sandbox.names import AGENT_CORE_DATABASE, AGENT_CORE_USER, SUPABASE_USER
+from sandbox.postgres.account import Account
+from sandbox.world import free_port, write_private
+
+if t.TYPE_CHECKING:
+    from psycopg2.extensions import connection
+
+START_WITHIN = 30.0
+
+# Throw-away data: durability is off, memory lean; locks that block a migration are logged.
+SETTINGS = {
+    "listen_addresses": "127.0.0.1",
+    "unix_socket_directories": "",
+    "max_connections": "200",
+    "shared_buffers": "48MB",
+    "io_method": "sync",
+    "jit": "off",
+    "fsync": "off",
+    "full_page_writes": "off",
+    "synchronous_commit": "off",
+    "min_wal_size": "32MB",
+    "max_wal_size": "512MB",
+    "max_logical_replication_workers": "0",
+    "password_encryption": "scram-sha-256",
+    "log_lock_waits": "on",
+    "deadlock_timeout": "1s",
+    "log_line_prefix": "%m [%p] %q%u@%d %a ",
+    "timezone": "UTC",
+    "log_timezone": "UTC",
+}
+_INITDB = ("-U", SUPABASE_USER, "-N", "--no-locale", "-E", "UTF8", "-A", "scram-sha-256")
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """Programs, account and folder; `folder` holds postgresql.conf, pg_hba.conf and data/."""
+
+    programs: Path
+    account: Account
+    folder: Path
+
+    @property
+    def data(self) -> Path:
+        return self.folder / "data"
+
+    def argv(self, *options: str) -> tuple[str, ...]:
+        return (
+            *self.account.prefix,
+            str(self.programs / "postgres"),
+            *options,
+            "-D",
+            str(self.data),
+            "-c",
+            f"config_file={self.folder / 'postgresql.conf'}",
+        )
+
+    def configure(self, port: int, settings: t.Mapping[str, str], access: str) -> None:
+        """Write the two files the server reads; `access` is how pg_hba.conf calls the connection."""
+        rules = self.folder / "pg_hba.conf"
+        rules.write_text(f"{access} all all 127.0.0.1/32 scram-sha-256\n", encoding="utf-8")
+        values = {**SETTINGS, **settings, "port": str(port), "hba_file": str(rules)}
+        (self.folder / "postgresql.conf").write_text(
+            "".join(f"{name} = '{value}'\n" for name, value in values.items()), encoding="utf-8"
+        )
+
+    def set_passwords(self, passwords: t.Mapping[str, str]) -> None:
+        """In single-user mode, before anybody can connect; on stdin, for argv is public."""
+        statements = (
+            f"ALTER ROLE {role} PASSWORD '{password}'\n" for role, password in passwords.items()
+        )
+        _run([*self.argv("--single"), "postgres"], "".join(statements))
+
+
+def fingerprint(megabytes: int, version: str) -> str:
+    """Names what `build` makes: the seed, the server's version and how the folder is made."""
+    ours = Path(__file__).read_bytes()
+    return hashlib.sha256(f"{seed.fingerprint(megabytes)} {version}".encode() + ours).hexdigest()[
+        :16
+    ]
+
+
+def build(cluster: Cluster, megabytes: int) -> None:
+    """Make the data folder, both databases and their seed, with passwords nobody keeps."""
+    password = secrets.token_hex(20)
+    port = free_port()
+    cluster.data.mkdir()
+    cluster.account.own(cluster.data)
+    password_file = cluster.folder / "password"
+    write_private(password_file, password.encode())
+    cluster.account.own(password_file)
+    initdb = [*cluster.account.prefix, str(cluster.programs / "initdb"), "-D", str(cluster.data)]
+    _run([*initdb, *_INITDB, f"--pwfile={password_file}"])
+    password_file.unlink()
+    cluster.configure(port, {}, "host")
+    with (cluster.folder / "build.log").open("wb") as log:
+        server = subprocess.Popen(cluster.argv(), stdout=log, stderr=log, cwd=cluster.folder)
+    try:
+
+        def connect(database: str) -> connection:
+            return psycopg2.connect(
+                host="127.0.0.1", port=port, user=SUPABASE_USER, password=password, dbname=database
+            )
+
+        _await_server(server, connect)
+        _create_databases(connect)
+        seed.seed(connect, megabytes)
+        _tidy(connect)
+    finally:
+        server.send_signal(signal.SIGINT)
+        server.wait(START_WITHIN)
+
+
+def copy(source: Path, cluster: Cluster) -> None:
+    """A copy of a built data folder, sharing its blocks where the file system can."""
+    shutil.rmtree(cluster.data, ignore_errors=True)
+    _run(["cp", "-a", "--reflink=auto", str(source / "data"), str(cluster.data)])
+    cluster.account.own(cluster.data)
+
+
+def _create_databases(connect: t.Callable[[str], connection]) -> None:
+    connection = connect("postgres")
+    connection.autocommit = True  # CREATE DATABASE cannot be inside a transaction.
+    with connection.cursor() as cursor:
+        cursor.execute(f"CREATE ROLE {AGENT_CORE_USER} LOGIN")
+        cursor.execute(f"CREATE DATABASE {AGENT_CORE_DATABASE} OWNER {AGENT_CORE_USER}")
+    connection.close()
+
+
+def _tidy(connect: t.Callable[[str], connection]) -> None:
+    """Statistics as a database in use has them, and little WAL to copy."""
+    for database in ("postgres", AGENT_CORE_DATABASE):
+        connection = connect(database)
+        connection.autocommit = True
+        with connection.cursor() as cursor:
+            cursor.execute("VACUUM (ANALYZE)")
+            cursor.execute("CHECKPOINT")
+        connection.close()
+
+
+def _await_server(server: subprocess.Popen[bytes], connect: t.Callable[[str], connection]) -> None:
+    deadline = time.monotonic() + START_WITHIN
+    while True:
+        try:
+            connect("postgres").close()
+        except psycopg2.OperationalError as exc:
+            if server.poll() is not None or time.monotonic() > deadline:
+                raise SandboxError(f"PostgreSQL did not start to be seeded: {exc}") from exc
+            time.sleep(0.03)
+        else:
+            return
+
+
+def _run(argv: t.Sequence[str], stdin: str = "") -> None:
+    answer = subprocess.run(
+        argv,
+        input=stdin,
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd="/",
+        # libpq and initdb look into HOME, which need not be theirs to enter.
+        env={"PATH": os.environ.get("PATH", os.defpath), "HOME": "/", "LANG": "C.UTF-8"},
+    )
+    if answer.returncode != 0 or "ERROR:" in answer.stderr:
+        words = " ".join(answer.stderr.split())[-400:]
+        program = next((Path(word).name for word in argv if "/bin/" in word), argv[0])
+        raise SandboxError(f"PostgreSQL could not be prepared, {program} said: {words}")

@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The process above all components: starts them side by side, watches them, obeys faults, takes them down.
+
+`python -m sandbox.supervisor STATE [COMPONENT…]`, started by `up` in a session of its own.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import shutil
+import signal
+import sys
+import threading
+import time
+from pathlib import Path
+
+import psutil
+
+from sandbox.component import Component
+from sandbox.components import COMPONENTS
+from sandbox.faults import Faults
+from sandbox.order import chosen, stop_waves
+from sandbox.processes import ProcessId
+from sandbox.record import SUPERVISOR, Phase, note
+from sandbox.runner import Runner
+from sandbox.sweep import sweep
+from sandbox.world import World
+
+TICK = 0.1
+STOP_WAVE_WITHIN = 4.0
+_PR_SET_CHILD_SUBREAPER = 36
+
+
+class Supervisor:
+    def __init__(self, world: World, components: tuple[Component, ...]) -> None:
+        self._world = world
+        self._faults = Faults(world.faults_file)
+        self._runners: dict[str, Runner] = {}
+        for component in components:
+            self._runners[component.name] = Runner(component, world, self._faults, self._runners)
+        self._stop = threading.Event()
+        self._zombies: set[int] = set()
+
+    def run(self) -> None:
+        signal.signal(signal.SIGTERM, lambda *_: self._stop.set())
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        note(self._world, SUPERVISOR, Phase.READY, process=ProcessId.of(os.getpid()), seconds=0)
+        for runner in self._runners.values():
+            runner.start()
+        try:
+            self._watch()
+        finally:
+            self._take_down()
+
+    def _watch(self) -> None:
+        while not self._stop.wait(TICK):
+            if not self._world.state_file.exists():
+                print("The run folder was removed: the sandbox goes down.", flush=True)  # noqa: T201
+                return
+            for runner in self._runners.values():
+                runner.obey_faults()
+            self._reap_adopted()
+
+    def _reap_adopted(self) -> None:
+        """Collect the exit status of orphans that became our children.
+
+        Only what stayed a zombie for a whole tick: our own children are waited for by who started them.
+        """
+        own = {runner.child_pid for runner in self._runners.values()}
+        zombies = {
+            child.pid
+            for child in psutil.Process().children()
+            if child.pid not in own and child.status() == psutil.STATUS_ZOMBIE
+        }
+        for pid in zombies & self._zombies:
+            os.waitpid(pid, os.WNOHANG)
+        self._zombies = zombies
+
+    def _take_down(self) -> None:
+        removed = not self._world.state_file.exists()
+        needs = {name: runner.component.needs for name, runner in self._runners.items()}
+        for wave in stop_waves(needs):
+            runners = [self._runners[name] for name in wave]
+            for runner in runners:
+                runner.terminate()
+            deadline = time.monotonic() + STOP_WAVE_WITHIN
+            for runner in runners:
+                runner.join(max(0.0, deadline - time.monotonic()))
+                if runner.is_alive():
+                    runner.kill()
+        sweep(self._world.run)
+        if removed:
+            shutil.rmtree(self._world.run, ignore_errors=True)
+
+
+def main() -> None:
+    world = World(Path(sys.argv[1]))
+    # Orphans of a component that was killed become our children, where they are found again.
+    ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    Supervisor(world, chosen(COMPONENTS, sys.argv[2:])).run()
+
+
+if __name__ == "__main__":
+    main()
