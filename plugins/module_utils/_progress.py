@@ -24,6 +24,7 @@ PATIENCE = 0.1
 """Seconds that a report may wait for a listener that falls behind."""
 TEXT_LIMIT = 2_000
 DATAGRAM_LIMIT = 60_000
+FLUSH, END = b"flush", b"end"
 
 
 @dataclass(frozen=True)
@@ -70,6 +71,7 @@ def subscribe(handler: Handler) -> t.Callable[[], None]:
         listener.handlers.append(handler)
 
     def unsubscribe() -> None:
+        listener.flush()
         with _LOCK:
             if handler in listener.handlers:
                 listener.handlers.remove(handler)
@@ -96,15 +98,16 @@ class _Listener:
         self._address = os.path.join(self._folder, "socket")  # noqa: PTH118 - as the kernel wants it
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._socket.bind(self._address)
+        self._flushed = threading.Event()
         self._thread = threading.Thread(target=self._read, name="progress", daemon=True)
         self._thread.start()
         os.environ[VARIABLE] = self._address
 
     def _read(self) -> None:
-        while True:
-            message = self._socket.recv(DATAGRAM_LIMIT)
-            if not message:
-                return
+        while (message := self._socket.recv(DATAGRAM_LIMIT)) != END:
+            if message == FLUSH:
+                self._flushed.set()
+                continue
             try:
                 progress = Progress(**json.loads(message))
             except (ValueError, TypeError):
@@ -113,17 +116,29 @@ class _Listener:
                 with contextlib.suppress(Exception):
                     handler(progress)
 
+    def flush(self) -> None:
+        """Return when all that was sent before has been handled."""
+        if os.getpid() == self._owner and self._thread.is_alive():
+            self._flushed.clear()
+            if self._send(FLUSH):
+                self._flushed.wait(timeout=1)
+
     def close(self) -> None:
-        """Deliver what was sent before, then end. In a fork, which has no such thread, do nothing."""
+        """In a fork, which has no such thread, this does nothing."""
         if os.getpid() != self._owner:
             return
         os.environ.pop(VARIABLE, None)
+        if self._send(END):
+            self._thread.join(timeout=1)
+        self._socket.close()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _send(self, message: bytes) -> bool:
         with (
             contextlib.suppress(OSError),
             socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender,
         ):
             sender.settimeout(1)
-            sender.sendto(b"", self._address)
-            self._thread.join(timeout=1)
-        self._socket.close()
-        shutil.rmtree(self._folder, ignore_errors=True)
+            sender.sendto(message, self._address)
+            return True
+        return False

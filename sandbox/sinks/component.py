@@ -9,6 +9,7 @@ import typing as t
 import urllib.request
 
 from sandbox.component import Process
+from sandbox.sinks import status_page
 from sandbox.world import Facts, World
 
 SINKS = ("slack", "pagerduty", "github", "statuspage", "openai")
@@ -54,9 +55,9 @@ class Sinks:
             "pagerduty_routing_key": routing_key(world),
             "github_api_url": f"{base}/github",
             "github_token": github_token(world),
-            "statuspage_url": f"{base}/statuspage",
+            "statuspage_url": f"{base}/statuspage/v1",
             "statuspage_token": statuspage_token(world),
-            "statuspage_page_id": "easymostatus",
+            "statuspage_page_id": status_page.PAGE_ID,
             "openai_url": f"{base}/openai",
             "openai_api_key": openai_api_key(world),
         }

@@ -8,7 +8,7 @@ import typing as t
 
 from sandbox.sinks.store import Record, Store
 
-PAGE_ID = "easymostatus"
+PAGE_ID = "easymo"
 INCIDENT_STATUSES = (
     "investigating", "identified", "monitoring", "resolved",
     "scheduled", "in_progress", "verifying", "completed",
