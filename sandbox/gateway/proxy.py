@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Hands a request to a pod, and to another one when the first could not have begun to work on it."""
+
+from __future__ import annotations
+
+import typing as t
+
+import aiohttp
+from aiohttp import web
+from multidict import CIMultiDict
+from yarl import URL
+
+from sandbox.gateway.endpoints import Endpoints
+from sandbox.gateway.paths import Target
+
+# What belongs to one connection, not to the message (RFC 9110, 7.6.1); the body's length is made anew.
+HOP_BY_HOP = frozenset(
+    {
+        "connection",
+        "content-length",
+        "host",
+        "keep-alive",
+        "proxy-authenticate",
+        "proxy-authorization",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+    }
+)
+IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
+TIMEOUT = aiohttp.ClientTimeout(total=30, sock_connect=1)
+
+
+# Nothing of the request reached the pod.
+CONNECT_ERRORS = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
+# The pod closed the connection before any byte of its answer.
+CLOSED_ERRORS = (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError)
+
+
+class UpstreamError(Exception):
+    """Why a pod's answer could not be had: the status and the one-word reason to answer with."""
+
+    def __init__(self, status: int, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+        self.reason = reason
+        self.message = message
+
+
+class Proxy:
+    """`on_retry` is told the service and the reason of each second try."""
+
+    def __init__(
+        self,
+        session: aiohttp.ClientSession,
+        endpoints: Endpoints,
+        on_retry: t.Callable[[str, str], None],
+    ) -> None:
+        self._session = session
+        self._endpoints = endpoints
+        self._on_retry = on_retry
+
+    async def forward(self, request: web.BaseRequest, target: Target) -> web.Response:
+        """The pod's answer. Raises UpstreamError when there is none."""
+        first = self._endpoints.choose(target.service, unready=target.health)
+        if first is None:
+            raise self._nobody(target.service)
+        body = await request.read() if request.body_exists else None
+        try:
+            return await self._exchange(request, target, first, body)
+        except UpstreamError as exc:
+            # Doing twice what a pod may have done already is worse than saying so.
+            again = exc.reason == "ConnectFailed" or (
+                exc.reason == "ClosedEarly" and request.method in IDEMPOTENT
+            )
+            second = self._endpoints.choose(target.service, but=first, unready=target.health)
+            if not again or second is None:
+                raise
+            self._on_retry(target.service, exc.reason)
+        return await self._exchange(request, target, second, body)
+
+    async def _exchange(
+        self, request: web.BaseRequest, target: Target, address: str, body: bytes | None
+    ) -> web.Response:
+        query = request.rel_url.raw_query_string
+        url = f"http://{address}{target.path}{'?' if query else ''}{query}"
+        headers = {
+            name: value for name, value in request.headers.items() if name.lower() not in HOP_BY_HOP
+        }
+        headers["X-Forwarded-For"] = request.remote or "unknown"
+        try:
+            async with self._session.request(
+                request.method,
+                URL(url, encoded=True),
+                data=body,
+                headers=headers,
+                allow_redirects=False,
+            ) as answer:
+                content = await answer.read()
+        except CONNECT_ERRORS as exc:
+            raise _failed(target.service, address, "ConnectFailed", exc) from exc
+        except CLOSED_ERRORS as exc:
+            raise _failed(target.service, address, "ClosedEarly", exc) from exc
+        except aiohttp.ClientPayloadError as exc:
+            raise _failed(target.service, address, "AnswerBrokeOff", exc) from exc
+        except TimeoutError as exc:
+            raise _failed(target.service, address, "TimedOut", exc, 504) from exc
+        kept = CIMultiDict(
+            (name, value)
+            for name, value in answer.headers.items()
+            if name.lower() not in HOP_BY_HOP
+        )
+        return web.Response(status=answer.status, body=content, headers=kept)
+
+    def _nobody(self, service: str) -> UpstreamError:
+        _, known = self._endpoints.counts(service)
+        message = f"None of the {known} pods of {service} is ready." if known else "It has no pods."
+        return UpstreamError(503, "NoReadyEndpoint", message)
+
+
+def _failed(
+    service: str, address: str, reason: str, exc: Exception, status: int = 502
+) -> UpstreamError:
+    detail = f"{type(exc).__name__}: {exc}".removesuffix(": ")
+    return UpstreamError(status, reason, f"{service} at {address}: {detail}")
