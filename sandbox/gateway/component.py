@@ -40,6 +40,9 @@ class Gateway:
         return {"url": base_url(world), "admin_token": admin_token(world)}
 
 
+COMPONENT = Gateway()
+
+
 def base_url(world: World) -> str:
     return f"http://127.0.0.1:{world.port('gateway')}"
 

@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The process that sends: `python -m sandbox.traffic.background <state folder> <rate> <workers> <seconds>`."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import random
+import signal
+import sys
+import time
+import typing as t
+from datetime import UTC, datetime
+from pathlib import Path
+
+import aiohttp
+
+from sandbox.names import SERVICES, WORKER
+from sandbox.traffic.generator import Generator, Load, Targets
+from sandbox.traffic.report import report_file
+from sandbox.world import World
+
+REPORT_SECONDS = 1.0
+
+
+class Reporter:
+    """Writes the report whole, so that a reader never sees half of it."""
+
+    def __init__(self, path: Path, generator: Generator, load: Load) -> None:
+        self._path = path
+        self._generator = generator
+        self._load = load
+        self._began = time.monotonic()
+        self._started_at = now()
+
+    def write(self, *, running: bool) -> None:
+        report = {
+            "pid": os.getpid(),
+            "running": running,
+            "rate": self._load.rate,
+            "started_at": self._started_at,
+            "updated_at": now(),
+            "seconds": round(time.monotonic() - self._began, 1),
+            **self._generator.figures.to_dict(),
+        }
+        partial = self._path.with_suffix(".partial")
+        partial.write_text(json.dumps(report, indent=1), encoding="utf-8")
+        partial.replace(self._path)
+
+    async def keep(self) -> t.NoReturn:
+        while True:
+            self.write(running=True)
+            await asyncio.sleep(REPORT_SECONDS)
+
+
+def now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def targets(world: World) -> Targets:
+    supabase, gateway = world.facts("supabase"), world.facts("gateway")
+    return Targets(
+        webhook_url=f"{supabase['gateway_url']}/functions/v1/wa-webhook",
+        app_secret=supabase["wa_app_secret"],
+        gateway_url=gateway["url"],
+        services=(*SERVICES, WORKER),
+    )
+
+
+async def send(world: World, load: Load) -> None:
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=30)
+    async with aiohttp.ClientSession(connector=connector) as session:
+        generator = Generator(session, targets(world), load, random.Random())  # noqa: S311 - a crowd, not secrecy
+        reporter = Reporter(report_file(world), generator, load)
+        reporting = asyncio.create_task(reporter.keep())
+        try:
+            await generator.run(stop)
+        finally:
+            reporting.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await reporting
+            reporter.write(running=False)
+
+
+def main() -> None:
+    folder, rate, workers, seconds = sys.argv[1:]
+    load = Load(float(rate), int(workers), float(seconds))
+    asyncio.run(send(World(Path(folder)), load))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,191 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Start, stop and read the traffic: the commands, for the sandbox's command line and on their own."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import typing as t
+from pathlib import Path
+
+from sandbox.errors import SandboxError
+from sandbox.processes import CHECKOUT, RUN_VARIABLE, ProcessId, environment
+from sandbox.traffic.figures import summary
+from sandbox.traffic.report import (
+    TIMEOUT_SECONDS,
+    folder,
+    read_report,
+    record_process,
+    report_file,
+    running_process,
+)
+from sandbox.world import StateError, World
+
+HIGHEST_RATE = 500
+LONGEST_SECONDS = 4 * 3600
+STARTS_WITHIN = 15.0
+POLL = 0.05
+
+Commands = t.Any  # argparse has no public name for what add_subparsers returns.
+
+
+def add_parser(commands: Commands, common: argparse.ArgumentParser) -> None:
+    """Add `traffic` with its own commands; `common` has the option --state."""
+    parser = commands.add_parser(
+        "traffic",
+        help="users that write all the time; counts every request that fails",
+        description="Start, stop and read a steady load of WhatsApp messages.",
+    )
+    add_verbs(parser, common)
+
+
+def add_verbs(parser: argparse.ArgumentParser, common: argparse.ArgumentParser) -> None:
+    verbs = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    start_ = verbs.add_parser("start", help="begin, in the background", parents=[common])
+    start_.add_argument(
+        "--rate", type=_rate, default=100, metavar="N", help="requests a second (100)"
+    )
+    start_.add_argument(
+        "--workers", type=_workers, default=200, metavar="N", help="at most so many at once (200)"
+    )
+    start_.add_argument(
+        "--seconds",
+        type=_seconds,
+        default=LONGEST_SECONDS,
+        metavar="N",
+        help="end by itself (4 hours)",
+    )
+    start_.set_defaults(command=start)
+    stop_ = verbs.add_parser(
+        "stop", help="await the last answers, sum up; exit 1 if any failed", parents=[common]
+    )
+    stop_.set_defaults(command=stop)
+    report_ = verbs.add_parser("report", help="how it stands", parents=[common])
+    report_.add_argument("--json", action="store_true", help="all of it, for programs")
+    report_.set_defaults(command=report)
+
+
+def start(world: World, arguments: argparse.Namespace) -> int:
+    if running_process(world) is not None:
+        raise SandboxError("Traffic is on already: end it with 'python -m sandbox traffic stop'.")
+    for name in ("supabase", "gateway"):
+        world.facts(name)
+    home = world.folder("traffic")
+    report_file(world).unlink(missing_ok=True)
+    program = [sys.executable, "-m", "sandbox.traffic.background", str(world.directory)]
+    load = [str(arguments.rate), str(arguments.workers), str(arguments.seconds)]
+    with (home / "log.txt").open("ab") as log:
+        child = subprocess.Popen(
+            [*program, *load],
+            cwd=CHECKOUT,
+            # The mark by which `down` finds it.
+            env={**environment(home, world.run), RUN_VARIABLE: str(world.run)},
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    record_process(world, ProcessId.of(child.pid))
+    _await_report(world, child)
+    _say(f"Traffic is on: {arguments.rate:g} requests a second; see 'traffic report'.")
+    return 0
+
+
+def _await_report(world: World, child: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + STARTS_WITHIN
+    while read_report(world) is None:
+        if child.poll() is not None or time.monotonic() > deadline:
+            raise SandboxError(
+                f"The traffic did not begin within {STARTS_WITHIN:g} s: see {folder(world)}/log.txt."
+            )
+        time.sleep(POLL)
+
+
+def stop(world: World, _arguments: argparse.Namespace) -> int:
+    process = running_process(world)
+    if process is not None:
+        os.kill(process.pid, signal.SIGTERM)
+        _await_end(process)
+    return _tell(world)
+
+
+def _await_end(process: ProcessId) -> None:
+    deadline = time.monotonic() + TIMEOUT_SECONDS + 5
+    while process.alive():
+        if time.monotonic() > deadline:
+            os.kill(process.pid, signal.SIGKILL)
+            raise SandboxError(
+                "The traffic did not end after its last answers were due: it was killed, and its "
+                "report lacks what came last."
+            )
+        time.sleep(POLL)
+
+
+def report(world: World, arguments: argparse.Namespace) -> int:
+    if not arguments.json:
+        return _tell(world)
+    found = _require_report(world)
+    _say(json.dumps(found, indent=1))
+    return 1 if found["failed"] else 0
+
+
+def _tell(world: World) -> int:
+    found = _require_report(world)
+    _say(summary(found))
+    for failure in found["first_failures"]:
+        _say(f"  {failure['time']} {failure['route']} {failure['kind']}: {failure['error']}")
+    return 1 if found["failed"] else 0
+
+
+def _require_report(world: World) -> dict[str, t.Any]:
+    """The report, with `running` as it is and not as a killed process left it."""
+    found = read_report(world)
+    if found is None:
+        raise SandboxError("There is no traffic: begin with 'python -m sandbox traffic start'.")
+    return {**found, "running": running_process(world) is not None}
+
+
+def _rate(value: str) -> float:
+    return _number(value, float, "a rate", 0.1, HIGHEST_RATE)
+
+
+def _workers(value: str) -> int:
+    return int(_number(value, int, "a number", 1, 5000))
+
+
+def _seconds(value: str) -> float:
+    return _number(value, float, "a time", 1, LONGEST_SECONDS)
+
+
+def _number(
+    value: str, kind: t.Callable[[str], float], what: str, low: float, high: float
+) -> float:
+    try:
+        number = kind(value)
+    except ValueError:
+        number = float("nan")
+    if not low <= number <= high:
+        raise argparse.ArgumentTypeError(f"{value!r} is not {what} from {low:g} to {high:g}")
+    return number
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)  # noqa: T201
+
+
+def main(argv: t.Sequence[str] | None = None) -> int:
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument("--state", metavar="DIR", type=Path, default=Path(".sandbox"))
+    parser = argparse.ArgumentParser(prog="python -m sandbox.traffic", description=__doc__)
+    add_verbs(parser, common)
+    arguments = parser.parse_args(argv)
+    try:
+        return t.cast("int", arguments.command(World(arguments.state), arguments))
+    except (SandboxError, StateError, OSError) as exc:
+        print(exc, file=sys.stderr)  # noqa: T201
+        return 1

@@ -1,0 +1,149 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Sends requests when they are due, whether or not the answers to earlier ones are there (open loop)."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+import time
+import typing as t
+import uuid
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import aiohttp
+
+from sandbox.traffic.figures import Failure, Figures
+from sandbox.traffic.messages import notification
+from sandbox.traffic.report import TIMEOUT_SECONDS
+
+MESSAGE, HEALTH = "message", "health"
+HEALTH_SHARE = 0.05
+ERROR_LENGTH = 300
+
+
+@dataclass(frozen=True)
+class Targets:
+    webhook_url: str
+    app_secret: str
+    gateway_url: str
+    services: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Load:
+    """Requests a second, how many may be under way at once, and for how long in seconds."""
+
+    rate: float
+    workers: int
+    duration: float
+
+
+class FailedError(Exception):
+    """The answer came but is not one that a user should get."""
+
+    def __init__(self, kind: str, error: str) -> None:
+        super().__init__(error)
+        self.kind = kind
+
+
+class Generator:
+    """Latency counts from the moment a request was due, so that a stalled target cannot hide."""
+
+    def __init__(
+        self, session: aiohttp.ClientSession, targets: Targets, load: Load, chance: random.Random
+    ) -> None:
+        self._session = session
+        self._targets = targets
+        self._load = load
+        self._chance = chance
+        self._slots = asyncio.Semaphore(load.workers)
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.figures = Figures((MESSAGE, HEALTH))
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Until `stop` is set or the time is over, and then until every answer is there."""
+        loop = asyncio.get_running_loop()
+        started, number = loop.time(), 0
+        while not stop.is_set():
+            due = started + number / self._load.rate
+            if due - started >= self._load.duration:
+                break
+            wait = due - loop.time()
+            if wait > 0:
+                await asyncio.sleep(wait)
+            self._begin(due)
+            number += 1
+            if number % 50 == 0:
+                # When late, many are due at once; let their answers in between.
+                await asyncio.sleep(0)
+        if self._tasks:
+            await asyncio.wait(self._tasks)
+
+    def _begin(self, due: float) -> None:
+        route = HEALTH if self._chance.random() < HEALTH_SHARE else MESSAGE
+        self.figures.sent(route)
+        task = asyncio.create_task(self._send(route, due))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _send(self, route: str, due: float) -> None:
+        try:
+            async with asyncio.timeout_at(due + TIMEOUT_SECONDS), self._slots:
+                answer = await (self._get_health() if route == HEALTH else self._post_message())
+        except Exception as exc:
+            now = datetime.now(UTC).isoformat(timespec="milliseconds")
+            self.figures.failed(Failure(now, route, *_told(exc)))
+        else:
+            milliseconds = 1000 * (asyncio.get_running_loop().time() - due)
+            self.figures.ok(route, milliseconds, answer)
+
+    async def _post_message(self) -> str:
+        sent = notification(
+            self._chance,
+            app_secret=self._targets.app_secret,
+            message_id=f"wamid.{uuid.uuid4().hex.upper()}",
+            timestamp=int(time.time()),
+        )
+        headers = {"Content-Type": "application/json", "X-Hub-Signature-256": sent.signature}
+        url = self._targets.webhook_url
+        async with self._session.post(url, data=sent.body, headers=headers) as response:
+            return route_taken(_require_ok(response.status, await response.text()))
+
+    async def _get_health(self) -> str:
+        service = self._chance.choice(self._targets.services)
+        async with self._session.get(f"{self._targets.gateway_url}/health/{service}") as response:
+            _require_ok(response.status, f"{service}: {await response.text()}")
+        return "healthy"
+
+
+def route_taken(body: str) -> str:
+    """Who answered: agent, menu, or fallback when the menu stood in for an agent.
+
+    The webhook also answers with the menu when agent-core is away. That has a status of 200 and
+    no agent's name in it, but the platform was down for this user: a failure.
+    """
+    try:
+        (reply,) = json.loads(body)["replies"]
+        route, agent = reply["route"], reply.get("agent")
+    except (ValueError, KeyError, TypeError) as exc:
+        raise FailedError("BadAnswer", f"{type(exc).__name__} in {body[:ERROR_LENGTH]}") from exc
+    if route == "fallback" and not agent:
+        raise FailedError("AgentCoreAway", "the webhook answered in agent-core's place")
+    return t.cast("str", route)
+
+
+def _require_ok(status: int, body: str) -> str:
+    if not 200 <= status < 300:
+        raise FailedError(f"HTTP {status}", body[:ERROR_LENGTH])
+    return body
+
+
+def _told(exc: Exception) -> tuple[str, str]:
+    """The kind of a failure and its words."""
+    if isinstance(exc, FailedError):
+        return exc.kind, str(exc)
+    if isinstance(exc, TimeoutError):
+        return "Timeout", f"no answer within {TIMEOUT_SECONDS:g} s"
+    return type(exc).__name__, str(exc)[:ERROR_LENGTH]
