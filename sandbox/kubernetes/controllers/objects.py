@@ -43,11 +43,11 @@ def key_of(obj: Object) -> str:
     return f"{metadata(obj).get('namespace', '')}/{metadata(obj)['name']}"
 
 
-def annotations(obj: Object) -> dict[str, str]:
+def annotations_of(obj: Object) -> dict[str, str]:
     return t.cast("dict[str, str]", metadata(obj).get("annotations") or {})
 
 
-def labels(obj: Object) -> dict[str, str]:
+def labels_of(obj: Object) -> dict[str, str]:
     return t.cast("dict[str, str]", metadata(obj).get("labels") or {})
 
 
@@ -103,7 +103,7 @@ def _expression_holds(expression: Object, carried: t.Mapping[str, str]) -> bool:
         return name in carried and carried[name] in values
     if operator == "NotIn":
         return carried.get(name) not in values
-    return (name in carried) == (operator == "Exists")
+    return (name in carried) is (operator == "Exists")
 
 
 def condition(obj_status: Object, kind: str) -> Object | None:
@@ -129,7 +129,9 @@ def pod_available(pod: Object, min_ready_seconds: int, now: float) -> bool:
     ready = condition(pod.get("status") or {}, "Ready")
     if ready is None or ready["status"] != "True":
         return False
-    return not min_ready_seconds or seconds(ready.get("lastTransitionTime")) + min_ready_seconds <= now
+    return (
+        not min_ready_seconds or seconds(ready.get("lastTransitionTime")) + min_ready_seconds <= now
+    )
 
 
 def copied(obj: Object) -> Object:

@@ -7,7 +7,7 @@ import typing as t
 
 from sandbox.kubernetes.controllers.objects import (
     Object,
-    annotations,
+    annotations_of,
     copied,
     counter,
     metadata,
@@ -31,7 +31,7 @@ _HISTORY_CHARACTERS = 2000
 
 def revision(obj: Object) -> int:
     try:
-        return int(annotations(obj).get(REVISION, "0"))
+        return int(annotations_of(obj).get(REVISION, "0"))
     except ValueError:
         return 0
 
@@ -60,7 +60,7 @@ def reused(deployment: Object, existing: Object, number: int) -> Object | None:
     before = revision(existing)
     if before < number:
         notes[REVISION] = str(number)
-        if REVISION in annotations(existing):
+        if REVISION in annotations_of(existing):
             notes[HISTORY] = _extended(notes.get(HISTORY, ""), str(before))
     min_ready = deployment["spec"].get("minReadySeconds", 0)
     if changed["spec"].get("minReadySeconds", 0) != min_ready:
@@ -76,7 +76,7 @@ def _extended(history: str, number: str) -> str:
 
 
 def _copied_annotations(deployment: Object) -> dict[str, str]:
-    return {n: value for n, value in annotations(deployment).items() if n not in NOT_COPIED}
+    return {n: value for n, value in annotations_of(deployment).items() if n not in NOT_COPIED}
 
 
 def made_set(deployment: Object, number: int, size: int) -> Object:

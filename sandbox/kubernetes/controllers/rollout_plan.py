@@ -10,7 +10,13 @@ from __future__ import annotations
 import math
 import typing as t
 
-from sandbox.kubernetes.controllers.objects import Object, annotations, counter, metadata, replicas
+from sandbox.kubernetes.controllers.objects import (
+    Object,
+    annotations_of,
+    counter,
+    metadata,
+    replicas,
+)
 
 DESIRED = "deployment.kubernetes.io/desired-replicas"
 MAXIMUM = "deployment.kubernetes.io/max-replicas"
@@ -35,7 +41,8 @@ def scaled_value(value: int | str, total: int, *, round_up: bool) -> int:
 
 
 def rolls(deployment: Object) -> bool:
-    return (deployment["spec"].get("strategy") or {}).get("type", "RollingUpdate") == "RollingUpdate"
+    strategy = deployment["spec"].get("strategy") or {}
+    return bool(strategy.get("type", "RollingUpdate") == "RollingUpdate")
 
 
 def fenceposts(deployment: Object) -> tuple[int, int]:
@@ -131,7 +138,9 @@ def scaling_event(deployment: Object, sets: t.Iterable[Object]) -> bool:
     """Whether spec.replicas changed since the active ReplicaSets were last sized."""
     wanted = str(replicas(deployment))
     return any(
-        annotations(entry).get(DESIRED, wanted) != wanted for entry in sets if replicas(entry) > 0
+        annotations_of(entry).get(DESIRED, wanted) != wanted
+        for entry in sets
+        if replicas(entry) > 0
     )
 
 
@@ -164,7 +173,7 @@ def _saturated(deployment: Object, new: Object) -> bool:
     wanted = replicas(deployment)
     return (
         replicas(new) == wanted
-        and annotations(new).get(DESIRED) == str(wanted)
+        and annotations_of(new).get(DESIRED) == str(wanted)
         and counter(new, "availableReplicas") == wanted
     )
 
@@ -183,7 +192,9 @@ def _proportional(deployment: Object, sets: list[Object]) -> list[Scale]:
         added += share
     if sizes and to_add:
         sizes[0] = max(0, sizes[0] + to_add - added)
-    return [Scale(metadata(entry)["name"], size) for entry, size in zip(ordered, sizes, strict=True)]
+    return [
+        Scale(metadata(entry)["name"], size) for entry, size in zip(ordered, sizes, strict=True)
+    ]
 
 
 def _share(deployment: Object, entry: Object, left: int) -> int:
@@ -192,7 +203,7 @@ def _share(deployment: Object, entry: Object, left: int) -> int:
         return -size
     if size == 0 or left == 0:
         return 0
-    before = int(annotations(entry).get(MAXIMUM) or 0) or counter(deployment, "replicas") or size
+    before = int(annotations_of(entry).get(MAXIMUM) or 0) or counter(deployment, "replicas") or size
     exact = size * (replicas(deployment) + max_surge(deployment)) / before
     share = math.floor(exact + 0.5) - size
     return min(share, left) if left > 0 else max(share, left)

@@ -39,7 +39,10 @@ def made_condition(kind: str, status: str, *, reason: str, message: str, now: fl
 def set_condition(status: Object, wanted: Object) -> bool:
     """Put a condition last, unless one of the same status and reason stands already."""
     current = condition(status, wanted["type"])
-    if current and (current["status"], current.get("reason")) == (wanted["status"], wanted["reason"]):
+    if current and (current["status"], current.get("reason")) == (
+        wanted["status"],
+        wanted["reason"],
+    ):
         return False
     if current and current["status"] == wanted["status"]:
         wanted = {**wanted, "lastTransitionTime": current["lastTransitionTime"]}
@@ -118,7 +121,8 @@ def timed_out(deployment: Object, status: Object, now: float) -> bool:
         return False
     if current.get("reason") == TIMED_OUT:
         return True
-    return seconds(current["lastUpdateTime"]) + deployment["spec"]["progressDeadlineSeconds"] < now
+    deadline = int(deployment["spec"]["progressDeadlineSeconds"])
+    return seconds(current["lastUpdateTime"]) + deadline < now
 
 
 def rollout_status(
@@ -209,5 +213,6 @@ def deadline_in(deployment: Object, status: Object, now: float) -> float | None:
         return None
     if current.get("reason") in (TIMED_OUT, NEW_AVAILABLE):
         return None
-    left = seconds(current["lastUpdateTime"]) + deployment["spec"]["progressDeadlineSeconds"] - now
+    deadline = int(deployment["spec"]["progressDeadlineSeconds"])
+    left = seconds(current["lastUpdateTime"]) + deadline - now
     return max(0.05, left + 0.5)

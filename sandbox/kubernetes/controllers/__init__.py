@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The control plane's controllers, run side by side in the API server's process."""
+
+from __future__ import annotations
+
+import asyncio
+import typing as t
+
+from sandbox.kubernetes.controllers.cluster import Cluster
+from sandbox.kubernetes.controllers.controller import Controller, run_controller
+from sandbox.kubernetes.controllers.deployment import DeploymentController
+from sandbox.kubernetes.controllers.endpointslices import EndpointSliceController
+from sandbox.kubernetes.controllers.garbage import GarbageCollector, expire_events
+from sandbox.kubernetes.controllers.nodes import NodeController
+from sandbox.kubernetes.controllers.replicaset import ReplicaSetController
+from sandbox.kubernetes.controllers.scheduler import Scheduler
+
+if t.TYPE_CHECKING:
+    from sandbox.faults import Faults
+    from sandbox.kubernetes.store import Store
+
+
+async def run(store: Store, faults: Faults) -> None:
+    """Reconcile until cancelled."""
+    cluster = Cluster(store)
+    controllers: tuple[Controller, ...] = (
+        DeploymentController(cluster),
+        ReplicaSetController(cluster, faults),
+        Scheduler(cluster, faults),
+        EndpointSliceController(cluster),
+        GarbageCollector(cluster),
+        NodeController(cluster),
+    )
+    async with asyncio.TaskGroup() as group:
+        for controller in controllers:
+            group.create_task(run_controller(controller, cluster))
+        group.create_task(expire_events(cluster))
