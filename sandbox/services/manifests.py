@@ -12,9 +12,11 @@ from sandbox.names import (
     KAFKA_GROUP,
     NAMESPACE,
     PREVIOUS_VERSION,
+    PROJECT_REF,
     SERVICES,
     WORKER,
 )
+from sandbox.supabase.tokens import mint
 
 if t.TYPE_CHECKING:
     from sandbox.world import Facts, World
@@ -61,7 +63,7 @@ def _platform_config(world: World) -> dict[str, str]:
         "INTERNAL_NUMBER": INTERNAL_NUMBER,
         "KAFKA_BROKERS": str(kafka["bootstrap"]),
         "KAFKA_GROUP": str(kafka.get("group", KAFKA_GROUP)),
-        "OPENAI_BASE_URL": str(world.facts("sinks")["openai_url"]),
+        "OPENAI_BASE_URL": f"{world.facts('sinks')['openai_url']}/v1",
         "PUBLIC_URL": f"http://127.0.0.1:{world.port('gateway')}",
         "SUPABASE_URL": f"http://127.0.0.1:{world.port('supabase-gateway')}",
     }
@@ -73,9 +75,13 @@ def _platform_secrets(world: World) -> dict[str, str]:
     return {
         "ADMIN_TOKEN": world.secret("admin-token"),
         "DATABASE_URL": database_url(postgres, "agent_core"),
+        "OPENAI_API_KEY": str(world.facts("sinks")["openai_api_key"]),
         "REDIS_URL": redis,
         "SUPABASE_DATABASE_URL": database_url(postgres, "supabase"),
-        "SUPABASE_SERVICE_ROLE_KEY": world.secret("service-role-key"),
+        # Supabase comes after the cluster, so its key is made here from what both of them know.
+        "SUPABASE_SERVICE_ROLE_KEY": mint(
+            world.secret("supabase-jwt-secret"), role="service_role", project_ref=PROJECT_REF
+        ),
     }
 
 

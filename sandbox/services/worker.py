@@ -46,7 +46,9 @@ class HttpProbes:
         self._session: aiohttp.ClientSession | None = None
 
     async def openai(self) -> None:
-        await self._expect_200(f"{setting(self._env, 'OPENAI_BASE_URL').rstrip('/')}/models", {})
+        url = f"{setting(self._env, 'OPENAI_BASE_URL').rstrip('/')}/models"
+        key = setting(self._env, "OPENAI_API_KEY")
+        await self._expect_200(url, {"Authorization": f"Bearer {key}"})
 
     async def supabase(self) -> None:
         key = setting(self._env, "SUPABASE_SERVICE_ROLE_KEY")
