@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to easymo.deploy.
+"""What a backup is: a dump, and beside it a manifest that was written last and makes it one."""
+
+from __future__ import annotations
+
+import json
+import re
+import typing as t
+from dataclasses import asdict, dataclass, fields
+from datetime import UTC, datetime
+
+MANIFEST_SUFFIX = ".manifest.json"
+TIME_FORMAT = "%Y-%m-%dT%H:%M:%SZ"
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+
+_STAMP = r"_\d{8}_\d{6}_[0-9a-f]{6}\.dump"
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """The JSON object beside the dump. Times are UTC as in TIME_FORMAT, sizes in bytes."""
+
+    name: str
+    release: str
+    database: str
+    host: str
+    key: str
+    size: int
+    sha256: str
+    started: str
+    finished: str
+    server_version: str
+    pg_dump_version: str
+    compression: str
+    entries: int
+    """How many entries the dump's table of contents has."""
+    tables: tuple[str, ...]
+    """The tables whose rows are in it, as schema.table."""
+
+    @classmethod
+    def from_json(cls, text: bytes) -> Manifest:
+        """Raises ValueError, KeyError or TypeError when it is not one of ours."""
+        document = json.loads(text)
+        values = {field.name: document[field.name] for field in fields(cls)}
+        values["tables"] = tuple(values["tables"])
+        return cls(**{**values, "size": int(values["size"])})
+
+    def to_json(self) -> bytes:
+        return json.dumps(asdict(self), indent=1, sort_keys=True).encode()
+
+
+@dataclass(frozen=True)
+class Backup:
+    """A manifest whose dump lies in the bucket with the size it says."""
+
+    bucket: str
+    manifest: Manifest
+
+    @property
+    def uri(self) -> str:
+        return f"s3://{self.bucket}/{self.manifest.key}"
+
+    @property
+    def finished(self) -> datetime:
+        return parse_time(self.manifest.finished)
+
+    def age(self, now: datetime) -> int:
+        """Seconds since its snapshot was begun: what was written later is not in it."""
+        return int((now - parse_time(self.manifest.started)).total_seconds())
+
+    def to_result(self) -> dict[str, t.Any]:
+        duration = self.finished - parse_time(self.manifest.started)
+        described = asdict(self.manifest)
+        return {**described, "uri": self.uri, "duration": int(duration.total_seconds())}
+
+
+def parse_time(text: str) -> datetime:
+    return datetime.strptime(text, TIME_FORMAT).replace(tzinfo=UTC)
+
+
+def dump_key(prefix: str, name: str, now: datetime, unique: str) -> str:
+    """A key no other run makes: the UTC second, and six random hexadecimal digits."""
+    return f"{prefix}{name}_{now:%Y%m%d_%H%M%S}_{unique}.dump"
+
+
+def manifest_key(key: str) -> str:
+    return key + MANIFEST_SUFFIX
+
+
+def manifest_pattern(prefix: str, name: str | None) -> re.Pattern[str]:
+    """What the key of a manifest looks like, for one name or for any."""
+    named = re.escape(name) if name else NAME.pattern
+    return re.compile(re.escape(prefix) + named + _STAMP + re.escape(MANIFEST_SUFFIX))

@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to easymo.deploy.
+"""Decide whether a backup is needed and whether these programs can make it. Nothing here does I/O."""
+
+from __future__ import annotations
+
+import re
+import typing as t
+from dataclasses import dataclass
+
+from ansible_collections.easymo.deploy.plugins.module_utils._errors import InputError
+
+if t.TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from datetime import datetime
+
+    from ansible_collections.easymo.deploy.plugins.module_utils._backup.models import Backup
+
+ZSTD = "zstd:3"
+GZIP = "gzip:6"
+# The first pg_dump that knows --compress=METHOD:LEVEL.
+_METHODS_SINCE = 16
+
+
+@dataclass(frozen=True)
+class BackupPlan:
+    existing: Backup | None
+    """The backup that serves; None when one must be taken."""
+
+    @property
+    def changed(self) -> bool:
+        return self.existing is None
+
+
+def plan_backup(
+    backups: Iterable[Backup], *, release: str, max_age: int, now: datetime
+) -> BackupPlan:
+    """The newest valid backup of the release serves when it is at most `max_age` seconds old; 0 is any age."""
+    for backup in newest_first(backups):
+        if backup.manifest.release == release and (not max_age or backup.age(now) <= max_age):
+            return BackupPlan(existing=backup)
+    return BackupPlan(existing=None)
+
+
+def newest_first(backups: Iterable[Backup]) -> list[Backup]:
+    return sorted(backups, key=lambda backup: (backup.manifest.started, backup.uri), reverse=True)
+
+
+def newest_per_release(backups: Iterable[Backup]) -> list[Backup]:
+    """One backup for each name and release, the newest first."""
+    found: dict[tuple[str, str], Backup] = {}
+    for backup in newest_first(backups):
+        found.setdefault((backup.manifest.name, backup.manifest.release), backup)
+    return list(found.values())
+
+
+def parse_program_version(said: str) -> tuple[int, str]:
+    """The major and the full version in what `pg_dump --version` says, for example `(18, "18.6")`."""
+    found = re.search(r"\b(\d+)((?:\.\d+|devel|beta\d+|rc\d+)+)", said)
+    if found is None:
+        raise InputError(f"This is not the version of a PostgreSQL program: {said.strip()!r}.")
+    return int(found[1]), found[1] + found[2]
+
+
+def refuse_older_programs(
+    *, server: tuple[int, str], pg_dump: tuple[int, str], pg_restore: tuple[int, str]
+) -> None:
+    """pg_dump cannot read a newer server, nor pg_restore what a newer pg_dump wrote."""
+    if pg_dump[0] < server[0]:
+        raise InputError(
+            f"pg_dump {pg_dump[1]} cannot dump a server of version {server[1]}: give the path of a "
+            f"pg_dump of version {server[0]} or later in option 'pg_dump'."
+        )
+    if pg_restore[0] < pg_dump[0]:
+        raise InputError(
+            f"pg_restore {pg_restore[1]} cannot read what pg_dump {pg_dump[1]} writes: give the path "
+            "of the one that came with it in option 'pg_restore'."
+        )
+
+
+def compression_argument(method: str, pg_dump_major: int) -> str:
+    """How to ask this pg_dump for `zstd:3`, `gzip:6` or `none`."""
+    if pg_dump_major >= _METHODS_SINCE:
+        return f"--compress={method}"
+    return "--compress=0" if method == "none" else f"--compress={method.partition(':')[2]}"
+
+
+def may_use_zstd(pg_dump_major: int) -> bool:
+    return pg_dump_major >= _METHODS_SINCE
+
+
+@dataclass(frozen=True)
+class Contents:
+    """What a dump says is in it."""
+
+    entries: int
+    tables: tuple[str, ...]
+
+
+_ENTRY = re.compile(r"^\d+; \d+ \d+ (?P<what>.+)$")
+_TABLE_DATA = re.compile(r"^TABLE DATA (?P<schema>\S+) (?P<table>.+) \S+$")
+
+
+def is_listing(lines: Sequence[str]) -> bool:
+    """Whether this is what `pg_restore --list` says of a dump, be it one of an empty database."""
+    return any(line.startswith("; Archive created at ") for line in lines)
+
+
+def parse_contents(lines: Sequence[str]) -> Contents:
+    """Of the lines of `pg_restore --list`; those that begin with a semicolon are remarks."""
+    entries = [found["what"] for found in map(_ENTRY.match, lines) if found]
+    data = [found for found in map(_TABLE_DATA.match, entries) if found]
+    return Contents(
+        entries=len(entries),
+        tables=tuple(sorted(f"{found['schema']}.{found['table']}" for found in data)),
+    )

@@ -1,0 +1,151 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to easymo.deploy.
+"""The one place that starts programs: argv lists, an environment of their own, and an end in every case."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import tempfile
+import threading
+import typing as t
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+
+from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
+    InputError,
+    NotReadyError,
+)
+
+Environment = t.Mapping[str, str]
+
+# What a program needs to run at all; everything else of our own environment stays with us, PG* and AWS_* above all.
+_INHERITED = ("PATH", "LANG", "LC_ALL", "TMPDIR", "HOME", "LD_LIBRARY_PATH")
+_STDERR_KEPT = 4096
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a program ended: its exit code (negative: the signal), its output and the tail of its errors."""
+
+    rc: int
+    stdout: str
+    stderr: str
+
+
+class Child:
+    """A program that is running, its standard output still to be read."""
+
+    def __init__(self, process: subprocess.Popen[bytes], errors: t.BinaryIO) -> None:
+        self._process = process
+        self._errors = errors
+        self.timed_out = False
+
+    @property
+    def stdout(self) -> t.IO[bytes]:
+        return t.cast("t.IO[bytes]", self._process.stdout)
+
+    @property
+    def stdin(self) -> t.IO[bytes]:
+        return t.cast("t.IO[bytes]", self._process.stdin)
+
+    def wait(self) -> int:
+        return self._process.wait()
+
+    def stderr(self) -> str:
+        """The tail of what it said, as text."""
+        size = self._errors.seek(0, os.SEEK_END)
+        self._errors.seek(max(0, size - _STDERR_KEPT))
+        return self._errors.read().decode("utf-8", "replace").strip()
+
+    def kill(self) -> None:
+        self._process.kill()
+
+    def expire(self) -> None:
+        self.timed_out = True
+        self._process.kill()
+
+
+def find_program(name: str, option: str) -> str:
+    """The absolute path of a program given by name or path."""
+    found = shutil.which(name)
+    if found is None:
+        raise InputError(
+            f"No program {name!r} was found: install it, or give its path in option {option!r}."
+        )
+    return found
+
+
+def child_environment(extra: Environment) -> dict[str, str]:
+    """What a child sees: the few variables every program needs, and `extra`."""
+    kept = {name: os.environ[name] for name in _INHERITED if name in os.environ}
+    return {**kept, "HOME": usable_home(), **extra}
+
+
+def usable_home() -> str:
+    """Our HOME when we may enter it, else the root folder.
+
+    libpq looks for certificates in $HOME/.postgresql and fails when it may not look (sudo leaves root's HOME behind).
+    """
+    home = os.environ.get("HOME", "")
+    return home if home and os.access(home, os.X_OK) else "/"
+
+
+@contextmanager
+def child(
+    argv: t.Sequence[str], env: Environment, *, timeout: float, stdin: bool = False
+) -> t.Iterator[Child]:
+    """Run `argv` while the block reads its output; it never outlives the block nor `timeout` seconds.
+
+    `env` is the whole environment. Leaving the block by an exception kills the program.
+    """
+    with tempfile.TemporaryFile() as errors:
+        process = subprocess.Popen(
+            list(argv),
+            env=dict(env),
+            stdin=subprocess.PIPE if stdin else subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+        )
+        running = Child(process, t.cast("t.BinaryIO", errors))
+        watchdog = threading.Timer(timeout, running.expire)
+        watchdog.daemon = True
+        watchdog.start()
+        try:
+            yield running
+            process.wait()
+        finally:
+            watchdog.cancel()
+            if process.poll() is None:
+                process.kill()
+            process.wait()
+            for pipe in filter(None, (process.stdin, process.stdout)):
+                # It may stop reading before we stop writing; its exit code tells whether that was right.
+                with suppress(BrokenPipeError):
+                    pipe.close()
+
+
+def run(
+    argv: t.Sequence[str], env: Environment, *, timeout: float, cwd: str | None = None
+) -> Ended:
+    """Run `argv` to its end and return all it said."""
+    try:
+        ended = subprocess.run(
+            list(argv),
+            env=dict(env),
+            cwd=cwd,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=timeout,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as exc:
+        raise NotReadyError(f"{argv[0]} did not end within {timeout:g} s and was killed.") from exc
+    except OSError as exc:
+        raise InputError(f"{argv[0]} cannot be run: {exc.strerror}.") from exc
+    return Ended(
+        rc=ended.returncode,
+        stdout=ended.stdout.decode("utf-8", "replace"),
+        stderr=ended.stderr.decode("utf-8", "replace").strip(),
+    )

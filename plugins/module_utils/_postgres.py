@@ -1,0 +1,212 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to easymo.deploy.
+"""The one place that talks to PostgreSQL: where it is, how to reach it, and what went wrong in whose words."""
+
+from __future__ import annotations
+
+import os
+import re
+import traceback
+import typing as t
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+try:
+    import psycopg2
+
+    IMPORT_ERROR: str | None = None
+except ImportError:
+    IMPORT_ERROR = traceback.format_exc()
+
+from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
+    DeployError,
+    InputError,
+    RefusedError,
+    UnreachableError,
+)
+
+if t.TYPE_CHECKING:
+    from psycopg2.extensions import connection
+
+REQUIREMENT = "psycopg2-binary >= 2.9.10"
+
+Row = tuple[t.Any, ...]
+Values = t.Sequence[t.Any] | None
+
+
+@dataclass(frozen=True)
+class PostgresTarget:
+    """One database on one server, and as whom. The password is in no text made of it."""
+
+    host: str
+    user: str
+    database: str
+    port: int = 5432
+    password: str | None = field(default=None, repr=False)
+    ssl_mode: str = "verify-full"
+    ca_cert: str | None = None
+    connect_timeout: int = 10
+
+    @classmethod
+    def from_params(cls, params: t.Mapping[str, t.Any]) -> PostgresTarget:
+        """Of the options of the doc fragment _postgres."""
+        return cls(
+            host=params["login_host"],
+            port=params["login_port"],
+            user=params["login_user"],
+            password=params["login_password"],
+            database=params["login_db"],
+            ssl_mode=params["ssl_mode"],
+            ca_cert=params["ca_cert"],
+            connect_timeout=params["connect_timeout"],
+        )
+
+    @property
+    def where(self) -> str:
+        return f"database {self.database!r} at {self.host}:{self.port}"
+
+    def environment(self) -> dict[str, str]:
+        """libpq's variables, for a client program."""
+        given = {
+            "PGHOST": self.host,
+            "PGPORT": str(self.port),
+            "PGUSER": self.user,
+            "PGDATABASE": self.database,
+            "PGSSLMODE": self.ssl_mode,
+            "PGCONNECT_TIMEOUT": str(self.connect_timeout),
+            "PGPASSWORD": self.password,
+            "PGSSLROOTCERT": self.ca_cert,
+        }
+        return {name: value for name, value in given.items() if value}
+
+
+class SqlError(Exception):
+    """PostgreSQL said no to one statement."""
+
+    def __init__(self, *, sqlstate: str, message: str, position: int | None) -> None:
+        super().__init__(f"{message} (SQLSTATE {sqlstate})")
+        self.sqlstate = sqlstate
+        self.message = message
+        self.position = position
+        """Where in the statement, counted in characters from 1; None when it did not say."""
+
+
+class Session(t.Protocol):
+    """One connection in autocommit: BEGIN and COMMIT are statements like any other."""
+
+    def execute(self, sql: str, values: Values = None) -> None: ...
+    def rows(self, sql: str, values: Values = None) -> list[Row]: ...
+
+
+class PostgresSession:
+    """A Session over psycopg2. Raises SqlError, and UnreachableError when the connection is gone."""
+
+    def __init__(self, target: PostgresTarget, opened: connection) -> None:
+        self._target = target
+        self._connection = opened
+
+    def execute(self, sql: str, values: Values = None) -> None:
+        self._run(sql, values, fetch=False)
+
+    def rows(self, sql: str, values: Values = None) -> list[Row]:
+        return self._run(sql, values, fetch=True)
+
+    @property
+    def server_version(self) -> tuple[int, str]:
+        """Its major version and its full name, for example `(18, "18.6")`."""
+        full = str(self.rows("SHOW server_version")[0][0])
+        return self._connection.server_version // 10000, full.split(maxsplit=1)[0]
+
+    def _run(self, sql: str, values: Values, *, fetch: bool) -> list[Row]:
+        try:
+            with self._connection.cursor() as cursor:
+                cursor.execute(sql, values)
+                return cursor.fetchall() if fetch else []
+        except psycopg2.Error as exc:
+            # Without a SQLSTATE it was not the server that spoke; class 57P is its farewell.
+            if exc.pgcode is None or exc.pgcode.startswith("57P"):
+                raise UnreachableError(
+                    f"The connection to {self._target.where} was lost: {_first_line(exc)}; "
+                    "what the statement in flight did is not known."
+                ) from exc
+            raise _sql_error(exc) from exc
+
+
+@contextmanager
+def connected(target: PostgresTarget, *, application_name: str) -> t.Iterator[PostgresSession]:
+    """A session that is closed at the end of the block."""
+    try:
+        opened = psycopg2.connect(
+            host=target.host,
+            port=target.port,
+            user=target.user,
+            password=target.password,
+            dbname=target.database,
+            sslmode=target.ssl_mode,
+            sslrootcert=target.ca_cert,
+            connect_timeout=target.connect_timeout,
+            application_name=application_name,
+            # A dead peer is noticed within a minute, and not after two hours.
+            keepalives_idle=30,
+            keepalives_interval=10,
+            keepalives_count=3,
+            **_no_client_certificate(),
+        )
+    except psycopg2.OperationalError as exc:
+        raise connection_failure(target, str(exc)) from exc
+    except psycopg2.Error as exc:
+        raise InputError(f"Cannot connect to {target.where}: {_first_line(exc)}.") from exc
+    try:
+        opened.autocommit = True
+        yield PostgresSession(target, opened)
+    finally:
+        opened.close()
+
+
+def connection_failure(target: PostgresTarget, said: str) -> DeployError:
+    """Sort what libpq said about a failed connection: refused by the server, by TLS, or not there at all."""
+    reason = _connection_reason(mask_secret(said, target.password))
+    starting = "starting up" in reason or "shutting down" in reason
+    if reason.startswith("FATAL:") and not starting:
+        return RefusedError(
+            f"User {target.user!r} was refused by {target.where}: {reason.removeprefix('FATAL:').strip()}. "
+            "Check the user, its password and the name of the database."
+        )
+    if "certificate" in reason.lower() or "SSL" in reason:
+        return RefusedError(
+            f"TLS with {target.where} failed: {reason}. Check 'ca_cert' and 'ssl_mode' "
+            f"(now {target.ssl_mode!r}), and that the certificate names the host."
+        )
+    return UnreachableError(f"Cannot reach {target.where}: {reason}.")
+
+
+def _connection_reason(said: str) -> str:
+    """The last of the failures libpq lists, one for each address, without the address and the advice."""
+    lines = [line.strip() for line in said.splitlines()]
+    telling = [line for line in lines if line and not line.startswith("Is the server running")]
+    return re.sub(r"^.* failed: ", "", telling[-1] if telling else "no reason given").rstrip(".")
+
+
+def mask_secret(text: str, secret: str | None) -> str:
+    return text.replace(secret, "********") if secret else text
+
+
+def _sql_error(exc: psycopg2.Error) -> SqlError:
+    position = exc.diag.statement_position
+    return SqlError(
+        sqlstate=exc.pgcode or "",
+        message=exc.diag.message_primary or _first_line(exc),
+        position=int(position) if position else None,
+    )
+
+
+def _first_line(exc: Exception) -> str:
+    return (str(exc).strip().splitlines() or [type(exc).__name__])[0].rstrip(".")
+
+
+def _no_client_certificate() -> dict[str, t.Any]:
+    """libpq fails when it may not look into $HOME/.postgresql; a path that is not there it passes over."""
+    home = os.environ.get("HOME", "")
+    return (
+        {} if not home or os.access(home, os.X_OK) else {"sslcert": "/nonexistent/postgresql.crt"}
+    )

@@ -1,0 +1,192 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to easymo.deploy.
+"""The one place that talks to S3: a bucket with streaming in, streaming out and objects that are never overwritten."""
+
+from __future__ import annotations
+
+import traceback
+import typing as t
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+
+try:
+    import boto3
+    import botocore.config
+    import botocore.exceptions
+
+    IMPORT_ERROR: str | None = None
+except ImportError:
+    IMPORT_ERROR = traceback.format_exc()
+
+from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
+    ConflictError,
+    DeployError,
+    InputError,
+    RefusedError,
+    UnreachableError,
+)
+
+REQUIREMENT = "boto3 >= 1.40"
+
+_READ_SIZE = 1 << 20
+_REFUSALS = frozenset(
+    {
+        "403",
+        "AccessDenied",
+        "ExpiredToken",
+        "Forbidden",
+        "InvalidAccessKeyId",
+        "InvalidToken",
+        "SignatureDoesNotMatch",
+    }
+)
+
+
+@dataclass(frozen=True)
+class StoredObject:
+    key: str
+    size: int
+    modified: datetime
+
+
+class Bucket(t.Protocol):
+    """What backups need of an object store."""
+
+    @property
+    def name(self) -> str: ...
+    def check(self) -> None:
+        """Raise unless the bucket is there and lets us in."""
+
+    def list(self, prefix: str) -> t.Iterator[StoredObject]: ...
+    def read(self, key: str) -> t.Iterator[bytes]: ...
+    def put_new(self, key: str, body: bytes) -> None:
+        """Store a small object; an object of that key that is already there is a ConflictError."""
+
+    def start_upload(self, key: str) -> str: ...
+    def upload_part(self, key: str, upload: str, number: int, body: bytes) -> str: ...
+    def complete_upload(self, key: str, upload: str, etags: t.Sequence[str]) -> None: ...
+    def abort_upload(self, key: str, upload: str) -> None: ...
+
+
+class S3Bucket:
+    """A Bucket over boto3. One client serves all threads, which boto3 allows for clients."""
+
+    def __init__(self, name: str, client: t.Any, where: str) -> None:
+        self.name = name
+        self._client = client
+        self._where = where
+
+    @classmethod
+    def from_params(cls, params: t.Mapping[str, t.Any]) -> S3Bucket:
+        """Of the options of the doc fragment _s3."""
+        if bool(params["access_key"]) != bool(params["secret_key"]):
+            raise InputError(
+                "Options 'access_key' and 'secret_key' go together: give both, or none."
+            )
+        config = botocore.config.Config(
+            connect_timeout=10,
+            read_timeout=60,
+            retries={"mode": "standard", "total_max_attempts": 5},
+            max_pool_connections=16,
+            s3={"addressing_style": "path" if params["path_style"] else "auto"},
+            # S3 compatible services differ in these; what we rely on is our own checksum of what comes back.
+            request_checksum_calculation="when_required",
+            response_checksum_validation="when_required",
+        )
+        try:
+            client = boto3.client(
+                "s3",
+                endpoint_url=params["endpoint_url"],
+                region_name=params["region"],
+                aws_access_key_id=params["access_key"],
+                aws_secret_access_key=params["secret_key"],
+                verify=params["s3_ca_cert"],
+                config=config,
+            )
+        except (ValueError, botocore.exceptions.BotoCoreError) as exc:
+            raise InputError(f"The options for S3 do not make a client: {exc}.") from exc
+        return cls(params["bucket"], client, params["endpoint_url"] or "AWS")
+
+    def check(self) -> None:
+        with self._speaking():
+            self._client.head_bucket(Bucket=self.name)
+
+    def list(self, prefix: str) -> t.Iterator[StoredObject]:
+        with self._speaking():
+            pages = self._client.get_paginator("list_objects_v2")
+            for page in pages.paginate(Bucket=self.name, Prefix=prefix):
+                for entry in page.get("Contents", ()):
+                    yield StoredObject(entry["Key"], entry["Size"], entry["LastModified"])
+
+    def read(self, key: str) -> t.Iterator[bytes]:
+        with self._speaking(key):
+            body = self._client.get_object(Bucket=self.name, Key=key)["Body"]
+            yield from body.iter_chunks(_READ_SIZE)
+
+    def put_new(self, key: str, body: bytes) -> None:
+        with self._speaking(key):
+            self._client.put_object(
+                Bucket=self.name,
+                Key=key,
+                Body=body,
+                ContentType="application/json",
+                IfNoneMatch="*",
+            )
+
+    def start_upload(self, key: str) -> str:
+        with self._speaking(key):
+            answer = self._client.create_multipart_upload(
+                Bucket=self.name, Key=key, ContentType="application/octet-stream"
+            )
+        return t.cast("str", answer["UploadId"])
+
+    def upload_part(self, key: str, upload: str, number: int, body: bytes) -> str:
+        with self._speaking(key):
+            answer = self._client.upload_part(
+                Bucket=self.name, Key=key, UploadId=upload, PartNumber=number, Body=body
+            )
+        return t.cast("str", answer["ETag"])
+
+    def complete_upload(self, key: str, upload: str, etags: t.Sequence[str]) -> None:
+        parts = [{"PartNumber": number, "ETag": etag} for number, etag in enumerate(etags, 1)]
+        with self._speaking(key):
+            self._client.complete_multipart_upload(
+                Bucket=self.name, Key=key, UploadId=upload, MultipartUpload={"Parts": parts}
+            )
+
+    def abort_upload(self, key: str, upload: str) -> None:
+        with self._speaking(key):
+            self._client.abort_multipart_upload(Bucket=self.name, Key=key, UploadId=upload)
+
+    @contextmanager
+    def _speaking(self, key: str = "") -> t.Iterator[None]:
+        try:
+            yield
+        except botocore.exceptions.ClientError as exc:
+            raise self._refusal(exc, key) from exc
+        except botocore.exceptions.BotoCoreError as exc:
+            raise UnreachableError(
+                f"S3 at {self._where} cannot be reached for bucket {self.name!r}: {exc}."
+            ) from exc
+
+    def _refusal(self, exc: t.Any, key: str) -> DeployError:
+        code = str(exc.response.get("Error", {}).get("Code", "unknown"))
+        status = exc.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+        what = f"s3://{self.name}/{key}" if key else f"bucket {self.name!r}"
+        if (code in ("NoSuchBucket", "404") and not key) or code == "NoSuchBucket":
+            return InputError(
+                f"There is no bucket {self.name!r} at {self._where}: create it, or correct option 'bucket'."
+            )
+        if status == 412:
+            return ConflictError(f"{what} exists already and is not overwritten.")
+        if code in _REFUSALS:
+            return RefusedError(
+                f"S3 at {self._where} refused access to {what} ({code}): "
+                "check 'access_key', 'secret_key' and what the key may do."
+            )
+        if status >= 500:
+            return UnreachableError(
+                f"S3 at {self._where} failed on {what} ({code}, HTTP {status})."
+            )
+        return RefusedError(f"S3 at {self._where} refused {exc.operation_name} on {what} ({code}).")

@@ -1,0 +1,324 @@
+#!/usr/bin/python
+# SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: pg_backup
+short_description: Take a PostgreSQL backup into S3 and prove it by reading it back
+version_added: 0.1.0
+description:
+  - Streams C(pg_dump) in custom format straight into an S3 object. No dump is written to a disk.
+  - Reads the object back from S3, compares its SHA-256 with what was sent and lets C(pg_restore --list) read it.
+    Only then the manifest is written beside it, as C(<key>.manifest.json).
+    A dump without a manifest is no backup to this collection.
+  - Never overwrites. The key holds the UTC time and a random part.
+  - Does nothing when a valid backup of the same O(release) and O(name) exists that is young enough.
+author:
+  - EasyMO (@easymo)
+extends_documentation_fragment:
+  - easymo.deploy._attributes
+  - easymo.deploy._postgres
+  - easymo.deploy._s3
+options:
+  name:
+    description: Logical name of the database, the first part of the key, for example V(supabase_prod).
+    type: str
+    required: true
+  release:
+    description: The release this backup is taken for.
+    type: str
+    required: true
+  max_age:
+    description:
+      - A valid backup of the same release and name that is at most this many seconds old serves; no new one is taken.
+      - V(0) accepts one of any age.
+    type: int
+    default: 0
+  pg_dump:
+    description: Name or path of C(pg_dump). It must be of the server's major version or later.
+    type: str
+    default: pg_dump
+  pg_restore:
+    description: Name or path of C(pg_restore). It must be of the major version of O(pg_dump) or later.
+    type: str
+    default: pg_restore
+  compression:
+    description:
+      - How the dump is compressed.
+      - V(auto) is zstd when O(pg_dump) was built with it, else gzip.
+    type: str
+    choices: [auto, zstd, gzip, none]
+    default: auto
+  lock_timeout:
+    description: Seconds C(pg_dump) may wait for the lock of a table before the backup fails.
+    type: int
+    default: 60
+  timeout:
+    description: Seconds the dump may take, and as many again reading it back.
+    type: int
+    default: 3600
+requirements:
+  - boto3 >= 1.40
+  - psycopg2-binary >= 2.9.10
+seealso:
+  - module: easymo.deploy.pg_backup_info
+"""
+
+EXAMPLES = r"""
+- name: Back up the Supabase database before its migrations
+  easymo.deploy.pg_backup:
+    name: supabase_prod
+    release: 2.0.0
+    login_host: db.lhbowpbcpwoiparwnwgt.supabase.co
+    login_user: postgres
+    login_password: "{{ vault_supabase_db_password }}"
+    login_db: postgres
+    ca_cert: /etc/ssl/certs/supabase-ca.crt
+    bucket: easymo-db-backups
+    prefix: v2-migration/
+
+- name: Take a new one unless there is one less than an hour old
+  easymo.deploy.pg_backup:
+    name: agent_core_prod
+    release: 2.0.0
+    max_age: 3600
+    login_host: prod-agent-db.easymo.com
+    login_user: easymo_admin
+    login_password: "{{ vault_agent_core_db_password }}"
+    login_db: agent_core_prod
+    bucket: easymo-db-backups
+    prefix: v2-migration/
+"""
+
+RETURN = r"""
+backup:
+  description: The backup that serves now. Empty in check mode when one would be taken.
+  returned: success
+  type: dict
+  contains:
+    uri:
+      description: Where the dump is.
+      returned: when there is one
+      type: str
+      sample: s3://easymo-db-backups/v2-migration/supabase_prod_20251111_060012_5e1f0a.dump
+    key:
+      description: Its key in the bucket.
+      returned: when there is one
+      type: str
+      sample: v2-migration/supabase_prod_20251111_060012_5e1f0a.dump
+    name:
+      description: Logical name of the database.
+      returned: when there is one
+      type: str
+      sample: supabase_prod
+    release:
+      description: The release it was taken for.
+      returned: when there is one
+      type: str
+      sample: 2.0.0
+    host:
+      description: The server it was taken from.
+      returned: when there is one
+      type: str
+      sample: prod-agent-db.easymo.com
+    database:
+      description: The database it was taken of.
+      returned: when there is one
+      type: str
+      sample: agent_core_prod
+    size:
+      description: Size of the dump in bytes.
+      returned: when there is one
+      type: int
+      sample: 102301444
+    sha256:
+      description: SHA-256 of the dump, in hexadecimal.
+      returned: when there is one
+      type: str
+      sample: 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
+    started:
+      description: When it was begun, in UTC.
+      returned: when there is one
+      type: str
+      sample: "2025-11-11T06:00:12Z"
+    finished:
+      description: When it was verified, in UTC.
+      returned: when there is one
+      type: str
+      sample: "2025-11-11T06:00:19Z"
+    duration:
+      description: Seconds from begin to end.
+      returned: when there is one
+      type: int
+      sample: 7
+    server_version:
+      description: Version of the server.
+      returned: when there is one
+      type: str
+      sample: "18.6"
+    pg_dump_version:
+      description: Version of the program that wrote the dump.
+      returned: when there is one
+      type: str
+      sample: "18.6"
+    compression:
+      description: How the dump is compressed.
+      returned: when there is one
+      type: str
+      sample: zstd:3
+    entries:
+      description: Number of entries in the dump's table of contents.
+      returned: when there is one
+      type: int
+      sample: 214
+    tables:
+      description: The tables whose rows are in the dump.
+      returned: when there is one
+      type: list
+      elements: str
+      sample: [public.orders, public.users]
+reason:
+  description: One word for why the task failed.
+  returned: failure
+  type: str
+  sample: VerificationFailed
+"""
+
+import secrets
+import typing as t
+from datetime import UTC, datetime
+
+from ansible.module_utils.basic import AnsibleModule, missing_required_lib
+
+from ansible_collections.easymo.deploy.plugins.module_utils import _postgres, _s3
+from ansible_collections.easymo.deploy.plugins.module_utils._backup import programs
+from ansible_collections.easymo.deploy.plugins.module_utils._backup.apply import Order, take_backup
+from ansible_collections.easymo.deploy.plugins.module_utils._backup.catalog import read_catalog
+from ansible_collections.easymo.deploy.plugins.module_utils._backup.models import (
+    NAME,
+    Backup,
+    dump_key,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._backup.plan import (
+    GZIP,
+    ZSTD,
+    plan_backup,
+    refuse_older_programs,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._errors import DeployError, InputError
+from ansible_collections.easymo.deploy.plugins.module_utils._options import (
+    postgres_options,
+    s3_options,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._postgres import PostgresTarget
+from ansible_collections.easymo.deploy.plugins.module_utils._s3 import S3Bucket
+
+_METHODS = {"zstd": ZSTD, "gzip": GZIP, "none": "none"}
+
+
+def argument_spec() -> dict[str, t.Any]:
+    return {
+        "name": {"type": "str", "required": True},
+        "release": {"type": "str", "required": True},
+        "max_age": {"type": "int", "default": 0},
+        "pg_dump": {"type": "str", "default": "pg_dump"},
+        "pg_restore": {"type": "str", "default": "pg_restore"},
+        "compression": {
+            "type": "str",
+            "choices": ["auto", "zstd", "gzip", "none"],
+            "default": "auto",
+        },
+        "lock_timeout": {"type": "int", "default": 60},
+        "timeout": {"type": "int", "default": 3600},
+        **postgres_options(),
+        **s3_options(),
+    }
+
+
+def run(module: AnsibleModule) -> dict[str, t.Any]:
+    params = module.params
+    refuse_bad_input(params)
+    bucket = S3Bucket.from_params(params)
+    bucket.check()
+    now = datetime.now(UTC)
+    catalog = read_catalog(bucket, prefix=params["prefix"], name=params["name"])
+    plan = plan_backup(
+        catalog.backups, release=params["release"], max_age=params["max_age"], now=now
+    )
+
+    backup = plan.existing
+    if plan.changed:
+        order = place_order(params, now)
+        if not module.check_mode:
+            backup = take_backup(order, bucket)
+    result: dict[str, t.Any] = {"changed": plan.changed, "backup": describe(backup)}
+    if module._diff:
+        result["diff"] = diff(plan.existing, backup, params)
+    return result
+
+
+def refuse_bad_input(params: t.Mapping[str, t.Any]) -> None:
+    if not NAME.fullmatch(params["name"]):
+        raise InputError(
+            f"Option 'name' is {params['name']!r}; it begins with a letter or a digit and has only "
+            "letters, digits, dots, underscores and hyphens."
+        )
+    if not params["release"].strip():
+        raise InputError("Option 'release' is empty: a backup belongs to a release.")
+    for option, least in (("max_age", 0), ("lock_timeout", 1), ("timeout", 1)):
+        if params[option] < least:
+            raise InputError(f"Option {option!r} is {params[option]}; it is at least {least}.")
+
+
+def place_order(params: t.Mapping[str, t.Any], now: datetime) -> Order:
+    """Find the programs, ask the server, and refuse what cannot work."""
+    target = PostgresTarget.from_params(params)
+    pg_dump = programs.find(params["pg_dump"], "pg_dump")
+    pg_restore = programs.find(params["pg_restore"], "pg_restore")
+    with _postgres.connected(target, application_name="easymo.deploy pg_backup") as session:
+        server = session.server_version
+    refuse_older_programs(server=server, pg_dump=pg_dump.numbers, pg_restore=pg_restore.numbers)
+    method = params["compression"]
+    return Order(
+        name=params["name"],
+        release=params["release"],
+        key=dump_key(params["prefix"], params["name"], now, secrets.token_hex(3)),
+        target=target,
+        server_version=server[1],
+        pg_dump=pg_dump,
+        pg_restore=pg_restore,
+        compression=_METHODS.get(method) or programs.best_compression(pg_dump),
+        lock_timeout=params["lock_timeout"],
+        timeout=params["timeout"],
+    )
+
+
+def describe(backup: Backup | None) -> dict[str, t.Any]:
+    return backup.to_result() if backup else {}
+
+
+def diff(
+    existing: Backup | None, backup: Backup | None, params: t.Mapping[str, t.Any]
+) -> dict[str, t.Any]:
+    predicted = {"name": params["name"], "release": params["release"]}
+    return {"before": describe(existing), "after": describe(backup) or predicted}
+
+
+def main() -> None:
+    module = AnsibleModule(argument_spec=argument_spec(), supports_check_mode=True)
+    for library in (_s3, _postgres):
+        if library.IMPORT_ERROR:
+            module.fail_json(
+                msg=missing_required_lib(library.REQUIREMENT), exception=library.IMPORT_ERROR
+            )
+    try:
+        result = run(module)
+    except DeployError as exc:
+        module.fail_json(**exc.to_result())
+    module.exit_json(**result)
+
+
+if __name__ == "__main__":
+    main()

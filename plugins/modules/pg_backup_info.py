@@ -1,0 +1,132 @@
+#!/usr/bin/python
+# SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: pg_backup_info
+short_description: Look up the newest valid backups in S3
+version_added: 0.1.0
+description:
+  - Lists the newest valid backup that M(easymo.deploy.pg_backup) made of each database and release, with its age.
+  - A backup is valid when its manifest is there and the dump beside it has the size the manifest says.
+author:
+  - EasyMO (@easymo)
+extends_documentation_fragment:
+  - easymo.deploy._attributes_read_only
+  - easymo.deploy._s3
+options:
+  name:
+    description: Only backups of this logical database, for example V(supabase_prod).
+    type: str
+  release:
+    description: Only backups taken for this release.
+    type: str
+requirements:
+  - boto3 >= 1.40
+seealso:
+  - module: easymo.deploy.pg_backup
+"""
+
+EXAMPLES = r"""
+- name: Look up the newest backups of the Supabase database
+  easymo.deploy.pg_backup_info:
+    name: supabase_prod
+    bucket: easymo-db-backups
+    prefix: v2-migration/
+  register: found
+
+- name: Refuse to go on without a backup that is less than an hour old
+  ansible.builtin.assert:
+    that: found.backups | selectattr('age', 'lt', 3600) | length > 0
+    fail_msg: No backup of supabase_prod is less than an hour old.
+"""
+
+RETURN = r"""
+backups:
+  description:
+    - The newest valid backup of each database and release, the newest first.
+    - Each has the keys of RV(easymo.deploy.pg_backup#module:backup), and its age.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    name:
+      description: Logical name of the database.
+      returned: always
+      type: str
+      sample: supabase_prod
+    release:
+      description: The release it was taken for.
+      returned: always
+      type: str
+      sample: 2.0.0
+    uri:
+      description: Where the dump is.
+      returned: always
+      type: str
+      sample: s3://easymo-db-backups/v2-migration/supabase_prod_20251111_060012_5e1f0a.dump
+    age:
+      description: Seconds since it was begun. What was written later is not in it.
+      returned: always
+      type: int
+      sample: 1260
+broken:
+  description: Manifests that do not describe the dump beside them, each with why.
+  returned: success
+  type: list
+  elements: str
+  sample: []
+reason:
+  description: One word for why the task failed.
+  returned: failure
+  type: str
+  sample: Refused
+"""
+
+import typing as t
+from datetime import UTC, datetime
+
+from ansible.module_utils.basic import AnsibleModule, missing_required_lib
+
+from ansible_collections.easymo.deploy.plugins.module_utils import _s3
+from ansible_collections.easymo.deploy.plugins.module_utils._backup.catalog import read_catalog
+from ansible_collections.easymo.deploy.plugins.module_utils._backup.plan import newest_per_release
+from ansible_collections.easymo.deploy.plugins.module_utils._errors import DeployError
+from ansible_collections.easymo.deploy.plugins.module_utils._options import s3_options
+from ansible_collections.easymo.deploy.plugins.module_utils._s3 import S3Bucket
+
+
+def argument_spec() -> dict[str, t.Any]:
+    return {"name": {"type": "str"}, "release": {"type": "str"}, **s3_options()}
+
+
+def run(module: AnsibleModule) -> dict[str, t.Any]:
+    params = module.params
+    bucket = S3Bucket.from_params(params)
+    bucket.check()
+    catalog = read_catalog(bucket, prefix=params["prefix"], name=params["name"])
+    now = datetime.now(UTC)
+    wanted = params["release"]
+    backups = [
+        {**backup.to_result(), "age": backup.age(now)}
+        for backup in newest_per_release(catalog.backups)
+        if wanted in (None, backup.manifest.release)
+    ]
+    return {"changed": False, "backups": backups, "broken": list(catalog.broken)}
+
+
+def main() -> None:
+    module = AnsibleModule(argument_spec=argument_spec(), supports_check_mode=True)
+    if _s3.IMPORT_ERROR:
+        module.fail_json(msg=missing_required_lib(_s3.REQUIREMENT), exception=_s3.IMPORT_ERROR)
+    try:
+        result = run(module)
+    except DeployError as exc:
+        module.fail_json(**exc.to_result())
+    module.exit_json(**result)
+
+
+if __name__ == "__main__":
+    main()

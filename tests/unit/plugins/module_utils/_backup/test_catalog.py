@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from ansible_collections.easymo.deploy.plugins.module_utils._backup.catalog import read_catalog
+from ansible_collections.easymo.deploy.plugins.module_utils._backup.models import (
+    Manifest,
+    manifest_key,
+)
+from tests.fakes.bucket import MemoryBucket
+
+DUMP = b"PGDMP..."
+
+
+def key(name: str = "supabase_prod") -> str:
+    return f"v2/{name}_20251111_060012_5e1f0a.dump"
+
+
+def manifest(**changed: object) -> Manifest:
+    values: dict[str, object] = {
+        "name": "supabase_prod",
+        "release": "2.0.0",
+        "database": "postgres",
+        "host": "db",
+        "key": key(),
+        "size": len(DUMP),
+        "sha256": "00",
+        "started": "2025-11-11T06:00:12Z",
+        "finished": "2025-11-11T06:00:19Z",
+        "server_version": "18.6",
+        "pg_dump_version": "18.6",
+        "compression": "zstd:3",
+        "entries": 1,
+        "tables": ("public.orders",),
+    }
+    return Manifest(**{**values, **changed})  # type: ignore[arg-type]
+
+
+def read(objects: dict[str, bytes], name: str | None = "supabase_prod"):
+    return read_catalog(MemoryBucket(objects), prefix="v2/", name=name)
+
+
+def test_a_dump_with_its_manifest_is_a_backup():
+    catalog = read({key(): DUMP, manifest_key(key()): manifest().to_json()})
+    assert [found.manifest for found in catalog.backups] == [manifest()]
+    assert catalog.backups[0].uri == f"s3://backups/{key()}"
+    assert catalog.backups[0].to_result()["duration"] == 7
+
+
+def test_a_dump_without_a_manifest_is_none():
+    assert read({key(): DUMP}) == read({})
+
+
+@pytest.mark.parametrize(
+    ("objects", "why"),
+    [
+        ({manifest_key(key()): manifest().to_json()}, "its dump is gone"),
+        ({key(): b"x", manifest_key(key()): manifest().to_json()}, "has 1 bytes and should have 8"),
+        ({key(): DUMP, manifest_key(key()): b"{}"}, "is not a manifest"),
+        ({key(): DUMP, manifest_key(key()): b"\xff"}, "is not a manifest"),
+        ({key(): DUMP, manifest_key(key()): json.dumps([]).encode()}, "is not a manifest"),
+        (
+            {key(): DUMP, manifest_key(key()): manifest(key="v2/other.dump").to_json()},
+            "it describes v2/other.dump",
+        ),
+    ],
+)
+def test_a_manifest_that_does_not_describe_its_dump_is_broken(objects, why):
+    catalog = read(objects)
+    assert not catalog.backups
+    assert why in catalog.broken[0]
+
+
+def test_a_name_that_begins_alike_is_another_database():
+    other = manifest(name="supabase_prod_old", key=key("supabase_prod_old"))
+    objects = {other.key: DUMP, manifest_key(other.key): other.to_json()}
+    assert not read(objects).backups
+    assert len(read(objects, name=None).backups) == 1

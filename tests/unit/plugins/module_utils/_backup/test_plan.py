@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from ansible_collections.easymo.deploy.plugins.module_utils._backup.models import (
+    TIME_FORMAT,
+    Backup,
+    Manifest,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._backup.plan import (
+    Contents,
+    compression_argument,
+    is_listing,
+    newest_per_release,
+    parse_contents,
+    parse_program_version,
+    plan_backup,
+    refuse_older_programs,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._errors import InputError
+
+NOW = datetime(2025, 11, 11, 6, 0, tzinfo=UTC)
+
+
+def backup(*, release: str = "2.0.0", age: int = 60, name: str = "supabase_prod") -> Backup:
+    started = NOW - timedelta(seconds=age)
+    manifest = Manifest(
+        name=name,
+        release=release,
+        database="postgres",
+        host="db",
+        key=f"{name}_{age}",
+        size=1,
+        sha256="00",
+        started=started.strftime(TIME_FORMAT),
+        finished=started.strftime(TIME_FORMAT),
+        server_version="18.6",
+        pg_dump_version="18.6",
+        compression="zstd:3",
+        entries=1,
+        tables=(),
+    )
+    return Backup(bucket="backups", manifest=manifest)
+
+
+def plan(*backups: Backup, max_age: int = 0) -> Backup | None:
+    return plan_backup(backups, release="2.0.0", max_age=max_age, now=NOW).existing
+
+
+def test_without_a_backup_one_is_taken():
+    assert plan() is None
+
+
+def test_a_backup_of_the_release_serves_at_any_age_by_default():
+    assert plan(backup(age=10**7)) == backup(age=10**7)
+
+
+def test_the_newest_one_serves():
+    assert plan(backup(age=200), backup(age=100), backup(age=300)) == backup(age=100)
+
+
+@pytest.mark.parametrize(("age", "serves"), [(3600, True), (3601, False)])
+def test_max_age_is_inclusive(age, serves):
+    assert (plan(backup(age=age), max_age=3600) is not None) is serves
+
+
+def test_another_releases_backup_does_not_serve():
+    assert plan(backup(release="1.9.0")) is None
+
+
+def test_the_newest_of_each_name_and_release_is_listed():
+    listed = newest_per_release([backup(age=9), backup(age=5), backup(age=7, name="agent_core")])
+    assert [found.manifest.key for found in listed] == ["supabase_prod_5", "agent_core_7"]
+
+
+@pytest.mark.parametrize(
+    ("said", "version"),
+    [
+        ("pg_dump (PostgreSQL) 18.6", (18, "18.6")),
+        ("pg_dump (PostgreSQL) 15.20 (Debian 15.20-0+deb12u1)", (15, "15.20")),
+        ("pg_dump (PostgreSQL) 19beta1", (19, "19beta1")),
+        ("pg_restore (PostgreSQL) 19devel", (19, "19devel")),
+    ],
+)
+def test_versions_of_programs_are_understood(said, version):
+    assert parse_program_version(said) == version
+
+
+def test_what_is_no_program_of_postgresql_is_refused():
+    with pytest.raises(InputError, match="not the version"):
+        parse_program_version("hello")
+
+
+def test_an_older_pg_dump_is_refused_with_both_versions():
+    with pytest.raises(InputError, match=r"pg_dump 15\.20 .* version 18\.6"):
+        refuse_older_programs(server=(18, "18.6"), pg_dump=(15, "15.20"), pg_restore=(18, "18.6"))
+
+
+def test_an_older_pg_restore_is_refused():
+    with pytest.raises(InputError, match=r"pg_restore 15\.20"):
+        refuse_older_programs(server=(18, "18.6"), pg_dump=(18, "18.6"), pg_restore=(15, "15.20"))
+
+
+def test_newer_programs_are_fine():
+    refuse_older_programs(server=(15, "15.1"), pg_dump=(16, "16.2"), pg_restore=(18, "18.6"))
+
+
+@pytest.mark.parametrize(
+    ("method", "major", "argument"),
+    [
+        ("zstd:3", 16, "--compress=zstd:3"),
+        ("gzip:6", 15, "--compress=6"),
+        ("none", 15, "--compress=0"),
+    ],
+)
+def test_compression_is_asked_for_in_the_programs_own_words(method, major, argument):
+    assert compression_argument(method, major) == argument
+
+
+LISTING = """\
+;
+; Archive created at 2025-11-11 06:00:12 UTC
+;     dbname: postgres
+;
+219; 1259 16389 TABLE public orders postgres
+3425; 0 16389 TABLE DATA public orders postgres
+3426; 0 16390 TABLE DATA auth my table postgres
+3275; 2606 16395 CONSTRAINT public orders orders_pkey postgres
+""".splitlines()
+
+
+def test_the_listing_names_the_tables_with_rows():
+    assert parse_contents(LISTING) == Contents(entries=4, tables=("auth.my table", "public.orders"))
+
+
+def test_the_listing_of_an_empty_database_is_one():
+    assert is_listing(LISTING[:4])
+    assert not is_listing([])

@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+import hashlib
+import io
+
+import pytest
+
+from ansible_collections.easymo.deploy.plugins.module_utils._backup import upload as upload_module
+from ansible_collections.easymo.deploy.plugins.module_utils._backup.upload import Upload, part_size
+from ansible_collections.easymo.deploy.plugins.module_utils._errors import UnreachableError
+from tests.fakes.bucket import MemoryBucket
+
+
+@pytest.fixture(autouse=True)
+def small_parts(monkeypatch):
+    monkeypatch.setattr(upload_module, "_PART", 8)
+    monkeypatch.setattr(upload_module, "_IN_FLIGHT", 16)
+
+
+@pytest.mark.parametrize("size", [1, 8, 9, 1000])
+def test_what_is_sent_is_what_is_stored(size):
+    bucket = MemoryBucket()
+    content = bytes(number % 251 for number in range(size))
+    upload = Upload(bucket, "key")
+    upload.send(io.BytesIO(content))
+    uploaded = upload.complete()
+    assert bucket.objects == {"key": content}
+    assert (uploaded.size, uploaded.sha256) == (size, hashlib.sha256(content).hexdigest())
+
+
+def test_nothing_is_stored_before_completion():
+    bucket = MemoryBucket()
+    Upload(bucket, "key").send(io.BytesIO(b"x" * 100))
+    assert not bucket.objects
+
+
+def test_a_lost_part_loses_all_and_leaves_nothing():
+    bucket = MemoryBucket()
+    bucket.fail_part = 2
+    upload = Upload(bucket, "key")
+    upload.send(io.BytesIO(b"x" * 16))
+    with pytest.raises(UnreachableError, match="part 2"):
+        upload.complete()
+    assert upload.abort() == ""
+    assert (bucket.objects, bucket.uploads) == ({}, {})
+
+
+def test_parts_grow_so_that_ten_thousand_are_enough(monkeypatch):
+    monkeypatch.undo()
+    assert part_size(0) == 16 << 20
+    assert sum(part_size(number) for number in range(10_000)) > 900 << 30
