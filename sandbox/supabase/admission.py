@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What stands before every call of the Management API: faults, token, rate limit, JSON errors."""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import time
+import typing as t
+from dataclasses import dataclass
+
+from aiohttp import web
+
+from sandbox.faults import Faults
+from sandbox.supabase.errors import ApiError, RefusedError
+from sandbox.supabase.settings import NAME
+
+Handler = t.Callable[[web.Request], t.Awaitable[web.StreamResponse]]
+REQUESTS_A_MINUTE = 120
+WINDOW_SECONDS = 60
+MANAGEMENT = "management"
+"""The target by which a fault means the Management API and no function."""
+
+
+@dataclass
+class Window:
+    """The calls of one endpoint in the minute that ends at `ends`, on the monotonic clock."""
+
+    ends: float
+    used: int = 0
+
+
+class RateLimit:
+    """So many calls a minute to each endpoint, then none until the minute is over."""
+
+    def __init__(self) -> None:
+        self._windows: dict[tuple[str, str], Window] = {}
+
+    def admit(self, endpoint: tuple[str, str], *, limit: int, now: float) -> dict[str, str]:
+        """The headers that tell what is left; raises ApiError 429 when nothing is."""
+        window = self._windows.get(endpoint)
+        if window is None or window.ends <= now:
+            window = self._windows[endpoint] = Window(ends=now + WINDOW_SECONDS)
+        window.used += 1
+        reset = str(max(1, round(window.ends - now)))
+        headers = {
+            "X-RateLimit-Limit": str(limit),
+            "X-RateLimit-Remaining": str(max(0, limit - window.used)),
+            "X-RateLimit-Reset": reset,
+        }
+        if window.used > limit:
+            raise ApiError(
+                429, "ThrottlerException: Too Many Requests", {**headers, "Retry-After": reset}
+            )
+        return headers
+
+
+class Admission:
+    def __init__(self, faults: Faults, access_token: str) -> None:
+        self._faults = faults
+        self._authorization = f"Bearer {access_token}".encode()
+        self._rates = RateLimit()
+
+    @web.middleware
+    async def middleware(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        try:
+            headers = await self._admit(request)
+            response = await handler(request)
+        except RefusedError as exc:
+            return exc.to_response()
+        except web.HTTPException as exc:
+            message = f"Cannot {request.method} {request.path}" if exc.status == 404 else exc.reason
+            return ApiError(exc.status, message).to_response()
+        if not response.prepared:
+            response.headers.update(headers)
+        return response
+
+    async def _admit(self, request: web.Request) -> dict[str, str]:
+        await self._misbehave()
+        if self._faults.active(NAME, "unauthorized", MANAGEMENT):
+            raise ApiError(401, "Unauthorized")
+        given = request.headers.get("Authorization", "").encode()
+        if not hmac.compare_digest(given, self._authorization):
+            raise ApiError(401, "Unauthorized" if given else "JWT could not be decoded")
+        resource = request.match_info.route.resource
+        endpoint = (request.method, resource.canonical if resource else request.path)
+        return self._rates.admit(endpoint, limit=self._limit(), now=time.monotonic())
+
+    async def _misbehave(self) -> None:
+        if slow := self._faults.active(NAME, "slow", MANAGEMENT):
+            await asyncio.sleep(float(slow.parameters.get("seconds", "2")))
+        if self._faults.active(NAME, "errors", MANAGEMENT):
+            raise ApiError(500, "Internal Server Error")
+
+    def _limit(self) -> int:
+        """The fault `rate-limited` refuses at once, or after so many calls a minute."""
+        fault = self._faults.active(NAME, "rate-limited", MANAGEMENT)
+        if fault is None:
+            return REQUESTS_A_MINUTE
+        limit = int(fault.parameters.get("limit", "0"))
+        if limit == 0:
+            wait = fault.parameters.get("retry_after", "1")
+            headers = {
+                "Retry-After": wait,
+                "X-RateLimit-Limit": str(REQUESTS_A_MINUTE),
+                "X-RateLimit-Remaining": "0",
+                "X-RateLimit-Reset": wait,
+            }
+            raise ApiError(429, "ThrottlerException: Too Many Requests", headers)
+        return limit

@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Refusals in the platform's own shapes.
+
+RefusedError           an HTTP answer that is not the one asked for
+└── ApiError           of the Management API: {"message": …}
+"""
+
+from __future__ import annotations
+
+import typing as t
+
+from aiohttp import web
+
+
+class RefusedError(Exception):
+    """Carries status, body and headers to the edge that answers."""
+
+    def __init__(
+        self,
+        status: int,
+        body: t.Mapping[str, object],
+        headers: t.Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(f"{status} {body.get('message', '')}")
+        self.status = status
+        self.body = body
+        self.headers = headers
+
+    def to_response(self) -> web.Response:
+        return web.json_response(self.body, status=self.status, headers=self.headers)
+
+
+class ApiError(RefusedError):
+    def __init__(
+        self, status: int, message: str, headers: t.Mapping[str, str] | None = None
+    ) -> None:
+        super().__init__(status, {"message": message}, headers)

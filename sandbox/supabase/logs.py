@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The functions' log lines, kept for the platform's log query: the newest few thousand."""
+
+from __future__ import annotations
+
+import re
+import time
+import typing as t
+import uuid
+from collections import deque
+from dataclasses import dataclass, field
+from datetime import datetime
+
+KEPT = 4_000
+DEFAULT_LIMIT = 100
+FUNCTION_ID = re.compile(r"function_id\s*=\s*'([^']*)'", re.IGNORECASE)
+LIMIT = re.compile(r"\blimit\s+([0-9]+)", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class LogLine:
+    function_id: str
+    slug: str
+    level: t.Literal["log", "error"]
+    message: str
+    microseconds: int = field(default_factory=lambda: time.time_ns() // 1000)
+    id: str = field(default_factory=lambda: str(uuid.uuid4()))
+
+    def to_json(self) -> dict[str, object]:
+        return {
+            "id": self.id,
+            "timestamp": self.microseconds,
+            "event_message": self.message,
+            "event_type": "Log",
+            "function_id": self.function_id,
+            "function_name": self.slug,
+            "level": self.level,
+        }
+
+
+@dataclass(frozen=True)
+class LogQuery:
+    """What is understood of the SQL: a function's id and a limit. Times bound it, newest first."""
+
+    function_id: str | None = None
+    limit: int = DEFAULT_LIMIT
+    start: int = 0
+    end: int | None = None
+
+
+class FunctionLogs:
+    def __init__(self) -> None:
+        self._lines: deque[LogLine] = deque(maxlen=KEPT)
+
+    def add(self, line: LogLine) -> None:
+        self._lines.append(line)
+
+    def find(self, query: LogQuery) -> list[LogLine]:
+        found = []
+        for line in reversed(self._lines):
+            if query.function_id not in (None, line.function_id):
+                continue
+            if line.microseconds < query.start or (query.end and line.microseconds > query.end):
+                continue
+            found.append(line)
+            if len(found) == query.limit:
+                break
+        return found
+
+
+def parse_query(parameters: t.Mapping[str, str]) -> LogQuery:
+    """Raises ValueError when a time is not ISO 8601."""
+    sql = parameters.get("sql", "")
+    function_id = FUNCTION_ID.search(sql)
+    limit = LIMIT.search(sql)
+    end = parameters.get("iso_timestamp_end")
+    return LogQuery(
+        function_id=function_id[1] if function_id else None,
+        limit=int(limit[1]) if limit else DEFAULT_LIMIT,
+        start=_microseconds(parameters.get("iso_timestamp_start", "1970-01-01T00:00:00+00:00")),
+        end=_microseconds(end) if end else None,
+    )
+
+
+def _microseconds(moment: str) -> int:
+    parsed = datetime.fromisoformat(moment)
+    return int((parsed if parsed.tzinfo else parsed.astimezone()).timestamp() * 1_000_000)

@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Everything the process is told when it starts, read once from the state folder."""
+
+from __future__ import annotations
+
+import secrets
+import typing as t
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote, urlencode
+
+from sandbox.names import PROJECT_REF
+from sandbox.supabase.tokens import mint
+
+if t.TYPE_CHECKING:
+    from sandbox.world import World
+
+NAME = "supabase"
+
+
+@dataclass(frozen=True)
+class Database:
+    host: str
+    port: int
+    name: str
+    user: str
+    password: str
+    ca_cert: str
+
+    @property
+    def url(self) -> str:
+        who = f"{quote(self.user, safe='')}:{quote(self.password, safe='')}"
+        tls = urlencode({"sslmode": "verify-full", "sslrootcert": self.ca_cert})
+        return f"postgresql://{who}@{self.host}:{self.port}/{quote(self.name)}?{tls}"
+
+
+@dataclass(frozen=True)
+class Settings:
+    folder: Path
+    deno_cache: Path
+    faults_file: Path
+    management_port: int
+    gateway_port: int
+    project_ref: str
+    access_token: str
+    jwt_secret: str
+    anon_key: str
+    service_role_key: str
+    database: Database
+    agent_core_url: str
+
+    @property
+    def gateway_url(self) -> str:
+        return f"http://127.0.0.1:{self.gateway_port}"
+
+    def function_environment(self) -> dict[str, str]:
+        """What every function of a Supabase project may read, beside the project's own secrets."""
+        return {
+            "SUPABASE_URL": self.gateway_url,
+            "SUPABASE_ANON_KEY": self.anon_key,
+            "SUPABASE_SERVICE_ROLE_KEY": self.service_role_key,
+            "SUPABASE_DB_URL": self.database.url,
+            "AGENT_CORE_URL": self.agent_core_url,
+        }
+
+
+def read_settings(world: World) -> Settings:
+    jwt_secret = world.secret("supabase-jwt-secret")
+    return Settings(
+        folder=world.folder(NAME),
+        deno_cache=world.cache / "deno",
+        faults_file=world.faults_file,
+        management_port=world.port("supabase-management"),
+        gateway_port=world.port("supabase-gateway"),
+        project_ref=PROJECT_REF,
+        access_token=world.secret("supabase-access-token", lambda: f"sbp_{secrets.token_hex(20)}"),
+        jwt_secret=jwt_secret,
+        anon_key=mint(jwt_secret, role="anon", project_ref=PROJECT_REF),
+        service_role_key=mint(jwt_secret, role="service_role", project_ref=PROJECT_REF),
+        database=_database(world),
+        agent_core_url=f"http://127.0.0.1:{world.port('gateway')}/internal/agent-core",
+    )
+
+
+def function_secrets(world: World) -> dict[str, str]:
+    """The secrets that the release's functions need, set through the Management API."""
+    return {
+        "WA_VERIFY_TOKEN": world.secret("wa-verify-token"),
+        "WA_APP_SECRET": world.secret("wa-app-secret"),
+        "ADMIN_TOKEN": world.secret("admin-token"),
+    }
+
+
+def _database(world: World) -> Database:
+    server = world.facts("postgres")
+    login = server["databases"]["supabase"]
+    return Database(
+        host=server["host"],
+        port=server["port"],
+        name=login["name"],
+        user=login["user"],
+        password=login["password"],
+        ca_cert=server["ca_cert"],
+    )
