@@ -82,3 +82,38 @@ def variables_options() -> Spec:
             },
         }
     }
+
+
+def functions_options() -> Spec:
+    return {
+        "state": {
+            "type": "str",
+            "choices": ["deployed", "saved", "restored"],
+            "default": "deployed",
+        },
+        "directory": {"type": "path"},
+        "names": {"type": "list", "elements": "str"},
+        "verify_jwt": {"type": "bool", "default": True},
+        "archive": {"type": "path"},
+    }
+
+
+def webhook_options() -> Spec:
+    return {
+        "url": {"type": "str", "required": True},
+        "verify_token": {"type": "str", "required": True, "no_log": True},
+        "app_secret": {"type": "str", "required": True, "no_log": True},
+        "messages": {
+            "type": "list",
+            "elements": "dict",
+            "default": [],
+            "options": {
+                "name": {"type": "str", "required": True},
+                "from": {"type": "str", "required": True},
+                "text": {"type": "str", "required": True},
+                "route": {"type": "str", "choices": ["agent", "menu", "fallback"]},
+            },
+        },
+        "ca_cert": {"type": "path"},
+        "request_timeout": {"type": "int", "default": 30},
+    }

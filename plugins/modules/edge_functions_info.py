@@ -1,0 +1,93 @@
+#!/usr/bin/python
+# SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: edge_functions_info
+short_description: List the edge functions of a Supabase project
+version_added: 0.1.0
+description:
+  - Reads the list of functions from the Management API.
+  - C(ACTIVE) there does not prove that a function answers; call it to know.
+author:
+  - EasyMO (@easymo)
+extends_documentation_fragment:
+  - easymo.deploy._attributes_read_only
+  - easymo.deploy._supabase
+options:
+  names:
+    description: The functions to tell about. Without it, all of them.
+    type: list
+    elements: str
+"""
+
+EXAMPLES = r"""
+- name: See whether a function asks for a JWT
+  easymo.deploy.edge_functions_info:
+    project_ref: abcdefghijklmnopqrst
+    access_token: "{{ supabase_access_token }}"
+    names: [wa-webhook]
+  register: functions
+"""
+
+RETURN = r"""
+functions:
+  description: The functions, by name. One that does not exist is left out.
+  returned: success
+  type: dict
+  sample: {wa-webhook: {status: ACTIVE, version: 7, verify_jwt: false, sha256: 9f86d081}}
+reason:
+  description: One word for why the task failed.
+  returned: failure
+  type: str
+  sample: Refused
+"""
+
+import typing as t
+
+from ansible.module_utils.basic import AnsibleModule, missing_required_lib
+
+from ansible_collections.easymo.deploy.plugins.module_utils._errors import DeployError
+from ansible_collections.easymo.deploy.plugins.module_utils._options import supabase_options
+from ansible_collections.easymo.deploy.plugins.module_utils._supabase_api import (
+    REQUESTS_IMPORT_ERROR,
+    SupabaseFunctionsApi,
+)
+
+
+def run(module: AnsibleModule) -> dict[str, t.Any]:
+    names = module.params["names"]
+    listed = SupabaseFunctionsApi.from_params(module.params).list()
+    return {
+        "changed": False,
+        "functions": {
+            entry.slug: {
+                "status": entry.status,
+                "version": entry.version,
+                "verify_jwt": entry.verify_jwt,
+                "sha256": entry.sha256,
+            }
+            for entry in listed
+            if names is None or entry.slug in names
+        },
+    }
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={**supabase_options(), "names": {"type": "list", "elements": "str"}},
+        supports_check_mode=True,
+    )
+    if REQUESTS_IMPORT_ERROR:
+        module.fail_json(msg=missing_required_lib("requests"), exception=REQUESTS_IMPORT_ERROR)
+    try:
+        result = run(module)
+    except DeployError as exc:
+        module.fail_json(**exc.to_result())
+    module.exit_json(**result)
+
+
+if __name__ == "__main__":
+    main()
