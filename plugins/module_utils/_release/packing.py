@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to easymo.deploy.
+"""Large things in small ConfigMaps: gzip and base64, with a limit that is told before the server's."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import gzip
+import re
+import typing as t
+
+from ansible_collections.easymo.deploy.plugins.module_utils._cluster import (
+    RELEASE_ANNOTATION,
+    Object,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
+    InputError,
+    VerificationError,
+)
+
+LIMIT = 900_000
+"""Bytes of packed content a ConfigMap may hold here; the API server's own limit is 1 MiB in all."""
+
+MANAGED_BY = "app.kubernetes.io/managed-by"
+NAME = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?")
+
+
+def record_name(version: str) -> str:
+    """The ConfigMap of a release's record, whose name others derive theirs from."""
+    if not NAME.fullmatch(version) or len(version) > 60:
+        raise InputError(
+            f"The release {version!r} cannot name a ConfigMap: use at most 60 of the lower-case letters, "
+            "digits, '.' and '-', beginning and ending with a letter or digit, like '2.0.0'."
+        )
+    return f"release-{version}"
+
+
+def config_map(name: str, namespace: str, version: str, data: t.Mapping[str, str]) -> Object:
+    return {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {
+            "name": name,
+            "namespace": namespace,
+            "labels": {MANAGED_BY: "easymo.deploy", RELEASE_ANNOTATION: version},
+        },
+        "data": dict(data),
+    }
+
+
+def pack(content: bytes, what: str) -> str:
+    # Without a time stamp the same content always packs to the same text.
+    packed = base64.b64encode(gzip.compress(content, compresslevel=9, mtime=0)).decode("ascii")
+    if len(packed) > LIMIT:
+        raise InputError(
+            f"{what} is too large to keep in a ConfigMap: {len(packed)} bytes when packed, at most "
+            f"{LIMIT}. Keep it in object storage and record where it is."
+        )
+    return packed
+
+
+def unpack(text: str, what: str) -> bytes:
+    try:
+        return gzip.decompress(base64.b64decode(text, validate=True))
+    except (binascii.Error, OSError, EOFError, ValueError) as exc:
+        raise VerificationError(f"{what} cannot be read, something damaged it: {exc}.") from exc

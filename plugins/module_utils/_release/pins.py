@@ -1,0 +1,199 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to easymo.deploy.
+"""Pins: what Deployments and ConfigMaps were before a release touched them. What an undo returns to."""
+
+from __future__ import annotations
+
+import json
+import re
+import typing as t
+from dataclasses import dataclass, field, replace
+
+from ansible_collections.easymo.deploy.plugins.module_utils._cluster import (
+    OWN_ANNOTATIONS,
+    RELEASE_ANNOTATION,
+    Cluster,
+    Object,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
+    ConflictError,
+    InputError,
+    VerificationError,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._release.packing import (
+    config_map,
+    pack,
+    unpack,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._rollout.models import (
+    Deployment,
+    ReplicaSet,
+    newest_replica_set,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._rollout.observe import (
+    observe_deployment,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._rollout.plan import Pin
+
+
+@dataclass(frozen=True)
+class Pins:
+    """All pins of one attempt of a release; `version` is the ConfigMap's resourceVersion."""
+
+    attempt: int
+    deployments: t.Mapping[str, Object] = field(default_factory=dict)
+    config_maps: t.Mapping[str, Object] = field(default_factory=dict)
+    resource_version: str = ""
+
+    def deployment(self, name: str) -> Pin | None:
+        body = self.deployments.get(name)
+        return None if body is None else Pin.from_json(body)
+
+    def to_summary(self) -> dict[str, t.Any]:
+        """What people and playbooks need of the pins, without the templates."""
+        return {
+            "attempt": self.attempt,
+            "deployments": {
+                name: {key: value for key, value in body.items() if key != "template"}
+                for name, body in self.deployments.items()
+            },
+            "config_maps": dict(self.config_maps),
+        }
+
+
+def pins_name(record: str) -> str:
+    return f"{record}-pins"
+
+
+def read_pins(cluster: Cluster, record: str) -> Pins | None:
+    name = pins_name(record)
+    body = cluster.read("ConfigMap", name)
+    if body is None:
+        return None
+    what = f"ConfigMap {name!r}"
+    try:
+        content = json.loads(unpack(body["data"]["pins"], what))
+        return Pins(
+            attempt=content["attempt"],
+            deployments=content["deployments"],
+            config_maps=content["config_maps"],
+            resource_version=body["metadata"]["resourceVersion"],
+        )
+    except (KeyError, ValueError, TypeError) as exc:
+        raise VerificationError(
+            f"{what} does not hold pins as this collection writes them ({exc}): restore it, or begin "
+            "a new release."
+        ) from exc
+
+
+def write_pins(cluster: Cluster, record: str, version: str, pins: Pins) -> None:
+    content = json.dumps(
+        {
+            "attempt": pins.attempt,
+            "deployments": dict(pins.deployments),
+            "config_maps": dict(pins.config_maps),
+        },
+        sort_keys=True,
+    )
+    body = config_map(
+        pins_name(record),
+        cluster.namespace,
+        version,
+        {
+            "attempt": str(pins.attempt),
+            "pins": pack(content.encode(), f"The pins of release {version!r}"),
+        },
+    )
+    if pins.resource_version:
+        body["metadata"]["resourceVersion"] = pins.resource_version
+        cluster.replace("ConfigMap", body)
+    else:
+        cluster.create("ConfigMap", body)
+
+
+def missing_pins(
+    pins: Pins, deployments: t.Iterable[str], config_maps: t.Iterable[str]
+) -> tuple[list[str], list[str]]:
+    """Which of the wanted names are not pinned yet."""
+    return (
+        [name for name in deployments if name not in pins.deployments],
+        [name for name in config_maps if name not in pins.config_maps],
+    )
+
+
+def add_pins(
+    cluster: Cluster,
+    pins: Pins,
+    version: str,
+    *,
+    deployments: t.Sequence[str],
+    config_maps: t.Sequence[str],
+) -> Pins:
+    """`pins` with what the named objects are now. Refuses what the release has already changed."""
+    replica_sets = (
+        [ReplicaSet.from_json(one) for one in cluster.list_objects("ReplicaSet")]
+        if deployments
+        else []
+    )
+    observed = [observe_deployment(cluster, name) for name in deployments]
+    late = [one for one in observed if carries(one, version)]
+    if late:
+        raise ConflictError(_too_late(late, version))
+    return replace(
+        pins,
+        deployments={
+            **pins.deployments,
+            **{one.name: _pin_deployment(one, replica_sets) for one in observed},
+        },
+        config_maps={
+            **pins.config_maps,
+            **{name: _pin_config_map(cluster, name) for name in config_maps},
+        },
+    )
+
+
+def carries(deployment: Deployment, version: str) -> bool:
+    """Whether a Deployment already runs this release, by our annotation or by an image's tag."""
+    if deployment.annotations.get(RELEASE_ANNOTATION) == version:
+        return True
+    tags = (re.sub(r"@.*", "", image).rpartition(":")[2] for image in deployment.images.values())
+    return any(tag.removeprefix("v") == version for tag in tags)
+
+
+def _too_late(late: t.Sequence[Deployment], version: str) -> str:
+    names = ", ".join(f"{one.name} ({', '.join(one.images.values())})" for one in late)
+    return (
+        f"Release {version!r} is already on {names}, so what ran before cannot be read there any more "
+        "and is not pinned. Roll these back by hand first, or release under a new version."
+    )
+
+
+def _pin_deployment(deployment: Deployment, replica_sets: t.Sequence[ReplicaSet]) -> Object:
+    if deployment.observed_generation < deployment.generation:
+        raise ConflictError(
+            f"Deployment {deployment.name!r} is changing right now, so there is nothing settled to pin: "
+            "wait until its rollout is complete."
+        )
+    current = newest_replica_set(deployment, replica_sets)
+    if current is None:
+        raise InputError(
+            f"Deployment {deployment.name!r} has no ReplicaSet, so it never ran: let it roll out once "
+            "before releasing over it."
+        )
+    own = {k: v for k, v in deployment.annotations.items() if k in OWN_ANNOTATIONS}
+    return {
+        "uid": deployment.uid,
+        "revision": current.revision,
+        "replica_set": current.name,
+        "replica_set_uid": current.uid,
+        "template_hash": current.template_hash,
+        "images": deployment.images,
+        "replicas": deployment.counts.desired,
+        "annotations": own,
+        "template": deployment.template,
+    }
+
+
+def _pin_config_map(cluster: Cluster, name: str) -> Object:
+    body = cluster.read("ConfigMap", name)
+    return {"exists": body is not None, "data": (body or {}).get("data") or {}}

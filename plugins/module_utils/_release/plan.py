@@ -1,0 +1,220 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to easymo.deploy.
+"""Decide what a task changes in a release record: from the record before to the record after."""
+
+from __future__ import annotations
+
+import json
+import typing as t
+from dataclasses import asdict, dataclass, field, replace
+
+from ansible_collections.easymo.deploy.plugins.module_utils._cluster import Object
+from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
+    ConflictError,
+    InputError,
+    VerificationError,
+)
+
+RUNNING, DONE, FAILED, WAIVED, ROLLED_BACK = "running", "done", "failed", "waived", "rolled_back"
+SETTLED = frozenset({DONE, WAIVED})
+
+ROLLBACK_PHASE = "rollback"
+"""The phase of an undo. It belongs to the attempt it undoes and never begins a new one."""
+
+
+@dataclass(frozen=True)
+class Phase:
+    status: str
+    started: str
+    finished: str = ""
+    evidence: t.Mapping[str, t.Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Record:
+    version: str
+    attempt: int
+    status: str
+    actor: str
+    git_sha: str
+    started: str
+    finished: str = ""
+    phases: t.Mapping[str, Phase] = field(default_factory=dict)
+    announcements: t.Mapping[str, t.Any] = field(default_factory=dict)
+    backups: t.Mapping[str, t.Any] = field(default_factory=dict)
+    facts: t.Mapping[str, t.Any] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    previous_attempts: tuple[t.Mapping[str, t.Any], ...] = ()
+
+    def to_json(self) -> Object:
+        return {
+            **{name: getattr(self, name) for name in self.__dataclass_fields__},
+            "phases": {name: asdict(phase) for name, phase in self.phases.items()},
+            "notes": list(self.notes),
+            "previous_attempts": [dict(one) for one in self.previous_attempts],
+        }
+
+    def dump(self) -> str:
+        return json.dumps(self.to_json(), indent=1, sort_keys=True)
+
+    @classmethod
+    def load(cls, text: str, where: str) -> Record:
+        try:
+            body = json.loads(text)
+            return cls(
+                **{
+                    **body,
+                    "phases": {name: Phase(**one) for name, one in body["phases"].items()},
+                    "notes": tuple(body["notes"]),
+                    "previous_attempts": tuple(body["previous_attempts"]),
+                }
+            )
+        except (ValueError, TypeError, KeyError) as exc:
+            raise VerificationError(
+                f"{where} does not hold a release record as this collection writes it ({exc}): "
+                "restore it, or begin a new release."
+            ) from exc
+
+
+@dataclass(frozen=True)
+class Change:
+    """What one task asks of the record. Empty fields ask nothing."""
+
+    version: str
+    actor: str
+    now: str
+    git_sha: str = ""
+    phase: str = ""
+    phase_status: str = ""
+    evidence: t.Mapping[str, t.Any] = field(default_factory=dict)
+    status: str = ""
+    announcements: t.Mapping[str, t.Any] = field(default_factory=dict)
+    backups: t.Mapping[str, t.Any] = field(default_factory=dict)
+    facts: t.Mapping[str, t.Any] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+
+def plan_record(before: Record | None, change: Change) -> Record:
+    """The record after. Equal to the one before when the task has nothing to add."""
+    record = before or _begin(change)
+    if begins_attempt(before, change):
+        record = _begin_again(record, change)
+    record = replace(
+        record,
+        announcements=merge(record.announcements, change.announcements),
+        backups=merge(record.backups, change.backups),
+        facts=merge(record.facts, change.facts),
+        notes=(*record.notes, *(one for one in change.notes if one not in record.notes)),
+    )
+    if change.phase:
+        record = _step(record, change)
+    if change.status and change.status != record.status:
+        ended = "" if change.status == RUNNING else change.now
+        record = replace(record, status=change.status, finished=ended)
+    return record
+
+
+def begins_attempt(before: Record | None, change: Change) -> bool:
+    """Opening a phase of a release that was rolled back is deploying it again."""
+    return (
+        before is not None
+        and before.status == ROLLED_BACK
+        and change.phase_status == RUNNING
+        and change.phase != ROLLBACK_PHASE
+        and change.status in ("", RUNNING)
+    )
+
+
+def merge(base: t.Mapping[str, t.Any], more: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
+    """`more` over `base`, dictionaries into dictionaries."""
+    merged = dict(base)
+    for key, value in more.items():
+        known = merged.get(key)
+        if isinstance(known, dict) and isinstance(value, dict):
+            value = merge(known, value)
+        merged[key] = value
+    return merged
+
+
+def diff_face(record: Record | None) -> Object:
+    if record is None:
+        return {}
+    return {
+        "attempt": record.attempt,
+        "status": record.status,
+        "phases": {name: phase.status for name, phase in record.phases.items()},
+    }
+
+
+def _begin(change: Change) -> Record:
+    return Record(
+        version=change.version,
+        attempt=1,
+        status=RUNNING,
+        actor=change.actor,
+        git_sha=change.git_sha,
+        started=change.now,
+    )
+
+
+def _begin_again(record: Record, change: Change) -> Record:
+    closed = {
+        "attempt": record.attempt,
+        "status": record.status,
+        "actor": record.actor,
+        "git_sha": record.git_sha,
+        "started": record.started,
+        "finished": record.finished,
+        "phases": {name: phase.status for name, phase in record.phases.items()},
+    }
+    return replace(
+        _begin(change),
+        attempt=record.attempt + 1,
+        notes=record.notes,
+        previous_attempts=(*record.previous_attempts, closed),
+    )
+
+
+def _step(record: Record, change: Change) -> Record:
+    phase = _next_phase(record.phases.get(change.phase), change)
+    phases = {**record.phases, change.phase: phase}
+    if phases == record.phases:
+        return record
+    record = replace(record, phases=phases)
+    if change.status or change.phase == ROLLBACK_PHASE:
+        return record
+    if phase.status == FAILED:
+        return replace(record, status=FAILED, finished=change.now)
+    return replace(record, status=RUNNING, finished="")
+
+
+def _next_phase(known: Phase | None, change: Change) -> Phase:
+    """A settled phase stays as it is, so that a second run over a finished release writes nothing."""
+    wanted = change.phase_status
+    if known is None:
+        if not wanted:
+            raise InputError(
+                f"The phase {change.phase!r} was never opened, so it can be given no evidence: set "
+                "'phase_status'."
+            )
+        known = Phase(status=RUNNING, started=change.now)
+    if known.status in SETTLED and wanted != FAILED:
+        return known
+    evidence = merge(known.evidence, change.evidence)
+    if wanted in ("", RUNNING):
+        reopened = wanted == RUNNING and known.status == FAILED
+        if reopened:
+            return Phase(status=RUNNING, started=change.now, evidence=evidence)
+        return replace(known, evidence=evidence)
+    if known.status == wanted and evidence == known.evidence:
+        return known
+    return Phase(status=wanted, started=known.started, finished=change.now, evidence=evidence)
+
+
+def check_attempt(record: Record | None, version: str) -> Record:
+    """A record there is, for a task that cannot do without."""
+    if record is None:
+        raise ConflictError(
+            f"There is no record of release {version!r}: open a phase of it first, or correct 'name'."
+        )
+    return record

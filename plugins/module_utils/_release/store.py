@@ -1,0 +1,214 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to easymo.deploy.
+"""Keep release records, their pins and attachments in ConfigMaps, one writer at a time."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+import typing as t
+from dataclasses import dataclass
+
+from ansible_collections.easymo.deploy.plugins.module_utils._cluster import (
+    RELEASE_ANNOTATION,
+    Clock,
+    Cluster,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
+    ConflictError,
+    InputError,
+    VerificationError,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._release.packing import (
+    config_map,
+    pack,
+    record_name,
+    unpack,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._release.pins import (
+    Pins,
+    add_pins,
+    missing_pins,
+    pins_name,
+    read_pins,
+    write_pins,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._release.plan import (
+    Change,
+    Record,
+    plan_record,
+)
+
+ATTEMPTS = 8
+KEY = "record.json"
+
+
+@dataclass(frozen=True)
+class Attachment:
+    attempt: int
+    content: bytes
+    resource_version: str
+
+    @property
+    def sha256(self) -> str:
+        return hashlib.sha256(self.content).hexdigest()
+
+
+class ReleaseStore:
+    """One release in one namespace."""
+
+    def __init__(self, cluster: Cluster, version: str, *, clock: Clock) -> None:
+        self._cluster = cluster
+        self._clock = clock
+        self.version = version
+        self.name = record_name(version)
+
+    def read(self) -> Record | None:
+        return self._read()[0]
+
+    def change(self, change: Change, *, check_mode: bool) -> tuple[Record | None, Record]:
+        """The record before and after, compare-and-swap on the resourceVersion."""
+        last: ConflictError | None = None
+        for attempt in range(ATTEMPTS):
+            before, resource_version = self._read()
+            after = plan_record(before, change)
+            if check_mode or after == before:
+                return before, after
+            try:
+                self._write(after, resource_version)
+            except ConflictError as exc:
+                last = exc
+                pause = random.uniform(0.01, 0.05) * 2**attempt  # noqa: S311 - spreads retries
+                self._clock.sleep(pause)
+                continue
+            return before, after
+        raise ConflictError(
+            f"The record of release {self.version!r} changed under our hands {ATTEMPTS} times in a row: "
+            "another deployment of it is running. Find out whose, and try again."
+        ) from last
+
+    def pins(self, attempt: int) -> Pins:
+        """The pins of this attempt; those of an earlier one no longer count."""
+        known = read_pins(self._cluster, self.name)
+        if known is None:
+            return Pins(attempt=attempt)
+        if known.attempt != attempt:
+            return Pins(attempt=attempt, resource_version=known.resource_version)
+        return known
+
+    def pin(
+        self,
+        attempt: int,
+        *,
+        deployments: t.Sequence[str],
+        config_maps: t.Sequence[str],
+        check_mode: bool,
+    ) -> tuple[Pins, bool]:
+        """The pins after, and whether something was pinned. What is pinned stays as it is."""
+        known = self.pins(attempt)
+        new_deployments, new_config_maps = missing_pins(known, deployments, config_maps)
+        if not new_deployments and not new_config_maps:
+            return known, False
+        pins = add_pins(
+            self._cluster,
+            known,
+            self.version,
+            deployments=new_deployments,
+            config_maps=new_config_maps,
+        )
+        if not check_mode:
+            write_pins(self._cluster, self.name, self.version, pins)
+            self._verify_pins(pins)
+        return pins, True
+
+    def attachment(self, name: str) -> Attachment | None:
+        map_name = self._attachment_name(name)
+        body = self._cluster.read("ConfigMap", map_name)
+        if body is None:
+            return None
+        what = f"ConfigMap {map_name!r}"
+        try:
+            data = body["data"]
+            found = Attachment(
+                attempt=int(data["attempt"]),
+                content=unpack(data["content"], what),
+                resource_version=body["metadata"]["resourceVersion"],
+            )
+            checksum = data["sha256"]
+        except (KeyError, ValueError, TypeError) as exc:
+            raise VerificationError(
+                f"{what} does not hold an attachment as this collection writes it ({exc})."
+            ) from exc
+        if found.sha256 != checksum:
+            raise VerificationError(f"{what} is damaged: its content does not match its sha256.")
+        return found
+
+    def attachments(self) -> list[str]:
+        found = self._cluster.list_objects(
+            "ConfigMap", label_selector=f"{RELEASE_ANNOTATION}={self.version}"
+        )
+        names = sorted(one["metadata"]["name"] for one in found)
+        own = (self.name, pins_name(self.name))
+        return [name.removeprefix(f"{self.name}-") for name in names if name not in own]
+
+    def attach(self, attempt: int, name: str, content: bytes, *, check_mode: bool) -> bool:
+        """Whether it was attached. One that this attempt has already stays as it is."""
+        known = self.attachment(name)
+        if known is not None and known.attempt == attempt:
+            return False
+        body = config_map(
+            self._attachment_name(name),
+            self._cluster.namespace,
+            self.version,
+            {
+                "attempt": str(attempt),
+                "content": pack(content, f"The attachment {name!r}"),
+                "sha256": hashlib.sha256(content).hexdigest(),
+            },
+        )
+        if check_mode:
+            return True
+        if known is None:
+            self._cluster.create("ConfigMap", body)
+        else:
+            body["metadata"]["resourceVersion"] = known.resource_version
+            self._cluster.replace("ConfigMap", body)
+        return True
+
+    def fetch(self, name: str) -> bytes:
+        found = self.attachment(name)
+        if found is None:
+            raise InputError(
+                f"Release {self.version!r} has no attachment {name!r}: nothing was attached under that "
+                "name."
+            )
+        return found.content
+
+    def _verify_pins(self, pins: Pins) -> None:
+        seen = read_pins(self._cluster, self.name)
+        if seen is None or {*seen.deployments} != {*pins.deployments}:
+            raise VerificationError(
+                f"ConfigMap {pins_name(self.name)!r} was written and reads otherwise afterwards: "
+                "nothing may be released without its pins."
+            )
+
+    def _attachment_name(self, name: str) -> str:
+        if name == "pins":
+            raise InputError("The attachment name 'pins' is taken by the pins: choose another.")
+        return f"{self.name}-{record_name(name).removeprefix('release-')}"
+
+    def _read(self) -> tuple[Record | None, str]:
+        body = self._cluster.read("ConfigMap", self.name)
+        if body is None:
+            return None, ""
+        text = (body.get("data") or {}).get(KEY, "")
+        record = Record.load(text, f"ConfigMap {self.name!r}")
+        return record, body["metadata"]["resourceVersion"]
+
+    def _write(self, record: Record, resource_version: str) -> None:
+        body = config_map(self.name, self._cluster.namespace, self.version, {KEY: record.dump()})
+        if resource_version:
+            body["metadata"]["resourceVersion"] = resource_version
+            self._cluster.replace("ConfigMap", body)
+        else:
+            self._cluster.create("ConfigMap", body)

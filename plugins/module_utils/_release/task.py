@@ -1,0 +1,175 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to easymo.deploy.
+"""One task of the release module: change the record first, then pin, attach and fetch."""
+
+from __future__ import annotations
+
+import json
+import typing as t
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ansible_collections.easymo.deploy.plugins.module_utils._cluster import (
+    Cluster,
+    MonotonicClock,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._errors import InputError
+from ansible_collections.easymo.deploy.plugins.module_utils._kubernetes_module import (
+    actor_of,
+    utc_now,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._release.plan import (
+    Change,
+    Record,
+    check_attempt,
+    diff_face,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._release.store import ReleaseStore
+
+ASKS = ("phase", "status", "announcements", "backups", "facts", "notes")
+
+
+@dataclass(frozen=True)
+class Task:
+    """`writes`: the record itself is to be written, not only what hangs on it."""
+
+    change: Change
+    writes: bool
+    pin_deployments: tuple[str, ...] = ()
+    pin_config_maps: tuple[str, ...] = ()
+    attach: t.Mapping[str, str] = field(default_factory=dict)
+    fetch: t.Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def from_params(cls, params: t.Mapping[str, t.Any]) -> Task:
+        if params["evidence"] and not params["phase"]:
+            raise InputError("'evidence' belongs to a phase: set 'phase' too.")
+        pin = params["pin"] or {}
+        hangs = bool(params["pin"] or params["attach"] or params["fetch"])
+        return cls(
+            change=Change(
+                version=params["name"],
+                actor=actor_of(params),
+                now=utc_now(),
+                git_sha=params["git_sha"] or "",
+                phase=params["phase"] or "",
+                phase_status=params["phase_status"] or "",
+                evidence=plain(params["evidence"]),
+                status=params["status"] or "",
+                announcements=plain(params["announcements"]),
+                backups=plain(params["backups"]),
+                facts=plain(params["facts"]),
+                notes=tuple(params["notes"]),
+            ),
+            writes=not hangs or any(params[name] for name in ASKS),
+            pin_deployments=tuple(pin.get("deployments") or ()),
+            pin_config_maps=tuple(pin.get("config_maps") or ()),
+            attach={name: str(path) for name, path in params["attach"].items()},
+            fetch={name: str(path) for name, path in params["fetch"].items()},
+        )
+
+
+@dataclass(frozen=True)
+class Done:
+    task: Task
+    before: Record | None
+    after: Record | None
+    pins: t.Mapping[str, t.Any]
+    pinned: bool
+    attached: tuple[str, ...]
+    fetched: tuple[str, ...]
+
+    def to_result(self) -> dict[str, t.Any]:
+        record = self.after.to_json() if self.after else {}
+        phase = record.get("phases", {}).get(self.task.change.phase, {})
+        changed = self.before != self.after
+        return {
+            "changed": bool(changed or self.pinned or self.attached or self.fetched),
+            "record": record,
+            "phase": phase,
+            "pins": dict(self.pins),
+            "attached": list(self.attached),
+            "fetched": list(self.fetched),
+        }
+
+    def to_diff(self) -> dict[str, t.Any]:
+        return {"before": diff_face(self.before), "after": diff_face(self.after)}
+
+
+def carry_out(cluster: Cluster, task: Task, *, check_mode: bool) -> Done:
+    contents = {name: _read_file(name, path) for name, path in task.attach.items()}
+    store = ReleaseStore(cluster, task.change.version, clock=MonotonicClock())
+    before: Record | None
+    after: Record | None
+    if task.writes:
+        before, after = store.change(task.change, check_mode=check_mode)
+    else:
+        before = after = store.read()
+    pins: dict[str, t.Any] = {}
+    pinned = False
+    if task.pin_deployments or task.pin_config_maps:
+        kept, pinned = store.pin(
+            check_attempt(after, task.change.version).attempt,
+            deployments=task.pin_deployments,
+            config_maps=task.pin_config_maps,
+            check_mode=check_mode,
+        )
+        pins = kept.to_summary()
+    return Done(
+        task=task,
+        before=before,
+        after=after,
+        pins=pins,
+        pinned=pinned,
+        attached=_attach(store, after, contents, check_mode=check_mode),
+        fetched=_fetch(store, task.fetch, check_mode=check_mode),
+    )
+
+
+def plain(value: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
+    """As it will be read back from JSON, so that a second look compares equal."""
+    return t.cast("dict[str, t.Any]", json.loads(json.dumps(dict(value), default=str)))
+
+
+def _attach(
+    store: ReleaseStore,
+    record: Record | None,
+    contents: t.Mapping[str, bytes],
+    *,
+    check_mode: bool,
+) -> tuple[str, ...]:
+    if not contents:
+        return ()
+    attempt = check_attempt(record, store.version).attempt
+    return tuple(
+        name
+        for name, content in contents.items()
+        if store.attach(attempt, name, content, check_mode=check_mode)
+    )
+
+
+def _fetch(
+    store: ReleaseStore, wanted: t.Mapping[str, str], *, check_mode: bool
+) -> tuple[str, ...]:
+    fetched = []
+    for name, path in wanted.items():
+        content, target = store.fetch(name), Path(path)
+        if target.is_file() and target.read_bytes() == content:
+            continue
+        if not target.parent.is_dir():
+            raise InputError(
+                f"The attachment {name!r} cannot be written to {path!r}: its folder does not exist."
+            )
+        if not check_mode:
+            target.write_bytes(content)
+        fetched.append(path)
+    return tuple(fetched)
+
+
+def _read_file(name: str, path: str) -> bytes:
+    try:
+        return Path(path).read_bytes()
+    except OSError as exc:
+        raise InputError(
+            f"The file {path!r} to attach as {name!r} cannot be read: {exc.strerror}."
+        ) from exc

@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to easymo.deploy.
+"""Write a planned change to a Deployment, and settle conflicts with whoever writes at the same time."""
+
+from __future__ import annotations
+
+import random
+import typing as t
+
+from ansible_collections.easymo.deploy.plugins.module_utils._cluster import Clock, Cluster
+from ansible_collections.easymo.deploy.plugins.module_utils._errors import ConflictError
+from ansible_collections.easymo.deploy.plugins.module_utils._rollout.models import Deployment
+from ansible_collections.easymo.deploy.plugins.module_utils._rollout.observe import (
+    observe_deployment,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._rollout.plan import (
+    Plan,
+    Wanted,
+    superseded,
+)
+
+ATTEMPTS = 5
+
+
+def apply_plan(
+    cluster: Cluster,
+    plan: Plan,
+    wanted: Wanted,
+    *,
+    replan: t.Callable[[Deployment], Plan],
+    clock: Clock,
+) -> Deployment:
+    """The Deployment as patched.
+
+    On a conflict it is read again: status, replicas or a foreign annotation moved means that the patch
+    is made anew; already as wanted means that an earlier answer was lost; another template is
+    somebody else's and stands.
+    """
+    last: ConflictError | None = None
+    for attempt in range(ATTEMPTS):
+        try:
+            body = cluster.patch("Deployment", plan.before.name, plan.operations)
+            return Deployment.from_json(body)
+        except ConflictError as exc:
+            last = exc
+        current = observe_deployment(cluster, plan.before.name)
+        if current.template != plan.before.template:
+            if replan(current).changed:
+                raise superseded(current, wanted)
+            return current
+        plan = replan(current)
+        clock.sleep(random.uniform(0.01, 0.05) * 2**attempt)  # noqa: S311 - spreads retries
+    raise ConflictError(
+        f"Deployment {plan.before.name!r} changed under our hands {ATTEMPTS} times in a row, so it was "
+        "left alone: something else keeps writing to it. Find out what, and try again."
+    ) from last

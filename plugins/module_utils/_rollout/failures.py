@@ -1,0 +1,265 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to easymo.deploy.
+"""Which signs of trouble doom a rollout, and how long each must last before it does.
+
+The classes and times follow what deployment tools learned the hard way: a registry that hiccups, a
+secret that arrives late or a full node are no fault of the release, so they only wait.
+"""
+
+from __future__ import annotations
+
+import re
+import typing as t
+from dataclasses import dataclass
+
+from ansible_collections.easymo.deploy.plugins.module_utils._rollout.models import (
+    Container,
+    Pod,
+    ReplicaSet,
+)
+
+PULL = frozenset({"ErrImagePull", "ImagePullBackOff"})
+START = frozenset({"RunContainerError", "CreateContainerError", "StartError", "ContainerCannotRun"})
+
+
+@dataclass(frozen=True)
+class Sign:
+    """One sign of trouble, as one pod or the new ReplicaSet shows it."""
+
+    where: str
+    """The pod, or the ReplicaSet when it cannot even make one."""
+    container: str
+    reason: str
+    message: str
+    restarts: int = 0
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A class of failure: signs of `reasons` whose message matches, lasting `dwell` seconds.
+
+    `looks`: seen in that many looks is enough too, sooner than `dwell`; 0 for never. `restarts`:
+    only from that many restarts of the container on. A `dwell` of None never dooms by itself.
+    """
+
+    name: str
+    reasons: frozenset[str]
+    message: str
+    dwell: float | None
+    looks: int
+    sentence: str
+    hint: str
+    restarts: int = 0
+
+
+@dataclass(frozen=True)
+class Suspicion:
+    """One sign with its rule and since when it is seen, on the monotonic clock."""
+
+    sign: Sign
+    rule: Rule
+    first_seen: float
+    looks: int
+
+    def doomed(self, now: float) -> bool:
+        if self.rule.dwell is None:
+            return False
+        enough_looks = 0 < self.rule.looks <= self.looks
+        return enough_looks or now - self.first_seen >= self.rule.dwell
+
+
+RULES = (
+    Rule(
+        "InvalidImage",
+        frozenset({"InvalidImageName", "ErrImageNeverPull", "SignatureValidationFailed"}),
+        "",
+        dwell=0,
+        looks=1,
+        sentence="its image {image} can never be pulled ({message})",
+        hint="Correct the image's name.",
+    ),
+    Rule(
+        "ImageNotFound",
+        PULL,
+        r"not found|manifest unknown|no match for platform|does not exist",
+        dwell=15,
+        looks=2,
+        sentence="its image {image} is not in the registry ({message})",
+        hint="Push the image, or correct its tag.",
+    ),
+    Rule(
+        "ImagePullDenied",
+        PULL,
+        r"unauthorized|denied|authentication required|forbidden",
+        dwell=45,
+        looks=0,
+        sentence="the registry does not hand out its image {image} ({message})",
+        hint="Look at the imagePullSecrets of the Deployment.",
+    ),
+    Rule(
+        "ConfigMissing",
+        frozenset({"CreateContainerConfigError"}),
+        r"^(?!.*failed to sync)",
+        dwell=30,
+        looks=0,
+        sentence="container {container} cannot be configured ({message})",
+        hint="Create the ConfigMap, Secret or key that it names.",
+    ),
+    Rule(
+        "CannotStart",
+        START,
+        r"executable file not found|no such file|permission denied|exec format",
+        dwell=15,
+        looks=2,
+        sentence="container {container} cannot start ({message})",
+        hint="Look at the image's command and platform.",
+    ),
+    Rule(
+        "OutOfMemory",
+        frozenset({"OOMKilled"}),
+        "",
+        dwell=0,
+        looks=1,
+        restarts=2,
+        sentence="container {container} was killed for its memory {restarts} times",
+        hint="Raise its memory limit, or find what eats it.",
+    ),
+    Rule(
+        "CrashLoop",
+        frozenset({"CrashLoopBackOff", "Restarted"}),
+        "",
+        dwell=0,
+        looks=1,
+        restarts=2,
+        sentence="container {container} crashed {restarts} times ({message})",
+        hint="Read its last log lines below.",
+    ),
+    Rule(
+        "Unschedulable",
+        frozenset({"Unschedulable"}),
+        "",
+        dwell=120,
+        looks=0,
+        sentence="no node takes its pods ({message})",
+        hint="Add a node, or lower what the pods request.",
+    ),
+    Rule(
+        "QuotaExceeded",
+        frozenset({"FailedCreate"}),
+        r"exceeded quota",
+        dwell=30,
+        looks=0,
+        sentence="the namespace's quota has no room for its new pods ({message})",
+        hint="Raise the quota, or free some of it.",
+    ),
+    Rule(
+        "WebhookUnavailable",
+        frozenset({"FailedCreate"}),
+        r"failed calling webhook|timeout|timed out|connection refused",
+        dwell=None,
+        looks=0,
+        sentence="an admission webhook does not answer ({message})",
+        hint="Look at the webhook named.",
+    ),
+    Rule(
+        "PodsRefused",
+        frozenset({"FailedCreate"}),
+        r"PodSecurity|LimitRange|denied|forbidden|not found",
+        dwell=15,
+        looks=2,
+        sentence="the cluster refuses its new pods ({message})",
+        hint="Change the pod template to what the cluster allows.",
+    ),
+    Rule(
+        "ImagePullTrouble",
+        PULL | {"RegistryUnavailable", "ImageInspectError"},
+        "",
+        dwell=None,
+        looks=0,
+        sentence="its image {image} cannot be pulled yet ({message})",
+        hint="Look at the registry: this kind of trouble often passes.",
+    ),
+    Rule(
+        "Waiting",
+        START
+        | {
+            "CreateContainerConfigError",
+            "CreatePodSandboxError",
+            "FailedCreate",
+            "PostStartHookError",
+        },
+        "",
+        dwell=None,
+        looks=0,
+        sentence="its pods do not start yet ({reason}: {message})",
+        hint="Look at the events of the pods.",
+    ),
+)
+
+
+def signs_of(pods: t.Iterable[Pod], replica_set: ReplicaSet | None) -> list[Sign]:
+    """What is wrong with the new pods now. Pods on their way out say nothing about the release."""
+    signs = []
+    if replica_set is not None:
+        signs = [
+            Sign(replica_set.name, "", one.reason, one.message)
+            for one in replica_set.conditions
+            if one.type == "ReplicaFailure" and one.status == "True"
+        ]
+    for pod in pods:
+        if pod.deleting or pod.reason in ("Evicted", "Preempting", "NodeShutdown"):
+            continue
+        signs += [
+            Sign(pod.name, "", one.reason, one.message)
+            for one in pod.conditions
+            if one.type == "PodScheduled" and one.status == "False"
+        ]
+        signs += [sign for one in pod.containers for sign in _container_signs(pod, one)]
+    return signs
+
+
+def rule_for(sign: Sign) -> Rule | None:
+    for rule in RULES:
+        if (
+            sign.reason in rule.reasons
+            and re.search(rule.message, sign.message, re.IGNORECASE)
+            and sign.restarts >= rule.restarts
+        ):
+            return rule
+    return None
+
+
+def suspect(
+    signs: t.Iterable[Sign], before: t.Mapping[tuple[str, str, str], Suspicion], now: float
+) -> dict[tuple[str, str, str], Suspicion]:
+    """Carry suspicions on: a sign that is still there keeps its age, one that went is forgotten."""
+    current = {}
+    for sign in signs:
+        rule = rule_for(sign)
+        if rule is None:
+            continue
+        key = (sign.where, sign.container, rule.name)
+        known = before.get(key)
+        current[key] = Suspicion(
+            sign=sign,
+            rule=rule,
+            first_seen=known.first_seen if known else now,
+            looks=known.looks + 1 if known else 1,
+        )
+    return current
+
+
+def _container_signs(pod: Pod, container: Container) -> t.Iterator[Sign]:
+    killed = "OOMKilled" in (container.last_reason, container.reason)
+    code = container.exit_code if container.exit_code is not None else container.last_exit_code
+    ending = f"exit code {code}" if code is not None else container.message
+    # A restart is counted once the container runs again: one that lies ended counts as one more.
+    times = container.restarts + (container.state == "terminated")
+    if killed:
+        yield Sign(pod.name, container.name, "OOMKilled", ending, times)
+    elif times and (container.reason == "CrashLoopBackOff" or times >= 2):
+        yield Sign(pod.name, container.name, "Restarted", ending, times)
+    elif container.state == "waiting" and container.reason:
+        yield Sign(
+            pod.name, container.name, container.reason, container.message, container.restarts
+        )

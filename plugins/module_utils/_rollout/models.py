@@ -1,0 +1,242 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to easymo.deploy.
+"""What a rollout looks at: Deployments, ReplicaSets and Pods, reduced to what decisions need."""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass
+
+from ansible_collections.easymo.deploy.plugins.module_utils._cluster import Object
+
+REVISION = "deployment.kubernetes.io/revision"
+HASH_LABEL = "pod-template-hash"
+
+
+@dataclass(frozen=True)
+class Condition:
+    type: str
+    status: str
+    reason: str
+    message: str
+    last_update: str
+
+    @classmethod
+    def from_json(cls, body: Object) -> Condition:
+        return cls(
+            type=body["type"],
+            status=body["status"],
+            reason=body.get("reason", ""),
+            message=body.get("message", ""),
+            last_update=body.get("lastUpdateTime", ""),
+        )
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Pods as the Deployment's status counts them. `total` holds no pod that is being ended."""
+
+    desired: int
+    updated: int
+    total: int
+    ready: int
+    available: int
+
+    def __str__(self) -> str:
+        old = max(self.total - self.updated, 0)
+        leaving = f", {old} old left" if old else ""
+        return f"{self.updated} of {self.desired} updated, {self.available} available{leaving}"
+
+
+@dataclass(frozen=True)
+class Deployment:
+    name: str
+    uid: str
+    generation: int
+    observed_generation: int
+    revision: str
+    annotations: t.Mapping[str, str]
+    selector: str
+    paused: bool
+    strategy: str
+    template: Object
+    counts: Counts
+    conditions: tuple[Condition, ...]
+
+    @classmethod
+    def from_json(cls, body: Object) -> Deployment:
+        metadata, spec, status = body["metadata"], body["spec"], body.get("status", {})
+        annotations = metadata.get("annotations") or {}
+        return cls(
+            name=metadata["name"],
+            uid=metadata["uid"],
+            generation=metadata["generation"],
+            observed_generation=status.get("observedGeneration", 0),
+            revision=annotations.get(REVISION, ""),
+            annotations=annotations,
+            selector=to_label_selector(spec["selector"]),
+            paused=bool(spec.get("paused", False)),
+            strategy=(spec.get("strategy") or {}).get("type", "RollingUpdate"),
+            template=spec["template"],
+            counts=Counts(
+                desired=spec.get("replicas", 1),
+                updated=status.get("updatedReplicas", 0),
+                total=status.get("replicas", 0),
+                ready=status.get("readyReplicas", 0),
+                available=status.get("availableReplicas", 0),
+            ),
+            conditions=_conditions(status),
+        )
+
+    def condition(self, wanted: str) -> Condition | None:
+        return next((one for one in self.conditions if one.type == wanted), None)
+
+    @property
+    def images(self) -> dict[str, str]:
+        """Image by container, without init containers."""
+        return images_of(self.template)
+
+    @property
+    def complete(self) -> bool:
+        """The controller's own rule, stricter than `kubectl rollout status`."""
+        counts = self.counts
+        return (
+            self.observed_generation >= self.generation
+            and counts.updated == counts.total == counts.available == counts.desired
+        )
+
+
+@dataclass(frozen=True)
+class ReplicaSet:
+    name: str
+    uid: str
+    owner: str
+    revision: int
+    template_hash: str
+    replicas: int
+    images: t.Mapping[str, str]
+    conditions: tuple[Condition, ...]
+
+    @classmethod
+    def from_json(cls, body: Object) -> ReplicaSet:
+        metadata, spec = body["metadata"], body["spec"]
+        return cls(
+            name=metadata["name"],
+            uid=metadata["uid"],
+            owner=owner_of(metadata),
+            revision=int((metadata.get("annotations") or {}).get(REVISION, 0)),
+            template_hash=(metadata.get("labels") or {}).get(HASH_LABEL, ""),
+            replicas=spec.get("replicas", 0),
+            images=images_of(spec["template"]),
+            conditions=_conditions(body.get("status", {})),
+        )
+
+
+@dataclass(frozen=True)
+class Container:
+    """One container's status. `state` is waiting, running or terminated; `reason` says why."""
+
+    name: str
+    ready: bool
+    restarts: int
+    state: str
+    reason: str
+    message: str
+    exit_code: int | None
+    last_reason: str
+    last_exit_code: int | None
+
+    @classmethod
+    def from_json(cls, body: Object) -> Container:
+        state, detail = next(iter((body.get("state") or {"waiting": {}}).items()))
+        last = (body.get("lastState") or {}).get("terminated") or {}
+        return cls(
+            name=body["name"],
+            ready=bool(body.get("ready", False)),
+            restarts=body.get("restartCount", 0),
+            state=state,
+            reason=detail.get("reason", ""),
+            message=detail.get("message", ""),
+            exit_code=detail.get("exitCode"),
+            last_reason=last.get("reason", ""),
+            last_exit_code=last.get("exitCode"),
+        )
+
+
+@dataclass(frozen=True)
+class Pod:
+    name: str
+    uid: str
+    owner: str
+    template_hash: str
+    phase: str
+    reason: str
+    node: str
+    deleting: bool
+    ready: bool
+    conditions: tuple[Condition, ...]
+    containers: tuple[Container, ...]
+
+    @classmethod
+    def from_json(cls, body: Object) -> Pod:
+        metadata, status = body["metadata"], body.get("status", {})
+        conditions = _conditions(status)
+        statuses = [
+            *(status.get("initContainerStatuses") or []),
+            *(status.get("containerStatuses") or []),
+        ]
+        return cls(
+            name=metadata["name"],
+            uid=metadata["uid"],
+            owner=owner_of(metadata),
+            template_hash=(metadata.get("labels") or {}).get(HASH_LABEL, ""),
+            phase=status.get("phase", ""),
+            reason=status.get("reason", ""),
+            node=body.get("spec", {}).get("nodeName", ""),
+            deleting=bool(metadata.get("deletionTimestamp")),
+            ready=any(one.type == "Ready" and one.status == "True" for one in conditions),
+            conditions=conditions,
+            containers=tuple(map(Container.from_json, statuses)),
+        )
+
+
+def newest_replica_set(
+    deployment: Deployment, replica_sets: t.Iterable[ReplicaSet]
+) -> ReplicaSet | None:
+    """The ReplicaSet of the current template: owned, and of the highest revision.
+
+    True only once the generation was observed. The Deployment's own revision annotation is not
+    used: for an existing ReplicaSet the controller raises the ReplicaSet's first.
+    """
+    owned = [one for one in replica_sets if one.owner == deployment.uid]
+    return max(owned, key=lambda one: one.revision, default=None)
+
+
+def images_of(template: Object) -> dict[str, str]:
+    return {one["name"]: one.get("image", "") for one in template["spec"]["containers"]}
+
+
+def owner_of(metadata: Object) -> str:
+    """The uid of the controller that owns an object, empty without one."""
+    owners = metadata.get("ownerReferences") or []
+    return next((one["uid"] for one in owners if one.get("controller")), "")
+
+
+def to_label_selector(selector: Object) -> str:
+    """A LabelSelector as the API's query parameter takes it."""
+    parts = [f"{key}={value}" for key, value in (selector.get("matchLabels") or {}).items()]
+    for one in selector.get("matchExpressions") or []:
+        values = ",".join(one.get("values") or [])
+        parts.append(
+            {
+                "In": f"{one['key']} in ({values})",
+                "NotIn": f"{one['key']} notin ({values})",
+                "Exists": one["key"],
+                "DoesNotExist": f"!{one['key']}",
+            }[one["operator"]]
+        )
+    return ",".join(parts)
+
+
+def _conditions(status: Object) -> tuple[Condition, ...]:
+    return tuple(map(Condition.from_json, status.get("conditions") or []))

@@ -1,0 +1,300 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to easymo.deploy.
+"""Decide what one Deployment needs: nothing, or one JSON Patch that fits only what was seen."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import typing as t
+from dataclasses import dataclass
+
+from ansible_collections.easymo.deploy.plugins.module_utils._cluster import (
+    ACTOR_ANNOTATION,
+    CHANGE_CAUSE_ANNOTATION,
+    CHECKSUM_ANNOTATION,
+    OWN_ANNOTATIONS,
+    RELEASE_ANNOTATION,
+    RESTARTED_ANNOTATION,
+    ROLLOUT_ID_ANNOTATION,
+    TEMPLATE_ANNOTATIONS,
+    Object,
+    Operation,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
+    ConflictError,
+    InputError,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._rollout.models import (
+    Deployment,
+    images_of,
+)
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What the task asked for."""
+
+    state: str
+    container: str
+    image: str = ""
+    release: str = ""
+    checksum: str = ""
+    actor: str = ""
+    at: str = ""
+    """The time of the task, RFC 3339, for a restart that has no checksum."""
+
+
+@dataclass(frozen=True)
+class Pin:
+    """What a Deployment was before a release: where an undo returns to."""
+
+    uid: str
+    template: Object
+    annotations: t.Mapping[str, str]
+
+    @classmethod
+    def of(cls, deployment: Deployment) -> Pin:
+        own = {k: v for k, v in deployment.annotations.items() if k in OWN_ANNOTATIONS}
+        return cls(uid=deployment.uid, template=deployment.template, annotations=own)
+
+    @classmethod
+    def from_json(cls, body: Object) -> Pin:
+        return cls(
+            uid=body["uid"], template=body["template"], annotations=body.get("annotations") or {}
+        )
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The patch to send; empty when the Deployment is already as wanted."""
+
+    before: Deployment
+    operations: tuple[Operation, ...]
+    template: Object
+    annotations: t.Mapping[str, str]
+
+    @property
+    def changed(self) -> bool:
+        return bool(self.operations)
+
+    def to_diff(self) -> dict[str, t.Any]:
+        return {
+            "before": _face(self.before.template, self.before.annotations),
+            "after": _face(self.template, self.annotations),
+        }
+
+
+def rollout_id(release: str, uid: str, image: str) -> str:
+    """Names one release of one image on one Deployment.
+
+    It can be computed again by whoever looks later, so a rerun after a crash finds its own work,
+    and an image set by somebody else in between does not pass for ours.
+    """
+    return hashlib.sha256("\n".join((release, uid, image)).encode()).hexdigest()[:16]
+
+
+def plan_rollout(deployment: Deployment, wanted: Wanted, pin: Pin | None) -> Plan:
+    _check_container(deployment, wanted.container)
+    if wanted.state == "released":
+        plan = _plan_release(deployment, wanted)
+    elif wanted.state == "restarted":
+        plan = _plan_restart(deployment, wanted)
+    else:
+        plan = plan_return(deployment, wanted, pin)
+    if plan.changed and deployment.paused:
+        raise ConflictError(
+            f"Deployment {deployment.name!r} is paused, so nothing would roll: run "
+            f"'kubectl rollout resume deployment/{deployment.name}' and try again.",
+            result="paused",
+        )
+    return plan
+
+
+def is_ours(deployment: Deployment, wanted: Wanted, pin: Pin) -> bool:
+    """Whether the current template was written by this release, so that undoing it harms nobody."""
+    image = deployment.images.get(wanted.container, "")
+    mine = rollout_id(wanted.release, deployment.uid, image)
+    if wanted.release and deployment.annotations.get(ROLLOUT_ID_ANNOTATION) == mine:
+        return True
+    return _without_own(deployment.template) == _without_own(pin.template)
+
+
+def _plan_release(deployment: Deployment, wanted: Wanted) -> Plan:
+    if deployment.images[wanted.container] == wanted.image:
+        return _unchanged(deployment)
+    index = list(deployment.images).index(wanted.container)
+    path = f"/spec/template/spec/containers/{index}"
+    template = copy.deepcopy(deployment.template)
+    template["spec"]["containers"][index]["image"] = wanted.image
+    annotations = {
+        **_identity(wanted, deployment, wanted.image),
+        CHANGE_CAUSE_ANNOTATION: _cause(wanted, f"{wanted.container} {wanted.image}"),
+    }
+    return Plan(
+        before=deployment,
+        operations=(
+            *_tests(deployment),
+            _operation("test", f"{path}/name", wanted.container),
+            _operation("test", f"{path}/image", deployment.images[wanted.container]),
+            _operation("replace", f"{path}/image", wanted.image),
+            *_set_annotations("/metadata/annotations", deployment.annotations, annotations),
+        ),
+        template=template,
+        annotations={**deployment.annotations, **annotations},
+    )
+
+
+def _plan_restart(deployment: Deployment, wanted: Wanted) -> Plan:
+    present = deployment.template["metadata"].get("annotations") or {}
+    mark = (
+        {CHECKSUM_ANNOTATION: wanted.checksum}
+        if wanted.checksum
+        else {RESTARTED_ANNOTATION: wanted.at}
+    )
+    if mark.items() <= present.items():
+        return _unchanged(deployment)
+    template = copy.deepcopy(deployment.template)
+    template["metadata"]["annotations"] = {**present, **mark}
+    return Plan(
+        before=deployment,
+        operations=(
+            *_tests(deployment),
+            *_set_annotations("/spec/template/metadata/annotations", present, mark),
+            *_set_annotations(
+                "/metadata/annotations", deployment.annotations, {ACTOR_ANNOTATION: wanted.actor}
+            ),
+        ),
+        template=template,
+        annotations={**deployment.annotations, ACTOR_ANNOTATION: wanted.actor},
+    )
+
+
+def plan_return(
+    deployment: Deployment, wanted: Wanted, pin: Pin | None, *, ours: bool = False
+) -> Plan:
+    """Back to the pinned template, keeping replicas and everybody else's annotations.
+
+    `ours`: the caller knows that this run wrote the current template.
+    """
+    if pin is None:
+        raise InputError(
+            f"Nothing is pinned for Deployment {deployment.name!r} in release {wanted.release!r}, "
+            "so there is nothing exact to return to: look at 'kubectl rollout history'.",
+            result="failed_no_undo",
+        )
+    if pin.uid != deployment.uid:
+        raise ConflictError(
+            f"Deployment {deployment.name!r} was deleted and created again after it was pinned, so "
+            "its pinned template is not returned to: apply its manifest instead.",
+            result="superseded",
+        )
+    if deployment.template == pin.template:
+        return _unchanged(deployment)
+    if not ours and not is_ours(deployment, wanted, pin):
+        raise superseded(deployment, wanted)
+    kept = {k: v for k, v in deployment.annotations.items() if k not in OWN_ANNOTATIONS}
+    return Plan(
+        before=deployment,
+        operations=(
+            *_tests(deployment),
+            _operation("replace", "/spec/template", pin.template),
+            *_return_annotations(deployment.annotations, pin.annotations),
+        ),
+        template=pin.template,
+        annotations={**kept, **pin.annotations},
+    )
+
+
+def superseded(deployment: Deployment, wanted: Wanted) -> ConflictError:
+    """Somebody else's template is never overwritten and never undone."""
+    image = deployment.images.get(wanted.container, "")
+    cause = deployment.annotations.get(CHANGE_CAUSE_ANNOTATION) or "no change cause given"
+    return ConflictError(
+        f"Deployment {deployment.name!r} runs {image!r} by another hand ({cause}), so it was left "
+        "alone: find out who changed it before trying again.",
+        result="superseded",
+    )
+
+
+def _check_container(deployment: Deployment, container: str) -> None:
+    if container not in deployment.images:
+        raise InputError(
+            f"Deployment {deployment.name!r} has no container {container!r}: it has "
+            f"{', '.join(map(repr, deployment.images))}. Set 'container' to one of them."
+        )
+
+
+def _identity(wanted: Wanted, deployment: Deployment, image: str) -> dict[str, str]:
+    return {
+        RELEASE_ANNOTATION: wanted.release,
+        ROLLOUT_ID_ANNOTATION: rollout_id(wanted.release, deployment.uid, image),
+        ACTOR_ANNOTATION: wanted.actor,
+    }
+
+
+def _cause(wanted: Wanted, what: str) -> str:
+    return f"release {wanted.release}: {what}" if wanted.release else what
+
+
+def _unchanged(deployment: Deployment) -> Plan:
+    return Plan(
+        before=deployment,
+        operations=(),
+        template=deployment.template,
+        annotations=deployment.annotations,
+    )
+
+
+def _tests(deployment: Deployment) -> tuple[Operation, ...]:
+    # The generation moves with spec and annotations only: status writes cause no conflict.
+    return (
+        _operation("test", "/metadata/uid", deployment.uid),
+        _operation("test", "/metadata/generation", deployment.generation),
+    )
+
+
+def _set_annotations(
+    path: str, present: t.Mapping[str, str], wanted: t.Mapping[str, str]
+) -> tuple[Operation, ...]:
+    if not present:
+        return (_operation("add", path, dict(wanted)),)
+    return tuple(
+        _operation("add", f"{path}/{_escape(key)}", value) for key, value in wanted.items()
+    )
+
+
+def _return_annotations(
+    present: t.Mapping[str, str], pinned: t.Mapping[str, str]
+) -> tuple[Operation, ...]:
+    path = "/metadata/annotations"
+    gone = [key for key in OWN_ANNOTATIONS if key in present and key not in pinned]
+    return (
+        *({"op": "remove", "path": f"{path}/{_escape(key)}"} for key in gone),
+        *(_set_annotations(path, present, pinned) if pinned else ()),
+    )
+
+
+def _operation(op: str, path: str, value: t.Any) -> Operation:
+    return {"op": op, "path": path, "value": value}
+
+
+def _escape(key: str) -> str:
+    return key.replace("~", "~0").replace("/", "~1")
+
+
+def _without_own(template: Object) -> Object:
+    bare = copy.deepcopy(template)
+    annotations = bare["metadata"].pop("annotations", None) or {}
+    foreign = {k: v for k, v in annotations.items() if k not in TEMPLATE_ANNOTATIONS}
+    return {**bare, "metadata": {**bare["metadata"], "annotations": foreign}}
+
+
+def _face(template: Object, annotations: t.Mapping[str, str]) -> dict[str, t.Any]:
+    """The part of a Deployment that a rollout changes, for the diff."""
+    marks = template["metadata"].get("annotations") or {}
+    return {
+        "images": images_of(template),
+        "annotations": {k: v for k, v in annotations.items() if k in OWN_ANNOTATIONS},
+        "template_annotations": {k: v for k, v in marks.items() if k in TEMPLATE_ANNOTATIONS},
+    }

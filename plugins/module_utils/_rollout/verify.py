@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to easymo.deploy.
+"""Whether every new pod's log says what a healthy start says."""
+
+from __future__ import annotations
+
+from ansible_collections.easymo.deploy.plugins.module_utils._cluster import Clock, Cluster
+from ansible_collections.easymo.deploy.plugins.module_utils._rollout.models import Deployment
+from ansible_collections.easymo.deploy.plugins.module_utils._rollout.observe import (
+    observe_pods,
+    observe_replica_set,
+)
+
+LIMIT_BYTES = 256 * 1024
+"""How much of a log is read, from its beginning: a start-up line stands there."""
+PATIENCE = 15.0
+"""Seconds a line may come later than readiness."""
+
+
+def find_log_line(
+    cluster: Cluster, deployment: Deployment, container: str, line: str, *, clock: Clock
+) -> list[str]:
+    """The new pods whose log does not hold `line`; empty when all do."""
+    end = clock.now() + PATIENCE
+    cluster = cluster.until(end)
+    pods = observe_pods(cluster, deployment, observe_replica_set(cluster, deployment))
+    silent = [pod.name for pod in pods if not pod.deleting]
+    while True:
+        silent = [
+            name
+            for name in silent
+            if line not in cluster.log(name, container, limit_bytes=LIMIT_BYTES)
+        ]
+        if not silent or clock.now() >= end:
+            return silent
+        clock.sleep(1.0)

@@ -1,0 +1,259 @@
+#!/usr/bin/python
+# SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: release
+short_description: Keep the record of a release in the cluster
+version_added: 0.1.0
+description:
+  - The record is a ConfigMap C(release-<version>) that the next run resumes from, a rollback returns by, and the report
+    is made of. Every operator can reach it, and losing the machine that deploys loses nothing.
+  - Each write is bound to the version that was read, so two writers never lose each other's entries.
+  - A phase that is done or waived stays as it is, whatever is asked of it, except to fail. So a second run over a
+    finished release writes nothing. A phase that failed is opened again.
+  - Opening a phase of a release that was rolled back begins its next attempt, with no phases, pins, announcements,
+    backups or facts. The phase V(rollback) is the exception; it belongs to the attempt that it undoes.
+author:
+  - EasyMO (@easymo)
+requirements:
+  - kubernetes >= 34
+extends_documentation_fragment:
+  - easymo.deploy._attributes
+  - easymo.deploy._kubernetes
+options:
+  name:
+    description:
+      - The version that is released, for example V(2.0.0). Lower-case letters, digits, C(.) and C(-).
+      - With nothing else asked the record is created if it is missing.
+    type: str
+    required: true
+    aliases: [version]
+  phase:
+    description: The phase to open or close.
+    type: str
+  phase_status:
+    description: V(running) opens O(phase), the others close it.
+    type: str
+    choices: [running, done, failed, waived]
+  evidence:
+    description: What proves the phase's end, merged into what is there. Ignored when the phase is settled already.
+    type: dict
+    default: {}
+  status:
+    description:
+      - How the whole release stands. Opening a phase makes it V(running) and a failed phase V(failed) by itself.
+      - V(rolled_back) closes the attempt.
+    type: str
+    choices: [running, done, failed, rolled_back]
+  announcements:
+    description: Messages that were sent, by a key of yours, merged into what is there.
+    type: dict
+    default: {}
+  backups:
+    description: Backups that were taken, by a key of yours, merged into what is there.
+    type: dict
+    default: {}
+  facts:
+    description: Anything else to remember, merged into what is there.
+    type: dict
+    default: {}
+  notes:
+    description: Sentences to add. One that is there already is not added again.
+    type: list
+    elements: str
+    default: []
+  actor:
+    description: Who releases, kept for each attempt. The user and name of this machine when not given.
+    type: str
+  git_sha:
+    description: The commit that is released, kept for each attempt.
+    type: str
+  pin:
+    description:
+      - What to keep of the world before it is changed, taken once for each attempt. More names add to it.
+      - A Deployment that already runs this release is refused, for it no longer tells what ran before.
+      - Needs a record.
+    type: dict
+    suboptions:
+      deployments:
+        description: Deployments whose whole pod template is kept. A rollback returns to it.
+        type: list
+        elements: str
+        default: []
+      config_maps:
+        description: ConfigMaps whose keys are kept. One that is missing is kept as missing.
+        type: list
+        elements: str
+        default: []
+  attach:
+    description:
+      - Files to keep with the release, path by name, at most 900 kB each when packed. Taken once for each attempt.
+      - Needs a record.
+    type: dict
+    default: {}
+  fetch:
+    description: Attachments to write back to files, path by name. The file's folder must exist.
+    type: dict
+    default: {}
+seealso:
+  - module: easymo.deploy.release_info
+  - module: easymo.deploy.rollout
+"""
+
+EXAMPLES = r"""
+- name: Open a phase
+  easymo.deploy.release:
+    name: 2.0.0
+    namespace: easymo-prod
+    phase: microservices
+    phase_status: running
+
+- name: Keep what runs now, before anything is changed
+  easymo.deploy.release:
+    name: 2.0.0
+    namespace: easymo-prod
+    pin:
+      deployments: "{{ groups['microservices'] }}"
+      config_maps: [feature-flags]
+
+- name: Close the phase with what proves it
+  easymo.deploy.release:
+    name: 2.0.0
+    namespace: easymo-prod
+    phase: database
+    phase_status: done
+    evidence:
+      migrations: "{{ migrations.applied }}"
+    backups:
+      supabase: "{{ backup.backup }}"
+
+- name: Keep the functions as they were, and write them back later
+  easymo.deploy.release:
+    name: 2.0.0
+    namespace: easymo-prod
+    attach:
+      functions: /var/tmp/functions-before.tar
+
+- name: Close the attempt after a rollback
+  easymo.deploy.release:
+    name: 2.0.0
+    namespace: easymo-prod
+    status: rolled_back
+    notes: [Error rate above five percent]
+"""
+
+RETURN = r"""
+record:
+  description: The whole record after.
+  returned: success
+  type: dict
+  sample: {version: 2.0.0, attempt: 1, status: running, phases: {database: {status: done}}}
+phase:
+  description: The entry of O(phase) after, empty without O(phase).
+  returned: success
+  type: dict
+  sample: {status: running, started: "2026-11-24T06:00:00Z", finished: "", evidence: {}}
+pins:
+  description: What is pinned in this attempt, without the templates. Empty without O(pin).
+  returned: success
+  type: dict
+  sample:
+    attempt: 1
+    deployments: {wallet-service: {images: {wallet-service: "easymo/wallet-service:v1.9.0"}, revision: 7}}
+    config_maps: {feature-flags: {exists: true, data: {FEATURE_AI_AGENTS: "false"}}}
+attached:
+  description: Names of what this task attached.
+  returned: success
+  type: list
+  elements: str
+  sample: [functions]
+fetched:
+  description: Files that this task wrote.
+  returned: success
+  type: list
+  elements: str
+  sample: [/var/tmp/functions-before.tar]
+reason:
+  description: One word for why the task failed.
+  returned: failure
+  type: str
+  sample: Conflict
+"""
+
+import typing as t
+
+from ansible.module_utils.basic import AnsibleModule, missing_required_lib
+
+from ansible_collections.easymo.deploy.plugins.module_utils._errors import DeployError
+from ansible_collections.easymo.deploy.plugins.module_utils._kubernetes_client import (
+    KUBERNETES_IMPORT_ERROR,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._kubernetes_module import (
+    REQUIREMENT,
+    Module,
+    cluster_for,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._options import kubernetes_options
+from ansible_collections.easymo.deploy.plugins.module_utils._release.task import (
+    Task,
+    carry_out,
+)
+
+
+def module_spec() -> dict[str, t.Any]:
+    names = {"type": "list", "elements": "str", "default": []}
+    return {
+        "argument_spec": {
+            **kubernetes_options(),
+            "name": {"type": "str", "required": True, "aliases": ["version"]},
+            "phase": {"type": "str"},
+            "phase_status": {
+                "type": "str",
+                "choices": ["running", "done", "failed", "waived"],
+            },
+            "evidence": {"type": "dict", "default": {}},
+            "status": {"type": "str", "choices": ["running", "done", "failed", "rolled_back"]},
+            "announcements": {"type": "dict", "default": {}},
+            "backups": {"type": "dict", "default": {}},
+            "facts": {"type": "dict", "default": {}},
+            "notes": {**names},
+            "actor": {"type": "str"},
+            "git_sha": {"type": "str"},
+            "pin": {
+                "type": "dict",
+                "options": {"deployments": {**names}, "config_maps": {**names}},
+            },
+            "attach": {"type": "dict", "default": {}},
+            "fetch": {"type": "dict", "default": {}},
+        },
+        "required_by": {"phase_status": ["phase"]},
+        "supports_check_mode": True,
+    }
+
+
+def run(module: Module) -> dict[str, t.Any]:
+    done = carry_out(
+        cluster_for(module), Task.from_params(module.params), check_mode=module.check_mode
+    )
+    result = done.to_result()
+    if module._diff:
+        result["diff"] = done.to_diff()
+    return result
+
+
+def main() -> None:
+    module = AnsibleModule(**module_spec())
+    if KUBERNETES_IMPORT_ERROR:
+        module.fail_json(msg=missing_required_lib(REQUIREMENT), exception=KUBERNETES_IMPORT_ERROR)
+    try:
+        result = run(module)
+    except DeployError as exc:
+        module.fail_json(**exc.to_result())
+    module.exit_json(**result)
+
+
+if __name__ == "__main__":
+    main()

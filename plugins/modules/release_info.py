@@ -1,0 +1,127 @@
+#!/usr/bin/python
+# SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: release_info
+short_description: Read the record of a release
+version_added: 0.1.0
+description:
+  - Reads the record, pins and attachments that M(easymo.deploy.release) keeps in the cluster.
+author:
+  - EasyMO (@easymo)
+requirements:
+  - kubernetes >= 34
+extends_documentation_fragment:
+  - easymo.deploy._attributes_read_only
+  - easymo.deploy._kubernetes
+options:
+  name:
+    description: The version, for example V(2.0.0).
+    type: str
+    required: true
+    aliases: [version]
+seealso:
+  - module: easymo.deploy.release
+"""
+
+EXAMPLES = r"""
+- name: Read what is known of the release
+  easymo.deploy.release_info:
+    name: 2.0.0
+    namespace: easymo-prod
+  register: release
+
+- name: Refuse to roll back what was never deployed
+  ansible.builtin.assert:
+    that: release.exists
+"""
+
+RETURN = r"""
+exists:
+  description: Whether there is a record.
+  returned: success
+  type: bool
+  sample: true
+record:
+  description: The record, empty if there is none.
+  returned: success
+  type: dict
+  sample: {version: 2.0.0, attempt: 1, status: done, phases: {database: {status: done}}}
+pins:
+  description: What this attempt pinned, without the templates. Empty maps if nothing.
+  returned: success
+  type: dict
+  sample:
+    attempt: 1
+    deployments: {wallet-service: {images: {wallet-service: "easymo/wallet-service:v1.9.0"}, revision: 7, replicas: 3}}
+    config_maps: {feature-flags: {exists: true, data: {FEATURE_AI_AGENTS: "false"}}}
+attachments:
+  description: Names of the attachments.
+  returned: success
+  type: list
+  elements: str
+  sample: [functions]
+reason:
+  description: One word for why the task failed.
+  returned: failure
+  type: str
+  sample: Refused
+"""
+
+import typing as t
+
+from ansible.module_utils.basic import AnsibleModule, missing_required_lib
+
+from ansible_collections.easymo.deploy.plugins.module_utils._cluster import MonotonicClock
+from ansible_collections.easymo.deploy.plugins.module_utils._errors import DeployError
+from ansible_collections.easymo.deploy.plugins.module_utils._kubernetes_client import (
+    KUBERNETES_IMPORT_ERROR,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._kubernetes_module import (
+    REQUIREMENT,
+    Module,
+    cluster_for,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._options import kubernetes_options
+from ansible_collections.easymo.deploy.plugins.module_utils._release.store import ReleaseStore
+
+
+def module_spec() -> dict[str, t.Any]:
+    return {
+        "argument_spec": {
+            **kubernetes_options(),
+            "name": {"type": "str", "required": True, "aliases": ["version"]},
+        },
+        "supports_check_mode": True,
+    }
+
+
+def run(module: Module) -> dict[str, t.Any]:
+    store = ReleaseStore(cluster_for(module), module.params["name"], clock=MonotonicClock())
+    record = store.read()
+    pins = store.pins(record.attempt if record else 1)
+    return {
+        "changed": False,
+        "exists": record is not None,
+        "record": record.to_json() if record else {},
+        "pins": pins.to_summary(),
+        "attachments": store.attachments(),
+    }
+
+
+def main() -> None:
+    module = AnsibleModule(**module_spec())
+    if KUBERNETES_IMPORT_ERROR:
+        module.fail_json(msg=missing_required_lib(REQUIREMENT), exception=KUBERNETES_IMPORT_ERROR)
+    try:
+        result = run(module)
+    except DeployError as exc:
+        module.fail_json(**exc.to_result())
+    module.exit_json(**result)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,343 @@
+#!/usr/bin/python
+# SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: rollout
+short_description: Roll one Deployment to an image, restart it, or return it exactly
+version_added: 0.1.0
+description:
+  - Looks at one Deployment, writes one patch when something is to change, and follows the rollout until it is complete,
+    doomed or out of time. Complete means what the Deployment controller means by it, not just an accepted patch.
+  - A doomed rollout is called as soon as its pods show why, for example an image that is not in the registry, a crash
+    loop or a missing key of a ConfigMap. Trouble that passes by itself, like a registry that hiccups, is waited out.
+  - The evidence is taken first, in RV(diagnosis). Then the Deployment is returned to the template that
+    M(easymo.deploy.release) pinned before the release, or, without a release record, to the one that this task
+    replaced. Never to "the previous revision".
+  - Never overwrites and never undoes what somebody else wrote in between. Replicas, and a HorizontalPodAutoscaler that
+    sets them, are left alone.
+  - On a host with a local connection it runs in the controller and shows one line per change of counts.
+author:
+  - EasyMO (@easymo)
+requirements:
+  - kubernetes >= 34
+extends_documentation_fragment:
+  - easymo.deploy._attributes
+  - easymo.deploy._kubernetes
+attributes:
+  idempotent:
+    support: partial
+    details: O(state=restarted) without O(checksum) restarts every time.
+options:
+  name:
+    description: The Deployment.
+    type: str
+    required: true
+  container:
+    description: The container whose image is released. The Deployment's name when not given.
+    type: str
+  state:
+    description:
+      - V(released) brings O(container) to O(image).
+      - V(restarted) replaces every pod, once per O(checksum).
+      - V(rolled_back) returns to what is pinned for O(release). Nothing happens when it is there already.
+    type: str
+    choices: [released, restarted, rolled_back]
+    default: released
+  image:
+    description: The image to run, with tag or digest. Required with O(state=released).
+    type: str
+  release:
+    description:
+      - The version that this belongs to, for example V(2.0.0). Written on the Deployment, and the way to its pins.
+      - Required with O(state=rolled_back).
+    type: str
+  record:
+    description: The ConfigMap with the release record. C(release-) and O(release) when not given.
+    type: str
+  checksum:
+    description:
+      - Of what the pods read when they start, as RV(easymo.deploy.feature_flags#module:checksum). It is written on the
+        pod template, so pods that were started with it are not restarted again.
+      - Only with O(state=restarted). Without it the pods are restarted every time.
+    type: str
+  undo_on_failure:
+    description:
+      - Whether a doomed rollout is undone. Yes with O(state=released) and no otherwise when not given.
+      - An undone rollout still fails the task; RV(result) tells that the Deployment serves as before.
+    type: bool
+  wait_timeout:
+    description:
+      - Seconds for the rollout at most, measured on a monotonic clock. Pods that come and go do not prolong it.
+      - An undo has as much time again.
+    type: int
+    default: 300
+  soak:
+    description: Seconds to watch the finished rollout. A container that restarts meanwhile dooms it.
+    type: int
+    default: 0
+  log_line:
+    description:
+      - Text that the log of every new pod must contain, for example V(started successfully).
+      - Looked for after a rollout of this task, not when there was nothing to do.
+    type: str
+  actor:
+    description: Who releases, written on the Deployment. The user and name of this machine when not given.
+    type: str
+seealso:
+  - module: easymo.deploy.release
+  - module: easymo.deploy.rollout_info
+"""
+
+EXAMPLES = r"""
+- name: Release an image
+  easymo.deploy.rollout:
+    name: wallet-service
+    namespace: easymo-prod
+    image: easymo/wallet-service:v2.0.0
+
+- name: Release a service of a recorded release, hear its start-up line and watch it for half a minute
+  easymo.deploy.rollout:
+    name: agent-core
+    namespace: easymo-prod
+    image: easymo/agent-core:v2.0.0
+    release: 2.0.0
+    log_line: Agent Core v2.0.0 started successfully
+    soak: 30
+
+- name: Restart the pods once for these flags
+  easymo.deploy.rollout:
+    name: agent-core
+    namespace: easymo-prod
+    state: restarted
+    checksum: "{{ flags.checksum }}"
+
+- name: Return to what ran before the release
+  easymo.deploy.rollout:
+    name: wallet-service
+    namespace: easymo-prod
+    state: rolled_back
+    release: 2.0.0
+"""
+
+RETURN = r"""
+result:
+  description:
+    - How it ended. The task succeeds with V(succeeded), V(no_change), and V(rolled_back) when O(state=rolled_back).
+    - It fails with V(rolled_back) (doomed, and serving as before), V(rollback_failed) (a human is needed now),
+      V(failed_no_undo), V(superseded) (somebody else changed it), V(paused), V(deleted) and V(indeterminate) (the API
+      server was out of sight; run the task again).
+  returned: always, but for bad input
+  type: str
+  sample: succeeded
+before:
+  description: The image of O(container) and the Deployment's revision before.
+  returned: when the Deployment was seen
+  type: dict
+  sample: {image: "easymo/wallet-service:v1.9.0", revision: "7"}
+after:
+  description: The same after.
+  returned: when the Deployment was seen
+  type: dict
+  sample: {image: "easymo/wallet-service:v2.0.0", revision: "8"}
+replicas:
+  description: Pods at the end. C(terminating) ones run the old code until they are gone.
+  returned: when the Deployment was seen
+  type: dict
+  sample: {desired: 3, updated: 3, ready: 3, available: 3, terminating: 1}
+duration:
+  description: Seconds from the first look to the last.
+  returned: when the Deployment was seen
+  type: float
+  sample: 12.4
+diagnosis:
+  description: Empty, or why it failed, as seen before anything was undone.
+  returned: when the Deployment was seen
+  type: dict
+  contains:
+    reason:
+      description: One word.
+      returned: when doomed
+      type: str
+      sample: ImageNotFound
+    cause:
+      description: One sentence.
+      returned: when doomed
+      type: str
+      sample: its image easymo/wallet-service:v2.0.0 is not in the registry (manifest unknown)
+    hint:
+      description: What to do about it.
+      returned: when doomed
+      type: str
+      sample: Push the image, or correct its tag.
+    conditions:
+      description: The Deployment's conditions.
+      returned: when doomed
+      type: list
+      elements: dict
+    replica_set:
+      description: Name and conditions of the new ReplicaSet.
+      returned: when doomed
+      type: dict
+    pods:
+      description: The new pods with their containers' states.
+      returned: when doomed
+      type: list
+      elements: dict
+    logs:
+      description: The last log lines of containers that are not ready, with what looks like a secret blanked.
+      returned: when doomed
+      type: dict
+    events:
+      description: The last events of the Deployment, the new ReplicaSet and its pods.
+      returned: when doomed
+      type: list
+      elements: dict
+    missing:
+      description: Evidence that could not be read, and why.
+      returned: when doomed
+      type: list
+      elements: str
+reason:
+  description: One word for why the task failed.
+  returned: failure
+  type: str
+  sample: ImageNotFound
+"""
+
+import typing as t
+
+from ansible.module_utils.basic import AnsibleModule, missing_required_lib
+
+from ansible_collections.easymo.deploy.plugins.module_utils._cluster import MonotonicClock
+from ansible_collections.easymo.deploy.plugins.module_utils._errors import DeployError
+from ansible_collections.easymo.deploy.plugins.module_utils._kubernetes_client import (
+    KUBERNETES_IMPORT_ERROR,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._kubernetes_module import (
+    REQUIREMENT,
+    Module,
+    actor_of,
+    cluster_for,
+    say,
+    utc_now,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._options import kubernetes_options
+from ansible_collections.easymo.deploy.plugins.module_utils._release.packing import record_name
+from ansible_collections.easymo.deploy.plugins.module_utils._release.pins import read_pins
+from ansible_collections.easymo.deploy.plugins.module_utils._rollout.models import Counts
+from ansible_collections.easymo.deploy.plugins.module_utils._rollout.plan import Wanted
+from ansible_collections.easymo.deploy.plugins.module_utils._rollout.roll import (
+    Rollout,
+    Settings,
+)
+
+if t.TYPE_CHECKING:
+    from ansible_collections.easymo.deploy.plugins.module_utils._cluster import Cluster
+    from ansible_collections.easymo.deploy.plugins.module_utils._rollout.plan import Pin
+
+
+def module_spec() -> dict[str, t.Any]:
+    return {
+        "argument_spec": {
+            **kubernetes_options(),
+            "name": {"type": "str", "required": True},
+            "container": {"type": "str"},
+            "state": {
+                "type": "str",
+                "choices": ["released", "restarted", "rolled_back"],
+                "default": "released",
+            },
+            "image": {"type": "str"},
+            "release": {"type": "str"},
+            "record": {"type": "str"},
+            "checksum": {"type": "str"},
+            "undo_on_failure": {"type": "bool"},
+            "wait_timeout": {"type": "int", "default": 300},
+            "soak": {"type": "int", "default": 0},
+            "log_line": {"type": "str"},
+            "actor": {"type": "str"},
+        },
+        "required_if": [("state", "released", ["image"]), ("state", "rolled_back", ["release"])],
+        "supports_check_mode": True,
+    }
+
+
+def run(module: Module) -> dict[str, t.Any]:
+    params = module.params
+    cluster = cluster_for(module)
+    wanted = Wanted(
+        state=params["state"],
+        container=params["container"] or params["name"],
+        image=params["image"] or "",
+        release=params["release"] or "",
+        checksum=params["checksum"] or "",
+        actor=actor_of(params),
+        at=utc_now(),
+    )
+    rollout = Rollout(
+        cluster,
+        params["name"],
+        wanted,
+        find_pin(cluster, params),
+        settings=settings_of(params),
+        clock=MonotonicClock(),
+        report=lambda text, counts: say_counts(module, text, counts),
+    )
+    plan = rollout.plan()
+    outcome = rollout.predict(plan) if module.check_mode else rollout.carry_out(plan)
+    result = outcome.to_result()
+    if module._diff:
+        result["diff"] = plan.to_diff()
+    return result
+
+
+def settings_of(params: dict[str, t.Any]) -> Settings:
+    undo = params["undo_on_failure"]
+    return Settings(
+        wait_timeout=params["wait_timeout"],
+        soak=params["soak"],
+        undo_on_failure=params["state"] == "released" if undo is None else undo,
+        log_line=params["log_line"] or "",
+    )
+
+
+def find_pin(cluster: Cluster, params: dict[str, t.Any]) -> Pin | None:
+    """What the release record keeps of the Deployment. A restart returns to what it restarted."""
+    if params["state"] == "restarted" or not (params["record"] or params["release"]):
+        return None
+    pins = read_pins(cluster, params["record"] or record_name(params["release"]))
+    return None if pins is None else pins.deployment(params["name"])
+
+
+def say_counts(module: Module, text: str, counts: Counts) -> None:
+    name = module.params["name"]
+    say(
+        module,
+        "RolloutProgress",
+        f"{name}: {text}",
+        {
+            "deployment": name,
+            "desired": counts.desired,
+            "updated": counts.updated,
+            "ready": counts.ready,
+            "available": counts.available,
+        },
+    )
+
+
+def main() -> None:
+    module = AnsibleModule(**module_spec())
+    if KUBERNETES_IMPORT_ERROR:
+        module.fail_json(msg=missing_required_lib(REQUIREMENT), exception=KUBERNETES_IMPORT_ERROR)
+    try:
+        result = run(module)
+    except DeployError as exc:
+        module.fail_json(**exc.to_result())
+    module.exit_json(**result)
+
+
+if __name__ == "__main__":
+    main()
