@@ -53,7 +53,8 @@ class Event:
 class Subscription:
     """Every event of one resource from now on, as `(type, object)`; ends after `close()`."""
 
-    def __init__(self, leave: t.Callable[[Subscription], None]) -> None:
+    def __init__(self, leave: t.Callable[[Subscription], None], *, expires: bool) -> None:
+        self.expires = expires
         self._queue: asyncio.Queue[Event | None] = asyncio.Queue()
         self._leave = leave
 
@@ -104,7 +105,12 @@ class History:
         self._oldest = version
         self._events.clear()
 
-    def subscribe(self) -> Subscription:
-        subscription = Subscription(self._subscriptions.discard)
+    def interrupt(self) -> None:
+        """End what belongs to clients: they have to list anew."""
+        for subscription in [one for one in self._subscriptions if one.expires]:
+            subscription.close()
+
+    def subscribe(self, *, expires: bool) -> Subscription:
+        subscription = Subscription(self._subscriptions.discard, expires=expires)
         self._subscriptions.add(subscription)
         return subscription

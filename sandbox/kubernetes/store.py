@@ -66,6 +66,7 @@ class Store:
         self._objects: dict[str, dict[Key, Record]] = {name: {} for name in STORED}
         self._histories = {name: History() for name in STORED}
         self._version = 1
+        self._forgotten = 0
 
     @property
     def version(self) -> str:
@@ -90,9 +91,12 @@ class Store:
         found = self._objects[resource]
         return [found[key] for key in sorted(found) if not namespace or key[0] == namespace]
 
-    def subscribe(self, resource: str) -> Subscription:
-        """Events from now on: subscribe first, then list, and nothing is missed."""
-        return self._histories[resource].subscribe()
+    def subscribe(self, resource: str, *, expires: bool = False) -> Subscription:
+        """Events from now on: subscribe first, then list, and nothing is missed.
+
+        One that `expires` ends when histories are expired, as a client's watch does.
+        """
+        return self._histories[resource].subscribe(expires=expires)
 
     def events_since(self, resource: str, version: int) -> builtins.list[Event]:
         return self._histories[resource].since(version)
@@ -100,8 +104,14 @@ class Store:
     def expire_histories(self) -> None:
         """Forget what happened, as etcd's compaction does: watches must list anew."""
         self._version += 1
+        self._forgotten = self._version
         for history in self._histories.values():
             history.expire(self._version)
+            history.interrupt()
+
+    def is_forgotten(self, version: int) -> bool:
+        """Whether a list as of `version` can no longer be continued."""
+        return version < self._forgotten
 
     def create(self, resource: str, obj: Object, *, dry_run: bool = False) -> Object:
         kind = STORED[resource]

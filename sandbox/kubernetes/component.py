@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The Kubernetes API server as a component of the sandbox."""
+
+from __future__ import annotations
+
+import json
+import ssl
+import sys
+import typing as t
+import urllib.request
+
+from sandbox.component import Process
+from sandbox.names import NAMESPACE
+
+if t.TYPE_CHECKING:
+    from pathlib import Path
+
+    from sandbox.world import Facts, World
+
+NAME = "kubernetes"
+
+
+class Kubernetes:
+    name = NAME
+    needs: tuple[str, ...] = ()
+    faults: t.Mapping[str, str] = {
+        "errors": "A share of the requests (share, 0 to 1) is answered 500.",
+        "throttled": "A share of the requests is answered 429 with Retry-After (retry_after, s).",
+        "slow": "Every request waits first (seconds).",
+        "gone": "Once: every watch ends with 410 and older versions are forgotten.",
+        "unauthorized": "A share of the requests is answered 401.",
+    }
+
+    def prepare(self, world: World) -> None:
+        world.port(NAME)
+        world.secret("kubernetes-token")
+        world.certificate(NAME)
+        write_kubeconfig(world)
+
+    def process(self, world: World) -> Process:
+        return Process((sys.executable, "-m", "sandbox.kubernetes", str(world.directory)))
+
+    def ready(self, world: World) -> bool:
+        trusted = ssl.create_default_context(cafile=str(world.certificate(NAME).ca))
+        url = f"{server_url(world)}/readyz"
+        with urllib.request.urlopen(url, timeout=2, context=trusted) as answer:  # noqa: S310
+            return bool(answer.status == 200)
+
+    def settle(self, world: World) -> None:
+        """Nothing to seed: the namespaces are there from the start."""
+
+    def facts(self, world: World) -> Facts:
+        return {
+            "server": server_url(world),
+            "ca_cert": str(world.certificate(NAME).ca),
+            "token": world.secret("kubernetes-token"),
+            "kubeconfig": str(kubeconfig_path(world)),
+            "namespace": NAMESPACE,
+        }
+
+
+def server_url(world: World) -> str:
+    return f"https://127.0.0.1:{world.port(NAME)}"
+
+
+def kubeconfig_path(world: World) -> Path:
+    return world.folder(NAME) / "kubeconfig"
+
+
+def write_kubeconfig(world: World) -> None:
+    """JSON is YAML, so no YAML library is needed to write what kubectl reads."""
+    cluster = {
+        "server": server_url(world),
+        "certificate-authority": str(world.certificate(NAME).ca),
+    }
+    config = {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "current-context": "sandbox",
+        "contexts": [
+            {
+                "name": "sandbox",
+                "context": {"cluster": "sandbox", "user": "sandbox", "namespace": NAMESPACE},
+            }
+        ],
+        "clusters": [{"name": "sandbox", "cluster": cluster}],
+        "users": [{"name": "sandbox", "user": {"token": world.secret("kubernetes-token")}}],
+    }
+    path = kubeconfig_path(world)
+    path.touch(mode=0o600)
+    path.write_text(json.dumps(config, indent=1), encoding="utf-8")
+
+
+COMPONENT = Kubernetes()

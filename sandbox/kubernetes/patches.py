@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The three patches that need no field ownership: JSON Patch, JSON merge patch and strategic merge patch."""
+
+from __future__ import annotations
+
+import typing as t
+
+import jsonpatch
+
+from sandbox.kubernetes.errors import ApiError, Object, bad_request, rejected_patch
+
+JSON_PATCH = "application/json-patch+json"
+MERGE_PATCH = "application/merge-patch+json"
+STRATEGIC_PATCH = "application/strategic-merge-patch+json"
+APPLY_PATCH = "application/apply-patch+yaml"
+
+# patchMergeKey of the API types; every other list is replaced whole.
+MERGE_KEYS: t.Mapping[str, tuple[str, ...]] = {
+    "containers": ("name",),
+    "initContainers": ("name",),
+    "ephemeralContainers": ("name",),
+    "volumes": ("name",),
+    "env": ("name",),
+    "imagePullSecrets": ("name",),
+    "secrets": ("name",),
+    "ports": ("containerPort", "port"),
+    "volumeMounts": ("mountPath",),
+    "volumeDevices": ("devicePath",),
+    "hostAliases": ("ip",),
+    "podIPs": ("ip",),
+    "topologySpreadConstraints": ("topologyKey",),
+    "conditions": ("type",),
+    "addresses": ("type",),
+    "ownerReferences": ("uid",),
+}
+PRIMITIVE_LISTS = ("finalizers",)
+DIRECTIVES = ("$patch", "$retainKeys", "$setElementOrder/", "$deleteFromPrimitiveList/")
+
+
+def apply_json_patch(current: Object, patch: object) -> Object:
+    """RFC 6902; a failed `test` or a missing path is 422, as the real server has it."""
+    if not isinstance(patch, list):
+        raise bad_request("error decoding patch: a JSON Patch is a list of operations")
+    try:
+        return t.cast("Object", jsonpatch.apply_patch(current, patch))
+    except jsonpatch.InvalidJsonPatch as exc:
+        raise bad_request(f"error decoding patch: {exc}") from exc
+    except (jsonpatch.JsonPatchException, jsonpatch.JsonPointerException, TypeError) as exc:
+        raise rejected_patch() from exc
+
+
+def apply_merge_patch(current: object, patch: object) -> t.Any:
+    """RFC 7386."""
+    if not isinstance(patch, dict):
+        return patch
+    merged = dict(current) if isinstance(current, dict) else {}
+    for key, value in patch.items():
+        if value is None:
+            merged.pop(key, None)
+        else:
+            merged[key] = apply_merge_patch(merged.get(key), value)
+    return merged
+
+
+def apply_strategic_patch(current: Object, patch: Object) -> Object:
+    """Kubernetes' own merge: lists of named things merge by their key, `$patch` and its kin are obeyed."""
+    directive = patch.get("$patch")
+    if directive == "replace":
+        return {key: value for key, value in patch.items() if key != "$patch"}
+    if directive == "delete":
+        return {}
+    merged = dict(current)
+    if "$retainKeys" in patch:
+        merged = {key: merged[key] for key in patch["$retainKeys"] if key in merged}
+    for key, value in patch.items():
+        if key.startswith("$deleteFromPrimitiveList/"):
+            name = key.partition("/")[2]
+            merged[name] = [item for item in merged.get(name, ()) if item not in value]
+    for key, value in patch.items():
+        if not key.startswith(DIRECTIVES):
+            _merge_field(merged, key, value, patch.get(f"$setElementOrder/{key}"))
+    return merged
+
+
+def _merge_field(merged: Object, key: str, value: object, order: object) -> None:
+    if value is None:
+        merged.pop(key, None)
+    elif isinstance(value, dict):
+        found = merged.get(key)
+        merged[key] = apply_strategic_patch(found if isinstance(found, dict) else {}, value)
+    elif isinstance(value, list):
+        merged[key] = _merge_list(key, merged.get(key) or [], value)
+        if isinstance(order, list):
+            merged[key] = _ordered(key, merged[key], order)
+    else:
+        merged[key] = value
+
+
+def _merge_list(name: str, current: list[t.Any], patch: list[t.Any]) -> list[t.Any]:
+    if name in PRIMITIVE_LISTS:
+        return current + [item for item in patch if item not in current]
+    if any(isinstance(item, dict) and item.get("$patch") == "replace" for item in patch):
+        return [item for item in patch if "$patch" not in item]
+    merge_key = _merge_key(name, current + patch)
+    if merge_key is None:
+        return patch
+    merged = list(current)
+    for item in patch:
+        if merge_key not in item:
+            message = f"map: {item} does not contain declared merge key: {merge_key}"
+            raise ApiError(500, "InternalError", message)
+        same = [at for at, one in enumerate(merged) if one.get(merge_key) == item[merge_key]]
+        if item.get("$patch") == "delete":
+            merged = [one for at, one in enumerate(merged) if at not in same]
+        elif same:
+            merged[same[0]] = apply_strategic_patch(merged[same[0]], item)
+        else:
+            merged.append(apply_strategic_patch({}, item))
+    return merged
+
+
+def _merge_key(name: str, items: list[t.Any]) -> str | None:
+    """The key a list merges by: `ports` of a container and of a Service differ."""
+    if not all(isinstance(item, dict) for item in items):
+        return None
+    keys = MERGE_KEYS.get(name, ())
+    return next((key for key in keys if any(key in item for item in items)), None)
+
+
+def _ordered(name: str, items: list[t.Any], order: list[t.Any]) -> list[t.Any]:
+    """`items` as `$setElementOrder` has them; those it does not name stay behind their neighbour."""
+    merge_key = _merge_key(name, items)
+
+    def identity(item: t.Any) -> t.Any:
+        return item.get(merge_key) if isinstance(item, dict) else item
+
+    wanted = [identity(item) for item in order]
+    named = iter(sorted(
+        (item for item in items if identity(item) in wanted),
+        key=lambda item: wanted.index(identity(item)),
+    ))  # fmt: skip
+    return [next(named) if identity(item) in wanted else item for item in items]

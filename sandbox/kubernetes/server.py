@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The HTTP side: who may come in, which fault is set, where a request goes, and how errors are told."""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import random
+import typing as t
+
+from aiohttp import web
+
+from sandbox.kubernetes import discovery, quota
+from sandbox.kubernetes.admission import ClusterRules
+from sandbox.kubernetes.errors import ApiError
+from sandbox.kubernetes.responses import json_response, refusal
+from sandbox.kubernetes.rest import Rest
+from sandbox.kubernetes.routing import parse_path
+from sandbox.kubernetes.store import Store
+from sandbox.kubernetes.streaming import Kubelets
+from sandbox.names import NAMESPACE
+
+if t.TYPE_CHECKING:
+    from sandbox.faults import Fault, Faults
+
+HEALTH = ("/healthz", "/livez", "/readyz")
+SYSTEM_NAMESPACES = ("default", "kube-node-lease", "kube-public", "kube-system", NAMESPACE)
+MAX_BODY = 3 * 1024 * 1024
+FAULT_POLL_SECONDS = 0.25
+
+
+def new_store() -> Store:
+    """The store of a fresh cluster."""
+    store = Store(ClusterRules())
+    for name in SYSTEM_NAMESPACES:
+        store.create("namespaces", {"metadata": {"name": name}})
+    return store
+
+
+class Gate:
+    """Faults and the bearer token: what a request meets before the API."""
+
+    def __init__(self, faults: Faults, token: str) -> None:
+        self._faults = faults
+        self._expected = f"Bearer {token}".encode()
+
+    async def pass_through(self, request: web.Request) -> None:
+        given = request.headers.get("Authorization", "").encode()
+        # Kubelets are exempt: the faults rehearse what operators meet, and a cluster whose nodes
+        # cannot report would change the rollout itself.
+        client = request.headers.get("User-Agent", "").partition("/")[0]
+        if client != "kubelet":
+            await self._break(client)
+        if not hmac.compare_digest(given, self._expected):
+            raise ApiError(401, "Unauthorized", "Unauthorized")
+
+    async def _break(self, client: str) -> None:
+        if fault := self._faults.active("kubernetes", "slow", client):
+            await asyncio.sleep(number(fault, "seconds", 1.0))
+        if (fault := self._faults.active("kubernetes", "unauthorized", client)) and hits(fault):
+            raise ApiError(401, "Unauthorized", "Unauthorized")
+        if (fault := self._faults.active("kubernetes", "throttled", client)) and hits(fault):
+            seconds = int(number(fault, "retry_after", 1))
+            words = "the server has received too many requests and has asked us to try again later"
+            raise ApiError(429, "TooManyRequests", words, {"retryAfterSeconds": seconds})
+        if (fault := self._faults.active("kubernetes", "errors", client)) and hits(fault):
+            words = "Internal error occurred: etcdserver: request timed out"
+            raise ApiError(500, "InternalError", words)
+
+
+def number(fault: Fault, name: str, default: float) -> float:
+    return float(fault.parameters.get(name, default))
+
+
+def hits(fault: Fault) -> bool:
+    return random.random() < number(fault, "share", 1.0)  # noqa: S311 -- a rehearsal, not a secret
+
+
+def application(store: Store, faults: Faults, token: str) -> web.Application:
+    """The API as an aiohttp application; it owns the tasks that keep quotas and expire watches."""
+    gate, kubelets = Gate(faults, token), Kubelets(store)
+    rest = Rest(store, kubelets)
+
+    async def handle(request: web.Request) -> web.StreamResponse:
+        try:
+            if request.path in HEALTH:
+                return web.Response(text="ok")
+            await gate.pass_through(request)
+            return await route(request, rest)
+        except ApiError as exc:
+            return refusal(exc)
+
+    async def background(_app: web.Application) -> t.AsyncIterator[None]:
+        tasks = [asyncio.create_task(quota.keep_status(store, name)) for name in quota.COUNTED]
+        tasks.append(asyncio.create_task(expire_on_demand(store, faults)))
+        yield
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await kubelets.close()
+
+    app = web.Application(client_max_size=MAX_BODY)
+    app.router.add_route("*", "/{path:.*}", handle)
+    app.cleanup_ctx.append(background)
+    return app
+
+
+async def route(request: web.Request, rest: Rest) -> web.StreamResponse:
+    target = parse_path(request.path)
+    if target is not None:
+        return await rest.answer(request, target)
+    if request.method == "GET":
+        found = discovery.answer(request.path, request.headers.get("Accept", ""))
+        if found is not None:
+            response = json_response(found[0])
+            response.headers["Content-Type"] = found[1]
+            return response
+    raise ApiError(404, "NotFound", "the server could not find the requested resource")
+
+
+async def expire_on_demand(store: Store, faults: Faults) -> None:
+    """Each time the fault `gone` is set, once: every watch ends with 410 and none can be resumed."""
+    was_set = False
+    while True:
+        is_set = faults.active("kubernetes", "gone") is not None
+        if is_set and not was_set:
+            store.expire_histories()
+        was_set = is_set
+        await asyncio.sleep(FAULT_POLL_SECONDS)

@@ -1,0 +1,145 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Logs and exec: passed on to the kubelet of the pod's node, as a real API server does."""
+
+from __future__ import annotations
+
+import asyncio
+import typing as t
+from urllib.parse import urlencode
+
+import aiohttp
+from aiohttp import web
+
+from sandbox.kubernetes.errors import ApiError, Object, bad_request
+
+if t.TYPE_CHECKING:
+    from multidict import MultiMapping
+
+    from sandbox.kubernetes.store import Store
+
+PROTOCOLS = ("v5.channel.k8s.io", "v4.channel.k8s.io")
+LOG_OPTIONS = ("follow", "previous", "tailLines", "sinceSeconds", "timestamps", "limitBytes")
+EXEC_OPTIONS = ("command", "stdin", "stdout", "stderr", "tty")
+NO_LIMIT = aiohttp.ClientTimeout(total=None, sock_connect=5)
+
+
+class Kubelets:
+    """The way to the nodes' kubelets; one HTTP session for all."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._session: aiohttp.ClientSession | None = None
+
+    async def close(self) -> None:
+        if self._session is not None:
+            await self._session.close()
+
+    @property
+    def _http(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            self._session = aiohttp.ClientSession(timeout=NO_LIMIT)
+        return self._session
+
+    def _url(self, pod: Object, path: str, query: t.Iterable[tuple[str, str]]) -> str:
+        metadata, node_name = pod["metadata"], pod.get("spec", {}).get("nodeName")
+        if not node_name:
+            raise bad_request(f"pod {metadata['name']} does not have a host assigned")
+        status = self._store.get("nodes", "", node_name).get("status", {})
+        host = next(
+            (a["address"] for a in status.get("addresses", ()) if a["type"] == "InternalIP"), None
+        )
+        port = status.get("daemonEndpoints", {}).get("kubeletEndpoint", {}).get("Port")
+        if host is None or port is None:
+            raise ApiError(500, "InternalError", f"node {node_name} tells no kubelet address")
+        return f"http://{host}:{port}{path}?{urlencode(list(query))}"
+
+    async def logs(self, request: web.Request, pod: Object) -> web.StreamResponse:
+        container = chosen_container(pod, request.query.get("container", ""))
+        metadata = pod["metadata"]
+        path = f"/containerLogs/{metadata['namespace']}/{metadata['name']}/{container}"
+        options = picked(request.query, LOG_OPTIONS)
+        try:
+            async with self._http.get(self._url(pod, path, options)) as answer:
+                if answer.status != 200:
+                    raise bad_request((await answer.text()).strip())
+                response = web.StreamResponse(headers={"Content-Type": "text/plain"})
+                await response.prepare(request)
+                async for chunk in answer.content.iter_any():
+                    await response.write(chunk)
+                await response.write_eof()
+                return response
+        except aiohttp.ClientConnectionError as exc:
+            raise unreachable(pod, exc) from exc
+
+    async def exec(self, request: web.Request, pod: Object) -> web.StreamResponse:
+        if request.headers.get("Upgrade", "").lower() != "websocket":
+            raise bad_request("Upgrade request required")
+        container = chosen_container(pod, request.query.get("container", ""))
+        metadata = pod["metadata"]
+        path = f"/exec/{metadata['namespace']}/{metadata['name']}/{container}"
+        url = self._url(pod, path, picked(request.query, EXEC_OPTIONS))
+        asked = request.headers.get("Sec-WebSocket-Protocol", "").replace(" ", "").split(",")
+        wanted = [name for name in PROTOCOLS if name in asked] or list(PROTOCOLS)
+        try:
+            async with self._http.ws_connect(url, protocols=wanted, max_msg_size=0) as kubelet:
+                spoken = (kubelet.protocol,) if kubelet.protocol else PROTOCOLS
+                client = web.WebSocketResponse(protocols=spoken, max_msg_size=0)
+                await client.prepare(request)
+                await relay(client, kubelet)
+                return client
+        except aiohttp.WSServerHandshakeError as exc:
+            message = f"unable to upgrade connection: {exc.message or exc.status}"
+            raise ApiError(500, "InternalError", message) from exc
+        except aiohttp.ClientConnectionError as exc:
+            raise unreachable(pod, exc) from exc
+
+
+def picked(query: MultiMapping[str], names: t.Iterable[str]) -> list[tuple[str, str]]:
+    return [(name, value) for name in names for value in query.getall(name, ())]
+
+
+def unreachable(pod: Object, exc: Exception) -> ApiError:
+    node = pod["spec"]["nodeName"]
+    return ApiError(500, "InternalError", f"error dialing the kubelet of node {node}: {exc}")
+
+
+def chosen_container(pod: Object, name: str) -> str:
+    """The container asked for, or the only one; 400 lists what there is."""
+    found = [item["name"] for item in pod.get("spec", {}).get("containers", ())]
+    found += [item["name"] for item in pod.get("spec", {}).get("initContainers", ())]
+    pod_name = pod["metadata"]["name"]
+    if not name and len(found) == 1:
+        return str(found[0])
+    if not name:
+        names = " ".join(found)
+        raise bad_request(
+            f"a container name must be specified for pod {pod_name}, choose one of: [{names}]"
+        )
+    if name not in found:
+        raise bad_request(f"container {name} is not valid for pod {pod_name}")
+    return name
+
+
+async def relay(client: web.WebSocketResponse, kubelet: aiohttp.ClientWebSocketResponse) -> None:
+    """Frames both ways until either side closes; then the other is closed too."""
+    up = asyncio.create_task(_pump(client, kubelet))
+    down = asyncio.create_task(_pump(kubelet, client))
+    # The client may stop sending long before the command ends, so only the way down decides.
+    await asyncio.wait({down})
+    await client.close()
+    up.cancel()
+    await asyncio.gather(up, return_exceptions=True)
+
+
+Socket = web.WebSocketResponse | aiohttp.ClientWebSocketResponse
+
+
+async def _pump(source: Socket, sink: Socket) -> None:
+    async for message in source:
+        if sink.closed:
+            return
+        if message.type is aiohttp.WSMsgType.BINARY:
+            await sink.send_bytes(message.data)
+        elif message.type is aiohttp.WSMsgType.TEXT:
+            await sink.send_str(message.data)
+    await sink.close()

@@ -1,0 +1,270 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""From the body of a write to the object that is stored: decoding, patching, strictness, ownership."""
+
+from __future__ import annotations
+
+import json
+import typing as t
+from dataclasses import dataclass, field
+
+import yaml
+
+from sandbox.kubernetes import apply, events_view, lifecycle, patches, schema
+from sandbox.kubernetes.defaulting import default
+from sandbox.kubernetes.errors import ApiError, Cause, Object, bad_request, invalid_patch
+from sandbox.kubernetes.history import own_copy
+
+if t.TYPE_CHECKING:
+    from sandbox.kubernetes.resources import Resource
+    from sandbox.kubernetes.routing import Target, WriteOptions
+    from sandbox.kubernetes.store import Store
+
+
+class _PlainLoader(yaml.CSafeLoader):
+    """YAML as Kubernetes reads it: a date is a string."""
+
+
+_PlainLoader.yaml_implicit_resolvers = {
+    first: [pair for pair in pairs if pair[0] != "tag:yaml.org,2002:timestamp"]
+    for first, pairs in yaml.CSafeLoader.yaml_implicit_resolvers.items()
+}
+
+
+def decode(body: bytes, content_type: str) -> t.Any:
+    """JSON or YAML; 415 for what this server does not speak."""
+    if "protobuf" in content_type or "cbor" in content_type:
+        message = (
+            "the body of the request was in an unknown format - accepted media types include:"
+            " application/json, application/yaml"
+        )
+        raise ApiError(415, "UnsupportedMediaType", message)
+    try:
+        if "yaml" in content_type and not body.lstrip().startswith(b"{"):
+            return yaml.load(body, Loader=_PlainLoader)  # noqa: S506 -- a SafeLoader without dates
+        return json.loads(body)
+    except (ValueError, yaml.YAMLError) as exc:
+        raise bad_request(f"couldn't get version/kind; json parse error: {exc}") from exc
+
+
+@dataclass
+class Writer:
+    """One write on behalf of one client; `warnings` are what it should be told beside the answer."""
+
+    store: Store
+    target: Target
+    options: WriteOptions
+    warnings: list[str] = field(default_factory=list)
+
+    @property
+    def resource(self) -> Resource:
+        return self.target.resource
+
+    def create(self, body: t.Any) -> Object:
+        obj = self._typed(body)
+        metadata = obj.setdefault("metadata", {})
+        self._check_namespace(metadata)
+        new = self._owned({"metadata": {}}, self._preview(obj))
+        obj["metadata"]["managedFields"] = new["metadata"].get("managedFields", [])
+        return self.store.create(self.resource.plural, obj, dry_run=self.options.dry_run)
+
+    def replace(self, body: t.Any) -> Object:
+        obj = self._typed(body)
+        metadata = obj.setdefault("metadata", {})
+        if metadata.get("name", self.target.name) != self.target.name:
+            raise bad_request(
+                f"the name of the object ({metadata['name']}) does not match the name on the URL"
+                f" ({self.target.name})"
+            )
+        metadata["name"] = self.target.name
+        self._check_namespace(metadata)
+        return self._store(self._current(), obj)
+
+    def patch(self, body: t.Any, content_type: str) -> tuple[int, Object]:
+        """The HTTP status (201 when applying made it) and the object."""
+        if content_type == patches.APPLY_PATCH:
+            return self._apply(body)
+        current = self._current()
+        shown = self._shown(current)
+        if content_type == patches.JSON_PATCH:
+            after = patches.apply_json_patch(shown, body)
+            return 200, self._store(current, self._decoded(after))
+        if not isinstance(body, dict):
+            raise bad_request("error decoding patch: a merge patch is an object")
+        if content_type == patches.MERGE_PATCH:
+            after = patches.apply_merge_patch(shown, body)
+            return 200, self._store(current, self._decoded(after))
+        if content_type == patches.STRATEGIC_PATCH:
+            after = patches.apply_strategic_patch(shown, body)
+            return 200, self._store(current, self._from_strategic(after, body))
+        supported = ", ".join(
+            (patches.JSON_PATCH, patches.MERGE_PATCH, patches.STRATEGIC_PATCH, patches.APPLY_PATCH)
+        )
+        message = (
+            "the body of the request was in an unknown format - accepted media types include: "
+            + supported
+        )
+        raise ApiError(415, "UnsupportedMediaType", message)
+
+    def _apply(self, body: t.Any) -> tuple[int, Object]:
+        if not self.options.manager_given:
+            words = "fieldManager: Required value: is required for apply patch"
+            message = f'PatchOptions.meta.k8s.io "" is invalid: {words}'
+            raise ApiError(422, "Invalid", message)
+        config = self._typed(body)
+        metadata = config.setdefault("metadata", {})
+        if metadata.get("managedFields"):
+            raise bad_request("metadata.managedFields must be nil")
+        self._check_namespace(metadata)
+        metadata.setdefault("name", self.target.name)
+        manager, time = self._manager("Apply"), lifecycle.timestamp(lifecycle.now())
+        model, force = self.resource.model, self.options.force
+        try:
+            current = self._current()
+        except ApiError as exc:
+            if exc.status != 404 or self.target.subresource:
+                raise
+            merged = apply.apply(model, manager, time, {"metadata": {}}, config, force=force)
+            config["metadata"]["managedFields"] = merged["metadata"].get("managedFields", [])
+            made = self.store.create(self.resource.plural, config, dry_run=self.options.dry_run)
+            return 201, made
+        lifecycle.check_preconditions(
+            self.resource, current, metadata.get("uid", ""), metadata.get("resourceVersion", "")
+        )
+        merged = apply.apply(model, manager, time, current, config, force=force)
+        return 200, self._update(merged)
+
+    def _current(self) -> Object:
+        target = self.target
+        return self.store.get(self.resource.plural, target.namespace, target.name)
+
+    def _store(self, current: Object, obj: Object) -> Object:
+        """Preconditions first: what they refuse must not be judged against another version."""
+        metadata = obj["metadata"]
+        lifecycle.check_preconditions(
+            self.resource, current, metadata.get("uid", ""), metadata.get("resourceVersion", "")
+        )
+        through = self.target.subresource
+        after = lifecycle.changed(self.resource, current, obj, through)
+        preview = self._preview(after)
+        return self._update(self._owned(current, preview))
+
+    def _update(self, obj: Object) -> Object:
+        through = self.target.subresource if self.target.subresource == "status" else ""
+        plural, dry_run = self.resource.plural, self.options.dry_run
+        return self.store.update(plural, obj, subresource=through, dry_run=dry_run)
+
+    def _preview(self, obj: Object) -> Object:
+        """With defaults, because who makes an object owns its defaults too."""
+        preview = own_copy(obj)
+        preview["metadata"].setdefault("name", "")
+        if not self.target.subresource:
+            default(self.resource, preview)
+        return preview
+
+    def _owned(self, before: Object, after: Object) -> Object:
+        # What only the server writes at birth belongs to nobody.
+        hidden = () if self.target.subresource == "status" else ("status",)
+        old = {key: value for key, value in before.items() if key not in hidden}
+        new = {key: value for key, value in after.items() if key not in hidden}
+        time = lifecycle.timestamp(lifecycle.now())
+        owned = apply.after_update(self.resource.model, self._manager("Update"), time, old, new)
+        return after | {"metadata": owned["metadata"]}
+
+    def _manager(self, operation: str) -> apply.Manager:
+        through = self.target.subresource
+        return apply.Manager(self.options.manager, operation, self.resource.api_version, through)
+
+    def _check_namespace(self, metadata: Object) -> None:
+        if not self.resource.namespaced:
+            return
+        given = metadata.setdefault("namespace", self.target.namespace) or self.target.namespace
+        if given != self.target.namespace:
+            raise bad_request(
+                "the namespace of the provided object does not match the namespace sent on the request"
+            )
+
+    def _typed(self, body: t.Any) -> Object:
+        """A whole object out of a body; the wrong kind, type or (strictly) field is 400."""
+        kind, api = self.resource.kind, self.resource.api_version
+        if not isinstance(body, dict):
+            raise bad_request("couldn't get version/kind; json parse error: an object was expected")
+        if body.get("kind", kind) != kind or body.get("apiVersion", api) != api:
+            found = f"{body.get('apiVersion', '')}, Kind={body.get('kind', '')}"
+            raise bad_request(
+                f"{found} in request does not match the expected {api}, Kind={kind}: the API version"
+                " in the data does not match the expected API version"
+            )
+        report = schema.conform(self.resource.model, body)
+        prefix = f'{kind} in version "{self.resource.version}" cannot be handled as a {kind}: '
+        if report.mistakes:
+            raise bad_request(prefix + unmarshal_words(report.mistakes[0], kind))
+        if report.unknown and self.options.validation == "Strict":
+            raise bad_request(prefix + strict_words(report.unknown))
+        self._warn(report.unknown)
+        return self._as_stored(report.value)
+
+    def _decoded(self, after: Object) -> Object:
+        """The outcome of a JSON or merge patch, as far as it fits its type (422)."""
+        report = schema.conform(self.resource.model, after)
+        kind = self.resource.kind
+        shown = json.dumps(after, separators=(",", ":"), ensure_ascii=False)
+        if report.mistakes:
+            raise _bad_patch(shown, unmarshal_words(report.mistakes[0], kind))
+        if report.unknown and self.options.validation == "Strict":
+            raise _bad_patch(shown, strict_words(report.unknown))
+        self._warn(report.unknown)
+        return self._as_stored(report.value)
+
+    def _from_strategic(self, after: Object, patch: Object) -> Object:
+        report = schema.conform(self.resource.model, after)
+        if report.mistakes:
+            raise invalid_patch(patch, conversion_words(report.mistakes[0]))
+        if report.unknown and self.options.validation == "Strict":
+            raise invalid_patch(patch, strict_words(report.unknown))
+        self._warn(report.unknown)
+        return self._as_stored(report.value)
+
+    def _shown(self, obj: Object) -> Object:
+        return events_view.to_events_v1(obj) if self._is_events_view else obj
+
+    def _as_stored(self, obj: Object) -> Object:
+        return events_view.to_core(obj) if self._is_events_view else obj
+
+    @property
+    def _is_events_view(self) -> bool:
+        return self.resource.group == "events.k8s.io"
+
+    def _warn(self, unknown: t.Iterable[str]) -> None:
+        if self.options.validation == "Warn":
+            self.warnings += [f'unknown field "{name}"' for name in unknown]
+
+
+def _bad_patch(shown: str, why: str) -> ApiError:
+    cause = Cause("patch", f"Invalid value: {json.dumps(shown)}: {why}")
+    message = f' "" is invalid: patch: {cause.message}'
+    return ApiError(422, "Invalid", message, {"causes": [cause.to_dict()]})
+
+
+def strict_words(unknown: t.Sequence[str]) -> str:
+    return "strict decoding error: " + ", ".join(f'unknown field "{name}"' for name in unknown)
+
+
+def unmarshal_words(mistake: schema.Mistake, kind: str) -> str:
+    """What Go's JSON decoder says of a value that does not fit."""
+    parts = [part.partition("[")[0] for part in mistake.path.split(".")]
+    struct = kind + "".join(part[:1].upper() + part[1:] for part in parts[:1] if len(parts) > 1)
+    return (
+        f"json: cannot unmarshal {schema.json_kind(mistake.found)} into Go struct field"
+        f" {struct}.{'.'.join(parts)} of type {mistake.wanted}"
+    )
+
+
+def conversion_words(mistake: schema.Mistake) -> str:
+    """What converting a strategic patch's outcome says; numbers convert to text in Go, so it differs."""
+    if mistake.wanted == "slice" or mistake.wanted == "map":
+        return f"cannot restore {mistake.wanted} from {schema.go_kind(mistake.found)}"
+    if mistake.wanted[0].isupper() and mistake.wanted != "Time":
+        return f"cannot restore struct from: {schema.go_kind(mistake.found)}"
+    if mistake.wanted == "string" and schema.go_kind(mistake.found) == "int64":
+        return "cannot convert int64 to string"
+    return f"unrecognized type: {mistake.wanted}"
