@@ -25,6 +25,8 @@ class Process:
     cwd: Path | None = None
     """Its own folder when not told otherwise."""
     stop_signal: signal.Signals = signal.SIGTERM
+    leaves: tuple[Path, ...] = ()
+    """Files it makes outside the run folder, removed when the sandbox goes down."""
 
 
 def python(module: str, world: World) -> tuple[str, ...]:

@@ -5,7 +5,9 @@ from __future__ import annotations
 
 import typing as t
 
+import sandbox.kafka.component
 import sandbox.postgres.component
+import sandbox.seaweedfs
 import sandbox.valkey
 
 if t.TYPE_CHECKING:
@@ -14,4 +16,6 @@ if t.TYPE_CHECKING:
 COMPONENTS: tuple[Component, ...] = (
     sandbox.postgres.component.COMPONENT,
     sandbox.valkey.COMPONENT,
+    sandbox.seaweedfs.COMPONENT,
+    sandbox.kafka.component.COMPONENT,
 )

@@ -13,6 +13,7 @@ import time
 import typing as t
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from sandbox.components import COMPONENTS
 from sandbox.errors import SandboxError, sentence
@@ -195,13 +196,16 @@ def _require_asked(world: World) -> None:
 def _take_down(world: World) -> int:
     """Stop the supervisor, kill what is left, remove the run folder; how many were left over."""
     try:
-        known = records(world)
+        state, known = world.state(), records(world)
     except StateError:
-        known = {}
+        state, known = {}, {}
     supervisor = known.get(SUPERVISOR)
     if supervisor and supervisor.process:
         _end(supervisor.process)
     left = sweep(world.run, [record.process for record in known.values() if record.process])
+    for paths in state.get("leaves", {}).values():
+        for path in paths:
+            Path(path).unlink(missing_ok=True)
     try:
         shutil.rmtree(world.run)
     except OSError as exc:

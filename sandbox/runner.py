@@ -89,6 +89,10 @@ class Runner(threading.Thread):
         process = self.component.process(self._world)
         folder = self._world.folder(self.component.name)
         self._stop_signal = process.stop_signal
+        with self._world.changing() as state:
+            state.setdefault("leaves", {})[self.component.name] = [
+                str(path) for path in process.leaves
+            ]
         self._child = spawn(process, folder=folder, run=self._world.run)
         self._note(Phase.STARTING)
 
@@ -120,7 +124,7 @@ class Runner(threading.Thread):
         lines = (self._world.folder(self.component.name) / "log.txt").read_text(
             encoding="utf-8", errors="replace"
         )
-        last = lines.rstrip().rpartition("\n")[2][:300]
+        last = lines.rstrip().rpartition("\n")[2][:300] if status != -signal.SIGKILL else ""
         return f"It ended with {how}" + (f"; its last words: {last}" if last else ".")
 
     def _pause(self, seconds: float) -> None:

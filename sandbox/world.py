@@ -118,8 +118,13 @@ class World:
 
     def secret(self, name: str, make: t.Callable[[], str] = lambda: secrets.token_hex(20)) -> str:
         """A secret of this run for `name`, made the first time and the same ever after."""
-        with self.changing() as state:
-            return t.cast("str", state.setdefault("secrets", {}).setdefault(name, make()))
+        known: Facts = self.state().get("secrets", {})
+        if name not in known:
+            made = make()  # Outside the lock, which `make` may want too.
+            with self.changing() as state:
+                known = state.setdefault("secrets", {})
+                known.setdefault(name, made)
+        return t.cast("str", known[name])
 
     def certificate(self, name: str) -> Certificate:
         """A server certificate for 127.0.0.1 and localhost, signed by the sandbox's own authority."""
