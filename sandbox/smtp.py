@@ -56,6 +56,9 @@ class Smtp:
         }
 
 
+COMPONENT = Smtp()
+
+
 def password(world: World) -> str:
     return world.secret("smtp_password")
 

@@ -63,6 +63,9 @@ class Sinks:
         }
 
 
+COMPONENT = Sinks()
+
+
 def base_url(world: World) -> str:
     return f"http://127.0.0.1:{world.port('sinks')}"
 

@@ -92,8 +92,15 @@ class Slack:
                 return channel
         raise SlackError("channel_not_found")
 
+    def _by_id(self, args: Args) -> Record:
+        """Only posting takes a name; every other method wants the id."""
+        wanted = str(args.get("channel") or "")
+        if not wanted.startswith("C"):
+            raise SlackError("channel_not_found")
+        return self._channel(wanted)
+
     def _message(self, args: Args) -> Record:
-        channel = self._channel(args.get("channel"))
+        channel = self._by_id(args)
         message = self._store.get(
             "slack", f"{channel['id']}/{args.get('ts') or args.get('timestamp')}"
         )
@@ -163,17 +170,17 @@ class Slack:
         return page("channels", wanted, args)
 
     def channel_info(self, args: Args) -> Record:
-        return {"channel": self._channel(args.get("channel"))}
+        return {"channel": self._by_id(args)}
 
     def archive(self, args: Args) -> Record:
-        channel = self._channel(args.get("channel"))
+        channel = self._by_id(args)
         if channel["is_archived"]:
             raise SlackError("already_archived")
         self._store.put("slack_channels", channel["id"], {**channel, "is_archived": True})
         return {}
 
     def history(self, args: Args) -> Record:
-        channel = self._channel(args.get("channel"))
+        channel = self._by_id(args)
         top = [m for m in self.messages(channel["id"]) if not m["thread_ts"] and not m["deleted"]]
         return page("messages", [shown(m) for m in reversed(top)], args)
 

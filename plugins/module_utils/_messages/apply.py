@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to easymo.deploy.
+"""Send each message through its adapter; one channel that fails keeps none of the others from being told."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.easymo.deploy.plugins.module_utils._errors import DeployError
+from ansible_collections.easymo.deploy.plugins.module_utils._messages.http import (
+    send_commit_status,
+    send_pagerduty_event,
+    send_status_page_incident,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._messages.mail import send_mail
+from ansible_collections.easymo.deploy.plugins.module_utils._messages.models import (
+    Delivered,
+    Message,
+    SlackMessage,
+    Undelivered,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._messages.retry import (
+    Deadline,
+    retrying,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._messages.slack import (
+    SlackApi,
+    SlackWebhook,
+)
+
+Send = t.Callable[[t.Any, Deadline, "str | None"], Delivered]
+
+
+def send_slack_message(message: SlackMessage, deadline: Deadline, ca_cert: str | None) -> Delivered:
+    """A message that was perhaps posted is not posted again: people would be told twice."""
+    timeout = max(1.0, deadline.left())
+    client: SlackApi | SlackWebhook
+    if message.token:
+        client = SlackApi(
+            api_url=message.api_url,
+            token=message.token,
+            channel=message.channel,
+            timeout=timeout,
+            ca_cert=ca_cert,
+        )
+    else:
+        client = SlackWebhook(url=message.webhook_url, timeout=timeout, ca_cert=ca_cert)
+    if message.update_ts:
+        ts = message.update_ts
+        retrying(lambda: client.update(ts, message.text, message.blocks), deadline, idempotent=True)
+    else:
+        ts = retrying(
+            lambda: client.post(message.text, message.blocks, message.thread_ts),
+            deadline,
+            idempotent=False,
+        )
+    return Delivered(message.kind, message.target, id=ts, location=client.location)
+
+
+SENDERS: dict[str, Send] = {
+    "slack": send_slack_message,
+    "email": send_mail,
+    "pagerduty": send_pagerduty_event,
+    "statuspage": send_status_page_incident,
+    "github_status": send_commit_status,
+}
+
+
+def deliver(
+    messages: t.Iterable[Message],
+    *,
+    timeout: float,
+    ca_cert: str | None,
+    senders: t.Mapping[str, Send] = SENDERS,
+) -> tuple[list[Delivered], list[Undelivered]]:
+    """Each message has `timeout` seconds of its own, retries included."""
+    delivered: list[Delivered] = []
+    undelivered: list[Undelivered] = []
+    for message in messages:
+        try:
+            delivered.append(senders[message.kind](message, Deadline(timeout), ca_cert))
+        except DeployError as exc:
+            undelivered.append(Undelivered(message.kind, message.target, exc.reason, str(exc)))
+    return delivered, undelivered

@@ -1,0 +1,198 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to easymo.deploy.
+"""PagerDuty, the status page and GitHub: JSON over HTTP by requests, with their answers as our errors."""
+
+from __future__ import annotations
+
+import traceback
+import typing as t
+
+from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
+    RefusedError,
+    UnreachableError,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._messages.models import (
+    CommitStatus,
+    Delivered,
+    PagerDutyEvent,
+    StatusPageIncident,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._messages.retry import (
+    BusyError,
+    Deadline,
+    retry_after,
+    retrying,
+)
+
+try:
+    import requests
+except ImportError:
+    REQUESTS_IMPORT_ERROR: str | None = traceback.format_exc()
+else:
+    REQUESTS_IMPORT_ERROR = None
+
+Json = t.Any
+
+
+class Service:
+    """One service's API: who it is in sentences, where it is, and the header that lets us in."""
+
+    def __init__(
+        self,
+        name: str,
+        url: str,
+        deadline: Deadline,
+        *,
+        authorization: str = "",
+        ca_cert: str | None = None,
+    ) -> None:
+        self._name = name
+        self._url = url.rstrip("/")
+        self._deadline = deadline
+        self._headers = {"Authorization": authorization} if authorization else {}
+        self._verify: str | bool = ca_cert or True
+
+    def ask(self, method: str, path: str, body: Json = None, *, idempotent: bool) -> Json:
+        """The JSON of a good answer. Repeats only what may be repeated."""
+        return retrying(
+            lambda: self._once(method, path, body), self._deadline, idempotent=idempotent
+        )
+
+    def _once(self, method: str, path: str, body: Json) -> Json:
+        left = max(0.1, self._deadline.left())
+        try:
+            answer = requests.request(
+                method,
+                f"{self._url}{path}",
+                json=body,
+                headers=self._headers,
+                timeout=(min(5.0, left), left),
+                verify=self._verify,
+                allow_redirects=False,
+            )
+        except requests.exceptions.Timeout:
+            raise UnreachableError(
+                f"{self._name} did not answer in time: look there whether the message arrived."
+            ) from None
+        except requests.exceptions.RequestException as exc:
+            raise UnreachableError(
+                f"{self._name} can't be reached ({type(exc).__name__}): check the network and the URL."
+            ) from None
+        return self._judge(answer)
+
+    def _judge(self, answer: requests.Response) -> Json:
+        if answer.status_code == 429:
+            wait = retry_after(answer.headers)
+            raise BusyError(f"{self._name} limits the rate and asks to wait {wait:.0f} s.", wait)
+        if answer.status_code >= 500:
+            raise UnreachableError(
+                f"{self._name} answered HTTP {answer.status_code}: try again later."
+            )
+        if not answer.ok or answer.is_redirect:
+            raise RefusedError(
+                f"{self._name} refused the message (HTTP {answer.status_code}: {words(answer)}): "
+                "check the token and the names in the task."
+            )
+        try:
+            return answer.json()
+        except ValueError:
+            raise RefusedError(f"{self._name} did not answer with JSON: check the URL.") from None
+
+
+def words(answer: requests.Response) -> str:
+    """The reasons in an error body, as the three services write them."""
+    try:
+        body = answer.json()
+    except ValueError:
+        return answer.reason or "no reason given"
+    if not isinstance(body, dict):
+        return answer.reason or "no reason given"
+    given = body.get("errors") or body.get("error") or body.get("message") or answer.reason
+    listed = given if isinstance(given, list) else [given]
+    return "; ".join(
+        str(item.get("code", item) if isinstance(item, dict) else item) for item in listed
+    )[:300]
+
+
+def send_pagerduty_event(
+    event: PagerDutyEvent, deadline: Deadline, ca_cert: str | None
+) -> Delivered:
+    """PagerDuty itself makes repeating safe: one dedup_key, one incident."""
+    body: dict[str, t.Any] = {
+        "routing_key": event.routing_key,
+        "event_action": event.action,
+        "dedup_key": event.dedup_key,
+    }
+    if event.action == "trigger":
+        body["payload"] = {
+            "summary": event.summary,
+            "source": event.source,
+            "severity": event.severity,
+            "custom_details": event.details,
+        }
+    service = Service("PagerDuty", event.url, deadline, ca_cert=ca_cert)
+    answer = service.ask("POST", "/v2/enqueue", body, idempotent=True)
+    return Delivered(event.kind, event.target, id=str(answer.get("dedup_key", event.dedup_key)))
+
+
+def send_status_page_incident(
+    incident: StatusPageIncident, deadline: Deadline, ca_cert: str | None
+) -> Delivered:
+    """Updates the open incident of that name, if there is one; else opens it."""
+    service = Service(
+        "The status page",
+        f"{incident.url.rstrip('/')}/pages/{incident.page_id}",
+        deadline,
+        authorization=f"OAuth {incident.token}",
+        ca_cert=ca_cert,
+    )
+    wanted: dict[str, t.Any] = {
+        "name": incident.name,
+        "status": incident.status,
+        "body": incident.body,
+    }
+    if incident.components:
+        wanted["components"] = incident.components
+    found = open_incident(service, incident)
+    if found and said_already(found, incident):
+        return Delivered(incident.kind, incident.target, id=str(found["id"]), changed=False)
+    if incident.incident_id or found:
+        incident_id = incident.incident_id or found["id"]
+        answer = service.ask(
+            "PATCH", f"/incidents/{incident_id}", {"incident": wanted}, idempotent=False
+        )
+    else:
+        answer = service.ask("POST", "/incidents", {"incident": wanted}, idempotent=False)
+    return Delivered(incident.kind, incident.target, id=str(answer["id"]))
+
+
+def open_incident(service: Service, incident: StatusPageIncident) -> dict[str, t.Any]:
+    listed = service.ask("GET", "/incidents/unresolved", idempotent=True)
+    for found in listed if isinstance(listed, list) else []:
+        if incident.incident_id == found.get("id") or incident.name == found.get("name"):
+            return dict(found)
+    return {}
+
+
+def said_already(found: t.Mapping[str, t.Any], incident: StatusPageIncident) -> bool:
+    latest = (found.get("incident_updates") or [{}])[0]
+    return (found.get("status"), latest.get("body")) == (incident.status, incident.body)
+
+
+def send_commit_status(status: CommitStatus, deadline: Deadline, ca_cert: str | None) -> Delivered:
+    service = Service(
+        "GitHub", status.url, deadline, authorization=f"Bearer {status.token}", ca_cert=ca_cert
+    )
+    path = f"/repos/{status.repository}"
+    known = service.ask("GET", f"{path}/commits/{status.sha}/status", idempotent=True)
+    wanted = {
+        "state": status.state,
+        "context": status.context,
+        "description": status.description,
+        "target_url": status.target_url or None,
+    }
+    for existing in known.get("statuses", []):
+        if all(existing.get(name) == value for name, value in wanted.items()):
+            return Delivered(status.kind, status.target, id=str(existing["id"]), changed=False)
+    answer = service.ask("POST", f"{path}/statuses/{status.sha}", wanted, idempotent=False)
+    return Delivered(status.kind, status.target, id=str(answer["id"]))

@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to easymo.deploy.
+"""E-mail by smtplib: text and HTML in one mail, encrypted before a password is said."""
+
+from __future__ import annotations
+
+import smtplib
+import socket
+import ssl
+from email.message import EmailMessage
+from email.utils import formatdate, make_msgid
+
+from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
+    RefusedError,
+    UnreachableError,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._messages.models import Delivered, Mail
+from ansible_collections.easymo.deploy.plugins.module_utils._messages.retry import Deadline
+
+
+def compose(mail: Mail) -> EmailMessage:
+    message = EmailMessage()
+    message["From"] = mail.sender
+    message["To"] = ", ".join(mail.recipients)
+    message["Subject"] = mail.subject
+    message["Date"] = formatdate(localtime=False)
+    message["Message-ID"] = make_msgid(domain=mail.sender.rpartition("@")[2].strip("<> ") or None)
+    message["Auto-Submitted"] = "auto-generated"
+    message.set_content(mail.text)
+    if mail.html:
+        message.add_alternative(mail.html, subtype="html")
+    return message
+
+
+def send_mail(mail: Mail, deadline: Deadline, ca_cert: str | None) -> Delivered:
+    """One attempt: a mail sent twice is worse than one that is reported as not sent."""
+    message = compose(mail)
+    server = f"The mail server {mail.host}:{mail.port}"
+    try:
+        with smtplib.SMTP(mail.host, mail.port, timeout=max(0.1, deadline.left())) as session:
+            encrypt(session, mail, ca_cert, server)
+            if mail.username:
+                session.login(mail.username, mail.password)
+            missed = session.send_message(message, to_addrs=list(mail.recipients))
+    except smtplib.SMTPRecipientsRefused as exc:
+        raise RefusedError(
+            f"{server} refused all recipients ({answer(*next(iter(exc.recipients.values())))}): "
+            "check the addresses."
+        ) from None
+    except smtplib.SMTPResponseException as exc:
+        kind = RefusedError if exc.smtp_code >= 500 else UnreachableError
+        raise kind(
+            f"{server} did not take the mail ({answer(exc.smtp_code, exc.smtp_error)})."
+        ) from None
+    except ssl.SSLError as exc:
+        raise RefusedError(
+            f"{server} could not prove who it is ({exc.reason}): check ca_cert and email.host."
+        ) from None
+    except (OSError, smtplib.SMTPException) as exc:
+        why = (
+            "no answer in time"
+            if isinstance(exc, (socket.timeout, TimeoutError))
+            else type(exc).__name__
+        )
+        raise UnreachableError(f"{server} can't be reached ({why}): check email.host.") from None
+    if missed:
+        raise RefusedError(
+            f"{server} refused {', '.join(sorted(missed))}; the others got the mail."
+        )
+    return Delivered(mail.kind, mail.target, id=message["Message-ID"])
+
+
+def encrypt(session: smtplib.SMTP, mail: Mail, ca_cert: str | None, server: str) -> None:
+    session.ehlo_or_helo_if_needed()
+    offered = session.has_extn("starttls")
+    if mail.starttls == "never" or (
+        mail.starttls == "optional" and not offered and not mail.username
+    ):
+        return
+    if not offered:
+        raise RefusedError(f"{server} does not offer STARTTLS: nothing was sent.")
+    session.starttls(context=ssl.create_default_context(cafile=ca_cert))
+    session.ehlo()
+
+
+def answer(code: int, text: bytes | str) -> str:
+    said = text.decode("utf-8", "replace") if isinstance(text, bytes) else text
+    return f"{code} {' '.join(said.split())}"[:200]

@@ -1,0 +1,168 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to easymo.deploy.
+"""From the options of a task to the messages to send: what is wrong is refused before the first one goes out."""
+
+from __future__ import annotations
+
+import re
+import typing as t
+
+from ansible_collections.easymo.deploy.plugins.module_utils._errors import InputError
+from ansible_collections.easymo.deploy.plugins.module_utils._messages.models import (
+    CommitStatus,
+    Mail,
+    Message,
+    PagerDutyEvent,
+    SlackMessage,
+    StatusPageIncident,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._messages.mrkdwn import (
+    escape,
+    mention,
+    shortened,
+)
+
+Options = t.Mapping[str, t.Any]
+SLACK_TEXT_LIMIT = 40_000
+PAGERDUTY_SUMMARY_LIMIT = 1_024
+GITHUB_DESCRIPTION_LIMIT = 140
+
+
+def plan_messages(params: Options) -> tuple[Message, ...]:
+    """One message for each channel that has options, in the order of CHANNELS."""
+    text = params.get("text") or ""
+    return tuple(
+        make(params[channel], text) for channel, make in CHANNELS.items() if params.get(channel)
+    )
+
+
+def slack_message(options: Options, text: str) -> SlackMessage:
+    token, webhook_url = options.get("token") or "", options.get("webhook_url") or ""
+    channel, update_ts = options.get("channel") or "", options.get("update_ts") or ""
+    if not token and not webhook_url:
+        raise InputError("slack.token is empty: set it, or slack.webhook_url.")
+    if token and not channel:
+        raise InputError(
+            "slack.channel is empty: name the channel to post to, for example '#devops'."
+        )
+    if update_ts and not token:
+        raise InputError("slack.update_ts needs slack.token: a webhook can't edit what it posted.")
+    if update_ts and not re.fullmatch(r"[CDG][A-Z0-9]+", channel):
+        raise InputError(
+            f"slack.channel is '{channel}', but an edit needs the channel's id: take it from 'location' in "
+            "what the first announcement returned."
+        )
+    return SlackMessage(
+        text=slack_text(options.get("text") or text, options.get("mention") or ()),
+        api_url=options["api_url"],
+        token=token,
+        channel=channel,
+        webhook_url=webhook_url,
+        blocks=tuple(options.get("blocks") or ()),
+        thread_ts=options.get("thread_ts") or "",
+        update_ts=update_ts,
+    )
+
+
+def slack_text(text: str, mentions: t.Iterable[str]) -> str:
+    """The text with its mentions in front. "@channel" as its first word is one, as people write it."""
+    first = re.match(r"@(channel|here|everyone)\b\s*", text)
+    wanted = [*([first[1]] if first else []), *mentions]
+    body = escape(text[first.end() :] if first else text)
+    whole = " ".join([*dict.fromkeys(mention(who) for who in wanted), body]).strip()
+    if not whole:
+        raise InputError("text is empty: say what is to be announced.")
+    if len(whole) > SLACK_TEXT_LIMIT:
+        raise InputError(
+            f"text has {len(whole)} characters for Slack, which takes {SLACK_TEXT_LIMIT}: shorten it."
+        )
+    return whole
+
+
+def mail(options: Options, text: str) -> Mail:
+    username, starttls = options.get("username") or "", options["starttls"]
+    if username and starttls == "never":
+        raise InputError(
+            "email.username is set and email.starttls is 'never': a password must not travel in clear, "
+            "set email.starttls to 'required'."
+        )
+    # A line break in a header would add headers of somebody's own.
+    for name in ("sender", "subject"):
+        if "\n" in options[name] or "\r" in options[name]:
+            raise InputError(f"email.{name} has a line break: a header is one line.")
+    return Mail(
+        host=options["host"],
+        port=options["port"],
+        starttls=starttls,
+        sender=options["sender"],
+        recipients=recipients(options["recipients"]),
+        subject=options["subject"],
+        text=options.get("text") or text,
+        html=options.get("html") or "",
+        username=username,
+        password=options.get("password") or "",
+    )
+
+
+def recipients(addresses: t.Sequence[str]) -> tuple[str, ...]:
+    if not addresses:
+        raise InputError("email.recipients is empty: name at least one address.")
+    for address in addresses:
+        if not re.fullmatch(r"[^@\s]+@[^@\s]+|[^<>\r\n]*<[^@\s]+@[^@\s]+>", address):
+            raise InputError(f"email.recipients has '{address}', which is no e-mail address.")
+    return tuple(addresses)
+
+
+def pagerduty_event(options: Options, text: str) -> PagerDutyEvent:
+    summary = options.get("summary") or text
+    if options["action"] == "trigger" and not summary:
+        raise InputError("pagerduty.summary and text are empty: say why somebody is paged.")
+    return PagerDutyEvent(
+        url=options["url"],
+        routing_key=options["routing_key"],
+        action=options["action"],
+        dedup_key=options["dedup_key"],
+        severity=options["severity"],
+        source=options["source"],
+        summary=shortened(summary, PAGERDUTY_SUMMARY_LIMIT),
+        details=options.get("details") or {},
+    )
+
+
+def status_page_incident(options: Options, text: str) -> StatusPageIncident:
+    return StatusPageIncident(
+        url=options["url"],
+        token=options["token"],
+        page_id=options["page_id"],
+        name=options["name"],
+        status=options["status"],
+        body=options.get("body") or text,
+        incident_id=options.get("incident_id") or "",
+        components=options.get("components") or {},
+    )
+
+
+def commit_status(options: Options, text: str) -> CommitStatus:
+    if not re.fullmatch(r"[0-9a-f]{40}", options["sha"]):
+        raise InputError(
+            f"github_status.sha is '{options['sha']}', which is no commit: give all 40 digits."
+        )
+    return CommitStatus(
+        url=options["url"],
+        token=options["token"],
+        repository=options["repository"],
+        sha=options["sha"],
+        state=options["state"],
+        context=options["context"],
+        description=shortened(options.get("description") or text, GITHUB_DESCRIPTION_LIMIT),
+        target_url=options.get("target_url") or "",
+    )
+
+
+CHANNELS: dict[str, t.Callable[[Options, str], Message]] = {
+    "slack": slack_message,
+    "email": mail,
+    "pagerduty": pagerduty_event,
+    "statuspage": status_page_incident,
+    "github_status": commit_status,
+}

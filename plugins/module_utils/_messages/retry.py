@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to easymo.deploy.
+"""Try again while there is time: after what a rate limit asks for, and after a failure that may pass."""
+
+from __future__ import annotations
+
+import time
+import typing as t
+
+from ansible_collections.easymo.deploy.plugins.module_utils._errors import UnreachableError
+
+T = t.TypeVar("T")
+
+
+class BusyError(UnreachableError):
+    """The other side did nothing and asks to come back: always safe to repeat."""
+
+    def __init__(self, message: str, retry_after: float) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class Deadline:
+    """Seconds that are left, on a monotonic clock."""
+
+    def __init__(
+        self,
+        seconds: float,
+        clock: t.Callable[[], float] = time.monotonic,
+        sleep: t.Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._clock = clock
+        self._end = clock() + seconds
+        self.sleep = sleep
+
+    def left(self) -> float:
+        return self._end - self._clock()
+
+
+def retrying(  # noqa: UP047 - targets may run an older Python
+    call: t.Callable[[], T], deadline: Deadline, *, idempotent: bool
+) -> T:
+    """The first result of `call`, or its last error once waiting would pass the deadline."""
+    pause = 0.5
+    while True:
+        try:
+            return call()
+        except BusyError as exc:
+            wait = exc.retry_after
+            if wait >= deadline.left():
+                raise
+        except UnreachableError:
+            wait, pause = pause, pause * 2
+            if not idempotent or wait >= deadline.left():
+                raise
+        deadline.sleep(wait)
+
+
+def retry_after(headers: t.Mapping[str, str], default: float = 1.0) -> float:
+    """Seconds from a Retry-After header; a date or nonsense counts as `default`."""
+    value = next((v for k, v in headers.items() if k.lower() == "retry-after"), "")
+    try:
+        return max(0.0, float(value))
+    except ValueError:
+        return default

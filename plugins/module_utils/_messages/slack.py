@@ -1,0 +1,157 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to easymo.deploy.
+"""Slack by slack_sdk, one attempt a call: by bot token, which can edit and thread, or by incoming webhook."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import ssl
+import traceback
+import typing as t
+
+from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
+    RefusedError,
+    UnreachableError,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._messages.retry import (
+    BusyError,
+    retry_after,
+)
+
+try:
+    from slack_sdk import WebClient, WebhookClient
+    from slack_sdk.errors import SlackApiError, SlackClientError
+except ImportError:
+    SLACK_IMPORT_ERROR: str | None = traceback.format_exc()
+else:
+    SLACK_IMPORT_ERROR = None
+
+Blocks = t.Sequence[dict[str, t.Any]]
+
+ADVICE = {
+    "invalid_auth": "check the bot token",
+    "not_authed": "set the bot token",
+    "token_revoked": "install the app again and use its new token",
+    "account_inactive": "install the app again and use its new token",
+    "channel_not_found": "check the channel's name and invite the app to it",
+    "not_in_channel": "invite the app to the channel",
+    "is_archived": "unarchive the channel or name another",
+    "missing_scope": "give the app the scope chat:write",
+    "msg_too_long": "shorten the text",
+    "no_service": "the webhook was removed, make a new one",
+}
+
+
+class SlackClient(t.Protocol):
+    """`post` gives the message's ts, "" where there is none; errors are RefusedError, BusyError, UnreachableError."""
+
+    can_edit: bool
+
+    def post(self, text: str, blocks: Blocks = (), thread_ts: str = "") -> str: ...
+
+    def update(self, ts: str, text: str, blocks: Blocks = ()) -> None: ...
+
+
+class SlackApi:
+    """One channel of one workspace. `location` is the channel's id once a message was posted."""
+
+    can_edit = True
+
+    def __init__(
+        self, *, api_url: str, token: str, channel: str, timeout: float, ca_cert: str | None = None
+    ) -> None:
+        self._client = WebClient(
+            token=token,
+            base_url=api_url.rstrip("/") + "/",
+            timeout=max(1, round(timeout)),
+            ssl=ssl.create_default_context(cafile=ca_cert),
+            retry_handlers=[],
+        )
+        self.location = channel
+
+    def post(self, text: str, blocks: Blocks = (), thread_ts: str = "") -> str:
+        answer = attempt(
+            lambda: self._client.chat_postMessage(
+                channel=self.location,
+                text=text,
+                blocks=list(blocks) or None,
+                thread_ts=thread_ts or None,
+                unfurl_links=False,
+                unfurl_media=False,
+            )
+        )
+        # Only posting takes a channel's name; an edit wants the id.
+        self.location = str(answer["channel"])
+        return str(answer["ts"])
+
+    def update(self, ts: str, text: str, blocks: Blocks = ()) -> None:
+        attempt(
+            lambda: self._client.chat_update(
+                channel=self.location, ts=ts, text=text, blocks=list(blocks)
+            )
+        )
+
+
+class SlackWebhook:
+    """The channel that belongs to a webhook: it can post, not edit or reply."""
+
+    can_edit = False
+    location = ""
+
+    def __init__(self, *, url: str, timeout: float, ca_cert: str | None = None) -> None:
+        context = ssl.create_default_context(cafile=ca_cert)
+        self._client = WebhookClient(
+            url, timeout=max(1, round(timeout)), ssl=context, retry_handlers=[]
+        )
+
+    def post(self, text: str, blocks: Blocks = (), thread_ts: str = "") -> str:  # noqa: ARG002
+        body = {"text": text, **({"blocks": list(blocks)} if blocks else {})}
+        answer = attempt(lambda: self._client.send_dict(body))
+        if answer.status_code == 429:
+            raise busy(answer.headers)
+        if answer.status_code >= 500:
+            raise UnreachableError(f"Slack answered HTTP {answer.status_code}: try again later.")
+        if answer.status_code != 200:
+            raise refused(str(answer.body)[:60])
+        return ""
+
+    def update(self, ts: str, text: str, blocks: Blocks = ()) -> None:  # noqa: ARG002
+        raise RefusedError("A Slack webhook can't edit what it posted: use a bot token.")
+
+
+def attempt(call: t.Callable[[], t.Any]) -> t.Any:
+    """One call; whatever goes wrong becomes one of our errors, without URL or token in it."""
+    try:
+        return call()
+    except SlackApiError as exc:
+        raise from_answer(exc.response) from None
+    except (SlackClientError, OSError, http.client.HTTPException, json.JSONDecodeError) as exc:
+        raise UnreachableError(
+            f"Slack can't be reached ({reason_of(exc)}): check the network and the API's URL."
+        ) from None
+
+
+def from_answer(response: t.Any) -> Exception:
+    status = getattr(response, "status_code", 0)
+    if status == 429:
+        return busy(response.headers)
+    if status >= 500:
+        return UnreachableError(f"Slack answered HTTP {status}: try again later.")
+    return refused(str(response.get("error") or f"HTTP {status}"))
+
+
+def busy(headers: t.Mapping[str, str]) -> BusyError:
+    wait = retry_after(headers)
+    return BusyError(f"Slack limits the rate and asks to wait {wait:.0f} s: try again later.", wait)
+
+
+def refused(word: str) -> RefusedError:
+    advice = ADVICE.get(word, "see the word in Slack's documentation of the method")
+    return RefusedError(f"Slack refused the message ({word}): {advice}.")
+
+
+def reason_of(exc: BaseException) -> str:
+    """What happened, without the address: a webhook's URL is a secret."""
+    inner = getattr(exc, "reason", None)
+    return str(inner) if isinstance(inner, OSError) else type(exc).__name__

@@ -1,0 +1,388 @@
+#!/usr/bin/python
+# SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: announce
+short_description: Tell people something about a release, in one or more channels
+version_added: 0.1.0
+description:
+  - Sends one message to Slack, by e-mail, to PagerDuty, to the status page, and as a commit status to GitHub.
+  - A channel that can't be reached is a warning, and it is listed in RV(undelivered).
+    A deployment does not fail because Slack is down, unless O(required=true).
+  - What is wrong with the options is refused before the first message goes out.
+author:
+  - EasyMO (@easymo)
+options:
+  text:
+    description:
+      - What is announced. Each channel may have a text of its own instead.
+      - Slack reads its mrkdwn styles in it, such as C(*bold*). Mentions and links in angle brackets are escaped,
+        because a text often quotes what others wrote.
+      - C(@channel) or C(@here) as its very first word mentions in Slack.
+    type: str
+    default: ""
+  required:
+    description: Whether the task fails when a channel got no message. The other channels are told first.
+    type: bool
+    default: false
+  timeout:
+    description: Seconds that each channel has at most, with the waits that a rate limit asks for.
+    type: int
+    default: 20
+  ca_cert:
+    description: File with the certificate authorities that may have signed the certificates of the services.
+    type: path
+  slack:
+    description: Post to Slack, or edit what was posted.
+    type: dict
+    suboptions:
+      api_url:
+        description: URL of the Web API.
+        type: str
+        default: https://slack.com/api/
+      token:
+        description: Bot token with the scope C(chat:write). Needs O(slack.channel).
+        type: str
+      channel:
+        description: Name or id of the channel. With O(slack.update_ts) it must be the id.
+        type: str
+      webhook_url:
+        description:
+          - Incoming webhook, used when there is no O(slack.token). It can't edit or reply. The URL is a secret.
+        type: str
+      text:
+        description: Text for Slack instead of O(text).
+        type: str
+      blocks:
+        description: Block Kit blocks. The text is what notifications show then.
+        type: list
+        elements: dict
+      mention:
+        description:
+          - Whom to mention, V(channel), V(here), or ids of users or user groups.
+          - Another name is shown without a mention.
+        type: list
+        elements: str
+      thread_ts:
+        description: Reply in the thread of the message with this RV(delivered[].id).
+        type: str
+      update_ts:
+        description: Edit the message with this RV(delivered[].id) in place.
+        type: str
+  email:
+    description: Send an e-mail.
+    type: dict
+    suboptions:
+      host:
+        description: The mail server.
+        type: str
+        required: true
+      port:
+        description: Its port.
+        type: int
+        default: 587
+      starttls:
+        description: Whether the connection is encrypted. A server that can't prove who it is gets no mail.
+        type: str
+        choices: [required, optional, never]
+        default: required
+      username:
+        description: Name to log in with. Without it, no login.
+        type: str
+      password:
+        description: Password of O(email.username).
+        type: str
+      sender:
+        description: Address of the sender.
+        type: str
+        required: true
+      recipients:
+        description: Addresses of the recipients.
+        type: list
+        elements: str
+        required: true
+      subject:
+        description: The subject.
+        type: str
+        required: true
+      text:
+        description: Text of the mail instead of O(text).
+        type: str
+      html:
+        description: The same as HTML, beside the text.
+        type: str
+  pagerduty:
+    description: Send an event to PagerDuty's Events API v2. Repeating it is harmless.
+    type: dict
+    suboptions:
+      url:
+        description: URL of the Events API.
+        type: str
+        default: https://events.pagerduty.com
+      routing_key:
+        description: Integration key of the service.
+        type: str
+        required: true
+      action:
+        description: What happened to the incident.
+        type: str
+        choices: [trigger, acknowledge, resolve]
+        default: trigger
+      dedup_key:
+        description: Names the incident; what opens and what resolves it must say the same.
+        type: str
+        required: true
+      severity:
+        description: How bad it is.
+        type: str
+        choices: [critical, error, warning, info]
+        default: critical
+      source:
+        description: What is affected.
+        type: str
+        default: easymo.deploy
+      summary:
+        description: Title of the incident instead of O(text), cut at 1024 characters.
+        type: str
+      details:
+        description: More about it, shown in the incident.
+        type: dict
+  statuspage:
+    description: Open an incident on the status page, or update the open one of that name.
+    type: dict
+    suboptions:
+      url:
+        description: URL of the Statuspage API.
+        type: str
+        default: https://api.statuspage.io/v1
+      token:
+        description: API key.
+        type: str
+        required: true
+      page_id:
+        description: Id of the page.
+        type: str
+        required: true
+      name:
+        description: Title of the incident.
+        type: str
+        required: true
+      status:
+        description: Its state.
+        type: str
+        required: true
+        choices: [investigating, identified, monitoring, resolved, scheduled, in_progress, verifying, completed]
+      body:
+        description: Text of this update instead of O(text).
+        type: str
+      incident_id:
+        description: Update this incident, also when it is closed.
+        type: str
+      components:
+        description: States to set, by component id, for example V(operational).
+        type: dict
+  github_status:
+    description: Set a commit status.
+    type: dict
+    suboptions:
+      url:
+        description: URL of the API.
+        type: str
+        default: https://api.github.com
+      token:
+        description: Token that may write statuses.
+        type: str
+        required: true
+      repository:
+        description: Owner and name, V(owner/name).
+        type: str
+        required: true
+      sha:
+        description: The commit, all 40 digits.
+        type: str
+        required: true
+      state:
+        description: The state to set.
+        type: str
+        required: true
+        choices: [error, failure, pending, success]
+      context:
+        description: What the status is about.
+        type: str
+        default: easymo/deploy
+      description:
+        description: Text instead of O(text), cut at 140 characters.
+        type: str
+      target_url:
+        description: Where to read more.
+        type: str
+attributes:
+  check_mode:
+    description: Checks the options and says whom it would tell, without telling or asking anybody.
+    support: partial
+    details: A commit status or status page update that is there already is announced as a change.
+  diff_mode:
+    description: A message has no state before and after.
+    support: none
+  idempotent:
+    description:
+      - Only PagerDuty, the status page and GitHub can be asked what they were told.
+      - Slack and e-mail can't, so guard the task by the release record, which remembers announcements by key.
+    support: partial
+requirements:
+  - slack_sdk >= 3.36 (for O(slack))
+  - requests >= 2.32 (for O(pagerduty), O(statuspage) and O(github_status))
+"""
+
+EXAMPLES = r"""
+- name: Announce the start in Slack
+  easymo.deploy.announce:
+    text: "@channel 🚀 EasyMO v2.0 Deployment Starting"
+    slack:
+      token: "{{ secret_slack_bot_token }}"
+      channel: "#v2-deployment"
+
+- name: Say once that the release was rolled back, page the engineer on call, and tell customers
+  easymo.deploy.announce:
+    text: "Release {{ release_version }} was rolled back: {{ deploy_failed.message }}"
+    slack:
+      token: "{{ secret_slack_bot_token }}"
+      channel: "#v2-deployment"
+      mention: [U0ONCALL01]
+    pagerduty:
+      routing_key: "{{ secret_pagerduty_routing_key }}"
+      dedup_key: "easymo/{{ release_version }}"
+    statuspage:
+      token: "{{ secret_statuspage_token }}"
+      page_id: easymo
+      name: Upgrade to EasyMO 2.0
+      status: completed
+      body: The upgrade was postponed. Service was not interrupted.
+  when: "'rolled-back' not in (release_record.announcements | default({}))"
+"""
+
+RETURN = r"""
+delivered:
+  description: The messages that arrived, or in check mode those that would be sent.
+  returned: always
+  type: list
+  elements: dict
+  contains:
+    channel:
+      description: Which option it belongs to.
+      type: str
+      sample: slack
+    target:
+      description: Whom or what it was for.
+      type: str
+      sample: "#v2-deployment"
+    id:
+      description: What the other side calls it, in Slack its C(ts). Empty in check mode and for webhooks.
+      type: str
+      sample: "1763967600.000100"
+    location:
+      description: Id of the Slack channel.
+      type: str
+      sample: C0DEPLOY01
+    changed:
+      description: Whether something was sent; false when the other side knew it already.
+      type: bool
+      sample: true
+undelivered:
+  description: The channels that got no message, and why.
+  returned: always
+  type: list
+  elements: dict
+  sample:
+    - channel: slack
+      target: "#v2-deployment"
+      reason: Unreachable
+      msg: "Slack answered HTTP 500: try again later."
+reason:
+  description: One word for why the task failed.
+  returned: failure
+  type: str
+  sample: InvalidInput
+"""
+
+import typing as t
+
+from ansible.module_utils.basic import AnsibleModule, missing_required_lib
+
+from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
+    DeployError,
+    InputError,
+    RefusedError,
+    UnreachableError,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._messages.apply import deliver
+from ansible_collections.easymo.deploy.plugins.module_utils._messages.http import (
+    REQUESTS_IMPORT_ERROR,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._messages.models import (
+    Delivered,
+    Message,
+    Undelivered,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._messages.options import (
+    announce_options,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._messages.plan import (
+    CHANNELS,
+    plan_messages,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._messages.slack import (
+    SLACK_IMPORT_ERROR,
+)
+
+
+def require_libraries(module: AnsibleModule, messages: tuple[Message, ...]) -> None:
+    kinds = {message.kind for message in messages}
+    if "slack" in kinds and SLACK_IMPORT_ERROR:
+        module.fail_json(msg=missing_required_lib("slack_sdk"), exception=SLACK_IMPORT_ERROR)
+    if kinds & {"pagerduty", "statuspage", "github_status"} and REQUESTS_IMPORT_ERROR:
+        module.fail_json(msg=missing_required_lib("requests"), exception=REQUESTS_IMPORT_ERROR)
+
+
+def run(module: AnsibleModule) -> dict[str, t.Any]:
+    messages = plan_messages(module.params)
+    if not messages:
+        raise InputError(f"Nobody is to be told: give at least one of {', '.join(CHANNELS)}.")
+    require_libraries(module, messages)
+
+    undelivered: list[Undelivered] = []
+    if module.check_mode:
+        delivered = [Delivered(message.kind, message.target) for message in messages]
+    else:
+        delivered, undelivered = deliver(
+            messages, timeout=module.params["timeout"], ca_cert=module.params["ca_cert"]
+        )
+
+    result = {
+        "changed": any(delivery.changed for delivery in delivered),
+        "delivered": [delivery.to_result() for delivery in delivered],
+        "undelivered": [failure.to_result() for failure in undelivered],
+    }
+    for failure in undelivered:
+        module.warn(f"Not announced to {failure.channel} ({failure.target}): {failure.msg}")
+    if undelivered and module.params["required"]:
+        first = undelivered[0]
+        error = RefusedError if first.reason == RefusedError.reason else UnreachableError
+        raise error(f"Not announced to {first.channel} ({first.target}): {first.msg}", **result)
+    return result
+
+
+def main() -> None:
+    module = AnsibleModule(argument_spec=announce_options(), supports_check_mode=True)
+    try:
+        result = run(module)
+    except DeployError as exc:
+        module.fail_json(**exc.to_result())
+    module.exit_json(**result)
+
+
+if __name__ == "__main__":
+    main()

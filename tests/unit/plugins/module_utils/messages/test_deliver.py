@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Who is told when a channel fails, limits its rate, or takes too long."""
+
+from __future__ import annotations
+
+import pytest
+
+from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
+    RefusedError,
+    UnreachableError,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._messages.apply import deliver
+from ansible_collections.easymo.deploy.plugins.module_utils._messages.mail import compose
+from ansible_collections.easymo.deploy.plugins.module_utils._messages.models import (
+    Delivered,
+    Mail,
+    SlackMessage,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._messages.retry import (
+    BusyError,
+    Deadline,
+    retry_after,
+    retrying,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._messages.slack import (
+    SlackApi,
+    SlackWebhook,
+)
+
+MAIL = Mail("mail.example", 587, "required", "d@x.example", ("a@x.example",), "Done ✅", "text")
+
+
+class Time:
+    """A clock that sleeping moves."""
+
+    def __init__(self):
+        self.now = 0.0
+
+    def deadline(self, seconds):
+        return Deadline(seconds, clock=lambda: self.now, sleep=self.sleep)
+
+    def sleep(self, seconds):
+        self.now += seconds
+
+
+def answers(*results):
+    """A call that fails or answers in this order."""
+    left = list(results)
+
+    def call():
+        result = left.pop(0)
+        if isinstance(result, Exception):
+            raise result
+        return result
+
+    return call
+
+
+def test_one_failing_channel_keeps_no_other_from_being_told():
+    def refuse(_message, _deadline, _ca_cert):
+        raise RefusedError("no")
+
+    def take(message, _deadline, _ca_cert):
+        return Delivered(message.kind, message.target)
+
+    messages = [SlackMessage("x", token="t", channel="#devops"), MAIL]
+    delivered, undelivered = deliver(
+        messages, timeout=1, ca_cert=None, senders={"slack": refuse, "email": take}
+    )
+    assert [(d.channel, d.target) for d in delivered] == [("email", "a@x.example")]
+    assert [(u.channel, u.reason, u.msg) for u in undelivered] == [("slack", "Refused", "no")]
+
+
+def test_a_rate_limit_is_waited_for_as_long_as_asked():
+    time = Time()
+    call = answers(BusyError("busy", 7), "sent")
+    assert retrying(call, time.deadline(20), idempotent=False) == "sent"
+    assert time.now == 7
+
+
+def test_a_rate_limit_beyond_the_deadline_is_given_up_at_once():
+    time = Time()
+    with pytest.raises(BusyError):
+        retrying(answers(BusyError("busy", 3600)), time.deadline(20), idempotent=True)
+    assert time.now == 0
+
+
+def test_what_was_perhaps_received_is_not_sent_twice():
+    with pytest.raises(UnreachableError):
+        retrying(answers(UnreachableError("?"), "twice"), Time().deadline(20), idempotent=False)
+
+
+def test_what_may_be_repeated_is_tried_until_the_deadline():
+    time = Time()
+    call = answers(*[UnreachableError("down")] * 50)
+    with pytest.raises(UnreachableError):
+        retrying(call, time.deadline(20), idempotent=True)
+    assert 10 < time.now <= 20
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [({"Retry-After": "3"}, 3), ({"retry-after": "x"}, 1), ({}, 1), ({"Retry-After": "-5"}, 0)],
+)
+def test_retry_after(headers, seconds):
+    assert retry_after(headers) == seconds
+
+
+def test_a_mail_has_text_and_html_and_says_that_a_machine_wrote_it():
+    mail = compose(Mail(**{**MAIL.__dict__, "html": "<b>Done</b>"}))
+    assert mail["Auto-Submitted"] == "auto-generated"
+    assert [part.get_content_type() for part in mail.iter_parts()] == ["text/plain", "text/html"]
+
+
+@pytest.mark.parametrize(
+    "client",
+    [
+        SlackApi(api_url="http://127.0.0.1:1/api", token="xoxb-secret", channel="#x", timeout=1),
+        SlackWebhook(url="http://127.0.0.1:1/secret", timeout=1),
+    ],
+)
+def test_slack_that_is_down_is_one_sentence_without_secrets(client):
+    with pytest.raises(UnreachableError) as caught:
+        client.post("hello")
+    assert "secret" not in str(caught.value)
+    assert caught.value.__cause__ is None
+    assert "Slack can't be reached" in str(caught.value)

@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Nothing in a quoted text can mention, link, style or break out."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ansible_collections.easymo.deploy.plugins.module_utils._messages import mrkdwn
+
+HOSTILE = st.text(alphabet="<>!@#|`*_~&\n abchannel", max_size=80)
+
+
+@given(HOSTILE)
+def test_quoted_text_never_has_an_angle_or_a_grave_accent_of_its_own(text):
+    for quoted in (mrkdwn.code(text), mrkdwn.code_block(text)):
+        assert "<" not in quoted
+        assert ">" not in quoted
+        assert "`" not in quoted.strip("`")
+    assert "<" not in mrkdwn.plain(text)
+
+
+def test_style_marks_and_names_in_plain_text_lose_their_effect():
+    shown = mrkdwn.plain("@channel *loud*\n:tada:")
+    assert "@channel" not in shown
+    assert "*loud*" not in shown
+    assert shown.replace(mrkdwn.WORD_JOINER, "") == "@channel *loud* :tada:"
+
+
+@pytest.mark.parametrize(
+    ("who", "shown"),
+    [
+        ("channel", "<!channel>"),
+        ("@here", "<!here>"),
+        ("U0ONCALL01", "<@U0ONCALL01>"),
+        ("S0ONCALLS1", "<!subteam^S0ONCALLS1>"),
+    ],
+)
+def test_mentions(who, shown):
+    assert mrkdwn.mention(who) == shown
+
+
+def test_a_name_that_is_no_id_mentions_nobody():
+    assert "<" not in mrkdwn.mention("amina> <!channel")
+
+
+def test_a_long_text_is_cut_with_a_mark_and_keeps_whole_entities():
+    block = mrkdwn.code_block("&" * 100, limit=10)
+    assert block == "```" + "&amp;" * 9 + "…```"

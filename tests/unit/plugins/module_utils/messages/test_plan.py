@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a task's options become, and what is refused before anybody is told anything."""
+
+from __future__ import annotations
+
+import pytest
+
+from ansible_collections.easymo.deploy.plugins.module_utils._errors import InputError
+from ansible_collections.easymo.deploy.plugins.module_utils._messages.plan import plan_messages
+
+SLACK = {"api_url": "https://slack.com/api/", "token": "xoxb-secret", "channel": "#devops"}
+EMAIL = {
+    "host": "mail.example",
+    "port": 587,
+    "starttls": "required",
+    "sender": "devops@easymo.com",
+    "recipients": ["team@easymo.com"],
+    "subject": "Done",
+}
+EVENT = {
+    "url": "https://events.example",
+    "routing_key": "k" * 32,
+    "action": "trigger",
+    "dedup_key": "easymo/2.0.0",
+    "severity": "critical",
+    "source": "deploy",
+}
+STATUS = {
+    "url": "https://api.example",
+    "token": "t",
+    "repository": "o/r",
+    "sha": "a" * 40,
+    "state": "success",
+    "context": "deploy",
+}
+
+
+def one(text="", **channels):
+    (message,) = plan_messages({"text": text, **channels})
+    return message
+
+
+@pytest.mark.parametrize(
+    ("text", "mention", "shown"),
+    [
+        pytest.param("@channel 🚀 go", [], "<!channel> 🚀 go", id="first word"),
+        pytest.param("failed: @channel <!here>", [], "failed: @channel &lt;!here&gt;", id="quoted"),
+        pytest.param("go", ["U0ONCALL01", "here"], "<@U0ONCALL01> <!here> go", id="by option"),
+        pytest.param("@here go", ["here"], "<!here> go", id="only once"),
+        pytest.param("@channels", [], "@channels", id="another word"),
+    ],
+)
+def test_only_those_who_are_meant_are_mentioned_in_slack(text, mention, shown):
+    assert one(text, slack=SLACK | {"mention": mention}).text == shown
+
+
+def test_each_channel_may_have_a_text_of_its_own():
+    messages = plan_messages({"text": "all", "slack": SLACK, "email": EMAIL | {"text": "mail"}})
+    assert [message.text for message in messages] == ["all", "mail"]
+
+
+def test_what_a_service_limits_is_cut_and_marked():
+    assert one("x" * 2000, pagerduty=EVENT).summary.endswith("…")
+    assert len(one("x" * 2000, github_status=STATUS).description) == 140
+
+
+@pytest.mark.parametrize(
+    ("channels", "named"),
+    [
+        ({"slack": SLACK | {"token": ""}}, "slack.token"),
+        ({"slack": SLACK | {"channel": ""}}, "slack.channel"),
+        ({"slack": SLACK | {"update_ts": "1.2"}}, "channel's id"),
+        ({"slack": {"api_url": "", "webhook_url": "https://h", "update_ts": "1.2"}}, "update_ts"),
+        ({"email": EMAIL | {"recipients": []}}, "email.recipients"),
+        ({"email": EMAIL | {"recipients": ["team"]}}, "'team'"),
+        ({"email": EMAIL | {"recipients": ["a@x.example\nBcc: b@x.example"]}}, "no e-mail address"),
+        ({"email": EMAIL | {"subject": "x\nBcc: all@x.example"}}, "email.subject"),
+        ({"email": EMAIL | {"username": "u", "starttls": "never"}}, "in clear"),
+        ({"pagerduty": EVENT, "text": ""}, "pagerduty.summary"),
+        ({"github_status": STATUS | {"sha": "v2.0.0"}}, "github_status.sha"),
+        ({"slack": SLACK, "text": "x" * 40_001}, "40000"),
+        ({"slack": SLACK, "text": ""}, "text is empty"),
+    ],
+)
+def test_bad_input_is_refused_and_named(channels, named):
+    with pytest.raises(InputError) as caught:
+        plan_messages({"text": "hello", **channels})
+    assert named in str(caught.value)
+    assert "xoxb-secret" not in str(caught.value)
+
+
+def test_secrets_are_not_in_the_words_of_a_message():
+    shown = repr(plan_messages({"text": "x", "slack": SLACK, "pagerduty": EVENT}))
+    assert "xoxb-secret" not in shown
+    assert "k" * 32 not in shown
