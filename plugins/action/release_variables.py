@@ -6,7 +6,7 @@ from __future__ import annotations
 import typing as t
 from pathlib import Path
 
-from ansible.errors import AnsibleError
+from ansible.errors import AnsibleError, AnsibleUndefinedVariable
 from ansible.plugins.action import ActionBase
 from ansible.utils.vars import load_extra_vars
 
@@ -32,9 +32,10 @@ class ActionModule(ActionBase):
         _checked, arguments = self.validate_argument_spec(argument_spec=variables_options())
         secrets = [Secret(**entry) for entry in arguments["secrets"]]
         unknown = unknown_variables(self._variables(task_vars or {}))
-        missing = missing_secrets(secrets, self._values(secrets))
+        values, reasons = self._values(secrets)
+        missing = [] if reasons else missing_secrets(secrets, values)
         result.update(changed=False, unknown=unknown, missing=missing)
-        problems = []
+        problems = [f"The secrets cannot be read: {reason}" for reason in sorted(reasons)]
         if unknown:
             problems.append(f"Nobody reads these variables: {', '.join(unknown)}.")
         if missing:
@@ -72,14 +73,17 @@ class ActionModule(ActionBase):
                 continue
         return frozenset(names)
 
-    def _values(self, secrets: list[Secret]) -> dict[str, str]:
-        """The secrets' values; one that can't be templated counts as missing, and its error is not shown."""
-        values = {}
+    def _values(self, secrets: list[Secret]) -> tuple[dict[str, str], set[str]]:
+        """The secrets' values, and why some could not be read: a reason names variables, never a value."""
+        values: dict[str, str] = {}
+        reasons: set[str] = set()
         for secret in secrets:
             try:
-                values[secret.name] = str(
-                    self._templar.template(self._templar.available_variables.get(secret.name, ""))
-                )
+                raw = self._templar.available_variables.get(secret.name, "")
+                values[secret.name] = str(self._templar.template(raw))
+            except AnsibleUndefinedVariable as exc:
+                reasons.add(str(exc))
             except AnsibleError:
+                # Its text may hold what was being read; that the secret is missing is said anyway.
                 values[secret.name] = ""
-        return values
+        return values, reasons

@@ -1,0 +1,72 @@
+# Every target sets up what it needs; a newcomer needs 'make demo' and 'make test' only.
+SHELL := /bin/sh
+export EASYMO_SANDBOX_STATE ?= $(CURDIR)/.sandbox
+PY := .venv/bin/python
+
+.PHONY: help setup demo test check lint types sanity unit contract integration stories oldest molecule bench docs lock \
+	sandbox-up sandbox-down sandbox-status clean
+
+help:  ## What can be made
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 18
+
+setup:
+	@scripts/setup
+
+demo: setup  ## Deploy v2.0 to a sandbox on this machine, under traffic, and look at it
+	@scripts/demo
+
+test: setup  ## Everything: style, types, sanity, units, contracts, integration, stories, molecule, the oldest core
+	@scripts/test
+
+check: setup lint types unit  ## Quick feedback, under a minute
+
+lint: setup  ## Style of Python, YAML and playbooks
+	@.venv/bin/ruff check --quiet --output-format concise .
+	@.venv/bin/ruff format --quiet --check .
+	@.venv/bin/yamllint --strict .
+	@.venv/bin/ansible-lint --profile production --offline -q
+
+types: setup  ## Types, strictly
+	@scripts/types
+
+sanity: setup  ## ansible-test sanity on the built collection
+	@scripts/sanity
+
+unit: setup  ## Pure tests, seconds
+	@$(PY) -m pytest -q -n 2 tests/unit
+
+contract: setup  ## Fakes and sandbox parts against recorded and real behaviour
+	@$(PY) -m pytest -q tests/contract
+
+integration: setup  ## Modules and components against a sandbox
+	@$(PY) -m pytest -q tests/integration
+
+stories: setup  ## The deployment as an operator sees it
+	@$(PY) -m pytest -q tests/stories
+
+molecule: setup  ## Roles, one scenario each, against a sandbox
+	@scripts/molecule
+
+oldest: setup  ## Units and one story on the oldest supported ansible-core
+	@scripts/oldest
+
+bench: setup  ## Speed and size, as ratios within one run
+	@$(PY) -m tests.benchmarks
+
+docs: setup  ## Check the plugins' documentation
+	@scripts/docs
+
+sandbox-up: setup  ## Start the sandbox
+	@$(PY) -m sandbox up
+
+sandbox-down: setup  ## Stop it and leave nothing behind
+	@$(PY) -m sandbox down
+
+sandbox-status: setup  ## What runs, and where
+	@$(PY) -m sandbox status
+
+lock: setup  ## Renew requirements.lock from pyproject.toml
+	@scripts/lock
+
+clean: sandbox-down  ## Remove everything that make made
+	@rm -rf .venv .venv-oldest .tools .build .cache .sandbox .deploy .ansible .mypy_cache .pytest_cache .ruff_cache
