@@ -74,8 +74,10 @@ class Proxy:
             again = exc.reason == "ConnectFailed" or (
                 exc.reason == "ClosedEarly" and request.method in IDEMPOTENT
             )
+            if not again:
+                raise
             second = self._endpoints.choose(target.service, but=first, unready=target.health)
-            if not again or second is None:
+            if second is None:
                 raise
             self._on_retry(target.service, exc.reason)
         return await self._exchange(request, target, second, body)

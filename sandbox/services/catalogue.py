@@ -99,7 +99,7 @@ ENDPOINTS: t.Mapping[str, Endpoint] = {
         "/conversations",
         "messages",
         "select message_id, direction, created_at from public.whatsapp_messages"
-        " where $1::text is null or phone = $1 order by created_at desc",
+        " where phone = $1 order by created_at desc",
         "number",
     ),
 }

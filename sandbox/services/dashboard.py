@@ -26,28 +26,21 @@ TABLES_EXIST = """
 """
 
 # A message whose agent is switched off never becomes a request, so it is counted beside them.
+# The row without an agent's name is the sum of all.
 FIGURES = """
-    with request as (
-      select agent, success, duration_ms, error from public.agent_requests
+    with event as (
+      select agent, duration_ms, error is not null as failed, false as fallback, true as asked
+      from public.agent_requests where created_at > now() - interval '15 minutes'
+      union all
+      select agent, null, false, true, reason <> 'disabled' from public.agent_fallbacks
       where created_at > now() - interval '15 minutes'
-    ), fallback as (
-      select agent, reason from public.agent_fallbacks
-      where created_at > now() - interval '15 minutes'
-    ), asked as (
-      select agent, count(*) as answered, count(*) filter (where success) as successes,
-             count(*) filter (where error is not null) as errors,
-             percentile_disc(0.95) within group (order by duration_ms) as p95_ms
-      from request group by grouping sets ((agent), ())
-    ), replaced as (
-      select agent, count(*) as fallbacks, count(*) filter (where reason = 'disabled') as unasked
-      from fallback group by grouping sets ((agent), ())
     )
-    select coalesce(a.agent, f.agent) as agent,
-           coalesce(a.answered, 0) + coalesce(f.unasked, 0) as requests,
-           coalesce(a.successes, 0) as successes, coalesce(a.errors, 0) as errors,
-           coalesce(f.fallbacks, 0) as fallbacks, a.p95_ms
-    from asked a full join replaced f on a.agent is not distinct from f.agent
-    order by 1 nulls first
+    select coalesce(agent, '') as agent,
+           count(*) filter (where not fallback or not asked) as requests,
+           count(*) filter (where failed) as errors,
+           count(*) filter (where fallback) as fallbacks,
+           percentile_disc(0.95) within group (order by duration_ms) as p95_ms
+    from event group by grouping sets ((agent), ()) order by 1
 """
 
 BY_MINUTE = """
@@ -60,7 +53,10 @@ BY_MINUTE = """
 
 @dataclass(frozen=True)
 class Figures:
-    """Of one agent, or of all when `agent` is empty. Rates are shares of `requests`."""
+    """Of one agent, or of all when `agent` is empty. Rates are shares of `requests`.
+
+    A fallback is no error: the user got the menu, as the release means it.
+    """
 
     agent: str = ""
     requests: int = 0
@@ -136,13 +132,12 @@ class Dashboard:
 
 def figures_of(row: t.Mapping[str, t.Any]) -> Figures:
     requests = row["requests"]
-    agent = row["agent"] or ""
     if requests == 0:
-        return Figures(agent)
+        return Figures(row["agent"])
     return Figures(
-        agent=agent,
+        agent=row["agent"],
         requests=requests,
-        success_rate=row["successes"] / requests,
+        success_rate=1 - row["errors"] / requests,
         error_rate=row["errors"] / requests,
         fallback_rate=row["fallbacks"] / requests,
         p95_ms=row["p95_ms"],

@@ -1,0 +1,31 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Starts an application on loopback and asks it, for tests that are not themselves asynchronous."""
+
+from __future__ import annotations
+
+import asyncio
+import typing as t
+from dataclasses import dataclass, field
+
+from aiohttp.test_utils import TestClient, TestServer
+
+from sandbox.services import ContainerContext, build
+
+
+@dataclass
+class Container:
+    """One application under test: what it was given and what it logged."""
+
+    service: str
+    version: str
+    env: t.Mapping[str, str] = field(default_factory=dict)
+    log: list[str] = field(default_factory=list)
+
+    def run(self, story: t.Callable[[TestClient[t.Any, t.Any]], t.Awaitable[None]]) -> None:
+        async def live() -> None:
+            context = ContainerContext(self.env, f"{self.service}-0", "127.0.0.1", self.log.append)
+            server = TestServer(build(self.service, self.version, context), host="127.0.0.1")
+            async with TestClient(server) as client:
+                await story(client)
+
+        asyncio.run(live())

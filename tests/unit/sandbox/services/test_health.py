@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Health: required checks decide, others only degrade, and answers are remembered for a moment."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from sandbox.services.health import REMEMBER_SECONDS, Check, Health, Report
+
+
+class Dependency:
+    """Answers, or fails with `error`; counts how often it was asked."""
+
+    def __init__(self, error: Exception | None = None) -> None:
+        self.error = error
+        self.asked = 0
+
+    async def __call__(self) -> None:
+        self.asked += 1
+        if self.error:
+            raise self.error
+
+
+def asked_once(*checks: Check) -> Report:
+    return asyncio.run(Health(checks).report())
+
+
+@pytest.mark.parametrize(
+    ("error", "required", "status", "http_status"),
+    [
+        (None, True, "ok", 200),
+        (OSError("refused"), True, "fail", 503),
+        (OSError("refused"), False, "degraded", 200),
+    ],
+)
+def test_only_a_required_failure_fails_the_service(
+    error: Exception | None, required: bool, status: str, http_status: int
+) -> None:
+    report = asked_once(Check("redis", Dependency(error), required))
+    assert (report.status, report.http_status) == (status, http_status)
+
+
+def test_the_failing_check_says_why() -> None:
+    report = asked_once(Check("redis", Dependency(OSError("refused"))))
+    assert report.results[0].to_dict() == {"status": "fail", "error": "OSError: refused"}
+
+
+def test_results_are_remembered_and_then_asked_again() -> None:
+    now = [0.0]
+    dependency = Dependency()
+
+    async def ask() -> None:
+        health = Health([Check("redis", dependency)], clock=lambda: now[0])
+        await asyncio.gather(health.report(), health.report())
+        assert dependency.asked == 1
+        now[0] += REMEMBER_SECONDS
+        await health.report()
+        assert dependency.asked == 2
+
+    asyncio.run(ask())
+
+
+def test_a_service_without_checks_is_ok() -> None:
+    assert asked_once().status == "ok"

@@ -1,0 +1,27 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Log lines are one line each, and readable by people and by grep."""
+
+from __future__ import annotations
+
+from sandbox.services.log import Log, described, masked
+
+
+def test_a_line_has_level_event_and_fields() -> None:
+    lines: list[str] = []
+    Log(lines.append).error("agent failed", agent="buyer", error='no "vendors" here', empty="")
+    assert lines == ['ERROR agent failed agent=buyer error="no \\"vendors\\" here" empty=""']
+
+
+def test_line_breaks_do_not_break_lines() -> None:
+    lines: list[str] = []
+    Log(lines.append).info("x", text="a\nb")
+    assert lines == ['INFO x text="a\\nb"']
+
+
+def test_numbers_are_masked() -> None:
+    assert masked("250780000001") == "***0001"
+
+
+def test_an_exception_without_words_is_its_name() -> None:
+    assert described(TimeoutError()) == "TimeoutError"
+    assert described(ValueError("a\nb")) == "ValueError: a"

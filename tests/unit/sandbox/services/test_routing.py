@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Who gets an agent and which one: the rules, and what holds for every user and percentage."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sandbox.names import INTERNAL_NUMBER
+from sandbox.services import ConfigurationError
+from sandbox.services.routing import (
+    AGENTS,
+    BUCKETS,
+    Flags,
+    agent_for,
+    bucket,
+    in_rollout,
+    normalized,
+    route,
+)
+
+ALL_ON = Flags(enabled=True, percentage=100, agents=frozenset(AGENTS))
+numbers = st.from_regex(r"2507[0-9]{8}", fullmatch=True)
+percentages = st.floats(0, 100)
+
+
+@pytest.mark.parametrize("word", ["MENU", "menu", " Menu \n"])
+def test_menu_is_the_menu_for_everybody(word: str) -> None:
+    flags = Flags(True, 100, frozenset(AGENTS), frozenset({INTERNAL_NUMBER}))
+    assert route(INTERNAL_NUMBER, word, flags).reason == "menu_requested"
+
+
+def test_nobody_gets_an_agent_while_the_feature_is_off() -> None:
+    flags = Flags(False, 100, frozenset(AGENTS), frozenset({INTERNAL_NUMBER}))
+    assert route(INTERNAL_NUMBER, "I need vegetables", flags).agent is None
+
+
+def test_an_allow_listed_number_gets_an_agent_at_zero_percent() -> None:
+    flags = Flags(True, 0, frozenset(AGENTS), frozenset({INTERNAL_NUMBER}))
+    routed = route(f"+{INTERNAL_NUMBER}", "I need vegetables", flags)
+    assert (routed.agent, routed.reason) == ("buyer", "allow_listed")
+
+
+@given(number=numbers, text=st.text())
+def test_a_switched_off_feature_never_asks_an_agent(number: str, text: str) -> None:
+    assert route(number, text, Flags()).agent is None
+
+
+@given(number=numbers, low=percentages, high=percentages)
+def test_a_higher_percentage_only_adds_users(number: str, low: float, high: float) -> None:
+    low, high = sorted((low, high))
+    assert in_rollout(number, low) <= in_rollout(number, high)
+
+
+@given(number=numbers)
+def test_zero_is_nobody_and_hundred_is_everybody(number: str) -> None:
+    assert not in_rollout(number, 0)
+    assert in_rollout(number, 100)
+
+
+@given(number=numbers)
+def test_a_user_stays_in_the_same_bucket_however_the_number_is_written(number: str) -> None:
+    written = f"+{number[:3]} {number[3:6]}-{number[6:]}"
+    assert bucket(written) == bucket(number)
+    assert 0 <= bucket(number) < BUCKETS
+
+
+@pytest.mark.parametrize("percentage", [1, 5, 50])
+def test_the_share_of_users_is_close_to_the_percentage(percentage: float) -> None:
+    crowd = [f"2507{n:08d}" for n in range(20_000)]
+    share = 100 * sum(in_rollout(number, percentage) for number in crowd) / len(crowd)
+    assert share == pytest.approx(percentage, abs=0.08 * percentage + 0.2)
+
+
+def test_the_runbooks_outside_number_is_outside_one_percent() -> None:
+    assert not in_rollout("250780000000", 1)
+
+
+@pytest.mark.parametrize(
+    ("text", "agent"),
+    [
+        ("I need vegetables", "buyer"),
+        ("Where is a FUEL station?", "station"),
+        ("a ride, please", "driver"),
+        ("house for rent", "marketplace"),
+        ("I want to sell tomatoes", "vendor"),
+        ("Muraho", "customer_support"),
+        ("", "customer_support"),
+        ("statistics", "customer_support"),
+        ("parental advice", "customer_support"),
+    ],
+)
+def test_the_subject_names_the_agent(text: str, agent: str) -> None:
+    assert agent_for(text) == agent
+
+
+def test_reports_are_for_colleagues() -> None:
+    assert agent_for("statistics", internal=True) == "admin"
+
+
+def test_flags_are_read_from_the_environment() -> None:
+    env = {
+        "FEATURE_AI_AGENTS": "True",
+        "FEATURE_AI_AGENTS_ROLLOUT_PERCENTAGE": "0.5",
+        "FEATURE_CUSTOMER_SUPPORT_AGENT": "true",
+        "FEATURE_MARKETPLACE_AGENT": "false",
+        "AGENT_ALLOW_LIST": "+250 780 000 001, 250780000002,",
+    }
+    allowed = frozenset({"250780000001", "250780000002"})
+    assert Flags.from_env(env) == Flags(True, 0.5, frozenset({"customer_support"}), allowed)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("FEATURE_AI_AGENTS", "maybe"),
+        ("FEATURE_AI_AGENTS_ROLLOUT_PERCENTAGE", "101"),
+        ("FEATURE_AI_AGENTS_ROLLOUT_PERCENTAGE", "nan"),
+        ("FEATURE_AI_AGENTS_ROLLOUT_PERCENTAGE", "one"),
+    ],
+)
+def test_a_flag_that_is_none_names_itself(name: str, value: str) -> None:
+    with pytest.raises(ConfigurationError, match=f"{name} is '{value}'"):
+        Flags.from_env({name: value})
+
+
+def test_normalized_keeps_digits_only() -> None:
+    assert normalized("+250 (78) 000-0001") == "250780000001"

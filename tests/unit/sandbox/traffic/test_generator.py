@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The open loop against a server on loopback: what counts as lost, and that a stall cannot hide."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import random
+import typing as t
+from pathlib import Path
+
+import aiohttp
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+
+from sandbox.errors import SandboxError
+from sandbox.traffic.cli import _rate, _seconds, _workers, report, start, stop
+from sandbox.traffic.figures import Figures
+from sandbox.traffic.generator import FailedError, Generator, Load, Targets, route_taken
+from sandbox.world import World
+
+Handler = t.Callable[[web.Request], t.Awaitable[web.Response]]
+
+
+def replies(route: str, agent: str | None = None) -> str:
+    return json.dumps({"replies": [{"message_id": "1", "route": route, "agent": agent}]})
+
+
+async def healthy(_request: web.Request) -> web.Response:
+    return web.json_response({"status": "ok"})
+
+
+def generate(webhook: Handler, load: Load) -> Figures:
+    async def run() -> Figures:
+        app = web.Application()
+        app.router.add_post("/wa-webhook", webhook)
+        app.router.add_get("/health/agent-core", healthy)
+        async with TestServer(app, host="127.0.0.1") as server, aiohttp.ClientSession() as session:
+            base = str(server.make_url("")).rstrip("/")
+            targets = Targets(f"{base}/wa-webhook", "secret", base, ("agent-core",))
+            generator = Generator(session, targets, load, random.Random(3))
+            await generator.run(asyncio.Event())
+            return generator.figures
+
+    return asyncio.run(run())
+
+
+def test_the_load_is_steady_and_every_answer_awaited() -> None:
+    async def webhook(_request: web.Request) -> web.Response:
+        await asyncio.sleep(0.05)
+        return web.Response(text=replies("menu"))
+
+    found = generate(webhook, Load(rate=200, workers=50, duration=0.3)).to_dict()
+    assert (found["sent"], found["failed"], found["in_flight"]) == (60, 0, 0)
+    assert found["answers"]["menu"] + found["answers"]["healthy"] == 60
+
+
+def test_waiting_for_a_free_worker_counts_as_latency() -> None:
+    async def webhook(_request: web.Request) -> web.Response:
+        await asyncio.sleep(0.02)
+        return web.Response(text=replies("menu"))
+
+    found = generate(webhook, Load(rate=200, workers=1, duration=0.1)).to_dict()
+    assert found["failed"] == 0
+    assert found["routes"]["message"]["latency_ms"]["max"] > 100
+
+
+def test_a_lost_request_is_told_in_full() -> None:
+    async def webhook(_request: web.Request) -> web.Response:
+        return web.Response(status=503, text="no pods")
+
+    found = generate(webhook, Load(rate=100, workers=5, duration=0.1)).to_dict()
+    assert set(found["failures_by_kind"]) == {"HTTP 503"}
+    first = found["first_failures"][0]
+    assert (first["route"], first["kind"], first["error"]) == ("message", "HTTP 503", "no pods")
+
+
+@pytest.mark.parametrize(
+    ("body", "route"),
+    [
+        (replies("menu"), "menu"),
+        (replies("agent", "buyer"), "agent"),
+        (replies("fallback", "marketplace"), "fallback"),
+    ],
+)
+def test_answers_are_told_apart(body: str, route: str) -> None:
+    assert route_taken(body) == route
+
+
+@pytest.mark.parametrize(
+    ("body", "kind"),
+    [
+        (replies("fallback"), "AgentCoreAway"),
+        ("", "BadAnswer"),
+        ("[]", "BadAnswer"),
+        ('{"replies": []}', "BadAnswer"),
+    ],
+)
+def test_an_answer_that_hides_an_outage_is_a_failure(body: str, kind: str) -> None:
+    with pytest.raises(FailedError) as failed:
+        route_taken(body)
+    assert failed.value.kind == kind
+
+
+@pytest.mark.parametrize(
+    ("read", "value"),
+    [
+        (_rate, "501"),
+        (_rate, "0"),
+        (_rate, "nan"),
+        (_rate, "x"),
+        (_workers, "1.5"),
+        (_seconds, "14401"),
+    ],
+)
+def test_limits_are_kept(read: t.Callable[[str], float], value: str) -> None:
+    with pytest.raises(argparse.ArgumentTypeError, match=repr(value)):
+        read(value)
+
+
+@pytest.mark.parametrize("command", [report, stop])
+def test_without_traffic_there_is_nothing_to_tell(
+    tmp_path: Path, command: t.Callable[[World, argparse.Namespace], int]
+) -> None:
+    with pytest.raises(SandboxError, match="There is no traffic"):
+        command(World(tmp_path), argparse.Namespace(json=False))
+
+
+def test_traffic_needs_a_sandbox_that_is_up(tmp_path: Path) -> None:
+    with pytest.raises(Exception, match="supabase"):
+        start(World(tmp_path), argparse.Namespace(rate=1, workers=1, seconds=1))

@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The messages are signed as Meta signs them, and the crowd writes what the platform is measured by."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import random
+import re
+from collections import Counter
+
+from sandbox.services.routing import agent_for
+from sandbox.traffic.messages import TEXTS, notification, number, text
+
+CHANCE = random.Random(1)
+
+
+def test_the_signature_is_of_exactly_these_bytes() -> None:
+    sent = notification(CHANCE, app_secret="s3cret", message_id="wamid.1", timestamp=1)
+    digest = hmac.new(b"s3cret", sent.body, hashlib.sha256).hexdigest()
+    assert sent.signature == f"sha256={digest}"
+
+
+def test_a_notification_holds_one_text_message() -> None:
+    sent = notification(CHANCE, app_secret="s", message_id="wamid.1", timestamp=7)
+    (entry,) = json.loads(sent.body)["entry"]
+    (message,) = entry["changes"][0]["value"]["messages"]
+    assert (message["id"], message["type"], message["timestamp"]) == ("wamid.1", "text", "7")
+    assert message["text"]["body"]
+
+
+def test_numbers_are_rwandan_and_come_again() -> None:
+    numbers = [number(CHANCE) for _ in range(5000)]
+    assert all(re.fullmatch(r"2507\d{8}", one) for one in numbers)
+    assert len(set(numbers)) <= 1000
+
+
+def test_the_shares_add_up_to_a_hundred() -> None:
+    assert sum(TEXTS.values()) == 100
+
+
+def test_few_messages_are_for_the_agent_that_is_off_at_first() -> None:
+    wanted = Counter(agent_for(text(CHANCE)) for _ in range(5000))
+    assert wanted["marketplace"] / wanted.total() < 0.05
+    assert set(wanted) >= {"buyer", "station", "driver", "vendor", "customer_support"}
