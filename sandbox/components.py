@@ -5,9 +5,16 @@ from __future__ import annotations
 
 import typing as t
 
+import sandbox.exporters.component
+import sandbox.gateway.component
 import sandbox.kafka.component
+import sandbox.kubernetes.component
 import sandbox.postgres.component
+import sandbox.prometheus
 import sandbox.seaweedfs
+import sandbox.sinks.component
+import sandbox.smtp
+import sandbox.supabase.component
 import sandbox.valkey
 
 if t.TYPE_CHECKING:
@@ -18,4 +25,11 @@ COMPONENTS: tuple[Component, ...] = (
     sandbox.valkey.COMPONENT,
     sandbox.seaweedfs.COMPONENT,
     sandbox.kafka.component.COMPONENT,
+    sandbox.kubernetes.component.COMPONENT,
+    sandbox.supabase.component.COMPONENT,
+    sandbox.gateway.component.COMPONENT,
+    sandbox.exporters.component.COMPONENT,
+    sandbox.prometheus.COMPONENT,
+    sandbox.sinks.component.COMPONENT,
+    sandbox.smtp.COMPONENT,
 )

@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A program of a Debian package, unpacked into the cache: nothing is installed and no root is needed."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import typing as t
+from pathlib import Path
+
+from sandbox.cache import cached
+from sandbox.errors import SandboxError
+
+DOWNLOAD_WITHIN = 120.0
+
+
+def unpack(cache: Path, package: str) -> Path:
+    """The folder that holds what `package` would install under /."""
+    cure = f"install it (apt-get install {package}) or put its program on PATH"
+    for program in ("apt-get", "dpkg-deb"):
+        if shutil.which(program) is None:
+            raise SandboxError(
+                f"There is no {package} on PATH, and no {program} to fetch it: {cure}."
+            )
+
+    def make(folder: Path) -> None:
+        archive = _download(package, folder, cure)
+        _run(["dpkg-deb", "-x", str(archive), str(folder)], folder)
+        archive.unlink()
+
+    return cached(cache, f"debian-{package}", make)
+
+
+def _download(package: str, folder: Path, cure: str) -> Path:
+    """By the system's package lists or, where these are missing or old, by our own."""
+    lists = folder / "lists"
+    own = _options(lists)
+    attempts = (
+        [["apt-get", "download", package]],
+        [["apt-get", *own, "update"], ["apt-get", *own, "download", package]],
+    )
+    last = ""
+    for commands in attempts:
+        for command in commands:
+            status, last = _run(command, folder)
+            if status != 0:
+                break
+        if found := sorted(folder.glob(f"{package}_*.deb")):
+            shutil.rmtree(lists, ignore_errors=True)
+            return found[0]
+    raise SandboxError(f"Debian's package {package} cannot be had ({last}): {cure}.")
+
+
+def _options(lists: Path) -> list[str]:
+    for folder in ("state/lists/partial", "cache/archives/partial"):
+        (lists / folder).mkdir(parents=True, exist_ok=True)
+    settings = {
+        "Dir::State": lists / "state",
+        "Dir::State::lists": lists / "state/lists",
+        "Dir::State::status": "/var/lib/dpkg/status",
+        "Dir::Cache": lists / "cache",
+        "APT::Sandbox::User": "",
+    }
+    return [word for name, value in settings.items() for word in ("-o", f"{name}={value}")]
+
+
+def _run(argv: t.Sequence[str], folder: Path) -> tuple[int, str]:
+    """The exit status and the last thing it said."""
+    try:
+        answer = subprocess.run(
+            argv,
+            cwd=folder,
+            env={**os.environ, "LC_ALL": "C.UTF-8"},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+            timeout=DOWNLOAD_WITHIN,
+        )
+    except subprocess.TimeoutExpired:
+        return 1, f"{argv[0]} took longer than {DOWNLOAD_WITHIN:.0f} s"
+    return answer.returncode, answer.stdout.strip().rpartition("\n")[2]

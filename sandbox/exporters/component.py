@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The exporters as a component."""
+
+from __future__ import annotations
+
+import typing as t
+import urllib.request
+
+from sandbox.component import Process, python
+
+if t.TYPE_CHECKING:
+    from sandbox.world import Facts, World
+
+NAME = "exporters"
+
+
+class Exporters:
+    name = NAME
+    needs: tuple[str, ...] = ("postgres", "valkey", "kafka")
+    faults: t.Mapping[str, str] = {}
+
+    def prepare(self, world: World) -> None:
+        world.folder(NAME)
+
+    def process(self, world: World) -> Process:
+        return Process(python("sandbox.exporters", world))
+
+    def ready(self, world: World) -> bool:
+        with urllib.request.urlopen(self._url(world), timeout=2) as answer:  # noqa: S310
+            return b"pg_up" in answer.read()
+
+    def settle(self, world: World) -> None:
+        """It holds nothing."""
+
+    def facts(self, world: World) -> Facts:
+        return {"url": self._url(world)}
+
+    def _url(self, world: World) -> str:
+        return f"http://127.0.0.1:{world.port(NAME)}/metrics"
+
+
+COMPONENT = Exporters()

@@ -1,0 +1,153 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""PostgreSQL, Valkey and Kafka as figures, under the names of postgres_, redis_ and kafka_exporter."""
+
+from __future__ import annotations
+
+import typing as t
+from contextlib import closing, contextmanager
+
+import psycopg2
+import redis
+from confluent_kafka import OFFSET_INVALID, Consumer, TopicPartition
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+
+if t.TYPE_CHECKING:
+    from sandbox.world import World
+
+TIMEOUT = 2.0
+
+Read = t.Callable[[], t.Iterator[Metric]]
+
+
+class Source(t.Protocol):
+    prefix: str
+
+    def connected(self) -> t.ContextManager[Read]:
+        """A connection, and what reads the figures through it. Any exception: it does not answer."""
+
+
+class Postgres:
+    prefix = "pg"
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    @contextmanager
+    def connected(self) -> t.Iterator[Read]:
+        facts = self._world.facts("postgres")
+        database = facts["databases"]["supabase"]
+        connection = psycopg2.connect(
+            host=facts["host"],
+            port=facts["port"],
+            user=database["user"],
+            password=database["password"],
+            dbname=database["name"],
+            sslmode="verify-full",
+            sslrootcert=facts["ca_cert"],
+            application_name="exporters",
+            connect_timeout=int(TIMEOUT),
+        )
+        connection.autocommit = True
+        with closing(connection), connection.cursor() as cursor:
+
+            def read() -> t.Iterator[Metric]:
+                active = GaugeMetricFamily(
+                    "pg_stat_activity_count",
+                    "Connections by database and state.",
+                    labels=("datname", "state"),
+                )
+                cursor.execute(
+                    "SELECT datname, coalesce(state, 'unknown'), count(*) FROM pg_stat_activity"
+                    " WHERE datname IS NOT NULL GROUP BY 1, 2"
+                )
+                for name, state, count in cursor.fetchall():
+                    active.add_metric((name, state), count)
+                yield active
+                cursor.execute("SELECT current_setting('max_connections')::int")
+                (limit,) = t.cast("tuple[int]", cursor.fetchone())
+                yield GaugeMetricFamily(
+                    "pg_settings_max_connections", "Connections at most.", value=limit
+                )
+
+            yield read
+
+
+class Valkey:
+    prefix = "redis"
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    @contextmanager
+    def connected(self) -> t.Iterator[Read]:
+        facts = self._world.facts("valkey")
+        client = redis.Redis(
+            host=facts["host"],
+            port=facts["port"],
+            password=facts["password"],
+            socket_timeout=TIMEOUT,
+            socket_connect_timeout=TIMEOUT,
+        )
+        with closing(client):
+
+            def read() -> t.Iterator[Metric]:
+                told = t.cast("dict[str, float]", client.info())
+                for name in ("keyspace_hits", "keyspace_misses"):
+                    text = f"INFO's {name}."
+                    yield CounterMetricFamily(f"redis_{name}_total", text, value=told[name])
+                for name in ("connected_clients", "used_memory"):
+                    yield GaugeMetricFamily(f"redis_{name}", f"INFO's {name}.", value=told[name])
+
+            yield read
+
+
+class Kafka:
+    prefix = "kafka"
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    @contextmanager
+    def connected(self) -> t.Iterator[Read]:
+        facts = self._world.facts("kafka")
+        group = facts["group"]
+        # It never subscribes, so it joins no group and takes no partition from the real consumers.
+        consumer = Consumer(
+            {
+                "bootstrap.servers": facts["bootstrap"],
+                "group.id": group,
+                "enable.auto.commit": False,
+                "log_level": 0,
+            }
+        )
+        with closing(consumer):
+
+            def read() -> t.Iterator[Metric]:
+                lag = GaugeMetricFamily(
+                    "kafka_consumergroup_lag",
+                    "Messages not yet committed.",
+                    labels=("consumergroup", "topic", "partition"),
+                )
+                for topic, partition, messages in _lags(consumer, facts["topics"]):
+                    lag.add_metric((group, topic, str(partition)), messages)
+                yield lag
+
+            yield read
+
+
+def _lags(consumer: Consumer, topics: t.Sequence[str]) -> t.Iterator[tuple[str, int, int]]:
+    known = consumer.list_topics(timeout=TIMEOUT).topics
+    partitions = [
+        TopicPartition(topic, partition)
+        for topic in topics
+        if topic in known
+        for partition in known[topic].partitions
+    ]
+    for at in consumer.committed(partitions, timeout=TIMEOUT):
+        low, high = consumer.get_watermark_offsets(at, timeout=TIMEOUT, cached=False)
+        # What was never committed is read from the beginning.
+        done = low if at.offset == OFFSET_INVALID else at.offset
+        yield at.topic, at.partition, max(0, high - done)
+
+
+SOURCES: tuple[t.Callable[[World], Source], ...] = (Postgres, Valkey, Kafka)

@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The real Prometheus: finds the pods through the Kubernetes API, as in production."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import typing as t
+import urllib.request
+from pathlib import Path
+
+from sandbox.component import Process
+from sandbox.debian import unpack
+from sandbox.names import NAMESPACE
+from sandbox.world import write_private
+
+if t.TYPE_CHECKING:
+    from sandbox.world import Facts, World
+
+NAME = "prometheus"
+RULES = Path(__file__).with_name("prometheus_rules.yml")
+
+# Two seconds instead of the usual fifteen, so that a rehearsal need not wait minutes.
+_GLOBAL = {"scrape_interval": "2s", "scrape_timeout": "2s", "evaluation_interval": "2s"}
+
+
+class Prometheus:
+    name = NAME
+    needs: tuple[str, ...] = ("kubernetes",)
+    faults: t.Mapping[str, str] = {}
+
+    def prepare(self, world: World) -> None:
+        folder = world.folder(NAME)
+        _program(world)
+        kubernetes = world.facts("kubernetes")
+        write_private(folder / "token", kubernetes["token"].encode())
+        static = {
+            "exporters": world.port("exporters"),
+            "gateway": world.port("gateway"),
+            "supabase": world.port("supabase-gateway"),
+        }
+        # JSON is YAML.
+        config = json.dumps(configuration(kubernetes, folder / "token", static), indent=1)
+        (folder / "prometheus.json").write_text(config, encoding="utf-8")
+
+    def process(self, world: World) -> Process:
+        folder = world.folder(NAME)
+        argv = (
+            _program(world),
+            f"--config.file={folder / 'prometheus.json'}",
+            f"--storage.tsdb.path={folder / 'data'}",
+            "--storage.tsdb.retention.time=1d",
+            f"--web.listen-address=127.0.0.1:{world.port(NAME)}",
+            # Debian's consoles are not where the program looks for them, and not wanted.
+            "--web.console.templates=/nonexistent",
+            "--web.console.libraries=/nonexistent",
+            "--log.level=warn",
+        )
+        return Process(argv, {"GOGC": "50", "GOMEMLIMIT": "120MiB"})
+
+    def ready(self, world: World) -> bool:
+        with urllib.request.urlopen(f"{_url(world)}/-/ready", timeout=2) as answer:  # noqa: S310
+            return bool(answer.status == 200)
+
+    def settle(self, world: World) -> None:
+        """Its data come from what it scrapes."""
+
+    def facts(self, world: World) -> Facts:
+        return {"url": _url(world)}
+
+
+def configuration(
+    kubernetes: Facts, token_file: Path, static: t.Mapping[str, int]
+) -> dict[str, t.Any]:
+    """Prometheus's configuration: pods that ask for it by annotation, and fixed targets by job."""
+    pods = {
+        "job_name": "pods",
+        # The services say themselves which they are; targets fill in what they leave out.
+        "honor_labels": True,
+        "kubernetes_sd_configs": [
+            {
+                "role": "pod",
+                "api_server": kubernetes["server"],
+                "authorization": {"credentials_file": str(token_file)},
+                "tls_config": {"ca_file": kubernetes["ca_cert"]},
+                "namespaces": {"names": [NAMESPACE]},
+            }
+        ],
+        "relabel_configs": _relabelling(),
+    }
+    fixed = [
+        {
+            "job_name": job,
+            "honor_labels": True,
+            "static_configs": [{"targets": [f"127.0.0.1:{port}"]}],
+        }
+        for job, port in static.items()
+    ]
+    return {"global": _GLOBAL, "rule_files": [str(RULES)], "scrape_configs": [pods, *fixed]}
+
+
+def _relabelling() -> list[dict[str, t.Any]]:
+    pod = "__meta_kubernetes_pod_"
+
+    def copied(source: str, target: str) -> dict[str, t.Any]:
+        return {"source_labels": [source], "target_label": target}
+
+    return [
+        {
+            "source_labels": [f"{pod}annotation_prometheus_io_scrape"],
+            "action": "keep",
+            "regex": "true",
+        },
+        {"source_labels": [f"{pod}phase"], "action": "keep", "regex": "Running"},
+        {
+            "source_labels": [f"{pod}ip", f"{pod}annotation_prometheus_io_port"],
+            "separator": ":",
+            "regex": "(.+:.+)",
+            "target_label": "__address__",
+        },
+        copied("__meta_kubernetes_namespace", "namespace"),
+        copied(f"{pod}name", "pod"),
+        copied(f"{pod}label_app", "service"),
+    ]
+
+
+def _url(world: World) -> str:
+    return f"http://127.0.0.1:{world.port(NAME)}"
+
+
+def _program(world: World) -> str:
+    found = shutil.which("prometheus")
+    return found or str(unpack(world.cache, "prometheus") / "usr/bin/prometheus")
+
+
+COMPONENT = Prometheus()
