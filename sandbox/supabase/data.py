@@ -78,7 +78,7 @@ class Data:
                 await connection.execute(f"SET LOCAL ROLE {role}")
                 return t.cast("list[t.Any]", await connection.fetch(query.sql, *query.values))
         except asyncpg.PostgresError as exc:
-            raise refusal_of(exc.sqlstate, str(exc)) from exc
+            raise refusal_of(exc.sqlstate, str(exc), role=role) from exc
         except (OSError, TimeoutError, asyncpg.InterfaceError) as exc:
             message = "Database connection error. Retrying the connection."
             raise RefusedError(503, {"code": "PGRST000", "message": message}) from exc
@@ -101,12 +101,12 @@ class Data:
             return self._pool
 
 
-def refusal_of(sqlstate: str | None, message: str) -> RefusedError:
-    """PostgREST's answer to what PostgreSQL says."""
-    status = {"42501": 403, "42P01": 404, "42703": 400, "22P02": 400}.get(sqlstate or "", 500)
-    return RefusedError(
-        status, {"code": sqlstate, "message": message, "details": None, "hint": None}
-    )
+def refusal_of(sqlstate: str | None, message: str, *, role: str) -> RefusedError:
+    """PostgREST's answer to what PostgreSQL says: 401 asks the anonymous to come with a key."""
+    denied = 401 if role == "anon" else 403
+    status = {"42501": denied, "42P01": 404, "42703": 400}.get(sqlstate or "", 500)
+    body = {"code": sqlstate, "message": message, "details": None, "hint": None}
+    return RefusedError(status, body)
 
 
 def table_query(table: str, parameters: t.Iterable[tuple[str, str]]) -> TableQuery:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import time
 import typing as t
 import uuid
+from contextlib import contextmanager
 from dataclasses import replace
 
 from aiohttp import web
@@ -76,7 +77,8 @@ class FunctionsApi:
         if not isinstance(records, list):
             raise ApiError(400, "Expected array")
         functions = [self._bundled(record) for record in records]
-        await self._runtime.activate(functions)
+        with _bundling():
+            await self._runtime.activate(functions)
         for function in functions:
             self._bundles.pop(_key(function), None)
         return web.json_response({"functions": [self._json(f) for f in functions]})
@@ -109,10 +111,8 @@ class FunctionsApi:
     async def _bundle(self, function: Function) -> None:
         if self._faults.active(NAME, "bundle-fails", function.slug):
             raise ApiError(400, "Failed to bundle the function (reason: out of memory).")
-        try:
+        with _bundling():
             await self._runtime.stage(function)
-        except BundleError as exc:
-            raise ApiError(400, f"Failed to bundle the function (reason: {exc}).") from exc
 
     def _bundled(self, record: object) -> Function:
         try:
@@ -153,6 +153,14 @@ async def json_body(request: web.Request) -> t.Any:
         return await request.json()
     except ValueError as exc:
         raise ApiError(400, f"The body is not JSON: {exc}") from exc
+
+
+@contextmanager
+def _bundling() -> t.Iterator[None]:
+    try:
+        yield
+    except BundleError as exc:
+        raise ApiError(400, f"Failed to bundle the function (reason: {exc}).") from exc
 
 
 def _key(function: Function) -> tuple[str, int, str]:

@@ -11,7 +11,8 @@ from aiohttp import BodyPartReader, MultipartWriter, payload, web
 from sandbox.supabase.errors import ApiError
 from sandbox.supabase.functions import EXPORT_ROOT, Function, Upload, validated_upload
 
-MAX_UPLOAD = 20 * 1024 * 1024
+# The platform's limit for what it bundles itself.
+MAX_UPLOAD = 5 * 1024 * 1024
 
 
 async def read_upload(request: web.Request) -> Upload:

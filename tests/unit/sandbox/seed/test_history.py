@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The seed writes the histories that the real tools would have written."""
+
+from __future__ import annotations
+
+import hashlib
+import uuid
+
+import pytest
+
+from sandbox.names import PREVIOUS_VERSION, RELEASE_VERSION
+from sandbox.seed import PRISMA_MIGRATIONS, SUPABASE_MIGRATIONS, checkout
+from sandbox.seed.history import (
+    read_prisma_migrations,
+    read_supabase_migrations,
+    split_statements,
+)
+
+PREVIOUS, RELEASE = checkout(PREVIOUS_VERSION), checkout(RELEASE_VERSION)
+
+
+@pytest.mark.parametrize(
+    ("script", "statements"),
+    [
+        pytest.param("a;\nb ;\n", ("a", "b"), id="semicolons-and-blanks-go"),
+        pytest.param("select ';' , 'it''s;'; b", ("select ';' , 'it''s;'", "b"), id="strings"),
+        pytest.param('alter ";" x; b', ('alter ";" x', "b"), id="identifiers"),
+        pytest.param("do $$ a; $x$ $$; b", ("do $$ a; $x$ $$", "b"), id="dollar-quotes"),
+        pytest.param("f $fn$ a; $$ ; $fn$; b", ("f $fn$ a; $$ ; $fn$", "b"), id="tagged"),
+        pytest.param("-- one; two\na; b", ("-- one; two\na", "b"), id="line-comment-stays"),
+        pytest.param("a; /* x; */ b", ("a", "/* x; */ b"), id="block-comment-stays"),
+        pytest.param("a;\n-- the end\n", ("a", "-- the end"), id="a-last-comment-is-recorded"),
+        pytest.param(" ;; ", (), id="nothing"),
+    ],
+)
+def test_statements_are_cut_where_the_cli_cuts(script: str, statements: tuple[str, ...]) -> None:
+    assert split_statements(script) == statements
+
+
+def test_a_release_only_adds_supabase_migrations() -> None:
+    before = read_supabase_migrations(PREVIOUS / SUPABASE_MIGRATIONS)
+    after = read_supabase_migrations(RELEASE / SUPABASE_MIGRATIONS)
+
+    assert after[: len(before)] == before
+    assert [migration.name for migration in after[len(before) :]] == [
+        "agent_sessions",
+        "agent_requests",
+        "agent_metrics",
+        "agent_fallbacks",
+    ]
+
+
+def test_a_release_only_adds_prisma_migrations() -> None:
+    before = read_prisma_migrations(PREVIOUS / PRISMA_MIGRATIONS)
+    after = read_prisma_migrations(RELEASE / PRISMA_MIGRATIONS)
+
+    assert after[: len(before)] == before
+    assert len(after) > len(before) > 0
+
+
+def test_prismas_rows_have_the_files_checksum_and_a_random_looking_id() -> None:
+    migration = read_prisma_migrations(PREVIOUS / PRISMA_MIGRATIONS)[0]
+    path = PREVIOUS / PRISMA_MIGRATIONS / migration.name / "migration.sql"
+
+    assert migration.checksum == hashlib.sha256(path.read_bytes()).hexdigest()
+    assert uuid.UUID(migration.row_id).version == 4
