@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import typing as t
 from dataclasses import dataclass, replace
 
@@ -129,7 +130,7 @@ def apply(
     before = owners.get(manager)
     if before is not None:
         held = frozenset[Path]().union(*(owned.paths for owned in others.values()))
-        merged = removed(model, merged, before.paths - wanted - held)
+        merged = removed(model, merged, abandoned(before.paths - wanted, held))
     same = before is not None and before.paths == wanted and not changed
     owners[manager] = Ownership(before.time if before and same else time, wanted)
     return with_owners(merged, owners)
@@ -192,9 +193,27 @@ def _merge_list(item_type: str, live: list[t.Any], config: list[t.Any]) -> list[
     return list(merged.values())
 
 
+def abandoned(paths: Paths, held: Paths) -> t.Iterator[Path]:
+    """Those of `paths` that nobody holds, neither themselves nor anything below them."""
+    alive = {path[:depth] for path in held for depth in range(1, len(path) + 1)}
+    for path in paths:
+        if path in alive:
+            continue
+        item = path[:-1]
+        # An item that somebody else holds keeps what it is known by.
+        is_key = path[-1][2:] in json.loads(item[-1][2:]) if is_item(item) else False
+        if not (is_key and item in alive):
+            yield path
+
+
+def is_item(path: Path) -> bool:
+    return bool(path) and path[-1].startswith("k:")
+
+
 def removed(model: str, obj: Object, paths: t.Iterable[Path]) -> Object:
     """`obj` without the fields at `paths`, and without maps that are left empty by it."""
-    for path in sorted(paths, key=len, reverse=True):
+    # The shortest first: an item of a list is found by its key only while it has it.
+    for path in sorted(paths, key=len):
         obj = _without(model, obj, path)
     return obj
 

@@ -67,8 +67,11 @@ def changed(resource: Resource, current: Object, wanted: Object, subresource: st
         after["metadata"] = dict(current["metadata"])
         if "status" in wanted:
             after["status"] = wanted["status"]
-        if "managedFields" in wanted.get("metadata", {}):
-            after["metadata"]["managedFields"] = wanted["metadata"]["managedFields"]
+        # Annotations may come along with a status: that is how a Deployment learns its revision
+        # without a new generation.
+        for key in ("annotations", "managedFields"):
+            if key in wanted.get("metadata", {}):
+                after["metadata"][key] = wanted["metadata"][key]
         return after
     after = {key: value for key, value in wanted.items() if key not in ("kind", "apiVersion")}
     after = {"kind": current["kind"], "apiVersion": current["apiVersion"]} | after
@@ -77,7 +80,8 @@ def changed(resource: Resource, current: Object, wanted: Object, subresource: st
         if "status" in current:
             after["status"] = current["status"]
     after["metadata"] = changed_metadata(current["metadata"], wanted.get("metadata") or {})
-    if resource.has_generation and spec_changed(resource, current, after):
+    # A pod's binding is not a change of what was asked for.
+    if resource.has_generation and not subresource and spec_changed(resource, current, after):
         after["metadata"]["generation"] = current["metadata"].get("generation", 0) + 1
     return after
 

@@ -89,9 +89,11 @@ def _merge_field(merged: Object, key: str, value: object, order: object) -> None
         found = merged.get(key)
         merged[key] = apply_strategic_patch(found if isinstance(found, dict) else {}, value)
     elif isinstance(value, list):
-        merged[key] = _merge_list(key, merged.get(key) or [], value)
-        if isinstance(order, list):
-            merged[key] = _ordered(key, merged[key], order)
+        server = merged.get(key) or []
+        together = _merge_list(key, server, value)
+        names_order = order if isinstance(order, list) else value
+        by_key = key in PRIMITIVE_LISTS or _merge_key(key, together) is not None
+        merged[key] = _ordered(key, together, server, names_order) if by_key else together
     else:
         merged[key] = value
 
@@ -127,16 +129,25 @@ def _merge_key(name: str, items: list[t.Any]) -> str | None:
     return next((key for key in keys if any(key in item for item in items)), None)
 
 
-def _ordered(name: str, items: list[t.Any], order: list[t.Any]) -> list[t.Any]:
-    """`items` as `$setElementOrder` has them; those it does not name stay behind their neighbour."""
-    merge_key = _merge_key(name, items)
+def _ordered(
+    name: str, merged: list[t.Any], server: list[t.Any], order: list[t.Any]
+) -> list[t.Any]:
+    """What the patch names in `order`, what it does not as the server had it.
+
+    Between the two the server's order decides, and where it has none the patch comes first.
+    """
+    merge_key = _merge_key(name, merged)
 
     def identity(item: t.Any) -> t.Any:
         return item.get(merge_key) if isinstance(item, dict) else item
 
-    wanted = [identity(item) for item in order]
-    named = iter(sorted(
-        (item for item in items if identity(item) in wanted),
-        key=lambda item: wanted.index(identity(item)),
-    ))  # fmt: skip
-    return [next(named) if identity(item) in wanted else item for item in items]
+    wanted, known = [identity(item) for item in order], [identity(item) for item in server]
+    named = [item for item in merged if identity(item) in wanted]
+    named.sort(key=lambda item: wanted.index(identity(item)))
+    others = [item for item in merged if identity(item) not in wanted]
+    placed: list[t.Any] = []
+    while named and others:
+        left, right = identity(others[0]), identity(named[0])
+        first = left in known and right in known and known.index(left) < known.index(right)
+        placed.append(others.pop(0) if first else named.pop(0))
+    return placed + named + others

@@ -66,7 +66,7 @@ def bind(store: Store, pod: Object, binding: Object, *, dry_run: bool) -> None:
         raise ApiError(422, "Invalid", "target.name: Required value")
     changed = from_store.copy()
     changed["spec"]["nodeName"] = node
-    store.update("pods", changed, dry_run=dry_run)
+    store.update("pods", changed, subresource="binding", dry_run=dry_run)
 
 
 def evict(store: Store, pod: Object, eviction: Object, *, dry_run: bool) -> None:
