@@ -1,0 +1,150 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+import typing as t
+
+import pytest
+from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
+    ConflictError,
+    InputError,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._flags.apply import change_flags
+from ansible_collections.easymo.deploy.plugins.module_utils._flags.plan import (
+    FlagsPlan,
+    checksum,
+    to_values,
+)
+
+from tests.fakes.cluster import MemoryCluster
+
+PERCENTAGE = "FEATURE_AI_AGENTS_ROLLOUT_PERCENTAGE"
+KUBECTL = "kubectl-client-side-apply"
+
+
+def cluster_with(data: dict[str, str], manager: str = KUBECTL) -> MemoryCluster:
+    cluster = MemoryCluster()
+    cluster.put(
+        "ConfigMap",
+        {
+            "metadata": {
+                "name": "feature-flags",
+                "managedFields": [
+                    {
+                        "manager": manager,
+                        "operation": "Update",
+                        "fieldsV1": {"f:data": {f"f:{key}": {} for key in data}},
+                    }
+                ],
+            },
+            "data": data,
+        },
+    )
+    return cluster
+
+
+def change(cluster: MemoryCluster, flags: dict[str, str | None], **options: bool) -> FlagsPlan:
+    settings = {"force": True, "check_mode": False, **options}
+    return change_flags(cluster, "feature-flags", flags, **settings)
+
+
+def data_of(cluster: MemoryCluster) -> dict[str, str]:
+    return t.cast("dict[str, str]", cluster.objects["ConfigMap", "feature-flags"]["data"])
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(True, "true"), (False, "false"), (1, "1"), ("on", "on"), (None, None)]
+)
+def test_values_become_what_an_environment_holds(value: t.Any, text: str | None) -> None:
+    assert to_values({"FLAG": value}, {}) == {"FLAG": text}
+
+
+@pytest.mark.parametrize(
+    ("flags", "bounds", "message"),
+    [
+        ({"feature-x": True}, {}, "'feature-x', which is no environment variable"),
+        ({"1X": True}, {}, "no environment variable"),
+        ({"X": 1.5}, {}, "X is 1.5, a float"),
+        ({"X": [1]}, {}, "a list"),
+        ({"X": "True"}, {}, "write true"),
+        ({PERCENTAGE: 101}, {PERCENTAGE: [0, 100]}, "is 101: it must be an integer from 0 to 100"),
+        ({PERCENTAGE: "-1"}, {PERCENTAGE: [0, 100]}, "is '-1'"),
+        ({PERCENTAGE: True}, {PERCENTAGE: [0, 100]}, "is True"),
+        ({PERCENTAGE: "ten"}, {PERCENTAGE: [0, 100]}, "is 'ten'"),
+        ({PERCENTAGE: 1}, {PERCENTAGE: [100, 0]}, "the lower first"),
+        ({}, {"x": [0, 1]}, "'bounds' names 'x'"),
+    ],
+)
+def test_what_the_platform_would_misread_is_refused(
+    flags: dict[str, t.Any], bounds: dict[str, t.Any], message: str
+) -> None:
+    with pytest.raises(InputError, match=message):
+        to_values(flags, bounds)
+
+
+def test_a_missing_config_map_is_made() -> None:
+    cluster = MemoryCluster()
+    plan = change(cluster, {"FEATURE_AI_AGENTS": "true"})
+    assert plan.changed
+    assert data_of(cluster) == {"FEATURE_AI_AGENTS": "true"}
+    assert plan.checksum == checksum(data_of(cluster))
+
+
+def test_a_second_run_writes_nothing() -> None:
+    cluster = MemoryCluster()
+    change(cluster, {"A": "true"})
+    cluster.writes.clear()
+    assert not change(cluster, {"A": "true"}).changed
+    assert cluster.writes == []
+
+
+def test_flags_that_are_not_named_stay_ours_and_stay_set() -> None:
+    cluster = MemoryCluster()
+    change(cluster, {"A": "true", PERCENTAGE: "10"})
+    change(cluster, {"A": "false"})
+    assert data_of(cluster) == {"A": "false", PERCENTAGE: "10"}
+
+
+def test_another_managers_flag_is_taken_over_by_name() -> None:
+    cluster = cluster_with({"A": "true", "B": "true"})
+    plan = change(cluster, {"A": "false"})
+    assert plan.overruled == (KUBECTL,)
+    assert data_of(cluster) == {"A": "false", "B": "true"}
+    assert change(cluster, {"A": "false"}).overruled == ()
+
+
+def test_without_force_another_managers_flag_is_left_alone() -> None:
+    cluster = cluster_with({"A": "true"})
+    with pytest.raises(ConflictError, match=f"set by {KUBECTL} too"):
+        change(cluster, {"A": "false"}, force=False)
+    assert data_of(cluster) == {"A": "true"}
+
+
+@pytest.mark.parametrize("ours", [True, False], ids=["ours", "theirs"])
+def test_null_takes_a_flag_out_whoever_set_it(ours: bool) -> None:
+    cluster = MemoryCluster() if ours else cluster_with({"A": "true", "B": "1"})
+    if ours:
+        change(cluster, {"A": "true", "B": "1"})
+    assert change(cluster, {"A": None}).changed
+    assert data_of(cluster) == {"B": "1"}
+    assert not change(cluster, {"A": None}).changed
+
+
+def test_a_write_in_between_is_not_lost() -> None:
+    cluster = cluster_with({"A": "true"})
+
+    def interfere() -> None:
+        body = cluster.read("ConfigMap", "feature-flags")
+        assert body is not None
+        cluster.put("ConfigMap", {**body, "data": {**body["data"], "THEIRS": "1"}})
+
+    cluster.before_write = interfere
+    change(cluster, {"A": "false"})
+    assert data_of(cluster) == {"A": "false", "THEIRS": "1"}
+
+
+def test_check_mode_predicts_without_writing() -> None:
+    cluster = cluster_with({"A": "true"})
+    plan = change(cluster, {"A": "false"}, check_mode=True)
+    assert (plan.changed, dict(plan.after)) == (True, {"A": "false"})
+    assert data_of(cluster) == {"A": "true"}
+    assert cluster.writes == []

@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+import typing as t
+
+import pytest
+from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
+    InputError,
+    VerificationError,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._release.plan import (
+    Change,
+    Record,
+    plan_record,
+)
+
+
+def change(now: str = "09:00", **fields: t.Any) -> Change:
+    return Change(**{"version": "2.0.0", "actor": "ann", "now": now, **fields})
+
+
+def after(*changes: Change) -> Record:
+    record: Record | None = None
+    for one in changes:
+        record = plan_record(record, one)
+    assert record is not None
+    return record
+
+
+def phase(phase_status: str, now: str = "09:00", name: str = "database", **fields: t.Any) -> Change:
+    return change(now, phase=name, phase_status=phase_status, **fields)
+
+
+def test_opening_a_phase_begins_the_record() -> None:
+    record = after(phase("running", git_sha="abc"))
+    assert (record.attempt, record.status, record.git_sha) == (1, "running", "abc")
+    assert record.phases["database"].status == "running"
+
+
+@pytest.mark.parametrize("settled", ["done", "waived"])
+@pytest.mark.parametrize("again", ["running", "done", "waived"])
+def test_a_settled_phase_stays_as_it_is(settled: str, again: str) -> None:
+    record = after(phase("running"), phase(settled, "09:10", evidence={"migrations": 4}))
+    assert plan_record(record, phase(again, "10:00", evidence={"migrations": 9})) == record
+
+
+def test_a_second_run_over_a_finished_release_changes_nothing() -> None:
+    steps = [
+        phase("running"),
+        phase("done", evidence={"tables": 4}),
+        phase("running", name="sign_off"),
+        phase("done", name="sign_off", status="done"),
+    ]
+    record = after(*steps)
+    assert (record.status, record.finished) == ("done", "09:00")
+    for step in steps:
+        assert plan_record(record, Change(**{**vars(step), "now": "12:00"})) == record
+
+
+def test_a_failed_phase_fails_the_release_and_is_opened_again() -> None:
+    failed = after(phase("running"), phase("failed", "09:05", evidence={"cause": "x"}))
+    assert (failed.status, failed.finished) == ("failed", "09:05")
+    again = plan_record(failed, phase("running", "10:00"))
+    assert (again.status, again.finished) == ("running", "")
+    assert again.phases["database"].started == "10:00"
+
+
+def test_an_open_phase_stays_open() -> None:
+    record = after(phase("running"))
+    assert plan_record(record, phase("running", "09:30")) == record
+
+
+def test_a_deploy_after_a_rollback_is_the_next_attempt() -> None:
+    record = after(
+        phase("running"),
+        phase("done", announcements={"start": {"ok": True}}, facts={"flags": 1}),
+        phase("running", "09:20", name="rollback"),
+        phase("done", "09:30", name="rollback", status="rolled_back", notes=("errors",)),
+    )
+    assert (record.attempt, record.status) == (1, "rolled_back")
+    assert plan_record(record, change(facts={"seen": 1})).attempt == 1
+    again = plan_record(record, phase("running", "11:00", git_sha="def"))
+    assert (again.attempt, again.status, again.git_sha) == (2, "running", "def")
+    assert list(again.phases) == ["database"]
+    assert (again.announcements, again.facts) == ({}, {})
+    assert again.notes == ("errors",)
+    assert again.previous_attempts[0]["phases"] == {"database": "done", "rollback": "done"}
+
+
+def test_opening_the_rollback_phase_again_stays_in_its_attempt() -> None:
+    record = after(phase("running"), change(status="rolled_back"))
+    again = plan_record(record, phase("running", name="rollback"))
+    assert (again.attempt, again.status) == (1, "rolled_back")
+
+
+def test_facts_are_merged_and_notes_are_added_once() -> None:
+    record = after(
+        change(facts={"flags": {"before": 1}}, notes=("a",)),
+        change(facts={"flags": {"after": 2}}, notes=("a", "b")),
+    )
+    assert record.facts == {"flags": {"before": 1, "after": 2}}
+    assert record.notes == ("a", "b")
+
+
+def test_evidence_needs_an_opened_phase() -> None:
+    with pytest.raises(InputError, match="never opened"):
+        after(change(phase="database", evidence={"x": 1}))
+
+
+def test_a_record_survives_its_json() -> None:
+    record = after(phase("running"), phase("done", evidence={"x": [1]}), change(notes=("n",)))
+    assert Record.load(record.dump(), "here") == record
+
+
+@pytest.mark.parametrize("text", ["", "{}", "[]", '{"version": "2.0.0", "phases": {}}'])
+def test_a_damaged_record_is_named_as_such(text: str) -> None:
+    with pytest.raises(VerificationError, match="ConfigMap 'release-2.0.0' does not hold"):
+        Record.load(text, "ConfigMap 'release-2.0.0'")

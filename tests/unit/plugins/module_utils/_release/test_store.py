@@ -1,0 +1,180 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+import random
+import typing as t
+from pathlib import Path
+
+import pytest
+from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
+    ConflictError,
+    InputError,
+    VerificationError,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._release.pins import read_pins
+from ansible_collections.easymo.deploy.plugins.module_utils._release.plan import Change
+from ansible_collections.easymo.deploy.plugins.module_utils._release.store import ReleaseStore
+from ansible_collections.easymo.deploy.plugins.module_utils._release.task import Task, carry_out
+
+from tests.fakes.cluster import FakeClock, MemoryCluster
+from tests.fakes.controller import NAME, Controller
+
+OLD, NEW = "easymo/wallet-service:v1.9.0", "easymo/wallet-service:v2.0.0"
+PIN = {"deployments": [NAME], "config_maps": ["feature-flags", "gone"]}
+EMPTY: dict[str, t.Any] = {
+    "name": "2.0.0",
+    "actor": "ann",
+    "git_sha": None,
+    "phase": None,
+    "phase_status": None,
+    "status": None,
+    "pin": None,
+    "notes": [],
+    **{key: {} for key in ("evidence", "announcements", "backups", "facts", "attach", "fetch")},
+}
+
+
+@pytest.fixture
+def cluster() -> MemoryCluster:
+    cluster = MemoryCluster()
+    Controller(cluster, OLD)
+    cluster.put("ConfigMap", {"metadata": {"name": "feature-flags"}, "data": {"A": "false"}})
+    return cluster
+
+
+def run(cluster: MemoryCluster, *, check_mode: bool = False, **params: t.Any) -> dict[str, t.Any]:
+    task = Task.from_params({**EMPTY, **params})
+    return carry_out(cluster, task, check_mode=check_mode).to_result()
+
+
+def opened(cluster: MemoryCluster) -> MemoryCluster:
+    run(cluster, phase="preflight", phase_status="running")
+    return cluster
+
+
+def test_check_mode_predicts_and_writes_nothing(cluster: MemoryCluster) -> None:
+    result = run(cluster, check_mode=True, phase="preflight", phase_status="running", pin=PIN)
+    assert result["changed"] is True
+    assert result["pins"]["deployments"][NAME]["images"] == {NAME: OLD}
+    assert cluster.writes == []
+
+
+def test_a_second_run_writes_nothing(cluster: MemoryCluster, tmp_path: Path) -> None:
+    file = tmp_path / "functions.tar"
+    file.write_bytes(b"sources")
+    params = {"phase": "preflight", "phase_status": "running", "pin": PIN}
+    params |= {"attach": {"functions": file}, "facts": {"wave": {"sizes": [1, 3]}}}
+    assert run(cluster, **params)["changed"] is True
+    cluster.writes.clear()
+    assert run(cluster, **params)["changed"] is False
+    assert cluster.writes == []
+
+
+def test_pins_keep_what_an_undo_needs(cluster: MemoryCluster) -> None:
+    run(opened(cluster), pin=PIN)
+    pins = read_pins(cluster, "release-2.0.0")
+    assert pins is not None
+    pin = pins.deployment(NAME)
+    assert pin is not None
+    assert pin.template == cluster.objects["Deployment", NAME]["spec"]["template"]
+    assert pins.config_maps == {
+        "feature-flags": {"exists": True, "data": {"A": "false"}},
+        "gone": {"exists": False, "data": {}},
+    }
+
+
+@pytest.mark.parametrize("annotated", [False, True], ids=["by-tag", "by-annotation"])
+def test_what_already_runs_the_release_is_not_pinned_as_before(
+    cluster: MemoryCluster, annotated: bool
+) -> None:
+    body = cluster.objects["Deployment", NAME]
+    if annotated:
+        body["metadata"]["annotations"]["easymo.com/release"] = "2.0.0"
+    else:
+        body["spec"]["template"]["spec"]["containers"][0]["image"] = NEW
+    with pytest.raises(ConflictError, match="already on wallet-service"):
+        run(opened(cluster), pin=PIN)
+
+
+def test_an_existing_pin_outlives_the_rollout(cluster: MemoryCluster) -> None:
+    run(opened(cluster), pin=PIN)
+    cluster.objects["Deployment", NAME]["spec"]["template"]["spec"]["containers"][0]["image"] = NEW
+    result = run(cluster, pin=PIN)
+    assert result["changed"] is False
+    assert result["pins"]["deployments"][NAME]["images"] == {NAME: OLD}
+
+
+def test_a_new_attempt_pins_anew(cluster: MemoryCluster) -> None:
+    run(opened(cluster), pin={"deployments": [], "config_maps": ["feature-flags"]})
+    cluster.objects["ConfigMap", "feature-flags"]["data"] = {"A": "true"}
+    run(cluster, status="rolled_back")
+    result = run(cluster, phase="preflight", phase_status="running", pin=PIN)
+    assert result["pins"]["attempt"] == 2
+    assert result["pins"]["config_maps"]["feature-flags"]["data"] == {"A": "true"}
+
+
+def test_pinning_needs_a_record(cluster: MemoryCluster) -> None:
+    with pytest.raises(ConflictError, match="no record of release '2.0.0'"):
+        run(cluster, pin=PIN)
+
+
+def test_two_writers_lose_nothing(cluster: MemoryCluster) -> None:
+    opened(cluster)
+    other = ReleaseStore(cluster, "2.0.0", clock=FakeClock())
+    theirs = Change(version="2.0.0", actor="bob", now="09:00", notes=("theirs",))
+    cluster.before_write = lambda: other.change(theirs, check_mode=False)[0]
+    result = run(cluster, notes=["ours"])
+    assert result["record"]["notes"] == ["theirs", "ours"]
+
+
+def test_an_attachment_comes_back_as_it_was(cluster: MemoryCluster, tmp_path: Path) -> None:
+    source, target = tmp_path / "before.tar", tmp_path / "back.tar"
+    source.write_bytes(random.Random(1).randbytes(10_000))
+    assert run(opened(cluster), attach={"functions": source})["attached"] == ["functions"]
+    assert run(cluster, check_mode=True, fetch={"functions": target})["changed"] is True
+    assert not target.exists()
+    assert run(cluster, fetch={"functions": target})["fetched"] == [str(target)]
+    assert target.read_bytes() == source.read_bytes()
+    assert run(cluster, fetch={"functions": target})["changed"] is False
+
+
+def test_an_attachment_that_is_too_large_is_refused(cluster: MemoryCluster, tmp_path: Path) -> None:
+    large = tmp_path / "large"
+    large.write_bytes(random.Random(1).randbytes(800_000))
+    with pytest.raises(InputError, match="too large to keep in a ConfigMap"):
+        run(opened(cluster), attach={"large": large})
+
+
+def test_a_damaged_attachment_is_not_written_back(cluster: MemoryCluster, tmp_path: Path) -> None:
+    source = tmp_path / "before.tar"
+    source.write_bytes(b"sources")
+    run(opened(cluster), attach={"functions": source})
+    cluster.objects["ConfigMap", "release-2.0.0-functions"]["data"]["sha256"] = "0"
+    with pytest.raises(VerificationError, match="is damaged"):
+        run(cluster, fetch={"functions": tmp_path / "back.tar"})
+
+
+@pytest.mark.parametrize("version", ["2.0.0-RC1", "2.0/0", "", "-2", "2" * 61])
+def test_a_version_that_names_no_config_map_is_refused(
+    cluster: MemoryCluster, version: str
+) -> None:
+    with pytest.raises(InputError, match="cannot name a ConfigMap"):
+        run(cluster, name=version)
+
+
+def test_two_hundred_services_fit(cluster: MemoryCluster) -> None:
+    names = []
+    for number in range(200):
+        name = f"service-{number}"
+        names.append(name)
+        body = {**cluster.objects["Deployment", NAME]}
+        environment = [{"name": f"KEY_{n}", "value": f"{name}-{n * number}"} for n in range(40)]
+        template = {**body["spec"]["template"]}
+        template["spec"] = {"containers": [{"name": name, "image": OLD, "env": environment}]}
+        body["metadata"] = {**body["metadata"], "name": name, "uid": f"uid-{name}"}
+        cluster.put("Deployment", {**body, "spec": {**body["spec"], "template": template}})
+        owner = [{"uid": f"uid-{name}", "controller": True}]
+        metadata = {"name": f"{name}-1", "uid": f"rs-{name}", "ownerReferences": owner}
+        cluster.put("ReplicaSet", {"metadata": metadata, "spec": {"template": template}})
+    result = run(opened(cluster), pin={"deployments": names, "config_maps": []})
+    assert len(result["pins"]["deployments"]) == 200

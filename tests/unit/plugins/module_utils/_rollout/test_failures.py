@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+import pytest
+from ansible_collections.easymo.deploy.plugins.module_utils._rollout.failures import (
+    Sign,
+    rule_for,
+    signs_of,
+    suspect,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._rollout.models import Pod
+
+
+def sign(reason: str, message: str = "", restarts: int = 0) -> Sign:
+    return Sign("pod-1", "wallet-service", reason, message, restarts)
+
+
+@pytest.mark.parametrize(
+    ("seen", "rule"),
+    [
+        (sign("InvalidImageName"), "InvalidImage"),
+        (sign("ErrImagePull", "manifest unknown"), "ImageNotFound"),
+        (sign("ImagePullBackOff", 'Back-off pulling image "x": not found'), "ImageNotFound"),
+        (sign("ErrImagePull", "pull access denied, unauthorized"), "ImagePullDenied"),
+        (sign("ErrImagePull", "503 Service Unavailable"), "ImagePullTrouble"),
+        (sign("ErrImagePull", "429 toomanyrequests"), "ImagePullTrouble"),
+        (sign("CreateContainerConfigError", 'configmap "flags" not found'), "ConfigMissing"),
+        (sign("CreateContainerConfigError", "failed to sync configmap cache"), "Waiting"),
+        (sign("RunContainerError", "exec format error"), "CannotStart"),
+        (sign("OOMKilled", restarts=2), "OutOfMemory"),
+        (sign("Restarted", "exit code 1", restarts=2), "CrashLoop"),
+        (sign("Restarted", "exit code 0", restarts=1), None),
+        (sign("Unschedulable", "0/3 nodes are available"), "Unschedulable"),
+        (sign("FailedCreate", "exceeded quota: q"), "QuotaExceeded"),
+        (sign("FailedCreate", "failed calling webhook: timeout"), "WebhookUnavailable"),
+        (sign("FailedCreate", "violates PodSecurity"), "PodsRefused"),
+        (sign("ContainerCreating"), None),
+    ],
+)
+def test_signs_are_classed(seen: Sign, rule: str | None) -> None:
+    found = rule_for(seen)
+    assert (found.name if found else None) == rule
+
+
+@pytest.mark.parametrize(
+    ("seen", "never_until", "doomed_at"),
+    [
+        (sign("ErrImagePull", "not found"), None, 15),
+        (sign("ErrImagePull", "unauthorized"), 44, 45),
+        (sign("CreateContainerConfigError", "key not found"), 29, 30),
+        (sign("Unschedulable"), 119, 120),
+        (sign("FailedCreate", "exceeded quota"), 29, 30),
+        (sign("ErrImagePull", "i/o timeout"), 10_000, None),
+    ],
+)
+def test_each_class_dwells_as_long_as_it_should(
+    seen: Sign, never_until: float | None, doomed_at: float | None
+) -> None:
+    first = suspect([seen], {}, 0.0)
+    [suspicion] = first.values()
+    assert not suspicion.doomed(0.0)
+    if never_until is not None:
+        assert not suspicion.doomed(never_until)
+    if doomed_at is not None:
+        assert suspicion.doomed(doomed_at)
+
+
+def test_a_second_look_is_enough_for_an_image_that_is_not_there() -> None:
+    seen = sign("ErrImagePull", "not found")
+    [suspicion] = suspect([seen], suspect([seen], {}, 0.0), 2.0).values()
+    assert suspicion.doomed(2.0)
+
+
+def test_a_sign_that_went_and_came_back_starts_anew() -> None:
+    seen = sign("Unschedulable")
+    gone = suspect([], suspect([seen], {}, 0.0), 60.0)
+    [suspicion] = suspect([seen], gone, 119.0).values()
+    assert not suspicion.doomed(130.0)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param({"metadata": {"deletionTimestamp": "2026-11-24T14:44:17Z"}}, id="ending"),
+        pytest.param({"status": {"reason": "Evicted"}}, id="evicted"),
+    ],
+)
+def test_pods_that_leave_say_nothing_about_the_release(change: dict[str, dict[str, str]]) -> None:
+    body = {
+        "metadata": {"name": "p", "uid": "1", **change.get("metadata", {})},
+        "status": {
+            "phase": "Pending",
+            "containerStatuses": [
+                {"name": "c", "state": {"waiting": {"reason": "InvalidImageName"}}},
+            ],
+            **change.get("status", {}),
+        },
+    }
+    assert signs_of([Pod.from_json(body)], None) == []

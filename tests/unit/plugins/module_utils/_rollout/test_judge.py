@@ -1,0 +1,159 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Verdicts over what a real control plane said, event by event (tests/unit/fixtures/timelines)."""
+
+from __future__ import annotations
+
+import json
+import typing as t
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from ansible_collections.easymo.deploy.plugins.module_utils._rollout.judge import (
+    CONTROLLER_SILENCE,
+    Course,
+    Look,
+    Verdict,
+    judge,
+    start_course,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._rollout.models import (
+    Condition,
+    Counts,
+    Deployment,
+    Pod,
+    ReplicaSet,
+    newest_replica_set,
+)
+
+TIMELINES = Path(__file__).parents[3] / "fixtures" / "timelines"
+
+
+def looks(name: str) -> t.Iterator[tuple[float, Look]]:
+    """What would be seen after each event of a recording."""
+    deployment: Deployment | None = None
+    replica_sets: dict[str, ReplicaSet] = {}
+    pods: dict[str, Pod] = {}
+    for line in (TIMELINES / f"{name}.jsonl").read_text(encoding="utf-8").splitlines():
+        event = json.loads(line)
+        body = event["object"]
+        uid = body["metadata"]["uid"]
+        if body["kind"] == "Deployment":
+            deployment = Deployment.from_json(body)
+        elif body["kind"] == "ReplicaSet":
+            replica_sets[uid] = ReplicaSet.from_json(body)
+        elif event["type"] == "DELETED":
+            pods.pop(uid, None)
+        else:
+            pods[uid] = Pod.from_json(body)
+        if deployment is None:
+            continue
+        newest = newest_replica_set(deployment, replica_sets.values())
+        mine = tuple(pod for pod in pods.values() if newest and pod.owner == newest.uid)
+        yield event["after_s"], Look(deployment, newest, mine)
+
+
+def replay(
+    name: str, before: t.Callable[[Deployment], Deployment] = lambda seen: seen
+) -> list[tuple[float, str, Verdict]]:
+    """Each look's time, counts and verdict, up to the first that is not `waiting`."""
+    course: Course | None = None
+    verdicts = []
+    for now, look in looks(name):
+        assert look.deployment is not None
+        if course is None:
+            course = start_course(before(look.deployment), look.deployment, "wallet-service", now)
+        course, verdict = judge(course, look, now)
+        verdicts.append((now, str(look.deployment.counts), verdict))
+        if verdict.outcome != "waiting":
+            break
+    return verdicts
+
+
+def test_a_green_rollout_is_complete_at_its_end_and_never_before() -> None:
+    verdicts = replay("green")
+    now, counts, verdict = verdicts[-1]
+    assert verdict.outcome == "complete"
+    assert (now, counts) == (2.64, "3 of 3 updated, 3 available")
+    assert {one.outcome for _now, _counts, one in verdicts[:-1]} == {"waiting"}
+
+
+def test_a_crash_loop_is_called_long_before_its_deadline() -> None:
+    now, _counts, verdict = replay("crash")[-1]
+    assert (verdict.outcome, verdict.reason) == ("doomed", "CrashLoop")
+    assert verdict.sentence == "container wallet-service crashed 2 times (exit code 1)"
+    assert now == 5.13  # the deadline passed at 9.53
+
+
+def test_a_deadline_from_before_an_undo_is_not_held_against_the_undo() -> None:
+    _now, counts, verdict = replay("undo")[-1]
+    assert (verdict.outcome, counts) == ("complete", "3 of 3 updated, 3 available")
+
+
+def test_a_quota_is_called_at_the_deadline_with_the_servers_reason() -> None:
+    now, _counts, verdict = replay("quota")[-1]
+    assert (verdict.outcome, verdict.reason) == ("doomed", "DeadlineExceeded")
+    assert "quota has no room" in verdict.sentence
+    assert now == 9.77
+
+
+@pytest.fixture
+def seen() -> Deployment:
+    return next(looks("green"))[1].deployment or pytest.fail("the recording is empty")
+
+
+def course_of(deployment: Deployment) -> Course:
+    return start_course(deployment, deployment, "wallet-service", 0.0)
+
+
+def late(deployment: Deployment) -> Deployment:
+    passed = Condition("Progressing", "False", "ProgressDeadlineExceeded", "", "10:00")
+    return replace(
+        deployment, observed_generation=deployment.generation, conditions=(passed,), counts=OPEN
+    )
+
+
+OPEN = Counts(desired=3, updated=1, total=4, ready=3, available=3)
+
+
+def test_a_deadline_that_passed_before_the_patch_counts_for_nothing(seen: Deployment) -> None:
+    course = start_course(late(seen), late(seen), "wallet-service", 0.0)
+    assert judge(course, Look(late(seen)), 1.0)[1].outcome == "waiting"
+
+
+def test_a_deadline_that_passes_after_the_patch_dooms(seen: Deployment) -> None:
+    verdict = judge(course_of(seen), Look(late(seen)), 1.0)[1]
+    assert (verdict.outcome, verdict.reason) == ("doomed", "DeadlineExceeded")
+
+
+@pytest.mark.parametrize(
+    ("change", "outcome"),
+    [
+        pytest.param({"uid": "another"}, "deleted", id="created-again"),
+        pytest.param({"paused": True}, "paused", id="paused"),
+        pytest.param({"template": {}}, "superseded", id="template-moved"),
+        pytest.param({"generation": 9}, "waiting", id="scaled-meanwhile"),
+    ],
+)
+def test_other_hands_are_recognised(
+    seen: Deployment, change: dict[str, t.Any], outcome: str
+) -> None:
+    changed = replace(seen, **change)
+    assert judge(course_of(seen), Look(changed), 1.0)[1].outcome == outcome
+
+
+def test_a_deployment_that_went_is_deleted(seen: Deployment) -> None:
+    assert judge(course_of(seen), Look(None), 1.0)[1].outcome == "deleted"
+
+
+def test_a_controller_that_takes_no_notice_is_called_silent(seen: Deployment) -> None:
+    course = course_of(seen)
+    assert judge(course, Look(seen), CONTROLLER_SILENCE - 1)[1].outcome == "waiting"
+    assert judge(course, Look(seen), CONTROLLER_SILENCE)[1].outcome == "silent"
+
+
+def test_pods_of_the_old_revision_never_doom() -> None:
+    *_others, (now, last) = looks("crash")
+    assert last.deployment is not None
+    course = replace(course_of(last.deployment), stale_deadline=last.deployment.conditions[-1])
+    assert judge(course, Look(last.deployment, None, ()), now)[1].outcome == "waiting"

@@ -1,0 +1,178 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+import typing as t
+
+import jsonpatch
+import pytest
+from ansible_collections.easymo.deploy.plugins.module_utils._cluster import (
+    CHANGE_CAUSE_ANNOTATION,
+    CHECKSUM_ANNOTATION,
+    RELEASE_ANNOTATION,
+    ROLLOUT_ID_ANNOTATION,
+    Object,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
+    ConflictError,
+    InputError,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._rollout.models import Deployment
+from ansible_collections.easymo.deploy.plugins.module_utils._rollout.plan import (
+    Pin,
+    Plan,
+    Wanted,
+    plan_rollout,
+)
+
+OLD, NEW = "easymo/wallet-service:v1.9.0", "easymo/wallet-service:v2.0.0"
+FOREIGN = {"deployment.kubernetes.io/revision": "7", "team": "wallets"}
+
+
+def deployment(image: str = OLD, **changes: t.Any) -> Object:
+    return {
+        "metadata": {
+            "name": "wallet-service",
+            "uid": "u-1",
+            "generation": 4,
+            "annotations": {**FOREIGN, **changes.get("annotations", {})},
+        },
+        "spec": {
+            "replicas": 3,
+            "paused": changes.get("paused", False),
+            "selector": {"matchLabels": {"app": "wallet-service"}},
+            "template": {
+                "metadata": {"labels": {"app": "wallet-service"}, **changes.get("template", {})},
+                "spec": {
+                    "containers": [
+                        {"name": "metrics-sidecar", "image": "easymo/metrics:v1"},
+                        {"name": "wallet-service", "image": image},
+                    ]
+                },
+            },
+        },
+    }
+
+
+def wanted(state: str = "released", **fields: str) -> Wanted:
+    defaults = {"container": "wallet-service", "image": NEW, "release": "2.0.0", "actor": "ann"}
+    return Wanted(state=state, **{**defaults, **fields})
+
+
+def patched(body: Object, plan: Plan) -> Object:
+    """What the API server makes of the plan; raises when a `test` fails."""
+    return t.cast("Object", jsonpatch.apply_patch(body, plan.operations))
+
+
+def test_a_release_changes_one_image_and_says_who_and_why_in_the_same_patch() -> None:
+    body = deployment()
+    plan = plan_rollout(Deployment.from_json(body), wanted(), None)
+    after = patched(body, plan)
+    assert [one["image"] for one in after["spec"]["template"]["spec"]["containers"]] == [
+        "easymo/metrics:v1",
+        NEW,
+    ]
+    annotations = after["metadata"]["annotations"]
+    assert annotations[RELEASE_ANNOTATION] == "2.0.0"
+    assert annotations[CHANGE_CAUSE_ANNOTATION] == f"release 2.0.0: wallet-service {NEW}"
+    assert FOREIGN.items() <= annotations.items()
+    assert after["spec"]["replicas"] == 3
+
+
+@pytest.mark.parametrize(
+    "moved",
+    [
+        pytest.param({"metadata": {"uid": "u-2"}}, id="created-again"),
+        pytest.param({"metadata": {"generation": 5}}, id="changed-since"),
+    ],
+)
+def test_the_patch_fits_only_what_was_looked_at(moved: dict[str, t.Any]) -> None:
+    body = deployment()
+    plan = plan_rollout(Deployment.from_json(body), wanted(), None)
+    body["metadata"] |= moved["metadata"]
+    with pytest.raises(jsonpatch.JsonPatchTestFailed):
+        patched(body, plan)
+
+
+def test_an_image_that_is_there_already_needs_nothing() -> None:
+    plan = plan_rollout(Deployment.from_json(deployment(NEW)), wanted(), None)
+    assert not plan.changed
+    assert plan.to_diff()["before"] == plan.to_diff()["after"]
+
+
+def test_a_paused_deployment_is_refused_with_the_cure() -> None:
+    paused = Deployment.from_json(deployment(paused=True))
+    with pytest.raises(ConflictError, match="kubectl rollout resume"):
+        plan_rollout(paused, wanted(), None)
+
+
+def test_an_unknown_container_is_refused_with_those_there_are() -> None:
+    seen = Deployment.from_json(deployment())
+    with pytest.raises(InputError, match="'metrics-sidecar', 'wallet-service'"):
+        plan_rollout(seen, wanted(container="wallet"), None)
+
+
+def test_a_restart_happens_once_for_each_checksum() -> None:
+    body = deployment()
+    ask = wanted("restarted", checksum="abc")
+    plan = plan_rollout(Deployment.from_json(body), ask, None)
+    after = patched(body, plan)
+    marks = after["spec"]["template"]["metadata"]["annotations"]
+    assert marks == {CHECKSUM_ANNOTATION: "abc"}
+    assert not plan_rollout(Deployment.from_json(after), ask, None).changed
+
+
+def test_a_restart_without_a_checksum_happens_every_time() -> None:
+    body = deployment()
+    first = patched(
+        body, plan_rollout(Deployment.from_json(body), wanted("restarted", at="1"), None)
+    )
+    assert plan_rollout(Deployment.from_json(first), wanted("restarted", at="2"), None).changed
+
+
+def released() -> tuple[Object, Pin]:
+    body = deployment()
+    pin = Pin.of(Deployment.from_json(body))
+    return patched(body, plan_rollout(Deployment.from_json(body), wanted(), None)), pin
+
+
+def test_rolling_back_returns_template_and_own_annotations_and_leaves_the_rest() -> None:
+    body, pin = released()
+    body["spec"]["replicas"] = 7
+    body["metadata"]["annotations"]["noted"] = "by somebody"
+    plan = plan_rollout(Deployment.from_json(body), wanted("rolled_back"), pin)
+    after = patched(body, plan)
+    assert after["spec"]["template"] == deployment()["spec"]["template"]
+    assert after["metadata"]["annotations"] == {**FOREIGN, "noted": "by somebody"}
+    assert after["spec"]["replicas"] == 7
+    assert not plan_rollout(Deployment.from_json(after), wanted("rolled_back"), pin).changed
+
+
+def test_rolling_back_undoes_a_restart_of_the_release_too() -> None:
+    body, pin = released()
+    restart = plan_rollout(Deployment.from_json(body), wanted("restarted", checksum="abc"), None)
+    plan = plan_rollout(Deployment.from_json(patched(body, restart)), wanted("rolled_back"), pin)
+    assert plan.template == deployment()["spec"]["template"]
+
+
+def test_rolling_back_never_undoes_another_hand() -> None:
+    body, pin = released()
+    body["spec"]["template"]["spec"]["containers"][1]["image"] = "easymo/wallet-service:v2.0.1"
+    with pytest.raises(ConflictError, match="another hand") as caught:
+        plan_rollout(Deployment.from_json(body), wanted("rolled_back"), pin)
+    assert caught.value.details["result"] == "superseded"
+
+
+def test_rolling_back_needs_a_pin_of_this_very_deployment() -> None:
+    body, pin = released()
+    with pytest.raises(InputError, match="Nothing is pinned"):
+        plan_rollout(Deployment.from_json(body), wanted("rolled_back"), None)
+    body["metadata"]["uid"] = "u-2"
+    with pytest.raises(ConflictError, match="created again"):
+        plan_rollout(Deployment.from_json(body), wanted("rolled_back"), pin)
+
+
+def test_annotations_are_added_where_there_are_none() -> None:
+    body = deployment()
+    del body["metadata"]["annotations"]
+    after = patched(body, plan_rollout(Deployment.from_json(body), wanted(), None))
+    assert after["metadata"]["annotations"][ROLLOUT_ID_ANNOTATION]
