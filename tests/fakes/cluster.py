@@ -11,6 +11,7 @@ import itertools
 import typing as t
 
 import jsonpatch
+
 from ansible_collections.easymo.deploy.plugins.module_utils._cluster import (
     FIELD_MANAGER,
     Object,

@@ -15,7 +15,6 @@ from ansible_collections.easymo.deploy.plugins.module_utils._rollout.models impo
     HASH_LABEL,
     REVISION,
 )
-
 from tests.fakes.cluster import MemoryCluster
 
 NAME = "wallet-service"

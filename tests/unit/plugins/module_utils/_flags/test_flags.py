@@ -4,6 +4,7 @@ from __future__ import annotations
 import typing as t
 
 import pytest
+
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
     ConflictError,
     InputError,
@@ -14,7 +15,6 @@ from ansible_collections.easymo.deploy.plugins.module_utils._flags.plan import (
     checksum,
     to_values,
 )
-
 from tests.fakes.cluster import MemoryCluster
 
 PERCENTAGE = "FEATURE_AI_AGENTS_ROLLOUT_PERCENTAGE"

@@ -6,7 +6,6 @@ from ansible_collections.easymo.deploy.plugins.module_utils._flags.pods import (
     observe_environment,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._rollout.models import Deployment
-
 from tests.fakes.cluster import MemoryCluster
 from tests.fakes.controller import NAME, Controller
 
@@ -26,7 +25,7 @@ def test_every_pod_is_asked() -> None:
     Controller(cluster, "easymo/wallet-service:v1")
     deployment = Deployment.from_json(cluster.objects["Deployment", NAME])
     pods = [name for kind, name in cluster.objects if kind == "Pod"]
-    cluster.environments = {name: "PATH=/bin\nFEATURE_AI_AGENTS=true\n" for name in pods}
+    cluster.environments = dict.fromkeys(pods, "PATH=/bin\nFEATURE_AI_AGENTS=true\n")
     cluster.environments[pods[1]] = "FEATURE_AI_AGENTS=false\n"
     findings = observe_environment(cluster, deployment, NAME, EXPECTED)
     assert [bool(one.problems) for one in findings] == [False, True, False]

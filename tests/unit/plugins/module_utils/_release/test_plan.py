@@ -4,6 +4,7 @@ from __future__ import annotations
 import typing as t
 
 import pytest
+
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
     InputError,
     VerificationError,
@@ -114,5 +115,5 @@ def test_a_record_survives_its_json() -> None:
 
 @pytest.mark.parametrize("text", ["", "{}", "[]", '{"version": "2.0.0", "phases": {}}'])
 def test_a_damaged_record_is_named_as_such(text: str) -> None:
-    with pytest.raises(VerificationError, match="ConfigMap 'release-2.0.0' does not hold"):
+    with pytest.raises(VerificationError, match="does not hold a release record"):
         Record.load(text, "ConfigMap 'release-2.0.0'")

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import pytest
+
 from ansible_collections.easymo.deploy.plugins.module_utils._rollout.failures import (
     Sign,
     rule_for,

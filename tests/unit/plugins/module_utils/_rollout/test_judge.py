@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+
 from ansible_collections.easymo.deploy.plugins.module_utils._rollout.judge import (
     CONTROLLER_SILENCE,
     Course,

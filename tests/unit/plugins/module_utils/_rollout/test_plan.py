@@ -5,6 +5,7 @@ import typing as t
 
 import jsonpatch
 import pytest
+
 from ansible_collections.easymo.deploy.plugins.module_utils._cluster import (
     CHANGE_CAUSE_ANNOTATION,
     CHECKSUM_ANNOTATION,

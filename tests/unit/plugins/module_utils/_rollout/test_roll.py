@@ -7,6 +7,7 @@ import typing as t
 from dataclasses import dataclass, field
 
 import pytest
+
 from ansible_collections.easymo.deploy.plugins.module_utils._cluster import (
     RELEASE_ANNOTATION,
     Object,
@@ -22,7 +23,6 @@ from ansible_collections.easymo.deploy.plugins.module_utils._rollout.roll import
     Rollout,
     Settings,
 )
-
 from tests.fakes.cluster import FakeClock, MemoryCluster
 from tests.fakes.controller import NAME, Controller
 
