@@ -4,118 +4,37 @@
 from __future__ import annotations
 
 import hashlib
-import hmac
 import json
 import shutil
-import subprocess
 import threading
 import time
 import typing as t
-import uuid
-from dataclasses import dataclass
 
 import pytest
 import requests
 
-from sandbox.component import Process
-from sandbox.faults import Fault, Faults
+from sandbox.faults import Fault
 from sandbox.names import PREVIOUS_VERSION, RELEASE_VERSION
-from sandbox.processes import environment
-from sandbox.seed import checkout
-from sandbox.supabase.client import ManagementClient, encode
-from sandbox.supabase.component import COMPONENT, management_client
-from sandbox.supabase.settings import read_settings
-from sandbox.supabase.sources import Source, read_functions
-from sandbox.world import World, free_port
+from sandbox.supabase.sources import Source
+from sandbox.world import World
+from tests.contract.supabase_project import Project, project_in, release, without_database
 
 pytestmark = pytest.mark.skipif(
     not shutil.which("setpriv"), reason="the sandbox needs setpriv of util-linux"
 )
-READY_WITHIN = 20.0
-
-
-@dataclass(frozen=True)
-class Project:
-    world: World
-    facts: dict[str, t.Any]
-    client: ManagementClient
-
-    def manage(self, method: str, path: str, **arguments: t.Any) -> requests.Response:
-        url = f"{self.facts['management_url']}/v1/projects/{self.facts['project_ref']}{path}"
-        token = {"Authorization": f"Bearer {self.facts['access_token']}"}
-        headers = {**token, **arguments.pop("headers", {})}
-        return requests.request(method, url, headers=headers, timeout=20, **arguments)
-
-    def call(self, path: str, method: str = "GET", **arguments: t.Any) -> requests.Response:
-        url = f"{self.facts['gateway_url']}{path}"
-        return requests.request(method, url, timeout=20, **arguments)
-
-    def deploy(self, source: Source, *, query: str = "") -> requests.Response:
-        body, content_type = encode(source, verify_jwt=False)
-        return self.manage(
-            "POST",
-            f"/functions/deploy?slug={source.slug}{query}",
-            data=body,
-            headers={"Content-Type": content_type},
-        )
-
-    def program(self, code: str) -> Source:
-        """A function of its own for one test."""
-        path = "supabase/functions/x/index.ts"
-        return Source(f"f{uuid.uuid4().hex[:8]}", path, "", {path: code.encode()})
-
-    def set_faults(self, *faults: Fault) -> None:
-        Faults(self.world.faults_file).write(faults)
 
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[Project]:
-    """The component as the supervisor would run it, with a database that is away."""
     world = World(tmp_path_factory.mktemp("supabase"))
-    login = {"name": "postgres", "user": "postgres", "password": "unused"}
-    certificate = world.certificate("postgres")
-    server = {"host": "127.0.0.1", "port": free_port(), "ca_cert": str(certificate.ca)}
-    world.publish("postgres", {**server, "databases": {"supabase": login}})
-    COMPONENT.prepare(world)
-    child = start(COMPONENT.process(world), world)
-    try:
-        await_ready(world, child)
-        COMPONENT.settle(world)
-        client = management_client(read_settings(world))
-        yield Project(world, COMPONENT.facts(world), client)
-    finally:
-        child.terminate()
-        child.wait(timeout=10)
-
-
-def start(process: Process, world: World) -> subprocess.Popen[bytes]:
-    folder = world.folder(COMPONENT.name)
-    with (folder / "log.txt").open("wb") as log:
-        env = {**environment(folder, world.run), **process.env}
-        return subprocess.Popen(process.argv, env=env, cwd=folder, stdout=log, stderr=log)
-
-
-def await_ready(world: World, child: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + READY_WITHIN
-    last = "nothing asked yet"
-    while time.monotonic() < deadline and child.poll() is None:
-        try:
-            if COMPONENT.ready(world):
-                return
-            last = "not ready"
-        except OSError as exc:
-            last = str(exc)
-        time.sleep(0.03)
-    pytest.fail(f"The sandbox's Supabase did not come up; last: {last}")
+    without_database(world)
+    with project_in(world) as made:
+        yield made
 
 
 @pytest.fixture(autouse=True)
 def no_faults(project: Project) -> None:
     project.set_faults()
-
-
-def release(version: str, slug: str) -> Source:
-    return next(s for s in read_functions(checkout(version)) if s.slug == slug)
 
 
 def test_the_previous_release_is_deployed(project: Project) -> None:
@@ -355,64 +274,6 @@ def test_function_logs_are_found(project: Project) -> None:
     assert [line["event_message"] for line in found] == ["seen"]
 
 
-def signed(project: Project, body: bytes) -> dict[str, str]:
-    secret = project.facts["wa_app_secret"].encode()
-    return {"X-Hub-Signature-256": f"sha256={hmac.new(secret, body, hashlib.sha256).hexdigest()}"}
-
-
-def notification(text: str) -> bytes:
-    message = {"from": "250780000001", "id": "wamid.1", "type": "text", "text": {"body": text}}
-    change = {"value": {"messages": [message]}}
-    entry = {"changes": [change]}
-    return json.dumps({"object": "whatsapp_business_account", "entry": [entry]}).encode()
-
-
-@pytest.mark.parametrize("version", [PREVIOUS_VERSION, RELEASE_VERSION])
-def test_the_webhook_answers_with_the_menu_when_agent_core_is_away(
-    project: Project, version: str
-) -> None:
-    assert project.deploy(release(version, "wa-webhook")).status_code == 201
-    body = notification("I need vegetables")
-    answer = project.call(
-        "/functions/v1/wa-webhook", "POST", data=body, headers=signed(project, body)
-    )
-
-    assert answer.status_code == 200
-    assert (answer.json()["status"], answer.json()["version"]) == ("ok", version)
-    (reply,) = answer.json()["replies"]
-    assert (reply["message_id"], reply["route"]) == ("wamid.1", "fallback")
-    assert "menu" in reply["text"]
-
-
-def test_the_webhook_refuses_what_is_not_whatsapps(project: Project) -> None:
-    path, body = "/functions/v1/wa-webhook", notification("hello")
-    right = signed(project, body)
-    large = b"x" * (1024 * 1024 + 1)
-
-    assert project.call(path, "POST", data=body).status_code == 401
-    assert project.call(path, "POST", data=body + b" ", headers=right).status_code == 401
-    assert project.call(path, "POST", data=b"{}", headers=signed(project, b"{}")).status_code == 400
-    assert project.call(path, "POST", data=large, headers=signed(project, large)).status_code == 413
-
-
-def test_the_webhook_gives_the_challenge_back_to_who_knows_the_token(project: Project) -> None:
-    query = {"hub.mode": "subscribe", "hub.challenge": "test"}
-    right = {**query, "hub.verify_token": project.facts["wa_verify_token"]}
-    path = "/functions/v1/wa-webhook"
-
-    assert project.call(path, params=right).text == "test"
-    assert project.call(path, params={**query, "hub.verify_token": "x"}).status_code == 403
-    assert project.call(path, params={**right, "hub.mode": "x"}).status_code == 403
-
-
-def test_administrators_need_their_token(project: Project) -> None:
-    project.deploy(release(PREVIOUS_VERSION, "admin-agents"))
-    token = {"Authorization": f"Bearer {project.world.secret('admin-token')}"}
-
-    assert project.call("/functions/v1/admin-agents").status_code == 401
-    assert project.call("/functions/v1/admin-agents", headers=token).json()["agents"] == []
-
-
 def test_the_rest_root_is_for_the_service_key(project: Project) -> None:
     anon, service = project.facts["anon_key"], project.facts["service_role_key"]
 
@@ -478,15 +339,3 @@ def test_faults_of_one_function(project: Project) -> None:
     project.set_faults(Fault("supabase", "errors", source.slug))
     assert project.call(path).status_code == 500
     assert project.call("/functions/v1/health").status_code == 200
-
-
-def test_functions_and_secrets_outlive_the_process(project: Project) -> None:
-    """Last: it takes the process of all the other tests away and brings another."""
-    source = project.program('Deno.serve(() => new Response(Deno.env.get("WA_APP_SECRET") ?? ""))')
-    version = project.deploy(source).json()["version"]
-    store = project.world.folder("supabase")
-
-    assert json.loads((store / "functions.json").read_text(encoding="utf-8"))
-    assert (store / "functions.json").stat().st_mode & 0o077 == 0
-    assert (store / "secrets.json").stat().st_mode & 0o077 == 0
-    assert version == 1
