@@ -11,6 +11,7 @@ import typing as t
 from pathlib import Path
 
 from sandbox.errors import SandboxError, sentence
+from sandbox.traffic.cli import add_parser as add_traffic
 from sandbox.world import World
 
 STATE_VARIABLE = "EASYMO_SANDBOX_STATE"
@@ -74,6 +75,7 @@ def _parser() -> argparse.ArgumentParser:
     logs.add_argument("-f", "--follow", action="store_true", help="go on as more is printed")
     logs.add_argument("-n", "--lines", type=int, default=40, metavar="N", help="how many (40)")
     _add_fault(commands, folder)
+    add_traffic(commands, folder)
     _add(commands, folder, "env", 'settings for kubectl, psql, aws…: eval "$(… env)"', _env)
     return parser
 
