@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 try:
     import psycopg2
+    import psycopg2.extensions
 
     IMPORT_ERROR: str | None = None
 except ImportError:
@@ -96,6 +97,9 @@ class Session(t.Protocol):
 
     def execute(self, sql: str, values: Values = None) -> None: ...
     def rows(self, sql: str, values: Values = None) -> list[Row]: ...
+    @property
+    def in_transaction(self) -> bool:
+        """Whether a BEGIN still waits for its COMMIT."""
 
 
 class PostgresSession:
@@ -110,6 +114,13 @@ class PostgresSession:
 
     def rows(self, sql: str, values: Values = None) -> list[Row]:
         return self._run(sql, values, fetch=True)
+
+    @property
+    def in_transaction(self) -> bool:
+        return self._connection.info.transaction_status in (
+            psycopg2.extensions.TRANSACTION_STATUS_INTRANS,
+            psycopg2.extensions.TRANSACTION_STATUS_INERROR,
+        )
 
     @property
     def server_version(self) -> tuple[int, str]:

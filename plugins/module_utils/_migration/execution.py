@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to easymo.deploy.
+"""Decide how the statements of one Supabase migration run: together, or some alone, as the CLI does it."""
+
+from __future__ import annotations
+
+import re
+import typing as t
+from dataclasses import dataclass
+from enum import Enum
+
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.splitter import (
+    without_leading_comments,
+)
+
+if t.TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_NO_TRANSACTION = "-- pg-delta: transaction=false"
+
+_ALONE = re.compile(
+    r"""(?x)
+    CREATE \s+ (?:UNIQUE \s+)? INDEX \s+ CONCURRENTLY (?:\s|$)
+  | DROP \s+ INDEX \s+ CONCURRENTLY (?:\s|$)
+  | REINDEX (?:\s|\() .* \s CONCURRENTLY (?:\s|$)
+  | VACUUM (?:\s|\(|$)
+  | ALTER \s+ SYSTEM (?:\s|$)
+  | CLUSTER (?:\s|$)
+    """
+)
+_TRANSACTION_CONTROL = re.compile(
+    r"""(?x)
+    (?:BEGIN | START \s+ TRANSACTION | COMMIT | END | ABORT | PREPARE \s+ TRANSACTION) (?:\s|$)
+  | ROLLBACK (?: \s+ (?:WORK|TRANSACTION))? (?! \s+ (?:TO|WORK|TRANSACTION) (?:\s|$)) (?:\s|$)
+    """
+)
+_RESETS_ROLE = re.compile(
+    r"""(?ix)
+    (?: RESET \s+ (?:ROLE | SESSION \s+ AUTHORIZATION)
+      | SET \s+ (?:SESSION \s+)? ROLE (?: \s+ TO \s+ | \s* = \s* | \s+ ) (?:NONE | DEFAULT | 'none' | "none")
+      | SET \s+ SESSION \s+ AUTHORIZATION \s+ DEFAULT
+      | DISCARD \s+ ALL
+    ) (?:\s|;|$)
+    """
+)
+
+
+class Mode(Enum):
+    TOGETHER = "together"
+    """In one transaction with the history's row; statements that cannot be in one end it and start another."""
+    OWN_TRANSACTIONS = "own transactions"
+    """One by one: the file begins and commits by itself; what it left open is rolled back on failure."""
+    STATEMENT_BY_STATEMENT = "statement by statement"
+    """One by one, each committed: the file asks for it in its first line."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """Statements of a file by their indexes, in one transaction or each by itself."""
+
+    statements: tuple[int, ...]
+    transaction: bool
+
+
+@dataclass(frozen=True)
+class Execution:
+    mode: Mode
+    steps: tuple[Step, ...]
+    """The history's row is written in the last one."""
+
+    @property
+    def atomic(self) -> bool:
+        return self.mode is Mode.TOGETHER and len(self.steps) == 1
+
+
+def plan_execution(text: str, statements: Sequence[str]) -> Execution:
+    everything = tuple(range(len(statements)))
+    if text.partition("\n")[0].removesuffix("\r") == _NO_TRANSACTION:
+        return Execution(Mode.STATEMENT_BY_STATEMENT, (Step(everything, transaction=False),))
+    if any(controls_transaction(statement) for statement in statements):
+        return Execution(Mode.OWN_TRANSACTIONS, (Step(everything, transaction=False),))
+    return Execution(Mode.TOGETHER, tuple(_steps(statements)))
+
+
+def _steps(statements: Sequence[str]) -> t.Iterator[Step]:
+    together: list[int] = []
+    for index, statement in enumerate(statements):
+        if not runs_alone(statement):
+            together.append(index)
+            continue
+        if together:
+            yield Step(tuple(together), transaction=True)
+            together = []
+        yield Step((index,), transaction=False)
+    yield Step(tuple(together), transaction=True)
+
+
+def runs_alone(statement: str) -> bool:
+    """PostgreSQL refuses it inside a transaction."""
+    return bool(_ALONE.match(without_leading_comments(statement).upper()))
+
+
+def controls_transaction(statement: str) -> bool:
+    return bool(_TRANSACTION_CONTROL.match(without_leading_comments(statement).upper()))
+
+
+def resets_role(statement: str) -> bool:
+    return bool(_RESETS_ROLE.match(without_leading_comments(statement)))
+
+
+def session_role(user: str) -> str | None:
+    """The role the CLI takes on for its own login roles, so that `postgres` owns what migrations make."""
+    return "postgres" if user == "supabase_admin" or user.startswith("cli_login_") else None

@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to easymo.deploy.
+"""Read a folder of Supabase migrations: the CLI's choice of files in the CLI's order, bad ones refused at once."""
+
+from __future__ import annotations
+
+import re
+import typing as t
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from ansible_collections.easymo.deploy.plugins.module_utils._errors import InputError
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.execution import (
+    Execution,
+    plan_execution,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.models import (
+    MigrationFile,
+    Pending,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.splitter import (
+    Script,
+    split_script,
+    without_leading_comments,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.text import decode
+
+_NAME = re.compile(r"([0-9]+)_(.*)\.sql")
+# The CLI once made a first file like this itself; it was never meant to be pushed.
+_OLD_INIT = re.compile(r"([0-9]{14})_init\.sql")
+_OLD_INIT_BEFORE = "20211209000000"
+
+
+@dataclass(frozen=True)
+class Folder:
+    files: tuple[MigrationFile, ...]
+    skipped: tuple[str, ...]
+    """SQL files whose names are none of a migration."""
+
+
+@dataclass(frozen=True)
+class Migration:
+    """A file understood. Reading and splitting happen when first asked for, so that applied files cost little."""
+
+    file: MigrationFile
+
+    @property
+    def version(self) -> str:
+        return self.file.version
+
+    @cached_property
+    def text(self) -> str:
+        return decode(self.file.content, self.file.file)
+
+    @cached_property
+    def script(self) -> Script:
+        return split_script(self.text)
+
+    @cached_property
+    def statements(self) -> list[str]:
+        return [statement.text for statement in self.script.statements]
+
+    @cached_property
+    def execution(self) -> Execution:
+        return plan_execution(self.text, self.statements)
+
+    def to_pending(self) -> Pending:
+        return Pending(
+            file=self.file.file,
+            version=self.file.version,
+            name=self.file.name,
+            statements=len(self.statements),
+            atomic=self.execution.atomic,
+        )
+
+
+def read_folder(directory: str) -> Folder:
+    """The files directly in it whose names are `<digits>_<name>.sql`, by version."""
+    path = Path(directory)
+    if not path.is_dir():
+        raise InputError(f"Option 'directory' is {directory!r}, and there is no such folder.")
+    entries = sorted(entry for entry in path.iterdir() if entry.is_file())
+    if entries and _is_old_init(entries[0].name):
+        entries = entries[1:]
+    found: list[MigrationFile] = []
+    skipped: list[str] = []
+    for entry in entries:
+        named = _NAME.fullmatch(entry.name)
+        if named:
+            found.append(MigrationFile(named[1], named[2], entry.name, entry.read_bytes()))
+        elif entry.suffix == ".sql":
+            skipped.append(entry.name)
+    return Folder(
+        files=tuple(sorted(found, key=lambda file: (file.version, file.file))),
+        skipped=tuple(skipped),
+    )
+
+
+def refuse_duplicates(files: t.Iterable[MigrationFile]) -> None:
+    by_version: dict[str, list[str]] = {}
+    for file in files:
+        by_version.setdefault(file.version, []).append(file.file)
+    twice = [names for names in by_version.values() if len(names) > 1]
+    if twice:
+        listed = "; ".join(" and ".join(names) for names in twice)
+        raise InputError(f"Migrations share a version, rename one of each: {listed}.")
+
+
+def refuse_unusable(migrations: t.Iterable[Migration]) -> None:
+    """Everything that can be seen to fail is refused in one go, before anything runs."""
+    problems = [problem for migration in migrations for problem in _problems(migration)]
+    if problems:
+        raise InputError(
+            "Nothing was applied, because these files cannot be: " + " ".join(problems),
+            problems=problems,
+        )
+
+
+def _problems(migration: Migration) -> t.Iterator[str]:
+    name = migration.file.file
+    try:
+        script = migration.script
+    except InputError as exc:
+        yield str(exc)
+        return
+    if script.meta_command:
+        yield (
+            f"{name} has a psql meta-command in line {script.meta_command}: "
+            "write what it does in SQL, the server knows no meta-commands."
+        )
+    if not any(map(without_leading_comments, migration.statements)):
+        yield f"{name} has no statement: delete it, or write the migration."
+
+
+def _is_old_init(name: str) -> bool:
+    found = _OLD_INIT.fullmatch(name)
+    return bool(found and found[1] < _OLD_INIT_BEFORE)

@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to easymo.deploy.
+"""Read SQL text and speak about it without giving away what is in it."""
+
+from __future__ import annotations
+
+import re
+
+from ansible_collections.easymo.deploy.plugins.module_utils._errors import InputError
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.splitter import (
+    without_leading_comments,
+)
+
+_EXCERPT = 80
+_LITERAL = re.compile(
+    r"""(?xs)
+    \$(?P<tag>\w*)\$ .*? (?: \$(?P=tag)\$ | \Z )
+  | \b[eE]' (?: [^'\\] | '' | \\. )* (?: ' | \Z )
+  | ' (?: [^'] | '' )* (?: ' | \Z )
+    """
+)
+
+
+def decode(content: bytes, file: str) -> str:
+    """The text of a file, without its byte order mark; line ends stay as they are."""
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as exc:
+        line = content.count(b"\n", 0, exc.start) + 1
+        raise InputError(
+            f"{file} is not UTF-8 (line {line}, byte {exc.start}): save it as UTF-8."
+        ) from exc
+    if "\0" in text:
+        line = text.count("\n", 0, text.index("\0")) + 1
+        raise InputError(
+            f"{file} has a NUL character in line {line}: PostgreSQL takes no such text."
+        )
+    return text
+
+
+def excerpt(sql: str) -> str:
+    """The first line of a statement, its literals masked: they may be secrets."""
+    masked = _LITERAL.sub("'…'", without_leading_comments(sql))
+    line = (masked.splitlines() or [""])[0].strip()
+    return line if len(line) <= _EXCERPT else line[: _EXCERPT - 1] + "…"
+
+
+def mask_message(message: str, sqlstate: str) -> str:
+    """What PostgreSQL said, without the data it quotes: class 22 is about values, and 42601 may show a literal."""
+    masked = _LITERAL.sub("'…'", message)
+    if sqlstate.startswith("22"):
+        masked = re.sub(r'"[^"]*"', '"…"', masked)
+    return masked
+
+
+def same_sql(one: str, other: str) -> bool:
+    """Whether two texts differ in no more than space and semicolons, where splitters of CLIs differ."""
+    return _bare(one) == _bare(other)
+
+
+def _bare(sql: str) -> str:
+    return re.sub(r"[\s;\ufeff]+", "", sql)

@@ -1,0 +1,405 @@
+#!/usr/bin/python
+# SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: supabase_migrations
+short_description: Apply pending Supabase migrations as the Supabase CLI does
+version_added: 0.1.0
+description:
+  - Applies the files of a folder that the database has not seen yet, and records them in the history table of the
+    Supabase CLI, statement by statement as the CLI (3.1) splits them.
+    Either one finds up to date what the other migrated.
+  - Each file runs in one transaction together with its row in the history. Statements that PostgreSQL refuses in a
+    transaction, such as C(CREATE INDEX CONCURRENTLY), and files with transactions of their own run as the CLI runs
+    them, and are reported as not atomic.
+  - Holds an advisory lock while it works, so two operators cannot collide.
+  - Refuses, before anything runs, what cannot end well. That is a version only the database knows, a file older than
+    the newest applied one, an applied file that was edited, two files of one version, and files that are empty,
+    not UTF-8 or have psql meta-commands.
+author:
+  - EasyMO (@easymo)
+extends_documentation_fragment:
+  - easymo.deploy._attributes
+  - easymo.deploy._postgres
+options:
+  state:
+    description: V(applied) means that every file of O(directory) is applied.
+    type: str
+    choices: [applied]
+    default: applied
+  directory:
+    description: Folder with the migrations, files named C(<digits>_<name>.sql). Other files are passed over.
+    type: path
+    required: true
+  expect_tables:
+    description:
+      - Tables that must be there afterwards, as C(table) in the schema C(public) or as C(schema.table).
+      - Those that this run made must be empty.
+    type: list
+    elements: str
+    default: []
+  drift:
+    description:
+      - What to do about an applied file that was edited since.
+      - The Supabase CLI does not notice. V(warn) goes on with a warning.
+    type: str
+    choices: [fail, warn]
+    default: fail
+  lock_timeout:
+    description:
+      - Seconds a statement waits for a lock at most, so that it never stands in front of everybody else behind one
+        long transaction. V(0) is no limit. A migration may set another.
+    type: float
+    default: 5
+  statement_timeout:
+    description: Seconds a statement runs at most. V(0) is no limit. A migration may set another.
+    type: float
+    default: 0
+  advisory_lock_timeout:
+    description: Seconds to wait for another run that is migrating this database.
+    type: float
+    default: 30
+requirements:
+  - psycopg2-binary >= 2.9.10
+notes:
+  - The diff shows the SQL of pending files whole, so use C(--diff) only where the SQL may be shown.
+  - The advisory lock belongs to a session. Connect to the database itself, not to a pooler in transaction mode.
+seealso:
+  - module: easymo.deploy.pg_backup
+  - module: easymo.deploy.prisma_migrations
+"""
+
+EXAMPLES = r"""
+- name: Apply the pending migrations
+  easymo.deploy.supabase_migrations:
+    directory: supabase/migrations
+    login_host: db.lhbowpbcpwoiparwnwgt.supabase.co
+    login_user: postgres
+    login_password: "{{ vault_supabase_db_password }}"
+    login_db: postgres
+    ca_cert: /etc/ssl/certs/supabase-ca.crt
+
+- name: Apply them and look at the tables of the release
+  easymo.deploy.supabase_migrations:
+    directory: supabase/migrations
+    expect_tables: [agent_sessions, agent_requests, agent_metrics, agent_fallbacks]
+    statement_timeout: 120
+    login_host: db.lhbowpbcpwoiparwnwgt.supabase.co
+    login_user: postgres
+    login_password: "{{ vault_supabase_db_password }}"
+    login_db: postgres
+"""
+
+RETURN = r"""
+applied:
+  description: The migrations this run applied, in order.
+  returned: success
+  type: list
+  elements: dict
+  contains: &migration
+    file:
+      description: Name of the file.
+      returned: always
+      type: str
+      sample: 20251104080000_agent_sessions.sql
+    version:
+      description: The version it has in the history.
+      returned: always
+      type: str
+      sample: "20251104080000"
+    name:
+      description: The name it has in the history.
+      returned: always
+      type: str
+      sample: agent_sessions
+    statements:
+      description: Number of its statements.
+      returned: always
+      type: int
+      sample: 6
+    atomic:
+      description: Whether a failure leaves nothing of it behind.
+      returned: always
+      type: bool
+      sample: true
+pending:
+  description: The migrations that are not applied. In check mode those that would be, otherwise empty.
+  returned: success
+  type: list
+  elements: dict
+  contains: *migration
+versions:
+  description: All versions in the history now, in order.
+  returned: success
+  type: list
+  elements: str
+  sample: ["20251104080000"]
+tables:
+  description: Those of O(expect_tables) that are there.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    name:
+      description: The name as given.
+      returned: always
+      type: str
+      sample: agent_sessions
+    created:
+      description: Whether this run made it.
+      returned: always
+      type: bool
+      sample: true
+    rows:
+      description: Its number of rows when this run made it, otherwise null. It was not counted then.
+      returned: always
+      type: int
+      sample: 0
+durations:
+  description: Seconds each applied file took, by its name.
+  returned: success
+  type: dict
+  sample: {20251104080000_agent_sessions.sql: 0.041}
+skipped:
+  description: SQL files of the folder whose names are none of a migration.
+  returned: success
+  type: list
+  elements: str
+  sample: []
+drift:
+  description: Applied files that were edited since, each with the first statement that differs.
+  returned: success, and when it is the reason of a failure
+  type: dict
+  sample: {}
+reason:
+  description: One word for why the task failed.
+  returned: failure
+  type: str
+  sample: MigrationFailed
+file:
+  description: The file that failed. It comes with RV(statement), RV(line) and RV(sqlstate) where they are known.
+  returned: when a migration failed
+  type: str
+  sample: 20251104080000_agent_sessions.sql
+statement:
+  description: Which statement of the file failed, from 1.
+  returned: when a statement failed
+  type: int
+  sample: 3
+line:
+  description: The line of the file it failed in.
+  returned: when a statement failed
+  type: int
+  sample: 17
+sqlstate:
+  description: PostgreSQL's code for what went wrong.
+  returned: when a statement failed
+  type: str
+  sample: "42P07"
+"""
+
+import typing as t
+
+from ansible.module_utils.basic import AnsibleModule, missing_required_lib
+
+from ansible_collections.easymo.deploy.plugins.module_utils import _postgres
+from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
+    DeployError,
+    InputError,
+    VerificationError,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.advisory_lock import (
+    advisory_lock,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.execution import (
+    session_role,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.supabase_apply import (
+    Limits,
+    Runner,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.supabase_folder import (
+    Migration,
+    read_folder,
+    refuse_duplicates,
+    refuse_unusable,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.supabase_history import (
+    ensure_history,
+    read_history,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.supabase_plan import (
+    Plan,
+    find_drift,
+    plan_migrations,
+    refuse_drift,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.tables import (
+    describe_tables,
+    find_tables,
+    verify_tables,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._options import postgres_options
+from ansible_collections.easymo.deploy.plugins.module_utils._postgres import (
+    PostgresTarget,
+    Session,
+    SqlError,
+)
+
+# Any number will do as long as it is ours and never changes: "supabase" in ASCII.
+ADVISORY_LOCK = int.from_bytes(b"supabase", "big")
+
+
+def argument_spec() -> dict[str, t.Any]:
+    return {
+        "state": {"type": "str", "choices": ["applied"], "default": "applied"},
+        "directory": {"type": "path", "required": True},
+        "expect_tables": {"type": "list", "elements": "str", "default": []},
+        "drift": {"type": "str", "choices": ["fail", "warn"], "default": "fail"},
+        "lock_timeout": {"type": "float", "default": 5},
+        "statement_timeout": {"type": "float", "default": 0},
+        "advisory_lock_timeout": {"type": "float", "default": 30},
+        **postgres_options(),
+    }
+
+
+def run(module: AnsibleModule) -> dict[str, t.Any]:
+    params = module.params
+    for option in ("lock_timeout", "statement_timeout", "advisory_lock_timeout"):
+        if params[option] < 0:
+            raise InputError(f"Option {option!r} is {params[option]:g}; it is at least 0.")
+    folder = read_folder(params["directory"])
+    refuse_duplicates(folder.files)
+    local = [Migration(file) for file in folder.files]
+    target = PostgresTarget.from_params(params)
+    with _postgres.connected(target, application_name="easymo.deploy migrations") as session:
+        result = (
+            predict(module, session, local)
+            if module.check_mode
+            else migrate(module, session, local, target)
+        )
+    return {**result, "skipped": list(folder.skipped)}
+
+
+def predict(module: AnsibleModule, session: Session, local: list[Migration]) -> dict[str, t.Any]:
+    expected = module.params["expect_tables"]
+    plan, drift = observe(module, session, local)
+    tables = describe_tables(session, expected, before=find_tables(session, expected))
+    return {
+        **report(module, plan, drift),
+        "applied": [],
+        "pending": describe(plan),
+        "versions": list(plan.applied),
+        "tables": [table.to_result() for table in tables],
+        "durations": {},
+    }
+
+
+def migrate(
+    module: AnsibleModule, session: Session, local: list[Migration], target: PostgresTarget
+) -> dict[str, t.Any]:
+    params = module.params
+    expected = params["expect_tables"]
+    durations: dict[str, float] = {}
+    with advisory_lock(session, ADVISORY_LOCK, timeout=params["advisory_lock_timeout"]):
+        plan, drift = observe(module, session, local)
+        before = find_tables(session, expected)
+        try:
+            apply_plan(session, plan, params, durations)
+            versions = verify_applied(session, plan)
+            tables = describe_tables(session, expected, before=before)
+            verify_tables(tables, expected, database=target.where)
+        except DeployError as exc:
+            exc.details.update(
+                changed=bool(durations),
+                applied=describe(plan)[: len(durations)],
+                durations=durations,
+            )
+            raise
+    return {
+        **report(module, plan, drift),
+        "applied": describe(plan),
+        "pending": [],
+        "versions": versions,
+        "tables": [table.to_result() for table in tables],
+        "durations": durations,
+    }
+
+
+def observe(
+    module: AnsibleModule, session: Session, local: list[Migration]
+) -> tuple[Plan, dict[str, str]]:
+    """What would run, and which applied files were edited; raises when nothing may run."""
+    history = read_history(session)
+    plan = plan_migrations(history, local)
+    drift = find_drift(history, local)
+    if module.params["drift"] == "fail":
+        refuse_drift(drift)
+    refuse_unusable(plan.pending)
+    return plan, drift
+
+
+def describe(plan: Plan) -> list[dict[str, t.Any]]:
+    return [migration.to_pending().to_result() for migration in plan.pending]
+
+
+def report(module: AnsibleModule, plan: Plan, drift: dict[str, str]) -> dict[str, t.Any]:
+    for file, how in drift.items():
+        module.warn(f"{file} was edited since it was applied: {how}.")
+    result: dict[str, t.Any] = {"changed": plan.changed, "drift": drift}
+    if module._diff:
+        result["diff"] = plan.to_diff()
+    return result
+
+
+def apply_plan(
+    session: Session, plan: Plan, params: t.Mapping[str, t.Any], durations: dict[str, float]
+) -> None:
+    """Apply what is pending, in order; `durations` gets the seconds of each file that was applied."""
+    if not plan.changed:
+        return
+    limits = Limits(
+        lock_timeout=params["lock_timeout"], statement_timeout=params["statement_timeout"]
+    )
+    runner = Runner(session, limits, session_role(params["login_user"]))
+    ensure_history(session)
+    for migration in plan.pending:
+        durations[migration.file.file] = round(runner.apply(migration), 3)
+
+
+def verify_applied(session: Session, plan: Plan) -> list[str]:
+    """Read the history back: every migration that was run is in it, as it is. Returns all its versions."""
+    history = read_history(session)
+    recorded = {row.version: row.statements for row in history}
+    missing = [
+        migration.file.file
+        for migration in plan.pending
+        if recorded.get(migration.version) != tuple(migration.statements)
+    ]
+    if missing:
+        raise VerificationError(
+            f"These migrations ran, and the history does not have them as they are: {', '.join(missing)}."
+        )
+    return [row.version for row in history]
+
+
+def main() -> None:
+    module = AnsibleModule(argument_spec=argument_spec(), supports_check_mode=True)
+    if _postgres.IMPORT_ERROR:
+        module.fail_json(
+            msg=missing_required_lib(_postgres.REQUIREMENT), exception=_postgres.IMPORT_ERROR
+        )
+    try:
+        result = run(module)
+    except DeployError as exc:
+        module.fail_json(**exc.to_result())
+    except SqlError as exc:
+        module.fail_json(msg=f"The server refused to be asked: {exc}.", reason="Refused")
+    module.exit_json(**result)
+
+
+if __name__ == "__main__":
+    main()

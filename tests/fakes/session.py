@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A database session in memory: it remembers what was committed, and refuses what it is told to refuse."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.easymo.deploy.plugins.module_utils._postgres import SqlError, Values
+
+
+class MemorySession:
+    """Statements count as done when they were committed; BEGIN, COMMIT and ROLLBACK do what they say."""
+
+    def __init__(self, refuse: str | None = None) -> None:
+        self.done: list[str] = []
+        self.role_changes = 0
+        self._refuse = refuse
+        self._transaction: list[str] | None = None
+
+    def execute(self, sql: str, values: Values = None) -> None:
+        if self._refuse is not None and self._refuse in sql:
+            raise SqlError(
+                sqlstate="42P01", message='relation "nope" does not exist', position=None
+            )
+        word = sql.upper().rstrip(";")
+        if word == "BEGIN":
+            self._transaction = []
+        elif word == "COMMIT":
+            self.done += self._transaction or []
+            self._transaction = None
+        elif word == "ROLLBACK":
+            self._transaction = None
+        elif sql.startswith("SET SESSION ROLE"):
+            self.role_changes += 1
+        elif sql != "RESET ALL":
+            (self.done if self._transaction is None else self._transaction).append(
+                "history" if values else sql
+            )
+
+    def rows(self, sql: str, values: Values = None) -> list[tuple[t.Any, ...]]:
+        return []
+
+    @property
+    def in_transaction(self) -> bool:
+        return self._transaction is not None

@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+import pytest
+
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.errors import MigrationError
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.models import MigrationFile
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.supabase_apply import (
+    Limits,
+    Runner,
+    failing_line,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.supabase_folder import (
+    Migration,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.text import (
+    excerpt,
+    mask_message,
+)
+from tests.fakes.session import MemorySession
+
+
+def migration(content: str) -> Migration:
+    return Migration(MigrationFile("1", "x", "1_x.sql", content.encode()))
+
+
+def apply(content: str, *, refuse: str | None = None, role: str | None = None) -> MemorySession:
+    session = MemorySession(refuse)
+    runner = Runner(session, Limits(lock_timeout=5, statement_timeout=0), role)
+    if refuse is None:
+        runner.apply(migration(content))
+    else:
+        with pytest.raises(MigrationError):
+            runner.apply(migration(content))
+    return session
+
+
+def test_statements_and_their_row_are_committed_together():
+    assert apply("a; b").done == ["a", "b", "history"]
+
+
+def test_a_failure_leaves_nothing_of_an_atomic_file():
+    assert apply("a; nope", refuse="nope").done == []
+
+
+def test_what_was_committed_before_a_statement_alone_stays():
+    sql = "a; create index concurrently i on a (b); nope"
+    assert apply(sql, refuse="nope").done == ["a", "create index concurrently i on a (b)"]
+
+
+def test_own_transactions_are_kept_and_the_open_one_is_rolled_back():
+    assert apply("begin; a; commit; begin; b; nope; commit", refuse="nope").done == ["a"]
+
+
+def test_a_transaction_left_open_is_refused():
+    with pytest.raises(MigrationError, match="never commits"):
+        Runner(session := MemorySession(), Limits(5, 0), None).apply(migration("begin; a"))
+    assert session.done == []
+
+
+def test_comments_are_recorded_and_not_sent():
+    assert apply("a;\n-- the end").done == ["a", "history"]
+
+
+def test_the_role_is_taken_again_after_a_statement_that_resets_it():
+    assert apply("a", role="postgres").role_changes == 2
+    assert apply("reset role; a", role="postgres").role_changes == 3
+
+
+def test_the_error_names_file_statement_line_and_code_and_hides_values():
+    session = MemorySession(refuse="nope")
+    with pytest.raises(MigrationError) as caught:
+        Runner(session, Limits(5, 0), None).apply(
+            migration("a;\n\n-- why\ninsert into nope values ('secret');")
+        )
+    error = caught.value
+    assert error.details == {
+        "file": "1_x.sql",
+        "sqlstate": "42P01",
+        "atomic": True,
+        "statement": 2,
+        "line": 4,
+    }
+    assert "secret" not in str(error)
+    assert "insert into nope values ('…')" in str(error)
+
+
+def test_the_line_is_the_one_postgresql_points_at():
+    assert failing_line(migration("a;\nselect\n  nope"), 1, 10) == 3
+
+
+@pytest.mark.parametrize(
+    ("sql", "shown"),
+    [
+        ("-- c\nselect 'a', $x$ b\n $x$, E'c\\'d'", "select '…', '…', '…'"),
+        ("select 'a\\', 'secret', e'\\'secret'", "select '…', '…', '…'"),
+        ("alter role x password 'secret", "alter role x password '…'"),
+        ("select\n1", "select"),
+        ("x" * 100, "x" * 79 + "…"),
+    ],
+)
+def test_an_excerpt_is_one_short_line_without_literals(sql, shown):
+    assert excerpt(sql) == shown
+
+
+def test_messages_about_values_hide_them():
+    said = 'invalid input syntax for type integer: "secret"'
+    assert mask_message(said, "22P02") == 'invalid input syntax for type integer: "…"'
+    assert mask_message('relation "a" does not exist', "42P01") == 'relation "a" does not exist'

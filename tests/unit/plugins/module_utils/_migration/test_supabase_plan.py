@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+import pytest
+
+from ansible_collections.easymo.deploy.plugins.module_utils._errors import InputError
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.errors import (
+    DriftError,
+    MissingLocallyError,
+    OutOfOrderError,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.models import MigrationFile
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.supabase_folder import (
+    Migration,
+    read_folder,
+    refuse_duplicates,
+    refuse_unusable,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.supabase_plan import (
+    Applied,
+    find_drift,
+    plan_migrations,
+    refuse_drift,
+)
+
+
+def migration(version: str, content: str | bytes = "select 1", name: str = "x") -> Migration:
+    raw = content if isinstance(content, bytes) else content.encode()
+    return Migration(MigrationFile(version, name, f"{version}_{name}.sql", raw))
+
+
+def applied(version: str, *statements: str) -> Applied:
+    return Applied(version=version, name="x", statements=statements or None)
+
+
+def pending(history: list[str], local: list[str]) -> list[str]:
+    plan = plan_migrations([applied(v) for v in history], [migration(v) for v in local])
+    return [found.version for found in plan.pending]
+
+
+def test_without_a_history_everything_is_pending():
+    assert pending([], ["1", "2"]) == ["1", "2"]
+
+
+def test_what_is_applied_is_not_pending():
+    assert pending(["1"], ["1", "2"]) == ["2"]
+
+
+def test_up_to_date_is_no_change():
+    assert not plan_migrations([applied("1")], [migration("1")]).changed
+
+
+def test_a_version_only_the_database_knows_is_refused_with_the_way_out():
+    with pytest.raises(MissingLocallyError, match=r"reverted 1 3'"):
+        pending(["1", "2", "3"], ["2"])
+
+
+def test_missing_locally_wins_over_out_of_order():
+    with pytest.raises(MissingLocallyError):
+        pending(["1", "3"], ["2", "3"])
+
+
+def test_an_older_file_is_refused_by_name():
+    with pytest.raises(OutOfOrderError, match=r"2_x\.sql"):
+        pending(["1", "3"], ["1", "2", "3"])
+
+
+def test_versions_compare_as_text():
+    with pytest.raises(OutOfOrderError):
+        pending(["9"], ["9", "10"])
+
+
+def test_an_edited_file_is_drift_and_the_statement_is_named_without_its_values():
+    drift = find_drift(
+        [applied("1", "select 1", "select 'old'")], [migration("1", "select 1; select 'secret'")]
+    )
+    assert drift == {"1_x.sql": "statement 2 was: select '…'"}
+    with pytest.raises(DriftError, match=r"1_x\.sql"):
+        refuse_drift(drift)
+
+
+@pytest.mark.parametrize(
+    ("now", "how"),
+    [("a; b; c", "statement 3 is new: c"), ("a", "statement 2 is gone: b")],
+)
+def test_statements_added_and_taken_away_are_drift(now, how):
+    assert find_drift([applied("1", "a", "b")], [migration("1", now)]) == {"1_x.sql": how}
+
+
+def test_space_is_no_drift_and_neither_is_a_history_without_statements():
+    local = [migration("1", "select\n  1;\n"), migration("2")]
+    assert not find_drift([applied("1", "select 1"), applied("2")], local)
+
+
+def test_files_are_chosen_and_ordered_as_the_cli_does(tmp_path):
+    for name in ("20_b.sql", "100_a.sql", "README.md", "x.sql", "3_.sql", "archive"):
+        if name == "archive":
+            (tmp_path / name).mkdir()
+        else:
+            (tmp_path / name).write_text("select 1")
+    folder = read_folder(str(tmp_path))
+    assert [file.file for file in folder.files] == ["100_a.sql", "20_b.sql", "3_.sql"]
+    assert folder.skipped == ("x.sql",)
+
+
+def test_the_clis_old_first_file_is_passed_over(tmp_path):
+    (tmp_path / "20210101000000_init.sql").write_text("select 1")
+    (tmp_path / "20220101000000_init.sql").write_text("select 1")
+    assert [file.version for file in read_folder(str(tmp_path)).files] == ["20220101000000"]
+
+
+def test_a_missing_folder_is_refused(tmp_path):
+    with pytest.raises(InputError, match="no such folder"):
+        read_folder(str(tmp_path / "nowhere"))
+
+
+def test_two_files_of_one_version_are_refused():
+    with pytest.raises(InputError, match=r"1_a\.sql and 1_b\.sql"):
+        refuse_duplicates([migration("1", name="a").file, migration("1", name="b").file])
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        (b"select 1;\n\xff", r"not UTF-8 \(line 2, byte 10\)"),
+        (b"select 1;\n\0", "NUL character in line 2"),
+        ("", "no statement"),
+        ("-- nothing\n;", "no statement"),
+        ("select 1;\n\\d x", "meta-command in line 2"),
+    ],
+)
+def test_what_cannot_run_is_refused_before_anything_runs(content, problem):
+    with pytest.raises(InputError, match=problem):
+        refuse_unusable([migration("1", content)])
+
+
+def test_all_problems_are_told_at_once():
+    with pytest.raises(InputError) as caught:
+        refuse_unusable([migration("1", ""), migration("2"), migration("3", b"\xff")])
+    assert len(caught.value.details["problems"]) == 2
