@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Holds the rules that make the tree readable: imports point one way, names agree wherever they stand."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[2]
+PLUGINS = ROOT / "plugins"
+COLLECTION = "ansible_collections.easymo.deploy.plugins."
+
+
+def imports(path: Path) -> set[str]:
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            found.add(node.module)
+        elif isinstance(node, ast.Import):
+            found.update(alias.name for alias in node.names)
+    return found
+
+
+def modules_below(*folders: str) -> list[Path]:
+    return sorted(path for folder in folders for path in (PLUGINS / folder).rglob("*.py"))
+
+
+@pytest.mark.parametrize("path", modules_below("module_utils"), ids=lambda path: path.name)
+def test_module_utils_know_nothing_of_modules_and_little_of_ansible(path: Path) -> None:
+    for name in imports(path):
+        ours = name.removeprefix(COLLECTION)
+        assert not ours.startswith(("modules", "action", "callback", "plugin_utils")), name
+        assert name != "ansible.module_utils.basic", "AnsibleModule belongs to the modules"
+
+
+@pytest.mark.parametrize(
+    "path", sorted(PLUGINS.glob("module_utils/_*/plan.py")), ids=lambda path: path.parent.name
+)
+def test_a_plan_does_no_input_or_output(path: Path) -> None:
+    forbidden = {"socket", "subprocess", "requests", "kubernetes", "psycopg2", "boto3", "time"}
+    assert not {name.split(".")[0] for name in imports(path)} & forbidden
+
+
+def test_nothing_in_the_collection_knows_the_sandbox() -> None:
+    for folder in ("plugins", "roles", "playbooks"):
+        for path in (ROOT / folder).rglob("*"):
+            if path.suffix in (".py", ".yml") and "collections" not in path.parts:
+                text = path.read_text(encoding="utf-8")
+                assert "sandbox" not in text, f"{path.relative_to(ROOT)} names the sandbox"
+
+
+def load(path: str) -> dict[str, object]:
+    loaded: dict[str, object] = yaml.safe_load((ROOT / path).read_text(encoding="utf-8"))
+    return loaded
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "inventories/prod/group_vars/all/secrets.yml",
+        "inventories/staging/group_vars/all/secrets.yml",
+        "inventories/sandbox/group_vars/all/secrets.yml",
+        "inventories/vault.example.yml",
+    ],
+)
+def test_every_secret_stands_wherever_secrets_are_listed(path: str) -> None:
+    reference = set(load("inventories/prod/group_vars/all/secrets.yml"))
+    assert set(load(path)) == reference
+
+
+def test_preflight_checks_every_secret_but_the_optional_ones() -> None:
+    wiring = load("inventories/shared/wiring.yml")
+    checked = {entry["name"] for entry in wiring["release_secrets"]}  # type: ignore[index,attr-defined]
+    optional = {"secret_smtp_user", "secret_smtp_password"}
+    assert checked | optional == set(load("inventories/prod/group_vars/all/secrets.yml"))
+
+
+def test_the_inventories_differ_in_endpoints_and_secrets_alone() -> None:
+    prod = set(load("inventories/prod/group_vars/all/endpoints.yml"))
+    assert set(load("inventories/staging/group_vars/all/endpoints.yml")) == prod
+    own = {"sandbox", "sandbox_directory", "sandbox_state_file"}
+    assert set(load("inventories/sandbox/group_vars/all/endpoints.yml")) - own == prod
+
+
+def test_every_action_group_names_modules_that_exist() -> None:
+    runtime = load("meta/runtime.yml")
+    for group, names in runtime["action_groups"].items():  # type: ignore[attr-defined]
+        for name in names:
+            assert (PLUGINS / "modules" / f"{name}.py").exists(), f"{group} names {name}"
+
+
+def test_every_task_of_a_role_that_talks_names_its_module_in_full() -> None:
+    for path in sorted((ROOT / "roles").glob("*/tasks/*.yml")):
+        used = re.findall(r"^\s+(easymo\.deploy\.[a-z_]+):", path.read_text("utf-8"), re.M)
+        for name in used:
+            assert (PLUGINS / "modules" / f"{name.rsplit('.', 1)[1]}.py").exists(), (
+                f"{path}: {name}"
+            )
