@@ -25,6 +25,9 @@ from sandbox.services.profiles import Profiles
 from sandbox.services.routing import Agent, Flags, normalized, route
 
 METRICS_SECONDS = 10.0
+# Whoever asks waits five seconds in all, and the menu is still to come.
+AGENT_SECONDS = 2.0
+SAVE_SECONDS = 0.75
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,16 @@ class Outcome:
     handled_by: t.Literal["menu", "agent"]
     reason: str
     agent: Agent | None = None
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """What came of asking an agent: a reply, or an error."""
+
+    seconds: float
+    reply: Reply | None
+    error: str | None
+    late: bool
 
 
 def agent_core(service: Service) -> web.Application:
@@ -134,27 +147,21 @@ class AgentCore:
         return await self._ask(routed.agent, message, asked, routed.reason)
 
     async def _ask(self, agent: Agent, message: Message, asked: Asked, reason: str) -> Outcome:
-        started = time.perf_counter()
-        reply, error = None, None
-        try:
-            reply = await answer(agent, asked, self._query)
-        except Exception as exc:
-            error = described(exc)
-        seconds = time.perf_counter() - started
-        self._seconds.observe(seconds)
+        attempt = await self._attempt(agent, asked)
+        self._seconds.observe(attempt.seconds)
         done = AgentRequest(
             message_id=message.message_id,
             number=message.number,
             agent=agent,
             message=message.text,
-            duration_ms=round(seconds * 1000),
-            reply=reply.text if reply else None,
-            error=error,
+            duration_ms=round(attempt.seconds * 1000),
+            reply=attempt.reply.text if attempt.reply else None,
+            error=attempt.error,
         )
         self._asked_since_aggregation = True
         await self._kept("request", self._store.save_request(done))
-        if reply is None:
-            return await self._failed(done)
+        if attempt.reply is None:
+            return await self._failed(done, late=attempt.late)
         self._requests.labels("success").inc()
         self._log.info(
             "message routed to an agent",
@@ -164,13 +171,26 @@ class AgentCore:
             reason=reason,
             duration_ms=done.duration_ms,
         )
-        return Outcome(reply, "agent", reason, agent)
+        return Outcome(attempt.reply, "agent", reason, agent)
 
-    async def _failed(self, done: AgentRequest) -> Outcome:
+    async def _attempt(self, agent: Agent, asked: Asked) -> Attempt:
+        started = time.perf_counter()
+        reply, error, late = None, None, False
+        try:
+            async with asyncio.timeout(AGENT_SECONDS):
+                reply = await answer(agent, asked, self._query)
+        except TimeoutError:
+            error, late = f"no answer within {AGENT_SECONDS:g} s", True
+        except Exception as exc:
+            error = described(exc)
+        return Attempt(time.perf_counter() - started, reply, error, late)
+
+    async def _failed(self, done: AgentRequest, *, late: bool) -> Outcome:
         self._log.error(
             "agent failed", message_id=done.message_id, agent=done.agent, error=done.error
         )
-        fallback = AgentFallback(done.message_id, done.number, done.agent, "error", done.error)
+        reason: t.Literal["timeout", "error"] = "timeout" if late else "error"
+        fallback = AgentFallback(done.message_id, done.number, done.agent, reason, done.error)
         return await self._fall_back(fallback, "error")
 
     async def _fall_back(
@@ -191,7 +211,8 @@ class AgentCore:
     async def _kept(self, what: str, saving: t.Awaitable[None]) -> None:
         """The user gets the answer even when its trace cannot be written."""
         try:
-            await saving
+            async with asyncio.timeout(SAVE_SECONDS):
+                await saving
         except Exception as exc:
             self._log.error(f"agent {what} could not be saved", error=described(exc))
 

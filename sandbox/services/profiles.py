@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import typing as t
 from dataclasses import asdict, dataclass
@@ -16,6 +17,7 @@ if t.TYPE_CHECKING:
     from sandbox.services.log import Log
 
 KEEP_SECONDS = 3600
+LOOKUP_SECONDS = 0.75
 
 
 @dataclass(frozen=True)
@@ -34,18 +36,23 @@ class Profiles:
         self._told = ""
 
     async def of(self, number: str) -> Profile:
-        key = f"profile:{number}"
         try:
-            kept = await self._cache.client().get(key)
-            if kept is not None:
-                return Profile(**json.loads(kept))
-            rows = await self._query(PROFILE, number)
-            profile = Profile(**dict(rows[0])) if rows else Profile()
-            await self._cache.client().set(key, json.dumps(asdict(profile)), ex=KEEP_SECONDS)
+            async with asyncio.timeout(LOOKUP_SECONDS):
+                profile = await self._look_up(f"profile:{number}", number)
         except Exception as exc:
             self._tell(described(exc))
             return Profile()
         self._told = ""
+        return profile
+
+    async def _look_up(self, key: str, number: str) -> Profile:
+        cache = self._cache.client()
+        kept = await cache.get(key)
+        if kept is not None:
+            return Profile(**json.loads(kept))
+        rows = await self._query(PROFILE, number)
+        profile = Profile(**dict(rows[0])) if rows else Profile()
+        await cache.set(key, json.dumps(asdict(profile)), ex=KEEP_SECONDS)
         return profile
 
     def _tell(self, error: str) -> None:
