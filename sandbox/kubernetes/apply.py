@@ -130,7 +130,7 @@ def apply(
     before = owners.get(manager)
     if before is not None:
         held = frozenset[Path]().union(*(owned.paths for owned in others.values()))
-        merged = removed(model, merged, abandoned(before.paths - wanted, held))
+        merged = removed(model, merged, abandoned(before.paths - wanted, held | wanted))
     same = before is not None and before.paths == wanted and not changed
     owners[manager] = Ownership(before.time if before and same else time, wanted)
     return with_owners(merged, owners)
@@ -194,7 +194,7 @@ def _merge_list(item_type: str, live: list[t.Any], config: list[t.Any]) -> list[
 
 
 def abandoned(paths: Paths, held: Paths) -> t.Iterator[Path]:
-    """Those of `paths` that nobody holds, neither themselves nor anything below them."""
+    """Those of `paths` that are held no more, neither themselves nor anything below them."""
     alive = {path[:depth] for path in held for depth in range(1, len(path) + 1)}
     for path in paths:
         if path in alive:

@@ -125,7 +125,9 @@ def list_item(resource: Resource, record: Record) -> bytes:
     if resource.group == "events.k8s.io":
         return serialized(shown(resource, record.body))
     prefix = f'{{"kind":"{resource.kind}","apiVersion":"{resource.api_version}",'.encode()
-    return b"{" + record.raw[len(prefix) :] if record.raw.startswith(prefix) else record.raw
+    if record.raw.startswith(prefix):
+        return b"{" + record.raw[len(prefix) :]
+    return serialized({k: v for k, v in record.body.items() if k not in ("kind", "apiVersion")})
 
 
 def object_response(
