@@ -17,8 +17,8 @@ class Gateway:
     name = "gateway"
     needs: tuple[str, ...] = ("kubernetes",)
     faults: t.Mapping[str, str] = {
-        "errors": "answers PERCENT (100) of the requests to the target service with HTTP 500",
-        "slow": "holds every request to the target service for SECONDS (3)",
+        "errors": "answers HTTP 500 to percent=100 of the requests to the target service",
+        "slow": "holds every request to the target service for seconds=3",
     }
 
     def prepare(self, world: World) -> None:
