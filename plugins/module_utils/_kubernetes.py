@@ -206,6 +206,12 @@ class KubernetesCluster:
                 tty=False,
                 _preload_content=False,
             )
+        except ApiException as exc:
+            # The client hides the status of a refused handshake in its words.
+            refused = exc.__context__
+            if isinstance(refused, websocket.WebSocketBadStatusException):
+                exc.status, exc.body = refused.status_code, refused.resp_body
+            raise
         finally:
             websocket.setdefaulttimeout(usual)
         session.run_forever(timeout=READ_TIMEOUT)

@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The same cases over the cluster in memory and the adapter on a real API server, so neither drifts."""
+
+from __future__ import annotations
+
+import typing as t
+import uuid
+
+import pytest
+
+from ansible_collections.easymo.deploy.plugins.module_utils._cluster import Cluster, Object
+from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
+    ConflictError,
+    RefusedError,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._kubernetes import KubernetesCluster
+from ansible_collections.easymo.deploy.plugins.module_utils._kubernetes_client import Connection
+from tests.fakes.cluster import MemoryCluster
+
+NAME = f"contract-{uuid.uuid4().hex[:8]}"
+
+
+@pytest.fixture(params=["memory", "real"])
+def cluster(request: pytest.FixtureRequest) -> t.Iterator[Cluster]:
+    if request.param == "memory":
+        yield MemoryCluster()
+        return
+    facts = request.getfixturevalue("world").facts("kubernetes")
+    real = KubernetesCluster(
+        Connection(namespace=facts["namespace"], kubeconfig=facts["kubeconfig"])
+    )
+    real.delete("ConfigMap", NAME)
+    yield real
+    real.delete("ConfigMap", NAME)
+
+
+def config_map(cluster: Cluster, **data: str) -> Object:
+    metadata = {"name": NAME, "namespace": cluster.namespace, "labels": {"case": NAME}}
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data}
+
+
+def test_what_is_not_there_reads_as_none_and_deletes_in_peace(cluster: Cluster) -> None:
+    assert cluster.read("ConfigMap", NAME) is None
+    cluster.delete("ConfigMap", NAME)
+
+
+def test_a_name_exists_once(cluster: Cluster) -> None:
+    created = cluster.create("ConfigMap", config_map(cluster, a="1"))
+    with pytest.raises(ConflictError):
+        cluster.create("ConfigMap", config_map(cluster, a="2"))
+    assert cluster.read("ConfigMap", NAME) == created
+
+
+def test_a_list_holds_what_its_labels_select(cluster: Cluster) -> None:
+    cluster.create("ConfigMap", config_map(cluster, a="1"))
+    found = cluster.list_objects("ConfigMap", label_selector=f"case={NAME}")
+    assert [one["data"] for one in found] == [{"a": "1"}]
+    assert not cluster.list_objects("ConfigMap", label_selector="case=another")
+
+
+def test_only_the_newest_version_is_replaced(cluster: Cluster) -> None:
+    first = cluster.create("ConfigMap", config_map(cluster, a="1"))
+    second = cluster.replace("ConfigMap", {**first, "data": {"a": "2"}})
+    assert second["metadata"]["resourceVersion"] != first["metadata"]["resourceVersion"]
+    with pytest.raises(ConflictError):
+        cluster.replace("ConfigMap", {**first, "data": {"a": "3"}})
+
+
+def test_a_patch_whose_test_fails_is_a_conflict_and_changes_nothing(cluster: Cluster) -> None:
+    created = cluster.create("ConfigMap", config_map(cluster, a="1"))
+    replace = {"op": "replace", "path": "/data/a", "value": "2"}
+    with pytest.raises(ConflictError):
+        cluster.patch("ConfigMap", NAME, [{"op": "test", "path": "/data/a", "value": "9"}, replace])
+    assert cluster.read("ConfigMap", NAME) == created
+    assert cluster.patch("ConfigMap", NAME, [replace])["data"] == {"a": "2"}
+
+
+def test_a_dry_run_answers_and_keeps_nothing(cluster: Cluster) -> None:
+    created = cluster.create("ConfigMap", config_map(cluster, a="1"))
+    replace = {"op": "replace", "path": "/data/a", "value": "2"}
+    assert cluster.patch("ConfigMap", NAME, [replace], dry_run=True)["data"] == {"a": "2"}
+    assert cluster.read("ConfigMap", NAME) == created
+
+
+def test_apply_keeps_to_its_own_keys(cluster: Cluster) -> None:
+    cluster.apply("ConfigMap", config_map(cluster, a="1", b="2"))
+    applied = cluster.apply("ConfigMap", config_map(cluster, a="3"))
+    assert applied["data"] == {"a": "3"}
+
+
+def test_apply_refuses_a_stale_version(cluster: Cluster) -> None:
+    first = cluster.apply("ConfigMap", config_map(cluster, a="1"))
+    cluster.apply("ConfigMap", config_map(cluster, a="2"))
+    stale = config_map(cluster, a="3")
+    stale["metadata"]["resourceVersion"] = first["metadata"]["resourceVersion"]
+    with pytest.raises(ConflictError):
+        cluster.apply("ConfigMap", stale, force=True)
+
+
+def test_a_command_in_a_pod_that_went_is_refused_as_missing(cluster: Cluster) -> None:
+    with pytest.raises(RefusedError) as caught:
+        cluster.execute("no-such-pod", "agent-core", ["env"])
+    assert caught.value.details["status"] == 404

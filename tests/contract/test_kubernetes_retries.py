@@ -1,0 +1,151 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the adapter makes of an API server that stumbles: a scripted one, on loopback."""
+
+from __future__ import annotations
+
+import json
+import threading
+import typing as t
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
+    ConflictError,
+    RefusedError,
+    UnreachableError,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._kubernetes import KubernetesCluster
+from ansible_collections.easymo.deploy.plugins.module_utils._kubernetes_client import Connection
+from tests.fakes.cluster import FakeClock
+
+TOKEN = "a-very-secret-token"
+FOUND = (200, {}, {"metadata": {"name": "x"}})
+Answer = tuple[int, dict[str, str], dict[str, t.Any]]
+
+
+class Script:
+    """Answers in order, the last one for ever; status 0 closes the connection without a word."""
+
+    def __init__(self) -> None:
+        self.answers: list[Answer] = []
+        self.requests: list[str] = []
+
+    def next(self, line: str) -> Answer:
+        self.requests.append(line)
+        return self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+
+
+@pytest.fixture
+def script() -> Script:
+    return Script()
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture
+def cluster(script: Script, clock: FakeClock) -> t.Iterator[KubernetesCluster]:
+    class Handler(BaseHTTPRequestHandler):
+        def answer(self) -> None:
+            status, headers, body = script.next(f"{self.command} {self.path}")
+            if status == 0:
+                self.connection.close()
+                return
+            content = json.dumps(body).encode()
+            self.send_response(status)
+            for name, value in {**headers, "Content-Length": str(len(content))}.items():
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(content)
+
+        def do_GET(self) -> None:
+            self.answer()
+
+        def do_PATCH(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            self.answer()
+
+        def log_message(self, *_args: object) -> None:
+            return
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    host = f"http://127.0.0.1:{server.server_port}"
+    yield KubernetesCluster(Connection("easymo-prod", host=host, api_key=TOKEN), clock=clock)
+    server.shutdown()
+    server.server_close()
+
+
+def status(code: int, message: str, **details: t.Any) -> Answer:
+    return code, {}, {"kind": "Status", "message": message, "details": details, "code": code}
+
+
+@pytest.mark.parametrize("stumble", [429, 500, 502, 503, 504, 0])
+def test_a_stumble_is_tried_again(cluster: KubernetesCluster, script: Script, stumble: int) -> None:
+    script.answers = [status(stumble, "later"), FOUND]
+    assert cluster.read("ConfigMap", "x") == FOUND[2]
+    assert len(script.requests) == 2
+
+
+def test_retry_after_is_honoured(
+    cluster: KubernetesCluster, script: Script, clock: FakeClock
+) -> None:
+    script.answers = [(429, {"Retry-After": "7"}, {"message": "slow down"}), FOUND]
+    began = clock.now()
+    cluster.read("ConfigMap", "x")
+    assert clock.now() - began == 7
+
+
+def test_trying_ends_at_the_deadline_and_says_what_it_last_saw(
+    cluster: KubernetesCluster, script: Script, clock: FakeClock
+) -> None:
+    script.answers = [status(503, "etcd has no leader")]
+    deadline = clock.now() + 60
+    with pytest.raises(UnreachableError, match="etcd has no leader"):
+        cluster.until(deadline).read("ConfigMap", "x")
+    assert deadline - 10 <= clock.now() <= deadline
+
+
+@pytest.mark.parametrize("refusal", [400, 401, 403])
+def test_a_refusal_is_final_and_keeps_the_token_to_itself(
+    cluster: KubernetesCluster, script: Script, refusal: int
+) -> None:
+    script.answers = [status(refusal, "no, and you know why")]
+    with pytest.raises(RefusedError, match="no, and you know why") as caught:
+        cluster.read("ConfigMap", "x")
+    assert TOKEN not in str(caught.value) + repr(caught.value.details)
+    assert len(script.requests) == 1
+
+
+def test_a_failed_test_is_a_conflict_and_an_invalid_value_is_not(
+    cluster: KubernetesCluster, script: Script
+) -> None:
+    operations = [{"op": "test", "path": "/metadata/uid", "value": "1"}]
+    script.answers = [status(422, "the server rejected our request")]
+    with pytest.raises(ConflictError):
+        cluster.patch("Deployment", "x", operations)
+    script.answers = [status(422, "image is invalid", causes=[{"field": "image"}])]
+    with pytest.raises(RefusedError, match="image is invalid"):
+        cluster.patch("Deployment", "x", operations)
+
+
+def test_a_dry_run_and_its_field_manager_are_asked_for_by_name(
+    cluster: KubernetesCluster, script: Script
+) -> None:
+    script.answers = [FOUND]
+    cluster.patch("Deployment", "x", [], dry_run=True)
+    [line] = script.requests
+    assert "dryRun=All" in line
+    assert "fieldManager=easymo-deploy" in line
+
+
+def test_an_answer_without_json_is_told_in_short(
+    cluster: KubernetesCluster, script: Script
+) -> None:
+    script.answers = [(403, {}, {"no": "message"})]
+    with pytest.raises(RefusedError, match="in namespace 'easymo-prod'"):
+        cluster.read("ConfigMap", "x")
