@@ -29,4 +29,7 @@ def sentence(exc: BaseException) -> str:
         where = f" at {os.fsdecode(exc.filename)}" if exc.filename else ""
         cure = _CURES.get(exc.errno)
         return f"{os.strerror(exc.errno)}{where}" + (f": {cure}." if cure else ".")
-    return f"{type(exc).__name__}: {exc}".rstrip(": ") + "."
+    if os.strerror(errno.ENOSPC) in str(exc):  # As a database server says it.
+        return f"{os.strerror(errno.ENOSPC)}: {_CURES[errno.ENOSPC]}."
+    first_line = str(exc).partition("\n")[0]
+    return f"{type(exc).__name__}: {first_line}".rstrip(": .") + "."

@@ -72,7 +72,13 @@ def down(world: World, say: Say) -> None:
 
 @contextmanager
 def _alone(world: World, say: Say) -> t.Iterator[None]:
-    world.directory.mkdir(mode=0o755, parents=True, exist_ok=True)
+    try:
+        world.directory.mkdir(mode=0o755, parents=True, exist_ok=True)
+    except OSError as exc:
+        raise SandboxError(
+            f"The folder {world.directory} cannot be made ({exc.strerror}): "
+            "choose another with --state."
+        ) from exc
     with (world.directory / "lock").open("w") as lock:
         deadline = time.monotonic() + LOCK_WITHIN
         told = False
@@ -154,7 +160,7 @@ def _await_ready(
     while told != set(names):
         known = records(world)
         for record in known.values():
-            _require_alive(record)
+            _require_alive(world, record)
             if record.name in names and record.name not in told and not record.phase.under_way:
                 told.add(record.name)
                 say(f"  {record.name:<12} {record.seconds:5.1f} s")
@@ -176,11 +182,13 @@ def _lateness(known: t.Mapping[str, Record], late: set[str]) -> str:
     )
 
 
-def _require_alive(record: Record) -> None:
+def _require_alive(world: World, record: Record) -> None:
     if record.phase is Phase.DEAD:
+        logged = (world.run / record.name / "log.txt").exists()
+        log = record.name if logged else SUPERVISOR
         raise SandboxError(
-            f"The sandbox is half started, for {record.name} is dead. {record.why.rstrip('.')}. "
-            f"See 'python -m sandbox logs {record.name}', then run 'down'."
+            f"The sandbox is half started, for {record.name} is dead: {record.why.rstrip('.')}. "
+            f"See 'python -m sandbox logs {log}', then run 'down'."
         )
 
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import secrets
@@ -182,6 +183,17 @@ def _run(argv: t.Sequence[str], stdin: str = "") -> None:
         env={"PATH": os.environ.get("PATH", os.defpath), "HOME": "/", "LANG": "C.UTF-8"},
     )
     if answer.returncode != 0 or "ERROR:" in answer.stderr:
-        words = " ".join(answer.stderr.split())[-400:]
-        program = next((Path(word).name for word in argv if "/bin/" in word), argv[0])
-        raise SandboxError(f"PostgreSQL could not be prepared, {program} said: {words}")
+        raise SandboxError(_complaint(argv, answer.stderr))
+
+
+def _complaint(argv: t.Sequence[str], said: str) -> str:
+    """What failed and why, out of what may be a page of log."""
+    if os.strerror(errno.ENOSPC) in said:
+        return "No space is left for PostgreSQL's data: free some or choose another --state folder."
+    program = next((Path(word).name for word in reversed(argv) if "/bin/" in word), argv[0])
+    lines = said.strip().splitlines()
+    marks = ("PANIC:", "FATAL:", "ERROR:", "error:")
+    first = next(
+        (line for line in lines if any(mark in line for mark in marks)), lines[-1] if lines else ""
+    )
+    return f"PostgreSQL could not be prepared, for {program} failed: {first}"

@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass
+
+import pytest
+
+from sandbox.components import COMPONENTS
+from sandbox.errors import SandboxError
+from sandbox.order import chosen, stop_waves
+
+if t.TYPE_CHECKING:
+    from sandbox.component import Component
+
+
+@dataclass
+class Named:
+    name: str
+    needs: tuple[str, ...] = ()
+
+
+ALL = t.cast(
+    "tuple[Component, ...]",
+    (Named("db"), Named("api"), Named("web", ("api",)), Named("watch", ("web", "db"))),
+)
+
+
+@pytest.mark.parametrize(
+    ("only", "names"),
+    [
+        ((), ["db", "api", "web", "watch"]),
+        (("db",), ["db"]),
+        (("web",), ["api", "web"]),
+        (("watch",), ["db", "api", "web", "watch"]),
+    ],
+)
+def test_what_is_named_brings_what_it_needs(only: tuple[str, ...], names: list[str]) -> None:
+    assert [component.name for component in chosen(ALL, only)] == names
+
+
+def test_an_unknown_component_is_named_with_the_choices() -> None:
+    with pytest.raises(SandboxError, match=r"'dv'.*db, api, web, watch"):
+        chosen(ALL, ["dv"])
+
+
+def test_what_others_need_stops_last() -> None:
+    waves = stop_waves({component.name: component.needs for component in ALL})
+    assert waves == [{"watch"}, {"web"}, {"db", "api"}]
+
+
+def test_a_need_that_is_not_in_this_run_orders_nothing() -> None:
+    assert stop_waves({"web": ("api",)}) == [{"web"}]
+
+
+def test_every_component_needs_only_components_and_no_circle() -> None:
+    names = {component.name for component in COMPONENTS}
+    assert len(names) == len(COMPONENTS)
+    for component in COMPONENTS:
+        assert set(component.needs) <= names
+    assert set().union(*stop_waves({c.name: c.needs for c in COMPONENTS})) == names
