@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""`python -m sandbox.node <state folder>`: the kubelet and all its containers, until SIGTERM."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import shutil
+import signal
+import sys
+from pathlib import Path
+
+from aiohttp import web
+
+from sandbox.faults import Faults
+from sandbox.node.behaviour import COMPONENT as NAME
+from sandbox.node.client import Client
+from sandbox.node.component import PORT_NAME, octet
+from sandbox.node.exec import Runner
+from sandbox.node.kubelet import application
+from sandbox.node.node import Node
+from sandbox.node.subnet import Subnet
+from sandbox.world import World
+
+
+async def serve(world: World) -> None:
+    facts, subnet = world.facts("kubernetes"), Subnet(octet(world))
+    scratch = world.folder(NAME) / "exec"
+    shutil.rmtree(scratch, ignore_errors=True)
+    async with Client(facts["server"], facts["token"], facts["ca_cert"]) as client:
+        node = Node(client, subnet, Faults(world.faults_file), world.port(PORT_NAME))
+        runner = web.AppRunner(
+            application(node, Runner(scratch)), access_log=None, shutdown_timeout=1
+        )
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", world.port(PORT_NAME)).start()
+        # Shows other sandboxes that this network is taken.
+        await web.TCPSite(runner, f"127.{octet(world)}.0.1", 8080).start()
+        stop = asyncio.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        running, stopped = asyncio.create_task(node.run()), asyncio.create_task(stop.wait())
+        await asyncio.wait({running, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        running.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await running
+        await runner.cleanup()
+
+
+if __name__ == "__main__":
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s")
+    asyncio.run(serve(World(Path(sys.argv[1]))))

@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What goes wrong with a container: by the tag of its image, and by the faults that are set."""
+
+from __future__ import annotations
+
+import typing as t
+
+if t.TYPE_CHECKING:
+    from sandbox.faults import Fault, Faults
+    from sandbox.node.images import Image
+
+COMPONENT = "node"
+
+FAULTS: t.Mapping[str, str] = {
+    "image-not-found": "The service's images cannot be pulled for new pods.",
+    "crash-loop": "New containers of the service end with exit code 1 after their start.",
+    "never-ready": "New containers of the service run but never pass their readiness probe.",
+    "slow-start": "New containers of the service listen only after seconds (15).",
+    "oom": "New containers of the service are killed for memory (137) after they were ready.",
+    "bad-config-reference": "New containers of the service refer to a ConfigMap that is not there.",
+    "unschedulable": "New pods of the service fit on no node.",
+    "quota-exceeded": "New pods of the service are refused: the quota is used up.",
+    "node-not-ready": "The node reports that it is not ready.",
+}
+
+SLOW_SECONDS = 15.0
+# Long enough to become ready first: the cruel kind of failure.
+OOM_AFTER = 3.0
+# A process needs a moment before it listens.
+BOOT_SECONDS = 0.1
+
+
+class Behaviour:
+    """How one start of a container will go, and what may befall it later."""
+
+    def __init__(self, faults: Faults, image: Image, *, main: bool) -> None:
+        self._faults = faults
+        self._image = image
+        # Sidecars are nobody's service: faults leave them alone.
+        self._main = main
+        self._at_start = frozenset(name for name in FAULTS if self._set(name))
+
+    def _set(self, name: str) -> Fault | None:
+        return self._faults.active(COMPONENT, name, self._image.service) if self._main else None
+
+    def _strikes(self, name: str) -> bool:
+        """Set, and either this container started under it or it reaches existing ones too."""
+        fault = self._set(name)
+        if fault is None:
+            return False
+        return name in self._at_start or fault.parameters.get("existing") == "true"
+
+    @property
+    def boot_seconds(self) -> float:
+        fault = self._set("slow-start")
+        if fault is not None:
+            return float(fault.parameters.get("seconds", SLOW_SECONDS))
+        return SLOW_SECONDS if self._image.behaviour == "slow" else BOOT_SECONDS
+
+    @property
+    def crashes(self) -> bool:
+        return self._image.behaviour == "crash" or self._strikes("crash-loop")
+
+    @property
+    def unready(self) -> bool:
+        return self._image.behaviour == "unready" or self._strikes("never-ready")
+
+    @property
+    def out_of_memory(self) -> bool:
+        return self._image.behaviour == "oom" or self._strikes("oom")
+
+
+def image_missing(faults: Faults, image: Image) -> bool:
+    return faults.active(COMPONENT, "image-not-found", image.service) is not None
+
+
+def config_missing(faults: Faults, image: Image) -> str | None:
+    """The name of the ConfigMap that the fault makes the container ask for."""
+    if faults.active(COMPONENT, "bad-config-reference", image.service) is None:
+        return None
+    return f"{image.service}-settings"

@@ -1,0 +1,151 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The kubelet's way to the API server: HTTPS with its CA and a bearer token, as any client."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import ssl
+import typing as t
+
+import aiohttp
+
+Object = dict[str, t.Any]
+
+WATCH_SECONDS = 300
+GROUPS = {
+    "leases": "/apis/coordination.k8s.io/v1",
+    "deployments": "/apis/apps/v1",
+    "poddisruptionbudgets": "/apis/policy/v1",
+}
+
+
+class ApiStatusError(Exception):
+    """What the API server refused, with its status code."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class ExpiredError(Exception):
+    """The watch is too old: list anew."""
+
+
+class Client:
+    def __init__(self, server: str, token: str, ca_cert: str) -> None:
+        self._server = server
+        self._token = token
+        self._context = ssl.create_default_context(cafile=ca_cert)
+        self._session: aiohttp.ClientSession | None = None
+
+    async def __aenter__(self) -> t.Self:
+        self._session = aiohttp.ClientSession(
+            headers={"Authorization": f"Bearer {self._token}"},
+            connector=aiohttp.TCPConnector(ssl=self._context, limit=8),
+        )
+        return self
+
+    async def __aexit__(self, *_exc: object) -> None:
+        await self._http.close()
+
+    @property
+    def _http(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            raise RuntimeError("the client is used outside its context")
+        return self._session
+
+    def _url(self, resource: str, namespace: str = "", name: str = "", sub: str = "") -> str:
+        parts = [GROUPS.get(resource, "/api/v1")]
+        parts += [f"namespaces/{namespace}"] if namespace else []
+        parts += [part for part in (resource, name, sub) if part]
+        return self._server + "/".join(parts)
+
+    async def _call(
+        self, method: str, url: str, body: Object | None = None, kind: str = "application/json"
+    ) -> Object:
+        data = json.dumps(body, separators=(",", ":")) if body is not None else None
+        headers = {"Content-Type": kind, "Accept": "application/json"}
+        timeout = aiohttp.ClientTimeout(total=10)
+        async with self._http.request(
+            method, url, data=data, headers=headers, timeout=timeout
+        ) as answer:
+            content = await answer.read()
+            if answer.status >= 400:
+                raise ApiStatusError(answer.status, _message(content))
+            return t.cast("Object", json.loads(content))
+
+    async def get(self, resource: str, namespace: str, name: str) -> Object:
+        return await self._call("GET", self._url(resource, namespace, name))
+
+    async def find(self, resource: str, namespace: str, name: str) -> Object | None:
+        try:
+            return await self.get(resource, namespace, name)
+        except ApiStatusError as exc:
+            if exc.status != 404:
+                raise
+            return None
+
+    async def create(self, resource: str, namespace: str, obj: Object) -> Object:
+        return await self._call("POST", self._url(resource, namespace), obj)
+
+    async def replace(self, resource: str, namespace: str, obj: Object) -> Object:
+        return await self._call("PUT", self._url(resource, namespace, obj["metadata"]["name"]), obj)
+
+    async def patch(
+        self, resource: str, namespace: str, name: str, patch: Object, *, sub: str = ""
+    ) -> Object:
+        """A merge patch: lists are replaced whole."""
+        url = self._url(resource, namespace, name, sub)
+        return await self._call("PATCH", url, patch, "application/merge-patch+json")
+
+    async def delete(self, resource: str, obj: Object, *, grace_seconds: int) -> None:
+        """Delete this very object; that it is gone already is fine."""
+        metadata = obj["metadata"]
+        options = {
+            "apiVersion": "v1",
+            "kind": "DeleteOptions",
+            "gracePeriodSeconds": grace_seconds,
+            "preconditions": {"uid": metadata["uid"]},
+        }
+        try:
+            url = self._url(resource, metadata["namespace"], metadata["name"])
+            await self._call("DELETE", url, options)
+        except ApiStatusError as exc:
+            if exc.status not in (404, 409):
+                raise
+
+    async def list(self, resource: str, query: str) -> tuple[list[Object], str]:
+        """(items, the version to watch from)."""
+        listed = await self._call("GET", f"{self._url(resource)}?{query}")
+        return listed["items"], listed["metadata"]["resourceVersion"]
+
+    async def watch(self, resource: str, query: str, version: str) -> t.AsyncIterator[Object]:
+        """Events until the server ends the watch, which is normal. ExpiredError: list anew."""
+        url = f"{self._url(resource)}?{query}&watch=true&allowWatchBookmarks=true"
+        url += f"&resourceVersion={version}&timeoutSeconds={WATCH_SECONDS}"
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=5, sock_read=WATCH_SECONDS + 10)
+        async with self._http.get(url, timeout=timeout) as answer:
+            if answer.status == 410:
+                raise ExpiredError
+            if answer.status != 200:
+                raise ApiStatusError(answer.status, _message(await answer.read()))
+            # Not `readline`, which refuses lines beyond a limit.
+            rest = b""
+            async for chunk in answer.content.iter_any():
+                *lines, rest = (rest + chunk).split(b"\n")
+                for line in lines:
+                    event = json.loads(line)
+                    if event["type"] == "ERROR":
+                        raise ExpiredError
+                    yield event
+
+
+def _message(content: bytes) -> str:
+    try:
+        return str(json.loads(content).get("message", ""))
+    except ValueError:
+        return content[:200].decode(errors="replace")
+
+
+UNREACHABLE = (aiohttp.ClientError, TimeoutError, OSError, asyncio.IncompleteReadError)

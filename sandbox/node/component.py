@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The node as a component of the sandbox: the kubelet, and the platform that runs on it."""
+
+from __future__ import annotations
+
+import typing as t
+import urllib.request
+
+from sandbox.component import Process, python
+from sandbox.node.behaviour import COMPONENT as NAME
+from sandbox.node.behaviour import FAULTS
+from sandbox.node.subnet import can_bind, pick_octet
+
+if t.TYPE_CHECKING:
+    from sandbox.world import Facts, World
+
+PORT_NAME = "kubelet"
+
+
+class NodeComponent:
+    name = NAME
+    needs: tuple[str, ...] = ("kubernetes", "postgres", "valkey", "kafka", "sinks")
+    faults: t.Mapping[str, str] = FAULTS
+
+    def prepare(self, world: World) -> None:
+        world.port(PORT_NAME)
+        world.folder(NAME)
+        octet(world)
+
+    def process(self, world: World) -> Process:
+        return Process(python("sandbox.node", world))
+
+    def ready(self, world: World) -> bool:
+        url = f"http://127.0.0.1:{world.port(PORT_NAME)}/healthz"
+        with urllib.request.urlopen(url, timeout=2) as answer:
+            return bool(answer.status == 200)
+
+    def settle(self, world: World) -> None:
+        """Create the platform as it is before the release, and wait until all of it is available."""
+        # The supervisor imports this module; an HTTP client is needed only here.
+        from sandbox.node.settle import settle  # noqa: PLC0415
+
+        settle(world)
+
+    def facts(self, world: World) -> Facts:
+        return {
+            "url": f"http://127.0.0.1:{world.port(PORT_NAME)}",
+            "pod_subnet": f"127.{octet(world)}.0.0/16",
+        }
+
+
+def octet(world: World) -> int:
+    """The second octet of this run's pod addresses."""
+
+    def is_free(candidate: int) -> bool:
+        return can_bind(f"127.{candidate}.0.1")
+
+    return int(world.secret("pod-subnet", lambda: str(pick_octet(is_free))))
+
+
+COMPONENT = NodeComponent()

@@ -1,0 +1,145 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One pod on the node: its containers, its status at the API server, and its end."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+import typing as t
+
+from sandbox.kubernetes.controllers.objects import condition, seconds
+from sandbox.node import status
+from sandbox.node.client import UNREACHABLE, ApiStatusError
+from sandbox.node.container import Container
+
+if t.TYPE_CHECKING:
+    from sandbox.node.node import Node
+
+Object = dict[str, t.Any]
+
+logger = logging.getLogger(__name__)
+
+# Changes within this time are told in one write.
+COALESCE = 0.02
+
+
+class PodWorker:
+    """Claims the address, runs the containers, and says what became of them."""
+
+    def __init__(self, node: Node, pod: Object) -> None:
+        self.pod = pod
+        self._node = node
+        before = pod.get("status") or {}
+        self._started = seconds(before.get("startTime")) or time.time()
+        self.address = node.subnet.claim(before.get("podIP", ""))
+        # A pod that ran here before the node ended is started anew.
+        known = {c["name"]: c for c in before.get("containerStatuses") or ()}
+        self.containers = [
+            Container(
+                node,
+                pod,
+                spec,
+                address=self.address,
+                main=index == 0,
+                restarts=_restarts_after(known.get(spec["name"])),
+                changed=self._changed,
+            )
+            for index, spec in enumerate(pod["spec"]["containers"])
+        ]
+        self._dirty = asyncio.Event()
+        self._dirty.set()
+        self._ending = asyncio.Event()
+        self._grace: float | None = None
+
+    @property
+    def name(self) -> str:
+        return str(self.pod["metadata"]["name"])
+
+    def container(self, name: str) -> Container | None:
+        return next((c for c in self.containers if c.state.name == name), None)
+
+    def _changed(self) -> None:
+        self._dirty.set()
+
+    def observe(self, pod: Object) -> None:
+        """Take in what the API server has now."""
+        self.pod = pod
+        metadata = pod["metadata"]
+        if metadata.get("deletionTimestamp"):
+            grace = float(metadata.get("deletionGracePeriodSeconds") or 0)
+            self._grace = grace if self._grace is None else min(self._grace, grace)
+            self._ending.set()
+        elif self._node.ready and _ready(pod) != self._all_ready():
+            # Somebody else wrote the status: the node controller, while the node was not ready.
+            self._dirty.set()
+
+    def _all_ready(self) -> bool:
+        return all(container.state.ready for container in self.containers)
+
+    async def run(self) -> None:
+        """Until the pod is gone, from the node and from the API server."""
+        runs = [asyncio.create_task(container.run()) for container in self.containers]
+        reporter = asyncio.create_task(self._report())
+        try:
+            await self._ending.wait()
+            await asyncio.gather(*(c.stop(self._grace or 0.0) for c in self.containers))
+        finally:
+            for task in (*runs, reporter):
+                task.cancel()
+            await asyncio.gather(*runs, reporter, return_exceptions=True)
+            self._node.subnet.release(self.address)
+        await self._delete()
+
+    async def _delete(self) -> None:
+        while True:
+            try:
+                await self._node.client.delete("pods", self.pod, grace_seconds=0)
+            except (*UNREACHABLE, ApiStatusError) as exc:
+                logger.info("pod %s cannot be deleted yet: %s", self.name, exc)
+                await asyncio.sleep(1)
+            else:
+                return
+
+    async def _report(self) -> None:
+        last: Object = {}
+        while True:
+            await self._dirty.wait()
+            await asyncio.sleep(COALESCE)
+            self._dirty.clear()
+            states = [container.state for container in self.containers]
+            wanted = status.pod_status(
+                self.pod, states, ip=self.address, started=self._started, now=time.time()
+            )
+            if wanted == last and _ready(self.pod) == self._all_ready():
+                continue
+            try:
+                metadata = self.pod["metadata"]
+                body = {"metadata": {"uid": metadata["uid"]}, "status": wanted}
+                self.pod = await self._node.client.patch(
+                    "pods", metadata["namespace"], self.name, body, sub="status"
+                )
+                last = wanted
+            except ApiStatusError as exc:
+                logger.info("status of pod %s refused: %s", self.name, exc)
+                await asyncio.sleep(0.2)
+            except UNREACHABLE:
+                self._dirty.set()
+                await asyncio.sleep(0.5)
+
+    async def end(self) -> None:
+        """The node itself goes down: leave without ceremony."""
+        with contextlib.suppress(Exception):
+            await asyncio.gather(*(container.stop(0.0) for container in self.containers))
+
+
+def _restarts_after(known: Object | None) -> int:
+    if known is None or not known.get("containerID"):
+        return int(known["restartCount"]) if known else 0
+    return int(known["restartCount"]) + 1
+
+
+def _ready(pod: Object) -> bool:
+    found = condition(pod.get("status") or {}, "Ready")
+    return found is not None and found["status"] == "True"
