@@ -107,7 +107,7 @@ def _token(token: str) -> Object:
 
 def list_response(resource: Resource, found: Page, accept: str, include: str) -> web.Response:
     if wants_table(accept):
-        bodies = [shown(resource, record.body) for record in found.records]
+        bodies = [record.body for record in found.records]
         return json_response(tables.table(resource, bodies, found.metadata(), include, head=True))
     head = serialized(
         {
@@ -136,7 +136,7 @@ def object_response(
 ) -> web.Response:  # fmt: skip
     if wants_table(accept):
         metadata = {"resourceVersion": obj["metadata"].get("resourceVersion", "")}
-        body = tables.table(resource, [shown(resource, obj)], metadata, include, head=True)
+        body = tables.table(resource, [obj], metadata, include, head=True)
         return json_response(body, status, warnings)
     return json_response(shown(resource, obj), status, warnings)
 

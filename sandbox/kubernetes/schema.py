@@ -57,11 +57,12 @@ def _table(text: str, name: str) -> dict[str, str]:
 
 @dataclass(frozen=True)
 class Mistake:
-    """A value that does not fit: where, what is there, and the Go type that was wanted."""
+    """A value that does not fit: where, what is there, the Go type that was wanted, and by whom."""
 
     path: str
     found: object
     wanted: str
+    struct: str = ""
 
 
 @dataclass
@@ -71,6 +72,11 @@ class Conformed:
     value: t.Any = None
     unknown: list[str] = field(default_factory=list)
     mistakes: list[Mistake] = field(default_factory=list)
+    structs: list[str] = field(default_factory=list)
+    """The models that are being read, the innermost last."""
+
+    def mistake(self, path: str, found: object, wanted: str) -> None:
+        self.mistakes.append(Mistake(path, found, wanted, self.structs[-1]))
 
 
 def conform(model: str, obj: Object) -> Conformed:
@@ -83,6 +89,7 @@ def conform(model: str, obj: Object) -> Conformed:
 def _struct(model: str, obj: Object, path: str, report: Conformed) -> Object:
     known = fields(model)
     clean: Object = {}
+    report.structs.append(model)
     for key, value in obj.items():
         where = f"{path}.{key}" if path else key
         if key not in known:
@@ -91,6 +98,7 @@ def _struct(model: str, obj: Object, path: str, report: Conformed) -> Object:
             taken = _value(known[key], value, where, report)
             if taken not in ([], {}) or key in KEPT_EMPTY or known[key].startswith(("V", "Core")):
                 clean[key] = taken
+    report.structs.pop()
     return clean
 
 
@@ -103,7 +111,7 @@ def _value(wanted: str, value: object, path: str, report: Conformed) -> object:
     if wanted in SCALARS:
         return _scalar(wanted, value, path, report)
     if not isinstance(value, dict):
-        report.mistakes.append(Mistake(path, value, wanted))
+        report.mistake(path, value, wanted)
         return {}
     if wanted == "V1FieldsV1":
         return value
@@ -116,11 +124,11 @@ def _container(
     if item is not None:
         if isinstance(value, list):
             return [_value(item, one, f"{path}[{i}]", report) for i, one in enumerate(value)]
-        report.mistakes.append(Mistake(path, value, "slice"))
+        report.mistake(path, value, "slice")
         return []
     if isinstance(value, dict) and entry is not None:
-        return {key: _value(entry, one, f"{path}.{key}", report) for key, one in value.items()}
-    report.mistakes.append(Mistake(path, value, "map"))
+        return {key: _value(entry, one, f"{path}[{key}]", report) for key, one in value.items()}
+    report.mistake(path, value, "map")
     return {}
 
 
@@ -138,15 +146,20 @@ def _scalar(wanted: str, value: object, path: str, report: Conformed) -> object:
     fits = isinstance(value, SCALARS[wanted]) and (wanted == "bool") == isinstance(value, bool)
     if fits:
         return value
-    names = path.split(".")
-    if wanted == "str" and len(names) > 1 and names[-2] in QUANTITY_MAPS:
+    name = plain_path(path)[-1]
+    if wanted == "str" and name in QUANTITY_MAPS:
         return str(value)
     go_type = {"str": "string", "bytes": "[]byte", "float": "float64", "datetime": "Time"}
     if wanted == "int":
-        report.mistakes.append(Mistake(path, value, "int64" if names[-1] in INT64 else "int32"))
+        report.mistake(path, value, "int64" if name in INT64 else "int32")
     else:
-        report.mistakes.append(Mistake(path, value, go_type.get(wanted, wanted)))
+        report.mistake(path, value, go_type.get(wanted, wanted))
     return value
+
+
+def plain_path(path: str) -> list[str]:
+    """The fields of a path, without indexes and keys of maps."""
+    return re.sub(r"\[[^\]]*\]", "", path).split(".")
 
 
 def json_kind(value: object) -> str:

@@ -188,11 +188,12 @@ def event_cells(obj: Object) -> Cells:
     first = obj.get("firstTimestamp") or obj.get("eventTime")
     about, source = obj.get("involvedObject") or {}, obj.get("source") or {}
     count = (obj.get("series") or {}).get("count") or obj.get("count") or 1
-    reporter = source.get("component") or obj.get("reportingComponent", "")
+    reporter = source.get("component") or obj.get("reportingComponent")
+    instance = source.get("host") or obj.get("reportingInstance")
     return [
         since(last or first), obj.get("type", ""), obj.get("reason", ""),
         f"{about.get('kind', '').lower()}/{about.get('name', '')}", about.get("fieldPath", ""),
-        ", ".join(filter(None, (reporter, source.get("host")))),
+        ", ".join(filter(None, (reporter, instance))),
         obj.get("message", "").strip(), since(first), count, name(obj),
     ]  # fmt: skip
 

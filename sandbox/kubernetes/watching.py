@@ -45,10 +45,11 @@ class View:
     def line(self, kind: str, record: Record, *, head: bool) -> bytes:
         if not self.as_table and self.resource.group != "events.k8s.io":
             return b'{"type":"' + kind.encode() + b'","object":' + record.raw + b"}\n"
-        body = shown(self.resource, record.body)
         if self.as_table:
-            metadata = {"resourceVersion": body["metadata"]["resourceVersion"]}
-            body = tables.table(self.resource, [body], metadata, self.include, head=head)
+            metadata = {"resourceVersion": record.body["metadata"]["resourceVersion"]}
+            body = tables.table(self.resource, [record.body], metadata, self.include, head=head)
+        else:
+            body = shown(self.resource, record.body)
         return serialized({"type": kind, "object": body}) + b"\n"
 
     def translated(self, event: Event) -> str | None:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import re
 import typing as t
 from dataclasses import dataclass, field
 
@@ -197,7 +198,7 @@ class Writer:
         report = schema.conform(self.resource.model, body)
         prefix = f'{kind} in version "{self.resource.version}" cannot be handled as a {kind}: '
         if report.mistakes:
-            raise bad_request(prefix + unmarshal_words(report.mistakes[0], kind))
+            raise bad_request(prefix + unmarshal_words(report.mistakes[0]))
         if report.unknown and self.options.validation == "Strict":
             raise bad_request(prefix + strict_words(report.unknown))
         self._warn(report.unknown)
@@ -206,10 +207,9 @@ class Writer:
     def _decoded(self, after: Object) -> Object:
         """The outcome of a JSON or merge patch, as far as it fits its type (422)."""
         report = schema.conform(self.resource.model, after)
-        kind = self.resource.kind
         shown = json.dumps(after, separators=(",", ":"), ensure_ascii=False)
         if report.mistakes:
-            raise _bad_patch(shown, unmarshal_words(report.mistakes[0], kind))
+            raise _bad_patch(shown, unmarshal_words(report.mistakes[0]))
         if report.unknown and self.options.validation == "Strict":
             raise _bad_patch(shown, strict_words(report.unknown))
         self._warn(report.unknown)
@@ -249,13 +249,12 @@ def strict_words(unknown: t.Sequence[str]) -> str:
     return "strict decoding error: " + ", ".join(f'unknown field "{name}"' for name in unknown)
 
 
-def unmarshal_words(mistake: schema.Mistake, kind: str) -> str:
+def unmarshal_words(mistake: schema.Mistake) -> str:
     """What Go's JSON decoder says of a value that does not fit."""
-    parts = [part.partition("[")[0] for part in mistake.path.split(".")]
-    struct = kind + "".join(part[:1].upper() + part[1:] for part in parts[:1] if len(parts) > 1)
+    struct = re.sub(r"^(Core|Events|Discovery)?V\d+", "", mistake.struct)
     return (
         f"json: cannot unmarshal {schema.json_kind(mistake.found)} into Go struct field"
-        f" {struct}.{'.'.join(parts)} of type {mistake.wanted}"
+        f" {struct}.{'.'.join(schema.plain_path(mistake.path))} of type {mistake.wanted}"
     )
 
 
