@@ -26,7 +26,9 @@ def unpack(cache: Path, package: str) -> Path:
 
     def make(folder: Path) -> None:
         archive = _download(package, folder, cure)
-        _run(["dpkg-deb", "-x", str(archive), str(folder)], folder)
+        status, last = _run(["dpkg-deb", "-x", str(archive), str(folder)], folder)
+        if status != 0:
+            raise SandboxError(f"{archive} could not be unpacked into {folder}: {last}.")
         archive.unlink()
 
     return cached(cache, f"debian-{package}", make)

@@ -67,7 +67,7 @@ class Sandbox:
         try:
             process = psutil.Process(pid)
             marked = process.environ().get(RUN_VARIABLE) == str(self.run_folder)
-            return marked or process.cwd().startswith(f"{self.run_folder}/")
+            return bool(marked or process.cwd().startswith(f"{self.run_folder}/"))
         except psutil.Error:
             return False
 
