@@ -134,8 +134,7 @@ class PostgresSession:
                 cursor.execute(sql, values)
                 return cursor.fetchall() if fetch else []
         except psycopg2.Error as exc:
-            # Without a SQLSTATE it was not the server that spoke; class 57P is its farewell.
-            if exc.pgcode is None or exc.pgcode.startswith("57P"):
+            if _connection_lost(exc):
                 raise UnreachableError(
                     f"The connection to {self._target.where} was lost: {_first_line(exc)}; "
                     "what the statement in flight did is not known."
@@ -200,6 +199,13 @@ def _connection_reason(said: str) -> str:
 
 def mask_secret(text: str, secret: str | None) -> str:
     return text.replace(secret, "********") if secret else text
+
+
+def _connection_lost(exc: psycopg2.Error) -> bool:
+    """Class 57P is the server's farewell; without any code, an operational error was not the server speaking."""
+    if exc.pgcode:
+        return exc.pgcode.startswith("57P")
+    return isinstance(exc, (psycopg2.OperationalError, psycopg2.InterfaceError))
 
 
 def _sql_error(exc: psycopg2.Error) -> SqlError:

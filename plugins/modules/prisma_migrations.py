@@ -1,0 +1,423 @@
+#!/usr/bin/python
+# SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: prisma_migrations
+short_description: Apply pending Prisma migrations as prisma migrate deploy does
+version_added: 0.1.0
+description:
+  - Applies the migrations of a folder that the database has not seen yet, and records them in C(_prisma_migrations).
+  - With O(engine=native), Prisma itself is not needed. Rows, checksums, order, advisory lock and the conditions that
+    stop a deploy are those of Prisma up to version 7.
+  - With O(engine=command), the workspace's own command is run when something is pending, and what it did is verified.
+  - Looks at the history afterwards. Anything still pending is a failure.
+author:
+  - EasyMO (@easymo)
+extends_documentation_fragment:
+  - easymo.deploy._attributes
+  - easymo.deploy._postgres
+options:
+  state:
+    description: V(applied) means that every migration of O(directory) is applied.
+    type: str
+    choices: [applied]
+    default: applied
+  directory:
+    description: Folder with the migrations, a folder each with a C(migration.sql).
+    type: path
+    required: true
+  schema:
+    description: The schema Prisma is connected to, its C(?schema=).
+    type: str
+    default: public
+  engine:
+    description: Who applies the migrations, this module or O(command).
+    type: str
+    choices: [native, command]
+    default: native
+  command:
+    description:
+      - The workspace's command as a list of arguments. Needed with O(engine=command).
+      - The URL of the database reaches it in the environment variable E(DATABASE_URL) only.
+    type: list
+    elements: str
+  chdir:
+    description: Folder to run O(command) in.
+    type: path
+  command_timeout:
+    description: Seconds O(command) may take.
+    type: float
+    default: 600
+  url_parameters:
+    description:
+      - Parameters of E(DATABASE_URL) to add or replace.
+      - Needed with driver adapters, which have other names for TLS than Prisma's own engine.
+    type: dict
+    default: {}
+  expect_tables:
+    description:
+      - Tables that must be there afterwards, as C(table) in O(schema) or as C(schema.table).
+      - Those that this run made must be empty.
+    type: list
+    elements: str
+    default: []
+  drift:
+    description:
+      - What to do about an applied migration whose file has another checksum now.
+      - C(prisma migrate deploy) does not look. V(warn) goes on with a warning.
+    type: str
+    choices: [fail, warn]
+    default: fail
+  lock_timeout:
+    description: Seconds a statement waits for a lock at most with O(engine=native). V(0) is no limit.
+    type: float
+    default: 5
+  statement_timeout:
+    description: Seconds a statement runs at most with O(engine=native). V(0) is no limit.
+    type: float
+    default: 0
+  advisory_lock_timeout:
+    description: Seconds to wait for another run that is migrating this database. Prisma waits 10.
+    type: float
+    default: 10
+requirements:
+  - psycopg2-binary >= 2.9.10
+notes:
+  - The diff shows the SQL of pending migrations whole, so use C(--diff) only where the SQL may be shown.
+  - The advisory lock belongs to a session. Connect to the database itself, not to a pooler in transaction mode.
+seealso:
+  - module: easymo.deploy.supabase_migrations
+"""
+
+EXAMPLES = r"""
+- name: Apply the pending migrations of agent-core
+  easymo.deploy.prisma_migrations:
+    directory: packages/db/prisma/migrations
+    login_host: prod-agent-db.easymo.com
+    login_user: easymo_admin
+    login_password: "{{ vault_agent_core_db_password }}"
+    login_db: agent_core_prod
+
+- name: Let the workspace's own command apply them
+  easymo.deploy.prisma_migrations:
+    directory: packages/db/prisma/migrations
+    engine: command
+    command: [pnpm, --filter, "@easymo/db", prisma:migrate:deploy]
+    chdir: /srv/easymo
+    login_host: prod-agent-db.easymo.com
+    login_user: easymo_admin
+    login_password: "{{ vault_agent_core_db_password }}"
+    login_db: agent_core_prod
+"""
+
+RETURN = r"""
+applied:
+  description: The migrations this run applied, in order.
+  returned: success
+  type: list
+  elements: dict
+  contains: &migration
+    file:
+      description: Name of the file.
+      returned: always
+      type: str
+      sample: 20251105090000_agent_preferences/migration.sql
+    version:
+      description: The name it has in the history.
+      returned: always
+      type: str
+      sample: 20251105090000_agent_preferences
+    name:
+      description: The same.
+      returned: always
+      type: str
+      sample: 20251105090000_agent_preferences
+    statements:
+      description: Number of its statements.
+      returned: always
+      type: int
+      sample: 3
+    atomic:
+      description: Whether a failure leaves nothing of it behind.
+      returned: always
+      type: bool
+      sample: true
+pending:
+  description: The migrations that are not applied. In check mode those that would be, otherwise empty.
+  returned: success
+  type: list
+  elements: dict
+  contains: *migration
+versions:
+  description: The names of all migrations that are applied now, in the order they were started.
+  returned: success
+  type: list
+  elements: str
+  sample: [20250310083000_init]
+tables:
+  description: Those of O(expect_tables) that are there, as M(easymo.deploy.supabase_migrations) returns them.
+  returned: success
+  type: list
+  elements: dict
+  sample: []
+durations:
+  description: Seconds each applied migration took, by its file.
+  returned: success
+  type: dict
+  sample: {20251105090000_agent_preferences/migration.sql: 0.041}
+missing_locally:
+  description: Applied migrations that the folder has not. Prisma goes on, and so does this module, with a warning.
+  returned: success
+  type: list
+  elements: str
+  sample: []
+drift:
+  description: Applied migrations that were edited since, by file.
+  returned: success, and when it is the reason of a failure
+  type: dict
+  sample: {}
+reason:
+  description: One word for why the task failed.
+  returned: failure
+  type: str
+  sample: FailedMigration
+code:
+  description: Prisma's code for the same condition.
+  returned: when Prisma has one
+  type: str
+  sample: P3009
+output:
+  description: The last lines of what O(command) said, without the password.
+  returned: when the command failed
+  type: list
+  elements: str
+  sample: ["Error: P3018"]
+"""
+
+import typing as t
+
+from ansible.module_utils.basic import AnsibleModule, missing_required_lib
+
+from ansible_collections.easymo.deploy.plugins.module_utils import _postgres
+from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
+    DeployError,
+    InputError,
+    VerificationError,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.advisory_lock import (
+    advisory_lock,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.prisma_apply import (
+    Command,
+    apply_by_command,
+    apply_natively,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.prisma_folder import (
+    PrismaMigration,
+    read_folder,
+    refuse_unusable,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.prisma_history import (
+    ADVISORY_LOCK,
+    create_history,
+    read_history,
+    use_schema,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.prisma_plan import (
+    PrismaHistory,
+    PrismaPlan,
+    plan_prisma,
+    refuse_drift,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.tables import (
+    describe_tables,
+    find_tables,
+    verify_tables,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._options import postgres_options
+from ansible_collections.easymo.deploy.plugins.module_utils._postgres import (
+    PostgresTarget,
+    Session,
+    SqlError,
+)
+
+
+def argument_spec() -> dict[str, t.Any]:
+    return {
+        "state": {"type": "str", "choices": ["applied"], "default": "applied"},
+        "directory": {"type": "path", "required": True},
+        "schema": {"type": "str", "default": "public"},
+        "engine": {"type": "str", "choices": ["native", "command"], "default": "native"},
+        "command": {"type": "list", "elements": "str"},
+        "chdir": {"type": "path"},
+        "command_timeout": {"type": "float", "default": 600},
+        "url_parameters": {"type": "dict", "default": {}},
+        "expect_tables": {"type": "list", "elements": "str", "default": []},
+        "drift": {"type": "str", "choices": ["fail", "warn"], "default": "fail"},
+        "lock_timeout": {"type": "float", "default": 5},
+        "statement_timeout": {"type": "float", "default": 0},
+        "advisory_lock_timeout": {"type": "float", "default": 10},
+        **postgres_options(),
+    }
+
+
+def run(module: AnsibleModule) -> dict[str, t.Any]:
+    params = module.params
+    refuse_bad_input(params)
+    local = read_folder(params["directory"])
+    target = PostgresTarget.from_params(params)
+    with _postgres.connected(target, application_name="easymo.deploy migrations") as session:
+        use_schema(session, params["schema"])
+        return Deployment(module, session, target, local).run()
+
+
+def refuse_bad_input(params: t.Mapping[str, t.Any]) -> None:
+    for option in ("lock_timeout", "statement_timeout", "advisory_lock_timeout", "command_timeout"):
+        if params[option] < 0:
+            raise InputError(f"Option {option!r} is {params[option]:g}; it is at least 0.")
+    if params["engine"] == "command" and not params["command"]:
+        raise InputError("Option 'command' is empty; engine 'command' runs it.")
+
+
+class Deployment:
+    """One run over one session: observe, plan, apply, look again."""
+
+    def __init__(
+        self,
+        module: AnsibleModule,
+        session: Session,
+        target: PostgresTarget,
+        local: list[PrismaMigration],
+    ) -> None:
+        self._module = module
+        self._params: t.Mapping[str, t.Any] = module.params
+        self._session = session
+        self._target = target
+        self._local = local
+        schema = self._params["schema"]
+        self._expected = {
+            name: name if "." in name else f"{schema}.{name}"
+            for name in self._params["expect_tables"]
+        }
+
+    def run(self) -> dict[str, t.Any]:
+        plan = self._plan(self._read())
+        if self._module.check_mode:
+            return self._report(plan, self._read(), before=self._tables(), applied=False)
+        before = self._tables()
+        if self._params["engine"] == "command":
+            # Prisma takes the same lock itself, in a session of its own.
+            self._apply_by_command(plan)
+        else:
+            with advisory_lock(
+                self._session, ADVISORY_LOCK, timeout=self._params["advisory_lock_timeout"]
+            ):
+                # What we saw before we held the lock may be old by now.
+                plan = self._plan(self._read())
+                self._apply_natively(plan)
+        history = self._read()
+        self._verify(history)
+        return self._report(plan, history, before=before, applied=True)
+
+    def _read(self) -> PrismaHistory:
+        return read_history(self._session, self._params["schema"])
+
+    def _tables(self) -> t.Collection[str]:
+        return find_tables(self._session, list(self._expected.values()))
+
+    def _plan(self, history: PrismaHistory) -> PrismaPlan:
+        plan = plan_prisma(history, self._local)
+        if self._params["drift"] == "fail":
+            refuse_drift(plan.drift)
+        refuse_unusable(plan.pending)
+        return plan
+
+    def _apply_natively(self, plan: PrismaPlan) -> None:
+        if not plan.changed:
+            return
+        limits = {name: self._params[name] for name in ("lock_timeout", "statement_timeout")}
+        done: list[str] = []
+        try:
+            if not self._read().exists:
+                create_history(self._session)
+            for migration in plan.pending:
+                apply_natively(self._session, migration, limits=limits)
+                done.append(migration.file)
+        except DeployError as exc:
+            exc.details.update(changed=True, applied=done)
+            raise
+
+    def _apply_by_command(self, plan: PrismaPlan) -> None:
+        if not plan.changed:
+            return
+        command = Command(
+            argv=tuple(self._params["command"]),
+            directory=self._params["chdir"],
+            timeout=self._params["command_timeout"],
+            url_parameters={
+                name: str(value) for name, value in self._params["url_parameters"].items()
+            },
+        )
+        apply_by_command(command, self._target, self._params["schema"])
+
+    def _verify(self, history: PrismaHistory) -> None:
+        left = plan_prisma(history, self._local).pending
+        if left:
+            listed = ", ".join(migration.name for migration in left)
+            raise VerificationError(f"Migrations are still pending after the deploy: {listed}.")
+
+    def _report(
+        self, plan: PrismaPlan, history: PrismaHistory, *, before: t.Collection[str], applied: bool
+    ) -> dict[str, t.Any]:
+        tables = describe_tables(self._session, list(self._expected.values()), before=before)
+        if applied:
+            verify_tables(tables, list(self._expected.values()), database=self._target.where)
+        self._warn(plan)
+        migrations = [migration.to_pending().to_result() for migration in plan.pending]
+        seconds = {row.name: row.seconds for row in history.rows if row.seconds is not None}
+        result: dict[str, t.Any] = {
+            "changed": plan.changed,
+            "applied": migrations if applied else [],
+            "pending": [] if applied else migrations,
+            "versions": history.applied,
+            "tables": [table.to_result() for table in tables],
+            "durations": {
+                migration.file: round(seconds[migration.name], 3)
+                for migration in plan.pending
+                if migration.name in seconds
+            },
+            "missing_locally": list(plan.missing_locally),
+            "drift": plan.drift,
+        }
+        if self._module._diff:
+            result["diff"] = plan.to_diff()
+        return result
+
+    def _warn(self, plan: PrismaPlan) -> None:
+        for file, how in plan.drift.items():
+            self._module.warn(f"{file} was edited since it was applied: {how}.")
+        if plan.missing_locally:
+            listed = ", ".join(plan.missing_locally)
+            self._module.warn(f"The database has migrations that the folder has not: {listed}.")
+
+
+def main() -> None:
+    module = AnsibleModule(argument_spec=argument_spec(), supports_check_mode=True)
+    if _postgres.IMPORT_ERROR:
+        module.fail_json(
+            msg=missing_required_lib(_postgres.REQUIREMENT), exception=_postgres.IMPORT_ERROR
+        )
+    try:
+        result = run(module)
+    except DeployError as exc:
+        module.fail_json(**exc.to_result())
+    except SqlError as exc:
+        module.fail_json(msg=f"The server refused to be asked: {exc}.", reason="Refused")
+    module.exit_json(**result)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,164 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+import hashlib
+
+import pytest
+
+from ansible_collections.easymo.deploy.plugins.module_utils._errors import InputError
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.errors import (
+    DriftError,
+    FailedMigrationError,
+    MigrationError,
+    NotEmptyError,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.prisma_apply import (
+    apply_natively,
+    database_url,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.prisma_folder import (
+    PrismaMigration,
+    read_folder,
+    refuse_unusable,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.prisma_plan import (
+    PrismaHistory,
+    PrismaRow,
+    plan_prisma,
+    refuse_drift,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._postgres import PostgresTarget
+from tests.fakes.session import MemorySession
+
+LIMITS = {"lock_timeout": 5.0}
+
+
+def migration(name: str, content: str = "select 1") -> PrismaMigration:
+    return PrismaMigration(name, content.encode())
+
+
+def row(name: str, *, finished: bool = True, rolled_back: bool = False) -> PrismaRow:
+    return PrismaRow(name, migration(name).checksum, finished, rolled_back, 0.1)
+
+
+def history(*rows: PrismaRow, exists: bool = True, empty: bool = True) -> PrismaHistory:
+    return PrismaHistory(exists=exists, empty=empty, rows=rows)
+
+
+def pending(seen: PrismaHistory, *names: str) -> list[str]:
+    return [found.name for found in plan_prisma(seen, [migration(name) for name in names]).pending]
+
+
+def test_an_empty_database_gets_everything():
+    assert pending(history(exists=False), "a", "b") == ["a", "b"]
+
+
+def test_what_is_applied_is_not_pending_and_the_order_does_not_matter():
+    assert pending(history(row("b")), "a", "b", "c") == ["a", "c"]
+
+
+def test_tables_without_a_history_are_refused():
+    with pytest.raises(NotEmptyError) as caught:
+        pending(history(exists=False, empty=False), "a")
+    assert caught.value.details["code"] == "P3005"
+
+
+def test_a_failed_migration_stops_the_next_deploy():
+    with pytest.raises(FailedMigrationError, match="b") as caught:
+        pending(history(row("a"), row("b", finished=False)), "a", "b")
+    assert caught.value.details["code"] == "P3009"
+
+
+def test_a_migration_that_was_rolled_back_runs_again():
+    assert pending(history(row("a", finished=False, rolled_back=True)), "a") == ["a"]
+
+
+def test_migrations_only_the_database_has_are_told():
+    assert plan_prisma(history(row("a"), row("b")), [migration("b")]).missing_locally == ("a",)
+
+
+def test_an_edited_file_is_drift():
+    drift = plan_prisma(history(row("a")), [migration("a", "select 2")]).drift
+    with pytest.raises(DriftError, match=r"a/migration\.sql"):
+        refuse_drift(drift)
+
+
+@pytest.mark.parametrize("recorded", ["a\r\nb\n", "a\nb\n", "a\r\nb\r\n"])
+def test_line_ends_are_no_drift(recorded):
+    checksum = hashlib.sha256(recorded.encode()).hexdigest()
+    assert migration("x", "a\r\nb\n").has_checksum(checksum)
+
+
+def test_checksums_without_their_leading_zeros_are_known():
+    number = next(n for n in range(1000) if hashlib.sha256(b"%d" % n).hexdigest()[0] == "0")
+    content = b"%d" % number
+    assert PrismaMigration("x", content).has_checksum(
+        hashlib.sha256(content).hexdigest().lstrip("0")
+    )
+
+
+def make(folder, *names: str, provider: str | None = "postgresql") -> None:
+    for name in names:
+        (folder / name).mkdir()
+        (folder / name / "migration.sql").write_text("select 1")
+    if provider:
+        (folder / "migration_lock.toml").write_text(f'provider = "{provider}"\n')
+
+
+def test_folders_are_read_by_name_as_text(tmp_path):
+    make(tmp_path, "20250101000000_b", "202401010000_a")
+    assert [found.name for found in read_folder(str(tmp_path))] == [
+        "202401010000_a",
+        "20250101000000_b",
+    ]
+
+
+def test_another_provider_is_refused(tmp_path):
+    make(tmp_path, provider="mysql")
+    with pytest.raises(InputError, match="mysql"):
+        read_folder(str(tmp_path))
+
+
+def test_a_folder_without_its_script_is_refused(tmp_path):
+    (tmp_path / "2025_x").mkdir()
+    with pytest.raises(InputError, match="2025_x"):
+        read_folder(str(tmp_path))
+
+
+def test_a_concurrent_index_needs_a_migration_of_its_own():
+    sql = "create index concurrently i on a (b)"
+    refuse_unusable([migration("x", f"-- why\n{sql};")])
+    with pytest.raises(InputError, match="migration of its own"):
+        refuse_unusable([migration("x", f"select 1; {sql}")])
+
+
+def test_the_row_is_written_before_and_after_the_script():
+    session = MemorySession()
+    apply_natively(session, migration("x", "a; b"), limits=LIMITS)
+    assert session.done == ["history", "a; b", "history", "history"]
+
+
+def test_a_failure_is_logged_in_the_row_and_the_message_has_no_values():
+    session = MemorySession(refuse="nope")
+    with pytest.raises(MigrationError) as caught:
+        apply_natively(session, migration("x", "insert into nope values ('secret')"), limits=LIMITS)
+    assert session.done == ["history", "history"]
+    assert caught.value.details["code"] == "P3018"
+    assert "secret" not in str(caught.value)
+
+
+def test_the_url_is_percent_encoded_and_verifies_tls():
+    target = PostgresTarget(
+        host="db", user="a@b", password="p/w?", database="x y", ca_cert="/etc/ca.crt"
+    )
+    assert database_url(target, "public", {}) == (
+        "postgresql://a%40b:p%2Fw%3F@db:5432/x%20y?schema=public&connect_timeout=10"
+        "&sslmode=require&sslaccept=strict&sslcert=%2Fetc%2Fca.crt"
+    )
+
+
+def test_parameters_of_the_url_can_be_replaced():
+    target = PostgresTarget(host="::1", user="a", database="x", ssl_mode="disable")
+    assert database_url(target, "s", {"sslmode": "no-verify"}) == (
+        "postgresql://a@[::1]:5432/x?schema=s&connect_timeout=10&sslmode=no-verify"
+    )
