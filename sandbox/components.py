@@ -9,6 +9,7 @@ import sandbox.exporters.component
 import sandbox.gateway.component
 import sandbox.kafka.component
 import sandbox.kubernetes.component
+import sandbox.node.component
 import sandbox.postgres.component
 import sandbox.prometheus
 import sandbox.seaweedfs
@@ -26,6 +27,7 @@ COMPONENTS: tuple[Component, ...] = (
     sandbox.seaweedfs.COMPONENT,
     sandbox.kafka.component.COMPONENT,
     sandbox.kubernetes.component.COMPONENT,
+    sandbox.node.component.COMPONENT,
     sandbox.supabase.component.COMPONENT,
     sandbox.gateway.component.COMPONENT,
     sandbox.exporters.component.COMPONENT,
