@@ -81,12 +81,11 @@ class SupabaseFunctionsApi:
             headers={"Accept": "multipart/form-data"},
         )
         metadata, files = parse_sources(answer.headers.get("Content-Type", ""), answer.content)
+        entrypoint = metadata.get("deno2_entrypoint_path") or metadata.get("entrypoint_path")
         return Source(
             slug=deployed.slug,
-            entrypoint=metadata.get("deno2_entrypoint_path")
-            or metadata.get("entrypoint_path")
-            or deployed.entrypoint,
-            import_map=metadata.get("import_map_path") or deployed.import_map,
+            entrypoint=uploaded_path(files, entrypoint or deployed.entrypoint),
+            import_map=uploaded_path(files, metadata.get("import_map_path") or deployed.import_map),
             static_patterns=tuple(metadata.get("static_patterns") or ()),
             verify_jwt=deployed.verify_jwt,
             files=files,
@@ -187,6 +186,21 @@ def _message(answer: requests.Response) -> str:
     except (ValueError, KeyError, TypeError):
         said = answer.text.strip()
     return " ".join(str(said).split())[:500] or "no reason given"
+
+
+def uploaded_path(files: t.Mapping[str, bytes], location: str) -> str:
+    """The uploaded file that `location` means, which may stand below a folder of the builder's own machine.
+
+    Empty for an empty location, as for a function without an import map.
+    """
+    if not location:
+        return ""
+    found = [path for path in files if f"/{location}".endswith(f"/{path.lstrip('/')}")]
+    if not found:
+        raise UnreachableError(
+            f"The Supabase Management API names {location}, but sent no such source among {', '.join(sorted(files))}."
+        )
+    return max(found, key=len)
 
 
 def parse_sources(content_type: str, body: bytes) -> tuple[dict[str, t.Any], dict[str, bytes]]:

@@ -23,7 +23,10 @@ from ansible_collections.easymo.deploy.plugins.module_utils._functions.models im
     Source,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._functions.plan import plan_functions
-from ansible_collections.easymo.deploy.plugins.module_utils._supabase_api import parse_sources
+from ansible_collections.easymo.deploy.plugins.module_utils._supabase_api import (
+    parse_sources,
+    uploaded_path,
+)
 
 ROOT = "supabase/functions"
 
@@ -214,3 +217,25 @@ def test_sources_come_out_of_the_multipart_answer_byte_for_byte(content: bytes) 
         {"entrypoint_path": "a"},
         {"d/a.ts": content},
     )
+
+
+SENT = {f"{ROOT}/a/index.ts": b"", f"{ROOT}/a/deno.json": b"", "index.ts": b""}
+
+
+@pytest.mark.parametrize(
+    ("location", "path"),
+    [
+        pytest.param("", "", id="nothing-named"),
+        pytest.param(f"{ROOT}/a/index.ts", f"{ROOT}/a/index.ts", id="as-uploaded"),
+        pytest.param(
+            f"tmp/fn_1/source/{ROOT}/a/deno.json", f"{ROOT}/a/deno.json", id="on-the-builder"
+        ),
+    ],
+)
+def test_a_path_of_the_builder_is_led_back_to_the_upload(location: str, path: str) -> None:
+    assert uploaded_path(SENT, location) == path
+
+
+def test_a_path_that_was_never_uploaded_is_not_guessed() -> None:
+    with pytest.raises(UnreachableError, match="sent no such source"):
+        uploaded_path(SENT, "tmp/fn_1/source/other.ts")
