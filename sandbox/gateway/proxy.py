@@ -29,7 +29,7 @@ HOP_BY_HOP = frozenset(
     }
 )
 IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
-TIMEOUT = aiohttp.ClientTimeout(total=30, sock_connect=1)
+TIMEOUT = aiohttp.ClientTimeout(total=30, sock_connect=3)
 
 
 # Nothing of the request reached the pod.

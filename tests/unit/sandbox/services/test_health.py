@@ -7,7 +7,7 @@ import asyncio
 
 import pytest
 
-from sandbox.services.health import REMEMBER_SECONDS, Check, Health, Report
+from sandbox.services.health import PATIENCE_SECONDS, REMEMBER_SECONDS, Check, Health, Report
 
 
 class Dependency:
@@ -64,3 +64,24 @@ def test_results_are_remembered_and_then_asked_again() -> None:
 
 def test_a_service_without_checks_is_ok() -> None:
     assert asked_once().status == "ok"
+
+
+@pytest.mark.parametrize(
+    ("error", "after", "status"),
+    [
+        (TimeoutError(), PATIENCE_SECONDS - 1, "ok"),
+        (TimeoutError(), PATIENCE_SECONDS, "fail"),
+        (OSError("refused"), REMEMBER_SECONDS, "fail"),
+    ],
+)
+def test_slow_is_down_only_after_a_while(error: Exception, after: float, status: str) -> None:
+    now = [0.0]
+    dependency = Dependency()
+
+    async def ask() -> None:
+        health = Health([Check("redis", dependency)], clock=lambda: now[0])
+        await health.report()
+        now[0], dependency.error = after, error
+        assert (await health.report()).status == status
+
+    asyncio.run(ask())
