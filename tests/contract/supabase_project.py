@@ -23,7 +23,7 @@ from sandbox.supabase.settings import read_settings
 from sandbox.supabase.sources import Source, read_functions
 from sandbox.world import World, free_port
 
-READY_WITHIN = 20.0
+READY_WITHIN = 60.0
 
 
 @dataclass(frozen=True)

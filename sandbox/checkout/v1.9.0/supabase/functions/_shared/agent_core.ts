@@ -20,6 +20,7 @@ export async function callAgentCore(
 export interface Answer {
   route: "menu" | "fallback";
   text: string;
+  buttons?: string[];
 }
 
 /** The menu's answer to a message. */
@@ -29,7 +30,7 @@ export async function askAgentCore(message: object): Promise<Answer> {
     headers: { "content-type": "application/json" },
     body: JSON.stringify(message),
   });
-  const { text } = answered.reply as { text: string };
+  const { text, buttons } = answered.reply as { text: string; buttons?: string[] };
   if (typeof text !== "string") throw new TypeError("agent-core's answer has no text");
-  return { route: "menu", text };
+  return buttons?.length ? { route: "menu", text, buttons } : { route: "menu", text };
 }

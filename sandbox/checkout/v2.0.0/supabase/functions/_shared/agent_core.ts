@@ -21,6 +21,7 @@ export interface Answer {
   route: "agent" | "menu" | "fallback";
   agent?: string;
   text: string;
+  buttons?: string[];
 }
 
 /** The answer to a message; "fallback" when the menu answers in an agent's place. */
@@ -31,8 +32,9 @@ export async function askAgentCore(message: object): Promise<Answer> {
     body: JSON.stringify(message),
   });
   const { handled_by, agent } = answered;
-  const { text } = answered.reply as { text: string };
+  const { text, buttons } = answered.reply as { text: string; buttons?: string[] };
   if (typeof text !== "string") throw new TypeError("agent-core's answer has no text");
-  if (typeof agent !== "string") return { route: "menu", text };
-  return { route: handled_by === "agent" ? "agent" : "fallback", agent, text };
+  const reply = buttons?.length ? { text, buttons } : { text };
+  if (typeof agent !== "string") return { route: "menu", ...reply };
+  return { route: handled_by === "agent" ? "agent" : "fallback", agent, ...reply };
 }

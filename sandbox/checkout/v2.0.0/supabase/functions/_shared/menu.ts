@@ -1,9 +1,12 @@
-export const MENU = [
-  "EasyMO menu",
-  "1 Vendors nearby",
-  "2 Moto or cab",
-  "3 Fuel stations",
-  "4 Properties",
-  "5 Wallet",
-  "6 Help",
-].join("\n");
+/** The menu as agent-core words it, for when agent-core does not answer. */
+export const MENU = {
+  text: "Welcome to EasyMO. What would you like to do?",
+  buttons: [
+    "Find vendors",
+    "Fuel stations",
+    "Book a ride",
+    "Rent a home",
+    "My wallet",
+    "Help",
+  ],
+};

@@ -36,7 +36,7 @@ async function answer(message: TextMessage): Promise<Reply> {
     return { message_id, ...answered };
   } catch (error) {
     console.error(`fallback to the menu for message ${message_id}: ${error}`);
-    return { message_id, route: "fallback", text: MENU };
+    return { message_id, route: "fallback", ...MENU };
   }
 }
 
