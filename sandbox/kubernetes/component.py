@@ -5,11 +5,10 @@ from __future__ import annotations
 
 import json
 import ssl
-import sys
 import typing as t
 import urllib.request
 
-from sandbox.component import Process
+from sandbox.component import Process, python
 from sandbox.names import NAMESPACE
 
 if t.TYPE_CHECKING:
@@ -38,7 +37,7 @@ class Kubernetes:
         write_kubeconfig(world)
 
     def process(self, world: World) -> Process:
-        return Process((sys.executable, "-m", "sandbox.kubernetes", str(world.directory)))
+        return Process(python("sandbox.kubernetes", world))
 
     def ready(self, world: World) -> bool:
         trusted = ssl.create_default_context(cafile=str(world.certificate(NAME).ca))

@@ -1,0 +1,292 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The real kubectl as a witness: every verb an operator uses works against the sandbox's cluster."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import typing as t
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+if t.TYPE_CHECKING:
+    from sandbox.world import World
+
+KUBECTL = Path(sys.executable).with_name("kubectl")
+OLD, NEW = "easymo/ranking-service:v1.9.0", "easymo/ranking-service:v2.0.0"
+NAME = "ranking"
+
+
+@dataclass(frozen=True)
+class Kubectl:
+    """kubectl with a namespace and a discovery cache of its own."""
+
+    kubeconfig: str
+    cache: Path
+    namespace: str
+
+    def run(
+        self, *arguments: str, stdin: str = "", timeout: float = 60
+    ) -> subprocess.CompletedProcess[str]:
+        argv = [
+            str(KUBECTL), f"--kubeconfig={self.kubeconfig}", f"--cache-dir={self.cache}",
+            f"--namespace={self.namespace}", *arguments,
+        ]  # fmt: skip
+        return subprocess.run(
+            argv, input=stdin, capture_output=True, text=True, timeout=timeout, check=False
+        )
+
+    def __call__(self, *arguments: str, stdin: str = "", timeout: float = 60) -> str:
+        """Standard output of a call that must succeed."""
+        done = self.run(*arguments, stdin=stdin, timeout=timeout)
+        assert done.returncode == 0, f"kubectl {' '.join(arguments)}: {done.stderr}{done.stdout}"
+        return done.stdout
+
+    def refused(self, *arguments: str, stdin: str = "") -> str:
+        """Standard error of a call that must fail."""
+        done = self.run(*arguments, stdin=stdin)
+        assert done.returncode != 0, f"kubectl {' '.join(arguments)} succeeded: {done.stdout}"
+        return done.stderr
+
+    def json(self, *arguments: str) -> t.Any:
+        return json.loads(self(*arguments, "-o", "json"))
+
+
+@pytest.fixture(scope="module")
+def kubectl(world: World, tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[Kubectl]:
+    """A throw-away namespace that holds copies of the platform's settings, as its pods need them."""
+    facts = world.facts("kubernetes")
+    cache = tmp_path_factory.mktemp("kubectl-cache")
+    platform = Kubectl(facts["kubeconfig"], cache, facts["namespace"])
+    mine = Kubectl(facts["kubeconfig"], cache, "kubectl-test")
+    mine.run("delete", "namespace", mine.namespace, "--ignore-not-found")
+    mine("create", "-f", "-", stdin=json.dumps(named("v1", "Namespace", mine.namespace)))
+    for kind, name in (("configmap", "platform-config"), ("secret", "platform-secrets")):
+        found = platform.json("get", kind, name)
+        copy = named("v1", found["kind"], name) | {"data": found["data"]}
+        mine("create", "-f", "-", stdin=json.dumps(copy))
+    yield mine
+    mine("delete", "namespace", mine.namespace, "--timeout=60s")
+
+
+@pytest.fixture
+def deployed(kubectl: Kubectl) -> str:
+    """The Deployment with the old image and two replicas, rolled out."""
+    kubectl("apply", "-f", "-", stdin=json.dumps(deployment()))
+    kubectl("rollout", "status", f"deployment/{NAME}", "--timeout=60s")
+    return f"deployment/{NAME}"
+
+
+def named(api_version: str, kind: str, name: str) -> dict[str, t.Any]:
+    return {"apiVersion": api_version, "kind": kind, "metadata": {"name": name}}
+
+
+def deployment(image: str = OLD, replicas: int = 2) -> dict[str, t.Any]:
+    probe = {"httpGet": {"path": "/health", "port": 8080}, "periodSeconds": 1}
+    container = {
+        "name": "web",
+        "image": image,
+        "ports": [{"containerPort": 8080}],
+        "envFrom": [
+            {"configMapRef": {"name": "platform-config"}},
+            {"secretRef": {"name": "platform-secrets"}},
+        ],
+        "readinessProbe": probe,
+    }
+    labels = {"app": NAME}
+    template = {
+        "metadata": {"labels": labels},
+        "spec": {"containers": [container], "terminationGracePeriodSeconds": 5},
+    }
+    spec = {"replicas": replicas, "selector": {"matchLabels": labels}, "template": template}
+    return named("apps/v1", "Deployment", NAME) | {"spec": spec}
+
+
+def image_of(kubectl: Kubectl) -> str:
+    path = "jsonpath={.spec.template.spec.containers[0].image}"
+    return kubectl("get", "deployment", NAME, "-o", path)
+
+
+def test_version_and_discovery(kubectl):
+    assert "Server Version: v1." in kubectl("version")
+    resources = kubectl("api-resources")
+    for kind in ("Deployment", "Lease", "EndpointSlice", "PodDisruptionBudget"):
+        assert kind in resources
+    assert "rollingUpdate" in kubectl("explain", "deployment.spec.strategy")
+
+
+def test_auth(kubectl):
+    assert kubectl("auth", "can-i", "patch", "deployments").strip() == "yes"
+    assert "*.*" in kubectl("auth", "can-i", "--list")
+    assert "easymo" in kubectl("auth", "whoami")
+
+
+def test_get_in_every_form(kubectl, deployed):
+    assert kubectl("get", "deployments").split()[:5] == [
+        "NAME", "READY", "UP-TO-DATE", "AVAILABLE", "AGE",
+    ]  # fmt: skip
+    assert OLD in kubectl("get", "deploy", "-o", "wide")
+    assert kubectl.json("get", deployed)["spec"]["replicas"] == 2
+    assert f"name: {NAME}" in kubectl("get", deployed, "-o", "yaml")
+    assert "Running" in kubectl("get", "pods", "-l", f"app={NAME}", "-o", "wide")
+    everything = kubectl("get", "all")
+    assert "deployment.apps/ranking" in everything
+    assert "replicaset.apps/ranking-" in everything
+    assert "sandbox-node" in kubectl("get", "nodes")
+
+
+def test_get_watch_prints_changes(kubectl, deployed):
+    watching = kubectl.run(
+        "get", deployed, "--watch", "--output-watch-events", "--request-timeout=2s"
+    )
+
+    assert "ADDED" in watching.stdout
+
+
+def test_describe(kubectl, deployed):
+    told = kubectl("describe", deployed)
+
+    assert "2 desired | 2 updated | 2 total | 2 available | 0 unavailable" in told
+    assert "ScalingReplicaSet" in told
+    assert f"Image:      {OLD}" in told
+    assert "Conditions:" in kubectl("describe", "pods", "-l", f"app={NAME}")
+
+
+def test_events(kubectl, deployed):
+    assert "SuccessfulCreate" in kubectl("get", "events")
+    assert "ScalingReplicaSet" in kubectl("events", "--for", deployed)
+
+
+def test_apply_diff_and_server_side_apply(kubectl, deployed):
+    changed = json.dumps(deployment(replicas=3))
+
+    differing = kubectl.run("diff", "-f", "-", stdin=changed)
+    assert (differing.returncode, "replicas: 3" in differing.stdout) == (1, True)
+    assert "configured (server dry run)" in kubectl(
+        "apply", "--dry-run=server", "-f", "-", stdin=changed
+    )
+    kubectl("apply", "-f", "-", stdin=changed)
+    assert kubectl.run("diff", "-f", "-", stdin=changed).returncode == 0
+
+    conflict = kubectl.refused(
+        "apply",
+        "--server-side",
+        "--field-manager=ramp",
+        "-f",
+        "-",
+        stdin=json.dumps(deployment(NEW, 4)),
+    )
+    assert 'conflicts with "kubectl-client-side-apply" using apps/v1' in conflict
+    forced = ("apply", "--server-side", "--field-manager=ramp", "--force-conflicts", "-f", "-")
+    assert "serverside-applied" in kubectl(*forced, stdin=json.dumps(deployment(NEW, 4)))
+    assert kubectl.json("get", deployed)["spec"]["replicas"] == 4
+    kubectl("delete", deployed, "--wait")
+
+
+def test_a_rollout_from_set_image_to_undo(kubectl, deployed):
+    kubectl("set", "image", deployed, f"web={NEW}")
+    assert "successfully rolled out" in kubectl("rollout", "status", deployed, "--timeout=60s")
+    assert image_of(kubectl) == NEW
+
+    history = kubectl("rollout", "history", deployed)
+    assert len([line for line in history.splitlines() if line[:1].isdigit()]) >= 2
+
+    kubectl("rollout", "undo", deployed)
+    kubectl("rollout", "status", deployed, "--timeout=60s")
+    assert image_of(kubectl) == OLD
+
+
+def test_restart_pause_and_resume(kubectl, deployed):
+    kubectl("rollout", "restart", deployed)
+    kubectl("rollout", "pause", deployed)
+    assert "can't restart paused deployment" in kubectl.refused("rollout", "restart", deployed)
+    kubectl("rollout", "resume", deployed)
+    assert "successfully rolled out" in kubectl("rollout", "status", deployed, "--timeout=60s")
+
+
+def test_scale_and_wait(kubectl, deployed):
+    kubectl("scale", deployed, "--replicas=3")
+    kubectl("wait", deployed, "--for=jsonpath={.status.readyReplicas}=3", "--timeout=60s")
+    kubectl("wait", deployed, "--for=condition=Available", "--timeout=60s")
+    kubectl("scale", deployed, "--replicas=2")
+    assert kubectl.json("get", deployed)["spec"]["replicas"] == 2
+
+
+@pytest.mark.parametrize(
+    ("kind", "patch"),
+    [
+        ("strategic", {"spec": {"minReadySeconds": 1}}),
+        ("merge", {"spec": {"minReadySeconds": 2}}),
+        ("json", [{"op": "add", "path": "/spec/minReadySeconds", "value": 3}]),
+    ],
+)
+def test_patches(kubectl, deployed, kind, patch):
+    kubectl("patch", deployed, "--type", kind, "-p", json.dumps(patch))
+
+    wanted = patch[0]["value"] if kind == "json" else patch["spec"]["minReadySeconds"]
+    assert kubectl.json("get", deployed)["spec"]["minReadySeconds"] == wanted
+
+
+def test_a_patch_whose_test_fails_changes_nothing(kubectl, deployed):
+    patch = [
+        {"op": "test", "path": "/metadata/generation", "value": 99999},
+        {"op": "replace", "path": "/spec/replicas", "value": 0},
+    ]
+
+    told = kubectl.refused("patch", deployed, "--type=json", "-p", json.dumps(patch))
+
+    assert "the server rejected our request" in told
+    assert kubectl.json("get", deployed)["spec"]["replicas"] == 2
+
+
+def test_label_and_annotate(kubectl, deployed):
+    kubectl("label", deployed, "tier=backend", "--overwrite")
+    kubectl("annotate", deployed, "note=seen", "--overwrite")
+
+    metadata = kubectl.json("get", deployed)["metadata"]
+    assert metadata["labels"]["tier"] == "backend"
+    assert metadata["annotations"]["note"] == "seen"
+    assert NAME in kubectl("get", "deployments", "-l", "tier in (backend)")
+
+
+def test_logs(kubectl, deployed):
+    kubectl("rollout", "status", deployed, "--timeout=60s")
+
+    assert "started successfully" in kubectl("logs", deployed)
+    assert len(kubectl("logs", deployed, "--tail=1").splitlines()) == 1
+    assert "is not valid for pod" in kubectl.refused("logs", deployed, "-c", "nobody")
+
+
+def test_exec(kubectl, deployed):
+    assert "v1.9.0" in kubectl("exec", deployed, "--", "env")
+    failed = kubectl.run("exec", deployed, "--", "false")
+    assert failed.returncode == 1
+
+
+def test_create_replace_and_delete(kubectl):
+    flags = named("v1", "ConfigMap", "flags") | {"data": {"A": "true"}}
+    kubectl("create", "-f", "-", stdin=json.dumps(flags))
+    assert "AlreadyExists" in kubectl.refused("create", "-f", "-", stdin=json.dumps(flags))
+    kubectl("replace", "-f", "-", stdin=json.dumps(flags | {"data": {"A": "false"}}))
+    assert kubectl.json("get", "configmap", "flags")["data"] == {"A": "false"}
+    assert "deleted" in kubectl("delete", "configmap", "flags")
+    assert "NotFound" in kubectl.refused("get", "configmap", "flags")
+
+
+def test_strict_validation_names_the_unknown_field(kubectl):
+    broken = deployment()
+    broken["spec"]["replica"] = 1
+
+    told = kubectl.refused("apply", "-f", "-", stdin=json.dumps(broken))
+
+    assert 'unknown field "spec.replica"' in told
+
+
+def test_deleting_a_deployment_takes_its_pods_along(kubectl, deployed):
+    kubectl("delete", deployed)
+
+    kubectl("wait", "pods", "-l", f"app={NAME}", "--for=delete", "--timeout=60s")
+    assert "NotFound" in kubectl.refused("get", deployed)
