@@ -11,6 +11,8 @@ import re
 
 BROADCASTS = ("channel", "here", "everyone")
 WORD_JOINER = "\u2060"
+# Slack pairs the originals into bold, strike and code wherever they stand.
+LOOKALIKES = str.maketrans({"*": "\u2217", "~": "\u223c", "`": "'"})
 
 
 def escape(text: str) -> str:
@@ -19,9 +21,9 @@ def escape(text: str) -> str:
 
 
 def plain(text: str) -> str:
-    """One line in which style marks and @names are only characters."""
-    line = escape(" ".join(text.split()))
-    return re.sub(r"([*_~`@:])", rf"{WORD_JOINER}\1{WORD_JOINER}", line)
+    """One line in which style marks, @names and :emoji: are only characters."""
+    line = escape(" ".join(text.split())).translate(LOOKALIKES)
+    return re.sub(r"(@|(?<!\w)_|_(?!\w)|:(?=\w))", rf"\1{WORD_JOINER}", line)
 
 
 def code(text: str, limit: int = 120) -> str:

@@ -21,11 +21,26 @@ def test_quoted_text_never_has_an_angle_or_a_grave_accent_of_its_own(text):
     assert "<" not in mrkdwn.plain(text)
 
 
-def test_style_marks_and_names_in_plain_text_lose_their_effect():
-    shown = mrkdwn.plain("@channel *loud*\n:tada:")
-    assert "@channel" not in shown
-    assert "*loud*" not in shown
-    assert shown.replace(mrkdwn.WORD_JOINER, "") == "@channel *loud* :tada:"
+@pytest.mark.parametrize(
+    ("text", "forbidden"),
+    [
+        ("@channel go", "@channel"),
+        ("a *loud* word", "*"),
+        ("a ~gone~ word", "~"),
+        ("an _askew_ word", "_askew_"),
+        (":tada:", ":tada:"),
+        ("`code`", "`"),
+        ("two\nlines", "\n"),
+    ],
+)
+def test_style_marks_and_names_in_plain_text_lose_their_effect(text, forbidden):
+    assert forbidden not in mrkdwn.plain(text)
+
+
+def test_plain_text_stays_readable():
+    shown = mrkdwn.plain("Phase 4: snake_case at 10:30")
+    assert shown.replace(mrkdwn.WORD_JOINER, "") == "Phase 4: snake_case at 10:30"
+    assert "snake_case" in shown
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,211 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: journal
+type: notification
+short_description: Writes what happened in a run to a file, one JSON line for each event
+version_added: 0.1.0
+description:
+  - Each line has the time in UTC, the event, and where they apply play, task, host, duration and message.
+  - Arguments of tasks are never written. Of results, only what the documentation of this collection's modules promises,
+    with secrets blanked out.
+  - Without O(journal_path) and without a variable C(release_version) nothing is written.
+  - A journal that can't be written is one warning; the run goes on.
+author:
+  - EasyMO (@easymo)
+options:
+  journal_path:
+    description: The file. Without it, C(.deploy/<release_version>/journal.jsonl) in the current directory.
+    type: path
+    env:
+      - name: EASYMO_DEPLOY_JOURNAL_PATH
+    ini:
+      - section: callback_easymo_journal
+        key: path
+  journal_max_bytes:
+    description: The journal stops growing at this size.
+    type: int
+    default: 50000000
+    env:
+      - name: EASYMO_DEPLOY_JOURNAL_MAX_BYTES
+    ini:
+      - section: callback_easymo_journal
+        key: max_bytes
+"""
+
+import functools
+import os
+import re
+import time
+import typing as t
+from pathlib import Path
+
+from ansible import context
+from ansible.parsing.plugin_docs import read_docstring
+from ansible.plugins.callback import CallbackBase
+from ansible.plugins.loader import module_loader
+
+from ansible_collections.easymo.deploy.plugins.module_utils._messages.redactor import Redactor
+from ansible_collections.easymo.deploy.plugins.module_utils._progress import Progress, subscribe
+from ansible_collections.easymo.deploy.plugins.module_utils._report.journal import Journal
+from ansible_collections.easymo.deploy.plugins.plugin_utils._observing import (
+    CENSORED,
+    PlayVariables,
+    sentence,
+    task_name,
+)
+
+OURS = "easymo.deploy."
+ALWAYS_KEPT = frozenset({"msg", "reason"})
+F = t.TypeVar("F", bound=t.Callable[..., None])
+
+
+@functools.cache
+def documented(module: str) -> frozenset[str]:
+    """The keys that the module's RETURN promises."""
+    path = module_loader.find_plugin(module)
+    if not path:
+        return ALWAYS_KEPT
+    return ALWAYS_KEPT | frozenset(read_docstring(path, verbose=False)["returndocs"] or {})
+
+
+def promised(result: t.Mapping[str, t.Any], module: str) -> dict[str, t.Any] | None:
+    """What of a result may be written: None for foreign modules and hidden results."""
+    if not module.startswith(OURS) or "censored" in result:
+        return None
+    if isinstance(result.get("results"), list) and "results" not in documented(module):
+        items = [item for item in result["results"] if isinstance(item, dict)]
+        return {"results": [promised(item, module) for item in items]}
+    return {name: result[name] for name in sorted(documented(module)) if name in result}
+
+
+def observing(method: F) -> F:  # noqa: UP047 - ansible-test reads it with older Pythons
+    """An observer never raises into the run: it warns once and is silent from then on."""
+
+    @functools.wraps(method)
+    def guarded(self: CallbackModule, *args: t.Any, **kwargs: t.Any) -> None:
+        if self.silent:
+            return
+        try:
+            method(self, *args, **kwargs)
+        except Exception as exc:
+            self.silent = True
+            self._display.warning(
+                f"The journal stopped in {method.__name__} ({type(exc).__name__}): "
+                "the run goes on without it."
+            )
+
+    return t.cast("F", guarded)
+
+
+class CallbackModule(CallbackBase):
+    """Forwards what Ansible says to a Journal."""
+
+    CALLBACK_VERSION = 2.0
+    CALLBACK_TYPE = "notification"
+    CALLBACK_NAME = "easymo.deploy.journal"
+    CALLBACK_NEEDS_ENABLED = True
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.silent = False
+        self._journal: Journal | None = None
+        self._redact = Redactor()
+        self._opened = False
+        self._play = ""
+        self._task_started: dict[tuple[str, str], float] = {}
+        self._unsubscribe: t.Callable[[], None] = lambda: None
+
+    @observing
+    def v2_playbook_on_start(self, playbook: t.Any) -> None:
+        self._journal = Journal(self._display.warning, limit=self.get_option("journal_max_bytes"))
+        name = os.path.basename(playbook._file_name or "")  # noqa: PTH119
+        self._write("run_started", playbook=name, check=bool(context.CLIARGS.get("check")))
+
+    @observing
+    def v2_playbook_on_play_start(self, play: t.Any) -> None:
+        if not self._opened:
+            self._open(play)
+        self._play = self._redact(play.get_name())
+        self._write("play_started", play=self._play)
+
+    def _open(self, play: t.Any) -> None:
+        variables = PlayVariables(play)
+        release = re.sub(r"[^\w.+-]", "_", variables.get("release_version")).strip(".")
+        path = self.get_option("journal_path") or (release and f".deploy/{release}/journal.jsonl")
+        self._opened = True
+        if self._journal is None:
+            return
+        if not path:
+            self._journal.disable()
+            return
+        self._redact = Redactor(variables.secrets())
+        self._journal.open(Path(path))
+        self._unsubscribe = subscribe(self._progressed)
+
+    @observing
+    def v2_runner_on_start(self, host: t.Any, task: t.Any) -> None:
+        self._task_started[(host.get_name(), task._uuid)] = time.monotonic()
+        self._write("task_started", play=self._play, task=task_name(task), host=host.get_name())
+
+    @observing
+    def v2_runner_on_ok(self, result: t.Any) -> None:
+        self._result("task_ok", result)
+
+    @observing
+    def v2_runner_on_failed(self, result: t.Any, ignore_errors: bool = False) -> None:
+        self._result("task_failed", result, ignored=ignore_errors or None)
+
+    @observing
+    def v2_runner_on_unreachable(self, result: t.Any) -> None:
+        self._result("host_unreachable", result)
+
+    @observing
+    def v2_runner_on_skipped(self, result: t.Any) -> None:
+        self._result("task_skipped", result)
+
+    @observing
+    def v2_runner_retry(self, result: t.Any) -> None:
+        self._result("task_retried", result)
+
+    @observing
+    def v2_playbook_on_stats(self, stats: t.Any) -> None:
+        self._unsubscribe()
+        hosts = {host: dict(stats.summarize(host)) for host in sorted(stats.processed)}
+        self._write("run_finished", hosts=hosts)
+        if self._journal:
+            self._journal.close()
+
+    @observing
+    def _progressed(self, progress: Progress) -> None:
+        self._write(
+            "progress",
+            host=progress.host,
+            what=progress.event,
+            msg=progress.text,
+            data=progress.data or None,
+        )
+
+    def _result(self, event: str, result: t.Any, **more: t.Any) -> None:
+        host, task, found = result.host.get_name(), result.task, result.result
+        started = self._task_started.pop((host, task._uuid), None)
+        failed = event in ("task_failed", "host_unreachable")
+        self._write(
+            event,
+            play=self._play,
+            task=task_name(task),
+            action=task.action,
+            host=host,
+            changed=bool(found.get("changed")) if event == "task_ok" else None,
+            duration=None if started is None else round(time.monotonic() - started, 3),
+            msg=CENSORED if "censored" in found else sentence(found) if failed else None,
+            result=promised(found, task.resolved_action or task.action),
+            **more,
+        )
+
+    def _write(self, event: str, **fields: t.Any) -> None:
+        if self._journal:
+            self._journal.write(event, **self._redact.within(fields))

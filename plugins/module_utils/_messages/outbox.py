@@ -1,0 +1,194 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to easymo.deploy.
+"""Sends the messages of a run on a thread of its own, so that Slack never slows or fails the run.
+
+Of the headline only the newest version counts; replies wait in a bounded queue. What could not be sent
+is counted.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from dataclasses import dataclass
+
+from ansible_collections.easymo.deploy.plugins.module_utils._errors import DeployError, RefusedError
+from ansible_collections.easymo.deploy.plugins.module_utils._messages.retry import BusyError
+from ansible_collections.easymo.deploy.plugins.module_utils._messages.slack import SlackClient
+
+REPLY_LIMIT = 3_800
+REFUSALS = 3
+"""So many refusals in a row mean that no message will be taken: a revoked token, a missing channel."""
+HOPELESS_AFTER = 1.0
+"""Seconds that the end of a run waits for a Slack that gives no sign of life."""
+
+
+@dataclass(frozen=True)
+class Reply:
+    text: str
+    gather: bool
+    at: float
+
+
+class Outbox:
+    """`pace`: seconds between two edits. `gather`: seconds in which lines of progress become one reply."""
+
+    def __init__(
+        self, client: SlackClient, *, pace: float = 2.0, gather: float = 3.0, capacity: int = 200
+    ) -> None:
+        self._client = client
+        self._pace = pace
+        self._gather = gather
+        self._replies: deque[Reply] = deque()
+        self._capacity = capacity
+        self._headline: str | None = None
+        self._sent_headline: str | None = None
+        self._ts = ""
+        self._edited = float("-inf")
+        self._refusals = 0
+        self._failing = False
+        self._closing = False
+        self._alive = float("-inf")
+        """When Slack last gave a sign of life; in the future while it asks to wait."""
+        self._changed = threading.Condition()
+        self._thread = threading.Thread(target=self._work, name="slack", daemon=True)
+        self._started = False
+        self.lost = 0
+        self.reason = "Slack did not answer in time."
+        """Why the last message that failed did."""
+
+    def headline(self, text: str, *, last: bool = False) -> None:
+        """The newest version of the one message. Where none can be edited, only the first and last are sent."""
+        with self._changed:
+            if self._client.can_edit or last or self._headline is None:
+                self._headline = text
+            self._wake()
+
+    def reply(self, text: str, *, gather: bool = False) -> None:
+        """A message in the thread. With `gather` it may wait for more like it."""
+        with self._changed:
+            if gather and not self._client.can_edit:
+                return
+            if len(self._replies) >= self._capacity:
+                self._replies.popleft()
+                self.lost += 1
+            self._replies.append(Reply(text, gather, time.monotonic()))
+            self._wake()
+
+    def close(self, drain: float) -> int:
+        """Give what is left `drain` seconds to be sent; returns how many messages were lost in all."""
+        if not self._started:
+            return 0
+        closed = time.monotonic()
+        with self._changed:
+            self._closing = True
+            self._changed.notify_all()
+        while self._thread.is_alive() and time.monotonic() < closed + drain:
+            self._thread.join(timeout=0.05)
+            waited = time.monotonic() - closed
+            hopeless = self._alive < closed or self._alive > closed + drain + 1
+            if waited > HOPELESS_AFTER and hopeless:
+                break
+        with self._changed:
+            unsent = len(self._replies) + (self._headline != self._sent_headline)
+            return self.lost + unsent
+
+    def _wake(self) -> None:
+        if not self._started:
+            self._started = True
+            self._thread.start()
+        self._changed.notify_all()
+
+    def _work(self) -> None:
+        while True:
+            with self._changed:
+                work = self._next()
+                while work is None:
+                    if self._closing:
+                        return
+                    self._changed.wait(timeout=0.2)
+                    work = self._next()
+            self._rest(self._send(work))
+            if self._refusals >= REFUSALS:
+                return
+
+    def _rest(self, pause: float) -> None:
+        """The end of the run is a reason for one more try, but not against a rate limit."""
+        until = time.monotonic() + pause
+        with self._changed:
+            hasten = not self._closing and self._alive <= time.monotonic()
+            while (left := until - time.monotonic()) > 0 and not (hasten and self._closing):
+                self._changed.wait(timeout=left)
+
+    def _next(self) -> str | list[Reply] | None:
+        """A headline, or replies that go out as one message, or None while nothing is due."""
+        now = time.monotonic()
+        due = self._closing or now - self._edited >= self._pace
+        if self._headline is not None and self._headline != self._sent_headline and due:
+            return self._headline
+        if not self._replies or (self._client.can_edit and not self._ts):
+            return None
+        first = self._replies[0]
+        if not first.gather:
+            return [first]
+        batch: list[Reply] = []
+        for reply in self._replies:
+            size = sum(len(known.text) + 1 for known in batch) + len(reply.text)
+            if not reply.gather or (batch and size > REPLY_LIMIT):
+                break
+            batch.append(reply)
+        waiting = len(batch) == len(self._replies) and now - first.at < self._gather
+        return None if waiting and not self._closing else batch
+
+    def _send(self, work: str | list[Reply]) -> float:
+        """One attempt; seconds to wait before the next."""
+        try:
+            if isinstance(work, str):
+                self._send_headline(work)
+            else:
+                self._client.post("\n".join(reply.text for reply in work), thread_ts=self._ts)
+        except BusyError as exc:
+            self.reason = str(exc)
+            self._alive = time.monotonic() + exc.retry_after + 1
+            return exc.retry_after
+        except RefusedError as exc:
+            self.reason = str(exc)
+            self._refusals += 1
+            self._give_up(work)
+            return 0.0
+        except DeployError as exc:
+            self.reason = str(exc)
+            was_failing, self._failing = self._failing, True
+            return 4.0 if was_failing else 1.0
+        except Exception as exc:
+            self.reason = f"Slack's client failed with {type(exc).__name__}."
+            self._refusals += 1
+            self._give_up(work)
+            return 0.0
+        self._refusals, self._failing, self._alive = 0, False, time.monotonic()
+        self._done(work)
+        return 0.0
+
+    def _send_headline(self, text: str) -> None:
+        self._edited = time.monotonic()
+        if self._ts:
+            self._client.update(self._ts, text)
+        else:
+            self._ts = self._client.post(text)
+
+    def _done(self, work: str | list[Reply]) -> None:
+        with self._changed:
+            if isinstance(work, str):
+                self._sent_headline = work
+                return
+            for reply in work:
+                # A full queue may have dropped it meanwhile.
+                if self._replies and self._replies[0] is reply:
+                    self._replies.popleft()
+
+    def _give_up(self, work: str | list[Reply]) -> None:
+        """A refused reply is lost. A refused headline is tried again, as the next version."""
+        if not isinstance(work, str):
+            self.lost += len(work)
+            self._done(work)

@@ -1,0 +1,155 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Whatever Slack does, the run is not held up, and what was lost is counted."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import pytest
+
+from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
+    RefusedError,
+    UnreachableError,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._messages.outbox import Outbox
+from ansible_collections.easymo.deploy.plugins.module_utils._messages.retry import BusyError
+
+
+class FakeSlack:
+    """Keeps what arrives: `messages` by ts, replies in order. Fails first with what `failing` holds."""
+
+    def __init__(self, *failing, can_edit=True):
+        self.can_edit = can_edit
+        self.failing = list(failing)
+        self.messages = {}
+        self.replies = []
+        self.hang = threading.Event()
+        self.hang.set()
+
+    def _go(self):
+        self.hang.wait(5)
+        if self.failing:
+            raise self.failing.pop(0)
+
+    def post(self, text, blocks=(), thread_ts=""):
+        self._go()
+        if thread_ts:
+            self.replies.append(text)
+            return ""
+        ts = f"{len(self.messages) + 1}.0" if self.can_edit else ""
+        self.messages[f"{len(self.messages) + 1}.0"] = text
+        return ts
+
+    def update(self, ts, text, blocks=()):
+        self._go()
+        self.messages[ts] = text
+
+
+def outbox(slack, **how):
+    return Outbox(slack, **{"pace": 0.05, "gather": 0.05, **how})
+
+
+def test_one_message_is_edited_and_the_rest_are_its_replies():
+    slack = FakeSlack()
+    box = outbox(slack)
+    box.headline("started")
+    box.reply("failed")
+    box.headline("done", last=True)
+    assert box.close(2) == 0
+    assert (list(slack.messages.values()), slack.replies) == (["done"], ["failed"])
+
+
+def test_lines_of_progress_become_one_reply():
+    slack = FakeSlack()
+    box = outbox(slack, gather=30)
+    box.headline("started")
+    for number in range(5):
+        box.reply(f"line {number}", gather=True)
+    box.close(2)
+    assert slack.replies == ["\n".join(f"line {n}" for n in range(5))]
+
+
+def test_a_rate_limit_and_an_outage_are_outlived():
+    slack = FakeSlack(BusyError("busy", 0.1), UnreachableError("down"))
+    box = outbox(slack)
+    box.headline("started")
+    assert box.close(4) == 0
+    assert list(slack.messages.values()) == ["started"]
+
+
+def test_a_slack_that_hangs_holds_the_end_up_for_a_second_at_most():
+    slack = FakeSlack()
+    slack.hang.clear()
+    box = outbox(slack)
+    box.headline("started")
+    box.reply("failed")
+    started = time.monotonic()
+    assert box.close(3) == 2
+    assert time.monotonic() - started < 2
+    assert "did not answer" in box.reason
+    slack.hang.set()
+
+
+def test_a_rate_limit_longer_than_the_end_waits_is_not_waited_for():
+    slack = FakeSlack(*[BusyError("busy", 60)] * 9)
+    box = outbox(slack)
+    box.headline("started")
+    started = time.monotonic()
+    assert box.close(3) == 1
+    assert time.monotonic() - started < 2
+    assert len(slack.failing) == 8
+
+
+@pytest.mark.parametrize("error", [RefusedError("revoked"), RuntimeError("bug in the client")])
+def test_a_slack_that_takes_nothing_is_left_alone(error):
+    slack = FakeSlack(*[error] * 50)
+    box = outbox(slack)
+    box.headline("started")
+    box.reply("failed")
+    assert box.close(2) == 2
+    assert len(slack.failing) == 47
+    assert box.reason
+
+
+def test_one_refused_reply_costs_only_itself():
+    slack = FakeSlack()
+    box = outbox(slack)
+    box.headline("started")
+    deadline = time.monotonic() + 2
+    while not slack.messages and time.monotonic() < deadline:
+        time.sleep(0.01)
+    slack.failing.append(RefusedError("too long"))
+    box.reply("long")
+    box.reply("short")
+    assert box.close(2) == 1
+    assert slack.replies == ["short"]
+
+
+def test_the_queue_is_bounded_and_the_oldest_go():
+    slack = FakeSlack()
+    slack.hang.clear()
+    box = outbox(slack, capacity=3)
+    box.headline("started")
+    for number in range(10):
+        box.reply(str(number))
+    slack.hang.set()
+    assert box.close(2) == 7
+    assert slack.replies == ["7", "8", "9"]
+
+
+def test_a_webhook_gets_the_first_and_the_last_and_no_progress():
+    slack = FakeSlack(can_edit=False)
+    box = outbox(slack)
+    for text in ("started", "half"):
+        box.headline(text)
+        time.sleep(0.1)
+    box.reply("line", gather=True)
+    box.reply("failed")
+    box.headline("done", last=True)
+    assert box.close(2) == 0
+    assert sorted(slack.messages.values()) == ["done", "failed", "started"]
+
+
+def test_nothing_said_is_nothing_sent():
+    assert outbox(FakeSlack()).close(1) == 0

@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""No secret that the run knows, and none that looks like one, leaves in a message or the journal."""
+
+from __future__ import annotations
+
+import pytest
+
+from ansible_collections.easymo.deploy.plugins.module_utils._messages.redactor import Redactor
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "it said hunter2hunter2",
+        "xoxb-12345678-abcdefgh is wrong",
+        "sbp_0123456789abcdef0123456789abcdef01234567",
+        "posted to https://hooks.slack.com/services/T0123456/B0123456/abcdefghijkl",
+        "Authorization: Bearer abcdefgh12345678",
+        "postgresql://u:pw123456@db/x",
+    ],
+)
+def test_a_secret_is_blank(text):
+    shown = Redactor(["hunter2hunter2", "short"])(text)
+    for secret in ("hunter2", "xoxb-1", "sbp_0", "abcdefgh", "pw123456"):
+        assert secret not in shown
+
+
+def test_the_rest_stays():
+    text = "wallet-service: 3 of 4 pods are ready in a short time"
+    assert Redactor(["hunter2hunter2", "short"])(text) == text
+
+
+def test_inside_structures_by_value_and_by_name():
+    found = Redactor(["hunter2hunter2"]).within(
+        {"a": ["x hunter2hunter2"], "password": "tiny", "n": 1, "none": None, "deep": {"b": {1, 2}}}
+    )
+    assert found == {
+        "a": ["x ********"],
+        "password": "********",
+        "n": 1,
+        "none": None,
+        "deep": {"b": "{1, 2}"},
+    }
