@@ -138,7 +138,7 @@ before:
   type: dict
   sample: {image: "easymo/wallet-service:v1.9.0", revision: "7"}
 after:
-  description: The same after.
+  description: The same after. In check mode the revision of a change is empty.
   returned: when the Deployment was seen
   type: dict
   sample: {image: "easymo/wallet-service:v2.0.0", revision: "8"}

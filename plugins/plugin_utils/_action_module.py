@@ -43,7 +43,8 @@ class ControllerModule:
         self.warnings.append(warning)
 
     def progress(self, event: str, text: str, data: dict[str, t.Any]) -> None:
-        self._display.display(f"[{self._host}] {text}")
+        named = text.startswith(f"{self._host}:")
+        self._display.display(text if named else f"[{self._host}] {text}")
         report(event, self._host, text, data)
 
 

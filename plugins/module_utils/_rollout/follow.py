@@ -134,7 +134,7 @@ def _restarted(pods: t.Iterable[Pod], known: dict[str, int]) -> Verdict | None:
                 why = container.last_reason or f"exit code {container.last_exit_code}"
                 return Verdict(
                     "doomed",
-                    "RestartedInSoak",
+                    "OutOfMemory" if why == "OOMKilled" else "RestartedInSoak",
                     f"container {container.name} restarted after the rollout was complete ({why})",
                     "Read its last log lines below.",
                 )

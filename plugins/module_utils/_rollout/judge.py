@@ -120,11 +120,17 @@ def explain(suspicion: Suspicion, deployment: Deployment, container: str) -> Ver
     words = {
         "image": deployment.images.get(sign.container or container, ""),
         "container": sign.container,
-        "message": sign.message or sign.reason,
+        "message": shorten(sign.message or sign.reason),
         "reason": sign.reason,
         "restarts": sign.restarts,
     }
     return Verdict("doomed", rule.name, rule.sentence.format(**words), rule.hint)
+
+
+def shorten(message: str) -> str:
+    """One line; what is long says what it is about at its beginning and why at its end."""
+    line = " ".join(message.split())
+    return line if len(line) <= 180 else f"{line[:70]} … {line[-100:]}"
 
 
 def troubles(course: Course, deployment: Deployment) -> list[str]:

@@ -93,7 +93,8 @@ class Rollout:
         """Let the server judge the patch without keeping it."""
         if plan.changed:
             self._cluster.patch("Deployment", self._name, plan.operations, dry_run=True)
-        after = replace(plan.before, template=plan.template)
+        revision = "" if plan.changed else plan.before.revision  # only the controller numbers them
+        after = replace(plan.before, template=plan.template, revision=revision)
         done = "rolled_back" if self._wanted.state == "rolled_back" else "succeeded"
         return self._outcome(done if plan.changed else "no_change", plan, after)
 
