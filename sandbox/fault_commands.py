@@ -15,7 +15,8 @@ from sandbox.record import Phase, records
 if t.TYPE_CHECKING:
     from sandbox.world import World
 
-OBEYED_WITHIN = 5.0
+# A component whose fault `killed` is cleared starts anew.
+OBEYED_WITHIN = 60.0
 
 _PHASE_UNDER = {"paused": Phase.PAUSED, "killed": Phase.KILLED}
 

@@ -19,7 +19,7 @@ from sandbox.components import COMPONENTS
 from sandbox.errors import SandboxError, sentence
 from sandbox.order import chosen
 from sandbox.processes import CHECKOUT, RUN_VARIABLE, ProcessId, setpriv
-from sandbox.record import SUPERVISOR, Phase, Record, records
+from sandbox.record import SUPERVISOR, Phase, Record, noted, records
 from sandbox.sweep import sweep
 from sandbox.world import StateError, World, port_is_free
 
@@ -158,7 +158,8 @@ def _await_ready(
     deadline = time.monotonic() + UP_WITHIN
     told: set[str] = set()
     while told != set(names):
-        known = records(world)
+        # Not whether it lives now: the supervisor is about to note that, and why.
+        known = noted(world)
         for record in known.values():
             _require_alive(world, record)
             if record.name in names and record.name not in told and not record.phase.under_way:

@@ -76,7 +76,12 @@ def note(
         }
 
 
-def records(world: World) -> dict[str, Record]:
-    """Every component and the supervisor as they are now; {} when nothing runs."""
+def noted(world: World) -> dict[str, Record]:
+    """Every component and the supervisor as they were noted last; {} when nothing runs."""
     entries = world.state().get("processes", {})
-    return {name: Record.from_state(name, entry).seen_now() for name, entry in entries.items()}
+    return {name: Record.from_state(name, entry) for name, entry in entries.items()}
+
+
+def records(world: World) -> dict[str, Record]:
+    """The same as they are now, whether or not the supervisor still lives to note it."""
+    return {name: record.seen_now() for name, record in noted(world).items()}

@@ -25,7 +25,7 @@ from sandbox.processes import ProcessId
 from sandbox.record import SUPERVISOR, Phase, note
 from sandbox.runner import Runner
 from sandbox.sweep import sweep
-from sandbox.world import World
+from sandbox.world import World, claim_block
 
 TICK = 0.1
 STOP_WAVE_WITHIN = 4.0
@@ -98,7 +98,11 @@ def main() -> None:
     world = World(Path(sys.argv[1]))
     # Orphans of a component that was killed become our children, where they are found again.
     ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-    Supervisor(world, chosen(COMPONENTS, sys.argv[2:])).run()
+    block, guard = claim_block()
+    with guard:
+        with world.changing() as state:
+            state["port_block"] = block
+        Supervisor(world, chosen(COMPONENTS, sys.argv[2:])).run()
 
 
 if __name__ == "__main__":

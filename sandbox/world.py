@@ -28,6 +28,10 @@ from sandbox.errors import SandboxError
 
 Facts = dict[str, t.Any]
 
+# Below the range from which the kernel takes ports for connections.
+PORTS = range(20000, 32000)
+BLOCKS = range(PORTS.start, PORTS.stop, 100)
+
 CACHE_VARIABLE = "EASYMO_SANDBOX_CACHE"
 """Names a cache folder that several sandboxes share, in place of each one's own."""
 
@@ -113,7 +117,8 @@ class World:
             wanted = state.setdefault("wanted_ports", {})
             if name not in ports:
                 taken = {*ports.values(), *wanted.values()}
-                ports[name] = wanted.pop(name, None) or free_port(taken)
+                block = state.get("port_block")
+                ports[name] = wanted.pop(name, None) or free_port(taken, block)
             return t.cast("int", ports[name])
 
     def secret(self, name: str, make: t.Callable[[], str] = lambda: secrets.token_hex(20)) -> str:
@@ -141,12 +146,32 @@ class World:
         return made
 
 
-def free_port(taken: t.Collection[int] = ()) -> int:
-    """A port nobody listens on, below the range from which the kernel takes ports for connections."""
-    while True:
-        port = random.randrange(20000, 32000)  # noqa: S311
+def free_port(taken: t.Collection[int] = (), block: int | None = None) -> int:
+    """A port nobody listens on, out of `block` when this sandbox has claimed one."""
+    if block is None:
+        candidates: t.Iterable[int] = random.sample(PORTS, len(PORTS))
+    else:
+        candidates = range(block + 1, block + BLOCKS.step)
+    for port in candidates:
         if port not in taken and port_is_free(port):
             return port
+    raise StateError(f"No port from {block} on is free: run 'python -m sandbox down', then 'up'.")
+
+
+def claim_block() -> tuple[int, socket.socket]:
+    """A hundred ports that no other sandbox takes while the socket is open.
+
+    Asking which ports are free is not enough: sandboxes that start at once would choose the same.
+    """
+    for block in random.sample(BLOCKS, len(BLOCKS)):
+        guard = socket.socket()
+        try:
+            guard.bind(("127.0.0.1", block))
+        except OSError:
+            guard.close()
+        else:
+            return block, guard
+    raise StateError(f"Every port of {BLOCKS} is in use: stop what listens there.")
 
 
 def port_is_free(port: int) -> bool:

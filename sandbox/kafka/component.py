@@ -23,7 +23,9 @@ _API_VERSIONS = 18
 class Kafka:
     name = NAME
     needs: tuple[str, ...] = ()
-    faults: t.Mapping[str, str] = {}
+    faults: t.Mapping[str, str] = {
+        "down": "the broker drops every connection and refuses new ones; its messages stay",
+    }
 
     def prepare(self, world: World) -> None:
         world.folder(NAME)

@@ -14,6 +14,7 @@ from pathlib import Path
 from sandbox.errors import SandboxError
 
 _PRODUCER = 0
+_BROKER = 1
 
 
 class MockCluster:
@@ -41,6 +42,15 @@ class MockCluster:
         if error:
             raise SandboxError(f"librdkafka did not create the topic {name}: error {error}.")
 
+    def set_down(self, down: bool) -> None:
+        """Drop every connection and refuse new ones, or be reached again; messages stay."""
+        library = self._library
+        change = (
+            library.rd_kafka_mock_broker_set_down if down else library.rd_kafka_mock_broker_set_up
+        )
+        if error := change(self._cluster, _BROKER):
+            raise SandboxError(f"librdkafka did not obey: error {error}.")
+
 
 def _load() -> ctypes.CDLL:
     spec = importlib.util.find_spec("confluent_kafka")
@@ -59,6 +69,9 @@ def _load() -> ctypes.CDLL:
     library.rd_kafka_mock_cluster_new.argtypes = [pointer, number]
     library.rd_kafka_mock_cluster_bootstraps.restype = text
     library.rd_kafka_mock_cluster_bootstraps.argtypes = [pointer]
+    for change in (library.rd_kafka_mock_broker_set_down, library.rd_kafka_mock_broker_set_up):
+        change.restype = number
+        change.argtypes = [pointer, ctypes.c_int32]
     library.rd_kafka_mock_topic_create.restype = number
     library.rd_kafka_mock_topic_create.argtypes = [pointer, text, number, number]
     return library

@@ -21,7 +21,7 @@ from sandbox import seed
 from sandbox.errors import SandboxError
 from sandbox.names import AGENT_CORE_DATABASE, AGENT_CORE_USER, SUPABASE_USER
 from sandbox.postgres.account import Account
-from sandbox.world import free_port, write_private
+from sandbox.world import write_private
 
 if t.TYPE_CHECKING:
     from psycopg2.extensions import connection
@@ -100,10 +100,12 @@ def fingerprint(megabytes: int, version: str) -> str:
     ]
 
 
-def build(cluster: Cluster, megabytes: int) -> None:
-    """Make the data folder, both databases and their seed, with passwords nobody keeps."""
+def build(cluster: Cluster, megabytes: int, port: int) -> None:
+    """Make the data folder, both databases and their seed, with passwords nobody keeps.
+
+    The server that does it listens on `port`.
+    """
     password = secrets.token_hex(20)
-    port = free_port()
     cluster.data.mkdir()
     cluster.account.own(cluster.data)
     password_file = cluster.folder / "password"

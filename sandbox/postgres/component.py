@@ -39,7 +39,7 @@ class Postgres:
         version = cluster.programs.parent.name
 
         def make(folder: Path) -> None:
-            build(self._cluster(world, folder), megabytes)
+            build(self._cluster(world, folder), megabytes, world.port(NAME))
 
         name = f"postgres-{fingerprint(megabytes, version)}"
         copy(cached(world.cache, name, make), cluster)

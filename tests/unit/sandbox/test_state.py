@@ -10,7 +10,7 @@ import pytest
 from sandbox.cache import cached
 from sandbox.processes import ProcessId
 from sandbox.record import Phase, note, records
-from sandbox.world import StateError, World
+from sandbox.world import StateError, World, claim_block
 
 
 @pytest.fixture
@@ -31,6 +31,18 @@ def test_a_wanted_port_goes_to_who_asks_under_its_name(world: World) -> None:
         state["wanted_ports"] = {"a": 23456, "typo": 23457}
     assert world.port("a") == 23456
     assert world.state()["wanted_ports"] == {"typo": 23457}
+
+
+def test_no_two_sandboxes_claim_one_block_of_ports(world: World) -> None:
+    claimed = [claim_block() for _ in range(20)]
+    try:
+        assert len({block for block, _ in claimed}) == 20
+        with world.changing() as state:
+            state["port_block"] = block = claimed[0][0]
+        assert all(block < world.port(name) < block + 100 for name in "abc")
+    finally:
+        for _, guard in claimed:
+            guard.close()
 
 
 def test_making_a_secret_may_ask_for_another(world: World) -> None:
