@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to easymo.deploy.
+"""Look whether every pod of a namespace runs and is ready."""
+
+from __future__ import annotations
+
+import time
+import typing as t
+
+from ansible_collections.easymo.deploy.plugins.module_utils._checks.models import (
+    CheckError,
+    Options,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._kubernetes import KubernetesCluster
+from ansible_collections.easymo.deploy.plugins.module_utils._kubernetes_client import Connection
+
+if t.TYPE_CHECKING:
+    from ansible_collections.easymo.deploy.plugins.module_utils._cluster import Object
+
+_NAMED = 5
+
+
+def probe(options: Options, timeout: float) -> str:
+    cluster = KubernetesCluster(Connection.from_params(options)).until(time.monotonic() + timeout)
+    pods = cluster.list_objects("Pod", label_selector=options["label_selector"])
+    return judge_pods(pods, options["namespace"])
+
+
+def judge_pods(pods: t.Sequence[Object], namespace: str) -> str:
+    """Pods that end or have done their work do not count; there must be one that does."""
+    counted = [pod for pod in pods if not _leaving(pod)]
+    if not counted:
+        raise CheckError(f"There is no pod to check in namespace {namespace!r}.")
+    problems = {pod["metadata"]["name"]: pod_problem(pod) for pod in counted}
+    bad = [f"{name} {problem}" for name, problem in problems.items() if problem]
+    if bad:
+        more = f" and {len(bad) - _NAMED} more" if len(bad) > _NAMED else ""
+        raise CheckError(
+            f"{len(bad)} of {len(counted)} pods in namespace {namespace!r} are not well: "
+            f"{', '.join(bad[:_NAMED])}{more}."
+        )
+    return f"{len(counted)} pods ready"
+
+
+def pod_problem(pod: Object) -> str:
+    """What is wrong with it, empty when nothing is."""
+    status = pod.get("status") or {}
+    containers = [
+        *(status.get("initContainerStatuses") or []),
+        *(status.get("containerStatuses") or []),
+    ]
+    for container in containers:
+        waiting = (container.get("state") or {}).get("waiting") or {}
+        if waiting.get("reason") not in (None, "ContainerCreating", "PodInitializing"):
+            return f"is in {waiting['reason']} ({container.get('restartCount', 0)} restarts)"
+    if status.get("phase") != "Running":
+        return f"is {status.get('phase', 'of unknown phase')}"
+    conditions = {entry["type"]: entry["status"] for entry in status.get("conditions") or []}
+    return "" if conditions.get("Ready") == "True" else "is not ready"
+
+
+def _leaving(pod: Object) -> bool:
+    phase = (pod.get("status") or {}).get("phase")
+    return bool(pod["metadata"].get("deletionTimestamp")) or phase == "Succeeded"

@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to easymo.deploy.
+"""What a check is, and what came of it."""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass
+
+from ansible_collections.easymo.deploy.plugins.module_utils._errors import DeployError
+
+Options = t.Mapping[str, t.Any]
+
+Probe = t.Callable[[Options, float], str]
+"""Looks once, within so many seconds. Returns what it saw; raises CheckError, or another DeployError."""
+
+
+class CheckError(DeployError):
+    """It answered, and not as it should."""
+
+    reason = "CheckFailed"
+
+
+@dataclass(frozen=True)
+class Check:
+    name: str
+    kind: str
+    options: Options
+    timeout: float
+
+
+@dataclass(frozen=True)
+class Outcome:
+    name: str
+    kind: str
+    passed: bool
+    seconds: float
+    """How long the last look took."""
+    detail: str
+
+    def to_result(self) -> dict[str, t.Any]:
+        return {
+            "name": self.name,
+            "kind": self.kind,
+            "status": "pass" if self.passed else "fail",
+            "seconds": round(self.seconds, 3),
+            "detail": self.detail,
+        }

@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+import json
+import typing as t
+
+import pytest
+
+from ansible_collections.easymo.deploy.plugins.module_utils._checks.http import (
+    judge_answer,
+    same,
+    without_query,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._checks.kafka import client_settings
+from ansible_collections.easymo.deploy.plugins.module_utils._checks.kubernetes import judge_pods
+from ansible_collections.easymo.deploy.plugins.module_utils._checks.models import CheckError
+
+HEALTH = json.dumps(
+    {"status": "ok", "rollout_percentage": 1, "checks": {"redis": {"status": "ok"}}, "list": [3]}
+)
+
+
+def judge(status: int = 200, text: str = HEALTH, **options: t.Any) -> None:
+    asked = {"url": "https://x/y?token=secret", "method": "GET", "status": [200], "json": {}}
+    judge_answer({**asked, "text": None, **options}, status, text)
+
+
+def test_what_is_expected_passes():
+    judge(
+        json={"status": "ok", "checks.redis.status": "ok", "rollout_percentage": "1", "list.0": 3}
+    )
+
+
+@pytest.mark.parametrize(
+    ("status", "text", "options", "why"),
+    [
+        (503, HEALTH, {}, "answered 503 and not 200"),
+        (204, "", {"status": [200, 201]}, "answered 204 and not 200 or 201"),
+        (200, HEALTH, {"json": {"checks.redis.status": "fail"}}, "'ok' and not 'fail'"),
+        (200, HEALTH, {"json": {"checks.openai.status": "ok"}}, "has no checks.openai.status"),
+        (200, "<html>", {"json": {"a": 1}}, "is not JSON"),
+        (200, "hello", {"text": "world"}, "does not contain 'world'"),
+    ],
+)
+def test_what_is_not_as_expected_is_told(status, text, options, why):
+    with pytest.raises(CheckError, match=why) as caught:
+        judge(status, text, **options)
+    assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("found", "wanted", "equal"),
+    [
+        (1, "1", True),
+        (True, "true", True),
+        (True, 1, False),
+        (None, "None", True),
+        ("a", "b", False),
+    ],
+)
+def test_values_are_equal_when_they_are_written_the_same(found, wanted, equal):
+    assert same(found, wanted) is equal
+
+
+def test_urls_are_shown_without_what_may_be_secret():
+    assert without_query("https://me:pw@x:1/y?token=s#f") == "https://x:1/y"
+
+
+def pod(name: str, **changed: t.Any) -> dict[str, t.Any]:
+    status = {
+        "phase": "Running",
+        "conditions": [{"type": "Ready", "status": "True"}],
+        "containerStatuses": [{"restartCount": 7, "state": {"running": {}}}],
+    }
+    metadata = {"name": name, **changed.pop("metadata", {})}
+    return {"metadata": metadata, "status": {**status, **changed}}
+
+
+def waiting(reason: str) -> list[dict[str, t.Any]]:
+    return [{"restartCount": 3, "state": {"waiting": {"reason": reason}}}]
+
+
+def test_ready_pods_are_well():
+    assert judge_pods([pod("a"), pod("b")], "prod") == "2 pods ready"
+
+
+def test_pods_that_end_or_are_done_do_not_count():
+    ending = pod("b", metadata={"deletionTimestamp": "2025-11-11T06:00:00Z"}, phase="Failed")
+    assert judge_pods([pod("a"), ending, pod("c", phase="Succeeded")], "prod") == "1 pods ready"
+
+
+@pytest.mark.parametrize(
+    ("bad", "why"),
+    [
+        (pod("b", containerStatuses=waiting("CrashLoopBackOff")), "b is in CrashLoopBackOff"),
+        (pod("b", initContainerStatuses=waiting("ErrImagePull")), "b is in ErrImagePull"),
+        (pod("b", phase="Pending"), "b is Pending"),
+        (pod("b", conditions=[{"type": "Ready", "status": "False"}]), "b is not ready"),
+        (pod("b", conditions=None), "b is not ready"),
+    ],
+)
+def test_a_pod_that_is_not_well_is_named(bad, why):
+    with pytest.raises(CheckError, match=f"1 of 2 pods .* {why}"):
+        judge_pods([pod("a"), bad], "prod")
+
+
+def test_no_pod_at_all_is_not_well():
+    with pytest.raises(CheckError, match="no pod"):
+        judge_pods([], "prod")
+
+
+def test_kafka_is_verified_when_it_speaks_tls():
+    options = {
+        "bootstrap": "k:9093",
+        "group": None,
+        "tls": True,
+        "ca_cert": "/ca",
+        "username": "u",
+        "password": "p",
+        "sasl_mechanism": "PLAIN",
+    }
+    settings = client_settings(options)
+    assert settings["security.protocol"] == "SASL_SSL"
+    assert settings["ssl.ca.location"] == "/ca"
+    assert "enable.ssl.certificate.verification" not in settings

@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+import pytest
+
+from ansible_collections.easymo.deploy.plugins.module_utils._checks.models import (
+    Check,
+    CheckError,
+    Options,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._checks.run import (
+    Patience,
+    refuse_failures,
+    run_checks,
+)
+
+
+class Time:
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+
+def patience(timeout: float) -> Patience:
+    time = Time()
+    return Patience(timeout=timeout, pause=1, clock=lambda: time.now, sleep=time.sleep)
+
+
+def check(name: str, kind: str = "good") -> Check:
+    return Check(name=name, kind=kind, options={}, timeout=1)
+
+
+def good(options: Options, timeout: float) -> str:
+    return "fine"
+
+
+def bad(options: Options, timeout: float) -> str:
+    raise CheckError("It is broken.")
+
+
+def after(looks: int):
+    left = [looks]
+
+    def probe(options: Options, timeout: float) -> str:
+        left[0] -= 1
+        return good(options, timeout) if left[0] <= 0 else bad(options, timeout)
+
+    return probe
+
+
+def test_outcomes_come_in_the_order_of_the_checks():
+    names = [str(number) for number in range(40)]
+    outcomes = run_checks([check(name) for name in names], {"good": good}, patience(0))
+    assert [outcome.name for outcome in outcomes] == names
+
+
+@pytest.mark.parametrize(("timeout", "passes"), [(0, False), (2, False), (5, True)])
+def test_a_check_is_asked_until_it_passes_or_its_time_is_over(timeout, passes):
+    [outcome] = run_checks([check("a")], {"good": after(4)}, patience(timeout))
+    assert outcome.passed is passes
+
+
+def test_every_failure_is_named_and_what_passed_is_not():
+    checks = [check("a", "bad"), check("b"), check("c", "bad")]
+    outcomes = run_checks(checks, {"good": good, "bad": bad}, patience(0))
+    with pytest.raises(CheckError) as caught:
+        refuse_failures(outcomes)
+    assert str(caught.value) == "2 of 3 checks fail. a: It is broken. c: It is broken."
+    assert [entry["status"] for entry in caught.value.details["results"]] == [
+        "fail",
+        "pass",
+        "fail",
+    ]
+
+
+def test_nothing_to_check_is_no_failure():
+    refuse_failures(run_checks([], {}, patience(0)))
