@@ -20,9 +20,9 @@ HEALTH = json.dumps(
 )
 
 
-def judge(status: int = 200, text: str = HEALTH, **options: t.Any) -> None:
+def judge(status: int = 200, body: str = HEALTH, /, **options: t.Any) -> None:
     asked = {"url": "https://x/y?token=secret", "method": "GET", "status": [200], "json": {}}
-    judge_answer({**asked, "text": None, **options}, status, text)
+    judge_answer({**asked, "text": None, **options}, status, body)
 
 
 def test_what_is_expected_passes():
