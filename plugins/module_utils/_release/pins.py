@@ -11,7 +11,6 @@ from dataclasses import dataclass, field, replace
 
 from ansible_collections.easymo.deploy.plugins.module_utils._cluster import (
     OWN_ANNOTATIONS,
-    RELEASE_ANNOTATION,
     Cluster,
     Object,
 )
@@ -33,7 +32,10 @@ from ansible_collections.easymo.deploy.plugins.module_utils._rollout.models impo
 from ansible_collections.easymo.deploy.plugins.module_utils._rollout.observe import (
     observe_deployment,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._rollout.plan import Pin
+from ansible_collections.easymo.deploy.plugins.module_utils._rollout.plan import (
+    Pin,
+    runs_release,
+)
 
 
 @dataclass(frozen=True)
@@ -153,8 +155,8 @@ def add_pins(
 
 
 def carries(deployment: Deployment, version: str) -> bool:
-    """Whether a Deployment already runs this release, by our annotation or by an image's tag."""
-    if deployment.annotations.get(RELEASE_ANNOTATION) == version:
+    """Whether a Deployment already runs this release, by our annotations or by an image's tag."""
+    if runs_release(deployment, version):
         return True
     tags = (re.sub(r"@.*", "", image).rpartition(":")[2] for image in deployment.images.values())
     return any(tag.removeprefix("v") == version for tag in tags)

@@ -55,8 +55,7 @@ class Pin:
 
     @classmethod
     def of(cls, deployment: Deployment) -> Pin:
-        own = {k: v for k, v in deployment.annotations.items() if k in OWN_ANNOTATIONS}
-        return cls(uid=deployment.uid, template=deployment.template, annotations=own)
+        return cls(uid=deployment.uid, template=deployment.template, annotations=_own(deployment))
 
     @classmethod
     def from_json(cls, body: Object) -> Pin:
@@ -111,11 +110,18 @@ def plan_rollout(deployment: Deployment, wanted: Wanted, pin: Pin | None) -> Pla
     return plan
 
 
+def runs_release(deployment: Deployment, release: str) -> bool:
+    """Whether one of its images was set by this release and is still the same."""
+    written = deployment.annotations.get(ROLLOUT_ID_ANNOTATION)
+    return any(
+        written == rollout_id(release, deployment.uid, image)
+        for image in deployment.images.values()
+    )
+
+
 def is_ours(deployment: Deployment, wanted: Wanted, pin: Pin) -> bool:
     """Whether the current template was written by this release, so that undoing it harms nobody."""
-    image = deployment.images.get(wanted.container, "")
-    mine = rollout_id(wanted.release, deployment.uid, image)
-    if wanted.release and deployment.annotations.get(ROLLOUT_ID_ANNOTATION) == mine:
+    if wanted.release and runs_release(deployment, wanted.release):
         return True
     return _without_own(deployment.template) == _without_own(pin.template)
 
@@ -189,7 +195,7 @@ def plan_return(
             "its pinned template is not returned to: apply its manifest instead.",
             result="superseded",
         )
-    if deployment.template == pin.template:
+    if deployment.template == pin.template and _own(deployment) == pin.annotations:
         return _unchanged(deployment)
     if not ours and not is_ours(deployment, wanted, pin):
         raise superseded(deployment, wanted)
@@ -209,12 +215,15 @@ def plan_return(
 def superseded(deployment: Deployment, wanted: Wanted) -> ConflictError:
     """Somebody else's template is never overwritten and never undone."""
     image = deployment.images.get(wanted.container, "")
-    cause = deployment.annotations.get(CHANGE_CAUSE_ANNOTATION) or "no change cause given"
     return ConflictError(
-        f"Deployment {deployment.name!r} runs {image!r} by another hand ({cause}), so it was left "
+        f"Deployment {deployment.name!r} was changed by another hand, to {image!r}, so it was left "
         "alone: find out who changed it before trying again.",
         result="superseded",
     )
+
+
+def _own(deployment: Deployment) -> dict[str, str]:
+    return {k: v for k, v in deployment.annotations.items() if k in OWN_ANNOTATIONS}
 
 
 def _check_container(deployment: Deployment, container: str) -> None:

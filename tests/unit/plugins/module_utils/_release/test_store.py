@@ -16,6 +16,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._release.pins import
 from ansible_collections.easymo.deploy.plugins.module_utils._release.plan import Change
 from ansible_collections.easymo.deploy.plugins.module_utils._release.store import ReleaseStore
 from ansible_collections.easymo.deploy.plugins.module_utils._release.task import Task, carry_out
+from ansible_collections.easymo.deploy.plugins.module_utils._rollout.plan import rollout_id
 from tests.fakes.cluster import FakeClock, MemoryCluster
 from tests.fakes.controller import NAME, Controller
 
@@ -88,10 +89,11 @@ def test_what_already_runs_the_release_is_not_pinned_as_before(
     cluster: MemoryCluster, annotated: bool
 ) -> None:
     body = cluster.objects["Deployment", NAME]
+    image = "easymo/wallet-service@sha256:0" if annotated else NEW
+    body["spec"]["template"]["spec"]["containers"][0]["image"] = image
     if annotated:
-        body["metadata"]["annotations"]["easymo.com/release"] = "2.0.0"
-    else:
-        body["spec"]["template"]["spec"]["containers"][0]["image"] = NEW
+        written = rollout_id("2.0.0", body["metadata"]["uid"], image)
+        body["metadata"]["annotations"]["easymo.com/rollout-id"] = written
     with pytest.raises(ConflictError, match="already on wallet-service"):
         run(opened(cluster), pin=PIN)
 

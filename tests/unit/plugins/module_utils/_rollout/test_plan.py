@@ -155,6 +155,13 @@ def test_rolling_back_undoes_a_restart_of_the_release_too() -> None:
     assert plan.template == deployment()["spec"]["template"]
 
 
+def test_rolling_back_what_somebody_undid_by_hand_takes_back_the_annotations() -> None:
+    body, pin = released()
+    body["spec"]["template"] = deployment()["spec"]["template"]
+    plan = plan_rollout(Deployment.from_json(body), wanted("rolled_back"), pin)
+    assert patched(body, plan)["metadata"]["annotations"] == FOREIGN
+
+
 def test_rolling_back_never_undoes_another_hand() -> None:
     body, pin = released()
     body["spec"]["template"]["spec"]["containers"][1]["image"] = "easymo/wallet-service:v2.0.1"
