@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from sandbox.kubernetes.errors import Object, expired
 
-DEPTH = 4096
+DEPTH = 2048
 """Events kept per resource: minutes of the busiest rollout, as a real server's watch cache."""
 
 
@@ -24,21 +24,31 @@ def own_copy(obj: Object) -> Object:
     return t.cast("Object", json.loads(json.dumps(obj)))
 
 
-@dataclass(frozen=True, slots=True)
 class Record:
-    """One version of one object. `body` is shared and never changed; `copy` is for whoever asks."""
+    """One version of one object, kept as its JSON. `body` is shared and never changed."""
 
-    body: Object
-    version: int
-    raw: bytes
+    __slots__ = ("_body", "namespace", "raw", "version")
+
+    def __init__(self, raw: bytes, version: int) -> None:
+        self.raw = raw
+        self.version = version
+        self._body: Object | None = self.copy()
+        self.namespace: str = self._body["metadata"].get("namespace", "")
 
     @classmethod
     def of(cls, body: Object, version: int) -> Record:
-        raw = serialized(body)
-        return cls(json.loads(raw), version, raw)
+        return cls(serialized(body), version)
+
+    @property
+    def body(self) -> Object:
+        return self.copy() if self._body is None else self._body
 
     def copy(self) -> Object:
         return t.cast("Object", json.loads(self.raw))
+
+    def become_history(self) -> None:
+        """Keep the bytes only: thousands of old versions are kept and hardly ever read."""
+        self._body = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -242,6 +242,8 @@ class Store:
         previous = self._objects[kind.plural].get(key)
         self._objects[kind.plural][key] = record
         self._histories[kind.plural].append(Event(event, record, previous))
+        if previous is not None:
+            previous.become_history()
         return record
 
     def _remove(self, kind: Resource, key: Key, obj: Object) -> Object:
@@ -252,6 +254,8 @@ class Store:
             metadata["deletionGracePeriodSeconds"] = 0
         record = Record.of(obj | {"metadata": metadata}, self._version)
         self._histories[kind.plural].append(Event("DELETED", record, previous))
+        previous.become_history()
+        record.become_history()
         if kind.namespaced:
             self._finish_namespace(key[0])
         return record.copy()

@@ -38,7 +38,7 @@ class View:
     def contains(self, record: Record | None) -> bool:
         if record is None:
             return False
-        if self.namespace and record.body["metadata"].get("namespace") != self.namespace:
+        if self.namespace and record.namespace != self.namespace:
             return False
         return self.selects is None or self.selects(record.body)
 

@@ -261,7 +261,7 @@ def test_logs(kubectl, deployed):
 
 
 def test_exec(kubectl, deployed):
-    assert "v1.9.0" in kubectl("exec", deployed, "--", "env")
+    assert f"HOSTNAME={NAME}-" in kubectl("exec", deployed, "--", "env")
     failed = kubectl.run("exec", deployed, "--", "false")
     assert failed.returncode == 1
 
