@@ -204,6 +204,7 @@ class DeploymentController:
     def _roll(self, deployment: Object, sets: list[Object]) -> float | None:
         new, wrote = self._synced_revision(deployment, sets, create=True)
         if wrote:
+            self._tell_none_updated(deployment, sets)
             return AT_ONCE
         assert new is not None  # noqa: S101 - nothing was written, so it was found
         old = [entry for entry in sets if entry is not new]
@@ -212,6 +213,16 @@ class DeploymentController:
             active = [entry for entry in old if replicas(entry) > 0]
             plan = rollout_plan.plan_old(deployment, new, active)
         return self._finish(deployment, new, old, plan)
+
+    def _tell_none_updated(self, deployment: Object, sets: list[Object]) -> None:
+        """A ReplicaSet just made has no pods, and the status must say so once.
+
+        Progress is measured against the last status: the first new pod only counts against none.
+        """
+        current = self._cluster.find("deployments", *key_of(deployment).split("/"))
+        claimed = self._claimed_sets(deployment)
+        if current is not None and len(claimed) > len(sets):
+            self._write_status(current, claimed)
 
     def _recreate(self, deployment: Object, sets: list[Object]) -> float | None:
         """All old pods go, and are really gone, before the first new one is made."""
@@ -226,6 +237,7 @@ class DeploymentController:
             return self._finish(deployment, new, old, down)
         if new is None:
             self._synced_revision(deployment, sets, create=True)
+            self._tell_none_updated(deployment, sets)
             return AT_ONCE
         return self._finish(deployment, new, old, rollout_plan.plan_new(deployment, new, sets))
 

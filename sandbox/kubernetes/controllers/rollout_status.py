@@ -75,9 +75,8 @@ def counted_status(
         "unavailableReplicas": max(0, total(sets) - available),
     }
     status: Object = {name: value for name, value in counters.items() if value}
-    terminating = [(entry.get("status") or {}).get("terminatingReplicas") for entry in sets]
-    if None not in terminating:
-        status["terminatingReplicas"] = sum(value or 0 for value in terminating)
+    # Told even when zero: its absence would mean that the server does not count them.
+    status["terminatingReplicas"] = total_status(sets, "terminatingReplicas")
     before = deployment.get("status") or {}
     if before.get("collisionCount"):
         status["collisionCount"] = before["collisionCount"]
