@@ -83,6 +83,11 @@ def child_environment(extra: Environment) -> dict[str, str]:
     return {**kept, "HOME": usable_home(), **extra}
 
 
+def whole_environment(extra: Environment) -> dict[str, str]:
+    """All of our own environment and `extra`, for a program that is the operator's own and not ours."""
+    return {**os.environ, **extra}
+
+
 def usable_home() -> str:
     """Our HOME when we may enter it, else the root folder.
 

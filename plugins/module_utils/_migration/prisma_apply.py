@@ -123,7 +123,7 @@ class Command:
 def apply_by_command(command: Command, target: PostgresTarget, schema: str) -> None:
     url = database_url(target, schema, command.url_parameters)
     program = _child_process.find_program(command.argv[0], "command")
-    environment = _child_process.child_environment({"DATABASE_URL": url, "CI": "1"})
+    environment = _child_process.whole_environment({"DATABASE_URL": url})
     ended = _child_process.run(
         [program, *command.argv[1:]], environment, timeout=command.timeout, cwd=command.directory
     )

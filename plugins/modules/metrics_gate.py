@@ -1,0 +1,509 @@
+#!/usr/bin/python
+# SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: metrics_gate
+short_description: Watch metrics for a while and decide to proceed, hold or roll back
+version_added: 0.1.0
+description:
+  - Asks Prometheus and PostgreSQL for one number a metric, every O(interval) seconds for O(duration) seconds.
+  - V(rollback) as soon as a metric was beyond its rollback bound O(breaches) times in a row.
+  - V(proceed) when at the end every metric has data and is within its pass bound.
+  - V(hold) for everything else. Missing data, errors, NaN and several series where one is expected never pass,
+    and never roll back.
+  - Runs in the controller when the connection is local, and shows each look as it is taken.
+author:
+  - EasyMO (@easymo)
+extends_documentation_fragment:
+  - easymo.deploy._attributes_read_only
+options:
+  prometheus_url:
+    description: URL of Prometheus. Needed when a metric is of the kind V(prometheus).
+    type: str
+  prometheus_token:
+    description: Bearer token for Prometheus.
+    type: str
+  ca_cert:
+    description: File with the certificate authorities that may have signed the certificate of Prometheus.
+    type: path
+  metrics:
+    description: What to look at.
+    type: list
+    elements: dict
+    required: true
+    suboptions:
+      name:
+        description: What the metric is called.
+        type: str
+        required: true
+      kind:
+        description: Who is asked.
+        type: str
+        choices: [prometheus, postgres]
+        default: prometheus
+      query:
+        description:
+          - PromQL that gives one series, or SQL that gives one value. SQL runs read-only.
+        type: str
+        required: true
+      unit:
+        description: The unit of the value, for people.
+        type: str
+        default: ""
+      pass:
+        description: Where the value should be. Without bounds, any number passes.
+        type: dict
+        suboptions:
+          min:
+            description: The lowest good value.
+            type: float
+          max:
+            description: The highest good value.
+            type: float
+      rollback:
+        description: Where the value is so bad that the release goes back. Without bounds, the metric only holds.
+        type: dict
+        suboptions:
+          below:
+            description: Lower values are breaches.
+            type: float
+          above:
+            description: Higher values are breaches.
+            type: float
+      connection:
+        description: The database to ask. Needed with the kind V(postgres).
+        type: dict
+        suboptions:
+          login_host:
+            description: Host of the server.
+            type: str
+            required: true
+          login_port:
+            description: Its port.
+            type: int
+            default: 5432
+          login_user:
+            description: Role to connect as.
+            type: str
+            required: true
+          login_password:
+            description: Its password.
+            type: str
+          login_db:
+            description: Database to connect to.
+            type: str
+            required: true
+          ssl_mode:
+            description: How TLS is used, as libpq's C(sslmode).
+            type: str
+            choices: [disable, allow, prefer, require, verify-ca, verify-full]
+            default: verify-full
+          ca_cert:
+            description: File with the certificate authorities that may have signed the server's certificate.
+            type: path
+          connect_timeout:
+            description: Seconds to wait for a connection.
+            type: int
+            default: 10
+  duration:
+    description: Seconds to watch. V(0) is one look.
+    type: float
+    default: 3600
+  interval:
+    description: Seconds from one look to the next.
+    type: float
+    default: 10
+  initial_delay:
+    description: Seconds to wait before the first look, so that rates cover the release only.
+    type: float
+    default: 0
+  breaches:
+    description: So many samples in a row beyond the rollback bound of a metric roll back. Gaps neither count nor reset.
+    type: int
+    default: 2
+  max_missing:
+    description: The share of a metric's samples that may be missing, from V(0) to V(1).
+    type: float
+    default: 0.1
+  query_timeout:
+    description: Seconds to wait for the answer to one query.
+    type: float
+    default: 10
+  fail_on:
+    description: The verdicts that fail the task.
+    type: list
+    elements: str
+    choices: [hold, rollback]
+    default: [hold, rollback]
+requirements:
+  - requests >= 2.32
+  - psycopg2-binary >= 2.9.10 (for the kind V(postgres))
+"""
+
+EXAMPLES = r"""
+- name: Watch the first hour of a release
+  easymo.deploy.metrics_gate:
+    prometheus_url: https://prometheus.easymo.com
+    duration: 3600
+    interval: 10
+    metrics:
+      - name: error_rate
+        query: sum(rate(http_requests_total{status=~"5.."}[1m])) / sum(rate(http_requests_total[1m]))
+        unit: ratio
+        pass: {max: 0.01}
+        rollback: {above: 0.05}
+      - name: fallbacks
+        kind: postgres
+        query: SELECT count(*) FROM agent_fallbacks WHERE created_at > now() - interval '10 minutes'
+        pass: {max: 10}
+        connection:
+          login_host: db.lhbowpbcpwoiparwnwgt.supabase.co
+          login_user: postgres
+          login_password: "{{ vault_supabase_db_password }}"
+          login_db: postgres
+
+- name: Look once, and decide by hand
+  easymo.deploy.metrics_gate:
+    prometheus_url: https://prometheus.easymo.com
+    duration: 0
+    fail_on: []
+    metrics:
+      - {name: up, query: min(up), pass: {min: 1}}
+  register: gate
+"""
+
+RETURN = r"""
+verdict:
+  description: V(proceed), V(hold) or V(rollback).
+  returned: success, and when the verdict fails the task
+  type: str
+  sample: proceed
+reasons:
+  description: Why it is not V(proceed), a sentence a metric.
+  returned: success, and when the verdict fails the task
+  type: list
+  elements: dict
+  contains:
+    metric:
+      description: The metric.
+      returned: always
+      type: str
+      sample: error_rate
+    verdict:
+      description: What it calls for.
+      returned: always
+      type: str
+      sample: rollback
+    text:
+      description: Why.
+      returned: always
+      type: str
+      sample: error_rate was above 0.05 ratio 2 times in a row (last 0.0812)
+    value:
+      description: Its last value, null when there is none.
+      returned: always
+      type: float
+      sample: 0.0812
+samples:
+  description: What was seen of each metric.
+  returned: success, and when the verdict fails the task
+  type: list
+  elements: dict
+  contains:
+    name:
+      description: The metric.
+      returned: always
+      type: str
+      sample: error_rate
+    unit:
+      description: Its unit.
+      returned: always
+      type: str
+      sample: ratio
+    query:
+      description: The query.
+      returned: always
+      type: str
+      sample: min(up)
+    count:
+      description: Number of samples with a value.
+      returned: always
+      type: int
+      sample: 361
+    missing:
+      description: Number of samples without one.
+      returned: always
+      type: int
+      sample: 0
+    min:
+      description: The lowest value, null without any.
+      returned: always
+      type: float
+      sample: 0.0
+    max:
+      description: The highest value, null without any.
+      returned: always
+      type: float
+      sample: 0.004
+    mean:
+      description: The mean of the values, null without any.
+      returned: always
+      type: float
+      sample: 0.001
+    last:
+      description: The last value, null when the last look saw none.
+      returned: always
+      type: float
+      sample: 0.002
+    problem:
+      description: Why the last look saw none, otherwise empty.
+      returned: always
+      type: str
+      sample: ""
+duration:
+  description: Seconds from the first look to the last.
+  returned: success, and when the verdict fails the task
+  type: float
+  sample: 3600.2
+reason:
+  description: One word for why the task failed. V(Hold) and V(Rollback) are verdicts.
+  returned: failure
+  type: str
+  sample: Hold
+"""
+
+import typing as t
+
+from ansible.module_utils.basic import AnsibleModule, missing_required_lib
+
+from ansible_collections.easymo.deploy.plugins.module_utils import _postgres
+from ansible_collections.easymo.deploy.plugins.module_utils._errors import DeployError, InputError
+from ansible_collections.easymo.deploy.plugins.module_utils._gate import prometheus
+from ansible_collections.easymo.deploy.plugins.module_utils._gate.models import (
+    Bounds,
+    Metric,
+    Series,
+    Verdict,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._gate.prometheus import Prometheus
+from ansible_collections.easymo.deploy.plugins.module_utils._gate.sql import SqlSource
+from ansible_collections.easymo.deploy.plugins.module_utils._gate.verdict import Rules
+from ansible_collections.easymo.deploy.plugins.module_utils._gate.watch import (
+    Look,
+    Schedule,
+    Source,
+    Watch,
+    Watcher,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._kubernetes_module import Module, say
+from ansible_collections.easymo.deploy.plugins.module_utils._options import postgres_options
+from ansible_collections.easymo.deploy.plugins.module_utils._postgres import PostgresTarget
+
+
+class HoldError(DeployError):
+    reason = "Hold"
+
+
+class RollbackError(DeployError):
+    reason = "Rollback"
+
+
+_AFTERWARDS = {
+    Verdict.HOLD: (HoldError, "Put it right or wait for the data, then run the same phase again"),
+    Verdict.ROLLBACK: (RollbackError, "Roll back, or find the cause and run the same phase again"),
+}
+
+
+def module_spec() -> dict[str, t.Any]:
+    return {
+        "argument_spec": {
+            "prometheus_url": {"type": "str"},
+            "prometheus_token": {"type": "str", "no_log": True},
+            "ca_cert": {"type": "path"},
+            "metrics": {
+                "type": "list",
+                "elements": "dict",
+                "required": True,
+                "options": metric_options(),
+                "required_if": [("kind", "postgres", ["connection"])],
+            },
+            "duration": {"type": "float", "default": 3600},
+            "interval": {"type": "float", "default": 10},
+            "initial_delay": {"type": "float", "default": 0},
+            "breaches": {"type": "int", "default": 2},
+            "max_missing": {"type": "float", "default": 0.1},
+            "query_timeout": {"type": "float", "default": 10},
+            "fail_on": {
+                "type": "list",
+                "elements": "str",
+                "choices": ["hold", "rollback"],
+                "default": ["hold", "rollback"],
+            },
+        },
+        "supports_check_mode": True,
+    }
+
+
+def metric_options() -> dict[str, t.Any]:
+    return {
+        "name": {"type": "str", "required": True},
+        "kind": {"type": "str", "choices": ["prometheus", "postgres"], "default": "prometheus"},
+        "query": {"type": "str", "required": True},
+        "unit": {"type": "str", "default": ""},
+        "pass": {"type": "dict", "options": {"min": {"type": "float"}, "max": {"type": "float"}}},
+        "rollback": {
+            "type": "dict",
+            "options": {"below": {"type": "float"}, "above": {"type": "float"}},
+        },
+        "connection": {"type": "dict", "options": postgres_options()},
+    }
+
+
+def run(module: Module) -> dict[str, t.Any]:
+    params = module.params
+    metrics = [read_metric(entry) for entry in params["metrics"]]
+    refuse_bad_input(params, metrics)
+    watcher = Watcher(metrics, sources(params), tell=lambda look: tell(module, metrics, look))
+    watch = watcher.run(
+        Schedule(params["duration"], params["interval"], params["initial_delay"]),
+        Rules(breaches=params["breaches"], max_missing=params["max_missing"]),
+    )
+    result = describe(metrics, watch)
+    verdict = watch.decision.verdict
+    if verdict.value in params["fail_on"]:
+        error, advice = _AFTERWARDS[verdict]
+        reasons = "; ".join(reason.text for reason in watch.decision.reasons)
+        raise error(f"{verdict.value.capitalize()}: {reasons}. {advice}.", **result)
+    return result
+
+
+def read_metric(entry: t.Mapping[str, t.Any]) -> Metric:
+    good, bad = entry["pass"] or {}, entry["rollback"] or {}
+    return Metric(
+        name=entry["name"],
+        kind=entry["kind"],
+        query=entry["query"],
+        unit=entry["unit"],
+        bounds=Bounds(
+            minimum=good.get("min"),
+            maximum=good.get("max"),
+            below=bad.get("below"),
+            above=bad.get("above"),
+        ),
+    )
+
+
+def refuse_bad_input(params: t.Mapping[str, t.Any], metrics: t.Sequence[Metric]) -> None:
+    names = [metric.name for metric in metrics]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise InputError(f"Metrics share a name, give each its own: {', '.join(twice)}.")
+    for metric in metrics:
+        refuse_crossed_bounds(metric)
+    if any(metric.kind == "prometheus" for metric in metrics) and not params["prometheus_url"]:
+        raise InputError("Option 'prometheus_url' is missing, and metrics ask Prometheus.")
+    for option, least in (
+        ("duration", 0),
+        ("initial_delay", 0),
+        ("breaches", 1),
+        ("max_missing", 0),
+    ):
+        if params[option] < least:
+            raise InputError(f"Option {option!r} is {params[option]:g}; it is at least {least}.")
+    for option in ("interval", "query_timeout"):
+        if params[option] <= 0:
+            raise InputError(f"Option {option!r} is {params[option]:g}; it is more than 0.")
+    for library in (prometheus, _postgres):
+        kind = "prometheus" if library is prometheus else "postgres"
+        if library.IMPORT_ERROR and any(metric.kind == kind for metric in metrics):
+            raise InputError(missing_required_lib(library.REQUIREMENT))
+
+
+def refuse_crossed_bounds(metric: Metric) -> None:
+    """A value that is good and a breach at once would make no sense."""
+    bounds = metric.bounds
+    above = (
+        bounds.above is not None and bounds.maximum is not None and bounds.above < bounds.maximum
+    )
+    below = (
+        bounds.below is not None and bounds.minimum is not None and bounds.below > bounds.minimum
+    )
+    if above or below:
+        raise InputError(
+            f"The bounds of metric {metric.name!r} cross: a value would pass and be a breach at once."
+        )
+
+
+def sources(params: t.Mapping[str, t.Any]) -> dict[str, Source]:
+    timeout = params["query_timeout"]
+    server = Prometheus(
+        url=params["prometheus_url"] or "",
+        timeout=timeout,
+        ca_cert=params["ca_cert"],
+        token=params["prometheus_token"],
+    )
+    return {
+        entry["name"]: SqlSource(PostgresTarget.from_params(entry["connection"]), timeout)
+        if entry["kind"] == "postgres"
+        else server
+        for entry in params["metrics"]
+    }
+
+
+def tell(module: Module, metrics: t.Sequence[Metric], look: Look) -> None:
+    values = {name: sample.value for name, sample in look.samples.items()}
+    shown = ", ".join(
+        f"{metric.name} {show_value(metric, values[metric.name])}" for metric in metrics
+    )
+    text = f"watched {look.elapsed:.0f} of {look.duration:.0f} s: {shown}"
+    data = {"elapsed": look.elapsed, "duration": look.duration, "values": values}
+    say(module, "MetricsSampled", text, data)
+
+
+def show_value(metric: Metric, value: float | None) -> str:
+    if value is None:
+        return "no data"
+    marks = "!!" if metric.bounds.breached(value) else "" if metric.bounds.good(value) else "!"
+    return f"{value:.3g}{marks}"
+
+
+def describe(metrics: t.Sequence[Metric], watch: Watch) -> dict[str, t.Any]:
+    return {
+        "changed": False,
+        "verdict": watch.decision.verdict.value,
+        "reasons": [reason.to_result() for reason in watch.decision.reasons],
+        "samples": [describe_series(metric, watch.series[metric.name]) for metric in metrics],
+        "duration": round(watch.seconds, 1),
+    }
+
+
+def describe_series(metric: Metric, series: Series) -> dict[str, t.Any]:
+    last = series.last
+    return {
+        "name": metric.name,
+        "unit": metric.unit,
+        "query": metric.query,
+        "count": series.count,
+        "missing": series.missing,
+        "min": series.minimum,
+        "max": series.maximum,
+        "mean": series.mean,
+        "last": last.value if last else None,
+        "problem": last.problem if last else "",
+    }
+
+
+def main() -> None:
+    module = AnsibleModule(**module_spec())
+    try:
+        result = run(module)
+    except DeployError as exc:
+        module.fail_json(**exc.to_result())
+    module.exit_json(**result)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,153 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+import typing as t
+from decimal import Decimal
+
+import pytest
+
+from ansible_collections.easymo.deploy.plugins.module_utils._errors import InputError
+from ansible_collections.easymo.deploy.plugins.module_utils._gate.models import (
+    Bounds,
+    Metric,
+    Sample,
+    Verdict,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._gate.prometheus import read_answer
+from ansible_collections.easymo.deploy.plugins.module_utils._gate.sql import read_rows
+from ansible_collections.easymo.deploy.plugins.module_utils._gate.verdict import Rules
+from ansible_collections.easymo.deploy.plugins.module_utils._gate.watch import (
+    Look,
+    Schedule,
+    Watch,
+    Watcher,
+    next_due,
+)
+
+METRIC = Metric("m", "prometheus", "q", "", Bounds(maximum=1, above=5))
+Seen = float | Exception
+
+
+class Scripted:
+    """A source and its clock: each look takes `takes` seconds and gives the next of `seen`."""
+
+    def __init__(self, *seen: Seen, takes: float = 0.0) -> None:
+        self.now = 0.0
+        self.looked_at: list[float] = []
+        self._seen = iter(seen)
+        self._takes = takes
+
+    def sample(self, query: str) -> Sample:
+        self.looked_at.append(self.now)
+        self.now += self._takes
+        seen = next(self._seen)
+        if isinstance(seen, Exception):
+            raise seen
+        return Sample(seen)
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+    def watch(
+        self, *, tell: t.Callable[[Look], None] = lambda look: None, **schedule: float
+    ) -> Watch:
+        watcher = Watcher(
+            [METRIC], {"m": self}, tell=tell, clock=lambda: self.now, sleep=self.sleep
+        )
+        return watcher.run(Schedule(**schedule), Rules(breaches=2, max_missing=0.5))
+
+
+def test_looks_are_taken_every_interval_from_the_delay_to_the_end():
+    source = Scripted(*[0.0] * 9)
+    told: list[float] = []
+    watch = source.watch(
+        duration=20, interval=5, initial_delay=3, tell=lambda look: told.append(look.elapsed)
+    )
+    assert source.looked_at == [3, 8, 13, 18, 23]
+    assert told == [0, 5, 10, 15, 20]
+    assert watch.decision.verdict is Verdict.PROCEED
+
+
+def test_no_duration_is_one_look():
+    source = Scripted(0.0)
+    assert source.watch(duration=0, interval=5).series["m"].count == 1
+
+
+def test_a_slow_look_delays_no_later_one_beyond_its_time():
+    source = Scripted(*[0.0] * 9, takes=7)
+    source.watch(duration=20, interval=5)
+    assert source.looked_at == [0, 10, 20]
+
+
+def test_a_certain_breach_ends_the_watch():
+    source = Scripted(0.0, 9.0, 9.0, 0.0)
+    watch = source.watch(duration=100, interval=10)
+    assert watch.decision.verdict is Verdict.ROLLBACK
+    assert watch.seconds == 20
+
+
+def test_a_query_that_never_worked_is_refused_at_once():
+    with pytest.raises(InputError, match="Metric 'm': parse error"):
+        Scripted(InputError("parse error")).watch(duration=10, interval=5)
+
+
+def test_a_query_that_stops_working_is_missing_data():
+    watch = Scripted(0.0, InputError("parse error"), 0.0).watch(duration=10, interval=5)
+    assert watch.series["m"].missing == 1
+    assert watch.decision.verdict is Verdict.PROCEED
+
+
+def test_the_next_look_is_due_at_the_next_multiple():
+    schedule = Schedule(duration=60, interval=10)
+    assert [next_due(elapsed, schedule) for elapsed in (0, 9.99, 10.0, 25)] == [10, 10, 20, 30]
+
+
+def vector(*values: str) -> dict[str, t.Any]:
+    result = [{"metric": {}, "value": [1.0, value]} for value in values]
+    return {"status": "success", "data": {"resultType": "vector", "result": result}}
+
+
+@pytest.mark.parametrize(
+    ("status", "document", "sample"),
+    [
+        (200, vector("0.5"), Sample(0.5)),
+        (
+            200,
+            {"status": "success", "data": {"resultType": "scalar", "result": [1.0, "2"]}},
+            Sample(2.0),
+        ),
+        (200, vector(), Sample(None, "no series")),
+        (200, vector("1", "2"), Sample(None, "2 series where one is expected")),
+        (200, vector("NaN"), Sample(None, "the value is NaN")),
+        (200, vector("+Inf"), Sample(None, "the value is +Inf")),
+        (
+            503,
+            {"status": "error", "error": "starting"},
+            Sample(None, "Prometheus answered 503: starting"),
+        ),
+        (502, [], Sample(None, "Prometheus answered 502 without its own JSON")),
+    ],
+)
+def test_only_one_finite_number_is_a_value(status, document, sample):
+    assert read_answer(status, document) == sample
+
+
+def test_a_query_prometheus_cannot_parse_is_bad_input():
+    with pytest.raises(InputError, match="unexpected end"):
+        read_answer(400, {"status": "error", "errorType": "bad_data", "error": "unexpected end"})
+
+
+@pytest.mark.parametrize(
+    ("rows", "sample"),
+    [
+        ([(3,)], Sample(3.0)),
+        ([(Decimal("0.5"),)], Sample(0.5)),
+        ([], Sample(None, "0 rows where one value is expected")),
+        ([(1,), (2,)], Sample(None, "2 rows where one value is expected")),
+        ([(None,)], Sample(None, "the value is NULL")),
+        ([("x",)], Sample(None, "the value is no number")),
+        ([(float("nan"),)], Sample(None, "the value is nan")),
+    ],
+)
+def test_only_one_finite_number_of_a_database_is_a_value(rows, sample):
+    assert read_rows(rows) == sample
