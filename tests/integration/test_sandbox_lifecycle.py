@@ -115,6 +115,16 @@ def test_all_die_with_the_supervisor(sandbox: Sandbox) -> None:
     _within(5.0, lambda: sandbox.processes() == [])
 
 
+def test_whatever_of_the_whole_dies_nothing_is_left(sandbox: Sandbox) -> None:
+    sandbox.succeeds("up", "--seed-mb", "10")
+    components = sandbox.status()
+    assert sandbox("status").returncode == 0
+    for name in sorted(components):
+        os.kill(components[name]["pid"], signal.SIGKILL)
+    sandbox.succeeds("down")
+    assert sandbox.processes() == []
+
+
 def test_removing_the_folder_takes_the_sandbox_down(sandbox: Sandbox) -> None:
     sandbox.succeeds("up", "--only", "valkey")
     shutil.rmtree(sandbox.run_folder)

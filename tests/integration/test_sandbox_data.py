@@ -1,0 +1,156 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The data components answer production's own clients, by the facts that the state gives."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import time
+import typing as t
+import urllib.parse
+import urllib.request
+from contextlib import closing
+
+import boto3
+import psycopg2
+import pytest
+import redis
+from botocore.config import Config
+from botocore.exceptions import ClientError
+from confluent_kafka import Consumer, Producer
+
+from sandbox.names import KAFKA_TOPICS, SERVICES
+from sandbox.world import World
+
+
+@pytest.mark.parametrize(("database", "table"), [("supabase", "users"), ("agent_core", "wallets")])
+def test_both_databases_are_seeded_and_verified_by_tls(
+    world: World, database: str, table: str
+) -> None:
+    facts = world.facts("postgres")
+    account = facts["databases"][database]
+    for host in ("localhost", facts["host"]):
+        connection = psycopg2.connect(
+            host=host,
+            port=facts["port"],
+            user=account["user"],
+            password=account["password"],
+            dbname=account["name"],
+            sslmode="verify-full",
+            sslrootcert=facts["ca_cert"],
+        )
+        with closing(connection), connection.cursor() as cursor:
+            cursor.execute(f"SELECT count(*) FROM {table}")
+            row = cursor.fetchone()
+        assert row is not None
+        assert row[0] > 100
+
+
+def test_a_wrong_password_and_plain_text_are_refused(world: World) -> None:
+    facts = world.facts("postgres")
+    account = facts["databases"]["supabase"]
+    where = {"host": facts["host"], "port": facts["port"], "dbname": account["name"]}
+    with pytest.raises(psycopg2.OperationalError, match="password authentication failed"):
+        psycopg2.connect(**where, user=account["user"], password="wrong", sslmode="require")
+    with pytest.raises(psycopg2.OperationalError, match="no encryption"):
+        psycopg2.connect(
+            **where, user=account["user"], password=account["password"], sslmode="disable"
+        )
+
+
+def test_valkey_wants_the_password(world: World) -> None:
+    facts = world.facts("valkey")
+    with closing(redis.Redis(facts["host"], facts["port"], password=facts["password"])) as client:
+        assert client.ping()
+    with (
+        closing(redis.Redis(facts["host"], facts["port"])) as client,
+        pytest.raises(redis.AuthenticationError),
+    ):
+        client.ping()
+
+
+def test_s3_checks_signatures_and_checksums(world: World) -> None:
+    facts = world.facts("seaweedfs")
+
+    def client(secret_key: str) -> t.Any:
+        return boto3.client(
+            "s3",
+            endpoint_url=facts["endpoint"],
+            aws_access_key_id=facts["access_key"],
+            aws_secret_access_key=secret_key,
+            region_name=facts["region"],
+            config=Config(s3={"addressing_style": "path"}),
+        )
+
+    s3 = client(facts["secret_key"])
+    put = {"Bucket": facts["bucket"], "Key": "test/a.dump", "Body": b"content"}
+    s3.put_object(**put, ChecksumAlgorithm="SHA256", ServerSideEncryption="AES256")
+    assert s3.get_object(Bucket=facts["bucket"], Key="test/a.dump")["Body"].read() == b"content"
+    wrong = base64.b64encode(hashlib.sha256(b"other").digest()).decode()
+    with pytest.raises(ClientError, match="BadDigest"):
+        s3.put_object(**put, ChecksumSHA256=wrong)
+    with pytest.raises(ClientError, match="SignatureDoesNotMatch"):
+        client("0" * 40).put_object(**put)
+
+
+def test_kafka_keeps_what_is_produced(world: World) -> None:
+    facts = world.facts("kafka")
+    producer = Producer({"bootstrap.servers": facts["bootstrap"]})
+    topics = producer.list_topics(timeout=5).topics
+    assert {name: len(topics[name].partitions) for name in KAFKA_TOPICS} == KAFKA_TOPICS
+    producer.produce("orders", b"one", partition=1)
+    assert producer.flush(5) == 0
+    consumer = Consumer(
+        {
+            "bootstrap.servers": facts["bootstrap"],
+            "group.id": "test",
+            "auto.offset.reset": "earliest",
+        }
+    )
+    with closing(consumer):
+        consumer.subscribe(["orders"])
+        message = consumer.poll(10)
+    assert message is not None
+    assert message.error() is None
+
+
+@pytest.mark.parametrize(
+    ("query", "at_least"),
+    [
+        ('count(count by (service) (up{job="pods",namespace="easymo-prod"} == 1))', len(SERVICES)),
+        ("pg_up + redis_up + kafka_up", 3),
+        (
+            "max(sum by (instance) (pg_stat_activity_count) / on (instance) "
+            "pg_settings_max_connections)",
+            0.001,
+        ),
+        ('count(kafka_consumergroup_lag{consumergroup="whatsapp-webhook-worker"})', 8),
+        ("redis_keyspace_hits_total + redis_keyspace_misses_total", 0),
+        ('count(up{job=~"gateway|supabase|exporters"} == 1)', 3),
+    ],
+)
+def test_prometheus_has_earned_figures(world: World, query: str, at_least: float) -> None:
+    """Found by its own discovery, which looks every five seconds."""
+    url = f"{world.facts('prometheus')['url']}/api/v1/query?{urllib.parse.urlencode({'query': query})}"
+    deadline = time.monotonic() + 30
+    while True:
+        with urllib.request.urlopen(url, timeout=5) as answer:
+            result = json.load(answer)["data"]["result"]
+        if result and float(result[0]["value"][1]) >= at_least:
+            return
+        assert time.monotonic() < deadline, f"last: {result}"
+        time.sleep(0.5)
+
+
+def test_the_alerts_of_the_runbook_are_loaded(world: World) -> None:
+    url = f"{world.facts('prometheus')['url']}/api/v1/rules"
+    with urllib.request.urlopen(url, timeout=5) as answer:
+        groups = json.load(answer)["data"]["groups"]
+    rules = {rule["name"]: rule["health"] for group in groups for rule in group["rules"]}
+    assert list(rules) == [
+        "High Error Rate",
+        "Service Down",
+        "High Fallback Rate",
+        "Slow Response",
+    ]
