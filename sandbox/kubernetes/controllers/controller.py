@@ -26,10 +26,6 @@ class Controller(t.Protocol):
     def watched(self) -> tuple[str, ...]:
         """Plural names of the resources whose events concern it."""
 
-    @property
-    def pace(self) -> float:
-        """Seconds to let pass before each reconciliation, for others to act on the last one first."""
-
     def keys(self, resource: str, obj: Object, previous: Object | None) -> t.Iterable[str]:
         """What to reconcile because `obj` appeared, changed or went; `previous` is how it was."""
 
@@ -77,7 +73,7 @@ async def _work(controller: Controller, queue: WorkQueue) -> None:
     while True:
         key = await queue.take()
         # The API server shares this loop: let its requests in between two keys.
-        await asyncio.sleep(controller.pace)
+        await asyncio.sleep(0)
         try:
             again = controller.reconcile(key)
         except ApiError as exc:

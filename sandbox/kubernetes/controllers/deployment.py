@@ -14,6 +14,7 @@ from sandbox.kubernetes.controllers.objects import (
     condition,
     controller_of,
     copied,
+    counter,
     key_of,
     metadata,
     owner_reference,
@@ -36,8 +37,6 @@ AT_ONCE = 0.0
 class DeploymentController:
     name = "deployment-controller"
     watched = ("deployments", "replicasets", "pods")
-    # ReplicaSets answer first: a rollout then never counts a pod that is already on its way out.
-    pace = 0.005
 
     def __init__(self, cluster: Cluster) -> None:
         self._cluster = cluster
@@ -84,6 +83,10 @@ class DeploymentController:
             rollout_status.set_condition(changed.setdefault("status", {}), pause)
             self._cluster.update_status("deployments", changed)
             return AT_ONCE
+        if not all(_settled(entry) for entry in sets):
+            # The ReplicaSet controller acts first, and its word brings us back: so a pod that is to go
+            # is never counted beside the one that replaces it.
+            return None
         if deployment["spec"].get("paused") or rollout_plan.scaling_event(deployment, sets):
             return self._scale_only(deployment, sets)
         if rollout_plan.rolls(deployment):
@@ -304,3 +307,8 @@ class DeploymentController:
             self._cluster.update_status("deployments", {**copied(deployment), "status": status})
             return None
         return rollout_status.deadline_in(deployment, status, now)
+
+
+def _settled(entry: Object) -> bool:
+    """Whether the ReplicaSet's own controller has acted on its size."""
+    return counter(entry, "observedGeneration") >= int(metadata(entry).get("generation", 0))

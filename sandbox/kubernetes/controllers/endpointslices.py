@@ -99,7 +99,6 @@ def _target_port(port: Object, pods: t.Iterable[Object]) -> int | None:
 class EndpointSliceController:
     name = "endpointslice-controller"
     watched = ("services", "pods")
-    pace = 0.0
 
     def __init__(self, cluster: Cluster) -> None:
         self._cluster = cluster

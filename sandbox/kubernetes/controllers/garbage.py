@@ -28,7 +28,6 @@ class GarbageCollector:
 
     name = "garbage-collector"
     watched = tuple(dict.fromkeys((*OWNERS, *COLLECTED)))
-    pace = 0.0
 
     def __init__(self, cluster: Cluster) -> None:
         self._cluster = cluster

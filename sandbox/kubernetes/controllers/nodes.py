@@ -25,7 +25,6 @@ LOOK_EVERY = 5.0
 class NodeController:
     name = "node-controller"
     watched = ("nodes",)
-    pace = 0.0
 
     def __init__(self, cluster: Cluster) -> None:
         self._cluster = cluster

@@ -32,7 +32,6 @@ BURST = 500
 class ReplicaSetController:
     name = "replicaset-controller"
     watched = ("replicasets", "pods")
-    pace = 0.0
 
     def __init__(self, cluster: Cluster, faults: Faults) -> None:
         self._cluster = cluster

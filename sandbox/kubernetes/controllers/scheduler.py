@@ -92,7 +92,6 @@ def refusal(nodes: int, reasons: t.Sequence[str]) -> str:
 class Scheduler:
     name = "default-scheduler"
     watched = ("pods", "nodes")
-    pace = 0.0
 
     def __init__(self, cluster: Cluster, faults: Faults) -> None:
         self._cluster = cluster
