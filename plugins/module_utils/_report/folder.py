@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to easymo.deploy.
+"""The folder a report lies in: read what is there, write what differs, each file whole or not at all."""
+
+from __future__ import annotations
+
+import typing as t
+from pathlib import Path
+
+from ansible_collections.easymo.deploy.plugins.module_utils._errors import InputError
+
+
+class ReportFolder:
+    def __init__(self, path: Path) -> None:
+        if path.exists() and not path.is_dir():
+            raise InputError(f"dest is '{path}', which is a file: name a folder.")
+        self._path = path
+
+    def read(self, names: t.Iterable[str]) -> dict[str, str]:
+        """Content by name; what is not there, or is no text, is missing."""
+        found = {}
+        for name in names:
+            try:
+                found[name] = (self._path / name).read_text(encoding="utf-8")
+            except (FileNotFoundError, UnicodeDecodeError):
+                continue
+            except OSError as exc:
+                raise InputError(f"{self._path / name} can't be read: {exc.strerror}.") from exc
+        return found
+
+    def write(self, files: t.Mapping[str, str]) -> None:
+        try:
+            self._path.mkdir(parents=True, exist_ok=True)
+            for name, content in files.items():
+                partial = self._path / f".{name}.partial"
+                partial.write_text(content, encoding="utf-8")
+                partial.replace(self._path / name)
+        except OSError as exc:
+            raise InputError(
+                f"The report can't be written to {self._path} ({exc.strerror}): check dest."
+            ) from exc

@@ -1,0 +1,182 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A report says how a release stands, whatever its record holds, and believes nothing in it."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from ansible_collections.easymo.deploy.plugins.module_utils._report.build import build_report
+from ansible_collections.easymo.deploy.plugins.module_utils._report.models import Planned
+from ansible_collections.easymo.deploy.plugins.module_utils._report.render import (
+    as_html,
+    as_text,
+    files_of,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._report.times import lasting, size
+
+PLAN = (Planned("database", 15), Planned("microservices", 20), Planned("sign_off", 10))
+
+
+def phase(status, minute, minutes, **evidence):
+    started, finished = f"2026-11-24T06:{minute:02}:00Z", f"2026-11-24T06:{minute + minutes:02}:00Z"
+    return {"status": status, "started": started, "finished": finished, "evidence": evidence}
+
+
+def complete():
+    rollout = {
+        "result": "succeeded",
+        "before": {"image": "easymo/wallet-service:v1.9.0", "revision": "7"},
+        "after": {"image": "easymo/wallet-service:v2.0.0", "revision": "8"},
+        "replicas": {"desired": 3, "ready": 3},
+        "duration": 12.4,
+    }
+    return {
+        "version": "2.0.0",
+        "attempt": 1,
+        "status": "done",
+        "actor": "amina@ops",
+        "git_sha": "a1" * 20,
+        "started": "2026-11-24T06:00:00Z",
+        "finished": "2026-11-24T07:58:00Z",
+        "phases": {
+            "database": phase("done", 0, 5),
+            "microservices": phase("done", 5, 30, services={"wallet-service": rollout}),
+            "sign_off": {"status": "running", "started": "2026-11-24T07:50:00Z", "evidence": {}},
+        },
+        "backups": {
+            "agent_core_prod": {"uri": "s3://b/k.dump", "size": 102_301_444, "sha256": "9f86d0"}
+        },
+        "facts": {
+            "migrations": {"supabase": {"applied": [{"file": "20251104_a.sql"}], "pending": []}},
+            "functions": {
+                "changes": [{"slug": "wa-webhook", "kind": "changed"}],
+                "unchanged": ["health"],
+            },
+            "flags": {"before": {"F": "0"}, "after": {"F": "1"}},
+            "checks": [{"name": "redis", "status": "pass", "detail": "PONG", "seconds": 0.004}],
+            "metrics": {
+                "error_rate": {"value": 0.2, "unit": "%", "bound": "< 1", "verdict": "proceed"}
+            },
+        },
+        "announcements": {"start": {"undelivered": []}},
+        "notes": ["The window was moved by an hour."],
+    }
+
+
+def test_a_complete_release_is_deployed_and_nothing_is_missing():
+    report = build_report(complete(), PLAN)
+    assert (report.verdict.word, report.verdict.tone) == ("Deployed", "good")
+    assert (report.missing, report.problems) == ((), ())
+    text = as_text(report)
+    for told in ("wallet-service | succeeded", "v1.9.0", "v2.0.0", "3 of 3", "102.3 MB", "9f86d0",
+                 "20251104_a.sql", "wa-webhook | changed", "redis | pass | PONG", "error_rate | 0.2 %",
+                 "1 h 58 min (planned 45 min)", "moved by an hour", "release-2.0.0"):  # fmt: skip
+        assert told in text
+        assert told.split(" | ")[0] in as_html(report)
+
+
+@pytest.mark.parametrize(
+    ("change", "word"),
+    [
+        ({"status": "failed"}, "Failed"),
+        ({"status": "rolled_back"}, "Rolled back"),
+        ({"status": "running"}, "In progress"),
+        ({"status": ""}, "Unknown"),
+        ({"phases": {}}, "Incomplete"),
+        ({"phases": {"database": phase("failed", 0, 1)}}, "Failed"),
+        ({"backups": {}}, "Deployed"),
+    ],
+)
+def test_the_verdict_is_never_better_than_the_record(change, word):
+    assert build_report({**complete(), **change}, PLAN).verdict.word == word
+
+
+def test_a_failed_release_quotes_its_first_cause_on_top():
+    cause = {"supabase_db": {"task": "Apply", "message": "it drops a column"}}
+    record = {**complete(), "phases": {"database": phase("failed", 0, 1, failures=cause)}}
+    report = build_report(record, PLAN)
+    assert report.verdict.sentence == (
+        "The release stopped in database: supabase_db failed in 'Apply': it drops a column"
+    )
+
+
+def test_an_empty_record_makes_a_report_that_says_what_is_missing():
+    report = build_report({}, PLAN)
+    assert report.verdict.word == "Unknown"
+    assert "Phases that were not run: database, microservices, sign_off." in report.missing
+    assert "No backup is recorded." in report.missing
+    assert "not run" in as_html(report)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"phases": ["database"]},
+        {"phases": {"database": "done"}},
+        {"phases": {"database": {"status": None, "started": "yesterday", "evidence": 7}}},
+        {"backups": "s3://x"},
+        {"backups": {"x": "s3://x"}},
+        {"facts": []},
+        {"facts": {"services": 3, "flags": [1], "functions": "x", "metrics": [None], "checks": {}}},
+        {"version": {"a": 1}, "notes": "x", "started": []},
+    ],
+)
+def test_a_damaged_record_makes_a_report_too(damage):
+    record = {**complete(), **damage}
+    files = files_of(build_report(record, PLAN), record)
+    assert json.loads(files["report.json"])["report"]["title"]
+    assert "</html>" in files["report.html"]
+
+
+def test_what_could_not_be_read_is_told():
+    report = build_report({**complete(), "backups": {"x": "s3://x"}}, PLAN)
+    assert "1 entries of 'backups' are no dictionaries." in report.problems
+    assert "The record is damaged" in as_html(report)
+
+
+def test_a_phase_that_nobody_planned_is_shown_and_a_late_one_is_marked():
+    record = complete()
+    record["phases"]["rollback"] = phase("done", 40, 2)
+    report = build_report(record, PLAN)
+    assert [row.name for row in report.phases] == [
+        "database",
+        "microservices",
+        "sign_off",
+        "rollback",
+    ]
+    assert as_html(report).count('class="over"') == 1
+
+
+def test_nothing_in_a_record_becomes_markup():
+    hostile = "<script>alert(1)</script>"
+    record = {
+        **complete(),
+        "version": hostile,
+        "notes": [hostile],
+        "backups": {hostile: {"uri": hostile}},
+    }
+    record["phases"]["database"]["evidence"] = {hostile: hostile}
+    page = as_html(build_report(record, PLAN))
+    assert "<script>" not in page
+    assert "&lt;script&gt;" in page
+
+
+def test_the_page_needs_nothing_from_outside():
+    page = as_html(build_report(complete(), PLAN))
+    for outside in ("http://", "https://", "<link", "<img", "@import", "url("):
+        assert outside not in page
+
+
+def test_the_same_record_makes_the_same_files():
+    assert files_of(build_report(complete(), PLAN), complete()) == files_of(
+        build_report(complete(), PLAN), complete()
+    )
+
+
+def test_times_and_sizes_for_people():
+    assert [lasting(s) for s in (None, 0.4, 5, 60, 185, 7080)] == [
+        "", "400 ms", "5 s", "1 min", "3 min 5 s", "1 h 58 min",
+    ]  # fmt: skip
+    assert [size(s) for s in (None, 12, 1500, 102_301_444)] == ["", "12 B", "1.5 kB", "102.3 MB"]
