@@ -155,3 +155,16 @@ def marked_for_deletion(obj: Object, grace: int, moment: datetime) -> Object:
     if metadata.get("generation"):
         metadata["generation"] += 1
     return obj | {"metadata": metadata}
+
+
+def finalizers_after(obj: Object, propagation: str) -> list[str]:
+    """The finalizers of `obj` once it is deleted in this way."""
+    wanted = {"Foreground": "foregroundDeletion", "Orphan": "orphan"}.get(propagation)
+    kept = [
+        item
+        for item in obj["metadata"].get("finalizers", ())
+        if item not in ("foregroundDeletion", "orphan") or "deletionTimestamp" in obj["metadata"]
+    ]
+    if wanted and wanted not in kept:
+        kept.append(wanted)
+    return kept

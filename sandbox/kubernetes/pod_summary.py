@@ -5,10 +5,11 @@ from __future__ import annotations
 
 import typing as t
 
+from sandbox.kubernetes.ages import since
 from sandbox.kubernetes.errors import Object
 
 
-def pod_cells(pod: Object, since: t.Callable[[str | None], str]) -> list[t.Any]:
+def pod_cells(pod: Object) -> list[t.Any]:
     spec, status, metadata = pod.get("spec", {}), pod.get("status", {}), pod["metadata"]
     statuses = status.get("containerStatuses") or []
     ready = sum(1 for item in statuses if item.get("ready"))
@@ -19,7 +20,7 @@ def pod_cells(pod: Object, since: t.Callable[[str | None], str]) -> list[t.Any]:
         metadata["name"],
         f"{ready}/{len(spec.get('containers', ()))}",
         summary(pod),
-        restarts(statuses, since),
+        restarts(statuses),
         since(metadata.get("creationTimestamp")),
         status.get("podIP") or "<none>",
         spec.get("nodeName") or "<none>",
@@ -28,7 +29,7 @@ def pod_cells(pod: Object, since: t.Callable[[str | None], str]) -> list[t.Any]:
     ]
 
 
-def restarts(statuses: t.Sequence[Object], since: t.Callable[[str | None], str]) -> str:
+def restarts(statuses: t.Sequence[Object]) -> str:
     """`4 (1s ago)`: how often, and when the last time was."""
     count = sum(item.get("restartCount", 0) for item in statuses)
     ended = [

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import builtins
 import typing as t
-from dataclasses import dataclass
 
 from sandbox.kubernetes import lifecycle
 from sandbox.kubernetes.errors import (
@@ -45,17 +44,6 @@ class NoRules:
     def validate(self, resource: Resource, obj: Object, current: Object | None) -> None: ...
 
     def admit(self, store: Store, resource: Resource, obj: Object) -> None: ...
-
-
-@dataclass(frozen=True)
-class Deletion:
-    """How an object is to be deleted; see `Store.delete`."""
-
-    grace_seconds: int | None = None
-    propagation: str = "Background"
-    uid: str = ""
-    version: str = ""
-    dry_run: bool = False
 
 
 class Store:
@@ -145,7 +133,8 @@ class Store:
         if not subresource:
             self._rules.default(kind, new)
             new = self._generation_settled(kind, record.body, new)
-        self._rules.validate(kind, new, record.body)
+        if subresource != "status":
+            self._rules.validate(kind, new, record.body)
         new["metadata"]["resourceVersion"] = record.body["metadata"]["resourceVersion"]
         if new == record.body:
             return record.copy()
@@ -178,7 +167,7 @@ class Store:
         record = self.record(resource, namespace, name)
         lifecycle.check_preconditions(kind, record.body, uid, version)
         grace = lifecycle.grace_period(kind, record.body, grace_seconds)
-        finalizers = finalizers_after(record.body, propagation)
+        finalizers = lifecycle.finalizers_after(record.body, propagation)
         if kind.plural == "namespaces":
             return self._terminate_namespace(kind, record, dry_run)
         if dry_run:
@@ -293,16 +282,3 @@ class Store:
         if any(key[0] == name for found in self._objects.values() for key in found):
             return
         self._remove(STORED["namespaces"], ("", name), record.body)
-
-
-def finalizers_after(obj: Object, propagation: str) -> list[str]:
-    """The finalizers of `obj` once it is deleted in this way."""
-    wanted = {"Foreground": "foregroundDeletion", "Orphan": "orphan"}.get(propagation)
-    kept = [
-        item
-        for item in obj["metadata"].get("finalizers", ())
-        if item not in ("foregroundDeletion", "orphan") or "deletionTimestamp" in obj["metadata"]
-    ]
-    if wanted and wanted not in kept:
-        kept.append(wanted)
-    return kept

@@ -5,9 +5,9 @@ from __future__ import annotations
 
 import typing as t
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 from sandbox.kubernetes import selectors
+from sandbox.kubernetes.ages import since
 from sandbox.kubernetes.errors import Object
 from sandbox.kubernetes.pod_summary import pod_cells
 
@@ -75,36 +75,6 @@ def row_object(obj: Object, include: str) -> Object | None:
         "apiVersion": "meta.k8s.io/v1",
         "metadata": obj["metadata"],
     }
-
-
-def since(text: str | None) -> str:
-    """`2m30s`: the time since `text` as kubectl has it; `<unknown>` for nothing."""
-    if not text:
-        return "<unknown>"
-    moment = datetime.fromisoformat(text)
-    return human_duration(int((datetime.now(UTC) - moment).total_seconds()))
-
-
-def human_duration(seconds: int) -> str:
-    """k8s.io/apimachinery's HumanDuration: two units while they tell something."""
-    if seconds < 0:
-        return "0s" if seconds >= -1 else "<invalid>"
-    minutes, hours, days = seconds // 60, seconds // 3600, seconds // 86400
-    if seconds < 120:
-        return f"{seconds}s"
-    if minutes < 10:
-        return _two(minutes, "m", seconds % 60, "s")
-    if minutes < 180:
-        return f"{minutes}m"
-    if hours < 8:
-        return _two(hours, "h", minutes % 60, "m")
-    if hours < 48:
-        return f"{hours}h"
-    return _two(days, "d", hours % 24, "h") if days < 8 else f"{days}d"
-
-
-def _two(large: int, large_unit: str, small: int, small_unit: str) -> str:
-    return f"{large}{large_unit}" + (f"{small}{small_unit}" if small else "")
 
 
 def age(obj: Object) -> str:
@@ -258,7 +228,7 @@ PRINTERS: t.Mapping[str, Printer] = {
     "pods": Printer(
         columns("Name", "Ready", "Status", "Restarts", "Age", "IP+", "Node+", "Nominated Node+",
                 "Readiness Gates+"),
-        lambda obj: pod_cells(obj, since),
+        pod_cells,
     ),
     "deployments": Printer(
         columns("Name", "Ready", "Up-to-date", "Available", "Age", "Containers+", "Images+",
