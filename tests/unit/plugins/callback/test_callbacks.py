@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The switchboards: silent without configuration, never a reason for a run to fail, careful with results."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pytest
+from ansible import context
+from ansible.module_utils.common.collections import ImmutableDict
+
+from ansible_collections.easymo.deploy.plugins.callback import journal, slack
+from ansible_collections.easymo.deploy.plugins.plugin_utils._observing import (
+    CENSORED,
+    sentence,
+    task_name,
+)
+
+NOTHING = dict.fromkeys(slack.OPTIONS, "")
+
+
+@pytest.fixture(params=[slack, journal], ids=["slack", "journal"])
+def callback(request, monkeypatch):
+    monkeypatch.setattr(context, "CLIARGS", ImmutableDict())
+    module = request.param.CallbackModule()
+    warnings = []
+    monkeypatch.setattr(module._display, "warning", warnings.append)
+    return module, warnings
+
+
+def test_what_goes_wrong_in_a_callback_is_one_warning_and_no_error(callback):
+    module, warnings = callback
+    broken = SimpleNamespace()
+    module.v2_playbook_on_play_start(broken)
+    module.v2_playbook_on_play_start(broken)
+    module.v2_runner_on_ok(broken)
+    assert len(warnings) == 1
+    assert "goes on without it" in warnings[0]
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        pytest.param({}, id="nothing"),
+        pytest.param({"slack_bot_token": "xoxb-1"}, id="token without channel"),
+        pytest.param({"slack_channel": "#devops"}, id="channel without token"),
+    ],
+)
+def test_without_a_whole_configuration_nobody_is_told_anything(settings):
+    assert slack.connect({**NOTHING, **settings}) is None
+
+
+def test_a_token_is_preferred_to_a_webhook():
+    both = {
+        "slack_webhook_url": "https://x.example/T/B/s",
+        "slack_channel": "#x",
+        "slack_bot_token": "t",
+    }
+    assert slack.connect({**NOTHING, **both}).can_edit is True
+    assert slack.connect({**NOTHING, **both, "slack_bot_token": ""}).can_edit is False
+
+
+def test_slack_is_silent_in_check_mode(monkeypatch):
+    monkeypatch.setattr(context, "CLIARGS", ImmutableDict(check=True))
+    assert slack.CallbackModule().silent is True
+
+
+RESULTS = {"uri": "s3://x", "undocumented": 1, "msg": "done", "invocation": {"module_args": {}}}
+
+
+def test_only_what_our_documentation_promises_of_our_modules_is_written(monkeypatch):
+    monkeypatch.setattr(journal, "documented", lambda _module: frozenset({"uri", "msg"}))
+    kept = {"uri": "s3://x", "msg": "done"}
+    assert journal.promised(RESULTS, "easymo.deploy.pg_backup") == kept
+    assert journal.promised(RESULTS, "ansible.builtin.command") is None
+    assert journal.promised({**RESULTS, "censored": "x"}, "easymo.deploy.pg_backup") is None
+    looped = journal.promised({"results": [RESULTS]}, "easymo.deploy.pg_backup")
+    assert looped == {"results": [kept]}
+
+
+@pytest.mark.parametrize(
+    ("result", "said"),
+    [
+        ({"msg": " no image "}, "no image"),
+        ({"censored": "x", "msg": "hunter2"}, CENSORED),
+        ({"results": [{"msg": "fine"}, {"failed": True, "msg": "bad"}], "msg": "All"}, "bad"),
+        ({"stderr": "boom"}, "boom"),
+        ({}, "it failed and did not say why"),
+    ],
+)
+def test_a_failure_is_told_as_its_module_put_it(result, said):
+    assert sentence(result) == said
+
+
+def test_the_name_of_a_task_with_no_log_is_not_told():
+    task = SimpleNamespace(
+        no_log=True,
+        action="ansible.builtin.uri",
+        get_path=lambda: "/x/roles/r/tasks/main.yml:7",
+        get_name=lambda: "Send hunter2",
+    )
+    assert task_name(task) == "ansible.builtin.uri (main.yml:7)"
+    task.no_log = False
+    assert task_name(task) == "Send hunter2"
