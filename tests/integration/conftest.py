@@ -1,0 +1,146 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A throw-away namespace with one Deployment, and the collection's own code to act on it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+import typing as t
+import uuid
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+
+from ansible_collections.easymo.deploy.plugins.module_utils._errors import DeployError
+from ansible_collections.easymo.deploy.plugins.plugin_utils._action_module import ControllerModule
+
+if t.TYPE_CHECKING:
+    from types import ModuleType
+
+    from sandbox.world import World
+
+Result = dict[str, t.Any]
+KUBECTL = str(Path(sys.executable).with_name("kubectl"))
+SERVICE = "buyer-service"
+OLD, NEW = f"easymo/{SERVICE}:v1.9.0", f"easymo/{SERVICE}:v2.0.0"
+
+
+@dataclass(frozen=True)
+class Place:
+    """A namespace: kubectl as the witness, and a module's `run` as the controller runs it."""
+
+    kubeconfig: str
+    namespace: str
+
+    def kubectl(self, *arguments: str, stdin: str = "") -> str:
+        argv = [KUBECTL, f"--kubeconfig={self.kubeconfig}", f"--namespace={self.namespace}"]
+        done = subprocess.run(
+            [*argv, *arguments],
+            input=stdin,
+            capture_output=True,
+            text=True,
+            timeout=90,
+            check=False,
+        )
+        assert done.returncode == 0, f"kubectl {' '.join(arguments)}: {done.stderr}{done.stdout}"
+        return done.stdout
+
+    def json(self, *arguments: str) -> t.Any:
+        return json.loads(self.kubectl(*arguments, "-o", "json"))
+
+    def deployment(self) -> t.Any:
+        return self.json("get", "deployment", SERVICE)
+
+    def image(self) -> str:
+        image: str = self.deployment()["spec"]["template"]["spec"]["containers"][0]["image"]
+        return image
+
+    def run(self, module: ModuleType, *, check_mode: bool = False, **params: t.Any) -> Result:
+        """The module's result; with `failed` when it raised."""
+        spec = module.module_spec()
+        given = {"kubeconfig": self.kubeconfig, "namespace": self.namespace, **params}
+        spec.pop("supports_check_mode")
+        checked = ArgumentSpecValidator(**spec).validate(given)
+        assert not checked.error_messages, checked.error_messages
+        values = {name: checked.validated_parameters.get(name) for name in spec["argument_spec"]}
+        face = ControllerModule(values, check_mode=check_mode, diff=True, host="localhost")
+        try:
+            result: Result = module.run(face)
+        except DeployError as exc:
+            return {"failed": True, **exc.to_result()}
+        return result
+
+    def start(self, module: str, **params: t.Any) -> subprocess.Popen[bytes]:
+        """The module through Ansible itself, in a process of its own."""
+        given = {"kubeconfig": self.kubeconfig, "namespace": self.namespace, **params}
+        ansible = str(Path(sys.executable).with_name("ansible"))
+        name = f"easymo.deploy.{module}"
+        return subprocess.Popen(
+            [ansible, "localhost", "-c", "local", "-m", name, "-a", json.dumps(given)],
+            cwd=Path(__file__).parents[2],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+
+
+def until(seen: t.Callable[[], bool], seconds: float = 60) -> None:
+    deadline = time.monotonic() + seconds
+    while not seen():
+        assert time.monotonic() < deadline, f"not seen within {seconds} s"
+        time.sleep(0.2)
+
+
+@pytest.fixture
+def place(world: World) -> t.Iterator[Place]:
+    """Empty but for what the platform's pods need."""
+    facts = world.facts("kubernetes")
+    platform = Place(facts["kubeconfig"], facts["namespace"])
+    place = Place(facts["kubeconfig"], f"test-{uuid.uuid4().hex[:8]}")
+    namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": place.namespace}}
+    place.kubectl("create", "-f", "-", stdin=json.dumps(namespace))
+    for kind, name in (("configmap", "platform-config"), ("secret", "platform-secrets")):
+        found = platform.json("get", kind, name)
+        copy = {key: found[key] for key in ("apiVersion", "kind", "data")}
+        copy["metadata"] = {"name": name}
+        place.kubectl("create", "-f", "-", stdin=json.dumps(copy))
+    yield place
+    place.kubectl("delete", "namespace", place.namespace, "--timeout=60s")
+
+
+@pytest.fixture
+def deployed(place: Place) -> Place:
+    """With the service at its old version, two replicas, rolled out."""
+    place.kubectl("apply", "-f", "-", stdin=json.dumps(_deployment()))
+    place.kubectl("rollout", "status", f"deployment/{SERVICE}", "--timeout=60s")
+    return place
+
+
+def _deployment() -> dict[str, t.Any]:
+    container = {
+        "name": SERVICE,
+        "image": OLD,
+        "ports": [{"containerPort": 8080}],
+        "envFrom": [
+            {"configMapRef": {"name": "platform-config"}},
+            {"secretRef": {"name": "platform-secrets"}},
+            {"configMapRef": {"name": "feature-flags", "optional": True}},
+        ],
+        "readinessProbe": {"httpGet": {"path": "/health", "port": 8080}, "periodSeconds": 1},
+    }
+    labels = {"app": SERVICE}
+    template = {
+        "metadata": {"labels": labels},
+        "spec": {"containers": [container], "terminationGracePeriodSeconds": 3},
+    }
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": SERVICE},
+        "spec": {"replicas": 2, "selector": {"matchLabels": labels}, "template": template},
+    }

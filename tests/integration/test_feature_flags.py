@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Flags in a real ConfigMap, and in the containers that read it."""
+
+from __future__ import annotations
+
+import json
+import typing as t
+
+import pytest
+
+from ansible_collections.easymo.deploy.plugins.modules import (
+    feature_flags,
+    pod_environment,
+    rollout,
+)
+from tests.integration.conftest import SERVICE, Place
+
+PERCENTAGE = "FEATURE_AI_AGENTS_ROLLOUT_PERCENTAGE"
+ON = {"FEATURE_AI_AGENTS": True, PERCENTAGE: 1}
+
+
+def data_of(place: Place) -> t.Any:
+    found = place.json("get", "configmap", "feature-flags", "--ignore-not-found=true")
+    return found["data"]
+
+
+def apply_by_kubectl(place: Place, data: dict[str, str]) -> None:
+    """As an operator made the ConfigMap before this collection came."""
+    body = {"apiVersion": "v1", "kind": "ConfigMap", "data": data}
+    body["metadata"] = {"name": "feature-flags"}
+    place.kubectl("apply", "-f", "-", stdin=json.dumps(body))
+
+
+def test_created_changed_and_taken_out_in_check_mode_for_real_and_again(place: Place) -> None:
+    apply_by_kubectl(place, {})
+    for flags, after in (
+        (ON, {"FEATURE_AI_AGENTS": "true", PERCENTAGE: "1"}),
+        ({PERCENTAGE: 5}, {"FEATURE_AI_AGENTS": "true", PERCENTAGE: "5"}),
+        ({"FEATURE_AI_AGENTS": None}, {PERCENTAGE: "5"}),
+    ):
+        before = place.json("get", "configmap", "feature-flags")
+        predicted = place.run(feature_flags, check_mode=True, flags=flags)
+        assert (predicted["changed"], predicted["after"]) == (True, after)
+        assert place.json("get", "configmap", "feature-flags") == before
+
+        real = place.run(feature_flags, flags=flags)
+        assert real == predicted
+        assert data_of(place) == after
+
+        again = place.run(feature_flags, flags=flags)
+        assert (again["changed"], again["checksum"]) == (False, real["checksum"])
+
+
+def test_a_missing_config_map_is_made(place: Place) -> None:
+    assert place.run(feature_flags, check_mode=True, flags=ON)["changed"] is True
+    assert place.run(feature_flags, flags=ON)["changed"] is True
+    assert place.run(feature_flags, flags=ON)["changed"] is False
+
+
+def test_what_kubectl_set_is_changed_and_named(place: Place) -> None:
+    apply_by_kubectl(place, {"FEATURE_AI_AGENTS": "true"})
+    kept = place.run(feature_flags, flags={"FEATURE_AI_AGENTS": False}, force=False)
+    assert kept["failed"] is True
+    assert data_of(place) == {"FEATURE_AI_AGENTS": "true"}
+    result = place.run(feature_flags, flags={"FEATURE_AI_AGENTS": False})
+    assert result["overruled"] == ["kubectl-client-side-apply"]
+    assert data_of(place) == {"FEATURE_AI_AGENTS": "false"}
+
+
+@pytest.mark.parametrize("value", [101, -1, "ten", True])
+def test_a_value_out_of_bounds_touches_nothing(place: Place, value: t.Any) -> None:
+    flags = {**ON, PERCENTAGE: value}
+    result = place.run(feature_flags, flags=flags, bounds={PERCENTAGE: [0, 100]})
+    assert result["failed"] is True
+    assert f"{PERCENTAGE} is {value!r}" in result["msg"]
+    assert place.kubectl("get", "configmap", "feature-flags", "--ignore-not-found") == ""
+
+
+def test_pods_are_restarted_once_for_their_flags_and_run_with_them(deployed: Place) -> None:
+    flags = deployed.run(feature_flags, flags=ON)
+    stale = deployed.run(pod_environment, name=SERVICE, environment=ON)
+    assert stale["failed"] is True
+    assert "FEATURE_AI_AGENTS is unset instead of 'true'" in stale["msg"]
+    assert len(stale["pods"]) == 2
+
+    restart = {"name": SERVICE, "state": "restarted", "checksum": flags["checksum"]}
+    assert deployed.run(rollout, **restart)["changed"] is True
+    assert deployed.run(rollout, **restart)["changed"] is False
+    fresh = deployed.run(pod_environment, name=SERVICE, environment=ON)
+    assert [pod["problems"] for pod in fresh["pods"]] == [[], []]

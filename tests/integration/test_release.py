@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The life of a release record in a real cluster."""
+
+from __future__ import annotations
+
+import os
+import typing as t
+from pathlib import Path
+
+from ansible_collections.easymo.deploy.plugins.modules import release, release_info, rollout
+from tests.integration.conftest import NEW, OLD, SERVICE, Place, Result
+
+PIN = {"deployments": [SERVICE], "config_maps": ["feature-flags"]}
+
+
+def change(place: Place, **params: t.Any) -> Result:
+    return place.run(release, name="2.0.0", **params)
+
+
+def versions(place: Place) -> dict[str, str]:
+    found = place.json("get", "configmaps", "-l", "easymo.com/release=2.0.0")["items"]
+    return {one["metadata"]["name"]: one["metadata"]["resourceVersion"] for one in found}
+
+
+def test_opened_pinned_and_closed_in_check_mode_for_real_and_again(
+    deployed: Place, tmp_path: Path
+) -> None:
+    file = tmp_path / "functions.tar"
+    file.write_bytes(os.urandom(5000))
+    steps: list[dict[str, t.Any]] = [
+        {"phase": "preflight", "phase_status": "running", "git_sha": "abc"},
+        {"pin": PIN},
+        {"attach": {"functions": str(file)}},
+        {"phase": "preflight", "phase_status": "done", "evidence": {"checks": 9}},
+        {"phase": "sign_off", "phase_status": "done", "status": "done"},
+    ]
+    for step in steps:
+        before = versions(deployed)
+        assert change(deployed, check_mode=True, **step)["changed"] is True
+        assert versions(deployed) == before
+        assert change(deployed, **step)["changed"] is True
+    finished = versions(deployed)
+    for step in steps:
+        assert change(deployed, **step)["changed"] is False
+    assert versions(deployed) == finished
+    assert set(finished) == {"release-2.0.0", "release-2.0.0-pins", "release-2.0.0-functions"}
+
+    info = deployed.run(release_info, name="2.0.0")
+    assert (info["exists"], info["record"]["status"]) == (True, "done")
+    assert info["attachments"] == ["functions"]
+    assert info["pins"]["deployments"][SERVICE]["images"] == {SERVICE: OLD}
+    assert info["pins"]["config_maps"]["feature-flags"]["exists"] is False
+
+
+def test_a_release_that_was_rolled_back_is_deployed_again_from_new_pins(deployed: Place) -> None:
+    change(deployed, phase="microservices", phase_status="running", pin=PIN)
+    deployed.run(rollout, name=SERVICE, image=NEW, release="2.0.0")
+    deployed.run(rollout, name=SERVICE, state="rolled_back", release="2.0.0")
+    change(deployed, status="rolled_back", notes=["Error rate above five percent"])
+    again = change(deployed, phase="microservices", phase_status="running", pin=PIN)
+    assert again["record"]["attempt"] == again["pins"]["attempt"] == 2
+    assert again["pins"]["deployments"][SERVICE]["images"] == {SERVICE: OLD}
+    assert again["record"]["previous_attempts"][0]["status"] == "rolled_back"
+
+
+def test_what_runs_the_release_already_is_not_pinned_as_before(deployed: Place) -> None:
+    deployed.run(rollout, name=SERVICE, image=NEW, release="2.0.0")
+    result = change(deployed, phase="microservices", phase_status="running", pin=PIN)
+    assert result["failed"] is True
+    assert f"already on {SERVICE}" in result["msg"]
+
+
+def test_an_attachment_comes_back_byte_for_byte(place: Place, tmp_path: Path) -> None:
+    source, target = tmp_path / "before", tmp_path / "back"
+    source.write_bytes(os.urandom(100_000))
+    change(place, phase="edge_functions", phase_status="running", attach={"sources": str(source)})
+    assert change(place, fetch={"sources": str(target)})["changed"] is True
+    assert target.read_bytes() == source.read_bytes()
+    assert change(place, fetch={"sources": str(target)})["changed"] is False
+
+
+def test_no_record_reads_as_none(place: Place) -> None:
+    info = place.run(release_info, name="9.9.9")
+    assert (info["exists"], info["record"], info["changed"]) == (False, {}, False)

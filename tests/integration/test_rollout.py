@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Rollouts against a cluster whose pods really start, crash and serve; kubectl is the witness."""
+
+from __future__ import annotations
+
+import os
+import signal
+import typing as t
+
+import pytest
+
+from ansible_collections.easymo.deploy.plugins.module_utils import _kubernetes
+from ansible_collections.easymo.deploy.plugins.modules import release, rollout, rollout_info
+from tests.integration.conftest import NEW, OLD, SERVICE, Place, Result, until
+
+
+def roll(place: Place, image: str = NEW, **params: t.Any) -> Result:
+    given = {"name": SERVICE, "image": image, "release": "2.0.0", "wait_timeout": 60, **params}
+    return place.run(rollout, **given)
+
+
+def pinned(place: Place) -> Place:
+    place.run(release, name="2.0.0", phase="microservices", phase_status="running")
+    result = place.run(release, name="2.0.0", pin={"deployments": [SERVICE]})
+    assert result["changed"] is True
+    return place
+
+
+def test_released_restarted_and_rolled_back_in_check_mode_for_real_and_again(
+    deployed: Place,
+) -> None:
+    pinned(deployed)
+    template = deployed.deployment()["spec"]["template"]
+    for state, image, extra in (
+        ("released", NEW, {}),
+        ("restarted", NEW, {"checksum": "abc"}),
+        ("rolled_back", OLD, {}),
+    ):
+        before = deployed.deployment()
+        predicted = roll(deployed, state=state, check_mode=True, **extra)
+        assert predicted["changed"] is True
+        assert predicted["diff"]["before"] != predicted["diff"]["after"]
+        assert deployed.deployment()["metadata"]["generation"] == before["metadata"]["generation"]
+
+        real = roll(deployed, state=state, **extra)
+        assert (real["changed"], real["after"]["image"]) == (True, image)
+        assert real["diff"] == predicted["diff"]
+        assert "successfully rolled out" in deployed.kubectl(
+            "rollout", "status", f"deployment/{SERVICE}", "--timeout=1s"
+        )
+
+        again = roll(deployed, state=state, **extra)
+        assert (again["changed"], again["result"]) == (False, "no_change")
+        assert set(again) == set(real) == set(predicted)
+    assert deployed.deployment()["spec"]["template"] == template
+
+
+def test_a_rollout_leaves_its_trace_and_takes_few_requests(
+    deployed: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    call = _kubernetes.KubernetesCluster._call
+
+    def counted(self: t.Any, what: str, *args: t.Any, **arguments: t.Any) -> t.Any:
+        asked.append(what)
+        return call(self, what, *args, **arguments)
+
+    monkeypatch.setattr(_kubernetes.KubernetesCluster, "_call", counted)
+    result = roll(deployed, actor="ann", log_line="v2.0.0")
+    assert result["result"] == "succeeded"
+    assert len(asked) <= 30, asked
+    assert "release 2.0.0" in deployed.kubectl("rollout", "history", f"deployment/{SERVICE}")
+    [standing] = deployed.run(rollout_info, names=[SERVICE])["deployments"]
+    assert (standing["release"], standing["complete"]) == ("2.0.0", True)
+    assert all(pod["ready"] for pod in standing["pods"] if not pod["terminating"])
+
+
+@pytest.mark.parametrize(
+    ("image", "reason", "word"),
+    [
+        (f"{NEW}-nopull", "ImageNotFound", "not in the registry"),
+        (f"{NEW}-crash", "CrashLoop", "crashed"),
+        ("Not An Image", "InvalidImage", "can never be pulled"),
+    ],
+)
+def test_a_doomed_release_is_called_early_explained_and_undone(
+    deployed: Place, image: str, reason: str, word: str
+) -> None:
+    pinned(deployed)
+    template = deployed.deployment()["spec"]["template"]
+    result = roll(deployed, image)
+    assert (result["failed"], result["result"], result["reason"]) == (True, "rolled_back", reason)
+    assert word in result["msg"]
+    assert result["duration"] < 40
+    assert result["diagnosis"]["events"]
+    assert result["diagnosis"]["pods"]
+    assert deployed.deployment()["spec"]["template"] == template
+
+
+def test_a_run_killed_midway_is_taken_up_by_the_next(deployed: Place) -> None:
+    pinned(deployed)
+    image = f"{NEW}-slow"
+    process = deployed.start("rollout", name=SERVICE, image=image, release="2.0.0")
+    until(lambda: deployed.image() == image)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait(10)
+    generation = deployed.deployment()["metadata"]["generation"]
+    result = roll(deployed, image, wait_timeout=80)
+    assert (result["result"], result["changed"]) == ("succeeded", False)
+    assert deployed.deployment()["metadata"]["generation"] == generation
+
+
+def test_another_hand_is_never_undone(deployed: Place) -> None:
+    pinned(deployed)
+    roll(deployed)
+    theirs = f"easymo/{SERVICE}:v2.0.1"
+    deployed.kubectl("set", "image", f"deployment/{SERVICE}", f"{SERVICE}={theirs}")
+    result = roll(deployed, state="rolled_back")
+    assert (result["failed"], result["result"]) == (True, "superseded")
+    assert deployed.image() == theirs
+
+
+def test_a_paused_deployment_is_refused_untouched(deployed: Place) -> None:
+    deployed.kubectl("rollout", "pause", f"deployment/{SERVICE}")
+    for check_mode in (True, False):
+        result = roll(deployed, check_mode=check_mode)
+        assert (result["failed"], result["result"]) == (True, "paused")
+    assert deployed.image() == OLD
+
+
+def test_what_is_not_there_is_named(deployed: Place) -> None:
+    assert "no Deployment 'nobody'" in roll(deployed, name="nobody")["msg"]
+    assert f"it has '{SERVICE}'" in roll(deployed, container="nobody")["msg"]
+    assert "no Deployment 'nobody'" in deployed.run(rollout_info, names=["nobody"])["msg"]
