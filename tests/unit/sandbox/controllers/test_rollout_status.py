@@ -1,0 +1,178 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""When a Deployment is available, progresses, is complete or late, and in which words it says so."""
+
+from __future__ import annotations
+
+import copy
+import typing as t
+
+import pytest
+
+from sandbox.kubernetes.controllers import rollout_status
+from sandbox.kubernetes.controllers.objects import condition, seconds, timestamp
+
+Object = dict[str, t.Any]
+NOW = seconds("2026-11-24T09:00:00Z")
+
+
+def progressing(reason: str, since: float = NOW, status: str = "True") -> Object:
+    return rollout_status.made_condition(
+        "Progressing", status, reason=reason, message="as before", now=since
+    )
+
+
+def deployment(*conditions: Object, deadline: int | None = 8, **counters: int) -> Object:
+    spec: Object = {"replicas": 3, "strategy": {"type": "RollingUpdate"}}
+    if deadline is not None:
+        spec["progressDeadlineSeconds"] = deadline
+    return {
+        "metadata": {"name": "d", "generation": 2},
+        "spec": spec,
+        "status": {**counters, "conditions": list(conditions)},
+    }
+
+
+def replica_set(name: str, size: int, ready: int, **status: t.Any) -> Object:
+    counters = {"replicas": size, "readyReplicas": ready, "availableReplicas": ready, **status}
+    return {"metadata": {"name": name}, "spec": {"replicas": size}, "status": counters}
+
+
+def judged(
+    before: Object, new: Object | None, sets: list[Object], now: float = NOW
+) -> tuple[str, str]:
+    status = rollout_status.rollout_status(before, new, sets, now)
+    found = condition(status, "Progressing") or {}
+    return found.get("status", ""), found.get("reason", "")
+
+
+def test_a_new_available_pod_is_progress() -> None:
+    before = deployment(progressing("NewReplicaSetCreated"), replicas=3, readyReplicas=3)
+    new = replica_set("new", 1, 1)
+
+    assert judged(before, new, [replica_set("old", 3, 3), new]) == ("True", "ReplicaSetUpdated")
+
+
+def test_all_new_and_available_is_complete() -> None:
+    new = replica_set("new", 3, 3)
+
+    assert judged(deployment(progressing("ReplicaSetUpdated")), new, [new]) == (
+        "True",
+        "NewReplicaSetAvailable",
+    )
+
+
+def test_no_progress_beyond_the_deadline_is_a_timeout() -> None:
+    counters = {"replicas": 4, "updatedReplicas": 1, "readyReplicas": 3, "availableReplicas": 3}
+    before = deployment(progressing("ReplicaSetUpdated"), **counters)
+    new = replica_set("new", 1, 0)
+    sets = [replica_set("old", 3, 3), new]
+
+    assert judged(before, new, sets, NOW + 8) == ("True", "ReplicaSetUpdated")
+    assert judged(before, new, sets, NOW + 8.1) == ("False", "ProgressDeadlineExceeded")
+
+
+def test_each_step_of_progress_starts_the_deadline_anew() -> None:
+    before = deployment(progressing("ReplicaSetUpdated"), readyReplicas=3)
+    new = replica_set("new", 1, 1)
+
+    status = rollout_status.rollout_status(
+        before, new, [replica_set("old", 3, 3), new], now=NOW + 7
+    )
+
+    found = condition(status, "Progressing")
+    assert found is not None
+    assert found["lastUpdateTime"] == timestamp(NOW + 7)
+    assert found["lastTransitionTime"] == timestamp(NOW)
+
+
+@pytest.mark.parametrize(
+    ("good", "bad", "expected"),
+    [
+        # The branch order of the real controller, which leaves a stale timeout in some undos.
+        ((3, 3), (0, 0), "ReplicaSetUpdated"),
+        ((2, 2), (3, 0), "ProgressDeadlineExceeded"),
+    ],
+)
+def test_an_undo_after_the_deadline_counts_as_progress_only_when_something_moved(
+    good: tuple[int, int], bad: tuple[int, int], expected: str
+) -> None:
+    stale = progressing("ProgressDeadlineExceeded", status="False")
+    counters = {"replicas": 5, "updatedReplicas": 3, "readyReplicas": 2, "availableReplicas": 2}
+    before = deployment(stale, **counters)
+    new, old = replica_set("good", *good), replica_set("bad", *bad, terminatingReplicas=1)
+    old["status"]["replicas"] = bad[0] or 1
+
+    assert judged(before, new, [old, new], NOW + 20)[1] == expected
+
+
+def test_a_finished_rollout_is_never_late() -> None:
+    counters = {"replicas": 3, "updatedReplicas": 3, "readyReplicas": 3, "availableReplicas": 3}
+    before = deployment(progressing("NewReplicaSetAvailable"), **counters)
+    new = replica_set("new", 3, 1)
+
+    assert judged(before, new, [new], NOW + 600) == ("True", "NewReplicaSetAvailable")
+
+
+def test_without_a_deadline_there_is_no_progressing_condition() -> None:
+    new = replica_set("new", 1, 0)
+
+    assert judged(deployment(progressing("ReplicaSetUpdated"), deadline=None), new, [new]) == (
+        "",
+        "",
+    )
+
+
+def test_a_refused_pod_shows_as_replica_failure_beside_progress() -> None:
+    failure = {
+        "type": "ReplicaFailure",
+        "status": "True",
+        "lastTransitionTime": timestamp(NOW),
+        "reason": "FailedCreate",
+        "message": 'pods "x" is forbidden: exceeded quota: q',
+    }
+    new = replica_set("new", 1, 0, conditions=[failure], replicas=0)
+    before = deployment(progressing("NewReplicaSetCreated"))
+
+    status = rollout_status.rollout_status(before, new, [new], NOW)
+
+    found = condition(status, "ReplicaFailure")
+    assert found is not None
+    assert found["message"] == failure["message"]
+    assert condition(status, "Progressing") is not None
+
+
+def test_zero_counters_are_left_out_but_terminating_ones_are_told() -> None:
+    status = rollout_status.counted_status(deployment(), None, [], NOW)
+
+    assert set(status) == {"observedGeneration", "terminatingReplicas", "conditions"}
+
+
+@pytest.mark.parametrize(
+    ("paused", "reason", "expected"),
+    [
+        (True, "ReplicaSetUpdated", "DeploymentPaused"),
+        (False, "DeploymentPaused", "DeploymentResumed"),
+        (True, "DeploymentPaused", None),
+        (False, "ReplicaSetUpdated", None),
+        (True, "ProgressDeadlineExceeded", None),
+    ],
+)
+def test_pausing_and_resuming_are_told_once(
+    paused: bool, reason: str, expected: str | None
+) -> None:
+    before = deployment(progressing(reason))
+    before["spec"]["paused"] = paused
+
+    found = rollout_status.pause_condition(before, NOW)
+
+    assert (found["reason"] if found else None) == expected
+    assert found is None or found["status"] == "Unknown"
+
+
+def test_judging_changes_nothing_that_it_was_given() -> None:
+    before = deployment(progressing("ReplicaSetUpdated"))
+    kept = copy.deepcopy(before)
+
+    rollout_status.rollout_status(before, None, [], NOW + 100)
+
+    assert before == kept
