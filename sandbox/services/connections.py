@@ -52,6 +52,7 @@ class Database:
                     max_inactive_connection_lifetime=IDLE_SECONDS,
                     timeout=CONNECT_SECONDS,
                     command_timeout=COMMAND_SECONDS,
+                    reset=_leave,
                 )
             return self._pool
 
@@ -77,6 +78,10 @@ class Database:
                 await pool.close()
         except TimeoutError:
             pool.terminate()
+
+
+async def _leave(_connection: object) -> None:
+    """Connections come back as they went: no service changes its session's state."""
 
 
 class Cache:

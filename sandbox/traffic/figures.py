@@ -9,6 +9,8 @@ import typing as t
 from dataclasses import dataclass, field
 
 FIRST_FAILURES = 20
+# However many failed before in another way.
+FIRST_OF_A_KIND = 3
 GROWTH = 1.1
 # 0.5 ms to beyond the time-out, each bucket a tenth wider than the one before: errors below 10 %.
 BOUNDS = tuple(itertools.takewhile(lambda ms: ms < 20_000, (0.5 * GROWTH**n for n in range(200))))
@@ -88,7 +90,8 @@ class Figures:
     def failed(self, failure: Failure) -> None:
         self.routes[failure.route].failed += 1
         self._kinds[failure.kind] = self._kinds.get(failure.kind, 0) + 1
-        if len(self._failures) < FIRST_FAILURES:
+        new_kind = self._kinds[failure.kind] <= FIRST_OF_A_KIND
+        if len(self._failures) < FIRST_FAILURES or new_kind:
             self._failures.append(failure)
 
     def total(self, name: t.Literal["sent", "ok", "failed"]) -> int:

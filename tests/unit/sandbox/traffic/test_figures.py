@@ -7,7 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sandbox.traffic.figures import FIRST_FAILURES, Failure, Figures, Histogram, summary
+from sandbox.traffic.figures import (
+    FIRST_FAILURES,
+    FIRST_OF_A_KIND,
+    Failure,
+    Figures,
+    Histogram,
+    summary,
+)
 
 
 @given(st.lists(st.floats(0.5, 15_000), min_size=1))
@@ -46,6 +53,14 @@ def test_every_request_is_ok_failed_or_under_way() -> None:
     assert report["failures_by_kind"] == {"HTTP 502": 30}
     assert len(report["first_failures"]) == FIRST_FAILURES
     assert report["routes"]["health"]["in_flight"] == 1
+
+
+def test_a_late_kind_of_failure_is_kept_too() -> None:
+    figures = filled()
+    for _ in range(30):
+        figures.failed(Failure("t", "health", "Timeout", "slow"))
+    kept = [failure["kind"] for failure in figures.to_dict()["first_failures"]]
+    assert kept.count("Timeout") == FIRST_OF_A_KIND
 
 
 @pytest.mark.parametrize(
