@@ -9,6 +9,7 @@ inherit, and action plugins `report`. Whoever reports with nobody listening lose
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import json
 import os
@@ -102,6 +103,8 @@ class _Listener:
         self._thread = threading.Thread(target=self._read, name="progress", daemon=True)
         self._thread.start()
         os.environ[VARIABLE] = self._address
+        # SIGINT ends a run without its last callback.
+        atexit.register(self.close)
 
     def _read(self) -> None:
         while (message := self._socket.recv(DATAGRAM_LIMIT)) != END:
@@ -127,6 +130,7 @@ class _Listener:
         """In a fork, which has no such thread, this does nothing."""
         if os.getpid() != self._owner:
             return
+        atexit.unregister(self.close)
         os.environ.pop(VARIABLE, None)
         if self._send(END):
             self._thread.join(timeout=1)

@@ -162,6 +162,8 @@ class Board:
     def _mark(self, phase: Phase) -> str:
         if phase.bad:
             return "❌"
+        if self._outcome == "interrupted" and phase is self.phases[-1]:
+            return "🛑"
         if phase.count("rescued"):
             return "⚠️"
         return "⏳" if phase.finished is None else "✅"

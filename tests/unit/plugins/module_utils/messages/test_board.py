@@ -86,9 +86,15 @@ def test_a_bad_end_calls_the_engineer_on_call_and_quotes_the_first_cause(board):
     assert board.render(130.0).startswith("🛑 *Release 2.0.0* stopped")
 
 
-def test_a_good_end_calls_nobody_and_an_interrupted_one_somebody(board):
+def test_a_good_end_calls_nobody(board):
     assert board.finished(1.0, good=True) == ""
-    assert "was interrupted" in Board("r", "p", 0.0).interrupted(1.0)
+
+
+def test_an_interrupted_run_is_no_finished_phase(board):
+    board.play_started("Phase 7", 1, 100.0)
+    board.task_started("Watch", 100.0)
+    assert "was interrupted" in board.interrupted(120.0)
+    assert "🛑 Phase 7" in board.render(120.0)
 
 
 def test_the_message_never_outgrows_what_slack_takes(board):
