@@ -8,25 +8,22 @@ name: database_check
 short_description: A health check of a database
 version_added: 0.1.0
 author: EasyMO (@easymo)
-description: Turns a connection and a name into one entry of the O(easymo.deploy.health_check#module:checks) option.
-positional: name
+description:
+  - Turns a name and a connection into one entry of the option C(checks) of M(easymo.deploy.health_check).
 options:
   _input:
-    description: The connection, with the options C(login_*) and C(ca_cert).
+    description:
+      - A dictionary with C(key), what the check is called, and C(value), the connection with the options C(login_*) and
+        C(ca_cert), as P(ansible.builtin.dict2items#filter) makes it.
     type: dict
-    required: true
-  name:
-    description: What the check is called.
-    type: str
     required: true
 """
 
 EXAMPLES = r"""
 - name: Check two databases at once
   easymo.deploy.health_check:
-    checks:
-      - "{{ orders_connection | easymo.deploy.database_check('orders') }}"
-      - "{{ users_connection | easymo.deploy.database_check('users') }}"
+    checks: "{{ {'orders': orders_connection, 'users': users_connection} | dict2items
+      | map('easymo.deploy.database_check') | list }}"
 """
 
 RETURN = r"""
@@ -38,8 +35,8 @@ _value:
 import typing as t
 
 
-def database_check(connection: dict[str, t.Any], name: str) -> dict[str, t.Any]:
-    return {"name": name, "kind": "postgres", "postgres": connection}
+def database_check(database: dict[str, t.Any]) -> dict[str, t.Any]:
+    return {"name": database["key"], "kind": "postgres", "postgres": database["value"]}
 
 
 class FilterModule:

@@ -8,7 +8,7 @@ name: service_check
 short_description: A health check of a service through the public API
 version_added: 0.1.0
 author: EasyMO (@easymo)
-description: Turns a service's name into one entry of the O(easymo.deploy.health_check#module:checks) option.
+description: Turns a service's name into one entry of the option C(checks) of M(easymo.deploy.health_check).
 positional: api_url, version
 options:
   _input:
@@ -28,7 +28,8 @@ options:
 EXAMPLES = r"""
 - name: Check that two services report the new version
   easymo.deploy.health_check:
-    checks: "{{ ['wallet', 'vendor'] | map('easymo.deploy.service_check', 'https://api.example.com', '2.0.0') | list }}"
+    checks: "{{ ['wallet', 'vendor']
+      | map('easymo.deploy.service_check', 'https://api.example.com', '2.0.0') | list }}"
 """
 
 RETURN = r"""

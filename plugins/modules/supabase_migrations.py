@@ -163,7 +163,7 @@ durations:
   returned: success
   type: dict
   sample: {20251104080000_agent_sessions.sql: 0.041}
-skipped:
+passed_over:
   description: SQL files of the folder whose names are none of a migration.
   returned: success
   type: list
@@ -281,7 +281,7 @@ def run(module: AnsibleModule) -> dict[str, t.Any]:
             if module.check_mode
             else migrate(module, session, local, target)
         )
-    return {**result, "skipped": list(folder.skipped)}
+    return {**result, "passed_over": list(folder.skipped)}
 
 
 def predict(module: AnsibleModule, session: Session, local: list[Migration]) -> dict[str, t.Any]:
