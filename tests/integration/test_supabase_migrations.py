@@ -1,0 +1,205 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+import threading
+import typing as t
+from pathlib import Path
+
+import pytest
+
+from ansible_collections.easymo.deploy.plugins.modules import supabase_migrations
+from sandbox.world import World
+from tests.integration.running import query, run_module, scratch_database
+
+HISTORY = "SELECT version, name, statements FROM supabase_migrations.schema_migrations ORDER BY 1"
+
+
+class Project:
+    """A folder of migrations and an empty database."""
+
+    def __init__(self, folder: Path, database: dict[str, t.Any]) -> None:
+        self.folder = folder
+        self.database = database
+
+    def write(self, **files: str) -> None:
+        for name, sql in files.items():
+            (self.folder / f"{name.lstrip('v')}.sql").write_text(sql)
+
+    def run(self, **options: t.Any) -> dict[str, t.Any]:
+        return run_module(
+            supabase_migrations, directory=str(self.folder), **{**self.database, **options}
+        )
+
+    def query(self, sql: str) -> list[tuple[t.Any, ...]]:
+        return query(self.database, sql)
+
+    def has(self, table: str) -> bool:
+        return self.query(f"SELECT to_regclass('{table}') IS NOT NULL")[0][0]
+
+
+@pytest.fixture
+def project(world: World, tmp_path: Path) -> t.Iterator[Project]:
+    with scratch_database(world) as database:
+        yield Project(tmp_path, database)
+
+
+def test_check_mode_lists_what_is_pending_and_touches_nothing(project):
+    project.write(v1_a="create table a(id int);")
+    result = project.run(check=True, diff=True)
+    assert [entry["file"] for entry in result["pending"]] == ["1_a.sql"]
+    assert (result["changed"], result["applied"]) == (True, [])
+    assert "create table a(id int);" in result["diff"]["after"]
+    assert not project.has("a")
+    assert not project.has("supabase_migrations.schema_migrations")
+
+
+def test_migrations_run_once_and_are_recorded_statement_by_statement(project):
+    project.write(
+        v1_a="-- why\ncreate table a(id int); insert into a values (1);", v2_b="create table b()"
+    )
+    result = project.run(expect_tables=["b"])
+    assert (result["changed"], result["versions"], result["pending"]) == (True, ["1", "2"], [])
+    assert result["tables"] == [{"name": "b", "created": True, "rows": 0}]
+    assert project.query(HISTORY) == [
+        ("1", "a", ["-- why\ncreate table a(id int)", "insert into a values (1)"]),
+        ("2", "b", ["create table b()"]),
+    ]
+    again = project.run(expect_tables=["b"])
+    assert (again["changed"], again["applied"]) == (False, [])
+    assert again["tables"] == [{"name": "b", "created": False, "rows": None}]
+    assert project.query("SELECT count(*) FROM a") == [(1,)]
+
+
+def test_the_history_of_an_old_cli_is_brought_up_to_date(project):
+    project.query("CREATE SCHEMA supabase_migrations")
+    project.query("CREATE TABLE supabase_migrations.schema_migrations (version text PRIMARY KEY)")
+    project.query("INSERT INTO supabase_migrations.schema_migrations VALUES ('1')")
+    project.write(v1_a="create table a()", v2_b="create table b()")
+    assert project.run()["versions"] == ["1", "2"]
+    assert project.query(HISTORY)[1] == ("2", "b", ["create table b()"])
+
+
+def test_a_failing_file_leaves_the_files_before_it_and_nothing_of_itself(project):
+    project.write(
+        v1_a="create table a();",
+        v2_b="create table b();\n\ninsert into nope values ('secret-value');",
+        v3_c="create table c()",
+    )
+    result = project.run()
+    assert (result["failed"], result["changed"], result["reason"]) == (
+        True,
+        True,
+        "MigrationFailed",
+    )
+    assert (result["file"], result["statement"], result["line"]) == ("2_b.sql", 2, 3)
+    assert result["sqlstate"] == "42P01"
+    assert [entry["file"] for entry in result["applied"]] == ["1_a.sql"]
+    assert "secret-value" not in str(result)
+    assert [project.has(table) for table in "abc"] == [True, False, False]
+
+    project.write(v2_b="create table b()")
+    assert project.run()["versions"] == ["1", "2", "3"]
+
+
+def test_a_concurrent_index_is_reported_as_not_atomic_and_made(project):
+    project.write(v1_a="create table a(id int); create index concurrently a_id on a(id); select 1")
+    [entry] = project.run()["applied"]
+    assert entry["atomic"] is False
+    assert project.query("SELECT indisvalid FROM pg_index WHERE indexrelid = 'a_id'::regclass") == [
+        (True,)
+    ]
+
+
+def test_settings_of_one_file_do_not_reach_the_next(project):
+    project.write(
+        v1_a="set search_path = pg_temp; set statement_timeout = 1", v2_b="create table b()"
+    )
+    assert project.run()["changed"]
+    assert project.has("public.b")
+
+
+@pytest.mark.parametrize(
+    ("files", "reason", "words"),
+    [
+        ({"v2_b": None}, "MissingLocally", "migration repair --status reverted 2"),
+        ({"v15_late": "select 1"}, "OutOfOrder", "15_late.sql"),
+        ({"v1_a": "create table a(id bigint)"}, "Drift", "1_a.sql"),
+        ({"v3_c": "-- nothing"}, "InvalidInput", "no statement"),
+        ({"v3_c": "\\d a"}, "InvalidInput", "meta-command"),
+        ({"v2_c": "select 1"}, "InvalidInput", "share a version"),
+        ({"v3_c": "begin; create table c()"}, "MigrationFailed", "never commits"),
+    ],
+)
+def test_what_cannot_end_well_is_refused(project, files, reason, words):
+    project.write(v1_a="create table a()", v2_b="create table b()")
+    project.run()
+    for name, sql in files.items():
+        if sql is None:
+            (project.folder / f"{name.lstrip('v')}.sql").unlink()
+        else:
+            project.write(**{name: sql})
+    result = project.run()
+    assert (result["failed"], result.get("changed", False), result["reason"]) == (
+        True,
+        False,
+        reason,
+    )
+    assert words in result["msg"]
+    assert not project.has("c")
+
+
+def test_drift_can_be_waived_with_a_warning(project, capsys):
+    project.write(v1_a="create table a()")
+    project.run()
+    project.write(v1_a="create table a(id int)")
+    result = project.run(drift="warn")
+    assert (result["changed"], list(result["drift"])) == (False, ["1_a.sql"])
+    assert "1_a.sql was edited" in capsys.readouterr().err
+
+
+def test_a_table_that_is_missing_or_filled_fails_after_the_fact(project):
+    project.write(v1_a="create table a(id int); insert into a values (1)")
+    result = project.run(expect_tables=["a", "b"])
+    assert (result["failed"], result["changed"], result["reason"]) == (
+        True,
+        True,
+        "VerificationFailed",
+    )
+    assert "no table b" in result["msg"]
+    assert "a (1 rows)" in result["msg"]
+
+
+def test_a_lock_that_others_hold_is_not_waited_for_too_long(project):
+    project.write(v1_a="create table a()")
+    project.run()
+    project.write(v2_b="alter table a add column b int")
+    with holding(project, "BEGIN; LOCK TABLE a; SELECT pg_sleep(3)"):
+        result = project.run(lock_timeout=0.3)
+    assert (result["sqlstate"], result["atomic"]) == ("55P03", True)
+    assert "lock_timeout" in result["msg"]
+
+
+def test_two_runs_do_not_migrate_at_once(project):
+    project.write(v1_a="create table a()")
+    key = supabase_migrations.ADVISORY_LOCK
+    with holding(project, f"SELECT pg_advisory_lock({key}), pg_sleep(3)"):
+        result = project.run(advisory_lock_timeout=0.3)
+    assert result["reason"] == "Locked"
+    assert "process " in result["msg"]
+
+
+class holding:  # noqa: N801 - reads as a statement
+    """Another session that runs `sql`, seen to be at it before the block begins."""
+
+    def __init__(self, project: Project, sql: str) -> None:
+        self._project = project
+        self._thread = threading.Thread(target=project.query, args=(sql,))
+
+    def __enter__(self) -> None:
+        self._thread.start()
+        sleeping = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep' AND datname = current_database()"
+        while self._project.query(sleeping) == [(0,)]:
+            assert self._thread.is_alive()
+
+    def __exit__(self, *_exc: object) -> None:
+        self._thread.join()
