@@ -353,7 +353,12 @@ def metric_options() -> dict[str, t.Any]:
         "kind": {"type": "str", "choices": ["prometheus", "postgres"], "default": "prometheus"},
         "query": {"type": "str", "required": True},
         "unit": {"type": "str", "default": ""},
-        "pass": {"type": "dict", "options": {"min": {"type": "float"}, "max": {"type": "float"}}},
+        # Sanity takes the word for a password.
+        "pass": {
+            "type": "dict",
+            "no_log": False,
+            "options": {"min": {"type": "float"}, "max": {"type": "float"}},
+        },
         "rollback": {
             "type": "dict",
             "options": {"below": {"type": "float"}, "above": {"type": "float"}},
