@@ -1,0 +1,264 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Edge functions deployed, saved and restored in a project that really bundles and runs them."""
+
+from __future__ import annotations
+
+import time
+import typing as t
+from pathlib import Path
+
+import pytest
+
+from ansible_collections.easymo.deploy.plugins.modules import edge_functions, edge_functions_info
+from sandbox.names import PREVIOUS_VERSION, RELEASE_VERSION
+from sandbox.seed import checkout
+from sandbox.world import World
+from tests.integration.running import Result, run_module
+from tests.integration.supabase import (
+    FUNCTIONS,
+    Project,
+    add_function,
+    checkout_copy,
+    project_of,
+)
+
+HELLO = 'Deno.serve(() => new Response("hello"));\n'
+BROKEN = 'import { nothing } from "../_shared/nothing.ts";\n' + HELLO
+
+
+@pytest.fixture
+def project(world: World) -> t.Iterator[Project]:
+    with project_of(world) as found:
+        yield found
+
+
+@pytest.fixture
+def functions(tmp_path: Path) -> Path:
+    """A checkout's supabase/functions at the new release."""
+    return checkout_copy(RELEASE_VERSION, tmp_path / "checkout")
+
+
+def deploy(project: Project, directory: Path, *names: str, **arguments: t.Any) -> Result:
+    given = {"directory": str(directory), "names": list(names), "verify_jwt": False, **arguments}
+    return run_module(edge_functions, diff=True, **{**project.options, **given})
+
+
+def save(project: Project, archive: Path, *names: str, **arguments: t.Any) -> Result:
+    given = {"state": "saved", "archive": str(archive), "names": list(names), **arguments}
+    return run_module(edge_functions, diff=True, **project.options, **given)
+
+
+def restore(project: Project, archive: Path, **arguments: t.Any) -> Result:
+    given = {"state": "restored", "archive": str(archive), **arguments}
+    return run_module(edge_functions, diff=True, **project.options, **given)
+
+
+def test_created_changed_and_removed_in_check_mode_for_real_and_again(
+    project: Project, functions: Path, tmp_path: Path
+) -> None:
+    slug = add_function(functions, HELLO)
+    archive = tmp_path / "before.json"
+    assert save(project, archive, slug)["unchanged"] == []
+    steps: list[tuple[str, list[str], t.Callable[..., Result], tuple[int, str]]] = [
+        ("new", ["index.ts"], lambda **a: deploy(project, functions, slug, **a), (200, "hello")),
+        ("changed", ["index.ts"], lambda **a: deploy(project, functions, slug, **a), (200, "bye")),
+        ("deleted", [], lambda **a: restore(project, archive, **a), (404, "not found")),
+    ]
+    for kind, files, act, (status, text) in steps:
+        if kind == "changed":
+            (functions / slug / "index.ts").write_text(HELLO.replace("hello", "bye"))
+        before = project.listed()
+        predicted = act(check=True)
+        assert predicted["changes"] == [{"slug": slug, "kind": kind, "files": files}]
+        assert project.listed() == before
+
+        real = act()
+        assert real["changes"] == predicted["changes"]
+        assert real["diff"] == predicted["diff"]
+        answer = project.call(slug)
+        assert answer.status_code == status
+        assert text in answer.text
+
+        after = project.listed()
+        again = act()
+        assert (again["changed"], again["changes"]) == (False, [])
+        assert project.listed() == after
+
+
+def test_only_what_differs_is_uploaded(project: Project, functions: Path) -> None:
+    assert deploy(project, functions, *FUNCTIONS)["changed"] is True
+    before = project.settings()
+    menu = functions / "_shared" / "menu.ts"
+    menu.write_text(menu.read_text() + "\n// The same menu.\n")
+    result = deploy(project, functions, *FUNCTIONS)
+    assert result["changes"] == [
+        {"slug": "wa-webhook", "kind": "changed", "files": ["../_shared/menu.ts"]}
+    ]
+    assert sorted(result["unchanged"]) == ["admin-agents", "admin-metrics", "health"]
+    moved = {slug for slug, version in project.settings().items() if version != before[slug]}
+    assert moved == {"wa-webhook"}
+
+
+def test_what_was_saved_comes_back_byte_for_byte_and_with_its_settings(
+    project: Project, functions: Path, tmp_path: Path
+) -> None:
+    project.client.call("PATCH", "/functions/admin-metrics", {"verify_jwt": True})
+    slug = add_function(functions, HELLO)
+    names = (*FUNCTIONS, slug)
+    sources = {name: project.download(name) for name in FUNCTIONS}
+    archive = tmp_path / "before.json"
+
+    assert save(project, archive, *names, check=True)["changed"] is True
+    assert not archive.exists()
+    assert save(project, archive, *names)["changed"] is True
+    assert archive.stat().st_mode & 0o777 == 0o600
+    text = archive.read_bytes()
+    assert save(project, archive, *names)["changed"] is False
+
+    assert deploy(project, functions, *names)["changed"] is True
+    assert project.call("health").json()["version"] == RELEASE_VERSION
+    assert project.listed()["admin-metrics"]["verify_jwt"] is False
+
+    predicted = restore(project, archive, check=True)
+    restored = restore(project, archive)
+    assert restored["changes"] == predicted["changes"]
+    assert restore(project, archive)["changed"] is False
+
+    assert project.call("health").json()["version"] == PREVIOUS_VERSION
+    assert project.call(slug).status_code == 404
+    assert project.call("admin-metrics").json()["message"] == "Missing authorization header"
+    assert {name: project.download(name) for name in FUNCTIONS} == sources
+    assert save(project, tmp_path / "after.json", *names)["changed"] is True
+    assert (tmp_path / "after.json").read_bytes() == text
+
+
+def test_what_runs_is_what_the_checkout_holds(project: Project) -> None:
+    directory = checkout(RELEASE_VERSION) / "supabase" / "functions"
+    deploy(project, directory, "wa-webhook")
+    uploaded = project.download("wa-webhook")
+    assert len(uploaded) > 5
+    for name, content in uploaded.items():
+        # The builder puts a folder of its own before the checkout's paths.
+        path = directory / name.partition("supabase/functions/")[2]
+        assert content == path.read_bytes(), name
+
+
+@pytest.mark.parametrize("check", [True, False], ids=["check", "real"])
+@pytest.mark.parametrize("slug", ["_health", "../health", "9lives", ""])
+def test_a_name_that_supabase_does_not_allow_is_refused(
+    project: Project, functions: Path, slug: str, check: bool
+) -> None:
+    before = project.listed()
+    result = deploy(project, functions, "health", slug, check=check)
+    assert (result["failed"], result["reason"]) == (True, "InvalidInput")
+    assert f"{slug!r} cannot be the name of an edge function" in result["msg"]
+    assert project.listed() == before
+
+
+def test_a_missing_import_is_refused_before_anything_is_uploaded(
+    project: Project, functions: Path
+) -> None:
+    slug = add_function(functions, BROKEN)
+    before = project.listed()
+    # An upload would come to nothing here: the fault would be told instead of the import.
+    project.break_down("bundle-fails")
+    for check in (True, False):
+        result = deploy(project, functions, "health", slug, check=check)
+        assert result["reason"] == "InvalidInput"
+        assert f"{slug!r} needs supabase/functions/_shared/nothing.ts" in result["msg"]
+        assert f"{slug}/index.ts" in result["msg"]
+    assert project.listed() == before
+
+
+@pytest.mark.parametrize("cause", ["fault", "syntax"])
+def test_all_or_none_are_activated(project: Project, functions: Path, cause: str) -> None:
+    if cause == "fault":
+        project.break_down("bundle-fails", "admin-metrics")
+    else:
+        (functions / "admin-metrics" / "index.ts").write_text("Deno.serve(() => {\n")
+    before = project.listed()
+    result = deploy(project, functions, *FUNCTIONS)
+    assert (result["failed"], result["reason"]) == (True, "Refused")
+    assert result["functions"] == ["admin-metrics"]
+    assert result["msg"].startswith("1 of 4 functions did not bundle, so none was activated: ")
+    assert project.listed() == before
+    assert project.call("health").json()["version"] == PREVIOUS_VERSION
+
+
+def test_a_jwt_switch_that_somebody_else_turned_is_turned_back(
+    project: Project, functions: Path
+) -> None:
+    deploy(project, functions, "health")
+    project.client.call("PATCH", "/functions/health", {"verify_jwt": True})
+    assert project.call("health").status_code == 401
+
+    predicted = deploy(project, functions, "health", check=True)
+    assert predicted["changes"] == [{"slug": "health", "kind": "changed", "files": []}]
+    assert predicted["diff"]["before"]["health"]["verify_jwt"] is True
+    assert project.call("health").status_code == 401
+
+    result = deploy(project, functions, "health")
+    assert result["functions"]["health"]["verify_jwt"] is False
+    assert project.call("health").status_code == 200
+    assert deploy(project, functions, "health")["changed"] is False
+
+
+def test_a_jwt_switch_that_does_not_stay_is_reported(project: Project, functions: Path) -> None:
+    project.break_down("jwt-flipped", "health")
+    info = run_module(edge_functions_info, **project.options, names=["health"])
+    assert info["functions"]["health"]["verify_jwt"] is True
+    result = deploy(project, functions, "health")
+    assert (result["failed"], result["reason"]) == (True, "VerificationFailed")
+    assert "health has verify_jwt True, not False" in result["msg"]
+
+
+def test_the_rate_limit_is_waited_for_as_long_as_it_asks(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slept: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        slept.append(seconds)
+        if len(slept) == 2:
+            project.mend()
+
+    project.break_down("rate-limited", retry_after="7")
+    monkeypatch.setattr(time, "sleep", sleep)
+    info = run_module(edge_functions_info, **project.options)
+    assert slept == [7.0, 7.0]
+    assert set(FUNCTIONS) <= set(info["functions"])
+
+
+@pytest.mark.parametrize("cause", ["fault", "token"])
+def test_a_refused_token_is_one_sentence_that_does_not_show_it(
+    project: Project, functions: Path, cause: str
+) -> None:
+    token = project.facts["access_token"]
+    if cause == "fault":
+        project.break_down("unauthorized")
+    else:
+        token = f"sbp_{'0' * 40}"
+    result = deploy(project, functions, "health", access_token=token)
+    assert (result["failed"], result["reason"]) == (True, "Refused")
+    assert result["msg"] == (
+        "The Supabase Management API answered 401 on the list of functions (Unauthorized): "
+        "check 'access_token' and what it may do."
+    )
+    assert "exception" not in result
+    assert token not in str(result)
+
+
+def test_the_list_tells_what_the_api_tells(project: Project) -> None:
+    listed = project.listed()
+    everything = run_module(edge_functions_info, **project.options)
+    assert everything["changed"] is False
+    assert set(everything["functions"]) == set(listed)
+    one = run_module(edge_functions_info, **project.options, names=["health", "nobody"])
+    assert one["functions"] == {
+        "health": {
+            "status": "ACTIVE",
+            "version": listed["health"]["version"],
+            "verify_jwt": False,
+            "sha256": listed["health"]["ezbr_sha256"],
+        }
+    }

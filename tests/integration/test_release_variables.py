@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Variables that nobody reads and secrets without a value, as a run of ansible-playbook tells them."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import typing as t
+from pathlib import Path
+
+import pytest
+import yaml
+
+from sandbox.world import World
+from tests.integration.conftest import Place
+
+REPOSITORY = Path(__file__).parents[2]
+INVENTORIES = REPOSITORY / "inventories"
+DEPLOY = REPOSITORY / "playbooks" / "deploy_v2.yml"
+WIRING = yaml.safe_load((INVENTORIES / "shared" / "wiring.yml").read_text(encoding="utf-8"))
+SECRETS: list[dict[str, str]] = WIRING["release_secrets"]
+CHECK = """\
+- hosts: control
+  gather_facts: false
+  tasks:
+    - easymo.deploy.release_variables:
+        secrets: "{{ release_secrets }}"
+"""
+
+
+@pytest.fixture
+def play(world: World, tmp_path: Path) -> t.Callable[..., subprocess.CompletedProcess[str]]:
+    """Runs ansible-playbook in a folder of its own, without any secret in its environment."""
+    secret = {entry["environment"] for entry in SECRETS}
+    clean = {name: value for name, value in os.environ.items() if name not in secret}
+    clean["ANSIBLE_CONFIG"] = str(REPOSITORY / "ansible.cfg")
+    clean["EASYMO_SANDBOX_STATE"] = str(world.directory)
+    (tmp_path / "check.yml").write_text(CHECK, encoding="utf-8")
+
+    def run(
+        inventory: str, playbook: Path, *more: str, **environment: str
+    ) -> subprocess.CompletedProcess[str]:
+        program = str(Path(sys.executable).with_name("ansible-playbook"))
+        return subprocess.run(
+            [program, "-i", str(INVENTORIES / inventory), str(playbook), *more],
+            cwd=tmp_path,
+            env={**clean, **environment},
+            capture_output=True,
+            text=True,
+            timeout=180,
+            check=False,
+        )
+
+    return run
+
+
+def sentence(done: subprocess.CompletedProcess[str]) -> str:
+    """All that was printed, without the terminal's line breaks."""
+    return " ".join((done.stdout + done.stderr).split())
+
+
+def roles_that_ran(done: subprocess.CompletedProcess[str]) -> set[str]:
+    return set(re.findall(r"^TASK \[([\w.]+) : ", done.stdout, re.MULTILINE))
+
+
+def plays(done: subprocess.CompletedProcess[str]) -> list[str]:
+    return re.findall(r"^PLAY \[(.*?)\]", done.stdout, re.MULTILINE)
+
+
+def test_a_release_as_it_stands_is_fine(play: t.Any, tmp_path: Path) -> None:
+    known = ("-e", "release_watch_duration=3", "-e", "feature_flags_bounds={}", "-e", "pg_dump=x")
+    done = play("sandbox", tmp_path / "check.yml", *known)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_every_unknown_variable_is_named_with_the_nearest_known_one(
+    play: t.Any, tmp_path: Path
+) -> None:
+    unknown = ("-e", '{"release_verison": "2.0.1", "feature_flag_values": {}}', "-e", "xyzzy=1")
+    said = sentence(play("sandbox", tmp_path / "check.yml", *unknown))
+    assert (
+        "Nobody reads these variables: feature_flag_values (did you mean feature_flags_values?), "
+        "release_verison (did you mean release_version?), xyzzy." in said
+    )
+    assert "Traceback" not in said
+
+
+def test_a_deployment_with_an_unknown_variable_stops_at_once(play: t.Any, place: Place) -> None:
+    scratch = ("-e", f"kubernetes_namespace={place.namespace}")
+    done = play("sandbox", DEPLOY, *scratch, "-e", "release_watch_duraton=3")
+    said = sentence(done)
+    assert done.returncode == 2
+    assert "release_watch_duraton (did you mean release_watch_duration?)" in said
+    assert plays(done) == ["Phase 1: preflight"]
+    assert roles_that_ran(done) == {"easymo.deploy.release_phase"}
+    assert place.kubectl("get", "deployments", "-o", "name") == ""
+    assert "Traceback" not in said
+
+
+@pytest.mark.parametrize("phase", ["preflight", "database"])
+def test_production_without_secrets_names_all_of_them_and_does_nothing(
+    play: t.Any, phase: str
+) -> None:
+    done = play("prod", DEPLOY, "--tags", phase)
+    said = sentence(done)
+    assert done.returncode == 2
+    assert "These secrets have no value: " in said
+    for secret in SECRETS:
+        assert f"{secret['name']} (environment variable {secret['environment']}, for" in said
+    assert "see inventories/vault.example.yml" in said
+    assert roles_that_ran(done) == {"easymo.deploy.release_phase"}
+    assert "Traceback" not in said
+
+
+def test_only_the_missing_secret_is_named_and_no_value_is_shown(
+    play: t.Any, tmp_path: Path
+) -> None:
+    values = {entry["environment"]: f"hunter2-{entry['name']}" for entry in SECRETS}
+    values["ADMIN_TOKEN"] = "  "
+    done = play("prod", tmp_path / "check.yml", "-vvv", **values)
+    said = sentence(done)
+    assert done.returncode == 2
+    assert (
+        "These secrets have no value: secret_admin_token (environment variable ADMIN_TOKEN, "
+        "for the admin API)." in said
+    )
+    assert "hunter2" not in said

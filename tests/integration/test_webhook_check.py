@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A real webhook that is ours and closed to others, and others that are not."""
+
+from __future__ import annotations
+
+import typing as t
+from pathlib import Path
+
+import pytest
+
+from ansible_collections.easymo.deploy.plugins.modules import edge_functions, webhook_check
+from sandbox.world import World
+from tests.integration.running import Result, run_module
+from tests.integration.supabase import Project, add_function, project_of
+
+REFUSALS = ["unsigned message", "wrongly signed message", "malformed message"]
+CHALLENGES = ["verification challenge", "challenge with a wrong token"]
+SENDER = "250780000000"
+OPEN_DOOR = """\
+Deno.serve((request) => {
+  const query = new URL(request.url).searchParams;
+  if (request.method === "POST") return new Response("{}");
+  const right = query.get("hub.verify_token") === Deno.env.get("WA_VERIFY_TOKEN");
+  return right ? new Response(query.get("hub.challenge")) : new Response("", { status: 403 });
+});
+"""
+
+
+@pytest.fixture
+def project(world: World) -> t.Iterator[Project]:
+    with project_of(world) as found:
+        yield found
+
+
+def check(project: Project, slug: str = "wa-webhook", **arguments: t.Any) -> Result:
+    given = {
+        "url": project.url(slug),
+        "verify_token": project.facts["wa_verify_token"],
+        "app_secret": project.facts["wa_app_secret"],
+        **arguments,
+    }
+    check_mode = bool(given.pop("check_mode", False))
+    return run_module(webhook_check, check=check_mode, **given)
+
+
+def message(text: str, **arguments: str) -> dict[str, str]:
+    return {"name": f"says {text}", "from": SENDER, "text": text, **arguments}
+
+
+def failing(result: Result) -> list[str]:
+    return [probe["name"] for probe in result["probes"] if probe["status"] == "fail"]
+
+
+def test_our_webhook_answers_us_and_refuses_others(project: Project) -> None:
+    result = check(project, messages=[message("hello"), message("MENU", route="menu")])
+    assert (result["changed"], failing(result)) == (False, [])
+    names = [probe["name"] for probe in result["probes"]]
+    assert names == [*CHALLENGES, *REFUSALS, "says hello", "says MENU"]
+    assert all(probe["seconds"] < 30 for probe in result["probes"])
+
+
+def test_in_check_mode_nobody_is_written_to(project: Project) -> None:
+    result = check(project, messages=[message("hello")], check_mode=True)
+    assert [probe["name"] for probe in result["probes"]] == [*CHALLENGES, *REFUSALS]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "probes"),
+    [
+        ("app_secret", ["malformed message", "says hello"]),
+        ("verify_token", ["verification challenge"]),
+    ],
+)
+def test_a_wrong_secret_is_one_sentence_that_names_the_probe(
+    project: Project, wrong: str, probes: list[str]
+) -> None:
+    result = check(project, messages=[message("hello")], **{wrong: "not-the-secret"})
+    assert (result["failed"], result["reason"]) == (True, "VerificationFailed")
+    assert failing(result) == probes
+    assert result["msg"].startswith(
+        f"{len(probes)} of 6 probes of {project.url('wa-webhook')} failed: "
+    )
+    assert all(f"{probe}: " in result["msg"] for probe in probes)
+    assert "exception" not in result
+    secrets = ("not-the-secret", project.facts["wa_app_secret"], project.facts["wa_verify_token"])
+    assert not any(secret in str(result) for secret in secrets)
+
+
+def test_a_webhook_that_lets_anybody_in_is_found(project: Project, tmp_path: Path) -> None:
+    functions = tmp_path / "supabase" / "functions"
+    functions.mkdir(parents=True)
+    slug = add_function(functions, OPEN_DOOR)
+    given = {"directory": str(functions), "names": [slug], "verify_jwt": False}
+    assert run_module(edge_functions, **project.options, **given)["changed"] is True
+
+    result = check(project, slug)
+    assert result["failed"] is True
+    assert failing(result) == REFUSALS
+    assert (
+        "unsigned message: a message without signature was answered 200 instead of 401 or 403"
+        in result["msg"]
+    )
+
+
+def test_a_message_that_goes_the_wrong_way_is_told(project: Project) -> None:
+    result = check(project, messages=[message("MENU", route="agent")])
+    assert failing(result) == ["says MENU"]
+    assert "says MENU: it went to menu instead of agent" in result["msg"]
+
+
+def test_a_webhook_that_asks_for_a_jwt_refuses_whatsapp_too(project: Project) -> None:
+    project.break_down("jwt-flipped", "wa-webhook")
+    result = check(project)
+    assert failing(result) == ["verification challenge", "malformed message"]
+
+
+def test_a_webhook_that_is_not_there_or_does_not_answer_is_told(project: Project) -> None:
+    missing = check(project, "nobody")
+    assert "the challenge was answered 404" in missing["msg"]
+    project.break_down("slow", "wa-webhook", seconds="5")
+    slow = check(project, request_timeout=1)
+    assert slow["reason"] == "Unreachable"
+    assert slow["msg"].startswith(f"The webhook {project.url('wa-webhook')} did not answer within")
+    assert project.facts["wa_verify_token"] not in str(slow)
