@@ -118,7 +118,10 @@ class Client:
     async def list(self, resource: str, query: str) -> tuple[list[Object], str]:
         """(items, the version to watch from)."""
         listed = await self._call("GET", f"{self._url(resource)}?{query}")
-        return listed["items"], listed["metadata"]["resourceVersion"]
+        # The items of a list do not say what they are.
+        head = {"kind": listed["kind"].removesuffix("List"), "apiVersion": listed["apiVersion"]}
+        items = [head | item for item in listed["items"]]
+        return items, listed["metadata"]["resourceVersion"]
 
     async def watch(self, resource: str, query: str, version: str) -> t.AsyncIterator[Object]:
         """Events until the server ends the watch, which is normal. ExpiredError: list anew."""

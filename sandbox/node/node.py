@@ -98,7 +98,7 @@ class Node:
                 group.create_task(self._renew())
                 group.create_task(self._watch_pods())
         finally:
-            for worker, task in self._workers.values():
+            for worker, task in list(self._workers.values()):
                 task.cancel()
                 await worker.end()
             await self.prober.close()
@@ -185,7 +185,7 @@ class Node:
 
     async def _report(self) -> None:
         now = time.time()
-        before = (self._object.get("status") or {}).get("conditions") or []
+        before = _conditions(self._object)
         status = node_status(self._port, ready=self.ready, before=before, now=now)
         self._object = await self.client.patch("nodes", "", NAME, {"status": status}, sub="status")
 
@@ -208,11 +208,17 @@ class Node:
             }
             await self.client.create("leases", LEASES, lease)
         # The node controller may have given us up meanwhile.
-        found = await self.client.get("nodes", "", NAME)
-        ready = [c["status"] for c in found["status"]["conditions"] if c["type"] == "Ready"]
+        found = await self.client.find("nodes", "", NAME)
+        if found is None:
+            found = await self.client.create("nodes", "", node_object(self.subnet.cidr))
+        ready = [c["status"] for c in _conditions(found) if c["type"] == "Ready"]
         if ready != ["True" if self.ready else "False"]:
             self._object = found
             await self._report()
+
+
+def _conditions(node: Object) -> list[Object]:
+    return (node.get("status") or {}).get("conditions") or []
 
 
 def references(container: Object) -> set[tuple[str, str]]:

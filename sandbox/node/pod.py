@@ -80,7 +80,7 @@ class PodWorker:
 
     async def run(self) -> None:
         """Until the pod is gone, from the node and from the API server."""
-        runs = [asyncio.create_task(container.run()) for container in self.containers]
+        runs = [asyncio.create_task(self._logged(container)) for container in self.containers]
         reporter = asyncio.create_task(self._report())
         try:
             await self._ending.wait()
@@ -91,6 +91,12 @@ class PodWorker:
             await asyncio.gather(*runs, reporter, return_exceptions=True)
             self._node.subnet.release(self.address)
         await self._delete()
+
+    async def _logged(self, container: Container) -> None:
+        try:
+            await container.run()
+        except Exception:
+            logger.exception("container %s of %s", container.state.name, container.where)
 
     async def _delete(self) -> None:
         while True:
