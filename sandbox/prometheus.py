@@ -56,7 +56,7 @@ class Prometheus:
             "--web.console.libraries=/nonexistent",
             "--log.level=warn",
         )
-        return Process(argv, {"GOGC": "50", "GOMEMLIMIT": "120MiB"})
+        return Process(argv, {"GOGC": "50"})
 
     def ready(self, world: World) -> bool:
         with urllib.request.urlopen(f"{_url(world)}/-/ready", timeout=2) as answer:  # noqa: S310

@@ -34,8 +34,6 @@ _SETTINGS = {
     "master.telemetry": "false",
     "master.volumeSizeLimitMB": "64",
     "master.volumePreallocate": "false",
-    "master.electionTimeout": "1s",
-    "master.heartbeatInterval": "100ms",
     "volume.max": "60",
     "volume.minFreeSpace": "50MiB",
     "volume.index": "memory",
@@ -89,7 +87,8 @@ class Seaweedfs:
         argv = (_program(), "server", *(f"-{flag}={value}" for flag, value in settings.items()))
         # The key that AES256 server-side encryption needs.
         key = world.secret(f"{NAME}-kek", lambda: secrets.token_hex(32))
-        env = {"WEED_S3_SSE_KEK": key, "GOMEMLIMIT": "160MiB", "GOGC": "50"}
+        # No memory limit beside it: near one, Go collects all the time.
+        env = {"WEED_S3_SSE_KEK": key, "GOGC": "50"}
         # It takes twenty seconds over SIGTERM, for data that is thrown away.
         return Process(argv, env, stop_signal=signal.SIGKILL, leaves=_sockets(world))
 

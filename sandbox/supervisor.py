@@ -15,8 +15,6 @@ import threading
 import time
 from pathlib import Path
 
-import psutil
-
 from sandbox.component import Component
 from sandbox.components import COMPONENTS
 from sandbox.faults import Faults
@@ -40,7 +38,7 @@ class Supervisor:
         for component in components:
             self._runners[component.name] = Runner(component, world, self._faults, self._runners)
         self._stop = threading.Event()
-        self._zombies: set[int] = set()
+        self._zombie: int | None = None
 
     def run(self) -> None:
         signal.signal(signal.SIGTERM, lambda *_: self._stop.set())
@@ -67,15 +65,15 @@ class Supervisor:
 
         Only what stayed a zombie for a whole tick: our own children are waited for by who started them.
         """
+        try:
+            found = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+        except ChildProcessError:
+            found = None
+        zombie = found.si_pid if found else None
         own = {runner.child_pid for runner in self._runners.values()}
-        zombies = {
-            child.pid
-            for child in psutil.Process().children()
-            if child.pid not in own and child.status() == psutil.STATUS_ZOMBIE
-        }
-        for pid in zombies & self._zombies:
-            os.waitpid(pid, os.WNOHANG)
-        self._zombies = zombies
+        if zombie is not None and zombie == self._zombie and zombie not in own:
+            os.waitpid(zombie, os.WNOHANG)
+        self._zombie = zombie
 
     def _take_down(self) -> None:
         removed = not self._world.state_file.exists()
