@@ -219,24 +219,17 @@ from ansible_collections.easymo.deploy.plugins.module_utils._kubernetes_client i
 from ansible_collections.easymo.deploy.plugins.module_utils._kubernetes_module import (
     REQUIREMENT,
     Module,
-    actor_of,
     cluster_for,
     say,
-    utc_now,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._options import kubernetes_options
-from ansible_collections.easymo.deploy.plugins.module_utils._release.packing import record_name
-from ansible_collections.easymo.deploy.plugins.module_utils._release.pins import read_pins
 from ansible_collections.easymo.deploy.plugins.module_utils._rollout.models import Counts
-from ansible_collections.easymo.deploy.plugins.module_utils._rollout.plan import Wanted
-from ansible_collections.easymo.deploy.plugins.module_utils._rollout.roll import (
-    Rollout,
-    Settings,
+from ansible_collections.easymo.deploy.plugins.module_utils._rollout.roll import Rollout
+from ansible_collections.easymo.deploy.plugins.module_utils._rollout.task import (
+    find_pin,
+    to_settings,
+    to_wanted,
 )
-
-if t.TYPE_CHECKING:
-    from ansible_collections.easymo.deploy.plugins.module_utils._cluster import Cluster
-    from ansible_collections.easymo.deploy.plugins.module_utils._rollout.plan import Pin
 
 
 def module_spec() -> dict[str, t.Any]:
@@ -267,22 +260,14 @@ def module_spec() -> dict[str, t.Any]:
 
 def run(module: Module) -> dict[str, t.Any]:
     params = module.params
+    wanted, settings = to_wanted(params), to_settings(params)
     cluster = cluster_for(module)
-    wanted = Wanted(
-        state=params["state"],
-        container=params["container"] or params["name"],
-        image=params["image"] or "",
-        release=params["release"] or "",
-        checksum=params["checksum"] or "",
-        actor=actor_of(params),
-        at=utc_now(),
-    )
     rollout = Rollout(
         cluster,
         params["name"],
         wanted,
         find_pin(cluster, params),
-        settings=settings_of(params),
+        settings=settings,
         clock=MonotonicClock(),
         report=lambda text, counts: say_counts(module, text, counts),
     )
@@ -292,24 +277,6 @@ def run(module: Module) -> dict[str, t.Any]:
     if module._diff:
         result["diff"] = plan.to_diff()
     return result
-
-
-def settings_of(params: dict[str, t.Any]) -> Settings:
-    undo = params["undo_on_failure"]
-    return Settings(
-        wait_timeout=params["wait_timeout"],
-        soak=params["soak"],
-        undo_on_failure=params["state"] == "released" if undo is None else undo,
-        log_line=params["log_line"] or "",
-    )
-
-
-def find_pin(cluster: Cluster, params: dict[str, t.Any]) -> Pin | None:
-    """What the release record keeps of the Deployment. A restart returns to what it restarted."""
-    if params["state"] == "restarted" or not (params["record"] or params["release"]):
-        return None
-    pins = read_pins(cluster, params["record"] or record_name(params["release"]))
-    return None if pins is None else pins.deployment(params["name"])
 
 
 def say_counts(module: Module, text: str, counts: Counts) -> None:

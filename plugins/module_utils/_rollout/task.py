@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to easymo.deploy.
+"""What a task of the rollout module asks for, checked before anything is read."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.easymo.deploy.plugins.module_utils._cluster import Cluster
+from ansible_collections.easymo.deploy.plugins.module_utils._errors import InputError
+from ansible_collections.easymo.deploy.plugins.module_utils._kubernetes_module import (
+    actor_of,
+    utc_now,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._release.packing import record_name
+from ansible_collections.easymo.deploy.plugins.module_utils._release.pins import read_pins
+from ansible_collections.easymo.deploy.plugins.module_utils._rollout.plan import Pin, Wanted
+from ansible_collections.easymo.deploy.plugins.module_utils._rollout.roll import Settings
+
+Params = t.Mapping[str, t.Any]
+
+
+def to_wanted(params: Params) -> Wanted:
+    # Ansible counts an option as given even when it is empty.
+    for state, needed in (("released", "image"), ("rolled_back", "release")):
+        if params["state"] == state and not params[needed]:
+            raise InputError(f"{needed!r} is empty: it must not be when 'state' is {state!r}.")
+    return Wanted(
+        state=params["state"],
+        container=params["container"] or params["name"],
+        image=params["image"] or "",
+        release=params["release"] or "",
+        checksum=params["checksum"] or "",
+        actor=actor_of(params),
+        at=utc_now(),
+    )
+
+
+def to_settings(params: Params) -> Settings:
+    for name, least in (("wait_timeout", 1), ("soak", 0)):
+        if params[name] < least:
+            raise InputError(f"{name!r} is {params[name]}: it may be {least} s or more.")
+    undo = params["undo_on_failure"]
+    return Settings(
+        wait_timeout=params["wait_timeout"],
+        soak=params["soak"],
+        undo_on_failure=params["state"] == "released" if undo is None else undo,
+        log_line=params["log_line"] or "",
+    )
+
+
+def find_pin(cluster: Cluster, params: Params) -> Pin | None:
+    """What the release record keeps of the Deployment. A restart returns to what it restarted."""
+    if params["state"] == "restarted" or not (params["record"] or params["release"]):
+        return None
+    pins = read_pins(cluster, params["record"] or record_name(params["release"]))
+    return None if pins is None else pins.deployment(params["name"])

@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The controller's shell: the same arguments, errors and results as the module's."""
+
+from __future__ import annotations
+
+import typing as t
+from types import SimpleNamespace
+
+import pytest
+from ansible.errors import AnsibleActionFail
+from ansible.plugins.action import ActionBase
+
+from ansible_collections.easymo.deploy.plugins.module_utils._errors import ConflictError
+from ansible_collections.easymo.deploy.plugins.plugin_utils._action_module import (
+    ControllerModule,
+    KubernetesActionBase,
+)
+
+SECRET = "a-very-secret-token"
+
+
+def spec() -> dict[str, t.Any]:
+    return {
+        "argument_spec": {
+            "name": {"type": "str", "required": True},
+            "count": {"type": "int", "default": 3},
+            "api_key": {"type": "str", "no_log": True},
+        },
+        "supports_check_mode": True,
+    }
+
+
+def run(module: ControllerModule) -> dict[str, t.Any]:
+    if module.params["name"] == "conflict":
+        raise ConflictError("It is taken.", result="superseded")
+    module.warn("noticed")
+    return {"changed": not module.check_mode, **module.params}
+
+
+class Action(KubernetesActionBase):
+    module_spec = spec
+    run_module = run
+
+
+def act(transport: str = "local", *, check_mode: bool = False, **args: t.Any) -> dict[str, t.Any]:
+    action = Action.__new__(Action)
+    action._connection = SimpleNamespace(transport=transport)
+    action._task = SimpleNamespace(args=args, check_mode=check_mode, diff=False, async_val=0)
+    action._load_name = "act"
+    action._execute_module = lambda **_unused: {"changed": False, "by": "the module"}
+    result: dict[str, t.Any] = action.run(None, {"inventory_hostname": "wallet-service"})
+    return result
+
+
+@pytest.fixture(autouse=True)
+def _without_a_play(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ActionBase, "run", lambda _self, _tmp, _vars: {})
+
+
+def test_arguments_are_converted_and_defaults_filled() -> None:
+    result = act(name="x", count="5")
+    assert (result["changed"], result["count"], result["warnings"]) == (True, 5, ["noticed"])
+    assert act(name="x", check_mode=True)["changed"] is False
+
+
+def test_an_error_becomes_a_failed_result() -> None:
+    result = act(name="conflict")
+    assert (result["failed"], result["reason"]) == (True, "Conflict")
+    assert (result["msg"], result["result"]) == ("It is taken.", "superseded")
+
+
+def test_bad_arguments_fail_as_in_a_module() -> None:
+    with pytest.raises(AnsibleActionFail, match="missing required arguments: name"):
+        act()
+    with pytest.raises(AnsibleActionFail, match="Unsupported parameters"):
+        act(name="x", nmae="y")
+
+
+def test_secrets_never_come_back() -> None:
+    assert SECRET not in str(act(name="x", api_key=SECRET))
+
+
+def test_another_connection_gets_the_module() -> None:
+    assert act("ssh", name="x")["by"] == "the module"
