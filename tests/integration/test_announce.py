@@ -1,0 +1,154 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What announce sends is what the owners of the channels see."""
+
+from __future__ import annotations
+
+import json
+import urllib.request
+
+import pytest
+from ansible.module_utils.testing import patch_module_args
+
+from ansible_collections.easymo.deploy.plugins.modules import announce
+from sandbox.faults import Fault, Faults
+
+
+@pytest.fixture
+def run_module(capsys):
+    def run(**args):
+        with patch_module_args(args), pytest.raises(SystemExit):
+            announce.main()
+        return json.loads(capsys.readouterr().out)
+
+    return run
+
+
+@pytest.fixture
+def fault(world):
+    faults = Faults(world.faults_file)
+    before = faults.all()
+
+    def inject(component, name, target="", **parameters):
+        faults.write([*before, Fault(component, name, target, parameters)])
+
+    yield inject
+    faults.write(before)
+
+
+@pytest.fixture
+def received(world):
+    def read():
+        with urllib.request.urlopen(f"{world.facts('sinks')['url']}api/messages.json") as answer:
+            return json.load(answer)
+
+    return read
+
+
+@pytest.fixture
+def channels(world):
+    """The options of every channel, for this sandbox."""
+    sinks, smtp = world.facts("sinks"), world.facts("smtp")
+    return {
+        "slack": {
+            "api_url": sinks["slack_api_url"],
+            "token": sinks["slack_bot_token"],
+            "channel": "#devops",
+        },
+        "email": {
+            "host": smtp["host"],
+            "port": smtp["port"],
+            "username": smtp["user"],
+            "password": smtp["password"],
+            "sender": "devops@easymo.example",
+            "recipients": ["Team <team@easymo.example>"],
+            "subject": "EasyMO v2.0 ✅",
+            "html": "<b>Done</b>",
+        },
+        "pagerduty": {
+            "url": sinks["pagerduty_url"],
+            "routing_key": sinks["pagerduty_routing_key"],
+            "dedup_key": "easymo/2.0.0",
+        },
+        "statuspage": {
+            "url": sinks["statuspage_url"],
+            "token": sinks["statuspage_token"],
+            "page_id": sinks["statuspage_page_id"],
+            "name": "Upgrade to EasyMO 2.0",
+            "status": "in_progress",
+        },
+        "github_status": {
+            "url": sinks["github_api_url"],
+            "token": sinks["github_token"],
+            "repository": "easymo/platform",
+            "sha": "c3" * 20,
+            "state": "success",
+        },
+    }
+
+
+@pytest.fixture
+def ca_cert(world):
+    return world.facts("smtp")["ca_cert"]
+
+
+def test_everybody_is_told_once(run_module, received, channels, ca_cert):
+    result = run_module(text="@channel live & well", ca_cert=ca_cert, **channels)
+    assert (result["changed"], result["undelivered"]) == (True, [])
+    seen = received()
+    assert seen["slack"]["devops"][-1]["text"] == "<!channel> live &amp; well"
+    mail = seen["mail"][-1]
+    assert (mail["recipients"], mail["secured"]) == (["team@easymo.example"], True)
+    assert mail["html"].strip() == "<b>Done</b>"
+    assert "easymo/2.0.0" in [incident["dedup_key"] for incident in seen["pagerduty"]]
+
+    asked_again = {name: channels[name] for name in ("statuspage", "github_status")}
+    again = run_module(text="@channel live & well", **asked_again)
+    assert [delivery["changed"] for delivery in again["delivered"]] == [False, False]
+
+
+def test_a_message_is_edited_and_answered_in_its_thread(run_module, received, channels):
+    first = run_module(text="starting", slack=channels["slack"])["delivered"][0]
+    by_id = {**channels["slack"], "channel": first["location"]}
+    run_module(text="done", slack={**by_id, "update_ts": first["id"]})
+    run_module(text="details", slack={**by_id, "thread_ts": first["id"]})
+    *_, message, reply = received()["slack"]["devops"]
+    assert (message["ts"], message["text"]) == (first["id"], "done")
+    assert (reply["text"], reply["thread_ts"]) == ("details", first["id"])
+
+
+def test_a_rate_limit_is_waited_for(run_module, fault, channels):
+    fault("sinks", "rate-limited", "slack", seconds="1")
+    for _ in range(2):
+        assert run_module(text="x", slack=channels["slack"])["undelivered"] == []
+
+
+@pytest.mark.parametrize(
+    ("component", "name", "target", "channel", "reason"),
+    [
+        ("sinks", "errors", "slack", "slack", "Unreachable"),
+        ("sinks", "hangs", "slack", "slack", "Unreachable"),
+        ("sinks", "token-revoked", "slack", "slack", "Refused"),
+        ("sinks", "hangs", "pagerduty", "pagerduty", "Unreachable"),
+        ("sinks", "token-revoked", "github", "github_status", "Refused"),
+        ("sinks", "errors", "statuspage", "statuspage", "Unreachable"),
+        ("smtp", "rejects", "", "email", "Refused"),
+        ("smtp", "errors", "", "email", "Unreachable"),
+        ("smtp", "hangs", "", "email", "Unreachable"),
+    ],
+)
+def test_a_channel_in_trouble_is_a_warning(
+    run_module, fault, channels, ca_cert, component, name, target, channel, reason
+):
+    fault(component, name, target)
+    result = run_module(text="x", timeout=2, ca_cert=ca_cert, **{channel: channels[channel]})
+    assert "failed" not in result
+    assert [one["reason"] for one in result["undelivered"]] == [reason]
+    for secret in ("token", "password", "routing_key"):
+        assert str(channels[channel].get(secret, "no secret")) not in json.dumps(result)
+
+
+def test_a_mail_server_that_cannot_prove_who_it_is_gets_no_mail(run_module, channels, received):
+    before = len(received()["mail"])
+    result = run_module(text="x", email=channels["email"])
+    assert "could not prove who it is" in result["undelivered"][0]["msg"]
+    assert len(received()["mail"]) == before
