@@ -22,6 +22,8 @@ def pick_octet(is_free: t.Callable[[int], bool]) -> int:
 
 def can_bind(address: str, port: int = 8080) -> bool:
     with socket.socket() as probe:
+        # As servers do: connections that linger after a crash keep nobody from listening again.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((address, port))
         except OSError:
