@@ -11,7 +11,7 @@ author: EasyMO (@easymo)
 description: Words a passed test as the runbook's smoke test does.
 options:
   _input:
-    description: A dictionary with C(test), what was tested, and C(seen), what was seen.
+    description: A dictionary with C(name), what was tested, and C(detail), what was seen.
     type: dict
     required: true
 """
@@ -19,7 +19,7 @@ options:
 EXAMPLES = r"""
 - name: Show a result
   ansible.builtin.debug:
-    msg: "{{ {'test': 'Payment', 'seen': 'order 7 paid'} | easymo.deploy.pass_line }}"
+    msg: "{{ {'name': 'Payment', 'detail': 'order 7 paid'} | easymo.deploy.pass_line }}"
 """
 
 RETURN = r"""
@@ -32,7 +32,7 @@ import typing as t
 
 
 def pass_line(result: dict[str, str]) -> str:
-    return f"✅ {result['test']}: PASS ({result['seen']})"
+    return f"✅ {result['name']}: PASS ({result['detail']})"
 
 
 class FilterModule:

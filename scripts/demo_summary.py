@@ -1,0 +1,34 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Says where to look after the demo: the report, the page of the sinks, kubectl."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from sandbox.names import NAMESPACE, RELEASE_VERSION
+from sandbox.world import World
+
+
+def main() -> int:
+    outcome = int(sys.argv[1])
+    directory = Path(os.environ.get("EASYMO_SANDBOX_STATE", ".sandbox"))
+    world = World(directory)
+    report = world.directory / "report" / RELEASE_VERSION / "report.html"
+    print(f"""
+The deployment {"went well" if outcome == 0 else f"FAILED (exit code {outcome})"}. Look at it:
+  report       {report if report.exists() else "none: the run stopped before the sign-off"}
+  Slack page   {world.facts("sinks")["url"]}
+  dashboard    {world.facts("gateway")["url"]}/agents/dashboard
+  kubectl      .venv/bin/kubectl --kubeconfig {world.facts("kubernetes")["kubeconfig"]} -n {NAMESPACE} get deployments
+  a shell      eval "$(.venv/bin/python -m sandbox env)"
+  the way back .venv/bin/ansible-playbook playbooks/rollback.yml -i inventories/sandbox
+  the end      make sandbox-down""")
+    return outcome
+
+
+if __name__ == "__main__":
+    sys.exit(main())
