@@ -11,14 +11,17 @@ from dataclasses import dataclass
 
 import aiohttp
 
-from sandbox.node import backoff, images, probes, status
-from sandbox.node.behaviour import OOM_AFTER, Behaviour, config_missing, image_missing
+from sandbox.node import backoff, probes, status
+from sandbox.node.behaviour import OOM_AFTER, Behaviour, config_missing
 from sandbox.node.environment import ConfigError, resolve
 from sandbox.node.logs import ContainerLog
+from sandbox.node.monitor import Monitor
+from sandbox.node.pulling import pulled_image
 from sandbox.node.server import Server
 from sandbox.services import ConfigurationError, ContainerContext, build
 
 if t.TYPE_CHECKING:
+    from sandbox.node.images import Image
     from sandbox.node.node import Node
 
 Object = dict[str, t.Any]
@@ -66,6 +69,7 @@ class Container:
         self._behaviour: Behaviour | None = None
         self._exit: asyncio.Future[Exit] | None = None
         self._stopping = False
+        self._listening = False
         self._crashes = 0
 
     @property
@@ -73,16 +77,16 @@ class Container:
         metadata = self._pod["metadata"]
         return f"{metadata['name']}_{metadata['namespace']}({metadata['uid']})"
 
-    def _event(self, kind: str, reason: str, message: str) -> None:
+    def event(self, kind: str, reason: str, message: str) -> None:
         self._node.events.record(self._pod, kind, reason, message, container=self.state.name)
 
-    def _set(self, state: Object) -> None:
+    def show(self, state: Object) -> None:
         self.state.state = state
         self._changed()
 
     async def run(self) -> None:
         """The whole life. Ends by itself only when the restart policy says so."""
-        image = await self._pulled_image()
+        image = await pulled_image(self.spec["image"], self._node, self, main=self._main)
         while not self._stopping:
             env = await self._environment(image)
             started = time.time()
@@ -95,45 +99,7 @@ class Container:
                 return
             await self._back_off(time.time() - started)
 
-    async def _pulled_image(self) -> images.Image:
-        try:
-            image = images.parse_image(self.spec["image"])
-        except images.InvalidImageError as exc:
-            self._set(status.waiting("InvalidImageName", str(exc)))
-            self._event("Warning", "InspectFailed", str(exc))
-            await asyncio.Event().wait()
-            raise
-        failures = 0
-        while not self._node.pull(
-            image, forbidden=self._main and image_missing(self._node.faults, image)
-        ):
-            failures += 1
-            await self._tell_not_pulled(image, failures)
-        present = self._node.was_present(image)
-        words = (
-            f'Container image "{image.reference}" already present on machine'
-            if present
-            else f'Successfully pulled image "{image.reference}"'
-        )
-        self._event("Normal", "Pulled", words)
-        return image
-
-    async def _tell_not_pulled(self, image: images.Image, failures: int) -> None:
-        """ErrImagePull at the try, ImagePullBackOff until the next."""
-        name, why = image.reference, images.not_found_message(image)
-        self._event("Normal", "Pulling", f'Pulling image "{name}"')
-        self._set(status.waiting("ErrImagePull", why))
-        self._event("Warning", "Failed", f'Failed to pull image "{name}": {why}')
-        self._event("Warning", "Failed", "Error: ErrImagePull")
-        delay = backoff.pull_delay(failures)
-        await asyncio.sleep(min(0.5, delay / 2))
-        back_off = f'Back-off pulling image "{name}"'
-        self._set(status.waiting("ImagePullBackOff", f"{back_off}: ErrImagePull: {why}"))
-        self._event("Normal", "BackOff", back_off)
-        self._event("Warning", "Failed", "Error: ImagePullBackOff")
-        await asyncio.sleep(delay)
-
-    async def _environment(self, image: images.Image) -> dict[str, str]:
+    async def _environment(self, image: Image) -> dict[str, str]:
         """As ConfigMaps and Secrets are now: a restarted container sees what changed meanwhile."""
         while True:
             try:
@@ -144,22 +110,23 @@ class Container:
                 pod = {**self._pod, "status": {"podIP": self._address, "hostIP": "127.0.0.1"}}
                 return resolve(self.spec, pod, objects)
             except ConfigError as exc:
-                self._set(status.waiting("CreateContainerConfigError", str(exc)))
-                self._event("Warning", "Failed", f"Error: {exc}")
+                self.show(status.waiting("CreateContainerConfigError", str(exc)))
+                self.event("Warning", "Failed", f"Error: {exc}")
                 await asyncio.sleep(CONFIG_RETRY)
 
-    async def _run_once(self, image: images.Image, env: dict[str, str], started: float) -> Exit:
+    async def _run_once(self, image: Image, env: dict[str, str], started: float) -> Exit:
         self.env = {"HOSTNAME": self._pod["metadata"]["name"], **env}
         self.log.close()
         if self.state.instance:
             self.previous_log = self.log
         self.log = ContainerLog()
         self._exit = asyncio.get_running_loop().create_future()
+        self._listening = False
         self._behaviour = Behaviour(self._node.faults, image, main=self._main)
         self.state.instance += 1
-        self._event("Normal", "Created", f"Created container: {self.state.name}")
-        self._event("Normal", "Started", f"Started container {self.state.name}")
-        self._set(status.running(started))
+        self.event("Normal", "Created", f"Created container: {self.state.name}")
+        self.event("Normal", "Started", f"Started container {self.state.name}")
+        self.show(status.running(started))
         tasks = [asyncio.create_task(self._guarded(part)) for part in self._parts(image)]
         try:
             return await self._exit
@@ -172,13 +139,11 @@ class Container:
                 await self._server.kill()
                 self._server = None
 
-    def _parts(self, image: images.Image) -> t.Iterator[t.Coroutine[t.Any, t.Any, None]]:
+    def _parts(self, image: Image) -> t.Iterator[t.Coroutine[t.Any, t.Any, None]]:
         if self._main:
             yield self._serve(image)
             yield self._strike()
-        else:
-            self._set_started()
-        yield self._probe()
+        yield Monitor(self, self._address, self._node.prober).run()
 
     async def _guarded(self, part: t.Coroutine[t.Any, t.Any, None]) -> None:
         try:
@@ -190,7 +155,7 @@ class Container:
         if self._exit is not None and not self._exit.done():
             self._exit.set_result(how)
 
-    async def _serve(self, image: images.Image) -> None:
+    async def _serve(self, image: Image) -> None:
         """The process: boots, then listens, or says why not and ends."""
         behaviour = t.cast("Behaviour", self._behaviour)
         try:
@@ -212,9 +177,9 @@ class Container:
                 unready_path=readiness.path if readiness else None,
                 unready=lambda: behaviour.unready,
             )
-            await server.start(self._address, self._port())
             self._server = server
-            self._set_started()
+            await server.start(self._address, self._port())
+            self._listening = True
         except ConfigurationError as exc:
             self.log.write(f"Error: {exc}")
             self.end(CRASHED)
@@ -226,13 +191,14 @@ class Container:
         ports = self.spec.get("ports") or [{}]
         return int(ports[0].get("containerPort", 8080))
 
-    def _set_started(self) -> None:
-        if "startupProbe" in self.spec:
-            return
-        self.state.started = True
-        if not self.spec.get("readinessProbe"):
-            self.state.ready = True
-        self._changed()
+    @property
+    def process_started(self) -> bool:
+        return self._listening or not self._main
+
+    def set_health(self, *, started: bool, ready: bool) -> None:
+        if (started, ready) != (self.state.started, self.state.ready):
+            self.state.started, self.state.ready = started, ready
+            self._changed()
 
     async def _strike(self) -> None:
         """Faults that befall a running container."""
@@ -240,7 +206,7 @@ class Container:
         started = time.monotonic()
         while True:
             await asyncio.sleep(LOOK_EVERY)
-            if self._server is None:
+            if not self._listening:
                 continue
             if behaviour.crashes:
                 self.log.write("Error: unexpected end")
@@ -248,74 +214,15 @@ class Container:
             if behaviour.out_of_memory and time.monotonic() - started > OOM_AFTER:
                 self.end(OUT_OF_MEMORY)
 
-    async def _probe(self) -> None:
-        await self._probe_startup()
-        while not self.state.started:
-            await asyncio.sleep(0.05)
-        async with asyncio.TaskGroup() as group:
-            group.create_task(self._probe_readiness())
-            group.create_task(self._probe_liveness())
-
-    async def _probe_startup(self) -> None:
-        probe = probes.parse_probe(self.spec.get("startupProbe"), self.spec)
-        if probe is None:
-            return
-        verdict = probes.Verdict(probe, passing=True)
-        async for failure in self._answers(probe):
-            if failure is None:
-                self.state.started = True
-                self.state.ready = not self.spec.get("readinessProbe")
-                self._changed()
-                return
-            self._event("Warning", "Unhealthy", f"Startup probe failed: {failure}")
-            if not verdict.observe(False):
-                self._kill_unhealthy("startup")
-                return
-
-    async def _probe_readiness(self) -> None:
-        probe = probes.parse_probe(self.spec.get("readinessProbe"), self.spec)
-        if probe is None:
-            self.state.ready = True
-            self._changed()
-            return
-        verdict = probes.Verdict(probe, passing=False)
-        async for failure in self._answers(probe):
-            if failure is not None:
-                self._event("Warning", "Unhealthy", f"Readiness probe failed: {failure}")
-            ready = verdict.observe(failure is None)
-            if ready is not self.state.ready:
-                self.state.ready = ready
-                self._changed()
-
-    async def _probe_liveness(self) -> None:
-        probe = probes.parse_probe(self.spec.get("livenessProbe"), self.spec)
-        if probe is None:
-            return
-        verdict = probes.Verdict(probe, passing=True)
-        async for failure in self._answers(probe):
-            if failure is not None:
-                self._event("Warning", "Unhealthy", f"Liveness probe failed: {failure}")
-            if not verdict.observe(failure is None):
-                self._kill_unhealthy("liveness")
-                return
-
-    async def _answers(self, probe: probes.Probe) -> t.AsyncIterator[str | None]:
-        """The probe's answers, for ever, one a period."""
-        await asyncio.sleep(probe.initial_delay)
-        while True:
-            asked = time.monotonic()
-            yield await probes.ask(probe, self._address, self._node.prober)
-            await asyncio.sleep(max(0.0, asked + probe.period - time.monotonic()))
-
-    def _kill_unhealthy(self, kind: str) -> None:
+    def kill_unhealthy(self, probe: str) -> None:
         name = self.state.name
-        self._event("Normal", "Killing", f"Container {name} failed {kind} probe, will be restarted")
+        self.event("Normal", "Killing", f"Container {name} failed {probe} probe, will be restarted")
         self.end(KILLED)
 
     def _record_exit(self, ended: Exit, started: float) -> None:
         self.state.ready = self.state.started = False
         state = status.terminated(ended.code, ended.reason, started=started, finished=time.time())
-        self._set(state)
+        self.show(state)
 
     async def _back_off(self, ran: float) -> None:
         self._crashes = 1 if ran > backoff.FORGOTTEN_AFTER else self._crashes + 1
@@ -325,9 +232,9 @@ class Container:
             name, span = self.state.name, backoff.words(delay)
             message = f"back-off {span} restarting failed container={name} pod={self.where}"
             self._to_last_state()
-            self._set(status.waiting("CrashLoopBackOff", message))
+            self.show(status.waiting("CrashLoopBackOff", message))
             told = f"Back-off restarting failed container {name} in pod {self.where}"
-            self._event("Warning", "BackOff", told)
+            self.event("Warning", "BackOff", told)
             await asyncio.sleep(delay)
         self._to_last_state()
         self.state.restarts += 1
@@ -340,7 +247,7 @@ class Container:
         """preStop, then SIGTERM, and SIGKILL when `grace` seconds are over."""
         deadline = time.monotonic() + grace
         if self._exit is not None and not self._exit.done():
-            self._event("Normal", "Killing", f"Stopping container {self.state.name}")
+            self.event("Normal", "Killing", f"Stopping container {self.state.name}")
             await self._pre_stop(grace)
         self._stopping = True
         ended = STOPPED
@@ -360,7 +267,7 @@ class Container:
                 t.cast("probes.Probe", probe), self._address, self._node.prober
             )
             if failure is not None:
-                self._event("Warning", "FailedPreStopHook", "PreStopHook failed")
+                self.event("Warning", "FailedPreStopHook", "PreStopHook failed")
 
 
 def prober() -> aiohttp.ClientSession:

@@ -11,7 +11,7 @@ import typing as t
 
 from sandbox.kubernetes.controllers.nodes import LEASES
 from sandbox.kubernetes.controllers.objects import micro_timestamp, timestamp
-from sandbox.node.behaviour import COMPONENT
+from sandbox.node.behaviour import COMPONENT, image_missing
 from sandbox.node.client import UNREACHABLE, ApiStatusError, Client, ExpiredError
 from sandbox.node.container import prober
 from sandbox.node.events import Events
@@ -52,8 +52,9 @@ class Node:
 
     # Images
 
-    def pull(self, image: Image, *, forbidden: bool) -> bool:
+    def pull(self, image: Image, *, main: bool) -> bool:
         """Whether the image could be had."""
+        forbidden = main and image_missing(self.faults, image)
         if forbidden or not in_registry(image, IMAGES):
             return False
         self._present = self._present | ({image.reference} & self._pulled)
