@@ -170,7 +170,8 @@ def test_no_request_is_lost_while_pods_are_replaced(run: Run) -> None:
         following = asyncio.create_task(_follow_endpoints(api, ready))
         await asyncio.sleep(0.3)
         await roll(api)
-        failures, requests = [], 0
+        failures: list[object] = []
+        requests = 0
         async with aiohttp.ClientSession() as session:
             while (
                 not cluster.complete(
