@@ -77,6 +77,7 @@ def agent_core(service: Service) -> web.Application:
         ],
         resources=[events, cache, database],
     )
+    app.cleanup_ctx.append(core.warming)
     if agents:
         app.cleanup_ctx.append(core.aggregating)
     return app
@@ -216,13 +217,15 @@ class AgentCore:
         except Exception as exc:
             self._log.error(f"agent {what} could not be saved", error=described(exc))
 
+    async def warming(self, _app: web.Application) -> t.AsyncIterator[None]:
+        """Beside the first requests, which are answered without waiting for it."""
+        async with _beside(self._profiles.warm()):
+            yield
+
     async def aggregating(self, _app: web.Application) -> t.AsyncIterator[None]:
         """While the application runs, agent_metrics is brought up to date."""
-        task = asyncio.create_task(self._aggregate())
-        yield
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
+        async with _beside(self._aggregate()):
+            yield
 
     async def _aggregate(self) -> None:
         while True:
@@ -230,3 +233,15 @@ class AgentCore:
             if self._asked_since_aggregation:
                 self._asked_since_aggregation = False
                 await self._kept("metrics", self._store.save_metrics())
+
+
+@contextlib.asynccontextmanager
+async def _beside(work: t.Coroutine[t.Any, t.Any, None]) -> t.AsyncIterator[None]:
+    """Runs `work` until it ends or the context does."""
+    task = asyncio.create_task(work)
+    try:
+        yield
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task

@@ -63,6 +63,11 @@ SAVE_METRICS = """
         fallbacks = excluded.fallbacks, p95_ms = excluded.p95_ms
 """
 
+# As text, so that they pass from one server to the other as they are.
+PROFILES = """
+    select phone, json_build_object('display_name', display_name, 'language', language)::text
+    from public.users order by updated_at desc limit $1
+"""
 PROFILE = "select display_name, language from public.users where phone = $1"
 
 

@@ -19,7 +19,7 @@ AGENTS: tuple[Agent, ...] = t.get_args(Agent)
 MENU_WORD = "MENU"
 BUCKETS = 10_000
 # Changing it draws the users of every percentage anew.
-SALT = "easymo-ai-agents:"
+SALT = "easymo-v2:"
 
 # In this order: the first agent that has one of its words in the text answers.
 KEYWORDS: tuple[tuple[Agent, frozenset[str]], ...] = (

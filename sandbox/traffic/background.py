@@ -19,6 +19,7 @@ import aiohttp
 
 from sandbox.names import SERVICES, WORKER
 from sandbox.traffic.generator import Generator, Load, Targets
+from sandbox.traffic.messages import crowd
 from sandbox.traffic.report import report_file
 from sandbox.world import World
 
@@ -66,6 +67,7 @@ def targets(world: World) -> Targets:
         app_secret=supabase["wa_app_secret"],
         gateway_url=gateway["url"],
         services=(*SERVICES, WORKER),
+        users=crowd(world.state()["options"]["seed_mb"]),
     )
 
 

@@ -29,6 +29,8 @@ class Targets:
     app_secret: str
     gateway_url: str
     services: tuple[str, ...]
+    users: int
+    """How many different ones write."""
 
 
 @dataclass(frozen=True)
@@ -102,6 +104,7 @@ class Generator:
     async def _post_message(self) -> str:
         sent = notification(
             self._chance,
+            self._targets.users,
             app_secret=self._targets.app_secret,
             message_id=f"wamid.{uuid.uuid4().hex.upper()}",
             timestamp=int(time.time()),

@@ -10,8 +10,10 @@ import random
 import typing as t
 from dataclasses import dataclass
 
-# Seeded users have the numbers 25072 + 7 n; a stable crowd, as in life, so that caches can help.
-USERS = 1000
+from sandbox.seed.rows import volumes
+
+# A stable crowd, as in life, so that caches can help and one percent of it is somebody.
+MOST_USERS = 1000
 
 # How many of a hundred messages are of each kind.
 TEXTS: t.Mapping[tuple[str, ...], int] = {
@@ -46,16 +48,22 @@ def text(chance: random.Random) -> str:
     return chance.choice(kind)
 
 
-def number(chance: random.Random) -> str:
-    return f"2507{20_000_000 + 7 * chance.randint(1, USERS):08d}"
+def crowd(seed_mb: int) -> int:
+    """How many of the users in a database of `seed_mb` MB write."""
+    return min(MOST_USERS, volumes(seed_mb)["users"])
+
+
+def number(chance: random.Random, users: int) -> str:
+    """The number of one of the first `users` users that the seed made."""
+    return f"2507{20_000_000 + 7 * chance.randint(1, users):08d}"
 
 
 def notification(
-    chance: random.Random, *, app_secret: str, message_id: str, timestamp: int
+    chance: random.Random, users: int, *, app_secret: str, message_id: str, timestamp: int
 ) -> Notification:
     """A text message as Meta's Cloud API delivers it, signed with the app's secret."""
     message = {
-        "from": number(chance),
+        "from": number(chance, users),
         "id": message_id,
         "timestamp": str(timestamp),
         "type": "text",

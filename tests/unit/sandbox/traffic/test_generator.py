@@ -39,7 +39,7 @@ def generate(webhook: Handler, load: Load) -> Figures:
         app.router.add_get("/health/agent-core", healthy)
         async with TestServer(app, host="127.0.0.1") as server, aiohttp.ClientSession() as session:
             base = str(server.make_url("")).rstrip("/")
-            targets = Targets(f"{base}/wa-webhook", "secret", base, ("agent-core",))
+            targets = Targets(f"{base}/wa-webhook", "secret", base, ("agent-core",), 100)
             generator = Generator(session, targets, load, random.Random(3))
             await generator.run(asyncio.Event())
             return generator.figures

@@ -10,20 +10,22 @@ import random
 import re
 from collections import Counter
 
-from sandbox.services.routing import agent_for
-from sandbox.traffic.messages import TEXTS, notification, number, text
+import pytest
+
+from sandbox.services.routing import agent_for, in_rollout
+from sandbox.traffic.messages import TEXTS, crowd, notification, number, text
 
 CHANCE = random.Random(1)
 
 
 def test_the_signature_is_of_exactly_these_bytes() -> None:
-    sent = notification(CHANCE, app_secret="s3cret", message_id="wamid.1", timestamp=1)
+    sent = notification(CHANCE, 1000, app_secret="s3cret", message_id="wamid.1", timestamp=1)
     digest = hmac.new(b"s3cret", sent.body, hashlib.sha256).hexdigest()
     assert sent.signature == f"sha256={digest}"
 
 
 def test_a_notification_holds_one_text_message() -> None:
-    sent = notification(CHANCE, app_secret="s", message_id="wamid.1", timestamp=7)
+    sent = notification(CHANCE, 1000, app_secret="s", message_id="wamid.1", timestamp=7)
     (entry,) = json.loads(sent.body)["entry"]
     (message,) = entry["changes"][0]["value"]["messages"]
     assert (message["id"], message["type"], message["timestamp"]) == ("wamid.1", "text", "7")
@@ -31,9 +33,20 @@ def test_a_notification_holds_one_text_message() -> None:
 
 
 def test_numbers_are_rwandan_and_come_again() -> None:
-    numbers = [number(CHANCE) for _ in range(5000)]
+    numbers = [number(CHANCE, 1000) for _ in range(5000)]
     assert all(re.fullmatch(r"2507\d{8}", one) for one in numbers)
     assert len(set(numbers)) <= 1000
+
+
+def test_only_seeded_users_write() -> None:
+    assert (crowd(1), crowd(50)) == (125, 1000)
+
+
+@pytest.mark.parametrize("seed_mb", [1, 2, 50])
+def test_one_percent_of_the_crowd_is_somebody(seed_mb: int) -> None:
+    users = [f"2507{20_000_000 + 7 * n:08d}" for n in range(1, crowd(seed_mb) + 1)]
+    share = sum(in_rollout(user, 1) for user in users) / len(users)
+    assert 0.005 < share < 0.02
 
 
 def test_the_shares_add_up_to_a_hundred() -> None:
