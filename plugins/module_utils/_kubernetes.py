@@ -27,18 +27,6 @@ from ansible_collections.easymo.deploy.plugins.module_utils._kubernetes_client i
     unreachable,
 )
 
-try:
-    import urllib3
-    import websocket
-    from kubernetes import client
-    from kubernetes.client.exceptions import ApiException
-    from kubernetes.stream import stream
-except ImportError:
-    pass  # the module has said so by KUBERNETES_IMPORT_ERROR before it gets here
-
-JSON_PATCH = "application/json-patch+json"
-APPLY_PATCH = "application/apply-patch+yaml"
-
 # The class of the client and the word in its method names, for each of _cluster.KINDS.
 APIS = {
     "ConfigMap": ("CoreV1Api", "config_map"),
@@ -51,6 +39,22 @@ APIS = {
     "ReplicaSet": ("AppsV1Api", "replica_set"),
 }
 
+try:
+    import urllib3
+    import websocket
+    from kubernetes import client
+    from kubernetes.client.exceptions import ApiException
+    from kubernetes.stream import stream
+
+    # The client loads these half a second each when first named: before the controller forks, not
+    # once in each of its forks.
+    for _api, _word in APIS.values():
+        getattr(client, _api)
+except ImportError:
+    pass  # the module has said so by KUBERNETES_IMPORT_ERROR before it gets here
+
+JSON_PATCH = "application/json-patch+json"
+APPLY_PATCH = "application/apply-patch+yaml"
 CONNECT_TIMEOUT = 5.0
 READ_TIMEOUT = 30.0
 PATIENCE = 20.0
