@@ -91,6 +91,11 @@ functions:
   returned: when something was deployed
   type: dict
   sample: {wa-webhook: {version: 7, verify_jwt: false}}
+activated:
+  description: Whether this task activated anything. After a failure V(true) means that the new functions run.
+  returned: success, and when the activated functions are not as they should be
+  type: bool
+  sample: true
 reason:
   description: One word for why the task failed.
   returned: failure
@@ -167,6 +172,7 @@ def deploy(
             for change in plan.changes
         ],
         "unchanged": list(plan.unchanged),
+        "activated": plan.changed and not module.check_mode,
     }
     if module._diff:
         result["diff"] = {"before": plan.before, "after": plan.after}
@@ -187,7 +193,12 @@ def save(module: AnsibleModule, api: FunctionsApi) -> Result:
     if changed and not module.check_mode:
         path.touch(mode=0o600)
         path.write_text(text, encoding="utf-8")
-    return {"changed": changed, "changes": [], "unchanged": sorted(running)}
+    return {
+        "changed": changed,
+        "changes": [],
+        "unchanged": sorted(running),
+        "activated": False,
+    }
 
 
 def read_archive(path: str) -> Archive:

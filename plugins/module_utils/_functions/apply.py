@@ -48,6 +48,7 @@ def apply_plan(plan: Plan, api: FunctionsApi) -> dict[str, Deployed]:
                 f"The functions were activated, but {'; '.join(problems)}: look at the Supabase dashboard, "
                 "then run this again or go back to the previous sources.",
                 functions=problems,
+                activated=True,
             )
     for slug in plan.deletions:
         api.delete(slug)
