@@ -1,0 +1,34 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The service runs the release in every pod, and the public way in says so."""
+
+from __future__ import annotations
+
+import json
+import typing as t
+import urllib.request
+
+SERVICE = "buyer-service"
+IMAGE = f"easymo/{SERVICE}:v2.0.0"
+
+
+def test_every_pod_runs_the_release_and_is_ready(witness: t.Any) -> None:
+    witness.kubectl(f"rollout status deployment/{SERVICE} --timeout=1s")
+    pods = witness.read(f"pods --selector=app={SERVICE}")["items"]
+    living = [pod for pod in pods if "deletionTimestamp" not in pod["metadata"]]
+    deployment = witness.read(f"deployment {SERVICE}")
+    assert len(living) == deployment["spec"]["replicas"]
+    for pod in living:
+        (status,) = pod["status"]["containerStatuses"]
+        assert (status["image"].endswith(IMAGE), status["ready"]) == (True, True)
+
+
+def test_the_deployment_tells_which_release_it_is_of(witness: t.Any) -> None:
+    assert "release 2.0.0-molecule" in witness.kubectl(f"rollout history deployment/{SERVICE}")
+    assert witness.record("2.0.0-molecule")["phases"]["microservices"]["status"] == "running"
+
+
+def test_the_public_health_endpoint_tells_the_version(witness: t.Any) -> None:
+    url = f"{witness.facts['gateway']['url']}/health/{SERVICE}"
+    with urllib.request.urlopen(url, timeout=10) as answer:
+        told = json.load(answer)
+    assert (told["status"], told["version"]) == ("ok", "2.0.0")

@@ -1,0 +1,25 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The release's tables are there, empty, and its migrations are recorded where the Supabase CLI looks."""
+
+from __future__ import annotations
+
+import typing as t
+from pathlib import Path
+
+import pytest
+
+DATABASE = "molecule_supabase"
+MIGRATIONS = Path(__file__).parents[3] / "sandbox/checkout/v2.0.0/supabase/migrations"
+HISTORY = "SELECT version, name FROM supabase_migrations.schema_migrations ORDER BY version"
+
+
+@pytest.mark.parametrize(
+    "table", ["agent_sessions", "agent_requests", "agent_metrics", "agent_fallbacks"]
+)
+def test_the_table_is_there_and_empty(witness: t.Any, table: str) -> None:
+    assert witness.psql(DATABASE, f"SELECT count(*) FROM public.{table}") == ["0"]
+
+
+def test_each_migration_is_recorded_once(witness: t.Any) -> None:
+    files = sorted(path.stem.replace("_", "|", 1) for path in MIGRATIONS.glob("*.sql"))
+    assert witness.psql(DATABASE, HISTORY) == files
