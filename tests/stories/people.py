@@ -1,0 +1,195 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The people of a story: an operator who types commands, and a witness who looks with other tools than ours."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import typing as t
+from dataclasses import dataclass
+from pathlib import Path
+
+import boto3
+import requests
+
+from sandbox.names import NAMESPACE, SERVICES
+from sandbox.world import Facts, World
+
+ROOT = Path(__file__).parents[2]
+BIN = Path(sys.executable).parent
+PATIENCE = 600
+"""Seconds that one command may take on a busy machine."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a playbook did, as the operator saw it."""
+
+    rc: int
+    output: str
+
+    def changed(self) -> dict[str, int]:
+        """Number of changes by host, from the recap."""
+        found = re.findall(r"^(\S+)\s+: ok=\d+\s+changed=(\d+)", self.output, re.MULTILINE)
+        return {host: int(count) for host, count in found}
+
+    def plays(self) -> list[str]:
+        return re.findall(r"^PLAY \[(.*?)\]", self.output, re.MULTILINE)
+
+    def tail(self) -> str:
+        return self.output[-4000:]
+
+
+class Operator:
+    """Types ansible-playbook in the checkout."""
+
+    def __init__(self, world: World) -> None:
+        self._environment = {
+            **os.environ,
+            "EASYMO_SANDBOX_STATE": str(world.directory),
+            "ANSIBLE_NOCOLOR": "1",
+        }
+
+    def plays(self, playbook: str, *arguments: str, inventory: str = "sandbox") -> Run:
+        ended = subprocess.run(
+            [
+                BIN / "ansible-playbook",
+                f"playbooks/{playbook}.yml",
+                "-i",
+                f"inventories/{inventory}",
+                *arguments,
+            ],
+            cwd=ROOT,
+            env=self._environment,
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
+            check=False,
+        )
+        return Run(ended.returncode, ended.stdout + ended.stderr)
+
+    def deploys(self, *arguments: str) -> Run:
+        return self.plays("deploy_v2", *arguments)
+
+    def goes_back(self, *arguments: str) -> Run:
+        return self.plays("rollback", *arguments)
+
+    def sandbox(self, *arguments: str) -> Run:
+        ended = subprocess.run(
+            [sys.executable, "-m", "sandbox", *arguments],
+            cwd=ROOT,
+            env=self._environment,
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
+            check=False,
+        )
+        return Run(ended.returncode, ended.stdout + ended.stderr)
+
+
+class Witness:
+    """Looks at the platform with kubectl, psql, pg_restore and curl's like."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    def kubectl(self, *arguments: str) -> str:
+        kubeconfig = self._world.facts("kubernetes")["kubeconfig"]
+        ended = subprocess.run(
+            [BIN / "kubectl", "--kubeconfig", kubeconfig, "-n", NAMESPACE, *arguments],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+            env={**os.environ, "KUBECACHEDIR": str(self._world.folder("kubectl-cache"))},
+        )
+        assert ended.returncode == 0, ended.stderr
+        return ended.stdout
+
+    def images(self) -> dict[str, str]:
+        """The version each service runs, from the pods that are ready, by service."""
+        listed = json.loads(self.kubectl("get", "pods", "-o", "json"))["items"]
+        found: dict[str, set[str]] = {service: set() for service in SERVICES}
+        for pod in listed:
+            service = pod["metadata"]["labels"]["app"]
+            if service in found and "deletionTimestamp" not in pod["metadata"]:
+                found[service].add(pod["spec"]["containers"][0]["image"].rsplit(":", 1)[1])
+        return {service: "+".join(sorted(versions)) for service, versions in found.items()}
+
+    def rolled_out(self) -> bool:
+        for service in SERVICES:
+            self.kubectl("rollout", "status", f"deployment/{service}", "--timeout=30s")
+        return True
+
+    def environment(self, deployment: str) -> dict[str, str]:
+        printed = self.kubectl("exec", f"deployment/{deployment}", "--", "env")
+        return dict(line.split("=", 1) for line in printed.splitlines() if "=" in line)
+
+    def flags(self) -> dict[str, str]:
+        printed = self.kubectl("get", "configmap", "feature-flags", "-o", "jsonpath={.data}")
+        return t.cast("dict[str, str]", json.loads(printed))
+
+    def resource_versions(self) -> list[str]:
+        """Every Deployment and ConfigMap with its version: any write to one of them shows."""
+        path = "jsonpath={range .items[*]}{.metadata.name}={.metadata.resourceVersion}{'\\n'}{end}"
+        return sorted(self.kubectl("get", "deployments,configmaps", "-o", path).split())
+
+    def sql(self, database: str, query: str) -> list[str]:
+        postgres = self._world.facts("postgres")
+        login = postgres["databases"][database]
+        ended = subprocess.run(
+            [f"{postgres['bin']}/psql", "-At", "-c", query],
+            env={
+                "PGHOST": postgres["host"],
+                "PGPORT": str(postgres["port"]),
+                "PGUSER": login["user"],
+                "PGPASSWORD": login["password"],
+                "PGDATABASE": login["name"],
+                "PGSSLMODE": "verify-full",
+                "PGSSLROOTCERT": postgres["ca_cert"],
+            },
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert ended.returncode == 0, ended.stderr
+        return ended.stdout.split()
+
+    def functions_version(self) -> str:
+        url = f"{self._world.facts('supabase')['gateway_url']}/functions/v1/health"
+        return t.cast("str", requests.get(url, timeout=10).json()["version"])
+
+    def dumps(self) -> dict[str, str]:
+        """What pg_restore lists of each dump in the bucket, by key."""
+        facts = self._world.facts("seaweedfs")
+        bucket = boto3.resource(
+            "s3",
+            endpoint_url=facts["endpoint"],
+            aws_access_key_id=facts["access_key"],
+            aws_secret_access_key=facts["secret_key"],
+            region_name=facts["region"],
+        ).Bucket(facts["bucket"])
+        keys = [entry.key for entry in bucket.objects.all() if entry.key.endswith(".dump")]
+        return {key: self._listing(bucket, key) for key in keys}
+
+    def _listing(self, bucket: t.Any, key: str) -> str:
+        with tempfile.NamedTemporaryFile() as file:
+            bucket.download_fileobj(key, file)
+            file.flush()
+            return subprocess.run(
+                [f"{self._world.facts('postgres')['bin']}/pg_restore", "--list", file.name],
+                capture_output=True,
+                text=True,
+                timeout=60,
+                check=True,
+            ).stdout
+
+    def received(self) -> Facts:
+        """What the sinks received, by sink."""
+        url = self._world.facts("sinks")["url"].rstrip("/")
+        return t.cast("Facts", requests.get(f"{url}/api/messages.json", timeout=10).json())

@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Rehearse, deploy, deploy again, go back: under traffic, and seen by other tools than ours.
+
+The tests are the chapters of one story and stand in its order.
+"""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from sandbox.names import SERVICES
+from tests.stories.people import Operator, Witness
+
+TABLES = ["agent_fallbacks", "agent_metrics", "agent_requests", "agent_sessions"]
+TABLES_QUERY = (
+    "select table_name from information_schema.tables where table_schema = 'public' "
+    "and table_name in ('agent_sessions', 'agent_requests', 'agent_metrics', 'agent_fallbacks') order by 1"
+)
+HISTORY = "select version from supabase_migrations.schema_migrations order by 1"
+PRISMA_HISTORY = (
+    "select migration_name from _prisma_migrations where finished_at is not null order by 1"
+)
+OLD = dict.fromkeys(SERVICES, "v1.9.0")
+NEW = dict.fromkeys(SERVICES, "v2.0.0")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def traffic(operator: Operator) -> None:
+    """Users write messages from the first chapter to the last."""
+    assert operator.sandbox("traffic", "start", "--rate", "50").rc == 0
+
+
+def test_a_rehearsal_shows_what_would_change_and_changes_nothing(
+    operator: Operator, witness: Witness
+) -> None:
+    before = witness.resource_versions(), witness.sql("supabase", HISTORY)
+    run = operator.deploys("--check", "--diff")
+    assert run.rc == 0, run.tail()
+    assert (witness.resource_versions(), witness.sql("supabase", HISTORY)) == before
+    assert witness.dumps() == {}
+    assert witness.functions_version() == "1.9.0"
+    assert witness.received()["mail"] == []
+    for shown in (
+        "easymo/wallet-service:v2.0.0",
+        "create table",
+        "FEATURE_AI_AGENTS",
+        "../_shared/version.ts",
+    ):
+        assert shown in run.output
+    assert all(run.changed()[service] for service in SERVICES)
+
+
+def test_the_deployment_goes_through_all_eight_phases(operator: Operator, witness: Witness) -> None:
+    run = operator.deploys()
+    assert run.rc == 0, run.tail()
+    assert [play.split(":")[0] for play in run.plays() if "all together" not in play] == [
+        f"Phase {number}" for number in range(1, 9)
+    ]
+    assert witness.images() == NEW
+    assert witness.rolled_out()
+
+
+def test_psql_sees_the_tables_and_the_histories(witness: Witness) -> None:
+    assert witness.sql("supabase", TABLES_QUERY) == TABLES
+    assert len(witness.sql("supabase", HISTORY)) == 8
+    assert len(witness.sql("agent_core", PRISMA_HISTORY)) == 4
+
+
+def test_pg_restore_reads_both_dumps_back(witness: Witness) -> None:
+    dumps = witness.dumps()
+    assert sorted(key.split("/")[-1].split("_2")[0] for key in dumps) == [
+        "agent_core_prod",
+        "supabase_prod",
+    ]
+    assert all("TABLE DATA public" in listing for listing in dumps.values())
+
+
+def test_the_functions_report_the_new_version(witness: Witness) -> None:
+    assert witness.functions_version() == "2.0.0"
+
+
+def test_the_pods_have_the_flags_at_one_percent(witness: Witness) -> None:
+    environment = witness.environment("agent-core")
+    assert environment["FEATURE_AI_AGENTS"] == "true"
+    assert environment["FEATURE_AI_AGENTS_ROLLOUT_PERCENTAGE"] == "1"
+
+
+def test_people_were_told_once(witness: Witness) -> None:
+    received = witness.received()
+    texts = [message["text"] for message in received["slack"]["v2-deployment"]]
+    assert sum("Deployment Starting" in text for text in texts) == 1
+    assert sum("Deployment SUCCESSFUL" in text for text in texts) == 1
+    assert [mail["subject"] for mail in received["mail"]] == ["EasyMO v2.0 Successfully Deployed"]
+    assert [incident["status"] for incident in received["statuspage"]["incidents"]] == ["completed"]
+
+
+def test_a_second_deployment_changes_nothing_anywhere(operator: Operator, witness: Witness) -> None:
+    before = witness.resource_versions()
+    run = operator.deploys()
+    assert run.rc == 0, run.tail()
+    assert set(run.changed().values()) == {0}, run.changed()
+    assert witness.resource_versions() == before
+    assert len(witness.dumps()) == 2
+
+
+def test_the_flags_go_off_alone_and_come_back_with_their_phase(
+    operator: Operator, witness: Witness
+) -> None:
+    assert operator.goes_back("--tags", "feature_flags").rc == 0
+    assert witness.environment("agent-core")["FEATURE_AI_AGENTS"] == "false"
+    assert witness.images() == NEW
+    assert operator.deploys("--tags", "feature_flags").rc == 0
+    assert witness.environment("agent-core")["FEATURE_AI_AGENTS"] == "true"
+
+
+def test_the_way_back_leads_to_what_ran_before(operator: Operator, witness: Witness) -> None:
+    run = operator.goes_back()
+    assert run.rc == 0, run.tail()
+    assert witness.images() == OLD
+    assert witness.rolled_out()
+    assert witness.functions_version() == "1.9.0"
+    assert witness.flags()["FEATURE_AI_AGENTS"] == "false"
+    assert witness.flags()["FEATURE_AI_AGENTS_ROLLOUT_PERCENTAGE"] == "0"
+    assert witness.environment("agent-core")["FEATURE_AI_AGENTS"] == "false"
+
+
+def test_no_user_noticed(operator: Operator) -> None:
+    run = operator.sandbox("traffic", "stop")
+    report = json.loads(operator.sandbox("traffic", "report", "--json").output)
+    assert report["failed"] == 0, report["first_failures"]
+    assert report["sent"] > 1000
+    assert run.rc == 0
