@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""`python -m tests.benchmarks [NAME...]`: measures, prints a table, writes .cache/bench.json. Asserts nothing."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import typing as t
+from dataclasses import asdict
+from datetime import UTC, datetime
+
+from tests.benchmarks.measurement import BenchmarkError, Measurement
+from tests.benchmarks.registry import BENCHMARKS
+from tests.benchmarks.stage import REPOSITORY
+
+RESULTS = REPOSITORY / ".cache" / "bench.json"
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(BENCHMARKS))
+    names = parser.parse_args().names or list(BENCHMARKS)
+    if unknown := sorted(set(names) - set(BENCHMARKS)):
+        parser.error(f"no benchmark {', '.join(unknown)}: there are {', '.join(BENCHMARKS)}")
+    began = {"at": datetime.now(UTC).isoformat(), "cores": os.cpu_count(), "load": os.getloadavg()}
+    print(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f} at the start\n")
+    results: dict[str, list[dict[str, t.Any]]] = {}
+    failures: dict[str, str] = {}
+    for name in names:
+        try:
+            measured = list(BENCHMARKS[name]())
+        except BenchmarkError as exc:
+            failures[name] = str(exc)
+            print(f"{name}: not measured: {exc}\n", flush=True)
+            continue
+        results[name] = [asdict(each) for each in measured]
+        print(table(name, measured), flush=True)
+    RESULTS.parent.mkdir(exist_ok=True)
+    RESULTS.write_text(
+        json.dumps({**began, "results": results, "failures": failures}, indent=1), encoding="utf-8"
+    )
+    print(f"All numbers: {RESULTS.relative_to(REPOSITORY)}")
+    return 1 if failures else 0
+
+
+def table(name: str, measured: t.Iterable[Measurement]) -> str:
+    lines = [name, *(_line(each) for each in measured)]
+    return "\n".join(lines) + "\n"
+
+
+def _line(each: Measurement) -> str:
+    unit = {"s": " s", "MB": " MB", "ratio": "x"}[each.unit]
+    decimals = {"s": 1, "MB": 0, "ratio": 2}[each.unit]
+    value = f"{each.value:.{decimals}f}{unit}"
+    wanted = "" if each.target is None else f"<= {each.target:g}{unit}"
+    kept = "" if each.target is None else ("yes" if each.value <= each.target else "NO")
+    return f"  {each.name:<36} {value:>10}  {wanted:>10} {kept:<4} {each.note}".rstrip()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

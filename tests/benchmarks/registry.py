@@ -1,0 +1,19 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Every benchmark by name. A new one is a file beside this one and a line here."""
+
+from __future__ import annotations
+
+import typing as t
+
+from tests.benchmarks.deployment import deployment
+from tests.benchmarks.rollout import rollout
+from tests.benchmarks.sandbox_start import sandbox_start
+
+if t.TYPE_CHECKING:
+    from tests.benchmarks.measurement import Benchmark
+
+BENCHMARKS: dict[str, Benchmark] = {
+    "sandbox": sandbox_start,
+    "deployment": deployment,
+    "rollout": rollout,
+}

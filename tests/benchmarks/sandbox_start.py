@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How long the sandbox takes to come up when its cache is warm, to go down, and how much memory it needs."""
+
+from __future__ import annotations
+
+import json
+import time
+import typing as t
+
+from tests.benchmarks.measurement import Measurement
+from tests.benchmarks.stage import SEED_MB, Stage, stage
+
+REPEATS = 3
+
+
+def sandbox_start() -> t.Iterator[Measurement]:
+    with stage() as place:
+        _timed(place, "up", "--seed-mb", SEED_MB)  # warms the cache
+        _timed(place, "down")
+        rounds = sorted(_round(place) for _ in range(REPEATS))
+    up, slowest, memory, down = rounds[REPEATS // 2]
+    yield Measurement("up, warm", up, "s", target=6, note=f"median of {REPEATS}; last: {slowest}")
+    yield Measurement("memory (PSS)", memory, "MB", target=1000)
+    yield Measurement("down", down, "s")
+
+
+def _round(place: Stage) -> tuple[float, str, float, float]:
+    """Seconds to come up, the component that was ready last, megabytes, seconds to go down."""
+    up = _timed(place, "up", "--seed-mb", SEED_MB)
+    components = json.loads(place.sandbox("status", "--json"))["components"]
+    memory = sum(each["memory_mb"] or 0 for each in components.values())
+    last = max(components, key=lambda name: components[name]["seconds"] or 0)
+    return up, last, memory, _timed(place, "down")
+
+
+def _timed(place: Stage, *words: str) -> float:
+    began = time.monotonic()
+    place.sandbox(*words)
+    return time.monotonic() - began

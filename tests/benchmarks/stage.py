@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Where benchmarks run: a sandbox of their own, and ansible-playbook with its journal to read times from."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+import typing as t
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from tests.benchmarks.measurement import BenchmarkError
+
+REPOSITORY = Path(__file__).parents[2]
+CACHE = REPOSITORY / ".sandbox" / "cache"
+RUN_WITHIN = 900
+SEED_MB = "10"
+
+Event = dict[str, t.Any]
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run of a playbook: its seconds by the wall, and the events of its journal."""
+
+    seconds: float
+    events: tuple[Event, ...]
+
+    def phases(self) -> dict[str, float]:
+        """Seconds by the name of the phase, from its first play's start to the next phase's."""
+        starts: list[tuple[str, datetime]] = []
+        for event in self.events:
+            if event["event"] == "play_started":
+                name = event["play"].partition(",")[0]
+                if not starts or starts[-1][0] != name:
+                    starts.append((name, when(event)))
+        ends = [at for _name, at in starts[1:]] + [when(self.events[-1])]
+        pairs = zip(starts, ends, strict=True)
+        return {name: (end - start).total_seconds() for (name, start), end in pairs}
+
+    def finished(self, action: str) -> list[Event]:
+        """The events of what this action ended with, host by host."""
+        return [e for e in self.events if e["event"] == "task_ok" and e["action"] == action]
+
+
+def when(event: Event) -> datetime:
+    return datetime.fromisoformat(event["at"])
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A state folder and what can be done with it."""
+
+    state: Path
+
+    def sandbox(self, *words: str) -> str:
+        argv = [sys.executable, "-m", "sandbox", *words, "--state", str(self.state)]
+        environment = {**os.environ, "EASYMO_SANDBOX_CACHE": str(CACHE)}
+        return _output(argv, REPOSITORY, environment)
+
+    def play(self, playbook: str, *more: str) -> Run:
+        """Runs it against this stage's sandbox; raises BenchmarkError with its last lines when it fails."""
+        journal = self.state / f"{time.monotonic_ns()}.jsonl"
+        environment = {
+            **os.environ,
+            "ANSIBLE_CONFIG": str(REPOSITORY / "ansible.cfg"),
+            "EASYMO_SANDBOX_STATE": str(self.state),
+            "EASYMO_DEPLOY_JOURNAL_PATH": str(journal),
+        }
+        program = str(Path(sys.executable).with_name("ansible-playbook"))
+        inventory = str(REPOSITORY / "inventories" / "sandbox")
+        argv = [program, "-i", inventory, str(REPOSITORY / "playbooks" / playbook), *more]
+        began = time.monotonic()
+        _output(argv, self.state, environment)
+        seconds = time.monotonic() - began
+        lines = journal.read_text(encoding="utf-8").splitlines()
+        return Run(seconds, tuple(json.loads(line) for line in lines))
+
+
+@contextmanager
+def stage() -> t.Iterator[Stage]:
+    """Without a sandbox yet; what was started in it is taken down, and nothing is left."""
+    with tempfile.TemporaryDirectory(prefix="easymo-bench-") as folder:
+        made = Stage(Path(folder))
+        try:
+            yield made
+        finally:
+            made.sandbox("down")
+
+
+@contextmanager
+def busy_sandbox(rate: int = 50) -> t.Iterator[Stage]:
+    """Up, with `rate` messages a second: metrics need users."""
+    with stage() as made:
+        made.sandbox("up", "--seed-mb", SEED_MB)
+        made.sandbox("traffic", "start", "--rate", str(rate))
+        yield made
+
+
+def _output(argv: t.Sequence[str], folder: Path, environment: t.Mapping[str, str]) -> str:
+    done = subprocess.run(
+        argv,
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=RUN_WITHIN,
+    )
+    if done.returncode:
+        said = " ".join((done.stdout + done.stderr).split())[-700:]
+        raise BenchmarkError(f"{' '.join(argv[-4:])} ended with {done.returncode}: {said}")
+    return done.stdout
