@@ -27,7 +27,8 @@ options:
     description: Secret key that belongs to O(access_key).
     type: str
   path_style:
-    description: Whether the bucket's name stands in the path instead of the host name, as most other services than AWS want it.
+    description:
+      - Whether the bucket's name stands in the path instead of the host name, as most other services than AWS want it.
     type: bool
     default: false
   s3_ca_cert:

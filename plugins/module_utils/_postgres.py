@@ -32,7 +32,7 @@ if t.TYPE_CHECKING:
 REQUIREMENT = "psycopg2-binary >= 2.9.10"
 
 Row = tuple[t.Any, ...]
-Values = t.Sequence[t.Any] | None
+Values: t.TypeAlias = "t.Sequence[t.Any] | None"
 
 
 @dataclass(frozen=True)
@@ -97,6 +97,7 @@ class Session(t.Protocol):
 
     def execute(self, sql: str, values: Values = None) -> None: ...
     def rows(self, sql: str, values: Values = None) -> list[Row]: ...
+
     @property
     def in_transaction(self) -> bool:
         """Whether a BEGIN still waits for its COMMIT."""

@@ -55,11 +55,13 @@ class Bucket(t.Protocol):
 
     @property
     def name(self) -> str: ...
+
     def check(self) -> None:
         """Raise unless the bucket is there and lets us in."""
 
     def list(self, prefix: str) -> t.Iterator[StoredObject]: ...
     def read(self, key: str) -> t.Iterator[bytes]: ...
+
     def put_new(self, key: str, body: bytes) -> None:
         """Store a small object; an object of that key that is already there is a ConflictError."""
 

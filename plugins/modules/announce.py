@@ -319,9 +319,6 @@ from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
     UnreachableError,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._messages.apply import deliver
-from ansible_collections.easymo.deploy.plugins.module_utils._messages.http import (
-    REQUESTS_IMPORT_ERROR,
-)
 from ansible_collections.easymo.deploy.plugins.module_utils._messages.models import (
     Delivered,
     Message,
@@ -333,6 +330,9 @@ from ansible_collections.easymo.deploy.plugins.module_utils._messages.options im
 from ansible_collections.easymo.deploy.plugins.module_utils._messages.plan import (
     CHANNELS,
     plan_messages,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._messages.services import (
+    REQUESTS_IMPORT_ERROR,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._messages.slack import (
     SLACK_IMPORT_ERROR,

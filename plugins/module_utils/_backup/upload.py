@@ -71,7 +71,7 @@ class Upload:
         return ""
 
     def _make_room(self, wanted: int) -> None:
-        while self._pending and sum(size for size, _ in self._pending) + wanted > _IN_FLIGHT:
+        while self._pending and sum(size for size, _part in self._pending) + wanted > _IN_FLIGHT:
             self._collect()
 
     def _collect(self) -> None:

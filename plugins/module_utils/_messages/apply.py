@@ -5,13 +5,9 @@
 from __future__ import annotations
 
 import typing as t
+from types import MappingProxyType
 
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import DeployError
-from ansible_collections.easymo.deploy.plugins.module_utils._messages.http import (
-    send_commit_status,
-    send_pagerduty_event,
-    send_status_page_incident,
-)
 from ansible_collections.easymo.deploy.plugins.module_utils._messages.mail import send_mail
 from ansible_collections.easymo.deploy.plugins.module_utils._messages.models import (
     Delivered,
@@ -22,6 +18,11 @@ from ansible_collections.easymo.deploy.plugins.module_utils._messages.models imp
 from ansible_collections.easymo.deploy.plugins.module_utils._messages.retry import (
     Deadline,
     retrying,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._messages.services import (
+    send_commit_status,
+    send_pagerduty_event,
+    send_status_page_incident,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._messages.slack import (
     SlackApi,
@@ -57,13 +58,15 @@ def send_slack_message(message: SlackMessage, deadline: Deadline, ca_cert: str |
     return Delivered(message.kind, message.target, id=ts, location=client.location)
 
 
-SENDERS: dict[str, Send] = {
-    "slack": send_slack_message,
-    "email": send_mail,
-    "pagerduty": send_pagerduty_event,
-    "statuspage": send_status_page_incident,
-    "github_status": send_commit_status,
-}
+SENDERS: t.Mapping[str, Send] = MappingProxyType(
+    {
+        "slack": send_slack_message,
+        "email": send_mail,
+        "pagerduty": send_pagerduty_event,
+        "statuspage": send_status_page_incident,
+        "github_status": send_commit_status,
+    }
+)
 
 
 def deliver(

@@ -102,7 +102,7 @@ class CommitStatus:
         return f"{self.repository}@{self.sha[:12]}"
 
 
-Message = SlackMessage | Mail | PagerDutyEvent | StatusPageIncident | CommitStatus
+Message: t.TypeAlias = "SlackMessage | Mail | PagerDutyEvent | StatusPageIncident | CommitStatus"
 
 
 @dataclass(frozen=True)

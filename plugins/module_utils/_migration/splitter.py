@@ -59,7 +59,7 @@ class _Body:
 
 
 _PARENTHESIS = "("
-_Open = _Body | str
+_Open: t.TypeAlias = "_Body | str"
 
 
 class _Splitter:

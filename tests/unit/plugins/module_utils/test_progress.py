@@ -48,7 +48,9 @@ def test_what_was_reported_before_the_end_is_delivered(listen):
     for number in range(100):
         _progress.report("Step", "h", str(number))
     end()
-    assert [heard.get_nowait().text for _ in range(heard.qsize())] == [str(n) for n in range(100)]
+    assert [heard.get_nowait().text for _heard in range(heard.qsize())] == [
+        str(n) for n in range(100)
+    ]
 
 
 def test_nothing_is_left_behind(listen):
@@ -74,7 +76,7 @@ def test_a_listener_that_falls_behind_holds_nobody_up(monkeypatch, tmp_path):
     deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)
     monkeypatch.setenv(_progress.VARIABLE, "deaf")
     started = time.monotonic()
-    for _ in range(5):
+    for _beat in range(5):
         _progress.report("Step", "h", "x" * 2000, {"much": "y" * 50_000})
     assert time.monotonic() - started < 5 * _progress.PATIENCE + 1
     deaf.close()

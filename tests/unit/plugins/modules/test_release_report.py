@@ -37,7 +37,7 @@ def test_check_mode_predicts_without_writing(run_module, tmp_path):
 
 
 def test_the_same_record_changes_nothing_and_another_does(run_module):
-    assert [run_module()["changed"] for _ in range(2)] == [True, False]
+    assert [run_module()["changed"] for _time in range(2)] == [True, False]
     assert run_module(record={**RECORD, "status": "failed"})["changed"] is True
 
 

@@ -25,7 +25,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._gate.watch import (
 )
 
 METRIC = Metric("m", "prometheus", "q", "", Bounds(maximum=1, above=5))
-Seen = float | Exception
+Seen: t.TypeAlias = "float | Exception"
 
 
 class Scripted:

@@ -1,15 +1,23 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+import typing as t
+
 import pytest
 
 from ansible_collections.easymo.deploy.plugins.module_utils._rollout.failures import (
     Sign,
+    Suspicion,
     rule_for,
     signs_of,
     suspect,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._rollout.models import Pod
+
+
+def only(suspicions: t.Mapping[t.Any, Suspicion]) -> Suspicion:
+    assert len(suspicions) == 1
+    return next(iter(suspicions.values()))
 
 
 def sign(reason: str, message: str = "", restarts: int = 0) -> Sign:
@@ -58,7 +66,7 @@ def test_each_class_dwells_as_long_as_it_should(
     seen: Sign, never_until: float | None, doomed_at: float | None
 ) -> None:
     first = suspect([seen], {}, 0.0)
-    [suspicion] = first.values()
+    suspicion = only(first)
     assert not suspicion.doomed(0.0)
     if never_until is not None:
         assert not suspicion.doomed(never_until)
@@ -68,14 +76,14 @@ def test_each_class_dwells_as_long_as_it_should(
 
 def test_a_second_look_is_enough_for_an_image_that_is_not_there() -> None:
     seen = sign("ErrImagePull", "not found")
-    [suspicion] = suspect([seen], suspect([seen], {}, 0.0), 2.0).values()
+    suspicion = only(suspect([seen], suspect([seen], {}, 0.0), 2.0))
     assert suspicion.doomed(2.0)
 
 
 def test_a_sign_that_went_and_came_back_starts_anew() -> None:
     seen = sign("Unschedulable")
     gone = suspect([], suspect([seen], {}, 0.0), 60.0)
-    [suspicion] = suspect([seen], gone, 119.0).values()
+    suspicion = only(suspect([seen], gone, 119.0))
     assert not suspicion.doomed(130.0)
 
 

@@ -61,7 +61,7 @@ def test_a_folder_that_cannot_be_written_is_one_warning(journal, tmp_path, warni
 def test_a_full_journal_says_so_and_stops(warnings, tmp_path):
     journal = Journal(warnings.append, limit=500)
     journal.open(tmp_path / "j")
-    for _ in range(100):
+    for _number in range(100):
         journal.write("progress", msg="x" * 50)
     assert lines(tmp_path / "j")[-1]["event"] == "journal_full"
     assert (tmp_path / "j").stat().st_size < 700
