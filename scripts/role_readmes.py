@@ -23,7 +23,9 @@ def variables(entry_points: dict[str, t.Any]) -> str:
         lines += ["| variable | type | default | what it is |", "|---|---|---|---|"]
         for option, spec in entry.get("options", {}).items():
             default = "required" if spec.get("required") else f"`{spec.get('default', '')}`"
-            lines.append(f"| `{option}` | {spec['type']} | {default} | {_plain(spec['description'])} |")
+            lines.append(
+                f"| `{option}` | {spec['type']} | {default} | {_plain(spec['description'])} |"
+            )
         lines.append("")
     return "\n".join(lines).rstrip()
 
@@ -43,12 +45,20 @@ def expected(role: Path) -> str:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--check", action="store_true", help="change nothing, exit 1 on a difference")
+    parser.add_argument(
+        "--check", action="store_true", help="change nothing, exit 1 on a difference"
+    )
     check = parser.parse_args().check
-    stale = [role for role in sorted(ROLES.iterdir()) if expected(role) != (role / "README.md").read_text("utf-8")]
+    stale = [
+        role
+        for role in sorted(ROLES.iterdir())
+        if expected(role) != (role / "README.md").read_text("utf-8")
+    ]
     for role in stale:
         if check:
-            print(f"{role.name}: README.md is not what its argument specs say: run scripts/role_readmes.py", file=sys.stderr)
+            print(
+                f"{role.name}: README.md differs from its argument specs: run scripts/role_readmes.py"
+            )
         else:
             (role / "README.md").write_text(expected(role), encoding="utf-8")
     return 1 if check and stale else 0
