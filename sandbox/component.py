@@ -38,12 +38,20 @@ class Component(t.Protocol):
     """One file or package under sandbox/ has one of these; sandbox/components.py lists them all.
 
     The supervisor starts components side by side, each in a thread of its own: it waits for `needs`, calls
-    `prepare`, starts `process`, polls `ready` until it is true, calls `settle` and publishes `facts`.
+    `prepare`, starts `process`, polls `ready` until it is true, waits for `settles_after`, calls `settle`
+    and publishes `facts`.
     """
 
     name: str
-    needs: tuple[str, ...]
-    faults: t.Mapping[str, str]
+    needs: tuple[str, ...] = ()
+    """Who must be ready before it starts."""
+    settles_after: tuple[str, ...] = ()
+    """Who must be ready before `settle`, beside those it needs: so long it starts beside them."""
+    ports: tuple[str, ...] = ()
+    """The names it asks `World.port` for, which begin with its own."""
+    survives_kill: bool = True
+    """False: its memory is its only store, so the fault `killed` is not offered."""
+    faults: t.Mapping[str, str] = {}
     """The faults it obeys (sandbox/faults.py): name to one sentence of what happens."""
 
     def prepare(self, world: World) -> None:

@@ -23,7 +23,14 @@ _PHASE_UNDER = {"paused": Phase.PAUSED, "killed": Phase.KILLED}
 
 def obeyed() -> dict[str, dict[str, str]]:
     """Component to fault to what it does."""
-    return {component.name: {**component.faults, **GENERIC_FAULTS} for component in COMPONENTS}
+    return {
+        component.name: {
+            name: text
+            for name, text in {**component.faults, **GENERIC_FAULTS}.items()
+            if component.survives_kill or name != "killed"
+        }
+        for component in COMPONENTS
+    }
 
 
 def parse(name: str, words: t.Sequence[str]) -> Fault:

@@ -39,9 +39,10 @@ class Options:
 
 
 def up(world: World, options: Options, say: Say) -> None:
-    names = {component.name for component in chosen(COMPONENTS, options.only)}
+    components = chosen(COMPONENTS, options.only)
+    names = {component.name for component in components}
     setpriv()
-    _require_free(options.ports, names)
+    _require_free(options.ports, [port for component in components for port in component.ports])
     with _alone(world, say):
         if world.run.exists():
             _require_whole(world, names)
@@ -54,7 +55,6 @@ def up(world: World, options: Options, say: Say) -> None:
         except KeyboardInterrupt:
             _take_down(world)
             raise SandboxError("Interrupted: the half-started sandbox was taken down.") from None
-        _require_asked(world)
         took = time.monotonic() - began
         say(f'The sandbox is up in {took:.1f} s; for a shell: eval "$(python -m sandbox env)"')
 
@@ -105,10 +105,14 @@ def _locked(descriptor: int) -> bool:
 
 def _require_free(ports: t.Mapping[str, int], names: t.Collection[str]) -> None:
     for name, port in ports.items():
-        if not any(name == of or name.startswith(f"{of}-") for of in names):
+        if name not in names:
             raise SandboxError(
                 f"No component listens on a port named {name!r}: "
-                f"begin it with one of {', '.join(sorted(names))}."
+                f"choose from {', '.join(sorted(names))}."
+            )
+        if others := [other for other, same in ports.items() if same == port and other != name]:
+            raise SandboxError(
+                f"Port {port} is asked for by both {name!r} and {others[0]!r}: choose two."
             )
         if not port_is_free(port):
             raise SandboxError(
@@ -190,15 +194,6 @@ def _require_alive(world: World, record: Record) -> None:
         raise SandboxError(
             f"The sandbox is half started, for {record.name} is dead: {record.why.rstrip('.')}. "
             f"See 'python -m sandbox logs {log}', then run 'down'."
-        )
-
-
-def _require_asked(world: World) -> None:
-    state = world.state()
-    if unasked := sorted(state.get("wanted_ports", {})):
-        raise SandboxError(
-            f"The sandbox is up, but no component has a port named {', '.join(unasked)}: "
-            f"the names are {', '.join(sorted(state['ports']))}."
         )
 
 

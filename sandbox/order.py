@@ -22,8 +22,13 @@ def chosen(components: t.Sequence[Component], only: t.Collection[str]) -> tuple[
         name = queue.pop()
         if name not in wanted:
             wanted.add(name)
-            queue.extend(named[name].needs)
+            queue.extend(requirements(named[name]))
     return tuple(component for component in components if component.name in wanted)
+
+
+def requirements(component: Component) -> tuple[str, ...]:
+    """Who must be there for it to work."""
+    return (*component.needs, *component.settles_after)
 
 
 def require_known(names: t.Iterable[str], known: t.Collection[str]) -> None:

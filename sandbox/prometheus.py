@@ -9,7 +9,7 @@ import typing as t
 import urllib.request
 from pathlib import Path
 
-from sandbox.component import Process
+from sandbox.component import Component, Process
 from sandbox.debian import unpack
 from sandbox.names import NAMESPACE
 from sandbox.world import write_private
@@ -24,10 +24,10 @@ RULES = Path(__file__).with_name("prometheus_rules.yml")
 _GLOBAL = {"scrape_interval": "2s", "scrape_timeout": "2s", "evaluation_interval": "2s"}
 
 
-class Prometheus:
+class Prometheus(Component):
     name = NAME
-    needs: tuple[str, ...] = ("kubernetes",)
-    faults: t.Mapping[str, str] = {}
+    needs = ("kubernetes",)
+    ports = (NAME,)
 
     def prepare(self, world: World) -> None:
         folder = world.folder(NAME)

@@ -47,7 +47,7 @@ class Runner(threading.Thread):
 
     def run(self) -> None:
         try:
-            self._await_needs()
+            self._await(self.component.needs)
             self._note(Phase.PREPARING)
             self.component.prepare(self._world)
             while self._live_once():
@@ -65,6 +65,7 @@ class Runner(threading.Thread):
         """One process from start to end; True when it is to be started again."""
         self._start()
         self._await_ready()
+        self._await(self.component.settles_after)
         self._note(Phase.SETTLING)
         self.component.settle(self._world)
         self._world.publish(self.component.name, self.component.facts(self._world))
@@ -78,11 +79,13 @@ class Runner(threading.Thread):
         self._killed = False
         return True
 
-    def _await_needs(self) -> None:
-        for need in self.component.needs:
+    def _await(self, needs: t.Iterable[str]) -> None:
+        for need in needs:
             while self._peers[need].phase is not Phase.READY:
                 if self._peers[need].phase is Phase.DEAD:
                     raise SandboxError(f"It needs {need}, which is dead.")
+                if self._child is not None and (status := self._child.poll()) is not None:
+                    raise SandboxError(self._obituary(status))
                 self._pause(POLL)
 
     def _start(self) -> None:

@@ -15,7 +15,7 @@ import typing as t
 from pathlib import Path
 
 from sandbox.aws_signature import Credentials, signed_headers
-from sandbox.component import Process
+from sandbox.component import Component, Process
 from sandbox.errors import SandboxError
 from sandbox.names import BACKUP_BUCKET
 from sandbox.world import write_private
@@ -60,10 +60,9 @@ _PORTS = {
 }
 
 
-class Seaweedfs:
+class Seaweedfs(Component):
     name = NAME
-    needs: tuple[str, ...] = ()
-    faults: t.Mapping[str, str] = {}
+    ports = tuple(f"{NAME}-{port}" for port in _PORTS.values())
 
     def prepare(self, world: World) -> None:
         credentials = _credentials(world)

@@ -12,18 +12,18 @@ import sys
 import typing as t
 from pathlib import Path
 
-from sandbox.component import Process
+from sandbox.component import Component, Process
 from sandbox.faults import Faults
 from sandbox.world import Facts, World
 
 USER = "deployer"
 
 
-class Smtp:
+class Smtp(Component):
     """The mail server as a component."""
 
     name = "smtp"
-    needs: tuple[str, ...] = ()
+    ports = ("smtp",)
     faults: t.Mapping[str, str] = {
         "rejects": "refuses recipients with 550, all or the address that is the target",
         "errors": "answers 451 after a mail was sent, so that it counts as not delivered",

@@ -18,7 +18,7 @@ from pathlib import Path
 from sandbox.component import Component
 from sandbox.components import COMPONENTS
 from sandbox.faults import Faults
-from sandbox.order import chosen, stop_waves
+from sandbox.order import chosen, requirements, stop_waves
 from sandbox.processes import ProcessId
 from sandbox.record import SUPERVISOR, Phase, note
 from sandbox.runner import Runner
@@ -77,7 +77,7 @@ class Supervisor:
 
     def _take_down(self) -> None:
         removed = not self._world.state_file.exists()
-        needs = {name: runner.component.needs for name, runner in self._runners.items()}
+        needs = {name: requirements(runner.component) for name, runner in self._runners.items()}
         for wave in stop_waves(needs):
             runners = [self._runners[name] for name in wave]
             for runner in runners:

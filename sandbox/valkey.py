@@ -9,7 +9,7 @@ import socket
 import typing as t
 from pathlib import Path
 
-from sandbox.component import Process
+from sandbox.component import Component, Process
 from sandbox.errors import SandboxError
 from sandbox.world import write_private
 
@@ -19,10 +19,9 @@ if t.TYPE_CHECKING:
 NAME = "valkey"
 
 
-class Valkey:
+class Valkey(Component):
     name = NAME
-    needs: tuple[str, ...] = ()
-    faults: t.Mapping[str, str] = {}
+    ports = (NAME,)
 
     def prepare(self, world: World) -> None:
         settings = (

@@ -6,7 +6,7 @@ from __future__ import annotations
 import typing as t
 import urllib.request
 
-from sandbox.component import Process, python
+from sandbox.component import Component, Process, python
 
 if t.TYPE_CHECKING:
     from sandbox.world import Facts, World
@@ -14,10 +14,10 @@ if t.TYPE_CHECKING:
 NAME = "exporters"
 
 
-class Exporters:
+class Exporters(Component):
     name = NAME
-    needs: tuple[str, ...] = ("postgres", "valkey", "kafka")
-    faults: t.Mapping[str, str] = {}
+    needs = ("postgres", "valkey", "kafka")
+    ports = (NAME,)
 
     def prepare(self, world: World) -> None:
         world.folder(NAME)

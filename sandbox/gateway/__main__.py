@@ -26,7 +26,7 @@ async def serve(world: World) -> None:
     kubernetes = world.facts("kubernetes")
     tls = ssl.create_default_context(cafile=kubernetes["ca_cert"])
     api = aiohttp.ClientSession(
-        headers={"Authorization": f"Bearer {kubernetes['token']}"},
+        headers={"Authorization": f"Bearer {kubernetes['token']}", "User-Agent": "gateway/1"},
         connector=aiohttp.TCPConnector(ssl=tls),
         read_bufsize=2**20,
     )

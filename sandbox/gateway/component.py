@@ -7,15 +7,16 @@ import sys
 import typing as t
 import urllib.request
 
-from sandbox.component import Process
+from sandbox.component import Component, Process
 from sandbox.world import Facts, World
 
 
-class Gateway:
+class Gateway(Component):
     """Needs the Kubernetes API alone: that pods are missing is an answer it can give."""
 
     name = "gateway"
-    needs: tuple[str, ...] = ("kubernetes",)
+    needs = ("kubernetes",)
+    ports = ("gateway",)
     faults: t.Mapping[str, str] = {
         "errors": "answers HTTP 500 to percent=100 of the requests to the target service",
         "slow": "holds every request to the target service for seconds=3",

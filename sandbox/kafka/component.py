@@ -9,7 +9,7 @@ import struct
 import typing as t
 from pathlib import Path
 
-from sandbox.component import Process, python
+from sandbox.component import Component, Process, python
 from sandbox.names import KAFKA_GROUP, KAFKA_TOPICS
 
 if t.TYPE_CHECKING:
@@ -20,9 +20,9 @@ NAME = "kafka"
 _API_VERSIONS = 18
 
 
-class Kafka:
+class Kafka(Component):
     name = NAME
-    needs: tuple[str, ...] = ()
+    survives_kill = False
     faults: t.Mapping[str, str] = {
         "down": "the broker drops every connection and refuses new ones; its messages stay",
     }

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import importlib.util
 import signal
 import ssl
 import sys
@@ -15,44 +14,68 @@ from pathlib import Path
 from aiohttp import web
 
 from sandbox.faults import Faults
-from sandbox.kubernetes.server import application, new_store
+from sandbox.kubernetes import controllers
+from sandbox.kubernetes.component import NAME
+from sandbox.kubernetes.server import FAULT_POLL_SECONDS, application, new_store
 from sandbox.kubernetes.store import Store
 from sandbox.world import World
-
-CONTROLLERS = "sandbox.kubernetes.controllers"
 
 
 async def serve(world: World) -> None:
     store, faults = new_store(), Faults(world.faults_file)
-    certificate = world.certificate("kubernetes")
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.load_cert_chain(certificate.cert, certificate.key)
     runner = web.AppRunner(
         application(store, faults, world.secret("kubernetes-token")),
         access_log=None, shutdown_timeout=1, handler_cancellation=True,
     )  # fmt: skip
     await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", world.port("kubernetes"), ssl_context=context).start()
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    controllers = asyncio.create_task(run_controllers(store, faults))
     stopped = asyncio.create_task(stop.wait())
-    await asyncio.wait({controllers, stopped}, return_when=asyncio.FIRST_COMPLETED)
-    controllers.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        await controllers
+    while not stopped.done():
+        await _while_up(runner, world, store, faults, stopped)
+        while faults.active(NAME, "down") and not stopped.done():
+            await asyncio.sleep(FAULT_POLL_SECONDS)
     await runner.cleanup()
 
 
-async def run_controllers(store: Store, faults: Faults) -> None:
-    """For ever; a controller that fails ends the server, so that nobody waits for a dead cluster."""
-    if importlib.util.find_spec(CONTROLLERS) is None:
-        await asyncio.Event().wait()
-    module = importlib.import_module(CONTROLLERS)
-    run = t.cast("t.Callable[[Store, Faults], t.Awaitable[None]]", module.run)
-    await run(store, faults)
+async def _while_up(
+    runner: web.AppRunner,
+    world: World,
+    store: Store,
+    faults: Faults,
+    stopped: asyncio.Task[t.Literal[True]],
+) -> None:
+    """Listen and reconcile until the end or the fault `down`.
+
+    A controller that fails ends the server, so that nobody waits for a dead cluster. While the
+    server is down controllers rest, as real ones must: they would take its silence for the nodes'.
+    """
+    certificate = world.certificate(NAME)
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(certificate.cert, certificate.key)
+    site = web.TCPSite(runner, "127.0.0.1", world.port(NAME), ssl_context=context)
+    await site.start()
+    reconciling = asyncio.create_task(controllers.run(store, faults))
+    down = asyncio.create_task(_told_down(faults))
+    await asyncio.wait({reconciling, stopped, down}, return_when=asyncio.FIRST_COMPLETED)
+    if reconciling.done():
+        reconciling.result()
+    for task in (reconciling, down):
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+    if not stopped.done():
+        await site.stop()
+        for connection in t.cast("web.Server", runner.server).connections:
+            if connection.transport is not None:
+                connection.transport.abort()
+
+
+async def _told_down(faults: Faults) -> None:
+    while faults.active(NAME, "down") is None:
+        await asyncio.sleep(FAULT_POLL_SECONDS)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ import ssl
 import typing as t
 import urllib.request
 
-from sandbox.component import Process, python
+from sandbox.component import Component, Process, python
 from sandbox.names import NAMESPACE
 
 if t.TYPE_CHECKING:
@@ -19,13 +19,15 @@ if t.TYPE_CHECKING:
 NAME = "kubernetes"
 
 
-class Kubernetes:
+class Kubernetes(Component):
     name = NAME
-    needs: tuple[str, ...] = ()
+    ports = (NAME,)
+    survives_kill = False
     faults: t.Mapping[str, str] = {
         "errors": "A share of the requests (share, 0 to 1) is answered 500.",
         "throttled": "A share of the requests is answered 429 with Retry-After (retry_after, s).",
         "slow": "Every request waits first (seconds).",
+        "down": "Connections are refused and controllers rest; what it holds stays.",
         "gone": "Once: every watch ends with 410 and older versions are forgotten.",
         "unauthorized": "A share of the requests is answered 401.",
     }

@@ -13,10 +13,11 @@ from pathlib import Path
 
 from aiohttp import web
 
+import sandbox.services.programs  # noqa: F401 - now, while others start, not with the first pod
 from sandbox.faults import Faults
 from sandbox.node.behaviour import COMPONENT as NAME
 from sandbox.node.client import Client
-from sandbox.node.component import PORT_NAME, octet
+from sandbox.node.component import octet
 from sandbox.node.exec import Runner
 from sandbox.node.kubelet import application
 from sandbox.node.node import Node
@@ -29,12 +30,12 @@ async def serve(world: World) -> None:
     scratch = world.folder(NAME) / "exec"
     shutil.rmtree(scratch, ignore_errors=True)
     async with Client(facts["server"], facts["token"], facts["ca_cert"]) as client:
-        node = Node(client, subnet, Faults(world.faults_file), world.port(PORT_NAME))
+        node = Node(client, subnet, Faults(world.faults_file), world.port(NAME))
         runner = web.AppRunner(
             application(node, Runner(scratch)), access_log=None, shutdown_timeout=1
         )
         await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", world.port(PORT_NAME)).start()
+        await web.TCPSite(runner, "127.0.0.1", world.port(NAME)).start()
         # Shows other sandboxes that this network is taken.
         await web.TCPSite(runner, f"127.{octet(world)}.0.1", 8080).start()
         stop = asyncio.Event()

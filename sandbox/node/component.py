@@ -6,7 +6,7 @@ from __future__ import annotations
 import typing as t
 import urllib.request
 
-from sandbox.component import Process, python
+from sandbox.component import Component, Process, python
 from sandbox.node.behaviour import COMPONENT as NAME
 from sandbox.node.behaviour import FAULTS
 from sandbox.node.subnet import can_bind, pick_octet
@@ -14,16 +14,16 @@ from sandbox.node.subnet import can_bind, pick_octet
 if t.TYPE_CHECKING:
     from sandbox.world import Facts, World
 
-PORT_NAME = "kubelet"
 
-
-class NodeComponent:
+class NodeComponent(Component):
     name = NAME
-    needs: tuple[str, ...] = ("kubernetes", "postgres", "valkey", "kafka", "sinks")
+    needs = ("kubernetes",)
+    settles_after = ("postgres", "valkey", "kafka", "sinks")
+    ports = (NAME,)
     faults: t.Mapping[str, str] = FAULTS
 
     def prepare(self, world: World) -> None:
-        world.port(PORT_NAME)
+        world.port(NAME)
         world.folder(NAME)
         octet(world)
 
@@ -31,7 +31,7 @@ class NodeComponent:
         return Process(python("sandbox.node", world))
 
     def ready(self, world: World) -> bool:
-        url = f"http://127.0.0.1:{world.port(PORT_NAME)}/healthz"
+        url = f"http://127.0.0.1:{world.port(NAME)}/healthz"
         with urllib.request.urlopen(url, timeout=2) as answer:
             return bool(answer.status == 200)
 
@@ -44,7 +44,7 @@ class NodeComponent:
 
     def facts(self, world: World) -> Facts:
         return {
-            "url": f"http://127.0.0.1:{world.port(PORT_NAME)}",
+            "url": f"http://127.0.0.1:{world.port(NAME)}",
             "pod_subnet": f"127.{octet(world)}.0.0/16",
         }
 

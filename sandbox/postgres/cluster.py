@@ -39,7 +39,9 @@ SETTINGS = {
     "fsync": "off",
     "full_page_writes": "off",
     "synchronous_commit": "off",
-    "min_wal_size": "32MB",
+    # Old WAL goes at once: each run copies the whole folder.
+    "wal_recycle": "off",
+    "min_wal_size": "2MB",
     "max_wal_size": "512MB",
     "max_logical_replication_workers": "0",
     "password_encryption": "scram-sha-256",
@@ -49,7 +51,17 @@ SETTINGS = {
     "timezone": "UTC",
     "log_timezone": "UTC",
 }
-_INITDB = ("-U", SUPABASE_USER, "-N", "--no-locale", "-E", "UTF8", "-A", "scram-sha-256")
+_INITDB = (
+    "-U",
+    SUPABASE_USER,
+    "-N",
+    "--no-locale",
+    "-E",
+    "UTF8",
+    "-A",
+    "scram-sha-256",
+    "--wal-segsize=1",
+)
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import typing as t
 from pathlib import Path
 
 from sandbox.cache import cached
-from sandbox.component import Process
+from sandbox.component import Component, Process
 from sandbox.names import (
     AGENT_CORE_DATABASE,
     AGENT_CORE_USER,
@@ -25,10 +25,9 @@ if t.TYPE_CHECKING:
 NAME = "postgres"
 
 
-class Postgres:
+class Postgres(Component):
     name = NAME
-    needs: tuple[str, ...] = ()
-    faults: t.Mapping[str, str] = {}
+    ports = (NAME,)
 
     def prepare(self, world: World) -> None:
         # Kept out of the command line, which imports this file too.

@@ -8,18 +8,18 @@ import sys
 import typing as t
 import urllib.request
 
-from sandbox.component import Process
+from sandbox.component import Component, Process
 from sandbox.sinks import status_page
 from sandbox.world import Facts, World
 
 SINKS = ("slack", "pagerduty", "github", "statuspage", "openai")
 
 
-class Sinks:
+class Sinks(Component):
     """Slack, PagerDuty, GitHub, the status page and OpenAI in one process."""
 
     name = "sinks"
-    needs: tuple[str, ...] = ()
+    ports = ("sinks",)
     faults: t.Mapping[str, str] = {
         "rate-limited": "answers 429 with Retry-After to all but one request in SECONDS (1)",
         "errors": "answers every request with HTTP 500",

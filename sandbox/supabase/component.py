@@ -8,7 +8,7 @@ import urllib.error
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 
-from sandbox.component import Process, python
+from sandbox.component import Component, Process, python
 from sandbox.names import PREVIOUS_VERSION
 from sandbox.seed import checkout
 from sandbox.supabase.client import ManagementClient
@@ -19,9 +19,10 @@ if t.TYPE_CHECKING:
     from sandbox.world import Facts, World
 
 
-class Supabase:
+class Supabase(Component):
     name = NAME
-    needs: tuple[str, ...] = ("postgres",)
+    needs = ("postgres",)
+    ports = ("supabase-management", "supabase-gateway")
     faults: t.Mapping[str, str] = {
         "errors": "The Management API answers 500; with a function as target, that function does.",
         "rate-limited": "The Management API answers 429 (retry_after=1), or after limit=N a minute.",

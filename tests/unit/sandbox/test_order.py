@@ -8,7 +8,7 @@ import pytest
 
 from sandbox.components import COMPONENTS
 from sandbox.errors import SandboxError
-from sandbox.order import chosen, stop_waves
+from sandbox.order import chosen, requirements, stop_waves
 
 if t.TYPE_CHECKING:
     from sandbox.component import Component
@@ -18,11 +18,12 @@ if t.TYPE_CHECKING:
 class Named:
     name: str
     needs: tuple[str, ...] = ()
+    settles_after: tuple[str, ...] = ()
 
 
 ALL = t.cast(
     "tuple[Component, ...]",
-    (Named("db"), Named("api"), Named("web", ("api",)), Named("watch", ("web", "db"))),
+    (Named("db"), Named("api"), Named("web", ("api",)), Named("watch", ("web",), ("db",))),
 )
 
 
@@ -45,7 +46,7 @@ def test_an_unknown_component_is_named_with_the_choices() -> None:
 
 
 def test_what_others_need_stops_last() -> None:
-    waves = stop_waves({component.name: component.needs for component in ALL})
+    waves = stop_waves({component.name: requirements(component) for component in ALL})
     assert waves == [{"watch"}, {"web"}, {"db", "api"}]
 
 
@@ -57,5 +58,11 @@ def test_every_component_needs_only_components_and_no_circle() -> None:
     names = {component.name for component in COMPONENTS}
     assert len(names) == len(COMPONENTS)
     for component in COMPONENTS:
-        assert set(component.needs) <= names
-    assert set().union(*stop_waves({c.name: c.needs for c in COMPONENTS})) == names
+        assert set(requirements(component)) <= names
+    assert set().union(*stop_waves({c.name: requirements(c) for c in COMPONENTS})) == names
+
+
+def test_a_port_is_named_after_its_component() -> None:
+    for component in COMPONENTS:
+        for port in component.ports:
+            assert port == component.name or port.startswith(f"{component.name}-")
