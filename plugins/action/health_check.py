@@ -5,10 +5,10 @@ from __future__ import annotations
 
 from ansible_collections.easymo.deploy.plugins.modules import health_check
 from ansible_collections.easymo.deploy.plugins.plugin_utils._action_module import (
-    KubernetesActionBase,
+    ControllerActionBase,
 )
 
 
-class ActionModule(KubernetesActionBase):
+class ActionModule(ControllerActionBase):
     module_spec = health_check.module_spec
     run_module = health_check.run

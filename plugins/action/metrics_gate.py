@@ -5,10 +5,10 @@ from __future__ import annotations
 
 from ansible_collections.easymo.deploy.plugins.modules import metrics_gate
 from ansible_collections.easymo.deploy.plugins.plugin_utils._action_module import (
-    KubernetesActionBase,
+    ControllerActionBase,
 )
 
 
-class ActionModule(KubernetesActionBase):
+class ActionModule(ControllerActionBase):
     module_spec = metrics_gate.module_spec
     run_module = metrics_gate.run

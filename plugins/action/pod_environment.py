@@ -5,10 +5,11 @@ from __future__ import annotations
 
 from ansible_collections.easymo.deploy.plugins.modules import pod_environment
 from ansible_collections.easymo.deploy.plugins.plugin_utils._action_module import (
-    KubernetesActionBase,
+    ControllerActionBase,
 )
 
 
-class ActionModule(KubernetesActionBase):
+class ActionModule(ControllerActionBase):
     module_spec = pod_environment.module_spec
+    needs = pod_environment.NEEDS
     run_module = pod_environment.run

@@ -5,10 +5,11 @@ from __future__ import annotations
 
 from ansible_collections.easymo.deploy.plugins.modules import release
 from ansible_collections.easymo.deploy.plugins.plugin_utils._action_module import (
-    KubernetesActionBase,
+    ControllerActionBase,
 )
 
 
-class ActionModule(KubernetesActionBase):
+class ActionModule(ControllerActionBase):
     module_spec = release.module_spec
+    needs = release.NEEDS
     run_module = release.run

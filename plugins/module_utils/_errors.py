@@ -5,6 +5,7 @@ Everything this collection raises on purpose:
 
 * DeployError            a task must fail with a sentence a human can act on
   * InputError           what was asked for is wrong; nothing was touched
+    * MissingLibraryError  a Python library that this needs is not installed
   * ConflictError        the world holds something we must not overwrite
   * RefusedError         the other side understood and said no: credentials, permissions, its own rules
   * UnreachableError     the other side could not be seen; nothing is known about what it did
@@ -32,6 +33,10 @@ class DeployError(Exception):
 
 class InputError(DeployError):
     reason = "InvalidInput"
+
+
+class MissingLibraryError(InputError):
+    reason = "MissingLibrary"
 
 
 class ConflictError(DeployError):

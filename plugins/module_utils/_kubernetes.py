@@ -51,7 +51,7 @@ try:
     for _api, _word in APIS.values():
         getattr(client, _api)
 except ImportError:
-    pass  # the module has said so by KUBERNETES_IMPORT_ERROR before it gets here
+    pass  # the module has said so by its need of KUBERNETES before it gets here
 
 JSON_PATCH = "application/json-patch+json"
 APPLY_PATCH = "application/apply-patch+yaml"

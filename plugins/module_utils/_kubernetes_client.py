@@ -18,14 +18,16 @@ from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
     RefusedError,
     UnreachableError,
 )
+from ansible_collections.easymo.deploy.plugins.module_utils._library import Library
 
-KUBERNETES_IMPORT_ERROR: str | None
 try:
     from kubernetes import client, config
+
+    IMPORT_ERROR: str | None = None
 except ImportError:
-    KUBERNETES_IMPORT_ERROR = traceback.format_exc()
-else:
-    KUBERNETES_IMPORT_ERROR = None
+    IMPORT_ERROR = traceback.format_exc()
+
+KUBERNETES = Library("kubernetes >= 34", IMPORT_ERROR)
 
 RETRIABLE = frozenset({429, 500, 502, 503, 504})
 LONGEST_PAUSE = 10.0

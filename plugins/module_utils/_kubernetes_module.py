@@ -11,18 +11,7 @@ import typing as t
 
 from ansible_collections.easymo.deploy.plugins.module_utils._kubernetes import KubernetesCluster
 from ansible_collections.easymo.deploy.plugins.module_utils._kubernetes_client import Connection
-
-REQUIREMENT = "kubernetes >= 34"
-
-
-class Module(t.Protocol):
-    """An AnsibleModule, or the same shape in the controller."""
-
-    params: dict[str, t.Any]
-    check_mode: bool
-    _diff: bool
-
-    def warn(self, warning: str) -> None: ...
+from ansible_collections.easymo.deploy.plugins.module_utils._module import Module
 
 
 def cluster_for(module: Module) -> KubernetesCluster:
@@ -40,10 +29,3 @@ def actor_of(params: t.Mapping[str, t.Any]) -> str:
 def utc_now() -> str:
     """Now as RFC 3339 with whole seconds, as Kubernetes writes times."""
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-
-
-def say(module: Module, event: str, text: str, data: dict[str, t.Any]) -> None:
-    """Live progress where somebody can see it: only the controller's shell has it."""
-    progress = getattr(module, "progress", None)
-    if progress is not None:
-        progress(event, text, data)

@@ -25,11 +25,12 @@ from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
     RefusedError,
     UnreachableError,
 )
+from ansible_collections.easymo.deploy.plugins.module_utils._library import Library
 
 if t.TYPE_CHECKING:
     from psycopg2.extensions import connection
 
-REQUIREMENT = "psycopg2-binary >= 2.9.10"
+PSYCOPG2 = Library("psycopg2-binary >= 2.9.10", IMPORT_ERROR)
 
 Row = tuple[t.Any, ...]
 Values: t.TypeAlias = "t.Sequence[t.Any] | None"

@@ -26,8 +26,9 @@ from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
     RefusedError,
     UnreachableError,
 )
+from ansible_collections.easymo.deploy.plugins.module_utils._library import Library
 
-REQUIREMENT = "boto3 >= 1.40"
+BOTO3 = Library("boto3 >= 1.40", IMPORT_ERROR)
 
 _READ_SIZE = 1 << 20
 _REFUSALS = frozenset(

@@ -21,14 +21,16 @@ from ansible_collections.easymo.deploy.plugins.module_utils._functions.models im
     Deployed,
     Source,
 )
+from ansible_collections.easymo.deploy.plugins.module_utils._library import Library
 
-REQUESTS_IMPORT_ERROR: str | None
 try:
     import requests
+
+    IMPORT_ERROR: str | None = None
 except ImportError:
-    REQUESTS_IMPORT_ERROR = traceback.format_exc()
-else:
-    REQUESTS_IMPORT_ERROR = None
+    IMPORT_ERROR = traceback.format_exc()
+
+REQUESTS = Library("requests >= 2.32", IMPORT_ERROR)
 
 RETRIABLE = frozenset({429, 500, 502, 503, 504})
 LONGEST_PAUSE = 65.0

@@ -310,18 +310,17 @@ reason:
 
 import typing as t
 
-from ansible.module_utils.basic import AnsibleModule, missing_required_lib
+from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
-    DeployError,
     InputError,
     RefusedError,
     UnreachableError,
 )
+from ansible_collections.easymo.deploy.plugins.module_utils._library import refuse_missing
 from ansible_collections.easymo.deploy.plugins.module_utils._messages.apply import deliver
 from ansible_collections.easymo.deploy.plugins.module_utils._messages.models import (
     Delivered,
-    Message,
     Undelivered,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._messages.options import (
@@ -332,26 +331,27 @@ from ansible_collections.easymo.deploy.plugins.module_utils._messages.plan impor
     plan_messages,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._messages.services import (
-    REQUESTS_IMPORT_ERROR,
+    REQUESTS,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._messages.slack import (
-    SLACK_IMPORT_ERROR,
+    SLACK_SDK,
 )
+from ansible_collections.easymo.deploy.plugins.module_utils._module import execute
 
-
-def require_libraries(module: AnsibleModule, messages: tuple[Message, ...]) -> None:
-    kinds = {message.kind for message in messages}
-    if "slack" in kinds and SLACK_IMPORT_ERROR:
-        module.fail_json(msg=missing_required_lib("slack_sdk"), exception=SLACK_IMPORT_ERROR)
-    if kinds & {"pagerduty", "statuspage", "github_status"} and REQUESTS_IMPORT_ERROR:
-        module.fail_json(msg=missing_required_lib("requests"), exception=REQUESTS_IMPORT_ERROR)
+LIBRARIES = {
+    "slack": SLACK_SDK,
+    "pagerduty": REQUESTS,
+    "statuspage": REQUESTS,
+    "github_status": REQUESTS,
+}
+"""What a channel needs; mail needs nothing."""
 
 
 def run(module: AnsibleModule) -> dict[str, t.Any]:
     messages = plan_messages(module.params)
     if not messages:
         raise InputError(f"Nobody is to be told: give at least one of {', '.join(CHANNELS)}.")
-    require_libraries(module, messages)
+    refuse_missing(LIBRARIES[each.kind] for each in messages if each.kind in LIBRARIES)
 
     undelivered: list[Undelivered] = []
     if module.check_mode:
@@ -376,12 +376,7 @@ def run(module: AnsibleModule) -> dict[str, t.Any]:
 
 
 def main() -> None:
-    module = AnsibleModule(argument_spec=announce_options(), supports_check_mode=True)
-    try:
-        result = run(module)
-    except DeployError as exc:
-        module.fail_json(**exc.to_result())
-    module.exit_json(**result)
+    execute(AnsibleModule(argument_spec=announce_options(), supports_check_mode=True), run)
 
 
 if __name__ == "__main__":

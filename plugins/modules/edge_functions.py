@@ -106,9 +106,9 @@ reason:
 import typing as t
 from pathlib import Path
 
-from ansible.module_utils.basic import AnsibleModule, missing_required_lib
+from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import DeployError, InputError
+from ansible_collections.easymo.deploy.plugins.module_utils._errors import InputError
 from ansible_collections.easymo.deploy.plugins.module_utils._functions.apply import (
     apply_plan,
     running_sources,
@@ -125,12 +125,13 @@ from ansible_collections.easymo.deploy.plugins.module_utils._functions.models im
     Source,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._functions.plan import plan_functions
+from ansible_collections.easymo.deploy.plugins.module_utils._module import execute
 from ansible_collections.easymo.deploy.plugins.module_utils._options import (
     functions_options,
     supabase_options,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._supabase_api import (
-    REQUESTS_IMPORT_ERROR,
+    REQUESTS,
     SupabaseFunctionsApi,
 )
 
@@ -218,13 +219,7 @@ def main() -> None:
         ],
         supports_check_mode=True,
     )
-    if REQUESTS_IMPORT_ERROR:
-        module.fail_json(msg=missing_required_lib("requests"), exception=REQUESTS_IMPORT_ERROR)
-    try:
-        result = run(module)
-    except DeployError as exc:
-        module.fail_json(**exc.to_result())
-    module.exit_json(**result)
+    execute(module, run, needs=[REQUESTS])
 
 
 if __name__ == "__main__":

@@ -47,12 +47,12 @@ reason:
 
 import typing as t
 
-from ansible.module_utils.basic import AnsibleModule, missing_required_lib
+from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import DeployError
+from ansible_collections.easymo.deploy.plugins.module_utils._module import execute
 from ansible_collections.easymo.deploy.plugins.module_utils._options import supabase_options
 from ansible_collections.easymo.deploy.plugins.module_utils._supabase_api import (
-    REQUESTS_IMPORT_ERROR,
+    REQUESTS,
     SupabaseFunctionsApi,
 )
 
@@ -80,13 +80,7 @@ def main() -> None:
         argument_spec={**supabase_options(), "names": {"type": "list", "elements": "str"}},
         supports_check_mode=True,
     )
-    if REQUESTS_IMPORT_ERROR:
-        module.fail_json(msg=missing_required_lib("requests"), exception=REQUESTS_IMPORT_ERROR)
-    try:
-        result = run(module)
-    except DeployError as exc:
-        module.fail_json(**exc.to_result())
-    module.exit_json(**result)
+    execute(module, run, needs=[REQUESTS])
 
 
 if __name__ == "__main__":

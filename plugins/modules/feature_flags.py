@@ -107,20 +107,18 @@ reason:
 
 import typing as t
 
-from ansible.module_utils.basic import AnsibleModule, missing_required_lib
+from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import DeployError
 from ansible_collections.easymo.deploy.plugins.module_utils._flags.apply import change_flags
 from ansible_collections.easymo.deploy.plugins.module_utils._flags.plan import to_values
 from ansible_collections.easymo.deploy.plugins.module_utils._kubernetes_client import (
-    KUBERNETES_IMPORT_ERROR,
+    KUBERNETES,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._kubernetes_module import (
-    REQUIREMENT,
-    Module,
-    cluster_for,
-)
+from ansible_collections.easymo.deploy.plugins.module_utils._kubernetes_module import cluster_for
+from ansible_collections.easymo.deploy.plugins.module_utils._module import Module, execute
 from ansible_collections.easymo.deploy.plugins.module_utils._options import kubernetes_options
+
+NEEDS = (KUBERNETES,)
 
 
 def module_spec() -> dict[str, t.Any]:
@@ -163,14 +161,7 @@ def run(module: Module) -> dict[str, t.Any]:
 
 
 def main() -> None:
-    module = AnsibleModule(**module_spec())
-    if KUBERNETES_IMPORT_ERROR:
-        module.fail_json(msg=missing_required_lib(REQUIREMENT), exception=KUBERNETES_IMPORT_ERROR)
-    try:
-        result = run(module)
-    except DeployError as exc:
-        module.fail_json(**exc.to_result())
-    module.exit_json(**result)
+    execute(AnsibleModule(**module_spec()), run, needs=NEEDS)
 
 
 if __name__ == "__main__":

@@ -300,36 +300,24 @@ reason:
 
 import typing as t
 
-from ansible.module_utils.basic import AnsibleModule, missing_required_lib
+from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.easymo.deploy.plugins.module_utils import _kubernetes_client, _postgres
-from ansible_collections.easymo.deploy.plugins.module_utils._checks import (
-    http,
-    kafka,
-    kubernetes,
-    postgres,
-    redis,
+from ansible_collections.easymo.deploy.plugins.module_utils._checks.kinds import (
+    PROBES,
+    refuse_missing_libraries,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._checks.models import Check, Probe
+from ansible_collections.easymo.deploy.plugins.module_utils._checks.models import Check
+from ansible_collections.easymo.deploy.plugins.module_utils._checks.options import (
+    KINDS,
+    check_options,
+)
 from ansible_collections.easymo.deploy.plugins.module_utils._checks.run import (
     Patience,
     refuse_failures,
     run_checks,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import DeployError, InputError
-from ansible_collections.easymo.deploy.plugins.module_utils._kubernetes_module import Module
-from ansible_collections.easymo.deploy.plugins.module_utils._options import (
-    kubernetes_options,
-    postgres_options,
-)
-
-PROBES: dict[str, Probe] = {
-    "postgres": postgres.probe,
-    "redis": redis.probe,
-    "kafka": kafka.probe,
-    "http": http.probe,
-    "kubernetes": kubernetes.probe,
-}
+from ansible_collections.easymo.deploy.plugins.module_utils._errors import InputError
+from ansible_collections.easymo.deploy.plugins.module_utils._module import Module, execute
 
 
 def module_spec() -> dict[str, t.Any]:
@@ -340,77 +328,12 @@ def module_spec() -> dict[str, t.Any]:
                 "elements": "dict",
                 "required": True,
                 "options": check_options(),
-                "required_if": [("kind", kind, [kind]) for kind in PROBES],
+                "required_if": [("kind", kind, [kind]) for kind in KINDS],
             },
             "wait_timeout": {"type": "float", "default": 0},
             "wait_sleep": {"type": "float", "default": 1.0},
         },
         "supports_check_mode": True,
-    }
-
-
-def check_options() -> dict[str, t.Any]:
-    return {
-        "name": {"type": "str", "required": True},
-        "kind": {"type": "str", "choices": list(PROBES), "required": True},
-        "timeout": {"type": "float", "default": 10},
-        "postgres": {
-            "type": "dict",
-            "options": {
-                **postgres_options(),
-                "query": {"type": "str", "default": "SELECT 1"},
-                "expect": {"type": "str", "default": "1"},
-            },
-        },
-        "redis": {"type": "dict", "options": redis_options()},
-        "kafka": {"type": "dict", "options": kafka_options()},
-        "http": {"type": "dict", "options": http_options()},
-        "kubernetes": {
-            "type": "dict",
-            "options": {**kubernetes_options(), "label_selector": {"type": "str", "default": ""}},
-        },
-    }
-
-
-def redis_options() -> dict[str, t.Any]:
-    return {
-        "host": {"type": "str", "required": True},
-        "port": {"type": "int", "default": 6379},
-        "username": {"type": "str"},
-        "password": {"type": "str", "no_log": True},
-        "tls": {"type": "bool", "default": False},
-        "ca_cert": {"type": "path"},
-    }
-
-
-def kafka_options() -> dict[str, t.Any]:
-    return {
-        "bootstrap": {"type": "str", "required": True},
-        "topics": {"type": "list", "elements": "str", "default": []},
-        "group": {"type": "str"},
-        "max_lag": {"type": "int"},
-        "tls": {"type": "bool", "default": False},
-        "ca_cert": {"type": "path"},
-        "username": {"type": "str"},
-        "password": {"type": "str", "no_log": True},
-        "sasl_mechanism": {
-            "type": "str",
-            "choices": ["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"],
-            "default": "SCRAM-SHA-512",
-        },
-    }
-
-
-def http_options() -> dict[str, t.Any]:
-    return {
-        "url": {"type": "str", "required": True},
-        "method": {"type": "str", "default": "GET"},
-        "headers": {"type": "dict", "default": {}, "no_log": True},
-        "body": {"type": "raw"},
-        "status": {"type": "list", "elements": "int", "default": [200]},
-        "json": {"type": "dict", "default": {}},
-        "text": {"type": "str"},
-        "ca_cert": {"type": "path"},
     }
 
 
@@ -437,28 +360,8 @@ def read_check(entry: dict[str, t.Any]) -> Check:
     )
 
 
-def refuse_missing_libraries(checks: t.Iterable[Check]) -> None:
-    """Only what a check of this task needs must be installed."""
-    errors = {
-        "postgres": (_postgres.IMPORT_ERROR, _postgres.REQUIREMENT),
-        "redis": (redis.IMPORT_ERROR, redis.REQUIREMENT),
-        "kafka": (kafka.IMPORT_ERROR, kafka.REQUIREMENT),
-        "http": (http.IMPORT_ERROR, http.REQUIREMENT),
-        "kubernetes": (_kubernetes_client.KUBERNETES_IMPORT_ERROR, "kubernetes >= 34"),
-    }
-    for kind in sorted({check.kind for check in checks}):
-        trace, requirement = errors[kind]
-        if trace:
-            raise InputError(missing_required_lib(requirement))
-
-
 def main() -> None:
-    module = AnsibleModule(**module_spec())
-    try:
-        result = run(module)
-    except DeployError as exc:
-        module.fail_json(**exc.to_result())
-    module.exit_json(**result)
+    execute(AnsibleModule(**module_spec()), run)
 
 
 if __name__ == "__main__":

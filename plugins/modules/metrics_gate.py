@@ -277,237 +277,59 @@ reason:
 
 import typing as t
 
-from ansible.module_utils.basic import AnsibleModule, missing_required_lib
+from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.easymo.deploy.plugins.module_utils import _postgres
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import DeployError, InputError
-from ansible_collections.easymo.deploy.plugins.module_utils._gate import prometheus
-from ansible_collections.easymo.deploy.plugins.module_utils._gate.models import (
-    Bounds,
-    Metric,
-    Series,
-    Verdict,
+from ansible_collections.easymo.deploy.plugins.module_utils._gate.models import Metric
+from ansible_collections.easymo.deploy.plugins.module_utils._gate.options import (
+    gate_options,
+    read_metric,
+    refuse_bad_input,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._gate.prometheus import Prometheus
-from ansible_collections.easymo.deploy.plugins.module_utils._gate.sql import SqlSource
+from ansible_collections.easymo.deploy.plugins.module_utils._gate.report import (
+    describe_look,
+    describe_watch,
+    refuse_verdict,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._gate.sources import (
+    refuse_missing_libraries,
+    sources_of,
+)
 from ansible_collections.easymo.deploy.plugins.module_utils._gate.verdict import Rules
 from ansible_collections.easymo.deploy.plugins.module_utils._gate.watch import (
     Look,
     Schedule,
-    Source,
-    Watch,
     Watcher,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._kubernetes_module import Module, say
-from ansible_collections.easymo.deploy.plugins.module_utils._options import postgres_options
-from ansible_collections.easymo.deploy.plugins.module_utils._postgres import PostgresTarget
-
-
-class HoldError(DeployError):
-    reason = "Hold"
-
-
-class RollbackError(DeployError):
-    reason = "Rollback"
-
-
-_AFTERWARDS = {
-    Verdict.HOLD: (HoldError, "Put it right or wait for the data, then run the same phase again"),
-    Verdict.ROLLBACK: (RollbackError, "Roll back, or find the cause and run the same phase again"),
-}
+from ansible_collections.easymo.deploy.plugins.module_utils._module import Module, execute, say
 
 
 def module_spec() -> dict[str, t.Any]:
-    return {
-        "argument_spec": {
-            "prometheus_url": {"type": "str"},
-            "prometheus_token": {"type": "str", "no_log": True},
-            "ca_cert": {"type": "path"},
-            "metrics": {
-                "type": "list",
-                "elements": "dict",
-                "required": True,
-                "options": metric_options(),
-                "required_if": [("kind", "postgres", ["connection"])],
-            },
-            "duration": {"type": "float", "default": 3600},
-            "interval": {"type": "float", "default": 10},
-            "initial_delay": {"type": "float", "default": 0},
-            "breaches": {"type": "int", "default": 2},
-            "max_missing": {"type": "float", "default": 0.1},
-            "query_timeout": {"type": "float", "default": 10},
-            "fail_on": {
-                "type": "list",
-                "elements": "str",
-                "choices": ["hold", "rollback"],
-                "default": ["hold", "rollback"],
-            },
-        },
-        "supports_check_mode": True,
-    }
-
-
-def metric_options() -> dict[str, t.Any]:
-    return {
-        "name": {"type": "str", "required": True},
-        "kind": {"type": "str", "choices": ["prometheus", "postgres"], "default": "prometheus"},
-        "query": {"type": "str", "required": True},
-        "unit": {"type": "str", "default": ""},
-        # Sanity takes the word for a password.
-        "pass": {
-            "type": "dict",
-            "no_log": False,
-            "options": {"min": {"type": "float"}, "max": {"type": "float"}},
-        },
-        "rollback": {
-            "type": "dict",
-            "options": {"below": {"type": "float"}, "above": {"type": "float"}},
-        },
-        "connection": {"type": "dict", "options": postgres_options()},
-    }
+    return {"argument_spec": gate_options(), "supports_check_mode": True}
 
 
 def run(module: Module) -> dict[str, t.Any]:
     params = module.params
     metrics = [read_metric(entry) for entry in params["metrics"]]
     refuse_bad_input(params, metrics)
-    watcher = Watcher(metrics, sources(params), tell=lambda look: tell(module, metrics, look))
+    refuse_missing_libraries(metrics)
+    watcher = Watcher(metrics, sources_of(params), tell=lambda look: tell(module, metrics, look))
     watch = watcher.run(
         Schedule(params["duration"], params["interval"], params["initial_delay"]),
         Rules(breaches=params["breaches"], max_missing=params["max_missing"]),
     )
-    result = describe(metrics, watch)
-    verdict = watch.decision.verdict
-    if verdict.value in params["fail_on"]:
-        error, advice = _AFTERWARDS[verdict]
-        reasons = "; ".join(reason.text for reason in watch.decision.reasons)
-        raise error(f"{verdict.value.capitalize()}: {reasons}. {advice}.", **result)
+    result = describe_watch(metrics, watch)
+    refuse_verdict(watch, result, params["fail_on"])
     return result
-
-
-def read_metric(entry: t.Mapping[str, t.Any]) -> Metric:
-    good, bad = entry["pass"] or {}, entry["rollback"] or {}
-    return Metric(
-        name=entry["name"],
-        kind=entry["kind"],
-        query=entry["query"],
-        unit=entry["unit"],
-        bounds=Bounds(
-            minimum=good.get("min"),
-            maximum=good.get("max"),
-            below=bad.get("below"),
-            above=bad.get("above"),
-        ),
-    )
-
-
-def refuse_bad_input(params: t.Mapping[str, t.Any], metrics: t.Sequence[Metric]) -> None:
-    names = [metric.name for metric in metrics]
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise InputError(f"Metrics share a name, give each its own: {', '.join(twice)}.")
-    for metric in metrics:
-        refuse_crossed_bounds(metric)
-    if any(metric.kind == "prometheus" for metric in metrics) and not params["prometheus_url"]:
-        raise InputError("Option 'prometheus_url' is missing, and metrics ask Prometheus.")
-    for option, least in (
-        ("duration", 0),
-        ("initial_delay", 0),
-        ("breaches", 1),
-        ("max_missing", 0),
-    ):
-        if params[option] < least:
-            raise InputError(f"Option {option!r} is {params[option]:g}; it is at least {least}.")
-    for option in ("interval", "query_timeout"):
-        if params[option] <= 0:
-            raise InputError(f"Option {option!r} is {params[option]:g}; it is more than 0.")
-    for library in (prometheus, _postgres):
-        kind = "prometheus" if library is prometheus else "postgres"
-        if library.IMPORT_ERROR and any(metric.kind == kind for metric in metrics):
-            raise InputError(missing_required_lib(library.REQUIREMENT))
-
-
-def refuse_crossed_bounds(metric: Metric) -> None:
-    """A value that is good and a breach at once would make no sense."""
-    bounds = metric.bounds
-    above = (
-        bounds.above is not None and bounds.maximum is not None and bounds.above < bounds.maximum
-    )
-    below = (
-        bounds.below is not None and bounds.minimum is not None and bounds.below > bounds.minimum
-    )
-    if above or below:
-        raise InputError(
-            f"The bounds of metric {metric.name!r} cross: a value would pass and be a breach at once."
-        )
-
-
-def sources(params: t.Mapping[str, t.Any]) -> dict[str, Source]:
-    timeout = params["query_timeout"]
-    server = Prometheus(
-        url=params["prometheus_url"] or "",
-        timeout=timeout,
-        ca_cert=params["ca_cert"],
-        token=params["prometheus_token"],
-    )
-    return {
-        entry["name"]: SqlSource(PostgresTarget.from_params(entry["connection"]), timeout)
-        if entry["kind"] == "postgres"
-        else server
-        for entry in params["metrics"]
-    }
 
 
 def tell(module: Module, metrics: t.Sequence[Metric], look: Look) -> None:
     values = {name: sample.value for name, sample in look.samples.items()}
-    shown = ", ".join(
-        f"{metric.name} {show_value(metric, values[metric.name])}" for metric in metrics
-    )
-    text = f"watched {look.elapsed:.0f} of {look.duration:.0f} s: {shown}"
     data = {"elapsed": look.elapsed, "duration": look.duration, "values": values}
-    say(module, "MetricsSampled", text, data)
-
-
-def show_value(metric: Metric, value: float | None) -> str:
-    if value is None:
-        return "no data"
-    marks = "!!" if metric.bounds.breached(value) else "" if metric.bounds.good(value) else "!"
-    return f"{value:.3g}{marks}"
-
-
-def describe(metrics: t.Sequence[Metric], watch: Watch) -> dict[str, t.Any]:
-    return {
-        "changed": False,
-        "verdict": watch.decision.verdict.value,
-        "reasons": [reason.to_result() for reason in watch.decision.reasons],
-        "samples": [describe_series(metric, watch.series[metric.name]) for metric in metrics],
-        "duration": round(watch.seconds, 1),
-    }
-
-
-def describe_series(metric: Metric, series: Series) -> dict[str, t.Any]:
-    last = series.last
-    return {
-        "name": metric.name,
-        "unit": metric.unit,
-        "query": metric.query,
-        "count": series.count,
-        "missing": series.missing,
-        "min": series.minimum,
-        "max": series.maximum,
-        "mean": series.mean,
-        "last": last.value if last else None,
-        "problem": last.problem if last else "",
-    }
+    say(module, "MetricsSampled", describe_look(metrics, look), data)
 
 
 def main() -> None:
-    module = AnsibleModule(**module_spec())
-    try:
-        result = run(module)
-    except DeployError as exc:
-        module.fail_json(**exc.to_result())
-    module.exit_json(**result)
+    execute(AnsibleModule(**module_spec()), run)
 
 
 if __name__ == "__main__":

@@ -190,7 +190,7 @@ import secrets
 import typing as t
 from datetime import UTC, datetime
 
-from ansible.module_utils.basic import AnsibleModule, missing_required_lib
+from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.easymo.deploy.plugins.module_utils import _postgres, _s3
 from ansible_collections.easymo.deploy.plugins.module_utils._backup import programs
@@ -207,7 +207,8 @@ from ansible_collections.easymo.deploy.plugins.module_utils._backup.plan import 
     plan_backup,
     refuse_older_programs,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import DeployError, InputError
+from ansible_collections.easymo.deploy.plugins.module_utils._errors import InputError
+from ansible_collections.easymo.deploy.plugins.module_utils._module import execute, refuse_below
 from ansible_collections.easymo.deploy.plugins.module_utils._options import (
     postgres_options,
     s3_options,
@@ -267,9 +268,7 @@ def refuse_bad_input(params: t.Mapping[str, t.Any]) -> None:
         )
     if not params["release"].strip():
         raise InputError("Option 'release' is empty: a backup belongs to a release.")
-    for option, least in (("max_age", 0), ("lock_timeout", 1), ("timeout", 1)):
-        if params[option] < least:
-            raise InputError(f"Option {option!r} is {params[option]}; it is at least {least}.")
+    refuse_below(params, max_age=0, lock_timeout=1, timeout=1)
 
 
 def place_order(params: t.Mapping[str, t.Any], now: datetime) -> Order:
@@ -307,17 +306,11 @@ def diff(
 
 
 def main() -> None:
-    module = AnsibleModule(argument_spec=argument_spec(), supports_check_mode=True)
-    for library in (_s3, _postgres):
-        if library.IMPORT_ERROR:
-            module.fail_json(
-                msg=missing_required_lib(library.REQUIREMENT), exception=library.IMPORT_ERROR
-            )
-    try:
-        result = run(module)
-    except DeployError as exc:
-        module.fail_json(**exc.to_result())
-    module.exit_json(**result)
+    execute(
+        AnsibleModule(argument_spec=argument_spec(), supports_check_mode=True),
+        run,
+        needs=[_s3.BOTO3, _postgres.PSYCOPG2],
+    )
 
 
 if __name__ == "__main__":

@@ -88,12 +88,12 @@ reason:
 import typing as t
 from datetime import UTC, datetime
 
-from ansible.module_utils.basic import AnsibleModule, missing_required_lib
+from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.easymo.deploy.plugins.module_utils import _s3
 from ansible_collections.easymo.deploy.plugins.module_utils._backup.catalog import read_catalog
 from ansible_collections.easymo.deploy.plugins.module_utils._backup.plan import newest_per_release
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import DeployError
+from ansible_collections.easymo.deploy.plugins.module_utils._module import execute
 from ansible_collections.easymo.deploy.plugins.module_utils._options import s3_options
 from ansible_collections.easymo.deploy.plugins.module_utils._s3 import S3Bucket
 
@@ -118,14 +118,11 @@ def run(module: AnsibleModule) -> dict[str, t.Any]:
 
 
 def main() -> None:
-    module = AnsibleModule(argument_spec=argument_spec(), supports_check_mode=True)
-    if _s3.IMPORT_ERROR:
-        module.fail_json(msg=missing_required_lib(_s3.REQUIREMENT), exception=_s3.IMPORT_ERROR)
-    try:
-        result = run(module)
-    except DeployError as exc:
-        module.fail_json(**exc.to_result())
-    module.exit_json(**result)
+    execute(
+        AnsibleModule(argument_spec=argument_spec(), supports_check_mode=True),
+        run,
+        needs=[_s3.BOTO3],
+    )
 
 
 if __name__ == "__main__":

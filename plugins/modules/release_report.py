@@ -111,15 +111,15 @@ reason:
 import typing as t
 from pathlib import Path
 
-from ansible.module_utils.basic import AnsibleModule, missing_required_lib
+from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import DeployError
 from ansible_collections.easymo.deploy.plugins.module_utils._messages.redactor import Redactor
+from ansible_collections.easymo.deploy.plugins.module_utils._module import execute
 from ansible_collections.easymo.deploy.plugins.module_utils._report.build import build_report
 from ansible_collections.easymo.deploy.plugins.module_utils._report.folder import ReportFolder
 from ansible_collections.easymo.deploy.plugins.module_utils._report.models import Planned
 from ansible_collections.easymo.deploy.plugins.module_utils._report.render import (
-    JINJA_IMPORT_ERROR,
+    JINJA2,
     files_of,
 )
 
@@ -177,14 +177,9 @@ def run(module: AnsibleModule) -> dict[str, t.Any]:
 
 
 def main() -> None:
-    module = AnsibleModule(argument_spec=argument_spec(), supports_check_mode=True)
-    if JINJA_IMPORT_ERROR:
-        module.fail_json(msg=missing_required_lib("jinja2"), exception=JINJA_IMPORT_ERROR)
-    try:
-        result = run(module)
-    except DeployError as exc:
-        module.fail_json(**exc.to_result())
-    module.exit_json(**result)
+    execute(
+        AnsibleModule(argument_spec=argument_spec(), supports_check_mode=True), run, needs=[JINJA2]
+    )
 
 
 if __name__ == "__main__":

@@ -209,19 +209,14 @@ reason:
 
 import typing as t
 
-from ansible.module_utils.basic import AnsibleModule, missing_required_lib
+from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.easymo.deploy.plugins.module_utils._cluster import MonotonicClock
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import DeployError
 from ansible_collections.easymo.deploy.plugins.module_utils._kubernetes_client import (
-    KUBERNETES_IMPORT_ERROR,
+    KUBERNETES,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._kubernetes_module import (
-    REQUIREMENT,
-    Module,
-    cluster_for,
-    say,
-)
+from ansible_collections.easymo.deploy.plugins.module_utils._kubernetes_module import cluster_for
+from ansible_collections.easymo.deploy.plugins.module_utils._module import Module, execute, say
 from ansible_collections.easymo.deploy.plugins.module_utils._options import kubernetes_options
 from ansible_collections.easymo.deploy.plugins.module_utils._rollout.models import Counts
 from ansible_collections.easymo.deploy.plugins.module_utils._rollout.roll import Rollout
@@ -230,6 +225,8 @@ from ansible_collections.easymo.deploy.plugins.module_utils._rollout.task import
     to_settings,
     to_wanted,
 )
+
+NEEDS = (KUBERNETES,)
 
 
 def module_spec() -> dict[str, t.Any]:
@@ -296,14 +293,7 @@ def say_counts(module: Module, text: str, counts: Counts) -> None:
 
 
 def main() -> None:
-    module = AnsibleModule(**module_spec())
-    if KUBERNETES_IMPORT_ERROR:
-        module.fail_json(msg=missing_required_lib(REQUIREMENT), exception=KUBERNETES_IMPORT_ERROR)
-    try:
-        result = run(module)
-    except DeployError as exc:
-        module.fail_json(**exc.to_result())
-    module.exit_json(**result)
+    execute(AnsibleModule(**module_spec()), run, needs=NEEDS)
 
 
 if __name__ == "__main__":

@@ -203,7 +203,7 @@ sqlstate:
 
 import typing as t
 
-from ansible.module_utils.basic import AnsibleModule, missing_required_lib
+from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.easymo.deploy.plugins.module_utils import _postgres
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
@@ -242,11 +242,11 @@ from ansible_collections.easymo.deploy.plugins.module_utils._migration.tables im
     find_tables,
     verify_tables,
 )
+from ansible_collections.easymo.deploy.plugins.module_utils._module import execute
 from ansible_collections.easymo.deploy.plugins.module_utils._options import postgres_options
 from ansible_collections.easymo.deploy.plugins.module_utils._postgres import (
     PostgresTarget,
     Session,
-    SqlError,
 )
 
 # Any number will do as long as it is ours and never changes: "supabase" in ASCII.
@@ -387,18 +387,11 @@ def verify_applied(session: Session, plan: Plan) -> list[str]:
 
 
 def main() -> None:
-    module = AnsibleModule(argument_spec=argument_spec(), supports_check_mode=True)
-    if _postgres.IMPORT_ERROR:
-        module.fail_json(
-            msg=missing_required_lib(_postgres.REQUIREMENT), exception=_postgres.IMPORT_ERROR
-        )
-    try:
-        result = run(module)
-    except DeployError as exc:
-        module.fail_json(**exc.to_result())
-    except SqlError as exc:
-        module.fail_json(msg=f"The server refused to be asked: {exc}.", reason="Refused")
-    module.exit_json(**result)
+    execute(
+        AnsibleModule(argument_spec=argument_spec(), supports_check_mode=True),
+        run,
+        needs=[_postgres.PSYCOPG2],
+    )
 
 
 if __name__ == "__main__":

@@ -102,15 +102,15 @@ import secrets
 import time
 import typing as t
 
-from ansible.module_utils.basic import AnsibleModule, missing_required_lib
+from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
-    DeployError,
     VerificationError,
 )
+from ansible_collections.easymo.deploy.plugins.module_utils._module import execute
 from ansible_collections.easymo.deploy.plugins.module_utils._options import webhook_options
 from ansible_collections.easymo.deploy.plugins.module_utils._webhook.client import (
-    REQUESTS_IMPORT_ERROR,
+    REQUESTS,
     HttpWebhook,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._webhook.models import (
@@ -121,7 +121,12 @@ from ansible_collections.easymo.deploy.plugins.module_utils._webhook.models impo
 from ansible_collections.easymo.deploy.plugins.module_utils._webhook.probes import plan_probes
 
 
-def run(module: AnsibleModule, webhook: Webhook) -> dict[str, t.Any]:
+def run(module: AnsibleModule) -> dict[str, t.Any]:
+    webhook = HttpWebhook(
+        module.params["url"],
+        ca_cert=module.params["ca_cert"],
+        timeout=module.params["request_timeout"],
+    )
     messages = [
         Message(entry["name"], entry["from"], entry["text"], entry["route"] or "")
         for entry in ([] if module.check_mode else module.params["messages"])
@@ -155,19 +160,11 @@ def exchange(webhook: Webhook, probe: Probe) -> dict[str, t.Any]:
 
 
 def main() -> None:
-    module = AnsibleModule(argument_spec=webhook_options(), supports_check_mode=True)
-    if REQUESTS_IMPORT_ERROR:
-        module.fail_json(msg=missing_required_lib("requests"), exception=REQUESTS_IMPORT_ERROR)
-    webhook = HttpWebhook(
-        module.params["url"],
-        ca_cert=module.params["ca_cert"],
-        timeout=module.params["request_timeout"],
+    execute(
+        AnsibleModule(argument_spec=webhook_options(), supports_check_mode=True),
+        run,
+        needs=[REQUESTS],
     )
-    try:
-        result = run(module, webhook)
-    except DeployError as exc:
-        module.fail_json(**exc.to_result())
-    module.exit_json(**result)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 # PRIVATE to easymo.deploy.
 """An AnsibleModule-shaped face for action plugins, so that module and action share one `run(module)`.
 
-A module that imports the kubernetes client costs a second of CPU per host; the same code in the
+A module that imports a heavy client costs a second of CPU per host; the same code in the
 controller's fork costs nearly nothing, because the controller has imported it before it forks.
 """
 
@@ -10,19 +10,15 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible.errors import AnsibleActionFail
-from ansible.module_utils.basic import missing_required_lib
 from ansible.module_utils.common.parameters import remove_values
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import DeployError
-from ansible_collections.easymo.deploy.plugins.module_utils._kubernetes_client import (
-    KUBERNETES_IMPORT_ERROR,
-)
+from ansible_collections.easymo.deploy.plugins.module_utils._library import Library, refuse_missing
+from ansible_collections.easymo.deploy.plugins.module_utils._module import Result
 from ansible_collections.easymo.deploy.plugins.module_utils._progress import report
 
-Result = dict[str, t.Any]
 LOCAL = frozenset({"local", "ansible.builtin.local"})
 
 
@@ -48,13 +44,14 @@ class ControllerModule:
         report(event, self._host, text, data)
 
 
-class KubernetesActionBase(ActionBase):  # type: ignore[misc]
+class ControllerActionBase(ActionBase):  # type: ignore[misc]
     """Runs a module's own code in the controller; on a remote host hands over to the module."""
 
     _supports_check_mode = True
     _supports_async = False
 
     module_spec: t.ClassVar[t.Callable[[], dict[str, t.Any]]]
+    needs: t.ClassVar[tuple[Library, ...]] = ()
     run_module: t.ClassVar[t.Callable[[t.Any], Result]]
 
     def run(self, tmp: None = None, task_vars: dict[str, t.Any] | None = None) -> Result:
@@ -62,8 +59,6 @@ class KubernetesActionBase(ActionBase):  # type: ignore[misc]
         if self._connection.transport not in LOCAL:
             handed: Result = self._execute_module(task_vars=task_vars)
             return {**result, **handed}
-        if KUBERNETES_IMPORT_ERROR:
-            raise AnsibleActionFail(missing_required_lib("kubernetes >= 34"))
         spec = {**type(self).module_spec()}
         spec.pop("supports_check_mode")
         validated, _arguments = self.validate_argument_spec(**spec)
@@ -74,6 +69,7 @@ class KubernetesActionBase(ActionBase):  # type: ignore[misc]
             host=(task_vars or {}).get("inventory_hostname", "localhost"),
         )
         try:
+            refuse_missing(self.needs)
             outcome = type(self).run_module(module)
         except DeployError as exc:
             outcome = {"failed": True, **exc.to_result()}

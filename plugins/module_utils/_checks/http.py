@@ -25,9 +25,10 @@ from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
     RefusedError,
     UnreachableError,
 )
+from ansible_collections.easymo.deploy.plugins.module_utils._library import Library
 from ansible_collections.easymo.deploy.plugins.module_utils._redaction import redact
 
-REQUIREMENT = "requests >= 2.32"
+REQUESTS = Library("requests >= 2.32", IMPORT_ERROR)
 
 _SHOWN = 200
 _MISSING = object()

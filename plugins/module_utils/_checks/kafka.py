@@ -20,8 +20,9 @@ from ansible_collections.easymo.deploy.plugins.module_utils._checks.models impor
     Options,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import UnreachableError
+from ansible_collections.easymo.deploy.plugins.module_utils._library import Library
 
-REQUIREMENT = "confluent-kafka >= 2.11"
+CONFLUENT_KAFKA = Library("confluent-kafka >= 2.11", IMPORT_ERROR)
 
 
 def probe(options: Options, timeout: float) -> str:

@@ -24,8 +24,9 @@ from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
     RefusedError,
     UnreachableError,
 )
+from ansible_collections.easymo.deploy.plugins.module_utils._library import Library
 
-REQUIREMENT = "redis >= 6"
+REDIS = Library("redis >= 6", IMPORT_ERROR)
 
 
 def probe(options: Options, timeout: float) -> str:

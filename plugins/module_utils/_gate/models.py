@@ -32,6 +32,14 @@ class Bounds:
         low = self.below is not None and value < self.below
         return low or (self.above is not None and value > self.above)
 
+    @property
+    def crossed(self) -> bool:
+        """Whether a value could be good and a breach at once."""
+        low = self.below is not None and self.minimum is not None and self.below > self.minimum
+        return low or (
+            self.above is not None and self.maximum is not None and self.above < self.maximum
+        )
+
     def describe_good(self) -> str:
         parts = []
         if self.minimum is not None:

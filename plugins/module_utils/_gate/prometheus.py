@@ -19,8 +19,9 @@ except ImportError:
 
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import InputError
 from ansible_collections.easymo.deploy.plugins.module_utils._gate.models import Sample
+from ansible_collections.easymo.deploy.plugins.module_utils._library import Library
 
-REQUIREMENT = "requests >= 2.32"
+REQUESTS = Library("requests >= 2.32", IMPORT_ERROR)
 
 
 @dataclass(frozen=True)

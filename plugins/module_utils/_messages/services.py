@@ -11,6 +11,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
     RefusedError,
     UnreachableError,
 )
+from ansible_collections.easymo.deploy.plugins.module_utils._library import Library
 from ansible_collections.easymo.deploy.plugins.module_utils._messages.models import (
     CommitStatus,
     Delivered,
@@ -26,10 +27,12 @@ from ansible_collections.easymo.deploy.plugins.module_utils._messages.retry impo
 
 try:
     import requests
+
+    IMPORT_ERROR: str | None = None
 except ImportError:
-    REQUESTS_IMPORT_ERROR: str | None = traceback.format_exc()
-else:
-    REQUESTS_IMPORT_ERROR = None
+    IMPORT_ERROR = traceback.format_exc()
+
+REQUESTS = Library("requests >= 2.32", IMPORT_ERROR)
 
 Json = t.Any
 

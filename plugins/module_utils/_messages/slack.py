@@ -14,6 +14,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
     RefusedError,
     UnreachableError,
 )
+from ansible_collections.easymo.deploy.plugins.module_utils._library import Library
 from ansible_collections.easymo.deploy.plugins.module_utils._messages.retry import (
     BusyError,
     retry_after,
@@ -22,10 +23,12 @@ from ansible_collections.easymo.deploy.plugins.module_utils._messages.retry impo
 try:
     from slack_sdk import WebClient, WebhookClient
     from slack_sdk.errors import SlackApiError, SlackClientError
+
+    IMPORT_ERROR: str | None = None
 except ImportError:
-    SLACK_IMPORT_ERROR: str | None = traceback.format_exc()
-else:
-    SLACK_IMPORT_ERROR = None
+    IMPORT_ERROR = traceback.format_exc()
+
+SLACK_SDK = Library("slack-sdk >= 3.36", IMPORT_ERROR)
 
 Blocks = t.Sequence[dict[str, t.Any]]
 

@@ -9,6 +9,7 @@ import traceback
 import typing as t
 from dataclasses import asdict
 
+from ansible_collections.easymo.deploy.plugins.module_utils._library import Library
 from ansible_collections.easymo.deploy.plugins.module_utils._report.models import PhaseRow, Report
 from ansible_collections.easymo.deploy.plugins.module_utils._report.page import (
     HTML,
@@ -21,10 +22,12 @@ from ansible_collections.easymo.deploy.plugins.module_utils._report.times import
 try:
     from jinja2 import Environment, StrictUndefined
     from markupsafe import Markup
+
+    IMPORT_ERROR: str | None = None
 except ImportError:
-    JINJA_IMPORT_ERROR: str | None = traceback.format_exc()
-else:
-    JINJA_IMPORT_ERROR = None
+    IMPORT_ERROR = traceback.format_exc()
+
+JINJA2 = Library("jinja2 >= 3.1", IMPORT_ERROR)
 
 
 def files_of(report: Report, record: t.Mapping[str, t.Any]) -> dict[str, str]:

@@ -7,15 +7,17 @@ from __future__ import annotations
 import traceback
 
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import UnreachableError
+from ansible_collections.easymo.deploy.plugins.module_utils._library import Library
 from ansible_collections.easymo.deploy.plugins.module_utils._webhook.models import Answer, Request
 
-REQUESTS_IMPORT_ERROR: str | None
 try:
     import requests
+
+    IMPORT_ERROR: str | None = None
 except ImportError:
-    REQUESTS_IMPORT_ERROR = traceback.format_exc()
-else:
-    REQUESTS_IMPORT_ERROR = None
+    IMPORT_ERROR = traceback.format_exc()
+
+REQUESTS = Library("requests >= 2.32", IMPORT_ERROR)
 
 
 class HttpWebhook:

@@ -12,8 +12,8 @@ from ansible.plugins.action import ActionBase
 
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import ConflictError
 from ansible_collections.easymo.deploy.plugins.plugin_utils._action_module import (
+    ControllerActionBase,
     ControllerModule,
-    KubernetesActionBase,
 )
 
 SECRET = "a-very-secret-token"
@@ -37,7 +37,7 @@ def run(module: ControllerModule) -> dict[str, t.Any]:
     return {"changed": not module.check_mode, **module.params}
 
 
-class Action(KubernetesActionBase):
+class Action(ControllerActionBase):
     module_spec = spec
     run_module = run
 

@@ -1,0 +1,29 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to easymo.deploy.
+"""A third-party library that may be missing where a module runs, and the sentence that says so."""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass
+
+from ansible.module_utils.basic import missing_required_lib
+
+from ansible_collections.easymo.deploy.plugins.module_utils._errors import MissingLibraryError
+
+
+@dataclass(frozen=True)
+class Library:
+    """`requirement` as pip reads it; `import_error` is the traceback of the import that failed, else None."""
+
+    requirement: str
+    import_error: str | None
+
+
+def refuse_missing(libraries: t.Iterable[Library]) -> None:
+    """Raise for the first that is not installed."""
+    for library in libraries:
+        if library.import_error:
+            raise MissingLibraryError(
+                missing_required_lib(library.requirement), exception=library.import_error
+            )

@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to easymo.deploy.
+"""What every module has in common: the shell its `run` sees, how it ends, and how it tells of its progress."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.easymo.deploy.plugins.module_utils._errors import DeployError, InputError
+from ansible_collections.easymo.deploy.plugins.module_utils._library import Library, refuse_missing
+
+Result = dict[str, t.Any]
+
+
+class Module(t.Protocol):
+    """An AnsibleModule, or the same shape in the controller."""
+
+    params: dict[str, t.Any]
+    check_mode: bool
+    _diff: bool
+
+    def warn(self, warning: str) -> None: ...
+
+
+class Process(Module, t.Protocol):
+    """An AnsibleModule: it ends the process with its result."""
+
+    def exit_json(self, **result: t.Any) -> t.NoReturn: ...
+
+    def fail_json(self, msg: str, **result: t.Any) -> t.NoReturn: ...
+
+
+def execute(
+    module: Process, run: t.Callable[[t.Any], Result], *, needs: t.Iterable[Library] = ()
+) -> t.NoReturn:
+    """Run a module to its end: its result, or a failure in one sentence."""
+    try:
+        refuse_missing(needs)
+        result = run(module)
+    except DeployError as exc:
+        module.fail_json(**exc.to_result())
+    module.exit_json(**result)
+
+
+def refuse_below(params: t.Mapping[str, t.Any], **least: float) -> None:
+    """Raise for the first option of this name whose value is less than that."""
+    for option, bound in least.items():
+        if params[option] < bound:
+            raise InputError(f"Option {option!r} is {params[option]:g}; it is at least {bound:g}.")
+
+
+def say(module: Module, event: str, text: str, data: dict[str, t.Any]) -> None:
+    """Live progress where somebody can see it: only the controller's shell has it."""
+    progress = getattr(module, "progress", None)
+    if progress is not None:
+        progress(event, text, data)
