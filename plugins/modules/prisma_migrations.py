@@ -201,47 +201,28 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.easymo.deploy.plugins.module_utils import _postgres
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
-    DeployError,
-    InputError,
-    VerificationError,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.advisory_lock import (
-    advisory_lock,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.prisma_apply import (
-    Command,
-    apply_by_command,
-    apply_natively,
+from ansible_collections.easymo.deploy.plugins.module_utils._errors import InputError
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.prisma_apply import Command
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.prisma_deploy import (
+    Order,
+    migrate,
+    predict,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.prisma_folder import (
-    PrismaMigration,
     read_folder,
-    refuse_unusable,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.prisma_history import (
-    ADVISORY_LOCK,
-    create_history,
-    read_history,
     use_schema,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.prisma_plan import (
-    PrismaHistory,
-    PrismaPlan,
-    plan_prisma,
-    refuse_drift,
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.session import (
+    Limits,
+    migrating,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.tables import (
-    describe_tables,
-    find_tables,
-    verify_tables,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._module import execute
+from ansible_collections.easymo.deploy.plugins.module_utils._module import execute, refuse_below
 from ansible_collections.easymo.deploy.plugins.module_utils._options import postgres_options
 from ansible_collections.easymo.deploy.plugins.module_utils._postgres import (
+    PSYCOPG2,
     PostgresTarget,
-    Session,
 )
 
 
@@ -266,150 +247,50 @@ def argument_spec() -> dict[str, t.Any]:
 
 def run(module: AnsibleModule) -> dict[str, t.Any]:
     params = module.params
-    refuse_bad_input(params)
-    local = read_folder(params["directory"])
-    target = PostgresTarget.from_params(params)
-    with _postgres.connected(target, application_name="easymo.deploy migrations") as session:
-        use_schema(session, params["schema"])
-        return Deployment(module, session, target, local).run()
-
-
-def refuse_bad_input(params: t.Mapping[str, t.Any]) -> None:
-    for option in ("lock_timeout", "statement_timeout", "advisory_lock_timeout", "command_timeout"):
-        if params[option] < 0:
-            raise InputError(f"Option {option!r} is {params[option]:g}; it is at least 0.")
+    refuse_below(params, lock_timeout=0, statement_timeout=0)
+    refuse_below(params, advisory_lock_timeout=0, command_timeout=0)
     if params["engine"] == "command" and not params["command"]:
         raise InputError("Option 'command' is empty; engine 'command' runs it.")
+    order = to_order(params)
+    with migrating(order.target) as session:
+        use_schema(session, order.schema)
+        outcome = (predict if module.check_mode else migrate)(session, order)
+    for warning in outcome.warnings:
+        module.warn(warning)
+    result = outcome.to_result()
+    if module._diff:
+        result["diff"] = outcome.plan.to_diff()
+    return result
 
 
-class Deployment:
-    """One run over one session: observe, plan, apply, look again."""
+def to_order(params: t.Mapping[str, t.Any]) -> Order:
+    schema = params["schema"]
+    return Order(
+        local=tuple(read_folder(params["directory"])),
+        schema=schema,
+        expect_tables=tuple(
+            name if "." in name else f"{schema}.{name}" for name in params["expect_tables"]
+        ),
+        refuse_drift=params["drift"] == "fail",
+        limits=Limits(params["lock_timeout"], params["statement_timeout"]),
+        advisory_lock_timeout=params["advisory_lock_timeout"],
+        target=PostgresTarget.from_params(params),
+        command=to_command(params) if params["engine"] == "command" else None,
+    )
 
-    def __init__(
-        self,
-        module: AnsibleModule,
-        session: Session,
-        target: PostgresTarget,
-        local: list[PrismaMigration],
-    ) -> None:
-        self._module = module
-        self._params: t.Mapping[str, t.Any] = module.params
-        self._session = session
-        self._target = target
-        self._local = local
-        schema = self._params["schema"]
-        self._expected = {
-            name: name if "." in name else f"{schema}.{name}"
-            for name in self._params["expect_tables"]
-        }
 
-    def run(self) -> dict[str, t.Any]:
-        plan = self._plan(self._read())
-        if self._module.check_mode:
-            return self._report(plan, self._read(), before=self._tables(), applied=False)
-        before = self._tables()
-        if self._params["engine"] == "command":
-            # Prisma takes the same lock itself, in a session of its own.
-            self._apply_by_command(plan)
-        else:
-            with advisory_lock(
-                self._session, ADVISORY_LOCK, timeout=self._params["advisory_lock_timeout"]
-            ):
-                # What we saw before we held the lock may be old by now.
-                plan = self._plan(self._read())
-                self._apply_natively(plan)
-        history = self._read()
-        self._verify(history)
-        return self._report(plan, history, before=before, applied=True)
-
-    def _read(self) -> PrismaHistory:
-        return read_history(self._session, self._params["schema"])
-
-    def _tables(self) -> t.Collection[str]:
-        return find_tables(self._session, list(self._expected.values()))
-
-    def _plan(self, history: PrismaHistory) -> PrismaPlan:
-        plan = plan_prisma(history, self._local)
-        if self._params["drift"] == "fail":
-            refuse_drift(plan.drift)
-        refuse_unusable(plan.pending)
-        return plan
-
-    def _apply_natively(self, plan: PrismaPlan) -> None:
-        if not plan.changed:
-            return
-        limits = {name: self._params[name] for name in ("lock_timeout", "statement_timeout")}
-        done: list[str] = []
-        try:
-            if not self._read().exists:
-                create_history(self._session)
-            for migration in plan.pending:
-                apply_natively(self._session, migration, limits=limits)
-                done.append(migration.file)
-        except DeployError as exc:
-            exc.details.update(changed=True, applied=done)
-            raise
-
-    def _apply_by_command(self, plan: PrismaPlan) -> None:
-        if not plan.changed:
-            return
-        command = Command(
-            argv=tuple(self._params["command"]),
-            directory=self._params["chdir"],
-            timeout=self._params["command_timeout"],
-            url_parameters={
-                name: str(value) for name, value in self._params["url_parameters"].items()
-            },
-        )
-        apply_by_command(command, self._target, self._params["schema"])
-
-    def _verify(self, history: PrismaHistory) -> None:
-        left = plan_prisma(history, self._local).pending
-        if left:
-            listed = ", ".join(migration.name for migration in left)
-            raise VerificationError(f"Migrations are still pending after the deploy: {listed}.")
-
-    def _report(
-        self, plan: PrismaPlan, history: PrismaHistory, *, before: t.Collection[str], applied: bool
-    ) -> dict[str, t.Any]:
-        tables = describe_tables(self._session, list(self._expected.values()), before=before)
-        if applied:
-            verify_tables(tables, list(self._expected.values()), database=self._target.where)
-        self._warn(plan)
-        migrations = [migration.to_pending().to_result() for migration in plan.pending]
-        seconds = {row.name: row.seconds for row in history.rows if row.seconds is not None}
-        result: dict[str, t.Any] = {
-            "changed": plan.changed,
-            "applied": migrations if applied else [],
-            "pending": [] if applied else migrations,
-            "versions": history.applied,
-            "tables": [table.to_result() for table in tables],
-            "durations": {
-                migration.file: round(seconds[migration.name], 3)
-                for migration in plan.pending
-                if migration.name in seconds
-            },
-            "missing_locally": list(plan.missing_locally),
-            "drift": plan.drift,
-        }
-        if self._module._diff:
-            result["diff"] = plan.to_diff()
-        return result
-
-    def _warn(self, plan: PrismaPlan) -> None:
-        for file, how in plan.drift.items():
-            self._module.warn(f"{file} was edited since it was applied: {how}.")
-        if plan.missing_locally:
-            listed = ", ".join(plan.missing_locally)
-            self._module.warn(f"The database has migrations that the folder has not: {listed}.")
+def to_command(params: t.Mapping[str, t.Any]) -> Command:
+    return Command(
+        argv=tuple(params["command"]),
+        directory=params["chdir"],
+        timeout=params["command_timeout"],
+        url_parameters={name: str(value) for name, value in params["url_parameters"].items()},
+    )
 
 
 def main() -> None:
-    execute(
-        AnsibleModule(argument_spec=argument_spec(), supports_check_mode=True),
-        run,
-        needs=[_postgres.PSYCOPG2],
-    )
+    module = AnsibleModule(argument_spec=argument_spec(), supports_check_mode=True)
+    execute(module, run, needs=[PSYCOPG2])
 
 
 if __name__ == "__main__":

@@ -205,52 +205,27 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.easymo.deploy.plugins.module_utils import _postgres
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
-    DeployError,
-    InputError,
-    VerificationError,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.advisory_lock import (
-    advisory_lock,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.execution import (
-    session_role,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.supabase_apply import (
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.session import (
     Limits,
-    Runner,
+    migrating,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.supabase_deploy import (
+    Order,
+    migrate,
+    predict,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.supabase_folder import (
+    Folder,
     Migration,
     read_folder,
     refuse_duplicates,
-    refuse_unusable,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.supabase_history import (
-    ensure_history,
-    read_history,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.supabase_plan import (
-    Plan,
-    find_drift,
-    plan_migrations,
-    refuse_drift,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.tables import (
-    describe_tables,
-    find_tables,
-    verify_tables,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._module import execute
+from ansible_collections.easymo.deploy.plugins.module_utils._module import execute, refuse_below
 from ansible_collections.easymo.deploy.plugins.module_utils._options import postgres_options
 from ansible_collections.easymo.deploy.plugins.module_utils._postgres import (
+    PSYCOPG2,
     PostgresTarget,
-    Session,
 )
-
-# Any number will do as long as it is ours and never changes: "supabase" in ASCII.
-ADVISORY_LOCK = int.from_bytes(b"supabase", "big")
 
 
 def argument_spec() -> dict[str, t.Any]:
@@ -268,130 +243,36 @@ def argument_spec() -> dict[str, t.Any]:
 
 def run(module: AnsibleModule) -> dict[str, t.Any]:
     params = module.params
-    for option in ("lock_timeout", "statement_timeout", "advisory_lock_timeout"):
-        if params[option] < 0:
-            raise InputError(f"Option {option!r} is {params[option]:g}; it is at least 0.")
+    refuse_below(params, lock_timeout=0, statement_timeout=0, advisory_lock_timeout=0)
     folder = read_folder(params["directory"])
     refuse_duplicates(folder.files)
-    local = [Migration(file) for file in folder.files]
     target = PostgresTarget.from_params(params)
-    with _postgres.connected(target, application_name="easymo.deploy migrations") as session:
-        result = (
-            predict(module, session, local)
-            if module.check_mode
-            else migrate(module, session, local, target)
-        )
-    return {**result, "passed_over": list(folder.skipped)}
-
-
-def predict(module: AnsibleModule, session: Session, local: list[Migration]) -> dict[str, t.Any]:
-    expected = module.params["expect_tables"]
-    plan, drift = observe(module, session, local)
-    tables = describe_tables(session, expected, before=find_tables(session, expected))
-    return {
-        **report(module, plan, drift),
-        "applied": [],
-        "pending": describe(plan),
-        "versions": list(plan.applied),
-        "tables": [table.to_result() for table in tables],
-        "durations": {},
-    }
-
-
-def migrate(
-    module: AnsibleModule, session: Session, local: list[Migration], target: PostgresTarget
-) -> dict[str, t.Any]:
-    params = module.params
-    expected = params["expect_tables"]
-    durations: dict[str, float] = {}
-    with advisory_lock(session, ADVISORY_LOCK, timeout=params["advisory_lock_timeout"]):
-        plan, drift = observe(module, session, local)
-        before = find_tables(session, expected)
-        try:
-            apply_plan(session, plan, params, durations)
-            versions = verify_applied(session, plan)
-            tables = describe_tables(session, expected, before=before)
-            verify_tables(tables, expected, database=target.where)
-        except DeployError as exc:
-            exc.details.update(
-                changed=bool(durations),
-                applied=describe(plan)[: len(durations)],
-                durations=durations,
-            )
-            raise
-    return {
-        **report(module, plan, drift),
-        "applied": describe(plan),
-        "pending": [],
-        "versions": versions,
-        "tables": [table.to_result() for table in tables],
-        "durations": durations,
-    }
-
-
-def observe(
-    module: AnsibleModule, session: Session, local: list[Migration]
-) -> tuple[Plan, dict[str, str]]:
-    """What would run, and which applied files were edited; raises when nothing may run."""
-    history = read_history(session)
-    plan = plan_migrations(history, local)
-    drift = find_drift(history, local)
-    if module.params["drift"] == "fail":
-        refuse_drift(drift)
-    refuse_unusable(plan.pending)
-    return plan, drift
-
-
-def describe(plan: Plan) -> list[dict[str, t.Any]]:
-    return [migration.to_pending().to_result() for migration in plan.pending]
-
-
-def report(module: AnsibleModule, plan: Plan, drift: dict[str, str]) -> dict[str, t.Any]:
-    for file, how in drift.items():
-        module.warn(f"{file} was edited since it was applied: {how}.")
-    result: dict[str, t.Any] = {"changed": plan.changed, "drift": drift}
+    order = to_order(params, folder, target.where)
+    with migrating(target) as session:
+        outcome = (predict if module.check_mode else migrate)(session, order)
+    for warning in outcome.warnings:
+        module.warn(warning)
+    result = {**outcome.to_result(), "passed_over": list(folder.skipped)}
     if module._diff:
-        result["diff"] = plan.to_diff()
+        result["diff"] = outcome.plan.to_diff()
     return result
 
 
-def apply_plan(
-    session: Session, plan: Plan, params: t.Mapping[str, t.Any], durations: dict[str, float]
-) -> None:
-    """Apply what is pending, in order; `durations` gets the seconds of each file that was applied."""
-    if not plan.changed:
-        return
-    limits = Limits(
-        lock_timeout=params["lock_timeout"], statement_timeout=params["statement_timeout"]
+def to_order(params: t.Mapping[str, t.Any], folder: Folder, where: str) -> Order:
+    return Order(
+        local=tuple(Migration(file) for file in folder.files),
+        expect_tables=tuple(params["expect_tables"]),
+        refuse_drift=params["drift"] == "fail",
+        limits=Limits(params["lock_timeout"], params["statement_timeout"]),
+        advisory_lock_timeout=params["advisory_lock_timeout"],
+        user=params["login_user"],
+        where=where,
     )
-    runner = Runner(session, limits, session_role(params["login_user"]))
-    ensure_history(session)
-    for migration in plan.pending:
-        durations[migration.file.file] = round(runner.apply(migration), 3)
-
-
-def verify_applied(session: Session, plan: Plan) -> list[str]:
-    """Read the history back: every migration that was run is in it, as it is. Returns all its versions."""
-    history = read_history(session)
-    recorded = {row.version: row.statements for row in history}
-    missing = [
-        migration.file.file
-        for migration in plan.pending
-        if recorded.get(migration.version) != tuple(migration.statements)
-    ]
-    if missing:
-        raise VerificationError(
-            f"These migrations ran, and the history does not have them as they are: {', '.join(missing)}."
-        )
-    return [row.version for row in history]
 
 
 def main() -> None:
-    execute(
-        AnsibleModule(argument_spec=argument_spec(), supports_check_mode=True),
-        run,
-        needs=[_postgres.PSYCOPG2],
-    )
+    module = AnsibleModule(argument_spec=argument_spec(), supports_check_mode=True)
+    execute(module, run, needs=[PSYCOPG2])
 
 
 if __name__ == "__main__":

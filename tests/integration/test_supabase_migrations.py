@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.supabase_deploy import (
+    ADVISORY_LOCK,
+)
 from ansible_collections.easymo.deploy.plugins.modules import supabase_migrations
 from sandbox.world import World
 from tests.integration.running import query, run_module, scratch_database
@@ -181,8 +184,7 @@ def test_a_lock_that_others_hold_is_not_waited_for_too_long(project):
 
 def test_two_runs_do_not_migrate_at_once(project):
     project.write(v1_a="create table a()")
-    key = supabase_migrations.ADVISORY_LOCK
-    with holding(project, f"SELECT pg_advisory_lock({key}), pg_sleep(3)"):
+    with holding(project, f"SELECT pg_advisory_lock({ADVISORY_LOCK}), pg_sleep(3)"):
         result = project.run(advisory_lock_timeout=0.3)
     assert result["reason"] == "Locked"
     assert "process " in result["msg"]

@@ -18,6 +18,10 @@ from ansible_collections.easymo.deploy.plugins.module_utils._migration import (
     prisma_history,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.errors import MigrationError
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.session import (
+    NO_LIMITS,
+    Limits,
+)
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.text import (
     excerpt,
     mask_message,
@@ -42,30 +46,25 @@ class _OpenTransactionError(Exception):
     """The script began a transaction and did not end it."""
 
 
-def apply_natively(
-    session: Session, migration: PrismaMigration, *, limits: Mapping[str, float]
-) -> None:
-    """Its row, its script, and the row again; the script is one transaction unless it says otherwise.
-
-    `limits` are settings in seconds, for example `{"lock_timeout": 5}`; 0 is no limit.
-    """
+def apply_natively(session: Session, migration: PrismaMigration, *, limits: Limits) -> None:
+    """Its row, its script, and the row again; the script is one transaction unless it says otherwise."""
     row_id = str(uuid.uuid4())
     prisma_history.insert_started(session, row_id, migration.name, migration.checksum)
-    _set(session, limits)
+    limits.set_on(session)
     try:
         _run_script(session, migration)
     except SqlError as exc:
-        _settle(session, row_id, str(exc), limits)
+        _settle(session, row_id, str(exc))
         raise _describe_failure(migration, exc) from exc
     except _OpenTransactionError as exc:
-        _settle(session, row_id, "The script left its transaction open.", limits)
+        _settle(session, row_id, "The script left its transaction open.")
         raise MigrationError(
             f"{migration.file} begins a transaction and never commits it (P3018), so nothing since then was kept: "
             "take the BEGIN away, or add the COMMIT.",
             file=migration.file,
             code="P3018",
         ) from exc
-    _set(session, dict.fromkeys(limits, 0.0))
+    NO_LIMITS.set_on(session)
     prisma_history.record_finished(session, row_id)
 
 
@@ -76,17 +75,12 @@ def _run_script(session: Session, migration: PrismaMigration) -> None:
         raise _OpenTransactionError
 
 
-def _settle(session: Session, row_id: str, logs: str, limits: Mapping[str, float]) -> None:
+def _settle(session: Session, row_id: str, logs: str) -> None:
     """Leave the row as Prisma leaves one that failed: with its logs and without an end."""
     if session.in_transaction:
         session.execute("ROLLBACK")
-    _set(session, dict.fromkeys(limits, 0.0))
+    NO_LIMITS.set_on(session)
     prisma_history.record_failed(session, row_id, logs)
-
-
-def _set(session: Session, limits: Mapping[str, float]) -> None:
-    for name, seconds in limits.items():
-        session.rows("SELECT set_config(%s, %s, false)", (name, str(int(seconds * 1000))))
 
 
 def _describe_failure(migration: PrismaMigration, error: SqlError) -> MigrationError:

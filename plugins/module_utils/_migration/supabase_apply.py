@@ -7,7 +7,6 @@ from __future__ import annotations
 import time
 import typing as t
 from contextlib import suppress
-from dataclasses import dataclass
 
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import UnreachableError
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.errors import MigrationError
@@ -29,18 +28,11 @@ from ansible_collections.easymo.deploy.plugins.module_utils._migration.text impo
 from ansible_collections.easymo.deploy.plugins.module_utils._postgres import SqlError
 
 if t.TYPE_CHECKING:
+    from ansible_collections.easymo.deploy.plugins.module_utils._migration.session import Limits
     from ansible_collections.easymo.deploy.plugins.module_utils._migration.supabase_folder import (
         Migration,
     )
     from ansible_collections.easymo.deploy.plugins.module_utils._postgres import Session
-
-
-@dataclass(frozen=True)
-class Limits:
-    """In seconds; 0 is no limit."""
-
-    lock_timeout: float
-    statement_timeout: float
 
 
 class _StatementError(Exception):
@@ -79,9 +71,7 @@ class Runner:
 
     def _reset(self) -> None:
         self._session.execute("RESET ALL")
-        for name in ("lock_timeout", "statement_timeout"):
-            milliseconds = int(getattr(self._limits, name) * 1000)
-            self._session.rows("SELECT set_config(%s, %s, false)", (name, str(milliseconds)))
+        self._limits.set_on(self._session)
         self._take_role()
 
     def _run(self, migration: Migration) -> None:

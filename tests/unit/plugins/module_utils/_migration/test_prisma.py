@@ -27,10 +27,11 @@ from ansible_collections.easymo.deploy.plugins.module_utils._migration.prisma_pl
     plan_prisma,
     refuse_drift,
 )
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.session import Limits
 from ansible_collections.easymo.deploy.plugins.module_utils._postgres import PostgresTarget
 from tests.fakes.session import MemorySession
 
-LIMITS = {"lock_timeout": 5.0}
+LIMITS = Limits(lock_timeout=5, statement_timeout=0)
 
 
 def migration(name: str, content: str = "select 1") -> PrismaMigration:

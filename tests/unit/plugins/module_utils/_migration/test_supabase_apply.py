@@ -5,8 +5,8 @@ import pytest
 
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.errors import MigrationError
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.models import MigrationFile
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.session import Limits
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.supabase_apply import (
-    Limits,
     Runner,
     failing_line,
 )

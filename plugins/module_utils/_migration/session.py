@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to easymo.deploy.
+"""The session a migration runs over, and the limits that hold for its statements."""
+
+from __future__ import annotations
+
+import typing as t
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+
+from ansible_collections.easymo.deploy.plugins.module_utils._errors import RefusedError
+from ansible_collections.easymo.deploy.plugins.module_utils._postgres import (
+    PostgresTarget,
+    Session,
+    SqlError,
+    connected,
+)
+
+
+@dataclass(frozen=True)
+class Limits:
+    """In seconds; 0 is no limit."""
+
+    lock_timeout: float
+    statement_timeout: float
+
+    def set_on(self, session: Session) -> None:
+        for name, seconds in asdict(self).items():
+            session.rows("SELECT set_config(%s, %s, false)", (name, str(int(seconds * 1000))))
+
+
+NO_LIMITS = Limits(lock_timeout=0, statement_timeout=0)
+
+
+@contextmanager
+def migrating(target: PostgresTarget) -> t.Iterator[Session]:
+    """A session; what the server refuses outside of a migration's own statements is a RefusedError."""
+    try:
+        with connected(target, application_name="easymo.deploy migrations") as session:
+            yield session
+    except SqlError as exc:
+        raise RefusedError(f"The server refused to be asked: {exc}.") from exc

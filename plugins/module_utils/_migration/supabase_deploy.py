@@ -1,0 +1,158 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to easymo.deploy.
+"""One deployment of Supabase migrations: look, decide, apply under the advisory lock, and look again."""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass
+
+from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
+    DeployError,
+    VerificationError,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.advisory_lock import (
+    advisory_lock,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.execution import session_role
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.models import Table
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.session import Limits
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.supabase_apply import Runner
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.supabase_folder import (
+    Migration,
+    refuse_unusable,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.supabase_history import (
+    ensure_history,
+    read_history,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.supabase_plan import (
+    Plan,
+    find_drift,
+    plan_migrations,
+    refuse_drift,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.tables import (
+    describe_tables,
+    find_tables,
+    verify_tables,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._postgres import Session
+
+# Any number will do as long as it is ours and never changes: "supabase" in ASCII.
+ADVISORY_LOCK = int.from_bytes(b"supabase", "big")
+
+
+@dataclass(frozen=True)
+class Order:
+    """What is to be deployed and how, as in the module's options."""
+
+    local: tuple[Migration, ...]
+    expect_tables: tuple[str, ...]
+    refuse_drift: bool
+    limits: Limits
+    advisory_lock_timeout: float
+    user: str
+    """The role that logs in."""
+    where: str
+    """The database, in sentences."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """`durations` has the seconds of each applied file, None when nothing was to be applied but told."""
+
+    plan: Plan
+    drift: dict[str, str]
+    versions: list[str]
+    tables: list[Table]
+    durations: dict[str, float] | None = None
+
+    @property
+    def warnings(self) -> list[str]:
+        return [
+            f"{file} was edited since it was applied: {how}." for file, how in self.drift.items()
+        ]
+
+    def to_result(self) -> dict[str, t.Any]:
+        migrations = describe(self.plan)
+        applied = self.durations is not None
+        return {
+            "changed": self.plan.changed,
+            "drift": self.drift,
+            "applied": migrations if applied else [],
+            "pending": [] if applied else migrations,
+            "versions": self.versions,
+            "tables": [table.to_result() for table in self.tables],
+            "durations": self.durations or {},
+        }
+
+
+def predict(session: Session, order: Order) -> Outcome:
+    """What `migrate` would do."""
+    plan, drift = observe(session, order)
+    before = find_tables(session, order.expect_tables)
+    tables = describe_tables(session, order.expect_tables, before=before)
+    return Outcome(plan, drift, list(plan.applied), tables)
+
+
+def migrate(session: Session, order: Order) -> Outcome:
+    """Apply what is pending, in order. A DeployError tells in its details what was applied before it."""
+    durations: dict[str, float] = {}
+    with advisory_lock(session, ADVISORY_LOCK, timeout=order.advisory_lock_timeout):
+        plan, drift = observe(session, order)
+        before = find_tables(session, order.expect_tables)
+        try:
+            apply_plan(session, plan, order, durations)
+            versions = verify_applied(session, plan)
+            tables = describe_tables(session, order.expect_tables, before=before)
+            verify_tables(tables, order.expect_tables, database=order.where)
+        except DeployError as exc:
+            exc.details.update(
+                changed=bool(durations),
+                applied=describe(plan)[: len(durations)],
+                durations=durations,
+            )
+            raise
+    return Outcome(plan, drift, versions, tables, durations)
+
+
+def observe(session: Session, order: Order) -> tuple[Plan, dict[str, str]]:
+    """What would run, and which applied files were edited; raises when nothing may run."""
+    history = read_history(session)
+    plan = plan_migrations(history, order.local)
+    drift = find_drift(history, order.local)
+    if order.refuse_drift:
+        refuse_drift(drift)
+    refuse_unusable(plan.pending)
+    return plan, drift
+
+
+def apply_plan(session: Session, plan: Plan, order: Order, durations: dict[str, float]) -> None:
+    """`durations` gets the seconds of each file as soon as that is applied."""
+    if not plan.changed:
+        return
+    runner = Runner(session, order.limits, session_role(order.user))
+    ensure_history(session)
+    for migration in plan.pending:
+        durations[migration.file.file] = round(runner.apply(migration), 3)
+
+
+def verify_applied(session: Session, plan: Plan) -> list[str]:
+    """Read the history back: every migration that was run is in it, as it is. Returns all its versions."""
+    history = read_history(session)
+    recorded = {row.version: row.statements for row in history}
+    missing = [
+        migration.file.file
+        for migration in plan.pending
+        if recorded.get(migration.version) != tuple(migration.statements)
+    ]
+    if missing:
+        raise VerificationError(
+            f"These migrations ran, and the history does not have them as they are: {', '.join(missing)}."
+        )
+    return [row.version for row in history]
+
+
+def describe(plan: Plan) -> list[dict[str, t.Any]]:
+    return [migration.to_pending().to_result() for migration in plan.pending]
