@@ -54,13 +54,13 @@ from ansible_collections.easymo.deploy.plugins.module_utils._report.journal impo
 from ansible_collections.easymo.deploy.plugins.plugin_utils._observing import (
     CENSORED,
     PlayVariables,
+    observing,
     sentence,
     task_name,
 )
 
 OURS = "easymo.deploy."
 ALWAYS_KEPT = frozenset({"msg", "reason"})
-F = t.TypeVar("F", bound=t.Callable[..., None])
 
 
 @functools.cache
@@ -82,31 +82,13 @@ def promised(result: t.Mapping[str, t.Any], module: str) -> dict[str, t.Any] | N
     return {name: result[name] for name in sorted(documented(module)) if name in result}
 
 
-def observing(method: F) -> F:  # noqa: UP047 - ansible-test reads it with older Pythons
-    """An observer never raises into the run: it warns once and is silent from then on."""
-
-    @functools.wraps(method)
-    def guarded(self: CallbackModule, *args: t.Any, **kwargs: t.Any) -> None:
-        if self.silent:
-            return
-        try:
-            method(self, *args, **kwargs)
-        except Exception as exc:
-            self.silent = True
-            self._display.warning(
-                f"The journal stopped in {method.__name__} ({type(exc).__name__}): "
-                "the run goes on without it."
-            )
-
-    return t.cast("F", guarded)
-
-
 class CallbackModule(CallbackBase):
     """Forwards what Ansible says to a Journal."""
 
     CALLBACK_VERSION = 2.0
     CALLBACK_TYPE = "notification"
     CALLBACK_NAME = "easymo.deploy.journal"
+    TITLE = "The journal"
     CALLBACK_NEEDS_ENABLED = True
 
     def __init__(self) -> None:

@@ -80,7 +80,6 @@ requirements:
 """
 
 import atexit
-import functools
 import os
 import time
 import typing as t
@@ -96,6 +95,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._progress import sub
 from ansible_collections.easymo.deploy.plugins.plugin_utils._observing import (
     PlayVariables,
     hosts_of,
+    observing,
     sentence,
     task_name,
 )
@@ -114,7 +114,6 @@ OPTIONS = (
 )
 DEFAULT_API_URL = "https://slack.com/api/"
 REQUEST_TIMEOUT = 10.0
-F = t.TypeVar("F", bound=t.Callable[..., None])
 
 
 def connect(settings: t.Mapping[str, str]) -> SlackClient | None:
@@ -139,31 +138,13 @@ def connect(settings: t.Mapping[str, str]) -> SlackClient | None:
     )
 
 
-def observing(method: F) -> F:  # noqa: UP047 - ansible-test reads it with older Pythons
-    """An observer never raises into the run: it warns once and is silent from then on."""
-
-    @functools.wraps(method)
-    def guarded(self: CallbackModule, *args: t.Any, **kwargs: t.Any) -> None:
-        if self.silent:
-            return
-        try:
-            method(self, *args, **kwargs)
-        except Exception as exc:
-            self.silent = True
-            self._display.warning(
-                f"The Slack callback stopped in {method.__name__} ({type(exc).__name__}): "
-                "the run goes on without it."
-            )
-
-    return t.cast("F", guarded)
-
-
 class CallbackModule(CallbackBase):
     """Forwards what Ansible says to a RunMessage, once a play's variables say where Slack is."""
 
     CALLBACK_VERSION = 2.0
     CALLBACK_TYPE = "notification"
     CALLBACK_NAME = "easymo.deploy.slack"
+    TITLE = "The Slack callback"
     CALLBACK_NEEDS_ENABLED = True
 
     def __init__(self) -> None:

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # PRIVATE to easymo.deploy.
-"""What both callbacks read of a run: inventory variables, secrets to blank out, errors as sentences."""
+"""How both callbacks observe a run: variables, secrets to blank out, errors as sentences, and never in its way."""
 
 from __future__ import annotations
 
+import functools
 import typing as t
 
 from ansible.template import Templar
@@ -13,6 +14,34 @@ from ansible_collections.easymo.deploy.plugins.module_utils._messages.redactor i
 CENSORED = "its output is hidden because it may have secrets (no_log)"
 
 Variables = t.Mapping[str, t.Any]
+F = t.TypeVar("F", bound=t.Callable[..., None])
+
+
+class Observer(t.Protocol):
+    """A callback; `TITLE` begins the sentence about it, and once `silent` it hears nothing any more."""
+
+    TITLE: str
+    silent: bool
+    _display: t.Any
+
+
+def observing(method: F) -> F:  # noqa: UP047 - ansible-test reads it with older Pythons
+    """An observer never raises into the run: it warns once and is silent from then on."""
+
+    @functools.wraps(method)
+    def guarded(self: Observer, *args: t.Any, **kwargs: t.Any) -> None:
+        if self.silent:
+            return
+        try:
+            method(self, *args, **kwargs)
+        except Exception as exc:
+            self.silent = True
+            self._display.warning(
+                f"{self.TITLE} stopped in {method.__name__} ({type(exc).__name__}): "
+                "the run goes on without it."
+            )
+
+    return t.cast("F", guarded)
 
 
 class PlayVariables:

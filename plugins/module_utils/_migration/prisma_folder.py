@@ -12,6 +12,7 @@ from functools import cached_property
 from pathlib import Path
 
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import InputError
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.errors import refuse_problems
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.execution import (
     controls_transaction,
     runs_alone,
@@ -93,12 +94,7 @@ def read_folder(directory: str) -> list[PrismaMigration]:
 
 def refuse_unusable(migrations: t.Iterable[PrismaMigration]) -> None:
     """Everything that can be seen to fail is refused in one go, before anything runs."""
-    problems = [problem for migration in migrations for problem in _problems(migration)]
-    if problems:
-        raise InputError(
-            "Nothing was applied, because these files cannot be: " + " ".join(problems),
-            problems=problems,
-        )
+    refuse_problems(problem for migration in migrations for problem in _problems(migration))
 
 
 def _problems(migration: PrismaMigration) -> t.Iterator[str]:

@@ -11,6 +11,7 @@ from functools import cached_property
 from pathlib import Path
 
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import InputError
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.errors import refuse_problems
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.execution import (
     Execution,
     plan_execution,
@@ -109,12 +110,7 @@ def refuse_duplicates(files: t.Iterable[MigrationFile]) -> None:
 
 def refuse_unusable(migrations: t.Iterable[Migration]) -> None:
     """Everything that can be seen to fail is refused in one go, before anything runs."""
-    problems = [problem for migration in migrations for problem in _problems(migration)]
-    if problems:
-        raise InputError(
-            "Nothing was applied, because these files cannot be: " + " ".join(problems),
-            problems=problems,
-        )
+    refuse_problems(problem for migration in migrations for problem in _problems(migration))
 
 
 def _problems(migration: Migration) -> t.Iterator[str]:
