@@ -18,6 +18,10 @@ author:
 extends_documentation_fragment:
   - easymo.deploy._attributes
   - easymo.deploy._supabase
+attributes:
+  diff_mode:
+    support: partial
+    details: Not with O(state=saved).
 options:
   state:
     description:

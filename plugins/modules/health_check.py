@@ -16,6 +16,7 @@ author:
   - EasyMO (@easymo)
 extends_documentation_fragment:
   - easymo.deploy._attributes_read_only
+  - easymo.deploy._attributes_controller
 options:
   checks:
     description: The checks. Each has the options of its kind under the name of its kind.

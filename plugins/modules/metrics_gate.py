@@ -19,6 +19,7 @@ author:
   - EasyMO (@easymo)
 extends_documentation_fragment:
   - easymo.deploy._attributes_read_only
+  - easymo.deploy._attributes_controller
 options:
   prometheus_url:
     description: URL of Prometheus. Needed when a metric is of the kind V(prometheus).

@@ -22,6 +22,7 @@ requirements:
   - kubernetes >= 34
 extends_documentation_fragment:
   - easymo.deploy._attributes
+  - easymo.deploy._attributes_controller
   - easymo.deploy._kubernetes
 options:
   name:

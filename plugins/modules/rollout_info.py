@@ -16,6 +16,7 @@ requirements:
   - kubernetes >= 34
 extends_documentation_fragment:
   - easymo.deploy._attributes_read_only
+  - easymo.deploy._attributes_controller
   - easymo.deploy._kubernetes
 options:
   names:

@@ -17,6 +17,10 @@ author:
   - EasyMO (@easymo)
 extends_documentation_fragment:
   - easymo.deploy._attributes_read_only
+attributes:
+  check_mode:
+    support: partial
+    details: Sends none of O(messages), since each would be acted upon. The other probes change nothing and are sent.
 options:
   url:
     description: URL of the webhook.

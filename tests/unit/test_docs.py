@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Holds the modules' documentation to what they are: examples that would be accepted, attributes that are true.
+
+ansible-test compares options with argument specs, but reads neither the examples nor the attributes.
+"""
+
+from __future__ import annotations
+
+import typing as t
+from pathlib import Path
+
+import pytest
+import yaml
+from ansible.plugins.loader import fragment_loader, init_plugin_loader
+from ansible.utils.plugin_docs import get_docstring
+
+ROOT = Path(__file__).parents[2]
+MODULES = sorted((ROOT / "plugins/modules").glob("*.py"))
+Options = t.Mapping[str, t.Mapping[str, t.Any]]
+Tasks = t.Sequence[t.Mapping[str, t.Any]]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _fragments() -> None:
+    init_plugin_loader([str(ROOT / "playbooks/collections")])
+
+
+def read(path: Path) -> tuple[dict[str, t.Any], Tasks]:
+    """The documentation with its fragments, and the examples."""
+    found = get_docstring(
+        str(path),
+        fragment_loader,
+        is_module=True,
+        collection_name="easymo.deploy",
+        plugin_type="module",
+    )
+    return found[0], yaml.safe_load(found[1])
+
+
+def problems(given: t.Any, options: Options, where: str) -> t.Iterator[str]:
+    """What an argument spec would refuse, as far as names go."""
+    for entry in given if isinstance(given, list) else [given]:
+        if not isinstance(entry, dict):
+            continue  # a template: only a run knows what it holds
+        yield from (f"{where} knows no {name}" for name in entry.keys() - options.keys())
+        yield from (
+            f"{where} needs {name}"
+            for name, option in options.items()
+            if option.get("required") and name not in entry
+        )
+        for name in entry.keys() & options.keys():
+            yield from value_problems(entry[name], options[name], f"{where}.{name}")
+
+
+def value_problems(value: t.Any, option: t.Mapping[str, t.Any], where: str) -> t.Iterator[str]:
+    if option.get("suboptions"):
+        yield from problems(value, option["suboptions"], where)
+    for one in value if isinstance(value, list) else [value]:
+        if "choices" in option and one not in option["choices"]:
+            yield f"{where} can't be {one}"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.stem)
+def test_every_example_would_be_accepted(path: Path) -> None:
+    documentation, examples = read(path)
+    name = f"easymo.deploy.{path.stem}"
+    tasks = [task for task in examples if name in task]
+    assert tasks, "no example shows the module"
+    for task in tasks:
+        assert not list(problems(task[name], documentation["options"], task["name"]))
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.stem)
+def test_attributes_are_true(path: Path) -> None:
+    documentation, _examples = read(path)
+    support = {name: one["support"] for name, one in documentation["attributes"].items()}
+    source = path.read_text(encoding="utf-8")
+    action = ROOT / "plugins/action" / path.name
+    assert (support["check_mode"] != "none") == ("supports_check_mode" in source)
+    assert (support["diff_mode"] in ("full", "partial")) == ("module._diff" in source)
+    in_controller = action.exists() and "ControllerActionBase" in action.read_text(encoding="utf-8")
+    assert ("action" in support) == in_controller
