@@ -11,6 +11,7 @@ from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import ConflictError
+from ansible_collections.easymo.deploy.plugins.module_utils._library import Library
 from ansible_collections.easymo.deploy.plugins.plugin_utils._action_module import (
     ControllerActionBase,
     ControllerModule,
@@ -78,6 +79,14 @@ def test_bad_arguments_fail_as_in_a_module() -> None:
 
 def test_secrets_never_come_back() -> None:
     assert SECRET not in str(act(name="x", api_key=SECRET))
+
+
+def test_a_missing_library_is_named_and_nothing_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    missing = Library("redis >= 6", "Traceback: no redis")
+    monkeypatch.setattr(Action, "needs", (Library("requests >= 2.32", None), missing))
+    result = act(name="x")
+    assert (result["failed"], result["reason"]) == (True, "MissingLibrary")
+    assert "redis >= 6" in result["msg"]
 
 
 def test_another_connection_gets_the_module() -> None:

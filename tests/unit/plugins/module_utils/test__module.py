@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+import typing as t
+
+import pytest
+
+from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
+    ConflictError,
+    InputError,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._library import Library
+from ansible_collections.easymo.deploy.plugins.module_utils._module import execute, refuse_below
+
+
+class Ended(Exception):  # noqa: N818 - an AnsibleModule ends its process, which is no error
+    pass
+
+
+class Process:
+    """An AnsibleModule that keeps what it ended with."""
+
+    def __init__(self) -> None:
+        self.params: dict[str, t.Any] = {}
+        self.check_mode = self._diff = False
+        self.result: dict[str, t.Any] = {}
+
+    def warn(self, warning: str) -> None: ...
+
+    def exit_json(self, **result: t.Any) -> t.NoReturn:
+        self.result = result
+        raise Ended
+
+    def fail_json(self, msg: str, **result: t.Any) -> t.NoReturn:
+        self.result = {"failed": True, "msg": msg, **result}
+        raise Ended
+
+
+def ended(run: t.Callable[[t.Any], dict[str, t.Any]], *needs: Library) -> dict[str, t.Any]:
+    process = Process()
+    with pytest.raises(Ended):
+        execute(process, run, needs=needs)
+    return process.result
+
+
+def test_a_result_ends_the_module() -> None:
+    assert ended(lambda _module: {"changed": True}) == {"changed": True}
+
+
+def test_an_error_ends_it_with_its_sentence_and_details() -> None:
+    def run(_module: t.Any) -> dict[str, t.Any]:
+        raise ConflictError("It is taken.", holder="ada")
+
+    assert ended(run) == {
+        "failed": True,
+        "msg": "It is taken.",
+        "reason": "Conflict",
+        "holder": "ada",
+    }
+
+
+def test_without_a_library_nothing_runs() -> None:
+    result = ended(lambda _module: pytest.fail("it ran"), Library("redis >= 6", "Traceback"))
+    assert (result["failed"], result["reason"]) == (True, "MissingLibrary")
+    assert "redis >= 6" in result["msg"]
+
+
+def test_the_first_option_below_its_bound_is_named() -> None:
+    params = {"interval": 1, "duration": -0.5}
+    refuse_below(params, interval=1)
+    with pytest.raises(InputError, match=r"'duration' is -0\.5; it is at least 0"):
+        refuse_below(params, interval=1, duration=0)
