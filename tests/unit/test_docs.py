@@ -6,13 +6,15 @@ ansible-test compares options with argument specs, but reads neither the example
 
 from __future__ import annotations
 
+import functools
+import json
+import subprocess
+import sys
 import typing as t
 from pathlib import Path
 
 import pytest
 import yaml
-from ansible.plugins.loader import fragment_loader, init_plugin_loader
-from ansible.utils.plugin_docs import get_docstring
 
 ROOT = Path(__file__).parents[2]
 MODULES = sorted((ROOT / "plugins/modules").glob("*.py"))
@@ -20,21 +22,25 @@ Options = t.Mapping[str, t.Mapping[str, t.Any]]
 Tasks = t.Sequence[t.Mapping[str, t.Any]]
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _fragments() -> None:
-    init_plugin_loader([str(ROOT / "playbooks/collections")])
+@functools.cache
+def rendered() -> dict[str, dict[str, t.Any]]:
+    """All of it by ansible-doc in a process of its own: the plugin loader can't be begun twice in one."""
+    names = [f"easymo.deploy.{path.stem}" for path in MODULES]
+    said = subprocess.run(
+        [Path(sys.executable).parent / "ansible-doc", "--type", "module", "--json", *names],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    )
+    return t.cast("dict[str, dict[str, t.Any]]", json.loads(said.stdout))
 
 
 def read(path: Path) -> tuple[dict[str, t.Any], Tasks]:
     """The documentation with its fragments, and the examples."""
-    found = get_docstring(
-        str(path),
-        fragment_loader,
-        is_module=True,
-        collection_name="easymo.deploy",
-        plugin_type="module",
-    )
-    return found[0], yaml.safe_load(found[1])
+    found = rendered()[f"easymo.deploy.{path.stem}"]
+    return found["doc"], yaml.safe_load(found["examples"])
 
 
 def problems(given: t.Any, options: Options, where: str) -> t.Iterator[str]:
