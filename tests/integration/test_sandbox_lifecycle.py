@@ -184,7 +184,12 @@ def test_an_interrupted_up_leaves_nothing(sandbox: Sandbox) -> None:
     argv = [sys.executable, "-m", "sandbox", "--state", str(sandbox.state), "up"]
     # SeaweedFS takes seconds to start, so the interruption finds the start under way.
     up = subprocess.Popen(
-        [*argv, "--only", "seaweedfs,valkey"], cwd=CHECKOUT, stderr=subprocess.PIPE, text=True
+        [*argv, "--only", "seaweedfs,valkey"],
+        cwd=CHECKOUT,
+        stderr=subprocess.PIPE,
+        text=True,
+        # A shell ignores SIGINT for what it runs in the background, and children inherit that.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     _within(20.0, lambda: sandbox.status().get("seaweedfs", {}).get("phase") == "starting")
     up.send_signal(signal.SIGINT)
