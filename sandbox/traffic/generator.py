@@ -69,9 +69,10 @@ class Generator:
         loop = asyncio.get_running_loop()
         started, number = loop.time(), 0
         while not stop.is_set():
-            due = started + number / self._load.rate
-            if due - started >= self._load.duration:
+            after = number / self._load.rate
+            if after >= self._load.duration:
                 break
+            due = started + after
             wait = due - loop.time()
             if wait > 0:
                 await asyncio.sleep(wait)
