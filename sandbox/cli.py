@@ -111,7 +111,7 @@ def _add_up(commands: _Commands, folder: argparse.ArgumentParser) -> None:
         "--seed-mb",
         metavar="N",
         type=_megabytes,
-        default=50,
+        default=None,
         help="how much data the databases begin with, in MB (50)",
     )
     parser.add_argument(

@@ -11,6 +11,7 @@ _CURES = {
     errno.EDQUOT: "free some of your quota or choose another folder with --state",
     errno.EACCES: "choose a folder you may write to with --state",
     errno.EPERM: "choose a folder you may write to with --state",
+    errno.ENOTDIR: "choose a folder, not a file, with --state",
     errno.EROFS: "choose a folder on a writable file system with --state",
     errno.EMFILE: "raise the limit on open files with 'ulimit -n'",
     errno.ENOENT: "run 'python -m sandbox down', then 'up'",

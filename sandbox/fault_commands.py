@@ -8,11 +8,12 @@ import typing as t
 
 from sandbox.components import COMPONENTS
 from sandbox.errors import SandboxError
-from sandbox.faults import GENERIC_FAULTS, Fault, Faults
+from sandbox.faults import GENERIC_FAULTS, Fault, Faults, FaultsError
 from sandbox.order import require_known
-from sandbox.record import Phase, records
+from sandbox.record import SUPERVISOR, Phase, records
 
 if t.TYPE_CHECKING:
+    from sandbox.record import Record
     from sandbox.world import World
 
 # A component whose fault `killed` is cleared starts anew.
@@ -56,9 +57,14 @@ def parse(name: str, words: t.Sequence[str]) -> Fault:
 def set_fault(world: World, fault: Fault) -> None:
     known = _known(world)
     require_known([fault.component], known)
+    for name in (SUPERVISOR, fault.component):
+        if name in known and known[name].phase is Phase.DEAD:
+            raise SandboxError(
+                f"The {name} is dead and obeys no fault: run 'python -m sandbox down', then 'up'."
+            )
     with world.locked():
         faults = Faults(world.faults_file)
-        others = [other for other in faults.all() if _key(other) != _key(fault)]
+        others = [other for other in faults.read() if _key(other) != _key(fault)]
         faults.write([*others, fault])
     if fault.name in _PHASE_UNDER:
         _await(world, fault.component, {_PHASE_UNDER[fault.name]})
@@ -72,7 +78,7 @@ def clear_faults(world: World, name: str, target: str) -> str:
         faults = Faults(world.faults_file)
         kept: list[Fault] = []
         cleared: list[Fault] = []
-        for fault in faults.all():
+        for fault in _readable(faults, clear_all=not name):
             same = (fault.component, fault.name) == (component, fault_name)
             matches = not name or (same and target in ("", fault.target))
             (cleared if matches else kept).append(fault)
@@ -91,7 +97,7 @@ def listing(world: World) -> str:
         for component, faults in obeyed().items()
         for name, text in faults.items()
     ]
-    now = Faults(world.faults_file).all()
+    now = Faults(world.faults_file).read()
     lines += ["", "Set now:" if now else "None is set now."]
     for fault in now:
         parameters = (f"{key}={value}" for key, value in fault.parameters.items())
@@ -100,7 +106,17 @@ def listing(world: World) -> str:
     return "\n".join(lines)
 
 
-def _known(world: World) -> t.Collection[str]:
+def _readable(faults: Faults, *, clear_all: bool) -> tuple[Fault, ...]:
+    """The faults in the file; one that cannot be read holds nothing that clearing all would miss."""
+    try:
+        return faults.read()
+    except FaultsError:
+        if clear_all:
+            return faults.all()
+        raise
+
+
+def _known(world: World) -> t.Mapping[str, Record]:
     known = records(world)
     if not known:
         raise SandboxError(

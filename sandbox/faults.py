@@ -6,10 +6,13 @@ A component asks when it matters (`active`), so a fault takes effect at once and
 
 from __future__ import annotations
 
+import contextlib
 import json
 import typing as t
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+
+from sandbox.errors import SandboxError
 
 GENERIC_FAULTS = {
     "paused": "its processes are stopped: connections are accepted, then hang",
@@ -25,6 +28,10 @@ class Fault:
     target: str = ""
     """What it applies to, for example a service; empty means everything in the component."""
     parameters: t.Mapping[str, str] = field(default_factory=dict)
+
+
+class FaultsError(SandboxError):
+    """The fault file is not as `Faults.write` leaves it."""
 
 
 class Faults:
@@ -43,10 +50,24 @@ class Faults:
             return ()
         stamp = (stat.st_mtime_ns, stat.st_ino)
         if stamp != self._stamp:
-            entries = json.loads(self._path.read_text(encoding="utf-8"))
-            self._faults = tuple(Fault(**entry) for entry in entries)
+            # A file somebody spoilt must not end a component: what was set stays set.
+            with contextlib.suppress(FaultsError):
+                self._faults = self.read()
             self._stamp = stamp
         return self._faults
+
+    def read(self) -> tuple[Fault, ...]:
+        """What the file says. Raises FaultsError when it says nothing that can be understood."""
+        try:
+            entries = json.loads(self._path.read_text(encoding="utf-8"))
+            return tuple(Fault(**entry) for entry in entries)
+        except FileNotFoundError:
+            return ()
+        except (ValueError, TypeError) as exc:
+            raise FaultsError(
+                f"The faults in {self._path} cannot be read ({exc}): "
+                "clear them all with 'python -m sandbox fault clear'."
+            ) from exc
 
     def active(self, component: str, name: str, target: str = "") -> Fault | None:
         """The fault `name` of `component` when it is set for `target` or for everything."""

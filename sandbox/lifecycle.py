@@ -18,15 +18,23 @@ from pathlib import Path
 from sandbox.components import COMPONENTS
 from sandbox.errors import SandboxError, sentence
 from sandbox.order import chosen
+from sandbox.preconditions import (
+    lacks_another,
+    require_free_ports,
+    require_named_ports,
+    require_same,
+    require_whole,
+)
 from sandbox.processes import CHECKOUT, RUN_VARIABLE, ProcessId, setpriv
 from sandbox.record import SUPERVISOR, Phase, Record, noted, records
 from sandbox.sweep import sweep
-from sandbox.world import StateError, World, port_is_free
+from sandbox.world import StateError, World
 
 UP_WITHIN = 240.0
 SUPERVISOR_ENDS_WITHIN = 30.0
 LOCK_WITHIN = UP_WITHIN + SUPERVISOR_ENDS_WITHIN
 POLL = 0.04
+SEED_MB = 50
 
 Say = t.Callable[[str], None]
 
@@ -34,7 +42,8 @@ Say = t.Callable[[str], None]
 @dataclass(frozen=True)
 class Options:
     ports: t.Mapping[str, int] = field(default_factory=dict)
-    seed_mb: int = 50
+    seed_mb: int | None = None
+    """None: as much as a sandbox that is up has, else 50."""
     only: tuple[str, ...] = ()
 
 
@@ -42,12 +51,16 @@ def up(world: World, options: Options, say: Say) -> None:
     components = chosen(COMPONENTS, options.only)
     names = {component.name for component in components}
     setpriv()
-    _require_free(options.ports, [port for component in components for port in component.ports])
+    require_named_ports(
+        options.ports, [port for component in components for port in component.ports]
+    )
     with _alone(world, say):
         if world.run.exists():
-            _require_whole(world, names)
+            require_whole(world, names)
+            require_same(world, options)
             say(f"The sandbox in {world.directory} is already up.")
             return
+        require_free_ports(options.ports)
         began = time.monotonic()
         try:
             supervisor = _start_supervisor(world, options)
@@ -103,47 +116,10 @@ def _locked(descriptor: int) -> bool:
     return True
 
 
-def _require_free(ports: t.Mapping[str, int], names: t.Collection[str]) -> None:
-    for name, port in ports.items():
-        if name not in names:
-            raise SandboxError(
-                f"No component listens on a port named {name!r}: "
-                f"choose from {', '.join(sorted(names))}."
-            )
-        if others := [other for other, same in ports.items() if same == port and other != name]:
-            raise SandboxError(
-                f"Port {port} is asked for by both {name!r} and {others[0]!r}: choose two."
-            )
-        if not port_is_free(port):
-            raise SandboxError(
-                f"Port {port}, asked for by --port {name}={port}, cannot be had: stop what listens "
-                "there ('ss -ltnp' names it) or choose another."
-            )
-
-
-def _require_whole(world: World, names: t.Collection[str]) -> None:
-    """What is there must be a whole sandbox with at least `names` in it."""
-    known = records(world)
-    supervisor = known.pop(SUPERVISOR, None)
-    again = "run 'python -m sandbox down', then 'up'"
-    if supervisor is None or supervisor.phase is Phase.DEAD:
-        raise SandboxError(f"The sandbox in {world.directory} has lost its supervisor: {again}.")
-    for record in known.values():
-        if record.phase is Phase.DEAD:
-            raise SandboxError(
-                f"The sandbox in {world.directory} is damaged: {record.name} is dead "
-                f"({record.why.rstrip('.')}): {again}."
-            )
-    if missing := sorted(set(names) - set(known)):
-        raise SandboxError(
-            f"The sandbox in {world.directory} is up without {', '.join(missing)}: {again}."
-        )
-
-
 def _start_supervisor(world: World, options: Options) -> subprocess.Popen[bytes]:
     with world.changing() as state:
         state["wanted_ports"] = dict(options.ports)
-        state["options"] = {"seed_mb": options.seed_mb}
+        state["options"] = {"seed_mb": options.seed_mb or SEED_MB}
     with (world.folder(SUPERVISOR) / "log.txt").open("ab") as log:
         return subprocess.Popen(
             [sys.executable, "-m", "sandbox.supervisor", str(world.directory), *options.only],
@@ -164,8 +140,8 @@ def _await_ready(
     while told != set(names):
         # Not whether it lives now: the supervisor is about to note that, and why.
         known = noted(world)
+        _require_alive(world, known.values())
         for record in known.values():
-            _require_alive(world, record)
             if record.name in names and record.name not in told and not record.phase.under_way:
                 told.add(record.name)
                 say(f"  {record.name:<12} {record.seconds:5.1f} s")
@@ -187,8 +163,9 @@ def _lateness(known: t.Mapping[str, Record], late: set[str]) -> str:
     )
 
 
-def _require_alive(world: World, record: Record) -> None:
-    if record.phase is Phase.DEAD:
+def _require_alive(world: World, known: t.Collection[Record]) -> None:
+    dead = [record for record in known if record.phase is Phase.DEAD]
+    for record in sorted(dead, key=lacks_another):
         logged = (world.run / record.name / "log.txt").exists()
         log = record.name if logged else SUPERVISOR
         raise SandboxError(

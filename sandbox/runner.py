@@ -21,6 +21,7 @@ if t.TYPE_CHECKING:
 
 READY_WITHIN = 60.0
 POLL = 0.03
+FOR_WANT = "It needs"
 
 
 class _StoppedError(Exception):
@@ -83,7 +84,7 @@ class Runner(threading.Thread):
         for need in needs:
             while self._peers[need].phase is not Phase.READY:
                 if self._peers[need].phase is Phase.DEAD:
-                    raise SandboxError(f"It needs {need}, which is dead.")
+                    raise SandboxError(f"{FOR_WANT} {need}, which is dead.")
                 if self._child is not None and (status := self._child.poll()) is not None:
                     raise SandboxError(self._obituary(status))
                 self._pause(POLL)

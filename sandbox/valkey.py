@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import platform
 import socket
 import typing as t
@@ -28,7 +29,8 @@ class Valkey(Component):
             "bind 127.0.0.1",
             f"port {world.port(NAME)}",
             f"requirepass {world.secret(NAME)}",
-            f"dir {world.folder(NAME)}",
+            # JSON's quoting is Valkey's too.
+            f"dir {json.dumps(str(world.folder(NAME)))}",
             "maxmemory 64mb",
             "maxmemory-policy allkeys-lru",
             'save ""',

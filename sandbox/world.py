@@ -61,13 +61,18 @@ class World:
     def state(self) -> Facts:
         """The whole state, `{}` when no sandbox has been started."""
         try:
-            return t.cast("Facts", json.loads(self.state_file.read_text(encoding="utf-8")))
+            state = json.loads(self.state_file.read_text(encoding="utf-8"))
         except FileNotFoundError:
             return {}
         except ValueError as exc:
             raise StateError(
                 f"The sandbox state {self.state_file} is not JSON ({exc}): run 'make sandbox-down'."
             ) from exc
+        if not isinstance(state, dict):
+            raise StateError(
+                f"The sandbox state {self.state_file} is no JSON object: run 'make sandbox-down'."
+            )
+        return state
 
     @contextmanager
     def locked(self) -> t.Iterator[None]:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 from pathlib import Path
 
@@ -18,12 +19,13 @@ def main() -> int:
     directory = Path(os.environ.get("EASYMO_SANDBOX_STATE", ".sandbox"))
     world = World(directory)
     report = world.directory / "report" / RELEASE_VERSION / "report.html"
+    kubeconfig = shlex.quote(world.facts("kubernetes")["kubeconfig"])
     print(f"""
 The deployment {"went well" if outcome == 0 else f"FAILED (exit code {outcome})"}. Look at it:
   report       {report if report.exists() else "none: the run stopped before the sign-off"}
   Slack page   {world.facts("sinks")["url"]}
   dashboard    {world.facts("gateway")["url"]}/agents/dashboard
-  kubectl      .venv/bin/kubectl --kubeconfig {world.facts("kubernetes")["kubeconfig"]} -n {NAMESPACE} get deployments
+  kubectl      .venv/bin/kubectl --kubeconfig {kubeconfig} -n {NAMESPACE} get deployments
   a shell      eval "$(.venv/bin/python -m sandbox env)"
   the way back .venv/bin/ansible-playbook playbooks/rollback.yml -i inventories/sandbox
   the end      make sandbox-down""")

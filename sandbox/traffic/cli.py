@@ -11,7 +11,6 @@ import subprocess
 import sys
 import time
 import typing as t
-from pathlib import Path
 
 from sandbox.errors import SandboxError
 from sandbox.processes import CHECKOUT, RUN_VARIABLE, ProcessId, environment
@@ -24,7 +23,7 @@ from sandbox.traffic.report import (
     report_file,
     running_process,
 )
-from sandbox.world import StateError, World
+from sandbox.world import World
 
 HIGHEST_RATE = 500
 LONGEST_SECONDS = 4 * 3600
@@ -176,16 +175,3 @@ def _number(
 
 def _say(line: str) -> None:
     print(line, flush=True)  # noqa: T201
-
-
-def main(argv: t.Sequence[str] | None = None) -> int:
-    common = argparse.ArgumentParser(add_help=False)
-    common.add_argument("--state", metavar="DIR", type=Path, default=Path(".sandbox"))
-    parser = argparse.ArgumentParser(prog="python -m sandbox.traffic", description=__doc__)
-    add_verbs(parser, common)
-    arguments = parser.parse_args(argv)
-    try:
-        return t.cast("int", arguments.command(World(arguments.state), arguments))
-    except (SandboxError, StateError, OSError) as exc:
-        print(exc, file=sys.stderr)  # noqa: T201
-        return 1
