@@ -52,7 +52,9 @@ class Component(t.Protocol):
     survives_kill: bool = True
     """False: its memory is its only store, so the fault `killed` is not offered."""
     faults: t.Mapping[str, str] = {}
-    """The faults it obeys (sandbox/faults.py): name to one sentence of what happens."""
+    """The faults it obeys (sandbox/faults.py): name to one sentence of what happens.
+
+    Its parameters stand in the sentence as `name=default`; no others can be set."""
 
     def prepare(self, world: World) -> None:
         """Make folders, files and certificates. May block; safe to repeat."""

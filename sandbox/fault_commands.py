@@ -3,12 +3,13 @@
 
 from __future__ import annotations
 
+import re
 import time
 import typing as t
 
 from sandbox.components import COMPONENTS
 from sandbox.errors import SandboxError
-from sandbox.faults import GENERIC_FAULTS, Fault, Faults, FaultsError
+from sandbox.faults import GENERIC_FAULTS, Fault, Faults, FaultsError, parameters_of
 from sandbox.order import require_known
 from sandbox.record import SUPERVISOR, Phase, records
 
@@ -51,7 +52,21 @@ def parse(name: str, words: t.Sequence[str]) -> Fault:
         )
     pairs = (word.partition("=") for word in words if "=" in word)
     parameters = {key: value for key, _, value in pairs}
+    _require_parameters(name, parameters, parameters_of(known[component][fault]))
     return Fault(component, fault, targets[0] if targets else "", parameters)
+
+
+def _require_parameters(fault: str, given: t.Mapping[str, str], known: t.Mapping[str, str]) -> None:
+    for name, value in given.items():
+        if name not in known:
+            takes = f"it takes {', '.join(known)}" if known else "it takes none"
+            raise SandboxError(f"The fault {fault!r} has no parameter {name!r}: {takes}.")
+        if known[name] == "true":
+            fits, wanted = value in ("true", "false"), "true or false"
+        else:
+            fits, wanted = re.fullmatch(r"\d+(\.\d+)?", value) is not None, "a number"
+        if not fits:
+            raise SandboxError(f"{name}={value!r} of the fault {fault!r} is not {wanted}.")
 
 
 def set_fault(world: World, fault: Fault) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import typing as t
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -28,6 +29,11 @@ class Fault:
     target: str = ""
     """What it applies to, for example a service; empty means everything in the component."""
     parameters: t.Mapping[str, str] = field(default_factory=dict)
+
+
+def parameters_of(text: str) -> dict[str, str]:
+    """The parameters that a fault's sentence names, as `name=default`."""
+    return dict(re.findall(r"\b([a-z_]+)=([\w.]*\w)", text))
 
 
 class FaultsError(SandboxError):

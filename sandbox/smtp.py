@@ -27,7 +27,7 @@ class Smtp(Component):
     faults: t.Mapping[str, str] = {
         "rejects": "refuses recipients with 550, all or the address that is the target",
         "errors": "answers 451 after a mail was sent, so that it counts as not delivered",
-        "hangs": "answers a mail only after SECONDS (60)",
+        "hangs": "answers a mail only after seconds=60",
     }
 
     def prepare(self, world: World) -> None:

@@ -24,12 +24,12 @@ class Kubernetes(Component):
     ports = (NAME,)
     survives_kill = False
     faults: t.Mapping[str, str] = {
-        "errors": "A share of the requests (share, 0 to 1) is answered 500.",
-        "throttled": "A share of the requests is answered 429 with Retry-After (retry_after, s).",
-        "slow": "Every request waits first (seconds).",
+        "errors": "Of the requests share=1.0 (0 to 1) is answered 500.",
+        "throttled": "Of the requests share=1.0 is answered 429, Retry-After retry_after=1.",
+        "slow": "Every request waits first, for seconds=1.",
         "down": "Connections are refused and controllers rest; what it holds stays.",
         "gone": "Once: every watch ends with 410 and older versions are forgotten.",
-        "unauthorized": "A share of the requests is answered 401.",
+        "unauthorized": "Of the requests share=1.0 is answered 401.",
     }
 
     def prepare(self, world: World) -> None:

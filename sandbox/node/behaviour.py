@@ -13,10 +13,10 @@ COMPONENT = "node"
 
 FAULTS: t.Mapping[str, str] = {
     "image-not-found": "The service's images cannot be pulled for new pods.",
-    "crash-loop": "New containers of the service end with exit code 1 after their start.",
-    "never-ready": "New containers of the service run but never pass their readiness probe.",
-    "slow-start": "New containers of the service listen only after seconds (15).",
-    "oom": "New containers of the service are killed for memory (137) after they were ready.",
+    "crash-loop": "New containers of the service end with exit code 1; existing=true: running ones too.",
+    "never-ready": "New containers of the service run but are never ready; existing=true: running ones too.",
+    "slow-start": "New containers of the service listen only after seconds=15.",
+    "oom": "New containers of the service are killed for memory once ready; existing=true: running ones too.",
     "bad-config-reference": "New containers of the service refer to a ConfigMap that is not there.",
     "unschedulable": "New pods of the service fit on no node.",
     "quota-exceeded": "New pods of the service are refused: the quota is used up.",

@@ -21,9 +21,9 @@ class Sinks(Component):
     name = "sinks"
     ports = ("sinks",)
     faults: t.Mapping[str, str] = {
-        "rate-limited": "answers 429 with Retry-After to all but one request in SECONDS (1)",
+        "rate-limited": "answers 429 with Retry-After to all but one request in seconds=1",
         "errors": "answers every request with HTTP 500",
-        "hangs": "accepts a request and answers it only after SECONDS (60)",
+        "hangs": "accepts a request and answers it only after seconds=60",
         "token-revoked": "no longer knows the token it gave out",
     }
 

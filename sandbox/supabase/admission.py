@@ -97,7 +97,7 @@ class Admission:
         fault = self._faults.active(NAME, "rate-limited", MANAGEMENT)
         if fault is None:
             return REQUESTS_A_MINUTE
-        limit = int(fault.parameters.get("limit", "0"))
+        limit = int(float(fault.parameters.get("limit", "0")))
         if limit == 0:
             wait = fault.parameters.get("retry_after", "1")
             headers = {

@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import os
 import pwd
+import shlex
 import shutil
 import signal
 import subprocess
@@ -74,7 +75,7 @@ class Sandbox:
 
 @pytest.fixture
 def sandbox(tmp_path: Path) -> t.Iterator[Sandbox]:
-    sandbox = Sandbox(tmp_path / "state")
+    sandbox = Sandbox(tmp_path / "a state")  # A blank, as a folder may have.
     yield sandbox
     sandbox("down")
     assert sandbox.processes() == []
@@ -166,6 +167,42 @@ def test_a_killed_component_is_back_once_the_fault_is_cleared(sandbox: Sandbox) 
         assert sandbox.pid(name) != before
 
 
+def test_the_cluster_comes_back_with_all_it_held(sandbox: Sandbox) -> None:
+    sandbox.succeeds("up", "--only", "kubernetes")
+    kubeconfig = sandbox.run_folder / "kubernetes" / "kubeconfig"
+    kubectl = [str(Path(sys.executable).with_name("kubectl")), f"--kubeconfig={kubeconfig}"]
+    manifest = json.dumps({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "kept"}})
+    subprocess.run([*kubectl, "apply", "-f", "-"], input=manifest, text=True, check=True)
+
+    def get() -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [*kubectl, "get", "configmap", "kept"], check=False, capture_output=True, text=True
+        )
+
+    sandbox.succeeds("fault", "set", "kubernetes.down")
+    _within(5.0, lambda: "refused" in get().stderr)
+    sandbox.succeeds("fault", "clear")
+    _within(5.0, lambda: get().returncode == 0)
+
+
+def test_an_up_that_asks_for_something_else_is_refused(sandbox: Sandbox) -> None:
+    sandbox.succeeds("up", "--only", "valkey")
+    port = json.loads((sandbox.run_folder / "state.json").read_text())["ports"]["valkey"]
+    assert "already up" in sandbox.succeeds("up", "--only", "valkey", "--port", f"valkey={port}")
+    said = sandbox.fails("up", "--only", "valkey", "--port", f"valkey={port + 1}")
+    assert f"on port {port} and not {port + 1}" in said
+    assert "seed of 50 MB and not 7" in sandbox.fails("up", "--only", "valkey", "--seed-mb", "7")
+
+
+def test_spoilt_faults_end_nothing_and_are_cleared(sandbox: Sandbox) -> None:
+    sandbox.succeeds("up", "--only", "valkey")
+    (sandbox.run_folder / "faults.json").write_text("?")
+    assert "fault clear" in sandbox.fails("fault", "set", "valkey.paused")
+    assert sandbox("status").returncode == 0
+    sandbox.succeeds("fault", "clear")
+    sandbox.succeeds("fault", "set", "valkey.paused")
+
+
 def test_two_ups_at_once_make_one_sandbox(sandbox: Sandbox) -> None:
     argv = [sys.executable, "-m", "sandbox", "--state", str(sandbox.state), "up"]
     both = [
@@ -203,6 +240,9 @@ def test_a_damaged_state_is_named_and_down_clears_it(sandbox: Sandbox) -> None:
     (sandbox.run_folder / "state.json").write_text("{")
     for command in ("up", "status", "env"):
         assert "is not JSON" in sandbox.fails(command)
+    (sandbox.run_folder / "state.json").write_text("[]")
+    for command in ("up", "status", "env"):
+        assert "no JSON object" in sandbox.fails(command)
     sandbox.succeeds("down")
     assert sandbox.processes() == []
 
@@ -226,7 +266,7 @@ def test_a_taken_port_is_named(sandbox: Sandbox) -> None:
 def test_env_reaches_the_databases(sandbox: Sandbox) -> None:
     sandbox.succeeds("up", "--only", "postgres", "--seed-mb", "5")
     script = (
-        f'eval "$({sys.executable} -m sandbox --state {sandbox.state} env)"\n'
+        f'eval "$({sys.executable} -m sandbox --state {shlex.quote(str(sandbox.state))} env)"\n'
         "psql -Atc 'SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()'\n"
         "psql -U easymo_admin -d agent_core_prod -Atc 'SELECT current_user'\n"
         "PGSSLMODE=disable psql -Atc 'SELECT 1' 2>&1\n"

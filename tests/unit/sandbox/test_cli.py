@@ -49,6 +49,13 @@ def _listening() -> tuple[socket.socket, int]:
         (["fault", "set", "valkey.paused"], "No sandbox is up"),
         (["fault", "set", "valkey.nope"], "no fault 'nope'"),
         (["fault", "set", "nope.paused"], "no component 'nope'"),
+        (["fault", "set", "sinks.hangs", "secs=3"], "no parameter 'secs': it takes seconds"),
+        (
+            ["fault", "set", "sinks.hangs", "seconds=x"],
+            "seconds='x' of the fault 'sinks.hangs' is not",
+        ),
+        (["fault", "set", "node.oom", "existing=1"], "is not true or false"),
+        (["fault", "set", "valkey.paused", "x=1"], "it takes none"),
         (["fault", "set", "kafka.killed"], "no fault 'killed': choose from down, paused"),
         (["fault", "set", "valkey.paused", "a", "b"], "one target"),
         (["fault", "clear"], "No sandbox is up"),
@@ -113,8 +120,8 @@ def test_missing_libraries_are_read_from_ldd() -> None:
 
 
 def test_a_fault_is_read_with_target_and_parameters() -> None:
-    fault = parse("sinks.rate-limited", ["slack", "seconds=3", "text=a=b"])
-    assert fault == Fault("sinks", "rate-limited", "slack", {"seconds": "3", "text": "a=b"})
+    fault = parse("sinks.rate-limited", ["slack", "seconds=3"])
+    assert fault == Fault("sinks", "rate-limited", "slack", {"seconds": "3"})
 
 
 @pytest.fixture
