@@ -47,6 +47,8 @@ class Component(t.Protocol):
     """Who must be ready before it starts."""
     settles_after: tuple[str, ...] = ()
     """Who must be ready before `settle`, beside those it needs: so long it starts beside them."""
+    settles_with: tuple[str, ...] = ()
+    """Who must be in the run too for `settle` to end, in whatever order."""
     ports: tuple[str, ...] = ()
     """The names it asks `World.port` for, which begin with its own."""
     survives_kill: bool = True

@@ -28,7 +28,7 @@ def chosen(components: t.Sequence[Component], only: t.Collection[str]) -> tuple[
 
 def requirements(component: Component) -> tuple[str, ...]:
     """Who must be there for it to work."""
-    return (*component.needs, *component.settles_after)
+    return (*component.needs, *component.settles_after, *component.settles_with)
 
 
 def require_known(names: t.Iterable[str], known: t.Collection[str]) -> None:

@@ -19,6 +19,8 @@ class NodeComponent(Component):
     name = NAME
     needs = ("kubernetes",)
     settles_after = ("postgres", "valkey", "kafka", "sinks")
+    # The worker in the cluster is healthy only when Supabase is.
+    settles_with = ("supabase",)
     ports = (NAME,)
     faults: t.Mapping[str, str] = FAULTS
 

@@ -19,6 +19,7 @@ class Named:
     name: str
     needs: tuple[str, ...] = ()
     settles_after: tuple[str, ...] = ()
+    settles_with: tuple[str, ...] = ()
 
 
 ALL = t.cast(
