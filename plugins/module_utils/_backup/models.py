@@ -11,7 +11,8 @@ from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
 
 MANIFEST_SUFFIX = ".manifest.json"
-TIME_FORMAT = "%Y-%m-%dT%H:%M:%SZ"
+# Microseconds, so that the newer of two backups of one second is the newer one.
+TIME_FORMAT = "%Y-%m-%dT%H:%M:%S.%fZ"
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 _STAMP = r"_\d{8}_\d{6}_[0-9a-f]{6}\.dump"
@@ -76,7 +77,11 @@ class Backup:
 
 
 def parse_time(text: str) -> datetime:
-    return datetime.strptime(text, TIME_FORMAT).replace(tzinfo=UTC)
+    """With or without a fraction; a time without zone is refused."""
+    read = datetime.fromisoformat(text)
+    if read.tzinfo is None:
+        raise ValueError(f"{text!r} has no time zone")
+    return read.astimezone(UTC)
 
 
 def dump_key(prefix: str, name: str, now: datetime, unique: str) -> str:
