@@ -12,22 +12,10 @@ from yarl import URL
 
 from sandbox.gateway.endpoints import Endpoints
 from sandbox.gateway.paths import Target
+from sandbox.hop_by_hop import HOP_BY_HOP
 
-# What belongs to one connection, not to the message (RFC 9110, 7.6.1); the body's length is made anew.
-HOP_BY_HOP = frozenset(
-    {
-        "connection",
-        "content-length",
-        "host",
-        "keep-alive",
-        "proxy-authenticate",
-        "proxy-authorization",
-        "te",
-        "trailer",
-        "transfer-encoding",
-        "upgrade",
-    }
-)
+# The body's length is made anew beside what belongs to one connection.
+NOT_PASSED_ON = HOP_BY_HOP | {"content-length"}
 IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
 TIMEOUT = aiohttp.ClientTimeout(total=30, sock_connect=3)
 
@@ -88,7 +76,9 @@ class Proxy:
         query = request.rel_url.raw_query_string
         url = f"http://{address}{target.path}{'?' if query else ''}{query}"
         headers = {
-            name: value for name, value in request.headers.items() if name.lower() not in HOP_BY_HOP
+            name: value
+            for name, value in request.headers.items()
+            if name.lower() not in NOT_PASSED_ON
         }
         headers["X-Forwarded-For"] = request.remote or "unknown"
         try:
@@ -111,7 +101,7 @@ class Proxy:
         kept = CIMultiDict(
             (name, value)
             for name, value in answer.headers.items()
-            if name.lower() not in HOP_BY_HOP
+            if name.lower() not in NOT_PASSED_ON
         )
         return web.Response(status=answer.status, body=content, headers=kept)
 

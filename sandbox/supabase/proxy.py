@@ -9,19 +9,8 @@ from aiohttp import ClientResponse, ClientSession, ClientTimeout, TCPConnector, 
 from multidict import CIMultiDict
 from yarl import URL
 
-HOP_BY_HOP = frozenset(
-    (
-        "connection",
-        "host",
-        "keep-alive",
-        "proxy-authenticate",
-        "proxy-authorization",
-        "te",
-        "trailer",
-        "transfer-encoding",
-        "upgrade",
-    )
-)
+from sandbox.hop_by_hop import HOP_BY_HOP
+
 # Up to this size a body is carried in one piece, which costs far less than a stream.
 ONE_PIECE = 64 * 1024
 IDLE_SECONDS = 150.0

@@ -55,22 +55,13 @@ class Operator:
         }
 
     def plays(self, playbook: str, *arguments: str, inventory: str = "sandbox") -> Run:
-        ended = subprocess.run(
-            [
-                BIN / "ansible-playbook",
-                f"playbooks/{playbook}.yml",
-                "-i",
-                f"inventories/{inventory}",
-                *arguments,
-            ],
-            cwd=ROOT,
-            env=self._environment,
-            capture_output=True,
-            text=True,
-            timeout=PATIENCE,
-            check=False,
+        return self._types(
+            BIN / "ansible-playbook",
+            f"playbooks/{playbook}.yml",
+            "-i",
+            f"inventories/{inventory}",
+            *arguments,
         )
-        return Run(ended.returncode, ended.stdout + ended.stderr)
 
     def deploys(self, *arguments: str) -> Run:
         """With a watch that is shorter still than the sandbox's: what it decides is tested elsewhere."""
@@ -80,8 +71,11 @@ class Operator:
         return self.plays("rollback", *arguments)
 
     def sandbox(self, *arguments: str) -> Run:
+        return self._types(sys.executable, "-m", "sandbox", *arguments)
+
+    def _types(self, *argv: str | Path) -> Run:
         ended = subprocess.run(
-            [sys.executable, "-m", "sandbox", *arguments],
+            argv,
             cwd=ROOT,
             env=self._environment,
             capture_output=True,
