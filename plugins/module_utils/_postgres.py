@@ -8,7 +8,7 @@ import os
 import re
 import traceback
 import typing as t
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
 try:
@@ -129,6 +129,11 @@ class PostgresSession:
         """Its major version and its full name, for example `(18, "18.6")`."""
         full = str(self.rows("SHOW server_version")[0][0])
         return self._connection.server_version // 10000, full.split(maxsplit=1)[0]
+
+    def cancel(self) -> None:
+        """Have the server stop the statement that another thread waits for; none is fine, too."""
+        with suppress(psycopg2.Error):
+            self._connection.cancel()
 
     def _run(self, sql: str, values: Values, *, fetch: bool) -> list[Row]:
         try:

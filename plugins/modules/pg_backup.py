@@ -13,6 +13,9 @@ description:
   - Reads the object back from S3, compares its SHA-256 with what was sent and lets C(pg_restore --list) read it.
     Only then the manifest is written beside it, as C(<key>.manifest.json).
     A dump without a manifest is no backup to this collection.
+  - The manifest tells how many rows of each table are in the dump, counted in the snapshot that C(pg_dump) reads. When
+    the dump does not hold the rows of just these tables, the backup fails.
+  - A table that the user may not read, or that row security hides rows of, is refused before the dump.
   - Never overwrites. The key holds the UTC time and a random part.
   - Does nothing when a valid backup of the same O(release) and O(name) exists that is young enough.
 author:
@@ -173,12 +176,14 @@ backup:
       returned: when there is one
       type: int
       sample: 214
-    tables:
-      description: The tables whose rows are in the dump.
+    rows:
+      description:
+        - How many rows of each table are in the dump, by V(schema.table), counted in the snapshot of the dump.
+        - Partitioned tables count in their leaves. A name that holds a dot or a quote is quoted as in SQL.
       returned: when there is one
-      type: list
-      elements: str
-      sample: [public.orders, public.users]
+      type: dict
+      version_added: 0.2.0
+      sample: {public.orders: 48120, public.users: 9034}
 reason:
   description: One word for why the task failed.
   returned: failure
@@ -206,6 +211,10 @@ from ansible_collections.easymo.deploy.plugins.module_utils._backup.plan import 
     ZSTD,
     plan_backup,
     refuse_older_programs,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._backup.rows import (
+    list_tables,
+    refuse_unreadable,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import InputError
 from ansible_collections.easymo.deploy.plugins.module_utils._module import execute, refuse_below
@@ -278,6 +287,7 @@ def place_order(params: t.Mapping[str, t.Any], now: datetime) -> Order:
     pg_restore = programs.find(params["pg_restore"], "pg_restore")
     with _postgres.connected(target, application_name="easymo.deploy pg_backup") as session:
         server = session.server_version
+        refuse_unreadable(list_tables(session), target)
     refuse_older_programs(server=server, pg_dump=pg_dump.numbers, pg_restore=pg_restore.numbers)
     method = params["compression"]
     return Order(

@@ -9,9 +9,11 @@ import json
 import secrets
 import typing as t
 
+import boto3
 import psycopg2
 import psycopg2.extensions
 from ansible.module_utils.testing import patch_module_args
+from botocore.config import Config
 
 from sandbox.world import World
 
@@ -63,6 +65,18 @@ def bucket(world: World, prefix: str) -> dict[str, t.Any]:
         "secret_key": facts["secret_key"],
         "path_style": True,
     }
+
+
+def client(options: dict[str, t.Any]) -> t.Any:
+    """S3 for a witness, by the options of `bucket`."""
+    return boto3.client(
+        "s3",
+        endpoint_url=options["endpoint_url"],
+        region_name=options["region"],
+        aws_access_key_id=options["access_key"],
+        aws_secret_access_key=options["secret_key"],
+        config=Config(s3={"addressing_style": "path"}),
+    )
 
 
 @contextlib.contextmanager

@@ -8,13 +8,18 @@ import subprocess
 import typing as t
 from pathlib import Path
 
-import boto3
 import pytest
-from botocore.config import Config
 
 from ansible_collections.easymo.deploy.plugins.modules import pg_backup, pg_backup_info
 from sandbox.world import World
-from tests.integration.running import bucket, connection, query, run_module, scratch_database
+from tests.integration.running import (
+    bucket,
+    client,
+    connection,
+    query,
+    run_module,
+    scratch_database,
+)
 
 
 @pytest.fixture
@@ -36,17 +41,6 @@ def options(world: World) -> t.Iterator[dict[str, t.Any]]:
         }
 
 
-def client(options: dict[str, t.Any]) -> t.Any:
-    return boto3.client(
-        "s3",
-        endpoint_url=options["endpoint_url"],
-        region_name=options["region"],
-        aws_access_key_id=options["access_key"],
-        aws_secret_access_key=options["secret_key"],
-        config=Config(s3={"addressing_style": "path"}),
-    )
-
-
 def keys(options: dict[str, t.Any]) -> list[str]:
     listed = client(options).list_objects_v2(Bucket=options["bucket"], Prefix=options["prefix"])
     return [entry["Key"] for entry in listed.get("Contents", [])]
@@ -61,7 +55,7 @@ def test_check_mode_predicts_and_writes_nothing(options):
 def test_a_backup_is_taken_once_and_restores_to_the_same_rows(world, options, tmp_path):
     backup = run_module(pg_backup, **options)["backup"]
     assert keys(options) == [backup["key"], backup["key"] + ".manifest.json"]
-    assert backup["tables"] == ["public.orders"]
+    assert backup["rows"] == {"public.orders": 5000}
 
     content = client(options).get_object(Bucket=options["bucket"], Key=backup["key"])["Body"].read()
     assert (len(content), hashlib.sha256(content).hexdigest()) == (backup["size"], backup["sha256"])

@@ -21,6 +21,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._backup.plan import 
     is_listing,
     parse_contents,
 )
+from ansible_collections.easymo.deploy.plugins.module_utils._backup.rows import exported_snapshot
 from ansible_collections.easymo.deploy.plugins.module_utils._backup.upload import Upload, Uploaded
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
     DeployError,
@@ -31,6 +32,9 @@ from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
 from ansible_collections.easymo.deploy.plugins.module_utils._postgres import mask_secret
 
 if t.TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ansible_collections.easymo.deploy.plugins.module_utils._backup.rows import Snapshot, Table
     from ansible_collections.easymo.deploy.plugins.module_utils._child_process import Child
     from ansible_collections.easymo.deploy.plugins.module_utils._postgres import PostgresTarget
     from ansible_collections.easymo.deploy.plugins.module_utils._s3 import Bucket
@@ -55,8 +59,10 @@ class Order:
 def take_backup(order: Order, bucket: Bucket) -> Backup:
     """Dump, verify, seal. On any failure no object is left that could be taken for a backup."""
     started = _now()
-    uploaded = stream_dump(order, bucket)
+    with exported_snapshot(order.target, lock_timeout=order.lock_timeout) as snapshot:
+        uploaded, rows = stream_dump(order, bucket, snapshot)
     contents = verify(order, bucket, uploaded)
+    refuse_other_tables(order, contents, snapshot.tables)
     manifest = Manifest(
         name=order.name,
         release=order.release,
@@ -71,25 +77,33 @@ def take_backup(order: Order, bucket: Bucket) -> Backup:
         pg_dump_version=order.pg_dump.version,
         compression=order.compression,
         entries=contents.entries,
-        tables=contents.tables,
+        rows=rows,
     )
     bucket.put_new(manifest_key(order.key), manifest.to_json())
     return Backup(bucket=bucket.name, manifest=manifest)
 
 
-def stream_dump(order: Order, bucket: Bucket) -> Uploaded:
+def stream_dump(
+    order: Order, bucket: Bucket, snapshot: Snapshot
+) -> tuple[Uploaded, dict[str, int]]:
+    """What was uploaded, and the rows of each table in it."""
     upload = Upload(bucket, order.key)
     try:
-        with programs.dumping(
-            order.pg_dump,
-            order.target,
-            compression=order.compression,
-            lock_timeout=order.lock_timeout,
-            timeout=order.timeout,
-        ) as running:
+        with (
+            programs.dumping(
+                order.pg_dump,
+                order.target,
+                compression=order.compression,
+                lock_timeout=order.lock_timeout,
+                snapshot=snapshot.identifier,
+                timeout=order.timeout,
+            ) as running,
+            snapshot.counting(timeout=order.timeout) as counting,
+        ):
             upload.send(running.stdout)
             _refuse_failed_dump(order, running)
-        return upload.complete()
+            rows = counting.result()
+        return upload.complete(), rows
     except BaseException as exc:
         left = upload.abort()
         if left and isinstance(exc, DeployError):
@@ -123,6 +137,18 @@ def verify(order: Order, bucket: Bucket, uploaded: Uploaded) -> Contents:
             "it has no manifest, so it is no backup."
         )
     return parse_contents(lines)
+
+
+def refuse_other_tables(order: Order, contents: Contents, tables: Sequence[Table]) -> None:
+    """The dump must hold the rows of the tables that were counted, and of no others."""
+    names = {table.oid: table.name for table in tables}
+    differing = contents.tables ^ names.keys()
+    if differing:
+        named = ", ".join(names.get(oid, f"the table with OID {oid}") for oid in sorted(differing))
+        raise VerificationError(
+            f"The dump of {order.target.where} and its row counts do not cover the same tables: "
+            f"{named} is in one of them only; it has no manifest, so it is no backup."
+        )
 
 
 def _refuse_failed_dump(order: Order, running: Child) -> None:

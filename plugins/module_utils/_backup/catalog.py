@@ -34,7 +34,7 @@ def read_catalog(bucket: Bucket, *, prefix: str, name: str | None = None) -> Cat
     for key in sorted(filter(wanted.fullmatch, sizes)):
         try:
             manifest = Manifest.from_json(b"".join(bucket.read(key)))
-        except (ValueError, KeyError, TypeError):
+        except ValueError:
             broken.append(f"{key} is not a manifest")
             continue
         problem = _problem(manifest, key.removesuffix(MANIFEST_SUFFIX), sizes)

@@ -36,19 +36,48 @@ class Manifest:
     compression: str
     entries: int
     """How many entries the dump's table of contents has."""
-    tables: tuple[str, ...]
-    """The tables whose rows are in it, as schema.table."""
+    rows: dict[str, int]
+    """How many rows of each table are in it, by schema.table, counted in the dump's own snapshot."""
 
     @classmethod
     def from_json(cls, text: bytes) -> Manifest:
-        """Raises ValueError, KeyError or TypeError when it is not one of ours."""
+        """Raises ValueError when it is not one of ours."""
         document = json.loads(text)
-        values = {field.name: document[field.name] for field in fields(cls)}
-        values["tables"] = tuple(values["tables"])
-        return cls(**{**values, "size": int(values["size"])})
+        if not isinstance(document, dict):
+            raise ValueError("a manifest is an object")
+        values = {field.name: document.get(field.name) for field in fields(cls)}
+        for name, value in values.items():
+            if not _FITS.get(name, _is_text)(value):
+                raise ValueError(f"{name} is {value!r}")
+        return cls(**t.cast("dict[str, t.Any]", values))
 
     def to_json(self) -> bytes:
         return json.dumps(asdict(self), indent=1, sort_keys=True).encode()
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str)
+
+
+def _is_count(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+
+
+def _is_time(value: object) -> bool:
+    return isinstance(value, str) and parse_time(value) is not None
+
+
+def _are_counts(value: object) -> bool:
+    return isinstance(value, dict) and all(map(_is_count, value.values()))
+
+
+_FITS: dict[str, t.Callable[[object], bool]] = {
+    "size": _is_count,
+    "entries": _is_count,
+    "started": _is_time,
+    "finished": _is_time,
+    "rows": _are_counts,
+}
 
 
 @dataclass(frozen=True)

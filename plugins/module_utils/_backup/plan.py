@@ -94,11 +94,11 @@ class Contents:
     """What a dump says is in it."""
 
     entries: int
-    tables: tuple[str, ...]
+    tables: frozenset[int]
+    """The OIDs of the tables whose rows it holds; the listing's names are not quoted, so they are no use."""
 
 
-_ENTRY = re.compile(r"^\d+; \d+ \d+ (?P<what>.+)$")
-_TABLE_DATA = re.compile(r"^TABLE DATA (?P<schema>\S+) (?P<table>.+) \S+$")
+_ENTRY = re.compile(r"^\d+; \d+ (?P<oid>\d+) (?P<what>.+)$")
 
 
 def is_listing(lines: Sequence[str]) -> bool:
@@ -108,9 +108,6 @@ def is_listing(lines: Sequence[str]) -> bool:
 
 def parse_contents(lines: Sequence[str]) -> Contents:
     """Of the lines of `pg_restore --list`; those that begin with a semicolon are remarks."""
-    entries = [found["what"] for found in map(_ENTRY.match, lines) if found]
-    data = [found for found in map(_TABLE_DATA.match, entries) if found]
-    return Contents(
-        entries=len(entries),
-        tables=tuple(sorted(f"{found['schema']}.{found['table']}" for found in data)),
-    )
+    entries = [found for found in map(_ENTRY.match, lines) if found]
+    data = (found for found in entries if found["what"].startswith("TABLE DATA "))
+    return Contents(entries=len(entries), tables=frozenset(int(found["oid"]) for found in data))

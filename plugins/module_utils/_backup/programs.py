@@ -72,14 +72,16 @@ def dumping(
     *,
     compression: str,
     lock_timeout: int,
+    snapshot: str,
     timeout: float,
 ) -> Iterator[Child]:
-    """A running pg_dump in custom format on its standard output; `lock_timeout` in seconds."""
+    """A running pg_dump of an exported snapshot, in custom format on its standard output; `lock_timeout` in seconds."""
     argv = [
         pg_dump.path,
         "--format=custom",
         compression_argument(compression, pg_dump.major),
         f"--lock-wait-timeout={lock_timeout * 1000}",
+        f"--snapshot={snapshot}",
         "--no-password",
     ]
     environment = {**target.environment(), "PGAPPNAME": "easymo.deploy pg_backup"}

@@ -34,7 +34,7 @@ def manifest(**changed: object) -> Manifest:
         "pg_dump_version": "18.6",
         "compression": "zstd:3",
         "entries": 1,
-        "tables": ("public.orders",),
+        "rows": {"public.orders": 3},
     }
     return Manifest(**{**values, **changed})  # type: ignore[arg-type]
 

@@ -41,7 +41,7 @@ def backup(*, release: str = "2.0.0", age: int = 60, name: str = "supabase_prod"
         pg_dump_version="18.6",
         compression="zstd:3",
         entries=1,
-        tables=(),
+        rows={},
     )
     return Backup(bucket="backups", manifest=manifest)
 
@@ -133,7 +133,7 @@ LISTING = """\
 
 
 def test_the_listing_names_the_tables_with_rows():
-    assert parse_contents(LISTING) == Contents(entries=4, tables=("auth.my table", "public.orders"))
+    assert parse_contents(LISTING) == Contents(entries=4, tables=frozenset({16389, 16390}))
 
 
 def test_the_listing_of_an_empty_database_is_one():

@@ -1,0 +1,187 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The row counts of a manifest: of just the tables in the dump, and of just its snapshot."""
+
+from __future__ import annotations
+
+import secrets
+import subprocess
+import typing as t
+from pathlib import Path
+
+import pytest
+
+from ansible_collections.easymo.deploy.plugins.module_utils import _postgres
+from ansible_collections.easymo.deploy.plugins.module_utils._backup import rows
+from ansible_collections.easymo.deploy.plugins.modules import pg_backup
+from sandbox.world import World
+from tests.integration.running import (
+    bucket,
+    client,
+    connection,
+    opened,
+    query,
+    run_module,
+    scratch_database,
+)
+
+EVERY_KIND = """
+CREATE SCHEMA "odd schema"; CREATE SCHEMA "a.b"; CREATE SCHEMA a;
+CREATE TABLE plain AS SELECT generate_series(1, 7) AS id;
+CREATE TABLE empty (id int);
+CREATE TABLE no_columns ();
+INSERT INTO no_columns DEFAULT VALUES;
+CREATE UNLOGGED TABLE unlogged AS SELECT generate_series(1, 2) AS id;
+CREATE TABLE "Order Item" AS SELECT generate_series(1, 3) AS id;
+CREATE TABLE "odd schema"."say ""hi"" twice" AS SELECT generate_series(1, 4) AS id;
+CREATE TABLE "odd schema"."two
+lines" AS SELECT generate_series(1, 5) AS id;
+CREATE TABLE "a.b".c AS SELECT 1 AS id;
+CREATE TABLE a."b.c" AS SELECT generate_series(1, 2) AS id;
+CREATE TABLE parent (id int); CREATE TABLE child () INHERITS (parent);
+INSERT INTO parent VALUES (1); INSERT INTO child VALUES (2), (3);
+CREATE TABLE events (id int, day date) PARTITION BY RANGE (day);
+CREATE TABLE events_1 PARTITION OF events FOR VALUES FROM ('2025-01-01') TO ('2025-02-01');
+CREATE TABLE events_2 PARTITION OF events FOR VALUES FROM ('2025-02-01') TO ('2025-03-01') PARTITION BY LIST (id);
+CREATE TABLE events_2a PARTITION OF events_2 FOR VALUES IN (1, 2);
+INSERT INTO events VALUES (1, '2025-01-05'), (1, '2025-02-05'), (2, '2025-02-06');
+CREATE MATERIALIZED VIEW totals AS SELECT count(*) FROM plain;
+CREATE VIEW seen AS SELECT * FROM plain;
+CREATE TABLE guarded AS SELECT generate_series(1, 6) AS id;
+ALTER TABLE guarded ENABLE ROW LEVEL SECURITY;
+"""
+
+
+@pytest.fixture
+def options(world: World) -> t.Iterator[dict[str, t.Any]]:
+    programs = Path(world.facts("postgres")["bin"])
+    with scratch_database(world) as database:
+        yield {
+            **database,
+            **bucket(world, f"test-{secrets.token_hex(4)}/"),
+            "name": "every_kind",
+            "release": "2.0.0",
+            "pg_dump": str(programs / "pg_dump"),
+            "pg_restore": str(programs / "pg_restore"),
+        }
+
+
+def test_just_the_tables_whose_rows_are_in_the_dump_are_counted(options):
+    query(options, EVERY_KIND)
+    assert run_module(pg_backup, **options)["backup"]["rows"] == {
+        "public.plain": 7,
+        "public.empty": 0,
+        "public.no_columns": 1,
+        "public.unlogged": 2,
+        "public.Order Item": 3,
+        'odd schema."say ""hi"" twice"': 4,
+        "odd schema.two\nlines": 5,
+        '"a.b".c': 1,
+        'a."b.c"': 2,
+        "public.parent": 1,
+        "public.child": 2,
+        "public.events_1": 1,
+        "public.events_2a": 2,
+        "public.guarded": 6,
+    }
+
+
+def test_an_empty_database_has_no_counts(options):
+    assert run_module(pg_backup, **options)["backup"]["rows"] == {}
+
+
+def test_what_is_written_after_the_snapshot_is_in_neither_the_dump_nor_the_counts(
+    world, options, tmp_path
+):
+    """A pg_dump that adds rows before it begins, when the snapshot has been taken already."""
+    query(options, "CREATE TABLE orders AS SELECT generate_series(1, 10) AS id")
+    psql = Path(options["pg_dump"]).with_name("psql")
+    late = tmp_path / "pg_dump"
+    late.write_text(
+        "#!/bin/sh\n"
+        'case "$*" in *--snapshot=*) '
+        f"{psql} -qc 'INSERT INTO orders SELECT generate_series(11, 15)' >&2 || exit 9;; esac\n"
+        f'exec {options["pg_dump"]} "$@"\n'
+    )
+    late.chmod(0o755)
+    backup = run_module(pg_backup, **{**options, "pg_dump": str(late)})["backup"]
+    assert backup["rows"] == {"public.orders": 10}
+    assert len(dumped(options, backup["key"], "orders")) == 10
+    assert query(options, "SELECT count(*) FROM orders") == [(15,)]
+
+
+def dumped(options: dict[str, t.Any], key: str, table: str) -> list[bytes]:
+    """The rows that pg_restore finds in the object."""
+    body = client(options).get_object(Bucket=options["bucket"], Key=key)["Body"].read()
+    argv = [options["pg_restore"], "--data-only", f"--table={table}", "--file=-"]
+    script = subprocess.run(argv, input=body, capture_output=True, check=True).stdout
+    return script.partition(b"FROM stdin;\n")[2].partition(b"\\.")[0].splitlines()
+
+
+def test_a_dump_of_other_tables_than_were_counted_is_no_backup(options, tmp_path):
+    query(options, "CREATE TABLE orders (id int); CREATE TABLE payments (id int)")
+    partial = tmp_path / "pg_dump"
+    partial.write_text(
+        f'#!/bin/sh\nexec {options["pg_dump"]} "$@" $([ "$1" = --version ] || '
+        "echo --exclude-table-data=payments)\n"
+    )
+    partial.chmod(0o755)
+    result = run_module(pg_backup, **{**options, "pg_dump": str(partial)})
+    assert (result["failed"], result["reason"]) == (True, "VerificationFailed")
+    assert "public.payments is in one of them only" in result["msg"]
+
+
+@pytest.fixture
+def reader(world: World) -> t.Iterator[dict[str, t.Any]]:
+    """The options of a user who owns nothing."""
+    name = f"reader_{secrets.token_hex(4)}"
+    password = secrets.token_hex(8)
+    query(connection(world), f"CREATE ROLE {name} LOGIN PASSWORD '{password}'")
+    yield {"login_user": name, "login_password": password}
+    query(connection(world), f"DROP ROLE {name}")
+
+
+@pytest.mark.parametrize("check", [True, False], ids=["check-mode", "for-real"])
+@pytest.mark.parametrize(
+    ("setup", "words"),
+    [
+        ("GRANT SELECT ON orders TO {user}", "may not read public.secrets"),
+        (
+            "GRANT SELECT ON ALL TABLES IN SCHEMA public TO {user}; "
+            "ALTER TABLE orders ENABLE ROW LEVEL SECURITY",
+            "Row security hides rows of public.orders",
+        ),
+    ],
+    ids=["not-granted", "row-security"],
+)
+def test_a_table_that_cannot_be_read_whole_is_refused_before_the_dump(
+    options, reader, setup, words, check
+):
+    query(options, "CREATE TABLE orders (id int); CREATE TABLE secrets (id int)")
+    query(options, setup.format(user=reader["login_user"]))
+    try:
+        result = run_module(pg_backup, check=check, **{**options, **reader})
+    finally:
+        query(options, f"DROP OWNED BY {reader['login_user']}")
+    assert (result["failed"], result["reason"]) == (True, "Refused")
+    assert words in result["msg"]
+
+
+def test_a_locked_table_is_waited_for_no_longer_than_asked(options):
+    query(options, "CREATE TABLE orders (id int)")
+    with opened(options) as holder, holder.cursor() as cursor:
+        cursor.execute("BEGIN; LOCK TABLE orders IN ACCESS EXCLUSIVE MODE")
+        result = run_module(pg_backup, **{**options, "lock_timeout": 1})
+    assert (result["failed"], result["reason"]) == (True, "Refused")
+    assert "'lock_timeout'" in result["msg"]
+
+
+def test_no_table_can_be_emptied_between_the_snapshot_and_the_dump(options):
+    query(options, "CREATE TABLE orders AS SELECT generate_series(1, 10) AS id")
+    target = _postgres.PostgresTarget.from_params(
+        {"ssl_mode": "verify-full", "connect_timeout": 10, **options}
+    )
+    with (
+        rows.exported_snapshot(target, lock_timeout=1),
+        pytest.raises(Exception, match="lock timeout"),
+    ):
+        query(options, "SET lock_timeout = 200; TRUNCATE orders")
