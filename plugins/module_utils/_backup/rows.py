@@ -152,7 +152,6 @@ def exported_snapshot(target: PostgresTarget, *, lock_timeout: int) -> Iterator[
         session.execute("SELECT set_config('lock_timeout', %s, true)", [str(lock_timeout * 1000)])
         identifier = str(session.rows("SELECT pg_export_snapshot()")[0][0])
         tables = list_tables(session)
-        refuse_unreadable(tables, target)
         _lock(session, tables, target)
         yield Snapshot(identifier, tables, session, target)
 
