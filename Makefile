@@ -3,7 +3,7 @@ SHELL := /bin/sh
 export EASYMO_SANDBOX_STATE ?= $(CURDIR)/.sandbox
 PY := .venv/bin/python
 
-.PHONY: help setup demo test check lint types sanity unit contract integration stories oldest molecule bench docs lock \
+.PHONY: help setup demo test check lint types sanity unit contract integration interop stories oldest molecule bench docs lock \
 	sandbox-up sandbox-down sandbox-status clean
 
 help:  ## What can be made
@@ -15,7 +15,7 @@ setup:
 demo: setup  ## Deploy v2.0 to a sandbox on this machine, under traffic, and look at it
 	@scripts/demo
 
-test: setup  ## Everything: style, types, sanity, units, contracts, integration, stories, molecule, the oldest core
+test: setup  ## Everything: style, types, sanity, units, contracts, integration, interop, stories, molecule, the oldest core
 	@scripts/test
 
 check: setup lint types unit  ## Quick feedback, under a minute
@@ -40,6 +40,9 @@ contract: setup  ## Fakes and sandbox parts against recorded and real behaviour
 
 integration: setup  ## Modules and components against a sandbox
 	@$(PY) -m pytest -q tests/integration
+
+interop: setup  ## Our migrations beside those of the Supabase CLI and Prisma
+	@$(PY) -m pytest -q tests/interop
 
 stories: setup  ## The deployment as an operator sees it
 	@$(PY) -m pytest -q tests/stories

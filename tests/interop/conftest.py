@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The tools whose work ours must be indistinguishable from."""
+
+from __future__ import annotations
+
+import typing as t
+
+import pytest
+
+from tests.integration.running import scratch_database
+from tests.interop.projects import Options, Project
+from tests.interop.toolchain import Tool, install
+
+if t.TYPE_CHECKING:
+    from pathlib import Path
+
+    from sandbox.world import World
+
+
+@pytest.fixture(scope="session")
+def supabase_cli() -> Tool:
+    return install("supabase")
+
+
+@pytest.fixture
+def project(supabase_cli: Tool, tmp_path: Path) -> Project:
+    home = tmp_path / "home"
+    home.mkdir()
+    return Project(tmp_path / "workspace", supabase_cli, home)
+
+
+@pytest.fixture
+def database(world: World) -> t.Iterator[Options]:
+    with scratch_database(world) as options:
+        yield options
+
+
+@pytest.fixture
+def twin(world: World) -> t.Iterator[Options]:
+    """A second database, for the other of the two."""
+    with scratch_database(world) as options:
+        yield options

@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Renew a tool's package-lock.json from its package.json: `python -m tests.interop.lock supabase`.
+
+The lock pins versions and checksums and names no registry, so that it installs from whichever one a machine uses.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+from tests.interop.toolchain import npm
+
+
+def main(names: list[str]) -> None:
+    for name in names:
+        renew(Path(__file__).parent / name)
+
+
+def renew(folder: Path) -> None:
+    with tempfile.TemporaryDirectory() as scratch:
+        place = Path(scratch)
+        (place / "package.json").write_text((folder / "package.json").read_text())
+        npm(
+            "install", "--package-lock-only", "--omit-lockfile-registry-resolved", "--no-audit",
+            cwd=place, environment=os.environ,
+        )  # fmt: skip
+        lock = json.loads((place / "package-lock.json").read_text())
+    for package in lock["packages"].values():
+        package.pop("funding", None)  # addresses that nothing needs
+    (folder / "package-lock.json").write_text(json.dumps(lock, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
