@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A TCP proxy on loopback that a test puts before a server of the sandbox, to be its bad network.
 
-What goes `up` to the server and `down` to the client passes a hook, chunk by chunk. A hook returns what is passed on, may
-raise Cut to end the connection with a reset, or Answer to speak in the server's place. Hooks run on threads, and may be
-replaced while the proxy runs.
+What goes `up` to the server and `down` to the client passes a hook, chunk by chunk. A hook returns what is passed on,
+may raise Cut to end the connection with a reset, or Answer to speak in the server's place. Hooks run on threads, and
+may be replaced while the proxy runs.
 """
 
 from __future__ import annotations
@@ -17,16 +17,18 @@ import typing as t
 
 HOST = "127.0.0.1"
 _CHUNK = 1 << 16
+# How long a thread may take to see that its link has ended.
+_GLANCE = 0.02
 _RESET = struct.pack("ii", 1, 0)
 
 Hook = t.Callable[[bytes], bytes]
 
 
-class Cut(Exception):
+class Cut(Exception):  # noqa: N818 - an order to the proxy, no error
     """The connection ends here."""
 
 
-class Answer(Exception):
+class Answer(Exception):  # noqa: N818 - the same
     """What the client gets instead of the server's answer; then the connection ends."""
 
     def __init__(self, content: bytes) -> None:
@@ -36,6 +38,46 @@ class Answer(Exception):
 
 def passing(chunk: bytes) -> bytes:
     return chunk
+
+
+class _Link:
+    """Two sockets and the two threads between them; the last thread to leave closes both."""
+
+    def __init__(self, client: socket.socket, server: socket.socket) -> None:
+        self.ended = False
+        self.answered = False
+        self._client, self._server = client, server
+        self._threads = 2
+        self._lock = threading.Lock()
+        for side in (client, server):
+            side.settimeout(_GLANCE)
+
+    def receive(self, source: socket.socket) -> bytes:
+        """Empty at the end of the stream or of the link."""
+        while not self.ended:
+            with contextlib.suppress(TimeoutError):
+                return source.recv(_CHUNK)
+        return b""
+
+    def send(self, target: socket.socket, content: bytes) -> None:
+        left = memoryview(content)
+        while left and not self.ended:
+            with contextlib.suppress(TimeoutError):
+                left = left[target.send(left) :]
+
+    def leave(self) -> bool:
+        """True for the last thread."""
+        with self._lock:
+            self._threads -= 1
+            if self._threads:
+                return False
+        if self.ended:
+            _reset(self._server)
+        if self.ended and not self.answered:
+            _reset(self._client)
+        self._client.close()
+        self._server.close()
+        return True
 
 
 class TcpProxy:
@@ -51,7 +93,7 @@ class TcpProxy:
         """Whether new connections are reset at once."""
         self.connections = 0
         """How many were accepted."""
-        self._open: set[socket.socket] = set()
+        self._open: set[_Link] = set()
         self._lock = threading.Lock()
         self._threads: list[threading.Thread] = []
 
@@ -68,11 +110,11 @@ class TcpProxy:
             thread.join(timeout=5)
 
     def cut(self) -> None:
-        """Reset every connection there is; new ones are taken."""
+        """Reset every connection there is, within moments; new ones are taken."""
         with self._lock:
             present = tuple(self._open)
-        for side in present:
-            _reset(side)
+        for link in present:
+            link.ended = True
 
     def _start(self, work: t.Callable[..., None], *arguments: t.Any) -> None:
         thread = threading.Thread(target=work, args=arguments, daemon=True)
@@ -92,28 +134,29 @@ class TcpProxy:
                 except OSError:
                     _reset(client)
                     continue
-                server.settimeout(None)
+                link = _Link(client, server)
                 with self._lock:
-                    self._open |= {client, server}
-                self._start(self._pump, client, server, lambda chunk: self.up(chunk))
-                self._start(self._pump, server, client, lambda chunk: self.down(chunk))
+                    self._open.add(link)
+                self._start(self._pump, link, client, server, lambda chunk: self.up(chunk))
+                self._start(self._pump, link, server, client, lambda chunk: self.down(chunk))
 
-    def _pump(self, source: socket.socket, target: socket.socket, hook: Hook) -> None:
+    def _pump(self, link: _Link, source: socket.socket, target: socket.socket, hook: Hook) -> None:
         try:
-            while chunk := source.recv(_CHUNK):
-                target.sendall(hook(chunk))
-            target.shutdown(socket.SHUT_WR)
+            while chunk := link.receive(source):
+                link.send(target, hook(chunk))
+            if not link.ended:
+                target.shutdown(socket.SHUT_WR)
         except Answer as answer:
             with contextlib.suppress(OSError):
-                source.sendall(answer.content)
-                source.shutdown(socket.SHUT_RDWR)
-            _reset(target)
+                link.send(source, answer.content)
+                source.shutdown(socket.SHUT_WR)
+            link.answered = True
+            link.ended = True
         except (Cut, OSError):
-            _reset(source)
-            _reset(target)
-        finally:
+            link.ended = True
+        if link.leave():
             with self._lock:
-                self._open.discard(source)
+                self._open.discard(link)
 
 
 def cut_after(size: int, *, times: int = 1) -> Hook:
@@ -144,9 +187,6 @@ def slow(delay: float) -> Hook:
 
 
 def _reset(side: socket.socket) -> None:
-    """Close it with a reset, also under a thread that is reading it."""
     with contextlib.suppress(OSError):
         side.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
-    with contextlib.suppress(OSError):
-        side.shutdown(socket.SHUT_RDWR)
     side.close()
