@@ -32,6 +32,7 @@ ACTOR_ANNOTATION = "easymo.com/actor"
 CHANGE_CAUSE_ANNOTATION = "kubernetes.io/change-cause"
 CHECKSUM_ANNOTATION = "easymo.com/config-checksum"
 RESTARTED_ANNOTATION = "easymo.com/restarted-at"
+REPLICAS_ANNOTATION = "easymo.com/replicas-before"
 
 OWN_ANNOTATIONS = (
     RELEASE_ANNOTATION,

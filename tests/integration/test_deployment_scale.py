@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Deployments stopped and started on a real API server, as kubectl sees it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import typing as t
+
+from ansible_collections.easymo.deploy.plugins.module_utils._cluster import REPLICAS_ANNOTATION
+from ansible_collections.easymo.deploy.plugins.modules import deployment_scale
+from tests.integration.conftest import SERVICE, Place, until
+
+
+def replicas(place: Place) -> int:
+    count: int = place.deployment()["spec"]["replicas"]
+    return count
+
+
+def memory(place: Place) -> str | None:
+    annotations = place.deployment()["metadata"].get("annotations", {})
+    found: str | None = annotations.get(REPLICAS_ANNOTATION)
+    return found
+
+
+def pods(place: Place) -> list[t.Any]:
+    found: list[t.Any] = place.json("get", "pods", "-l", f"app={SERVICE}")["items"]
+    return found
+
+
+def available(place: Place) -> int:
+    count: int = place.deployment()["status"].get("availableReplicas", 0)
+    return count
+
+
+def scale(place: Place, state: str, *, check_mode: bool = False) -> dict[str, t.Any]:
+    return place.run(
+        deployment_scale,
+        check_mode=check_mode,
+        deployments=[SERVICE],
+        state=state,
+        wait_timeout=60,
+    )
+
+
+def test_stopped_and_started_in_check_mode_for_real_and_again(deployed: Place) -> None:
+    for state, after, remembered in (("stopped", 0, "2"), ("running", 2, None)):
+        before = deployed.deployment()
+        predicted = scale(deployed, state, check_mode=True)
+        assert predicted["changed"] is True
+        assert predicted["diff"]["after"][SERVICE]["replicas"] == after
+        assert deployed.deployment()["metadata"] == before["metadata"]
+
+        assert scale(deployed, state) == predicted
+        assert (replicas(deployed), memory(deployed)) == (after, remembered)
+        assert (len(pods(deployed)), available(deployed)) == (after, after)
+
+        version = deployed.deployment()["metadata"]["generation"]
+        assert scale(deployed, state, check_mode=True)["changed"] is False
+        assert scale(deployed, state)["changed"] is False
+        assert deployed.deployment()["metadata"]["generation"] == version
+
+
+def test_the_template_is_untouched_so_nothing_rolls(deployed: Place) -> None:
+    def history() -> list[str]:
+        sets = deployed.json("get", "replicasets")["items"]
+        return sorted(one["metadata"]["name"] for one in sets)
+
+    before = (history(), deployed.image())
+    scale(deployed, "stopped")
+    scale(deployed, "running")
+    assert (history(), deployed.image()) == before
+    assert "successfully rolled out" in deployed.kubectl(
+        "rollout", "status", f"deployment/{SERVICE}", "--timeout=30s"
+    )
+
+
+def test_nobody_serves_behind_the_service_while_stopped(deployed: Place) -> None:
+    service = {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"name": SERVICE},
+        "spec": {"selector": {"app": SERVICE}, "ports": [{"port": 80, "targetPort": 8080}]},
+    }
+    deployed.kubectl("apply", "-f", "-", stdin=json.dumps(service))
+
+    def endpoints() -> int:
+        slices = deployed.json("get", "endpointslices")["items"]
+        return sum(len(one["endpoints"] or ()) for one in slices)
+
+    until(lambda: endpoints() == 2)
+    scale(deployed, "stopped")
+    until(lambda: endpoints() == 0, seconds=10)
+    scale(deployed, "running")
+    until(lambda: endpoints() == 2, seconds=10)
+
+
+def test_an_autoscaler_is_named_and_a_paused_rollout_scales_too(deployed: Place) -> None:
+    target = {"apiVersion": "apps/v1", "kind": "Deployment", "name": SERVICE}
+    autoscaler = {
+        "apiVersion": "autoscaling/v2",
+        "kind": "HorizontalPodAutoscaler",
+        "metadata": {"name": "buyers"},
+        "spec": {"scaleTargetRef": target, "minReplicas": 2, "maxReplicas": 5},
+    }
+    deployed.kubectl("apply", "-f", "-", stdin=json.dumps(autoscaler))
+    deployed.kubectl("rollout", "pause", f"deployment/{SERVICE}")
+    assert scale(deployed, "stopped")["autoscalers"] == {SERVICE: "buyers"}
+    assert pods(deployed) == []
+    assert scale(deployed, "running")["changed"] is True
+    assert available(deployed) == 2
+
+
+def test_what_kubectl_scaled_to_nothing_stays_there(deployed: Place) -> None:
+    deployed.kubectl("scale", f"deployment/{SERVICE}", "--replicas=0")
+    result = scale(deployed, "running")
+    assert (result["changed"], result["left_alone"]) == (False, [SERVICE])
+    assert scale(deployed, "stopped")["changed"] is True
+    assert memory(deployed) == "0"
+    assert scale(deployed, "running")["changed"] is True
+    assert (replicas(deployed), memory(deployed)) == (0, None)
+
+
+def test_killed_while_it_waits_and_run_again_it_ends_as_if_undisturbed(deployed: Place) -> None:
+    for state, after, remembered in (("stopped", 0, "2"), ("running", 2, None)):
+        run = deployed.start("deployment_scale", deployments=[SERVICE], state=state)
+        until(lambda after=after: replicas(deployed) == after)  # type: ignore[misc]
+        os.killpg(run.pid, signal.SIGKILL)
+        run.wait()
+        assert "failed" not in scale(deployed, state)
+        assert (replicas(deployed), memory(deployed)) == (after, remembered)
+        assert (len(pods(deployed)), available(deployed)) == (after, after)
+
+
+def test_pods_that_cannot_come_back_are_told_and_their_count_stands(deployed: Place) -> None:
+    scale(deployed, "stopped")
+    deployed.kubectl("set", "image", f"deployment/{SERVICE}", f"{SERVICE}=easymo/nowhere:v0")
+    failed = deployed.run(deployment_scale, deployments=[SERVICE], state="running", wait_timeout=2)
+    assert (failed["reason"], failed["waiting"]) == ("NotReady", {SERVICE: "0 of 2 available"})
+    assert (replicas(deployed), memory(deployed)) == (2, None)
