@@ -38,6 +38,13 @@ def postgres_options() -> Spec:
     }
 
 
+def migrations_options() -> Spec:
+    return {
+        "additive_only": {"type": "bool", "default": True},
+        "waivers": {"type": "dict", "default": {}},
+    }
+
+
 def s3_options() -> Spec:
     return {
         "bucket": {"type": "str", "required": True},

@@ -18,6 +18,7 @@ author:
   - EasyMO (@easymo)
 extends_documentation_fragment:
   - easymo.deploy._attributes
+  - easymo.deploy._migrations
   - easymo.deploy._postgres
 options:
   state:
@@ -85,6 +86,7 @@ options:
     default: 10
 requirements:
   - psycopg2-binary >= 2.9.10
+  - pglast >= 8.8, unless O(additive_only=false)
 notes:
   - The diff shows the SQL of pending migrations whole, so use C(--diff) only where the SQL may be shown.
   - The advisory lock belongs to a session. Connect to the database itself, not to a pooler in transaction mode.
@@ -179,6 +181,65 @@ drift:
   returned: success, and when it is the reason of a failure
   type: dict
   sample: {}
+findings:
+  description:
+    - Statements that are not additive and are not waived. When there is one, the task fails and nothing is applied.
+    - Its C(rule) is one word of the table in C(docs/migration-guard.md), its C(safe_way) a clause on how to write it
+      otherwise.
+  returned: success, and when it is the reason of a failure
+  type: list
+  elements: dict
+  contains:
+    file:
+      description: The file.
+      returned: always
+      type: str
+      sample: 20251105090000_agent_preferences/migration.sql
+    line:
+      description: The line the statement begins in.
+      returned: always
+      type: int
+      sample: 3
+    statement:
+      description: Which statement of the file, from 1.
+      returned: always
+      type: int
+      sample: 2
+    verdict:
+      description: V(destructive) or V(unknown).
+      returned: always
+      type: str
+      sample: destructive
+    rule:
+      description: One word for why.
+      returned: always
+      type: str
+      sample: drop-table
+    what:
+      description: What the statement does.
+      returned: always
+      type: str
+      sample: it drops table users and the rows in it
+    safe_way:
+      description: How to write it so that it is additive.
+      returned: always
+      type: str
+      sample: keep the table until nothing reads it, and drop it in a later release with a waiver
+    excerpt:
+      description: The first line of the statement, its literals masked.
+      returned: always
+      type: str
+      sample: DROP TABLE users
+waived:
+  description: What was let through by O(waivers), by file. Each has C(reason) and C(findings).
+  returned: success, and when the reason of a failure is RV(findings)
+  type: dict
+  sample: {}
+verdicts:
+  description: By file that was pending, how many of its statements are V(additive), V(destructive) and V(unknown).
+  returned: success, and when the reason of a failure is RV(findings)
+  type: dict
+  sample: {20251105090000_agent_preferences/migration.sql: {additive: 6, destructive: 0, unknown: 0}}
 reason:
   description: One word for why the task failed.
   returned: failure
@@ -202,6 +263,7 @@ import typing as t
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import InputError
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.options import Guard
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.prisma_apply import Command
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.prisma_deploy import (
     Order,
@@ -219,7 +281,10 @@ from ansible_collections.easymo.deploy.plugins.module_utils._migration.session i
     migrating,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._module import execute, refuse_below
-from ansible_collections.easymo.deploy.plugins.module_utils._options import postgres_options
+from ansible_collections.easymo.deploy.plugins.module_utils._options import (
+    migrations_options,
+    postgres_options,
+)
 from ansible_collections.easymo.deploy.plugins.module_utils._postgres import (
     PSYCOPG2,
     PostgresTarget,
@@ -241,6 +306,7 @@ def argument_spec() -> dict[str, t.Any]:
         "lock_timeout": {"type": "float", "default": 5},
         "statement_timeout": {"type": "float", "default": 0},
         "advisory_lock_timeout": {"type": "float", "default": 10},
+        **migrations_options(),
         **postgres_options(),
     }
 
@@ -265,14 +331,16 @@ def run(module: AnsibleModule) -> dict[str, t.Any]:
 
 def to_order(params: t.Mapping[str, t.Any]) -> Order:
     schema = params["schema"]
+    local = read_folder(params["directory"])
     return Order(
-        local=tuple(read_folder(params["directory"])),
+        local=tuple(local),
         schema=schema,
         expect_tables=tuple(
             name if "." in name else f"{schema}.{name}" for name in params["expect_tables"]
         ),
         refuse_drift=params["drift"] == "fail",
         limits=Limits(params["lock_timeout"], params["statement_timeout"]),
+        guard=Guard.from_params(params, [migration.file for migration in local]),
         advisory_lock_timeout=params["advisory_lock_timeout"],
         target=PostgresTarget.from_params(params),
         command=to_command(params) if params["engine"] == "command" else None,

@@ -23,6 +23,7 @@ author:
   - EasyMO (@easymo)
 extends_documentation_fragment:
   - easymo.deploy._attributes
+  - easymo.deploy._migrations
   - easymo.deploy._postgres
 options:
   state:
@@ -64,6 +65,7 @@ options:
     default: 30
 requirements:
   - psycopg2-binary >= 2.9.10
+  - pglast >= 8.8, unless O(additive_only=false)
 notes:
   - The diff shows the SQL of pending files whole, so use C(--diff) only where the SQL may be shown.
   - The advisory lock belongs to a session. Connect to the database itself, not to a pooler in transaction mode.
@@ -174,6 +176,65 @@ drift:
   returned: success, and when it is the reason of a failure
   type: dict
   sample: {}
+findings:
+  description:
+    - Statements that are not additive and are not waived. When there is one, the task fails and nothing is applied.
+    - Its C(rule) is one word of the table in C(docs/migration-guard.md), its C(safe_way) a clause on how to write it
+      otherwise.
+  returned: success, and when it is the reason of a failure
+  type: list
+  elements: dict
+  contains:
+    file:
+      description: The file.
+      returned: always
+      type: str
+      sample: 20251104080000_agent_sessions.sql
+    line:
+      description: The line the statement begins in.
+      returned: always
+      type: int
+      sample: 3
+    statement:
+      description: Which statement of the file, from 1.
+      returned: always
+      type: int
+      sample: 2
+    verdict:
+      description: V(destructive) or V(unknown).
+      returned: always
+      type: str
+      sample: destructive
+    rule:
+      description: One word for why.
+      returned: always
+      type: str
+      sample: drop-table
+    what:
+      description: What the statement does.
+      returned: always
+      type: str
+      sample: it drops table users and the rows in it
+    safe_way:
+      description: How to write it so that it is additive.
+      returned: always
+      type: str
+      sample: keep the table until nothing reads it, and drop it in a later release with a waiver
+    excerpt:
+      description: The first line of the statement, its literals masked.
+      returned: always
+      type: str
+      sample: DROP TABLE users
+waived:
+  description: What was let through by O(waivers), by file. Each has C(reason) and C(findings).
+  returned: success, and when the reason of a failure is RV(findings)
+  type: dict
+  sample: {}
+verdicts:
+  description: By file that was pending, how many of its statements are V(additive), V(destructive) and V(unknown).
+  returned: success, and when the reason of a failure is RV(findings)
+  type: dict
+  sample: {20251104080000_agent_sessions.sql: {additive: 6, destructive: 0, unknown: 0}}
 reason:
   description: One word for why the task failed.
   returned: failure
@@ -205,6 +266,7 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.options import Guard
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.session import (
     Limits,
     migrating,
@@ -221,7 +283,10 @@ from ansible_collections.easymo.deploy.plugins.module_utils._migration.supabase_
     refuse_duplicates,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._module import execute, refuse_below
-from ansible_collections.easymo.deploy.plugins.module_utils._options import postgres_options
+from ansible_collections.easymo.deploy.plugins.module_utils._options import (
+    migrations_options,
+    postgres_options,
+)
 from ansible_collections.easymo.deploy.plugins.module_utils._postgres import (
     PSYCOPG2,
     PostgresTarget,
@@ -237,6 +302,7 @@ def argument_spec() -> dict[str, t.Any]:
         "lock_timeout": {"type": "float", "default": 5},
         "statement_timeout": {"type": "float", "default": 0},
         "advisory_lock_timeout": {"type": "float", "default": 30},
+        **migrations_options(),
         **postgres_options(),
     }
 
@@ -264,6 +330,7 @@ def to_order(params: t.Mapping[str, t.Any], folder: Folder, where: str) -> Order
         expect_tables=tuple(params["expect_tables"]),
         refuse_drift=params["drift"] == "fail",
         limits=Limits(params["lock_timeout"], params["statement_timeout"]),
+        guard=Guard.from_params(params, [file.file for file in folder.files]),
         advisory_lock_timeout=params["advisory_lock_timeout"],
         user=params["login_user"],
         where=where,

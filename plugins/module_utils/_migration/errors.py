@@ -12,6 +12,7 @@ Why migrations stop, one word each:
   * LockedError              somebody else is migrating
 * RefusedError
   * MigrationError           the server refused a statement (P3018)
+  * GuardError               a file does more than add, and nobody waived that
 """
 
 from __future__ import annotations
@@ -51,6 +52,10 @@ class LockedError(ConflictError):
 
 class MigrationError(RefusedError):
     reason = "MigrationFailed"
+
+
+class GuardError(RefusedError):
+    reason = "NotAdditive"
 
 
 def refuse_problems(found: t.Iterable[str]) -> None:

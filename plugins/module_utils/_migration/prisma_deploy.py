@@ -14,6 +14,11 @@ from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.advisory_lock import (
     advisory_lock,
 )
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.models import Source
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.options import (
+    Guard,
+    GuardReport,
+)
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.models import Table
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.prisma_apply import (
     Command,
@@ -54,6 +59,7 @@ class Order:
     """Each as `schema.table`."""
     refuse_drift: bool
     limits: Limits
+    guard: Guard
     advisory_lock_timeout: float
     target: PostgresTarget
     command: Command | None
@@ -66,6 +72,7 @@ class Outcome:
     plan: PrismaPlan
     history: PrismaHistory
     tables: list[Table]
+    guard: GuardReport
     applied: bool
 
     @property
@@ -76,7 +83,7 @@ class Outcome:
         ]
         listed = ", ".join(self.plan.missing_locally)
         missing = f"The database has migrations that the folder has not: {listed}."
-        return [*edited, missing] if listed else edited
+        return [*edited, *([missing] if listed else []), *self.guard.warnings]
 
     def to_result(self) -> dict[str, t.Any]:
         migrations = [migration.to_pending().to_result() for migration in self.plan.pending]
@@ -94,6 +101,7 @@ class Outcome:
             },
             "missing_locally": list(self.plan.missing_locally),
             "drift": self.plan.drift,
+            **self.guard.to_result(),
         }
 
 
@@ -101,13 +109,15 @@ def predict(session: Session, order: Order) -> Outcome:
     """What `migrate` would do."""
     history = read_history(session, order.schema)
     plan = plan_order(history, order)
+    guarded = guard_pending(session, plan, order)
     before = find_tables(session, order.expect_tables)
     tables = describe_tables(session, order.expect_tables, before=before)
-    return Outcome(plan, history, tables, applied=False)
+    return Outcome(plan, history, tables, guarded, applied=False)
 
 
 def migrate(session: Session, order: Order) -> Outcome:
     plan = plan_order(read_history(session, order.schema), order)
+    guarded = guard_pending(session, plan, order)
     before = find_tables(session, order.expect_tables)
     if order.command:
         # Prisma takes the same lock itself, in a session of its own.
@@ -118,12 +128,13 @@ def migrate(session: Session, order: Order) -> Outcome:
             # What we saw before we held the lock may be old by now.
             history = read_history(session, order.schema)
             plan = plan_order(history, order)
+            guarded = guard_pending(session, plan, order)
             apply_plan(session, plan, order.limits, history)
     history = read_history(session, order.schema)
     verify_applied(history, order)
     tables = describe_tables(session, order.expect_tables, before=before)
     verify_tables(tables, order.expect_tables, database=order.target.where)
-    return Outcome(plan, history, tables, applied=True)
+    return Outcome(plan, history, tables, guarded, applied=True)
 
 
 def plan_order(history: PrismaHistory, order: Order) -> PrismaPlan:
@@ -133,6 +144,12 @@ def plan_order(history: PrismaHistory, order: Order) -> PrismaPlan:
         refuse_drift(plan.drift)
     refuse_unusable(plan.pending)
     return plan
+
+
+def guard_pending(session: Session, plan: PrismaPlan, order: Order) -> GuardReport:
+    """Raises when what would run is not additive, and nobody waived that."""
+    sources = [Source(each.file, each.script.statements) for each in plan.pending]
+    return order.guard.check(session, sources)
 
 
 def apply_plan(session: Session, plan: PrismaPlan, limits: Limits, history: PrismaHistory) -> None:

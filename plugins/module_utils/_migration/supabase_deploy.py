@@ -15,6 +15,11 @@ from ansible_collections.easymo.deploy.plugins.module_utils._migration.advisory_
     advisory_lock,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.execution import session_role
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.models import Source
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.options import (
+    Guard,
+    GuardReport,
+)
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.models import Table
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.session import Limits
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.supabase_apply import Runner
@@ -51,6 +56,7 @@ class Order:
     expect_tables: tuple[str, ...]
     refuse_drift: bool
     limits: Limits
+    guard: Guard
     advisory_lock_timeout: float
     user: str
     """The role that logs in."""
@@ -66,13 +72,15 @@ class Outcome:
     drift: dict[str, str]
     versions: list[str]
     tables: list[Table]
+    guard: GuardReport
     durations: dict[str, float] | None = None
 
     @property
     def warnings(self) -> list[str]:
-        return [
+        edited = [
             f"{file} was edited since it was applied: {how}." for file, how in self.drift.items()
         ]
+        return [*edited, *self.guard.warnings]
 
     def to_result(self) -> dict[str, t.Any]:
         migrations = describe(self.plan)
@@ -85,22 +93,23 @@ class Outcome:
             "versions": self.versions,
             "tables": [table.to_result() for table in self.tables],
             "durations": self.durations or {},
+            **self.guard.to_result(),
         }
 
 
 def predict(session: Session, order: Order) -> Outcome:
     """What `migrate` would do."""
-    plan, drift = observe(session, order)
+    plan, drift, guarded = observe(session, order)
     before = find_tables(session, order.expect_tables)
     tables = describe_tables(session, order.expect_tables, before=before)
-    return Outcome(plan, drift, list(plan.applied), tables)
+    return Outcome(plan, drift, list(plan.applied), tables, guarded)
 
 
 def migrate(session: Session, order: Order) -> Outcome:
     """Apply what is pending, in order. A DeployError tells in its details what was applied before it."""
     durations: dict[str, float] = {}
     with advisory_lock(session, ADVISORY_LOCK, timeout=order.advisory_lock_timeout):
-        plan, drift = observe(session, order)
+        plan, drift, guarded = observe(session, order)
         before = find_tables(session, order.expect_tables)
         try:
             apply_plan(session, plan, order, durations)
@@ -114,18 +123,19 @@ def migrate(session: Session, order: Order) -> Outcome:
                 durations=durations,
             )
             raise
-    return Outcome(plan, drift, versions, tables, durations)
+    return Outcome(plan, drift, versions, tables, guarded, durations)
 
 
-def observe(session: Session, order: Order) -> tuple[Plan, dict[str, str]]:
-    """What would run, and which applied files were edited; raises when nothing may run."""
+def observe(session: Session, order: Order) -> tuple[Plan, dict[str, str], GuardReport]:
+    """What would run, which applied files were edited, and what was waived; raises when nothing may run."""
     history = read_history(session)
     plan = plan_migrations(history, order.local)
     drift = find_drift(history, order.local)
     if order.refuse_drift:
         refuse_drift(drift)
     refuse_unusable(plan.pending)
-    return plan, drift
+    sources = [Source(each.file.file, each.script.statements) for each in plan.pending]
+    return plan, drift, order.guard.check(session, sources)
 
 
 def apply_plan(session: Session, plan: Plan, order: Order, durations: dict[str, float]) -> None:

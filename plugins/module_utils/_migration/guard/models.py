@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to easymo.deploy.
+"""What the guard says about a statement, and what it is told."""
+
+from __future__ import annotations
+
+import typing as t
+from collections import Counter
+from dataclasses import asdict, dataclass
+from enum import Enum
+
+if t.TYPE_CHECKING:
+    from ansible_collections.easymo.deploy.plugins.module_utils._migration.splitter import Statement
+
+
+class Verdict(Enum):
+    ADDITIVE = "additive"
+    DESTRUCTIVE = "destructive"
+    """Takes something away, breaks the code that still runs, or blocks it behind a heavy lock."""
+    UNKNOWN = "unknown"
+    """What it does cannot be told from its text."""
+
+
+_SEVERITY = (Verdict.ADDITIVE, Verdict.UNKNOWN, Verdict.DESTRUCTIVE)
+
+
+def worst(verdicts: t.Iterable[Verdict]) -> Verdict:
+    return max(verdicts, key=_SEVERITY.index, default=Verdict.ADDITIVE)
+
+
+@dataclass(frozen=True)
+class Concern:
+    """Why something is not additive. `rule` is one stable kebab-case word, the rest are clauses for people."""
+
+    verdict: Verdict
+    rule: str
+    what: str
+    safe_way: str
+
+
+@dataclass(frozen=True)
+class Source:
+    """A file that will run, as the splitter cuts it."""
+
+    file: str
+    statements: tuple[Statement, ...]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """`statement` counts from 1; `excerpt` has no literals of the file in it."""
+
+    file: str
+    line: int
+    statement: int
+    verdict: Verdict
+    rule: str
+    what: str
+    safe_way: str
+    excerpt: str
+
+    def to_result(self) -> dict[str, t.Any]:
+        return {**asdict(self), "verdict": self.verdict.value}
+
+    def to_sentence(self) -> str:
+        return (
+            f"{self.file}, line {self.line}, statement {self.statement} ({self.excerpt}): {self.what} "
+            f"[{self.verdict.value}: {self.rule}]; {self.safe_way}."
+        )
+
+
+@dataclass(frozen=True)
+class Review:
+    """All findings in the order the statements run, and each file's statements by verdict."""
+
+    findings: tuple[Finding, ...]
+    verdicts: t.Mapping[str, t.Mapping[Verdict, int]]
+
+    def to_verdicts(self) -> dict[str, dict[str, int]]:
+        return {
+            file: {verdict.value: counts.get(verdict, 0) for verdict in Verdict}
+            for file, counts in self.verdicts.items()
+        }
+
+
+def count_verdicts(verdicts: t.Iterable[Verdict]) -> t.Mapping[Verdict, int]:
+    return Counter(verdicts)

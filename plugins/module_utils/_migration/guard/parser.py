@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to easymo.deploy.
+"""The one place that knows pglast: PostgreSQL 18's own parser, for SQL and for the bodies of PL/pgSQL.
+
+Trees are the parser's JSON: a node is a dict with one key, the name of its type.
+"""
+
+from __future__ import annotations
+
+import json
+import traceback
+import typing as t
+
+try:
+    from pglast import parser as _parser
+
+    IMPORT_ERROR: str | None = None
+except ImportError:
+    IMPORT_ERROR = traceback.format_exc()
+
+from ansible_collections.easymo.deploy.plugins.module_utils._library import Library
+
+PGLAST = Library("pglast >= 8.8", IMPORT_ERROR)
+
+Node: t.TypeAlias = "dict[str, t.Any]"
+
+
+class UnparsableError(Exception):
+    """`position` counts characters from 0, None when the parser points nowhere."""
+
+    def __init__(self, message: str, position: int | None) -> None:
+        super().__init__(message)
+        self.position = position
+
+
+def parse(sql: str) -> list[Node]:
+    """The statements in `sql`; empty when it is nothing but comments."""
+    try:
+        tree = json.loads(_parser.parse_sql_json(sql), strict=False)
+    except _parser.ParseError as exc:
+        raise UnparsableError(*_read(exc)) from exc
+    except (ValueError, RecursionError) as exc:
+        raise UnparsableError("it is nested too deeply, or has odd characters", None) from exc
+    return [each["stmt"] for each in tree.get("stmts", ()) if each.get("stmt")]
+
+
+def parse_plpgsql(sql: str) -> Node:
+    """The body of the one CREATE FUNCTION, CREATE PROCEDURE or DO that `sql` is."""
+    try:
+        functions = json.loads(_parser.parse_plpgsql_json(sql), strict=False)
+    except _parser.ParseError as exc:
+        raise UnparsableError(*_read(exc)) from exc
+    except (ValueError, RecursionError) as exc:
+        raise UnparsableError("it is nested too deeply, or has odd characters", None) from exc
+    if len(functions) != 1:
+        raise UnparsableError("it has no body of PL/pgSQL", None)
+    return t.cast("Node", functions[0]["PLpgSQL_function"])
+
+
+def _read(error: Exception) -> tuple[str, int | None]:
+    message, position = (*error.args, None, None)[:2]
+    return str(message), position if isinstance(position, int) else None
