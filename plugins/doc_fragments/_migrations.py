@@ -24,4 +24,13 @@ options:
     type: dict
     default: {}
     version_added: 0.2.0
+  lock_retries:
+    description:
+      - How often to try again when another transaction's lock was in the way for longer than O(lock_timeout), or both
+        waited for each other. The waits between grow from one second to fifteen.
+      - Only what was rolled back whole is tried again. That is a file that is one transaction, and in other files the
+        transaction or the statement that failed.
+    type: int
+    default: 5
+    version_added: 0.2.0
 """

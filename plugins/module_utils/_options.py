@@ -42,6 +42,7 @@ def migrations_options() -> Spec:
     return {
         "additive_only": {"type": "bool", "default": True},
         "waivers": {"type": "dict", "default": {}},
+        "lock_retries": {"type": "int", "default": 5},
     }
 
 

@@ -23,6 +23,7 @@ author:
   - EasyMO (@easymo)
 extends_documentation_fragment:
   - easymo.deploy._attributes
+  - easymo.deploy._attributes_controller
   - easymo.deploy._migrations
   - easymo.deploy._postgres
 options:
@@ -165,6 +166,24 @@ durations:
   returned: success
   type: dict
   sample: {20251104080000_agent_sessions.sql: 0.041}
+locks:
+  description:
+    - For each applied file the locks it held just before it committed, on what was there before it. The strongest of
+      each relation. What it locked in order to read system catalogs is left out.
+    - RV(durations) bounds how long they were held.
+  returned: success, and when a migration failed
+  type: dict
+  sample: {20251104080000_agent_sessions.sql: [{relation: public.users, mode: SHARE ROW EXCLUSIVE}]}
+  version_added: 0.2.0
+locks_unknown:
+  description:
+    - Applied files of which RV(locks) does not tell all, since statements of theirs committed by themselves or the
+      server gave no second connection to look from.
+  returned: success, and when a migration failed
+  type: list
+  elements: str
+  sample: []
+  version_added: 0.2.0
 passed_over:
   description: SQL files of the folder whose names are none of a migration.
   returned: success
@@ -267,9 +286,14 @@ import typing as t
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.options import Guard
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.lock_retries import (
+    LockRetries,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.locks import Watch
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.session import (
     Limits,
     migrating,
+    watching,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.supabase_deploy import (
     Order,
@@ -282,7 +306,12 @@ from ansible_collections.easymo.deploy.plugins.module_utils._migration.supabase_
     read_folder,
     refuse_duplicates,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._module import execute, refuse_below
+from ansible_collections.easymo.deploy.plugins.module_utils._module import (
+    Module,
+    execute,
+    refuse_below,
+    say,
+)
 from ansible_collections.easymo.deploy.plugins.module_utils._options import (
     migrations_options,
     postgres_options,
@@ -292,30 +321,41 @@ from ansible_collections.easymo.deploy.plugins.module_utils._postgres import (
     PostgresTarget,
 )
 
+NEEDS = (PSYCOPG2,)
 
-def argument_spec() -> dict[str, t.Any]:
+
+def module_spec() -> dict[str, t.Any]:
     return {
-        "state": {"type": "str", "choices": ["applied"], "default": "applied"},
-        "directory": {"type": "path", "required": True},
-        "expect_tables": {"type": "list", "elements": "str", "default": []},
-        "drift": {"type": "str", "choices": ["fail", "warn"], "default": "fail"},
-        "lock_timeout": {"type": "float", "default": 5},
-        "statement_timeout": {"type": "float", "default": 0},
-        "advisory_lock_timeout": {"type": "float", "default": 30},
-        **migrations_options(),
-        **postgres_options(),
+        "argument_spec": {
+            "state": {"type": "str", "choices": ["applied"], "default": "applied"},
+            "directory": {"type": "path", "required": True},
+            "expect_tables": {"type": "list", "elements": "str", "default": []},
+            "drift": {"type": "str", "choices": ["fail", "warn"], "default": "fail"},
+            "lock_timeout": {"type": "float", "default": 5},
+            "statement_timeout": {"type": "float", "default": 0},
+            "advisory_lock_timeout": {"type": "float", "default": 30},
+            **migrations_options(),
+            **postgres_options(),
+        },
+        "supports_check_mode": True,
     }
 
 
-def run(module: AnsibleModule) -> dict[str, t.Any]:
+def run(module: Module) -> dict[str, t.Any]:
     params = module.params
-    refuse_below(params, lock_timeout=0, statement_timeout=0, advisory_lock_timeout=0)
+    refuse_below(
+        params, lock_timeout=0, statement_timeout=0, advisory_lock_timeout=0, lock_retries=0
+    )
     folder = read_folder(params["directory"])
     refuse_duplicates(folder.files)
     target = PostgresTarget.from_params(params)
     order = to_order(params, folder, target.where)
     with migrating(target) as session:
-        outcome = (predict if module.check_mode else migrate)(session, order)
+        if module.check_mode:
+            outcome = predict(session, order)
+        else:
+            with watching(target, session) as watch:
+                outcome = migrate(session, order, to_retries(module, watch))
     for warning in outcome.warnings:
         module.warn(warning)
     result = {**outcome.to_result(), "passed_over": list(folder.skipped)}
@@ -337,9 +377,14 @@ def to_order(params: t.Mapping[str, t.Any], folder: Folder, where: str) -> Order
     )
 
 
+def to_retries(module: Module, watch: Watch) -> LockRetries:
+    return LockRetries(
+        count=module.params["lock_retries"], watch=watch, tell=lambda *told: say(module, *told)
+    )
+
+
 def main() -> None:
-    module = AnsibleModule(argument_spec=argument_spec(), supports_check_mode=True)
-    execute(module, run, needs=[PSYCOPG2])
+    execute(AnsibleModule(**module_spec()), run, needs=NEEDS)
 
 
 if __name__ == "__main__":

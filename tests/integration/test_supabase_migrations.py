@@ -1,43 +1,16 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
-import threading
 import typing as t
 from pathlib import Path
 
 import pytest
 
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.supabase_deploy import (
-    ADVISORY_LOCK,
-)
-from ansible_collections.easymo.deploy.plugins.modules import supabase_migrations
 from sandbox.world import World
-from tests.integration.running import query, run_module, scratch_database
+from tests.integration.running import scratch_database
+from tests.integration.supabase_project import Project
 
 HISTORY = "SELECT version, name, statements FROM supabase_migrations.schema_migrations ORDER BY 1"
-
-
-class Project:
-    """A folder of migrations and an empty database."""
-
-    def __init__(self, folder: Path, database: dict[str, t.Any]) -> None:
-        self.folder = folder
-        self.database = database
-
-    def write(self, **files: str) -> None:
-        for name, sql in files.items():
-            (self.folder / f"{name.lstrip('v')}.sql").write_text(sql)
-
-    def run(self, **options: t.Any) -> dict[str, t.Any]:
-        return run_module(
-            supabase_migrations, directory=str(self.folder), **{**self.database, **options}
-        )
-
-    def query(self, sql: str) -> list[tuple[t.Any, ...]]:
-        return query(self.database, sql)
-
-    def has(self, table: str) -> bool:
-        return self.query(f"SELECT to_regclass('{table}') IS NOT NULL")[0][0]
 
 
 @pytest.fixture
@@ -170,38 +143,3 @@ def test_a_table_that_is_missing_or_filled_fails_after_the_fact(project):
     )
     assert "no table b" in result["msg"]
     assert "a (1 rows)" in result["msg"]
-
-
-def test_a_lock_that_others_hold_is_not_waited_for_too_long(project):
-    project.write(v1_a="create table a()")
-    project.run()
-    project.write(v2_b="alter table a add column b int")
-    with holding(project, "BEGIN; LOCK TABLE a; SELECT pg_sleep(3)"):
-        result = project.run(lock_timeout=0.3)
-    assert (result["sqlstate"], result["atomic"]) == ("55P03", True)
-    assert "lock_timeout" in result["msg"]
-
-
-def test_two_runs_do_not_migrate_at_once(project):
-    project.write(v1_a="create table a()")
-    with holding(project, f"SELECT pg_advisory_lock({ADVISORY_LOCK}), pg_sleep(3)"):
-        result = project.run(advisory_lock_timeout=0.3)
-    assert result["reason"] == "Locked"
-    assert "process " in result["msg"]
-
-
-class holding:  # noqa: N801 - reads as a statement
-    """Another session that runs `sql`, seen to be at it before the block begins."""
-
-    def __init__(self, project: Project, sql: str) -> None:
-        self._project = project
-        self._thread = threading.Thread(target=project.query, args=(sql,))
-
-    def __enter__(self) -> None:
-        self._thread.start()
-        sleeping = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep' AND datname = current_database()"
-        while self._project.query(sleeping) == [(0,)]:
-            assert self._thread.is_alive()
-
-    def __exit__(self, *_exc: object) -> None:
-        self._thread.join()

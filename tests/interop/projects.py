@@ -82,7 +82,9 @@ class Project:
     def migrate(self, database: Options, **options: t.Any) -> Options:
         """What our module returns."""
         return run_module(
-            supabase_migrations, directory=str(self.folder), **{**database, **options}
+            supabase_migrations,
+            directory=str(self.folder),
+            **{**database, "additive_only": False, **options},
         )
 
 

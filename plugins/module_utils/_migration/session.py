@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import RefusedError
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.locks import Watch
 from ansible_collections.easymo.deploy.plugins.module_utils._postgres import (
     PostgresTarget,
     Session,
@@ -40,3 +41,14 @@ def migrating(target: PostgresTarget) -> t.Iterator[Session]:
             yield session
     except SqlError as exc:
         raise RefusedError(f"The server refused to be asked: {exc}.") from exc
+
+
+@contextmanager
+def watching(target: PostgresTarget, session: Session) -> t.Iterator[Watch]:
+    """Look at `session` from another one."""
+    pid = int(session.rows("SELECT pg_catalog.pg_backend_pid()")[0][0])
+    watch = Watch(pid, lambda: connected(target, application_name="easymo.deploy migrations watch"))
+    try:
+        yield watch
+    finally:
+        watch.close()

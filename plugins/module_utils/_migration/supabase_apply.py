@@ -7,27 +7,37 @@ from __future__ import annotations
 import time
 import typing as t
 from contextlib import suppress
+from dataclasses import dataclass
 
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import UnreachableError
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.errors import MigrationError
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.execution import (
     Mode,
-    Step,
+    controls_transaction,
     resets_role,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.lock_retries import (
+    LockRetries,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.locks import (
+    HeldLock,
+    strongest,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.splitter import (
     without_leading_comments,
 )
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.supabase_failure import (
+    StatementError,
+    describe_failure,
+)
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.supabase_history import (
     insert_row,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.text import (
-    excerpt,
-    mask_message,
-)
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.walk import Walk
 from ansible_collections.easymo.deploy.plugins.module_utils._postgres import SqlError
 
 if t.TYPE_CHECKING:
+    from ansible_collections.easymo.deploy.plugins.module_utils._migration.execution import Step
     from ansible_collections.easymo.deploy.plugins.module_utils._migration.session import Limits
     from ansible_collections.easymo.deploy.plugins.module_utils._migration.supabase_folder import (
         Migration,
@@ -35,136 +45,138 @@ if t.TYPE_CHECKING:
     from ansible_collections.easymo.deploy.plugins.module_utils._postgres import Session
 
 
-class _StatementError(Exception):
-    """Statement `index` of the file (None: the history's row) was refused."""
+@dataclass(frozen=True)
+class Run:
+    """One file that was applied: the seconds it took, and the locks it held on what was there before."""
 
-    def __init__(self, index: int | None, error: SqlError) -> None:
-        super().__init__(str(error))
-        self.index = index
-        self.error = error
+    seconds: float
+    locks: frozenset[HeldLock]
+    locks_known: bool
+    """False when statements committed by themselves, whose locks are gone before anybody can look."""
 
 
 class Runner:
     """Applies migrations, one at a time, over one session."""
 
-    def __init__(self, session: Session, limits: Limits, role: str | None) -> None:
+    def __init__(
+        self, session: Session, limits: Limits, role: str | None, retries: LockRetries | None = None
+    ) -> None:
         self._session = session
         self._limits = limits
         self._role = role
+        self._retries = retries or LockRetries()
+        self._held: set[HeldLock] = set()
+        self._held_known = True
+        self._walk: Walk | None = None
 
-    def apply(self, migration: Migration) -> float:
-        """Run it and write its row. Returns the seconds it took; MigrationError says what is left of it."""
+    def apply(self, migration: Migration) -> Run:
+        """Run it and write its row. MigrationError says what is left of it."""
         started = time.monotonic()
         self._reset()
         try:
             self._run(migration)
-        except _StatementError as exc:
+        except StatementError as exc:
+            invalid = self._walk.new_invalid_indexes() if self._walk else ()
             if migration.execution.mode is not Mode.STATEMENT_BY_STATEMENT:
                 # A transaction that the file itself has ended leaves nothing to roll back: only a warning.
                 self._session.execute("ROLLBACK")
-            raise describe_failure(migration, exc.index, exc.error) from exc
+            advice = self._retries.advice(exc.sqlstate)
+            raise describe_failure(migration, exc, invalid=invalid, lock_advice=advice) from exc
         finally:
             # The next file, and whoever uses the session after us, begins clean; a lost connection is clean too.
             with suppress(SqlError, UnreachableError):
                 self._session.execute("RESET ALL")
-        return time.monotonic() - started
+        return Run(time.monotonic() - started, strongest(self._held), self._held_known)
 
     def _reset(self) -> None:
+        self._held, self._held_known, self._walk = set(), True, None
         self._session.execute("RESET ALL")
         self._limits.set_on(self._session)
         self._take_role()
 
     def _run(self, migration: Migration) -> None:
-        steps = migration.execution.steps
-        for step in steps:
-            self._run_step(migration, step, last=step is steps[-1])
+        for step in migration.execution.steps[:-1]:
+            self._run_step(migration, step)
+        last = migration.execution.steps[-1]
+        if last.transaction:
+            self._run_step(migration, last, then=lambda: self._write_row(migration))
+            return
+        self._run_step(migration, last)
         if self._session.in_transaction:
-            self._session.execute("ROLLBACK")
-            raise MigrationError(
-                f"{migration.file.file} begins a transaction and never commits it, so nothing since then was kept: "
-                "add the COMMIT, or leave the BEGIN away: a file without either is one transaction.",
-                file=migration.file.file,
-                atomic=False,
-            )
+            raise _left_open(self._session, migration)
+        self._insist(migration, lambda: self._write_row(migration), lambda: True)
 
-    def _run_step(self, migration: Migration, step: Step, *, last: bool) -> None:
+    def _run_step(
+        self, migration: Migration, step: Step, then: t.Callable[[], None] = lambda: None
+    ) -> None:
         if step.transaction:
-            self._session.execute("BEGIN")
+            self._insist(migration, lambda: self._together(migration, step, then), self._roll_back)
+        else:
+            self._walk = Walk(self._session, migration.statements, step.statements)
+            self._insist(migration, lambda: self._one_by_one(migration), self._walk.rewind)
+
+    def _together(self, migration: Migration, step: Step, then: t.Callable[[], None]) -> None:
+        self._session.execute("BEGIN")
         for index in step.statements:
-            self._run_statement(index, migration.statements[index])
-        if last:
-            self._take_role()
-            self._guarded(
-                None, lambda: insert_row(self._session, migration.file, migration.statements)
-            )
-        if step.transaction:
-            self._guarded(None, lambda: self._session.execute("COMMIT"))
+            self._run_statement(migration, index)
+        self._look_at_locks()
+        then()
+        self._guarded(None, lambda: self._session.execute("COMMIT"))
 
-    def _run_statement(self, index: int, statement: str) -> None:
+    def _one_by_one(self, migration: Migration) -> None:
+        for index in t.cast("Walk", self._walk).statements():
+            statement = migration.statements[index]
+            within = self._session.in_transaction
+            if within and controls_transaction(statement):
+                self._look_at_locks()
+            self._run_statement(migration, index)
+            if not within and not controls_transaction(statement):
+                self._held_known = False
+
+    def _roll_back(self) -> bool:
+        self._session.execute("ROLLBACK")
+        return True
+
+    def _run_statement(self, migration: Migration, index: int) -> None:
+        statement = migration.statements[index]
         # A piece of nothing but comments belongs into the history and is nothing to a server.
         if without_leading_comments(statement):
             self._guarded(index, lambda: self._session.execute(statement))
         if resets_role(statement):
             self._take_role()
 
+    def _write_row(self, migration: Migration) -> None:
+        self._take_role()
+        self._guarded(None, lambda: insert_row(self._session, migration.file, migration.statements))
+
+    def _look_at_locks(self) -> None:
+        held = self._retries.watch.held()
+        if held is None:
+            self._held_known = False
+        else:
+            self._held |= held
+
     def _take_role(self) -> None:
         if self._role:
             self._session.execute(f"SET SESSION ROLE {self._role}")
+
+    def _insist(
+        self, migration: Migration, attempt: t.Callable[[], None], undo: t.Callable[[], bool]
+    ) -> None:
+        self._retries.insist(migration.file.file, attempt, undo)
 
     def _guarded(self, index: int | None, act: t.Callable[[], None]) -> None:
         try:
             act()
         except SqlError as exc:
-            raise _StatementError(index, exc) from exc
+            raise StatementError(index, exc) from exc
 
 
-def describe_failure(migration: Migration, index: int | None, error: SqlError) -> MigrationError:
-    """File, statement, line, SQLSTATE and message; nothing of the data in it."""
-    message = mask_message(error.message, error.sqlstate)
-    details: dict[str, t.Any] = {
-        "file": migration.file.file,
-        "sqlstate": error.sqlstate,
-        "atomic": migration.execution.atomic,
-    }
-    if index is None:
-        where = f"{migration.file.file}, at its end"
-    else:
-        line = failing_line(migration, index, error.position)
-        details |= {"statement": index + 1, "line": line}
-        where = (
-            f"{migration.file.file}, statement {index + 1}, line {line} "
-            f"({excerpt(migration.statements[index])})"
-        )
+def _left_open(session: Session, migration: Migration) -> MigrationError:
+    session.execute("ROLLBACK")
     return MigrationError(
-        f"{where}: {message} (SQLSTATE {error.sqlstate}). {_what_is_left(migration)}"
-        f"{_advice(error.sqlstate)}",
-        **details,
+        f"{migration.file.file} begins a transaction and never commits it, so nothing since then was kept: "
+        "add the COMMIT, or leave the BEGIN away: a file without either is one transaction.",
+        file=migration.file.file,
+        atomic=False,
     )
-
-
-def failing_line(migration: Migration, index: int, position: int | None) -> int:
-    """The line in the file: where PostgreSQL points, or else where the statement itself begins."""
-    statement = migration.script.statements[index]
-    offset = (
-        position - 1
-        if position is not None
-        else statement.text.find(without_leading_comments(statement.text))
-    )
-    return statement.line + statement.text.count("\n", 0, offset)
-
-
-def _what_is_left(migration: Migration) -> str:
-    if migration.execution.atomic:
-        return "The file was rolled back whole; fix it and run again."
-    return (
-        "The file is not atomic, so what it committed before this stays; "
-        "undo that or make the file repeatable, then run again."
-    )
-
-
-def _advice(sqlstate: str) -> str:
-    if sqlstate == "55P03":
-        return " Another transaction held a lock for longer than option 'lock_timeout'."
-    if sqlstate == "57014":
-        return " It ran for longer than option 'statement_timeout'."
-    return ""

@@ -20,9 +20,15 @@ from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.opt
     Guard,
     GuardReport,
 )
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.lock_retries import (
+    LockRetries,
+)
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.models import Table
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.session import Limits
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.supabase_apply import Runner
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.supabase_apply import (
+    Run,
+    Runner,
+)
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.supabase_folder import (
     Migration,
     refuse_unusable,
@@ -47,6 +53,8 @@ from ansible_collections.easymo.deploy.plugins.module_utils._postgres import Ses
 # Any number will do as long as it is ours and never changes: "supabase" in ASCII.
 ADVISORY_LOCK = int.from_bytes(b"supabase", "big")
 
+Runs = dict[str, Run]
+
 
 @dataclass(frozen=True)
 class Order:
@@ -66,14 +74,14 @@ class Order:
 
 @dataclass(frozen=True)
 class Outcome:
-    """`durations` has the seconds of each applied file, None when nothing was to be applied but told."""
+    """`runs` has each applied file by its name, None when nothing was to be applied but told."""
 
     plan: Plan
     drift: dict[str, str]
     versions: list[str]
     tables: list[Table]
     guard: GuardReport
-    durations: dict[str, float] | None = None
+    runs: Runs | None = None
 
     @property
     def warnings(self) -> list[str]:
@@ -84,7 +92,7 @@ class Outcome:
 
     def to_result(self) -> dict[str, t.Any]:
         migrations = describe(self.plan)
-        applied = self.durations is not None
+        applied = self.runs is not None
         return {
             "changed": self.plan.changed,
             "drift": self.drift,
@@ -92,7 +100,7 @@ class Outcome:
             "pending": [] if applied else migrations,
             "versions": self.versions,
             "tables": [table.to_result() for table in self.tables],
-            "durations": self.durations or {},
+            **describe_runs(self.runs or {}),
             **self.guard.to_result(),
         }
 
@@ -105,25 +113,25 @@ def predict(session: Session, order: Order) -> Outcome:
     return Outcome(plan, drift, list(plan.applied), tables, guarded)
 
 
-def migrate(session: Session, order: Order) -> Outcome:
+def migrate(session: Session, order: Order, retries: LockRetries) -> Outcome:
     """Apply what is pending, in order. A DeployError tells in its details what was applied before it."""
-    durations: dict[str, float] = {}
+    runs: Runs = {}
     with advisory_lock(session, ADVISORY_LOCK, timeout=order.advisory_lock_timeout):
         plan, drift, guarded = observe(session, order)
         before = find_tables(session, order.expect_tables)
         try:
-            apply_plan(session, plan, order, durations)
+            apply_plan(session, plan, order, retries, runs)
             versions = verify_applied(session, plan)
             tables = describe_tables(session, order.expect_tables, before=before)
             verify_tables(tables, order.expect_tables, database=order.where)
         except DeployError as exc:
             exc.details.update(
-                changed=bool(durations),
-                applied=describe(plan)[: len(durations)],
-                durations=durations,
+                changed=bool(runs),
+                applied=describe(plan)[: len(runs)],
+                **describe_runs(runs),
             )
             raise
-    return Outcome(plan, drift, versions, tables, guarded, durations)
+    return Outcome(plan, drift, versions, tables, guarded, runs)
 
 
 def observe(session: Session, order: Order) -> tuple[Plan, dict[str, str], GuardReport]:
@@ -138,14 +146,22 @@ def observe(session: Session, order: Order) -> tuple[Plan, dict[str, str], Guard
     return plan, drift, order.guard.check(session, sources)
 
 
-def apply_plan(session: Session, plan: Plan, order: Order, durations: dict[str, float]) -> None:
-    """`durations` gets the seconds of each file as soon as that is applied."""
+def apply_plan(
+    session: Session, plan: Plan, order: Order, retries: LockRetries, runs: Runs
+) -> None:
     if not plan.changed:
         return
-    runner = Runner(session, order.limits, session_role(order.user))
-    ensure_history(session)
-    for migration in plan.pending:
-        durations[migration.file.file] = round(runner.apply(migration), 3)
+    runner = Runner(session, order.limits, session_role(order.user), retries)
+    retries.insist("the history table", lambda: ensure_history(session), lambda: True)
+    for number, migration in enumerate(plan.pending, start=1):
+        file = migration.file.file
+        run = runner.apply(migration)
+        runs[file] = run
+        retries.tell(
+            "MigrationApplied",
+            f"{file} applied in {run.seconds:.2f} s ({number} of {len(plan.pending)})",
+            {"file": file, "seconds": round(run.seconds, 3)},
+        )
 
 
 def verify_applied(session: Session, plan: Plan) -> list[str]:
@@ -166,3 +182,13 @@ def verify_applied(session: Session, plan: Plan) -> list[str]:
 
 def describe(plan: Plan) -> list[dict[str, t.Any]]:
     return [migration.to_pending().to_result() for migration in plan.pending]
+
+
+def describe_runs(runs: Runs) -> dict[str, t.Any]:
+    return {
+        "durations": {file: round(run.seconds, 3) for file, run in runs.items()},
+        "locks": {
+            file: [lock.to_result() for lock in sorted(run.locks)] for file, run in runs.items()
+        },
+        "locks_unknown": [file for file, run in runs.items() if not run.locks_known],
+    }

@@ -6,8 +6,8 @@ import pytest
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.errors import MigrationError
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.models import MigrationFile
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.session import Limits
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.supabase_apply import (
-    Runner,
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.supabase_apply import Runner
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.supabase_failure import (
     failing_line,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.supabase_folder import (

@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to easymo.deploy.
+"""Go through statements that commit as they go, and know how far back one may go to try again."""
+
+from __future__ import annotations
+
+import re
+import typing as t
+
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.execution import (
+    controls_transaction,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.splitter import (
+    without_leading_comments,
+)
+
+if t.TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ansible_collections.easymo.deploy.plugins.module_utils._postgres import Session
+
+_BUILDS_INDEX = re.compile(r"(?is)(?:CREATE|DROP|REINDEX)\b.*\bCONCURRENTLY\b")
+# These may commit inside, so that a failure need not have taken back all they did.
+_COMMITS_INSIDE = re.compile(r"(?i)(?:CALL|DO)\b")
+_INVALID = """
+SELECT format('%I.%I', n.nspname, c.relname) FROM pg_catalog.pg_index i
+JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+WHERE NOT i.indisvalid
+"""
+
+
+class Walk:
+    """Once through `order`, indexes into `texts`; `rewind` takes it back to where nothing is left of what failed."""
+
+    def __init__(self, session: Session, texts: Sequence[str], order: Sequence[int]) -> None:
+        self._session = session
+        self._texts = texts
+        self._order = order
+        self._next = 0
+        self._restart: int | None = 0
+        """Where to begin again; None where something since then is committed."""
+        self._invalid: frozenset[str] | None = None
+        """The indexes that were invalid before a statement that may leave another; None before any other."""
+
+    def statements(self) -> t.Iterator[int]:
+        """From where the walk stands; a statement counts as done when the next is asked for."""
+        while self._next < len(self._order):
+            index = self._order[self._next]
+            text = without_leading_comments(self._texts[index])
+            if not self._session.in_transaction:
+                self._prepare(text)
+            yield index
+            self._next += 1
+            chained = self._session.in_transaction and _ends_transaction(text)
+            if chained:
+                self._restart = None
+
+    def rewind(self) -> bool:
+        """Whether what failed has left nothing, so that `statements` may go on from where that began."""
+        if self._session.in_transaction:
+            self._session.execute("ROLLBACK")
+        if self._restart is None or self.new_invalid_indexes():
+            return False
+        self._next = self._restart
+        return True
+
+    def new_invalid_indexes(self) -> tuple[str, ...]:
+        """What a concurrent build left behind when it failed."""
+        if self._invalid is None or self._session.in_transaction:
+            return ()
+        return tuple(sorted(_invalid_indexes(self._session) - self._invalid))
+
+    def _prepare(self, text: str) -> None:
+        self._restart = None if _COMMITS_INSIDE.match(text) else self._next
+        self._invalid = _invalid_indexes(self._session) if _BUILDS_INDEX.match(text) else None
+
+
+def _ends_transaction(text: str) -> bool:
+    return controls_transaction(text) and not re.match(r"(?i)(?:BEGIN|START)\b", text)
+
+
+def _invalid_indexes(session: Session) -> frozenset[str]:
+    return frozenset(str(row[0]) for row in session.rows(_INVALID))

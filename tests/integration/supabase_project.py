@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A folder of Supabase migrations, a database for it, and other sessions that are in the way."""
+
+from __future__ import annotations
+
+import threading
+import time
+import typing as t
+
+from ansible_collections.easymo.deploy.plugins.modules import supabase_migrations
+from tests.integration.running import opened, query, run_module
+
+if t.TYPE_CHECKING:
+    from pathlib import Path
+
+
+class Project:
+    """A folder of migrations and an empty database."""
+
+    def __init__(self, folder: Path, database: dict[str, t.Any]) -> None:
+        self.folder = folder
+        self.database = database
+
+    def write(self, **files: str) -> None:
+        for name, sql in files.items():
+            (self.folder / f"{name.lstrip('v')}.sql").write_text(sql)
+
+    def run(self, **options: t.Any) -> dict[str, t.Any]:
+        return run_module(
+            supabase_migrations, directory=str(self.folder), **{**self.database, **options}
+        )
+
+    def query(self, sql: str) -> list[tuple[t.Any, ...]]:
+        return query(self.database, sql)
+
+    def has(self, table: str) -> bool:
+        return bool(self.query(f"SELECT to_regclass('{table}') IS NOT NULL")[0][0])
+
+
+class Holder:
+    """Another session in a transaction that has run `sql`, until the block ends or `seconds` are over."""
+
+    def __init__(self, project: Project, sql: str, *, seconds: float = 30) -> None:
+        self._project = project
+        self._sql = sql
+        self._seconds = seconds
+        self._holds = threading.Event()
+        self._release = threading.Event()
+        self._thread = threading.Thread(target=self._hold)
+
+    def __enter__(self) -> Holder:
+        self._thread.start()
+        assert self._holds.wait(10)
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        self._release.set()
+        self._thread.join()
+
+    def _hold(self) -> None:
+        with opened(self._project.database) as session, session.cursor() as cursor:
+            cursor.execute("SET application_name = 'long report'")
+            cursor.execute("BEGIN")
+            cursor.execute(self._sql)
+            self._holds.set()
+            self._release.wait(self._seconds)
+
+
+def seconds_of(act: t.Callable[[], object]) -> float:
+    started = time.monotonic()
+    act()
+    return time.monotonic() - started

@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+import typing as t
+
+import pytest
+
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.lock_retries import (
+    LockRetries,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.walk import Walk
+from ansible_collections.easymo.deploy.plugins.module_utils._postgres import SqlError
+from tests.fakes.session import MemorySession
+
+
+class Busy:
+    """Fails with `sqlstate` as often as told, then succeeds."""
+
+    def __init__(self, failures: int, sqlstate: str = "55P03") -> None:
+        self.left = failures
+        self.sqlstate = sqlstate
+        self.attempts = 0
+        self.waits: list[float] = []
+        self.told: list[str] = []
+
+    def attempt(self) -> None:
+        self.attempts += 1
+        if self.left:
+            self.left -= 1
+            raise SqlError(sqlstate=self.sqlstate, message="no", position=None)
+
+    def insist(self, count: int, *, undone: bool = True, jitter: float = 0) -> None:
+        retries = LockRetries(
+            count=count,
+            sleep=self.waits.append,
+            random=lambda: jitter,
+            tell=lambda _event, text, _data: self.told.append(text),
+        )
+        retries.insist("1_a.sql", self.attempt, lambda: undone)
+
+
+def test_waits_grow_from_one_second_to_fifteen():
+    busy = Busy(6)
+    busy.insist(6)
+    assert busy.waits == [1, 2, 4, 8, 15, 15]
+    assert busy.told[0] == "1_a.sql: another transaction was in the way; again in 1.0 s (1 of 6)"
+
+
+def test_waits_are_up_to_a_quarter_shorter_so_that_two_do_not_meet_again():
+    busy = Busy(2)
+    busy.insist(2, jitter=1)
+    assert busy.waits == [0.75, 1.5]
+
+
+@pytest.mark.parametrize(
+    ("failures", "options", "attempts"),
+    [
+        (9, {"count": 2}, 3),
+        (9, {"count": 0}, 1),
+        (1, {"count": 5, "undone": False}, 1),
+    ],
+    ids=["no more than told", "none", "not when something stayed"],
+)
+def test_it_gives_up(failures, options, attempts):
+    busy = Busy(failures)
+    with pytest.raises(SqlError):
+        busy.insist(**options)
+    assert busy.attempts == attempts
+
+
+@pytest.mark.parametrize(("sqlstate", "attempts"), [("40P01", 2), ("42P07", 1), ("57014", 1)])
+def test_only_locks_are_a_reason_to_try_again(sqlstate, attempts):
+    busy = Busy(1, sqlstate)
+    if attempts == 1:
+        with pytest.raises(SqlError):
+            busy.insist(5)
+    else:
+        busy.insist(5)
+    assert busy.attempts == attempts
+
+
+def walk_until(statements: list[str], failing: int) -> tuple[MemorySession, Walk]:
+    """A walk whose statement `failing` was refused."""
+    session = MemorySession()
+    walk = Walk(session, statements, range(len(statements)))
+    steps = walk.statements()
+    for index in steps:
+        if index == failing:
+            break
+        session.execute(statements[index])
+    t.cast("t.Generator[int]", steps).close()
+    return session, walk
+
+
+@pytest.mark.parametrize(
+    ("statements", "failing", "again_from"),
+    [
+        (["a", "b"], 1, 1),
+        (["BEGIN", "a", "b", "COMMIT"], 2, 0),
+        (["a", "BEGIN", "b", "COMMIT", "BEGIN", "c"], 5, 4),
+        (["a", "CALL p()"], 1, None),
+        (["-- why\nDO $$ $$"], 0, None),
+        (["BEGIN", "DO $$ $$"], 1, 0),
+        (["BEGIN", "a", "COMMIT AND CHAIN", "b"], 3, None),
+    ],
+)
+def test_a_walk_goes_back_as_far_as_nothing_is_left(statements, failing, again_from):
+    session, walk = walk_until(statements, failing)
+    assert walk.rewind() is (again_from is not None)
+    assert not session.in_transaction
+    if again_from is not None:
+        assert next(iter(walk.statements())) == again_from
