@@ -156,7 +156,7 @@ def _create_databases(connect: t.Callable[[str], connection]) -> None:
     connection = connect("postgres")
     connection.autocommit = True  # CREATE DATABASE cannot be inside a transaction.
     with connection.cursor() as cursor:
-        cursor.execute(f"CREATE ROLE {AGENT_CORE_USER} LOGIN")
+        cursor.execute(f"CREATE ROLE {AGENT_CORE_USER} LOGIN CREATEDB")
         cursor.execute(f"CREATE DATABASE {AGENT_CORE_DATABASE} OWNER {AGENT_CORE_USER}")
     connection.close()
 
