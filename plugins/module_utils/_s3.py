@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import traceback
 import typing as t
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -31,6 +31,9 @@ from ansible_collections.easymo.deploy.plugins.module_utils._library import Libr
 BOTO3 = Library("boto3 >= 1.40", IMPORT_ERROR)
 
 _READ_SIZE = 1 << 20
+# boto3 repeats requests, but not the reading of a body.
+_READ_LOSSES = 4
+_PATIENCE = 60.0
 _REFUSALS = frozenset(
     {
         "403",
@@ -51,6 +54,32 @@ class StoredObject:
     modified: datetime
 
 
+@dataclass(frozen=True)
+class Unfinished:
+    """A multipart upload that was neither completed nor aborted."""
+
+    key: str
+    upload: str
+    started: datetime
+
+
+@dataclass(frozen=True)
+class Storage:
+    """How S3 is to keep an object, in its own words; None leaves it to the bucket."""
+
+    server_side_encryption: str | None = None
+    kms_key_id: str | None = None
+    storage_class: str | None = None
+
+    def arguments(self) -> dict[str, str]:
+        given = {
+            "ServerSideEncryption": self.server_side_encryption,
+            "SSEKMSKeyId": self.kms_key_id,
+            "StorageClass": self.storage_class,
+        }
+        return {name: value for name, value in given.items() if value}
+
+
 class Bucket(t.Protocol):
     """What backups need of an object store."""
 
@@ -66,30 +95,47 @@ class Bucket(t.Protocol):
     def put_new(self, key: str, body: bytes) -> None:
         """Store a small object; an object of that key that is already there is a ConflictError."""
 
+    def storage(self, key: str) -> Storage:
+        """How an object is kept; None stands for what S3 does not say."""
+
+    def delete(self, key: str) -> None: ...
+    def list_uploads(self, prefix: str) -> t.Iterator[Unfinished]: ...
     def start_upload(self, key: str) -> str: ...
     def upload_part(self, key: str, upload: str, number: int, body: bytes) -> str: ...
     def complete_upload(self, key: str, upload: str, etags: t.Sequence[str]) -> None: ...
-    def abort_upload(self, key: str, upload: str) -> None: ...
+    def abort_upload(self, key: str, upload: str) -> None:
+        """One that is gone already is fine."""
 
 
 class S3Bucket:
     """A Bucket over boto3. One client serves all threads, which boto3 allows for clients."""
 
-    def __init__(self, name: str, client: t.Any, where: str) -> None:
+    def __init__(
+        self, name: str, client: t.Any, where: str, storage: Storage | None = None
+    ) -> None:
         self.name = name
         self._client = client
         self._where = where
+        self._storage = (storage or Storage()).arguments()
 
     @classmethod
-    def from_params(cls, params: t.Mapping[str, t.Any]) -> S3Bucket:
-        """Of the options of the doc fragment _s3."""
+    def from_params(
+        cls,
+        params: t.Mapping[str, t.Any],
+        storage: Storage | None = None,
+        *,
+        patience: float = _PATIENCE,
+    ) -> S3Bucket:
+        """Of the options of the doc fragment _s3. `storage` is for what is written, `patience` the seconds of silence
+        after which a request is repeated.
+        """
         if bool(params["access_key"]) != bool(params["secret_key"]):
             raise InputError(
                 "Options 'access_key' and 'secret_key' go together: give both, or none."
             )
         config = botocore.config.Config(
             connect_timeout=10,
-            read_timeout=60,
+            read_timeout=min(_PATIENCE, patience),
             retries={"mode": "standard", "total_max_attempts": 5},
             max_pool_connections=16,
             s3={"addressing_style": "path" if params["path_style"] else "auto"},
@@ -109,7 +155,7 @@ class S3Bucket:
             )
         except (ValueError, botocore.exceptions.BotoCoreError) as exc:
             raise InputError(f"The options for S3 do not make a client: {exc}.") from exc
-        return cls(params["bucket"], client, params["endpoint_url"] or "AWS")
+        return cls(params["bucket"], client, params["endpoint_url"] or "AWS", storage)
 
     def check(self) -> None:
         with self._speaking():
@@ -123,9 +169,23 @@ class S3Bucket:
                     yield StoredObject(entry["Key"], entry["Size"], entry["LastModified"])
 
     def read(self, key: str) -> t.Iterator[bytes]:
+        """Its bytes; after a lost connection it goes on where it was, and never with those of another object."""
         with self._speaking(key):
-            body = self._client.get_object(Bucket=self.name, Key=key)["Body"]
-            yield from body.iter_chunks(_READ_SIZE)
+            got, losses = 0, 0
+            same: dict[str, str] = {}
+            while True:
+                answer = self._client.get_object(Bucket=self.name, Key=key, **same)
+                try:
+                    for chunk in answer["Body"].iter_chunks(_READ_SIZE):
+                        got += len(chunk)
+                        yield chunk
+                except botocore.exceptions.HTTPClientError:
+                    losses += 1
+                    if losses > _READ_LOSSES:
+                        raise
+                    same = {"Range": f"bytes={got}-", "IfMatch": answer["ETag"]}
+                else:
+                    return
 
     def put_new(self, key: str, body: bytes) -> None:
         with self._speaking(key):
@@ -135,12 +195,36 @@ class S3Bucket:
                 Body=body,
                 ContentType="application/json",
                 IfNoneMatch="*",
+                **self._storage,
             )
+
+    def storage(self, key: str) -> Storage:
+        with self._speaking(key):
+            answer = self._client.head_object(Bucket=self.name, Key=key)
+        return Storage(
+            server_side_encryption=answer.get("ServerSideEncryption"),
+            kms_key_id=answer.get("SSEKMSKeyId"),
+            storage_class=answer.get("StorageClass"),
+        )
+
+    def delete(self, key: str) -> None:
+        with self._speaking(key):
+            self._client.delete_object(Bucket=self.name, Key=key)
+
+    def list_uploads(self, prefix: str) -> t.Iterator[Unfinished]:
+        with self._speaking():
+            pages = self._client.get_paginator("list_multipart_uploads")
+            for page in pages.paginate(Bucket=self.name, Prefix=prefix):
+                for entry in page.get("Uploads", ()):
+                    yield Unfinished(entry["Key"], entry["UploadId"], entry["Initiated"])
 
     def start_upload(self, key: str) -> str:
         with self._speaking(key):
             answer = self._client.create_multipart_upload(
-                Bucket=self.name, Key=key, ContentType="application/octet-stream"
+                Bucket=self.name,
+                Key=key,
+                ContentType="application/octet-stream",
+                **self._storage,
             )
         return t.cast("str", answer["UploadId"])
 
@@ -159,7 +243,7 @@ class S3Bucket:
             )
 
     def abort_upload(self, key: str, upload: str) -> None:
-        with self._speaking(key):
+        with self._speaking(key), suppress(self._client.exceptions.NoSuchUpload):
             self._client.abort_multipart_upload(Bucket=self.name, Key=key, UploadId=upload)
 
     @contextmanager

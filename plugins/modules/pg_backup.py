@@ -62,9 +62,39 @@ options:
     description: Seconds the dump may take, and as many again reading it back.
     type: int
     default: 3600
+  server_side_encryption:
+    description: How S3 is to encrypt the dump and its manifest. Without it, as the bucket's own setting says.
+    type: str
+    choices: [AES256, "aws:kms"]
+    version_added: 0.2.0
+  kms_key_id:
+    description: The key for O(server_side_encryption=aws:kms). Without it, the one that AWS keeps for S3.
+    type: str
+    version_added: 0.2.0
+  storage_class:
+    description:
+      - The storage class of the dump and its manifest, for example V(STANDARD_IA). Without it, S3's own default.
+      - V(GLACIER) and V(DEEP_ARCHIVE) are refused, because their objects cannot be read back.
+    type: str
+    version_added: 0.2.0
+  local_copy:
+    description:
+      - A folder for an extra copy of the dump, which only the user who runs this may read. It must exist.
+      - The copy is written while the dump streams and gets its name once the backup is proven. None is made of a backup
+        that was there already.
+      - When it cannot be written, the whole backup fails, and nothing is left of it in either place.
+    type: path
+    version_added: 0.2.0
 requirements:
   - boto3 >= 1.40
   - psycopg2-binary >= 2.9.10
+notes:
+  - A backup that fails or is killed, by SIGKILL too, leaves nothing behind. A second process of this module waits
+    beside it, and removes what it left in S3. Should that fail as well, a later run removes it, see RV(swept).
+  - Memory stays below 150 MB for dumps of up to 87 GiB. Above that the parts S3 takes must be larger than 32 MiB, for
+    there may be 10,000 of them.
+  - Beside what reading and writing objects needs, the key to S3 should be allowed C(s3:AbortMultipartUpload),
+    C(s3:ListBucketMultipartUploads) and C(s3:DeleteObject), for removing what was not finished.
 seealso:
   - module: easymo.deploy.pg_backup_info
 """
@@ -81,6 +111,20 @@ EXAMPLES = r"""
     ca_cert: /etc/ssl/certs/supabase-ca.crt
     bucket: easymo-db-backups
     prefix: v2-migration/
+
+- name: Keep it encrypted with a key of ours, cheaper than usual, and once more on this machine
+  easymo.deploy.pg_backup:
+    name: supabase_prod
+    release: 2.0.0
+    login_host: db.lhbowpbcpwoiparwnwgt.supabase.co
+    login_user: postgres
+    login_password: "{{ vault_supabase_db_password }}"
+    login_db: postgres
+    bucket: easymo-db-backups
+    server_side_encryption: aws:kms
+    kms_key_id: alias/easymo-backups
+    storage_class: STANDARD_IA
+    local_copy: /srv/backups
 
 - name: Take a new one unless there is one less than an hour old
   easymo.deploy.pg_backup:
@@ -184,6 +228,27 @@ backup:
       type: dict
       version_added: 0.2.0
       sample: {public.orders: 48120, public.users: 9034}
+local_copy:
+  description: The extra copy on this machine's disk. Empty when none was made.
+  returned: success
+  type: str
+  version_added: 0.2.0
+  sample: /srv/backups/supabase_prod_20251111_060012_5e1f0a.dump
+swept:
+  description:
+    - Keys of dumps and uploads that earlier runs for this very O(name) left unfinished, and that were removed now.
+    - Only what is so old that its run cannot be alive, which is twice O(timeout) and one hour, at least three hours.
+  returned: success
+  type: list
+  elements: str
+  version_added: 0.2.0
+  sample: []
+left_behind:
+  description: What may be left in S3 after a failure, and why. A process of its own still tries to remove it.
+  returned: failure, when S3 did not let it be removed
+  type: str
+  version_added: 0.2.0
+  sample: "Perhaps parts of v2-migration/supabase_prod_20251111_060012_5e1f0a.dump: S3 at AWS cannot be reached."
 reason:
   description: One word for why the task failed.
   returned: failure
@@ -194,11 +259,12 @@ reason:
 import secrets
 import typing as t
 from datetime import UTC, datetime
+from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.easymo.deploy.plugins.module_utils import _postgres, _s3
-from ansible_collections.easymo.deploy.plugins.module_utils._backup import programs
+from ansible_collections.easymo.deploy.plugins.module_utils._backup import local_copy, programs
 from ansible_collections.easymo.deploy.plugins.module_utils._backup.apply import Order, take_backup
 from ansible_collections.easymo.deploy.plugins.module_utils._backup.catalog import read_catalog
 from ansible_collections.easymo.deploy.plugins.module_utils._backup.models import (
@@ -211,46 +277,66 @@ from ansible_collections.easymo.deploy.plugins.module_utils._backup.plan import 
     ZSTD,
     plan_backup,
     refuse_older_programs,
+    refuse_storage,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._backup.progress import Progress
+from ansible_collections.easymo.deploy.plugins.module_utils._backup.remains import (
+    Sweep,
+    find_remains,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._backup.rows import (
     list_tables,
     refuse_unreadable,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import InputError
-from ansible_collections.easymo.deploy.plugins.module_utils._module import execute, refuse_below
+from ansible_collections.easymo.deploy.plugins.module_utils._module import (
+    Module,
+    execute,
+    refuse_below,
+    say,
+)
 from ansible_collections.easymo.deploy.plugins.module_utils._options import (
     postgres_options,
     s3_options,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._postgres import PostgresTarget
-from ansible_collections.easymo.deploy.plugins.module_utils._s3 import S3Bucket
+from ansible_collections.easymo.deploy.plugins.module_utils._s3 import S3Bucket, Storage
+
+NEEDS = (_s3.BOTO3, _postgres.PSYCOPG2)
 
 _METHODS = {"zstd": ZSTD, "gzip": GZIP, "none": "none"}
 
 
-def argument_spec() -> dict[str, t.Any]:
+def module_spec() -> dict[str, t.Any]:
     return {
-        "name": {"type": "str", "required": True},
-        "release": {"type": "str", "required": True},
-        "max_age": {"type": "int", "default": 0},
-        "pg_dump": {"type": "str", "default": "pg_dump"},
-        "pg_restore": {"type": "str", "default": "pg_restore"},
-        "compression": {
-            "type": "str",
-            "choices": ["auto", "zstd", "gzip", "none"],
-            "default": "auto",
+        "argument_spec": {
+            "name": {"type": "str", "required": True},
+            "release": {"type": "str", "required": True},
+            "max_age": {"type": "int", "default": 0},
+            "pg_dump": {"type": "str", "default": "pg_dump"},
+            "pg_restore": {"type": "str", "default": "pg_restore"},
+            "compression": {
+                "type": "str",
+                "choices": ["auto", "zstd", "gzip", "none"],
+                "default": "auto",
+            },
+            "lock_timeout": {"type": "int", "default": 60},
+            "timeout": {"type": "int", "default": 3600},
+            "server_side_encryption": {"type": "str", "choices": ["AES256", "aws:kms"]},
+            "kms_key_id": {"type": "str", "no_log": False},
+            "storage_class": {"type": "str"},
+            "local_copy": {"type": "path"},
+            **postgres_options(),
+            **s3_options(),
         },
-        "lock_timeout": {"type": "int", "default": 60},
-        "timeout": {"type": "int", "default": 3600},
-        **postgres_options(),
-        **s3_options(),
+        "supports_check_mode": True,
     }
 
 
-def run(module: AnsibleModule) -> dict[str, t.Any]:
+def run(module: Module) -> dict[str, t.Any]:
     params = module.params
     refuse_bad_input(params)
-    bucket = S3Bucket.from_params(params)
+    bucket = connect(params)
     bucket.check()
     now = datetime.now(UTC)
     catalog = read_catalog(bucket, prefix=params["prefix"], name=params["name"])
@@ -258,15 +344,42 @@ def run(module: AnsibleModule) -> dict[str, t.Any]:
         catalog.backups, release=params["release"], max_age=params["max_age"], now=now
     )
 
-    backup = plan.existing
+    backup, swept, copy = plan.existing, Sweep(), ""
     if plan.changed:
         order = place_order(params, now)
+        swept = find_remains(
+            bucket, catalog, params["prefix"], order.name, timeout=order.timeout, now=now
+        )
         if not module.check_mode:
-            backup = take_backup(order, bucket)
-    result: dict[str, t.Any] = {"changed": plan.changed, "backup": describe(backup)}
+            swept.apply(bucket)
+            progress = Progress(
+                order.name, lambda text, data: say(module, "BackupProgress", text, data)
+            )
+            backup = take_backup(order, bucket, progress, lambda: connect(params))
+            copy = str(order.remains.local[1]) if order.remains.local else ""
+        for warning in swept.problems:
+            module.warn(warning)
+    result: dict[str, t.Any] = {
+        "changed": plan.changed,
+        "backup": describe(backup),
+        "local_copy": copy,
+        "swept": swept.keys,
+    }
     if module._diff:
         result["diff"] = diff(plan.existing, backup, params)
     return result
+
+
+def connect(params: t.Mapping[str, t.Any]) -> S3Bucket:
+    return S3Bucket.from_params(params, storage_of(params), patience=params["timeout"])
+
+
+def storage_of(params: t.Mapping[str, t.Any]) -> Storage:
+    return Storage(
+        server_side_encryption=params["server_side_encryption"],
+        kms_key_id=params["kms_key_id"],
+        storage_class=params["storage_class"],
+    )
 
 
 def refuse_bad_input(params: t.Mapping[str, t.Any]) -> None:
@@ -278,6 +391,9 @@ def refuse_bad_input(params: t.Mapping[str, t.Any]) -> None:
     if not params["release"].strip():
         raise InputError("Option 'release' is empty: a backup belongs to a release.")
     refuse_below(params, max_age=0, lock_timeout=1, timeout=1)
+    refuse_storage(storage_of(params))
+    if params["local_copy"]:
+        local_copy.refuse_unusable(Path(params["local_copy"]))
 
 
 def place_order(params: t.Mapping[str, t.Any], now: datetime) -> Order:
@@ -287,8 +403,8 @@ def place_order(params: t.Mapping[str, t.Any], now: datetime) -> Order:
     pg_restore = programs.find(params["pg_restore"], "pg_restore")
     with _postgres.connected(target, application_name="easymo.deploy pg_backup") as session:
         server = session.server_version
+        refuse_older_programs(server=server, pg_dump=pg_dump.numbers, pg_restore=pg_restore.numbers)
         refuse_unreadable(list_tables(session), target)
-    refuse_older_programs(server=server, pg_dump=pg_dump.numbers, pg_restore=pg_restore.numbers)
     method = params["compression"]
     return Order(
         name=params["name"],
@@ -299,6 +415,8 @@ def place_order(params: t.Mapping[str, t.Any], now: datetime) -> Order:
         pg_dump=pg_dump,
         pg_restore=pg_restore,
         compression=_METHODS.get(method) or programs.best_compression(pg_dump),
+        storage=storage_of(params),
+        local_folder=Path(params["local_copy"]) if params["local_copy"] else None,
         lock_timeout=params["lock_timeout"],
         timeout=params["timeout"],
     )
@@ -316,11 +434,7 @@ def diff(
 
 
 def main() -> None:
-    execute(
-        AnsibleModule(argument_spec=argument_spec(), supports_check_mode=True),
-        run,
-        needs=[_s3.BOTO3, _postgres.PSYCOPG2],
-    )
+    execute(AnsibleModule(**module_spec()), run, needs=NEEDS)
 
 
 if __name__ == "__main__":

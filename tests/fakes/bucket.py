@@ -11,7 +11,11 @@ from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
     InputError,
     UnreachableError,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._s3 import StoredObject
+from ansible_collections.easymo.deploy.plugins.module_utils._s3 import (
+    Storage,
+    StoredObject,
+    Unfinished,
+)
 
 
 class MemoryBucket:
@@ -21,6 +25,8 @@ class MemoryBucket:
         self.objects = dict(objects or {})
         self.uploads: dict[str, dict[int, bytes]] = {}
         self.fail_part: int | None = None
+        self.kept_as = Storage()
+        self.now = datetime.now(UTC)
 
     def check(self) -> None:
         pass
@@ -28,7 +34,7 @@ class MemoryBucket:
     def list(self, prefix: str) -> t.Iterator[StoredObject]:
         for key, body in sorted(self.objects.items()):
             if key.startswith(prefix):
-                yield StoredObject(key, len(body), datetime.now(UTC))
+                yield StoredObject(key, len(body), self.now)
 
     def read(self, key: str) -> t.Iterator[bytes]:
         if key not in self.objects:
@@ -44,6 +50,17 @@ class MemoryBucket:
         self.uploads[key] = {}
         return key
 
+    def storage(self, key: str) -> Storage:
+        return self.kept_as
+
+    def delete(self, key: str) -> None:
+        self.objects.pop(key, None)
+
+    def list_uploads(self, prefix: str) -> t.Iterator[Unfinished]:
+        for key in sorted(self.uploads):
+            if key.startswith(prefix):
+                yield Unfinished(key, key, self.now)
+
     def upload_part(self, key: str, upload: str, number: int, body: bytes) -> str:
         if number == self.fail_part:
             raise UnreachableError(f"part {number} was lost")
@@ -56,4 +73,4 @@ class MemoryBucket:
         self.objects[key] = b"".join(parts[number] for number in sorted(parts))
 
     def abort_upload(self, key: str, upload: str) -> None:
-        del self.uploads[upload]
+        self.uploads.pop(upload, None)

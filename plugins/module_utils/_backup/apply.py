@@ -4,40 +4,48 @@
 
 from __future__ import annotations
 
-import hashlib
 import typing as t
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from ansible_collections.easymo.deploy.plugins.module_utils._backup import programs
+from ansible_collections.easymo.deploy.plugins.module_utils._backup import local_copy, programs
 from ansible_collections.easymo.deploy.plugins.module_utils._backup.models import (
     TIME_FORMAT,
     Backup,
     Manifest,
     manifest_key,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._backup.plan import (
-    Contents,
-    is_listing,
-    parse_contents,
+from ansible_collections.easymo.deploy.plugins.module_utils._backup.plan import other_storage
+from ansible_collections.easymo.deploy.plugins.module_utils._backup.remains import (
+    Remains,
+    execute_will,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._backup.rows import exported_snapshot
 from ansible_collections.easymo.deploy.plugins.module_utils._backup.upload import Upload, Uploaded
+from ansible_collections.easymo.deploy.plugins.module_utils._backup.verify import (
+    read_back,
+    refuse_other_tables,
+)
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
     DeployError,
     NotReadyError,
     RefusedError,
     VerificationError,
 )
+from ansible_collections.easymo.deploy.plugins.module_utils._last_will import last_will
 from ansible_collections.easymo.deploy.plugins.module_utils._postgres import mask_secret
 
 if t.TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable
+    from pathlib import Path
 
-    from ansible_collections.easymo.deploy.plugins.module_utils._backup.rows import Snapshot, Table
+    from ansible_collections.easymo.deploy.plugins.module_utils._backup.local_copy import LocalCopy
+    from ansible_collections.easymo.deploy.plugins.module_utils._backup.progress import Progress
+    from ansible_collections.easymo.deploy.plugins.module_utils._backup.rows import Snapshot
     from ansible_collections.easymo.deploy.plugins.module_utils._child_process import Child
+    from ansible_collections.easymo.deploy.plugins.module_utils._last_will import LastWill
     from ansible_collections.easymo.deploy.plugins.module_utils._postgres import PostgresTarget
-    from ansible_collections.easymo.deploy.plugins.module_utils._s3 import Bucket
+    from ansible_collections.easymo.deploy.plugins.module_utils._s3 import Bucket, Storage
 
 
 @dataclass(frozen=True)
@@ -52,42 +60,81 @@ class Order:
     pg_dump: programs.Program
     pg_restore: programs.Program
     compression: str
+    storage: Storage
+    local_folder: Path | None
     lock_timeout: int
     timeout: float
 
+    @property
+    def remains(self) -> Remains:
+        folder = self.local_folder
+        return Remains(self.key, local_copy.paths(folder, self.key) if folder else None)
 
-def take_backup(order: Order, bucket: Bucket) -> Backup:
-    """Dump, verify, seal. On any failure no object is left that could be taken for a backup."""
+
+def take_backup(
+    order: Order, bucket: Bucket, progress: Progress, connect: Callable[[], Bucket]
+) -> Backup:
+    """Dump, verify, seal. On any failure nothing is left; when we are killed, `connect` serves to see to that."""
+    remains = order.remains
+    with last_will(lambda notes: execute_will(remains, connect, notes)) as will:
+        try:
+            return _take(order, bucket, progress, will)
+        except BaseException as exc:
+            try:
+                remains.remove(bucket)
+            except DeployError as left:
+                will.leave_it()
+                if isinstance(exc, DeployError):
+                    exc.details["left_behind"] = f"Perhaps parts of {order.key}: {left}"
+            raise
+
+
+def _take(order: Order, bucket: Bucket, progress: Progress, will: LastWill) -> Backup:
     started = _now()
-    with exported_snapshot(order.target, lock_timeout=order.lock_timeout) as snapshot:
-        uploaded, rows = stream_dump(order, bucket, snapshot)
-    contents = verify(order, bucket, uploaded)
-    refuse_other_tables(order, contents, snapshot.tables)
-    manifest = Manifest(
-        name=order.name,
-        release=order.release,
-        database=order.target.database,
-        host=order.target.host,
-        key=order.key,
-        size=uploaded.size,
-        sha256=uploaded.sha256,
-        started=started,
-        finished=_now(),
-        server_version=order.server_version,
-        pg_dump_version=order.pg_dump.version,
-        compression=order.compression,
-        entries=contents.entries,
-        rows=rows,
-    )
-    bucket.put_new(manifest_key(order.key), manifest.to_json())
+    with local_copy.opened(order.local_folder, order.key) as copy:
+        with exported_snapshot(order.target, lock_timeout=order.lock_timeout) as snapshot:
+            upload = Upload(bucket, order.key)
+            will.note(upload.upload)
+            uploaded, rows = _stream(order, upload, snapshot, copy, progress)
+        if said := other_storage(order.storage, bucket.storage(order.key)):
+            raise VerificationError(
+                f"s3://{bucket.name}/{order.key} is not kept as asked: {said}; nothing was kept."
+            )
+        progress.reading_back(uploaded.size)
+        contents = read_back(order.pg_restore, bucket, order.key, uploaded, timeout=order.timeout)
+        refuse_other_tables(order.target.where, contents, snapshot.tables)
+        if copy:
+            copy.keep()
+        manifest = Manifest(
+            name=order.name,
+            release=order.release,
+            database=order.target.database,
+            host=order.target.host,
+            key=order.key,
+            size=uploaded.size,
+            sha256=uploaded.sha256,
+            started=started,
+            finished=_now(),
+            server_version=order.server_version,
+            pg_dump_version=order.pg_dump.version,
+            compression=order.compression,
+            entries=contents.entries,
+            rows=rows,
+        )
+        bucket.put_new(manifest_key(order.key), manifest.to_json())
     return Backup(bucket=bucket.name, manifest=manifest)
 
 
-def stream_dump(
-    order: Order, bucket: Bucket, snapshot: Snapshot
+def _stream(
+    order: Order, upload: Upload, snapshot: Snapshot, copy: LocalCopy | None, progress: Progress
 ) -> tuple[Uploaded, dict[str, int]]:
     """What was uploaded, and the rows of each table in it."""
-    upload = Upload(bucket, order.key)
+
+    def passed(chunk: bytes, size: int) -> None:
+        progress.dumped(size)
+        if copy:
+            copy.write(chunk)
+
     try:
         with (
             programs.dumping(
@@ -98,57 +145,14 @@ def stream_dump(
                 snapshot=snapshot.identifier,
                 timeout=order.timeout,
             ) as running,
-            snapshot.counting(timeout=order.timeout) as counting,
+            snapshot.counting() as counting,
         ):
-            upload.send(running.stdout)
+            upload.send(running.stdout, passed)
             _refuse_failed_dump(order, running)
-            rows = counting.result()
+            rows = counting.result(within=max(1.0, order.timeout - progress.seconds))
         return upload.complete(), rows
-    except BaseException as exc:
-        left = upload.abort()
-        if left and isinstance(exc, DeployError):
-            exc.details["left_behind"] = f"Parts of {order.key}: {left}"
-        raise
-
-
-def verify(order: Order, bucket: Bucket, uploaded: Uploaded) -> Contents:
-    """Read the dump back once, for its checksum and for what pg_restore finds in it."""
-    digest = hashlib.sha256()
-    size = 0
-    with programs.listing(order.pg_restore, timeout=order.timeout) as running:
-        listens = True
-        for chunk in bucket.read(order.key):
-            digest.update(chunk)
-            size += len(chunk)
-            listens = listens and _feed(running, chunk)
-        if listens:
-            running.stdin.close()
-        lines = running.stdout.read().decode("utf-8", "replace").splitlines()
-        rc = running.wait()
-        complaint = running.stderr()
-    if (size, digest.hexdigest()) != (uploaded.size, uploaded.sha256):
-        raise VerificationError(
-            f"s3://{bucket.name}/{order.key} does not come back as it was sent: {uploaded.size} bytes "
-            f"went up and {size} came down; it has no manifest, so it is no backup. Try again."
-        )
-    if rc != 0 or not is_listing(lines):
-        raise VerificationError(
-            f"pg_restore cannot read s3://{bucket.name}/{order.key} (exit code {rc}: {complaint}); "
-            "it has no manifest, so it is no backup."
-        )
-    return parse_contents(lines)
-
-
-def refuse_other_tables(order: Order, contents: Contents, tables: Sequence[Table]) -> None:
-    """The dump must hold the rows of the tables that were counted, and of no others."""
-    names = {table.oid: table.name for table in tables}
-    differing = contents.tables ^ names.keys()
-    if differing:
-        named = ", ".join(names.get(oid, f"the table with OID {oid}") for oid in sorted(differing))
-        raise VerificationError(
-            f"The dump of {order.target.where} and its row counts do not cover the same tables: "
-            f"{named} is in one of them only; it has no manifest, so it is no backup."
-        )
+    finally:
+        upload.stop()
 
 
 def _refuse_failed_dump(order: Order, running: Child) -> None:
@@ -167,16 +171,6 @@ def _refuse_failed_dump(order: Order, running: Child) -> None:
             f"pg_dump of {order.target.where} failed with exit code {rc}, nothing was kept: {reason}",
             rc=rc,
         )
-
-
-def _feed(running: Child, chunk: bytes) -> bool:
-    """False when the program has read all it wants: pg_restore needs no more than the table of contents."""
-    try:
-        running.stdin.write(chunk)
-        running.stdin.flush()
-    except BrokenPipeError:
-        return False
-    return True
 
 
 def _now() -> str:

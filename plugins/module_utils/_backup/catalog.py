@@ -5,17 +5,25 @@
 from __future__ import annotations
 
 import typing as t
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from ansible_collections.easymo.deploy.plugins.module_utils._backup.models import (
     MANIFEST_SUFFIX,
     Backup,
     Manifest,
+    dump_pattern,
+    manifest_key,
     manifest_pattern,
 )
 
 if t.TYPE_CHECKING:
-    from ansible_collections.easymo.deploy.plugins.module_utils._s3 import Bucket
+    from ansible_collections.easymo.deploy.plugins.module_utils._s3 import Bucket, StoredObject
+
+
+_READERS = 8
+# Ten thousand tables make a manifest of half a megabyte.
+_LARGEST = 16 << 20
 
 
 @dataclass(frozen=True)
@@ -23,33 +31,50 @@ class Catalog:
     backups: tuple[Backup, ...]
     broken: tuple[str, ...]
     """Manifests that do not describe the dump beside them, each with why."""
+    unsealed: tuple[StoredObject, ...] = ()
+    """Dumps without a manifest: one being made, or the remains of one."""
 
 
 def read_catalog(bucket: Bucket, *, prefix: str, name: str | None = None) -> Catalog:
     """The backups under `prefix`, all or those of one logical database."""
-    sizes = {stored.key: stored.size for stored in bucket.list(prefix + (name or ""))}
-    wanted = manifest_pattern(prefix, name)
+    stored = {each.key: each for each in bucket.list(prefix + (name or ""))}
+    keys = sorted(filter(manifest_pattern(prefix, name).fullmatch, stored))
+    with ThreadPoolExecutor(_READERS, thread_name_prefix="manifest") as pool:
+        manifests = dict(
+            zip(keys, pool.map(lambda key: _read_manifest(bucket, stored[key]), keys), strict=True)
+        )
     backups: list[Backup] = []
     broken: list[str] = []
-    for key in sorted(filter(wanted.fullmatch, sizes)):
-        try:
-            manifest = Manifest.from_json(b"".join(bucket.read(key)))
-        except ValueError:
+    for key, manifest in manifests.items():
+        if manifest is None:
             broken.append(f"{key} is not a manifest")
-            continue
-        problem = _problem(manifest, key.removesuffix(MANIFEST_SUFFIX), sizes)
-        if problem:
+        elif problem := _problem(manifest, prefix, key.removesuffix(MANIFEST_SUFFIX), stored):
             broken.append(f"{key}: {problem}")
         else:
             backups.append(Backup(bucket=bucket.name, manifest=manifest))
-    return Catalog(backups=tuple(backups), broken=tuple(broken))
+    dumps = filter(dump_pattern(prefix, name).fullmatch, stored)
+    unsealed = tuple(stored[key] for key in sorted(dumps) if manifest_key(key) not in stored)
+    return Catalog(backups=tuple(backups), broken=tuple(broken), unsealed=unsealed)
 
 
-def _problem(manifest: Manifest, key: str, sizes: t.Mapping[str, int]) -> str:
+def _read_manifest(bucket: Bucket, stored: StoredObject) -> Manifest | None:
+    if stored.size > _LARGEST:
+        return None
+    try:
+        return Manifest.from_json(b"".join(bucket.read(stored.key)))
+    except (ValueError, RecursionError):
+        return None
+
+
+def _problem(
+    manifest: Manifest, prefix: str, key: str, stored: t.Mapping[str, StoredObject]
+) -> str:
     if manifest.key != key:
         return f"it describes {manifest.key}"
-    if key not in sizes:
+    if not dump_pattern(prefix, manifest.name).fullmatch(key):
+        return f"it is for {manifest.name}"
+    if key not in stored:
         return "its dump is gone"
-    if sizes[key] != manifest.size:
-        return f"its dump has {sizes[key]} bytes and should have {manifest.size}"
+    if stored[key].size != manifest.size:
+        return f"its dump has {stored[key].size} bytes and should have {manifest.size}"
     return ""

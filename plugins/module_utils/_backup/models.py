@@ -122,7 +122,12 @@ def manifest_key(key: str) -> str:
     return key + MANIFEST_SUFFIX
 
 
+def dump_pattern(prefix: str, name: str | None) -> re.Pattern[str]:
+    """What the key of a dump looks like, for one name or for any."""
+    named = re.escape(name) if name else NAME.pattern
+    return re.compile(re.escape(prefix) + named + _STAMP)
+
+
 def manifest_pattern(prefix: str, name: str | None) -> re.Pattern[str]:
     """What the key of a manifest looks like, for one name or for any."""
-    named = re.escape(name) if name else NAME.pattern
-    return re.compile(re.escape(prefix) + named + _STAMP + re.escape(MANIFEST_SUFFIX))
+    return re.compile(dump_pattern(prefix, name).pattern + re.escape(MANIFEST_SUFFIX))

@@ -15,6 +15,7 @@ if t.TYPE_CHECKING:
     from datetime import datetime
 
     from ansible_collections.easymo.deploy.plugins.module_utils._backup.models import Backup
+    from ansible_collections.easymo.deploy.plugins.module_utils._s3 import Storage
 
 ZSTD = "zstd:3"
 GZIP = "gzip:6"
@@ -87,6 +88,44 @@ def compression_argument(method: str, pg_dump_major: int) -> str:
 
 def may_use_zstd(pg_dump_major: int) -> bool:
     return pg_dump_major >= _METHODS_SINCE
+
+
+# Objects of these classes must be restored before they can be read, which takes hours.
+_ARCHIVES = ("GLACIER", "DEEP_ARCHIVE")
+
+
+def refuse_storage(storage: Storage) -> None:
+    """What S3 would refuse late, or what could not be read back."""
+    if storage.kms_key_id and storage.server_side_encryption != "aws:kms":
+        raise InputError(
+            "Option 'kms_key_id' is for 'server_side_encryption: aws:kms' only: set that, or leave the key out."
+        )
+    if storage.storage_class in _ARCHIVES:
+        raise InputError(
+            f"Option 'storage_class' is {storage.storage_class!r}, whose objects cannot be read back, so no backup "
+            "could be proven: take another class, and let a lifecycle rule of the bucket archive later."
+        )
+
+
+def other_storage(asked: Storage, applied: Storage) -> str:
+    """Where S3 says that it keeps an object otherwise than asked; empty when it does not say so."""
+    pairs = {
+        "server-side encryption": (asked.server_side_encryption, applied.server_side_encryption),
+        "storage class": (asked.storage_class, applied.storage_class),
+        "KMS key": (_key_id(asked.kms_key_id), _key_id(applied.kms_key_id)),
+    }
+    return ", ".join(
+        f"its {what} is {has!r} and should be {wanted!r}"
+        for what, (wanted, has) in pairs.items()
+        if wanted and has and wanted != has
+    )
+
+
+def _key_id(named: str | None) -> str | None:
+    """S3 answers with an ARN, whose last part is the key; an alias tells nothing of the key it stands for."""
+    if named is None or "alias/" in named:
+        return None
+    return named.rpartition("/")[2]
 
 
 @dataclass(frozen=True)

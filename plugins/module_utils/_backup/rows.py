@@ -110,12 +110,12 @@ class Snapshot:
     _target: PostgresTarget
 
     @contextmanager
-    def counting(self, *, timeout: float) -> Iterator[Counting]:
+    def counting(self) -> Iterator[Counting]:
         """Count beside the block; whatever is not counted at its end is not counted."""
         with concurrent.futures.ThreadPoolExecutor(1, thread_name_prefix="row-counts") as pool:
             counts = pool.submit(count_rows, self._session, self.tables)
             try:
-                yield Counting(counts, self._target, timeout)
+                yield Counting(counts, self._target)
             finally:
                 if not counts.done():
                     self._session.cancel()
@@ -125,16 +125,15 @@ class Snapshot:
 class Counting:
     _counts: concurrent.futures.Future[dict[str, int]]
     _target: PostgresTarget
-    _timeout: float
 
-    def result(self) -> dict[str, int]:
-        """Rows by schema.table, waited for at most the timeout."""
+    def result(self, *, within: float) -> dict[str, int]:
+        """Rows by schema.table, waited for at most so many seconds."""
         try:
-            return self._counts.result(self._timeout)
+            return self._counts.result(within)
         except TimeoutError as exc:
             raise NotReadyError(
-                f"The rows of {self._target.where} were not counted within {self._timeout:g} s after its "
-                "dump; nothing was kept. Raise option 'timeout'."
+                f"The rows of {self._target.where} were not counted in time, {within:.0f} s after its dump; "
+                "nothing was kept. Raise option 'timeout'."
             ) from exc
         except _postgres.SqlError as exc:
             raise RefusedError(

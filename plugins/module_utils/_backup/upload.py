@@ -10,16 +10,17 @@ from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import DeployError
-
 if t.TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ansible_collections.easymo.deploy.plugins.module_utils._s3 import Bucket
 
-_PART = 16 << 20
-_IN_FLIGHT = 64 << 20
+_PART = 8 << 20
+# What waits or is on its way, beside the one part that is being read.
+_IN_FLIGHT = 32 << 20
 _THREADS = 4
 # S3 takes 10,000 parts an object; parts that grow keep a dump of any size below that.
-_PARTS_PER_SIZE = 2000
+_PARTS_PER_SIZE = 1600
 
 
 @dataclass(frozen=True)
@@ -29,12 +30,12 @@ class Uploaded:
 
 
 class Upload:
-    """A multipart upload being made. Not one until `complete`; `abort` leaves nothing behind."""
+    """A multipart upload being made. Not an object until `complete`; `stop` leaves its parts to whoever aborts it."""
 
     def __init__(self, bucket: Bucket, key: str) -> None:
         self._bucket = bucket
         self._key = key
-        self._upload = bucket.start_upload(key)
+        self.upload = bucket.start_upload(key)
         self._digest = hashlib.sha256()
         self._size = 0
         self._pending: deque[tuple[int, Future[str]]] = deque()
@@ -42,37 +43,42 @@ class Upload:
         self._started = 0
         self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="s3-part")
 
-    def send(self, source: t.IO[bytes]) -> None:
-        """Read `source` to its end."""
-        while chunk := source.read(part_size(self._started)):
-            self._digest.update(chunk)
-            self._size += len(chunk)
-            self._make_room(len(chunk))
-            self._started += 1
-            sent = self._pool.submit(
-                self._bucket.upload_part, self._key, self._upload, self._started, chunk
-            )
-            self._pending.append((len(chunk), sent))
+    def send(self, source: t.IO[bytes], passed: Callable[[bytes, int], None]) -> None:
+        """Read `source` to its end; `passed` gets each chunk and the bytes so far."""
+        # No name may keep a chunk longer than it is on its way: it is a large part of our memory.
+        while self._make_room(part_size(self._started)) and self._send_one(source, passed):
+            pass
 
     def complete(self) -> Uploaded:
         while self._pending:
             self._collect()
         self._pool.shutdown()
-        self._bucket.complete_upload(self._key, self._upload, self._etags)
+        self._bucket.complete_upload(self._key, self.upload, self._etags)
         return Uploaded(size=self._size, sha256=self._digest.hexdigest())
 
-    def abort(self) -> str:
-        """Forget the parts. Says why when that failed; the first failure is the one to report."""
+    def stop(self) -> None:
+        """Send no more; return when nothing is on its way."""
         self._pool.shutdown(wait=True, cancel_futures=True)
-        try:
-            self._bucket.abort_upload(self._key, self._upload)
-        except DeployError as exc:
-            return str(exc)
-        return ""
 
-    def _make_room(self, wanted: int) -> None:
+    def _send_one(self, source: t.IO[bytes], passed: Callable[[bytes, int], None]) -> bool:
+        chunk = source.read(part_size(self._started))
+        if not chunk:
+            return False
+        self._digest.update(chunk)
+        self._size += len(chunk)
+        passed(chunk, self._size)
+        self._started += 1
+        sent = self._pool.submit(
+            self._bucket.upload_part, self._key, self.upload, self._started, chunk
+        )
+        self._pending.append((len(chunk), sent))
+        return True
+
+    def _make_room(self, wanted: int) -> bool:
+        """Always True, once the next part fits beside those on their way."""
         while self._pending and sum(size for size, _part in self._pending) + wanted > _IN_FLIGHT:
             self._collect()
+        return True
 
     def _collect(self) -> None:
         # Parts are collected in the order they were started, which is the order of their numbers.
@@ -80,5 +86,8 @@ class Upload:
 
 
 def part_size(parts_before: int) -> int:
-    """16 MiB, and twice as much after each 2,000 parts: 10,000 of them hold 969 GiB."""
+    """8 MiB, and twice as much after each 1,600 parts: 10,000 of them hold 987 GiB.
+
+    Parts of more than 32 MiB, and with them more memory, begin at a dump of 87 GiB.
+    """
     return int(_PART << (parts_before // _PARTS_PER_SIZE))

@@ -39,6 +39,10 @@ def manifest(**changed: object) -> Manifest:
     return Manifest(**{**values, **changed})  # type: ignore[arg-type]
 
 
+def edited(**changed: object) -> bytes:
+    return json.dumps({**json.loads(manifest().to_json()), **changed}).encode()
+
+
 def read(objects: dict[str, bytes], name: str | None = "supabase_prod"):
     return read_catalog(MemoryBucket(objects), prefix="v2/", name=name)
 
@@ -51,7 +55,9 @@ def test_a_dump_with_its_manifest_is_a_backup():
 
 
 def test_a_dump_without_a_manifest_is_none():
-    assert read({key(): DUMP}) == read({})
+    catalog = read({key(): DUMP})
+    assert (catalog.backups, catalog.broken) == ((), ())
+    assert [one.key for one in catalog.unsealed] == [key()]
 
 
 @pytest.mark.parametrize(
@@ -62,6 +68,22 @@ def test_a_dump_without_a_manifest_is_none():
         ({key(): DUMP, manifest_key(key()): b"{}"}, "is not a manifest"),
         ({key(): DUMP, manifest_key(key()): b"\xff"}, "is not a manifest"),
         ({key(): DUMP, manifest_key(key()): json.dumps([]).encode()}, "is not a manifest"),
+        ({key(): DUMP, manifest_key(key()): manifest().to_json()[:-20]}, "is not a manifest"),
+        ({key(): DUMP, manifest_key(key()): b"[" * 100_000}, "is not a manifest"),
+        *(
+            ({key(): DUMP, manifest_key(key()): edited(**{name: value})}, "is not a manifest")
+            for name, value in [
+                ("started", "yesterday"),
+                ("finished", "2025-11-11T06:00:19"),
+                ("size", "8"),
+                ("size", True),
+                ("entries", -1),
+                ("rows", ["public.orders"]),
+                ("rows", {"public.orders": "3"}),
+                ("release", None),
+            ]
+        ),
+        ({key(): DUMP, manifest_key(key()): edited(name="agent_core")}, "it is for agent_core"),
         (
             {key(): DUMP, manifest_key(key()): manifest(key="v2/other.dump").to_json()},
             "it describes v2/other.dump",

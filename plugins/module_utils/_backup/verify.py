@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to easymo.deploy.
+"""Prove a dump by what S3 gives back, never by what was sent."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+import typing as t
+
+from ansible_collections.easymo.deploy.plugins.module_utils._backup import programs
+from ansible_collections.easymo.deploy.plugins.module_utils._backup.plan import (
+    Contents,
+    is_listing,
+    parse_contents,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
+    NotReadyError,
+    VerificationError,
+)
+
+if t.TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from ansible_collections.easymo.deploy.plugins.module_utils._backup.rows import Table
+    from ansible_collections.easymo.deploy.plugins.module_utils._backup.upload import Uploaded
+    from ansible_collections.easymo.deploy.plugins.module_utils._child_process import Child
+    from ansible_collections.easymo.deploy.plugins.module_utils._s3 import Bucket
+
+
+def read_back(
+    pg_restore: programs.Program, bucket: Bucket, key: str, uploaded: Uploaded, *, timeout: float
+) -> Contents:
+    """Read the dump once, for its checksum and for what pg_restore finds in it."""
+    digest = hashlib.sha256()
+    size = 0
+    with programs.listing(pg_restore, timeout=timeout) as running:
+        listens = True
+        for chunk in _within(timeout, bucket.read(key), f"s3://{bucket.name}/{key}"):
+            digest.update(chunk)
+            size += len(chunk)
+            listens = listens and _feed(running, chunk)
+        if listens:
+            running.stdin.close()
+        lines = running.stdout.read().decode("utf-8", "replace").splitlines()
+        rc = running.wait()
+        complaint = running.stderr()
+    if size != uploaded.size:
+        raise VerificationError(
+            f"s3://{bucket.name}/{key} does not come back as it was sent: {uploaded.size} bytes went up and "
+            f"{size} came down; it was removed and is no backup. Try again."
+        )
+    if digest.hexdigest() != uploaded.sha256:
+        raise VerificationError(
+            f"s3://{bucket.name}/{key} does not come back as it was sent: its {size} bytes have another "
+            "SHA-256; it was removed and is no backup. Try again."
+        )
+    if rc != 0 or not is_listing(lines):
+        raise VerificationError(
+            f"pg_restore cannot read s3://{bucket.name}/{key} (exit code {rc}: {complaint}); "
+            "it was removed and is no backup."
+        )
+    return parse_contents(lines)
+
+
+def refuse_other_tables(where: str, contents: Contents, tables: Sequence[Table]) -> None:
+    """The dump must hold the rows of the tables that were counted, and of no others."""
+    names = {table.oid: table.name for table in tables}
+    differing = contents.tables ^ names.keys()
+    if differing:
+        named = ", ".join(names.get(oid, f"the table with OID {oid}") for oid in sorted(differing))
+        raise VerificationError(
+            f"The dump of {where} and its row counts do not cover the same tables: "
+            f"{named} is in one of them only; the dump was removed and is no backup."
+        )
+
+
+def _within(seconds: float, chunks: Iterator[bytes], what: str) -> Iterator[bytes]:
+    deadline = time.monotonic() + seconds
+    for chunk in chunks:
+        yield chunk
+        if time.monotonic() > deadline:
+            raise NotReadyError(
+                f"{what} could not be read back within {seconds:g} s; nothing was kept. Raise option 'timeout' "
+                "if S3 is this slow."
+            )
+
+
+def _feed(running: Child, chunk: bytes) -> bool:
+    """False when the program has read all it wants: pg_restore needs no more than the table of contents."""
+    try:
+        running.stdin.write(chunk)
+        running.stdin.flush()
+    except BrokenPipeError:
+        return False
+    return True
