@@ -22,6 +22,7 @@ author:
   - EasyMO (@easymo)
 extends_documentation_fragment:
   - easymo.deploy._attributes
+  - easymo.deploy._attributes_controller
   - easymo.deploy._postgres
   - easymo.deploy._s3
 options:
