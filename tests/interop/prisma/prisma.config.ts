@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Prisma over node-postgres, for its own engine is a download. DATABASE_URL names the database, MIGRATIONS the folder.
+import path from 'node:path'
+import { PrismaPg } from '@prisma/adapter-pg'
+import { defineConfig } from 'prisma/config'
+
+// The adapter cuts a script at every semicolon; Prisma's own engine sends it whole, and so do we.
+class WholeScripts extends PrismaPg {
+  async connect() {
+    const connected = await super.connect()
+    connected.executeScript = async (script: string) => {
+      await connected.client.query(script)
+    }
+    return connected
+  }
+}
+
+export default defineConfig({
+  experimental: { adapter: true },
+  engine: 'js',
+  schema: path.join(import.meta.dirname, 'schema.prisma'),
+  migrations: { path: process.env.MIGRATIONS },
+  adapter: async () => new WholeScripts({ connectionString: process.env.DATABASE_URL }),
+})
