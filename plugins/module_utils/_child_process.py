@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 import threading
@@ -32,6 +33,15 @@ class Ended:
     rc: int
     stdout: str
     stderr: str
+
+
+class TimedOutError(NotReadyError):
+    """It was killed; with what it had said until then."""
+
+    def __init__(self, program: str, timeout: float, stdout: str, stderr: str) -> None:
+        super().__init__(f"{program} did not end within {timeout:g} s and was killed.")
+        self.stdout = stdout
+        self.stderr = stderr
 
 
 class Child:
@@ -135,24 +145,42 @@ def child(
 def run(
     argv: t.Sequence[str], env: Environment, *, timeout: float, cwd: str | None = None
 ) -> Ended:
-    """Run `argv` to its end and return all it said."""
-    try:
-        # pylint: disable-next=ansible-bad-function  # run_command wants an AnsibleModule and knows no timeout
-        ended = subprocess.run(
-            list(argv),
-            env=dict(env),
-            cwd=cwd,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=timeout,
-            check=False,
-        )
-    except subprocess.TimeoutExpired as exc:
-        raise NotReadyError(f"{argv[0]} did not end within {timeout:g} s and was killed.") from exc
-    except OSError as exc:
-        raise InputError(f"{argv[0]} cannot be run: {exc.strerror}.") from exc
-    return Ended(
-        rc=ended.returncode,
-        stdout=ended.stdout.decode("utf-8", "replace"),
-        stderr=ended.stderr.decode("utf-8", "replace").strip(),
-    )
+    """Run `argv` to its end and return all it said.
+
+    It leads a process group of its own. What it started and left behind ends with it, and cannot hold us up either:
+    its output goes to files, which, unlike pipes, nobody has to close.
+    """
+    with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
+        try:
+            # pylint: disable-next=ansible-bad-function  # run_command wants an AnsibleModule and knows no timeout
+            process = subprocess.Popen(
+                list(argv),
+                env=dict(env),
+                cwd=cwd,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=errors,
+                start_new_session=True,
+            )
+        except OSError as exc:
+            raise InputError(f"{argv[0]} cannot be run: {exc.strerror}.") from exc
+        try:
+            process.wait(timeout)
+        except subprocess.TimeoutExpired as exc:
+            _kill_group(process)
+            raise TimedOutError(argv[0], timeout, _text(output), _text(errors)) from exc
+        finally:
+            _kill_group(process)
+        return Ended(process.returncode, _text(output), _text(errors).strip())
+
+
+def _kill_group(process: subprocess.Popen[bytes]) -> None:
+    """All of it, also when its leader has ended."""
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def _text(file: t.BinaryIO) -> str:
+    file.seek(0)
+    return file.read().decode("utf-8", "replace")

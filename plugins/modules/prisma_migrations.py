@@ -13,19 +13,42 @@ description:
   - With O(engine=native), Prisma itself is not needed. Rows, checksums, order, advisory lock and the conditions that
     stop a deploy are those of Prisma up to version 7.
   - With O(engine=command), the workspace's own command is run when something is pending, and what it did is verified.
+  - A script that can be a transaction commits together with its row. A run that was cut off anywhere, even by
+    C(SIGKILL), has applied a migration and recorded it, or has done neither, and is simply run again. Scripts that
+    begin and commit by themselves, or cannot be in a transaction, are recorded before and after, as Prisma does it.
   - Looks at the history afterwards. Anything still pending is a failure.
+  - With O(state=resolved) it writes down what a person says became of migrations, as C(prisma migrate resolve) does.
 author:
   - EasyMO (@easymo)
 extends_documentation_fragment:
   - easymo.deploy._attributes
+  - easymo.deploy._attributes_controller
   - easymo.deploy._migrations
   - easymo.deploy._postgres
 options:
   state:
-    description: V(applied) means that every migration of O(directory) is applied.
+    description:
+      - V(applied) means that every migration of O(directory) is applied.
+      - V(resolved) runs no script. It settles O(migrations) in the history, which is the way out of C(P3009) (an
+        earlier migration failed) and of C(P3005) (tables and no history). V(resolved) is new in 0.2.0.
     type: str
-    choices: [applied]
+    choices: [applied, resolved]
     default: applied
+  migrations:
+    description: Names of the migrations to settle with O(state=resolved). All of them are settled, or none.
+    type: list
+    elements: str
+    version_added: 0.2.0
+  resolution:
+    description:
+      - What became of O(migrations).
+      - V(applied) means that all of each is in the database. One that is recorded as applied already, which Prisma
+        refuses with C(P3008), is left as it is.
+      - V(rolled_back) means that nothing of each failed one stayed, so that the next deploy runs it again. A migration
+        that never ran is refused (C(P3011)), and so is one that did not fail (C(P3012)).
+    type: str
+    choices: [applied, rolled_back]
+    version_added: 0.2.0
   directory:
     description: Folder with the migrations, a folder each with a C(migration.sql).
     type: path
@@ -43,18 +66,34 @@ options:
     description:
       - The workspace's command as a list of arguments. Needed with O(engine=command).
       - The URL of the database reaches it in the environment variable E(DATABASE_URL) only.
+      - A path with a slash in it is looked for from O(chdir).
     type: list
     elements: str
   chdir:
-    description: Folder to run O(command) in.
+    description: Folder to run O(command) and O(generate_command) in.
     type: path
   command_timeout:
-    description: Seconds O(command) may take.
+    description: Seconds O(command) and O(generate_command) may take each. Then it is killed with all it started.
     type: float
     default: 600
+  generate_command:
+    description:
+      - The workspace's command that generates the Prisma client, as a list of arguments. None by default.
+      - It runs with the environment of O(command), after the migrations are applied and verified.
+    type: list
+    elements: str
+    version_added: 0.2.0
+  generate:
+    description:
+      - When O(generate_command) runs, with V(after_migrations) only in a run that applied something.
+      - V(always) is for workspaces that are made anew for each run.
+    type: str
+    choices: [after_migrations, always]
+    default: after_migrations
+    version_added: 0.2.0
   url_parameters:
     description:
-      - Parameters of E(DATABASE_URL) to add or replace.
+      - Parameters of E(DATABASE_URL) to add or replace. One that is null is left out.
       - Needed with driver adapters, which have other names for TLS than Prisma's own engine.
     type: dict
     default: {}
@@ -91,6 +130,7 @@ notes:
   - The diff shows the SQL of pending migrations whole, so use C(--diff) only where the SQL may be shown.
   - The advisory lock belongs to a session. Connect to the database itself, not to a pooler in transaction mode.
 seealso:
+  - module: easymo.deploy.prisma_migrations_info
   - module: easymo.deploy.supabase_migrations
 """
 
@@ -113,12 +153,34 @@ EXAMPLES = r"""
     login_user: easymo_admin
     login_password: "{{ vault_agent_core_db_password }}"
     login_db: agent_core_prod
+
+- name: Say that what the first migration makes is there already (P3005)
+  easymo.deploy.prisma_migrations:
+    state: resolved
+    migrations: [20250310083000_init]
+    resolution: applied
+    directory: packages/db/prisma/migrations
+    login_host: prod-agent-db.easymo.com
+    login_user: easymo_admin
+    login_password: "{{ vault_agent_core_db_password }}"
+    login_db: agent_core_prod
+
+- name: Say that nothing stayed of the migration that failed (P3009)
+  easymo.deploy.prisma_migrations:
+    state: resolved
+    migrations: [20251105090000_agent_preferences]
+    resolution: rolled_back
+    directory: packages/db/prisma/migrations
+    login_host: prod-agent-db.easymo.com
+    login_user: easymo_admin
+    login_password: "{{ vault_agent_core_db_password }}"
+    login_db: agent_core_prod
 """
 
 RETURN = r"""
 applied:
-  description: The migrations this run applied, in order.
-  returned: success
+  description: The migrations this run applied, in order. After a failure, the files applied before it.
+  returned: with O(state=applied)
   type: list
   elements: dict
   contains: &migration
@@ -240,6 +302,17 @@ verdicts:
   returned: success, and when the reason of a failure is RV(findings)
   type: dict
   sample: {20251105090000_agent_preferences/migration.sql: {additive: 6, destructive: 0, unknown: 0}}
+resolved:
+  description: The migrations whose record this run changed, or would.
+  returned: with O(state=resolved)
+  type: list
+  elements: str
+  sample: [20251105090000_agent_preferences]
+generated:
+  description: Whether O(generate_command) ran, or would.
+  returned: with O(state=applied)
+  type: bool
+  sample: false
 reason:
   description: One word for why the task failed.
   returned: failure
@@ -251,8 +324,8 @@ code:
   type: str
   sample: P3009
 output:
-  description: The last lines of what O(command) said, without the password.
-  returned: when the command failed
+  description: The last lines of what O(command) and O(generate_command) said, without secrets.
+  returned: with O(state=applied), and when a command failed
   type: list
   elements: str
   sample: ["Error: P3018"]
@@ -263,24 +336,40 @@ import typing as t
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import InputError
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.advisory_lock import (
+    advisory_lock,
+)
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.options import Guard
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.prisma_apply import Command
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.prisma_command import Command
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.prisma_deploy import (
     Order,
     migrate,
     predict,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.prisma_folder import (
+    PrismaMigration,
     read_folder,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.prisma_history import (
+    ADVISORY_LOCK,
+    read_history,
     use_schema,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.prisma_resolve import (
+    apply_resolve,
+    plan_resolve,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.session import (
     Limits,
     migrating,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._module import execute, refuse_below
+from ansible_collections.easymo.deploy.plugins.module_utils._module import (
+    Module,
+    Result,
+    execute,
+    refuse_below,
+    say,
+)
 from ansible_collections.easymo.deploy.plugins.module_utils._options import (
     migrations_options,
     postgres_options,
@@ -290,16 +379,26 @@ from ansible_collections.easymo.deploy.plugins.module_utils._postgres import (
     PostgresTarget,
 )
 
+NEEDS = (PSYCOPG2,)
+
 
 def argument_spec() -> dict[str, t.Any]:
     return {
-        "state": {"type": "str", "choices": ["applied"], "default": "applied"},
+        "state": {"type": "str", "choices": ["applied", "resolved"], "default": "applied"},
+        "migrations": {"type": "list", "elements": "str"},
+        "resolution": {"type": "str", "choices": ["applied", "rolled_back"]},
         "directory": {"type": "path", "required": True},
         "schema": {"type": "str", "default": "public"},
         "engine": {"type": "str", "choices": ["native", "command"], "default": "native"},
         "command": {"type": "list", "elements": "str"},
         "chdir": {"type": "path"},
         "command_timeout": {"type": "float", "default": 600},
+        "generate_command": {"type": "list", "elements": "str"},
+        "generate": {
+            "type": "str",
+            "choices": ["after_migrations", "always"],
+            "default": "after_migrations",
+        },
         "url_parameters": {"type": "dict", "default": {}},
         "expect_tables": {"type": "list", "elements": "str", "default": []},
         "drift": {"type": "str", "choices": ["fail", "warn"], "default": "fail"},
@@ -311,16 +410,35 @@ def argument_spec() -> dict[str, t.Any]:
     }
 
 
-def run(module: AnsibleModule) -> dict[str, t.Any]:
+def module_spec() -> dict[str, t.Any]:
+    return {
+        "argument_spec": argument_spec(),
+        "supports_check_mode": True,
+        "required_if": [
+            ("state", "resolved", ("migrations", "resolution")),
+            ("engine", "command", ("command",)),
+        ],
+    }
+
+
+def run(module: Module) -> Result:
     params = module.params
     refuse_below(params, lock_timeout=0, statement_timeout=0)
     refuse_below(params, advisory_lock_timeout=0, command_timeout=0)
+    local = read_folder(params["directory"])
+    return resolve(module, local) if params["state"] == "resolved" else deploy(module, local)
+
+
+def deploy(module: Module, local: list[PrismaMigration]) -> Result:
+    params = module.params
     if params["engine"] == "command" and not params["command"]:
         raise InputError("Option 'command' is empty; engine 'command' runs it.")
-    order = to_order(params)
+    order = to_order(params, local)
     with migrating(order.target) as session:
-        use_schema(session, order.schema)
-        outcome = (predict if module.check_mode else migrate)(session, order)
+        if module.check_mode:
+            outcome = predict(session, order)
+        else:
+            outcome = migrate(session, order, lambda *told: say(module, *told))
     for warning in outcome.warnings:
         module.warn(warning)
     result = outcome.to_result()
@@ -329,9 +447,34 @@ def run(module: AnsibleModule) -> dict[str, t.Any]:
     return result
 
 
-def to_order(params: t.Mapping[str, t.Any]) -> Order:
+def resolve(module: Module, local: list[PrismaMigration]) -> Result:
+    params = module.params
+    schema, asked = params["schema"], (params["migrations"], params["resolution"])
+    with migrating(PostgresTarget.from_params(params)) as session:
+        table = use_schema(session, schema)
+        history = read_history(session, schema, table)
+        plan = plan_resolve(history, local, *asked)
+        if plan.changed and not module.check_mode:
+            with advisory_lock(session, ADVISORY_LOCK, timeout=params["advisory_lock_timeout"]):
+                # What we saw before we held the lock may be old by now.
+                history = read_history(session, schema, table)
+                plan = plan_resolve(history, local, *asked)
+                apply_resolve(session, table, plan, exists=history.exists)
+            history = read_history(session, schema, table)
+    for warning in plan.warnings:
+        module.warn(warning)
+    result = {
+        "changed": plan.changed,
+        "resolved": [each.name for each in plan.settlements],
+        "versions": history.applied,
+    }
+    if module._diff:
+        result["diff"] = plan.to_diff()
+    return result
+
+
+def to_order(params: t.Mapping[str, t.Any], local: list[PrismaMigration]) -> Order:
     schema = params["schema"]
-    local = read_folder(params["directory"])
     return Order(
         local=tuple(local),
         schema=schema,
@@ -343,22 +486,27 @@ def to_order(params: t.Mapping[str, t.Any]) -> Order:
         guard=Guard.from_params(params, [migration.file for migration in local]),
         advisory_lock_timeout=params["advisory_lock_timeout"],
         target=PostgresTarget.from_params(params),
-        command=to_command(params) if params["engine"] == "command" else None,
+        command=to_command(params, "command") if params["engine"] == "command" else None,
+        generate=to_command(params, "generate_command") if params["generate_command"] else None,
+        generate_always=params["generate"] == "always",
     )
 
 
-def to_command(params: t.Mapping[str, t.Any]) -> Command:
+def to_command(params: t.Mapping[str, t.Any], option: str) -> Command:
     return Command(
-        argv=tuple(params["command"]),
+        argv=tuple(params[option]),
         directory=params["chdir"],
         timeout=params["command_timeout"],
-        url_parameters={name: str(value) for name, value in params["url_parameters"].items()},
+        url_parameters={
+            name: None if value is None else str(value)
+            for name, value in params["url_parameters"].items()
+        },
+        option=option,
     )
 
 
 def main() -> None:
-    module = AnsibleModule(argument_spec=argument_spec(), supports_check_mode=True)
-    execute(module, run, needs=[PSYCOPG2])
+    execute(AnsibleModule(**module_spec()), run, needs=NEEDS)
 
 
 if __name__ == "__main__":

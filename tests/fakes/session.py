@@ -14,6 +14,7 @@ class MemorySession:
     def __init__(self, refuse: str | None = None) -> None:
         self.done: list[str] = []
         self.role_changes = 0
+        self.commits = 0
         self._refuse = refuse
         self._transaction: list[str] | None = None
 
@@ -28,6 +29,7 @@ class MemorySession:
         elif word == "COMMIT":
             self.done += self._transaction or []
             self._transaction = None
+            self.commits += 1
         elif word == "ROLLBACK":
             self._transaction = None
         elif sql.startswith("SET SESSION ROLE"):

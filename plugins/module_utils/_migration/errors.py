@@ -12,6 +12,7 @@ Why migrations stop, one word each:
   * LockedError              somebody else is migrating
 * RefusedError
   * MigrationError           the server refused a statement (P3018)
+  * GenerateError            the migrations are applied, and the workspace's generator failed
   * GuardError               a file does more than add, and nobody waived that
 """
 
@@ -52,6 +53,10 @@ class LockedError(ConflictError):
 
 class MigrationError(RefusedError):
     reason = "MigrationFailed"
+
+
+class GenerateError(RefusedError):
+    reason = "GenerateFailed"
 
 
 class GuardError(RefusedError):

@@ -4,26 +4,30 @@
 
 from __future__ import annotations
 
+import time
 import typing as t
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
     DeployError,
+    RefusedError,
     VerificationError,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.advisory_lock import (
     advisory_lock,
 )
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.errors import GenerateError
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.models import Source
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.options import (
     Guard,
     GuardReport,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.models import Table
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.prisma_apply import (
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.prisma_command import (
     Command,
-    apply_by_command,
-    apply_natively,
+    failed_by_command,
+    refuse_unchanged,
+    run_command,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.prisma_folder import (
     PrismaMigration,
@@ -31,12 +35,17 @@ from ansible_collections.easymo.deploy.plugins.module_utils._migration.prisma_fo
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.prisma_history import (
     ADVISORY_LOCK,
-    create_history,
+    HistoryTable,
     read_history,
+    use_schema,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.prisma_native import (
+    apply_natively,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.prisma_plan import (
     PrismaHistory,
     PrismaPlan,
+    compare,
     plan_prisma,
     refuse_drift,
 )
@@ -47,6 +56,9 @@ from ansible_collections.easymo.deploy.plugins.module_utils._migration.tables im
     verify_tables,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._postgres import PostgresTarget, Session
+
+Tell = t.Callable[[str, str, dict[str, t.Any]], None]
+"""An event, a line for people and its data."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +75,11 @@ class Order:
     advisory_lock_timeout: float
     target: PostgresTarget
     command: Command | None
+    generate: Command | None = None
+    generate_always: bool = False
+
+    def generates(self, plan: PrismaPlan) -> bool:
+        return self.generate is not None and (plan.changed or self.generate_always)
 
 
 @dataclass(frozen=True)
@@ -74,6 +91,9 @@ class Outcome:
     tables: list[Table]
     guard: GuardReport
     applied: bool
+    generated: bool
+    output: list[str] = field(default_factory=list)
+    """The last lines of what the command and the generator said."""
 
     @property
     def warnings(self) -> list[str]:
@@ -101,40 +121,47 @@ class Outcome:
             },
             "missing_locally": list(self.plan.missing_locally),
             "drift": self.plan.drift,
+            "generated": self.generated,
+            "output": self.output,
             **self.guard.to_result(),
         }
 
 
 def predict(session: Session, order: Order) -> Outcome:
     """What `migrate` would do."""
-    history = read_history(session, order.schema)
+    table = use_schema(session, order.schema)
+    history = read_history(session, order.schema, table)
     plan = plan_order(history, order)
     guarded = guard_pending(session, plan, order)
     before = find_tables(session, order.expect_tables)
     tables = describe_tables(session, order.expect_tables, before=before)
-    return Outcome(plan, history, tables, guarded, applied=False)
+    return Outcome(plan, history, tables, guarded, applied=False, generated=order.generates(plan))
 
 
-def migrate(session: Session, order: Order) -> Outcome:
-    plan = plan_order(read_history(session, order.schema), order)
+def migrate(session: Session, order: Order, tell: Tell) -> Outcome:
+    table = use_schema(session, order.schema)
+    plan = plan_order(read_history(session, order.schema, table), order)
     guarded = guard_pending(session, plan, order)
     before = find_tables(session, order.expect_tables)
+    output: list[str] = []
     if order.command:
-        # Prisma takes the same lock itself, in a session of its own.
         if plan.changed:
-            apply_by_command(order.command, order.target, order.schema)
+            output += apply_by_command(session, table, plan, order, order.command)
     else:
         with advisory_lock(session, ADVISORY_LOCK, timeout=order.advisory_lock_timeout):
             # What we saw before we held the lock may be old by now.
-            history = read_history(session, order.schema)
+            history = read_history(session, order.schema, table)
             plan = plan_order(history, order)
             guarded = guard_pending(session, plan, order)
-            apply_plan(session, plan, order.limits, history)
-    history = read_history(session, order.schema)
+            apply_plan(session, table, plan, order, tell, exists=history.exists)
+    history = read_history(session, order.schema, table)
     verify_applied(history, order)
     tables = describe_tables(session, order.expect_tables, before=before)
     verify_tables(tables, order.expect_tables, database=order.target.where)
-    return Outcome(plan, history, tables, guarded, applied=True)
+    generated = order.generates(plan)
+    if order.generate and generated:
+        output += generate(order, order.generate, plan)
+    return Outcome(plan, history, tables, guarded, applied=True, generated=generated, output=output)
 
 
 def plan_order(history: PrismaHistory, order: Order) -> PrismaPlan:
@@ -152,20 +179,69 @@ def guard_pending(session: Session, plan: PrismaPlan, order: Order) -> GuardRepo
     return order.guard.check(session, sources)
 
 
-def apply_plan(session: Session, plan: PrismaPlan, limits: Limits, history: PrismaHistory) -> None:
+def apply_plan(
+    session: Session,
+    table: HistoryTable,
+    plan: PrismaPlan,
+    order: Order,
+    tell: Tell,
+    *,
+    exists: bool,
+) -> None:
     """Natively. A DeployError tells in its details what was applied before it."""
     if not plan.changed:
         return
     done: list[str] = []
     try:
-        if not history.exists:
-            create_history(session)
+        if not exists:
+            table.create()
         for migration in plan.pending:
-            apply_natively(session, migration, limits=limits)
+            started = time.monotonic()
+            apply_natively(session, table, migration, limits=order.limits)
+            use_schema(session, order.schema)
             done.append(migration.file)
+            seconds = time.monotonic() - started
+            tell(
+                "MigrationApplied",
+                f"{migration.file} applied in {seconds:.2f} s ({len(done)} of {len(plan.pending)})",
+                {"file": migration.file, "seconds": round(seconds, 3)},
+            )
     except DeployError as exc:
         exc.details.update(changed=True, applied=done)
         raise
+
+
+def apply_by_command(
+    session: Session, table: HistoryTable, plan: PrismaPlan, order: Order, command: Command
+) -> list[str]:
+    """Prisma takes its lock itself, in a session of its own. What the history says counts, not what it says."""
+    try:
+        output = run_command(command, order.target, order.schema)
+    except DeployError as exc:
+        history = read_history(session, order.schema, table)
+        done = [each.file for each in plan.pending if each.name in history.applied]
+        exc.details.update(changed=bool(done), applied=done)
+        failed = [each.name for each in plan.pending if each.name in history.failed]
+        if failed and isinstance(exc, RefusedError):
+            raise failed_by_command(exc, failed[0]) from exc
+        raise
+    left = compare(read_history(session, order.schema, table), order.local).pending
+    refuse_unchanged(command, [migration.name for migration in left])
+    return output
+
+
+def generate(order: Order, command: Command, plan: PrismaPlan) -> list[str]:
+    try:
+        return run_command(command, order.target, order.schema)
+    except DeployError as exc:
+        raise GenerateError(
+            f"{exc} The migrations are applied; run it again by hand, or with generate=always.",
+            **{
+                **exc.details,
+                "changed": plan.changed,
+                "applied": [each.file for each in plan.pending],
+            },
+        ) from exc
 
 
 def verify_applied(history: PrismaHistory, order: Order) -> None:

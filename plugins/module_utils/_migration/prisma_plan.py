@@ -20,6 +20,8 @@ if t.TYPE_CHECKING:
         PrismaMigration,
     )
 
+_SHOWN = 12
+
 
 @dataclass(frozen=True)
 class PrismaRow:
@@ -30,10 +32,16 @@ class PrismaRow:
     finished: bool
     rolled_back: bool
     seconds: float | None
+    started_at: str = ""
+    logs: str = ""
 
     @property
     def failed(self) -> bool:
         return not self.finished and not self.rolled_back
+
+    @property
+    def applied(self) -> bool:
+        return self.finished and not self.rolled_back
 
 
 @dataclass(frozen=True)
@@ -46,7 +54,18 @@ class PrismaHistory:
 
     @property
     def applied(self) -> list[str]:
-        return [row.name for row in self.rows if row.finished and not row.rolled_back]
+        return [row.name for row in self.rows if row.applied]
+
+    @property
+    def failed(self) -> list[str]:
+        return list(dict.fromkeys(row.name for row in self.rows if row.failed))
+
+    @property
+    def needs_baseline(self) -> bool:
+        return not self.exists and not self.empty
+
+    def of(self, name: str) -> list[PrismaRow]:
+        return [row for row in self.rows if row.name == name]
 
 
 @dataclass(frozen=True)
@@ -72,14 +91,19 @@ class PrismaPlan:
 
 
 def plan_prisma(history: PrismaHistory, local: Sequence[PrismaMigration]) -> PrismaPlan:
-    refuse_unsettled(history)
+    """What runs; raises when Prisma would run nothing before a person has settled something."""
+    refuse_unsettled(history, local)
+    return compare(history, local)
+
+
+def compare(history: PrismaHistory, local: Sequence[PrismaMigration]) -> PrismaPlan:
     known = {row.name for row in history.rows if not row.rolled_back}
-    checksums = {row.name: row.checksum for row in history.rows if not row.rolled_back}
+    recorded = {row.name: row.checksum for row in history.rows if row.applied}
     names = {migration.name for migration in local}
     drift = {
-        migration.file: "its checksum is another one than the history's"
+        migration.file: _describe_drift(recorded[migration.name], migration.checksum)
         for migration in local
-        if migration.name in known and not migration.has_checksum(checksums[migration.name])
+        if migration.name in recorded and not migration.has_checksum(recorded[migration.name])
     }
     return PrismaPlan(
         pending=tuple(migration for migration in local if migration.name not in known),
@@ -88,28 +112,43 @@ def plan_prisma(history: PrismaHistory, local: Sequence[PrismaMigration]) -> Pri
     )
 
 
-def refuse_unsettled(history: PrismaHistory) -> None:
-    if not history.exists and not history.empty:
+def _describe_drift(recorded: str, now: str) -> str:
+    return (
+        f"the history recorded checksum {recorded[:_SHOWN]}…, the file has {now[:_SHOWN]}… "
+        "(Prisma keeps no copy of what ran; git has it)"
+    )
+
+
+def refuse_unsettled(history: PrismaHistory, local: Sequence[PrismaMigration]) -> None:
+    if history.needs_baseline:
         raise NotEmptyError(
-            "The schema has tables and no history of Prisma (P3005): if the first migrations describe what is "
-            "there, mark them with 'prisma migrate resolve --applied <name>'; if not, this is the wrong database.",
+            "The schema has tables and no history of Prisma (P3005). If this is the wrong database, correct "
+            "'login_db' and 'schema'. If migrations of the folder describe what is there, say which: run "
+            "easymo.deploy.prisma_migrations with state=resolved, resolution=applied and their names in "
+            f"'migrations'{_first_of(local)}, then run again.",
             code="P3005",
         )
-    failed = [row.name for row in history.rows if row.failed]
+    failed = history.failed
     if failed:
+        listed = ", ".join(failed)
         raise FailedMigrationError(
-            f"An earlier run failed in {', '.join(failed)} (P3009): see the column logs of _prisma_migrations, "
-            "put the database right, and say so with 'prisma migrate resolve --rolled-back <name>' "
-            "(nothing of it stayed) or '--applied <name>' (all of it did).",
+            f"An earlier run failed in {listed} (P3009). easymo.deploy.prisma_migrations_info shows why. Put the "
+            f"database right, run easymo.deploy.prisma_migrations with state=resolved, migrations=[{listed}] and "
+            "resolution=rolled_back (nothing of it stayed) or resolution=applied (all of it did), then run again.",
             code="P3009",
             failed_migrations=failed,
         )
 
 
+def _first_of(local: Sequence[PrismaMigration]) -> str:
+    return f" (the first is {local[0].name})" if local else ""
+
+
 def refuse_drift(drift: t.Mapping[str, str]) -> None:
     if drift:
+        listed = "; ".join(f"{file}: {how}" for file, how in drift.items())
         raise DriftError(
-            f"Applied migrations were edited since: {', '.join(drift)}. Restore them from git and write the change "
+            f"Applied migrations were edited since. {listed}. Restore them from git and write the change "
             "as a new migration; set option 'drift' to 'warn' to go on without it.",
             drift=dict(drift),
         )

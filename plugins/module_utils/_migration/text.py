@@ -10,14 +10,26 @@ from ansible_collections.easymo.deploy.plugins.module_utils._errors import Input
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.splitter import (
     without_leading_comments,
 )
+from ansible_collections.easymo.deploy.plugins.module_utils._redaction import redact
 
 _EXCERPT = 80
+_LOG_LINES = 12
 _LITERAL = re.compile(
     r"""(?xs)
     \$(?P<tag>\w*)\$ .*? (?: \$(?P=tag)\$ | \Z )
   | \b[eE]' (?: [^'\\] | '' | \\. )* (?: ' | \Z )
   | ' (?: [^'] | '' )* (?: ' | \Z )
     """
+)
+
+# Keys in parentheses, values after a colon or the word, and the details in which the server repeats a row.
+_QUOTED_DATA = (
+    (re.compile(r"=\([^)]*\)"), "=(…)"),
+    (re.compile(r'(?::|\bvalue) "[^"]*"'), ': "…"'),
+    (
+        re.compile(r'(?s)\b(detail|DETAIL|where_|hint): (?:Some\("(?:[^"\\]|\\.)*"\)|[^\n]*)'),
+        r"\1: …",
+    ),
 )
 
 
@@ -51,6 +63,14 @@ def mask_message(message: str, sqlstate: str) -> str:
     if sqlstate.startswith("22"):
         masked = re.sub(r'"[^"]*"', '"…"', masked)
     return masked
+
+
+def mask_logs(logs: str) -> str:
+    """What Prisma or we noted about a failure, its first lines without the data that PostgreSQL quotes."""
+    masked = redact(_LITERAL.sub("'…'", logs))
+    for pattern, blank in _QUOTED_DATA:
+        masked = pattern.sub(blank, masked)
+    return "\n".join(masked.strip().splitlines()[:_LOG_LINES])
 
 
 def same_sql(one: str, other: str) -> bool:

@@ -12,14 +12,19 @@ from ansible_collections.easymo.deploy.plugins.module_utils._migration.errors im
     MigrationError,
     NotEmptyError,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.prisma_apply import (
-    apply_natively,
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.prisma_command import (
     database_url,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.prisma_folder import (
     PrismaMigration,
     read_folder,
     refuse_unusable,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.prisma_history import (
+    HistoryTable,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.prisma_native import (
+    apply_natively,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.prisma_plan import (
     PrismaHistory,
@@ -133,17 +138,34 @@ def test_a_concurrent_index_needs_a_migration_of_its_own():
         refuse_unusable([migration("x", f"select 1; {sql}")])
 
 
-def test_the_row_is_written_before_and_after_the_script():
+def apply(session: MemorySession, sql: str) -> None:
+    table = HistoryTable(session, "public._prisma_migrations")
+    apply_natively(session, table, migration("x", sql), limits=LIMITS)
+
+
+def done_but_settings(session: MemorySession) -> list[str]:
+    return [each for each in session.done if not each.startswith("RESET")]
+
+
+def test_a_transaction_is_committed_together_with_its_row():
     session = MemorySession()
-    apply_natively(session, migration("x", "a; b"), limits=LIMITS)
-    assert session.done == ["history", "a; b", "history", "history"]
+    apply(session, "a; b")
+    assert done_but_settings(session) == ["history", "a; b", "history"]
+    assert session.commits == 1
 
 
-def test_a_failure_is_logged_in_the_row_and_the_message_has_no_values():
+def test_a_script_that_commits_by_itself_is_recorded_before_and_after():
+    session = MemorySession()
+    apply(session, "begin; a; commit; b")
+    assert done_but_settings(session) == ["history", "begin; a; commit; b", "history"]
+    assert session.commits == 0
+
+
+def test_a_failure_leaves_one_row_and_the_message_has_no_values():
     session = MemorySession(refuse="nope")
     with pytest.raises(MigrationError) as caught:
-        apply_natively(session, migration("x", "insert into nope values ('secret')"), limits=LIMITS)
-    assert session.done == ["history", "history"]
+        apply(session, "insert into nope values ('secret')")
+    assert done_but_settings(session) == ["history"]
     assert caught.value.details["code"] == "P3018"
     assert "secret" not in str(caught.value)
 
