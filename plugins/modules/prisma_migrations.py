@@ -232,6 +232,23 @@ durations:
   returned: success
   type: dict
   sample: {20251105090000_agent_preferences/migration.sql: 0.041}
+locks:
+  description:
+    - For each applied file the locks it held just before it committed, on what was there before it, as
+      M(easymo.deploy.supabase_migrations) returns them.
+  returned: with O(state=applied), and when a migration failed
+  type: dict
+  sample: {20251105090000_agent_preferences/migration.sql: [{relation: public.agents, mode: SHARE ROW EXCLUSIVE}]}
+  version_added: 0.2.0
+locks_unknown:
+  description:
+    - Applied files of which RV(locks) does not tell, since they are no transaction, O(engine=command) applied them, or
+      the server gave no second connection to look from.
+  returned: with O(state=applied), and when a migration failed
+  type: list
+  elements: str
+  sample: []
+  version_added: 0.2.0
 missing_locally:
   description: Applied migrations that the folder has not. Prisma goes on, and so does this module, with a warning.
   returned: success
@@ -308,11 +325,13 @@ resolved:
   type: list
   elements: str
   sample: [20251105090000_agent_preferences]
+  version_added: 0.2.0
 generated:
   description: Whether O(generate_command) ran, or would.
   returned: with O(state=applied)
   type: bool
   sample: false
+  version_added: 0.2.0
 reason:
   description: One word for why the task failed.
   returned: failure
@@ -340,6 +359,10 @@ from ansible_collections.easymo.deploy.plugins.module_utils._migration.advisory_
     advisory_lock,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.options import Guard
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.lock_retries import (
+    LockRetries,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.locks import Watch
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.prisma_command import Command
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.prisma_deploy import (
     Order,
@@ -362,6 +385,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._migration.prisma_re
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.session import (
     Limits,
     migrating,
+    watching,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._module import (
     Module,
@@ -424,7 +448,7 @@ def module_spec() -> dict[str, t.Any]:
 def run(module: Module) -> Result:
     params = module.params
     refuse_below(params, lock_timeout=0, statement_timeout=0)
-    refuse_below(params, advisory_lock_timeout=0, command_timeout=0)
+    refuse_below(params, advisory_lock_timeout=0, command_timeout=0, lock_retries=0)
     local = read_folder(params["directory"])
     return resolve(module, local) if params["state"] == "resolved" else deploy(module, local)
 
@@ -438,7 +462,8 @@ def deploy(module: Module, local: list[PrismaMigration]) -> Result:
         if module.check_mode:
             outcome = predict(session, order)
         else:
-            outcome = migrate(session, order, lambda *told: say(module, *told))
+            with watching(order.target, session) as watch:
+                outcome = migrate(session, order, to_retries(module, watch))
     for warning in outcome.warnings:
         module.warn(warning)
     result = outcome.to_result()
@@ -489,6 +514,12 @@ def to_order(params: t.Mapping[str, t.Any], local: list[PrismaMigration]) -> Ord
         command=to_command(params, "command") if params["engine"] == "command" else None,
         generate=to_command(params, "generate_command") if params["generate_command"] else None,
         generate_always=params["generate"] == "always",
+    )
+
+
+def to_retries(module: Module, watch: Watch) -> LockRetries:
+    return LockRetries(
+        count=module.params["lock_retries"], watch=watch, tell=lambda *told: say(module, *told)
     )
 
 

@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import time
 import typing as t
 from dataclasses import dataclass, field
 
@@ -21,6 +20,9 @@ from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.mod
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.options import (
     Guard,
     GuardReport,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.lock_retries import (
+    LockRetries,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.models import Table
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.prisma_command import (
@@ -39,15 +41,18 @@ from ansible_collections.easymo.deploy.plugins.module_utils._migration.prisma_hi
     read_history,
     use_schema,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.prisma_native import (
-    apply_natively,
-)
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.prisma_native import Runner
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.prisma_plan import (
     PrismaHistory,
     PrismaPlan,
     compare,
     plan_prisma,
     refuse_drift,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.runs import (
+    Run,
+    Runs,
+    describe_runs,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.session import Limits
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.tables import (
@@ -56,9 +61,6 @@ from ansible_collections.easymo.deploy.plugins.module_utils._migration.tables im
     verify_tables,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._postgres import PostgresTarget, Session
-
-Tell = t.Callable[[str, str, dict[str, t.Any]], None]
-"""An event, a line for people and its data."""
 
 
 @dataclass(frozen=True)
@@ -84,14 +86,14 @@ class Order:
 
 @dataclass(frozen=True)
 class Outcome:
-    """`history` after the deployment, or as it is when nothing was applied but told."""
+    """`history` after the deployment. `runs` has each applied file, None when nothing was to be applied but told."""
 
     plan: PrismaPlan
     history: PrismaHistory
     tables: list[Table]
     guard: GuardReport
-    applied: bool
     generated: bool
+    runs: Runs | None = None
     output: list[str] = field(default_factory=list)
     """The last lines of what the command and the generator said."""
 
@@ -107,18 +109,13 @@ class Outcome:
 
     def to_result(self) -> dict[str, t.Any]:
         migrations = [migration.to_pending().to_result() for migration in self.plan.pending]
-        seconds = {row.name: row.seconds for row in self.history.rows if row.seconds is not None}
         return {
             "changed": self.plan.changed,
-            "applied": migrations if self.applied else [],
-            "pending": [] if self.applied else migrations,
+            "applied": [] if self.runs is None else migrations,
+            "pending": migrations if self.runs is None else [],
             "versions": self.history.applied,
             "tables": [table.to_result() for table in self.tables],
-            "durations": {
-                migration.file: round(seconds[migration.name], 3)
-                for migration in self.plan.pending
-                if migration.name in seconds
-            },
+            **describe_runs(self.runs or {}),
             "missing_locally": list(self.plan.missing_locally),
             "drift": self.plan.drift,
             "generated": self.generated,
@@ -135,15 +132,16 @@ def predict(session: Session, order: Order) -> Outcome:
     guarded = guard_pending(session, plan, order)
     before = find_tables(session, order.expect_tables)
     tables = describe_tables(session, order.expect_tables, before=before)
-    return Outcome(plan, history, tables, guarded, applied=False, generated=order.generates(plan))
+    return Outcome(plan, history, tables, guarded, generated=order.generates(plan))
 
 
-def migrate(session: Session, order: Order, tell: Tell) -> Outcome:
+def migrate(session: Session, order: Order, retries: LockRetries) -> Outcome:
     table = use_schema(session, order.schema)
     plan = plan_order(read_history(session, order.schema, table), order)
     guarded = guard_pending(session, plan, order)
     before = find_tables(session, order.expect_tables)
     output: list[str] = []
+    runs: Runs = {}
     if order.command:
         if plan.changed:
             output += apply_by_command(session, table, plan, order, order.command)
@@ -153,15 +151,18 @@ def migrate(session: Session, order: Order, tell: Tell) -> Outcome:
             history = read_history(session, order.schema, table)
             plan = plan_order(history, order)
             guarded = guard_pending(session, plan, order)
-            apply_plan(session, table, plan, order, tell, exists=history.exists)
+            runs = apply_plan(session, table, plan, order, retries, exists=history.exists)
+    use_schema(session, order.schema)
     history = read_history(session, order.schema, table)
+    if order.command:
+        runs = runs_of_history(history, plan)
     verify_applied(history, order)
     tables = describe_tables(session, order.expect_tables, before=before)
     verify_tables(tables, order.expect_tables, database=order.target.where)
     generated = order.generates(plan)
     if order.generate and generated:
         output += generate(order, order.generate, plan)
-    return Outcome(plan, history, tables, guarded, applied=True, generated=generated, output=output)
+    return Outcome(plan, history, tables, guarded, generated, runs, output)
 
 
 def plan_order(history: PrismaHistory, order: Order) -> PrismaPlan:
@@ -184,31 +185,40 @@ def apply_plan(
     table: HistoryTable,
     plan: PrismaPlan,
     order: Order,
-    tell: Tell,
+    retries: LockRetries,
     *,
     exists: bool,
-) -> None:
+) -> Runs:
     """Natively. A DeployError tells in its details what was applied before it."""
+    runs: Runs = {}
     if not plan.changed:
-        return
-    done: list[str] = []
+        return runs
+    runner = Runner(session, table, order.limits, retries)
     try:
         if not exists:
             table.create()
-        for migration in plan.pending:
-            started = time.monotonic()
-            apply_natively(session, table, migration, limits=order.limits)
+        for number, migration in enumerate(plan.pending, start=1):
             use_schema(session, order.schema)
-            done.append(migration.file)
-            seconds = time.monotonic() - started
-            tell(
+            run = runs[migration.file] = runner.apply(migration)
+            retries.tell(
                 "MigrationApplied",
-                f"{migration.file} applied in {seconds:.2f} s ({len(done)} of {len(plan.pending)})",
-                {"file": migration.file, "seconds": round(seconds, 3)},
+                f"{migration.file} applied in {run.seconds:.2f} s ({number} of {len(plan.pending)})",
+                {"file": migration.file, "seconds": round(run.seconds, 3)},
             )
     except DeployError as exc:
-        exc.details.update(changed=True, applied=done)
+        exc.details.update(changed=True, applied=list(runs), **describe_runs(runs))
         raise
+    return runs
+
+
+def runs_of_history(history: PrismaHistory, plan: PrismaPlan) -> Runs:
+    """By the history's own times, for another program ran them; nobody looked at its locks."""
+    seconds = {row.name: row.seconds or 0.0 for row in history.rows if row.applied}
+    return {
+        each.file: Run(seconds[each.name], frozenset(), locks_known=False)
+        for each in plan.pending
+        if each.name in seconds
+    }
 
 
 def apply_by_command(

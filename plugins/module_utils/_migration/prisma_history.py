@@ -70,13 +70,13 @@ class HistoryTable:
 
     def __init__(self, session: Session, quoted: str) -> None:
         self._session = session
-        self._quoted = quoted
+        self.quoted = quoted
 
     def create(self) -> None:
         self._write(_CREATE)
 
     def rows(self) -> tuple[PrismaRow, ...]:
-        found = self._session.rows(_ROWS.format(table=self._quoted))
+        found = self._session.rows(_ROWS.format(table=self.quoted))
         return tuple(PrismaRow(*row) for row in found)
 
     def start(self, attempt: Attempt) -> None:
@@ -129,7 +129,7 @@ class HistoryTable:
 
     def _write(self, sql: str, *values: object) -> None:
         # The name comes quoted from the server; a percent sign in it is none of ours.
-        table = self._quoted.replace("%", "%%") if values else self._quoted
+        table = self.quoted.replace("%", "%%") if values else self.quoted
         self._session.execute(sql.format(table=table), values or None)
 
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 import time
 import typing as t
 from contextlib import suppress
-from dataclasses import dataclass
 
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import UnreachableError
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.errors import MigrationError
@@ -23,6 +22,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._migration.locks imp
     HeldLock,
     strongest,
 )
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.runs import Run
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.splitter import (
     without_leading_comments,
 )
@@ -43,16 +43,6 @@ if t.TYPE_CHECKING:
         Migration,
     )
     from ansible_collections.easymo.deploy.plugins.module_utils._postgres import Session
-
-
-@dataclass(frozen=True)
-class Run:
-    """One file that was applied: the seconds it took, and the locks it held on what was there before."""
-
-    seconds: float
-    locks: frozenset[HeldLock]
-    locks_known: bool
-    """False when statements committed by themselves, whose locks are gone before anybody can look."""
 
 
 class Runner:

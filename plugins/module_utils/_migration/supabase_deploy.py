@@ -24,11 +24,12 @@ from ansible_collections.easymo.deploy.plugins.module_utils._migration.lock_retr
     LockRetries,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.models import Table
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.session import Limits
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.supabase_apply import (
-    Run,
-    Runner,
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.runs import (
+    Runs,
+    describe_runs,
 )
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.session import Limits
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.supabase_apply import Runner
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.supabase_folder import (
     Migration,
     refuse_unusable,
@@ -52,8 +53,6 @@ from ansible_collections.easymo.deploy.plugins.module_utils._postgres import Ses
 
 # Any number will do as long as it is ours and never changes: "supabase" in ASCII.
 ADVISORY_LOCK = int.from_bytes(b"supabase", "big")
-
-Runs = dict[str, Run]
 
 
 @dataclass(frozen=True)
@@ -182,13 +181,3 @@ def verify_applied(session: Session, plan: Plan) -> list[str]:
 
 def describe(plan: Plan) -> list[dict[str, t.Any]]:
     return [migration.to_pending().to_result() for migration in plan.pending]
-
-
-def describe_runs(runs: Runs) -> dict[str, t.Any]:
-    return {
-        "durations": {file: round(run.seconds, 3) for file, run in runs.items()},
-        "locks": {
-            file: [lock.to_result() for lock in sorted(run.locks)] for file, run in runs.items()
-        },
-        "locks_unknown": [file for file, run in runs.items() if not run.locks_known],
-    }

@@ -23,9 +23,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._migration.prisma_fo
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.prisma_history import (
     HistoryTable,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.prisma_native import (
-    apply_natively,
-)
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.prisma_native import Runner
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.prisma_plan import (
     PrismaHistory,
     PrismaRow,
@@ -140,7 +138,7 @@ def test_a_concurrent_index_needs_a_migration_of_its_own():
 
 def apply(session: MemorySession, sql: str) -> None:
     table = HistoryTable(session, "public._prisma_migrations")
-    apply_natively(session, table, migration("x", sql), limits=LIMITS)
+    Runner(session, table, LIMITS).apply(migration("x", sql))
 
 
 def done_but_settings(session: MemorySession) -> list[str]:
