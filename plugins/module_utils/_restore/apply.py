@@ -1,0 +1,217 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to easymo.deploy.
+"""Look at the server, plan, and carry out or predict one restore."""
+
+from __future__ import annotations
+
+import time
+import typing as t
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+
+from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
+    ConflictError,
+    DeployError,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._postgres import SqlError, connected
+from ansible_collections.easymo.deploy.plugins.module_utils._restore import databases
+from ansible_collections.easymo.deploy.plugins.module_utils._restore.in_place import (
+    restore_in_place,
+    survey,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._restore.models import (
+    Database,
+    Done,
+    Order,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._restore.plan import (
+    Plan,
+    free_stamp,
+    plan_restore,
+    table_of_rows,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._restore.scratch import (
+    drop_scratch,
+    find_scratch,
+    restore_scratch,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._restore.swap import swap
+
+if t.TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from ansible_collections.easymo.deploy.plugins.module_utils._postgres import (
+        PostgresTarget,
+        Session,
+    )
+    from ansible_collections.easymo.deploy.plugins.module_utils._restore.models import Standing
+    from ansible_collections.easymo.deploy.plugins.module_utils._restore.stream import Report
+    from ansible_collections.easymo.deploy.plugins.module_utils._s3 import Bucket
+
+
+_GOING = 1.0
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A plan and, unless it was only predicted, what came of it."""
+
+    order: Order
+    plan: Plan
+    done: Done
+    before: Mapping[str, int] | None
+    predicted: bool
+
+    def to_result(self) -> dict[str, t.Any]:
+        backup = self.order.backup
+        return {
+            "changed": self.plan.changed,
+            "method": self.order.method,
+            "request": self.order.request,
+            "live": self.order.database,
+            "kept": self.done.kept,
+            "backup": {**backup.to_result(), "age": backup.age(datetime.now(UTC))},
+            "rows": [asdict(one) for one in self._rows()],
+            "dropped": list(self.done.dropped),
+            "steps": list(self.plan.steps),
+        }
+
+    def to_diff(self) -> dict[str, t.Any]:
+        """Row counts before and after; what check mode says comes after is what the backup holds."""
+        rows = self._rows()
+        after = {one.table: one.backup if self.predicted else one.after for one in rows}
+        before = {one.table: one.before for one in rows if one.before is not None}
+        if not self.plan.steps:
+            after = before
+        return {"before": {"rows": before}, "after": {"rows": _present(after)}}
+
+    def _rows(self) -> t.Sequence[t.Any]:
+        return table_of_rows(self.before, self.order.backup.manifest.rows, self.done.counted)
+
+
+def _present(rows: Mapping[str, int | None]) -> dict[str, int]:
+    return {table: count for table, count in rows.items() if count is not None}
+
+
+def predict(order: Order, bucket: Bucket) -> Outcome:
+    """What `restore` would do. Reads only."""
+    with _looking(order) as (_session, standing):
+        order = at_free_names(order, standing)
+        plan = plan_restore(order, standing)
+        before = count_now(order, standing)
+        done = _known(order, plan)
+        live = standing.get(order.database)
+        if plan.steps and order.method == "in_place" and live is not None:
+            extras = survey(order, bucket, live).extras
+            done = Done(dropped=tuple(one.told for one in extras))
+        return Outcome(order, plan, done, before, predicted=True)
+
+
+def restore(order: Order, bucket: Bucket, report: Report, *, count_before: bool) -> Outcome:
+    """Bring the backup back, or see that this very request was carried out before."""
+    with _looking(order) as (session, _before), databases.only_one(session, order.database):
+        # Looked at again under the lock: the run we waited for may have done it all.
+        standing = _observe(session, order)
+        order = at_free_names(order, standing)
+        plan = plan_restore(order, standing)
+        if plan.steps and order.method != "scratch":
+            refuse_clients(session, order)
+        before = count_now(order, standing) if count_before else None
+        clear(session, order, plan)
+        done = _carry_out(session, order, plan, standing, bucket, report)
+        return Outcome(order, plan, done, before, predicted=False)
+
+
+def at_free_names(order: Order, standing: Standing) -> Order:
+    taken = (found.name for found in standing.databases)
+    return replace(order, stamp=free_stamp(order.now, order.database, taken))
+
+
+def refuse_clients(session: Session, order: Order) -> None:
+    """When sessions are not to be ended, there must be none. One that has just closed is gone in a moment."""
+    if order.terminate_sessions:
+        return
+    deadline = time.monotonic() + _GOING
+    while connected_now := databases.clients(session, order.database):
+        if time.monotonic() >= deadline:
+            raise ConflictError(
+                f"{order.target.where} is in use by {databases.names(connected_now)}: end them, or let "
+                "'terminate_sessions' do so. Nothing was touched."
+            )
+        time.sleep(0.05)
+
+
+def clear(session: Session, order: Order, plan: Plan) -> None:
+    """Put right what a run that died has left."""
+    if plan.reopen:
+        databases.change(session, "ALTER DATABASE %I ALLOW_CONNECTIONS true", order.database)
+    for left in plan.leftovers:
+        if left.mark and left.mark.kind == "scratch":
+            drop_scratch(session, left, terminate_sessions=order.terminate_sessions)
+        else:
+            databases.drop(session, left.name)
+
+
+def _carry_out(
+    session: Session, order: Order, plan: Plan, standing: Standing, bucket: Bucket, report: Report
+) -> Done:
+    if plan.done is not None:
+        return _known(order, plan)
+    if order.method == "scratch":
+        origin = standing.get(order.backup.manifest.database)
+        return restore_scratch(session, order, origin, bucket, report)
+    live = t.cast("Database", standing.get(order.database))
+    if order.method == "swap":
+        return swap(session, order, live, bucket, report)
+    return restore_in_place(session, order, live, bucket, report)
+
+
+def _known(order: Order, plan: Plan) -> Done:
+    """What an earlier run of this very request has left."""
+    found = plan.done.name if plan.done else order.database
+    return Done(kept="" if found == order.database else found)
+
+
+def drop(
+    target: PostgresTarget,
+    control: PostgresTarget,
+    *,
+    terminate_sessions: bool,
+    check_mode: bool,
+) -> bool:
+    """Drop a scratch database; False when there is none."""
+    with databases.administering(control) as session:
+        standing = databases.observe(session, (0, ""), target.database)
+        found = find_scratch(standing, target.database)
+        if found is not None and not check_mode:
+            with databases.only_one(session, target.database):
+                drop_scratch(session, found, terminate_sessions=terminate_sessions)
+        return found is not None
+
+
+def count_now(order: Order, standing: Standing) -> dict[str, int] | None:
+    """The rows there are now, if they can be counted: a database to be restored may be broken or locked."""
+    found = standing.get(order.database)
+    if found is None:
+        return {}
+    if not found.open:
+        return None
+    try:
+        with connected(order.target, application_name=databases.APPLICATION) as session:
+            session.execute("SET lock_timeout = '1s'")
+            return databases.count_rows(session)
+    except (DeployError, SqlError):
+        return None
+
+
+@contextmanager
+def _looking(order: Order) -> Iterator[tuple[Session, Standing]]:
+    with databases.administering(order.control) as session:
+        yield session, _observe(session, order)
+
+
+def _observe(session: Session, order: Order) -> Standing:
+    version = str(session.rows("SHOW server_version")[0][0]).split(maxsplit=1)[0]
+    number = int(str(session.rows("SHOW server_version_num")[0][0]))
+    return databases.observe(session, (number // 10000, version), order.database)

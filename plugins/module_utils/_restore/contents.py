@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to easymo.deploy.
+"""Compare what a dump knows with what a database has, and say how to drop what is there."""
+
+from __future__ import annotations
+
+import re
+import typing as t
+from dataclasses import dataclass
+
+from ansible_collections.easymo.deploy.plugins.module_utils._backup import programs
+from ansible_collections.easymo.deploy.plugins.module_utils._backup.plan import is_listing
+from ansible_collections.easymo.deploy.plugins.module_utils._errors import VerificationError
+from ansible_collections.easymo.deploy.plugins.module_utils._restore.databases import composed
+
+if t.TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from ansible_collections.easymo.deploy.plugins.module_utils._postgres import Session
+    from ansible_collections.easymo.deploy.plugins.module_utils._restore.models import Order
+    from ansible_collections.easymo.deploy.plugins.module_utils._s3 import Bucket
+
+_ENTRY = re.compile(r"^\d+; \d+ \d+ (?P<what>.+)$")
+
+# (kind as pg_restore --list names it, schema, name as it prints it, how to drop it). One row for each object that is
+# there by itself: none of an extension, no sequence of a column, no type of a table. Needs an empty search_path.
+_OBJECTS = """
+WITH ours AS (
+    SELECT n.oid, n.nspname FROM pg_catalog.pg_namespace n
+    WHERE n.nspname <> 'information_schema' AND n.nspname !~ '^pg_'
+), bound AS (
+    SELECT classid, objid FROM pg_catalog.pg_depend WHERE deptype IN ('e', 'i')
+), relations AS (
+    SELECT c.oid, n.nspname, c.relname, c.relkind, CASE c.relkind WHEN 'v' THEN 'VIEW' WHEN 'm' THEN 'MATERIALIZED VIEW'
+        WHEN 'f' THEN 'FOREIGN TABLE' WHEN 'S' THEN 'SEQUENCE' WHEN 'c' THEN 'TYPE' ELSE 'TABLE' END AS kind
+    FROM pg_catalog.pg_class c JOIN ours n ON n.oid = c.relnamespace
+    WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S', 'c')
+      AND ('pg_class'::regclass, c.oid) NOT IN (SELECT * FROM bound)
+      AND NOT (c.relkind = 'S' AND EXISTS (
+          SELECT FROM pg_catalog.pg_depend d
+          WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'a'))
+)
+SELECT 1, kind, nspname, relname,
+       pg_catalog.format('DROP %s IF EXISTS %I.%I CASCADE', kind, nspname, relname)
+FROM relations WHERE kind <> 'TYPE'
+UNION ALL
+SELECT 2, CASE p.prokind WHEN 'p' THEN 'PROCEDURE' WHEN 'a' THEN 'AGGREGATE' ELSE 'FUNCTION' END, n.nspname,
+       p.proname || '(' || COALESCE((
+           SELECT pg_catalog.string_agg(pg_catalog.format_type(a.argument, NULL), ', ' ORDER BY a.position)
+           FROM pg_catalog.unnest(p.proargtypes) WITH ORDINALITY AS a (argument, position)), '') || ')',
+       pg_catalog.format('DROP ROUTINE IF EXISTS %s CASCADE', p.oid::regprocedure)
+FROM pg_catalog.pg_proc p JOIN ours n ON n.oid = p.pronamespace
+WHERE ('pg_proc'::regclass, p.oid) NOT IN (SELECT * FROM bound)
+UNION ALL
+SELECT 3, CASE y.typtype WHEN 'd' THEN 'DOMAIN' ELSE 'TYPE' END, n.nspname, y.typname,
+       pg_catalog.format('DROP %s IF EXISTS %I.%I CASCADE', CASE y.typtype WHEN 'd' THEN 'DOMAIN' ELSE 'TYPE' END,
+                         n.nspname, y.typname)
+FROM pg_catalog.pg_type y JOIN ours n ON n.oid = y.typnamespace
+LEFT JOIN pg_catalog.pg_class c ON c.oid = y.typrelid
+WHERE (y.typtype IN ('d', 'e', 'r') OR (y.typtype = 'c' AND c.relkind = 'c'))
+  AND ('pg_type'::regclass, y.oid) NOT IN (SELECT * FROM bound)
+ORDER BY 1, 2, 3, 4
+"""
+
+_SCHEMAS = """
+SELECT n.nspname FROM pg_catalog.pg_namespace n
+WHERE n.nspname <> 'information_schema' AND n.nspname !~ '^pg_' ORDER BY 1
+"""
+
+
+@dataclass(frozen=True)
+class Contents:
+    """The entries of a dump as `pg_restore --list` prints them, without their numbers."""
+
+    entries: tuple[str, ...]
+
+    def knows(self, kind: str, schema: str, name: str) -> bool:
+        """A name is printed as it is, blanks and all, and the owner follows."""
+        return any(entry.startswith(f"{kind} {schema} {name} ") for entry in self.entries)
+
+    def has_schema(self, name: str) -> bool:
+        """Whether it makes the schema or something in it; an empty database has `public`."""
+        if name == "public":
+            return True
+        made = re.compile(rf"(SCHEMA -|[A-Z][A-Z ]*) {re.escape(name)} ")
+        return any(made.match(entry) for entry in self.entries)
+
+
+@dataclass(frozen=True)
+class Extra:
+    """An object of the database. `extra`: the backup does not know it."""
+
+    rank: int
+    told: str
+    drop: str
+    extra: bool
+
+
+def read_contents(order: Order, bucket: Bucket) -> Contents:
+    """The dump's table of contents, for which only its beginning is read."""
+    with programs.listing(order.pg_restore, timeout=order.timeout) as running:
+        for chunk in bucket.read(order.backup.manifest.key):
+            try:
+                running.stdin.write(chunk)
+                running.stdin.flush()
+            except BrokenPipeError:
+                break
+        else:
+            running.stdin.close()
+        lines = running.stdout.read().decode("utf-8", "replace").splitlines()
+        rc = running.wait()
+    if rc != 0 or not is_listing(lines):
+        raise VerificationError(
+            f"pg_restore cannot read {order.backup.uri} (exit code {rc}): it is not what was backed up. "
+            "Nothing was touched."
+        )
+    return parse_entries(lines)
+
+
+def parse_entries(lines: Iterable[str]) -> Contents:
+    return Contents(tuple(found["what"] for found in map(_ENTRY.match, lines) if found))
+
+
+def find_objects(session: Session, contents: Contents) -> tuple[Extra, ...]:
+    """What stands in the schemas of the backup."""
+    return tuple(
+        Extra(
+            rank=rank,
+            told=f"{kind} {schema}.{name}",
+            drop=drop,
+            extra=not contents.knows(kind, schema, name),
+        )
+        for rank, kind, schema, name, drop in session.rows(_OBJECTS)
+        if contents.has_schema(schema)
+    )
+
+
+def dropping(objects: Sequence[Extra]) -> Iterator[str]:
+    """All relations, for --clean knows no order in which changed ones could go; of the rest what the backup lacks."""
+    yield from (f"{one.drop};" for one in objects if one.rank == 1 or one.extra)
+
+
+def foreign_schemas(session: Session, contents: Contents) -> str:
+    """A condition on n.nspname: the schemas that the backup does not have."""
+    foreign = [name for (name,) in session.rows(_SCHEMAS) if not contents.has_schema(name)]
+    if not foreign:
+        return "false"
+    return composed(session, f"n.nspname IN ({', '.join(['%L'] * len(foreign))})", *foreign)

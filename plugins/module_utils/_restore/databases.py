@@ -1,0 +1,157 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to easymo.deploy.
+"""Read and change the databases of a server: what there is, who is connected, how many rows a table has."""
+
+from __future__ import annotations
+
+import time
+import typing as t
+from contextlib import contextmanager
+
+from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
+    ConflictError,
+    RefusedError,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._postgres import (
+    PostgresTarget,
+    Session,
+    SqlError,
+    connected,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._restore.models import (
+    Database,
+    Rights,
+    Standing,
+)
+
+if t.TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+APPLICATION = "easymo.deploy pg_restore"
+
+# Columns came with versions (datlocprovider 15, daticurules 16, datlocale 17): read through JSON they may be absent.
+_DATABASES = """
+SELECT d.datname, pg_catalog.pg_get_userbyid(d.datdba), pg_catalog.pg_encoding_to_char(d.encoding),
+       CASE j->>'datlocprovider' WHEN 'i' THEN 'icu' WHEN 'b' THEN 'builtin' ELSE 'libc' END,
+       d.datcollate, d.datctype, COALESCE(j->>'datlocale', j->>'daticulocale'), j->>'daticurules',
+       s.spcname, d.datconnlimit, d.datallowconn, pg_catalog.shobj_description(d.oid, 'pg_database')
+FROM pg_catalog.pg_database d
+JOIN pg_catalog.pg_tablespace s ON s.oid = d.dattablespace
+CROSS JOIN LATERAL (SELECT pg_catalog.to_jsonb(d)) AS as_json (j)
+WHERE NOT d.datistemplate
+ORDER BY d.datname
+"""
+
+_RIGHTS = """
+SELECT r.rolsuper, r.rolcreatedb, COALESCE((
+    SELECT pg_catalog.pg_has_role(d.datdba, 'USAGE') FROM pg_catalog.pg_database d WHERE d.datname = %s), false)
+FROM pg_catalog.pg_roles r WHERE r.rolname = current_user
+"""
+
+_CLIENTS = """
+SELECT a.pid, COALESCE(a.usename, a.backend_type), a.application_name, pg_catalog.host(a.client_addr)
+FROM pg_catalog.pg_stat_activity a
+WHERE a.datname = %s AND a.pid <> pg_catalog.pg_backend_pid() AND a.backend_type <> 'autovacuum worker'
+ORDER BY a.pid
+"""
+
+# What pg_dump dumps the rows of: ordinary tables, leaves of partitioned ones among them, none of an extension's.
+COUNTED_TABLES = """
+SELECT n.nspname || '.' || c.relname, pg_catalog.format('%I.%I', n.nspname, c.relname)
+FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+WHERE c.relkind = 'r' AND n.nspname <> 'information_schema' AND n.nspname !~ '^pg_'
+  AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend e
+                  WHERE e.classid = 'pg_class'::regclass AND e.objid = c.oid AND e.deptype = 'e')
+ORDER BY 1
+"""
+
+
+@contextmanager
+def administering(target: PostgresTarget) -> Iterator[Session]:
+    """A session; what the server refuses is a RefusedError."""
+    try:
+        with connected(target, application_name=APPLICATION) as session:
+            yield session
+    except SqlError as exc:
+        raise RefusedError(f"PostgreSQL at {target.host}:{target.port} refused: {exc}.") from exc
+
+
+def observe(session: Session, version: tuple[int, str], database: str) -> Standing:
+    return Standing(
+        version=version,
+        databases=tuple(Database(*row) for row in session.rows(_DATABASES)),
+        rights=Rights(*session.rows(_RIGHTS, (database,))[0]),
+    )
+
+
+def size_of(session: Session, database: str) -> int:
+    """Bytes on disk."""
+    return int(session.rows("SELECT pg_catalog.pg_database_size(%s)", (database,))[0][0])
+
+
+def composed(session: Session, template: str, *values: str) -> str:
+    """SQL with its identifiers (%I) and literals (%L) quoted by the server."""
+    return str(
+        session.rows("SELECT pg_catalog.format(%s, VARIADIC %s::text[])", (template, list(values)))[
+            0
+        ][0]
+    )
+
+
+def change(session: Session, template: str, *values: str) -> None:
+    session.execute(composed(session, template, *values))
+
+
+def clients(session: Session, database: str) -> list[str]:
+    """Who is connected to it beside us, each in a few words."""
+    return [
+        f"{program or 'a program without a name'} as {user} from {address or 'a local socket'} (process {pid})"
+        for pid, user, program, address in session.rows(_CLIENTS, (database,))
+    ]
+
+
+def end_sessions(session: Session, database: str) -> None:
+    """Ask every session to end; those of roles that we may not end stay, and are seen by who looks next."""
+    for pid, *_who in session.rows(_CLIENTS, (database,)):
+        try:
+            session.rows("SELECT pg_catalog.pg_terminate_backend(%s)", (pid,))
+        except SqlError:
+            continue
+
+
+def count_rows(session: Session) -> dict[str, int]:
+    """Exact, by schema.table; only what stands in the table itself and not in its children."""
+    tables = session.rows(COUNTED_TABLES)
+    return {
+        # The server has quoted the name.
+        name: int(session.rows(f"SELECT pg_catalog.count(*) FROM ONLY {quoted}")[0][0])  # noqa: S608
+        for name, quoted in tables
+    }
+
+
+def drop(session: Session, name: str) -> None:
+    change(session, "DROP DATABASE IF EXISTS %I WITH (FORCE)", name)
+
+
+@contextmanager
+def only_one(session: Session, database: str, *, patience: float = 10) -> Iterator[None]:
+    """Hold the restore of this database to ourselves; a run that was killed may need a moment to be gone."""
+    key = f"{APPLICATION} {database}"
+    deadline = time.monotonic() + patience
+    while not _try_lock(session, key):
+        if time.monotonic() >= deadline:
+            raise ConflictError(
+                f"Another restore of database {database!r} is running: wait for its end, then look again."
+            )
+        time.sleep(0.2)
+    # Closing the session gives it back.
+    yield
+
+
+def _try_lock(session: Session, key: str) -> bool:
+    sql = "SELECT pg_catalog.pg_try_advisory_lock(pg_catalog.hashtextextended(%s, 0))"
+    return bool(session.rows(sql, (key,))[0][0])
+
+
+def names(listed: Sequence[str]) -> str:
+    return ", ".join(listed) or "nobody"

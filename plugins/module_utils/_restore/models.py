@@ -1,0 +1,175 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to easymo.deploy.
+"""What a restore is asked for, what it finds on the server, and the mark it leaves on a database."""
+
+from __future__ import annotations
+
+import json
+import typing as t
+from dataclasses import asdict, dataclass, replace
+
+if t.TYPE_CHECKING:
+    from datetime import datetime
+
+    from ansible_collections.easymo.deploy.plugins.module_utils._backup.models import Backup
+    from ansible_collections.easymo.deploy.plugins.module_utils._backup.programs import Program
+    from ansible_collections.easymo.deploy.plugins.module_utils._postgres import PostgresTarget
+
+Method = t.Literal["swap", "in_place", "scratch"]
+Kind = t.Literal["copy", "failed", "in_place", "scratch"]
+
+MARK = "easymo.deploy pg_restore: "
+# A database is born with this connection limit and closed, both in its CREATE DATABASE: should we die before its
+# comment is written, it is still known as ours, and as one that nobody was ever connected to.
+NEWBORN_LIMIT = 1_296_387_405
+
+
+@dataclass(frozen=True)
+class Mark:
+    """Written as the last line of a database's comment, where it outlives every process. `at` is UTC."""
+
+    kind: Kind
+    database: str
+    """The database that was, or is to be, restored."""
+    request: str
+    backup: str
+    at: str
+    approved_by: str = ""
+    reason: str = ""
+    whole: bool = True
+    """Whether all that was to be restored is there."""
+    closed: bool = False
+    """Whether the run that made this copy has closed the live database to new connections."""
+
+    def comment(self, before: str = "") -> str:
+        """`before` is what the comment said without a mark."""
+        told = f"{before}\n" if before else ""
+        return f"{told}{MARK}{json.dumps(asdict(self), sort_keys=True)}"
+
+
+def read_mark(comment: str | None) -> Mark | None:
+    """None when no line of the comment is a mark of ours."""
+    for line in reversed((comment or "").splitlines()):
+        if line.startswith(MARK):
+            try:
+                return Mark(**json.loads(line.removeprefix(MARK)))
+            except (ValueError, TypeError):
+                return None
+    return None
+
+
+def unmarked(comment: str | None) -> str:
+    """The comment as people wrote it."""
+    lines = (comment or "").splitlines()
+    return "\n".join(line for line in lines if not line.startswith(MARK))
+
+
+@dataclass(frozen=True)
+class Database:
+    """One database of a server, with what its twin must have too."""
+
+    name: str
+    owner: str
+    encoding: str
+    provider: str
+    """libc, icu or builtin."""
+    collate: str
+    ctype: str
+    locale: str | None
+    icu_rules: str | None
+    tablespace: str
+    connection_limit: int
+    open: bool
+    comment: str | None
+    size: int = 0
+
+    @property
+    def mark(self) -> Mark | None:
+        return read_mark(self.comment)
+
+    @property
+    def newborn(self) -> bool:
+        return not self.open and self.connection_limit == NEWBORN_LIMIT
+
+
+@dataclass(frozen=True)
+class Rights:
+    """What the role may do that we connect as."""
+
+    superuser: bool
+    create_databases: bool
+    owns: bool
+    """Whether it is, or is a member of, the owner of the database to restore."""
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What the server has when we look at it."""
+
+    version: tuple[int, str]
+    databases: tuple[Database, ...]
+    rights: Rights
+
+    def get(self, name: str) -> Database | None:
+        return next((found for found in self.databases if found.name == name), None)
+
+
+@dataclass(frozen=True)
+class Order:
+    """Everything that was decided before anything is touched. Times in seconds."""
+
+    method: Method
+    target: PostgresTarget
+    control: PostgresTarget
+    """The same server, the database to connect to while another one is renamed or made."""
+    backup: Backup
+    request: str
+    approved_by: str
+    reason: str
+    now: datetime
+    stamp: str
+    """`now` as YYYYMMDD_HHMMSS in UTC, in the names of the databases that are made."""
+    pg_restore: Program
+    psql: Program
+    timeout: float
+    terminate_sessions: bool
+    keep_owners: bool
+
+    @property
+    def database(self) -> str:
+        return self.target.database
+
+    def mark(self, kind: Kind) -> Mark:
+        return Mark(
+            kind=kind,
+            database=self.database,
+            request=self.request,
+            backup=self.backup.manifest.key,
+            at=f"{self.now:%Y-%m-%dT%H:%M:%SZ}",
+            approved_by=self.approved_by,
+            reason=self.reason,
+        )
+
+    def aimed_at(self, database: str) -> PostgresTarget:
+        return replace(self.target, database=database)
+
+
+@dataclass(frozen=True)
+class Rows:
+    """The rows of one table: now (None: not counted or not there), in the backup, and afterwards."""
+
+    table: str
+    before: int | None
+    backup: int | None
+    after: int | None
+
+
+@dataclass(frozen=True)
+class Done:
+    """What a restore came to."""
+
+    kept: str = ""
+    """Under which name the failed database is kept."""
+    counted: t.Mapping[str, int] | None = None
+    dropped: tuple[str, ...] = ()
+    """Objects that the backup does not know and that are gone, as `TABLE public.new_one`."""

@@ -1,0 +1,267 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to easymo.deploy.
+"""Decide which backup comes back, whether it may, and what that takes. Nothing here does I/O."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import typing as t
+from dataclasses import dataclass
+from datetime import timedelta
+
+from ansible_collections.easymo.deploy.plugins.module_utils._backup.plan import (
+    newest_first,
+    parse_program_version,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
+    ConflictError,
+    InputError,
+    RefusedError,
+    VerificationError,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._restore.models import (
+    Database,
+    Order,
+    Rows,
+    Standing,
+)
+
+if t.TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from datetime import datetime
+
+    from ansible_collections.easymo.deploy.plugins.module_utils._backup.models import Backup
+
+NAME_LIMIT = 63
+"""Bytes; PostgreSQL cuts longer names off without a word."""
+_SHOWN = 20
+
+
+def choose_backup(
+    backups: Iterable[Backup], *, name: str | None, release: str | None, key: str | None, where: str
+) -> Backup:
+    """The one of that key, or the newest of that name and release."""
+    for backup in newest_first(backups):
+        manifest = backup.manifest
+        if (manifest.key == key) if key else (manifest.name, manifest.release) == (name, release):
+            return backup
+    wanted = f"with the key {key!r}" if key else f"of {name!r} for release {release!r}"
+    raise InputError(
+        f"There is no valid backup {wanted} under {where}: "
+        "easymo.deploy.pg_backup_info lists those that are there."
+    )
+
+
+def default_request(key: str, approved_by: str, reason: str) -> str:
+    """The same words about the same backup are the same request."""
+    return hashlib.sha256("\0".join((key, approved_by, reason)).encode()).hexdigest()[:12]
+
+
+def derived_name(database: str, word: str, stamp: str) -> str:
+    """`<database>_<word>_<stamp>`, the database's name cut where the whole would be too long."""
+    tail = f"_{word}_{stamp}"
+    room = NAME_LIMIT - len(tail.encode())
+    return database.encode()[:room].decode("utf-8", "ignore") + tail
+
+
+def is_derived(name: str, database: str, word: str) -> bool:
+    """Whether `derived_name` could have made it."""
+    stamp = re.search(r"\d{8}_\d{6}$", name)
+    return stamp is not None and name == derived_name(database, word, stamp[0])
+
+
+def free_stamp(now: datetime, database: str, taken: Iterable[str]) -> str:
+    """`now` as YYYYMMDD_HHMMSS, or the next second of which no database has the name yet."""
+    names = set(taken)
+    while True:
+        stamp = f"{now:%Y%m%d_%H%M%S}"
+        if names.isdisjoint(derived_name(database, word, stamp) for word in ("restore", "failed")):
+            return stamp
+        now += timedelta(seconds=1)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is to be done. `done` is the database that shows that this very request was carried out before."""
+
+    done: Database | None
+    leftovers: tuple[Database, ...]
+    """Copies and unfinished databases of runs that died; they go first."""
+    reopen: bool
+    """Whether a run that died has left the live database closed."""
+    steps: tuple[str, ...]
+
+    @property
+    def changed(self) -> bool:
+        return self.done is None or bool(self.leftovers) or self.reopen
+
+
+def plan_restore(order: Order, standing: Standing) -> Plan:
+    """Raises when it may not or cannot be."""
+    if order.method == "scratch":
+        return _plan_scratch(order, standing)
+    live = standing.get(order.database)
+    if live is None:
+        raise InputError(
+            f"There is no {order.target.where} to restore. When a restore died between its steps, "
+            f"look for {derived_name(order.database, 'failed', 'YYYYMMDD_HHMMSS')!r}."
+        )
+    leftovers = tuple(found for found in standing.databases if _is_leftover(found, order.database))
+    reopen = not live.open
+    if reopen and not any(found.mark and found.mark.closed for found in leftovers):
+        raise ConflictError(
+            f"{order.target.where} is closed to new connections, and not by a restore of ours: find out "
+            "who closed it, then open it with ALTER DATABASE … ALLOW_CONNECTIONS true."
+        )
+    done = _find_done(order, standing, live)
+    if done is None:
+        refuse_backup(order, standing)
+        refuse_rights(order, standing)
+    return Plan(done, leftovers, reopen, () if done else _steps(order, len(leftovers)))
+
+
+def _plan_scratch(order: Order, standing: Standing) -> Plan:
+    found = standing.get(order.database)
+    if found is not None and not is_scratch(found):
+        raise ConflictError(
+            f"{order.target.where} exists and was not made by a restore into a scratch database: "
+            "it is not overwritten. Give another 'login_db'."
+        )
+    mark = found.mark if found else None
+    if mark and mark.whole and mark.request == order.request:
+        return Plan(found, (), reopen=False, steps=())
+    refuse_backup(order, standing)
+    refuse_rights(order, standing)
+    leftovers = (found,) if found else ()
+    return Plan(None, leftovers, reopen=False, steps=_steps(order, len(leftovers)))
+
+
+def is_scratch(found: Database) -> bool:
+    return found.newborn or (found.mark is not None and found.mark.kind == "scratch")
+
+
+def _is_leftover(found: Database, database: str) -> bool:
+    if found.newborn:
+        return is_derived(found.name, database, "restore")
+    return found.mark is not None and found.mark.kind == "copy" and found.mark.database == database
+
+
+def _find_done(order: Order, standing: Standing, live: Database) -> Database | None:
+    """The failed database that was kept, or the one that was restored in place."""
+    for found in standing.databases:
+        mark = found.mark
+        if mark is None or (mark.database, mark.request) != (order.database, order.request):
+            continue
+        if mark.kind == "failed" or (mark.kind == "in_place" and found is live):
+            return found
+    return None
+
+
+def refuse_backup(order: Order, standing: Standing) -> None:
+    manifest = order.backup.manifest
+    if order.method != "scratch" and manifest.database != order.database:
+        raise InputError(
+            f"{order.backup.uri} is a backup of database {manifest.database!r}, and {order.database!r} "
+            "is to be restored: correct 'login_db', 'name' or 'key'."
+        )
+    written, wrote = (
+        parse_program_version(f"version {one}")
+        for one in (manifest.server_version, manifest.pg_dump_version)
+    )
+    if standing.version[0] < written[0]:
+        raise InputError(
+            f"{order.backup.uri} comes from a server of version {written[1]}, and "
+            f"{order.target.host} runs {standing.version[1]}: restore it on one that is not older."
+        )
+    if order.pg_restore.major < wrote[0]:
+        raise InputError(
+            f"pg_restore {order.pg_restore.version} cannot read what pg_dump {wrote[1]} wrote: give "
+            "the path of a newer one in option 'pg_restore'."
+        )
+    if order.method == "in_place" and order.psql.major < order.pg_restore.major:
+        raise InputError(
+            f"psql {order.psql.version} cannot run what pg_restore {order.pg_restore.version} writes: "
+            "give the path of the one that came with it in option 'psql'."
+        )
+
+
+def refuse_rights(order: Order, standing: Standing) -> None:
+    rights, user = standing.rights, order.target.user
+    if rights.superuser:
+        return
+    if order.method != "scratch" and not rights.owns:
+        live = standing.get(order.database)
+        raise RefusedError(
+            f"User {user!r} does not own {order.target.where}, its owner is "
+            f"{live.owner if live else 'unknown'!r}: connect as that role or as one that is a member of it."
+        )
+    if order.method != "in_place" and not rights.create_databases:
+        raise RefusedError(
+            f"User {user!r} may not create databases at {order.target.host}: grant CREATEDB, connect as "
+            "another role, or restore with method 'in_place'."
+        )
+
+
+def _steps(order: Order, leftovers: int) -> tuple[str, ...]:
+    manifest = order.backup.manifest
+    began = (f"drop {leftovers} database(s) that an earlier run left",) if leftovers else ()
+    counted = f"compare the rows of {len(manifest.rows)} tables with the backup's"
+    if order.method == "in_place":
+        return (
+            *began,
+            f"in one transaction: drop what the backup does not know, restore {order.backup.uri}, "
+            f"compare its checksum, {counted}",
+        )
+    if order.method == "scratch":
+        return (
+            *began,
+            f"create database {order.database}",
+            f"restore {order.backup.uri} into it and compare its checksum",
+            counted,
+        )
+    kept = derived_name(order.database, "failed", order.stamp)
+    return (
+        *began,
+        f"create {derived_name(order.database, 'restore', order.stamp)} as the twin of {order.database}",
+        f"restore {order.backup.uri} into it and compare its checksum",
+        counted,
+        f"close {order.database} to new connections and end its sessions",
+        f"rename {order.database} to {kept} and the twin to {order.database}, in one transaction",
+    )
+
+
+def refuse_other_rows(expected: Mapping[str, int], counted: Mapping[str, int], where: str) -> None:
+    """Every table of the backup must have exactly the rows that were counted when it was taken."""
+    wrong = [
+        {"table": table, "backup": rows, "restored": counted.get(table)}
+        for table, rows in sorted(expected.items())
+        if counted.get(table) != rows
+    ]
+    if not wrong:
+        return
+    told = [
+        f"{one['table']} has {'no such table' if one['restored'] is None else one['restored']} "
+        f"instead of {one['backup']}"
+        for one in wrong[:_SHOWN]
+    ]
+    more = f" and {len(wrong) - _SHOWN} more" if len(wrong) > _SHOWN else ""
+    raise VerificationError(
+        f"The rows restored into {where} are not those of the backup: {'; '.join(told)}{more}.",
+        differences=wrong,
+    )
+
+
+def table_of_rows(
+    before: Mapping[str, int] | None, backup: Mapping[str, int], after: Mapping[str, int] | None
+) -> Sequence[Rows]:
+    """Every table of either, by name."""
+    return [
+        Rows(
+            table=table,
+            before=before.get(table) if before is not None else None,
+            backup=backup.get(table),
+            after=after.get(table) if after is not None else None,
+        )
+        for table in sorted({*(before or {}), *backup, *(after or {})})
+    ]

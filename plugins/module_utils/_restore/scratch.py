@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to easymo.deploy.
+"""Restore into a database made for that alone, and drop it when it has served."""
+
+from __future__ import annotations
+
+import typing as t
+from contextlib import suppress
+from dataclasses import replace
+
+from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
+    ConflictError,
+    DeployError,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._postgres import SqlError
+from ansible_collections.easymo.deploy.plugins.module_utils._restore import databases, twin
+from ansible_collections.easymo.deploy.plugins.module_utils._restore.models import (
+    Database,
+    Done,
+    Order,
+    Standing,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._restore.plan import is_scratch
+from ansible_collections.easymo.deploy.plugins.module_utils._restore.standing import settling
+from ansible_collections.easymo.deploy.plugins.module_utils._restore.stream import (
+    Report,
+    restore_into,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._restore.swap import inspect
+
+if t.TYPE_CHECKING:
+    from ansible_collections.easymo.deploy.plugins.module_utils._postgres import Session
+    from ansible_collections.easymo.deploy.plugins.module_utils._s3 import Bucket
+
+
+def restore_scratch(
+    session: Session, order: Order, origin: Database | None, bucket: Bucket, report: Report
+) -> Done:
+    """`origin` is the database that was backed up, when this server has it: the scratch one sorts as it does."""
+    mark = order.mark("scratch")
+    like = replace(origin, owner=order.target.user) if origin else None
+    with settling(lambda: _give_up(order)):
+        twin.create(session, order.database, replace(mark, whole=False), like)
+        report(f"restoring {order.backup.uri} into {order.database}")
+        restore_into(order, bucket, order.database, report)
+        counted = inspect(order, order.database)
+        if origin is not None:
+            twin.dress_settings(session, order.database, origin.name)
+        twin.set_mark(session, order.database, mark)
+    return Done(counted=counted)
+
+
+def find_scratch(standing: Standing, database: str) -> Database | None:
+    """The one to drop; one that no restore made is refused."""
+    found = standing.get(database)
+    if found is not None and not is_scratch(found):
+        raise ConflictError(
+            f"Database {database!r} was not made by a restore into a scratch database: it is not dropped."
+        )
+    return found
+
+
+def drop_scratch(session: Session, found: Database, *, terminate_sessions: bool) -> None:
+    connected = [] if terminate_sessions else databases.clients(session, found.name)
+    if connected:
+        raise ConflictError(
+            f"Scratch database {found.name!r} is in use by {databases.names(connected)}: it is not dropped. "
+            "Wait for them, or let 'terminate_sessions' end them."
+        )
+    databases.drop(session, found.name)
+
+
+def _give_up(order: Order) -> str:
+    with suppress(DeployError, SqlError), databases.administering(order.control) as session:
+        databases.drop(session, order.database)
+        return f"No other database was touched, and {order.database!r} is gone again."
+    return (
+        f"No other database was touched; what there is of {order.database!r} is dropped by a rerun, "
+        "or by state 'absent'."
+    )

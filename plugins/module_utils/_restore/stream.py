@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to easymo.deploy.
+"""Feed a dump from S3 to a program, and know at the end whether it was the dump that was backed up."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+import typing as t
+
+from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
+    NotReadyError,
+    RefusedError,
+    VerificationError,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._restore import programs
+
+if t.TYPE_CHECKING:
+    from ansible_collections.easymo.deploy.plugins.module_utils._backup.models import Backup
+    from ansible_collections.easymo.deploy.plugins.module_utils._child_process import Child
+    from ansible_collections.easymo.deploy.plugins.module_utils._restore.models import Order
+    from ansible_collections.easymo.deploy.plugins.module_utils._s3 import Bucket
+
+Report = t.Callable[[str], None]
+_REPORT_EVERY = 3.0
+_MEGABYTE = 1_000_000
+
+
+class Feed:
+    """Sends the object to a program's standard input and keeps the checksum of all of it."""
+
+    def __init__(self, bucket: Bucket, backup: Backup, report: Report) -> None:
+        self._bucket = bucket
+        self._backup = backup
+        self._report = report
+        self._digest = hashlib.sha256()
+        self._size = 0
+
+    def send(self, running: Child) -> None:
+        """To the object's end, be the program satisfied before or not; a program that failed gets no more."""
+        listens = True
+        reported = time.monotonic()
+        for chunk in self._bucket.read(self._backup.manifest.key):
+            self._digest.update(chunk)
+            self._size += len(chunk)
+            if listens and not _give(running, chunk):
+                listens = False
+                if running.wait() != 0:
+                    return
+            if time.monotonic() - reported >= _REPORT_EVERY:
+                reported = time.monotonic()
+                whole = self._backup.manifest.size // _MEGABYTE
+                self._report(f"{self._size // _MEGABYTE} of {whole} MB of the backup read")
+        if listens:
+            end_input(running)
+
+    def refuse_other_bytes(self, standing: str) -> None:
+        manifest = self._backup.manifest
+        if (self._size, self._digest.hexdigest()) == (manifest.size, manifest.sha256):
+            return
+        raise VerificationError(
+            f"{self._backup.uri} is not what was backed up: its checksum differs from the manifest's "
+            f"({self._size} bytes came, {manifest.size} were stored). {standing}"
+        )
+
+
+def restore_into(order: Order, bucket: Bucket, database: str, report: Report) -> None:
+    """The whole dump into an empty database; raises unless every byte was right and pg_restore content."""
+    feed = Feed(bucket, order.backup, report)
+    with programs.restoring(order, database) as running:
+        feed.send(running)
+        rc = running.wait()
+        refuse_failure(running, rc, "pg_restore", order)
+    feed.refuse_other_bytes(f"What was restored from it into {database!r} is not used.")
+
+
+def refuse_failure(running: Child, rc: int, program: str, order: Order) -> None:
+    if running.timed_out:
+        raise NotReadyError(
+            f"{program} did not end within {order.timeout:g} s and was stopped. Raise option 'timeout' "
+            "if it was still making progress."
+        )
+    if rc == 0:
+        return
+    reason = programs.complaint(running, order.target.password)
+    advice = (
+        " Option 'owners' set to 'skip' restores without them." if _is_about_roles(reason) else ""
+    )
+    raise RefusedError(
+        f"{program} failed on {order.backup.uri} with exit code {rc}: {reason}.{advice}", rc=rc
+    )
+
+
+def _is_about_roles(reason: str) -> bool:
+    return "role " in reason and "does not exist" in reason
+
+
+def _give(running: Child, chunk: bytes) -> bool:
+    """False when the program reads no more."""
+    try:
+        running.stdin.write(chunk)
+        running.stdin.flush()
+    except BrokenPipeError:
+        return False
+    return True
+
+
+def end_input(running: Child) -> None:
+    try:
+        running.stdin.close()
+    except BrokenPipeError:
+        return

@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to easymo.deploy.
+"""Restore into a twin of the live database and put it in its place: renamed both or none, the failed one kept."""
+
+from __future__ import annotations
+
+import time
+import typing as t
+from contextlib import suppress
+from dataclasses import replace
+
+from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
+    DeployError,
+    NotReadyError,
+    UnreachableError,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._postgres import SqlError
+from ansible_collections.easymo.deploy.plugins.module_utils._restore import databases, twin
+from ansible_collections.easymo.deploy.plugins.module_utils._restore.models import (
+    Database,
+    Done,
+    Order,
+    unmarked,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._restore.plan import (
+    derived_name,
+    refuse_other_rows,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._restore.standing import settling
+from ansible_collections.easymo.deploy.plugins.module_utils._restore.stream import (
+    Report,
+    restore_into,
+)
+
+if t.TYPE_CHECKING:
+    from ansible_collections.easymo.deploy.plugins.module_utils._postgres import Session
+    from ansible_collections.easymo.deploy.plugins.module_utils._s3 import Bucket
+
+_ATTEMPTS = 5
+_IN_USE = "55006"
+_WAIT_FOR_SESSIONS = 3.0
+_REOPENING = 30.0
+
+
+def swap(session: Session, order: Order, live: Database, bucket: Bucket, report: Report) -> Done:
+    """`live` serves until the very end, and again if the end fails."""
+    copy = derived_name(order.database, "restore", order.stamp)
+    kept = derived_name(order.database, "failed", order.stamp)
+    with settling(lambda: _give_up(order, copy)):
+        twin.create(session, copy, replace(order.mark("copy"), whole=False), live)
+        report(f"restoring {order.backup.uri} into {copy}")
+        restore_into(order, bucket, copy, report)
+        report("comparing the rows")
+        counted = inspect(order, copy)
+        report(f"putting it in the place of {order.database}")
+        _switch(session, order, live, copy=copy, kept=kept)
+    return Done(kept=kept, counted=counted)
+
+
+def inspect(order: Order, copy: str) -> dict[str, int]:
+    """Compare the rows, and give the planner its statistics."""
+    with databases.administering(order.aimed_at(copy)) as inside:
+        inside.execute("SET row_security = off")
+        counted = databases.count_rows(inside)
+        refuse_other_rows(order.backup.manifest.rows, counted, copy)
+        inside.execute("ANALYZE")
+    return counted
+
+
+def _switch(session: Session, order: Order, live: Database, *, copy: str, kept: str) -> None:
+    with twin.transaction(session):
+        databases.change(session, "ALTER DATABASE %I ALLOW_CONNECTIONS false", live.name)
+        twin.set_mark(session, copy, replace(order.mark("copy"), closed=True))
+    for _attempt in range(_ATTEMPTS):
+        _end_sessions(session, order, live.name)
+        _end_sessions(session, order, copy)
+        try:
+            _rename(session, order, live, copy=copy, kept=kept)
+        except SqlError as exc:
+            if exc.sqlstate != _IN_USE:
+                raise
+        else:
+            return
+    holding = databases.clients(session, live.name) + databases.clients(session, copy)
+    raise NotReadyError(
+        f"{order.target.where} cannot be renamed because of sessions that do not end: "
+        f"{databases.names(holding)}. End them, then run this again.",
+        clients=holding,
+    )
+
+
+def _rename(session: Session, order: Order, live: Database, *, copy: str, kept: str) -> None:
+    """All of it or nothing, whatever happens to us or to the server."""
+    with twin.transaction(session):
+        twin.dress(session, copy, live)
+        databases.change(session, "ALTER DATABASE %I RENAME TO %I", live.name, kept)
+        databases.change(session, "ALTER DATABASE %I RENAME TO %I", copy, live.name)
+        databases.change(session, "ALTER DATABASE %I ALLOW_CONNECTIONS true", kept)
+        twin.set_mark(session, kept, order.mark("failed"), unmarked(live.comment))
+
+
+def _end_sessions(session: Session, order: Order, database: str) -> None:
+    deadline = time.monotonic() + _WAIT_FOR_SESSIONS
+    while databases.clients(session, database) and time.monotonic() < deadline:
+        if order.terminate_sessions or database != order.database:
+            databases.end_sessions(session, database)
+        time.sleep(0.05)
+
+
+def _give_up(order: Order, copy: str) -> str:
+    """Open the live database and drop the copy, over a session of its own: the first may be the one that broke."""
+    deadline = time.monotonic() + _REOPENING
+    while True:
+        try:
+            return _put_back(order, copy)
+        except UnreachableError:
+            if time.monotonic() >= deadline:
+                return (
+                    f"The server cannot be reached, so database {order.database!r} may still be closed "
+                    f"and {copy!r} may be left: run this again, which puts both right."
+                )
+            time.sleep(1)
+        except (DeployError, SqlError) as exc:
+            return (
+                f"Database {order.database!r} may still be closed to new connections and {copy!r} may be "
+                f"left ({exc}): run this again, or open it with ALTER DATABASE … ALLOW_CONNECTIONS true."
+            )
+
+
+def _put_back(order: Order, copy: str) -> str:
+    with databases.administering(order.control) as session:
+        standing = databases.observe(session, (0, ""), order.database)
+        if standing.get(copy) is None and _is_kept(standing.databases, order):
+            return (
+                f"Yet the restored database serves as {order.database!r}: only the answer to the "
+                "renaming was lost. Run this again to see it."
+            )
+        databases.change(session, "ALTER DATABASE %I ALLOW_CONNECTIONS true", order.database)
+        with suppress(SqlError):
+            databases.drop(session, copy)
+        left = [found.name for found in databases.observe(session, (0, ""), copy).databases]
+    ending = f"{copy!r} is left, a rerun drops it" if copy in left else "no copy is left"
+    return f"Database {order.database!r} serves as before and {ending}."
+
+
+def _is_kept(found: t.Iterable[Database], order: Order) -> bool:
+    marks = (one.mark for one in found)
+    return any(m and m.kind == "failed" and m.request == order.request for m in marks)

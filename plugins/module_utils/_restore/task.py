@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to easymo.deploy.
+"""From the options of the task to an order: refuse what cannot work, find the backup and the programs."""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from ansible_collections.easymo.deploy.plugins.module_utils._backup import programs
+from ansible_collections.easymo.deploy.plugins.module_utils._backup.catalog import read_catalog
+from ansible_collections.easymo.deploy.plugins.module_utils._errors import InputError
+from ansible_collections.easymo.deploy.plugins.module_utils._module import refuse_below
+from ansible_collections.easymo.deploy.plugins.module_utils._postgres import PostgresTarget
+from ansible_collections.easymo.deploy.plugins.module_utils._restore.models import Order
+from ansible_collections.easymo.deploy.plugins.module_utils._restore.plan import (
+    NAME_LIMIT,
+    choose_backup,
+    default_request,
+)
+
+if t.TYPE_CHECKING:
+    from ansible_collections.easymo.deploy.plugins.module_utils._backup.models import Backup
+    from ansible_collections.easymo.deploy.plugins.module_utils._s3 import Bucket
+
+Params = t.Mapping[str, t.Any]
+_SECOND_DOOR = "template1"
+
+
+def refuse_bad_input(params: Params) -> None:
+    refuse_below(params, timeout=1)
+    if len(params["login_db"].encode()) > NAME_LIMIT:
+        raise InputError(
+            f"Option 'login_db' is longer than {NAME_LIMIT} bytes; PostgreSQL would cut it off."
+        )
+    if params["state"] == "absent":
+        if params["method"] != "scratch":
+            raise InputError(
+                "State 'absent' goes with method 'scratch' only: nothing else is dropped."
+            )
+        return
+    if not params["key"] and not (params["name"] and params["release"]):
+        raise InputError("Say which backup: give 'key', or 'name' and 'release'.")
+    if params["method"] != "scratch":
+        _refuse_missing_approval(params)
+
+
+def _refuse_missing_approval(params: Params) -> None:
+    approved_by = (params["approved_by"] or "").strip()
+    if not any(letter.isalpha() for letter in approved_by):
+        raise InputError(
+            f"Option 'approved_by' is {params['approved_by']!r}: to restore database {params['login_db']!r} a "
+            "person has to approve it by name, for what was written since the backup is lost."
+        )
+    if not (params["reason"] or "").strip():
+        raise InputError("Option 'reason' is empty: say why the database has to be restored.")
+
+
+def control_target(params: Params) -> PostgresTarget:
+    """Where to stand while the database itself is renamed or made; in place there is no need to stand elsewhere."""
+    target = PostgresTarget.from_params(params)
+    if params["method"] == "in_place":
+        return target
+    door = params["maintenance_db"]
+    return replace(target, database=_SECOND_DOOR if door == target.database else door)
+
+
+def find_backup(params: Params, bucket: Bucket) -> Backup:
+    prefix, name, key = params["prefix"], params["name"], params["key"]
+    if key:
+        # Of this key alone the manifest is read; its name ends in a date, a time and a random part.
+        folder, slash, file = key.rpartition("/")
+        prefix, name = folder + slash, file.rsplit("_", 3)[0]
+    return choose_backup(
+        read_catalog(bucket, prefix=prefix, name=name).backups,
+        name=name,
+        release=params["release"],
+        key=key,
+        where=f"s3://{bucket.name}/{prefix}",
+    )
+
+
+def place_order(params: Params, backup: Backup) -> Order:
+    now = datetime.now(UTC)
+    approved_by, reason = (params["approved_by"] or "").strip(), (params["reason"] or "").strip()
+    pg_restore = programs.find(params["pg_restore"], "pg_restore")
+    # Only a restore in place has SQL to execute.
+    in_place = params["method"] == "in_place"
+    psql = programs.find(params["psql"], "psql") if in_place else pg_restore
+    return Order(
+        method=params["method"],
+        target=PostgresTarget.from_params(params),
+        control=control_target(params),
+        backup=backup,
+        request=params["request"] or default_request(backup.manifest.key, approved_by, reason),
+        approved_by=approved_by,
+        reason=reason,
+        now=now,
+        stamp=f"{now:%Y%m%d_%H%M%S}",
+        pg_restore=pg_restore,
+        psql=psql,
+        timeout=params["timeout"],
+        terminate_sessions=params["terminate_sessions"],
+        keep_owners=params["owners"] == "keep",
+    )

@@ -1,0 +1,360 @@
+#!/usr/bin/python
+# SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: pg_restore
+short_description: Bring a backup of pg_backup back, beside the live database, in its place, or for a rehearsal
+version_added: 0.2.0
+description:
+  - Streams a backup of M(easymo.deploy.pg_backup) from S3 straight into C(pg_restore). No dump is written to a disk.
+  - Nothing goes live before the SHA-256 of every byte is the manifest's, and every table has exactly the rows that were
+    counted in the backup's own snapshot.
+  - Whatever fails, a database serves afterwards, and the failure says which one, what else is there and what to do.
+    A run that was killed at any point is put right by running it again.
+  - What was written after the backup was begun is lost to the application. With O(method=swap) it is still in the
+    database that is kept.
+author:
+  - EasyMO (@easymo)
+extends_documentation_fragment:
+  - easymo.deploy._attributes
+  - easymo.deploy._attributes_controller
+  - easymo.deploy._postgres
+  - easymo.deploy._s3
+options:
+  state:
+    description:
+      - V(present) means that the backup is restored.
+      - V(absent) drops a scratch database that this module made, and nothing else. It goes with O(method=scratch) only.
+    type: str
+    choices: [present, absent]
+    default: present
+  method:
+    description:
+      - V(swap) restores into a twin of O(login_db), with the same owner, encoding, locale, connection limit, settings,
+        grants and comment, while the live one serves. Then it refuses new connections to the live one, ends its
+        sessions and renames both in one transaction. The failed one is kept as
+        C(<login_db>_failed_<YYYYMMDD_HHMMSS>), in UTC.
+        Needs the right to create databases, and O(login_user) to own O(login_db).
+      - V(in_place) restores over O(login_db) in one transaction, for servers where databases can't be made or renamed.
+        Objects in the backup's schemas that the backup does not know are dropped in it. Schemas that the backup does
+        not have are left alone. Checksum and rows are compared before the COMMIT. Tables are locked until then.
+      - V(scratch) restores into a new database named O(login_db), for a rehearsal or to look something up.
+    type: str
+    choices: [swap, in_place, scratch]
+    required: true
+  name:
+    description: Logical name of the backed up database, as given to M(easymo.deploy.pg_backup). Goes with O(release).
+    type: str
+  release:
+    description: The release the backup was taken for. The newest valid backup of O(name) and this release is restored.
+    type: str
+  key:
+    description: The key of exactly this backup, instead of O(name) and O(release).
+    type: str
+  approved_by:
+    description: Who approved the restore, a person's name. Required unless O(method=scratch).
+    type: str
+  reason:
+    description: Why the database has to be restored. Required unless O(method=scratch).
+    type: str
+  request:
+    description:
+      - A word that names this restore. When the restore of this name was carried out before, nothing is changed.
+      - Without it, the same backup with the same O(approved_by) and O(reason) is the same restore.
+    type: str
+  maintenance_db:
+    description:
+      - Database to connect to while O(login_db) is made, renamed or dropped.
+      - C(template1) is used instead when O(login_db) has that very name. O(method=in_place) has no need of it.
+    type: str
+    default: postgres
+  terminate_sessions:
+    description:
+      - Whether sessions of others that are in the way are ended.
+      - With V(false), a database that is in use is a failure that names who uses it, before anything is touched.
+    type: bool
+    default: true
+  owners:
+    description:
+      - V(keep) restores owners and grants, whose roles must exist.
+      - V(skip) makes O(login_user) the owner of everything and grants nothing, for scratch databases on other servers.
+    type: str
+    choices: [keep, skip]
+    default: keep
+  pg_restore:
+    description: Name or path of C(pg_restore). It must not be older than the C(pg_dump) that wrote the backup.
+    type: str
+    default: pg_restore
+  psql:
+    description: Name or path of C(psql), for O(method=in_place). It must not be older than O(pg_restore).
+    type: str
+    default: psql
+  timeout:
+    description: Seconds the restore may take before it is given up.
+    type: int
+    default: 3600
+requirements:
+  - boto3 >= 1.40
+  - psycopg2-binary >= 2.9.10
+notes:
+  - In check mode nothing is written. It names the backup and its age, counts the rows there are now beside those in the
+    backup, and lists the steps. Counting reads every table.
+  - The mark by which a restore is known again is the last line of a database's comment.
+  - Replication slots and subscriptions stay with the database that is kept by O(method=swap).
+seealso:
+  - module: easymo.deploy.pg_backup
+  - module: easymo.deploy.pg_backup_info
+"""
+
+EXAMPLES = r"""
+- name: Put the backup in the place of a database that a release has spoilt
+  easymo.deploy.pg_restore:
+    method: swap
+    name: agent_core_prod
+    release: 2.0.0
+    approved_by: Jane Doe
+    reason: The migration of 2.0.0 garbled the ledger
+    login_host: prod-agent-db.easymo.com
+    login_user: easymo_admin
+    login_password: "{{ vault_agent_core_db_password }}"
+    login_db: agent_core_prod
+    bucket: easymo-db-backups
+    prefix: v2-migration/
+
+- name: Restore over a hosted database, which can be neither made nor renamed
+  easymo.deploy.pg_restore:
+    method: in_place
+    key: v2-migration/supabase_prod_20251111_060012_5e1f0a.dump
+    approved_by: Jane Doe
+    reason: The migration of 2.0.0 dropped the drivers
+    request: incident-4711
+    login_host: db.lhbowpbcpwoiparwnwgt.supabase.co
+    login_user: postgres
+    login_password: "{{ vault_supabase_db_password }}"
+    login_db: postgres
+    bucket: easymo-db-backups
+
+- name: Look at what was backed up, in a database of its own
+  easymo.deploy.pg_restore:
+    method: scratch
+    name: agent_core_prod
+    release: 2.0.0
+    login_host: prod-agent-db.easymo.com
+    login_user: easymo_admin
+    login_password: "{{ vault_agent_core_db_password }}"
+    login_db: look_at_agent_core
+    bucket: easymo-db-backups
+    prefix: v2-migration/
+
+- name: Drop it again
+  easymo.deploy.pg_restore:
+    state: absent
+    method: scratch
+    login_host: prod-agent-db.easymo.com
+    login_user: easymo_admin
+    login_password: "{{ vault_agent_core_db_password }}"
+    login_db: look_at_agent_core
+    bucket: easymo-db-backups
+"""
+
+RETURN = r"""
+live:
+  description: The database that serves under O(login_db) now. Empty when a scratch database was dropped.
+  returned: success
+  type: str
+  sample: agent_core_prod
+kept:
+  description: Under which name the failed database is kept. Empty unless O(method=swap) was carried out, now or before.
+  returned: success
+  type: str
+  sample: agent_core_prod_failed_20251111_101500
+method:
+  description: As given.
+  returned: success
+  type: str
+  sample: swap
+request:
+  description: The word that names this restore, given or made.
+  returned: when O(state=present)
+  type: str
+  sample: 3f1c0a9be2d4
+backup:
+  description: What M(easymo.deploy.pg_backup) returned of the backup, and its C(age) in seconds.
+  returned: when O(state=present)
+  type: dict
+  sample:
+    age: 5400
+    key: v2-migration/agent_core_prod_20251111_060012_5e1f0a.dump
+    size: 102301444
+rows:
+  description: The rows of each table.
+  returned: when O(state=present)
+  type: list
+  elements: dict
+  contains:
+    table:
+      description: As schema.table.
+      returned: always
+      type: str
+      sample: public.orders
+    before:
+      description:
+        - How many it had before, in check mode and with C(--diff).
+        - Null when they were not, or could not be, counted, or when there was no such table.
+      returned: always
+      type: int
+      sample: 11873
+    backup:
+      description: How many are in the backup. Null for a table that the backup does not have.
+      returned: always
+      type: int
+      sample: 12000
+    after:
+      description: How many were restored. Null when nothing was restored in this run.
+      returned: always
+      type: int
+      sample: 12000
+dropped:
+  description:
+    - Objects that the backup does not know and O(method=in_place) drops.
+    - In check mode those that it would drop.
+  returned: when O(state=present)
+  type: list
+  elements: str
+  sample: [TABLE public.agent_sessions]
+steps:
+  description: What was done, in order, in check mode what would be. Empty when there was nothing to do.
+  returned: when O(state=present)
+  type: list
+  elements: str
+  sample: ["create agent_core_prod_restore_20251111_101500 as the twin of agent_core_prod"]
+reason:
+  description: One word for why the task failed.
+  returned: failure
+  type: str
+  sample: VerificationFailed
+standing:
+  description: Which database serves after the failure and what else is there. The message ends in it, too.
+  returned: when it failed after it had begun
+  type: str
+  sample: Database 'agent_core_prod' serves as before and no copy is left.
+differences:
+  description: Tables whose restored rows are not those of the backup, each with C(table), C(backup) and C(restored).
+  returned: when the rows differ
+  type: list
+  elements: dict
+  sample: [{backup: 12000, restored: 11999, table: public.orders}]
+clients:
+  description: The sessions that would not end.
+  returned: when they were in the way
+  type: list
+  elements: str
+  sample: ["psql as postgres from 10.0.0.7 (process 4711)"]
+"""
+
+import typing as t
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.easymo.deploy.plugins.module_utils import _postgres, _s3
+from ansible_collections.easymo.deploy.plugins.module_utils._module import Module, execute, say
+from ansible_collections.easymo.deploy.plugins.module_utils._options import (
+    postgres_options,
+    s3_options,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._postgres import PostgresTarget
+from ansible_collections.easymo.deploy.plugins.module_utils._restore.apply import (
+    drop,
+    predict,
+    restore,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._restore.task import (
+    control_target,
+    find_backup,
+    place_order,
+    refuse_bad_input,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._s3 import S3Bucket
+
+NEEDS = (_s3.BOTO3, _postgres.PSYCOPG2)
+
+
+def module_spec() -> dict[str, t.Any]:
+    return {
+        "argument_spec": {
+            "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+            "method": {
+                "type": "str",
+                "choices": ["swap", "in_place", "scratch"],
+                "required": True,
+            },
+            "name": {"type": "str"},
+            "release": {"type": "str"},
+            "key": {"type": "str", "no_log": False},
+            "approved_by": {"type": "str"},
+            "reason": {"type": "str"},
+            "request": {"type": "str"},
+            "maintenance_db": {"type": "str", "default": "postgres"},
+            "terminate_sessions": {"type": "bool", "default": True},
+            "owners": {"type": "str", "choices": ["keep", "skip"], "default": "keep"},
+            "pg_restore": {"type": "str", "default": "pg_restore"},
+            "psql": {"type": "str", "default": "psql"},
+            "timeout": {"type": "int", "default": 3600},
+            **postgres_options(),
+            **s3_options(),
+        },
+        "supports_check_mode": True,
+    }
+
+
+def run(module: Module) -> dict[str, t.Any]:
+    refuse_bad_input(module.params)
+    return _absent(module) if module.params["state"] == "absent" else _present(module)
+
+
+def _present(module: Module) -> dict[str, t.Any]:
+    bucket = S3Bucket.from_params(module.params)
+    bucket.check()
+    order = place_order(module.params, find_backup(module.params, bucket))
+
+    def report(text: str) -> None:
+        say(module, "RestoreProgress", f"{order.database}: {text}", {"database": order.database})
+
+    outcome = (
+        predict(order, bucket)
+        if module.check_mode
+        else restore(order, bucket, report, count_before=module._diff)
+    )
+    result = outcome.to_result()
+    if module._diff:
+        result["diff"] = outcome.to_diff()
+    return result
+
+
+def _absent(module: Module) -> dict[str, t.Any]:
+    params = module.params
+    changed = drop(
+        PostgresTarget.from_params(params),
+        control_target(params),
+        terminate_sessions=params["terminate_sessions"],
+        check_mode=module.check_mode,
+    )
+    result: dict[str, t.Any] = {"changed": changed, "method": "scratch", "live": "", "kept": ""}
+    if module._diff:
+        name = params["login_db"]
+        result["diff"] = {
+            "before": {"databases": [name] if changed else []},
+            "after": {"databases": []},
+        }
+    return result
+
+
+def main() -> None:
+    execute(AnsibleModule(**module_spec()), run, needs=NEEDS)
+
+
+if __name__ == "__main__":
+    main()

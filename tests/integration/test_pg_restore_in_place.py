@@ -1,0 +1,156 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Over the database itself: all in one transaction, so that every failure leaves what was there."""
+
+from __future__ import annotations
+
+import stat
+import typing as t
+from pathlib import Path
+
+import pytest
+
+from sandbox.world import World
+from tests.integration.restoring import Restorable, restorable
+
+WHOLE, SPOILT = "2000|2001000", "12|78"
+# A later release: what the backup does not know, entangled with what it knows.
+LATER = """
+TRUNCATE shop.items;
+DELETE FROM orders WHERE id > 12;
+CREATE TABLE newcomers (id int PRIMARY KEY, order_id int REFERENCES orders);
+ALTER TABLE orders ADD COLUMN newcomer int REFERENCES newcomers;
+CREATE TABLE "odd ""name; x" (id int);
+CREATE TYPE colour AS ENUM ('red');
+CREATE FUNCTION paint(c colour, d text DEFAULT ':x') RETURNS colour LANGUAGE sql AS 'SELECT c';
+ALTER TABLE orders ADD COLUMN colour colour DEFAULT paint('red');
+CREATE VIEW newest AS SELECT id FROM orders;
+ALTER TABLE shop.items ADD COLUMN other int;
+ALTER TABLE orders ADD CONSTRAINT back FOREIGN KEY (id) REFERENCES orders;
+CREATE SCHEMA later; CREATE TABLE later.kept AS SELECT 1 AS id;
+"""
+DROPPED = [
+    'TABLE public.odd "name; x',
+    "TABLE public.newcomers",
+    "VIEW public.newest",
+    "FUNCTION public.paint(public.colour, text)",
+    "TYPE public.colour",
+]
+
+
+@pytest.fixture
+def spoilt(world: World) -> t.Iterator[Restorable]:
+    with restorable(world, method="in_place") as made:
+        made.psql(LATER)
+        made.psql(f"COMMENT ON DATABASE {made.database} IS 'The shop''s'")
+        yield made
+
+
+def test_a_restore_in_place_is_predicted_done_and_then_known_to_be_done(spoilt: Restorable) -> None:
+    predicted = spoilt.restore(check=True)
+    assert (predicted["changed"], spoilt.orders()) == (True, SPOILT), predicted
+    assert sorted(predicted["dropped"]) == sorted(DROPPED)
+
+    done = spoilt.restore()
+    assert done["changed"], done
+    assert (sorted(done["dropped"]), done["kept"]) == (sorted(DROPPED), "")
+    assert spoilt.orders() == WHOLE
+    assert spoilt.psql(
+        "SELECT count(*), to_regclass('public.newcomers'), to_regtype('colour'), twice(4),"
+        " (SELECT count(*) FROM big), (SELECT count(*) FROM later.kept) FROM shop.items"
+    ) == ["500|||8|1000|1"]
+    assert spoilt.psql(
+        "SELECT string_agg(attname, ',' ORDER BY attnum) FROM pg_attribute"
+        " WHERE attrelid = 'orders'::regclass AND attnum > 0"
+    ) == ["id,note,total"]
+    assert spoilt.databases()[spoilt.database].startswith("The shop's easymo.deploy pg_restore")
+
+    for check in (True, False):
+        again = spoilt.restore(check=check)
+        assert (again["changed"], again["dropped"], again["steps"]) == (False, [], [])
+        assert again["diff"]["before"] == again["diff"]["after"]
+
+
+def untouched(spoilt: Restorable, result: dict[str, t.Any]) -> str:
+    assert result["failed"], result
+    assert spoilt.orders() == SPOILT
+    assert spoilt.psql("SELECT count(*) FROM newest") == ["12"]
+    assert "easymo.deploy" not in spoilt.databases()[spoilt.database]
+    assert "serves as it was before" in result["standing"]
+    assert result["msg"].endswith(result["standing"])
+    return str(result["msg"])
+
+
+def test_what_other_schemas_need_is_not_dropped(spoilt: Restorable) -> None:
+    spoilt.psql("CREATE VIEW later.needs AS SELECT id FROM orders")
+    assert "depend on what is to be restored" in untouched(spoilt, spoilt.restore())
+
+
+def test_who_is_connected_is_ended_or_named(spoilt: Restorable) -> None:
+    holder = spoilt.start_psql("BEGIN; LOCK orders; SELECT pg_sleep(30)")
+    try:
+        spoilt.wait_for_client("pg_sleep(30)")
+        result = spoilt.restore(terminate_sessions=False)
+        assert result["reason"] == "Conflict"
+        assert "psql as postgres" in result["msg"]
+        assert spoilt.restore(diff=False)["changed"]
+    finally:
+        holder.kill()
+        holder.communicate()
+
+
+def failing(tmp_path: Path, name: str, script: str) -> str:
+    """The real program's name and version, and another behaviour."""
+    fake = tmp_path / name
+    fake.write_text(
+        f'#!/bin/sh\n[ "$1" = --version ] && echo "{name} (PostgreSQL) 18.6" && exit\n{script}\n'
+    )
+    fake.chmod(fake.stat().st_mode | stat.S_IXUSR)
+    return str(fake)
+
+
+@pytest.mark.parametrize(
+    ("program", "script", "words"),
+    [
+        pytest.param(
+            "pg_restore",
+            '[ "$1" = --list ] && exec {real} "$@"; {real} "$@" | head -c 60000; echo "error: it broke" >&2; exit 1',
+            "pg_restore failed",
+            id="pg_restore-fails-midway",
+        ),
+        pytest.param(
+            "pg_restore",
+            '[ "$1" = --list ] && exec {real} "$@"; {real} "$@" | head -c 60000; kill -9 $$',
+            "exit code -9",
+            id="pg_restore-is-killed-midway",
+        ),
+        pytest.param(
+            "pg_restore",
+            '[ "$1" = --list ] && exec {real} "$@"; {real} "$@" | sed "/^1999\t/d"',
+            "public.orders has 1999 instead of 2000",
+            id="a-row-is-missing",
+        ),
+        pytest.param(
+            "psql", 'head -c 30000 | {real} "$@"; exit 3', "psql failed", id="psql-dies-midway"
+        ),
+        pytest.param(
+            "psql", 'head -c 30000 | {real} "$@"; kill -9 $$', "psql failed", id="psql-is-killed"
+        ),
+        pytest.param("psql", "exec sleep 60", "did not end within 2 s", id="psql-hangs"),
+    ],
+)
+def test_what_fails_midway_leaves_what_was_there(
+    spoilt: Restorable, tmp_path: Path, program: str, script: str, words: str
+) -> None:
+    fake = failing(tmp_path, program, script.format(real=spoilt.program(program)))
+    result = spoilt.restore(**{program: fake, "timeout": 2})
+    assert words in untouched(spoilt, result)
+
+
+def test_what_was_tampered_with_is_never_committed(spoilt: Restorable) -> None:
+    """A whole dump of the same size, but not the one that was backed up."""
+    key = spoilt.restore(check=True)["backup"]["key"]
+    where = {"Bucket": spoilt.options["bucket"], "Key": key}
+    content = bytearray(spoilt.s3().get_object(**where)["Body"].read())
+    content[-1] ^= 1
+    spoilt.s3().put_object(**where, Body=bytes(content))
+    untouched(spoilt, spoilt.restore())
