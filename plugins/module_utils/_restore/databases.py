@@ -49,9 +49,9 @@ FROM pg_catalog.pg_roles r WHERE r.rolname = current_user
 """
 
 _CLIENTS = """
-SELECT a.pid, COALESCE(a.usename, a.backend_type), a.application_name, pg_catalog.host(a.client_addr)
+SELECT a.pid, COALESCE(a.usename, a.backend_type, 'nobody'), a.application_name, pg_catalog.host(a.client_addr)
 FROM pg_catalog.pg_stat_activity a
-WHERE a.datname = %s AND a.pid <> pg_catalog.pg_backend_pid() AND a.backend_type <> 'autovacuum worker'
+WHERE a.datname = %s AND a.pid <> pg_catalog.pg_backend_pid() AND a.backend_type IS DISTINCT FROM 'autovacuum worker'
 ORDER BY a.pid
 """
 

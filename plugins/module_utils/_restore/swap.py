@@ -36,9 +36,9 @@ if t.TYPE_CHECKING:
     from ansible_collections.easymo.deploy.plugins.module_utils._postgres import Session
     from ansible_collections.easymo.deploy.plugins.module_utils._s3 import Bucket
 
-_ATTEMPTS = 5
+_ATTEMPTS = 3
 _IN_USE = "55006"
-_WAIT_FOR_SESSIONS = 3.0
+_PATIENCE = 5.0
 _REOPENING = 30.0
 
 
@@ -72,8 +72,8 @@ def _switch(session: Session, order: Order, live: Database, *, copy: str, kept: 
         databases.change(session, "ALTER DATABASE %I ALLOW_CONNECTIONS false", live.name)
         twin.set_mark(session, copy, replace(order.mark("copy"), closed=True))
     for _attempt in range(_ATTEMPTS):
-        _end_sessions(session, order, live.name)
-        _end_sessions(session, order, copy)
+        if not _sessions_end(session, order, live.name, copy):
+            break
         try:
             _rename(session, order, live, copy=copy, kept=kept)
         except SqlError as exc:
@@ -83,8 +83,8 @@ def _switch(session: Session, order: Order, live: Database, *, copy: str, kept: 
             return
     holding = databases.clients(session, live.name) + databases.clients(session, copy)
     raise NotReadyError(
-        f"{order.target.where} cannot be renamed because of sessions that do not end: "
-        f"{databases.names(holding)}. End them, then run this again.",
+        f"{order.target.where} cannot be renamed because of sessions that do not end, or of prepared "
+        f"transactions: {databases.names(holding)}. End them, then run this again.",
         clients=holding,
     )
 
@@ -99,12 +99,17 @@ def _rename(session: Session, order: Order, live: Database, *, copy: str, kept: 
         twin.set_mark(session, kept, order.mark("failed"), unmarked(live.comment))
 
 
-def _end_sessions(session: Session, order: Order, database: str) -> None:
-    deadline = time.monotonic() + _WAIT_FOR_SESSIONS
-    while databases.clients(session, database) and time.monotonic() < deadline:
-        if order.terminate_sessions or database != order.database:
-            databases.end_sessions(session, database)
+def _sessions_end(session: Session, order: Order, *names: str) -> bool:
+    """Nobody can connect any more, so who is seen was there before; `_PATIENCE` bounds how long nobody is served."""
+    deadline = time.monotonic() + _PATIENCE
+    while any(databases.clients(session, name) for name in names):
+        if time.monotonic() >= deadline:
+            return False
+        for name in names:
+            if order.terminate_sessions or name != order.database:
+                databases.end_sessions(session, name)
         time.sleep(0.05)
+    return True
 
 
 def _give_up(order: Order, copy: str) -> str:

@@ -61,7 +61,7 @@ def create(session: Session, name: str, mark: Mark, like: Database | None) -> No
             ("CREATE DATABASE %I", name),
             (" OWNER %I", like.owner),
             (" TEMPLATE template0 ENCODING %L", like.encoding),
-            (" TABLESPACE %I", like.tablespace),
+            *_tablespace(like),
             *_locale(like),
         ]
         template, values = (
@@ -73,6 +73,12 @@ def create(session: Session, name: str, mark: Mark, like: Database | None) -> No
     with transaction(session):
         set_mark(session, name, mark)
         change(session, "ALTER DATABASE %I ALLOW_CONNECTIONS true CONNECTION LIMIT -1", name)
+
+
+def _tablespace(like: Database) -> Iterator[tuple[str, str]]:
+    # To name even the default one takes a right that only superusers have.
+    if like.tablespace != "pg_default":
+        yield " TABLESPACE %I", like.tablespace
 
 
 def _locale(like: Database) -> Iterator[tuple[str, str]]:
