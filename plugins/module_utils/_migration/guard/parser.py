@@ -22,6 +22,8 @@ from ansible_collections.easymo.deploy.plugins.module_utils._library import Libr
 
 PGLAST = Library("pglast >= 8.8", IMPORT_ERROR)
 
+_JSON = json.JSONDecoder(strict=False)
+
 Node: t.TypeAlias = "dict[str, t.Any]"
 
 
@@ -33,21 +35,32 @@ class UnparsableError(Exception):
         self.position = position
 
 
-def parse(sql: str) -> list[Node]:
+class Parsed(t.NamedTuple):
+    """A statement, and the part of the text that it is."""
+
+    node: Node
+    sql: str
+
+
+def parse(sql: str) -> list[Parsed]:
     """The statements in `sql`; empty when it is nothing but comments."""
     try:
-        tree = json.loads(_parser.parse_sql_json(sql), strict=False)
+        tree = _JSON.decode(_parser.parse_sql_json(sql))
     except _parser.ParseError as exc:
         raise UnparsableError(*_read(exc)) from exc
     except (ValueError, RecursionError) as exc:
         raise UnparsableError("it is nested too deeply, or has odd characters", None) from exc
-    return [each["stmt"] for each in tree.get("stmts", ()) if each.get("stmt")]
+    found = [each for each in tree.get("stmts", ()) if each.get("stmt")]
+    if len(found) == 1:
+        return [Parsed(found[0]["stmt"], sql)]
+    content = sql.encode()
+    return [Parsed(each["stmt"], _cut(content, each)) for each in found]
 
 
 def parse_plpgsql(sql: str) -> Node:
     """The body of the one CREATE FUNCTION, CREATE PROCEDURE or DO that `sql` is."""
     try:
-        functions = json.loads(_parser.parse_plpgsql_json(sql), strict=False)
+        functions = _JSON.decode(_parser.parse_plpgsql_json(sql))
     except _parser.ParseError as exc:
         raise UnparsableError(*_read(exc)) from exc
     except (ValueError, RecursionError) as exc:
@@ -55,6 +68,12 @@ def parse_plpgsql(sql: str) -> Node:
     if len(functions) != 1:
         raise UnparsableError("it has no body of PL/pgSQL", None)
     return t.cast("Node", functions[0]["PLpgSQL_function"])
+
+
+def _cut(content: bytes, statement: Node) -> str:
+    start = statement.get("stmt_location", 0)
+    end = start + statement["stmt_len"] if "stmt_len" in statement else len(content)
+    return content[start:end].decode()
 
 
 def _read(error: Exception) -> tuple[str, int | None]:

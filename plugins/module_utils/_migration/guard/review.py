@@ -6,23 +6,107 @@ from __future__ import annotations
 
 import typing as t
 
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.classify import (
+    judge_statement,
+)
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.models import (
+    Concern,
+    Finding,
     Review,
     Source,
     Verdict,
     count_verdicts,
+    worst,
 )
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.parser import (
+    UnparsableError,
+    parse,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.rules import concern
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.scope import (
+    Scope,
+    Unit,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.world import World
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.splitter import (
+    Statement,
+    without_leading_comments,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.text import excerpt
 
 if t.TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.catalog import (
         Catalog,
     )
 
 
-def review(sources: Sequence[Source], catalog: Catalog | None) -> Review:  # noqa: ARG001
-    """`sources` in the order they run."""
-    return Review(
-        (), {s.file: count_verdicts(Verdict.ADDITIVE for _ in s.statements) for s in sources}
-    )
+def review(sources: Sequence[Source], catalog: Catalog | None, *, resets: bool = True) -> Review:
+    """`sources` in the order they run; `resets` when each begins with the session's first settings.
+
+    Without a catalog all that the files do not make is taken to exist, but for what they make IF NOT EXISTS.
+    """
+    world = World(catalog)
+    findings: list[Finding] = []
+    verdicts: dict[str, t.Mapping[Verdict, int]] = {}
+    for source in sources:
+        world.begin_file(reset=resets)
+        concerns = _judge_file(source, world)
+        verdicts[source.file] = count_verdicts(
+            worst(each.verdict for each in of_statement) for of_statement in concerns
+        )
+        findings += _to_findings(source, concerns)
+    return Review(tuple(findings), verdicts)
+
+
+def _judge_file(source: Source, world: World) -> list[list[Concern]]:
+    """The concerns of each of its statements."""
+    unit = Unit()
+    concerns: list[list[Concern]] = []
+    for index, statement in enumerate(source.statements):
+        scope = Scope(world, unit, judge_statement, statement.text, statement=index)
+        concerns.append(list(_judge_text(statement, scope)))
+    for drop in unit.unsettled():
+        concerns[drop.statement].append(drop.concern)
+    return concerns
+
+
+def _judge_text(statement: Statement, scope: Scope) -> Iterator[Concern]:
+    try:
+        for node, sql in parse(statement.text):
+            yield from judge_statement(node, scope.reading(sql))
+    except UnparsableError as exc:
+        yield concern("syntax", f"it cannot be read: {exc}{_point(statement, exc.position)}")
+    except Exception as exc:
+        yield concern("statement", f"it could not be judged ({type(exc).__name__})")
+
+
+def _point(statement: Statement, position: int | None) -> str:
+    if position is None:
+        return ""
+    before = statement.text[:position]
+    line = statement.line + before.count("\n")
+    return f", in line {line}, column {position - before.rfind(chr(10))}"
+
+
+def _to_findings(source: Source, concerns: Sequence[Sequence[Concern]]) -> Iterator[Finding]:
+    for index, of_statement in enumerate(concerns):
+        for each in dict.fromkeys(of_statement):
+            statement = source.statements[index]
+            yield Finding(
+                file=source.file,
+                line=_first_line(statement),
+                statement=index + 1,
+                verdict=each.verdict,
+                rule=each.rule,
+                what=each.what,
+                safe_way=each.safe_way,
+                excerpt=excerpt(statement.text),
+            )
+
+
+def _first_line(statement: Statement) -> int:
+    """Where the statement itself begins, after its comments."""
+    offset = statement.text.find(without_leading_comments(statement.text))
+    return statement.line + statement.text.count("\n", 0, offset)

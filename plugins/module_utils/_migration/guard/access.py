@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to easymo.deploy.
+"""Judge privileges, roles, publications and what belongs to the server."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.objects import (
+    is_new,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.rules import concern
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.world import State
+
+if t.TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.models import (
+        Concern,
+    )
+    from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.parser import Node
+    from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.scope import Scope
+
+
+def judge_grant(body: Node, scope: Scope) -> Iterator[Concern]:
+    if body.get("is_grant"):
+        return
+    kind, objects = body.get("objtype", ""), body.get("objects", ())
+    if body.get("targtype") == "ACL_TARGET_ALL_IN_SCHEMA":
+        names = [each["String"].get("sval", "") for each in objects]
+        new = all(scope.world.state("schema", name) is State.NEW for name in names)
+    else:
+        new = bool(objects) and all(is_new(kind, each, scope) for each in objects)
+    if not new:
+        yield concern("revoke", "it takes privileges away")
+
+
+def judge_grant_role(body: Node, _scope: Scope) -> Iterator[Concern]:
+    if not body.get("is_grant"):
+        yield concern("revoke", "it takes a role away")
+
+
+def judge_default_privileges(body: Node, _scope: Scope) -> Iterator[Concern]:
+    if not body["action"].get("is_grant"):
+        yield concern("revoke", "it takes default privileges away")
+
+
+def create_role(body: Node, scope: Scope) -> Iterator[Concern]:
+    scope.world.create("role", body["role"], certain=scope.certain, fresh=False)
+    yield from ()
+
+
+def judge_role(_body: Node, _scope: Scope) -> Iterator[Concern]:
+    yield concern("role-changed", "it changes or drops a role, with all that logs in by it")
+
+
+def judge_owned(_body: Node, _scope: Scope) -> Iterator[Concern]:
+    yield concern("role-changed", "it drops or gives away all that a role owns")
+
+
+def judge_publication(body: Node, _scope: Scope) -> Iterator[Concern]:
+    if body.get("action") != "AP_AddObjects" or "options" in body:
+        yield concern("publication-changed", "it changes what a publication sends")
+
+
+def create_publication(body: Node, _scope: Scope) -> Iterator[Concern]:
+    if body.get("for_all_tables"):
+        yield concern(
+            "server", "it publishes all tables, and those without a key can no longer be updated"
+        )
+
+
+def judge_server(_body: Node, _scope: Scope) -> Iterator[Concern]:
+    yield concern("server", "it changes more than this database's objects")
+
+
+def judge_vacuum(body: Node, _scope: Scope) -> Iterator[Concern]:
+    options = {each["DefElem"]["defname"] for each in body.get("options", ())}
+    if "full" in options:
+        yield concern("table-rewrite", "it rewrites tables under a lock that stops everybody")
+
+
+def judge_cluster(_body: Node, _scope: Scope) -> Iterator[Concern]:
+    yield concern("table-rewrite", "it rewrites tables under a lock that stops everybody")
+
+
+def judge_reindex(body: Node, scope: Scope) -> Iterator[Concern]:
+    options = {each["DefElem"]["defname"] for each in body.get("params", ())}
+    relation = body.get("relation")
+    new = relation is not None and is_new("OBJECT_TABLE", {"RangeVar": relation}, scope)
+    if "concurrently" not in options and not new:
+        yield concern("reindex-blocks", "it rebuilds indexes while nobody can write")
+
+
+def judge_transaction(body: Node, _scope: Scope) -> Iterator[Concern]:
+    kind = body["kind"].removeprefix("TRANS_STMT_")
+    if kind not in ("BEGIN", "START", "COMMIT", "SAVEPOINT", "RELEASE"):
+        yield concern("rollback", f"it has {kind.replace('_', ' ')} in a migration")

@@ -1,0 +1,208 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to easymo.deploy.
+"""Judge the functions a statement calls: known ones by name, those of this run by their bodies."""
+
+from __future__ import annotations
+
+import re
+import typing as t
+
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard import builtins
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.models import Verdict
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.names import (
+    Name,
+    constant_text,
+    strings,
+    to_name,
+    walk,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.parser import (
+    UnparsableError,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.plpgsql import (
+    judge_plpgsql,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.rules import concern
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.scope import DEEPEST
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.settings import (
+    judge_set_config,
+    read_path,
+)
+
+RUNNING: t.Final = frozenset({"FuncCall", "ColumnRef", "A_Indirection"})
+_NAMING = frozenset({"funcname", "names"})
+_WORD = re.compile(r"\w+")
+
+if t.TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.models import (
+        Concern,
+    )
+    from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.parser import Node
+    from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.routine import (
+        Routine,
+    )
+    from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.scope import Scope
+    from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.world import World
+
+
+def judge_running(node: Node, scope: Scope) -> Iterator[Concern]:
+    """The calls in a statement that evaluates them now."""
+    for key, body in walk(node, RUNNING):
+        yield from judge_called(key, body, node, scope)
+
+
+def judge_called(key: str, body: Node, node: Node, scope: Scope) -> Iterator[Concern]:
+    """What `walk` found below `node` for RUNNING."""
+    if key == "FuncCall":
+        alone = len(node.get("targetList", ())) == 1 and "fromClause" not in node
+        yield from _judge_call(body, scope, alone=alone)
+    elif scope.world.routine_names:
+        # value.function is another way to write function(value).
+        yield from _judge_attribute(body, scope)
+
+
+def judge_mentioned(node: Node, scope: Scope) -> Iterator[Concern]:
+    """The calls in a definition: they run later, or for existing rows, so those known to destroy are told."""
+    if not _may_mention(scope):
+        return
+    names = scope.world.routine_names
+    mentioned = {
+        Name(None, each["String"]["sval"])
+        for _key, body in walk(node, _NAMING)
+        for each in body[-1:]
+        if "String" in each and each["String"].get("sval") in names
+    }
+    with scope.world.held():
+        for name in sorted(mentioned):
+            for found in _judge_defined(name, scope):
+                if found.verdict is Verdict.DESTRUCTIVE:
+                    yield found
+
+
+def _may_mention(scope: Scope) -> bool:
+    """A quick look at the words of the text, before the tree is searched."""
+    names = scope.world.routine_names
+    if not names:
+        return False
+    text = scope.sql.lower()
+    return (
+        "u&" in text or scope.world.odd_routine_names or not names.isdisjoint(_WORD.findall(text))
+    )
+
+
+def judge_call_of(name: Name, scope: Scope) -> Iterator[Concern]:
+    """A routine that is called by its name alone, as a trigger's is."""
+    defined = list(find_routines(scope.world, name))
+    if defined:
+        yield from _judge_defined(name, scope)
+    if _may_be_another(scope.world, name, defined):
+        yield concern("function", f"it calls {name}(), and what that does is not in these files")
+
+
+def find_routines(world: World, name: Name) -> Iterator[Routine]:
+    """Those defined in this run that a name may mean; without a schema, those of any."""
+    if name.name in world.routine_names:
+        for (schema, known), routines in world.routines.items():
+            if known == name.name and name.schema in (None, schema):
+                yield from routines
+
+
+def _judge_call(call: Node, scope: Scope, *, alone: bool) -> Iterator[Concern]:
+    name = to_name(strings(call["funcname"]))
+    defined = list(find_routines(scope.world, name))
+    if name.schema in (None, "pg_catalog") and not defined:
+        arguments = [constant_text(each) for each in call.get("args", ())]
+        if name.name == "set_config":
+            yield from judge_set_config(arguments, scope, alone=alone)
+            return
+        if name.name == "setval":
+            yield from _judge_setval(arguments, scope)
+            return
+    if defined:
+        yield from _judge_defined(name, scope)
+    if _may_be_another(scope.world, name, defined) and not _is_harmless(name, scope.world):
+        yield concern("function", f"it calls {name}(), and what that does is not in these files")
+
+
+def _judge_attribute(body: Node, scope: Scope) -> Iterator[Concern]:
+    named = strings(body.get("fields", ()) or body.get("indirection", ()))
+    if named and named[-1] in scope.world.routine_names:
+        yield from _judge_defined(Name(None, named[-1]), scope)
+
+
+def _judge_setval(arguments: list[str | None], scope: Scope) -> Iterator[Concern]:
+    sequence = arguments[0] if arguments else None
+    name = to_name(sequence.replace('"', "").split(".")) if sequence else None
+    if name is None or not scope.world.find(name).new:
+        yield concern(
+            "sequence-changed", f"it sets the existing sequence {name or 'it is told of'}"
+        )
+
+
+def _may_be_another(world: World, name: Name, defined: list[Routine]) -> bool:
+    """Whether the name may mean a routine that this run does not define."""
+    if not defined:
+        return True
+    known = world.catalog.functions if world.catalog else {}
+    ours = {(routine.name.name, tuple(each.name for each in routine.types)) for routine in defined}
+    return any(
+        (function, tuple(each.name for each in types)) not in ours
+        for (schema, function), overloads in known.items()
+        if function == name.name and name.schema in (None, schema)
+        for types in overloads
+    )
+
+
+def _is_harmless(name: Name, world: World) -> bool:
+    catalog = world.catalog
+    if name.schema is None:
+        shadowed = catalog is not None and name.name in catalog.function_names
+        return builtins.is_harmless(None, name.name) and not shadowed
+    if builtins.is_harmless(name.schema, name.name):
+        return True
+    # An extension may be in any schema, and the catalog has no functions of extensions.
+    ours = catalog is None or (name.schema, name.name) in catalog.functions
+    return not ours and builtins.is_harmless(None, name.name)
+
+
+def _judge_defined(name: Name, scope: Scope) -> Iterator[Concern]:
+    for routine in find_routines(scope.world, name):
+        yield from _judge_body(routine, scope)
+
+
+def _judge_body(routine: Routine, scope: Scope) -> Iterator[Concern]:
+    if routine.name in scope.calling:
+        return
+    if scope.depth > DEEPEST:
+        yield concern("nesting", f"it calls {routine.name}() too deeply to follow")
+        return
+    inner = scope.inside(routine.name, routine.sql)
+    paths = scope.world.paths
+    if routine.set_path:
+        paths = (read_path(routine.set_path, scope.world),)
+    with scope.world.searching(paths):
+        for found in _read_body(routine, inner):
+            yield _in_body(found, routine)
+    for drop in inner.unit.unsettled():
+        yield _in_body(drop.concern, routine)
+
+
+def _read_body(routine: Routine, inner: Scope) -> Iterator[Concern]:
+    try:
+        if routine.language == "sql":
+            for node, sql in routine.statements:
+                yield from inner.judge(node, inner.reading(sql))
+        elif routine.language == "plpgsql":
+            yield from judge_plpgsql(routine.plpgsql, inner)
+        else:
+            yield concern("language", f"it is in {routine.language}, which is not read")
+    except UnparsableError as exc:
+        yield concern("syntax", f"it cannot be read: {exc}")
+
+
+def _in_body(found: Concern, routine: Routine) -> Concern:
+    prefix = f"it calls {routine.name}(), and there "
+    what = found.what if found.what.startswith("it calls ") else prefix + found.what
+    return concern(found.rule, what)

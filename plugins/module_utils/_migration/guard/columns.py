@@ -1,0 +1,161 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to easymo.deploy.
+"""Judge new columns of existing tables, and new types of existing columns."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard import builtins
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.names import (
+    strings,
+    to_name,
+    type_name,
+    walk,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.rules import concern
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.world import State
+
+if t.TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.catalog import (
+        Column,
+    )
+    from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.models import (
+        Concern,
+    )
+    from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.names import Name
+    from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.parser import Node
+    from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.scope import Scope
+    from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.world import (
+        Found,
+        World,
+    )
+
+_SERIAL = frozenset({"serial", "bigserial", "smallserial", "serial2", "serial4", "serial8"})
+_STABLE_NODES = frozenset(
+    {"SQLValueFunction", "A_Const", "TypeCast", "A_Expr", "A_ArrayExpr", "FuncCall"}
+)
+_NOT_CONSTANT = frozenset({"FuncCall", "SubLink", "ColumnRef"})
+_HEADER = 4
+"""PostgreSQL counts it into the modifier of varchar."""
+
+
+def judge_add_column(command: Node, name: Name, found: Found, scope: Scope) -> Iterator[Concern]:
+    column = command["def"]["ColumnDef"]
+    shown = f"{name}.{column['colname']}"
+    if command.get("missing_ok"):
+        states = {scope.world.state("column", *key, column["colname"]) for key in found.keys}
+        known = scope.world.catalog is not None
+        if known and State.ABSENT not in states:
+            return
+    constraints = {
+        each["Constraint"]["contype"]: each["Constraint"] for each in column.get("constraints", ())
+    }
+    default = constraints.get("CONSTR_DEFAULT", {}).get("raw_expr")
+    if _is_null(default):
+        default = None
+    yield from _judge_rewrite(column, constraints, default, shown, scope.world)
+    if "CONSTR_NOTNULL" in constraints and default is None and not _fills(column, constraints):
+        yield concern(
+            "column-not-null", f"it adds {shown} NOT NULL without a default, which old rows lack"
+        )
+    if "CONSTR_UNIQUE" in constraints or "CONSTR_PRIMARY" in constraints:
+        yield concern(
+            "column-constraint", f"it adds {shown} and builds an index while nobody can write"
+        )
+    if "CONSTR_CHECK" in constraints or ("CONSTR_FOREIGN" in constraints and default is not None):
+        yield concern(
+            "column-constraint", f"it adds {shown} with a constraint and scans all rows for it"
+        )
+
+
+def _judge_rewrite(
+    column: Node, constraints: t.Mapping[str, Node], default: Node | None, shown: str, world: World
+) -> Iterator[Concern]:
+    generated = constraints.get("CONSTR_GENERATED")
+    serial = type_name(column["typeName"]).name in _SERIAL if "typeName" in column else False
+    rewrites = (
+        ("CONSTR_IDENTITY" in constraints, "numbers all rows"),
+        (serial, "numbers all rows"),
+        (generated is not None and generated.get("generated_kind") != "v", "computes all rows"),
+        (default is not None and not is_constant(default, world), "computes all rows"),
+        (_is_domain(column, world), "checks all rows against a domain"),
+    )
+    for rewrite, why in rewrites:
+        if rewrite:
+            yield concern(
+                "column-rewrite", f"it adds {shown} and {why} under a lock that stops everybody"
+            )
+            return
+
+
+def _fills(column: Node, constraints: t.Mapping[str, Node]) -> bool:
+    serial = "typeName" in column and type_name(column["typeName"]).name in _SERIAL
+    return serial or "CONSTR_IDENTITY" in constraints or "CONSTR_GENERATED" in constraints
+
+
+def _is_null(default: Node | None) -> bool:
+    while default is not None and "TypeCast" in default:
+        default = default["TypeCast"].get("arg")
+    return default is not None and bool(default.get("A_Const", {}).get("isnull"))
+
+
+def is_constant(expression: Node, world: World) -> bool:
+    """Whether it has one value for all rows, so that PostgreSQL stores it once: no volatile function in it."""
+    for key, body in walk(expression, _NOT_CONSTANT):
+        if key == "FuncCall":
+            name = to_name(strings(body["funcname"]))
+            shadowed = name.name in world.routine_names or (
+                world.catalog is not None and name.name in world.catalog.function_names
+            )
+            if shadowed or not builtins.is_stable(name.schema, name.name):
+                return False
+        else:
+            return False
+    return bool(_STABLE_NODES & expression.keys()) or "MinMaxExpr" in expression
+
+
+def _is_domain(column: Node, world: World) -> bool:
+    if "typeName" not in column or world.catalog is None:
+        return False
+    found = world.find(type_name(column["typeName"]), "type")
+    return any(world.is_domain(key) for key in found.keys)
+
+
+def judge_column_type(command: Node, name: Name, found: Found, scope: Scope) -> Iterator[Concern]:
+    column = command.get("name", "")
+    definition = command["def"]["ColumnDef"]
+    catalog = scope.world.catalog
+    before = [catalog.columns.get((*key, column)) for key in found.keys] if catalog else [None]
+    states = {scope.world.state("column", *key, column) for key in found.keys}
+    plain = "raw_default" not in definition and "collClause" not in definition
+    if (
+        plain
+        and State.NEW not in states
+        and all(each and _widens(each, definition) for each in before)
+    ):
+        return
+    yield concern(
+        "column-type",
+        f"it changes the type of {name}.{column}, which may rewrite it and break old code",
+    )
+
+
+def _widens(before: Column, definition: Node) -> bool:
+    """varchar to a longer one or to text, which PostgreSQL does without looking at a row."""
+    wanted = type_name(definition["typeName"]).name
+    if before.type not in ("varchar", "text"):
+        return False
+    if wanted == "text":
+        return True
+    if wanted != "varchar":
+        return False
+    modifiers = definition["typeName"].get("typmods")
+    if not modifiers:
+        return True
+    length = modifiers[0].get("A_Const", {}).get("ival", {}).get("ival")
+    if before.type != "varchar" or before.modifier < 0 or length is None:
+        return False
+    return int(length) + _HEADER >= before.modifier

@@ -1,0 +1,243 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to easymo.deploy.
+"""Judge DROP: of what holds data or is relied upon, and of what the same file makes again."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.names import (
+    Name,
+    dropped_types,
+    items,
+    signature,
+    strings,
+    to_name,
+    type_name,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.rules import concern
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.scope import Drop
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.world import State
+
+if t.TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.models import (
+        Concern,
+    )
+    from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.names import Types
+    from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.parser import Node
+    from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.scope import Scope
+    from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.world import World
+
+_HELD = {
+    "OBJECT_TABLE": ("drop-table", "and the rows in it"),
+    "OBJECT_FOREIGN_TABLE": ("drop-table", "which code may read"),
+    "OBJECT_INDEX": ("drop-index", "which queries may need to be fast"),
+    "OBJECT_SEQUENCE": ("drop-sequence", "and where it stood"),
+    "OBJECT_MATVIEW": ("drop-materialized-view", "and its rows"),
+    "OBJECT_TYPE": ("drop-type", "which code may use"),
+    "OBJECT_DOMAIN": ("drop-type", "which code may use"),
+}
+_OF_TABLE = {"OBJECT_POLICY": "policy", "OBJECT_TRIGGER": "trigger", "OBJECT_RULE": "rule"}
+_ROUTINES = {
+    "OBJECT_FUNCTION": "function",
+    "OBJECT_PROCEDURE": "function",
+    "OBJECT_ROUTINE": "function",
+    "OBJECT_AGGREGATE": "aggregate",
+}
+_WITHOUT_DATA = {
+    "OBJECT_OPERATOR": "operator",
+    "OBJECT_CAST": "cast",
+    "OBJECT_COLLATION": "collation",
+    "OBJECT_STATISTIC_EXT": "statistics",
+}
+
+
+def judge_drop(body: Node, scope: Scope) -> Iterator[Concern]:
+    kind = body["removeType"]
+    cascade = body.get("behavior") == "DROP_CASCADE"
+    if_exists = bool(body.get("missing_ok"))
+    for node in body["objects"]:
+        if kind in _HELD:
+            yield from _judge_held(
+                kind, _object_name(node), scope, cascade=cascade, if_exists=if_exists
+            )
+        elif kind == "OBJECT_VIEW":
+            yield from _judge_view(_object_name(node), scope, cascade=cascade, if_exists=if_exists)
+        elif kind in _OF_TABLE:
+            yield from _judge_of_table(_OF_TABLE[kind], items(node), scope, if_exists=if_exists)
+        elif kind in _ROUTINES:
+            yield from _judge_routine(
+                _ROUTINES[kind], node, scope, cascade=cascade, if_exists=if_exists
+            )
+        elif kind in ("OBJECT_SCHEMA", "OBJECT_EXTENSION"):
+            yield from _judge_named(kind, strings([node])[0], scope, if_exists=if_exists)
+        elif kind in _WITHOUT_DATA:
+            yield from _judge_without_data(_WITHOUT_DATA[kind], node, scope, cascade=cascade)
+        else:
+            word = kind.removeprefix("OBJECT_").replace("_", " ").lower()
+            yield concern("drop-object", f"it drops a {word}, which something may use")
+
+
+def _judge_held(
+    kind: str, name: Name, scope: Scope, *, cascade: bool, if_exists: bool
+) -> Iterator[Concern]:
+    what = "type" if kind in ("OBJECT_TYPE", "OBJECT_DOMAIN") else "relation"
+    found = scope.world.find(name, what)
+    if not found.new and not (if_exists and found.state is State.ABSENT):
+        rule, loss = _HELD[kind]
+        also = ", with all that depends on it" if cascade else ""
+        yield concern(rule, f"it drops the {_word(kind)} {name} {loss}{also}")
+    for key in found.keys if len(found.keys) == 1 else ():
+        scope.world.drop(what, *key, certain=scope.certain)
+
+
+def _judge_view(name: Name, scope: Scope, *, cascade: bool, if_exists: bool) -> Iterator[Concern]:
+    found = scope.world.find(name)
+    if found.new:
+        for key in found.keys if len(found.keys) == 1 else ():
+            scope.world.drop("relation", *key, certain=scope.certain)
+        return
+    if if_exists and found.state is State.ABSENT:
+        return
+    if cascade:
+        yield concern("drop-cascade", f"it drops the view {name} with all that depends on it")
+        return
+    _await(
+        scope,
+        "view",
+        frozenset(found.keys),
+        None,
+        concern("drop-not-recreated", f"it drops the view {name} and does not make it again"),
+    )
+
+
+def _judge_of_table(
+    kind: str, parts: list[Node], scope: Scope, *, if_exists: bool
+) -> Iterator[Concern]:
+    *table_parts, name = strings(parts)
+    table = to_name(table_parts)
+    found = scope.world.find(table)
+    states = {scope.world.state(kind, *key, name) for key in found.keys}
+    is_new = found.new or states == {State.NEW}
+    if not is_new and not (if_exists and (found.state is State.ABSENT or states == {State.ABSENT})):
+        _await(
+            scope,
+            kind,
+            frozenset((*key, name) for key in found.keys),
+            None,
+            concern(
+                "drop-not-recreated",
+                f"it drops the {kind} {name!r} of {table} and does not make it again",
+            ),
+        )
+    if len(found.keys) == 1:
+        (key,) = found.keys
+        if kind == "trigger" and scope.certain:
+            scope.world.forget_trigger(key, name)
+        if is_new:
+            scope.world.drop(kind, *key, name, certain=scope.certain)
+    yield from ()
+
+
+def _judge_routine(
+    kind: str, node: Node, scope: Scope, *, cascade: bool, if_exists: bool
+) -> Iterator[Concern]:
+    body = node["ObjectWithArgs"]
+    name, types = to_name(strings(body["objname"])), dropped_types(body)
+    if kind == "function":
+        state, types = state_of_routine(scope.world, name, types)
+        if state is State.NEW or (if_exists and state is State.ABSENT):
+            return
+    shown = f"{name}({signature(types)})" if types is not None else str(name)
+    if cascade:
+        yield concern("drop-cascade", f"it drops the {kind} {shown} with all that depends on it")
+        return
+    lost = concern("drop-not-recreated", f"it drops the {kind} {shown} and does not make it again")
+    if types is None:
+        # Which of several it was cannot be told, nor whether what is made again is that one.
+        yield lost
+        return
+    _await(scope, kind, places(scope.world, name), types, lost)
+
+
+def _judge_without_data(kind: str, node: Node, scope: Scope, *, cascade: bool) -> Iterator[Concern]:
+    shown = kind
+    lost = concern("drop-not-recreated", f"it drops a {shown} and does not make it again")
+    if cascade:
+        yield concern("drop-cascade", f"it drops a {shown} with all that depends on it")
+        return
+    if kind == "cast":
+        source, target = (type_name(each["TypeName"]) for each in items(node))
+        names, types = frozenset({("cast",)}), (source, target)
+        _await(scope, kind, names, types, lost)
+    elif "ObjectWithArgs" in node:
+        body = node["ObjectWithArgs"]
+        name = to_name(strings(body["objname"]))
+        _await(scope, kind, places(scope.world, name), dropped_types(body), lost)
+    else:
+        _await(scope, kind, places(scope.world, _object_name(node)), None, lost)
+
+
+def _judge_named(kind: str, name: str, scope: Scope, *, if_exists: bool) -> Iterator[Concern]:
+    word = _word(kind)
+    state = scope.world.state(word, name)
+    if state is not State.NEW and not (if_exists and state is State.ABSENT):
+        yield concern(f"drop-{word}", f"it drops the {word} {name} and what is in it")
+    scope.world.drop(word, name, certain=scope.certain)
+
+
+def state_of_routine(world: World, name: Name, types: Types | None) -> tuple[State, Types | None]:
+    """`types` too, where the name alone says which routine it is."""
+    places_of = places(world, name)
+    if types is None:
+        known = world.catalog.functions if world.catalog else {}
+        there = [each for place in places_of for each in known.get((place[0], place[1]), ())]
+        made = [
+            routine.types
+            for place in places_of
+            for routine in world.routines.get((place[0], place[1]), ())
+        ]
+        if world.catalog is None or len(there) + len(made) > 1:
+            return State.EXISTING, None
+        if not there and not made:
+            return State.ABSENT, None
+        types = (there + made)[0]
+    states = {world.state("function", *place, signature(types)) for place in places_of}
+    worst = next(each for each in (State.EXISTING, State.NEW, State.ABSENT) if each in states)
+    return worst, types
+
+
+def places(world: World, name: Name) -> frozenset[tuple[str, ...]]:
+    """Where a routine of this name may be: in its schema, or in the first one of each search path that has it."""
+    if name.schema is not None:
+        return frozenset({(name.schema, name.name)})
+    found: set[tuple[str, ...]] = set()
+    for path in world.paths:
+        candidates = path if path is not None else ("?",)
+        known = world.catalog.functions if world.catalog else {}
+        holding = [
+            schema
+            for schema in candidates
+            if (schema, name.name) in known or (schema, name.name) in world.routines
+        ]
+        found.add(((holding or [*candidates, "?"])[0], name.name))
+    return frozenset(found)
+
+
+def _await(
+    scope: Scope, kind: str, names: frozenset[tuple[str, ...]], types: Types | None, lost: Concern
+) -> None:
+    scope.unit.drops.append(Drop(scope.statement, kind, names, types, scope.place, lost))
+
+
+def _object_name(node: Node) -> Name:
+    if "TypeName" in node:
+        return type_name(node["TypeName"])
+    return to_name(strings(items(node)))
+
+
+def _word(kind: str) -> str:
+    words = {"OBJECT_MATVIEW": "materialized view"}
+    return words.get(kind, kind.removeprefix("OBJECT_").replace("_", " ").lower())

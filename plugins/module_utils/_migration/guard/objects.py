@@ -1,0 +1,363 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to easymo.deploy.
+"""Judge what makes, changes and renames objects other than by ALTER TABLE, and remember what was made."""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import replace
+
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.drops import (
+    state_of_routine,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.names import (
+    Name,
+    dropped_types,
+    items,
+    relation_name,
+    signature,
+    strings,
+    to_name,
+    type_name,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.routine import (
+    read_routine,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.rules import concern
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.world import (
+    State,
+    Trigger,
+)
+
+if t.TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.models import (
+        Concern,
+    )
+    from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.parser import Node
+    from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.scope import Scope
+
+_SERIAL = ("serial", "bigserial", "smallserial", "serial4", "serial8", "serial2")
+
+
+def create_table(body: Node, scope: Scope) -> Iterator[Concern]:
+    name = relation_name(body["relation"])
+    certain = scope.certain and body.get("oncommit") != "ONCOMMIT_DROP"
+    before = scope.world.find(name).state
+    scope.world.create_relation(name, "table", certain=certain)
+    if before is not State.EXISTING:
+        scope.world.create_type(name, "row", certain=certain)
+        for each in body.get("tableElts", ()):
+            _create_sequence_of(each.get("ColumnDef", {}), name, scope)
+    for each in body.get("inhRelations", ()):
+        parent = scope.world.find(relation_name(each["RangeVar"]))
+        if before is State.EXISTING:
+            scope.world.entangle(parent)
+    yield from ()
+
+
+def _create_sequence_of(column: Node, table: Name, scope: Scope) -> None:
+    numbered = "CONSTR_IDENTITY" in {
+        each["Constraint"]["contype"] for each in column.get("constraints", ())
+    }
+    if numbered or ("typeName" in column and type_name(column["typeName"]).name in _SERIAL):
+        name = Name(table.schema, f"{table.name}_{column['colname']}_seq")
+        scope.world.create_relation(name, "sequence", certain=scope.certain)
+
+
+def create_foreign_table(body: Node, scope: Scope) -> Iterator[Concern]:
+    name = relation_name(body["base"]["relation"])
+    scope.world.create_relation(name, "foreign table", certain=scope.certain)
+    yield from ()
+
+
+def create_sequence(body: Node, scope: Scope) -> Iterator[Concern]:
+    name = relation_name(body["sequence"])
+    scope.world.create_relation(name, "sequence", certain=scope.certain)
+    yield from ()
+
+
+def create_view(body: Node, scope: Scope) -> Iterator[Concern]:
+    name = relation_name(body["view"])
+    place = scope.world.creation_place(name)
+    settled = place is not None and scope.settle("view", (place, name.name))
+    fresh = not body.get("replace") and not settled
+    scope.world.create_relation(name, "view", certain=scope.certain, fresh=fresh)
+    yield from ()
+
+
+def create_index(body: Node, scope: Scope) -> Iterator[Concern]:
+    table = relation_name(body["relation"])
+    found = scope.world.find(table)
+    index = body.get("idxname")
+    places = {key[0] for key in found.keys}
+    if body.get("if_not_exists") and index and scope.world.catalog:
+        states = {scope.world.state("relation", place, index) for place in places}
+    else:
+        states = set()
+    if states == {State.EXISTING}:
+        return
+    if not found.new and not body.get("concurrent"):
+        yield concern("index-blocks", f"it builds an index on {table} while nobody can write to it")
+    if index and len(places) == 1:
+        scope.world.create_relation(Name(places.pop(), index), "index", certain=scope.certain)
+
+
+def create_schema(body: Node, scope: Scope) -> Iterator[Concern]:
+    name = body.get("schemaname") or body.get("authrole", {}).get("rolename", "")
+    scope.world.create("schema", name, certain=scope.certain)
+    paths = tuple((name, *(path or ())) for path in scope.world.paths)
+    with scope.world.searching(paths):
+        for each in body.get("schemaElts", ()):
+            yield from scope.judge(each, scope)
+
+
+def create_extension(body: Node, scope: Scope) -> Iterator[Concern]:
+    scope.world.create("extension", body["extname"], certain=scope.certain)
+    yield from ()
+
+
+def create_type(kind: str, body: Node, scope: Scope) -> Iterator[Concern]:
+    if kind == "CompositeTypeStmt":
+        name = relation_name(body["typevar"])
+    else:
+        name = to_name(strings(body.get("typeName") or body.get("domainname") or ()))
+    word = "domain" if kind == "CreateDomainStmt" else "type"
+    scope.world.create_type(name, word, certain=scope.certain)
+    yield from ()
+
+
+def create_routine(body: Node, scope: Scope) -> Iterator[Concern]:
+    """Its body is judged when something calls it."""
+    routine = read_routine(body, scope.sql)
+    place = scope.world.creation_place(routine.name)
+    if place is not None:
+        settled = scope.settle("function", (place, routine.name.name), routine.types)
+        scope.world.create(
+            "function",
+            place,
+            routine.name.name,
+            signature(routine.types),
+            certain=scope.certain,
+            fresh=not body.get("replace") and not settled,
+        )
+    scope.world.add_routine(routine, certain=scope.certain)
+    yield from ()
+
+
+def create_trigger(body: Node, scope: Scope) -> Iterator[Concern]:
+    found = scope.world.find(relation_name(body["relation"]))
+    name = body["trigname"]
+    trigger = Trigger(name, body.get("events", 0), to_name(strings(body["funcname"])))
+    for key in found.keys:
+        settled = scope.settle("trigger", (*key, name))
+        fresh = not body.get("replace") and not settled
+        scope.world.create("trigger", *key, name, certain=scope.certain, fresh=fresh)
+        scope.world.add_trigger(key, trigger)
+    yield from ()
+
+
+def create_policy(body: Node, scope: Scope) -> Iterator[Concern]:
+    table = relation_name(body["table"])
+    found = scope.world.find(table)
+    name = body["policy_name"]
+    settled = False
+    for key in found.keys:
+        settled = scope.settle("policy", (*key, name)) or settled
+        scope.world.create("policy", *key, name, certain=scope.certain, fresh=not settled)
+    if not body.get("permissive") and not found.new and not settled:
+        yield concern(
+            "restrictive-policy", f"it hides rows of {table} from clients that see them now"
+        )
+
+
+def create_rule(body: Node, scope: Scope) -> Iterator[Concern]:
+    table = relation_name(body["relation"])
+    if scope.world.find(table).new:
+        yield concern("statement", f"it makes a rule that replaces what is done to {table}")
+    else:
+        yield concern("rule-created", f"it replaces what is done to the existing {table}")
+
+
+def define(body: Node, scope: Scope) -> Iterator[Concern]:
+    """Aggregates, operators, collations, base types and the parts of text search."""
+    kinds = {
+        "OBJECT_AGGREGATE": "aggregate",
+        "OBJECT_OPERATOR": "operator",
+        "OBJECT_COLLATION": "collation",
+    }
+    kind = kinds.get(body["kind"])
+    name = to_name(strings(body["defnames"]))
+    place = scope.world.creation_place(name)
+    if kind and place is not None:
+        types = None
+        if kind == "aggregate" and body.get("args"):
+            types = dropped_types({"objfuncargs": items(body["args"][0])})
+        if kind == "operator":
+            given = {
+                each["DefElem"]["defname"]: each["DefElem"].get("arg", {})
+                for each in body["definition"]
+            }
+            sides = [given[side]["TypeName"] for side in ("leftarg", "rightarg") if side in given]
+            types = tuple(map(type_name, sides))
+        scope.settle(kind, (place, name.name), types)
+    if body["kind"] == "OBJECT_TYPE":
+        scope.world.create_type(name, "type", certain=scope.certain)
+    yield from ()
+
+
+def create_cast(body: Node, scope: Scope) -> Iterator[Concern]:
+    types = (type_name(body["sourcetype"]), type_name(body["targettype"]))
+    scope.settle("cast", ("cast",), types)
+    yield from ()
+
+
+def create_statistics(body: Node, scope: Scope) -> Iterator[Concern]:
+    name = to_name(strings(body.get("defnames", ())))
+    place = scope.world.creation_place(name)
+    if place is not None:
+        scope.settle("statistics", (place, name.name))
+    yield from ()
+
+
+def alter_enum(body: Node, scope: Scope) -> Iterator[Concern]:
+    name = to_name(strings(body["typeName"]))
+    if "oldVal" in body and not scope.world.find(name, "type").new:
+        yield concern("type-changed", f"it renames a value of the type {name}")
+
+
+def alter_domain(body: Node, scope: Scope) -> Iterator[Concern]:
+    name = to_name(strings(body["typeName"]))
+    if scope.world.find(name, "type").new:
+        return
+    subtype = body.get("subtype")
+    constraint = body.get("def", {}).get("Constraint", {})
+    validates_later = subtype in ("C", "AD_AddConstraint") and constraint.get("skip_validation")
+    if not validates_later and subtype not in ("V", "AD_ValidateConstraint", "N", "AD_DropNotNull"):
+        yield concern("type-changed", f"it changes the domain {name} for all columns that have it")
+
+
+def alter_sequence(body: Node, scope: Scope) -> Iterator[Concern]:
+    name = relation_name(body["sequence"])
+    found = scope.world.find(name)
+    options = {each["DefElem"]["defname"] for each in body.get("options", ())}
+    if found.new or (body.get("missing_ok") and found.state is State.ABSENT):
+        return
+    if options - {"owned_by", "cache"}:
+        yield concern("sequence-changed", f"it changes the existing sequence {name}")
+
+
+def rename(body: Node, scope: Scope) -> Iterator[Concern]:
+    kind, new_name = body["renameType"], body["newname"]
+    word = kind.removeprefix("OBJECT_").replace("_", " ").lower()
+    if "relation" in body:
+        yield from _rename_at_relation(word, body, scope)
+    elif kind in ("OBJECT_TYPE", "OBJECT_DOMAIN"):
+        name = to_name(strings(items(body["object"])))
+        found = scope.world.find(name, "type")
+        if not found.new:
+            yield concern("rename", f"it renames the {word} {name}, which code may use")
+        for key in found.keys if len(found.keys) == 1 else ():
+            scope.world.move("type", key, (key[0], new_name), certain=scope.certain)
+    elif kind in ("OBJECT_FUNCTION", "OBJECT_PROCEDURE", "OBJECT_ROUTINE"):
+        function = body["object"]["ObjectWithArgs"]
+        name = to_name(strings(function["objname"]))
+        # A body that goes by another name would not be found when it is called.
+        yield concern("rename", f"it renames the {word} {name}, which code may call")
+    elif kind == "OBJECT_SCHEMA":
+        name = Name(None, body["subname"])
+        if scope.world.state("schema", name.name) is not State.NEW:
+            yield concern("rename", f"it renames the schema {name}, which code may use")
+        else:
+            # What is in it would have to be moved one by one.
+            yield concern("statement", f"it renames the schema {name} with all that is in it")
+    else:
+        yield concern("rename", f"it renames a {word}, which something may use")
+
+
+def _rename_at_relation(word: str, body: Node, scope: Scope) -> Iterator[Concern]:
+    name, new_name = relation_name(body["relation"]), body["newname"]
+    found = scope.world.find(name)
+    if body.get("missing_ok") and found.state is State.ABSENT:
+        return
+    inside = {
+        "column": "column",
+        "tabconstraint": "constraint",
+        "policy": "policy",
+        "trigger": "trigger",
+    }
+    for key in found.keys if len(found.keys) == 1 else ():
+        if word in inside:
+            old = (*key, body.get("subname", ""))
+            if (
+                not found.new
+                and word in ("column", "tabconstraint")
+                and scope.world.state(inside[word], *old) is not State.NEW
+            ):
+                yield concern(
+                    "rename", f"it renames {body.get('subname')} of {name}, which code may use"
+                )
+            scope.world.move(inside[word], old, (*key, new_name), certain=scope.certain)
+            if word == "trigger":
+                _rename_trigger(key, body.get("subname", ""), new_name, scope)
+        else:
+            if not found.new:
+                yield concern("rename", f"it renames the {word} {name}, which code may use")
+            scope.world.move("relation", key, (key[0], new_name), certain=scope.certain)
+            _move_triggers(key, (key[0], new_name), scope)
+    if len(found.keys) != 1:
+        yield concern("rename", f"it renames {name}, which may be one of several")
+
+
+def _rename_trigger(table: tuple[str, str], old: str, new: str, scope: Scope) -> None:
+    for trigger in list(scope.world.triggers.get(table, ())):
+        if trigger.name == old:
+            scope.world.add_trigger(table, replace(trigger, name=new))
+
+
+def _move_triggers(table: tuple[str, str], to: tuple[str, str], scope: Scope) -> None:
+    for trigger in scope.world.triggers.get(table, ()):
+        scope.world.add_trigger(to, trigger)
+
+
+def set_schema(body: Node, scope: Scope) -> Iterator[Concern]:
+    word = body["objectType"].removeprefix("OBJECT_").replace("_", " ").lower()
+    if "relation" in body:
+        name = relation_name(body["relation"])
+        found = scope.world.find(name)
+        if body.get("missing_ok") and found.state is State.ABSENT:
+            return
+        for key in found.keys if len(found.keys) == 1 else ():
+            to = (body["newschema"], name.name)
+            scope.world.move("relation", key, to, certain=scope.certain)
+            _move_triggers(key, to, scope)
+        if found.new and len(found.keys) == 1:
+            return
+        yield concern("set-schema", f"it moves the {word} {name}, which code may use")
+    else:
+        yield concern("set-schema", f"it moves a {word}, which code may use")
+
+
+def change_owner(body: Node, scope: Scope) -> Iterator[Concern]:
+    kind = body["objectType"]
+    word = kind.removeprefix("OBJECT_").replace("_", " ").lower()
+    if not is_new(kind, body.get("object", {}), scope):
+        yield concern("owner", f"it gives a {word} another owner, and the old one loses its rights")
+
+
+def is_new(kind: str, node: Node, scope: Scope) -> bool:
+    """Whether an object, as GRANT and ALTER ... OWNER name it, was made in this run."""
+    world = scope.world
+    if "RangeVar" in node:
+        return world.find(relation_name(node["RangeVar"])).new
+    if "ObjectWithArgs" in node:
+        body = node["ObjectWithArgs"]
+        name = to_name(strings(body["objname"]))
+        state, _types = state_of_routine(world, name, dropped_types(body))
+        return state is State.NEW
+    if kind in ("OBJECT_TYPE", "OBJECT_DOMAIN"):
+        return world.find(to_name(strings(items(node))), "type").new
+    if kind == "OBJECT_SCHEMA" and "String" in node:
+        return world.state("schema", node["String"].get("sval", "")) is State.NEW
+    return False

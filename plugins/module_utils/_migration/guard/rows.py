@@ -1,0 +1,188 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to easymo.deploy.
+"""Judge statements that read or change rows, and those that lock or write whole tables."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.calls import (
+    RUNNING,
+    judge_call_of,
+    judge_called,
+    judge_running,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.names import (
+    Name,
+    relation_name,
+    strings,
+    walk,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.rules import concern
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.world import State
+
+if t.TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.models import (
+        Concern,
+    )
+    from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.parser import Node
+    from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.scope import Scope
+
+_INSERT, _DELETE, _UPDATE, _TRUNCATE = 4, 8, 16, 32
+
+
+def judge_query(kind: str, body: Node, scope: Scope) -> Iterator[Concern]:
+    """SELECT, INSERT, UPDATE, DELETE or MERGE with all that stands in its WITH, and the functions it calls."""
+    for key, part in [(kind, body), *walk(body, _PARTS)]:
+        if key in _CHANGES:
+            yield from _CHANGES[key](part, scope)
+        elif key in RUNNING:
+            yield from judge_called(key, part, body, scope)
+    if "intoClause" in body:
+        name = relation_name(body["intoClause"]["rel"])
+        scope.world.create_relation(name, "table", certain=scope.certain)
+
+
+def _judge_insert(body: Node, scope: Scope) -> Iterator[Concern]:
+    name = relation_name(body["relation"])
+    yield from _judge_triggers(name, _INSERT, scope)
+    if scope.world.rows_are_new(name):
+        return
+    if _is_system(name):
+        yield concern("server", f"it writes into {name}, which belongs to the server")
+    conflict = body.get("onConflictClause", {})
+    if conflict.get("action") == "ONCONFLICT_UPDATE":
+        yield from _judge_triggers(name, _UPDATE, scope)
+        if not _sets_nothing(conflict):
+            yield concern(
+                "rows-overwritten", f"it overwrites rows of {name} that are there already"
+            )
+    kinds = {scope.world.kind_of(key) for key in scope.world.find(name).keys}
+    if kinds - {"table"} and not scope.world.find(name).new:
+        yield concern("statement", f"it inserts through {name}, which is no table")
+
+
+def _sets_nothing(conflict: Node) -> bool:
+    """SET id = EXCLUDED.id with id as the target of the conflict, which changes nothing."""
+    target = {
+        each["IndexElem"].get("name") for each in conflict.get("infer", {}).get("indexElems", ())
+    }
+    for each in conflict.get("targetList", ()):
+        assigned = each["ResTarget"]
+        value = strings(assigned.get("val", {}).get("ColumnRef", {}).get("fields", ()))
+        if assigned.get("name") not in target or value != ["excluded", assigned["name"]]:
+            return False
+    return "whereClause" not in conflict
+
+
+def _judge_update(body: Node, scope: Scope) -> Iterator[Concern]:
+    name = relation_name(body["relation"])
+    yield from _judge_triggers(name, _UPDATE, scope)
+    if not scope.world.rows_are_new(name):
+        yield concern("rows-updated", f"it updates existing rows of {name}")
+
+
+def _judge_delete(body: Node, scope: Scope) -> Iterator[Concern]:
+    name = relation_name(body["relation"])
+    yield from _judge_triggers(name, _DELETE, scope)
+    if not scope.world.rows_are_new(name):
+        yield concern("rows-deleted", f"it deletes existing rows of {name}")
+
+
+def _judge_merge(body: Node, scope: Scope) -> Iterator[Concern]:
+    name = relation_name(body["relation"])
+    clauses = [each["MergeWhenClause"] for each in body.get("mergeWhenClauses", ())]
+    yield from _judge_triggers(name, _INSERT | _UPDATE | _DELETE, scope)
+    changing = {"CMD_UPDATE", "CMD_DELETE"} & {each.get("commandType") for each in clauses}
+    if changing and not scope.world.rows_are_new(name):
+        yield concern("rows-merged", f"it changes existing rows of {name}")
+
+
+_CHANGES: t.Final = {
+    "InsertStmt": _judge_insert,
+    "UpdateStmt": _judge_update,
+    "DeleteStmt": _judge_delete,
+    "MergeStmt": _judge_merge,
+}
+
+
+_PARTS = RUNNING | _CHANGES.keys()
+
+
+def judge_truncate(body: Node, scope: Scope) -> Iterator[Concern]:
+    for each in body["relations"]:
+        name = relation_name(each["RangeVar"])
+        yield from _judge_triggers(name, _TRUNCATE, scope)
+        if not scope.world.rows_are_new(name):
+            cascade = body.get("behavior") == "DROP_CASCADE"
+            others = " and of all that references it" if cascade else ""
+            yield concern("rows-truncated", f"it takes away all rows of {name}{others}")
+
+
+def judge_lock(body: Node, scope: Scope) -> Iterator[Concern]:
+    for each in body["relations"]:
+        name = relation_name(each["RangeVar"])
+        if not scope.world.find(name).new:
+            yield concern("lock-table", f"it locks {name} until the migration ends")
+
+
+def judge_refresh(body: Node, scope: Scope) -> Iterator[Concern]:
+    name = relation_name(body["relation"])
+    if not body.get("concurrent") and not scope.world.find(name).new:
+        yield concern("refresh-blocks", f"it refreshes {name} while nobody can read it")
+
+
+def judge_create_as(body: Node, scope: Scope) -> Iterator[Concern]:
+    """CREATE TABLE AS and CREATE MATERIALIZED VIEW."""
+    kind, query = next(iter(body["query"].items()))
+    name = relation_name(body["into"]["rel"])
+    there = body.get("if_not_exists") and scope.world.find(name).state is State.EXISTING
+    if not (there and scope.world.catalog):
+        yield from scope.judge({kind: query}, scope)
+    word = "materialized view" if body.get("objtype") == "OBJECT_MATVIEW" else "table"
+    lasts = body["into"].get("onCommit") != "ONCOMMIT_DROP"
+    scope.world.create_relation(name, word, certain=scope.certain and lasts)
+
+
+def judge_explain(body: Node, scope: Scope) -> Iterator[Concern]:
+    options = {each["DefElem"]["defname"] for each in body.get("options", ())}
+    if "analyze" in options:
+        yield from scope.judge(body["query"], scope)
+
+
+def judge_prepare(body: Node, scope: Scope) -> Iterator[Concern]:
+    """Judged as if it were executed at once; what it is executed with does not matter."""
+    yield from scope.judge(body["query"], scope)
+    scope.world.prepared.add(body["name"])
+
+
+def judge_execute(body: Node, scope: Scope) -> Iterator[Concern]:
+    yield from judge_running(body, scope)
+    if body["name"] not in scope.world.prepared:
+        yield concern("prepared", f"it executes {body['name']!r}, which these files do not prepare")
+
+
+def judge_cursor(body: Node, scope: Scope) -> Iterator[Concern]:
+    yield from scope.judge(body["query"], scope)
+
+
+def judge_call(body: Node, scope: Scope) -> Iterator[Concern]:
+    yield from judge_running({"FuncCall": body["funccall"]}, scope)
+
+
+def _judge_triggers(name: Name, events: int, scope: Scope) -> Iterator[Concern]:
+    """Those that the migrations made; what older ones do is nothing new to the database."""
+    if not scope.world.triggers:
+        return
+    for key in scope.world.find(name).keys:
+        for trigger in scope.world.triggers.get(key, ()):
+            if trigger.events & events:
+                yield from judge_call_of(trigger.function, scope)
+
+
+def _is_system(name: Name) -> bool:
+    return name.schema in ("pg_catalog", "information_schema") or (
+        name.schema is None and name.name.startswith("pg_")
+    )

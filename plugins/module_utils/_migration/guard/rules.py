@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to easymo.deploy.
+"""The rules by name: which verdict each gives, and how to write safely what it stops."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.models import (
+    Concern,
+    Verdict,
+)
+
+_LATER = "keep it until nothing uses it, and drop it in a later release with a waiver"
+_BACKFILL = "change rows outside of the migration, in batches that can be stopped, or waive it"
+_ASK = "write it so that it can be read, or waive it with a reason"
+
+DESTRUCTIVE: t.Final[t.Mapping[str, str]] = {
+    "drop-table": _LATER,
+    "drop-column": _LATER,
+    "drop-type": _LATER,
+    "drop-index": _LATER,
+    "drop-sequence": _LATER,
+    "drop-schema": _LATER,
+    "drop-materialized-view": _LATER,
+    "drop-extension": _LATER,
+    "drop-object": _LATER,
+    "drop-not-recreated": "create it again later in the same file, unconditionally, or drop it in a later release",
+    "drop-cascade": "drop what depends on it by name, each with its replacement, and leave CASCADE away",
+    "drop-constraint": "create it again in the same file with NOT VALID, or drop it in a later release",
+    "drop-default": "keep the default until all code gives the value itself",
+    "rename": "add the new one beside it, and drop the old one in a later release",
+    "set-schema": "create it anew in the other schema, and drop the old one in a later release",
+    "owner": "give the other role the privileges it needs with GRANT",
+    "column-not-null": "add it with a constant default, or nullable, and SET NOT NULL in a later release",
+    "column-rewrite": "add it nullable, SET DEFAULT in a statement of its own, and fill old rows in batches",
+    "column-constraint": "add the bare column, then the constraint with NOT VALID or over an index built CONCURRENTLY",
+    "set-not-null": "ADD CONSTRAINT ... CHECK (... IS NOT NULL) NOT VALID, VALIDATE it, SET NOT NULL later",
+    "column-type": "add a column of the new type, fill it in batches, and change over in a later release",
+    "constraint-validates": "add it with NOT VALID, and VALIDATE CONSTRAINT in a migration of its own",
+    "constraint-builds-index": "CREATE UNIQUE INDEX CONCURRENTLY, then ADD CONSTRAINT ... USING INDEX",
+    "index-blocks": "CREATE INDEX CONCURRENTLY, in a migration of its own",
+    "reindex-blocks": "REINDEX ... CONCURRENTLY",
+    "refresh-blocks": "REFRESH MATERIALIZED VIEW CONCURRENTLY",
+    "lock-table": "leave the lock away, a migration takes what it needs",
+    "table-rewrite": "do it in a maintenance window, with a waiver",
+    "row-security": "enable it with its policies when the table is created, or waive it once all clients were checked",
+    "restrictive-policy": "say it in the permissive policies, or waive it once all clients were checked",
+    "trigger-switch": "drop the trigger in a later release, or test a setting in its function",
+    "partition": "attach only partitions made in this release, and detach in a later one",
+    "inherit": "make the child table in this release, and leave existing ones as they are",
+    "replica-identity": "use DEFAULT, FULL or an index",
+    "rows-updated": _BACKFILL,
+    "rows-deleted": _BACKFILL,
+    "rows-truncated": _BACKFILL,
+    "rows-merged": _BACKFILL,
+    "rows-overwritten": "use ON CONFLICT DO NOTHING, which leaves what is there",
+    "sequence-changed": "leave existing sequences as they are, or waive it",
+    "type-changed": "add a new type beside it, and drop the old one in a later release",
+    "revoke": "revoke in a later release, when nothing uses the privilege",
+    "role-changed": "change roles outside of migrations, or waive it",
+    "publication-changed": "add to it, and take away in a later release",
+    "rule-created": "use a trigger on a new table, or waive it",
+}
+
+UNKNOWN: t.Final[t.Mapping[str, str]] = {
+    "syntax": "correct it, the server would refuse it too",
+    "statement": _ASK,
+    "function": "call it outside of the migration, or define it in the migrations of this run",
+    "dynamic-sql": "write the statement out, or build it with format() from %I and %L alone",
+    "language": "write it in SQL or PL/pgSQL",
+    "nesting": "call less deeply",
+    "rollback": "leave it away: what comes after it runs on a state that cannot be foreseen",
+    "setting": "leave it away, or waive it: it changes how later statements are understood",
+    "server": "change the server outside of migrations, or waive it",
+    "copy": "use INSERT",
+    "prepared": "write the statement out",
+    "table-change": _ASK,
+}
+
+
+def concern(rule: str, what: str) -> Concern:
+    """`what` the statement does, a clause that begins with "it"."""
+    if rule in DESTRUCTIVE:
+        return Concern(Verdict.DESTRUCTIVE, rule, what, DESTRUCTIVE[rule])
+    return Concern(Verdict.UNKNOWN, rule, what, UNKNOWN[rule])

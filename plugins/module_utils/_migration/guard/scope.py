@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to easymo.deploy.
+"""Where a statement stands while it is judged: in which file, below which conditions, in which body."""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass, field, replace
+from itertools import count
+
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.names import same_types
+
+if t.TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.models import (
+        Concern,
+    )
+    from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.names import (
+        Name,
+        Types,
+    )
+    from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.parser import Node
+    from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.world import World
+
+Place: t.TypeAlias = "tuple[int, ...]"
+"""The branches one is in, outermost first: what stands there runs only if all of them are taken."""
+
+DEEPEST = 12
+
+
+@dataclass
+class Drop:
+    """An object without data that is gone unless the same file, or the same body, makes it again."""
+
+    statement: int
+    kind: str
+    names: frozenset[tuple[str, ...]]
+    """All that may be meant."""
+    types: Types | None
+    place: Place
+    concern: Concern
+    recreated: bool = False
+
+
+@dataclass
+class Unit:
+    """What a replacement must be complete in: a file, or the body of a routine that is called."""
+
+    drops: list[Drop] = field(default_factory=list)
+    branches: Iterator[int] = field(default_factory=lambda: count(1))
+
+    def unsettled(self) -> Iterator[Drop]:
+        return (drop for drop in self.drops if not drop.recreated)
+
+
+@dataclass(frozen=True)
+class Scope:
+    """`judge` classes one statement of a tree; `sql` is the text the tree was read from."""
+
+    world: World
+    unit: Unit
+    judge: t.Callable[[Node, Scope], Iterator[Concern]]
+    sql: str
+    statement: int = 0
+    place: Place = ()
+    outside: bool = True
+    """Not in a body, so it surely runs."""
+    calling: tuple[Name, ...] = ()
+    """The routines one is in, outermost first."""
+    depth: int = 0
+
+    @property
+    def certain(self) -> bool:
+        return self.outside and not self.place
+
+    def branch(self) -> Scope:
+        return replace(self, place=(*self.place, next(self.unit.branches)))
+
+    def reading(self, sql: str) -> Scope:
+        """For a part of the text, which runs where it stands."""
+        return self if sql is self.sql else replace(self, sql=sql)
+
+    def executing(self) -> Scope:
+        """For a text that is executed."""
+        return replace(self, depth=self.depth + 1)
+
+    def inside(self, name: Name, sql: str) -> Scope:
+        """For the body of a routine that is called."""
+        return replace(
+            self,
+            unit=Unit(),
+            sql=sql,
+            place=(),
+            outside=False,
+            calling=(*self.calling, name),
+            depth=self.depth + 1,
+        )
+
+    def settle(self, kind: str, name: tuple[str, ...], types: Types | None = None) -> bool:
+        """Whether what is made here takes the place of what was dropped wherever that drop ran."""
+        settled = False
+        for drop in self.unit.drops:
+            matches = drop.kind == kind and drop.names == {name}
+            if matches and types is not None and drop.types is not None:
+                matches = same_types(drop.types, types)
+            if matches and drop.place[: len(self.place)] == self.place:
+                drop.recreated = settled = True
+        return settled

@@ -1,0 +1,273 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to easymo.deploy.
+"""What exists while the migrations run: the catalog before them, and on top of it what they made and took away."""
+
+from __future__ import annotations
+
+import typing as t
+from contextlib import contextmanager
+from dataclasses import dataclass
+from enum import Enum
+
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.names import (
+    HOLE,
+    Name,
+)
+
+if t.TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.catalog import (
+        Catalog,
+        Key,
+    )
+    from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.routine import (
+        Routine,
+    )
+
+Path: t.TypeAlias = "tuple[str, ...] | None"
+"""Schemas in the order they are searched, None when that cannot be told."""
+
+TEMPORARY = "pg_temp"
+_SYSTEM = ("pg_catalog", "information_schema", "pg_toast")
+
+
+class State(Enum):
+    NEW = "new"
+    """Made in this run, so nothing uses it yet."""
+    EXISTING = "existing"
+    """There before the run, or perhaps there."""
+    ABSENT = "absent"
+
+
+@dataclass(frozen=True)
+class Found:
+    """The objects a name may mean, and the worst state of them."""
+
+    keys: frozenset[tuple[str, str]]
+    state: State
+
+    @property
+    def new(self) -> bool:
+        return self.state is State.NEW
+
+
+@dataclass(frozen=True)
+class Trigger:
+    """`events` as in the parser: 4 insert, 8 delete, 16 update, 32 truncate."""
+
+    name: str
+    events: int
+    function: Name
+
+
+class World:
+    """One object for one review. Names of objects that only the run will know are taken to exist."""
+
+    def __init__(self, catalog: Catalog | None) -> None:
+        self.catalog = catalog
+        self.default_path: Path = catalog.search_path if catalog else ("public",)
+        self.paths: tuple[Path, ...] = (self.default_path,)
+        """More than one when it depends on what only the run will know."""
+        self.routines: dict[tuple[str, str], list[Routine]] = {}
+        self.routine_names: set[str] = set()
+        self.odd_routine_names = False
+        """Whether one of them is not a plain word in lower case."""
+        self.triggers: dict[tuple[str, str], list[Trigger]] = {}
+        self.prepared: set[str] = set()
+        self._objects: dict[Key, State] = {}
+        self._uncertain: set[Key] = set()
+        self._temporary: set[Key] = set()
+        self._kinds: dict[tuple[str, str], str] = {}
+        self._entangled: set[tuple[str, str]] = set()
+        self._held = False
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """While it lasts nothing that is judged changes what exists."""
+        before, self._held = self._held, True
+        try:
+            yield
+        finally:
+            self._held = before
+
+    @contextmanager
+    def searching(self, paths: tuple[Path, ...]) -> Iterator[None]:
+        before, self.paths = self.paths, paths
+        try:
+            yield
+        finally:
+            self.paths = before
+
+    def begin_file(self, *, reset: bool) -> None:
+        """Temporary tables are forgotten, whether they last or not; a reset brings the first search path."""
+        for key in self._temporary:
+            self._objects.pop(key, None)
+        self._temporary.clear()
+        self.paths = (self.default_path,) if reset else self.paths
+
+    def set_path(self, path: Path, *, certain: bool) -> None:
+        if not self._held:
+            self.paths = (path,) if certain else (*self.paths, path)
+
+    def state(self, kind: str, *key: str) -> State:
+        if any(HOLE in part for part in key) or (key[0] in _SYSTEM and kind != "schema"):
+            return State.EXISTING
+        known = self._objects.get((kind, *key))
+        if known is not None:
+            return known
+        if self.catalog is None or self.catalog.has(kind, *key) is not False:
+            return State.EXISTING
+        return State.ABSENT
+
+    def create(self, kind: str, *key: str, certain: bool, fresh: bool = True) -> None:
+        """`fresh` is false when it may replace one of the same name."""
+        if self._held or any(HOLE in part for part in key):
+            return
+        full = (kind, *key)
+        known = self._objects.get(full)
+        there = self.catalog.has(kind, *key) if self.catalog else None
+        if known is None and (there or (there is None and not fresh)):
+            return
+        if known is not State.EXISTING:
+            self._objects[full] = State.NEW
+            if key[0] == TEMPORARY:
+                self._temporary.add(full)
+            (self._uncertain.discard if certain else self._uncertain.add)(full)
+
+    def create_relation(self, name: Name, kind: str, *, certain: bool, fresh: bool = True) -> None:
+        """`kind` is table, view, sequence or another word of SQL; of several search paths none is believed."""
+        schema = self.creation_place(name)
+        if schema is None or self._held:
+            return
+        self.create("relation", schema, name.name, certain=certain, fresh=fresh)
+        if self.state("relation", schema, name.name) is State.NEW:
+            self._kinds[schema, name.name] = kind
+
+    def drop(self, kind: str, *key: str, certain: bool) -> None:
+        if not self._held and certain:
+            self._objects[(kind, *key)] = State.ABSENT
+
+    def move(self, kind: str, key: tuple[str, ...], to: tuple[str, ...], *, certain: bool) -> None:
+        """A rename. What may have kept its name is still taken to be there."""
+        if self._held:
+            return
+        state = self.state(kind, *key)
+        self._objects[(kind, *to)] = State.EXISTING if state is State.ABSENT else state
+        if to[0] == TEMPORARY:
+            self._temporary.add((kind, *to))
+        if certain:
+            self._objects[(kind, *key)] = State.ABSENT
+        if kind == "relation" and len(key) == 2:
+            self._kinds[to[0], to[1]] = self._kinds.get((key[0], key[1]), "table")
+            if (key[0], key[1]) in self._entangled:
+                self._entangled.add((to[0], to[1]))
+
+    def find(self, name: Name, kind: str = "relation") -> Found:
+        """What a relation or type of this name is, over all search paths there may be."""
+        found = [self._find_on(path, name, kind) for path in self.paths]
+        states = {state for _key, state in found}
+        for state in (State.EXISTING, State.NEW):
+            if state in states:
+                keys = frozenset(key for key, each in found if each is not State.ABSENT)
+                return Found(keys, state)
+        return Found(frozenset(key for key, _state in found), State.ABSENT)
+
+    def _find_on(self, path: Path, name: Name, kind: str) -> tuple[tuple[str, str], State]:
+        if name.schema is not None:
+            return (name.schema, name.name), self.state(kind, name.schema, name.name)
+        if name.name.startswith("pg_") or HOLE in name.name:
+            return ("", name.name), State.EXISTING
+        made: tuple[str, str] | None = None
+        for schema in self._searched(path, name.name, kind):
+            state = self.state(kind, schema, name.name)
+            if state is State.EXISTING:
+                return (schema, name.name), state
+            if state is State.NEW:
+                made = made or (schema, name.name)
+                if (kind, schema, name.name) not in self._uncertain:
+                    return made, state
+        if made:
+            return made, State.NEW
+        return (path[0] if path else "", name.name), State.ABSENT
+
+    def _searched(self, path: Path, name: str, kind: str) -> list[str]:
+        temporary = [TEMPORARY] if (kind, TEMPORARY, name) in self._objects else []
+        if path is not None:
+            return [*temporary, *path]
+        made = [key[1] for key in self._objects if key[0] == kind and key[2:] == (name,)]
+        known = self.catalog.schemas if self.catalog else frozenset({""})
+        # Where the order cannot be told, what exists comes before what is new.
+        return sorted(
+            {*made, *known}, key=lambda schema: self.state(kind, schema, name) is not State.EXISTING
+        )
+
+    def creation_place(self, name: Name) -> str | None:
+        """The schema in which something of this name is made, None when that cannot be told."""
+        schemas = {name.schema} if name.schema else {(path or ("",))[0] for path in self.paths}
+        (schema, *others) = schemas
+        return schema if schema and not others else None
+
+    def is_domain(self, key: tuple[str, str]) -> bool:
+        if ("type", *key) in self._objects:
+            return self._kinds.get(key) == "domain"
+        return self.catalog is None or self.catalog.types.get(key) == "d"
+
+    def create_type(self, name: Name, kind: str, *, certain: bool) -> None:
+        schema = self.creation_place(name)
+        if schema is not None:
+            self.create("type", schema, name.name, certain=certain)
+            if kind == "domain" and not self._held:
+                self._kinds[schema, name.name] = kind
+
+    def add_routine(self, routine: Routine, *, certain: bool) -> None:
+        """It stands beside those of its name with other arguments, and beside the same one if it may not be made."""
+        schema = self.creation_place(routine.name)
+        if self._held:
+            return
+        known = self.routines.setdefault((schema or "?", routine.name.name), [])
+        if certain:
+            known[:] = [each for each in known if each.types != routine.types]
+        known.append(routine)
+        name = routine.name.name
+        self.routine_names.add(name)
+        self.odd_routine_names |= name != name.lower() or not name.replace("_", "a").isalnum()
+
+    def add_trigger(self, table: tuple[str, str], trigger: Trigger) -> None:
+        if not self._held:
+            self.triggers.setdefault(table, []).append(trigger)
+
+    def forget_trigger(self, table: tuple[str, str], name: str) -> None:
+        if not self._held and table in self.triggers:
+            self.triggers[table] = [each for each in self.triggers[table] if each.name != name]
+
+    def kind_of(self, key: tuple[str, str]) -> str:
+        """table, view, sequence, ... of a relation."""
+        if key in self._kinds:
+            return self._kinds[key]
+        letter = self.catalog.relations.get(key, "r") if self.catalog else "r"
+        return _KINDS.get(letter, "table")
+
+    def entangle(self, found: Found) -> None:
+        """Rows of new tables that rows of existing ones may hang on."""
+        self._entangled |= found.keys
+
+    def rows_are_new(self, name: Name) -> bool:
+        """Whether all rows that a statement on it reaches were made in this run."""
+        found = self.find(name)
+        return found.new and all(
+            self.kind_of(key) == "table" and key not in self._entangled for key in found.keys
+        )
+
+
+_KINDS = {
+    "r": "table",
+    "p": "table",
+    "v": "view",
+    "m": "materialized view",
+    "S": "sequence",
+    "i": "index",
+    "I": "index",
+    "f": "foreign table",
+    "c": "type",
+}

@@ -1,0 +1,266 @@
+-- == drop an existing table
+-- destructive: drop-table
+DROP TABLE users;
+
+-- == drop an existing table, even to make it again
+-- destructive: drop-table
+DROP TABLE IF EXISTS public.users;
+-- additive
+CREATE TABLE public.users (id uuid PRIMARY KEY);
+
+-- == drop a table that is not there, IF EXISTS
+-- additive
+DROP TABLE IF EXISTS legacy_users;
+
+-- == drop a table this run made
+-- additive
+CREATE TABLE scratch (id int);
+-- additive
+DROP TABLE scratch CASCADE;
+
+-- == drop several tables of which one is old
+-- additive
+CREATE TABLE scratch (id int);
+-- destructive: drop-table
+DROP TABLE scratch, orders;
+
+-- == drop with a quoted name in another case
+-- destructive: drop-table
+dRoP /* ; */ TaBlE "public" . "users" CASCADE;
+
+-- == drop an index
+-- destructive: drop-index
+DROP INDEX CONCURRENTLY IF EXISTS orders_user_id_idx;
+
+-- == drop an index to make it again
+-- destructive: drop-index
+DROP INDEX IF EXISTS orders_user_id_idx;
+-- additive
+CREATE INDEX CONCURRENTLY orders_user_id_idx ON orders (user_id);
+
+-- == drop an index this run made
+-- additive
+CREATE TABLE scratch (id int);
+-- additive
+CREATE INDEX scratch_id ON scratch (id);
+-- additive
+DROP INDEX scratch_id;
+
+-- == drop a type, a domain, a sequence, a schema, an extension, a materialized view
+-- destructive: drop-type
+DROP TYPE order_status;
+-- destructive: drop-type
+DROP DOMAIN positive_amount;
+-- destructive: drop-sequence
+DROP SEQUENCE order_numbers;
+-- destructive: drop-schema
+DROP SCHEMA app CASCADE;
+-- destructive: drop-extension
+DROP EXTENSION IF EXISTS pgcrypto;
+-- destructive: drop-materialized-view
+DROP MATERIALIZED VIEW daily_totals;
+
+-- == drop a type, a schema, an extension that this run made
+-- additive
+CREATE TYPE mood AS ENUM ('good', 'bad');
+-- additive
+DROP TYPE mood;
+-- additive
+CREATE SCHEMA scratch;
+-- additive
+DROP SCHEMA scratch CASCADE;
+-- additive
+CREATE EXTENSION citext;
+-- additive
+DROP EXTENSION citext;
+
+-- == drop a policy and make it again
+-- additive
+DROP POLICY IF EXISTS "Read own" ON public.users;
+-- additive
+CREATE POLICY "Read own" ON users FOR SELECT USING (auth.uid() = id);
+
+-- == drop a policy and make it no more
+-- destructive: drop-not-recreated
+DROP POLICY "Read own" ON users;
+
+-- == drop a policy and make one of another name
+-- destructive: drop-not-recreated
+DROP POLICY "Read own" ON users;
+-- additive
+CREATE POLICY "read own" ON users USING (true);
+
+-- == drop a policy and make it on another table
+-- destructive: drop-not-recreated
+DROP POLICY "Read own" ON users;
+-- additive
+CREATE POLICY "Read own" ON orders USING (true);
+
+-- == make a policy again before it is dropped
+-- additive
+CREATE POLICY "Read own" ON users USING (true);
+-- destructive: drop-not-recreated
+DROP POLICY "Read own" ON users;
+
+-- == make a policy again in a later file
+-- file 1.sql
+-- destructive: drop-not-recreated
+DROP POLICY "Read own" ON users;
+-- file 2.sql
+-- additive
+CREATE POLICY "Read own" ON users USING (true);
+
+-- == drop a policy that is not there, IF EXISTS
+-- additive
+DROP POLICY IF EXISTS "Nobody" ON users;
+
+-- == drop a policy of a new table
+-- additive
+CREATE TABLE notes (id int);
+-- additive
+DROP POLICY IF EXISTS "Read own" ON notes;
+-- additive
+CREATE POLICY "Read own" ON notes USING (true);
+-- additive
+DROP POLICY "Read own" ON notes;
+
+-- == drop a trigger and make it again
+-- additive
+DROP TRIGGER IF EXISTS users_touch ON users;
+-- additive
+CREATE TRIGGER users_touch BEFORE UPDATE ON users FOR EACH ROW EXECUTE FUNCTION touch_updated_at();
+
+-- == drop a trigger and make it no more
+-- destructive: drop-not-recreated
+DROP TRIGGER users_touch ON users;
+
+-- == drop a function and make it again
+-- additive
+DROP FUNCTION IF EXISTS archive_old(integer);
+-- additive
+CREATE FUNCTION archive_old(days int) RETURNS void LANGUAGE sql AS 'SELECT 1';
+
+-- == drop a function by its name alone and make it again
+-- additive
+DROP FUNCTION archive_old;
+-- additive
+CREATE FUNCTION public.archive_old(days int) RETURNS int LANGUAGE sql AS 'SELECT 1';
+
+-- == drop a function and make it with other arguments
+-- destructive: drop-not-recreated
+DROP FUNCTION archive_old(int);
+-- additive
+CREATE FUNCTION archive_old(days int, dry_run bool) RETURNS void LANGUAGE sql AS 'SELECT 1';
+
+-- == drop a function with all that depends on it
+-- destructive: drop-cascade
+DROP FUNCTION touch_updated_at() CASCADE;
+-- additive
+CREATE FUNCTION touch_updated_at() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NEW; END $$;
+
+-- == drop one of several functions of a name without saying which
+-- destructive: drop-not-recreated
+DROP FUNCTION total_of;
+-- additive
+CREATE FUNCTION total_of(integer) RETURNS int LANGUAGE sql AS 'SELECT 1';
+
+-- == drop a view and make it again
+-- additive
+DROP VIEW IF EXISTS active_users;
+-- additive
+CREATE VIEW active_users AS SELECT id FROM users;
+
+-- == drop a view and make a table of its name
+-- destructive: drop-not-recreated
+DROP VIEW active_users;
+-- additive
+CREATE TABLE active_users (id int);
+
+-- == drop a view with all that depends on it
+-- destructive: drop-cascade
+DROP VIEW active_users CASCADE;
+-- additive
+CREATE VIEW active_users AS SELECT id FROM users;
+
+-- == drop a view in one schema and make it in another
+-- destructive: drop-not-recreated
+DROP VIEW public.active_users;
+-- additive
+CREATE VIEW app.active_users AS SELECT id FROM users;
+
+-- == drop an aggregate, an operator, a cast and make them again
+-- additive
+DROP AGGREGATE IF EXISTS first_of(anyelement);
+-- additive
+CREATE AGGREGATE first_of(anyelement) (sfunc = array_append, stype = anyarray);
+-- additive
+DROP OPERATOR === (text, text);
+-- additive
+CREATE OPERATOR === (leftarg = text, rightarg = text, function = texteq);
+-- additive
+DROP CAST (text AS order_status);
+-- additive
+CREATE CAST (text AS order_status) WITH INOUT;
+
+-- == drop an aggregate, an operator, a cast, a rule for good
+-- destructive: drop-not-recreated
+DROP AGGREGATE first_of(anyelement);
+-- destructive: drop-not-recreated
+DROP OPERATOR === (text, text);
+-- destructive: drop-not-recreated
+DROP CAST (text AS order_status);
+-- destructive: drop-not-recreated
+DROP RULE keep ON orders;
+
+-- == drop a publication, a server, an event trigger
+-- destructive: drop-object
+DROP PUBLICATION supabase_realtime;
+-- destructive: drop-object
+DROP SERVER warehouse;
+-- destructive: drop-object
+DROP EVENT TRIGGER watch;
+
+-- == drop in one branch, make again in the other
+-- destructive: drop-not-recreated
+DO $$ BEGIN
+  IF EXISTS (SELECT FROM pg_policies WHERE policyname = 'Read own') THEN
+    DROP POLICY "Read own" ON users;
+  ELSE
+    CREATE POLICY "Read own" ON users USING (true);
+  END IF;
+END $$;
+
+-- == drop in a branch, make again after it
+-- additive
+DO $$ BEGIN
+  IF EXISTS (SELECT FROM pg_policies WHERE policyname = 'Read own') THEN
+    DROP POLICY "Read own" ON users;
+  END IF;
+  CREATE POLICY "Read own" ON users USING (true);
+END $$;
+
+-- == drop, and perhaps return before it is made again
+-- destructive: drop-not-recreated
+DO $$ BEGIN
+  DROP POLICY "Read own" ON users;
+  IF now() > '2030-01-01' THEN RETURN; END IF;
+  CREATE POLICY "Read own" ON users USING (true);
+END $$;
+
+-- == drop, and make again unless it is there
+-- additive
+DROP POLICY IF EXISTS "Read own" ON users;
+-- additive
+DO $$ BEGIN
+  CREATE POLICY "Read own" ON users USING (true);
+EXCEPTION WHEN duplicate_object THEN NULL;
+END $$;
+
+-- == drop, and make again whatever goes wrong
+-- destructive: drop-not-recreated
+DROP POLICY IF EXISTS "Read own" ON users;
+-- additive
+DO $$ BEGIN
+  CREATE POLICY "Read own" ON users USING (true);
+EXCEPTION WHEN OTHERS THEN RAISE NOTICE 'no';
+END $$;

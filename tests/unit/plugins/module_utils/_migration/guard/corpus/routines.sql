@@ -1,0 +1,273 @@
+-- == harmless functions
+-- additive
+SELECT now(), gen_random_uuid(), pg_catalog.lower('A'), auth.uid(), extensions.uuid_generate_v4();
+-- additive
+SELECT set_config('app.release', '2', false);
+
+-- == functions nobody knows
+-- unknown: function
+SELECT archive_old(30);
+-- unknown: function
+SELECT cron.schedule('nightly', '0 0 * * *', 'DELETE FROM users');
+-- unknown: function
+SELECT query_to_xml('DELETE FROM users', true, true, '');
+-- unknown: function
+SELECT lower(u) FROM users u, app_version();
+-- unknown: function
+CALL tidy_up();
+-- unknown: function
+INSERT INTO users (name) VALUES (make_name());
+
+-- == define a function that destroys, and leave it uncalled
+-- additive
+CREATE FUNCTION wipe() RETURNS void LANGUAGE sql AS 'DELETE FROM users';
+-- additive
+CREATE OR REPLACE FUNCTION touch_updated_at() RETURNS trigger LANGUAGE plpgsql AS
+$$ BEGIN UPDATE users SET name = 'x'; RETURN NEW; END $$;
+
+-- == call it
+-- additive
+CREATE FUNCTION wipe() RETURNS void LANGUAGE sql AS 'DELETE FROM users';
+-- destructive: rows-deleted
+SELECT wipe();
+-- destructive: rows-deleted
+SELECT 1 WHERE EXISTS (SELECT public.wipe());
+-- destructive: rows-deleted
+INSERT INTO orders (total) SELECT 1 FROM wipe();
+-- destructive: rows-deleted
+DO $$ BEGIN PERFORM wipe(); END $$;
+
+-- == call it as a value's attribute
+-- additive
+CREATE FUNCTION wipe(u users) RETURNS int LANGUAGE sql AS 'DELETE FROM users RETURNING 1';
+-- destructive: rows-deleted
+SELECT u.wipe FROM users u;
+
+-- == call it by way of others
+-- additive
+CREATE FUNCTION inner_one() RETURNS void LANGUAGE plpgsql AS $$ BEGIN DROP TABLE users; END $$;
+-- additive
+CREATE FUNCTION outer_one() RETURNS void LANGUAGE plpgsql AS $$ BEGIN PERFORM inner_one(); END $$;
+-- destructive: drop-table
+SELECT outer_one();
+
+-- == call one with a body in SQL's own words
+-- additive
+CREATE FUNCTION wipe() RETURNS void BEGIN ATOMIC DELETE FROM users; END;
+-- destructive: rows-deleted
+SELECT wipe();
+-- additive
+CREATE FUNCTION two() RETURNS int RETURN 1 + 1;
+-- additive
+SELECT two();
+
+-- == call one that only adds
+-- additive
+CREATE FUNCTION seed(n int) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE i int; made uuid;
+BEGIN
+  FOR i IN 1..n LOOP
+    INSERT INTO users (id) VALUES (gen_random_uuid()) RETURNING id INTO made;
+    RAISE NOTICE 'made %', made;
+  END LOOP;
+END $$;
+-- additive
+SELECT seed(3);
+
+-- == call one in a language that is not read
+-- additive
+CREATE FUNCTION remote() RETURNS int LANGUAGE plpython3u AS 'return 1';
+-- unknown: language
+SELECT remote();
+
+-- == call one of which another version is in the database
+-- additive
+CREATE FUNCTION total_of(text) RETURNS int LANGUAGE sql AS 'SELECT 1';
+-- unknown: function
+SELECT total_of('x');
+
+-- == a procedure
+-- additive
+CREATE PROCEDURE tidy() LANGUAGE plpgsql AS $$ BEGIN DELETE FROM orders; COMMIT; END $$;
+-- destructive: rows-deleted
+CALL tidy();
+
+-- == a procedure with a search_path of its own
+-- additive
+CREATE TABLE app.users (id int);
+-- additive
+CREATE PROCEDURE tidy() LANGUAGE sql SET search_path = app AS 'DELETE FROM users';
+-- additive
+CALL tidy();
+
+-- == a trigger that fires in this run
+-- additive
+CREATE TABLE notes (id int);
+-- additive
+CREATE FUNCTION on_note() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN DELETE FROM users; RETURN NEW; END $$;
+-- additive
+CREATE TRIGGER on_note AFTER INSERT ON notes FOR EACH ROW EXECUTE FUNCTION on_note();
+-- destructive: rows-deleted
+INSERT INTO notes VALUES (1);
+-- additive
+UPDATE notes SET id = 2;
+
+-- == a trigger whose function is in the database
+-- additive
+CREATE TABLE notes (id int, updated_at timestamptz);
+-- additive
+CREATE TRIGGER touch BEFORE UPDATE ON notes FOR EACH ROW EXECUTE FUNCTION touch_updated_at();
+-- additive
+INSERT INTO notes VALUES (1);
+-- unknown: function
+UPDATE notes SET id = 2;
+
+-- == a definition that calls what destroys
+-- additive
+CREATE FUNCTION wipe() RETURNS int LANGUAGE sql AS 'DELETE FROM users RETURNING 1';
+-- destructive: rows-deleted
+CREATE TABLE notes (id int DEFAULT wipe());
+-- destructive: rows-deleted
+CREATE VIEW v AS SELECT wipe();
+
+-- == DO with what is additive
+-- additive
+DO $$
+BEGIN
+  IF NOT EXISTS (SELECT 1 FROM pg_type WHERE typname = 'mood') THEN
+    CREATE TYPE mood AS ENUM ('good', 'bad');
+  END IF;
+  ALTER TABLE users ADD COLUMN IF NOT EXISTS mood mood;
+END $$;
+
+-- == DO with what exists already
+-- additive
+DO $$ BEGIN
+  CREATE TYPE order_status AS ENUM ('new');
+EXCEPTION WHEN duplicate_object THEN NULL;
+END $$;
+
+-- == DO with what destroys
+-- destructive: drop-table
+DO $$ BEGIN DROP TABLE IF EXISTS users; END $$;
+-- destructive: drop-column
+DO LANGUAGE plpgsql 'BEGIN IF now() IS NULL THEN ALTER TABLE users DROP COLUMN name; END IF; END';
+-- destructive: rows-deleted
+DO $$ DECLARE n int := 0; BEGIN
+  WHILE n < 3 LOOP
+    BEGIN
+      n := n + 1;
+    EXCEPTION WHEN OTHERS THEN
+      DELETE FROM orders;
+    END;
+  END LOOP;
+END $$;
+-- destructive: rows-updated
+DO $$ DECLARE r record; BEGIN
+  FOR r IN WITH x AS (UPDATE users SET name = '' RETURNING id) SELECT * FROM x LOOP NULL; END LOOP;
+END $$;
+-- destructive: rows-deleted
+DO $$ DECLARE c CURSOR FOR WITH x AS (DELETE FROM users RETURNING 1) SELECT * FROM x; BEGIN OPEN c; END $$;
+-- unknown: language
+DO LANGUAGE plperl 'unlink "x"';
+-- unknown: syntax
+DO $$ BEGIN nothing like this; END $$;
+
+-- == what a DO makes
+-- additive
+DO $$ BEGIN CREATE TABLE notes (id int); END $$;
+-- additive
+DELETE FROM notes;
+
+-- == what a DO perhaps makes
+-- additive
+DO $$ BEGIN IF now() IS NULL THEN CREATE TABLE app.users (id int); END IF; END $$;
+-- additive
+SET search_path = app, public;
+-- destructive: rows-deleted
+DELETE FROM users;
+
+-- == EXECUTE of a text
+-- destructive: drop-table
+DO $$ BEGIN EXECUTE 'DROP TABLE users'; END $$;
+-- destructive: rows-deleted
+DO $$ BEGIN EXECUTE 'SELECT 1; DELETE FROM users'; END $$;
+-- additive
+DO $$ BEGIN EXECUTE 'CREATE TABLE notes (id int)'; END $$;
+
+-- == EXECUTE of a format with names and values
+-- additive
+DO $$ DECLARE t text; BEGIN
+  FOREACH t IN ARRAY ARRAY['users', 'orders'] LOOP
+    EXECUTE format('GRANT SELECT ON %I TO authenticated', t);
+    EXECUTE format('COMMENT ON TABLE %1$I IS %2$L', t, 'mine');
+    EXECUTE 'ALTER TABLE ' || quote_ident(t) || ' ADD COLUMN IF NOT EXISTS note text';
+  END LOOP;
+END $$;
+-- destructive: drop-table
+DO $$ DECLARE t text := 'x'; BEGIN EXECUTE format('DROP TABLE IF EXISTS %I', t); END $$;
+-- destructive: row-security
+DO $$ DECLARE t text := 'x'; BEGIN EXECUTE format('ALTER TABLE public.%I ENABLE ROW LEVEL SECURITY', t); END $$;
+
+-- == EXECUTE that drops and makes again, table by table
+-- additive
+DO $$ DECLARE t text; BEGIN
+  FOREACH t IN ARRAY ARRAY['users', 'orders'] LOOP
+    EXECUTE format('DROP TRIGGER IF EXISTS touch ON %I', t);
+    EXECUTE format('CREATE TRIGGER touch BEFORE UPDATE ON %I FOR EACH ROW EXECUTE FUNCTION touch_updated_at()', t);
+    EXECUTE format('DROP POLICY IF EXISTS "Read" ON public.%I', t);
+    EXECUTE format('CREATE POLICY "Read" ON public.%I USING (true)', t);
+  END LOOP;
+END $$;
+
+-- == EXECUTE of a text with parts that are not known
+-- destructive: drop-table
+DO $$ DECLARE t text := 'x'; BEGIN EXECUTE 'DROP TABLE ' || t; END $$;
+-- unknown: dynamic-sql
+DO $$ DECLARE t text := 'x'; BEGIN EXECUTE format('GRANT SELECT ON %s TO anon', t); END $$;
+-- unknown: dynamic-sql
+DO $$ DECLARE q text := 'x'; BEGIN EXECUTE q; END $$;
+-- unknown: dynamic-sql
+DO $$ DECLARE r record; q text := 'x'; BEGIN FOR r IN EXECUTE q LOOP NULL; END LOOP; END $$;
+-- unknown: dynamic-sql
+DO $$ DECLARE t text := 'x'; BEGIN EXECUTE 'ALTER TABLE users ' || t || ' name'; END $$;
+
+-- == EXECUTE of a DO
+-- destructive: drop-table
+DO $$ BEGIN EXECUTE 'DO $x$ BEGIN DROP TABLE users; END $x$'; END $$;
+
+-- == calls that are nested too deeply to follow
+-- additive
+CREATE FUNCTION f0() RETURNS int LANGUAGE sql AS 'SELECT 1';
+-- additive
+CREATE FUNCTION f1() RETURNS int LANGUAGE sql AS 'SELECT f0()';
+-- additive
+CREATE FUNCTION f2() RETURNS int LANGUAGE sql AS 'SELECT f1()';
+-- additive
+CREATE FUNCTION f3() RETURNS int LANGUAGE sql AS 'SELECT f2()';
+-- additive
+CREATE FUNCTION f4() RETURNS int LANGUAGE sql AS 'SELECT f3()';
+-- additive
+CREATE FUNCTION f5() RETURNS int LANGUAGE sql AS 'SELECT f4()';
+-- additive
+CREATE FUNCTION f6() RETURNS int LANGUAGE sql AS 'SELECT f5()';
+-- additive
+CREATE FUNCTION f7() RETURNS int LANGUAGE sql AS 'SELECT f6()';
+-- additive
+CREATE FUNCTION f8() RETURNS int LANGUAGE sql AS 'SELECT f7()';
+-- additive
+CREATE FUNCTION f9() RETURNS int LANGUAGE sql AS 'SELECT f8()';
+-- additive
+CREATE FUNCTION f10() RETURNS int LANGUAGE sql AS 'SELECT f9()';
+-- additive
+CREATE FUNCTION f11() RETURNS int LANGUAGE sql AS 'SELECT f10()';
+-- additive
+CREATE FUNCTION f12() RETURNS int LANGUAGE sql AS 'SELECT f11()';
+-- additive
+CREATE FUNCTION f13() RETURNS int LANGUAGE sql AS 'SELECT f12()';
+-- additive
+CREATE FUNCTION f14() RETURNS int LANGUAGE sql AS 'SELECT f13()';
+-- unknown: nesting
+SELECT f14();
+-- additive
+SELECT f5();

@@ -1,0 +1,312 @@
+-- == make a table with all it needs
+-- additive
+CREATE TABLE IF NOT EXISTS notes (
+  id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
+  user_id uuid NOT NULL REFERENCES users (id) ON DELETE CASCADE,
+  body text NOT NULL CHECK (body <> ''),
+  number bigserial UNIQUE
+);
+-- additive
+CREATE INDEX notes_user_id ON public.notes (user_id);
+-- additive
+ALTER TABLE notes ENABLE ROW LEVEL SECURITY;
+-- additive
+ALTER TABLE notes ADD COLUMN kind text NOT NULL, ADD CONSTRAINT kinds CHECK (kind IN ('a', 'b'));
+-- additive
+ALTER TABLE notes ALTER COLUMN body TYPE varchar(10), DROP COLUMN kind;
+-- additive
+ALTER TABLE notes RENAME TO memos;
+-- additive
+ALTER TABLE memos RENAME COLUMN body TO words;
+-- additive
+DELETE FROM memos;
+
+-- == make a table that is there already, IF NOT EXISTS
+-- additive
+CREATE TABLE IF NOT EXISTS users (id uuid);
+-- destructive: index-blocks
+CREATE INDEX users_name ON users (name);
+-- destructive: rows-deleted
+DELETE FROM users;
+
+-- == add a column that may be null
+-- additive
+ALTER TABLE users ADD COLUMN nickname text;
+-- additive
+ALTER TABLE ONLY public.users ADD COLUMN IF NOT EXISTS bio text DEFAULT NULL;
+
+-- == add a column with a constant default
+-- additive
+ALTER TABLE users ADD COLUMN score int NOT NULL DEFAULT 0, ADD COLUMN tags text[] NOT NULL DEFAULT '{}'::text[];
+-- additive
+ALTER TABLE users ADD COLUMN seen_at timestamptz NOT NULL DEFAULT now();
+-- additive
+ALTER TABLE users ADD COLUMN seen_on date DEFAULT CURRENT_DATE, ADD COLUMN debt int DEFAULT -1;
+
+-- == add a column that is there already, IF NOT EXISTS
+-- additive
+ALTER TABLE users ADD COLUMN IF NOT EXISTS name text NOT NULL;
+
+-- == add a column NOT NULL without a default
+-- destructive: column-not-null
+ALTER TABLE users ADD COLUMN nickname text NOT NULL;
+
+-- == add a column whose default is another one for each row
+-- destructive: column-rewrite
+ALTER TABLE users ADD COLUMN token uuid DEFAULT gen_random_uuid();
+-- destructive: column-rewrite
+ALTER TABLE users ADD COLUMN drawn float DEFAULT random();
+-- destructive: column-rewrite
+ALTER TABLE users ADD COLUMN code text DEFAULT public.make_code();
+
+-- == add a column that numbers or computes all rows
+-- destructive: column-rewrite
+ALTER TABLE users ADD COLUMN number bigserial;
+-- destructive: column-rewrite
+ALTER TABLE users ADD COLUMN number bigint GENERATED ALWAYS AS IDENTITY;
+-- destructive: column-rewrite
+ALTER TABLE users ADD COLUMN lower_name text GENERATED ALWAYS AS (lower(name)) STORED;
+-- destructive: column-rewrite
+ALTER TABLE users ADD COLUMN amount positive_amount;
+
+-- == add a column computed when it is read
+-- additive
+ALTER TABLE users ADD COLUMN lower_name text GENERATED ALWAYS AS (lower(name)) VIRTUAL;
+
+-- == add a column that references another table
+-- additive
+ALTER TABLE orders ADD COLUMN courier_id uuid REFERENCES users (id);
+
+-- == add a column with a constraint
+-- destructive: column-constraint
+ALTER TABLE users ADD COLUMN nickname text UNIQUE;
+-- destructive: column-constraint
+ALTER TABLE users ADD COLUMN age int CHECK (age > 0);
+-- destructive: column-constraint
+ALTER TABLE orders ADD COLUMN courier_id int DEFAULT 1 REFERENCES couriers;
+
+-- == drop a column
+-- destructive: drop-column
+ALTER TABLE users DROP COLUMN phone;
+-- destructive: drop-column
+ALTER TABLE users DROP COLUMN IF EXISTS name CASCADE, ADD COLUMN x int;
+
+-- == drop a column that is not there or is new
+-- additive
+ALTER TABLE users DROP COLUMN IF EXISTS fax;
+-- additive
+ALTER TABLE users ADD COLUMN fax text;
+-- additive
+ALTER TABLE users DROP COLUMN fax;
+
+-- == rename a table, a column, a constraint, an index, a view, a type, a function, a schema
+-- destructive: rename
+ALTER TABLE users RENAME COLUMN phone TO phone_number;
+-- destructive: rename
+ALTER TABLE orders RENAME CONSTRAINT orders_total_check TO total_is_positive;
+-- destructive: rename
+ALTER INDEX orders_user_id_idx RENAME TO by_user;
+-- destructive: rename
+ALTER VIEW active_users RENAME TO living_users;
+-- destructive: rename
+ALTER TYPE order_status RENAME TO state;
+-- destructive: rename
+ALTER FUNCTION archive_old(int) RENAME TO archive;
+-- destructive: rename
+ALTER SCHEMA app RENAME TO application;
+-- destructive: rename
+ALTER TABLE users RENAME TO people;
+
+-- == what a table is after its rename
+-- destructive: rename
+ALTER TABLE users RENAME TO people;
+-- destructive: rows-deleted
+DELETE FROM people;
+-- additive
+CREATE TABLE users (id int);
+-- additive
+DELETE FROM users;
+
+-- == rename a policy or a trigger
+-- additive
+ALTER POLICY "Read own" ON users RENAME TO "Read mine";
+-- additive
+ALTER TRIGGER users_touch ON users RENAME TO touch_users;
+
+-- == move to another schema
+-- destructive: set-schema
+ALTER TABLE users SET SCHEMA app;
+-- destructive: set-schema
+ALTER FUNCTION archive_old(int) SET SCHEMA app;
+
+-- == another owner
+-- destructive: owner
+ALTER TABLE users OWNER TO app_owner;
+-- destructive: owner
+ALTER FUNCTION archive_old(int) OWNER TO app_owner;
+-- additive
+CREATE TABLE notes (id int);
+-- additive
+ALTER TABLE notes OWNER TO app_owner;
+
+-- == another type
+-- destructive: column-type
+ALTER TABLE users ALTER COLUMN phone TYPE bigint USING phone::bigint;
+-- destructive: column-type
+ALTER TABLE users ALTER COLUMN email TYPE varchar(50);
+
+-- == a type that is only wider
+-- additive
+ALTER TABLE users ALTER COLUMN email TYPE varchar(320);
+-- additive
+ALTER TABLE users ALTER COLUMN email SET DATA TYPE text;
+
+-- == NOT NULL on an existing column
+-- destructive: set-not-null
+ALTER TABLE users ALTER COLUMN name SET NOT NULL;
+-- additive
+ALTER TABLE users ALTER COLUMN phone SET NOT NULL;
+-- additive
+ALTER TABLE users ALTER COLUMN phone DROP NOT NULL;
+
+-- == defaults
+-- additive
+ALTER TABLE users ALTER COLUMN name SET DEFAULT 'nobody';
+-- destructive: drop-default
+ALTER TABLE users ALTER COLUMN created_at DROP DEFAULT;
+
+-- == a CHECK or foreign key that scans the table
+-- destructive: constraint-validates
+ALTER TABLE orders ADD CONSTRAINT positive CHECK (total > 0);
+-- destructive: constraint-validates
+ALTER TABLE orders ADD CONSTRAINT orders_courier_fkey FOREIGN KEY (courier_id) REFERENCES users (id);
+-- destructive: constraint-validates
+ALTER TABLE orders ADD CHECK (total > 0);
+
+-- == a CHECK or foreign key that is validated later
+-- additive
+ALTER TABLE orders ADD CONSTRAINT positive CHECK (total > 0) NOT VALID;
+-- additive
+ALTER TABLE orders ADD CONSTRAINT orders_courier_fkey FOREIGN KEY (courier_id) REFERENCES users (id) NOT VALID;
+-- additive
+ALTER TABLE orders VALIDATE CONSTRAINT positive;
+
+-- == a key that builds its index
+-- destructive: constraint-builds-index
+ALTER TABLE orders ADD CONSTRAINT orders_number_key UNIQUE (number);
+-- destructive: constraint-builds-index
+ALTER TABLE orders ADD PRIMARY KEY (id);
+-- destructive: constraint-builds-index
+ALTER TABLE orders ADD EXCLUDE USING gist (during WITH &&);
+
+-- == a key over an index that is there
+-- additive
+CREATE UNIQUE INDEX CONCURRENTLY orders_number_key ON orders (number);
+-- additive
+ALTER TABLE orders ADD CONSTRAINT orders_number_key UNIQUE USING INDEX orders_number_key;
+
+-- == drop a constraint
+-- destructive: drop-constraint
+ALTER TABLE orders DROP CONSTRAINT orders_total_check;
+-- destructive: drop-constraint
+ALTER TABLE users DROP CONSTRAINT users_email_key;
+-- additive
+ALTER TABLE orders DROP CONSTRAINT IF EXISTS nothing_of_the_kind;
+
+-- == drop a CHECK and add it again, not validated
+-- additive
+ALTER TABLE orders DROP CONSTRAINT IF EXISTS orders_total_check;
+-- additive
+ALTER TABLE orders ADD CONSTRAINT orders_total_check CHECK (total >= 0) NOT VALID;
+
+-- == drop a CHECK and add it again with a scan
+-- destructive: drop-constraint
+ALTER TABLE orders DROP CONSTRAINT orders_total_check;
+-- destructive: constraint-validates
+ALTER TABLE orders ADD CONSTRAINT orders_total_check CHECK (total >= 0);
+
+-- == drop a key and add it again
+-- destructive: drop-constraint
+ALTER TABLE users DROP CONSTRAINT users_email_key;
+-- additive
+ALTER TABLE users ADD CONSTRAINT users_email_key CHECK (email <> '') NOT VALID;
+
+-- == an index on an existing table
+-- destructive: index-blocks
+CREATE INDEX orders_status_idx ON orders (status);
+-- destructive: index-blocks
+CREATE UNIQUE INDEX IF NOT EXISTS orders_number ON public.orders USING btree (number);
+-- additive
+CREATE INDEX CONCURRENTLY IF NOT EXISTS orders_status_idx2 ON orders (status);
+-- additive
+CREATE INDEX IF NOT EXISTS orders_user_id_idx ON orders (user_id);
+
+-- == an index on a materialized view
+-- destructive: index-blocks
+CREATE INDEX daily ON daily_totals (day);
+
+-- == row level security on an existing table
+-- destructive: row-security
+ALTER TABLE orders ENABLE ROW LEVEL SECURITY;
+-- destructive: row-security
+ALTER TABLE users DISABLE ROW LEVEL SECURITY;
+-- destructive: row-security
+ALTER TABLE users FORCE ROW LEVEL SECURITY;
+
+-- == switch triggers
+-- destructive: trigger-switch
+ALTER TABLE users DISABLE TRIGGER users_touch;
+-- destructive: trigger-switch
+ALTER TABLE users DISABLE TRIGGER ALL;
+
+-- == settings of a table
+-- additive
+ALTER TABLE orders SET (autovacuum_vacuum_scale_factor = 0.01);
+-- additive
+ALTER TABLE orders ALTER COLUMN status SET STATISTICS 500;
+-- additive
+ALTER TABLE orders REPLICA IDENTITY FULL;
+-- destructive: replica-identity
+ALTER TABLE orders REPLICA IDENTITY NOTHING;
+-- destructive: table-rewrite
+ALTER TABLE orders SET UNLOGGED;
+-- destructive: table-rewrite
+ALTER TABLE orders SET TABLESPACE fast;
+-- unknown: table-change
+ALTER VIEW active_users SET (security_invoker = true);
+-- unknown: table-change
+ALTER TABLE users ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY;
+
+-- == partitions
+-- additive
+CREATE TABLE events_2026 PARTITION OF events FOR VALUES FROM ('2026-01-01') TO ('2027-01-01');
+-- additive
+CREATE TABLE events_2027 (LIKE events INCLUDING ALL);
+-- additive
+ALTER TABLE events ATTACH PARTITION events_2027 FOR VALUES FROM ('2027-01-01') TO ('2028-01-01');
+-- destructive: partition
+ALTER TABLE events ATTACH PARTITION orders FOR VALUES FROM ('2028-01-01') TO ('2029-01-01');
+-- destructive: partition
+ALTER TABLE events DETACH PARTITION events_2025 CONCURRENTLY;
+
+-- == an old table below a new parent
+-- additive
+CREATE TABLE parent (id uuid) PARTITION BY HASH (id);
+-- destructive: partition
+ALTER TABLE parent ATTACH PARTITION users FOR VALUES WITH (modulus 1, remainder 0);
+-- destructive: rows-deleted
+DELETE FROM parent;
+
+-- == inheritance
+-- destructive: inherit
+ALTER TABLE users INHERIT people;
+-- destructive: inherit
+ALTER TABLE users NO INHERIT people;
+
+-- == a new table that old rows hang on
+-- additive
+CREATE TABLE plans (id int PRIMARY KEY);
+-- additive
+ALTER TABLE users ADD COLUMN plan_id int REFERENCES plans ON DELETE CASCADE;
+-- destructive: rows-deleted
+DELETE FROM plans;

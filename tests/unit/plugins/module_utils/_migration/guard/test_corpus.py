@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+import pytest
+
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.review import review
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.rules import (
+    DESTRUCTIVE,
+    UNKNOWN,
+)
+from tests.unit.plugins.module_utils._migration.guard.cases import Case, Label, read_cases
+from tests.unit.plugins.module_utils._migration.guard.shop import SHOP
+
+CASES = read_cases()
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.topic}: {case.title}")
+def test_every_statement_gets_the_verdict_that_stands_before_it(case: Case) -> None:
+    reviewed = review(case.sources, SHOP if case.known else None)
+
+    for source in case.sources:
+        found = {
+            index + 1: {
+                Label(finding.verdict.value, finding.rule)
+                for finding in reviewed.findings
+                if finding.file == source.file and finding.statement == index + 1
+            }
+            for index, _statement in enumerate(source.statements)
+        }
+        for number, label in enumerate(case.labels[source.file], start=1):
+            text = source.statements[number - 1].text
+            expected = {label} if label.rule else set()
+            assert found[number] == expected, text
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.topic}: {case.title}")
+def test_every_statement_is_counted_once(case: Case) -> None:
+    verdicts = review(case.sources, SHOP if case.known else None).to_verdicts()
+
+    for source in case.sources:
+        assert sum(verdicts[source.file].values()) == len(source.statements)
+
+
+def test_every_rule_is_in_the_corpus() -> None:
+    shown = {label.rule for case in CASES for of in case.labels.values() for label in of}
+    assert set(DESTRUCTIVE) | set(UNKNOWN) == shown - {None}
+
+
+def test_the_corpus_is_large() -> None:
+    assert sum(len(of) for case in CASES for of in case.labels.values()) >= 200
