@@ -34,6 +34,7 @@ _READ_SIZE = 1 << 20
 # boto3 repeats requests, but not the reading of a body.
 _READ_LOSSES = 4
 _PATIENCE = 60.0
+_ATTEMPTS = 5
 _REFUSALS = frozenset(
     {
         "403",
@@ -136,7 +137,7 @@ class S3Bucket:
         config = botocore.config.Config(
             connect_timeout=10,
             read_timeout=min(_PATIENCE, patience),
-            retries={"mode": "standard", "total_max_attempts": 5},
+            retries={"mode": "standard", "total_max_attempts": _ATTEMPTS},
             max_pool_connections=16,
             s3={"addressing_style": "path" if params["path_style"] else "auto"},
             # S3 compatible services differ in these; what we rely on is our own checksum of what comes back.

@@ -1,0 +1,208 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""S3 and PostgreSQL on their bad days: a backup that is whole, or a sentence and nothing left."""
+
+from __future__ import annotations
+
+import re
+import threading
+import typing as t
+from pathlib import Path
+
+import pytest
+
+from ansible_collections.easymo.deploy.plugins.module_utils import _s3
+from ansible_collections.easymo.deploy.plugins.module_utils._backup import apply
+from ansible_collections.easymo.deploy.plugins.modules import pg_backup
+from sandbox.world import World
+from tests.fakes.tcp_proxy import HOST, Answer, Hook, TcpProxy, cut_after, slow
+from tests.integration.backups import database_to_back_up, keys, nothing_is_left, s3_through
+from tests.integration.module_process import started
+from tests.integration.running import bucket, client, run_module
+
+FORBIDDEN = (
+    b"HTTP/1.1 403 Forbidden\r\nContent-Type: application/xml\r\nConnection: close\r\n\r\n"
+    b"<Error><Code>AccessDenied</Code><Message>no</Message></Error>"
+)
+
+
+@pytest.fixture(scope="module")
+def shared(world: World) -> t.Iterator[dict[str, t.Any]]:
+    with database_to_back_up(world) as options:
+        yield options
+
+
+@pytest.fixture
+def options(world: World, shared: dict[str, t.Any], request) -> dict[str, t.Any]:
+    return {**shared, **bucket(world, f"{shared['prefix']}{abs(hash(request.node.name))}/")}
+
+
+def refusing(begins: bytes, has: bytes) -> Hook:
+    def hook(chunk: bytes) -> bytes:
+        first = chunk.partition(b"\r\n")[0]
+        if first.startswith(begins) and has in first:
+            raise Answer(FORBIDDEN)
+        return chunk
+
+    return hook
+
+
+@pytest.mark.parametrize(
+    ("begins", "has"),
+    [
+        pytest.param(b"POST", b"uploads", id="the-upload"),
+        pytest.param(b"PUT", b"partNumber=2", id="a-part"),
+        pytest.param(b"POST", b"uploadId=", id="the-completion"),
+        pytest.param(b"GET", b".dump ", id="reading-back"),
+        pytest.param(b"PUT", b".manifest.json", id="the-manifest"),
+    ],
+)
+def test_what_s3_refuses_is_told_and_nothing_is_left(options, begins, has):
+    with s3_through(options) as (proxy, through):
+        proxy.up = refusing(begins, has)
+        result = run_module(pg_backup, **through)
+    assert (result["failed"], result["reason"]) == (True, "Refused")
+    assert "refused access" in result["msg"]
+    assert nothing_is_left(options)
+
+
+def test_who_may_not_delete_learns_what_is_left(options, monkeypatch):
+    monkeypatch.setattr(apply, "execute_will", lambda *_arguments: None)
+    with s3_through(options) as (proxy, through):
+        refuse_manifest, refuse_delete = refusing(b"PUT", b".manifest"), refusing(b"DELETE", b"")
+        proxy.up = lambda chunk: refuse_manifest(refuse_delete(chunk))
+        result = run_module(pg_backup, **through)
+    assert result["reason"] == "Refused"
+    left = keys(options)
+    assert [key for key in left if key in result["left_behind"]] == left != []
+
+
+def test_a_slow_s3_takes_the_backup_all_the_same(options):
+    with s3_through(options) as (proxy, through):
+        proxy.up = proxy.down = slow(0.005)
+        assert run_module(pg_backup, **through)["changed"]
+
+
+def test_an_s3_that_falls_silent_is_given_up_in_one_sentence(options, monkeypatch):
+    monkeypatch.setattr(_s3, "_ATTEMPTS", 2)
+    silent = threading.Event()
+
+    def hook(chunk: bytes) -> bytes:
+        if b"partNumber=" in chunk.partition(b"\r\n")[0]:
+            silent.wait(30)
+        return chunk
+
+    with s3_through(options) as (proxy, through):
+        proxy.up = hook
+        result = run_module(pg_backup, **through, timeout=2)
+        silent.set()
+    assert (result["failed"], result["reason"]) == (True, "Unreachable")
+    assert "\n" not in result["msg"]
+    assert nothing_is_left(options)
+
+
+def test_a_connection_that_dies_within_a_part_is_repeated(options):
+    with s3_through(options) as (proxy, through):
+        proxy.up = cut_after(3_000_000)
+        assert run_module(pg_backup, **through)["changed"]
+
+
+def test_connections_that_always_die_are_given_up(options, monkeypatch):
+    monkeypatch.setattr(_s3, "_ATTEMPTS", 2)
+    with s3_through(options) as (proxy, through):
+        proxy.up = cut_after(3_000_000, times=1_000)
+        result = run_module(pg_backup, **through)
+    assert (result["failed"], result["reason"]) == (True, "Unreachable")
+    assert nothing_is_left(options)
+
+
+def test_a_connection_that_dies_while_reading_back_is_taken_up_where_it_was(options):
+    with s3_through(options) as (proxy, through):
+        proxy.down = cut_after(5_000_000)
+        result = run_module(pg_backup, **through)
+    assert result["changed"]
+    assert result["backup"]["size"] > 8_000_000
+
+
+def test_one_bit_that_comes_back_otherwise_is_no_backup(options):
+    passed = 0
+
+    def flip(chunk: bytes) -> bytes:
+        nonlocal passed
+        passed += len(chunk)
+        if 5_000_000 < passed <= 5_000_000 + len(chunk):
+            return chunk[:-1] + bytes([chunk[-1] ^ 1])
+        return chunk
+
+    with s3_through(options) as (proxy, through):
+        proxy.down = flip
+        result = run_module(pg_backup, **through)
+    assert (result["failed"], result["reason"]) == (True, "VerificationFailed")
+    assert "SHA-256" in result["msg"]
+    assert nothing_is_left(options)
+
+
+def test_a_database_that_is_lost_in_the_middle_leaves_nothing(options):
+    with TcpProxy(options["login_host"], options["login_port"]) as proxy:
+        proxy.down = cut_after(4_000_000, times=1_000)
+        result = run_module(pg_backup, **{**options, "login_host": HOST, "login_port": proxy.port})
+    assert result["failed"]
+    assert result["reason"] in ("Refused", "Unreachable")
+    assert options["login_password"] not in str(result)
+    assert nothing_is_left(options)
+
+
+def test_a_local_copy_is_the_same_and_for_its_owner_only(options, tmp_path):
+    backup = run_module(pg_backup, **options, local_copy=str(tmp_path))
+    copy = Path(backup["local_copy"])
+    assert [copy] == list(tmp_path.iterdir())
+    assert copy.stat().st_mode & 0o777 == 0o600
+    stored = client(options).get_object(Bucket=options["bucket"], Key=backup["backup"]["key"])
+    assert copy.read_bytes() == stored["Body"].read()
+
+
+def test_a_disk_that_is_full_fails_the_backup_and_leaves_nothing_anywhere(options, tmp_path):
+    arguments = {**options, "local_copy": str(tmp_path)}
+    with started("pg_backup", arguments, largest_file=9_000_000) as process:
+        result = process.result()
+    assert (result["failed"], result["reason"]) == (True, "Refused")
+    assert f"The local copy in {tmp_path} cannot be written" in result["msg"]
+    assert list(tmp_path.iterdir()) == []
+    assert nothing_is_left(options)
+
+
+@pytest.mark.parametrize("check", [True, False], ids=["check-mode", "for-real"])
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        pytest.param({"local_copy": "/nonexistent"}, "is no folder", id="folder-missing"),
+        pytest.param({"storage_class": "GLACIER"}, "cannot be read back", id="archive"),
+        pytest.param({"kms_key_id": "x"}, "'server_side_encryption: aws:kms'", id="key-alone"),
+    ],
+)
+def test_options_that_cannot_work_are_refused_before_anything_is_touched(
+    options, changed, words, check
+):
+    result = run_module(pg_backup, check=check, **{**options, **changed})
+    assert (result["failed"], result["reason"]) == (True, "InvalidInput")
+    assert words in result["msg"]
+    assert nothing_is_left(options)
+
+
+def test_encryption_and_storage_class_reach_the_dump_and_its_manifest(options):
+    asked = {"server_side_encryption": "AES256", "storage_class": "STANDARD_IA"}
+    backup = run_module(pg_backup, **options, **asked)["backup"]
+    for key in (backup["key"], backup["key"] + ".manifest.json"):
+        seen = client(options).head_object(Bucket=options["bucket"], Key=key)
+        assert (seen["ServerSideEncryption"], seen["StorageClass"]) == ("AES256", "STANDARD_IA")
+
+
+def test_an_s3_that_keeps_it_otherwise_than_asked_is_not_believed(options):
+    def claim(chunk: bytes) -> bytes:
+        return re.sub(rb"(?i)(x-amz-storage-class): \w+", rb"\1: STANDARD", chunk)
+
+    with s3_through(options) as (proxy, through):
+        proxy.down = claim
+        result = run_module(pg_backup, **through, storage_class="STANDARD_IA")
+    assert (result["failed"], result["reason"]) == (True, "VerificationFailed")
+    assert "'STANDARD' and should be 'STANDARD_IA'" in result["msg"]
+    assert nothing_is_left(options)

@@ -1,0 +1,185 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Killed by SIGKILL at the worst moments, a backup leaves nothing, and the next run is as if nothing had happened."""
+
+from __future__ import annotations
+
+import threading
+import typing as t
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+import pytest
+
+from ansible_collections.easymo.deploy.plugins.modules import pg_backup, pg_backup_info
+from sandbox.world import World
+from tests.fakes.tcp_proxy import TcpProxy, passing
+from tests.integration.backups import (
+    database_to_back_up,
+    keys,
+    nothing_is_left,
+    s3_through,
+    unfinished,
+)
+from tests.integration.conftest import until
+from tests.integration.module_process import started
+from tests.integration.running import bucket, run_module
+
+
+@pytest.fixture(scope="module")
+def shared(world: World) -> t.Iterator[dict[str, t.Any]]:
+    with database_to_back_up(world) as options:
+        yield options
+
+
+@pytest.fixture
+def options(world: World, shared: dict[str, t.Any], request) -> dict[str, t.Any]:
+    return {**shared, **bucket(world, f"{shared['prefix']}{abs(hash(request.node.name))}/")}
+
+
+class Holding:
+    """Holds the requests that begin so, or their answers, until it is released."""
+
+    def __init__(self, proxy: TcpProxy, begins: bytes, has: bytes, *, answer: bool = False) -> None:
+        self.reached = threading.Event()
+        self._released = threading.Event()
+        self._begins, self._has, self._answer = begins, has, answer
+        self._proxy = proxy
+        proxy.up = self._up
+
+    def release(self) -> None:
+        self._proxy.up = self._proxy.down = passing
+        self._released.set()
+
+    def _up(self, chunk: bytes) -> bytes:
+        first = chunk.partition(b"\r\n")[0]
+        if first.startswith(self._begins) and self._has in first:
+            if self._answer:
+                self._proxy.down = self._down
+            else:
+                self._hold()
+        return chunk
+
+    def _down(self, chunk: bytes) -> bytes:
+        # "100 Continue" only asks for the rest of the request.
+        if not chunk.startswith(b"HTTP/1.1 100 "):
+            self._hold()
+        return chunk
+
+    def _hold(self) -> None:
+        self.reached.set()
+        self._released.wait(60)
+
+
+# The request, and whether it is its answer that never comes.
+MOMENTS = {
+    "before-the-number-of-the-upload-is-known": (b"POST", b"uploads", True),
+    "in-the-first-part": (b"PUT", b"partNumber=1", False),
+    "in-the-last-part": (b"PUT", b"partNumber=2", False),
+    "before-the-completion": (b"POST", b"uploadId=", False),
+    "after-the-completion-and-before-we-know": (b"POST", b"uploadId=", True),
+    "reading-back": (b"GET", b".dump ", False),
+    "before-the-manifest": (b"PUT", b".manifest.json", False),
+}
+AFTER_THE_MANIFEST = (b"PUT", b".manifest.json", True)
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A bucket's prefix and a folder, where a backup was killed and everything it started has ended."""
+
+    options: dict[str, t.Any]
+    folder: Path
+
+
+@pytest.fixture(scope="module")
+def scenes(world: World, shared: dict[str, t.Any], tmp_path_factory) -> dict[str, Scene]:
+    """One for each moment. What tidies up takes its time, so they are played side by side."""
+    moments = {**MOMENTS, "after-the-manifest": AFTER_THE_MANIFEST}
+    made = {
+        name: Scene(
+            {**shared, **bucket(world, f"{shared['prefix']}{name}/")}, tmp_path_factory.mktemp("x")
+        )
+        for name in moments
+    }
+    with ThreadPoolExecutor(4) as pool:
+        for done in [pool.submit(play, made[name], *moments[name]) for name in moments]:
+            done.result()
+    return made
+
+
+def play(scene: Scene, method: bytes, has: bytes, answer: bool) -> None:
+    with s3_through(scene.options) as (proxy, through):
+        holding = Holding(proxy, method, has, answer=answer)
+        with started("pg_backup", {**through, "local_copy": str(scene.folder)}) as process:
+            assert holding.reached.wait(60)
+            family = process.family()
+            process.kill()
+            holding.release()
+            until(lambda: not any(map(alive, family)), seconds=40)
+
+
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_nothing_is_left_and_the_next_run_makes_one_valid_backup(scenes, moment):
+    scene = scenes[moment]
+    assert nothing_is_left(scene.options)
+    assert list(scene.folder.iterdir()) == []
+    backup = run_module(pg_backup, **scene.options)["backup"]
+    assert keys(scene.options) == [backup["key"], backup["key"] + ".manifest.json"]
+    assert unfinished(scene.options) == []
+
+
+def test_killed_after_the_manifest_the_backup_stands(scenes):
+    scene = scenes["after-the-manifest"]
+    again = run_module(pg_backup, **scene.options)
+    assert again["changed"] is False
+    kept = again["backup"]["key"].rpartition("/")[2]
+    assert [path.name for path in scene.folder.iterdir()] == [kept]
+
+
+def test_killed_while_pg_dump_waits_nothing_is_left(options, tmp_path):
+    """A dump that has sent a part and hangs; it must not outlive us for long."""
+    hanging = tmp_path / "pg_dump"
+    hanging.write_text(
+        f'#!/bin/sh\n[ "$1" = --version ] && exec {options["pg_dump"]} "$@"\n'
+        "head -c 9000000 /dev/zero; while sleep 0.1; do echo more; done\n"
+    )
+    hanging.chmod(0o755)
+    with started("pg_backup", {**options, "pg_dump": str(hanging)}) as process:
+        until(lambda: bool(unfinished(options)), seconds=30)
+        family = process.family()
+        process.kill()
+        until(lambda: not any(map(alive, family)), seconds=20)
+    assert nothing_is_left(options)
+
+
+def test_no_secret_is_in_anybodys_arguments(options):
+    """Of the module, its children and the process that waits beside it, in the middle of an upload."""
+    with s3_through(options) as (proxy, through):
+        holding = Holding(proxy, b"PUT", b"partNumber=1")
+        with started("pg_backup", through) as process:
+            assert holding.reached.wait(30)
+            lines = [" ".join(one.cmdline()) for one in process.family()]
+            holding.release()
+            assert process.result()["changed"]
+    assert any("--format=custom" in line for line in lines)
+    assert len(lines) > 2
+    for secret in ("login_password", "secret_key", "access_key"):
+        assert not any(options[secret] in line for line in lines)
+
+
+def test_two_runs_at_once_make_two_backups_that_are_both_whole(options):
+    with started("pg_backup", options) as one, started("pg_backup", options) as other:
+        backups = [one.result()["backup"], other.result()["backup"]]
+    assert len(keys(options)) == 4
+    store = ("bucket", "prefix", "endpoint_url", "region", "access_key", "secret_key", "path_style")
+    listed = run_module(pg_backup_info, **{name: options[name] for name in store})
+    assert listed["broken"] == []
+    newest = max(backups, key=lambda backup: backup["started"])
+    assert [found["uri"] for found in listed["backups"]] == [newest["uri"]]
+    assert run_module(pg_backup, **options)["backup"] == newest
+
+
+def alive(process: psutil.Process) -> bool:
+    return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
