@@ -15,6 +15,7 @@ author:
   - EasyMO (@easymo)
 extends_documentation_fragment:
   - easymo.deploy._attributes_read_only
+  - easymo.deploy._attributes_controller
   - easymo.deploy._s3
 options:
   name:
@@ -39,7 +40,7 @@ EXAMPLES = r"""
 
 - name: Refuse to go on without a backup that is less than an hour old
   ansible.builtin.assert:
-    that: found.backups | selectattr('age', 'lt', 3600) | length > 0
+    that: found.newest.supabase_prod.age | default(3600) < 3600
     fail_msg: No backup of supabase_prod is less than an hour old.
 """
 
@@ -72,8 +73,21 @@ backups:
       returned: always
       type: int
       sample: 1260
+newest:
+  description: The newest valid backup of each database whatever its release, by the database's logical name.
+  returned: success
+  type: dict
+  version_added: 0.2.0
+  sample:
+    supabase_prod:
+      name: supabase_prod
+      release: 2.0.0
+      uri: s3://easymo-db-backups/v2-migration/supabase_prod_20251111_060012_5e1f0a.dump
+      age: 1260
 broken:
-  description: Manifests that do not describe the dump beside them, each with why.
+  description:
+    - Manifests that do not describe the dump beside them, each with why. One that is damaged or was edited never fails
+      the task.
   returned: success
   type: list
   elements: str
@@ -93,16 +107,21 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.easymo.deploy.plugins.module_utils import _s3
 from ansible_collections.easymo.deploy.plugins.module_utils._backup.catalog import read_catalog
 from ansible_collections.easymo.deploy.plugins.module_utils._backup.plan import newest_per_release
-from ansible_collections.easymo.deploy.plugins.module_utils._module import execute
+from ansible_collections.easymo.deploy.plugins.module_utils._module import Module, execute
 from ansible_collections.easymo.deploy.plugins.module_utils._options import s3_options
 from ansible_collections.easymo.deploy.plugins.module_utils._s3 import S3Bucket
 
-
-def argument_spec() -> dict[str, t.Any]:
-    return {"name": {"type": "str"}, "release": {"type": "str"}, **s3_options()}
+NEEDS = (_s3.BOTO3,)
 
 
-def run(module: AnsibleModule) -> dict[str, t.Any]:
+def module_spec() -> dict[str, t.Any]:
+    return {
+        "argument_spec": {"name": {"type": "str"}, "release": {"type": "str"}, **s3_options()},
+        "supports_check_mode": True,
+    }
+
+
+def run(module: Module) -> dict[str, t.Any]:
     params = module.params
     bucket = S3Bucket.from_params(params)
     bucket.check()
@@ -114,15 +133,18 @@ def run(module: AnsibleModule) -> dict[str, t.Any]:
         for backup in newest_per_release(catalog.backups)
         if wanted in (None, backup.manifest.release)
     ]
-    return {"changed": False, "backups": backups, "broken": list(catalog.broken)}
+    # The newest comes first, so it is the last to be put here.
+    newest = {backup["name"]: backup for backup in reversed(backups)}
+    return {
+        "changed": False,
+        "backups": backups,
+        "newest": newest,
+        "broken": list(catalog.broken),
+    }
 
 
 def main() -> None:
-    execute(
-        AnsibleModule(argument_spec=argument_spec(), supports_check_mode=True),
-        run,
-        needs=[_s3.BOTO3],
-    )
+    execute(AnsibleModule(**module_spec()), run, needs=NEEDS)
 
 
 if __name__ == "__main__":
