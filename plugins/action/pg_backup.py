@@ -1,15 +1,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""M(easymo.deploy.pg_backup) in the controller."""
+"""M(easymo.deploy.pg_backup) in a process of its own, with its progress on the screen."""
 
 from __future__ import annotations
 
-from ansible_collections.easymo.deploy.plugins.modules import pg_backup
 from ansible_collections.easymo.deploy.plugins.plugin_utils._action_module import (
-    ControllerActionBase,
+    WatchedActionBase,
 )
 
 
-class ActionModule(ControllerActionBase):
-    module_spec = pg_backup.module_spec
-    needs = pg_backup.NEEDS
-    run_module = pg_backup.run
+class ActionModule(WatchedActionBase):
+    pass

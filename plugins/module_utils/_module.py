@@ -8,6 +8,7 @@ import typing as t
 
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import DeployError, InputError
 from ansible_collections.easymo.deploy.plugins.module_utils._library import Library, refuse_missing
+from ansible_collections.easymo.deploy.plugins.module_utils._progress import relay
 
 Result = dict[str, t.Any]
 
@@ -50,7 +51,9 @@ def refuse_below(params: t.Mapping[str, t.Any], **least: float) -> None:
 
 
 def say(module: Module, event: str, text: str, data: dict[str, t.Any]) -> None:
-    """Live progress where somebody can see it: only the controller's shell has it."""
+    """Live progress where somebody can see it: the controller's shell, or the action plugin that started a module."""
     progress = getattr(module, "progress", None)
-    if progress is not None:
+    if progress is None:
+        relay(event, text, data)
+    else:
         progress(event, text, data)

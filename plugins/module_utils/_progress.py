@@ -21,6 +21,7 @@ import typing as t
 from dataclasses import asdict, dataclass, field
 
 VARIABLE = "EASYMO_DEPLOY_PROGRESS"
+RELAY = "EASYMO_DEPLOY_RELAY"
 PATIENCE = 0.1
 """Seconds that a report may wait for a listener that falls behind."""
 TEXT_LIMIT = 2_000
@@ -46,10 +47,32 @@ def report(event: str, host: str, text: str, data: dict[str, t.Any] | None = Non
     address = os.environ.get(VARIABLE)
     if not address:
         return
-    message = encoded(Progress(event, host, text[:TEXT_LIMIT], data or {}))
+    _send_to(address, Progress(event, host, text[:TEXT_LIMIT], data or {}))
+
+
+def _send_to(address: str, progress: Progress) -> None:
     with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
         sender.settimeout(PATIENCE)
-        sender.sendto(message, address)
+        sender.sendto(encoded(progress), address)
+
+
+def relay(event: str, text: str, data: dict[str, t.Any]) -> None:
+    """`report` for a module in a process of its own: to the action plugin that started it, if that listens."""
+    address = os.environ.get(RELAY)
+    if address:
+        _send_to(address, Progress(event, "", text[:TEXT_LIMIT], data))
+
+
+@contextlib.contextmanager
+def relayed(handler: Handler) -> t.Iterator[None]:
+    """Have `handler` called for what processes started in the block `relay`; its host is left empty."""
+    listener = _Listener(RELAY)
+    listener.handlers.append(handler)
+    try:
+        yield
+    finally:
+        listener.flush()
+        listener.close()
 
 
 def encoded(progress: Progress) -> bytes:
@@ -91,7 +114,8 @@ class _Listener:
 
     current: t.ClassVar[_Listener | None] = None
 
-    def __init__(self) -> None:
+    def __init__(self, variable: str = VARIABLE) -> None:
+        self._variable = variable
         self.handlers: list[Handler] = []
         self._owner = os.getpid()
         # The system's own folder: the path of a Unix socket may have only 107 bytes.
@@ -102,7 +126,7 @@ class _Listener:
         self._flushed = threading.Event()
         self._thread = threading.Thread(target=self._read, name="progress", daemon=True)
         self._thread.start()
-        os.environ[VARIABLE] = self._address
+        os.environ[variable] = self._address
         # SIGINT ends a run without its last callback.
         atexit.register(self.close)
 
@@ -131,7 +155,7 @@ class _Listener:
         if os.getpid() != self._owner:
             return
         atexit.unregister(self.close)
-        os.environ.pop(VARIABLE, None)
+        os.environ.pop(self._variable, None)
         if self._send(END):
             self._thread.join(timeout=1)
         self._socket.close()

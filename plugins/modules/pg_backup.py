@@ -22,7 +22,6 @@ author:
   - EasyMO (@easymo)
 extends_documentation_fragment:
   - easymo.deploy._attributes
-  - easymo.deploy._attributes_controller
   - easymo.deploy._postgres
   - easymo.deploy._s3
 options:
@@ -92,6 +91,7 @@ requirements:
 notes:
   - A backup that fails or is killed, by SIGKILL too, leaves nothing behind. A second process of this module waits
     beside it, and removes what it left in S3. Should that fail as well, a later run removes it, see RV(swept).
+  - With a local connection it tells every few seconds how far it is.
   - Memory stays below 150 MB for dumps of up to 87 GiB. Above that the parts S3 takes must be larger than 32 MiB, for
     there may be 10,000 of them.
   - Beside what reading and writing objects needs, the key to S3 should be allowed C(s3:AbortMultipartUpload),

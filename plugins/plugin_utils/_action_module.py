@@ -17,7 +17,11 @@ from ansible.utils.display import Display
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import DeployError
 from ansible_collections.easymo.deploy.plugins.module_utils._library import Library, refuse_missing
 from ansible_collections.easymo.deploy.plugins.module_utils._module import Result
-from ansible_collections.easymo.deploy.plugins.module_utils._progress import report
+from ansible_collections.easymo.deploy.plugins.module_utils._progress import (
+    Progress,
+    relayed,
+    report,
+)
 
 LOCAL = frozenset({"local", "ansible.builtin.local"})
 
@@ -32,16 +36,20 @@ class ControllerModule:
         self.check_mode = check_mode
         self._diff = diff
         self._host = host
-        self._display = Display()
         self.warnings: list[str] = []
 
     def warn(self, warning: str) -> None:
         self.warnings.append(warning)
 
     def progress(self, event: str, text: str, data: dict[str, t.Any]) -> None:
-        named = text.startswith(f"{self._host}:")
-        self._display.display(text if named else f"[{self._host}] {text}")
-        report(event, self._host, text, data)
+        tell(event, self._host, text, data)
+
+
+def tell(event: str, host: str, text: str, data: dict[str, t.Any]) -> None:
+    """On the screen, and to whoever listens."""
+    named = text.startswith(f"{host}:")
+    Display().display(text if named else f"[{host}] {text}")
+    report(event, host, text, data)
 
 
 class ControllerActionBase(ActionBase):  # type: ignore[misc]
@@ -76,3 +84,25 @@ class ControllerActionBase(ActionBase):  # type: ignore[misc]
         if module.warnings:
             outcome["warnings"] = module.warnings
         return {**result, **remove_values(outcome, validated._no_log_values)}
+
+
+class WatchedActionBase(ActionBase):  # type: ignore[misc]
+    """Runs the module as a process of its own and tells its progress: for work whose memory must not be a controller's.
+
+    A fork of the controller begins with all that the controller holds, which is more than a lean module ever needs.
+    """
+
+    _supports_check_mode = True
+
+    def run(self, tmp: None = None, task_vars: dict[str, t.Any] | None = None) -> Result:
+        result: Result = super().run(tmp, task_vars)
+        host = (task_vars or {}).get("inventory_hostname", "localhost")
+
+        def forward(progress: Progress) -> None:
+            tell(progress.event, host, progress.text, progress.data)
+
+        with relayed(forward):
+            handed: Result = self._execute_module(
+                task_vars=task_vars, wrap_async=bool(self._task.async_val)
+            )
+        return {**result, **handed}
