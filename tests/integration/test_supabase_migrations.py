@@ -88,10 +88,12 @@ def test_a_concurrent_index_is_reported_as_not_atomic_and_made(project):
 
 def test_settings_of_one_file_do_not_reach_the_next(project):
     project.write(
-        v1_a="set search_path = pg_temp; set statement_timeout = 1", v2_b="create table b()"
+        v1_a="set search_path = pg_temp; set statement_timeout = '9s'",
+        v2_b="create table b(); create table seen as select current_setting('statement_timeout')",
     )
-    assert project.run()["changed"]
+    assert project.run(additive_only=False)["changed"]
     assert project.has("public.b")
+    assert project.query("SELECT * FROM public.seen") == [("0",)]
 
 
 @pytest.mark.parametrize(
