@@ -104,6 +104,7 @@ def test_settings_of_one_file_do_not_reach_the_next(project):
         ({"v1_a": "create table a(id bigint)"}, "Drift", "1_a.sql"),
         ({"v3_c": "-- nothing"}, "InvalidInput", "no statement"),
         ({"v3_c": "\\d a"}, "InvalidInput", "meta-command"),
+        ({"v3_c": "select 1;\ncopy a from stdin"}, "InvalidInput", "in line 2"),
         ({"v2_c": "select 1"}, "InvalidInput", "share a version"),
         ({"v3_c": "begin; create table c()"}, "MigrationFailed", "never commits"),
     ],

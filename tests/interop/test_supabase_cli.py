@@ -3,37 +3,140 @@
 
 from __future__ import annotations
 
-from tests.interop.projects import history, objects
+import contextlib
+import tempfile
+from pathlib import Path
 
-FILES = {
-    "20240101000000_init.sql": "create table a(id int, note text default 'a;b');\ninsert into a values (1);",
-    "20240102000000_more.sql": "alter table a add column b text;\n-- done",
-}
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+from tests.integration.running import query, scratch_database
+from tests.interop.projects import Project, history, objects
+from tests.interop.scripts import FAILING, NOT_MIGRATIONS, REALISTIC, SCRIPTS
+
+ORDER = sorted(REALISTIC, key=lambda name: name.partition("_")[0])
 
 
 def test_what_the_cli_pushed_is_applied_for_us(project, database):
-    project.write(FILES)
-    assert project.push(database)["migrations"] == list(FILES)
-    result = project.migrate(database)
-    assert (result["changed"], result["drift"]) == (False, {})
-    assert result["versions"] == ["20240101000000", "20240102000000"]
+    project.write(REALISTIC)
+    assert sorted(project.push(database)["migrations"]) == sorted(REALISTIC)
+    for check in (True, False):
+        result = project.migrate(database, check=check)
+        assert (result["changed"], result["drift"], result["pending"]) == (False, {}, [])
+    assert result["versions"] == [name.partition("_")[0] for name in ORDER]
 
 
 def test_what_we_applied_is_pushed_for_the_cli(project, database):
-    project.write(FILES)
-    assert [entry["file"] for entry in project.migrate(database)["applied"]] == list(FILES)
+    project.write(REALISTIC)
+    assert [entry["file"] for entry in project.migrate(database)["applied"]] == ORDER
     pushed = project.push(database)
     assert (pushed["rc"], pushed["upToDate"]) == (0, True)
 
 
 def test_the_same_folder_leaves_the_same_rows_and_objects(project, database, twin):
-    project.write(FILES)
+    project.write(REALISTIC | NOT_MIGRATIONS)
+    assert project.push(database)["rc"] == 0
+    assert not project.migrate(twin).get("failed")
+    assert history(twin) == history(database)
+    assert objects(twin) == objects(database)
+    assert len(history(twin)) == len(REALISTIC)
+
+
+def test_each_goes_on_where_the_other_stopped(project, database):
+    project.write({"1_a.sql": "create table a(id int)"})
     project.push(database)
-    project.migrate(twin)
-    assert history(twin) == history(database) != []
+    project.write({"2_b.sql": "create table b(id int); -- two"})
+    assert [entry["file"] for entry in project.migrate(database)["applied"]] == ["2_b.sql"]
+    project.write({"3_c.sql": "create table c(id int)"})
+    assert project.push(database)["migrations"] == ["3_c.sql"]
+    assert project.migrate(database)["changed"] is False
+
+
+def test_the_clis_list_agrees_that_everything_is_applied(project, database):
+    project.write(REALISTIC)
+    project.migrate(database)
+    listed = project.supabase(database, "migration", "list")["migrations"]
+    assert [(each["local"], each["remote"]) for each in listed] == [
+        (name.partition("_")[0],) * 2 for name in ORDER
+    ]
+
+
+@pytest.mark.parametrize("files", FAILING.values(), ids=FAILING)
+def test_a_failing_folder_leaves_the_same_rows_and_objects(project, database, twin, files):
+    project.write({"1_a.sql": "create table a()", **files})
+    assert project.push(database)["rc"] == 1
+    assert project.migrate(twin)["failed"]
+    assert history(twin) == history(database)
     assert objects(twin) == objects(database)
 
 
+@pytest.mark.parametrize(
+    "columns",
+    ["version text PRIMARY KEY", "version text PRIMARY KEY, statements text[]"],
+    ids=["of the first CLI", "with statements"],
+)
+def test_an_older_history_is_brought_up_to_date_alike(project, database, twin, columns):
+    project.write({"1_a.sql": "create table a()", "2_b.sql": "create table b()"})
+    for each in (database, twin):
+        query(each, "CREATE SCHEMA supabase_migrations")
+        query(each, f"CREATE TABLE supabase_migrations.schema_migrations ({columns})")
+        query(each, "INSERT INTO supabase_migrations.schema_migrations VALUES ('1')")
+    project.push(database)
+    project.migrate(twin)
+    assert (
+        history(twin) == history(database) == [("1", None, None), ("2", "b", ["create table b()"])]
+    )
+    assert objects(twin) == objects(database)
+
+
+@pytest.mark.parametrize(
+    ("rows", "files", "ours", "theirs"),
+    [
+        (["1", "2"], {"1_a.sql": "select 1"}, "MissingLocally", "DbPushMissingLocalError"),
+        (["1", "3"], {"1_a.sql": "select 1", "2_b.sql": "select 1", "3_c.sql": "select 1"}, "OutOfOrder", None),
+        (["10", "9"], {"10_a.sql": "select 1", "9_b.sql": "select 1", "8_c.sql": "select 1"}, "OutOfOrder", None),
+    ],
+)  # fmt: skip
+def test_both_refuse_the_same_histories(project, database, rows, files, ours, theirs):
+    project.write({"1_a.sql": "select 1"})
+    query(database, "CREATE SCHEMA supabase_migrations")
+    query(
+        database,
+        "CREATE TABLE supabase_migrations.schema_migrations (version text PRIMARY KEY, statements text[], name text)",
+    )
+    for version in rows:
+        query(database, f"INSERT INTO supabase_migrations.schema_migrations VALUES ('{version}')")
+    (project.folder / "1_a.sql").unlink()
+    project.write(files)
+    before = history(database)
+    refused = project.push(database)
+    assert refused["rc"] == 1
+    assert theirs in (None, refused["error"]["code"])
+    assert project.migrate(database)["reason"] == ours
+    assert history(database) == before
+
+
+@settings(
+    max_examples=1, deadline=None, database=None, phases=[Phase.generate],  # a push is too slow to shrink over
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.function_scoped_fixture],
+)  # fmt: skip
+@given(scripts=st.lists(SCRIPTS, min_size=60, max_size=60))
+def test_statements_are_cut_alike_whatever_they_are_made_of(world, supabase_cli, scripts):
+    with contextlib.ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        (folder / "home").mkdir()
+        project = Project(folder, supabase_cli, folder / "home")
+        project.write({f"{n:03}_x.sql": script for n, script in enumerate(scripts, start=1)})
+        database, twin = (stack.enter_context(scratch_database(world)) for _ in range(2))
+        pushed = project.push(database)
+        assert pushed["rc"] == 0, pushed["error"]["message"]
+        assert not project.migrate(twin).get("failed")
+        assert history(twin) == history(database)
+        assert project.migrate(database)["changed"] is False
+
+
 def test_the_cli_trusts_the_sandbox_by_its_certificate_alone(project, database):
+    project.write({"1_a.sql": "select 1"})
     refused = project.push({**database, "ca_cert": "/etc/ssl/certs/ca-certificates.crt"})
     assert "verify" in refused["error"]["message"]

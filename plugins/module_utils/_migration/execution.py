@@ -28,6 +28,19 @@ _ALONE = re.compile(
   | CLUSTER (?:\s|$)
     """
 )
+# The CLI sends the statements of a file in one go, without a BEGIN. PostgreSQL takes the first of them for one that
+# stands alone, and commits these at once.
+_ALONE_WHEN_FIRST = re.compile(
+    r"""(?xs)
+    DISCARD \s+ ALL (?:\s|$)
+  | (?:CREATE|DROP) \s+ (?:DATABASE|TABLESPACE|SUBSCRIPTION) \s
+  | ALTER \s+ SUBSCRIPTION \s .* \s PUBLICATION (?:\s|$)
+  | ALTER \s+ DATABASE \s .* \s SET \s+ TABLESPACE \s
+  | ALTER \s+ TABLE \s .* \s DETACH \s+ PARTITION \s .* \s CONCURRENTLY (?:\s|$)
+  | REINDEX \s+ (?:\(.*\)\s*)? (?:SCHEMA|DATABASE|SYSTEM) (?:\s|$)
+  | DO \s .* (?:\s|;) (?:COMMIT|ROLLBACK) \s* ;
+    """
+)
 _TRANSACTION_CONTROL = re.compile(
     r"""(?x)
     (?:BEGIN | START \s+ TRANSACTION | COMMIT | END | ABORT | PREPARE \s+ TRANSACTION) (?:\s|$)
@@ -85,7 +98,8 @@ def plan_execution(text: str, statements: Sequence[str]) -> Execution:
 def _steps(statements: Sequence[str]) -> t.Iterator[Step]:
     together: list[int] = []
     for index, statement in enumerate(statements):
-        if not runs_alone(statement):
+        alone = runs_alone(statement) or (not together and runs_alone_when_first(statement))
+        if not alone:
             together.append(index)
             continue
         if together:
@@ -98,6 +112,11 @@ def _steps(statements: Sequence[str]) -> t.Iterator[Step]:
 def runs_alone(statement: str) -> bool:
     """PostgreSQL refuses it inside a transaction."""
     return bool(_ALONE.match(without_leading_comments(statement).upper()))
+
+
+def runs_alone_when_first(statement: str) -> bool:
+    """PostgreSQL refuses it inside a transaction, and takes it as the first that reaches it."""
+    return bool(_ALONE_WHEN_FIRST.match(without_leading_comments(statement).upper()))
 
 
 def controls_transaction(statement: str) -> bool:

@@ -25,9 +25,13 @@ from ansible_collections.easymo.deploy.plugins.module_utils._migration.splitter 
     split_script,
     without_leading_comments,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.text import decode
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.text import (
+    decode,
+    mask_literals,
+)
 
 _NAME = re.compile(r"([0-9]+)_(.*)\.sql")
+_COPY = re.compile(r"(?is)COPY\s.*\s(?:FROM\s+STDIN|TO\s+STDOUT)\b")
 # The CLI once made a first file like this itself; it was never meant to be pushed.
 _OLD_INIT = re.compile(r"([0-9]{14})_init\.sql")
 _OLD_INIT_BEFORE = "20211209000000"
@@ -125,8 +129,22 @@ def _problems(migration: Migration) -> t.Iterator[str]:
             f"{name} has a psql meta-command in line {script.meta_command}: "
             "write what it does in SQL, the server knows no meta-commands."
         )
+    if line := _copies_by_client(migration):
+        yield (
+            f"{name} copies from or to its client in line {line}, and there is no data behind it: "
+            "write INSERT, or load the data in a task of its own."
+        )
     if not any(map(without_leading_comments, migration.statements)):
         yield f"{name} has no statement: delete it, or write the migration."
+
+
+def _copies_by_client(migration: Migration) -> int | None:
+    """The line of the first COPY that would need psql."""
+    for statement in migration.script.statements:
+        text = mask_literals(without_leading_comments(statement.text))
+        if _COPY.match(text):
+            return statement.line
+    return None
 
 
 def _is_old_init(name: str) -> bool:

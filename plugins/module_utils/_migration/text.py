@@ -50,16 +50,21 @@ def decode(content: bytes, file: str) -> str:
     return text
 
 
+def mask_literals(sql: str) -> str:
+    """Without what stands in quotes, which may be a secret; an unfinished literal is one to the end."""
+    return _LITERAL.sub("'…'", sql)
+
+
 def excerpt(sql: str) -> str:
     """The first line of a statement, its literals masked: they may be secrets."""
-    masked = _LITERAL.sub("'…'", without_leading_comments(sql))
+    masked = mask_literals(without_leading_comments(sql))
     line = (masked.splitlines() or [""])[0].strip()
     return line if len(line) <= _EXCERPT else line[: _EXCERPT - 1] + "…"
 
 
 def mask_message(message: str, sqlstate: str) -> str:
     """What PostgreSQL said, without the data it quotes: class 22 is about values, and 42601 may show a literal."""
-    masked = _LITERAL.sub("'…'", message)
+    masked = mask_literals(message)
     if sqlstate.startswith("22"):
         masked = re.sub(r'"[^"]*"', '"…"', masked)
     return masked

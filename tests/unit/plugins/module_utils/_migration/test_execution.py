@@ -32,6 +32,27 @@ def test_the_historys_row_has_a_transaction_of_its_own_after_a_last_one_alone():
     assert steps("vacuum") == [((0,), False), ((), True)]
 
 
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "discard all",
+        "create database x",
+        "reindex (verbose) schema public",
+        "alter table a detach partition b concurrently",
+        "do $$ begin delete from a; commit; end $$",
+        "-- why\ndo $$ begin rollback ; end $$",
+    ],
+)
+def test_what_commits_at_once_does_so_as_the_first_that_reaches_the_server(sql):
+    assert steps(sql, "select 1") == [((0,), False), ((1,), True)]
+    assert steps("select 1", sql) == [((0, 1), True)]
+    assert steps("vacuum", sql) == [((0,), False), ((1,), False), ((), True)]
+
+
+def test_a_block_that_only_says_commit_is_in_the_transaction():
+    assert plan_execution("", ["do $$ begin raise notice 'commit'; end $$"]).atomic
+
+
 def test_own_transactions_run_one_by_one():
     execution = plan_execution("", ["begin", "select 1", "commit"])
     assert (execution.mode, execution.atomic) == (Mode.OWN_TRANSACTIONS, False)
