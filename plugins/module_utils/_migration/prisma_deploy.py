@@ -177,7 +177,7 @@ def plan_order(history: PrismaHistory, order: Order) -> PrismaPlan:
 def guard_pending(session: Session, plan: PrismaPlan, order: Order) -> GuardReport:
     """Raises when what would run is not additive, and nobody waived that."""
     sources = [Source(each.file, each.script.statements) for each in plan.pending]
-    return order.guard.check(session, sources)
+    return order.guard.check(session, sources, resets=False)
 
 
 def apply_plan(

@@ -65,11 +65,16 @@ class Guard:
         refuse_bad_waivers(params["waivers"], files)
         return cls(params["additive_only"], params["waivers"])
 
-    def check(self, session: Session, pending: Sequence[Source]) -> GuardReport:
-        """Raise GuardError when a pending file is not additive and not waived."""
+    def check(
+        self, session: Session, pending: Sequence[Source], *, resets: bool = True
+    ) -> GuardReport:
+        """Raise GuardError when a pending file is not additive and not waived.
+
+        `resets` when each file begins with the session's first settings.
+        """
         if not self.additive_only or not pending:
             return GuardReport()
-        reviewed = review(pending, read_catalog(session))
+        reviewed = review(pending, read_catalog(session), resets=resets)
         try:
             waived = enforce(reviewed.findings, self.waivers)
         except GuardError as exc:

@@ -1,0 +1,210 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Both migration modules refuse what is not additive before anything runs, and let through what is waived."""
+
+from __future__ import annotations
+
+import typing as t
+from pathlib import Path
+
+import pytest
+
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.catalog import (
+    read_catalog,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.models import Source
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.review import review
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.session import migrating
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.splitter import split_script
+from ansible_collections.easymo.deploy.plugins.module_utils._postgres import PostgresTarget
+from ansible_collections.easymo.deploy.plugins.modules import prisma_migrations, supabase_migrations
+from sandbox.world import World
+from tests.integration.running import query, run_module, scratch_database
+
+CHECKOUT = Path(__file__).parents[2] / "sandbox/checkout/v2.0.0"
+WORD = "nobody reads it"
+
+
+class Migrations:
+    """A folder of either kind of migrations, and an empty database."""
+
+    def __init__(self, kind: str, folder: Path, database: dict[str, t.Any]) -> None:
+        self.kind = kind
+        self.folder = folder
+        self.database = database
+
+    def write(self, name: str, sql: str) -> str:
+        """The name results have for it."""
+        file = f"{name}/migration.sql" if self.kind != "supabase" else f"{name}.sql"
+        (self.folder / file).parent.mkdir(exist_ok=True)
+        (self.folder / file).write_text(sql)
+        return file
+
+    def run(self, **options: t.Any) -> dict[str, t.Any]:
+        module = supabase_migrations if self.kind == "supabase" else prisma_migrations
+        if self.kind == "prisma command":
+            # What it would apply is not run here: the guard comes before it, or it does nothing.
+            options = {"engine": "command", "command": ["true"], **options}
+        options = {"directory": str(self.folder), **options}
+        return run_module(module, **{**self.database, **options})
+
+    def query(self, sql: str) -> list[tuple[t.Any, ...]]:
+        return query(self.database, sql)
+
+
+@pytest.fixture(params=["supabase", "prisma"])
+def migrations(
+    world: World, tmp_path: Path, request: pytest.FixtureRequest
+) -> t.Iterator[Migrations]:
+    with scratch_database(world) as database:
+        yield Migrations(request.param, tmp_path, database)
+
+
+@pytest.fixture
+def users(migrations: Migrations) -> Migrations:
+    """With a table of one row, applied."""
+    migrations.write(
+        "1_users", "CREATE TABLE users (id int, name text); INSERT INTO users VALUES (1)"
+    )
+    assert migrations.run()["changed"] is True
+    return migrations
+
+
+@pytest.mark.parametrize("check", [True, False], ids=["check-mode", "for-real"])
+def test_nothing_runs_when_one_file_of_several_is_not_additive(users, check):
+    users.write("2_notes", "CREATE TABLE notes (id int)")
+    third = users.write("3_gone", "-- old\nSELECT 1;\n\nDROP TABLE users")
+    fourth = users.write("4_gone", "UPDATE users SET name = 'secret-value'")
+
+    result = users.run(check=check)
+
+    assert (result["failed"], result["reason"]) == (True, "NotAdditive")
+    found = [(f["file"], f["line"], f["statement"], f["rule"]) for f in result["findings"]]
+    assert found == [(third, 4, 2, "drop-table"), (fourth, 1, 1, "rows-updated")]
+    for word in (third, "line 4", "statement 2", "drops the table users", "waivers", fourth):
+        assert word in result["msg"]
+    assert "secret-value" not in str(result)
+    assert result["verdicts"][third] == {"additive": 1, "destructive": 1, "unknown": 0}
+    assert users.query("SELECT name, to_regclass('notes') FROM users") == [(None, None)]
+
+
+def test_a_waiver_lets_its_file_through_and_is_in_the_result(users):
+    second = users.write("2_gone", "ALTER TABLE users DROP COLUMN name")
+    third = users.write("3_seen", "DELETE FROM users")
+    waivers = {second: WORD}
+
+    assert users.run(waivers=waivers)["findings"][0]["file"] == third
+
+    waivers[third] = "one row"
+    for check in (True, False):
+        result = users.run(check=check, waivers=waivers)
+        assert (result["changed"], result["findings"]) == (True, [])
+        waived = {file: each["reason"] for file, each in result["waived"].items()}
+        assert waived == waivers
+        assert result["waived"][second]["findings"][0]["rule"] == "drop-column"
+    assert users.query("SELECT count(*) FROM users") == [(0,)]
+
+    for check in (True, False):
+        again = users.run(check=check, waivers=waivers)
+        assert (again["changed"], again["waived"]) == (False, {})
+
+
+def test_a_waiver_of_no_file_or_without_a_reason_is_refused(users):
+    file = users.write("2_gone", "DROP TABLE users")
+    assert "has not: 9_no.sql" in users.run(waivers={"9_no.sql": WORD})["msg"]
+    refused = users.run(waivers={file: " "})
+    assert refused["reason"] == "InvalidInput"
+    assert file in refused["msg"]
+    assert users.query("SELECT count(*) FROM users") == [(1,)]
+
+
+def test_without_the_guard_everything_runs(users):
+    users.write("2_gone", "DROP TABLE users")
+    result = users.run(additive_only=False)
+    assert (result["changed"], result["waived"], result["verdicts"]) == (True, {}, {})
+    assert users.query("SELECT to_regclass('users')") == [(None,)]
+
+
+def test_text_that_cannot_be_read_is_named_for_all_files_at_once(users):
+    second = users.write("2_typo", "INSERT INTO users VALUES (1, 'it's')")
+    third = users.write("3_typo", "SELECT 1;\nCRATE TABLE x ()")
+    result = users.run()
+    assert [(f["file"], f["rule"]) for f in result["findings"]] == [
+        (second, "syntax"),
+        (third, "syntax"),
+    ]
+    assert "in line 2, column 1" in result["findings"][1]["what"]
+
+
+@pytest.mark.parametrize("migrations", ["prisma command"], indirect=True)
+@pytest.mark.parametrize("check", [True, False], ids=["check-mode", "for-real"])
+def test_the_workspaces_own_command_is_not_run_either(migrations, check, tmp_path):
+    migrations.write("1_gone", "DROP TABLE users")
+    ran = tmp_path / "ran"
+    result = migrations.run(check=check, command=["touch", str(ran)])
+    assert result["reason"] == "NotAdditive"
+    assert not ran.exists()
+
+
+def test_the_release_of_the_sandbox_needs_no_waiver(migrations):
+    supabase = migrations.kind == "supabase"
+    path = "supabase/migrations" if supabase else "packages/db/prisma/migrations"
+    result = migrations.run(check=True, directory=str(CHECKOUT / path))
+    assert result["waived"] == {}
+    assert {counts["destructive"] for counts in result["verdicts"].values()} == {0}
+
+
+OBJECTS = """
+CREATE SCHEMA app;
+CREATE TYPE app.mood AS ENUM ('good');
+CREATE DOMAIN positive AS int CHECK (VALUE > 0);
+CREATE TABLE "Users" (id int CONSTRAINT ids CHECK (id > 0), email varchar(10), phone text NOT NULL);
+CREATE VIEW mine AS SELECT id FROM "Users";
+CREATE FUNCTION f(int, app.mood[], "Users") RETURNS int LANGUAGE sql AS 'SELECT 1';
+CREATE FUNCTION tg() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';
+CREATE TRIGGER tg BEFORE UPDATE ON "Users" FOR EACH ROW EXECUTE FUNCTION tg();
+CREATE POLICY p ON "Users" USING (true);
+CREATE RULE r AS ON INSERT TO "Users" DO NOTHING;
+CREATE EXTENSION pgcrypto;
+"""
+
+SEEN = {
+    'DROP TABLE "Users"': ["drop-table"],
+    "DROP TABLE IF EXISTS users": [],
+    "DROP TABLE IF EXISTS app.nothing": [],
+    'ALTER TABLE "Users" ALTER email TYPE varchar(20)': [],
+    'ALTER TABLE "Users" ALTER email TYPE varchar(5)': ["column-type"],
+    'ALTER TABLE "Users" ALTER phone SET NOT NULL': [],
+    'ALTER TABLE "Users" ALTER id SET NOT NULL': ["set-not-null"],
+    'ALTER TABLE "Users" ADD COLUMN IF NOT EXISTS phone text NOT NULL': [],
+    'ALTER TABLE "Users" ADD COLUMN n positive': ["column-rewrite"],
+    'ALTER TABLE "Users" DROP CONSTRAINT ids; ALTER TABLE "Users" ADD CONSTRAINT ids CHECK (id > 1) NOT VALID': [],
+    "DROP FUNCTION f; CREATE FUNCTION f(int, app.mood[], \"Users\") RETURNS int LANGUAGE sql AS 'SELECT 2'": [],
+    "DROP FUNCTION f; CREATE FUNCTION f(int) RETURNS int LANGUAGE sql AS 'SELECT 2'": [
+        "drop-not-recreated"
+    ],
+    "DROP FUNCTION IF EXISTS g(int)": [],
+    "DROP TYPE app.mood": ["drop-type"],
+    'DROP POLICY p ON "Users"': ["drop-not-recreated"],
+    'DROP POLICY IF EXISTS q ON "Users"': [],
+    'DROP TRIGGER IF EXISTS q ON "Users"': [],
+    'DROP RULE IF EXISTS q ON "Users"': [],
+    "DROP EXTENSION IF EXISTS citext": [],
+    "SELECT gen_random_uuid(), public.digest('x', 'sha1')": [],
+    "SELECT f(1, NULL, NULL)": ["function"],
+    "INSERT INTO mine VALUES (1)": ["statement"],
+    "CREATE SCHEMA IF NOT EXISTS app; DROP SCHEMA app": ["drop-schema"],
+}
+
+
+def test_the_database_is_asked_what_it_has(world):
+    with scratch_database(world) as database:
+        query(database, OBJECTS)
+        with migrating(PostgresTarget.from_params({**DEFAULTS, **database})) as session:
+            catalog = read_catalog(session)
+
+    for sql, rules in SEEN.items():
+        found = review([Source("m.sql", split_script(sql).statements)], catalog).findings
+        assert [finding.rule for finding in found] == rules, sql
+
+
+DEFAULTS = {"ssl_mode": "verify-full", "connect_timeout": 10}
