@@ -8,6 +8,7 @@ import typing as t
 import pytest
 
 from tests.integration.running import scratch_database
+from tests.interop.prisma_workspace import Workspace
 from tests.interop.projects import Options, Project
 from tests.interop.toolchain import Tool, install
 
@@ -27,6 +28,16 @@ def project(supabase_cli: Tool, tmp_path: Path) -> Project:
     home = tmp_path / "home"
     home.mkdir()
     return Project(tmp_path / "workspace", supabase_cli, home)
+
+
+@pytest.fixture(scope="session")
+def prisma() -> Tool:
+    return install("prisma")
+
+
+@pytest.fixture
+def workspace(prisma: Tool, tmp_path: Path) -> Workspace:
+    return Workspace(tmp_path / "workspace", prisma).prepare()
 
 
 @pytest.fixture

@@ -15,10 +15,20 @@ class WholeScripts extends PrismaPg {
   }
 }
 
+// Prisma's ten seconds of patience with its lock go on after it has the lock, and would keep it from ending.
+const patient = globalThis.setTimeout
+globalThis.setTimeout = ((run: () => void, milliseconds: number, ...more: unknown[]) => {
+  const timer = patient(run, milliseconds, ...more)
+  if (milliseconds >= 5_000) timer.unref()
+  return timer
+}) as typeof setTimeout
+
 export default defineConfig({
   experimental: { adapter: true },
   engine: 'js',
   schema: path.join(import.meta.dirname, 'schema.prisma'),
   migrations: { path: process.env.MIGRATIONS },
-  adapter: async () => new WholeScripts({ connectionString: process.env.DATABASE_URL }),
+  // An idle connection keeps a failed run alive for ten seconds.
+  adapter: async () =>
+    new WholeScripts({ connectionString: process.env.DATABASE_URL, idleTimeoutMillis: 50 }),
 })

@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A folder of migrations and two databases for it: one that Prisma migrates, one that we do."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import typing as t
+from dataclasses import dataclass
+from pathlib import Path
+
+from ansible_collections.easymo.deploy.plugins.modules import (
+    prisma_migrations,
+    prisma_migrations_info,
+)
+from tests.integration.running import query, run_module
+from tests.interop.projects import Options, url
+
+if t.TYPE_CHECKING:
+    from tests.interop.toolchain import Tool
+
+_SOURCE = Path(__file__).parent / "prisma"
+_WITHIN = 90.0
+_ROWS = """
+SELECT migration_name, checksum, finished_at IS NOT NULL, rolled_back_at IS NOT NULL, applied_steps_count,
+       coalesce(logs, '(null)') FROM _prisma_migrations ORDER BY started_at, migration_name
+"""
+
+
+@dataclass(frozen=True)
+class Said:
+    """The exit code of Prisma and all it printed."""
+
+    rc: int
+    text: str
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """`place` is where Prisma runs: its configuration, its packages and the folder `migrations`."""
+
+    place: Path
+    tool: Tool
+
+    @property
+    def folder(self) -> Path:
+        return self.place / "migrations"
+
+    @property
+    def argv(self) -> list[str]:
+        return list(self.tool.script("prisma"))
+
+    def prepare(self) -> Workspace:
+        self.folder.mkdir(parents=True)
+        (self.place / "home").mkdir()
+        for name in ("prisma.config.ts", "schema.prisma"):
+            shutil.copy(_SOURCE / name, self.place)
+        (self.place / "node_modules").symlink_to(self.tool.folder / "node_modules")
+        # Where Prisma would have its own engine, which it asks whether the database can be reached, and nothing else.
+        engine = self.place / "engine"
+        engine.write_text("#!/bin/sh\nexit 0\n")
+        engine.chmod(0o755)
+        (self.folder / "migration_lock.toml").write_text('provider = "postgresql"\n')
+        return self
+
+    def write(self, files: t.Mapping[str, str | bytes]) -> None:
+        for name, content in files.items():
+            raw = content if isinstance(content, bytes) else content.encode()
+            (self.folder / name).mkdir(exist_ok=True)
+            (self.folder / name / "migration.sql").write_bytes(raw)
+
+    def settings(self) -> dict[str, str]:
+        """Environment variables of Prisma, all but the one that names the database."""
+        engine = str(self.place / "engine")
+        return {
+            "MIGRATIONS": str(self.folder),
+            "PRISMA_QUERY_ENGINE_LIBRARY": engine,
+            "PRISMA_SCHEMA_ENGINE_BINARY": engine,
+        }
+
+    def prisma(self, database: Options, *words: str) -> Said:
+        done = subprocess.run(
+            [*self.argv, "migrate", *words],
+            cwd=self.place,
+            env=self.tool.environment(
+                self.place / "home", DATABASE_URL=url(database), **self.settings()
+            ),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=_WITHIN,
+            check=False,
+        )
+        return Said(done.returncode, f"{done.stdout}{done.stderr}")
+
+    def run(self, database: Options, **options: t.Any) -> Options:
+        """What our module returns."""
+        return run_module(
+            prisma_migrations,
+            directory=str(self.folder),
+            **{**database, "additive_only": False, **options},
+        )
+
+    def run_command(self, database: Options, **options: t.Any) -> Options:
+        """What our module returns when Prisma itself is its command."""
+        before = dict(os.environ)
+        os.environ.update(
+            self.tool.environment(self.place / "home", **self.settings()),
+        )
+        try:
+            return self.run(
+                database,
+                engine="command",
+                command=[*self.argv, "migrate", "deploy"],
+                chdir=str(self.place),
+                # node-postgres has other names for TLS than Prisma's own engine.
+                url_parameters={
+                    "sslmode": "verify-full",
+                    "sslrootcert": database["ca_cert"],
+                    "sslcert": None,
+                    "sslaccept": None,
+                },
+                **options,
+            )
+        finally:
+            os.environ.clear()
+            os.environ.update(before)
+
+    def info(self, database: Options) -> Options:
+        return run_module(prisma_migrations_info, directory=str(self.folder), **database)
+
+
+def rows(database: Options) -> list[tuple[t.Any, ...]]:
+    """The history, but for what no two runs have alike: ids and times."""
+    return query(database, _ROWS)
+
+
+def without_logs(found: list[tuple[t.Any, ...]]) -> list[tuple[t.Any, ...]]:
+    """Each program has its own words for why something failed: only that there are some."""
+    return [(*row[:-1], row[-1] not in ("", "(null)")) for row in found]
