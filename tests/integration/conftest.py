@@ -17,6 +17,8 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import DeployError
 from ansible_collections.easymo.deploy.plugins.plugin_utils._action_module import ControllerModule
+from tests.integration.prisma_project import PrismaProject
+from tests.integration.running import scratch_database
 
 if t.TYPE_CHECKING:
     from types import ModuleType
@@ -144,3 +146,9 @@ def _deployment() -> dict[str, t.Any]:
         "metadata": {"name": SERVICE},
         "spec": {"replicas": 2, "selector": {"matchLabels": labels}, "template": template},
     }
+
+
+@pytest.fixture
+def project(world: World, tmp_path: Path) -> t.Iterator[PrismaProject]:
+    with scratch_database(world) as database:
+        yield PrismaProject(tmp_path / "migrations", database)

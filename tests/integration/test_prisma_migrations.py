@@ -3,13 +3,13 @@ from __future__ import annotations
 
 import hashlib
 import typing as t
-from pathlib import Path
 
 import pytest
 
-from ansible_collections.easymo.deploy.plugins.modules import prisma_migrations
-from sandbox.world import World
-from tests.integration.running import opened, query, run_module, scratch_database
+from tests.integration.running import opened
+
+if t.TYPE_CHECKING:
+    from tests.integration.prisma_project import PrismaProject
 
 ROWS = """
 SELECT migration_name, checksum, applied_steps_count, finished_at IS NOT NULL, rolled_back_at IS NOT NULL
@@ -17,124 +17,182 @@ FROM _prisma_migrations ORDER BY started_at
 """
 
 
-class Workspace:
-    """A folder of migrations and an empty database."""
-
-    def __init__(self, folder: Path, database: dict[str, t.Any]) -> None:
-        self.folder = folder
-        self.database = database
-
-    def write(self, **migrations: str) -> None:
-        for name, sql in migrations.items():
-            (self.folder / name).mkdir(exist_ok=True)
-            (self.folder / name / "migration.sql").write_text(sql)
-
-    def run(self, **options: t.Any) -> dict[str, t.Any]:
-        return run_module(
-            prisma_migrations, directory=str(self.folder), **{**self.database, **options}
-        )
-
-    def query(self, sql: str) -> list[tuple[t.Any, ...]]:
-        return query(self.database, sql)
+def test_creating_and_changing_are_predicted_done_once_and_then_nothing_to_do(project):
+    project.write(a="CREATE TABLE a (id int)")
+    for name in ("a", "b"):
+        project.write(**{name: f"CREATE TABLE {name} (id int)"})
+        before = project.rows()
+        predicted = project.run(check=True, diff=True)
+        assert project.rows() == before
+        done = project.run(diff=True)
+        assert [each["name"] for each in predicted["pending"]] == [name]
+        assert predicted["pending"] == done["applied"]
+        assert (predicted["changed"], predicted["diff"]) == (done["changed"], done["diff"])
+        after = project.rows()
+        for check in (True, False):
+            again = project.run(check=check, diff=True)
+            assert (again["changed"], again["pending"], again["applied"]) == (False, [], [])
+            assert again["diff"]["before"] == again["diff"]["after"] == ""
+        assert project.rows() == after
 
 
-@pytest.fixture
-def workspace(world: World, tmp_path: Path) -> t.Iterator[Workspace]:
-    folder = tmp_path / "migrations"
-    folder.mkdir()
-    with scratch_database(world) as database:
-        yield Workspace(folder, database)
-
-
-def test_check_mode_lists_what_is_pending_and_touches_nothing(workspace):
-    workspace.write(a="create table a()")
-    result = workspace.run(check=True, diff=True)
+def test_check_mode_lists_what_is_pending_and_touches_nothing(project):
+    project.write(a="create table a()")
+    result = project.run(check=True, diff=True)
     assert [entry["name"] for entry in result["pending"]] == ["a"]
     assert "create table a()" in result["diff"]["after"]
-    assert workspace.query("SELECT count(*) FROM pg_class WHERE relname LIKE '_prisma%'") == [(0,)]
+    assert project.query("SELECT count(*) FROM pg_class WHERE relname LIKE '_prisma%'") == [(0,)]
 
 
-def test_migrations_run_once_and_are_recorded_as_prisma_does(workspace):
-    workspace.write(a="create table a();\ncreate table a2()", b="-- This is an empty migration.")
-    result = workspace.run(expect_tables=["a"])
+def test_migrations_run_once_and_are_recorded_as_prisma_does(project):
+    project.write(a="create table a();\ncreate table a2()", b="-- This is an empty migration.")
+    result = project.run(expect_tables=["a"])
     assert (result["changed"], result["versions"]) == (True, ["a", "b"])
     assert result["tables"] == [{"name": "public.a", "created": True, "rows": 0}]
     checksum = hashlib.sha256(b"create table a();\ncreate table a2()").hexdigest()
-    assert workspace.query(ROWS)[0] == ("a", checksum, 1, True, False)
-    again = workspace.run()
+    assert project.query(ROWS)[0] == ("a", checksum, 1, True, False)
+    again = project.run()
     assert (again["changed"], again["applied"], again["pending"]) == (False, [], [])
 
 
-def test_a_failed_migration_stops_until_somebody_settles_it(workspace):
-    workspace.write(
+def test_a_failed_migration_stops_until_somebody_settles_it(project):
+    project.write(
         a="create table a(); insert into nope values ('secret-value')", b="create table b()"
     )
-    failed = workspace.run()
+    failed = project.run()
     assert (failed["reason"], failed["code"], failed["file"]) == (
         "MigrationFailed",
         "P3018",
         "a/migration.sql",
     )
     assert "secret-value" not in str(failed)
-    assert [row[3] for row in workspace.query(ROWS)] == [False]
-    assert workspace.run()["code"] == "P3009"
+    assert [row[3] for row in project.query(ROWS)] == [False]
+    assert project.run()["code"] == "P3009"
 
-    workspace.query("UPDATE _prisma_migrations SET rolled_back_at = now()")
-    workspace.write(a="create table a()")
-    assert workspace.run()["versions"] == ["a", "b"]
+    project.query("UPDATE _prisma_migrations SET rolled_back_at = now()")
+    project.write(a="create table a()")
+    assert project.run()["versions"] == ["a", "b"]
 
 
-def test_a_database_with_tables_and_no_history_is_refused(workspace):
-    workspace.query("CREATE TABLE other ()")
-    workspace.write(a="create table a()")
-    result = workspace.run()
+def test_a_database_with_tables_and_no_history_is_refused(project):
+    project.query("CREATE TABLE other ()")
+    project.write(a="create table a()")
+    result = project.run()
     assert (result["reason"], result["code"]) == ("NotEmpty", "P3005")
 
 
-def test_an_edited_migration_is_refused_and_may_be_waived(workspace):
-    workspace.write(a="create table a()")
-    workspace.run()
-    workspace.write(a="create table a(id int)")
-    assert workspace.run()["reason"] == "Drift"
-    assert workspace.run(drift="warn")["changed"] is False
+def test_an_edited_migration_is_refused_and_may_be_waived(project):
+    project.write(a="create table a()")
+    project.run()
+    project.write(a="create table a(id int)")
+    assert project.run()["reason"] == "Drift"
+    assert project.run(drift="warn")["changed"] is False
 
 
-def test_a_migration_the_folder_has_lost_is_warned_of(workspace):
-    workspace.write(a="create table a()", b="create table b()")
-    workspace.run()
-    (workspace.folder / "a" / "migration.sql").unlink()
-    (workspace.folder / "a").rmdir()
-    result = workspace.run()
+def test_a_migration_the_folder_has_lost_is_warned_of(project):
+    project.write(a="create table a()", b="create table b()")
+    project.run()
+    (project.folder / "a" / "migration.sql").unlink()
+    (project.folder / "a").rmdir()
+    result = project.run()
     assert (result["changed"], result["missing_locally"]) == (False, ["a"])
 
 
-def test_prismas_lock_is_respected(workspace):
-    workspace.write(a="create table a()")
-    with opened(workspace.database) as other, other.cursor() as cursor:
+def test_prismas_lock_is_respected(project):
+    project.write(a="create table a()")
+    with opened(project.database) as other, other.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_lock(72707369)")
-        result = workspace.run(advisory_lock_timeout=0.3)
+        result = project.run(advisory_lock_timeout=0.3)
     assert result["reason"] == "Locked"
 
 
-def command(workspace: Workspace, script: str) -> dict[str, t.Any]:
-    return {"engine": "command", "command": ["sh", "-c", script], "chdir": str(workspace.folder)}
+def command(project: PrismaProject, script: str) -> dict[str, t.Any]:
+    return {"engine": "command", "command": ["sh", "-c", script], "chdir": str(project.folder)}
 
 
-def test_the_command_runs_when_something_is_pending_and_is_not_believed(workspace):
-    workspace.write(a="create table a()")
-    result = workspace.run(**command(workspace, "pwd > ran"))
+def test_the_command_runs_when_something_is_pending_and_is_not_believed(project):
+    project.write(a="create table a()")
+    result = project.run(**command(project, "pwd > ran"))
     assert (result["reason"], "still pending" in result["msg"]) == ("VerificationFailed", True)
-    assert (workspace.folder / "ran").read_text().strip() == str(workspace.folder)
+    assert (project.folder / "ran").read_text().strip() == str(project.folder)
 
-    (workspace.folder / "ran").unlink()
-    workspace.run()
-    assert workspace.run(**command(workspace, "touch ran"))["changed"] is False
-    assert not (workspace.folder / "ran").exists()
+    (project.folder / "ran").unlink()
+    project.run()
+    assert project.run(**command(project, "touch ran"))["changed"] is False
+    assert not (project.folder / "ran").exists()
 
 
-def test_the_commands_words_are_told_without_the_password(workspace):
-    workspace.write(a="create table a()")
-    result = workspace.run(**command(workspace, "echo $DATABASE_URL; echo broken >&2; exit 3"))
+def test_the_commands_words_are_told_without_the_password(project):
+    project.write(a="create table a()")
+    result = project.run(**command(project, "echo $DATABASE_URL; echo broken >&2; exit 3"))
     assert (result["reason"], result["rc"]) == ("Refused", 3)
     assert "broken" in result["msg"]
-    assert workspace.database["login_password"] not in str(result["output"])
+    assert project.database["login_password"] not in str(result["output"])
+
+
+@pytest.mark.parametrize(
+    ("content", "table"),
+    [
+        (b"\xef\xbb\xbfCREATE TABLE a ();", "a"),
+        (b"CREATE TABLE a (\r\n id int\r\n);\r\n", "a"),
+        (b"", None),
+        (b"-- nothing; yet\n;;\n/* ; */", None),
+        (b"INSERT INTO nothing SELECT ';' WHERE false; CREATE TABLE a ()", None),
+    ],
+    ids=["byte order mark", "windows", "empty", "comments", "failing"],
+)
+def test_a_checksum_is_of_the_bytes_in_the_file(project, content, table):
+    project.write(a=content)
+    project.run(additive_only=False)
+    assert project.query("SELECT checksum FROM _prisma_migrations") == [
+        (hashlib.sha256(content).hexdigest(),)
+    ]
+    assert table is None or project.has(table)
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"CREATE TABLE a (); -- caf\xe9", "not UTF-8 (line 1"),
+        (b"CREATE TABLE a ();\n\\connect other", "meta-command in line 2"),
+        (b"CREATE TABLE a ();\nSELECT '\x00'", "NUL character in line 2"),
+    ],
+    ids=["latin-1", "psql", "nul"],
+)
+def test_a_script_that_cannot_run_is_refused_before_any_other_runs(project, content, words):
+    project.write(a="CREATE TABLE first ()", b=content)
+    refused = project.run(additive_only=False)
+    assert (refused["reason"], words in refused["msg"]) == ("InvalidInput", True)
+    assert project.rows() == []
+
+
+def test_folders_run_in_the_order_of_their_names_as_text(project):
+    names = ["20250310083000_init", "202503110900_twelve", "20250311085959_fourteen", "0_init"]
+    project.write(**dict.fromkeys(names, ""))
+    assert project.run()["versions"] == sorted(names)
+
+
+def test_what_is_no_folder_is_passed_over(project):
+    project.write(a="CREATE TABLE a ()")
+    (project.folder / "README.md").write_text("x")
+    (project.folder / "migration_lock.toml").write_text('provider = "postgresql"\n')
+    assert project.run()["versions"] == ["a"]
+
+
+def test_drift_names_both_checksums(project):
+    project.write(a="CREATE TABLE a ()")
+    project.run()
+    project.write(a="CREATE TABLE a (id int)")
+    drift = project.run()["drift"]["a/migration.sql"]
+    for content in (b"CREATE TABLE a ()", b"CREATE TABLE a (id int)"):
+        assert hashlib.sha256(content).hexdigest()[:12] in drift
+
+
+def test_another_schema_has_a_history_of_its_own(project):
+    project.query('CREATE SCHEMA "My %schema"')
+    project.write(a="CREATE TABLE a ()")
+    assert project.run(schema="My %schema", expect_tables=["a"])["tables"][0]["rows"] == 0
+    assert (project.has('"My %schema"._prisma_migrations'), project.has("public.a")) == (
+        True,
+        False,
+    )

@@ -17,6 +17,12 @@ from ansible_collections.easymo.deploy.plugins.module_utils._postgres import (
     connected,
 )
 
+# Servers before PostgreSQL 14 do not know it, and some systems cannot do it.
+_LOOK_FOR_US = """
+SELECT pg_catalog.set_config(name, '1s', false) FROM pg_catalog.pg_settings
+WHERE name = 'client_connection_check_interval' AND max_val <> '0'
+"""
+
 
 @dataclass(frozen=True)
 class Limits:
@@ -28,6 +34,8 @@ class Limits:
     def set_on(self, session: Session) -> None:
         for name, seconds in asdict(self).items():
             session.rows("SELECT set_config(%s, %s, false)", (name, str(int(seconds * 1000))))
+        # Should we be killed or cut off, the server ends what it runs for us, and lets go of the advisory lock.
+        session.rows(_LOOK_FOR_US)
 
 
 NO_LIMITS = Limits(lock_timeout=0, statement_timeout=0)

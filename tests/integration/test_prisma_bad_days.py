@@ -1,0 +1,254 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Prisma migrations on bad days: whatever is cut off, a rerun ends where an undisturbed run would have."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import pytest
+
+from ansible_collections.easymo.deploy.plugins.module_utils._migration import lock_retries
+from sandbox.world import World
+from tests.fakes.tcp_proxy import HOST, TcpProxy
+from tests.integration.prisma_project import Child, PrismaProject, until
+from tests.integration.supabase_project import Holder, seconds_of
+from tests.integration.throwaway_server import ThrowawayServer
+
+# In a schema of its own, so that the database counts as empty.
+COUNTER = (
+    "CREATE SCHEMA witness; CREATE TABLE witness.ran (what text); CREATE TABLE witness.gate ()"
+)
+SLEEPS_ONCE = (
+    "INSERT INTO witness.ran VALUES ('{0}'); "
+    "SELECT pg_sleep(CASE WHEN EXISTS (SELECT FROM witness.ran WHERE what = 'again') THEN 0 ELSE 20 END);"
+)
+SLEEPING = """
+SELECT count(*) FROM pg_stat_activity
+WHERE query LIKE '%pg_sleep(CASE%' AND pid <> pg_backend_pid() AND state = 'active'
+AND datname = current_database()
+"""
+
+
+@pytest.fixture
+def counted(project: PrismaProject) -> PrismaProject:
+    """With a table that tells how often each migration ran."""
+    project.query(COUNTER)
+    return project
+
+
+def ran(project: PrismaProject) -> list[str]:
+    return [
+        row[0]
+        for row in project.query("SELECT what FROM witness.ran WHERE what <> 'again' ORDER BY 1")
+    ]
+
+
+def test_a_run_killed_at_any_point_is_simply_run_again(counted):
+    counted.write(a="CREATE TABLE a (); INSERT INTO witness.ran VALUES ('a')")
+    counted.write(b="CREATE TABLE b (); INSERT INTO witness.ran VALUES ('b')")
+    points, killed = -1, True
+    while killed:
+        points += 2
+        killed = not Child(counted, kill_at=points, additive_only=False).ended()
+        result = counted.run(additive_only=False)
+        assert result["versions"] == ["a", "b"], f"killed at {points}"
+        assert ran(counted) == ["a", "b"], f"killed at {points}"
+        assert counted.rows() == [("a", True, False, 1), ("b", True, False, 1)]
+        counted.query("DROP TABLE a, b, _prisma_migrations; TRUNCATE witness.ran")
+    assert points > 40, "every statement"
+
+
+def test_a_script_that_commits_by_itself_never_runs_twice_unnoticed(counted):
+    counted.write(a="BEGIN; INSERT INTO witness.ran VALUES ('a'); COMMIT; CREATE TABLE a ()")
+    killed, points, unsettled = True, -1, 0
+    while killed:
+        points += 2
+        killed = not Child(counted, kill_at=points, additive_only=False).ended()
+        result = counted.run(additive_only=False)
+        if result.get("code") == "P3009":
+            unsettled += 1
+            assert counted.rows() == [("a", False, False, 0)]
+        else:
+            assert (ran(counted), counted.rows()) == (["a"], [("a", True, False, 1)]), points
+        counted.query("DROP TABLE IF EXISTS a, _prisma_migrations; TRUNCATE witness.ran")
+    assert unsettled > 1
+
+
+def test_a_run_killed_in_the_middle_of_a_statement_frees_its_lock_at_once(counted):
+    counted.write(a="CREATE TABLE a ();" + SLEEPS_ONCE.format("a"))
+    child = Child(counted, additive_only=False)
+    until(lambda: counted.query(SLEEPING) == [(1,)])
+    child.kill()
+    counted.query("INSERT INTO witness.ran VALUES ('again')")
+    assert counted.run(additive_only=False, advisory_lock_timeout=8)["versions"] == ["a"]
+    assert ran(counted) == ["a"]
+
+
+def test_two_operators_at_once_apply_everything_once(counted):
+    counted.write(a="CREATE TABLE a (); INSERT INTO witness.ran VALUES ('a'); SELECT pg_sleep(0.3)")
+    children = [Child(counted, additive_only=False) for _ in range(2)]
+    results = [child.result() for child in children]
+    assert sorted(result["changed"] for result in results) == [False, True]
+    assert ran(counted) == ["a"]
+
+
+def test_a_connection_cut_in_mid_script_says_so_and_a_rerun_goes_on(counted):
+    counted.write(a="CREATE TABLE a ();" + SLEEPS_ONCE.format("a"))
+    with TcpProxy(HOST, counted.database["login_port"]) as proxy:
+        cutter = threading.Thread(
+            target=lambda: (until(lambda: counted.query(SLEEPING) == [(1,)]), proxy.cut())
+        )
+        cutter.start()
+        cut = counted.run(additive_only=False, login_port=proxy.port)
+        cutter.join()
+    assert cut["reason"] == "Unreachable"
+    assert "run again: it goes on from what is there" in cut["msg"]
+    counted.query("INSERT INTO witness.ran VALUES ('again')")
+    assert counted.run(additive_only=False)["versions"] == ["a"]
+    assert ran(counted) == ["a"]
+
+
+def test_a_server_that_crashes_in_mid_migration_comes_back_to_what_was_committed(
+    world: World, tmp_path: Path
+):
+    server = ThrowawayServer(Path(world.facts("postgres")["bin"]), tmp_path / "server")
+    try:
+        project = PrismaProject(tmp_path / "migrations", server.options)
+        server.query(COUNTER)
+        project.write(a="CREATE TABLE a (); INSERT INTO witness.ran VALUES ('a')")
+        project.write(b="CREATE TABLE b ();" + SLEEPS_ONCE.format("b"))
+        child = Child(project, additive_only=False)
+        until(lambda: server.query(SLEEPING) == [(1,)])
+        server.crash_and_restart()
+        crashed = child.result()
+        assert (crashed["reason"], crashed["applied"]) == ("Unreachable", ["a/migration.sql"])
+        server.query("INSERT INTO witness.ran VALUES ('again')")
+        done = project.run(additive_only=False)
+        assert done["versions"] == ["a", "b"]
+        assert server.query("SELECT what FROM witness.ran ORDER BY 1") == [
+            ("a",),
+            ("again",),
+            ("b",),
+        ]
+    finally:
+        server.stop()
+
+
+def test_a_syntax_error_in_the_third_statement_leaves_nothing_of_the_script(project):
+    project.write(a="CREATE TABLE a ();\nCREATE TABLE b ();\nCREATE TABEL c ();")
+    failed = project.run(additive_only=False)
+    assert (failed["code"], failed["line"], failed["sqlstate"]) == ("P3018", 3, "42601")
+    assert not project.has("a")
+    assert project.rows() == [("a", False, False, 0)]
+
+
+@pytest.fixture
+def brisk(monkeypatch):
+    """Waits of a twentieth of a second."""
+    monkeypatch.setattr(lock_retries, "_LONGEST", 0.05)
+
+
+@pytest.fixture
+def waiting(project: PrismaProject) -> PrismaProject:
+    """With a migration that wants a lock on a table that was there before."""
+    project.write(a="CREATE TABLE a ()")
+    project.run()
+    project.write(b="ALTER TABLE a ADD COLUMN b int")
+    return project
+
+
+def test_a_lock_held_for_long_is_tried_for_again_and_then_told_with_its_holder(waiting, brisk):
+    with Holder(waiting, "LOCK TABLE a"):
+        failed = waiting.run(lock_timeout=0.4, lock_retries=2)
+        assert waiting.rows()[1:] == [("b", False, False, 0)], "one row, whatever the tries"
+    assert (failed["sqlstate"], failed["code"]) == ("55P03", "P3018")
+    assert "(long report of postgres, idle in transaction" in failed["msg"]
+    waiting.resolve("rolled_back", "b")
+    assert waiting.run()["changed"] is True
+
+
+def test_a_lock_that_is_let_go_between_two_tries_fails_nothing(waiting, brisk):
+    with Holder(waiting, "LOCK TABLE a", seconds=0.5):
+        result = waiting.run(lock_timeout=0.3, lock_retries=10)
+    assert result["locks"] == {
+        "b/migration.sql": [{"relation": "public.a", "mode": "ACCESS EXCLUSIVE"}]
+    }
+    assert waiting.rows() == [("a", True, False, 1), ("b", True, False, 1)]
+
+
+def test_nobody_queues_behind_us_for_longer_than_the_lock_timeout(waiting):
+    with Holder(waiting, "LOCK TABLE a IN ACCESS SHARE MODE"):
+        seconds = seconds_of(lambda: waiting.run(lock_timeout=0.3, lock_retries=0))
+    assert seconds < 3
+
+
+def test_a_script_that_is_no_transaction_is_not_tried_again(waiting, brisk):
+    waiting.write(b="BEGIN; CREATE TABLE b (); COMMIT; ALTER TABLE a ADD COLUMN b int")
+    with Holder(waiting, "LOCK TABLE a"):
+        failed = waiting.run(lock_timeout=0.3, lock_retries=5, additive_only=False)
+    assert (failed["atomic"], waiting.has("b")) == (False, True)
+
+
+def test_a_statement_that_takes_too_long_is_ended(project):
+    project.write(a="CREATE TABLE a (); SELECT pg_sleep(20)")
+    failed = project.run(statement_timeout=0.3, additive_only=False)
+    assert (failed["sqlstate"], "'statement_timeout'" in failed["msg"]) == ("57014", True)
+    assert not project.has("a")
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT pg_catalog.set_config('search_path', '', false); CREATE TABLE public.a ()",
+        "SET search_path TO nowhere; CREATE TABLE public.a ()",
+        "SET ROLE pg_read_all_data; RESET ROLE; SET lock_timeout = 1; CREATE TABLE a ()",
+        "CREATE TABLE a (); SET ROLE pg_read_all_data",
+        "CREATE TABLE a (); SET default_transaction_read_only = on",
+    ],
+)
+def test_what_a_script_sets_for_its_session_disturbs_neither_its_row_nor_the_next_one(project, sql):
+    project.write(a=sql, b="CREATE TABLE b ()")
+    assert project.run(additive_only=False)["versions"] == ["a", "b"]
+    assert (project.has("public.a"), project.has("public.b")) == (True, True)
+
+
+def test_a_check_that_fails_at_the_commit_fails_the_script(project):
+    project.write(
+        a="CREATE TABLE a (id int PRIMARY KEY); CREATE TABLE b (a int REFERENCES a DEFERRABLE INITIALLY DEFERRED);"
+        "INSERT INTO b VALUES (1)"
+    )
+    failed = project.run(additive_only=False)
+    assert (failed["code"], failed["sqlstate"]) == ("P3018", "23503")
+    assert (project.has("a"), project.rows()) == (False, [("a", False, False, 0)])
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "CREATE INDEX CONCURRENTLY i ON t (x)",
+        "DO $$ BEGIN INSERT INTO t VALUES (1); COMMIT; INSERT INTO t VALUES (2); COMMIT; END $$",
+        "ALTER TABLE p DETACH PARTITION p1 CONCURRENTLY",
+        "VACUUM t",
+    ],
+    ids=["concurrent index", "block that commits", "concurrent detach", "vacuum"],
+)
+def test_a_single_statement_that_wants_no_transaction_has_none(project, sql):
+    project.write(
+        a="CREATE TABLE t (x int); CREATE TABLE p (x int) PARTITION BY LIST (x); "
+        "CREATE TABLE p1 PARTITION OF p FOR VALUES IN (1)"
+    )
+    project.write(b=sql)
+    result = project.run(additive_only=False)
+    assert result["versions"] == ["a", "b"]
+    assert (result["locks_unknown"], project.rows()[1]) == (
+        ["b/migration.sql"],
+        ("b", True, False, 1),
+    )
+
+
+def test_a_transaction_left_open_is_no_success(project):
+    project.write(a="BEGIN; CREATE TABLE a ()")
+    failed = project.run(additive_only=False)
+    assert (failed["code"], "never commits" in failed["msg"]) == ("P3018", True)
+    assert (project.has("a"), project.rows()) == (False, [("a", False, False, 0)])
