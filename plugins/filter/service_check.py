@@ -20,9 +20,9 @@ options:
     type: str
     required: true
   version:
-    description: The version that the service must report.
+    description: The version that the service must report. Any when not given.
     type: str
-    required: true
+    default: ""
 """
 
 EXAMPLES = r"""
@@ -41,16 +41,11 @@ _value:
 import typing as t
 
 
-def service_check(service: str, api_url: str, version: str) -> dict[str, t.Any]:
-    return {
-        "name": service,
-        "kind": "http",
-        "http": {
-            "url": f"{api_url}/health/{service}",
-            "status": [200],
-            "json": {"version": version},
-        },
-    }
+def service_check(service: str, api_url: str, version: str = "") -> dict[str, t.Any]:
+    http: dict[str, t.Any] = {"url": f"{api_url}/health/{service}", "status": [200]}
+    if version:
+        http["json"] = {"version": version}
+    return {"name": service, "kind": "http", "http": http}
 
 
 class FilterModule:
