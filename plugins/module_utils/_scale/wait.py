@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import typing as t
+from dataclasses import dataclass
 
 from ansible_collections.easymo.deploy.plugins.module_utils._cluster import Clock, Cluster
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import NotReadyError
@@ -18,6 +19,15 @@ from ansible_collections.easymo.deploy.plugins.module_utils._scale.plan import S
 Report = t.Callable[[str], None]
 
 
+@dataclass(frozen=True)
+class Waiting:
+    """A Deployment that is not yet as it is to be: how many of its pods are missing or too many."""
+
+    name: str
+    pods: int
+    told: str
+
+
 def wait_for(
     cluster: Cluster,
     names: t.Collection[str],
@@ -29,37 +39,46 @@ def wait_for(
 ) -> None:
     """Raises NotReadyError that names what is left at the deadline."""
     look = pods_left if state == STOPPED else not_available
+    doing = "to end" if state == STOPPED else "to be available"
     started, said = clock.now(), ""
     while waiting := look(cluster, names):
-        names = waiting
-        standing = "; ".join(f"{name}: {what}" for name, what in waiting.items())
-        if standing != said:
-            said = standing
-            report(f"waits for {standing}")
+        names = [one.name for one in waiting]
+        told = f"waits for {sum(one.pods for one in waiting)} pods {doing}, of {len(waiting)} Deployments"
+        if told != said:
+            said = told
+            report(told)
         if clock.now() >= deadline:
-            raise NotReadyError(_too_late(standing, state), waiting=waiting)
+            raise NotReadyError(
+                _too_late(waiting, state), waiting={one.name: one.told for one in waiting}
+            )
         clock.sleep(pause(clock.now() - started))
 
 
-def pods_left(cluster: Cluster, names: t.Collection[str]) -> dict[str, str]:
+def pods_left(cluster: Cluster, names: t.Collection[str]) -> list[Waiting]:
     """Those with pods, ending ones too: a pod writes until it is gone."""
-    found: dict[str, str] = {}
+    found: list[Waiting] = []
     for deployment in _deployments(cluster, names):
         pods = observe_all_pods(cluster, deployment)
         ending = sum(pod.deleting for pod in pods)
         if pods:
-            found[deployment.name] = f"{len(pods)} pods left, {ending} of them ending"
+            told = f"{len(pods)} pods left, {ending} of them ending"
+            found.append(Waiting(deployment.name, len(pods), told))
         elif deployment.observed_generation < deployment.generation or deployment.counts.total:
-            found[deployment.name] = "its controller has not acted yet"
+            told = "its controller has not acted yet"
+            found.append(Waiting(deployment.name, deployment.counts.total, told))
     return found
 
 
-def not_available(cluster: Cluster, names: t.Collection[str]) -> dict[str, str]:
-    return {
-        one.name: f"{one.counts.available} of {one.counts.desired} available"
+def not_available(cluster: Cluster, names: t.Collection[str]) -> list[Waiting]:
+    return [
+        Waiting(
+            one.name,
+            one.counts.desired - one.counts.available,
+            f"{one.counts.available} of {one.counts.desired} available",
+        )
         for one in _deployments(cluster, names)
         if one.observed_generation < one.generation or one.counts.available < one.counts.desired
-    }
+    ]
 
 
 def _deployments(cluster: Cluster, names: t.Collection[str]) -> list[Deployment]:
@@ -67,7 +86,8 @@ def _deployments(cluster: Cluster, names: t.Collection[str]) -> list[Deployment]
     return [one for one in listed if one.name in names]
 
 
-def _too_late(standing: str, state: str) -> str:
+def _too_late(waiting: t.Sequence[Waiting], state: str) -> str:
+    standing = "; ".join(f"{one.name}: {one.told}" for one in waiting)
     if state == STOPPED:
         return (
             f"Not all pods were gone within 'wait_timeout': {standing}. They may still write: look at them "
