@@ -44,6 +44,15 @@ class Run:
         return self.output[-4000:]
 
 
+def approval(approved_by: str, reason: str) -> list[str]:
+    return [
+        "-e",
+        f"restore_approved_by={json.dumps(approved_by)}",
+        "-e",
+        f"restore_reason={json.dumps(reason)}",
+    ]
+
+
 class Operator:
     """Types ansible-playbook in the checkout."""
 
@@ -69,6 +78,29 @@ class Operator:
 
     def goes_back(self, *arguments: str) -> Run:
         return self.plays("rollback", *arguments)
+
+    def restores(self, approved_by: str, reason: str, *arguments: str) -> Run:
+        return self.goes_back("--tags", "database", *approval(approved_by, reason), *arguments)
+
+    def begins_to_restore(self, approved_by: str, reason: str) -> subprocess.Popen[bytes]:
+        """The same in a process group of its own, for somebody to kill."""
+        return subprocess.Popen(
+            [
+                BIN / "ansible-playbook",
+                "playbooks/rollback.yml",
+                "-i",
+                "inventories/sandbox",
+                "--tags",
+                "database",
+                *approval(approved_by, reason),
+            ],
+            cwd=ROOT,
+            env=self._environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
 
     def sandbox(self, *arguments: str) -> Run:
         return self._types(sys.executable, "-m", "sandbox", *arguments)
@@ -155,22 +187,54 @@ class Witness:
         assert ended.returncode == 0, ended.stderr
         return ended.stdout.split()
 
+    def replicas(self) -> dict[str, tuple[int, int]]:
+        """How many pods each service is to have, and how many are there, ending ones too."""
+        deployments = json.loads(self.kubectl("get", "deployments", "-o", "json"))["items"]
+        pods = json.loads(self.kubectl("get", "pods", "-o", "json"))["items"]
+        apps = [pod["metadata"]["labels"]["app"] for pod in pods]
+        found = {one["metadata"]["name"]: one["spec"]["replicas"] for one in deployments}
+        return {name: (found[name], apps.count(name)) for name in SERVICES}
+
+    def record(self, version: str) -> Facts:
+        path = "jsonpath={.data.record}"
+        printed = self.kubectl("get", "configmap", f"release-{version}", "-o", path)
+        return t.cast("Facts", json.loads(printed))
+
+    def rows(self, database: str) -> dict[str, int]:
+        """How many rows each table has, by schema.table, counted by psql."""
+        tables = self.sql(
+            database,
+            "select format('%I.%I', schemaname, tablename) from pg_tables "
+            "where schemaname not in ('pg_catalog', 'information_schema') order by 1",
+        )
+        counts = " union all ".join(f"select '{one}=' || count(*) from {one}" for one in tables)
+        pairs = (line.rsplit("=", 1) for line in self.sql(database, counts))
+        return {table: int(count) for table, count in pairs}
+
     def functions_version(self) -> str:
         url = f"{self._world.facts('supabase')['gateway_url']}/functions/v1/health"
         return t.cast("str", requests.get(url, timeout=10).json()["version"])
 
     def dumps(self) -> dict[str, str]:
         """What pg_restore lists of each dump in the bucket, by key."""
+        bucket = self.bucket()
+        keys = [entry.key for entry in bucket.objects.all() if entry.key.endswith(".dump")]
+        return {key: self._listing(bucket, key) for key in keys}
+
+    def bucket(self) -> t.Any:
         facts = self._world.facts("seaweedfs")
-        bucket = boto3.resource(
+        return boto3.resource(
             "s3",
             endpoint_url=facts["endpoint"],
             aws_access_key_id=facts["access_key"],
             aws_secret_access_key=facts["secret_key"],
             region_name=facts["region"],
         ).Bucket(facts["bucket"])
-        keys = [entry.key for entry in bucket.objects.all() if entry.key.endswith(".dump")]
-        return {key: self._listing(bucket, key) for key in keys}
+
+    def serves(self, service: str) -> bool:
+        """Whether its health endpoint answers through the public way in."""
+        url = f"{self._world.facts('gateway')['url']}/health/{service}"
+        return requests.get(url, timeout=10).status_code == 200
 
     def _listing(self, bucket: t.Any, key: str) -> str:
         with tempfile.NamedTemporaryFile() as file:

@@ -32,6 +32,25 @@ def test_playbooks_can_be_looked_at_without_a_platform(
     assert run.rc == 0, run.tail()
 
 
+@pytest.mark.parametrize(
+    ("tags", "restores"),
+    [
+        pytest.param([], False, id="none"),
+        pytest.param(["--tags", "all"], False, id="all"),
+        pytest.param(["--tags", "feature_flags,services,edge_functions"], False, id="milder-ones"),
+        pytest.param(["--tags", "database"], True, id="by-name"),
+        pytest.param(["--tags", "all,database"], True, id="all-and-by-name"),
+    ],
+)
+def test_databases_are_restored_only_when_that_is_asked_for_by_name(
+    nobody_home: Operator, tags: list[str], restores: bool
+) -> None:
+    run = nobody_home.plays("rollback", "--list-tasks", *tags, inventory="prod")
+    assert run.rc == 0, run.tail()
+    assert ("Restore the database" in run.output) is restores
+    assert ("Stop the services" in run.output) is restores
+
+
 def test_production_without_secrets_stops_in_preflight_and_names_them_all(
     nobody_home: Operator, tmp_path: Path
 ) -> None:

@@ -1,0 +1,202 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A release garbles the data: refused without approval, failing midway, killed midway, and in the end restored.
+
+The tests are the chapters of one story and stand in its order.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import time
+import typing as t
+
+import pytest
+
+from sandbox.names import SERVICES
+from tests.stories.people import Operator, Run, Witness
+
+DATABASES = {"supabase": "supabase_prod", "agent_core": "agent_core_prod"}
+WHO, WHY = "Jane Doe", "the release garbled messages and the ledger"
+GARBLED = {"supabase": "public.whatsapp_messages", "agent_core": "public.ledger_entries"}
+MEMORY = "easymo.com/replicas-before"
+
+# The smoke tests pay one order, as after every way back.
+ORDERED = {"public.orders": 1, "public.payments": 1, "public.ledger_entries": 1}
+
+Seen = dict[str, t.Any]
+
+
+@pytest.fixture(scope="module")
+def before(operator: Operator, witness: Witness) -> Seen:
+    """The rows before the release, with the release deployed and its data garbled since."""
+    rows = {database: witness.rows(database) for database in DATABASES}
+    phases = "preflight,database,edge_functions,microservices,feature_flags"
+    run = operator.deploys("--tags", phases)
+    assert run.rc == 0, run.tail()
+    for database, table in GARBLED.items():
+        witness.sql(database, f"delete from {table}")
+    return {"rows": rows, "replicas": witness.replicas()}
+
+
+def standing(witness: Witness) -> Seen:
+    return {
+        "versions": witness.resource_versions(),
+        "rows": {database: witness.rows(database) for database in DATABASES},
+    }
+
+
+def manifests(witness: Witness) -> dict[str, dict[str, int]]:
+    """The rows that each backup's manifest tells, by name of the database."""
+    bucket = witness.bucket()
+    keys = [entry.key for entry in bucket.objects.all() if entry.key.endswith(".manifest.json")]
+    found = [json.loads(bucket.Object(key).get()["Body"].read()) for key in keys]
+    return {one["name"]: one["rows"] for one in found if one["name"] in DATABASES.values()}
+
+
+def difference(now: dict[str, int], then: dict[str, int]) -> dict[str, int]:
+    tables = {*now, *then}
+    counted = {table: now.get(table, 0) - then.get(table, 0) for table in tables}
+    return {table: count for table, count in counted.items() if count}
+
+
+def said(run: Run) -> str:
+    return " ".join(run.output.split())
+
+
+@pytest.mark.parametrize(
+    "approval",
+    [
+        pytest.param([], id="none"),
+        pytest.param(["-e", 'restore_reason="garbled"'], id="nobody"),
+        pytest.param(["-e", "restore_approved_by=Jane", "-e", 'restore_reason=" "'], id="blank"),
+    ],
+)
+def test_without_an_approval_nothing_is_touched_and_the_command_shown(
+    operator: Operator, witness: Witness, before: Seen, approval: list[str]
+) -> None:
+    seen = standing(witness)
+    run = operator.goes_back("--tags", "database", *approval)
+    assert run.rc != 0
+    assert "--tags database -e 'restore_approved_by=\"Jane Doe\"' -e" in said(run).replace(
+        "''", "'"
+    )
+    assert set(run.changed().values()) == {0}
+    assert standing(witness) == seen
+
+
+def test_a_limit_that_leaves_the_judge_out_is_refused(
+    operator: Operator, witness: Witness, before: Seen
+) -> None:
+    seen = standing(witness)
+    run = operator.restores(WHO, WHY, "--limit", "supabase_db")
+    assert run.rc != 0
+    assert "Use --limit supabase_db,localhost" in said(run)
+    assert standing(witness) == seen
+
+
+def test_check_mode_tells_it_all_and_touches_nothing(
+    operator: Operator, witness: Witness, before: Seen
+) -> None:
+    seen = standing(witness)
+    run = operator.restores(WHO, WHY, "--check", "--diff")
+    assert run.rc == 0, run.tail()
+    assert all(run.changed()[host] for host in ("supabase_db", "agent_core_db"))
+    assert standing(witness) == seen
+
+
+def test_a_restore_that_fails_midway_leaves_what_serves_and_says_what_that_is(
+    operator: Operator, witness: Witness, before: Seen
+) -> None:
+    [key] = [one for one in witness.dumps() if "agent_core_prod" in one]
+    dump = witness.bucket().Object(key)
+    good = dump.get()["Body"].read()
+    middle = len(good) // 2
+    dump.put(Body=good[:middle] + bytes(64) + good[middle + 64 :])
+    run = operator.restores(WHO, WHY)
+    dump.put(Body=good)
+
+    assert run.rc != 0
+    assert "Database 'agent_core_prod' serves as before" in said(run)
+    assert "run the same command again" in said(run)
+    assert "Traceback" not in run.output
+    assert witness.replicas() == before["replicas"]
+    assert all(witness.serves(service) for service in SERVICES)
+    # The other database came back, and what is left of this one is what was there.
+    assert witness.rows("supabase") == manifests(witness)["supabase_prod"]
+    assert difference(witness.rows("agent_core"), before["rows"]["agent_core"])
+    assert any("restore of the databases FAILED" in text for text in slack(witness))
+
+
+def test_killed_while_the_services_are_down_and_run_again_it_ends_well(
+    operator: Operator, witness: Witness, before: Seen
+) -> None:
+    run = operator.begins_to_restore(WHO, WHY)
+    deadline = time.monotonic() + 60
+    while any(count for count, _pods in witness.replicas().values()):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    os.killpg(run.pid, signal.SIGKILL)
+    run.wait()
+    assert set(witness.replicas().values()) != set(before["replicas"].values())
+
+    again = operator.restores(WHO, WHY)
+    assert again.rc == 0, again.tail()
+    assert again.changed()["supabase_db"] <= 2, (
+        "it was restored already: only the services come back"
+    )
+
+
+def test_psql_counts_what_the_manifests_tell(witness: Witness, before: Seen) -> None:
+    told = manifests(witness)
+    assert difference(witness.rows("supabase"), told["supabase_prod"]) == {}
+    assert difference(witness.rows("agent_core"), told["agent_core_prod"]) == ORDERED
+    assert told == {name: before["rows"][database] for database, name in DATABASES.items()}
+
+
+def test_the_services_are_back_at_their_counts_and_serve(witness: Witness, before: Seen) -> None:
+    assert witness.replicas() == before["replicas"]
+    assert MEMORY not in witness.kubectl("get", "deployments", "-o", "json")
+    assert all(witness.serves(service) for service in SERVICES)
+    assert witness.environment("agent-core")["FEATURE_AI_AGENTS"] == "false"
+
+
+def test_the_record_knows_who_and_why_and_where_the_failed_data_is(witness: Witness) -> None:
+    restores = witness.record("2.0.0")["facts"]["database_restores"]
+    entries = {name: next(iter(restores[name].values())) for name in DATABASES.values()}
+    assert {(one["approved_by"], one["reason"]) for one in entries.values()} == {(WHO, WHY)}
+    garbled = entries["agent_core_prod"]
+    assert garbled["rows_before"]["public.ledger_entries"] == 0
+    assert garbled["rows_after"]["public.ledger_entries"] > 0
+    kept = "select datname from pg_database where datname like 'agent_core_prod_failed_%'"
+    assert witness.sql("supabase", kept) == [garbled["kept"]]
+    assert entries["supabase_prod"]["kept"].rpartition("/")[2].startswith("supabase_prod_failed_")
+
+
+def slack(witness: Witness) -> list[str]:
+    return [message["text"] for message in witness.received()["slack"]["v2-deployment"]]
+
+
+def test_people_were_told_when_it_began_and_how_it_ended(witness: Witness) -> None:
+    texts = [text for text in slack(witness) if f"Approved by: {WHO}" in text]
+    assert sum("are restored from the backups" in text for text in texts) == 1
+    assert sum("the databases are restored\n" in text for text in texts) == 1
+
+
+def test_the_same_words_again_change_nothing(operator: Operator, witness: Witness) -> None:
+    versions = witness.resource_versions()
+    run = operator.restores(WHO, WHY)
+    assert run.rc == 0, run.tail()
+    assert set(run.changed().values()) == {0}, run.changed()
+    assert witness.resource_versions() == versions
+
+
+def test_the_milder_ways_still_lead_back(operator: Operator, witness: Witness) -> None:
+    told = len(slack(witness))
+    run = operator.goes_back()
+    assert run.rc == 0, run.tail()
+    assert witness.images() == dict.fromkeys(SERVICES, "v1.9.0")
+    assert [text for text in slack(witness)[told:] if "was rolled back" in text], (
+        "a part that went back alone does not silence the whole"
+    )
