@@ -196,7 +196,7 @@ class Witness:
         return {name: (found[name], apps.count(name)) for name in SERVICES}
 
     def record(self, version: str) -> Facts:
-        path = "jsonpath={.data.record}"
+        path = "jsonpath={.data.record\\.json}"
         printed = self.kubectl("get", "configmap", f"release-{version}", "-o", path)
         return t.cast("Facts", json.loads(printed))
 

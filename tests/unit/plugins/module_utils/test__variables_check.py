@@ -33,6 +33,11 @@ def variables(*, extra: set[str] = frozenset(), inventory: set[str] = frozenset(
             variables(extra={"our_region"}, inventory={"our_region"}), [], id="and-override-them"
         ),
         pytest.param(
+            variables(extra={"_raw_params"}),
+            ["words that belong to no variable (a value with blanks needs -e 'name=\"a value\"')"],
+            id="a-value-that-was-cut-at-its-blank-is-explained",
+        ),
+        pytest.param(
             variables(extra={"release_verison"}),
             ["release_verison (did you mean release_version?)"],
             id="a-typo-on-the-command-line-is-refused",
