@@ -50,6 +50,14 @@ options:
     type: str
     choices: [fail, warn]
     default: fail
+  include_all:
+    description:
+      - Whether files that are older than the newest applied one, and not applied, run too. They run first, in their
+        order, as with C(supabase db push --include-all).
+      - V(false) refuses them, since a newer file may have been written without knowing of them.
+    type: bool
+    default: false
+    version_added: 0.2.0
   lock_timeout:
     description:
       - Seconds a statement waits for a lock at most, so that it never stands in front of everybody else behind one
@@ -68,7 +76,8 @@ requirements:
   - psycopg2-binary >= 2.9.10
   - pglast >= 8.8, unless O(additive_only=false)
 notes:
-  - The diff shows the SQL of pending files whole, so use C(--diff) only where the SQL may be shown.
+  - The diff shows the SQL of pending files whole, but for the literals that stand behind words like C(PASSWORD).
+    Use C(--diff) only where the SQL may be shown. Everything else that is told of a file has its literals masked.
   - The advisory lock belongs to a session. Connect to the database itself, not to a pooler in transaction mode.
 seealso:
   - module: easymo.deploy.pg_backup
@@ -195,6 +204,14 @@ drift:
   returned: success, and when it is the reason of a failure
   type: dict
   sample: {}
+drift_diff:
+  description:
+    - For each file of RV(drift) a unified diff, from the statements that were run to those of the file now. Literals
+      are masked, and only its first lines are there when it is long.
+  returned: success, and when RV(drift) is the reason of a failure
+  type: dict
+  sample: {}
+  version_added: 0.2.0
 findings:
   description:
     - Statements that are not additive and are not waived. When there is one, the task fails and nothing is applied.
@@ -331,6 +348,7 @@ def module_spec() -> dict[str, t.Any]:
             "directory": {"type": "path", "required": True},
             "expect_tables": {"type": "list", "elements": "str", "default": []},
             "drift": {"type": "str", "choices": ["fail", "warn"], "default": "fail"},
+            "include_all": {"type": "bool", "default": False},
             "lock_timeout": {"type": "float", "default": 5},
             "statement_timeout": {"type": "float", "default": 0},
             "advisory_lock_timeout": {"type": "float", "default": 30},
@@ -369,6 +387,7 @@ def to_order(params: t.Mapping[str, t.Any], folder: Folder, where: str) -> Order
         local=tuple(Migration(file) for file in folder.files),
         expect_tables=tuple(params["expect_tables"]),
         refuse_drift=params["drift"] == "fail",
+        include_all=params["include_all"],
         limits=Limits(params["lock_timeout"], params["statement_timeout"]),
         guard=Guard.from_params(params, [file.file for file in folder.files]),
         advisory_lock_timeout=params["advisory_lock_timeout"],

@@ -117,6 +117,19 @@ def test_both_refuse_the_same_histories(project, database, rows, files, ours, th
     assert history(database) == before
 
 
+def test_files_that_come_late_are_included_alike(project, database, twin):
+    project.write({"1_a.sql": "create table a()", "3_c.sql": "create table c()"})
+    project.push(database)
+    project.migrate(twin)
+    project.write({"2_b.sql": "create table b()", "4_d.sql": "create table d()"})
+    assert project.push(database, "--include-all")["migrations"] == ["2_b.sql", "4_d.sql"]
+    assert [each["version"] for each in project.migrate(twin, include_all=True)["applied"]] == [
+        "2",
+        "4",
+    ]
+    assert history(twin) == history(database)
+
+
 @settings(
     max_examples=1, deadline=None, database=None, phases=[Phase.generate],  # a push is too slow to shrink over
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.function_scoped_fixture],

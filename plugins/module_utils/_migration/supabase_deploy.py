@@ -30,6 +30,12 @@ from ansible_collections.easymo.deploy.plugins.module_utils._migration.runs impo
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.session import Limits
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.supabase_apply import Runner
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.supabase_drift import (
+    Drift,
+    describe_drift,
+    find_drift,
+    refuse_drift,
+)
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.supabase_folder import (
     Migration,
     refuse_unusable,
@@ -40,9 +46,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._migration.supabase_
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.supabase_plan import (
     Plan,
-    find_drift,
     plan_migrations,
-    refuse_drift,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.tables import (
     describe_tables,
@@ -62,6 +66,7 @@ class Order:
     local: tuple[Migration, ...]
     expect_tables: tuple[str, ...]
     refuse_drift: bool
+    include_all: bool
     limits: Limits
     guard: Guard
     advisory_lock_timeout: float
@@ -76,7 +81,7 @@ class Outcome:
     """`runs` has each applied file by its name, None when nothing was to be applied but told."""
 
     plan: Plan
-    drift: dict[str, str]
+    drift: dict[str, Drift]
     versions: list[str]
     tables: list[Table]
     guard: GuardReport
@@ -85,7 +90,8 @@ class Outcome:
     @property
     def warnings(self) -> list[str]:
         edited = [
-            f"{file} was edited since it was applied: {how}." for file, how in self.drift.items()
+            f"{file} was edited since it was applied: {drift.how}."
+            for file, drift in self.drift.items()
         ]
         return [*edited, *self.guard.warnings]
 
@@ -94,7 +100,7 @@ class Outcome:
         applied = self.runs is not None
         return {
             "changed": self.plan.changed,
-            "drift": self.drift,
+            **describe_drift(self.drift),
             "applied": migrations if applied else [],
             "pending": [] if applied else migrations,
             "versions": self.versions,
@@ -133,10 +139,10 @@ def migrate(session: Session, order: Order, retries: LockRetries) -> Outcome:
     return Outcome(plan, drift, versions, tables, guarded, runs)
 
 
-def observe(session: Session, order: Order) -> tuple[Plan, dict[str, str], GuardReport]:
+def observe(session: Session, order: Order) -> tuple[Plan, dict[str, Drift], GuardReport]:
     """What would run, which applied files were edited, and what was waived; raises when nothing may run."""
     history = read_history(session)
-    plan = plan_migrations(history, order.local)
+    plan = plan_migrations(history, order.local, include_all=order.include_all)
     drift = find_drift(history, order.local)
     if order.refuse_drift:
         refuse_drift(drift)

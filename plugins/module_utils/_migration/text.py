@@ -33,6 +33,15 @@ _QUOTED_DATA = (
 )
 
 
+_PASSWORD = re.compile(
+    r"""(?xsi)
+    (?P<word> \w* (?:password|passwd|secret|token|api_?key|credential) \w* ["']? \s*
+        (?:\( | => | := | = | : | , | \bTO\b)? \s* )
+    (?: \$(?P<tag>\w*)\$ .*? \$(?P=tag)\$ | \b[eE]' (?: [^'\\] | '' | \\. )* ' | ' (?: [^'] | '' )* ' )
+    """
+)
+
+
 def decode(content: bytes, file: str) -> str:
     """The text of a file, without its byte order mark; line ends stay as they are."""
     try:
@@ -53,6 +62,11 @@ def decode(content: bytes, file: str) -> str:
 def mask_literals(sql: str) -> str:
     """Without what stands in quotes, which may be a secret; an unfinished literal is one to the end."""
     return _LITERAL.sub("'…'", sql)
+
+
+def mask_passwords(sql: str) -> str:
+    """Without the literals that stand behind a word like password."""
+    return _PASSWORD.sub(lambda found: f"{found['word']}'…'", sql)
 
 
 def excerpt(sql: str) -> str:

@@ -10,6 +10,10 @@ from ansible_collections.easymo.deploy.plugins.module_utils._migration.errors im
     OutOfOrderError,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.models import MigrationFile
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.supabase_drift import (
+    find_drift,
+    refuse_drift,
+)
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.supabase_folder import (
     Migration,
     read_folder,
@@ -18,9 +22,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._migration.supabase_
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.supabase_plan import (
     Applied,
-    find_drift,
     plan_migrations,
-    refuse_drift,
 )
 
 
@@ -65,6 +67,12 @@ def test_an_older_file_is_refused_by_name():
         pending(["1", "3"], ["1", "2", "3"])
 
 
+def test_an_older_file_runs_first_when_all_are_included():
+    local = [migration(version) for version in ("1", "2", "3", "4")]
+    plan = plan_migrations([applied("1"), applied("3")], local, include_all=True)
+    assert [each.version for each in plan.pending] == ["2", "4"]
+
+
 def test_versions_compare_as_text():
     with pytest.raises(OutOfOrderError):
         pending(["9"], ["9", "10"])
@@ -74,9 +82,11 @@ def test_an_edited_file_is_drift_and_the_statement_is_named_without_its_values()
     drift = find_drift(
         [applied("1", "select 1", "select 'old'")], [migration("1", "select 1; select 'secret'")]
     )
-    assert drift == {"1_x.sql": "statement 2 was: select '…'"}
-    with pytest.raises(DriftError, match=r"1_x\.sql"):
+    assert drift["1_x.sql"].how == "statement 2 was select '…' and differs further on"
+    with pytest.raises(DriftError, match=r"1_x\.sql") as caught:
         refuse_drift(drift)
+    assert "something in quotes differs" in caught.value.details["drift_diff"]["1_x.sql"]
+    assert "secret" not in str(caught.value.to_result())
 
 
 @pytest.mark.parametrize(
@@ -84,7 +94,54 @@ def test_an_edited_file_is_drift_and_the_statement_is_named_without_its_values()
     [("a; b; c", "statement 3 is new: c"), ("a", "statement 2 is gone: b")],
 )
 def test_statements_added_and_taken_away_are_drift(now, how):
-    assert find_drift([applied("1", "a", "b")], [migration("1", now)]) == {"1_x.sql": how}
+    assert find_drift([applied("1", "a", "b")], [migration("1", now)])["1_x.sql"].how == how
+
+
+def diff_of(statements: list[str], now: str) -> list[str]:
+    return find_drift([applied("1", *statements)], [migration("1", now)])["1_x.sql"].diff.split(
+        "\n"
+    )
+
+
+def test_the_difference_is_shown_line_by_line():
+    assert diff_of(["create table a(\n  id int\n)", "b"], "create table a(\n  id bigint\n); b") == [
+        "--- applied",
+        "+++ file",
+        "@@ -1,3 +1,3 @@",
+        " create table a(",
+        "-  id int",
+        "+  id bigint",
+        " );",
+    ]
+
+
+def test_what_changed_in_a_functions_body_is_shown_without_its_literals():
+    body = "create or replace function f() returns text language plpgsql as $$\nbegin\n  {}\nend $$"
+    shown = diff_of([body.format("return 'one';")], body.format("return lower('secret');"))
+    assert shown[-3:-1] == ["-  return '…';", "+  return lower('…');"]
+    assert "secret" not in str(shown)
+
+
+def test_a_long_difference_is_cut_short():
+    shown = diff_of(["a"], "\n".join(f"select {'x' * 300};" for _ in range(200)))
+    assert (len(shown), shown[-1]) == (61, "… 144 more lines")
+    assert max(map(len, shown)) == 160
+
+
+@pytest.mark.parametrize(
+    ("sql", "shown"),
+    [
+        ("alter role a password 'x''y'", "alter role a password '…'"),
+        ("create user a with encrypted password E'x\\'y' login", "create user a with encrypted password '…' login"),
+        ("select vault.create_secret('x', 'name')", "select vault.create_secret('…', 'name')"),
+        ("set app.api_key = 'x'", "set app.api_key = '…'"),
+        ("alter database d set app.jwt_secret TO $$x$$", "alter database d set app.jwt_secret TO '…'"),
+        ("insert into t values ('plain')", "insert into t values ('plain')"),
+    ],
+)  # fmt: skip
+def test_the_diff_shows_sql_but_no_passwords(sql, shown):
+    diff = plan_migrations([], [migration("1", sql)]).to_diff()
+    assert diff["after"] == f"-- 1_x.sql\n{shown}\n"
 
 
 def test_space_is_no_drift_and_neither_is_a_history_without_statements():
