@@ -112,7 +112,7 @@ def test_a_connection_cut_in_mid_script_says_so_and_a_rerun_goes_on(counted):
 def test_a_server_that_crashes_in_mid_migration_comes_back_to_what_was_committed(
     world: World, tmp_path: Path
 ):
-    server = ThrowawayServer(Path(world.facts("postgres")["bin"]), tmp_path / "server")
+    server = ThrowawayServer(Path(world.facts("postgres")["bin"]))
     try:
         project = PrismaProject(tmp_path / "migrations", server.options)
         server.query(COUNTER)

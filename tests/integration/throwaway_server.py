@@ -3,31 +3,31 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
 import socket
 import subprocess
+import tempfile
 import time
 import typing as t
 from contextlib import closing
+from pathlib import Path
 
 import psycopg2
 
 from sandbox.postgres.account import choose
-
-if t.TYPE_CHECKING:
-    from pathlib import Path
 
 _STARTS_WITHIN = 20.0
 _USER = "postgres"
 
 
 class ThrowawayServer:
-    """Without passwords and TLS, on loopback."""
+    """Without passwords and TLS, on loopback. Its folder is gone when it is stopped."""
 
-    def __init__(self, programs: Path, folder: Path) -> None:
-        folder.mkdir()
-        for above in folder.parents[:3]:
-            above.chmod(0o755)
+    def __init__(self, programs: Path) -> None:
+        # Not below pytest's own folder: each new session of pytest closes that to everybody else again.
+        folder = self._folder = Path(tempfile.mkdtemp(prefix="postgres-"))
+        folder.chmod(0o755)
         account = choose(programs, folder)
         account.own(folder)
         data = folder / "data"
@@ -81,6 +81,7 @@ class ThrowawayServer:
 
     def stop(self) -> None:
         self._stop(signal.SIGQUIT)
+        shutil.rmtree(self._folder)
 
     def _stop(self, how: signal.Signals) -> None:
         self._process.send_signal(how)

@@ -24,6 +24,11 @@ WHERE name = 'client_connection_check_interval' AND max_val <> '0'
 """
 
 
+_ONLY_READS = """
+SELECT pg_catalog.current_setting('transaction_read_only')::bool, pg_catalog.pg_is_in_recovery()
+"""
+
+
 @dataclass(frozen=True)
 class Limits:
     """In seconds; 0 is no limit."""
@@ -49,6 +54,16 @@ def migrating(target: PostgresTarget) -> t.Iterator[Session]:
             yield session
     except SqlError as exc:
         raise RefusedError(f"The server refused to be asked: {exc}.") from exc
+
+
+def refuse_read_only(session: Session, where: str) -> None:
+    """Raise where nothing can be written, before anything is tried."""
+    only_reads, standby = session.rows(_ONLY_READS)[0]
+    if only_reads:
+        why = "it is a standby" if standby else "its default_transaction_read_only is on"
+        raise RefusedError(
+            f"The {where} only reads, for {why}: migrate the primary, or have that set to off."
+        )
 
 
 @contextmanager

@@ -29,6 +29,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._migration.splitter 
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.supabase_failure import (
     StatementError,
     describe_failure,
+    describe_loss,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.supabase_history import (
     insert_row,
@@ -72,6 +73,8 @@ class Runner:
                 self._session.execute("ROLLBACK")
             advice = self._retries.advice(exc.sqlstate)
             raise describe_failure(migration, exc, invalid=invalid, lock_advice=advice) from exc
+        except UnreachableError as exc:
+            raise describe_loss(migration, exc) from exc
         finally:
             # The next file, and whoever uses the session after us, begins clean; a lost connection is clean too.
             with suppress(SqlError, UnreachableError):

@@ -28,7 +28,10 @@ from ansible_collections.easymo.deploy.plugins.module_utils._migration.runs impo
     Runs,
     describe_runs,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.session import Limits
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.session import (
+    Limits,
+    refuse_read_only,
+)
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.supabase_apply import Runner
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.supabase_drift import (
     Drift,
@@ -147,6 +150,8 @@ def observe(session: Session, order: Order) -> tuple[Plan, dict[str, Drift], Gua
     if order.refuse_drift:
         refuse_drift(drift)
     refuse_unusable(plan.pending)
+    if plan.changed:
+        refuse_read_only(session, order.where)
     sources = [Source(each.file.file, each.script.statements) for each in plan.pending]
     return plan, drift, order.guard.check(session, sources)
 

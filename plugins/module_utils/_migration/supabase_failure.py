@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import typing as t
 
+from ansible_collections.easymo.deploy.plugins.module_utils._errors import UnreachableError
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.errors import MigrationError
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.splitter import (
     without_leading_comments,
@@ -59,6 +60,21 @@ def describe_failure(
         f"{where}: {message} (SQLSTATE {error.sqlstate}). {_what_is_left(migration)}"
         f"{_invalid(invalid)}{lock_advice or _advice(error.sqlstate)}",
         **details,
+    )
+
+
+def describe_loss(migration: Migration, error: UnreachableError) -> UnreachableError:
+    """What a run can know of a file when the connection is gone, and what the next one does."""
+    rerun = (
+        "The file and its row in the history are one transaction, so run again: it goes on from what is there."
+        if migration.execution.atomic
+        else "The file is not atomic: unless its version is in the history, look at what it left, undo that or make "
+        "the file repeatable, and run again."
+    )
+    return UnreachableError(
+        f"{migration.file.file} was running. {error} {rerun}",
+        file=migration.file.file,
+        atomic=migration.execution.atomic,
     )
 
 
