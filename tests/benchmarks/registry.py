@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import typing as t
 
+from tests.benchmarks.backup import backup
 from tests.benchmarks.deployment import deployment
 from tests.benchmarks.rollout import rollout
 from tests.benchmarks.sandbox_start import sandbox_start
@@ -16,4 +17,5 @@ BENCHMARKS: dict[str, Benchmark] = {
     "sandbox": sandbox_start,
     "deployment": deployment,
     "rollout": rollout,
+    "backup": backup,
 }

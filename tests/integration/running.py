@@ -96,9 +96,11 @@ def opened(options: dict[str, t.Any]) -> t.Iterator[psycopg2.extensions.connecti
         yield session
 
 
-def query(options: dict[str, t.Any], sql: str) -> list[tuple[t.Any, ...]]:
+def query(
+    options: dict[str, t.Any], sql: str, values: dict[str, t.Any] | None = None
+) -> list[tuple[t.Any, ...]]:
     with opened(options) as session, session.cursor() as cursor:
-        cursor.execute(sql)
+        cursor.execute(sql, values)
         return cursor.fetchall() if cursor.description else []
 
 

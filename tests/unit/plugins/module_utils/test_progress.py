@@ -6,6 +6,8 @@ from __future__ import annotations
 import os
 import queue
 import socket
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -91,3 +93,19 @@ def test_a_failing_subscriber_does_not_silence_the_others(listen):
     _progress.report("Step", "h", "text", {"large": "x" * 100_000, "path": Path("p")})
     assert heard.get(timeout=2) == _progress.Progress("Step", "h", "text", {})
     end()
+
+
+def test_a_module_in_a_process_of_its_own_is_heard_by_the_plugin_that_started_it(listen):
+    """And not by the callbacks themselves: the plugin knows the host's name."""
+    callbacks, heard = listen(), queue.Queue()
+    program = (
+        "from ansible_collections.easymo.deploy.plugins.module_utils._module import say\n"
+        "say(object(), 'BackupProgress', 'x: 120 MB dumped, 38 s', {'size': 1})"
+    )
+    with _progress.relayed(heard.put):
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+        subprocess.run([sys.executable, "-c", program], env=environment, check=True)
+    expected = _progress.Progress("BackupProgress", "", "x: 120 MB dumped, 38 s", {"size": 1})
+    assert heard.get_nowait() == expected
+    assert callbacks.qsize() == 0
+    assert _progress.RELAY not in os.environ
