@@ -8,7 +8,6 @@ import pytest
 from ansible_collections.easymo.deploy.plugins.module_utils._backup.catalog import read_catalog
 from ansible_collections.easymo.deploy.plugins.module_utils._backup.models import manifest_key
 from ansible_collections.easymo.deploy.plugins.module_utils._backup.remains import (
-    LOOKS,
     Remains,
     execute_will,
     find_remains,
@@ -96,15 +95,15 @@ def test_the_will_is_given_up_when_s3_stays_away():
 
 def test_what_was_under_way_when_we_died_is_found_by_a_later_look():
     bucket = MemoryBucket()
-    looks = 0
+    slept = [0.0]
 
-    def arrive(_seconds):
-        nonlocal looks
-        looks += 1
-        if looks == len(LOOKS):
+    def arrive(seconds):
+        slept.append(slept[-1] + seconds)
+        if slept[-2] < 2 <= slept[-1]:
             bucket.objects[KEY] = b"PGDMP"
 
     execute_will(Remains(KEY), lambda: bucket, [], arrive)
+    assert slept[-1] >= 2
     assert bucket.objects == {}
 
 
