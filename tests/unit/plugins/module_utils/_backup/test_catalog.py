@@ -32,7 +32,7 @@ def manifest(**changed: object) -> Manifest:
         "finished": "2025-11-11T06:00:19Z",
         "server_version": "18.6",
         "pg_dump_version": "18.6",
-        "compression": "zstd:3",
+        "compression": "zstd:1",
         "entries": 1,
         "rows": {"public.orders": 3},
     }

@@ -39,7 +39,7 @@ def backup(*, release: str = "2.0.0", age: int = 60, name: str = "supabase_prod"
         finished=started.strftime(TIME_FORMAT),
         server_version="18.6",
         pg_dump_version="18.6",
-        compression="zstd:3",
+        compression="zstd:1",
         entries=1,
         rows={},
     )
@@ -111,7 +111,7 @@ def test_newer_programs_are_fine():
 @pytest.mark.parametrize(
     ("method", "major", "argument"),
     [
-        ("zstd:3", 16, "--compress=zstd:3"),
+        ("zstd:1", 16, "--compress=zstd:1"),
         ("gzip:6", 15, "--compress=6"),
         ("none", 15, "--compress=0"),
     ],
