@@ -7,6 +7,7 @@ import typing as t
 
 from tests.benchmarks.backup import backup
 from tests.benchmarks.deployment import deployment
+from tests.benchmarks.migrations import migrations
 from tests.benchmarks.rollout import rollout
 from tests.benchmarks.sandbox_start import sandbox_start
 
@@ -18,4 +19,5 @@ BENCHMARKS: dict[str, Benchmark] = {
     "deployment": deployment,
     "rollout": rollout,
     "backup": backup,
+    "migrations": migrations,
 }

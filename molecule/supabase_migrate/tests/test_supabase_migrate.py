@@ -23,3 +23,11 @@ def test_the_table_is_there_and_empty(witness: t.Any, table: str) -> None:
 def test_each_migration_is_recorded_once(witness: t.Any) -> None:
     files = sorted(path.stem.replace("_", "|", 1) for path in MIGRATIONS.glob("*.sql"))
     assert witness.psql(DATABASE, HISTORY) == files
+
+
+def test_nothing_but_the_clis_three_columns_is_in_the_history(witness: t.Any) -> None:
+    columns = (
+        "SELECT attname, atttypid::regtype FROM pg_attribute WHERE attnum > 0 "
+        "AND attrelid = 'supabase_migrations.schema_migrations'::regclass ORDER BY attnum"
+    )
+    assert witness.psql(DATABASE, columns) == ["version|text", "statements|text[]", "name|text"]

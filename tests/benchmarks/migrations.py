@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Supabase migrations: a long folder in check mode and for real, and the role when nothing is left to do."""
+
+from __future__ import annotations
+
+import typing as t
+from pathlib import Path
+
+from sandbox.world import World
+from tests.benchmarks.measurement import Measurement
+from tests.benchmarks.stage import SEED_MB, Run, Stage, stage
+from tests.integration.running import connection, query
+
+FILES, STATEMENTS = 500, 20
+DATABASE = "bench_migrations"
+MODULE = "easymo.deploy.supabase_migrations"
+PLAYBOOK = f"""
+- name: Migrate
+  hosts: supabase_db
+  gather_facts: false
+  vars:
+    database_name: {DATABASE}
+    supabase_migrate_expected_tables: []
+    supabase_migrate_waivers: {{}}
+  module_defaults:
+    group/easymo.deploy.postgres: "{{{{ postgres_connection }}}}"
+  tasks:
+    - name: Apply the migrations
+      ansible.builtin.include_role:
+        name: easymo.deploy.supabase_migrate
+"""
+
+
+def migrations() -> t.Iterator[Measurement]:
+    with stage() as place:
+        place.sandbox("up", "--only", "postgres", "--seed-mb", SEED_MB)
+        query(connection(World(place.state)), f"CREATE DATABASE {DATABASE} TEMPLATE template0")
+        folder, playbook = place.state / "migrations", place.state / "migrate.yml"
+        folder.mkdir()
+        playbook.write_text(PLAYBOOK)
+        for number in range(1, FILES + 1):
+            (folder / f"{number:04}_table.sql").write_text(script(number))
+        plan = _play(place, playbook, folder, "--check")
+        real = _play(place, playbook, folder)
+        nothing = _play(place, playbook, folder)
+    amount = f"{FILES} files of {STATEMENTS} statements"
+    yield Measurement("plan in check mode", _task(plan), "s", target=2, note=amount)
+    yield Measurement("for real", _task(real), "s", note=amount)
+    yield Measurement("nothing pending, the task", _task(nothing), "s", note=amount)
+    yield Measurement("nothing pending, the role", nothing.phases()["Migrate"], "s", target=2)
+
+
+def script(number: int) -> str:
+    """A table, what belongs to it, and rows, as real ones have them."""
+    name = f"table_{number}"
+    rows = "".join(
+        f"insert into {name} (note) values ('row {row}; of {name}') on conflict do nothing;\n"
+        for row in range(STATEMENTS - 4)
+    )
+    return f"""-- {name}; with its rows
+create table if not exists {name} (id bigint generated always as identity primary key, note text);
+alter table {name} enable row level security;
+create policy "read {name}" on {name} for select using (true);
+create index if not exists {name}_note on {name} (note);
+{rows}"""
+
+
+def _play(place: Stage, playbook: Path, folder: Path, *more: str) -> Run:
+    return place.play(str(playbook), "-e", f"supabase_migrate_directory={folder}", *more)
+
+
+def _task(run: Run) -> float:
+    return float(run.finished(MODULE)[0]["duration"])
