@@ -135,7 +135,8 @@ class S3Bucket:
                 "Options 'access_key' and 'secret_key' go together: give both, or none."
             )
         config = botocore.config.Config(
-            connect_timeout=10,
+            # Sending has this timeout too.
+            connect_timeout=min(10.0, patience),
             read_timeout=min(_PATIENCE, patience),
             retries={"mode": "standard", "total_max_attempts": _ATTEMPTS},
             max_pool_connections=16,
