@@ -92,7 +92,8 @@ def judge_reindex(body: Node, scope: Scope) -> Iterator[Concern]:
         yield concern("reindex-blocks", "it rebuilds indexes while nobody can write")
 
 
-def judge_transaction(body: Node, _scope: Scope) -> Iterator[Concern]:
+def judge_transaction(body: Node, scope: Scope) -> Iterator[Concern]:
     kind = body["kind"].removeprefix("TRANS_STMT_")
     if kind not in ("BEGIN", "START", "COMMIT", "SAVEPOINT", "RELEASE"):
+        scope.world.doubt()
         yield concern("rollback", f"it has {kind.replace('_', ' ')} in a migration")

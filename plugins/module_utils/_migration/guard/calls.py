@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import re
 import typing as t
+from contextlib import AbstractContextManager, nullcontext
 
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard import builtins
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.models import Verdict
@@ -30,8 +31,10 @@ from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.set
 )
 
 RUNNING: t.Final = frozenset({"FuncCall", "ColumnRef", "A_Indirection"})
-_NAMING = frozenset({"funcname", "names"})
+_NAMING = frozenset({"funcname", "names", "objname"})
 _WORD = re.compile(r"\w+")
+
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.world import UNPLACED
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator
@@ -63,7 +66,7 @@ def judge_called(key: str, body: Node, node: Node, scope: Scope) -> Iterator[Con
         yield from _judge_attribute(body, scope)
 
 
-def judge_mentioned(node: Node, scope: Scope) -> Iterator[Concern]:
+def judge_mentioned(node: Node | list[Node], scope: Scope) -> Iterator[Concern]:
     """The calls in a definition: they run later, or for existing rows, so those known to destroy are told."""
     if not _may_mention(scope):
         return
@@ -105,7 +108,7 @@ def find_routines(world: World, name: Name) -> Iterator[Routine]:
     """Those defined in this run that a name may mean; without a schema, those of any."""
     if name.name in world.routine_names:
         for (schema, known), routines in world.routines.items():
-            if known == name.name and name.schema in (None, schema):
+            if known == name.name and (name.schema in (None, schema) or schema == UNPLACED):
                 yield from routines
 
 
@@ -118,7 +121,7 @@ def _judge_call(call: Node, scope: Scope, *, alone: bool) -> Iterator[Concern]:
             yield from judge_set_config(arguments, scope, alone=alone)
             return
         if name.name == "setval":
-            yield from _judge_setval(arguments, scope)
+            yield from _judge_setval(call, scope)
             return
     if defined:
         yield from _judge_defined(name, scope)
@@ -132,13 +135,16 @@ def _judge_attribute(body: Node, scope: Scope) -> Iterator[Concern]:
         yield from _judge_defined(Name(None, named[-1]), scope)
 
 
-def _judge_setval(arguments: list[str | None], scope: Scope) -> Iterator[Concern]:
-    sequence = arguments[0] if arguments else None
-    name = to_name(sequence.replace('"', "").split(".")) if sequence else None
+def _judge_setval(call: Node, scope: Scope) -> Iterator[Concern]:
+    """Of a sequence by its name, or of a column's, which is as new as its table."""
+    argument = (call.get("args") or [{}])[0]
+    inner = argument.get("FuncCall", {})
+    if strings(inner.get("funcname", ()))[-1:] == ["pg_get_serial_sequence"]:
+        argument = (inner.get("args") or [{}])[0]
+    text = constant_text(argument)
+    name = to_name(text.replace('"', "").split(".")) if text else None
     if name is None or not scope.world.find(name).new:
-        yield concern(
-            "sequence-changed", f"it sets the existing sequence {name or 'it is told of'}"
-        )
+        yield concern("sequence-changed", f"it sets the existing sequence {name or 'it is told'}")
 
 
 def _may_be_another(world: World, name: Name, defined: list[Routine]) -> bool:
@@ -179,10 +185,10 @@ def _judge_body(routine: Routine, scope: Scope) -> Iterator[Concern]:
         yield concern("nesting", f"it calls {routine.name}() too deeply to follow")
         return
     inner = scope.inside(routine.name, routine.sql)
-    paths = scope.world.paths
+    own_path: AbstractContextManager[None] = nullcontext()
     if routine.set_path:
-        paths = (read_path(routine.set_path, scope.world),)
-    with scope.world.searching(paths):
+        own_path = scope.world.searching((read_path(routine.set_path, scope.world),))
+    with own_path:
         for found in _read_body(routine, inner):
             yield _in_body(found, routine)
     for drop in inner.unit.unsettled():

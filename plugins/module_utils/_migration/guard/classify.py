@@ -81,6 +81,16 @@ def _judge_do(body: Node, scope: Scope) -> Iterator[Concern]:
     yield from judge_plpgsql(function, scope)
 
 
+def _create_trigger(body: Node, scope: Scope) -> Iterator[Concern]:
+    yield from judge_mentioned(body.get("whenClause", {}), scope)
+    yield from objects.create_trigger(body, scope)
+
+
+def _create_routine(body: Node, scope: Scope) -> Iterator[Concern]:
+    yield from judge_mentioned(body.get("parameters", []), scope)
+    yield from objects.create_routine(body, scope)
+
+
 def _judge_return(body: Node, scope: Scope) -> Iterator[Concern]:
     """RETURN in a body of SQL."""
     yield from judge_running(body, scope)
@@ -119,8 +129,9 @@ _OTHERS: t.Final[dict[str, Judge]] = {
     "CreateSchemaStmt": objects.create_schema,
     "CreateSeqStmt": objects.create_sequence,
     "CreateExtensionStmt": objects.create_extension,
-    "CreateFunctionStmt": objects.create_routine,
-    "CreateTrigStmt": objects.create_trigger,
+    "CreateFunctionStmt": _create_routine,
+    "CreateTrigStmt": _create_trigger,
+    "AlterFunctionStmt": objects.alter_function,
     "CreatePolicyStmt": objects.create_policy,
     "AlterEnumStmt": objects.alter_enum,
     "AlterSeqStmt": objects.alter_sequence,
@@ -169,8 +180,8 @@ _OTHERS: t.Final[dict[str, Judge]] = {
 # They add, or say something that nothing depends on.
 _ADDITIVE = words(
     """
-    CommentStmt AlterFunctionStmt AlterPolicyStmt NotifyStmt ListenStmt UnlistenStmt FetchStmt ClosePortalStmt
-    DeallocateStmt VariableShowStmt ConstraintsSetStmt CreateOpClassStmt CreateOpFamilyStmt CreateConversionStmt
-    CreateForeignServerStmt CreateFdwStmt CreateUserMappingStmt CreateTransformStmt CreateAmStmt
+    CommentStmt AlterPolicyStmt NotifyStmt ListenStmt UnlistenStmt FetchStmt ClosePortalStmt
+    DeallocateStmt VariableShowStmt ConstraintsSetStmt
+    CreateForeignServerStmt CreateFdwStmt CreateUserMappingStmt
     """
 )

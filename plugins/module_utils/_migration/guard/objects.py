@@ -146,6 +146,16 @@ def create_routine(body: Node, scope: Scope) -> Iterator[Concern]:
     yield from ()
 
 
+def alter_function(body: Node, scope: Scope) -> Iterator[Concern]:
+    """Like replacing it: only where its body looks for names matters here."""
+    name = to_name(strings(body["func"]["objname"]))
+    for each in body.get("actions", ()):
+        setting = each["DefElem"].get("arg", {}).get("VariableSetStmt", {})
+        if setting.get("name", "").lower() == "search_path":
+            scope.world.set_path_of(name, setting)
+    yield from ()
+
+
 def create_trigger(body: Node, scope: Scope) -> Iterator[Concern]:
     found = scope.world.find(relation_name(body["relation"]))
     name = body["trigname"]

@@ -69,6 +69,7 @@ def _judge_statements(nodes: t.Sequence[Node], scope: Scope) -> Iterator[Concern
 
 def _judge_statement(kind: str, body: Node, scope: Scope) -> Iterator[Concern]:
     if kind == "rollback":
+        scope.world.doubt()
         yield concern("rollback", "it rolls back in a body")
     elif kind not in _KNOWN:
         yield concern("statement", f"it has a statement {kind!r} that is not known")

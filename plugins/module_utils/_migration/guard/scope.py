@@ -102,8 +102,10 @@ class Scope:
         settled = False
         for drop in self.unit.drops:
             matches = drop.kind == kind and drop.names == {name}
-            if matches and types is not None and drop.types is not None:
-                matches = same_types(drop.types, types)
+            if types is None or drop.types is None:
+                matches = matches and types is drop.types
+            else:
+                matches = matches and same_types(drop.types, types)
             if matches and drop.place[: len(self.place)] == self.place:
                 drop.recreated = settled = True
         return settled

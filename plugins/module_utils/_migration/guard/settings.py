@@ -8,6 +8,7 @@ import re
 import typing as t
 
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.rules import concern
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.world import State
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -44,6 +45,11 @@ def judge_set(body: Node, scope: Scope) -> Iterator[Concern]:
     if kind != "VAR_SET_VALUE":
         return
     yield from judge_value(name, _values(body))
+    if name in ("role", "session_authorization"):
+        # Another user may have a schema of its own, which is searched first.
+        for user in _values(body):
+            if scope.world.state("schema", user) is not State.ABSENT:
+                scope.world.set_path(None, certain=False)
 
 
 def judge_value(name: str, values: Sequence[str]) -> Iterator[Concern]:

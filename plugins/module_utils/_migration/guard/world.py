@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import typing as t
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.names import (
@@ -21,6 +21,7 @@ if t.TYPE_CHECKING:
         Catalog,
         Key,
     )
+    from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.parser import Node
     from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.routine import (
         Routine,
     )
@@ -29,6 +30,8 @@ Path: t.TypeAlias = "tuple[str, ...] | None"
 """Schemas in the order they are searched, None when that cannot be told."""
 
 TEMPORARY = "pg_temp"
+UNPLACED = "?"
+"""Stands for the schema of a routine that cannot be told."""
 _SYSTEM = ("pg_catalog", "information_schema", "pg_toast")
 
 
@@ -145,19 +148,31 @@ class World:
             self._kinds[schema, name.name] = kind
 
     def drop(self, kind: str, *key: str, certain: bool) -> None:
-        if not self._held and certain:
+        """What is perhaps dropped is perhaps still there."""
+        if self._held:
+            return
+        if certain:
             self._objects[(kind, *key)] = State.ABSENT
+        else:
+            self._uncertain.add((kind, *key))
+
+    def doubt(self) -> None:
+        """A rollback: what was made in this run may be gone."""
+        self._uncertain |= {key for key, state in self._objects.items() if state is State.NEW}
 
     def move(self, kind: str, key: tuple[str, ...], to: tuple[str, ...], *, certain: bool) -> None:
         """A rename. What may have kept its name is still taken to be there."""
         if self._held:
             return
         state = self.state(kind, *key)
-        self._objects[(kind, *to)] = State.EXISTING if state is State.ABSENT else state
+        taken = not certain and self.state(kind, *to) is State.EXISTING
+        self._objects[(kind, *to)] = State.EXISTING if taken or state is State.ABSENT else state
         if to[0] == TEMPORARY:
             self._temporary.add((kind, *to))
         if certain:
             self._objects[(kind, *key)] = State.ABSENT
+        else:
+            self._uncertain |= {(kind, *key), (kind, *to)}
         if kind == "relation" and len(key) == 2:
             self._kinds[to[0], to[1]] = self._kinds.get((key[0], key[1]), "table")
             if (key[0], key[1]) in self._entangled:
@@ -196,7 +211,7 @@ class World:
         if path is not None:
             return [*temporary, *path]
         made = [key[1] for key in self._objects if key[0] == kind and key[2:] == (name,)]
-        known = self.catalog.schemas if self.catalog else frozenset({""})
+        known = self.catalog.schemas.difference(_SYSTEM) if self.catalog else frozenset({""})
         # Where the order cannot be told, what exists comes before what is new.
         return sorted(
             {*made, *known}, key=lambda schema: self.state(kind, schema, name) is not State.EXISTING
@@ -225,13 +240,19 @@ class World:
         schema = self.creation_place(routine.name)
         if self._held:
             return
-        known = self.routines.setdefault((schema or "?", routine.name.name), [])
+        known = self.routines.setdefault((schema or UNPLACED, routine.name.name), [])
         if certain:
             known[:] = [each for each in known if each.types != routine.types]
         known.append(routine)
         name = routine.name.name
         self.routine_names.add(name)
         self.odd_routine_names |= name != name.lower() or not name.replace("_", "a").isalnum()
+
+    def set_path_of(self, name: Name, setting: Node) -> None:
+        """Routines of this name have a search path of their own from now on."""
+        for (_schema, known), routines in self.routines.items():
+            if known == name.name and not self._held:
+                routines[:] = [replace(each, set_path=setting) for each in routines]
 
     def add_trigger(self, table: tuple[str, str], trigger: Trigger) -> None:
         if not self._held:

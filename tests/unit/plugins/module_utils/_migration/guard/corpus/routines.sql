@@ -271,3 +271,36 @@ CREATE FUNCTION f14() RETURNS int LANGUAGE sql AS 'SELECT f13()';
 SELECT f14();
 -- additive
 SELECT f5();
+
+-- == a body that sets search_path for all that comes
+-- additive
+CREATE TABLE public.objects (id int);
+-- additive
+CREATE FUNCTION look_elsewhere() RETURNS void LANGUAGE plpgsql AS
+$$ BEGIN PERFORM set_config('search_path', 'storage', false); END $$;
+-- additive
+SELECT look_elsewhere();
+-- destructive: rows-deleted
+DELETE FROM objects;
+
+-- == a search_path given to a function later
+-- additive
+CREATE TABLE objects (id int);
+-- additive
+CREATE FUNCTION wipe() RETURNS void LANGUAGE sql AS 'DELETE FROM objects';
+-- additive
+SELECT wipe();
+-- additive
+ALTER FUNCTION wipe() SET search_path = storage;
+-- destructive: rows-deleted
+SELECT wipe();
+
+-- == what destroys in the default of an argument, the condition of a trigger, a cast
+-- additive
+CREATE FUNCTION wipe() RETURNS int LANGUAGE sql AS 'DELETE FROM users RETURNING 1';
+-- destructive: rows-deleted
+CREATE FUNCTION harmless(a int DEFAULT wipe()) RETURNS int LANGUAGE sql AS 'SELECT 1';
+-- destructive: rows-deleted
+CREATE TRIGGER t AFTER INSERT ON orders FOR EACH ROW WHEN (wipe() > 0) EXECUTE FUNCTION touch_updated_at();
+-- destructive: rows-deleted
+CREATE CAST (bool AS int) WITH FUNCTION wipe();

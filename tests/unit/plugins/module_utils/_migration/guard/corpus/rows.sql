@@ -186,3 +186,49 @@ COPY users FROM '/tmp/users.csv';
 INSERT INTO active_users (id) VALUES (gen_random_uuid());
 -- unknown: server
 INSERT INTO pg_catalog.pg_enum VALUES (1, 2, 3, 'x');
+
+-- == a temporary table that may have been dropped
+-- additive
+CREATE TEMP TABLE users (id int);
+-- additive
+DO $$ BEGIN IF now() IS NULL THEN DROP TABLE users; END IF; END $$;
+-- destructive: rows-deleted
+DELETE FROM users;
+
+-- == a rename that may not have happened
+-- additive
+CREATE TABLE users_new (id int);
+-- additive
+DO $$ BEGIN ALTER TABLE users_new RENAME TO users; EXCEPTION WHEN OTHERS THEN NULL; END $$;
+-- destructive: rows-deleted
+DELETE FROM users;
+
+-- == what was rolled back
+-- additive
+BEGIN;
+-- additive
+CREATE TEMP TABLE users (id int);
+-- unknown: rollback
+ROLLBACK;
+-- destructive: rows-deleted
+DELETE FROM users;
+
+-- == the sequence of a new column
+-- additive
+CREATE TABLE tickets (id serial, other int);
+-- additive
+SELECT setval(pg_get_serial_sequence('tickets', 'id'), 100);
+-- destructive: sequence-changed
+SELECT setval(pg_get_serial_sequence('orders', 'number'), 100);
+
+-- == a role with a schema of its own
+-- additive
+CREATE TABLE app.orders (id int);
+-- additive
+CREATE TABLE notes (id int);
+-- additive
+SET ROLE app;
+-- additive
+DELETE FROM notes;
+-- destructive: rows-deleted
+DELETE FROM orders;
