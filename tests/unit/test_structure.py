@@ -50,6 +50,15 @@ def test_a_plan_does_no_input_or_output(path: Path) -> None:
     assert not {name.split(".")[0] for name in imports(path)} & forbidden
 
 
+def test_one_file_knows_the_sql_parser() -> None:
+    knowing = [
+        path.name
+        for path in modules_below(".")
+        if "pglast" in {n.split(".")[0] for n in imports(path)}
+    ]
+    assert knowing == ["parser.py"]
+
+
 def test_nothing_in_the_collection_knows_the_sandbox() -> None:
     for folder in ("plugins", "roles", "playbooks"):
         for path in (ROOT / folder).rglob("*"):

@@ -8,6 +8,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.rul
     DESTRUCTIVE,
     UNKNOWN,
 )
+from scripts import guard_table
 from tests.unit.plugins.module_utils._migration.guard.cases import Case, Label, read_cases
 from tests.unit.plugins.module_utils._migration.guard.shop import SHOP
 
@@ -48,3 +49,8 @@ def test_every_rule_is_in_the_corpus() -> None:
 
 def test_the_corpus_is_large() -> None:
     assert sum(len(of) for case in CASES for of in case.labels.values()) >= 200
+
+
+def test_the_tables_of_the_documentation_are_made_from_the_corpus() -> None:
+    page = guard_table.PAGE.read_text("utf-8")
+    assert page == guard_table.expected(page), "run scripts/guard_table.py"
