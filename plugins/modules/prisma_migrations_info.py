@@ -45,7 +45,7 @@ EXAMPLES = r"""
 
 - name: Show why the last one failed
   ansible.builtin.debug:
-    var: migrations.failed
+    var: migrations.failed_migrations
   when: migrations.status == 'failed'
 """
 
@@ -94,7 +94,7 @@ pending:
   type: list
   elements: str
   sample: [20251105090000_agent_preferences]
-failed:
+failed_migrations:
   description: Migrations that began, did not end and were not settled. C(logs) is why, without values and secrets.
   returned: success
   type: list

@@ -120,7 +120,7 @@ def test_everything_is_told_and_nothing_fails(failed):
     assert told["applied"][0]["started_at"].startswith("20")
     assert (told["pending"], told["missing_locally"]) == (["c"], ["0"])
     assert [each["name"] for each in told["rolled_back"]] == ["b"]
-    assert "nowhere" in told["failed"][0]["logs"]
+    assert "nowhere" in told["failed_migrations"][0]["logs"]
     assert list(told["drift"]) == ["a/migration.sql"]
     assert "k3y" not in str(told)
 
@@ -137,7 +137,7 @@ DETAIL: Key (email)=(ann@example.org) already exists.
 
 DbError { detail: Some("Key (email)=(ann@example.org) already exists.") }' WHERE migration_name = 'b'
     """)
-    logs = failed.info()["failed"][0]["logs"]
+    logs = failed.info()["failed_migrations"][0]["logs"]
     assert ("users_email_key" in logs, "ann@example.org" in logs) == (True, False)
 
 
@@ -146,3 +146,7 @@ def test_a_folder_and_a_database_that_agree_are_up_to_date(project):
     assert (project.info()["status"], project.info()["pending"]) == ("pending", ["a"])
     project.run()
     assert (project.info()["status"], project.info()["code"]) == ("up_to_date", None)
+
+
+def test_no_key_of_the_result_is_one_that_ansible_reads_as_a_failure(failed):
+    assert not {"failed", "skipped", "unreachable"} & set(failed.info())

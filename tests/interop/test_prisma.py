@@ -94,7 +94,7 @@ def test_a_failure_leaves_the_same_and_stops_the_other_one_too(failed, database,
         True,
     )
     assert failed.info(database)["status"] == "failed"
-    assert failed.info(database)["failed"][0]["logs"]
+    assert failed.info(database)["failed_migrations"][0]["logs"]
 
 
 @pytest.mark.parametrize("resolution", ["applied", "rolled_back"])

@@ -30,7 +30,7 @@ def describe_status(history: PrismaHistory, local: Sequence[PrismaMigration]) ->
         "code": code,
         "applied": [_describe(row) for row in history.rows if row.applied],
         "pending": [migration.name for migration in plan.pending],
-        "failed": [
+        "failed_migrations": [
             {**_describe(row), "logs": mask_logs(row.logs)} for row in history.rows if row.failed
         ],
         "rolled_back": [_describe(row) for row in history.rows if row.rolled_back],
