@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A migration that works on an empty database and not on production's rows is stopped by its rehearsal."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import typing as t
+from pathlib import Path
+
+import pytest
+
+from sandbox.world import World
+from tests.stories.people import ROOT, Operator, Run, Witness
+
+# As additive as can be, and refused by any two people of one name.
+BAD = "20251105000000_unique_names.sql"
+STATEMENT = (
+    "create unique index concurrently users_display_name_key on public.users (display_name);\n"
+)
+
+STATE = """
+SELECT md5(string_agg(version, ',' ORDER BY version)) FROM supabase_migrations.schema_migrations
+UNION ALL SELECT count(*)::text FROM pg_class WHERE relnamespace = 'public'::regnamespace
+UNION ALL SELECT count(*)::text FROM pg_database WHERE datname LIKE 'rehearsal%'
+"""
+AGENT_CORE = (
+    "SELECT string_agg(migration_name, ',' ORDER BY migration_name) FROM _prisma_migrations"
+)
+
+
+@pytest.fixture(scope="module")
+def migrations(world: World, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The release's, and one more."""
+    folder = tmp_path_factory.mktemp("checkout") / "migrations"
+    shutil.copytree(ROOT / "sandbox/checkout/v2.0.0/supabase/migrations", folder)
+    (folder / BAD).write_text(STATEMENT, encoding="utf-8")
+    return folder
+
+
+def migrates(operator: Operator, folder: Path, *words: str) -> Run:
+    return operator.deploys(
+        "--tags", "database", "-e", f"release_supabase_migrations={folder}", *words
+    )
+
+
+def rehearsals(witness: Witness) -> dict[str, t.Any]:
+    text = json.loads(witness.kubectl("get", "configmap", "release-2.0.0", "-o", "json"))
+    (record,) = text["data"].values()
+    evidence = json.loads(record)["phases"]["database"]["evidence"]
+    found: dict[str, t.Any] = evidence["rehearsals"]
+    return found
+
+
+def test_the_rehearsal_stops_it_and_both_databases_are_untouched(
+    operator: Operator, witness: Witness, migrations: Path
+) -> None:
+    before = witness.sql("supabase", STATE), witness.sql("agent_core", AGENT_CORE)
+    run = migrates(operator, migrations)
+    assert run.rc != 0
+    assert "In the rehearsal: " in run.output
+    assert "could not create unique index" in run.output
+    assert "The live database was not touched." in run.output
+    assert "Traceback" not in run.output
+    assert (witness.sql("supabase", STATE), witness.sql("agent_core", AGENT_CORE)) == before
+    assert before[0][-1] == "0"
+    found = rehearsals(witness)["supabase_prod"]
+    assert found["status"] == "failed"
+    assert BAD in found["failure"]
+
+
+def test_nobody_waives_it_without_a_name(
+    operator: Operator, witness: Witness, migrations: Path
+) -> None:
+    before = witness.sql("agent_core", AGENT_CORE)
+    run = migrates(operator, migrations, "-e", "migration_rehearsal_waiver=hurry")
+    assert run.rc != 0
+    assert "The rehearsal is waived ('hurry') and nobody says by whom" in " ".join(
+        run.output.split()
+    )
+    assert witness.sql("agent_core", AGENT_CORE) == before
+
+
+def test_in_check_mode_it_is_told_what_would_be_rehearsed(
+    operator: Operator, witness: Witness, migrations: Path
+) -> None:
+    (migrations / BAD).unlink()
+    before = witness.resource_versions()
+    run = migrates(operator, migrations, "--check")
+    assert run.rc == 0, run.tail()
+    assert "Would restore the backup of supabase_prod into rehearsal_supabase_prod" in run.output
+    assert witness.resource_versions() == before
+
+
+def test_without_it_the_rehearsal_passes_and_production_follows(
+    operator: Operator, witness: Witness, migrations: Path
+) -> None:
+    run = migrates(operator, migrations)
+    assert run.rc == 0, run.tail()
+    found = rehearsals(witness)
+    assert {one["status"] for one in found.values()} == {"passed"}
+    assert found["supabase_prod"]["durations"].keys() == found["supabase_prod"]["locks"].keys()
+    assert {one["status"] for one in found["agent_core_prod"]["checks"]} == {"pass"}
+    assert witness.sql("supabase", STATE)[-1] == "0"
+    assert "agent_preferences" in witness.sql("agent_core", AGENT_CORE)[0]
+
+
+def test_a_waiver_and_who_answers_for_it_are_recorded(
+    operator: Operator, witness: Witness, migrations: Path
+) -> None:
+    good = migrations / "20251106000000_note.sql"
+    good.write_text("create table public.notes (id int);\n", encoding="utf-8")
+    waiver = {"migration_rehearsal_waiver": "no room", "migration_rehearsal_waived_by": "Jane Doe"}
+    run = migrates(operator, migrations, "-e", json.dumps(waiver))
+    assert run.rc == 0, run.tail()
+    assert "Restore the backup into the scratch database" not in run.output
+    found = rehearsals(witness)
+    assert (found["supabase_prod"]["status"], found["supabase_prod"]["waived_by"]) == (
+        "waived",
+        "Jane Doe",
+    )
+    assert found["agent_core_prod"]["status"] == "passed", "nothing was pending there"

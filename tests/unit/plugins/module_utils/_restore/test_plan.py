@@ -1,0 +1,291 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+import typing as t
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from ansible_collections.easymo.deploy.plugins.module_utils._backup.models import Backup, Manifest
+from ansible_collections.easymo.deploy.plugins.module_utils._backup.programs import Program
+from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
+    ConflictError,
+    InputError,
+    RefusedError,
+    VerificationError,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._postgres import PostgresTarget
+from ansible_collections.easymo.deploy.plugins.module_utils._restore.models import (
+    NEWBORN_LIMIT,
+    Database,
+    Kind,
+    Mark,
+    Order,
+    Rights,
+    Standing,
+    read_mark,
+    unmarked,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._restore.plan import (
+    choose_backup,
+    default_request,
+    derived_name,
+    free_stamp,
+    is_derived,
+    plan_restore,
+    refuse_other_rows,
+    table_of_rows,
+)
+
+NOW = datetime(2025, 11, 11, 10, 15, tzinfo=UTC)
+PROGRAM = Program("/usr/bin/pg_restore", 18, "18.6")
+
+
+def backup(name: str = "shop", release: str = "2.0.0", minute: int = 0, **more: t.Any) -> Backup:
+    started = f"2025-11-11T06:{minute:02}:00.000000Z"
+    values: dict[str, t.Any] = {
+        "name": name,
+        "release": release,
+        "database": "shop_prod",
+        "host": "db",
+        "key": f"x/{name}_20251111_06{minute:02}00_abcdef.dump",
+        "size": 10,
+        "sha256": "00",
+        "started": started,
+        "finished": started,
+        "server_version": "18.6",
+        "pg_dump_version": "18.6",
+        "compression": "none",
+        "entries": 1,
+        "rows": {"public.orders": 3},
+        **more,
+    }
+    return Backup("bucket", Manifest(**values))
+
+
+def order(method: t.Any = "swap", **more: t.Any) -> Order:
+    target = PostgresTarget(host="db", user="admin", database="shop_prod")
+    values: dict[str, t.Any] = {
+        "method": method,
+        "target": target,
+        "control": replace(target, database="postgres"),
+        "backup": backup(),
+        "request": "r1",
+        "approved_by": "Jane Doe",
+        "reason": "gone",
+        "now": NOW,
+        "stamp": "20251111_101500",
+        "pg_restore": PROGRAM,
+        "psql": PROGRAM,
+        "timeout": 60,
+        "terminate_sessions": True,
+        "keep_owners": True,
+        **more,
+    }
+    return Order(**values)
+
+
+def database(name: str = "shop_prod", **more: t.Any) -> Database:
+    values: dict[str, t.Any] = {
+        "owner": "admin",
+        "encoding": "UTF8",
+        "provider": "libc",
+        "collate": "C",
+        "ctype": "C",
+        "locale": None,
+        "icu_rules": None,
+        "tablespace": "pg_default",
+        "connection_limit": -1,
+        "open": True,
+        "comment": None,
+        **more,
+    }
+    return Database(name=name, **values)
+
+
+def marked(name: str, kind: Kind, **more: t.Any) -> Database:
+    values = {"database": "shop_prod", "request": "r1", "backup": "b", "at": "2025", **more}
+    return database(name, comment=Mark(kind=kind, **values).comment("Of the shop"))
+
+
+def standing(*found: Database, rights: tuple[bool, bool, bool] = (False, True, True)) -> Standing:
+    return Standing((18, "18.6"), found or (database(),), Rights(*rights))
+
+
+def test_the_newest_backup_of_name_and_release_is_chosen() -> None:
+    found = [backup(minute=1), backup(minute=3), backup("other", minute=5), backup(release="1")]
+    chosen = choose_backup(found, name="shop", release="2.0.0", key=None, where="s3://b/")
+    assert chosen is found[1]
+    by_key = choose_backup(found, name=None, release=None, key=found[0].manifest.key, where="")
+    assert by_key is found[0]
+    with pytest.raises(InputError, match="no valid backup of 'shop' for release '9'"):
+        choose_backup(found, name="shop", release="9", key=None, where="s3://b/")
+
+
+def test_the_same_words_about_the_same_backup_are_the_same_request() -> None:
+    assert default_request("k", "Jane", "gone") == default_request("k", "Jane", "gone")
+    different = {
+        default_request(*words)
+        for words in [("k", "Jane", "gone"), ("l", "Jane", "gone"), ("k", "Janeg", "one")]
+    }
+    assert len(different) == 3
+
+
+@pytest.mark.parametrize("name", ["shop", "s" * 63, "ü" * 31], ids=["short", "longest", "umlauts"])
+def test_a_derived_name_fits_and_is_known_again(name: str) -> None:
+    made = derived_name(name, "failed", "20251111_101500")
+    assert len(made.encode()) <= 63
+    assert made.endswith("_failed_20251111_101500")
+    assert is_derived(made, name, "failed")
+    assert not is_derived(made, name, "restore")
+    assert not is_derived(made, "another", "failed")
+
+
+def test_a_second_whose_names_are_taken_is_passed_over() -> None:
+    taken = ["shop_failed_20251111_101500", "shop_restore_20251111_101501"]
+    assert free_stamp(NOW, "shop", taken) == f"{NOW + timedelta(seconds=2):%Y%m%d_%H%M%S}"
+    assert free_stamp(NOW, "shop", []) == "20251111_101500"
+
+
+def test_a_mark_is_read_back_from_a_comment_that_people_wrote_too() -> None:
+    mark = Mark(kind="failed", database="d", request="r", backup="b", at="2025", reason="it's\nso")
+    comment = mark.comment("first line\nsecond")
+    assert read_mark(comment) == mark
+    assert unmarked(comment) == "first line\nsecond"
+    for other in (None, "", "easymo.deploy pg_restore: not JSON", "about easymo.deploy"):
+        assert read_mark(other) is None
+
+
+@pytest.mark.parametrize("method", ["swap", "in_place"])
+def test_what_was_done_is_not_done_again(method: str) -> None:
+    kind: Kind = "failed" if method == "swap" else "in_place"
+    name = "shop_prod_failed_20251111_060000" if method == "swap" else "shop_prod"
+    seen = (database(), marked(name, kind)) if method == "swap" else (marked(name, kind),)
+    assert not plan_restore(order(method), standing(*seen)).changed
+    assert plan_restore(order(method, request="r2"), standing(*seen)).changed
+
+
+def test_what_a_dead_run_left_goes_first() -> None:
+    left = (
+        marked("shop_prod_restore_20251111_050000", "copy", request="old", closed=True),
+        database("shop_prod_restore_20251111_060000", open=False, connection_limit=NEWBORN_LIMIT),
+    )
+    others = (
+        marked("other_restore_1", "copy", database="other"),
+        database("shop_prod_restore_20251111_070000"),
+        database("another", open=False, connection_limit=NEWBORN_LIMIT),
+    )
+    plan = plan_restore(order(), standing(database(open=False), *left, *others))
+    assert (plan.leftovers, plan.reopen, plan.changed) == (left, True, True)
+
+
+def test_a_finished_restore_still_tidies_up() -> None:
+    copy = marked("shop_prod_restore_20251111_050000", "copy")
+    kept = marked("shop_prod_failed_20251111_060000", "failed")
+    plan = plan_restore(order(), standing(database(), copy, kept))
+    assert (plan.done, plan.steps, plan.changed) == (kept, (), True)
+
+
+@pytest.mark.parametrize(
+    ("given", "found", "error", "words"),
+    [
+        pytest.param(order(), (database("x"),), InputError, "There is no", id="no-database"),
+        pytest.param(
+            order(), (database(open=False),), ConflictError, "not by a restore", id="closed"
+        ),
+        pytest.param(
+            order(backup=backup(database="x")), (), InputError, "of database 'x'", id="of-another"
+        ),
+        pytest.param(
+            order(backup=backup(server_version="19.0")), (), InputError, "19.0", id="old-server"
+        ),
+        pytest.param(
+            order(backup=backup(pg_dump_version="19.1")), (), InputError, "19.1", id="old-reader"
+        ),
+        pytest.param(
+            order("in_place", psql=Program("psql", 15, "15.2")),
+            (),
+            InputError,
+            "psql 15.2",
+            id="old-psql",
+        ),
+        pytest.param(
+            order("scratch"), (), ConflictError, "not made by a restore", id="scratch-over-another"
+        ),
+    ],
+)
+def test_what_cannot_end_well_is_refused(
+    given: Order, found: tuple[Database, ...], error: type[Exception], words: str
+) -> None:
+    with pytest.raises(error, match=words):
+        plan_restore(given, standing(*found))
+
+
+@pytest.mark.parametrize(
+    ("method", "rights", "words"),
+    [
+        ("swap", (False, True, True), ""),
+        ("swap", (False, False, True), "may not create databases"),
+        ("swap", (False, True, False), "its owner is 'admin'"),
+        ("swap", (True, False, False), ""),
+        ("in_place", (False, False, True), ""),
+        ("in_place", (False, True, False), "its owner is 'admin'"),
+        ("scratch", (False, True, False), ""),
+        ("scratch", (False, False, False), "may not create databases"),
+    ],
+)
+def test_rights_are_what_the_method_needs(
+    method: str, rights: tuple[bool, bool, bool], words: str
+) -> None:
+    found = standing(database("x" if method == "scratch" else "shop_prod"), rights=rights)
+    if not words:
+        assert plan_restore(order(method), found).changed
+        return
+    with pytest.raises(RefusedError, match=words):
+        plan_restore(order(method), found)
+
+
+@pytest.mark.parametrize(
+    ("seen", "changed", "replaced"),
+    [
+        pytest.param(marked("shop_prod", "scratch"), False, False, id="the-same"),
+        pytest.param(marked("shop_prod", "scratch", whole=False), True, True, id="unfinished"),
+        pytest.param(marked("shop_prod", "scratch", request="r0"), True, True, id="another"),
+        pytest.param(
+            database(open=False, connection_limit=NEWBORN_LIMIT), True, True, id="newborn"
+        ),
+    ],
+)
+def test_a_scratch_database_of_ours_is_kept_or_replaced(
+    seen: Database, changed: bool, replaced: bool
+) -> None:
+    plan = plan_restore(order("scratch"), standing(seen))
+    assert (plan.changed, plan.leftovers) == (changed, (seen,) if replaced else ())
+
+
+@pytest.mark.parametrize(
+    ("counted", "words"),
+    [
+        ({"a.b": 3, "c.d": 0, "new.one": 9}, ""),
+        ({"a.b": 2, "c.d": 0}, "a.b has 2 instead of 3"),
+        ({"a.b": 3}, "c.d has no such table instead of 0"),
+    ],
+)
+def test_rows_are_those_of_the_backup_or_it_is_refused(counted: dict[str, int], words: str) -> None:
+    expected = {"a.b": 3, "c.d": 0}
+    if not words:
+        refuse_other_rows(expected, counted, "copy")
+        return
+    with pytest.raises(VerificationError, match=words) as refused:
+        refuse_other_rows(expected, counted, "copy")
+    assert len(refused.value.details["differences"]) == 1
+
+
+def test_the_table_of_rows_has_every_table_of_either() -> None:
+    rows = table_of_rows({"a": 1, "new": 2}, {"a": 3, "gone": 4}, {"a": 3, "gone": 4})
+    assert [(one.table, one.before, one.backup, one.after) for one in rows] == [
+        ("a", 1, 3, 3),
+        ("gone", None, 4, 4),
+        ("new", 2, None, None),
+    ]
