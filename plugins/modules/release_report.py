@@ -22,9 +22,10 @@ options:
   record:
     description:
       - The record, as M(easymo.deploy.release_info) returns it.
-      - Its C(facts), or the C(evidence) of any phase, may hold the parts C(services), C(migrations), C(functions),
-        C(flags), C(checks), C(metrics) and C(traffic). Each has the shape that the module of its area returns.
-      - C(services), C(migrations) and C(metrics) are by name.
+      - Its C(facts), or the C(evidence) of any phase, may hold the parts C(services), C(rehearsals), C(migrations),
+        C(functions), C(flags), C(checks), C(metrics) and C(traffic). Each has the shape that the module of its area
+        returns, C(rehearsals) that of the role migration_rehearsal.
+      - C(services), C(rehearsals), C(migrations) and C(metrics) are by name.
     type: dict
     required: true
   dest:

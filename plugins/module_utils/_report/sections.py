@@ -99,6 +99,36 @@ def migrations(reader: Reader) -> Table:
     return Table("Migrations", columns, tuple(rows), "No migration is recorded.")
 
 
+def rehearsals(reader: Reader) -> Table | None:
+    """By database: what the role migration_rehearsal says; left out when nothing was rehearsed or waived."""
+    rows = []
+    for name, one in reader.entries("rehearsals"):
+        status = text(one.get("status"))
+        head = (Cell(name), Cell(status, tone_of(status)))
+        durations, locks = inner(one, "durations"), inner(one, "locks")
+        rows += [
+            (*head, Cell(file, code=True), Cell(lasting(took)), Cell(held(locks.get(file))))
+            for file, took in durations.items()
+            if isinstance(took, (int, float))
+        ]
+        if status != "passed":
+            who = text(one.get("waived_by"))
+            why = f"{text(one.get('waiver'))} ({who})" if who else text(one.get("failure"))
+            rows.append((*head, Cell(""), Cell(""), Cell(why)))
+    columns = ("Database", "Result", "Migration", "Took", "Locks held")
+    return Table("Rehearsals", columns, tuple(rows), "Nothing was pending.") if rows else None
+
+
+def held(locks: t.Any) -> str:
+    """For example "ACCESS EXCLUSIVE on public.orders"."""
+    listed = locks if isinstance(locks, list) else []
+    return ", ".join(
+        f"{text(one.get('mode'))} on {text(one.get('relation'))}"
+        for one in listed
+        if isinstance(one, dict)
+    )
+
+
 def names(listed: t.Any) -> list[str]:
     """Entries of a list as text: a migration's `file` or `name`, or the entry itself."""
     if not isinstance(listed, list):
@@ -212,6 +242,7 @@ def announcements(reader: Reader) -> Table:
 SECTIONS: tuple[t.Callable[[Reader], Table | None], ...] = (
     services,
     backups,
+    rehearsals,
     migrations,
     functions,
     flags,

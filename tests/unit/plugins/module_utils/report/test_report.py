@@ -93,6 +93,19 @@ def test_the_verdict_is_never_better_than_the_record(change, word):
     assert build_report({**complete(), **change}, PLAN).verdict.word == word
 
 
+def test_rehearsals_tell_how_long_migrations_took_which_locks_they_held_and_why_there_was_none():
+    lock = {"relation": "public.orders", "mode": "ACCESS EXCLUSIVE"}
+    rehearsed = {"status": "passed", "durations": {"a.sql": 1.4}, "locks": {"a.sql": [lock]}}
+    waived = {"status": "waived", "waiver": "no room", "waived_by": "Jane Doe"}
+    record = complete()
+    record["phases"]["database"]["evidence"] = {"rehearsals": {"one": rehearsed, "two": waived}}
+    text = as_text(build_report(record, PLAN))
+    assert "one | passed | a.sql | 1.4 s | ACCESS EXCLUSIVE on public.orders" in text
+    assert "two | waived" in text
+    assert "no room (Jane Doe)" in text
+    assert "Rehearsals" not in as_text(build_report(complete(), PLAN))
+
+
 def test_a_failed_release_quotes_its_first_cause_on_top():
     cause = {"supabase_db": {"task": "Apply", "message": "it drops a column"}}
     record = {**complete(), "phases": {"database": phase("failed", 0, 1, failures=cause)}}

@@ -1,0 +1,29 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The release's migrations were rehearsed, the record tells how it went, and no scratch database is left."""
+
+from __future__ import annotations
+
+import typing as t
+from pathlib import Path
+
+RELEASE = "2.0.0-molecule-rehearsal"
+CHECKOUT = Path(__file__).parents[3] / "sandbox/checkout"
+
+
+def files(version: str) -> set[str]:
+    return {path.name for path in (CHECKOUT / version / "supabase/migrations").glob("*.sql")}
+
+
+def test_the_record_tells_of_each_migration(witness: t.Any) -> None:
+    evidence = witness.record(RELEASE)["phases"]["database"]["evidence"]
+    rehearsed = evidence["rehearsals"]["supabase_prod"]
+    assert rehearsed["status"] == "passed"
+    assert set(rehearsed["durations"]) == files("v2.0.0") - files("v1.9.0")
+    assert set(rehearsed["locks"]) == set(rehearsed["durations"])
+    assert {check["status"] for check in rehearsed["checks"]} == {"pass"}
+
+
+def test_the_scratch_database_is_gone_and_the_live_one_is_migrated(witness: t.Any) -> None:
+    names = witness.psql("postgres", "SELECT datname FROM pg_database WHERE datname ~ 'molecule_r'")
+    assert names == ["molecule_rehearsal"]
+    assert witness.psql("molecule_rehearsal", "SELECT count(*) FROM agent_sessions") == ["0"]
