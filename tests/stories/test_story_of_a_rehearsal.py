@@ -81,10 +81,27 @@ def test_nobody_waives_it_without_a_name(
     assert witness.sql("agent_core", AGENT_CORE) == before
 
 
+def test_waived_by_a_name_it_is_recorded_and_production_learns_it_the_hard_way(
+    operator: Operator, witness: Witness, migrations: Path
+) -> None:
+    before = witness.sql("agent_core", AGENT_CORE)
+    waiver = {"migration_rehearsal_waiver": "no room", "migration_rehearsal_waived_by": "Jane Doe"}
+    run = migrates(operator, migrations, "-e", json.dumps(waiver))
+    assert run.rc != 0
+    assert "could not create unique index" in run.output
+    assert "In the rehearsal" not in run.output
+    assert "Restore the backup into the scratch database" not in run.output
+    for one in rehearsals(witness).values():
+        assert (one["status"], one["waiver"], one["waived_by"]) == ("waived", "no room", "Jane Doe")
+    assert witness.sql("agent_core", AGENT_CORE) == before
+
+
 def test_in_check_mode_it_is_told_what_would_be_rehearsed(
     operator: Operator, witness: Witness, migrations: Path
 ) -> None:
-    (migrations / BAD).unlink()
+    (migrations / BAD).rename(migrations / "20251106000000_note.sql")
+    (migrations / "20251106000000_note.sql").write_text("create table public.notes (id int);\n")
+    witness.sql("supabase", "drop index if exists public.users_display_name_key")
     before = witness.resource_versions()
     run = migrates(operator, migrations, "--check")
     assert run.rc == 0, run.tail()
@@ -99,24 +116,8 @@ def test_without_it_the_rehearsal_passes_and_production_follows(
     assert run.rc == 0, run.tail()
     found = rehearsals(witness)
     assert {one["status"] for one in found.values()} == {"passed"}
+    assert not any(one["waiver"] or one["failure"] for one in found.values())
     assert found["supabase_prod"]["durations"].keys() == found["supabase_prod"]["locks"].keys()
     assert {one["status"] for one in found["agent_core_prod"]["checks"]} == {"pass"}
     assert witness.sql("supabase", STATE)[-1] == "0"
     assert "agent_preferences" in witness.sql("agent_core", AGENT_CORE)[0]
-
-
-def test_a_waiver_and_who_answers_for_it_are_recorded(
-    operator: Operator, witness: Witness, migrations: Path
-) -> None:
-    good = migrations / "20251106000000_note.sql"
-    good.write_text("create table public.notes (id int);\n", encoding="utf-8")
-    waiver = {"migration_rehearsal_waiver": "no room", "migration_rehearsal_waived_by": "Jane Doe"}
-    run = migrates(operator, migrations, "-e", json.dumps(waiver))
-    assert run.rc == 0, run.tail()
-    assert "Restore the backup into the scratch database" not in run.output
-    found = rehearsals(witness)
-    assert (found["supabase_prod"]["status"], found["supabase_prod"]["waived_by"]) == (
-        "waived",
-        "Jane Doe",
-    )
-    assert found["agent_core_prod"]["status"] == "passed", "nothing was pending there"
