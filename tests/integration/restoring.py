@@ -41,7 +41,7 @@ class Restorable:
 
     def backup(self, **more: t.Any) -> Result:
         """One of the database as it is now."""
-        names = pg_backup.argument_spec()
+        names = pg_backup.module_spec()["argument_spec"]
         given = {"pg_dump": self.program("pg_dump"), **self.options, **more}
         taken = run_module(pg_backup, **{n: value for n, value in given.items() if n in names})
         backup: Result = taken["backup"]
