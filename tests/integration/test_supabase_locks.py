@@ -3,14 +3,18 @@
 
 from __future__ import annotations
 
+import re
 import typing as t
 
 import pytest
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
 from ansible_collections.easymo.deploy.plugins.module_utils._migration import lock_retries
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.supabase_deploy import (
     ADVISORY_LOCK,
 )
+from ansible_collections.easymo.deploy.plugins.modules import supabase_migrations
+from ansible_collections.easymo.deploy.plugins.plugin_utils._action_module import ControllerModule
 from tests.integration.running import scratch_database
 from tests.integration.supabase_project import Holder, Project
 
@@ -125,3 +129,24 @@ def test_two_runs_do_not_migrate_at_once(project):
         result = project.run(advisory_lock_timeout=0.3)
     assert result["reason"] == "Locked"
     assert "process " in result["msg"]
+
+
+def test_progress_is_told_file_by_file_and_of_each_wait(project, monkeypatch, brisk):
+    told: list[str] = []
+    monkeypatch.setattr(
+        ControllerModule, "progress", lambda _self, _event, text, _data: told.append(text)
+    )
+    project.write(v2_b="create table b()", v3_c="alter table a add c int")
+    given = {**project.database, "directory": str(project.folder), "lock_timeout": 0.4}
+    spec = supabase_migrations.module_spec()["argument_spec"]
+    values = ArgumentSpecValidator(spec).validate(given).validated_parameters
+    module = ControllerModule(
+        {name: values.get(name) for name in spec}, check_mode=False, diff=False, host="supabase_db"
+    )
+    with Holder(project, "LOCK TABLE a", seconds=0.6):
+        supabase_migrations.run(module)
+    assert re.fullmatch(r"2_b\.sql applied in \d\.\d\d s \(1 of 2\)", told[0])
+    assert re.fullmatch(
+        r"3_c\.sql: process \d+ \(long report .* holds a lock on public\.a; again in .*", told[1]
+    )
+    assert re.fullmatch(r"3_c\.sql applied in .* \(2 of 2\)", told[-1])
