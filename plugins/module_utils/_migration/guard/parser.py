@@ -8,6 +8,7 @@ Trees are the parser's JSON: a node is a dict with one key, the name of its type
 from __future__ import annotations
 
 import json
+import re
 import traceback
 import typing as t
 
@@ -22,6 +23,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._library import Libr
 
 PGLAST = Library("pglast >= 8.8", IMPORT_ERROR)
 
+_POINTED_AT = re.compile(r' at or near ".*', re.DOTALL)
 _JSON = json.JSONDecoder(strict=False)
 
 Node: t.TypeAlias = "dict[str, t.Any]"
@@ -77,5 +79,6 @@ def _cut(content: bytes, statement: Node) -> str:
 
 
 def _read(error: Exception) -> tuple[str, int | None]:
+    """The message without the text it points at, which may be a part of a secret."""
     message, position = (*error.args, None, None)[:2]
-    return str(message), position if isinstance(position, int) else None
+    return _POINTED_AT.sub("", str(message)), position if isinstance(position, int) else None

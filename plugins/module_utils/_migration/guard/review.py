@@ -18,6 +18,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.mod
     count_verdicts,
     worst,
 )
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.names import words
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.parser import (
     UnparsableError,
     parse,
@@ -40,6 +41,11 @@ if t.TYPE_CHECKING:
     from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.catalog import (
         Catalog,
     )
+
+
+_COMMANDS = words(
+    "ALTER BEGIN CALL COMMENT COMMIT CREATE DELETE DO DROP EXECUTE GRANT INSERT REVOKE SELECT SET UPDATE WITH"
+)
 
 
 def review(sources: Sequence[Source], catalog: Catalog | None, *, resets: bool = True) -> Review:
@@ -102,7 +108,7 @@ def _to_findings(source: Source, concerns: Sequence[Sequence[Concern]]) -> Itera
                 rule=each.rule,
                 what=each.what,
                 safe_way=each.safe_way,
-                excerpt=excerpt(statement.text),
+                excerpt=_excerpt(statement, each),
             )
 
 
@@ -110,3 +116,11 @@ def _first_line(statement: Statement) -> int:
     """Where the statement itself begins, after its comments."""
     offset = statement.text.find(without_leading_comments(statement.text))
     return statement.line + statement.text.count("\n", 0, offset)
+
+
+def _excerpt(statement: Statement, found: Concern) -> str:
+    """Of what cannot be read no more than the command, for what looks like code may be the inside of a literal."""
+    if found.rule != "syntax":
+        return excerpt(statement.text)
+    word = without_leading_comments(statement.text).partition(" ")[0].upper()
+    return f"{word} …" if word in _COMMANDS else "…"

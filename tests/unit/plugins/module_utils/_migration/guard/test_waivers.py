@@ -84,3 +84,22 @@ def test_the_parser_is_missed_only_where_it_is_needed(
             Guard.from_params(params, [])
     else:
         assert Guard.from_params(params, []).additive_only is False
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "INSERT INTO t VALUES ('it's-secret-value')",
+        "INSERT INTO t VALUES ('it's; secret-value; secret')",
+        "INSERT INTO t VALUES ('secret-value",
+        "SELECT $$secret-value",
+        "DO $$ BEGIN 'secret-value'; END $$",
+        "DO $$ BEGIN EXECUTE 'nope secret-value'; END $$",
+        "UPDATE t SET a = 'secret-value' WHERE b = E'secret-value'",
+        "SELECT set_config('role', 'secret-value', false), who_knows('secret-value')",
+    ],
+)
+def test_no_finding_gives_away_a_literal(sql: str) -> None:
+    told = [finding.to_sentence() for finding in findings(a=sql)]
+    assert told
+    assert "secret" not in " ".join(told)
