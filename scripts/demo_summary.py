@@ -3,9 +3,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shlex
 import sys
+import typing as t
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
@@ -14,11 +16,26 @@ from sandbox.names import NAMESPACE, RELEASE_VERSION
 from sandbox.world import World
 
 
+def proofs(record: dict[str, t.Any]) -> list[str]:
+    """What stands in the record of backups that were read back, and of rehearsals on them."""
+    backups = record.get("backups") or {}
+    database = (record.get("phases") or {}).get("database") or {}
+    rehearsals = (database.get("evidence") or {}).get("rehearsals") or {}
+    told = [f"{name} {one['size'] / 1e6:.1f} MB" for name, one in sorted(backups.items())]
+    tried = [f"{name} {one['status']}" for name, one in sorted(rehearsals.items())]
+    return [
+        *([f"  backups      {', '.join(told)}; each read back"] if told else []),
+        *([f"  rehearsals   {', '.join(tried)}"] if tried else []),
+    ]
+
+
 def main() -> int:
     outcome = int(sys.argv[1])
     directory = Path(os.environ.get("EASYMO_SANDBOX_STATE", ".sandbox"))
     world = World(directory)
     report = world.directory / "report" / RELEASE_VERSION / "report.html"
+    record = report.with_suffix(".json")
+    proven = proofs(json.loads(record.read_text("utf-8"))["record"]) if record.exists() else []
     kubeconfig = shlex.quote(world.facts("kubernetes")["kubeconfig"])
     print(f"""
 The deployment {"went well" if outcome == 0 else f"FAILED (exit code {outcome})"}. Look at it:
@@ -29,6 +46,8 @@ The deployment {"went well" if outcome == 0 else f"FAILED (exit code {outcome})"
   a shell      eval "$(.venv/bin/python -m sandbox env)"
   the way back .venv/bin/ansible-playbook playbooks/rollback.yml -i inventories/sandbox
   the end      make sandbox-down""")
+    for line in proven:
+        print(line)
     return outcome
 
 

@@ -16,11 +16,15 @@ CACHE = Path(__file__).parents[2] / ".sandbox" / "cache"
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[World]:
+def world(
+    tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
+) -> t.Iterator[World]:
+    """With SEED_MB of data where the story's module says how much."""
+    options = Options(seed_mb=getattr(request.module, "SEED_MB", Options().seed_mb))
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(CACHE_VARIABLE, str(CACHE))
         platform = World(tmp_path_factory.mktemp("platform"))
-        up(platform, Options(), print)
+        up(platform, options, print)
         try:
             yield platform
         finally:
