@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.objects import (
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.changes import (
     is_new,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.rules import concern

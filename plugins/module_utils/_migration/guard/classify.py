@@ -8,6 +8,7 @@ import typing as t
 
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard import (
     access,
+    changes,
     objects,
     rows,
 )
@@ -110,7 +111,7 @@ _DEFINITIONS: t.Final[dict[str, Judge]] = {
     "DefineStmt": objects.define,
     "CreateCastStmt": objects.create_cast,
     "CreateStatsStmt": objects.create_statistics,
-    "AlterDomainStmt": objects.alter_domain,
+    "AlterDomainStmt": changes.alter_domain,
 }
 
 _OTHERS: t.Final[dict[str, Judge]] = {
@@ -131,13 +132,13 @@ _OTHERS: t.Final[dict[str, Judge]] = {
     "CreateExtensionStmt": objects.create_extension,
     "CreateFunctionStmt": _create_routine,
     "CreateTrigStmt": _create_trigger,
-    "AlterFunctionStmt": objects.alter_function,
+    "AlterFunctionStmt": changes.alter_function,
     "CreatePolicyStmt": objects.create_policy,
-    "AlterEnumStmt": objects.alter_enum,
-    "AlterSeqStmt": objects.alter_sequence,
-    "RenameStmt": objects.rename,
-    "AlterObjectSchemaStmt": objects.set_schema,
-    "AlterOwnerStmt": objects.change_owner,
+    "AlterEnumStmt": changes.alter_enum,
+    "AlterSeqStmt": changes.alter_sequence,
+    "RenameStmt": changes.rename,
+    "AlterObjectSchemaStmt": changes.set_schema,
+    "AlterOwnerStmt": changes.change_owner,
     "GrantStmt": access.judge_grant,
     "GrantRoleStmt": access.judge_grant_role,
     "AlterDefaultPrivilegesStmt": access.judge_default_privileges,

@@ -1,0 +1,185 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to easymo.deploy.
+"""Judge what alters, renames, moves and gives away objects other than tables."""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import replace
+
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.drops import (
+    state_of_routine,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.names import (
+    Name,
+    dropped_types,
+    items,
+    relation_name,
+    strings,
+    to_name,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.rules import concern
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.world import (
+    State,
+)
+
+if t.TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.models import (
+        Concern,
+    )
+    from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.parser import Node
+    from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.scope import Scope
+
+
+def alter_function(body: Node, scope: Scope) -> Iterator[Concern]:
+    """Like replacing it: only where its body looks for names matters here."""
+    name = to_name(strings(body["func"]["objname"]))
+    for each in body.get("actions", ()):
+        setting = each["DefElem"].get("arg", {}).get("VariableSetStmt", {})
+        if setting.get("name", "").lower() == "search_path":
+            scope.world.set_path_of(name, setting)
+    yield from ()
+
+
+def alter_enum(body: Node, scope: Scope) -> Iterator[Concern]:
+    name = to_name(strings(body["typeName"]))
+    if "oldVal" in body and not scope.world.find(name, "type").new:
+        yield concern("type-changed", f"it renames a value of the type {name}")
+
+
+def alter_domain(body: Node, scope: Scope) -> Iterator[Concern]:
+    name = to_name(strings(body["typeName"]))
+    if scope.world.find(name, "type").new:
+        return
+    subtype = body.get("subtype")
+    constraint = body.get("def", {}).get("Constraint", {})
+    validates_later = subtype in ("C", "AD_AddConstraint") and constraint.get("skip_validation")
+    if not validates_later and subtype not in ("V", "AD_ValidateConstraint", "N", "AD_DropNotNull"):
+        yield concern("type-changed", f"it changes the domain {name} for all columns that have it")
+
+
+def alter_sequence(body: Node, scope: Scope) -> Iterator[Concern]:
+    name = relation_name(body["sequence"])
+    found = scope.world.find(name)
+    options = {each["DefElem"]["defname"] for each in body.get("options", ())}
+    if found.new or (body.get("missing_ok") and found.state is State.ABSENT):
+        return
+    if options - {"owned_by", "cache"}:
+        yield concern("sequence-changed", f"it changes the existing sequence {name}")
+
+
+def rename(body: Node, scope: Scope) -> Iterator[Concern]:
+    kind, new_name = body["renameType"], body["newname"]
+    word = kind.removeprefix("OBJECT_").replace("_", " ").lower()
+    if "relation" in body:
+        yield from _rename_at_relation(word, body, scope)
+    elif kind in ("OBJECT_TYPE", "OBJECT_DOMAIN"):
+        name = to_name(strings(items(body["object"])))
+        found = scope.world.find(name, "type")
+        if not found.new:
+            yield concern("rename", f"it renames the {word} {name}, which code may use")
+        for key in found.keys if len(found.keys) == 1 else ():
+            scope.world.move("type", key, (key[0], new_name), certain=scope.certain)
+    elif kind in ("OBJECT_FUNCTION", "OBJECT_PROCEDURE", "OBJECT_ROUTINE"):
+        function = body["object"]["ObjectWithArgs"]
+        name = to_name(strings(function["objname"]))
+        # A body that goes by another name would not be found when it is called.
+        yield concern("rename", f"it renames the {word} {name}, which code may call")
+    elif kind == "OBJECT_SCHEMA":
+        name = Name(None, body["subname"])
+        if scope.world.state("schema", name.name) is not State.NEW:
+            yield concern("rename", f"it renames the schema {name}, which code may use")
+        else:
+            # What is in it would have to be moved one by one.
+            yield concern("statement", f"it renames the schema {name} with all that is in it")
+    else:
+        yield concern("rename", f"it renames a {word}, which something may use")
+
+
+def _rename_at_relation(word: str, body: Node, scope: Scope) -> Iterator[Concern]:
+    name, new_name = relation_name(body["relation"]), body["newname"]
+    found = scope.world.find(name)
+    if body.get("missing_ok") and found.state is State.ABSENT:
+        return
+    inside = {
+        "column": "column",
+        "tabconstraint": "constraint",
+        "policy": "policy",
+        "trigger": "trigger",
+    }
+    for key in found.keys if len(found.keys) == 1 else ():
+        if word in inside:
+            old = (*key, body.get("subname", ""))
+            if (
+                not found.new
+                and word in ("column", "tabconstraint")
+                and scope.world.state(inside[word], *old) is not State.NEW
+            ):
+                yield concern(
+                    "rename", f"it renames {body.get('subname')} of {name}, which code may use"
+                )
+            scope.world.move(inside[word], old, (*key, new_name), certain=scope.certain)
+            if word == "trigger":
+                _rename_trigger(key, body.get("subname", ""), new_name, scope)
+        else:
+            if not found.new:
+                yield concern("rename", f"it renames the {word} {name}, which code may use")
+            scope.world.move("relation", key, (key[0], new_name), certain=scope.certain)
+            _move_triggers(key, (key[0], new_name), scope)
+    if len(found.keys) != 1:
+        yield concern("rename", f"it renames {name}, which may be one of several")
+
+
+def _rename_trigger(table: tuple[str, str], old: str, new: str, scope: Scope) -> None:
+    for trigger in list(scope.world.triggers.get(table, ())):
+        if trigger.name == old:
+            scope.world.add_trigger(table, replace(trigger, name=new))
+
+
+def _move_triggers(table: tuple[str, str], to: tuple[str, str], scope: Scope) -> None:
+    for trigger in scope.world.triggers.get(table, ()):
+        scope.world.add_trigger(to, trigger)
+
+
+def set_schema(body: Node, scope: Scope) -> Iterator[Concern]:
+    word = body["objectType"].removeprefix("OBJECT_").replace("_", " ").lower()
+    if "relation" in body:
+        name = relation_name(body["relation"])
+        found = scope.world.find(name)
+        if body.get("missing_ok") and found.state is State.ABSENT:
+            return
+        for key in found.keys if len(found.keys) == 1 else ():
+            to = (body["newschema"], name.name)
+            scope.world.move("relation", key, to, certain=scope.certain)
+            _move_triggers(key, to, scope)
+        if found.new and len(found.keys) == 1:
+            return
+        yield concern("set-schema", f"it moves the {word} {name}, which code may use")
+    else:
+        yield concern("set-schema", f"it moves a {word}, which code may use")
+
+
+def change_owner(body: Node, scope: Scope) -> Iterator[Concern]:
+    kind = body["objectType"]
+    word = kind.removeprefix("OBJECT_").replace("_", " ").lower()
+    if not is_new(kind, body.get("object", {}), scope):
+        yield concern("owner", f"it gives a {word} another owner, and the old one loses its rights")
+
+
+def is_new(kind: str, node: Node, scope: Scope) -> bool:
+    """Whether an object, as GRANT and ALTER ... OWNER name it, was made in this run."""
+    world = scope.world
+    if "RangeVar" in node:
+        return world.find(relation_name(node["RangeVar"])).new
+    if "ObjectWithArgs" in node:
+        body = node["ObjectWithArgs"]
+        name = to_name(strings(body["objname"]))
+        state, _types = state_of_routine(world, name, dropped_types(body))
+        return state is State.NEW
+    if kind in ("OBJECT_TYPE", "OBJECT_DOMAIN"):
+        return world.find(to_name(strings(items(node))), "type").new
+    if kind == "OBJECT_SCHEMA" and "String" in node:
+        return world.state("schema", node["String"].get("sval", "")) is State.NEW
+    return False
