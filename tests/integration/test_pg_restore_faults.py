@@ -287,6 +287,23 @@ def test_killed_anywhere_and_run_again_it_ends_as_if_undisturbed(
     assert not spoilt.restore()["changed"]
 
 
+def test_what_a_killed_run_has_closed_serves_while_it_is_restored_again(
+    spoilt: Restorable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pid = restored_by_a_fork(spoilt, lambda: setattr(swap, "_sessions_end", die))
+    os.waitpid(pid, 0)
+    served: list[str] = []
+
+    def look(*arguments: t.Any) -> dict[str, int]:
+        served.append(spoilt.orders())
+        return inspect(*arguments)
+
+    inspect = swap.inspect
+    monkeypatch.setattr(swap, "inspect", look)
+    assert spoilt.restore()["changed"]
+    assert (served, spoilt.orders()) == ([SPOILT], WHOLE)
+
+
 @pytest.mark.parametrize("method", ["swap", "in_place"])
 def test_killed_while_rows_stream_it_ends_as_if_undisturbed(
     spoilt: Restorable, tmp_path: Path, method: str
