@@ -10,12 +10,17 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from sandbox.lifecycle import Options, down, up
 from sandbox.record import records
 from sandbox.world import CACHE_VARIABLE, World
 
 SEED_MB = 10
+
+# How fast examples come says more about the machine than about the code.
+settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("busy")
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import time
 import typing as t
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 
@@ -20,11 +20,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._restore.in_place im
     restore_in_place,
     survey,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._restore.models import (
-    Database,
-    Done,
-    Order,
-)
+from ansible_collections.easymo.deploy.plugins.module_utils._restore.models import Done, Order
 from ansible_collections.easymo.deploy.plugins.module_utils._restore.plan import (
     Plan,
     free_stamp,
@@ -45,7 +41,10 @@ if t.TYPE_CHECKING:
         PostgresTarget,
         Session,
     )
-    from ansible_collections.easymo.deploy.plugins.module_utils._restore.models import Standing
+    from ansible_collections.easymo.deploy.plugins.module_utils._restore.models import (
+        Database,
+        Standing,
+    )
     from ansible_collections.easymo.deploy.plugins.module_utils._restore.stream import Report
     from ansible_collections.easymo.deploy.plugins.module_utils._s3 import Bucket
 
@@ -110,7 +109,9 @@ def predict(order: Order, bucket: Bucket) -> Outcome:
 
 def restore(order: Order, bucket: Bucket, report: Report, *, count_before: bool) -> Outcome:
     """Bring the backup back, or see that this very request was carried out before."""
-    with _looking(order) as (session, _before), databases.only_one(session, order.database):
+    with ExitStack() as held:
+        session, _before = held.enter_context(_looking(order))
+        held.enter_context(databases.only_one(session, order.database))
         # Looked at again under the lock: the run we waited for may have done it all.
         standing = _observe(session, order)
         order = at_free_names(order, standing)

@@ -102,14 +102,14 @@ def walk(node: t.Any, wanted: frozenset[str]) -> list[tuple[str, t.Any]]:
     pending = [node]
     while pending:
         current = pending.pop()
-        if type(current) is dict:
+        if isinstance(current, dict):
             for key, value in current.items():
                 if key in wanted:
                     found.append((key, value))
-                if type(value) in (dict, list):
+                if isinstance(value, (dict, list)):
                     pending.append(value)
         else:
-            pending += [each for each in current if type(each) in (dict, list)]
+            pending += [each for each in current if isinstance(each, (dict, list))]
     return found
 
 

@@ -34,7 +34,7 @@ if t.TYPE_CHECKING:
 _STATEMENT = "PLpgSQL_stmt_"
 _KNOWN = words(
     """
-    assert assign block call case close commit dynexecute dynfors execsql exit fetch foreach_a forc fori fors
+    assign assert block call case close commit dynexecute dynfors execsql exit fetch foreach_a forc fori fors
     getdiag if loop open perform raise return return_next return_query while
     """
 )

@@ -136,7 +136,7 @@ def judge_refresh(body: Node, scope: Scope) -> Iterator[Concern]:
 
 def judge_create_as(body: Node, scope: Scope) -> Iterator[Concern]:
     """CREATE TABLE AS and CREATE MATERIALIZED VIEW."""
-    kind, query = next(iter(body["query"].items()))
+    [(kind, query)] = body["query"].items()
     name = relation_name(body["into"]["rel"])
     there = body.get("if_not_exists") and scope.world.find(name).state is State.EXISTING
     if not (there and scope.world.catalog):
