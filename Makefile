@@ -39,13 +39,13 @@ contract: setup  ## Fakes and sandbox parts against recorded and real behaviour
 	@$(PY) -m pytest -q tests/contract
 
 integration: setup  ## Modules and components against a sandbox
-	@$(PY) -m pytest -q tests/integration
+	@$(PY) -m pytest -q -n 2 --dist loadfile tests/integration
 
 interop: setup  ## Our migrations beside those of the Supabase CLI and Prisma
 	@$(PY) -m pytest -q tests/interop
 
 stories: setup  ## The deployment as an operator sees it
-	@$(PY) -m pytest -q tests/stories
+	@$(PY) -m pytest -q -n 2 --dist loadfile tests/stories
 
 molecule: setup  ## Roles, one scenario each, against a sandbox
 	@scripts/molecule
