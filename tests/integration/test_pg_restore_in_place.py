@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from ansible_collections.easymo.deploy.plugins.module_utils._postgres import PostgresTarget
+from ansible_collections.easymo.deploy.plugins.module_utils._restore.databases import administering
 from sandbox.world import World
 from tests.integration.restoring import Restorable, restorable
 
@@ -154,3 +156,18 @@ def test_what_was_tampered_with_is_never_committed(spoilt: Restorable) -> None:
     content[-1] ^= 1
     spoilt.s3().put_object(**where, Body=bytes(content))
     untouched(spoilt, spoilt.restore())
+
+
+def test_clients_are_ended_but_not_what_steers_the_restore_of_another_database(
+    spoilt: Restorable,
+) -> None:
+    """Two databases of one server are restored at a time, and one of them is where the other's run connects."""
+    client = spoilt.start_psql("SELECT 'a client', pg_sleep(60)")
+    spoilt.wait_for_client("a client")
+    login = {"connect_timeout": 10, "ssl_mode": "verify-full", **spoilt.options}
+    with administering(PostgresTarget.from_params(login)) as steering:
+        done = spoilt.restore()
+        assert done["changed"], done
+        assert steering.rows("SELECT 1") == [(1,)]
+    _output, said = client.communicate(timeout=10)
+    assert "terminating connection" in said

@@ -125,7 +125,7 @@ def test_a_restore_that_fails_midway_leaves_what_serves_and_says_what_that_is(
     dump.put(Body=good)
 
     assert run.rc != 0
-    assert "Database 'agent_core_prod' serves as before" in said(run)
+    assert "Database 'agent_core_prod' serves as before" in said(run), run.tail()
     assert "run the same command again" in said(run)
     assert "Traceback" not in run.output
     assert witness.replicas() == before["replicas"]

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
     ConflictError,
     DeployError,
+    UnreachableError,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._postgres import SqlError, connected
 from ansible_collections.easymo.deploy.plugins.module_utils._restore import databases
@@ -32,6 +33,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._restore.scratch imp
     find_scratch,
     restore_scratch,
 )
+from ansible_collections.easymo.deploy.plugins.module_utils._restore.standing import with_standing
 from ansible_collections.easymo.deploy.plugins.module_utils._restore.swap import swap
 
 if t.TYPE_CHECKING:
@@ -110,18 +112,29 @@ def predict(order: Order, bucket: Bucket) -> Outcome:
 def restore(order: Order, bucket: Bucket, report: Report, *, count_before: bool) -> Outcome:
     """Bring the backup back, or see that this very request was carried out before."""
     with ExitStack() as held:
-        session, _before = held.enter_context(_looking(order))
-        held.enter_context(databases.only_one(session, order.database))
-        # Looked at again under the lock: the run we waited for may have done it all.
-        standing = _observe(session, order)
-        order = at_free_names(order, standing)
-        plan = plan_restore(order, standing)
-        if plan.steps and order.method != "scratch":
-            refuse_clients(session, order)
-        before = count_now(order, standing) if count_before else None
-        clear(session, order, plan)
+        with _beginning():
+            session, _before = held.enter_context(_looking(order))
+            held.enter_context(databases.only_one(session, order.database))
+            # Looked at again under the lock: the run we waited for may have done it all.
+            standing = _observe(session, order)
+            order = at_free_names(order, standing)
+            plan = plan_restore(order, standing)
+            if plan.steps and order.method != "scratch":
+                refuse_clients(session, order)
+            before = count_now(order, standing) if count_before else None
+            clear(session, order, plan)
         done = _carry_out(session, order, plan, standing, bucket, report)
         return Outcome(order, plan, done, before, predicted=False)
+
+
+@contextmanager
+def _beginning() -> Iterator[None]:
+    """Until here nothing of the backup went anywhere."""
+    try:
+        yield
+    except UnreachableError as exc:
+        where = "The restore had not begun: what served before serves on. Run this again."
+        raise with_standing(exc, where) from exc
 
 
 def at_free_names(order: Order, standing: Standing) -> Order:

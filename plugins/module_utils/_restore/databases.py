@@ -28,6 +28,8 @@ if t.TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 APPLICATION = "easymo.deploy pg_restore"
+CONTROL = f"{APPLICATION}, control"
+"""Sessions that steer a restore, perhaps of another database: this one may be where they found room to connect."""
 
 # Columns came with versions (datlocprovider 15, daticurules 16, datlocale 17): read through JSON they may be absent.
 _DATABASES = """
@@ -70,7 +72,7 @@ ORDER BY 1
 def administering(target: PostgresTarget) -> Iterator[Session]:
     """A session; what the server refuses is a RefusedError."""
     try:
-        with connected(target, application_name=APPLICATION) as session:
+        with connected(target, application_name=CONTROL) as session:
             yield session
     except SqlError as exc:
         raise RefusedError(f"PostgreSQL at {target.host}:{target.port} refused: {exc}.") from exc
@@ -110,9 +112,14 @@ def clients(session: Session, database: str) -> list[str]:
     ]
 
 
-def end_sessions(session: Session, database: str) -> None:
-    """Ask every session to end; those of roles that we may not end stay, and are seen by who looks next."""
-    for pid, *_who in session.rows(_CLIENTS, (database,)):
+def end_sessions(session: Session, database: str, *, spare: str = "") -> None:
+    """Ask every session to end, but for programs called `spare`.
+
+    Those of roles that we may not end stay, and are seen by who looks next.
+    """
+    for pid, _user, program, _address in session.rows(_CLIENTS, (database,)):
+        if spare and program == spare:
+            continue
         try:
             session.rows("SELECT pg_catalog.pg_terminate_backend(%s)", (pid,))
         except SqlError:

@@ -125,7 +125,8 @@ def restore_in_place(
     standing = f"Nothing was committed: database {order.database!r} serves as it was before."
     with settling(lambda: standing):
         if order.terminate_sessions:
-            databases.end_sessions(session, order.database)
+            # Those hold no lock of a table, and the restore of another database would break off.
+            databases.end_sessions(session, order.database, spare=databases.CONTROL)
         counted = _run(order, bucket, found, report)
     with databases.administering(order.target) as inside:
         inside.execute("ANALYZE")
