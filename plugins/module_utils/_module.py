@@ -50,6 +50,11 @@ def refuse_below(params: t.Mapping[str, t.Any], **least: float) -> None:
             raise InputError(f"Option {option!r} is {params[option]:g}; it is at least {bound:g}.")
 
 
+def in_controller(module: Module) -> bool:
+    """Whether this runs in a fork of the run itself, and not on a remote host."""
+    return hasattr(module, "progress")
+
+
 def say(module: Module, event: str, text: str, data: dict[str, t.Any]) -> None:
     """Live progress where somebody can see it: the controller's shell, or the action plugin that started a module."""
     progress = getattr(module, "progress", None)

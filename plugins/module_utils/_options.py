@@ -125,3 +125,7 @@ def webhook_options() -> Spec:
         "ca_cert": {"type": "path"},
         "request_timeout": {"type": "int", "default": 30},
     }
+
+
+def guard_options() -> Spec:
+    return {"fence": {"type": "int", "default": 0}, "lock": {"type": "str"}}

@@ -1,0 +1,20 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to easymo.deploy.
+from __future__ import annotations
+
+
+class ModuleDocFragment:
+    DOCUMENTATION = r"""
+options:
+  fence:
+    description:
+      - The epoch at which this run took the deploy lock, as M(easymo.deploy.deploy_lock) returns it. Before each write
+        the lock is looked at, unless that was done less than 5 seconds ago, and the task fails with V(LeaseLost) when
+        another run holds it, or V(Frozen) when deployments are frozen.
+      - V(0) asks for no lock at all.
+    type: int
+    default: 0
+  lock:
+    description: The Lease that is the lock. C(easymo-deploy) when not given.
+    type: str
+"""

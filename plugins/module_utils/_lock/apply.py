@@ -1,0 +1,250 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to easymo.deploy.
+"""Take the lock, wait for it, and give it back: each write bound to the version that was read."""
+
+from __future__ import annotations
+
+import random
+import typing as t
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from ansible_collections.easymo.deploy.plugins.module_utils._cluster import Clock, Cluster
+from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
+    ConflictError,
+    RefusedError,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._lock.models import (
+    UNDO,
+    Claim,
+    Freeze,
+    Lock,
+    fence_of,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._lock.plan import (
+    BLOCKED,
+    TAKEN,
+    Sight,
+    Step,
+    check_fence,
+    describe,
+    frozen,
+    locked,
+    looks_abandoned,
+    plan_free,
+    plan_held,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._run import Alive
+
+LEASE, FREEZE = "easymo-deploy", "deploy-freeze"
+PATIENCE = 60.0
+"""Seconds to wait for an API server that does not answer."""
+CONFLICTS = 8
+MARGIN = 2.0
+
+WallClock = t.Callable[[], datetime]
+Report = t.Callable[[str], None]
+
+
+def utc() -> datetime:
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True)
+class Change:
+    """What became of the lock, or would."""
+
+    before: Lock
+    after: Lock
+    changed: bool
+    why: str = ""
+
+    def to_result(self) -> dict[str, t.Any]:
+        return {
+            "changed": self.changed,
+            "lock": self.after.to_result(),
+            "fence": self.after.fence,
+            "stolen_from": self.after.stolen_from if self.changed and self.after.holder else "",
+        }
+
+    def to_diff(self) -> dict[str, t.Any]:
+        # A renewal is no change, so it shows no difference either.
+        after = self.after if self.changed else self.before
+        return {"before": self.before.to_face(), "after": after.to_face()}
+
+
+class Watch:
+    """For how long a lock has been seen unchanged, on our own clock: clocks elsewhere may lie."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._seen = ("", "", "")
+        self._since = 0.0
+        self.moved = False
+        """Whether it was seen to be renewed, so that somebody is there."""
+
+    def see(self, lock: Lock) -> float:
+        face = (lock.resource_version, lock.renewed, lock.holder)
+        if face != self._seen:
+            self.moved = self._seen[0] != "" and self._seen[2] == lock.holder
+            self._seen, self._since = face, self._clock.now()
+        return self._clock.now() - self._since
+
+
+class Locking:
+    """One lock of one namespace, as one claimant sees it."""
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        name: str,
+        claim: Claim,
+        *,
+        clock: Clock,
+        alive: Alive,
+        wall: WallClock = utc,
+        report: Report | None = None,
+    ) -> None:
+        self._cluster = cluster
+        self._name = name
+        self._claim = claim
+        self._clock = clock
+        self._alive = alive
+        self._wall = wall
+        self._report = report or (lambda _text: None)
+
+    def hold(
+        self, *, wait: float = 0, fence: int = 0, force: bool = False, check_mode: bool = False
+    ) -> Change:
+        """Take or renew it, waiting up to `wait` seconds for another's.
+
+        One that looks abandoned is watched for its duration even without `wait`, for no person is
+        needed to get it back. With `fence` it must be held since that epoch.
+        """
+        watch, deadline, said = Watch(self._clock), self._clock.now() + wait, ""
+        self._refuse_frozen()
+        while True:
+            lock = self.read()
+            check_fence(lock, self._claim, fence)
+            sight = Sight(self._wall(), watch.see(lock), force)
+            step = plan_held(lock, self._claim, self._alive, sight)
+            if step.outcome != BLOCKED:
+                return self._settle(lock, step, fence=fence, force=force, check_mode=check_mode)
+            end = deadline
+            if looks_abandoned(lock, sight.now) and not watch.moved:
+                end = max(end, self._clock.now() - sight.unchanged_for + lock.duration + MARGIN)
+            if check_mode or self._clock.now() >= end:
+                raise locked(lock)
+            if describe(lock) != said:
+                said = describe(lock)
+                self._report(f"waiting for the deploy lock: {said}")
+            self._clock.sleep(min(1.0, max(end - self._clock.now(), 0.1)))
+
+    def free(self, *, force: bool = False, check_mode: bool = False) -> Change:
+        """Give it back. Another's lock stays, which is no failure: there is nothing of ours to free."""
+        last: ConflictError | None = None
+        for attempt in range(CONFLICTS):
+            lock = self.read()
+            after = plan_free(lock, self._claim, self._alive, force=force)
+            if after == lock or check_mode:
+                return Change(lock, after, changed=after != lock)
+            try:
+                return Change(lock, self._write(after), changed=True)
+            except ConflictError as exc:
+                last = exc
+            self._pause(attempt)
+        raise _restless(self._name) from last
+
+    def read(self) -> Lock:
+        """The lock; a free one when there is no Lease, above every epoch that its targets remember."""
+        body = self._patient().read("Lease", self._name)
+        if body is not None:
+            return Lock.from_json(body)
+        try:
+            targets = self._patient().list_objects("Deployment")
+        except RefusedError:
+            targets = ()
+        return Lock(name=self._name, fence=max(map(fence_of, targets), default=0))
+
+    def freeze(self) -> Freeze | None:
+        """The freeze that is in force, if any."""
+        return read_freeze(self._patient(), self._wall())
+
+    def _refuse_frozen(self) -> None:
+        if self._claim.purpose == UNDO or self._claim.manual:
+            return
+        found = self.freeze()
+        if found is not None:
+            raise frozen(found)
+
+    def _settle(
+        self, lock: Lock, step: Step, *, fence: int, force: bool, check_mode: bool
+    ) -> Change:
+        """Write what was planned; whoever was quicker is looked at again."""
+        if step.after == lock or check_mode:
+            return _change(lock, step.after, step)
+        before, last = lock, None
+        for attempt in range(CONFLICTS):
+            wanted = step.after
+            try:
+                after = self._write(wanted)
+                return _change(before, after, step)
+            except ConflictError as exc:
+                last = exc
+            self._pause(attempt)
+            lock = self.read()
+            if step.outcome == TAKEN and _same_grasp(lock, wanted):
+                return Change(before, lock, changed=True, why=step.why)  # the answer was lost
+            check_fence(lock, self._claim, fence)
+            # Whoever moved it meanwhile is alive: what was seen before counts no more.
+            step = plan_held(lock, self._claim, self._alive, Sight(self._wall(), force=force))
+            if step.outcome == BLOCKED:
+                raise locked(lock) from last
+            before = lock
+        raise _restless(self._name) from last
+
+    def _write(self, lock: Lock) -> Lock:
+        body = lock.to_json(self._cluster.namespace)
+        write = self._patient().replace if lock.resource_version else self._patient().create
+        try:
+            return Lock.from_json(write("Lease", body))
+        except RefusedError as exc:
+            if exc.details.get("status") == 404:
+                raise ConflictError(str(exc), **exc.details) from exc  # deleted since it was read
+            raise
+
+    def _patient(self) -> Cluster:
+        return self._cluster.until(self._clock.now() + PATIENCE)
+
+    def _pause(self, attempt: int) -> None:
+        self._clock.sleep(random.uniform(0.01, 0.05) * 2**attempt)  # noqa: S311 - spreads retries
+
+
+def read_freeze(cluster: Cluster, now: datetime, name: str = FREEZE) -> Freeze | None:
+    body = cluster.read("ConfigMap", name)
+    if body is None:
+        return None
+    found = Freeze.from_json(body)
+    return found if found.in_force(now) else None
+
+
+def _change(before: Lock, after: Lock, step: Step) -> Change:
+    """A renewal is no change, unless it says something new."""
+    changed = step.outcome == TAKEN or before.to_face() != after.to_face()
+    return Change(before, after, changed=changed, why=step.why)
+
+
+def _same_grasp(seen: Lock, wanted: Lock) -> bool:
+    return (seen.holder, seen.run, seen.acquired, seen.fence) == (
+        wanted.holder,
+        wanted.run,
+        wanted.acquired,
+        wanted.fence,
+    )
+
+
+def _restless(name: str) -> ConflictError:
+    return ConflictError(
+        f"The Lease {name!r} changed under our hands {CONFLICTS} times in a row: something else keeps "
+        "writing to it. Find out what, and try again."
+    )

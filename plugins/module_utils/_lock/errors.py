@@ -1,0 +1,25 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to easymo.deploy.
+"""
+Why a run may not go on:
+
+* LockedError     somebody else deploys; nothing was touched
+* LeaseLostError  the lock was ours and is no more: change nothing, undo nothing, its new holder decides
+* FrozenError     somebody stopped all deployments for a while
+"""
+
+from __future__ import annotations
+
+from ansible_collections.easymo.deploy.plugins.module_utils._errors import ConflictError
+
+
+class LockedError(ConflictError):
+    reason = "Locked"
+
+
+class LeaseLostError(ConflictError):
+    reason = "LeaseLost"
+
+
+class FrozenError(ConflictError):
+    reason = "Frozen"

@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to easymo.deploy.
+"""What stands before each mutation: the lock is still this run's, and nobody froze deployments."""
+
+from __future__ import annotations
+
+from ansible_collections.easymo.deploy.plugins.module_utils._cluster import Clock, Cluster
+from ansible_collections.easymo.deploy.plugins.module_utils._lock.apply import (
+    LEASE,
+    WallClock,
+    read_freeze,
+    utc,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._lock.models import Lock
+from ansible_collections.easymo.deploy.plugins.module_utils._lock.plan import frozen, lost
+
+FRESH = 5.0
+"""Seconds for which one look at lock and freeze counts."""
+
+
+class Guard:
+    """`fence` is the epoch at which the run took the lock: whoever takes it over raises it."""
+
+    def __init__(
+        self, cluster: Cluster, name: str, fence: int, *, clock: Clock, wall: WallClock = utc
+    ) -> None:
+        self._cluster = cluster
+        self._name = name
+        self._fence = fence
+        self._clock = clock
+        self._wall = wall
+        self._passed: float | None = None
+
+    def check(self) -> None:
+        """Raise LeaseLostError or FrozenError; UnreachableError when neither can be told."""
+        asked = self._clock.now()
+        if self._passed is not None and asked - self._passed < FRESH:
+            return
+        self._passed = None
+        body = self._cluster.read("Lease", self._name)
+        lock = Lock(name=self._name) if body is None else Lock.from_json(body)
+        if not lock.holder or lock.fence != self._fence:
+            raise lost(lock, self._fence)
+        found = read_freeze(self._cluster, self._wall())
+        if found is not None:
+            raise frozen(found)
+        # From when it was asked, for the answer may have been long on its way.
+        self._passed = asked
+
+
+class NoGuard:
+    """For tasks that were given no lock."""
+
+    def check(self) -> None:
+        return
+
+
+NO_GUARD = NoGuard()
+
+
+def guard_for(
+    cluster: Cluster, fence: int, *, clock: Clock, name: str | None = None
+) -> Guard | NoGuard:
+    """The guard of a task's options `fence` and `lock`; a fence of 0 means that there is no lock."""
+    return Guard(cluster, name or LEASE, fence, clock=clock) if fence else NO_GUARD

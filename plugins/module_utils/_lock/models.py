@@ -1,0 +1,210 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to easymo.deploy.
+"""The lock as its Lease tells it, who asks for it, and the freeze that stops everybody."""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+from ansible_collections.easymo.deploy.plugins.module_utils._cluster import (
+    FENCE_ANNOTATION,
+    Object,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._errors import VerificationError
+from ansible_collections.easymo.deploy.plugins.module_utils._run import Run
+
+DEPLOY, UNDO = "deploy", "undo"
+
+PREFIX = "easymo.com/lock-"
+_TEXTS = ("actor", "release", "reason", "ticket", "purpose", "run", "keeper", "stolen-from")
+"""Annotations of a held lock, without PREFIX, besides `manual`."""
+
+
+@dataclass(frozen=True)
+class Claim:
+    """Who asks for the lock. `run` is None where no run can be told, as on a remote host."""
+
+    holder: str
+    run: Run | None = None
+    release: str = ""
+    reason: str = ""
+    ticket: str = ""
+    purpose: str = DEPLOY
+    manual: bool = False
+    duration: int = 120
+
+
+@dataclass(frozen=True)
+class Lock:
+    """The Lease. `fence` grows whenever the lock changes hands; `holder` is empty when it is free."""
+
+    name: str
+    holder: str = ""
+    release: str = ""
+    reason: str = ""
+    ticket: str = ""
+    purpose: str = DEPLOY
+    manual: bool = False
+    run: Run | None = None
+    keeper: Run | None = None
+    duration: int = 0
+    acquired: str = ""
+    renewed: str = ""
+    fence: int = 0
+    stolen_from: str = ""
+    resource_version: str = ""
+    others: t.Mapping[str, str] = field(default_factory=dict)
+    """Annotations that are not ours and stay."""
+
+    @property
+    def until(self) -> str:
+        """When it lapses unless it is renewed. "" for one that never does."""
+        renewed = parse_time(self.renewed)
+        if not self.holder or self.manual or renewed is None:
+            return ""
+        return format_time(renewed + timedelta(seconds=self.duration))
+
+    @classmethod
+    def from_json(cls, body: Object) -> Lock:
+        metadata, spec = body["metadata"], body.get("spec") or {}
+        annotations = dict(metadata.get("annotations") or {})
+        texts = {name: annotations.pop(PREFIX + name, "") for name in _TEXTS}
+        manual = annotations.pop(PREFIX + "manual", "") == "true"
+        try:
+            return cls(
+                name=metadata["name"],
+                # A holder that wrote no actor is another program than ours.
+                holder=(texts["actor"] or spec["holderIdentity"])
+                if spec.get("holderIdentity")
+                else "",
+                release=texts["release"],
+                reason=texts["reason"],
+                ticket=texts["ticket"],
+                purpose=texts["purpose"] or DEPLOY,
+                manual=manual,
+                run=Run.from_text(texts["run"]),
+                keeper=Run.from_text(texts["keeper"]),
+                duration=int(spec.get("leaseDurationSeconds") or 0),
+                acquired=spec.get("acquireTime") or "",
+                renewed=spec.get("renewTime") or "",
+                fence=int(spec.get("leaseTransitions") or 0),
+                stolen_from=texts["stolen-from"],
+                resource_version=metadata["resourceVersion"],
+                others=annotations,
+            )
+        except (KeyError, TypeError, ValueError) as exc:
+            raise VerificationError(
+                f"The Lease {metadata.get('name')!r} cannot be read as a deploy lock ({exc}): look at it "
+                "with kubectl, and delete it when nobody deploys."
+            ) from exc
+
+    def to_json(self, namespace: str) -> Object:
+        texts = {
+            "actor": self.holder,
+            "release": self.release,
+            "reason": self.reason,
+            "ticket": self.ticket,
+            "purpose": self.purpose if self.holder else "",
+            "manual": "true" if self.manual else "",
+            "run": self.run.to_text() if self.run else "",
+            "keeper": self.keeper.to_text() if self.keeper else "",
+            "stolen-from": self.stolen_from,
+        }
+        spec: dict[str, t.Any] = {"leaseTransitions": self.fence}
+        if self.holder:
+            spec |= {
+                "holderIdentity": f"{self.holder}/{self.run.pid}" if self.run else self.holder,
+                "leaseDurationSeconds": self.duration,
+                "acquireTime": self.acquired,
+                "renewTime": self.renewed,
+            }
+        metadata: dict[str, t.Any] = {
+            "name": self.name,
+            "namespace": namespace,
+            "annotations": {
+                **self.others,
+                **{PREFIX + name: text for name, text in texts.items() if text},
+            },
+        }
+        if self.resource_version:
+            metadata["resourceVersion"] = self.resource_version
+        return {
+            "apiVersion": "coordination.k8s.io/v1",
+            "kind": "Lease",
+            "metadata": metadata,
+            "spec": spec,
+        }
+
+    def to_result(self) -> dict[str, t.Any]:
+        return {
+            "name": self.name,
+            "held": bool(self.holder),
+            "holder": self.holder,
+            "release": self.release,
+            "purpose": self.purpose if self.holder else "",
+            "reason": self.reason,
+            "ticket": self.ticket,
+            "manual": self.manual,
+            "pid": self.run.pid if self.run else 0,
+            "since": self.acquired,
+            "renewed": self.renewed,
+            "until": self.until,
+            "fence": self.fence,
+            "stolen_from": self.stolen_from,
+        }
+
+    def to_face(self) -> dict[str, t.Any]:
+        """For a diff: what a renewal leaves as it is."""
+        face = self.to_result()
+        return {name: face[name] for name in face if name not in ("renewed", "until", "since")}
+
+
+@dataclass(frozen=True)
+class Freeze:
+    """A ConfigMap that stops every deployment. Undo and kill switch do not ask for it."""
+
+    name: str
+    reason: str
+    by: str
+    until: str
+
+    @classmethod
+    def from_json(cls, body: Object) -> Freeze:
+        data = body.get("data") or {}
+        texts = {key: str(data.get(key, "")).strip() for key in ("reason", "by", "until")}
+        return cls(name=body["metadata"]["name"], **texts)
+
+    def in_force(self, now: datetime) -> bool:
+        """An `until` that can't be read holds: better stopped too long than deployed into a freeze."""
+        end = parse_time(self.until)
+        return end is None or now < end
+
+    def to_result(self) -> dict[str, t.Any]:
+        return {"name": self.name, "reason": self.reason, "by": self.by, "until": self.until}
+
+    def __str__(self) -> str:
+        by = f" by {self.by}" if self.by else ""
+        until = f" until {self.until}" if self.until else ""
+        return f"Deployments are frozen{by}{until}: {self.reason or 'no reason was given'}"
+
+
+def fence_of(body: Object) -> int:
+    """The fence that was last written on an object, 0 if none."""
+    text = (body["metadata"].get("annotations") or {}).get(FENCE_ANNOTATION, "")
+    return int(text) if text.isdecimal() else 0
+
+
+def parse_time(text: str) -> datetime | None:
+    """A time with its zone; without one it is UTC. None for what is no time."""
+    try:
+        found = datetime.fromisoformat(text.replace("Z", "+00:00"))
+    except ValueError:
+        return None
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
+
+
+def format_time(moment: datetime) -> str:
+    """As Kubernetes writes a MicroTime."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

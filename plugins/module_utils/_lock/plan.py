@@ -1,0 +1,192 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to easymo.deploy.
+"""Decide whose the lock is: taken, renewed, left to its holder or given back. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from ansible_collections.easymo.deploy.plugins.module_utils._lock.errors import (
+    FrozenError,
+    LeaseLostError,
+    LockedError,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._lock.models import (
+    UNDO,
+    Claim,
+    Freeze,
+    Lock,
+    format_time,
+    parse_time,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._run import Alive
+
+TAKEN, RENEWED, RESPECTED, BLOCKED = "taken", "renewed", "respected", "blocked"
+
+
+@dataclass(frozen=True)
+class Step:
+    """`after` is what to write; the lock as it stands when there is nothing to write."""
+
+    outcome: str
+    after: Lock
+    why: str = ""
+
+
+@dataclass(frozen=True)
+class Sight:
+    """What is known of a lock besides itself: `unchanged_for` seconds on our own monotonic clock."""
+
+    now: datetime
+    unchanged_for: float = 0.0
+    force: bool = False
+
+
+def plan_held(lock: Lock, claim: Claim, alive: Alive, sight: Sight) -> Step:
+    """What brings the lock to this claim. The order of the rules is what makes it safe."""
+    if not lock.holder:
+        return Step(TAKEN, _take(lock, claim, sight.now))
+    if is_ours(lock, claim):
+        return Step(RENEWED, _renew(lock, claim, sight.now))
+    if claim.run is not None and (lock.holder, lock.run) == (claim.holder, claim.run):
+        return Step(TAKEN, _take(lock, claim, sight.now), "this run goes on to another purpose")
+    if sight.force:
+        return Step(TAKEN, _take(lock, claim, sight.now), "by force")
+    if lock.manual:
+        # No run stands behind a lock set by hand, so an undo has nothing to stop, and leaves the sign up.
+        return Step(RESPECTED if claim.purpose == UNDO else BLOCKED, lock)
+    if claim.purpose == UNDO and lock.purpose != UNDO:
+        return Step(TAKEN, _take(lock, claim, sight.now), "an undo does not wait for a deployment")
+    if lock.run is not None and alive(lock.run) is False:
+        return Step(TAKEN, _take(lock, claim, sight.now), "its run is dead")
+    if lock.duration > 0 and sight.unchanged_for >= lock.duration:
+        return Step(TAKEN, _take(lock, claim, sight.now), "it was not renewed for a whole duration")
+    return Step(BLOCKED, lock)
+
+
+def plan_free(lock: Lock, claim: Claim, alive: Alive, *, force: bool) -> Lock:
+    """The lock after it is given back: as it is unless it is ours, or taken away by force."""
+    dead = lock.run is not None and lock.holder == claim.holder and alive(lock.run) is False
+    own_sign = lock.manual and lock.holder == claim.holder
+    if not lock.holder or not (is_ours(lock, claim) or dead or own_sign or force):
+        return lock
+    return Lock(
+        name=lock.name,
+        fence=lock.fence,
+        resource_version=lock.resource_version,
+        others=lock.others,
+    )
+
+
+def is_ours(lock: Lock, claim: Claim) -> bool:
+    """Whether this very run holds it. Two runs of one person are two holders."""
+    same = (lock.holder, lock.manual, lock.run) == (claim.holder, claim.manual, claim.run)
+    return bool(lock.holder) and same and lock.purpose == claim.purpose
+
+
+def check_fence(lock: Lock, claim: Claim, fence: int) -> None:
+    """A run that held the lock at `fence` holds it still, or may not go on."""
+    if fence and (lock.fence != fence or not is_ours(lock, claim)):
+        raise lost(lock, fence)
+
+
+def lost(lock: Lock, fence: int) -> LeaseLostError:
+    if not lock.holder:
+        now = "it is free now" if lock.resource_version else "its Lease was deleted"
+    else:
+        now = f"now {describe(lock)}"
+    return LeaseLostError(
+        f"The deploy lock {lock.name!r} is not this run's any more (epoch {fence}): {now}. "
+        "This run changes nothing further and undoes nothing; look at where the release stands with "
+        "playbooks/status.yml before deploying again.",
+        lock=lock.to_result(),
+    )
+
+
+def locked(lock: Lock) -> LockedError:
+    if lock.manual:
+        way = "Ask, or take it away: playbooks/unlock.yml -e deploy_lock_force=true -e 'deploy_lock_reason=…'."
+    else:
+        way = (
+            "Wait for it with -e deploy_lock_wait=600, or take it over with -e deploy_lock_force=true "
+            "-e 'deploy_lock_reason=…', which stops that run."
+        )
+    return LockedError(f"Somebody else deploys: {describe(lock)}. {way}", lock=lock.to_result())
+
+
+def frozen(freeze: Freeze) -> FrozenError:
+    return FrozenError(
+        f"{freeze}. Wait, or ask to have ConfigMap {freeze.name!r} deleted. Going back and the kill "
+        "switch are not frozen.",
+        freeze=freeze.to_result(),
+    )
+
+
+def describe(lock: Lock) -> str:
+    """Who holds it, for what, since when and until when."""
+    if not lock.holder:
+        return f"the deploy lock {lock.name!r} is free"
+    what = {UNDO: " to roll back"}.get(lock.purpose, " to deploy")
+    release = f"{what} {lock.release}" if lock.release else ""
+    pid = f" (pid {lock.run.pid})" if lock.run else ""
+    by_hand = ", set by hand" if lock.manual else ""
+    until = f", until {_short(lock.until)} unless renewed" if lock.until else ""
+    reason = f" ({'; '.join(one for one in (lock.reason, lock.ticket) if one)})"
+    return (
+        f"{lock.holder}{pid} holds {lock.name!r}{release}{by_hand} since {_short(lock.acquired)}{until}"
+        f"{reason if lock.reason or lock.ticket else ''}"
+    )
+
+
+def looks_abandoned(lock: Lock, now: datetime) -> bool:
+    """Whether it is worth watching for a duration. Clocks differ, so nothing is concluded from this."""
+    renewed = parse_time(lock.renewed)
+    if lock.manual or not lock.holder or renewed is None:
+        return False
+    return now > renewed + timedelta(seconds=lock.duration)
+
+
+def _renew(lock: Lock, claim: Claim, now: datetime) -> Lock:
+    """What is said of it may change meanwhile. One that never lapses needs no renewal."""
+    return replace(
+        lock,
+        release=claim.release or lock.release,
+        reason=claim.reason or lock.reason,
+        ticket=claim.ticket or lock.ticket,
+        renewed=lock.renewed if lock.manual else format_time(now),
+    )
+
+
+def _take(lock: Lock, claim: Claim, now: datetime) -> Lock:
+    moment = format_time(now)
+    return Lock(
+        name=lock.name,
+        holder=claim.holder,
+        release=claim.release,
+        reason=claim.reason,
+        ticket=claim.ticket,
+        purpose=claim.purpose,
+        manual=claim.manual,
+        run=claim.run,
+        duration=claim.duration,
+        acquired=moment,
+        renewed=moment,
+        fence=lock.fence + 1,
+        stolen_from=_trace(lock),
+        resource_version=lock.resource_version,
+        others=lock.others,
+    )
+
+
+def _trace(lock: Lock) -> str:
+    if not lock.holder:
+        return ""
+    return " ".join(
+        (lock.holder, lock.release or "-", f"epoch {lock.fence}", f"since {lock.acquired}")
+    )
+
+
+def _short(moment: str) -> str:
+    found = parse_time(moment)
+    return found.strftime("%Y-%m-%d %H:%M:%S UTC") if found else (moment or "an unknown time")

@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to easymo.deploy.
+"""The processes behind a deploy lock: which run this is, whether another lives, and a companion that outlives a task.
+
+Tasks are short processes; a run is the ansible-playbook that forks them. Nothing here needs more than os and /proc.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import select
+import signal
+import time
+import typing as t
+from pathlib import Path
+
+from ansible_collections.easymo.deploy.plugins.module_utils._run import Run
+
+_STARTED = 19
+"""The field `starttime` of /proc/<pid>/stat, counted behind the command's closing parenthesis."""
+
+
+def current_run() -> Run:
+    """The process that forked this task's worker, or this one when it is nobody's worker."""
+    parent = multiprocessing.parent_process()
+    pid = parent.pid if parent is not None and parent.pid else os.getpid()
+    return identified(pid)
+
+
+def identified(pid: int) -> Run:
+    return Run(machine=_machine(), pid=pid, started=_started(pid))
+
+
+def alive(run: Run) -> bool | None:
+    """None for a run of another machine, boot or process namespace."""
+    if not run.machine or run.machine != _machine():
+        return None
+    try:
+        os.kill(run.pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        pass  # it is another user's, so it is there
+    started = _started(run.pid)
+    return not (started and run.started and started != run.started) and not _zombie(run.pid)
+
+
+def wait_for_end(run: Run, seconds: float) -> bool:
+    """Whether the run ended within so many seconds; it is noticed at once where the system can."""
+    try:
+        descriptor = os.pidfd_open(run.pid)
+    except (AttributeError, OSError):
+        return _poll_for_end(run, seconds)
+    try:
+        if alive(run) is False:
+            return True  # the pid was another's already
+        ready, _writable, _errors = select.select([descriptor], [], [], seconds)
+        return bool(ready)
+    finally:
+        os.close(descriptor)
+
+
+def detach(work: t.Callable[[], None]) -> None:
+    """Run `work` in a process of its own session that holds nothing of ours open.
+
+    Forked and not executed, so that the connection's secrets reach it in memory alone.
+    """
+    first = os.fork()
+    if first:
+        os.waitpid(first, 0)
+        return
+    try:
+        os.setsid()
+        if os.fork() == 0:
+            _let_go()
+            work()
+    finally:
+        os._exit(0)
+
+
+def end(run: Run) -> None:
+    """End a companion of ours, if it is still that process."""
+    if alive(run) is True and run.started:
+        try:
+            os.kill(run.pid, signal.SIGTERM)
+        except OSError:
+            return
+
+
+def _let_go() -> None:
+    """Whoever waits for the end of our output must not wait for a companion."""
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
+    nothing = os.open(os.devnull, os.O_RDWR)
+    for descriptor in (0, 1, 2):
+        os.dup2(nothing, descriptor)
+    os.closerange(3, 65536)
+
+
+def _poll_for_end(run: Run, seconds: float) -> bool:
+    deadline = time.monotonic() + seconds
+    while alive(run) is not False:
+        if time.monotonic() >= deadline:
+            return False
+        time.sleep(min(0.5, seconds))
+    return True
+
+
+def _machine() -> str:
+    """This boot and process namespace; "" where there is no such thing to read."""
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
+        return f"{boot}/{os.readlink('/proc/self/ns/pid')}"  # noqa: PTH115 - it is no path
+    except OSError:
+        return ""
+
+
+def _stat(pid: int) -> list[str]:
+    try:
+        text = Path(f"/proc/{pid}/stat").read_text("utf-8", errors="replace")
+    except OSError:
+        return []
+    return text.rpartition(")")[2].split()
+
+
+def _started(pid: int) -> str:
+    fields = _stat(pid)
+    return fields[_STARTED] if len(fields) > _STARTED else ""
+
+
+def _zombie(pid: int) -> bool:
+    return _stat(pid)[:1] in (["Z"], ["X"])

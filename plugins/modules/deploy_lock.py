@@ -1,0 +1,257 @@
+#!/usr/bin/python
+# SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: deploy_lock
+short_description: Let one run at a time change a namespace
+version_added: 0.2.0
+description:
+  - The lock is a Lease. Its C(leaseTransitions) grow whenever it changes hands; that is the RV(fence) by which a run
+    proves that it still holds the lock.
+  - It belongs to one run of ansible-playbook. Each later task of the run that asks for it again renews it. Another run,
+    of the same person too, is refused and told who holds it, since when, and how to wait.
+  - On a host with a local connection it runs in the controller, and a keeper stays behind that renews the lock three
+    times each O(duration), so that a task may take as long as it wants. When ansible-playbook ends, however it ends,
+    the keeper gives the lock back. On a remote host nothing does either, so that O(duration) must outlast the longest
+    pause between two tasks that ask for the lock.
+  - A lock whose run is dead on this machine is taken over at once. One that nobody renews is taken over after it was
+    seen unchanged for its whole duration, measured here. No other machine's clock is trusted.
+  - A lock set with O(manual=true) is for people. It belongs to no run, never lapses, and stops every run, those of
+    whoever set it too, until it is freed.
+author:
+  - EasyMO (@easymo)
+requirements:
+  - kubernetes >= 34
+extends_documentation_fragment:
+  - easymo.deploy._attributes
+  - easymo.deploy._attributes_controller
+  - easymo.deploy._kubernetes
+options:
+  name:
+    description: The Lease.
+    type: str
+    default: easymo-deploy
+  state:
+    description:
+      - V(held) takes the lock, or renews it when this run has it already, which is no change.
+      - V(free) gives it back when it is this run's, or was set by hand or left by a dead run of O(holder). Another's
+        lock stays as it is.
+    type: str
+    choices: [held, free]
+    default: held
+  holder:
+    description: Who holds it. The user and name of this machine when not given.
+    type: str
+  release:
+    description: What is deployed, for others to read.
+    type: str
+  purpose:
+    description:
+      - V(undo) takes the lock over from a deployment without waiting, and that deployment stops at its next write. It
+        also works during a freeze, and while the lock is set by hand, which it leaves so. It waits for another undo.
+    type: str
+    choices: [deploy, undo]
+    default: deploy
+  reason:
+    description: Why, for others to read. Required with O(manual=true) and O(force=true).
+    type: str
+  ticket:
+    description: Where more about it is written, for others to read.
+    type: str
+  duration:
+    description: Seconds after which a lock that nobody renews may be taken over.
+    type: int
+    default: 120
+  wait:
+    description:
+      - Seconds to wait while another run holds the lock.
+      - One that nobody seems to renew is watched for its duration even so, to be taken over.
+      - In check mode nobody waits.
+    type: int
+    default: 0
+  fence:
+    description:
+      - The RV(fence) of this run's earlier task. The task fails with V(LeaseLost) unless the run has held the lock ever
+        since, even if it is free again.
+    type: int
+    default: 0
+  manual:
+    description: Whether the lock is set by hand, and freed by hand.
+    type: bool
+    default: false
+  force:
+    description: Whether another's lock is taken, or freed, whoever holds it. Needs O(reason), which goes into the lock.
+    type: bool
+    default: false
+notes:
+  - Needs the verbs C(get), C(create) and C(update) on C(leases) of C(coordination.k8s.io), C(get) on C(configmaps) and
+    C(list) on C(deployments) of C(apps).
+  - Deployments are frozen while there is a ConfigMap C(deploy-freeze). Its keys C(reason), C(by) and C(until) are told
+    to whoever is stopped by it, and it holds no longer than C(until), if that is a time as in V(2026-11-24T18:00:00Z).
+seealso:
+  - module: easymo.deploy.deploy_lock_info
+  - module: easymo.deploy.rollout
+"""
+
+EXAMPLES = r"""
+- name: Deploy alone
+  easymo.deploy.deploy_lock:
+    namespace: easymo-prod
+    release: 2.0.0
+  register: lock
+
+- name: Make sure that the lock is still ours, and renew it
+  easymo.deploy.deploy_lock:
+    namespace: easymo-prod
+    release: 2.0.0
+    fence: "{{ lock.fence }}"
+
+- name: Give it back before the run ends
+  easymo.deploy.deploy_lock:
+    namespace: easymo-prod
+    state: free
+
+- name: Keep everybody from deploying while the data centre moves
+  easymo.deploy.deploy_lock:
+    namespace: easymo-prod
+    manual: true
+    reason: The data centre moves
+    ticket: OPS-1207
+
+- name: Let them deploy again
+  easymo.deploy.deploy_lock:
+    namespace: easymo-prod
+    manual: true
+    state: free
+"""
+
+RETURN = r"""
+lock:
+  description: The lock after, or as it would be.
+  returned: success, and when another holds it
+  type: dict
+  sample:
+    name: easymo-deploy
+    held: true
+    holder: jane@build-1
+    release: 2.0.0
+    purpose: deploy
+    reason: ""
+    ticket: ""
+    manual: false
+    pid: 4711
+    since: "2026-11-24T09:00:00.000000Z"
+    renewed: "2026-11-24T09:03:20.000000Z"
+    until: "2026-11-24T09:05:20.000000Z"
+    fence: 7
+    stolen_from: ""
+fence:
+  description: The epoch of the lock. Give it to what writes under the lock.
+  returned: success
+  type: int
+  sample: 7
+stolen_from:
+  description: Who held the lock until this task took it over, empty if nobody did.
+  returned: success
+  type: str
+  sample: joe@build-2 2.0.0 epoch 6 since 2026-11-24T08:10:00.000000Z
+freeze:
+  description: Who froze deployments, why and until when.
+  returned: when deployments are frozen
+  type: dict
+  sample: {name: deploy-freeze, reason: Black Friday, by: ann, until: "2026-11-28T06:00:00Z"}
+reason:
+  description: One word for why the task failed, V(Locked), V(LeaseLost) and V(Frozen) among them.
+  returned: failure
+  type: str
+  sample: Locked
+"""
+
+import typing as t
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.easymo.deploy.plugins.module_utils._cluster import MonotonicClock
+from ansible_collections.easymo.deploy.plugins.module_utils._kubernetes_client import (
+    KUBERNETES,
+    Connection,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._kubernetes_module import cluster_for
+from ansible_collections.easymo.deploy.plugins.module_utils._lock.apply import LEASE, Locking
+from ansible_collections.easymo.deploy.plugins.module_utils._lock.task import (
+    claim_of,
+    dismiss,
+    keep,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._module import (
+    Module,
+    execute,
+    in_controller,
+    refuse_below,
+    say,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._options import kubernetes_options
+from ansible_collections.easymo.deploy.plugins.module_utils._run_process import alive, current_run
+
+NEEDS = (KUBERNETES,)
+
+
+def module_spec() -> dict[str, t.Any]:
+    return {
+        "argument_spec": {
+            **kubernetes_options(),
+            "name": {"type": "str", "default": LEASE},
+            "state": {"type": "str", "choices": ["held", "free"], "default": "held"},
+            "holder": {"type": "str"},
+            "release": {"type": "str"},
+            "purpose": {"type": "str", "choices": ["deploy", "undo"], "default": "deploy"},
+            "reason": {"type": "str"},
+            "ticket": {"type": "str"},
+            "duration": {"type": "int", "default": 120},
+            "wait": {"type": "int", "default": 0},
+            "fence": {"type": "int", "default": 0},
+            "manual": {"type": "bool", "default": False},
+            "force": {"type": "bool", "default": False},
+        },
+        "supports_check_mode": True,
+    }
+
+
+def run(module: Module) -> dict[str, t.Any]:
+    params = module.params
+    refuse_below(params, duration=1, wait=0, fence=0)
+    claim = claim_of(params, current_run() if in_controller(module) else None)
+    locking = Locking(
+        cluster_for(module),
+        params["name"],
+        claim,
+        clock=MonotonicClock(),
+        alive=alive,
+        report=lambda text: say(module, "LockWaiting", text, {"name": params["name"]}),
+    )
+    how = {"force": params["force"], "check_mode": module.check_mode}
+    if params["state"] == "held":
+        change = locking.hold(wait=params["wait"], fence=params["fence"], **how)
+        if not module.check_mode:
+            keep(Connection.from_params(params), change.after, claim)
+    else:
+        change = locking.free(**how)
+        if change.changed and not module.check_mode:
+            dismiss(change.before)
+    if change.changed and change.before.holder and params["state"] == "held":
+        module.warn(f"The lock was taken over from {change.before.holder}: {change.why}.")
+    result = change.to_result()
+    if module._diff:
+        result["diff"] = change.to_diff()
+    return result
+
+
+def main() -> None:
+    execute(AnsibleModule(**module_spec()), run, needs=NEEDS)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,136 @@
+#!/usr/bin/python
+# SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: deploy_lock_info
+short_description: Tell who deploys, and whether deployments are frozen
+version_added: 0.2.0
+description:
+  - Reads the lock that M(easymo.deploy.deploy_lock) keeps, and the freeze. Never waits and never fails for either.
+author:
+  - EasyMO (@easymo)
+requirements:
+  - kubernetes >= 34
+extends_documentation_fragment:
+  - easymo.deploy._attributes_read_only
+  - easymo.deploy._attributes_controller
+  - easymo.deploy._kubernetes
+options:
+  name:
+    description: The Lease.
+    type: str
+    default: easymo-deploy
+notes:
+  - Needs the verb C(get) on C(leases) of C(coordination.k8s.io) and on C(configmaps), and C(list) on C(deployments) of
+    C(apps) while there is no Lease yet.
+seealso:
+  - module: easymo.deploy.deploy_lock
+"""
+
+EXAMPLES = r"""
+- name: See who deploys
+  easymo.deploy.deploy_lock_info:
+    namespace: easymo-prod
+  register: lock
+
+- name: Tell it
+  ansible.builtin.debug:
+    msg: "{{ lock.sentence }}"
+"""
+
+RETURN = r"""
+lock:
+  description: The lock. Its texts are empty while it is free.
+  returned: success
+  type: dict
+  sample:
+    name: easymo-deploy
+    held: true
+    holder: jane@build-1
+    release: 2.0.0
+    purpose: deploy
+    reason: ""
+    ticket: ""
+    manual: false
+    pid: 4711
+    since: "2026-11-24T09:00:00.000000Z"
+    renewed: "2026-11-24T09:03:20.000000Z"
+    until: "2026-11-24T09:05:20.000000Z"
+    fence: 7
+    stolen_from: ""
+freeze:
+  description: The freeze that is in force, empty if there is none.
+  returned: success
+  type: dict
+  sample: {name: deploy-freeze, reason: Black Friday, by: ann, until: "2026-11-28T06:00:00Z"}
+sentence:
+  description: Both in words.
+  returned: success
+  type: str
+  sample: >-
+    jane@build-1 (pid 4711) holds 'easymo-deploy' to deploy 2.0.0 since 2026-11-24 09:00:00 UTC, until
+    2026-11-24 09:05:20 UTC unless renewed.
+reason:
+  description: One word for why the task failed.
+  returned: failure
+  type: str
+  sample: Unreachable
+"""
+
+import typing as t
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.easymo.deploy.plugins.module_utils._cluster import MonotonicClock
+from ansible_collections.easymo.deploy.plugins.module_utils._kubernetes_client import (
+    KUBERNETES,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._kubernetes_module import cluster_for
+from ansible_collections.easymo.deploy.plugins.module_utils._lock.apply import LEASE, Locking
+from ansible_collections.easymo.deploy.plugins.module_utils._lock.models import Claim
+from ansible_collections.easymo.deploy.plugins.module_utils._lock.plan import describe
+from ansible_collections.easymo.deploy.plugins.module_utils._module import Module, execute
+from ansible_collections.easymo.deploy.plugins.module_utils._options import kubernetes_options
+from ansible_collections.easymo.deploy.plugins.module_utils._run import untold
+
+NEEDS = (KUBERNETES,)
+
+
+def module_spec() -> dict[str, t.Any]:
+    return {
+        "argument_spec": {
+            **kubernetes_options(),
+            "name": {"type": "str", "default": LEASE},
+        },
+        "supports_check_mode": True,
+    }
+
+
+def run(module: Module) -> dict[str, t.Any]:
+    locking = Locking(
+        cluster_for(module),
+        module.params["name"],
+        Claim(holder=""),
+        clock=MonotonicClock(),
+        alive=untold,
+    )
+    lock, freeze = locking.read(), locking.freeze()
+    told = describe(lock)
+    return {
+        "changed": False,
+        "lock": lock.to_result(),
+        "freeze": freeze.to_result() if freeze else {},
+        "sentence": ". ".join([told[0].upper() + told[1:], *([str(freeze)] if freeze else [])])
+        + ".",
+    }
+
+
+def main() -> None:
+    execute(AnsibleModule(**module_spec()), run, needs=NEEDS)
+
+
+if __name__ == "__main__":
+    main()
