@@ -5,15 +5,18 @@ from __future__ import annotations
 
 import base64
 import itertools
+import re
 import typing as t
+from datetime import UTC, datetime
 
-from sandbox.kubernetes.errors import Object
+from sandbox.kubernetes.errors import Object, bad_request
 
 if t.TYPE_CHECKING:
     from sandbox.kubernetes.resources import Resource
 
 PROBES = ("livenessProbe", "readinessProbe", "startupProbe")
 NOT_READY_SECONDS = 300
+MICRO_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}(Z|[+-]\d\d:\d\d)")
 _cluster_addresses = itertools.count(1)
 
 
@@ -187,9 +190,27 @@ def default_quota(obj: Object) -> None:
     obj.setdefault("status", {})
 
 
+def default_lease(obj: Object) -> None:
+    """Its times are MicroTimes, which are read with six digits of a second only and written in UTC."""
+    spec = obj.get("spec") or {}
+    for name in ("acquireTime", "renewTime"):
+        text = spec.get(name)
+        if text is None:
+            continue
+        if not MICRO_TIME.fullmatch(text):
+            layout = "2006-01-02T15:04:05.000000Z07:00"
+            raise bad_request(
+                'Lease in version "v1" cannot be handled as a Lease: parsing time '
+                f'"{text}" as "{layout}": cannot parse "{text[19:]}" as ".000000"'
+            )
+        moment = datetime.fromisoformat(text).astimezone(UTC)
+        spec[name] = moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
 DEFAULTS: t.Mapping[str, t.Callable[[Object], None]] = {
     "deployments": default_deployment,
     "replicasets": default_replicaset,
+    "leases": default_lease,
     "pods": default_pod,
     "services": default_service,
     "secrets": default_secret,

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import typing as t
 import uuid
+from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 
@@ -15,6 +17,11 @@ from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._kubernetes import KubernetesCluster
 from ansible_collections.easymo.deploy.plugins.module_utils._kubernetes_client import Connection
+from ansible_collections.easymo.deploy.plugins.module_utils._lock.models import (
+    Lock,
+    format_time,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._run import Run
 from tests.fakes.cluster import MemoryCluster
 
 NAME = f"contract-{uuid.uuid4().hex[:8]}"
@@ -32,6 +39,7 @@ def cluster(request: pytest.FixtureRequest) -> t.Iterator[Cluster]:
     real.delete("ConfigMap", NAME)
     yield real
     real.delete("ConfigMap", NAME)
+    real.delete("Lease", NAME)
 
 
 def config_map(cluster: Cluster, **data: str) -> Object:
@@ -64,6 +72,39 @@ def test_only_the_newest_version_is_replaced(cluster: Cluster) -> None:
     assert second["metadata"]["resourceVersion"] != first["metadata"]["resourceVersion"]
     with pytest.raises(ConflictError):
         cluster.replace("ConfigMap", {**first, "data": {"a": "3"}})
+
+
+def test_what_went_meanwhile_is_not_replaced(cluster: Cluster) -> None:
+    created = cluster.create("ConfigMap", config_map(cluster, a="1"))
+    cluster.delete("ConfigMap", NAME)
+    with pytest.raises(RefusedError) as caught:
+        cluster.replace("ConfigMap", created)
+    assert caught.value.details["status"] == 404
+
+
+def test_a_lock_reads_back_as_it_was_written_and_only_its_newest_version_is_replaced(
+    cluster: Cluster,
+) -> None:
+    run = Run(machine="boot/pid:[1]", pid=4711, started="99")
+    moment = format_time(datetime(2026, 11, 24, 9, tzinfo=UTC))
+    wanted = Lock(
+        name=NAME,
+        holder="ann@here",
+        release="2.0.0",
+        reason="it is time",
+        run=run,
+        duration=30,
+        acquired=moment,
+        renewed=moment,
+        fence=7,
+    )
+    taken = Lock.from_json(cluster.create("Lease", wanted.to_json(cluster.namespace)))
+    assert replace(taken, resource_version="") == wanted
+    free = Lock(name=NAME, fence=7, resource_version=taken.resource_version)
+    freed = Lock.from_json(cluster.replace("Lease", free.to_json(cluster.namespace)))
+    assert (freed.holder, freed.fence, freed.until) == ("", 7, "")
+    with pytest.raises(ConflictError):
+        cluster.replace("Lease", taken.to_json(cluster.namespace))
 
 
 def test_a_patch_whose_test_fails_is_a_conflict_and_changes_nothing(cluster: Cluster) -> None:

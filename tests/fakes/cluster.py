@@ -86,7 +86,9 @@ class MemoryCluster:
 
     def replace(self, kind: str, body: Object) -> Object:
         self._write(f"replace {kind}")
-        known = self.objects[kind, body["metadata"]["name"]]
+        known = self.objects.get((kind, body["metadata"]["name"]))
+        if known is None:
+            raise RefusedError("not found", status=404)
         if body["metadata"]["resourceVersion"] != known["metadata"]["resourceVersion"]:
             raise ConflictError("the object has been modified", status=409)
         return self.put(kind, body)

@@ -206,5 +206,10 @@ def parse_time(text: str) -> datetime | None:
 
 
 def format_time(moment: datetime) -> str:
-    """As Kubernetes writes a MicroTime."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    """As Kubernetes writes a MicroTime.
+
+    Never on a whole second: the client would write that without its microseconds, and the server,
+    which insists on them, would refuse it.
+    """
+    moment = moment.astimezone(UTC)
+    return moment.replace(microsecond=moment.microsecond or 1).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Processes as they really are: which lives, which is another with an old number, and one that outlives its task."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+import typing as t
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from ansible_collections.easymo.deploy.plugins.module_utils._run import Run
+from ansible_collections.easymo.deploy.plugins.module_utils._run_process import (
+    alive,
+    current_run,
+    detach,
+    end,
+    identified,
+    wait_for_end,
+)
+
+
+@pytest.fixture
+def child() -> t.Iterator[subprocess.Popen[bytes]]:
+    process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    with process:
+        yield process
+        process.kill()
+
+
+def test_a_process_lives_until_it_ends(child: subprocess.Popen[bytes]) -> None:
+    run = identified(child.pid)
+    assert alive(run) is True
+    child.kill()
+    assert wait_for_end(run, 10)
+    assert alive(run) is False  # although nobody has read its exit code
+    child.wait()
+    assert alive(run) is False
+
+
+def test_an_old_number_that_another_process_has_now_is_dead() -> None:
+    assert alive(replace(current_run(), started="1")) is False
+    assert wait_for_end(replace(current_run(), started="1"), 0)
+
+
+@pytest.mark.parametrize("machine", ["", "another-boot/pid:[1]"])
+def test_nothing_is_known_of_another_machine(machine: str) -> None:
+    assert alive(replace(current_run(), machine=machine)) is None
+
+
+def test_this_run_is_not_at_its_end() -> None:
+    assert current_run().pid == os.getpid()
+    assert wait_for_end(current_run(), 0.05) is False
+
+
+def test_a_run_survives_being_written_down() -> None:
+    for run in (current_run(), Run(machine="", pid=3)):
+        assert Run.from_text(run.to_text()) == run
+    for damaged in ("", "x y z", "12", "12 - - -"):
+        assert Run.from_text(damaged) is None
+
+
+def test_a_companion_outlives_its_maker_and_holds_nothing_of_it_open(tmp_path: Path) -> None:
+    mark = tmp_path / "mark"
+    program = (
+        "import time\n"
+        "from ansible_collections.easymo.deploy.plugins.module_utils import _run_process as p\n"
+        "from pathlib import Path\n"
+        "def work():\n"
+        "    time.sleep(0.5)\n"
+        f"    Path({str(mark)!r}).write_text(str(p.os.getsid(0)))\n"
+        "    time.sleep(60)\n"
+        "p.detach(work)\n"
+        "print(p.os.getsid(0))\n"
+    )
+    # Ends when its output is closed by all who had it: a companion must not be among them.
+    began = time.monotonic()
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=30,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+    )
+    assert time.monotonic() - began < 20
+    deadline = time.monotonic() + 10
+    while not mark.exists() or not mark.read_text():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    session = int(mark.read_text())
+    assert session != int(done.stdout)
+    companion = identified(_member(session))
+    end(companion)
+    assert wait_for_end(companion, 10)
+
+
+def _member(session: int) -> int:
+    """The one process of a session, whose leader has gone."""
+    for folder in Path("/proc").iterdir():
+        if folder.name.isdecimal():
+            try:
+                if os.getsid(int(folder.name)) == session:
+                    return int(folder.name)
+            except ProcessLookupError:
+                continue
+    raise AssertionError("no companion")
+
+
+def test_only_the_process_that_is_meant_is_ended(child: subprocess.Popen[bytes]) -> None:
+    end(replace(identified(child.pid), started="1"))
+    assert child.poll() is None
+    end(identified(child.pid))
+    assert child.wait(10) != 0
+
+
+def test_what_a_companion_raises_stays_with_it(capfd: pytest.CaptureFixture[str]) -> None:
+    def work() -> None:
+        raise RuntimeError("secret")
+
+    detach(work)
+    time.sleep(0.2)
+    assert "secret" not in "".join(capfd.readouterr())
