@@ -1,0 +1,344 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The lock in a real cluster, with runs that are real processes: one wins, dies, and is succeeded."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+import typing as t
+from pathlib import Path
+
+import pytest
+import yaml
+
+from ansible_collections.easymo.deploy.plugins.module_utils._cluster import MonotonicClock
+from ansible_collections.easymo.deploy.plugins.module_utils._kubernetes import KubernetesCluster
+from ansible_collections.easymo.deploy.plugins.module_utils._kubernetes_client import Connection
+from ansible_collections.easymo.deploy.plugins.module_utils._lock.apply import Locking
+from ansible_collections.easymo.deploy.plugins.module_utils._lock.errors import (
+    LeaseLostError,
+    LockedError,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._lock.guard import Guard
+from ansible_collections.easymo.deploy.plugins.module_utils._lock.models import Claim
+from ansible_collections.easymo.deploy.plugins.module_utils._run import Run, untold
+from ansible_collections.easymo.deploy.plugins.modules import deploy_lock, deploy_lock_info
+from tests.fakes.tcp_proxy import Cut, TcpProxy, passing
+from tests.integration.conftest import Place, Result, until
+
+NAME = "easymo-deploy"
+KEEPER = "easymo.com/lock-keeper"
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def place(place: Place) -> t.Iterator[Place]:
+    """Without a keeper left behind."""
+    yield place
+    place.run(deploy_lock, state="free", force=True, reason="the test is over")
+
+
+def ask(place: Place, **params: t.Any) -> Result:
+    return place.run(deploy_lock, **params)
+
+
+def lease(place: Place) -> tuple[str, int]:
+    """Holder and epoch, as kubectl sees them; ("", 0) when there is no Lease."""
+    found = place.json("get", "leases")["items"]
+    mine = [one["spec"] for one in found if one["metadata"]["name"] == NAME]
+    return (
+        (mine[0].get("holderIdentity", ""), mine[0].get("leaseTransitions", 0)) if mine else ("", 0)
+    )
+
+
+def freeze(place: Place, **data: str) -> None:
+    body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "deploy-freeze"}}
+    place.kubectl("create", "-f", "-", stdin=json.dumps({**body, "data": data}))
+
+
+BY_HAND = {"manual": True, "holder": "ann", "reason": "the data centre moves", "ticket": "OPS-1"}
+
+
+@pytest.mark.parametrize(
+    "steps",
+    [
+        [{"release": "2.0.0"}, {"release": "2.0.1"}, {"state": "free"}],
+        [BY_HAND, {**BY_HAND, "reason": "it moved"}, {**BY_HAND, "state": "free"}],
+    ],
+    ids=["of a run", "by hand"],
+)
+def test_taken_changed_and_freed_in_check_mode_for_real_and_again(
+    place: Place, steps: list[dict[str, t.Any]]
+) -> None:
+    for number, step in enumerate(steps):
+        before = lease(place)
+        predicted = ask(place, check_mode=True, **step)
+        assert predicted["changed"] is True
+        assert lease(place) == before
+        done = ask(place, **step)
+        assert (done["changed"], done["fence"]) == (True, predicted["fence"])
+        assert done["diff"]["before"] != done["diff"]["after"]
+        after = lease(place)
+        assert ask(place, check_mode=True, **step)["changed"] is False
+        again = ask(place, **step)
+        assert (again["changed"], lease(place)) == (False, after)
+        assert again["diff"]["before"] == again["diff"]["after"]
+        assert (after[0] != "", after[1]) == (number < 2, 1)
+
+
+def test_the_info_tells_it_in_words(place: Place) -> None:
+    told = place.run(deploy_lock_info)
+    assert (told["lock"]["held"], told["freeze"]) == (False, {})
+    assert told["sentence"] == "The deploy lock 'easymo-deploy' is free."
+    ask(place, **BY_HAND)
+    freeze(place, reason="Black Friday", by="eve")
+    told = place.run(deploy_lock_info)
+    assert told["sentence"].startswith("Ann holds 'easymo-deploy', set by hand since 20")
+    assert "(the data centre moves; OPS-1)" in told["sentence"]
+    assert told["sentence"].endswith("Deployments are frozen by eve: Black Friday.")
+
+
+def test_a_freeze_stops_a_deployment_and_no_undo(place: Place) -> None:
+    freeze(place, by="eve")
+    assert ask(place)["reason"] == "Frozen"
+    assert lease(place) == ("", 0)
+    assert ask(place, purpose="undo")["changed"] is True
+
+
+@pytest.mark.parametrize("option", [{"force": True}, {"manual": True}], ids=["force", "manual"])
+def test_no_lock_is_forced_or_set_by_hand_without_a_reason(
+    place: Place, option: dict[str, t.Any]
+) -> None:
+    assert ask(place, **option)["reason"] == "InvalidInput"
+    assert lease(place) == ("", 0)
+
+
+class Player:
+    """An ansible-playbook that takes the lock and works on until it is told to end."""
+
+    def __init__(self, place: Place, folder: Path, name: str, **params: t.Any) -> None:
+        folder.mkdir(exist_ok=True)
+        self.go, self.output = folder / f"{name}.go", folder / f"{name}.txt"
+        self.go.touch()
+        given = {"kubeconfig": place.kubeconfig, "namespace": place.namespace, **params}
+        tasks = [
+            {"name": "Take the lock", "easymo.deploy.deploy_lock": given, "register": "lock"},
+            {"name": "Work", "ansible.builtin.wait_for": {"path": str(self.go), "state": "absent"}},
+            {
+                "name": "Go on",
+                "easymo.deploy.deploy_lock": {**given, "fence": "{{ lock.fence }}"},
+            },
+        ]
+        play = {"hosts": "localhost", "connection": "local", "gather_facts": False, "tasks": tasks}
+        playbook = folder / f"{name}.yml"
+        playbook.write_text(yaml.safe_dump([play]))
+        argv = [str(Path(sys.executable).with_name("ansible-playbook")), str(playbook)]
+        with self.output.open("wb") as output:
+            self.process = subprocess.Popen(
+                argv,
+                cwd=ROOT,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                env={**os.environ, "ANSIBLE_NOCOLOR": "1"},
+            )
+
+    def said(self) -> str:
+        return " ".join(self.output.read_text(errors="replace").split())
+
+    def ends(self) -> int:
+        self.go.unlink(missing_ok=True)
+        return self.process.wait(60)
+
+    def dies(self) -> None:
+        """With its workers, as a machine's memory killer or an impatient person does it."""
+        os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait(10)
+
+
+@pytest.fixture
+def playing(place: Place, tmp_path: Path) -> t.Iterator[t.Callable[..., Player]]:
+    players: list[Player] = []
+
+    def play(**params: t.Any) -> Player:
+        players.append(Player(place, tmp_path / "plays", f"p{len(players)}", **params))
+        return players[-1]
+
+    yield play
+    for player in players:
+        player.ends()
+
+
+def keepers(place: Place) -> list[int]:
+    """Pids of the keepers that the Lease names."""
+    annotations = place.json("get", "lease", NAME)["metadata"].get("annotations") or {}
+    return [int(annotations[KEEPER].split()[0])] if KEEPER in annotations else []
+
+
+def test_one_of_two_operators_wins_works_longer_than_its_lock_lasts_and_frees_it_by_dying(
+    place: Place, playing: t.Callable[..., Player]
+) -> None:
+    players = {who: playing(holder=who, release="2.0.0", duration=3) for who in ("ann@a", "joe@b")}
+    until(lambda: any(one.process.poll() is not None for one in players.values()))
+    winners = [who for who, one in players.items() if one.process.poll() is None]
+    assert len(winners) == 1
+    (winner,) = winners
+    pid = players[winner].process.pid
+    assert lease(place) == (f"{winner}/{pid}", 1)
+    loser = next(one for who, one in players.items() if who != winner)
+    assert loser.process.returncode == 2
+    for part in (
+        f"Somebody else deploys: {winner} (pid {pid}) holds 'easymo-deploy' to deploy 2.0.0 since 20",
+        "-e deploy_lock_wait=600",
+    ):
+        assert part in loser.said()
+    assert "Traceback" not in loser.said()
+
+    time.sleep(4)
+    assert ask(place, holder="joe@b")["reason"] == "Locked"
+    assert lease(place) == (f"{winner}/{pid}", 1)
+
+    players[winner].dies()
+    began = time.monotonic()
+    until(lambda: lease(place) == ("", 1), 10)
+    assert time.monotonic() - began < 3, "it lapsed instead of being freed"
+
+
+def test_one_killed_with_its_keeper_is_succeeded_at_once_and_the_successor_stops_when_overruled(
+    place: Place, playing: t.Callable[..., Player]
+) -> None:
+    first = playing(duration=600)
+    until(lambda: lease(place)[0] != "" and bool(keepers(place)))
+    (keeper,) = keepers(place)
+    os.kill(keeper, signal.SIGKILL)
+    first.dies()
+    assert lease(place)[0].endswith(f"/{first.process.pid}")
+
+    second = playing(duration=600, release="2.0.0")
+    until(lambda: lease(place)[1] == 2)
+    assert lease(place)[0].endswith(f"/{second.process.pid}")
+
+    taken = ask(place, holder="joe@b", purpose="undo", release="2.0.0")
+    assert taken["fence"] == 3
+    assert taken["stolen_from"].split()[1:4] == ["2.0.0", "epoch", "2"]
+    assert second.ends() == 2
+    assert "its run is dead" in second.said()
+    assert "is not this run's any more (epoch 2): now joe@b" in second.said()
+    assert "to roll back 2.0.0" in second.said()
+    assert lease(place)[0].startswith("joe@b/")
+
+
+def test_a_keeper_that_was_killed_alone_is_replaced_by_the_next_task(place: Place) -> None:
+    ask(place)
+    until(lambda: bool(keepers(place)), 10)
+    (keeper,) = keepers(place)
+    os.kill(keeper, signal.SIGKILL)
+    until(lambda: not Path(f"/proc/{keeper}").exists(), 10)
+    ask(place)
+    until(lambda: keepers(place) != [keeper], 10)
+
+
+def locking(place: Place, number: int, cluster: KubernetesCluster | None = None) -> Locking:
+    """An operator at a machine of their own."""
+    run = Run(machine=f"machine-{number}", pid=number, started="1")
+    return Locking(
+        cluster or KubernetesCluster(Connection(place.namespace, kubeconfig=place.kubeconfig)),
+        NAME,
+        Claim(holder=f"operator-{number}", run=run, duration=1),
+        clock=MonotonicClock(),
+        alive=untold,
+    )
+
+
+@pytest.mark.parametrize("abandoned", [False, True], ids=["free", "abandoned"])
+def test_of_eight_operators_at_once_exactly_one_wins(place: Place, *, abandoned: bool) -> None:
+    if abandoned:
+        locking(place, 99).hold()
+        time.sleep(1.1)
+    fences: list[int] = []
+    losers: list[str] = []
+    start = threading.Barrier(8)
+
+    def race(number: int) -> None:
+        claimant = locking(place, number)
+        start.wait()
+        try:
+            fences.append(claimant.hold().after.fence)
+        except LockedError as exc:
+            losers.append(str(exc))
+
+    threads = [threading.Thread(target=race, args=(number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    # Nobody renews here, so a loser of the first second may come next: never two with one epoch.
+    assert len(set(fences)) == len(fences) == 8 - len(losers)
+    winner = lease(place)[0].partition("/")[0]
+    assert all("operator-" in one for one in losers)
+    assert winner.startswith("operator-")
+    if not abandoned:
+        assert fences == [1]
+        assert all(winner in one for one in losers)
+
+
+@pytest.fixture
+def proxied(world: t.Any, place: Place, tmp_path: Path) -> t.Iterator[tuple[TcpProxy, Locking]]:
+    """An operator behind a network that the test breaks."""
+    host, port = world.facts("kubernetes")["server"].removeprefix("https://").split(":")
+    with TcpProxy(host, int(port)) as proxy:
+        kubeconfig = yaml.safe_load(Path(place.kubeconfig).read_text())
+        kubeconfig["clusters"][0]["cluster"]["server"] = f"https://127.0.0.1:{proxy.port}"
+        copy = tmp_path / "kubeconfig"
+        copy.write_text(json.dumps(kubeconfig))
+        far = KubernetesCluster(Connection(place.namespace, kubeconfig=str(copy)))
+        yield proxy, locking(place, 1, far)
+
+
+def test_an_api_server_that_comes_back_within_a_minute_costs_only_time(
+    proxied: tuple[TcpProxy, Locking],
+) -> None:
+    proxy, claimant = proxied
+    back = time.monotonic() + 3
+
+    def away(chunk: bytes) -> bytes:
+        if time.monotonic() < back:
+            raise Cut
+        return passing(chunk)
+
+    proxy.up = away
+    change = claimant.hold()
+    assert (change.changed, change.after.fence) == (True, 1)
+
+
+def test_a_lost_answer_is_no_lost_lock(place: Place, proxied: tuple[TcpProxy, Locking]) -> None:
+    """The server took the write and the connection broke before it could say so."""
+    proxy, claimant = proxied
+    claimant.read()
+
+    def deaf(chunk: bytes) -> bytes:
+        if lease(place)[0]:
+            proxy.down = passing
+            raise Cut
+        return passing(chunk)
+
+    proxy.down = deaf
+    change = claimant.hold()
+    assert (change.changed, change.after.fence, lease(place)[1]) == (True, 1, 1)
+
+
+def test_a_guard_lets_its_run_through_until_another_takes_over(place: Place) -> None:
+    cluster = KubernetesCluster(Connection(place.namespace, kubeconfig=place.kubeconfig))
+    fence = locking(place, 1).hold().after.fence
+    guard = Guard(cluster, NAME, fence, clock=MonotonicClock())
+    guard.check()
+    locking(place, 2).hold(force=True)
+    fresh = Guard(cluster, NAME, fence, clock=MonotonicClock())
+    with pytest.raises(LeaseLostError, match="operator-2"):
+        fresh.check()
