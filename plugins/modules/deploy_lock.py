@@ -37,8 +37,8 @@ options:
   state:
     description:
       - V(held) takes the lock, or renews it when this run has it already, which is no change.
-      - V(free) gives it back when it is this run's, or was set by hand or left by a dead run of O(holder). Another's
-        lock stays as it is.
+      - V(free) gives it back when it is this run's, or left by a dead run of O(holder). Another's lock stays as it is.
+      - One that O(holder) set by hand is freed with O(manual=true) only.
     type: str
     choices: [held, free]
     default: held

@@ -68,7 +68,7 @@ def plan_held(lock: Lock, claim: Claim, alive: Alive, sight: Sight) -> Step:
 def plan_free(lock: Lock, claim: Claim, alive: Alive, *, force: bool) -> Lock:
     """The lock after it is given back: as it is unless it is ours, or taken away by force."""
     dead = lock.run is not None and lock.holder == claim.holder and alive(lock.run) is False
-    own_sign = lock.manual and lock.holder == claim.holder
+    own_sign = lock.manual and claim.manual and lock.holder == claim.holder
     if not lock.holder or not (is_ours(lock, claim) or dead or own_sign or force):
         return lock
     return Lock(
@@ -106,11 +106,14 @@ def lost(lock: Lock, fence: int) -> LeaseLostError:
 
 def locked(lock: Lock) -> LockedError:
     if lock.manual:
-        way = "Ask, or take it away: playbooks/unlock.yml -e deploy_lock_force=true -e 'deploy_lock_reason=…'."
+        way = (
+            "Ask, or take it away with playbooks/unlock.yml -e deploy_lock_force=true "
+            "-e \"deploy_lock_reason='…'\"."
+        )
     else:
         way = (
             "Wait for it with -e deploy_lock_wait=600, or take it over with -e deploy_lock_force=true "
-            "-e 'deploy_lock_reason=…', which stops that run."
+            "-e \"deploy_lock_reason='…'\", which stops that run."
         )
     return LockedError(f"Somebody else deploys: {describe(lock)}. {way}", lock=lock.to_result())
 

@@ -195,6 +195,12 @@ def test_a_lock_set_by_hand_stops_every_run_and_never_lapses(scene: Scene) -> No
     assert scene.lock().fence == 1
 
 
+def test_a_run_does_not_take_down_the_sign_that_its_own_person_put_up(scene: Scene) -> None:
+    scene.locking(scene.claim(manual=True, reason="no")).hold()
+    assert scene.locking(scene.claim(purpose="undo")).free().changed is False
+    assert scene.lock().manual is True
+
+
 def test_saying_another_reason_is_a_change(scene: Scene) -> None:
     scene.locking(scene.claim(manual=True, reason="the data centre moves")).hold()
     change = scene.locking(scene.claim(manual=True, reason="it moved, we test")).hold()
