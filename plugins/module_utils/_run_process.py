@@ -36,24 +36,17 @@ def alive(run: Run) -> bool | None:
     """None for a run of another machine, boot or process namespace."""
     if not run.machine or run.machine != _machine():
         return None
-    try:
-        os.kill(run.pid, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:
-        pass  # it is another user's, so it is there
-    started = _started(run.pid)
-    return not (started and run.started and started != run.started) and not _zombie(run.pid)
+    return _is_here(run)
 
 
 def wait_for_end(run: Run, seconds: float) -> bool:
-    """Whether the run ended within so many seconds; it is noticed at once where the system can."""
+    """Whether a run of this machine ended within so many seconds; noticed at once where the system can."""
     try:
         descriptor = os.pidfd_open(run.pid)
     except (AttributeError, OSError):
         return _poll_for_end(run, seconds)
     try:
-        if alive(run) is False:
+        if not _is_here(run):
             return True  # the pid was another's already
         ready, _writable, _errors = select.select([descriptor], [], [], seconds)
         return bool(ready)
@@ -100,11 +93,23 @@ def _let_go() -> None:
 
 def _poll_for_end(run: Run, seconds: float) -> bool:
     deadline = time.monotonic() + seconds
-    while alive(run) is not False:
+    while _is_here(run):
         if time.monotonic() >= deadline:
             return False
         time.sleep(min(0.5, seconds))
     return True
+
+
+def _is_here(run: Run) -> bool:
+    """Whether a run of this machine lives; works without /proc too, but then trusts the number."""
+    try:
+        os.kill(run.pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        pass  # it is another user's, so it is there
+    started = _started(run.pid)
+    return not (started and run.started and started != run.started) and not _zombie(run.pid)
 
 
 def _machine() -> str:

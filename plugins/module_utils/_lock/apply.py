@@ -205,9 +205,11 @@ class Locking:
 
     def _write(self, lock: Lock) -> Lock:
         body = lock.to_json(self._cluster.namespace)
-        write = self._patient().replace if lock.resource_version else self._patient().create
+        cluster = self._patient()
         try:
-            return Lock.from_json(write("Lease", body))
+            if lock.resource_version:
+                return Lock.from_json(cluster.replace("Lease", body))
+            return Lock.from_json(cluster.create("Lease", body))
         except RefusedError as exc:
             if exc.details.get("status") == 404:
                 raise ConflictError(str(exc), **exc.details) from exc  # deleted since it was read

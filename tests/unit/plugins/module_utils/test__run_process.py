@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from ansible_collections.easymo.deploy.plugins.module_utils import _run_process
 from ansible_collections.easymo.deploy.plugins.module_utils._run import Run
 from ansible_collections.easymo.deploy.plugins.module_utils._run_process import (
     alive,
@@ -40,6 +41,20 @@ def test_a_process_lives_until_it_ends(child: subprocess.Popen[bytes]) -> None:
     assert alive(run) is False  # although nobody has read its exit code
     child.wait()
     assert alive(run) is False
+
+
+def test_the_end_is_seen_without_proc_and_pidfd_too(
+    child: subprocess.Popen[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_run_process, "_machine", lambda: "")
+    monkeypatch.setattr(_run_process, "_stat", lambda _pid: [])
+    monkeypatch.delattr(os, "pidfd_open")
+    run = identified(child.pid)
+    assert alive(run) is None
+    assert wait_for_end(run, 0.1) is False
+    child.kill()
+    child.wait()
+    assert wait_for_end(run, 5)
 
 
 def test_an_old_number_that_another_process_has_now_is_dead() -> None:

@@ -1,0 +1,152 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Holds the manifests to what the plugins really ask of the API server, and to what fencing means."""
+
+from __future__ import annotations
+
+import ast
+import typing as t
+from pathlib import Path
+
+import pytest
+import yaml
+
+from ansible_collections.easymo.deploy.plugins.module_utils._cluster import (
+    FENCE_ANNOTATION,
+    KINDS,
+)
+
+ROOT = Path(__file__).parents[2]
+PLUGINS = ROOT / "plugins"
+
+VERBS = {
+    "read": {"get"},
+    "list_objects": {"list"},
+    "create": {"create"},
+    "replace": {"update"},
+    "patch": {"patch"},
+    # Server-side apply is a patch that may create.
+    "apply": {"patch", "create"},
+    "delete": {"delete"},
+}
+GROUPS = {
+    "ConfigMap": ("", "configmaps"),
+    "Deployment": ("apps", "deployments"),
+    "Event": ("", "events"),
+    "HorizontalPodAutoscaler": ("autoscaling", "horizontalpodautoscalers"),
+    "Lease": ("coordination.k8s.io", "leases"),
+    "Pod": ("", "pods"),
+    "PodDisruptionBudget": ("policy", "poddisruptionbudgets"),
+    "ReplicaSet": ("apps", "replicasets"),
+}
+Rights = set[tuple[str, str, str]]
+
+
+def calls() -> t.Iterator[tuple[str, ast.Call]]:
+    for path in sorted(PLUGINS.rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+                yield node.func.attr, node
+
+
+def used() -> Rights:
+    """Every verb on a resource that a plugin may ask for, read from its source."""
+    rights: Rights = set()
+    for name, call in calls():
+        first = call.args[0] if call.args else None
+        kind = first.value if isinstance(first, ast.Constant) else None
+        if name in VERBS and kind in KINDS:
+            group, resource = GROUPS[t.cast("str", kind)]
+            rights |= {(group, resource, verb) for verb in VERBS[name]}
+        receiver = ast.unparse(t.cast("ast.Attribute", call.func).value)
+        if "cluster" in receiver and name == "log":
+            rights.add(("", "pods/log", "get"))
+        if "cluster" in receiver and name == "execute":
+            rights |= {("", "pods/exec", verb) for verb in ("get", "create")}
+    return rights
+
+
+def granted() -> Rights:
+    role = yaml.safe_load((ROOT / "manifests/rbac.yaml").read_text("utf-8"))
+    assert role["kind"] == "Role", "rights beyond the namespace are nobody's"
+    return {
+        (group, resource, verb)
+        for rule in role["rules"]
+        for group in rule["apiGroups"]
+        for resource in rule["resources"]
+        for verb in rule["verbs"]
+    }
+
+
+def test_the_role_grants_exactly_the_verbs_that_are_used() -> None:
+    assert granted() - used() == set(), "granted and never used"
+    assert used() - granted() == set(), "used and not granted"
+
+
+def test_no_call_hides_its_kind_from_this_test() -> None:
+    """A kind in a variable would be a right that nobody lists."""
+    hidden = [
+        ast.unparse(call)
+        for name, call in calls()
+        if name in VERBS
+        and call.args
+        and not isinstance(call.args[0], ast.Constant)
+        and "cluster" in ast.unparse(t.cast("ast.Attribute", call.func).value).lower()
+    ]
+    assert hidden == []
+
+
+def policy() -> tuple[dict[str, t.Any], dict[str, t.Any]]:
+    text = (ROOT / "manifests/validating-admission-policy.yaml").read_text("utf-8")
+    found, binding = yaml.safe_load_all(text)
+    return found, binding
+
+
+def test_the_policy_is_bound_and_denies() -> None:
+    found, binding = policy()
+    assert binding["spec"]["policyName"] == found["metadata"]["name"]
+    assert binding["spec"]["validationActions"] == ["Deny"]
+    assert found["spec"]["failurePolicy"] == "Fail"
+    (rule,) = found["spec"]["matchConstraints"]["resourceRules"]
+    # Not deployments/status or deployments/scale: controllers and autoscalers know no fence.
+    assert (rule["resources"], rule["operations"]) == (["deployments"], ["UPDATE"])
+    assert all(FENCE_ANNOTATION in one["expression"] for one in found["spec"]["variables"])
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "allowed"),
+    [
+        (None, {FENCE_ANNOTATION: "1"}, True),
+        ({FENCE_ANNOTATION: "7"}, {FENCE_ANNOTATION: "7"}, True),
+        ({FENCE_ANNOTATION: "7"}, {FENCE_ANNOTATION: "10"}, True),
+        ({FENCE_ANNOTATION: "10"}, {FENCE_ANNOTATION: "9"}, False),
+        ({FENCE_ANNOTATION: "7"}, {"team": "w"}, False),
+        ({FENCE_ANNOTATION: "7"}, None, False),
+        ({FENCE_ANNOTATION: "garbage"}, {FENCE_ANNOTATION: "1"}, True),
+        ({FENCE_ANNOTATION: "7"}, {FENCE_ANNOTATION: "-8"}, False),
+        ({"team": "w"}, None, True),
+    ],
+    ids=str,
+)
+def test_the_policy_rejects_an_older_fence(
+    before: dict[str, str] | None, after: dict[str, str] | None, *, allowed: bool
+) -> None:
+    celpy = pytest.importorskip("celpy", reason="evaluating CEL needs cel-python")
+
+    def evaluate(expression: str, context: dict[str, t.Any]) -> t.Any:
+        environment = celpy.Environment()
+        program = environment.program(environment.compile(expression))
+        return program.evaluate(context)
+
+    def body(annotations: dict[str, str] | None) -> t.Any:
+        metadata = {"name": "a"} if annotations is None else {"annotations": annotations}
+        return celpy.json_to_cel({"metadata": metadata})
+
+    found, _binding = policy()
+    objects = {"oldObject": body(before), "object": body(after)}
+    variables = {
+        one["name"]: evaluate(one["expression"], objects) for one in found["spec"]["variables"]
+    }
+    (validation,) = found["spec"]["validations"]
+    context = {"variables": celpy.celtypes.MapType(variables)}
+    assert bool(evaluate(validation["expression"], context)) is allowed
+    assert "epoch" in str(evaluate(validation["messageExpression"], context))
