@@ -124,10 +124,11 @@ class Witness:
     def __init__(self, world: World) -> None:
         self._world = world
 
-    def kubectl(self, *arguments: str) -> str:
+    def kubectl(self, *arguments: str, stdin: str = "") -> str:
         kubeconfig = self._world.facts("kubernetes")["kubeconfig"]
         ended = subprocess.run(
             [BIN / "kubectl", "--kubeconfig", kubeconfig, "-n", NAMESPACE, *arguments],
+            input=stdin,
             capture_output=True,
             text=True,
             timeout=60,

@@ -36,7 +36,6 @@ class Guard:
         asked = self._clock.now()
         if self._passed is not None and asked - self._passed < FRESH:
             return
-        self._passed = None
         body = self._cluster.read("Lease", self._name)
         lock = Lock(name=self._name) if body is None else Lock.from_json(body)
         if not lock.holder or lock.fence != self._fence:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import select
 import subprocess
 import sys
 import time
@@ -112,6 +113,16 @@ def test_a_companion_outlives_its_maker_and_holds_nothing_of_it_open(tmp_path: P
     companion = identified(_member(session))
     end(companion)
     assert wait_for_end(companion, 10)
+
+
+def test_a_companion_holds_no_pipe_open() -> None:
+    reader, writer = os.pipe()
+    detach(lambda: time.sleep(3))
+    os.close(writer)
+    ready, _writable, _errors = select.select([reader], [], [], 2)
+    assert ready
+    assert os.read(reader, 1) == b""
+    os.close(reader)
 
 
 def _member(session: int) -> int:

@@ -74,6 +74,20 @@ def test_a_run_that_ends_leaves_its_successor_the_lock(scene: Scene) -> None:
     assert scene.lock().holder == "joe@there"
 
 
+@pytest.mark.parametrize("again", [False, True], ids=["freed", "freed and taken again"])
+def test_a_lock_that_its_run_frees_has_no_keeper_any_more(scene: Scene, *, again: bool) -> None:
+    task = scene.locking(scene.claim())
+
+    def free() -> None:
+        if scene.lock().fence == 1 and scene.lock().holder:
+            task.free()
+            if again:
+                task.hold()
+
+    keeper(scene, lives_until=10_000, during=free).keep()
+    assert (scene.lock().keeper, scene.clock.now() < 120) == (None, True)
+
+
 def test_a_lease_that_is_deleted_is_not_made_again(scene: Scene) -> None:
     keeper(scene, 10_000, during=lambda: scene.cluster.delete("Lease", NAME)).keep()
     assert ("Lease", NAME) not in scene.cluster.objects

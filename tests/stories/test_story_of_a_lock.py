@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Somebody keeps everybody out, others look, rehearse and are refused, and in the end deploy.
+
+The tests are the chapters of one story and stand in its order.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+
+import pytest
+
+from tests.stories.people import Operator, Witness
+
+PREFLIGHT = ("--tags", "preflight")
+REASON = ("-e", "deploy_lock_reason='the data centre moves'")
+
+
+def lock_of(witness: Witness) -> tuple[str, int]:
+    spec = json.loads(witness.kubectl("get", "lease", "easymo-deploy", "-o", "json"))["spec"]
+    return spec.get("holderIdentity", ""), spec["leaseTransitions"]
+
+
+def words(text: str) -> str:
+    return " ".join(text.split())
+
+
+def test_nobody_is_kept_out_without_a_reason(operator: Operator) -> None:
+    run = operator.plays("lock")
+    assert run.rc != 0
+    assert "'reason' is missing" in words(run.output)
+
+
+def test_everybody_is_kept_out_and_told_why_and_nothing_is_touched(
+    operator: Operator, witness: Witness
+) -> None:
+    run = operator.plays("lock", *REASON)
+    assert run.rc == 0, run.tail()
+    holder = lock_of(witness)
+    before = witness.resource_versions()
+    run = operator.deploys(*PREFLIGHT)
+    assert run.rc != 0
+    said = words(run.output)
+    assert f"Somebody else deploys: {holder[0]} holds 'easymo-deploy', set by hand since" in said
+    assert "(the data centre moves)" in said
+    assert "playbooks/unlock.yml" in said
+    assert "Traceback" not in said
+    assert (witness.resource_versions(), lock_of(witness)) == (before, holder)
+
+
+def test_a_rehearsal_is_not_kept_out_and_tells_who_holds_the_lock(
+    operator: Operator, witness: Witness
+) -> None:
+    before = witness.resource_versions(), lock_of(witness)
+    run = operator.deploys("--check", *PREFLIGHT)
+    assert run.rc == 0, run.tail()
+    assert "set by hand" in words(run.output)
+    assert (witness.resource_versions(), lock_of(witness)) == before
+
+
+def test_anybody_sees_on_one_screen_where_it_stands(operator: Operator, witness: Witness) -> None:
+    before = witness.resource_versions(), lock_of(witness)
+    run = operator.plays("status")
+    assert run.rc == 0, run.tail()
+    told = run.output[run.output.index("Tell it on one screen") :]
+    assert len(told.splitlines()) < 30
+    for part in ("the data centre moves", "No release is recorded.", "wallet-service:v1.9.0 3/3"):
+        assert part in words(told)
+    assert (witness.resource_versions(), lock_of(witness)) == before
+
+
+def test_a_freeze_stops_deployments_by_whom_and_why(operator: Operator, witness: Witness) -> None:
+    run = operator.plays("unlock")
+    assert run.rc == 0, run.tail()
+    assert lock_of(witness) == ("", 1)
+    freeze = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "deploy-freeze"}}
+    witness.kubectl("create", "-f", "-", stdin=json.dumps({**freeze, "data": {"by": "eve"}}))
+    before = witness.resource_versions()
+    run = operator.deploys(*PREFLIGHT)
+    assert run.rc != 0
+    assert "Deployments are frozen by eve" in words(run.output)
+    assert (witness.resource_versions(), lock_of(witness)) == (before, ("", 1))
+    witness.kubectl("delete", "configmap", "deploy-freeze")
+
+
+def test_then_a_deployment_holds_the_lock_and_gives_it_back_with_its_last_breath(
+    operator: Operator, witness: Witness
+) -> None:
+    run = operator.deploys(*PREFLIGHT)
+    assert run.rc == 0, run.tail()
+    # Its keeper outlives it by the one write that gives the lock back.
+    deadline = time.monotonic() + 10
+    while lock_of(witness) != ("", 2):
+        assert time.monotonic() < deadline, lock_of(witness)
+        time.sleep(0.2)
+    told = words(operator.plays("status").output)
+    assert "Release 2.0.0 is running: attempt 1" in told
+    assert "preflight done at" in told
+
+
+@pytest.mark.parametrize(
+    ("tags", "locks"), [("feature_flags", False), ("services", True), ("edge_functions", True)]
+)
+def test_only_the_kill_switch_asks_no_lock(operator: Operator, tags: str, *, locks: bool) -> None:
+    run = operator.plays("rollback", "--list-tasks", "--tags", tags)
+    assert run.rc == 0, run.tail()
+    assert ("Hold the deploy lock" in run.output) is locks
