@@ -24,6 +24,7 @@ extends_documentation_fragment:
   - easymo.deploy._attributes
   - easymo.deploy._attributes_controller
   - easymo.deploy._kubernetes
+  - easymo.deploy._guard
 options:
   name:
     description: The ConfigMap. It is created when it is missing.
@@ -48,6 +49,7 @@ options:
     type: bool
     default: true
 seealso:
+  - module: easymo.deploy.deploy_lock
   - module: easymo.deploy.pod_environment
   - module: easymo.deploy.rollout
 """
@@ -110,14 +112,19 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.easymo.deploy.plugins.module_utils._cluster import MonotonicClock
 from ansible_collections.easymo.deploy.plugins.module_utils._flags.apply import change_flags
 from ansible_collections.easymo.deploy.plugins.module_utils._flags.plan import to_values
 from ansible_collections.easymo.deploy.plugins.module_utils._kubernetes_client import (
     KUBERNETES,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._kubernetes_module import cluster_for
+from ansible_collections.easymo.deploy.plugins.module_utils._lock.guard import guard_for
 from ansible_collections.easymo.deploy.plugins.module_utils._module import Module, execute
-from ansible_collections.easymo.deploy.plugins.module_utils._options import kubernetes_options
+from ansible_collections.easymo.deploy.plugins.module_utils._options import (
+    guard_options,
+    kubernetes_options,
+)
 
 NEEDS = (KUBERNETES,)
 
@@ -126,6 +133,7 @@ def module_spec() -> dict[str, t.Any]:
     return {
         "argument_spec": {
             **kubernetes_options(),
+            **guard_options(),
             "name": {"type": "str", "default": "feature-flags"},
             "flags": {"type": "dict", "required": True},
             "bounds": {"type": "dict", "default": {}},
@@ -138,12 +146,14 @@ def module_spec() -> dict[str, t.Any]:
 def run(module: Module) -> dict[str, t.Any]:
     params = module.params
     flags = to_values(params["flags"], params["bounds"])
+    cluster = cluster_for(module)
     plan = change_flags(
-        cluster_for(module),
+        cluster,
         params["name"],
         flags,
         force=params["force"],
         check_mode=module.check_mode,
+        guard=guard_for(cluster, params["fence"], clock=MonotonicClock(), name=params["lock"]),
     )
     if plan.overruled:
         module.warn(

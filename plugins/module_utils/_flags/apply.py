@@ -16,6 +16,11 @@ from ansible_collections.easymo.deploy.plugins.module_utils._flags.plan import (
     FlagsPlan,
     plan_flags,
 )
+from ansible_collections.easymo.deploy.plugins.module_utils._lock.guard import (
+    NO_GUARD,
+    Guard,
+    NoGuard,
+)
 
 ATTEMPTS = 5
 
@@ -31,6 +36,7 @@ def change_flags(
     *,
     force: bool,
     check_mode: bool,
+    guard: Guard | NoGuard = NO_GUARD,
 ) -> FlagsPlan:
     """The plan that was carried out; made anew when somebody else wrote in between."""
     last: ConflictError | None = None
@@ -38,6 +44,8 @@ def change_flags(
         plan = plan_flags(observe_flags(cluster, name), flags)
         if not plan.changed:
             return plan
+        if not check_mode:
+            guard.check()
         try:
             _apply(cluster, plan, force=force, check_mode=check_mode)
         except ConflictError as exc:

@@ -15,7 +15,10 @@ from ansible_collections.easymo.deploy.plugins.module_utils._flags.plan import (
     checksum,
     to_values,
 )
+from ansible_collections.easymo.deploy.plugins.module_utils._lock.errors import LeaseLostError
+from ansible_collections.easymo.deploy.plugins.module_utils._lock.guard import FRESH, Guard
 from tests.fakes.cluster import MemoryCluster
+from tests.fakes.lock import NAME, Scene
 
 PERCENTAGE = "FEATURE_AI_AGENTS_ROLLOUT_PERCENTAGE"
 KUBECTL = "kubectl-client-side-apply"
@@ -42,7 +45,7 @@ def cluster_with(data: dict[str, str], manager: str = KUBECTL) -> MemoryCluster:
     return cluster
 
 
-def change(cluster: MemoryCluster, flags: dict[str, str | None], **options: bool) -> FlagsPlan:
+def change(cluster: MemoryCluster, flags: dict[str, str | None], **options: t.Any) -> FlagsPlan:
     settings = {"force": True, "check_mode": False, **options}
     return change_flags(cluster, "feature-flags", flags, **settings)
 
@@ -140,6 +143,19 @@ def test_a_write_in_between_is_not_lost() -> None:
     cluster.before_write = interfere
     change(cluster, {"A": "false"})
     assert data_of(cluster) == {"A": "false", "THEIRS": "1"}
+
+
+def test_whoever_lost_the_deploy_lock_sets_no_flag() -> None:
+    scene = Scene()
+    fence = scene.locking(scene.claim()).hold().after.fence
+    guard = Guard(scene.cluster, NAME, fence, clock=scene.clock, wall=scene.wall)
+    change(scene.cluster, {"A": "true"}, guard=guard)
+    scene.locking(scene.claim("joe", "there", purpose="undo")).hold()
+    scene.clock.sleep(FRESH)
+    before = scene.cluster.writes.copy()
+    with pytest.raises(LeaseLostError):
+        change(scene.cluster, {"A": "false"}, guard=guard)
+    assert scene.cluster.writes == before
 
 
 def test_check_mode_predicts_without_writing() -> None:
