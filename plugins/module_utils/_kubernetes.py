@@ -61,6 +61,14 @@ PATIENCE = 20.0
 """Seconds a call keeps trying when its caller named no deadline."""
 
 
+class _Session:
+    """A client and whether its credentials were ever accepted, shared by a cluster and its twins."""
+
+    def __init__(self, api_client: t.Any) -> None:
+        self.client = api_client
+        self.accepted = False
+
+
 class KubernetesCluster:
     """_cluster.Cluster over the official client."""
 
@@ -75,7 +83,7 @@ class KubernetesCluster:
         self._connection = connection
         self._clock: Clock = clock or MonotonicClock()
         self._deadline = deadline
-        self._client = connect(connection)
+        self._session = _Session(connect(connection))
 
     def until(self, deadline: float) -> KubernetesCluster:
         twin = object.__new__(type(self))
@@ -225,7 +233,9 @@ class KubernetesCluster:
         return (124 if code is None else code, out, err)
 
     def _method(self, api: str, name: str) -> t.Callable[..., t.Any]:
-        return t.cast("t.Callable[..., t.Any]", getattr(getattr(client, api)(self._client), name))
+        return t.cast(
+            "t.Callable[..., t.Any]", getattr(getattr(client, api)(self._session.client), name)
+        )
 
     def _json(self, what: str, kind: str, verb: str, **arguments: t.Any) -> Object:
         api, word = APIS[kind]
@@ -241,34 +251,50 @@ class KubernetesCluster:
         once, so a repeated one is answered with a conflict and its caller looks again.
         """
         give_up = self._deadline or self._clock.now() + PATIENCE
-        renewed = False
         attempt = 0
         while True:
             try:
-                return self._once(method(), **arguments)
+                answer = self._once(method(), give_up, **arguments)
             except ApiException as exc:
-                if exc.status == 401 and not renewed and not self._connection.host:
-                    renewed = True  # the kubeconfig may hold a newer token by now
-                    self._client = connect(self._connection)
-                    continue
                 failure, pause = to_error(exc, what, self.namespace), retry_after(exc)
-                if not isinstance(failure, UnreachableError):
+                if exc.status == 401 and self._renewed(first=attempt == 0):
+                    pause = min(0.5 * attempt, LONGEST_PAUSE)
+                elif not isinstance(failure, UnreachableError):
+                    self._session.accepted |= exc.status != 401
                     raise failure from None
             except (urllib3.exceptions.HTTPError, OSError) as exc:
                 failure, pause = unreachable(exc, what), None
+            else:
+                self._session.accepted = True
+                return answer
             pause = pause if pause is not None else min(0.5 * 2**attempt, LONGEST_PAUSE)
             if self._clock.now() + pause > give_up:
                 raise failure from None
             self._clock.sleep(pause)
             attempt += 1
 
-    def _once(self, method: t.Callable[..., t.Any], **arguments: t.Any) -> t.Any:
+    def _renewed(self, *, first: bool) -> bool:
+        """Whether it makes sense to try again after a 401, with what the kubeconfig holds by now.
+
+        Credentials that were accepted have expired, and whoever renews them needs a moment; others
+        are tried once more.
+        """
+        if self._connection.host:
+            return False
+        if first or self._session.accepted:
+            self._session.client = connect(self._connection)
+            return True
+        return False
+
+    def _once(self, method: t.Callable[..., t.Any], give_up: float, **arguments: t.Any) -> t.Any:
         if method == self._run_in_pod:
             return method(**arguments)
+        # A server that hangs must not hold a caller longer than it wanted to wait.
+        left = min(READ_TIMEOUT, max(give_up - self._clock.now(), 1.0))
         response = method(
             namespace=self.namespace,
             _preload_content=False,
-            _request_timeout=(CONNECT_TIMEOUT, READ_TIMEOUT),
+            _request_timeout=(min(CONNECT_TIMEOUT, left), left),
             **arguments,
         )
         try:

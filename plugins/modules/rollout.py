@@ -220,6 +220,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._kubernetes_module i
 from ansible_collections.easymo.deploy.plugins.module_utils._module import Module, execute, say
 from ansible_collections.easymo.deploy.plugins.module_utils._options import kubernetes_options
 from ansible_collections.easymo.deploy.plugins.module_utils._rollout.models import Counts
+from ansible_collections.easymo.deploy.plugins.module_utils._rollout.quorum import QUORUMS
 from ansible_collections.easymo.deploy.plugins.module_utils._rollout.roll import Rollout
 from ansible_collections.easymo.deploy.plugins.module_utils._rollout.task import (
     find_pin,
@@ -250,6 +251,11 @@ def module_spec() -> dict[str, t.Any]:
             "soak": {"type": "int", "default": 0},
             "log_line": {"type": "str"},
             "actor": {"type": "str"},
+            "quorum": {"type": "str", "choices": [*QUORUMS], "default": "nodes"},
+            "stall_timeout": {"type": "int"},
+            "wait_for_old": {"type": "bool", "default": False},
+            "allow_no_replicas": {"type": "bool", "default": False},
+            "fence": {"type": "int", "default": 0},
         },
         "required_if": [("state", "released", ["image"]), ("state", "rolled_back", ["release"])],
         "supports_check_mode": True,

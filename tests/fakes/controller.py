@@ -40,6 +40,7 @@ class Controller:
         self.silent = False
         self.revision = 0
         self.looked: dict[str, int] = {}
+        self.started = 0
         cluster.put("Deployment", deployment(image))
         for _tick in range(8):
             self.tick()
@@ -57,7 +58,8 @@ class Controller:
         if old and len(ready) + len(old) > wanted:
             self.cluster.objects.pop(("Pod", old.pop()["metadata"]["name"]))
         elif len(current) < wanted and len(pods) <= wanted:
-            current.append(self._start(body, replica_set, len(current)))
+            self.started += 1
+            current.append(self._start(body, replica_set, self.started))
         for pod in current:
             self._kubelet(pod)
         ready = [pod for pod in current if _ready(pod)]

@@ -8,10 +8,13 @@ import random
 import typing as t
 
 from ansible_collections.easymo.deploy.plugins.module_utils._cluster import Clock, Cluster
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import ConflictError
+from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
+    ConflictError,
+    RefusedError,
+)
 from ansible_collections.easymo.deploy.plugins.module_utils._rollout.models import Deployment
 from ansible_collections.easymo.deploy.plugins.module_utils._rollout.observe import (
-    observe_deployment,
+    find_deployment,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._rollout.plan import (
     Plan,
@@ -35,6 +38,8 @@ def apply_plan(
     On a conflict it is read again: status, replicas or a foreign annotation moved means that the patch
     is made anew; already as wanted means that an earlier answer was lost; another template is
     somebody else's and stands.
+
+    Raises ConflictError and RefusedError with the rollout's `result`.
     """
     last: ConflictError | None = None
     for attempt in range(ATTEMPTS):
@@ -43,14 +48,29 @@ def apply_plan(
             return Deployment.from_json(body)
         except ConflictError as exc:
             last = exc
-        current = observe_deployment(cluster, plan.before.name)
+        except RefusedError as exc:
+            if exc.details.get("status") == 404:
+                raise deleted(plan.before) from exc
+            raise RefusedError(str(exc), **{**exc.details, "result": "rejected"}) from exc
+        current = find_deployment(cluster, plan.before.name)
+        if current is None or current.uid != plan.before.uid:
+            raise deleted(plan.before)
         if current.template != plan.before.template:
             if replan(current).changed:
                 raise superseded(current, wanted)
             return current
         plan = replan(current)
+        if not plan.changed:
+            return current
         clock.sleep(random.uniform(0.01, 0.05) * 2**attempt)  # noqa: S311 - spreads retries
     raise ConflictError(
         f"Deployment {plan.before.name!r} changed under our hands {ATTEMPTS} times in a row, so it was "
-        "left alone: something else keeps writing to it. Find out what, and try again."
+        "left alone: something else keeps writing to it. Find out what, and try again.",
+        result="superseded",
     ) from last
+
+
+def deleted(deployment: Deployment) -> ConflictError:
+    return ConflictError(
+        f"Deployment {deployment.name!r} was deleted before it could be written.", result="deleted"
+    )

@@ -16,6 +16,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._errors import Deplo
 from ansible_collections.easymo.deploy.plugins.module_utils._redaction import redact
 from ansible_collections.easymo.deploy.plugins.module_utils._rollout.judge import Verdict
 from ansible_collections.easymo.deploy.plugins.module_utils._rollout.models import (
+    Condition,
     Deployment,
     Pod,
     ReplicaSet,
@@ -29,6 +30,9 @@ TIME_LIMIT = 20.0
 LOG_LINES = 50
 PODS = 3
 EVENTS = 20
+PROBES = ("startupProbe", "readinessProbe", "livenessProbe")
+SEEN_IN_PODS = frozenset({"CrashLoop", "CannotStart", "OutOfMemory", "RestartedInSoak"})
+"""Reasons whose evidence is in the logs of the containers that show it; others may be in any."""
 
 Diagnosis = dict[str, t.Any]
 
@@ -40,17 +44,20 @@ def diagnose(
     found: Diagnosis = {
         "deployment": deployment.name,
         "image": deployment.images.get(container, ""),
+        "image_digests": [],
+        "containers": _container_faces(deployment),
         "reason": verdict.reason,
         "cause": verdict.sentence,
         "hint": verdict.hint,
-        "conditions": [asdict(one) for one in deployment.conditions],
+        "conditions": [_condition_face(one) for one in deployment.conditions],
         "replica_set": {},
         "pods": [],
         "logs": {},
         "events": [],
         "missing": [],
     }
-    cluster = cluster.until(clock.now() + TIME_LIMIT)
+    end = clock.now() + TIME_LIMIT
+    cluster = cluster.until(end)
     try:
         replica_set = observe_replica_set(cluster, deployment)
         pods = observe_pods(cluster, deployment, replica_set)
@@ -59,12 +66,19 @@ def diagnose(
     if replica_set is not None:
         found["replica_set"] = {
             "name": replica_set.name,
-            "conditions": [asdict(one) for one in replica_set.conditions],
+            "conditions": [_condition_face(one) for one in replica_set.conditions],
         }
     found["pods"] = [_pod_face(pod) for pod in pods]
-    troubled = [pod for pod in pods if not pod.ready][:PODS] or [*pods[:1]]
-    _gather(found, cluster, deployment, replica_set, troubled)
+    images = {one.image_id for pod in pods for one in pod.containers if one.name == container}
+    found["image_digests"] = sorted(filter(None, images))
+    troubled = sorted(pods, key=_health)[:PODS]
+    _gather(found, cluster, deployment, replica_set, troubled, late=lambda: clock.now() >= end)
     return found
+
+
+def _health(pod: Pod) -> tuple[bool, int]:
+    """The sickest first: not ready, then the most restarts."""
+    return pod.ready, -sum(one.restarts for one in pod.containers)
 
 
 def _gather(
@@ -73,24 +87,27 @@ def _gather(
     deployment: Deployment,
     replica_set: ReplicaSet | None,
     pods: t.Sequence[Pod],
+    *,
+    late: t.Callable[[], bool],
 ) -> None:
-    for pod in pods:
-        for container in pod.containers:
-            if container.ready:
-                continue
-            for previous in (False, True) if container.restarts else (False,):
-                label = f"{pod.name}/{container.name}" + (" previous" if previous else "")
-                try:
-                    text = cluster.log(
-                        pod.name, container.name, tail_lines=LOG_LINES, previous=previous
-                    )
-                except DeployError as exc:
-                    found["missing"].append(str(exc))
-                else:
-                    found["logs"][label] = redact(text).splitlines()
-    uids = {deployment.name, *(pod.name for pod in pods)}
-    uids |= {replica_set.name} if replica_set else set()
-    for name in sorted(uids):
+    """Logs and events into `found`. Nothing more is asked once it is `late`."""
+    for pod, container, previous in _logs_to_read(pods, found["reason"]):
+        label = f"{pod}/{container}" + (" previous" if previous else "")
+        if late():
+            found["missing"].append(f"The log of {label} was not read: the time was up.")
+            continue
+        try:
+            text = cluster.log(pod, container, tail_lines=LOG_LINES, previous=previous)
+        except DeployError as exc:
+            found["missing"].append(str(exc))
+        else:
+            found["logs"][label] = redact(text).splitlines()
+    names = {deployment.name, *(pod.name for pod in pods)}
+    names |= {replica_set.name} if replica_set else set()
+    for name in sorted(names):
+        if late():
+            found["missing"].append(f"The events of {name} were not read: the time was up.")
+            continue
         try:
             selector = f"involvedObject.name={name}"
             events = cluster.list_objects("Event", field_selector=selector)
@@ -101,6 +118,36 @@ def _gather(
     found["events"] = sorted(found["events"], key=lambda one: str(one["last_seen"]))[-EVENTS:]
 
 
+def _logs_to_read(pods: t.Sequence[Pod], reason: str) -> t.Iterator[tuple[str, str, bool]]:
+    """Pod, container, and whether of its run before: what is not ready, restarted, or all there is."""
+    for pod in pods:
+        for container in pod.containers:
+            if container.ready and not container.restarts and reason in SEEN_IN_PODS:
+                continue
+            if container.state == "waiting" and not container.restarts:
+                continue  # it never ran, so there is no log
+            yield pod.name, container.name, False
+            if container.restarts:
+                yield pod.name, container.name, True
+
+
+def _container_faces(deployment: Deployment) -> list[dict[str, t.Any]]:
+    """What of the template most often explains a failure: image, limits and probes."""
+    return [
+        {
+            "name": one["name"],
+            "image": one.get("image", ""),
+            "resources": one.get("resources") or {},
+            "probes": {key: one[key] for key in PROBES if one.get(key)},
+        }
+        for one in deployment.template["spec"]["containers"]
+    ]
+
+
+def _condition_face(condition: Condition) -> dict[str, t.Any]:
+    return {**asdict(condition), "message": redact(condition.message)}
+
+
 def _pod_face(pod: Pod) -> dict[str, t.Any]:
     return {
         "name": pod.name,
@@ -108,7 +155,7 @@ def _pod_face(pod: Pod) -> dict[str, t.Any]:
         "reason": pod.reason,
         "node": pod.node,
         "ready": pod.ready,
-        "containers": [asdict(one) for one in pod.containers],
+        "containers": [{**asdict(one), "message": redact(one.message)} for one in pod.containers],
     }
 
 

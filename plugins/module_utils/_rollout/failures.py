@@ -20,6 +20,10 @@ from ansible_collections.easymo.deploy.plugins.module_utils._rollout.models impo
 
 PULL = frozenset({"ErrImagePull", "ImagePullBackOff"})
 START = frozenset({"RunContainerError", "CreateContainerError", "StartError", "ContainerCannotRun"})
+NODE_TROUBLE = re.compile(
+    r"Evicted|Preempt|NodeShutdown|NodeLost|NodeAffinity|Terminated|UnexpectedAdmissionError|OutOf"
+)
+"""Reasons of pods that ended because of their node."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +36,9 @@ class Sign:
     reason: str
     message: str
     restarts: int = 0
+    pod: str = ""
+    """The pod's uid, empty for a ReplicaSet."""
+    node: str = ""
 
 
 @dataclass(frozen=True)
@@ -40,6 +47,7 @@ class Rule:
 
     `looks`: seen in that many looks is enough too, sooner than `dwell`; 0 for never. `restarts`:
     only from that many restarts of the container on. A `dwell` of None never dooms by itself.
+    `node_bound`: a bad node alone can cause it, so that one pod of many proves nothing.
     """
 
     name: str
@@ -50,6 +58,7 @@ class Rule:
     sentence: str
     hint: str
     restarts: int = 0
+    node_bound: bool = False
 
 
 @dataclass(frozen=True)
@@ -95,6 +104,7 @@ RULES = (
         looks=0,
         sentence="the registry does not hand out its image {image} ({message})",
         hint="Look at the imagePullSecrets of the Deployment.",
+        node_bound=True,
     ),
     Rule(
         "ConfigMissing",
@@ -113,6 +123,7 @@ RULES = (
         looks=2,
         sentence="container {container} cannot start ({message})",
         hint="Look at the image's command and platform.",
+        node_bound=True,
     ),
     Rule(
         "OutOfMemory",
@@ -123,6 +134,7 @@ RULES = (
         restarts=2,
         sentence="container {container} was killed for its memory {restarts} times",
         hint="Raise its memory limit, or find what eats it.",
+        node_bound=True,
     ),
     Rule(
         "CrashLoop",
@@ -133,6 +145,7 @@ RULES = (
         restarts=2,
         sentence="container {container} crashed {restarts} times ({message})",
         hint="Read its last log lines below.",
+        node_bound=True,
     ),
     Rule(
         "Unschedulable",
@@ -198,7 +211,10 @@ RULES = (
 
 
 def signs_of(pods: t.Iterable[Pod], replica_set: ReplicaSet | None) -> list[Sign]:
-    """What is wrong with the new pods now. Pods on their way out say nothing about the release."""
+    """What is wrong with the new pods now.
+
+    Pods on their way out, and those that their node ended, say nothing about the release.
+    """
     signs = []
     if replica_set is not None:
         signs = [
@@ -207,15 +223,23 @@ def signs_of(pods: t.Iterable[Pod], replica_set: ReplicaSet | None) -> list[Sign
             if one.type == "ReplicaFailure" and one.status == "True"
         ]
     for pod in pods:
-        if pod.deleting or pod.reason in ("Evicted", "Preempting", "NodeShutdown"):
+        if not counts(pod):
             continue
         signs += [
-            Sign(pod.name, "", one.reason, one.message)
+            Sign(pod.name, "", one.reason, one.message, pod=pod.uid)
             for one in pod.conditions
-            if one.type == "PodScheduled" and one.status == "False"
+            if one.type == "PodScheduled" and one.status == "False" and not pod.nominated_node
         ]
         signs += [sign for one in pod.containers for sign in _container_signs(pod, one)]
     return signs
+
+
+def counts(pod: Pod) -> bool:
+    """Whether what happens to a pod may be laid to the release."""
+    disrupted = any(
+        one.type == "DisruptionTarget" and one.status == "True" for one in pod.conditions
+    )
+    return not (pod.deleting or disrupted or NODE_TROUBLE.match(pod.reason))
 
 
 def rule_for(sign: Sign) -> Rule | None:
@@ -255,11 +279,13 @@ def _container_signs(pod: Pod, container: Container) -> t.Iterator[Sign]:
     ending = f"exit code {code}" if code is not None else container.message
     # A restart is counted once the container runs again: one that lies ended counts as one more.
     times = container.restarts + (container.state == "terminated")
+
+    def sign(reason: str, message: str, restarts: int) -> Sign:
+        return Sign(pod.name, container.name, reason, message, restarts, pod.uid, pod.node)
+
     if killed:
-        yield Sign(pod.name, container.name, "OOMKilled", ending, times)
+        yield sign("OOMKilled", ending, times)
     elif times and (container.reason == "CrashLoopBackOff" or times >= 2):
-        yield Sign(pod.name, container.name, "Restarted", ending, times)
+        yield sign("Restarted", ending, times)
     elif container.state == "waiting" and container.reason:
-        yield Sign(
-            pod.name, container.name, container.reason, container.message, container.restarts
-        )
+        yield sign(container.reason, container.message, container.restarts)

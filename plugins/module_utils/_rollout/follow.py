@@ -5,9 +5,10 @@
 from __future__ import annotations
 
 import typing as t
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from ansible_collections.easymo.deploy.plugins.module_utils._cluster import Clock, Cluster
+from ansible_collections.easymo.deploy.plugins.module_utils._cluster import Clock
+from ansible_collections.easymo.deploy.plugins.module_utils._errors import RefusedError
 from ansible_collections.easymo.deploy.plugins.module_utils._rollout.judge import (
     Course,
     Look,
@@ -21,16 +22,10 @@ from ansible_collections.easymo.deploy.plugins.module_utils._rollout.models impo
     Pod,
     ReplicaSet,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._rollout.observe import (
-    find_deployment,
-    observe_pods,
-    observe_replica_set,
-)
+from ansible_collections.easymo.deploy.plugins.module_utils._rollout.sight import Sight
 
-PODS_EVERY = 2.0
-"""Seconds between two looks at the pods: they tell why, the Deployment's counts tell how far."""
-
-SOAK_EVERY = 2.0
+OLD_EVERY = 1.0
+"""Seconds between two looks at old pods that are ending."""
 
 Report = t.Callable[[str, Counts], None]
 
@@ -45,69 +40,80 @@ class Arrival:
 
 
 class Follower:
-    """Follows one Deployment. Made for one rollout or one undo."""
+    """Follows one Deployment. Made for one rollout or one undo.
+
+    `replace_pod` ends a pod of that name, as far as it may; see quorum.py.
+    """
 
     def __init__(
-        self, cluster: Cluster, name: str, *, clock: Clock, deadline: float, report: Report
+        self,
+        sight: Sight,
+        *,
+        clock: Clock,
+        deadline: float,
+        report: Report,
+        replace_pod: t.Callable[[str], None],
     ) -> None:
-        self._cluster = cluster.until(deadline)
-        self._name = name
+        self._sight = sight
         self._clock = clock
         self._deadline = deadline
         self._report = report
+        self._replace_pod = replace_pod
         self._counts: Counts | None = None
         self._said: list[str] = []
-        self._replica_set: ReplicaSet | None = None
-        self._pods_at = float("-inf")
 
     def follow(self, course: Course) -> Arrival:
         """Until complete, doomed, out of time or out of our hands."""
         while True:
-            look = self._look(course)
-            course, verdict = judge(course, look, self._clock.now())
+            look = self._sight.look(course.generation)
+            now = self._clock.now()
+            course, verdict = judge(course, look, now)
             self._say(look.deployment, course)
+            if verdict.replace:
+                course = self._replace(course, verdict, look)
             if verdict.outcome != "waiting":
-                return Arrival(verdict, look.deployment, self._replica_set)
-            if self._clock.now() >= self._deadline:
-                return Arrival(
-                    _timeout(course, look.deployment), look.deployment, self._replica_set
-                )
-            self._clock.sleep(pause(self._clock.now() - course.started))
+                return Arrival(verdict, look.deployment, look.replica_set)
+            if now >= self._deadline:
+                verdict = _timeout(course, look.deployment)
+                return Arrival(verdict, look.deployment, look.replica_set)
+            self._sight.wait(min(pause(now - course.started), max(self._deadline - now, 0.1)))
 
     def soak(self, course: Course, seconds: float) -> Arrival:
         """Watch the finished rollout: no container of it may restart for so long."""
         end = min(self._clock.now() + seconds, self._deadline)
         restarts: dict[str, int] = {}
         while True:
-            deployment = find_deployment(self._cluster, self._name)
-            _course, verdict = judge(course, Look(deployment), self._clock.now())
-            if deployment is None or verdict.outcome not in ("complete", "waiting"):
-                return Arrival(verdict, deployment, self._replica_set)
-            if self._replica_set is None:
-                self._replica_set = observe_replica_set(self._cluster, deployment)
-            pods = observe_pods(self._cluster, deployment, self._replica_set)
-            restarted = _restarted(pods, restarts)
-            if restarted:
-                return Arrival(restarted, deployment, self._replica_set)
-            if self._clock.now() >= end:
-                return Arrival(verdict, deployment, self._replica_set)
-            self._clock.sleep(min(SOAK_EVERY, max(end - self._clock.now(), 0.1)))
+            look = self._sight.look(course.generation, with_pods=True)
+            now = self._clock.now()
+            _course, verdict = judge(course, replace(look, pods=None), now)
+            if look.deployment is None or verdict.outcome not in ("complete", "waiting"):
+                return Arrival(verdict, look.deployment, look.replica_set)
+            restarted = _restarted(look.pods or (), restarts)
+            if restarted or now >= end:
+                return Arrival(restarted or verdict, look.deployment, look.replica_set)
+            self._sight.wait(min(2.0, max(end - now, 0.1)))
 
-    def _look(self, course: Course) -> Look:
-        deployment = find_deployment(self._cluster, self._name)
-        if (
-            deployment is None
-            or deployment.complete
-            or deployment.observed_generation < course.generation
-            or self._clock.now() - self._pods_at < PODS_EVERY
-        ):
-            return Look(deployment, self._replica_set)
-        self._pods_at = self._clock.now()
-        failure = deployment.condition("ReplicaFailure")
-        if self._replica_set is None or (failure is not None and failure.status == "True"):
-            self._replica_set = observe_replica_set(self._cluster, deployment)
-        pods = observe_pods(self._cluster, deployment, self._replica_set)
-        return Look(deployment, self._replica_set, pods)
+    def wait_for_old(self, deployment: Deployment) -> list[Pod]:
+        """The old pods that are left when none is or the time is up, ending ones included."""
+        while True:
+            old = self._sight.old_pods(deployment)
+            if not old or self._clock.now() >= self._deadline:
+                return old
+            self._report(f"{len(old)} old left to end", deployment.counts)
+            self._sight.wait(OLD_EVERY)
+
+    def _replace(self, course: Course, verdict: Verdict, look: Look) -> Course:
+        if look.deployment is not None:
+            text = f"replacing pod {verdict.replace}, lest it is its node's fault"
+            self._report(
+                "; ".join([text, *troubles(course, look.deployment)[:1]]), look.deployment.counts
+            )
+        try:
+            self._replace_pod(verdict.replace)
+        except RefusedError:
+            # Without the right to do so, what was seen must be enough.
+            return replace(course, quorum="any")
+        return course
 
     def _say(self, deployment: Deployment | None, course: Course) -> None:
         if deployment is None or deployment.observed_generation < course.generation:

@@ -8,6 +8,7 @@ import typing as t
 from dataclasses import dataclass, field, replace
 
 from ansible_collections.easymo.deploy.plugins.module_utils._cluster import Object
+from ansible_collections.easymo.deploy.plugins.module_utils._redaction import redact
 from ansible_collections.easymo.deploy.plugins.module_utils._rollout.failures import (
     Suspicion,
     signs_of,
@@ -18,6 +19,11 @@ from ansible_collections.easymo.deploy.plugins.module_utils._rollout.models impo
     Deployment,
     Pod,
     ReplicaSet,
+    ready_budget,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._rollout.quorum import (
+    Replacement,
+    find_proof,
 )
 
 CONTROLLER_SILENCE = 30.0
@@ -48,16 +54,31 @@ class Course:
     stale_deadline: Condition | None = None
     """A deadline that had passed before our patch: it says nothing about ours."""
     suspicions: t.Mapping[tuple[str, str, str], Suspicion] = field(default_factory=dict)
+    quorum: str = "nodes"
+    stall: float | None = None
+    """Seconds without net progress that doom; the Deployment's progressDeadlineSeconds when None."""
+    needs_pods: bool = True
+    """Whether a Deployment without replicas proves nothing."""
+    failing_before: frozenset[str] = frozenset()
+    """The uids of pods that were in trouble before the patch: no fault of it."""
+    replacement: Replacement | None = None
+    furthest: int | None = None
+    """The best that `_distance` ever was. Pods that come and go do not raise it twice."""
+    progressed: float = 0.0
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """`outcome`: waiting, complete, doomed, silent, paused, superseded or deleted."""
+    """`outcome`: waiting, complete, doomed, silent, unproven, paused, superseded or deleted.
+
+    `replace` is set while waiting: the pod to end, so that a fresh one may show what it does.
+    """
 
     outcome: str
     reason: str = ""
     sentence: str = ""
     hint: str = ""
+    replace: str = ""
 
 
 WAITING = Verdict("waiting")
@@ -71,6 +92,7 @@ def start_course(before: Deployment, patched: Deployment, container: str, now: f
         template=patched.template,
         container=container,
         started=now,
+        progressed=now,
         stale_deadline=_passed_deadline(before),
     )
 
@@ -95,23 +117,57 @@ def judge(course: Course, look: Look, now: float) -> tuple[Course, Verdict]:
                 "Look at kube-controller-manager.",
             )
         return course, WAITING
+    if course.needs_pods and deployment.counts.desired == 0:
+        return course, Verdict(
+            "unproven",
+            "NoReplicas",
+            "it has 0 replicas, so nothing shows whether its pods would run",
+            "Scale it up, or set 'allow_no_replicas'.",
+        )
     if deployment.complete:
         return course, Verdict("complete")
-    return _weigh(course, look, deployment, now)
+    return _weigh(_advance(course, deployment, now), look, deployment, now)
+
+
+def _advance(course: Course, deployment: Deployment, now: float) -> Course:
+    distance = _distance(deployment)
+    if course.furthest is not None and distance <= course.furthest:
+        return course
+    return replace(course, furthest=distance, progressed=now)
+
+
+def _distance(deployment: Deployment) -> int:
+    """How far it has come: more new pods, fewer old ones, and once none is old, more available."""
+    counts = deployment.counts
+    old = max(counts.total - counts.updated, 0)
+    return counts.updated - old + (counts.available if not old else 0)
 
 
 def _weigh(
     course: Course, look: Look, deployment: Deployment, now: float
 ) -> tuple[Course, Verdict]:
     if look.pods is not None:
-        signs = signs_of(look.pods, look.replica_set)
+        pods = [pod for pod in look.pods if pod.uid not in course.failing_before]
+        signs = signs_of(pods, look.replica_set)
         course = replace(course, suspicions=suspect(signs, course.suspicions, now))
-    doomed = [one for one in course.suspicions.values() if one.doomed(now)]
-    if doomed:
-        return course, explain(doomed[0], deployment, course.container)
+        doomed = [one for one in course.suspicions.values() if one.doomed(now)]
+        found = find_proof(doomed, pods, quorum=course.quorum, replacement=course.replacement)
+        if found.proof:
+            return course, explain(found.proof, deployment, course.container)
+        if found.suspect:
+            sign = found.suspect.sign
+            known = frozenset(pod.uid for pod in pods)
+            course = replace(course, replacement=Replacement(sign.pod, known))
+            return course, replace(WAITING, replace=sign.where)
     deadline = _passed_deadline(deployment)
     if deadline is not None and deadline != course.stale_deadline:
         return course, _deadline_verdict(course, deployment)
+    patience = max(
+        deployment.progress_deadline if course.stall is None else course.stall,
+        ready_budget(deployment),
+    )
+    if now - course.progressed >= patience:
+        return course, _stall_verdict(course, deployment, patience)
     return course, WAITING
 
 
@@ -129,7 +185,7 @@ def explain(suspicion: Suspicion, deployment: Deployment, container: str) -> Ver
 
 def shorten(message: str) -> str:
     """One line; what is long says what it is about at its beginning and why at its end."""
-    line = " ".join(message.split())
+    line = " ".join(redact(message).split())
     return line if len(line) <= 180 else f"{line[:70]} … {line[-100:]}"
 
 
@@ -148,6 +204,17 @@ def _deadline_verdict(course: Course, deployment: Deployment) -> Verdict:
         "DeadlineExceeded",
         f"it made no progress within its progressDeadlineSeconds: {because}",
         "Look at the pods and events below.",
+    )
+
+
+def _stall_verdict(course: Course, deployment: Deployment, patience: float) -> Verdict:
+    known = troubles(course, deployment)
+    because = known[0] if known else f"it stands at {deployment.counts}"
+    return Verdict(
+        "doomed",
+        "Stalled",
+        f"it came no further for {patience:.0f} s: {because}",
+        "Raise 'stall_timeout' if its pods are just slow to become ready.",
     )
 
 

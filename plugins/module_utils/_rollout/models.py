@@ -11,6 +11,9 @@ from ansible_collections.easymo.deploy.plugins.module_utils._cluster import Obje
 
 REVISION = "deployment.kubernetes.io/revision"
 HASH_LABEL = "pod-template-hash"
+LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
+PROGRESS_DEADLINE = 600.0
+"""Seconds a Deployment may make no progress when it names none: the server's own default."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +65,8 @@ class Deployment:
     template: Object
     counts: Counts
     conditions: tuple[Condition, ...]
+    progress_deadline: float = PROGRESS_DEADLINE
+    min_ready: float = 0.0
 
     @classmethod
     def from_json(cls, body: Object) -> Deployment:
@@ -86,6 +91,8 @@ class Deployment:
                 available=status.get("availableReplicas", 0),
             ),
             conditions=_conditions(status),
+            progress_deadline=spec.get("progressDeadlineSeconds") or PROGRESS_DEADLINE,
+            min_ready=spec.get("minReadySeconds") or 0.0,
         )
 
     def condition(self, wanted: str) -> Condition | None:
@@ -145,6 +152,8 @@ class Container:
     exit_code: int | None
     last_reason: str
     last_exit_code: int | None
+    image_id: str = ""
+    """The image's digest as the node resolved it, once it was pulled."""
 
     @classmethod
     def from_json(cls, body: Object) -> Container:
@@ -160,6 +169,7 @@ class Container:
             exit_code=detail.get("exitCode"),
             last_reason=last.get("reason", ""),
             last_exit_code=last.get("exitCode"),
+            image_id=body.get("imageID", ""),
         )
 
 
@@ -176,6 +186,8 @@ class Pod:
     ready: bool
     conditions: tuple[Condition, ...]
     containers: tuple[Container, ...]
+    nominated_node: str = ""
+    """Where it will run once others have made room."""
 
     @classmethod
     def from_json(cls, body: Object) -> Pod:
@@ -197,6 +209,7 @@ class Pod:
             ready=any(one.type == "Ready" and one.status == "True" for one in conditions),
             conditions=conditions,
             containers=tuple(map(Container.from_json, statuses)),
+            nominated_node=status.get("nominatedNodeName") or "",
         )
 
 
@@ -210,6 +223,35 @@ def newest_replica_set(
     """
     owned = [one for one in replica_sets if one.owner == deployment.uid]
     return max(owned, key=lambda one: one.revision, default=None)
+
+
+def old_pods(replica_set: ReplicaSet | None, pods: t.Iterable[Pod]) -> list[Pod]:
+    """The pods that do not run the current template, those that are ending included."""
+    current = replica_set.uid if replica_set else ""
+    return [
+        pod
+        for pod in pods
+        if pod.owner != current and pod.template_hash and pod.phase not in ("Succeeded", "Failed")
+    ]
+
+
+def ready_budget(deployment: Deployment) -> float:
+    """Seconds that a pod which never becomes ready is given by its own probes, in the slowest container."""
+    return deployment.min_ready + max(
+        (
+            _probe_seconds(container.get("startupProbe"))
+            + _probe_seconds(container.get("readinessProbe"))
+            for container in deployment.template["spec"]["containers"]
+        ),
+        default=0.0,
+    )
+
+
+def _probe_seconds(probe: Object | None) -> float:
+    if not probe:
+        return 0.0
+    tries = max(probe.get("failureThreshold", 3), probe.get("successThreshold", 1))
+    return float(probe.get("initialDelaySeconds", 0) + probe.get("periodSeconds", 10) * tries)
 
 
 def images_of(template: Object) -> dict[str, str]:

@@ -13,8 +13,45 @@ from ansible_collections.easymo.deploy.plugins.module_utils._rollout.models impo
     Deployment,
 )
 
-FINE = frozenset({"succeeded", "no_change", "rolled_back"})
-"""Results of a task that did what was asked. An undo after a failure is `rolled_back` and failed."""
+
+@dataclass(frozen=True)
+class Ending:
+    """One of the ways a rollout can end.
+
+    `failed`: whether the task fails; `asked`: only when the result was not what was asked for.
+    `changed`: whether this run wrote: never, always, or maybe (a run that takes up another's writes
+    nothing).
+    """
+
+    failed: str
+    changed: str
+    hint: str
+
+
+ENDINGS: t.Mapping[str, Ending] = {
+    "succeeded": Ending("no", "maybe", ""),
+    "no_change": Ending("no", "never", ""),
+    "rolled_back": Ending(
+        "asked", "always", "It serves as before: correct the cause, then release."
+    ),
+    "rollback_failed": Ending("yes", "maybe", "A human is needed now: it may not serve."),
+    "failed_no_undo": Ending("yes", "maybe", "It stands as the failure left it: undo it by hand."),
+    "superseded": Ending("yes", "maybe", "Find out who else changed it."),
+    "blocked": Ending(
+        "yes", "never", "Nothing was written: resolve what is named, then try again."
+    ),
+    "lease_lost": Ending("yes", "maybe", "Somebody else deploys now: leave it to them, or ask."),
+    "paused": Ending("yes", "maybe", "Resume it with 'kubectl rollout resume', then try again."),
+    "rejected": Ending("yes", "never", "The server refused the change: read its words."),
+    "controller_silent": Ending(
+        "yes", "maybe", "Look at kube-controller-manager, then run it again."
+    ),
+    "deleted": Ending("yes", "maybe", "Apply its manifest, if it should exist."),
+    "indeterminate": Ending(
+        "yes", "maybe", "Run the same task again: it takes up where it stands."
+    ),
+}
+"""Every value of a rollout's `result`."""
 
 
 @dataclass(frozen=True)
@@ -37,15 +74,20 @@ class Outcome:
     after: Side
     counts: Counts
     terminating: int = 0
-    """Pods of the old revision that are still ending: their code is not gone yet."""
+    """Pods of older revisions that are still ending: their code is not gone yet."""
+    old: int | None = 0
+    """All pods of older revisions, ending ones included; None when they could not be counted."""
     duration: float = 0.0
     diagnosis: t.Mapping[str, t.Any] = field(default_factory=dict)
+    failing_before: tuple[str, ...] = ()
+    """The pods that were in trouble before anything was written."""
 
     def to_result(self) -> dict[str, t.Any]:
         counts = self.counts
         return {
             "changed": self.changed,
             "result": self.result,
+            "hint": ENDINGS[self.result].hint,
             "before": {"image": self.before.image, "revision": self.before.revision},
             "after": {"image": self.after.image, "revision": self.after.revision},
             "replicas": {
@@ -54,9 +96,11 @@ class Outcome:
                 "ready": counts.ready,
                 "available": counts.available,
                 "terminating": self.terminating,
+                "old": self.old,
             },
             "duration": round(self.duration, 1),
             "diagnosis": dict(self.diagnosis),
+            "failing_before": list(self.failing_before),
         }
 
 

@@ -13,6 +13,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._cluster import (
     ACTOR_ANNOTATION,
     CHANGE_CAUSE_ANNOTATION,
     CHECKSUM_ANNOTATION,
+    FENCE_ANNOTATION,
     OWN_ANNOTATIONS,
     RELEASE_ANNOTATION,
     RESTARTED_ANNOTATION,
@@ -43,6 +44,9 @@ class Wanted:
     actor: str = ""
     at: str = ""
     """The time of the task, RFC 3339, for a restart that has no checksum."""
+    fence: int = 0
+    """The epoch of the deploy lock; 0 without one."""
+    allow_no_replicas: bool = False
 
 
 @dataclass(frozen=True)
@@ -107,6 +111,9 @@ def plan_rollout(deployment: Deployment, wanted: Wanted, pin: Pin | None) -> Pla
             f"'kubectl rollout resume deployment/{deployment.name}' and try again.",
             result="paused",
         )
+    if plan.changed:
+        _check_fence(deployment, wanted)
+        _check_replicas(deployment, wanted)
     return plan
 
 
@@ -136,13 +143,12 @@ def _plan_release(deployment: Deployment, wanted: Wanted) -> Plan:
     annotations = {
         **_identity(wanted, deployment, wanted.image),
         CHANGE_CAUSE_ANNOTATION: _cause(wanted, f"{wanted.container} {wanted.image}"),
+        **_fence(wanted),
     }
     return Plan(
         before=deployment,
         operations=(
-            *_tests(deployment),
-            _operation("test", f"{path}/name", wanted.container),
-            _operation("test", f"{path}/image", deployment.images[wanted.container]),
+            *_tests(deployment, wanted),
             _operation("replace", f"{path}/image", wanted.image),
             *_set_annotations("/metadata/annotations", deployment.annotations, annotations),
         ),
@@ -162,17 +168,16 @@ def _plan_restart(deployment: Deployment, wanted: Wanted) -> Plan:
         return _unchanged(deployment)
     template = copy.deepcopy(deployment.template)
     template["metadata"]["annotations"] = {**present, **mark}
+    annotations = {ACTOR_ANNOTATION: wanted.actor, **_fence(wanted)}
     return Plan(
         before=deployment,
         operations=(
-            *_tests(deployment),
+            *_tests(deployment, wanted),
             *_set_annotations("/spec/template/metadata/annotations", present, mark),
-            *_set_annotations(
-                "/metadata/annotations", deployment.annotations, {ACTOR_ANNOTATION: wanted.actor}
-            ),
+            *_set_annotations("/metadata/annotations", deployment.annotations, annotations),
         ),
         template=template,
-        annotations={**deployment.annotations, ACTOR_ANNOTATION: wanted.actor},
+        annotations={**deployment.annotations, **annotations},
     )
 
 
@@ -200,15 +205,16 @@ def plan_return(
     if not ours and not is_ours(deployment, wanted, pin):
         raise superseded(deployment, wanted)
     kept = {k: v for k, v in deployment.annotations.items() if k not in OWN_ANNOTATIONS}
+    annotations = {**pin.annotations, **_fence(wanted)}
     return Plan(
         before=deployment,
         operations=(
-            *_tests(deployment),
+            *_tests(deployment, wanted),
             _operation("replace", "/spec/template", pin.template),
-            *_return_annotations(deployment.annotations, pin.annotations),
+            *_return_annotations(deployment.annotations, annotations),
         ),
         template=pin.template,
-        annotations={**kept, **pin.annotations},
+        annotations={**kept, **annotations},
     )
 
 
@@ -234,6 +240,32 @@ def _check_container(deployment: Deployment, container: str) -> None:
         )
 
 
+def _check_fence(deployment: Deployment, wanted: Wanted) -> None:
+    written = deployment.annotations.get(FENCE_ANNOTATION, "")
+    if wanted.fence and written.isdigit() and int(written) > wanted.fence:
+        raise ConflictError(
+            f"Deployment {deployment.name!r} was written under a later deploy lock (epoch {written}, "
+            f"ours is {wanted.fence}), so it was left alone: somebody took the lock over meanwhile. "
+            "Find out who deploys before trying again.",
+            result="lease_lost",
+        )
+
+
+def _check_replicas(deployment: Deployment, wanted: Wanted) -> None:
+    """A release without pods proves nothing. Flags and a way back must not depend on pods."""
+    if deployment.counts.desired or wanted.allow_no_replicas or wanted.state != "released":
+        return
+    raise ConflictError(
+        f"Deployment {deployment.name!r} has 0 replicas, so nothing would show whether its pods run: "
+        "scale it up first, or set 'allow_no_replicas'.",
+        result="blocked",
+    )
+
+
+def _fence(wanted: Wanted) -> dict[str, str]:
+    return {FENCE_ANNOTATION: str(wanted.fence)} if wanted.fence else {}
+
+
 def _identity(wanted: Wanted, deployment: Deployment, image: str) -> dict[str, str]:
     return {
         RELEASE_ANNOTATION: wanted.release,
@@ -255,11 +287,15 @@ def _unchanged(deployment: Deployment) -> Plan:
     )
 
 
-def _tests(deployment: Deployment) -> tuple[Operation, ...]:
+def _tests(deployment: Deployment, wanted: Wanted) -> tuple[Operation, ...]:
     # The generation moves with spec and annotations only: status writes cause no conflict.
+    index = list(deployment.images).index(wanted.container)
+    path = f"/spec/template/spec/containers/{index}"
     return (
         _operation("test", "/metadata/uid", deployment.uid),
         _operation("test", "/metadata/generation", deployment.generation),
+        _operation("test", f"{path}/name", wanted.container),
+        _operation("test", f"{path}/image", deployment.images[wanted.container]),
     )
 
 
@@ -304,6 +340,8 @@ def _face(template: Object, annotations: t.Mapping[str, str]) -> dict[str, t.Any
     marks = template["metadata"].get("annotations") or {}
     return {
         "images": images_of(template),
-        "annotations": {k: v for k, v in annotations.items() if k in OWN_ANNOTATIONS},
+        "annotations": {
+            k: v for k, v in annotations.items() if k in (*OWN_ANNOTATIONS, FENCE_ANNOTATION)
+        },
         "template_annotations": {k: v for k, v in marks.items() if k in TEMPLATE_ANNOTATIONS},
     }

@@ -4,62 +4,70 @@
 
 from __future__ import annotations
 
-import typing as t
 from dataclasses import dataclass, replace
 
 from ansible_collections.easymo.deploy.plugins.module_utils._cluster import Clock, Cluster
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
-    ConflictError,
     DeployError,
+    RefusedError,
     UnreachableError,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._rollout.apply import apply_plan
 from ansible_collections.easymo.deploy.plugins.module_utils._rollout.diagnosis import diagnose
+from ansible_collections.easymo.deploy.plugins.module_utils._rollout.ending import Teller
+from ansible_collections.easymo.deploy.plugins.module_utils._rollout.failures import signs_of
 from ansible_collections.easymo.deploy.plugins.module_utils._rollout.follow import (
     Arrival,
     Follower,
     Report,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._rollout.guard import (
+    Guard,
+    NoGuard,
+    require,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._rollout.judge import (
     Course,
     Verdict,
     start_course,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._rollout.models import Deployment
+from ansible_collections.easymo.deploy.plugins.module_utils._rollout.models import Deployment, Pod
 from ansible_collections.easymo.deploy.plugins.module_utils._rollout.observe import (
     observe_all_pods,
     observe_deployment,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._rollout.outcome import (
-    Outcome,
-    RolloutError,
-    Side,
-)
+from ansible_collections.easymo.deploy.plugins.module_utils._rollout.outcome import Outcome
 from ansible_collections.easymo.deploy.plugins.module_utils._rollout.plan import (
     Pin,
     Plan,
     Wanted,
-    plan_return,
     plan_rollout,
-    superseded,
 )
+from ansible_collections.easymo.deploy.plugins.module_utils._rollout.sight import Sight
+from ansible_collections.easymo.deploy.plugins.module_utils._rollout.undo import Undo
 from ansible_collections.easymo.deploy.plugins.module_utils._rollout.verify import find_log_line
 
 HANDS_OFF = {
     "superseded": "superseded",
     "paused": "paused",
     "deleted": "deleted",
-    "silent": "failed_no_undo",
+    "silent": "controller_silent",
+    "unproven": "failed_no_undo",
 }
 """Verdicts after which nothing is undone, with the result they give."""
 
 
 @dataclass(frozen=True)
 class Settings:
+    """`stall_timeout`: None for the Deployment's own progressDeadlineSeconds."""
+
     wait_timeout: float
     soak: float = 0.0
     undo_on_failure: bool = True
     log_line: str = ""
+    quorum: str = "nodes"
+    stall_timeout: float | None = None
+    wait_for_old: bool = False
 
 
 class Rollout:
@@ -75,74 +83,110 @@ class Rollout:
         settings: Settings,
         clock: Clock,
         report: Report,
+        guard: Guard | None = None,
     ) -> None:
-        self._cluster = cluster
+        self._started = clock.now()
+        self._deadline = self._started + settings.wait_timeout
+        self._cluster = cluster.until(self._deadline)
         self._name = name
         self._wanted = wanted
         self._pin = pin
         self._settings = settings
         self._clock = clock
         self._report = report
-        self._started = clock.now()
+        self._guard: Guard = guard or NoGuard()
+        self._tell = Teller(name, wanted, clock=clock)
+        self._failing: tuple[Pod, ...] = ()
 
     def plan(self) -> Plan:
-        deployment = observe_deployment(self._cluster, self._name)
+        try:
+            deployment = observe_deployment(self._cluster, self._name)
+        except UnreachableError as exc:
+            raise UnreachableError(str(exc), **{**exc.details, "result": "indeterminate"}) from exc
         return plan_rollout(deployment, self._wanted, self._pin)
 
     def predict(self, plan: Plan) -> Outcome:
         """Let the server judge the patch without keeping it."""
         if plan.changed:
-            self._cluster.patch("Deployment", self._name, plan.operations, dry_run=True)
+            try:
+                self._cluster.patch("Deployment", self._name, plan.operations, dry_run=True)
+            except RefusedError as exc:
+                raise RefusedError(str(exc), **{**exc.details, "result": "rejected"}) from exc
         revision = "" if plan.changed else plan.before.revision  # only the controller numbers them
         after = replace(plan.before, template=plan.template, revision=revision)
-        done = "rolled_back" if self._wanted.state == "rolled_back" else "succeeded"
-        return self._outcome(done if plan.changed else "no_change", plan, after)
+        return self._tell.outcome(self._done() if plan.changed else "no_change", plan, after)
 
     def carry_out(self, plan: Plan) -> Outcome:
         if not plan.changed and plan.before.complete:
-            return self._outcome("no_change", plan, plan.before)
-        deadline = self._started + self._settings.wait_timeout
-        patched = plan.before
-        if plan.changed:
-            patched = apply_plan(
-                self._cluster.until(deadline),
-                plan,
-                self._wanted,
-                replan=lambda current: plan_rollout(current, self._wanted, self._pin),
-                clock=self._clock,
-            )
+            return self._tell.outcome("no_change", plan, plan.before)
+        try:
+            patched = self._patch(plan)
+        except UnreachableError as exc:
+            raise self._tell.lost_sight(plan, plan.before, exc) from exc
         course = self._course(plan, patched)
         try:
-            arrival = self._prove(course, deadline)
-        except UnreachableError as exc:
-            raise self._lost_sight(plan, patched, exc) from exc
-        if arrival.verdict.outcome == "complete" and arrival.deployment is not None:
-            done = "rolled_back" if self._wanted.state == "rolled_back" else "succeeded"
-            return self._outcome(done, plan, arrival.deployment, gone=True)
+            arrival = self._prove(course)
+            if arrival.verdict.outcome == "complete" and arrival.deployment is not None:
+                return self._succeed(plan, arrival.deployment)
+        except (UnreachableError, RefusedError) as exc:
+            # Whoever may no longer look knows as little as whoever cannot.
+            raise self._tell.lost_sight(plan, patched, exc) from exc
         raise self._fail(plan, course, arrival)
 
+    def _patch(self, plan: Plan) -> Deployment:
+        if not plan.changed:
+            return plan.before
+        pods = observe_all_pods(self._cluster, plan.before)
+        troubled = {sign.pod for sign in signs_of(pods, None)}
+        self._failing = tuple(pod for pod in pods if pod.uid in troubled)
+        self._tell.failing_before = tuple(sorted(pod.name for pod in self._failing))
+        require(self._guard)
+        return apply_plan(
+            self._cluster,
+            plan,
+            self._wanted,
+            replan=lambda current: plan_rollout(current, self._wanted, self._pin),
+            clock=self._clock,
+        )
+
     def _course(self, plan: Plan, patched: Deployment) -> Course:
-        course = start_course(plan.before, patched, self._wanted.container, self._clock.now())
+        course = replace(
+            start_course(plan.before, patched, self._wanted.container, self._clock.now()),
+            quorum=self._settings.quorum,
+            stall=self._settings.stall_timeout,
+            needs_pods=self._wanted.state == "released" and not self._wanted.allow_no_replicas,
+            failing_before=frozenset(pod.uid for pod in self._failing),
+        )
         # Nothing was patched now: a deadline that has passed is of the rollout we take up again.
         return course if plan.changed else replace(course, stale_deadline=None)
 
-    def _prove(self, course: Course, deadline: float) -> Arrival:
-        follower = self._follower(deadline)
-        arrival = follower.follow(course)
+    def _prove(self, course: Course) -> Arrival:
+        arrival = self._follower(self._deadline).follow(course)
         if arrival.verdict.outcome == "complete" and self._settings.soak:
-            soak_end = self._clock.now() + self._settings.soak
-            follower = self._follower(max(deadline, soak_end))
-            arrival = follower.soak(course, self._settings.soak)
-            if arrival.verdict.outcome == "waiting":
-                arrival = follower.follow(course)
+            arrival = self._soak(course)
         if arrival.verdict.outcome == "complete" and self._settings.log_line:
             arrival = self._verify_log(arrival)
         return arrival
 
+    def _soak(self, course: Course) -> Arrival:
+        """Time that was asked for on top; trouble in it has what is left of `wait_timeout`."""
+        end = self._clock.now() + self._settings.soak
+        follower = self._follower(max(self._deadline, end + 1.0))
+        arrival = follower.soak(course, self._settings.soak)
+        return follower.follow(course) if arrival.verdict.outcome == "waiting" else arrival
+
     def _follower(self, deadline: float) -> Follower:
         return Follower(
-            self._cluster, self._name, clock=self._clock, deadline=deadline, report=self._report
+            Sight(self._cluster, self._name, clock=self._clock, deadline=deadline),
+            clock=self._clock,
+            deadline=deadline,
+            report=self._report,
+            replace_pod=self._replace_pod,
         )
+
+    def _replace_pod(self, name: str) -> None:
+        require(self._guard)
+        self._cluster.delete("Pod", name)
 
     def _verify_log(self, arrival: Arrival) -> Arrival:
         if arrival.deployment is None:
@@ -166,11 +210,31 @@ class Rollout:
             ),
         )
 
+    def _done(self) -> str:
+        return "rolled_back" if self._wanted.state == "rolled_back" else "succeeded"
+
+    def _succeed(self, plan: Plan, after: Deployment) -> Outcome:
+        follower = self._follower(self._deadline)
+        if self._settings.wait_for_old:
+            old = follower.wait_for_old(after)
+            if old:
+                raise self._tell.old_remain(plan, after, old)
+            return self._tell.outcome(self._done(), plan, after)
+        sight = Sight(
+            self._cluster, self._name, clock=self._clock, deadline=self._clock.now() + 5.0
+        )
+        try:
+            old = sight.old_pods(after)
+        except (UnreachableError, RefusedError):
+            # It succeeded; that its old pods could not be counted takes nothing from it.
+            return replace(self._tell.outcome(self._done(), plan, after), old=None)
+        return self._tell.outcome(self._done(), plan, after, old)
+
     def _fail(self, plan: Plan, course: Course, arrival: Arrival) -> DeployError:
         verdict, deployment = arrival.verdict, arrival.deployment
         if deployment is None or verdict.outcome in HANDS_OFF:
             result = HANDS_OFF.get(verdict.outcome, "failed_no_undo")
-            return self._error(plan, verdict, result, deployment or plan.before)
+            return self._tell.failure(plan, verdict, result, deployment or plan.before)
         diagnosis = diagnose(
             self._cluster,
             deployment,
@@ -180,97 +244,23 @@ class Rollout:
         )
         pin = self._pin or (Pin.of(plan.before) if plan.changed else None)
         if not self._settings.undo_on_failure or self._wanted.state == "rolled_back":
-            return self._error(
-                plan, verdict, self._unsuccessful(), deployment, diagnosis, "It was not undone."
+            result = "rollback_failed" if self._wanted.state == "rolled_back" else "failed_no_undo"
+            return self._tell.failure(
+                plan, verdict, result, deployment, diagnosis, "It was not undone."
             )
         if pin is None:
             why = "It was not undone, because nothing is pinned that it could return to."
-            return self._error(plan, verdict, "failed_no_undo", deployment, diagnosis, why)
-        return self._undo(plan, course, pin, verdict, diagnosis)
-
-    def _unsuccessful(self) -> str:
-        return "rollback_failed" if self._wanted.state == "rolled_back" else "failed_no_undo"
-
-    def _undo(
-        self, plan: Plan, course: Course, pin: Pin, verdict: Verdict, diagnosis: dict[str, t.Any]
-    ) -> DeployError:
-        self._report(f"doomed, undoing: {verdict.sentence}", plan.before.counts)
+            return self._tell.failure(plan, verdict, "failed_no_undo", deployment, diagnosis, why)
+        self._report(f"doomed, undoing: {verdict.sentence}", deployment.counts)
         deadline = self._clock.now() + self._settings.wait_timeout
-        current = plan.before
-        try:
-            current = observe_deployment(self._cluster.until(deadline), self._name)
-            arrival = self._return(current, plan, course, pin, deadline)
-        except ConflictError as exc:
-            result = exc.details.get("result", "rollback_failed")
-            return self._error(plan, verdict, result, current, diagnosis, str(exc))
-        except DeployError as exc:
-            why = f"Undoing it failed too: {exc}"
-            return self._error(plan, verdict, "rollback_failed", current, diagnosis, why)
-        after = arrival.deployment or current
-        if arrival.verdict.outcome == "complete":
-            image = after.images.get(self._wanted.container, "")
-            why = f"It was rolled back to {image} and serves as before."
-            return self._error(plan, verdict, "rolled_back", after, diagnosis, why)
-        why = f"Undoing it failed too: {arrival.verdict.sentence}."
-        return self._error(plan, verdict, "rollback_failed", after, diagnosis, why)
-
-    def _return(
-        self, current: Deployment, plan: Plan, course: Course, pin: Pin, deadline: float
-    ) -> Arrival:
-        ours = plan.changed and current.template == course.template
-
-        def back(deployment: Deployment) -> Plan:
-            return plan_return(deployment, self._wanted, pin, ours=ours)
-
-        if plan.changed and not ours:
-            raise superseded(current, self._wanted)
-        undo = back(current)
-        restored = current
-        if undo.changed:
-            cluster = self._cluster.until(deadline)
-            restored = apply_plan(cluster, undo, self._wanted, replan=back, clock=self._clock)
-        course = start_course(current, restored, self._wanted.container, self._clock.now())
-        return self._follower(deadline).follow(course)
-
-    def _lost_sight(self, plan: Plan, patched: Deployment, exc: UnreachableError) -> RolloutError:
-        return RolloutError(
-            f"Deployment {self._name!r} was lost sight of while it rolled out, so nothing is known and "
-            f"nothing was undone: {exc} Run the same task again to take it up where it stands.",
-            reason="Unreachable",
-            outcome=self._outcome("indeterminate", plan, patched),
+        undo = Undo(
+            self._cluster.until(deadline),
+            self._wanted,
+            pin,
+            guard=self._guard,
+            clock=self._clock,
+            follower=self._follower(deadline),
+            tell=self._tell,
         )
-
-    def _error(
-        self,
-        plan: Plan,
-        verdict: Verdict,
-        result: str,
-        after: Deployment,
-        diagnosis: t.Mapping[str, t.Any] | None = None,
-        what_was_done: str = "",
-    ) -> RolloutError:
-        release = f" of release {self._wanted.release!r}" if self._wanted.release else ""
-        sentence = f"The rollout{release} of {self._name!r} failed: {verdict.sentence}."
-        return RolloutError(
-            " ".join(part for part in (sentence, what_was_done, verdict.hint) if part),
-            reason=verdict.reason,
-            outcome=replace(self._outcome(result, plan, after), diagnosis=diagnosis or {}),
-        )
-
-    def _outcome(
-        self, result: str, plan: Plan, after: Deployment, *, gone: bool = False
-    ) -> Outcome:
-        container = self._wanted.container
-        leaving = 0
-        if gone:
-            pods = observe_all_pods(self._cluster, after)
-            leaving = sum(pod.deleting for pod in pods)
-        return Outcome(
-            result=result,
-            changed=plan.changed,
-            before=Side.of(plan.before, container),
-            after=Side.of(after, container),
-            counts=after.counts,
-            terminating=leaving,
-            duration=self._clock.now() - self._started,
-        )
+        failing = frozenset(pod.uid for pod in self._failing)
+        return undo.carry_out(plan, replace(course, failing_before=failing), verdict, diagnosis)

@@ -33,19 +33,26 @@ def to_wanted(params: Params) -> Wanted:
         checksum=params["checksum"] or "",
         actor=actor_of(params),
         at=utc_now(),
+        fence=params["fence"],
+        allow_no_replicas=params["allow_no_replicas"],
     )
 
 
 def to_settings(params: Params) -> Settings:
-    for name, least in (("wait_timeout", 1), ("soak", 0)):
-        if params[name] < least:
+    for name, least in (("wait_timeout", 1), ("soak", 0), ("stall_timeout", 1)):
+        if params[name] is not None and params[name] < least:
             raise InputError(f"{name!r} is {params[name]}: it may be {least} s or more.")
+    if params["fence"] < 0:
+        raise InputError(f"'fence' is {params['fence']}: it is an epoch, 1 or more, or 0 for none.")
     undo = params["undo_on_failure"]
     return Settings(
         wait_timeout=params["wait_timeout"],
         soak=params["soak"],
         undo_on_failure=params["state"] == "released" if undo is None else undo,
         log_line=params["log_line"] or "",
+        quorum=params["quorum"],
+        stall_timeout=params["stall_timeout"],
+        wait_for_old=params["wait_for_old"],
     )
 
 

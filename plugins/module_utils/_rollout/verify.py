@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from ansible_collections.easymo.deploy.plugins.module_utils._cluster import Clock, Cluster
+from ansible_collections.easymo.deploy.plugins.module_utils._errors import RefusedError
 from ansible_collections.easymo.deploy.plugins.module_utils._rollout.models import Deployment
 from ansible_collections.easymo.deploy.plugins.module_utils._rollout.observe import (
     observe_pods,
@@ -26,11 +27,17 @@ def find_log_line(
     pods = observe_pods(cluster, deployment, observe_replica_set(cluster, deployment))
     silent = [pod.name for pod in pods if not pod.deleting]
     while True:
-        silent = [
-            name
-            for name in silent
-            if line not in cluster.log(name, container, limit_bytes=LIMIT_BYTES)
-        ]
+        silent = [name for name in silent if line not in _log_of(cluster, name, container)]
         if not silent or clock.now() >= end:
             return silent
         clock.sleep(1.0)
+
+
+def _log_of(cluster: Cluster, pod: str, container: str) -> str:
+    """Empty for a pod that went, or does not run yet: it is asked again."""
+    try:
+        return cluster.log(pod, container, limit_bytes=LIMIT_BYTES)
+    except RefusedError as exc:
+        if exc.details.get("status") in (400, 404):
+            return ""
+        raise

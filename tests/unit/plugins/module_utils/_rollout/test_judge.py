@@ -54,16 +54,15 @@ def looks(name: str) -> t.Iterator[tuple[float, Look]]:
         yield event["after_s"], Look(deployment, newest, mine)
 
 
-def replay(
-    name: str, before: t.Callable[[Deployment], Deployment] = lambda seen: seen
-) -> list[tuple[float, str, Verdict]]:
+def replay(name: str, **settings: t.Any) -> list[tuple[float, str, Verdict]]:
     """Each look's time, counts and verdict, up to the first that is not `waiting`."""
     course: Course | None = None
     verdicts = []
     for now, look in looks(name):
         assert look.deployment is not None
         if course is None:
-            course = start_course(before(look.deployment), look.deployment, "wallet-service", now)
+            course = start_course(look.deployment, look.deployment, "wallet-service", now)
+            course = replace(course, **settings)
         course, verdict = judge(course, look, now)
         verdicts.append((now, str(look.deployment.counts), verdict))
         if verdict.outcome != "waiting":
@@ -80,10 +79,15 @@ def test_a_green_rollout_is_complete_at_its_end_and_never_before() -> None:
 
 
 def test_a_crash_loop_is_called_long_before_its_deadline() -> None:
-    now, _counts, verdict = replay("crash")[-1]
+    now, _counts, verdict = replay("crash", quorum="any")[-1]
     assert (verdict.outcome, verdict.reason) == ("doomed", "CrashLoop")
     assert verdict.sentence == "container wallet-service crashed 2 times (exit code 1)"
     assert now == 5.13  # the deadline passed at 9.53
+
+
+def test_before_a_lone_pod_dooms_it_is_replaced_once() -> None:
+    replaced = [(now, one.replace) for now, _counts, one in replay("crash") if one.replace]
+    assert [now for now, _pod in replaced] == [5.13]
 
 
 def test_a_deadline_from_before_an_undo_is_not_held_against_the_undo() -> None:
@@ -151,6 +155,55 @@ def test_a_controller_that_takes_no_notice_is_called_silent(seen: Deployment) ->
     course = course_of(seen)
     assert judge(course, Look(seen), CONTROLLER_SILENCE - 1)[1].outcome == "waiting"
     assert judge(course, Look(seen), CONTROLLER_SILENCE)[1].outcome == "silent"
+
+
+@pytest.mark.parametrize(
+    ("stall", "probe", "doomed_at"),
+    [
+        pytest.param(None, {}, 600.0, id="as-the-deployment-says"),
+        pytest.param(60.0, {}, 60.0, id="as-the-task-says"),
+        pytest.param(60.0, {"initialDelaySeconds": 90}, 120.0, id="never-before-its-probes-allow"),
+    ],
+)
+def test_a_rollout_that_comes_no_further_is_called_stalled(
+    seen: Deployment, stall: float | None, probe: dict[str, int], doomed_at: float
+) -> None:
+    template = {"spec": {"containers": [{"name": "wallet-service", "readinessProbe": probe}]}}
+    stuck = replace(seen, observed_generation=9, counts=OPEN, template=template)
+    course, _verdict = judge(replace(course_of(stuck), stall=stall), Look(stuck), 0.0)
+    assert judge(course, Look(stuck), doomed_at - 0.1)[1].outcome == "waiting"
+    assert judge(course, Look(stuck), doomed_at)[1].reason == "Stalled"
+
+
+def test_readiness_that_flaps_is_no_progress(seen: Deployment) -> None:
+    course = replace(course_of(seen), stall=60.0)
+    up = replace(OPEN, updated=3, total=3, ready=2, available=2)
+    verdict = Verdict("waiting")
+    for second in range(62):
+        counts = up if second % 2 else replace(up, ready=1, available=1)
+        flapping = replace(seen, observed_generation=9, counts=counts)
+        course, verdict = judge(course, Look(flapping), float(second))
+    assert verdict.reason == "Stalled"
+
+
+def test_no_replicas_prove_nothing_unless_that_was_declared(seen: Deployment) -> None:
+    none = replace(seen, observed_generation=9, counts=Counts(0, 0, 0, 0, 0))
+    assert judge(course_of(seen), Look(none), 1.0)[1].outcome == "unproven"
+    declared = replace(course_of(seen), needs_pods=False)
+    assert judge(declared, Look(none), 1.0)[1].outcome == "complete"
+
+
+def test_pods_that_failed_before_the_patch_are_not_laid_to_it() -> None:
+    *_others, (now, last) = looks("crash")
+    assert last.deployment is not None
+    assert last.pods
+    before = frozenset(pod.uid for pod in last.pods)
+    course = replace(
+        course_of(last.deployment),
+        stale_deadline=last.deployment.conditions[-1],
+        failing_before=before,
+    )
+    assert judge(course, last, now)[1].outcome == "waiting"
 
 
 def test_pods_of_the_old_revision_never_doom() -> None:

@@ -229,7 +229,7 @@ def test_a_deleted_deployment_is_reported_as_deleted(world: World) -> None:
 def test_a_silent_controller_is_no_reason_to_undo(world: World) -> None:
     world.controller.silent = True
     error = world.fail(NEW, pin=world.pin)
-    assert (error.reason, error.details["result"]) == ("ControllerSilent", "failed_no_undo")
+    assert (error.reason, error.details["result"]) == ("ControllerSilent", "controller_silent")
 
 
 def test_rolling_back_follows_to_the_end_and_a_second_time_does_nothing(world: World) -> None:

@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to easymo.deploy.
+"""Tells how a rollout ended: outcomes with their counts and times, failures in a sentence or two."""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import replace
+
+from ansible_collections.easymo.deploy.plugins.module_utils._cluster import Clock
+from ansible_collections.easymo.deploy.plugins.module_utils._errors import DeployError
+from ansible_collections.easymo.deploy.plugins.module_utils._rollout.judge import Verdict
+from ansible_collections.easymo.deploy.plugins.module_utils._rollout.models import (
+    Deployment,
+    Pod,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._rollout.outcome import (
+    Outcome,
+    RolloutError,
+    Side,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._rollout.plan import Plan, Wanted
+
+
+class Teller:
+    """For one rollout, from when it is made. `failing_before` is set once it is known."""
+
+    def __init__(self, name: str, wanted: Wanted, *, clock: Clock) -> None:
+        self.failing_before: tuple[str, ...] = ()
+        self._name = name
+        self._wanted = wanted
+        self._clock = clock
+        self._started = clock.now()
+
+    def outcome(
+        self, result: str, plan: Plan, after: Deployment, old: t.Sequence[Pod] = ()
+    ) -> Outcome:
+        container = self._wanted.container
+        return Outcome(
+            result=result,
+            changed=plan.changed,
+            before=Side.of(plan.before, container),
+            after=Side.of(after, container),
+            counts=after.counts,
+            terminating=sum(pod.deleting for pod in old),
+            old=len(old),
+            duration=self._clock.now() - self._started,
+            failing_before=self.failing_before,
+        )
+
+    def failure(
+        self,
+        plan: Plan,
+        verdict: Verdict,
+        result: str,
+        after: Deployment,
+        diagnosis: t.Mapping[str, t.Any] | None = None,
+        what_was_done: str = "",
+    ) -> RolloutError:
+        release = f" of release {self._wanted.release!r}" if self._wanted.release else ""
+        sentence = f"The rollout{release} of {self._name!r} failed: {verdict.sentence}."
+        return RolloutError(
+            " ".join(part for part in (sentence, what_was_done, verdict.hint) if part),
+            reason=verdict.reason,
+            outcome=replace(self.outcome(result, plan, after), diagnosis=diagnosis or {}),
+        )
+
+    def lost_sight(self, plan: Plan, patched: Deployment, exc: DeployError) -> RolloutError:
+        return RolloutError(
+            f"Deployment {self._name!r} was lost sight of while it rolled out, so nothing is known and "
+            f"nothing was undone: {exc} Run the same task again to take it up where it stands.",
+            reason=exc.reason,
+            outcome=self.outcome("indeterminate", plan, patched),
+        )
+
+    def old_remain(self, plan: Plan, after: Deployment, old: t.Sequence[Pod]) -> RolloutError:
+        """It rolled out, but code of the old revision is not gone."""
+        names = ", ".join(pod.name for pod in old[:3]) + (", …" if len(old) > 3 else "")
+        return RolloutError(
+            f"Deployment {self._name!r} rolled out, but {len(old)} pods of older revisions are still "
+            f"there after 'wait_timeout' ({names}): look at what keeps them from ending. Nothing was "
+            "undone.",
+            reason="OldPodsRemain",
+            outcome=self.outcome("failed_no_undo", plan, after, old),
+        )

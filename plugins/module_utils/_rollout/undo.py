@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to easymo.deploy.
+"""Take a doomed rollout back to its pin, and say how that went. Only what this release wrote is undone."""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import replace
+
+from ansible_collections.easymo.deploy.plugins.module_utils._cluster import Clock, Cluster
+from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
+    ConflictError,
+    DeployError,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._rollout.apply import (
+    apply_plan,
+    deleted,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._rollout.ending import Teller
+from ansible_collections.easymo.deploy.plugins.module_utils._rollout.follow import (
+    Arrival,
+    Follower,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._rollout.guard import (
+    Guard,
+    require_for_undo,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._rollout.judge import (
+    Course,
+    Verdict,
+    start_course,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._rollout.models import Deployment
+from ansible_collections.easymo.deploy.plugins.module_utils._rollout.observe import (
+    find_deployment,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._rollout.plan import (
+    Pin,
+    Plan,
+    Wanted,
+    plan_return,
+    superseded,
+)
+
+FOREIGN = frozenset({"superseded", "deleted", "paused"})
+"""Ends of following an undo that are somebody else's doing."""
+
+
+class Undo:
+    """One undo. `cluster` and `follower` carry its own deadline."""
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        wanted: Wanted,
+        pin: Pin,
+        *,
+        guard: Guard,
+        clock: Clock,
+        follower: Follower,
+        tell: Teller,
+    ) -> None:
+        self._cluster = cluster
+        self._wanted = wanted
+        self._pin = pin
+        self._guard = guard
+        self._clock = clock
+        self._follower = follower
+        self._tell = tell
+
+    def carry_out(
+        self, plan: Plan, course: Course, verdict: Verdict, diagnosis: t.Mapping[str, t.Any]
+    ) -> DeployError:
+        """Undo what `plan` wrote, and the error that tells of both."""
+        seen = plan.before
+
+        def failure(result: str, after: Deployment, why: str) -> DeployError:
+            return self._tell.failure(plan, verdict, result, after, diagnosis, why)
+
+        try:
+            current = find_deployment(self._cluster, plan.before.name)
+            if current is None:
+                raise deleted(plan.before)
+            seen = current
+            arrival = self._return(current, plan, course)
+        except ConflictError as exc:
+            return failure(exc.details.get("result", "rollback_failed"), seen, str(exc))
+        except DeployError as exc:
+            return failure("rollback_failed", seen, f"Undoing it failed too: {exc}")
+        after = arrival.deployment or seen
+        if arrival.verdict.outcome == "complete":
+            image = after.images.get(self._wanted.container, "")
+            return failure(
+                "rolled_back", after, f"It was rolled back to {image} and serves as before."
+            )
+        result = (
+            arrival.verdict.outcome if arrival.verdict.outcome in FOREIGN else "rollback_failed"
+        )
+        return failure(result, after, f"Undoing it failed too: {arrival.verdict.sentence}.")
+
+    def _return(self, current: Deployment, plan: Plan, course: Course) -> Arrival:
+        ours = plan.changed and current.template == course.template
+
+        def back(deployment: Deployment) -> Plan:
+            return plan_return(deployment, self._wanted, self._pin, ours=ours)
+
+        if plan.changed and not ours:
+            raise superseded(current, self._wanted)
+        undo = back(current)
+        restored = current
+        if undo.changed:
+            require_for_undo(self._guard)
+            restored = apply_plan(self._cluster, undo, self._wanted, replan=back, clock=self._clock)
+        way_back = start_course(current, restored, self._wanted.container, self._clock.now())
+        return self._follower.follow(
+            replace(
+                way_back,
+                quorum=course.quorum,
+                stall=course.stall,
+                needs_pods=False,
+                failing_before=course.failing_before,
+            )
+        )
