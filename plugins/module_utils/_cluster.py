@@ -63,6 +63,15 @@ class MonotonicClock:
         time.sleep(seconds)
 
 
+class Watch(t.Protocol):
+    """Objects kept up to date by the server."""
+
+    def objects(self) -> t.Sequence[Object] | None:
+        """As they are now; None while they are not known, before the first list and after a failure."""
+
+    def close(self) -> None: ...
+
+
 class Cluster(t.Protocol):
     """One namespace of a cluster. Every call retries what may be retried until its deadline.
 
@@ -80,6 +89,16 @@ class Cluster(t.Protocol):
     def list_objects(
         self, kind: str, *, label_selector: str = "", field_selector: str = ""
     ) -> t.Sequence[Object]: ...
+
+    def watch(
+        self,
+        kind: str,
+        wake: t.Callable[[], None],
+        *,
+        label_selector: str = "",
+        field_selector: str = "",
+    ) -> Watch:
+        """The same objects, kept up to date; `wake` is called, on any thread, when they changed."""
 
     def create(self, kind: str, body: Object) -> Object:
         """Create; ConflictError when it is there already."""

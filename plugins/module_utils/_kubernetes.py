@@ -26,6 +26,9 @@ from ansible_collections.easymo.deploy.plugins.module_utils._kubernetes_client i
     to_error,
     unreachable,
 )
+from ansible_collections.easymo.deploy.plugins.module_utils._kubernetes_watch import (
+    KubernetesWatch,
+)
 
 # The class of the client and the word in its method names, for each of _cluster.KINDS.
 APIS = {
@@ -57,6 +60,8 @@ JSON_PATCH = "application/json-patch+json"
 APPLY_PATCH = "application/apply-patch+yaml"
 CONNECT_TIMEOUT = 5.0
 READ_TIMEOUT = 30.0
+WATCH_SECONDS = 240
+"""How long the server is asked to keep a watch open."""
 PATIENCE = 20.0
 """Seconds a call keeps trying when its caller named no deadline."""
 
@@ -105,6 +110,39 @@ class KubernetesCluster:
         wanted = {name: value for name, value in selectors.items() if value}
         found = self._json(f"list {kind} objects", kind, "list", **wanted)
         return t.cast("t.Sequence[Object]", found.get("items") or [])
+
+    def watch(
+        self,
+        kind: str,
+        wake: t.Callable[[], None],
+        *,
+        label_selector: str = "",
+        field_selector: str = "",
+    ) -> KubernetesWatch:
+        selectors = {"label_selector": label_selector, "field_selector": field_selector}
+        wanted = {name: value for name, value in selectors.items() if value}
+        api, word = APIS[kind]
+
+        def listing() -> t.Callable[..., t.Any]:
+            return self._method(api, f"list_namespaced_{word}")
+
+        def list_objects() -> Object:
+            data = self._once(listing(), self._clock.now() + CONNECT_TIMEOUT, **wanted)
+            return t.cast("Object", json.loads(data))
+
+        def open_stream(version: str) -> t.Any:
+            return listing()(
+                namespace=self.namespace,
+                watch=True,
+                resource_version=version,
+                allow_watch_bookmarks=True,
+                timeout_seconds=WATCH_SECONDS,
+                _preload_content=False,
+                _request_timeout=(CONNECT_TIMEOUT, WATCH_SECONDS + 15),
+                **wanted,
+            )
+
+        return KubernetesWatch(list_objects, open_stream, wake)
 
     def create(self, kind: str, body: Object) -> Object:
         return self._json(

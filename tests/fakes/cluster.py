@@ -40,6 +40,14 @@ class FakeClock:
             listener()
 
 
+class BlindWatch:
+    def objects(self) -> None:
+        return None
+
+    def close(self) -> None:
+        return
+
+
 class MemoryCluster:
     namespace = "easymo-prod"
 
@@ -77,6 +85,10 @@ class MemoryCluster:
             for (other, _name), body in self.objects.items()
             if other == kind and wanted.items() <= (body["metadata"].get("labels") or {}).items()
         ]
+
+    def watch(self, kind: str, wake: t.Callable[[], None], **selectors: str) -> BlindWatch:
+        """Nothing: whoever watches here has to look."""
+        return BlindWatch()
 
     def create(self, kind: str, body: Object) -> Object:
         self._write(f"create {kind}")

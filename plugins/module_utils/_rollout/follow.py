@@ -67,7 +67,12 @@ class Follower:
         while True:
             look = self._sight.look(course.generation)
             now = self._clock.now()
-            course, verdict = judge(course, look, now)
+            further, verdict = judge(course, look, now)
+            if verdict.outcome != "waiting" or verdict.replace:
+                # What ends something is not believed of a watch alone.
+                look = self._sight.look(course.generation, fresh=True)
+                further, verdict = judge(course, look, now)
+            course = further
             self._say(look.deployment, course)
             if verdict.replace:
                 course = self._replace(course, verdict, look)

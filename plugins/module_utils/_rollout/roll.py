@@ -125,9 +125,10 @@ class Rollout:
             raise self._tell.lost_sight(plan, plan.before, exc) from exc
         course = self._course(plan, patched)
         try:
-            arrival = self._prove(course)
-            if arrival.verdict.outcome == "complete" and arrival.deployment is not None:
-                return self._succeed(plan, arrival.deployment)
+            with self._sight(patched, self._deadline + self._settings.soak) as sight:
+                arrival = self._prove(course, sight)
+                if arrival.verdict.outcome == "complete" and arrival.deployment is not None:
+                    return self._succeed(plan, arrival.deployment, sight)
         except (UnreachableError, RefusedError) as exc:
             # Whoever may no longer look knows as little as whoever cannot.
             raise self._tell.lost_sight(plan, patched, exc) from exc
@@ -160,29 +161,36 @@ class Rollout:
         # Nothing was patched now: a deadline that has passed is of the rollout we take up again.
         return course if plan.changed else replace(course, stale_deadline=None)
 
-    def _prove(self, course: Course) -> Arrival:
-        arrival = self._follower(self._deadline).follow(course)
+    def _prove(self, course: Course, sight: Sight) -> Arrival:
+        arrival = self._follower(sight, self._deadline).follow(course)
         if arrival.verdict.outcome == "complete" and self._settings.soak:
-            arrival = self._soak(course)
+            arrival = self._soak(course, sight)
         if arrival.verdict.outcome == "complete" and self._settings.log_line:
             arrival = self._verify_log(arrival)
         return arrival
 
-    def _soak(self, course: Course) -> Arrival:
+    def _soak(self, course: Course, sight: Sight) -> Arrival:
         """Time that was asked for on top; trouble in it has what is left of `wait_timeout`."""
         end = self._clock.now() + self._settings.soak
-        follower = self._follower(max(self._deadline, end + 1.0))
+        follower = self._follower(sight, max(self._deadline, end + 1.0))
         arrival = follower.soak(course, self._settings.soak)
         return follower.follow(course) if arrival.verdict.outcome == "waiting" else arrival
 
-    def _follower(self, deadline: float) -> Follower:
+    def _sight(self, deployment: Deployment, deadline: float) -> Sight:
+        return Sight(self._cluster, deployment, clock=self._clock, deadline=deadline)
+
+    def _follower(self, sight: Sight, deadline: float) -> Follower:
         return Follower(
-            Sight(self._cluster, self._name, clock=self._clock, deadline=deadline),
+            sight,
             clock=self._clock,
             deadline=deadline,
             report=self._report,
             replace_pod=self._replace_pod,
         )
+
+    def _follow_back(self, course: Course, restored: Deployment, deadline: float) -> Arrival:
+        with self._sight(restored, deadline) as sight:
+            return self._follower(sight, deadline).follow(course)
 
     def _replace_pod(self, name: str) -> None:
         require(self._guard)
@@ -213,16 +221,12 @@ class Rollout:
     def _done(self) -> str:
         return "rolled_back" if self._wanted.state == "rolled_back" else "succeeded"
 
-    def _succeed(self, plan: Plan, after: Deployment) -> Outcome:
-        follower = self._follower(self._deadline)
+    def _succeed(self, plan: Plan, after: Deployment, sight: Sight) -> Outcome:
         if self._settings.wait_for_old:
-            old = follower.wait_for_old(after)
+            old = self._follower(sight, self._deadline).wait_for_old(after)
             if old:
                 raise self._tell.old_remain(plan, after, old)
             return self._tell.outcome(self._done(), plan, after)
-        sight = Sight(
-            self._cluster, self._name, clock=self._clock, deadline=self._clock.now() + 5.0
-        )
         try:
             old = sight.old_pods(after)
         except (UnreachableError, RefusedError):
@@ -259,7 +263,7 @@ class Rollout:
             pin,
             guard=self._guard,
             clock=self._clock,
-            follower=self._follower(deadline),
+            follow=lambda course, restored: self._follow_back(course, restored, deadline),
             tell=self._tell,
         )
         failing = frozenset(pod.uid for pod in self._failing)

@@ -1,10 +1,22 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # PRIVATE to easymo.deploy.
-"""What a follower sees of its Deployment, in as few requests as it can be seen with."""
+"""What a follower sees of its Deployment, in as few requests as it can be seen with.
+
+Two watches keep the Deployment and its pods up to date. While one of them is blind, and now and then all
+the same, for a connection may be dead without saying so, it is asked directly.
+"""
 
 from __future__ import annotations
 
-from ansible_collections.easymo.deploy.plugins.module_utils._cluster import Clock, Cluster
+import threading
+import typing as t
+
+from ansible_collections.easymo.deploy.plugins.module_utils._cluster import (
+    Clock,
+    Cluster,
+    Object,
+    Watch,
+)
 from ansible_collections.easymo.deploy.plugins.module_utils._rollout.judge import Look
 from ansible_collections.easymo.deploy.plugins.module_utils._rollout.models import (
     Deployment,
@@ -21,40 +33,101 @@ from ansible_collections.easymo.deploy.plugins.module_utils._rollout.observe imp
 
 PODS_EVERY = 2.0
 """Seconds between two looks at the pods: they tell why, the Deployment's counts tell how far."""
+TRUSTED = 20.0
+"""Seconds that watches are believed without being asked whether they still see."""
+TOGETHER = 0.1
+"""Seconds in which changes count as one: they come in bursts."""
 
 
 class Sight:
-    """Of one Deployment. `deadline`: when to stop trying to see, on the clock."""
+    """Of one Deployment, inside `with`. `deadline`: when to stop trying to see, on the clock."""
 
-    def __init__(self, cluster: Cluster, name: str, *, clock: Clock, deadline: float) -> None:
+    def __init__(
+        self, cluster: Cluster, deployment: Deployment, *, clock: Clock, deadline: float
+    ) -> None:
         self._cluster = cluster.until(deadline)
-        self._name = name
+        self._name = deployment.name
+        self._selector = deployment.selector
         self._clock = clock
+        self._changed = threading.Event()
+        self._watches: dict[str, Watch] = {}
         self._replica_set: ReplicaSet | None = None
+        self._asked_at = float("-inf")
         self._pods_at = float("-inf")
 
-    def look(self, generation: int, *, with_pods: bool = False) -> Look:
+    def __enter__(self) -> Sight:
+        wake = self._changed.set
+        by_name = f"metadata.name={self._name}"
+        self._watches = {
+            "Deployment": self._cluster.watch("Deployment", wake, field_selector=by_name),
+            "Pod": self._cluster.watch("Pod", wake, label_selector=self._selector),
+        }
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        for watch in self._watches.values():
+            watch.close()
+
+    def look(self, generation: int, *, with_pods: bool = False, fresh: bool = False) -> Look:
         """The Deployment, and its new pods when they are due and say anything.
 
-        Before `generation` was observed the newest ReplicaSet is still the old one.
+        Before `generation` was observed the newest ReplicaSet is still the old one. `fresh`: as the
+        server says now.
         """
-        deployment = find_deployment(self._cluster, self._name)
+        now = self._clock.now()
+        fresh = fresh or now - self._asked_at >= TRUSTED
+        deployment = self._deployment(fresh=fresh)
         if deployment is None or deployment.observed_generation < generation:
             return Look(deployment, self._replica_set)
-        due = self._clock.now() - self._pods_at >= PODS_EVERY and not deployment.complete
-        if not (due or with_pods):
+        due = now - self._pods_at >= PODS_EVERY and not deployment.complete
+        if not (due or with_pods or (fresh and not deployment.complete)):
             return Look(deployment, self._replica_set)
-        self._pods_at = self._clock.now()
+        self._pods_at = now
         replica_set = self._replica_set_of(deployment)
-        return Look(deployment, replica_set, observe_pods(self._cluster, deployment, replica_set))
+        return Look(deployment, replica_set, self._pods(deployment, replica_set, fresh=fresh))
 
     def old_pods(self, deployment: Deployment) -> list[Pod]:
         """The pods of older revisions, ending ones included."""
-        replica_set = self._replica_set_of(deployment)
-        return old_pods(replica_set, observe_all_pods(self._cluster, deployment))
+        known = self._known("Pod")
+        pods = (
+            observe_all_pods(self._cluster, deployment)
+            if known is None
+            else [Pod.from_json(one) for one in known]
+        )
+        return old_pods(self._replica_set_of(deployment), pods)
 
     def wait(self, seconds: float) -> None:
-        self._clock.sleep(seconds)
+        """Until something changed, or so long."""
+        if self._known("Deployment") is None:
+            self._clock.sleep(seconds)
+        elif self._changed.wait(seconds):
+            self._clock.sleep(TOGETHER)
+            self._changed.clear()
+
+    def _known(self, kind: str) -> t.Sequence[Object] | None:
+        return self._watches[kind].objects()
+
+    def _deployment(self, *, fresh: bool) -> Deployment | None:
+        known = self._known("Deployment")
+        if known is None or fresh:
+            self._asked_at = self._clock.now()
+            return find_deployment(self._cluster, self._name)
+        return Deployment.from_json(known[0]) if known else None
+
+    def _pods(
+        self, deployment: Deployment, replica_set: ReplicaSet | None, *, fresh: bool
+    ) -> tuple[Pod, ...]:
+        known = self._known("Pod")
+        if known is None or fresh:
+            return observe_pods(self._cluster, deployment, replica_set)
+        if replica_set is None:
+            return ()
+        pods = map(Pod.from_json, known)
+        return tuple(
+            pod
+            for pod in pods
+            if pod.owner == replica_set.uid and pod.template_hash == replica_set.template_hash
+        )
 
     def _replica_set_of(self, deployment: Deployment) -> ReplicaSet | None:
         failure = deployment.condition("ReplicaFailure")

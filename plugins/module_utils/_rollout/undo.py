@@ -17,10 +17,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._rollout.apply impor
     deleted,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._rollout.ending import Teller
-from ansible_collections.easymo.deploy.plugins.module_utils._rollout.follow import (
-    Arrival,
-    Follower,
-)
+from ansible_collections.easymo.deploy.plugins.module_utils._rollout.follow import Arrival
 from ansible_collections.easymo.deploy.plugins.module_utils._rollout.guard import (
     Guard,
     require_for_undo,
@@ -47,7 +44,7 @@ FOREIGN = frozenset({"superseded", "deleted", "paused"})
 
 
 class Undo:
-    """One undo. `cluster` and `follower` carry its own deadline."""
+    """One undo. `cluster` and `follow` carry its own deadline."""
 
     def __init__(
         self,
@@ -57,7 +54,7 @@ class Undo:
         *,
         guard: Guard,
         clock: Clock,
-        follower: Follower,
+        follow: t.Callable[[Course, Deployment], Arrival],
         tell: Teller,
     ) -> None:
         self._cluster = cluster
@@ -65,7 +62,7 @@ class Undo:
         self._pin = pin
         self._guard = guard
         self._clock = clock
-        self._follower = follower
+        self._follow = follow
         self._tell = tell
 
     def carry_out(
@@ -112,12 +109,11 @@ class Undo:
             require_for_undo(self._guard)
             restored = apply_plan(self._cluster, undo, self._wanted, replan=back, clock=self._clock)
         way_back = start_course(current, restored, self._wanted.container, self._clock.now())
-        return self._follower.follow(
-            replace(
-                way_back,
-                quorum=course.quorum,
-                stall=course.stall,
-                needs_pods=False,
-                failing_before=course.failing_before,
-            )
+        way_back = replace(
+            way_back,
+            quorum=course.quorum,
+            stall=course.stall,
+            needs_pods=False,
+            failing_before=course.failing_before,
         )
+        return self._follow(way_back, restored)
