@@ -22,6 +22,8 @@ KINDS = (
     "Pod",
     "PodDisruptionBudget",
     "ReplicaSet",
+    "ResourceQuota",
+    "Secret",
 )
 
 FIELD_MANAGER = "easymo-deploy"
@@ -128,6 +130,9 @@ class Cluster(t.Protocol):
         limit_bytes: int | None = None,
         previous: bool = False,
     ) -> str: ...
+
+    def may(self, verb: str, resource: str, *, group: str = "", subresource: str = "") -> bool:
+        """Whether we may do this here, in the server's own judgement."""
 
     def execute(self, pod: str, container: str, command: t.Sequence[str]) -> str:
         """Standard output of a command in a container; RefusedError when it fails."""

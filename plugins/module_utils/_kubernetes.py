@@ -40,6 +40,8 @@ APIS = {
     "Pod": ("CoreV1Api", "pod"),
     "PodDisruptionBudget": ("PolicyV1Api", "pod_disruption_budget"),
     "ReplicaSet": ("AppsV1Api", "replica_set"),
+    "ResourceQuota": ("CoreV1Api", "resource_quota"),
+    "Secret": ("CoreV1Api", "secret"),
 }
 
 try:
@@ -51,7 +53,7 @@ try:
 
     # The client loads these half a second each when first named: before the controller forks, not
     # once in each of its forks.
-    for _api, _word in APIS.values():
+    for _api in ("AuthorizationV1Api", *(api for api, _word in APIS.values())):
         getattr(client, _api)
 except ImportError:
     pass  # the module has said so by its need of KUBERNETES before it gets here
@@ -67,11 +69,12 @@ PATIENCE = 20.0
 
 
 class _Session:
-    """A client and whether its credentials were ever accepted, shared by a cluster and its twins."""
+    """A client and what is known of its credentials, shared by a cluster and its twins."""
 
     def __init__(self, api_client: t.Any) -> None:
         self.client = api_client
         self.accepted = False
+        self.rights: dict[tuple[str, str, str, str], bool] = {}
 
 
 class KubernetesCluster:
@@ -120,7 +123,7 @@ class KubernetesCluster:
         field_selector: str = "",
     ) -> KubernetesWatch:
         selectors = {"label_selector": label_selector, "field_selector": field_selector}
-        wanted = {name: value for name, value in selectors.items() if value}
+        wanted: dict[str, t.Any] = {name: one for name, one in selectors.items() if one}
         api, word = APIS[kind]
 
         def listing() -> t.Callable[..., t.Any]:
@@ -225,6 +228,29 @@ class KubernetesCluster:
         )
         return t.cast("bytes", text).decode("utf-8", errors="replace")
 
+    def may(self, verb: str, resource: str, *, group: str = "", subresource: str = "") -> bool:
+        key = (verb, group, resource, subresource)
+        if key not in self._session.rights:
+            wanted = {
+                "namespace": self.namespace,
+                "verb": verb,
+                "group": group,
+                "resource": resource,
+                "subresource": subresource,
+            }
+            data = self._call(
+                f"ask whether you may {verb} {resource}",
+                lambda: self._method("AuthorizationV1Api", "create_self_subject_access_review"),
+                namespaced=False,
+                body={
+                    "apiVersion": "authorization.k8s.io/v1",
+                    "kind": "SelfSubjectAccessReview",
+                    "spec": {"resourceAttributes": wanted},
+                },
+            )
+            self._session.rights[key] = bool(json.loads(data)["status"].get("allowed"))
+        return self._session.rights[key]
+
     def execute(self, pod: str, container: str, command: t.Sequence[str]) -> str:
         what = f"run {command[0]!r} in container {container!r} of pod {pod!r}"
         output = self._call(
@@ -324,13 +350,21 @@ class KubernetesCluster:
             return True
         return False
 
-    def _once(self, method: t.Callable[..., t.Any], give_up: float, **arguments: t.Any) -> t.Any:
+    def _once(
+        self,
+        method: t.Callable[..., t.Any],
+        give_up: float,
+        *,
+        namespaced: bool = True,
+        **arguments: t.Any,
+    ) -> t.Any:
         if method == self._run_in_pod:
             return method(**arguments)
         # A server that hangs must not hold a caller longer than it wanted to wait.
         left = min(READ_TIMEOUT, max(give_up - self._clock.now(), 1.0))
+        if namespaced:
+            arguments["namespace"] = self.namespace
         response = method(
-            namespace=self.namespace,
             _preload_content=False,
             _request_timeout=(min(CONNECT_TIMEOUT, left), left),
             **arguments,

@@ -219,11 +219,15 @@ from ansible_collections.easymo.deploy.plugins.module_utils._kubernetes_client i
 from ansible_collections.easymo.deploy.plugins.module_utils._kubernetes_module import cluster_for
 from ansible_collections.easymo.deploy.plugins.module_utils._module import Module, execute, say
 from ansible_collections.easymo.deploy.plugins.module_utils._options import kubernetes_options
-from ansible_collections.easymo.deploy.plugins.module_utils._rollout.models import Counts
+from ansible_collections.easymo.deploy.plugins.module_utils._rollout.models import (
+    LAST_APPLIED,
+    Counts,
+)
 from ansible_collections.easymo.deploy.plugins.module_utils._rollout.quorum import QUORUMS
 from ansible_collections.easymo.deploy.plugins.module_utils._rollout.roll import Rollout
 from ansible_collections.easymo.deploy.plugins.module_utils._rollout.task import (
     find_pin,
+    refuse_unready,
     to_settings,
     to_wanted,
 )
@@ -255,6 +259,7 @@ def module_spec() -> dict[str, t.Any]:
             "stall_timeout": {"type": "int"},
             "wait_for_old": {"type": "bool", "default": False},
             "allow_no_replicas": {"type": "bool", "default": False},
+            "strict": {"type": "bool", "default": False},
             "fence": {"type": "int", "default": 0},
         },
         "required_if": [("state", "released", ["image"]), ("state", "rolled_back", ["release"])],
@@ -263,24 +268,38 @@ def module_spec() -> dict[str, t.Any]:
 
 
 def run(module: Module) -> dict[str, t.Any]:
-    params = module.params
+    params, clock = module.params, MonotonicClock()
     wanted, settings = to_wanted(params), to_settings(params)
-    cluster = cluster_for(module)
+    # Every look may take as long as the rollout: an API server that stumbles is waited for.
+    cluster = cluster_for(module).until(clock.now() + settings.wait_timeout)
     rollout = Rollout(
         cluster,
         params["name"],
         wanted,
         find_pin(cluster, params),
         settings=settings,
-        clock=MonotonicClock(),
+        clock=clock,
         report=lambda text, counts: say_counts(module, text, counts),
     )
     plan = rollout.plan()
+    if plan.changed and LAST_APPLIED in plan.before.annotations:
+        module.warn(applied_by_kubectl(params["name"]))
+    if plan.changed and params["strict"]:
+        refuse_unready(cluster, params["name"], wanted)
     outcome = rollout.predict(plan) if module.check_mode else rollout.carry_out(plan)
+    for pod in outcome.failing_before:
+        module.warn(f"Pod {pod!r} was in trouble before the rollout began.")
     result = outcome.to_result()
     if module._diff:
         result["diff"] = plan.to_diff()
     return result
+
+
+def applied_by_kubectl(name: str) -> str:
+    return (
+        f"Deployment {name!r} was made with 'kubectl apply': the next apply of a manifest that names "
+        "another image takes this back. Keep its manifest in step."
+    )
 
 
 def say_counts(module: Module, text: str, counts: Counts) -> None:

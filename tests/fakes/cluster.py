@@ -58,6 +58,8 @@ class MemoryCluster:
         self.requests: list[str] = []
         self.writes: list[str] = []
         self.out_of_sight = False
+        self.denied: set[str] = set()
+        """Verbs and resources that may not be used, as in `patch deployments`."""
         self.before_write: t.Callable[[], None] = lambda: None
         self._versions = itertools.count(1)
 
@@ -138,6 +140,10 @@ class MemoryCluster:
     def log(self, pod: str, container: str, **limits: t.Any) -> str:
         self._request("log")
         return self.logs.get(pod, "")
+
+    def may(self, verb: str, resource: str, *, group: str = "", subresource: str = "") -> bool:
+        self._request(f"review {verb} {resource}")
+        return f"{verb} {resource}" not in self.denied
 
     def execute(self, pod: str, container: str, command: t.Sequence[str]) -> str:
         self._request("execute")

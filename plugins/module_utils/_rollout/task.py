@@ -7,10 +7,18 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.easymo.deploy.plugins.module_utils._cluster import Cluster
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import InputError
+from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
+    ConflictError,
+    InputError,
+)
 from ansible_collections.easymo.deploy.plugins.module_utils._kubernetes_module import (
     actor_of,
     utc_now,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._preflight.checks import find_problems
+from ansible_collections.easymo.deploy.plugins.module_utils._preflight.models import ERROR
+from ansible_collections.easymo.deploy.plugins.module_utils._preflight.observe import (
+    observe_facts,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._release.packing import record_name
 from ansible_collections.easymo.deploy.plugins.module_utils._release.pins import read_pins
@@ -62,3 +70,20 @@ def find_pin(cluster: Cluster, params: Params) -> Pin | None:
         return None
     pins = read_pins(cluster, params["record"] or record_name(params["release"]))
     return None if pins is None else pins.deployment(params["name"])
+
+
+def refuse_unready(cluster: Cluster, name: str, wanted: Wanted) -> None:
+    """Raise when a preflight finds an error of this Deployment."""
+    declared = {"Replicas"} if wanted.allow_no_replicas else set()
+    problems = [
+        one
+        for one in find_problems(observe_facts(cluster, [name]))
+        if one.severity == ERROR and one.check not in declared
+    ]
+    if problems:
+        raise ConflictError(
+            f"Deployment {name!r} is not fit for a rollout without downtime: "
+            f"{'; '.join(one.message for one in problems)}. Nothing was written.",
+            result="blocked",
+            problems=[one.to_json() for one in problems],
+        )

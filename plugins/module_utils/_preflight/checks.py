@@ -1,0 +1,211 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to easymo.deploy.
+"""What stands against a rollout without downtime: every check, all problems at once. Pure."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.easymo.deploy.plugins.module_utils._cluster import Object
+from ansible_collections.easymo.deploy.plugins.module_utils._preflight.models import (
+    ERROR,
+    WARNING,
+    Facts,
+    Problem,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._preflight.quota import (
+    resolve,
+    shortages,
+    surge_of,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._preflight.references import (
+    references_of,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._rollout.models import (
+    LAST_APPLIED,
+    Deployment,
+)
+
+LEAST_HISTORY = 2
+NO_DEADLINE = 2**31 - 1
+FOREIGN = {
+    "argocd.argoproj.io/": "Argo CD",
+    "kustomize.toolkit.fluxcd.io/": "Flux",
+    "helm.toolkit.fluxcd.io/": "Flux",
+    "reloader.stakater.com/": "Reloader",
+    "keel.sh/": "Keel",
+}
+"""Who else may write to a Deployment, by the beginning of an annotation or label."""
+
+Found = t.Iterator[tuple[str, str, str]]
+"""Check, severity and message."""
+
+
+def find_problems(facts: Facts) -> list[Problem]:
+    """Of everything that was seen, errors first."""
+    problems = [
+        *(
+            Problem("", "Access", one.severity, f"you may not {one}, needed to {one.purpose}")
+            for one in facts.denied
+        ),
+        *(Problem("", "Unseen", WARNING, one) for one in facts.unseen),
+    ]
+    for name, body in facts.deployments.items():
+        for check in CHECKS:
+            problems += [Problem(name, *found) for found in check(body, facts)]
+    return sorted(problems, key=lambda one: one.severity != ERROR)
+
+
+def _strategy(body: Object, _facts: Facts) -> Found:
+    spec = body["spec"]
+    kind = (spec.get("strategy") or {}).get("type", "RollingUpdate")
+    if kind != "RollingUpdate":
+        yield (
+            "Strategy",
+            ERROR,
+            f"its strategy is {kind}, which stops all pods before new ones start",
+        )
+        return
+    replicas = spec.get("replicas", 1)
+    _surge, unavailable = surge_of(spec)
+    if replicas and unavailable >= replicas:
+        yield (
+            "MaxUnavailable",
+            ERROR,
+            f"maxUnavailable lets {unavailable} of its {replicas} pods go at once: lower it",
+        )
+
+
+def _replicas(body: Object, _facts: Facts) -> Found:
+    replicas = body["spec"].get("replicas", 1)
+    if replicas == 0:
+        yield "Replicas", ERROR, "it has 0 replicas, so a rollout would prove nothing"
+    elif replicas == 1:
+        yield "Replicas", WARNING, "it has one pod, so its node is a single point of failure"
+
+
+def _probes(body: Object, _facts: Facts) -> Found:
+    containers = body["spec"]["template"]["spec"]["containers"]
+    bare = [one["name"] for one in containers if not one.get("readinessProbe")]
+    if len(bare) == len(containers):
+        yield (
+            "ReadinessProbe",
+            ERROR,
+            "no container has a readinessProbe, so pods get traffic before they can serve",
+        )
+        return
+    for one in containers:
+        if one["name"] in bare and one.get("ports"):
+            name = one["name"]
+            yield "ReadinessProbe", WARNING, f"container {name} has ports and no readinessProbe"
+
+
+def _history(body: Object, _facts: Facts) -> Found:
+    limit = body["spec"].get("revisionHistoryLimit", 10)
+    if limit < LEAST_HISTORY:
+        yield (
+            "RevisionHistory",
+            WARNING,
+            f"revisionHistoryLimit is {limit}, so 'kubectl rollout undo' has nothing to return to",
+        )
+
+
+def _deadline(body: Object, _facts: Facts) -> Found:
+    if body["spec"].get("progressDeadlineSeconds", 600) == NO_DEADLINE:
+        yield "ProgressDeadline", WARNING, "it has no progressDeadlineSeconds"
+
+
+def _grace(body: Object, _facts: Facts) -> Found:
+    if body["spec"]["template"]["spec"].get("terminationGracePeriodSeconds", 30) == 0:
+        yield (
+            "TerminationGrace",
+            WARNING,
+            "terminationGracePeriodSeconds is 0, so requests are cut off when a pod ends",
+        )
+
+
+def _standing(body: Object, facts: Facts) -> Found:
+    deployment = Deployment.from_json(body)
+    if deployment.paused:
+        yield "Paused", ERROR, "it is paused: run 'kubectl rollout resume'"
+    elif not deployment.complete:
+        trouble = facts.troubled.get(deployment.name)
+        because = f": {trouble}" if trouble else ""
+        yield (
+            "InFlight",
+            ERROR,
+            f"another rollout is in flight or stuck, at {deployment.counts}{because}",
+        )
+
+
+def _budgets(body: Object, facts: Facts) -> Found:
+    labels = (body["spec"]["template"]["metadata"].get("labels") or {}).items()
+    mine = [
+        one
+        for one in facts.budgets
+        if ((one["spec"].get("selector") or {}).get("matchLabels") or {}).items() <= labels
+    ]
+    if len(mine) > 1:
+        names = ", ".join(one["metadata"]["name"] for one in mine)
+        yield (
+            "DisruptionBudget",
+            WARNING,
+            f"several PodDisruptionBudgets ({names}) refuse evictions",
+        )
+    replicas = body["spec"].get("replicas", 1)
+    for one in mine:
+        spec, name = one["spec"], one["metadata"]["name"]
+        least = resolve(spec.get("minAvailable", 0), replicas, round_up=True)
+        most = resolve(spec.get("maxUnavailable", replicas), replicas, round_up=True)
+        if replicas and (least >= replicas or most == 0):
+            yield "DisruptionBudget", WARNING, f"{name} lets no pod be evicted, so no node drains"
+
+
+def _quota(body: Object, facts: Facts) -> Found:
+    surge, unavailable = surge_of(body["spec"])
+    # Old pods make room for new ones when some may be unavailable: slower, yet it moves.
+    severity = WARNING if unavailable else ERROR
+    for short in shortages(body["spec"]["template"], max(surge, 1), facts.quotas):
+        yield "Quota", severity, f"{short}, and a rollout starts {max(surge, 1)} more pods first"
+
+
+def _references(body: Object, facts: Facts) -> Found:
+    for one in references_of(body["spec"]["template"]):
+        if (one.kind, one.name) not in facts.held:
+            continue
+        keys = facts.held[one.kind, one.name]
+        if keys is None:
+            yield "References", ERROR, f"its pods need {one.kind} {one.name}, which is not there"
+        elif one.keys - keys:
+            missing = ", ".join(sorted(one.keys - keys))
+            yield "References", ERROR, f"its pods need {missing} of {one.kind} {one.name}"
+
+
+def _others(body: Object, _facts: Facts) -> Found:
+    metadata = body["metadata"]
+    annotations = metadata.get("annotations") or {}
+    marks = [*annotations, *(metadata.get("labels") or {})]
+    for beginning, who in FOREIGN.items():
+        if any(mark.startswith(beginning) for mark in marks):
+            yield "OtherWriters", WARNING, f"{who} writes to it too, and may take a release back"
+    if LAST_APPLIED in annotations:
+        yield (
+            "OtherWriters",
+            WARNING,
+            "it was made with 'kubectl apply': the next apply of an older manifest takes a release back",
+        )
+
+
+CHECKS = (
+    _standing,
+    _strategy,
+    _replicas,
+    _probes,
+    _references,
+    _quota,
+    _budgets,
+    _history,
+    _deadline,
+    _grace,
+    _others,
+)
