@@ -29,6 +29,8 @@ class Kubernetes(Component):
         "slow": "Every request waits first, for seconds=1.",
         "down": "Connections are refused and controllers rest; what it holds stays.",
         "gone": "Once: every watch ends with 410 and older versions are forgotten.",
+        "forbidden": 'What the target says, such as "patch deployments", may nobody; reviews say so too.',
+        "controllers-rest": "Requests are answered, and no Deployment is looked after.",
         "unauthorized": "Of the requests share=1.0 is answered 401.",
     }
 

@@ -16,6 +16,7 @@ from sandbox.kubernetes.watching import Watch, view_of
 from sandbox.kubernetes.writing import Writer, decode
 
 if t.TYPE_CHECKING:
+    from sandbox.faults import Faults
     from sandbox.kubernetes.store import Store
 
 # These answer a deletion with the object; every other kind with a Status.
@@ -25,13 +26,18 @@ RETURNS_DELETED = ("pods", "namespaces", "services", "serviceaccounts", "resourc
 class Rest:
     """Answers one request about one target."""
 
-    def __init__(self, store: Store, kubelets: Kubelets) -> None:
+    def __init__(self, store: Store, kubelets: Kubelets, faults: Faults) -> None:
         self._store = store
+        self._faults = faults
         self._kubelets = kubelets
 
     async def answer(self, request: web.Request, target: Target) -> web.StreamResponse:
         if not target.resource.stored:
             return await self._review(request, target)
+        # Kubelets and controllers are exempt, as from every fault of the server.
+        if not request.headers.get("User-Agent", "").startswith("kubelet"):
+            watching = flag(request.query, "watch")
+            authorization.admit(self._faults, target, request.method, watching=watching)
         if target.subresource:
             return await self._subresource(request, target)
         match request.method, bool(target.name):
@@ -200,7 +206,7 @@ class Rest:
             body = protobuf.decode(data, resource.kind)
         else:
             body = json.loads(data)
-        answered = authorization.review(resource.kind, resource.api_version, body)
+        answered = authorization.review(resource.kind, resource.api_version, body, self._faults)
         return responses.json_response(answered, 201)
 
     def _writer(self, request: web.Request, target: Target) -> Writer:

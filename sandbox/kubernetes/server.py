@@ -79,7 +79,7 @@ def hits(fault: Fault) -> bool:
 def application(store: Store, faults: Faults, token: str) -> web.Application:
     """The API as an aiohttp application; it owns the tasks that keep quotas and expire watches."""
     gate, kubelets = Gate(faults, token), Kubelets(store)
-    rest = Rest(store, kubelets)
+    rest = Rest(store, kubelets, faults)
 
     async def handle(request: web.Request) -> web.StreamResponse:
         try:

@@ -13,6 +13,7 @@ COMPONENT = "node"
 
 FAULTS: t.Mapping[str, str] = {
     "image-not-found": "The service's images cannot be pulled for new pods.",
+    "registry-unavailable": "The registry answers 503 for the service's images that are not on the node yet.",
     "crash-loop": "New containers of the service end with exit code 1; existing=true: running ones too.",
     "never-ready": "New containers of the service run but are never ready; existing=true: running ones too.",
     "slow-start": "New containers of the service listen only after seconds=15.",
@@ -72,6 +73,10 @@ class Behaviour:
 
 def image_missing(faults: Faults, image: Image) -> bool:
     return faults.active(COMPONENT, "image-not-found", image.service) is not None
+
+
+def registry_unavailable(faults: Faults, image: Image) -> bool:
+    return faults.active(COMPONENT, "registry-unavailable", image.service) is not None
 
 
 def config_missing(faults: Faults, image: Image) -> str | None:

@@ -71,3 +71,14 @@ def not_found_message(image: Image) -> str:
         f'rpc error: code = NotFound desc = failed to pull and unpack image "{name}": '
         f'failed to resolve reference "{name}": {name}: not found'
     )
+
+
+def unavailable_message(image: Image) -> str:
+    """What the runtime says when the registry answers, but not now."""
+    name = image.canonical
+    return (
+        f'rpc error: code = Unavailable desc = failed to pull and unpack image "{name}": failed to '
+        f'resolve reference "{name}": unexpected status from HEAD request to '
+        f"https://registry-1.docker.io/v2/{image.repository}/manifests/{image.tag}: "
+        "503 Service Unavailable"
+    )

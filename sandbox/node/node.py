@@ -11,11 +11,11 @@ import typing as t
 
 from sandbox.kubernetes.controllers.nodes import LEASES
 from sandbox.kubernetes.controllers.objects import micro_timestamp, timestamp
-from sandbox.node.behaviour import COMPONENT, image_missing
+from sandbox.node.behaviour import COMPONENT, image_missing, registry_unavailable
 from sandbox.node.client import UNREACHABLE, ApiStatusError, Client, ExpiredError
 from sandbox.node.container import prober
 from sandbox.node.events import Events
-from sandbox.node.images import Image, in_registry
+from sandbox.node.images import Image, in_registry, not_found_message, unavailable_message
 from sandbox.node.pod import PodWorker
 from sandbox.services import IMAGES
 
@@ -52,14 +52,17 @@ class Node:
 
     # Images
 
-    def pull(self, image: Image, *, main: bool) -> bool:
-        """Whether the image could be had."""
+    def pull(self, image: Image, *, main: bool) -> str:
+        """Empty when the image could be had, else why not."""
         forbidden = main and image_missing(self.faults, image)
         if forbidden or not in_registry(image, IMAGES):
-            return False
+            return not_found_message(image)
+        known = image.reference in self._pulled
+        if main and not known and registry_unavailable(self.faults, image):
+            return unavailable_message(image)
         self._present = self._present | ({image.reference} & self._pulled)
         self._pulled.add(image.reference)
-        return True
+        return ""
 
     def was_present(self, image: Image) -> bool:
         """Whether it was here before the last pull."""

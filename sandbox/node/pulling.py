@@ -15,8 +15,8 @@ SHOWN = 0.5
 
 
 class Registry(t.Protocol):
-    def pull(self, image: images.Image, *, main: bool) -> bool:
-        """Whether the image could be had."""
+    def pull(self, image: images.Image, *, main: bool) -> str:
+        """Empty when the image could be had, else why not."""
 
     def was_present(self, image: images.Image) -> bool:
         """Whether it was on the node before."""
@@ -42,9 +42,9 @@ async def pulled_image(
         await asyncio.Event().wait()
         raise
     failures = 0
-    while not registry.pull(image, main=main):
+    while why := registry.pull(image, main=main):
         failures += 1
-        await _tell_not_pulled(image, failures, teller)
+        await _tell_not_pulled(image, why, failures, teller)
     words = (
         f'Container image "{reference}" already present on machine'
         if registry.was_present(image)
@@ -54,9 +54,9 @@ async def pulled_image(
     return image
 
 
-async def _tell_not_pulled(image: images.Image, failures: int, teller: Teller) -> None:
+async def _tell_not_pulled(image: images.Image, why: str, failures: int, teller: Teller) -> None:
     """ErrImagePull at the try, ImagePullBackOff until the next."""
-    name, why = image.reference, images.not_found_message(image)
+    name = image.reference
     teller.event("Normal", "Pulling", f'Pulling image "{name}"')
     teller.show(status.waiting("ErrImagePull", why))
     teller.event("Warning", "Failed", f'Failed to pull image "{name}": {why}')

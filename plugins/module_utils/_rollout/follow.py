@@ -68,7 +68,7 @@ class Follower:
             look = self._sight.look(course.generation)
             now = self._clock.now()
             further, verdict = judge(course, look, now)
-            if verdict.outcome != "waiting" or verdict.replace:
+            if verdict.outcome != "waiting" or verdict.replace or now >= self._deadline:
                 # What ends something is not believed of a watch alone.
                 look = self._sight.look(course.generation, fresh=True)
                 further, verdict = judge(course, look, now)

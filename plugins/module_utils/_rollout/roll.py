@@ -55,6 +55,8 @@ HANDS_OFF = {
     "unproven": "failed_no_undo",
 }
 """Verdicts after which nothing is undone, with the result they give."""
+LAST_LOOK = 5.0
+"""Seconds that the look at the deadline may take."""
 
 
 @dataclass(frozen=True)
@@ -177,7 +179,8 @@ class Rollout:
         return follower.follow(course) if arrival.verdict.outcome == "waiting" else arrival
 
     def _sight(self, deployment: Deployment, deadline: float) -> Sight:
-        return Sight(self._cluster, deployment, clock=self._clock, deadline=deadline)
+        # The last look comes at the deadline, and a server that stumbles just then is asked again.
+        return Sight(self._cluster, deployment, clock=self._clock, deadline=deadline + LAST_LOOK)
 
     def _follower(self, sight: Sight, deadline: float) -> Follower:
         return Follower(

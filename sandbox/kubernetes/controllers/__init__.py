@@ -24,7 +24,7 @@ async def run(store: Store, faults: Faults) -> None:
     """Reconcile until cancelled."""
     cluster = Cluster(store)
     controllers: tuple[Controller, ...] = (
-        DeploymentController(cluster),
+        DeploymentController(cluster, faults),
         ReplicaSetController(cluster, faults),
         Scheduler(cluster, faults),
         EndpointSliceController(cluster),

@@ -26,20 +26,24 @@ from sandbox.kubernetes.controllers.template_hash import same_template
 from sandbox.kubernetes.errors import ApiError
 
 if t.TYPE_CHECKING:
+    from sandbox.faults import Faults
     from sandbox.kubernetes.controllers.cluster import Cluster
 
 logger = logging.getLogger(__name__)
 
 # A write may have moved what the rest of the sync stands on: end it and look again at once.
 AT_ONCE = 0.0
+# How soon a controller that rests by a fault sees that it was cleared.
+REST = 0.25
 
 
 class DeploymentController:
     name = "deployment-controller"
     watched = ("deployments", "replicasets", "pods")
 
-    def __init__(self, cluster: Cluster) -> None:
+    def __init__(self, cluster: Cluster, faults: Faults) -> None:
         self._cluster = cluster
+        self._faults = faults
         self._events = Recorder(cluster, self.name)
 
     def keys(self, resource: str, obj: Object, previous: Object | None) -> t.Iterable[str]:
@@ -68,6 +72,8 @@ class DeploymentController:
         ]
 
     def reconcile(self, key: str) -> float | None:
+        if self._faults.active("kubernetes", "controllers-rest"):
+            return REST
         namespace, name = key.split("/")
         deployment = self._cluster.find("deployments", namespace, name)
         if deployment is None:

@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Rollouts through the API of a small cluster of their own: its faults disturb nobody else."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+import typing as t
+import uuid
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from ansible_collections.easymo.deploy.plugins.module_utils._kubernetes import KubernetesCluster
+from ansible_collections.easymo.deploy.plugins.module_utils._kubernetes_client import Connection
+from ansible_collections.easymo.deploy.plugins.modules import release, rollout
+from sandbox.faults import Fault, Faults
+from sandbox.world import World
+from tests.contract.rollout_cluster import SERVICE, deployment
+from tests.integration.conftest import Place, Result, until
+
+OLD, NEW = f"easymo/{SERVICE}:v1.9.0", f"easymo/{SERVICE}:v2.0.0"
+RELEASE = "2.0.0"
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A namespace with one Deployment at its old version, and the faults of its cluster."""
+
+    place: Place
+    faults: Faults
+    cluster: KubernetesCluster
+
+    def roll(self, image: str = NEW, **params: t.Any) -> Result:
+        given = {"name": SERVICE, "image": image, "release": RELEASE, "wait_timeout": 40, **params}
+        return self.place.run(rollout, **given)
+
+    def pin(self) -> None:
+        self.place.run(release, name=RELEASE, phase="microservices", phase_status="running")
+        pinned = self.place.run(release, name=RELEASE, pin={"deployments": [SERVICE]})
+        assert pinned["changed"], pinned
+
+    def break_cluster(self, name: str, **parameters: str) -> None:
+        """A fault until the stage is left, or `faults` are written again."""
+        component, _, fault = name.partition(".")
+        self.faults.write([*self.faults.read(), Fault(component, fault, "", parameters)])
+
+    @contextmanager
+    def fault(self, name: str, target: str = "", **parameters: str) -> t.Iterator[None]:
+        component, _, fault = name.partition(".")
+        before = self.faults.read()
+        self.faults.write([*before, Fault(component, fault, target, parameters)])
+        try:
+            yield
+        finally:
+            self.faults.write(before)
+
+    @contextmanager
+    def meanwhile(
+        self, seen: t.Callable[[], bool], act: t.Callable[[], object]
+    ) -> t.Iterator[list[BaseException]]:
+        """`act` on a thread once something was `seen`; it is over at the end of the block."""
+        failures: list[BaseException] = []
+
+        def work() -> None:
+            try:
+                until(seen, 30)
+                act()
+            except BaseException as exc:
+                failures.append(exc)
+
+        thread = threading.Thread(target=work, daemon=True)
+        thread.start()
+        yield failures
+        thread.join(40)
+        assert not failures, failures
+
+    def body(self) -> dict[str, t.Any]:
+        body = self.cluster.read("Deployment", SERVICE)
+        assert body is not None
+        return body
+
+    @property
+    def image(self) -> str:
+        containers = self.body()["spec"]["template"]["spec"]["containers"]
+        return t.cast("str", containers[0]["image"])
+
+    @property
+    def generation(self) -> int:
+        return t.cast("int", self.body()["metadata"]["generation"])
+
+    def kubectl(self, *arguments: str) -> str:
+        return self.place.kubectl(*arguments)
+
+    def patch(self, **spec: t.Any) -> None:
+        patch = json.dumps({"spec": spec})
+        self.kubectl("patch", "deployment", SERVICE, "--type=merge", "-p", patch)
+
+    def settle(self) -> None:
+        self.kubectl("rollout", "status", f"deployment/{SERVICE}", "--timeout=40s")
+
+
+@contextmanager
+def stage(world: World, **spec: t.Any) -> t.Iterator[Stage]:
+    """With three pods of the old version, complete. `spec` goes over the Deployment's."""
+    facts = world.facts("kubernetes")
+    place = Place(facts["kubeconfig"], f"roll-{uuid.uuid4().hex[:8]}")
+    namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": place.namespace}}
+    place.kubectl("create", "-f", "-", stdin=json.dumps(namespace))
+    body = deployment(OLD, deadline=600)
+    body["metadata"]["namespace"] = place.namespace
+    body["spec"].update(spec)
+    body["spec"]["template"]["spec"]["terminationGracePeriodSeconds"] = 1
+    place.kubectl("create", "-f", "-", stdin=json.dumps(body))
+    connection = Connection(namespace=place.namespace, kubeconfig=place.kubeconfig)
+    made = Stage(place, Faults(world.faults_file), KubernetesCluster(connection))
+    made.settle()
+    try:
+        yield made
+    finally:
+        made.faults.write(())
+        place.kubectl("delete", "namespace", place.namespace, "--wait=false")
+
+
+def seconds(work: t.Callable[[], object]) -> float:
+    began = time.monotonic()
+    work()
+    return time.monotonic() - began

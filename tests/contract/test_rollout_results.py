@@ -1,0 +1,165 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Every way a rollout can end, reached through the API of a cluster that misbehaves accordingly."""
+
+from __future__ import annotations
+
+import typing as t
+
+import pytest
+
+from ansible_collections.easymo.deploy.plugins.module_utils._rollout import judge
+from ansible_collections.easymo.deploy.plugins.module_utils._rollout.outcome import ENDINGS
+from sandbox.world import World
+from tests.contract.rollout_cluster import SERVICE, running_cluster
+from tests.contract.rollout_place import NEW, OLD, Stage, stage
+
+DEPLOYMENT = f"deployment/{SERVICE}"
+REACHED: set[str] = set()
+ALL_AT_ONCE = {"rollingUpdate": {"maxSurge": 0, "maxUnavailable": "100%"}}
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[World]:
+    with running_cluster(tmp_path_factory.mktemp("results")) as world:
+        yield world
+
+
+@pytest.fixture
+def at(cluster: World) -> t.Iterator[Stage]:
+    with stage(cluster) as made:
+        yield made
+
+
+def ended(result: dict[str, t.Any], word: str, reason: str = "", *, changed: bool) -> None:
+    """As the table of endings promises."""
+    assert result["result"] == word, result
+    assert result.get("reason", "") == reason
+    assert result.get("changed", False) is changed
+    ending = ENDINGS[word]
+    allowed = {"yes": {True}, "no": {False}, "asked": {True, False}}[ending.failed]
+    assert result.get("failed", False) in allowed
+    assert {"never": not changed, "always": changed, "maybe": True}[ending.changed]
+    if "hint" in result:
+        assert result["hint"] == ending.hint
+    REACHED.add(word)
+
+
+def test_succeeded_and_then_no_change(at: Stage) -> None:
+    ended(at.roll(), "succeeded", changed=True)
+    ended(at.roll(), "no_change", changed=False)
+
+
+def test_rolled_back_when_asked(at: Stage) -> None:
+    at.pin()
+    at.roll()
+    result = at.roll(state="rolled_back")
+    ended(result, "rolled_back", changed=True)
+    assert not result.get("failed")
+    assert at.image == OLD
+
+
+def test_rolled_back_after_a_failure(at: Stage) -> None:
+    at.pin()
+    result = at.roll(f"{NEW}-nopull")
+    ended(result, "rolled_back", "ImageNotFound", changed=True)
+    assert result["failed"]
+    assert at.image == OLD
+
+
+def test_rollback_failed_when_the_old_pods_do_not_come_up_either(cluster: World) -> None:
+    with stage(cluster, strategy=ALL_AT_ONCE) as at, at.fault("node.crash-loop"):
+        result = at.roll(quorum="any")
+        ended(result, "rollback_failed", "CrashLoop", changed=True)
+        assert "Undoing it failed too: container wallet-service crashed" in result["msg"]
+
+
+def test_failed_no_undo_when_told_so(at: Stage) -> None:
+    result = at.roll(f"{NEW}-nopull", undo_on_failure=False)
+    ended(result, "failed_no_undo", "ImageNotFound", changed=True)
+    assert at.image == f"{NEW}-nopull"
+
+
+def test_superseded_by_another_operator_midway(at: Stage) -> None:
+    theirs = f"easymo/{SERVICE}:v2.0.1"
+    at.pin()
+    with at.meanwhile(
+        lambda: at.image == f"{NEW}-unready",
+        lambda: at.kubectl("set", "image", DEPLOYMENT, f"{SERVICE}={theirs}"),
+    ):
+        result = at.roll(f"{NEW}-unready")
+    ended(result, "superseded", "Superseded", changed=True)
+    assert at.image == theirs
+
+
+def test_blocked_without_replicas_and_by_what_a_strict_look_finds(at: Stage) -> None:
+    result = at.roll(strict=True, state="released")
+    assert result["result"] == "succeeded", result
+    at.patch(strategy={"type": "Recreate", "rollingUpdate": None})
+    at.settle()
+    result = at.roll(OLD, strict=True)
+    ended(result, "blocked", "Conflict", changed=False)
+    assert {"Strategy"} == {
+        one["check"] for one in result["problems"] if one["severity"] == "error"
+    }
+    at.patch(replicas=0)
+    ended(at.roll(OLD), "blocked", "Conflict", changed=False)
+    assert at.image == NEW
+    assert at.roll(OLD, allow_no_replicas=True)["result"] == "succeeded"
+
+
+def test_lease_lost_to_a_later_epoch(at: Stage) -> None:
+    assert at.roll(fence=7)["changed"]
+    assert at.body()["metadata"]["annotations"]["easymo.com/fence"] == "7"
+    ended(at.roll(OLD, fence=6), "lease_lost", "Conflict", changed=False)
+    assert at.image == NEW
+
+
+def test_paused_before_and_midway(at: Stage) -> None:
+    with at.meanwhile(
+        lambda: at.image == f"{NEW}-unready", lambda: at.kubectl("rollout", "pause", DEPLOYMENT)
+    ):
+        result = at.roll(f"{NEW}-unready")
+    ended(result, "paused", "Paused", changed=True)
+    assert at.image == f"{NEW}-unready"
+    ended(at.roll(), "paused", "Conflict", changed=False)
+
+
+def test_rejected_by_the_server(at: Stage) -> None:
+    for check_mode in (True, False):
+        ended(at.roll(" spaced", check_mode=check_mode), "rejected", "Refused", changed=False)
+    with at.fault("kubernetes.forbidden", "patch deployments"):
+        result = at.roll()
+        ended(result, "rejected", "Refused", changed=False)
+        assert 'cannot patch resource "deployments"' in result["msg"]
+    assert at.image == OLD
+
+
+def test_controller_silent_and_nothing_undone(at: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(judge, "CONTROLLER_SILENCE", 2.0)
+    with at.fault("kubernetes.controllers-rest"):
+        result = at.roll()
+    ended(result, "controller_silent", "ControllerSilent", changed=True)
+    assert at.image == NEW
+
+
+def test_deleted_midway(at: Stage) -> None:
+    with at.meanwhile(
+        lambda: at.image == f"{NEW}-unready", lambda: at.kubectl("delete", DEPLOYMENT)
+    ):
+        result = at.roll(f"{NEW}-unready")
+    ended(result, "deleted", "Deleted", changed=True)
+
+
+def test_indeterminate_out_of_sight_and_nothing_undone(at: Stage) -> None:
+    at.pin()
+    with at.meanwhile(
+        lambda: at.image == f"{NEW}-unready", lambda: at.break_cluster("kubernetes.errors")
+    ):
+        result = at.roll(f"{NEW}-unready", wait_timeout=6)
+    at.faults.write(())
+    ended(result, "indeterminate", "Unreachable", changed=True)
+    assert at.image == f"{NEW}-unready"
+
+
+def test_every_ending_was_reached() -> None:
+    assert set(ENDINGS) == REACHED
