@@ -7,6 +7,7 @@ import json
 import threading
 import typing as t
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import pytest
 
@@ -67,6 +68,9 @@ def cluster(script: Script, clock: FakeClock) -> t.Iterator[KubernetesCluster]:
         def do_PATCH(self) -> None:
             self.rfile.read(int(self.headers["Content-Length"]))
             self.answer()
+
+        def do_POST(self) -> None:
+            self.do_PATCH()
 
         def log_message(self, *_args: object) -> None:
             return
@@ -149,3 +153,54 @@ def test_an_answer_without_json_is_told_in_short(
     script.answers = [(403, {}, {"no": "message"})]
     with pytest.raises(RefusedError, match="in namespace 'easymo-prod'"):
         cluster.read("ConfigMap", "x")
+
+
+EXPIRED = status(401, "Unauthorized")
+
+
+def test_credentials_that_expire_are_awaited_and_read_anew(
+    script: Script, clock: FakeClock, cluster: KubernetesCluster, tmp_path: Path
+) -> None:
+    renewing = KubernetesCluster(
+        Connection("easymo-prod", kubeconfig=str(kubeconfig(tmp_path, cluster))), clock=clock
+    )
+    script.answers = [FOUND]
+    renewing.read("ConfigMap", "x")
+    script.answers = [EXPIRED, EXPIRED, EXPIRED, FOUND]
+    assert renewing.until(clock.now() + 60).read("ConfigMap", "x") == FOUND[2]
+    script.answers = [EXPIRED]
+    with pytest.raises(RefusedError, match="renew them"):
+        renewing.until(clock.now() + 60).read("ConfigMap", "x")
+
+
+def test_credentials_that_never_worked_are_refused_at_once(
+    script: Script, clock: FakeClock, cluster: KubernetesCluster, tmp_path: Path
+) -> None:
+    wrong = KubernetesCluster(
+        Connection("easymo-prod", kubeconfig=str(kubeconfig(tmp_path, cluster))), clock=clock
+    )
+    script.answers = [EXPIRED]
+    with pytest.raises(RefusedError):
+        wrong.until(clock.now() + 60).read("ConfigMap", "x")
+    assert len(script.requests) == 2
+
+
+def test_each_right_is_asked_for_once(cluster: KubernetesCluster, script: Script) -> None:
+    script.answers = [(201, {}, {"status": {"allowed": False}})]
+    assert [cluster.may("get", "pods", subresource="log") for _again in range(2)] == [False, False]
+    assert script.requests == ["POST /apis/authorization.k8s.io/v1/selfsubjectaccessreviews"]
+
+
+def kubeconfig(folder: Path, cluster: KubernetesCluster) -> Path:
+    server = cluster._connection.host
+    path = folder / "kubeconfig"
+    content = {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "current-context": "c",
+        "contexts": [{"name": "c", "context": {"cluster": "c", "user": "u"}}],
+        "clusters": [{"name": "c", "cluster": {"server": server}}],
+        "users": [{"name": "u", "user": {"token": TOKEN}}],
+    }
+    path.write_text(json.dumps(content), encoding="utf-8")
+    return path
