@@ -18,6 +18,9 @@ description:
     replaced. Never to "the previous revision".
   - Never overwrites and never undoes what somebody else wrote in between. Replicas, and a HorizontalPodAutoscaler that
     sets them, are left alone.
+  - An API server that stumbles, throttles or is away is asked again until O(wait_timeout) is over, and a token that
+    expires is read anew from the kubeconfig. Loss of sight never counts as success and never undoes.
+  - A run that was killed is taken up by the next one with the same O(release) and O(image).
   - On a host with a local connection it runs in the controller and shows one line per change of counts.
 author:
   - EasyMO (@easymo)
@@ -75,6 +78,53 @@ options:
       - An undo has as much time again.
     type: int
     default: 300
+  stall_timeout:
+    description:
+      - Seconds without net progress that doom the rollout. Progress is one more new pod, one old pod less, or, once no
+        old one is left, one more available than ever before.
+      - C(progressDeadlineSeconds) of the Deployment when not given, and never less than the probes of its containers
+        allow a pod to take.
+    type: int
+    version_added: 0.2.0
+  quorum:
+    description:
+      - How many pods must show a failure that a bad node alone can cause, such as a crash loop, before it dooms. What
+        no node can cause, such as an image that is not in the registry, always needs one only with V(nodes) and
+        V(any).
+      - With V(nodes) it takes two pods on two nodes. When all new pods show it, one of them is replaced, once, and a
+        fresh pod that shows it too is enough. Whoever may not delete pods has to do with what was seen.
+      - With V(any) one pod is enough; with V(all) every new pod must show a failure.
+    type: str
+    choices: [nodes, any, all]
+    default: nodes
+    version_added: 0.2.0
+  wait_for_old:
+    description:
+      - Whether to wait until the last pod of older revisions is gone, those that are ending included, as before a
+        migration that their code would not survive. Without it RV(replicas) tells how many are left.
+      - The task fails, and nothing is undone, when they are not gone within O(wait_timeout).
+    type: bool
+    default: false
+    version_added: 0.2.0
+  allow_no_replicas:
+    description: Whether O(state=released) may succeed for a Deployment with 0 replicas, though no pod proves anything.
+    type: bool
+    default: false
+    version_added: 0.2.0
+  strict:
+    description:
+      - Whether to look first at everything that M(easymo.deploy.rollout_preflight) checks, and to write nothing when it
+        finds an error of this Deployment.
+    type: bool
+    default: false
+    version_added: 0.2.0
+  fence:
+    description:
+      - The epoch of the deploy lock under which this is written, kept in the annotation C(easymo.com/fence). A
+        Deployment that was written under a later one is left alone. V(0) for none.
+    type: int
+    default: 0
+    version_added: 0.2.0
   soak:
     description: Seconds to watch the finished rollout. A container that restarts meanwhile dooms it.
     type: int
@@ -87,9 +137,14 @@ options:
   actor:
     description: Who releases, written on the Deployment. The user and name of this machine when not given.
     type: str
+notes:
+  - Needs the verbs C(get), C(list), C(watch) and C(patch) on C(deployments) and C(list) on C(replicasets) of the API
+    group C(apps), C(list), C(watch) and C(delete) on C(pods), C(get) on C(pods/log), C(list) on C(events), and C(get)
+    on C(configmaps). Without C(watch) it asks more often; without C(delete) it does not replace pods.
 seealso:
   - module: easymo.deploy.release
   - module: easymo.deploy.rollout_info
+  - module: easymo.deploy.rollout_preflight
 """
 
 EXAMPLES = r"""
@@ -107,6 +162,14 @@ EXAMPLES = r"""
     release: 2.0.0
     log_line: Agent Core v2.0.0 started successfully
     soak: 30
+
+- name: Release with code that the next migration takes the tables from, and wait until no old pod is left
+  easymo.deploy.rollout:
+    name: wallet-service
+    namespace: easymo-prod
+    image: easymo/wallet-service:v2.1.0
+    strict: true
+    wait_for_old: true
 
 - name: Restart the pods once for these flags
   easymo.deploy.rollout:
@@ -126,13 +189,29 @@ EXAMPLES = r"""
 RETURN = r"""
 result:
   description:
-    - How it ended. The task succeeds with V(succeeded), V(no_change), and V(rolled_back) when O(state=rolled_back).
-    - It fails with V(rolled_back) (doomed, and serving as before), V(rollback_failed) (a human is needed now),
-      V(failed_no_undo), V(superseded) (somebody else changed it), V(paused), V(deleted) and V(indeterminate) (the API
-      server was out of sight; run the task again).
+    - How it ended. Each word has one meaning, and RV(hint) says what to do about it.
+    - V(succeeded) and V(no_change) do not fail the task, nor does V(rolled_back) when O(state=rolled_back).
+    - V(rolled_back) fails it when a doomed rollout was undone. The Deployment serves as before.
+    - V(rollback_failed) means that undoing failed too, and a human is needed now.
+    - V(failed_no_undo) means that it failed and stands as the failure left it.
+    - V(superseded) means that somebody else changed it meanwhile, and was not overwritten.
+    - V(blocked) means that nothing was written, because it has no replicas, O(strict) found an error, or deployments
+      are frozen.
+    - V(lease_lost) means that somebody else holds the deploy lock by now. Nothing was written since, and nothing
+      undone.
+    - V(paused) means that the Deployment is paused, V(deleted) that it went, V(rejected) that the server refused the
+      change, and V(controller_silent) that no controller took notice of it.
+    - V(indeterminate) means that the API server was out of sight to the end. Run the task again.
+    - C(changed) tells whether this run wrote. With V(no_change), V(blocked) and V(rejected) it never did, with
+      V(rolled_back) it always did.
   returned: always, but for bad input
   type: str
   sample: succeeded
+hint:
+  description: What to do about RV(result), empty when nothing is to be done.
+  returned: when the Deployment was seen
+  type: str
+  sample: "Run the same task again: it takes up where it stands."
 before:
   description: The image of O(container) and the Deployment's revision before.
   returned: when the Deployment was seen
@@ -144,10 +223,23 @@ after:
   type: dict
   sample: {image: "easymo/wallet-service:v2.0.0", revision: "8"}
 replicas:
-  description: Pods at the end. C(terminating) ones run the old code until they are gone.
+  description:
+    - Pods at the end. C(old) counts those of older revisions, of which C(terminating) ones are ending. They run the old
+      code until they are gone. C(old) is null when they could not be counted.
   returned: when the Deployment was seen
   type: dict
-  sample: {desired: 3, updated: 3, ready: 3, available: 3, terminating: 1}
+  sample: {desired: 3, updated: 3, ready: 3, available: 3, terminating: 1, old: 1}
+failing_before:
+  description: The pods that were in trouble before anything was written. They count neither for nor against it.
+  returned: when the Deployment was seen
+  type: list
+  elements: str
+  sample: []
+problems:
+  description: What O(strict) found, as in RV(easymo.deploy.rollout_preflight#module:problems).
+  returned: when O(strict) found an error
+  type: list
+  elements: dict
 duration:
   description: Seconds from the first look to the last.
   returned: when the Deployment was seen
@@ -173,6 +265,21 @@ diagnosis:
       returned: when doomed
       type: str
       sample: Push the image, or correct its tag.
+    image:
+      description: The image of O(container).
+      returned: when doomed
+      type: str
+      sample: easymo/wallet-service:v2.0.0
+    image_digests:
+      description: What nodes resolved that image to.
+      returned: when doomed
+      type: list
+      elements: str
+    containers:
+      description: Image, resources and probes of each container of the pod template.
+      returned: when doomed
+      type: list
+      elements: dict
     conditions:
       description: The Deployment's conditions.
       returned: when doomed
@@ -188,7 +295,9 @@ diagnosis:
       type: list
       elements: dict
     logs:
-      description: The last log lines of containers that are not ready, with what looks like a secret blanked.
+      description:
+        - The last log lines of the pods that fare worst, by pod and container, with what looks like a secret blanked.
+        - A restarted container's run before has a key of its own, which ends in C(previous).
       returned: when doomed
       type: dict
     events:
@@ -213,6 +322,7 @@ import typing as t
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.easymo.deploy.plugins.module_utils._cluster import MonotonicClock
+from ansible_collections.easymo.deploy.plugins.module_utils._errors import ConflictError
 from ansible_collections.easymo.deploy.plugins.module_utils._kubernetes_client import (
     KUBERNETES,
 )
@@ -285,7 +395,10 @@ def run(module: Module) -> dict[str, t.Any]:
     if plan.changed and LAST_APPLIED in plan.before.annotations:
         module.warn(applied_by_kubectl(params["name"]))
     if plan.changed and params["strict"]:
-        refuse_unready(cluster, params["name"], wanted)
+        try:
+            refuse_unready(cluster, params["name"], wanted)
+        except ConflictError as exc:
+            raise rollout.refuse(exc, plan) from exc
     outcome = rollout.predict(plan) if module.check_mode else rollout.carry_out(plan)
     for pod in outcome.failing_before:
         module.warn(f"Pod {pod!r} was in trouble before the rollout began.")

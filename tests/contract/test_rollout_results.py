@@ -39,8 +39,8 @@ def ended(result: dict[str, t.Any], word: str, reason: str = "", *, changed: boo
     allowed = {"yes": {True}, "no": {False}, "asked": {True, False}}[ending.failed]
     assert result.get("failed", False) in allowed
     assert {"never": not changed, "always": changed, "maybe": True}[ending.changed]
-    if "hint" in result:
-        assert result["hint"] == ending.hint
+    assert result["hint"] == ending.hint
+    assert {"before", "after", "replicas", "diagnosis"} <= result.keys()
     REACHED.add(word)
 
 

@@ -8,9 +8,14 @@ import signal
 import typing as t
 
 import pytest
+from kubernetes.client.rest import RESTClientObject
 
-from ansible_collections.easymo.deploy.plugins.module_utils import _kubernetes
-from ansible_collections.easymo.deploy.plugins.modules import release, rollout, rollout_info
+from ansible_collections.easymo.deploy.plugins.modules import (
+    release,
+    rollout,
+    rollout_info,
+    rollout_preflight,
+)
 from tests.integration.conftest import NEW, OLD, SERVICE, Place, Result, until
 
 
@@ -59,13 +64,13 @@ def test_a_rollout_leaves_its_trace_and_takes_few_requests(
     deployed: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[str] = []
-    call = _kubernetes.KubernetesCluster._call
+    request = RESTClientObject.request
 
-    def counted(self: t.Any, what: str, *args: t.Any, **arguments: t.Any) -> t.Any:
-        asked.append(what)
-        return call(self, what, *args, **arguments)
+    def counted(self: t.Any, method: str, url: str, **arguments: t.Any) -> t.Any:
+        asked.append(f"{method} {url}")
+        return request(self, method, url, **arguments)
 
-    monkeypatch.setattr(_kubernetes.KubernetesCluster, "_call", counted)
+    monkeypatch.setattr(RESTClientObject, "request", counted)
     result = roll(deployed, actor="ann", log_line="v2.0.0")
     assert result["result"] == "succeeded"
     assert len(asked) <= 30, asked
@@ -132,3 +137,23 @@ def test_what_is_not_there_is_named(deployed: Place) -> None:
     assert "no Deployment 'nobody'" in roll(deployed, name="nobody")["msg"]
     assert f"it has '{SERVICE}'" in roll(deployed, container="nobody")["msg"]
     assert "no Deployment 'nobody'" in deployed.run(rollout_info, names=["nobody"])["msg"]
+
+
+def test_a_preflight_tells_every_problem_at_once_and_touches_nothing(deployed: Place) -> None:
+    fit = deployed.run(rollout_preflight, names=[SERVICE])
+    assert not fit.get("failed"), fit
+    deployed.kubectl(
+        "patch", "deployment", SERVICE, "--type=json", "-p",
+        '[{"op": "remove", "path": "/spec/template/spec/containers/0/readinessProbe"}]',
+    )  # fmt: skip
+    deployed.kubectl("rollout", "pause", f"deployment/{SERVICE}")
+    before = deployed.deployment()["metadata"]["generation"]
+    for check_mode in (True, False):
+        result = deployed.run(rollout_preflight, names=[SERVICE], check_mode=check_mode)
+        assert result["failed"]
+        found = {one["check"] for one in result["problems"] if one["severity"] == "error"}
+        assert {"Paused", "ReadinessProbe"} <= found
+    looked = deployed.run(rollout_preflight, names=[SERVICE], fail_on="never")
+    assert looked["problems"] == result["problems"]
+    assert deployed.deployment()["metadata"]["generation"] == before
+    assert "no Deployment 'nobody'" in deployed.run(rollout_preflight, names=["nobody"])["msg"]

@@ -19,7 +19,11 @@ from ansible_collections.easymo.deploy.plugins.module_utils._rollout.outcome imp
     RolloutError,
     Side,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._rollout.plan import Plan, Wanted
+from ansible_collections.easymo.deploy.plugins.module_utils._rollout.plan import (
+    Plan,
+    Wanted,
+    unchanged,
+)
 
 
 class Teller:
@@ -64,6 +68,14 @@ class Teller:
             reason=verdict.reason,
             outcome=replace(self.outcome(result, plan, after), diagnosis=diagnosis or {}),
         )
+
+    def refused(self, exc: DeployError, before: Deployment) -> DeployError:
+        """For an error that kept everything from being written, when it carries a `result`."""
+        result = exc.details.get("result")
+        if result is None:
+            return exc
+        outcome = self.outcome(result, unchanged(before), before)
+        return RolloutError(str(exc), reason=exc.reason, outcome=outcome, **exc.details)
 
     def lost_sight(self, plan: Plan, patched: Deployment, exc: DeployError) -> RolloutError:
         return RolloutError(

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 import typing as t
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ansible_collections.easymo.deploy.plugins.module_utils._rollout.models import (
     Container,
@@ -20,6 +20,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._rollout.models impo
 
 PULL = frozenset({"ErrImagePull", "ImagePullBackOff"})
 START = frozenset({"RunContainerError", "CreateContainerError", "StartError", "ContainerCannotRun"})
+BARE_BACK_OFF = re.compile(r'(Back-off pulling image "[^"]*")?')
 NODE_TROUBLE = re.compile(
     r"Evicted|Preempt|NodeShutdown|NodeLost|NodeAffinity|Terminated|UnexpectedAdmissionError|OutOf"
 )
@@ -258,7 +259,8 @@ def suspect(
 ) -> dict[tuple[str, str, str], Suspicion]:
     """Carry suspicions on: a sign that is still there keeps its age, one that went is forgotten."""
     current = {}
-    for sign in signs:
+    for seen in signs:
+        sign = _recalled(seen, before)
         rule = rule_for(sign)
         if rule is None:
             continue
@@ -271,6 +273,16 @@ def suspect(
             looks=known.looks + 1 if known else 1,
         )
     return current
+
+
+def _recalled(sign: Sign, before: t.Mapping[tuple[str, str, str], Suspicion]) -> Sign:
+    """With the cause that older kubelets tell at the pull and leave out while they wait for the next."""
+    if sign.reason != "ImagePullBackOff" or not BARE_BACK_OFF.fullmatch(sign.message):
+        return sign
+    for (where, container, _rule), known in before.items():
+        if (where, container) == (sign.where, sign.container) and known.sign.reason in PULL:
+            return replace(sign, message=known.sign.message)
+    return sign
 
 
 def _container_signs(pod: Pod, container: Container) -> t.Iterator[Sign]:

@@ -107,6 +107,6 @@ class Outcome:
 class RolloutError(DeployError):
     """A rollout ended otherwise than asked; carries its outcome."""
 
-    def __init__(self, message: str, *, reason: str, outcome: Outcome) -> None:
-        super().__init__(message, **outcome.to_result())
+    def __init__(self, message: str, *, reason: str, outcome: Outcome, **details: t.Any) -> None:
+        super().__init__(message, **{**details, **outcome.to_result()})
         self.reason = reason

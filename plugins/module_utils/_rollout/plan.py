@@ -135,7 +135,7 @@ def is_ours(deployment: Deployment, wanted: Wanted, pin: Pin) -> bool:
 
 def _plan_release(deployment: Deployment, wanted: Wanted) -> Plan:
     if deployment.images[wanted.container] == wanted.image:
-        return _unchanged(deployment)
+        return unchanged(deployment)
     index = list(deployment.images).index(wanted.container)
     path = f"/spec/template/spec/containers/{index}"
     template = copy.deepcopy(deployment.template)
@@ -165,7 +165,7 @@ def _plan_restart(deployment: Deployment, wanted: Wanted) -> Plan:
         else {RESTARTED_ANNOTATION: wanted.at}
     )
     if mark.items() <= present.items():
-        return _unchanged(deployment)
+        return unchanged(deployment)
     template = copy.deepcopy(deployment.template)
     template["metadata"]["annotations"] = {**present, **mark}
     annotations = {ACTOR_ANNOTATION: wanted.actor, **_fence(wanted)}
@@ -201,7 +201,7 @@ def plan_return(
             result="superseded",
         )
     if deployment.template == pin.template and _own(deployment) == pin.annotations:
-        return _unchanged(deployment)
+        return unchanged(deployment)
     if not ours and not is_ours(deployment, wanted, pin):
         raise superseded(deployment, wanted)
     kept = {k: v for k, v in deployment.annotations.items() if k not in OWN_ANNOTATIONS}
@@ -278,7 +278,8 @@ def _cause(wanted: Wanted, what: str) -> str:
     return f"release {wanted.release}: {what}" if wanted.release else what
 
 
-def _unchanged(deployment: Deployment) -> Plan:
+def unchanged(deployment: Deployment) -> Plan:
+    """The plan that writes nothing."""
     return Plan(
         before=deployment,
         operations=(),

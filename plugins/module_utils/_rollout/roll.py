@@ -105,7 +105,14 @@ class Rollout:
             deployment = observe_deployment(self._cluster, self._name)
         except UnreachableError as exc:
             raise UnreachableError(str(exc), **{**exc.details, "result": "indeterminate"}) from exc
-        return plan_rollout(deployment, self._wanted, self._pin)
+        try:
+            return plan_rollout(deployment, self._wanted, self._pin)
+        except DeployError as exc:
+            raise self._tell.refused(exc, deployment) from exc
+
+    def refuse(self, exc: DeployError, plan: Plan) -> DeployError:
+        """`exc` as this rollout's own, for what else was found to forbid `plan`."""
+        return self._tell.refused(exc, plan.before)
 
     def predict(self, plan: Plan) -> Outcome:
         """Let the server judge the patch without keeping it."""
@@ -113,7 +120,8 @@ class Rollout:
             try:
                 self._cluster.patch("Deployment", self._name, plan.operations, dry_run=True)
             except RefusedError as exc:
-                raise RefusedError(str(exc), **{**exc.details, "result": "rejected"}) from exc
+                rejected = RefusedError(str(exc), **{**exc.details, "result": "rejected"})
+                raise self._tell.refused(rejected, plan.before) from exc
         revision = "" if plan.changed else plan.before.revision  # only the controller numbers them
         after = replace(plan.before, template=plan.template, revision=revision)
         return self._tell.outcome(self._done() if plan.changed else "no_change", plan, after)
@@ -125,6 +133,8 @@ class Rollout:
             patched = self._patch(plan)
         except UnreachableError as exc:
             raise self._tell.lost_sight(plan, plan.before, exc) from exc
+        except DeployError as exc:
+            raise self._tell.refused(exc, plan.before) from exc
         course = self._course(plan, patched)
         try:
             with self._sight(patched, self._deadline + self._settings.soak) as sight:

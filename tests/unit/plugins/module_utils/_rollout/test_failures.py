@@ -80,6 +80,31 @@ def test_a_second_look_is_enough_for_an_image_that_is_not_there() -> None:
     assert suspicion.doomed(2.0)
 
 
+def test_the_cause_of_a_pull_is_remembered_while_the_kubelet_only_says_that_it_waits() -> None:
+    first = suspect([sign("ErrImagePull", "unauthorized")], {}, 0.0)
+    waiting = sign("ImagePullBackOff", 'Back-off pulling image "x:v1"')
+    later = only(suspect([waiting], suspect([waiting], first, 2.0), 45.0))
+    assert (later.rule.name, later.doomed(45.0)) == ("ImagePullDenied", True)
+
+
+@pytest.mark.parametrize(
+    "status",
+    [
+        {"reason": "NodeShutdown"},
+        {"reason": "OutOfcpu"},
+        {"reason": "UnexpectedAdmissionError"},
+        {"conditions": [{"type": "DisruptionTarget", "status": "True"}]},
+    ],
+    ids=["shutdown", "no-room", "not-admitted", "disrupted"],
+)
+def test_what_a_node_did_to_a_pod_is_not_laid_to_the_release(status: dict[str, t.Any]) -> None:
+    crashed = {"name": "c", "restartCount": 3, "state": {"waiting": {"reason": "CrashLoopBackOff"}}}
+    body = {"metadata": {"name": "p", "uid": "1"}, "status": {"containerStatuses": [crashed]}}
+    assert signs_of([Pod.from_json(body)], None)
+    body["status"].update(status)
+    assert signs_of([Pod.from_json(body)], None) == []
+
+
 def test_a_sign_that_went_and_came_back_starts_anew() -> None:
     seen = sign("Unschedulable")
     gone = suspect([], suspect([seen], {}, 0.0), 60.0)

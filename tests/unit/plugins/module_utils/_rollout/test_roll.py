@@ -13,7 +13,6 @@ from ansible_collections.easymo.deploy.plugins.module_utils._cluster import (
     Object,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
-    ConflictError,
     DeployError,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._rollout.models import Deployment
@@ -168,8 +167,9 @@ def test_somebody_elses_change_midway_is_never_undone(world: World) -> None:
 def test_a_change_between_look_and_patch_is_not_overwritten(world: World) -> None:
     theirs = "easymo/wallet-service:v2.0.1"
     world.cluster.before_write = lambda: world.set_image(theirs)
-    with pytest.raises(ConflictError, match="another hand"):
-        world.roll()
+    error = world.fail(NEW)
+    assert error.details["result"] == "superseded"
+    assert "another hand" in str(error)
     assert world.image == theirs
 
 

@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""docs/rollouts.md and the module tell of the endings and classes that the code has."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from ansible_collections.easymo.deploy.plugins.module_utils._rollout.failures import (
+    RULES,
+    Rule,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._rollout.outcome import ENDINGS
+from ansible_collections.easymo.deploy.plugins.modules import rollout
+
+PAGE = (Path(__file__).parents[5] / "docs" / "rollouts.md").read_text(encoding="utf-8").splitlines()
+
+
+def rows(first: str) -> list[list[str]]:
+    """The rows of the table whose first heading is `first`, cell by cell."""
+    start = next(number for number, line in enumerate(PAGE) if line.startswith(f"| {first} |"))
+    table = []
+    for line in PAGE[start + 2 :]:
+        if not line.startswith("|"):
+            break
+        table.append([cell.strip() for cell in line.strip("|").split("|")])
+    return table
+
+
+def test_each_ending_stands_in_the_page_and_in_the_module() -> None:
+    failed = {"asked": "when not asked for"}
+    assert rows("result") == [
+        [f"`{word}`", failed.get(one.failed, one.failed), one.changed, one.hint]
+        for word, one in ENDINGS.items()
+    ]
+    for word in ENDINGS:
+        assert f"V({word})" in rollout.RETURN
+
+
+@pytest.mark.parametrize(("rule", "row"), [*zip(RULES, rows("class"), strict=True)])
+def test_each_class_stands_in_the_page_with_its_dwell(rule: Rule, row: list[str]) -> None:
+    assert (row[0], row[3]) == (rule.name, "node" if rule.node_bound else "")
+    if rule.restarts:
+        assert row[2] == f"{rule.restarts} restarts"
+    elif rule.dwell is None:
+        assert row[2] == "-"
+    else:
+        looks = f" or {rule.looks} looks" if rule.dwell and rule.looks else ""
+        assert row[2] == (f"{rule.dwell:.0f} s" if rule.dwell else "at once") + looks
