@@ -51,8 +51,8 @@ def table(name: str, measured: t.Iterable[Measurement]) -> str:
 
 
 def _line(each: Measurement) -> str:
-    unit = {"s": " s", "MB": " MB", "ratio": "x"}[each.unit]
-    decimals = {"s": 1, "MB": 0, "ratio": 2}[each.unit]
+    unit = {"s": " s", "MB": " MB", "ratio": "x", "count": ""}[each.unit]
+    decimals = {"s": 1, "MB": 0, "ratio": 2, "count": 1}[each.unit]
     value = f"{each.value:.{decimals}f}{unit}"
     wanted = "" if each.target is None else f"<= {each.target:g}{unit}"
     kept = "" if each.target is None else ("yes" if each.value <= each.target else "NO")

@@ -13,7 +13,7 @@ class Measurement:
 
     name: str
     value: float
-    unit: t.Literal["s", "MB", "ratio"]
+    unit: t.Literal["s", "MB", "ratio", "count"]
     target: float | None = None
     note: str = ""
 

@@ -7,6 +7,7 @@ import typing as t
 
 from tests.benchmarks.backup import backup
 from tests.benchmarks.deployment import deployment
+from tests.benchmarks.fleet import fleet
 from tests.benchmarks.migrations import migrations
 from tests.benchmarks.rollout import rollout
 from tests.benchmarks.sandbox_start import sandbox_start
@@ -18,6 +19,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "sandbox": sandbox_start,
     "deployment": deployment,
     "rollout": rollout,
+    "fleet": fleet,
     "backup": backup,
     "migrations": migrations,
 }
