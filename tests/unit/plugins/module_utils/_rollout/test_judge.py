@@ -202,6 +202,7 @@ def test_pods_that_failed_before_the_patch_are_not_laid_to_it() -> None:
         course_of(last.deployment),
         stale_deadline=last.deployment.conditions[-1],
         failing_before=before,
+        quorum="any",
     )
     assert judge(course, last, now)[1].outcome == "waiting"
 
