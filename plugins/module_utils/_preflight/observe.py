@@ -26,8 +26,6 @@ from ansible_collections.easymo.deploy.plugins.module_utils._rollout.models impo
     newest_replica_set,
 )
 
-Held = dict[tuple[str, str], frozenset[str] | None]
-
 
 def observe_facts(cluster: Cluster, names: t.Sequence[str] | None) -> Facts:
     found = {one["metadata"]["name"]: one for one in cluster.list_objects("Deployment")}
@@ -82,9 +80,11 @@ def _trouble(
     return f"{signs[0].where} {signs[0].reason} {signs[0].message}".strip() if signs else ""
 
 
-def _observe_held(cluster: Cluster, bodies: t.Iterable[Object], unseen: list[str]) -> Held:
+def _observe_held(
+    cluster: Cluster, bodies: t.Iterable[Object], unseen: list[str]
+) -> dict[tuple[str, str], frozenset[str] | None]:
     """The keys of what pod templates refer to. The values of Secrets are not kept."""
-    held: Held = {}
+    held: dict[tuple[str, str], frozenset[str] | None] = {}
     for reference in {
         (one.kind, one.name) for body in bodies for one in references_of(body["spec"]["template"])
     }:
