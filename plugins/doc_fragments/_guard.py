@@ -11,6 +11,7 @@ options:
       - The epoch at which this run took the deploy lock, as M(easymo.deploy.deploy_lock) returns it. Before each write
         the lock is looked at, unless that was done less than 5 seconds ago, and the task fails with V(LeaseLost) when
         another run holds it, or V(Frozen) when deployments are frozen.
+      - A rollout keeps it in the annotation C(easymo.com/fence), and leaves alone what was written under a later one.
       - V(0) asks for no lock at all.
     type: int
     default: 0

@@ -30,6 +30,7 @@ extends_documentation_fragment:
   - easymo.deploy._attributes
   - easymo.deploy._attributes_controller
   - easymo.deploy._kubernetes
+  - easymo.deploy._guard
 attributes:
   idempotent:
     support: partial
@@ -117,13 +118,6 @@ options:
         finds an error of this Deployment.
     type: bool
     default: false
-    version_added: 0.2.0
-  fence:
-    description:
-      - The epoch of the deploy lock under which this is written, kept in the annotation C(easymo.com/fence). A
-        Deployment that was written under a later one is left alone. V(0) for none.
-    type: int
-    default: 0
     version_added: 0.2.0
   soak:
     description: Seconds to watch the finished rollout. A container that restarts meanwhile dooms it.
@@ -327,8 +321,12 @@ from ansible_collections.easymo.deploy.plugins.module_utils._kubernetes_client i
     KUBERNETES,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._kubernetes_module import cluster_for
+from ansible_collections.easymo.deploy.plugins.module_utils._lock.guard import guard_for
 from ansible_collections.easymo.deploy.plugins.module_utils._module import Module, execute, say
-from ansible_collections.easymo.deploy.plugins.module_utils._options import kubernetes_options
+from ansible_collections.easymo.deploy.plugins.module_utils._options import (
+    guard_options,
+    kubernetes_options,
+)
 from ansible_collections.easymo.deploy.plugins.module_utils._rollout.models import (
     LAST_APPLIED,
     Counts,
@@ -370,7 +368,7 @@ def module_spec() -> dict[str, t.Any]:
             "wait_for_old": {"type": "bool", "default": False},
             "allow_no_replicas": {"type": "bool", "default": False},
             "strict": {"type": "bool", "default": False},
-            "fence": {"type": "int", "default": 0},
+            **guard_options(),
         },
         "required_if": [("state", "released", ["image"]), ("state", "rolled_back", ["release"])],
         "supports_check_mode": True,
@@ -390,6 +388,7 @@ def run(module: Module) -> dict[str, t.Any]:
         settings=settings,
         clock=clock,
         report=lambda text, counts: say_counts(module, text, counts),
+        guard=guard_for(cluster, params["fence"], clock=clock, name=params["lock"]),
     )
     plan = rollout.plan()
     if plan.changed and LAST_APPLIED in plan.before.annotations:

@@ -21,6 +21,8 @@ PLUGINS = ROOT / "plugins"
 VERBS = {
     "read": {"get"},
     "list_objects": {"list"},
+    # A watch begins with a list.
+    "watch": {"list", "watch"},
     "create": {"create"},
     "replace": {"update"},
     "patch": {"patch"},
@@ -37,8 +39,16 @@ GROUPS = {
     "Pod": ("", "pods"),
     "PodDisruptionBudget": ("policy", "poddisruptionbudgets"),
     "ReplicaSet": ("apps", "replicasets"),
+    "ResourceQuota": ("", "resourcequotas"),
+    "Secret": ("", "secrets"),
 }
 Rights = set[tuple[str, str, str]]
+
+# Calls whose kind is in a variable, with what that may be: the preflight's, for what pod templates refer to.
+INDIRECT: dict[str, Rights] = {
+    "cluster.list_objects(kind)": set(),  # named where `seen` is called
+    "cluster.read(kind, name)": {("", "configmaps", "get"), ("", "secrets", "get")},
+}
 
 
 def calls() -> t.Iterator[tuple[str, ast.Call]]:
@@ -46,6 +56,12 @@ def calls() -> t.Iterator[tuple[str, ast.Call]]:
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
                 yield node.func.attr, node
+            elif isinstance(node, ast.Call) and ast.unparse(node.func) == "seen":
+                yield "list_objects", node
+
+
+def _receiver(call: ast.Call) -> str:
+    return ast.unparse(call.func.value) if isinstance(call.func, ast.Attribute) else ""
 
 
 def used() -> Rights:
@@ -57,7 +73,8 @@ def used() -> Rights:
         if name in VERBS and kind in KINDS:
             group, resource = GROUPS[t.cast("str", kind)]
             rights |= {(group, resource, verb) for verb in VERBS[name]}
-        receiver = ast.unparse(t.cast("ast.Attribute", call.func).value)
+        receiver = _receiver(call)
+        rights |= INDIRECT.get(ast.unparse(call), set())
         if "cluster" in receiver and name == "log":
             rights.add(("", "pods/log", "get"))
         if "cluster" in receiver and name == "execute":
@@ -90,9 +107,9 @@ def test_no_call_hides_its_kind_from_this_test() -> None:
         if name in VERBS
         and call.args
         and not isinstance(call.args[0], ast.Constant)
-        and "cluster" in ast.unparse(t.cast("ast.Attribute", call.func).value).lower()
+        and "cluster" in _receiver(call).lower()
     ]
-    assert hidden == []
+    assert set(hidden) == set(INDIRECT)
 
 
 def policy() -> tuple[dict[str, t.Any], dict[str, t.Any]]:
