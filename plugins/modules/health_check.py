@@ -209,6 +209,13 @@ options:
             description: Only pods with these labels.
             type: str
             default: ""
+          log_without:
+            description:
+              - A text that the last 500 log lines of no container may contain, for example V(ERROR).
+              - Needs C(get) on C(pods/log).
+            type: str
+            default: ""
+            version_added: 0.2.0
   wait_timeout:
     description: Seconds to go on asking until a check passes. V(0) is to ask once.
     type: float

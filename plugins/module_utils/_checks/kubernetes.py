@@ -13,17 +13,38 @@ from ansible_collections.easymo.deploy.plugins.module_utils._checks.models impor
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._kubernetes import KubernetesCluster
 from ansible_collections.easymo.deploy.plugins.module_utils._kubernetes_client import Connection
+from ansible_collections.easymo.deploy.plugins.module_utils._redaction import redact
 
 if t.TYPE_CHECKING:
-    from ansible_collections.easymo.deploy.plugins.module_utils._cluster import Object
+    from ansible_collections.easymo.deploy.plugins.module_utils._cluster import Cluster, Object
 
 _NAMED = 5
+_LOG_LINES = 500
+_SHOWN = 200
 
 
 def probe(options: Options, timeout: float) -> str:
     cluster = KubernetesCluster(Connection.from_params(options)).until(time.monotonic() + timeout)
     pods = cluster.list_objects("Pod", label_selector=options["label_selector"])
-    return judge_pods(pods, options["namespace"])
+    verdict = judge_pods(pods, options["namespace"])
+    if options["log_without"]:
+        refuse_lines(cluster, pods, options["log_without"])
+        verdict += f", none has logged {options['log_without']!r}"
+    return verdict
+
+
+def refuse_lines(cluster: Cluster, pods: t.Sequence[Object], text: str) -> None:
+    """Raise with the first line of a pod's log that contains `text`."""
+    for pod in pods:
+        if _leaving(pod):
+            continue
+        name = pod["metadata"]["name"]
+        for container in pod["spec"]["containers"]:
+            log = cluster.log(name, container["name"], tail_lines=_LOG_LINES)
+            found = next((line for line in log.splitlines() if text in line), None)
+            if found is not None:
+                shown = redact(found.strip())[:_SHOWN]
+                raise CheckError(f"Pod {name!r} has logged {text!r}: {shown}")
 
 
 def judge_pods(pods: t.Sequence[Object], namespace: str) -> str:

@@ -32,7 +32,11 @@ def check_options() -> dict[str, t.Any]:
         "http": {"type": "dict", "options": http_options()},
         "kubernetes": {
             "type": "dict",
-            "options": {**kubernetes_options(), "label_selector": {"type": "str", "default": ""}},
+            "options": {
+                **kubernetes_options(),
+                "label_selector": {"type": "str", "default": ""},
+                "log_without": {"type": "str", "default": ""},
+            },
         },
     }
 

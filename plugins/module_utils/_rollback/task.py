@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to easymo.deploy.
+"""One task of the release_rollback module: what its record keeps, in which order, each with a rollout of its own."""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass
+
+from ansible_collections.easymo.deploy.plugins.module_utils._cluster import Clock, Cluster
+from ansible_collections.easymo.deploy.plugins.module_utils._errors import InputError
+from ansible_collections.easymo.deploy.plugins.module_utils._release.packing import record_name
+from ansible_collections.easymo.deploy.plugins.module_utils._release.pins import Pins, read_pins
+from ansible_collections.easymo.deploy.plugins.module_utils._release.store import ReleaseStore
+from ansible_collections.easymo.deploy.plugins.module_utils._rollback.apply import (
+    Returned,
+    return_all,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._rollback.waves import (
+    Waves,
+    way_back,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._rollout.models import Counts
+from ansible_collections.easymo.deploy.plugins.module_utils._rollout.plan import Pin, Wanted
+from ansible_collections.easymo.deploy.plugins.module_utils._rollout.roll import Rollout, Settings
+
+Report = t.Callable[[str, str, Counts], None]
+"""Live progress: the Deployment, what happened to it, and its counts."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """`names`: only these, all that are pinned when empty. `wait_timeout`: seconds for each."""
+
+    release: str
+    names: tuple[str, ...]
+    first: tuple[str, ...]
+    parallel: int
+    wait_timeout: int
+    quorum: str
+    actor: str
+    at: str
+    fence: int
+
+
+def plan_waves(cluster: Cluster, asked: Asked, clock: Clock) -> tuple[Pins, Waves]:
+    """The pins and the order. What was asked for by name and is not pinned is refused before anything is written."""
+    pins = read_pins(cluster, record_name(asked.release))
+    if pins is None or not pins.deployments:
+        raise InputError(
+            f"Nothing is pinned for release {asked.release!r}, so there is nothing to return to: it "
+            "touched no service yet, or its record was deleted. Look at 'kubectl rollout history'."
+        )
+    unknown = [one for one in asked.names if one not in pins.deployments]
+    if unknown:
+        raise InputError(
+            f"Nothing is pinned for {', '.join(unknown)} in release {asked.release!r}: pinned are "
+            f"{', '.join(pins.deployments)}."
+        )
+    record = ReleaseStore(cluster, asked.release, clock=clock).read()
+    waves = record.facts.get("waves", []) if record else []
+    return pins, way_back(waves, asked.names or tuple(pins.deployments), asked.first)
+
+
+class Returner:
+    """Returns one Deployment after the other to its pin; each call has a rollout of its own."""
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        pins: Pins,
+        asked: Asked,
+        *,
+        clock: Clock,
+        report: Report,
+        check_mode: bool,
+    ) -> None:
+        self._cluster = cluster
+        self._pins = pins
+        self._asked = asked
+        self._clock = clock
+        self._report = report
+        self._check_mode = check_mode
+
+    def __call__(self, name: str) -> Returned:
+        rollout = Rollout(
+            self._cluster,
+            name,
+            self._wanted(name),
+            self._pin(name),
+            settings=Settings(
+                wait_timeout=self._asked.wait_timeout,
+                undo_on_failure=False,
+                quorum=self._asked.quorum,
+            ),
+            clock=self._clock,
+            report=lambda text, counts: self._report(name, text, counts),
+        )
+        plan = rollout.plan()
+        outcome = rollout.predict(plan) if self._check_mode else rollout.carry_out(plan)
+        return Returned(
+            name=name,
+            result=outcome.result,
+            changed=outcome.changed,
+            image_before=outcome.before.image,
+            image_after=outcome.after.image,
+            duration=round(outcome.duration, 1),
+            diff=plan.to_diff(),
+        )
+
+    def all(self, waves: Waves) -> list[Returned]:
+        return return_all(waves, self, parallel=self._asked.parallel)
+
+    def _pin(self, name: str) -> Pin | None:
+        return self._pins.deployment(name)
+
+    def _wanted(self, name: str) -> Wanted:
+        images = self._pins.deployments[name]["images"]
+        return Wanted(
+            state="rolled_back",
+            container=name if name in images else next(iter(images)),
+            release=self._asked.release,
+            actor=self._asked.actor,
+            at=self._asked.at,
+            fence=self._asked.fence,
+        )

@@ -1,0 +1,253 @@
+#!/usr/bin/python
+# SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: release_rollback
+short_description: Return every service of a release to what ran before it
+version_added: 0.2.0
+description:
+  - Returns Deployments to the pod templates that M(easymo.deploy.release) pinned before the release, as
+    M(easymo.deploy.rollout) does with O(easymo.deploy.rollout#module:state=rolled_back), wave after wave in the reverse
+    of the order that the release record keeps, the members of one wave side by side.
+  - Needs nothing but the release record, so any machine that reaches the cluster will do.
+  - A service that cannot be returned does not keep the others from returning. The task then fails at its end and says
+    which, and why.
+  - Only what the release wrote is undone. What stands at its pin is left as it is, and so is what another hand changed
+    meanwhile, which fails the task.
+author:
+  - EasyMO (@easymo)
+requirements:
+  - kubernetes >= 34
+extends_documentation_fragment:
+  - easymo.deploy._attributes
+  - easymo.deploy._attributes_controller
+  - easymo.deploy._kubernetes
+options:
+  name:
+    description: The version to go back from, for example V(2.0.0).
+    type: str
+    required: true
+    aliases: [version]
+  deployments:
+    description: Return only these. All that are pinned when empty.
+    type: list
+    elements: str
+    default: []
+  first:
+    description: Deployments that return before all others, each alone and in this order.
+    type: list
+    elements: str
+    default: []
+  parallel:
+    description: How many return side by side at most, within one wave.
+    type: int
+    default: 50
+  wait_timeout:
+    description: Seconds for the way back of each Deployment at most.
+    type: int
+    default: 300
+  quorum:
+    description: How many pods must show a failure before it counts, as with M(easymo.deploy.rollout).
+    type: str
+    choices: [nodes, any, all]
+    default: nodes
+  fence:
+    description:
+      - The epoch of the deploy lock under which this is written. A Deployment that was written under a later one is
+        left alone. V(0) for none.
+    type: int
+    default: 0
+  actor:
+    description: Who goes back. The user and name of this machine when not given.
+    type: str
+notes:
+  - The order stands in the fact C(waves) of the release record, a list of lists of Deployments in the order of the
+    release. What stands in none returns last.
+  - Needs the same verbs as M(easymo.deploy.rollout).
+seealso:
+  - module: easymo.deploy.release
+  - module: easymo.deploy.rollout
+"""
+
+EXAMPLES = r"""
+- name: Return all services, agent-core before the others
+  easymo.deploy.release_rollback:
+    name: 2.0.0
+    namespace: easymo-prod
+    first: [agent-core]
+
+- name: Return two of them
+  easymo.deploy.release_rollback:
+    name: 2.0.0
+    namespace: easymo-prod
+    deployments: [wallet-service, vendor-service]
+"""
+
+RETURN = r"""
+services:
+  description: How the way back of each Deployment ended, by its name, in the order in which they returned.
+  returned: always, but for bad input
+  type: dict
+  sample:
+    wallet-service:
+      result: rolled_back
+      changed: true
+      before: {image: "easymo/wallet-service:v2.0.0"}
+      after: {image: "easymo/wallet-service:v1.9.0"}
+      duration: 4.2
+      message: ""
+waves:
+  description: The order in which they returned.
+  returned: always, but for bad input
+  type: list
+  elements: list
+  sample: [[agent-core], [buyer-service, station-service], [wallet-service]]
+failed_services:
+  description: Those that did not return.
+  returned: always, but for bad input
+  type: list
+  elements: str
+  sample: []
+summary:
+  description: The same in a few sentences.
+  returned: always, but for bad input
+  type: str
+  sample: "Returned: agent-core, wallet-service."
+reason:
+  description: One word for why the task failed.
+  returned: failure
+  type: str
+  sample: NotReturned
+"""
+
+import typing as t
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.easymo.deploy.plugins.module_utils._cluster import MonotonicClock
+from ansible_collections.easymo.deploy.plugins.module_utils._errors import InputError
+from ansible_collections.easymo.deploy.plugins.module_utils._kubernetes_client import (
+    KUBERNETES,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._kubernetes_module import (
+    actor_of,
+    cluster_for,
+    utc_now,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._module import (
+    Module,
+    execute,
+    refuse_below,
+    say,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._options import kubernetes_options
+from ansible_collections.easymo.deploy.plugins.module_utils._rollback.apply import (
+    NotReturnedError,
+    Returned,
+    tell,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._rollback.task import (
+    Asked,
+    Returner,
+    plan_waves,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._rollout.models import Counts
+from ansible_collections.easymo.deploy.plugins.module_utils._rollout.quorum import QUORUMS
+
+NEEDS = (KUBERNETES,)
+
+
+def module_spec() -> dict[str, t.Any]:
+    names = {"type": "list", "elements": "str", "default": []}
+    return {
+        "argument_spec": {
+            **kubernetes_options(),
+            "name": {"type": "str", "required": True, "aliases": ["version"]},
+            "deployments": {**names},
+            "first": {**names},
+            "parallel": {"type": "int", "default": 50},
+            "wait_timeout": {"type": "int", "default": 300},
+            "quorum": {"type": "str", "choices": [*QUORUMS], "default": "nodes"},
+            "fence": {"type": "int", "default": 0},
+            "actor": {"type": "str"},
+        },
+        "supports_check_mode": True,
+    }
+
+
+def run(module: Module) -> dict[str, t.Any]:
+    asked, clock = to_asked(module.params), MonotonicClock()
+    cluster = cluster_for(module).until(clock.now() + asked.wait_timeout)
+    pins, waves = plan_waves(cluster, asked, clock)
+    returner = Returner(
+        cluster,
+        pins,
+        asked,
+        clock=clock,
+        report=lambda name, text, counts: say_counts(module, name, text, counts),
+        check_mode=module.check_mode,
+    )
+    returned = returner.all(waves)
+    result = {
+        "changed": any(one.changed for one in returned),
+        "services": {one.name: one.to_json() for one in returned},
+        "waves": waves,
+        "failed_services": [one.name for one in returned if not one.returned],
+        "summary": tell(returned, asked.release),
+    }
+    if module._diff:
+        result["diff"] = to_diff(returned)
+    if result["failed_services"]:
+        raise NotReturnedError(str(result["summary"]), **result)
+    return result
+
+
+def to_asked(params: t.Mapping[str, t.Any]) -> Asked:
+    refuse_below(params, parallel=1, wait_timeout=1, fence=0)
+    if not params["name"]:
+        raise InputError("'name' is empty: it must name the release to go back from.")
+    return Asked(
+        release=params["name"],
+        names=tuple(params["deployments"]),
+        first=tuple(params["first"]),
+        parallel=params["parallel"],
+        wait_timeout=params["wait_timeout"],
+        quorum=params["quorum"],
+        actor=actor_of(params),
+        at=utc_now(),
+        fence=params["fence"],
+    )
+
+
+def to_diff(returned: t.Sequence[Returned]) -> list[dict[str, t.Any]]:
+    return [
+        {"before_header": one.name, "after_header": one.name, **one.diff}
+        for one in returned
+        if one.changed and one.diff
+    ]
+
+
+def say_counts(module: Module, name: str, text: str, counts: Counts) -> None:
+    say(
+        module,
+        "RolloutProgress",
+        f"{name}: {text}",
+        {
+            "deployment": name,
+            "desired": counts.desired,
+            "updated": counts.updated,
+            "ready": counts.ready,
+            "available": counts.available,
+        },
+    )
+
+
+def main() -> None:
+    execute(AnsibleModule(**module_spec()), run, needs=NEEDS)
+
+
+if __name__ == "__main__":
+    main()

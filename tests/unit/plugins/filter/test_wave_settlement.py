@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The last message of a wave that failed says what was undone and what stands where."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.easymo.deploy.plugins.filter.wave_settlement import wave_settlement
+
+
+def standing(name: str, tag: str, *, complete: bool = True) -> dict[str, t.Any]:
+    image = f"registry:5000/easymo/{name}:{tag}"
+    return {"name": name, "images": {"sidecar": "x:1", name: image}, "complete": complete}
+
+
+THERE = [
+    standing("core", "v2"),
+    standing("wallet", "v1@sha256:ab", complete=False),
+    standing("vendor", "v1"),
+]
+FAILED = {"wallet": {"message": "doomed", "result": "rolled_back"}}
+
+
+def test_the_failed_one_alone_is_undone_and_every_service_is_placed() -> None:
+    told = wave_settlement(THERE, FAILED, "undo_failed")
+    assert told["undone"] == {"wallet": "rolled_back"}
+    assert told["sentence"] == (
+        "Only what failed was undone. Where they stand: v1: wallet, vendor; v2: core; not complete: wallet."
+    )
+
+
+def test_what_the_release_wrote_is_told_and_what_it_did_not_write_is_not() -> None:
+    services = {
+        "core": {"result": "rolled_back", "changed": True, "message": ""},
+        "vendor": {"result": "no_change", "changed": False, "message": ""},
+    }
+    told = wave_settlement(THERE, FAILED, "undo_release", {"services": services})
+    assert told["undone"] == {"wallet": "rolled_back", "core": "rolled_back"}
+    assert told["sentence"].startswith("All of this release was undone.")
+
+
+def test_one_that_is_stuck_is_named_first() -> None:
+    services = {"core": {"result": "superseded", "changed": False, "message": "another hand"}}
+    told = wave_settlement(THERE, {}, "undo_release", {"failed": True, "services": services})
+    assert told["not_undone"] == ["core"]
+    assert told["sentence"].startswith("Not undone, look at them now: core.")
+
+
+def test_a_way_back_that_could_not_begin_is_not_called_done() -> None:
+    told = wave_settlement(THERE, FAILED, "undo_release", {"failed": True, "msg": "No record."})
+    assert told["sentence"].startswith("Nothing more was undone: No record.")
+
+
+def test_nothing_undone_is_said_as_such() -> None:
+    told = wave_settlement(THERE, {"wallet": {"result": "failed_no_undo"}}, "hold")
+    assert (told["undone"], told["sentence"][:20]) == ({}, "Nothing was undone. ")

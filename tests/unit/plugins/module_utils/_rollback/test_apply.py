@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What cannot return keeps nothing else from returning, and is named at the end."""
+
+from __future__ import annotations
+
+import threading
+
+from ansible_collections.easymo.deploy.plugins.module_utils._errors import ConflictError
+from ansible_collections.easymo.deploy.plugins.module_utils._rollback.apply import (
+    Returned,
+    return_all,
+    tell,
+)
+
+
+def returned(name: str) -> Returned:
+    return Returned(name=name, result="rolled_back", changed=True)
+
+
+def test_one_that_cannot_return_keeps_nobody_from_it() -> None:
+    def one(name: str) -> Returned:
+        if name == "b":
+            raise ConflictError("Deployment 'b' was changed by another hand.", result="superseded")
+        return returned(name)
+
+    done = return_all([["a", "b"], ["c"]], one, parallel=2)
+    assert [(each.name, each.result, each.returned) for each in done] == [
+        ("a", "rolled_back", True),
+        ("b", "superseded", False),
+        ("c", "rolled_back", True),
+    ]
+    said = tell(done, "2.0.0")
+    assert said.startswith(
+        "1 of 3 services did not return from release '2.0.0': b. Returned: a, c."
+    )
+    assert "by another hand" in said
+
+
+def test_a_wave_returns_side_by_side_and_the_next_waits_for_it() -> None:
+    together = threading.Barrier(3)
+    seen: list[str] = []
+
+    def one(name: str) -> Returned:
+        if name != "late":
+            together.wait(5)  # breaks unless all three are in here at once
+        seen.append(name)
+        return returned(name)
+
+    return_all([["a", "b", "c"], ["late"]], one, parallel=3)
+    assert seen[-1] == "late"
+
+
+def test_no_more_than_so_many_return_at_once() -> None:
+    inside, most, lock = 0, 0, threading.Lock()
+    gate = threading.Event()
+
+    def one(name: str) -> Returned:
+        nonlocal inside, most
+        with lock:
+            inside += 1
+            most = max(most, inside)
+            if inside == 2:
+                gate.set()
+        gate.wait(5)
+        with lock:
+            inside -= 1
+        return returned(name)
+
+    return_all([list("abcd")], one, parallel=2)
+    assert most == 2
