@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The process that sends: `python -m sandbox.traffic.background <state folder> <rate> <workers> <seconds>`."""
+"""The process that sends: `… -m sandbox.traffic.background <state folder> <rate> <workers> <seconds> <messages>`."""
 
 from __future__ import annotations
 
@@ -90,8 +90,8 @@ async def send(world: World, load: Load) -> None:
 
 
 def main() -> None:
-    folder, rate, workers, seconds = sys.argv[1:]
-    load = Load(float(rate), int(workers), float(seconds))
+    folder, rate, workers, seconds, messages = sys.argv[1:]
+    load = Load(float(rate), int(workers), float(seconds), float(messages))
     asyncio.run(send(World(Path(folder)), load))
 
 

@@ -16,6 +16,7 @@ from sandbox.errors import SandboxError
 from sandbox.processes import CHECKOUT, RUN_VARIABLE, ProcessId, environment
 from sandbox.traffic.figures import summary
 from sandbox.traffic.report import (
+    MESSAGE_SHARE,
     TIMEOUT_SECONDS,
     folder,
     read_report,
@@ -59,6 +60,13 @@ def add_verbs(parser: argparse.ArgumentParser, common: argparse.ArgumentParser) 
         metavar="N",
         help="end by itself (4 hours)",
     )
+    start_.add_argument(
+        "--messages",
+        type=_share,
+        default=MESSAGE_SHARE,
+        metavar="SHARE",
+        help="what share are messages; the others ask services for their health (0.95)",
+    )
     start_.set_defaults(command=start)
     stop_ = verbs.add_parser(
         "stop", help="await the last answers, sum up; exit 1 if any failed", parents=[common]
@@ -77,7 +85,7 @@ def start(world: World, arguments: argparse.Namespace) -> int:
     home = world.folder("traffic")
     report_file(world).unlink(missing_ok=True)
     program = [sys.executable, "-m", "sandbox.traffic.background", str(world.directory)]
-    load = [str(arguments.rate), str(arguments.workers), str(arguments.seconds)]
+    load = [str(getattr(arguments, name)) for name in ("rate", "workers", "seconds", "messages")]
     with (home / "log.txt").open("ab") as log:
         child = subprocess.Popen(
             [*program, *load],
@@ -155,6 +163,10 @@ def _rate(value: str) -> float:
 
 def _workers(value: str) -> int:
     return int(_number(value, int, "a number", 1, 5000))
+
+
+def _share(value: str) -> float:
+    return _number(value, float, "a share", 0, 1)
 
 
 def _seconds(value: str) -> float:

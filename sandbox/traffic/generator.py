@@ -16,10 +16,9 @@ import aiohttp
 
 from sandbox.traffic.figures import Failure, Figures
 from sandbox.traffic.messages import notification
-from sandbox.traffic.report import TIMEOUT_SECONDS
+from sandbox.traffic.report import MESSAGE_SHARE, TIMEOUT_SECONDS
 
 MESSAGE, HEALTH = "message", "health"
-HEALTH_SHARE = 0.05
 ERROR_LENGTH = 300
 
 
@@ -35,11 +34,15 @@ class Targets:
 
 @dataclass(frozen=True)
 class Load:
-    """Requests a second, how many may be under way at once, and for how long in seconds."""
+    """Requests a second, how many may be under way at once, and for how long in seconds.
+
+    `messages`: the share of them that users write; the others ask any service for its health through the gateway.
+    """
 
     rate: float
     workers: int
     duration: float
+    messages: float = MESSAGE_SHARE
 
 
 class FailedError(Exception):
@@ -85,7 +88,7 @@ class Generator:
             await asyncio.wait(self._tasks)
 
     def _begin(self, due: float) -> None:
-        route = HEALTH if self._chance.random() < HEALTH_SHARE else MESSAGE
+        route = MESSAGE if self._chance.random() < self._load.messages else HEALTH
         self.figures.sent(route)
         task = asyncio.create_task(self._send(route, due))
         self._tasks.add(task)

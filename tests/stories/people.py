@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -56,12 +57,34 @@ def approval(approved_by: str, reason: str) -> list[str]:
 class Operator:
     """Types ansible-playbook in the checkout."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(
+        self, world: World, checkout: Path = ROOT, environment: dict[str, str] | None = None
+    ) -> None:
+        self._checkout = checkout
         self._environment = {
-            **os.environ,
+            **(os.environ if environment is None else environment),
             "EASYMO_SANDBOX_STATE": str(world.directory),
             "ANSIBLE_NOCOLOR": "1",
         }
+
+    @classmethod
+    def elsewhere(cls, world: World, machine: Path) -> Operator:
+        """On a machine that never deployed: a fresh checkout, an empty home and nothing in the environment."""
+        checkout, home = machine / "checkout", machine / "home"
+        home.mkdir()
+        listed = subprocess.run(
+            ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        for name in filter(None, listed.stdout.split("\0")):
+            source, target = ROOT / name, checkout / name
+            if source.is_symlink() or source.is_file():
+                target.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy2(source, target, follow_symlinks=False)
+        return cls(world, checkout, {"PATH": os.environ["PATH"], "HOME": str(home)})
 
     def plays(self, playbook: str, *arguments: str, inventory: str = "sandbox") -> Run:
         return self._types(
@@ -84,17 +107,19 @@ class Operator:
 
     def begins_to_restore(self, approved_by: str, reason: str) -> subprocess.Popen[bytes]:
         """The same in a process group of its own, for somebody to kill."""
+        return self.begins("rollback", "--tags", "database", *approval(approved_by, reason))
+
+    def begins(self, playbook: str, *arguments: str) -> subprocess.Popen[bytes]:
+        """A playbook in a process group of its own, for somebody to kill."""
         return subprocess.Popen(
             [
                 BIN / "ansible-playbook",
-                "playbooks/rollback.yml",
+                f"playbooks/{playbook}.yml",
                 "-i",
                 "inventories/sandbox",
-                "--tags",
-                "database",
-                *approval(approved_by, reason),
+                *arguments,
             ],
-            cwd=ROOT,
+            cwd=self._checkout,
             env=self._environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
@@ -108,7 +133,7 @@ class Operator:
     def _types(self, *argv: str | Path) -> Run:
         ended = subprocess.run(
             argv,
-            cwd=ROOT,
+            cwd=self._checkout,
             env=self._environment,
             capture_output=True,
             text=True,

@@ -131,3 +131,12 @@ def test_without_traffic_there_is_nothing_to_tell(
 def test_traffic_needs_a_sandbox_that_is_up(tmp_path: Path) -> None:
     with pytest.raises(Exception, match="supabase"):
         start(World(tmp_path), argparse.Namespace(rate=1, workers=1, seconds=1))
+
+
+def test_what_is_no_message_asks_services_for_their_health() -> None:
+    async def webhook(_request: web.Request) -> web.Response:
+        return web.Response(text=replies("menu"))
+
+    load = Load(rate=200, workers=50, duration=0.2, messages=0.0)
+    routes = generate(webhook, load).to_dict()["routes"]
+    assert (routes["message"]["sent"], routes["health"]["ok"]) == (0, 40)

@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Wave after wave under heavy traffic: doomed, undone, killed midway, taken up again, and brought back from elsewhere.
+
+The tests are the chapters of one story and stand in its order.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import time
+import typing as t
+from pathlib import Path
+
+import pytest
+
+from sandbox.names import SERVICES
+from sandbox.world import World
+from tests.stories.people import Operator, Witness
+
+OLD, NEW = "v1.9.0", "v2.0.0"
+WAVES = (SERVICES[:1], SERVICES[1:4], SERVICES[4:])
+DOOMED = "wallet-service"
+BEFORE_IT = [name for name in SERVICES[:4] if name != DOOMED]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def traffic(operator: Operator) -> None:
+    """Mostly short questions to every service: two busy cores hold no 200 messages a second through all of the platform."""
+    load = ("--rate", "200", "--messages", "0.05")
+    assert operator.sandbox("traffic", "start", *load).rc == 0
+
+
+@pytest.fixture
+def nobody_noticed(operator: Operator) -> t.Iterator[None]:
+    """Not one request failed from the beginning of the chapter to its end, at 200 a second."""
+    before = answered(operator)
+    yield
+    after = answered(operator)
+    assert after["failed"] == before["failed"], after["first_failures"]
+    seconds = after["seconds"] - before["seconds"]
+    assert (after["sent"] - before["sent"]) / seconds > 190
+
+
+def answered(operator: Operator) -> t.Any:
+    return json.loads(operator.sandbox("traffic", "report", "--json").output)
+
+
+def generations(witness: Witness) -> dict[str, int]:
+    listed = json.loads(witness.kubectl("get", "deployments", "-o", "json"))["items"]
+    found = {one["metadata"]["name"]: one["metadata"]["generation"] for one in listed}
+    return {name: found[name] for name in SERVICES}
+
+
+def settlement(witness: Witness) -> t.Any:
+    return witness.record("2.0.0")["phases"]["microservices"]["evidence"]["settlement"]
+
+
+@pytest.mark.usefixtures("nobody_noticed")
+def test_a_doomed_service_in_the_second_wave_returns_and_the_third_is_never_touched(
+    operator: Operator, witness: Witness
+) -> None:
+    assert operator.sandbox("fault", "set", "node.image-not-found", DOOMED).rc == 0
+    before = generations(witness)
+    run = operator.plays("microservices")
+    assert run.rc != 0
+    after = generations(witness)
+    assert {name for name in SERVICES if after[name] != before[name]} == {*SERVICES[:4]}
+    images = witness.images()
+    assert {name for name in SERVICES if images[name] == NEW} == {*BEFORE_IT}
+    assert f"{NEW}: {', '.join(BEFORE_IT)}" in " ".join(run.output.split()), (
+        "the last message says what stands where"
+    )
+    assert settlement(witness)["undone"] == {DOOMED: "rolled_back"}
+
+
+@pytest.mark.usefixtures("nobody_noticed")
+def test_by_its_policy_all_of_the_release_returns_even_what_an_earlier_run_had_rolled(
+    operator: Operator, witness: Witness
+) -> None:
+    before = generations(witness)
+    run = operator.plays("microservices", "-e", "release_rollback_policy=undo_release")
+    assert run.rc != 0
+    assert witness.images() == dict.fromkeys(SERVICES, OLD)
+    assert witness.rolled_out()
+    assert settlement(witness)["undone"] == dict.fromkeys(SERVICES[:4], "rolled_back")
+    after = generations(witness)
+    assert {name for name in SERVICES if after[name] != before[name]} == {*SERVICES[:4]}, (
+        "only what the release wrote was undone"
+    )
+    assert all(witness.serves(service) for service in SERVICES)
+
+
+@pytest.mark.usefixtures("nobody_noticed")
+def test_a_run_killed_in_the_middle_is_taken_up_with_no_patch_but_those_that_were_missing(
+    operator: Operator, witness: Witness
+) -> None:
+    assert operator.sandbox("fault", "clear", "node.image-not-found").rc == 0
+    before = generations(witness)
+    process = operator.begins("microservices")
+    deadline = time.monotonic() + 120
+    while generations(witness)["vendor-service"] == before["vendor-service"]:
+        assert process.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait(10)
+    assert NEW in witness.images()["agent-core"]
+    run = operator.plays("microservices")
+    assert run.rc == 0, run.tail()
+    assert witness.images() == dict.fromkeys(SERVICES, NEW)
+    assert generations(witness) == {name: count + 1 for name, count in before.items()}
+
+
+@pytest.mark.usefixtures("nobody_noticed")
+def test_another_machine_brings_all_services_back_from_the_record_alone(
+    world: World, witness: Witness, tmp_path: Path
+) -> None:
+    operator = Operator.elsewhere(world, tmp_path)
+    run = operator.goes_back("--tags", "services")
+    assert run.rc == 0, run.tail()
+    assert witness.images() == dict.fromkeys(SERVICES, OLD)
+    assert witness.rolled_out()
+    assert all(witness.serves(service) for service in SERVICES)
+    told = [
+        one for one in re.findall(r"\[localhost\] (\S+): .*updated", run.output) if one in SERVICES
+    ]
+    waves = list(dict.fromkeys(next(n for n, w in enumerate(WAVES) if one in w) for one in told))
+    assert waves == [0, 2, 1], "agent-core first, then the others in reverse waves"
+
+    versions = witness.resource_versions()
+    again = operator.goes_back("--tags", "services")
+    assert again.rc == 0, again.tail()
+    assert set(again.changed().values()) == {0}
+    assert witness.resource_versions() == versions
