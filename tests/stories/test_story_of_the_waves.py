@@ -28,7 +28,7 @@ BEFORE_IT = [name for name in SERVICES[:4] if name != DOOMED]
 
 @pytest.fixture(scope="module", autouse=True)
 def traffic(operator: Operator) -> None:
-    """Mostly short questions to every service: two busy cores hold no 200 messages a second through all of the platform."""
+    """Mostly short questions to every service: two busy cores cannot bear 200 messages a second."""
     load = ("--rate", "200", "--messages", "0.05")
     assert operator.sandbox("traffic", "start", *load).rc == 0
 

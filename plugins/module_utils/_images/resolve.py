@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to easymo.deploy.
+"""Ask for many images side by side, and tell of all that are missing at once."""
+
+from __future__ import annotations
+
+import typing as t
+from concurrent.futures import ThreadPoolExecutor
+
+from ansible_collections.easymo.deploy.plugins.module_utils._errors import DeployError
+from ansible_collections.easymo.deploy.plugins.module_utils._images.reference import Reference
+
+AT_ONCE = 8
+
+
+class MissingImagesError(DeployError):
+    reason = "ImageNotFound"
+
+
+class Registry(t.Protocol):
+    def digest(self, reference: Reference) -> str | None:
+        """`sha256:…` of what the reference names, None when the registry has no such image. On any thread."""
+
+
+def resolve(registry: Registry, references: t.Sequence[Reference]) -> dict[str, str]:
+    """The digest of each, by its text. Raises with all that are missing; what could not be asked raises first."""
+    with ThreadPoolExecutor(max_workers=AT_ONCE) as threads:
+        digests = list(threads.map(registry.digest, references))
+    found = {one.text: digest for one, digest in zip(references, digests, strict=True) if digest}
+    missing = [one.text for one in references if one.text not in found]
+    if missing:
+        raise MissingImagesError(
+            f"{len(missing)} of {len(references)} images are not in their registry: {', '.join(missing)}. "
+            "Push them, or correct the tag.",
+            missing=missing,
+        )
+    return found

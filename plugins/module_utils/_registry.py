@@ -1,0 +1,207 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to easymo.deploy.
+"""The one place that talks to image registries, by the OCI distribution API."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+import traceback
+import typing as t
+from urllib.parse import urlsplit
+
+try:
+    import requests
+
+    IMPORT_ERROR: str | None = None
+except ImportError:
+    IMPORT_ERROR = traceback.format_exc()
+
+from ansible_collections.easymo.deploy.plugins.module_utils._cluster import Clock
+from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
+    InputError,
+    RefusedError,
+    UnreachableError,
+    VerificationError,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._images.reference import (
+    Challenge,
+    Reference,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._library import Library
+
+REQUESTS = Library("requests >= 2.32", IMPORT_ERROR)
+
+ACCEPT = ", ".join(
+    (
+        "application/vnd.oci.image.index.v1+json",
+        "application/vnd.docker.distribution.manifest.list.v2+json",
+        "application/vnd.oci.image.manifest.v1+json",
+        "application/vnd.docker.distribution.manifest.v2+json",
+    )
+)
+_DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
+_LARGEST = 4 << 20
+"""Bytes of a manifest: what the specification lets a registry refuse beyond."""
+_LATER = frozenset({429, 500, 502, 503, 504})
+_PAUSE = 1.0
+
+
+class HttpRegistry:
+    """Every registry that references name, or the one at `api`.
+
+    `patience`: seconds for which a registry that stumbles is asked again.
+    """
+
+    def __init__(
+        self,
+        *,
+        api: str,
+        username: str,
+        password: str,
+        ca_cert: str | None,
+        timeout: float,
+        patience: float,
+        clock: Clock,
+    ) -> None:
+        if bool(username) != bool(password):
+            raise InputError("Options 'username' and 'password' go together: give both, or none.")
+        if api and urlsplit(api).scheme not in ("http", "https"):
+            raise InputError(
+                f"'registry' is {api!r}: it should be a URL, https://registry.example.com."
+            )
+        self._api = api.rstrip("/")
+        self._basic = ""
+        if username:
+            self._basic = base64.b64encode(f"{username}:{password}".encode()).decode()
+        self._verify: str | bool = ca_cert or True
+        self._timeout = timeout
+        self._clock = clock
+        self._deadline = clock.now() + patience
+
+    def digest(self, reference: Reference) -> str | None:
+        url = f"{self._api or reference.api}/v2/{reference.repository}/manifests/{reference.asked}"
+        answer, permit = self._permitted(url, reference)
+        if answer.status_code == 404:
+            return None
+        if answer.status_code in (401, 403):
+            raise RefusedError(
+                f"The registry does not show {reference.text} to us (HTTP {answer.status_code}): it is not "
+                "there, or 'username' and 'password' may not pull it."
+            )
+        if answer.status_code != 200:
+            raise UnreachableError(
+                f"The registry answered HTTP {answer.status_code} for {reference.text}: try again later."
+            )
+        told = answer.headers.get("Docker-Content-Digest") or self._computed(url, permit)
+        if not _DIGEST.fullmatch(told) or (reference.digest and told != reference.digest):
+            raise VerificationError(
+                f"The registry tells {told[:100]!r} as the digest of {reference.text}, which cannot be."
+            )
+        return told
+
+    def _permitted(self, url: str, reference: Reference) -> tuple[requests.Response, str]:
+        """The answer to HEAD, and the Authorization that it took."""
+        answer = self._ask("HEAD", url, "")
+        if answer.status_code != 401:
+            return answer, ""
+        permit = self._permit(answer.headers.get("WWW-Authenticate", ""), url, reference)
+        return (self._ask("HEAD", url, permit), permit) if permit else (answer, "")
+
+    def _permit(self, header: str, url: str, reference: Reference) -> str:
+        """The Authorization that the challenge asks for, empty when we have none to give."""
+        challenge = Challenge.parse(header)
+        if challenge.scheme == "basic":
+            return f"Basic {self._basic}" if self._basic else ""
+        realm = challenge.parameters.get("realm", "")
+        if challenge.scheme != "bearer" or not realm:
+            return ""
+        # Credentials that went out encrypted must not go on in the clear.
+        if urlsplit(realm).scheme != "https" and urlsplit(url).scheme == "https":
+            raise RefusedError(
+                f"The registry of {reference.text} sends us to {_host(realm)} without TLS for a token, which "
+                "was not asked for."
+            )
+        scope = challenge.parameters.get("scope") or f"repository:{reference.repository}:pull"
+        query = {"scope": scope, "service": challenge.parameters.get("service", "")}
+        answer = self._ask("GET", realm, f"Basic {self._basic}" if self._basic else "", query)
+        if answer.status_code != 200:
+            raise RefusedError(
+                f"{_host(realm)} gave no token for {reference.text} (HTTP {answer.status_code}): correct "
+                "'username' and 'password'."
+            )
+        return f"Bearer {_token(answer, realm)}"
+
+    def _computed(self, url: str, permit: str) -> str:
+        """Of a registry that tells no digest: the manifest's own."""
+        body = self._ask("GET", url, permit).content
+        if len(body) > _LARGEST:
+            raise VerificationError(f"The manifest at {url} is larger than any manifest is.")
+        return f"sha256:{hashlib.sha256(body).hexdigest()}"
+
+    def _ask(
+        self, method: str, url: str, permit: str, query: t.Mapping[str, str] | None = None
+    ) -> requests.Response:
+        """Asked again while the registry stumbles and there is patience left."""
+        while True:
+            last: Exception | None = None
+            answer: requests.Response | None = None
+            try:
+                answer = self._request(method, url, permit, query)
+            except UnreachableError as exc:
+                last = exc
+            if answer is not None and answer.status_code not in _LATER:
+                return answer
+            if self._clock.now() + _PAUSE >= self._deadline:
+                if answer is not None:
+                    return answer
+                raise last or UnreachableError(f"{_host(url)} did not answer.")
+            self._clock.sleep(_PAUSE)
+
+    def _request(
+        self, method: str, url: str, permit: str, query: t.Mapping[str, str] | None
+    ) -> requests.Response:
+        try:
+            return requests.request(
+                method,
+                url,
+                params=dict(query or {}),
+                headers={"Accept": ACCEPT},
+                # An auth of our own, so that a netrc of this machine does not put another in its place.
+                auth=_Permit(permit),
+                timeout=self._timeout,
+                verify=self._verify,
+                allow_redirects=False,
+            )
+        except requests.exceptions.SSLError as exc:
+            raise RefusedError(
+                f"TLS with {_host(url)} failed: set 'ca_cert' to the authority that signed it."
+            ) from exc
+        except requests.exceptions.RequestException as exc:
+            raise UnreachableError(
+                f"The registry {_host(url)} cannot be reached ({type(exc).__name__})."
+            ) from exc
+
+
+class _Permit:
+    def __init__(self, permit: str) -> None:
+        self._permit = permit
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        if self._permit:
+            request.headers["Authorization"] = self._permit
+        return request
+
+
+def _token(answer: requests.Response, realm: str) -> str:
+    try:
+        body = answer.json()
+        token = body.get("token") or body["access_token"]
+    except (ValueError, KeyError, AttributeError) as exc:
+        raise VerificationError(f"{_host(realm)} answered without a token.") from exc
+    return str(token)
+
+
+def _host(url: str) -> str:
+    return urlsplit(url).netloc.rpartition("@")[2] or url

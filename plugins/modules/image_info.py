@@ -1,0 +1,155 @@
+#!/usr/bin/python
+# SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: image_info
+short_description: Read the digests of images in their registries
+version_added: 0.2.0
+description:
+  - Asks each image's registry by the OCI distribution API whether the image is there, and for its digest. Pulls nothing.
+  - Images that are missing fail the task, all of them named at once.
+  - A registry that stumbles is asked again. Redirects are not followed, and certificates are always verified.
+author:
+  - EasyMO (@easymo)
+requirements:
+  - requests >= 2.32
+extends_documentation_fragment:
+  - easymo.deploy._attributes_read_only
+  - easymo.deploy._attributes_controller
+options:
+  images:
+    description: The images, each with tag or digest. C(latest) is asked for when it has neither.
+    type: list
+    elements: str
+    required: true
+  registry:
+    description:
+      - URL of the registry's API, without C(/v2/), for images that are not where their name says, as in a network that
+        reaches Docker Hub through a proxy of its own.
+      - Each image's own registry when empty.
+    type: str
+    default: ""
+  username:
+    description: Who may pull, when the registry asks.
+    type: str
+    default: ""
+  password:
+    description: The password or access token of O(username).
+    type: str
+    default: ""
+  ca_cert:
+    description: File with the certificate authorities that may have signed the registry's certificate.
+    type: path
+  request_timeout:
+    description: Seconds that one request may take.
+    type: float
+    default: 10
+  wait_timeout:
+    description: Seconds for which a registry that stumbles is asked again.
+    type: float
+    default: 30
+seealso:
+  - module: easymo.deploy.rollout
+"""
+
+EXAMPLES = r"""
+- name: Look whether the images are there
+  easymo.deploy.image_info:
+    images:
+      - easymo/agent-core:v2.0.0
+      - registry.example.com/easymo/wallet-service:v2.0.0
+  register: found
+
+- name: Roll to exactly what was seen, wherever the tag moves
+  easymo.deploy.rollout:
+    name: agent-core
+    namespace: easymo-prod
+    image: "{{ found.images['easymo/agent-core:v2.0.0'].pinned }}"
+"""
+
+RETURN = r"""
+images:
+  description: By image as it was given, its C(digest), and C(pinned), the image by that digest.
+  returned: success
+  type: dict
+  sample:
+    easymo/agent-core:v2.0.0:
+      digest: sha256:2a1c...
+      pinned: easymo/agent-core:v2.0.0@sha256:2a1c...
+missing:
+  description: The images that are not in their registry.
+  returned: when there are any
+  type: list
+  elements: str
+  sample: [easymo/wallet-service:v2.0.0]
+reason:
+  description: One word for why the task failed.
+  returned: failure
+  type: str
+  sample: ImageNotFound
+"""
+
+import typing as t
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.easymo.deploy.plugins.module_utils._cluster import MonotonicClock
+from ansible_collections.easymo.deploy.plugins.module_utils._images.reference import Reference
+from ansible_collections.easymo.deploy.plugins.module_utils._images.resolve import resolve
+from ansible_collections.easymo.deploy.plugins.module_utils._module import (
+    Module,
+    execute,
+    refuse_below,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._registry import REQUESTS, HttpRegistry
+
+NEEDS = (REQUESTS,)
+
+
+def module_spec() -> dict[str, t.Any]:
+    return {
+        "argument_spec": {
+            "images": {"type": "list", "elements": "str", "required": True},
+            "registry": {"type": "str", "default": ""},
+            "username": {"type": "str", "default": ""},
+            "password": {"type": "str", "default": "", "no_log": True},
+            "ca_cert": {"type": "path"},
+            "request_timeout": {"type": "float", "default": 10},
+            "wait_timeout": {"type": "float", "default": 30},
+        },
+        "supports_check_mode": True,
+    }
+
+
+def run(module: Module) -> dict[str, t.Any]:
+    params = module.params
+    refuse_below(params, request_timeout=0.1, wait_timeout=0)
+    references = [Reference.parse(one) for one in dict.fromkeys(params["images"])]
+    registry = HttpRegistry(
+        api=params["registry"],
+        username=params["username"],
+        password=params["password"],
+        ca_cert=params["ca_cert"],
+        timeout=params["request_timeout"],
+        patience=params["wait_timeout"],
+        clock=MonotonicClock(),
+    )
+    digests = resolve(registry, references)
+    return {
+        "changed": False,
+        "images": {
+            one.text: {"digest": digests[one.text], "pinned": one.pinned(digests[one.text])}
+            for one in references
+        },
+    }
+
+
+def main() -> None:
+    execute(AnsibleModule(**module_spec()), run, needs=NEEDS)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which registry an image's name means, and what a registry wants."""
+
+from __future__ import annotations
+
+import pytest
+
+from ansible_collections.easymo.deploy.plugins.module_utils._errors import InputError
+from ansible_collections.easymo.deploy.plugins.module_utils._images.reference import (
+    Challenge,
+    Reference,
+)
+
+DIGEST = "sha256:" + "a1" * 32
+
+
+@pytest.mark.parametrize(
+    ("text", "api", "repository", "asked"),
+    [
+        ("easymo/core:v2", "https://registry-1.docker.io", "easymo/core", "v2"),
+        ("nginx", "https://registry-1.docker.io", "library/nginx", "latest"),
+        ("docker.io/nginx:1", "https://registry-1.docker.io", "library/nginx", "1"),
+        ("reg.example.com/a/b/c:v1", "https://reg.example.com", "a/b/c", "v1"),
+        ("localhost:5000/core", "https://localhost:5000", "core", "latest"),
+        (f"easymo/core:v2@{DIGEST}", "https://registry-1.docker.io", "easymo/core", DIGEST),
+    ],
+)
+def test_a_name_tells_its_registry(text: str, api: str, repository: str, asked: str) -> None:
+    found = Reference.parse(text)
+    assert (found.api, found.repository, found.asked) == (api, repository, asked)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "Not An Image", "easymo/core:", "easymo/core@sha256:ab", "-x", "a/../b:v1"]
+)
+def test_what_names_no_image_is_refused(text: str) -> None:
+    with pytest.raises(InputError, match="names no image"):
+        Reference.parse(text)
+
+
+def test_a_pinned_image_keeps_its_tag_for_people_to_read() -> None:
+    other = "sha256:" + "b2" * 32
+    assert Reference.parse("easymo/core:v2").pinned(DIGEST) == f"easymo/core:v2@{DIGEST}"
+    assert Reference.parse(f"easymo/core:v2@{DIGEST}").pinned(other) == f"easymo/core:v2@{other}"
+
+
+def test_a_challenge_is_read_with_quotes_commas_and_escapes() -> None:
+    found = Challenge.parse(
+        'Bearer realm="https://a/t?x=1,2",service=reg, scope="repository:a/b:pull,push"'
+    )
+    assert (found.scheme, found.parameters["realm"]) == ("bearer", "https://a/t?x=1,2")
+    assert (found.parameters["service"], found.parameters["scope"]) == (
+        "reg",
+        "repository:a/b:pull,push",
+    )
