@@ -9,7 +9,7 @@ module: image_info
 short_description: Read the digests of images in their registries
 version_added: 0.2.0
 description:
-  - Asks each image's registry by the OCI distribution API whether the image is there, and for its digest. Pulls nothing.
+  - Asks each image's registry by the OCI distribution API whether the image is there, and for its digest.
   - Images that are missing fail the task, all of them named at once.
   - A registry that stumbles is asked again. Redirects are not followed, and certificates are always verified.
 author:

@@ -25,6 +25,7 @@ extends_documentation_fragment:
   - easymo.deploy._attributes
   - easymo.deploy._attributes_controller
   - easymo.deploy._kubernetes
+  - easymo.deploy._guard
 options:
   name:
     description: The version to go back from, for example V(2.0.0).
@@ -54,16 +55,11 @@ options:
     type: str
     choices: [nodes, any, all]
     default: nodes
-  fence:
-    description:
-      - The epoch of the deploy lock under which this is written. A Deployment that was written under a later one is
-        left alone. V(0) for none.
-    type: int
-    default: 0
   actor:
     description: Who goes back. The user and name of this machine when not given.
     type: str
 notes:
+  - Going back is allowed while deployments are frozen, and while the lock cannot be looked at.
   - The order stands in the fact C(waves) of the release record, a list of lists of Deployments in the order of the
     release. What stands in none returns last.
   - Needs the same verbs as M(easymo.deploy.rollout).
@@ -137,13 +133,17 @@ from ansible_collections.easymo.deploy.plugins.module_utils._kubernetes_module i
     cluster_for,
     utc_now,
 )
+from ansible_collections.easymo.deploy.plugins.module_utils._lock.guard import guard_for
 from ansible_collections.easymo.deploy.plugins.module_utils._module import (
     Module,
     execute,
     refuse_below,
     say,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._options import kubernetes_options
+from ansible_collections.easymo.deploy.plugins.module_utils._options import (
+    guard_options,
+    kubernetes_options,
+)
 from ansible_collections.easymo.deploy.plugins.module_utils._rollback.apply import (
     NotReturnedError,
     Returned,
@@ -171,7 +171,7 @@ def module_spec() -> dict[str, t.Any]:
             "parallel": {"type": "int", "default": 50},
             "wait_timeout": {"type": "int", "default": 300},
             "quorum": {"type": "str", "choices": [*QUORUMS], "default": "nodes"},
-            "fence": {"type": "int", "default": 0},
+            **guard_options(),
             "actor": {"type": "str"},
         },
         "supports_check_mode": True,
@@ -182,10 +182,12 @@ def run(module: Module) -> dict[str, t.Any]:
     asked, clock = to_asked(module.params), MonotonicClock()
     cluster = cluster_for(module).until(clock.now() + asked.wait_timeout)
     pins, waves = plan_waves(cluster, asked, clock)
+    guard = guard_for(cluster, asked.fence, clock=clock, name=module.params["lock"])
     returner = Returner(
         cluster,
         pins,
         asked,
+        guard=guard,
         clock=clock,
         report=lambda name, text, counts: say_counts(module, name, text, counts),
         check_mode=module.check_mode,

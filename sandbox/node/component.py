@@ -47,6 +47,7 @@ class NodeComponent(Component):
     def facts(self, world: World) -> Facts:
         return {
             "url": f"http://127.0.0.1:{world.port(NAME)}",
+            "registry_url": f"http://127.0.0.1:{world.port(NAME)}",
             "pod_subnet": f"127.{octet(world)}.0.0/16",
         }
 

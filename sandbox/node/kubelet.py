@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The kubelet's own HTTP API, which the API server passes logs and exec on to. Loopback only."""
+"""The kubelet's own HTTP API, which the API server passes logs and exec on to, and the registry. Loopback only."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import typing as t
 from aiohttp import web
 
 from sandbox.node import exec as execution
+from sandbox.node import registry
 from sandbox.node.logs import ContainerLog, LogOptions, chosen, rendered
 
 if t.TYPE_CHECKING:
@@ -25,6 +26,7 @@ def application(node: Node, runner: execution.Runner) -> web.Application:
     app.router.add_get("/healthz", _healthz)
     app.router.add_get("/containerLogs/{namespace}/{pod}/{container}", kubelet.logs)
     app.router.add_get("/exec/{namespace}/{pod}/{container}", kubelet.exec)
+    app.router.add_routes(registry.routes())
     return app
 
 

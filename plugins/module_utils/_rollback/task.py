@@ -20,6 +20,10 @@ from ansible_collections.easymo.deploy.plugins.module_utils._rollback.waves impo
     Waves,
     way_back,
 )
+from ansible_collections.easymo.deploy.plugins.module_utils._rollout.guard import (
+    Guard,
+    require_for_undo,
+)
 from ansible_collections.easymo.deploy.plugins.module_utils._rollout.models import Counts
 from ansible_collections.easymo.deploy.plugins.module_utils._rollout.plan import Pin, Wanted
 from ansible_collections.easymo.deploy.plugins.module_utils._rollout.roll import Rollout, Settings
@@ -62,6 +66,16 @@ def plan_waves(cluster: Cluster, asked: Asked, clock: Clock) -> tuple[Pins, Wave
     return pins, way_back(waves, asked.names or tuple(pins.deployments), asked.first)
 
 
+class UndoGuard:
+    """A freeze forbids no way back, nor does a lock that is out of sight."""
+
+    def __init__(self, guard: Guard) -> None:
+        self._guard = guard
+
+    def check(self) -> None:
+        require_for_undo(self._guard)
+
+
 class Returner:
     """Returns one Deployment after the other to its pin; each call has a rollout of its own."""
 
@@ -71,6 +85,7 @@ class Returner:
         pins: Pins,
         asked: Asked,
         *,
+        guard: Guard,
         clock: Clock,
         report: Report,
         check_mode: bool,
@@ -78,6 +93,7 @@ class Returner:
         self._cluster = cluster
         self._pins = pins
         self._asked = asked
+        self._guard = UndoGuard(guard)
         self._clock = clock
         self._report = report
         self._check_mode = check_mode
@@ -95,6 +111,7 @@ class Returner:
             ),
             clock=self._clock,
             report=lambda text, counts: self._report(name, text, counts),
+            guard=self._guard,
         )
         plan = rollout.plan()
         outcome = rollout.predict(plan) if self._check_mode else rollout.carry_out(plan)
