@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -28,7 +29,25 @@ if t.TYPE_CHECKING:
 Result = dict[str, t.Any]
 KUBECTL = str(Path(sys.executable).with_name("kubectl"))
 SERVICE = "buyer-service"
-OLD, NEW = f"easymo/{SERVICE}:v1.9.0", f"easymo/{SERVICE}:v2.0.0"
+
+CLUSTER = os.environ.get("EASYMO_TEST_KUBECONFIG", "")
+"""The kubeconfig of another cluster than the sandbox's; never taken from KUBECONFIG, which may well be production's."""
+
+
+def _of(what: str, here: str, elsewhere: str) -> str:
+    """`$EASYMO_TEST_<what>`, else what suits the sandbox or any other cluster."""
+    return os.environ.get(f"EASYMO_TEST_{what}") or (elsewhere if CLUSTER else here)
+
+
+# Elsewhere any small server will do that listens on 8080 without being root.
+_PUBLIC = "nginxinc/nginx-unprivileged"
+OLD = _of("IMAGE_OLD", f"easymo/{SERVICE}:v1.9.0", f"{_PUBLIC}:1.27-alpine")
+NEW = _of("IMAGE_NEW", f"easymo/{SERVICE}:v2.0.0", f"{_PUBLIC}:1.28-alpine")
+ABSENT = _of("IMAGE_ABSENT", f"{NEW}-nopull", f"{_PUBLIC}:there-is-no-such-tag")
+CRASHING = _of("IMAGE_CRASHING", f"{NEW}-crash", "busybox:1.37")
+SLOW = _of("IMAGE_SLOW", f"{NEW}-slow", NEW)
+LOG_LINE = _of("LOG_LINE", "v2.0.0", "start worker process")
+PROBE_PATH = _of("PROBE_PATH", "/livez", "/")
 
 
 @dataclass(frozen=True)
@@ -63,8 +82,12 @@ class Place:
 
     def run(self, module: ModuleType, *, check_mode: bool = False, **params: t.Any) -> Result:
         """The module's result; with `failed` when it raised."""
-        spec = module.module_spec()
         given = {"kubeconfig": self.kubeconfig, "namespace": self.namespace, **params}
+        return self.run_bare(module, check_mode=check_mode, **given)
+
+    def run_bare(self, module: ModuleType, *, check_mode: bool = False, **given: t.Any) -> Result:
+        """The same of a module that asks no cluster."""
+        spec = module.module_spec()
         spec.pop("supports_check_mode")
         checked = ArgumentSpecValidator(**spec).validate(given)
         assert not checked.error_messages, checked.error_messages
@@ -99,18 +122,19 @@ def until(seen: t.Callable[[], bool], seconds: float = 60) -> None:
 
 
 @pytest.fixture
-def place(world: World) -> t.Iterator[Place]:
-    """Empty but for what the platform's pods need."""
-    facts = world.facts("kubernetes")
-    platform = Place(facts["kubeconfig"], facts["namespace"])
-    place = Place(facts["kubeconfig"], f"test-{uuid.uuid4().hex[:8]}")
+def kubeconfig(request: pytest.FixtureRequest) -> str:
+    if CLUSTER:
+        return CLUSTER
+    world: World = request.getfixturevalue("world")
+    return t.cast("str", world.facts("kubernetes")["kubeconfig"])
+
+
+@pytest.fixture
+def place(kubeconfig: str) -> t.Iterator[Place]:
+    """An empty namespace, gone afterwards."""
+    place = Place(kubeconfig, f"test-{uuid.uuid4().hex[:8]}")
     namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": place.namespace}}
     place.kubectl("create", "-f", "-", stdin=json.dumps(namespace))
-    for kind, name in (("configmap", "platform-config"), ("secret", "platform-secrets")):
-        found = platform.json("get", kind, name)
-        copy = {key: found[key] for key in ("apiVersion", "kind", "data")}
-        copy["metadata"] = {"name": name}
-        place.kubectl("create", "-f", "-", stdin=json.dumps(copy))
     yield place
     place.kubectl("delete", "namespace", place.namespace, "--timeout=60s")
 
@@ -118,24 +142,27 @@ def place(world: World) -> t.Iterator[Place]:
 @pytest.fixture
 def deployed(place: Place) -> Place:
     """With the service at its old version, two replicas, rolled out."""
-    place.kubectl("apply", "-f", "-", stdin=json.dumps(_deployment()))
-    place.kubectl("rollout", "status", f"deployment/{SERVICE}", "--timeout=60s")
+    return deploy(place, SERVICE)
+
+
+def deploy(place: Place, *names: str) -> Place:
+    """Deployments of two replicas at the old version, rolled out. Their probe needs nothing but the pod."""
+    for name in names:
+        place.kubectl("apply", "-f", "-", stdin=json.dumps(deployment(name)))
+    for name in names:
+        place.kubectl("rollout", "status", f"deployment/{name}", "--timeout=120s")
     return place
 
 
-def _deployment() -> dict[str, t.Any]:
+def deployment(name: str, image: str = OLD) -> dict[str, t.Any]:
     container = {
-        "name": SERVICE,
-        "image": OLD,
+        "name": name,
+        "image": image,
         "ports": [{"containerPort": 8080}],
-        "envFrom": [
-            {"configMapRef": {"name": "platform-config"}},
-            {"secretRef": {"name": "platform-secrets"}},
-            {"configMapRef": {"name": "feature-flags", "optional": True}},
-        ],
-        "readinessProbe": {"httpGet": {"path": "/health", "port": 8080}, "periodSeconds": 1},
+        "envFrom": [{"configMapRef": {"name": "feature-flags", "optional": True}}],
+        "readinessProbe": {"httpGet": {"path": PROBE_PATH, "port": 8080}, "periodSeconds": 1},
     }
-    labels = {"app": SERVICE}
+    labels = {"app": name}
     template = {
         "metadata": {"labels": labels},
         "spec": {"containers": [container], "terminationGracePeriodSeconds": 3},
@@ -143,7 +170,7 @@ def _deployment() -> dict[str, t.Any]:
     return {
         "apiVersion": "apps/v1",
         "kind": "Deployment",
-        "metadata": {"name": SERVICE},
+        "metadata": {"name": name},
         "spec": {"replicas": 2, "selector": {"matchLabels": labels}, "template": template},
     }
 

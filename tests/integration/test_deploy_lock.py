@@ -12,6 +12,7 @@ import threading
 import time
 import typing as t
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 import yaml
@@ -289,12 +290,15 @@ def test_of_eight_operators_at_once_exactly_one_wins(place: Place, *, abandoned:
 
 
 @pytest.fixture
-def proxied(world: t.Any, place: Place, tmp_path: Path) -> t.Iterator[tuple[TcpProxy, Locking]]:
+def proxied(place: Place, tmp_path: Path) -> t.Iterator[tuple[TcpProxy, Locking]]:
     """An operator behind a network that the test breaks."""
-    host, port = world.facts("kubernetes")["server"].removeprefix("https://").split(":")
-    with TcpProxy(host, int(port)) as proxy:
-        kubeconfig = yaml.safe_load(Path(place.kubeconfig).read_text())
-        kubeconfig["clusters"][0]["cluster"]["server"] = f"https://127.0.0.1:{proxy.port}"
+    kubeconfig = yaml.safe_load(Path(place.kubeconfig).read_text())
+    cluster = kubeconfig["clusters"][0]["cluster"]
+    server = urlsplit(cluster["server"])
+    with TcpProxy(server.hostname or "", server.port or 443) as proxy:
+        cluster["server"] = f"https://127.0.0.1:{proxy.port}"
+        # The certificate is for the server's own name.
+        cluster["tls-server-name"] = server.hostname
         copy = tmp_path / "kubeconfig"
         copy.write_text(json.dumps(kubeconfig))
         far = KubernetesCluster(Connection(place.namespace, kubeconfig=str(copy)))

@@ -10,7 +10,7 @@ import typing as t
 
 from ansible_collections.easymo.deploy.plugins.module_utils._cluster import REPLICAS_ANNOTATION
 from ansible_collections.easymo.deploy.plugins.modules import deployment_scale
-from tests.integration.conftest import SERVICE, Place, until
+from tests.integration.conftest import ABSENT, SERVICE, Place, until
 
 
 def replicas(place: Place) -> int:
@@ -135,7 +135,7 @@ def test_killed_while_it_waits_and_run_again_it_ends_as_if_undisturbed(deployed:
 
 def test_pods_that_cannot_come_back_are_told_and_their_count_stands(deployed: Place) -> None:
     scale(deployed, "stopped")
-    deployed.kubectl("set", "image", f"deployment/{SERVICE}", f"{SERVICE}=easymo/nowhere:v0")
+    deployed.kubectl("set", "image", f"deployment/{SERVICE}", f"{SERVICE}={ABSENT}")
     failed = deployed.run(deployment_scale, deployments=[SERVICE], state="running", wait_timeout=2)
     assert (failed["reason"], failed["waiting"]) == ("NotReady", {SERVICE: "0 of 2 available"})
     assert (replicas(deployed), memory(deployed)) == (2, None)

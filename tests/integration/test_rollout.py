@@ -16,7 +16,18 @@ from ansible_collections.easymo.deploy.plugins.modules import (
     rollout_info,
     rollout_preflight,
 )
-from tests.integration.conftest import NEW, OLD, SERVICE, Place, Result, until
+from tests.integration.conftest import (
+    ABSENT,
+    CRASHING,
+    LOG_LINE,
+    NEW,
+    OLD,
+    SERVICE,
+    SLOW,
+    Place,
+    Result,
+    until,
+)
 
 
 def roll(place: Place, image: str = NEW, **params: t.Any) -> Result:
@@ -71,7 +82,7 @@ def test_a_rollout_leaves_its_trace_and_takes_few_requests(
         return request(self, method, url, **arguments)
 
     monkeypatch.setattr(RESTClientObject, "request", counted)
-    result = roll(deployed, actor="ann", log_line="v2.0.0")
+    result = roll(deployed, actor="ann", log_line=LOG_LINE)
     assert result["result"] == "succeeded"
     assert len(asked) <= 30, asked
     assert "release 2.0.0" in deployed.kubectl("rollout", "history", f"deployment/{SERVICE}")
@@ -83,8 +94,8 @@ def test_a_rollout_leaves_its_trace_and_takes_few_requests(
 @pytest.mark.parametrize(
     ("image", "reason", "word"),
     [
-        (f"{NEW}-nopull", "ImageNotFound", "not in the registry"),
-        (f"{NEW}-crash", "CrashLoop", "crashed"),
+        (ABSENT, "ImageNotFound", "not in the registry"),
+        (CRASHING, "CrashLoop", "crashed"),
         ("Not An Image", "InvalidImage", "can never be pulled"),
     ],
 )
@@ -104,7 +115,7 @@ def test_a_doomed_release_is_called_early_explained_and_undone(
 
 def test_a_run_killed_midway_is_taken_up_by_the_next(deployed: Place) -> None:
     pinned(deployed)
-    image = f"{NEW}-slow"
+    image = SLOW
     process = deployed.start("rollout", name=SERVICE, image=image, release="2.0.0")
     until(lambda: deployed.image() == image)
     os.killpg(process.pid, signal.SIGKILL)
@@ -118,7 +129,7 @@ def test_a_run_killed_midway_is_taken_up_by_the_next(deployed: Place) -> None:
 def test_another_hand_is_never_undone(deployed: Place) -> None:
     pinned(deployed)
     roll(deployed)
-    theirs = f"easymo/{SERVICE}:v2.0.1"
+    theirs = f"{NEW.rpartition(':')[0]}:another-hand"
     deployed.kubectl("set", "image", f"deployment/{SERVICE}", f"{SERVICE}={theirs}")
     result = roll(deployed, state="rolled_back")
     assert (result["failed"], result["result"]) == (True, "superseded")

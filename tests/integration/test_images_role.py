@@ -1,0 +1,151 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The role images against the sandbox's registry, with a docker that only says what it was asked."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import typing as t
+from pathlib import Path
+
+import pytest
+import yaml
+
+from ansible_collections.easymo.deploy.plugins.modules import image_info, release, release_info
+from sandbox.node.registry import digest
+from tests.integration.conftest import NEW, SERVICE, Place
+
+if t.TYPE_CHECKING:
+    from sandbox.world import World
+
+ROOT = Path(__file__).parents[2]
+DOCKER = """#!{python}
+import json, pathlib, sys
+folder, argv = pathlib.Path(__file__).parent, sys.argv[1:]
+with (folder / "asked.jsonl").open("a") as file:
+    file.write(json.dumps(argv) + "\\n")
+if argv[0] == "build":
+    pathlib.Path(argv[argv.index("--iidfile") + 1]).write_text("sha256:built")
+if argv[:2] == ["image", "inspect"]:
+    assert argv[-1] == "sha256:built", argv
+    print((folder / "pushed").read_text())
+"""
+
+
+@pytest.fixture
+def docker(tmp_path: Path) -> Path:
+    """A folder for the PATH. `pushed` is what it says was pushed, `asked.jsonl` what it was asked."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    program = folder / "docker"
+    program.write_text(DOCKER.format(python=sys.executable), encoding="utf-8")
+    program.chmod(0o755)
+    (folder / "pushed").write_text(json.dumps([f"easymo/{SERVICE}@{digest(NEW)}"]))
+    return folder
+
+
+def asked(docker: Path) -> list[list[str]]:
+    file = docker / "asked.jsonl"
+    return [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
+
+
+class Player:
+    """Plays the role in a namespace, with the fake docker first on the PATH."""
+
+    def __init__(self, place: Place, registry: str, docker: Path, folder: Path) -> None:
+        self._place = place
+        self._registry = registry
+        self._docker = docker
+        self._file = folder / "play.yml"
+
+    def play(self, *options: str, **variables: t.Any) -> subprocess.CompletedProcess[str]:
+        given = {
+            "images_names": {SERVICE: NEW},
+            "images_release": "2.0.0",
+            "images_registry": self._registry,
+            "images_contexts_directory": "/srv/services",
+            **variables,
+        }
+        connection = {"kubeconfig": self._place.kubeconfig, "namespace": self._place.namespace}
+        play = {
+            "hosts": "localhost",
+            "gather_facts": False,
+            "vars": given,
+            "module_defaults": {"group/easymo.deploy.kubernetes": connection},
+            "roles": ["easymo.deploy.images"],
+        }
+        self._file.write_text(yaml.safe_dump([play]), encoding="utf-8")
+        return subprocess.run(
+            [str(Path(sys.executable).with_name("ansible-playbook")), str(self._file), *options],
+            cwd=ROOT,
+            env={
+                **os.environ,
+                "PATH": f"{self._docker}:{os.environ['PATH']}",
+                "ANSIBLE_NOCOLOR": "1",
+            },
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+
+
+@pytest.fixture
+def player(world: World, place: Place, docker: Path, tmp_path: Path) -> Player:
+    place.run(release, name="2.0.0")
+    return Player(place, world.facts("node")["registry_url"], docker, tmp_path)
+
+
+def test_digests_are_looked_up_and_kept_in_the_record(
+    player: Player, place: Place, docker: Path
+) -> None:
+    played = player.play()
+    assert played.returncode == 0, played.stdout[-2000:]
+    facts = place.run(release_info, name="2.0.0")["record"]["facts"]
+    assert facts["images"][NEW] == {"digest": digest(NEW), "pinned": f"{NEW}@{digest(NEW)}"}
+    again = player.play()
+    assert "changed=0" in again.stdout
+    assert asked(docker) == []
+
+
+def test_all_that_are_missing_are_named_and_nothing_is_recorded(
+    player: Player, place: Place
+) -> None:
+    names = {SERVICE: NEW, "one": "easymo/one:v9", "two": "easymo/two:v9"}
+    played = player.play(images_names=names)
+    assert played.returncode != 0
+    assert "easymo/one:v9, easymo/two:v9" in " ".join(played.stdout.split())
+    assert place.run(release_info, name="2.0.0")["record"]["facts"] == {}
+
+
+def test_images_are_built_pushed_and_read_back(player: Player, docker: Path) -> None:
+    told = player.play("--check", images_build=True)
+    assert told.returncode == 0, told.stdout[-2000:]
+    assert f"Would build {NEW} from /srv/services/{SERVICE}" in " ".join(told.stdout.split())
+    assert asked(docker) == []
+
+    played = player.play(images_build=True)
+    assert played.returncode == 0, played.stdout[-2000:]
+    build, push, inspect = asked(docker)
+    assert (build[0], build[-3:]) == ("build", ["--tag", NEW, f"/srv/services/{SERVICE}"])
+    assert push == ["push", NEW]
+    assert inspect[:4] == ["image", "inspect", "--format", "{{json .RepoDigests}}"]
+
+
+def test_a_tag_that_somebody_else_pushed_too_is_noticed(player: Player, docker: Path) -> None:
+    (docker / "pushed").write_text(json.dumps([f"easymo/{SERVICE}@sha256:{'0' * 64}"]))
+    played = player.play(images_build=True)
+    assert played.returncode != 0
+    assert "somebody else pushed that tag too" in " ".join(played.stdout.split())
+
+
+def test_the_sandbox_registry_knows_what_its_node_can_pull(world: World, place: Place) -> None:
+    registry = world.facts("node")["registry_url"]
+    found = place.run_bare(image_info, images=[NEW, f"{NEW}-crash"], registry=registry)
+    assert found["images"][NEW]["digest"] == digest(NEW)
+    by_digest = place.run_bare(image_info, images=[f"{NEW}@{digest(NEW)}"], registry=registry)
+    assert not by_digest.get("failed")
+    missing = place.run_bare(image_info, images=[f"{NEW}-nopull"], registry=registry)
+    assert (missing["failed"], missing["reason"]) == (True, "ImageNotFound")

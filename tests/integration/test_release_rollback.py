@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""All services of a release return to what ran before it; kubectl is the witness."""
+
+from __future__ import annotations
+
+import typing as t
+
+import pytest
+
+from ansible_collections.easymo.deploy.plugins.modules import release, release_rollback, rollout
+from tests.integration.conftest import NEW, OLD, Place, Result, deploy
+
+CORE, WALLET, VENDOR = SERVICES = ("core", "wallet", "vendor")
+WAVES = [[CORE], [WALLET, VENDOR]]
+
+
+def goes_back(place: Place, *, check_mode: bool = False, **params: t.Any) -> Result:
+    given = {"name": "2.0.0", "wait_timeout": 60, **params}
+    return place.run(release_rollback, check_mode=check_mode, **given)
+
+
+def images(place: Place) -> dict[str, str]:
+    listed = place.json("get", "deployments")["items"]
+    return {
+        one["metadata"]["name"]: one["spec"]["template"]["spec"]["containers"][0]["image"]
+        for one in listed
+    }
+
+
+@pytest.fixture
+def released(place: Place) -> Place:
+    """Three services, pinned at the old version; all but the last one run the new one by now."""
+    deploy(place, *SERVICES)
+    place.run(
+        release, name="2.0.0", phase="microservices", phase_status="running", facts={"waves": WAVES}
+    )
+    pinned = place.run(release, name="2.0.0", pin={"deployments": [*SERVICES]})
+    assert pinned["changed"], pinned
+    for name in (CORE, WALLET):
+        rolled = place.run(rollout, name=name, image=NEW, release="2.0.0", wait_timeout=60)
+        assert rolled["result"] == "succeeded", rolled
+    return place
+
+
+def test_returned_in_check_mode_for_real_and_again(released: Place) -> None:
+    predicted = goes_back(released, check_mode=True, first=[CORE])
+    assert predicted["changed"] is True
+    assert [one["before_header"] for one in predicted["diff"]] == [CORE, WALLET]
+    assert images(released) == {CORE: NEW, WALLET: NEW, VENDOR: OLD}
+
+    real = goes_back(released, first=[CORE])
+    assert {name: one["result"] for name, one in real["services"].items()} == {
+        CORE: "rolled_back",
+        VENDOR: "no_change",
+        WALLET: "rolled_back",
+    }
+    assert (real["waves"], real["diff"]) == ([[CORE], [VENDOR, WALLET]], predicted["diff"])
+    assert images(released) == dict.fromkeys(SERVICES, OLD)
+    for name in SERVICES:
+        released.kubectl("rollout", "status", f"deployment/{name}", "--timeout=1s")
+
+    for check_mode in (True, False):
+        again = goes_back(released, check_mode=check_mode, first=[CORE])
+        assert (again["changed"], again["diff"]) == (False, [])
+        assert set(again) == set(real) == set(predicted)
+
+
+def test_what_another_hand_changed_is_left_alone_named_and_keeps_nobody_else(
+    released: Place,
+) -> None:
+    theirs = f"{NEW.rpartition(':')[0]}:another-hand"
+    released.kubectl("set", "image", f"deployment/{CORE}", f"{CORE}={theirs}")
+    result = goes_back(released, first=[CORE])
+    assert (result["failed"], result["reason"]) == (True, "NotReturned")
+    assert result["failed_services"] == [CORE]
+    assert result["msg"].startswith("1 of 3 services did not return from release '2.0.0': core.")
+    assert images(released) == {CORE: theirs, WALLET: OLD, VENDOR: OLD}
+
+
+def test_some_alone_and_those_that_nobody_pinned_are_refused(released: Place) -> None:
+    refused = goes_back(released, deployments=[WALLET, "nobody"])
+    assert "Nothing is pinned for nobody" in refused["msg"]
+    assert images(released)[WALLET] == NEW
+    assert goes_back(released, deployments=[WALLET])["changed"] is True
+    assert images(released) == {CORE: NEW, WALLET: OLD, VENDOR: OLD}
+
+
+def test_without_a_record_nothing_is_guessed(place: Place) -> None:
+    assert "Nothing is pinned for release '9.9.9'" in goes_back(place, name="9.9.9")["msg"]
