@@ -3,7 +3,7 @@ SHELL := /bin/sh
 export EASYMO_SANDBOX_STATE ?= $(CURDIR)/.sandbox
 PY := .venv/bin/python
 
-.PHONY: help setup demo test check lint types sanity unit contract integration interop stories oldest molecule bench docs lock \
+.PHONY: help setup demo test test-cluster check lint types sanity unit contract integration interop stories oldest molecule bench docs lock \
 	sandbox-up sandbox-down sandbox-status clean
 
 help:  ## What can be made
@@ -17,6 +17,12 @@ demo: setup  ## Deploy v2.0 to a sandbox on this machine, under traffic, and loo
 
 test: setup  ## Everything: style, types, sanity, units, contracts, integration, interop, stories, molecule, the oldest core
 	@scripts/test
+
+test-cluster: setup  ## Rollouts, waves back, lock and scale on the cluster of KUBECONFIG, in namespaces of their own
+	@test -n "$(KUBECONFIG)" || { echo "Set KUBECONFIG to the cluster to test on: namespaces test-* are made there and deleted."; exit 1; }
+	@EASYMO_TEST_KUBECONFIG="$(KUBECONFIG)" $(PY) -m pytest -q tests/integration/test_rollout.py \
+	  tests/integration/test_release_rollback.py tests/integration/test_deploy_lock.py \
+	  tests/integration/test_deployment_scale.py tests/integration/test_release.py
 
 check: setup lint types unit  ## Quick feedback, under a minute
 

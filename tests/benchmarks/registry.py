@@ -8,6 +8,7 @@ import typing as t
 from tests.benchmarks.backup import backup
 from tests.benchmarks.deployment import deployment
 from tests.benchmarks.fleet import fleet
+from tests.benchmarks.kills import kills
 from tests.benchmarks.migrations import migrations
 from tests.benchmarks.rollout import rollout
 from tests.benchmarks.sandbox_start import sandbox_start
@@ -19,6 +20,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "sandbox": sandbox_start,
     "deployment": deployment,
     "rollout": rollout,
+    "kills": kills,
     "fleet": fleet,
     "backup": backup,
     "migrations": migrations,

@@ -30,6 +30,7 @@ def rollout() -> t.Iterator[Measurement]:
     yield Measurement("one rollout after the other", one_by_one, "s")
     yield Measurement("first rollout's start to last's end", span, "s")
     yield Measurement("the whole phase", wall, "s", note="with its record and its checks")
+    yield Measurement("rollouts beyond the critical path", span - critical, "s", target=10)
     yield Measurement("rollouts to critical path", span / critical, "ratio")
     yield Measurement("phase to critical path", wall / critical, "ratio")
 

@@ -67,20 +67,32 @@ class Stage:
     def play(self, playbook: str, *more: str) -> Run:
         """Runs it against this stage's sandbox; raises BenchmarkError with its last lines when it fails."""
         journal = self.state / f"{time.monotonic_ns()}.jsonl"
-        environment = {
-            **os.environ,
-            "ANSIBLE_CONFIG": str(REPOSITORY / "ansible.cfg"),
-            "EASYMO_SANDBOX_STATE": str(self.state),
-            "EASYMO_DEPLOY_JOURNAL_PATH": str(journal),
-        }
-        program = str(Path(sys.executable).with_name("ansible-playbook"))
-        inventory = str(REPOSITORY / "inventories" / "sandbox")
-        argv = [program, "-i", inventory, str(REPOSITORY / "playbooks" / playbook), *more]
+        environment = {**self._environment(), "EASYMO_DEPLOY_JOURNAL_PATH": str(journal)}
+        argv = _playing(playbook, *more)
         began = time.monotonic()
         _output(argv, self.state, environment)
         seconds = time.monotonic() - began
         lines = journal.read_text(encoding="utf-8").splitlines()
         return Run(seconds, tuple(json.loads(line) for line in lines))
+
+    def begins(self, playbook: str, *more: str) -> subprocess.Popen[bytes]:
+        """The same in a process group of its own, to be killed."""
+        return subprocess.Popen(
+            _playing(playbook, *more),
+            cwd=self.state,
+            env=self._environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+
+    def _environment(self) -> dict[str, str]:
+        return {
+            **os.environ,
+            "ANSIBLE_CONFIG": str(REPOSITORY / "ansible.cfg"),
+            "EASYMO_SANDBOX_STATE": str(self.state),
+        }
 
 
 @contextmanager
@@ -101,6 +113,12 @@ def busy_sandbox(rate: int = 50) -> t.Iterator[Stage]:
         made.sandbox("up", "--seed-mb", SEED_MB)
         made.sandbox("traffic", "start", "--rate", str(rate))
         yield made
+
+
+def _playing(playbook: str, *more: str) -> list[str]:
+    program = str(Path(sys.executable).with_name("ansible-playbook"))
+    inventory = str(REPOSITORY / "inventories" / "sandbox")
+    return [program, "-i", inventory, str(REPOSITORY / "playbooks" / playbook), *more]
 
 
 def _output(argv: t.Sequence[str], folder: Path, environment: t.Mapping[str, str]) -> str:
