@@ -28,22 +28,22 @@ class Denying:
         raise self._exc
 
 
-class Frozen(DeployError):
+class FrozenError(DeployError):
     reason = "Frozen"
 
 
-class LeaseLost(DeployError):
+class LeaseLostError(DeployError):
     reason = "LeaseLost"
 
 
-@pytest.mark.parametrize("exc", [Frozen("It freezes."), UnreachableError("No lock in sight.")])
+@pytest.mark.parametrize("exc", [FrozenError("It freezes."), UnreachableError("No lock in sight.")])
 def test_neither_a_freeze_nor_a_lock_out_of_sight_forbids_the_way_back(exc: DeployError) -> None:
     UndoGuard(Denying(exc)).check()
 
 
 def test_whoever_lost_the_lock_returns_nothing() -> None:
     with pytest.raises(ConflictError) as refused:
-        UndoGuard(Denying(LeaseLost("Eve deploys."))).check()
+        UndoGuard(Denying(LeaseLostError("Eve deploys."))).check()
     assert refused.value.details["result"] == "lease_lost"
 
 
