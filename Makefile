@@ -42,7 +42,7 @@ unit: setup  ## Pure tests, seconds
 	@$(PY) -m pytest -q -n 2 tests/unit
 
 contract: setup  ## Fakes and sandbox parts against recorded and real behaviour
-	@$(PY) -m pytest -q tests/contract
+	@$(PY) -m pytest -q -n 2 --dist loadfile tests/contract
 
 integration: setup  ## Modules and components against a sandbox
 	@$(PY) -m pytest -q -n 2 --dist loadfile tests/integration

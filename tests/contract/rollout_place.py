@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from ansible_collections.easymo.deploy.plugins.module_utils._kubernetes import KubernetesCluster
 from ansible_collections.easymo.deploy.plugins.module_utils._kubernetes_client import Connection
+from ansible_collections.easymo.deploy.plugins.module_utils._lock.apply import LEASE
 from ansible_collections.easymo.deploy.plugins.modules import release, rollout
 from sandbox.faults import Fault, Faults
 from sandbox.world import World
@@ -39,6 +40,16 @@ class Stage:
         self.place.run(release, name=RELEASE, phase="microservices", phase_status="running")
         pinned = self.place.run(release, name=RELEASE, pin={"deployments": [SERVICE]})
         assert pinned["changed"], pinned
+
+    def hold_lock(self, *, epoch: int) -> None:
+        """The deploy lock, as somebody's run of that epoch holds it."""
+        body = {
+            "apiVersion": "coordination.k8s.io/v1",
+            "kind": "Lease",
+            "metadata": {"name": LEASE},
+            "spec": {"holderIdentity": f"run-{epoch}", "leaseTransitions": epoch},
+        }
+        self.place.kubectl("apply", "-f", "-", stdin=json.dumps(body))
 
     def break_cluster(self, name: str, **parameters: str) -> None:
         """A fault until the stage is left, or `faults` are written again."""

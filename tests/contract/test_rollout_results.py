@@ -108,8 +108,13 @@ def test_blocked_without_replicas_and_by_what_a_strict_look_finds(at: Stage) -> 
 
 
 def test_lease_lost_to_a_later_epoch(at: Stage) -> None:
+    at.hold_lock(epoch=7)
     assert at.roll(fence=7)["changed"]
     assert at.body()["metadata"]["annotations"]["easymo.com/fence"] == "7"
+    at.hold_lock(epoch=8)
+    ended(at.roll(OLD, fence=7), "lease_lost", "Conflict", changed=False)
+    # A lock that was deleted begins to count anew; what was written under a later one is left alone all the same.
+    at.hold_lock(epoch=6)
     ended(at.roll(OLD, fence=6), "lease_lost", "Conflict", changed=False)
     assert at.image == NEW
 

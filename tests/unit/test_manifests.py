@@ -113,8 +113,10 @@ def test_no_call_hides_its_kind_from_this_test() -> None:
 
 
 def policy() -> tuple[dict[str, t.Any], dict[str, t.Any]]:
-    text = (ROOT / "manifests/validating-admission-policy.yaml").read_text("utf-8")
-    found, binding = yaml.safe_load_all(text)
+    names = ("validating-admission-policy", "validating-admission-policy-binding")
+    found, binding = (
+        yaml.safe_load((ROOT / f"manifests/{name}.yaml").read_text("utf-8")) for name in names
+    )
     return found, binding
 
 
