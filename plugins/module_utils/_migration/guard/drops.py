@@ -216,11 +216,15 @@ def places(world: World, name: Name) -> frozenset[tuple[str, ...]]:
     found: set[tuple[str, ...]] = set()
     for path in world.paths:
         candidates = path if path is not None else ("?",)
-        known = world.catalog.functions if world.catalog else {}
+        if world.catalog is None:
+            # Any schema may have it, so it is the first one's that goes.
+            found.add((candidates[0] if candidates else "?", name.name))
+            continue
         holding = [
             schema
             for schema in candidates
-            if (schema, name.name) in known or (schema, name.name) in world.routines
+            if (schema, name.name) in world.catalog.functions
+            or (schema, name.name) in world.routines
         ]
         found.add(((holding or [*candidates, "?"])[0], name.name))
     return frozenset(found)

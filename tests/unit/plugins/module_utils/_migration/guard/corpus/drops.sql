@@ -264,3 +264,12 @@ DO $$ BEGIN
   CREATE POLICY "Read own" ON users USING (true);
 EXCEPTION WHEN OTHERS THEN RAISE NOTICE 'no';
 END $$;
+
+-- == without a catalog, a function that an earlier schema of the search path may have
+-- without a catalog
+-- additive
+CREATE FUNCTION app.archive_old(int) RETURNS int LANGUAGE sql AS 'SELECT 1';
+-- additive
+SET search_path = public, app;
+-- destructive: drop-not-recreated
+DROP FUNCTION archive_old(int);
