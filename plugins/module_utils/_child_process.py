@@ -60,6 +60,15 @@ class Child:
     def stdin(self) -> t.IO[bytes]:
         return t.cast("t.IO[bytes]", self._process.stdin)
 
+    def give(self, chunk: bytes) -> bool:
+        """Write to its standard input; False when it reads no more."""
+        try:
+            self.stdin.write(chunk)
+            self.stdin.flush()
+        except BrokenPipeError:
+            return False
+        return True
+
     def wait(self) -> int:
         return self._process.wait()
 

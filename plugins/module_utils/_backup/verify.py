@@ -24,7 +24,6 @@ if t.TYPE_CHECKING:
 
     from ansible_collections.easymo.deploy.plugins.module_utils._backup.rows import Table
     from ansible_collections.easymo.deploy.plugins.module_utils._backup.upload import Uploaded
-    from ansible_collections.easymo.deploy.plugins.module_utils._child_process import Child
     from ansible_collections.easymo.deploy.plugins.module_utils._s3 import Bucket
 
 
@@ -39,7 +38,8 @@ def read_back(
         for chunk in _within(timeout, bucket.read(key), f"s3://{bucket.name}/{key}"):
             digest.update(chunk)
             size += len(chunk)
-            listens = listens and _feed(running, chunk)
+            # pg_restore needs no more than the table of contents.
+            listens = listens and running.give(chunk)
         if listens:
             running.stdin.close()
         lines = running.stdout.read().decode("utf-8", "replace").splitlines()
@@ -84,13 +84,3 @@ def _within(seconds: float, chunks: Iterator[bytes], what: str) -> Iterator[byte
                 f"{what} could not be read back within {seconds:g} s; nothing was kept. Raise option 'timeout' "
                 "if S3 is this slow."
             )
-
-
-def _feed(running: Child, chunk: bytes) -> bool:
-    """False when the program has read all it wants: pg_restore needs no more than the table of contents."""
-    try:
-        running.stdin.write(chunk)
-        running.stdin.flush()
-    except BrokenPipeError:
-        return False
-    return True

@@ -43,7 +43,7 @@ class Feed:
         for chunk in self._bucket.read(self._backup.manifest.key):
             self._digest.update(chunk)
             self._size += len(chunk)
-            if listens and not _give(running, chunk):
+            if listens and not running.give(chunk):
                 listens = False
                 if running.wait() != 0:
                     return
@@ -93,16 +93,6 @@ def refuse_failure(running: Child, rc: int, program: str, order: Order) -> None:
 
 def _is_about_roles(reason: str) -> bool:
     return "role " in reason and "does not exist" in reason
-
-
-def _give(running: Child, chunk: bytes) -> bool:
-    """False when the program reads no more."""
-    try:
-        running.stdin.write(chunk)
-        running.stdin.flush()
-    except BrokenPipeError:
-        return False
-    return True
 
 
 def end_input(running: Child) -> None:
