@@ -37,6 +37,8 @@ CHANGE_CAUSE_ANNOTATION = "kubernetes.io/change-cause"
 CHECKSUM_ANNOTATION = "easymo.com/config-checksum"
 RESTARTED_ANNOTATION = "easymo.com/restarted-at"
 REPLICAS_ANNOTATION = "easymo.com/replicas-before"
+KILL_SWITCH_ANNOTATION = "easymo.com/kill-switch"
+"""On the ConfigMap of the flags, so that one compare-and-swap covers both."""
 
 OWN_ANNOTATIONS = (
     RELEASE_ANNOTATION,

@@ -85,11 +85,11 @@ from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
     InputError,
     VerificationError,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._flags.plan import to_values
 from ansible_collections.easymo.deploy.plugins.module_utils._flags.pods import (
     Finding,
     observe_environment,
 )
+from ansible_collections.easymo.deploy.plugins.module_utils._flags.values import to_values
 from ansible_collections.easymo.deploy.plugins.module_utils._kubernetes_client import (
     KUBERNETES,
 )

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A cluster in memory: objects with versions and generations, JSON Patch, server-side apply of data keys.
+"""A cluster in memory: objects with versions and generations, JSON Patch, server-side apply of data and annotations.
 
 `tick` stands for the controllers: FakeClock calls it while time passes.
 """
@@ -165,7 +165,7 @@ class MemoryCluster:
 
 
 def _apply_data(known: Object | None, body: Object, *, force: bool) -> Object:
-    """Server-side apply of a ConfigMap's data, with owners as managedFields tell them."""
+    """Server-side apply of a ConfigMap's data and annotations, with owners as managedFields tell them."""
     merged = copy.deepcopy(known or body)
     managed = merged["metadata"].get("managedFields") or []
     ours = {key for entry in managed if entry["manager"] == FIELD_MANAGER for key in _keys(entry)}
@@ -184,9 +184,20 @@ def _apply_data(known: Object | None, body: Object, *, force: bool) -> Object:
     for key in ours - {*body["data"]} - theirs:
         data.pop(key, None)
     merged["data"] = {**data, **body["data"]}
+    annotations = dict(((known or {}).get("metadata") or {}).get("annotations") or {})
+    given = body["metadata"].get("annotations") or {}
+    dropped = {k for entry in managed for k in _annotations(entry)} - {*given}
+    merged["metadata"]["annotations"] = {
+        **{k: v for k, v in annotations.items() if k not in dropped},
+        **given,
+    }
     merged["metadata"]["managedFields"] = [
         *(entry for entry in managed if entry["manager"] != FIELD_MANAGER),
-        {"manager": FIELD_MANAGER, "operation": "Apply", "fieldsV1": _fields({*body["data"]})},
+        {
+            "manager": FIELD_MANAGER,
+            "operation": "Apply",
+            "fieldsV1": _fields({*body["data"]}, given),
+        },
     ]
     return merged
 
@@ -195,5 +206,16 @@ def _keys(entry: Object) -> set[str]:
     return {key[2:] for key in entry["fieldsV1"].get("f:data", {})}
 
 
-def _fields(keys: t.Iterable[str]) -> Object:
-    return {"f:data": {f"f:{key}": {} for key in sorted(keys)}}
+def _annotations(entry: Object) -> set[str]:
+    """Those that we own."""
+    if entry["manager"] != FIELD_MANAGER:
+        return set()
+    return {key[2:] for key in entry["fieldsV1"].get("f:metadata", {}).get("f:annotations", {})}
+
+
+def _fields(keys: t.Iterable[str], annotations: t.Iterable[str] = ()) -> Object:
+    owned = {f"f:{key}": {} for key in sorted(annotations)}
+    return {
+        "f:data": {f"f:{key}": {} for key in sorted(keys)},
+        **({"f:metadata": {"f:annotations": owned}} if owned else {}),
+    }

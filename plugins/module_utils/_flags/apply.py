@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # PRIVATE to easymo.deploy.
-"""Write planned flags, and look whether they are there."""
+"""Write planned flags, and look whether they are there. The kill switch has a say in every write."""
 
 from __future__ import annotations
 
@@ -12,9 +12,15 @@ from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
     VerificationError,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._flags.plan import (
+    Changes,
     FlagsMap,
     FlagsPlan,
+    Wish,
     plan_flags,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._flags.switch import (
+    KillSwitch,
+    refuse_up,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._lock.guard import (
     NO_GUARD,
@@ -24,6 +30,9 @@ from ansible_collections.easymo.deploy.plugins.module_utils._lock.guard import (
 
 ATTEMPTS = 5
 
+Decide = t.Callable[[FlagsMap], Wish]
+"""What to write, told by what is there. It is asked again whenever somebody else wrote in between."""
+
 
 def observe_flags(cluster: Cluster, name: str) -> FlagsMap:
     return FlagsMap.from_json(name, cluster.read("ConfigMap", name))
@@ -32,16 +41,40 @@ def observe_flags(cluster: Cluster, name: str) -> FlagsMap:
 def change_flags(
     cluster: Cluster,
     name: str,
-    flags: t.Mapping[str, str | None],
+    flags: Changes,
+    *,
+    force: bool,
+    check_mode: bool,
+    annotations: Changes | None = None,
+    guard: Guard | NoGuard = NO_GUARD,
+) -> FlagsPlan:
+    """The plan that was carried out; made anew when somebody else wrote in between.
+
+    Raises KilledError when the kill switch forbids it, whenever it was set.
+    """
+    wish = Wish(flags, annotations or {})
+    return decide_flags(
+        cluster, name, lambda _seen: wish, force=force, check_mode=check_mode, guard=guard
+    )
+
+
+def decide_flags(
+    cluster: Cluster,
+    name: str,
+    decide: Decide,
     *,
     force: bool,
     check_mode: bool,
     guard: Guard | NoGuard = NO_GUARD,
+    attempts: int = ATTEMPTS,
 ) -> FlagsPlan:
-    """The plan that was carried out; made anew when somebody else wrote in between."""
+    """The same for what depends on the flags as they stand: read, decide and write are one."""
     last: ConflictError | None = None
-    for _attempt in range(ATTEMPTS):
-        plan = plan_flags(observe_flags(cluster, name), flags)
+    for _attempt in range(attempts):
+        observed = observe_flags(cluster, name)
+        wish = decide(observed)
+        _ask_switch(observed, wish)
+        plan = plan_flags(observed, wish.flags, wish.annotations)
         if not plan.changed:
             return plan
         if not check_mode:
@@ -56,11 +89,20 @@ def change_flags(
                 ) from exc
             last = exc
             continue
+        if not check_mode:
+            _see(cluster, plan)
         return plan
     raise ConflictError(
-        f"ConfigMap {name!r} changed under our hands {ATTEMPTS} times in a row: something else keeps "
+        f"ConfigMap {name!r} changed under our hands {attempts} times in a row: something else keeps "
         "writing to it. Find out what, and try again."
     ) from last
+
+
+def _ask_switch(observed: FlagsMap, wish: Wish) -> None:
+    """What the switch is after this write decides: setting or resetting it is a write too."""
+    annotations = {**observed.annotations, **wish.annotations}
+    left = {name: value for name, value in annotations.items() if value is not None}
+    refuse_up(KillSwitch.from_annotations(left), observed.data, wish.flags)
 
 
 def _apply(cluster: Cluster, plan: FlagsPlan, *, force: bool, check_mode: bool) -> None:
@@ -69,21 +111,19 @@ def _apply(cluster: Cluster, plan: FlagsPlan, *, force: bool, check_mode: bool) 
     )
     if check_mode:
         return
-    if any(key in (body.get("data") or {}) for key in plan.removed):
-        version = body["metadata"]["resourceVersion"]
-        left = [key for key in plan.removed if key in body["data"]]
-        operations = [
-            one
-            for one in plan.to_removal(version)
-            if one["op"] == "test" or one["path"].rpartition("/")[2] in left
-        ]
-        cluster.patch("ConfigMap", plan.before.name, operations)
+    removal = plan.to_removal(body)
+    if removal:
+        cluster.patch("ConfigMap", plan.before.name, removal)
+
+
+def _see(cluster: Cluster, plan: FlagsPlan) -> None:
     seen = observe_flags(cluster, plan.before.name)
-    if dict(seen.data) != dict(plan.after):
-        differing = sorted(
-            key for key in {*seen.data, *plan.after} if seen.data.get(key) != plan.after.get(key)
-        )
-        raise VerificationError(
-            f"ConfigMap {plan.before.name!r} was written, and reads otherwise afterwards: look at "
-            f"{', '.join(differing)}. Something else writes to it."
-        )
+    differing = plan.differing(seen)
+    if not differing:
+        return
+    # Whoever killed what we have just written wins, and is no riddle.
+    _ask_switch(seen, plan.wish)
+    raise VerificationError(
+        f"ConfigMap {plan.before.name!r} was written, and reads otherwise afterwards: look at "
+        f"{', '.join(differing)}. Something else writes to it."
+    )

@@ -1,12 +1,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # PRIVATE to easymo.deploy.
-"""Decide which keys of a flags ConfigMap change. Values are checked before anything is touched."""
+"""Decide which flags and annotations of a flags ConfigMap change. Pure; values.py checks what is asked for."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-import re
 import typing as t
 from dataclasses import dataclass, field
 
@@ -15,10 +14,10 @@ from ansible_collections.easymo.deploy.plugins.module_utils._cluster import (
     Object,
     Operation,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import InputError
+from ansible_collections.easymo.deploy.plugins.module_utils._errors import ConflictError
 
-NAME = re.compile(r"[A-Z_][A-Z0-9_]*")
-BOOLEANS = {True: "true", False: "false"}
+Changes = t.Mapping[str, str | None]
+"""New values by key; None takes a key out. Keys that are not named stay as they are."""
 
 
 @dataclass(frozen=True)
@@ -29,8 +28,11 @@ class FlagsMap:
     exists: bool = False
     resource_version: str = ""
     data: t.Mapping[str, str] = field(default_factory=dict)
+    annotations: t.Mapping[str, str] = field(default_factory=dict)
+    immutable: bool = False
     owned: frozenset[str] = frozenset()
-    """The keys that server-side apply knows as ours."""
+    """The keys of the data that server-side apply knows as ours."""
+    owned_annotations: frozenset[str] = frozenset()
     managers: t.Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Who else sets a key, by key."""
 
@@ -39,11 +41,14 @@ class FlagsMap:
         if body is None:
             return cls(name=name)
         owned: set[str] = set()
+        owned_annotations: set[str] = set()
         managers: dict[str, tuple[str, ...]] = {}
         for entry in body["metadata"].get("managedFields") or []:
-            keys = _data_keys(entry.get("fieldsV1") or {})
+            fields = entry.get("fieldsV1") or {}
+            keys = _keys(fields.get("f:data"))
             if entry.get("manager") == FIELD_MANAGER and entry.get("operation") == "Apply":
                 owned |= keys
+                owned_annotations |= _keys((fields.get("f:metadata") or {}).get("f:annotations"))
             elif entry.get("manager") != FIELD_MANAGER:
                 for key in keys:
                     managers[key] = (*managers.get(key, ()), entry.get("manager", ""))
@@ -52,9 +57,20 @@ class FlagsMap:
             exists=True,
             resource_version=body["metadata"]["resourceVersion"],
             data=body.get("data") or {},
+            annotations=body["metadata"].get("annotations") or {},
+            immutable=bool(body.get("immutable", False)),
             owned=frozenset(owned),
+            owned_annotations=frozenset(owned_annotations),
             managers=managers,
         )
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What a writer asks for: flags as to_values returns them, and annotations."""
+
+    flags: Changes = field(default_factory=dict)
+    annotations: Changes = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -62,15 +78,23 @@ class FlagsPlan:
     """`applied` is what server-side apply declares; `removed` goes, whoever set it."""
 
     before: FlagsMap
+    wish: Wish
     after: t.Mapping[str, str]
+    annotations: t.Mapping[str, str]
+    """All annotations afterwards."""
     applied: t.Mapping[str, str]
+    applied_annotations: t.Mapping[str, str]
     removed: tuple[str, ...]
     overruled: tuple[str, ...]
     """Managers whose value is changed."""
 
     @property
     def changed(self) -> bool:
-        return not self.before.exists or dict(self.after) != dict(self.before.data)
+        return (
+            not self.before.exists
+            or dict(self.after) != dict(self.before.data)
+            or dict(self.annotations) != dict(self.before.annotations)
+        )
 
     @property
     def checksum(self) -> str:
@@ -78,9 +102,11 @@ class FlagsPlan:
 
     def to_object(self, namespace: str) -> Object:
         """What to apply. The resourceVersion makes the server refuse what was changed meanwhile."""
-        metadata = {"name": self.before.name, "namespace": namespace}
+        metadata: Object = {"name": self.before.name, "namespace": namespace}
         if self.before.exists:
             metadata["resourceVersion"] = self.before.resource_version
+        if self.applied_annotations:
+            metadata["annotations"] = dict(self.applied_annotations)
         return {
             "apiVersion": "v1",
             "kind": "ConfigMap",
@@ -88,24 +114,51 @@ class FlagsPlan:
             "data": dict(self.applied),
         }
 
-    def to_removal(self, resource_version: str) -> list[Operation]:
-        return [
-            {"op": "test", "path": "/metadata/resourceVersion", "value": resource_version},
-            *({"op": "remove", "path": f"/data/{key}"} for key in self.removed),
+    def to_removal(self, body: Object) -> list[Operation]:
+        """What takes out of `body`, as it was applied, what somebody else still owns; [] for nothing."""
+        left = [f"/data/{key}" for key in self.removed if key in (body.get("data") or {})]
+        present = body["metadata"].get("annotations") or {}
+        left += [
+            f"/metadata/annotations/{_escape(key)}"
+            for key, value in self.wish.annotations.items()
+            if value is None and key in present
         ]
+        version = body["metadata"]["resourceVersion"]
+        test = {"op": "test", "path": "/metadata/resourceVersion", "value": version}
+        return [test, *({"op": "remove", "path": path} for path in left)] if left else []
+
+    def differing(self, seen: FlagsMap) -> list[str]:
+        """Which of the keys and annotations that were asked for are otherwise in `seen`."""
+        found = {k for k in self.wish.flags if seen.data.get(k) != self.after.get(k)}
+        return sorted(
+            found.union(
+                k
+                for k in self.wish.annotations
+                if seen.annotations.get(k) != self.annotations.get(k)
+            )
+        )
 
 
-def plan_flags(observed: FlagsMap, flags: t.Mapping[str, str | None]) -> FlagsPlan:
-    """`flags` as to_values returns them: None takes a flag out. Flags not named stay."""
+def plan_flags(observed: FlagsMap, flags: Changes, annotations: Changes | None = None) -> FlagsPlan:
+    """`flags` as to_values returns them. Raises ConflictError for a ConfigMap that cannot be changed."""
+    wish = Wish(flags, annotations or {})
     wanted = {key: value for key, value in flags.items() if value is not None}
     removed = tuple(key for key, value in flags.items() if value is None and key in observed.data)
     moved = [*removed, *(k for k, v in wanted.items() if observed.data.get(k) != v)]
-    # Server-side apply drops the keys it owns and is not told of: so tell all of ours.
-    kept = {k: observed.data[k] for k in observed.owned if k in observed.data and k not in flags}
+    if moved and observed.immutable:
+        raise ConflictError(
+            f"ConfigMap {observed.name!r} is immutable, so its flags cannot be changed: delete it and "
+            "create it again without 'immutable', then try again. Pods keep their flags meanwhile."
+        )
     return FlagsPlan(
         before=observed,
-        after={**{k: v for k, v in observed.data.items() if k not in removed}, **wanted},
-        applied={**kept, **wanted},
+        wish=wish,
+        after=_after(observed.data, flags),
+        annotations=_after(observed.annotations, wish.annotations),
+        applied=_applied(observed.data, observed.owned, flags),
+        applied_annotations=_applied(
+            observed.annotations, observed.owned_annotations, wish.annotations
+        ),
         removed=removed,
         overruled=tuple(
             sorted({manager for key in moved for manager in observed.managers.get(key, ())})
@@ -113,74 +166,25 @@ def plan_flags(observed: FlagsMap, flags: t.Mapping[str, str | None]) -> FlagsPl
     )
 
 
-def to_values(flags: t.Mapping[str, t.Any], bounds: t.Mapping[str, t.Any]) -> dict[str, str | None]:
-    """Typed values as an environment holds them. Refuses what the platform would misread."""
-    for name in bounds:
-        _check_name(name, "bounds")
-    return {name: _to_value(name, value, bounds.get(name)) for name, value in flags.items()}
-
-
 def checksum(data: t.Mapping[str, str]) -> str:
     """Of all that pods read from the ConfigMap when they start."""
     return hashlib.sha256(json.dumps(dict(data), sort_keys=True).encode()).hexdigest()
 
 
-def _to_value(name: str, value: t.Any, bounds: t.Any) -> str | None:
-    _check_name(name, "flags")
-    if value is None:
-        return None
-    if isinstance(value, bool):
-        text = BOOLEANS[value]
-    elif isinstance(value, (int, str)):
-        text = str(value)
-    else:
-        raise InputError(
-            f"The flag {name} is {value!r}, a {type(value).__name__}: it may be true, false, an integer "
-            "or a text."
-        )
-    if text in ("True", "False"):
-        raise InputError(
-            f"The flag {name} is the text {text!r}, which the platform does not read as a boolean: write "
-            f"{text.lower()}."
-        )
-    if bounds is not None:
-        _check_bounds(name, value, bounds)
-    return text
+def _after(present: t.Mapping[str, str], changes: Changes) -> dict[str, str]:
+    return {k: v for k, v in {**present, **changes}.items() if v is not None}
 
 
-def _check_name(name: str, option: str) -> None:
-    if not NAME.fullmatch(name):
-        raise InputError(
-            f"{option!r} names {name!r}, which is no environment variable: use A-Z, 0-9 and _, not "
-            "beginning with a digit."
-        )
+def _applied(
+    present: t.Mapping[str, str], owned: frozenset[str], changes: Changes
+) -> dict[str, str]:
+    """Server-side apply drops the keys it owns and is not told of: so tell all of ours."""
+    return _after({k: v for k, v in present.items() if k in owned}, changes)
 
 
-def _check_bounds(name: str, value: t.Any, bounds: t.Any) -> None:
-    low, high = _bounds_of(name, bounds)
-    number = int(value) if not isinstance(value, bool) and _is_integer(value) else None
-    if number is None or not low <= number <= high:
-        raise InputError(
-            f"The flag {name} is {value!r}: it must be an integer from {low} to {high}."
-        )
+def _keys(fields: Object | None) -> set[str]:
+    return {key[2:] for key in fields or {} if key.startswith("f:")}
 
 
-def _bounds_of(name: str, bounds: t.Any) -> tuple[int, int]:
-    if (
-        isinstance(bounds, (list, tuple))
-        and len(bounds) == 2
-        and all(_is_integer(one) for one in bounds)
-        and int(bounds[0]) <= int(bounds[1])
-    ):
-        return int(bounds[0]), int(bounds[1])
-    raise InputError(
-        f"The bounds of {name} are {bounds!r}: they must be two integers, the lower first, like [0, 100]."
-    )
-
-
-def _is_integer(value: t.Any) -> bool:
-    return re.fullmatch(r"-?\d+", str(value)) is not None
-
-
-def _data_keys(fields: Object) -> set[str]:
-    return {key[2:] for key in fields.get("f:data") or {} if key.startswith("f:")}
+def _escape(key: str) -> str:
+    return key.replace("~", "~0").replace("/", "~1")

@@ -13,8 +13,8 @@ from ansible_collections.easymo.deploy.plugins.module_utils._flags.apply import 
 from ansible_collections.easymo.deploy.plugins.module_utils._flags.plan import (
     FlagsPlan,
     checksum,
-    to_values,
 )
+from ansible_collections.easymo.deploy.plugins.module_utils._flags.values import to_values
 from ansible_collections.easymo.deploy.plugins.module_utils._lock.errors import LeaseLostError
 from ansible_collections.easymo.deploy.plugins.module_utils._lock.guard import FRESH, Guard
 from tests.fakes.cluster import MemoryCluster
@@ -54,6 +54,11 @@ def data_of(cluster: MemoryCluster) -> dict[str, str]:
     return t.cast("dict[str, str]", cluster.objects["ConfigMap", "feature-flags"]["data"])
 
 
+def annotations_of(cluster: MemoryCluster) -> dict[str, str]:
+    body = cluster.objects["ConfigMap", "feature-flags"]
+    return t.cast("dict[str, str]", body["metadata"].get("annotations") or {})
+
+
 @pytest.mark.parametrize(
     ("value", "text"), [(True, "true"), (False, "false"), (1, "1"), ("on", "on"), (None, None)]
 )
@@ -74,6 +79,11 @@ def test_values_become_what_an_environment_holds(value: t.Any, text: str | None)
         ({PERCENTAGE: True}, {PERCENTAGE: [0, 100]}, "is True"),
         ({PERCENTAGE: "ten"}, {PERCENTAGE: [0, 100]}, "is 'ten'"),
         ({PERCENTAGE: 1}, {PERCENTAGE: [100, 0]}, "the lower first"),
+        ({PERCENTAGE: 1.5}, {PERCENTAGE: [0, 100]}, "is 1.5"),
+        ({PERCENTAGE: "07"}, {PERCENTAGE: [0, 100]}, "is '07'"),
+        ({PERCENTAGE: " 7"}, {PERCENTAGE: [0, 100]}, "is ' 7'"),
+        ({PERCENTAGE: "٣"}, {PERCENTAGE: [0, 100]}, "must be an integer"),
+        ({"A": "a\nB=b"}, {}, "several lines"),
         ({}, {"x": [0, 1]}, "'bounds' names 'x'"),
     ],
 )
@@ -82,6 +92,21 @@ def test_what_the_platform_would_misread_is_refused(
 ) -> None:
     with pytest.raises(InputError, match=message):
         to_values(flags, bounds)
+
+
+def test_a_flag_may_be_one_of_its_choices_alone() -> None:
+    choices = {"A": [True, False], "LEVEL": ["info", "debug"]}
+    assert to_values({"A": False, "LEVEL": "info"}, {}, choices) == {"A": "false", "LEVEL": "info"}
+    for flags, message in (
+        ({"A": "yes"}, "A is 'yes': it must be one of true, false"),
+        ({"LEVEL": "trace"}, "one of info, debug"),
+    ):
+        with pytest.raises(InputError, match=message):
+            to_values(flags, {}, choices)
+    with pytest.raises(InputError, match="must be a list"):
+        to_values({"A": True}, {}, {"A": "true"})
+    with pytest.raises(InputError, match="'choices' names 'a-b'"):
+        to_values({}, {}, {"a-b": ["x"]})
 
 
 def test_a_missing_config_map_is_made() -> None:
@@ -105,6 +130,30 @@ def test_flags_that_are_not_named_stay_ours_and_stay_set() -> None:
     change(cluster, {"A": "true", PERCENTAGE: "10"})
     change(cluster, {"A": "false"})
     assert data_of(cluster) == {"A": "false", PERCENTAGE: "10"}
+
+
+def test_annotations_are_written_kept_and_taken_out_with_the_flags() -> None:
+    cluster = cluster_with({"A": "true"})
+    theirs = cluster.objects["ConfigMap", "feature-flags"]
+    theirs["metadata"]["annotations"] = {"their/note": "x"}
+    change(cluster, {"A": "false"}, annotations={"our/one": "1", "our/two": "2"})
+    assert annotations_of(cluster) == {"their/note": "x", "our/one": "1", "our/two": "2"}
+    change(cluster, {"A": "true"})
+    assert annotations_of(cluster) == {"their/note": "x", "our/one": "1", "our/two": "2"}
+    for gone in ("our/one", "their/note"):
+        assert change(cluster, {}, annotations={gone: None}).changed
+        assert gone not in annotations_of(cluster)
+        assert not change(cluster, {}, annotations={gone: None}).changed
+    assert annotations_of(cluster) == {"our/two": "2"}
+    assert data_of(cluster) == {"A": "true"}
+
+
+def test_an_immutable_config_map_is_told() -> None:
+    cluster = cluster_with({"A": "true"})
+    cluster.objects["ConfigMap", "feature-flags"]["immutable"] = True
+    with pytest.raises(ConflictError, match="is immutable"):
+        change(cluster, {"A": "false"})
+    assert cluster.writes == []
 
 
 def test_another_managers_flag_is_taken_over_by_name() -> None:

@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to easymo.deploy.
+"""The kill switch, as an annotation beside the flags it holds off, and what it forbids. Pure."""
+
+from __future__ import annotations
+
+import json
+import re
+import typing as t
+from dataclasses import dataclass, field
+
+from ansible_collections.easymo.deploy.plugins.module_utils._cluster import KILL_SWITCH_ANNOTATION
+from ansible_collections.easymo.deploy.plugins.module_utils._errors import ConflictError
+
+OFF: t.Mapping[str, str] = {
+    "FEATURE_AI_AGENTS": "false",
+    "FEATURE_AI_AGENTS_ROLLOUT_PERCENTAGE": "0",
+}
+"""What the switch holds when it was not told otherwise."""
+
+RESET = "ansible-playbook playbooks/kill_switch.yml -e reset=true -e reason='...'"
+
+
+class KilledError(ConflictError):
+    """The kill switch is set, and what was asked for would turn on what it holds off."""
+
+    reason = "KillSwitchSet"
+
+
+@dataclass(frozen=True)
+class KillSwitch:
+    """Who set it, when (RFC 3339) and why. `flags` are the values it holds.
+
+    `automatic`: a failed phase or a rollback set it, so an explicit deployment may reset it. One
+    that a person set is reset by a person.
+    """
+
+    set_at: str
+    by: str
+    reason: str
+    automatic: bool = False
+    flags: t.Mapping[str, str] = field(default_factory=lambda: dict(OFF))
+
+    @classmethod
+    def from_annotations(cls, annotations: t.Mapping[str, str]) -> KillSwitch | None:
+        """None while it is not set. One that cannot be read counts as set, by a person."""
+        text = annotations.get(KILL_SWITCH_ANNOTATION)
+        if text is None:
+            return None
+        try:
+            body = json.loads(text)
+            flags = body.get("flags") or OFF
+            return cls(
+                set_at=str(body["set_at"]),
+                by=str(body["by"]),
+                reason=str(body["reason"]),
+                automatic=body.get("automatic") is True,
+                flags={str(name): str(value) for name, value in flags.items()},
+            )
+        except (AttributeError, KeyError, TypeError, ValueError):
+            return cls(
+                set_at="an unknown time",
+                by="somebody unknown",
+                reason=f"the annotation {KILL_SWITCH_ANNOTATION} cannot be read: {text[:80]}",
+            )
+
+    def to_annotation(self) -> str:
+        return json.dumps(self.to_result(), sort_keys=True)
+
+    def to_result(self) -> dict[str, t.Any]:
+        return {
+            "set_at": self.set_at,
+            "by": self.by,
+            "reason": self.reason,
+            "automatic": self.automatic,
+            "flags": dict(self.flags),
+        }
+
+    def __str__(self) -> str:
+        how = " automatically" if self.automatic else ""
+        return f"{self.by} set the kill switch{how} at {self.set_at}, because: {self.reason}"
+
+
+def refuse_up(
+    switch: KillSwitch | None,
+    flags_before: t.Mapping[str, str],
+    flags_wanted: t.Mapping[str, str | None],
+) -> None:
+    """Raise KilledError when a flag that the switch holds off is asked for and would not be off.
+
+    A number may still be lowered: whoever edited the ConfigMap by hand since is not cemented.
+    """
+    risen = forbidden(switch, flags_before, flags_wanted)
+    if switch is None or not risen:
+        return
+    asked = ", ".join(
+        f"{name} {'gone' if flags_wanted[name] is None else '= ' + str(flags_wanted[name])}"
+        for name in risen
+    )
+    raise KilledError(
+        f"Refused to write {asked}, for {_sentence(str(switch))} Nothing was written. When the cause is "
+        f"gone, reset it: {RESET}",
+        kill_switch=switch.to_result(),
+    )
+
+
+def forbidden(
+    switch: KillSwitch | None,
+    flags_before: t.Mapping[str, str],
+    flags_wanted: t.Mapping[str, str | None],
+) -> list[str]:
+    """The flags of `flags_wanted` that the switch does not let be written so."""
+    if switch is None:
+        return []
+    return [
+        name
+        for name, off in switch.flags.items()
+        if name in flags_wanted
+        and flags_wanted[name] != off
+        and not is_lower(flags_wanted[name], flags_before.get(name))
+    ]
+
+
+def is_lower(wanted: str | None, before: str | None) -> bool:
+    """Whether both are whole numbers, and the first is the smaller one."""
+    if wanted is None or before is None:
+        return False
+    number = re.compile(r"-?[0-9]+")
+    return bool(number.fullmatch(wanted) and number.fullmatch(before) and int(wanted) < int(before))
+
+
+def _sentence(text: str) -> str:
+    return text if text.endswith((".", "!", "?")) else f"{text}."

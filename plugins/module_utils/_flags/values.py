@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to easymo.deploy.
+"""Typed flags as an environment holds them. What the platform would misread is refused. Pure."""
+
+from __future__ import annotations
+
+import re
+import typing as t
+
+from ansible_collections.easymo.deploy.plugins.module_utils._errors import InputError
+
+NAME = re.compile(r"[A-Z_][A-Z0-9_]*")
+BOOLEANS = {True: "true", False: "false"}
+
+
+def to_values(
+    flags: t.Mapping[str, t.Any],
+    bounds: t.Mapping[str, t.Any],
+    choices: t.Mapping[str, t.Any] | None = None,
+) -> dict[str, str | None]:
+    """Texts by flag, None for one to take out. `bounds`: least and greatest integer; `choices`: a list.
+
+    Raises InputError.
+    """
+    choices = choices or {}
+    for option, named in (("bounds", bounds), ("choices", choices)):
+        for name in named:
+            _check_name(name, option)
+    return {
+        name: _to_value(name, value, bounds.get(name), choices.get(name))
+        for name, value in flags.items()
+    }
+
+
+def _to_value(name: str, value: t.Any, bounds: t.Any, choices: t.Any) -> str | None:
+    _check_name(name, "flags")
+    if value is None:
+        return None
+    text = _to_text(name, value)
+    if bounds is not None:
+        _check_bounds(name, value, bounds)
+    if choices is not None:
+        _check_choices(name, text, choices)
+    return text
+
+
+def _to_text(name: str, value: t.Any) -> str:
+    if isinstance(value, bool):
+        return BOOLEANS[value]
+    if not isinstance(value, (int, str)):
+        raise InputError(
+            f"The flag {name} is {value!r}, a {type(value).__name__}: it may be true, false, an integer "
+            "or a text."
+        )
+    text = str(value)
+    if text in ("True", "False"):
+        raise InputError(
+            f"The flag {name} is the text {text!r}, which the platform does not read as a boolean: write "
+            f"{text.lower()}."
+        )
+    if "\n" in text or "\0" in text:
+        raise InputError(
+            f"The flag {name} has several lines or a NUL in it: no pod could be asked for it. Use one line."
+        )
+    return text
+
+
+def _check_name(name: str, option: str) -> None:
+    if not NAME.fullmatch(name):
+        raise InputError(
+            f"{option!r} names {name!r}, which is no environment variable: use A-Z, 0-9 and _, not "
+            "beginning with a digit."
+        )
+
+
+def _check_bounds(name: str, value: t.Any, bounds: t.Any) -> None:
+    low, high = _bounds_of(name, bounds)
+    number = int(value) if not isinstance(value, bool) and _is_integer(value) else None
+    if number is None or not low <= number <= high:
+        raise InputError(
+            f"The flag {name} is {value!r}: it must be an integer from {low} to {high}."
+        )
+
+
+def _check_choices(name: str, text: str, choices: t.Any) -> None:
+    if not isinstance(choices, (list, tuple)) or not choices:
+        raise InputError(
+            f"The choices of {name} are {choices!r}: they must be a list of one value or more."
+        )
+    allowed = [_to_text(name, one) for one in choices]
+    if text not in allowed:
+        raise InputError(f"The flag {name} is {text!r}: it must be one of {', '.join(allowed)}.")
+
+
+def _bounds_of(name: str, bounds: t.Any) -> tuple[int, int]:
+    if (
+        isinstance(bounds, (list, tuple))
+        and len(bounds) == 2
+        and all(_is_integer(one) for one in bounds)
+        and int(bounds[0]) <= int(bounds[1])
+    ):
+        return int(bounds[0]), int(bounds[1])
+    raise InputError(
+        f"The bounds of {name} are {bounds!r}: they must be two integers, the lower first, like [0, 100]."
+    )
+
+
+def _is_integer(value: t.Any) -> bool:
+    """Written as the platform reads it: no sign but a minus, no space, no leading zero."""
+    return re.fullmatch(r"0|-?[1-9][0-9]*", str(value)) is not None

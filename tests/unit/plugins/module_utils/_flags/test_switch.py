@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+import typing as t
+
+import pytest
+
+from ansible_collections.easymo.deploy.plugins.module_utils._cluster import KILL_SWITCH_ANNOTATION
+from ansible_collections.easymo.deploy.plugins.module_utils._flags.apply import change_flags
+from ansible_collections.easymo.deploy.plugins.module_utils._flags.plan import FlagsPlan
+from ansible_collections.easymo.deploy.plugins.module_utils._flags.switch import (
+    OFF,
+    KilledError,
+    KillSwitch,
+    refuse_up,
+)
+from tests.fakes.cluster import MemoryCluster
+
+AGENTS, PERCENTAGE = OFF
+SET = KillSwitch(set_at="2026-11-24T09:00:00Z", by="ada@ops", reason="error rate 7 %")
+KILLED = {KILL_SWITCH_ANNOTATION: SET.to_annotation()}
+
+
+def change(
+    cluster: MemoryCluster, flags: dict[str, str | None], annotations: t.Any = None
+) -> FlagsPlan:
+    return change_flags(
+        cluster, "feature-flags", flags, force=True, check_mode=False, annotations=annotations
+    )
+
+
+def data_of(cluster: MemoryCluster) -> dict[str, str]:
+    return t.cast("dict[str, str]", cluster.objects["ConfigMap", "feature-flags"]["data"])
+
+
+def test_it_is_read_as_it_was_written() -> None:
+    assert KillSwitch.from_annotations(KILLED) == SET
+    assert KillSwitch.from_annotations({}) is None
+
+
+@pytest.mark.parametrize("text", ["", "true", "[]", "{}", '{"set_at": 1}', "{", '{"flags": 3}'])
+def test_one_that_cannot_be_read_counts_as_set_by_a_person(text: str) -> None:
+    found = KillSwitch.from_annotations({KILL_SWITCH_ANNOTATION: text})
+    assert found is not None
+    assert not found.automatic
+    with pytest.raises(KilledError, match="cannot be read"):
+        refuse_up(found, {}, {AGENTS: "true"})
+
+
+@pytest.mark.parametrize(
+    ("before", "wanted", "refused"),
+    [
+        ({}, {AGENTS: "true"}, True),
+        ({AGENTS: "true"}, {AGENTS: "true"}, True),
+        ({AGENTS: "false"}, {AGENTS: None}, True),
+        ({PERCENTAGE: "0"}, {PERCENTAGE: "1"}, True),
+        ({PERCENTAGE: "10"}, {PERCENTAGE: "10"}, True),
+        ({PERCENTAGE: "ten"}, {PERCENTAGE: "1"}, True),
+        ({PERCENTAGE: "10"}, {PERCENTAGE: "5"}, False),
+        ({PERCENTAGE: "10"}, {PERCENTAGE: "0", AGENTS: "false"}, False),
+        ({AGENTS: "true"}, {"FEATURE_BUYER_AGENT": "true"}, False),
+    ],
+)
+def test_what_is_held_off_is_not_turned_on(
+    before: dict[str, str], wanted: dict[str, str | None], refused: bool
+) -> None:
+    refuse_up(None, before, wanted)
+    if not refused:
+        refuse_up(SET, before, wanted)
+        return
+    with pytest.raises(KilledError) as raised:
+        refuse_up(SET, before, wanted)
+    text = str(raised.value)
+    for part in ("ada@ops", "2026-11-24T09:00:00Z", "error rate 7 %", "-e reset=true"):
+        assert part in text
+    assert raised.value.details["kill_switch"]["by"] == "ada@ops"
+
+
+def test_no_write_turns_the_feature_on_while_the_switch_is_set() -> None:
+    cluster = MemoryCluster()
+    change(cluster, dict(OFF), KILLED)
+    with pytest.raises(KilledError):
+        change(cluster, {PERCENTAGE: "5"})
+    assert data_of(cluster) == OFF
+
+
+def test_a_kill_between_read_and_write_wins() -> None:
+    cluster = MemoryCluster()
+    change(cluster, {AGENTS: "true", PERCENTAGE: "1"})
+    cluster.before_write = lambda: change(cluster, dict(OFF), KILLED) and None
+    with pytest.raises(KilledError, match="ada@ops"):
+        change(cluster, {PERCENTAGE: "5"})
+    assert data_of(cluster) == OFF
+
+
+def test_a_kill_right_after_the_write_is_named_and_no_riddle() -> None:
+    cluster = MemoryCluster()
+    change(cluster, {AGENTS: "true", PERCENTAGE: "1"})
+    put = cluster.put
+
+    def put_and_kill(kind: str, body: dict[str, t.Any]) -> dict[str, t.Any]:
+        cluster.put = put  # type: ignore[method-assign]
+        written = put(kind, body)
+        change(cluster, dict(OFF), KILLED)
+        return written
+
+    cluster.put = put_and_kill  # type: ignore[method-assign]
+    with pytest.raises(KilledError, match="ada@ops"):
+        change(cluster, {PERCENTAGE: "5"})
+    assert data_of(cluster) == OFF
+
+
+def test_setting_and_resetting_it_are_writes_that_it_lets_through() -> None:
+    cluster = MemoryCluster()
+    change(cluster, dict(OFF), KILLED)
+    change(cluster, {}, {KILL_SWITCH_ANNOTATION: None})
+    change(cluster, {AGENTS: "true", PERCENTAGE: "5"})
+    assert data_of(cluster) == {AGENTS: "true", PERCENTAGE: "5"}
