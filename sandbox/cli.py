@@ -110,9 +110,23 @@ def _add_up(commands: _Commands, folder: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--seed-mb",
         metavar="N",
-        type=_megabytes,
+        type=_upto(20000),
         default=None,
         help="how much data the databases begin with, in MB (50)",
+    )
+    parser.add_argument(
+        "--nodes",
+        metavar="N",
+        type=_upto(50),
+        default=None,
+        help="how many nodes the cluster has (1)",
+    )
+    parser.add_argument(
+        "--pods-per-node",
+        metavar="N",
+        type=_upto(2000),
+        default=None,
+        help="how many pods each of them takes (250)",
     )
     parser.add_argument(
         "--only", metavar="A,B", default="", help="only these components and what they need"
@@ -142,10 +156,13 @@ def _port(text: str) -> tuple[str, int]:
     return name, int(number)
 
 
-def _megabytes(text: str) -> int:
-    if not text.isdecimal() or not 1 <= int(text) <= 20000:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 to 20000")
-    return int(text)
+def _upto(most: int) -> t.Callable[[str], int]:
+    def number(text: str) -> int:
+        if not text.isdecimal() or not 1 <= int(text) <= most:
+            raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 to {most}")
+        return int(text)
+
+    return number
 
 
 def _say(line: str) -> None:
@@ -159,7 +176,14 @@ def _up(world: World, arguments: argparse.Namespace) -> int:
     from sandbox.lifecycle import Options, up  # noqa: PLC0415
 
     only = tuple(name for name in arguments.only.split(",") if name)
-    up(world, Options(dict(arguments.port), arguments.seed_mb, only), _say)
+    options = Options(
+        ports=dict(arguments.port),
+        seed_mb=arguments.seed_mb,
+        nodes=arguments.nodes,
+        pods_per_node=arguments.pods_per_node,
+        only=only,
+    )
+    up(world, options, _say)
     return 0
 
 

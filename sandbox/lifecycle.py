@@ -28,13 +28,12 @@ from sandbox.preconditions import (
 from sandbox.processes import CHECKOUT, RUN_VARIABLE, ProcessId, setpriv
 from sandbox.record import SUPERVISOR, Phase, Record, noted, records
 from sandbox.sweep import sweep
-from sandbox.world import StateError, World
+from sandbox.world import DEFAULTS, StateError, World
 
 UP_WITHIN = 240.0
 SUPERVISOR_ENDS_WITHIN = 30.0
 LOCK_WITHIN = UP_WITHIN + SUPERVISOR_ENDS_WITHIN
 POLL = 0.04
-SEED_MB = 50
 
 Say = t.Callable[[str], None]
 
@@ -43,8 +42,16 @@ Say = t.Callable[[str], None]
 class Options:
     ports: t.Mapping[str, int] = field(default_factory=dict)
     seed_mb: int | None = None
-    """None: as much as a sandbox that is up has, else 50."""
+    """None, here and below: as a sandbox that is up has it, else the default."""
+    nodes: int | None = None
+    pods_per_node: int | None = None
     only: tuple[str, ...] = ()
+
+    @property
+    def asked(self) -> dict[str, int]:
+        """The numbers that were asked for."""
+        numbers = {name: getattr(self, name) for name in DEFAULTS}
+        return {name: number for name, number in numbers.items() if number is not None}
 
 
 def up(world: World, options: Options, say: Say) -> None:
@@ -119,7 +126,7 @@ def _locked(descriptor: int) -> bool:
 def _start_supervisor(world: World, options: Options) -> subprocess.Popen[bytes]:
     with world.changing() as state:
         state["wanted_ports"] = dict(options.ports)
-        state["options"] = {"seed_mb": options.seed_mb or SEED_MB}
+        state["options"] = {**DEFAULTS, **options.asked}
     with (world.folder(SUPERVISOR) / "log.txt").open("ab") as log:
         return subprocess.Popen(
             [sys.executable, "-m", "sandbox.supervisor", str(world.directory), *options.only],

@@ -65,12 +65,12 @@ def require_same(world: World, options: Options) -> None:
                 f"The sandbox in {world.directory} is up, with {name} on port {has} and not {port}: "
                 f"{again}."
             )
-    has = state.get("options", {}).get("seed_mb")
-    if options.seed_mb not in (None, has):
-        raise SandboxError(
-            f"The sandbox in {world.directory} is up, with a seed of {has} MB and not "
-            f"{options.seed_mb}: {again}."
-        )
+    for option, wanted in options.asked.items():
+        if (has := world.option(option)) != wanted:
+            flag = f"--{option.replace('_', '-')}"
+            raise SandboxError(
+                f"The sandbox in {world.directory} is up, with {flag} {has} and not {wanted}: {again}."
+            )
 
 
 def lacks_another(record: Record) -> bool:

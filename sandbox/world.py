@@ -35,6 +35,9 @@ BLOCKS = range(PORTS.start, PORTS.stop, 100)
 CACHE_VARIABLE = "EASYMO_SANDBOX_CACHE"
 """Names a cache folder that several sandboxes share, in place of each one's own."""
 
+DEFAULTS: t.Mapping[str, int] = {"seed_mb": 50, "nodes": 1, "pods_per_node": 250}
+"""The options of `up`. A kubelet takes 110 pods by default; ours may be the only one, so it takes more."""
+
 
 @dataclass(frozen=True)
 class Certificate:
@@ -73,6 +76,10 @@ class World:
                 f"The sandbox state {self.state_file} is no JSON object: run 'make sandbox-down'."
             )
         return state
+
+    def option(self, name: str) -> int:
+        """What `up` was asked for, else its default."""
+        return t.cast("int", self.state().get("options", {}).get(name, DEFAULTS[name]))
 
     @contextmanager
     def locked(self) -> t.Iterator[None]:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""`python -m sandbox.node <state folder>`: the kubelet and all its containers, until SIGTERM."""
+"""`python -m sandbox.node <state folder>`: the kubelets and all their containers, until SIGTERM."""
 
 from __future__ import annotations
 
@@ -17,10 +17,12 @@ import sandbox.services.programs  # noqa: F401 - now, while others start, not wi
 from sandbox.faults import Faults
 from sandbox.node.behaviour import COMPONENT as NAME
 from sandbox.node.client import Client
-from sandbox.node.component import octet
+from sandbox.node.component import nodes_of, octet
+from sandbox.node.container import prober
 from sandbox.node.exec import Runner
 from sandbox.node.kubelet import application
-from sandbox.node.node import Node
+from sandbox.node.node import Site
+from sandbox.node.nodes import Nodes
 from sandbox.node.subnet import Subnet
 from sandbox.world import World
 
@@ -30,9 +32,11 @@ async def serve(world: World) -> None:
     scratch = world.folder(NAME) / "exec"
     shutil.rmtree(scratch, ignore_errors=True)
     async with Client(facts["server"], facts["token"], facts["ca_cert"]) as client:
-        node = Node(client, subnet, Faults(world.faults_file), world.port(NAME))
+        faults, port = Faults(world.faults_file), world.port(NAME)
+        site = Site(client, subnet, faults, prober(), port, pods=world.option("pods_per_node"))
+        nodes = Nodes(nodes_of(world), site)
         runner = web.AppRunner(
-            application(node, Runner(scratch)), access_log=None, shutdown_timeout=1
+            application(nodes, Runner(scratch)), access_log=None, shutdown_timeout=1
         )
         await runner.setup()
         await web.TCPSite(runner, "127.0.0.1", world.port(NAME)).start()
@@ -41,7 +45,7 @@ async def serve(world: World) -> None:
         stop = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
-        running, stopped = asyncio.create_task(node.run()), asyncio.create_task(stop.wait())
+        running, stopped = asyncio.create_task(nodes.run()), asyncio.create_task(stop.wait())
         await asyncio.wait({running, stopped}, return_when=asyncio.FIRST_COMPLETED)
         running.cancel()
         with contextlib.suppress(asyncio.CancelledError):

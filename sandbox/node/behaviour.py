@@ -21,7 +21,8 @@ FAULTS: t.Mapping[str, str] = {
     "bad-config-reference": "New containers of the service refer to a ConfigMap that is not there.",
     "unschedulable": "New pods of the service fit on no node.",
     "quota-exceeded": "New pods of the service are refused: the quota is used up.",
-    "node-not-ready": "The node reports that it is not ready.",
+    "node-not-ready": "The target, else every node, reports that it is not ready, and so are its pods.",
+    "node-bad": "The target, else every node, makes no new containers; images=true: it is refused images instead.",
 }
 
 SLOW_SECONDS = 15.0
@@ -77,6 +78,23 @@ def image_missing(faults: Faults, image: Image) -> bool:
 
 def registry_unavailable(faults: Faults, image: Image) -> bool:
     return faults.active(COMPONENT, "registry-unavailable", image.service) is not None
+
+
+def node_broken(faults: Faults, node: str) -> str:
+    """Why the node makes no container, in the runtime's words; empty: it does."""
+    fault = faults.active(COMPONENT, "node-bad", node)
+    if fault is None or fault.parameters.get("images") == "true":
+        return ""
+    return (
+        "failed to create containerd container: failed to mount "
+        "/var/lib/containerd/tmpmounts/containerd-mount: permission denied"
+    )
+
+
+def node_refused(faults: Faults, node: str) -> bool:
+    """Whether the registry takes the node for a stranger."""
+    fault = faults.active(COMPONENT, "node-bad", node)
+    return fault is not None and fault.parameters.get("images") == "true"
 
 
 def config_missing(faults: Faults, image: Image) -> str | None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The node as a component of the sandbox: the kubelet, and the platform that runs on it."""
+"""The nodes as a component of the sandbox: the kubelets, and the platform that runs on them."""
 
 from __future__ import annotations
 
@@ -48,8 +48,15 @@ class NodeComponent(Component):
         return {
             "url": f"http://127.0.0.1:{world.port(NAME)}",
             "registry_url": f"http://127.0.0.1:{world.port(NAME)}",
+            "nodes": list(nodes_of(world)),
             "pod_subnet": f"127.{octet(world)}.0.0/16",
         }
+
+
+def nodes_of(world: World) -> tuple[str, ...]:
+    """`sandbox-node`, `sandbox-node-2`, `sandbox-node-3`… of this run."""
+    others = range(2, world.option("nodes") + 1)
+    return ("sandbox-node", *(f"sandbox-node-{number}" for number in others))
 
 
 def octet(world: World) -> int:

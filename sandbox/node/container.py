@@ -28,7 +28,7 @@ Object = dict[str, t.Any]
 
 logger = logging.getLogger(__name__)
 
-CONFIG_RETRY = 1.0
+RETRY = 1.0
 LOOK_EVERY = 0.5
 
 
@@ -89,6 +89,7 @@ class Container:
         image = await pulled_image(self.spec["image"], self._node, self, main=self._main)
         while not self._stopping:
             env = await self._environment(image)
+            await self._creatable()
             started = time.time()
             ended = await self._run_once(image, env, started)
             if self._stopping:
@@ -112,7 +113,14 @@ class Container:
             except ConfigError as exc:
                 self.show(status.waiting("CreateContainerConfigError", str(exc)))
                 self.event("Warning", "Failed", f"Error: {exc}")
-                await asyncio.sleep(CONFIG_RETRY)
+                await asyncio.sleep(RETRY)
+
+    async def _creatable(self) -> None:
+        """Until the node makes containers."""
+        while why := self._node.broken:
+            self.show(status.waiting("CreateContainerError", why))
+            self.event("Warning", "Failed", f"Error: {why}")
+            await asyncio.sleep(RETRY)
 
     async def _run_once(self, image: Image, env: dict[str, str], started: float) -> Exit:
         self.env = {"HOSTNAME": self._pod["metadata"]["name"], **env}

@@ -82,3 +82,13 @@ def unavailable_message(image: Image) -> str:
         f"https://registry-1.docker.io/v2/{image.repository}/manifests/{image.tag}: "
         "503 Service Unavailable"
     )
+
+
+def refused_message(image: Image) -> str:
+    """What the runtime says when the registry does not know who asks."""
+    name = image.canonical
+    return (
+        f'failed to pull and unpack image "{name}": failed to resolve reference "{name}": failed to '
+        "authorize: failed to fetch oauth token: unexpected status from GET request to "
+        "https://auth.docker.io/token: 401 Unauthorized"
+    )

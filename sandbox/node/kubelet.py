@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The kubelet's own HTTP API, which the API server passes logs and exec on to, and the registry. Loopback only."""
+"""The kubelets' own HTTP API, which the API server passes logs and exec on to, and the registry. Loopback only."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from sandbox.node.logs import ContainerLog, LogOptions, chosen, rendered
 
 if t.TYPE_CHECKING:
     from sandbox.node.container import Container
-    from sandbox.node.node import Node
+    from sandbox.node.nodes import Nodes
 
 RUN_FOLDER = "exec"
 
 
-def application(node: Node, runner: execution.Runner) -> web.Application:
-    kubelet = Kubelet(node, runner)
+def application(nodes: Nodes, runner: execution.Runner) -> web.Application:
+    kubelet = Kubelet(nodes, runner)
     app = web.Application(middlewares=[no_browsers])
     app.router.add_get("/healthz", _healthz)
     app.router.add_get("/containerLogs/{namespace}/{pod}/{container}", kubelet.logs)
@@ -45,13 +45,13 @@ async def _healthz(_request: web.Request) -> web.Response:
 
 
 class Kubelet:
-    def __init__(self, node: Node, runner: execution.Runner) -> None:
-        self._node = node
+    def __init__(self, nodes: Nodes, runner: execution.Runner) -> None:
+        self._nodes = nodes
         self._runner = runner
 
     def _container(self, request: web.Request) -> Container:
         namespace, pod = request.match_info["namespace"], request.match_info["pod"]
-        worker = self._node.worker(namespace, pod)
+        worker = self._nodes.worker(namespace, pod)
         if worker is None:
             raise web.HTTPNotFound(text=f'pod "{pod}" not found on this node')
         container = worker.container(request.match_info["container"])

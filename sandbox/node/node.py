@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The node: registered, its lease renewed, its pods watched and each given a worker."""
+"""A node: registered, its lease renewed, each of its pods given a worker."""
 
 from __future__ import annotations
 
@@ -8,14 +8,27 @@ import contextlib
 import logging
 import time
 import typing as t
+from dataclasses import dataclass
 
 from sandbox.kubernetes.controllers.nodes import LEASES
 from sandbox.kubernetes.controllers.objects import micro_timestamp, timestamp
-from sandbox.node.behaviour import COMPONENT, image_missing, registry_unavailable
-from sandbox.node.client import UNREACHABLE, ApiStatusError, Client, ExpiredError
-from sandbox.node.container import prober
+from sandbox.node.behaviour import (
+    COMPONENT,
+    image_missing,
+    node_broken,
+    node_refused,
+    registry_unavailable,
+)
+from sandbox.node.bodies import LEASE_SECONDS, node_object, node_status
+from sandbox.node.client import UNREACHABLE, ApiStatusError, Client
 from sandbox.node.events import Events
-from sandbox.node.images import Image, in_registry, not_found_message, unavailable_message
+from sandbox.node.images import (
+    Image,
+    in_registry,
+    not_found_message,
+    refused_message,
+    unavailable_message,
+)
 from sandbox.node.pod import PodWorker
 from sandbox.services import IMAGES
 
@@ -29,22 +42,33 @@ Object = dict[str, t.Any]
 
 logger = logging.getLogger(__name__)
 
-NAME = "sandbox-node"
-LEASE_SECONDS = 40
 RENEW_EVERY = 5.0
 LOOK_EVERY = 1.0
-CAPACITY = {"cpu": "16", "memory": "32Gi", "pods": "250", "ephemeral-storage": "100Gi"}
+
+
+@dataclass(frozen=True)
+class Site:
+    """What the nodes of a sandbox have in common."""
+
+    client: Client
+    subnet: Subnet
+    faults: Faults
+    prober: aiohttp.ClientSession
+    port: int
+    pods: int
+    """How many pods each has room for."""
 
 
 class Node:
-    def __init__(self, client: Client, subnet: Subnet, faults: Faults, port: int) -> None:
-        self.client = client
-        self.subnet = subnet
-        self.faults = faults
-        self.events = Events(client, NAME)
-        self.prober: aiohttp.ClientSession = prober()
+    def __init__(self, name: str, site: Site) -> None:
+        self.name = name
+        self.client = site.client
+        self.subnet = site.subnet
+        self.faults = site.faults
+        self.events = Events(site.client, name)
+        self.prober = site.prober
         self.ready = True
-        self._port = port
+        self._site = site
         self._workers: dict[str, tuple[PodWorker, asyncio.Task[None]]] = {}
         self._present: set[str] = set()
         self._pulled: set[str] = set()
@@ -54,6 +78,8 @@ class Node:
 
     def pull(self, image: Image, *, main: bool) -> str:
         """Empty when the image could be had, else why not."""
+        if node_refused(self.faults, self.name):
+            return refused_message(image)
         forbidden = main and image_missing(self.faults, image)
         if forbidden or not in_registry(image, IMAGES):
             return not_found_message(image)
@@ -68,7 +94,12 @@ class Node:
         """Whether it was here before the last pull."""
         return image.reference in self._present
 
-    # What containers refer to
+    # What containers need
+
+    @property
+    def broken(self) -> str:
+        """Why no container can be made here now, if so."""
+        return node_broken(self.faults, self.name)
 
     async def referenced(self, namespace: str, container: Object) -> dict[tuple[str, str], Object]:
         """The ConfigMaps and Secrets of a container that exist now; waits while nobody answers."""
@@ -100,37 +131,21 @@ class Node:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self.events.run())
                 group.create_task(self._renew())
-                group.create_task(self._watch_pods())
         finally:
             for worker, task in list(self._workers.values()):
                 task.cancel()
                 await worker.end()
-            await self.prober.close()
 
-    async def _watch_pods(self) -> None:
-        query = f"fieldSelector=spec.nodeName%3D{NAME}"
-        while True:
-            try:
-                pods, version = await self.client.list("pods", query)
-                self._relist(pods)
-                async for event in self.client.watch("pods", query, version):
-                    version = event["object"]["metadata"]["resourceVersion"]
-                    if event["type"] != "BOOKMARK":
-                        self._take(event["type"], event["object"])
-            except ExpiredError:
-                continue
-            except (*UNREACHABLE, ApiStatusError) as exc:
-                logger.info("watching pods: %s", exc)
-                await asyncio.sleep(0.3)
-
-    def _relist(self, pods: list[Object]) -> None:
+    def relist(self, pods: t.Sequence[Object]) -> None:
+        """Take in all pods of this node; what is not among them is gone."""
         for pod in pods:
-            self._take("MODIFIED", pod)
+            self.take("MODIFIED", pod)
         gone = set(self._workers) - {pod["metadata"]["uid"] for pod in pods}
         for uid in gone:
             self._forced_out(uid)
 
-    def _take(self, kind: str, pod: Object) -> None:
+    def take(self, kind: str, pod: Object) -> None:
+        """Take in one pod, by the kind of its event."""
         uid = pod["metadata"]["uid"]
         if kind == "DELETED":
             self._forced_out(uid)
@@ -161,9 +176,9 @@ class Node:
     async def _register(self) -> None:
         while True:
             try:
-                found = await self.client.find("nodes", "", NAME)
+                found = await self.client.find("nodes", "", self.name)
                 if found is None:
-                    await self.client.create("nodes", "", node_object(self.subnet.cidr))
+                    await self.client.create("nodes", "", node_object(self.name, self.subnet.cidr))
                 await self._report()
                 await self._renew_lease()
             except (*UNREACHABLE, ApiStatusError) as exc:
@@ -176,7 +191,7 @@ class Node:
         renewed = time.monotonic()
         while True:
             await asyncio.sleep(LOOK_EVERY)
-            healthy = self.faults.active(COMPONENT, "node-not-ready") is None
+            healthy = self.faults.active(COMPONENT, "node-not-ready", self.name) is None
             with contextlib.suppress(*UNREACHABLE, ApiStatusError):
                 if healthy is not self.ready:
                     self.ready = healthy
@@ -190,31 +205,40 @@ class Node:
     async def _report(self) -> None:
         now = time.time()
         before = _conditions(self._object)
-        status = node_status(self._port, ready=self.ready, before=before, now=now)
-        self._object = await self.client.patch("nodes", "", NAME, {"status": status}, sub="status")
+        status = node_status(
+            self.name,
+            self._site.port,
+            pods=self._site.pods,
+            ready=self.ready,
+            before=before,
+            now=now,
+        )
+        self._object = await self.client.patch(
+            "nodes", "", self.name, {"status": status}, sub="status"
+        )
 
     async def _renew_lease(self) -> None:
         spec = {
-            "holderIdentity": NAME,
+            "holderIdentity": self.name,
             "leaseDurationSeconds": LEASE_SECONDS,
             "renewTime": micro_timestamp(time.time()),
         }
         try:
-            await self.client.patch("leases", LEASES, NAME, {"spec": spec})
+            await self.client.patch("leases", LEASES, self.name, {"spec": spec})
         except ApiStatusError as exc:
             if exc.status != 404:
                 raise
             lease: Object = {
                 "apiVersion": "coordination.k8s.io/v1",
                 "kind": "Lease",
-                "metadata": {"name": NAME, "namespace": LEASES},
+                "metadata": {"name": self.name, "namespace": LEASES},
                 "spec": spec,
             }
             await self.client.create("leases", LEASES, lease)
         # The node controller may have given us up meanwhile.
-        found = await self.client.find("nodes", "", NAME)
+        found = await self.client.find("nodes", "", self.name)
         if found is None:
-            found = await self.client.create("nodes", "", node_object(self.subnet.cidr))
+            found = await self.client.create("nodes", "", node_object(self.name, self.subnet.cidr))
         ready = [c["status"] for c in _conditions(found) if c["type"] == "Ready"]
         if ready != ["True" if self.ready else "False"]:
             self._object = found
@@ -238,56 +262,3 @@ def references(container: Object) -> set[tuple[str, str]]:
             if field in source:
                 named.add((kind, source[field]["name"]))
     return named
-
-
-def node_object(pod_cidr: str) -> Object:
-    return {
-        "apiVersion": "v1",
-        "kind": "Node",
-        "metadata": {
-            "name": NAME,
-            "labels": {
-                "kubernetes.io/hostname": NAME,
-                "kubernetes.io/os": "linux",
-                "kubernetes.io/arch": "amd64",
-            },
-        },
-        "spec": {"podCIDR": pod_cidr, "podCIDRs": [pod_cidr]},
-    }
-
-
-def node_status(port: int, *, ready: bool, before: t.Sequence[Object], now: float) -> Object:
-    words = (
-        ("True", "KubeletReady", "kubelet is posting ready status")
-        if ready
-        else ("False", "KubeletNotReady", "container runtime is down")
-    )
-    state, reason, message = words
-    same = [c for c in before if c["type"] == "Ready" and c["status"] == state]
-    return {
-        "capacity": CAPACITY,
-        "allocatable": CAPACITY,
-        "addresses": [
-            {"type": "InternalIP", "address": "127.0.0.1"},
-            {"type": "Hostname", "address": NAME},
-        ],
-        "daemonEndpoints": {"kubeletEndpoint": {"Port": port}},
-        "nodeInfo": {
-            "architecture": "amd64",
-            "containerRuntimeVersion": "containerd://2.1.0",
-            "kernelVersion": "sandbox",
-            "kubeletVersion": "v1.36.2",
-            "operatingSystem": "linux",
-            "osImage": "EasyMO sandbox",
-        },
-        "conditions": [
-            {
-                "type": "Ready",
-                "status": state,
-                "lastHeartbeatTime": timestamp(now),
-                "lastTransitionTime": same[0]["lastTransitionTime"] if same else timestamp(now),
-                "reason": reason,
-                "message": message,
-            }
-        ],
-    }

@@ -34,7 +34,7 @@ class Postgres(Component):
         from sandbox.postgres.cluster import build, copy, fingerprint  # noqa: PLC0415
 
         cluster = self._cluster(world)
-        megabytes = world.state()["options"]["seed_mb"]
+        megabytes = world.option("seed_mb")
         version = cluster.programs.parent.name
 
         def make(folder: Path) -> None:

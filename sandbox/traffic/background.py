@@ -67,7 +67,7 @@ def targets(world: World) -> Targets:
         app_secret=supabase["wa_app_secret"],
         gateway_url=gateway["url"],
         services=(*SERVICES, WORKER),
-        users=crowd(world.state()["options"]["seed_mb"]),
+        users=crowd(world.option("seed_mb")),
     )
 
 

@@ -25,8 +25,10 @@ READY_WITHIN = 30.0
 
 
 @contextmanager
-def running_cluster(folder: Path) -> t.Iterator[World]:
+def running_cluster(folder: Path, *, nodes: int = 1, pods_per_node: int = 250) -> t.Iterator[World]:
     world, processes = World(folder), []
+    with world.changing() as state:
+        state["options"] = {"nodes": nodes, "pods_per_node": pods_per_node}
     try:
         for component in (KUBERNETES, NODE):
             processes.append(_started(component, world))

@@ -191,7 +191,8 @@ def test_an_up_that_asks_for_something_else_is_refused(sandbox: Sandbox) -> None
     assert "already up" in sandbox.succeeds("up", "--only", "valkey", "--port", f"valkey={port}")
     said = sandbox.fails("up", "--only", "valkey", "--port", f"valkey={port + 1}")
     assert f"on port {port} and not {port + 1}" in said
-    assert "seed of 50 MB and not 7" in sandbox.fails("up", "--only", "valkey", "--seed-mb", "7")
+    assert "--seed-mb 50 and not 7" in sandbox.fails("up", "--only", "valkey", "--seed-mb", "7")
+    assert "--nodes 1 and not 2" in sandbox.fails("up", "--only", "valkey", "--nodes", "2")
 
 
 def test_spoilt_faults_end_nothing_and_are_cleared(sandbox: Sandbox) -> None:

@@ -20,6 +20,8 @@ LEASES = "kube-node-lease"
 # The real controller's --node-monitor-grace-period is 50 s; a lease is renewed every 10 s.
 GRACE = 40.0
 LOOK_EVERY = 5.0
+TAINTS = {"False": "node.kubernetes.io/not-ready", "Unknown": "node.kubernetes.io/unreachable"}
+"""By the status of a node's condition Ready."""
 
 
 class NodeController:
@@ -43,6 +45,8 @@ class NodeController:
         if self._silent_for(key, now) > GRACE:
             self._mark_unknown(node, now)
         ready = condition(node.get("status") or {}, "Ready")
+        if ready is not None:
+            self._taint(key, ready["status"])
         if ready is not None and ready["status"] != "True":
             self._mark_pods_unready(key, now)
         return LOOK_EVERY
@@ -69,6 +73,20 @@ class NodeController:
                     lastTransitionTime=timestamp(now),
                 )
         self._cluster.update_status("nodes", changed)
+
+    def _taint(self, name: str, ready: str) -> None:
+        """Nothing new is for a node that is not ready, and `kubectl describe` says so."""
+        node = self._cluster.find("nodes", "", name)
+        if node is None:
+            return
+        before = node["spec"].get("taints") or []
+        wanted = [taint for taint in before if taint["key"] not in TAINTS.values()]
+        if ready in TAINTS:
+            wanted.append({"key": TAINTS[ready], "effect": "NoSchedule"})
+        if wanted != before:
+            changed = copied(node)
+            changed["spec"]["taints"] = wanted
+            self._cluster.update("nodes", changed)
 
     def _mark_pods_unready(self, node: str, now: float) -> None:
         """No traffic for a node nobody hears of; the kubelet sets it right when it is back."""

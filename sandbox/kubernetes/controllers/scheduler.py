@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import typing as t
-from collections import Counter
+from collections import Counter, defaultdict
 from decimal import Decimal
 
 from sandbox.kubernetes.controllers.events import scheduler_event
@@ -15,7 +15,6 @@ from sandbox.kubernetes.controllers.objects import (
     key_of,
     labels_of,
     metadata,
-    pod_active,
     terminating,
     timestamp,
 )
@@ -77,6 +76,14 @@ def unfit_reasons(pod: Object, node: Object, on_node: t.Iterable[Object]) -> lis
     return reasons
 
 
+def by_room(nodes: t.Iterable[Object], on_node: t.Mapping[str, t.Sized]) -> list[Object]:
+    """The nodes with fewest pods first, those with as many by name."""
+    return sorted(
+        nodes,
+        key=lambda node: (len(on_node.get(metadata(node)["name"], ())), metadata(node)["name"]),
+    )
+
+
 def refusal(nodes: int, reasons: t.Sequence[str]) -> str:
     """The message of PodScheduled=False and of FailedScheduling."""
     if not nodes:
@@ -117,8 +124,9 @@ class Scheduler:
         if self._faults.active("node", "unschedulable", labels_of(pod).get("app", "")):
             reasons = ["Insufficient cpu"] * len(nodes)
         else:
-            for node in nodes:
-                unfit = unfit_reasons(pod, node, self._pods_on(metadata(node)["name"]))
+            on_node = self._pods_by_node()
+            for node in by_room(nodes, on_node):
+                unfit = unfit_reasons(pod, node, on_node[metadata(node)["name"]])
                 if not unfit:
                     self._bind(pod, metadata(node)["name"])
                     return None
@@ -126,13 +134,13 @@ class Scheduler:
         self._tell_unschedulable(pod, refusal(len(nodes), reasons))
         return RETRY
 
-    def _pods_on(self, node: str) -> list[Object]:
-        return [
-            pod
-            for pod in self._cluster.all("pods")
-            if pod["spec"].get("nodeName") == node
-            and (pod_active(pod) or (pod.get("status") or {}).get("phase") == "Running")
-        ]
+    def _pods_by_node(self) -> defaultdict[str, list[Object]]:
+        """Who takes room on each node: whoever has not ended, those on their way out too."""
+        found: defaultdict[str, list[Object]] = defaultdict(list)
+        for pod in self._cluster.all("pods"):
+            if (pod.get("status") or {}).get("phase") not in ("Succeeded", "Failed"):
+                found[pod["spec"].get("nodeName") or ""].append(pod)
+        return found
 
     def _bind(self, pod: Object, node: str) -> None:
         bound = copied(pod)

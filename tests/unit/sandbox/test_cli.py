@@ -42,6 +42,7 @@ def _listening() -> tuple[socket.socket, int]:
         (["up", "--only", "valkey", "--port", "node=10250"], "'node': choose from valkey"),
         (["up", "--port", "postgres=23456", "--port", "valkey=23456"], "asked for by both"),
         (["up", "--seed-mb", "x"], "'x' is not a number"),
+        (["up", "--nodes", "0"], "'0' is not a number from 1 to 50"),
         (["frobnicate"], "invalid choice: 'frobnicate'"),
         ([], "COMMAND"),
         (["logs", "valkey"], "No sandbox is up"),

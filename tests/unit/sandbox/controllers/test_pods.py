@@ -117,6 +117,13 @@ def test_a_pod_fits_only_where_its_requests_are_left() -> None:
     ]
 
 
+def test_nodes_with_fewest_pods_come_first_and_those_with_as_many_by_name() -> None:
+    nodes = [{"metadata": {"name": name}} for name in ("c", "b", "a")]
+    on_node = {"a": [pod("1")], "c": [pod("2")]}
+
+    assert [n["metadata"]["name"] for n in scheduler.by_room(nodes, on_node)] == ["b", "a", "c"]
+
+
 def test_the_refusal_counts_the_reasons() -> None:
     told = scheduler.refusal(1, ["Insufficient cpu"])
 
