@@ -93,16 +93,48 @@ def variables_options() -> Spec:
 
 
 def functions_options() -> Spec:
+    names: Spec = {"type": "list", "elements": "str"}
     return {
         "state": {
             "type": "str",
-            "choices": ["deployed", "saved", "restored"],
+            "choices": ["deployed", "staged", "saved", "restored"],
             "default": "deployed",
         },
         "directory": {"type": "path"},
-        "names": {"type": "list", "elements": "str"},
-        "verify_jwt": {"type": "bool", "default": True},
+        "names": {**names},
+        "verify_jwt": {"type": "bool"},
+        "verify_jwt_by_name": {"type": "dict", "default": {}},
+        "import_map": {"type": "path"},
+        "required_secrets": {**names, "default": [], "no_log": False},
+        "prune": {"type": "bool", "default": False},
+        "force": {**names, "default": []},
         "archive": {"type": "path"},
+        "archive_key": {"type": "str", "no_log": False},
+        "archive_sha256": {"type": "str"},
+        "release": {"type": "str"},
+        "known": {"type": "dict", "default": {}},
+        "staged": {"type": "dict", "default": {}},
+        **s3_options(),
+        "bucket": {"type": "str"},
+    }
+
+
+def function_secrets_options() -> Spec:
+    return {
+        "values": {"type": "dict", "default": {}, "no_log": True},
+        "absent": {"type": "list", "elements": "str", "default": []},
+    }
+
+
+def function_probe_options() -> Spec:
+    return {
+        "functions_url": {"type": "str", "required": True},
+        "names": {"type": "list", "elements": "str", "required": True},
+        "probes": {"type": "dict", "default": {}},
+        "version": {"type": "str"},
+        "ca_cert": {"type": "path"},
+        "request_timeout": {"type": "int", "default": 10},
+        **wait_options(timeout=30),
     }
 
 

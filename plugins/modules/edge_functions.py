@@ -12,11 +12,14 @@ description:
   - Uploads what the Supabase CLI would upload for the same checkout, bundles every function first, activates all
     of them with one call and reads the list back. When one does not bundle, none is activated.
   - Functions whose sources and settings are what runs already are not uploaded.
-  - Saves what runs now into a file, and deploys such a file again. The Management API itself keeps no versions.
+  - What an import only seems to need because a comment says so is not uploaded, and what an import needs and is not
+    there is an error. The CLI uploads the one and passes over the other.
+  - Saves what runs before it is replaced, and deploys it again. The Management API itself keeps no versions.
 author:
   - EasyMO (@easymo)
 extends_documentation_fragment:
   - easymo.deploy._attributes
+  - easymo.deploy._attributes_controller
   - easymo.deploy._supabase
 attributes:
   diff_mode:
@@ -26,27 +29,125 @@ options:
   state:
     description:
       - V(deployed) deploys O(names) from O(directory).
+      - V(staged) does all of that but the activation, and changes nothing that runs. Hand what it returns to a task
+        with V(deployed), which then activates at once.
       - V(saved) writes the sources and settings of O(names) as they run now into O(archive).
-      - V(restored) deploys O(archive), and deletes the functions that did not exist when it was made.
+      - V(restored) deploys O(archive) or O(archive_key), and deletes the functions that did not exist when it was made.
     type: str
-    choices: [deployed, saved, restored]
+    choices: [deployed, staged, saved, restored]
     default: deployed
   directory:
-    description: The folder C(supabase/functions) of the application's checkout. Needed by O(state=deployed).
+    description: The folder C(supabase/functions) of the application's checkout. Needed by V(deployed) and V(staged).
     type: path
   names:
     description:
-      - The functions. Needed by O(state=deployed) and O(state=saved).
+      - The functions. Needed by O(state=saved).
+      - Without it V(deployed) and V(staged) take every folder of O(directory) with an C(index.ts), and every function
+        of C(config.toml).
       - A name that Supabase does not allow is refused instead of passed over.
+      - A function that C(config.toml) switches off with C(enabled) is passed over, as the CLI does.
     type: list
     elements: str
   verify_jwt:
-    description: Whether the gateway asks callers of these functions for a JWT. Read back after each deployment.
+    description:
+      - Whether the gateway asks callers of these functions for a JWT. Read back after each deployment.
+      - Without it C(config.toml) decides, then what runs now, then the platform's default, which is V(true).
     type: bool
-    default: true
-  archive:
-    description: The file that sources are saved to or restored from. Needed by O(state=saved) and O(state=restored).
+  verify_jwt_by_name:
+    description: The same for single functions, above O(verify_jwt).
+    type: dict
+    default: {}
+    version_added: 0.2.0
+  import_map:
+    description: An import map for all of the functions, in place of their own. It lies in the checkout.
     type: path
+    version_added: 0.2.0
+  required_secrets:
+    description: Names of secrets that the functions need. Nothing is uploaded when the project lacks one.
+    type: list
+    elements: str
+    default: []
+    version_added: 0.2.0
+  prune:
+    description:
+      - Whether V(deployed) deletes active functions of the project that are not among O(names).
+      - Only those of O(known), which the release deployed, and those of O(force).
+    type: bool
+    default: false
+    version_added: 0.2.0
+  force:
+    description:
+      - Functions that O(prune) may delete although O(known) does not know them.
+      - Functions that V(restored) takes back although somebody deployed them since.
+    type: list
+    elements: str
+    default: []
+    version_added: 0.2.0
+  archive:
+    description:
+      - The file that sources are saved to or restored from. Needed by O(state=saved).
+      - With V(deployed) and V(staged) what runs is saved to it before anything is activated, if anything would be. One
+        that is there already keeps what it says, and functions that it does not name are added.
+    type: path
+  archive_key:
+    description: The archive's key in O(bucket), for V(restored).
+    type: str
+    version_added: 0.2.0
+  archive_sha256:
+    description: SHA-256 that the archive must have to be restored.
+    type: str
+    version_added: 0.2.0
+  release:
+    description: The release, which becomes a folder's name in O(bucket). Needed with O(bucket) to save.
+    type: str
+    version_added: 0.2.0
+  known:
+    description:
+      - What an earlier task returned as RV(known). Sources of functions that still run as known are not downloaded.
+      - With V(restored) a function that runs neither what is known nor what is archived was deployed by somebody else
+        since, and is left alone.
+    type: dict
+    default: {}
+    version_added: 0.2.0
+  staged:
+    description: What a task with V(staged) returned as RV(staged). Bundles of the same sources are not made again.
+    type: dict
+    default: {}
+    version_added: 0.2.0
+  bucket:
+    description: A bucket of S3, in which each archive is kept too, under a name made of its content.
+    type: str
+    version_added: 0.2.0
+  prefix:
+    description: Put in front of every key, for example V(v2-migration/).
+    type: str
+    default: ""
+    version_added: 0.2.0
+  endpoint_url:
+    description: URL of an S3 compatible service. Without it, AWS is used.
+    type: str
+    version_added: 0.2.0
+  region:
+    description: Region of the bucket.
+    type: str
+    version_added: 0.2.0
+  access_key:
+    description: Access key. Without it, boto3's own search for credentials applies.
+    type: str
+    version_added: 0.2.0
+  secret_key:
+    description: Secret key that belongs to O(access_key).
+    type: str
+    version_added: 0.2.0
+  path_style:
+    description: Whether the bucket's name stands in the path instead of the host name.
+    type: bool
+    default: false
+    version_added: 0.2.0
+  s3_ca_cert:
+    description: File with the certificate authorities that may have signed the certificate of O(endpoint_url).
+    type: path
+    version_added: 0.2.0
 """
 
 EXAMPLES = r"""
@@ -57,13 +158,7 @@ EXAMPLES = r"""
     directory: /srv/app/supabase/functions
     names: [wa-webhook, health]
     verify_jwt: false
-
-- name: Save what runs now, to be able to go back
-  easymo.deploy.edge_functions:
-    project_ref: abcdefghijklmnopqrst
-    access_token: "{{ supabase_access_token }}"
-    state: saved
-    names: [wa-webhook, health]
+    required_secrets: [WA_APP_SECRET, WA_VERIFY_TOKEN]
     archive: /srv/backups/functions-before-2.0.0.json
 
 - name: Go back
@@ -72,6 +167,22 @@ EXAMPLES = r"""
     access_token: "{{ supabase_access_token }}"
     state: restored
     archive: /srv/backups/functions-before-2.0.0.json
+
+- name: Make everything ready, and look at it
+  easymo.deploy.edge_functions:
+    project_ref: abcdefghijklmnopqrst
+    access_token: "{{ supabase_access_token }}"
+    state: staged
+    directory: /srv/app/supabase/functions
+  register: ready
+
+- name: Activate what is ready
+  easymo.deploy.edge_functions:
+    project_ref: abcdefghijklmnopqrst
+    access_token: "{{ supabase_access_token }}"
+    directory: /srv/app/supabase/functions
+    known: "{{ ready.known }}"
+    staged: "{{ ready.staged }}"
 """
 
 RETURN = r"""
@@ -84,22 +195,75 @@ changes:
     slug: {description: The function., type: str, sample: wa-webhook}
     kind: {description: "V(new), V(changed) or V(deleted).", type: str, sample: changed}
     files: {description: Files that differ., type: list, elements: str, sample: [index.ts, ../_shared/version.ts]}
+    settings: {description: Settings that differ., type: list, elements: str, sample: [verify_jwt]}
 unchanged:
   description: Functions that are as asked for.
   returned: success
   type: list
   elements: str
   sample: [health]
+extra:
+  description: Active functions of the project that were not asked for, and that stay.
+  returned: success, except with O(state=saved)
+  type: list
+  elements: str
+  version_added: 0.2.0
+  sample: [old-webhook]
+kept:
+  description: Functions that V(restored) left alone, for somebody deployed them since the release.
+  returned: success, except with O(state=saved)
+  type: list
+  elements: str
+  version_added: 0.2.0
+  sample: []
+turned:
+  description: Functions that are changed only because somebody turned their JWT switch since they were deployed.
+  returned: success, except with O(state=saved)
+  type: list
+  elements: str
+  version_added: 0.2.0
+  sample: []
+disabled:
+  description: Functions that C(config.toml) switches off.
+  returned: success, with V(deployed) and V(staged)
+  type: list
+  elements: str
+  version_added: 0.2.0
+  sample: []
 functions:
   description: The deployed functions as the API listed them afterwards, by name.
   returned: when something was deployed
   type: dict
   sample: {wa-webhook: {version: 7, verify_jwt: false}}
 activated:
-  description: Whether this task activated anything. After a failure V(true) means that the new functions run.
-  returned: success, and when the activated functions are not as they should be
+  description: Whether this task activated anything. After a failure V(true) means that new functions run, or may run.
+  returned: success, and when activation failed
   type: bool
   sample: true
+known:
+  description: What is known of the functions' versions, for O(known) of a later task.
+  returned: success, except with O(state=saved)
+  type: dict
+  version_added: 0.2.0
+  sample: {health: [{version: 7, sha256: 9f86d081, fingerprint: 2c26b46b}]}
+staged:
+  description: The bundles that wait for their activation, for O(staged) of a later task.
+  returned: success, with V(staged)
+  type: dict
+  version_added: 0.2.0
+  sample: {health: {record: {slug: health, version: 8}, fingerprint: 2c26b46b, over: 7}}
+saved:
+  description: The archive that was written.
+  returned: when one was, or in check mode would be
+  type: dict
+  version_added: 0.2.0
+  sample:
+    path: /srv/backups/functions-before-2.0.0.json
+    sha256: 9f86d081884c7d65
+    size: 40211
+    attachable: true
+    bucket: easymo-db-backups
+    key: v2-migration/functions/2.0.0/9f86d081884c7d65.json
 reason:
   description: One word for why the task failed.
   returned: failure
@@ -107,123 +271,154 @@ reason:
   sample: Refused
 """
 
+import functools
 import typing as t
 from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.easymo.deploy.plugins.module_utils import _s3
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import InputError
-from ansible_collections.easymo.deploy.plugins.module_utils._functions.apply import (
-    apply_plan,
-    running_sources,
+from ansible_collections.easymo.deploy.plugins.module_utils._functions.archive import (
+    Archive,
+    read_archive,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._functions.archive import Archive
 from ansible_collections.easymo.deploy.plugins.module_utils._functions.checkout import (
     FolderCheckout,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._functions.collect import (
-    collect_function,
+    Collected,
+    Selection,
+    collect_functions,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._functions.models import (
-    FunctionsApi,
-    Source,
+from ansible_collections.easymo.deploy.plugins.module_utils._functions.storage import fetch, keep
+from ansible_collections.easymo.deploy.plugins.module_utils._functions.task import (
+    Order,
+    deploy,
+    restore,
+    save,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._functions.plan import plan_functions
-from ansible_collections.easymo.deploy.plugins.module_utils._module import execute
+from ansible_collections.easymo.deploy.plugins.module_utils._library import refuse_missing
+from ansible_collections.easymo.deploy.plugins.module_utils._module import Module, execute, say
 from ansible_collections.easymo.deploy.plugins.module_utils._options import (
     functions_options,
     supabase_options,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._supabase_api import (
-    REQUESTS,
     SupabaseFunctionsApi,
 )
+from ansible_collections.easymo.deploy.plugins.module_utils._supabase_http import REQUESTS
 
-Result = dict[str, t.Any]
-
-
-def run(module: AnsibleModule) -> Result:
-    api = SupabaseFunctionsApi.from_params(module.params)
-    if module.params["state"] == "saved":
-        return save(module, api)
-    if module.params["state"] == "restored":
-        archive = read_archive(module.params["archive"])
-        return deploy(module, api, list(archive.sources), archive.absent)
-    return deploy(module, api, collect(module), ())
+NEEDS = (REQUESTS,)
 
 
-def collect(module: AnsibleModule) -> list[Source]:
-    directory = Path(module.params["directory"]).absolute()
-    if not directory.is_dir():
-        raise InputError(f"There is no folder {directory}: give the checkout's supabase/functions.")
-    root = directory.parents[1]
-    checkout = FolderCheckout(root)
-    functions = directory.relative_to(root).as_posix()
-    return [
-        collect_function(checkout, functions, name, verify_jwt=module.params["verify_jwt"])
-        for name in module.params["names"]
-    ]
-
-
-def deploy(
-    module: AnsibleModule, api: FunctionsApi, wanted: list[Source], absent: tuple[str, ...]
-) -> Result:
-    running = running_sources(api, {source.slug for source in wanted} | set(absent))
-    plan = plan_functions(running, wanted, absent)
-    result: Result = {
-        "changed": plan.changed,
-        "changes": [
-            {"slug": change.slug, "kind": change.kind, "files": list(change.files)}
-            for change in plan.changes
+def module_spec() -> dict[str, t.Any]:
+    return {
+        "argument_spec": {**supabase_options(), **functions_options()},
+        "required_if": [
+            ("state", "deployed", ["directory"]),
+            ("state", "staged", ["directory"]),
+            ("state", "saved", ["archive", "names"]),
+            ("state", "restored", ["archive", "archive_key"], True),
         ],
-        "unchanged": list(plan.unchanged),
-        "activated": plan.changed and not module.check_mode,
+        "required_by": {"archive_key": ["bucket", "archive_sha256"]},
+        "supports_check_mode": True,
     }
-    if module._diff:
-        result["diff"] = {"before": plan.before, "after": plan.after}
-    if plan.changed and not module.check_mode:
-        result["functions"] = {
-            slug: {"version": entry.version, "verify_jwt": entry.verify_jwt}
-            for slug, entry in apply_plan(plan, api).items()
-        }
+
+
+def run(module: Module) -> dict[str, t.Any]:
+    params = module.params
+    order = Order.from_params(params, check_mode=module.check_mode, diff=module._diff)
+    tell = functools.partial(say, module)
+    if params["state"] == "restored":
+        # Before the network is asked: a wrong file is said at once.
+        archive = _archive(params)
+        result = restore(SupabaseFunctionsApi.from_params(params), archive, order, say=tell)
+    else:
+        keeping = functools.partial(
+            keep, bucket=_bucket(params), folder=_folder(params), check_mode=module.check_mode
+        )
+        if params["state"] == "saved":
+            return save(SupabaseFunctionsApi.from_params(params), params["names"], order, keeping)
+        collected = _collect(params)
+        api = SupabaseFunctionsApi.from_params(params)
+        activate = params["state"] == "deployed"
+        result = deploy(api, collected, order, keeping, activate=activate, say=tell)
+    _warn(module, result)
     return result
 
 
-def save(module: AnsibleModule, api: FunctionsApi) -> Result:
-    path = Path(module.params["archive"])
-    running = running_sources(api, set(module.params["names"]))
-    absent = tuple(name for name in module.params["names"] if name not in running)
-    text = Archive(tuple(running.values()), absent).dump()
-    changed = not path.exists() or path.read_text(encoding="utf-8") != text
-    if changed and not module.check_mode:
-        path.touch(mode=0o600)
-        path.write_text(text, encoding="utf-8")
-    return {
-        "changed": changed,
-        "changes": [],
-        "unchanged": sorted(running),
-        "activated": False,
-    }
+def _collect(params: t.Mapping[str, t.Any]) -> Collected:
+    directory = Path(params["directory"]).absolute()
+    if not directory.is_dir():
+        raise InputError(f"There is no folder {directory}: give the checkout's supabase/functions.")
+    root = directory.parents[1]
+    policies = params["verify_jwt_by_name"]
+    wrong = sorted(slug for slug, policy in policies.items() if not isinstance(policy, bool))
+    if wrong:
+        raise InputError(
+            f"'verify_jwt_by_name' says neither true nor false of {', '.join(wrong)}: say which."
+        )
+    return collect_functions(
+        FolderCheckout(root),
+        Selection(
+            functions=directory.relative_to(root).as_posix(),
+            project_ref=params["project_ref"],
+            names=None if params["names"] is None else tuple(params["names"]),
+            verify_jwt=params["verify_jwt"],
+            verify_jwt_by_name=policies,
+            import_map=_import_map(params["import_map"], root),
+        ),
+    )
 
 
-def read_archive(path: str) -> Archive:
-    try:
-        return Archive.load(Path(path).read_text(encoding="utf-8"), path=path)
-    except FileNotFoundError as exc:
-        raise InputError(f"There is no archive {path} to go back to.") from exc
+def _import_map(given: str | None, root: Path) -> str:
+    if not given:
+        return ""
+    path = Path(given).absolute()
+    if not path.is_relative_to(root):
+        raise InputError(
+            f"The import map {path} lies outside the checkout {root}: move it into it."
+        )
+    return path.relative_to(root).as_posix()
+
+
+def _archive(params: t.Mapping[str, t.Any]) -> Archive:
+    bucket = _bucket(params) if params["archive_key"] else None
+    if bucket:
+        return fetch(bucket, params["archive_key"], params["archive_sha256"])
+    return read_archive(Path(params["archive"]), params["archive_sha256"])
+
+
+def _bucket(params: t.Mapping[str, t.Any]) -> _s3.S3Bucket | None:
+    if not params["bucket"]:
+        return None
+    refuse_missing([_s3.BOTO3])
+    return _s3.S3Bucket.from_params(params)
+
+
+def _folder(params: t.Mapping[str, t.Any]) -> str:
+    if params["bucket"] and params["archive"] and not params["release"]:
+        raise InputError("Option 'bucket' needs 'release', which names the archive's folder.")
+    return f"{params['prefix']}functions/{params['release']}/"
+
+
+def _warn(module: Module, result: dict[str, t.Any]) -> None:
+    for slug in result["turned"]:
+        module.warn(
+            f"Somebody turned the JWT switch of {slug} since it was deployed; it is put back as it should be."
+        )
+    for slug in result["kept"]:
+        module.warn(
+            f"{slug} runs what neither this release deployed nor ran before it, so it is left alone. "
+            "Name it in 'force' to go back all the same."
+        )
+    for slug in result.get("disabled", ()):
+        module.warn(f"{slug} is not deployed: config.toml says enabled = false of it.")
 
 
 def main() -> None:
-    module = AnsibleModule(
-        argument_spec={**supabase_options(), **functions_options()},
-        required_if=[
-            ("state", "deployed", ["directory", "names"]),
-            ("state", "saved", ["archive", "names"]),
-            ("state", "restored", ["archive"]),
-        ],
-        supports_check_mode=True,
-    )
-    execute(module, run, needs=[REQUESTS])
+    execute(AnsibleModule(**module_spec()), run, needs=NEEDS)
 
 
 if __name__ == "__main__":

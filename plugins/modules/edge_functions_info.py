@@ -52,9 +52,9 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.easymo.deploy.plugins.module_utils._module import execute
 from ansible_collections.easymo.deploy.plugins.module_utils._options import supabase_options
 from ansible_collections.easymo.deploy.plugins.module_utils._supabase_api import (
-    REQUESTS,
     SupabaseFunctionsApi,
 )
+from ansible_collections.easymo.deploy.plugins.module_utils._supabase_http import REQUESTS
 
 
 def run(module: AnsibleModule) -> dict[str, t.Any]:

@@ -1,88 +1,144 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # PRIVATE to easymo.deploy.
-"""Make a plan true: bundle everything first, activate with one call, then read the list back."""
+"""Make a plan true: activate every bundle with one call, then read the list back."""
 
 from __future__ import annotations
 
+import time
 import typing as t
-from concurrent.futures import ThreadPoolExecutor
 
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
     DeployError,
-    RefusedError,
     UnreachableError,
     VerificationError,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._functions.models import (
     Deployed,
     FunctionsApi,
-    Source,
+    Known,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._functions.plan import (
     Plan,
     activation_problems,
 )
+from ansible_collections.easymo.deploy.plugins.module_utils._functions.prepare import (
+    Prepared,
+    Say,
+    silent,
+)
 
-PARALLEL = 4
+LOOKS = 3
+LOOK_PAUSE = 2.0
+"""Seconds between two looks at the list, when an answer was lost and the call may still be at work."""
 
-
-def running_sources(api: FunctionsApi, slugs: t.Collection[str]) -> dict[str, Source]:
-    """The sources of those of `slugs` that are active now."""
-    deployed = [entry for entry in api.list() if entry.slug in slugs and entry.status == "ACTIVE"]
-    with ThreadPoolExecutor(PARALLEL) as pool:
-        sources = pool.map(api.source, deployed)
-        return {source.slug: source for source in sources}
-
-
-def apply_plan(plan: Plan, api: FunctionsApi) -> dict[str, Deployed]:
-    """Returns the functions that were uploaded as the API lists them afterwards."""
-    uploads = plan.uploads
-    listed: dict[str, Deployed] = {}
-    if uploads:
-        bundled = _bundle_all(uploads, api)
-        _activate(list(bundled.values()), api)
-        listed = {entry.slug: entry for entry in api.list()}
-        problems = activation_problems(uploads, bundled, listed)
-        if problems:
-            raise VerificationError(
-                f"The functions were activated, but {'; '.join(problems)}: look at the Supabase dashboard, "
-                "then run this again or go back to the previous sources.",
-                functions=problems,
-                activated=True,
-            )
-    for slug in plan.deletions:
-        api.delete(slug)
-    return {source.slug: listed[source.slug] for source in uploads}
+Sleep = t.Callable[[float], None]
 
 
-def _bundle_all(uploads: t.Sequence[Source], api: FunctionsApi) -> dict[str, Deployed]:
-    bundled: dict[str, Deployed] = {}
-    failed: dict[str, DeployError] = {}
-    with ThreadPoolExecutor(PARALLEL) as pool:
-        waiting = {source.slug: pool.submit(api.bundle, source) for source in uploads}
-        for slug, future in waiting.items():
-            try:
-                bundled[slug] = future.result()
-            except DeployError as exc:
-                failed[slug] = exc
-    if failed:
-        reasons = "; ".join(f"{slug}: {exc}" for slug, exc in sorted(failed.items()))
-        raise RefusedError(
-            f"{len(failed)} of {len(uploads)} functions did not bundle, so none was activated: {reasons}",
-            functions=sorted(failed),
+def apply_plan(
+    plan: Plan,
+    prepared: Prepared,
+    api: FunctionsApi,
+    *,
+    say: Say = silent,
+    sleep: Sleep = time.sleep,
+) -> dict[str, Known]:
+    """Returns what is known of the uploaded functions, as the API lists them afterwards."""
+    deployed: dict[str, Known] = {}
+    if plan.uploads:
+        bundled = {source.slug: prepared.bundled[source.slug] for source in plan.uploads}
+        _activate(list(bundled.values()), api, sleep)
+        say("FunctionsActivated", f"{len(bundled)} functions are activated", {})
+        deployed = _verify(plan, prepared, bundled, api)
+    for number, slug in enumerate(plan.deletions):
+        _delete(slug, plan.deletions[:number], api, activated=bool(plan.uploads))
+        say("FunctionDeleted", f"{slug} is deleted", {})
+    return deployed
+
+
+def by_slug(api: FunctionsApi) -> dict[str, Deployed]:
+    return {entry.slug: entry for entry in api.list()}
+
+
+def _verify(
+    plan: Plan, prepared: Prepared, bundled: t.Mapping[str, Deployed], api: FunctionsApi
+) -> dict[str, Known]:
+    try:
+        listed = by_slug(api)
+    except DeployError as exc:
+        raise VerificationError(
+            f"The functions were activated, but the list could not be read afterwards: {exc} Run this again.",
+            activated=True,
+        ) from exc
+    problems = activation_problems(plan.uploads, prepared.listed, bundled, listed)
+    if problems:
+        raise VerificationError(
+            f"The functions were activated, but {'; '.join(problems.values())}: look at the Supabase dashboard, "
+            "then run this again or go back to the previous sources.",
+            functions=sorted(problems),
+            activated=True,
         )
-    return bundled
+    return {source.slug: listed[source.slug].known(source.fingerprint) for source in plan.uploads}
 
 
-def _activate(bundled: t.Sequence[Deployed], api: FunctionsApi) -> None:
+def _activate(bundled: t.Sequence[Deployed], api: FunctionsApi, sleep: Sleep) -> None:
+    """Twice when the first call was lost on its way: the same bundles activated again are the same functions."""
     try:
         api.activate(bundled)
-    except UnreachableError:
-        # The connection was lost after the call was sent: only the list can tell whether it arrived.
-        listed = {entry.slug: entry for entry in api.list()}
-        arrived = [
-            entry.slug in listed and listed[entry.slug].version >= entry.version
-            for entry in bundled
-        ]
-        if not all(arrived):
-            raise
+    except UnreachableError as lost:
+        if _arrived(bundled, api, lost, sleep):
+            return
+        try:
+            api.activate(bundled)
+        except UnreachableError as exc:
+            if not _arrived(bundled, api, exc, sleep):
+                raise UnreachableError(
+                    f"The activation was sent twice and its answer lost each time, and the list says that none of "
+                    f"{len(bundled)} functions was activated: {exc}",
+                    activated=False,
+                ) from exc
+
+
+def _arrived(
+    bundled: t.Sequence[Deployed], api: FunctionsApi, lost: UnreachableError, sleep: Sleep
+) -> bool:
+    """What the list tells after the connection was lost; raises when it tells neither all nor none."""
+    there: list[str] = []
+    for look in range(LOOKS):
+        if look:
+            sleep(LOOK_PAUSE)
+        try:
+            listed = by_slug(api)
+        except DeployError as exc:
+            raise UnreachableError(
+                f"The activation was sent, its answer lost, and the list cannot be read: {exc} "
+                "The new functions may run: run this again to see and to finish.",
+                activated=True,
+            ) from lost
+        there = [entry.slug for entry in bundled if _runs(entry, listed.get(entry.slug))]
+        if len(there) == len(bundled):
+            return True
+    if there:
+        absent = sorted({entry.slug for entry in bundled} - {*there})
+        raise UnreachableError(
+            f"The activation's answer was lost, and only {', '.join(sorted(there))} run the new sources, while "
+            f"{', '.join(absent)} do not: run this again, or go back to the previous sources.",
+            functions=absent,
+            activated=True,
+        ) from lost
+    return False
+
+
+def _runs(bundled: Deployed, listed: Deployed | None) -> bool:
+    return (
+        listed is not None
+        and listed.version >= bundled.version
+        and (not bundled.sha256 or listed.sha256 == bundled.sha256)
+    )
+
+
+def _delete(slug: str, gone: t.Sequence[str], api: FunctionsApi, *, activated: bool) -> None:
+    try:
+        api.delete(slug)
+    except DeployError as exc:
+        before = f" {', '.join(gone)} had been deleted before." if gone else ""
+        raise type(exc)(f"{exc}{before} Run this again to finish.", activated=activated) from exc

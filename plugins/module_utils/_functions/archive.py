@@ -5,12 +5,14 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 import typing as t
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import InputError
-from ansible_collections.easymo.deploy.plugins.module_utils._functions.models import Source
+from ansible_collections.easymo.deploy.plugins.module_utils._functions.models import Known, Source
 
 
 @dataclass(frozen=True)
@@ -18,32 +20,67 @@ class Archive:
     sources: tuple[Source, ...]
     absent: tuple[str, ...]
     """Functions that did not exist when the archive was made: going back deletes them."""
+    versions: t.Mapping[str, Known] = field(default_factory=dict)
+    """Which version the sources are of, by function."""
 
-    def dump(self) -> str:
-        """The same sources always give the same text."""
-        return json.dumps(
-            {
-                "absent": sorted(self.absent),
-                "functions": [
-                    _dump(source) for source in sorted(self.sources, key=lambda s: s.slug)
-                ],
-            },
-            indent=1,
-            sort_keys=True,
-        )
+    def dump(self) -> bytes:
+        """The same sources always give the same bytes."""
+        sources = sorted(self.sources, key=lambda source: source.slug)
+        entries = [{**_dump(source), **self._version(source.slug)} for source in sources]
+        content = {"absent": sorted(self.absent), "functions": entries}
+        return json.dumps(content, indent=1, sort_keys=True).encode()
+
+    def _version(self, slug: str) -> dict[str, t.Any]:
+        known = self.versions.get(slug)
+        return {"version": known.version, "sha256": known.sha256} if known else {}
 
     @classmethod
-    def load(cls, text: str, *, path: str) -> Archive:
+    def load(cls, content: bytes, *, where: str) -> Archive:
         try:
-            parsed = json.loads(text)
+            parsed = json.loads(content)
+            sources = tuple(_load(entry) for entry in parsed["functions"])
             return cls(
-                sources=tuple(_load(entry) for entry in parsed["functions"]),
+                sources=sources,
                 absent=tuple(parsed["absent"]),
+                versions={
+                    source.slug: Known(entry["version"], entry["sha256"], source.fingerprint)
+                    for source, entry in zip(sources, parsed["functions"], strict=True)
+                    if "version" in entry
+                },
             )
-        except (ValueError, KeyError, TypeError) as exc:
+        except (ValueError, KeyError, TypeError, AttributeError) as exc:
             raise InputError(
-                f"{path} is no archive of edge functions ({type(exc).__name__}): make one with state 'saved'."
+                f"{where} is no archive of edge functions ({type(exc).__name__}): make one with state 'saved'."
             ) from exc
+
+
+def write_archive(path: Path, content: bytes) -> None:
+    """Whole or not at all, and for this user alone."""
+    partial = path.with_name(f"{path.name}.partial")
+    try:
+        partial.touch(mode=0o600)
+        partial.write_bytes(content)
+        partial.replace(path)
+    except OSError as exc:
+        raise InputError(f"The archive {path} cannot be written: {exc.strerror}.") from exc
+
+
+def read_archive(path: Path, sha256: str | None = None) -> Archive:
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError as exc:
+        raise InputError(f"There is no archive {path} to go back to.") from exc
+    except OSError as exc:
+        raise InputError(f"The archive {path} cannot be read: {exc.strerror}.") from exc
+    return checked(content, sha256, str(path))
+
+
+def checked(content: bytes, sha256: str | None, where: str) -> Archive:
+    if sha256 and hashlib.sha256(content).hexdigest() != sha256:
+        raise InputError(
+            f"{where} is not the archive that was made: its sha256 is another than {sha256}. Nothing was deployed."
+        )
+    return Archive.load(content, where=where)
 
 
 def _dump(source: Source) -> dict[str, t.Any]:

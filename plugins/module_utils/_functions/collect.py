@@ -1,26 +1,26 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # PRIVATE to easymo.deploy.
-"""Find the files that belong to a function, as the Supabase CLI does when it deploys through the API."""
+"""Find the files that belong to a function: those that the Supabase CLI uploads, without what only comments name."""
 
 from __future__ import annotations
 
-import fnmatch
-import json
 import posixpath
 import re
-import tomllib
 import typing as t
+from collections import deque
+from dataclasses import dataclass, field
 
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import InputError
-from ansible_collections.easymo.deploy.plugins.module_utils._functions.models import Source
-
-SLUG = re.compile(r"^[A-Za-z][A-Za-z0-9_-]*$")
-IMPORT = re.compile(
-    r"""(?:\bimport|\bexport)\s+(?:[^'"();]*?\sfrom\s*)?['"](?P<plain>[^'"\n]+)['"]
-      | \bimport\s*\(\s*['"](?P<dynamic>[^'"\n]+)['"]""",
-    re.VERBOSE,
+from ansible_collections.easymo.deploy.plugins.module_utils._functions import static_files
+from ansible_collections.easymo.deploy.plugins.module_utils._functions.config import (
+    FunctionConfig,
+    read_config,
 )
-COMMENT = re.compile(r"/\*.*?\*/|(?<![:'\"])//[^\n]*", re.DOTALL)
+from ansible_collections.easymo.deploy.plugins.module_utils._functions.import_map import ImportMap
+from ansible_collections.easymo.deploy.plugins.module_utils._functions.models import Source
+from ansible_collections.easymo.deploy.plugins.module_utils._functions.scan import find_imports
+
+SLUG = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
 
 
 class Checkout(t.Protocol):
@@ -32,155 +32,230 @@ class Checkout(t.Protocol):
     def walk(self, folder: str) -> list[str]:
         """Every file below `folder`."""
 
+    def is_folder(self, path: str) -> bool: ...
 
-def collect_function(checkout: Checkout, functions: str, slug: str, *, verify_jwt: bool) -> Source:
-    """Everything to upload for the function `slug` below the folder `functions`."""
-    if not SLUG.match(slug):
+    def folders(self, folder: str) -> list[str]:
+        """The names of the folders in `folder`."""
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Which functions of a checkout, and what overrides its config.toml."""
+
+    functions: str
+    """The folder supabase/functions, relative to the checkout's root."""
+    project_ref: str
+    names: tuple[str, ...] | None = None
+    """None for all that the checkout holds."""
+    verify_jwt: bool | None = None
+    verify_jwt_by_name: t.Mapping[str, bool] = field(default_factory=dict)
+    import_map: str = ""
+
+
+@dataclass(frozen=True)
+class Collected:
+    sources: tuple[Source, ...]
+    disabled: tuple[str, ...]
+    """Functions that config.toml switches off: they are not deployed."""
+
+
+def collect_functions(checkout: Checkout, selection: Selection) -> Collected:
+    """Raises one InputError for everything that is wrong with any of them."""
+    path = f"{posixpath.dirname(selection.functions)}/config.toml"
+    config = read_config(path, checkout.read(path), selection.project_ref)
+    names = selection.names if selection.names is not None else _found(checkout, selection, config)
+    refused = [_refusal(name) for name in dict.fromkeys(names) if not SLUG.fullmatch(name)]
+    if refused:
+        raise InputError(" ".join(refused))
+    unknown = sorted({*selection.verify_jwt_by_name} - {*names})
+    if unknown:
         raise InputError(
-            f"{slug!r} cannot be the name of an edge function: Supabase wants a letter, then letters, digits, _ or -."
+            f"'verify_jwt_by_name' names {', '.join(unknown)}, which is not deployed here: correct the name."
         )
-    settings = _settings(checkout, functions, slug)
-    root = posixpath.dirname(functions)
-    entrypoint = _from(root, settings.get("entrypoint"), f"{functions}/{slug}/index.ts")
-    import_map = _import_map(checkout, functions, slug, _from(root, settings.get("import_map"), ""))
-    patterns = tuple(_from(root, pattern, "") for pattern in settings.get("static_files", ()))
+    disabled = tuple(name for name in names if not config.get(name, FunctionConfig()).enabled)
+    sources, problems = [], []
+    for name in dict.fromkeys(names):
+        if name in disabled:
+            continue
+        try:
+            sources.append(_collect(checkout, selection, name, config.get(name, FunctionConfig())))
+        except InputError as exc:
+            problems.append(str(exc))
+    if problems:
+        raise InputError(" ".join(problems))
+    return Collected(tuple(sources), disabled)
+
+
+def _found(
+    checkout: Checkout, selection: Selection, config: t.Mapping[str, FunctionConfig]
+) -> tuple[str, ...]:
+    folder = selection.functions
+    there = [
+        name
+        for name in checkout.folders(folder)
+        if checkout.read(f"{folder}/{name}/index.ts") is not None
+    ]
+    return tuple(dict.fromkeys([*there, *sorted(config)]))
+
+
+def _refusal(slug: str) -> str:
+    letter = re.search(r"[A-Za-z].*", slug)
+    instead = re.sub(r"[^A-Za-z0-9_-]", "-", letter[0]) if letter else "a name with a letter first"
+    return (
+        f"{slug!r} cannot be the name of an edge function: Supabase wants a letter, then letters, digits, _ or -. "
+        f"Call it {instead}, or answer {slug!r} as a path below another function."
+    )
+
+
+def _collect(checkout: Checkout, selection: Selection, slug: str, config: FunctionConfig) -> Source:
+    entrypoint = config.entrypoint or f"{selection.functions}/{slug}/index.ts"
     walk = _Walk(checkout, slug)
+    import_map = _import_map(checkout, selection, slug, config, entrypoint)
     if import_map:
         walk.add_import_map(import_map)
-    for pattern in patterns:
-        walk.add_matching(pattern)
-    walk.add_module(entrypoint, wanted_by="the function's entrypoint")
-    return Source(slug, entrypoint, import_map, patterns, verify_jwt, walk.files)
-
-
-def _settings(checkout: Checkout, functions: str, slug: str) -> dict[str, t.Any]:
-    path = f"{posixpath.dirname(functions)}/config.toml"
-    content = checkout.read(path)
-    if content is None:
-        return {}
-    try:
-        parsed = tomllib.loads(content.decode())
-    except ValueError as exc:
-        raise InputError(f"{path} is not TOML: {exc}.") from exc
-    return t.cast("dict[str, t.Any]", parsed.get("functions", {}).get(slug, {}))
-
-
-def _from(root: str, given: str | None, default: str) -> str:
-    """Paths in config.toml are relative to the folder that holds it."""
-    return posixpath.normpath(posixpath.join(root, given)) if given else default
-
-
-def _import_map(checkout: Checkout, functions: str, slug: str, configured: str) -> str:
-    candidates = (
-        f"{functions}/{slug}/deno.json",
-        f"{functions}/{slug}/deno.jsonc",
-        f"{functions}/import_map.json",
+    for pattern in config.static_files:
+        walk.add_static(pattern)
+    walk.add_module(entrypoint, wanted_by="it is the function's entrypoint")
+    walk.add_targets()
+    if walk.problems:
+        raise InputError(" ".join(dict.fromkeys(walk.problems)))
+    policy = selection.verify_jwt_by_name.get(slug, selection.verify_jwt)
+    return Source(
+        slug=slug,
+        entrypoint=entrypoint,
+        import_map=import_map,
+        static_patterns=config.static_files,
+        verify_jwt=config.verify_jwt if policy is None else policy,
+        files=walk.files,
     )
-    for path in (configured,) if configured else candidates:
-        if checkout.read(path) is not None:
-            return path
-    if configured:
+
+
+def _import_map(
+    checkout: Checkout, selection: Selection, slug: str, config: FunctionConfig, entrypoint: str
+) -> str:
+    """Its path, empty without one: of the task, of config.toml, beside the entrypoint, or for all functions."""
+    for given, by in ((selection.import_map, "'import_map'"), (config.import_map, "config.toml")):
+        if given:
+            if checkout.read(given) is None:
+                raise InputError(f"{by} names {given} as import map of {slug!r}: there is none.")
+            return given
+    beside = posixpath.dirname(entrypoint)
+    for name in ("deno.json", "deno.jsonc"):
+        if checkout.read(f"{beside}/{name}") is not None:
+            return f"{beside}/{name}"
+    shared = f"{selection.functions}/import_map.json"
+    old = f"{beside}/import_map.json"
+    if old != shared and checkout.read(old) is not None:
         raise InputError(
-            f"config.toml names {configured} as import map of {slug!r}: there is none."
+            f"{old} is not read any more: call it deno.json, or name it as import_map of {slug!r} in config.toml."
         )
-    return ""
+    return shared if checkout.read(shared) is not None else ""
 
 
 class _Walk:
-    """Follows imports from file to file, the import map first."""
+    """Follows imports from file to file, the import map first. Gathers what is wrong instead of stopping at it."""
 
     def __init__(self, checkout: Checkout, slug: str) -> None:
         self.files: dict[str, bytes] = {}
+        self.problems: list[str] = []
         self._checkout = checkout
         self._slug = slug
-        self._mapped: dict[str, str] = {}
-        self._mapped_from = ""
+        self._map = ImportMap()
+        self._map_path = ""
+        self._walked: set[str] = set()
 
     def add_import_map(self, path: str) -> None:
-        content = self._add(path, "the function's import map")
-        try:
-            parsed = json.loads(
-                COMMENT.sub("", content.decode()) if path.endswith("c") else content
-            )
-        except ValueError as exc:
-            raise InputError(
-                f"The import map {path} of {self._slug!r} is not JSON: {exc}."
-            ) from exc
-        if "imports" not in parsed and parsed.get("importMap"):
-            self.add_import_map(
-                posixpath.normpath(f"{posixpath.dirname(path)}/{parsed['importMap']}")
-            )
+        chain: list[str] = []
+        while path:
+            if path in chain:
+                raise InputError(f"The import map {path} of {self._slug!r} refers to itself.")
+            content = self._add(path, "it is the function's import map")
+            if content is None:
+                return
+            chain.append(path)
+            self._map, self._map_path = ImportMap.load(path, content), path
+            path = self._map.elsewhere
+
+    def add_targets(self) -> None:
+        """What the import map names goes with the function, used or not: a file with its imports, a folder whole."""
+        for name, target in self._map.files:
+            path = posixpath.normpath(target)
+            wanted_by = f"{self._map_path} maps {name!r} to it"
+            if self._outside(target):
+                self._complain_outside(target, wanted_by)
+            elif self._checkout.is_folder(path):
+                for file in self._checkout.walk(path):
+                    self._add(file, wanted_by)
+            else:
+                self.add_module(path, wanted_by=wanted_by)
+
+    def add_static(self, pattern: str) -> None:
+        wanted_by = "config.toml names it in static_files"
+        if not static_files.is_pattern(pattern):
+            self._add(pattern, wanted_by)
             return
-        self._mapped = dict(parsed.get("imports", {}))
-        self._mapped_from = path
-        for target in self._mapped.values():
-            if target.startswith(("./", "../")):
-                self._add_target(posixpath.normpath(f"{posixpath.dirname(path)}/{target}"), path)
-
-    def _add_target(self, target: str, wanted_by: str) -> None:
-        below = self._checkout.walk(target)
-        for path in below:
+        matches = static_files.expression(pattern).fullmatch
+        found = [
+            path
+            for path in self._checkout.walk(static_files.fixed_folder(pattern))
+            if matches(path)
+        ]
+        if not found:
+            self.problems.append(
+                f"No file matches {pattern}, which config.toml names in static_files of {self._slug!r}."
+            )
+        for path in found:
             self._add(path, wanted_by)
-        if not below:
-            self.add_module(target, wanted_by=wanted_by)
-
-    def add_matching(self, pattern: str) -> None:
-        for path in self._checkout.walk(posixpath.dirname(pattern.split("*", 1)[0])):
-            if fnmatch.fnmatch(path, pattern):
-                self._add(path, pattern)
 
     def add_module(self, path: str, *, wanted_by: str) -> None:
-        pending = [(path, wanted_by, True)]
-        seen: set[str] = set()
+        pending = deque([(path, wanted_by, True)])
         while pending:
-            path, wanted_by, needed = pending.pop()
-            if path in seen:
+            path, wanted_by, needed = pending.popleft()
+            if path in self._walked or (not needed and self._checkout.read(path) is None):
                 continue
-            seen.add(path)
-            if not needed and self._checkout.read(path) is None:
-                continue
-            text = self._add(path, wanted_by).decode(errors="replace")
-            in_code = set(_specifiers(COMMENT.sub("", text)))
-            pending += [
-                (found, path, specifier in in_code)
-                for specifier in _specifiers(text)
-                if (found := self._resolve(specifier, path))
-            ]
+            self._walked.add(path)
+            content = self._add(path, wanted_by)
+            if content is not None:
+                pending += self._imports(path, content)
+
+    def _imports(self, path: str, content: bytes) -> t.Iterator[tuple[str, str, bool]]:
+        found = find_imports(path, content)
+        for specifier in found.lookalikes:
+            target = self._resolve(specifier, path)
+            if target and not self._outside(target):
+                yield posixpath.normpath(target), path, False
+        for each in found.made:
+            target = self._resolve(each.specifier, path)
+            wanted_by = f"{path} line {each.line} imports it"
+            if target and self._outside(target):
+                self._complain_outside(target, wanted_by)
+            elif target:
+                yield posixpath.normpath(target), wanted_by, True
 
     def _resolve(self, specifier: str, importer: str) -> str:
-        """The file a specifier names, empty for what is not a file of the checkout (npm:, jsr:, https:)."""
-        base = importer
-        mapped = _substitute(specifier, self._mapped)
-        if mapped != specifier:
-            specifier, base = mapped, self._mapped_from
-        if not specifier.startswith(("./", "../")) or "." not in posixpath.basename(specifier):
+        """The path that a specifier names, empty for what is not a file of the checkout (npm:, jsr:, https:)."""
+        target, mapped = self._map.resolve(specifier, importer)
+        if not target.startswith(("./", "../", "/")) or "." not in posixpath.basename(target):
             return ""
-        return posixpath.normpath(f"{posixpath.dirname(base)}/{specifier}")
+        if mapped or target.startswith("/"):
+            return target
+        return posixpath.normpath(f"{posixpath.dirname(importer)}/{target}")
 
-    def _add(self, path: str, wanted_by: str) -> bytes:
-        if path.startswith("../"):
-            raise InputError(
-                f"Function {self._slug!r} imports {path} from outside the checkout (wanted by {wanted_by}): "
-                "move the file into the checkout."
-            )
-        content = self._checkout.read(path)
+    @staticmethod
+    def _outside(target: str) -> bool:
+        return posixpath.normpath(target).startswith(("/", "../"))
+
+    def _complain_outside(self, target: str, wanted_by: str) -> None:
+        self.problems.append(
+            f"Function {self._slug!r} needs {target} from outside the checkout ({wanted_by}): move it into it."
+        )
+
+    def _add(self, path: str, wanted_by: str) -> bytes | None:
+        content = None if self._outside(path) else self._checkout.read(path)
         if content is None:
-            raise InputError(
-                f"Function {self._slug!r} needs {path}, wanted by {wanted_by}: there is no such file in the checkout."
+            self.problems.append(
+                f"Function {self._slug!r} needs {path} ({wanted_by}): there is no such file in the checkout."
             )
+            return None
         self.files[path] = content
         return content
-
-
-def _specifiers(text: str) -> list[str]:
-    return [found["plain"] or found["dynamic"] for found in IMPORT.finditer(text)]
-
-
-def _substitute(specifier: str, mapped: t.Mapping[str, str]) -> str:
-    if specifier in mapped:
-        return mapped[specifier]
-    prefixes = [name for name in mapped if name.endswith("/") and specifier.startswith(name)]
-    if not prefixes:
-        return specifier
-    longest = max(prefixes, key=len)
-    return mapped[longest] + specifier.removeprefix(longest)

@@ -4,7 +4,10 @@
 
 from __future__ import annotations
 
+import dataclasses
+import functools
 import hashlib
+import json
 import posixpath
 import typing as t
 from dataclasses import dataclass
@@ -19,26 +22,45 @@ class Source:
     import_map: str
     """Empty when there is none."""
     static_patterns: tuple[str, ...]
-    verify_jwt: bool
+    verify_jwt: bool | None
+    """None leaves a function that exists as it is; a new one gets the platform's default, which is true."""
     files: t.Mapping[str, bytes]
 
     def metadata(self) -> dict[str, t.Any]:
         """The `metadata` part of an upload, with the keys in the order in which the Supabase CLI sends them."""
+        policy = {} if self.verify_jwt is None else {"verify_jwt": self.verify_jwt}
         return {
             "entrypoint_path": self.entrypoint,
             "import_map_path": self.import_map,
             "static_patterns": list(self.static_patterns),
-            "verify_jwt": self.verify_jwt,
+            **policy,
             "name": self.slug,
         }
 
+    def relative(self, path: str) -> str:
+        """Seen from the entrypoint's folder, so that a checkout that the platform moved compares equal."""
+        return posixpath.relpath(path, posixpath.dirname(self.entrypoint) or ".")
+
+    @functools.cached_property
     def digests(self) -> dict[str, str]:
-        """sha256 by path relative to the entrypoint's folder, so that a moved checkout compares equal."""
-        folder = posixpath.dirname(self.entrypoint)
+        """sha256 by relative path."""
         return {
-            posixpath.relpath(path, folder or "."): hashlib.sha256(content).hexdigest()
+            self.relative(path): hashlib.sha256(content).hexdigest()
             for path, content in self.files.items()
         }
+
+    @functools.cached_property
+    def fingerprint(self) -> str:
+        """Of all that makes the program. Patterns of static files count by the files that they matched."""
+        import_map = self.relative(self.import_map) if self.import_map else ""
+        what = [posixpath.basename(self.entrypoint), import_map, sorted(self.digests.items())]
+        return hashlib.sha256(json.dumps(what).encode()).hexdigest()
+
+    def under(self, policy: bool | None) -> Source:
+        """The same with `policy` where it says nothing of its own."""
+        if self.verify_jwt is not None or policy is None:
+            return self
+        return dataclasses.replace(self, verify_jwt=policy)
 
 
 @dataclass(frozen=True)
@@ -62,12 +84,52 @@ class Deployed:
             status=entry["status"],
             version=entry["version"],
             # The API leaves the key out where the default applies, which is true.
-            verify_jwt=entry.get("verify_jwt", True),
-            entrypoint=_path_of(entry.get("entrypoint_path", "")),
+            verify_jwt=entry.get("verify_jwt", True) is not False,
+            entrypoint=_path_of(entry.get("entrypoint_path") or ""),
             import_map=_path_of(entry.get("import_map_path") or ""),
-            sha256=entry.get("ezbr_sha256", ""),
+            sha256=entry.get("ezbr_sha256") or "",
             raw=entry,
         )
+
+    def known(self, fingerprint: str) -> Known:
+        return Known(self.version, self.sha256, fingerprint)
+
+
+@dataclass(frozen=True)
+class Known:
+    """What was learned of a deployed function: it holds as long as the API lists this very version and hash."""
+
+    version: int
+    sha256: str
+    fingerprint: str
+    """Of its sources, see Source.fingerprint."""
+
+    @classmethod
+    def from_json(cls, entry: t.Any) -> Known:
+        """Raises KeyError, TypeError or ValueError."""
+        return cls(int(entry["version"]), str(entry["sha256"]), str(entry["fingerprint"]))
+
+    def holds(self, deployed: Deployed) -> bool:
+        return (self.version, self.sha256) == (deployed.version, deployed.sha256)
+
+    def to_json(self) -> dict[str, t.Any]:
+        return dataclasses.asdict(self)
+
+
+Knowledge = t.Mapping[str, tuple[Known, ...]]
+"""By function, the oldest first. A deployment that fails leaves one that was, and one that was to be."""
+
+
+@dataclass(frozen=True)
+class Running:
+    """A function that is active, and its sources with the settings that it has."""
+
+    deployed: Deployed
+    source: Source
+
+    def is_as(self, wanted: Source) -> bool:
+        same_policy = wanted.verify_jwt in (None, self.deployed.verify_jwt)
+        return same_policy and self.source.fingerprint == wanted.fingerprint
 
 
 def _path_of(location: str) -> str:
@@ -75,7 +137,7 @@ def _path_of(location: str) -> str:
 
 
 class FunctionsApi(t.Protocol):
-    """The Management API as far as functions go."""
+    """The Management API as far as functions go. Workers share one."""
 
     def list(self) -> list[Deployed]: ...
 
@@ -89,3 +151,6 @@ class FunctionsApi(t.Protocol):
         """Activate all of them with one call."""
 
     def delete(self, slug: str) -> None: ...
+
+    def secrets(self) -> dict[str, str]:
+        """The names of the project's secrets with the digests of their values."""

@@ -1,16 +1,22 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # PRIVATE to easymo.deploy.
-"""Decide which functions are new, changed or unchanged. Nothing here talks to an API."""
+"""Decide which functions are new, changed, unchanged or extra. Nothing here talks to an API."""
 
 from __future__ import annotations
 
 import typing as t
 from dataclasses import dataclass, field
 
+from ansible_collections.easymo.deploy.plugins.module_utils._errors import InputError
 from ansible_collections.easymo.deploy.plugins.module_utils._functions.models import (
     Deployed,
+    Knowledge,
+    Known,
+    Running,
     Source,
 )
+
+Names = t.Collection[str]
 
 
 @dataclass(frozen=True)
@@ -22,14 +28,30 @@ class Change:
     deploy: Source | None
     files: tuple[str, ...] = ()
     """Paths that differ, relative to the entrypoint's folder."""
+    settings: tuple[str, ...] = ()
+    """Settings that differ."""
+
+    def to_result(self) -> dict[str, t.Any]:
+        return {
+            "slug": self.slug,
+            "kind": self.kind,
+            "files": list(self.files),
+            "settings": list(self.settings),
+        }
 
 
 @dataclass(frozen=True)
 class Plan:
     changes: tuple[Change, ...]
     unchanged: tuple[str, ...]
-    before: t.Mapping[str, t.Any] = field(default_factory=dict)
-    after: t.Mapping[str, t.Any] = field(default_factory=dict)
+    extra: tuple[str, ...] = ()
+    """Functions of the project that nobody asked for here, and that stay."""
+    kept: tuple[str, ...] = ()
+    """Functions that stay as they are although going back would change them: somebody deployed them since."""
+    turned: tuple[str, ...] = ()
+    """Functions whose JWT switch somebody turned, for everything else is as it was deployed."""
+    proven: t.Mapping[str, Known] = field(default_factory=dict)
+    """What is known of the unchanged ones."""
 
     @property
     def changed(self) -> bool:
@@ -45,55 +67,106 @@ class Plan:
 
 
 def plan_functions(
-    running: t.Mapping[str, Source], wanted: t.Iterable[Source], absent: t.Iterable[str] = ()
+    running: t.Mapping[str, Running],
+    wanted: t.Iterable[Source],
+    *,
+    known: Knowledge | None = None,
+    remove: t.Iterable[str] = (),
+    extra: t.Iterable[str] = (),
+    kept: t.Iterable[str] = (),
 ) -> Plan:
-    """`running` are the sources of the functions that are active now, by slug."""
+    """`running` are the active functions among those wanted, and `remove` those to delete where they are active."""
     changes: list[Change] = []
-    unchanged: list[str] = []
-    before: dict[str, t.Any] = {}
-    after: dict[str, t.Any] = {}
+    proven: dict[str, Known] = {}
+    turned: list[str] = []
     for source in wanted:
         present = running.get(source.slug)
-        before[source.slug] = _describe(present)
-        after[source.slug] = _describe(source)
         if present is None:
-            changes.append(Change(source.slug, "new", source, tuple(sorted(source.digests()))))
-        elif before[source.slug] == after[source.slug]:
-            unchanged.append(source.slug)
+            changes.append(Change(source.slug, "new", source, tuple(sorted(source.digests))))
+            continue
+        settings = _settings(present, source)
+        if present.source.fingerprint != source.fingerprint:
+            files = _differing(present.source, source)
+            changes.append(Change(source.slug, "changed", source, files, settings))
+        elif settings:
+            changes.append(Change(source.slug, "changed", source, (), settings))
+            if "verify_jwt" in settings and source.slug in (known or {}):
+                turned.append(source.slug)
         else:
-            changes.append(Change(source.slug, "changed", source, _differing(present, source)))
-    for slug in absent:
-        if slug in running:
-            before[slug], after[slug] = _describe(running[slug]), {}
-            changes.append(Change(slug, "deleted", None))
-    return Plan(tuple(changes), tuple(unchanged), before, after)
+            proven[source.slug] = present.deployed.known(source.fingerprint)
+    removed = tuple(Change(slug, "deleted", None) for slug in remove if slug in running)
+    return Plan(
+        (*changes, *removed), tuple(proven), tuple(extra), tuple(kept), tuple(turned), proven
+    )
 
 
-def _describe(source: Source | None) -> dict[str, t.Any]:
-    return {"verify_jwt": source.verify_jwt, "files": source.digests()} if source else {}
+def prune(extra: Names, known: Knowledge, force: Names) -> tuple[str, ...]:
+    """Those of `extra` that may be deleted: this record deployed them, or somebody names them."""
+    unknown = sorted({*force} - {*extra})
+    if unknown:
+        raise InputError(
+            f"'force' names {', '.join(unknown)}, which is no function that could be pruned: correct the name."
+        )
+    return tuple(slug for slug in extra if slug in known or slug in force)
+
+
+def deployed_since(
+    listed: t.Mapping[str, Deployed], known: Knowledge, archived: t.Mapping[str, Known]
+) -> tuple[str, ...]:
+    """Functions that run neither what the release deployed nor what ran before it: not ours to undo."""
+    ours = {slug: (*entries, *_entry(archived, slug)) for slug, entries in known.items()}
+    return tuple(
+        slug
+        for slug, entries in ours.items()
+        if slug in listed and not any(entry.holds(listed[slug]) for entry in entries)
+    )
+
+
+def _entry(archived: t.Mapping[str, Known], slug: str) -> tuple[Known, ...]:
+    return (archived[slug],) if slug in archived else ()
+
+
+def missing_secrets(required: t.Iterable[str], present: Names) -> None:
+    missing = sorted({*required} - {*present})
+    if missing:
+        raise InputError(
+            f"The project lacks {len(missing)} secret{'s' * (len(missing) > 1)} that the functions need: "
+            f"{', '.join(missing)}. Set them, for example with easymo.deploy.edge_function_secrets. "
+            "Nothing was uploaded."
+        )
+
+
+def _settings(present: Running, wanted: Source) -> tuple[str, ...]:
+    if wanted.verify_jwt is None or wanted.verify_jwt == present.deployed.verify_jwt:
+        return ()
+    return ("verify_jwt",)
 
 
 def _differing(present: Source, wanted: Source) -> tuple[str, ...]:
-    old, new = present.digests(), wanted.digests()
+    old, new = present.digests, wanted.digests
     return tuple(sorted(path for path in old | new if old.get(path) != new.get(path)))
 
 
 def activation_problems(
-    wanted: t.Iterable[Source], bundled: t.Mapping[str, Deployed], listed: t.Mapping[str, Deployed]
-) -> list[str]:
+    wanted: t.Iterable[Source],
+    before: t.Mapping[str, Deployed],
+    bundled: t.Mapping[str, Deployed],
+    listed: t.Mapping[str, Deployed],
+) -> dict[str, str]:
     """What a list that was read after the activation says against it, one phrase a function."""
-    problems = []
+    problems = {}
     for source in wanted:
-        now = listed.get(source.slug)
-        expected = bundled[source.slug]
+        slug, now = source.slug, listed.get(source.slug)
+        expected, policy = bundled[slug], source.verify_jwt
+        old = before.get(slug)
         if now is None:
-            problems.append(f"{source.slug} is not listed")
+            problems[slug] = f"{slug} is not listed"
         elif now.status != "ACTIVE":
-            problems.append(f"{source.slug} is {now.status} instead of ACTIVE")
-        elif now.verify_jwt != source.verify_jwt:
-            problems.append(
-                f"{source.slug} has verify_jwt {now.verify_jwt}, not {source.verify_jwt}"
-            )
+            problems[slug] = f"{slug} is {now.status} instead of ACTIVE"
+        elif policy is not None and now.verify_jwt != policy:
+            problems[slug] = f"{slug} has verify_jwt {now.verify_jwt}, not {policy}"
+        elif old is not None and now.version == old.version:
+            problems[slug] = f"{slug} still has version {now.version}"
         elif expected.sha256 and now.sha256 and expected.sha256 != now.sha256:
-            problems.append(f"{source.slug} runs another bundle than the one just uploaded")
+            problems[slug] = f"{slug} runs another bundle than the one just uploaded"
     return problems

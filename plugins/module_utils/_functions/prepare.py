@@ -1,0 +1,195 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to easymo.deploy.
+"""All that comes before an activation and changes nothing: read what runs, and bundle what differs from it.
+
+Each function goes its own way through both, so that neither of the API's limits is waited for while the other is idle.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import threading
+import typing as t
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
+    DeployError,
+    RefusedError,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._functions.archive import Archive
+from ansible_collections.easymo.deploy.plugins.module_utils._functions.models import (
+    Deployed,
+    FunctionsApi,
+    Knowledge,
+    Running,
+    Source,
+)
+
+PARALLEL = 8
+
+Say = t.Callable[[str, str, dict[str, t.Any]], None]
+
+
+def silent(_event: str, _text: str, _data: dict[str, t.Any]) -> None:
+    return
+
+
+@dataclass(frozen=True)
+class Staged:
+    """A bundle that waits for its activation, what it was made of, and the version that ran meanwhile."""
+
+    deployed: Deployed
+    fingerprint: str
+    over: int
+    """0 where the function did not exist."""
+
+    def to_json(self) -> dict[str, t.Any]:
+        record = dict(self.deployed.raw)
+        return {"record": record, "fingerprint": self.fingerprint, "over": self.over}
+
+    @classmethod
+    def from_json(cls, entry: t.Any) -> Staged:
+        """Raises KeyError, TypeError or ValueError."""
+        record = Deployed.from_json(entry["record"])
+        return cls(record, str(entry["fingerprint"]), int(entry["over"]))
+
+
+@dataclass(frozen=True)
+class Memory:
+    """What need not be asked or uploaded again, as far as the list still tells of the same versions."""
+
+    known: Knowledge = field(default_factory=dict)
+    archive: Archive | None = None
+    staged: t.Mapping[str, Staged] = field(default_factory=dict)
+
+    def source(self, deployed: Deployed) -> Source | None:
+        archive = self.archive
+        if archive is None or deployed.slug not in archive.versions:
+            return None
+        if not archive.versions[deployed.slug].holds(deployed):
+            return None
+        return next(source for source in archive.sources if source.slug == deployed.slug)
+
+    def bundle(self, source: Source, present: Deployed | None) -> Deployed | None:
+        """A bundle of these very sources that was made on top of what runs now."""
+        staged = self.staged.get(source.slug)
+        if staged is None or staged.fingerprint != source.fingerprint:
+            return None
+        if staged.over != (present.version if present else 0):
+            return None
+        if source.verify_jwt not in (None, staged.deployed.verify_jwt):
+            return None
+        return staged.deployed
+
+
+@dataclass(frozen=True)
+class Prepared:
+    wanted: tuple[Source, ...]
+    """With what runs now where they say nothing of a setting."""
+    running: dict[str, Running]
+    bundled: dict[str, Deployed]
+    listed: dict[str, Deployed]
+
+    def staged(self) -> dict[str, Staged]:
+        fingerprints = {source.slug: source.fingerprint for source in self.wanted}
+        return {
+            slug: Staged(bundle, fingerprints[slug], self._version(slug))
+            for slug, bundle in self.bundled.items()
+        }
+
+    def _version(self, slug: str) -> int:
+        return self.running[slug].deployed.version if slug in self.running else 0
+
+
+def prepare(
+    api: FunctionsApi,
+    wanted: t.Sequence[Source],
+    listed: t.Mapping[str, Deployed],
+    memory: Memory,
+    *,
+    upload: bool,
+    also_read: t.Collection[str] = (),
+    say: Say = silent,
+) -> Prepared:
+    """`upload` is false where nothing may be sent. Raises RefusedError with every function that did not bundle."""
+    active = {slug: entry for slug, entry in listed.items() if entry.status == "ACTIVE"}
+    work = _Work(api, memory, upload=upload, total=len(wanted), say=say)
+    others = [active[slug] for slug in also_read if slug in active]
+    settled = tuple(
+        source.under(active[source.slug].verify_jwt if source.slug in active else None)
+        for source in wanted
+    )
+    with ThreadPoolExecutor(PARALLEL) as pool:
+        reading = [pool.submit(work.read, entry) for entry in others]
+        going = [pool.submit(work.go, source, active.get(source.slug)) for source in settled]
+        for read in reading:
+            read.result()
+        for gone in going:
+            gone.result()
+    if work.failed:
+        reasons = "; ".join(f"{slug}: {exc}" for slug, exc in sorted(work.failed.items()))
+        raise RefusedError(
+            f"{len(work.failed)} of {len(wanted)} functions did not bundle, so none was activated: {reasons}",
+            functions=sorted(work.failed),
+            activated=False,
+        )
+    return Prepared(settled, work.running, work.bundled, dict(listed))
+
+
+class _Work:
+    """What the workers share."""
+
+    def __init__(
+        self, api: FunctionsApi, memory: Memory, *, upload: bool, total: int, say: Say
+    ) -> None:
+        self.running: dict[str, Running] = {}
+        self.bundled: dict[str, Deployed] = {}
+        self.failed: dict[str, DeployError] = {}
+        self._api = api
+        self._memory = memory
+        self._upload = upload
+        self._total = total
+        self._say = say
+        self._lock = threading.Lock()
+
+    def read(self, entry: Deployed) -> Running:
+        source = self._memory.source(entry) or self._api.source(entry)
+        running = Running(entry, source)
+        with self._lock:
+            self.running[entry.slug] = running
+        return running
+
+    def go(self, source: Source, entry: Deployed | None) -> None:
+        running = self._running(source, entry) if entry else None
+        if running and running.is_as(source):
+            return
+        if self._upload:
+            self._bundle(source, entry)
+
+    def _running(self, source: Source, entry: Deployed) -> Running:
+        entries = self._memory.known.get(entry.slug, ())
+        if not any(one.holds(entry) and one.fingerprint == source.fingerprint for one in entries):
+            return self.read(entry)
+        running = Running(entry, dataclasses.replace(source, verify_jwt=entry.verify_jwt))
+        with self._lock:
+            self.running[entry.slug] = running
+        return running
+
+    def _bundle(self, source: Source, entry: Deployed | None) -> None:
+        staged = self._memory.bundle(source, entry)
+        try:
+            bundled = staged or self._api.bundle(source)
+        except DeployError as exc:
+            with self._lock:
+                self.failed[source.slug] = exc
+            self._tell("FunctionRefused", f"{source.slug} does not bundle")
+            return
+        with self._lock:
+            self.bundled[source.slug] = bundled
+        if not staged:
+            self._tell("FunctionBundled", f"{source.slug} is bundled")
+
+    def _tell(self, event: str, text: str) -> None:
+        done = len(self.bundled) + len(self.failed)
+        self._say(event, f"{text} ({done} of at most {self._total})", {})

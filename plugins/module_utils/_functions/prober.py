@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to easymo.deploy.
+"""Call functions as anybody would, all of them at once, until each is well or time is up."""
+
+from __future__ import annotations
+
+import time
+import traceback
+import typing as t
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from ansible_collections.easymo.deploy.plugins.module_utils._errors import UnreachableError
+from ansible_collections.easymo.deploy.plugins.module_utils._functions.probe import (
+    Answer,
+    Gateway,
+    Probe,
+    verdict,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._library import Library
+
+try:
+    import requests
+
+    IMPORT_ERROR: str | None = None
+except ImportError:
+    IMPORT_ERROR = traceback.format_exc()
+
+REQUESTS = Library("requests >= 2.32", IMPORT_ERROR)
+PARALLEL = 8
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """`problem` is empty for a function that is well."""
+
+    slug: str
+    problem: str
+    status: int
+    seconds: float
+    """Of its last answer."""
+
+    def to_result(self) -> dict[str, t.Any]:
+        return {
+            "name": self.slug,
+            "passed": not self.problem,
+            "detail": self.problem,
+            "status": self.status,
+            "seconds": round(self.seconds, 3),
+        }
+
+
+class HttpGateway:
+    def __init__(self, url: str, *, ca_cert: str | None, timeout: float) -> None:
+        self._url = url.rstrip("/")
+        self._verify: str | bool = ca_cert or True
+        self._timeout = timeout
+
+    def ask(self, probe: Probe) -> Answer:
+        path = f"/{probe.path.lstrip('/')}" if probe.path else ""
+        try:
+            answer = requests.request(
+                probe.method,
+                f"{self._url}/{probe.slug}{path}",
+                timeout=self._timeout,
+                verify=self._verify,
+                allow_redirects=False,
+            )
+        except requests.RequestException as exc:
+            raise UnreachableError(
+                f"it did not answer within {self._timeout:g} s ({type(exc).__name__})"
+            ) from None
+        return Answer(answer.status_code, answer.headers, answer.text)
+
+
+def probe_all(
+    probes: t.Sequence[Probe], gateway: Gateway, *, timeout: float, pause: float
+) -> list[Outcome]:
+    """In the order of the probes. `timeout` and `pause` in seconds."""
+    deadline = time.monotonic() + timeout
+
+    def until_well(probe: Probe) -> Outcome:
+        while True:
+            outcome = _probe(probe, gateway)
+            if not outcome.problem or time.monotonic() + pause > deadline:
+                return outcome
+            time.sleep(pause)
+
+    with ThreadPoolExecutor(PARALLEL) as pool:
+        return list(pool.map(until_well, probes))
+
+
+def _probe(probe: Probe, gateway: Gateway) -> Outcome:
+    began = time.monotonic()
+    try:
+        answer = gateway.ask(probe)
+    except UnreachableError as exc:
+        return Outcome(probe.slug, str(exc), 0, time.monotonic() - began)
+    return Outcome(probe.slug, verdict(probe, answer), answer.status, time.monotonic() - began)

@@ -1,0 +1,249 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to easymo.deploy.
+"""One task of the edge_functions module: deploy a checkout, stage it, save what runs, or go back to what was saved."""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ansible_collections.easymo.deploy.plugins.module_utils._errors import InputError
+from ansible_collections.easymo.deploy.plugins.module_utils._functions.apply import (
+    apply_plan,
+    by_slug,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._functions.archive import (
+    Archive,
+    read_archive,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._functions.collect import Collected
+from ansible_collections.easymo.deploy.plugins.module_utils._functions.diff import diff_of
+from ansible_collections.easymo.deploy.plugins.module_utils._functions.models import (
+    Deployed,
+    FunctionsApi,
+    Knowledge,
+    Known,
+    Running,
+    Source,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._functions.plan import (
+    Plan,
+    deployed_since,
+    missing_secrets,
+    plan_functions,
+    prune,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._functions.prepare import (
+    Memory,
+    Prepared,
+    Say,
+    Staged,
+    prepare,
+    silent,
+)
+
+if t.TYPE_CHECKING:
+    from ansible_collections.easymo.deploy.plugins.module_utils._functions.storage import Saved
+
+REMEMBERED = 8
+"""How many versions of a function are known at most."""
+
+Result = dict[str, t.Any]
+Keep = t.Callable[[Archive, Path], "Saved"]
+Listed = t.Mapping[str, Deployed]
+
+
+@dataclass(frozen=True)
+class Order:
+    """What the options say beside the sources."""
+
+    check_mode: bool
+    diff: bool
+    archive: Path | None = None
+    memory: Memory = field(default_factory=Memory)
+    required_secrets: tuple[str, ...] = ()
+    prune: bool = False
+    force: tuple[str, ...] = ()
+
+    @classmethod
+    def from_params(cls, params: t.Mapping[str, t.Any], *, check_mode: bool, diff: bool) -> Order:
+        archive = Path(params["archive"]) if params["archive"] else None
+        try:
+            known = {
+                slug: tuple(Known.from_json(entry) for entry in entries)
+                for slug, entries in params["known"].items()
+            }
+            staged = {slug: Staged.from_json(entry) for slug, entry in params["staged"].items()}
+        except (AttributeError, KeyError, TypeError, ValueError) as exc:
+            raise InputError(
+                "'known' and 'staged' take what an earlier task returned under these names."
+            ) from exc
+        there = archive is not None and archive.exists() and params["state"] != "restored"
+        return cls(
+            check_mode=check_mode,
+            diff=diff,
+            archive=archive,
+            memory=Memory(known, read_archive(archive) if there and archive else None, staged),
+            required_secrets=tuple(params["required_secrets"]),
+            prune=params["prune"],
+            force=tuple(params["force"]),
+        )
+
+
+def deploy(
+    api: FunctionsApi,
+    collected: Collected,
+    order: Order,
+    keep: Keep,
+    *,
+    activate: bool,
+    say: Say = silent,
+) -> Result:
+    """Without `activate` everything is made ready, and what runs stays."""
+    if order.required_secrets:
+        missing_secrets(order.required_secrets, api.secrets())
+    listed = by_slug(api)
+    slugs = {source.slug for source in collected.sources}
+    extra = _active(listed) - slugs - {*collected.disabled}
+    known = order.memory.known
+    pruned = prune(sorted(extra), known, order.force) if order.prune else ()
+    prepared = prepare(
+        api,
+        collected.sources,
+        listed,
+        order.memory,
+        upload=not order.check_mode,
+        also_read=pruned,
+        say=say,
+    )
+    plan = plan_functions(
+        prepared.running,
+        prepared.wanted,
+        known=known,
+        remove=pruned,
+        extra=sorted(extra - {*pruned}),
+    )
+    result = _result(plan, prepared, order) | {"disabled": list(collected.disabled)}
+    if order.archive and plan.changed:
+        kept = keep(_archive(prepared, order.memory.archive), order.archive)
+        result["saved"] = kept.to_result()
+    expected = {slug: _expected(prepared, slug) for slug in prepared.bundled}
+    if not activate:
+        staged = {slug: bundle.to_json() for slug, bundle in prepared.staged().items()}
+        return {**result, "changed": False, "staged": staged, **_known(known, plan, expected)}
+    return {**result, **_activated(api, plan, prepared, order, say)}
+
+
+def restore(api: FunctionsApi, archive: Archive, order: Order, *, say: Say = silent) -> Result:
+    """Takes back what the release did, and leaves alone what somebody did since."""
+    listed = by_slug(api)
+    known = order.memory.known
+    since = {*deployed_since(listed, known, archive.versions)} - {*order.force}
+    wanted = [source for source in archive.sources if source.slug not in since]
+    created = {*archive.absent} - since
+    if known:
+        # What was absent before and unknown to the release is somebody else's.
+        created &= {*known, *order.force}
+    left = sorted((since | ({*archive.absent} - created)) & _active(listed))
+    memory = Memory(known, None, order.memory.staged)
+    prepared = prepare(
+        api,
+        wanted,
+        listed,
+        memory,
+        upload=not order.check_mode,
+        also_read=sorted(created),
+        say=say,
+    )
+    plan = plan_functions(
+        prepared.running, prepared.wanted, known=known, remove=sorted(created), kept=left
+    )
+    result = _result(plan, prepared, order)
+    return {**result, **_activated(api, plan, prepared, order, say)}
+
+
+def save(api: FunctionsApi, names: t.Sequence[str], order: Order, keep: Keep) -> Result:
+    """Writes what runs now; an archive that says the same already stays."""
+    listed = by_slug(api)
+    prepared = prepare(api, (), listed, order.memory, upload=False, also_read=names)
+    archive = _archive(prepared, None, absent={*names} - _active(listed))
+    before = order.memory.archive
+    changed = before is None or before.dump() != archive.dump()
+    assert order.archive is not None  # noqa: S101 - the module asks for it
+    result: Result = {
+        "changed": changed,
+        "changes": [],
+        "unchanged": sorted(prepared.running),
+        "activated": False,
+    }
+    return result | {"saved": keep(archive, order.archive).to_result()}
+
+
+def _active(listed: Listed) -> set[str]:
+    return {slug for slug, entry in listed.items() if entry.status == "ACTIVE"}
+
+
+def _result(plan: Plan, prepared: Prepared, order: Order) -> Result:
+    result: Result = {
+        "changed": plan.changed,
+        "changes": [change.to_result() for change in plan.changes],
+        "unchanged": list(plan.unchanged),
+        "extra": list(plan.extra),
+        "kept": list(plan.kept),
+        "turned": list(plan.turned),
+        "activated": False,
+    }
+    if order.diff:
+        result["diff"] = diff_of(plan, prepared.running)
+    return result
+
+
+def _activated(api: FunctionsApi, plan: Plan, prepared: Prepared, order: Order, say: Say) -> Result:
+    if order.check_mode or not plan.changed:
+        return _known(order.memory.known, plan, {})
+    deployed = apply_plan(plan, prepared, api, say=say)
+    functions = {
+        source.slug: {"version": deployed[source.slug].version, "verify_jwt": source.verify_jwt}
+        for source in plan.uploads
+    }
+    known = _known(order.memory.known, plan, deployed)
+    return {"activated": True, "functions": functions, **known}
+
+
+def _expected(prepared: Prepared, slug: str) -> Known:
+    fingerprint = next(each.fingerprint for each in prepared.wanted if each.slug == slug)
+    return prepared.bundled[slug].known(fingerprint)
+
+
+def _known(before: Knowledge, plan: Plan, deployed: t.Mapping[str, Known]) -> Result:
+    """What was known and what was learned, without what is gone."""
+    learned = {**plan.proven, **deployed}
+    known: dict[str, list[dict[str, t.Any]]] = {}
+    for slug in sorted({*before, *learned} - {*plan.deletions}):
+        entries = list(before.get(slug, ()))
+        if slug in learned and learned[slug] not in entries:
+            entries.append(learned[slug])
+        known[slug] = [entry.to_json() for entry in entries[-REMEMBERED:]]
+    return {"known": known}
+
+
+def _archive(
+    prepared: Prepared, before: Archive | None, *, absent: t.Collection[str] | None = None
+) -> Archive:
+    """What runs now, under what an earlier archive says of the same functions: that is older."""
+    if absent is None:
+        absent = {source.slug for source in prepared.wanted} - {*prepared.running}
+    now = prepared.running
+    older = before or Archive((), ())
+    covered = {source.slug for source in older.sources} | {*older.absent}
+    fresh: dict[str, Running] = {slug: each for slug, each in now.items() if slug not in covered}
+    sources: tuple[Source, ...] = tuple(each.source for each in fresh.values())
+    return Archive(
+        sources=(*older.sources, *sources),
+        absent=tuple(sorted({*older.absent, *(set(absent) - covered)})),
+        versions={
+            **older.versions,
+            **{slug: each.deployed.known(each.source.fingerprint) for slug, each in fresh.items()},
+        },
+    )

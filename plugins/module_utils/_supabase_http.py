@@ -1,0 +1,195 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to easymo.deploy.
+"""The one place that speaks HTTP with the Supabase Management API: repeats what may be, and keeps to its limits."""
+
+from __future__ import annotations
+
+import threading
+import time
+import traceback
+import typing as t
+
+from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
+    DeployError,
+    InputError,
+    RefusedError,
+    UnreachableError,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._library import Library
+
+try:
+    import requests
+    import requests.adapters
+
+    IMPORT_ERROR: str | None = None
+except ImportError:
+    IMPORT_ERROR = traceback.format_exc()
+
+REQUESTS = Library("requests >= 2.32", IMPORT_ERROR)
+
+RETRIABLE = frozenset({429, 500, 502, 503, 504})
+LONGEST_PAUSE = 65.0
+"""Seconds. The API's rate limit resets within a minute."""
+PATIENCE = 150.0
+"""Seconds that one call may take with all its repetitions."""
+_CONNECTIONS = 16
+
+
+class RateGate:
+    """Holds every worker back from an endpoint until its limit is over, so that one refusal is enough for all."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._opens: dict[str, float] = {}
+
+    def shut(self, endpoint: str, seconds: float) -> None:
+        opens = time.monotonic() + seconds
+        with self._lock:
+            self._opens[endpoint] = max(opens, self._opens.get(endpoint, 0.0))
+
+    def wait(self, endpoint: str) -> None:
+        while (left := self._left(endpoint)) > 0:
+            time.sleep(left)
+
+    def _left(self, endpoint: str) -> float:
+        with self._lock:
+            return self._opens.get(endpoint, 0.0) - time.monotonic()
+
+
+class _Bearer:
+    def __init__(self, token: str) -> None:
+        self._token = token
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        request.headers["Authorization"] = f"Bearer {self._token}"
+        return request
+
+
+class ManagementClient:
+    """Calls for one project. Threads share it."""
+
+    def __init__(
+        self,
+        *,
+        api_url: str,
+        project_ref: str,
+        access_token: str,
+        ca_cert: str | None,
+        timeout: int,
+    ) -> None:
+        self._base = f"{api_url.rstrip('/')}/v1/projects/{project_ref}"
+        self._project_ref = project_ref
+        self._timeout = timeout
+        self._gate = RateGate()
+        self._session = requests.Session()
+        self._session.headers["Accept"] = "application/json"
+        # As authentication and not as a header, which a password in ~/.netrc would replace.
+        self._session.auth = _Bearer(access_token)
+        self._verify: str | bool = ca_cert or True
+        adapter = requests.adapters.HTTPAdapter(pool_maxsize=_CONNECTIONS)
+        self._session.mount("https://", adapter)
+        self._session.mount("http://", adapter)
+
+    @classmethod
+    def from_params(cls, params: t.Mapping[str, t.Any]) -> ManagementClient:
+        """Of the options of the doc fragment _supabase."""
+        return cls(
+            api_url=params["api_url"],
+            project_ref=params["project_ref"],
+            access_token=params["access_token"],
+            ca_cert=params["ca_cert"],
+            timeout=params["request_timeout"],
+        )
+
+    def call(
+        self,
+        method: str,
+        path: str,
+        what: str,
+        *,
+        endpoint: str = "",
+        repeatable: bool | None = None,
+        gone_is_fine: bool = False,
+        **request: t.Any,
+    ) -> requests.Response:
+        """`what` completes "the API answered 500 on …"; `endpoint` is the path without its variable parts.
+
+        A lost call is repeated where that does no harm, which only the caller knows of anything but GET.
+        """
+        deadline = time.monotonic() + PATIENCE
+        place = f"{method} {endpoint or path}"
+        again = method == "GET" if repeatable is None else repeatable
+        attempt = 0
+        while True:
+            attempt += 1
+            self._gate.wait(place)
+            try:
+                answer = self._session.request(
+                    method, self._base + path, timeout=self._timeout, verify=self._verify, **request
+                )
+            except requests.RequestException as exc:
+                failure: DeployError = _unreachable(exc, what)
+                pause, repeat, limited = 2.0 ** min(attempt, 3), again and attempt < 4, False
+            else:
+                if answer.ok or (gone_is_fine and answer.status_code == 404):
+                    self._heed(answer, place)
+                    return answer
+                failure = self._refusal(answer, what)
+                pause = _pause(answer, attempt)
+                limited = answer.status_code == 429
+                if limited:
+                    self._gate.shut(place, pause)
+                repeat = limited or (answer.status_code in RETRIABLE and attempt < 4)
+            if not repeat or attempt >= 9 or time.monotonic() + pause > deadline:
+                raise failure
+            if not limited:
+                time.sleep(pause)
+
+    def _heed(self, answer: requests.Response, place: str) -> None:
+        """The last call that the limit allowed says so: whoever asks next would be refused."""
+        if answer.headers.get("X-RateLimit-Remaining") == "0":
+            self._gate.shut(place, _seconds(answer.headers.get("X-RateLimit-Reset")) or 0.0)
+
+    def _refusal(self, answer: requests.Response, what: str) -> DeployError:
+        said = _message(answer)
+        where = f"The Supabase Management API answered {answer.status_code} on {what}"
+        if answer.status_code in (401, 403):
+            return RefusedError(f"{where} ({said}): check 'access_token' and what it may do.")
+        if answer.status_code == 402:
+            return RefusedError(f"{where} ({said}): the plan's number of functions is reached.")
+        if answer.status_code == 404:
+            return InputError(f"{where} ({said}): is {self._project_ref!r} the right project?")
+        if answer.status_code in RETRIABLE:
+            return UnreachableError(f"{where} ({said}), also after repeating it: try again later.")
+        return RefusedError(f"{where}: {said}")
+
+
+def _unreachable(exc: Exception, what: str) -> UnreachableError:
+    return UnreachableError(
+        f"The Supabase Management API did not answer on {what} ({type(exc).__name__}): "
+        "check 'api_url' and the network."
+    )
+
+
+def _pause(answer: requests.Response, attempt: int) -> float:
+    if answer.status_code == 429:
+        for header in ("Retry-After", "X-RateLimit-Reset"):
+            seconds = _seconds(answer.headers.get(header))
+            if seconds is not None:
+                return seconds
+    return float(min(2 ** (attempt - 1), 8))
+
+
+def _seconds(said: str | None) -> float | None:
+    try:
+        return min(max(float(said or ""), 0.0), LONGEST_PAUSE)
+    except ValueError:
+        return None
+
+
+def _message(answer: requests.Response) -> str:
+    try:
+        said = answer.json()["message"]
+    except (ValueError, KeyError, TypeError):
+        said = answer.text.strip()
+    return " ".join(str(said).split())[:500] or "no reason given"

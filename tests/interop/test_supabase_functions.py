@@ -1,0 +1,191 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the Supabase CLI uploads for a checkout and what we upload for it: the same files, paths and metadata."""
+
+from __future__ import annotations
+
+import shutil
+import typing as t
+from pathlib import Path
+
+import pytest
+
+from sandbox.names import PREVIOUS_VERSION, RELEASE_VERSION
+from tests.integration.supabase import FUNCTIONS, Project, checkout_copy, project_of
+from tests.interop.functions_checkout import FILES, ONLY_THEIRS, SERVE, SLUGS, Checkout
+from tests.interop.management import Recorder, Upload, recorder
+from tests.interop.toolchain import Tool
+
+if t.TYPE_CHECKING:
+    from sandbox.world import World
+
+Uploads = dict[str, Upload]
+
+
+@pytest.fixture
+def checkout(supabase_cli: Tool, tmp_path: Path) -> Checkout:
+    return made(supabase_cli, tmp_path)
+
+
+def made(cli: Tool, folder: Path) -> Checkout:
+    (folder / "home").mkdir()
+    (folder / "workspace").mkdir()
+    return Checkout(folder / "workspace", cli, folder / "home")
+
+
+def both(
+    checkout: Checkout, api: Recorder, *words: str, **options: t.Any
+) -> tuple[Uploads, Uploads]:
+    """Theirs and ours."""
+    theirs = checkout.supabase(api, "deploy", *words, "--yes", "-j", "4")
+    assert theirs["rc"] == 0, theirs
+    uploaded = api.by_slug()
+    api.uploads.clear()
+    ours = checkout.deploy(api, **options)
+    assert ours.get("msg", "").startswith("The functions were activated"), ours
+    return uploaded, api.by_slug()
+
+
+@pytest.fixture(scope="module")
+def uploads(
+    supabase_cli: Tool, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Uploads, Uploads]:
+    checkout = made(supabase_cli, tmp_path_factory.mktemp("checkout"))
+    checkout.write(FILES)
+    with recorder() as api:
+        return both(checkout, api)
+
+
+def test_the_same_functions_are_uploaded(uploads: tuple[Uploads, Uploads]) -> None:
+    theirs, ours = uploads
+    assert sorted(ours) == sorted(theirs) == [slug for slug in SLUGS if slug != "off"]
+
+
+@pytest.mark.parametrize("slug", [slug for slug in SLUGS if slug != "off"])
+def test_the_same_files_and_metadata_are_uploaded(
+    uploads: tuple[Uploads, Uploads], slug: str
+) -> None:
+    theirs, ours = uploads[0][slug], uploads[1][slug]
+    only_theirs = {f"supabase/functions/{name}" for name in ONLY_THEIRS.get(slug, set())}
+    assert set(theirs.files) - set(ours.files) == only_theirs
+    assert {**theirs.files, **ours.files} == theirs.files
+    assert list(ours.metadata.items()) == list(theirs.metadata.items())
+
+
+def test_the_import_map_for_all_functions_and_the_policy_of_the_command_line(
+    checkout: Checkout,
+) -> None:
+    checkout.write(
+        {
+            "one/index.ts": 'import "v";\n' + SERVE,
+            "one/deno.json": "{}",
+            "two/index.ts": 'import "v";\n' + SERVE,
+            "_shared/v.ts": "",
+            "flag.json": '{"imports": {"v": "./_shared/v.ts"}}',
+            "supabase/config.toml": "[functions.one]\nverify_jwt = true",
+        }
+    )
+    flag = checkout.functions / "flag.json"
+    with recorder() as api:
+        theirs, ours = both(
+            checkout, api, "--import-map", str(flag), "--no-verify-jwt",
+            import_map=str(flag), verify_jwt=False,
+        )  # fmt: skip
+    assert ours == theirs
+    assert {upload.metadata["verify_jwt"] for upload in ours.values()} == {False}
+
+
+def test_the_import_map_of_old(checkout: Checkout) -> None:
+    checkout.write({"import_map.json": '{"imports": {"v": "./_shared/v.ts"}}', "_shared/v.ts": ""})
+    checkout.write(
+        {"one/index.ts": 'import "v";\n' + SERVE, "two/index.ts": SERVE, "two/deno.json": "{}"}
+    )
+    with recorder() as api:
+        theirs, ours = both(checkout, api)
+    assert ours == theirs
+    assert ours["one"].metadata["import_map_path"] == "supabase/functions/import_map.json"
+
+
+def test_what_the_cli_lets_pass_we_refuse(checkout: Checkout) -> None:
+    checkout.write(
+        {
+            "gone/index.ts": 'import "./gone.ts";\n' + SERVE,
+            "no-static/index.ts": SERVE,
+            "outside/index.ts": 'import "../../../../x.ts";\n' + SERVE,
+            "_health/index.ts": SERVE,
+            "supabase/config.toml": '[functions.no-static]\nstatic_files = ["./no/*.html"]',
+        }
+    )
+    with recorder() as api:
+        assert checkout.supabase(api, "deploy", "--yes")["rc"] == 0
+        assert sorted(api.by_slug()) == ["gone", "no-static", "outside"]
+        api.uploads.clear()
+        assert "'_health' cannot be the name" in checkout.deploy(api)["msg"]
+        for slug, said in (
+            ("gone", "gone/index.ts line 1 imports it"),
+            ("no-static", "No file matches supabase/no/*.html"),
+            ("outside", "from outside the checkout"),
+        ):
+            ours = checkout.deploy(api, names=[slug])
+            assert (ours["reason"], said in ours["msg"]) == ("InvalidInput", True), ours
+        assert api.uploads == []
+
+
+REFUSED = {
+    "an import map of old": {"one/index.ts": SERVE, "one/import_map.json": "{}"},
+    "an import map that cannot be read": {
+        "one/index.ts": SERVE,
+        "one/deno.json": "{",
+        "two/index.ts": SERVE,
+        "two/deno.json": '{"imports": {"x": "./gone.ts"}}',
+    },
+}
+
+
+@pytest.mark.parametrize("files", REFUSED.values(), ids=REFUSED)
+def test_what_the_cli_refuses_we_refuse(checkout: Checkout, files: dict[str, str]) -> None:
+    checkout.write(files)
+    with recorder() as api:
+        assert checkout.supabase(api, "deploy", "--yes")["rc"] == 1
+        assert checkout.deploy(api)["reason"] == "InvalidInput"
+        assert api.uploads == []
+
+
+@pytest.fixture
+def project(world: World) -> t.Iterator[Project]:
+    with project_of(world) as found:
+        yield found
+
+
+def test_what_one_deployed_the_other_finds_deployed_and_gets_back(
+    project: Project, checkout: Checkout
+) -> None:
+    """On the sandbox, which runs what it is sent."""
+    token = project.facts["access_token"]
+    shutil.rmtree(checkout.workspace)
+    functions = checkout_copy(RELEASE_VERSION, checkout.workspace)
+    with recorder(project.facts["management_url"]) as api:
+        theirs = checkout.supabase(api, "deploy", *FUNCTIONS, "--yes", "-j", "4", token=token)
+        assert theirs["rc"] == 0, theirs
+        assert project.call("health").json()["version"] == RELEASE_VERSION
+        api.uploads.clear()
+        ours = checkout.deploy(api, token=token, names=list(FUNCTIONS))
+        assert (ours["changed"], api.uploads) == (False, []), ours
+
+        version = functions / "_shared" / "version.ts"
+        version.write_text(version.read_text().replace(RELEASE_VERSION, PREVIOUS_VERSION))
+        archive = str(checkout.home / "before.json")
+        ours = checkout.deploy(api, token=token, names=list(FUNCTIONS), archive=archive)
+        assert [change["kind"] for change in ours["changes"]] == ["changed"] * 4
+        assert project.call("health").json()["version"] == PREVIOUS_VERSION
+
+        back = checkout.deploy(api, token=token, state="restored", archive=archive)
+        assert back["changed"] is True
+        assert project.call("health").json()["version"] == RELEASE_VERSION
+        shutil.rmtree(functions)
+        downloaded = checkout.supabase(api, "download", "wa-webhook", token=token)
+        assert downloaded["rc"] == 0, downloaded
+    original = checkout_copy(RELEASE_VERSION, checkout.home / "original")
+    for path in functions.rglob("*"):
+        if path.is_file():
+            assert path.read_bytes() == (original / path.relative_to(functions)).read_bytes(), path
+    assert (functions / "wa-webhook" / "index.ts").exists()

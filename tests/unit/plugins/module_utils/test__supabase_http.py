@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+import threading
+from types import SimpleNamespace
+
+import pytest
+
+from ansible_collections.easymo.deploy.plugins.module_utils import _supabase_http
+from ansible_collections.easymo.deploy.plugins.module_utils._supabase_http import RateGate
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 100.0
+        self.slept: list[float] = []
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        self.now += seconds
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    made = Clock()
+    fake = SimpleNamespace(monotonic=made.monotonic, sleep=made.sleep)
+    monkeypatch.setattr(_supabase_http, "time", fake)
+    return made
+
+
+def test_a_limit_that_one_worker_met_holds_all_of_them_back(clock: Clock) -> None:
+    gate = RateGate()
+    gate.shut("POST /deploy", 30)
+    worker = threading.Thread(target=gate.wait, args=("POST /deploy",))
+    worker.start()
+    worker.join(5)
+    assert clock.slept == [30.0]
+
+
+def test_a_limit_holds_for_its_endpoint_alone_and_never_gets_shorter(clock: Clock) -> None:
+    gate = RateGate()
+    gate.shut("POST /deploy", 30)
+    gate.shut("POST /deploy", 5)
+    gate.wait("GET /body")
+    assert clock.slept == []
+    gate.wait("POST /deploy")
+    assert clock.slept == [30.0]
