@@ -27,10 +27,7 @@ test-cluster: setup  ## Rollouts, waves back, lock and scale on the cluster of K
 check: setup lint types unit  ## Quick feedback, under a minute
 
 lint: setup  ## Style of Python, YAML and playbooks
-	@.venv/bin/ruff check --quiet --output-format concise .
-	@.venv/bin/ruff format --quiet --check .
-	@.venv/bin/yamllint --strict .
-	@.venv/bin/ansible-lint --profile production --offline -q
+	@scripts/lint
 
 types: setup  ## Types, strictly
 	@scripts/types

@@ -115,7 +115,7 @@ class CallbackModule(CallbackBase):
         self._write("play_started", play=self._play)
 
     def _open(self, play: t.Any) -> None:
-        variables = PlayVariables(play)
+        variables = PlayVariables.of(play)
         release = re.sub(r"[^\w.+-]", "_", variables.get("release_version")).strip(".")
         path = self.get_option("journal_path") or (release and f".deploy/{release}/journal.jsonl")
         self._opened = True

@@ -169,7 +169,7 @@ class CallbackModule(CallbackBase):
             self._message.play_started(play.get_name(), hosts_of(play))
 
     def _open(self, play: t.Any) -> None:
-        variables = PlayVariables(play)
+        variables = PlayVariables.of(play)
         settings = {
             name: str(self.get_option(name) or "") or variables.get(name) for name in OPTIONS
         }

@@ -53,6 +53,13 @@ class PlayVariables:
         self._variables: Variables = manager.get_vars(play=play, host=localhost)
         self._templar = Templar(loader=manager._loader, variables=self._variables)
 
+    @staticmethod
+    @functools.lru_cache(maxsize=1)
+    def of(play: t.Any) -> PlayVariables:
+        """One for all observers of a play: templating each secret takes longer than most tasks."""
+        return PlayVariables(play)
+
+    @functools.cache  # noqa: B019 - there is one, and it lives as long as the run
     def get(self, name: str) -> str:
         """Its value as text; "" when it is not there or can't be templated."""
         if name not in self._variables:

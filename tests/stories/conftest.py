@@ -12,15 +12,14 @@ from sandbox.lifecycle import Options, down, up
 from sandbox.world import CACHE_VARIABLE, World
 from tests.stories.people import Operator, Witness
 
+# A story is about what happens, not about how long it takes with much data: that is for the benchmarks.
+SEED_MB = 10
 CACHE = Path(__file__).parents[2] / ".sandbox" / "cache"
 
 
 @pytest.fixture(scope="module")
-def world(
-    tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
-) -> t.Iterator[World]:
-    """With SEED_MB of data where the story's module says how much."""
-    options = Options(seed_mb=getattr(request.module, "SEED_MB", Options().seed_mb))
+def world(tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[World]:
+    options = Options(seed_mb=SEED_MB)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(CACHE_VARIABLE, str(CACHE))
         platform = World(tmp_path_factory.mktemp("platform"))

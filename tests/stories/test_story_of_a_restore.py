@@ -17,8 +17,6 @@ import pytest
 from sandbox.names import SERVICES
 from tests.stories.people import Operator, Run, Witness
 
-SEED_MB = 10
-
 DATABASES = {"supabase": "supabase_prod", "agent_core": "agent_core_prod"}
 WHO, WHY = "Jane Doe", "the release garbled messages and the ledger"
 GARBLED = {"supabase": "public.whatsapp_messages", "agent_core": "public.ledger_entries"}

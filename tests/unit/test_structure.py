@@ -98,7 +98,7 @@ def test_preflight_checks_every_secret_but_the_optional_ones() -> None:
 def test_the_inventories_differ_in_endpoints_and_secrets_alone() -> None:
     prod = set(load("inventories/prod/group_vars/all/endpoints.yml"))
     assert set(load("inventories/staging/group_vars/all/endpoints.yml")) == prod
-    own = {"sandbox", "sandbox_directory", "sandbox_state_file"}
+    own = {"sandbox_directory"}
     assert set(load("inventories/sandbox/group_vars/all/endpoints.yml")) - own == prod
 
 
