@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import typing as t
+from urllib.parse import quote
 
 from ansible_collections.easymo.deploy.plugins.module_utils._cluster import (
     FIELD_MANAGER,
@@ -30,38 +31,39 @@ from ansible_collections.easymo.deploy.plugins.module_utils._kubernetes_watch im
     KubernetesWatch,
 )
 
-# The class of the client and the word in its method names, for each of _cluster.KINDS.
+# The path of the API and the plural, for each of _cluster.KINDS.
 APIS = {
-    "ConfigMap": ("CoreV1Api", "config_map"),
-    "Deployment": ("AppsV1Api", "deployment"),
-    "Event": ("CoreV1Api", "event"),
-    "HorizontalPodAutoscaler": ("AutoscalingV2Api", "horizontal_pod_autoscaler"),
-    "Lease": ("CoordinationV1Api", "lease"),
-    "Pod": ("CoreV1Api", "pod"),
-    "PodDisruptionBudget": ("PolicyV1Api", "pod_disruption_budget"),
-    "ReplicaSet": ("AppsV1Api", "replica_set"),
-    "ResourceQuota": ("CoreV1Api", "resource_quota"),
-    "Secret": ("CoreV1Api", "secret"),
+    "ConfigMap": ("/api/v1", "configmaps"),
+    "Deployment": ("/apis/apps/v1", "deployments"),
+    "Event": ("/api/v1", "events"),
+    "HorizontalPodAutoscaler": ("/apis/autoscaling/v2", "horizontalpodautoscalers"),
+    "Lease": ("/apis/coordination.k8s.io/v1", "leases"),
+    "Pod": ("/api/v1", "pods"),
+    "PodDisruptionBudget": ("/apis/policy/v1", "poddisruptionbudgets"),
+    "ReplicaSet": ("/apis/apps/v1", "replicasets"),
+    "ResourceQuota": ("/api/v1", "resourcequotas"),
+    "Secret": ("/api/v1", "secrets"),
 }
+REVIEWS = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
 
 try:
     import urllib3
     import websocket
     from kubernetes import client
     from kubernetes.client.exceptions import ApiException
+    from kubernetes.dynamic import DynamicClient
     from kubernetes.stream import stream
-
-    # The client loads these half a second each when first named: before the controller forks, not
-    # once in each of its forks.
-    for _api in ("AuthorizationV1Api", *(api for api, _word in APIS.values())):
-        getattr(client, _api)
 except ImportError:
     pass  # the module has said so by its need of KUBERNETES before it gets here
+
+Answer = t.TypeVar("Answer")
 
 JSON_PATCH = "application/json-patch+json"
 APPLY_PATCH = "application/apply-patch+yaml"
 CONNECT_TIMEOUT = 5.0
 READ_TIMEOUT = 30.0
+WRITING = {"fieldManager": FIELD_MANAGER, "fieldValidation": "Strict"}
+DRY = {"dryRun": "All"}
 WATCH_SECONDS = 240
 """How long the server is asked to keep a watch open."""
 PATIENCE = 20.0
@@ -72,9 +74,14 @@ class _Session:
     """A client and what is known of its credentials, shared by a cluster and its twins."""
 
     def __init__(self, api_client: t.Any) -> None:
-        self.client = api_client
+        self.use(api_client)
         self.accepted = False
         self.rights: dict[tuple[str, str, str, str], bool] = {}
+
+    def use(self, api_client: t.Any) -> None:
+        """The client's own classes for each API would load a second's worth of models, all unused: we read JSON."""
+        self.client = api_client
+        self.request = DynamicClient(api_client, discoverer=lambda *_all: None).request
 
 
 class KubernetesCluster:
@@ -100,7 +107,7 @@ class KubernetesCluster:
 
     def read(self, kind: str, name: str) -> Object | None:
         try:
-            return self._json(f"read {kind} {name!r}", kind, "read", name=name)
+            return self._json(f"read {kind} {name!r}", "GET", self._path(kind, name))
         except RefusedError as exc:
             if exc.details.get("status") == 404:
                 return None
@@ -109,9 +116,8 @@ class KubernetesCluster:
     def list_objects(
         self, kind: str, *, label_selector: str = "", field_selector: str = ""
     ) -> t.Sequence[Object]:
-        selectors = {"label_selector": label_selector, "field_selector": field_selector}
-        wanted = {name: value for name, value in selectors.items() if value}
-        found = self._json(f"list {kind} objects", kind, "list", **wanted)
+        selectors = _selectors(label_selector, field_selector)
+        found = self._json(f"list {kind} objects", "GET", self._path(kind), query=selectors)
         return t.cast("t.Sequence[Object]", found.get("items") or [])
 
     def watch(
@@ -122,88 +128,67 @@ class KubernetesCluster:
         label_selector: str = "",
         field_selector: str = "",
     ) -> KubernetesWatch:
-        selectors = {"label_selector": label_selector, "field_selector": field_selector}
-        wanted: dict[str, t.Any] = {name: one for name, one in selectors.items() if one}
-        api, word = APIS[kind]
-
-        def listing() -> t.Callable[..., t.Any]:
-            return self._method(api, f"list_namespaced_{word}")
+        selectors, path = _selectors(label_selector, field_selector), self._path(kind)
 
         def list_objects() -> Object:
-            data = self._once(listing(), self._clock.now() + CONNECT_TIMEOUT, **wanted)
+            data = self._once("GET", path, self._clock.now() + CONNECT_TIMEOUT, query=selectors)
             return t.cast("Object", json.loads(data))
 
         def open_stream(version: str) -> t.Any:
-            return listing()(
-                namespace=self.namespace,
-                watch=True,
-                resource_version=version,
-                allow_watch_bookmarks=True,
-                timeout_seconds=WATCH_SECONDS,
-                _preload_content=False,
+            following = {
+                "watch": "true",
+                "resourceVersion": version,
+                "allowWatchBookmarks": "true",
+                "timeoutSeconds": str(WATCH_SECONDS),
+            }
+            return self._session.request(
+                "GET",
+                path,
+                query_params=[*{**selectors, **following}.items()],
+                serialize=False,
                 _request_timeout=(CONNECT_TIMEOUT, WATCH_SECONDS + 15),
-                **wanted,
             )
 
         return KubernetesWatch(list_objects, open_stream, wake)
 
     def create(self, kind: str, body: Object) -> Object:
-        return self._json(
-            f"create {kind} {body['metadata']['name']!r}",
-            kind,
-            "create",
-            body=body,
-            field_manager=FIELD_MANAGER,
-            field_validation="Strict",
-        )
+        what = f"create {kind} {body['metadata']['name']!r}"
+        return self._json(what, "POST", self._path(kind), body=body, query=WRITING)
 
     def replace(self, kind: str, body: Object) -> Object:
         name = body["metadata"]["name"]
-        return self._json(
-            f"replace {kind} {name!r}",
-            kind,
-            "replace",
-            name=name,
-            body=body,
-            field_manager=FIELD_MANAGER,
-            field_validation="Strict",
-        )
+        path = self._path(kind, name)
+        return self._json(f"replace {kind} {name!r}", "PUT", path, body=body, query=WRITING)
 
     def patch(
         self, kind: str, name: str, operations: t.Sequence[Operation], *, dry_run: bool = False
     ) -> Object:
         return self._json(
             f"patch {kind} {name!r}",
-            kind,
-            "patch",
-            name=name,
+            "PATCH",
+            self._path(kind, name),
             body=[*operations],
-            _content_type=JSON_PATCH,
-            field_manager=FIELD_MANAGER,
-            field_validation="Strict",
-            **({"dry_run": "All"} if dry_run else {}),
+            content_type=JSON_PATCH,
+            query={**WRITING, **(DRY if dry_run else {})},
         )
 
     def apply(
         self, kind: str, body: Object, *, force: bool = False, dry_run: bool = False
     ) -> Object:
         name = body["metadata"]["name"]
+        forced = {"force": "true" if force else "false"}
         return self._json(
             f"apply {kind} {name!r}",
-            kind,
-            "patch",
-            name=name,
+            "PATCH",
+            self._path(kind, name),
             body=body,
-            _content_type=APPLY_PATCH,
-            field_manager=FIELD_MANAGER,
-            field_validation="Strict",
-            force=force,
-            **({"dry_run": "All"} if dry_run else {}),
+            content_type=APPLY_PATCH,
+            query={**WRITING, **forced, **(DRY if dry_run else {})},
         )
 
     def delete(self, kind: str, name: str) -> None:
         try:
-            self._json(f"delete {kind} {name!r}", kind, "delete", name=name)
+            self._json(f"delete {kind} {name!r}", "DELETE", self._path(kind, name))
         except RefusedError as exc:
             if exc.details.get("status") != 404:
                 raise
@@ -217,16 +202,15 @@ class KubernetesCluster:
         limit_bytes: int | None = None,
         previous: bool = False,
     ) -> str:
-        limits = {"tail_lines": tail_lines, "limit_bytes": limit_bytes}
-        text = self._call(
+        limits = {"tailLines": tail_lines, "limitBytes": limit_bytes}
+        given = {name: str(value) for name, value in limits.items() if value is not None}
+        text = self._ask(
             f"read the log of container {container!r} in pod {pod!r}",
-            lambda: self._method("CoreV1Api", "read_namespaced_pod_log"),
-            name=pod,
-            container=container,
-            previous=previous,
-            **{name: value for name, value in limits.items() if value is not None},
+            "GET",
+            f"{self._path('Pod', pod)}/log",
+            query={"container": container, "previous": "true" if previous else "false", **given},
         )
-        return t.cast("bytes", text).decode("utf-8", errors="replace")
+        return text.decode("utf-8", errors="replace")
 
     def may(self, verb: str, resource: str, *, group: str = "", subresource: str = "") -> bool:
         key = (verb, group, resource, subresource)
@@ -238,40 +222,35 @@ class KubernetesCluster:
                 "resource": resource,
                 "subresource": subresource,
             }
-            data = self._call(
+            found = self._json(
                 f"ask whether you may {verb} {resource}",
-                lambda: self._method("AuthorizationV1Api", "create_self_subject_access_review"),
-                namespaced=False,
+                "POST",
+                REVIEWS,
                 body={
                     "apiVersion": "authorization.k8s.io/v1",
                     "kind": "SelfSubjectAccessReview",
                     "spec": {"resourceAttributes": wanted},
                 },
             )
-            self._session.rights[key] = bool(json.loads(data)["status"].get("allowed"))
+            self._session.rights[key] = bool(found["status"].get("allowed"))
         return self._session.rights[key]
 
     def execute(self, pod: str, container: str, command: t.Sequence[str]) -> str:
         what = f"run {command[0]!r} in container {container!r} of pod {pod!r}"
-        output = self._call(
-            what,
-            lambda: self._run_in_pod,
-            pod=pod,
-            container=container,
-            command=[*command],
+        code, out, err = self._call(
+            what, lambda _give_up: self._run_in_pod(pod, container, [*command])
         )
-        code, out, err = t.cast("tuple[int, str, str]", output)
         if code != 0:
             raise RefusedError(f"Could not {what}: it ended with code {code}: {err.strip()[:300]}")
         return out
 
-    def _run_in_pod(self, *, pod: str, container: str, command: list[str]) -> tuple[int, str, str]:
+    def _run_in_pod(self, pod: str, container: str, command: list[str]) -> tuple[int, str, str]:
         # The client's websocket would wait for its handshake for ever.
         usual = websocket.getdefaulttimeout()
         websocket.setdefaulttimeout(CONNECT_TIMEOUT)
         try:
             session = stream(
-                self._method("CoreV1Api", "connect_get_namespaced_pod_exec"),
+                client.CoreV1Api(self._session.client).connect_get_namespaced_pod_exec,
                 name=pod,
                 namespace=self.namespace,
                 container=container,
@@ -296,19 +275,18 @@ class KubernetesCluster:
         session.close()
         return (124 if code is None else code, out, err)
 
-    def _method(self, api: str, name: str) -> t.Callable[..., t.Any]:
-        return t.cast(
-            "t.Callable[..., t.Any]", getattr(getattr(client, api)(self._session.client), name)
-        )
+    def _path(self, kind: str, name: str = "") -> str:
+        api, plural = APIS[kind]
+        path = f"{api}/namespaces/{quote(self.namespace, safe='')}/{plural}"
+        return f"{path}/{quote(name, safe='')}" if name else path
 
-    def _json(self, what: str, kind: str, verb: str, **arguments: t.Any) -> Object:
-        api, word = APIS[kind]
-        data = self._call(what, lambda: self._method(api, f"{verb}_namespaced_{word}"), **arguments)
-        return t.cast("Object", json.loads(data))
+    def _json(self, what: str, method: str, path: str, **more: t.Any) -> Object:
+        return t.cast("Object", json.loads(self._ask(what, method, path, **more)))
 
-    def _call(
-        self, what: str, method: t.Callable[[], t.Callable[..., t.Any]], **arguments: t.Any
-    ) -> t.Any:
+    def _ask(self, what: str, method: str, path: str, **more: t.Any) -> bytes:
+        return self._call(what, lambda give_up: self._once(method, path, give_up, **more))
+
+    def _call(self, what: str, once: t.Callable[[float], Answer]) -> Answer:
         """Call until it works, is refused, or the deadline passes.
 
         Safe for writes too: each carries a `test`, a resourceVersion or a name that may exist only
@@ -318,7 +296,7 @@ class KubernetesCluster:
         attempt = 0
         while True:
             try:
-                answer = self._once(method(), give_up, **arguments)
+                answer = once(give_up)
             except ApiException as exc:
                 failure, pause = to_error(exc, what, self.namespace), retry_after(exc)
                 if exc.status == 401 and self._renewed(first=attempt == 0):
@@ -346,30 +324,35 @@ class KubernetesCluster:
         if self._connection.host:
             return False
         if first or self._session.accepted:
-            self._session.client = connect(self._connection)
+            self._session.use(connect(self._connection))
             return True
         return False
 
     def _once(
         self,
-        method: t.Callable[..., t.Any],
+        method: str,
+        path: str,
         give_up: float,
         *,
-        namespaced: bool = True,
-        **arguments: t.Any,
-    ) -> t.Any:
-        if method == self._run_in_pod:
-            return method(**arguments)
+        query: t.Mapping[str, str] | None = None,
+        **more: t.Any,
+    ) -> bytes:
         # A server that hangs must not hold a caller longer than it wanted to wait.
         left = min(READ_TIMEOUT, max(give_up - self._clock.now(), 1.0))
-        if namespaced:
-            arguments["namespace"] = self.namespace
-        response = method(
-            _preload_content=False,
+        response = self._session.request(
+            method,
+            path,
+            query_params=[*(query or {}).items()],
+            serialize=False,
             _request_timeout=(min(CONNECT_TIMEOUT, left), left),
-            **arguments,
+            **more,
         )
         try:
-            return response.read() if not response.closed else response.data
+            return t.cast("bytes", response.read() if not response.closed else response.data)
         finally:
             response.release_conn()
+
+
+def _selectors(label: str, field: str) -> dict[str, str]:
+    selectors = {"labelSelector": label, "fieldSelector": field}
+    return {name: value for name, value in selectors.items() if value}

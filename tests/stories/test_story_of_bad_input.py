@@ -28,7 +28,7 @@ def test_playbooks_can_be_looked_at_without_a_platform(
 ) -> None:
     """Both ways in, and both questions, which one command may ask at once."""
     questions = ("--syntax-check", "--list-tasks")
-    run = nobody_home.plays("deploy_v2", "playbooks/rollback.yml", *questions, inventory=inventory)
+    run = nobody_home.plays("deploy_v2 rollback", *questions, inventory=inventory)
     assert run.rc == 0, run.tail()
     for playbook in ("deploy_v2", "rollback"):
         assert f"playbook: playbooks/{playbook}.yml" in run.output
