@@ -25,7 +25,8 @@ def main() -> None:
         sandbox = NOT_UP
     else:
         sandbox = json.loads(text)["components"]
-    print(json.dumps({"all": {"vars": {"sandbox": sandbox}}}))
+    # Without its hostvars, empty as they are, Ansible would start this once more for each host.
+    print(json.dumps({"all": {"vars": {"sandbox": sandbox}}, "_meta": {"hostvars": {}}}))
 
 
 if __name__ == "__main__":
