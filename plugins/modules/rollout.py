@@ -92,8 +92,10 @@ options:
       - How many pods must show a failure that a bad node alone can cause, such as a crash loop, before it dooms. What
         no node can cause, such as an image that is not in the registry, always needs one only with V(nodes) and
         V(any).
-      - With V(nodes) it takes two pods on two nodes. When all new pods show it, one of them is replaced, once, and a
-        fresh pod that shows it too is enough. Whoever may not delete pods has to do with what was seen.
+      - With V(nodes) it takes two pods on two nodes, at one time or one after the other. While only one node is known
+        to show it, the pod in trouble is replaced, up to five times in a rollout, and a fresh pod that shows it on
+        another node, or on the only one, is enough at its first sign. Whoever may not delete pods has to do with what
+        was seen.
       - With V(any) one pod is enough; with V(all) every new pod must show a failure.
     type: str
     choices: [nodes, any, all]

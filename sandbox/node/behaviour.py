@@ -20,6 +20,8 @@ FAULTS: t.Mapping[str, str] = {
     "oom": "New containers of the service are killed for memory once ready; existing=true: running ones too.",
     "bad-config-reference": "New containers of the service refer to a ConfigMap that is not there.",
     "unschedulable": "New pods of the service fit on no node.",
+    "gated": "New pods of the service are held back by a scheduling gate.",
+    "webhook-unavailable": "New pods of the service are refused, for an admission webhook does not answer.",
     "quota-exceeded": "New pods of the service are refused: the quota is used up.",
     "node-not-ready": "The target, else every node, reports that it is not ready, and so are its pods.",
     "node-bad": "The target, else every node, makes no new containers; images=true: it is refused images instead.",

@@ -26,7 +26,9 @@ def fleet() -> t.Iterator[Measurement]:
     if done.returncode:
         raise BenchmarkError(" ".join((done.stdout + done.stderr).split())[-500:])
     found = json.loads(done.stdout)
-    note = f"{found['services']} services of 3 pods, waves of {found['wave']}"
+    note = (
+        f"{found['services']} services of 3 pods, waves of {found['wave']}, {found['nodes']} nodes"
+    )
     yield Measurement("critical path", found["critical"], "s", note=note)
     yield Measurement("wall to critical path", found["wall"] / found["critical"], "ratio", 1.15)
     yield Measurement("requests a service", found["requests"], "count", 30)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Rolls many services in waves, by the rollout's own code in one process, and prints what it took as JSON.
 
-Three pods each. As many services as one node of the sandbox has room for, unless EASYMO_FLEET says otherwise.
+Three pods each, on as many nodes as they need. 200 services, unless EASYMO_FLEET says otherwise.
 """
 
 from __future__ import annotations
@@ -32,8 +32,11 @@ from ansible_collections.easymo.deploy.plugins.module_utils._rollout.roll import
 )
 from tests.contract.rollout_cluster import NAMESPACE, SERVICE, deployment, running_cluster
 
-SERVICES = int(os.environ.get("EASYMO_FLEET", "60"))
+SERVICES = int(os.environ.get("EASYMO_FLEET", "200"))
 WAVE = 50
+PODS_PER_NODE = 110
+# Three pods a service; in a wave each has one more that comes and one that goes.
+NODES = -(-(3 * SERVICES + 2 * WAVE) // PODS_PER_NODE)
 WITHIN = 600.0
 
 
@@ -41,7 +44,7 @@ def main() -> None:
     names = [f"service-{number}" for number in range(SERVICES)]
     with (
         tempfile.TemporaryDirectory(prefix="easymo-fleet-") as folder,
-        running_cluster(Path(folder)) as world,
+        running_cluster(Path(folder), nodes=NODES, pods_per_node=PODS_PER_NODE) as world,
     ):
         facts = world.facts("kubernetes")
         connection = Connection(namespace=NAMESPACE, kubeconfig=facts["kubeconfig"])
@@ -59,6 +62,7 @@ def main() -> None:
     found = {
         "services": SERVICES,
         "wave": WAVE,
+        "nodes": NODES,
         "critical": critical,
         "wall": wall,
         "requests": len(asked) / SERVICES,

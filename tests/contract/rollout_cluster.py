@@ -21,7 +21,7 @@ Object = dict[str, t.Any]
 NAMESPACE = "easymo-prod"
 SERVICE = "wallet-service"
 REPOSITORY = Path(__file__).resolve().parents[2]
-READY_WITHIN = 30.0
+READY_WITHIN = 120.0
 
 
 @contextmanager

@@ -13,7 +13,9 @@ import typing as t
 from dataclasses import dataclass, replace
 
 from ansible_collections.easymo.deploy.plugins.module_utils._rollout.models import (
+    Condition,
     Container,
+    Deployment,
     Pod,
     ReplicaSet,
 )
@@ -21,6 +23,8 @@ from ansible_collections.easymo.deploy.plugins.module_utils._rollout.models impo
 PULL = frozenset({"ErrImagePull", "ImagePullBackOff"})
 START = frozenset({"RunContainerError", "CreateContainerError", "StartError", "ContainerCannotRun"})
 BARE_BACK_OFF = re.compile(r'(Back-off pulling image "[^"]*")?')
+LOOKS_APART = 2.0
+"""Seconds between two looks that count as two."""
 NODE_TROUBLE = re.compile(
     r"Evicted|Preempt|NodeShutdown|NodeLost|NodeAffinity|Terminated|UnexpectedAdmissionError|OutOf"
 )
@@ -40,6 +44,8 @@ class Sign:
     pod: str = ""
     """The pod's uid, empty for a ReplicaSet."""
     node: str = ""
+    promised: bool = False
+    """Whether the pod has no node yet and will get one: others make room, or a node is being added."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +54,9 @@ class Rule:
 
     `looks`: seen in that many looks is enough too, sooner than `dwell`; 0 for never. `restarts`:
     only from that many restarts of the container on. A `dwell` of None never dooms by itself.
-    `node_bound`: a bad node alone can cause it, so that one pod of many proves nothing.
+    `node_bound`: a bad node alone can cause it, so that one pod of many proves nothing. `promised`:
+    its dwell where room was promised to the pod. `held`: somebody keeps the pods back on purpose, so
+    that meanwhile no progress is no stall.
     """
 
     name: str
@@ -60,6 +68,8 @@ class Rule:
     hint: str
     restarts: int = 0
     node_bound: bool = False
+    promised: float | None = None
+    held: bool = False
 
 
 @dataclass(frozen=True)
@@ -70,12 +80,15 @@ class Suspicion:
     rule: Rule
     first_seen: float
     looks: int
+    looked: float = 0.0
+    """When it was counted as a look last."""
 
     def doomed(self, now: float) -> bool:
-        if self.rule.dwell is None:
+        dwell = self.rule.promised if self.sign.promised else self.rule.dwell
+        if dwell is None:
             return False
         enough_looks = 0 < self.rule.looks <= self.looks
-        return enough_looks or now - self.first_seen >= self.rule.dwell
+        return enough_looks or now - self.first_seen >= dwell
 
 
 RULES = (
@@ -156,6 +169,26 @@ RULES = (
         looks=0,
         sentence="no node takes its pods ({message})",
         hint="Add a node, or lower what the pods request.",
+        promised=300,
+    ),
+    Rule(
+        "Gated",
+        frozenset({"SchedulingGated"}),
+        "",
+        dwell=None,
+        looks=0,
+        sentence="its pods are held back by scheduling gates ({message})",
+        hint="Ask who put the gates there: they are lifted by hand, or by a controller.",
+        held=True,
+    ),
+    Rule(
+        "ReplicaSetRefused",
+        frozenset({"ReplicaSetCreateError"}),
+        "",
+        dwell=60,
+        looks=0,
+        sentence="the cluster takes no ReplicaSet for it ({message})",
+        hint="Look at what refuses it: a quota, or an admission webhook.",
     ),
     Rule(
         "QuotaExceeded",
@@ -170,7 +203,7 @@ RULES = (
         "WebhookUnavailable",
         frozenset({"FailedCreate"}),
         r"failed calling webhook|timeout|timed out|connection refused",
-        dwell=None,
+        dwell=60,
         looks=0,
         sentence="an admission webhook does not answer ({message})",
         hint="Look at the webhook named.",
@@ -211,8 +244,10 @@ RULES = (
 )
 
 
-def signs_of(pods: t.Iterable[Pod], replica_set: ReplicaSet | None) -> list[Sign]:
-    """What is wrong with the new pods now.
+def signs_of(
+    pods: t.Iterable[Pod], replica_set: ReplicaSet | None, promised: t.Collection[str] = ()
+) -> list[Sign]:
+    """What is wrong with the new pods now. `promised`: the uids of those for which a node is being added.
 
     Pods on their way out, and those that their node ended, say nothing about the release.
     """
@@ -227,12 +262,38 @@ def signs_of(pods: t.Iterable[Pod], replica_set: ReplicaSet | None) -> list[Sign
         if not counts(pod):
             continue
         signs += [
-            Sign(pod.name, "", one.reason, one.message, pod=pod.uid)
+            Sign(
+                pod.name,
+                "",
+                one.reason,
+                one.message,
+                pod=pod.uid,
+                promised=bool(pod.nominated_node) or pod.uid in promised,
+            )
             for one in pod.conditions
-            if one.type == "PodScheduled" and one.status == "False" and not pod.nominated_node
+            if one.type == "PodScheduled" and one.status == "False"
         ]
         signs += [sign for one in pod.containers for sign in _container_signs(pod, one)]
     return signs
+
+
+def first_signs_of(pods: t.Iterable[Pod]) -> list[Sign]:
+    """What `signs_of` tells of containers, and the first crash of each too."""
+    return [
+        sign
+        for pod in pods
+        if counts(pod)
+        for one in pod.containers
+        for sign in _container_signs(pod, one, crashes=1)
+    ]
+
+
+def refusal_sign(deployment: Deployment, stale: Condition | None) -> Sign | None:
+    """That the controller cannot even make a ReplicaSet, unless it could not before."""
+    found = deployment.condition("Progressing")
+    if found is None or found.reason != "ReplicaSetCreateError" or found == stale:
+        return None
+    return Sign(deployment.name, "", found.reason, found.message)
 
 
 def counts(pod: Pod) -> bool:
@@ -243,12 +304,13 @@ def counts(pod: Pod) -> bool:
     return not (pod.deleting or disrupted or NODE_TROUBLE.match(pod.reason))
 
 
-def rule_for(sign: Sign) -> Rule | None:
+def rule_for(sign: Sign, restarts: int | None = None) -> Rule | None:
+    """Its class. `restarts`: so many are enough, whatever the rule says."""
     for rule in RULES:
         if (
             sign.reason in rule.reasons
             and re.search(rule.message, sign.message, re.IGNORECASE)
-            and sign.restarts >= rule.restarts
+            and sign.restarts >= min(rule.restarts, restarts or rule.restarts)
         ):
             return rule
     return None
@@ -265,12 +327,14 @@ def suspect(
         if rule is None:
             continue
         key = (sign.where, sign.container, rule.name)
-        known = before.get(key)
+        known = before.get(key) or Suspicion(sign, rule, now, 0, float("-inf"))
+        counted = now - known.looked >= LOOKS_APART
         current[key] = Suspicion(
             sign=sign,
             rule=rule,
-            first_seen=known.first_seen if known else now,
-            looks=known.looks + 1 if known else 1,
+            first_seen=known.first_seen,
+            looks=known.looks + counted,
+            looked=now if counted else known.looked,
         )
     return current
 
@@ -285,7 +349,7 @@ def _recalled(sign: Sign, before: t.Mapping[tuple[str, str, str], Suspicion]) ->
     return sign
 
 
-def _container_signs(pod: Pod, container: Container) -> t.Iterator[Sign]:
+def _container_signs(pod: Pod, container: Container, crashes: int = 2) -> t.Iterator[Sign]:
     killed = "OOMKilled" in (container.last_reason, container.reason)
     code = container.exit_code if container.exit_code is not None else container.last_exit_code
     ending = f"exit code {code}" if code is not None else container.message
@@ -297,7 +361,7 @@ def _container_signs(pod: Pod, container: Container) -> t.Iterator[Sign]:
 
     if killed:
         yield sign("OOMKilled", ending, times)
-    elif times and (container.reason == "CrashLoopBackOff" or times >= 2):
+    elif times and (container.reason == "CrashLoopBackOff" or times >= crashes):
         yield sign("Restarted", ending, times)
     elif container.state == "waiting" and container.reason:
         yield sign(container.reason, container.message, container.restarts)

@@ -11,6 +11,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._cluster import Obje
 from ansible_collections.easymo.deploy.plugins.module_utils._redaction import redact
 from ansible_collections.easymo.deploy.plugins.module_utils._rollout.failures import (
     Suspicion,
+    refusal_sign,
     signs_of,
     suspect,
 )
@@ -40,6 +41,10 @@ class Look:
     deployment: Deployment | None
     replica_set: ReplicaSet | None = None
     pods: tuple[Pod, ...] | None = None
+    nodes: frozenset[str] = frozenset()
+    """Where pods of the Deployment run, old ones too."""
+    promised: frozenset[str] = frozenset()
+    """The uids of pods for which a node is being added."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +66,9 @@ class Course:
     """Whether a Deployment without replicas proves nothing."""
     failing_before: frozenset[str] = frozenset()
     """The uids of pods that were in trouble before the patch: no fault of it."""
-    replacement: Replacement | None = None
+    stale_refusal: Condition | None = None
+    """That no ReplicaSet could be made before our patch, likewise."""
+    replaced: tuple[Replacement, ...] = ()
     furthest: int | None = None
     """The best that `_distance` ever was. Pods that come and go do not raise it twice."""
     progressed: float = 0.0
@@ -94,6 +101,7 @@ def start_course(before: Deployment, patched: Deployment, container: str, now: f
         started=now,
         progressed=now,
         stale_deadline=_passed_deadline(before),
+        stale_refusal=before.condition("Progressing"),
     )
 
 
@@ -108,7 +116,8 @@ def judge(course: Course, look: Look, now: float) -> tuple[Course, Verdict]:
         )
     if deployment.paused:
         return course, Verdict("paused", "Paused", "it was paused while it rolled out")
-    if deployment.observed_generation < course.generation:
+    refused = refusal_sign(deployment, course.stale_refusal)
+    if deployment.observed_generation < course.generation and refused is None:
         if now - course.started >= CONTROLLER_SILENCE:
             return course, Verdict(
                 "silent",
@@ -146,19 +155,27 @@ def _distance(deployment: Deployment) -> int:
 def _weigh(
     course: Course, look: Look, deployment: Deployment, now: float
 ) -> tuple[Course, Verdict]:
-    if look.pods is not None:
-        pods = [pod for pod in look.pods if pod.uid not in course.failing_before]
-        signs = signs_of(pods, look.replica_set)
+    refused = refusal_sign(deployment, course.stale_refusal)
+    if look.pods is not None or refused is not None:
+        pods = [pod for pod in look.pods or () if pod.uid not in course.failing_before]
+        signs = signs_of(pods, look.replica_set, look.promised)
+        signs += [refused] if refused else []
         course = replace(course, suspicions=suspect(signs, course.suspicions, now))
         doomed = [one for one in course.suspicions.values() if one.doomed(now)]
-        found = find_proof(doomed, pods, quorum=course.quorum, replacement=course.replacement)
+        found = find_proof(
+            doomed, pods, quorum=course.quorum, replaced=course.replaced, nodes=look.nodes
+        )
         if found.proof:
             return course, explain(found.proof, deployment, course.container)
         if found.suspect:
-            sign = found.suspect.sign
             known = frozenset(pod.uid for pod in pods)
-            course = replace(course, replacement=Replacement(sign.pod, known))
-            return course, replace(WAITING, replace=sign.where)
+            replaced = (*course.replaced, Replacement(found.suspect, known))
+            course = replace(course, replaced=replaced)
+            return course, replace(WAITING, replace=found.suspect.sign.where)
+    if any(one.rule.held for one in course.suspicions.values()):
+        # A deadline that passes meanwhile is none of ours either.
+        stale = _passed_deadline(deployment) or course.stale_deadline
+        return replace(course, progressed=now, stale_deadline=stale), WAITING
     deadline = _passed_deadline(deployment)
     if deadline is not None and deadline != course.stale_deadline:
         return course, _deadline_verdict(course, deployment)

@@ -5,24 +5,30 @@
 from __future__ import annotations
 
 import typing as t
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ansible_collections.easymo.deploy.plugins.module_utils._rollout.failures import (
+    Sign,
     Suspicion,
     counts,
+    first_signs_of,
+    rule_for,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._rollout.models import Pod
 
 QUORUMS = ("nodes", "any", "all")
+MOST_REPLACED = 5
+"""Pods that one rollout ends to see what a fresh one does: the scheduler may choose the bad node again."""
 
 
 @dataclass(frozen=True)
 class Replacement:
     """A new pod that was ended so that another takes its place, perhaps on another node."""
 
-    pod: str
+    suspicion: Suspicion
+    """What it showed. It remains a witness."""
     known: frozenset[str]
-    """The uids of the new pods when it was: any other is fresh."""
+    """The uids of the new pods when it was ended: any other is fresh."""
 
 
 @dataclass(frozen=True)
@@ -38,28 +44,81 @@ def find_proof(
     pods: t.Sequence[Pod],
     *,
     quorum: str,
-    replacement: Replacement | None,
+    replaced: t.Sequence[Replacement] = (),
+    nodes: t.Collection[str] = (),
 ) -> Finding:
     """What suspicions that lasted long enough amount to.
 
     `any`: one is enough. `all`: every new pod must show one. `nodes`: one is enough when no node can
-    have caused it; else two pods on two nodes, or, when all new pods show one, a fresh pod too.
+    have caused it; else see `_by_nodes`. `nodes` are those that the Deployment's pods run on, old
+    ones included.
     """
-    if not doomed:
+    if quorum == "nodes":
+        ended = {one.suspicion.sign.pod for one in replaced}
+        doomed = [one for one in doomed if one.sign.pod not in ended]
+        pods = [pod for pod in pods if pod.uid not in ended]
+    elif not doomed:
         return Finding()
-    first = doomed[0]
     if quorum == "any":
-        return Finding(proof=first)
+        return Finding(proof=doomed[0])
     for one in doomed:
         if not one.sign.pod or (quorum == "nodes" and not one.rule.node_bound):
             return Finding(proof=one)
-    troubled = {one.sign.pod for one in doomed}
-    everywhere = troubled >= {pod.uid for pod in pods if counts(pod)}
     if quorum == "all":
-        return Finding(proof=first) if everywhere else Finding()
-    if len(troubled) > 1 and len({one.sign.node for one in doomed}) > 1:
-        return Finding(proof=first)
-    if replacement is None:
-        return Finding(suspect=first)
-    fresh = troubled - replacement.known
-    return Finding(proof=first) if everywhere and fresh else Finding()
+        everywhere = {one.sign.pod for one in doomed} >= _counted(pods)
+        return Finding(proof=doomed[0]) if everywhere else Finding()
+    return _by_nodes(doomed, pods, replaced, nodes)
+
+
+def _by_nodes(
+    doomed: t.Sequence[Suspicion],
+    pods: t.Sequence[Pod],
+    replaced: t.Sequence[Replacement],
+    nodes: t.Collection[str],
+) -> Finding:
+    """Two nodes prove, at one time or one after the other; one node has its pod replaced.
+
+    Once all new pods are in trouble, what made one of them be replaced need not last a second time:
+    the fresh pod proves at its first sign, unless it came to the same node and others are known.
+    """
+    echoes = _echoes(pods, replaced)
+    troubles = [*doomed, *echoes]
+    if not troubles:
+        return Finding()
+    bad = {one.suspicion.sign.node for one in replaced}
+    if doomed and len(bad | {one.sign.node for one in doomed}) > 1:
+        return Finding(proof=doomed[0])
+    everywhere = {one.sign.pod for one in troubles} >= _counted(pods)
+    elsewhere = any(one.sign.node not in bad for one in echoes) or bad >= set(nodes)
+    if everywhere and echoes and elsewhere:
+        return Finding(proof=troubles[0])
+    if not (everywhere or doomed):
+        return Finding()
+    if len(replaced) < MOST_REPLACED:
+        return Finding(suspect=troubles[0])
+    return Finding(proof=troubles[0]) if everywhere else Finding()
+
+
+def _echoes(pods: t.Sequence[Pod], replaced: t.Sequence[Replacement]) -> list[Suspicion]:
+    """Signs of fresh pods that are of the same class as those of one that was replaced."""
+    found = []
+    for sign in first_signs_of(pods):
+        for one in replaced:
+            if sign.pod not in one.known and _same_class(sign, one.suspicion):
+                found.append(replace(one.suspicion, sign=_worse(sign, one.suspicion.sign)))
+                break
+    return found
+
+
+def _same_class(sign: Sign, suspicion: Suspicion) -> bool:
+    rule = rule_for(sign, restarts=1)
+    return rule is not None and rule.name == suspicion.rule.name
+
+
+def _worse(sign: Sign, known: Sign) -> Sign:
+    """The fresh pod's sign; its crashes are told with those of the pod before."""
+    return replace(sign, restarts=sign.restarts + known.restarts)
+
+
+def _counted(pods: t.Iterable[Pod]) -> set[str]:
+    return {pod.uid for pod in pods if counts(pod)}

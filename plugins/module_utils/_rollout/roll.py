@@ -170,8 +170,8 @@ class Rollout:
             needs_pods=self._wanted.state == "released" and not self._wanted.allow_no_replicas,
             failing_before=frozenset(pod.uid for pod in self._failing),
         )
-        # Nothing was patched now: a deadline that has passed is of the rollout we take up again.
-        return course if plan.changed else replace(course, stale_deadline=None)
+        # Nothing was patched now: what stands there is of the rollout that we take up again.
+        return course if plan.changed else replace(course, stale_deadline=None, stale_refusal=None)
 
     def _prove(self, course: Course, sight: Sight) -> Arrival:
         arrival = self._follower(sight, self._deadline).follow(course)

@@ -17,6 +17,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._cluster import (
     Object,
     Watch,
 )
+from ansible_collections.easymo.deploy.plugins.module_utils._errors import RefusedError
 from ansible_collections.easymo.deploy.plugins.module_utils._rollout.judge import Look
 from ansible_collections.easymo.deploy.plugins.module_utils._rollout.models import (
     Deployment,
@@ -27,12 +28,13 @@ from ansible_collections.easymo.deploy.plugins.module_utils._rollout.models impo
 from ansible_collections.easymo.deploy.plugins.module_utils._rollout.observe import (
     find_deployment,
     observe_all_pods,
-    observe_pods,
     observe_replica_set,
 )
 
 PODS_EVERY = 2.0
-"""Seconds between two looks at the pods: they tell why, the Deployment's counts tell how far."""
+"""Seconds between two looks at pods that must be asked for: they tell why, the Deployment's counts how far."""
+PROMISES_EVERY = 30.0
+"""Seconds between two questions whether a node is being added for pods that fit on none."""
 TRUSTED = 20.0
 """Seconds that watches are believed without being asked whether they still see."""
 TOGETHER = 0.1
@@ -54,6 +56,8 @@ class Sight:
         self._replica_set: ReplicaSet | None = None
         self._asked_at = float("-inf")
         self._pods_at = float("-inf")
+        self._promised: frozenset[str] = frozenset()
+        self._promised_at = float("-inf")
 
     def __enter__(self) -> Sight:
         wake = self._changed.set
@@ -79,21 +83,25 @@ class Sight:
         deployment = self._deployment(fresh=fresh)
         if deployment is None or deployment.observed_generation < generation:
             return Look(deployment, self._replica_set)
-        due = now - self._pods_at >= PODS_EVERY and not deployment.complete
+        free = self._known("Pod") is not None
+        due = (free or now - self._pods_at >= PODS_EVERY) and not deployment.complete
         if not (due or with_pods or (fresh and not deployment.complete)):
             return Look(deployment, self._replica_set)
         self._pods_at = now
         replica_set = self._replica_set_of(deployment)
-        return Look(deployment, replica_set, self._pods(deployment, replica_set, fresh=fresh))
+        every = self._every_pod(deployment, fresh=fresh)
+        new = tuple(pod for pod in every if _is_of(pod, replica_set))
+        return Look(
+            deployment,
+            replica_set,
+            new,
+            nodes=frozenset(pod.node for pod in every if pod.node),
+            promised=self._promises(new),
+        )
 
     def old_pods(self, deployment: Deployment) -> list[Pod]:
         """The pods of older revisions, ending ones included."""
-        known = self._known("Pod")
-        pods = (
-            observe_all_pods(self._cluster, deployment)
-            if known is None
-            else [Pod.from_json(one) for one in known]
-        )
+        pods = self._every_pod(deployment, fresh=False)
         return old_pods(self._replica_set_of(deployment), pods)
 
     def wait(self, seconds: float) -> None:
@@ -114,23 +122,45 @@ class Sight:
             return find_deployment(self._cluster, self._name)
         return Deployment.from_json(known[0]) if known else None
 
-    def _pods(
-        self, deployment: Deployment, replica_set: ReplicaSet | None, *, fresh: bool
-    ) -> tuple[Pod, ...]:
+    def _every_pod(self, deployment: Deployment, *, fresh: bool) -> t.Sequence[Pod]:
         known = self._known("Pod")
         if known is None or fresh:
-            return observe_pods(self._cluster, deployment, replica_set)
-        if replica_set is None:
-            return ()
-        pods = map(Pod.from_json, known)
-        return tuple(
-            pod
-            for pod in pods
-            if pod.owner == replica_set.uid and pod.template_hash == replica_set.template_hash
-        )
+            return observe_all_pods(self._cluster, deployment)
+        return [Pod.from_json(one) for one in known]
+
+    def _promises(self, pods: t.Iterable[Pod]) -> frozenset[str]:
+        """The uids of pods for which the cluster's autoscaler adds a node."""
+        if not any(_fits_nowhere(pod) for pod in pods):
+            return frozenset()
+        now = self._clock.now()
+        if now - self._promised_at >= PROMISES_EVERY:
+            self._promised_at = now
+            try:
+                events = self._cluster.list_objects(
+                    "Event", field_selector="reason=TriggeredScaleUp"
+                )
+            except RefusedError:
+                # Whoever may not read events sees no promise.
+                events = []
+            self._promised = frozenset(one["involvedObject"].get("uid", "") for one in events)
+        return self._promised
 
     def _replica_set_of(self, deployment: Deployment) -> ReplicaSet | None:
         failure = deployment.condition("ReplicaFailure")
         if self._replica_set is None or (failure is not None and failure.status == "True"):
             self._replica_set = observe_replica_set(self._cluster, deployment)
         return self._replica_set
+
+
+def _is_of(pod: Pod, replica_set: ReplicaSet | None) -> bool:
+    return (
+        replica_set is not None
+        and pod.owner == replica_set.uid
+        and pod.template_hash == replica_set.template_hash
+    )
+
+
+def _fits_nowhere(pod: Pod) -> bool:
+    return any(
+        one.type == "PodScheduled" and one.reason == "Unschedulable" for one in pod.conditions
+    )

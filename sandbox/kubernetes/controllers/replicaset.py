@@ -122,6 +122,8 @@ class ReplicaSetController:
         app = metadata(pod)["labels"].get("app", "")
         if self._faults.active("node", "quota-exceeded", app):
             raise quota_refusal(name, len(self._cluster.all("pods", metadata(pod)["namespace"])))
+        if self._faults.active("node", "webhook-unavailable", app):
+            raise webhook_refusal()
         self._cluster.create("pods", pod)
         self._events.normal(entry, "SuccessfulCreate", f"Created pod: {name}")
 
@@ -138,3 +140,15 @@ def quota_refusal(name: str, used: int) -> ApiError:
     )
     message = f'pods "{name}" is forbidden: {why}'
     return ApiError(403, "Forbidden", message, {"name": name, "kind": "pods"})
+
+
+def webhook_refusal() -> ApiError:
+    """What the API server answers when a webhook with failurePolicy Fail is silent."""
+    name = "pods.policy.example.com"
+    url = "https://policy.policy-system.svc:443/pods?timeout=10s"
+    return ApiError(
+        500,
+        "InternalError",
+        f'Internal error occurred: failed calling webhook "{name}": failed to call webhook: '
+        f'Post "{url}": context deadline exceeded',
+    )

@@ -26,6 +26,7 @@ if t.TYPE_CHECKING:
 
 # How soon a pod that fits nowhere is looked at again, beside every change of a node or a pod.
 RETRY = 1.0
+GATED = "Scheduling is blocked due to non-empty scheduling gates"
 _SUFFIXES = {
     "m": Decimal("0.001"),
     "k": Decimal(1000),
@@ -119,9 +120,13 @@ class Scheduler:
         pod = self._cluster.find("pods", namespace, name)
         if pod is None or terminating(pod) or pod["spec"].get("nodeName"):
             return None
+        app = labels_of(pod).get("app", "")
+        if self._faults.active("node", "gated", app):
+            self._tell_not_scheduled(pod, "SchedulingGated", GATED)
+            return RETRY
         nodes = self._cluster.all("nodes")
         reasons: list[str] = []
-        if self._faults.active("node", "unschedulable", labels_of(pod).get("app", "")):
+        if self._faults.active("node", "unschedulable", app):
             reasons = ["Insufficient cpu"] * len(nodes)
         else:
             on_node = self._pods_by_node()
@@ -131,7 +136,7 @@ class Scheduler:
                     self._bind(pod, metadata(node)["name"])
                     return None
                 reasons += unfit
-        self._tell_unschedulable(pod, refusal(len(nodes), reasons))
+        self._tell_not_scheduled(pod, "Unschedulable", refusal(len(nodes), reasons))
         return RETRY
 
     def _pods_by_node(self) -> defaultdict[str, list[Object]]:
@@ -150,11 +155,13 @@ class Scheduler:
         message = f"Successfully assigned {key_of(pod)} to {node}"
         self._record(pod, "Normal", "Scheduled", message, "Binding")
 
-    def _tell_unschedulable(self, pod: Object, message: str) -> None:
+    def _tell_not_scheduled(self, pod: Object, reason: str, message: str) -> None:
         standing = condition(pod.get("status") or {}, "PodScheduled")
         if standing and standing["status"] == "False" and standing.get("message") == message:
             return
-        self._set_scheduled(pod, {"status": "False", "reason": "Unschedulable", "message": message})
+        self._set_scheduled(pod, {"status": "False", "reason": reason, "message": message})
+        if reason == "SchedulingGated":
+            return
         self._record(pod, "Warning", "FailedScheduling", message, "Scheduling")
 
     def _set_scheduled(self, pod: Object, words: Object) -> None:

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import typing as t
+from dataclasses import replace
 
 import pytest
 
@@ -43,6 +44,8 @@ def sign(reason: str, message: str = "", restarts: int = 0) -> Sign:
         (sign("FailedCreate", "exceeded quota: q"), "QuotaExceeded"),
         (sign("FailedCreate", "failed calling webhook: timeout"), "WebhookUnavailable"),
         (sign("FailedCreate", "violates PodSecurity"), "PodsRefused"),
+        (sign("ReplicaSetCreateError", "exceeded quota: sets"), "ReplicaSetRefused"),
+        (sign("SchedulingGated"), "Gated"),
         (sign("ContainerCreating"), None),
     ],
 )
@@ -59,6 +62,10 @@ def test_signs_are_classed(seen: Sign, rule: str | None) -> None:
         (sign("CreateContainerConfigError", "key not found"), 29, 30),
         (sign("Unschedulable"), 119, 120),
         (sign("FailedCreate", "exceeded quota"), 29, 30),
+        (sign("FailedCreate", "failed calling webhook: context deadline exceeded"), 59, 60),
+        (sign("ReplicaSetCreateError", "exceeded quota: sets"), 59, 60),
+        (replace(sign("Unschedulable"), promised=True), 299, 300),
+        (sign("SchedulingGated"), 10_000, None),
         (sign("ErrImagePull", "i/o timeout"), 10_000, None),
     ],
 )
@@ -78,6 +85,32 @@ def test_a_second_look_is_enough_for_an_image_that_is_not_there() -> None:
     seen = sign("ErrImagePull", "not found")
     suspicion = only(suspect([seen], suspect([seen], {}, 0.0), 2.0))
     assert suspicion.doomed(2.0)
+
+
+def test_looks_in_quick_succession_count_as_one() -> None:
+    seen = sign("ErrImagePull", "not found")
+    suspicions: dict[tuple[str, str, str], Suspicion] = {}
+    for now in (0.0, 0.5, 1.0, 1.5):
+        suspicions = suspect([seen], suspicions, now)
+        assert not only(suspicions).doomed(now)
+    assert only(suspect([seen], suspicions, 2.0)).doomed(2.0)
+
+
+@pytest.mark.parametrize(
+    ("status", "promised", "expected"),
+    [({}, (), False), ({"nominatedNodeName": "n1"}, (), True), ({}, ("1",), True)],
+    ids=["no-room", "others-make-room", "a-node-is-added"],
+)
+def test_a_pod_that_gets_a_node_soon_is_waited_for(
+    status: dict[str, str], promised: tuple[str, ...], expected: bool
+) -> None:
+    unscheduled = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable"}
+    body = {
+        "metadata": {"name": "p", "uid": "1"},
+        "status": {"conditions": [unscheduled], **status},
+    }
+    [found] = signs_of([Pod.from_json(body)], None, promised)
+    assert found.promised is expected
 
 
 def test_the_cause_of_a_pull_is_remembered_while_the_kubelet_only_says_that_it_waits() -> None:

@@ -90,6 +90,70 @@ def test_before_a_lone_pod_dooms_it_is_replaced_once() -> None:
     assert [now for now, _pod in replaced] == [5.13]
 
 
+def test_a_lone_crash_loop_is_called_at_the_first_crash_of_the_fresh_pod() -> None:
+    """Two crashes here, a fresh pod there: its first crash, and not its second, is the end."""
+    *_others, (began, last) = looks("crash")
+    assert last.deployment is not None
+    assert last.pods
+
+    def pod(uid: str, node: str, crashes: int, state: str) -> Pod:
+        container = replace(last.pods[0].containers[0], restarts=crashes, state=state, reason="")
+        return replace(last.pods[0], name=uid, uid=uid, node=node, containers=(container,))
+
+    course = replace(
+        course_of(last.deployment), started=began, stale_deadline=last.deployment.conditions[-1]
+    )
+    told = []
+    for after, pods in [
+        (0.0, (pod("a", "n1", 1, "running"),)),
+        (0.5, (pod("a", "n1", 2, "running"),)),
+        (0.6, ()),
+        (1.0, (pod("b", "n2", 0, "running"),)),
+        (1.5, (pod("b", "n2", 0, "terminated"),)),
+    ]:
+        look = replace(last, pods=pods, nodes=frozenset({"n1", "n2"}))
+        course, verdict = judge(course, look, began + after)
+        told.append((after, verdict.reason or verdict.replace))
+    assert told == [(0.0, ""), (0.5, "a"), (0.6, ""), (1.0, ""), (1.5, "CrashLoop")]
+
+
+def refused(deployment: Deployment, updated: str = "10:00") -> Deployment:
+    said = Condition("Progressing", "False", "ReplicaSetCreateError", "exceeded quota", updated)
+    return replace(deployment, conditions=(said,), generation=9, observed_generation=8)
+
+
+def test_a_replica_set_that_cannot_be_made_dooms_after_a_minute_and_is_no_silence(
+    seen: Deployment,
+) -> None:
+    course = replace(course_of(seen), generation=9)
+    for now in (0.0, CONTROLLER_SILENCE, 59.0):
+        course, verdict = judge(course, Look(refused(seen)), now)
+        assert verdict.outcome == "waiting"
+    _course, verdict = judge(course, Look(refused(seen)), 60.0)
+    assert (verdict.outcome, verdict.reason) == ("doomed", "ReplicaSetRefused")
+    assert "exceeded quota" in verdict.sentence
+
+
+def test_one_that_could_not_be_made_before_says_nothing_of_ours(seen: Deployment) -> None:
+    course = start_course(refused(seen), refused(seen), "wallet-service", 0.0)
+    assert judge(course, Look(refused(seen)), CONTROLLER_SILENCE)[1].outcome == "silent"
+    again = refused(seen, updated="10:01")
+    assert judge(course, Look(again), CONTROLLER_SILENCE)[1].outcome == "waiting"
+
+
+def test_a_scheduling_gate_holds_all_clocks(seen: Deployment) -> None:
+    gated = {"type": "PodScheduled", "status": "False", "reason": "SchedulingGated"}
+    body = {"metadata": {"name": "p", "uid": "1"}, "status": {"conditions": [gated]}}
+    look = Look(late(seen), None, (Pod.from_json(body),))
+    course = course_of(seen)
+    for now in (0.0, 300.0, 3000.0):
+        course, verdict = judge(course, look, now)
+        assert verdict.outcome == "waiting"
+    lifted = replace(look, pods=())  # the deadline that passed meanwhile stands there still
+    assert judge(course, lifted, 3001.0)[1].outcome == "waiting"
+    assert judge(course, lifted, 3000.0 + seen.progress_deadline)[1].reason == "Stalled"
+
+
 def test_a_deadline_from_before_an_undo_is_not_held_against_the_undo() -> None:
     _now, counts, verdict = replay("undo")[-1]
     assert (verdict.outcome, counts) == ("complete", "3 of 3 updated, 3 available")

@@ -14,17 +14,22 @@ from ansible_collections.easymo.deploy.plugins.module_utils._rollout.failures im
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._rollout.models import Pod
 from ansible_collections.easymo.deploy.plugins.module_utils._rollout.quorum import (
+    MOST_REPLACED,
     Replacement,
     find_proof,
 )
 
 
-def pod(uid: str, node: str = "n1", **status: t.Any) -> Pod:
+def pod(uid: str, node: str = "n1", *, crashes: int = 0, **status: t.Any) -> Pod:
+    """Healthy, or with a container that has ended so many times and lies there."""
+    ended = {"terminated": {"exitCode": 1, "reason": "Error"}}
+    container = {"name": "c", "restartCount": max(crashes - 1, 0), "state": ended}
+    statuses = [container] if crashes else []
     return Pod.from_json(
         {
             "metadata": {"name": uid, "uid": uid},
             "spec": {"nodeName": node},
-            "status": {"phase": "Running", **status},
+            "status": {"phase": "Running", "containerStatuses": statuses, **status},
         }
     )
 
@@ -42,11 +47,13 @@ def doomed(*signs: Sign) -> list[Suspicion]:
 
 
 ONE, OTHER, HEALTHY = pod("a"), pod("b", "n2"), pod("h", "n3")
-BEFORE = Replacement("a", frozenset({"a", "h"}))
+FRESH = pod("f", "n2", crashes=1)
+BEFORE = Replacement(doomed(crash("a"))[0], frozenset({"a", "h"}))
+OF_MEMORY = Replacement(doomed(Sign("a", "c", "OOMKilled", "", 2, "a", "n1"))[0], BEFORE.known)
 
 
 @pytest.mark.parametrize(
-    ("quorum", "signs", "pods", "replacement", "finding"),
+    ("quorum", "signs", "pods", "replaced", "finding"),
     [
         pytest.param("any", [crash("a")], [ONE, HEALTHY], None, "proof", id="any-takes-one"),
         pytest.param("all", [crash("a")], [ONE, HEALTHY], None, "", id="all-does-not"),
@@ -60,11 +67,30 @@ BEFORE = Replacement("a", frozenset({"a", "h"}))
             id="two-pods-on-one-node",
         ),
         pytest.param("nodes", [crash("a")], [ONE], None, "suspect", id="a-lone-pod-is-replaced"),
-        pytest.param("nodes", [crash("a")], [ONE], BEFORE, "", id="and-awaited"),
-        pytest.param("nodes", [crash("f")], [pod("f")], BEFORE, "proof", id="a-fresh-one-proves"),
+        pytest.param("nodes", [crash("a")], [ONE], [BEFORE], "", id="and-awaited"),
+        pytest.param("nodes", [], [pod("f", "n2")], [BEFORE], "", id="a-fresh-one-may-run"),
+        pytest.param("nodes", [], [FRESH], [BEFORE], "proof", id="its-first-crash-elsewhere-proves"),
+        pytest.param("nodes", [], [FRESH], [OF_MEMORY], "", id="one-of-another-class-does-not"),
+        pytest.param("nodes", [], [FRESH, HEALTHY], [BEFORE], "", id="nor-one-beside-healthy-pods"),
         pytest.param(
-            "nodes", [crash("f")], [pod("f"), HEALTHY], BEFORE, "",
-            id="a-bad-node-beside-healthy-pods-does-not",
+            "nodes", [crash("f", "n2")], [FRESH, HEALTHY], [BEFORE], "proof",
+            id="which-must-last-to-prove",
+        ),
+        pytest.param(
+            "nodes", [], [pod("f", crashes=1)], [BEFORE], "suspect",
+            id="on-the-same-node-it-is-replaced-too",
+        ),
+        pytest.param(
+            "nodes", [crash("f")], [pod("f"), HEALTHY], [BEFORE], "suspect",
+            id="also-beside-healthy-pods",
+        ),
+        pytest.param(
+            "nodes", [], [pod("f", crashes=1)], [BEFORE] * MOST_REPLACED, "proof",
+            id="but-not-for-ever",
+        ),
+        pytest.param(
+            "nodes", [crash("f")], [pod("f"), HEALTHY], [BEFORE] * MOST_REPLACED, "",
+            id="and-one-bad-node-beside-healthy-pods-dooms-nothing",
         ),
         pytest.param("nodes", [missing("a")], [ONE, HEALTHY], None, "proof", id="no-node-did-this"),
         pytest.param("nodes", [], [ONE], None, "", id="nothing-wrong"),
@@ -74,10 +100,12 @@ def test_what_proves(
     quorum: str,
     signs: list[Sign],
     pods: list[Pod],
-    replacement: Replacement | None,
+    replaced: list[Replacement] | None,
     finding: str,
 ) -> None:
-    found = find_proof(doomed(*signs), pods, quorum=quorum, replacement=replacement)
+    found = find_proof(
+        doomed(*signs), pods, quorum=quorum, replaced=replaced or (), nodes={"n1", "n2", "n3"}
+    )
     assert (found.proof is not None, found.suspect is not None) == (
         finding == "proof",
         finding == "suspect",
@@ -86,9 +114,16 @@ def test_what_proves(
 
 def test_what_a_replica_set_says_needs_no_pods() -> None:
     quota = Sign("rs", "", "FailedCreate", "exceeded quota")
-    assert find_proof(doomed(quota), [], quorum="all", replacement=None).proof
+    assert find_proof(doomed(quota), [], quorum="all").proof
+
+
+def test_where_there_is_one_node_a_fresh_pod_on_it_proves() -> None:
+    fresh = [pod("f", crashes=1)]
+    found = find_proof([], fresh, quorum="nodes", replaced=[BEFORE], nodes={"n1"})
+    assert found.proof
+    assert found.proof.sign.restarts == 3  # with those of the pod before
 
 
 def test_pods_that_their_node_ended_are_nobodys_witness() -> None:
     evicted = pod("e", "n2", reason="Evicted")
-    assert find_proof(doomed(crash("a")), [ONE, evicted], quorum="all", replacement=None).proof
+    assert find_proof(doomed(crash("a")), [ONE, evicted], quorum="all").proof
