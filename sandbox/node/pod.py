@@ -23,6 +23,8 @@ logger = logging.getLogger(__name__)
 
 # Changes within this time are told in one write.
 COALESCE = 0.02
+# Taking a pod down takes a moment, even one of which nothing runs: meanwhile it has its place on the node.
+TEARDOWN = 0.3
 
 
 class PodWorker:
@@ -84,7 +86,8 @@ class PodWorker:
         reporter = asyncio.create_task(self._report())
         try:
             await self._ending.wait()
-            await asyncio.gather(*(c.stop(self._grace or 0.0) for c in self.containers))
+            stops = (c.stop(self._grace or 0.0) for c in self.containers)
+            await asyncio.gather(*stops, asyncio.sleep(TEARDOWN if self._grace else 0.0))
         finally:
             for task in (*runs, reporter):
                 task.cancel()
