@@ -67,10 +67,16 @@ def test_what_passes_does_not(at: Stage, fault: str) -> None:
 
 
 def test_a_replica_set_that_is_refused_dooms_and_is_undone(at: Stage) -> None:
-    at.kubectl("create", "quota", "sets", "--hard=count/replicasets.apps=1")
+    quota = {
+        "apiVersion": "v1",
+        "kind": "ResourceQuota",
+        "metadata": {"name": "sets"},
+        "spec": {"hard": {"count/replicasets.apps": "1"}},
+    }
+    at.place.kubectl("create", "-f", "-", stdin=json.dumps(quota))
     result = at.roll()
     assert rolled_back(result, "ReplicaSetRefused"), result
-    assert "exceeded quota: sets" in result["msg"]
+    assert "limited: count/replicasets.apps=1" in result["msg"]
     assert at.image == OLD
 
 

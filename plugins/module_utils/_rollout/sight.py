@@ -20,6 +20,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._cluster import (
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import RefusedError
 from ansible_collections.easymo.deploy.plugins.module_utils._rollout.judge import Look
 from ansible_collections.easymo.deploy.plugins.module_utils._rollout.models import (
+    Condition,
     Deployment,
     Pod,
     ReplicaSet,
@@ -146,10 +147,15 @@ class Sight:
         return self._promised
 
     def _replica_set_of(self, deployment: Deployment) -> ReplicaSet | None:
-        failure = deployment.condition("ReplicaFailure")
-        if self._replica_set is None or (failure is not None and failure.status == "True"):
+        known = self._replica_set
+        # A failure that is over is forgotten by the ReplicaSet, so it must be asked again too.
+        if known is None or _fails(known.conditions) or _fails(deployment.conditions):
             self._replica_set = observe_replica_set(self._cluster, deployment)
         return self._replica_set
+
+
+def _fails(conditions: t.Iterable[Condition]) -> bool:
+    return any(one.type == "ReplicaFailure" and one.status == "True" for one in conditions)
 
 
 def _is_of(pod: Pod, replica_set: ReplicaSet | None) -> bool:
