@@ -24,6 +24,8 @@ def deployment() -> t.Iterator[Measurement]:
     yield Measurement("the first deployment", working, "s", note=apart(first))
     yield Measurement("a second one", idle, "s", target=60, note=apart(second))
     yield Measurement("the second to the first", idle / working, "ratio")
+    for name, run in (("the first's CPU", first), ("the second's CPU", second)):
+        yield Measurement(f"{name} to its time", run.cpu / run.seconds, "ratio", note="1 is a core")
 
 
 def watched(run: Run) -> float:

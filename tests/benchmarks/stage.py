@@ -27,9 +27,10 @@ Event = dict[str, t.Any]
 
 @dataclass(frozen=True)
 class Run:
-    """One run of a playbook: its seconds by the wall, and the events of its journal."""
+    """One run of a playbook: its seconds by the wall and of CPU, and the events of its journal."""
 
     seconds: float
+    cpu: float
     events: tuple[Event, ...]
 
     def phases(self) -> dict[str, float]:
@@ -69,11 +70,11 @@ class Stage:
         journal = self.state / f"{time.monotonic_ns()}.jsonl"
         environment = {**self._environment(), "EASYMO_DEPLOY_JOURNAL_PATH": str(journal)}
         argv = _playing(playbook, *more)
-        began = time.monotonic()
+        began, used = time.monotonic(), _cpu_of_children()
         _output(argv, self.state, environment)
-        seconds = time.monotonic() - began
+        seconds, cpu = time.monotonic() - began, _cpu_of_children() - used
         lines = journal.read_text(encoding="utf-8").splitlines()
-        return Run(seconds, tuple(json.loads(line) for line in lines))
+        return Run(seconds, cpu, tuple(json.loads(line) for line in lines))
 
     def begins(self, playbook: str, *more: str) -> subprocess.Popen[bytes]:
         """The same in a process group of its own, to be killed."""
@@ -113,6 +114,12 @@ def busy_sandbox(rate: int = 50) -> t.Iterator[Stage]:
         made.sandbox("up", "--seed-mb", SEED_MB)
         made.sandbox("traffic", "start", "--rate", str(rate))
         yield made
+
+
+def _cpu_of_children() -> float:
+    """Of those that ended; a sandbox is none of them."""
+    times = os.times()
+    return times.children_user + times.children_system
 
 
 def _playing(playbook: str, *more: str) -> list[str]:

@@ -4,7 +4,10 @@
 from __future__ import annotations
 
 import ast
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -116,3 +119,19 @@ def test_every_task_of_a_role_that_talks_names_its_module_in_full() -> None:
             assert (PLUGINS / "modules" / f"{name.rsplit('.', 1)[1]}.py").exists(), (
                 f"{path}: {name}"
             )
+
+
+def test_the_client_of_kubernetes_is_used_without_its_models() -> None:
+    """They would be in every process that talks to a cluster, and in every fork of the controller."""
+    looking = (
+        f"import sys, {COLLECTION}module_utils._kubernetes; "
+        "print(sum(name.startswith('kubernetes.client.models.') for name in sys.modules))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", looking],
+        env={**os.environ, "PYTHONPATH": str(ROOT / "playbooks" / "collections")},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert int(done.stdout) == 0
