@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Rolls many services in waves, by the rollout's own code in one process, and prints what it took as JSON.
 
-Three pods each, on as many nodes as they need. 60 services, or as many as EASYMO_FLEET says: 200 for the figures of record.
+Three pods each, on as many nodes as they need: 60 services, or as many as EASYMO_FLEET says.
 """
 
 from __future__ import annotations
