@@ -17,6 +17,8 @@ from sandbox.hop_by_hop import HOP_BY_HOP
 # The body's length is made anew beside what belongs to one connection.
 NOT_PASSED_ON = HOP_BY_HOP | {"content-length"}
 IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
+# By it whoever asks says that the same may be asked twice.
+REPEATABLE = "Idempotency-Key"
 TIMEOUT = aiohttp.ClientTimeout(total=30, sock_connect=3)
 
 
@@ -60,7 +62,8 @@ class Proxy:
         except UpstreamError as exc:
             # Doing twice what a pod may have done already is worse than saying so.
             again = exc.reason == "ConnectFailed" or (
-                exc.reason == "ClosedEarly" and request.method in IDEMPOTENT
+                exc.reason == "ClosedEarly"
+                and (request.method in IDEMPOTENT or REPEATABLE in request.headers)
             )
             if not again:
                 raise

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import aiohttp
 
-from sandbox.names import SERVICES, WORKER
+from sandbox.traffic.calls import QUESTIONS
 from sandbox.traffic.generator import Generator, Load, Targets
 from sandbox.traffic.messages import crowd
 from sandbox.traffic.report import report_file
@@ -37,13 +37,16 @@ class Reporter:
         self._started_at = now()
 
     def write(self, *, running: bool) -> None:
+        seconds = time.monotonic() - self._began
         report = {
             "pid": os.getpid(),
             "running": running,
             "rate": self._load.rate,
+            "messages": self._load.messages,
             "started_at": self._started_at,
             "updated_at": now(),
-            "seconds": round(time.monotonic() - self._began, 1),
+            "seconds": round(seconds, 1),
+            "sent_per_second": round(self._generator.figures.total("sent") / max(seconds, 1), 1),
             **self._generator.figures.to_dict(),
         }
         partial = self._path.with_suffix(".partial")
@@ -66,7 +69,7 @@ def targets(world: World) -> Targets:
         webhook_url=f"{supabase['gateway_url']}/functions/v1/wa-webhook",
         app_secret=supabase["wa_app_secret"],
         gateway_url=gateway["url"],
-        services=(*SERVICES, WORKER),
+        questions=QUESTIONS,
         users=crowd(world.option("seed_mb")),
     )
 

@@ -39,7 +39,7 @@ def add_parser(commands: Commands, common: argparse.ArgumentParser) -> None:
     parser = commands.add_parser(
         "traffic",
         help="users that write all the time; counts every request that fails",
-        description="Start, stop and read a steady load of WhatsApp messages.",
+        description="Start, stop and read a steady load of WhatsApp messages and calls of all services.",
     )
     add_verbs(parser, common)
 
@@ -48,7 +48,11 @@ def add_verbs(parser: argparse.ArgumentParser, common: argparse.ArgumentParser) 
     verbs = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     start_ = verbs.add_parser("start", help="begin, in the background", parents=[common])
     start_.add_argument(
-        "--rate", type=_rate, default=100, metavar="N", help="requests a second (100)"
+        "--rate",
+        type=_rate,
+        default=100,
+        metavar="N",
+        help="requests a second, messages and calls together (100)",
     )
     start_.add_argument(
         "--workers", type=_workers, default=200, metavar="N", help="at most so many at once (200)"
@@ -65,7 +69,7 @@ def add_verbs(parser: argparse.ArgumentParser, common: argparse.ArgumentParser) 
         type=_share,
         default=MESSAGE_SHARE,
         metavar="SHARE",
-        help="what share are messages; the others ask services for their health (0.95)",
+        help="what share of them are messages; the others call all services in turn (0.95)",
     )
     start_.set_defaults(command=start)
     stop_ = verbs.add_parser(
@@ -99,7 +103,10 @@ def start(world: World, arguments: argparse.Namespace) -> int:
         )
     record_process(world, ProcessId.of(child.pid))
     _await_report(world, child)
-    _say(f"Traffic is on: {arguments.rate:g} requests a second; see 'traffic report'.")
+    _say(
+        f"Traffic is on: {arguments.rate:g} requests a second, {arguments.messages:.0%} of them messages; "
+        "see 'traffic report'."
+    )
     return 0
 
 

@@ -82,7 +82,7 @@ class Figures:
         self.routes[route].sent += 1
 
     def ok(self, route: str, milliseconds: float, answer: str) -> None:
-        """`answer` is what came back in one word: agent, menu, healthy …"""
+        """`answer` is who answered in one word: agent, menu, or the service that was called."""
         self.routes[route].ok += 1
         self.routes[route].latency.add(milliseconds)
         self._answers[answer] = self._answers.get(answer, 0) + 1
@@ -112,11 +112,18 @@ class Figures:
 
 
 def summary(report: t.Mapping[str, t.Any]) -> str:
-    """One line for people."""
-    message = report["routes"]["message"]["latency_ms"]
+    """One line for people: how many came a second, of what, and how they fared."""
+    routes = report["routes"]
     kinds = ", ".join(f"{count} {kind}" for kind, count in report["failures_by_kind"].items())
     failed = f"{report['failed']} failed ({kinds})" if report["failed"] else "0 failed"
+    kind = "; ".join(_told(name, routes[name]) for name in routes if routes[name]["sent"])
     return (
-        f"{report['sent']} requests in {report['seconds']:.0f} s: {report['ok']} ok, {failed}; "
-        f"messages p50 {message['p50']} ms, p95 {message['p95']} ms, max {message['max']} ms"
+        f"{report['sent']} requests in {report['seconds']:.0f} s, {report['sent_per_second']:g} a second: "
+        f"{report['ok']} ok, {failed}{'; ' if kind else ''}{kind}"
     )
+
+
+def _told(name: str, route: t.Mapping[str, t.Any]) -> str:
+    latency = route["latency_ms"]
+    times = ", ".join(f"{key} {latency[key]} ms" for key in ("p50", "p95", "max"))
+    return f"{route['sent']} {name}s {times}"

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import random
 import time
@@ -13,12 +14,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import aiohttp
+from yarl import URL
 
 from sandbox.traffic.figures import Failure, Figures
 from sandbox.traffic.messages import notification
 from sandbox.traffic.report import MESSAGE_SHARE, TIMEOUT_SECONDS
 
-MESSAGE, HEALTH = "message", "health"
+MESSAGE, CALL = "message", "call"
 ERROR_LENGTH = 300
 
 
@@ -27,7 +29,8 @@ class Targets:
     webhook_url: str
     app_secret: str
     gateway_url: str
-    services: tuple[str, ...]
+    questions: t.Mapping[str, str]
+    """Path and query at the gateway by service."""
     users: int
     """How many different ones write."""
 
@@ -36,7 +39,7 @@ class Targets:
 class Load:
     """Requests a second, how many may be under way at once, and for how long in seconds.
 
-    `messages`: the share of them that users write; the others ask any service for its health through the gateway.
+    `messages`: the share of them that users write; the others are calls of all services in turn through the gateway.
     """
 
     rate: float
@@ -65,7 +68,8 @@ class Generator:
         self._chance = chance
         self._slots = asyncio.Semaphore(load.workers)
         self._tasks: set[asyncio.Task[None]] = set()
-        self.figures = Figures((MESSAGE, HEALTH))
+        self._turns = itertools.cycle(targets.questions.items())
+        self.figures = Figures((MESSAGE, CALL))
 
     async def run(self, stop: asyncio.Event) -> None:
         """Until `stop` is set or the time is over, and then until every answer is there."""
@@ -88,7 +92,7 @@ class Generator:
             await asyncio.wait(self._tasks)
 
     def _begin(self, due: float) -> None:
-        route = MESSAGE if self._chance.random() < self._load.messages else HEALTH
+        route = MESSAGE if self._chance.random() < self._load.messages else CALL
         self.figures.sent(route)
         task = asyncio.create_task(self._send(route, due))
         self._tasks.add(task)
@@ -97,7 +101,7 @@ class Generator:
     async def _send(self, route: str, due: float) -> None:
         try:
             async with asyncio.timeout_at(due + TIMEOUT_SECONDS), self._slots:
-                answer = await (self._get_health() if route == HEALTH else self._post_message())
+                answer = await (self._call() if route == CALL else self._post_message())
         except Exception as exc:
             now = datetime.now(UTC).isoformat(timespec="milliseconds")
             self.figures.failed(Failure(now, route, *_told(exc)))
@@ -118,11 +122,12 @@ class Generator:
         async with self._session.post(url, data=sent.body, headers=headers) as response:
             return route_taken(_require_ok(response.status, await response.text()))
 
-    async def _get_health(self) -> str:
-        service = self._chance.choice(self._targets.services)
-        async with self._session.get(f"{self._targets.gateway_url}/health/{service}") as response:
+    async def _call(self) -> str:
+        service, question = next(self._turns)
+        url = URL(self._targets.gateway_url + question, encoded=True)
+        async with self._session.get(url) as response:
             _require_ok(response.status, f"{service}: {await response.text()}")
-        return "healthy"
+        return service
 
 
 def route_taken(body: str) -> str:

@@ -15,7 +15,7 @@ if t.TYPE_CHECKING:
 # How long a user waits: what takes longer has failed.
 TIMEOUT_SECONDS = 10.0
 MESSAGE_SHARE = 0.95
-"""The share of requests that are messages, when nothing else is asked for."""
+"""The share of requests that are messages, when nothing else is asked for. The others are calls."""
 
 Report = dict[str, t.Any]
 

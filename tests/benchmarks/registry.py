@@ -7,6 +7,7 @@ import typing as t
 
 from tests.benchmarks.backup import backup
 from tests.benchmarks.deployment import deployment
+from tests.benchmarks.doomed import doomed
 from tests.benchmarks.fleet import fleet
 from tests.benchmarks.kills import kills
 from tests.benchmarks.migrations import migrations
@@ -21,6 +22,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "deployment": deployment,
     "rollout": rollout,
     "kills": kills,
+    "doomed": doomed,
     "fleet": fleet,
     "backup": backup,
     "migrations": migrations,

@@ -15,10 +15,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from sandbox.world import CACHE_VARIABLE
 from tests.benchmarks.measurement import BenchmarkError
+from tests.victims import Victim
 
 REPOSITORY = Path(__file__).parents[2]
-CACHE = REPOSITORY / ".sandbox" / "cache"
+CACHE = Path(os.environ.get(CACHE_VARIABLE, REPOSITORY / ".sandbox" / "cache"))
 RUN_WITHIN = 900
 SEED_MB = "10"
 
@@ -62,7 +64,7 @@ class Stage:
 
     def sandbox(self, *words: str) -> str:
         argv = [sys.executable, "-m", "sandbox", *words, "--state", str(self.state)]
-        environment = {**os.environ, "EASYMO_SANDBOX_CACHE": str(CACHE)}
+        environment = {**os.environ, CACHE_VARIABLE: str(CACHE)}
         return _output(argv, REPOSITORY, environment)
 
     def play(self, playbook: str, *more: str) -> Run:
@@ -76,17 +78,10 @@ class Stage:
         lines = journal.read_text(encoding="utf-8").splitlines()
         return Run(seconds, cpu, tuple(json.loads(line) for line in lines))
 
-    def begins(self, playbook: str, *more: str) -> subprocess.Popen[bytes]:
-        """The same in a process group of its own, to be killed."""
-        return subprocess.Popen(
-            _playing(playbook, *more),
-            cwd=self.state,
-            env=self._environment(),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
+    def begins(self, playbook: str, *more: str, log: Path) -> Victim:
+        """The same, to be killed; what it prints is in `log`."""
+        with log.open("wb") as output:
+            return Victim(_playing(playbook, *more), self.state, self._environment(), output)
 
     def _environment(self) -> dict[str, str]:
         return {

@@ -19,6 +19,7 @@ import requests
 
 from sandbox.names import NAMESPACE, SERVICES
 from sandbox.world import Facts, World
+from tests.victims import Victim
 
 ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
@@ -106,13 +107,13 @@ class Operator:
     def restores(self, approved_by: str, reason: str, *arguments: str) -> Run:
         return self.goes_back("--tags", "database", *approval(approved_by, reason), *arguments)
 
-    def begins_to_restore(self, approved_by: str, reason: str) -> subprocess.Popen[bytes]:
-        """The same in a process group of its own, for somebody to kill."""
+    def begins_to_restore(self, approved_by: str, reason: str) -> Victim:
+        """The same, for somebody to kill."""
         return self.begins("rollback", "--tags", "database", *approval(approved_by, reason))
 
-    def begins(self, playbook: str, *arguments: str) -> subprocess.Popen[bytes]:
-        """A playbook in a process group of its own, for somebody to kill."""
-        return subprocess.Popen(
+    def begins(self, playbook: str, *arguments: str) -> Victim:
+        """A playbook for somebody to kill."""
+        return Victim(
             [
                 BIN / "ansible-playbook",
                 f"playbooks/{playbook}.yml",
@@ -120,12 +121,8 @@ class Operator:
                 "inventories/sandbox",
                 *arguments,
             ],
-            cwd=self._checkout,
-            env=self._environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
+            self._checkout,
+            self._environment,
         )
 
     def sandbox(self, *arguments: str) -> Run:

@@ -7,8 +7,6 @@ The tests are the chapters of one story and stand in its order.
 from __future__ import annotations
 
 import json
-import os
-import signal
 import time
 import typing as t
 
@@ -142,8 +140,7 @@ def test_killed_while_the_services_are_down_and_run_again_it_ends_well(
     while any(count for count, _pods in witness.replicas().values()):
         assert time.monotonic() < deadline
         time.sleep(0.1)
-    os.killpg(run.pid, signal.SIGKILL)
-    run.wait()
+    run.kill("parent")
     assert set(witness.replicas().values()) != set(before["replicas"].values())
 
     again = operator.restores(WHO, WHY)

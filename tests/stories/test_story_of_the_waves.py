@@ -7,11 +7,10 @@ The tests are the chapters of one story and stand in its order.
 from __future__ import annotations
 
 import json
-import os
 import re
-import signal
 import time
 import typing as t
+import warnings
 from pathlib import Path
 
 import pytest
@@ -19,29 +18,52 @@ import pytest
 from sandbox.names import SERVICES
 from sandbox.world import World
 from tests.stories.people import Operator, Witness
+from tests.victims import Victim
 
 OLD, NEW = "v1.9.0", "v2.0.0"
 WAVES = (SERVICES[:1], SERVICES[1:4], SERVICES[4:])
 DOOMED = "wallet-service"
+RATES = (200, 100, 50, 20)
+AT_REST = 6.0
+BEARABLE_MS = 1000.0
 BEFORE_IT = [name for name in SERVICES[:4] if name != DOOMED]
 
 
 @pytest.fixture(scope="module", autouse=True)
-def traffic(operator: Operator) -> None:
-    """Mostly short questions to every service: two busy cores cannot bear 200 messages a second."""
-    load = ("--rate", "200", "--messages", "0.05")
-    assert operator.sandbox("traffic", "start", *load).rc == 0
+def rate(operator: Operator) -> int:
+    """Requests a second that go on through all chapters: above 200, unless this machine is too busy for it at rest.
+
+    Calls of every service, and every fifth a WhatsApp message.
+    """
+    for tried in RATES:
+        load = ("--rate", f"{1.02 * tried:.0f}", "--messages", "0.2")
+        assert operator.sandbox("traffic", "start", *load).rc == 0
+        time.sleep(AT_REST)
+        found = answered(operator)
+        slowest = max(route["latency_ms"]["p95"] for route in found["routes"].values())
+        if not found["failed"] and slowest < BEARABLE_MS:
+            break
+        operator.sandbox("traffic", "stop")
+    else:
+        pytest.fail(f"This machine bears not even {RATES[-1]} requests a second at rest: {found}")
+    if tried < RATES[0]:
+        warnings.warn(f"this machine bears only {tried} requests a second at rest", stacklevel=1)
+    return tried
 
 
 @pytest.fixture
-def nobody_noticed(operator: Operator) -> t.Iterator[None]:
-    """Not one request failed from the beginning of the chapter to its end, at 200 a second."""
+def nobody_noticed(operator: Operator, rate: int) -> t.Iterator[None]:
+    """Not one request failed from the beginning of the chapter to its end."""
     before = answered(operator)
     yield
     after = answered(operator)
     assert after["failed"] == before["failed"], after["first_failures"]
     seconds = after["seconds"] - before["seconds"]
-    assert (after["sent"] - before["sent"]) / seconds > 190
+    assert (after["sent"] - before["sent"]) / seconds >= rate
+    calls = {name: after["answers"][name] - before["answers"].get(name, 0) for name in SERVICES}
+    assert min(calls.values()) > 0.8 * rate / len(SERVICES) * seconds - 1, (
+        "each of the twelve was asked, all the time"
+    )
 
 
 def answered(operator: Operator) -> t.Any:
@@ -52,6 +74,15 @@ def generations(witness: Witness) -> dict[str, int]:
     listed = json.loads(witness.kubectl("get", "deployments", "-o", "json"))["items"]
     found = {one["metadata"]["name"]: one["metadata"]["generation"] for one in listed}
     return {name: found[name] for name in SERVICES}
+
+
+def until_written(witness: Witness, service: str, run: Victim) -> None:
+    before = generations(witness)[service]
+    deadline = time.monotonic() + 120
+    while generations(witness)[service] == before:
+        assert run.process.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
 
 
 def settlement(witness: Witness) -> t.Any:
@@ -99,28 +130,29 @@ def test_a_run_killed_in_the_middle_is_taken_up_with_no_patch_but_those_that_wer
 ) -> None:
     assert operator.sandbox("fault", "clear", "node.image-not-found").rc == 0
     before = generations(witness)
-    process = operator.begins("microservices")
-    deadline = time.monotonic() + 120
-    while generations(witness)["vendor-service"] == before["vendor-service"]:
-        assert process.poll() is None
-        assert time.monotonic() < deadline
-        time.sleep(0.2)
-    os.killpg(process.pid, signal.SIGKILL)
-    process.wait(10)
+    run = operator.begins("microservices")
+    until_written(witness, "vendor-service", run)
+    run.kill("everything")
     assert NEW in witness.images()["agent-core"]
-    run = operator.plays("microservices")
-    assert run.rc == 0, run.tail()
+    again = operator.plays("microservices")
+    assert again.rc == 0, again.tail()
     assert witness.images() == dict.fromkeys(SERVICES, NEW)
     assert generations(witness) == {name: count + 1 for name, count in before.items()}
 
 
 @pytest.mark.usefixtures("nobody_noticed")
-def test_another_machine_brings_all_services_back_from_the_record_alone(
-    world: World, witness: Witness, tmp_path: Path
+def test_a_way_back_that_is_killed_is_taken_up_on_another_machine_from_the_record_alone(
+    world: World, operator: Operator, witness: Witness, tmp_path: Path
 ) -> None:
+    before = generations(witness)
+    killed = operator.begins("rollback", "--tags", "services")
+    until_written(witness, "agent-core", killed)
+    # Its workers live on for a moment, and must not write beside those of the next run.
+    killed.kill("parent")
     operator = Operator.elsewhere(world, tmp_path)
     run = operator.goes_back("--tags", "services")
     assert run.rc == 0, run.tail()
+    assert generations(witness) == {name: count + 1 for name, count in before.items()}
     assert witness.images() == dict.fromkeys(SERVICES, OLD)
     assert witness.rolled_out()
     assert all(witness.serves(service) for service in SERVICES)
@@ -128,7 +160,8 @@ def test_another_machine_brings_all_services_back_from_the_record_alone(
         one for one in re.findall(r"\[localhost\] (\S+): .*updated", run.output) if one in SERVICES
     ]
     waves = list(dict.fromkeys(next(n for n, w in enumerate(WAVES) if one in w) for one in told))
-    assert waves == [0, 2, 1], "agent-core first, then the others in reverse waves"
+    assert [wave for wave in waves if wave] == [2, 1], "agent-core first, then reverse waves"
+    assert waves[0] in (0, 2)
 
     versions = witness.resource_versions()
     again = operator.goes_back("--tags", "services")

@@ -110,14 +110,25 @@ def test_a_pod_that_is_gone_costs_no_request(tmp_path: Path, method: str) -> Non
     live(tmp_path, story)
 
 
-@pytest.mark.parametrize(("method", "expected"), [("GET", {201}), ("POST", {201, 502})])
+@pytest.mark.parametrize(
+    ("method", "headers", "expected"),
+    [
+        ("GET", {}, {201}),
+        ("POST", {}, {201, 502}),
+        ("POST", {"idempotency-key": "wamid.1"}, {201}),
+    ],
+    ids=["reading", "writing", "writing what may be written twice"],
+)
 def test_after_an_early_close_only_what_may_be_repeated_is(
-    tmp_path: Path, method: str, expected: set[int]
+    tmp_path: Path, method: str, headers: dict[str, str], expected: set[int]
 ) -> None:
     async def story(world: World) -> None:
         async with AsyncExitStack() as stack:
             world.pods(await start_pod(stack, hang_up), await start_pod(stack, echo))
-            answers = [await world.ask(method, "/internal/agent-core/x") for _ in range(4)]
+            asking = [
+                world.ask(method, "/internal/agent-core/x", headers=headers) for _ in range(4)
+            ]
+            answers = [await each for each in asking]
             assert {status for status, _ in answers} == expected
             failed = [body for status, body in answers if status == 502]
             assert all(body["reason"] == "ClosedEarly" for body in failed)

@@ -37,13 +37,13 @@ def test_an_empty_histogram_is_zero() -> None:
 
 
 def filled() -> Figures:
-    figures = Figures(("message", "health"))
+    figures = Figures(("message", "call"))
     for _ in range(30):
         figures.sent("message")
         figures.failed(Failure("t", "message", "HTTP 502", "gone"))
-    figures.sent("health")
-    figures.ok("health", 3.0, "healthy")
-    figures.sent("health")
+    figures.sent("call")
+    figures.ok("call", 3.0, "wallet-service")
+    figures.sent("call")
     return figures
 
 
@@ -52,20 +52,25 @@ def test_every_request_is_ok_failed_or_under_way() -> None:
     assert (report["sent"], report["ok"], report["failed"], report["in_flight"]) == (32, 1, 30, 1)
     assert report["failures_by_kind"] == {"HTTP 502": 30}
     assert len(report["first_failures"]) == FIRST_FAILURES
-    assert report["routes"]["health"]["in_flight"] == 1
+    assert report["routes"]["call"]["in_flight"] == 1
 
 
 def test_a_late_kind_of_failure_is_kept_too() -> None:
     figures = filled()
     for _ in range(30):
-        figures.failed(Failure("t", "health", "Timeout", "slow"))
+        figures.failed(Failure("t", "call", "Timeout", "slow"))
     kept = [failure["kind"] for failure in figures.to_dict()["first_failures"]]
     assert kept.count("Timeout") == FIRST_OF_A_KIND
 
 
 @pytest.mark.parametrize(
     ("figures", "words"),
-    [(filled(), "30 failed (30 HTTP 502)"), (Figures(("message",)), "0 failed;")],
+    [
+        (filled(), "30 failed (30 HTTP 502)"),
+        (Figures(("message",)), "0 failed"),
+        (filled(), "in 2 s, 16 a second: "),
+        (filled(), "; 30 messages p50 0.0 ms"),
+    ],
 )
-def test_the_summary_says_what_failed(figures: Figures, words: str) -> None:
-    assert words in summary({**figures.to_dict(), "seconds": 2.0})
+def test_the_summary_says_how_many_of_what_and_what_failed(figures: Figures, words: str) -> None:
+    assert words in summary({**figures.to_dict(), "seconds": 2.0, "sent_per_second": 16.0})

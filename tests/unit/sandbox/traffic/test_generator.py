@@ -16,6 +16,9 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from sandbox.errors import SandboxError
+from sandbox.gateway.paths import resolve
+from sandbox.names import SERVICES
+from sandbox.traffic.calls import QUESTIONS as QUESTIONS_OF_ALL
 from sandbox.traffic.cli import _rate, _seconds, _workers, report, start, stop
 from sandbox.traffic.figures import Figures
 from sandbox.traffic.generator import FailedError, Generator, Load, Targets, route_taken
@@ -28,7 +31,10 @@ def replies(route: str, agent: str | None = None) -> str:
     return json.dumps({"replies": [{"message_id": "1", "route": route, "agent": agent}]})
 
 
-async def healthy(_request: web.Request) -> web.Response:
+QUESTIONS = {"agent-core": "/agents/dashboard", "wallet-service": "/wallet/wallets/1"}
+
+
+async def answered(_request: web.Request) -> web.Response:
     return web.json_response({"status": "ok"})
 
 
@@ -36,10 +42,11 @@ def generate(webhook: Handler, load: Load) -> Figures:
     async def run() -> Figures:
         app = web.Application()
         app.router.add_post("/wa-webhook", webhook)
-        app.router.add_get("/health/agent-core", healthy)
+        app.router.add_get("/agents/dashboard", answered)
+        app.router.add_get("/wallet/wallets/1", answered)
         async with TestServer(app, host="127.0.0.1") as server, aiohttp.ClientSession() as session:
             base = str(server.make_url("")).rstrip("/")
-            targets = Targets(f"{base}/wa-webhook", "secret", base, ("agent-core",), 100)
+            targets = Targets(f"{base}/wa-webhook", "secret", base, QUESTIONS, 100)
             generator = Generator(session, targets, load, random.Random(3))
             await generator.run(asyncio.Event())
             return generator.figures
@@ -54,7 +61,7 @@ def test_the_load_is_steady_and_every_answer_awaited() -> None:
 
     found = generate(webhook, Load(rate=200, workers=50, duration=0.3)).to_dict()
     assert (found["sent"], found["failed"], found["in_flight"]) == (60, 0, 0)
-    assert found["answers"]["menu"] + found["answers"]["healthy"] == 60
+    assert sum(found["answers"].values()) == 60
 
 
 def test_waiting_for_a_free_worker_counts_as_latency() -> None:
@@ -133,10 +140,17 @@ def test_traffic_needs_a_sandbox_that_is_up(tmp_path: Path) -> None:
         start(World(tmp_path), argparse.Namespace(rate=1, workers=1, seconds=1))
 
 
-def test_what_is_no_message_asks_services_for_their_health() -> None:
+def test_what_is_no_message_calls_all_services_in_turn() -> None:
     async def webhook(_request: web.Request) -> web.Response:
         return web.Response(text=replies("menu"))
 
     load = Load(rate=200, workers=50, duration=0.2, messages=0.0)
-    routes = generate(webhook, load).to_dict()["routes"]
-    assert (routes["message"]["sent"], routes["health"]["ok"]) == (0, 40)
+    found = generate(webhook, load).to_dict()
+    assert (found["routes"]["message"]["sent"], found["routes"]["call"]["ok"]) == (0, 40)
+    assert found["answers"] == {"agent-core": 20, "wallet-service": 20}
+
+
+def test_every_service_of_the_platform_is_called() -> None:
+    assert tuple(QUESTIONS_OF_ALL) == SERVICES
+    services = [resolve(path.partition("?")[0], SERVICES) for path in QUESTIONS_OF_ALL.values()]
+    assert [found.service for found in services if found] == [*SERVICES]

@@ -24,10 +24,11 @@ export interface Answer {
 }
 
 /** The menu's answer to a message. */
-export async function askAgentCore(message: object): Promise<Answer> {
+export async function askAgentCore(message: { message_id: string }): Promise<Answer> {
   const answered = await callAgentCore("/messages", {
     method: "POST",
-    headers: { "content-type": "application/json" },
+    // A pod that is about to end may close the connection under us: the gateway asks another then.
+    headers: { "content-type": "application/json", "idempotency-key": message.message_id },
     body: JSON.stringify(message),
   });
   const { text, buttons } = answered.reply as { text: string; buttons?: string[] };

@@ -25,10 +25,11 @@ export interface Answer {
 }
 
 /** The answer to a message; "fallback" when the menu answers in an agent's place. */
-export async function askAgentCore(message: object): Promise<Answer> {
+export async function askAgentCore(message: { message_id: string }): Promise<Answer> {
   const answered = await callAgentCore("/messages", {
     method: "POST",
-    headers: { "content-type": "application/json" },
+    // A pod that is about to end may close the connection under us: the gateway asks another then.
+    headers: { "content-type": "application/json", "idempotency-key": message.message_id },
     body: JSON.stringify(message),
   });
   const { handled_by, agent } = answered;
