@@ -36,7 +36,7 @@ def rate(operator: Operator) -> int:
     Calls of every service, and every fifth a WhatsApp message.
     """
     for tried in RATES:
-        load = ("--rate", f"{1.02 * tried:.0f}", "--messages", "0.2")
+        load = ("--rate", f"{1.05 * tried:g}", "--messages", "0.2")
         assert operator.sandbox("traffic", "start", *load).rc == 0
         time.sleep(AT_REST)
         found = answered(operator)
