@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to easymo.deploy.
+"""The options of a ramp, and what their types cannot say about them."""
+
+from __future__ import annotations
+
+import itertools
+import typing as t
+from datetime import datetime, timedelta
+
+from ansible_collections.easymo.deploy.plugins.module_utils._errors import InputError
+from ansible_collections.easymo.deploy.plugins.module_utils._module import refuse_below
+from ansible_collections.easymo.deploy.plugins.module_utils._ramp.models import (
+    Schedule,
+    Step,
+    read_time,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._ramp.standing import Start
+
+
+def read_schedule(params: t.Mapping[str, t.Any]) -> Schedule:
+    refuse_below(params, watch=0, day=0)
+    steps = tuple(_read_step(entry) for entry in params["schedule"])
+    if not steps:
+        raise InputError(
+            "Option 'schedule' has no steps: give at least one, like {day: 1, percentage: 1}."
+        )
+    for before, after in itertools.pairwise(steps):
+        _refuse_falling(before, after)
+    return Schedule(
+        steps, watch=timedelta(seconds=params["watch"]), day=timedelta(seconds=params["day"])
+    )
+
+
+def read_percentage(value: int | None) -> int | None:
+    """Ansible takes true for 1, and nobody means that."""
+    if value is None:
+        return None
+    if isinstance(value, bool) or not 0 <= value <= 100:
+        raise InputError(f"Option 'percentage' is {value!r}: it must be an integer from 0 to 100.")
+    return value
+
+
+def read_start(params: t.Mapping[str, t.Any]) -> Start:
+    return Start(
+        began=read_moment("started", params["started"]),
+        watched=read_moment("watched", params["watched"]),
+    )
+
+
+def read_moment(option: str, text: str | None) -> datetime | None:
+    if not text:
+        return None
+    try:
+        return read_time(text)
+    except ValueError:
+        raise InputError(
+            f"Option {option!r} is {text!r}: it must be a time like 2026-11-24T09:00:00Z."
+        ) from None
+
+
+def _read_step(entry: t.Mapping[str, t.Any]) -> Step:
+    day, percentage, users = entry["day"], entry["percentage"], entry["users"]
+    if any(isinstance(value, bool) for value in (day, percentage, users)):
+        raise InputError(f"A step of the schedule has a boolean for a number: {dict(entry)}.")
+    if not 1 <= percentage <= 100:
+        raise InputError(
+            f"A step of the schedule has {percentage} %: it must be from 1 to 100, for 0 % is before the first."
+        )
+    if day < 1 or (users is not None and users < 0):
+        raise InputError(
+            f"The step of {percentage} % has day {day} and {users} users: days count from 1, users from 0."
+        )
+    return Step(day=day, percentage=percentage, users=users)
+
+
+def _refuse_falling(before: Step, after: Step) -> None:
+    """Whoever is in stays in while the ramp goes up, and days do not run backwards."""
+    if after.percentage <= before.percentage:
+        raise InputError(
+            f"The schedule goes from {before.percentage} % to {after.percentage} %: each step must have more "
+            "than the one before."
+        )
+    if after.day < before.day:
+        raise InputError(
+            f"The schedule has {after.percentage} % on day {after.day}, after {before.percentage} % on day "
+            f"{before.day}: days must not fall."
+        )
+    if before.users is not None and after.users is not None and after.users < before.users:
+        raise InputError(
+            f"The schedule has {after.users} users at {after.percentage} %, after {before.users} at "
+            f"{before.percentage} %: going up only adds users."
+        )

@@ -1,0 +1,275 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to easymo.deploy.
+"""Decide what the ramp may do next: the step, when it may happen, and every reason why not. Pure.
+
+Up: one step at a time, with lock, gate, watch and day. Down: to any earlier step, at any time.
+"""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from ansible_collections.easymo.deploy.plugins.module_utils._errors import InputError
+from ansible_collections.easymo.deploy.plugins.module_utils._ramp.models import (
+    HOLD,
+    LOWERED,
+    PENDING,
+    RAISED,
+    RELEASED,
+    ROLLBACK,
+    Entry,
+    RampState,
+    Schedule,
+    Step,
+    format_time,
+    shorten,
+    show_time,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._ramp.standing import (
+    Seen,
+    Standing,
+    Start,
+    stand,
+    unresolved,
+)
+
+RAISE, LOWER, WATCH, WAIT, DONE, NONE, REFUSE = (
+    "raise",
+    "lower",
+    "watch",
+    "wait",
+    "done",
+    "none",
+    "refuse",
+)
+
+KILL_SWITCH, OFF, UNKNOWN, LOCK, FREEZE = "kill_switch", "off", "unknown", "lock", "freeze"
+WATCHING, HELD, BREACH, DAY, SKIP = "watch", "hold", "breach", "day", "skip"
+
+_STOPS = frozenset({KILL_SWITCH, OFF, UNKNOWN, LOCK, FREEZE})
+"""What keeps from watching too: nothing that is seen meanwhile would tell of this step."""
+
+
+@dataclass(frozen=True)
+class Reason:
+    """Why the next step may not be taken. `until` is when time alone settles it, None for never."""
+
+    kind: str
+    text: str
+    until: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Ask:
+    """`percentage` None asks for the next step. `release_reason` and `released_by` let go of a held gate."""
+
+    by: str
+    reason: str = ""
+    percentage: int | None = None
+    release_reason: str = ""
+    released_by: str = ""
+    start: Start = field(default_factory=Start)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """`after` is the state to be written; `target` the next step up, None after the last one."""
+
+    action: str
+    standing: Standing
+    after: RampState
+    target: Step | None
+    reasons: tuple[Reason, ...]
+    notes: tuple[str, ...]
+
+    @property
+    def percentage(self) -> int | None:
+        """Afterwards; None for a value that is no percentage."""
+        return self.after.percentage if self.moves else self.standing.percentage
+
+    @property
+    def moves(self) -> bool:
+        return self.action in (RAISE, LOWER)
+
+    def writes(self, annotation: str | None) -> str | None:
+        """The annotation to write over `annotation`, None for none. What is refused leaves no trace."""
+        text = self.after.to_annotation()
+        return text if self.action != REFUSE and text != annotation else None
+
+    @property
+    def not_before(self) -> datetime | None:
+        """When time alone will have settled its share of the reasons."""
+        return max((one.until for one in self.reasons if one.until), default=None)
+
+
+def plan(schedule: Schedule, seen: Seen, ask: Ask) -> Plan:
+    """Raises InputError for a percentage that is no step."""
+    refuse_no_step(schedule, ask.percentage)
+    standing, told = _release(stand(schedule, seen, ask.start), seen, ask)
+    target = schedule.following(standing.percentage) if standing.percentage is not None else None
+    reasons = _reasons(schedule, seen, standing, target)
+    notes = (*standing.notes, *told)
+    action, more = (
+        _next(standing, target, reasons)
+        if ask.percentage is None
+        else _named(standing, target, reasons, ask.percentage)
+    )
+    after = standing.state
+    if action in (RAISE, LOWER):
+        to = target.percentage if action == RAISE and target else ask.percentage or 0
+        after = _moved(schedule, seen, standing, ask, action, to)
+    return Plan(action, standing, after, target, (*reasons, *more), notes)
+
+
+def is_down(seen: Seen, percentage: int | None) -> bool:
+    """Whether going there only takes users out, so that nobody needs to be asked."""
+    if percentage is None:
+        return False
+    return percentage == 0 or (seen.percentage is not None and percentage < seen.percentage)
+
+
+def refuse_no_step(schedule: Schedule, percentage: int | None) -> None:
+    if percentage is not None and schedule.number(percentage) is None:
+        raise InputError(
+            f"{percentage} % is no step of the ramp, so nothing was changed: it goes by {schedule} %, and "
+            "down to 0 % too."
+        )
+
+
+def _next(
+    standing: Standing, target: Step | None, reasons: t.Sequence[Reason]
+) -> tuple[str, tuple[Reason, ...]]:
+    if any(one.kind in _STOPS for one in reasons):
+        return REFUSE, ()
+    if unresolved(standing.state):
+        return WATCH, ()
+    if target is None:
+        return DONE, ()
+    if any(one.until is None for one in reasons):
+        return REFUSE, ()
+    return (WAIT if reasons else RAISE), ()
+
+
+def _named(
+    standing: Standing, target: Step | None, reasons: t.Sequence[Reason], percentage: int
+) -> tuple[str, tuple[Reason, ...]]:
+    at = standing.percentage
+    if at == percentage:
+        if not unresolved(standing.state):
+            return NONE, ()
+        return (REFUSE if any(one.kind in _STOPS for one in reasons) else WATCH), ()
+    if percentage == 0 or (at is not None and percentage < at):
+        return LOWER, ()
+    if target is not None and standing.known and percentage != target.percentage:
+        skip = f"{percentage} % is not the next step after {at} %: that is {target.percentage} %"
+        return REFUSE, (Reason(SKIP, skip),)
+    return (REFUSE if reasons else RAISE), ()
+
+
+def _reasons(
+    schedule: Schedule, seen: Seen, standing: Standing, target: Step | None
+) -> tuple[Reason, ...]:
+    """Every reason against going up, whatever is asked."""
+    found = [
+        Reason(kind, text)
+        for kind, text in ((KILL_SWITCH, seen.killed), (LOCK, seen.held), (FREEZE, seen.frozen))
+        if text
+    ]
+    if not seen.enabled:
+        found.append(
+            Reason(
+                OFF,
+                "the feature itself is off, so no percentage has an effect: run the phase feature_flags first",
+            )
+        )
+    if not standing.known:
+        text = f"the percentage is {seen.value!r}, which is no step: go down to one, or to 0"
+        return (*found, Reason(UNKNOWN, text))
+    if target is not None:
+        found += _about_the_step(seen, standing.state)
+        day = schedule.begins(target, standing.state.started)
+        if seen.now < day:
+            found.append(Reason(DAY, f"day {target.day} begins at {show_time(day)}", day))
+    return tuple(found)
+
+
+def _about_the_step(seen: Seen, state: RampState) -> list[Reason]:
+    at, why = f"{state.percentage} %", f" ({'; '.join(state.reasons)})" if state.reasons else ""
+    found = []
+    if state.verdict == ROLLBACK:
+        cure = (
+            "watch it until it is good, a person's word is not enough"
+            if state.percentage
+            else "say that the cause is gone, with a reason and your name"
+        )
+        found.append(Reason(BREACH, f"a breach brought it down to {at}{why}: {cure}"))
+    elif state.verdict == HOLD:
+        found.append(
+            Reason(
+                HELD,
+                f"the gate holds at {at}{why}: watch it again, or release it with a reason and your name",
+            )
+        )
+    elif unresolved(state):
+        found.append(Reason(WATCHING, f"{at} was not watched to the end yet"))
+    if seen.now < state.watch_until:
+        text = f"the watch of {at} lasts until {show_time(state.watch_until)}"
+        found.append(Reason(WATCHING, text, state.watch_until))
+    return found
+
+
+def _moved(
+    schedule: Schedule, seen: Seen, standing: Standing, ask: Ask, action: str, to: int
+) -> RampState:
+    entry = Entry(
+        what=RAISED if action == RAISE else LOWERED,
+        before=standing.percentage,
+        to=to,
+        at=format_time(seen.now),
+        by=ask.by,
+        reason=ask.reason,
+    )
+    state = standing.state
+    return replace(
+        state,
+        step=schedule.number(to) or 0,
+        percentage=to,
+        since=seen.now,
+        watch_until=seen.now + schedule.watch if to else seen.now,
+        holder=ask.by,
+        verdict=PENDING,
+        reasons=(),
+    ).tell(entry)
+
+
+def _release(standing: Standing, seen: Seen, ask: Ask) -> tuple[Standing, tuple[str, ...]]:
+    """A person's word over a held gate, or over a breach that brought everybody out. Never over another breach."""
+    if not ask.release_reason or not standing.known:
+        return standing, ()
+    state = standing.state
+    if state.verdict not in (HOLD, ROLLBACK) or (state.verdict == ROLLBACK and state.percentage):
+        return standing, (
+            f"Nothing is held at {state.percentage} %, so there was nothing to release.",
+        )
+    words = (ask.released_by, shorten(ask.release_reason))
+    used = [one for one in state.history if one.what == RELEASED and (one.by, one.reason) == words]
+    if used:
+        # The command out of the shell's history must not let go of what held later.
+        return standing, (
+            f"These words released {used[-1].to} % at {used[-1].at} already, so they release nothing now: "
+            "say why it is to be released this time.",
+        )
+    entry = Entry(
+        what=RELEASED,
+        before=state.percentage,
+        to=state.percentage,
+        at=format_time(seen.now),
+        by=ask.released_by,
+        reason=ask.release_reason,
+    )
+    released = replace(state, verdict=RELEASED, reasons=()).tell(entry)
+    return replace(standing, state=released), (
+        f"{ask.released_by} released {state.percentage} %: {ask.release_reason}",
+    )

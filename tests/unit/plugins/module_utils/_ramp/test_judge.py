@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from ansible_collections.easymo.deploy.plugins.module_utils._errors import ConflictError
+from ansible_collections.easymo.deploy.plugins.module_utils._ramp.judge import Finding, judge
+from ansible_collections.easymo.deploy.plugins.module_utils._ramp.models import (
+    HOLD,
+    PENDING,
+    PROCEED,
+    ROLLBACK,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._ramp.plan import RAISE, WATCH, Plan
+from ansible_collections.easymo.deploy.plugins.module_utils._ramp.standing import Seen
+from tests.unit.plugins.module_utils._ramp.scenes import (
+    HOUR,
+    SCHEDULE,
+    planned,
+    seen_at,
+    state_at,
+)
+
+WHY = ("error_rate is 0.02 ratio and should be at most 0.01",)
+
+
+def judged(seen: Seen, verdict: str, percentage: int = 5, reasons: tuple[str, ...] = WHY) -> Plan:
+    return judge(SCHEDULE, seen, Finding(percentage, verdict, "bob@here", reasons))
+
+
+def later(seen: Seen, found: Plan, hours: float = 3) -> Seen:
+    """The same cluster after what was decided was written."""
+    return replace(
+        seen,
+        value=str(found.after.percentage),
+        annotation=found.after.to_annotation(),
+        now=seen.now + hours * HOUR,
+    )
+
+
+@pytest.mark.parametrize("before", [PENDING, HOLD, ROLLBACK])
+def test_a_watch_that_proceeds_opens_the_next_step(before: str) -> None:
+    seen = seen_at(3, 5, state_at(5, before, reasons=("old",)))
+    found = judged(seen, PROCEED, reasons=())
+    assert (found.after.verdict, found.after.reasons) == (PROCEED, ())
+    assert planned(later(seen, found)).action == RAISE
+    assert (
+        judged(later(seen, found), PROCEED, reasons=()).writes(found.after.to_annotation()) is None
+    )
+
+
+def test_a_held_gate_stays_where_it_is_and_is_told_once() -> None:
+    seen = seen_at(3, 5, state_at(5, PENDING))
+    found = judged(seen, HOLD)
+    assert (found.moves, found.after.verdict, found.after.reasons) == (False, HOLD, WHY)
+    assert planned(later(seen, found)).action == WATCH
+    again = judged(later(seen, found), HOLD)
+    assert [one.what for one in again.after.history] == ["held"]
+
+
+@pytest.mark.parametrize(("at", "back"), [(1, 0), (5, 1), (100, 90)])
+def test_a_breach_goes_back_one_step_in_the_same_write(at: int, back: int) -> None:
+    seen = seen_at(20, at, state_at(at, PENDING))
+    found = judged(seen, ROLLBACK, percentage=at)
+    assert (found.moves, found.percentage) == (True, back)
+    assert (found.after.verdict, found.after.reasons) == (ROLLBACK, WHY)
+    entry = found.after.history[-1]
+    assert (entry.what, entry.before, entry.to, entry.reason) == ("breached", at, back, WHY[0])
+    again = judged(later(seen, found), ROLLBACK, percentage=at)
+    assert (again.moves, again.writes(found.after.to_annotation())) == (False, None)
+
+
+def test_a_breach_again_goes_further_down() -> None:
+    seen = seen_at(20, 10, state_at(10, PENDING))
+    first = judged(seen, ROLLBACK, percentage=10)
+    second = judged(later(seen, first), ROLLBACK, percentage=5)
+    assert second.percentage == 1
+    assert planned(later(seen, second)).action == WATCH
+
+
+@pytest.mark.parametrize("verdict", [PROCEED, HOLD, ROLLBACK])
+def test_a_kill_while_it_was_watched_wins(verdict: str) -> None:
+    killed = replace(seen_at(3, 0, state_at(5, PENDING)), killed="eve set the kill switch at noon")
+    with pytest.raises(
+        ConflictError, match=r"5 % was watched, and 0 % is set now.*eve set the kill"
+    ):
+        judged(killed, verdict)
+
+
+def test_a_step_that_was_left_and_taken_again_meanwhile_is_not_judged() -> None:
+    state = state_at(5, PENDING)
+    finding = Finding(5, PROCEED, "bob", since=state.since)
+    assert judge(SCHEDULE, seen_at(3, 5, state), finding).after.verdict == PROCEED
+    taken_again = replace(state, since=state.since + HOUR)
+    with pytest.raises(ConflictError, match="was left and set again"):
+        judge(SCHEDULE, seen_at(3, 5, taken_again), finding)

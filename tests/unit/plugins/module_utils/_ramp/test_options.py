@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+import typing as t
+
+import pytest
+
+from ansible_collections.easymo.deploy.plugins.module_utils._errors import InputError
+from ansible_collections.easymo.deploy.plugins.module_utils._ramp.options import (
+    read_moment,
+    read_percentage,
+    read_schedule,
+)
+from tests.unit.plugins.module_utils._ramp.scenes import SCHEDULE
+
+
+def step(day: t.Any, percentage: t.Any, users: t.Any = None) -> dict[str, t.Any]:
+    return {"day": day, "percentage": percentage, "users": users}
+
+
+def test_a_schedule_is_read_as_it_was_written() -> None:
+    entries = [step(one.day, one.percentage, one.users) for one in SCHEDULE.steps]
+    read = read_schedule({"schedule": entries, "watch": 7200, "day": 86400})
+    assert read == SCHEDULE
+
+
+@pytest.mark.parametrize(
+    ("entries", "message"),
+    [
+        ([], "has no steps"),
+        ([step(1, 5), step(2, 5)], "goes from 5 % to 5 %"),
+        ([step(1, 5), step(2, 1)], "goes from 5 % to 1 %"),
+        ([step(2, 1), step(1, 5)], "days must not fall"),
+        ([step(1, 0)], "from 1 to 100"),
+        ([step(1, -1)], "from 1 to 100"),
+        ([step(1, 101)], "from 1 to 100"),
+        ([step(0, 1)], "days count from 1"),
+        ([step(1, 1, -1)], "users from 0"),
+        ([step(1, 1, 500), step(2, 5, 100)], "going up only adds users"),
+        ([step(1, True)], "boolean for a number"),
+    ],
+)
+def test_a_schedule_that_is_none_is_refused(entries: list[t.Any], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        read_schedule({"schedule": entries, "watch": 7200, "day": 86400})
+
+
+@pytest.mark.parametrize("changes", [{"watch": -1}, {"day": -1}])
+def test_time_does_not_run_backwards(changes: dict[str, float]) -> None:
+    with pytest.raises(InputError, match="at least 0"):
+        read_schedule({"schedule": [step(1, 1)], "watch": 0, "day": 0, **changes})
+
+
+@pytest.mark.parametrize("value", [-1, 101, True])
+def test_what_is_no_percentage_is_refused(value: int) -> None:
+    with pytest.raises(InputError, match="from 0 to 100"):
+        read_percentage(value)
+
+
+def test_what_is_no_time_is_refused() -> None:
+    with pytest.raises(InputError, match=r"'started' is 'yesterday': it must be a time like"):
+        read_moment("started", "yesterday")

@@ -1,0 +1,312 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+import json
+import typing as t
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ansible_collections.easymo.deploy.plugins.module_utils._errors import InputError
+from ansible_collections.easymo.deploy.plugins.module_utils._ramp.models import (
+    ENTRIES,
+    HOLD,
+    PENDING,
+    PROCEED,
+    RELEASED,
+    ROLLBACK,
+    RampState,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._ramp.plan import (
+    DONE,
+    LOWER,
+    NONE,
+    RAISE,
+    REFUSE,
+    WAIT,
+    WATCH,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._ramp.standing import Start
+from tests.unit.plugins.module_utils._ramp.scenes import (
+    DAY,
+    DAY_1,
+    HOUR,
+    SCHEDULE,
+    kinds,
+    planned,
+    seen_at,
+    state_at,
+)
+
+KILLED = "eve set the kill switch at noon, because: angry users"
+HELD = "ann holds the lock"
+
+
+@pytest.mark.parametrize(
+    ("at", "to", "day"),
+    [(1, 5, 2), (5, 10, 3), (10, 25, 4), (25, 50, 7), (50, 75, 8), (75, 90, 9), (90, 100, 10)],
+    ids=lambda value: str(value),
+)
+def test_the_next_step_is_taken_on_its_day_and_not_before(at: int, to: int, day: int) -> None:
+    early = planned(seen_at(day - 0.01, at, state_at(at)))
+    assert (early.action, kinds(early)) == (WAIT, ["day"])
+    assert early.not_before == DAY_1 + (day - 1) * DAY
+
+    due = planned(seen_at(day, at, state_at(at)))
+    assert (due.action, due.percentage, due.after.step) == (RAISE, to, state_at(to).step)
+    assert (due.after.verdict, due.after.watch_until) == (PENDING, due.after.since + 2 * HOUR)
+
+
+def test_after_the_last_step_there_is_nothing_to_do() -> None:
+    assert planned(seen_at(20, 100, state_at(100))).action == DONE
+
+
+def test_from_nothing_the_first_step_is_day_1() -> None:
+    found = planned(seen_at(5, None))
+    assert (found.action, found.percentage) == (RAISE, 1)
+    assert found.after.started == DAY_1 + 4 * DAY
+
+
+@pytest.mark.parametrize(
+    ("changes", "kind"),
+    [
+        ({"killed": KILLED}, "kill_switch"),
+        ({"held": HELD}, "lock"),
+        ({"frozen": "Deployments are frozen"}, "freeze"),
+        ({"enabled": False}, "off"),
+        ({"value": "3"}, "unknown"),
+        ({"value": "ten"}, "unknown"),
+        ({"value": "1.5"}, "unknown"),
+        ({"value": "-1"}, "unknown"),
+        ({"value": "101"}, "unknown"),
+        ({"value": ""}, "unknown"),
+    ],
+    ids=lambda value: str(value),
+)
+@pytest.mark.parametrize("percentage", [None, 5])
+@pytest.mark.parametrize("verdict", [PROCEED, PENDING])
+def test_what_keeps_everybody_from_going_up(
+    changes: dict[str, t.Any], kind: str, percentage: int | None, verdict: str
+) -> None:
+    seen = replace(seen_at(3, 1, state_at(1, verdict)), **changes)
+    found = planned(seen, percentage)
+    assert found.action == REFUSE
+    assert kind in kinds(found)
+    assert found.writes(seen.annotation) is None
+
+
+@pytest.mark.parametrize(
+    ("verdict", "kind"), [(PENDING, "watch"), (HOLD, "hold"), (ROLLBACK, "breach")]
+)
+def test_a_step_that_was_not_found_good_is_watched_before_the_next(verdict: str, kind: str) -> None:
+    seen = seen_at(4, 5, state_at(5, verdict))
+    found = planned(seen)
+    assert (found.action, found.percentage, kinds(found)) == (WATCH, 5, [kind])
+    assert found.writes(seen.annotation) is None, "a watch that is only begun says nothing"
+    assert planned(seen, 10).action == REFUSE
+
+
+def test_a_good_verdict_does_not_shorten_the_watch() -> None:
+    """As when somebody gave the gate less time than the ramp asks for."""
+    state = state_at(5, watch_until=DAY_1 + 3 * DAY)
+    found = planned(seen_at(3.5, 5, state))
+    assert (found.action, kinds(found)) == (WAIT, ["watch"])
+    assert found.not_before == DAY_1 + 3 * DAY
+    assert planned(seen_at(3.5, 5, state), 10).action == REFUSE
+
+
+def test_all_reasons_are_told_at_once() -> None:
+    seen = seen_at(2.01, 5, state_at(5, HOLD, reasons=("no data",)), held=HELD, killed=KILLED)
+    found = planned(seen, 25)
+    assert set(kinds(found)) == {"kill_switch", "lock", "hold", "watch", "day", "skip"}
+    assert found.not_before == DAY_1 + 2 * DAY
+    assert "(no data)" in next(one.text for one in found.reasons if one.kind == "hold")
+
+
+@pytest.mark.parametrize("percentage", [10, 50, 100])
+def test_a_step_cannot_be_skipped(percentage: int) -> None:
+    found = planned(seen_at(30, 1, state_at(1)), percentage)
+    assert (found.action, kinds(found)) == (REFUSE, ["skip"])
+    assert "that is 5 %" in found.reasons[0].text
+
+
+@pytest.mark.parametrize("percentage", [2, 7, 99])
+def test_what_is_no_step_is_refused_before_anything_is_looked_at(percentage: int) -> None:
+    with pytest.raises(InputError, match=f"{percentage} % is no step of the ramp"):
+        planned(seen_at(30, 50, state_at(50)), percentage)
+
+
+@pytest.mark.parametrize("to", [0, 1, 5])
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"killed": KILLED, "held": HELD, "frozen": "frozen", "enabled": False},
+        {"value": "17"},
+        {"annotation": "{broken"},
+        {"annotation": None},
+    ],
+    ids=["in peace", "against everything", "from an unknown percentage", "broken", "no state"],
+)
+def test_down_is_always_allowed(to: int, changes: dict[str, t.Any]) -> None:
+    seen = replace(seen_at(2.01, 10, state_at(10, HOLD)), **changes)
+    found = planned(seen, to, reason="errors")
+    assert (found.action, found.percentage, found.after.step) == (LOWER, to, [0, 1, 5].index(to))
+    last = found.after.history[-1]
+    assert (last.what, last.before, last.to, last.by, last.reason) == (
+        "lowered", int(t.cast("str", seen.value)), to, "bob@here", "errors",
+    )  # fmt: skip
+    assert found.after.verdict == PENDING, "it is watched before it goes up again"
+
+
+def test_from_what_is_no_percentage_only_zero_is_surely_down() -> None:
+    seen = seen_at(3, "ten", state_at(10))
+    assert planned(seen, 0).action == LOWER
+    assert planned(seen, 1).action == REFUSE
+
+
+def test_asking_for_where_it_stands_changes_nothing() -> None:
+    assert planned(seen_at(3, 5, state_at(5)), 5).action == NONE
+    assert planned(seen_at(3, 5, state_at(5, PENDING)), 5).action == WATCH
+    assert planned(seen_at(3, 0, state_at(0)), 0).action == NONE
+
+
+@pytest.mark.parametrize("value", [1, 5, 50])
+def test_a_step_that_somebody_else_set_is_told_and_watched(value: int) -> None:
+    seen = seen_at(6, value, state_at(10), managers=("kubectl-edit",))
+    found = planned(seen)
+    assert found.action == WATCH
+    assert "The ramp left 10 %, and kubectl-edit set" in found.notes[0]
+    assert (found.after.percentage, found.after.since) == (value, seen.now)
+    entry = found.after.history[-1]
+    assert (entry.what, entry.before, entry.to, entry.by) == ("found", 10, value, "kubectl-edit")
+    written = found.writes(seen.annotation)
+    assert planned(replace(seen, annotation=written)).writes(written) is None, "told once"
+
+
+def test_after_a_kill_switch_that_was_reset_it_begins_from_nothing_at_once() -> None:
+    found = planned(seen_at(6, 0, state_at(10)))
+    assert (found.action, found.percentage) == (RAISE, 1)
+
+
+def test_a_release_begins_the_ramp_on_its_own_day_1() -> None:
+    start = Start(began=DAY_1, watched=DAY_1 + HOUR)
+    seen = seen_at(2, 1)
+    found = planned(seen, start=start)
+    assert (found.action, found.percentage, found.after.started) == (RAISE, 5, DAY_1)
+    unwatched = planned(seen, start=replace(start, watched=None))
+    assert (unwatched.action, unwatched.after.since) == (WATCH, DAY_1)
+
+
+def test_a_later_release_begins_anew_and_keeps_the_history() -> None:
+    old = planned(seen_at(3, 5, state_at(5))).after
+    start = Start(began=DAY_1 + 30 * DAY, watched=DAY_1 + 30 * DAY)
+    found = planned(seen_at(31.5, 1, old), start=start)
+    assert (found.action, kinds(found)) == (WAIT, ["day"])
+    assert found.not_before == DAY_1 + 31 * DAY
+    assert found.after.history == old.history
+
+
+RELEASE = {"release_reason": "a marketing mail", "released_by": "ann"}
+
+
+def test_a_person_releases_a_held_gate_and_the_ramp_goes_on() -> None:
+    found = planned(seen_at(3, 5, state_at(5, HOLD)), **RELEASE)
+    assert (found.action, found.percentage) == (RAISE, 10)
+    assert [one.what for one in found.after.history] == ["released", "raised"]
+    assert (found.after.history[0].by, found.after.history[0].reason) == ("ann", "a marketing mail")
+
+
+def test_a_release_before_the_next_day_is_kept_for_it() -> None:
+    seen = seen_at(2.5, 5, state_at(5, HOLD))
+    found = planned(seen, **RELEASE)
+    assert (found.action, found.after.verdict) == (WAIT, RELEASED)
+    written = found.writes(seen.annotation)
+    again = planned(replace(seen, annotation=written), **RELEASE)
+    assert again.writes(written) is None
+    assert planned(replace(seen, annotation=written, now=DAY_1 + 2 * DAY)).action == RAISE
+
+
+@pytest.mark.parametrize(
+    "verdict", [ROLLBACK, PENDING], ids=["a definite breach", "a watch that is not over"]
+)
+def test_a_person_cannot_release(verdict: str) -> None:
+    found = planned(seen_at(3, 5, state_at(5, verdict)), **RELEASE)
+    assert (found.action, found.after.verdict) == (WATCH, verdict)
+    assert "nothing to release" in found.notes[0]
+
+
+def test_words_release_one_gate_and_not_the_next() -> None:
+    """The command is in the shell's history, and is typed again when the next step is held."""
+    released = planned(seen_at(3, 5, state_at(5, HOLD)), **RELEASE).after
+    held = replace(released, verdict=HOLD)
+    found = planned(seen_at(4.5, 10, held), **RELEASE)
+    assert (found.action, found.after.verdict) == (WATCH, HOLD)
+    assert "released 5 %" in found.notes[0]
+    other = planned(seen_at(4.5, 10, held), released_by="ann", release_reason="another mail")
+    assert other.action == RAISE
+
+
+def test_from_zero_after_a_breach_a_person_must_speak() -> None:
+    """There is nothing to watch where nobody is, so no gate can find it good again."""
+    seen = seen_at(3, 0, state_at(0, ROLLBACK, reasons=("errors",)))
+    found = planned(seen)
+    assert (found.action, kinds(found)) == (REFUSE, ["breach"])
+    assert planned(seen, **RELEASE).action == RAISE
+
+
+def test_what_it_left_can_be_read_back_and_stays_small() -> None:
+    state = state_at(1)
+    for _turn in range(30):
+        state = planned(seen_at(40, state.percentage, state), 0, reason="x" * 1000).after
+        state = planned(seen_at(40, 0, state)).after
+    assert RampState.from_annotation(state.to_annotation()) == state
+    assert len(state.history) == ENTRIES
+    assert len(state.to_annotation()) < 20_000
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "no JSON", "[]", "null", '"x"', "{}", json.dumps({**state_at(5).to_json(), "since": "x"})],
+)
+def test_a_state_that_cannot_be_read_is_told_and_begun_anew(text: str) -> None:
+    found = planned(replace(seen_at(6, 5), annotation=text))
+    assert found.action == WATCH
+    assert "cannot be read" in found.notes[0]
+
+
+@given(
+    at=st.sampled_from([0, 1, 5, 10, 25, 50, 75, 90, 100, 7]),
+    left=st.sampled_from([0, 1, 5, 10, 25, 50, 75, 90, 100]),
+    verdict=st.sampled_from([PENDING, PROCEED, HOLD, ROLLBACK, RELEASED]),
+    day=st.floats(1, 12),
+    killed=st.sampled_from(["", KILLED]),
+    held=st.sampled_from(["", HELD]),
+    asked=st.sampled_from([None, 0, 1, 5, 10, 25, 50, 75, 90, 100]),
+    words=st.booleans(),
+)
+def test_nothing_goes_up_but_one_step_with_everything_in_order(
+    at: int,
+    left: int,
+    verdict: str,
+    day: float,
+    killed: str,
+    held: str,
+    asked: int | None,
+    words: bool,
+) -> None:
+    seen = seen_at(day, at, state_at(left, verdict), killed=killed, held=held)
+    found = planned(seen, asked, **(RELEASE if words else {}))
+    assert found.percentage is not None
+    if found.percentage > at:
+        assert not killed
+        assert not held
+        assert found.percentage == SCHEDULE.steps[SCHEDULE.number(at) or 0].percentage
+        assert at == 0 or (at == left and verdict != PENDING)
+        assert verdict != ROLLBACK or words
+        assert found.target is not None
+        assert seen.now >= SCHEDULE.begins(found.target, DAY_1)
+    if asked is not None and asked < at:
+        assert (found.action, found.percentage) == (LOWER, asked)
