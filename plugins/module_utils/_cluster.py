@@ -39,6 +39,7 @@ RESTARTED_ANNOTATION = "easymo.com/restarted-at"
 REPLICAS_ANNOTATION = "easymo.com/replicas-before"
 KILL_SWITCH_ANNOTATION = "easymo.com/kill-switch"
 """On the ConfigMap of the flags, so that one compare-and-swap covers both."""
+RAMP_ANNOTATION = "easymo.com/ramp"
 
 OWN_ANNOTATIONS = (
     RELEASE_ANNOTATION,

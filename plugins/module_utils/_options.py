@@ -161,3 +161,26 @@ def webhook_options() -> Spec:
 
 def guard_options() -> Spec:
     return {"fence": {"type": "int", "default": 0}, "lock": {"type": "str"}}
+
+
+def ramp_options() -> Spec:
+    return {
+        "name": {"type": "str", "default": "feature-flags"},
+        "flag": {"type": "str", "default": "FEATURE_AI_AGENTS_ROLLOUT_PERCENTAGE"},
+        "enabled_by": {"type": "str", "default": "FEATURE_AI_AGENTS"},
+        "schedule": {
+            "type": "list",
+            "elements": "dict",
+            "required": True,
+            "options": {
+                "day": {"type": "int", "required": True},
+                "percentage": {"type": "int", "required": True},
+                "users": {"type": "int"},
+            },
+        },
+        "watch_duration": {"type": "float", "default": 7200},
+        "day_length": {"type": "float", "default": 86400},
+        "started": {"type": "str"},
+        "watched": {"type": "str"},
+        "lock": {"type": "str"},
+    }

@@ -19,7 +19,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._ramp.standing impor
 
 
 def read_schedule(params: t.Mapping[str, t.Any]) -> Schedule:
-    refuse_below(params, watch=0, day=0)
+    refuse_below(params, watch_duration=0, day_length=0)
     steps = tuple(_read_step(entry) for entry in params["schedule"])
     if not steps:
         raise InputError(
@@ -28,7 +28,9 @@ def read_schedule(params: t.Mapping[str, t.Any]) -> Schedule:
     for before, after in itertools.pairwise(steps):
         _refuse_falling(before, after)
     return Schedule(
-        steps, watch=timedelta(seconds=params["watch"]), day=timedelta(seconds=params["day"])
+        steps,
+        watch=timedelta(seconds=params["watch_duration"]),
+        day=timedelta(seconds=params["day_length"]),
     )
 
 

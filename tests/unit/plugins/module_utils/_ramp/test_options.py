@@ -20,7 +20,7 @@ def step(day: t.Any, percentage: t.Any, users: t.Any = None) -> dict[str, t.Any]
 
 def test_a_schedule_is_read_as_it_was_written() -> None:
     entries = [step(one.day, one.percentage, one.users) for one in SCHEDULE.steps]
-    read = read_schedule({"schedule": entries, "watch": 7200, "day": 86400})
+    read = read_schedule({"schedule": entries, "watch_duration": 7200, "day_length": 86400})
     assert read == SCHEDULE
 
 
@@ -42,13 +42,13 @@ def test_a_schedule_is_read_as_it_was_written() -> None:
 )
 def test_a_schedule_that_is_none_is_refused(entries: list[t.Any], message: str) -> None:
     with pytest.raises(InputError, match=message):
-        read_schedule({"schedule": entries, "watch": 7200, "day": 86400})
+        read_schedule({"schedule": entries, "watch_duration": 7200, "day_length": 86400})
 
 
-@pytest.mark.parametrize("changes", [{"watch": -1}, {"day": -1}])
+@pytest.mark.parametrize("changes", [{"watch_duration": -1}, {"day_length": -1}])
 def test_time_does_not_run_backwards(changes: dict[str, float]) -> None:
     with pytest.raises(InputError, match="at least 0"):
-        read_schedule({"schedule": [step(1, 1)], "watch": 0, "day": 0, **changes})
+        read_schedule({"schedule": [step(1, 1)], "watch_duration": 0, "day_length": 0, **changes})
 
 
 @pytest.mark.parametrize("value", [-1, 101, True])

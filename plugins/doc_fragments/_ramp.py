@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to easymo.deploy.
+from __future__ import annotations
+
+
+class ModuleDocFragment:
+    DOCUMENTATION = r"""
+options:
+  name:
+    description: The ConfigMap with the percentage. Its annotation C(easymo.com/ramp) is the ramp's state.
+    type: str
+    default: feature-flags
+  flag:
+    description: The flag that is the percentage.
+    type: str
+    default: FEATURE_AI_AGENTS_ROLLOUT_PERCENTAGE
+  enabled_by:
+    description: The flag that turns the feature on at all. Nothing goes up while it is not true. Empty for none.
+    type: str
+    default: FEATURE_AI_AGENTS
+  schedule:
+    description: The steps, from the first to the last. Percentages rise, and days do not fall.
+    type: list
+    elements: dict
+    required: true
+    suboptions:
+      day:
+        description: The day on which the step may be taken, from V(1). The ramp begins on the day of the first step.
+        type: int
+        required: true
+      percentage:
+        description: The share of the users, from V(1) to V(100). V(0) comes before the first step by itself.
+        type: int
+        required: true
+      users:
+        description: About how many users that are, for people to read.
+        type: int
+  watch_duration:
+    description: Seconds for which a step stands before the next one may be taken, however long the gate looked.
+    type: float
+    default: 7200
+  day_length:
+    description: Seconds of a day. For rehearsals.
+    type: float
+    default: 86400
+  started:
+    description:
+      - When the first step was taken, as RFC 3339, if something else than the ramp took it, as a release does.
+      - One that is later than what the ramp remembers begins the ramp anew.
+    type: str
+  watched:
+    description: When the watch of that first step ended well, as RFC 3339. Without it the step is watched like the others.
+    type: str
+  lock:
+    description: The Lease that is the deploy lock. C(easymo-deploy) when not given.
+    type: str
+"""

@@ -1,0 +1,185 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to easymo.deploy.
+"""Look where the ramp stands, and write what was decided, in the compare-and-swap that the flags are written by."""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass, replace
+
+from ansible_collections.easymo.deploy.plugins.module_utils._cluster import (
+    RAMP_ANNOTATION,
+    Cluster,
+    MonotonicClock,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._errors import InputError
+from ansible_collections.easymo.deploy.plugins.module_utils._flags.apply import (
+    decide_flags,
+    observe_flags,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._flags.plan import (
+    FlagsMap,
+    FlagsPlan,
+    Wish,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._flags.switch import KillSwitch
+from ansible_collections.easymo.deploy.plugins.module_utils._lock.apply import (
+    LEASE,
+    WallClock,
+    read_freeze,
+    utc,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._lock.guard import guard_for
+from ansible_collections.easymo.deploy.plugins.module_utils._lock.models import Lock
+from ansible_collections.easymo.deploy.plugins.module_utils._lock.plan import (
+    describe as describe_lock,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._lock.plan import looks_abandoned
+from ansible_collections.easymo.deploy.plugins.module_utils._ramp.describe import (
+    describe,
+    sentence,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._ramp.errors import RampRefusedError
+from ansible_collections.easymo.deploy.plugins.module_utils._ramp.judge import Finding, judge
+from ansible_collections.easymo.deploy.plugins.module_utils._ramp.models import PROCEED, Schedule
+from ansible_collections.easymo.deploy.plugins.module_utils._ramp.plan import (
+    RAISE,
+    REFUSE,
+    WATCH,
+    Ask,
+    Plan,
+    is_down,
+    plan,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._ramp.standing import Seen
+
+TRUE = frozenset({"true", "1", "yes", "on"})
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where the percentage stands, and which flag switches the feature on at all, "" for none."""
+
+    config_map: str
+    flag: str
+    enabled_by: str = ""
+
+
+@dataclass(frozen=True)
+class Done:
+    seen: Seen
+    plan: Plan
+    flags: FlagsPlan
+
+
+class Ramp:
+    """`fence` is the epoch at which this run took the deploy lock, 0 if it did not."""
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        place: Place,
+        schedule: Schedule,
+        *,
+        fence: int = 0,
+        lock: str | None = None,
+        wall: WallClock = utc,
+    ) -> None:
+        self._cluster = cluster
+        self._place = place
+        self._schedule = schedule
+        self._fence = fence
+        self._lock = lock or LEASE
+        self._wall = wall
+        self._guard = guard_for(cluster, fence, clock=MonotonicClock(), name=self._lock)
+
+    def look(self, ask: Ask) -> Plan:
+        seen = self._see(observe_flags(self._cluster, self._place.config_map), ask)
+        return plan(self._schedule, seen, ask)
+
+    def step(self, ask: Ask, *, check_mode: bool) -> Done:
+        """Raises RampRefusedError with every reason why the percentage must not rise."""
+
+        def decide(flags: FlagsMap) -> tuple[Seen, Plan]:
+            seen = self._see(flags, ask)
+            found = plan(self._schedule, seen, ask)
+            if found.action == REFUSE:
+                raise RampRefusedError(
+                    f"{sentence(self._schedule, found)} Nothing was changed.",
+                    **describe(self._schedule, found),
+                )
+            if found.action in (RAISE, WATCH) and not check_mode:
+                self._hold_lock()
+            return seen, found
+
+        return self._write(decide, check_mode=check_mode)
+
+    def judge(self, finding: Finding, *, check_mode: bool) -> Done:
+        """Only a verdict that lets users in asks for the lock."""
+
+        def decide(flags: FlagsMap) -> tuple[Seen, Plan]:
+            seen = self._see_flags(flags)
+            found = judge(self._schedule, seen, finding)
+            if finding.verdict == PROCEED and not check_mode:
+                self._hold_lock()
+            return seen, found
+
+        return self._write(decide, check_mode=check_mode)
+
+    def _write(
+        self, decide: t.Callable[[FlagsMap], tuple[Seen, Plan]], *, check_mode: bool
+    ) -> Done:
+        last: list[tuple[Seen, Plan]] = []
+
+        def wish(flags: FlagsMap) -> Wish:
+            seen, found = decide(flags)
+            last[:] = [(seen, found)]
+            written = found.writes(seen.annotation)
+            return Wish(
+                flags={self._place.flag: str(found.after.percentage)} if found.moves else {},
+                annotations={} if written is None else {RAMP_ANNOTATION: written},
+            )
+
+        written = decide_flags(
+            self._cluster, self._place.config_map, wish, force=True, check_mode=check_mode
+        )
+        seen, found = last[0]
+        return Done(seen, found, written)
+
+    def _hold_lock(self) -> None:
+        if not self._fence:
+            raise InputError(
+                "Option 'fence' is missing: the ramp goes up under the deploy lock only. Take it with "
+                "easymo.deploy.deploy_lock, and pass the fence that it returns."
+            )
+        self._guard.check()
+
+    def _see(self, flags: FlagsMap, ask: Ask) -> Seen:
+        """Going down asks nobody, so the lock is not even looked at."""
+        seen = self._see_flags(flags)
+        if is_down(seen, ask.percentage):
+            return seen
+        freeze = read_freeze(self._cluster, self._wall())
+        return replace(seen, held=self._held_by_another(), frozen=str(freeze) if freeze else "")
+
+    def _see_flags(self, flags: FlagsMap) -> Seen:
+        enabled = flags.data.get(self._place.enabled_by, "false").strip().lower() in TRUE
+        switch = KillSwitch.from_annotations(flags.annotations)
+        return Seen(
+            value=flags.data.get(self._place.flag),
+            enabled=enabled or not self._place.enabled_by,
+            annotation=flags.annotations.get(RAMP_ANNOTATION),
+            now=self._wall(),
+            killed=str(switch) if switch else "",
+            managers=flags.managers.get(self._place.flag, ()),
+        )
+
+    def _held_by_another(self) -> str:
+        body = self._cluster.read("Lease", self._lock)
+        if body is None:
+            return ""
+        lock = Lock.from_json(body)
+        ours = bool(self._fence) and lock.fence == self._fence
+        if not lock.holder or ours or looks_abandoned(lock, self._wall()):
+            return ""
+        return describe_lock(lock)

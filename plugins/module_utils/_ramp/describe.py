@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to easymo.deploy.
+"""A plan in words and as a result."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.easymo.deploy.plugins.module_utils._ramp.models import (
+    RampState,
+    Schedule,
+    Step,
+    format_time,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._ramp.plan import (
+    DONE,
+    LOWER,
+    NONE,
+    RAISE,
+    REFUSE,
+    WATCH,
+    Plan,
+    Reason,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._ramp.standing import Seen
+
+
+def describe(schedule: Schedule, plan: Plan) -> dict[str, t.Any]:
+    return {
+        "action": plan.action,
+        "sentence": sentence(schedule, plan),
+        "before": {
+            "percentage": plan.standing.percentage,
+            "step": schedule.number(plan.standing.percentage),
+        },
+        "percentage": plan.percentage,
+        "step": schedule.number(plan.percentage),
+        "steps": len(schedule.steps),
+        "next": _next(schedule, plan),
+        "notes": list(plan.notes),
+        "ramp": plan.after.to_json(),
+    }
+
+
+def to_diff(flag: str, seen: Seen, plan: Plan) -> dict[str, t.Any]:
+    """Without the history, which only grows."""
+    written = plan.writes(seen.annotation)
+    state = RampState.from_annotation(seen.annotation)
+    before = {flag: seen.value, "ramp": _face(state)}
+    after = {
+        flag: str(plan.after.percentage) if plan.moves else seen.value,
+        "ramp": _face(plan.after) if written else before["ramp"],
+    }
+    return {"before": before, "after": after}
+
+
+def sentence(schedule: Schedule, plan: Plan) -> str:
+    at = place(schedule, plan.standing.percentage)
+    if plan.action == RAISE:
+        return f"Up from {at} to {place(schedule, plan.percentage)}{_users(plan.target)}."
+    if plan.action == LOWER:
+        return f"Down from {at} to {place(schedule, plan.percentage)}."
+    if plan.action == DONE:
+        return f"The ramp has arrived: {at}, and it is good."
+    told = {
+        REFUSE: f"The ramp stays at {at}",
+        WATCH: f"{at} is to be watched for {schedule.watch.total_seconds():g} s",
+        NONE: f"The ramp is at {at} already",
+    }.get(plan.action, f"The ramp is at {at}, and it is good")
+    if plan.target is None:
+        return f"{told}{_because(plan.reasons)}."
+    to = f"{plan.target.percentage} %, step {schedule.number(plan.target.percentage)}"
+    return f"{told}. Next is {to}{_users(plan.target)}{_because(plan.reasons) or ', which may be taken now'}."
+
+
+def place(schedule: Schedule, percentage: int | None) -> str:
+    number = schedule.number(percentage)
+    if percentage is None:
+        return "what is no percentage"
+    if not number:
+        return f"{percentage} %"
+    return f"{percentage} %, step {number} of {len(schedule.steps)}"
+
+
+def _because(reasons: t.Sequence[Reason]) -> str:
+    return f", but {'; '.join(one.text for one in reasons)}" if reasons else ""
+
+
+def _users(step: Step | None) -> str:
+    return f", about {step.users} users" if step and step.users is not None else ""
+
+
+def _next(schedule: Schedule, plan: Plan) -> dict[str, t.Any]:
+    """The step up from where the ramp stands, {} after the last one."""
+    if plan.target is None:
+        return {}
+    return {
+        "percentage": plan.target.percentage,
+        "step": schedule.number(plan.target.percentage),
+        "day": plan.target.day,
+        "users": plan.target.users,
+        "may": not plan.reasons,
+        "not_before": format_time(plan.not_before) if plan.not_before else "",
+        "reasons": [
+            {
+                "kind": one.kind,
+                "text": one.text,
+                "until": format_time(one.until) if one.until else "",
+            }
+            for one in plan.reasons
+        ],
+    }
+
+
+def _face(state: RampState | None) -> dict[str, t.Any]:
+    if state is None:
+        return {}
+    face = state.to_json()
+    del face["history"]
+    return face

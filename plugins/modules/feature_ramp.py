@@ -1,0 +1,361 @@
+#!/usr/bin/python
+# SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: feature_ramp
+short_description: Bring a feature to more users, one step of a schedule at a time
+version_added: 0.2.0
+description:
+  - Knows from the cluster where the ramp stands, and takes the next step when it may be taken. It writes the percentage
+    and its own state in one server-side apply bound to the version that was read, so two runs never both go up.
+  - Goes up one step at a time only, and not while the kill switch is set, the feature is off, another run holds the
+    deploy lock, deployments are frozen, the gate held or broke at the present step, that step was not watched to its
+    end, or the next step's day has not come. All of these are told at once, in RV(next).
+  - Goes down to any earlier step or to V(0) at any time, without lock and without gate.
+  - A step that somebody else set is told, taken as just begun, and watched before the next. From a percentage that is
+    no step it only goes down.
+  - Running pods do not see a new percentage until they start again. Restart them with M(easymo.deploy.rollout) and
+    RV(checksum), look with M(easymo.deploy.pod_environment), watch with M(easymo.deploy.metrics_gate), and bring the
+    verdict back with O(state=judged).
+author:
+  - EasyMO (@easymo)
+requirements:
+  - kubernetes >= 34
+extends_documentation_fragment:
+  - easymo.deploy._attributes
+  - easymo.deploy._attributes_controller
+  - easymo.deploy._kubernetes
+  - easymo.deploy._ramp
+options:
+  state:
+    description:
+      - V(moved) takes the next step, or goes to O(percentage). It says by RV(action) what is to follow.
+      - V(judged) keeps the verdict of the watch of O(percentage). V(rollback) goes back one step in the same write.
+    type: str
+    choices: [moved, judged]
+    default: moved
+  percentage:
+    description:
+      - Where to go. Any earlier step or V(0), the present step, or the next one. Any other is refused.
+      - With O(state=judged), the percentage that was watched. Needed then.
+    type: int
+  verdict:
+    description: What the gate decided, as M(easymo.deploy.metrics_gate) returns it. Needed with O(state=judged).
+    type: str
+    choices: [proceed, hold, rollback]
+  verdict_reasons:
+    description: Why it did, in sentences.
+    type: list
+    elements: str
+    default: []
+  since:
+    description:
+      - When the step that was watched began, from RV(ramp). A step that was left and taken again since is not judged.
+    type: str
+  release_reason:
+    description:
+      - Why a held gate is let go of. Needs O(released_by). It overrides a gate that held and never one that broke,
+        except at V(0), where there is nobody to watch.
+      - The same words release once. The next gate that holds needs words of its own.
+    type: str
+    default: ""
+  released_by:
+    description: Who lets go of it.
+    type: str
+    default: ""
+  reason:
+    description: Why the percentage is changed, for the history.
+    type: str
+    default: ""
+  actor:
+    description: Who changes it, for the history. The user and the machine when not given.
+    type: str
+  fence:
+    description:
+      - The epoch at which this run took the deploy lock, as M(easymo.deploy.deploy_lock) returns it.
+      - Needed to go up, to watch and to find a step good, except in check mode. Going down does not ask for it.
+    type: int
+    default: 0
+notes:
+  - A task that has nothing to do because the next step's time has not come succeeds with RV(action=wait). Asked for
+    that step by name, it fails.
+seealso:
+  - module: easymo.deploy.feature_ramp_info
+  - module: easymo.deploy.feature_flags
+  - module: easymo.deploy.metrics_gate
+"""
+
+EXAMPLES = r"""
+- name: Take the next step, if it may be taken
+  easymo.deploy.feature_ramp:
+    namespace: easymo-prod
+    fence: "{{ lock.fence }}"
+    schedule: &schedule
+      - {day: 1, percentage: 1, users: 100}
+      - {day: 2, percentage: 5, users: 500}
+      - {day: 3, percentage: 10, users: 1000}
+  register: ramp
+
+- name: Restart the pods that read it, once
+  easymo.deploy.rollout:
+    name: agent-core
+    namespace: easymo-prod
+    state: restarted
+    checksum: "{{ ramp.checksum }}"
+
+- name: Keep what the watch found
+  easymo.deploy.feature_ramp:
+    namespace: easymo-prod
+    fence: "{{ lock.fence }}"
+    schedule: *schedule
+    state: judged
+    percentage: "{{ ramp.percentage }}"
+    verdict: "{{ gate.verdict }}"
+    verdict_reasons: "{{ gate.reasons | map(attribute='text') }}"
+
+- name: Go back to one percent at once
+  easymo.deploy.feature_ramp:
+    namespace: easymo-prod
+    schedule: *schedule
+    percentage: 1
+    reason: The fallback rate doubled.
+"""
+
+RETURN = r"""
+action:
+  description:
+    - What was done, and what is to follow. V(raise) and V(watch) are to be watched, V(lower) is not. V(wait) until the
+      next step's time, V(done) after the last one, V(none) for what is so already.
+    - V(refuse) in the result of a task that failed with RV(reason=RampRefused).
+  returned: success, and when it is refused
+  type: str
+  sample: raise
+sentence:
+  description: The same in words.
+  returned: success, and when it is refused
+  type: str
+  sample: Up from 1 %, step 1 of 8 to 5 %, step 2 of 8, about 500 users.
+before:
+  description: Where it stood. The percentage is null for what is none, the step for what is no step.
+  returned: success, and when it is refused
+  type: dict
+  sample: {percentage: 1, step: 1}
+percentage:
+  description: Where it stands now.
+  returned: success, and when it is refused
+  type: int
+  sample: 5
+step:
+  description: Which step that is, V(0) before the first.
+  returned: success, and when it is refused
+  type: int
+  sample: 2
+steps:
+  description: How many there are.
+  returned: success, and when it is refused
+  type: int
+  sample: 8
+next:
+  description: The step up from where it stood, empty after the last one.
+  returned: success, and when it is refused
+  type: dict
+  contains:
+    percentage:
+      description: Its percentage.
+      returned: always
+      type: int
+      sample: 5
+    step:
+      description: Which step it is.
+      returned: always
+      type: int
+      sample: 2
+    day:
+      description: Its day.
+      returned: always
+      type: int
+      sample: 2
+    users:
+      description: About how many users that are, null if not told.
+      returned: always
+      type: int
+      sample: 500
+    may:
+      description: Whether it might be taken.
+      returned: always
+      type: bool
+      sample: false
+    not_before:
+      description: When time alone will have settled its share of the reasons, empty if none is about time.
+      returned: always
+      type: str
+      sample: "2026-11-25T09:00:00Z"
+    reasons:
+      description:
+        - Every reason why it might not, with C(kind), C(text) and C(until), which is empty for what time does not
+          settle.
+        - The kind is V(kill_switch), V(off), V(unknown), V(lock), V(freeze), V(watch), V(hold), V(breach), V(day) or
+          V(skip).
+      returned: always
+      type: list
+      elements: dict
+      sample: [{kind: day, text: "day 2 begins at 2026-11-25 09:00:00 UTC", until: "2026-11-25T09:00:00Z"}]
+notes:
+  description: What was found otherwise than the ramp left it, and what became of a release.
+  returned: success, and when it is refused
+  type: list
+  elements: str
+  sample: []
+ramp:
+  description: The state as the annotation keeps it, with the last 20 changes.
+  returned: success, and when it is refused
+  type: dict
+  sample:
+    step: 2
+    percentage: 5
+    started: "2026-11-24T09:00:00Z"
+    since: "2026-11-25T09:10:00Z"
+    watch_until: "2026-11-25T11:10:00Z"
+    holder: jane@build-1
+    verdict: pending
+    reasons: []
+    history:
+      - {what: raised, from: 1, to: 5, at: "2026-11-25T09:10:00Z", by: jane@build-1, reason: ""}
+checksum:
+  description: SHA-256 of all keys after, for O(easymo.deploy.rollout#module:checksum).
+  returned: success
+  type: str
+  sample: 1ff1de774005f8da13f42943881c655f2f1ab1f1cb2a50a76c3c5b3f9c1f6b55
+reason:
+  description: One word for why the task failed.
+  returned: failure
+  type: str
+  sample: RampRefused
+"""
+
+import typing as t
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.easymo.deploy.plugins.module_utils._errors import InputError
+from ansible_collections.easymo.deploy.plugins.module_utils._kubernetes_client import (
+    KUBERNETES,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._kubernetes_module import (
+    actor_of,
+    cluster_for,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._module import Module, execute, say
+from ansible_collections.easymo.deploy.plugins.module_utils._options import (
+    kubernetes_options,
+    ramp_options,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._ramp.apply import Done, Place, Ramp
+from ansible_collections.easymo.deploy.plugins.module_utils._ramp.describe import (
+    describe,
+    to_diff,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._ramp.judge import Finding
+from ansible_collections.easymo.deploy.plugins.module_utils._ramp.options import (
+    read_moment,
+    read_percentage,
+    read_schedule,
+    read_start,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._ramp.plan import (
+    Ask,
+    refuse_no_step,
+)
+
+NEEDS = (KUBERNETES,)
+
+
+def module_spec() -> dict[str, t.Any]:
+    return {
+        "argument_spec": {
+            **kubernetes_options(),
+            **ramp_options(),
+            "state": {"type": "str", "choices": ["moved", "judged"], "default": "moved"},
+            "percentage": {"type": "int"},
+            "verdict": {"type": "str", "choices": ["proceed", "hold", "rollback"]},
+            "verdict_reasons": {"type": "list", "elements": "str", "default": []},
+            "since": {"type": "str"},
+            "release_reason": {"type": "str", "default": ""},
+            "released_by": {"type": "str", "default": ""},
+            "reason": {"type": "str", "default": ""},
+            "actor": {"type": "str"},
+            "fence": {"type": "int", "default": 0},
+        },
+        "required_if": [("state", "judged", ["percentage", "verdict"])],
+        "supports_check_mode": True,
+    }
+
+
+def run(module: Module) -> dict[str, t.Any]:
+    params = module.params
+    schedule = read_schedule(params)
+    percentage = read_percentage(params["percentage"])
+    refuse_no_step(schedule, percentage)
+    if bool(params["release_reason"].strip()) != bool(params["released_by"].strip()):
+        raise InputError(
+            "A held gate is released by a person with a reason: give both 'released_by' and 'release_reason'."
+        )
+    place = Place(params["name"], params["flag"], params["enabled_by"])
+    ramp = Ramp(cluster_for(module), place, schedule, fence=params["fence"], lock=params["lock"])
+    done = (
+        _judge(ramp, module, percentage)
+        if params["state"] == "judged"
+        else _move(ramp, module, percentage)
+    )
+    for note in done.plan.notes:
+        module.warn(note)
+    if done.flags.overruled:
+        module.warn(
+            f"The percentage in ConfigMap {place.config_map!r} that {', '.join(done.flags.overruled)} set was changed."
+        )
+    result: dict[str, t.Any] = {
+        "changed": done.flags.changed,
+        **describe(schedule, done.plan),
+        "checksum": done.flags.checksum,
+    }
+    if done.flags.changed and not module.check_mode:
+        say(module, "RampMoved", result["sentence"], {"percentage": result["percentage"]})
+    if module._diff:
+        result["diff"] = to_diff(place.flag, done.seen, done.plan)
+    return result
+
+
+def _move(ramp: Ramp, module: Module, percentage: int | None) -> Done:
+    params = module.params
+    ask = Ask(
+        by=actor_of(params),
+        reason=params["reason"],
+        percentage=percentage,
+        release_reason=params["release_reason"].strip(),
+        released_by=params["released_by"].strip(),
+        start=read_start(params),
+    )
+    return ramp.step(ask, check_mode=module.check_mode)
+
+
+def _judge(ramp: Ramp, module: Module, percentage: int | None) -> Done:
+    params = module.params
+    finding = Finding(
+        percentage=percentage or 0,
+        verdict=params["verdict"],
+        by=actor_of(params),
+        reasons=tuple(params["verdict_reasons"]),
+        since=read_moment("since", params["since"]),
+    )
+    return ramp.judge(finding, check_mode=module.check_mode)
+
+
+def main() -> None:
+    execute(AnsibleModule(**module_spec()), run, needs=NEEDS)
+
+
+if __name__ == "__main__":
+    main()
