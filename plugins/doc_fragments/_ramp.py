@@ -49,7 +49,7 @@ options:
       - One that is later than what the ramp remembers begins the ramp anew.
     type: str
   watched:
-    description: When the watch of that first step ended well, as RFC 3339. Without it the step is watched like the others.
+    description: When the watch of that first step ended well, as RFC 3339. Without it, it is watched like others.
     type: str
   lock:
     description: The Lease that is the deploy lock. C(easymo-deploy) when not given.

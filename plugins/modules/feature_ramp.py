@@ -113,8 +113,8 @@ EXAMPLES = r"""
     schedule: *schedule
     state: judged
     percentage: "{{ ramp.percentage }}"
-    verdict: "{{ gate.verdict }}"
-    verdict_reasons: "{{ gate.reasons | map(attribute='text') }}"
+    verdict: hold
+    verdict_reasons: [agent_success_rate has no data at the end]
 
 - name: Go back to one percent at once
   easymo.deploy.feature_ramp:
