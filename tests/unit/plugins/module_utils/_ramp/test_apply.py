@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import json
 import typing as t
-from dataclasses import replace
 
 import pytest
 
@@ -30,7 +29,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._ramp.models import 
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._ramp.plan import Ask
 from tests.fakes.cluster import MemoryCluster
-from tests.fakes.lock import NAME, Scene
+from tests.fakes.lock import NAME, NOON, Scene
 from tests.unit.plugins.module_utils._ramp.scenes import DAY, DAY_1, SCHEDULE, state_at
 
 FLAG, FEATURE, FLAGS = (
@@ -47,10 +46,10 @@ class Stage:
     def __init__(self, verdict: str = PROCEED, day: float = 3) -> None:
         self.scene = Scene()
         self.cluster: MemoryCluster = self.scene.cluster
-        self.day = day
+        self.scene.jump = DAY_1 + (day - 1) * DAY - NOON
         annotations = {RAMP_ANNOTATION: state_at(5, verdict).to_annotation(), "theirs": "stays"}
         self.put({FEATURE: "true", FLAG: "5", "OTHER": "kept"}, annotations)
-        self.fence = self.scene.locking(self.scene.claim()).take(wait=0).after.fence
+        self.fence = self.scene.locking(self.scene.claim()).hold().after.fence
 
     def put(self, data: dict[str, str], annotations: dict[str, str]) -> None:
         metadata = {"name": FLAGS, "annotations": annotations}
@@ -72,7 +71,7 @@ class Stage:
             Place(FLAGS, FLAG, FEATURE),
             SCHEDULE,
             fence=self.fence if fence is None else fence,
-            wall=lambda: DAY_1 + (self.day - 1) * DAY,
+            wall=self.scene.wall,
         )
 
     def steps(self, percentage: int | None = None, **options: t.Any) -> Done:
@@ -115,8 +114,10 @@ def test_a_kill_between_read_and_write_wins() -> None:
 
 def test_two_runs_at_once_go_up_one_step_together() -> None:
     stage = Stage(day=30)
-    stage.once_before_a_write(lambda: None if stage.steps() else None)
+    others: list[Done] = []
+    stage.once_before_a_write(lambda: others.append(stage.steps()))
     done = stage.steps()
+    assert [one.plan.action for one in others] == ["raise"]
     assert done.plan.action == "watch", "the second finds the step that the first has taken"
     assert stage.is_at() == ("10", 10, PENDING)
 
@@ -147,9 +148,7 @@ def test_up_needs_the_lock(verdict: str) -> None:
 
 def test_another_run_that_took_the_lock_over_keeps_it() -> None:
     stage = Stage()
-    stage.scene.locking(stage.scene.claim("zoe", "there", 2)).take(
-        wait=0, force=True
-    )
+    stage.scene.locking(stage.scene.claim("zoe", "there", 2)).hold(force=True)
     with pytest.raises(RampRefusedError, match="zoe@there"):
         stage.steps()
     assert stage.is_at() == ("5", 5, PROCEED)
@@ -216,9 +215,4 @@ def test_a_look_writes_nothing_and_tells_who_deploys() -> None:
     before = stage.cluster.writes.copy()
     found = stage.ramp(fence=0).look(Ask(by=""))
     assert [one.kind for one in found.reasons] == ["lock"]
-    stage.scene.jump = replace_nothing()
     assert stage.cluster.writes == before
-
-
-def replace_nothing() -> t.Any:
-    return replace(state_at(1)).watch_until - state_at(1).watch_until
