@@ -1,0 +1,192 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A ramp over a real ConfigMap, with kubectl as the witness and as the one who edits in between."""
+
+from __future__ import annotations
+
+import json
+import typing as t
+
+import pytest
+
+from ansible_collections.easymo.deploy.plugins.modules import (
+    deploy_lock,
+    feature_flags,
+    feature_ramp,
+    feature_ramp_info,
+)
+from tests.integration.conftest import Place, Result
+
+FEATURE, FLAG = "FEATURE_AI_AGENTS", "FEATURE_AI_AGENTS_ROLLOUT_PERCENTAGE"
+SCHEDULE = [
+    {"day": 1, "percentage": 1, "users": 100},
+    {"day": 2, "percentage": 5, "users": 500},
+    {"day": 3, "percentage": 10},
+]
+AT_ONCE: dict[str, t.Any] = {"schedule": SCHEDULE, "day_length": 0, "watch_duration": 0}
+WORDS = {"release_reason": "a marketing mail", "released_by": "ann"}
+
+
+class Ramp:
+    """Whoever holds the lock of a namespace, and ramps."""
+
+    def __init__(self, place: Place) -> None:
+        self.place = place
+        place.run(feature_flags, flags={FEATURE: True, "OTHER": "kept"})
+        self.fence = place.run(deploy_lock, release="2.0.0")["fence"]
+
+    def run(self, *, check_mode: bool = False, **params: t.Any) -> Result:
+        given = {**AT_ONCE, "fence": self.fence, **params}
+        return self.place.run(feature_ramp, check_mode=check_mode, **given)
+
+    def judged(self, verdict: str, percentage: int, **params: t.Any) -> Result:
+        return self.run(state="judged", verdict=verdict, percentage=percentage, **params)
+
+    def look(self, **params: t.Any) -> Result:
+        return self.place.run(feature_ramp_info, **AT_ONCE, **params)
+
+    def body(self) -> t.Any:
+        return self.place.json("get", "configmap", "feature-flags")
+
+    def stands(self) -> tuple[str, str, list[str]]:
+        """The percentage, the verdict and what the history tells, as kubectl reads them."""
+        body = self.body()
+        state = json.loads(body["metadata"]["annotations"]["easymo.com/ramp"])
+        told = [f"{one['what']} {one['from']}-{one['to']}" for one in state["history"]]
+        return body["data"][FLAG], state["verdict"], told
+
+    def twelve(self, after: tuple[str, str, list[str]], **params: t.Any) -> None:
+        """Predicted and not written, written, and then neither predicted nor written again."""
+        before = self.body()
+        predicted = self.run(check_mode=True, **params)
+        assert predicted["changed"] is True
+        assert predicted["diff"]["before"] != predicted["diff"]["after"]
+        assert self.body() == before
+        real = self.run(**params)
+        assert real["changed"] is True
+        assert (real["action"], real["checksum"]) == (predicted["action"], predicted["checksum"])
+        assert self.stands() == after
+        written = self.body()
+        for check_mode in (True, False):
+            again = self.run(check_mode=check_mode, **params)
+            assert (again["changed"], again["checksum"]) == (False, real["checksum"])
+            assert again["diff"]["before"] == again["diff"]["after"]
+        assert self.body() == written
+
+
+@pytest.fixture
+def ramp(place: Place) -> t.Iterator[Ramp]:
+    ramp = Ramp(place)
+    yield ramp
+    place.run(deploy_lock, state="free")
+
+
+def test_up_judged_and_down_in_check_mode_for_real_and_again(ramp: Ramp) -> None:
+    ramp.twelve(("1", "pending", ["raised 0-1"]))
+    ramp.twelve(("1", "proceed", ["raised 0-1"]), state="judged", verdict="proceed", percentage=1)
+    up = ["raised 0-1", "raised 1-5"]
+    ramp.twelve(("5", "pending", up), percentage=5)
+    ramp.twelve(("5", "hold", [*up, "held 5-5"]), state="judged", verdict="hold", percentage=5)
+    ramp.twelve(
+        ("1", "rollback", [*up, "held 5-5", "breached 5-1"]),
+        state="judged", verdict="rollback", percentage=5,
+    )  # fmt: skip
+    ramp.twelve(
+        ("0", "pending", [*up, "held 5-5", "breached 5-1", "lowered 1-0"]), percentage=0, fence=0
+    )
+    assert ramp.body()["data"]["OTHER"] == "kept"
+
+
+def test_a_held_gate_is_released_by_a_persons_words_once(ramp: Ramp) -> None:
+    ramp.run()
+    ramp.judged("hold", 1, verdict_reasons=["no data"])
+    assert ramp.run()["action"] == "watch"
+    refused = ramp.run(percentage=5)
+    assert refused["reason"] == "RampRefused"
+    assert "the gate holds at 1 % (no data)" in refused["msg"]
+    half = ramp.run(release_reason="why")
+    assert "give both" in half["msg"]
+    assert ramp.run(**WORDS)["action"] == "raise"
+    assert ramp.stands() == (
+        "5",
+        "pending",
+        ["raised 0-1", "held 1-1", "released 1-1", "raised 1-5"],
+    )
+    ramp.judged("hold", 5)
+    again = ramp.run(**WORDS)
+    assert (again["action"], again["changed"]) == ("watch", False)
+    assert "released 1 %" in again["notes"][0]
+
+
+def test_what_time_forbids_is_told_with_its_time(ramp: Ramp) -> None:
+    ramp.run()
+    ramp.judged("proceed", 1)
+    slow = {"day_length": 86400, "watch_duration": 7200}
+    waits = ramp.run(**slow)
+    assert (waits["action"], waits["changed"], waits["next"]["may"]) == ("wait", False, False)
+    assert [one["kind"] for one in waits["next"]["reasons"]] == ["day"]
+    assert waits["next"]["not_before"] == waits["next"]["reasons"][0]["until"]
+    named = ramp.run(percentage=5, **slow)
+    assert "day 2 begins at" in named["msg"]
+    skipped = ramp.run(percentage=10)
+    assert "10 % is not the next step after 1 %: that is 5 %" in skipped["msg"]
+
+
+def test_what_kubectl_set_is_told_and_treated_by_rule(ramp: Ramp) -> None:
+    ramp.run()
+    patch = ["patch", "configmap", "feature-flags", "--field-manager=eve", "-p"]
+    ramp.place.kubectl(*patch, json.dumps({"data": {FLAG: "7"}}))
+    unknown = ramp.run()
+    assert unknown["reason"] == "RampRefused"
+    assert "'7', which is no step" in unknown["msg"]
+    assert "eve set it" in unknown["notes"][0]
+    ramp.place.kubectl(*patch, json.dumps({"data": {FLAG: "5"}}))
+    found = ramp.run()
+    assert (found["action"], found["changed"]) == ("watch", True)
+    assert ramp.stands() == ("5", "pending", ["raised 0-1", "found 1-5"])
+    assert ramp.run(percentage=1, fence=0)["action"] == "lower"
+
+
+def test_the_kill_switch_and_anothers_lock_stop_the_way_up_alone(ramp: Ramp) -> None:
+    ramp.run()
+    ramp.judged("proceed", 1)
+    held = ramp.look()
+    assert (held["action"], [one["kind"] for one in held["next"]["reasons"]]) == (
+        "refuse",
+        ["lock"],
+    )
+    switch = {"set_at": "2026-11-24T10:00:00Z", "by": "eve", "reason": "angry users"}
+    ramp.place.kubectl(
+        "annotate", "configmap", "feature-flags", f"easymo.com/kill-switch={json.dumps(switch)}"
+    )
+    killed = ramp.run()
+    assert "eve set the kill switch at 2026-11-24T10:00:00Z, because: angry users" in killed["msg"]
+    assert ramp.run(percentage=0, fence=0)["action"] == "lower"
+
+
+BAD: list[tuple[dict[str, t.Any], str]] = [
+    ({"percentage": -1}, "is -1: it must be an integer from 0 to 100"),
+    ({"percentage": 101}, "is 101"),
+    ({"percentage": True}, "is True"),
+    ({"percentage": 7}, "7 % is no step of the ramp"),
+    ({"schedule": [*SCHEDULE, {"day": 4, "percentage": 5}]}, "goes from 10 % to 5 %"),
+    ({"schedule": []}, "has no steps"),
+    ({"day_length": -1}, "'day_length' is -1"),
+    ({"started": "ten"}, "'started' is 'ten'"),
+    ({"fence": 0}, "under the deploy lock only"),
+]
+
+
+def test_bad_input_touches_nothing(place: Place) -> None:
+    place.run(feature_flags, flags={FEATURE: True})
+    before = place.json("get", "configmap", "feature-flags")
+    for params, message in BAD:
+        result = place.run(feature_ramp, **{**AT_ONCE, "fence": 1, **params})
+        assert (result["failed"], message in result["msg"]) == (True, True), (params, result)
+    assert place.json("get", "configmap", "feature-flags") == before
+
+
+@pytest.mark.parametrize("percentage", ["ten", 1.5, "1.5", ""], ids=str)
+def test_what_is_no_integer_is_refused_by_its_type(percentage: t.Any) -> None:
+    nowhere = Place(kubeconfig="/nowhere", namespace="none")
+    with pytest.raises(AssertionError, match="unable to convert to int"):
+        nowhere.run(feature_ramp, **AT_ONCE, percentage=percentage)
