@@ -160,8 +160,9 @@ def test_a_way_back_that_is_killed_is_taken_up_on_another_machine_from_the_recor
         one for one in re.findall(r"\[localhost\] (\S+): .*updated", run.output) if one in SERVICES
     ]
     waves = list(dict.fromkeys(next(n for n, w in enumerate(WAVES) if one in w) for one in told))
-    assert [wave for wave in waves if wave] == [2, 1], "agent-core first, then reverse waves"
-    assert waves[0] in (0, 2)
+    # How far the first run came before it was killed is chance: what it left comes in the same order.
+    assert waves, "something was left"
+    assert waves == [wave for wave in (0, 2, 1) if wave in waves], "agent-core, then reverse waves"
 
     versions = witness.resource_versions()
     again = operator.goes_back("--tags", "services")
