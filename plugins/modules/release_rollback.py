@@ -138,7 +138,6 @@ from ansible_collections.easymo.deploy.plugins.module_utils._module import (
     Module,
     execute,
     refuse_below,
-    say,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._options import (
     guard_options,
@@ -154,7 +153,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._rollback.task impor
     Returner,
     plan_waves,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._rollout.models import Counts
+from ansible_collections.easymo.deploy.plugins.module_utils._rollout.progress import say_counts
 from ansible_collections.easymo.deploy.plugins.module_utils._rollout.quorum import QUORUMS
 
 NEEDS = (KUBERNETES,)
@@ -230,21 +229,6 @@ def to_diff(returned: t.Sequence[Returned]) -> list[dict[str, t.Any]]:
         for one in returned
         if one.changed and one.diff
     ]
-
-
-def say_counts(module: Module, name: str, text: str, counts: Counts) -> None:
-    say(
-        module,
-        "RolloutProgress",
-        f"{name}: {text}",
-        {
-            "deployment": name,
-            "desired": counts.desired,
-            "updated": counts.updated,
-            "ready": counts.ready,
-            "available": counts.available,
-        },
-    )
 
 
 def main() -> None:

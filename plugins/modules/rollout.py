@@ -324,15 +324,13 @@ from ansible_collections.easymo.deploy.plugins.module_utils._kubernetes_client i
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._kubernetes_module import cluster_for
 from ansible_collections.easymo.deploy.plugins.module_utils._lock.guard import guard_for
-from ansible_collections.easymo.deploy.plugins.module_utils._module import Module, execute, say
+from ansible_collections.easymo.deploy.plugins.module_utils._module import Module, execute
 from ansible_collections.easymo.deploy.plugins.module_utils._options import (
     guard_options,
     kubernetes_options,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._rollout.models import (
-    LAST_APPLIED,
-    Counts,
-)
+from ansible_collections.easymo.deploy.plugins.module_utils._rollout.models import LAST_APPLIED
+from ansible_collections.easymo.deploy.plugins.module_utils._rollout.progress import say_counts
 from ansible_collections.easymo.deploy.plugins.module_utils._rollout.quorum import QUORUMS
 from ansible_collections.easymo.deploy.plugins.module_utils._rollout.roll import Rollout
 from ansible_collections.easymo.deploy.plugins.module_utils._rollout.task import (
@@ -389,7 +387,7 @@ def run(module: Module) -> dict[str, t.Any]:
         find_pin(cluster, params),
         settings=settings,
         clock=clock,
-        report=lambda text, counts: say_counts(module, text, counts),
+        report=lambda text, counts: say_counts(module, params["name"], text, counts),
         guard=guard_for(cluster, params["fence"], clock=clock, name=params["lock"]),
     )
     plan = rollout.plan()
@@ -413,22 +411,6 @@ def applied_by_kubectl(name: str) -> str:
     return (
         f"Deployment {name!r} was made with 'kubectl apply': the next apply of a manifest that names "
         "another image takes this back. Keep its manifest in step."
-    )
-
-
-def say_counts(module: Module, text: str, counts: Counts) -> None:
-    name = module.params["name"]
-    say(
-        module,
-        "RolloutProgress",
-        f"{name}: {text}",
-        {
-            "deployment": name,
-            "desired": counts.desired,
-            "updated": counts.updated,
-            "ready": counts.ready,
-            "available": counts.available,
-        },
     )
 
 

@@ -60,8 +60,8 @@ class Refusing:
         self._asked = itertools.count(1)
         self._refuses_from = refuses_from
 
-    def check(self) -> None:
-        if next(self._asked) >= self._refuses_from:
+    def check(self, *, fresh: bool = False) -> None:
+        if fresh or next(self._asked) >= self._refuses_from:
             raise self._error
 
 

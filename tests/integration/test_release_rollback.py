@@ -3,11 +3,17 @@
 
 from __future__ import annotations
 
+import json
 import typing as t
 
 import pytest
 
-from ansible_collections.easymo.deploy.plugins.modules import release, release_rollback, rollout
+from ansible_collections.easymo.deploy.plugins.modules import (
+    deploy_lock,
+    release,
+    release_rollback,
+    rollout,
+)
 from tests.integration.conftest import NEW, OLD, Place, Result, deploy
 
 CORE, WALLET, VENDOR = SERVICES = ("core", "wallet", "vendor")
@@ -63,6 +69,23 @@ def test_returned_in_check_mode_for_real_and_again(released: Place) -> None:
         again = goes_back(released, check_mode=check_mode, first=[CORE])
         assert (again["changed"], again["diff"]) == (False, [])
         assert set(again) == set(real) == set(predicted)
+
+
+@pytest.mark.parametrize("purpose", ["deploy", "undo"])
+def test_a_freeze_stops_releases_and_neither_way_back(released: Place, purpose: str) -> None:
+    fence = released.run(deploy_lock, purpose=purpose, release="2.0.0")["fence"]
+    frozen = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "deploy-freeze"}}
+    released.kubectl("create", "-f", "-", stdin=json.dumps({**frozen, "data": {"by": "eve"}}))
+    given = {"release": "2.0.0", "fence": fence, "wait_timeout": 60}
+    forward = released.run(rollout, name=VENDOR, image=NEW, **given)
+    back = released.run(rollout, name=WALLET, state="rolled_back", **given)
+    others = goes_back(released, fence=fence)
+    released.run(deploy_lock, state="free", purpose=purpose)
+    if purpose == "deploy":
+        assert (forward["result"], "frozen by eve" in forward["msg"]) == ("blocked", True)
+    assert back["result"] == "rolled_back"
+    assert others["services"][CORE]["result"] == "rolled_back"
+    assert images(released) == dict.fromkeys(SERVICES, OLD)
 
 
 def test_what_another_hand_changed_is_left_alone_named_and_keeps_nobody_else(

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # PRIVATE to easymo.deploy.
-"""What stands before each mutation: the lock is still this run's, and nobody froze deployments."""
+"""What stands before each mutation: the lock is still this run's, and nobody froze what it does."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._lock.apply import (
     read_freeze,
     utc,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._lock.models import Lock
+from ansible_collections.easymo.deploy.plugins.module_utils._lock.models import UNDO, Lock
 from ansible_collections.easymo.deploy.plugins.module_utils._lock.plan import frozen, lost
 
 FRESH = 5.0
@@ -31,16 +31,19 @@ class Guard:
         self._wall = wall
         self._passed: float | None = None
 
-    def check(self) -> None:
-        """Raise LeaseLostError or FrozenError; UnreachableError when neither can be told."""
+    def check(self, *, fresh: bool = False) -> None:
+        """Raise LeaseLostError or FrozenError; UnreachableError when neither can be told.
+
+        `fresh`: an earlier look does not count. A freeze does not stop who holds the lock to go back.
+        """
         asked = self._clock.now()
-        if self._passed is not None and asked - self._passed < FRESH:
+        if not fresh and self._passed is not None and asked - self._passed < FRESH:
             return
         body = self._cluster.read("Lease", self._name)
         lock = Lock(name=self._name) if body is None else Lock.from_json(body)
         if not lock.holder or lock.fence != self._fence:
             raise lost(lock, self._fence)
-        found = read_freeze(self._cluster, self._wall())
+        found = read_freeze(self._cluster, self._wall()) if lock.purpose != UNDO else None
         if found is not None:
             raise frozen(found)
         # From when it was asked, for the answer may have been long on its way.
@@ -50,7 +53,7 @@ class Guard:
 class NoGuard:
     """For tasks that were given no lock."""
 
-    def check(self) -> None:
+    def check(self, *, fresh: bool = False) -> None:  # noqa: ARG002 - it has nothing to look at
         return
 
 

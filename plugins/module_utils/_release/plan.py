@@ -22,12 +22,35 @@ ROLLBACK_PHASE = "rollback"
 """The phase of an undo. It belongs to the attempt it undoes and never begins a new one."""
 
 
+TRIES_KEPT = 10
+"""How many failed tries of a phase a record keeps: it has 1 MB for everything."""
+
+
 @dataclass(frozen=True)
 class Phase:
+    """`evidence` is of the last try alone.
+
+    `earlier_failures`: start, end and evidence of the tries that failed, oldest first.
+    """
+
     status: str
     started: str
     finished: str = ""
     evidence: t.Mapping[str, t.Any] = field(default_factory=dict)
+    earlier_failures: tuple[t.Mapping[str, t.Any], ...] = ()
+
+    def to_json(self) -> Object:
+        return {**asdict(self), "earlier_failures": [dict(one) for one in self.earlier_failures]}
+
+    @classmethod
+    def from_json(cls, body: Object) -> Phase:
+        return cls(**{**body, "earlier_failures": tuple(body.get("earlier_failures", ()))})
+
+    def tried_again(self, now: str) -> Phase:
+        """The next try of a failed phase: what the failed one left proves nothing about it."""
+        failure = {"started": self.started, "finished": self.finished, "evidence": self.evidence}
+        failures = (*self.earlier_failures, failure)[-TRIES_KEPT:]
+        return Phase(status=RUNNING, started=now, earlier_failures=failures)
 
 
 @dataclass(frozen=True)
@@ -49,7 +72,7 @@ class Record:
     def to_json(self) -> Object:
         return {
             **{name: getattr(self, name) for name in self.__dataclass_fields__},
-            "phases": {name: asdict(phase) for name, phase in self.phases.items()},
+            "phases": {name: phase.to_json() for name, phase in self.phases.items()},
             "notes": list(self.notes),
             "previous_attempts": [dict(one) for one in self.previous_attempts],
         }
@@ -64,7 +87,7 @@ class Record:
             return cls(
                 **{
                     **body,
-                    "phases": {name: Phase(**one) for name, one in body["phases"].items()},
+                    "phases": {name: Phase.from_json(one) for name, one in body["phases"].items()},
                     "notes": tuple(body["notes"]),
                     "previous_attempts": tuple(body["previous_attempts"]),
                 }
@@ -200,15 +223,14 @@ def _next_phase(known: Phase | None, change: Change) -> Phase:
         known = Phase(status=RUNNING, started=change.now)
     if known.status in SETTLED and wanted != FAILED:
         return known
+    if known.status == FAILED and wanted not in ("", FAILED):
+        known = known.tried_again(change.now)
     evidence = merge(known.evidence, change.evidence)
     if wanted in ("", RUNNING):
-        reopened = wanted == RUNNING and known.status == FAILED
-        if reopened:
-            return Phase(status=RUNNING, started=change.now, evidence=evidence)
         return replace(known, evidence=evidence)
     if known.status == wanted and evidence == known.evidence:
         return known
-    return Phase(status=wanted, started=known.started, finished=change.now, evidence=evidence)
+    return replace(known, status=wanted, finished=change.now, evidence=evidence)
 
 
 def check_attempt(record: Record | None, version: str) -> Record:

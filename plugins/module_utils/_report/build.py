@@ -77,7 +77,10 @@ def phase_rows(reader: Reader, plan: t.Sequence[Planned]) -> tuple[PhaseRow, ...
                 started=shown(phase.get("started")),
                 finished=shown(phase.get("finished")),
                 actual=between(phase.get("started"), phase.get("finished")),
-                evidence=evidence(phase.get("evidence")),
+                evidence=(
+                    *evidence(phase.get("evidence")),
+                    *earlier(phase.get("earlier_failures")),
+                ),
             )
         )
     return tuple(rows)
@@ -107,6 +110,16 @@ def failures(found: t.Any) -> list[str]:
         f"{host} failed in '{one.get('task', 'a task')}': {compact(one.get('message', 'no message'))}"
         for host, one in by_host.items()
         if isinstance(one, dict)
+    ]
+
+
+def earlier(found: t.Any) -> list[str]:
+    """What a phase keeps of the tries that failed before."""
+    return [
+        f"Failed before, {shown(one.get('finished')) or 'at an unknown time'}: {line}"
+        for one in (found if isinstance(found, list) else ())
+        if isinstance(one, dict)
+        for line in failures(one.get("evidence")) or ["without a cause"]
     ]
 
 

@@ -22,7 +22,6 @@ from ansible_collections.easymo.deploy.plugins.module_utils._rollback.waves impo
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._rollout.guard import (
     Guard,
-    require_for_undo,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._rollout.models import Counts
 from ansible_collections.easymo.deploy.plugins.module_utils._rollout.plan import Pin, Wanted
@@ -66,16 +65,6 @@ def plan_waves(cluster: Cluster, asked: Asked, clock: Clock) -> tuple[Pins, Wave
     return pins, way_back(waves, asked.names or tuple(pins.deployments), asked.first)
 
 
-class UndoGuard:
-    """A freeze forbids no way back, nor does a lock that is out of sight."""
-
-    def __init__(self, guard: Guard) -> None:
-        self._guard = guard
-
-    def check(self) -> None:
-        require_for_undo(self._guard)
-
-
 class Returner:
     """Returns one Deployment after the other to its pin; each call has a rollout of its own."""
 
@@ -93,7 +82,7 @@ class Returner:
         self._cluster = cluster
         self._pins = pins
         self._asked = asked
-        self._guard = UndoGuard(guard)
+        self._guard = guard
         self._clock = clock
         self._report = report
         self._check_mode = check_mode

@@ -27,13 +27,19 @@ from ansible_collections.easymo.deploy.plugins.module_utils._rollout.plan import
 
 
 class Teller:
-    """For one rollout, from when it is made. `failing_before` is set once it is known."""
+    """For one rollout, from when it is made. `failing_before` is set once it is known.
 
-    def __init__(self, name: str, wanted: Wanted, *, clock: Clock) -> None:
+    `loss` looks whether another run holds the deploy lock by now: then that run is the other hand.
+    """
+
+    def __init__(
+        self, name: str, wanted: Wanted, *, clock: Clock, loss: t.Callable[[], DeployError | None]
+    ) -> None:
         self.failing_before: tuple[str, ...] = ()
         self._name = name
         self._wanted = wanted
         self._clock = clock
+        self._loss = loss
         self._started = clock.now()
 
     def outcome(
@@ -61,6 +67,10 @@ class Teller:
         diagnosis: t.Mapping[str, t.Any] | None = None,
         what_was_done: str = "",
     ) -> RolloutError:
+        lost = self._lost_to(result)
+        if lost is not None:
+            outcome = replace(self.outcome("lease_lost", plan, after), diagnosis=diagnosis or {})
+            return RolloutError(self._overruled(lost), reason=lost.reason, outcome=outcome)
         release = f" of release {self._wanted.release!r}" if self._wanted.release else ""
         sentence = f"The rollout{release} of {self._name!r} failed: {verdict.sentence}."
         return RolloutError(
@@ -74,8 +84,18 @@ class Teller:
         result = exc.details.get("result")
         if result is None:
             return exc
+        lost = self._lost_to(result)
+        if lost is not None:
+            outcome = self.outcome("lease_lost", unchanged(before), before)
+            return RolloutError(self._overruled(lost), reason=lost.reason, outcome=outcome)
         outcome = self.outcome(result, unchanged(before), before)
         return RolloutError(str(exc), reason=exc.reason, outcome=outcome, **exc.details)
+
+    def _lost_to(self, result: str) -> DeployError | None:
+        return self._loss() if result == "superseded" else None
+
+    def _overruled(self, lost: DeployError) -> str:
+        return f"Deployment {self._name!r} was changed by another hand. {lost}"
 
     def lost_sight(self, plan: Plan, patched: Deployment, exc: DeployError) -> RolloutError:
         return RolloutError(

@@ -17,14 +17,17 @@ FROZEN = "Frozen"
 
 
 class Guard(t.Protocol):
-    def check(self) -> None:
-        """Raise a DeployError when the deploy lock is not ours any more, or deployments are frozen."""
+    def check(self, *, fresh: bool = False) -> None:
+        """Raise a DeployError when the deploy lock is not ours any more, or deployments are frozen.
+
+        `fresh`: an earlier answer does not count.
+        """
 
 
 class NoGuard:
     """For a task that was given no lock."""
 
-    def check(self) -> None:
+    def check(self, *, fresh: bool = False) -> None:  # noqa: ARG002 - it has nothing to look at
         return
 
 
@@ -47,6 +50,17 @@ def require_for_undo(guard: Guard) -> None:
     except DeployError as exc:
         if exc.reason != FROZEN:
             raise _refusal(exc) from exc
+
+
+def loss(guard: Guard) -> ConflictError | None:
+    """That the lock is another's by now, asked anew; None while it is ours, or out of sight."""
+    try:
+        guard.check(fresh=True)
+    except UnreachableError:
+        return None
+    except DeployError as exc:
+        return None if exc.reason == FROZEN else _refusal(exc)
+    return None
 
 
 def _refusal(exc: DeployError) -> ConflictError:

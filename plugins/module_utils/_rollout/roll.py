@@ -24,7 +24,9 @@ from ansible_collections.easymo.deploy.plugins.module_utils._rollout.follow impo
 from ansible_collections.easymo.deploy.plugins.module_utils._rollout.guard import (
     Guard,
     NoGuard,
+    loss,
     require,
+    require_for_undo,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._rollout.judge import (
     Course,
@@ -97,7 +99,8 @@ class Rollout:
         self._clock = clock
         self._report = report
         self._guard: Guard = guard or NoGuard()
-        self._tell = Teller(name, wanted, clock=clock)
+        self._require = require_for_undo if wanted.state == "rolled_back" else require
+        self._tell = Teller(name, wanted, clock=clock, loss=lambda: loss(self._guard))
         self._failing: tuple[Pod, ...] = ()
 
     def plan(self) -> Plan:
@@ -153,7 +156,7 @@ class Rollout:
         troubled = {sign.pod for sign in signs_of(pods, None)}
         self._failing = tuple(pod for pod in pods if pod.uid in troubled)
         self._tell.failing_before = tuple(sorted(pod.name for pod in self._failing))
-        require(self._guard)
+        self._require(self._guard)
         return apply_plan(
             self._cluster,
             plan,
@@ -206,7 +209,7 @@ class Rollout:
             return self._follower(sight, deadline).follow(course)
 
     def _replace_pod(self, name: str) -> None:
-        require(self._guard)
+        self._require(self._guard)
         self._cluster.delete("Pod", name)
 
     def _verify_log(self, arrival: Arrival) -> Arrival:

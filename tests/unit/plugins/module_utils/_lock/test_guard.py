@@ -68,6 +68,23 @@ def test_a_freeze_stops_a_run_that_holds_the_lock(scene: Scene) -> None:
         guard(scene).check()
 
 
+def test_a_freeze_does_not_stop_a_run_that_holds_the_lock_to_go_back(scene: Scene) -> None:
+    scene.locking(scene.claim("joe", "there", purpose="undo")).hold()
+    scene.freeze(reason="Black Friday", by="eve")
+    guard(scene, fence=2).check()
+    with pytest.raises(LeaseLostError):
+        guard(scene).check()
+
+
+def test_a_fresh_look_trusts_no_earlier_one(scene: Scene) -> None:
+    standing = guard(scene)
+    standing.check()
+    scene.locking(scene.claim("joe", "there", reason="me")).hold(force=True)
+    standing.check()
+    with pytest.raises(LeaseLostError, match="joe@there"):
+        standing.check(fresh=True)
+
+
 def test_a_lost_lock_is_told_before_a_freeze(scene: Scene) -> None:
     scene.freeze(reason="Black Friday")
     with pytest.raises(LeaseLostError):

@@ -66,6 +66,46 @@ def test_a_failed_phase_fails_the_release_and_is_opened_again() -> None:
     assert again.phases["database"].started == "10:00"
 
 
+CAUSE = {"failures": {"wallet": {"message": "no such image"}}}
+
+
+@pytest.mark.parametrize("wanted", ["running", "done"])
+def test_what_a_failed_try_left_becomes_history_and_proves_nothing_of_the_next(
+    wanted: str,
+) -> None:
+    failed = after(phase("running"), phase("failed", "09:05", evidence=CAUSE))
+    assert failed.phases["database"].evidence == CAUSE
+    again = plan_record(failed, phase(wanted, "10:00", evidence={"tables": 4})).phases["database"]
+    assert again.evidence == {"tables": 4}
+    assert again.earlier_failures == ({"started": "09:00", "finished": "09:05", "evidence": CAUSE},)
+
+
+def test_one_try_keeps_the_failures_of_all_its_hosts() -> None:
+    other = {"failures": {"vendor": {"message": "it crashes"}}}
+    record = after(
+        phase("running"), phase("failed", evidence=CAUSE), phase("failed", evidence=other)
+    )
+    assert record.phases["database"].evidence == {
+        "failures": {**CAUSE["failures"], **other["failures"]}
+    }
+    assert record.phases["database"].earlier_failures == ()
+
+
+def test_failed_tries_do_not_fill_the_record() -> None:
+    tries = [
+        one
+        for number in range(30)
+        for one in (phase("running"), phase("failed", evidence={"try": number}))
+    ]
+    kept = after(*tries, phase("running")).phases["database"].earlier_failures
+    assert [one["evidence"]["try"] for one in kept] == list(range(20, 30))
+
+
+def test_a_record_that_knows_of_no_earlier_failures_is_read() -> None:
+    record = after(phase("running"))
+    assert Record.load(record.dump().replace('"earlier_failures": [],', ""), "here") == record
+
+
 def test_an_open_phase_stays_open() -> None:
     record = after(phase("running"))
     assert plan_record(record, phase("running", "09:30")) == record
@@ -109,7 +149,13 @@ def test_evidence_needs_an_opened_phase() -> None:
 
 
 def test_a_record_survives_its_json() -> None:
-    record = after(phase("running"), phase("done", evidence={"x": [1]}), change(notes=("n",)))
+    record = after(
+        phase("running"),
+        phase("failed", evidence=CAUSE),
+        phase("done", evidence={"x": [1]}),
+        change(notes=("n",)),
+    )
+    assert record.phases["database"].earlier_failures
     assert Record.load(record.dump(), "here") == record
 
 

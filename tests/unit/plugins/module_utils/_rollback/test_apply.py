@@ -5,46 +5,14 @@ from __future__ import annotations
 
 import threading
 
-import pytest
-
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
     ConflictError,
-    DeployError,
-    UnreachableError,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._rollback.apply import (
     Returned,
     return_all,
     tell,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._rollback.task import UndoGuard
-
-
-class Denying:
-    def __init__(self, exc: DeployError) -> None:
-        self._exc = exc
-
-    def check(self) -> None:
-        raise self._exc
-
-
-class FrozenError(DeployError):
-    reason = "Frozen"
-
-
-class LeaseLostError(DeployError):
-    reason = "LeaseLost"
-
-
-@pytest.mark.parametrize("exc", [FrozenError("It freezes."), UnreachableError("No lock in sight.")])
-def test_neither_a_freeze_nor_a_lock_out_of_sight_forbids_the_way_back(exc: DeployError) -> None:
-    UndoGuard(Denying(exc)).check()
-
-
-def test_whoever_lost_the_lock_returns_nothing() -> None:
-    with pytest.raises(ConflictError) as refused:
-        UndoGuard(Denying(LeaseLostError("Eve deploys."))).check()
-    assert refused.value.details["result"] == "lease_lost"
 
 
 def returned(name: str) -> Returned:

@@ -14,7 +14,13 @@ from ansible_collections.easymo.deploy.plugins.module_utils._cluster import (
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
     DeployError,
+    UnreachableError,
 )
+from ansible_collections.easymo.deploy.plugins.module_utils._lock.errors import (
+    FrozenError,
+    LeaseLostError,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._rollout.guard import Guard
 from ansible_collections.easymo.deploy.plugins.module_utils._rollout.models import Deployment
 from ansible_collections.easymo.deploy.plugins.module_utils._rollout.outcome import Outcome
 from ansible_collections.easymo.deploy.plugins.module_utils._rollout.plan import Pin, Wanted
@@ -61,6 +67,7 @@ class World:
         *,
         state: str = "released",
         pin: Pin | None = None,
+        guard: Guard | None = None,
         **settings: t.Any,
     ) -> Outcome:
         rollout = Rollout(
@@ -71,6 +78,7 @@ class World:
             settings=Settings(**{"wait_timeout": 120.0, **settings}),
             clock=self.clock,
             report=lambda text, _counts: self.said.append(text),
+            guard=guard,
         )
         return rollout.carry_out(rollout.plan())
 
@@ -78,6 +86,19 @@ class World:
         with pytest.raises(DeployError) as caught:
             self.roll(image, **settings)
         return caught.value
+
+
+class Denying:
+    """A guard that lets `passes` questions through, unless it has to look anew."""
+
+    def __init__(self, exc: DeployError, passes: int = 0) -> None:
+        self._exc = exc
+        self._passes = passes
+
+    def check(self, *, fresh: bool = False) -> None:
+        self._passes -= 1
+        if fresh or self._passes < 0:
+            raise self._exc
 
 
 @pytest.fixture
@@ -162,6 +183,48 @@ def test_somebody_elses_change_midway_is_never_undone(world: World) -> None:
     error = world.fail(f"{NEW}-unready", pin=world.pin)
     assert error.details["result"] == "superseded"
     assert world.image == theirs
+
+
+LOST = "The deploy lock is not this run's any more: now bob@elsewhere holds it to roll back 2.0.0."
+
+
+@pytest.mark.parametrize("when", ["midway", "before the patch"])
+def test_the_other_hand_is_named_when_it_took_the_deploy_lock(world: World, when: str) -> None:
+    theirs = "easymo/wallet-service:v1.9.0-pinned"
+    if when == "midway":
+        world.clock.listeners.append(
+            lambda: world.set_image(theirs) if world.image == NEW else None
+        )
+    else:
+        world.cluster.before_write = lambda: world.set_image(theirs)
+    error = world.fail(NEW, pin=world.pin, guard=Denying(LeaseLostError(LOST), passes=1))
+    assert error.details["result"] == "lease_lost"
+    assert LOST in str(error)
+    assert world.image == theirs
+
+
+@pytest.mark.parametrize("exc", [FrozenError("It freezes."), UnreachableError("Out of sight.")])
+def test_a_change_by_another_hand_is_no_loss_of_a_lock_that_is_held(
+    world: World, exc: DeployError
+) -> None:
+    world.cluster.before_write = lambda: world.set_image("easymo/wallet-service:v2.0.1")
+    error = world.fail(NEW, guard=Denying(exc, passes=1))
+    assert error.details["result"] == "superseded"
+
+
+@pytest.mark.parametrize("exc", [FrozenError("It freezes."), UnreachableError("Out of sight.")])
+def test_neither_a_freeze_nor_a_lock_out_of_sight_forbids_the_way_back(
+    world: World, exc: DeployError
+) -> None:
+    world.roll()
+    back = world.roll(state="rolled_back", pin=world.pin, guard=Denying(exc))
+    assert (back.result, world.image) == ("rolled_back", OLD)
+
+
+def test_whoever_lost_the_lock_returns_nothing(world: World) -> None:
+    world.roll()
+    error = world.fail(NEW, state="rolled_back", pin=world.pin, guard=Denying(LeaseLostError(LOST)))
+    assert (error.details["result"], world.image) == ("lease_lost", NEW)
 
 
 def test_a_change_between_look_and_patch_is_not_overwritten(world: World) -> None:

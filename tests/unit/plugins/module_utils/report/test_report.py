@@ -115,6 +115,24 @@ def test_a_failed_release_quotes_its_first_cause_on_top():
     )
 
 
+def test_a_try_that_failed_before_is_told_as_such_and_not_as_evidence():
+    cause = {"supabase_db": {"task": "Apply", "message": "it drops a column"}}
+    record = complete()
+    record["phases"]["database"]["earlier_failures"] = [
+        {
+            "started": "2026-11-24T06:00:00Z",
+            "finished": "2026-11-24T06:01:00Z",
+            "evidence": {"failures": cause},
+        }
+    ]
+    report = build_report(record, PLAN)
+    assert report.verdict.word == "Deployed"
+    assert (
+        "Failed before, 2026-11-24 06:01:00 UTC: supabase_db failed in 'Apply': it drops a column"
+        in as_text(report)
+    )
+
+
 def test_an_empty_record_makes_a_report_that_says_what_is_missing():
     report = build_report({}, PLAN)
     assert report.verdict.word == "Unknown"

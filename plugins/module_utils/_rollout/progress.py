@@ -1,0 +1,23 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to easymo.deploy.
+"""One line for each change of a Deployment's counts, for the terminal and for whoever listens."""
+
+from __future__ import annotations
+
+from ansible_collections.easymo.deploy.plugins.module_utils._module import Module, say
+from ansible_collections.easymo.deploy.plugins.module_utils._rollout.models import Counts
+
+
+def say_counts(module: Module, name: str, text: str, counts: Counts) -> None:
+    say(
+        module,
+        "RolloutProgress",
+        f"{name}: {text}",
+        {
+            "deployment": name,
+            "desired": counts.desired,
+            "updated": counts.updated,
+            "ready": counts.ready,
+            "available": counts.available,
+        },
+    )
