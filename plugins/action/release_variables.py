@@ -19,6 +19,8 @@ from ansible_collections.easymo.deploy.plugins.module_utils._variables.check imp
 )
 
 ROLES = Path(__file__).parents[2] / "roles"
+PREFIXES = ("release_", "deploy_lock_", "restore_")
+"""Beginnings, besides the roles' names, of variables that are declared one by one."""
 
 
 class ActionModule(ActionBase):
@@ -50,7 +52,7 @@ class ActionModule(ActionBase):
     def _variables(self, task_vars: dict[str, t.Any]) -> Variables:
         return Variables(
             known=self._declared_by_roles(),
-            prefixes=("release_", *(f"{role.name}_" for role in ROLES.iterdir())),
+            prefixes=(*PREFIXES, *(f"{role.name}_" for role in ROLES.iterdir())),
             extra=frozenset(load_extra_vars(self._loader)),
             inventory=self._declared_by_inventory(task_vars.get("inventory_dir")),
         )

@@ -13,7 +13,8 @@ description:
     is made of. Every operator can reach it, and losing the machine that deploys loses nothing.
   - Each write is bound to the version that was read, so two writers never lose each other's entries.
   - A phase that is done or waived stays as it is, whatever is asked of it, except to fail. So a second run over a
-    finished release writes nothing. A phase that failed is opened again.
+    finished release writes nothing. A phase that failed is opened again, and the evidence of its failed try is kept as
+    one of C(earlier_failures), the last ten of them.
   - Opening a phase of a release that was rolled back begins its next attempt, with no phases, pins, announcements,
     backups or facts. The phase V(rollback) is the exception; it belongs to the attempt that it undoes.
 author:
@@ -156,7 +157,7 @@ phase:
   description: The entry of O(phase) after, empty without O(phase).
   returned: success
   type: dict
-  sample: {status: running, started: "2026-11-24T06:00:00Z", finished: "", evidence: {}}
+  sample: {status: running, started: "2026-11-24T06:00:00Z", finished: "", evidence: {}, earlier_failures: []}
 pins:
   description: What is pinned in this attempt, without the templates. Empty without O(pin).
   returned: success

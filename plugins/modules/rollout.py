@@ -193,8 +193,8 @@ result:
     - V(superseded) means that somebody else changed it meanwhile, and was not overwritten.
     - V(blocked) means that nothing was written, because it has no replicas, O(strict) found an error, or deployments
       are frozen.
-    - V(lease_lost) means that somebody else holds the deploy lock by now. Nothing was written since, and nothing
-      undone.
+    - V(lease_lost) means that somebody else holds the deploy lock by now, and the message says who. Nothing was
+      written since, and nothing undone.
     - V(paused) means that the Deployment is paused, V(deleted) that it went, V(rejected) that the server refused the
       change, and V(controller_silent) that no controller took notice of it.
     - V(indeterminate) means that the API server was out of sight to the end. Run the task again.

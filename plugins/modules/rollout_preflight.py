@@ -27,6 +27,11 @@ options:
     description: The Deployments to check. All of the namespace when not given. A named one that is missing is an error.
     type: list
     elements: str
+  release:
+    description:
+      - The version that is about to be rolled. A rollout of it that is not complete is a warning, since
+        M(easymo.deploy.rollout) takes it up, where that of another release is an error.
+    type: str
   fail_on:
     description:
       - From which severity on the task fails. With V(never) it only tells, in RV(problems).
@@ -47,6 +52,7 @@ EXAMPLES = r"""
   easymo.deploy.rollout_preflight:
     namespace: easymo-prod
     names: "{{ groups.microservices }}"
+    release: 2.0.0
 
 - name: Only look
   easymo.deploy.rollout_preflight:
@@ -127,6 +133,7 @@ def module_spec() -> dict[str, t.Any]:
         "argument_spec": {
             **kubernetes_options(),
             "names": {"type": "list", "elements": "str"},
+            "release": {"type": "str"},
             "fail_on": {
                 "type": "str",
                 "choices": ["error", "warning", "never"],
@@ -138,7 +145,9 @@ def module_spec() -> dict[str, t.Any]:
 
 
 def run(module: Module) -> dict[str, t.Any]:
-    facts = observe_facts(cluster_for(module), module.params["names"])
+    facts = observe_facts(
+        cluster_for(module), module.params["names"], release=module.params["release"] or ""
+    )
     problems = find_problems(facts)
     result = {
         "problems": [one.to_json() for one in problems],

@@ -48,7 +48,9 @@ def clock() -> FakeClock:
 
 
 @pytest.fixture
-def cluster(script: Script, clock: FakeClock) -> t.Iterator[KubernetesCluster]:
+def server(script: Script) -> t.Iterator[str]:
+    """The URL of an API server that answers as scripted."""
+
     class Handler(BaseHTTPRequestHandler):
         def answer(self) -> None:
             status, headers, body = script.next(f"{self.command} {self.path}")
@@ -75,13 +77,17 @@ def cluster(script: Script, clock: FakeClock) -> t.Iterator[KubernetesCluster]:
         def log_message(self, *_args: object) -> None:
             return
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    listening = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=listening.serve_forever, daemon=True)
     thread.start()
-    host = f"http://127.0.0.1:{server.server_port}"
-    yield KubernetesCluster(Connection("easymo-prod", host=host, api_key=TOKEN), clock=clock)
-    server.shutdown()
-    server.server_close()
+    yield f"http://127.0.0.1:{listening.server_port}"
+    listening.shutdown()
+    listening.server_close()
+
+
+@pytest.fixture
+def cluster(server: str, clock: FakeClock) -> KubernetesCluster:
+    return KubernetesCluster(Connection("easymo-prod", host=server, api_key=TOKEN), clock=clock)
 
 
 def status(code: int, message: str, **details: t.Any) -> Answer:
@@ -159,10 +165,10 @@ EXPIRED = status(401, "Unauthorized")
 
 
 def test_credentials_that_expire_are_awaited_and_read_anew(
-    script: Script, clock: FakeClock, cluster: KubernetesCluster, tmp_path: Path
+    script: Script, clock: FakeClock, server: str, tmp_path: Path
 ) -> None:
     renewing = KubernetesCluster(
-        Connection("easymo-prod", kubeconfig=str(kubeconfig(tmp_path, cluster))), clock=clock
+        Connection("easymo-prod", kubeconfig=str(kubeconfig(tmp_path, server))), clock=clock
     )
     script.answers = [FOUND]
     renewing.read("ConfigMap", "x")
@@ -174,10 +180,10 @@ def test_credentials_that_expire_are_awaited_and_read_anew(
 
 
 def test_credentials_that_never_worked_are_refused_at_once(
-    script: Script, clock: FakeClock, cluster: KubernetesCluster, tmp_path: Path
+    script: Script, clock: FakeClock, server: str, tmp_path: Path
 ) -> None:
     wrong = KubernetesCluster(
-        Connection("easymo-prod", kubeconfig=str(kubeconfig(tmp_path, cluster))), clock=clock
+        Connection("easymo-prod", kubeconfig=str(kubeconfig(tmp_path, server))), clock=clock
     )
     script.answers = [EXPIRED]
     with pytest.raises(RefusedError):
@@ -191,8 +197,7 @@ def test_each_right_is_asked_for_once(cluster: KubernetesCluster, script: Script
     assert script.requests == ["POST /apis/authorization.k8s.io/v1/selfsubjectaccessreviews"]
 
 
-def kubeconfig(folder: Path, cluster: KubernetesCluster) -> Path:
-    server = cluster._connection.host
+def kubeconfig(folder: Path, server: str) -> Path:
     path = folder / "kubeconfig"
     content = {
         "apiVersion": "v1",

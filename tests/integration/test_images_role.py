@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from ansible_collections.easymo.deploy.plugins.module_utils._report.build import build_report
+from ansible_collections.easymo.deploy.plugins.module_utils._report.render import as_text
 from ansible_collections.easymo.deploy.plugins.modules import image_info, release, release_info
 from sandbox.node.registry import digest
 from tests.integration.conftest import NEW, SERVICE, Place
@@ -118,6 +120,26 @@ def test_all_that_are_missing_are_named_and_nothing_is_recorded(
     assert played.returncode != 0
     assert "easymo/one:v9, easymo/two:v9" in " ".join(played.stdout.split())
     assert place.run(release_info, name="2.0.0")["record"]["facts"] == {}
+
+
+def test_where_no_registry_can_be_asked_the_record_and_the_report_say_so(
+    player: Player, place: Place
+) -> None:
+    away = {"images_check": False, "images_registry": "https://127.0.0.1:9"}
+    told = player.play("--check", **away)
+    assert told.returncode == 0, told.stdout[-2000:]
+    assert "Images: digest not checked." in " ".join(told.stdout.split())
+    assert place.run(release_info, name="2.0.0")["record"]["facts"] == {}
+
+    assert player.play(**away).returncode == 0
+    record = place.run(release_info, name="2.0.0")["record"]
+    assert record["facts"]["images"] == {NEW: "digest not checked"}
+    assert "Images: digest not checked." in as_text(build_report(record, []))
+    assert "changed=0" in player.play(**away).stdout
+
+    assert player.play().returncode == 0
+    record = place.run(release_info, name="2.0.0")["record"]
+    assert record["facts"]["images"][NEW]["digest"] == digest(NEW)
 
 
 def test_images_are_built_pushed_and_read_back(player: Player, docker: Path) -> None:

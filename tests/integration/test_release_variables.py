@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 import typing as t
@@ -97,6 +98,18 @@ def test_a_deployment_with_an_unknown_variable_stops_at_once(play: t.Any, place:
     assert roles_that_ran(done) == {"easymo.deploy.release_phase"}
     assert place.kubectl("get", "deployments", "-o", "name") == ""
     assert "Traceback" not in said
+
+
+def test_a_typo_in_an_inventory_is_told_too(play: t.Any, tmp_path: Path) -> None:
+    copy = tmp_path / "inventories" / "own"
+    shutil.copytree(INVENTORIES / "prod", copy)
+    typos = "deploy_lock_wiat: 600\nrestore_aproved_by: Jane Doe\nour_region: eu\n"
+    (copy / "group_vars" / "all" / "own.yml").write_text(typos, encoding="utf-8")
+    said = sentence(play(str(copy), tmp_path / "check.yml"))
+    assert (
+        "Nobody reads these variables: deploy_lock_wiat (did you mean deploy_lock_wait?), "
+        "restore_aproved_by (did you mean restore_approved_by?)." in said
+    )
 
 
 @pytest.mark.parametrize("phase", ["preflight", "database"])

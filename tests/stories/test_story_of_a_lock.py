@@ -59,6 +59,33 @@ def test_a_rehearsal_is_not_kept_out_and_tells_who_holds_the_lock(
     assert (witness.resource_versions(), lock_of(witness)) == before
 
 
+def test_a_rehearsal_names_all_that_stands_against_rolling_the_services_at_once(
+    operator: Operator, witness: Witness
+) -> None:
+    witness.kubectl("rollout", "pause", "deployment/wallet-service")
+    before = strategy(witness, "vendor-service", '{"maxUnavailable": "100%"}')
+    versions = witness.resource_versions()
+    run = operator.deploys("--check", *PREFLIGHT)
+    assert run.rc != 0
+    said = words(run.output)
+    assert "2 problems stand against a rollout without downtime" in said
+    assert "wallet-service: it is paused: run 'kubectl rollout resume'" in said
+    assert "vendor-service: maxUnavailable lets" in said
+    assert "Nothing was touched" in said
+    assert witness.resource_versions() == versions
+    witness.kubectl("rollout", "resume", "deployment/wallet-service")
+    strategy(witness, "vendor-service", before)
+
+
+def strategy(witness: Witness, service: str, rolling: str) -> str:
+    """Set how it rolls, and return how it did."""
+    path = "jsonpath={.spec.strategy.rollingUpdate}"
+    before = witness.kubectl("get", "deployment", service, "-o", path)
+    patch = f'{{"spec": {{"strategy": {{"rollingUpdate": {rolling}}}}}}}'
+    witness.kubectl("patch", "deployment", service, "-p", patch)
+    return before
+
+
 def test_anybody_sees_on_one_screen_where_it_stands(operator: Operator, witness: Witness) -> None:
     before = witness.resource_versions(), lock_of(witness)
     run = operator.plays("status")
@@ -87,8 +114,11 @@ def test_a_freeze_stops_deployments_by_whom_and_why(operator: Operator, witness:
 def test_then_a_deployment_holds_the_lock_and_gives_it_back_with_its_last_breath(
     operator: Operator, witness: Witness
 ) -> None:
+    history = '{"spec": {"revisionHistoryLimit": 1}}'
+    witness.kubectl("patch", "deployment", "wallet-service", "-p", history)
     run = operator.deploys(*PREFLIGHT)
     assert run.rc == 0, run.tail()
+    assert "wallet-service: revisionHistoryLimit is 1" in words(run.output), "shown, not fatal"
     # Its keeper outlives it by the one write that gives the lock back.
     deadline = time.monotonic() + 10
     while lock_of(witness) != ("", 2):

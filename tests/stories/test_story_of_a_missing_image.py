@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import typing as t
+
 import pytest
 
 from sandbox.names import SERVICES
@@ -10,6 +12,10 @@ from tests.stories.people import Operator, Witness
 
 FIRST_BATCHES = SERVICES[:4]
 LAST_BATCH = SERVICES[4:]
+
+
+def settlement(witness: Witness) -> t.Any:
+    return witness.record("2.0.0")["phases"]["microservices"]["evidence"]["settlement"]
 
 
 @pytest.mark.parametrize("phases", ["preflight,database", "edge_functions"])
@@ -20,18 +26,24 @@ def test_phases_run_alone_by_their_tags(operator: Operator, phases: str) -> None
     assert not any(others.values())
 
 
-def test_the_run_stops_and_names_service_image_and_cause(
+def test_the_run_stops_names_service_image_and_cause_and_holds_what_is_there(
     operator: Operator, witness: Witness
 ) -> None:
     assert operator.sandbox("fault", "set", "node.image-not-found", "wallet-service").rc == 0
-    run = operator.deploys("--tags", "microservices,feature_flags")
+    hold = ("-e", "release_rollback_policy=hold")
+    run = operator.deploys("--tags", "microservices,feature_flags", *hold)
     assert run.rc != 0
     assert "wallet-service" in run.output
     assert "easymo/wallet-service:v2.0.0 is not in the registry" in run.output
     assert "Traceback" not in run.output
     assert "Phase 5: feature flags" not in "".join(play for play in run.plays() if "TASK" in play)
     images = witness.images()
-    assert images["wallet-service"] == "v1.9.0", "the failed service returned to what ran before"
+    assert images["wallet-service"] == "v1.9.0+v2.0.0", (
+        "the failed one stays as the failure left it"
+    )
+    assert witness.serves("wallet-service")
+    assert "Nothing was undone. Where they stand: " in " ".join(run.output.split())
+    assert settlement(witness)["undone"] == {}
     assert {images[service] for service in FIRST_BATCHES if service != "wallet-service"} == {
         "v2.0.0"
     }
@@ -39,8 +51,23 @@ def test_the_run_stops_and_names_service_image_and_cause(
     assert witness.flags()["FEATURE_AI_AGENTS"] == "false"
 
 
-def test_one_service_is_brought_home_alone(operator: Operator, witness: Witness) -> None:
+def test_a_health_endpoint_that_fails_behind_well_pods_pauses_the_rollout_and_undoes_nothing(
+    operator: Operator, witness: Witness
+) -> None:
     assert operator.sandbox("fault", "clear", "node.image-not-found").rc == 0
+    assert operator.sandbox("fault", "set", "gateway.errors", "wallet-service").rc == 0
+    run = operator.deploys("--limit", "wallet-service", "--tags", "microservices")
+    assert run.rc != 0
+    said = " ".join(run.output.split())
+    assert "Phase microservices failed on wallet-service in 'Call the service's public" in said
+    assert "500" in said
+    assert "Nothing was undone. Paused there: wallet-service, whose rollout succeeded" in said
+    assert witness.images()["wallet-service"] == "v2.0.0", "what was held is taken up"
+    assert settlement(witness)["paused"] == ["wallet-service"]
+    assert operator.sandbox("fault", "clear", "gateway.errors").rc == 0
+
+
+def test_one_service_is_brought_home_alone(operator: Operator, witness: Witness) -> None:
     run = operator.deploys("--limit", "wallet-service", "--tags", "microservices")
     assert run.rc == 0, run.tail()
     assert set(run.changed()) == {"wallet-service"}
@@ -53,6 +80,10 @@ def test_the_phases_run_again_finish_the_job(operator: Operator, witness: Witnes
     assert witness.images() == dict.fromkeys(SERVICES, "v2.0.0")
     assert witness.rolled_out()
     assert witness.environment("agent-core")["FEATURE_AI_AGENTS"] == "true"
+    phase = witness.record("2.0.0")["phases"]["microservices"]
+    assert (phase["status"], sorted(phase["evidence"])) == ("done", ["services"])
+    causes = [one["evidence"]["failures"]["wallet-service"] for one in phase["earlier_failures"]]
+    assert ["easymo/wallet-service:v2.0.0" in one["message"] for one in causes] == [True, False]
 
 
 def test_a_smoke_test_that_fails_switches_the_feature_off(

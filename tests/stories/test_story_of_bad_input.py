@@ -66,12 +66,33 @@ def test_production_without_secrets_stops_in_preflight_and_names_them_all(
     assert "Traceback" not in run.output
 
 
-def test_a_variable_that_nobody_reads_is_refused_with_the_one_that_was_meant(
-    nobody_home: Operator,
+@pytest.mark.parametrize("playbook", ["deploy_v2", "rollback", "unlock"])
+def test_variables_that_nobody_reads_are_refused_with_the_ones_that_were_meant(
+    nobody_home: Operator, playbook: str
 ) -> None:
-    run = nobody_home.plays("deploy_v2", "-e", "release_verison=2.0.1", inventory="prod")
+    typos = {
+        "release_verison": "release_version",
+        "deploy_lock_forse": "deploy_lock_force",
+        "service_rollback_name": "service_rollback_names",
+        "rolling_update_timout": "rolling_update_timeout",
+        "restore_aproved_by": "restore_approved_by",
+    }
+    given = [word for typo in typos for word in ("-e", f"{typo}=1")]
+    run = nobody_home.plays(playbook, *given, inventory="prod")
     assert run.rc != 0
-    assert "release_verison (did you mean release_version?)" in " ".join(run.output.split())
+    said = " ".join(run.output.split())
+    for typo, meant in typos.items():
+        assert f"{typo} (did you mean {meant}?)" in said
+    assert set(run.changed().values()) == {0}
+
+
+def test_digests_that_nobody_looks_up_cannot_be_pinned(nobody_home: Operator) -> None:
+    given = "release_pin_digests=true release_check_images=false secret_kubernetes_token=any"
+    run = nobody_home.plays("unlock", "-e", given, inventory="prod")
+    assert run.rc != 0
+    assert "release_pin_digests needs the digests that release_check_images looks up" in " ".join(
+        run.output.split()
+    )
 
 
 def test_a_value_of_the_wrong_type_is_refused_by_name(nobody_home: Operator) -> None:

@@ -135,3 +135,24 @@ def test_the_client_of_kubernetes_is_used_without_its_models() -> None:
         check=True,
     )
     assert int(done.stdout) == 0
+
+
+REACHED_THROUGH_OTHERS = {"restore_databases"}
+"""Playbooks that only rollback.yml runs, whose first play has refused bad variables already."""
+
+
+@pytest.mark.parametrize(
+    "path",
+    sorted(p for p in ROOT.glob("playbooks/*.yml") if p.stem not in REACHED_THROUGH_OTHERS),
+    ids=lambda path: path.stem,
+)
+def test_every_playbook_refuses_unknown_variables_before_it_does_anything(path: Path) -> None:
+    first = yaml.safe_load(path.read_text(encoding="utf-8"))[0]
+    while "ansible.builtin.import_playbook" in first:
+        imported = ROOT / "playbooks" / first["ansible.builtin.import_playbook"]
+        first = yaml.safe_load(imported.read_text(encoding="utf-8"))[0]
+    begins = first["tasks"][0].get("ansible.builtin.include_role", {})
+    assert (begins.get("name"), begins.get("tasks_from")) == (
+        "easymo.deploy.release_phase",
+        "guard",
+    )

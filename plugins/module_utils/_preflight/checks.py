@@ -6,7 +6,10 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.easymo.deploy.plugins.module_utils._cluster import Object
+from ansible_collections.easymo.deploy.plugins.module_utils._cluster import (
+    RELEASE_ANNOTATION,
+    Object,
+)
 from ansible_collections.easymo.deploy.plugins.module_utils._preflight.models import (
     ERROR,
     WARNING,
@@ -131,6 +134,13 @@ def _standing(body: Object, facts: Facts) -> Found:
     elif not deployment.complete:
         trouble = facts.troubled.get(deployment.name)
         because = f": {trouble}" if trouble else ""
+        if facts.release and deployment.annotations.get(RELEASE_ANNOTATION) == facts.release:
+            yield (
+                "InFlight",
+                WARNING,
+                f"its rollout of this release is not complete and is taken up, at {deployment.counts}{because}",
+            )
+            return
         yield (
             "InFlight",
             ERROR,

@@ -75,6 +75,7 @@ class Facts:
 
     `held`: by kind and name, the keys of what pod templates refer to; None when it is not there.
     `unseen`: what could not be looked at, and why.
+    `release`: the one that is about to be rolled, empty when nobody says so.
     """
 
     deployments: t.Mapping[str, Object]
@@ -86,3 +87,4 @@ class Facts:
     held: t.Mapping[tuple[str, str], frozenset[str] | None] = field(default_factory=dict)
     denied: t.Sequence[Right] = ()
     unseen: t.Sequence[str] = ()
+    release: str = ""

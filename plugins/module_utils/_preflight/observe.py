@@ -27,7 +27,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._rollout.models impo
 )
 
 
-def observe_facts(cluster: Cluster, names: t.Sequence[str] | None) -> Facts:
+def observe_facts(cluster: Cluster, names: t.Sequence[str] | None, *, release: str = "") -> Facts:
     found = {one["metadata"]["name"]: one for one in cluster.list_objects("Deployment")}
     missing = [name for name in names or () if name not in found]
     if missing:
@@ -68,6 +68,7 @@ def observe_facts(cluster: Cluster, names: t.Sequence[str] | None) -> Facts:
             if not cluster.may(one.verb, one.resource, group=one.group, subresource=one.subresource)
         ],
         unseen=unseen,
+        release=release,
     )
 
 

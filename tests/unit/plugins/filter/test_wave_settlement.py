@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import typing as t
 
+import pytest
+
 from ansible_collections.easymo.deploy.plugins.filter.wave_settlement import wave_settlement
 
 
@@ -54,3 +56,30 @@ def test_a_way_back_that_could_not_begin_is_not_called_done() -> None:
 def test_nothing_undone_is_said_as_such() -> None:
     told = wave_settlement(THERE, {"wallet": {"result": "failed_no_undo"}}, "hold")
     assert (told["undone"], told["sentence"][:20]) == ({}, "Nothing was undone. ")
+
+
+WELL = {"wallet": {"result": "succeeded"}, "vendor": {"result": "no_change"}}
+UNHEALTHY = {"wallet": {"message": "HTTP 503", "result": ""}}
+
+
+@pytest.mark.parametrize("policy", ["undo_failed", "hold"])
+def test_a_service_that_is_unwell_behind_well_pods_is_paused_and_not_called_undone(
+    policy: str,
+) -> None:
+    told = wave_settlement(THERE, UNHEALTHY, policy, {}, WELL)
+    assert (told["paused"], told["undone"]) == (["wallet"], {})
+    assert told["sentence"].startswith("Nothing was undone. Paused there: wallet, whose rollout ")
+    assert '-e \'{"service_rollback_names": ["wallet"]}\'' in told["sentence"]
+
+
+def test_one_that_returned_with_all_of_the_release_is_not_paused() -> None:
+    services = {"wallet": {"result": "rolled_back", "changed": True, "message": ""}}
+    told = wave_settlement(THERE, UNHEALTHY, "undo_release", {"services": services}, WELL)
+    assert (told["paused"], told["undone"]) == ([], {"wallet": "rolled_back"})
+    assert "Paused" not in told["sentence"]
+
+
+def test_a_doomed_one_and_one_that_never_rolled_are_not_paused() -> None:
+    rollouts = {"wallet": {"result": "rolled_back"}}
+    told = wave_settlement(THERE, {**FAILED, "vendor": {"result": ""}}, "undo_failed", {}, rollouts)
+    assert told["paused"] == []

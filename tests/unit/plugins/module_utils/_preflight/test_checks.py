@@ -182,3 +182,14 @@ def test_errors_come_first_and_denied_rights_are_named() -> None:
     assert "you may not patch deployments.apps, needed to release, restart and undo" in [
         str(one) for one in found
     ]
+
+
+@pytest.mark.parametrize(
+    ("release", "severity"),
+    [("2.0.0", "warning"), ("2.0.1", "error"), ("", "error")],
+    ids=["its own", "another", "nobody says which"],
+)
+def test_an_unfinished_rollout_of_the_same_release_is_taken_up(release: str, severity: str) -> None:
+    body = changed("status.updatedReplicas", 1)
+    body["metadata"]["annotations"] = {"easymo.com/release": "2.0.0"}
+    assert problems(body, release=release) == [("InFlight", severity)]
