@@ -168,8 +168,18 @@ class Witness:
         for pod in listed:
             service = pod["metadata"]["labels"]["app"]
             if service in found and "deletionTimestamp" not in pod["metadata"]:
-                found[service].add(pod["spec"]["containers"][0]["image"].rsplit(":", 1)[1])
+                image = pod["spec"]["containers"][0]["image"].partition("@")[0]
+                found[service].add(image.rsplit(":", 1)[1])
         return {service: "+".join(sorted(versions)) for service, versions in found.items()}
+
+    def templates(self) -> dict[str, str]:
+        """The image that each service's Deployment asks for, tag, digest and all."""
+        listed = json.loads(self.kubectl("get", "deployments", "-o", "json"))["items"]
+        found = {
+            one["metadata"]["name"]: one["spec"]["template"]["spec"]["containers"][0]["image"]
+            for one in listed
+        }
+        return {service: found[service] for service in SERVICES}
 
     def rolled_out(self) -> bool:
         for service in SERVICES:

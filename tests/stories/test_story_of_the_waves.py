@@ -21,6 +21,7 @@ from tests.stories.people import Operator, Witness
 from tests.victims import Victim
 
 OLD, NEW = "v1.9.0", "v2.0.0"
+PINNED = ("-e", "release_pin_digests=true")
 WAVES = (SERVICES[:1], SERVICES[1:4], SERVICES[4:])
 DOOMED = "wallet-service"
 RATES = (200, 100, 50, 20)
@@ -130,13 +131,15 @@ def test_a_run_killed_in_the_middle_is_taken_up_with_no_patch_but_those_that_wer
 ) -> None:
     assert operator.sandbox("fault", "clear", "node.image-not-found").rc == 0
     before = generations(witness)
-    run = operator.begins("microservices")
+    run = operator.begins("microservices", *PINNED)
     until_written(witness, "vendor-service", run)
     run.kill("everything")
     assert NEW in witness.images()["agent-core"]
-    again = operator.plays("microservices")
+    again = operator.plays("microservices", *PINNED)
     assert again.rc == 0, again.tail()
     assert witness.images() == dict.fromkeys(SERVICES, NEW)
+    looked_up = witness.record("2.0.0")["facts"]["images"].values()
+    assert sorted(witness.templates().values()) == sorted(one["pinned"] for one in looked_up)
     assert generations(witness) == {name: count + 1 for name, count in before.items()}
 
 

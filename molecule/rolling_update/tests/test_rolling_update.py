@@ -4,8 +4,10 @@
 from __future__ import annotations
 
 import json
+import os
 import typing as t
 import urllib.request
+from pathlib import Path
 
 SERVICE = "buyer-service"
 IMAGE = f"easymo/{SERVICE}:v2.0.0"
@@ -20,6 +22,12 @@ def test_every_pod_runs_the_release_and_is_ready(witness: t.Any) -> None:
     for pod in living:
         (status,) = pod["status"]["containerStatuses"]
         assert (status["image"].endswith(IMAGE), status["ready"]) == (True, True)
+
+
+def test_no_pod_of_the_release_before_was_left_when_the_role_was_done() -> None:
+    kept = Path(os.environ["MOLECULE_EPHEMERAL_DIRECTORY"], "result.json")
+    result = json.loads(kept.read_text(encoding="utf-8"))
+    assert (result["result"], result["replicas"]["old"]) == ("succeeded", 0)
 
 
 def test_the_deployment_tells_which_release_it_is_of(witness: t.Any) -> None:
