@@ -21,6 +21,13 @@ def cluster_for(module: Module) -> KubernetesCluster:
     return KubernetesCluster(connection)
 
 
+def opener_for(module: Module) -> t.Callable[[], KubernetesCluster]:
+    """Makes a client of its own at each call, for threads that each need one. Warns once."""
+    first = [cluster_for(module)]
+    connection = Connection.from_params(module.params)
+    return lambda: first.pop() if first else KubernetesCluster(connection)
+
+
 def actor_of(params: t.Mapping[str, t.Any]) -> str:
     """Who acts: as the task says, else the user of this machine."""
     return params["actor"] or f"{getpass.getuser()}@{socket.gethostname()}"

@@ -40,6 +40,23 @@ options:
     description: The least and the greatest integer that a flag may be, by name of the flag.
     type: dict
     default: {}
+  choices:
+    description: The values that a flag may have, a list by name of the flag.
+    type: dict
+    default: {}
+    version_added: 0.2.0
+  kill_switch:
+    description:
+      - What to do while the kill switch, which M(easymo.deploy.kill_switch) sets, is set, and a flag would turn on what
+        it holds off. Decided in the same request that writes, so a switch that is set meanwhile counts.
+      - V(refuse) writes nothing and tells who set it, when, why, and how it is reset.
+      - V(leave_off) leaves those flags as they are, warns, and writes the others.
+      - V(reset_automatic) takes a switch away that a failed phase or a way back set, and refuses for one that a person
+        set.
+    type: str
+    choices: [refuse, leave_off, reset_automatic]
+    default: refuse
+    version_added: 0.2.0
   force:
     description:
       - Whether to change a flag that somebody else set, for example by C(kubectl apply) or C(kubectl patch).
@@ -50,6 +67,7 @@ options:
     default: true
 seealso:
   - module: easymo.deploy.deploy_lock
+  - module: easymo.deploy.kill_switch
   - module: easymo.deploy.pod_environment
   - module: easymo.deploy.rollout
 """
@@ -63,6 +81,8 @@ EXAMPLES = r"""
       FEATURE_AI_AGENTS_ROLLOUT_PERCENTAGE: 1
     bounds:
       FEATURE_AI_AGENTS_ROLLOUT_PERCENTAGE: [0, 100]
+    choices:
+      FEATURE_AI_AGENTS: [true, false]
   register: flags
 
 - name: Restart the pods that read them, once
@@ -72,11 +92,11 @@ EXAMPLES = r"""
     state: restarted
     checksum: "{{ flags.checksum }}"
 
-- name: Turn them off at once, whatever else is set
+- name: Put flags back as they were, but nothing that the kill switch holds off
   easymo.deploy.feature_flags:
     namespace: easymo-prod
-    flags:
-      FEATURE_AI_AGENTS: false
+    flags: "{{ record.pins.config_maps['feature-flags'].data }}"
+    kill_switch: leave_off
 """
 
 RETURN = r"""
@@ -101,11 +121,25 @@ overruled:
   type: list
   elements: str
   sample: [kubectl-client-side-apply]
+left_off:
+  description: Flags that the kill switch holds off and that were left as they are.
+  returned: success
+  type: list
+  elements: str
+  sample: []
+  version_added: 0.2.0
+kill_switch:
+  description:
+    - The switch after, with RV(ignore:set_at), RV(ignore:by) and RV(ignore:reason). Empty when it is not set.
+  returned: success, or when it forbids what was asked for
+  type: dict
+  sample: {}
+  version_added: 0.2.0
 reason:
   description: One word for why the task failed.
   returned: failure
   type: str
-  sample: InvalidInput
+  sample: KillSwitchSet
 """
 
 import typing as t
@@ -113,7 +147,14 @@ import typing as t
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.easymo.deploy.plugins.module_utils._cluster import MonotonicClock
-from ansible_collections.easymo.deploy.plugins.module_utils._flags.apply import change_flags
+from ansible_collections.easymo.deploy.plugins.module_utils._flags.apply import decide_flags
+from ansible_collections.easymo.deploy.plugins.module_utils._flags.switch import (
+    REFUSE,
+    RULES,
+    KillSwitch,
+    to_diff,
+    wish_under,
+)
 from ansible_collections.easymo.deploy.plugins.module_utils._flags.values import to_values
 from ansible_collections.easymo.deploy.plugins.module_utils._kubernetes_client import (
     KUBERNETES,
@@ -137,6 +178,8 @@ def module_spec() -> dict[str, t.Any]:
             "name": {"type": "str", "default": "feature-flags"},
             "flags": {"type": "dict", "required": True},
             "bounds": {"type": "dict", "default": {}},
+            "choices": {"type": "dict", "default": {}},
+            "kill_switch": {"type": "str", "choices": [*RULES], "default": REFUSE},
             "force": {"type": "bool", "default": True},
         },
         "supports_check_mode": True,
@@ -145,12 +188,12 @@ def module_spec() -> dict[str, t.Any]:
 
 def run(module: Module) -> dict[str, t.Any]:
     params = module.params
-    flags = to_values(params["flags"], params["bounds"])
+    flags = to_values(params["flags"], params["bounds"], params["choices"])
     cluster = cluster_for(module)
-    plan = change_flags(
+    plan = decide_flags(
         cluster,
         params["name"],
-        flags,
+        lambda observed: wish_under(params["kill_switch"], observed, flags),
         force=params["force"],
         check_mode=module.check_mode,
         guard=guard_for(cluster, params["fence"], clock=MonotonicClock(), name=params["lock"]),
@@ -159,15 +202,21 @@ def run(module: Module) -> dict[str, t.Any]:
         module.warn(
             f"Flags in ConfigMap {params['name']!r} that {', '.join(plan.overruled)} set were changed."
         )
+    left_off = sorted({*flags} - {*plan.wish.flags})
+    if left_off:
+        module.warn(f"The kill switch holds {', '.join(left_off)} off, so it was left as it is.")
+    switch = KillSwitch.from_annotations(plan.annotations)
     result: dict[str, t.Any] = {
         "changed": plan.changed,
         "before": dict(plan.before.data),
         "after": dict(plan.after),
         "checksum": plan.checksum,
         "overruled": list(plan.overruled),
+        "left_off": left_off,
+        "kill_switch": switch.to_result() if switch else {},
     }
     if module._diff:
-        result["diff"] = {"before": result["before"], "after": result["after"]}
+        result["diff"] = to_diff(plan)
     return result
 
 

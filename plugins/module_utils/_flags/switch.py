@@ -11,12 +11,21 @@ from dataclasses import dataclass, field
 
 from ansible_collections.easymo.deploy.plugins.module_utils._cluster import KILL_SWITCH_ANNOTATION
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import ConflictError
+from ansible_collections.easymo.deploy.plugins.module_utils._flags.plan import (
+    Changes,
+    FlagsMap,
+    FlagsPlan,
+    Wish,
+)
 
 OFF: t.Mapping[str, str] = {
     "FEATURE_AI_AGENTS": "false",
     "FEATURE_AI_AGENTS_ROLLOUT_PERCENTAGE": "0",
 }
 """What the switch holds when it was not told otherwise."""
+
+REFUSE, LEAVE_OFF, RESET_AUTOMATIC = RULES = ("refuse", "leave_off", "reset_automatic")
+"""What a writer does whose flags the switch forbids."""
 
 RESET = "ansible-playbook playbooks/kill_switch.yml -e reset=true -e reason='...'"
 
@@ -104,6 +113,26 @@ def refuse_up(
     )
 
 
+def wish_under(rule: str, observed: FlagsMap, flags: Changes) -> Wish:
+    """What a writer may write by its rule; what is forbidden still is refused by whoever writes it."""
+    switch = KillSwitch.from_annotations(observed.annotations)
+    held = forbidden(switch, observed.data, flags)
+    if switch is None or not held:
+        return Wish(flags)
+    if rule == LEAVE_OFF:
+        return Wish({name: value for name, value in flags.items() if name not in held})
+    if rule == RESET_AUTOMATIC and switch.automatic:
+        return Wish(flags, {KILL_SWITCH_ANNOTATION: None})
+    return Wish(flags)
+
+
+def to_diff(plan: FlagsPlan) -> dict[str, t.Any]:
+    return {
+        "before": _face(plan.before.data, plan.before.annotations),
+        "after": _face(plan.after, plan.annotations),
+    }
+
+
 def forbidden(
     switch: KillSwitch | None,
     flags_before: t.Mapping[str, str],
@@ -127,6 +156,11 @@ def is_lower(wanted: str | None, before: str | None) -> bool:
         return False
     number = re.compile(r"-?[0-9]+")
     return bool(number.fullmatch(wanted) and number.fullmatch(before) and int(wanted) < int(before))
+
+
+def _face(data: t.Mapping[str, str], annotations: t.Mapping[str, str]) -> dict[str, t.Any]:
+    switch = KillSwitch.from_annotations(annotations)
+    return {"flags": dict(data), "kill_switch": switch.to_result() if switch else {}}
 
 
 def _sentence(text: str) -> str:

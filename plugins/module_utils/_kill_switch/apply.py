@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to easymo.deploy.
+"""Write the switch and the flags in one go, then bring all consumers to them side by side."""
+
+from __future__ import annotations
+
+import threading
+import typing as t
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+
+from ansible_collections.easymo.deploy.plugins.module_utils._cluster import Clock, Cluster
+from ansible_collections.easymo.deploy.plugins.module_utils._errors import VerificationError
+from ansible_collections.easymo.deploy.plugins.module_utils._flags.apply import (
+    Decide,
+    decide_flags,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._flags.plan import FlagsPlan
+from ansible_collections.easymo.deploy.plugins.module_utils._kill_switch.consumer import (
+    Consumer,
+    Order,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._kill_switch.models import (
+    REACHED,
+    RUNNING,
+    ConsumerState,
+    tell_wrong,
+)
+
+ATTEMPTS = 50
+"""Whoever else writes the flags, the switch gets its turn."""
+
+OpenCluster = t.Callable[[], Cluster]
+Report = t.Callable[[str, str], None]
+"""Told the consumer and a text."""
+
+
+class KillSwitching:
+    """One task. `open_cluster` makes a new client at each call."""
+
+    def __init__(
+        self,
+        open_cluster: OpenCluster,
+        *,
+        clock: Clock,
+        wall: t.Callable[[], datetime],
+        report: Report,
+    ) -> None:
+        self._open_cluster = open_cluster
+        self._clock = clock
+        self._wall = wall
+        self._speaking = threading.Lock()
+        self._report = report
+
+    def write(self, name: str, decide: Decide, *, deadline: float, check_mode: bool) -> FlagsPlan:
+        """Trouble with the API is sat out until `deadline`: nothing is off before this is written."""
+        return decide_flags(
+            self._open_cluster().until(deadline),
+            name,
+            decide,
+            force=True,
+            check_mode=check_mode,
+            attempts=ATTEMPTS,
+        )
+
+    def switch(self, names: t.Sequence[str], order: Order) -> list[ConsumerState]:
+        return self._each(names, order, Consumer.switch)
+
+    def look(self, names: t.Sequence[str], order: Order) -> list[ConsumerState]:
+        return self._each(names, order, Consumer.look)
+
+    def _each(
+        self,
+        names: t.Sequence[str],
+        order: Order,
+        act: t.Callable[[Consumer], ConsumerState],
+    ) -> list[ConsumerState]:
+        if not names:
+            return []
+        with ThreadPoolExecutor(len(names)) as threads:
+            return list(threads.map(lambda name: act(self._consumer(name, order)), names))
+
+    def _consumer(self, name: str, order: Order) -> Consumer:
+        def report(text: str) -> None:
+            with self._speaking:
+                self._report(name, text)
+
+        return Consumer(
+            name, order, self._open_cluster, clock=self._clock, wall=self._wall, report=report
+        )
+
+
+def check_reached(
+    config_map: str, consumers: t.Sequence[ConsumerState], details: t.Mapping[str, t.Any]
+) -> None:
+    """Raise for every pod that does not run with the flags, or that nobody could ask."""
+    wrong = tell_wrong(consumers)
+    if not wrong:
+        return
+    pods = [pod for one in consumers for pod in one.pods if pod.state in RUNNING]
+    good = sum(pod.state == REACHED for pod in pods)
+    why = " ".join(f"{one.name}: {one.problem}" for one in consumers if one.problem and one.seen)
+    notes = " ".join(f"{one.name}: {one.note}" for one in consumers if one.note)
+    raise VerificationError(
+        " ".join(
+            filter(
+                None,
+                (
+                    f"ConfigMap {config_map!r} is written, so whatever starts from now on has the flags, "
+                    f"but only {good} of {len(pods)} pods are proven to; these are not: {wrong}.",
+                    why,
+                    notes,
+                    "Run the same command again: it goes on with what is left.",
+                ),
+            )
+        ),
+        **details,
+    )

@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to easymo.deploy.
+"""Ask every pod at once what it runs with. One that does not answer is never taken for one that is off."""
+
+from __future__ import annotations
+
+import threading
+import typing as t
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+
+from ansible_collections.easymo.deploy.plugins.module_utils._cluster import Clock, Cluster, Object
+from ansible_collections.easymo.deploy.plugins.module_utils._errors import DeployError
+from ansible_collections.easymo.deploy.plugins.module_utils._flags.pods import (
+    compare,
+    parse_environment,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._kill_switch.models import (
+    ENDING,
+    IDLE,
+    REACHED,
+    STALE,
+    UNKNOWN,
+    PodState,
+    is_overdue,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._rollout.models import Deployment, Pod
+
+AT_ONCE = 8
+PATIENCE = 5.0
+"""Seconds to keep trying to reach one pod."""
+ENDED = ("Succeeded", "Failed")
+
+
+class Asker:
+    """Asks the pods of one consumer. `open_cluster` makes a client of its own for each thread: a client that
+    speaks to a container must not be shared."""
+
+    def __init__(
+        self,
+        open_cluster: t.Callable[[], Cluster],
+        expected: t.Mapping[str, str],
+        *,
+        clock: Clock,
+        wall: t.Callable[[], datetime],
+    ) -> None:
+        self._expected = expected
+        self._clock = clock
+        self._wall = wall
+        self._started = clock.now()
+        self._open_cluster = open_cluster
+        self._own = threading.local()
+
+    def ask(self, cluster: Cluster, deployment: Deployment, container: str) -> list[PodState]:
+        """The state of every pod that its selector finds. Raises what listing them raises."""
+        listed = cluster.list_objects("Pod", label_selector=deployment.selector)
+        pods = [one for one in listed if (one.get("status") or {}).get("phase") not in ENDED]
+        if len(pods) < 2:
+            found = [self._ask(cluster, one, container) for one in pods]
+        else:
+            with ThreadPoolExecutor(min(AT_ONCE, len(pods))) as threads:
+                found = list(
+                    threads.map(lambda one: self._ask(self._cluster(), one, container), pods)
+                )
+        return [one for one in found if one is not None]
+
+    def _cluster(self) -> Cluster:
+        if not hasattr(self._own, "cluster"):
+            self._own.cluster = self._open_cluster()
+        return t.cast("Cluster", self._own.cluster)
+
+    def _ask(self, cluster: Cluster, body: Object, container: str) -> PodState | None:
+        """None for a pod that went meanwhile."""
+        pod = Pod.from_json(body)
+
+        def told(
+            state: str, detail: str = "", seen: t.Mapping[str, str | None] | None = None
+        ) -> PodState:
+            at = self._clock.now() - self._started
+            return PodState(pod.name, pod.uid, state, pod.ready, detail, seen or {}, at)
+
+        if pod.deleting:
+            if is_overdue(body, self._wall()):
+                return told(UNKNOWN, "should have ended long ago: its node may be gone")
+            return told(ENDING)
+        status = next((one for one in pod.containers if one.name == container), None)
+        if status is None or status.state != "running":
+            reason = "not started" if status is None else status.reason or status.state
+            return told(IDLE, f"runs nothing: {reason}")
+        try:
+            patient = cluster.until(self._clock.now() + PATIENCE)
+            output = patient.execute(pod.name, container, ["env"])
+        except DeployError as exc:
+            if exc.details.get("status") == 404:
+                return None
+            return told(UNKNOWN, f"cannot be asked: {exc}")
+        finding = compare(pod.name, parse_environment(output), self._expected)
+        state = STALE if finding.problems else REACHED
+        return told(state, "; ".join(finding.problems), finding.seen)

@@ -1,0 +1,174 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to easymo.deploy.
+"""Bring the pods of one Deployment to the flags that were written: by a rollout, and where that fails one by one."""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from ansible_collections.easymo.deploy.plugins.module_utils._cluster import Clock, Cluster
+from ansible_collections.easymo.deploy.plugins.module_utils._errors import DeployError
+from ansible_collections.easymo.deploy.plugins.module_utils._kill_switch.asking import Asker
+from ansible_collections.easymo.deploy.plugins.module_utils._kill_switch.models import (
+    STALE,
+    UNKNOWN,
+    ConsumerState,
+    PodState,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._kill_switch.sweep import sweep
+from ansible_collections.easymo.deploy.plugins.module_utils._rollout.models import Deployment
+from ansible_collections.easymo.deploy.plugins.module_utils._rollout.observe import (
+    observe_deployment,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._rollout.plan import Plan, Wanted
+from ansible_collections.easymo.deploy.plugins.module_utils._rollout.roll import (
+    Rollout,
+    Settings,
+)
+
+ATTEMPTS = 5
+ROLLING = 2 / 3
+"""Share of the time that the rollout may take, so that some is left for what it did not reach."""
+OVERTAKEN = ("superseded", "paused")
+
+
+@dataclass(frozen=True)
+class Order:
+    """What the consumers are brought to. `checksum` is of all flags; `at` the time, RFC 3339."""
+
+    expected: t.Mapping[str, str]
+    checksum: str
+    actor: str
+    at: str
+    wait_timeout: float
+    stall_timeout: float
+
+
+class Consumer:
+    def __init__(
+        self,
+        name: str,
+        order: Order,
+        open_cluster: t.Callable[[], Cluster],
+        *,
+        clock: Clock,
+        wall: t.Callable[[], datetime],
+        report: t.Callable[[str], None],
+    ) -> None:
+        self._name = name
+        self._order = order
+        self._clock = clock
+        self._report = report
+        self._started = clock.now()
+        self._deadline = self._started + order.wait_timeout
+        self._cluster = open_cluster().until(self._deadline)
+        self._asker = Asker(open_cluster, order.expected, clock=clock, wall=wall)
+
+    def look(self) -> ConsumerState:
+        """What its pods run with, changing nothing."""
+        try:
+            deployment = observe_deployment(self._cluster, self._name)
+            return ConsumerState(self._name, pods=tuple(self._ask(deployment)))
+        except DeployError as exc:
+            return ConsumerState(self._name, problem=str(exc), seen=False)
+
+    def switch(self) -> ConsumerState:
+        """Never raises for what the cluster does: another consumer must not be kept waiting by this one."""
+        restarted, problem, note = False, "", ""
+        try:
+            deployment = observe_deployment(self._cluster, self._name)
+            known = frozenset(one.uid for one in self._ask(deployment))
+            if deployment.paused:
+                note = "It is paused, so pods were ended one by one instead of a rollout. It stays paused."
+            else:
+                restarted, problem = self._restart(deployment)
+            swept = sweep(
+                self._cluster,
+                lambda: self._ask(deployment),
+                known,
+                clock=self._clock,
+                deadline=max(self._deadline, self._clock.now() + 1.0),
+                report=self._report,
+            )
+        except DeployError as exc:
+            return ConsumerState(self._name, restarted=restarted, problem=str(exc), seen=False)
+        wrong = [one for one in swept.pods if one.state in (STALE, UNKNOWN)]
+        if any(one.state == STALE and one.uid not in known for one in wrong):
+            note = "It has pods that started after the flags were written and do not have them: does it read them?"
+        return ConsumerState(
+            self._name,
+            pods=swept.pods,
+            restarted=restarted,
+            replaced=swept.replaced,
+            problem=" ".join(filter(None, (problem, swept.problem))),
+            note=note,
+        )
+
+    def _restart(self, deployment: Deployment) -> tuple[bool, str]:
+        """Whether it wrote the pod template, and why the rollout did not succeed, if so."""
+        wrote, wanted = False, self._wanted(deployment)
+        problem = ""
+        for _attempt in range(ATTEMPTS):
+            try:
+                plan, rollout = self._plan(deployment, wanted)
+                wrote = wrote or plan.changed
+                rollout.carry_out(plan)
+            except DeployError as exc:
+                problem = str(exc)
+                if exc.details.get("result") not in OVERTAKEN:
+                    break
+                self._report(f"somebody else wrote it meanwhile, once more: {exc}")
+                if exc.details["result"] == "paused":
+                    break
+            else:
+                return wrote, ""
+        return wrote, problem
+
+    def _plan(self, deployment: Deployment, wanted: Wanted) -> tuple[Plan, Rollout]:
+        """A template that has the checksum already proves nothing about its pods: if one is stale, restart anyway."""
+        rollout = self._rollout(wanted)
+        plan = rollout.plan()
+        if plan.changed or not plan.before.complete:
+            return plan, rollout
+        if any(one.state == STALE for one in self._ask(deployment)):
+            rollout = self._rollout(replace(wanted, checksum=""))
+            return rollout.plan(), rollout
+        return plan, rollout
+
+    def _rollout(self, wanted: Wanted) -> Rollout:
+        return Rollout(
+            self._cluster,
+            self._name,
+            wanted,
+            None,
+            settings=Settings(
+                wait_timeout=max(
+                    self._started + self._order.wait_timeout * ROLLING - self._clock.now(), 1.0
+                ),
+                undo_on_failure=False,
+                quorum="any",
+                stall_timeout=self._order.stall_timeout,
+            ),
+            clock=self._clock,
+            report=lambda text, _counts: self._report(text),
+        )
+
+    def _wanted(self, deployment: Deployment) -> Wanted:
+        return Wanted(
+            state="restarted",
+            container=container_of(deployment),
+            checksum=self._order.checksum,
+            actor=self._order.actor,
+            at=self._order.at,
+        )
+
+    def _ask(self, deployment: Deployment) -> list[PodState]:
+        return self._asker.ask(self._cluster, deployment, container_of(deployment))
+
+
+def container_of(deployment: Deployment) -> str:
+    """The container that reads the flags: the one of the Deployment's name, else its first."""
+    images = deployment.images
+    return deployment.name if deployment.name in images else next(iter(images))

@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to easymo.deploy.
+"""Decide what setting, resetting and lowering write, told by the flags as they stand. Pure."""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import replace
+
+from ansible_collections.easymo.deploy.plugins.module_utils._cluster import KILL_SWITCH_ANNOTATION
+from ansible_collections.easymo.deploy.plugins.module_utils._errors import ConflictError
+from ansible_collections.easymo.deploy.plugins.module_utils._flags.plan import FlagsMap, Wish
+from ansible_collections.easymo.deploy.plugins.module_utils._flags.switch import (
+    KillSwitch,
+    is_lower,
+)
+
+SET, LOWERED, RESET = "set", "lowered", "reset"
+
+
+def plan_set(observed: FlagsMap, wanted: KillSwitch) -> Wish:
+    """Whoever set it first stays named, but a person takes over what was set automatically."""
+    found = KillSwitch.from_annotations(observed.annotations)
+    switch = wanted
+    if found is not None and (wanted.automatic or not found.automatic):
+        switch = replace(found, flags={**found.flags, **wanted.flags})
+    if switch == found:
+        return Wish(flags=switch.flags)
+    return Wish(flags=switch.flags, annotations={KILL_SWITCH_ANNOTATION: switch.to_annotation()})
+
+
+def plan_lowered(observed: FlagsMap, flag: str, percentage: int) -> Wish:
+    """Down or not at all. A value that is no number is more than any: nobody knows what pods make of it."""
+    present = observed.data.get(flag, "0")
+    wanted = str(percentage)
+    if wanted == present or is_lower(wanted, present) or not is_lower("-1", present):
+        return Wish(flags={flag: wanted})
+    raise ConflictError(
+        f"{flag} is {present} and {wanted} would be more, which the kill switch never does: go up with "
+        "playbooks/ramp.yml. Nothing was written."
+    )
+
+
+def plan_reset(_observed: FlagsMap) -> Wish:
+    """The flags stay off: whoever wants them on turns them on."""
+    return Wish(annotations={KILL_SWITCH_ANNOTATION: None})
+
+
+def to_sentence(
+    state: str,
+    switch: KillSwitch | None,
+    flags: t.Mapping[str, str],
+    *,
+    by: str,
+    reason: str,
+) -> str:
+    """Where it stands after the write, for people."""
+    told = ", ".join(f"{name}={value}" for name, value in flags.items())
+    if state == RESET:
+        return (
+            f"{by} reset the kill switch, because: {reason.rstrip('.')}. The flags stay as they are until "
+            "somebody turns them on."
+        )
+    if state == SET and switch is not None:
+        return f"{str(switch).rstrip('.')}. It holds {told}."
+    return f"{by} lowered {told}, because: {reason.rstrip('.')}."

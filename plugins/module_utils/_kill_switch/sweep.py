@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to easymo.deploy.
+"""End the pods that still run with old flags one by one, where no rollout replaces them.
+
+Whatever ReplicaSet a pod belongs to makes another from its own template, which reads the ConfigMap
+anew. So this works when the new template cannot start, and on a paused Deployment.
+"""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass
+
+from ansible_collections.easymo.deploy.plugins.module_utils._cluster import Clock, Cluster
+from ansible_collections.easymo.deploy.plugins.module_utils._errors import DeployError
+from ansible_collections.easymo.deploy.plugins.module_utils._kill_switch.models import (
+    ENDING,
+    STALE,
+    PodState,
+)
+
+PAUSE = 0.5
+
+
+@dataclass(frozen=True)
+class Swept:
+    """`pods` as last seen; `replaced` are the names of those that were ended."""
+
+    pods: tuple[PodState, ...]
+    replaced: tuple[str, ...] = ()
+    problem: str = ""
+
+
+def next_victim(pods: t.Sequence[PodState], known: frozenset[str], ready: int) -> PodState | None:
+    """The pod to end now, if any: an old one that still runs the old flags, one that serves nobody first.
+
+    None while fewer than `ready` pods are ready, unless the pod is not ready itself. A pod that
+    started after the flags were written is never ended: another would be no better.
+    """
+    stale = [one for one in pods if one.state == STALE and one.uid in known]
+    idle = next((one for one in stale if not one.ready), None)
+    if idle is not None:
+        return idle
+    serving = sum(one.ready and one.state != ENDING for one in pods)
+    return stale[0] if stale and serving >= ready else None
+
+
+def sweep(
+    cluster: Cluster,
+    ask: t.Callable[[], list[PodState]],
+    known: frozenset[str],
+    *,
+    clock: Clock,
+    deadline: float,
+    report: t.Callable[[str], None],
+) -> Swept:
+    """Until no pod of `known` is stale, or the time is up. Never more than one of them is missing at a time."""
+    pods = ask()
+    ready = sum(one.ready and one.state != ENDING for one in pods)
+    replaced: list[str] = []
+    while any(one.state == STALE and one.uid in known for one in pods):
+        if clock.now() >= deadline:
+            why = (
+                f"the replacement of {replaced[-1]} did not become ready, so no more pods were ended"
+                if replaced
+                else "fewer pods are ready than before"
+            )
+            return Swept(tuple(pods), tuple(replaced), why)
+        victim = next_victim(pods, known, ready)
+        if victim is not None:
+            report(f"ending pod {victim.pod}, which still runs with {victim.detail or 'old flags'}")
+            try:
+                cluster.delete("Pod", victim.pod)
+            except DeployError as exc:
+                return Swept(tuple(pods), tuple(replaced), str(exc))
+            replaced.append(victim.pod)
+        clock.sleep(PAUSE)
+        pods = ask()
+    return Swept(tuple(pods), tuple(replaced))

@@ -1,0 +1,375 @@
+#!/usr/bin/python
+# SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: kill_switch
+short_description: Switch a feature off everywhere and prove it in every pod
+version_added: 0.2.0
+description:
+  - Writes the values that switch the feature off and the switch itself, an annotation beside them, in one request. Then
+    restarts what reads them, all consumers at once, and asks every pod what it runs with.
+  - Asks for no lock and no freeze, and lets nothing that rolls out stop it. A rollout of somebody else that is in
+    flight is overtaken, and tells so.
+  - The switch sticks. While it is set, no task of this collection turns on what it holds off. It is reset by name and
+    reason only, and the flags stay off then until somebody turns them on.
+  - Where a rollout cannot replace the old pods, because the new ones do not start or the Deployment is paused, the old
+    ones that still run the feature are ended one by one, each when the replacement of the one before is ready. Their
+    own ReplicaSet makes new ones, which read the flags anew.
+  - A pod that cannot be asked never counts as off. The task fails with its name, after everything else was done.
+author:
+  - EasyMO (@easymo)
+requirements:
+  - kubernetes >= 34
+extends_documentation_fragment:
+  - easymo.deploy._attributes
+  - easymo.deploy._attributes_controller
+  - easymo.deploy._kubernetes
+options:
+  state:
+    description:
+      - V(set) switches the feature off. Setting it again checks every pod again and leaves the first reason.
+      - V(lowered) lowers O(percentage_flag) to O(percentage) and sets no switch. It never raises it.
+      - V(reset) takes the switch away. The flags stay as they are, and nothing restarts.
+    type: str
+    choices: [set, lowered, reset]
+    default: set
+  reason:
+    description: Why, for everybody whom the switch stops later.
+    type: str
+    required: true
+  by:
+    description: Who does it. The user and name of this machine when not given.
+    type: str
+  automatic:
+    description:
+      - Whether no person decides this, but a failed phase or a way back. An explicit deployment may turn the feature on
+        again then, by O(easymo.deploy.feature_flags#module:kill_switch).
+      - One that a person set stays a person's.
+    type: bool
+    default: false
+  name:
+    description: The ConfigMap. It is created when it is missing.
+    type: str
+    default: feature-flags
+  flags:
+    description: The values that switch the feature off, which the switch then holds.
+    type: dict
+    default: {FEATURE_AI_AGENTS: false, FEATURE_AI_AGENTS_ROLLOUT_PERCENTAGE: 0}
+  percentage:
+    description: The percentage to lower to, 0 to 100.
+    type: int
+  percentage_flag:
+    description: The flag that V(lowered) lowers.
+    type: str
+    default: FEATURE_AI_AGENTS_ROLLOUT_PERCENTAGE
+  consumers:
+    description:
+      - Deployments that read the ConfigMap when they start. One that is missing fails the task, after the others are
+        done.
+      - Without any, the flags hold for pods that start from now on.
+    type: list
+    elements: str
+    default: []
+  wait_timeout:
+    description: Seconds until every pod must be proven. Two thirds of them are for the rollout.
+    type: int
+    default: 180
+  stall_timeout:
+    description: Seconds without progress after which a rollout is taken for one that hangs.
+    type: int
+    default: 45
+notes:
+  - Needs the verbs C(get) and C(patch) on C(configmaps) and C(deployments), C(list) and C(watch) on C(pods) and
+    C(replicasets), C(create) on C(pods/exec), and C(delete) on C(pods) for what a rollout does not replace.
+seealso:
+  - module: easymo.deploy.feature_flags
+  - module: easymo.deploy.pod_environment
+"""
+
+EXAMPLES = r"""
+- name: Switch the AI agents off
+  easymo.deploy.kill_switch:
+    namespace: easymo-prod
+    reason: error rate above five percent
+    consumers: [agent-core]
+
+- name: Lower the rollout to one percent
+  easymo.deploy.kill_switch:
+    namespace: easymo-prod
+    state: lowered
+    percentage: 1
+    reason: p95 above two seconds
+    consumers: [agent-core]
+
+- name: Allow the feature to be turned on again
+  easymo.deploy.kill_switch:
+    namespace: easymo-prod
+    state: reset
+    reason: fixed by 2.0.1
+    by: ann
+"""
+
+RETURN = r"""
+kill_switch:
+  description: The switch after, empty when it is not set.
+  returned: success, or when a pod is not proven
+  type: dict
+  sample:
+    set_at: "2026-11-24T09:00:00Z"
+    by: ann@build-1
+    reason: error rate above five percent
+    automatic: false
+    flags: {FEATURE_AI_AGENTS: "false", FEATURE_AI_AGENTS_ROLLOUT_PERCENTAGE: "0"}
+sentence:
+  description: Where it stands, in words.
+  returned: success, or when a pod is not proven
+  type: str
+  sample: "ann@build-1 set the kill switch at 2026-11-24T09:00:00Z, because: error rate above five percent."
+before:
+  description: All keys of the ConfigMap before.
+  returned: success, or when a pod is not proven
+  type: dict
+  sample: {FEATURE_AI_AGENTS: "true"}
+after:
+  description: All keys of the ConfigMap after.
+  returned: success, or when a pod is not proven
+  type: dict
+  sample: {FEATURE_AI_AGENTS: "false"}
+consumers:
+  description: What was seen in each consumer.
+  returned: success, or when a pod is not proven
+  type: list
+  elements: dict
+  contains:
+    name:
+      description: The Deployment.
+      returned: always
+      type: str
+      sample: agent-core
+    reached:
+      description: Whether no pod of it runs anything else.
+      returned: always
+      type: bool
+      sample: true
+    restarted:
+      description: Whether its pod template was written.
+      returned: always
+      type: bool
+      sample: true
+    replaced:
+      description: Pods that were ended one by one.
+      returned: always
+      type: list
+      elements: str
+      sample: []
+    problem:
+      description: Why a rollout did not succeed, or why it could not be looked at.
+      returned: always
+      type: str
+      sample: ""
+    note:
+      description: What else is worth knowing.
+      returned: always
+      type: str
+      sample: ""
+    pods:
+      description: Each pod with its state, V(reached), V(stale), V(unknown), V(idle) for one that runs nothing yet, or
+        V(ending), what it runs with, and the second at which it was seen so.
+      returned: always
+      type: list
+      elements: dict
+      sample:
+        - pod: agent-core-6b664b4c8d-fq9zg
+          state: reached
+          detail: ""
+          seen: {FEATURE_AI_AGENTS: "false"}
+          at: 7.31
+duration:
+  description: Seconds from the beginning of the task until all was looked at.
+  returned: success, or when a pod is not proven
+  type: float
+  sample: 7.5
+reason:
+  description: One word for why the task failed.
+  returned: failure
+  type: str
+  sample: VerificationFailed
+"""
+
+import typing as t
+from datetime import UTC, datetime
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.easymo.deploy.plugins.module_utils._cluster import MonotonicClock
+from ansible_collections.easymo.deploy.plugins.module_utils._errors import InputError
+from ansible_collections.easymo.deploy.plugins.module_utils._flags.apply import Decide
+from ansible_collections.easymo.deploy.plugins.module_utils._flags.plan import FlagsPlan
+from ansible_collections.easymo.deploy.plugins.module_utils._flags.switch import (
+    OFF,
+    KillSwitch,
+    to_diff,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._flags.values import to_values
+from ansible_collections.easymo.deploy.plugins.module_utils._kill_switch.apply import (
+    KillSwitching,
+    check_reached,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._kill_switch.consumer import Order
+from ansible_collections.easymo.deploy.plugins.module_utils._kill_switch.models import (
+    ConsumerState,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._kill_switch.plan import (
+    LOWERED,
+    RESET,
+    SET,
+    plan_lowered,
+    plan_reset,
+    plan_set,
+    to_sentence,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._kubernetes_client import (
+    KUBERNETES,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._kubernetes_module import (
+    actor_of,
+    opener_for,
+    utc_now,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._module import (
+    Module,
+    execute,
+    refuse_below,
+    say,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._options import kubernetes_options
+
+NEEDS = (KUBERNETES,)
+
+
+def module_spec() -> dict[str, t.Any]:
+    return {
+        "argument_spec": {
+            **kubernetes_options(),
+            "state": {"type": "str", "choices": [SET, LOWERED, RESET], "default": SET},
+            "reason": {"type": "str", "required": True},
+            "by": {"type": "str"},
+            "automatic": {"type": "bool", "default": False},
+            "name": {"type": "str", "default": "feature-flags"},
+            "flags": {
+                "type": "dict",
+                "default": {"FEATURE_AI_AGENTS": False, "FEATURE_AI_AGENTS_ROLLOUT_PERCENTAGE": 0},
+            },
+            "percentage": {"type": "int"},
+            "percentage_flag": {"type": "str", "default": [*OFF][1]},
+            "consumers": {"type": "list", "elements": "str", "default": []},
+            "wait_timeout": {"type": "int", "default": 180},
+            "stall_timeout": {"type": "int", "default": 45},
+        },
+        "required_if": [("state", LOWERED, ["percentage"])],
+        "supports_check_mode": True,
+    }
+
+
+def run(module: Module) -> dict[str, t.Any]:
+    params, clock = module.params, MonotonicClock()
+    by = actor_of({"actor": params["by"]})
+    started = clock.now()
+    decide = to_decision(params)
+
+    def report(consumer: str, text: str) -> None:
+        data = {"deployment": consumer}
+        say(module, "KillSwitchProgress", f"{consumer}: {text}", data)
+
+    switching = KillSwitching(
+        opener_for(module), clock=clock, wall=lambda: datetime.now(UTC), report=report
+    )
+    plan = switching.write(
+        params["name"],
+        decide,
+        deadline=started + params["wait_timeout"],
+        check_mode=module.check_mode,
+    )
+    consumers: list[ConsumerState] = []
+    if params["state"] != RESET:
+        order = to_order(params, plan)
+        act = switching.look if module.check_mode else switching.switch
+        consumers = act(list(dict.fromkeys(params["consumers"])), order)
+    if module.check_mode:
+        restarts = any(not one.reached for one in consumers)
+    else:
+        restarts = any(one.restarted or one.replaced for one in consumers)
+    switch = KillSwitch.from_annotations(plan.annotations)
+    result: dict[str, t.Any] = {
+        "changed": plan.changed or restarts,
+        "kill_switch": switch.to_result() if switch else {},
+        "sentence": to_sentence(
+            params["state"], switch, wanted_of(plan), by=by, reason=params["reason"].strip()
+        ),
+        "before": dict(plan.before.data),
+        "after": dict(plan.after),
+        "consumers": [one.to_result() for one in consumers],
+        "duration": round(clock.now() - started, 2),
+    }
+    if module._diff:
+        result["diff"] = to_diff(plan)
+    for one in consumers:
+        if one.reached and (one.problem or one.note):
+            module.warn(f"{one.name} has the flags in every pod. {one.problem} {one.note}".strip())
+    if not module.check_mode:
+        check_reached(params["name"], consumers, result)
+    return result
+
+
+def to_decision(params: t.Mapping[str, t.Any]) -> Decide:
+    """What the options ask for. Raises InputError before anything is touched."""
+    refuse_below(params, wait_timeout=1, stall_timeout=1)
+    if not params["reason"].strip():
+        raise InputError("'reason' is empty: everybody whom the switch stops will read it.")
+    state, percentage = params["state"], params["percentage"]
+    if percentage is not None and state != LOWERED:
+        raise InputError(f"'percentage' says nothing when 'state' is {state!r}: use 'lowered'.")
+    if state == RESET:
+        return plan_reset
+    if state == LOWERED:
+        flag = params["percentage_flag"]
+        to_values({flag: percentage}, {flag: [0, 100]})
+        return lambda observed: plan_lowered(observed, flag, percentage)
+    values = to_values(params["flags"], {})
+    flags = {name: value for name, value in values.items() if value is not None}
+    if not flags or len(flags) < len(values):
+        raise InputError("'flags' must name the value of each flag that is switched off.")
+    switch = KillSwitch(
+        set_at=utc_now(),
+        by=actor_of({"actor": params["by"]}),
+        reason=params["reason"].strip(),
+        automatic=params["automatic"],
+        flags=flags,
+    )
+    return lambda observed: plan_set(observed, switch)
+
+
+def to_order(params: t.Mapping[str, t.Any], plan: FlagsPlan) -> Order:
+    return Order(
+        expected=wanted_of(plan),
+        checksum=plan.checksum,
+        actor=actor_of({"actor": params["by"]}),
+        at=utc_now(),
+        wait_timeout=params["wait_timeout"],
+        stall_timeout=params["stall_timeout"],
+    )
+
+
+def wanted_of(plan: FlagsPlan) -> dict[str, str]:
+    return {name: value for name, value in plan.wish.flags.items() if value is not None}
+
+
+def main() -> None:
+    execute(AnsibleModule(**module_spec()), run, needs=NEEDS)
+
+
+if __name__ == "__main__":
+    main()

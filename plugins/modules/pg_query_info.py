@@ -1,0 +1,120 @@
+#!/usr/bin/python
+# SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: pg_query_info
+short_description: Ask a PostgreSQL database a question
+version_added: 0.2.0
+description:
+  - Runs one query in a transaction that may only read, and returns its rows.
+author:
+  - EasyMO (@easymo)
+requirements:
+  - psycopg2-binary >= 2.9.10
+extends_documentation_fragment:
+  - easymo.deploy._attributes_read_only
+  - easymo.deploy._attributes_controller
+  - easymo.deploy._postgres
+options:
+  query:
+    description: The query. C(%s) in it stands for one of O(values).
+    type: str
+    required: true
+  values:
+    description: What the query's C(%s) stand for, bound by the driver.
+    type: list
+    elements: raw
+    default: []
+  timeout:
+    description: Seconds that the query may take.
+    type: int
+    default: 10
+"""
+
+EXAMPLES = r"""
+- name: See who met most errors
+  easymo.deploy.pg_query_info:
+    login_host: db.easymo.com
+    login_user: postgres
+    login_password: "{{ secret_supabase_db_password }}"
+    login_db: postgres
+    query: SELECT phone, count(*) FROM agent_fallbacks WHERE reason = %s GROUP BY phone ORDER BY 2 DESC LIMIT 10
+    values: [error]
+"""
+
+RETURN = r"""
+rows:
+  description: Each row as the texts of its columns; null stays null.
+  returned: success
+  type: list
+  elements: list
+  sample: [["250780000001", "3"]]
+reason:
+  description: One word for why the task failed.
+  returned: failure
+  type: str
+  sample: Refused
+"""
+
+import typing as t
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.easymo.deploy.plugins.module_utils import _postgres
+from ansible_collections.easymo.deploy.plugins.module_utils._errors import RefusedError
+from ansible_collections.easymo.deploy.plugins.module_utils._module import (
+    Module,
+    execute,
+    refuse_below,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._options import postgres_options
+from ansible_collections.easymo.deploy.plugins.module_utils._postgres import (
+    PSYCOPG2,
+    PostgresTarget,
+    SqlError,
+)
+
+NEEDS = (PSYCOPG2,)
+
+
+def module_spec() -> dict[str, t.Any]:
+    return {
+        "argument_spec": {
+            **postgres_options(),
+            "query": {"type": "str", "required": True},
+            "values": {"type": "list", "elements": "raw", "default": []},
+            "timeout": {"type": "int", "default": 10},
+        },
+        "supports_check_mode": True,
+    }
+
+
+def run(module: Module) -> dict[str, t.Any]:
+    params = module.params
+    refuse_below(params, timeout=1)
+    target = PostgresTarget.from_params(params)
+    with _postgres.connected(target, application_name="easymo.deploy pg_query_info") as session:
+        session.execute("SET default_transaction_read_only = on")
+        session.rows(
+            "SELECT pg_catalog.set_config('statement_timeout', %s, false)",
+            (str(params["timeout"] * 1000),),
+        )
+        try:
+            rows = session.rows(params["query"], params["values"] or None)
+        except SqlError as exc:
+            raise RefusedError(
+                f"{target.where} refused the query: {exc}. Correct 'query'."
+            ) from exc
+    texts = [[None if one is None else str(one) for one in row] for row in rows]
+    return {"changed": False, "rows": texts}
+
+
+def main() -> None:
+    execute(AnsibleModule(**module_spec()), run, needs=NEEDS)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,257 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The kill switch against real pods: twelve steps, rollouts in flight, and half-broken Deployments."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import threading
+import time
+import typing as t
+
+import pytest
+
+from ansible_collections.easymo.deploy.plugins.module_utils._flags.switch import OFF
+from ansible_collections.easymo.deploy.plugins.modules import (
+    deploy_lock,
+    feature_flags,
+    kill_switch,
+)
+from tests.integration.conftest import ABSENT, NEW, SERVICE, Place, deploy, until
+
+AGENTS, PERCENTAGE = OFF
+ON = {AGENTS: True, PERCENTAGE: 10}
+HELD = {AGENTS: "false", PERCENTAGE: "0"}
+WHY = {"reason": "error rate 7 %", "by": "ada@ops"}
+
+
+@pytest.fixture
+def live(place: Place) -> Place:
+    """The service runs with the feature on."""
+    place.run(feature_flags, flags=ON)
+    deploy(place, SERVICE)
+    assert environments(place) == [{AGENTS: "true", PERCENTAGE: "10"}] * 2
+    return place
+
+
+def environments(place: Place) -> list[dict[str, str]]:
+    """What each pod that stays runs with, as kubectl sees it."""
+    found = []
+    for pod in staying(place):
+        lines = place.kubectl("exec", pod["metadata"]["name"], "--", "env").splitlines()
+        values = dict(line.split("=", 1) for line in lines if "=" in line)
+        found.append({name: values.get(name, "") for name in OFF})
+    return found
+
+
+def staying(place: Place) -> list[t.Any]:
+    pods = place.json("get", "pods", f"--selector=app={SERVICE}")["items"]
+    return [pod for pod in pods if "deletionTimestamp" not in pod["metadata"] and running(pod)]
+
+
+def running(pod: t.Any) -> bool:
+    statuses = pod["status"].get("containerStatuses") or []
+    return bool(statuses) and all("running" in one["state"] for one in statuses)
+
+
+def kill(place: Place, **options: t.Any) -> t.Any:
+    return place.run(kill_switch, **{"consumers": [SERVICE], **WHY, **options})
+
+
+def seen(place: Place) -> tuple[t.Any, t.Any]:
+    """All that a killing may write."""
+    flags = place.json("get", "configmap", "feature-flags")
+    return flags, place.deployment()["spec"]["template"]
+
+
+def test_set_lowered_and_reset_in_check_mode_for_real_and_again(live: Place) -> None:
+    place = live
+    for options, wanted in (
+        ({"state": "lowered", "percentage": 1}, {AGENTS: "true", PERCENTAGE: "1"}),
+        ({}, HELD),
+        ({"state": "reset"}, HELD),
+    ):
+        before = seen(place)
+        predicted = kill(place, check_mode=True, **options)
+        assert (predicted["changed"], predicted["after"]) == (True, wanted)
+        assert seen(place) == before
+
+        real = kill(place, **options)
+        assert real.get("failed") is None, real
+        assert real["changed"] is True
+        assert (real["after"], real["diff"]["after"]["flags"]) == (wanted, wanted)
+        assert environments(place) == [wanted] * 2
+
+        for check_mode in (True, False):
+            after = seen(place)
+            again = kill(place, check_mode=check_mode, **options)
+            assert (again["changed"], seen(place)) == (False, after), check_mode
+    assert real["kill_switch"] == {}
+
+
+def test_it_is_told_in_every_pod_with_times_and_holds_until_reset(live: Place) -> None:
+    place = live
+    result = kill(place)
+    states = [pod["state"] for pod in result["consumers"][0]["pods"] if pod["state"] != "ending"]
+    assert states == ["reached", "reached"]
+    assert all(0 < pod["at"] <= result["duration"] for pod in result["consumers"][0]["pods"])
+    refused = place.run(feature_flags, flags=ON)
+    assert refused["reason"] == "KillSwitchSet"
+    assert "ada@ops" in refused["msg"]
+    assert refused["kill_switch"]["reason"] == "error rate 7 %"
+    assert place.run(feature_flags, flags=ON, kill_switch="reset_automatic")["failed"] is True
+    left = place.run(feature_flags, flags={**ON, "OTHER": "1"}, kill_switch="leave_off")
+    assert (left["left_off"], left["after"]["OTHER"]) == ([AGENTS, PERCENTAGE], "1")
+    lowered = kill(place, state="lowered", percentage=5)
+    assert "would be more" in lowered["msg"]
+    assert kill(place, state="reset")["changed"] is True
+    assert place.run(feature_flags, flags=ON)["changed"] is True
+
+
+def test_what_a_failed_phase_set_an_explicit_deployment_resets(place: Place) -> None:
+    place.run(kill_switch, reason="smoke tests failed", automatic=True)
+    assert place.run(feature_flags, flags=ON)["reason"] == "KillSwitchSet"
+    again = place.run(feature_flags, flags=ON, kill_switch="reset_automatic")
+    assert (again["changed"], again["kill_switch"]) == (True, {})
+
+
+def test_a_rollout_in_flight_and_anothers_lock_do_not_stop_it(live: Place) -> None:
+    place = live
+    held = place.run(deploy_lock, release="2.0.0", manual=True, reason="deploying")
+    assert held["changed"] is True
+    place.kubectl("set", "image", f"deployment/{SERVICE}", f"{SERVICE}={NEW}")
+    result = kill(place)
+    assert result.get("failed") is None, result
+    assert environments(place) == [HELD] * 2
+    assert place.image() == NEW
+
+
+def test_a_rollout_that_hangs_still_ends_with_every_pod_off(live: Place) -> None:
+    place = live
+    place.kubectl("set", "image", f"deployment/{SERVICE}", f"{SERVICE}={ABSENT}")
+    result = kill(place, wait_timeout=120, stall_timeout=10)
+    assert result.get("failed") is None, result
+    consumer = result["consumers"][0]
+    assert consumer["replaced"], consumer
+    assert consumer["problem"], consumer
+    assert set(map(json.dumps, environments(place))) == {json.dumps(HELD)}
+    assert place.deployment()["status"]["readyReplicas"] == 2
+
+
+def test_a_paused_deployment_is_told_and_its_pods_are_off(live: Place) -> None:
+    place = live
+    place.kubectl("rollout", "pause", f"deployment/{SERVICE}")
+    result = kill(place)
+    assert result.get("failed") is None, result
+    assert "paused" in result["consumers"][0]["note"]
+    assert len(result["consumers"][0]["replaced"]) == 2
+    assert environments(place) == [HELD] * 2
+    assert place.deployment()["spec"]["paused"] is True
+
+
+def test_pods_that_were_turned_on_behind_its_back_are_found(live: Place) -> None:
+    """The template's checksum says off already, and proves nothing."""
+    place = live
+    kill(place)
+    data = {"data": {AGENTS: "true", PERCENTAGE: "100"}}
+    place.kubectl("patch", "configmap", "feature-flags", "--type=merge", "-p", json.dumps(data))
+    place.kubectl("rollout", "restart", f"deployment/{SERVICE}")
+    place.kubectl("rollout", "status", f"deployment/{SERVICE}", "--timeout=60s")
+    assert environments(place) == [{AGENTS: "true", PERCENTAGE: "100"}] * 2
+    assert kill(place)["changed"] is True
+    assert environments(place) == [HELD] * 2
+
+
+def test_a_missing_consumer_is_named_after_the_others_are_off(live: Place) -> None:
+    place = live
+    result = kill(place, consumers=["gone-service", SERVICE])
+    assert result["failed"] is True
+    assert "gone-service" in result["msg"]
+    assert environments(place) == [HELD] * 2
+
+
+def test_a_consumer_that_does_not_read_the_flags_is_never_taken_for_off(live: Place) -> None:
+    place = live
+    drop = [{"op": "remove", "path": "/spec/template/spec/containers/0/envFrom"}]
+    place.kubectl("patch", "deployment", SERVICE, "--type=json", "-p", json.dumps(drop))
+    place.kubectl("rollout", "status", f"deployment/{SERVICE}", "--timeout=60s")
+    result = kill(place, wait_timeout=45)
+    assert result["failed"] is True
+    assert "FEATURE_AI_AGENTS is unset" in result["msg"]
+    assert "0 of 2 pods" in result["msg"]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"reason": " "}, "'reason' is empty"),
+        ({"percentage": 5}, "use 'lowered'"),
+        ({"state": "lowered", "percentage": 101}, "from 0 to 100"),
+        ({"state": "lowered", "percentage": -1}, "from 0 to 100"),
+        ({"flags": {}}, "must name"),
+        ({"flags": {"A": None}}, "must name"),
+        ({"flags": {"a-b": False}}, "no environment variable"),
+    ],
+)
+def test_bad_input_touches_nothing(place: Place, options: t.Any, message: str) -> None:
+    result = kill(place, **options)
+    assert result["reason"] == "InvalidInput"
+    assert message in result["msg"]
+    assert place.kubectl("get", "configmap", "feature-flags", "--ignore-not-found") == ""
+
+
+def test_it_wins_over_whoever_goes_up_at_the_same_time(place: Place) -> None:
+    """Writers race through the API; whatever order they come in, the end is off."""
+    place.run(feature_flags, flags={AGENTS: True, PERCENTAGE: 1})
+    stop = threading.Event()
+    refused: list[str] = []
+
+    def go_up(first: int) -> None:
+        for value in range(first, 100, 2):
+            result = place.run(feature_flags, flags={PERCENTAGE: value})
+            if result.get("reason") == "KillSwitchSet":
+                refused.append(result["msg"])
+                return
+            if stop.is_set():
+                return
+
+    writers = [threading.Thread(target=go_up, args=(first,)) for first in (2, 3)]
+    for one in writers:
+        one.start()
+    time.sleep(0.3)
+    try:
+        killed = place.run(kill_switch, **WHY)
+        for one in writers:
+            one.join(30)
+    finally:
+        stop.set()
+    assert killed.get("failed") is None, killed
+    assert len(refused) == 2
+    data = place.json("get", "configmap", "feature-flags")["data"]
+    assert data == HELD
+
+
+@pytest.mark.parametrize("moment", ["flags", "template"])
+def test_killed_itself_and_run_again_it_ends_off(live: Place, moment: str) -> None:
+    place = live
+    before = place.deployment()["spec"]["template"]
+    process = place.start("kill_switch", consumers=[SERVICE], **WHY)
+
+    def arrived() -> bool:
+        flags, template = seen(place)
+        if moment == "flags":
+            return bool(flags["data"][AGENTS] == "false")
+        return bool(template != before)
+
+    try:
+        until(arrived)
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait(10)
+    result = kill(place)
+    assert result.get("failed") is None, result
+    assert environments(place) == [HELD] * 2
+    assert kill(place)["changed"] is False
