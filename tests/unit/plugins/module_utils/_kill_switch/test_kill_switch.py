@@ -1,0 +1,216 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+import typing as t
+from datetime import UTC, datetime
+
+import pytest
+
+from ansible_collections.easymo.deploy.plugins.module_utils._cluster import (
+    KILL_SWITCH_ANNOTATION,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
+    ConflictError,
+    UnreachableError,
+    VerificationError,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._flags.plan import FlagsMap
+from ansible_collections.easymo.deploy.plugins.module_utils._flags.switch import OFF, KillSwitch
+from ansible_collections.easymo.deploy.plugins.module_utils._kill_switch.apply import (
+    check_reached,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._kill_switch.asking import Asker
+from ansible_collections.easymo.deploy.plugins.module_utils._kill_switch.models import (
+    ENDING,
+    IDLE,
+    REACHED,
+    STALE,
+    UNKNOWN,
+    ConsumerState,
+    PodState,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._kill_switch.plan import (
+    plan_lowered,
+    plan_set,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._kill_switch.sweep import (
+    next_victim,
+    sweep,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._rollout.models import Deployment
+from tests.fakes.cluster import FakeClock, MemoryCluster
+from tests.fakes.controller import NAME, Controller
+
+AGENTS, PERCENTAGE = OFF
+NOON = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
+ADA = KillSwitch(set_at="2026-11-24T09:00:00Z", by="ada", reason="errors")
+ROBOT = KillSwitch(set_at="2026-11-24T08:00:00Z", by="run", reason="smoke", automatic=True)
+
+
+def observed(switch: KillSwitch | None = None, **data: str) -> FlagsMap:
+    annotations = {KILL_SWITCH_ANNOTATION: switch.to_annotation()} if switch else {}
+    return FlagsMap("feature-flags", exists=True, data=data, annotations=annotations)
+
+
+@pytest.mark.parametrize(
+    ("there", "wanted", "after"),
+    [
+        (None, ADA, ADA),
+        (ROBOT, ADA, ADA),
+        (ADA, ROBOT, ADA),
+        (ADA, KillSwitch("later", "bob", "too"), ADA),
+        (ROBOT, KillSwitch("later", "run", "too", automatic=True), ROBOT),
+    ],
+    ids=["first", "a person takes over", "never taken from a person", "second person", "again"],
+)
+def test_whoever_set_it_first_stays_named(
+    there: KillSwitch | None, wanted: KillSwitch, after: KillSwitch
+) -> None:
+    wish = plan_set(observed(there), wanted)
+    assert wish.flags == OFF
+    if there == after:
+        assert wish.annotations == {}
+    else:
+        assert wish.annotations == {KILL_SWITCH_ANNOTATION: after.to_annotation()}
+
+
+def test_a_second_setting_holds_what_both_named() -> None:
+    wider = KillSwitch("later", "bob", "too", flags={"FEATURE_BUYER_AGENT": "false"})
+    wish = plan_set(observed(ADA), wider)
+    assert wish.flags == {**OFF, "FEATURE_BUYER_AGENT": "false"}
+    found = KillSwitch.from_annotations(t.cast("dict[str, str]", wish.annotations))
+    assert found is not None
+    assert found.by == "ada"
+
+
+@pytest.mark.parametrize(
+    ("present", "percentage", "allowed"),
+    [
+        ({PERCENTAGE: "10"}, 1, True),
+        ({PERCENTAGE: "10"}, 10, True),
+        ({PERCENTAGE: "10"}, 11, False),
+        ({PERCENTAGE: "9"}, 10, False),
+        ({}, 0, True),
+        ({}, 1, False),
+        ({PERCENTAGE: "ten"}, 1, True),
+    ],
+)
+def test_a_percentage_only_goes_down(
+    present: dict[str, str], percentage: int, allowed: bool
+) -> None:
+    if allowed:
+        wish = plan_lowered(observed(**present), PERCENTAGE, percentage)
+        assert wish.flags == {PERCENTAGE: str(percentage)}
+        return
+    with pytest.raises(ConflictError, match="would be more"):
+        plan_lowered(observed(**present), PERCENTAGE, percentage)
+
+
+def pod(name: str, state: str, *, ready: bool = True) -> PodState:
+    return PodState(name, name, state, ready=ready, detail="A is 'true'")
+
+
+@pytest.mark.parametrize(
+    ("pods", "ready", "victim"),
+    [
+        ([pod("a", STALE), pod("b", STALE)], 2, "a"),
+        ([pod("a", STALE), pod("b", STALE)], 3, None),
+        ([pod("a", STALE), pod("b", STALE, ready=False)], 3, "b"),
+        ([pod("a", REACHED), pod("b", UNKNOWN), pod("c", IDLE)], 0, None),
+        ([pod("a", STALE), pod("b", ENDING)], 2, None),
+        ([pod("fresh", STALE)], 0, None),
+    ],
+    ids=["first", "wait", "serves nobody", "only stale ones", "ending counts not", "fresh"],
+)
+def test_pods_are_ended_one_by_one_and_old_ones_only(
+    pods: list[PodState], ready: int, victim: str | None
+) -> None:
+    found = next_victim(pods, frozenset("abc"), ready)
+    assert (found.pod if found else None) == victim
+
+
+class Pods:
+    """Three pods that run the feature; what ends comes back off, or never when `broken`."""
+
+    def __init__(self, cluster: MemoryCluster, *, broken: bool = False) -> None:
+        self.cluster = cluster
+        self.broken = broken
+        self.names = ["a", "b", "c"]
+        self.most_missing = 0
+        for name in self.names:
+            cluster.put("Pod", {"metadata": {"name": name}})
+
+    def ask(self) -> list[PodState]:
+        there = [name for name in self.names if ("Pod", name) in self.cluster.objects]
+        fresh = [] if self.broken else [f"new-{n}" for n in self.names if n not in there]
+        self.most_missing = max(self.most_missing, 3 - len(there) - len(fresh))
+        return [pod(n, STALE) for n in there] + [pod(n, REACHED) for n in fresh]
+
+
+def test_sweeping_ends_all_that_run_the_feature() -> None:
+    cluster, clock = MemoryCluster(), FakeClock()
+    pods = Pods(cluster)
+    swept = sweep(
+        cluster, pods.ask, frozenset("abc"), clock=clock, deadline=200, report=lambda _text: None
+    )
+    assert (swept.replaced, swept.problem) == (("a", "b", "c"), "")
+
+
+def test_sweeping_stops_when_a_replacement_does_not_come() -> None:
+    cluster, clock = MemoryCluster(), FakeClock()
+    pods = Pods(cluster, broken=True)
+    swept = sweep(
+        cluster, pods.ask, frozenset("abc"), clock=clock, deadline=200, report=lambda _text: None
+    )
+    assert swept.replaced == ("a",)
+    assert "replacement of a did not become ready" in swept.problem
+    assert pods.most_missing == 1
+
+
+def asked(cluster: MemoryCluster) -> dict[str, PodState]:
+    deployment = Deployment.from_json(cluster.objects["Deployment", NAME])
+    asker = Asker(lambda: cluster, {AGENTS: "false"}, clock=FakeClock(), wall=lambda: NOON)
+    return {one.pod: one for one in asker.ask(cluster, deployment, NAME)}
+
+
+def test_each_pod_is_told_as_it_is() -> None:
+    cluster = MemoryCluster()
+    Controller(cluster, "easymo/wallet-service:v1")
+    names = [name for kind, name in cluster.objects if kind == "Pod"]
+    cluster.environments = dict.fromkeys(names, f"{AGENTS}=false\n")
+    cluster.environments[names[1]] = f"{AGENTS}=true\n"
+    waiting = cluster.objects["Pod", names[2]]["status"]["containerStatuses"][0]
+    waiting["state"] = {"waiting": {"reason": "ImagePullBackOff"}}
+    found = asked(cluster)
+    assert [found[name].state for name in names] == [REACHED, STALE, IDLE]
+    assert found[names[1]].detail == f"{AGENTS} is 'true' instead of 'false'"
+
+
+def test_a_pod_that_cannot_be_asked_is_never_taken_for_off() -> None:
+    cluster = MemoryCluster()
+    Controller(cluster, "easymo/wallet-service:v1")
+    names = [name for kind, name in cluster.objects if kind == "Pod"]
+
+    def refuse(*_arguments: t.Any) -> str:
+        raise UnreachableError("the node does not answer")
+
+    cluster.execute = refuse  # type: ignore[assignment,method-assign]
+    ending, overdue = (cluster.objects["Pod", name]["metadata"] for name in names[:2])
+    ending["deletionTimestamp"] = "2026-11-24T12:00:20Z"
+    overdue["deletionTimestamp"] = "2026-11-24T11:50:00Z"
+    found = asked(cluster)
+    assert [found[name].state for name in names] == [ENDING, UNKNOWN, UNKNOWN]
+    with pytest.raises(VerificationError) as raised:
+        check_reached(
+            "feature-flags", [ConsumerState(NAME, pods=tuple(found.values()))], {"changed": True}
+        )
+    assert "only 0 of 2 pods" in str(raised.value)
+    assert f"pod {names[2]} (cannot be asked: the node does not answer)" in str(raised.value)
+
+
+def test_a_consumer_that_was_not_seen_is_named() -> None:
+    gone = ConsumerState("gone", problem="There is no Deployment 'gone'", seen=False)
+    good = ConsumerState("good", pods=(pod("a", REACHED), pod("b", IDLE)))
+    check_reached("feature-flags", [good], {})
+    with pytest.raises(VerificationError, match=r"only 1 of 1 pods .* whatever 'gone' runs"):
+        check_reached("feature-flags", [good, gone], {})
