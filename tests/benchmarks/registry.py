@@ -9,6 +9,7 @@ from tests.benchmarks.backup import backup
 from tests.benchmarks.deployment import deployment
 from tests.benchmarks.doomed import doomed
 from tests.benchmarks.fleet import fleet
+from tests.benchmarks.kill_switch import kill_switch
 from tests.benchmarks.kills import kills
 from tests.benchmarks.migrations import migrations
 from tests.benchmarks.rollout import rollout
@@ -23,6 +24,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "rollout": rollout,
     "kills": kills,
     "doomed": doomed,
+    "kill_switch": kill_switch,
     "fleet": fleet,
     "backup": backup,
     "migrations": migrations,

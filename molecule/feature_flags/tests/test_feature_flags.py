@@ -26,3 +26,15 @@ def test_every_pod_runs_with_them(witness: t.Any) -> None:
         lines = witness.kubectl(f"exec {name} -- env").splitlines()
         environment = dict(line.split("=", 1) for line in lines if "=" in line)
         assert WANTED.items() <= environment.items(), name
+
+
+def test_they_are_ours_and_the_pods_were_made_for_them(witness: t.Any) -> None:
+    body = witness.read("configmap feature-flags --show-managed-fields")
+    ours = [
+        entry
+        for entry in body["metadata"]["managedFields"]
+        if (entry["manager"], entry["operation"]) == ("easymo-deploy", "Apply")
+    ]
+    assert {f"f:{name}" for name in WANTED} <= ours[0]["fieldsV1"]["f:data"].keys()
+    template = witness.read("deployment agent-core")["spec"]["template"]
+    assert template["metadata"]["annotations"]["easymo.com/config-checksum"]

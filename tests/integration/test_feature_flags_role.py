@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The role feature_flags where its consumers do not come along: the ConfigMap goes back with them."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import typing as t
+from pathlib import Path
+
+import yaml
+
+from ansible_collections.easymo.deploy.plugins.modules import feature_flags
+from tests.integration.conftest import SERVICE, Place, deploy
+
+ROOT = Path(__file__).parents[2]
+BEFORE = {"FEATURE_AI_AGENTS": "true", "LEVEL": "info"}
+
+
+def play(place: Place, folder: Path, **variables: t.Any) -> subprocess.CompletedProcess[str]:
+    connection = {"kubeconfig": place.kubeconfig, "namespace": place.namespace}
+    body = {
+        "hosts": "localhost",
+        "gather_facts": False,
+        "vars": {
+            "feature_flags_consumers": [SERVICE],
+            "feature_flags_release": "2.0.0",
+            **variables,
+        },
+        "module_defaults": {"group/easymo.deploy.kubernetes": connection},
+        "roles": ["easymo.deploy.feature_flags"],
+    }
+    file = folder / "play.yml"
+    file.write_text(yaml.safe_dump([body]), encoding="utf-8")
+    return subprocess.run(
+        [Path(sys.executable).with_name("ansible-playbook"), file],
+        cwd=ROOT,
+        env={**os.environ, "ANSIBLE_NOCOLOR": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=180,
+    )
+
+
+def data_of(place: Place) -> t.Any:
+    return place.json("get", "configmap", "feature-flags")["data"]
+
+
+def test_flags_that_never_reach_a_pod_go_back(place: Place, tmp_path: Path) -> None:
+    """The container sets one of them itself, so no restart ever brings it the new value."""
+    place.run(feature_flags, flags=BEFORE)
+    deploy(place, SERVICE)
+    deaf = [{"name": "LEVEL", "value": "info"}]
+    patch = [{"op": "add", "path": "/spec/template/spec/containers/0/env", "value": deaf}]
+    place.kubectl("patch", "deployment", SERVICE, "--type=json", "-p", json.dumps(patch))
+    place.kubectl("rollout", "status", f"deployment/{SERVICE}", "--timeout=60s")
+
+    wanted = {"FEATURE_AI_AGENTS": False, "LEVEL": "debug", "FEATURE_NEW": True}
+    ended = play(place, tmp_path, feature_flags_values=wanted)
+    assert ended.returncode != 0
+    said = " ".join(ended.stdout.split())
+    assert "LEVEL is 'info' instead of 'debug'" in said
+    assert "The flags were put back as they were." in said
+    assert data_of(place) == BEFORE
+    pods = place.json("get", "pods", f"--selector=app={SERVICE}")["items"]
+    staying = [pod for pod in pods if "deletionTimestamp" not in pod["metadata"]]
+    assert len(staying) == 2
+    for pod in staying:
+        lines = place.kubectl("exec", pod["metadata"]["name"], "--", "env").splitlines()
+        assert {"FEATURE_AI_AGENTS=true", "LEVEL=info"} <= {*lines}
+        assert not [line for line in lines if line.startswith("FEATURE_NEW=")]
