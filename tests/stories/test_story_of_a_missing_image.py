@@ -98,7 +98,7 @@ def test_a_smoke_test_that_fails_switches_the_feature_off(
 
 
 def test_the_rest_of_the_release_goes_through(operator: Operator, witness: Witness) -> None:
-    assert operator.sandbox("traffic", "start", "--rate", "20", "--seconds", "120").rc == 0
+    assert operator.sandbox("traffic", "start", "--rate", "20", "--seconds", "600").rc == 0
     run = operator.deploys()
     assert run.rc == 0, run.tail()
     assert witness.environment("agent-core")["FEATURE_AI_AGENTS"] == "true"
