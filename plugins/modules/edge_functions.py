@@ -90,7 +90,7 @@ options:
         that is there already keeps what it says, and functions that it does not name are added.
     type: path
   archive_key:
-    description: The archive's key in O(bucket), for V(restored).
+    description: The archive's key in O(bucket), where it is not in the file O(archive).
     type: str
     version_added: 0.2.0
   archive_sha256:
@@ -328,11 +328,11 @@ def module_spec() -> dict[str, t.Any]:
 
 def run(module: Module) -> dict[str, t.Any]:
     params = module.params
-    order = Order.from_params(params, check_mode=module.check_mode, diff=module._diff)
+    archive = _archive(params)
+    order = Order.from_params(params, archive, check_mode=module.check_mode, diff=module._diff)
     tell = functools.partial(say, module)
     if params["state"] == "restored":
-        # Before the network is asked: a wrong file is said at once.
-        archive = _archive(params)
+        assert archive is not None  # noqa: S101 - _archive raises instead
         result = restore(SupabaseFunctionsApi.from_params(params), archive, order, say=tell)
     else:
         keeping = functools.partial(
@@ -383,11 +383,15 @@ def _import_map(given: str | None, root: Path) -> str:
     return path.relative_to(root).as_posix()
 
 
-def _archive(params: t.Mapping[str, t.Any]) -> Archive:
+def _archive(params: t.Mapping[str, t.Any]) -> Archive | None:
+    """The one that there is. Only restoring cannot do without."""
     bucket = _bucket(params) if params["archive_key"] else None
     if bucket:
         return fetch(bucket, params["archive_key"], params["archive_sha256"])
-    return read_archive(Path(params["archive"]), params["archive_sha256"])
+    path = Path(params["archive"]) if params["archive"] else None
+    if path is None or (params["state"] != "restored" and not path.exists()):
+        return None
+    return read_archive(path, params["archive_sha256"])
 
 
 def _bucket(params: t.Mapping[str, t.Any]) -> _s3.S3Bucket | None:

@@ -9,6 +9,7 @@ from tests.benchmarks.backup import backup
 from tests.benchmarks.deployment import deployment
 from tests.benchmarks.doomed import doomed
 from tests.benchmarks.fleet import fleet
+from tests.benchmarks.functions import functions
 from tests.benchmarks.kill_switch import kill_switch
 from tests.benchmarks.kills import kills
 from tests.benchmarks.migrations import migrations
@@ -28,4 +29,5 @@ BENCHMARKS: dict[str, Benchmark] = {
     "fleet": fleet,
     "backup": backup,
     "migrations": migrations,
+    "functions": functions,
 }

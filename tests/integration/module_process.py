@@ -58,6 +58,10 @@ class ModuleProcess:
         self._process.kill()
         self._process.wait(timeout=10)
 
+    def wait(self, timeout: float = 60) -> None:
+        """Until it has ended, however it did."""
+        self._process.wait(timeout)
+
     def result(self, timeout: float = 60) -> Result:
         output, _nothing = self._process.communicate(timeout=timeout)
         return t.cast("Result", json.loads(output))

@@ -15,6 +15,7 @@ from ansible_collections.easymo.deploy.plugins.modules import edge_functions, ed
 from sandbox.names import PREVIOUS_VERSION, RELEASE_VERSION
 from sandbox.seed import checkout
 from sandbox.world import World
+from tests.fakes.management_api import PassingTime
 from tests.integration.running import Result, run_module
 from tests.integration.supabase import (
     FUNCTIONS,
@@ -53,19 +54,6 @@ def save(project: Project, archive: Path, *names: str, **arguments: t.Any) -> Re
 def restore(project: Project, archive: Path, **arguments: t.Any) -> Result:
     given = {"state": "restored", "archive": str(archive), **arguments}
     return run_module(edge_functions, diff=True, **project.options, **given)
-
-
-class Clock:
-    """Time that passes by sleeping alone."""
-
-    def __init__(self) -> None:
-        self.slept: list[float] = []
-
-    def sleep(self, seconds: float) -> None:
-        self.slept.append(seconds)
-
-    def monotonic(self) -> float:
-        return sum(self.slept)
 
 
 def change(slug: str, kind: str, *files: str, settings: t.Sequence[str] = ()) -> dict[str, t.Any]:
@@ -240,7 +228,7 @@ def test_a_jwt_switch_that_does_not_stay_is_reported(project: Project, functions
 def test_the_rate_limit_is_waited_for_as_long_as_it_asks(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    clock = Clock()
+    clock = PassingTime()
 
     def sleep(seconds: float) -> None:
         clock.sleep(seconds)

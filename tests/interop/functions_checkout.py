@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ansible_collections.easymo.deploy.plugins.modules import edge_functions
+from tests.fakes.management_api import REF, TOKEN, Management
 from tests.integration.running import Result, run_module
-from tests.interop.management import REF, TOKEN, Recorder
 
 if t.TYPE_CHECKING:
     from tests.interop.toolchain import Tool
@@ -38,7 +38,7 @@ class Checkout:
             place.parent.mkdir(parents=True, exist_ok=True)
             place.write_bytes(content if isinstance(content, bytes) else content.encode())
 
-    def supabase(self, api: Recorder, *words: str, token: str = TOKEN) -> Result:
+    def supabase(self, api: Management, *words: str, token: str = TOKEN) -> Result:
         """What the CLI says in JSON; its exit code as `rc`."""
         profile = self.home / "profile.yaml"
         settings = {
@@ -66,7 +66,7 @@ class Checkout:
         said = json.loads(done.stdout) if done.stdout.strip() else {}
         return {**said, "rc": done.returncode, "stderr": done.stderr}
 
-    def deploy(self, api: Recorder, *, token: str = TOKEN, **options: t.Any) -> Result:
+    def deploy(self, api: Management, *, token: str = TOKEN, **options: t.Any) -> Result:
         """What our module returns."""
         return run_module(
             edge_functions,

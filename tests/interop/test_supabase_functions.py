@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from sandbox.names import PREVIOUS_VERSION, RELEASE_VERSION
+from tests.fakes.management_api import Management, Upload, management_api
 from tests.integration.supabase import FUNCTIONS, Project, checkout_copy, project_of
 from tests.interop.functions_checkout import FILES, ONLY_THEIRS, SERVE, SLUGS, Checkout
-from tests.interop.management import Recorder, Upload, recorder
 from tests.interop.toolchain import Tool
 
 if t.TYPE_CHECKING:
@@ -33,15 +33,16 @@ def made(cli: Tool, folder: Path) -> Checkout:
 
 
 def both(
-    checkout: Checkout, api: Recorder, *words: str, **options: t.Any
+    checkout: Checkout, api: Management, *words: str, **options: t.Any
 ) -> tuple[Uploads, Uploads]:
     """Theirs and ours."""
     theirs = checkout.supabase(api, "deploy", *words, "--yes", "-j", "4")
     assert theirs["rc"] == 0, theirs
     uploaded = api.by_slug()
     api.uploads.clear()
+    api.functions.clear()
     ours = checkout.deploy(api, **options)
-    assert ours.get("msg", "").startswith("The functions were activated"), ours
+    assert ours["activated"] is True, ours
     return uploaded, api.by_slug()
 
 
@@ -51,7 +52,7 @@ def uploads(
 ) -> tuple[Uploads, Uploads]:
     checkout = made(supabase_cli, tmp_path_factory.mktemp("checkout"))
     checkout.write(FILES)
-    with recorder() as api:
+    with management_api() as api:
         return both(checkout, api)
 
 
@@ -85,7 +86,7 @@ def test_the_import_map_for_all_functions_and_the_policy_of_the_command_line(
         }
     )
     flag = checkout.functions / "flag.json"
-    with recorder() as api:
+    with management_api() as api:
         theirs, ours = both(
             checkout, api, "--import-map", str(flag), "--no-verify-jwt",
             import_map=str(flag), verify_jwt=False,
@@ -99,7 +100,7 @@ def test_the_import_map_of_old(checkout: Checkout) -> None:
     checkout.write(
         {"one/index.ts": 'import "v";\n' + SERVE, "two/index.ts": SERVE, "two/deno.json": "{}"}
     )
-    with recorder() as api:
+    with management_api() as api:
         theirs, ours = both(checkout, api)
     assert ours == theirs
     assert ours["one"].metadata["import_map_path"] == "supabase/functions/import_map.json"
@@ -115,7 +116,7 @@ def test_what_the_cli_lets_pass_we_refuse(checkout: Checkout) -> None:
             "supabase/config.toml": '[functions.no-static]\nstatic_files = ["./no/*.html"]',
         }
     )
-    with recorder() as api:
+    with management_api() as api:
         assert checkout.supabase(api, "deploy", "--yes")["rc"] == 0
         assert sorted(api.by_slug()) == ["gone", "no-static", "outside"]
         api.uploads.clear()
@@ -144,7 +145,7 @@ REFUSED = {
 @pytest.mark.parametrize("files", REFUSED.values(), ids=REFUSED)
 def test_what_the_cli_refuses_we_refuse(checkout: Checkout, files: dict[str, str]) -> None:
     checkout.write(files)
-    with recorder() as api:
+    with management_api() as api:
         assert checkout.supabase(api, "deploy", "--yes")["rc"] == 1
         assert checkout.deploy(api)["reason"] == "InvalidInput"
         assert api.uploads == []
@@ -163,7 +164,7 @@ def test_what_one_deployed_the_other_finds_deployed_and_gets_back(
     token = project.facts["access_token"]
     shutil.rmtree(checkout.workspace)
     functions = checkout_copy(RELEASE_VERSION, checkout.workspace)
-    with recorder(project.facts["management_url"]) as api:
+    with management_api(project.facts["management_url"]) as api:
         theirs = checkout.supabase(api, "deploy", *FUNCTIONS, "--yes", "-j", "4", token=token)
         assert theirs["rc"] == 0, theirs
         assert project.call("health").json()["version"] == RELEASE_VERSION

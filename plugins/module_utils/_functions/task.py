@@ -13,10 +13,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._functions.apply imp
     apply_plan,
     by_slug,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._functions.archive import (
-    Archive,
-    read_archive,
-)
+from ansible_collections.easymo.deploy.plugins.module_utils._functions.archive import Archive
 from ansible_collections.easymo.deploy.plugins.module_utils._functions.collect import Collected
 from ansible_collections.easymo.deploy.plugins.module_utils._functions.diff import diff_of
 from ansible_collections.easymo.deploy.plugins.module_utils._functions.models import (
@@ -67,8 +64,15 @@ class Order:
     force: tuple[str, ...] = ()
 
     @classmethod
-    def from_params(cls, params: t.Mapping[str, t.Any], *, check_mode: bool, diff: bool) -> Order:
-        archive = Path(params["archive"]) if params["archive"] else None
+    def from_params(
+        cls,
+        params: t.Mapping[str, t.Any],
+        saved: Archive | None,
+        *,
+        check_mode: bool,
+        diff: bool,
+    ) -> Order:
+        """`saved` is the archive that there is already."""
         try:
             known = {
                 slug: tuple(Known.from_json(entry) for entry in entries)
@@ -79,12 +83,11 @@ class Order:
             raise InputError(
                 "'known' and 'staged' take what an earlier task returned under these names."
             ) from exc
-        there = archive is not None and archive.exists() and params["state"] != "restored"
         return cls(
             check_mode=check_mode,
             diff=diff,
-            archive=archive,
-            memory=Memory(known, read_archive(archive) if there and archive else None, staged),
+            archive=Path(params["archive"]) if params["archive"] else None,
+            memory=Memory(known, saved, staged),
             required_secrets=tuple(params["required_secrets"]),
             prune=params["prune"],
             force=tuple(params["force"]),
@@ -140,24 +143,28 @@ def restore(api: FunctionsApi, archive: Archive, order: Order, *, say: Say = sil
     listed = by_slug(api)
     known = order.memory.known
     since = {*deployed_since(listed, known, archive.versions)} - {*order.force}
-    wanted = [source for source in archive.sources if source.slug not in since]
     created = {*archive.absent} - since
     if known:
         # What was absent before and unknown to the release is somebody else's.
         created &= {*known, *order.force}
-    left = sorted((since | ({*archive.absent} - created)) & _active(listed))
-    memory = Memory(known, None, order.memory.staged)
     prepared = prepare(
         api,
-        wanted,
+        [source for source in archive.sources if source.slug not in since],
         listed,
-        memory,
+        Memory(known, None, order.memory.staged),
         upload=not order.check_mode,
-        also_read=sorted(created),
+        also_read=sorted(created | since),
         say=say,
     )
+    # An earlier way back that was cut short leaves what is as it should be, under a version that nobody knows.
+    back = {
+        source.slug
+        for source in archive.sources
+        if source.slug in since and prepared.running[source.slug].is_as(source)
+    }
+    kept = sorted(((since - back) | ({*archive.absent} - created)) & _active(listed))
     plan = plan_functions(
-        prepared.running, prepared.wanted, known=known, remove=sorted(created), kept=left
+        prepared.running, prepared.wanted, known=known, remove=sorted(created), kept=kept
     )
     result = _result(plan, prepared, order)
     return {**result, **_activated(api, plan, prepared, order, say)}

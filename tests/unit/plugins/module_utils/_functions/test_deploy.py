@@ -38,9 +38,7 @@ def source(slug: str, text: str = "1", *, verify_jwt: bool | None = False) -> So
     return Source(slug, entrypoint, "", (), verify_jwt, {entrypoint: text.encode()})
 
 
-def order(
-    *, state: str = "deployed", check: bool = False, diff: bool = False, **options: t.Any
-) -> Order:
+def order(*, check: bool = False, diff: bool = False, **options: t.Any) -> Order:
     given = {
         "archive": None,
         "known": {},
@@ -50,8 +48,10 @@ def order(
         "force": [],
     }
     # Through JSON, as results travel from task to task.
-    params = json.loads(json.dumps({**given, **options, "state": state}))
-    return Order.from_params(params, check_mode=check, diff=diff)
+    params = json.loads(json.dumps({**given, **options}))
+    path = Path(params["archive"]) if params["archive"] else None
+    saved = read_archive(path) if path and path.exists() else None
+    return Order.from_params(params, saved, check_mode=check, diff=diff)
 
 
 def go(
@@ -336,6 +336,14 @@ def test_a_release_that_was_killed_before_it_knew_its_end_can_go_back(tmp_path: 
     go(api, source("a", "2"), source("b"), staged=ready["staged"])
     restored = restore(api, read_archive(path), order(known=ready["known"]))
     assert (restored["kept"], set(api.active)) == ([], {"a"})
+
+
+def test_a_way_back_that_was_cut_short_is_finished_by_the_next(tmp_path: Path) -> None:
+    api, archive, result = released(tmp_path)
+    restore(api, archive, order(known=result["known"]))
+    # Nobody could write down what the first way back made known.
+    again = restore(api, archive, order(known=result["known"]))
+    assert (again["changed"], again["kept"]) == (False, [])
 
 
 def test_only_what_the_release_deployed_or_somebody_names_is_pruned() -> None:

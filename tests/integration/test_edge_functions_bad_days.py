@@ -1,0 +1,212 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a Management API that goes wrong does to a deployment of edge functions."""
+
+from __future__ import annotations
+
+import json
+import typing as t
+from pathlib import Path
+
+import pytest
+
+from ansible_collections.easymo.deploy.plugins.module_utils import _supabase_http
+from ansible_collections.easymo.deploy.plugins.module_utils._functions import apply
+from ansible_collections.easymo.deploy.plugins.modules import edge_functions
+from tests.fakes.management_api import (
+    LOST,
+    REF,
+    TOKEN,
+    Management,
+    PassingTime,
+    Trouble,
+    management_api,
+)
+from tests.integration.module_process import ModuleProcess
+from tests.integration.running import Result, run_module
+
+
+def serve(text: str) -> str:
+    return f'Deno.serve(() => new Response("{text}"));\n'
+
+
+@pytest.fixture
+def api() -> t.Iterator[Management]:
+    with management_api() as made:
+        made.secrets = {"TOKEN": "digest"}
+        yield made
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> PassingTime:
+    passing = PassingTime()
+    monkeypatch.setattr(_supabase_http, "time", passing)
+    monkeypatch.setattr(apply, "LOOK_PAUSE", 0.0)
+    return passing
+
+
+@pytest.fixture
+def functions(tmp_path: Path) -> Path:
+    return tmp_path / "supabase" / "functions"
+
+
+def write(functions: Path, text: str, *slugs: str) -> None:
+    for slug in slugs:
+        (functions / slug).mkdir(parents=True, exist_ok=True)
+        (functions / slug / "index.ts").write_text(serve(text))
+
+
+def arguments(api: Management, functions: Path, **options: t.Any) -> dict[str, t.Any]:
+    return {
+        "api_url": api.url,
+        "project_ref": REF,
+        "access_token": TOKEN,
+        "directory": str(functions),
+        "required_secrets": ["TOKEN"],
+        **options,
+    }
+
+
+def deploy(api: Management, functions: Path, **options: t.Any) -> Result:
+    return run_module(edge_functions, **arguments(api, functions, **options))
+
+
+def versions(api: Management) -> dict[str, int]:
+    return {slug: record["version"] for slug, record in api.functions.items()}
+
+
+CALLS = {
+    "list": ("GET", "/functions", "the list of functions"),
+    "secrets": ("GET", "/secrets", "the list of secrets"),
+    "body": ("GET", "/body", "the sources of "),
+    "bundle": ("POST", "/deploy", "the upload of"),
+    "activation": ("PUT", "/functions", "the activation"),
+    "removal": ("DELETE", "/functions/old", "the removal of old"),
+}
+ANSWERS = {
+    401: ("Refused", "check 'access_token'"),
+    402: ("Refused", "the plan's number of functions is reached"),
+    403: ("Refused", "check 'access_token'"),
+    429: ("Unreachable", "try again later"),
+    500: ("Unreachable", "try again later"),
+    LOST: ("Unreachable", "check 'api_url' and the network"),
+}
+
+
+@pytest.mark.parametrize("status", ANSWERS)
+@pytest.mark.parametrize("call", CALLS)
+def test_whatever_goes_wrong_is_one_sentence_and_a_rerun_finishes(
+    api: Management, functions: Path, clock: PassingTime, call: str, status: int
+) -> None:
+    write(functions, "1", "a", "old")
+    known = deploy(api, functions)["known"]
+    write(functions, "2", "a", "b")
+    method, ending, what = CALLS[call]
+    api.troubles = [Trouble(method, ending, status, headers={"Retry-After": "40"})]
+    asked = {"names": ["a", "b"], "prune": True, "known": known}
+
+    result = deploy(api, functions, **asked)
+    reason, said = ANSWERS[status]
+    # What bundles not is refused, whatever the cause; the sentence tells it.
+    assert result["reason"] == ("Refused" if call == "bundle" else reason), result
+    assert what in result["msg"]
+    assert said in result["msg"]
+    assert (TOKEN in json.dumps(result), "exception" in result) == (False, False)
+    late = call == "removal"
+    assert versions(api) == ({"a": 2, "b": 1, "old": 1} if late else {"a": 1, "old": 1})
+    assert result.get("activated", False) is late
+
+    api.troubles = []
+    result = deploy(api, functions, **asked)
+    assert not result.get("failed"), result
+    assert versions(api) == {"a": 2, "b": 1}
+
+
+@pytest.mark.parametrize("call", ["list", "body", "bundle", "activation"])
+@pytest.mark.parametrize(
+    ("status", "headers", "waited"),
+    [
+        pytest.param(429, {"Retry-After": "7"}, 7.0, id="retry-after"),
+        pytest.param(429, {"X-RateLimit-Reset": "9"}, 9.0, id="reset"),
+        pytest.param(503, {}, 1.0, id="busy"),
+    ],
+)
+def test_what_passes_is_waited_for(
+    api: Management,
+    functions: Path,
+    clock: PassingTime,
+    call: str,
+    status: int,
+    headers: dict[str, str],
+    waited: float,
+) -> None:
+    write(functions, "1", "a")
+    deploy(api, functions)
+    write(functions, "2", "a")
+    method, ending, _what = CALLS[call]
+    api.troubles = [Trouble(method, ending, status, 1, headers)]
+    assert deploy(api, functions)["activated"] is True
+    assert clock.slept == [pytest.approx(waited, abs=0.01)]
+
+
+@pytest.mark.parametrize("after", [True, False], ids=["answer-lost", "call-lost"])
+def test_a_connection_lost_at_the_activation_is_found_out_from_the_list(
+    api: Management, functions: Path, clock: PassingTime, after: bool
+) -> None:
+    write(functions, "1", "a", "b")
+    api.troubles = [Trouble("PUT", "/functions", LOST, 1, after=after)]
+    assert deploy(api, functions)["activated"] is True
+    assert versions(api) == {"a": 1, "b": 1}
+    assert [call[:3] for call in api.calls].count("PUT") == (1 if after else 2)
+
+
+def test_one_of_ten_that_does_not_bundle_stops_all_of_them(
+    api: Management, functions: Path, clock: PassingTime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(functions, "1", *(f"f{number}" for number in range(10)))
+    api.troubles = [Trouble("POST", "/deploy", 400, 1)]
+    result = deploy(api, functions)
+    assert result["msg"].startswith("1 of 10 functions did not bundle, so none was activated: ")
+    assert "no 400 today" in result["msg"]
+    assert (len(api.uploads), api.functions) == (9, {})
+
+
+def test_sixty_functions_get_through_the_limit(api: Management, functions: Path) -> None:
+    write(functions, "1", *(f"f{number}" for number in range(60)))
+    api.troubles = [Trouble("POST", "/deploy", 429, 30, {"Retry-After": "0.1"})]
+    assert deploy(api, functions)["activated"] is True
+    assert len(api.functions) == 60
+    # No call is sent while the limit is known to hold, so each refusal costs one call at most.
+    assert sum(call.startswith("POST") for call in api.calls) == 90
+
+
+KILLED_AT = {
+    "list": ("GET", "/functions"),
+    "bundle": ("POST", "/deploy"),
+    "activation": ("PUT", "/functions"),
+}
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize("call", KILLED_AT)
+def test_a_run_that_is_killed_is_finished_by_the_next_and_can_go_back(
+    api: Management, functions: Path, tmp_path: Path, call: str, after: bool
+) -> None:
+    write(functions, "1", "a")
+    deploy(api, functions)
+    write(functions, "2", "a", "b")
+    archive = tmp_path / "before.json"
+    method, ending = KILLED_AT[call]
+    running: list[ModuleProcess] = []
+
+    trouble = Trouble(method, ending, LOST, 1, after=after, then=lambda: running[0].kill())
+    api.troubles = [trouble]
+    running.append(ModuleProcess("edge_functions", arguments(api, functions, archive=str(archive))))
+    running[0].wait()
+    api.troubles = []
+    result = deploy(api, functions, archive=str(archive))
+    assert not result.get("failed"), result
+    assert set(versions(api)) == {"a", "b"}
+    back = deploy(api, functions, state="restored", archive=str(archive))
+    assert not back.get("failed"), back
+    assert set(api.functions) == {"a"}
+    assert api.uploads[-1].files["supabase/functions/a/index.ts"] == serve("1").encode()
