@@ -19,6 +19,7 @@ from sandbox.kubernetes.errors import (
     not_found,
 )
 from sandbox.kubernetes.history import Event, History, Record, Subscription, own_copy
+from sandbox.kubernetes.ownership import Ownership
 from sandbox.kubernetes.resources import STORED, Resource
 
 Key = tuple[str, str]
@@ -53,6 +54,7 @@ class Store:
         self._rules = rules or NoRules()
         self._objects: dict[str, dict[Key, Record]] = {name: {} for name in STORED}
         self._histories = {name: History() for name in STORED}
+        self._ownership = Ownership()
         self._version = 1
         self._forgotten = 0
 
@@ -78,6 +80,21 @@ class Store:
     def records(self, resource: str, namespace: str = "") -> builtins.list[Record]:
         found = self._objects[resource]
         return [found[key] for key in sorted(found) if not namespace or key[0] == namespace]
+
+    def with_uid(self, uid: str) -> tuple[str, Record] | None:
+        """The resource's plural and the object, whatever it is."""
+        found = self._ownership.find(uid)
+        return None if found is None else (found[0], self._objects[found[0]][found[1]])
+
+    def owned(self, resource: str, uid: str) -> builtins.list[Record]:
+        """Those of one resource that name `uid` as an owner, ordered by namespace and name."""
+        found = self._objects[resource]
+        return [found[key] for key in sorted(self._ownership.owned(resource, uid))]
+
+    def uncontrolled(self, resource: str) -> builtins.list[Record]:
+        """Those of one resource that no owner controls, ordered by namespace and name."""
+        found = self._objects[resource]
+        return [found[key] for key in sorted(self._ownership.uncontrolled(resource))]
 
     def subscribe(self, resource: str, *, expires: bool = False) -> Subscription:
         """Events from now on: subscribe first, then list, and nothing is missed.
@@ -230,6 +247,7 @@ class Store:
         record = Record.of(obj, self._version)
         previous = self._objects[kind.plural].get(key)
         self._objects[kind.plural][key] = record
+        self._ownership.enter(kind.plural, key, record.body["metadata"])
         self._histories[kind.plural].append(Event(event, record, previous))
         if previous is not None:
             previous.become_history()
@@ -238,6 +256,7 @@ class Store:
     def _remove(self, kind: Resource, key: Key, obj: Object) -> Object:
         self._version += 1
         previous = self._objects[kind.plural].pop(key)
+        self._ownership.leave(kind.plural, key, previous.body["metadata"])
         metadata = obj["metadata"] | {"resourceVersion": str(self._version)}
         if kind.plural == "pods" and "deletionTimestamp" in metadata:
             metadata["deletionGracePeriodSeconds"] = 0

@@ -36,9 +36,22 @@ class Cluster:
         uid = metadata(owner)["uid"]
         return [
             entry
-            for entry in self.all(resource, metadata(owner)["namespace"])
+            for entry in self.owned(resource, uid)
             if (controller := controller_of(entry)) is not None and controller["uid"] == uid
         ]
+
+    def owned(self, resource: str, uid: str) -> list[Object]:
+        """The objects that name `uid` as an owner."""
+        return [record.body for record in self.store.owned(resource, uid)]
+
+    def uncontrolled(self, resource: str, namespace: str) -> list[Object]:
+        """The objects of a namespace that no owner controls."""
+        records = self.store.uncontrolled(resource)
+        return [record.body for record in records if record.namespace == namespace]
+
+    def with_uid(self, uid: str) -> tuple[str, Object] | None:
+        found = self.store.with_uid(uid)
+        return None if found is None else (found[0], found[1].body)
 
     def create(self, resource: str, obj: Object) -> Object:
         return self.store.create(resource, obj)

@@ -19,10 +19,6 @@ OWNERS = ("deployments", "replicasets", "services", "pods", "configmaps")
 EVENTS_EVERY = 60.0
 
 
-def owned_by(obj: Object, uid: str) -> bool:
-    return any(owner["uid"] == uid for owner in metadata(obj).get("ownerReferences") or ())
-
-
 class GarbageCollector:
     """Keys are uids of owners that went or are to go, or `resource/namespace/name` of one that waits."""
 
@@ -49,18 +45,12 @@ class GarbageCollector:
         return None
 
     def _find_owner(self, uid: str) -> tuple[str, Object] | None:
-        for resource in OWNERS:
-            for obj in self._cluster.all(resource):
-                if metadata(obj)["uid"] == uid:
-                    return resource, obj
-        return None
+        found = self._cluster.with_uid(uid)
+        return found if found is not None and found[0] in OWNERS else None
 
     def _dependents(self, uid: str) -> list[tuple[str, Object]]:
         return [
-            (resource, obj)
-            for resource in COLLECTED
-            for obj in self._cluster.all(resource)
-            if owned_by(obj, uid)
+            (resource, obj) for resource in COLLECTED for obj in self._cluster.owned(resource, uid)
         ]
 
     def _settle_dependents(self, uid: str) -> None:

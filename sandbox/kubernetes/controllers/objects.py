@@ -3,10 +3,11 @@
 
 from __future__ import annotations
 
-import copy
 import secrets
 import typing as t
 from datetime import UTC, datetime
+
+from sandbox.kubernetes.history import own_copy
 
 Object = dict[str, t.Any]
 
@@ -135,4 +136,4 @@ def pod_available(pod: Object, min_ready_seconds: int, now: float) -> bool:
 
 
 def copied(obj: Object) -> Object:
-    return copy.deepcopy(obj)
+    return own_copy(obj)

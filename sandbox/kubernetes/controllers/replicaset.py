@@ -74,13 +74,11 @@ class ReplicaSetController:
     def _claimed_pods(self, entry: Object) -> list[Object]:
         """Its pods: one that matches and has no controller is adopted, one that ceased to match let go."""
         selector = entry["spec"].get("selector")
-        for pod in self._cluster.all("pods", metadata(entry)["namespace"]):
-            controller = controller_of(pod)
-            mine = controller is not None and controller["uid"] == metadata(entry)["uid"]
-            matches = selected(selector, labels_of(pod))
-            if mine and not matches and not terminating(pod):
+        for pod in self._cluster.controlled("pods", entry):
+            if not selected(selector, labels_of(pod)) and not terminating(pod):
                 self._change_owner(pod, None, entry)
-            elif controller is None and matches and pod_active(pod) and not terminating(entry):
+        for pod in self._cluster.uncontrolled("pods", metadata(entry)["namespace"]):
+            if selected(selector, labels_of(pod)) and pod_active(pod) and not terminating(entry):
                 owner = owner_reference(entry, api_version="apps/v1", kind="ReplicaSet")
                 self._change_owner(pod, owner, entry)
         return self._cluster.controlled("pods", entry)
