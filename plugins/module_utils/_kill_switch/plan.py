@@ -63,4 +63,5 @@ def to_sentence(
         )
     if state == SET and switch is not None:
         return f"{str(switch).rstrip('.')}. It holds {told}."
-    return f"{by} lowered {told}, because: {reason.rstrip('.')}."
+    lowered = ", ".join(f"{name} to {value}" for name, value in flags.items())
+    return f"{by} lowered {lowered}, because: {reason.rstrip('.')}."
