@@ -143,19 +143,34 @@ def webhook_options() -> Spec:
         "url": {"type": "str", "required": True},
         "verify_token": {"type": "str", "required": True, "no_log": True},
         "app_secret": {"type": "str", "required": True, "no_log": True},
+        "guards": {"type": "bool", "default": True},
+        "oversized_bytes": {"type": "int", "default": 2 * 1024 * 1024},
         "messages": {
             "type": "list",
             "elements": "dict",
             "default": [],
-            "options": {
-                "name": {"type": "str", "required": True},
-                "from": {"type": "str", "required": True},
-                "text": {"type": "str", "required": True},
-                "route": {"type": "str", "choices": ["agent", "menu", "fallback"]},
-            },
+            "options": message_options(),
         },
+        "message_prefix": {"type": "str", "default": "easymo-deploy"},
+        "logs": {"type": "dict", "options": supabase_options()},
+        "database": {"type": "dict", "options": postgres_options()},
+        "seen_timeout": {"type": "float", "default": 30},
         "ca_cert": {"type": "path"},
         "request_timeout": {"type": "int", "default": 30},
+    }
+
+
+def message_options() -> Spec:
+    tables = {"type": "list", "elements": "str", "default": []}
+    return {
+        "name": {"type": "str", "required": True},
+        "from": {"type": "str", "required": True},
+        "text": {"type": "str", "required": True},
+        "route": {"type": "str", "choices": ["agent", "menu", "fallback"]},
+        "reply_contains": {"type": "str", "default": ""},
+        "buttons": {"type": "bool"},
+        "recorded_in": {**tables},
+        "not_recorded_in": {**tables},
     }
 
 

@@ -13,6 +13,8 @@ from sandbox.services.connections import Database, Events
 from sandbox.services.health import Check
 from sandbox.services.routing import normalized
 
+ORDERS = uuid.UUID("0a6c5d3e-3b1f-5f0c-9d0e-3d1f0c5b7a21")
+
 
 def wallet_service(service: Service) -> web.Application:
     database = Database(service.env, "DATABASE_URL")
@@ -41,14 +43,29 @@ class Wallets:
         body = await json_object(request)
         phone = normalized(text_field(body, "user"))
         vendor = _identifier(text_field(body, "vendor_id"), "vendor_id")
+        amount = _amount(body.get("amount"))
+        identifier = order_identifier(request.headers.get("Idempotency-Key"))
         rows = await self._database.fetch(
-            "insert into orders (phone, vendor_id, total_rwf) values ($1, $2, $3) returning *",
+            "insert into orders (id, phone, vendor_id, total_rwf) values ($1, $2, $3, $4)"
+            " on conflict (id) do nothing returning *",
+            identifier,
             phone,
             vendor,
-            _amount(body.get("amount")),
+            amount,
         )
+        if not rows:
+            return await self._ordered_before(identifier, (phone, vendor, amount))
         self._log.info("order taken", order=rows[0]["id"], amount_rwf=rows[0]["total_rwf"])
         return web.json_response(order_dict(rows[0]), status=201)
+
+    async def _ordered_before(
+        self, identifier: uuid.UUID, asked: tuple[str, uuid.UUID, int]
+    ) -> web.Response:
+        """The order that the same key made; another order under this key is refused."""
+        (order,) = await self._database.fetch("select * from orders where id = $1", identifier)
+        if (order["phone"], order["vendor_id"], order["total_rwf"]) != asked:
+            raise RequestError("This Idempotency-Key belongs to another order.", 422)
+        return web.json_response(order_dict(order))
 
     async def show_order(self, request: web.Request) -> web.Response:
         order = _identifier(request.match_info["id"], "id")
@@ -123,6 +140,11 @@ async def _book(connection: t.Any, order: t.Any, wallet: uuid.UUID, balance: int
         "update orders set status = 'paid', paid_at = now() where id = $1 returning *",
         order["id"],
     )
+
+
+def order_identifier(key: str | None) -> uuid.UUID:
+    """The same for the same Idempotency-Key, so that whoever lost the answer may ask again."""
+    return uuid.uuid5(ORDERS, key) if key else uuid.uuid4()
 
 
 def order_dict(order: t.Mapping[str, t.Any]) -> dict[str, object]:

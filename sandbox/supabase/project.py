@@ -132,7 +132,7 @@ class ProjectApi:
         try:
             query = parse_query(request.query)
         except ValueError as exc:
-            raise ApiError(400, f"iso_timestamp: {exc}") from exc
+            raise ApiError(400, f"The query is not understood: {exc}") from exc
         return web.json_response({"result": [line.to_json() for line in self._logs.find(query)]})
 
 

@@ -10,10 +10,15 @@ import pytest
 
 from ansible_collections.easymo.deploy.plugins.modules import edge_functions, webhook_check
 from sandbox.world import World
-from tests.integration.running import Result, run_module
+from tests.integration.running import Result, connection, run_module
 from tests.integration.supabase import Project, add_function, project_of
 
-REFUSALS = ["unsigned message", "wrongly signed message", "malformed message"]
+REFUSALS = [
+    "unsigned message",
+    "wrongly signed message",
+    "malformed message",
+    "oversized message",
+]
 CHALLENGES = ["verification challenge", "challenge with a wrong token"]
 SENDER = "250780000000"
 OPEN_DOOR = """\
@@ -43,12 +48,12 @@ def check(project: Project, slug: str = "wa-webhook", **arguments: t.Any) -> Res
     return run_module(webhook_check, check=check_mode, **given)
 
 
-def message(text: str, **arguments: str) -> dict[str, str]:
+def message(text: str, **arguments: t.Any) -> dict[str, t.Any]:
     return {"name": f"says {text}", "from": SENDER, "text": text, **arguments}
 
 
 def failing(result: Result) -> list[str]:
-    return [probe["name"] for probe in result["probes"] if probe["status"] == "fail"]
+    return [probe["name"] for probe in result["probes"] if probe["outcome"] == "fail"]
 
 
 def test_our_webhook_answers_us_and_refuses_others(project: Project) -> None:
@@ -78,7 +83,7 @@ def test_a_wrong_secret_is_one_sentence_that_names_the_probe(
     assert (result["failed"], result["reason"]) == (True, "VerificationFailed")
     assert failing(result) == probes
     assert result["msg"].startswith(
-        f"{len(probes)} of 6 probes of {project.url('wa-webhook')} failed: "
+        f"{len(probes)} of 7 probes of {project.url('wa-webhook')} failed: "
     )
     assert all(f"{probe}: " in result["msg"] for probe in probes)
     assert "exception" not in result
@@ -97,8 +102,8 @@ def test_a_webhook_that_lets_anybody_in_is_found(project: Project, tmp_path: Pat
     assert result["failed"] is True
     assert failing(result) == REFUSALS
     assert (
-        "unsigned message: a message without signature was answered 200 instead of 401 or 403"
-        in result["msg"]
+        "unsigned message: a message without signature was answered 200 instead of 401 or 403: "
+        "the webhook lets in what it must refuse" in result["msg"]
     )
 
 
@@ -120,5 +125,63 @@ def test_a_webhook_that_is_not_there_or_does_not_answer_is_told(project: Project
     project.break_down("slow", "wa-webhook", seconds="5")
     slow = check(project, request_timeout=1)
     assert slow["reason"] == "Unreachable"
-    assert slow["msg"].startswith(f"The webhook {project.url('wa-webhook')} did not answer within")
+    assert slow["msg"].startswith(
+        f"The webhook {project.url('wa-webhook')} gave no answer to any of"
+    )
+    assert "no answer within 1 s" in slow["msg"]
     assert project.facts["wa_verify_token"] not in str(slow)
+
+
+def test_an_accepted_message_is_seen_in_the_log(
+    world: World, project: Project
+) -> None:
+    result = check(
+        project,
+        messages=[message("MENU", route="menu", buttons=True)],
+        message_prefix="release-9.9.9",
+        logs=project.options,
+    )
+    (sent,) = [probe for probe in result["probes"] if probe["name"] == "says MENU"]
+    assert sent["message_id"].startswith("wamid.release-9.9.9.")
+    assert sent["evidence"] == "accepted with 200, menu replied, seen in the function's log"
+    # The witness reads the log by itself.
+    lines = project.client.call("GET", "/analytics/endpoints/logs.all")["result"]
+    assert any(sent["message_id"] in line["event_message"] for line in lines)
+
+
+def test_a_message_that_leaves_no_trace_is_told_with_the_table(
+    world: World, project: Project
+) -> None:
+    result = check(
+        project,
+        messages=[message("MENU", recorded_in=["whatsapp_messages"])],
+        database=connection(world),
+        seen_timeout=1,
+    )
+    assert failing(result) == ["says MENU"]
+    assert "it was accepted and is not seen in whatsapp_messages" in result["msg"]
+
+
+def test_a_table_that_is_not_there_is_named_at_once(world: World, project: Project) -> None:
+    result = check(
+        project,
+        messages=[message("MENU", recorded_in=["no such table"])],
+        database=connection(world),
+    )
+    assert result["reason"] == "InvalidInput"
+    assert "has no table 'no such table'" in result["msg"]
+
+
+def test_a_webhook_that_fails_at_everything_is_no_refusal(project: Project) -> None:
+    project.break_down("errors", "wa-webhook")
+    result = check(project, messages=[message("hello")])
+    assert result["reason"] == "VerificationFailed"
+    assert failing(result) == [*CHALLENGES, *REFUSALS, "says hello"]
+    assert {probe["status"] for probe in result["probes"]} == {500}
+
+
+def test_a_message_prefix_that_is_none_is_refused_before_anything_is_sent(
+    project: Project,
+) -> None:
+    result = check(project, message_prefix="a b")
+    assert result["reason"] == "InvalidInput"

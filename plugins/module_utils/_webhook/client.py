@@ -4,9 +4,9 @@
 
 from __future__ import annotations
 
+import time
 import traceback
 
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import UnreachableError
 from ansible_collections.easymo.deploy.plugins.module_utils._library import Library
 from ansible_collections.easymo.deploy.plugins.module_utils._webhook.models import Answer, Request
 
@@ -19,6 +19,9 @@ except ImportError:
 
 REQUESTS = Library("requests >= 2.32", IMPORT_ERROR)
 
+LONGEST_ANSWER = 1024 * 1024
+"""Bytes of an answer that are read: a webhook that goes on talking must not fill our memory."""
+
 
 class HttpWebhook:
     """A Webhook over HTTP. Nothing is repeated: each message counts."""
@@ -29,8 +32,9 @@ class HttpWebhook:
         self._timeout = timeout
 
     def send(self, request: Request) -> Answer:
+        deadline = time.monotonic() + self._timeout
         try:
-            answer = requests.request(
+            with requests.request(
                 request.method,
                 self._url,
                 headers=dict(request.headers),
@@ -39,11 +43,23 @@ class HttpWebhook:
                 timeout=self._timeout,
                 verify=self._verify,
                 allow_redirects=False,
-            )
+                stream=True,
+            ) as answer:
+                return Answer(answer.status_code, _read(answer, deadline))
+        except requests.exceptions.SSLError:
+            return Answer(0, "TLS failed: set 'ca_cert' to the authority that signed it")
+        except requests.exceptions.Timeout:
+            return Answer(0, f"no answer within {self._timeout} s")
         except requests.RequestException as exc:
-            # The exception's text holds the query, and with it the verify token.
-            raise UnreachableError(
-                f"The webhook {self._url} did not answer within {self._timeout} s ({type(exc).__name__}): "
-                "check that the function is deployed and reachable from here."
-            ) from None
-        return Answer(answer.status_code, answer.text)
+            # The exception's own text holds the query, and with it the verify token.
+            return Answer(0, f"no answer ({type(exc).__name__})")
+
+
+def _read(answer: requests.Response, deadline: float) -> str:
+    """The body; the timeout of requests begins anew with each byte, the deadline does not."""
+    body = b""
+    for chunk in answer.iter_content(16 * 1024):
+        body += chunk
+        if len(body) > LONGEST_ANSWER or time.monotonic() > deadline:
+            raise requests.exceptions.Timeout
+    return body.decode(answer.encoding or "utf-8", errors="replace")

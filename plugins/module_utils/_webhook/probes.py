@@ -21,17 +21,27 @@ from ansible_collections.easymo.deploy.plugins.module_utils._webhook.models impo
 )
 
 SIGNATURE = "X-Hub-Signature-256"
+REFUSED = (401, 403)
+CLIENT_ERROR = range(400, 500)
 
 
-def plan_probes(
-    messages: t.Iterable[Message], *, verify_token: str, app_secret: str, challenge: str
+def plan_guards(
+    *, verify_token: str, app_secret: str, challenge: str, oversized_bytes: int
 ) -> list[Probe]:
-    """The refusals first: they touch nothing, so a webhook that lets anyone in is found before a message is sent."""
-    signed = [
-        _message(message, app_secret, f"wamid.{challenge}.{number}")
+    """What touches nothing, whoever answers: the challenges, and what must be refused."""
+    refusals = _refusals(app_secret, challenge)
+    if oversized_bytes:
+        refusals.append(_oversized(app_secret, oversized_bytes))
+    return [*_challenges(verify_token, challenge), *refusals]
+
+
+def plan_messages(
+    messages: t.Iterable[Message], *, app_secret: str, challenge: str, prefix: str
+) -> list[Probe]:
+    return [
+        _message(message, app_secret, f"wamid.{prefix}.{challenge}.{number}")
         for number, message in enumerate(messages)
     ]
-    return [*_challenges(verify_token, challenge), *_refusals(app_secret), *signed]
 
 
 def _challenges(verify_token: str, challenge: str) -> list[Probe]:
@@ -41,6 +51,8 @@ def _challenges(verify_token: str, challenge: str) -> list[Probe]:
     def echoes(answer: Answer) -> str:
         if answer.status == 200 and answer.text == challenge:
             return ""
+        if answer.status == 200:
+            return "the challenge was answered 200 and not echoed: something else answers there"
         return f"the challenge was answered {answer.status} instead of being echoed: check the verify token"
 
     return [
@@ -48,24 +60,29 @@ def _challenges(verify_token: str, challenge: str) -> list[Probe]:
         Probe(
             "challenge with a wrong token",
             Request("GET", query=query(f"not-{challenge}")),
-            _refused("a challenge with a wrong token", 401, 403),
+            _refused("a challenge with a wrong token", *REFUSED),
         ),
     ]
 
 
-def _refusals(app_secret: str) -> list[Probe]:
-    body = notification(Message("unsigned", "250780000000", "test"), "wamid.unsigned")
+def _refusals(app_secret: str, challenge: str) -> list[Probe]:
+    stranger = Message("stranger", "250780000000", "test")
     malformed = b'{"object": "whatsapp_business_account", "entry": 1'
+
+    def body(kind: str) -> bytes:
+        return notification(stranger, f"wamid.{kind}.{challenge}")
+
+    unsigned, forged = body("unsigned"), body("forged")
     return [
         Probe(
             "unsigned message",
-            Request("POST", headers={"Content-Type": "application/json"}, body=body),
-            _refused("a message without signature", 401, 403),
+            Request("POST", headers={"Content-Type": "application/json"}, body=unsigned),
+            _refused("a message without signature", *REFUSED),
         ),
         Probe(
             "wrongly signed message",
-            Request("POST", headers=sign(body, f"{app_secret}-not"), body=body),
-            _refused("a message with a wrong signature", 401, 403),
+            Request("POST", headers=sign(forged, f"{app_secret}-not"), body=forged),
+            _refused("a message with a wrong signature", *REFUSED),
         ),
         Probe(
             "malformed message",
@@ -75,11 +92,32 @@ def _refusals(app_secret: str) -> list[Probe]:
     ]
 
 
+def _oversized(app_secret: str, size: int) -> Probe:
+    """Well signed and without a message, so that whoever takes it has nothing to act upon."""
+    head = {"object": "whatsapp_business_account", "entry": [], "padding": ""}
+    padding = size - len(json.dumps(head))
+    body = json.dumps({**head, "padding": "x" * max(padding, 0)}).encode()
+
+    def judge(answer: Answer) -> str:
+        if answer.status in CLIENT_ERROR:
+            return ""
+        return (
+            f"a body of {size} bytes was answered {answer.status} instead of 413: "
+            "limit the size of what the webhook reads"
+        )
+
+    return Probe(
+        "oversized message", Request("POST", headers=sign(body, app_secret), body=body), judge
+    )
+
+
 def _refused(what: str, *expected: int) -> t.Callable[[Answer], str]:
     def judge(answer: Answer) -> str:
         if answer.status in expected:
             return ""
-        return f"{what} was answered {answer.status} instead of {' or '.join(map(str, expected))}"
+        wanted = " or ".join(map(str, expected))
+        meant = ": the webhook lets in what it must refuse" if answer.status == 200 else ""
+        return f"{what} was answered {answer.status} instead of {wanted}{meant}"
 
     return judge
 
@@ -90,12 +128,30 @@ def _message(message: Message, app_secret: str, message_id: str) -> Probe:
     def judge(answer: Answer) -> str:
         if answer.status != 200:
             return f"the signed message was answered {answer.status} instead of 200"
-        route = route_of(answer.text, message_id)
-        if message.route and route != message.route:
-            return f"it went to {route or 'nobody knows where'} instead of {message.route}"
-        return ""
+        return _judge_reply(message, reply_to(answer.text, message_id))
 
-    return Probe(message.name, Request("POST", headers=sign(body, app_secret), body=body), judge)
+    request = Request("POST", headers=sign(body, app_secret), body=body)
+    return Probe(message.name, request, judge, message, message_id)
+
+
+def _judge_reply(message: Message, reply: t.Mapping[str, t.Any]) -> str:
+    route, text = str(reply.get("route", "")), str(reply.get("text", ""))
+    if message.route and route != message.route:
+        return f"it went to {route or 'nobody knows where'} instead of {message.route}"
+    if message.reply_contains.lower() not in text.lower():
+        return f"the reply does not say {message.reply_contains!r}, it says {text[:100]!r}"
+    if message.buttons is not None and bool(reply.get("buttons")) is not message.buttons:
+        return f"the reply has {'no' if message.buttons else ''} buttons".replace("  ", " ")
+    return ""
+
+
+def describe(probe: Probe, answer: Answer) -> str:
+    """What was seen of a probe that passed."""
+    if probe.message is None:
+        return "echoed" if answer.status == 200 else f"refused with {answer.status}"
+    reply = reply_to(answer.text, probe.message_id)
+    route = str(reply.get("agent") or reply.get("route") or "")
+    return f"accepted with {answer.status}{f', {route} replied' if route else ''}"
 
 
 def notification(message: Message, message_id: str) -> bytes:
@@ -120,10 +176,11 @@ def sign(body: bytes, app_secret: str) -> dict[str, str]:
     return {"Content-Type": "application/json", SIGNATURE: f"sha256={digest}"}
 
 
-def route_of(text: str, message_id: str) -> str:
-    """Where the platform says the message went; empty when it does not say."""
+def reply_to(text: str, message_id: str) -> t.Mapping[str, t.Any]:
+    """What the platform says that it replied to the message; empty when it does not say."""
     try:
         replies = json.loads(text)["replies"]
-        return next(str(reply["route"]) for reply in replies if reply["message_id"] == message_id)
+        found = next(reply for reply in replies if reply["message_id"] == message_id)
     except (ValueError, KeyError, TypeError, StopIteration):
-        return ""
+        return {}
+    return found if isinstance(found, dict) else {}

@@ -4,18 +4,38 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+import typing as t
+from dataclasses import replace
 
 import pytest
 
+from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
+    DeployError,
+    InputError,
+    UnreachableError,
+    VerificationError,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._webhook.exchange import (
+    Trace,
+    ask,
+    refuse_failures,
+    trace,
+)
 from ansible_collections.easymo.deploy.plugins.module_utils._webhook.models import (
     Answer,
     Message,
+    Outcome,
     Request,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._webhook.probes import plan_probes
+from ansible_collections.easymo.deploy.plugins.module_utils._webhook.probes import (
+    plan_guards,
+    plan_messages,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._webhook.sightings import log_query
 
 TOKEN, SECRET = "right-token", "right-secret"
-ASKED = Message("asked", "250780000001", "I need vegetables", "agent")
+ASKED = Message("asked", "250780000001", "I need vegetables", "agent", reply_contains="Vendors")
+LIMIT = 4096
 
 
 class GoodWebhook:
@@ -36,6 +56,8 @@ class GoodWebhook:
         return Answer(200, request.query["hub.challenge"])
 
     def _receive(self, request: Request) -> Answer:
+        if len(request.body) > LIMIT and self.broken not in ("size", "reset"):
+            return Answer(413, "")
         expected = hmac.new(SECRET.encode(), request.body, hashlib.sha256).hexdigest()
         given = request.headers.get("X-Hub-Signature-256", "")
         if not given and self.broken != "unsigned":
@@ -46,16 +68,29 @@ class GoodWebhook:
             entry = json.loads(request.body)["entry"]
         except ValueError:
             return Answer(500 if self.broken == "malformed" else 400, "")
+        if len(request.body) > LIMIT:
+            return (
+                Answer(0, "no answer (ConnectionError)")
+                if self.broken == "reset"
+                else Answer(200, "")
+            )
         message = entry[0]["changes"][0]["value"]["messages"][0]
-        return Answer(
-            200, json.dumps({"replies": [{"message_id": message["id"], "route": self.route}]})
-        )
+        reply = {"message_id": message["id"], "route": self.route, "text": "2 vendors"}
+        if self.route == "menu":
+            reply["buttons"] = ["Help"]
+        return Answer(200, json.dumps({"replies": [reply]}))
 
 
-def failures(webhook: GoodWebhook) -> dict[str, str]:
-    probes = plan_probes([ASKED], verify_token=TOKEN, app_secret=SECRET, challenge="c0ffee")
-    judged = {probe.name: probe.judge(webhook.send(probe.request)) for probe in probes}
-    return {name: detail for name, detail in judged.items() if detail}
+def outcomes(webhook: GoodWebhook, *messages: Message) -> list[Outcome]:
+    guards = plan_guards(
+        verify_token=TOKEN, app_secret=SECRET, challenge="c0ffee", oversized_bytes=LIMIT * 2
+    )
+    sent = plan_messages(messages or [ASKED], app_secret=SECRET, challenge="c0ffee", prefix="r")
+    return ask(webhook, [*guards, *sent])
+
+
+def failures(webhook: GoodWebhook, *messages: Message) -> dict[str, str]:
+    return {one.name: one.evidence for one in outcomes(webhook, *messages) if not one.passed}
 
 
 def test_a_webhook_that_keeps_the_protocol_passes_every_probe() -> None:
@@ -70,6 +105,8 @@ def test_a_webhook_that_keeps_the_protocol_passes_every_probe() -> None:
         ("unsigned", "unsigned message"),
         ("signature", "wrongly signed message"),
         ("malformed", "malformed message"),
+        ("size", "oversized message"),
+        ("reset", "oversized message"),
     ],
 )
 def test_each_missing_guard_is_found_by_its_probe(broken: str, probe: str) -> None:
@@ -78,3 +115,105 @@ def test_each_missing_guard_is_found_by_its_probe(broken: str, probe: str) -> No
 
 def test_a_message_on_the_wrong_route_is_reported_with_both_routes() -> None:
     assert failures(GoodWebhook(route="menu")) == {"asked": "it went to menu instead of agent"}
+
+
+@pytest.mark.parametrize(
+    ("wanted", "found"),
+    [
+        ({"reply_contains": "houses"}, "the reply does not say 'houses', it says '2 vendors'"),
+        ({"buttons": True}, "the reply has no buttons"),
+        ({"route": "menu"}, "it went to agent instead of menu"),
+    ],
+    ids=["other words", "no buttons", "other route"],
+)
+def test_a_reply_that_is_not_as_expected_says_how(wanted: dict[str, str], found: str) -> None:
+    message = Message("asked", "250780000001", "I need vegetables", **wanted)  # type: ignore[arg-type]
+    assert failures(GoodWebhook(), message) == {"asked": found}
+
+
+def test_buttons_where_none_should_be_are_told() -> None:
+    message = Message("asked", "1", "hello", buttons=False)
+    assert failures(GoodWebhook(route="menu"), message) == {"asked": "the reply has buttons"}
+
+
+def test_every_message_has_an_id_of_its_own_that_says_whose_it_is() -> None:
+    probes = plan_messages(
+        [ASKED, ASKED], app_secret=SECRET, challenge="c0ffee", prefix="release-2"
+    )
+    assert [probe.message_id for probe in probes] == [
+        "wamid.release-2.c0ffee.0",
+        "wamid.release-2.c0ffee.1",
+    ]
+
+
+class Memory:
+    """Sightings that come after so many looks."""
+
+    def __init__(self, *, after: int = 0, error: DeployError | None = None) -> None:
+        self.after, self.error, self.looks = after, error, 0
+
+    def logged(self, message_ids: t.Collection[str]) -> frozenset[str]:
+        self.looks += 1
+        if self.error:
+            raise self.error
+        return frozenset(message_ids if self.looks > self.after else ())
+
+    def recorded(self, table: str, message_ids: t.Collection[str]) -> frozenset[str]:
+        return frozenset(message_ids) if table == "agent_requests" else frozenset()
+
+
+def traced(message: Message, memory: Memory) -> Outcome:
+    probes = plan_messages([message], app_secret=SECRET, challenge="c0ffee", prefix="r")
+    now = [0.0]
+
+    def sleep(seconds: float) -> None:
+        now[0] += seconds
+
+    where = Trace(memory, in_logs=True, wait=10, clock=lambda: now[0], sleep=sleep)
+    (outcome,) = trace(probes, ask(GoodWebhook(), probes), where)
+    return outcome
+
+
+def test_an_accepted_message_is_waited_for_and_the_places_are_told() -> None:
+    outcome = traced(replace(ASKED, recorded_in=("agent_requests",)), Memory(after=2))
+    assert outcome.passed
+    assert outcome.evidence.endswith("seen in the function's log and in agent_requests")
+
+
+def test_a_message_that_nobody_worked_on_fails_although_it_was_accepted() -> None:
+    outcome = traced(replace(ASKED, recorded_in=("agent_fallbacks",)), Memory(after=99))
+    assert not outcome.passed
+    assert outcome.evidence == (
+        "it was accepted and is not seen in the function's log nor in agent_fallbacks"
+    )
+
+
+def test_why_one_could_not_look_stands_in_the_evidence() -> None:
+    outcome = traced(ASKED, Memory(error=UnreachableError("The log is away.")))
+    assert outcome.evidence.endswith("is not seen in the function's log (The log is away)")
+
+
+def test_a_menu_message_that_an_agent_worked_on_is_told() -> None:
+    outcome = traced(replace(ASKED, not_recorded_in=("agent_requests",)), Memory())
+    assert outcome.evidence == "it stands in agent_requests, where it should not"
+
+
+def test_a_question_that_is_wrong_in_itself_is_not_waited_out() -> None:
+    memory = Memory(error=InputError("There is no such table."))
+    with pytest.raises(InputError, match="no such table"):
+        traced(ASKED, memory)
+    assert memory.looks == 1
+
+
+def test_silence_everywhere_is_one_sentence_and_no_verdict() -> None:
+    silent = [Outcome(name, False, 0, 1.0, "no answer within 1 s") for name in ("a", "b")]
+    with pytest.raises(UnreachableError, match="no answer to any of 2 probes"):
+        refuse_failures("https://x", silent)
+    with pytest.raises(VerificationError, match=r"1 of 2 probes of https://x failed: a: no answer"):
+        refuse_failures("https://x", [silent[0], Outcome("b", True, 200, 1.0, "echoed")])
+
+
+def test_no_id_can_leave_its_place_in_the_query_of_the_log() -> None:
+    assert "wamid[.]r[.]1" in log_query(["wamid.r.1"])
+    with pytest.raises(InputError, match="characters"):
+        log_query(["x') or ('1' = '1"])
