@@ -1,17 +1,20 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One line for a test that passed."""
+"""One line for a test, whatever came of it."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: pass_line
-short_description: One line for a test that passed
+short_description: One line for a test
 version_added: 0.1.0
 author: EasyMO (@easymo)
-description: Words a passed test as the runbook's smoke test does.
+description: Words the result of a test as the runbook's smoke test does.
 options:
   _input:
-    description: A dictionary with C(name), what was tested, and C(detail), what was seen.
+    description:
+      - A dictionary with C(name), what was tested, and C(detail), what was seen.
+      - C(status) is V(pass) when it is missing, or V(fail), V(hold), V(skip) or V(planned). C(seconds) is told
+        when it is there.
     type: dict
     required: true
 """
@@ -30,11 +33,9 @@ _value:
 
 import typing as t
 
-
-def pass_line(result: dict[str, str]) -> str:
-    return f"✅ {result['name']}: PASS ({result['detail']})"
+from ansible_collections.easymo.deploy.plugins.module_utils._smoke.plan import line
 
 
 class FilterModule:
     def filters(self) -> dict[str, t.Callable[..., t.Any]]:
-        return {"pass_line": pass_line}
+        return {"pass_line": line}

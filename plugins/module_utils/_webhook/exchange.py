@@ -63,11 +63,14 @@ def trace(probes: t.Sequence[Probe], outcomes: t.Sequence[Outcome], where: Trace
     }
     places = {one: _places(probe, in_logs=where.in_logs) for one, probe in accepted.items()}
     seen, problem = _look(places, where)
-    found = {
-        one: _conclude(places[one], seen[one], problem, _misplaced(probe, where.sightings))
-        for one, probe in accepted.items()
-    }
-    return [_with(outcome, *found.get(outcome.message_id, ("", ""))) for outcome in outcomes]
+    stray = {one: _misplaced(probe, where.sightings) for one, probe in accepted.items()}
+    found = {one: _conclude(places[one], seen[one], problem, stray[one]) for one in accepted}
+    blind = {one for one in accepted if places[one] - seen[one] == {""} and not stray[one]}
+    return [
+        replace(traced, unseen=traced.message_id in blind)
+        for outcome in outcomes
+        for traced in [_with(outcome, *found.get(outcome.message_id, ("", "")))]
+    ]
 
 
 def _places(probe: Probe, *, in_logs: bool) -> frozenset[str]:
@@ -117,11 +120,11 @@ def _conclude(
 ) -> tuple[str, str]:
     """What to add to the evidence of a message that was accepted, or what is wrong."""
     missing = [_worded(place) for place in sorted(wanted - set(seen))]
+    if misplaced:
+        return "", f"it stands in {misplaced}, where it should not"
     if missing:
         why = f" ({problem.rstrip('.')})" if problem else ""
         return "", f"it was accepted and is not seen in {' nor in '.join(missing)}{why}"
-    if misplaced:
-        return "", f"it stands in {misplaced}, where it should not"
     return " and in ".join(_worded(place) for place in sorted(wanted)), ""
 
 

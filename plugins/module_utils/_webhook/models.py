@@ -61,6 +61,8 @@ class Outcome:
     seconds: float
     evidence: str
     message_id: str = ""
+    unseen: bool = False
+    """It failed for this alone: it was answered as it should, and the log did not name it in time."""
 
     def to_result(self) -> dict[str, t.Any]:
         row: dict[str, t.Any] = {

@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""M(easymo.deploy.person_check) where the terminal is: at the controller, whatever the connection."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import time
+import typing as t
+
+from ansible.errors import AnsiblePromptInterrupt, AnsiblePromptNoninteractive
+from ansible.plugins.action import ActionBase
+from ansible.utils.display import Display
+
+from ansible_collections.easymo.deploy.plugins.module_utils._errors import DeployError, InputError
+from ansible_collections.easymo.deploy.plugins.module_utils._module import Result
+from ansible_collections.easymo.deploy.plugins.module_utils._smoke.people import (
+    Answer,
+    Question,
+    read_word,
+)
+from ansible_collections.easymo.deploy.plugins.modules import person_check
+from ansible_collections.easymo.deploy.plugins.plugin_utils._action_module import ControllerModule
+
+
+class Person(ControllerModule):
+    """A module that can ask at the terminal; who answers is asked for once."""
+
+    by = ""
+
+    def ask(self, question: Question, timeout: int) -> Answer:
+        whom = f" ({question.asked_of})" if question.asked_of else ""
+        text = f"{question.text}{whom} [yes/no]"
+        try:
+            while (yes := self._word(text, timeout)) is None:
+                continue
+            if not self.by:
+                self.by = self._line(f"Who answers? [{login()}]", timeout) or login()
+        except AnsiblePromptNoninteractive:
+            return person_check.nobody(question, timeout)
+        except AnsiblePromptInterrupt:
+            return Answer(None, note=f"the prompt was interrupted: {question.text}")
+        except TimeoutError:
+            return Answer(None, note=f"no answer within {timeout} s: {question.text}")
+        return Answer(yes, self.by, person_check.utc_now(), "terminal")
+
+    def _word(self, text: str, timeout: int) -> bool | None:
+        """None for what is neither yes nor no, so that it is asked again."""
+        try:
+            return read_word(self._line(text, timeout), "The answer")
+        except InputError:
+            return None
+
+    @staticmethod
+    def _line(text: str, timeout: int) -> str:
+        """What was typed and ended by Enter; TimeoutError for what was not ended in time."""
+        deadline = time.monotonic() + timeout
+        typed: bytes = Display().prompt_until(f"{text}: ", seconds=timeout)
+        if time.monotonic() >= deadline:
+            raise TimeoutError
+        return typed.decode(errors="replace").strip()
+
+
+def login() -> str:
+    return os.environ.get("USER") or getpass.getuser()
+
+
+class ActionModule(ActionBase):
+    _supports_check_mode = True
+    _supports_async = False
+
+    def run(self, tmp: None = None, task_vars: dict[str, t.Any] | None = None) -> Result:
+        result: Result = super().run(tmp, task_vars)
+        spec = person_check.module_spec()
+        spec.pop("supports_check_mode")
+        validated, _arguments = self.validate_argument_spec(**spec)
+        module = Person(
+            {name: validated.validated_parameters.get(name) for name in spec["argument_spec"]},
+            check_mode=bool(self._task.check_mode),
+            diff=bool(self._task.diff),
+            host=(task_vars or {}).get("inventory_hostname", "localhost"),
+        )
+        try:
+            outcome = person_check.run(module)
+        except DeployError as exc:
+            outcome = {"failed": True, **exc.to_result()}
+        return {**result, **outcome}

@@ -1,0 +1,178 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to easymo.deploy.
+"""How each kind of smoke test is run, which libraries it needs, and what it would do."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.easymo.deploy.plugins.module_utils._checks.kinds import (
+    LIBRARIES,
+    PROBES,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._checks.models import Check
+from ansible_collections.easymo.deploy.plugins.module_utils._checks.run import (
+    Patience,
+    run_checks,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._gate.models import (
+    Metric,
+    Series,
+    Verdict,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._gate.options import (
+    read_metric,
+    refuse_bad_input,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._gate.sources import (
+    LIBRARIES as METRIC_LIBRARIES,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._gate.sources import sources_of
+from ansible_collections.easymo.deploy.plugins.module_utils._gate.verdict import Rules
+from ansible_collections.easymo.deploy.plugins.module_utils._gate.watch import (
+    Schedule,
+    Watch,
+    Watcher,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._library import Library
+from ansible_collections.easymo.deploy.plugins.module_utils._postgres import PSYCOPG2
+from ansible_collections.easymo.deploy.plugins.module_utils._smoke.models import (
+    Finding,
+    Runner,
+    Status,
+    Test,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._smoke.payment import (
+    Purchase,
+    play_payment,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._smoke.wallet import (
+    REQUESTS,
+    HttpWallets,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._webhook.check import check_webhook
+
+Options = t.Mapping[str, t.Any]
+
+
+def health(options: Options) -> Finding:
+    checks = [
+        Check(entry["name"], entry["kind"], entry[entry["kind"]], entry["timeout"])
+        for entry in options["checks"]
+    ]
+    outcomes = run_checks(checks, PROBES, Patience(options["wait_timeout"], options["wait_sleep"]))
+    steps = tuple(outcome.to_result() for outcome in outcomes)
+    wrong = [one for one in outcomes if not one.passed]
+    if wrong:
+        return Finding("fail", " ".join(f"{one.name}: {one.detail}" for one in wrong), steps)
+    return Finding("pass", _together([f"{one.name}: {one.detail}" for one in outcomes]), steps)
+
+
+def _together(details: list[str]) -> str:
+    """All of a few, else their number: the steps have them all."""
+    return ", ".join(details) if len(details) <= 2 else f"{len(details)} of {len(details)} well"
+
+
+def webhook(options: Options) -> Finding:
+    outcomes = check_webhook(options, send_messages=True)
+    steps = tuple(outcome.to_result() for outcome in outcomes)
+    wrong = [one for one in outcomes if not one.passed]
+    if wrong:
+        # The platform's log may be late: that proves nothing against a message that was answered well.
+        status: Status = "hold" if all(one.unseen for one in wrong) else "fail"
+        return Finding(status, "; ".join(f"{one.name}: {one.evidence}" for one in wrong), steps)
+    return Finding("pass", _together([f"{one.name}: {one.evidence}" for one in outcomes]), steps)
+
+
+def payment(options: Options) -> Finding:
+    wallets = HttpWallets(
+        options["api_url"], ca_cert=options["ca_cert"], timeout=options["request_timeout"]
+    )
+    purchase = Purchase(
+        number=options["number"],
+        vendor_id=str(options["vendor_id"]),
+        amount=options["amount"],
+        key=options["key"],
+    )
+    return play_payment(wallets, purchase, prove_key=options["prove_key"])
+
+
+def metrics(options: Options) -> Finding:
+    """One look. A definite breach fails, a value between its bounds holds, and so does what is missing."""
+    wanted = [read_metric(entry) for entry in options["metrics"]]
+    refuse_bad_input({**options, **_ONE_LOOK}, wanted)
+    watch = Watcher(wanted, sources_of(options), tell=lambda _look: None).run(
+        Schedule(duration=0, interval=1), Rules(breaches=1, max_missing=0)
+    )
+    steps = tuple(_metric_row(metric, watch.series[metric.name]) for metric in wanted)
+    seen = ", ".join(f"{step['name']} {step['evidence']}" for step in steps)
+    reasons = "; ".join(reason.text for reason in watch.decision.reasons)
+    if watch.decision.verdict is Verdict.ROLLBACK:
+        return Finding("fail", reasons, steps)
+    if watch.decision.verdict is Verdict.PROCEED:
+        return Finding("pass", seen, steps)
+    if options["missing"] == "skip" and _only_missing(wanted, watch):
+        return Finding("skip", f"no data is no pass: {reasons}", steps)
+    return Finding("hold", reasons, steps)
+
+
+_ONE_LOOK = {"duration": 0, "initial_delay": 0, "breaches": 1, "max_missing": 0, "interval": 1}
+
+
+def _only_missing(wanted: t.Sequence[Metric], watch: Watch) -> bool:
+    """Whether every metric that has a value is good."""
+    return all(
+        value is None or metric.bounds.good(value)
+        for metric in wanted
+        for value in [watch.series[metric.name].maximum]
+    )
+
+
+def _metric_row(metric: Metric, series: Series) -> dict[str, t.Any]:
+    value, last = series.maximum, series.last
+    shown = "no data" if value is None else f"{value:.3g} {metric.unit}".strip()
+    problem = f" ({last.problem})" if last and last.problem else ""
+    good = value is not None and metric.bounds.good(value)
+    return {
+        "name": metric.name,
+        "outcome": "pass" if good else "fail" if value is not None else "hold",
+        "value": value,
+        "unit": metric.unit,
+        "evidence": shown + problem,
+    }
+
+
+RUNNERS: dict[str, Runner] = {
+    "health": health,
+    "webhook": webhook,
+    "payment": payment,
+    "metrics": metrics,
+}
+
+
+def libraries(tests: t.Iterable[Test]) -> list[Library]:
+    """Those that the tests need, and no others."""
+    found: list[Library] = []
+    for test in tests:
+        if test.kind == "health":
+            found += [LIBRARIES[entry["kind"]] for entry in test.options["checks"]]
+        elif test.kind == "metrics":
+            found += [METRIC_LIBRARIES[entry["kind"]] for entry in test.options["metrics"]]
+        else:
+            found.append(REQUESTS)
+            found += [PSYCOPG2] if test.options.get("database") else []
+    return list(dict.fromkeys(found))
+
+
+def intention(test: Test) -> str:
+    """What the test would do, for check mode."""
+    options = test.options
+    if test.kind == "health":
+        return f"would ask {', '.join(entry['name'] for entry in options['checks'])}"
+    if test.kind == "metrics":
+        return f"would look once at {', '.join(entry['name'] for entry in options['metrics'])}"
+    if test.kind == "payment":
+        return f"would order for {options['amount']} and pay from the wallet of {options['number']}"
+    sent = [f"{entry['text']!r} from {entry['from']}" for entry in options["messages"]]
+    guards = ["the challenges and what must be refused"] if options["guards"] else []
+    return f"would send {', '.join(guards + sent)}"

@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to easymo.deploy.
+"""Order something and pay for it from a test wallet, once for each key however often it is repeated."""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass
+
+from ansible_collections.easymo.deploy.plugins.module_utils._errors import VerificationError
+from ansible_collections.easymo.deploy.plugins.module_utils._smoke.models import Finding
+
+PAID = frozenset({"paid", "fulfilled"})
+
+
+@dataclass(frozen=True)
+class Purchase:
+    """`amount` is in whole francs; whoever sends the same `key` again means the same order."""
+
+    number: str
+    vendor_id: str
+    amount: int
+    key: str
+
+
+@dataclass(frozen=True)
+class Order:
+    id: str
+    status: str
+    payment_id: str = ""
+
+
+class Wallets(t.Protocol):
+    def balance(self, number: str) -> int: ...
+    def order(self, purchase: Purchase) -> Order: ...
+    def pay(self, order: Order, purchase: Purchase) -> Order: ...
+
+
+def play_payment(wallets: Wallets, purchase: Purchase, *, prove_key: bool) -> Finding:
+    """Raises VerificationError with the order's id as soon as money is not where it should be."""
+    before = wallets.balance(purchase.number)
+    order = wallets.order(purchase)
+    if prove_key:
+        _refuse_forgetful(order, wallets.order(purchase))
+    paid_before = order.status in PAID
+    paid = wallets.pay(order, purchase)
+    after = wallets.balance(purchase.number)
+    facts = {
+        "order_id": order.id,
+        "payment_id": paid.payment_id,
+        "amount": purchase.amount,
+        "number": purchase.number,
+        "vendor_id": purchase.vendor_id,
+        "key": purchase.key,
+        "balance_before": before,
+        "balance_after": after,
+        "paid_before": paid_before,
+    }
+    moved = 0 if paid_before else purchase.amount
+    if paid.status not in PAID:
+        raise VerificationError(
+            f"The order {order.id} was to be paid and is {paid.status or 'of no status'}: "
+            "look at the log of the wallet's service.",
+            facts=facts,
+        )
+    if before - after != moved:
+        raise VerificationError(
+            f"The order {order.id} of {purchase.amount} moved the balance from {before} to {after} and "
+            f"should have moved it by {moved}: look at the log of the wallet's service.",
+            facts=facts,
+        )
+    was = (
+        "was paid by this attempt before, and not again" if paid_before else "paid from the wallet"
+    )
+    return Finding("pass", f"order {order.id} {was}, balance {after}", facts=facts)
+
+
+def _refuse_forgetful(first: Order, second: Order) -> None:
+    if first.id != second.id:
+        raise VerificationError(
+            f"The wallet's service made two orders, {first.id} and {second.id}, of one Idempotency-Key. Neither "
+            "was paid: a run that is repeated would pay twice. Mend the service, or set 'prove_key' to false.",
+            facts={"order_id": first.id, "second_order_id": second.id},
+        )

@@ -1,0 +1,224 @@
+#!/usr/bin/python
+# SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: person_check
+short_description: Ask people what a machine can't see, and keep who said what
+version_added: 0.2.0
+description:
+  - Asks each of O(questions) at the terminal of the run, unless O(answers) has its answer.
+  - Only a yes passes and a no fails. Where there is no terminal, nobody answers in time, or somebody presses
+    Ctrl-C, the question holds. An unanswered question is never a yes.
+  - Every answer is kept with name and time, and how it was given.
+  - In check mode nobody is asked.
+author:
+  - EasyMO (@easymo)
+extends_documentation_fragment:
+  - easymo.deploy._attributes_read_only
+attributes:
+  check_mode:
+    support: full
+    details: Says what would be asked.
+options:
+  questions:
+    description: What is asked, in this order. Each can be answered by yes or no.
+    type: list
+    elements: dict
+    required: true
+    suboptions:
+      name:
+        description: What the question is called in results and in O(answers).
+        type: str
+        required: true
+      question:
+        description: The question.
+        type: str
+        required: true
+      asked_of:
+        description: Who should look, for people.
+        type: str
+        default: ""
+      scenario:
+        description: The scenario of a runbook that it belongs to, kept with its result.
+        type: str
+        default: ""
+  answers:
+    description:
+      - Answers for a run without a terminal, by the name of the question. V(yes) or V(no), or a dictionary with
+        C(answer), C(by), C(at) and C(note).
+    type: dict
+    default: {}
+  answered_by:
+    description: Who gave those of O(answers) that have no C(by).
+    type: str
+    default: ""
+  prompt:
+    description: Whether to ask at the terminal.
+    type: bool
+    default: true
+  timeout:
+    description: Seconds to wait for one answer at the terminal.
+    type: int
+    default: 600
+  fail_on:
+    description: The verdicts that fail the task.
+    type: list
+    elements: str
+    choices: [hold, rollback]
+    default: [hold, rollback]
+"""
+
+EXAMPLES = r"""
+- name: Ask whether the dashboard looks right
+  easymo.deploy.person_check:
+    questions:
+      - name: dashboard
+        question: Does the dashboard show the rollout at 1%?
+        asked_of: the internal team
+
+- name: Take the answers of a run without a terminal
+  easymo.deploy.person_check:
+    questions:
+      - {name: dashboard, question: 'Does the dashboard show the rollout at 1%?'}
+    answers:
+      dashboard: {answer: true, by: Jane Doe, at: "2025-11-04T09:41:00Z"}
+    prompt: false
+"""
+
+RETURN = r"""
+verdict:
+  description: V(proceed) when all said yes, V(rollback) when somebody said no, else V(hold).
+  returned: success, and when the verdict fails the task
+  type: str
+  sample: proceed
+sentence:
+  description: Every question that was answered by no or not at all, empty when there is none.
+  returned: success
+  type: str
+  sample: ""
+lines:
+  description: A line for each question.
+  returned: success, and when the verdict fails the task
+  type: list
+  elements: str
+results:
+  description: A row for each question, like those of M(easymo.deploy.smoke_tests).
+  returned: success, and when the verdict fails the task
+  type: list
+  elements: dict
+  contains:
+    name: {description: The question's name., returned: always, type: str, sample: dashboard}
+    status:
+      description: V(pass), V(fail), V(hold), or V(planned) in check mode.
+      returned: always
+      type: str
+      sample: pass
+    detail: {description: Who said what., returned: always, type: str, sample: Jane Doe said yes at 09:41}
+    facts:
+      description: C(question), C(asked_of), C(answer), C(by), C(at), and C(how), which is terminal, variable or nobody.
+      returned: always
+      type: dict
+reason:
+  description: One word for why the task failed.
+  returned: failure
+  type: str
+  sample: Hold
+"""
+
+import time
+import typing as t
+from datetime import datetime, timezone
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.easymo.deploy.plugins.module_utils._module import Module, execute, say
+from ansible_collections.easymo.deploy.plugins.module_utils._smoke.outcome import conclude
+from ansible_collections.easymo.deploy.plugins.module_utils._smoke.people import (
+    Answer,
+    Question,
+    planned,
+    read_answers,
+    read_questions,
+    to_result,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._smoke.plan import line
+
+Ask = t.Callable[[Question, int], Answer]
+
+
+def module_spec() -> dict[str, t.Any]:
+    return {
+        "argument_spec": {
+            "questions": {
+                "type": "list",
+                "elements": "dict",
+                "required": True,
+                "options": {
+                    "name": {"type": "str", "required": True},
+                    "question": {"type": "str", "required": True},
+                    "asked_of": {"type": "str", "default": ""},
+                    "scenario": {"type": "str", "default": ""},
+                },
+            },
+            "answers": {"type": "dict", "default": {}},
+            "answered_by": {"type": "str", "default": ""},
+            "prompt": {"type": "bool", "default": True},
+            "timeout": {"type": "int", "default": 600},
+            "fail_on": {
+                "type": "list",
+                "elements": "str",
+                "choices": ["hold", "rollback"],
+                "default": ["hold", "rollback"],
+            },
+        },
+        "supports_check_mode": True,
+    }
+
+
+def run(module: Module) -> dict[str, t.Any]:
+    """A module has no terminal; its action plugin, which has, gives itself as `ask`."""
+    questions = read_questions(module.params["questions"])
+    answers = read_answers(
+        module.params["answers"], questions, by=module.params["answered_by"], now=utc_now()
+    )
+    ask: Ask = getattr(module, "ask", nobody)
+    rows = []
+    for question in questions:
+        if module.check_mode:
+            row = planned(question)
+        else:
+            row = answered(question, answers.get(question.name), ask, module.params)
+            say(module, "PersonAnswered", line(row), {"name": row["name"], "status": row["status"]})
+        rows.append(row)
+    return conclude(rows, module.params["fail_on"])
+
+
+def answered(
+    question: Question, answer: Answer | None, ask: Ask, params: t.Mapping[str, t.Any]
+) -> dict[str, t.Any]:
+    started = time.monotonic()
+    if answer is None and params["prompt"]:
+        answer = ask(question, params["timeout"])
+    if answer is None:
+        answer = Answer(None, note=f"it was not to be asked at a terminal: {question.text}")
+    return to_result(question, answer, time.monotonic() - started)
+
+
+def nobody(question: Question, _timeout: int) -> Answer:
+    return Answer(None, note=f"there is no terminal; answer {question.name!r} by 'answers'")
+
+
+def utc_now() -> str:
+    moment = datetime.now(timezone.utc)  # noqa: UP017 - one spelling for every Python of a target
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def main() -> None:
+    execute(AnsibleModule(**module_spec()), run)
+
+
+if __name__ == "__main__":
+    main()
