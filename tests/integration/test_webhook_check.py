@@ -132,9 +132,7 @@ def test_a_webhook_that_is_not_there_or_does_not_answer_is_told(project: Project
     assert project.facts["wa_verify_token"] not in str(slow)
 
 
-def test_an_accepted_message_is_seen_in_the_log(
-    world: World, project: Project
-) -> None:
+def test_an_accepted_message_is_seen_in_the_log(world: World, project: Project) -> None:
     result = check(
         project,
         messages=[message("MENU", route="menu", buttons=True)],
@@ -143,7 +141,7 @@ def test_an_accepted_message_is_seen_in_the_log(
     )
     (sent,) = [probe for probe in result["probes"] if probe["name"] == "says MENU"]
     assert sent["message_id"].startswith("wamid.release-9.9.9.")
-    assert sent["evidence"] == "accepted with 200, menu replied, seen in the function's log"
+    assert sent["evidence"] == "accepted with 200, went to menu, seen in the function's log"
     # The witness reads the log by itself.
     lines = project.client.call("GET", "/analytics/endpoints/logs.all")["result"]
     assert any(sent["message_id"] in line["event_message"] for line in lines)

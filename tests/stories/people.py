@@ -190,6 +190,15 @@ class Witness:
         printed = self.kubectl("exec", f"deployment/{deployment}", "--", "env")
         return dict(line.split("=", 1) for line in printed.splitlines() if "=" in line)
 
+    def environments(self, deployment: str, variable: str) -> dict[str, str]:
+        """The variable in each pod of the deployment that does not end, by the pod's name."""
+        listed = json.loads(self.kubectl("get", "pods", "-l", f"app={deployment}", "-o", "json"))
+        names = [one["metadata"]["name"] for one in listed["items"]
+                 if "deletionTimestamp" not in one["metadata"]]  # fmt: skip
+        return {
+            name: self.kubectl("exec", name, "--", "printenv", variable).strip() for name in names
+        }
+
     def flags(self) -> dict[str, str]:
         printed = self.kubectl("get", "configmap", "feature-flags", "-o", "jsonpath={.data}")
         return t.cast("dict[str, str]", json.loads(printed))

@@ -4,10 +4,12 @@
 from __future__ import annotations
 
 import typing as t
+from xml.etree import ElementTree
 
 import pytest
 
 from sandbox.names import SERVICES
+from sandbox.world import World
 from tests.stories.people import Operator, Witness
 
 FIRST_BATCHES = SERVICES[:4]
@@ -86,15 +88,45 @@ def test_the_phases_run_again_finish_the_job(operator: Operator, witness: Witnes
     assert ["easymo/wallet-service:v2.0.0" in one["message"] for one in causes] == [True, False]
 
 
+def test_a_question_that_nobody_answers_holds_and_leaves_the_flags(
+    operator: Operator, witness: Witness
+) -> None:
+    run = operator.deploys("--tags", "smoke_tests", "-e", "release_smoke_people=true")
+    assert run.rc != 0
+    assert "✅ Payment integration: PASS (order " in run.output
+    assert (
+        "⏸️ phone: HOLD (nobody answered (asked of the internal team): there is no terminal"
+        in run.output
+    )
+    assert "Hold: 2 of 2 smoke tests can't be told. phone: " in run.output
+    assert witness.environment("agent-core")["FEATURE_AI_AGENTS"] == "true"
+
+
 def test_a_smoke_test_that_fails_switches_the_feature_off(
     operator: Operator, witness: Witness
 ) -> None:
     assert operator.sandbox("fault", "set", "supabase.missing-blob", "wa-webhook").rc == 0
     run = operator.deploys("--tags", "smoke_tests")
     assert run.rc != 0
-    assert "verification challenge" in run.output
-    assert witness.environment("agent-core")["FEATURE_AI_AGENTS"] == "false"
+    assert "❌ WhatsApp webhook: FAIL (verification challenge: " in run.output
+    assert "✅ Database connectivity: PASS (" in run.output
+    assert "The feature is switched off in every pod." in run.output
+    assert set(witness.environments("agent-core", "FEATURE_AI_AGENTS").values()) == {"false"}
     assert operator.sandbox("fault", "clear", "supabase.missing-blob").rc == 0
+
+
+def test_what_was_seen_is_kept_and_the_money_can_be_found(world: World, witness: Witness) -> None:
+    """The payment of the run that held was the attempt's only one; the failed run found it paid."""
+    evidence = witness.record("2.0.0")["phases"]["smoke_tests"]["evidence"]
+    checks = {check["name"]: check for check in evidence["checks"]}
+    assert checks["WhatsApp webhook"]["status"] == "fail"
+    order = checks["Payment integration"]["facts"]["order_id"]
+    paid = "select o.id from orders o join payments p on p.order_id = o.id"
+    assert witness.sql("agent_core", paid) == [order]
+    suite = ElementTree.parse(world.directory / "report" / "2.0.0" / "smoke-tests.xml").getroot()[0]
+    failed = [case.get("name") for case in suite if case.find("failure") is not None]
+    assert "WhatsApp webhook" in failed
+    assert suite.get("failures") == str(len(failed))
 
 
 def test_the_rest_of_the_release_goes_through(operator: Operator, witness: Witness) -> None:

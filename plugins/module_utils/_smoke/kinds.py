@@ -39,8 +39,8 @@ from ansible_collections.easymo.deploy.plugins.module_utils._postgres import PSY
 from ansible_collections.easymo.deploy.plugins.module_utils._smoke.models import (
     Finding,
     Runner,
+    SmokeTest,
     Status,
-    Test,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._smoke.payment import (
     Purchase,
@@ -150,7 +150,7 @@ RUNNERS: dict[str, Runner] = {
 }
 
 
-def libraries(tests: t.Iterable[Test]) -> list[Library]:
+def libraries(tests: t.Iterable[SmokeTest]) -> list[Library]:
     """Those that the tests need, and no others."""
     found: list[Library] = []
     for test in tests:
@@ -164,7 +164,7 @@ def libraries(tests: t.Iterable[Test]) -> list[Library]:
     return list(dict.fromkeys(found))
 
 
-def intention(test: Test) -> str:
+def intention(test: SmokeTest) -> str:
     """What the test would do, for check mode."""
     options = test.options
     if test.kind == "health":

@@ -15,7 +15,7 @@ Row = t.Mapping[str, t.Any]
 
 
 @dataclass(frozen=True)
-class Test:
+class SmokeTest:
     """`scenario` is the runbook's scenario that it plays, `note` what its line begins with."""
 
     name: str

@@ -13,7 +13,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._checks.options impo
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import InputError
 from ansible_collections.easymo.deploy.plugins.module_utils._gate.options import metric_options
 from ansible_collections.easymo.deploy.plugins.module_utils._options import Spec, webhook_options
-from ansible_collections.easymo.deploy.plugins.module_utils._smoke.models import Test
+from ansible_collections.easymo.deploy.plugins.module_utils._smoke.models import SmokeTest
 
 KINDS = ("health", "webhook", "payment", "metrics")
 
@@ -75,9 +75,9 @@ def metrics_options() -> Spec:
     }
 
 
-def read_tests(entries: t.Sequence[t.Mapping[str, t.Any]]) -> list[Test]:
+def read_tests(entries: t.Sequence[t.Mapping[str, t.Any]]) -> list[SmokeTest]:
     tests = [
-        Test(
+        SmokeTest(
             name=entry["name"],
             kind=entry["kind"],
             options=entry[entry["kind"]],

@@ -16,14 +16,14 @@ from ansible_collections.easymo.deploy.plugins.module_utils._smoke.models import
     Finding,
     Result,
     Runner,
-    Test,
+    SmokeTest,
 )
 
 _THREADS = 16
 
 
 def run_tests(
-    tests: t.Sequence[Test],
+    tests: t.Sequence[SmokeTest],
     runners: t.Mapping[str, Runner],
     *,
     tell: t.Callable[[Result], None],
@@ -38,7 +38,7 @@ def run_tests(
     return [future.result() for future in futures]
 
 
-def _one(test: Test, runner: Runner, clock: t.Callable[[], float]) -> Result:
+def _one(test: SmokeTest, runner: Runner, clock: t.Callable[[], float]) -> Result:
     started = clock()
     try:
         finding = runner(test.options)

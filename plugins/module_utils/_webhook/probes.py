@@ -150,8 +150,9 @@ def describe(probe: Probe, answer: Answer) -> str:
     if probe.message is None:
         return "echoed" if answer.status == 200 else f"refused with {answer.status}"
     reply = reply_to(answer.text, probe.message_id)
-    route = str(reply.get("agent") or reply.get("route") or "")
-    return f"accepted with {answer.status}{f', {route} replied' if route else ''}"
+    route, agent = reply.get("route"), reply.get("agent")
+    went = f", went to {route}{f' ({agent})' if agent else ''}" if route else ""
+    return f"accepted with {answer.status}{went}"
 
 
 def notification(message: Message, message_id: str) -> bytes:

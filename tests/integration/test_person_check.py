@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A person at a real terminal, one who goes away, and no terminal at all."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+import typing as t
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+ANSIBLE = str(Path(sys.executable).with_name("ansible"))
+QUESTIONS = [
+    {"name": "phone", "question": "Do buttons appear?", "asked_of": "the team"},
+    {"name": "dashboard", "question": "Do metrics flow?"},
+]
+TERMINAL = "import pty, sys; sys.exit(pty.spawn(sys.argv[1:]) >> 8)"
+PATIENCE = 90
+
+
+def command(**arguments: t.Any) -> list[str]:
+    given = {"questions": QUESTIONS, **arguments}
+    return [
+        ANSIBLE, "localhost", "-c", "local", "-o", "-m", "easymo.deploy.person_check",
+        "-a", json.dumps(given),
+    ]  # fmt: skip
+
+
+def environment() -> dict[str, str]:
+    return {**os.environ, "ANSIBLE_NOCOLOR": "1", "USER": "jane", "TERM": "dumb"}
+
+
+def types(*dialogue: tuple[str, str], **arguments: t.Any) -> str:
+    """What the terminal shows; each answer is typed when its question is there."""
+    with subprocess.Popen(
+        [sys.executable, "-c", TERMINAL, *command(**arguments)],
+        cwd=ROOT,
+        env=environment(),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    ) as process:
+        assert process.stdin
+        assert process.stdout
+        shown, deadline = "", time.monotonic() + PATIENCE
+        for prompt, typed in dialogue:
+            while prompt not in shown:
+                assert time.monotonic() < deadline, shown
+                chunk = os.read(process.stdout.fileno(), 4096)
+                assert chunk, shown
+                shown += chunk.decode(errors="replace")
+            # What was shown before is not asked again; the prompt flushes what was typed too early.
+            shown = shown.split(prompt, 1)[1]
+            time.sleep(0.3)
+            process.stdin.write(typed.encode())
+            process.stdin.flush()
+        while chunk := _more(process.stdout.fileno()):
+            shown += chunk.decode(errors="replace")
+            assert time.monotonic() < deadline, shown
+        process.stdin.close()
+        process.wait(timeout=10)
+    return shown
+
+
+def _more(descriptor: int) -> bytes:
+    try:
+        return os.read(descriptor, 4096)
+    except OSError:
+        return b""
+
+
+def statuses(shown: str) -> list[str]:
+    return re.findall(r'"status": "(\w+)"', shown)
+
+
+def test_a_person_answers_and_gives_a_name_once() -> None:
+    shown = types(
+        ("Do buttons appear? (the team) [yes/no]: ", "perhaps\r"),
+        ("Do buttons appear? (the team) [yes/no]: ", "yes\r"),
+        ("Who answers? [jane]: ", "Jane Doe\r"),
+        ("Do metrics flow? [yes/no]: ", "no\r"),
+    )
+    assert statuses(shown) == ["pass", "fail"]
+    assert shown.count('"by": "Jane Doe"') == 2
+    assert "Jane Doe said no at " in shown
+
+
+def test_a_yes_that_was_not_ended_in_time_is_none() -> None:
+    shown = types(
+        ("Do buttons appear? (the team) [yes/no]: ", "yes"),
+        ("Do metrics flow? [yes/no]: ", ""),
+        timeout=2,
+    )
+    assert statuses(shown) == ["hold", "hold"]
+    assert "no answer within 2 s" in shown
+
+
+@pytest.mark.parametrize(
+    ("answers", "found"),
+    [
+        ({}, ["hold", "hold"]),
+        ({"phone": {"answer": "yes", "by": "Joe"}}, ["pass", "hold"]),
+    ],
+    ids=["nobody", "one by variable"],
+)
+def test_without_a_terminal_what_has_no_answer_holds(
+    answers: dict[str, t.Any], found: list[str]
+) -> None:
+    done = subprocess.run(
+        command(answers=answers),
+        cwd=ROOT,
+        env=environment(),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+    )
+    assert done.returncode != 0
+    assert statuses(done.stdout) == found
+    assert '"reason": "Hold"' in done.stdout
+    assert "answer 'dashboard' by 'answers'" in done.stdout

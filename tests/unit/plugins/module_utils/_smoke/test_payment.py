@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A test order is paid once for each key, and money that is not where it should be is told with the order's id."""
+
+from __future__ import annotations
+
+import typing as t
+
+import pytest
+
+from ansible_collections.easymo.deploy.plugins.module_utils._errors import VerificationError
+from ansible_collections.easymo.deploy.plugins.module_utils._smoke.payment import (
+    Order,
+    Purchase,
+    play_payment,
+)
+
+PURCHASE = Purchase("250780000001", "v-1", 1500, "release-2.0.0/attempt-1")
+
+
+class MemoryWallets:
+    """`broken` is what the service gets wrong."""
+
+    def __init__(self, balance: int = 5000, broken: str = "") -> None:
+        self.money, self.broken = balance, broken
+        self.orders: dict[str, str] = {}
+
+    def balance(self, _number: str) -> int:
+        return self.money
+
+    def order(self, purchase: Purchase) -> Order:
+        number = f"-{len(self.orders)}" if self.broken == "forgets keys" else ""
+        known = f"order-of-{purchase.key}{number}"
+        return Order(known, self.orders.setdefault(known, "pending"))
+
+    def pay(self, order: Order, purchase: Purchase) -> Order:
+        if self.broken == "does not pay":
+            return order
+        if self.orders[order.id] != "paid" or self.broken == "pays again":
+            self.money -= purchase.amount + (1 if self.broken == "takes too much" else 0)
+        self.orders[order.id] = "paid"
+        return Order(order.id, "paid", "p-1")
+
+
+def test_a_payment_is_told_with_what_the_accountant_needs() -> None:
+    wallets = MemoryWallets()
+    found = play_payment(wallets, PURCHASE, prove_key=True)
+    assert (found.status, wallets.money) == ("pass", 3500)
+    facts = dict(found.facts or {})
+    assert (facts["order_id"], facts["payment_id"]) == (f"order-of-{PURCHASE.key}", "p-1")
+    assert (facts["balance_before"], facts["balance_after"], facts["amount"]) == (5000, 3500, 1500)
+
+
+def test_the_same_key_pays_once_however_often_the_test_runs() -> None:
+    wallets = MemoryWallets()
+    play_payment(wallets, PURCHASE, prove_key=True)
+    again = play_payment(wallets, PURCHASE, prove_key=True)
+    assert (again.status, wallets.money, len(wallets.orders)) == ("pass", 3500, 1)
+    assert "was paid by this attempt before" in again.detail
+
+
+def test_a_run_that_was_killed_after_ordering_pays_that_order() -> None:
+    wallets = MemoryWallets()
+    wallets.order(PURCHASE)
+    play_payment(wallets, PURCHASE, prove_key=True)
+    assert (wallets.money, list(wallets.orders.values())) == (3500, ["paid"])
+
+
+@pytest.mark.parametrize(
+    ("broken", "said"),
+    [
+        ("forgets keys", "made two orders"),
+        ("does not pay", "was to be paid and is pending"),
+        ("takes too much", "from 5000 to 3499 and should have moved it by 1500"),
+    ],
+)
+def test_money_that_is_not_where_it_should_be_fails_with_the_order(broken: str, said: str) -> None:
+    wallets = MemoryWallets(broken=broken)
+    with pytest.raises(VerificationError, match=said) as failed:
+        play_payment(wallets, PURCHASE, prove_key=True)
+    facts = t.cast("dict[str, t.Any]", failed.value.details["facts"])
+    assert facts["order_id"] in wallets.orders
+
+
+def test_nothing_is_paid_to_a_service_that_would_pay_twice() -> None:
+    wallets = MemoryWallets(broken="forgets keys")
+    with pytest.raises(VerificationError):
+        play_payment(wallets, PURCHASE, prove_key=True)
+    assert wallets.money == 5000
+
+
+def test_a_second_payment_of_a_paid_order_is_found() -> None:
+    wallets = MemoryWallets(broken="pays again")
+    play_payment(wallets, PURCHASE, prove_key=True)
+    with pytest.raises(VerificationError, match="should have moved it by 0"):
+        play_payment(wallets, PURCHASE, prove_key=True)

@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Only a yes with a name to it passes; silence is never one."""
+
+from __future__ import annotations
+
+import typing as t
+
+import pytest
+
+from ansible_collections.easymo.deploy.plugins.module_utils._errors import InputError
+from ansible_collections.easymo.deploy.plugins.module_utils._smoke.people import (
+    Answer,
+    Question,
+    read_answers,
+    read_word,
+    to_result,
+)
+
+QUESTION = Question("phone", "Do buttons appear?", "the team", "2 Traditional Flow")
+NOW = "2026-11-24T09:00:00Z"
+
+
+def answers(given: dict[str, t.Any], by: str = "Jane Doe") -> dict[str, Answer]:
+    return read_answers(given, [QUESTION], by=by, now=NOW)
+
+
+@pytest.mark.parametrize(
+    ("answer", "status"),
+    [
+        (Answer(True, "Jane", NOW), "pass"),
+        (Answer(False, "Jane", NOW), "fail"),
+        (Answer(None), "hold"),
+    ],
+    ids=["yes", "no", "silence"],
+)
+def test_only_a_yes_passes(answer: Answer, status: str) -> None:
+    found = to_result(QUESTION, answer, 1.5)
+    assert (found["status"], found["scenario"]) == (status, "2 Traditional Flow")
+    assert ("Jane" in found["detail"]) is (answer.yes is not None)
+
+
+@pytest.mark.parametrize("word", [True, "yes", "YES", " y ", "true"])
+def test_a_yes_is_a_yes_however_it_is_written(word: t.Any) -> None:
+    assert answers({"phone": word})["phone"] == Answer(True, "Jane Doe", NOW, "variable")
+
+
+def test_an_answer_may_bring_name_time_and_note() -> None:
+    given = {"phone": {"answer": "no", "by": "Joe", "at": "09:41", "note": "no buttons"}}
+    found = to_result(QUESTION, answers(given)["phone"], 0)
+    assert found["detail"] == "Joe said no at 09:41, no buttons, asked: Do buttons appear?"
+    assert found["facts"]["how"] == "variable"
+
+
+@pytest.mark.parametrize(
+    ("given", "by", "said"),
+    [
+        ({"fone": "yes"}, "Jane", "Nobody asks fone; the questions are phone"),
+        ({"phone": "yes"}, "", "has no name with it"),
+        ({"phone": "maybe"}, "Jane", "is 'maybe'; it is yes or no"),
+        ({"phone": {"by": "Jane"}}, "", "is ''; it is yes or no"),
+        ({"phone": {"answer": "yes", "who": "Jane"}}, "", "has 'who'"),
+    ],
+    ids=["typo", "no name", "no word", "no answer", "unknown key"],
+)
+def test_an_answer_that_is_none_is_refused(given: dict[str, t.Any], by: str, said: str) -> None:
+    with pytest.raises(InputError, match=said):
+        answers(given, by)
+
+
+def test_an_empty_line_is_no_yes() -> None:
+    with pytest.raises(InputError):
+        read_word("", "The answer")

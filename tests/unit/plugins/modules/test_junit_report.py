@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+import typing as t
+from pathlib import Path
+
+import pytest
+
+from ansible_collections.easymo.deploy.plugins.modules import junit_report
+from tests.integration.running import run_module
+
+ROW = {"name": "A", "kind": "health", "status": "pass", "seconds": 0.25, "detail": "well"}
+
+
+def write(dest: Path, *rows: dict[str, t.Any], **how: bool) -> dict[str, t.Any]:
+    return run_module(junit_report, suite="s", results=list(rows or [ROW]), dest=str(dest), **how)
+
+
+def test_the_file_is_predicted_made_and_then_left_alone(tmp_path: Path) -> None:
+    dest = tmp_path / "folder" / "smoke.xml"
+    predicted = write(dest, check=True, diff=True)
+    assert predicted["changed"]
+    assert not dest.parent.exists()
+    done = write(dest, diff=True)
+    assert (done["changed"], done["diff"]) == (True, predicted["diff"])
+    assert dest.read_text("utf-8") == done["diff"]["after"]
+    assert not write(dest, check=True)["changed"]
+    assert not write(dest)["changed"]
+
+
+def test_what_has_the_form_of_a_secret_is_blanked_out(tmp_path: Path) -> None:
+    dest = tmp_path / "smoke.xml"
+    write(dest, {**ROW, "detail": "said password=hunter2"})
+    assert "hunter2" not in dest.read_text("utf-8")
+
+
+@pytest.mark.parametrize("dest", ["", "file/smoke.xml"], ids=["a folder", "below a file"])
+def test_a_place_that_is_none_is_one_sentence(tmp_path: Path, dest: str) -> None:
+    (tmp_path / "file").write_text("")
+    result = write(tmp_path / dest)
+    assert (result["failed"], result["reason"]) == (True, "InvalidInput")
+
+
+def test_a_result_without_a_name_is_refused(tmp_path: Path) -> None:
+    result = write(tmp_path / "smoke.xml", {"status": "pass"})
+    assert result["msg"] == "1 of 1 results have no 'name'."
