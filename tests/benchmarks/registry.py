@@ -15,6 +15,7 @@ from tests.benchmarks.kills import kills
 from tests.benchmarks.migrations import migrations
 from tests.benchmarks.rollout import rollout
 from tests.benchmarks.sandbox_start import sandbox_start
+from tests.benchmarks.smoke import smoke
 
 if t.TYPE_CHECKING:
     from tests.benchmarks.measurement import Benchmark
@@ -30,4 +31,5 @@ BENCHMARKS: dict[str, Benchmark] = {
     "backup": backup,
     "migrations": migrations,
     "functions": functions,
+    "smoke": smoke,
 }

@@ -193,11 +193,12 @@ class Witness:
     def environments(self, deployment: str, variable: str) -> dict[str, str]:
         """The variable in each pod of the deployment that does not end, by the pod's name."""
         listed = json.loads(self.kubectl("get", "pods", "-l", f"app={deployment}", "-o", "json"))
-        names = [one["metadata"]["name"] for one in listed["items"]
-                 if "deletionTimestamp" not in one["metadata"]]  # fmt: skip
-        return {
-            name: self.kubectl("exec", name, "--", "printenv", variable).strip() for name in names
-        }
+        pods = [one["metadata"] for one in listed["items"]]
+        found = {}
+        for name in [pod["name"] for pod in pods if "deletionTimestamp" not in pod]:
+            lines = self.kubectl("exec", name, "--", "env").splitlines()
+            found[name] = dict(line.split("=", 1) for line in lines if "=" in line)[variable]
+        return found
 
     def flags(self) -> dict[str, str]:
         printed = self.kubectl("get", "configmap", "feature-flags", "-o", "jsonpath={.data}")
