@@ -8,6 +8,7 @@ import os
 import re
 import subprocess
 import sys
+import typing as t
 from pathlib import Path
 
 import pytest
@@ -156,3 +157,24 @@ def test_every_playbook_refuses_unknown_variables_before_it_does_anything(path: 
         "easymo.deploy.release_phase",
         "guard",
     )
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "playbooks").glob("*.yml")), ids=lambda p: p.stem)
+def test_no_condition_keeps_a_failed_phase_from_being_noted(path: Path) -> None:
+    """A phase whose failure is not noted counts as done. A block's condition holds for its `always` too."""
+
+    def noting(tasks: list[dict[str, t.Any]], conditions: tuple[object, ...]) -> t.Iterator[object]:
+        for task in tasks:
+            seen = (*conditions, *([task["when"]] if "when" in task else []))
+            for part in ("block", "rescue", "always"):
+                yield from noting(task.get(part, []), seen)
+            role = task.get("ansible.builtin.include_role", {})
+            if (role.get("name"), role.get("tasks_from")) == (
+                "easymo.deploy.release_phase",
+                "failed",
+            ):
+                yield seen
+
+    plays = yaml.safe_load(path.read_text(encoding="utf-8"))
+    found = [one for play in plays for one in noting(play.get("tasks", []), ())]
+    assert found == [()] * len(found)
