@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import email.parser
+import email.policy
 import json
 import os
 import re
@@ -258,6 +260,25 @@ class Witness:
     def functions_version(self) -> str:
         url = f"{self._world.facts('supabase')['gateway_url']}/functions/v1/health"
         return t.cast("str", requests.get(url, timeout=10).json()["version"])
+
+    def function_sources(self) -> dict[str, bytes]:
+        """Every file of every function that runs, by function and path, as the platform hands them out."""
+        facts = self._world.facts("supabase")
+        url = f"{facts['management_url']}/v1/projects/{facts['project_ref']}/functions"
+        token = {"Authorization": f"Bearer {facts['access_token']}"}
+        files: dict[str, bytes] = {}
+        for entry in requests.get(url, headers=token, timeout=10).json():
+            asked = {**token, "Accept": "multipart/form-data"}
+            answer = requests.get(f"{url}/{entry['slug']}/body", headers=asked, timeout=10)
+            head = f"Content-Type: {answer.headers['Content-Type']}\r\n\r\n".encode()
+            message = email.parser.BytesParser(policy=email.policy.HTTP).parsebytes(
+                head + answer.content
+            )
+            for part in message.iter_parts():
+                if name := part.get_filename():
+                    content = t.cast("bytes", part.get_payload(decode=True))
+                    files[f"{entry['slug']} {entry['verify_jwt']} {name}"] = content
+        return files
 
     def dumps(self) -> dict[str, str]:
         """What pg_restore lists of each dump in the bucket, by key."""

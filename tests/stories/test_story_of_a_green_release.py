@@ -52,7 +52,15 @@ def test_a_rehearsal_shows_what_would_change_and_changes_nothing(
     assert all(run.changed()[service] for service in SERVICES)
 
 
-def test_the_deployment_goes_through_all_eight_phases(operator: Operator, witness: Witness) -> None:
+@pytest.fixture(scope="module")
+def sources_before(witness: Witness) -> dict[str, bytes]:
+    """Of the functions that ran before the release."""
+    return witness.function_sources()
+
+
+def test_the_deployment_goes_through_all_eight_phases(
+    operator: Operator, witness: Witness, sources_before: dict[str, bytes]
+) -> None:
     run = operator.deploys()
     assert run.rc == 0, run.tail()
     # A play is named again for each batch of hosts.
@@ -116,12 +124,16 @@ def test_the_flags_go_off_alone_and_come_back_with_their_phase(
     assert witness.environment("agent-core")["FEATURE_AI_AGENTS"] == "true"
 
 
-def test_the_way_back_leads_to_what_ran_before(operator: Operator, witness: Witness) -> None:
+def test_the_way_back_leads_to_what_ran_before(
+    operator: Operator, witness: Witness, sources_before: dict[str, bytes]
+) -> None:
+    assert witness.function_sources() != sources_before
     run = operator.goes_back()
     assert run.rc == 0, run.tail()
     assert witness.images() == OLD
     assert witness.rolled_out()
     assert witness.functions_version() == "1.9.0"
+    assert witness.function_sources() == sources_before
     assert witness.flags()["FEATURE_AI_AGENTS"] == "false"
     assert witness.flags()["FEATURE_AI_AGENTS_ROLLOUT_PERCENTAGE"] == "0"
     assert witness.environment("agent-core")["FEATURE_AI_AGENTS"] == "false"

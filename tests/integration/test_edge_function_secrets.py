@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Secrets set, changed and removed in a project whose functions read them."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import typing as t
+from pathlib import Path
+
+import pytest
+
+from ansible_collections.easymo.deploy.plugins.modules import (
+    edge_function_secrets,
+    edge_functions,
+    edge_functions_probe,
+)
+from sandbox.names import PREVIOUS_VERSION, RELEASE_VERSION
+from sandbox.world import World
+from tests.integration.running import Result, run_module
+from tests.integration.supabase import FUNCTIONS, Project, add_function, checkout_copy, project_of
+
+# Asking for a variable that is not there is refused here, and undefined on the platform.
+TELLING = """
+function told() { try { return Deno.env.get("%s") } catch { return undefined } }
+Deno.serve(() => new Response(told() ?? "not set"));
+"""
+
+
+@pytest.fixture
+def project(world: World) -> t.Iterator[Project]:
+    with project_of(world) as found:
+        yield found
+
+
+@pytest.fixture
+def name(project: Project) -> t.Iterator[str]:
+    """Of a secret for one test."""
+    made = f"TEST_{secrets.token_hex(4).upper()}"
+    yield made
+    project.client.call("DELETE", "/secrets", [made])
+
+
+def change(project: Project, **arguments: t.Any) -> Result:
+    return run_module(edge_function_secrets, diff=True, **project.options, **arguments)
+
+
+def probe(project: Project, *names: str, **arguments: t.Any) -> Result:
+    url = project.url("")
+    given = {"wait_timeout": 0, **arguments}
+    return run_module(edge_functions_probe, functions_url=url, names=list(names), **given)
+
+
+def test_set_changed_and_removed_in_check_mode_for_real_and_again(
+    project: Project, name: str, tmp_path: Path
+) -> None:
+    functions = checkout_copy(RELEASE_VERSION, tmp_path / "checkout")
+    slug = add_function(functions, TELLING % name)
+    deployed = run_module(
+        edge_functions,
+        **project.options,
+        directory=str(functions),
+        names=[slug],
+        verify_jwt=False,
+    )
+    assert deployed["activated"] is True
+    steps: list[tuple[dict[str, t.Any], str, str]] = [
+        ({"values": {name: "first-value"}}, "set", "first-value"),
+        ({"values": {name: "second-value"}}, "set", "second-value"),
+        ({"absent": [name]}, "removed", "not set"),
+    ]
+    before = project.call(slug).text
+    for arguments, key, seen in steps:
+        predicted = change(project, check=True, **arguments)
+        assert (predicted["changed"], predicted[key]) == (True, [name])
+        assert project.call(slug).text == before
+
+        real = change(project, **arguments)
+        assert (real[key], real["diff"]) == ([name], predicted["diff"])
+        assert project.call(slug).text == seen
+        assert "-value" not in json.dumps(real)
+        before = seen
+
+        assert change(project, check=True, **arguments)["changed"] is False
+        assert change(project, **arguments)["changed"] is False
+
+
+def test_a_function_is_not_uploaded_before_its_secrets_are_there(
+    project: Project, name: str, tmp_path: Path
+) -> None:
+    functions = checkout_copy(RELEASE_VERSION, tmp_path / "checkout")
+    asked = {**project.options, "directory": str(functions), "names": ["health"]}
+    project.break_down("bundle-fails")
+    for check in (True, False):
+        result = run_module(
+            edge_functions, check=check, required_secrets=[name, "WA_APP_SECRET", "B"], **asked
+        )
+        assert result["reason"] == "InvalidInput"
+        assert f"lacks 2 secrets that the functions need: B, {name}." in result["msg"]
+
+
+def test_functions_that_answer_pass_and_tell_their_version(project: Project) -> None:
+    probes = {"wa-webhook": {"path": "/_health", "status": [200]}}
+    result = probe(project, *FUNCTIONS, probes=probes, version=PREVIOUS_VERSION)
+    assert [each["name"] for each in result["probes"]] == list(FUNCTIONS)
+    assert all(each["passed"] for each in result["probes"]), result
+    wrong = probe(project, "health", version="9.9.9")
+    assert wrong["reason"] == "VerificationFailed"
+    assert f"health: it tells version {PREVIOUS_VERSION} instead of 9.9.9" in wrong["msg"]
+
+
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [
+        ("missing-blob", "the platform answered 404 NOT_FOUND_FUNCTION_BLOB"),
+        ("jwt-flipped", "the gateway asks for a JWT"),
+        ("errors", "the platform answered 500 WORKER_ERROR"),
+    ],
+)
+def test_a_function_that_is_listed_as_active_and_does_not_answer_is_named(
+    project: Project, fault: str, said: str
+) -> None:
+    project.break_down(fault, "health")
+    assert project.listed()["health"]["status"] == "ACTIVE"
+    result = probe(project, "health", "wa-webhook", probes={"wa-webhook": {"path": "/_health"}})
+    assert result["functions"] == ["health"]
+    assert f"health: {said}" in result["msg"]
+
+
+def test_a_function_that_is_not_there_is_named(project: Project) -> None:
+    assert "nobody: the platform answered 404 NOT_FOUND" in probe(project, "nobody")["msg"]
+
+
+@pytest.mark.parametrize(
+    ("probes", "said"),
+    [
+        ({"helth": {}}, "'probes' names helth"),
+        ({"health": {"paht": "/x"}}, "The probe of health takes method, path, skip, status"),
+        ({"health": {"method": "DELETE"}}, "'DELETE'"),
+        ({"health": {"status": "twohundred"}}, "no list of numbers"),
+    ],
+    ids=["name", "key", "method", "status"],
+)
+def test_a_probe_that_makes_no_sense_is_refused(
+    project: Project, probes: dict[str, t.Any], said: str
+) -> None:
+    result = probe(project, "health", probes=probes)
+    assert (result["reason"], said in result["msg"]) == ("InvalidInput", True), result
