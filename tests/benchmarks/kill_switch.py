@@ -15,6 +15,8 @@ from tests.benchmarks.measurement import BenchmarkError, Measurement
 from tests.benchmarks.stage import SEED_MB, Stage, stage, when
 
 ROUNDS = 3
+RESTARTS_APART = 1.1
+"""Seconds: kubectl refuses two restarts within one."""
 TASK = "easymo.deploy.kill_switch"
 CONSUMER = "deployment/agent-core"
 ON = {"FEATURE_AI_AGENTS": "true", "FEATURE_AI_AGENTS_ROLLOUT_PERCENTAGE": "10"}
@@ -29,9 +31,11 @@ def kill_switch() -> t.Iterator[Measurement]:
         by_hand, switched, whole = [], [], []
         for _round in range(ROUNDS):
             kubectl.set(ON)
+            time.sleep(RESTARTS_APART)
             began = time.monotonic()
             kubectl.set(OFF)
             by_hand.append(time.monotonic() - began)
+            time.sleep(RESTARTS_APART)
             kubectl.set(ON)
             started = datetime.now(UTC)
             run = place.play("kill_switch.yml", "-e", "reason=benchmark")

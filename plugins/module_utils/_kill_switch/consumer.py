@@ -20,6 +20,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._kill_switch.models 
 from ansible_collections.easymo.deploy.plugins.module_utils._kill_switch.sweep import sweep
 from ansible_collections.easymo.deploy.plugins.module_utils._rollout.models import Deployment
 from ansible_collections.easymo.deploy.plugins.module_utils._rollout.observe import (
+    observe_all_pods,
     observe_deployment,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._rollout.plan import Plan, Wanted
@@ -79,7 +80,8 @@ class Consumer:
         restarted, problem, note = False, "", ""
         try:
             deployment = observe_deployment(self._cluster, self._name)
-            known = frozenset(one.uid for one in self._ask(deployment))
+            # Only listed: asking them takes time that the restart should not wait for.
+            known = frozenset(one.uid for one in observe_all_pods(self._cluster, deployment))
             if deployment.paused:
                 note = "It is paused, so pods were ended one by one instead of a rollout. It stays paused."
             else:
