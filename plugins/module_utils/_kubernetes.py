@@ -70,6 +70,11 @@ PATIENCE = 20.0
 """Seconds a call keeps trying when its caller named no deadline."""
 
 
+def load_execution() -> None:
+    """Load what running a program in a pod needs: most of a second, which a thread may spend while others wait."""
+    _ = client.CoreV1Api
+
+
 class _Session:
     """A client and what is known of its credentials, shared by a cluster and its twins."""
 

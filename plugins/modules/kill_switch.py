@@ -199,6 +199,7 @@ reason:
   sample: VerificationFailed
 """
 
+import threading
 import typing as t
 from datetime import UTC, datetime
 
@@ -231,6 +232,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._kill_switch.plan im
     plan_set,
     to_sentence,
 )
+from ansible_collections.easymo.deploy.plugins.module_utils._kubernetes import load_execution
 from ansible_collections.easymo.deploy.plugins.module_utils._kubernetes_client import (
     KUBERNETES,
 )
@@ -296,6 +298,7 @@ def run(module: Module) -> dict[str, t.Any]:
     consumers: list[ConsumerState] = []
     if params["state"] != RESET:
         order = to_order(params, plan)
+        threading.Thread(target=load_execution, daemon=True).start()
         act = switching.look if module.check_mode else switching.switch
         consumers = act(list(dict.fromkeys(params["consumers"])), order)
     if module.check_mode:
