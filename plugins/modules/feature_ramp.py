@@ -269,6 +269,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._ramp.plan import (
     Ask,
     refuse_no_step,
 )
+from ansible_collections.easymo.deploy.plugins.module_utils._run_process import alive
 
 NEEDS = (KUBERNETES,)
 
@@ -304,7 +305,14 @@ def run(module: Module) -> dict[str, t.Any]:
             "A held gate is released by a person with a reason: give both 'released_by' and 'release_reason'."
         )
     place = Place(params["name"], params["flag"], params["enabled_by"])
-    ramp = Ramp(cluster_for(module), place, schedule, fence=params["fence"], lock=params["lock"])
+    ramp = Ramp(
+        cluster_for(module),
+        place,
+        schedule,
+        fence=params["fence"],
+        lock=params["lock"],
+        alive=alive,
+    )
     done = (
         _judge(ramp, module, percentage)
         if params["state"] == "judged"

@@ -81,6 +81,11 @@ next:
   returned: success
   type: dict
   sample: {percentage: 5, step: 2, day: 2, users: 500, may: true, not_before: "", reasons: []}
+needs_lock:
+  description: Whether it would be done under the deploy lock. Also where nothing but another's lock is in the way.
+  returned: success
+  type: bool
+  sample: false
 notes:
   description: What was found otherwise than the ramp left it.
   returned: success
@@ -123,6 +128,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._ramp.plan import (
     Ask,
     refuse_no_step,
 )
+from ansible_collections.easymo.deploy.plugins.module_utils._run_process import alive
 
 NEEDS = (KUBERNETES,)
 
@@ -144,8 +150,9 @@ def run(module: Module) -> dict[str, t.Any]:
     ask = Ask(by="", percentage=read_percentage(params["percentage"]), start=read_start(params))
     refuse_no_step(schedule, ask.percentage)
     place = Place(params["name"], params["flag"], params["enabled_by"])
-    found = Ramp(cluster_for(module), place, schedule, lock=params["lock"]).look(ask)
-    return {"changed": False, **describe(schedule, found)}
+    ramp = Ramp(cluster_for(module), place, schedule, lock=params["lock"], alive=alive)
+    found, needs_lock = ramp.look(ask)
+    return {"changed": False, **describe(schedule, found), "needs_lock": needs_lock}
 
 
 def main() -> None:

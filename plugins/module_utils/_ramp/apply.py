@@ -31,10 +31,10 @@ from ansible_collections.easymo.deploy.plugins.module_utils._lock.apply import (
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._lock.guard import guard_for
 from ansible_collections.easymo.deploy.plugins.module_utils._lock.models import Lock
+from ansible_collections.easymo.deploy.plugins.module_utils._lock.plan import looks_abandoned
 from ansible_collections.easymo.deploy.plugins.module_utils._lock.plan import (
     describe as describe_lock,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._lock.plan import looks_abandoned
 from ansible_collections.easymo.deploy.plugins.module_utils._ramp.describe import (
     describe,
     sentence,
@@ -52,6 +52,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._ramp.plan import (
     plan,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._ramp.standing import Seen
+from ansible_collections.easymo.deploy.plugins.module_utils._run import Alive, untold
 
 TRUE = frozenset({"true", "1", "yes", "on"})
 
@@ -83,6 +84,7 @@ class Ramp:
         *,
         fence: int = 0,
         lock: str | None = None,
+        alive: Alive = untold,
         wall: WallClock = utc,
     ) -> None:
         self._cluster = cluster
@@ -90,12 +92,15 @@ class Ramp:
         self._schedule = schedule
         self._fence = fence
         self._lock = lock or LEASE
+        self._alive = alive
         self._wall = wall
         self._guard = guard_for(cluster, fence, clock=MonotonicClock(), name=self._lock)
 
-    def look(self, ask: Ask) -> Plan:
+    def look(self, ask: Ask) -> tuple[Plan, bool]:
+        """What would be done, and whether it takes the lock: whoever holds it may give it back until then."""
         seen = self._see(observe_flags(self._cluster, self._place.config_map), ask)
-        return plan(self._schedule, seen, ask)
+        found, alone = (plan(self._schedule, one, ask) for one in (seen, replace(seen, held="")))
+        return found, alone.action in (RAISE, WATCH)
 
     def step(self, ask: Ask, *, check_mode: bool) -> Done:
         """Raises RampRefusedError with every reason why the percentage must not rise."""
@@ -180,6 +185,7 @@ class Ramp:
             return ""
         lock = Lock.from_json(body)
         ours = bool(self._fence) and lock.fence == self._fence
-        if not lock.holder or ours or looks_abandoned(lock, self._wall()):
+        dead = lock.run is not None and self._alive(lock.run) is False
+        if not lock.holder or ours or dead or looks_abandoned(lock, self._wall()):
             return ""
         return describe_lock(lock)

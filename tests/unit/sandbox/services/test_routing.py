@@ -66,6 +66,14 @@ def test_a_user_stays_in_the_same_bucket_however_the_number_is_written(number: s
     assert 0 <= bucket(number) < BUCKETS
 
 
+@pytest.mark.parametrize(
+    ("number", "place"), [("250780000000", 9872), ("250780000001", 514), ("250788123456", 8015)]
+)
+def test_no_release_draws_the_users_anew(number: str, place: int) -> None:
+    """Whoever was let in at five percent would be out, and others in, in the middle of a ramp."""
+    assert bucket(number) == place
+
+
 @pytest.mark.parametrize("percentage", [1, 5, 50])
 def test_the_share_of_users_is_close_to_the_percentage(percentage: float) -> None:
     crowd = [f"2507{n:08d}" for n in range(20_000)]

@@ -65,13 +65,14 @@ class Stage:
             {**self.body["metadata"]["annotations"], **annotations},
         )
 
-    def ramp(self, fence: int | None = None) -> Ramp:
+    def ramp(self, fence: int | None = None, **options: t.Any) -> Ramp:
         return Ramp(
             self.cluster,
             Place(FLAGS, FLAG, FEATURE),
             SCHEDULE,
             fence=self.fence if fence is None else fence,
             wall=self.scene.wall,
+            **options,
         )
 
     def steps(self, percentage: int | None = None, **options: t.Any) -> Done:
@@ -154,6 +155,12 @@ def test_another_run_that_took_the_lock_over_keeps_it() -> None:
     assert stage.is_at() == ("5", 5, PROCEED)
 
 
+def test_the_lock_of_a_run_that_was_killed_is_in_nobodys_way() -> None:
+    stage = Stage()
+    ramp = stage.ramp(fence=0, alive=lambda run: run.pid != 1)
+    assert ramp.look(Ask(by=""))[0].action == "raise"
+
+
 def test_a_freeze_stops_the_way_up() -> None:
     stage = Stage()
     stage.scene.freeze(reason="Black Friday", by="ann")
@@ -213,6 +220,7 @@ def test_only_a_verdict_that_lets_users_in_asks_for_the_lock() -> None:
 def test_a_look_writes_nothing_and_tells_who_deploys() -> None:
     stage = Stage()
     before = stage.cluster.writes.copy()
-    found = stage.ramp(fence=0).look(Ask(by=""))
-    assert [one.kind for one in found.reasons] == ["lock"]
+    found, needs_lock = stage.ramp(fence=0).look(Ask(by=""))
+    assert ([one.kind for one in found.reasons], needs_lock) == (["lock"], True)
+    assert stage.ramp(fence=0).look(Ask(by="", percentage=1))[1] is False
     assert stage.cluster.writes == before

@@ -1,0 +1,213 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One percent, five, a run that is killed, a gate that holds and is released, ten, a breach, and the kill switch.
+
+The tests are the chapters of one story and stand in its order. What a gate makes of real metrics is tested elsewhere:
+here Prometheus is asked for numbers that the chapters choose.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+import typing as t
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+import requests
+
+from tests.stories.people import Operator, Run, Witness
+
+PERCENTAGE = "FEATURE_AI_AGENTS_ROLLOUT_PERCENTAGE"
+NUMBERS = [f"2507{index:08d}" for index in range(200)]
+GOOD, UNSURE, BAD = 0.0, 0.02, 0.2
+DAY_1 = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+
+
+def complaints(value: float, **variables: t.Any) -> list[str]:
+    metric = {
+        "name": "complaints",
+        "query": f"vector({value})",
+        "pass": {"max": 0.01},
+        "rollback": {"above": 0.05},
+    }
+    quick = {
+        "release_metrics": [metric],
+        "release_watch_interval": 1,
+        "release_watch_delay": 0,
+        "release_ramp_watch_duration": 1,
+    }
+    return ["-e", json.dumps({**quick, **variables})]
+
+
+def ramps(operator: Operator, value: float, *arguments: str, **variables: t.Any) -> Run:
+    return operator.plays("ramp", *complaints(value, **variables), *arguments)
+
+
+def words(run: Run) -> str:
+    return " ".join(run.output.split())
+
+
+def ramp_of(witness: Witness) -> t.Any:
+    metadata = json.loads(witness.kubectl("get", "configmap", "feature-flags", "-o", "json"))[
+        "metadata"
+    ]
+    return json.loads(metadata["annotations"]["easymo.com/ramp"])
+
+
+def pods(witness: Witness) -> list[t.Any]:
+    listed = json.loads(witness.kubectl("get", "pods", "-l", "app=agent-core", "-o", "json"))
+    return [one for one in listed["items"] if "deletionTimestamp" not in one["metadata"]]
+
+
+def runs_with(witness: Witness) -> set[str]:
+    """The percentages that the pods of agent-core run with."""
+    printed = [
+        witness.kubectl("exec", one["metadata"]["name"], "--", "printenv", PERCENTAGE)
+        for one in pods(witness)
+    ]
+    return {one.strip() for one in printed}
+
+
+def answered_by_agents(witness: Witness) -> set[str]:
+    """The users of a sample whom the platform sends to an agent."""
+    address = f"http://{pods(witness)[0]['status']['podIP']}:8080/messages"
+
+    def ask(number: str) -> bool:
+        # Of an agent that is switched off, so that none is kept busy: it is in the rollout who is sent there.
+        message = {"from": number, "message_id": f"wamid.{number}", "text": "a house to rent"}
+        reason: str = requests.post(address, json=message, timeout=10).json()["reason"]
+        assert reason in ("fallback_disabled", "not_in_rollout")
+        return reason == "fallback_disabled"
+
+    with ThreadPoolExecutor(8) as pool:
+        return {n for n, found in zip(NUMBERS, pool.map(ask, NUMBERS), strict=True) if found}
+
+
+def until(seen: t.Callable[[], bool], seconds: float = 90) -> None:
+    deadline = time.monotonic() + seconds
+    while not seen():
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+
+
+@pytest.fixture(scope="module")
+def users_at_five(witness: Witness) -> set[str]:
+    return answered_by_agents(witness)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def release(witness: Witness) -> None:
+    """Agents at one percent, and a release that was watched, as its phases leave them."""
+    flags = {"FEATURE_AI_AGENTS": "true", PERCENTAGE: "1"}
+    patch = ("patch", "configmap", "feature-flags", "--type=merge", "-p")
+    witness.kubectl(*patch, json.dumps({"data": flags}))
+    done = {"status": "done", "started": DAY_1, "finished": DAY_1, "evidence": {}}
+    record = {
+        "version": "2.0.0",
+        "attempt": 1,
+        "status": "done",
+        "actor": "ann",
+        "git_sha": "",
+        "started": DAY_1,
+        "finished": DAY_1,
+        "notes": [],
+        "previous_attempts": [],
+        "phases": {"feature_flags": done, "monitoring": done},
+    }
+    body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "release-2.0.0"}}
+    body["data"] = {"record.json": json.dumps(record)}
+    witness.kubectl("create", "-f", "-", stdin=json.dumps(body))
+    witness.kubectl("set", "image", "deployment/agent-core", "agent-core=easymo/agent-core:v2.0.0")
+    witness.kubectl("rollout", "status", "deployment/agent-core", "--timeout=60s")
+
+
+def test_what_the_release_has_watched_waits_for_the_next_day(
+    operator: Operator, witness: Witness
+) -> None:
+    version = ("get", "configmap", "feature-flags", "-o", "jsonpath={.metadata.resourceVersion}")
+    before = witness.kubectl(*version)
+    told = ramps(operator, GOOD, "--check", release_ramp_day_length=86400)
+    assert told.rc == 0, told.tail()
+    assert "Next is 5 %, step 2, about 500 users, but day 2 begins at" in words(told)
+    assert witness.kubectl(*version) == before
+
+
+def test_a_run_killed_in_its_watch_is_taken_up_by_the_same_command(
+    operator: Operator, witness: Witness
+) -> None:
+    process = operator.begins("ramp", *complaints(GOOD, release_watch_delay=60))
+    until(lambda: witness.flags()[PERCENTAGE] == "5")
+    process.kill("everything")
+    run = ramps(operator, UNSURE)
+    assert run.rc != 0
+    assert "5 % is held: complaints is 0.02 and should be at most 0.01" in words(run)
+    assert runs_with(witness) == {"5"}
+    state = ramp_of(witness)
+    assert (
+        state["verdict"],
+        [one["to"] for one in state["history"] if one["what"] == "raised"],
+    ) == (
+        "hold",
+        [5],
+    )
+
+
+@pytest.mark.usefixtures("users_at_five")
+def test_a_held_gate_lets_nobody_in_until_a_person_says_so(
+    operator: Operator, witness: Witness
+) -> None:
+    said = ["-e", "ramp_release_reason='a marketing mail'", "-e", "ramp_released_by=ann"]
+    run = ramps(operator, GOOD, *said)
+    assert run.rc == 0, run.tail()
+    assert runs_with(witness) == {"10"}
+    record = witness.record("2.0.0")
+    assert record["facts"]["ramp"]["percentage"] == 10
+    told = [one for one in record["facts"]["ramp"]["history"] if one["what"] == "released"]
+    assert [(one["by"], one["reason"]) for one in told] == [("ann", "a marketing mail")]
+    news = json.dumps(witness.received()["slack"], ensure_ascii=False)
+    assert "5 % is held" in news
+    assert "Up from 5 %, step 2 of 8 to 10 %, step 3 of 8, about 1000 users" in news
+
+
+def test_going_up_only_added_users(witness: Witness, users_at_five: set[str]) -> None:
+    users = answered_by_agents(witness)
+    assert users_at_five < users
+    assert len(users) < 50
+
+
+def test_a_breach_goes_back_one_step_by_itself(operator: Operator, witness: Witness) -> None:
+    run = ramps(operator, BAD)
+    assert run.rc != 0
+    assert "25 % went back to 10 %: complaints was above 0.05" in words(run)
+    assert runs_with(witness) == {"10"}
+    assert ramp_of(witness)["verdict"] == "rollback"
+
+
+def test_down_needs_neither_lock_nor_gate(
+    operator: Operator, witness: Witness, users_at_five: set[str]
+) -> None:
+    spec = {"holderIdentity": "zoe", "leaseDurationSeconds": 3600, "leaseTransitions": 99}
+    lease = {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "spec": spec}
+    lease["metadata"] = {"name": "easymo-deploy"}
+    witness.kubectl("apply", "-f", "-", stdin=json.dumps(lease))
+    down = ramps(operator, GOOD, "-e", "ramp_percentage=5", "-e", "ramp_reason='complaints'")
+    assert down.rc == 0, down.tail()
+    assert runs_with(witness) == {"5"}
+    assert answered_by_agents(witness) == users_at_five
+    witness.kubectl("delete", "lease", "easymo-deploy")
+
+
+def test_the_kill_switch_wins_over_a_step_that_is_watched(
+    operator: Operator, witness: Witness
+) -> None:
+    victim = operator.begins("ramp", *complaints(GOOD, release_watch_delay=600))
+    holder = ("get", "lease", "easymo-deploy", "--ignore-not-found", "-o", "jsonpath={.spec}")
+    until(lambda: "holderIdentity" in witness.kubectl(*holder))
+    kill = operator.plays("kill_switch", "-e", "reason='angry users'", "-e", "by=eve")
+    assert kill.rc == 0, kill.tail()
+    assert runs_with(witness) == {"0"}
+    victim.kill("everything")
+    up = ramps(operator, GOOD)
+    assert up.rc != 0
+    assert "eve set the kill switch" in words(up)
+    assert witness.flags()[PERCENTAGE] == "0"
