@@ -31,10 +31,10 @@ from ansible_collections.easymo.deploy.plugins.module_utils._lock.apply import (
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._lock.guard import guard_for
 from ansible_collections.easymo.deploy.plugins.module_utils._lock.models import Lock
-from ansible_collections.easymo.deploy.plugins.module_utils._lock.plan import looks_abandoned
 from ansible_collections.easymo.deploy.plugins.module_utils._lock.plan import (
     describe as describe_lock,
 )
+from ansible_collections.easymo.deploy.plugins.module_utils._lock.plan import looks_abandoned
 from ansible_collections.easymo.deploy.plugins.module_utils._ramp.describe import (
     describe,
     sentence,
