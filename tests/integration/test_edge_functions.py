@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import typing as t
+import uuid
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -16,7 +18,7 @@ from sandbox.names import PREVIOUS_VERSION, RELEASE_VERSION
 from sandbox.seed import checkout
 from sandbox.world import World
 from tests.fakes.management_api import PassingTime
-from tests.integration.running import Result, run_module
+from tests.integration.running import Result, bucket, client, run_module
 from tests.integration.supabase import (
     FUNCTIONS,
     Project,
@@ -277,3 +279,28 @@ def test_the_list_tells_what_the_api_tells(project: Project) -> None:
             "sha256": listed["health"]["ezbr_sha256"],
         }
     }
+
+
+def test_an_archive_that_is_in_the_bucket_alone_leads_back(
+    world: World, project: Project, functions: Path, tmp_path: Path
+) -> None:
+    s3 = bucket(world, f"test-{uuid.uuid4().hex[:8]}/")
+    archive = tmp_path / "before.json"
+    given = {"archive": str(archive), "release": "2.0.0", **s3}
+    assert (
+        "needs 'release'"
+        in deploy(project, functions, "health", **{**given, "release": None})["msg"]
+    )
+    saved = deploy(project, functions, "health", **given)["saved"]
+    stored = client(s3).get_object(Bucket=saved["bucket"], Key=saved["key"])["Body"].read()
+    assert (hashlib.sha256(stored).hexdigest(), stored) == (saved["sha256"], archive.read_bytes())
+
+    archive.unlink()
+    asked = {"state": "restored", "archive_key": saved["key"], **s3}
+    damaged = run_module(edge_functions, **project.options, **asked, archive_sha256="0" * 64)
+    assert (damaged["reason"], project.call("health").json()["version"]) == (
+        "InvalidInput",
+        RELEASE_VERSION,
+    )
+    run_module(edge_functions, **project.options, **asked, archive_sha256=saved["sha256"])
+    assert project.call("health").json()["version"] == PREVIOUS_VERSION
