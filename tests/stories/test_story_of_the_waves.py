@@ -11,6 +11,7 @@ import re
 import time
 import typing as t
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -84,6 +85,18 @@ def until_written(witness: Witness, service: str, run: Victim) -> None:
         assert run.process.poll() is None
         assert time.monotonic() < deadline
         time.sleep(0.2)
+
+
+def epoch(witness: Witness) -> int:
+    path = "jsonpath={.spec.leaseTransitions}"
+    return int(witness.kubectl("get", "lease", "easymo-deploy", "-o", path) or 0)
+
+
+def until_changed(look: t.Callable[[], int], before: int) -> None:
+    deadline = time.monotonic() + 300
+    while look() == before:
+        assert time.monotonic() < deadline
+        time.sleep(0.5)
 
 
 def settlement(witness: Witness) -> t.Any:
@@ -172,3 +185,43 @@ def test_a_way_back_that_is_killed_is_taken_up_on_another_machine_from_the_recor
     assert again.rc == 0, again.tail()
     assert set(again.changed().values()) == {0}
     assert witness.resource_versions() == versions
+
+
+@pytest.mark.usefixtures("nobody_noticed")
+def test_whoever_goes_back_stops_a_deployment_that_runs_and_is_named_to_its_operator(
+    world: World, operator: Operator, witness: Witness, tmp_path: Path
+) -> None:
+    # Long enough that the deployment is in the middle of a rollout when the lock is taken from it.
+    assert operator.sandbox("fault", "set", "node.slow-start", DOOMED, "seconds=120").rc == 0
+    patience = '{"spec": {"progressDeadlineSeconds": 600}}'
+    witness.kubectl("patch", "deployment", DOOMED, "-p", patience)
+    elsewhere = Operator.elsewhere(world, tmp_path)
+    before = generations(witness)
+    with ThreadPoolExecutor() as people:
+        deploys = people.submit(
+            operator.plays,
+            "microservices",
+            "--limit",
+            f"{SERVICES[0]},{DOOMED}",
+            "-e",
+            "rolling_update_timeout=600",
+        )
+        until_changed(lambda: generations(witness)[DOOMED], before[DOOMED])
+        taken = epoch(witness)
+        returns = people.submit(elsewhere.goes_back, "--tags", "services")
+        until_changed(lambda: epoch(witness), taken)
+        assert operator.sandbox("fault", "clear", "node.slow-start").rc == 0
+        stopped, returned = deploys.result(), returns.result()
+    assert returned.rc == 0, returned.tail()
+    assert stopped.rc != 0
+    said = " ".join(stopped.output.split())
+    assert re.search(r"now \S+@\S+ \(pid \d+\) holds 'easymo-deploy' to roll back 2\.0\.0", said), (
+        stopped.tail()
+    )
+    assert "Traceback" not in said
+    assert witness.images() == dict.fromkeys(SERVICES, OLD)
+    record = witness.record("2.0.0")
+    assert record["status"] == "rolled_back"
+    assert "failures" not in record["phases"]["microservices"]["evidence"], (
+        "the record is the other's"
+    )
