@@ -44,6 +44,8 @@ The deployment {"went well" if outcome == 0 else f"FAILED (exit code {outcome})"
   dashboard    {world.facts("gateway")["url"]}/agents/dashboard
   kubectl      .venv/bin/kubectl --kubeconfig {kubeconfig} -n {NAMESPACE} get deployments
   a shell      eval "$(.venv/bin/python -m sandbox env)"
+  next step    .venv/bin/ansible-playbook playbooks/ramp.yml -i inventories/sandbox
+  kill switch  .venv/bin/ansible-playbook playbooks/kill_switch.yml -i inventories/sandbox -e reason=rehearsal
   the way back .venv/bin/ansible-playbook playbooks/rollback.yml -i inventories/sandbox
   the end      make sandbox-down""")
     for line in proven:

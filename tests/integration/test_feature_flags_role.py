@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The role feature_flags where its consumers do not come along: the ConfigMap goes back with them."""
+"""The role feature_flags where its consumers do not come along, and where the ramp has moved on."""
 
 from __future__ import annotations
 
@@ -12,7 +12,11 @@ from pathlib import Path
 
 import yaml
 
-from ansible_collections.easymo.deploy.plugins.modules import feature_flags
+from ansible_collections.easymo.deploy.plugins.modules import (
+    feature_flags,
+    kill_switch,
+    release,
+)
 from tests.integration.conftest import SERVICE, Place, deploy
 
 ROOT = Path(__file__).parents[2]
@@ -32,6 +36,10 @@ def play(place: Place, folder: Path, **variables: t.Any) -> subprocess.Completed
         "module_defaults": {"group/easymo.deploy.kubernetes": connection},
         "roles": ["easymo.deploy.feature_flags"],
     }
+    return run_play(body, folder)
+
+
+def run_play(body: dict[str, t.Any], folder: Path) -> subprocess.CompletedProcess[str]:
     file = folder / "play.yml"
     file.write_text(yaml.safe_dump([body]), encoding="utf-8")
     return subprocess.run(
@@ -72,3 +80,51 @@ def test_flags_that_never_reach_a_pod_go_back(place: Place, tmp_path: Path) -> N
         lines = place.kubectl("exec", pod["metadata"]["name"], "--", "env").splitlines()
         assert {"FEATURE_AI_AGENTS=true", "LEVEL=info"} <= {*lines}
         assert not [line for line in lines if line.startswith("FEATURE_NEW=")]
+
+
+PERCENTAGE = "FEATURE_AI_AGENTS_ROLLOUT_PERCENTAGE"
+OF_THE_RELEASE = {"FEATURE_AI_AGENTS": True, PERCENTAGE: 1}
+
+
+def stands_at(place: Place, folder: Path) -> t.Any:
+    """What a deployment that begins now would leave of the flags."""
+    told = folder / "standing.json"
+    connection = {"kubeconfig": place.kubeconfig, "namespace": place.namespace}
+    standing = {"name": "easymo.deploy.feature_flags", "tasks_from": "standing"}
+    keep = {"content": "{{ feature_flags_standing | to_json }}", "dest": str(told), "mode": "0600"}
+    body = {
+        "hosts": "localhost",
+        "gather_facts": False,
+        "vars": {"feature_flags_release": "2.0.0", "feature_flags_ramped": [PERCENTAGE]},
+        "module_defaults": {"group/easymo.deploy.kubernetes": connection},
+        "tasks": [
+            {"ansible.builtin.include_role": standing},
+            {"ansible.builtin.copy": keep},
+        ],
+    }
+    ended = run_play(body, folder)
+    assert ended.returncode == 0, ended.stdout
+    return json.loads(told.read_text(encoding="utf-8"))
+
+
+def test_a_percentage_that_was_moved_since_the_phase_was_done_is_left(
+    place: Place, tmp_path: Path
+) -> None:
+    place.run(release, name="2.0.0")
+    place.run(release, name="2.0.0", phase="feature_flags", phase_status="running")
+    place.run(feature_flags, flags={**OF_THE_RELEASE, PERCENTAGE: 10})
+    assert stands_at(place, tmp_path) == {}, "the phase has not set it yet"
+
+    place.run(release, name="2.0.0", phase="feature_flags", phase_status="done")
+    assert stands_at(place, tmp_path) == {PERCENTAGE: 10}
+
+    off = {"FEATURE_AI_AGENTS": False, PERCENTAGE: 0}
+    place.run(kill_switch, flags=off, reason="a test", automatic=True)
+    assert stands_at(place, tmp_path) == {}, "what was switched off is turned on again"
+
+    place.run(release, name="2.0.0", status="rolled_back")
+    place.run(release, name="2.0.0", phase="feature_flags", phase_status="running")
+    place.run(
+        feature_flags, flags={**OF_THE_RELEASE, PERCENTAGE: 10}, kill_switch="reset_automatic"
+    )
+    assert stands_at(place, tmp_path) == {}, "the next attempt begins at the first step"
