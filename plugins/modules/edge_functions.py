@@ -332,8 +332,8 @@ def run(module: Module) -> dict[str, t.Any]:
     order = Order.from_params(params, archive, check_mode=module.check_mode, diff=module._diff)
     tell = functools.partial(say, module)
     if params["state"] == "restored":
-        assert archive is not None  # noqa: S101 - _archive raises instead
-        result = restore(SupabaseFunctionsApi.from_params(params), archive, order, say=tell)
+        wanted = t.cast("Archive", archive)  # without one the options were refused
+        result = restore(SupabaseFunctionsApi.from_params(params), wanted, order, say=tell)
     else:
         keeping = functools.partial(
             keep, bucket=_bucket(params), folder=_folder(params), check_mode=module.check_mode

@@ -199,7 +199,6 @@ reason:
   sample: VerificationFailed
 """
 
-import threading
 import typing as t
 from datetime import UTC, datetime
 
@@ -210,7 +209,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._errors import Input
 from ansible_collections.easymo.deploy.plugins.module_utils._flags.apply import Decide
 from ansible_collections.easymo.deploy.plugins.module_utils._flags.plan import FlagsPlan
 from ansible_collections.easymo.deploy.plugins.module_utils._flags.switch import (
-    OFF,
+    PERCENTAGE_FLAG,
     KillSwitch,
     to_diff,
 )
@@ -232,7 +231,6 @@ from ansible_collections.easymo.deploy.plugins.module_utils._kill_switch.plan im
     plan_set,
     to_sentence,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._kubernetes import load_execution
 from ansible_collections.easymo.deploy.plugins.module_utils._kubernetes_client import (
     KUBERNETES,
 )
@@ -266,7 +264,7 @@ def module_spec() -> dict[str, t.Any]:
                 "default": {"FEATURE_AI_AGENTS": False, "FEATURE_AI_AGENTS_ROLLOUT_PERCENTAGE": 0},
             },
             "percentage": {"type": "int"},
-            "percentage_flag": {"type": "str", "default": [*OFF][1]},
+            "percentage_flag": {"type": "str", "default": PERCENTAGE_FLAG},
             "consumers": {"type": "list", "elements": "str", "default": []},
             "wait_timeout": {"type": "int", "default": 180},
             "stall_timeout": {"type": "int", "default": 45},
@@ -298,7 +296,6 @@ def run(module: Module) -> dict[str, t.Any]:
     consumers: list[ConsumerState] = []
     if params["state"] != RESET:
         order = to_order(params, plan)
-        threading.Thread(target=load_execution, daemon=True).start()
         act = switching.look if module.check_mode else switching.switch
         consumers = act(list(dict.fromkeys(params["consumers"])), order)
     if module.check_mode:

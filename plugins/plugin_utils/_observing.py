@@ -52,6 +52,7 @@ class PlayVariables:
         localhost = manager._inventory.get_host("localhost")
         self._variables: Variables = manager.get_vars(play=play, host=localhost)
         self._templar = Templar(loader=manager._loader, variables=self._variables)
+        self._told: dict[str, str] = {}
 
     @staticmethod
     @functools.lru_cache(maxsize=1)
@@ -59,9 +60,13 @@ class PlayVariables:
         """One for all observers of a play: templating each secret takes longer than most tasks."""
         return PlayVariables(play)
 
-    @functools.cache  # noqa: B019 - there is one, and it lives as long as the run
     def get(self, name: str) -> str:
         """Its value as text; "" when it is not there or can't be templated."""
+        if name not in self._told:
+            self._told[name] = self._template(name)
+        return self._told[name]
+
+    def _template(self, name: str) -> str:
         if name not in self._variables:
             return ""
         try:

@@ -11,6 +11,7 @@ import itertools
 import multiprocessing
 import os
 import random
+import re
 import threading
 import time
 import typing as t
@@ -293,12 +294,18 @@ def test_old_pods_are_counted_until_they_are_gone(at: Stage) -> None:
     assert new == {NEW}
 
 
-def test_a_lone_crashing_pod_is_replaced_before_it_dooms(at: Stage) -> None:
+def test_a_lone_crashing_pod_is_replaced_before_it_dooms(
+    at: Stage, capsys: pytest.CaptureFixture[str]
+) -> None:
     with at.fault("kubernetes.forbidden", "delete pods"):
-        early = at.roll(f"{NEW}-crash", undo_on_failure=False)
-    assert early["reason"] == "CrashLoop"
+        kept = at.roll(f"{NEW}-crash", undo_on_failure=False)
+    assert kept["reason"] == "CrashLoop", "whoever may not replace a pod judges by what was seen"
     result = at.roll(OLD)
     assert result["result"] == "succeeded", result
+    capsys.readouterr()
     result = at.roll(f"{NEW}-crash")
     assert result["reason"] == "CrashLoop"
-    assert result["duration"] > early["duration"]
+    replaced = re.findall(r"replacing pod (\S+),", capsys.readouterr().out)
+    assert len(replaced) == 1
+    (seen,) = [pod["name"] for pod in result["diagnosis"]["pods"] if not pod.get("deleting")]
+    assert seen not in replaced, "what dooms it is the fresh pod's crash"

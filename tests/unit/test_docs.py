@@ -86,3 +86,14 @@ def test_attributes_are_true(path: Path) -> None:
     assert (support["diff_mode"] in ("full", "partial")) == ("module._diff" in source)
     in_controller = action.exists() and "ControllerActionBase" in action.read_text(encoding="utf-8")
     assert ("action" in support) == in_controller
+
+
+FRAGMENTS = sorted((ROOT / "changelogs/fragments").glob("*.yml"))
+SECTIONS = dict(yaml.safe_load((ROOT / "changelogs/config.yaml").read_text("utf-8"))["sections"])
+
+
+@pytest.mark.parametrize("path", FRAGMENTS, ids=lambda path: path.stem)
+def test_changelog_fragments_are_lists_of_sentences_by_section(path: Path) -> None:
+    for section, entries in yaml.safe_load(path.read_text("utf-8")).items():
+        assert section in SECTIONS
+        assert [one for one in entries if not isinstance(one, str)] == []

@@ -16,7 +16,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._cluster import (
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import ConflictError
 
-Changes = t.Mapping[str, str | None]
+Changes = t.Mapping[str, "str | None"]
 """New values by key; None takes a key out. Keys that are not named stay as they are."""
 
 

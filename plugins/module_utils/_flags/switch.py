@@ -18,10 +18,8 @@ from ansible_collections.easymo.deploy.plugins.module_utils._flags.plan import (
     Wish,
 )
 
-OFF: t.Mapping[str, str] = {
-    "FEATURE_AI_AGENTS": "false",
-    "FEATURE_AI_AGENTS_ROLLOUT_PERCENTAGE": "0",
-}
+PERCENTAGE_FLAG = "FEATURE_AI_AGENTS_ROLLOUT_PERCENTAGE"
+OFF: t.Mapping[str, str] = {"FEATURE_AI_AGENTS": "false", PERCENTAGE_FLAG: "0"}
 """What the switch holds when it was not told otherwise."""
 
 REFUSE, LEAVE_OFF, RESET_AUTOMATIC = RULES = ("refuse", "leave_off", "reset_automatic")

@@ -16,6 +16,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
     VerificationError,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._webhook.models import (
+    Message,
     Outcome,
     Probe,
     Sightings,
@@ -74,8 +75,8 @@ def trace(probes: t.Sequence[Probe], outcomes: t.Sequence[Outcome], where: Trace
 
 
 def _places(probe: Probe, *, in_logs: bool) -> frozenset[str]:
-    assert probe.message is not None  # noqa: S101
-    return frozenset(probe.message.recorded_in) | ({""} if in_logs else frozenset())
+    message = t.cast("Message", probe.message)
+    return frozenset(message.recorded_in) | ({""} if in_logs else frozenset())
 
 
 def _look(wanted: t.Mapping[str, frozenset[str]], where: Trace) -> tuple[dict[str, set[str]], str]:
@@ -108,8 +109,8 @@ def _seen_in(place: str, message_ids: list[str], sightings: Sightings) -> frozen
 
 def _misplaced(probe: Probe, sightings: Sightings) -> str:
     """The first table that has the message and should not."""
-    assert probe.message is not None  # noqa: S101
-    for table in probe.message.not_recorded_in:
+    message = t.cast("Message", probe.message)
+    for table in message.not_recorded_in:
         if sightings.recorded(table, [probe.message_id]):
             return table
     return ""

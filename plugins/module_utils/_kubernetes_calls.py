@@ -1,0 +1,149 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to easymo.deploy.
+"""One call of the Kubernetes API, tried again until it works, is refused, or a deadline passes."""
+
+from __future__ import annotations
+
+import json
+import typing as t
+
+from ansible_collections.easymo.deploy.plugins.module_utils._cluster import Clock, Object
+from ansible_collections.easymo.deploy.plugins.module_utils._errors import UnreachableError
+from ansible_collections.easymo.deploy.plugins.module_utils._kubernetes_client import (
+    LONGEST_PAUSE,
+    Connection,
+    connect,
+    retry_after,
+    to_error,
+    unreachable,
+)
+
+try:
+    import urllib3
+    from kubernetes.client.exceptions import ApiException
+    from kubernetes.dynamic import DynamicClient
+except ImportError:
+    pass  # the module has said so by its need of KUBERNETES before it gets here
+
+Answer = t.TypeVar("Answer")
+
+CONNECT_TIMEOUT = 5.0
+READ_TIMEOUT = 30.0
+PATIENCE = 20.0
+"""Seconds a call keeps trying when its caller named no deadline."""
+
+
+class _Session:
+    """A client and what is known of its credentials, shared by calls with different deadlines."""
+
+    def __init__(self, api_client: t.Any) -> None:
+        self.use(api_client)
+        self.accepted = False
+
+    def use(self, api_client: t.Any) -> None:
+        """The client's own classes for each API would load a second's worth of models, all unused: we read JSON."""
+        self.client = api_client
+        self.request = DynamicClient(api_client, discoverer=lambda *_all: None).request
+
+
+class Calls:
+    """Calls of one cluster. `deadline`: on `clock`, None for PATIENCE from each call on."""
+
+    def __init__(self, connection: Connection, clock: Clock) -> None:
+        self.clock = clock
+        self._connection = connection
+        self._deadline: float | None = None
+        self._session = _Session(connect(connection))
+
+    @property
+    def client(self) -> t.Any:
+        """The official client, with credentials that may have been renewed."""
+        return self._session.client
+
+    def until(self, deadline: float) -> Calls:
+        twin = object.__new__(type(self))
+        twin.__dict__.update(self.__dict__, _deadline=deadline)
+        return twin
+
+    def json(self, what: str, method: str, path: str, **more: t.Any) -> Object:
+        """The answer's object. `what` completes "Could not …" in errors; for `more` see `once`."""
+        return t.cast("Object", json.loads(self.ask(what, method, path, **more)))
+
+    def ask(self, what: str, method: str, path: str, **more: t.Any) -> bytes:
+        return self.call(what, lambda give_up: self.once(method, path, give_up, **more))
+
+    def stream(self, path: str, query: t.Mapping[str, str], timeout: float) -> t.Any:
+        """An answer that is still being sent, as urllib3 has it. Not tried again."""
+        return self._session.request(
+            "GET",
+            path,
+            query_params=[*query.items()],
+            serialize=False,
+            _request_timeout=(CONNECT_TIMEOUT, timeout),
+        )
+
+    def call(self, what: str, once: t.Callable[[float], Answer]) -> Answer:
+        """Call until it works, is refused, or the deadline passes.
+
+        Safe for writes too: each carries a `test`, a resourceVersion or a name that may exist only
+        once, so a repeated one is answered with a conflict and its caller looks again.
+        """
+        give_up = self._deadline or self.clock.now() + PATIENCE
+        attempt = 0
+        while True:
+            try:
+                answer = once(give_up)
+            except ApiException as exc:
+                failure, pause = to_error(exc, what, self._connection.namespace), retry_after(exc)
+                if exc.status == 401 and self._renewed(first=attempt == 0):
+                    pause = min(0.5 * attempt, LONGEST_PAUSE)
+                elif not isinstance(failure, UnreachableError):
+                    self._session.accepted |= exc.status != 401
+                    raise failure from None
+            except (urllib3.exceptions.HTTPError, OSError) as exc:
+                failure, pause = unreachable(exc, what), None
+            else:
+                self._session.accepted = True
+                return answer
+            pause = pause if pause is not None else min(0.5 * 2**attempt, LONGEST_PAUSE)
+            if self.clock.now() + pause > give_up:
+                raise failure from None
+            self.clock.sleep(pause)
+            attempt += 1
+
+    def _renewed(self, *, first: bool) -> bool:
+        """Whether it makes sense to try again after a 401, with what the kubeconfig holds by now.
+
+        Credentials that were accepted have expired, and whoever renews them needs a moment; others
+        are tried once more.
+        """
+        if self._connection.host:
+            return False
+        if first or self._session.accepted:
+            self._session.use(connect(self._connection))
+            return True
+        return False
+
+    def once(
+        self,
+        method: str,
+        path: str,
+        give_up: float,
+        *,
+        query: t.Mapping[str, str] | None = None,
+        **more: t.Any,
+    ) -> bytes:
+        # A server that hangs must not hold a caller longer than it wanted to wait.
+        left = min(READ_TIMEOUT, max(give_up - self.clock.now(), 1.0))
+        response = self._session.request(
+            method,
+            path,
+            query_params=[*(query or {}).items()],
+            serialize=False,
+            _request_timeout=(min(CONNECT_TIMEOUT, left), left),
+            **more,
+        )
+        try:
+            return t.cast("bytes", response.read() if not response.closed else response.data)
+        finally:
+            response.release_conn()

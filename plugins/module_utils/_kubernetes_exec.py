@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to easymo.deploy.
+"""Runs a program in a container of a pod, over the websocket that the API offers for it."""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass
+
+from ansible_collections.easymo.deploy.plugins.module_utils._kubernetes_calls import (
+    CONNECT_TIMEOUT,
+    READ_TIMEOUT,
+)
+
+try:
+    import websocket
+    from kubernetes.client.exceptions import ApiException
+    from kubernetes.stream.ws_client import WSClient, get_websocket_url
+except ImportError:
+    pass  # the module has said so by its need of KUBERNETES before it gets here
+
+OUT_OF_TIME = 124
+"""The exit code, as timeout(1) has it, of a program that did not end within READ_TIMEOUT."""
+
+
+@dataclass(frozen=True)
+class Ended:
+    code: int
+    out: str
+    err: str
+
+
+def run_in_container(
+    api_client: t.Any, pod_path: str, container: str, command: t.Sequence[str]
+) -> Ended:
+    """`pod_path`: the pod's path in the API. Raises the client's ApiException, with status 0 for a lost connection."""
+    query = [
+        *(("command", word) for word in command),
+        ("container", container),
+        *(("stdout", "true"), ("stderr", "true")),
+    ]
+    headers: dict[str, str] = {}
+    path = f"{pod_path}/exec"
+    api_client.update_params_for_auth(headers, [], ["BearerToken"], path, "GET", None)
+    url = get_websocket_url(f"{api_client.configuration.host}{path}", query)
+    # The client would wait for the handshake for ever, and has no other way to be told.
+    websocket.setdefaulttimeout(CONNECT_TIMEOUT)
+    try:
+        session = WSClient(api_client.configuration, url, headers, capture_all=True)
+        session.run_forever(timeout=READ_TIMEOUT)
+        code = session.returncode
+        ended = Ended(
+            OUT_OF_TIME if code is None else code, session.read_stdout(), session.read_stderr()
+        )
+        session.close()
+    except websocket.WebSocketBadStatusException as exc:
+        refused = ApiException(status=exc.status_code, reason=str(exc))
+        refused.body = exc.resp_body
+        raise refused from None
+    except websocket.WebSocketException as exc:
+        raise ApiException(status=0, reason=str(exc)) from None
+    return ended
