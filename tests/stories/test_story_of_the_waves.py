@@ -163,8 +163,7 @@ def test_a_way_back_that_is_killed_is_taken_up_on_another_machine_from_the_recor
     before = generations(witness)
     killed = operator.begins("rollback", "--tags", "services")
     until_written(witness, "agent-core", killed)
-    # Its workers live on for a moment, and must not write beside those of the next run.
-    killed.kill("parent")
+    killed.kill("everything")
     operator = Operator.elsewhere(world, tmp_path)
     run = operator.goes_back("--tags", "services")
     assert run.rc == 0, run.tail()

@@ -33,9 +33,11 @@ def test_it_tells_how_the_release_stands_phase_by_phase(witness: t.Any) -> None:
 
 
 def test_it_tells_of_every_service_which_tag_runs_in_how_many_pods(witness: t.Any) -> None:
-    for one in witness.read("deployments")["items"]:
-        name, status = one["metadata"]["name"], one["status"]
-        image = one["spec"]["template"]["spec"]["containers"][0]["image"]
-        (line,) = [line for line in LINES[3:] if line.split()[0] == name]
+    found = {one["metadata"]["name"]: one for one in witness.read("deployments")["items"]}
+    told = {line.split()[0]: line for line in LINES[3:]}
+    assert len(told) == 12
+    for name, line in told.items():
+        image = found[name]["spec"]["template"]["spec"]["containers"][0]["image"]
+        available = found[name]["status"]["availableReplicas"]
         assert image.rpartition("/")[2] in line
-        assert f"{status['availableReplicas']}/{one['spec']['replicas']} available" in line
+        assert f"{available}/{found[name]['spec']['replicas']} available" in line
