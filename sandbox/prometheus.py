@@ -20,7 +20,7 @@ if t.TYPE_CHECKING:
 NAME = "prometheus"
 RULES = Path(__file__).with_name("prometheus_rules.yml")
 
-# Four seconds instead of the usual fifteen, so that a rehearsal need not wait minutes. More often costs as much as all probes.
+# Four seconds instead of the usual fifteen, so that a rehearsal need not wait minutes. Scrapes cost as much as probes.
 _GLOBAL = {"scrape_interval": "4s", "scrape_timeout": "4s", "evaluation_interval": "4s"}
 
 
