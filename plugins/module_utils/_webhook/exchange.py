@@ -16,7 +16,6 @@ from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
     VerificationError,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._webhook.models import (
-    Message,
     Outcome,
     Probe,
     Sightings,
@@ -75,8 +74,9 @@ def trace(probes: t.Sequence[Probe], outcomes: t.Sequence[Outcome], where: Trace
 
 
 def _places(probe: Probe, *, in_logs: bool) -> frozenset[str]:
-    message = t.cast("Message", probe.message)
-    return frozenset(message.recorded_in) | ({""} if in_logs else frozenset())
+    if probe.message is None:
+        return frozenset()
+    return frozenset(probe.message.recorded_in) | ({""} if in_logs else frozenset())
 
 
 def _look(wanted: t.Mapping[str, frozenset[str]], where: Trace) -> tuple[dict[str, set[str]], str]:
@@ -109,8 +109,7 @@ def _seen_in(place: str, message_ids: list[str], sightings: Sightings) -> frozen
 
 def _misplaced(probe: Probe, sightings: Sightings) -> str:
     """The first table that has the message and should not."""
-    message = t.cast("Message", probe.message)
-    for table in message.not_recorded_in:
+    for table in probe.message.not_recorded_in if probe.message else ():
         if sightings.recorded(table, [probe.message_id]):
             return table
     return ""
