@@ -94,16 +94,8 @@ def _back(
     reasons: tuple[str, ...],
 ) -> RampState:
     to = schedule.preceding(finding.percentage)
-    return replace(
-        state,
-        step=schedule.number(to) or 0,
-        percentage=to,
-        since=seen.now,
-        watch_until=seen.now + schedule.watch if to else seen.now,
-        holder=finding.by,
-        verdict=ROLLBACK,
-        reasons=reasons,
-    ).tell(_entry(BREACHED, seen, finding, to, reasons))
+    back = state.at(schedule, to, seen.now, holder=finding.by, verdict=ROLLBACK, reasons=reasons)
+    return back.tell(_entry(BREACHED, seen, finding, to, reasons))
 
 
 def _entry(what: str, seen: Seen, finding: Finding, to: int, reasons: tuple[str, ...]) -> Entry:

@@ -99,6 +99,28 @@ class RampState:
     reasons: tuple[str, ...] = ()
     history: tuple[Entry, ...] = ()
 
+    def at(
+        self,
+        schedule: Schedule,
+        percentage: int,
+        now: datetime,
+        *,
+        holder: str,
+        verdict: str = PENDING,
+        reasons: tuple[str, ...] = (),
+    ) -> RampState:
+        """At `percentage` from `now` on. Nobody is at 0 %, so there is nothing to watch."""
+        return replace(
+            self,
+            step=schedule.number(percentage) or 0,
+            percentage=percentage,
+            since=now,
+            watch_until=now + schedule.watch if percentage else now,
+            holder=holder,
+            verdict=verdict,
+            reasons=reasons,
+        )
+
     def tell(self, entry: Entry) -> RampState:
         kept = replace(entry, reason=shorten(entry.reason))
         return replace(self, history=(*self.history, kept)[-ENTRIES:])

@@ -15,7 +15,6 @@ from ansible_collections.easymo.deploy.plugins.module_utils._errors import Input
 from ansible_collections.easymo.deploy.plugins.module_utils._ramp.models import (
     HOLD,
     LOWERED,
-    PENDING,
     RAISED,
     RELEASED,
     ROLLBACK,
@@ -231,17 +230,7 @@ def _moved(
         by=ask.by,
         reason=ask.reason,
     )
-    state = standing.state
-    return replace(
-        state,
-        step=schedule.number(to) or 0,
-        percentage=to,
-        since=seen.now,
-        watch_until=seen.now + schedule.watch if to else seen.now,
-        holder=ask.by,
-        verdict=PENDING,
-        reasons=(),
-    ).tell(entry)
+    return standing.state.at(schedule, to, seen.now, holder=ask.by).tell(entry)
 
 
 def _release(standing: Standing, seen: Seen, ask: Ask) -> tuple[Standing, tuple[str, ...]]:

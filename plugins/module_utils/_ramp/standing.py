@@ -113,15 +113,7 @@ def _found(schedule: Schedule, seen: Seen, state: RampState, percentage: int) ->
         by=by,
         reason="",
     )
-    found = replace(
-        state,
-        step=schedule.number(percentage) or 0,
-        percentage=percentage,
-        since=seen.now,
-        watch_until=seen.now if percentage == 0 else seen.now + schedule.watch,
-        verdict=PENDING,
-        reasons=(),
-    ).tell(entry)
+    found = state.at(schedule, percentage, seen.now, holder=state.holder).tell(entry)
     note = (
         f"The ramp left {state.percentage} %, and {by} set {percentage} % since: it is taken as a step that "
         "was just begun, and is watched before the next."
