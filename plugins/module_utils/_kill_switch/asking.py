@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import threading
 import typing as t
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
@@ -33,12 +32,10 @@ ENDED = ("Succeeded", "Failed")
 
 
 class Asker:
-    """Asks the pods of one consumer. `open_cluster` makes a client of its own for each thread: a client that
-    speaks to a container must not be shared."""
+    """Asks the pods of one consumer."""
 
     def __init__(
         self,
-        open_cluster: t.Callable[[], Cluster],
         expected: t.Mapping[str, str],
         *,
         clock: Clock,
@@ -48,8 +45,6 @@ class Asker:
         self._clock = clock
         self._wall = wall
         self._started = clock.now()
-        self._open_cluster = open_cluster
-        self._own = threading.local()
 
     def ask(self, cluster: Cluster, deployment: Deployment, container: str) -> list[PodState]:
         """The state of every pod that its selector finds. Raises what listing them raises."""
@@ -59,15 +54,8 @@ class Asker:
             found = [self._ask(cluster, one, container) for one in pods]
         else:
             with ThreadPoolExecutor(min(AT_ONCE, len(pods))) as threads:
-                found = list(
-                    threads.map(lambda one: self._ask(self._cluster(), one, container), pods)
-                )
+                found = list(threads.map(lambda one: self._ask(cluster, one, container), pods))
         return [one for one in found if one is not None]
-
-    def _cluster(self) -> Cluster:
-        if not hasattr(self._own, "cluster"):
-            self._own.cluster = self._open_cluster()
-        return t.cast("Cluster", self._own.cluster)
 
     def _ask(self, cluster: Cluster, body: Object, container: str) -> PodState | None:
         """None for a pod that went meanwhile."""

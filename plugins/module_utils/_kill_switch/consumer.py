@@ -65,7 +65,7 @@ class Consumer:
         self._started = clock.now()
         self._deadline = self._started + order.wait_timeout
         self._cluster = open_cluster().until(self._deadline)
-        self._asker = Asker(open_cluster, order.expected, clock=clock, wall=wall)
+        self._asker = Asker(order.expected, clock=clock, wall=wall)
 
     def look(self) -> ConsumerState:
         """What its pods run with, changing nothing."""

@@ -169,7 +169,7 @@ def test_sweeping_stops_when_a_replacement_does_not_come() -> None:
 
 def asked(cluster: MemoryCluster) -> dict[str, PodState]:
     deployment = Deployment.from_json(cluster.objects["Deployment", NAME])
-    asker = Asker(lambda: cluster, {AGENTS: "false"}, clock=FakeClock(), wall=lambda: NOON)
+    asker = Asker({AGENTS: "false"}, clock=FakeClock(), wall=lambda: NOON)
     return {one.pod: one for one in asker.ask(cluster, deployment, NAME)}
 
 
