@@ -54,8 +54,11 @@ class Holder:
         return self
 
     def __exit__(self, *_exc: object) -> None:
-        self._release.set()
+        self.let_go()
         self._thread.join()
+
+    def let_go(self) -> None:
+        self._release.set()
 
     def _hold(self) -> None:
         with opened(self._project.database) as session, session.cursor() as cursor:

@@ -133,9 +133,6 @@ def test_two_runs_do_not_migrate_at_once(project):
 
 def test_progress_is_told_file_by_file_and_of_each_wait(project, monkeypatch, brisk):
     told: list[str] = []
-    monkeypatch.setattr(
-        ControllerModule, "progress", lambda _self, _event, text, _data: told.append(text)
-    )
     project.write(v2_b="create table b()", v3_c="alter table a add c int")
     given = {**project.database, "directory": str(project.folder), "lock_timeout": 0.4}
     spec = supabase_migrations.module_spec()["argument_spec"]
@@ -143,7 +140,14 @@ def test_progress_is_told_file_by_file_and_of_each_wait(project, monkeypatch, br
     module = ControllerModule(
         {name: values.get(name) for name in spec}, check_mode=False, diff=False, host="supabase_db"
     )
-    with Holder(project, "LOCK TABLE a", seconds=0.6):
+    with Holder(project, "LOCK TABLE a") as holder:
+
+        def hear(_self: ControllerModule, _event: str, text: str, _data: object) -> None:
+            told.append(text)
+            if "holds a lock" in text:
+                holder.let_go()
+
+        monkeypatch.setattr(ControllerModule, "progress", hear)
         supabase_migrations.run(module)
     assert re.fullmatch(r"2_b\.sql applied in \d\.\d\d s \(1 of 2\)", told[0])
     assert re.fullmatch(
