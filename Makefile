@@ -2,8 +2,9 @@
 SHELL := /bin/sh
 export EASYMO_SANDBOX_STATE ?= $(CURDIR)/.sandbox
 PY := .venv/bin/python
+TRAFFIC := tests/stories/test_story_of_the_waves.py
 
-.PHONY: help setup demo test test-cluster check lint types sanity unit contract integration interop stories oldest molecule bench docs lock \
+.PHONY: help setup demo test test-cluster check lint types sanity unit contract integration interop stories traffic oldest molecule bench docs lock \
 	sandbox-up sandbox-down sandbox-status clean
 
 help:  ## What can be made
@@ -48,7 +49,10 @@ interop: setup  ## Our migrations beside those of the Supabase CLI and Prisma
 	@$(PY) -m pytest -q tests/interop
 
 stories: setup  ## The deployment as an operator sees it
-	@$(PY) -m pytest -q -n 2 --dist loadfile tests/stories
+	@$(PY) -m pytest -q -n 2 --dist loadfile tests/stories --ignore $(TRAFFIC)
+
+traffic: setup  ## The story under heavy traffic, in which no request may fail: it wants the machine for itself
+	@$(PY) -m pytest -q $(TRAFFIC)
 
 molecule: setup  ## Roles, one scenario each, against a sandbox
 	@scripts/molecule
