@@ -206,9 +206,8 @@ def test_one_of_two_operators_wins_works_longer_than_its_lock_lasts_and_frees_it
     assert lease(place) == (f"{winner}/{pid}", 1)
 
     players[winner].dies()
-    began = time.monotonic()
+    # A lock that lapses keeps its holder's name; only one that is given back has none.
     until(lambda: lease(place) == ("", 1), 10)
-    assert time.monotonic() - began < 3, "it lapsed instead of being freed"
 
 
 def test_one_killed_with_its_keeper_is_succeeded_at_once_and_the_successor_stops_when_overruled(

@@ -65,7 +65,7 @@ def test_an_output_of_nothing_but_a_code_is_told_too(pending):
 def test_a_command_that_does_not_end_is_killed_with_all_it_started(pending):
     mark = pending.folder.parent / "alive"
     script = f"echo begun; sh -c 'while :; do date +%s%N > {mark}; sleep 0.05; done' & wait"
-    result = command(pending, script, command_timeout=0.6)
+    result = command(pending, script, command_timeout=4)
     assert (result["reason"], result["output"]) == ("NotReady", ["begun"])
     last = mark.read_text()
     time.sleep(0.3)
@@ -74,8 +74,8 @@ def test_a_command_that_does_not_end_is_killed_with_all_it_started(pending):
 
 def test_what_a_command_leaves_behind_does_not_hold_us_up(pending):
     began = time.monotonic()
-    result = command(pending, "sleep 30 & echo done; exit 0", command_timeout=20)
-    assert (result["reason"], time.monotonic() - began < 10) == ("VerificationFailed", True)
+    result = command(pending, "sleep 60 & echo done; exit 0", command_timeout=50)
+    assert (result["reason"], time.monotonic() - began < 40) == ("VerificationFailed", True)
 
 
 @pytest.mark.parametrize(
