@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to easymo.deploy.
+"""The one place that asks Prometheus for its rules and Alertmanager for its receivers."""
+
+from __future__ import annotations
+
+import traceback
+import typing as t
+
+try:
+    import requests
+
+    IMPORT_ERROR: str | None = None
+except ImportError:
+    IMPORT_ERROR = traceback.format_exc()
+
+from ansible_collections.easymo.deploy.plugins.module_utils._alerts.models import LoadedRule
+from ansible_collections.easymo.deploy.plugins.module_utils._checks.http import without_query
+from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
+    InputError,
+    RefusedError,
+    UnreachableError,
+    VerificationError,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._library import Library
+from ansible_collections.easymo.deploy.plugins.module_utils._redaction import redact
+
+REQUESTS = Library("requests >= 2.32", IMPORT_ERROR)
+
+_SHOWN = 200
+
+
+class AlertsApi:
+    """Prometheus and its Alertmanager. `token` is a bearer token for both."""
+
+    def __init__(
+        self,
+        prometheus_url: str,
+        alertmanager_url: str,
+        *,
+        timeout: float,
+        ca_cert: str | None = None,
+        token: str | None = None,
+    ) -> None:
+        self._prometheus = prometheus_url.rstrip("/")
+        self._alertmanager = alertmanager_url.rstrip("/")
+        self._timeout = timeout
+        self._verify: str | bool = ca_cert or True
+        self._token = token
+
+    def rules(self) -> list[LoadedRule]:
+        """The alerting rules that Prometheus evaluates now."""
+        asked = "Prometheus", f"{self._prometheus}/api/v1/rules"
+        answer = self._ask("GET", *asked, {"type": "alert"})
+        try:
+            groups = answer.json()["data"]["groups"]
+            return [_rule(group["name"], rule) for group in groups for rule in group["rules"]]
+        except (ValueError, LookupError, TypeError, AttributeError) as exc:
+            raise _foreign(*asked) from exc
+
+    def receivers(self) -> list[str]:
+        """The names of those whom Alertmanager knows how to tell."""
+        asked = "Alertmanager", f"{self._alertmanager}/api/v2/receivers"
+        answer = self._ask("GET", *asked)
+        try:
+            return [str(receiver["name"]) for receiver in answer.json()]
+        except (ValueError, LookupError, TypeError) as exc:
+            raise _foreign(*asked) from exc
+
+    def _ask(
+        self, method: str, who: str, url: str, query: t.Mapping[str, str] | None = None
+    ) -> requests.Response:
+        where = f"{who} at {without_query(url)}"
+        try:
+            answer = requests.request(
+                method,
+                url,
+                params=dict(query or {}),
+                # An auth of our own, so that a netrc of this machine does not put another in its place.
+                auth=self._permit,
+                timeout=self._timeout,
+                verify=self._verify,
+                allow_redirects=False,
+            )
+        except requests.exceptions.SSLError as exc:
+            raise RefusedError(
+                f"TLS with {where} failed: set 'ca_cert' to the authority that signed it."
+            ) from exc
+        except requests.exceptions.Timeout as exc:
+            raise UnreachableError(
+                f"{where} did not answer within {self._timeout:g} s: see whether it is overloaded, then try again."
+            ) from exc
+        except (
+            requests.exceptions.ConnectionError,
+            requests.exceptions.ChunkedEncodingError,
+        ) as exc:
+            raise UnreachableError(
+                f"{where} cannot be reached: see whether it runs and whether its URL is right."
+            ) from exc
+        except (requests.exceptions.RequestException, ValueError) as exc:
+            raise InputError(
+                f"{where} cannot be asked ({type(exc).__name__}): correct its URL."
+            ) from exc
+        return _judged(answer, where)
+
+    def _permit(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        if self._token:
+            request.headers["Authorization"] = f"Bearer {self._token}"
+        return request
+
+
+def _judged(answer: requests.Response, where: str) -> requests.Response:
+    if answer.status_code == 200:
+        return answer
+    said = redact(" ".join(answer.text.split()))[:_SHOWN]
+    told = f"{where} answered HTTP {answer.status_code}{f' ({said})' if said else ''}"
+    if answer.status_code in (401, 403):
+        raise RefusedError(f"{told}: give a token that may ask it.")
+    if answer.status_code in (408, 429) or answer.status_code >= 500:
+        raise UnreachableError(f"{told}: see its log, then try again.")
+    raise VerificationError(f"{told}: see whether its URL is right.")
+
+
+def _foreign(who: str, url: str) -> VerificationError:
+    return VerificationError(
+        f"{who} at {without_query(url)} did not answer as {who} does: see whether its URL is right."
+    )
+
+
+def _rule(group: str, rule: t.Mapping[str, t.Any]) -> LoadedRule:
+    return LoadedRule(
+        name=str(rule["name"]),
+        query=str(rule["query"]),
+        duration=float(rule.get("duration") or 0),
+        labels=dict(rule.get("labels") or {}),
+        annotations=dict(rule.get("annotations") or {}),
+        group=str(group),
+        health=str(rule.get("health") or "unknown"),
+        last_error=str(rule.get("lastError") or ""),
+    )

@@ -1,0 +1,193 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What Prometheus and Alertmanager, on loopback, may answer."""
+
+from __future__ import annotations
+
+import json
+import threading
+import typing as t
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from ansible_collections.easymo.deploy.plugins.module_utils._alerts.api import AlertsApi
+from ansible_collections.easymo.deploy.plugins.module_utils._alerts.models import LoadedRule
+from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
+    DeployError,
+    InputError,
+    RefusedError,
+    UnreachableError,
+    VerificationError,
+)
+
+LOADED = {
+    "state": "inactive",
+    "name": "High Error Rate",
+    "query": "errors > 0.05",
+    "duration": 300,
+    "labels": {"notify": "on-call-engineer"},
+    "annotations": {"summary": "Too many."},
+    "alerts": [],
+    "health": "err",
+    "lastError": "vector cannot contain metrics with the same labelset",
+    "type": "alerting",
+}
+NEW = {"name": "Service Down", "query": "up < 1", "type": "alerting"}
+
+
+class Place:
+    """A server that answers one thing to everything. None: nothing, until it is let go."""
+
+    def __init__(self) -> None:
+        self.status = 200
+        self.body: bytes | None = b"{}"
+        self.asked: list[tuple[str, str]] = []
+        self.let_go = threading.Event()
+        self.url = ""
+
+    def answers(self, document: object, status: int = 200) -> None:
+        self.status, self.body = status, json.dumps(document).encode()
+
+
+@pytest.fixture
+def place() -> t.Iterator[Place]:
+    made = Place()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            made.asked.append((self.path, self.headers.get("Authorization", "")))
+            if made.body is None:
+                made.let_go.wait(60)
+                return
+            self.send_response(made.status)
+            self.send_header("Content-Length", str(len(made.body)))
+            self.end_headers()
+            self.wfile.write(made.body)
+
+        def log_message(self, *_arguments: t.Any) -> None:
+            """Nobody reads it."""
+
+    serving = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=serving.serve_forever, daemon=True).start()
+    made.url = f"http://127.0.0.1:{serving.server_port}"
+    yield made
+    made.let_go.set()
+    serving.shutdown()
+    serving.server_close()
+
+
+def api(place: Place, *, timeout: float = 20, token: str | None = None) -> AlertsApi:
+    return AlertsApi(f"{place.url}/prometheus/", f"{place.url}/am/", timeout=timeout, token=token)
+
+
+def test_rules_come_with_what_they_ask_how_long_and_whether_they_work(place: Place) -> None:
+    place.answers(
+        {"status": "success", "data": {"groups": [{"name": "release", "rules": [LOADED, NEW]}]}}
+    )
+    failing, fresh = api(place).rules()
+    assert failing == LoadedRule(
+        name="High Error Rate",
+        query="errors > 0.05",
+        duration=300.0,
+        labels={"notify": "on-call-engineer"},
+        annotations={"summary": "Too many."},
+        group="release",
+        health="err",
+        last_error="vector cannot contain metrics with the same labelset",
+    )
+    assert (fresh.duration, fresh.health, fresh.last_error) == (0.0, "unknown", "")
+    assert place.asked == [("/prometheus/api/v1/rules?type=alert", "")]
+
+
+def test_no_rules_are_no_error(place: Place) -> None:
+    place.answers({"status": "success", "data": {"groups": []}})
+    assert api(place).rules() == []
+
+
+def test_receivers_are_names(place: Place) -> None:
+    place.answers([{"name": "on-call-engineer"}, {"name": "#engineering-alerts"}])
+    assert api(place).receivers() == ["on-call-engineer", "#engineering-alerts"]
+    assert place.asked == [("/am/api/v2/receivers", "")]
+
+
+def test_the_token_goes_along_whatever_a_netrc_says(
+    place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "netrc").write_text(
+        "machine 127.0.0.1 login other password other-password\n", "utf-8"
+    )
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    place.answers([])
+    api(place, token="t-1").receivers()
+    api(place).receivers()
+    assert [permit for _path, permit in place.asked] == ["Bearer t-1", ""]
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "kind", "told"),
+    [
+        (401, b"Unauthorized", RefusedError, "HTTP 401 (Unauthorized): give a token"),
+        (403, b"", RefusedError, "HTTP 403: give a token"),
+        (
+            503,
+            b"Service Unavailable",
+            UnreachableError,
+            "HTTP 503 (Service Unavailable): see its log",
+        ),
+        (429, b"", UnreachableError, "HTTP 429: see its log"),
+        (404, b"404 page not found", VerificationError, "see whether its URL is right"),
+        (302, b"", VerificationError, "HTTP 302: see whether its URL is right"),
+        (200, b"<html>Sign in</html>", VerificationError, "did not answer as Prometheus does"),
+        (200, b'{"status": "success", "data": null}', VerificationError, "did not answer as"),
+        (
+            200,
+            b'{"data": {"groups": [{"name": "g", "rules": [{}]}]}}',
+            VerificationError,
+            "did not",
+        ),
+        (200, b"[]", VerificationError, "did not answer as Prometheus does"),
+    ],
+    ids=str,
+)
+def test_an_answer_that_is_none_says_what_to_do(
+    place: Place, status: int, body: bytes, kind: type[DeployError], told: str
+) -> None:
+    place.status, place.body = status, body
+    with pytest.raises(kind) as caught:
+        api(place).rules()
+    assert told in str(caught.value)
+    assert f"{place.url}/prometheus/api/v1/rules" in str(caught.value)
+
+
+@pytest.mark.parametrize("body", [b"<html>", b'{"name": 1}', b'[{"receiver": "x"}]', b"[1]", b"3"])
+def test_receivers_of_something_else_are_refused(place: Place, body: bytes) -> None:
+    place.body = body
+    with pytest.raises(VerificationError, match="did not answer as Alertmanager does"):
+        api(place).receivers()
+
+
+def test_what_hangs_is_given_up_after_the_time_that_was_set(place: Place) -> None:
+    place.body = None
+    with pytest.raises(UnreachableError, match=r"did not answer within 0\.2 s"):
+        api(place, timeout=0.2).rules()
+
+
+def test_nobody_there_is_said_without_the_password_of_the_url() -> None:
+    with pytest.raises(UnreachableError) as caught:
+        AlertsApi("http://ann:s3cret@127.0.0.1:9", "http://127.0.0.1:9", timeout=20).rules()
+    assert "Prometheus at http://127.0.0.1:9/api/v1/rules cannot be reached" in str(caught.value)
+    assert "s3cret" not in str(caught.value)
+
+
+def test_a_token_in_an_error_page_is_blanked(place: Place) -> None:
+    place.answers({"error": "bad token", "token": "abcdef123456"}, status=500)
+    with pytest.raises(UnreachableError) as caught:
+        api(place).receivers()
+    assert "abcdef123456" not in str(caught.value)
+
+
+@pytest.mark.parametrize("url", ["prometheus:9090", "", "http://"])
+def test_a_url_that_is_none_is_bad_input(url: str) -> None:
+    with pytest.raises(InputError, match="correct its URL"):
+        AlertsApi(url, url, timeout=20).rules()
