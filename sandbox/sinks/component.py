@@ -9,9 +9,11 @@ import typing as t
 import urllib.request
 
 from sandbox.component import Component, Process
-from sandbox.sinks import status_page
+from sandbox.sinks import on_call, status_page
 from sandbox.world import Facts, World
 
+ON_CALL = "on-call-engineer"
+MANAGER = "engineering-manager"
 SINKS = ("slack", "pagerduty", "github", "statuspage", "openai")
 
 
@@ -25,11 +27,16 @@ class Sinks(Component):
         "errors": "answers every request with HTTP 500",
         "hangs": "accepts a request and answers it only after seconds=60",
         "token-revoked": "no longer knows the token it gave out",
+        "channel-missing": "Slack no longer has any channel, or the one that is the target",
+        "not-in-channel": "Slack no longer has us in any channel, or in the one that is the target",
+        "nobody-on-call": "PagerDuty has nobody on call",
     }
 
     def prepare(self, world: World) -> None:
-        for make in (slack_bot_token, webhook_secret, routing_key, github_token, statuspage_token):
+        for make in (slack_bot_token, github_token, statuspage_token, pagerduty_token):
             make(world)
+        webhooks(world)
+        services(world)
         world.port("sinks")
         world.folder("sinks")
 
@@ -50,9 +57,12 @@ class Sinks(Component):
             "url": f"{base}/",
             "slack_api_url": f"{base}/slack/api/",
             "slack_bot_token": slack_bot_token(world),
-            "slack_webhook_url": f"{base}/slack/webhook/{webhook_secret(world)}",
+            "slack_webhook_url": webhook_url(world, "v2-deployment"),
             "pagerduty_url": f"{base}/pagerduty",
-            "pagerduty_routing_key": routing_key(world),
+            "pagerduty_api_url": f"{base}/pagerduty",
+            "pagerduty_token": pagerduty_token(world),
+            "pagerduty_schedule": on_call.SCHEDULE,
+            "pagerduty_routing_key": routing_key(world, ON_CALL),
             "github_api_url": f"{base}/github",
             "github_token": github_token(world),
             "statuspage_url": f"{base}/statuspage/v1",
@@ -74,12 +84,33 @@ def slack_bot_token(world: World) -> str:
     return world.secret("slack_bot_token", lambda: f"xoxb-sandbox-{secrets.token_hex(16)}")
 
 
-def webhook_secret(world: World) -> str:
-    return world.secret("slack_webhook", lambda: f"T0EASYMO1/B0DEPLOY1/{secrets.token_hex(12)}")
+def webhooks(world: World) -> dict[str, str]:
+    """By channel the secret part of its incoming webhook's URL."""
+    return {
+        channel: world.secret(name, lambda: f"T0EASYMO1/B0DEPLOY1/{secrets.token_hex(12)}")
+        for channel, name in (
+            ("v2-deployment", "slack_webhook"),
+            ("engineering-alerts", "slack_alerts_webhook"),
+        )
+    }
 
 
-def routing_key(world: World) -> str:
-    return world.secret("pagerduty_routing_key", lambda: secrets.token_hex(16))
+def webhook_url(world: World, channel: str) -> str:
+    return f"{base_url(world)}/slack/webhook/{webhooks(world)[channel]}"
+
+
+def services(world: World) -> dict[str, str]:
+    """By routing key who is paged."""
+    return {routing_key(world, who): who for who in (ON_CALL, MANAGER)}
+
+
+def routing_key(world: World, who: str) -> str:
+    name = "pagerduty_routing_key" if who == ON_CALL else f"pagerduty_routing_key {who}"
+    return world.secret(name, lambda: secrets.token_hex(16))
+
+
+def pagerduty_token(world: World) -> str:
+    return world.secret("pagerduty_token", lambda: f"u+sandbox{secrets.token_hex(6)}")
 
 
 def github_token(world: World) -> str:

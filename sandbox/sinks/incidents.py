@@ -16,8 +16,8 @@ SEVERITIES = ("critical", "error", "warning", "info")
 STATUS = {"acknowledge": "acknowledged", "resolve": "resolved"}
 
 
-def enqueue(store: Store, routing_key: str, event: object) -> tuple[int, Record]:
-    """HTTP status and body for one event."""
+def enqueue(store: Store, services: t.Mapping[str, str], event: object) -> tuple[int, Record]:
+    """HTTP status and body for one event. `services`: by routing key who is paged."""
     if not isinstance(event, dict):
         return invalid(["Event object must be a JSON object"])
     errors = problems(event)
@@ -25,21 +25,23 @@ def enqueue(store: Store, routing_key: str, event: object) -> tuple[int, Record]
         return invalid(errors)
     key = event.get("dedup_key") or secrets.token_hex(16)
     # PagerDuty accepts what it will not route: an unknown key of the right length gets 202 too.
-    known = secrets.compare_digest(str(event["routing_key"]), routing_key)
-    record(store if known else None, key, event)
+    for routing_key, service in services.items():
+        if secrets.compare_digest(str(event["routing_key"]).encode(), routing_key.encode()):
+            record(store, service, key, event)
     return 202, {"status": "success", "message": "Event processed", "dedup_key": key}
 
 
-def record(store: Store | None, key: str, event: t.Mapping[str, t.Any]) -> None:
-    if store is None:
-        return
+def record(store: Store, service: str, key: str, event: t.Mapping[str, t.Any]) -> None:
     action, payload = event["event_action"], event.get("payload") or {}
     line = {"at": store.now(), "action": action, "summary": payload.get("summary", "")}
     incident = store.get("pagerduty", key)
     if incident is None or incident["status"] == "resolved":
         if action != "trigger":
             return
-        incident = {"dedup_key": key, "status": "triggered", "log": (incident or {}).get("log", [])}
+        before = (incident or {}).get("log", [])
+        incident = {
+            "dedup_key": key, "service": service, "status": "triggered", "log": before
+        }  # fmt: skip
     incident = {**incident, "log": [*incident["log"], line]}
     if action == "trigger":
         wanted = ("summary", "source", "severity", "custom_details")

@@ -12,8 +12,9 @@ import jinja2
 from markupsafe import Markup
 
 from sandbox.sinks import mrkdwn
-from sandbox.sinks.slack import USERS, Slack
+from sandbox.sinks.slack import Slack
 from sandbox.sinks.store import Record, Store
+from sandbox.sinks.workspace import USERS
 
 FOLDER = Path(__file__).parent
 VIEWS = ("slack", "mail", "pagerduty", "github", "statuspage")

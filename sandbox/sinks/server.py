@@ -12,7 +12,7 @@ import typing as t
 from aiohttp import web
 
 from sandbox.faults import Fault, Faults
-from sandbox.sinks import commit_statuses, component, incidents, status_page
+from sandbox.sinks import commit_statuses, component, incidents, on_call, status_page
 from sandbox.sinks.mailbox import Mailbox
 from sandbox.sinks.page import render
 from sandbox.sinks.slack import Slack
@@ -25,6 +25,8 @@ POLICY = (
     "connect-src 'self'; img-src data:; frame-src 'self'; base-uri 'none'; form-action 'none'"
 )
 
+WEBHOOK_STATUS = {"ok": 200, "channel_not_found": 404, "channel_is_archived": 410}
+
 
 class Server:
     """Binds the sinks to routes under one port."""
@@ -34,14 +36,16 @@ class Server:
         self._faults = Faults(world.faults_file)
         self.store = Store(world.folder("sinks") / "received.jsonl")
         self.mailbox = Mailbox(world.run / "smtp" / "mails")
-        self.slack = Slack(self.store)
+        self.slack = Slack(self.store, self._wrong)
         status_page.seed(self.store)
         self._tokens = {
             "slack": component.slack_bot_token(world),
             "github": component.github_token(world),
             "statuspage": component.statuspage_token(world),
+            "pagerduty": component.pagerduty_token(world),
         }
-        self._routing_key = component.routing_key(world)
+        self._webhooks = component.webhooks(world)
+        self._services = component.services(world)
         self._let_through: dict[str, float] = {}
         self.requests: dict[str, int] = {}
         """How many requests each sink answered with which status, for example `slack 429`."""
@@ -55,6 +59,7 @@ class Server:
                 web.route("*", "/slack/api/{method}", self._slack),
                 web.post("/slack/webhook/{secret:.+}", self._webhook),
                 web.post("/pagerduty/v2/enqueue", self._pagerduty),
+                web.get("/pagerduty/{what:(?:oncalls|schedules(?:/.*)?)}", self._on_call),
                 web.post("/github/repos/{owner}/{repo}/statuses/{sha}", self._github),
                 web.get("/github/repos/{owner}/{repo}/commits/{sha}/status", self._github),
                 web.route("*", "/statuspage/v1/pages/{page}/{what:.+}", self._statuspage),
@@ -112,16 +117,30 @@ class Server:
             return web.json_response({"ok": False, "error": "token_revoked"})
         return web.json_response(self.slack.call(request.match_info["method"], args))
 
+    def _wrong(self, fault: str, channel: str) -> bool:
+        return self._faults.active("sinks", fault, channel) is not None
+
     async def _webhook(self, request: web.Request) -> web.Response:
-        expected = component.webhook_secret(self._world)
-        given = request.match_info["secret"]
-        if not secrets.compare_digest(given.encode(), expected.encode()) or self._revoked("slack"):
-            return web.Response(status=404, text="no_service")
-        answer = self.slack.webhook(await arguments(request))
-        return web.Response(status=200 if answer == "ok" else 400, text=answer)
+        given = request.match_info["secret"].encode()
+        for channel, secret in self._webhooks.items():
+            if secrets.compare_digest(given, secret.encode()) and not self._revoked("slack"):
+                answer = self.slack.webhook(channel, await arguments(request))
+                return web.Response(status=WEBHOOK_STATUS.get(answer, 400), text=answer)
+        return web.Response(status=404, text="no_service")
 
     async def _pagerduty(self, request: web.Request) -> web.Response:
-        status, body = incidents.enqueue(self.store, self._routing_key, await body_of(request))
+        status, body = incidents.enqueue(self.store, self._services, await body_of(request))
+        return web.json_response(body, status=status)
+
+    async def _on_call(self, request: web.Request) -> web.Response:
+        scheme, _, token = request.headers.get("Authorization", "").partition(" token=")
+        expected = self._tokens["pagerduty"].encode()
+        known = scheme == "Token" and secrets.compare_digest(token.encode(), expected)
+        if not known or self._revoked("pagerduty"):
+            return web.Response(status=401, text="Unauthorized")
+        nobody = self._faults.active("sinks", "nobody-on-call") is not None
+        what = request.match_info["what"]
+        status, body = on_call.answer(what, request.query, self.store.moment(), nobody=nobody)
         return web.json_response(body, status=status)
 
     async def _github(self, request: web.Request) -> web.Response:

@@ -6,60 +6,48 @@ https://docs.slack.dev/reference/methods
 
 from __future__ import annotations
 
-import json
 import typing as t
 
+from sandbox.sinks.slack_shapes import (
+    Args,
+    SlackError,
+    attachments,
+    content,
+    has_more,
+    page,
+    shown,
+    yes,
+)
 from sandbox.sinks.store import Record, Store
-
-Args = t.Mapping[str, t.Any]
-
-TEAM = {"team": "EasyMO", "team_id": "T0EASYMO1"}
-BOT = "U0DEPLOYER"
-USERS = {
-    BOT: ("deployer", "Deployer", "deployer@easymo.example", True),
-    "U0ONCALL01": ("amina", "Amina Uwase", "amina@easymo.example", False),
-    "U0BACKUP01": ("kwame", "Kwame Mensah", "kwame@easymo.example", False),
-    "U0MANAGER1": ("wanjiru", "Wanjiru Kariuki", "wanjiru@easymo.example", False),
-}
-CHANNELS = {
-    "C0DEPLOY01": "v2-deployment",
-    "C0ALERTS01": "engineering-alerts",
-    "C0FEEDBAK1": "user-feedback",
-    "C0SUPPORT1": "engineering-support",
-    "C0DEVOPS01": "devops",
-}
-TEXT_LIMIT = 40_000
-BLOCK_LIMIT = 50
-BLOCK_TEXT_LIMIT = 3_000
-BLOCK_TYPES = {
-    "actions",
-    "context",
-    "divider",
-    "file",
-    "header",
-    "image",
-    "input",
-    "markdown",
-    "rich_text",
-    "section",
-    "table",
-    "video",
-}
+from sandbox.sinks.workspace import (
+    BOT,
+    CHANNELS,
+    GROUPS,
+    TEAM,
+    URL,
+    USERS,
+    channel_shape,
+    group_shape,
+    user_shape,
+)
 
 
-class SlackError(Exception):
-    """The word in `error` of an answer that is not ok."""
+def _nothing_wrong(_fault: str, _target: str) -> bool:
+    return False
 
 
 class Slack:
-    """Channels, people and messages of one workspace. Knows nothing of HTTP."""
+    """Channels, people and messages of one workspace. Knows nothing of HTTP.
 
-    def __init__(self, store: Store) -> None:
+    `wrong(fault, channel)`: whether that fault is set for the channel of this name.
+    """
+
+    def __init__(self, store: Store, wrong: t.Callable[[str, str], bool] = _nothing_wrong) -> None:
         self._store = store
+        self._wrong = wrong
         for channel_id, name in CHANNELS.items():
             if store.get("slack_channels", channel_id) is None:
-                channel = {"id": channel_id, "name": name, "is_channel": True, "is_archived": False}
-                store.put("slack_channels", channel_id, channel)
+                store.put("slack_channels", channel_id, channel_shape(channel_id, name))
 
     def call(self, method: str, args: Args) -> Record:
         """The answer to one method, `ok` false with Slack's word for it when it is refused."""
@@ -71,12 +59,13 @@ class Slack:
         except SlackError as exc:
             return {"ok": False, "error": str(exc)}
 
-    def webhook(self, payload: Args) -> str:
+    def webhook(self, channel: str, payload: Args) -> str:
         """An incoming webhook posts to its own channel; the answer is "ok" or a plain word of Slack."""
         try:
-            self._post(self._channel("v2-deployment"), payload, via="webhook")
+            # A webhook was made by a member, so it needs none.
+            self._post(self._channel(channel), payload, via="webhook")
         except SlackError as exc:
-            return str(exc)
+            return {"is_archived": "channel_is_archived"}.get(str(exc), str(exc))
         return "ok"
 
     def channels(self) -> list[Record]:
@@ -87,10 +76,18 @@ class Slack:
 
     def _channel(self, wanted: object) -> Record:
         name = str(wanted or "")
-        for channel in self.channels():
+        for channel in self._known():
             if name in (channel["id"], channel["name"], f"#{channel['name']}"):
                 return channel
         raise SlackError("channel_not_found")
+
+    def _known(self) -> list[Record]:
+        return [c for c in self.channels() if not self._wrong("channel-missing", c["name"])]
+
+    def _joined(self, channel: Record) -> Record:
+        if not channel["is_member"] or self._wrong("not-in-channel", channel["name"]):
+            raise SlackError("not_in_channel")
+        return channel
 
     def _by_id(self, args: Args) -> Record:
         """Only posting takes a name; every other method wants the id."""
@@ -126,6 +123,7 @@ class Slack:
             "via": via,
             "text": text,
             "blocks": blocks,
+            "attachments": attachments(args),
             "thread_ts": thread_ts,
             "edits": [],
             "deleted": False,
@@ -135,10 +133,14 @@ class Slack:
         return message
 
     def auth_test(self, _args: Args) -> Record:
-        return {**TEAM, "url": "https://easymo.slack.example/", "user": "deployer", "user_id": BOT}
+        return {**TEAM, "url": URL, "user": "deployer", "user_id": BOT}
 
     def post_message(self, args: Args) -> Record:
-        message = self._post(self._channel(args.get("channel")), args, via="bot")
+        channel = self._channel(args.get("channel"))
+        # An archived channel has no members left; the word for it is the other one.
+        if not channel["is_archived"]:
+            self._joined(channel)
+        message = self._post(channel, args, via="bot")
         return {"channel": message["channel"], "ts": message["ts"], "message": shown(message)}
 
     def update(self, args: Args) -> Record:
@@ -146,9 +148,16 @@ class Slack:
         if message["via"] != "bot":
             raise SlackError("cant_update_message")
         text, blocks = content(args)
-        edit = {"at": self._store.now(), "text": message["text"]}
-        self._save({**message, "text": text, "blocks": blocks, "edits": [*message["edits"], edit]})
-        return {"channel": message["channel"], "ts": message["ts"], "text": text}
+        tick = self._store.tick()
+        edit = {
+            "at": self._store.now(),
+            "ts": f"{tick // 1_000_000}.000000",
+            "text": message["text"],
+        }
+        changed = {**message, "text": text, "blocks": blocks, "edits": [*message["edits"], edit]}
+        self._save(changed)
+        told = {"channel": message["channel"], "ts": message["ts"], "text": text}
+        return {**told, "message": shown(changed)}
 
     def delete(self, args: Args) -> Record:
         message = self._message(args)
@@ -164,33 +173,114 @@ class Slack:
         self._save({**message, "reactions": {**message["reactions"], name: [BOT]}})
         return {}
 
+    def permalink(self, args: Args) -> Record:
+        message = self._message({**args, "ts": args.get("message_ts")})
+        where = f"{URL}archives/{message['channel']}/p{message['ts'].replace('.', '')}"
+        return {"channel": message["channel"], "permalink": where}
+
     def list_channels(self, args: Args) -> Record:
-        leave_out = str(args.get("exclude_archived", "")).lower() in ("1", "true")
-        wanted = [c for c in self.channels() if not (leave_out and c["is_archived"])]
+        wanted = [
+            c for c in self._known() if not (yes(args, "exclude_archived") and c["is_archived"])
+        ]
         return page("channels", wanted, args)
 
     def channel_info(self, args: Args) -> Record:
-        return {"channel": self._by_id(args)}
+        channel = self._by_id(args)
+        members = {"num_members": len(USERS)} if yes(args, "include_num_members") else {}
+        return {"channel": channel | members}
+
+    def join(self, args: Args) -> Record:
+        channel = self._by_id(args)
+        if channel["is_archived"]:
+            raise SlackError("is_archived")
+        channel = {**channel, "is_member": True}
+        self._store.put("slack_channels", channel["id"], channel)
+        return {"channel": channel}
 
     def archive(self, args: Args) -> Record:
         channel = self._by_id(args)
+        if channel["is_general"]:
+            raise SlackError("cant_archive_general")
         if channel["is_archived"]:
             raise SlackError("already_archived")
-        self._store.put("slack_channels", channel["id"], {**channel, "is_archived": True})
+        self._joined(channel)
+        changed = {**channel, "is_archived": True, "is_member": False}
+        self._store.put("slack_channels", channel["id"], changed)
         return {}
 
     def history(self, args: Args) -> Record:
-        channel = self._by_id(args)
-        top = [m for m in self.messages(channel["id"]) if not m["thread_ts"] and not m["deleted"]]
-        return page("messages", [shown(m) for m in reversed(top)], args)
+        channel = self._joined(self._by_id(args))
+        top = [m for m in self._within(channel, args) if not m["thread_ts"]]
+        return has_more(page("messages", [self._shown(m) for m in reversed(top)], args))
+
+    def replies(self, args: Args) -> Record:
+        channel = self._joined(self._by_id(args))
+        parent = self._store.get("slack", f"{channel['id']}/{args.get('ts')}")
+        if parent is None or parent["deleted"]:
+            raise SlackError("thread_not_found")
+        answers = [m for m in self._within(channel, args) if m["thread_ts"] == parent["ts"]]
+        return has_more(page("messages", [self._shown(m) for m in (parent, *answers)], args))
+
+    def _within(self, channel: Record, args: Args) -> list[Record]:
+        """The messages after `oldest` and before `latest`, oldest first."""
+        try:
+            oldest, latest = float(args.get("oldest") or 0), float(args.get("latest") or "inf")
+        except ValueError as exc:
+            raise SlackError("invalid_ts_oldest") from exc
+        inclusive = yes(args, "inclusive")
+        return [
+            m
+            for m in self.messages(channel["id"])
+            if not m["deleted"]
+            and (
+                oldest < float(m["ts"]) < latest
+                or (inclusive and float(m["ts"]) in (oldest, latest))
+            )
+        ]
+
+    def _shown(self, message: Record) -> Record:
+        """A message as Slack returns it, a parent with what is known of its thread."""
+        answers = [
+            m["ts"]
+            for m in self.messages(message["channel"])
+            if m["thread_ts"] == message["ts"] and not m["deleted"]
+        ]
+        thread = {
+            "thread_ts": message["ts"],
+            "reply_count": len(answers),
+            "reply_users": [BOT],
+            "latest_reply": answers[-1],
+        } if answers else {}  # fmt: skip
+        return shown(message) | thread
 
     def list_users(self, args: Args) -> Record:
-        return page("members", [user(user_id) for user_id in USERS], args)
+        return page("members", [user_shape(user_id) for user_id in USERS], args)
 
     def user_info(self, args: Args) -> Record:
         if args.get("user") not in USERS:
             raise SlackError("user_not_found")
-        return {"user": user(str(args["user"]))}
+        return {"user": user_shape(str(args["user"]))}
+
+    def user_by_email(self, args: Args) -> Record:
+        wanted = str(args.get("email") or "").lower()
+        for user_id in USERS:
+            user = user_shape(user_id)
+            if user["profile"]["email"] == wanted and not user["deleted"]:
+                return {"user": user}
+        raise SlackError("users_not_found")
+
+    def list_groups(self, args: Args) -> Record:
+        listed = [
+            group_shape(
+                group_id, users=yes(args, "include_users"), count=yes(args, "include_count")
+            )
+            for group_id in GROUPS
+        ]
+        return {
+            "usergroups": [
+                g for g in listed if yes(args, "include_disabled") or not g["date_delete"]
+            ]
+        }
 
 
 METHODS: dict[str, t.Callable[[Slack, Args], Record]] = {
@@ -198,77 +288,16 @@ METHODS: dict[str, t.Callable[[Slack, Args], Record]] = {
     "chat.postMessage": Slack.post_message,
     "chat.update": Slack.update,
     "chat.delete": Slack.delete,
+    "chat.getPermalink": Slack.permalink,
     "conversations.list": Slack.list_channels,
     "conversations.info": Slack.channel_info,
     "conversations.archive": Slack.archive,
+    "conversations.join": Slack.join,
     "conversations.history": Slack.history,
+    "conversations.replies": Slack.replies,
     "reactions.add": Slack.react,
     "users.list": Slack.list_users,
     "users.info": Slack.user_info,
+    "users.lookupByEmail": Slack.user_by_email,
+    "usergroups.list": Slack.list_groups,
 }
-
-
-def content(args: Args) -> tuple[str, list[Record]]:
-    """The text and blocks of a message, checked as far as Slack's limits go."""
-    text = str(args.get("text") or "")
-    blocks = args.get("blocks") or []
-    if isinstance(blocks, str):
-        try:
-            blocks = json.loads(blocks)
-        except ValueError as exc:
-            raise SlackError("invalid_blocks_format") from exc
-    if not text and not blocks and not args.get("attachments"):
-        raise SlackError("no_text")
-    if len(text) > TEXT_LIMIT:
-        raise SlackError("msg_too_long")
-    if not isinstance(blocks, list) or len(blocks) > BLOCK_LIMIT:
-        raise SlackError("invalid_blocks")
-    if not all(valid_block(block) for block in blocks):
-        raise SlackError("invalid_blocks")
-    return text, blocks
-
-
-def valid_block(block: object) -> bool:
-    if not isinstance(block, dict) or block.get("type") not in BLOCK_TYPES:
-        return False
-    lists = [block.get("fields", []), block.get("elements", [])]
-    if not all(
-        isinstance(items, list) and all(isinstance(i, dict) for i in items) for items in lists
-    ):
-        return False
-    texts = [block.get("text"), *lists[0], *lists[1]]
-    written = [text["text"] for text in texts if isinstance(text, dict) and "text" in text]
-    if block["type"] in ("section", "header") and not written:
-        return False
-    limit = 150 if block["type"] == "header" else BLOCK_TEXT_LIMIT
-    return all(isinstance(text, str) and 0 < len(text) <= limit for text in written)
-
-
-def shown(message: Record) -> Record:
-    """A message as Slack returns it."""
-    answer = {
-        "type": "message",
-        **{k: message[k] for k in ("ts", "user", "text")},
-        "team": TEAM["team_id"],
-    }
-    if message["blocks"]:
-        answer["blocks"] = message["blocks"]
-    if message["thread_ts"]:
-        answer["thread_ts"] = message["thread_ts"]
-    return answer
-
-
-def user(user_id: str) -> Record:
-    name, real_name, email, is_bot = USERS[user_id]
-    profile = {"real_name": real_name, "display_name": name, "email": email}
-    return {"id": user_id, "name": name, "deleted": False, "is_bot": is_bot, "profile": profile}
-
-
-def page(name: str, items: list[Record], args: Args) -> Record:
-    """One page of a list by `limit` and `cursor`, as Slack pages."""
-    try:
-        start, limit = int(args.get("cursor") or 0), int(args.get("limit") or 100)
-    except ValueError as exc:
-        raise SlackError("invalid_cursor") from exc
-    following = str(start + limit) if start + limit < len(items) else ""
-    return {name: items[start : start + limit], "response_metadata": {"next_cursor": following}}

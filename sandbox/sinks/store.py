@@ -34,8 +34,11 @@ class Store:
         self._last = max(self._last + 1, int(self._clock() * 1_000_000))
         return self._last
 
+    def moment(self) -> datetime:
+        return datetime.fromtimestamp(self._clock(), UTC)
+
     def now(self) -> str:
-        return datetime.fromtimestamp(self._clock(), UTC).isoformat(timespec="milliseconds")
+        return self.moment().isoformat(timespec="milliseconds")
 
     def put(self, sink: str, key: str, record: Record) -> None:
         entry = {"at": self.now(), "tick": self.tick(), "sink": sink, "key": key, "record": record}

@@ -31,19 +31,31 @@ def event(action, **more):
 
 def test_events_with_one_key_make_one_incident(store):
     for action in ("trigger", "trigger", "acknowledge", "resolve"):
-        assert incidents.enqueue(store, KEY, event(action))[0] == 202
+        assert incidents.enqueue(store, {KEY: "on-call-engineer"}, event(action))[0] == 202
     (incident,) = store.all("pagerduty")
     assert incident["status"] == "resolved"
     assert [line["action"] for line in incident["log"]][-1] == "resolve"
 
 
 def test_a_resolve_for_nothing_is_accepted_and_makes_nothing(store):
-    assert incidents.enqueue(store, KEY, event("resolve"))[0] == 202
+    assert incidents.enqueue(store, {KEY: "on-call-engineer"}, event("resolve"))[0] == 202
     assert store.all("pagerduty") == []
 
 
+def test_the_routing_key_decides_who_is_paged(store):
+    services = {KEY: "on-call-engineer", "e" * 32: "engineering-manager"}
+    for key in services:
+        assert incidents.enqueue(store, services, event("trigger", routing_key=key, dedup_key=key))
+    assert [i["service"] for i in store.all("pagerduty")] == list(services.values())
+
+
 def test_another_teams_routing_key_pages_nobody_here(store):
-    assert incidents.enqueue(store, KEY, event("trigger", routing_key="f" * 32))[0] == 202
+    assert (
+        incidents.enqueue(store, {KEY: "on-call-engineer"}, event("trigger", routing_key="f" * 32))[
+            0
+        ]
+        == 202
+    )
     assert store.all("pagerduty") == []
 
 
@@ -57,7 +69,7 @@ def test_another_teams_routing_key_pages_nobody_here(store):
     ],
 )
 def test_an_invalid_event_is_refused_with_the_reasons(store, wrong):
-    status, body = incidents.enqueue(store, KEY, event("trigger") | wrong)
+    status, body = incidents.enqueue(store, {KEY: "on-call-engineer"}, event("trigger") | wrong)
     assert (status, body["status"]) == (400, "invalid event")
     assert body["errors"]
 

@@ -4,12 +4,13 @@
 from __future__ import annotations
 
 import asyncio
+import json
 
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
 
 from sandbox.faults import Fault, Faults
-from sandbox.sinks.component import Sinks
+from sandbox.sinks.component import Sinks, webhook_url
 from sandbox.sinks.server import Server
 from sandbox.world import World
 
@@ -108,3 +109,59 @@ def test_every_view_is_drawn_even_when_what_came_is_odd(world, ask):
     assert ask("POST", "/pagerduty/v2/enqueue", json=trigger)[0] == 202
     for view in ("slack", "mail", "pagerduty", "github", "statuspage", "<x>"):
         assert ask("GET", "/", params={"view": view})[0] == 200
+
+
+def token(world):
+    return {"Authorization": f"Token token={Sinks().facts(world)['pagerduty_token']}"}
+
+
+def test_pagerduty_tells_who_is_on_call_to_who_has_its_token(world, ask):
+    assert ask("GET", "/pagerduty/oncalls")[0] == 401
+    assert ask("GET", "/pagerduty/oncalls", headers={"Authorization": "Token token=x"})[0] == 401
+    status, text, _ = ask("GET", "/pagerduty/oncalls", headers=token(world))
+    people = [(c["escalation_level"], c["user"]["summary"]) for c in json.loads(text)["oncalls"]]
+    assert status == 200
+    assert people == [(1, "Amina Uwase"), (2, "Kwame Mensah"), (3, "Wanjiru Kariuki")]
+    set_fault(world, "nobody-on-call")
+    assert json.loads(ask("GET", "/pagerduty/oncalls", headers=token(world))[1])["oncalls"] == []
+    set_fault(world, "token-revoked", "pagerduty")
+    assert ask("GET", "/pagerduty/oncalls", headers=token(world))[0] == 401
+
+
+def test_a_schedule_tells_its_shifts_of_the_time_asked_for(world, ask):
+    def schedule(name, **query):
+        status, text, _ = ask(
+            "GET", f"/pagerduty/schedules/{name}", headers=token(world), params=query
+        )
+        return status, json.loads(text)
+
+    name = Sinks().facts(world)["pagerduty_schedule"]
+    # The Tuesday of the release: the week from Monday on, and the next one when it is asked for too.
+    day = {"since": "2025-11-11T06:00:00Z", "until": "2025-11-17T07:00:00+00:00"}
+    _, found = schedule(name, **day)
+    shifts = found["schedule"]["final_schedule"]["rendered_schedule_entries"]
+    assert [(s["start"], s["end"], s["user"]["summary"]) for s in shifts] == [
+        ("2025-11-10T06:00:00Z", "2025-11-17T06:00:00Z", "Amina Uwase"),
+        ("2025-11-17T06:00:00Z", "2025-11-24T06:00:00Z", "Amina Uwase"),
+    ]
+    assert schedule(name)[1]["schedule"]["final_schedule"]["rendered_schedule_entries"] == []
+    assert schedule("PNOBODY")[0] == 404
+    assert schedule(name, since="tomorrow")[0] == 400
+    assert schedule(name, since=day["until"], until=day["since"])[0] == 400
+
+
+def test_faults_of_one_channel_leave_the_others(world, ask):
+    set_fault(world, "not-in-channel", "devops")
+    for channel, said in (("devops", "not_in_channel"), ("v2-deployment", '"ok": true')):
+        sent = {"json": {"channel": channel, "text": "x"}, "headers": bearer(world)}
+        assert said in ask("POST", POST, **sent)[1]
+
+
+def test_a_webhook_posts_what_alertmanager_sends_to_its_own_channel(world, ask):
+    sent = {"channel": "#x", "attachments": [{"title": "<b>Slow", "text": "2 s"}, "odd"]}
+    url = webhook_url(world, "engineering-alerts").partition("/slack")
+    assert ask("POST", f"/slack{url[2]}", json=sent)[1] == "ok"
+    page = ask("GET", "/?channel=engineering-alerts")[1]
+    assert "&lt;b&gt;Slow" in page
+    set_fault(world, "channel-missing", "engineering-alerts")
+    assert ask("POST", f"/slack{url[2]}", json=sent)[:2] == (404, "channel_not_found")

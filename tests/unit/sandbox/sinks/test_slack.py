@@ -67,7 +67,7 @@ def test_an_archived_channel_takes_no_message_and_is_archived_once(slack):
 
 
 def test_a_webhook_message_cannot_be_edited(slack):
-    assert slack.webhook({"text": "hi"}) == "ok"
+    assert slack.webhook("v2-deployment", {"text": "hi"}) == "ok"
     (message,) = slack.messages("C0DEPLOY01")
     edit = {"channel": "C0DEPLOY01", "ts": message["ts"], "text": "x"}
     assert slack.call("chat.update", edit)["error"] == "cant_update_message"
@@ -83,3 +83,75 @@ def test_lists_come_in_pages(slack):
 
 def test_an_unknown_method_is_named(slack):
     assert slack.call("chat.scream", {})["error"] == "unknown_method"
+
+
+def test_people_are_found_by_id_and_by_address_unless_they_left(slack):
+    by_id = slack.call("users.info", {"user": "U0ONCALL01"})["user"]
+    by_email = slack.call("users.lookupByEmail", {"email": "Amina@easymo.example"})["user"]
+    assert by_id == by_email
+    assert (by_id["name"], by_id["deleted"], by_id["tz"]) == ("amina", False, "Africa/Nairobi")
+    assert slack.call("users.info", {"user": "amina"})["error"] == "user_not_found"
+    assert slack.call("users.info", {"user": "U0GONE0001"})["user"]["deleted"] is True
+    gone = slack.call("users.lookupByEmail", {"email": "jonas@easymo.example"})
+    assert gone["error"] == "users_not_found"
+
+
+def test_a_user_group_tells_its_members_to_who_asks(slack):
+    plain = {g["handle"]: g for g in slack.call("usergroups.list", {})["usergroups"]}
+    assert set(plain) == {"on-call", "devops"}
+    assert "users" not in plain["on-call"]
+    asked = slack.call("usergroups.list", {"include_users": "true", "include_disabled": True})
+    members = {g["handle"]: g["users"] for g in asked["usergroups"]}
+    assert members["on-call"] == ["U0ONCALL01", "U0BACKUP01"]
+    assert "v1-team" in members
+
+
+def test_who_is_no_member_reads_and_writes_only_after_joining(slack):
+    general = {"channel": "C0GENERAL1"}
+    assert slack.call("conversations.info", general)["channel"]["is_member"] is False
+    for method in ("chat.postMessage", "conversations.history"):
+        assert slack.call(method, {**general, "text": "x"})["error"] == "not_in_channel"
+    assert slack.call("conversations.join", general)["channel"]["is_member"] is True
+    assert slack.call("chat.postMessage", {**general, "text": "x"})["ok"] is True
+    assert slack.call("conversations.archive", general)["error"] == "cant_archive_general"
+
+
+def test_a_thread_is_read_parent_first_and_the_history_without_it(slack):
+    parent = post(slack)
+    answers = [post(slack, text, thread_ts=parent["ts"]) for text in ("one", "two")]
+    slack.call("chat.update", {"channel": parent["channel"], "ts": parent["ts"], "text": "done"})
+    channel = {"channel": parent["channel"]}
+    read = slack.call("conversations.replies", {**channel, "ts": parent["ts"]})
+    assert [m["text"] for m in read["messages"]] == ["done", "one", "two"]
+    (top,) = slack.call("conversations.history", channel)["messages"]
+    assert (top["reply_count"], top["latest_reply"]) == (2, answers[1]["ts"])
+    assert top["edited"]["user"] == top["user"]
+    only = {**channel, "ts": parent["ts"], "oldest": answers[0]["ts"]}
+    texts = [m["text"] for m in slack.call("conversations.replies", only)["messages"]]
+    assert texts == ["done", "two"]
+    nothing = slack.call("conversations.replies", {**channel, "ts": "1.000001"})
+    assert nothing["error"] == "thread_not_found"
+
+
+def test_a_long_history_says_that_there_is_more(slack):
+    for text in "abc":
+        post(slack, text)
+    first = slack.call("conversations.history", {"channel": "C0DEPLOY01", "limit": 2})
+    assert ([m["text"] for m in first["messages"]], first["has_more"]) == (["c", "b"], True)
+
+
+def test_a_message_has_a_link(slack):
+    sent = post(slack)
+    args = {"channel": sent["channel"], "message_ts": sent["ts"]}
+    link = slack.call("chat.getPermalink", args)["permalink"]
+    assert link.endswith(f"/archives/C0DEPLOY01/p{sent['ts'].replace('.', '')}")
+
+
+def test_a_missing_channel_is_gone_for_everybody(tmp_path):
+    store = Store(tmp_path / "received.jsonl")
+    slack = Slack(store, lambda fault, name: (fault, name) == ("channel-missing", "v2-deployment"))
+    assert post(slack)["error"] == "channel_not_found"
+    assert slack.webhook("v2-deployment", {"text": "hi"}) == "channel_not_found"
+    listed = [c["name"] for c in slack.call("conversations.list", {})["channels"]]
+    assert "devops" in listed
+    assert "v2-deployment" not in listed

@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What Slack takes for a message and how it answers: limits, shapes, pages."""
+
+from __future__ import annotations
+
+import json
+import typing as t
+
+from sandbox.sinks.store import Record
+from sandbox.sinks.workspace import TEAM
+
+Args = t.Mapping[str, t.Any]
+
+TEXT_LIMIT = 40_000
+BLOCK_LIMIT = 50
+BLOCK_TEXT_LIMIT = 3_000
+BLOCK_TYPES = {
+    "actions",
+    "context",
+    "divider",
+    "file",
+    "header",
+    "image",
+    "input",
+    "markdown",
+    "rich_text",
+    "section",
+    "table",
+    "video",
+}
+
+
+class SlackError(Exception):
+    """The word in `error` of an answer that is not ok."""
+
+
+def content(args: Args) -> tuple[str, list[Record]]:
+    """The text and blocks of a message, checked as far as Slack's limits go."""
+    text = str(args.get("text") or "")
+    blocks = args.get("blocks") or []
+    if isinstance(blocks, str):
+        try:
+            blocks = json.loads(blocks)
+        except ValueError as exc:
+            raise SlackError("invalid_blocks_format") from exc
+    if not text and not blocks and not args.get("attachments"):
+        raise SlackError("no_text")
+    if len(text) > TEXT_LIMIT:
+        raise SlackError("msg_too_long")
+    if not isinstance(blocks, list) or len(blocks) > BLOCK_LIMIT:
+        raise SlackError("invalid_blocks")
+    if not all(valid_block(block) for block in blocks):
+        raise SlackError("invalid_blocks")
+    return text, blocks
+
+
+def attachments(args: Args) -> list[Record]:
+    """The older way to lay a message out, which Alertmanager still takes."""
+    given = args.get("attachments") or []
+    return [one for one in given if isinstance(one, dict)] if isinstance(given, list) else []
+
+
+def valid_block(block: object) -> bool:
+    if not isinstance(block, dict) or block.get("type") not in BLOCK_TYPES:
+        return False
+    lists = [block.get("fields", []), block.get("elements", [])]
+    if not all(
+        isinstance(items, list) and all(isinstance(i, dict) for i in items) for items in lists
+    ):
+        return False
+    texts = [block.get("text"), *lists[0], *lists[1]]
+    written = [text["text"] for text in texts if isinstance(text, dict) and "text" in text]
+    if block["type"] in ("section", "header") and not written:
+        return False
+    limit = 150 if block["type"] == "header" else BLOCK_TEXT_LIMIT
+    return all(isinstance(text, str) and 0 < len(text) <= limit for text in written)
+
+
+def shown(message: Record) -> Record:
+    """A message as Slack returns it."""
+    answer = {
+        "type": "message",
+        **{k: message[k] for k in ("ts", "user", "text")},
+        "team": TEAM["team_id"],
+    }
+    if message["blocks"]:
+        answer["blocks"] = message["blocks"]
+    if message["attachments"]:
+        answer["attachments"] = message["attachments"]
+    if message["edits"]:
+        answer["edited"] = {"user": message["user"], "ts": message["edits"][-1]["ts"]}
+    if message["reactions"]:
+        answer["reactions"] = [
+            {"name": name, "users": by, "count": len(by)}
+            for name, by in message["reactions"].items()
+        ]
+    if message["thread_ts"]:
+        answer["thread_ts"] = message["thread_ts"]
+    return answer
+
+
+def yes(args: Args, name: str) -> bool:
+    """Slack's flags come as JSON, in a form or in a query."""
+    return str(args.get(name, "")).lower() in ("1", "true")
+
+
+def has_more(answer: Record) -> Record:
+    return {**answer, "has_more": bool(answer["response_metadata"]["next_cursor"])}
+
+
+def page(name: str, items: list[Record], args: Args) -> Record:
+    """One page of a list by `limit` and `cursor`, as Slack pages."""
+    try:
+        start, limit = int(args.get("cursor") or 0), int(args.get("limit") or 100)
+    except ValueError as exc:
+        raise SlackError("invalid_cursor") from exc
+    following = str(start + limit) if start + limit < len(items) else ""
+    return {name: items[start : start + limit], "response_metadata": {"next_cursor": following}}
