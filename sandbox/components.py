@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import typing as t
 
+import sandbox.alertmanager
 import sandbox.exporters.component
 import sandbox.gateway.component
 import sandbox.kafka.component
@@ -32,6 +33,7 @@ COMPONENTS: tuple[Component, ...] = (
     sandbox.gateway.component.COMPONENT,
     sandbox.exporters.component.COMPONENT,
     sandbox.prometheus.COMPONENT,
+    sandbox.alertmanager.COMPONENT,
     sandbox.sinks.component.COMPONENT,
     sandbox.smtp.COMPONENT,
 )

@@ -39,8 +39,10 @@ class Prometheus(Component):
             "gateway": world.port("gateway"),
             "supabase": world.port("supabase-gateway"),
         }
+        alertmanager = f"127.0.0.1:{world.port('alertmanager')}"
+        made = configuration(kubernetes, folder / "token", static, alertmanager)
         # JSON is YAML.
-        config = json.dumps(configuration(kubernetes, folder / "token", static), indent=1)
+        config = json.dumps(made, indent=1)
         (folder / "prometheus.json").write_text(config, encoding="utf-8")
 
     def process(self, world: World) -> Process:
@@ -54,6 +56,7 @@ class Prometheus(Component):
             # Debian's consoles are not where the program looks for them, and not wanted.
             "--web.console.templates=/nonexistent",
             "--web.console.libraries=/nonexistent",
+            "--web.enable-lifecycle",
             "--log.level=warn",
         )
         return Process(argv, {"GOGC": "50"})
@@ -66,11 +69,11 @@ class Prometheus(Component):
         """Its data come from what it scrapes."""
 
     def facts(self, world: World) -> Facts:
-        return {"url": _url(world)}
+        return {"url": _url(world), "promtool": _program(world, "promtool")}
 
 
 def configuration(
-    kubernetes: Facts, token_file: Path, static: t.Mapping[str, int]
+    kubernetes: Facts, token_file: Path, static: t.Mapping[str, int], alertmanager: str
 ) -> dict[str, t.Any]:
     """Prometheus's configuration: pods that ask for it by annotation, and fixed targets by job."""
     pods = {
@@ -96,7 +99,12 @@ def configuration(
         }
         for job, port in static.items()
     ]
-    return {"global": _GLOBAL, "rule_files": [str(RULES)], "scrape_configs": [pods, *fixed]}
+    return {
+        "global": _GLOBAL,
+        "rule_files": [str(RULES)],
+        "alerting": {"alertmanagers": [{"static_configs": [{"targets": [alertmanager]}]}]},
+        "scrape_configs": [pods, *fixed],
+    }
 
 
 def _relabelling() -> list[dict[str, t.Any]]:
@@ -128,9 +136,8 @@ def _url(world: World) -> str:
     return f"http://127.0.0.1:{world.port(NAME)}"
 
 
-def _program(world: World) -> str:
-    found = shutil.which("prometheus")
-    return found or str(unpack(world.cache, "prometheus") / "usr/bin/prometheus")
+def _program(world: World, name: str = NAME) -> str:
+    return shutil.which(name) or str(unpack(world.cache, "prometheus") / "usr/bin" / name)
 
 
 COMPONENT = Prometheus()

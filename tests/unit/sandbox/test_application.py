@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The application's repository and staging's results, as whoever releases finds them."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import typing as t
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+from sandbox import application, staging
+from sandbox.world import World
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    return World(tmp_path)
+
+
+def git(where: Path, *words: str) -> str:
+    done = subprocess.run(["git", *words], cwd=where, capture_output=True, text=True, check=True)
+    return done.stdout.strip()
+
+
+def content(where: Path) -> dict[str, bytes]:
+    return {
+        str(path.relative_to(where)): path.read_bytes()
+        for path in where.rglob("*")
+        if path.is_file() and ".git" not in path.relative_to(where).parts
+    }
+
+
+def test_the_checkout_is_main_at_the_releases_tag_and_clean(world: World) -> None:
+    commit = application.prepare(world)
+    clone = application.folder(world) / "v2.0.0"
+    assert git(clone, "rev-parse", "main", "origin/main", "v2.0.0^{commit}").split() == [commit] * 3
+    assert git(clone, "status", "--porcelain") == ""
+    assert content(clone) == content(application.SOURCES / "v2.0.0")
+    assert "## 2.0.0" in git(clone, "show", "--format=", "HEAD", "--", "CHANGELOG.md")
+    assert git(clone, "ls-remote", "origin", "refs/heads/main").split()[0] == commit
+
+
+def test_the_previous_version_lies_beside_it(world: World) -> None:
+    application.prepare(world)
+    older = application.folder(world) / "v1.9.0"
+    assert content(older) == content(application.SOURCES / "v1.9.0")
+    assert git(older, "describe", "--tags") == "v1.9.0"
+
+
+def test_every_sandbox_has_the_same_commits_whatever_git_is_told(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = application.prepare(world)
+    (tmp_path / "config").write_text("[commit]\n gpgsign = true\n[tag]\n gpgsign = true\n", "utf-8")
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(tmp_path / "config"))
+    monkeypatch.setenv("GIT_AUTHOR_DATE", "2001-01-01T00:00:00Z")
+    assert application.prepare(World(tmp_path / "other")) == first
+    assert application.prepare(world) == first
+
+
+def test_without_git_the_files_are_there_alone(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shutil, "which", lambda _name: None)
+    assert application.prepare(world) == ""
+    for version in ("v1.9.0", "v2.0.0"):
+        here = application.folder(world) / version
+        assert content(here) == content(application.SOURCES / version)
+
+
+def test_stagings_results_are_the_runbooks_numbers_about_this_commit(tmp_path: Path) -> None:
+    staging.write(tmp_path, "a" * 40)
+
+    def suite(name: str) -> tuple[int, dict[str, t.Any]]:
+        (read,) = ElementTree.parse(tmp_path / f"{name}.xml").getroot()
+        told = {one.get("name", ""): one.get("value") for one in read.iter("property")}
+        names = {(case.get("classname"), case.get("name")) for case in read.iter("testcase")}
+        assert read.get("tests") == str(len(names))
+        return len(names), told
+
+    (units, about), (synthetic, _) = suite("unit"), suite("synthetic")
+    assert (units, synthetic) == (84, 21)
+    load = json.loads((tmp_path / "load-test.json").read_text("utf-8"))
+    for told in (about, load):
+        assert (told["version"], told["commit"]) == ("2.0.0", "a" * 40)
+        assert "rehearsal" in told["note"]
+    assert (load["users"], load["error_rate"] < 0.02, load["p95_seconds"] < 1) == (100, True, True)
+    assert load["error_rate"] == pytest.approx(load["errors"] / load["requests"], rel=0.01)
