@@ -77,6 +77,8 @@ def _parser() -> argparse.ArgumentParser:
     _add_fault(commands, folder)
     add_traffic(commands, folder)
     _add(commands, folder, "env", 'settings for kubectl, psql, aws…: eval "$(… env)"', _env)
+    tool = _add(commands, folder, "promtool", "run Prometheus's own tool for rules", _promtool)
+    tool.add_argument("words", metavar="…", nargs=argparse.REMAINDER, help="what promtool is told")
     return parser
 
 
@@ -216,6 +218,13 @@ def _env(world: World, _: argparse.Namespace) -> int:
 
     _say(exports(world))
     return 0
+
+
+def _promtool(world: World, arguments: argparse.Namespace) -> t.NoReturn:
+    from sandbox.prometheus import promtool  # noqa: PLC0415
+
+    program = promtool(world.cache)
+    os.execv(program, [program, *arguments.words])  # noqa: S606 - it takes our place
 
 
 def _fault_list(world: World, _: argparse.Namespace) -> int:

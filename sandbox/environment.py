@@ -78,6 +78,6 @@ _SETTINGS: t.Mapping[str, t.Callable[[Facts], dict[str, str]]] = {
         "SUPABASE_URL": facts["gateway_url"],
     },
     "gateway": lambda facts: {"EASYMO_URL": facts["url"]},
-    "prometheus": lambda facts: {"PROMETHEUS_URL": facts["url"], "PROMTOOL": facts["promtool"]},
+    "prometheus": lambda facts: {"PROMETHEUS_URL": facts["url"]},
     "alertmanager": lambda facts: {"ALERTMANAGER_URL": facts["url"]},
 }

@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The alerts that ship, by Prometheus's own tool: what makes them fire, and what does not."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import typing as t
+import urllib.request
+from pathlib import Path
+
+import pytest
+import yaml
+
+from ansible_collections.easymo.deploy.plugins.module_utils._alerts.api import AlertsApi
+from sandbox.alertmanager import configuration
+from sandbox.prometheus import RULES, shortened
+from sandbox.world import CACHE_VARIABLE, World
+from tests.integration.conftest import until
+
+ROOT = Path(__file__).parents[2]
+CACHE = os.environ.get(CACHE_VARIABLE) or str(ROOT / ".sandbox" / "cache")
+
+
+def promtool(*words: str) -> tuple[int, str]:
+    done = subprocess.run(
+        [sys.executable, "-m", "sandbox", "promtool", *words],
+        cwd=ROOT,
+        env={**os.environ, CACHE_VARIABLE: CACHE},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=180,
+    )
+    return done.returncode, done.stdout + done.stderr
+
+
+def test_every_alert_fires_above_its_threshold_and_not_below() -> None:
+    status, said = promtool("test", "rules", "tests/integration/release_alerts.test.yml")
+    assert status == 0, said
+
+
+def test_the_tests_would_notice_another_threshold(tmp_path: Path) -> None:
+    """Each threshold a little lower: what must not fire fires."""
+    shipped, test = (
+        RULES.read_text("utf-8"),
+        (ROOT / "tests/integration/release_alerts.test.yml").read_text("utf-8"),
+    )
+    (tmp_path / "test.yml").write_text(
+        re.sub(r"rule_files: .*", "rule_files: [rules.yml]", test), "utf-8"
+    )
+    for now, then in (
+        ("> 0.05", "> 0.03"),
+        ("< 0.99", "< 0.999"),
+        ("> 0.30", "> 0.28"),
+        ("> 2\n", "> 1\n"),
+    ):
+        assert now in shipped
+        (tmp_path / "rules.yml").write_text(shipped.replace(now, then), "utf-8")
+        status, said = promtool("test", "rules", str(tmp_path / "test.yml"))
+        assert status != 0, f"{now} as {then}: {said}"
+
+
+def test_the_rules_are_right_as_they_ship_and_as_the_sandbox_has_them(tmp_path: Path) -> None:
+    (tmp_path / "short.yml").write_text(shortened(RULES.read_text("utf-8")), "utf-8")
+    status, said = promtool("check", "rules", str(RULES), str(tmp_path / "short.yml"))
+    assert status == 0, said
+
+
+def test_the_sandbox_has_the_same_alerts_but_sooner() -> None:
+    shipped, short = (
+        yaml.safe_load(text)["groups"][0]["rules"]
+        for text in (RULES.read_text("utf-8"), shortened(RULES.read_text("utf-8")))
+    )
+    assert {rule["for"] for rule in short} == {"10s"}
+    for ours, theirs in zip(short, shipped, strict=True):
+        assert "[5m]" in theirs["expr"]
+        assert ours["expr"] == theirs["expr"].replace("[5m]", "[1m]")
+        assert {**ours, "expr": "", "for": ""} == {**theirs, "expr": "", "for": ""}
+
+
+@pytest.mark.parametrize(
+    "rule", yaml.safe_load(RULES.read_text("utf-8"))["groups"][0]["rules"], ids=lambda r: r["alert"]
+)
+def test_whoever_a_rule_notifies_is_a_receiver_of_the_sandbox(
+    rule: dict[str, dict[str, str]], tmp_path: Path
+) -> None:
+    receivers = [receiver["name"] for receiver in configuration(World(tmp_path))["receivers"]]
+    assert rule["labels"]["notify"] in receivers
+
+
+def test_who_is_paged_and_which_channel_is_told(world: World) -> None:
+    """Alertmanager's own routes, by alerts as Prometheus would send them."""
+    sent = [
+        {
+            "labels": {"alertname": f"Rehearsed {who}", "notify": who},
+            "annotations": {"summary": f"for {who}"},
+        }
+        for who in ("on-call-engineer", "engineering-manager", "#engineering-alerts")
+    ]
+    _ask(f"{world.facts('alertmanager')['url']}/api/v2/alerts", sent)
+
+    def told() -> dict[str, list[str]]:
+        seen = _ask(f"{world.facts('sinks')['url']}api/messages.json")
+        posted = [m["attachments"] for m in seen["slack"]["engineering-alerts"]]
+        return {
+            "paged": sorted(i["service"] for i in seen["pagerduty"] if "Rehearsed" in i["summary"]),
+            "posted": [a[0]["title"] for a in posted if a and "Rehearsed" in a[0]["title"]],
+        }
+
+    until(lambda: len(told()["paged"]) == 2 and bool(told()["posted"]))
+    assert told() == {
+        "paged": ["engineering-manager", "on-call-engineer"],
+        "posted": ["FIRING: Rehearsed #engineering-alerts"],
+    }
+
+
+def test_prometheus_has_the_alerts_and_knows_its_alertmanager(world: World) -> None:
+    url = world.facts("prometheus")["url"]
+    api = AlertsApi(url, world.facts("alertmanager")["url"], timeout=20)
+    names = {"High Error Rate", "Service Down", "High Fallback Rate", "Slow Response"}
+    assert {rule.name for rule in api.rules()} == names
+    assert {rule.labels["notify"] for rule in api.rules()} <= set(api.receivers())
+
+    def known() -> bool:
+        return bool(_ask(f"{url}/api/v1/alertmanagers")["data"]["activeAlertmanagers"])
+
+    until(known)
+
+
+def _ask(url: str, body: object = None) -> t.Any:
+    data = json.dumps(body).encode() if body is not None else None
+    request = urllib.request.Request(url, data=data, headers={"Content-Type": "application/json"})
+    with urllib.request.urlopen(request, timeout=20) as answer:
+        text = answer.read()
+    return json.loads(text) if text else None
