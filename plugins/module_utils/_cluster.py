@@ -21,6 +21,7 @@ KINDS = (
     "Lease",
     "Pod",
     "PodDisruptionBudget",
+    "PrometheusRule",
     "ReplicaSet",
     "ResourceQuota",
     "Secret",

@@ -39,6 +39,7 @@ LIST_KEYS: t.Mapping[str, tuple[str, ...]] = {
     "V1PodIP": ("ip",),
     "V1HostIP": ("ip",),
     "V1OwnerReference": ("uid",),
+    "V1PrometheusRuleGroup": ("name",),
     "V1LocalObjectReference": ("name",),
 }
 KEY_DEFAULTS = {"protocol": "TCP"}

@@ -129,6 +129,11 @@ RESOURCES: tuple[Resource, ...] = (
         "discovery.k8s.io", "v1", "endpointslices", "EndpointSlice", "V1EndpointSlice",
         has_generation=True,
     ),
+    # A custom resource, as a cluster has it with the Prometheus operator; nobody here acts on it.
+    Resource(
+        "monitoring.coreos.com", "v1", "prometheusrules", "PrometheusRule", "V1PrometheusRule",
+        ("promrule",), categories=("prometheus-operator",), has_generation=True,
+    ),
 )  # fmt: skip
 
 _BY_PATH = {(item.group, item.version, item.plural): item for item in RESOURCES}

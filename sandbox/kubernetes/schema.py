@@ -28,6 +28,36 @@ INT64 = (
 KEPT_EMPTY = ("endpoints", "containers", "items")
 
 
+# Custom resources, whose fields no client knows.
+CUSTOM: t.Mapping[str, t.Mapping[str, str]] = {
+    "V1PrometheusRule": {
+        "apiVersion": "str",
+        "kind": "str",
+        "metadata": "V1ObjectMeta",
+        "spec": "V1PrometheusRuleSpec",
+    },
+    "V1PrometheusRuleSpec": {"groups": "list[V1PrometheusRuleGroup]"},
+    "V1PrometheusRuleGroup": {
+        "name": "str",
+        "interval": "str",
+        "labels": "dict[str, str]",
+        "limit": "int",
+        "partial_response_strategy": "str",
+        "query_offset": "str",
+        "rules": "list[V1PrometheusRuleRule]",
+    },
+    "V1PrometheusRuleRule": {
+        "alert": "str",
+        "annotations": "dict[str, str]",
+        "expr": "object",
+        "for": "str",
+        "keep_firing_for": "str",
+        "labels": "dict[str, str]",
+        "record": "str",
+    },
+}
+
+
 @functools.cache
 def model_files() -> t.Mapping[str, Path]:
     """Model name in lower case to the file that defines it."""
@@ -43,6 +73,8 @@ def model_files() -> t.Mapping[str, Path]:
 @functools.cache
 def fields(model: str) -> t.Mapping[str, str]:
     """JSON field name to type: `int`, `str`, `V1Container`, `List[V1Container]`, `Dict[str, str]`, ..."""
+    if model in CUSTOM:
+        return CUSTOM[model]
     text = model_files()[model.lower()].read_text(encoding="utf-8")
     types = _table(text, "openapi_types")
     return {json_name: types[name] for name, json_name in _table(text, "attribute_map").items()}

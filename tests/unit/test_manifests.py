@@ -38,6 +38,7 @@ GROUPS = {
     "Lease": ("coordination.k8s.io", "leases"),
     "Pod": ("", "pods"),
     "PodDisruptionBudget": ("policy", "poddisruptionbudgets"),
+    "PrometheusRule": ("monitoring.coreos.com", "prometheusrules"),
     "ReplicaSet": ("apps", "replicasets"),
     "ResourceQuota": ("", "resourcequotas"),
     "Secret": ("", "secrets"),

@@ -58,6 +58,36 @@ class AlertsApi:
         except (ValueError, LookupError, TypeError, AttributeError) as exc:
             raise _foreign(*asked) from exc
 
+    def formatted(self, query: str) -> str:
+        """The query as Prometheus itself writes it, so that two that mean the same read the same."""
+        asked = "Prometheus", f"{self._prometheus}/api/v1/format_query"
+        answer = self._ask("GET", *asked, {"query": query}, may_refuse=True)
+        try:
+            document = answer.json()
+            if document.get("errorType") == "bad_data":
+                raise InputError(
+                    f"Prometheus does not understand the query {query!r}: {document.get('error')}."
+                )
+            return str(document["data"])
+        except (ValueError, LookupError, TypeError, AttributeError) as exc:
+            raise _foreign(*asked) from exc
+
+    def reload(self) -> None:
+        """Let Prometheus read its files again. VerificationError when it stays with what it had."""
+        who, url = "Prometheus", f"{self._prometheus}/-/reload"
+        answer = self._ask("POST", who, url, may_refuse=True)
+        if answer.status_code == 200:
+            return
+        said = _said(answer)
+        if "failed to reload" in said:
+            raise VerificationError(
+                f"{who} at {without_query(url)} does not take its files and stays with what it had: {said}."
+            )
+        raise RefusedError(
+            f"{who} at {without_query(url)} does not reload (HTTP {answer.status_code}: {said}): start it with "
+            "--web.enable-lifecycle, or let something else reload it and set 'reload' to false."
+        )
+
     def receivers(self) -> list[str]:
         """The names of those whom Alertmanager knows how to tell."""
         asked = "Alertmanager", f"{self._alertmanager}/api/v2/receivers"
@@ -68,8 +98,15 @@ class AlertsApi:
             raise _foreign(*asked) from exc
 
     def _ask(
-        self, method: str, who: str, url: str, query: t.Mapping[str, str] | None = None
+        self,
+        method: str,
+        who: str,
+        url: str,
+        query: t.Mapping[str, str] | None = None,
+        *,
+        may_refuse: bool = False,
     ) -> requests.Response:
+        """The answer, good unless `may_refuse`: then its own reason for a no is the caller's to read."""
         where = f"{who} at {without_query(url)}"
         try:
             answer = requests.request(
@@ -101,7 +138,7 @@ class AlertsApi:
             raise InputError(
                 f"{where} cannot be asked ({type(exc).__name__}): correct its URL."
             ) from exc
-        return _judged(answer, where)
+        return answer if may_refuse and _said(answer) else _judged(answer, where)
 
     def _permit(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
         if self._token:
@@ -112,13 +149,17 @@ class AlertsApi:
 def _judged(answer: requests.Response, where: str) -> requests.Response:
     if answer.status_code == 200:
         return answer
-    said = redact(" ".join(answer.text.split()))[:_SHOWN]
+    said = _said(answer)
     told = f"{where} answered HTTP {answer.status_code}{f' ({said})' if said else ''}"
     if answer.status_code in (401, 403):
         raise RefusedError(f"{told}: give a token that may ask it.")
     if answer.status_code in (408, 429) or answer.status_code >= 500:
         raise UnreachableError(f"{told}: see its log, then try again.")
     raise VerificationError(f"{told}: see whether its URL is right.")
+
+
+def _said(answer: requests.Response) -> str:
+    return redact(" ".join(answer.text.split()))[:_SHOWN]
 
 
 def _foreign(who: str, url: str) -> VerificationError:

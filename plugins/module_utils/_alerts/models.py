@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # PRIVATE to easymo.deploy.
-"""An alerting rule as Prometheus has it loaded."""
+"""An alerting rule as somebody wants it, and as Prometheus has it loaded."""
 
 from __future__ import annotations
 
@@ -22,3 +22,26 @@ class LoadedRule:
     group: str
     health: str
     last_error: str
+
+    def to_result(self) -> dict[str, t.Any]:
+        return {
+            "name": self.name,
+            "group": self.group,
+            "query": self.query,
+            "duration": self.duration,
+            "labels": dict(self.labels),
+            "health": self.health,
+            "last_error": self.last_error,
+        }
+
+
+@dataclass(frozen=True)
+class WantedRule:
+    """An alerting rule of a rule file. `duration` is its `for`, in seconds."""
+
+    name: str
+    query: str
+    duration: float
+    labels: Labels
+    annotations: Labels
+    group: str

@@ -65,6 +65,8 @@ def place() -> t.Iterator[Place]:
             self.end_headers()
             self.wfile.write(made.body)
 
+        do_POST = do_GET  # noqa: N815
+
         def log_message(self, *_arguments: t.Any) -> None:
             """Nobody reads it."""
 
@@ -191,3 +193,21 @@ def test_a_token_in_an_error_page_is_blanked(place: Place) -> None:
 def test_a_url_that_is_none_is_bad_input(url: str) -> None:
     with pytest.raises(InputError, match="correct its URL"):
         AlertsApi(url, url, timeout=20).rules()
+
+
+def test_a_query_comes_back_as_prometheus_writes_it(place: Place) -> None:
+    place.answers({"status": "success", "data": "sum by (a) (x) > 0.3"})
+    assert api(place).formatted("sum(x)by(a)>0.30") == "sum by (a) (x) > 0.3"
+    place.answers({"status": "error", "errorType": "bad_data", "error": "parse error"}, status=400)
+    with pytest.raises(InputError, match=r"does not understand the query 'sum\(': parse error"):
+        api(place).formatted("sum(")
+
+
+def test_a_reload_tells_files_that_are_not_taken_from_one_that_is_not_allowed(place: Place) -> None:
+    api(place).reload()
+    place.status, place.body = 500, b"failed to reload config: bad rule"
+    with pytest.raises(VerificationError, match="stays with what it had: failed to reload config"):
+        api(place).reload()
+    place.status, place.body = 403, b"Lifecycle API is not enabled."
+    with pytest.raises(RefusedError, match="enable-lifecycle"):
+        api(place).reload()

@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to easymo.deploy.
+"""Look whether the alerts are loaded and whoever they go to can be told, and wait until they are."""
+
+from __future__ import annotations
+
+import functools
+import typing as t
+
+from ansible_collections.easymo.deploy.plugins.module_utils._alerts.api import AlertsApi
+from ansible_collections.easymo.deploy.plugins.module_utils._alerts.models import (
+    LoadedRule,
+    WantedRule,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._alerts.plan import shortcomings
+from ansible_collections.easymo.deploy.plugins.module_utils._cluster import Clock
+from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
+    InputError,
+    NotReadyError,
+    UnreachableError,
+    VerificationError,
+)
+
+
+class Watch:
+    """The alerts that are wanted, in the eyes of one Prometheus."""
+
+    def __init__(self, api: AlertsApi, wanted: t.Sequence[WantedRule]) -> None:
+        self._api = api
+        self._wanted = wanted
+        self._formatted = functools.cache(api.formatted)
+
+    def refuse_unreadable(self) -> None:
+        """InputError for a query that Prometheus does not understand."""
+        for rule in self._wanted:
+            self._formatted(rule.query)
+
+    def look(self) -> tuple[list[LoadedRule], dict[str, str]]:
+        """Those loaded of the alerts that are wanted, and by alert what it lacks."""
+        names = {(rule.group, rule.name) for rule in self._wanted}
+        loaded = [rule for rule in self._api.rules() if (rule.group, rule.name) in names]
+        return loaded, shortcomings(self._wanted, loaded, self._formatted)
+
+    def wait(
+        self, clock: Clock, within: float, sleep: float, tell: t.Callable[[str], None]
+    ) -> list[LoadedRule]:
+        """Until all are loaded and work; NotReadyError with what is lacking when the time is up."""
+        deadline = clock.now() + within
+        last = ""
+        while True:
+            try:
+                loaded, lacking = self.look()
+                if not lacking:
+                    return loaded
+                told = "; ".join(f"{name} is {why}" for name, why in lacking.items())
+            except UnreachableError as exc:
+                lacking, told = {}, str(exc).rstrip(".")
+            if clock.now() + sleep > deadline:
+                raise NotReadyError(
+                    f"After {within:g} s Prometheus does not have the alerts as they should be ({told}): see "
+                    "whether it reads them from there, and its log.",
+                    lacking=lacking,
+                )
+            if told != last:
+                tell(f"waiting for Prometheus: {told}")
+            last = told
+            clock.sleep(sleep)
+
+
+def refuse_unknown_receivers(known: t.Sequence[str] | None, wanted: t.Sequence[str]) -> None:
+    """`known`: Alertmanager's receivers, None when nobody asked it."""
+    if known is None:
+        raise InputError("'receivers' needs 'alertmanager_url': give both, or none.")
+    missing = [name for name in wanted if name not in known]
+    if missing:
+        raise VerificationError(
+            f"Alertmanager has no receiver {' and none '.join(map(repr, missing))}, so nobody would hear of an "
+            f"alert: it has {', '.join(map(repr, known)) or 'none'}; add it to its configuration.",
+            receivers=[*known],
+        )

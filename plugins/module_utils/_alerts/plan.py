@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to easymo.deploy.
+"""Read the groups of a rule file, and decide what is missing of them in what Prometheus has loaded. Pure."""
+
+from __future__ import annotations
+
+import json
+import re
+import typing as t
+
+from ansible_collections.easymo.deploy.plugins.module_utils._alerts.models import (
+    Labels,
+    LoadedRule,
+    WantedRule,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._errors import InputError
+
+Groups = t.Sequence[t.Mapping[str, t.Any]]
+"""As under `groups` in a rule file of Prometheus, and in the `spec` of a PrometheusRule."""
+
+_UNITS = {"y": 31_536_000, "w": 604_800, "d": 86_400, "h": 3_600, "m": 60, "s": 1, "ms": 0.001}
+_DURATION = re.compile(r"(?:\d+(?:ms|[ywdhms]))+|0")
+
+
+def plain(groups: Groups) -> list[dict[str, t.Any]]:
+    """The same as plain data, without the blanks around texts that ways to write YAML differ in."""
+
+    def stripped(value: t.Any) -> t.Any:
+        if isinstance(value, dict):
+            return {key: stripped(one) for key, one in value.items()}
+        if isinstance(value, list):
+            return [stripped(one) for one in value]
+        return value.strip() if isinstance(value, str) else value
+
+    data: list[dict[str, t.Any]] = stripped(json.loads(json.dumps(list(groups))))
+    return data
+
+
+def wanted_rules(groups: Groups) -> list[WantedRule]:
+    """The alerting rules of the groups; InputError for what Prometheus would not load."""
+    if not groups:
+        raise InputError("'groups' is empty: give the groups of a rule file.")
+    found = [
+        _wanted(str(group.get("name") or ""), rule)
+        for group in groups
+        for rule in _rules(group)
+        if "record" not in rule
+    ]
+    known: set[tuple[str, str]] = set()
+    for rule in found:
+        if (rule.group, rule.name) in known:
+            raise InputError(
+                f"Group {rule.group!r} has the alert {rule.name!r} twice: give each a name of its own."
+            )
+        known.add((rule.group, rule.name))
+    return found
+
+
+def _rules(group: t.Mapping[str, t.Any]) -> t.Sequence[t.Mapping[str, t.Any]]:
+    name, rules = group.get("name"), group.get("rules")
+    if not name or not isinstance(rules, list) or not all(isinstance(one, dict) for one in rules):
+        raise InputError(f"A group of rules needs a 'name' and 'rules'; this is {name!r}.")
+    return rules
+
+
+def _wanted(group: str, rule: t.Mapping[str, t.Any]) -> WantedRule:
+    name, query = rule.get("alert"), rule.get("expr")
+    if not name or query in (None, ""):
+        raise InputError(f"A rule of group {group!r} needs 'alert' and 'expr'; this is {name!r}.")
+    return WantedRule(
+        name=str(name),
+        query=str(query).strip(),
+        duration=to_seconds(rule.get("for", "0s"), f"'for' of the alert {str(name)!r}"),
+        labels=_texts(rule.get("labels")),
+        annotations=_texts(rule.get("annotations")),
+        group=group,
+    )
+
+
+def _texts(given: t.Any) -> Labels:
+    return {str(key): str(value).strip() for key, value in (given or {}).items()}
+
+
+def to_seconds(text: t.Any, what: str) -> float:
+    """A duration as Prometheus writes it, such as 1h30m."""
+    if not _DURATION.fullmatch(str(text)):
+        raise InputError(f"{what} is {text!r}: it should be a duration such as 30s, 5m or 1h30m.")
+    parts = re.findall(r"(\d+)(ms|[ywdhms])", str(text))
+    return float(sum(int(number) * _UNITS[unit] for number, unit in parts))
+
+
+def shortcomings(
+    wanted: t.Sequence[WantedRule],
+    loaded: t.Sequence[LoadedRule],
+    formatted: t.Callable[[str], str],
+) -> dict[str, str]:
+    """By alert why it is not loaded as wanted; empty when all are. `formatted`: a query as Prometheus writes it."""
+    found = {}
+    for rule in wanted:
+        alike = [one for one in loaded if (one.group, one.name) == (rule.group, rule.name)]
+        reasons = [_reason(rule, one, formatted) for one in alike] or ["not loaded"]
+        if all(reasons):
+            found[rule.name] = reasons[0]
+    return found
+
+
+def _reason(wanted: WantedRule, loaded: LoadedRule, formatted: t.Callable[[str], str]) -> str:
+    if formatted(loaded.query) != formatted(wanted.query):
+        return f"loaded with another expression, {loaded.query!r}"
+    if loaded.duration != wanted.duration:
+        return f"loaded with 'for' {loaded.duration:g} s and not {wanted.duration:g} s"
+    for name, value in wanted.labels.items():
+        if loaded.labels.get(name) != value:
+            return f"loaded with the label {name} {loaded.labels.get(name)!r} and not {value!r}"
+    for name, value in wanted.annotations.items():
+        if loaded.annotations.get(name, "").strip() != value:
+            return f"loaded with another annotation {name}"
+    if loaded.health == "ok":
+        return ""
+    if loaded.health == "unknown":
+        return "loaded and not evaluated yet"
+    return f"loaded, and its evaluation fails: {loaded.last_error}"

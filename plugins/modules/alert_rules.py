@@ -1,0 +1,251 @@
+#!/usr/bin/python
+# SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: alert_rules
+short_description: Give Prometheus its alerts, and see that it has them loaded
+version_added: 0.3.0
+description:
+  - Puts groups of rules where Prometheus takes them from, either a PrometheusRule object of its operator, written by
+    server-side apply, or a file among its C(rule_files), which it is asked to read again.
+  - Then waits until Prometheus has each alert loaded under its group, with the same expression, C(for), labels and
+    annotations, and evaluates it without an error. Expressions are compared as Prometheus itself formats them, so that
+    blanks, brackets and the order of clauses make no difference.
+  - An expression that Prometheus does not understand fails the task before anything is written. When Prometheus does
+    not take a new file, the file is put back as it was.
+  - Recording rules are put there too, and are not looked for.
+  - On a host with a local connection it runs in the controller and tells what it waits for.
+author:
+  - EasyMO (@easymo)
+requirements:
+  - kubernetes >= 34, for O(destination=prometheus_rule)
+  - PyYAML
+  - requests >= 2.32
+  - Prometheus >= 2.39
+extends_documentation_fragment:
+  - easymo.deploy._attributes
+  - easymo.deploy._attributes_controller
+  - easymo.deploy._kubernetes
+  - easymo.deploy._alerts
+options:
+  groups:
+    description: The groups of rules, as under C(groups) in a rule file.
+    type: list
+    elements: dict
+    required: true
+  destination:
+    description: Where Prometheus takes them from.
+    type: str
+    choices: [prometheus_rule, file]
+    default: prometheus_rule
+  namespace:
+    description: The namespace of the PrometheusRule. Needed for O(destination=prometheus_rule).
+    type: str
+    required: false
+  name:
+    description: The name of the PrometheusRule.
+    type: str
+    default: easymo-release
+  labels:
+    description: Labels of the PrometheusRule, those that the C(ruleSelector) of your Prometheus looks for.
+    type: dict
+    default: {}
+  force:
+    description: Whether to take over rules of the PrometheusRule that another manager owns, such as C(kubectl).
+    type: bool
+    default: false
+  path:
+    description: The file. Needed for O(destination=file). Its folder must exist.
+    type: path
+  reload:
+    description:
+      - Whether Prometheus is asked to read its files again after O(path) was written, with C(POST /-/reload). It
+        answers that only when started with C(--web.enable-lifecycle).
+      - When false, something else must do it within O(wait_timeout).
+    type: bool
+    default: true
+  receivers:
+    description: Receivers that Alertmanager must know, or the task fails. Needs O(alertmanager_url).
+    type: list
+    elements: str
+    default: []
+  wait_timeout:
+    description: Seconds to wait until Prometheus has them loaded and evaluated.
+    type: float
+    default: 180
+  wait_sleep:
+    description: Seconds between two looks.
+    type: float
+    default: 2
+notes:
+  - Needs the verbs C(get), C(patch) and C(create) on C(prometheusrules) of C(monitoring.coreos.com) for
+    O(destination=prometheus_rule).
+  - In check mode an apply is tried without keeping it, a file is not written, and what Prometheus lacks now is told in
+    RV(lacking) without failing.
+seealso:
+  - module: easymo.deploy.alert_rules_info
+"""
+
+EXAMPLES = r"""
+- name: Give the operator's Prometheus the release's alerts
+  easymo.deploy.alert_rules:
+    prometheus_url: https://prometheus.example.com
+    alertmanager_url: https://alertmanager.example.com
+    namespace: monitoring
+    labels: {release: kube-prometheus-stack}
+    groups: "{{ (lookup('ansible.builtin.file', 'release.rules.yml') | from_yaml).groups }}"
+    receivers: [on-call-engineer, "#engineering-alerts"]
+
+- name: Give a Prometheus on this host its alerts
+  easymo.deploy.alert_rules:
+    prometheus_url: http://127.0.0.1:9090
+    destination: file
+    path: /etc/prometheus/rules/release.yml
+    groups: "{{ (lookup('ansible.builtin.file', 'release.rules.yml') | from_yaml).groups }}"
+"""
+
+RETURN = r"""
+where:
+  description: Where the rules were put.
+  returned: success
+  type: str
+  sample: PrometheusRule 'easymo-release' in namespace 'monitoring'
+alerts:
+  description: The alerts as Prometheus has them loaded, with C(duration) in seconds.
+  returned: success
+  type: list
+  elements: dict
+  sample:
+    - {name: High Error Rate, group: easymo-release, query: 'rate(errors[5m]) > 0.05', duration: 120, health: ok}
+lacking:
+  description: By alert why it is not loaded as it should be.
+  returned: in check mode, and when the time was up
+  type: dict
+  sample: {High Error Rate: not loaded}
+receivers:
+  description: The names of Alertmanager's receivers.
+  returned: when O(alertmanager_url) is given
+  type: list
+  elements: str
+  sample: [on-call-engineer, engineering-manager, "#engineering-alerts"]
+reason:
+  description: One word for why the task failed.
+  returned: failure
+  type: str
+  sample: NotReady
+"""
+
+import typing as t
+from pathlib import Path
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.easymo.deploy.plugins.module_utils._alerts.api import REQUESTS, AlertsApi
+from ansible_collections.easymo.deploy.plugins.module_utils._alerts.apply import (
+    Watch,
+    refuse_unknown_receivers,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._alerts.destinations import (
+    Destination,
+    RuleFile,
+    RuleObject,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._alerts.options import (
+    alerts_api,
+    alerts_options,
+    alerts_result,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._alerts.plan import plain, wanted_rules
+from ansible_collections.easymo.deploy.plugins.module_utils._cluster import MonotonicClock
+from ansible_collections.easymo.deploy.plugins.module_utils._kubernetes_client import KUBERNETES
+from ansible_collections.easymo.deploy.plugins.module_utils._kubernetes_module import cluster_for
+from ansible_collections.easymo.deploy.plugins.module_utils._library import refuse_missing
+from ansible_collections.easymo.deploy.plugins.module_utils._module import (
+    Module,
+    execute,
+    refuse_below,
+    say,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._options import kubernetes_options
+
+NEEDS = (REQUESTS,)
+
+
+def module_spec() -> dict[str, t.Any]:
+    return {
+        "argument_spec": {
+            **kubernetes_options(),
+            **alerts_options(),
+            "groups": {"type": "list", "elements": "dict", "required": True},
+            "destination": {
+                "type": "str",
+                "choices": ["prometheus_rule", "file"],
+                "default": "prometheus_rule",
+            },
+            "namespace": {"type": "str"},
+            "name": {"type": "str", "default": "easymo-release"},
+            "labels": {"type": "dict", "default": {}},
+            "force": {"type": "bool", "default": False},
+            "path": {"type": "path"},
+            "reload": {"type": "bool", "default": True},
+            "receivers": {"type": "list", "elements": "str", "default": []},
+            "wait_timeout": {"type": "float", "default": 180},
+            "wait_sleep": {"type": "float", "default": 2},
+        },
+        "required_if": [
+            ("destination", "prometheus_rule", ("namespace",)),
+            ("destination", "file", ("path",)),
+        ],
+        "supports_check_mode": True,
+    }
+
+
+def run(module: Module) -> dict[str, t.Any]:
+    params = module.params
+    refuse_below(params, request_timeout=0.1, wait_timeout=0, wait_sleep=0.1)
+    api = alerts_api(params)
+    watch = Watch(api, wanted_rules(params["groups"]))
+    watch.refuse_unreadable()
+    told = alerts_result(api, params)
+    if params["receivers"]:
+        refuse_unknown_receivers(told.get("receivers"), params["receivers"])
+    destination = _destination(module, api)
+    before, changed = destination.read(), destination.outdated(params["groups"])
+    if changed:
+        destination.write(params["groups"], dry_run=module.check_mode)
+    result = {"changed": changed, "where": destination.where, **told}
+    if module.check_mode:
+        loaded, result["lacking"] = watch.look()
+    else:
+        loaded = watch.wait(
+            MonotonicClock(),
+            params["wait_timeout"],
+            params["wait_sleep"],
+            lambda text: say(module, "AlertsProgress", text, {"where": destination.where}),
+        )
+    result["alerts"] = [rule.to_result() for rule in loaded]
+    if module._diff:
+        result["diff"] = {
+            "before": {"groups": before or []},
+            "after": {"groups": plain(params["groups"])},
+        }
+    return result
+
+
+def _destination(module: Module, api: AlertsApi) -> Destination:
+    params = module.params
+    if params["destination"] == "file":
+        return RuleFile(Path(params["path"]), api.reload if params["reload"] else None)
+    refuse_missing((KUBERNETES,))
+    return RuleObject(cluster_for(module), params["name"], params["labels"], force=params["force"])
+
+
+def main() -> None:
+    execute(AnsibleModule(**module_spec()), run, needs=NEEDS)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,118 @@
+#!/usr/bin/python
+# SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: alert_rules_info
+short_description: Read which alerts Prometheus has loaded, and whom Alertmanager can tell
+version_added: 0.3.0
+description:
+  - Lists the alerting rules that Prometheus evaluates now, and the receivers of its Alertmanager.
+  - Given the groups of a rule file, it tells what of them is not loaded as it should be, without failing.
+author:
+  - EasyMO (@easymo)
+requirements:
+  - requests >= 2.32
+extends_documentation_fragment:
+  - easymo.deploy._attributes_read_only
+  - easymo.deploy._alerts
+options:
+  groups:
+    description: Groups of rules to look for, as under C(groups) in a rule file. Needs Prometheus >= 2.39.
+    type: list
+    elements: dict
+    default: []
+seealso:
+  - module: easymo.deploy.alert_rules
+"""
+
+EXAMPLES = r"""
+- name: Look whether the release's alerts are loaded
+  easymo.deploy.alert_rules_info:
+    prometheus_url: https://prometheus.example.com
+    alertmanager_url: https://alertmanager.example.com
+    groups: "{{ (lookup('ansible.builtin.file', 'release.rules.yml') | from_yaml).groups }}"
+  register: alerts
+
+- name: Stop when one is missing
+  ansible.builtin.assert:
+    that: alerts.lacking == {}
+"""
+
+RETURN = r"""
+alerts:
+  description: The alerts that are loaded, with C(duration) in seconds.
+  returned: success
+  type: list
+  elements: dict
+  sample:
+    - {name: High Error Rate, group: easymo-release, query: 'rate(errors[5m]) > 0.05', duration: 120, health: ok}
+lacking:
+  description: By alert of O(groups) why it is not loaded as it should be.
+  returned: success
+  type: dict
+  sample: {High Error Rate: not loaded}
+receivers:
+  description: The names of Alertmanager's receivers.
+  returned: when O(alertmanager_url) is given
+  type: list
+  elements: str
+  sample: [on-call-engineer, engineering-manager, "#engineering-alerts"]
+reason:
+  description: One word for why the task failed.
+  returned: failure
+  type: str
+  sample: Unreachable
+"""
+
+import typing as t
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.easymo.deploy.plugins.module_utils._alerts.api import REQUESTS
+from ansible_collections.easymo.deploy.plugins.module_utils._alerts.apply import Watch
+from ansible_collections.easymo.deploy.plugins.module_utils._alerts.options import (
+    alerts_api,
+    alerts_options,
+    alerts_result,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._alerts.plan import wanted_rules
+from ansible_collections.easymo.deploy.plugins.module_utils._module import (
+    Module,
+    execute,
+    refuse_below,
+)
+
+
+def module_spec() -> dict[str, t.Any]:
+    return {
+        "argument_spec": {
+            **alerts_options(),
+            "groups": {"type": "list", "elements": "dict", "default": []},
+        },
+        "supports_check_mode": True,
+    }
+
+
+def run(module: Module) -> dict[str, t.Any]:
+    params = module.params
+    refuse_below(params, request_timeout=0.1)
+    api = alerts_api(params)
+    wanted = wanted_rules(params["groups"]) if params["groups"] else []
+    _mine, lacking = Watch(api, wanted).look()
+    return {
+        "changed": False,
+        "alerts": [rule.to_result() for rule in api.rules()],
+        "lacking": lacking,
+        **alerts_result(api, params),
+    }
+
+
+def main() -> None:
+    execute(AnsibleModule(**module_spec()), run, needs=(REQUESTS,))
+
+
+if __name__ == "__main__":
+    main()

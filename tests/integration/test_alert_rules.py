@@ -1,0 +1,150 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Rules put where the real Prometheus takes them from, and seen to be loaded."""
+
+from __future__ import annotations
+
+import threading
+import typing as t
+from pathlib import Path
+
+import pytest
+import yaml
+
+from ansible_collections.easymo.deploy.plugins.module_utils._alerts.api import AlertsApi
+from ansible_collections.easymo.deploy.plugins.modules import alert_rules, alert_rules_info
+from sandbox.world import World
+from tests.integration.conftest import Place, Result, until
+
+OBJECT = "alerts-of-a-test"
+
+
+def groups(**rule: t.Any) -> list[dict[str, t.Any]]:
+    made = {
+        "alert": "Tested",
+        # Not as Prometheus writes it, which must make no difference.
+        "expr": "sum(rate(http_requests_total[5m]))by(service)>1000000",
+        "for": "2m",
+        "labels": {"notify": "on-call-engineer"},
+        "annotations": {"summary": "{{ $labels.service }} has {{ $value }}"},
+        **rule,
+    }
+    return [{"name": OBJECT, "rules": [made]}]
+
+
+@pytest.fixture
+def monitoring(world: World) -> dict[str, str]:
+    return {
+        "prometheus_url": world.facts("prometheus")["url"],
+        "alertmanager_url": world.facts("alertmanager")["url"],
+    }
+
+
+@pytest.fixture
+def file(world: World, monitoring: dict[str, str]) -> t.Iterator[Path]:
+    path = Path(world.facts("prometheus")["rules_folder"]) / f"{OBJECT}.yml"
+    yield path
+    path.unlink(missing_ok=True)
+    AlertsApi(monitoring["prometheus_url"], "", timeout=20).reload()
+
+
+@pytest.fixture
+def run(place: Place, monitoring: dict[str, str], file: Path) -> t.Callable[..., Result]:
+    def one(wanted: list[dict[str, t.Any]], *, check: bool = False, **more: t.Any) -> Result:
+        given = {
+            "destination": "file",
+            "path": str(file),
+            "receivers": ["on-call-engineer"],
+            **more,
+        }
+        given |= {"groups": wanted, "wait_sleep": 0.2, **monitoring}
+        return place.run(alert_rules, check_mode=check, **given)
+
+    return one
+
+
+def test_a_file_is_written_loaded_changed_and_then_left_alone(
+    place: Place, run: t.Callable[..., Result], file: Path, monitoring: dict[str, str]
+) -> None:
+    predicted = run(groups(), check=True)
+    assert (predicted["changed"], predicted["lacking"]) == (True, {"Tested": "not loaded"})
+    assert not file.exists()
+
+    first = run(groups())
+    assert (first["changed"], [a["health"] for a in first["alerts"]]) == (True, ["ok"])
+    assert first["receivers"] == ["on-call-engineer", "engineering-manager", "#engineering-alerts"]
+    assert first["diff"]["before"] == {"groups": []}
+    assert yaml.safe_load(file.read_text("utf-8"))["groups"] == groups()
+    assert run(groups())["changed"] is False
+    assert run(groups(), check=True)["lacking"] == {}
+
+    longer = groups(**{"for": "3m"})
+    predicted = run(longer, check=True)
+    assert predicted["lacking"] == {"Tested": "loaded with 'for' 120 s and not 180 s"}
+    second = run(longer)
+    assert (second["changed"], second["diff"]["before"]["groups"]) == (True, groups())
+    assert second["alerts"][0]["duration"] == 180
+
+    info = place.run_bare(alert_rules_info, **monitoring, groups=groups())
+    assert info["lacking"] == {"Tested": "loaded with 'for' 180 s and not 120 s"}
+    assert {"Tested", "High Error Rate"} <= {alert["name"] for alert in info["alerts"]}
+
+
+def test_bad_rules_and_unknown_receivers_are_refused_before_anything_is_written(
+    run: t.Callable[..., Result], file: Path
+) -> None:
+    bad = run(groups(expr="sum(rate(x[5m])"))
+    assert (bad["failed"], bad["reason"]) == (True, "InvalidInput")
+    assert "Prometheus does not understand the query" in bad["msg"]
+    nobody = run(groups(), receivers=["nobody"])
+    assert "Alertmanager has no receiver 'nobody'" in nobody["msg"]
+    assert not file.exists()
+
+
+def test_what_prometheus_does_not_take_is_put_back_and_it_stays_with_what_it_had(
+    run: t.Callable[..., Result], file: Path
+) -> None:
+    run(groups())
+    # Only the reload sees it: a template of an annotation that cannot be read.
+    refused = run(groups(annotations={"summary": "{{ $value"}))
+    assert refused["reason"] == "VerificationFailed"
+    assert "does not take its files and stays with what it had" in refused["msg"]
+    assert yaml.safe_load(file.read_text("utf-8"))["groups"] == groups()
+    assert run(groups())["changed"] is False
+
+
+def test_an_object_is_applied_and_waited_for_until_the_operator_has_given_it(
+    place: Place, run: t.Callable[..., Result], file: Path, monitoring: dict[str, str]
+) -> None:
+    """The sandbox has no operator: a thread of this test does what it does, a moment later."""
+    wanted = {"destination": "prometheus_rule", "name": OBJECT, "labels": {"release": "kube"}}
+    assert run(groups(), check=True, **wanted)["changed"] is True
+    assert "NotFound" not in place.kubectl("get", "prometheusrules", "--ignore-not-found")
+    late = run(groups(), **wanted, wait_timeout=1)
+    assert (late["reason"], late["lacking"]) == ("NotReady", {"Tested": "not loaded"})
+
+    def operate() -> None:
+        seen = place.json("get", "prometheusrule", OBJECT)
+        file.write_text(yaml.safe_dump({"groups": seen["spec"]["groups"]}), "utf-8")
+        AlertsApi(monitoring["prometheus_url"], "", timeout=20).reload()
+
+    operator = threading.Timer(1, operate)
+    operator.start()
+    done = run(groups(), **wanted)
+    operator.join()
+    assert (done["changed"], done["alerts"][0]["health"]) == (False, "ok")
+    assert place.json("get", "prometheusrule", OBJECT)["metadata"]["labels"] == {"release": "kube"}
+    assert run(groups(), **{**wanted, "labels": {"release": "other"}})["changed"] is True
+
+
+def test_a_prometheus_that_is_away_fails_before_anything_is_written(
+    world: World, run: t.Callable[..., Result], file: Path, place: Place, monitoring: dict[str, str]
+) -> None:
+    gone = place.run(
+        alert_rules,
+        destination="file",
+        path=str(file),
+        groups=groups(),
+        **{**monitoring, "prometheus_url": "http://127.0.0.1:9"},
+    )
+    assert (gone["reason"], file.exists()) == ("Unreachable", False)
+    until(lambda: run(groups()).get("failed") is None)

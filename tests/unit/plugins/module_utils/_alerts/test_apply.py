@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Waiting for Prometheus, and the file that it reads, with a Prometheus in memory."""
+
+from __future__ import annotations
+
+import typing as t
+from pathlib import Path
+
+import pytest
+
+from ansible_collections.easymo.deploy.plugins.module_utils._alerts.api import AlertsApi
+from ansible_collections.easymo.deploy.plugins.module_utils._alerts.apply import (
+    Watch,
+    refuse_unknown_receivers,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._alerts.destinations import RuleFile
+from ansible_collections.easymo.deploy.plugins.module_utils._alerts.models import LoadedRule
+from ansible_collections.easymo.deploy.plugins.module_utils._alerts.plan import wanted_rules
+from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
+    DeployError,
+    InputError,
+    NotReadyError,
+    UnreachableError,
+    VerificationError,
+)
+from tests.fakes.cluster import FakeClock
+
+GROUPS = [{"name": "g", "rules": [{"alert": "a", "expr": "up < 1", "for": "1m"}]}]
+GOOD = LoadedRule("a", "up < 1", 60.0, {}, {}, "g", "ok", "")
+
+
+class Prometheus:
+    """What it answers to each look, the last for ever."""
+
+    def __init__(self, *answers: list[LoadedRule] | DeployError) -> None:
+        self._answers = list(answers)
+
+    def rules(self) -> list[LoadedRule]:
+        answer = self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
+        if isinstance(answer, DeployError):
+            raise answer
+        return answer
+
+    def formatted(self, query: str) -> str:
+        return query
+
+
+def wait(*answers: list[LoadedRule] | DeployError) -> tuple[list[LoadedRule], list[str]]:
+    told: list[str] = []
+    watch = Watch(t.cast("AlertsApi", Prometheus(*answers)), wanted_rules(GROUPS))
+    return watch.wait(FakeClock(), 30, 2, told.append), told
+
+
+def test_it_waits_while_prometheus_is_away_or_behind_and_tells_each_reason_once() -> None:
+    away = UnreachableError("Prometheus cannot be reached.")
+    loaded, told = wait(away, away, [], [], [GOOD])
+    assert loaded == [GOOD]
+    assert told == [
+        "waiting for Prometheus: Prometheus cannot be reached",
+        "waiting for Prometheus: a is not loaded",
+    ]
+
+
+def test_when_the_time_is_up_it_says_what_is_lacking() -> None:
+    with pytest.raises(NotReadyError, match=r"After 30 s .*\(a is not loaded\)") as caught:
+        wait([])
+    assert caught.value.details == {"lacking": {"a": "not loaded"}}
+
+
+def test_who_is_out_of_sight_to_the_end_is_no_success() -> None:
+    with pytest.raises(NotReadyError, match=r"cannot be reached"):
+        wait(UnreachableError("Prometheus cannot be reached."))
+
+
+def test_a_receiver_that_nobody_made_is_named() -> None:
+    refuse_unknown_receivers(["a", "b"], ["b"])
+    with pytest.raises(VerificationError, match=r"no receiver 'c' and none 'd'.*it has 'a', 'b'"):
+        refuse_unknown_receivers(["a", "b"], ["c", "a", "d"])
+    with pytest.raises(InputError, match="needs 'alertmanager_url'"):
+        refuse_unknown_receivers(None, ["a"])
+
+
+def test_a_file_is_written_whole_and_found_to_be_right_the_next_time(tmp_path: Path) -> None:
+    reloads: list[str] = []
+    path = tmp_path / "release.yml"
+    file = RuleFile(path, lambda: reloads.append(path.read_text("utf-8")))
+    assert (file.read(), file.outdated(GROUPS)) == (None, True)
+    file.write(GROUPS, dry_run=True)
+    assert list(tmp_path.iterdir()) == []
+    file.write(GROUPS, dry_run=False)
+    assert (file.read(), file.outdated(GROUPS)) == (GROUPS, False)
+    assert (len(reloads), path.stat().st_mode & 0o777) == (1, 0o644)
+    assert [one.name for one in tmp_path.iterdir()] == ["release.yml"]
+
+
+@pytest.mark.parametrize("before", [None, "groups: []\n"])
+def test_what_prometheus_does_not_take_is_put_back(tmp_path: Path, before: str | None) -> None:
+    path = tmp_path / "release.yml"
+    if before is not None:
+        path.write_text(before, "utf-8")
+
+    def refuse() -> None:
+        assert "up < 1" in path.read_text("utf-8")
+        raise VerificationError("It does not take its files.")
+
+    with pytest.raises(VerificationError):
+        RuleFile(path, refuse).write(GROUPS, dry_run=False)
+    assert (path.read_text("utf-8") if path.exists() else None) == before
+
+
+@pytest.mark.parametrize("text", ["{", "", "groups:\n", "- 1\n", "groups: 5\n"])
+def test_a_spoilt_file_is_replaced(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "release.yml"
+    path.write_text(text, "utf-8")
+    file = RuleFile(path, None)
+    assert file.outdated(GROUPS)
+    file.write(GROUPS, dry_run=False)
+    assert file.read() == GROUPS
+
+
+def test_a_folder_that_is_missing_is_bad_input_in_check_mode_too(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="does not exist: set 'path'"):
+        RuleFile(tmp_path / "nowhere" / "x.yml", None).write(GROUPS, dry_run=True)
