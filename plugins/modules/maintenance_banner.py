@@ -1,0 +1,148 @@
+#!/usr/bin/python
+# SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: maintenance_banner
+short_description: Show a banner on the admin dashboard, or take it down
+version_added: 0.3.0
+description:
+  - Reads which banner is shown, puts the wanted one in its place or takes it down, and reads it again.
+  - There is one banner. Whatever is shown is replaced, or taken down, whoever put it there.
+  - An API that stumbles is asked again until O(wait_timeout). Redirects are not followed, and certificates are always
+    verified.
+author:
+  - EasyMO (@easymo)
+requirements:
+  - requests >= 2.32
+extends_documentation_fragment:
+  - easymo.deploy._attributes
+options:
+  url:
+    description:
+      - URL of the banner, which answers C(GET) with C({"banner":) its message and type or C(null}), takes C(POST) and
+        C(DELETE).
+    type: str
+    required: true
+  token:
+    description: Bearer token of the admin API.
+    type: str
+    required: true
+  state:
+    description: Whether a banner is shown.
+    type: str
+    choices: [present, absent]
+    default: present
+  message:
+    description: What it says, in at most 500 characters. Needed for O(state=present).
+    type: str
+  type:
+    description: How it looks.
+    type: str
+    choices: [info, success, warning, error]
+    default: info
+  ca_cert:
+    description: File with the certificate authorities that may have signed the API's certificate.
+    type: path
+  wait_timeout:
+    description: Seconds for which an API that stumbles is asked again, all requests together.
+    type: float
+    default: 15
+"""
+
+EXAMPLES = r"""
+- name: Tell the dashboard's users of the upgrade
+  easymo.deploy.maintenance_banner:
+    url: https://api.easymo.com/admin/banner
+    token: "{{ secret_admin_token }}"
+    message: System upgrade in progress. Service uninterrupted.
+
+- name: Take the banner down
+  easymo.deploy.maintenance_banner:
+    url: https://api.easymo.com/admin/banner
+    token: "{{ secret_admin_token }}"
+    state: absent
+"""
+
+RETURN = r"""
+banner:
+  description: The banner that is shown afterwards. Empty for none.
+  returned: success
+  type: dict
+  sample: {message: System upgrade in progress. Service uninterrupted., type: info}
+reason:
+  description: One word for why the task failed.
+  returned: failure
+  type: str
+  sample: Refused
+"""
+
+import typing as t
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.easymo.deploy.plugins.module_utils._banner.api import REQUESTS, BannerApi
+from ansible_collections.easymo.deploy.plugins.module_utils._banner.plan import (
+    BannerPlan,
+    wanted_banner,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._errors import VerificationError
+from ansible_collections.easymo.deploy.plugins.module_utils._messages.retry import Deadline
+from ansible_collections.easymo.deploy.plugins.module_utils._module import (
+    Module,
+    execute,
+    refuse_below,
+)
+
+
+def module_spec() -> dict[str, t.Any]:
+    return {
+        "argument_spec": {
+            "url": {"type": "str", "required": True},
+            "token": {"type": "str", "required": True, "no_log": True},
+            "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+            "message": {"type": "str"},
+            "type": {
+                "type": "str",
+                "choices": ["info", "success", "warning", "error"],
+                "default": "info",
+            },
+            "ca_cert": {"type": "path"},
+            "wait_timeout": {"type": "float", "default": 15},
+        },
+        "required_if": [("state", "present", ("message",))],
+        "supports_check_mode": True,
+    }
+
+
+def run(module: Module) -> dict[str, t.Any]:
+    params = module.params
+    refuse_below(params, wait_timeout=0.1)
+    wanted = wanted_banner(params["state"], params["message"], params["type"])
+    api = BannerApi(
+        params["url"], params["token"], Deadline(params["wait_timeout"]), params["ca_cert"]
+    )
+    plan = BannerPlan(api.read(), wanted)
+    if plan.changed and not module.check_mode:
+        api.show(wanted)
+        if api.read() != wanted:
+            raise VerificationError(
+                "The admin API took the banner and shows another: somebody else changes it too, or it does not keep it."
+            )
+    result: dict[str, t.Any] = {
+        "changed": plan.changed,
+        "banner": wanted.to_result() if wanted else {},
+    }
+    if module._diff:
+        result["diff"] = plan.to_diff()
+    return result
+
+
+def main() -> None:
+    execute(AnsibleModule(**module_spec()), run, needs=(REQUESTS,))
+
+
+if __name__ == "__main__":
+    main()
