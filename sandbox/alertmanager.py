@@ -45,6 +45,7 @@ class Alertmanager(Component):
             f"--config.file={folder / 'alertmanager.json'}",
             f"--storage.path={folder / 'data'}",
             f"--web.listen-address=127.0.0.1:{world.port(NAME)}",
+            f"--web.external-url={_url(world)}",
             # One alone: without it a cluster would listen on a port of its own.
             "--cluster.listen-address=",
             "--log.level=warn",

@@ -62,6 +62,7 @@ class Prometheus(Component):
             # Debian's consoles are not where the program looks for them, and not wanted.
             "--web.console.templates=/nonexistent",
             "--web.console.libraries=/nonexistent",
+            f"--web.external-url={_url(world)}",
             "--web.enable-lifecycle",
             "--log.level=warn",
         )

@@ -154,3 +154,21 @@ def test_the_alerts_of_the_runbook_are_loaded(world: World) -> None:
         "High Fallback Rate",
         "Slow Response",
     ]
+
+
+def test_ci_has_passed_the_releases_commit_and_no_other(world: World) -> None:
+    facts = world.facts("sinks")
+
+    def status(commit: str) -> dict[str, t.Any]:
+        url = (
+            f"{facts['github_api_url']}/repos/{facts['github_repository']}/commits/{commit}/status"
+        )
+        request = urllib.request.Request(
+            url, headers={"Authorization": f"Bearer {facts['github_token']}"}
+        )
+        with urllib.request.urlopen(request, timeout=20) as answer:
+            return t.cast("dict[str, t.Any]", json.load(answer))
+
+    passed = status(facts["commit"])
+    assert (passed["state"], passed["total_count"]) == ("success", 4)
+    assert status("0" * 40)["state"] == "pending"

@@ -111,3 +111,12 @@ def test_applying_needs_a_manager_and_makes_what_is_not_there():
     status, made = writer(name="x").patch({"data": {"a": "1"}}, "application/apply-patch+yaml")
     assert (status, made["data"]) == (201, {"a": "1"})
     assert [entry["operation"] for entry in made["metadata"]["managedFields"]] == ["Apply"]
+
+
+def test_a_custom_resource_is_held_to_its_own_fields() -> None:
+    rule = {"alert": "a", "expr": 1, "for": "1m", "labels": {"notify": "x"}, "fro": "1m"}
+    spec = {"groups": [{"name": "g", "rules": [rule], "interval": 30}]}
+    report = conform("V1PrometheusRule", {"kind": "PrometheusRule", "spec": spec})
+    assert report.unknown == ["spec.groups[0].rules[0].fro"]
+    assert [mistake.path for mistake in report.mistakes] == ["spec.groups[0].interval"]
+    assert report.value["spec"]["groups"][0]["rules"][0]["expr"] == 1
