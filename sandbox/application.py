@@ -101,7 +101,6 @@ def _git(cwd: Path, *words: str, given: bytes = b"") -> str:
     environment = {
         "PATH": os.environ.get("PATH", os.defpath),
         "HOME": str(cwd),
-        "GIT_CONFIG_GLOBAL": os.devnull,
         "GIT_CONFIG_NOSYSTEM": "1",
         "GIT_TEMPLATE_DIR": "",
         "GIT_TERMINAL_PROMPT": "0",

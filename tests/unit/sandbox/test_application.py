@@ -55,10 +55,13 @@ def test_every_sandbox_has_the_same_commits_whatever_git_is_told(
     world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = application.prepare(world)
-    (tmp_path / "config").write_text("[commit]\n gpgsign = true\n[tag]\n gpgsign = true\n", "utf-8")
-    monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(tmp_path / "config"))
+    (tmp_path / ".gitconfig").write_text("[core]\n autocrlf = true\n", "utf-8")
+    monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("GIT_AUTHOR_DATE", "2001-01-01T00:00:00Z")
-    assert application.prepare(World(tmp_path / "other")) == first
+    other = World(tmp_path / "other")
+    assert application.prepare(other) == first
+    clone = application.folder(other) / "v2.0.0"
+    assert content(clone) == content(application.SOURCES / "v2.0.0")
     assert application.prepare(world) == first
 
 
