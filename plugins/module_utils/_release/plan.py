@@ -16,6 +16,10 @@ from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
 )
 
 RUNNING, DONE, FAILED, WAIVED, ROLLED_BACK = "running", "done", "failed", "waived", "rolled_back"
+PLANNED = "planned"
+"""Of a record that people have signed and no phase has opened yet."""
+SIGN_OFFS = "sign_offs"
+"""The fact that keeps who signed what. Those for the next attempt are given before it begins."""
 SETTLED = frozenset({DONE, WAIVED})
 
 ROLLBACK_PHASE = "rollback"
@@ -127,12 +131,13 @@ def plan_record(before: Record | None, change: Change) -> Record:
         announcements=merge(record.announcements, change.announcements),
         backups=merge(record.backups, change.backups),
         facts=merge(record.facts, change.facts),
+        git_sha=record.git_sha or change.git_sha,
         notes=(*record.notes, *(one for one in change.notes if one not in record.notes)),
     )
     if change.phase:
         record = _step(record, change)
     if change.status and change.status != record.status:
-        ended = "" if change.status == RUNNING else change.now
+        ended = "" if change.status in (RUNNING, PLANNED) else change.now
         record = replace(record, status=change.status, finished=ended)
     return record
 
@@ -193,9 +198,17 @@ def _begin_again(record: Record, change: Change) -> Record:
     return replace(
         _begin(change),
         attempt=record.attempt + 1,
+        facts=_signed_ahead(record),
         notes=record.notes,
         previous_attempts=(*record.previous_attempts, closed),
     )
+
+
+def _signed_ahead(record: Record) -> dict[str, t.Any]:
+    """What people signed for the next attempt while the one before stood rolled back."""
+    given = record.facts.get(SIGN_OFFS) or {}
+    ahead = {name: one for name, one in given.items() if one.get("attempt") == record.attempt + 1}
+    return {SIGN_OFFS: ahead} if ahead else {}
 
 
 def _step(record: Record, change: Change) -> Record:
@@ -203,6 +216,8 @@ def _step(record: Record, change: Change) -> Record:
     phases = {**record.phases, change.phase: phase}
     if phases == record.phases:
         return record
+    if record.status == PLANNED:
+        record = replace(record, actor=change.actor, started=change.now)
     record = replace(record, phases=phases)
     if change.status or change.phase == ROLLBACK_PHASE:
         return record

@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to easymo.deploy.
+"""For how long the TLS certificate of an endpoint is still valid, verified as its clients do."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import struct
+import traceback
+import typing as t
+from datetime import datetime, timedelta, timezone
+from urllib.parse import urlsplit
+
+try:
+    import certifi  # the authorities of requests, which brings it
+
+    IMPORT_ERROR: str | None = None
+except ImportError:
+    IMPORT_ERROR = traceback.format_exc()
+
+from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
+    InputError,
+    RefusedError,
+    UnreachableError,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._library import Library
+from ansible_collections.easymo.deploy.plugins.module_utils._readiness.models import (
+    Finding,
+    Ground,
+    Options,
+    failed,
+    passed,
+    skipped,
+)
+
+REQUESTS = Library("requests >= 2.32", IMPORT_ERROR)
+UTC = timezone.utc  # noqa: UP017 - one spelling for every Python of a target
+SSL_REQUEST = struct.pack("!ii", 8, 80877103)
+"""How a client of PostgreSQL asks for TLS; the server answers S or N in plain text."""
+
+
+def look(options: Options, ground: Ground) -> t.Sequence[Finding]:
+    parts = urlsplit(options["url"])
+    if parts.scheme == "http":
+        return [skipped(f"{options['url']} speaks no TLS")]
+    if not parts.hostname or parts.scheme not in ("https", "tls", "postgresql"):
+        raise InputError(
+            f"The URL {options['url']!r} is none of https://, tls:// or postgresql:// with a host."
+        )
+    port = parts.port or {"https": 443, "postgresql": 5432}.get(parts.scheme)
+    if port is None:
+        raise InputError(f"The URL {options['url']!r} has no port.")
+    ends = _read_end(parts.scheme, parts.hostname, port, options["ca_cert"], ground.timeout)
+    return [judge(ends, ground.now, options["days"])]
+
+
+def judge(ends: datetime, now: datetime, days: int) -> Finding:
+    left = ends - now
+    told = f"valid until {ends:%Y-%m-%d %H:%M UTC}, {left.days} days from now"
+    if left < timedelta(days=days):
+        return failed(f"{told}, where {days} days are wanted: renew it")
+    return passed(told)
+
+
+def _read_end(scheme: str, host: str, port: int, ca_cert: str | None, timeout: float) -> datetime:
+    where = f"{host}:{port}"
+    try:
+        with socket.create_connection((host, port), timeout=timeout) as plain:
+            if scheme == "postgresql":
+                _ask_for_tls(plain, where)
+            with _context(ca_cert).wrap_socket(plain, server_hostname=host) as secured:
+                told = t.cast("dict[str, t.Any]", secured.getpeercert())
+    except ssl.SSLCertVerificationError as exc:
+        raise RefusedError(
+            f"the certificate of {where} is not accepted ({exc.verify_message}): renew it, or correct "
+            "'ca_cert'."
+        ) from None
+    except ssl.SSLError as exc:
+        raise RefusedError(f"{where} does not speak TLS ({exc.reason}).") from None
+    except OSError as exc:
+        raise UnreachableError(f"{where} cannot be reached ({exc.strerror or exc}).") from None
+    return datetime.fromtimestamp(ssl.cert_time_to_seconds(str(told["notAfter"])), UTC)
+
+
+def _ask_for_tls(plain: socket.socket, where: str) -> None:
+    plain.sendall(SSL_REQUEST)
+    answer = plain.recv(1)
+    if answer != b"S":
+        raise RefusedError(f"PostgreSQL at {where} offers no TLS: turn it on there.")
+
+
+def _context(ca_cert: str | None) -> ssl.SSLContext:
+    # The authorities that requests has are those which our calls trust.
+    context = ssl.create_default_context(cafile=ca_cert or certifi.where())
+    # Neither libpq nor requests refuses what only the strictest reading of the standard does.
+    context.verify_flags &= ~ssl.VERIFY_X509_STRICT
+    return context

@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to easymo.deploy.
+"""Whether this machine's clock agrees with that of a server, as the Date of its answers tells."""
+
+from __future__ import annotations
+
+import time
+import typing as t
+from email.utils import parsedate_to_datetime
+
+from ansible_collections.easymo.deploy.plugins.module_utils._readiness.http import ask
+from ansible_collections.easymo.deploy.plugins.module_utils._readiness.models import (
+    Finding,
+    Ground,
+    Options,
+    failed,
+    held,
+    passed,
+)
+
+
+def look(options: Options, ground: Ground) -> t.Sequence[Finding]:
+    before = time.time()
+    # Whatever it answers, its Date counts.
+    answer = ask("The server", options["url"], timeout=ground.timeout, ca_cert=options["ca_cert"])
+    return [judge(answer.headers.get("Date", ""), before, time.time(), options["max_skew"])]
+
+
+def judge(header: str, before: float, after: float, bound: float) -> Finding:
+    """The server wrote its time somewhere between `before` and `after`, cut to whole seconds."""
+    try:
+        server = parsedate_to_datetime(header).timestamp()
+    except (TypeError, ValueError):
+        return held(f"the server's answer has no Date that can be read ({header[:40]!r})")
+    behind, ahead = server - after, before - (server + 1)
+    skew = max(behind, ahead, 0.0)
+    if skew > bound:
+        way = "behind" if behind > 0 else "ahead of"
+        return failed(
+            f"this machine's clock is {skew:.0f} s {way} the server's, at most {bound:g} s are allowed: "
+            "synchronise it by NTP, for ages and windows are reckoned by it"
+        )
+    return passed(f"within {max(1.0, skew):.0f} s of the server's clock")

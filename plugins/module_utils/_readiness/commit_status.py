@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to easymo.deploy.
+"""Whether CI passed on the commit, as GitHub's combined status tells."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.easymo.deploy.plugins.module_utils._errors import VerificationError
+from ansible_collections.easymo.deploy.plugins.module_utils._readiness.http import get_json
+from ansible_collections.easymo.deploy.plugins.module_utils._readiness.models import (
+    Finding,
+    Ground,
+    Options,
+    failed,
+    held,
+    passed,
+)
+
+_PAGE = 100
+_PAGES = 10
+
+
+def look(options: Options, ground: Ground) -> t.Sequence[Finding]:
+    commit = ground.known_commit()
+    states = dict(_statuses(options, ground, commit))
+    return [judge(states, options["contexts"], options["ignore"], commit)]
+
+
+def judge(
+    states: t.Mapping[str, str], wanted: t.Sequence[str], ignored: t.Sequence[str], commit: str
+) -> Finding:
+    """`states` is success, pending, failure or error by context."""
+    counted = {name: state for name, state in states.items() if name not in ignored}
+    bad = sorted(name for name, state in counted.items() if state in ("failure", "error"))
+    if bad:
+        return failed(
+            f"{', '.join(bad)} failed on {commit[:12]}: mend it, and tag a commit that passes"
+        )
+    missing = sorted(set(wanted) - set(counted))
+    waiting = sorted(name for name, state in counted.items() if state != "success")
+    if missing or waiting:
+        parts = [f"{', '.join(waiting)} is not done"] if waiting else []
+        parts += [f"nothing is known of {', '.join(missing)}"] if missing else []
+        return held(f"{'; '.join(parts)} on {commit[:12]}: wait for CI, or start it")
+    if not counted:
+        return held(f"GitHub knows no status of {commit[:12]}: see whether CI ran on it")
+    return passed(f"{', '.join(sorted(counted))} passed on {commit[:12]}")
+
+
+def _statuses(options: Options, ground: Ground, commit: str) -> t.Iterator[tuple[str, str]]:
+    """GitHub itself gives the newest of each context."""
+    url = f"{options['api_url'].rstrip('/')}/repos/{options['repository']}/commits/{commit}/status"
+    seen = 0
+    for page in range(1, _PAGES + 1):
+        answer = get_json(
+            "GitHub",
+            url,
+            timeout=ground.timeout,
+            authorization=f"Bearer {options['token']}" if options["token"] else "",
+            ca_cert=options["ca_cert"],
+            params=[("per_page", str(_PAGE)), ("page", str(page))],
+        )
+        try:
+            statuses = [(str(one["context"]), str(one["state"])) for one in answer["statuses"]]
+            total = int(answer["total_count"])
+        except (KeyError, TypeError, ValueError):
+            raise VerificationError(
+                "GitHub's answer is no combined status: see whether 'api_url' is right."
+            ) from None
+        yield from statuses
+        seen += len(statuses)
+        if seen >= total or not statuses:
+            return

@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to easymo.deploy.
+"""Whether the checkout is the release: tagged, on the branch, clean, with an entry in the changelog."""
+
+from __future__ import annotations
+
+import re
+import typing as t
+from pathlib import Path
+
+from ansible_collections.easymo.deploy.plugins.module_utils._readiness.git_program import (
+    Git,
+    GitFacts,
+    listed,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._readiness.models import (
+    Finding,
+    Ground,
+    Options,
+    failed,
+    held,
+    passed,
+)
+
+
+def look(options: Options, ground: Ground) -> t.Sequence[Finding]:
+    git = Git(ground.checkout)
+    facts = git.facts(tag=options["tag"], branch=options["branch"])
+    found = [
+        ("tag", judge_tag(facts, options["tag"])),
+        ("branch", judge_branch(facts, options["tag"])),
+        ("clean", judge_clean(facts, ground.checkout)),
+    ]
+    if options["changelog"]:
+        path = Path(ground.checkout, options["changelog"])
+        text = path.read_text("utf-8", "replace") if path.is_file() else None
+        found.append(("changelog", judge_changelog(text, ground.release, options["changelog"])))
+    items = options["items"]
+    return [
+        Finding(one.status, one.detail, name=f"git_{part}", item=str(items.get(part) or ""))
+        for part, one in found
+    ]
+
+
+def judge_tag(facts: GitFacts, tag: str) -> Finding:
+    if not facts.tagged:
+        return failed(
+            f"there is no tag {tag}: tag the release and push it, then 'git fetch --tags' here"
+        )
+    if facts.tagged != facts.head:
+        return failed(
+            f"the checkout is at {facts.head[:12]} and {tag} at {facts.tagged[:12]}: 'git checkout {tag}'"
+        )
+    return passed(f"{tag} is {facts.tagged[:12]}, and the checkout is at it")
+
+
+def judge_branch(facts: GitFacts, tag: str) -> Finding:
+    if not facts.branch:
+        return held(
+            f"there is no branch {facts.branch_name}, here or of origin: 'git fetch origin {facts.branch_name}'"
+        )
+    if not facts.tagged:
+        return held(f"without the tag {tag} nobody can tell whether {facts.branch_name} has it")
+    if not facts.on_branch:
+        return failed(
+            f"{facts.branch_name} does not contain {tag}: merge it, or 'git fetch origin' when it was merged"
+        )
+    since = f", which has {facts.behind} commits since" if facts.behind else ", its newest commit"
+    return passed(f"{tag} is in {facts.branch_name}{since}")
+
+
+def judge_clean(facts: GitFacts, checkout: str) -> Finding:
+    if facts.dirty:
+        return failed(
+            f"{checkout} has what is not in its commit: {listed(facts.dirty)}; commit it, or 'git stash "
+            "--include-untracked'"
+        )
+    return passed("nothing in the checkout differs from its commit")
+
+
+def judge_changelog(text: str | None, version: str, name: str) -> Finding:
+    """A heading with the version, in Markdown or underlined as reStructuredText has it."""
+    if text is None:
+        return failed(f"the checkout has no {name}: write one, or correct 'changelog'")
+    number = rf"(?<![\w.])v?{re.escape(version)}(?![\w.]*\d)"
+    markdown = re.search(rf"^#+[^\n]*{number}", text, re.M)
+    underlined = re.search(rf"^[^\n]*{number}[^\n]*\n(=|-|~|\^){{3,}}\s*$", text, re.M)
+    if not markdown and not underlined:
+        return failed(f"{name} has no heading for {version}: add what the release changes")
+    return passed(f"{name} has an entry for {version}")

@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to easymo.deploy.
+"""Whether the launch window is open, for long enough, or who lets the release go outside of it."""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import replace
+from datetime import timedelta
+
+from ansible_collections.easymo.deploy.plugins.module_utils._readiness.models import (
+    STOPPING,
+    WAIVED,
+    Finding,
+    Ground,
+    Options,
+    failed,
+    held,
+    passed,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._readiness.outcome import (
+    read_waivers,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._release.plan import Record
+from ansible_collections.easymo.deploy.plugins.module_utils._window.models import (
+    Window,
+    read_window,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._window.plan import (
+    UTC,
+    Outlook,
+    closed_sentence,
+    describe,
+    outlook,
+)
+
+OVERRIDE = "launch_window"
+HOW = "-e release_window_override_by=name -e \"release_window_override_reason='why'\" lets it go all the same"
+
+
+def look(options: Options, ground: Ground) -> t.Sequence[Finding]:
+    window = read_window(options["window"])
+    found = judge(
+        window,
+        outlook(window, ground.now),
+        ground,
+        lead=timedelta(minutes=options["lead_minutes"]),
+        needed=timedelta(minutes=options["needed_minutes"]),
+    )
+    by, reason = (str(options[key] or "").strip() for key in ("override_by", "override_reason"))
+    if not by and not reason:
+        return [found]
+    return [overrule(found, {"by": by, "reason": reason}, ground)]
+
+
+def judge(
+    window: Window, seen: Outlook, ground: Ground, *, lead: timedelta, needed: timedelta
+) -> Finding:
+    """`lead`: so long before it opens one may begin; `needed`: so much of it must be left."""
+    if not seen.open:
+        if seen.opens is None or seen.opens - ground.now > lead:
+            return failed(f"{closed_sentence(window, seen)}. {HOW}")
+        opened = outlook(window, seen.opens)
+        later = f"it opens {describe(seen.opens, window)}"
+        return _enough(window, opened, max(seen.opens, ground.now), needed, later)
+    return _enough(window, seen, ground.now, needed, "it is open")
+
+
+def _enough(window: Window, seen: Outlook, since: t.Any, needed: timedelta, told: str) -> Finding:
+    if seen.closes is None:
+        return passed(f"{told} and does not close")
+    left = seen.closes - since
+    if left < needed:
+        return held(
+            f"{told} and closes {describe(seen.closes, window)}: that leaves {_minutes(left)} minutes where "
+            f"the plan needs {_minutes(needed)}. {HOW}"
+        )
+    return passed(
+        f"{told} and closes {describe(seen.closes, window)}, {_minutes(left)} minutes later"
+    )
+
+
+def overrule(found: Finding, given: t.Mapping[str, str], ground: Ground) -> Finding:
+    """By a name with a reason, which the record keeps. What is open needs nobody."""
+    waiver = read_waivers({OVERRIDE: given})[OVERRIDE]
+    if found.status not in STOPPING:
+        return found
+    why = found.detail.removesuffix(f". {HOW}")
+    known = known_overrides(ground.record.get()).get(OVERRIDE)
+    at = ground.now.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    # What it was lets go may differ from phase to phase; who did it, and why, does not.
+    kept = isinstance(known, dict) and (known.get("by"), known.get("reason")) == (
+        waiver.by,
+        waiver.reason,
+    )
+    override = known if kept else waiver.to_override(why, None, at)
+    return replace(
+        found,
+        status=WAIVED,
+        detail=f"{waiver.by} lets it go outside of the launch window, because: {waiver.reason} ({why})",
+        facts={"overrides": {OVERRIDE: override}},
+    )
+
+
+def known_overrides(record: Record | None) -> t.Mapping[str, t.Any]:
+    found = record.facts.get("overrides") if record else None
+    return found if isinstance(found, dict) else {}
+
+
+def _minutes(span: timedelta) -> int:
+    return int(span.total_seconds() // 60)

@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to easymo.deploy.
+"""What the rows of all checks mean together: waivers, the one sentence with every problem, how a task ends. Pure."""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass, replace
+
+from ansible_collections.easymo.deploy.plugins.module_utils._errors import DeployError, InputError
+from ansible_collections.easymo.deploy.plugins.module_utils._readiness.models import (
+    FAIL,
+    HOLD,
+    STOPPING,
+    WAIVED,
+    Row,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._release.plan import merge
+
+GO, STOP = "go", "stop"
+OF_THE_DAY = frozenset({"launch_window", "sign_offs"})
+"""Kinds that a rehearsal tells of and does not stop at: it may be made at any hour and before anybody has signed."""
+
+
+class NotReadyToReleaseError(DeployError):
+    reason = "NotReadyToRelease"
+
+
+@dataclass(frozen=True)
+class Waiver:
+    by: str
+    reason: str
+
+    def to_override(self, what: str, known: t.Any, at: str) -> dict[str, t.Any]:
+        """As the record keeps it. One that is known already stays as old as it is."""
+        made = {"by": self.by, "reason": self.reason, "what": what}
+        if isinstance(known, dict) and {key: known.get(key) for key in made} == made:
+            return dict(known)
+        return {**made, "at": at}
+
+
+def read_waivers(given: t.Mapping[str, t.Any]) -> dict[str, Waiver]:
+    waivers = {}
+    for name, entry in given.items():
+        body = entry if isinstance(entry, dict) else {}
+        strange = sorted(set(body) - {"by", "reason"})
+        by, reason = (str(body.get(key) or "").strip() for key in ("by", "reason"))
+        if strange or not by or not reason:
+            raise InputError(
+                f"The waiver of {name!r} is {entry!r}: give it 'by', the name of who waives, and 'reason'."
+            )
+        waivers[str(name)] = Waiver(by, reason)
+    return waivers
+
+
+def waive(rows: t.Sequence[Row], waivers: t.Mapping[str, Waiver]) -> list[Row]:
+    """What is well needs no waiver; one that nothing is called by is a problem of its own."""
+    names = {row.name for row in rows}
+    waived = [
+        replace(row, status=WAIVED, detail=_waived(row, waivers[row.name]))
+        if row.status in STOPPING and row.name in waivers
+        else row
+        for row in rows
+    ]
+    strange = sorted(set(waivers) - names)
+    if strange:
+        detail = f"nothing is called {', '.join(strange)}; there are {', '.join(sorted(names))}"
+        waived.append(Row("waivers", "", "waivers", FAIL, detail, 0.0))
+    return waived
+
+
+def _waived(row: Row, waiver: Waiver) -> str:
+    return f"waived by {waiver.by}, because: {waiver.reason} (was {row.status}: {row.detail})"
+
+
+def overrides(
+    before: t.Sequence[Row],
+    after: t.Sequence[Row],
+    waivers: t.Mapping[str, Waiver],
+    known: t.Mapping[str, t.Any],
+    at: str,
+) -> dict[str, t.Any]:
+    """What the record keeps of the waivers that were used."""
+    return {
+        was.name: waivers[was.name].to_override(
+            f"{was.item or was.name}: {was.detail}", known.get(was.name), at
+        )
+        for was, now in zip(before, after)  # noqa: B905 - targets may run an older Python; `after` is longer
+        if now.status == WAIVED
+    }
+
+
+def gather_facts(facts: t.Iterable[t.Mapping[str, t.Any] | None]) -> dict[str, t.Any]:
+    gathered: dict[str, t.Any] = {}
+    for one in facts:
+        gathered = merge(gathered, one or {})
+    return gathered
+
+
+def stopping(rows: t.Sequence[Row], *, check_mode: bool) -> list[Row]:
+    return [
+        row
+        for row in rows
+        if row.status in STOPPING and not (check_mode and row.kind in OF_THE_DAY)
+    ]
+
+
+def sentence(rows: t.Sequence[Row]) -> str:
+    """Every problem, the definite ones first. Empty when there is none."""
+    parts = []
+    for status, words in ((FAIL, "stand against the release"), (HOLD, "cannot be told")):
+        found = [row for row in rows if row.status == status]
+        if found:
+            listed = " ".join(f"({n}) {_worded(row)}" for n, row in enumerate(found, 1))
+            parts.append(f"{len(found)} of {len(rows)} checks {words}: {listed}")
+    return " ".join(parts)
+
+
+def _worded(row: Row) -> str:
+    text = f"{row.name}: {row.detail}"
+    return text if text.endswith((".", "!", "?")) else f"{text}."
+
+
+def line(row: Row) -> str:
+    return f"{row.status.upper():<7} {row.name}: {row.detail}"
+
+
+def conclude(
+    rows: t.Sequence[Row], facts: t.Mapping[str, t.Any], *, check_mode: bool, fail: bool
+) -> dict[str, t.Any]:
+    """The result of the task; raises when something stops the release and the task is to fail then."""
+    stops = bool(stopping(rows, check_mode=check_mode))
+    result: dict[str, t.Any] = {
+        "verdict": STOP if stops else GO,
+        "results": [row.to_result() for row in rows],
+        "lines": [line(row) for row in rows],
+        "facts": dict(facts),
+    }
+    if stops and fail:
+        raise NotReadyToReleaseError(sentence(rows), **result)
+    return {"changed": False, "sentence": sentence(rows), **result}

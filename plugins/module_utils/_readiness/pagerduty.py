@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to easymo.deploy.
+"""Whether somebody is on call now and to the release's end, as PagerDuty's REST API tells."""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+
+from ansible_collections.easymo.deploy.plugins.module_utils._errors import VerificationError
+from ansible_collections.easymo.deploy.plugins.module_utils._readiness.http import get_json
+from ansible_collections.easymo.deploy.plugins.module_utils._readiness.models import (
+    Finding,
+    Ground,
+    Options,
+    failed,
+    passed,
+)
+
+UTC = timezone.utc  # noqa: UP017 - one spelling for every Python of a target
+
+
+@dataclass(frozen=True)
+class Shift:
+    """`until` is None for one that never ends."""
+
+    who: str
+    since: datetime
+    until: datetime | None
+
+
+def look(options: Options, ground: Ground) -> t.Sequence[Finding]:
+    until = ground.now + timedelta(minutes=options["minutes"])
+    return [
+        judge(name, list(_shifts(options, name, until, ground)), ground.now, until)
+        for name in options["schedules"]
+    ]
+
+
+def judge(schedule: str, shifts: t.Sequence[Shift], now: datetime, until: datetime) -> Finding:
+    """Every moment from `now` to `until` needs somebody."""
+    covered, people = now, []
+    for shift in sorted(shifts, key=lambda one: one.since):
+        if shift.since > covered or covered > until:
+            break
+        if shift.until is None or shift.until > covered:
+            people.append(shift.who)
+            covered = shift.until or until + timedelta(seconds=1)
+    told = ", then ".join(dict.fromkeys(people))
+    if covered >= until and people:
+        return passed(f"{told} on call to {until.astimezone(UTC):%H:%M UTC}, says {schedule}")
+    gap = f"{covered.astimezone(UTC):%Y-%m-%d %H:%M UTC}"
+    whom = f"{told} is on call only until {gap}" if people else "nobody is on call"
+    return failed(
+        f"{whom} in the schedule {schedule}: have somebody take it until {until:%H:%M UTC}"
+    )
+
+
+def _shifts(options: Options, schedule: str, until: datetime, ground: Ground) -> t.Iterator[Shift]:
+    answer = get_json(
+        "PagerDuty",
+        f"{options['api_url'].rstrip('/')}/oncalls",
+        timeout=ground.timeout,
+        authorization=f"Token token={options['token']}" if options["token"] else "",
+        ca_cert=options["ca_cert"],
+        params=[
+            ("schedule_ids[]", schedule),
+            ("since", _iso(ground.now)),
+            ("until", _iso(until)),
+            ("limit", "100"),
+        ],
+    )
+    try:
+        for one in answer["oncalls"]:
+            yield Shift(
+                who=str(one["user"].get("summary") or one["user"]["id"]),
+                since=_time(one["start"]) or ground.now,
+                until=_time(one["end"]),
+            )
+    except (KeyError, TypeError, AttributeError, ValueError):
+        raise VerificationError(
+            "PagerDuty's answer is no list of who is on call: see whether 'api_url' is right."
+        ) from None
+
+
+def _iso(moment: datetime) -> str:
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _time(text: str | None) -> datetime | None:
+    if not text:
+        return None
+    found = datetime.fromisoformat(text.replace("Z", "+00:00"))
+    return found if found.tzinfo else found.replace(tzinfo=UTC)

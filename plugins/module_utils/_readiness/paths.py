@@ -1,0 +1,28 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to easymo.deploy.
+"""Whether the files and folders that a release is made of are here."""
+
+from __future__ import annotations
+
+import typing as t
+from pathlib import Path
+
+from ansible_collections.easymo.deploy.plugins.module_utils._readiness.models import (
+    Finding,
+    Ground,
+    Options,
+    failed,
+    passed,
+)
+
+
+def look(options: Options, _ground: Ground) -> t.Sequence[Finding]:
+    missing = [path for path in options["paths"] if not Path(path).exists()]
+    if missing:
+        return [
+            failed(
+                f"not here: {', '.join(missing)}; check out the application at the release's tag and say "
+                "where, in release_checkout"
+            )
+        ]
+    return [passed(f"{len(options['paths'])} files and folders are here")]

@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to easymo.deploy.
+"""Whether a token outlives the release, as its own claim tells. It is read, not verified, and never shown."""
+
+from __future__ import annotations
+
+import base64
+import json
+import typing as t
+from datetime import datetime, timedelta, timezone
+
+from ansible_collections.easymo.deploy.plugins.module_utils._readiness.models import (
+    Finding,
+    Ground,
+    Options,
+    failed,
+    held,
+    passed,
+    skipped,
+)
+
+UTC = timezone.utc  # noqa: UP017 - one spelling for every Python of a target
+
+
+def look(options: Options, ground: Ground) -> t.Sequence[Finding]:
+    needed = timedelta(minutes=options["minutes"])
+    return [judge(options["token"], ground.now, needed)]
+
+
+def judge(token: str, now: datetime, needed: timedelta) -> Finding:
+    if not token:
+        return held("it is empty: set it")
+    claims = read_claims(token)
+    if claims is None:
+        return skipped("it is opaque, so only whoever issued it knows when it ends")
+    ends = claims.get("exp")
+    if ends is None:
+        return passed("it names no end")
+    try:
+        until = datetime.fromtimestamp(float(ends), UTC)
+    except (TypeError, ValueError, OverflowError, OSError):
+        return held("the time at which it ends cannot be read")
+    left = int((until - now).total_seconds() // 60)
+    if until <= now:
+        return failed(f"it ended at {until:%Y-%m-%d %H:%M UTC}: get a new one")
+    if until < now + needed:
+        return failed(
+            f"it ends at {until:%Y-%m-%d %H:%M UTC}, in {left} minutes, and the release may take "
+            f"{int(needed.total_seconds() // 60)}: get a new one"
+        )
+    return passed(f"it is good until {until:%Y-%m-%d %H:%M UTC}")
+
+
+def read_claims(token: str) -> dict[str, t.Any] | None:
+    """The payload of a JSON Web Token; None for what is none."""
+    parts = token.split(".")
+    if len(parts) != 3:
+        return None
+    try:
+        body = json.loads(base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4)))
+    except ValueError:
+        return None
+    return body if isinstance(body, dict) else None

@@ -1,0 +1,191 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to easymo.deploy.
+"""Who signed what of a release: what a sign-off adds to its record, and whether one counts. Pure."""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass
+
+from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
+    ConflictError,
+    InputError,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._release.plan import (
+    ROLLED_BACK,
+    SIGN_OFFS,
+    Record,
+)
+
+NOBODY = frozenset({"nobody", "none", "unknown", "anonymous", "somebody", "n/a", "tbd", "name"})
+
+Given = t.Mapping[str, t.Any]
+"""A sign-off as the record keeps it: by, at, what, note, attempt, git_sha."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A line of the checklist that people answer for. `of` is who should, in words."""
+
+    name: str
+    what: str
+    of: str = ""
+    section: str = ""
+
+    @property
+    def item(self) -> str:
+        return f"{self.section}: {self.what}" if self.section else self.what
+
+
+@dataclass(frozen=True)
+class Ask:
+    """`release` and `git_sha` are what the person says was looked at, empty when they say nothing.
+
+    `instead` is said by whoever knowingly signs in the place of another.
+    """
+
+    name: str
+    by: str
+    note: str = ""
+    release: str = ""
+    git_sha: str = ""
+    instead: bool = False
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What is signed: one commit of a release, in one attempt. `git_sha` is "" where nobody knows it."""
+
+    release: str
+    attempt: int
+    git_sha: str
+
+
+def read_wanted(entries: t.Sequence[t.Mapping[str, t.Any]]) -> list[Wanted]:
+    wanted = [
+        Wanted(entry["name"], entry["what"], entry["of"], entry["section"]) for entry in entries
+    ]
+    names = [one.name for one in wanted]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise InputError(f"Sign-offs share a name, give each its own: {', '.join(twice)}.")
+    return wanted
+
+
+def read_given(given: t.Mapping[str, t.Any]) -> list[Ask]:
+    """Sign-offs by name, each a person's name or a dictionary."""
+    asks = []
+    for name, entry in given.items():
+        body = entry if isinstance(entry, dict) else {"by": entry}
+        strange = sorted(set(body) - {"by", "note", "release", "git_sha", "instead"})
+        if strange:
+            raise InputError(
+                f"The sign-off {name!r} has {strange[0]!r}; it may have by, note, release, git_sha and instead."
+            )
+        asks.append(
+            Ask(
+                name=str(name),
+                by=str(body.get("by") or "").strip(),
+                note=str(body.get("note") or ""),
+                release=str(body.get("release") or ""),
+                git_sha=str(body.get("git_sha") or ""),
+                instead=body.get("instead") is True,
+            )
+        )
+    return asks
+
+
+def subject_of(record: Record | None, release: str, git_sha: str) -> Subject:
+    """After a rollback, what is signed is the next attempt."""
+    attempt = 1 if record is None else record.attempt + (record.status == ROLLED_BACK)
+    return Subject(release, attempt, git_sha)
+
+
+def known_sign_offs(record: Record | None) -> t.Mapping[str, Given]:
+    found = record.facts.get(SIGN_OFFS) if record else None
+    return found if isinstance(found, dict) else {}
+
+
+def counts(given: Given, subject: Subject) -> bool:
+    return (given.get("attempt"), given.get("git_sha")) == (subject.attempt, subject.git_sha)
+
+
+def plan_sign_off(
+    known: t.Mapping[str, Given],
+    wanted: t.Sequence[Wanted],
+    ask: Ask,
+    subject: Subject,
+    now: str,
+) -> dict[str, Given]:
+    """What the record gets, by the sign-off's name; nothing when the same person signed it already."""
+    asked = next((one for one in wanted if one.name == ask.name), None)
+    if asked is None:
+        names = ", ".join(one.name for one in wanted) or "none"
+        raise InputError(
+            f"Nobody wants a sign-off {ask.name!r} of release {subject.release}; there are {names}."
+        )
+    _refuse_no_name(ask)
+    _refuse_other_subject(ask, subject)
+    before = known.get(ask.name)
+    if before is not None and counts(before, subject):
+        if _same_person(str(before.get("by")), ask.by):
+            return {}
+        if not ask.instead:
+            raise ConflictError(
+                f"{before.get('by')} signed {ask.name!r} at {before.get('at')} already: who signs in the "
+                "place of another says so with 'instead', and the first signature is gone then."
+            )
+    return {
+        ask.name: {
+            "by": ask.by,
+            "at": now,
+            "what": asked.what,
+            "note": ask.note,
+            "attempt": subject.attempt,
+            "git_sha": subject.git_sha,
+        }
+    }
+
+
+def missing_because(wanted: Wanted, given: Given | None, subject: Subject) -> str:
+    """Why the line is not signed; empty when it is."""
+    whom = wanted.of or "somebody"
+    how = f"'ansible-playbook playbooks/sign.yml -e sign_off={wanted.name} -e by=name'"
+    if given is None:
+        return f"not signed yet: {whom} signs it by {how}"
+    if counts(given, subject):
+        return ""
+    if given.get("attempt") != subject.attempt:
+        signed = f"attempt {given.get('attempt')}, and this is attempt {subject.attempt}"
+    else:
+        signed = f"commit {_short(given.get('git_sha'))}, and {_short(subject.git_sha)} is released"
+    return f"{given.get('by')} signed {signed}: {whom} signs again by {how}"
+
+
+def _refuse_no_name(ask: Ask) -> None:
+    letters = [one for one in ask.by if one.isalpha()]
+    if len(letters) < 2 or ask.by.lower() in NOBODY:
+        raise InputError(
+            f"The sign-off {ask.name!r} is by {ask.by!r}, which is nobody's name: say who signs, with 'by'."
+        )
+
+
+def _refuse_other_subject(ask: Ask, subject: Subject) -> None:
+    if ask.release and ask.release.removeprefix("v") != subject.release.removeprefix("v"):
+        raise ConflictError(
+            f"{ask.by} signed {ask.name!r} for release {ask.release}, and {subject.release} is released: it "
+            "counts for nothing here, so look at this release and sign that."
+        )
+    if ask.git_sha and subject.git_sha and not subject.git_sha.startswith(ask.git_sha.lower()):
+        raise ConflictError(
+            f"{ask.by} signed {ask.name!r} for commit {_short(ask.git_sha)}, and {_short(subject.git_sha)} is "
+            "released: look at that commit and sign it."
+        )
+
+
+def _same_person(one: str, other: str) -> bool:
+    return " ".join(one.split()).casefold() == " ".join(other.split()).casefold()
+
+
+def _short(git_sha: t.Any) -> str:
+    return str(git_sha or "")[:12] or "nobody knows which"
