@@ -779,7 +779,7 @@ lines:
   returned: success, and when a row fails the task
   type: list
   elements: str
-  sample: ["PASS    git_tag: v2.0.0 is 4f1c0de51f05, and the checkout is at it"]
+  sample: ["\u2705 git_tag: PASS (v2.0.0 is 4f1c0de51f05, and the checkout is at it)"]
 results:
   description: What came of each check.
   returned: success, and when a row fails the task
@@ -836,6 +836,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._module import (
     Module,
     execute,
     refuse_below,
+    say,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._options import kubernetes_options
 from ansible_collections.easymo.deploy.plugins.module_utils._readiness.git_program import head_of
@@ -851,6 +852,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._readiness.models im
     Check,
     Ground,
     Known,
+    Row,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._readiness.options import (
     kind_options,
@@ -858,8 +860,10 @@ from ansible_collections.easymo.deploy.plugins.module_utils._readiness.options i
     readiness_options,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._readiness.outcome import (
+    GO,
     conclude,
     gather_facts,
+    line,
     overrides,
     read_waivers,
     waive,
@@ -903,7 +907,7 @@ def run(module: Module) -> dict[str, t.Any]:
     checks = read_checks(params["checks"])
     refuse_missing(libraries(checks))
     ground = survey(module, checks, uses_record=bool(waivers))
-    rows, findings = run_checks(checks, RUNNERS, ground)
+    rows, findings = run_checks(checks, RUNNERS, ground, tell=lambda row: tell(module, row))
     for warning in (one for finding in findings for one in finding.warnings):
         module.warn(warning)
     waived = waive(rows, waivers)
@@ -911,7 +915,13 @@ def run(module: Module) -> dict[str, t.Any]:
     used = overrides(rows, waived, waivers, known, utc_now())
     facts = gather_facts([*(one.facts for one in findings), {"overrides": used} if used else None])
     result = conclude(waived, facts, check_mode=module.check_mode, fail=params["fail"])
+    if result["sentence"] and result["verdict"] == GO:
+        module.warn(f"It would stop: {result['sentence']}")
     return {**result, "commit": ground.commit.value}
+
+
+def tell(module: Module, row: Row) -> None:
+    say(module, "CheckEnded", line(row), {"name": row.name, "status": row.status})
 
 
 def survey(module: Module, checks: t.Sequence[Check], *, uses_record: bool) -> Ground:

@@ -80,7 +80,7 @@ LIBRARIES: dict[str, tuple[Library, ...]] = {
     "pagerduty": (REQUESTS,),
 }
 
-NEED_RECORD = frozenset({"pins", "launch_window", "sign_offs"})
+NEED_RECORD = frozenset({"pins", "flags_start", "launch_window", "sign_offs"})
 """Kinds that look into the release record, where one can be read."""
 
 

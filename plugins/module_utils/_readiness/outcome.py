@@ -11,6 +11,8 @@ from ansible_collections.easymo.deploy.plugins.module_utils._errors import Deplo
 from ansible_collections.easymo.deploy.plugins.module_utils._readiness.models import (
     FAIL,
     HOLD,
+    PASS,
+    SKIPPED,
     STOPPING,
     WAIVED,
     Row,
@@ -18,6 +20,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._readiness.models im
 from ansible_collections.easymo.deploy.plugins.module_utils._release.plan import merge
 
 GO, STOP = "go", "stop"
+SIGNS = {PASS: "✅", FAIL: "❌", HOLD: "⏸️", SKIPPED: "⏭️", WAIVED: "☑️"}
 OF_THE_DAY = frozenset({"launch_window", "sign_offs"})
 """Kinds that a rehearsal tells of and does not stop at: it may be made at any hour and before anybody has signed."""
 
@@ -122,7 +125,8 @@ def _worded(row: Row) -> str:
 
 
 def line(row: Row) -> str:
-    return f"{row.status.upper():<7} {row.name}: {row.detail}"
+    """One line, as those of the smoke tests."""
+    return f"{SIGNS[row.status]} {row.name}: {row.status.upper()} ({row.detail})"
 
 
 def conclude(

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import time
 import typing as t
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
     DeployError,
@@ -35,11 +35,17 @@ def run_checks(
     checks: t.Sequence[Check],
     runners: t.Mapping[str, Runner],
     ground: Ground,
+    *,
+    tell: t.Callable[[Row], None],
     clock: t.Callable[[], float] = time.monotonic,
 ) -> Found:
-    """The rows in the order of the checks, and the findings behind them."""
+    """The rows in the order of the checks, and the findings behind them. `tell` hears of each as it ends."""
     with ThreadPoolExecutor(min(_THREADS, len(checks) or 1)) as pool:
-        ended = list(pool.map(lambda one: _one(one, runners[one.kind], ground, clock), checks))
+        futures = [pool.submit(_one, one, runners[one.kind], ground, clock) for one in checks]
+        for future in as_completed(futures):
+            for row in future.result()[0]:
+                tell(row)
+    ended = [future.result() for future in futures]
     return (
         [row for rows, _findings in ended for row in rows],
         [finding for _rows, findings in ended for finding in findings],

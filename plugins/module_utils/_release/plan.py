@@ -131,7 +131,7 @@ def plan_record(before: Record | None, change: Change) -> Record:
         announcements=merge(record.announcements, change.announcements),
         backups=merge(record.backups, change.backups),
         facts=merge(record.facts, change.facts),
-        git_sha=record.git_sha or change.git_sha,
+        git_sha=change.git_sha or record.git_sha,
         notes=(*record.notes, *(one for one in change.notes if one not in record.notes)),
     )
     if change.phase:

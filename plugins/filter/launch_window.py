@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A launch window in words."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: launch_window
+short_description: A launch window in words
+version_added: 0.3.0
+author: EasyMO (@easymo)
+description: Words the hours of a launch window as an announcement tells them, in its own time zone.
+options:
+  _input:
+    description: The window, as the kind C(launch_window) of M(easymo.deploy.preflight_check) takes it.
+    type: dict
+    required: true
+"""
+
+EXAMPLES = r"""
+- name: Tell when it is
+  ansible.builtin.debug:
+    msg: "{{ {'timezone': 'Africa/Nairobi', 'start': '09:00', 'end': '11:00'} | easymo.deploy.launch_window }}"
+"""
+
+RETURN = r"""
+_value:
+  description: For example V(09:00 AM - 11:00 AM EAT), or V(any time) for one that is open all day.
+  type: str
+"""
+
+import typing as t
+from datetime import datetime, timezone
+
+from ansible.errors import AnsibleFilterError
+
+from ansible_collections.easymo.deploy.plugins.module_utils._errors import InputError
+from ansible_collections.easymo.deploy.plugins.module_utils._window.models import read_window
+from ansible_collections.easymo.deploy.plugins.module_utils._window.plan import for_people
+
+
+def launch_window(window: t.Mapping[str, t.Any]) -> str:
+    try:
+        return for_people(read_window(window), datetime.now(timezone.utc))  # noqa: UP017 - older Pythons
+    except InputError as exc:
+        raise AnsibleFilterError(str(exc)) from exc
+
+
+class FilterModule:
+    def filters(self) -> dict[str, t.Callable[..., t.Any]]:
+        return {"launch_window": launch_window}
