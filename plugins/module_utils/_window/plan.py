@@ -77,7 +77,8 @@ def _spans(window: Window, since: datetime, until: datetime) -> t.Iterator[Span]
 
 
 def _thawed(window: Window, span: Span) -> list[Span]:
-    left = [span]
+    # Hours that the clocks jump over leave nothing.
+    left = [span] if span[0] < span[1] else []
     for freeze in window.freezes:
         cold = instant(freeze.since, window.zone), instant(freeze.until, window.zone)
         left = [
