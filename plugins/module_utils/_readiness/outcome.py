@@ -88,8 +88,8 @@ def overrides(
         was.name: waivers[was.name].to_override(
             f"{was.item or was.name}: {was.detail}", known.get(was.name), at
         )
-        for was, now in zip(before, after)  # noqa: B905 - targets may run an older Python; `after` is longer
-        if now.status == WAIVED
+        for was, now in zip(before, after, strict=False)
+        if was.status in STOPPING and now.status == WAIVED
     }
 
 

@@ -121,8 +121,9 @@ def describe(moment: datetime, window: Window) -> str:
 
 def closed_sentence(window: Window, seen: Outlook) -> str:
     because = f", for {seen.why}" if seen.why else ""
-    when = describe(seen.opens, window) if seen.opens else "in none of the next 400 days"
-    return f"the launch window is closed{because}; it opens next {when}"
+    if seen.opens is None:
+        return f"the launch window is closed{because}; it does not open within {FAR.days} days"
+    return f"the launch window is closed{because}; it opens next {describe(seen.opens, window)}"
 
 
 def for_people(window: Window, now: datetime) -> str:

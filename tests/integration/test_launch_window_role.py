@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The window closes while a phase runs: that one goes on, and the next that changes something does not begin."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import typing as t
+from pathlib import Path
+
+import yaml
+
+from ansible_collections.easymo.deploy.plugins.modules import release_info
+from tests.integration.conftest import Place
+
+ROOT = Path(__file__).parents[2]
+OPEN = {"timezone": "Africa/Nairobi"}
+CLOSED = {**OPEN, "freezes": [{"from": "2020-01-01", "to": "2999-12-31", "why": "it is over"}]}
+OVERRULED = {
+    "release_phase_window_override_by": "Jane Doe",
+    "release_phase_window_override_reason": "the fix cannot wait",
+}
+
+
+def begins(phase: str, **variables: t.Any) -> dict[str, t.Any]:
+    """Tasks that note whether the phase might begin."""
+    role = {"name": "easymo.deploy.release_phase", "tasks_from": "lock"}
+    given = {"release_phase_name": phase, "release_phase_window": CLOSED, **variables}
+
+    def tell(what: str) -> dict[str, t.Any]:
+        return {"ansible.builtin.debug": {"msg": f"{what} {phase}"}}
+
+    return {
+        "block": [{"ansible.builtin.include_role": role, "vars": given}, tell("begun")],
+        "rescue": [
+            tell("refused"),
+            {"ansible.builtin.debug": {"var": "ansible_failed_result.msg"}},
+        ],
+    }
+
+
+def play(
+    place: Place, folder: Path, *tasks: dict[str, t.Any], options: tuple[str, ...] = ()
+) -> str:
+    connection = {"kubeconfig": place.kubeconfig, "namespace": place.namespace}
+    body = {
+        "hosts": "localhost",
+        "connection": "local",
+        "gather_facts": False,
+        "vars": {"release_phase_version": "2.0.0"},
+        "module_defaults": {"group/easymo.deploy.kubernetes": connection},
+        "tasks": list(tasks),
+    }
+    file = folder / "play.yml"
+    file.write_text(yaml.safe_dump([body]), encoding="utf-8")
+    done = subprocess.run(
+        [str(Path(sys.executable).with_name("ansible-playbook")), str(file), *options],
+        cwd=ROOT,
+        env={**os.environ, "ANSIBLE_NOCOLOR": "1"},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+def test_a_window_that_closes_meanwhile_stops_the_next_change_and_nothing_else(
+    place: Place, tmp_path: Path
+) -> None:
+    shown = play(
+        place,
+        tmp_path,
+        begins("database", release_phase_window=OPEN),
+        begins("edge_functions"),
+        begins("microservices"),
+        begins("smoke_tests"),
+        begins("monitoring"),
+        begins("sign_off"),
+        begins("feature_flags", **OVERRULED),
+    )
+    begun = ("database", "smoke_tests", "monitoring", "sign_off", "feature_flags")
+    for phase in begun:
+        assert f"msg: begun {phase}" in shown, shown
+    for phase in ("edge_functions", "microservices"):
+        assert f"msg: refused {phase}" in shown, shown
+    assert "the launch window is closed, for a freeze: it is over" in " ".join(shown.split())
+
+    record = place.run(release_info, name="2.0.0")["record"]
+    assert set(record["facts"]["overrides"]) == {"launch_window"}
+    override = record["facts"]["overrides"]["launch_window"]
+    assert (override["by"], override["reason"]) == ("Jane Doe", "the fix cannot wait")
+
+
+def test_a_rehearsal_only_tells_and_a_way_back_may_begin_at_any_time(
+    place: Place, tmp_path: Path
+) -> None:
+    rehearsed = play(place, tmp_path, begins("database"), options=("--check",))
+    assert "msg: begun database" in rehearsed
+    assert "It would stop: 1 of 1 checks stand against the release" in " ".join(rehearsed.split())
+
+    back = play(place, tmp_path, begins("database", release_phase_purpose="undo"))
+    assert "msg: begun database" in back

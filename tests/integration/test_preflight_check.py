@@ -1,0 +1,314 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Preflight against real programs and servers: git, TLS, the sandbox's services, and files over the web."""
+
+from __future__ import annotations
+
+import http.server
+import json
+import os
+import subprocess
+import threading
+import typing as t
+from pathlib import Path
+
+import pytest
+
+from ansible_collections.easymo.deploy.plugins.modules import (
+    preflight_check,
+    release,
+    release_info,
+    release_sign_off,
+)
+from tests.integration.conftest import Place
+
+if t.TYPE_CHECKING:
+    from sandbox.world import World
+
+Row = dict[str, t.Any]
+TOKEN = "a-token-that-is-no-secret"
+AUTHOR = {
+    "GIT_AUTHOR_NAME": "Jane Doe",
+    "GIT_AUTHOR_EMAIL": "jane@easymo.example",
+    "GIT_COMMITTER_NAME": "Jane Doe",
+    "GIT_COMMITTER_EMAIL": "jane@easymo.example",
+    "GIT_CONFIG_GLOBAL": os.devnull,
+}
+
+
+@pytest.fixture
+def nowhere() -> Place:
+    """For checks that ask no cluster."""
+    return Place("", "")
+
+
+def check(place: Place, *checks: Row, **params: t.Any) -> dict[str, Row]:
+    """The rows by name. Nothing raises, whatever is wrong."""
+    given = {"release": "2.0.0", "fail": False, "checks": list(checks), **params}
+    result = place.run_bare(preflight_check, **given)
+    assert "results" in result, result
+    return {row["name"]: row for row in result["results"]}
+
+
+def of(kind: str, name: str = "", **given: t.Any) -> Row:
+    return {"name": name or kind, "kind": kind, kind: given}
+
+
+# Git
+
+
+class Repository:
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        folder.mkdir()
+        self.git("init", "--quiet", "--initial-branch=main")
+        self.write("CHANGELOG.md", "# Changelog\n\n## 2.0.0\n")
+
+    def git(self, *arguments: str) -> str:
+        done = subprocess.run(
+            ["git", "-C", str(self.folder), *arguments],
+            env={**os.environ, **AUTHOR},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        return done.stdout.strip()
+
+    def write(self, name: str, text: str) -> None:
+        (self.folder / name).write_text(text, encoding="utf-8")
+        self.git("add", name)
+        self.git("commit", "--quiet", f"--message={name}")
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Repository:
+    return Repository(tmp_path / "checkout")
+
+
+def look_at(nowhere: Place, repository: Repository, **params: t.Any) -> dict[str, str]:
+    params = {"checkout": str(repository.folder), **params}
+    rows = check(nowhere, of("git", tag="v2.0.0"), **params)
+    return {name.removeprefix("git_"): row["status"] for name, row in rows.items()}
+
+
+def test_a_checkout_on_its_way_to_the_release(nowhere: Place, repository: Repository) -> None:
+    assert look_at(nowhere, repository) == {
+        "tag": "fail", "branch": "hold", "clean": "pass", "changelog": "pass",
+    }  # fmt: skip
+    repository.git("tag", "v2.0.0")
+    good = dict.fromkeys(("tag", "branch", "clean", "changelog"), "pass")
+    assert look_at(nowhere, repository) == good
+    (repository.folder / "stray").touch()
+    assert look_at(nowhere, repository) == {**good, "clean": "fail"}
+    repository.write("stray", "and now it is committed")
+    assert look_at(nowhere, repository) == {**good, "tag": "fail"}
+    repository.git("checkout", "--quiet", "v2.0.0")
+    assert look_at(nowhere, repository) == good
+
+
+def test_a_tag_beside_the_branch_is_not_in_it(nowhere: Place, repository: Repository) -> None:
+    repository.git("checkout", "--quiet", "-b", "beside")
+    repository.write("beside", "")
+    repository.git("tag", "--annotate", "v2.0.0", "--message=it")
+    assert look_at(nowhere, repository)["branch"] == "fail"
+
+
+def test_a_folder_that_is_no_work_tree_of_its_own_says_how_to_make_one(
+    nowhere: Place, repository: Repository, tmp_path: Path
+) -> None:
+    inner = repository.folder / "inner"
+    inner.mkdir()
+    for folder in (inner, tmp_path):
+        row = check(nowhere, of("git", tag="v2.0.0"), checkout=str(folder))["git"]
+        assert row["status"] == "fail"
+        assert "'git clone' or 'git worktree add'" in row["detail"]
+
+
+def test_what_the_checkout_configures_is_not_run(nowhere: Place, repository: Repository) -> None:
+    """Whoever may write there could otherwise run what they like as the deployer."""
+    repository.git("tag", "v2.0.0")
+    mark = repository.folder.parent / "ran"
+    program = repository.folder.parent / "monitor"
+    program.write_text(f"#!/bin/sh\ntouch {mark}\n")
+    program.chmod(0o755)
+    repository.git("config", "core.fsmonitor", str(program))
+    assert look_at(nowhere, repository)["clean"] == "pass"
+    assert not mark.exists()
+
+
+# Files over the web
+
+
+@pytest.fixture
+def web() -> t.Iterator[tuple[str, dict[str, bytes]]]:
+    """A server's URL and what it has, for who has the token."""
+    files: dict[str, bytes] = {}
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            allowed = self.headers["Authorization"] == f"Bearer {TOKEN}"
+            found = files.get(self.path)
+            self.send_response(401 if not allowed else 404 if found is None else 200)
+            self.end_headers()
+            self.wfile.write(found or b"")
+
+        def log_message(self, *_arguments: t.Any) -> None:
+            return
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}", files
+        server.shutdown()
+
+
+def test_results_come_from_the_web_for_who_has_the_token(
+    nowhere: Place, web: tuple[str, dict[str, bytes]], tmp_path: Path
+) -> None:
+    url, files = web
+    files["/unit.json"] = json.dumps({"version": "2.0.0", "passed": 84, "failed": 0}).encode()
+    rows = check(
+        nowhere,
+        of("test_results", "good", url=f"{url}/unit.json", token=TOKEN, least=84),
+        of("test_results", "no_token", url=f"{url}/unit.json"),
+        of("test_results", "not_there", url=f"{url}/other.json", token=TOKEN),
+        of("test_results", "no_server", url="http://127.0.0.1:9/unit.json"),
+        of("test_results", "no_file", path=str(tmp_path / "unit.xml")),
+        of("test_results", "nowhere"),
+        timeout=10,
+    )
+    assert {name: row["status"] for name, row in rows.items()} == {
+        "good": "pass", "no_token": "fail", "not_there": "hold", "no_server": "hold",
+        "no_file": "hold", "nowhere": "hold",
+    }  # fmt: skip
+    assert TOKEN not in json.dumps(rows)
+
+
+# The sandbox's services
+
+
+def test_the_services_around_a_release(nowhere: Place, world: World) -> None:
+    sinks, kubernetes = world.facts("sinks"), world.facts("kubernetes")
+    database = world.facts("postgres")
+    at = f"{database['host']}:{database['port']}"
+    slack = {"api_url": sinks["slack_api_url"], "token": sinks["slack_bot_token"]}
+    pager = {"api_url": sinks["pagerduty_api_url"], "token": sinks["pagerduty_token"]}
+    github = {"api_url": sinks["github_api_url"], "token": sinks["github_token"],
+              "repository": sinks["github_repository"]}  # fmt: skip
+    alerts = {"prometheus_url": world.facts("prometheus")["url"],
+              "alertmanager_url": world.facts("alertmanager")["url"]}  # fmt: skip
+    server, ca = kubernetes["server"], kubernetes["ca_cert"]
+    rows = check(
+        nowhere,
+        of("slack", "people", **slack, people=["@on-call", "@kwame", "grace@easymo.example"]),
+        of("slack", "gone", **slack, people=["U0GONE0001"], channels=["#general"]),
+        of("slack", "bad_token", **{**slack, "token": "xoxb-other"}, people=["@on-call"]),
+        of("pagerduty", "on_call", **pager, schedules=[sinks["pagerduty_schedule"]], minutes=150),
+        of("pagerduty", "no_schedule", **pager, schedules=["PNOBODY"], minutes=1),
+        of("commit_status", "ci", **github, contexts=["ci/unit"]),
+        of("commit_status", "ci_more", **github, contexts=["ci/e2e"]),
+        of(
+            "alert_rules",
+            "alerts",
+            **alerts,
+            alerts=["Service Down"],
+            receivers=["on-call-engineer"],
+        ),
+        of("alert_rules", "no_alert", **alerts, alerts=["Nobody Home"], receivers=["nobody"]),
+        of("clock", "clock", url=f"{server}/version", ca_cert=ca),
+        of("certificate", "tls", url=server, ca_cert=ca),
+        of("certificate", "tls_other_ca", url=server),
+        of("certificate", "postgres", url=f"postgresql://{at}", ca_cert=database["ca_cert"]),
+        of("certificate", "postgres_other_ca", url=f"postgresql://{at}"),
+        of("certificate", "for_ever", url=server, ca_cert=ca, days=10**6),
+        of("certificate", "plain", url="http://127.0.0.1/"),
+        of("certificate", "nobody", url="https://127.0.0.1:9"),
+        commit=sinks["commit"],
+        timeout=30,
+    )
+    found = {name: row["status"] for name, row in rows.items()}
+    assert found == {
+        "people": "pass", "gone": "fail", "bad_token": "fail",
+        "on_call": "pass", "no_schedule": "fail",
+        "ci": "pass", "ci_more": "hold",
+        "alerts": "pass", "no_alert": "fail",
+        "clock": "pass",
+        "tls": "pass", "tls_other_ca": "fail", "postgres": "pass", "postgres_other_ca": "fail",
+        "for_ever": "fail", "plain": "skipped", "nobody": "hold",
+    }, rows  # fmt: skip
+    told = json.dumps(rows)
+    assert "PNOBODY" in told
+    for secret in (slack["token"], pager["token"], github["token"], "xoxb-other"):
+        assert secret not in told
+
+
+# Sign-offs and overrides in the record of a real cluster
+
+COMMIT = "a1" * 20
+REQUIRED = [
+    {"name": "qa", "what": "QA sign-off received", "of": "the QA lead"},
+    {"name": "product", "what": "Product sign-off received"},
+]
+
+
+def sign(place: Place, *, check_mode: bool = False, **params: t.Any) -> dict[str, t.Any]:
+    given = {"release": "2.0.0", "required": REQUIRED, "name": "qa", "commit": COMMIT, **params}
+    return place.run(release_sign_off, check_mode=check_mode, **given)
+
+
+def signatures(place: Place, commit: str = COMMIT) -> dict[str, str]:
+    """The statuses of the rows of preflight."""
+    connection = {"kubeconfig": place.kubeconfig, "namespace": place.namespace}
+    rows = check(place, of("sign_offs", required=REQUIRED), commit=commit, **connection)
+    return {name.removeprefix("sign_off_"): row["status"] for name, row in rows.items()}
+
+
+def test_a_line_is_signed_once_by_a_person_for_a_commit_and_an_attempt(place: Place) -> None:
+    assert signatures(place) == {"qa": "hold", "product": "hold"}
+    assert sign(place, by="Jane Doe", check_mode=True)["changed"]
+    assert signatures(place)["qa"] == "hold", "check mode writes nothing"
+
+    signed = sign(place, by="Jane Doe", note="all flows")
+    assert (signed["changed"], signed["missing"]) == (True, ["product"])
+    assert not sign(place, by="jane doe")["changed"]
+    assert signatures(place) == {"qa": "pass", "product": "hold"}
+    assert signatures(place, commit="b2" * 20)["qa"] == "hold", "another commit was not signed"
+
+    for wrong in (
+        {"by": ""}, {"by": "nobody"}, {"by": "Joe Bloggs"}, {"by": "Jane Doe", "name": "quality"},
+        {"by": "Jane Doe", "signed_release": "1.9.0"},
+    ):  # fmt: skip
+        assert sign(place, **wrong)["failed"], wrong
+    info = place.run(release_info, name="2.0.0")
+    assert info["record"]["status"] == "planned"
+    assert info["record"]["facts"]["sign_offs"] == {"qa": signed["sign_off"]}
+    assert signed["sign_off"]["git_sha"] == COMMIT
+
+    # The release goes wrong and back: what is signed now is the next attempt.
+    place.run(release, name="2.0.0", phase="preflight", phase_status="running")
+    place.run(release, name="2.0.0", status="rolled_back")
+    assert signatures(place)["qa"] == "hold"
+    assert sign(place, by="Joe Bloggs")["sign_off"]["attempt"] == 2
+    place.run(release, name="2.0.0", phase="preflight", phase_status="running")
+    assert signatures(place) == {"qa": "pass", "product": "hold"}
+
+
+CLOSED = {
+    "timezone": "UTC",
+    "freezes": [{"from": "2020-01-01", "to": "2999-12-31", "why": "a test"}],
+}
+
+
+def test_who_overrules_the_window_is_told_for_the_record_once(place: Place) -> None:
+    where = {"kubeconfig": place.kubeconfig, "namespace": place.namespace}
+    window = of(
+        "launch_window", window=CLOSED, override_by="Jane Doe", override_reason="it cannot wait"
+    )
+
+    def look() -> dict[str, t.Any]:
+        given = {"release": "2.0.0", "checks": [window], **where}
+        return place.run_bare(preflight_check, **given)
+
+    first = look()
+    assert (first["verdict"], first["results"][0]["status"]) == ("go", "waived")
+    assert first["facts"]["overrides"]["launch_window"]["by"] == "Jane Doe"
+    assert place.run(release, name="2.0.0", facts=first["facts"])["changed"]
+    assert not place.run(release, name="2.0.0", facts=look()["facts"])["changed"]
