@@ -13,8 +13,8 @@ description:
 options:
   _input:
     description:
-      - A dictionary with C(key), the database, and C(value), the connection with the options C(login_*) and C(ca_cert), as
-        P(ansible.builtin.dict2items#filter) makes it.
+      - A dictionary with C(key), the database, and C(value), the connection with the options C(login_*) and
+        C(ca_cert), as P(ansible.builtin.dict2items#filter) makes it.
     type: dict
     required: true
   item:

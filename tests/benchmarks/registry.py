@@ -13,6 +13,7 @@ from tests.benchmarks.functions import functions
 from tests.benchmarks.kill_switch import kill_switch
 from tests.benchmarks.kills import kills
 from tests.benchmarks.migrations import migrations
+from tests.benchmarks.preflight import preflight
 from tests.benchmarks.rollout import rollout
 from tests.benchmarks.sandbox_start import sandbox_start
 from tests.benchmarks.smoke import smoke
@@ -32,4 +33,5 @@ BENCHMARKS: dict[str, Benchmark] = {
     "migrations": migrations,
     "functions": functions,
     "smoke": smoke,
+    "preflight": preflight,
 }

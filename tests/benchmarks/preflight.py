@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The whole checklist at once, against its slowest check and against its checks one after the other."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import typing as t
+from pathlib import Path
+
+from tests.benchmarks.measurement import Measurement
+from tests.benchmarks.stage import Stage, busy_sandbox
+
+PHASE = "Phase 1: preflight"
+CHECK = "easymo.deploy.preflight_check"
+GOOD = 10
+
+
+def preflight() -> t.Iterator[Measurement]:
+    with busy_sandbox() as place:
+        # The first run pins and announces, as a release does once.
+        place.play("deploy_v2.yml", "--tags", "preflight")
+        run = place.play("deploy_v2.yml", "--tags", "preflight")
+        rows = seconds_by_row(place)
+    (checked,) = run.finished(CHECK)
+    wall, slowest = float(checked["duration"]), max(rows, key=lambda name: rows[name])
+    yield Measurement("the whole checklist", wall, "s", target=GOOD, note=f"{len(rows)} rows")
+    yield Measurement("the slowest check", rows[slowest], "s", note=slowest)
+    yield Measurement("checklist to slowest check", wall / max(rows[slowest], 0.001), "ratio")
+    yield Measurement(
+        "the whole phase", run.phases()[PHASE], "s", note="with lock, record, message"
+    )
+
+
+def seconds_by_row(place: Stage) -> dict[str, float]:
+    """From the evidence in the release record."""
+    facts = json.loads((place.state / "run/state.json").read_text("utf-8"))["components"][
+        "kubernetes"
+    ]
+    argv = [
+        str(Path(sys.executable).with_name("kubectl")),
+        f"--kubeconfig={facts['kubeconfig']}",
+        f"--namespace={facts['namespace']}",
+        *("get", "configmap", "release-2.0.0", "--output=json"),
+    ]
+    found = subprocess.run(argv, capture_output=True, text=True, check=True, timeout=60)
+    record = json.loads(json.loads(found.stdout)["data"]["record.json"])
+    evidence = record["phases"]["preflight"]["evidence"]["preflight"]
+    return {row["name"]: float(row["seconds"]) for row in evidence}
