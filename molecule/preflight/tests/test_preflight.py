@@ -19,7 +19,9 @@ def record(witness: t.Any) -> dict[str, t.Any]:
 def test_who_waived_what_and_why_is_kept(record: dict[str, t.Any]) -> None:
     overrides = record["facts"]["overrides"]
     assert set(overrides) == FOREIGN
-    assert {(one["by"], one["reason"]) for one in overrides.values()} == {("Jane Doe", "a scenario")}
+    assert {(one["by"], one["reason"]) for one in overrides.values()} == {
+        ("Jane Doe", "a scenario")
+    }
     assert "is of version 2.0.0 and not of" in overrides["unit_tests"]["what"]
 
 
