@@ -132,6 +132,7 @@ class Cluster(t.Protocol):
         *,
         tail_lines: int | None = None,
         limit_bytes: int | None = None,
+        since_seconds: int | None = None,
         previous: bool = False,
     ) -> str: ...
 

@@ -164,9 +164,14 @@ class KubernetesCluster:
         *,
         tail_lines: int | None = None,
         limit_bytes: int | None = None,
+        since_seconds: int | None = None,
         previous: bool = False,
     ) -> str:
-        limits = {"tailLines": tail_lines, "limitBytes": limit_bytes}
+        limits = {
+            "tailLines": tail_lines,
+            "limitBytes": limit_bytes,
+            "sinceSeconds": since_seconds,
+        }
         given = {name: str(value) for name, value in limits.items() if value is not None}
         text = self._calls.ask(
             f"read the log of container {container!r} in pod {pod!r}",

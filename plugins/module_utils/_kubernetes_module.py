@@ -15,7 +15,12 @@ from ansible_collections.easymo.deploy.plugins.module_utils._module import Modul
 
 
 def cluster_for(module: Module) -> KubernetesCluster:
-    connection = Connection.from_params(module.params)
+    return cluster_at(module, module.params)
+
+
+def cluster_at(module: Module, params: t.Mapping[str, t.Any]) -> KubernetesCluster:
+    """The cluster of `kubernetes_options`, wherever in the parameters they stand."""
+    connection = Connection.from_params(params)
     if connection.host and not connection.validate_certs:
         module.warn("The certificate of the API server is not verified: anyone between may read.")
     return KubernetesCluster(connection)

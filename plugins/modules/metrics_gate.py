@@ -280,28 +280,33 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.easymo.deploy.plugins.module_utils._cluster import Cluster
+from ansible_collections.easymo.deploy.plugins.module_utils._gate.keep import ReleaseMemory
 from ansible_collections.easymo.deploy.plugins.module_utils._gate.models import Metric
 from ansible_collections.easymo.deploy.plugins.module_utils._gate.options import (
     gate_options,
     read_metric,
     refuse_bad_input,
+    refuse_bad_keeping,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._gate.report import (
     describe_look,
     describe_watch,
+    look_data,
     refuse_verdict,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._gate.sources import (
     refuse_missing_libraries,
     sources_of,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._gate.verdict import Rules
-from ansible_collections.easymo.deploy.plugins.module_utils._gate.watch import (
-    Look,
-    Schedule,
-    Watcher,
-)
+from ansible_collections.easymo.deploy.plugins.module_utils._gate.state import Schedule
+from ansible_collections.easymo.deploy.plugins.module_utils._gate.watch import Look, Watcher
+from ansible_collections.easymo.deploy.plugins.module_utils._kubernetes_client import KUBERNETES
+from ansible_collections.easymo.deploy.plugins.module_utils._kubernetes_module import cluster_at
+from ansible_collections.easymo.deploy.plugins.module_utils._library import refuse_missing
 from ansible_collections.easymo.deploy.plugins.module_utils._module import Module, execute, say
+
+TIMES = ("duration", "interval", "initial_delay", "hold_for", "recover_for", "max_gap")
 
 
 def module_spec() -> dict[str, t.Any]:
@@ -310,23 +315,47 @@ def module_spec() -> dict[str, t.Any]:
 
 def run(module: Module) -> dict[str, t.Any]:
     params = module.params
-    metrics = [read_metric(entry) for entry in params["metrics"]]
+    metrics = [read_metric(entry, params) for entry in params["metrics"]]
     refuse_bad_input(params, metrics)
+    refuse_bad_keeping(params, metrics)
     refuse_missing_libraries(metrics)
-    watcher = Watcher(metrics, sources_of(params), tell=lambda look: tell(module, metrics, look))
-    watch = watcher.run(
-        Schedule(params["duration"], params["interval"], params["initial_delay"]),
-        Rules(breaches=params["breaches"], max_missing=params["max_missing"]),
+    cluster = cluster_of(module)
+    memory = memory_of(module, cluster)
+    watcher = Watcher(
+        metrics,
+        sources_of(params, cluster),
+        tell=lambda look: tell(module, metrics, look),
+        memory=memory,
     )
+    watch = watcher.run(Schedule(**{name: params[name] for name in TIMES}))
+    if memory is not None and memory.lost:
+        module.warn(f"{memory.lost} looks could not be kept in the record of {params['release']}.")
     result = describe_watch(metrics, watch)
-    refuse_verdict(watch, result, params["fail_on"])
+    refuse_verdict(watch, result, params["fail_on"], kept=memory is not None)
     return result
 
 
+def cluster_of(module: Module) -> Cluster | None:
+    if not module.params["kubernetes"]:
+        return None
+    refuse_missing([KUBERNETES])
+    return cluster_at(module, module.params["kubernetes"])
+
+
+def memory_of(module: Module, cluster: Cluster | None) -> ReleaseMemory | None:
+    """A rehearsal leaves no trace in the record."""
+    params = module.params
+    if not params["release"] or cluster is None or module.check_mode:
+        return None
+
+    def told(text: str) -> None:
+        say(module, "WatchResumed", text, {"gate": params["gate"]})
+
+    return ReleaseMemory(cluster, params["release"], params["gate"], say=told)
+
+
 def tell(module: Module, metrics: t.Sequence[Metric], look: Look) -> None:
-    values = {name: sample.value for name, sample in look.samples.items()}
-    data = {"elapsed": look.elapsed, "duration": look.duration, "values": values}
-    say(module, "MetricsSampled", describe_look(metrics, look), data)
+    say(module, "MetricsSampled", describe_look(metrics, look), look_data(look))
 
 
 def main() -> None:

@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # PRIVATE to easymo.deploy.
-"""What a gate looks at: metrics with their bounds, and the samples taken of them."""
+"""What a gate looks at: metrics with their bounds and limits, and the samples taken of them."""
 
 from __future__ import annotations
 
 import typing as t
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
+
+from ansible_collections.easymo.deploy.plugins.module_utils._gate.comparison import Baseline
 
 
 class Verdict(Enum):
@@ -15,14 +17,38 @@ class Verdict(Enum):
     ROLLBACK = "rollback"
 
 
+class Mark(Enum):
+    """What a sample is. Only the first three are of a value; the others are never good and never a breach."""
+
+    GOOD = "good"
+    BETWEEN = "between"
+    BREACH = "breach"
+    NO_DATA = "no_data"
+    ERROR = "error"
+
+    @property
+    def definite(self) -> bool:
+        return self in (Mark.GOOD, Mark.BETWEEN, Mark.BREACH)
+
+    @property
+    def told(self) -> str:
+        """As progress tells it."""
+        return self.value if self.definite else "missing"
+
+
 @dataclass(frozen=True)
 class Bounds:
-    """Good is from `minimum` to `maximum`; beyond `below` or `above` is a breach. None is no bound."""
+    """Good is from `minimum` to `maximum`; beyond `below` or `above` is a breach. None is no bound.
+
+    One sample beyond `hard_below` or `hard_above` is enough to go back.
+    """
 
     minimum: float | None = None
     maximum: float | None = None
     below: float | None = None
     above: float | None = None
+    hard_below: float | None = None
+    hard_above: float | None = None
 
     def good(self, value: float) -> bool:
         low = self.minimum is None or value >= self.minimum
@@ -30,15 +56,27 @@ class Bounds:
 
     def breached(self, value: float) -> bool:
         low = self.below is not None and value < self.below
-        return low or (self.above is not None and value > self.above)
+        return low or (self.above is not None and value > self.above) or self.hard(value)
+
+    def hard(self, value: float) -> bool:
+        low = self.hard_below is not None and value < self.hard_below
+        return low or (self.hard_above is not None and value > self.hard_above)
 
     @property
     def crossed(self) -> bool:
         """Whether a value could be good and a breach at once."""
-        low = self.below is not None and self.minimum is not None and self.below > self.minimum
-        return low or (
-            self.above is not None and self.maximum is not None and self.above < self.maximum
-        )
+        lows = [low for low in (self.below, self.hard_below) if low is not None]
+        highs = [high for high in (self.above, self.hard_above) if high is not None]
+        low = self.minimum is not None and any(one > self.minimum for one in lows)
+        return low or (self.maximum is not None and any(one < self.maximum for one in highs))
+
+    def bound(self, value: float) -> float | None:
+        """The bound that the value is beyond, the worst first; None for a good value."""
+        above = [self.hard_above, self.above, self.maximum]
+        below = [self.hard_below, self.below, self.minimum]
+        beyond = [one for one in above if one is not None and value > one]
+        beyond += [one for one in below if one is not None and value < one]
+        return beyond[0] if beyond else None
 
     def describe_good(self) -> str:
         parts = []
@@ -49,81 +87,79 @@ class Bounds:
         return " and ".join(parts)
 
     def describe_breach(self, value: float) -> str:
-        if self.below is not None and value < self.below:
-            return f"below {self.below:g}"
-        return f"above {self.above:g}"
+        bound = self.bound(value)
+        if bound is None:
+            return "beyond its bound"
+        return f"{'below' if value < bound else 'above'} {bound:g}"
+
+
+@dataclass(frozen=True)
+class Limits:
+    """When samples are enough, or too bad, or too few. None is no limit."""
+
+    breaches: int = 2
+    """So many definite breaches in a row roll back."""
+    failures: int | None = None
+    """More breaches than that in all of the watch roll back."""
+    errors: int | None = None
+    """So many errors in a row hold, however few they are beside the rest."""
+    max_missing: float = 0.1
+    """The share of samples of a metric that may be missing."""
+    missing_passes: bool = False
+    """Whether what is missing keeps nobody from proceeding, once there is a sample."""
+    count: int | None = None
+    """So many definite samples end the metric's own watch."""
 
 
 @dataclass(frozen=True)
 class Metric:
+    """`interval` and `delay` in seconds, the delay from the first look of the watch."""
+
     name: str
     kind: str
     query: str
     unit: str
     bounds: Bounds
+    limits: Limits = Limits()
+    interval: float = 10.0
+    delay: float = 0.0
+    baseline: Baseline | None = None
+
+    def mark(self, sample: Sample) -> Mark:
+        if sample.value is None:
+            return Mark.ERROR if sample.error else Mark.NO_DATA
+        if self.bounds.breached(sample.value):
+            return Mark.BREACH
+        return Mark.GOOD if self.bounds.good(sample.value) else Mark.BETWEEN
 
 
 @dataclass(frozen=True)
 class Sample:
-    """One look at a metric. Without a value, `problem` says why: no data is not the same as a good value."""
+    """One look at a metric. Without a value, `problem` says why: no data is not the same as a good value.
+
+    `error`: whoever was asked failed, or gave what is no number, instead of having nothing to tell.
+    """
 
     value: float | None
     problem: str = ""
+    error: bool = field(default=False, compare=False)
 
 
-@dataclass(frozen=True)
-class Series:
-    """What is kept of a metric's samples, the same size after an hour as after a minute."""
-
-    count: int = 0
-    missing: int = 0
-    minimum: float | None = None
-    maximum: float | None = None
-    total: float = 0.0
-    last: Sample | None = None
-    breaches: int = 0
-    """Definite samples in a row, up to the last definite one, that were breaches."""
-
-    @property
-    def mean(self) -> float | None:
-        return self.total / self.count if self.count else None
-
-    @property
-    def missing_share(self) -> float:
-        return self.missing / max(1, self.count + self.missing)
-
-    def add(self, sample: Sample, bounds: Bounds) -> Series:
-        value = sample.value
-        if value is None:
-            # A gap neither confirms a breach nor ends one.
-            return Series(
-                count=self.count,
-                missing=self.missing + 1,
-                minimum=self.minimum,
-                maximum=self.maximum,
-                total=self.total,
-                last=sample,
-                breaches=self.breaches,
-            )
-        return Series(
-            count=self.count + 1,
-            missing=self.missing,
-            minimum=value if self.minimum is None else min(self.minimum, value),
-            maximum=value if self.maximum is None else max(self.maximum, value),
-            total=self.total + value,
-            last=sample,
-            breaches=self.breaches + 1 if bounds.breached(value) else 0,
-        )
+def failed_sample(problem: str) -> Sample:
+    return Sample(None, problem, error=True)
 
 
 @dataclass(frozen=True)
 class Reason:
-    """Why a metric keeps the gate from proceeding."""
+    """Why a metric keeps the gate from proceeding. `bound` is what the value is beyond."""
 
     metric: str
     verdict: Verdict
     text: str
     value: float | None
+    bound: float | None = None
+    query: str = ""
+    count: int = 0
 
     def to_result(self) -> dict[str, t.Any]:
         return {
@@ -131,6 +167,9 @@ class Reason:
             "verdict": self.verdict.value,
             "text": self.text,
             "value": self.value,
+            "bound": self.bound,
+            "query": self.query,
+            "count": self.count,
         }
 
 

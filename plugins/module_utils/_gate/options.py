@@ -4,15 +4,31 @@
 
 from __future__ import annotations
 
+import re
 import typing as t
 
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import InputError
-from ansible_collections.easymo.deploy.plugins.module_utils._gate.models import Bounds, Metric
+from ansible_collections.easymo.deploy.plugins.module_utils._gate.baseline import (
+    baseline_options,
+    read_baseline,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._gate.models import (
+    Bounds,
+    Limits,
+    Metric,
+)
 from ansible_collections.easymo.deploy.plugins.module_utils._module import refuse_below
-from ansible_collections.easymo.deploy.plugins.module_utils._options import postgres_options
+from ansible_collections.easymo.deploy.plugins.module_utils._options import (
+    Spec,
+    kubernetes_options,
+    postgres_options,
+)
+
+PROMETHEUS, POSTGRES, LOG = "prometheus", "postgres", "kubernetes_log"
+KINDS = (PROMETHEUS, POSTGRES, LOG)
 
 
-def gate_options() -> dict[str, t.Any]:
+def gate_options() -> Spec:
     return {
         "prometheus_url": {"type": "str"},
         "prometheus_token": {"type": "str", "no_log": True},
@@ -21,8 +37,11 @@ def gate_options() -> dict[str, t.Any]:
             "type": "list",
             "elements": "dict",
             "required": True,
-            "options": metric_options(),
-            "required_if": [("kind", "postgres", ["connection"])],
+            "options": {**metric_options(KINDS), **watching_options()},
+            "required_if": [
+                ("kind", POSTGRES, ["connection"]),
+                ("kind", LOG, ["deployment"]),
+            ],
         },
         "duration": {"type": "float", "default": 3600},
         "interval": {"type": "float", "default": 10},
@@ -30,6 +49,7 @@ def gate_options() -> dict[str, t.Any]:
         "breaches": {"type": "int", "default": 2},
         "max_missing": {"type": "float", "default": 0.1},
         "query_timeout": {"type": "float", "default": 10},
+        **keeping_options(),
         "fail_on": {
             "type": "list",
             "elements": "str",
@@ -39,10 +59,21 @@ def gate_options() -> dict[str, t.Any]:
     }
 
 
-def metric_options() -> dict[str, t.Any]:
+def keeping_options() -> Spec:
+    return {
+        "release": {"type": "str"},
+        "gate": {"type": "str", "default": "monitoring"},
+        "kubernetes": {"type": "dict", "options": kubernetes_options()},
+        "hold_for": {"type": "float", "default": 0},
+        "recover_for": {"type": "float", "default": 600},
+        "max_gap": {"type": "float", "default": 300},
+    }
+
+
+def metric_options(kinds: t.Sequence[str] = (PROMETHEUS, POSTGRES)) -> Spec:
     return {
         "name": {"type": "str", "required": True},
-        "kind": {"type": "str", "choices": ["prometheus", "postgres"], "default": "prometheus"},
+        "kind": {"type": "str", "choices": list(kinds), "default": PROMETHEUS},
         "query": {"type": "str", "required": True},
         "unit": {"type": "str", "default": ""},
         # Sanity takes the word for a password.
@@ -59,20 +90,66 @@ def metric_options() -> dict[str, t.Any]:
     }
 
 
-def read_metric(entry: t.Mapping[str, t.Any]) -> Metric:
-    good, bad = entry["pass"] or {}, entry["rollback"] or {}
+def watching_options() -> Spec:
+    """What only matters to whoever looks more than once."""
+    return {
+        "hard_limit": {
+            "type": "dict",
+            "options": {"below": {"type": "float"}, "above": {"type": "float"}},
+        },
+        "interval": {"type": "float"},
+        "initial_delay": {"type": "float", "default": 0},
+        "count": {"type": "int"},
+        "breaches": {"type": "int"},
+        "failure_limit": {"type": "int"},
+        "error_limit": {"type": "int"},
+        "max_missing": {"type": "float"},
+        "on_missing": {"type": "str", "choices": ["hold", "pass"], "default": "hold"},
+        "reduce": {"type": "str", "choices": ["max", "min", "mean", "sum"]},
+        "deployment": {"type": "str"},
+        "window": {"type": "int", "default": 60},
+        "baseline": {"type": "dict", "options": baseline_options()},
+    }
+
+
+def read_metric(entry: t.Mapping[str, t.Any], params: t.Mapping[str, t.Any]) -> Metric:
+    """`params` has the gate's own `interval`, `breaches` and `max_missing`, for a metric without."""
+    good, bad, hard = (entry.get(name) or {} for name in ("pass", "rollback", "hard_limit"))
+    bounds = Bounds(
+        minimum=good.get("min"),
+        maximum=good.get("max"),
+        below=bad.get("below"),
+        above=bad.get("above"),
+        hard_below=hard.get("below"),
+        hard_above=hard.get("above"),
+    )
+    interval = _given(entry, params, "interval")
     return Metric(
         name=entry["name"],
         kind=entry["kind"],
         query=entry["query"],
         unit=entry["unit"],
-        bounds=Bounds(
-            minimum=good.get("min"),
-            maximum=good.get("max"),
-            below=bad.get("below"),
-            above=bad.get("above"),
-        ),
+        bounds=bounds,
+        limits=_read_limits(entry, params),
+        interval=interval,
+        delay=entry.get("initial_delay") or 0.0,
+        baseline=read_baseline(entry, bounds, interval),
     )
+
+
+def _read_limits(entry: t.Mapping[str, t.Any], params: t.Mapping[str, t.Any]) -> Limits:
+    return Limits(
+        breaches=_given(entry, params, "breaches"),
+        failures=entry.get("failure_limit"),
+        errors=entry.get("error_limit"),
+        max_missing=_given(entry, params, "max_missing"),
+        missing_passes=entry.get("on_missing") == "pass",
+        count=entry.get("count"),
+    )
+
+
+def _given(entry: t.Mapping[str, t.Any], params: t.Mapping[str, t.Any], option: str) -> t.Any:
+    return params[option] if entry.get(option) is None else entry[option]
 
 
 def refuse_bad_input(params: t.Mapping[str, t.Any], metrics: t.Sequence[Metric]) -> None:
@@ -80,14 +157,53 @@ def refuse_bad_input(params: t.Mapping[str, t.Any], metrics: t.Sequence[Metric])
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise InputError(f"Metrics share a name, give each its own: {', '.join(twice)}.")
-    for metric in metrics:
-        if metric.bounds.crossed:
-            raise InputError(
-                f"The bounds of metric {metric.name!r} cross: a value would pass and be a breach at once."
-            )
-    if any(metric.kind == "prometheus" for metric in metrics) and not params["prometheus_url"]:
+    kinds = {metric.kind for metric in metrics}
+    if PROMETHEUS in kinds and not params["prometheus_url"]:
         raise InputError("Option 'prometheus_url' is missing, and metrics ask Prometheus.")
-    refuse_below(params, duration=0, initial_delay=0, breaches=1, max_missing=0)
-    for option in ("interval", "query_timeout"):
-        if params[option] <= 0:
-            raise InputError(f"Option {option!r} is {params[option]:g}; it is more than 0.")
+    refuse_below(params, duration=0, initial_delay=0)
+    if params["query_timeout"] <= 0:
+        raise InputError(
+            f"Option 'query_timeout' is {params['query_timeout']:g}; it is more than 0."
+        )
+    for metric in metrics:
+        _refuse_bad_metric(metric, params["duration"])
+
+
+def refuse_bad_keeping(params: t.Mapping[str, t.Any], metrics: t.Sequence[Metric]) -> None:
+    refuse_below(params, hold_for=0, recover_for=0, max_gap=0)
+    if params["kubernetes"]:
+        return
+    if params["release"]:
+        raise InputError("Option 'kubernetes' is missing: with 'release' the watch is kept there.")
+    if any(metric.kind == LOG for metric in metrics):
+        raise InputError("Option 'kubernetes' is missing, and metrics read logs there.")
+
+
+def _refuse_bad_metric(metric: Metric, duration: float) -> None:
+    name, limits = f"metric {metric.name!r}", metric.limits
+    if metric.bounds.crossed:
+        raise InputError(f"The bounds of {name} cross: a value would pass and be a breach at once.")
+    if metric.interval <= 0:
+        raise InputError(f"The 'interval' of {name} is {metric.interval:g}; it is more than 0.")
+    if not 0 <= metric.delay <= duration:
+        raise InputError(
+            f"The 'initial_delay' of {name} is {metric.delay:g}; it is from 0 to the watch's {duration:g} s."
+        )
+    least = {"breaches": (limits.breaches, 1), "count": (limits.count, 1)}
+    least["error_limit"], least["failure_limit"] = (limits.errors, 1), (limits.failures, 0)
+    for option, (value, bound) in least.items():
+        if value is not None and value < bound:
+            raise InputError(f"Option {option!r} of {name} is {value}; it is at least {bound}.")
+    if not 0 <= limits.max_missing <= 1:
+        raise InputError(
+            f"Option 'max_missing' of {name} is {limits.max_missing:g}; it is from 0 to 1."
+        )
+    if metric.kind == LOG:
+        read_pattern(metric.query)
+
+
+def read_pattern(text: str) -> re.Pattern[str]:
+    try:
+        return re.compile(text)
+    except re.error as exc:
+        raise InputError(f"{text!r} is no regular expression: {exc}.") from exc

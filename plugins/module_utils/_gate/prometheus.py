@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # PRIVATE to easymo.deploy.
-"""Ask Prometheus for one number."""
+"""Ask Prometheus for one number, and for those of a time that has passed."""
 
 from __future__ import annotations
 
-import math
 import threading
 import traceback
 import typing as t
@@ -18,7 +17,11 @@ except ImportError:
     IMPORT_ERROR = traceback.format_exc()
 
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import InputError
-from ansible_collections.easymo.deploy.plugins.module_utils._gate.models import Sample
+from ansible_collections.easymo.deploy.plugins.module_utils._gate.models import (
+    Sample,
+    failed_sample,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._gate.reduction import one_number
 from ansible_collections.easymo.deploy.plugins.module_utils._library import Library
 
 REQUESTS = Library("requests >= 2.32", IMPORT_ERROR)
@@ -26,31 +29,54 @@ REQUESTS = Library("requests >= 2.32", IMPORT_ERROR)
 
 @dataclass(frozen=True)
 class Prometheus:
-    """An HTTP API of Prometheus. `token` is a bearer token."""
+    """An HTTP API of Prometheus. `token` is a bearer token, `reduce` what makes one number of several series."""
 
     url: str
     timeout: float
     ca_cert: str | None = None
     token: str | None = field(default=None, repr=False)
+    reduce: str | None = None
     # One session for each thread: requests does not promise that one serves several.
     _local: threading.local = field(default_factory=threading.local, repr=False, compare=False)
+    _answered: dict[str, float] = field(default_factory=dict, repr=False, compare=False)
 
     def sample(self, query: str) -> Sample:
         """InputError when the query itself is wrong; everything else that is no number is a missing sample."""
+        asked = self._ask("query", {"query": query})
+        if isinstance(asked, Sample):
+            return asked
+        sample = read_answer(*asked, reduce=self.reduce)
+        at = evaluated_at(asked[1])
+        if at is not None:
+            if at <= self._answered.get(query, 0.0):
+                return Sample(None, "the answer is no newer than the one before")
+            self._answered[query] = at
+        return sample
+
+    def values(self, query: str, begin: float, end: float, step: float) -> tuple[list[float], str]:
+        """The values that it had from `begin` to `end`, in seconds since 1970, and why there are none."""
+        # Prometheus gives no more points than this at once.
+        step = max(step, (end - begin) / 10_000)
+        span = {"start": f"{begin:.3f}", "end": f"{end:.3f}", "step": f"{step:.3f}"}
+        asked = self._ask("query_range", {"query": query, **span})
+        if isinstance(asked, Sample):
+            return [], asked.problem
+        return read_range(*asked, reduce=self.reduce)
+
+    def _ask(self, what: str, form: dict[str, str]) -> Sample | tuple[int, t.Any]:
         try:
             answer = self._session().post(
-                f"{self.url.rstrip('/')}/api/v1/query", data={"query": query}, timeout=self.timeout
+                f"{self.url.rstrip('/')}/api/v1/{what}", data=form, timeout=self.timeout
             )
-            document = answer.json()
+            return answer.status_code, answer.json()
         except requests.exceptions.Timeout:
-            return Sample(None, f"Prometheus did not answer within {self.timeout:g} s")
+            return failed_sample(f"Prometheus did not answer within {self.timeout:g} s")
         except requests.exceptions.SSLError:
-            return Sample(None, "TLS with Prometheus failed; check 'ca_cert'")
+            return failed_sample("TLS with Prometheus failed; check 'ca_cert'")
         except requests.exceptions.ConnectionError:
-            return Sample(None, "Prometheus cannot be reached")
+            return failed_sample("Prometheus cannot be reached")
         except (requests.exceptions.RequestException, ValueError) as exc:
-            return Sample(None, f"Prometheus gave no answer of its own ({type(exc).__name__})")
-        return read_answer(answer.status_code, document)
+            return failed_sample(f"Prometheus gave no answer of its own ({type(exc).__name__})")
 
     def _session(self) -> requests.Session:
         session: requests.Session | None = getattr(self._local, "session", None)
@@ -63,29 +89,53 @@ class Prometheus:
         return session
 
 
-def read_answer(status: int, document: t.Any) -> Sample:
+def read_answer(status: int, document: t.Any, *, reduce: str | None = None) -> Sample:
     """Of /api/v1/query: one series with one finite number, or why there is none."""
-    if not isinstance(document, dict):
-        return Sample(None, f"Prometheus answered {status} without its own JSON")
-    if document.get("errorType") == "bad_data":
-        raise InputError(f"Prometheus does not understand the query: {document.get('error')}.")
-    if document.get("status") != "success":
-        return Sample(
-            None, f"Prometheus answered {status}: {document.get('error', 'no reason given')}"
-        )
+    problem = _problem(status, document)
+    if problem:
+        return failed_sample(problem)
     data: dict[str, t.Any] = document.get("data") or {}
     result: t.Any = data.get("result")
     if data.get("resultType") == "scalar":
-        return _number(result[1])
+        return one_number([result[1]], None)
     if data.get("resultType") != "vector":
         raise InputError(f"The query gives a {data.get('resultType')} and should give one number.")
-    if not result:
-        return Sample(None, "no series")
-    if len(result) > 1:
-        return Sample(None, f"{len(result)} series where one is expected")
-    return _number(result[0]["value"][1])
+    return one_number([one["value"][1] for one in result], reduce)
 
 
-def _number(text: str) -> Sample:
-    value = float(text)
-    return Sample(value) if math.isfinite(value) else Sample(None, f"the value is {text}")
+def read_range(
+    status: int, document: t.Any, *, reduce: str | None = None
+) -> tuple[list[float], str]:
+    """Of /api/v1/query_range: a number for each moment that has one, and why there is none at all."""
+    problem = _problem(status, document)
+    if problem:
+        return [], problem
+    found = (document.get("data") or {}).get("result") or []
+    if len(found) > 1 and reduce is None:
+        return [], f"{len(found)} series where one is expected"
+    moments: dict[float, list[str]] = {}
+    for one in found:
+        for at, text in one["values"]:
+            moments.setdefault(at, []).append(text)
+    samples = [one_number(moments[at], reduce) for at in sorted(moments)]
+    return [one.value for one in samples if one.value is not None], ""
+
+
+def evaluated_at(document: t.Any) -> float | None:
+    """When the answer was worked out: a cache in between may give an old one."""
+    try:
+        data = document["data"]
+        first = data["result"] if data["resultType"] == "scalar" else data["result"][0]["value"]
+        return float(first[0])
+    except (KeyError, IndexError, TypeError, ValueError):
+        return None
+
+
+def _problem(status: int, document: t.Any) -> str:
+    if not isinstance(document, dict):
+        return f"Prometheus answered {status} without its own JSON"
+    if document.get("errorType") == "bad_data":
+        raise InputError(f"Prometheus does not understand the query: {document.get('error')}.")
+    if document.get("status") != "success":
+        return f"Prometheus answered {status}: {document.get('error', 'no reason given')}"
+    return ""

@@ -8,10 +8,14 @@ import typing as t
 
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import DeployError
 from ansible_collections.easymo.deploy.plugins.module_utils._gate.models import (
+    Mark,
     Metric,
-    Series,
     Verdict,
 )
+from ansible_collections.easymo.deploy.plugins.module_utils._gate.points import thin
+from ansible_collections.easymo.deploy.plugins.module_utils._gate.series import Series
+from ansible_collections.easymo.deploy.plugins.module_utils._gate.state import utc
+from ansible_collections.easymo.deploy.plugins.module_utils._gate.verdict import decide
 from ansible_collections.easymo.deploy.plugins.module_utils._gate.watch import Look, Watch
 
 
@@ -27,47 +31,94 @@ _AFTERWARDS = {
     Verdict.HOLD: (HoldError, "Put it right or wait for the data, then run the same phase again"),
     Verdict.ROLLBACK: (RollbackError, "Roll back, or find the cause and run the same phase again"),
 }
+_MARKED = {Mark.BREACH: "!!", Mark.BETWEEN: "!"}
+_DECIDE = (
+    "; or let a person decide with playbooks/decide.yml -e decision=approve (or reject) -e by=name "
+    "-e \"reason='why'\", then run it again"
+)
 
 
-def refuse_verdict(watch: Watch, result: dict[str, t.Any], fail_on: t.Collection[str]) -> None:
-    """Raise when the verdict is one of `fail_on`, with what to do about it."""
+def refuse_verdict(
+    watch: Watch, result: dict[str, t.Any], fail_on: t.Collection[str], *, kept: bool = False
+) -> None:
+    """Raise when the verdict is one of `fail_on`, with what to do about it. `kept`: people can decide."""
     verdict = watch.decision.verdict
-    if verdict.value in fail_on:
-        error, advice = _AFTERWARDS[verdict]
-        reasons = "; ".join(reason.text for reason in watch.decision.reasons)
-        raise error(f"{verdict.value.capitalize()}: {reasons}. {advice}.", **result)
+    if verdict.value not in fail_on:
+        return
+    error, advice = _AFTERWARDS[verdict]
+    if verdict is Verdict.HOLD and kept:
+        advice += _DECIDE
+    reasons = "; ".join(reason.text for reason in watch.decision.reasons)
+    raise error(f"{verdict.value.capitalize()}: {reasons}. {advice}.", **result)
 
 
 def describe_look(metrics: t.Sequence[Metric], look: Look) -> str:
     shown = ", ".join(
-        f"{metric.name} {_shown(metric, look.samples[metric.name].value)}" for metric in metrics
+        f"{metric.name} {_shown(look.samples[metric.name].value, look.marks[metric.name])}"
+        for metric in metrics
     )
+    if look.holding:
+        return f"holding since the {look.duration:.0f} s are over, and guarding after {look.elapsed:.0f} s: {shown}"
     return f"watched {look.elapsed:.0f} of {look.duration:.0f} s: {shown}"
 
 
-def _shown(metric: Metric, value: float | None) -> str:
-    if value is None:
-        return "no data"
-    marks = "!!" if metric.bounds.breached(value) else "" if metric.bounds.good(value) else "!"
-    return f"{value:.3g}{marks}"
-
-
-def describe_watch(metrics: t.Sequence[Metric], watch: Watch) -> dict[str, t.Any]:
+def look_data(look: Look) -> dict[str, t.Any]:
+    """What callbacks hear of a look."""
     return {
-        "changed": False,
-        "verdict": watch.decision.verdict.value,
-        "reasons": [reason.to_result() for reason in watch.decision.reasons],
-        "samples": [_describe_series(metric, watch.series[metric.name]) for metric in metrics],
-        "duration": round(watch.seconds, 1),
+        "elapsed": look.elapsed,
+        "duration": look.duration,
+        "values": {name: sample.value for name, sample in look.samples.items()},
+        "marks": {name: mark.told for name, mark in look.marks.items()},
+        "holding": look.holding,
     }
 
 
-def _describe_series(metric: Metric, series: Series) -> dict[str, t.Any]:
-    last = series.last
+def _shown(value: float | None, mark: Mark) -> str:
+    if value is None:
+        return "no data"
+    return f"{value:.3g}{_MARKED.get(mark, '')}"
+
+
+def describe_watch(metrics: t.Sequence[Metric], watch: Watch) -> dict[str, t.Any]:
+    state = watch.state
+    held = {} if state.held is None else {"since": state.held_at, "reasons": list(state.held_why)}
+    span = {"started": state.began_at, "ended": utc(state.started + state.elapsed)}
+    return {
+        "changed": False,
+        "verdict": watch.decision.verdict.value,
+        "reasons": [{**reason.to_result(), **span} for reason in watch.decision.reasons],
+        "decision": watch.said.to_result() if watch.said else {},
+        "samples": [_describe(metric, watch) for metric in metrics],
+        "duration": round(watch.seconds, 1),
+        **span,
+        "held": held,
+        "gaps": [{"from": gap.begin, "to": gap.end} for gap in state.gaps],
+    }
+
+
+def _describe(metric: Metric, watch: Watch) -> dict[str, t.Any]:
+    series, bounds = watch.series[metric.name], metric.bounds
+    alone = decide([metric], watch.series, watch.state.compared)
+    compared = watch.state.compared.get(metric.name)
     return {
         "name": metric.name,
         "unit": metric.unit,
         "query": metric.query,
+        "kind": metric.kind,
+        **_numbers(series),
+        "pass": {"min": bounds.minimum, "max": bounds.maximum},
+        "rollback": {"below": bounds.below, "above": bounds.above},
+        "hard_limit": {"below": bounds.hard_below, "above": bounds.hard_above},
+        "verdict": alone.verdict.value,
+        "started": watch.state.began_at,
+        "points": [list(point) for point in thin(series.points)],
+        "baseline": compared.to_json() if compared else {},
+    }
+
+
+def _numbers(series: Series) -> dict[str, t.Any]:
+    last = series.last
+    return {
         "count": series.count,
         "missing": series.missing,
         "min": series.minimum,

@@ -5,19 +5,28 @@
 from __future__ import annotations
 
 import typing as t
+from dataclasses import replace
 
+from ansible_collections.easymo.deploy.plugins.module_utils._cluster import Cluster
 from ansible_collections.easymo.deploy.plugins.module_utils._gate import prometheus
+from ansible_collections.easymo.deploy.plugins.module_utils._gate.logs import LogSource
 from ansible_collections.easymo.deploy.plugins.module_utils._gate.models import Metric
+from ansible_collections.easymo.deploy.plugins.module_utils._gate.options import (
+    LOG,
+    POSTGRES,
+    PROMETHEUS,
+)
 from ansible_collections.easymo.deploy.plugins.module_utils._gate.prometheus import Prometheus
 from ansible_collections.easymo.deploy.plugins.module_utils._gate.sql import SqlSource
 from ansible_collections.easymo.deploy.plugins.module_utils._gate.watch import Source
+from ansible_collections.easymo.deploy.plugins.module_utils._kubernetes_client import KUBERNETES
 from ansible_collections.easymo.deploy.plugins.module_utils._library import refuse_missing
 from ansible_collections.easymo.deploy.plugins.module_utils._postgres import (
     PSYCOPG2,
     PostgresTarget,
 )
 
-LIBRARIES = {"prometheus": prometheus.REQUESTS, "postgres": PSYCOPG2}
+LIBRARIES = {PROMETHEUS: prometheus.REQUESTS, POSTGRES: PSYCOPG2, LOG: KUBERNETES}
 
 
 def refuse_missing_libraries(metrics: t.Iterable[Metric]) -> None:
@@ -25,7 +34,8 @@ def refuse_missing_libraries(metrics: t.Iterable[Metric]) -> None:
     refuse_missing(LIBRARIES[kind] for kind in sorted({metric.kind for metric in metrics}))
 
 
-def sources_of(params: t.Mapping[str, t.Any]) -> dict[str, Source]:
+def sources_of(params: t.Mapping[str, t.Any], cluster: Cluster | None = None) -> dict[str, Source]:
+    """`cluster` is for metrics that read logs."""
     timeout = params["query_timeout"]
     server = Prometheus(
         url=params["prometheus_url"] or "",
@@ -33,9 +43,12 @@ def sources_of(params: t.Mapping[str, t.Any]) -> dict[str, Source]:
         ca_cert=params["ca_cert"],
         token=params["prometheus_token"],
     )
-    return {
-        entry["name"]: SqlSource(PostgresTarget.from_params(entry["connection"]), timeout)
-        if entry["kind"] == "postgres"
-        else server
-        for entry in params["metrics"]
-    }
+
+    def source(entry: t.Mapping[str, t.Any]) -> Source:
+        if entry["kind"] == POSTGRES:
+            return SqlSource(PostgresTarget.from_params(entry["connection"]), timeout)
+        if entry["kind"] == LOG and cluster is not None:
+            return LogSource(cluster, entry["deployment"], entry["window"], timeout)
+        return replace(server, reduce=entry.get("reduce"), _answered={})
+
+    return {entry["name"]: source(entry) for entry in params["metrics"]}

@@ -9,7 +9,10 @@ from dataclasses import dataclass
 
 from ansible_collections.easymo.deploy.plugins.module_utils import _postgres
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import DeployError, InputError
-from ansible_collections.easymo.deploy.plugins.module_utils._gate.models import Sample
+from ansible_collections.easymo.deploy.plugins.module_utils._gate.models import (
+    Sample,
+    failed_sample,
+)
 from ansible_collections.easymo.deploy.plugins.module_utils._postgres import (
     PostgresTarget,
     SqlError,
@@ -38,21 +41,23 @@ class SqlSource:
                 raise InputError(
                     f"{self.target.where} does not understand the query: {exc}."
                 ) from exc
-            return Sample(None, f"the database refused the query ({exc})")
+            return failed_sample(f"the database refused the query ({exc})")
         except DeployError as exc:
-            return Sample(None, str(exc).rstrip("."))
+            return failed_sample(str(exc).rstrip("."))
         return read_rows(rows)
 
 
 def read_rows(rows: list[_postgres.Row]) -> Sample:
     """One row with one number, or why there is none."""
     if len(rows) != 1 or len(rows[0]) != 1:
-        return Sample(None, f"{len(rows)} rows where one value is expected")
+        return failed_sample(f"{len(rows)} rows where one value is expected")
     value = rows[0][0]
     if value is None:
         return Sample(None, "the value is NULL")
     try:
         number = float(value)
     except (TypeError, ValueError):
-        return Sample(None, "the value is no number")
-    return Sample(number) if math.isfinite(number) else Sample(None, f"the value is {number}")
+        return failed_sample("the value is no number")
+    if math.isfinite(number):
+        return Sample(number)
+    return Sample(None, f"the value is {number}", error=math.isinf(number))

@@ -1,92 +1,141 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # PRIVATE to easymo.deploy.
-"""Decide proceed, hold or rollback by rule. Missing data never passes, and blindness alone never rolls back."""
+"""Decide proceed, hold or rollback by rule. Missing data never passes, and blindness alone never rolls back. Pure."""
 
 from __future__ import annotations
 
 import typing as t
-from dataclasses import dataclass
 
+from ansible_collections.easymo.deploy.plugins.module_utils._gate.comparison import Comparison
 from ansible_collections.easymo.deploy.plugins.module_utils._gate.models import (
     Decision,
+    Mark,
     Metric,
     Reason,
-    Series,
     Verdict,
 )
+from ansible_collections.easymo.deploy.plugins.module_utils._gate.series import Series
 
 Watched = t.Mapping[str, Series]
+Compared = t.Mapping[str, Comparison]
 
 
-@dataclass(frozen=True)
-class Rules:
-    breaches: int
-    """So many definite breaches in a row roll back."""
-    max_missing: float
-    """The share of samples of a metric that may be missing."""
-
-
-def breached(metrics: t.Sequence[Metric], watched: Watched, rules: Rules) -> tuple[Reason, ...]:
+def breached(
+    metrics: t.Sequence[Metric], watched: Watched, compared: Compared | None = None
+) -> tuple[Reason, ...]:
     """The metrics that call for a rollback now, without waiting for the end of the watch."""
     found = []
     for metric in metrics:
         series = watched[metric.name]
-        if series.breaches >= rules.breaches:
-            value = _last_definite(series)
-            found.append(
-                Reason(
-                    metric=metric.name,
-                    verdict=Verdict.ROLLBACK,
-                    text=f"{metric.name} was {metric.bounds.describe_breach(value)}{_unit(metric)} "
-                    f"{series.breaches} times in a row (last {value:g})",
-                    value=value,
-                )
-            )
+        text, value = _breach(metric, series), series.value
+        if series.hard is not None:
+            value = series.hard
+        if not text and metric.baseline and metric.baseline.rolls_back:
+            text = _worse(metric, (compared or {}).get(metric.name))
+        if text:
+            found.append(reason(metric, series, Verdict.ROLLBACK, text, value))
     return tuple(found)
 
 
-def decide(metrics: t.Sequence[Metric], watched: Watched, rules: Rules) -> Decision:
+def decide(
+    metrics: t.Sequence[Metric], watched: Watched, compared: Compared | None = None
+) -> Decision:
     """The verdict at the end of the watch."""
-    breaches = breached(metrics, watched, rules)
+    breaches = breached(metrics, watched, compared)
     if breaches:
         return Decision(Verdict.ROLLBACK, breaches)
-    doubts = [_doubt(metric, watched[metric.name], rules) for metric in metrics]
-    held = tuple(
-        Reason(metric.name, Verdict.HOLD, text, _last_value(watched[metric.name]))
-        for metric, text in zip(metrics, doubts, strict=True)
-        if text
-    )
+    held = []
+    for metric in metrics:
+        series = watched[metric.name]
+        text = _doubt(metric, series) or _worse(metric, (compared or {}).get(metric.name))
+        if text:
+            value = series.last.value if series.last else None
+            held.append(reason(metric, series, Verdict.HOLD, text, value))
     if not metrics:
-        held = (Reason("", Verdict.HOLD, "there is no metric to look at", None),)
-    return Decision(Verdict.HOLD if held else Verdict.PROCEED, held)
+        held = [Reason("", Verdict.HOLD, "there is no metric to look at", None)]
+    return Decision(Verdict.HOLD if held else Verdict.PROCEED, tuple(held))
 
 
-def _doubt(metric: Metric, series: Series, rules: Rules) -> str:
-    """Why the metric does not pass, empty when it does."""
-    last = series.last
-    if last is None or not series.count:
-        return f"{metric.name} has no data ({last.problem if last else 'it was never looked at'})"
-    if last.value is None:
-        return f"{metric.name} has no data at the end ({last.problem})"
-    if series.missing_share > rules.max_missing:
-        return f"{metric.name} has no data in {series.missing} of {series.count + series.missing} samples"
-    if not metric.bounds.good(last.value):
+def all_good(metrics: t.Sequence[Metric], watched: Watched, compared: Compared) -> bool:
+    """Whether what is known of each metric now is good, whatever was before."""
+    return bool(metrics) and all(
+        (series.mark is Mark.GOOD or _excused(metric, series))
+        and not _worse(metric, compared.get(metric.name))
+        for metric in metrics
+        for series in [watched[metric.name]]
+    )
+
+
+def reason(
+    metric: Metric, series: Series, verdict: Verdict, text: str, value: float | None
+) -> Reason:
+    bound = metric.bounds.bound(value) if value is not None else None
+    return Reason(metric.name, verdict, text, value, bound, metric.query, series.count)
+
+
+def _breach(metric: Metric, series: Series) -> str:
+    """Why the metric rolls back, empty when it does not."""
+    bounds, limits, unit = metric.bounds, metric.limits, _unit(metric)
+    if series.hard is not None:
+        return f"{metric.name} was {series.hard:g}{unit}, and once {bounds.describe_breach(series.hard)} is enough"
+    if series.value is not None and series.breaches >= limits.breaches:
         return (
-            f"{metric.name} is {last.value:g}{_unit(metric)} and should be "
+            f"{metric.name} was {bounds.describe_breach(series.value)}{unit} "
+            f"{series.breaches} times in a row (last {series.value:g})"
+        )
+    if limits.failures is not None and series.breaches_in_all > limits.failures:
+        return (
+            f"{metric.name} was beyond its bound {series.breaches_in_all} times in all, and "
+            f"{limits.failures} are borne"
+        )
+    return ""
+
+
+def _doubt(metric: Metric, series: Series) -> str:
+    """Why the metric does not pass, empty when it does."""
+    limits, last = metric.limits, series.last
+    if last is None or not series.count or series.value is None:
+        return f"{metric.name} has no data ({last.problem if last else 'it was never looked at'})"
+    if not limits.missing_passes and (text := _gaps(metric, series)):
+        return text
+    if limits.count is not None and series.count < limits.count:
+        return f"{metric.name} has {series.count} of {limits.count} samples"
+    if not metric.bounds.good(series.value):
+        return (
+            f"{metric.name} is {series.value:g}{_unit(metric)} and should be "
             f"{metric.bounds.describe_good()}"
         )
-    return "" if not metric.bounds.breached(last.value) else f"{metric.name} is in breach"
+    return f"{metric.name} is in breach" if metric.bounds.breached(series.value) else ""
 
 
-def _last_definite(series: Series) -> float:
-    """The last value; for a metric in breach there is one."""
-    if series.last is not None and series.last.value is not None:
-        return series.last.value
-    return t.cast("float", series.maximum)
+def _gaps(metric: Metric, series: Series) -> str:
+    limits, last = metric.limits, series.last
+    if last is not None and last.value is None:
+        return f"{metric.name} has no data at the end ({last.problem})"
+    if limits.errors is not None and series.worst_errors >= limits.errors:
+        return f"{metric.name} could not be asked {series.worst_errors} times in a row"
+    if series.missing_share > limits.max_missing:
+        return f"{metric.name} has no data in {series.missing} of {series.count + series.missing} samples"
+    return ""
 
 
-def _last_value(series: Series) -> float | None:
-    return series.last.value if series.last else None
+def _excused(metric: Metric, series: Series) -> bool:
+    """Missing now, where that is allowed, and good before."""
+    return (
+        metric.limits.missing_passes
+        and not series.mark.definite
+        and series.value is not None
+        and metric.bounds.good(series.value)
+    )
+
+
+def _worse(metric: Metric, found: Comparison | None) -> str:
+    if found is None or not found.confirmed:
+        return ""
+    return (
+        f"{metric.name} is worse than before the release: its median went from {found.before:g} to "
+        f"{found.after:g}{_unit(metric)} (p {found.p:.2g})"
+    )
 
 
 def _unit(metric: Metric) -> str:

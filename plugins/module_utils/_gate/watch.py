@@ -1,28 +1,37 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # PRIVATE to easymo.deploy.
-"""Look at all metrics every so often until the time is over or a breach is certain."""
+"""Look at all metrics every so often until the time is over, a breach is certain, or a person has decided."""
 
 from __future__ import annotations
 
-import math
 import time
 import typing as t
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import InputError
+from ansible_collections.easymo.deploy.plugins.module_utils._gate.compare import Comparer
+from ansible_collections.easymo.deploy.plugins.module_utils._gate.course import (
+    Plan,
+    Step,
+    due_now,
+    next_step,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._gate.decisions import Said
 from ansible_collections.easymo.deploy.plugins.module_utils._gate.models import (
     Decision,
+    Mark,
     Metric,
     Sample,
-    Series,
-    Verdict,
+    failed_sample,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._gate.verdict import (
-    Rules,
-    breached,
-    decide,
+from ansible_collections.easymo.deploy.plugins.module_utils._gate.series import Series
+from ansible_collections.easymo.deploy.plugins.module_utils._gate.state import (
+    Schedule,
+    WatchState,
+    begin,
 )
+from ansible_collections.easymo.deploy.plugins.module_utils._gate.verdict import breached
 
 _THREADS = 8
 
@@ -31,29 +40,46 @@ class Source(t.Protocol):
     def sample(self, query: str) -> Sample: ...
 
 
-@dataclass(frozen=True)
-class Schedule:
-    """In seconds."""
+class Memory(t.Protocol):
+    """What is kept of a watch beyond the process that watches."""
 
-    duration: float
-    interval: float
-    initial_delay: float = 0.0
+    released: float | None
+
+    def recall(self, plan: Plan) -> WatchState | None:
+        """Where a watch that was stopped goes on."""
+
+    def said(self, state: WatchState) -> Said | None:
+        """What a person decided of it."""
+
+    def keep(self, state: WatchState) -> None: ...
 
 
 @dataclass(frozen=True)
 class Look:
-    """What is told after each look."""
+    """What is told after each look: of every metric the last sample, of whenever that was."""
 
     elapsed: float
     duration: float
     samples: t.Mapping[str, Sample]
+    marks: t.Mapping[str, Mark]
+    holding: bool = False
 
 
 @dataclass(frozen=True)
 class Watch:
+    """At its end. `said` is the person's decision that ended it."""
+
     decision: Decision
-    series: t.Mapping[str, Series]
-    seconds: float
+    state: WatchState
+    said: Said | None = None
+
+    @property
+    def series(self) -> t.Mapping[str, Series]:
+        return self.state.series
+
+    @property
+    def seconds(self) -> float:
+        return self.state.elapsed
 
 
 class Watcher:
@@ -65,38 +91,67 @@ class Watcher:
         sources: t.Mapping[str, Source],
         *,
         tell: t.Callable[[Look], None],
+        memory: Memory | None = None,
         clock: t.Callable[[], float] = time.monotonic,
+        wall: t.Callable[[], float] = time.time,
         sleep: t.Callable[[float], None] = time.sleep,
     ) -> None:
-        self._metrics = metrics
+        self._metrics = tuple(metrics)
         self._sources = sources
         self._tell = tell
+        self._memory = memory
+        self._comparer = Comparer(self._metrics, sources)
         self._clock = clock
+        self._wall = wall
         self._sleep = sleep
 
-    def run(self, schedule: Schedule, rules: Rules) -> Watch:
-        series = {metric.name: Series() for metric in self._metrics}
-        self._sleep(schedule.initial_delay)
-        started = self._clock()
-        due = 0.0
+    def run(self, schedule: Schedule) -> Watch:
+        plan = Plan(self._metrics, schedule)
+        state = self._begin(plan)
+        zero = self._clock() - state.elapsed
         with ThreadPoolExecutor(min(_THREADS, len(self._metrics) or 1)) as pool:
-            while True:
-                samples = self._look(pool, first=due == 0)
-                for metric in self._metrics:
-                    series[metric.name] = series[metric.name].add(
-                        samples[metric.name], metric.bounds
-                    )
-                elapsed = self._clock() - started
-                self._tell(Look(elapsed, schedule.duration, samples))
-                reasons = breached(self._metrics, series, rules)
-                if reasons:
-                    return Watch(Decision(Verdict.ROLLBACK, reasons), series, elapsed)
-                due = next_due(elapsed, schedule)
-                if due > schedule.duration:
-                    return Watch(decide(self._metrics, series, rules), series, elapsed)
-                self._sleep(max(0.0, started + due - self._clock()))
+            # All are asked at first, so that a query that cannot work is told at once.
+            seen = self._look(pool, self._metrics, first=True)
+            due = [one for one in self._metrics if one.delay <= state.elapsed]
+            step = self._judge(plan, state.looked(due, seen, self._clock() - zero))
+            while step.decision is None:
+                self._sleep(max(0.0, zero + step.wait - self._clock()))
+                due = due_now(plan, step.state, max(step.wait, self._clock() - zero))
+                seen = self._look(pool, due)
+                step = self._judge(plan, step.state.looked(due, seen, self._clock() - zero))
+        return Watch(step.decision, step.state, step.said)
 
-    def _look(self, pool: ThreadPoolExecutor, *, first: bool) -> dict[str, Sample]:
+    def _begin(self, plan: Plan) -> WatchState:
+        if self._memory is not None:
+            state = self._memory.recall(plan)
+            self._comparer.released = self._memory.released
+            if state is not None:
+                return state
+        self._sleep(plan.schedule.initial_delay)
+        return begin(self._metrics, self._wall())
+
+    def _judge(self, plan: Plan, state: WatchState) -> Step:
+        state = self._comparer.compare(state)
+        said = None
+        # A certain breach waits for nobody's answer.
+        if self._memory and not breached(self._metrics, state.series, state.compared):
+            said = self._memory.said(state)
+        step = next_step(plan, state, said)
+        self._show(step.state, plan.schedule)
+        if self._memory:
+            self._memory.keep(step.state)
+        return step
+
+    def _show(self, state: WatchState, schedule: Schedule) -> None:
+        unseen = Sample(None, "it was not looked at yet")
+        samples = {name: one.last or unseen for name, one in state.series.items()}
+        marks = {name: one.mark for name, one in state.series.items()}
+        holding = state.held is not None
+        self._tell(Look(state.elapsed, schedule.duration, samples, marks, holding))
+
+    def _look(
+        self, pool: ThreadPoolExecutor, due: t.Sequence[Metric], *, first: bool = False
+    ) -> dict[str, Sample]:
         def one(metric: Metric) -> Sample:
             try:
                 return self._sources[metric.name].sample(metric.query)
@@ -104,12 +159,6 @@ class Watcher:
                 # A query that never worked is a mistake in it; one that stops working is blindness.
                 if first:
                     raise InputError(f"Metric {metric.name!r}: {exc}") from exc
-                return Sample(None, str(exc))
+                return failed_sample(str(exc))
 
-        names = [metric.name for metric in self._metrics]
-        return dict(zip(names, pool.map(one, self._metrics), strict=True))
-
-
-def next_due(elapsed: float, schedule: Schedule) -> float:
-    """The next multiple of the interval; those that a slow look has missed are left out."""
-    return (math.floor(elapsed / schedule.interval + 1e-9) + 1) * schedule.interval
+        return dict(zip([metric.name for metric in due], pool.map(one, due), strict=True))

@@ -13,6 +13,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._cluster import (
     RELEASE_ANNOTATION,
     Clock,
     Cluster,
+    Object,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
     ConflictError,
@@ -156,16 +157,7 @@ class ReleaseStore:
         known = self.attachment(name)
         if known is not None and known.attempt == attempt:
             return False
-        body = config_map(
-            self._attachment_name(name),
-            self._cluster.namespace,
-            self.version,
-            {
-                "attempt": str(attempt),
-                "content": pack(content, f"The attachment {name!r}"),
-                "sha256": hashlib.sha256(content).hexdigest(),
-            },
-        )
+        body = self._attachment_body(attempt, name, content)
         if check_mode:
             return True
         if known is None:
@@ -175,6 +167,19 @@ class ReleaseStore:
             self._cluster.replace("ConfigMap", body)
         return True
 
+    def overwrite(self, attempt: int, name: str, content: bytes, *, version: str) -> str:
+        """Write an attachment that changes, over the `version` that was read, "" for none. Returns the new one.
+
+        ConflictError when somebody else wrote it meanwhile.
+        """
+        body = self._attachment_body(attempt, name, content)
+        if version:
+            body["metadata"]["resourceVersion"] = version
+            written = self._cluster.replace("ConfigMap", body)
+        else:
+            written = self._cluster.create("ConfigMap", body)
+        return str(written["metadata"]["resourceVersion"])
+
     def fetch(self, name: str) -> bytes:
         found = self.attachment(name)
         if found is None:
@@ -183,6 +188,18 @@ class ReleaseStore:
                 "name."
             )
         return found.content
+
+    def _attachment_body(self, attempt: int, name: str, content: bytes) -> Object:
+        return config_map(
+            self._attachment_name(name),
+            self._cluster.namespace,
+            self.version,
+            {
+                "attempt": str(attempt),
+                "content": pack(content, f"The attachment {name!r}"),
+                "sha256": hashlib.sha256(content).hexdigest(),
+            },
+        )
 
     def _verify_pins(self, pins: Pins) -> None:
         seen = read_pins(self._cluster, self.name)

@@ -17,23 +17,19 @@ from ansible_collections.easymo.deploy.plugins.module_utils._checks.run import (
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._gate.models import (
     Metric,
-    Series,
     Verdict,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._gate.options import (
     read_metric,
     refuse_bad_input,
 )
+from ansible_collections.easymo.deploy.plugins.module_utils._gate.series import Series
 from ansible_collections.easymo.deploy.plugins.module_utils._gate.sources import (
     LIBRARIES as METRIC_LIBRARIES,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._gate.sources import sources_of
-from ansible_collections.easymo.deploy.plugins.module_utils._gate.verdict import Rules
-from ansible_collections.easymo.deploy.plugins.module_utils._gate.watch import (
-    Schedule,
-    Watch,
-    Watcher,
-)
+from ansible_collections.easymo.deploy.plugins.module_utils._gate.state import Schedule
+from ansible_collections.easymo.deploy.plugins.module_utils._gate.watch import Watch, Watcher
 from ansible_collections.easymo.deploy.plugins.module_utils._library import Library
 from ansible_collections.easymo.deploy.plugins.module_utils._postgres import PSYCOPG2
 from ansible_collections.easymo.deploy.plugins.module_utils._smoke.models import (
@@ -99,11 +95,9 @@ def payment(options: Options) -> Finding:
 
 def metrics(options: Options) -> Finding:
     """One look. A definite breach fails, a value between its bounds holds, and so does what is missing."""
-    wanted = [read_metric(entry) for entry in options["metrics"]]
+    wanted = [read_metric(entry, _ONE_LOOK) for entry in options["metrics"]]
     refuse_bad_input({**options, **_ONE_LOOK}, wanted)
-    watch = Watcher(wanted, sources_of(options), tell=lambda _look: None).run(
-        Schedule(duration=0, interval=1), Rules(breaches=1, max_missing=0)
-    )
+    watch = Watcher(wanted, sources_of(options), tell=lambda _look: None).run(Schedule(duration=0))
     steps = tuple(_metric_row(metric, watch.series[metric.name]) for metric in wanted)
     seen = ", ".join(f"{step['name']} {step['evidence']}" for step in steps)
     reasons = "; ".join(reason.text for reason in watch.decision.reasons)

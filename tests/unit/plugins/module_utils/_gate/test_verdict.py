@@ -1,37 +1,53 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+import typing as t
+from dataclasses import replace
+
 import pytest
 
 from ansible_collections.easymo.deploy.plugins.module_utils._gate.models import (
     Bounds,
+    Limits,
+    Mark,
     Metric,
     Sample,
-    Series,
     Verdict,
+    failed_sample,
 )
+from ansible_collections.easymo.deploy.plugins.module_utils._gate.series import Series
 from ansible_collections.easymo.deploy.plugins.module_utils._gate.verdict import (
-    Rules,
+    all_good,
     breached,
     decide,
 )
 
-RULES = Rules(breaches=2, max_missing=0.25)
-ERRORS = Metric("error_rate", "prometheus", "q", "ratio", Bounds(maximum=0.01, above=0.05))
-SUCCESS = Metric("success", "prometheus", "q", "", Bounds(minimum=0.99, below=0.95))
+LIMITS = Limits(breaches=2, max_missing=0.25)
+ERRORS = Metric("error_rate", "prometheus", "q", "ratio", Bounds(maximum=0.01, above=0.05), LIMITS)
+SUCCESS = Metric("success", "prometheus", "q", "", Bounds(minimum=0.99, below=0.95), LIMITS)
 GAP = None
+FAILED = "could not be asked"
 
 
-def series(metric: Metric, *values: float | None) -> Series:
+def sample(value: float | str | None) -> Sample:
+    if isinstance(value, str):
+        return failed_sample(value)
+    return Sample(value, "no series" if value is None else "")
+
+
+def series(metric: Metric, *values: float | str | None) -> Series:
     found = Series()
-    for value in values:
-        problem = "no series" if value is None else ""
-        found = found.add(Sample(value, problem), metric.bounds)
+    for at, value in enumerate(values):
+        found = found.add(sample(value), metric, float(at))
     return found
 
 
-def verdict(metric: Metric, *values: float | None) -> Verdict:
-    return decide([metric], {metric.name: series(metric, *values)}, RULES).verdict
+def limited(bounds: Bounds = ERRORS.bounds, **limits: t.Any) -> Metric:
+    return replace(ERRORS, bounds=bounds, limits=replace(LIMITS, **limits))
+
+
+def verdict(metric: Metric, *values: float | str | None) -> Verdict:
+    return decide([metric], {metric.name: series(metric, *values)}).verdict
 
 
 @pytest.mark.parametrize(
@@ -66,18 +82,18 @@ def test_lower_bounds_work_the_same():
 
 
 def test_a_metric_without_bounds_needs_data_only():
-    metric = Metric("seen", "prometheus", "q", "", Bounds())
+    metric = Metric("seen", "prometheus", "q", "", Bounds(), LIMITS)
     assert verdict(metric, 1e9) is Verdict.PROCEED
     assert verdict(metric, GAP) is Verdict.HOLD
 
 
 def test_nothing_to_look_at_holds():
-    assert decide([], {}, RULES).verdict is Verdict.HOLD
+    assert decide([], {}).verdict is Verdict.HOLD
 
 
 def test_one_breach_outweighs_everything_else():
     watched = {"error_rate": series(ERRORS, 0.09, 0.09), "success": series(SUCCESS, GAP)}
-    decision = decide([ERRORS, SUCCESS], watched, RULES)
+    decision = decide([ERRORS, SUCCESS], watched)
     assert decision.verdict is Verdict.ROLLBACK
     assert [reason.text for reason in decision.reasons] == [
         "error_rate was above 0.05 ratio 2 times in a row (last 0.09)"
@@ -86,7 +102,7 @@ def test_one_breach_outweighs_everything_else():
 
 def test_every_doubt_is_named_with_its_value_and_bound():
     watched = {"error_rate": series(ERRORS, 0.03), "success": series(SUCCESS, GAP)}
-    decision = decide([ERRORS, SUCCESS], watched, RULES)
+    decision = decide([ERRORS, SUCCESS], watched)
     assert [reason.text for reason in decision.reasons] == [
         "error_rate is 0.03 ratio and should be at most 0.01",
         "success has no data (no series)",
@@ -94,8 +110,8 @@ def test_every_doubt_is_named_with_its_value_and_bound():
 
 
 def test_a_breach_is_seen_before_the_end():
-    assert not breached([ERRORS], {"error_rate": series(ERRORS, 0.09)}, RULES)
-    assert breached([ERRORS], {"error_rate": series(ERRORS, 0.09, 0.09)}, RULES)
+    assert not breached([ERRORS], {"error_rate": series(ERRORS, 0.09)})
+    assert breached([ERRORS], {"error_rate": series(ERRORS, 0.09, 0.09)})
 
 
 def test_what_is_kept_of_samples_does_not_grow():
@@ -103,3 +119,86 @@ def test_what_is_kept_of_samples_does_not_grow():
     assert (kept.count, kept.missing, kept.minimum, kept.maximum) == (3, 1, 0.1, 0.3)
     assert kept.mean == pytest.approx(0.2)
     assert kept.last == Sample(0.2)
+
+
+HARD = replace(ERRORS.bounds, hard_above=0.5)
+
+
+@pytest.mark.parametrize(
+    ("metric", "values", "expected"),
+    [
+        pytest.param(limited(HARD), [0.6, 0, 0], Verdict.ROLLBACK, id="one-beyond-the-hard-limit"),
+        pytest.param(limited(HARD), [0.5, 0, 0], Verdict.PROCEED, id="the-hard-limit-itself"),
+        pytest.param(
+            limited(failures=1), [0.09, 0, 0.09, 0], Verdict.ROLLBACK, id="too-many-apart"
+        ),
+        pytest.param(
+            limited(failures=2), [0.09, 0, 0.09, 0], Verdict.PROCEED, id="as-many-as-borne"
+        ),
+        pytest.param(limited(failures=0), [0, 0.09, 0], Verdict.ROLLBACK, id="none-is-borne"),
+        pytest.param(limited(breaches=3), [0.09, 0.09, 0], Verdict.PROCEED, id="two-of-three"),
+        pytest.param(limited(breaches=3), [0.09] * 3, Verdict.ROLLBACK, id="three-of-three"),
+        pytest.param(
+            limited(errors=2), [0] * 9 + [FAILED] * 2 + [0] * 9, Verdict.HOLD, id="errors"
+        ),
+        pytest.param(
+            limited(errors=2), [0] * 9 + [GAP] * 2 + [0] * 9, Verdict.PROCEED, id="no-data"
+        ),
+        pytest.param(
+            limited(errors=2), [0, FAILED, GAP, FAILED] + [0] * 9, Verdict.PROCEED, id="apart"
+        ),
+        pytest.param(limited(count=3), [0, 0], Verdict.HOLD, id="too-few-samples"),
+        pytest.param(limited(count=3), [0, 0, 0], Verdict.PROCEED, id="enough-samples"),
+        pytest.param(
+            limited(missing_passes=True), [0, GAP, GAP, FAILED], Verdict.PROCEED, id="excused"
+        ),
+        pytest.param(
+            limited(missing_passes=True), [GAP] * 9, Verdict.HOLD, id="zero-samples-never"
+        ),
+        pytest.param(
+            limited(missing_passes=True), [0.03, GAP], Verdict.HOLD, id="excused-not-good"
+        ),
+        pytest.param(limited(), [FAILED] * 99, Verdict.HOLD, id="blindness-never-rolls-back"),
+    ],
+)
+def test_limits_of_a_metric_decide(metric, values, expected):
+    assert verdict(metric, *values) is expected
+
+
+@pytest.mark.parametrize(
+    ("value", "mark"),
+    [
+        (0.01, Mark.GOOD),
+        (0.02, Mark.BETWEEN),
+        (0.06, Mark.BREACH),
+        (GAP, Mark.NO_DATA),
+        (FAILED, Mark.ERROR),
+    ],
+)
+def test_every_sample_is_of_one_class(value, mark):
+    assert ERRORS.mark(sample(value)) is mark
+
+
+def test_the_reason_names_value_bound_query_and_number():
+    reasons = decide([ERRORS], {"error_rate": series(ERRORS, 0.0, 0.09, 0.08)}).reasons
+    found = reasons[0].to_result()
+    assert (found["value"], found["bound"], found["query"], found["count"]) == (0.08, 0.05, "q", 3)
+
+
+def test_a_value_beyond_the_hard_limit_is_told_even_when_the_last_is_good():
+    metric = limited(HARD)
+    (reason,) = breached([metric], {"error_rate": series(metric, 0.6, 0.0)})
+    assert reason.text == "error_rate was 0.6 ratio, and once above 0.5 is enough"
+    assert (reason.value, reason.bound) == (0.6, 0.5)
+
+
+def test_only_what_is_seen_now_is_good_now():
+    assert all_good([ERRORS], {"error_rate": series(ERRORS, 0.09, GAP, 0.0)}, {})
+    assert not all_good([ERRORS], {"error_rate": series(ERRORS, 0.0, GAP)}, {})
+    assert not all_good([ERRORS], {"error_rate": series(ERRORS)}, {})
+    assert not all_good([], {}, {})
+
+
+def test_a_series_comes_back_from_json_as_it_was():
+    kept = series(ERRORS, 0.1, GAP, FAILED, 0.2)
+    assert Series.from_json(kept.to_json()) == kept

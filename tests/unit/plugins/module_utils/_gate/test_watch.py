@@ -2,29 +2,34 @@
 from __future__ import annotations
 
 import typing as t
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
 
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import InputError
+from ansible_collections.easymo.deploy.plugins.module_utils._gate.course import next_due
 from ansible_collections.easymo.deploy.plugins.module_utils._gate.models import (
     Bounds,
+    Limits,
     Metric,
     Sample,
     Verdict,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._gate.prometheus import read_answer
+from ansible_collections.easymo.deploy.plugins.module_utils._gate.prometheus import (
+    read_answer,
+    read_range,
+)
 from ansible_collections.easymo.deploy.plugins.module_utils._gate.sql import read_rows
-from ansible_collections.easymo.deploy.plugins.module_utils._gate.verdict import Rules
+from ansible_collections.easymo.deploy.plugins.module_utils._gate.state import Schedule
 from ansible_collections.easymo.deploy.plugins.module_utils._gate.watch import (
     Look,
-    Schedule,
     Watch,
     Watcher,
-    next_due,
 )
 
-METRIC = Metric("m", "prometheus", "q", "", Bounds(maximum=1, above=5))
+LIMITS = Limits(breaches=2, max_missing=0.5)
+METRIC = Metric("m", "prometheus", "q", "", Bounds(maximum=1, above=5), LIMITS)
 Seen: t.TypeAlias = "float | Exception"
 
 
@@ -49,12 +54,17 @@ class Scripted:
         self.now += seconds
 
     def watch(
-        self, *, tell: t.Callable[[Look], None] = lambda look: None, **schedule: float
+        self,
+        *,
+        tell: t.Callable[[Look], None] = lambda look: None,
+        metric: Metric = METRIC,
+        **schedule: float,
     ) -> Watch:
+        metric = replace(metric, interval=schedule.get("interval", 10))
         watcher = Watcher(
-            [METRIC], {"m": self}, tell=tell, clock=lambda: self.now, sleep=self.sleep
+            [metric], {"m": self}, tell=tell, clock=lambda: self.now, sleep=self.sleep
         )
-        return watcher.run(Schedule(**schedule), Rules(breaches=2, max_missing=0.5))
+        return watcher.run(Schedule(**schedule))
 
 
 def test_looks_are_taken_every_interval_from_the_delay_to_the_end():
@@ -98,8 +108,38 @@ def test_a_query_that_stops_working_is_missing_data():
 
 
 def test_the_next_look_is_due_at_the_next_multiple():
-    schedule = Schedule(duration=60, interval=10)
-    assert [next_due(elapsed, schedule) for elapsed in (0, 9.99, 10.0, 25)] == [10, 10, 20, 30]
+    assert [next_due(elapsed, 10) for elapsed in (0, 9.99, 10.0, 25)] == [10, 10, 20, 30]
+    assert [next_due(elapsed, 10, delay=25) for elapsed in (0, 24, 25, 36)] == [25, 25, 35, 45]
+
+
+def test_the_course_of_each_metric_is_its_own():
+    source = Scripted(*range(99))
+    often = replace(METRIC, interval=5.0, bounds=Bounds())
+    few = replace(often, name="few", limits=replace(LIMITS, count=2))
+    late = replace(often, name="late", interval=10.0, delay=8.0)
+    watcher = Watcher(
+        [often, few, late],
+        dict.fromkeys(["m", "few", "late"], source),
+        tell=lambda look: None,
+        clock=lambda: source.now,
+        sleep=source.sleep,
+    )
+    watch = watcher.run(Schedule(duration=20))
+    seen = {name: [at for at, _value in one.points] for name, one in watch.series.items()}
+    assert seen == {"m": [0, 5, 10, 15, 20], "few": [0, 5], "late": [8, 18]}
+
+
+def test_a_query_that_waits_for_its_time_is_asked_once_before():
+    late = replace(METRIC, delay=60.0)
+    with pytest.raises(InputError, match="parse error"):
+        Scripted(InputError("parse error")).watch(metric=late, duration=100, interval=5)
+
+
+def test_all_that_have_enough_samples_end_the_watch():
+    watch = Scripted(0.0, 0.0, 0.0).watch(
+        metric=replace(METRIC, limits=replace(LIMITS, count=3)), duration=3600, interval=10
+    )
+    assert (watch.decision.verdict, watch.seconds) == (Verdict.PROCEED, 20)
 
 
 def vector(*values: str) -> dict[str, t.Any]:
@@ -130,6 +170,37 @@ def vector(*values: str) -> dict[str, t.Any]:
 )
 def test_only_one_finite_number_is_a_value(status, document, sample):
     assert read_answer(status, document) == sample
+
+
+@pytest.mark.parametrize(
+    ("document", "error"),
+    [(vector(), False), (vector("NaN"), False), (vector("1", "2"), True), (vector("-Inf"), True)],
+)
+def test_no_data_and_errors_are_told_apart(document, error):
+    assert read_answer(200, document).error is error
+
+
+@pytest.mark.parametrize(
+    ("reduce", "values", "sample"),
+    [
+        ("max", ["1", "3"], Sample(3.0)),
+        ("min", ["1", "3"], Sample(1.0)),
+        ("mean", ["1", "3"], Sample(2.0)),
+        ("sum", ["1", "3"], Sample(4.0)),
+        ("max", [], Sample(None, "no series")),
+        ("max", ["1", "NaN"], Sample(None, "the value is NaN")),
+    ],
+)
+def test_several_series_make_one_number_when_it_is_told_how(reduce, values, sample):
+    assert read_answer(200, vector(*values), reduce=reduce) == sample
+
+
+def test_a_range_gives_the_values_that_there_were():
+    series = [{"values": [[10, "1"], [20, "NaN"], [30, "3"]]}, {"values": [[30, "5"]]}]
+    document = {"status": "success", "data": {"resultType": "matrix", "result": series}}
+    assert read_range(200, document, reduce="sum") == ([1.0, 8.0], "")
+    assert read_range(200, document) == ([], "2 series where one is expected")
+    assert read_range(503, {"error": "busy"}) == ([], "Prometheus answered 503: busy")
 
 
 def test_a_query_prometheus_cannot_parse_is_bad_input():

@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to easymo.deploy.
+"""Count the lines of a Deployment's logs that match."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from ansible_collections.easymo.deploy.plugins.module_utils._cluster import (
+    Clock,
+    Cluster,
+    MonotonicClock,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
+    DeployError,
+    InputError,
+    RefusedError,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._gate.models import (
+    Sample,
+    failed_sample,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._gate.options import read_pattern
+from ansible_collections.easymo.deploy.plugins.module_utils._rollout.observe import (
+    observe_all_pods,
+    observe_deployment,
+)
+
+_LIMIT = 1_000_000
+"""Bytes of one container's log that are read at a look. More in one window count as far as they were read."""
+
+
+@dataclass(frozen=True)
+class LogSource:
+    """The running containers of all pods that the Deployment's selector finds, as of the last `window` seconds."""
+
+    cluster: Cluster
+    deployment: str
+    window: int
+    timeout: float
+    clock: Clock = field(default_factory=MonotonicClock)
+
+    def sample(self, query: str) -> Sample:
+        """InputError for a wrong pattern or Deployment; a log that cannot be read is a missing sample."""
+        pattern = read_pattern(query)
+        try:
+            texts = self._logs(self.cluster.until(self.clock.now() + self.timeout))
+        except InputError:
+            raise
+        except DeployError as exc:
+            return failed_sample(str(exc).rstrip("."))
+        if not texts:
+            return Sample(None, f"no container of {self.deployment!r} runs")
+        found = sum(1 for text in texts for line in text.splitlines() if pattern.search(line))
+        return Sample(float(found))
+
+    def _logs(self, cluster: Cluster) -> list[str]:
+        deployment = observe_deployment(cluster, self.deployment)
+        running = [
+            (pod.name, container.name)
+            for pod in observe_all_pods(cluster, deployment)
+            for container in pod.containers
+            if container.state == "running"
+        ]
+        read = [self._log(cluster, pod, container) for pod, container in running]
+        return [text for text in read if text is not None]
+
+    def _log(self, cluster: Cluster, pod: str, container: str) -> str | None:
+        try:
+            return cluster.log(pod, container, since_seconds=self.window, limit_bytes=_LIMIT)
+        except RefusedError as exc:
+            if exc.details.get("status") == 404:  # the pod went meanwhile
+                return None
+            raise

@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to easymo.deploy.
+"""What is kept of a metric's samples, the same size after an hour as after a minute. Pure."""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import asdict, dataclass, replace
+
+from ansible_collections.easymo.deploy.plugins.module_utils._gate.models import (
+    Mark,
+    Metric,
+    Sample,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._gate.points import Point, add_point
+
+
+@dataclass(frozen=True)
+class Series:
+    count: int = 0
+    missing: int = 0
+    minimum: float | None = None
+    maximum: float | None = None
+    total: float = 0.0
+    last: Sample | None = None
+    value: float | None = None
+    """The last one there was."""
+    mark: Mark = Mark.NO_DATA
+    breaches: int = 0
+    """Definite samples in a row, up to the last definite one, that were breaches."""
+    breaches_in_all: int = 0
+    hard: float | None = None
+    """The first value beyond the hard limit."""
+    errors: int = 0
+    """Errors in a row, up to the last sample."""
+    worst_errors: int = 0
+    points: tuple[Point, ...] = ()
+
+    @property
+    def mean(self) -> float | None:
+        return self.total / self.count if self.count else None
+
+    @property
+    def missing_share(self) -> float:
+        return self.missing / max(1, self.count + self.missing)
+
+    def add(self, sample: Sample, metric: Metric, at: float = 0.0) -> Series:
+        mark, value = metric.mark(sample), sample.value
+        points = add_point(self.points, (at, value))
+        if value is None:
+            # A gap neither confirms a breach nor ends one.
+            errors = self.errors + 1 if mark is Mark.ERROR else 0
+            return replace(
+                self,
+                missing=self.missing + 1,
+                last=sample,
+                mark=mark,
+                errors=errors,
+                worst_errors=max(errors, self.worst_errors),
+                points=points,
+            )
+        breached = mark is Mark.BREACH
+        return replace(
+            self,
+            count=self.count + 1,
+            minimum=value if self.minimum is None else min(self.minimum, value),
+            maximum=value if self.maximum is None else max(self.maximum, value),
+            total=self.total + value,
+            last=sample,
+            value=value,
+            mark=mark,
+            breaches=self.breaches + 1 if breached else 0,
+            breaches_in_all=self.breaches_in_all + breached,
+            hard=value if self.hard is None and metric.bounds.hard(value) else self.hard,
+            errors=0,
+            points=points,
+        )
+
+    def miss(self, looks: int, at: float) -> Series:
+        """So many looks that nobody took, up to that second."""
+        if looks <= 0:
+            return self
+        unseen = Sample(None, "nobody looked")
+        points = add_point(self.points, (at, None))
+        missing = self.missing + looks
+        return replace(self, missing=missing, last=unseen, mark=Mark.NO_DATA, points=points)
+
+    def to_json(self) -> dict[str, t.Any]:
+        return {**asdict(self), "mark": self.mark.value, "points": [list(p) for p in self.points]}
+
+    @classmethod
+    def from_json(cls, body: t.Mapping[str, t.Any]) -> Series:
+        last = body["last"]
+        points = tuple((float(at), value) for at, value in body["points"])
+        given = {**body, "last": Sample(**last) if last else None, "mark": Mark(body["mark"])}
+        return cls(**{**given, "points": points})

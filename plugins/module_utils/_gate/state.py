@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to easymo.deploy.
+"""Where a watch stands: all that the next look needs, and that a rerun goes on from. Pure."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+import typing as t
+from dataclasses import dataclass, field, replace
+
+from ansible_collections.easymo.deploy.plugins.module_utils._gate.comparison import Comparison
+from ansible_collections.easymo.deploy.plugins.module_utils._gate.models import Metric, Sample
+from ansible_collections.easymo.deploy.plugins.module_utils._gate.series import Series
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """In seconds. `hold_for`: how long it guards on while it holds; `recover_for`: how long all must be good then."""
+
+    duration: float
+    interval: float = 10.0
+    initial_delay: float = 0.0
+    hold_for: float = 0.0
+    recover_for: float = 600.0
+    max_gap: float = 300.0
+    """A longer time without a look begins the watch anew."""
+
+
+@dataclass(frozen=True)
+class Gap:
+    """Between two looks nobody looked: seconds since the watch began."""
+
+    begin: float
+    end: float
+
+
+@dataclass(frozen=True)
+class WatchState:
+    """`started` in seconds since 1970, every other time in seconds since then."""
+
+    started: float
+    series: t.Mapping[str, Series]
+    elapsed: float = 0.0
+    gaps: tuple[Gap, ...] = ()
+    compared: t.Mapping[str, Comparison] = field(default_factory=dict)
+    compared_at: t.Mapping[str, float] = field(default_factory=dict)
+    held: float | None = None
+    """When it began to hold."""
+    held_why: tuple[str, ...] = ()
+    guards_until: float | None = None
+    """When it stops guarding while it holds."""
+    good_since: float | None = None
+    """Since when all metrics are good, while it holds."""
+    ended: str = ""
+    """The verdict, once there is one."""
+    attempt: int = 0
+    phase_started: str = ""
+    """When the try of the phase began that watched last."""
+    definition: str = ""
+    """What was watched: samples of another question count for nothing."""
+
+    @property
+    def began_at(self) -> str:
+        return utc(self.started)
+
+    @property
+    def held_at(self) -> str:
+        return "" if self.held is None else utc(self.started + self.held)
+
+    def looked(
+        self, metrics: t.Sequence[Metric], seen: t.Mapping[str, Sample], at: float
+    ) -> WatchState:
+        added = {
+            one.name: self.series[one.name].add(seen[one.name], one, at)
+            for one in metrics
+            if one.name in seen
+        }
+        return replace(self, series={**self.series, **added}, elapsed=at)
+
+    def unseen(self, metrics: t.Sequence[Metric], schedule: Schedule, now: float) -> WatchState:
+        """The same after a time in which nobody looked; those looks are missing in the watch."""
+        end = now if self.held is not None else min(now, schedule.duration)
+        missed = {
+            one.name: self.series[one.name].miss(
+                math.floor((end - self.elapsed) / one.interval + 1e-9) - (end == now), now
+            )
+            for one in metrics
+            if not finished(one, self.series[one.name])
+        }
+        gaps = (*self.gaps, Gap(round(self.elapsed, 1), round(now, 1)))
+        series = {**self.series, **missed}
+        return replace(self, series=series, gaps=gaps, good_since=None, elapsed=now)
+
+    def dump(self) -> str:
+        body = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        body["series"] = {name: one.to_json() for name, one in self.series.items()}
+        body["compared"] = {name: one.to_json() for name, one in self.compared.items()}
+        body["gaps"] = [[gap.begin, gap.end] for gap in self.gaps]
+        return json.dumps(body, sort_keys=True)
+
+    @classmethod
+    def load(cls, body: t.Mapping[str, t.Any]) -> WatchState:
+        """ValueError, TypeError or KeyError for what is none."""
+        return cls(
+            **{
+                **body,
+                "series": {name: Series.from_json(one) for name, one in body["series"].items()},
+                "compared": {name: Comparison(**one) for name, one in body["compared"].items()},
+                "gaps": tuple(Gap(*one) for one in body["gaps"]),
+                "held_why": tuple(body["held_why"]),
+            }
+        )
+
+
+def begin(metrics: t.Sequence[Metric], started: float) -> WatchState:
+    return WatchState(started, {metric.name: Series() for metric in metrics})
+
+
+def finished(metric: Metric, series: Series) -> bool:
+    """Whether the metric's own watch is over before the gate's."""
+    return metric.limits.count is not None and series.count >= metric.limits.count
+
+
+def utc(seconds: float) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))
