@@ -9,11 +9,15 @@ module: metrics_gate
 short_description: Watch metrics for a while and decide to proceed, hold or roll back
 version_added: 0.1.0
 description:
-  - Asks Prometheus and PostgreSQL for one number a metric, every O(interval) seconds for O(duration) seconds.
-  - V(rollback) as soon as a metric was beyond its rollback bound O(breaches) times in a row.
+  - Asks Prometheus, PostgreSQL and the logs of pods for one number a metric, every O(interval) seconds for
+    O(duration) seconds.
+  - V(rollback) as soon as a metric was beyond its rollback bound O(breaches) times in a row, or beyond a limit
+    of its own.
   - V(proceed) when at the end every metric has data and is within its pass bound.
   - V(hold) for everything else. Missing data, errors, NaN and several series where one is expected never pass,
-    and never roll back.
+    and never roll back. With O(hold_for) it goes on guarding while it holds.
+  - With O(release) the watch is kept in the ConfigMap C(release-<release>-watch). A run that was killed is
+    taken up by the next one, and people decide by M(easymo.deploy.release_decision).
   - Runs in the controller when the connection is local, and shows each look as it is taken.
 author:
   - EasyMO (@easymo)
@@ -43,11 +47,14 @@ options:
       kind:
         description: Who is asked.
         type: str
-        choices: [prometheus, postgres]
+        choices: [prometheus, postgres, kubernetes_log]
         default: prometheus
       query:
         description:
           - PromQL that gives one series, or SQL that gives one value. SQL runs read-only.
+          - For V(kubernetes_log) a regular expression. The value is the number of lines that it is found in, in
+            the logs of all running containers of O(metrics[].deployment) in the last O(metrics[].window)
+            seconds.
         type: str
         required: true
       unit:
@@ -74,6 +81,124 @@ options:
           above:
             description: Higher values are breaches.
             type: float
+      hard_limit:
+        description: Where one sample is enough to roll back.
+        type: dict
+        version_added: 0.2.0
+        suboptions:
+          below:
+            description: Lower values roll back at once.
+            type: float
+          above:
+            description: Higher values roll back at once.
+            type: float
+      interval:
+        description: Seconds from one look at this metric to the next. O(interval) when not given.
+        type: float
+        version_added: 0.2.0
+      initial_delay:
+        description: Seconds from the first look of the watch to the first that counts for this metric.
+        type: float
+        default: 0
+        version_added: 0.2.0
+      count:
+        description:
+          - So many samples with a value end this metric's own watch. Fewer at the end of O(duration) hold.
+          - Without it, the metric is looked at to the end.
+        type: int
+        version_added: 0.2.0
+      breaches:
+        description: So many breaches of this metric in a row roll back. O(breaches) when not given.
+        type: int
+        version_added: 0.2.0
+      failure_limit:
+        description:
+          - More breaches than this in all of the watch roll back, in a row or not. Without it there is no such
+            limit.
+        type: int
+        version_added: 0.2.0
+      error_limit:
+        description:
+          - So many errors in a row hold, however few they are beside the rest. An error is a failed request,
+            several series where one is expected, or an infinite value. Without it only O(max_missing) counts.
+        type: int
+        version_added: 0.2.0
+      max_missing:
+        description: The share of this metric's samples that may be missing. O(max_missing) when not given.
+        type: float
+        version_added: 0.2.0
+      on_missing:
+        description:
+          - V(hold) lets no metric pass whose data are missing.
+          - V(pass) is dangerous. It judges the metric by its last value however long ago that was, so a release
+            may proceed although nobody has seen how it does. A metric without any sample holds all the same.
+        type: str
+        choices: [hold, pass]
+        default: hold
+        version_added: 0.2.0
+      reduce:
+        description: What makes one number of several series. Without it, several series are an error.
+        type: str
+        choices: [max, min, mean, sum]
+        version_added: 0.2.0
+      deployment:
+        description: The Deployment whose logs are read. Needed with the kind V(kubernetes_log).
+        type: str
+        version_added: 0.2.0
+      window:
+        description:
+          - Of how many seconds before each look the logs are read. At most 1 MB of each container is.
+          - Windows longer than the interval see a line in several looks.
+        type: int
+        default: 60
+        version_added: 0.2.0
+      baseline:
+        description:
+          - Compare the values since the watch began with those before the release, by the one-sided
+            Mann-Whitney U test. Only for the kind V(prometheus), which is asked for both times.
+          - Two comparisons in a row that find the release worse hold. One that cannot be made is told in
+            RV(samples[].baseline) and decides nothing.
+        type: dict
+        version_added: 0.2.0
+        suboptions:
+          window:
+            description: How many seconds of before are compared with.
+            type: float
+            default: 3600
+          end:
+            description:
+              - When before ended, in RFC 3339. When the release's record began, or the watch without
+                O(release).
+            type: str
+          step:
+            description: Seconds between two values. The metric's interval when not given.
+            type: float
+          interval:
+            description: Seconds from one comparison to the next.
+            type: float
+            default: 60
+          direction:
+            description: Which way is worse. Told by the bounds when those are on one side only.
+            type: str
+            choices: [increase, decrease]
+          alpha:
+            description: How likely the difference may be chance.
+            type: float
+            default: 0.02
+          min_samples:
+            description: How many values each side must have.
+            type: int
+            default: 20
+          effect:
+            description:
+              - By what share of the median before the median must be worse. Where that was 0, the share is of
+                the bound.
+            type: float
+            default: 0.25
+          rollback:
+            description: Whether a release that is found worse goes back instead of holding.
+            type: bool
+            default: false
       connection:
         description: The database to ask. Needed with the kind V(postgres).
         type: dict
@@ -122,7 +247,8 @@ options:
     type: float
     default: 0
   breaches:
-    description: So many samples in a row beyond the rollback bound of a metric roll back. Gaps neither count nor reset.
+    description:
+      - So many samples in a row beyond the rollback bound of a metric roll back. Gaps neither count nor reset.
     type: int
     default: 2
   max_missing:
@@ -133,6 +259,72 @@ options:
     description: Seconds to wait for the answer to one query.
     type: float
     default: 10
+  release:
+    description:
+      - The release whose record keeps the watch. Its record must exist. Without it nothing is kept, and nobody
+        can decide.
+      - In check mode nothing is kept.
+    type: str
+    version_added: 0.2.0
+  gate:
+    description:
+      - What the watch is called in the record. When it is named as a phase is, the run that was killed is told
+        by it.
+    type: str
+    default: monitoring
+    version_added: 0.2.0
+  kubernetes:
+    description:
+      - The cluster of the record and of the logs. Needed with O(release), and with the kind V(kubernetes_log).
+    type: dict
+    version_added: 0.2.0
+    suboptions:
+      kubeconfig:
+        description:
+          - A kubeconfig file to connect with. The user's default one when neither this nor the host is given.
+        type: path
+      context:
+        description: The context of the kubeconfig to use instead of its current one.
+        type: str
+      host:
+        description: URL of the API server. Needs the token.
+        type: str
+      api_key:
+        description: Bearer token to authenticate with at the host.
+        type: str
+      ca_cert:
+        description: File with the certificate authorities that may have signed the certificate of the host.
+        type: path
+      validate_certs:
+        description: Whether the certificate of the host is verified.
+        type: bool
+        default: true
+      namespace:
+        description: The namespace to work in.
+        type: str
+        required: true
+  hold_for:
+    description:
+      - Seconds for which the gate goes on looking when the watch ends with V(hold). Meanwhile a breach rolls
+        back, a person approves or rejects within one interval, and data that are good for O(recover_for)
+        seconds proceed. V(hold) when the time is over.
+      - V(0) ends with V(hold) at once.
+    type: float
+    default: 0
+    version_added: 0.2.0
+  recover_for:
+    description:
+      - Seconds for which every sample of every metric must be good, without a gap, to proceed out of a hold.
+    type: float
+    default: 600
+    version_added: 0.2.0
+  max_gap:
+    description:
+      - A watch that was stopped is taken up when nobody looked for no longer than this, in seconds. The looks
+        that were missed count as missing. After a longer time the watch begins anew.
+    type: float
+    default: 300
+    version_added: 0.2.0
   fail_on:
     description: The verdicts that fail the task.
     type: list
@@ -142,6 +334,9 @@ options:
 requirements:
   - requests >= 2.32
   - psycopg2-binary >= 2.9.10 (for the kind V(postgres))
+  - kubernetes >= 34 (for O(release) and the kind V(kubernetes_log))
+seealso:
+  - module: easymo.deploy.release_decision
 """
 
 EXAMPLES = r"""
@@ -165,6 +360,26 @@ EXAMPLES = r"""
           login_user: postgres
           login_password: "{{ vault_supabase_db_password }}"
           login_db: postgres
+
+- name: Watch with a memory, and guard for another hour while it holds
+  easymo.deploy.metrics_gate:
+    prometheus_url: https://prometheus.easymo.com
+    release: 2.0.0
+    kubernetes: {namespace: easymo-prod}
+    hold_for: 3600
+    metrics:
+      - name: response_time_p95
+        query: histogram_quantile(0.95, sum by (le) (rate(http_request_duration_seconds_bucket[1m])))
+        pass: {max: 1}
+        rollback: {above: 2}
+        hard_limit: {above: 30}
+        baseline: {window: 3600}
+      - name: error_lines
+        kind: kubernetes_log
+        deployment: agent-core
+        query: \bERROR\b
+        window: 60
+        pass: {max: 5}
 
 - name: Look once, and decide by hand
   easymo.deploy.metrics_gate:
@@ -204,10 +419,42 @@ reasons:
       type: str
       sample: error_rate was above 0.05 ratio 2 times in a row (last 0.0812)
     value:
-      description: Its last value, null when there is none.
+      description: The value that decided, null when there is none.
       returned: always
       type: float
       sample: 0.0812
+    bound:
+      description: The bound that the value is beyond, null when it is beyond none.
+      returned: always
+      type: float
+      sample: 0.05
+    query:
+      description: The query of the metric.
+      returned: always
+      type: str
+      sample: min(up)
+    count:
+      description: How many samples with a value there were.
+      returned: always
+      type: int
+      sample: 12
+    started:
+      description: When the watch began, in UTC.
+      returned: always
+      type: str
+      sample: "2026-11-25T09:05:00Z"
+    ended:
+      description: When it was looked at last.
+      returned: always
+      type: str
+      sample: "2026-11-25T09:07:00Z"
+decision:
+  description:
+    - The decision of a person that ended the watch, with C(decision), C(by), C(reason) and C(at). Empty without
+      one.
+  returned: success, and when the verdict fails the task
+  type: dict
+  sample: {decision: approve, by: ann, reason: a mail went out, at: "2026-11-25T10:10:00Z"}
 samples:
   description: What was seen of each metric.
   returned: success, and when the verdict fails the task
@@ -264,11 +511,78 @@ samples:
       returned: always
       type: str
       sample: ""
+    kind:
+      description: Who was asked.
+      returned: always
+      type: str
+      sample: prometheus
+    pass:
+      description: Where the value should be, V(min) and V(max).
+      returned: always
+      type: dict
+      sample: {min: null, max: 0.01}
+    rollback:
+      description: Where it is a breach, V(below) and V(above).
+      returned: always
+      type: dict
+      sample: {below: null, above: 0.05}
+    hard_limit:
+      description: Where once is enough, V(below) and V(above).
+      returned: always
+      type: dict
+      sample: {below: null, above: null}
+    verdict:
+      description: What this metric alone calls for.
+      returned: always
+      type: str
+      sample: proceed
+    started:
+      description: When the watch began, in UTC.
+      returned: always
+      type: str
+      sample: "2026-11-25T09:05:00Z"
+    points:
+      description:
+        - Its course, at most 120 points of seconds since then and value. Extremes stay, and a value that was
+          missing is null.
+      returned: always
+      type: list
+      elements: list
+      sample: [[0.0, 0.001], [10.0, 0.002]]
+    baseline:
+      description:
+        - The last comparison with the time before the release. The medians C(before) and C(after), how many
+          values each had, C(p), how many comparisons in a row found it C(worse), and C(problem) when there was
+          none. Empty without a baseline.
+      returned: always
+      type: dict
+      sample: {}
 duration:
   description: Seconds from the first look to the last.
   returned: success, and when the verdict fails the task
   type: float
   sample: 3600.2
+started:
+  description: When the watch began, in UTC.
+  returned: success, and when the verdict fails the task
+  type: str
+  sample: "2026-11-25T09:05:00Z"
+ended:
+  description: When the last look was.
+  returned: success, and when the verdict fails the task
+  type: str
+  sample: "2026-11-25T10:05:00Z"
+held:
+  description: Since when it held, and why at first. Empty when it did not.
+  returned: success, and when the verdict fails the task
+  type: dict
+  sample: {}
+gaps:
+  description: When nobody looked because the run was stopped, in seconds since the watch began.
+  returned: success, and when the verdict fails the task
+  type: list
+  elements: dict
+  sample: [{from: 120.4, to: 161.0}]
 reason:
   description: One word for why the task failed. V(Hold) and V(Rollback) are verdicts.
   returned: failure

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import typing as t
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
     ConflictError,
@@ -26,9 +26,9 @@ class Said:
     by: str
     reason: str
     at: str
-    attempt: int
-    watch: str
-    held: str
+    attempt: int = 0
+    watch: str = ""
+    held: str = ""
     holding: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, t.Any]:
@@ -74,32 +74,40 @@ def that_counts(said: t.Sequence[Said], state: WatchState) -> Said | None:
 
 def plan_decision(
     record: Record, state: WatchState | None, wanted: Said, known: t.Collection[str]
-) -> Said | None:
-    """What is to be recorded, None when it stands there already."""
-    _refuse_nobody(wanted)
+) -> tuple[Said, bool]:
+    """The decision as the record has it, and whether it is to be written there."""
     if state is None or state.attempt != record.attempt:
         there = f"there is {', '.join(sorted(known))}" if known else "nothing was watched yet"
         raise InputError(
             f"Release {record.version!r} has no watch {wanted.gate!r} in its attempt {record.attempt}: {there}. "
             "Name the gate by 'gate', and the release by 'release'."
         )
-    bound = Said(
-        **{name: getattr(wanted, name) for name in ("gate", "decision", "by", "reason", "at")},
+    known_already = _known(record, state, wanted)
+    if known_already:
+        return known_already[0], False
+    bound = replace(
+        wanted,
         attempt=record.attempt,
         watch=state.began_at,
         held=state.held_at,
         holding=state.held_why,
     )
     before = [one for one in all_said(record, wanted.gate) if one.watch == bound.watch]
-    if any(
-        (one.decision, one.by, one.held) == (bound.decision, bound.by, bound.held) for one in before
-    ):
-        return None
     _refuse_too_late(bound, state, before)
-    return bound
+    return bound, True
 
 
-def _refuse_nobody(wanted: Said) -> None:
+def _known(record: Record, state: WatchState, wanted: Said) -> list[Said]:
+    """The same decision by the same person about the same hold."""
+    same = (wanted.decision, wanted.by, state.began_at, state.held_at)
+    return [
+        one
+        for one in all_said(record, wanted.gate)
+        if (one.decision, one.by, one.watch, one.held) == same
+    ]
+
+
+def refuse_nobody(wanted: Said) -> None:
     for option, what in (("by", "who decides"), ("reason", "why")):
         if not getattr(wanted, option).strip():
             raise InputError(

@@ -22,6 +22,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._gate.course import 
 from ansible_collections.easymo.deploy.plugins.module_utils._gate.decisions import (
     Said,
     plan_decision,
+    refuse_nobody,
     that_counts,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._gate.models import (
@@ -209,26 +210,23 @@ def wanted(decision: str = "approve", **given: t.Any) -> Said:
 
 
 def test_a_decision_is_bound_to_the_hold_it_is_about():
-    planned = plan_decision(RECORD, HELD, wanted(), ["monitoring"])
-    assert planned is not None
+    planned, new = plan_decision(RECORD, HELD, wanted(), ["monitoring"])
+    assert new
     assert (planned.attempt, planned.held) == (1, HELD.held_at)
     evidence = planned.to_json()["evidence"]
     assert "should be at most 1" in evidence["reasons"][0]
 
 
 def test_the_same_decision_is_recorded_once():
-    known = plan_decision(RECORD, HELD, wanted(), ["monitoring"])
-    assert known is not None
+    known, _new = plan_decision(RECORD, HELD, wanted(), ["monitoring"])
     record = replace(RECORD, facts={"decisions": {"monitoring-1": known.to_json()}})
-    assert plan_decision(record, HELD, wanted(reason="again"), ["monitoring"]) is None
-    assert plan_decision(record, HELD, wanted(by="bob"), ["monitoring"]) is not None
+    assert plan_decision(record, HELD, wanted(reason="again"), ["monitoring"]) == (known, False)
+    assert plan_decision(record, HELD, wanted(by="bob"), ["monitoring"])[1]
 
 
 @pytest.mark.parametrize(
     ("state", "asked", "error", "words"),
     [
-        (HELD, wanted(by=" "), InputError, "who decides"),
-        (HELD, wanted(reason=""), InputError, "say why by 'reason'"),
         (
             None,
             wanted(gate="ramp"),
@@ -246,9 +244,17 @@ def test_what_is_no_decision_is_refused(state, asked, error, words):
         plan_decision(RECORD, state, asked, ["monitoring"])
 
 
+@pytest.mark.parametrize(
+    ("asked", "words"),
+    [(wanted(by=" "), "say who decides by 'by'"), (wanted(reason=""), "say why by 'reason'")],
+)
+def test_a_decision_without_a_name_or_a_reason_is_none(asked, words):
+    with pytest.raises(InputError, match=words):
+        refuse_nobody(asked)
+
+
 def test_what_was_rejected_cannot_be_approved():
-    known = plan_decision(RECORD, HELD, wanted("reject", by="eve"), ["monitoring"])
-    assert known is not None
+    known, _new = plan_decision(RECORD, HELD, wanted("reject", by="eve"), ["monitoring"])
     record = replace(RECORD, facts={"decisions": {"monitoring-1": known.to_json()}})
     with pytest.raises(ConflictError, match="eve rejected"):
         plan_decision(record, HELD, wanted(), ["monitoring"])
