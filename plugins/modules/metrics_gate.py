@@ -22,8 +22,17 @@ description:
 author:
   - EasyMO (@easymo)
 extends_documentation_fragment:
-  - easymo.deploy._attributes_read_only
   - easymo.deploy._attributes_controller
+attributes:
+  check_mode:
+    description: Looks and decides as it does without, and keeps nothing in the record.
+    support: full
+  diff_mode:
+    description: What it keeps is its own memory, so there is no difference to report.
+    support: N/A
+  idempotent:
+    description: Never reports a change.
+    support: full
 options:
   prometheus_url:
     description: URL of Prometheus. Needed when a metric is of the kind V(prometheus).

@@ -64,9 +64,16 @@ RETURN = r"""
 decision:
   description:
     - The decision as the record has it. C(evidence) names the attempt, the watch and the hold that it is about,
-      and why it held. returned: success type: dict sample: gate: monitoring decision: approve by: Ann reason:
-      the marketing mail explains the load at: "2026-11-25T10:10:00Z" evidence: {attempt: 1, watch:
-      "2026-11-25T09:05:00Z", held: "2026-11-25T10:05:00Z", reasons: [kafka_lag is 120 ms]}
+      and why it held.
+  returned: success
+  type: dict
+  sample:
+    gate: monitoring
+    decision: approve
+    by: Ann
+    reason: the marketing mail explains the load
+    at: "2026-11-25T10:10:00Z"
+    evidence: {attempt: 1, watch: "2026-11-25T09:05:00Z", held: "2026-11-25T10:05:00Z", reasons: [kafka_lag is 120 ms]}
 sentence:
   description: What was done, for people.
   returned: success
