@@ -1,0 +1,151 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A Prometheus that is down, slow, empty-handed or of two minds: nothing of that passes, nor goes back for it."""
+
+from __future__ import annotations
+
+import typing as t
+
+import pytest
+
+from ansible_collections.easymo.deploy.plugins.modules import metrics_gate
+from tests.fakes.prometheus import NOT_UNDERSTOOD, UNAVAILABLE, FakePrometheus, prometheus
+from tests.integration.running import run_module
+
+Gate = t.Callable[..., dict[str, t.Any]]
+RELEASED = 1_767_225_600
+"""2026-01-01 in seconds since 1970."""
+METRIC = {"name": "m", "query": "q", "pass": {"max": 1}, "rollback": {"above": 5}}
+
+
+@pytest.fixture
+def server() -> t.Iterator[FakePrometheus]:
+    with prometheus() as fake:
+        yield fake
+
+
+@pytest.fixture
+def gate(server: FakePrometheus) -> Gate:
+    def run(*, metric: dict[str, t.Any] | None = None, **options: t.Any) -> dict[str, t.Any]:
+        watched = {**METRIC, **(metric or {})}
+        quick = {"duration": 0.4, "interval": 0.1, "query_timeout": 5}
+        given = {"prometheus_url": server.url, **quick, **options}
+        return run_module(metrics_gate, metrics=[watched], **given)
+
+    return run
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        ([], "no series"),
+        ("NaN", "the value is NaN"),
+        ("+Inf", "the value is +Inf"),
+        ([0, 0], "2 series where one is expected"),
+        (UNAVAILABLE, "503: starting"),
+        ({"http": 502, "unexpected": 1}, "Prometheus answered 502"),
+    ],
+)
+def test_what_is_no_number_holds_from_beginning_to_end(server, gate, answer, words):
+    server.says("q", answer)
+    result = gate()
+    assert (result["verdict"], result["samples"][0]["count"]) == ("hold", 0)
+    assert words in result["msg"]
+    assert result["samples"][0]["points"][0][1] is None
+
+
+def test_no_answer_in_time_holds(server, gate):
+    server.says("q", 0)
+    server.delay = 1.0
+    result = gate(query_timeout=0.2, duration=0)
+    assert (result["verdict"], "did not answer within 0.2 s" in result["msg"]) == ("hold", True)
+
+
+def test_a_prometheus_that_goes_away_holds_and_hides_no_breach(server, gate):
+    server.says("q", 9, UNAVAILABLE, UNAVAILABLE, 9)
+    result = gate(duration=60)
+    assert (result["reason"], result["verdict"]) == ("Rollback", "rollback")
+    reason = result["reasons"][0]
+    assert (reason["value"], reason["bound"], reason["query"], reason["count"]) == (9, 5, "q", 2)
+    assert [value for _at, value in result["samples"][0]["points"]] == [9, None, None, 9]
+
+
+@pytest.mark.parametrize(
+    ("answers", "missing", "verdict"),
+    [
+        pytest.param([0, 9, 0], 0, "proceed", id="crossed-for-one-sample"),
+        pytest.param([0, 9, 9, 9, 0], 0, "rollback", id="crossed-for-three"),
+        pytest.param([0, [], 0], 0.5, "proceed", id="a-gap-in-the-middle"),
+        pytest.param([0, [], [], [], 0], 0.5, "hold", id="a-long-gap-in-the-middle"),
+        pytest.param([0, NOT_UNDERSTOOD, 0], 0.5, "proceed", id="query-breaks-later"),
+    ],
+)
+def test_thresholds_and_gaps(server, gate, answers, missing, verdict):
+    server.says("q", *answers)
+    definite = sum(isinstance(one, int) for one in answers)
+    ends = {"count": definite, "max_missing": missing}
+    assert gate(metric=ends, duration=60, fail_on=[])["verdict"] == verdict
+
+
+def test_one_sample_beyond_the_hard_limit_is_enough(server, gate):
+    server.says("q", 0, 70, 0)
+    result = gate(metric={"hard_limit": {"above": 60}}, duration=60)
+    assert (result["verdict"], "once above 60 is enough" in result["msg"]) == ("rollback", True)
+
+
+def test_several_series_become_one_when_it_is_told_how(server, gate):
+    server.says("q", ["0.5", "0.75"])
+    result = gate(metric={"reduce": "max"}, duration=0)
+    assert (result["verdict"], result["samples"][0]["last"]) == ("proceed", 0.75)
+
+
+def test_an_answer_out_of_a_cache_is_no_data(server, gate):
+    stale = {"resultType": "vector", "result": [{"metric": {}, "value": [1000, "0"]}]}
+    server.says("q", {"status": "success", "data": stale})
+    result = gate(duration=1)
+    assert (result["verdict"], result["samples"][0]["count"]) == ("hold", 1)
+    assert "no newer than the one before" in result["msg"]
+
+
+@pytest.mark.parametrize(
+    ("level", "options", "verdict"),
+    [
+        (0.8, {}, "hold"),
+        (0.8, {"rollback": True}, "rollback"),
+        (0.41, {}, "proceed"),
+        (0.2, {}, "proceed"),
+    ],
+)
+def test_worse_than_before_the_release_holds_and_rolls_back_when_asked(
+    server, gate, level, options, verdict
+):
+    server.says("q", 0)
+    times = {"end": "2026-01-01T00:00:00Z", "window": 2, "step": 0.004, "interval": 0.01}
+    server.history["q"] = lambda at: (0.4 if at < RELEASED + 1 else level) + (at * 1000 % 7) / 1e4
+    watched = {"baseline": {**times, **options}, "count": 6}
+    result = gate(metric=watched, duration=60, fail_on=[])
+    compared = result["samples"][0]["baseline"]
+    assert result["verdict"] == verdict, compared
+    if verdict != "proceed":
+        assert "is worse than before the release" in result["reasons"][0]["text"]
+
+
+@pytest.mark.parametrize(
+    ("metric", "options", "words"),
+    [
+        ({"hard_limit": {"above": 0.5}}, {}, "cross"),
+        ({"count": 0}, {}, "'count'"),
+        ({"max_missing": 2}, {}, "from 0 to 1"),
+        ({"initial_delay": 99}, {}, "'initial_delay'"),
+        ({"interval": 0}, {}, "'interval'"),
+        ({"baseline": {}, "rollback": {"below": -1}}, {}, "'direction'"),
+        ({"baseline": {"end": "yesterday"}}, {}, "no time like"),
+        ({"kind": "kubernetes_log"}, {}, "deployment"),
+        ({"kind": "kubernetes_log", "deployment": "d"}, {}, "'kubernetes' is missing"),
+        ({}, {"release": "2.0.0"}, "'kubernetes' is missing"),
+        ({}, {"hold_for": -1}, "'hold_for'"),
+    ],
+)
+def test_bad_input_is_refused(gate, metric, options, words):
+    result = gate(metric=metric, **options)
+    assert result["failed"]
+    assert words in result["msg"]
