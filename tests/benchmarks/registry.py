@@ -17,6 +17,7 @@ from tests.benchmarks.preflight import preflight
 from tests.benchmarks.rollout import rollout
 from tests.benchmarks.sandbox_start import sandbox_start
 from tests.benchmarks.smoke import smoke
+from tests.benchmarks.watch import watch
 
 if t.TYPE_CHECKING:
     from tests.benchmarks.measurement import Benchmark
@@ -34,4 +35,5 @@ BENCHMARKS: dict[str, Benchmark] = {
     "functions": functions,
     "smoke": smoke,
     "preflight": preflight,
+    "watch": watch,
 }

@@ -1,0 +1,186 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A watch that proceeds, one that holds on missing data and is approved, one that is killed, taken up, and goes back.
+
+The tests are the chapters of one story and stand in its order. Prometheus says what the chapters choose.
+"""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import json
+import time
+import typing as t
+from datetime import datetime
+
+import pytest
+
+from tests.fakes.prometheus import FakePrometheus, prometheus
+from tests.stories.people import Operator, Run, Witness
+from tests.victims import Victim
+
+PERCENTAGE = "FEATURE_AI_AGENTS_ROLLOUT_PERCENTAGE"
+GOOD, BAD = 0.0, 0.2
+NOTHING: list[float] = []
+
+
+@pytest.fixture(scope="module")
+def complaints() -> t.Iterator[FakePrometheus]:
+    with prometheus() as server:
+        yield server
+
+
+@pytest.fixture(scope="module", autouse=True)
+def release(witness: Witness) -> None:
+    """Agents at one percent, as the phases before leave them."""
+    flags = {"FEATURE_AI_AGENTS": "true", PERCENTAGE: "1"}
+    patch = ("patch", "configmap", "feature-flags", "--type=merge", "-p")
+    witness.kubectl(*patch, json.dumps({"data": flags}))
+    witness.kubectl("set", "image", "deployment/agent-core", "agent-core=easymo/agent-core:v2.0.0")
+    witness.kubectl("rollout", "status", "deployment/agent-core", "--timeout=60s")
+
+
+def watching(server: FakePrometheus, **variables: t.Any) -> list[str]:
+    metric = {
+        "name": "complaints",
+        "query": "complaints",
+        "pass": {"max": 0.01},
+        "rollback": {"above": 0.05},
+    }
+    given = {
+        "prometheus_url": server.url,
+        "release_metrics": [metric],
+        "release_watch_interval": 1,
+        "release_watch_delay": 0,
+        "release_watch_duration": 3,
+        "release_hold_for": 0,
+    }
+    return ["-e", json.dumps({**given, **variables})]
+
+
+def watches(operator: Operator, server: FakePrometheus, **variables: t.Any) -> Run:
+    return operator.plays("monitoring", *watching(server, **variables))
+
+
+def begins(operator: Operator, server: FakePrometheus, **variables: t.Any) -> Victim:
+    return operator.begins("monitoring", *watching(server, **variables))
+
+
+def decides(operator: Operator, decision: str, by: str, reason: str) -> Run:
+    said = json.dumps({"decision": decision, "by": by, "reason": reason})
+    return operator.plays("decide", "-e", said)
+
+
+def words(run: Run) -> str:
+    return " ".join(run.output.split())
+
+
+def kept(witness: Witness) -> t.Any:
+    name = ("configmap", "release-2.0.0-watch", "--ignore-not-found")
+    found = witness.kubectl("get", *name, "-o", "jsonpath={.data.content}")
+    watch = json.loads(gzip.decompress(base64.b64decode(found))) if found else {}
+    return watch.get("monitoring", {}).get("state", {})
+
+
+def until(seen: t.Callable[[], bool], seconds: float = 180) -> None:
+    deadline = time.monotonic() + seconds
+    while not seen():
+        assert time.monotonic() < deadline
+        time.sleep(0.5)
+
+
+def phase(witness: Witness) -> t.Any:
+    return witness.record("2.0.0")["phases"]["monitoring"]
+
+
+def next_attempt(witness: Witness) -> None:
+    """As after a rollback: a phase that is done would stay done."""
+    record = {**witness.record("2.0.0"), "attempt": 2, "status": "running", "phases": {}}
+    data = {"data": {"record.json": json.dumps(record)}}
+    witness.kubectl("patch", "configmap", "release-2.0.0", "--type=merge", "-p", json.dumps(data))
+
+
+def test_missing_data_hold_and_say_how_to_decide(
+    operator: Operator, witness: Witness, complaints: FakePrometheus
+) -> None:
+    complaints.says("complaints", NOTHING)
+    run = watches(operator, complaints)
+    assert run.rc != 0
+    assert "Hold: complaints has no data (no series)" in words(run)
+    assert "playbooks/decide.yml -e decision=approve" in words(run)
+    assert witness.flags()[PERCENTAGE] == "1"
+    seen = phase(witness)
+    assert seen["status"] == "failed"
+    (metric,) = seen["evidence"]["metrics"]
+    assert (metric["verdict"], metric["count"], metric["last"]) == ("hold", 0, None)
+    assert {value for _at, value in metric["points"]} == {None}
+
+
+def test_whoever_decides_has_a_name_and_a_reason(operator: Operator, witness: Witness) -> None:
+    before = witness.record("2.0.0")
+    nobody = decides(operator, "approve", "", "seen")
+    assert nobody.rc != 0
+    assert "say who decides by 'by'" in words(nobody)
+    assert witness.record("2.0.0") == before
+    approved = decides(operator, "approve", "ann", "Prometheus is being moved")
+    assert approved.rc == 0, approved.tail()
+    assert approved.changed() == {"control": 1}
+
+
+def test_what_a_person_approved_proceeds_and_the_record_says_who(
+    operator: Operator, witness: Witness, complaints: FakePrometheus
+) -> None:
+    complaints.says("complaints", GOOD)
+    run = watches(operator, complaints)
+    assert run.rc == 0, run.tail()
+    seen = phase(witness)
+    decision = seen["evidence"]["decision"]
+    assert (seen["status"], seen["evidence"]["verdict"]) == ("done", "proceed")
+    assert (decision["by"], decision["reason"]) == ("ann", "Prometheus is being moved")
+    (known,) = witness.record("2.0.0")["facts"]["decisions"].values()
+    assert "no data (no series)" in known["evidence"]["reasons"][0]
+
+
+def test_a_watch_that_was_killed_goes_on_and_a_breach_switches_the_feature_off(
+    operator: Operator, witness: Witness, complaints: FakePrometheus
+) -> None:
+    next_attempt(witness)
+    complaints.says("complaints", GOOD)
+    victim = begins(operator, complaints, release_watch_duration=3600)
+    until(lambda: kept(witness).get("attempt") == 2 and kept(witness)["elapsed"] >= 3)
+    victim.kill("everything")
+    before = kept(witness)
+    complaints.says("complaints", GOOD, GOOD, BAD)
+    run = watches(operator, complaints, release_watch_duration=3600)
+    assert run.rc != 0
+    assert "the watch that began at" in words(run)
+    assert "Rollback: complaints was above 0.05 2 times in a row (last 0.2)" in words(run)
+    assert set(witness.environments("agent-core", PERCENTAGE).values()) == {"0"}
+    assert witness.flags()["FEATURE_AI_AGENTS"] == "false"
+    seen = phase(witness)["evidence"]
+    (metric,) = seen["metrics"]
+    assert metric["count"] > before["series"]["complaints"]["count"]
+    assert seen["gaps"]
+    assert (metric["max"], metric["verdict"]) == (BAD, "rollback")
+    print(f"flags off after the deciding look: {off_after(witness, seen):.0f} s")
+
+
+def off_after(witness: Witness, seen: t.Any) -> float:
+    """Seconds from the look that decided to the switch, as both are written in the cluster."""
+    path = "jsonpath={.metadata.annotations.easymo\\.com/kill-switch}"
+    switch = json.loads(witness.kubectl("get", "configmap", "feature-flags", "-o", path))
+    ended = datetime.fromisoformat(seen["reasons"][0]["ended"])
+    at: datetime = datetime.fromisoformat(switch["set_at"])
+    return (at - ended).total_seconds()
+
+
+def test_good_metrics_proceed_by_themselves(
+    operator: Operator, witness: Witness, complaints: FakePrometheus
+) -> None:
+    complaints.says("complaints", GOOD)
+    run = watches(operator, complaints)
+    assert run.rc == 0, run.tail()
+    seen = phase(witness)
+    assert (seen["status"], seen["evidence"]["verdict"]) == ("done", "proceed")
+    assert seen["evidence"]["decision"] == {}
+    assert seen["evidence"]["metrics"][0]["count"] >= 3
