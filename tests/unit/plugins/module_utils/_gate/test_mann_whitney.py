@@ -44,10 +44,15 @@ def test_without_ties_it_is_the_share_of_all_arrangements(values, size):
 
 
 @given(VALUES, VALUES)
-def test_it_is_a_probability_and_rises_for_no_greater_value(left, right):
-    p = p_greater(left, right)
+def test_it_is_a_probability_and_both_directions_cover_all(left, right):
+    p, opposite = p_greater(left, right), p_greater(right, left)
     assert 0 <= p <= 1
-    assert p_greater([value + 1 for value in left], right) <= p + 1e-9
+    assert p + opposite >= 1 - 1e-9
+
+
+@given(VALUES, VALUES)
+def test_greater_values_win_more_pairs(left, right):
+    assert statistic([value + 1 for value in left], right) >= statistic(left, right)
 
 
 @pytest.mark.parametrize(
