@@ -406,6 +406,11 @@ verdict:
   returned: success, and when the verdict fails the task
   type: str
   sample: proceed
+sentence:
+  description: The verdict, why, and what to do about it.
+  returned: success, and when the verdict fails the task
+  type: str
+  sample: "Proceed: all metrics are good after 3600 s."
 reasons:
   description: Why it is not V(proceed), a sentence a metric.
   returned: success, and when the verdict fails the task
@@ -653,8 +658,8 @@ def run(module: Module) -> dict[str, t.Any]:
     watch = watcher.run(Schedule(**{name: params[name] for name in TIMES}))
     if memory is not None and memory.lost:
         module.warn(f"{memory.lost} looks could not be kept in the record of {params['release']}.")
-    result = describe_watch(metrics, watch)
-    refuse_verdict(watch, result, params["fail_on"], kept=memory is not None)
+    result = describe_watch(metrics, watch, kept=memory is not None)
+    refuse_verdict(result, params["fail_on"])
     return result
 
 

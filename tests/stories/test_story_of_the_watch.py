@@ -36,7 +36,7 @@ def release(witness: Witness) -> None:
     flags = {"FEATURE_AI_AGENTS": "true", PERCENTAGE: "1"}
     patch = ("patch", "configmap", "feature-flags", "--type=merge", "-p")
     witness.kubectl(*patch, json.dumps({"data": flags}))
-    witness.kubectl("set", "image", "deployment/agent-core", "agent-core=easymo/agent-core:v2.0.0")
+    witness.kubectl("rollout", "restart", "deployment/agent-core")
     witness.kubectl("rollout", "status", "deployment/agent-core", "--timeout=60s")
 
 
@@ -106,6 +106,7 @@ def test_missing_data_hold_and_say_how_to_decide(
     complaints.says("complaints", NOTHING)
     run = watches(operator, complaints)
     assert run.rc != 0
+    assert "points" not in run.output
     assert "Hold: complaints has no data (no series)" in words(run)
     assert "playbooks/decide.yml -e decision=approve" in words(run)
     assert witness.flags()[PERCENTAGE] == "1"
@@ -124,7 +125,7 @@ def test_whoever_decides_has_a_name_and_a_reason(operator: Operator, witness: Wi
     assert witness.record("2.0.0") == before
     approved = decides(operator, "approve", "ann", "Prometheus is being moved")
     assert approved.rc == 0, approved.tail()
-    assert approved.changed() == {"control": 1}
+    assert sum(approved.changed().values()) == 1
 
 
 def test_what_a_person_approved_proceeds_and_the_record_says_who(

@@ -27,9 +27,10 @@ class RollbackError(DeployError):
     reason = "Rollback"
 
 
+_ERRORS = {Verdict.HOLD: HoldError, Verdict.ROLLBACK: RollbackError}
 _AFTERWARDS = {
-    Verdict.HOLD: (HoldError, "Put it right or wait for the data, then run the same phase again"),
-    Verdict.ROLLBACK: (RollbackError, "Roll back, or find the cause and run the same phase again"),
+    Verdict.HOLD: "Put it right or wait for the data, then run the same phase again",
+    Verdict.ROLLBACK: "Roll back, or find the cause and run the same phase again",
 }
 _MARKED = {Mark.BREACH: "!!", Mark.BETWEEN: "!"}
 _DECIDE = (
@@ -38,18 +39,22 @@ _DECIDE = (
 )
 
 
-def refuse_verdict(
-    watch: Watch, result: dict[str, t.Any], fail_on: t.Collection[str], *, kept: bool = False
-) -> None:
-    """Raise when the verdict is one of `fail_on`, with what to do about it. `kept`: people can decide."""
+def refuse_verdict(result: dict[str, t.Any], fail_on: t.Collection[str]) -> None:
+    """Raise when the verdict is one of `fail_on`."""
+    if result["verdict"] in fail_on:
+        raise _ERRORS[Verdict(result["verdict"])](result["sentence"], **result)
+
+
+def describe_end(watch: Watch, *, kept: bool) -> str:
+    """The verdict, why, and what to do about it. `kept`: people can decide."""
     verdict = watch.decision.verdict
-    if verdict.value not in fail_on:
-        return
-    error, advice = _AFTERWARDS[verdict]
-    if verdict is Verdict.HOLD and kept:
-        advice += _DECIDE
     reasons = "; ".join(reason.text for reason in watch.decision.reasons)
-    raise error(f"{verdict.value.capitalize()}: {reasons}. {advice}.", **result)
+    if verdict is not Verdict.PROCEED:
+        more = _DECIDE if verdict is Verdict.HOLD and kept else ""
+        return f"{verdict.value.capitalize()}: {reasons}. {_AFTERWARDS[verdict]}{more}."
+    if watch.said:
+        return f"Proceed: {watch.said.by} approved ({watch.said.reason}) that {reasons}."
+    return f"Proceed: all metrics are good after {watch.seconds:.0f} s."
 
 
 def describe_look(metrics: t.Sequence[Metric], look: Look) -> str:
@@ -79,13 +84,16 @@ def _shown(value: float | None, mark: Mark) -> str:
     return f"{value:.3g}{_MARKED.get(mark, '')}"
 
 
-def describe_watch(metrics: t.Sequence[Metric], watch: Watch) -> dict[str, t.Any]:
+def describe_watch(
+    metrics: t.Sequence[Metric], watch: Watch, *, kept: bool = False
+) -> dict[str, t.Any]:
     state = watch.state
     held = {} if state.held is None else {"since": state.held_at, "reasons": list(state.held_why)}
     span = {"started": state.began_at, "ended": utc(state.started + state.elapsed)}
     return {
         "changed": False,
         "verdict": watch.decision.verdict.value,
+        "sentence": describe_end(watch, kept=kept),
         "reasons": [{**reason.to_result(), **span} for reason in watch.decision.reasons],
         "decision": watch.said.to_result() if watch.said else {},
         "samples": [_describe(metric, watch) for metric in metrics],
