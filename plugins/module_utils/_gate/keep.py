@@ -34,6 +34,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._gate.decisions impo
 from ansible_collections.easymo.deploy.plugins.module_utils._gate.models import Metric, Verdict
 from ansible_collections.easymo.deploy.plugins.module_utils._gate.state import WatchState
 from ansible_collections.easymo.deploy.plugins.module_utils._release.plan import (
+    SETTLED,
     Record,
     check_attempt,
 )
@@ -102,6 +103,7 @@ class ReleaseMemory:
         self._shelf = Shelf(self._store())
         self._stamp: dict[str, t.Any] = {}
         self._wrote = False
+        self._settled = False
         self.released: float | None = None
         self.lost = 0
         """Looks that could not be kept."""
@@ -114,6 +116,7 @@ class ReleaseMemory:
             "phase_started": phase.started if phase else "",
             "definition": definition(plan.metrics),
         }
+        self._settled = phase is not None and phase.status in SETTLED
         self.released = _epoch(record.started)
         self._shelf.read()
         known = self._shelf.state(self._gate)
@@ -146,6 +149,9 @@ class ReleaseMemory:
         return that_counts(all_said(record, self._gate), state)
 
     def keep(self, state: WatchState) -> None:
+        # A second run over a finished release writes nothing, until it finds something.
+        if self._settled and state.held is None and state.ended != Verdict.ROLLBACK.value:
+            return
         state = replace(state, **self._stamp)
         self._shelf.store = self._store(_PATIENCE if self._wrote else None)
         try:

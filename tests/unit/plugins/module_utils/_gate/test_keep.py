@@ -137,6 +137,16 @@ def test_a_cluster_out_of_sight_ends_no_watch(cluster):
     assert writing.lost == 1
 
 
+def test_a_run_over_a_finished_phase_writes_nothing_until_it_holds(cluster):
+    done = {"status": "done", "started": "t", "finished": "t", "evidence": {}}
+    cluster.put("ConfigMap", record(phases={"monitoring": done}))
+    writing = kept(cluster)
+    writing.keep(replace(looked(), ended="proceed"))
+    assert cluster.writes == []
+    writing.keep(replace(looked(), held=10.0))
+    assert cluster.writes == ["create ConfigMap"]
+
+
 def test_a_decision_of_this_watch_is_heard(cluster):
     writing = kept(cluster)
     state = replace(looked(), held=10.0)
