@@ -9,9 +9,15 @@ type: notification
 short_description: Writes what happened in a run to a file, one JSON line for each event
 version_added: 0.1.0
 description:
-  - Each line has the time in UTC, the event, and where they apply play, task, host, duration and message.
-  - Arguments of tasks are never written. Of results, only what the documentation of this collection's modules promises,
-    with secrets blanked out.
+  - Each line has the run's id (C(run)), its number in that run (C(seq)), the time in UTC to the millisecond (C(at)),
+    the C(event), and where they apply play, task, host, duration and message.
+  - The first line of a run, C(run_started), tells who runs what, from which machine, with which versions and options.
+    Of extra variables it has the names alone.
+  - The last line, C(run_finished), has the C(outcome) - V(done), V(failed), or V(interrupted) after Ctrl-C, SIGTERM
+    or SIGHUP. A run that was killed has no last line, and no half one.
+  - Several runs append to one file, which only its owner may read.
+  - Arguments of tasks are never written. Of results, only what the documentation of this collection's modules
+    promises, with secrets blanked out.
   - Without O(journal_path) and without a variable C(release_version) nothing is written.
   - A journal that can't be written is one warning; the run goes on.
 author:
@@ -37,13 +43,16 @@ options:
 """
 
 import functools
+import getpass
 import os
+import platform
 import re
 import time
 import typing as t
 from pathlib import Path
 
 from ansible import context
+from ansible.module_utils.ansible_release import __version__ as core_version
 from ansible.parsing.plugin_docs import read_docstring
 from ansible.plugins.callback import CallbackBase
 from ansible.plugins.loader import module_loader
@@ -51,6 +60,12 @@ from ansible.plugins.loader import module_loader
 from ansible_collections.easymo.deploy.plugins.module_utils._messages.redactor import Redactor
 from ansible_collections.easymo.deploy.plugins.module_utils._progress import Progress, subscribe
 from ansible_collections.easymo.deploy.plugins.module_utils._report.journal import Journal
+from ansible_collections.easymo.deploy.plugins.plugin_utils._command_line import (
+    collection_version,
+    extra_variable_names,
+    shown_options,
+)
+from ansible_collections.easymo.deploy.plugins.plugin_utils._interruption import when_cut_short
 from ansible_collections.easymo.deploy.plugins.plugin_utils._observing import (
     CENSORED,
     PlayVariables,
@@ -97,6 +112,7 @@ class CallbackModule(CallbackBase):
         self._journal: Journal | None = None
         self._redact = Redactor()
         self._opened = False
+        self._playbook = ""
         self._play = ""
         self._task_started: dict[tuple[str, str], float] = {}
         self._unsubscribe: t.Callable[[], None] = lambda: None
@@ -104,8 +120,7 @@ class CallbackModule(CallbackBase):
     @observing
     def v2_playbook_on_start(self, playbook: t.Any) -> None:
         self._journal = Journal(self._display.warning, limit=self.get_option("journal_max_bytes"))
-        name = os.path.basename(playbook._file_name or "")  # noqa: PTH119
-        self._write("run_started", playbook=name, check=bool(context.CLIARGS.get("check")))
+        self._playbook = os.path.basename(playbook._file_name or "")  # noqa: PTH119
 
     @observing
     def v2_playbook_on_play_start(self, play: t.Any) -> None:
@@ -119,14 +134,30 @@ class CallbackModule(CallbackBase):
         release = re.sub(r"[^\w.+-]", "_", variables.get("release_version")).strip(".")
         path = self.get_option("journal_path") or (release and f".deploy/{release}/journal.jsonl")
         self._opened = True
-        if self._journal is None:
-            return
-        if not path:
-            self._journal.disable()
+        if self._journal is None or not path:
             return
         self._redact = Redactor(variables.secrets())
         self._journal.open(Path(path))
+        self._begin(self._journal, play, release)
         self._unsubscribe = subscribe(self._progressed)
+        when_cut_short(lambda: self._finish("interrupted"))
+
+    def _begin(self, journal: Journal, play: t.Any, release: str) -> None:
+        self._write(
+            "run_started",
+            at=journal.started,
+            release=release or None,
+            playbook=self._playbook,
+            user=getpass.getuser(),
+            controller=platform.node(),
+            pid=os.getpid(),
+            extra_variables=extra_variable_names(play),
+            options=shown_options(),
+            check=bool(context.CLIARGS.get("check")),
+            collection=collection_version(),
+            ansible_core=core_version,
+            python=platform.python_version(),
+        )
 
     @observing
     def v2_runner_on_start(self, host: t.Any, task: t.Any) -> None:
@@ -154,10 +185,23 @@ class CallbackModule(CallbackBase):
         self._result("task_retried", result)
 
     @observing
+    def v2_playbook_on_no_hosts_matched(self) -> None:
+        self._write("no_hosts_matched", play=self._play)
+
+    @observing
+    def v2_playbook_on_no_hosts_remaining(self) -> None:
+        self._write("no_hosts_remaining", play=self._play)
+
+    @observing
     def v2_playbook_on_stats(self, stats: t.Any) -> None:
         self._unsubscribe()
         hosts = {host: dict(stats.summarize(host)) for host in sorted(stats.processed)}
-        self._write("run_finished", hosts=hosts)
+        bad = any(stats.failures.values()) or any(stats.dark.values())
+        self._finish("failed" if bad else "done", hosts)
+
+    def _finish(self, outcome: str, hosts: dict[str, t.Any] | None = None) -> None:
+        """The last line. What was closed before is not written to again."""
+        self._write("run_finished", outcome=outcome, hosts=hosts)
         if self._journal:
             self._journal.close()
 

@@ -79,7 +79,6 @@ requirements:
   - slack_sdk >= 3.36
 """
 
-import atexit
 import os
 import time
 import typing as t
@@ -92,6 +91,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._messages.outbox imp
 from ansible_collections.easymo.deploy.plugins.module_utils._messages.redactor import Redactor
 from ansible_collections.easymo.deploy.plugins.module_utils._messages.run_message import RunMessage
 from ansible_collections.easymo.deploy.plugins.module_utils._progress import subscribe
+from ansible_collections.easymo.deploy.plugins.plugin_utils._interruption import when_cut_short
 from ansible_collections.easymo.deploy.plugins.plugin_utils._observing import (
     PlayVariables,
     hosts_of,
@@ -183,9 +183,7 @@ class CallbackModule(CallbackBase):
         self._outbox = Outbox(client)
         self._message = RunMessage(board, self._outbox, Redactor([*variables.secrets(), *secrets]))
         self._unsubscribe = subscribe(self._message.progressed)
-        owner = os.getpid()
-        # SIGINT ends a run without statistics; forks inherit the hook but are not the run.
-        atexit.register(lambda: self._interrupted() if os.getpid() == owner else None)
+        when_cut_short(self._interrupted)
 
     @observing
     def v2_playbook_on_task_start(self, task: t.Any, is_conditional: bool) -> None:  # noqa: ARG002

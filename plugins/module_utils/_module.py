@@ -4,11 +4,14 @@
 
 from __future__ import annotations
 
+import traceback
 import typing as t
+from pathlib import PurePath
 
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import DeployError, InputError
 from ansible_collections.easymo.deploy.plugins.module_utils._library import Library, refuse_missing
 from ansible_collections.easymo.deploy.plugins.module_utils._progress import relay
+from ansible_collections.easymo.deploy.plugins.module_utils._redaction import redact
 
 Result = dict[str, t.Any]
 
@@ -40,7 +43,26 @@ def execute(
         result = run(module)
     except DeployError as exc:
         module.fail_json(**exc.to_result())
+    except Exception as exc:
+        module.fail_json(**unexpected(exc))
     module.exit_json(**result)
+
+
+def unexpected(exc: Exception) -> Result:
+    """The failure for what nobody thought of.
+
+    Left to Ansible, its text would be shown as it is, whatever secret it quotes: only what a task returns is searched
+    for the values of its secret options.
+    """
+    frames = traceback.extract_tb(exc.__traceback__)
+    trace = [f"{PurePath(one.filename).name}:{one.lineno} {one.name}" for one in frames]
+    where = trace[-1] if trace else "an unknown place"
+    what = f"{type(exc).__name__} at {where}"
+    return {
+        "msg": f"{what}, which is a defect of this collection: {redact(str(exc))}",
+        "reason": "Unexpected",
+        "trace": trace,
+    }
 
 
 def refuse_below(params: t.Mapping[str, t.Any], **least: float) -> None:

@@ -16,7 +16,7 @@ from ansible.utils.display import Display
 
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import DeployError
 from ansible_collections.easymo.deploy.plugins.module_utils._library import Library, refuse_missing
-from ansible_collections.easymo.deploy.plugins.module_utils._module import Result
+from ansible_collections.easymo.deploy.plugins.module_utils._module import Result, unexpected
 from ansible_collections.easymo.deploy.plugins.module_utils._progress import (
     Progress,
     relayed,
@@ -81,6 +81,8 @@ class ControllerActionBase(ActionBase):  # type: ignore[misc]
             outcome = type(self).run_module(module)
         except DeployError as exc:
             outcome = {"failed": True, **exc.to_result()}
+        except Exception as exc:
+            outcome = {"failed": True, **unexpected(exc)}
         if module.warnings:
             outcome["warnings"] = module.warnings
         return {**result, **remove_values(outcome, validated._no_log_values)}

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # PRIVATE to easymo.deploy.
-"""How both callbacks observe a run: variables, secrets to blank out, errors as sentences, and never in its way."""
+"""How the callbacks observe a run: variables, secrets to blank out, errors as sentences, and never in its way."""
 
 from __future__ import annotations
 
@@ -60,11 +60,20 @@ class PlayVariables:
         """One for all observers of a play: templating each secret takes longer than most tasks."""
         return PlayVariables(play)
 
+    @property
+    def all(self) -> Variables:
+        """Every variable as the inventory has it."""
+        return self._variables
+
     def get(self, name: str) -> str:
         """Its value as text; "" when it is not there or can't be templated."""
         if name not in self._told:
             self._told[name] = self._template(name)
         return self._told[name]
+
+    def raw(self, name: str) -> t.Any:
+        """Its value as the inventory has it, with its templates."""
+        return self._variables.get(name)
 
     def _template(self, name: str) -> str:
         if name not in self._variables:
@@ -76,13 +85,28 @@ class PlayVariables:
         return str(value) if isinstance(value, (str, int, float)) else ""
 
     def secrets(self) -> list[str]:
-        names = [name for name in self._variables if SECRET_NAME.search(name)]
+        """Of a login the password alone: its name may be a part of many words that are no secret."""
+        names = [n for n in self._variables if SECRET_NAME.search(n) and not n.endswith("_user")]
         return [value for value in (self.get(name) for name in names) if value]
 
 
 def hosts_of(play: t.Any) -> int:
     """How many hosts the play selects, with --limit."""
     return len(play.get_variable_manager()._inventory.get_hosts(play.hosts))
+
+
+def host_names(play: t.Any) -> tuple[str, ...]:
+    """The hosts of the play, or of the batch of it that begins."""
+    hosts = play.get_variable_manager()._inventory.get_hosts(play.hosts)
+    return tuple(host.get_name() for host in hosts)
+
+
+def selected(play: t.Any, variables: PlayVariables) -> bool:
+    """Whether --tags leave it anything to do: Ansible announces the others too."""
+    blocks = [*play.pre_tasks, *play.tasks, *play.post_tasks]
+    if play.roles:
+        return True
+    return any(block.filter_tagged_tasks(variables.all).has_tasks() for block in blocks)
 
 
 def task_name(task: t.Any) -> str:

@@ -41,6 +41,8 @@ def slack_message(options: Options, text: str) -> SlackMessage:
     channel, update_ts = options.get("channel") or "", options.get("update_ts") or ""
     if not token and not webhook_url:
         raise InputError("slack.token is empty: set it, or slack.webhook_url.")
+    if webhook_url and not re.match(r"https?://[^/]", webhook_url):
+        raise InputError("slack.webhook_url is no URL: it begins with https://hooks.slack.com/.")
     if token and not channel:
         raise InputError(
             "slack.channel is empty: name the channel to post to, for example '#devops'."

@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # PRIVATE to easymo.deploy.
-"""The journal of a release: one JSON line for each event, with its time, for the report and a later audit."""
+"""The journal of a release: one JSON line for each event of each run, for the report and a later audit."""
 
 from __future__ import annotations
 
 import json
 import os
+import threading
 import typing as t
+import uuid
 from collections.abc import Callable
 from datetime import datetime, timezone
 from pathlib import Path
@@ -19,9 +21,18 @@ def utc_now() -> str:
     return datetime.now(timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")  # noqa: UP017 - also on older Pythons
 
 
+def run_id(at: str) -> str:
+    """Sorts by time, and is another's nowhere: "20261124T090000Z-3f9a1c2e"."""
+    second = at.partition(".")[0].rstrip("Z").replace("-", "").replace(":", "")
+    return f"{second}Z-{uuid.uuid4().hex[:8]}"
+
+
 class Journal:
-    """Appends to a file that only its owner may read, up to `limit` bytes. What comes before it is
-    opened waits in memory. `warn` is told once when nothing can be written."""
+    """Appends the events of one run to a file that only its owner may read, up to `limit` bytes.
+
+    Each line goes out in one write at the file's end, so runs that share it never mix, and a run that is killed leaves
+    whole lines. `warn` is told once when nothing can be written.
+    """
 
     def __init__(
         self, warn: Callable[[str], None], *, limit: int, now: Callable[[], str] = utc_now
@@ -29,70 +40,68 @@ class Journal:
         self._warn = warn
         self._limit = limit
         self._now = now
-        self._file: t.TextIO | None = None
-        self._waiting: list[str] = []
-        self._written = 0
-        self._off = False
+        self._lock = threading.Lock()
+        self._file: int | None = None
+        self._sequence = 0
+        self.started = now()
+        self.run = run_id(self.started)
 
     def open(self, path: Path) -> None:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
-            self._file = os.fdopen(descriptor, "a", encoding="utf-8")
-            self._written = os.fstat(descriptor).st_size
+            self._file = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600)
+            os.fchmod(self._file, 0o600)
+            self._begin_a_line()
         except OSError as exc:
             self._stop(
                 f"The journal {path} can't be written ({exc.strerror}): the run goes on without it."
             )
-        waiting, self._waiting = self._waiting, []
-        for line in waiting:
-            self._append(line)
 
-    def disable(self) -> None:
-        """Nobody wants a journal of this run."""
-        self._off = True
-        self._waiting.clear()
+    def _begin_a_line(self) -> None:
+        """A full disk or a lost machine may have torn the last line of an earlier run."""
+        if self._file is None:
+            return
+        size = os.fstat(self._file).st_size
+        if size and os.pread(self._file, 1, size - 1) != b"\n":
+            os.write(self._file, b"\n")
 
     def write(self, event: str, **fields: t.Any) -> None:
-        """One line: `at`, `event` and the fields that are not None."""
-        if self._off:
-            return
+        """One line: `run`, `seq`, `at`, `event` and the fields that are not None."""
         known = {name: value for name, value in fields.items() if value is not None}
-        line = encoded({"at": self._now(), "event": event, **known})
-        if self._file is None:
-            self._waiting.append(line)
-        else:
-            self._append(line)
-
-    def close(self) -> None:
-        if self._file:
-            self._file.close()
-            self._file = None
-        self._off = True
-
-    def _append(self, line: str) -> None:
-        if self._file is None:
-            return
-        size = len(line.encode()) + 1
-        if self._written + size > self._limit:
-            full = encoded({"at": self._now(), "event": "journal_full"})
-            self._put(full)
+        with self._lock:
+            if self._file is None:
+                return
+            line = self._line({"event": event, **known})
+            if os.fstat(self._file).st_size + len(line) <= self._limit:
+                self._put(line)
+                return
+            self._put(self._line({"event": "journal_full"}))
             self._stop(
                 f"The journal is full ({self._limit} bytes): the rest of the run is not in it."
             )
-            return
-        self._written += size
-        self._put(line)
 
-    def _put(self, line: str) -> None:
+    def close(self) -> None:
+        if self._file is not None:
+            os.close(self._file)
+            self._file = None
+
+    def _line(self, entry: dict[str, t.Any]) -> bytes:
+        self._sequence += 1
+        head = {"run": self.run, "seq": self._sequence, "at": self._now()}
+        return encoded({**head, **entry}).encode() + b"\n"
+
+    def _put(self, line: bytes) -> None:
+        if self._file is None:
+            return
         try:
-            if self._file:
-                self._file.write(line + "\n")
-                self._file.flush()
+            written = os.write(self._file, line)
         except OSError as exc:
             self._stop(
                 f"The journal can't be written ({exc.strerror}): the run goes on without it."
             )
+            return
+        if written < len(line):
+            self._stop("The journal's disk is full: the run goes on without it.")
 
     def _stop(self, why: str) -> None:
         self.close()

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+import re
 import typing as t
 
 import pytest
@@ -45,6 +46,17 @@ def ended(run: t.Callable[[t.Any], dict[str, t.Any]], *needs: Library) -> dict[s
 
 def test_a_result_ends_the_module() -> None:
     assert ended(lambda _module: {"changed": True}) == {"changed": True}
+
+
+def test_what_nobody_thought_of_ends_it_as_a_failure_that_tells_where() -> None:
+    """Returned, it is searched for secrets like any result; raised, Ansible would show it as it is."""
+
+    def run(_module: t.Any) -> dict[str, t.Any]:
+        raise KeyError("nobody:hunter2@here")
+
+    result = ended(run)
+    assert (result["failed"], result["reason"]) == (True, "Unexpected")
+    assert re.match(r"KeyError at test__module.py:\d+ run, which is a defect", result["msg"])
 
 
 def test_an_error_ends_it_with_its_sentence_and_details() -> None:

@@ -34,6 +34,8 @@ def spec() -> dict[str, t.Any]:
 def run(module: ControllerModule) -> dict[str, t.Any]:
     if module.params["name"] == "conflict":
         raise ConflictError("It is taken.", result="superseded")
+    if module.params["name"] == "defect":
+        raise ValueError(f"unknown url type: {module.params['api_key']!r}")
     module.warn("noticed")
     return {"changed": not module.check_mode, **module.params}
 
@@ -68,6 +70,15 @@ def test_an_error_becomes_a_failed_result() -> None:
     result = act(name="conflict")
     assert (result["failed"], result["reason"]) == (True, "Conflict")
     assert (result["msg"], result["result"]) == ("It is taken.", "superseded")
+
+
+def test_what_nobody_thought_of_is_told_with_its_place_and_without_secrets() -> None:
+    """Ansible itself would show the exception as it is."""
+    result = act(name="defect", api_key=SECRET)
+    assert (result["failed"], result["reason"]) == (True, "Unexpected")
+    assert result["msg"].startswith("ValueError at test__action_module.py:")
+    assert result["trace"][-1].endswith(" run")
+    assert SECRET not in str(result)
 
 
 def test_bad_arguments_fail_as_in_a_module() -> None:

@@ -71,6 +71,7 @@ def test_what_a_service_limits_is_cut_and_marked():
         ({"slack": SLACK | {"channel": ""}}, "slack.channel"),
         ({"slack": SLACK | {"update_ts": "1.2"}}, "channel's id"),
         ({"slack": {"api_url": "", "webhook_url": "https://h", "update_ts": "1.2"}}, "update_ts"),
+        ({"slack": {"api_url": "", "webhook_url": "hooks.slack.com/T0/B0/s3cret"}}, "no URL"),
         ({"email": EMAIL | {"recipients": []}}, "email.recipients"),
         ({"email": EMAIL | {"recipients": ["team"]}}, "'team'"),
         ({"email": EMAIL | {"recipients": ["a@x.example\nBcc: b@x.example"]}}, "no e-mail address"),

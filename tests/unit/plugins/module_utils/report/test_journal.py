@@ -4,12 +4,20 @@
 from __future__ import annotations
 
 import json
+import re
+import threading
 
 import pytest
 
+from ansible_collections.easymo.deploy.plugins.module_utils._errors import InputError
 from ansible_collections.easymo.deploy.plugins.module_utils._report.journal import (
     LINE_LIMIT,
     Journal,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._report.journal_reader import (
+    JournalContent,
+    read_journal,
+    read_lines,
 )
 
 
@@ -27,17 +35,68 @@ def lines(path):
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
 
 
-def test_what_came_before_it_was_opened_is_in_it(journal, tmp_path):
+def test_a_line_has_its_run_its_number_and_its_time(journal, tmp_path):
     path = tmp_path / "new" / "journal.jsonl"
-    journal.write("run_started", playbook="deploy.yml", none=None)
     journal.open(path)
+    journal.write("run_started", playbook="deploy.yml", none=None)
     journal.write("play_started", play="Phase 1")
-    at = "2026-11-24T09:00:00.000Z"
+    head = {"run": journal.run, "at": "2026-11-24T09:00:00.000Z"}
     assert lines(path) == [
-        {"at": at, "event": "run_started", "playbook": "deploy.yml"},
-        {"at": at, "event": "play_started", "play": "Phase 1"},
+        {**head, "seq": 1, "event": "run_started", "playbook": "deploy.yml"},
+        {**head, "seq": 2, "event": "play_started", "play": "Phase 1"},
     ]
-    assert path.stat().st_mode & 0o077 == 0
+    assert re.fullmatch(r"20261124T090000Z-[0-9a-f]{8}", journal.run)
+
+
+def test_only_its_owner_may_read_it_whoever_made_it(journal, tmp_path):
+    path = tmp_path / "journal.jsonl"
+    path.touch(mode=0o644)
+    journal.open(path)
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_torn_line_of_an_earlier_run_does_not_spoil_the_next_one(journal, tmp_path):
+    path = tmp_path / "journal.jsonl"
+    path.write_text('{"run": "a", "seq": 1, "at": "x", "event": "run_star')
+    journal.open(path)
+    journal.write("run_started")
+    content = read_journal(path)
+    assert content.damaged == 1
+    assert [run.id for run in content.runs] == [journal.run]
+
+
+def test_runs_that_write_at_the_same_time_do_not_mix(tmp_path, warnings):
+    path = tmp_path / "journal.jsonl"
+    journals = [Journal(warnings.append, limit=10_000_000) for _each in range(4)]
+
+    def write(one):
+        one.open(path)
+        for number in range(200):
+            one.write("progress", msg="x" * number)
+        one.close()
+
+    threads = [threading.Thread(target=write, args=(one,)) for one in journals]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    content = read_journal(path)
+    assert (content.damaged, len(content.runs)) == (0, 4)
+    for run in content.runs:
+        assert [event["seq"] for event in run.events] == list(range(1, 201))
+
+
+def test_threads_of_one_run_number_their_lines_in_order(journal, tmp_path):
+    journal.open(tmp_path / "j")
+    threads = [
+        threading.Thread(target=lambda: [journal.write("progress") for _n in range(100)])
+        for _each in range(4)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [line["seq"] for line in lines(tmp_path / "j")] == list(range(1, 401))
 
 
 def test_a_second_run_appends(journal, tmp_path, warnings):
@@ -51,7 +110,6 @@ def test_a_second_run_appends(journal, tmp_path, warnings):
 
 def test_a_folder_that_cannot_be_written_is_one_warning(journal, tmp_path, warnings):
     (tmp_path / "file").write_text("")
-    journal.write("run_started")
     journal.open(tmp_path / "file" / "journal.jsonl")
     journal.write("play_started")
     assert len(warnings) == 1
@@ -77,8 +135,66 @@ def test_a_huge_result_does_not_make_a_huge_line(journal, tmp_path):
     assert len(json.dumps(second)) < LINE_LIMIT
 
 
-def test_a_disabled_journal_keeps_nothing(journal, tmp_path):
+def test_a_journal_that_was_never_opened_or_is_closed_keeps_nothing(journal, tmp_path):
     journal.write("run_started")
-    journal.disable()
+    journal.open(tmp_path / "j")
+    journal.close()
     journal.write("play_started")
-    assert not list(tmp_path.iterdir())
+    assert lines(tmp_path / "j") == []
+
+
+def event(run, seq, name, **more):
+    return json.dumps(
+        {"run": run, "seq": seq, "at": f"2026-11-24T09:00:{seq:02}.000Z", "event": name, **more}
+    )
+
+
+def test_the_reader_gives_runs_with_their_outcomes():
+    content = read_lines(
+        [
+            event("a", 1, "run_started", user="jane"),
+            event("b", 1, "run_started", user="joe"),
+            event("a", 2, "task_ok"),
+            event("a", 3, "run_finished", outcome="failed"),
+            event("b", 4, "task_ok"),
+            "",
+        ]
+    )
+    first, second = content.runs
+    assert (first.id, first.begin["user"], first.outcome, first.missing) == (
+        "a",
+        "jane",
+        "failed",
+        0,
+    )
+    assert (first.started, first.last_seen) == (
+        "2026-11-24T09:00:01.000Z",
+        "2026-11-24T09:00:03.000Z",
+    )
+    assert (second.outcome, second.missing) == ("unfinished", 2)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        pytest.param('{"run": "a", "seq": 1', id="torn"),
+        pytest.param("[1]", id="no event"),
+        pytest.param('{"at": "x", "event": "run_started"}', id="of an older journal"),
+        pytest.param(
+            '{"run": "a", "seq": "1", "at": "x", "event": "y"}', id="a number that is none"
+        ),
+        pytest.param("\x00\x00\x00", id="zeros after a crash"),
+    ],
+)
+def test_the_reader_counts_lines_that_no_journal_wrote(line):
+    content = read_lines([event("a", 1, "run_started"), line])
+    assert (content.damaged, len(content.runs)) == (1, 1)
+
+
+def test_a_journal_that_is_not_there_has_no_runs(tmp_path):
+    assert read_journal(tmp_path / "nothing") == JournalContent()
+
+
+def test_a_journal_that_cannot_be_read_is_one_sentence(tmp_path):
+    with pytest.raises(InputError, match="can't be read"):
+        read_journal(tmp_path)

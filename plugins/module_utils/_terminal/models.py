@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to easymo.deploy.
+"""What the terminal shows of a run: its phases against their plan, before it is lines."""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass, field
+
+Tone = t.Literal["", "head", "good", "warn", "bad", "calm"]
+Ending = t.Literal["done", "failed", "interrupted"]
+
+
+@dataclass(frozen=True)
+class Line:
+    """`tone` only colours what the words say already."""
+
+    text: str
+    tone: Tone = ""
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A phase of the release's plan, in its order."""
+
+    name: str
+    title: str
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Play:
+    """A play, or one batch of it. `phase` is "" for a play that belongs to none."""
+
+    name: str
+    phase: str
+    hosts: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Failure:
+    host: str
+    task: str
+    sentence: str
+
+
+@dataclass(frozen=True)
+class Earlier:
+    """What runs before this one did in the same attempt: seconds and last status by phase."""
+
+    attempt: int = 1
+    seconds: t.Mapping[str, float] = field(default_factory=dict)
+    status: t.Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def total(self) -> float:
+        return sum(self.seconds.values())
+
+    def settled(self, phase: str) -> bool:
+        return self.status.get(phase) in ("done", "waived")
+
+
+@dataclass
+class Stage:
+    """A phase, or a play that is none, as far as it is in this run. Times are seconds on one clock."""
+
+    key: str
+    title: str
+    number: int
+    planned: float
+    started: float
+    finished: float | None = None
+    ending: Ending | None = None
+    hosts: int = 0
+    changes: dict[str, set[str]] = field(default_factory=dict)
+    failures: list[Failure] = field(default_factory=list)
+
+    def lasted(self, now: float) -> float:
+        return (now if self.finished is None else self.finished) - self.started
+
+    @property
+    def cause(self) -> Failure | None:
+        """The failure that the last one quotes, for a phase ends by telling its first cause; else the last one."""
+        if not self.failures:
+            return None
+        last = self.failures[-1]
+        quoted = (one for one in self.failures if one.sentence and one.sentence in last.sentence)
+        return next(quoted, last)

@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to easymo.deploy.
+"""How the terminal words times, lists and what stands behind the plan."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.easymo.deploy.plugins.module_utils._report.times import lasting
+
+MINUTE = 60
+EXACT = 10 * MINUTE
+"""Beyond this, seconds tell nobody anything."""
+SENTENCE_LIMIT = 600
+
+
+def span(seconds: float) -> str:
+    """For example "8 s", "3 min 5 s", "35 min", "1 h 20 min"."""
+    if seconds >= EXACT:
+        return lasting(round(seconds / MINUTE) * MINUTE)
+    return lasting(round(max(0.0, seconds)))
+
+
+def against_plan(spent: float, planned: float) -> str:
+    """How far behind or ahead of the plan, to the minute."""
+    behind = round((spent - planned) / MINUTE) * MINUTE
+    if behind == 0:
+        return "on plan"
+    return f"{lasting(abs(behind))} {'behind' if behind > 0 else 'ahead of'} the plan"
+
+
+def listed(names: t.Sequence[str], most: int = 4) -> str:
+    """All names, or the first ones and how many more there are."""
+    if len(names) <= most:
+        return ", ".join(names)
+    return f"{', '.join(names[: most - 1])} and {len(names) - most + 1} more"
+
+
+def counted(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def one_line(text: str) -> str:
+    """Without line breaks and control characters, and not longer than a few lines of a screen."""
+    kept = "".join(one if one.isprintable() else " " for one in text)
+    line = " ".join(kept.split())
+    return line if len(line) <= SENTENCE_LIMIT else f"{line[: SENTENCE_LIMIT - 1]}…"
+
+
+def bare(task: str) -> str:
+    """The task's own name, without the role it stands in."""
+    return one_line(task.rpartition(" : ")[2])

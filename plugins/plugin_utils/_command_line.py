@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to easymo.deploy.
+"""The command that began this run, as callbacks may tell of it.
+
+Extra variables are told by their names alone, for a value may be a secret.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+import re
+import typing as t
+from pathlib import Path
+
+from ansible import context
+
+TOLD = ("tags", "skip_tags", "subset", "start_at_task", "diff", "forks", "verbosity")
+LIMIT = "subset"
+
+
+def shown_options() -> dict[str, t.Any]:
+    """What decides which hosts and tasks take part, by its name on the command line; what was not given is left out."""
+    given = {name: context.CLIARGS.get(name) for name in TOLD}
+    told = {name: list(v) if isinstance(v, tuple) else v for name, v in given.items() if v}
+    if told.get("tags") == ["all"]:
+        del told["tags"]
+    if LIMIT in told:
+        told["limit"] = told.pop(LIMIT)
+    if inventories := context.CLIARGS.get("inventory"):
+        told["inventory"] = [nearby(one) for one in inventories]
+    return told
+
+
+def extra_variable_names(play: t.Any) -> list[str]:
+    return sorted(play.get_variable_manager().extra_vars)
+
+
+def playbooks() -> list[str]:
+    return [nearby(str(one)) for one in context.CLIARGS.get("args") or ()]
+
+
+def nearby(path: str) -> str:
+    """From here when it is below here; a list of hosts ("localhost,") is no path."""
+    here = os.getcwd() + os.sep  # noqa: PTH109 - compared as text
+    return path.removeprefix(here) if os.sep in path else path
+
+
+@functools.cache
+def collection_version() -> str:
+    """From the metadata of an installed collection, or of a checkout."""
+    root = Path(__file__).parents[2]
+    try:
+        manifest = json.loads((root / "MANIFEST.json").read_text("utf-8"))
+        return str(manifest["collection_info"]["version"])
+    except (OSError, ValueError, KeyError, TypeError):
+        pass
+    try:
+        found = re.search(r"^version:\s*(\S+)", (root / "galaxy.yml").read_text("utf-8"), re.M)
+    except OSError:
+        return ""
+    return found[1] if found else ""

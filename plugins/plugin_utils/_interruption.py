@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to easymo.deploy.
+"""What callbacks have to say when a run ends without its last event: by a signal, or because its terminal is gone.
+
+SIGINT ends ansible-playbook as an exception, and what is registered with atexit still runs. SIGTERM and SIGHUP
+end it at once, so their handlers are chained: first ours, then whatever was there. SIGKILL leaves nobody anything
+to say.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import os
+import signal
+import threading
+import typing as t
+
+Hook = t.Callable[[], None]
+PATIENCE = 5.0
+"""Seconds that a signal waits for all hooks."""
+CHAINED = (signal.SIGTERM, signal.SIGHUP)
+
+
+class _Ending:
+    """The hooks of one process. A fork inherits them, but is not the run, and stays silent."""
+
+    current: t.ClassVar[_Ending | None] = None
+
+    def __init__(self) -> None:
+        self.owner = os.getpid()
+        self.hooks: list[Hook] = []
+        self._before: dict[int, t.Any] = {}
+        atexit.register(self.run)
+        for number in CHAINED:
+            self._chain(number)
+
+    def _chain(self, number: int) -> None:
+        before = signal.getsignal(number)
+        # Under nohup a run outlives its terminal; and what was not set by Python can't be chained to.
+        if before in (signal.SIG_IGN, None):
+            return
+        with contextlib.suppress(ValueError):  # not in the main thread: nobody's signals to handle
+            signal.signal(number, self._signalled)
+            self._before[number] = before
+
+    def _signalled(self, number: int, frame: t.Any) -> None:
+        # The main thread may have been stopped while it held a lock that a hook needs: so the hooks run in another, and
+        # one that waits in vain holds the signal up for PATIENCE and no longer.
+        if os.getpid() == self.owner:
+            hooks = threading.Thread(target=self.run, name="interruption", daemon=True)
+            hooks.start()
+            hooks.join(PATIENCE)
+        before = self._before[number]
+        if callable(before):
+            before(number, frame)
+        else:
+            signal.signal(number, signal.SIG_DFL)
+            os.kill(os.getpid(), number)
+
+    def run(self) -> None:
+        """Each hook once, the one that was registered last first."""
+        while os.getpid() == self.owner and self.hooks:
+            hook = self.hooks.pop()
+            with contextlib.suppress(Exception):
+                hook()
+
+
+def when_cut_short(hook: Hook) -> None:
+    """Have `hook` called when the process ends, by a signal too. A run that ended well has to say so to its hooks."""
+    ending = _Ending.current
+    if ending is None or ending.owner != os.getpid():
+        ending = _Ending.current = _Ending()
+    ending.hooks.append(hook)
