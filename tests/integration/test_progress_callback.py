@@ -1,0 +1,272 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Real runs of ansible-playbook, as somebody sees them at a terminal, through a pipe, in a log, and after a signal."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import re
+import select
+import signal
+import subprocess
+import sys
+import time
+import typing as t
+import urllib.request
+from pathlib import Path
+
+import pytest
+import yaml
+
+from ansible_collections.easymo.deploy.plugins.module_utils._report.journal_reader import (
+    read_journal,
+)
+from sandbox.world import World
+
+REPOSITORY = Path(__file__).parents[2]
+PROGRAM = Path(sys.executable).with_name("ansible-playbook")
+PATIENCE = 180
+"""Seconds that one run may take on a busy machine."""
+SECRET = "hunter2-hunter2"
+ESCAPE = "\x1b["
+PLAYBOOK = """\
+- name: "Phase 1: preflight"
+  hosts: localhost
+  gather_facts: false
+  tags: preflight
+  vars: {release_phase_name: preflight}
+  tasks:
+    - name: Change something
+      ansible.builtin.debug:
+        msg: fine
+      changed_when: true
+- name: "Phase 2: database"
+  hosts: localhost
+  gather_facts: false
+  tags: [never, database]
+  vars: {release_phase_name: database}
+  tasks:
+    - name: Never
+      ansible.builtin.debug:
+- name: "Phase 3: microservices"
+  hosts: microservices
+  gather_facts: false
+  serial: [1, "100%"]
+  tags: microservices
+  vars: {release_phase_name: microservices}
+  tasks:
+    - name: Wait
+      ansible.builtin.wait_for: {path: "{{ waits_for }}", timeout: 170}
+      when: waits_for is defined
+    - name: Roll the service with {{ secret_admin_token }}
+      ansible.builtin.fail:
+        msg: "The pods of {{ inventory_hostname }}\\r\\nsaid {{ secret_admin_token }}."
+      when: inventory_hostname == failing | default('')
+"""
+PLAN = [
+    {"name": "preflight", "title": "Pre-Deploy", "minutes": 15},
+    {"name": "database", "title": "Database", "minutes": 15},
+    {"name": "microservices", "title": "Microservices", "minutes": 20},
+]
+
+
+@pytest.fixture
+def stage(tmp_path: Path) -> Path:
+    """A folder with a playbook, a way back, and an inventory with a plan."""
+    variables = {
+        "ansible_connection": "local",
+        "ansible_python_interpreter": sys.executable,
+        "release_version": "2.0.0",
+        "release_plan": PLAN,
+        "secret_admin_token": SECRET,
+    }
+    groups = {
+        "control": {"hosts": {"localhost": None}},
+        "microservices": {"hosts": {"agent-core": None, "wallet-service": None}},
+    }
+    inventory = {"all": {"vars": variables, "children": groups}}
+    (tmp_path / "inventory.yml").write_text(yaml.safe_dump(inventory))
+    (tmp_path / "play.yml").write_text(PLAYBOOK)
+    (tmp_path / "rollback.yml").write_text("[]")
+    return tmp_path
+
+
+def command(*more: str) -> list[str]:
+    return [str(PROGRAM), "-i", "inventory.yml", "play.yml", *more]
+
+
+def environment(**more: str) -> dict[str, str]:
+    kept = {k: v for k, v in os.environ.items() if k not in ("NO_COLOR", "ANSIBLE_NOCOLOR")}
+    return {**kept, "ANSIBLE_CONFIG": str(REPOSITORY / "ansible.cfg"), "TERM": "xterm", **more}
+
+
+def piped(stage: Path, *more: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        command(*more),
+        cwd=stage,
+        env=environment(**variables),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=PATIENCE,
+    )
+
+
+def at_a_terminal(stage: Path, *more: str) -> tuple[int, str]:
+    """The exit code, and every character that reached the terminal."""
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        command(*more), cwd=stage, env=environment(), stdin=theirs, stdout=theirs, stderr=theirs
+    )
+    os.close(theirs)
+    shown, deadline = b"", time.monotonic() + PATIENCE
+    while time.monotonic() < deadline:
+        if select.select([ours], [], [], 1)[0]:
+            try:
+                shown += os.read(ours, 65536)
+            except OSError:  # the other side is closed
+                break
+    os.close(ours)
+    return process.wait(30), shown.decode()
+
+
+def test_through_a_pipe_and_in_a_log_there_are_words_and_no_colours(stage: Path) -> None:
+    log = stage / "ansible.log"
+    run = piped(stage, "-vvv", "-e", "failing=wallet-service", ANSIBLE_LOG_PATH=str(log))
+    assert run.returncode == 2, run.stdout + run.stderr
+    lines = run.stdout.splitlines()
+    assert "Phase 1 of 3: Pre-Deploy · planned 15 min" in lines
+    assert not [line for line in lines if line.startswith("Phase 2 of 3")]
+    goes_on = "Phase 3 of 3: Microservices goes on with 1 host: wallet-service"
+    assert [line for line in lines if line.startswith(goes_on)]
+    assert lines[-2:] == [
+        "Resume:   ansible-playbook play.yml -i inventory.yml --tags microservices   (and the -e of this run)",
+        "Go back:  ansible-playbook rollback.yml -i inventory.yml",
+    ]
+    cause = (
+        "Phase 3 of 3: Microservices failed in 'Roll the service with ********' on wallet-service: "
+    )
+    assert f"{cause}The pods of wallet-service said ********." in lines
+    for text in (run.stdout, log.read_text("utf-8")):
+        assert ESCAPE not in text
+    logged = [line for line in log.read_text("utf-8").splitlines() if "Phase" in line]
+    assert [line for line in logged if "| Phase 1 of 3: Pre-Deploy took" in line]
+    assert not [line for line in logged if "\r" in line]
+    assert_journal_of_a_failure(stage)
+
+
+def assert_journal_of_a_failure(stage: Path) -> None:
+    path = stage / ".deploy/2.0.0/journal.jsonl"
+    (run,) = read_journal(path).runs
+    assert (run.outcome, run.missing) == ("failed", 0)
+    begin = run.begin
+    assert begin["extra_variables"] == ["failing"]
+    assert begin["options"]["inventory"] == ["inventory.yml"]
+    assert re.fullmatch(r"2\.\d+\.\d+\S*", begin["ansible_core"])
+    assert all(begin[name] for name in ("user", "controller", "collection", "playbook", "pid"))
+    assert SECRET not in path.read_text("utf-8")
+
+
+def test_at_a_terminal_the_same_lines_have_colours(stage: Path) -> None:
+    code, shown = at_a_terminal(stage, "--check", "--tags", "preflight")
+    assert code == 0, shown
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", shown).replace("\r\n", "\n")
+    heading = "Phase 1 of 3: Pre-Deploy · planned 15 min · check mode, nothing is changed"
+    assert heading in plain.splitlines()
+    assert "would change: Change something (localhost)" in plain
+    assert "\r" not in plain
+    coloured = next(line for line in shown.splitlines() if "Pre-Deploy took" in line)
+    assert coloured.startswith(ESCAPE)
+    assert coloured.rstrip().endswith(f"{ESCAPE}0m")
+
+
+@pytest.fixture
+def waiting(stage: Path) -> t.Iterator[subprocess.Popen[str]]:
+    """A run in the middle of a phase; what it waits for comes with the end of the test, for whoever outlives it."""
+    with (stage / "output").open("w") as output:
+        process = subprocess.Popen(
+            command("-e", f"waits_for={stage}/nothing"),
+            cwd=stage,
+            env=environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+    journal = stage / ".deploy/2.0.0/journal.jsonl"
+    deadline = time.monotonic() + PATIENCE
+    while not (journal.exists() and '"task": "Wait"' in journal.read_text("utf-8")):
+        assert process.poll() is None, (stage / "output").read_text("utf-8")
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    yield process
+    (stage / "nothing").touch()
+    if process.poll() is None:
+        process.kill()
+        process.wait(30)
+
+
+@pytest.mark.parametrize(
+    ("number", "code"),
+    [
+        pytest.param(signal.SIGINT, 99, id="SIGINT"),
+        pytest.param(signal.SIGTERM, -signal.SIGTERM, id="SIGTERM"),
+        pytest.param(signal.SIGHUP, -signal.SIGHUP, id="SIGHUP"),
+    ],
+)
+def test_a_run_that_a_signal_ends_says_so_and_how_to_resume(
+    stage: Path, waiting: subprocess.Popen[str], number: signal.Signals, code: int
+) -> None:
+    waiting.send_signal(number)
+    assert waiting.wait(PATIENCE) == code
+    shown = (stage / "output").read_text("utf-8").splitlines()
+    assert [line for line in shown if line.startswith("Release 2.0.0 · play.yml was interrupted")]
+    assert shown[-2].startswith(
+        "Resume:   ansible-playbook play.yml -i inventory.yml --tags microservices"
+    )
+    content = read_journal(stage / ".deploy/2.0.0/journal.jsonl")
+    assert (content.damaged, [run.outcome for run in content.runs]) == (0, ["interrupted"])
+
+
+def test_a_killed_run_leaves_whole_lines_and_the_next_run_is_another(
+    stage: Path, waiting: subprocess.Popen[str]
+) -> None:
+    os.killpg(waiting.pid, signal.SIGKILL)
+    waiting.wait(30)
+    journal = stage / ".deploy/2.0.0/journal.jsonl"
+    killed = [json.loads(line) for line in journal.read_text("utf-8").splitlines()]
+    assert killed[-1]["event"] != "run_finished"
+    assert piped(stage, "--tags", "preflight").returncode == 0
+    content = read_journal(journal)
+    assert content.damaged == 0
+    assert [run.outcome for run in content.runs] == ["unfinished", "done"]
+
+
+def in_slack(world: World) -> list[str]:
+    with urllib.request.urlopen(f"{world.facts('sinks')['url']}api/messages.json") as answer:
+        return [one["text"] for one in json.load(answer)["slack"]["engineering-alerts"]]
+
+
+@pytest.fixture
+def told_before(stage: Path, world: World) -> int:
+    """How many messages the sandbox's Slack has, which the run is going to write to."""
+    sinks = world.facts("sinks")
+    inventory = yaml.safe_load((stage / "inventory.yml").read_text("utf-8"))
+    inventory["all"]["vars"] |= {
+        "slack_api_url": sinks["slack_api_url"],
+        "slack_bot_token": sinks["slack_bot_token"],
+        "slack_channel": "#engineering-alerts",
+    }
+    (stage / "inventory.yml").write_text(yaml.safe_dump(inventory))
+    return len(in_slack(world))
+
+
+def test_slack_is_told_of_a_signal_too(
+    world: World, told_before: int, waiting: subprocess.Popen[str]
+) -> None:
+    waiting.send_signal(signal.SIGTERM)
+    assert waiting.wait(PATIENCE) == -signal.SIGTERM
+    assert [text for text in in_slack(world)[told_before:] if "interrupted" in text]
