@@ -207,12 +207,13 @@ class CallbackModule(CallbackBase):
             return
         action = str(result.task.resolved_action or result.task.action)
         with self._lock:
-            if result.result.get("changed"):
-                name = self._redact(task_name(result.task))
-                self._screen.changed(result.host.get_name(), name)
+            # What is written about a release changes nothing of the platform.
             if action in RECORDS:
                 earlier = earlier_runs(result.result.get("record"), self._began)
                 self._show(self._screen.recorded(earlier))
+            elif result.result.get("changed"):
+                name = self._redact(task_name(result.task))
+                self._screen.changed(result.host.get_name(), name)
 
     @observing
     def v2_runner_on_skipped(self, result: t.Any) -> None:

@@ -182,6 +182,15 @@ def test_at_a_terminal_the_same_lines_have_colours(stage: Path) -> None:
     assert coloured.rstrip().endswith(f"{ESCAPE}0m")
 
 
+def wait_for(process: subprocess.Popen[str], path: Path, text: str) -> None:
+    """Until the run has written that, live, into a file."""
+    deadline = time.monotonic() + PATIENCE
+    while not (path.exists() and text in path.read_text("utf-8")):
+        assert process.poll() is None, "the run ended before"
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
 @pytest.fixture
 def waiting(stage: Path) -> t.Iterator[subprocess.Popen[str]]:
     """A run in the middle of a phase; what it waits for comes with the end of the test, for whoever outlives it."""
@@ -196,12 +205,7 @@ def waiting(stage: Path) -> t.Iterator[subprocess.Popen[str]]:
             text=True,
             start_new_session=True,
         )
-    journal = stage / ".deploy/2.0.0/journal.jsonl"
-    deadline = time.monotonic() + PATIENCE
-    while not (journal.exists() and '"task": "Wait"' in journal.read_text("utf-8")):
-        assert process.poll() is None, (stage / "output").read_text("utf-8")
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
+    wait_for(process, stage / ".deploy/2.0.0/journal.jsonl", '"task": "Wait"')
     yield process
     (stage / "nothing").touch()
     if process.poll() is None:
@@ -231,9 +235,10 @@ def test_a_run_that_a_signal_ends_says_so_and_how_to_resume(
     assert (content.damaged, [run.outcome for run in content.runs]) == (0, ["interrupted"])
 
 
-def test_a_killed_run_leaves_whole_lines_and_the_next_run_is_another(
+def test_a_silent_task_is_told_of_and_a_killed_run_leaves_whole_lines(
     stage: Path, waiting: subprocess.Popen[str]
 ) -> None:
+    wait_for(waiting, stage / "output", "Still at 'Wait' on agent-core after ")
     os.killpg(waiting.pid, signal.SIGKILL)
     waiting.wait(30)
     journal = stage / ".deploy/2.0.0/journal.jsonl"

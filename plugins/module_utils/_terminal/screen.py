@@ -100,7 +100,9 @@ class Screen:
             return []
         self.earlier = earlier
         titles = {one.name: one.title for one in self.plan}
-        spent = [f"{titles.get(k, k)} {span(v)}" for k, v in earlier.seconds.items()]
+        # A record has its phases by name; the plan has their order.
+        order = [*(n for n in titles if n in earlier.seconds), *(earlier.seconds.keys() - titles)]
+        spent = [f"{titles.get(name, name)} {span(earlier.seconds[name])}" for name in order]
         return [
             Line(
                 f"Earlier runs of attempt {earlier.attempt} took {span(earlier.total)}: "

@@ -9,7 +9,8 @@ import pytest
 from ansible import context
 from ansible.module_utils.common.collections import ImmutableDict
 
-from ansible_collections.easymo.deploy.plugins.callback import journal, slack
+from ansible_collections.easymo.deploy.plugins.callback import journal, progress, slack
+from ansible_collections.easymo.deploy.plugins.module_utils._terminal.models import Planned
 from ansible_collections.easymo.deploy.plugins.plugin_utils._observing import (
     CENSORED,
     sentence,
@@ -19,7 +20,7 @@ from ansible_collections.easymo.deploy.plugins.plugin_utils._observing import (
 NOTHING = dict.fromkeys(slack.OPTIONS, "")
 
 
-@pytest.fixture(params=[slack, journal], ids=["slack", "journal"])
+@pytest.fixture(params=[slack, journal, progress], ids=["slack", "journal", "progress"])
 def callback(request, monkeypatch):
     monkeypatch.setattr(context, "CLIARGS", ImmutableDict())
     module = request.param.CallbackModule()
@@ -76,6 +77,19 @@ def test_only_what_our_documentation_promises_of_our_modules_is_written(monkeypa
     assert journal.promised({**RESULTS, "censored": "x"}, "easymo.deploy.pg_backup") is None
     looped = journal.promised({"results": [RESULTS]}, "easymo.deploy.pg_backup")
     assert looped == {"results": [kept]}
+
+
+@pytest.mark.parametrize(
+    ("plan", "read"),
+    [
+        (None, ()),
+        ("{{ undefined }}", ()),
+        ([{"name": "database", "minutes": 15}], (Planned("database", "database", 900.0),)),
+        ([{"name": "x"}, 3, {"name": "y", "minutes": "many"}], ()),
+    ],
+)
+def test_of_a_plan_that_is_none_nothing_is_told(plan, read):
+    assert progress.read_plan(plan) == read
 
 
 @pytest.mark.parametrize(

@@ -100,7 +100,7 @@ def test_what_earlier_runs_took_counts_and_is_told_once():
     screen = Screen(PLAN, 0)
     screen.play_started(SERVICES, 0)
     earlier = Earlier(
-        2, {"preflight": 960.0, "database": 1020.0}, {"preflight": "done", "database": "done"}
+        2, {"database": 1020.0, "preflight": 960.0}, {"preflight": "done", "database": "done"}
     )
     assert texts(screen.recorded(earlier)) == [
         "Earlier runs of attempt 2 took 33 min: Pre-Deploy 16 min, Database 17 min"
