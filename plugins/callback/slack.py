@@ -6,13 +6,19 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 name: slack
 type: notification
-short_description: Shows a run in one Slack message that is edited as its phases go by
+short_description: Shows a release in one Slack message that is edited as its phases go by
 version_added: 0.1.0
 description:
-  - Posts one message for a run and edits it in place, one line for each play with its time and hosts.
-  - Failures and live progress go to the thread of that message. When a run ends badly, the person on call is mentioned.
+  - Posts one message for an attempt at a release, with all its phases in order, their times against the plan, the
+    services that are through, and the newest values of the metrics. Every run of the attempt on this machine edits that
+    message. A run on another machine, and the next attempt, post their own.
+  - What earlier runs did is taken from the release record, as this run's tasks return it. A message that an earlier run
+    left is edited once that record was seen.
+  - Failures and live progress go to the thread of that message. When a run ends badly, the person on call is mentioned
+    and the cause quoted, in one reply that the channel sees too.
   - Never fails or slows a run. Messages are sent by a thread of its own, and what was lost is told at the end.
-  - Says nothing without a token and channel, or a webhook, and nothing in check mode.
+  - Says nothing without a token and channel, or a webhook, and nothing in check mode. C(status.yml) and C(diagnose.yml)
+    only look, so it says nothing of them either.
   - What is not set here is taken from variables of the same name that localhost has in the inventory.
 author:
   - EasyMO (@easymo)
@@ -44,7 +50,7 @@ options:
   slack_webhook_url:
     description:
       - Incoming webhook, used when there is no token.
-      - It can't edit, so only the start, failures and the end are posted.
+      - It can't edit, so only the start, what stopped the run, and the end are posted.
     type: str
     env:
       - name: EASYMO_DEPLOY_SLACK_WEBHOOK_URL
@@ -67,26 +73,77 @@ options:
     ini:
       - section: callback_easymo_slack
         key: release_version
+  slack_state_path:
+    description:
+      - File that remembers which message is the release's. Without it, C(.deploy/<release_version>/slack.json) in the
+        current directory.
+      - It has no secrets. Without the file, the next run posts a message of its own.
+    type: path
+    version_added: 0.3.0
+    env:
+      - name: EASYMO_DEPLOY_SLACK_STATE_PATH
+    ini:
+      - section: callback_easymo_slack
+        key: state_path
+  release_title:
+    description: What people call the release, for the title. Without it, the word release and the version.
+    type: str
+    version_added: 0.3.0
+    env:
+      - name: EASYMO_DEPLOY_RELEASE_TITLE
+    ini:
+      - section: callback_easymo_slack
+        key: release_title
+  environment_name:
+    description: Where it is deployed to, for the title.
+    type: str
+    version_added: 0.3.0
+    env:
+      - name: EASYMO_DEPLOY_ENVIRONMENT_NAME
+    ini:
+      - section: callback_easymo_slack
+        key: environment_name
   release_on_call:
-    description: Id of the Slack user or user group to mention when a run ends badly. Another name is only shown.
+    description:
+      - Id of the Slack user or user group to mention when a run ends badly.
+      - Another name is only shown, and the message says that nobody was notified.
     type: str
     env:
       - name: EASYMO_DEPLOY_ON_CALL
     ini:
       - section: callback_easymo_slack
         key: on_call
+  release_on_call_name:
+    description: Name of the person on call, to show where nobody is to be notified.
+    type: str
+    version_added: 0.3.0
+    env:
+      - name: EASYMO_DEPLOY_ON_CALL_NAME
+    ini:
+      - section: callback_easymo_slack
+        key: on_call_name
+notes:
+  - The phases and their planned minutes are the inventory's C(release_plan), the units of metrics are those of its
+    C(release_metrics).
 requirements:
   - slack_sdk >= 3.36
 """
 
 import os
+import re
 import time
 import typing as t
+from pathlib import Path
 
 from ansible import context
 from ansible.plugins.callback import CallbackBase
 
-from ansible_collections.easymo.deploy.plugins.module_utils._messages.board import Board
+from ansible_collections.easymo.deploy.plugins.module_utils._messages.board import (
+    Board,
+    Planned,
+    Release,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._messages.memory import Memory
 from ansible_collections.easymo.deploy.plugins.module_utils._messages.outbox import Outbox
 from ansible_collections.easymo.deploy.plugins.module_utils._messages.redactor import Redactor
 from ansible_collections.easymo.deploy.plugins.module_utils._messages.run_message import RunMessage
@@ -109,9 +166,15 @@ OPTIONS = (
     "slack_channel",
     "slack_webhook_url",
     "slack_ca_cert",
+    "slack_state_path",
     "release_version",
+    "release_title",
+    "environment_name",
     "release_on_call",
+    "release_on_call_name",
 )
+ONLY_LOOKS = frozenset({"status.yml", "diagnose.yml"})
+RECORDS = frozenset({"easymo.deploy.release", "easymo.deploy.release_info"})
 DEFAULT_API_URL = "https://slack.com/api/"
 REQUEST_TIMEOUT = 10.0
 
@@ -138,6 +201,44 @@ def connect(settings: t.Mapping[str, str]) -> SlackClient | None:
     )
 
 
+def memory(settings: t.Mapping[str, str]) -> Memory:
+    """A webhook can't edit, so there is nothing for it to remember."""
+    folder = re.sub(r"[^\w.+-]", "_", settings["release_version"]).strip(".")
+    path = settings["slack_state_path"] or (folder and f".deploy/{folder}/slack.json")
+    if not path or not (settings["slack_bot_token"] and settings["slack_channel"]):
+        return Memory(None)
+    return Memory(
+        Path(path), settings["slack_api_url"] or DEFAULT_API_URL, settings["slack_channel"]
+    )
+
+
+def describe(settings: t.Mapping[str, str], playbook: str, plan: t.Any, metrics: t.Any) -> Release:
+    """What the inventory says of the release; of a list that is none, nothing."""
+    version = settings["release_version"]
+    return Release(
+        title=settings["release_title"] or (f"Release {version}" if version else playbook),
+        playbook=playbook,
+        environment=settings["environment_name"],
+        on_call=settings["release_on_call"],
+        on_call_name=settings["release_on_call_name"],
+        plan=tuple(
+            Planned(str(one["name"]), str(one.get("title") or one["name"]), minutes(one))
+            for one in dictionaries(plan)
+        ),
+        units={str(one["name"]): str(one.get("unit") or "") for one in dictionaries(metrics)},
+    )
+
+
+def dictionaries(value: t.Any) -> list[t.Mapping[str, t.Any]]:
+    listed = value if isinstance(value, list) else []
+    return [one for one in listed if isinstance(one, dict) and "name" in one]
+
+
+def minutes(planned: t.Mapping[str, t.Any]) -> float:
+    value = planned.get("minutes")
+    return float(value) if isinstance(value, (int, float)) else 0.0
+
+
 class CallbackModule(CallbackBase):
     """Forwards what Ansible says to a RunMessage, once a play's variables say where Slack is."""
 
@@ -151,7 +252,7 @@ class CallbackModule(CallbackBase):
         super().__init__()
         self.silent = bool(context.CLIARGS.get("check"))
         self._playbook = ""
-        self._started = time.monotonic()
+        self._started = time.time()
         self._message: RunMessage | None = None
         self._outbox: Outbox | None = None
         self._unsubscribe: t.Callable[[], None] = lambda: None
@@ -159,14 +260,16 @@ class CallbackModule(CallbackBase):
     @observing
     def v2_playbook_on_start(self, playbook: t.Any) -> None:
         self._playbook = os.path.basename(playbook._file_name or "")  # noqa: PTH119
-        self._started = time.monotonic()
+        self._started = time.time()
+        self.silent = self.silent or self._playbook in ONLY_LOOKS
 
     @observing
     def v2_playbook_on_play_start(self, play: t.Any) -> None:
         if self._message is None:
             self._open(play)
         if self._message:
-            self._message.play_started(play.get_name(), hosts_of(play))
+            phase = str((play.vars or {}).get("release_phase_name") or "")
+            self._message.play_started(play.get_name(), phase, hosts_of(play))
 
     def _open(self, play: t.Any) -> None:
         variables = PlayVariables.of(play)
@@ -176,12 +279,21 @@ class CallbackModule(CallbackBase):
         client = connect(settings)
         if client is None:
             return
-        release = settings["release_version"]
-        title = f"Release {release}" if release else self._playbook
-        board = Board(title, self._playbook, self._started, settings["release_on_call"])
+        release = describe(
+            settings,
+            self._playbook,
+            variables.raw("release_plan"),
+            variables.raw("release_metrics"),
+        )
+        kept = memory(settings)
         secrets = [settings["slack_bot_token"], settings["slack_webhook_url"]]
-        self._outbox = Outbox(client)
-        self._message = RunMessage(board, self._outbox, Redactor([*variables.secrets(), *secrets]))
+        self._outbox = Outbox(client, posted=kept.posted)
+        self._message = RunMessage(
+            Board(release, self._started),
+            self._outbox,
+            Redactor([*variables.secrets(), *secrets]),
+            kept,
+        )
         self._unsubscribe = subscribe(self._message.progressed)
         when_cut_short(self._interrupted)
 
@@ -198,19 +310,25 @@ class CallbackModule(CallbackBase):
     @observing
     def v2_runner_on_ok(self, result: t.Any) -> None:
         if self._message:
-            self._message.host_done(result.host.get_name())
+            action = str(result.task.resolved_action or result.task.action)
+            if action in RECORDS:
+                self._message.record_seen(result.result.get("record"))
+            self._message.host_done(result.host.get_name(), action)
 
     @observing
     def v2_runner_on_failed(self, result: t.Any, ignore_errors: bool = False) -> None:
         if self._message and not ignore_errors:
-            why = sentence(result.result)
-            self._message.host_failed(result.host.get_name(), task_name(result.task), why)
+            self._failed(result, sentence(result.result))
 
     @observing
     def v2_runner_on_unreachable(self, result: t.Any) -> None:
         if self._message:
-            name, why = task_name(result.task), sentence(result.result)
-            self._message.host_failed(result.host.get_name(), name, why, unreachable=True)
+            self._failed(result, f"It is unreachable: {sentence(result.result)}")
+
+    def _failed(self, result: t.Any, why: str) -> None:
+        name, reason = task_name(result.task), str(result.result.get("reason") or "")
+        if self._message:
+            self._message.host_failed(result.host.get_name(), name, why, reason)
 
     @observing
     def v2_playbook_on_stats(self, stats: t.Any) -> None:

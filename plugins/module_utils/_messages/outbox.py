@@ -10,12 +10,16 @@ from __future__ import annotations
 
 import threading
 import time
+import typing as t
 from collections import deque
 from dataclasses import dataclass
 
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import DeployError, RefusedError
 from ansible_collections.easymo.deploy.plugins.module_utils._messages.retry import BusyError
-from ansible_collections.easymo.deploy.plugins.module_utils._messages.slack import SlackClient
+from ansible_collections.easymo.deploy.plugins.module_utils._messages.slack import (
+    GoneError,
+    SlackClient,
+)
 
 REPLY_LIMIT = 3_800
 REFUSALS = 3
@@ -28,16 +32,27 @@ HOPELESS_AFTER = 1.0
 class Reply:
     text: str
     gather: bool
+    broadcast: bool
     at: float
 
 
 class Outbox:
-    """`pace`: seconds between two edits. `gather`: seconds in which lines of progress become one reply."""
+    """`pace`: seconds between two edits. `gather`: seconds in which lines of progress become one reply.
+
+    `posted` hears of channel and ts of the message once it is there.
+    """
 
     def __init__(
-        self, client: SlackClient, *, pace: float = 2.0, gather: float = 3.0, capacity: int = 200
+        self,
+        client: SlackClient,
+        *,
+        posted: t.Callable[[str, str], None] = lambda _channel, _ts: None,
+        pace: float = 2.0,
+        gather: float = 3.0,
+        capacity: int = 200,
     ) -> None:
         self._client = client
+        self._posted = posted
         self._pace = pace
         self._gather = gather
         self._replies: deque[Reply] = deque()
@@ -45,6 +60,8 @@ class Outbox:
         self._headline: str | None = None
         self._sent_headline: str | None = None
         self._ts = ""
+        self._waiting = False
+        """Whether it is still to be told which message is edited."""
         self._edited = float("-inf")
         self._refusals = 0
         self._failing = False
@@ -58,6 +75,18 @@ class Outbox:
         self.reason = "Slack did not answer in time."
         """Why the last message that failed did."""
 
+    def wait(self) -> None:
+        """Send nothing before `begin` has said which message is edited."""
+        self._waiting = self._client.can_edit
+
+    def begin(self, channel: str, ts: str) -> None:
+        """From now on this message is edited, and its thread replied to; with "" the next headline is a new one."""
+        with self._changed:
+            if channel:
+                self._client.location = channel
+            self._ts, self._sent_headline, self._waiting = ts, None, False
+            self._changed.notify_all()
+
     def headline(self, text: str, *, last: bool = False) -> None:
         """The newest version of the one message. Where none can be edited, only the first and last are sent."""
         with self._changed:
@@ -65,15 +94,20 @@ class Outbox:
                 self._headline = text
             self._wake()
 
-    def reply(self, text: str, *, gather: bool = False) -> None:
-        """A message in the thread. With `gather` it may wait for more like it."""
+    def reply(
+        self, text: str, *, detail: bool = False, gather: bool = False, broadcast: bool = False
+    ) -> None:
+        """A message in the thread. With `gather` it may wait for more like it.
+
+        `broadcast` shows it in the channel too; `detail` is only for a thread, so a webhook is not given it.
+        """
         with self._changed:
-            if gather and not self._client.can_edit:
+            if detail and not self._client.can_edit:
                 return
             if len(self._replies) >= self._capacity:
                 self._replies.popleft()
                 self.lost += 1
-            self._replies.append(Reply(text, gather, time.monotonic()))
+            self._replies.append(Reply(text, gather, broadcast, time.monotonic()))
             self._wake()
 
     def close(self, drain: float) -> int:
@@ -123,11 +157,13 @@ class Outbox:
 
     def _next(self) -> str | list[Reply] | None:
         """A headline, or replies that go out as one message, or None while nothing is due."""
+        if self._waiting:
+            return None
         now = time.monotonic()
         due = self._closing or now - self._edited >= self._pace
         if self._headline is not None and self._headline != self._sent_headline and due:
             return self._headline
-        if not self._replies or (self._client.can_edit and not self._ts):
+        if not self._replies or not self._has_thread():
             return None
         first = self._replies[0]
         if not first.gather:
@@ -141,13 +177,25 @@ class Outbox:
         waiting = len(batch) == len(self._replies) and now - first.at < self._gather
         return None if waiting and not self._closing else batch
 
+    def _has_thread(self) -> bool:
+        """A reply waits for its message, unless none will come."""
+        hopeless = self._closing and self._headline is None
+        return bool(self._ts) or hopeless or not self._client.can_edit
+
     def _send(self, work: str | list[Reply]) -> float:
         """One attempt; seconds to wait before the next."""
         try:
             if isinstance(work, str):
                 self._send_headline(work)
             else:
-                self._client.post("\n".join(reply.text for reply in work), thread_ts=self._ts)
+                text = "\n".join(reply.text for reply in work)
+                self._client.post(text, thread_ts=self._ts, broadcast=work[0].broadcast)
+        except GoneError as exc:
+            # Somebody deleted it, or it is too old to be edited: then a new one.
+            self.reason = str(exc)
+            self._refusals += 1
+            self.begin("", "")
+            return 0.0
         except BusyError as exc:
             self.reason = str(exc)
             self._alive = time.monotonic() + exc.retry_after + 1
@@ -174,8 +222,12 @@ class Outbox:
         self._edited = time.monotonic()
         if self._ts:
             self._client.update(self._ts, text)
-        else:
-            self._ts = self._client.post(text)
+            return
+        ts = self._client.post(text)
+        with self._changed:
+            self._ts = ts
+        if ts:
+            self._posted(self._client.location, ts)
 
     def _done(self, work: str | list[Reply]) -> None:
         with self._changed:

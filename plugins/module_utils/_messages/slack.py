@@ -32,6 +32,10 @@ SLACK_SDK = Library("slack-sdk >= 3.36", IMPORT_ERROR)
 
 Blocks = t.Sequence[dict[str, t.Any]]
 
+GONE = frozenset(
+    {"message_not_found", "cant_update_message", "edit_window_closed", "thread_not_found"}
+)
+
 ADVICE = {
     "invalid_auth": "check the bot token",
     "not_authed": "set the bot token",
@@ -40,18 +44,28 @@ ADVICE = {
     "channel_not_found": "check the channel's name and invite the app to it",
     "not_in_channel": "invite the app to the channel",
     "is_archived": "unarchive the channel or name another",
-    "missing_scope": "give the app the scope chat:write",
+    "missing_scope": "give the app the scope chat:write, and channels:manage to archive a channel",
     "msg_too_long": "shorten the text",
     "no_service": "the webhook was removed, make a new one",
 }
 
 
+class GoneError(RefusedError):
+    """The message that was to be edited or answered is not there, or no longer to be edited."""
+
+
 class SlackClient(t.Protocol):
-    """`post` gives the message's ts, "" where there is none; errors are RefusedError, BusyError, UnreachableError."""
+    """`post` gives the message's ts, "" where there is none; errors are RefusedError, BusyError, UnreachableError.
+
+    `broadcast` shows a reply in the channel too.
+    """
 
     can_edit: bool
+    location: str
 
-    def post(self, text: str, blocks: Blocks = (), thread_ts: str = "") -> str: ...
+    def post(
+        self, text: str, blocks: Blocks = (), thread_ts: str = "", broadcast: bool = False
+    ) -> str: ...
 
     def update(self, ts: str, text: str, blocks: Blocks = ()) -> None: ...
 
@@ -73,13 +87,16 @@ class SlackApi:
         )
         self.location = channel
 
-    def post(self, text: str, blocks: Blocks = (), thread_ts: str = "") -> str:
+    def post(
+        self, text: str, blocks: Blocks = (), thread_ts: str = "", broadcast: bool = False
+    ) -> str:
         answer = attempt(
             lambda: self._client.chat_postMessage(
                 channel=self.location,
                 text=text,
                 blocks=list(blocks) or None,
                 thread_ts=thread_ts or None,
+                reply_broadcast=bool(thread_ts and broadcast) or None,
                 unfurl_links=False,
                 unfurl_media=False,
             )
@@ -95,20 +112,30 @@ class SlackApi:
             )
         )
 
+    def archive(self) -> None:
+        """The channel, once a message was posted into it."""
+        attempt(lambda: self._client.conversations_archive(channel=self.location))
+
 
 class SlackWebhook:
     """The channel that belongs to a webhook: it can post, not edit or reply."""
 
     can_edit = False
-    location = ""
 
     def __init__(self, *, url: str, timeout: float, ca_cert: str | None = None) -> None:
         context = ssl.create_default_context(cafile=ca_cert)
+        self.location = ""
         self._client = WebhookClient(
             url, timeout=max(1, round(timeout)), ssl=context, retry_handlers=[]
         )
 
-    def post(self, text: str, blocks: Blocks = (), thread_ts: str = "") -> str:  # noqa: ARG002
+    def post(
+        self,
+        text: str,
+        blocks: Blocks = (),
+        thread_ts: str = "",  # noqa: ARG002
+        broadcast: bool = False,  # noqa: ARG002
+    ) -> str:
         body = {"text": text, **({"blocks": list(blocks)} if blocks else {})}
         answer = attempt(lambda: self._client.send_dict(body))
         if answer.status_code == 429:
@@ -151,7 +178,8 @@ def busy(headers: t.Mapping[str, str]) -> BusyError:
 
 def refused(word: str) -> RefusedError:
     advice = ADVICE.get(word, "see the word in Slack's documentation of the method")
-    return RefusedError(f"Slack refused the message ({word}): {advice}.")
+    error = GoneError if word in GONE else RefusedError
+    return error(f"Slack refused the message ({word}): {advice}.")
 
 
 def reason_of(exc: BaseException) -> str:

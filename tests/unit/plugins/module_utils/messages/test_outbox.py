@@ -14,6 +14,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._messages.outbox import Outbox
 from ansible_collections.easymo.deploy.plugins.module_utils._messages.retry import BusyError
+from ansible_collections.easymo.deploy.plugins.module_utils._messages.slack import GoneError
 
 
 class FakeSlack:
@@ -24,6 +25,8 @@ class FakeSlack:
         self.failing = list(failing)
         self.messages = {}
         self.replies = []
+        self.broadcast = []
+        self.location = "#devops"
         self.hang = threading.Event()
         self.hang.set()
 
@@ -32,10 +35,11 @@ class FakeSlack:
         if self.failing:
             raise self.failing.pop(0)
 
-    def post(self, text, blocks=(), thread_ts=""):
+    def post(self, text, blocks=(), thread_ts="", broadcast=False):
         self._go()
         if thread_ts:
             self.replies.append(text)
+            self.broadcast += [text] if broadcast else []
             return ""
         ts = f"{len(self.messages) + 1}.0" if self.can_edit else ""
         self.messages[f"{len(self.messages) + 1}.0"] = text
@@ -43,6 +47,8 @@ class FakeSlack:
 
     def update(self, ts, text, blocks=()):
         self._go()
+        if ts not in self.messages:
+            raise GoneError("message_not_found")
         self.messages[ts] = text
 
 
@@ -144,7 +150,7 @@ def test_a_webhook_gets_the_first_and_the_last_and_no_progress():
     for text in ("started", "half"):
         box.headline(text)
         time.sleep(0.1)
-    box.reply("line", gather=True)
+    box.reply("line", detail=True, gather=True)
     box.reply("failed")
     box.headline("done", last=True)
     assert box.close(2) == 0
@@ -153,3 +159,40 @@ def test_a_webhook_gets_the_first_and_the_last_and_no_progress():
 
 def test_nothing_said_is_nothing_sent():
     assert outbox(FakeSlack()).close(1) == 0
+
+
+def test_a_message_of_an_earlier_run_is_edited_and_its_thread_goes_on():
+    slack = FakeSlack()
+    slack.messages["1.0"] = "of before"
+    box = outbox(slack)
+    box.wait()
+    box.reply("first")
+    box.headline("too early")
+    time.sleep(0.2)
+    assert (slack.messages, slack.replies) == ({"1.0": "of before"}, [])
+    box.begin("C0DEVOPS01", "1.0")
+    box.headline("done", last=True)
+    box.reply("stopped", broadcast=True)
+    assert box.close(2) == 0
+    assert (slack.messages, slack.replies) == ({"1.0": "done"}, ["first", "stopped"])
+    assert (slack.broadcast, slack.location) == (["stopped"], "C0DEVOPS01")
+
+
+def test_a_message_that_is_gone_is_posted_anew_and_remembered():
+    slack = FakeSlack()
+    posted = []
+    box = outbox(slack, posted=lambda *where: posted.append(where))
+    box.begin("C0DEVOPS01", "9.0")
+    box.headline("done", last=True)
+    box.reply("failed")
+    assert box.close(2) == 0
+    assert (slack.messages, slack.replies) == ({"1.0": "done"}, ["failed"])
+    assert posted == [("C0DEVOPS01", "1.0")]
+
+
+def test_a_reply_without_any_headline_is_sent_all_the_same():
+    slack = FakeSlack()
+    box = outbox(slack)
+    box.reply("stopped")
+    assert box.close(2) == 0
+    assert list(slack.messages.values()) == ["stopped"]

@@ -1,0 +1,262 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to easymo.deploy.
+"""A board in words, as mrkdwn. Names and errors come from outside and are escaped here."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.easymo.deploy.plugins.module_utils._messages.board import (
+    HOLD,
+    SERVICES_PHASE,
+    Board,
+    Failure,
+    Planned,
+    Step,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._messages.mrkdwn import (
+    code,
+    code_block,
+    mention,
+    plain,
+    shortened,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._messages.recorded import (
+    PhaseFact,
+    Reading,
+    epoch,
+)
+
+LIMIT = 3_800
+"""Slack folds what is longer."""
+SHOWN_PROGRESS = 4
+INDENT = "\u2003\u2003"
+
+OTHER_RUNS = {
+    "rollback.yml": ("↩️", "Rollback"),
+    "restore_databases.yml": ("↩️", "Restore of the databases"),
+    "ramp.yml": ("📈", "Ramp"),
+    "kill_switch.yml": ("🛑", "Kill switch"),
+    "decide.yml": ("⚖️", "Decision"),
+}
+READING_MARKS = {"good": "🟢", "between": "🟡", "breach": "🔴", "missing": "⚪"}
+
+
+def render(board: Board, now: float) -> str:
+    """The whole message, within LIMIT characters: the oldest plays of another run give way."""
+    head = [f"{title(board)}", context(board, now), "", *phase_lines(board, now)]
+    steps = [line for step in board.steps if not step.phase for line in step_lines(step, now)]
+    left_out = False
+    while steps and len("\n".join([*head, *steps])) > LIMIT:
+        steps.pop(0)
+        left_out = True
+    body = [*(["…"] if left_out else []), *steps]
+    heading = ["", f"*{run_name(board)[1]}*"] if body else []
+    return shortened("\n".join([*head, *heading, *body]), LIMIT)
+
+
+def title(board: Board) -> str:
+    mark, words = deployment_words(board) if board.deploys else other_words(board)
+    place = f" · {plain(board.release.environment)}" if board.release.environment else ""
+    return f"{mark} *{plain(board.release.title)}* {words}{place}"
+
+
+def deployment_words(board: Board) -> tuple[str, str]:
+    if board.outcome == "failed":
+        held = stopped_by(board).reason == HOLD if board.failures else False
+        words = "is on hold" if held else "stopped"
+        where = f" in {plain(board.where(stopped_by(board)))}" if board.failures else ""
+        return ("⏸️" if held else "🛑"), f"{words}{where}"
+    if board.outcome == "interrupted":
+        return "🛑", "was interrupted"
+    if board.attempt and board.attempt.status == "done":
+        return "✅", "is live"
+    if board.outcome == "done":
+        facts = board.attempt.phases if board.attempt else {}
+        done = sum(1 for one in board.release.plan if one.name in facts and facts[one.name].settled)
+        of = f": {done} of {len(board.release.plan)} phases are done" if board.release.plan else ""
+        return "☑️", f"run finished{of}"
+    return "🚀", "is being deployed"
+
+
+def other_words(board: Board) -> tuple[str, str]:
+    mark, name = run_name(board)
+    if board.outcome in ("failed", "interrupted"):
+        return "🛑", f"· {name} {'stopped' if board.outcome == 'failed' else 'was interrupted'}"
+    if board.outcome == "done":
+        whole = board.attempt and board.attempt.status == "rolled_back" and mark == "↩️"
+        return mark, "was rolled back" if whole else f"· {name} is done"
+    return mark, f"· {name} is running"
+
+
+def run_name(board: Board) -> tuple[str, str]:
+    playbook = board.release.playbook
+    return OTHER_RUNS.get(playbook, ("⚙️", plain(playbook)))
+
+
+def context(board: Board, now: float) -> str:
+    """Which attempt, how long it has taken against the plan, and who is on call."""
+    attempt = board.attempt
+    began = (epoch(attempt.started) if attempt else None) or board.started
+    ended = (epoch(attempt.finished) if attempt and board.outcome else None) or now
+    minutes = sum(one.minutes for one in board.release.plan)
+    spent = f"`{duration(ended - began)}`" + (f" of {in_minutes(minutes)}" if minutes else "")
+    caller = board.release.on_call_name or board.release.on_call.lstrip("@")
+    parts = [
+        f"attempt {attempt.number}" if attempt else "",
+        spent,
+        f"on call: {plain(caller)}" if caller else "",
+    ]
+    return " · ".join(part for part in parts if part)
+
+
+def phase_lines(board: Board, now: float) -> t.Iterator[str]:
+    facts = board.attempt.phases if board.attempt else {}
+    names = [one.name for one in board.release.plan]
+    known = {step.phase for step in board.steps if step.phase} | set(facts)
+    for name in [*names, *sorted(known - set(names))]:
+        yield from one_phase(board, board.planned(name), facts.get(name), now)
+
+
+def one_phase(
+    board: Board, planned: Planned, fact: PhaseFact | None, now: float
+) -> t.Iterator[str]:
+    step = board.step_of(planned.name)
+    mark, words = phase_state(board, step, fact)
+    live = bool(step and step.live)
+    name = plain(planned.title)
+    parts = [f"{mark} *{name}*" if live else f"{mark} {name}"]
+    parts.append(time_words(planned, time_spent(step, fact, now)))
+    parts += [services_words(planned, step, fact), words]
+    if step and step.live and step.task:
+        parts.append(f"_{plain(shortened(step.task, 80))}_")
+    yield " · ".join(part for part in parts if part)
+    readings = (step and board.readings) or (fact.readings if fact else ())
+    if planned.name == "monitoring" and readings:
+        yield INDENT + " · ".join(reading_words(one) for one in readings)
+    if step and step.live:
+        yield from progress_lines(step)
+
+
+def phase_state(board: Board, step: Step | None, fact: PhaseFact | None) -> tuple[str, str]:
+    """Its mark, and what else is to be said. What this run sees fail counts before what the record had."""
+    if step and step.failed:
+        held = any(one.step == step.name and one.reason == HOLD for one in board.failures)
+        return ("⏸️", "on hold") if held else ("❌", "failed")
+    if fact and fact.settled:
+        return "✅", "waived" if fact.status == "waived" else ""
+    if step and step.live:
+        return "⏳", ""
+    if step and board.outcome == "interrupted":
+        return "🛑", "interrupted"
+    if fact and fact.status == "failed":
+        return ("⏸️", "on hold") if fact.held else ("❌", "failed")
+    if fact or step:
+        return "❔", "not finished"
+    return "▫️", ""
+
+
+def time_spent(step: Step | None, fact: PhaseFact | None, now: float) -> float | None:
+    if fact and fact.finished is not None and not (step and not fact.settled):
+        return fact.finished - fact.started
+    if step:
+        return (now if step.finished is None else step.finished) - step.started
+    return None
+
+
+def time_words(planned: Planned, spent: float | None) -> str:
+    """Against the plan; "" where there is neither."""
+    if spent is None:
+        return in_minutes(planned.minutes) if planned.minutes else ""
+    over = spent - planned.minutes * 60
+    late = f" ⏰ `{duration(over)}` late" if planned.minutes and over >= 1 else ""
+    of = f" of {in_minutes(planned.minutes)}" if planned.minutes else ""
+    return f"`{duration(spent)}`{of}{late}"
+
+
+def services_words(planned: Planned, step: Step | None, fact: PhaseFact | None) -> str:
+    if planned.name != SERVICES_PHASE:
+        return ""
+    if fact and fact.settled:
+        return counted(fact.services, "service") if fact.services else ""
+    return f"{len(step.rolled)} of {max(step.hosts, len(step.rolled))} services" if step else ""
+
+
+def reading_words(reading: Reading) -> str:
+    mark = READING_MARKS.get(reading.mark, "")
+    name = plain(reading.name.replace("_", " "))
+    return f"{mark} {name} {value_words(reading)}".strip()
+
+
+def value_words(reading: Reading) -> str:
+    if reading.value is None:
+        return "no data"
+    if reading.unit == "ratio":
+        return f"{reading.value * 100:.2f}".rstrip("0").rstrip(".") + " %"
+    unit = {"seconds": " s", "": ""}.get(reading.unit, f" {plain(reading.unit)}")
+    many = abs(reading.value) >= 1_000
+    return f"{reading.value:,.0f}{unit}" if many else f"{reading.value:.3g}{unit}"
+
+
+def step_lines(step: Step, now: float) -> t.Iterator[str]:
+    mark = "❌" if step.failed else "⏳" if step.live else "✅"
+    name = plain(shortened(step.name, 120))
+    parts = [f"{mark} *{name}*" if step.live else f"{mark} {name}"]
+    parts.append(f"`{duration((now if step.finished is None else step.finished) - step.started)}`")
+    if step.live and step.task:
+        parts.append(f"_{plain(shortened(step.task, 80))}_")
+    yield " · ".join(parts)
+    if step.live:
+        yield from progress_lines(step)
+
+
+def progress_lines(step: Step) -> t.Iterator[str]:
+    for host, text in list(step.progress.items())[-SHOWN_PROGRESS:]:
+        yield f"{INDENT}{code(host)} {plain(shortened(text, 120))}"
+
+
+def detail(failure: Failure) -> str:
+    """The reply about one failure, as it happens."""
+    return f"❌ {code(failure.host)} failed in {code(failure.task)}\n{code_block(failure.sentence)}"
+
+
+def alarm(board: Board) -> str:
+    """The one reply that calls somebody: what stopped, and why. "" after a good end."""
+    if board.outcome in ("", "done"):
+        return ""
+    mark, words = deployment_words(board) if board.deploys else other_words(board)
+    called = f"{call(board.release.on_call)} " if board.release.on_call else ""
+    text = f"{mark} {called}*{plain(board.release.title)}* {words}"
+    if not board.failures:
+        return f"{text}."
+    first, cause = board.failures[0], stopped_by(board)
+    return f"{text}, {code(first.host)} in {code(first.task)}:\n{code_block(cause.sentence)}"
+
+
+def stopped_by(board: Board) -> Failure:
+    """The first failure, told by the last that quotes it: that one says what to do too."""
+    first = board.failures[0]
+    quoting = [one for one in board.failures[1:] if first.sentence in one.sentence]
+    if not quoting:
+        return first
+    return Failure(first.step, first.host, first.task, quoting[-1].sentence, first.reason)
+
+
+def call(who: str) -> str:
+    called = mention(who)
+    return called if called.startswith("<") else f"{called} (only a name: nobody was notified)"
+
+
+def counted(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def in_minutes(minutes: float) -> str:
+    return f"{minutes:g} min"
+
+
+def duration(seconds: float) -> str:
+    whole = max(0, round(seconds))
+    hours, rest = divmod(whole, 3600)
+    minutes, rest = divmod(rest, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

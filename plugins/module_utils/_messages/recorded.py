@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to easymo.deploy.
+"""What messages read in a release record. Whatever is odd in it is left out: a message is never worth a failure."""
+
+from __future__ import annotations
+
+import datetime
+import typing as t
+from dataclasses import dataclass, field
+
+Body = t.Mapping[str, t.Any]
+
+
+@dataclass(frozen=True)
+class Reading:
+    """The newest value of a metric; `mark` is good, between, breach, missing, or "" when nobody judged it."""
+
+    name: str
+    value: float | None
+    unit: str = ""
+    mark: str = ""
+
+
+@dataclass(frozen=True)
+class PhaseFact:
+    """Times are seconds since the epoch; `services` is how many of them the phase left well."""
+
+    status: str
+    started: float
+    finished: float | None = None
+    held: bool = False
+    services: int = 0
+    readings: tuple[Reading, ...] = ()
+
+    @property
+    def settled(self) -> bool:
+        return self.status in ("done", "waived")
+
+
+@dataclass(frozen=True)
+class Attempt:
+    number: int
+    started: str
+    status: str
+    finished: str = ""
+    phases: t.Mapping[str, PhaseFact] = field(default_factory=dict)
+
+    @property
+    def identity(self) -> tuple[int, str]:
+        """The same number may be another attempt: of another environment, or of a record begun anew."""
+        return self.number, self.started
+
+
+def read_attempt(record: t.Any) -> Attempt | None:
+    """None for what is no record, for example that of a release which has not begun."""
+    if not isinstance(record, dict) or not isinstance(record.get("attempt"), int):
+        return None
+    phases = {name: read_phase(body) for name, body in mapping(record.get("phases")).items()}
+    return Attempt(
+        number=record["attempt"],
+        started=str(record.get("started") or ""),
+        status=str(record.get("status") or ""),
+        finished=str(record.get("finished") or ""),
+        phases={name: fact for name, fact in phases.items() if fact},
+    )
+
+
+def read_phase(body: t.Any) -> PhaseFact | None:
+    started = epoch(mapping(body).get("started"))
+    if started is None:
+        return None
+    evidence = mapping(body.get("evidence"))
+    failures = mapping(evidence.get("failures")).values()
+    return PhaseFact(
+        status=str(body.get("status") or ""),
+        started=started,
+        finished=epoch(body.get("finished")),
+        held=any(mapping(failure).get("reason") == "Hold" for failure in failures),
+        services=sum(1 for one in mapping(evidence.get("services")).values() if one),
+        readings=tuple(read_readings(evidence.get("metrics"))),
+    )
+
+
+def read_readings(metrics: t.Any) -> t.Iterator[Reading]:
+    for metric in metrics if isinstance(metrics, list) else []:
+        value = mapping(metric).get("last")
+        if "name" in mapping(metric):
+            yield Reading(
+                str(metric["name"]), number(value), str(metric.get("unit") or ""), mark_of(metric)
+            )
+
+
+def mark_of(metric: Body) -> str:
+    """By its bounds, as the gate judged each sample; "" for a metric without any."""
+    value = number(metric.get("last"))
+    passes, breaches = mapping(metric.get("pass")), mapping(metric.get("rollback"))
+    if value is None:
+        return "missing"
+    if not passes and not breaches:
+        return ""
+    below, above = number(breaches.get("below")), number(breaches.get("above"))
+    if (below is not None and value < below) or (above is not None and value > above):
+        return "breach"
+    least, most = number(passes.get("min")), number(passes.get("max"))
+    outside = (least is not None and value < least) or (most is not None and value > most)
+    return "between" if outside else "good"
+
+
+def number(value: t.Any) -> float | None:
+    return float(value) if isinstance(value, (int, float)) else None
+
+
+def mapping(value: t.Any) -> Body:
+    return value if isinstance(value, dict) else {}
+
+
+def epoch(moment: t.Any) -> float | None:
+    """Seconds since the epoch of "2026-11-24T06:00:00Z"."""
+    try:
+        parsed = datetime.datetime.fromisoformat(str(moment).replace("Z", "+00:00"))
+    except ValueError:
+        return None
+    aware = parsed if parsed.tzinfo else parsed.replace(tzinfo=datetime.timezone.utc)  # noqa: UP017 - older Pythons
+    return aware.timestamp()
