@@ -72,6 +72,19 @@ options:
       update_ts:
         description: Edit the message with this RV(delivered[].id) in place.
         type: str
+      people:
+        description:
+          - Ids of users or user groups by the name that stands in the text, as C(@name). Each is a mention there.
+          - A name whose id is none stays as it is.
+        type: dict
+        version_added: 0.3.0
+      archive:
+        description:
+          - Archive the channel once the message is in it. One that is archived already is left so.
+          - Needs O(slack.token) with the scope C(channels:manage), for a private channel C(groups:write).
+        type: bool
+        default: false
+        version_added: 0.3.0
   email:
     description: Send an e-mail.
     type: dict
@@ -114,6 +127,11 @@ options:
       html:
         description: The same as HTML, beside the text.
         type: str
+      attachments:
+        description: Files to attach, together at most 10 MB. Text is sent as UTF-8.
+        type: list
+        elements: path
+        version_added: 0.3.0
   pagerduty:
     description: Send an event to PagerDuty's Events API v2. Repeating it is harmless.
     type: dict
@@ -184,6 +202,13 @@ options:
       components:
         description: States to set, by component id, for example V(operational).
         type: dict
+      minutes:
+        description:
+          - How many minutes a maintenance is planned to take from now, when it is opened with a state of a maintenance,
+            V(scheduled), V(in_progress), V(verifying) or V(completed).
+        type: int
+        default: 120
+        version_added: 0.3.0
   github_status:
     description: Set a commit status.
     type: dict
@@ -319,6 +344,9 @@ from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._library import refuse_missing
 from ansible_collections.easymo.deploy.plugins.module_utils._messages.apply import deliver
+from ansible_collections.easymo.deploy.plugins.module_utils._messages.mail import (
+    read_attachments,
+)
 from ansible_collections.easymo.deploy.plugins.module_utils._messages.models import (
     Delivered,
     Undelivered,
@@ -348,7 +376,10 @@ LIBRARIES = {
 
 
 def run(module: AnsibleModule) -> dict[str, t.Any]:
-    messages = plan_messages(module.params)
+    attached = (module.params["email"] or {}).get("attachments") or ()
+    # What a task before this one would have written is not there in check mode.
+    contents = {} if module.check_mode else read_attachments(attached)
+    messages = plan_messages(module.params, contents)
     if not messages:
         raise InputError(f"Nobody is to be told: give at least one of {', '.join(CHANNELS)}.")
     refuse_missing(LIBRARIES[each.kind] for each in messages if each.kind in LIBRARIES)

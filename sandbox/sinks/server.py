@@ -209,8 +209,8 @@ def statuspage_answer(store: Store, method: str, what: str, sent: object) -> tup
     match method, kind, name:
         case "GET", "incidents", "":
             return status_page.incidents(store)
-        case "GET", "incidents", "unresolved":
-            return status_page.incidents(store, unresolved=True)
+        case "GET", "incidents", _ if name in status_page.LISTS:
+            return status_page.incidents(store, name)
         case "POST", "incidents", "":
             return status_page.create_incident(store, sent)
         case (("PATCH" | "PUT"), "incidents", _):

@@ -125,6 +125,7 @@ class Slack:
             "blocks": blocks,
             "attachments": attachments(args),
             "thread_ts": thread_ts,
+            "broadcast": bool(thread_ts and yes(args, "reply_broadcast")),
             "edits": [],
             "deleted": False,
             "reactions": {},

@@ -13,7 +13,12 @@ INCIDENT_STATUSES = (
     "investigating", "identified", "monitoring", "resolved",
     "scheduled", "in_progress", "verifying", "completed",
 )  # fmt: skip
-CLOSED = ("resolved", "completed", "postmortem")
+MAINTENANCE = ("scheduled", "in_progress", "verifying", "completed")
+LISTS = {
+    "unresolved": ("investigating", "identified", "monitoring"),
+    "active_maintenance": ("in_progress", "verifying"),
+    "scheduled": ("scheduled",),
+}
 COMPONENT_STATUSES = (
     "operational", "under_maintenance", "degraded_performance", "partial_outage", "major_outage",
 )  # fmt: skip
@@ -33,19 +38,25 @@ def seed(store: Store) -> None:
             store.put("statuspage_components", component_id, component)
 
 
-def incidents(store: Store, *, unresolved: bool = False) -> Answer:
+def incidents(store: Store, wanted: str = "") -> Answer:
+    """All of them, or those of one of LISTS: a maintenance is not among the unresolved."""
     newest_first = list(reversed(store.all("statuspage")))
-    return 200, [i for i in newest_first if not (unresolved and i["status"] in CLOSED)]
+    return 200, [i for i in newest_first if not wanted or i["status"] in LISTS[wanted]]
 
 
 def create_incident(store: Store, body: object) -> Answer:
     wanted = part(body, "incident")
     if not wanted.get("name"):
         return 422, {"error": ["Name can't be blank"]}
+    timed = wanted.get("scheduled_for") and wanted.get("scheduled_until")
+    if wanted.get("status") in MAINTENANCE and not timed:
+        return 422, {"error": ["Scheduled for and scheduled until can't be blank"]}
     incident: Record = {
         "id": secrets.token_hex(6),
         "name": str(wanted["name"]),
-        "impact": wanted.get("impact_override") or "none",
+        "impact": wanted.get("impact_override") or ("maintenance" if timed else "none"),
+        "scheduled_for": wanted.get("scheduled_for"),
+        "scheduled_until": wanted.get("scheduled_until"),
         "created_at": store.now(),
         "incident_updates": [],
     }

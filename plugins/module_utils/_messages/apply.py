@@ -55,6 +55,8 @@ def send_slack_message(message: SlackMessage, deadline: Deadline, ca_cert: str |
             deadline,
             idempotent=False,
         )
+    if message.archive and isinstance(client, SlackApi):
+        retrying(client.archive, deadline, idempotent=True)
     return Delivered(message.kind, message.target, id=ts, location=client.location)
 
 

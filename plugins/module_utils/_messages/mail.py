@@ -7,15 +7,37 @@ from __future__ import annotations
 import smtplib
 import socket
 import ssl
+import typing as t
 from email.message import EmailMessage
 from email.utils import formatdate, make_msgid
+from pathlib import Path
 
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
+    InputError,
     RefusedError,
     UnreachableError,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._messages.models import Delivered, Mail
 from ansible_collections.easymo.deploy.plugins.module_utils._messages.retry import Deadline
+
+ATTACHED_LIMIT = 10_000_000
+
+
+def read_attachments(paths: t.Iterable[str]) -> dict[str, bytes]:
+    """The files by path; one that can't be read is refused before anybody is told anything."""
+    contents: dict[str, bytes] = {}
+    for path in paths:
+        try:
+            contents[path] = Path(path).read_bytes()
+        except OSError as exc:
+            raise InputError(
+                f"email.attachments has '{path}', which can't be read ({exc.strerror}): correct the path."
+            ) from None
+    if sum(map(len, contents.values())) > ATTACHED_LIMIT:
+        raise InputError(
+            f"email.attachments are more than {ATTACHED_LIMIT // 1_000_000} MB together: link to them instead."
+        )
+    return contents
 
 
 def compose(mail: Mail) -> EmailMessage:
@@ -29,6 +51,15 @@ def compose(mail: Mail) -> EmailMessage:
     message.set_content(mail.text)
     if mail.html:
         message.add_alternative(mail.html, subtype="html")
+    for each in mail.attachments:
+        kind, _slash, subtype = each.content_type.partition("/")
+        if kind == "text":
+            text = each.content.decode("utf-8", "replace")
+            message.add_attachment(text, subtype=subtype, filename=each.filename)
+        else:
+            message.add_attachment(
+                each.content, maintype=kind, subtype=subtype, filename=each.filename
+            )
     return message
 
 

@@ -20,12 +20,23 @@ class SlackMessage:
     blocks: tuple[dict[str, t.Any], ...] = ()
     thread_ts: str = ""
     update_ts: str = ""
+    archive: bool = False
+    """Whether the channel is archived once the message is in it."""
 
     kind = "slack"
 
     @property
     def target(self) -> str:
         return self.channel if self.token else "webhook"
+
+
+@dataclass(frozen=True)
+class Attachment:
+    """`content_type` is one like text/calendar."""
+
+    filename: str
+    content_type: str
+    content: bytes = field(repr=False)
 
 
 @dataclass(frozen=True)
@@ -40,6 +51,7 @@ class Mail:
     html: str = ""
     username: str = ""
     password: str = field(default="", repr=False)
+    attachments: tuple[Attachment, ...] = ()
 
     kind = "email"
 
@@ -76,8 +88,14 @@ class StatusPageIncident:
     body: str
     incident_id: str
     components: dict[str, str]
+    minutes: int = 120
+    """How long a maintenance is planned to take."""
 
     kind = "statuspage"
+
+    @property
+    def maintenance(self) -> bool:
+        return self.status in ("scheduled", "in_progress", "verifying", "completed")
 
     @property
     def target(self) -> str:

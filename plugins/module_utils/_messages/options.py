@@ -48,6 +48,8 @@ def slack_options() -> Spec:
         "mention": {"type": "list", "elements": "str"},
         "thread_ts": {"type": "str"},
         "update_ts": {"type": "str"},
+        "people": {"type": "dict"},
+        "archive": {"type": "bool", "default": False},
     }
 
 
@@ -64,6 +66,7 @@ def email_options() -> Spec:
         "subject": {"type": "str", "required": True},
         "text": {"type": "str"},
         "html": {"type": "str"},
+        "attachments": {"type": "list", "elements": "path"},
     }
 
 
@@ -92,6 +95,7 @@ def statuspage_options() -> Spec:
         "body": {"type": "str"},
         "incident_id": {"type": "str"},
         "components": {"type": "dict"},
+        "minutes": {"type": "int", "default": 120},
     }
 
 

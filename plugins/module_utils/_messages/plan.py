@@ -4,11 +4,14 @@
 
 from __future__ import annotations
 
+import mimetypes
 import re
 import typing as t
+from pathlib import PurePath
 
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import InputError
 from ansible_collections.easymo.deploy.plugins.module_utils._messages.models import (
+    Attachment,
     CommitStatus,
     Mail,
     Message,
@@ -28,8 +31,14 @@ PAGERDUTY_SUMMARY_LIMIT = 1_024
 GITHUB_DESCRIPTION_LIMIT = 140
 
 
-def plan_messages(params: Options) -> tuple[Message, ...]:
-    """One message for each channel that has options, in the order of CHANNELS."""
+def plan_messages(
+    params: Options, contents: t.Mapping[str, bytes] | None = None
+) -> tuple[Message, ...]:
+    """One message for each channel that has options, in the order of CHANNELS.
+
+    `contents` are the files that it attaches, by path.
+    """
+    params = {**params, "email": params.get("email") and {**params["email"], "contents": contents}}
     text = params.get("text") or ""
     return tuple(
         make(params[channel], text) for channel, make in CHANNELS.items() if params.get(channel)
@@ -54,8 +63,11 @@ def slack_message(options: Options, text: str) -> SlackMessage:
             f"slack.channel is '{channel}', but an edit needs the channel's id: take it from 'location' in "
             "what the first announcement returned."
         )
+    if options.get("archive") and not token:
+        raise InputError("slack.archive needs slack.token: a webhook can't archive its channel.")
+    said = slack_text(options.get("text") or text, options.get("mention") or ())
     return SlackMessage(
-        text=slack_text(options.get("text") or text, options.get("mention") or ()),
+        text=with_people(said, options.get("people") or {}),
         api_url=options["api_url"],
         token=token,
         channel=channel,
@@ -63,7 +75,17 @@ def slack_message(options: Options, text: str) -> SlackMessage:
         blocks=tuple(options.get("blocks") or ()),
         thread_ts=options.get("thread_ts") or "",
         update_ts=update_ts,
+        archive=bool(options.get("archive")),
     )
+
+
+def with_people(text: str, people: t.Mapping[str, str]) -> str:
+    """The text with each "@name" of theirs as a mention. Longer names first: one may begin another."""
+    for name in sorted(people, key=len, reverse=True):
+        called = mention(str(people[name]))
+        if called.startswith("<"):
+            text = text.replace(f"@{escape(name.removeprefix('@'))}", called)
+    return text
 
 
 def slack_text(text: str, mentions: t.Iterable[str]) -> str:
@@ -103,7 +125,16 @@ def mail(options: Options, text: str) -> Mail:
         html=options.get("html") or "",
         username=username,
         password=options.get("password") or "",
+        attachments=tuple(
+            Attachment(PurePath(path).name, content_type(path), content)
+            for path, content in (options.get("contents") or {}).items()
+        ),
     )
+
+
+def content_type(path: str) -> str:
+    guessed = mimetypes.guess_type(path)[0] or "application/octet-stream"
+    return {".ics": "text/calendar"}.get(PurePath(path).suffix, guessed)
 
 
 def recipients(addresses: t.Sequence[str]) -> tuple[str, ...]:
@@ -132,6 +163,8 @@ def pagerduty_event(options: Options, text: str) -> PagerDutyEvent:
 
 
 def status_page_incident(options: Options, text: str) -> StatusPageIncident:
+    if options.get("minutes", 120) < 1:
+        raise InputError(f"statuspage.minutes is {options['minutes']}; it is at least 1.")
     return StatusPageIncident(
         url=options["url"],
         token=options["token"],
@@ -141,6 +174,7 @@ def status_page_incident(options: Options, text: str) -> StatusPageIncident:
         body=options.get("body") or text,
         incident_id=options.get("incident_id") or "",
         components=options.get("components") or {},
+        minutes=options.get("minutes", 120),
     )
 
 

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import datetime
 import traceback
 import typing as t
 
@@ -155,25 +156,40 @@ def send_status_page_incident(
         "body": incident.body,
     }
     if incident.components:
-        wanted["components"] = incident.components
+        wanted |= {"components": incident.components, "component_ids": [*incident.components]}
     found = open_incident(service, incident)
     if found and said_already(found, incident):
         return Delivered(incident.kind, incident.target, id=str(found["id"]), changed=False)
     if incident.incident_id or found:
-        incident_id = incident.incident_id or found["id"]
-        answer = service.ask(
-            "PATCH", f"/incidents/{incident_id}", {"incident": wanted}, idempotent=False
-        )
+        path, method = f"/incidents/{incident.incident_id or found['id']}", "PATCH"
     else:
-        answer = service.ask("POST", "/incidents", {"incident": wanted}, idempotent=False)
+        path, method = "/incidents", "POST"
+        wanted |= maintenance_times(incident)
+    answer = service.ask(method, path, {"incident": wanted}, idempotent=False)
     return Delivered(incident.kind, incident.target, id=str(answer["id"]))
 
 
+def maintenance_times(incident: StatusPageIncident) -> dict[str, str]:
+    """A maintenance is only one with its times: without them the API takes it for an outage."""
+    if not incident.maintenance:
+        return {}
+    now = datetime.datetime.now(datetime.timezone.utc)  # noqa: UP017 - older Pythons
+    until = now + datetime.timedelta(minutes=incident.minutes)
+    return {"scheduled_for": in_iso(now), "scheduled_until": in_iso(until)}
+
+
+def in_iso(moment: datetime.datetime) -> str:
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
 def open_incident(service: Service, incident: StatusPageIncident) -> dict[str, t.Any]:
-    listed = service.ask("GET", "/incidents/unresolved", idempotent=True)
-    for found in listed if isinstance(listed, list) else []:
-        if incident.incident_id == found.get("id") or incident.name == found.get("name"):
-            return dict(found)
+    """A maintenance is listed apart from outages, and before it begins apart from what runs."""
+    lists = ("active_maintenance", "scheduled") if incident.maintenance else ("unresolved",)
+    for name in lists:
+        listed = service.ask("GET", f"/incidents/{name}", idempotent=True)
+        for found in listed if isinstance(listed, list) else []:
+            if incident.incident_id == found.get("id") or incident.name == found.get("name"):
+                return dict(found)
     return {}
 
 

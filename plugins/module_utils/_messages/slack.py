@@ -114,7 +114,11 @@ class SlackApi:
 
     def archive(self) -> None:
         """The channel, once a message was posted into it."""
-        attempt(lambda: self._client.conversations_archive(channel=self.location))
+        try:
+            attempt(lambda: self._client.conversations_archive(channel=self.location))
+        except RefusedError as exc:
+            if "already_archived" not in str(exc):
+                raise
 
 
 class SlackWebhook:

@@ -91,15 +91,24 @@ def test_an_incident_of_the_status_page_grows_by_updates(store):
     wanted = {
         "name": "Upgrade",
         "status": "in_progress",
+        "scheduled_for": "2026-11-24T06:00:00Z",
+        "scheduled_until": "2026-11-24T08:00:00Z",
         "body": "a",
         "components": {"cmpapi": "under_maintenance"},
     }
     _, made = status_page.create_incident(store, {"incident": wanted})
+    assert status_page.incidents(store, "unresolved") == (200, [])
+    assert status_page.incidents(store, "active_maintenance")[1] == [made]
     closing = {"status": "completed", "body": "b", "components": {"cmpapi": "operational"}}
     _, closed = status_page.update_incident(store, made["id"], {"incident": closing})
     assert [update["body"] for update in closed["incident_updates"]] == ["b", "a"]
-    assert status_page.incidents(store, unresolved=True) == (200, [])
+    assert status_page.incidents(store, "active_maintenance") == (200, [])
     assert {c["status"] for c in store.all("statuspage_components")} == {"operational"}
+
+
+def test_a_maintenance_without_its_times_is_refused(store):
+    wanted = {"name": "Upgrade", "status": "in_progress"}
+    assert status_page.create_incident(store, {"incident": wanted})[0] == 422
 
 
 def test_a_mail_is_read_with_both_bodies_and_its_real_recipients():

@@ -3,19 +3,27 @@
 
 from __future__ import annotations
 
+import email
+import email.policy
+
 import pytest
 
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
+    InputError,
     RefusedError,
     UnreachableError,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._messages.apply import deliver
-from ansible_collections.easymo.deploy.plugins.module_utils._messages.mail import compose
+from ansible_collections.easymo.deploy.plugins.module_utils._messages.mail import (
+    compose,
+    read_attachments,
+)
 from ansible_collections.easymo.deploy.plugins.module_utils._messages.models import (
     Delivered,
     Mail,
     SlackMessage,
 )
+from ansible_collections.easymo.deploy.plugins.module_utils._messages.plan import plan_messages
 from ansible_collections.easymo.deploy.plugins.module_utils._messages.retry import (
     BusyError,
     Deadline,
@@ -110,6 +118,35 @@ def test_a_mail_has_text_and_html_and_says_that_a_machine_wrote_it():
     mail = compose(Mail(**{**MAIL.__dict__, "html": "<b>Done</b>"}))
     assert mail["Auto-Submitted"] == "auto-generated"
     assert [part.get_content_type() for part in mail.iter_parts()] == ["text/plain", "text/html"]
+
+
+def test_a_mail_with_an_attachment_keeps_both_its_bodies(tmp_path):
+    event = tmp_path / "review.ics"
+    event.write_bytes(b"BEGIN:VCALENDAR\r\nSUMMARY:\xe2\x9c\x85\r\n")
+    (tmp_path / "page.bin").write_bytes(b"\x00\xff")
+    contents = read_attachments([str(event), str(tmp_path / "page.bin")])
+    options = {
+        "host": "mail.example",
+        "port": 25,
+        "starttls": "never",
+        "sender": "d@x.example",
+        "recipients": ["a@x.example"],
+        "subject": "Done",
+        "html": "<b>Done</b>",
+    }
+    (planned,) = plan_messages({"text": "Done", "email": options}, contents)
+    mail = email.message_from_bytes(compose(planned).as_bytes(), policy=email.policy.default)
+    assert mail.get_body(("plain",)).get_content().strip() == "Done"
+    assert mail.get_body(("html",)).get_content().strip() == "<b>Done</b>"
+    calendar, page = mail.iter_attachments()
+    assert (calendar.get_content_type(), calendar.get_filename()) == ("text/calendar", "review.ics")
+    assert "SUMMARY:✅" in calendar.get_content()
+    assert page.get_content() == b"\x00\xff"
+
+
+def test_an_attachment_that_is_not_there_is_named():
+    with pytest.raises(InputError, match="can't be read"):
+        read_attachments(["/nowhere/review.ics"])
 
 
 @pytest.mark.parametrize(

@@ -33,6 +33,13 @@ STATUS = {
     "state": "success",
     "context": "deploy",
 }
+INCIDENT = {
+    "url": "https://api.example",
+    "token": "t",
+    "page_id": "p",
+    "name": "Upgrade",
+    "status": "in_progress",
+}
 
 
 def one(text="", **channels):
@@ -54,6 +61,14 @@ def test_only_those_who_are_meant_are_mentioned_in_slack(text, mention, shown):
     assert one(text, slack=SLACK | {"mention": mention}).text == shown
 
 
+def test_people_in_the_text_are_mentioned_where_they_stand_and_nobody_else():
+    people = {"Amina": "U0ONCALL01", "Amina Uwase": "U0BACKUP01", "Kwame": "kwame"}
+    said = one(
+        "On-Call: @Amina Uwase, @Amina, @Kwame <@U0MANAGER1>", slack=SLACK | {"people": people}
+    )
+    assert said.text == "On-Call: <@U0BACKUP01>, <@U0ONCALL01>, @Kwame &lt;@U0MANAGER1&gt;"
+
+
 def test_each_channel_may_have_a_text_of_its_own():
     messages = plan_messages({"text": "all", "slack": SLACK, "email": EMAIL | {"text": "mail"}})
     assert [message.text for message in messages] == ["all", "mail"]
@@ -72,6 +87,8 @@ def test_what_a_service_limits_is_cut_and_marked():
         ({"slack": SLACK | {"update_ts": "1.2"}}, "channel's id"),
         ({"slack": {"api_url": "", "webhook_url": "https://h", "update_ts": "1.2"}}, "update_ts"),
         ({"slack": {"api_url": "", "webhook_url": "hooks.slack.com/T0/B0/s3cret"}}, "no URL"),
+        ({"slack": {"webhook_url": "https://h", "archive": True}}, "slack.archive"),
+        ({"statuspage": INCIDENT | {"minutes": 0}}, "statuspage.minutes"),
         ({"email": EMAIL | {"recipients": []}}, "email.recipients"),
         ({"email": EMAIL | {"recipients": ["team"]}}, "'team'"),
         ({"email": EMAIL | {"recipients": ["a@x.example\nBcc: b@x.example"]}}, "no e-mail address"),

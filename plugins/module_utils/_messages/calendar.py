@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to easymo.deploy.
+"""An event of a calendar as a file: RFC 5545 by icalendar, in UTC, so that no reader needs our time zone."""
+
+from __future__ import annotations
+
+import datetime
+import re
+import traceback
+import typing as t
+import zoneinfo
+from dataclasses import dataclass
+from pathlib import Path
+
+from ansible_collections.easymo.deploy.plugins.module_utils._errors import InputError
+from ansible_collections.easymo.deploy.plugins.module_utils._library import Library
+
+try:
+    import icalendar
+
+    IMPORT_ERROR: str | None = None
+except ImportError:
+    IMPORT_ERROR = traceback.format_exc()
+
+ICALENDAR = Library("icalendar >= 7", IMPORT_ERROR)
+PRODUCT = "-//EasyMO//easymo.deploy//EN"
+
+
+@dataclass(frozen=True)
+class Event:
+    """`stamp` is when it was made: part of the file, so it must not be the time of writing it."""
+
+    uid: str
+    summary: str
+    description: str
+    location: str
+    stamp: datetime.datetime
+    start: datetime.datetime
+    end: datetime.datetime
+    organizer: str = ""
+    attendees: tuple[str, ...] = ()
+
+
+def plan_event(params: t.Mapping[str, t.Any]) -> Event:
+    """From a task's options; what is wrong is named."""
+    zone = zone_of(params["timezone"])
+    since = moment_of(params["since"])
+    start = start_of(since.astimezone(zone), params["days"], params["time"])
+    if params["minutes"] < 1:
+        raise InputError(f"Option 'minutes' is {params['minutes']}; it is at least 1.")
+    addresses = (*params["attendees"], *([params["organizer"]] if params["organizer"] else []))
+    for address in addresses:
+        if not re.fullmatch(r"[^@\s<>]+@[^@\s<>]+", address):
+            raise InputError(
+                f"'{address}' among organizer and attendees is no e-mail address: correct it."
+            )
+    return Event(
+        uid=params["uid"],
+        summary=params["summary"],
+        description=params["description"],
+        location=params["location"],
+        stamp=since,
+        start=start,
+        end=start + datetime.timedelta(minutes=params["minutes"]),
+        organizer=params["organizer"],
+        attendees=tuple(params["attendees"]),
+    )
+
+
+def start_of(since: datetime.datetime, days: int, time: str) -> datetime.datetime:
+    """That time of the day in the zone, so many days later, in UTC."""
+    found = re.fullmatch(r"([01]?\d|2[0-3]):([0-5]\d)", time)
+    if not found:
+        raise InputError(f"Option 'time' is '{time}': write it as hours and minutes, like 10:00.")
+    day = since.date() + datetime.timedelta(days=days)
+    local = datetime.datetime.combine(
+        day, datetime.time(int(found[1]), int(found[2])), tzinfo=since.tzinfo
+    )
+    return local.astimezone(datetime.timezone.utc)  # noqa: UP017 - older Pythons
+
+
+def zone_of(name: str) -> datetime.tzinfo:
+    try:
+        return zoneinfo.ZoneInfo(name)
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
+        raise InputError(
+            f"Option 'timezone' is '{name}', which is no time zone: name one like Africa/Kigali."
+        ) from None
+
+
+def moment_of(text: str) -> datetime.datetime:
+    try:
+        moment = datetime.datetime.fromisoformat(text.replace("Z", "+00:00"))
+    except ValueError:
+        raise InputError(
+            f"Option 'since' is '{text}', which is no time: write it like 2026-11-24T06:00:00Z."
+        ) from None
+    utc = datetime.timezone.utc  # noqa: UP017 - older Pythons
+    return moment.astimezone(utc) if moment.tzinfo else moment.replace(tzinfo=utc)
+
+
+def render_event(event: Event) -> str:
+    """The file's text, with the line ends and folds of RFC 5545."""
+    entry = icalendar.Event()
+    entry.add("uid", event.uid)
+    entry.add("dtstamp", event.stamp)
+    entry.add("dtstart", event.start)
+    entry.add("dtend", event.end)
+    for name in ("summary", "description", "location"):
+        if getattr(event, name):
+            entry.add(name, getattr(event, name))
+    if event.organizer:
+        entry.add("organizer", f"mailto:{event.organizer}")
+    for attendee in event.attendees:
+        entry.add("attendee", f"mailto:{attendee}")
+    calendar = icalendar.Calendar()
+    calendar.add("prodid", PRODUCT)
+    calendar.add("version", "2.0")
+    calendar.add_component(entry)
+    return str(calendar.to_ical().decode("utf-8"))
+
+
+def read_file(path: Path) -> str:
+    """Its text, "" when there is none."""
+    try:
+        return path.read_bytes().decode("utf-8", "replace")
+    except FileNotFoundError:
+        return ""
+    except OSError as exc:
+        raise InputError(f"{path} can't be read ({exc.strerror}): check 'path'.") from None
+
+
+def write_file(path: Path, text: str) -> None:
+    """Whole or not at all."""
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial.write_bytes(text.encode("utf-8"))
+        partial.replace(path)
+    except OSError as exc:
+        raise InputError(f"{path} can't be written ({exc.strerror}): check 'path'.") from None

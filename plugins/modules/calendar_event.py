@@ -1,0 +1,166 @@
+#!/usr/bin/python
+# SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: calendar_event
+short_description: Write an event as a file that every calendar reads
+version_added: 0.3.0
+description:
+  - Writes one event into an C(.ics) file (RFC 5545), to attach it to a mail or to lay it beside a report.
+  - The day is counted from a given time and the hour is that of a time zone, so the same options make the same file.
+  - Nobody is invited by the module. Whoever opens the file gets the event.
+author:
+  - EasyMO (@easymo)
+extends_documentation_fragment:
+  - easymo.deploy._attributes
+options:
+  path:
+    description: The file. Its folder is made if it is missing.
+    type: path
+    required: true
+  uid:
+    description: Names the event for ever. A calendar that knows it updates the event instead of adding another.
+    type: str
+    required: true
+  summary:
+    description: The title.
+    type: str
+    required: true
+  description:
+    description: More about it.
+    type: str
+    default: ""
+  location:
+    description: Where it takes place.
+    type: str
+    default: ""
+  since:
+    description: Time from which the days are counted, as ISO 8601, for example V(2026-11-24T06:00:00Z). Without an offset it is UTC.
+    type: str
+    required: true
+  days:
+    description: How many days after the day of O(since), as it is in O(timezone).
+    type: int
+    default: 0
+  time:
+    description: Hour and minute of its start in O(timezone), for example V(10:00).
+    type: str
+    required: true
+  timezone:
+    description: A time zone of the IANA data base. The file has the times in UTC.
+    type: str
+    default: UTC
+  minutes:
+    description: How many minutes it takes.
+    type: int
+    default: 30
+  organizer:
+    description: E-mail address of who invites.
+    type: str
+    default: ""
+  attendees:
+    description: E-mail addresses of who takes part.
+    type: list
+    elements: str
+    default: []
+requirements:
+  - icalendar >= 7
+"""
+
+EXAMPLES = r"""
+- name: Write the invitation to the review on day 2
+  easymo.deploy.calendar_event:
+    path: ".deploy/{{ release_version }}/review.ics"
+    uid: "release-{{ release_version }}-review@easymo.com"
+    summary: "Day 2 review of EasyMO {{ release_version }}"
+    since: "{{ release_record.record.started }}"
+    days: 1
+    time: "10:00"
+    timezone: Africa/Kigali
+"""
+
+RETURN = r"""
+path:
+  description: The file.
+  returned: success
+  type: str
+  sample: .deploy/2.0.0/review.ics
+start:
+  description: When the event begins, in UTC.
+  returned: success
+  type: str
+  sample: "2026-11-25T08:00:00Z"
+end:
+  description: When it ends, in UTC.
+  returned: success
+  type: str
+  sample: "2026-11-25T08:30:00Z"
+reason:
+  description: One word for why the task failed.
+  returned: failure
+  type: str
+  sample: InvalidInput
+"""
+
+import typing as t
+from pathlib import Path
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.easymo.deploy.plugins.module_utils._messages.calendar import (
+    ICALENDAR,
+    plan_event,
+    read_file,
+    render_event,
+    write_file,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._module import execute
+
+
+def argument_spec() -> dict[str, t.Any]:
+    return {
+        "path": {"type": "path", "required": True},
+        "uid": {"type": "str", "required": True},
+        "summary": {"type": "str", "required": True},
+        "description": {"type": "str", "default": ""},
+        "location": {"type": "str", "default": ""},
+        "since": {"type": "str", "required": True},
+        "days": {"type": "int", "default": 0},
+        "time": {"type": "str", "required": True},
+        "timezone": {"type": "str", "default": "UTC"},
+        "minutes": {"type": "int", "default": 30},
+        "organizer": {"type": "str", "default": ""},
+        "attendees": {"type": "list", "elements": "str", "default": []},
+    }
+
+
+def run(module: AnsibleModule) -> dict[str, t.Any]:
+    event = plan_event(module.params)
+    path, after = Path(module.params["path"]), render_event(event)
+    before = read_file(path)
+    if before != after and not module.check_mode:
+        write_file(path, after)
+    result: dict[str, t.Any] = {
+        "changed": before != after,
+        "path": str(path),
+        "start": event.start.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "end": event.end.strftime("%Y-%m-%dT%H:%M:%SZ"),
+    }
+    if module._diff:
+        result["diff"] = {"before": before, "after": after}
+    return result
+
+
+def main() -> None:
+    execute(
+        AnsibleModule(argument_spec=argument_spec(), supports_check_mode=True),
+        run,
+        needs=[ICALENDAR],
+    )
+
+
+if __name__ == "__main__":
+    main()
