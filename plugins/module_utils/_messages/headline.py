@@ -30,6 +30,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._messages.recorded i
 LIMIT = 3_800
 """Slack folds what is longer."""
 SHOWN_PROGRESS = 4
+READINGS_A_LINE = 3
 INDENT = "\u2003\u2003"
 
 OTHER_RUNS = {
@@ -133,7 +134,9 @@ def one_phase(
     yield " · ".join(part for part in parts if part)
     readings = (step and board.readings) or (fact.readings if fact else ())
     if planned.name == "monitoring" and readings:
-        yield INDENT + " · ".join(reading_words(one) for one in readings)
+        for first in range(0, len(readings), READINGS_A_LINE):
+            line = readings[first : first + READINGS_A_LINE]
+            yield INDENT + " · ".join(reading_words(one) for one in line)
     if step and step.live:
         yield from progress_lines(step)
 
@@ -212,7 +215,15 @@ def step_lines(step: Step, now: float) -> t.Iterator[str]:
 
 def progress_lines(step: Step) -> t.Iterator[str]:
     for host, text in list(step.progress.items())[-SHOWN_PROGRESS:]:
-        yield f"{INDENT}{code(host)} {plain(shortened(text, 120))}"
+        if text:
+            yield INDENT + host_line(host, text, 120)
+
+
+def host_line(host: str, text: str, limit: int) -> str:
+    """What a host says; the controller is nobody's name, and who names itself need not be named twice."""
+    itself = host in ("", "localhost") or text.startswith(f"{host}: ")
+    line = plain(shortened(text, limit))
+    return line if itself else f"{code(host)} {line}"
 
 
 def detail(failure: Failure) -> str:
@@ -252,7 +263,10 @@ def counted(number: int, noun: str) -> str:
 
 
 def in_minutes(minutes: float) -> str:
-    return f"{minutes:g} min"
+    hours, rest = divmod(minutes, 60)
+    if hours < 2:
+        return f"{minutes:g} min"
+    return f"{hours:g} h {rest:g} min" if rest else f"{hours:g} h"
 
 
 def duration(seconds: float) -> str:

@@ -34,6 +34,7 @@ class Reply:
     gather: bool
     broadcast: bool
     at: float
+    key: str = ""
 
 
 class Outbox:
@@ -95,19 +96,28 @@ class Outbox:
             self._wake()
 
     def reply(
-        self, text: str, *, detail: bool = False, gather: bool = False, broadcast: bool = False
+        self,
+        text: str,
+        *,
+        detail: bool = False,
+        gather: bool = False,
+        broadcast: bool = False,
+        key: str = "",
     ) -> None:
-        """A message in the thread. With `gather` it may wait for more like it.
+        """A message in the thread. With `gather` it may wait for more like it, and one of the same `key` replaces it.
 
         `broadcast` shows it in the channel too; `detail` is only for a thread, so a webhook is not given it.
         """
         with self._changed:
             if detail and not self._client.can_edit:
                 return
+            for known in list(self._replies) if key else ():
+                if known.key == key:
+                    self._replies.remove(known)
             if len(self._replies) >= self._capacity:
                 self._replies.popleft()
                 self.lost += 1
-            self._replies.append(Reply(text, gather, broadcast, time.monotonic()))
+            self._replies.append(Reply(text, gather, broadcast, time.monotonic(), key))
             self._wake()
 
     def close(self, drain: float) -> int:

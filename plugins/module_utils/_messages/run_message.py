@@ -14,11 +14,6 @@ from ansible_collections.easymo.deploy.plugins.module_utils._messages.board impo
     Play,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._messages.memory import Memory
-from ansible_collections.easymo.deploy.plugins.module_utils._messages.mrkdwn import (
-    code,
-    plain,
-    shortened,
-)
 from ansible_collections.easymo.deploy.plugins.module_utils._messages.outbox import Outbox
 from ansible_collections.easymo.deploy.plugins.module_utils._messages.recorded import (
     Reading,
@@ -27,6 +22,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._messages.recorded i
 from ansible_collections.easymo.deploy.plugins.module_utils._messages.redactor import Redactor
 from ansible_collections.easymo.deploy.plugins.module_utils._progress import Progress
 
+SAMPLED = "MetricsSampled"
 DRAIN = 3.0
 """Seconds that the end of a run waits for the last messages."""
 
@@ -51,6 +47,7 @@ class RunMessage:
         self._memory = memory
         self._clock = clock
         self._over = False
+        self._judged: dict[str, str] = {}
         self._settled = memory.kept is None
         """Whether it is known which message is edited."""
         if not self._settled:
@@ -60,7 +57,7 @@ class RunMessage:
         self._board.play_started(Play(self._redact(name), phase, hosts), self._clock())
 
     def task_started(self, name: str) -> None:
-        self._board.task_started(self._redact(name), self._clock())
+        self._board.task_started(without_role(self._redact(name)), self._clock())
         self._show()
 
     def host_done(self, host: str, action: str = "") -> None:
@@ -69,30 +66,42 @@ class RunMessage:
 
     def host_failed(self, host: str, task: str, why: str, reason: str = "") -> None:
         step = self._board.steps[-1].name if self._board.steps else self._board.release.playbook
-        failure = Failure(step, host, self._redact(task), self._redact(why), reason)
+        failure = Failure(step, host, without_role(self._redact(task)), self._redact(why), reason)
         if self._board.host_failed(failure):
             self._outbox.reply(headline.detail(failure), detail=True)
         self._show()
 
     def progressed(self, progress: Progress) -> None:
         text = self._redact(progress.text)
-        self._board.progressed(progress.host, text)
-        if progress.event == "MetricsSampled":
-            self._measured(progress.data)
-        line = f"{code(progress.host)} {plain(shortened(text, 300))}"
-        self._outbox.reply(line, detail=True, gather=True)
+        if progress.event == SAMPLED and self._measured(progress.data):
+            self._board.progressed("", watched(progress.data))
+        else:
+            self._board.progressed(progress.host, text)
+        if progress.event != SAMPLED or self._judged_anew():
+            line = headline.host_line(progress.host, text, 300)
+            # Of a count that goes up, the newest line is enough; a list is told whole.
+            key = f"{progress.event} {progress.host}" if progress.event.endswith("Progress") else ""
+            self._outbox.reply(line, detail=True, gather=True, key=key)
         self._show()
 
-    def _measured(self, data: t.Mapping[str, t.Any]) -> None:
+    def _measured(self, data: t.Mapping[str, t.Any]) -> bool:
         values, marks = data.get("values"), data.get("marks")
-        if isinstance(values, dict):
-            units = self._board.release.units
-            told = marks if isinstance(marks, dict) else {}
-            self._board.measured(
-                Reading(name, value, units.get(name, ""), str(told.get(name, "")))
-                for name, value in values.items()
-                if value is None or isinstance(value, (int, float))
-            )
+        if not isinstance(values, dict):
+            return False
+        units = self._board.release.units
+        told = marks if isinstance(marks, dict) else {}
+        self._board.measured(
+            Reading(name, value, units.get(name, ""), str(told.get(name, "")))
+            for name, value in values.items()
+            if value is None or isinstance(value, (int, float))
+        )
+        return True
+
+    def _judged_anew(self) -> bool:
+        """Whether a metric changed its mark: a look every few seconds is no news for a thread."""
+        judged = {one.name: one.mark for one in self._board.readings if one.mark}
+        before, self._judged = self._judged, judged
+        return before != judged
 
     def record_seen(self, record: t.Any) -> None:
         attempt = read_attempt(record)
@@ -146,3 +155,16 @@ class RunMessage:
     def _show(self, *, last: bool = False) -> None:
         if self._settled:
             self._outbox.headline(headline.render(self._board, self._clock()), last=last)
+
+
+def without_role(task: str) -> str:
+    """Ansible puts the role in front of a task's name; in a message it is only in the way."""
+    return task.rpartition(" : ")[2]
+
+
+def watched(data: t.Mapping[str, t.Any]) -> str:
+    """How far a watch is, when its data tell."""
+    elapsed, whole = data.get("elapsed"), data.get("duration")
+    if not isinstance(elapsed, (int, float)) or not isinstance(whole, (int, float)):
+        return ""
+    return f"watched {headline.duration(elapsed)} of {headline.duration(whole)}"

@@ -76,6 +76,17 @@ def test_lines_of_progress_become_one_reply():
     assert slack.replies == ["\n".join(f"line {n}" for n in range(5))]
 
 
+def test_a_newer_line_about_the_same_takes_the_place_of_one_that_waits():
+    slack = FakeSlack()
+    box = outbox(slack, gather=30)
+    box.headline("started")
+    for number in range(3):
+        box.reply(f"wallet {number}", gather=True, key="wallet")
+        box.reply(f"list {number}", gather=True)
+    assert box.close(2) == 0
+    assert slack.replies == ["list 0\nlist 1\nwallet 2\nlist 2"]
+
+
 def test_a_rate_limit_and_an_outage_are_outlived():
     slack = FakeSlack(BusyError("busy", 0.1), UnreachableError("down"))
     box = outbox(slack)

@@ -10,6 +10,7 @@ import pytest
 
 from ansible_collections.easymo.deploy.plugins.module_utils._messages.board import Board, Release
 from ansible_collections.easymo.deploy.plugins.module_utils._messages.memory import Memory
+from ansible_collections.easymo.deploy.plugins.module_utils._messages.mrkdwn import WORD_JOINER
 from ansible_collections.easymo.deploy.plugins.module_utils._messages.redactor import Redactor
 from ansible_collections.easymo.deploy.plugins.module_utils._messages.run_message import RunMessage
 from ansible_collections.easymo.deploy.plugins.module_utils._progress import Progress
@@ -36,7 +37,7 @@ class FakeOutbox:
     def headline(self, text, *, last=False):
         self.headlines.append(text)
 
-    def reply(self, text, *, detail=False, gather=False, broadcast=False):
+    def reply(self, text, *, detail=False, gather=False, broadcast=False, key=""):
         self.replies.append(text)
         self.broadcast += [text] if broadcast else []
 
@@ -180,6 +181,22 @@ def test_metrics_are_shown_with_their_marks(run):
     data = {"values": {"errors": 0.2, "odd": "x"}, "marks": {"errors": "breach"}}
     message.progressed(Progress("MetricsSampled", "localhost", "watched", data))
     assert "🔴 errors 0.2" in box.headlines[-1]
+    for marks, told in (("breach", 1), ("good", 2), ("good", 2)):
+        data = {
+            "values": {"errors": 0.2},
+            "marks": {"errors": marks},
+            "elapsed": 65,
+            "duration": 3600,
+        }
+        message.progressed(Progress("MetricsSampled", "localhost", "watched", data))
+        assert len(box.replies) == told
+    assert "watched 1:05 of 1:00:00" in box.headlines[-1].replace(WORD_JOINER, "")
+
+
+def test_a_role_is_not_part_of_a_tasks_name(run):
+    message, box, _memory = run()
+    message.task_started("easymo.deploy.monitoring : Watch the metrics")
+    assert "_Watch the metrics_" in box.headlines[-1]
 
 
 def test_the_cause_is_told_once_in_the_thread_however_often_it_is_quoted(run):
