@@ -13,7 +13,7 @@ description:
   - Hours that end before they begin go over midnight. No hours at all are any hour.
 options:
   _input:
-    description: The hours, with C(from) and C(until) such as V(20:00), and C(timezone) of the IANA data base, by default UTC.
+    description: The hours, with C(from) and C(until) such as V(20:00), and C(timezone), by default UTC.
     type: dict
     required: true
   at:

@@ -38,7 +38,9 @@ options:
     type: str
     default: ""
   since:
-    description: Time from which the days are counted, as ISO 8601, for example V(2026-11-24T06:00:00Z). Without an offset it is UTC.
+    description:
+      - Time from which the days are counted, as ISO 8601, for example V(2026-11-24T06:00:00Z).
+      - Without an offset it is UTC.
     type: str
     required: true
   days:

@@ -11,11 +11,11 @@ import typing as t
 from dataclasses import dataclass, field
 
 from ansible_collections.easymo.deploy.plugins.module_utils._messages.recorded import (
+    HOLD,
     Attempt,
     Reading,
 )
 
-HOLD = "Hold"
 SERVICES_PHASE = "microservices"
 ROLLED = "easymo.deploy.rollout"
 """The task that a service is through with when it runs the release."""
@@ -75,13 +75,17 @@ class Step:
 
 @dataclass(frozen=True)
 class Failure:
-    """`reason` is the module's one word, for example Hold."""
+    """`reason` is the module's one word; a task without one says that it holds as its first word."""
 
     step: str
     host: str
     task: str
     sentence: str
     reason: str = ""
+
+    @property
+    def held(self) -> bool:
+        return self.reason == HOLD or self.sentence.startswith(f"{HOLD}: ")
 
 
 class Board:
@@ -101,6 +105,11 @@ class Board:
     def deploys(self) -> bool:
         """Whether this run takes the release through its phases, and does nothing else."""
         return any(step.phase for step in self.steps) or not self.steps
+
+    @property
+    def held(self) -> bool:
+        """Whether what stopped this run is a hold, and no failure."""
+        return bool(self.failures) and self.failures[0].held
 
     def step_of(self, phase: str) -> Step | None:
         return next((step for step in self.steps if step.phase == phase), None)

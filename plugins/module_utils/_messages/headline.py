@@ -7,7 +7,6 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.easymo.deploy.plugins.module_utils._messages.board import (
-    HOLD,
     SERVICES_PHASE,
     Board,
     Failure,
@@ -46,7 +45,9 @@ READING_MARKS = {"good": "🟢", "between": "🟡", "breach": "🔴", "missing":
 def render(board: Board, now: float) -> str:
     """The whole message, within LIMIT characters: the oldest plays of another run give way."""
     head = [f"{title(board)}", context(board, now), "", *phase_lines(board, now)]
-    steps = [line for step in board.steps if not step.phase for line in step_lines(step, now)]
+    steps = [
+        line for step in board.steps if not step.phase for line in step_lines(board, step, now)
+    ]
     left_out = False
     while steps and len("\n".join([*head, *steps])) > LIMIT:
         steps.pop(0)
@@ -64,10 +65,9 @@ def title(board: Board) -> str:
 
 def deployment_words(board: Board) -> tuple[str, str]:
     if board.outcome == "failed":
-        held = stopped_by(board).reason == HOLD if board.failures else False
-        words = "is on hold" if held else "stopped"
+        words = "is on hold" if board.held else "stopped"
         where = f" in {plain(board.where(stopped_by(board)))}" if board.failures else ""
-        return ("⏸️" if held else "🛑"), f"{words}{where}"
+        return ("⏸️" if board.held else "🛑"), f"{words}{where}"
     if board.outcome == "interrupted":
         return "🛑", "was interrupted"
     if board.attempt and board.attempt.status == "done":
@@ -100,7 +100,7 @@ def context(board: Board, now: float) -> str:
     attempt = board.attempt
     began = (epoch(attempt.started) if attempt else None) or board.started
     ended = (epoch(attempt.finished) if attempt and board.outcome else None) or now
-    minutes = sum(one.minutes for one in board.release.plan)
+    minutes = sum(one.minutes for one in board.release.plan) if board.deploys else 0
     spent = f"`{duration(ended - began)}`" + (f" of {in_minutes(minutes)}" if minutes else "")
     caller = board.release.on_call_name or board.release.on_call.lstrip("@")
     parts = [
@@ -137,14 +137,22 @@ def one_phase(
         for first in range(0, len(readings), READINGS_A_LINE):
             line = readings[first : first + READINGS_A_LINE]
             yield INDENT + " · ".join(reading_words(one) for one in line)
-    if step and step.live:
+    if step:
+        yield from cause_lines(board, step)
         yield from progress_lines(step)
+
+
+def cause_lines(board: Board, step: Step) -> t.Iterator[str]:
+    """The first failure of a step, in short: the thread has it whole."""
+    failures = [one for one in board.failures if one.step == step.name]
+    if failures:
+        yield INDENT + host_line(failures[0].host, failures[0].sentence, 200)
 
 
 def phase_state(board: Board, step: Step | None, fact: PhaseFact | None) -> tuple[str, str]:
     """Its mark, and what else is to be said. What this run sees fail counts before what the record had."""
     if step and step.failed:
-        held = any(one.step == step.name and one.reason == HOLD for one in board.failures)
+        held = any(one.step == step.name and one.held for one in board.failures)
         return ("⏸️", "on hold") if held else ("❌", "failed")
     if fact and fact.settled:
         return "✅", "waived" if fact.status == "waived" else ""
@@ -196,12 +204,14 @@ def value_words(reading: Reading) -> str:
         return "no data"
     if reading.unit == "ratio":
         return f"{reading.value * 100:.2f}".rstrip("0").rstrip(".") + " %"
+    if reading.unit == "seconds" and abs(reading.value) < 1:
+        return f"{reading.value * 1000:.0f} ms"
     unit = {"seconds": " s", "": ""}.get(reading.unit, f" {plain(reading.unit)}")
     many = abs(reading.value) >= 1_000
     return f"{reading.value:,.0f}{unit}" if many else f"{reading.value:.3g}{unit}"
 
 
-def step_lines(step: Step, now: float) -> t.Iterator[str]:
+def step_lines(board: Board, step: Step, now: float) -> t.Iterator[str]:
     mark = "❌" if step.failed else "⏳" if step.live else "✅"
     name = plain(shortened(step.name, 120))
     parts = [f"{mark} *{name}*" if step.live else f"{mark} {name}"]
@@ -209,8 +219,8 @@ def step_lines(step: Step, now: float) -> t.Iterator[str]:
     if step.live and step.task:
         parts.append(f"_{plain(shortened(step.task, 80))}_")
     yield " · ".join(parts)
-    if step.live:
-        yield from progress_lines(step)
+    yield from cause_lines(board, step)
+    yield from progress_lines(step)
 
 
 def progress_lines(step: Step) -> t.Iterator[str]:

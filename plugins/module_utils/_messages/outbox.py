@@ -60,7 +60,7 @@ class Outbox:
         self._capacity = capacity
         self._headline: str | None = None
         self._sent_headline: str | None = None
-        self._ts = ""
+        self.ts = ""
         self._waiting = False
         """Whether it is still to be told which message is edited."""
         self._edited = float("-inf")
@@ -85,7 +85,7 @@ class Outbox:
         with self._changed:
             if channel:
                 self._client.location = channel
-            self._ts, self._sent_headline, self._waiting = ts, None, False
+            self.ts, self._sent_headline, self._waiting = ts, None, False
             self._changed.notify_all()
 
     def headline(self, text: str, *, last: bool = False) -> None:
@@ -190,7 +190,7 @@ class Outbox:
     def _has_thread(self) -> bool:
         """A reply waits for its message, unless none will come."""
         hopeless = self._closing and self._headline is None
-        return bool(self._ts) or hopeless or not self._client.can_edit
+        return bool(self.ts) or hopeless or not self._client.can_edit
 
     def _send(self, work: str | list[Reply]) -> float:
         """One attempt; seconds to wait before the next."""
@@ -199,7 +199,7 @@ class Outbox:
                 self._send_headline(work)
             else:
                 text = "\n".join(reply.text for reply in work)
-                self._client.post(text, thread_ts=self._ts, broadcast=work[0].broadcast)
+                self._client.post(text, thread_ts=self.ts, broadcast=work[0].broadcast)
         except GoneError as exc:
             # Somebody deleted it, or it is too old to be edited: then a new one.
             self.reason = str(exc)
@@ -230,12 +230,12 @@ class Outbox:
 
     def _send_headline(self, text: str) -> None:
         self._edited = time.monotonic()
-        if self._ts:
-            self._client.update(self._ts, text)
+        if self.ts:
+            self._client.update(self.ts, text)
             return
         ts = self._client.post(text)
         with self._changed:
-            self._ts = ts
+            self.ts = ts
         if ts:
             self._posted(self._client.location, ts)
 

@@ -8,6 +8,7 @@ import datetime
 import typing as t
 from dataclasses import dataclass, field
 
+HOLD = "Hold"
 Body = t.Mapping[str, t.Any]
 
 
@@ -75,10 +76,14 @@ def read_phase(body: t.Any) -> PhaseFact | None:
         status=str(body.get("status") or ""),
         started=started,
         finished=epoch(body.get("finished")),
-        held=any(mapping(failure).get("reason") == "Hold" for failure in failures),
+        held=any(held(mapping(failure)) for failure in failures),
         services=sum(1 for one in mapping(evidence.get("services")).values() if one),
         readings=tuple(read_readings(evidence.get("metrics"))),
     )
+
+
+def held(failure: Body) -> bool:
+    return failure.get("reason") == HOLD or str(failure.get("message")).startswith(f"{HOLD}: ")
 
 
 def read_readings(metrics: t.Any) -> t.Iterator[Reading]:

@@ -67,7 +67,8 @@ class RunMessage:
     def host_failed(self, host: str, task: str, why: str, reason: str = "") -> None:
         step = self._board.steps[-1].name if self._board.steps else self._board.release.playbook
         failure = Failure(step, host, without_role(self._redact(task)), self._redact(why), reason)
-        if self._board.host_failed(failure):
+        if self._board.host_failed(failure) and len(self._board.failures) > 1:
+            # The first is in the headline at once, and quoted to whoever is called at the end.
             self._outbox.reply(headline.detail(failure), detail=True)
         self._show()
 
@@ -144,7 +145,8 @@ class RunMessage:
         self._over = True
         alarm = headline.alarm(self._board)
         if alarm:
-            self._outbox.reply(alarm, broadcast=True)
+            # A hold is announced, so the channel knows.
+            self._outbox.reply(alarm, broadcast=not self._board.held)
         if self._settled:
             self._show(last=True)
         else:

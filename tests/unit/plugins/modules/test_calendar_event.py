@@ -15,7 +15,7 @@ from ansible_collections.easymo.deploy.plugins.modules import calendar_event
 GIVEN = {
     "uid": "release-2.0.0-review@easymo.example",
     "summary": "Day 2 review; EasyMO v2.0, with all",
-    "description": "Look at the metrics – " * 12 + "\nand the fallbacks",
+    "description": "Look at the metrics ✅ " * 12 + "\nand the fallbacks",
     "since": "2026-11-24T22:30:00Z",
     "days": 1,
     "time": "10:00",

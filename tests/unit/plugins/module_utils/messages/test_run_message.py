@@ -204,5 +204,21 @@ def test_the_cause_is_told_once_in_the_thread_however_often_it_is_quoted(run):
     message.host_failed("localhost", "Roll", "no image")
     message.host_failed("localhost", "Stop", "Phase failed: no image. Resume.")
     message.finished(good=False)
-    assert [reply.count("no image") for reply in box.replies] == [1, 1]
-    assert box.broadcast == box.replies[-1:]
+    (alarm,) = box.replies
+    assert alarm.count("no image") == 1
+    assert box.broadcast == [alarm]
+
+
+def test_a_hold_calls_the_engineer_but_leaves_it_to_the_notice_to_tell_the_channel(run):
+    message, box, _memory = run()
+    message.host_failed("localhost", "Judge", "Hold: nobody answered")
+    message.finished(good=False)
+    assert "<@U0ONCALL01>" in box.replies[-1]
+    assert box.broadcast == []
+
+
+def test_what_fails_besides_is_told_in_the_thread(run):
+    message, box, _memory = run()
+    message.host_failed("a", "Roll", "no image")
+    message.host_failed("b", "Roll", "it crashes")
+    assert ["it crashes" in reply for reply in box.replies] == [True]
