@@ -66,11 +66,11 @@ def render(
 
 
 def threads(messages: list[Record]) -> list[Record]:
-    """Messages of the channel itself, each with its replies."""
+    """What the channel itself shows: its messages, each with its replies, and replies that were sent to it too."""
     return [
         {**message, "replies": [m for m in messages if m["thread_ts"] == message["ts"]]}
         for message in messages
-        if not message["thread_ts"]
+        if not message["thread_ts"] or message.get("broadcast")
     ]
 
 

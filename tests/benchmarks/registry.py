@@ -6,6 +6,7 @@ from __future__ import annotations
 import typing as t
 
 from tests.benchmarks.backup import backup
+from tests.benchmarks.callbacks import callbacks
 from tests.benchmarks.deployment import deployment
 from tests.benchmarks.doomed import doomed
 from tests.benchmarks.fleet import fleet
@@ -36,4 +37,5 @@ BENCHMARKS: dict[str, Benchmark] = {
     "smoke": smoke,
     "preflight": preflight,
     "watch": watch,
+    "callbacks": callbacks,
 }

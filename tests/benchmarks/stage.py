@@ -70,20 +70,20 @@ class Stage:
     def play(self, playbook: str, *more: str) -> Run:
         """Runs it against this stage's sandbox; raises BenchmarkError with its last lines when it fails."""
         journal = self.state / f"{time.monotonic_ns()}.jsonl"
-        environment = {**self._environment(), "EASYMO_DEPLOY_JOURNAL_PATH": str(journal)}
-        argv = _playing(playbook, *more)
-        began, used = time.monotonic(), _cpu_of_children()
+        environment = {**self.environment(), "EASYMO_DEPLOY_JOURNAL_PATH": str(journal)}
+        argv = playing(playbook, *more)
+        began, used = time.monotonic(), cpu_of_children()
         _output(argv, self.state, environment)
-        seconds, cpu = time.monotonic() - began, _cpu_of_children() - used
+        seconds, cpu = time.monotonic() - began, cpu_of_children() - used
         lines = journal.read_text(encoding="utf-8").splitlines()
         return Run(seconds, cpu, tuple(json.loads(line) for line in lines))
 
     def begins(self, playbook: str, *more: str, log: Path) -> Victim:
         """The same, to be killed; what it prints is in `log`."""
         with log.open("wb") as output:
-            return Victim(_playing(playbook, *more), self.state, self._environment(), output)
+            return Victim(playing(playbook, *more), self.state, self.environment(), output)
 
-    def _environment(self) -> dict[str, str]:
+    def environment(self) -> dict[str, str]:
         return {
             **os.environ,
             "ANSIBLE_CONFIG": str(REPOSITORY / "ansible.cfg"),
@@ -111,13 +111,13 @@ def busy_sandbox(rate: int = 50) -> t.Iterator[Stage]:
         yield made
 
 
-def _cpu_of_children() -> float:
+def cpu_of_children() -> float:
     """Of those that ended; a sandbox is none of them."""
     times = os.times()
     return times.children_user + times.children_system
 
 
-def _playing(playbook: str, *more: str) -> list[str]:
+def playing(playbook: str, *more: str) -> list[str]:
     program = str(Path(sys.executable).with_name("ansible-playbook"))
     inventory = str(REPOSITORY / "inventories" / "sandbox")
     return [program, "-i", inventory, str(REPOSITORY / "playbooks" / playbook), *more]

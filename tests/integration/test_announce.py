@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import json
 import urllib.request
+import uuid
+from datetime import datetime, timedelta
 
 import pytest
 from ansible.module_utils.testing import patch_module_args
@@ -152,3 +154,40 @@ def test_a_mail_server_that_cannot_prove_who_it_is_gets_no_mail(run_module, chan
     result = run_module(text="x", email=channels["email"])
     assert "could not prove who it is" in result["undelivered"][0]["msg"]
     assert len(received()["mail"]) == before
+
+
+def test_a_maintenance_is_opened_with_its_times_and_completed_later(run_module, received, channels):
+    name = f"Upgrade {uuid.uuid4().hex[:8]}"
+    page = {**channels["statuspage"], "name": name, "minutes": 150}
+    for status in ("in_progress", "in_progress", "completed"):
+        run_module(text=status, statuspage={**page, "status": status})
+    (incident,) = [one for one in received()["statuspage"]["incidents"] if one["name"] == name]
+    assert [update["body"] for update in incident["incident_updates"]] == [
+        "completed",
+        "in_progress",
+    ]
+    begin, end = (datetime.fromisoformat(incident[f"scheduled_{at}"]) for at in ("for", "until"))
+    assert end - begin == timedelta(minutes=150)
+
+
+def test_a_mail_brings_its_calendar_file(run_module, received, channels, ca_cert, tmp_path):
+    event = tmp_path / "review.ics"
+    event.write_bytes(b"BEGIN:VCALENDAR\r\nEND:VCALENDAR\r\n")
+    mail = {**channels["email"], "attachments": [str(event)]}
+    assert run_module(text="x", ca_cert=ca_cert, email=mail)["undelivered"] == []
+    sent = received()["mail"][-1]
+    assert (sent["attachments"], sent["text"].strip()) == (["review.ics"], "x")
+
+
+def test_people_are_mentioned_where_they_stand_and_a_channel_is_closed_for_good(
+    run_module, received, channels
+):
+    people = {"Amina": "U0ONCALL01"}
+    closing = {**channels["slack"], "channel": "#user-feedback", "people": people, "archive": True}
+    first = run_module(text="Ask @Amina", slack=closing)["undelivered"]
+    if first and "is_archived" in first[0]["msg"]:
+        pytest.skip("this sandbox has seen the test before, and a bot can't open a channel again")
+    assert first == []
+    assert received()["slack"]["user-feedback"][-1]["text"] == "Ask <@U0ONCALL01>"
+    again = run_module(text="x", slack=closing)
+    assert "is_archived" in again["undelivered"][0]["msg"]

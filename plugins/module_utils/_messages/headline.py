@@ -102,7 +102,7 @@ def context(board: Board, now: float) -> str:
     ended = (epoch(attempt.finished) if attempt and board.outcome else None) or now
     minutes = sum(one.minutes for one in board.release.plan) if board.deploys else 0
     spent = f"`{duration(ended - began)}`" + (f" of {in_minutes(minutes)}" if minutes else "")
-    caller = board.release.on_call_name or board.release.on_call.lstrip("@")
+    caller = board.release.on_call_name
     parts = [
         f"attempt {attempt.number}" if attempt else "",
         spent,

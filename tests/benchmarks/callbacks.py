@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the callbacks slack and journal add to a run: none of them, both, and both while Slack hangs, turn by turn."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import time
+import typing as t
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from sandbox.faults import Fault, Faults
+from sandbox.world import World
+from tests.benchmarks.measurement import BenchmarkError, Measurement
+from tests.benchmarks.stage import RUN_WITHIN, SEED_MB, Stage, cpu_of_children, playing, stage
+
+ROUNDS = 4
+RUN = ("deploy_v2.yml", "--tags", "preflight,database,microservices,feature_flags")
+"""Most of a deployment, with nothing to do: the tasks are there, and hardly a wait in which a callback could hide."""
+BOTH = "easymo.deploy.slack,easymo.deploy.journal"
+HANGS = Fault("sinks", "hangs", "slack", {"seconds": "60"})
+
+
+@dataclass(frozen=True)
+class Took:
+    """Seconds by the wall, of CPU, and from the last task's end to the end of the run."""
+
+    wall: float
+    cpu: float
+    end: float = 0.0
+
+
+def callbacks() -> t.Iterator[Measurement]:
+    """The best of each: whatever else the machine did meanwhile is no part of any."""
+    with stage() as place:
+        place.sandbox("up", "--seed-mb", SEED_MB)
+        place.play("deploy_v2.yml", "--tags", RUN[2])
+        without, both, hanging = [], [], []
+        for _round in range(ROUNDS):
+            without.append(timed(place, ""))
+            both.append(timed(place, BOTH))
+            hanging.append(timed(place, BOTH, HANGS))
+    plain = best(without)
+    yield Measurement("without callbacks", plain.wall, "s", note=f"{plain.cpu:.1f} s of CPU")
+    for name, runs in (("with both", both), ("while Slack hangs", hanging)):
+        took = best(runs)
+        note = f"{took.wall:.1f} s, CPU {took.cpu / plain.cpu:.2f}x"
+        target = 1.02 if runs is both else None
+        yield Measurement(name, took.wall / plain.wall, "ratio", target, note)
+    later = best(hanging).end - best(both).end
+    yield Measurement(
+        "the end, while Slack hangs", later, "s", 1.0, "later than with a Slack that answers"
+    )
+
+
+def best(runs: t.Sequence[Took]) -> Took:
+    return Took(*(min(getattr(run, name) for run in runs) for name in ("wall", "cpu", "end")))
+
+
+def timed(place: Stage, enabled: str, fault: Fault | None = None) -> Took:
+    faults = Faults(World(place.state).faults_file)
+    before = faults.all()
+    faults.write([*before, fault] if fault else before)
+    journal = place.state / f"{time.monotonic_ns()}.jsonl"
+    environment = {
+        **place.environment(),
+        "ANSIBLE_CALLBACKS_ENABLED": enabled,
+        "EASYMO_DEPLOY_JOURNAL_PATH": str(journal),
+    }
+    began, used = time.monotonic(), cpu_of_children()
+    done = subprocess.run(
+        playing(*RUN),
+        cwd=place.state,
+        env=environment,
+        capture_output=True,
+        check=False,
+        timeout=RUN_WITHIN,
+    )
+    ended = time.time()
+    wall, cpu = time.monotonic() - began, cpu_of_children() - used
+    faults.write(before)
+    if done.returncode:
+        raise BenchmarkError(f"{RUN[0]} ended with {done.returncode}: {done.stdout[-700:]!r}")
+    return Took(wall, cpu, ended - last_task(journal) if enabled else 0.0)
+
+
+def last_task(journal: Path) -> float:
+    """When the last task ended, in seconds since the epoch."""
+    entries = [json.loads(line) for line in journal.read_text(encoding="utf-8").splitlines()]
+    return max(
+        datetime.fromisoformat(entry["at"]).timestamp()
+        for entry in entries
+        if entry["event"].startswith("task_")
+    )
