@@ -13,6 +13,7 @@ description:
   - A channel that can't be reached is a warning, and it is listed in RV(undelivered).
     A deployment does not fail because Slack is down, unless O(required=true).
   - What is wrong with the options is refused before the first message goes out.
+  - What has the form of a secret, such as a token or a password in an address, is blanked out of texts, not of HTML.
 author:
   - EasyMO (@easymo)
 options:

@@ -24,8 +24,11 @@ from ansible_collections.easymo.deploy.plugins.module_utils._messages.mrkdwn imp
     mention,
     shortened,
 )
+from ansible_collections.easymo.deploy.plugins.module_utils._messages.redactor import Redactor
 
 Options = t.Mapping[str, t.Any]
+REDACT = Redactor()
+WORDS = frozenset({"text", "subject", "summary", "body", "description"})
 SLACK_TEXT_LIMIT = 40_000
 PAGERDUTY_SUMMARY_LIMIT = 1_024
 GITHUB_DESCRIPTION_LIMIT = 140
@@ -38,11 +41,21 @@ def plan_messages(
 
     `contents` are the files that it attaches, by path.
     """
-    params = {**params, "email": params.get("email") and {**params["email"], "contents": contents}}
-    text = params.get("text") or ""
-    return tuple(
-        make(params[channel], text) for channel, make in CHANNELS.items() if params.get(channel)
-    )
+    text = REDACT(params.get("text") or "")
+    planned = []
+    for channel, make in CHANNELS.items():
+        options = params.get(channel)
+        if options:
+            planned.append(make({**without_secrets(options), "contents": contents}, text))
+    return tuple(planned)
+
+
+def without_secrets(options: Options) -> Options:
+    """What people read, without what has the form of a secret: it often quotes what others wrote."""
+    return {
+        name: REDACT(value) if name in WORDS and isinstance(value, str) else value
+        for name, value in options.items()
+    }
 
 
 def slack_message(options: Options, text: str) -> SlackMessage:

@@ -61,6 +61,48 @@ def test_a_token_is_preferred_to_a_webhook():
     assert slack.connect({**NOTHING, **both, "slack_bot_token": ""}).can_edit is False
 
 
+def test_what_the_inventory_says_of_the_release_is_taken_as_far_as_it_makes_sense():
+    settings = {**NOTHING, "release_version": "2.0.0", "release_on_call": "U0ONCALL01"}
+    plan = [{"name": "database", "title": "Database", "minutes": 15}, {"name": "x"}, "y", {"z": 1}]
+    metrics = [{"name": "p95", "unit": "seconds", "query": "{{ undefined }}"}, 5]
+    release = slack.describe(settings, "deploy_v2.yml", plan, metrics)
+    assert release.title == "Release 2.0.0"
+    assert [(one.name, one.title, one.minutes) for one in release.plan] == [
+        ("database", "Database", 15.0),
+        ("x", "x", 0.0),
+    ]
+    assert release.units == {"p95": "seconds"}
+    assert slack.describe(NOTHING, "deploy_v2.yml", "{{ x }}", None).plan == ()
+
+
+@pytest.mark.parametrize("playbook", ["status.yml", "diagnose.yml"])
+def test_slack_is_silent_about_a_playbook_that_only_looks(monkeypatch, playbook):
+    monkeypatch.setattr(context, "CLIARGS", ImmutableDict())
+    module = slack.CallbackModule()
+    module.v2_playbook_on_start(SimpleNamespace(_file_name=f"/x/playbooks/{playbook}"))
+    assert module.silent is True
+
+
+@pytest.mark.parametrize(
+    ("version", "wanted"),
+    [
+        ("2.0.0", ".deploy/2.0.0/slack.json"),
+        ("../../etc", ".deploy/_.._etc/slack.json"),
+        ("", None),
+    ],
+)
+def test_the_file_that_remembers_the_message_stays_in_its_folder(version, wanted):
+    settings = {
+        **NOTHING,
+        "slack_bot_token": "t",
+        "slack_channel": "#x",
+        "release_version": version,
+    }
+    path = slack.memory(settings)._path
+    assert (path and str(path)) == wanted
+    assert slack.memory({**settings, "slack_bot_token": ""})._path is None
+
+
 def test_slack_is_silent_in_check_mode(monkeypatch):
     monkeypatch.setattr(context, "CLIARGS", ImmutableDict(check=True))
     assert slack.CallbackModule().silent is True

@@ -107,6 +107,22 @@ def test_bad_input_is_refused_and_named(channels, named):
     assert "xoxb-secret" not in str(caught.value)
 
 
+def test_what_has_the_form_of_a_secret_is_not_told():
+    said = "it failed: postgresql://u:hunter2hunter2@db/x with xoxb-123456789-abc"
+    messages = plan_messages(
+        {
+            "text": said,
+            "slack": SLACK,
+            "email": EMAIL | {"text": said, "subject": said},
+            "pagerduty": EVENT | {"summary": said},
+            "github_status": STATUS | {"description": said},
+        }
+    )
+    told = repr(messages)
+    assert "hunter2" not in told
+    assert "xoxb-1" not in told
+
+
 def test_secrets_are_not_in_the_words_of_a_message():
     shown = repr(plan_messages({"text": "x", "slack": SLACK, "pagerduty": EVENT}))
     assert "xoxb-secret" not in shown
