@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 import typing as t
 
@@ -66,7 +67,9 @@ class RunMessage:
 
     def host_failed(self, host: str, task: str, why: str, reason: str = "") -> None:
         step = self._board.steps[-1].name if self._board.steps else self._board.release.playbook
-        failure = Failure(step, host, without_role(self._redact(task)), self._redact(why), reason)
+        # What a template put together has gaps where parts of it were empty.
+        said = re.sub(" {2,}", " ", self._redact(why))
+        failure = Failure(step, host, without_role(self._redact(task)), said, reason)
         if self._board.host_failed(failure) and len(self._board.failures) > 1:
             # The first is in the headline at once, and quoted to whoever is called at the end.
             self._outbox.reply(headline.detail(failure), detail=True)
