@@ -93,7 +93,7 @@ options:
       hard_limit:
         description: Where one sample is enough to roll back.
         type: dict
-        version_added: 0.2.0
+        version_added: 0.3.0
         suboptions:
           below:
             description: Lower values roll back at once.
@@ -104,38 +104,38 @@ options:
       interval:
         description: Seconds from one look at this metric to the next. O(interval) when not given.
         type: float
-        version_added: 0.2.0
+        version_added: 0.3.0
       initial_delay:
         description: Seconds from the first look of the watch to the first that counts for this metric.
         type: float
         default: 0
-        version_added: 0.2.0
+        version_added: 0.3.0
       count:
         description:
           - So many samples with a value end this metric's own watch. Fewer at the end of O(duration) hold.
           - Without it, the metric is looked at to the end.
         type: int
-        version_added: 0.2.0
+        version_added: 0.3.0
       breaches:
         description: So many breaches of this metric in a row roll back. O(breaches) when not given.
         type: int
-        version_added: 0.2.0
+        version_added: 0.3.0
       failure_limit:
         description:
           - More breaches than this in all of the watch roll back, in a row or not. Without it there is no such
             limit.
         type: int
-        version_added: 0.2.0
+        version_added: 0.3.0
       error_limit:
         description:
           - So many errors in a row hold, however few they are beside the rest. An error is a failed request,
             several series where one is expected, or an infinite value. Without it only O(max_missing) counts.
         type: int
-        version_added: 0.2.0
+        version_added: 0.3.0
       max_missing:
         description: The share of this metric's samples that may be missing. O(max_missing) when not given.
         type: float
-        version_added: 0.2.0
+        version_added: 0.3.0
       on_missing:
         description:
           - V(hold) lets no metric pass whose data are missing.
@@ -144,23 +144,23 @@ options:
         type: str
         choices: [hold, pass]
         default: hold
-        version_added: 0.2.0
+        version_added: 0.3.0
       reduce:
         description: What makes one number of several series. Without it, several series are an error.
         type: str
         choices: [max, min, mean, sum]
-        version_added: 0.2.0
+        version_added: 0.3.0
       deployment:
         description: The Deployment whose logs are read. Needed with the kind V(kubernetes_log).
         type: str
-        version_added: 0.2.0
+        version_added: 0.3.0
       window:
         description:
           - Of how many seconds before each look the logs are read. At most 1 MB of each container is.
           - Windows longer than the interval see a line in several looks.
         type: int
         default: 60
-        version_added: 0.2.0
+        version_added: 0.3.0
       baseline:
         description:
           - Compare the values since the watch began with those before the release, by the one-sided
@@ -168,7 +168,7 @@ options:
           - Two comparisons in a row that find the release worse hold. One that cannot be made is told in
             RV(samples[].baseline) and decides nothing.
         type: dict
-        version_added: 0.2.0
+        version_added: 0.3.0
         suboptions:
           window:
             description: How many seconds of before are compared with.
@@ -274,19 +274,19 @@ options:
         can decide.
       - In check mode nothing is kept.
     type: str
-    version_added: 0.2.0
+    version_added: 0.3.0
   gate:
     description:
       - What the watch is called in the record. When it is named as a phase is, the run that was killed is told
         by it.
     type: str
     default: monitoring
-    version_added: 0.2.0
+    version_added: 0.3.0
   kubernetes:
     description:
       - The cluster of the record and of the logs. Needed with O(release), and with the kind V(kubernetes_log).
     type: dict
-    version_added: 0.2.0
+    version_added: 0.3.0
     suboptions:
       kubeconfig:
         description:
@@ -320,20 +320,20 @@ options:
       - V(0) ends with V(hold) at once.
     type: float
     default: 0
-    version_added: 0.2.0
+    version_added: 0.3.0
   recover_for:
     description:
       - Seconds for which every sample of every metric must be good, without a gap, to proceed out of a hold.
     type: float
     default: 600
-    version_added: 0.2.0
+    version_added: 0.3.0
   max_gap:
     description:
       - A watch that was stopped is taken up when nobody looked for no longer than this, in seconds. The looks
         that were missed count as missing. After a longer time the watch begins anew.
     type: float
     default: 300
-    version_added: 0.2.0
+    version_added: 0.3.0
   fail_on:
     description: The verdicts that fail the task.
     type: list
