@@ -667,6 +667,11 @@ options:
             description: So many minutes of it must be left, or the row holds.
             type: int
             default: 0
+          wait_minutes:
+            description:
+              - When it opens within so many minutes, the check waits for that. Not in check mode.
+            type: int
+            default: 0
           override_by:
             description:
               - Who lets the release go outside of the window. Needs O(checks[].launch_window.override_reason).
@@ -818,6 +823,7 @@ reason:
   sample: NotReadyToRelease
 """
 
+import time
 import typing as t
 from datetime import datetime, timezone
 
@@ -939,6 +945,10 @@ def survey(module: Module, checks: t.Sequence[Check], *, uses_record: bool) -> G
             return None
         return ReleaseStore(cluster(), params["release"], clock=MonotonicClock()).read()
 
+    def wait(seconds: float, why: str) -> None:
+        say(module, "Waiting", why, {"seconds": round(seconds)})
+        time.sleep(seconds)
+
     def commit() -> str:
         return params["commit"] or (head_of(params["checkout"]) if params["checkout"] else "")
 
@@ -951,6 +961,7 @@ def survey(module: Module, checks: t.Sequence[Check], *, uses_record: bool) -> G
         commit=known(commit, ""),
         record=known(record, None),
         cluster=cluster,
+        wait=wait,
     )
 
 

@@ -40,6 +40,9 @@ HOW = "-e release_window_override_by=name -e \"release_window_override_reason='w
 
 def look(options: Options, ground: Ground) -> t.Sequence[Finding]:
     window = read_window(options["window"])
+    # Whoever overrules it does not want to wait.
+    patience = 0 if options["override_by"] else options["wait_minutes"]
+    ground = wait_for(window, ground, timedelta(minutes=patience))
     found = judge(
         window,
         outlook(window, ground.now),
@@ -51,6 +54,16 @@ def look(options: Options, ground: Ground) -> t.Sequence[Finding]:
     if not by and not reason:
         return [found]
     return [overrule(found, {"by": by, "reason": reason}, ground)]
+
+
+def wait_for(window: Window, ground: Ground, most: timedelta) -> Ground:
+    """The ground as it is when the window has opened, if it opens soon. A rehearsal does not wait."""
+    seen = outlook(window, ground.now)
+    if seen.open or seen.opens is None or seen.opens - ground.now > most or ground.check_mode:
+        return ground
+    left = (seen.opens - ground.now).total_seconds()
+    ground.wait(left, f"The launch window opens {describe(seen.opens, window)}: waiting for it.")
+    return replace(ground, now=seen.opens)
 
 
 def judge(

@@ -98,6 +98,8 @@ class Ground:
     commit: Known[str]
     record: Known[Record | None]
     cluster: t.Callable[[], Cluster]
+    wait: t.Callable[[float, str], None]
+    """For so many seconds, after telling why."""
 
     def known_commit(self) -> str:
         found = self.commit.get()

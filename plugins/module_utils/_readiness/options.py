@@ -132,6 +132,7 @@ def _launch_window() -> Spec:
         "window": {"type": "dict", "required": True},
         "lead_minutes": {"type": "int", "default": 0},
         "needed_minutes": {"type": "int", "default": 0},
+        "wait_minutes": {"type": "int", "default": 0},
         "override_by": {"type": "str", "default": ""},
         "override_reason": {"type": "str", "default": ""},
     }

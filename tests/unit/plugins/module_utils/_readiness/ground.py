@@ -23,5 +23,6 @@ def ground(**more: t.Any) -> Ground:
         "commit": Known(COMMIT),
         "record": Known(None),
         "cluster": MemoryCluster,
+        "wait": lambda _seconds, _why: None,
     }
     return Ground(**{**given, **more})

@@ -630,7 +630,7 @@ def test_somebody_is_on_call_all_the_time(
 # The launch window
 
 TUESDAYS = {"timezone": "Africa/Nairobi", "days": ["tuesday"], "start": "09:00", "end": "11:00"}
-WINDOW = {"window": TUESDAYS, "lead_minutes": 15, "needed_minutes": 50,
+WINDOW = {"window": TUESDAYS, "lead_minutes": 15, "needed_minutes": 50, "wait_minutes": 0,
           "override_by": "", "override_reason": ""}  # fmt: skip
 
 
@@ -667,6 +667,27 @@ def test_the_launch_window(at: str, status: str, told: str) -> None:
     found = window(at)
     assert (found.status, told in found.detail) == (status, True), found
     assert ("release_window_override_by" in found.detail) == (status != "pass")
+
+
+@pytest.mark.parametrize(
+    ("at", "check_mode", "waited", "status"),
+    [
+        ("2025-11-11 05:50", False, [600.0], "pass"),
+        ("2025-11-11 05:50", True, [], "fail"),
+        ("2025-11-11 05:44", False, [], "fail"),
+        ("2025-11-11 06:00", False, [], "pass"),
+    ],
+    ids=["soon", "soon, in check mode", "not soon", "open"],
+)
+def test_a_phase_that_comes_a_little_too_early_waits_for_the_window(
+    at: str, check_mode: bool, waited: list[float], status: str
+) -> None:
+    told: list[tuple[float, str]] = []
+    now = datetime.fromisoformat(at).replace(tzinfo=UTC)
+    here = ground(now=now, check_mode=check_mode, wait=lambda *how: told.append(how))
+    (found,) = launch_window.look({**WINDOW, "lead_minutes": 0, "wait_minutes": 15}, here)
+    assert (found.status, [seconds for seconds, _why in told]) == (status, waited)
+    assert all("opens Tuesday 2025-11-11 09:00 EAT" in why for _seconds, why in told)
 
 
 def test_somebody_by_name_lets_it_go_outside_of_the_window_and_the_record_keeps_that() -> None:
