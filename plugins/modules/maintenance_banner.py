@@ -35,7 +35,7 @@ options:
     type: str
     choices: [present, absent]
     default: present
-  message:
+  text:
     description: What it says, in at most 500 characters. Needed for O(state=present).
     type: str
   type:
@@ -57,7 +57,7 @@ EXAMPLES = r"""
   easymo.deploy.maintenance_banner:
     url: https://api.easymo.com/admin/banner
     token: "{{ secret_admin_token }}"
-    message: System upgrade in progress. Service uninterrupted.
+    text: System upgrade in progress. Service uninterrupted.
 
 - name: Take the banner down
   easymo.deploy.maintenance_banner:
@@ -103,7 +103,7 @@ def module_spec() -> dict[str, t.Any]:
             "url": {"type": "str", "required": True},
             "token": {"type": "str", "required": True, "no_log": True},
             "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
-            "message": {"type": "str"},
+            "text": {"type": "str"},
             "type": {
                 "type": "str",
                 "choices": ["info", "success", "warning", "error"],
@@ -112,7 +112,7 @@ def module_spec() -> dict[str, t.Any]:
             "ca_cert": {"type": "path"},
             "wait_timeout": {"type": "float", "default": 15},
         },
-        "required_if": [("state", "present", ("message",))],
+        "required_if": [("state", "present", ("text",))],
         "supports_check_mode": True,
     }
 
@@ -120,7 +120,7 @@ def module_spec() -> dict[str, t.Any]:
 def run(module: Module) -> dict[str, t.Any]:
     params = module.params
     refuse_below(params, wait_timeout=0.1)
-    wanted = wanted_banner(params["state"], params["message"], params["type"])
+    wanted = wanted_banner(params["state"], params["text"], params["type"])
     api = BannerApi(
         params["url"], params["token"], Deadline(params["wait_timeout"]), params["ca_cert"]
     )

@@ -30,20 +30,20 @@ def banner(world: World) -> t.Iterator[t.Callable[..., Result]]:
 
 
 def test_it_is_put_up_changed_and_taken_down_each_once(banner: t.Callable[..., Result]) -> None:
-    predicted = banner(message=TEXT, check=True, diff=True)
+    predicted = banner(text=TEXT, check=True, diff=True)
     assert (predicted["changed"], predicted["diff"]["before"]) == (True, {})
     for expected in (True, False):
-        shown = banner(message=TEXT)
+        shown = banner(text=TEXT)
         assert (shown["changed"], shown["banner"]) == (expected, {"message": TEXT, "type": "info"})
-    assert banner(message=TEXT, check=True)["changed"] is False
-    other = banner(message=TEXT, type="warning", diff=True)
+    assert banner(text=TEXT, check=True)["changed"] is False
+    other = banner(text=TEXT, type="warning", diff=True)
     assert other["diff"]["before"]["type"] == "info"
     assert banner(state="absent", check=True)["changed"] is True
     assert [banner(state="absent")["changed"] for _ in range(2)] == [True, False]
 
 
 def test_a_wrong_token_is_refused_and_not_shown(banner: t.Callable[..., Result]) -> None:
-    refused = banner(message=TEXT, token="not-the-admin-token")
+    refused = banner(text=TEXT, token="not-the-admin-token")
     assert (refused["failed"], refused["reason"]) == (True, "Refused")
     assert "HTTP 401" in refused["msg"]
     assert "not-the-admin-token" not in str(refused)
@@ -95,7 +95,7 @@ def test_bad_days(
 ) -> None:
     url, given = api
     given.extend(answers)
-    result = run_module(maintenance_banner, url=url, token="t0ken-of-the-admin", message=TEXT)
+    result = run_module(maintenance_banner, url=url, token="t0ken-of-the-admin", text=TEXT)
     assert outcome in (result.get("msg") or "changed")
     assert "t0ken-of-the-admin" not in str({**result, "invocation": ""})
 

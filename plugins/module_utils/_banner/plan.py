@@ -46,6 +46,6 @@ def wanted_banner(state: str, message: str | None, kind: str) -> Banner | None:
     text = (message or "").strip()
     if not text or len(text) > LONGEST:
         raise InputError(
-            f"'message' has {len(text)} characters: a banner needs from 1 to {LONGEST} of them."
+            f"'text' has {len(text)} characters: a banner needs from 1 to {LONGEST} of them."
         )
     return Banner(text, kind)
