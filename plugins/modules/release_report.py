@@ -10,8 +10,12 @@ short_description: Write the report of a release as a page, as text and as JSON
 version_added: 0.1.0
 description:
   - Makes C(report.html), C(report.txt) and C(report.json) of a release record. The page is one self-contained file.
-  - The verdict stands on top, then what is missing, phases planned and actual, services, backups, migrations,
-    functions, flags, tests, metrics, announcements, and the way back.
+  - The verdict stands on top, then what is missing, a timeline of the phases planned and actual, deviations from the
+    runbook, metrics with their bounds, services, tests, backups, migrations, functions, flags, decisions, sign-offs,
+    announcements, the way back, and a template of the review. C(docs/report.md) tells where each comes from.
+  - C(lessons.md) is that template to write in. When the release failed or was rolled back there is C(incident.md) too,
+    C(incident-2.md) and so on for later attempts. In both, only what stands between the marks of the facts is written
+    again; what people add is kept.
   - An empty, partial or damaged record still makes a report; it says what is missing and what could not be read.
   - All times are the record's, so the same record makes the same files. What has the form of a secret is blanked out.
 author:
@@ -25,7 +29,7 @@ options:
       - Its C(facts), or the C(evidence) of any phase, may hold the parts C(services), C(rehearsals), C(migrations),
         C(functions), C(flags), C(checks), C(metrics) and C(traffic). Each has the shape that the module of its area
         returns, C(rehearsals) that of the role migration_rehearsal.
-      - C(services), C(rehearsals), C(migrations) and C(metrics) are by name.
+      - C(services), C(rehearsals), C(migrations) and C(metrics) are by name, or lists of which each entry has C(name).
     type: dict
     required: true
   dest:
@@ -45,6 +49,40 @@ options:
         description: How long it was planned to take.
         type: int
         required: true
+      title:
+        description: What people call it. The default is its name.
+        type: str
+        default: ""
+        version_added: 0.3.0
+  release:
+    description: The release, for the title where the record does not tell.
+    type: str
+    default: ""
+    version_added: 0.3.0
+  problem:
+    description: Why there is no better record than O(record), as a sentence that the report begins with.
+    type: str
+    default: ""
+    version_added: 0.3.0
+  sign_offs:
+    description: Names of the sign-offs that are expected. Those that the record has not are told as missing.
+    type: list
+    elements: str
+    default: []
+    version_added: 0.3.0
+  time_zone:
+    description:
+      - The time zone in which the timeline is drawn, such as V(Africa/Nairobi). Elsewhere its times stand beside UTC.
+    type: str
+    default: UTC
+    version_added: 0.3.0
+  journal:
+    description:
+      - The journal that the callback P(easymo.deploy.journal#callback) wrote, for the tasks that took longest and those
+        that were tried again. Nothing else depends on it, and a file that is not there adds nothing.
+      - Only what ran for real between the begin and the end of the release counts. Damaged lines are counted and told.
+    type: path
+    version_added: 0.3.0
 requirements:
   - jinja2 >= 3.1
 """
@@ -61,7 +99,10 @@ EXAMPLES = r"""
     dest: ".deploy/{{ release_version }}"
     plan:
       - {name: database, minutes: 5}
-      - {name: microservices, minutes: 20}
+      - {name: microservices, title: Twelve services, minutes: 20}
+    sign_offs: [qa, product]
+    time_zone: Africa/Nairobi
+    journal: ".deploy/{{ release_version }}/journal.jsonl"
 """
 
 RETURN = r"""
@@ -85,6 +126,18 @@ files:
       returned: success
       type: str
       sample: .deploy/2.0.0/report.json
+lessons:
+  description: Path of the template of the review.
+  returned: success
+  type: str
+  version_added: 0.3.0
+  sample: .deploy/2.0.0/lessons.md
+incident:
+  description: Path of the incident file, empty when there is no incident.
+  returned: success
+  type: str
+  version_added: 0.3.0
+  sample: ""
 verdict:
   description: How the release stands, in a word or two.
   returned: success
@@ -96,6 +149,13 @@ missing:
   type: list
   elements: str
   sample: [No metric was watched.]
+deviations:
+  description: Where the release left the runbook, each a sentence with who and why where the record tells.
+  returned: success
+  type: list
+  elements: str
+  version_added: 0.3.0
+  sample: ["Database took 24 min, 60 % more than the planned 15 min."]
 problems:
   description: What in the record could not be read.
   returned: success
@@ -111,18 +171,29 @@ reason:
 
 import typing as t
 from pathlib import Path
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.easymo.deploy.plugins.module_utils._errors import InputError
 from ansible_collections.easymo.deploy.plugins.module_utils._messages.redactor import Redactor
 from ansible_collections.easymo.deploy.plugins.module_utils._module import execute
 from ansible_collections.easymo.deploy.plugins.module_utils._report.build import build_report
-from ansible_collections.easymo.deploy.plugins.module_utils._report.folder import ReportFolder
-from ansible_collections.easymo.deploy.plugins.module_utils._report.models import Planned
+from ansible_collections.easymo.deploy.plugins.module_utils._report.files import (
+    incident_name,
+    notes_of,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._report.folder import (
+    ReportFolder,
+    journal_lines,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._report.models import Asked, Planned
 from ansible_collections.easymo.deploy.plugins.module_utils._report.render import (
     JINJA2,
     files_of,
 )
+from ansible_collections.easymo.deploy.plugins.module_utils._report.times import moment
+from ansible_collections.easymo.deploy.plugins.module_utils._report.told import read_journal
 
 # The timeline of the runbook, in minutes.
 RUNBOOK = (
@@ -142,32 +213,67 @@ def argument_spec() -> dict[str, t.Any]:
     planned = {
         "name": {"type": "str", "required": True},
         "minutes": {"type": "int", "required": True},
+        "title": {"type": "str", "default": ""},
     }
     return {
         "record": {"type": "dict", "required": True},
         "dest": {"type": "path", "required": True},
         "plan": {"type": "list", "elements": "dict", "options": planned},
+        "release": {"type": "str", "default": ""},
+        "problem": {"type": "str", "default": ""},
+        "sign_offs": {"type": "list", "elements": "str", "default": []},
+        "time_zone": {"type": "str", "default": "UTC"},
+        "journal": {"type": "path"},
     }
 
 
+def asked_of(params: dict[str, t.Any], record: dict[str, t.Any], redact: Redactor) -> Asked:
+    """The options as the report wants them, the journal among them."""
+    plan = RUNBOOK if params["plan"] is None else tuple(Planned(**one) for one in params["plan"])
+    try:
+        zone = ZoneInfo(params["time_zone"])
+    except (ZoneInfoNotFoundError, ValueError, OSError) as exc:
+        raise InputError(
+            f"time_zone is {params['time_zone']!r}, which this machine does not know: name one like 'Africa/Nairobi', "
+            "or install the package tzdata."
+        ) from exc
+    path = Path(params["journal"]) if params["journal"] else None
+    with journal_lines(path) as lines:
+        told = read_journal(
+            map(redact, lines), moment(record.get("started")), moment(record.get("finished"))
+        )
+    return Asked(
+        plan=plan,
+        release=params["release"],
+        zone=zone,
+        sign_offs=tuple(params["sign_offs"]),
+        problem=redact(params["problem"]),
+        journal=told,
+    )
+
+
 def run(module: AnsibleModule) -> dict[str, t.Any]:
-    record = Redactor().within(module.params["record"], RECORD_DEPTH)
-    asked = module.params["plan"]
-    plan = RUNBOOK if asked is None else tuple(Planned(**phase) for phase in asked)
-    report = build_report(record, plan)
-    after = files_of(report, record)
+    params, redact = module.params, Redactor()
+    record = redact.within(params["record"], RECORD_DEPTH)
+    asked = asked_of(params, record, redact)
+    report = build_report(record, asked)
+    folder = ReportFolder(Path(params["dest"]))
+    incident = incident_name(record)
+    files = files_of(report, record)
+    before = folder.read([*files, "lessons.md", incident])
+    after = {**files, **notes_of(report, record, asked.zone, before)}
+    changed = {name: one for name, one in after.items() if before.get(name) != one}
+    if changed and not module.check_mode:
+        folder.write(changed)
 
-    folder = ReportFolder(Path(module.params["dest"]))
-    before = folder.read(after)
-    if before != after and not module.check_mode:
-        folder.write(after)
-
+    paths = {name: str(Path(params["dest"]) / name) for name in after}
     result = {
-        "changed": before != after,
-        "files": {
-            name.rpartition(".")[2]: str(Path(module.params["dest"]) / name) for name in after
-        },
+        "changed": bool(changed),
+        "files": {name.rpartition(".")[2]: paths[name] for name in files},
+        "lessons": paths["lessons.md"],
+        "incident": paths.get(incident, ""),
         "verdict": report.verdict.word,
+        "deviations": [one.sentence() for one in report.deviations],
         "missing": list(report.missing),
         "problems": list(report.problems),
     }

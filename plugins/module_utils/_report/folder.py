@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import typing as t
+from contextlib import contextmanager
 from pathlib import Path
 
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import InputError
@@ -39,3 +40,16 @@ class ReportFolder:
             raise InputError(
                 f"The report can't be written to {self._path} ({exc.strerror}): check dest."
             ) from exc
+
+
+@contextmanager
+def journal_lines(path: Path | None) -> t.Iterator[t.Iterable[str]]:
+    """Line by line, for a journal may be large. None is there without a path or a file: nothing depends on it."""
+    if path is None or not path.is_file():
+        yield ()
+        return
+    try:
+        with path.open(encoding="utf-8", errors="replace") as file:
+            yield file
+    except OSError as exc:
+        raise InputError(f"The journal {path} can't be read: {exc.strerror}.") from exc

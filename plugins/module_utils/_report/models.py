@@ -6,6 +6,11 @@ from __future__ import annotations
 
 import typing as t
 from dataclasses import dataclass, field
+from datetime import datetime, timezone, tzinfo
+
+if t.TYPE_CHECKING:
+    from ansible_collections.easymo.deploy.plugins.module_utils._report.plot import Plot
+    from ansible_collections.easymo.deploy.plugins.module_utils._report.timeline import Timeline
 
 Tone = t.Literal["", "good", "warn", "bad", "calm"]
 
@@ -21,27 +26,101 @@ class Cell:
 
 @dataclass(frozen=True)
 class Table:
-    """`empty` is the sentence that stands instead of rows that are not there."""
+    """The first cell of a row names it. `lead` is the sentence that says it all, `empty` the one
+    that stands instead of rows that are not there. `fold`: so long that its bad rows stand alone."""
 
     title: str
     columns: tuple[str, ...]
     rows: tuple[tuple[Cell, ...], ...]
     empty: str
-    note: str = ""
+    lead: str = ""
+    fold: bool = False
+
+    def standing_out(self) -> tuple[tuple[Cell, ...], ...]:
+        """What must not be folded away."""
+        return tuple(row for row in self.rows if any(c.tone in ("bad", "warn") for c in row))
+
+
+@dataclass(frozen=True)
+class Try:
+    """One go at a phase. `finished` is None while it runs, or for ever when its run died."""
+
+    started: datetime | None
+    finished: datetime | None
+    status: str
+    causes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class PhaseRow:
-    """Planned against actual, in seconds; `actual` is None while it runs or when it never ran."""
+    """Planned against actual, in seconds, of the last try; `tries` has all, oldest first."""
 
     name: str
+    title: str
     status: str
     tone: Tone
     planned: int
     started: str = ""
     finished: str = ""
     actual: int | None = None
+    causes: tuple[str, ...] = ()
     evidence: tuple[str, ...] = ()
+    tries: tuple[Try, ...] = ()
+
+    @property
+    def late(self) -> bool:
+        """By more than a quarter of what was planned."""
+        return bool(self.planned and self.actual and self.actual > 1.25 * self.planned)
+
+
+@dataclass(frozen=True)
+class Watched:
+    """A metric that was watched. `words` say what the plot shows."""
+
+    name: str
+    verdict: Cell
+    words: tuple[str, ...]
+    plot: Plot | None = None
+
+
+@dataclass(frozen=True)
+class Watch:
+    """`fold`: not the watch of the release itself, but one before or after it."""
+
+    title: str
+    lead: str
+    metrics: tuple[Watched, ...]
+    fold: bool = False
+
+
+@dataclass(frozen=True)
+class Deviation:
+    """From the runbook. `who` and `why` are empty where the record does not tell."""
+
+    what: str
+    who: str = ""
+    why: str = ""
+
+    def sentence(self) -> str:
+        who = f" By {self.who}." if self.who else ""
+        why = f" Why: {self.why.rstrip('.')}." if self.why else ""
+        return f"{self.what}{who}{why}"
+
+
+@dataclass(frozen=True)
+class Lessons:
+    """For the review: what the record can tell already. The rest is for people to fill in."""
+
+    well: tuple[str, ...]
+    not_well: tuple[str, ...]
+    change: tuple[str, ...]
+
+    def parts(self) -> tuple[tuple[str, tuple[str, ...]], ...]:
+        return (
+            ("What went well", self.well),
+            ("What did not", self.not_well),
+            ("What we change", self.change),
+        )
 
 
 @dataclass(frozen=True)
@@ -57,10 +136,15 @@ class Report:
 
     title: str
     verdict: Verdict
+    glance: tuple[tuple[str, Cell], ...]
     summary: tuple[tuple[str, Cell], ...]
     phases: tuple[PhaseRow, ...]
+    timeline: Timeline | None
+    deviations: tuple[Deviation, ...]
     tables: tuple[Table, ...]
+    watches: tuple[Watch, ...]
     way_back: tuple[str, ...]
+    lessons: Lessons
     notes: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()
@@ -70,57 +154,16 @@ class Report:
 class Planned:
     name: str
     minutes: int
+    title: str = ""
 
 
-@dataclass
-class Reader:
-    """Reads a record of which nothing is certain, and notes what it could not read."""
+@dataclass(frozen=True)
+class Asked:
+    """What a report is made by, besides its record. `sign_offs` are the names that are expected."""
 
-    record: t.Mapping[str, t.Any]
-    problems: list[str] = field(default_factory=list)
-
-    def text(self, name: str) -> str:
-        value = self.record.get(name)
-        if isinstance(value, (dict, list)):
-            self.problems.append(f"'{name}' is no text.")
-            return ""
-        return "" if value is None else str(value)
-
-    def mapping(self, name: str, inside: t.Mapping[str, t.Any] | None = None) -> dict[str, t.Any]:
-        value = (self.record if inside is None else inside).get(name)
-        if value is not None and not isinstance(value, dict):
-            self.problems.append(f"'{name}' is no dictionary.")
-        return value if isinstance(value, dict) else {}
-
-    def section(self, name: str) -> t.Any:
-        """A part of the report: from the record itself, its facts, or the evidence of a phase."""
-        places: list[t.Any] = [self.record, self.mapping("facts")]
-        places += [
-            phase.get("evidence")
-            for phase in self.mapping("phases").values()
-            if isinstance(phase, dict)
-        ]
-        for place in places:
-            if isinstance(place, dict) and place.get(name):
-                return place[name]
-        return None
-
-    def entries(self, name: str) -> list[tuple[str, dict[str, t.Any]]]:
-        """A section of named entries, written as a dictionary by name or as a list with `name`."""
-        found = self.section(name)
-        if isinstance(found, dict):
-            pairs = [(str(key), value) for key, value in found.items()]
-        elif isinstance(found, list):
-            pairs = [
-                (str(one.get("name", "?")) if isinstance(one, dict) else "?", one) for one in found
-            ]
-        else:
-            if found is not None:
-                self.problems.append(f"'{name}' is neither a dictionary nor a list.")
-            return []
-        read = [(key, value) for key, value in pairs if isinstance(value, dict)]
-        if len(read) < len(pairs):
-            self.problems.append(
-                f"{len(pairs) - len(read)} entries of '{name}' are no dictionaries."
-            )
-        return read
+    plan: tuple[Planned, ...]
+    release: str = ""
+    zone: tzinfo = timezone.utc  # noqa: UP017 - older Pythons
+    sign_offs: tuple[str, ...] = ()
+    problem: str = ""
+    journal: tuple[Table, ...] = field(default=())

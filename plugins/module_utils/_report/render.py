@@ -4,23 +4,35 @@
 
 from __future__ import annotations
 
+import functools
 import json
+import re
 import traceback
 import typing as t
 from dataclasses import asdict
 
 from ansible_collections.easymo.deploy.plugins.module_utils._library import Library
-from ansible_collections.easymo.deploy.plugins.module_utils._report.models import PhaseRow, Report
-from ansible_collections.easymo.deploy.plugins.module_utils._report.page import (
-    HTML,
-    MACROS,
-    STYLE,
-    TEXT,
+from ansible_collections.easymo.deploy.plugins.module_utils._report import plot
+from ansible_collections.easymo.deploy.plugins.module_utils._report.models import (
+    Cell,
+    Deviation,
+    PhaseRow,
+    Report,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._report.times import lasting
+from ansible_collections.easymo.deploy.plugins.module_utils._report.page.html import (
+    MACROS,
+    PAGE,
+    PLOT,
+    TIMELINE,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._report.page.plain import TEXT
+from ansible_collections.easymo.deploy.plugins.module_utils._report.page.style import STYLE
+from ansible_collections.easymo.deploy.plugins.module_utils._report.reader import legible
+from ansible_collections.easymo.deploy.plugins.module_utils._report.timeline import took_words
+from ansible_collections.easymo.deploy.plugins.module_utils._report.times import lasting, shown
 
 try:
-    from jinja2 import Environment, StrictUndefined
+    from jinja2 import Environment, StrictUndefined, Template
     from markupsafe import Markup
 
     IMPORT_ERROR: str | None = None
@@ -29,6 +41,9 @@ except ImportError:
 
 JINJA2 = Library("jinja2 >= 3.1", IMPORT_ERROR)
 
+MARKS = {"good": "✓", "warn": "!", "bad": "✕", "calm": "·"}
+PHASE_COLUMNS = ("Phase", "State", "Started", "Finished", "Took", "Planned")
+
 
 def files_of(report: Report, record: t.Mapping[str, t.Any]) -> dict[str, str]:
     """The files of a report, content by name."""
@@ -36,7 +51,7 @@ def files_of(report: Report, record: t.Mapping[str, t.Any]) -> dict[str, str]:
         "report.html": as_html(report),
         "report.txt": as_text(report),
         "report.json": json.dumps(
-            {"report": asdict(report), "record": record},
+            {"report": asdict(report), "record": legible(record)},
             indent=1,
             sort_keys=True,
             ensure_ascii=False,
@@ -47,30 +62,78 @@ def files_of(report: Report, record: t.Mapping[str, t.Any]) -> dict[str, str]:
 
 
 def as_html(report: Report) -> str:
-    longest = max([1, *(max(row.planned, row.actual or 0) for row in report.phases)])
-    template = environment(autoescape=True).from_string(MACROS + HTML)
-    return template.render(
+    return template(MACROS + PLOT + TIMELINE + PAGE, autoescape=True).render(
         report=report,
         style=Markup(STYLE),  # noqa: S704 - our own constant
-        took=took,
-        width=lambda seconds: round(100 * seconds / longest, 1),
+        marks=MARKS,
+        parts=parts_of(report),
+        told=told,
+        phase_columns=PHASE_COLUMNS,
+        width=plot.WIDTH,
+        height=plot.HEIGHT,
+        left=plot.LEFT,
+        right=plot.RIGHT,
+        top=plot.TOP,
+        bottom=plot.BOTTOM,
     )
 
 
 def as_text(report: Report) -> str:
-    return environment(autoescape=False).from_string(TEXT).render(report=report, took=took)
+    return template(TEXT, autoescape=False).render(report=report, took=took_words, told=told)
 
 
-def took(phase: PhaseRow) -> str:
-    actual = lasting(phase.actual) or "-"
-    return f"{actual} of {lasting(phase.planned)}" if phase.planned else actual
+def parts_of(report: Report) -> list[tuple[str, str]]:
+    """What the page can be entered at."""
+    found = [("timeline", "Timeline")] if report.timeline else []
+    found += [("phases", "Phases"), ("deviations", "Deviations")]
+    found += [("metrics", "Metrics")] if any(not one.fold for one in report.watches) else []
+    found += [(anchor(table.title), table.title) for table in report.tables if table.rows]
+    return [*found, ("way-back", "The way back"), ("lessons", "Lessons learned")]
 
 
-def environment(*, autoescape: bool) -> Environment:
-    return Environment(
+def anchor(title: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-")
+
+
+def told(phase: PhaseRow) -> list[str]:
+    """What a phase tells besides its times: why it failed, now and before, and what no table shows."""
+    before = [
+        f"Failed before, {shown(one.finished) if one.finished else 'at an unknown time'}: {cause}"
+        for one in phase.tries[:-1]
+        for cause in one.causes or ("without a cause",)
+    ]
+    return [*phase.causes, *phase.evidence, *before]
+
+
+def phase_cells(phase: PhaseRow) -> tuple[Cell, ...]:
+    late = (
+        f" ({round(100 * (phase.actual / phase.planned - 1))} % late)"
+        if phase.late and phase.actual
+        else ""
+    )
+    return (
+        Cell(phase.title),
+        Cell(phase.status, phase.tone),
+        Cell(phase.started),
+        Cell(phase.finished),
+        Cell(f"{lasting(phase.actual)}{late}", "warn" if late else ""),
+        Cell(lasting(phase.planned) if phase.planned else ""),
+    )
+
+
+def deviation_cells(one: Deviation) -> tuple[Cell, ...]:
+    who, why = (Cell(said) if said else Cell("not recorded", "calm") for said in (one.who, one.why))
+    return (Cell(one.what), who, why)
+
+
+@functools.cache
+def template(source: str, *, autoescape: bool) -> Template:
+    made = Environment(
         autoescape=autoescape,  # noqa: S701 - off only for the text file
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
+    made.filters.update(anchor=anchor, phase_row=phase_cells, deviation_row=deviation_cells)
+    return made.from_string(source)

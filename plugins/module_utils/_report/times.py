@@ -1,36 +1,47 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # PRIVATE to easymo.deploy.
-"""Times and sizes of a record, for people."""
+"""Times, sizes and quantities of a record, for people."""
 
 from __future__ import annotations
 
+import math
 import typing as t
-from datetime import datetime, timezone
+from datetime import datetime, timezone, tzinfo
+
+UTC = timezone.utc  # noqa: UP017 - older Pythons
 
 
 def moment(value: t.Any) -> datetime | None:
     """An ISO 8601 time; one without a zone is UTC. None for anything else."""
     try:
         read = datetime.fromisoformat(str(value).replace("Z", "+00:00"))
-    except ValueError:
+        return read.astimezone(UTC) if read.tzinfo else read.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
         return None
-    return read if read.tzinfo else read.replace(tzinfo=timezone.utc)  # noqa: UP017 - older Pythons
 
 
 def shown(value: t.Any) -> str:
-    read = moment(value)
+    read = value if isinstance(value, datetime) else moment(value)
     return read.strftime("%Y-%m-%d %H:%M:%S %Z") if read else str(value or "")
 
 
+def shown_both(value: t.Any, zone: tzinfo) -> str:
+    """In UTC and, where that differs, in the release's own zone."""
+    read = moment(value)
+    if read is None or read.astimezone(zone).utcoffset() == read.utcoffset():
+        return shown(value)
+    return f"{shown(read)} ({read.astimezone(zone):%H:%M:%S %Z})"
+
+
 def between(started: t.Any, finished: t.Any) -> int | None:
-    """Whole seconds, None when one of the two is missing."""
+    """Whole seconds, None when one of the two is missing or the end stands before the beginning."""
     begin, end = moment(started), moment(finished)
-    return round((end - begin).total_seconds()) if begin and end else None
+    return round((end - begin).total_seconds()) if begin and end and end >= begin else None
 
 
 def lasting(seconds: float | None) -> str:
     """For example "1 h 58 min", "3 min 5 s", "1.4 s", "4 ms"."""
-    if seconds is None:
+    if seconds is None or not math.isfinite(seconds):
         return ""
     if 0 < seconds < 1:
         return f"{max(1, round(seconds * 1000))} ms"
@@ -38,20 +49,59 @@ def lasting(seconds: float | None) -> str:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
-    if hours:
-        return f"{hours} h {minutes} min" if minutes else f"{hours} h"
-    if minutes:
-        return f"{minutes} min {rest} s" if rest else f"{minutes} min"
-    return f"{rest} s"
+    days, hours = divmod(hours, 24)
+    parts = [(days, "d"), (hours, "h"), (minutes, "min"), (rest, "s")]
+    first = next((place for place, (count, _unit) in enumerate(parts) if count), 3)
+    # Two units that stand side by side are as exact as anybody asks.
+    near = [f"{count} {unit}" for count, unit in parts[first : first + 2] if count]
+    return " ".join(near) or "0 s"
 
 
 def size(count: t.Any) -> str:
     """Bytes in decimal units, as disks are sold."""
-    if not isinstance(count, (int, float)) or isinstance(count, bool):
+    value = number(count)
+    if value is None:
         return ""
-    value = float(count)
     for unit in ("B", "kB", "MB", "GB"):
         if value < 1000:
             return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
         value /= 1000
     return f"{value:.1f} TB"
+
+
+def number(value: t.Any) -> float | None:
+    """A finite number, or None."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return None
+    try:
+        read = float(value)
+    except OverflowError:
+        return None
+    return read if math.isfinite(read) else None
+
+
+def quantity(value: t.Any, unit: str) -> str:
+    """A value of a metric with its unit: ratios as percent, seconds short."""
+    read = number(value)
+    if read is None:
+        return "no data"
+    if unit == "ratio":
+        return f"{plain(100 * read)} %"
+    short = {"seconds": "s"}.get(unit, unit)
+    return f"{plain(read)} {short}".strip()
+
+
+def plain(value: float) -> str:
+    """Three digits that count, never an exponent that nobody reads."""
+    if abs(value) >= 1000:
+        return f"{value:,.0f}" if abs(value) < 1e15 else f"{value:.2e}"
+    return f"{value:.3g}" if abs(value) >= 1e-4 or not value else f"{value:.1e}"
+
+
+def took(value: t.Any) -> str:
+    """Seconds of a record as a duration, empty for anything else."""
+    return lasting(number(value))
+
+
+def counted(count: int, one: str, many: str = "") -> str:
+    return f"{count} {one if count == 1 else many or one + 's'}"

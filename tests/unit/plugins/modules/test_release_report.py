@@ -49,13 +49,14 @@ def test_the_files_are_written_without_secrets(run_module, tmp_path):
         "report.html",
         "report.txt",
         "report.json",
+        "lessons.md",
     }
 
 
 def test_the_runbooks_phases_are_expected_unless_others_are_planned(run_module):
-    assert "smoke_tests" in run_module()["missing"][0]
+    assert "Smoke tests" in run_module()["missing"][0]
     other = run_module(plan=[{"name": "database", "minutes": 5}])
-    assert other["missing"][0] == "Phases that were not run: database."
+    assert other["missing"][0] == "Phases that were not run: Database."
 
 
 def test_a_dest_that_is_a_file_is_refused(run_module, tmp_path):

@@ -8,7 +8,7 @@ import json
 import pytest
 
 from ansible_collections.easymo.deploy.plugins.module_utils._report.build import build_report
-from ansible_collections.easymo.deploy.plugins.module_utils._report.models import Planned
+from ansible_collections.easymo.deploy.plugins.module_utils._report.models import Asked, Planned
 from ansible_collections.easymo.deploy.plugins.module_utils._report.render import (
     as_html,
     as_text,
@@ -16,7 +16,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._report.render impor
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._report.times import lasting, size
 
-PLAN = (Planned("database", 15), Planned("microservices", 20), Planned("sign_off", 10))
+PLAN = Asked(plan=(Planned("database", 15), Planned("microservices", 20), Planned("sign_off", 10)))
 
 
 def phase(status, minute, minutes, **evidence):
@@ -71,7 +71,7 @@ def test_a_complete_release_is_deployed_and_nothing_is_missing():
     assert (report.missing, report.problems) == ((), ())
     text = as_text(report)
     for told in ("wallet-service | succeeded", "v1.9.0", "v2.0.0", "3 of 3", "102.3 MB", "9f86d0",
-                 "20251104_a.sql", "wa-webhook | changed", "redis | pass | PONG", "error_rate | 0.2 %",
+                 "20251104_a.sql", "wa-webhook | changed", "redis | pass | PONG", "error rate | proceed | Last 0.2 %",
                  "1 h 58 min (planned 45 min)", "moved by an hour", "release-2.0.0"):  # fmt: skip
         assert told in text
         assert told.partition(" | ")[0] in as_html(report)
@@ -111,7 +111,7 @@ def test_a_failed_release_quotes_its_first_cause_on_top():
     record = {**complete(), "phases": {"database": phase("failed", 0, 1, failures=cause)}}
     report = build_report(record, PLAN)
     assert report.verdict.sentence == (
-        "The release stopped in database: supabase_db failed in 'Apply': it drops a column"
+        "The release stopped in Database: supabase_db failed in 'Apply': it drops a column"
     )
 
 
@@ -136,7 +136,7 @@ def test_a_try_that_failed_before_is_told_as_such_and_not_as_evidence():
 def test_an_empty_record_makes_a_report_that_says_what_is_missing():
     report = build_report({}, PLAN)
     assert report.verdict.word == "Unknown"
-    assert "Phases that were not run: database, microservices, sign_off." in report.missing
+    assert "Phases that were not run: Database, Microservices, Sign off." in report.missing
     assert "No backup is recorded." in report.missing
     assert "not run" in as_html(report)
 
@@ -177,7 +177,8 @@ def test_a_phase_that_nobody_planned_is_shown_and_a_late_one_is_marked():
         "sign_off",
         "rollback",
     ]
-    assert as_html(report).count('class="over"') == 1
+    assert [row.name for row in report.phases if row.late] == ["microservices"]
+    assert as_html(report).count('<i class="late" title="done after 30 min"') == 1
 
 
 def test_nothing_in_a_record_becomes_markup():

@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to easymo.deploy.
+"""What happened when a release failed or went back, as Markdown, for whoever writes the incident up."""
+
+from __future__ import annotations
+
+import re
+import typing as t
+from datetime import datetime, tzinfo
+
+from ansible_collections.easymo.deploy.plugins.module_utils._report.models import Report
+from ansible_collections.easymo.deploy.plugins.module_utils._report.reader import (
+    Reader,
+    dictionaries,
+    inner,
+    listed,
+    text,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._report.times import moment, shown
+from ansible_collections.easymo.deploy.plugins.module_utils._report.verdict import causes_of
+
+INCIDENTS = ("Failed", "Rolled back")
+MARKUP = re.compile(r"([\\`*_{}\[\]<>()#+!|~&])")
+
+Event = tuple[datetime, str]
+
+
+def escaped(value: str) -> str:
+    """As Markdown shows it literally, on one line."""
+    return MARKUP.sub(r"\\\1", " ".join(value.split()))
+
+
+def is_incident(report: Report) -> bool:
+    return report.verdict.word in INCIDENTS
+
+
+def incident_facts(report: Report, reader: Reader, zone: tzinfo) -> str:
+    """The part that the record can tell."""
+    parts = [
+        (
+            "What happened",
+            [f"**{escaped(report.verdict.word)}.** {escaped(report.verdict.sentence)}"],
+        ),
+        ("When", when(events(report, reader), zone)),
+        ("Impact, as far as it is known", bullets(impact(report, reader))),
+        ("Cause, as it was recorded", bullets(causes_of(report.phases), "No cause is recorded.")),
+        ("What was done", bullets(done(reader), "Nothing that was done is recorded.")),
+        (
+            "Where the runbook was left",
+            bullets([one.sentence() for one in report.deviations], "Nowhere."),
+        ),
+    ]
+    return "\n\n".join("\n".join([f"## {title}", "", *lines]) for title, lines in parts)
+
+
+def bullets(lines: t.Iterable[str], empty: str = "") -> list[str]:
+    return [f"- {escaped(line)}" for line in lines] or [empty]
+
+
+def events(report: Report, reader: Reader) -> list[Event]:
+    """All moments of the record, in their order."""
+    found: list[tuple[datetime | None, str]] = [
+        (
+            moment(reader.text("started")),
+            f"The release was begun by {reader.text('actor') or 'somebody'}.",
+        ),
+        (moment(reader.text("finished")), f"The release ended: {report.verdict.word.lower()}."),
+    ]
+    for row in report.phases:
+        for one in row.tries:
+            cause = f": {one.causes[0]}" if one.causes else "."
+            found.append((one.started, f"{row.title} began."))
+            found.append((one.finished, f"{row.title}: {one.status}{cause}"))
+    found += people(reader)
+    return sorted(((at, said) for at, said in found if at), key=lambda event: event[0])
+
+
+def people(reader: Reader) -> t.Iterator[tuple[datetime | None, str]]:
+    """What people did meanwhile, with its time."""
+    facts = reader.mapping("facts")
+    for at, one in reader.named("kill_switches", facts.get("kill_switches")):
+        yield moment(at), f"{text(one.get('by'))} used the kill switch: {text(one.get('reason'))}"
+    for _key, one in reader.named("decisions", facts.get("decisions")):
+        decided = f"{text(one.get('by'))} decided at {text(one.get('gate'))}: {text(one.get('decision'))}."
+        yield moment(one.get("at")), decided
+    for one in dictionaries(inner(facts, "ramp").get("history")):
+        told = f"The ramp: {text(one.get('what'))}, now at {text(one.get('to'))} %."
+        yield moment(one.get("at")), told
+
+
+def when(found: t.Sequence[Event], zone: tzinfo) -> list[str]:
+    if not found:
+        return ["No time is recorded."]
+    local = found[0][0].astimezone(zone).tzname() or "local"
+    rows = [
+        f"| {at:%Y-%m-%d %H:%M:%S} | {at.astimezone(zone):%Y-%m-%d %H:%M:%S} | {escaped(said)} |"
+        for at, said in found
+    ]
+    return [f"| UTC | {escaped(local)} | what |", "|---|---|---|", *rows]
+
+
+def impact(report: Report, reader: Reader) -> t.Iterator[str]:
+    traffic = reader.section("traffic")
+    if isinstance(traffic, dict) and "failed" in traffic:
+        yield f"Requests that failed while somebody counted: {text(traffic['failed'])} of {text(traffic.get('sent'))}."
+    for table in report.tables:
+        if table.title in ("Services", "Tests") and table.standing_out():
+            yield f"{table.title}: {table.lead}"
+    for watch in report.watches:
+        for one in watch.metrics:
+            if one.verdict.tone == "bad":
+                yield f"Metric {one.name}: {one.verdict.text}. {' '.join(one.words)}"
+    yield "How many users noticed, and for how long: to be filled in below."
+
+
+def done(reader: Reader) -> t.Iterator[str]:
+    for phase in reader.mapping("phases").values():
+        settled = text(inner(inner(phase, "evidence"), "settlement").get("sentence"))
+        if settled:
+            yield settled
+    facts = reader.mapping("facts")
+    for name, one in inner(facts, "services_returned").items():
+        back = text(inner(one, "after").get("image")) or "what ran before"
+        stuck = text(one.get("message")) if isinstance(one, dict) else ""
+        yield f"{name} did not go back: {stuck}" if stuck else f"{name} went back to {back}."
+    for name, requests in inner(facts, "database_restores").items():
+        for one in dictionaries(requests):
+            yield f"{name} was restored from {text(one.get('backup'))}."
+    yield from (text(note) for note in listed(reader.record, "notes"))
+    if reader.text("finished"):
+        yield f"The record was closed at {shown(reader.text('finished'))}."
+
+
+def lessons_facts(report: Report) -> str:
+    parts = [
+        ("What went well", report.lessons.well, "The record tells of nothing."),
+        ("What did not", report.lessons.not_well, "The record tells of nothing."),
+        ("To be answered", report.lessons.change, "What would make the next release easier?"),
+    ]
+    return "\n\n".join(
+        "\n".join([f"## {name}", "", *bullets(lines, empty)]) for name, lines, empty in parts
+    )

@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to easymo.deploy.
+"""The template of the review after a release, filled in as far as the record can tell."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.easymo.deploy.plugins.module_utils._report.models import (
+    Deviation,
+    Lessons,
+    PhaseRow,
+    Table,
+    Watch,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._report.times import counted
+
+
+def lessons_of(
+    phases: t.Sequence[PhaseRow],
+    tables: t.Sequence[Table],
+    watches: t.Sequence[Watch],
+    deviations: t.Sequence[Deviation],
+) -> Lessons:
+    in_time = [row for row in phases if row.status == "done" and row.planned and not row.late]
+    well = (
+        [f"{counted(len(in_time), 'phase')} of {len(phases)} went as planned."] if in_time else []
+    )
+    leads = [table.lead for table in tables if table.lead and not table.standing_out()]
+    leads += [one.lead for one in watches if one.lead.startswith("All ") and not one.fold]
+    not_well = [
+        f"{row.title} failed: {cause}"
+        for row in phases
+        for one in row.tries
+        for cause in one.causes
+    ]
+    not_well += [one.sentence() for one in deviations]
+    change = [
+        f"Why was {row.title} late, and what would it take to be in time?"
+        for row in phases
+        if row.late
+    ]
+    change += [
+        f"How is what stopped {row.title} seen before the release next time?"
+        for row in phases
+        if any(one.causes for one in row.tries)
+    ]
+    if deviations:
+        change.append("Which of the deviations belong into the runbook?")
+    return Lessons((*well, *leads), tuple(not_well), tuple(change))

@@ -1,0 +1,199 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to easymo.deploy.
+"""The page, from its verdict to the template of the review."""
+
+from __future__ import annotations
+
+MACROS = """{% macro mark(tone) -%}
+{%- if tone in marks %}<span aria-hidden="true">{{ marks[tone] }} </span>{% endif -%}
+{%- endmacro %}
+{% macro show(cell) -%}
+{%- if cell.code and cell.tone %}<span class="{{ cell.tone }}">{{ mark(cell.tone) }}<code>{{ cell.text }}</code></span>
+{%- elif cell.code %}<code>{{ cell.text }}</code>
+{%- elif cell.tone %}<span class="{{ cell.tone }}">{{ mark(cell.tone) }}{{ cell.text }}</span>
+{%- else %}{{ cell.text }}{% endif -%}
+{%- endmacro %}
+{% macro listed(lines) %}
+<ul>{% for line in lines %}<li>{{ line }}</li>{% endfor %}</ul>
+{% endmacro %}
+{% macro tabled(columns, rows) %}
+<table class="stack" role="table">
+<thead role="rowgroup"><tr role="row">
+{%- for column in columns %}<th scope="col" role="columnheader">{{ column }}</th>{% endfor -%}
+</tr></thead>
+<tbody role="rowgroup">
+{% for row in rows %}
+<tr role="row">{% for cell in row %}
+{% if loop.first %}<th scope="row" role="rowheader">{{ show(cell) }}</th>
+{% elif cell.text %}
+<td role="cell"{% if cell.text | length <= 16 %} class="short"{% endif %}
+ data-label="{{ columns[loop.index0] }}">{{ show(cell) }}</td>
+{% else %}<td role="cell"></td>{% endif %}{% endfor %}</tr>
+{% endfor %}
+</tbody></table>
+{% endmacro %}
+"""
+
+PLOT = """{% macro drawn(plot, key) %}
+<svg viewBox="0 0 {{ width }} {{ height }}" role="img" aria-labelledby="{{ key }}-t {{ key }}-d">
+<title id="{{ key }}-t">{{ plot.title }}</title><desc id="{{ key }}-d">{{ plot.words }}</desc>
+{% for band in plot.bands %}
+<rect class="{{ band.kind }}" x="{{ left }}" y="{{ band.at }}" width="{{ right - left }}" height="{{ band.extent }}"/>
+{% endfor %}
+{% for gap in plot.gaps %}
+<rect class="gap" x="{{ gap.at }}" y="{{ top }}" width="{{ gap.extent }}" height="{{ bottom - top }}"/>
+{% if gap.extent > 44 %}
+<text x="{{ gap.at + gap.extent / 2 }}" y="{{ bottom - 4 }}" text-anchor="middle">no data</text>
+{% endif %}
+{% endfor %}
+<rect class="frame" x="{{ left }}" y="{{ top }}" width="{{ right - left }}" height="{{ bottom - top }}"/>
+{% for line in plot.lines %}
+<line class="{{ line.kind }}" x1="{{ left }}" x2="{{ right }}" y1="{{ line.y }}" y2="{{ line.y }}"/>
+{% endfor %}
+{% for stroke in plot.strokes %}
+<polyline class="stroke" points="{{ stroke }}"/>
+{% endfor %}
+{% for x, y in plot.lone %}
+<circle class="dot" cx="{{ x }}" cy="{{ y }}" r="2.5"/>
+{% endfor %}
+{% for x, y in plot.between %}
+<circle class="between" cx="{{ x }}" cy="{{ y }}" r="2.6"/>
+{% endfor %}
+{% for x, y in plot.breaches %}
+<path class="cross" d="M{{ x - 3.5 }} {{ y - 3.5 }}l7 7m0 -7l-7 7"/>
+{% endfor %}
+{% if plot.last %}<circle class="dot" cx="{{ plot.last[0] }}" cy="{{ plot.last[1] }}" r="3"/>{% endif %}
+{% for line in plot.lines %}
+{% set y = line.y + (12 if line.y < top + 14 else -3) %}
+<text class="{{ line.kind }}" x="{{ right - 4 }}" y="{{ y }}" text-anchor="end">{{ line.label }}</text>
+{% endfor %}
+<text x="{{ left + 3 }}" y="{{ top + 11 }}">{{ plot.top }}</text>
+<text x="{{ left + 3 }}" y="{{ bottom - 4 }}">{{ plot.bottom }}</text>
+<text x="{{ left }}" y="{{ bottom + 13 }}">0</text>
+<text x="{{ right }}" y="{{ bottom + 13 }}" text-anchor="end">{{ plot.end }}</text>
+</svg>
+{% endmacro %}
+{% macro figures(watch, key) %}
+<div class="plots">
+{% for one in watch.metrics %}
+<figure><h3>{{ one.name }}<span>{{ show(one.verdict) }}</span></h3>
+{% if one.plot %}{{ drawn(one.plot, key ~ "-" ~ loop.index) }}{% endif %}
+<figcaption>{{ one.words | join(" ") }}</figcaption></figure>
+{% endfor %}
+</div>
+{% endmacro %}
+"""
+
+TIMELINE = """{% macro bar(kind, words, left, width) -%}
+<i class="{{ kind }}" title="{{ words }}" style="left: {{ left }}%; width: {{ width }}%"></i>
+{%- endmacro %}
+{% macro timeline(line) %}
+<h2 id="timeline">Timeline</h2>
+{% if line.note %}<p class="lead">{{ line.note }}</p>{% endif %}
+<div class="lane"><span class="name faint">Times in {{ line.zone }}</span>
+<div class="track axis" aria-hidden="true">
+{%- for left, label in line.ticks %}<span style="left: {{ left }}%"
+{%- if left < 4 %} class="first"{% elif left > 94 %} class="end"{% endif %}>{{ label }}</span>{% endfor -%}
+</div></div>
+{% for lane in line.lanes %}
+<div class="lane"><div class="name"><b>{{ lane.phase.title }}</b>
+<span class="{{ lane.phase.tone }}">{{ mark(lane.phase.tone) }}{{ lane.phase.status }}</span>
+<span class="faint">{{ lane.took }}</span></div>
+<div class="track" role="img" aria-label="{{ lane.phase.title }}: {{ lane.words }}">
+{%- for left, label in line.ticks %}<i class="tick" style="left: {{ left }}%"></i>{% endfor -%}
+{%- for left, width, label in line.cuts %}{{ bar("cut", label, left, width) }}{% endfor -%}
+{%- for one in lane.bars %}{{ bar(one.kind, one.words, one.left, one.width) }}{% endfor -%}
+</div></div>
+{% endfor %}
+<ul class="key" aria-label="What the bars mean"><li><i class="plan"></i>planned</li><li><i class="done"></i>done</li>
+<li><i class="late"></i>done, more than 25 % late</li><li><i class="failed"></i>failed try</li>
+<li><i class="running"></i>no end recorded</li><li><i class="wait"></i>waiting</li>
+{% if line.cuts %}<li><i class="cut"></i>{{ line.cuts | map("last") | join(", ") }}</li>{% endif %}</ul>
+{% endmacro %}
+"""
+
+PAGE = """<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
+<title>{{ report.title }}: {{ report.verdict.word }}</title>
+<style>{{ style }}</style>
+</head>
+<body><main>
+<section class="verdict {{ report.verdict.tone }}">
+<h1>{{ report.title }}</h1>
+<div class="word">{{ mark(report.verdict.tone) }}{{ report.verdict.word }}</div>
+<p>{{ report.verdict.sentence }}</p></section>
+<nav aria-label="Parts of the report">
+{% for key, title in parts %}<a href="#{{ key }}">{{ title }}</a>{% endfor %}
+</nav>
+{% if report.problems %}
+<section><h2 class="bad" id="damaged">The record is damaged</h2>{{ listed(report.problems) }}</section>
+{% endif %}
+{% if report.glance or report.summary %}
+<section>{% if report.glance %}<dl class="glance">
+{% for name, cell in report.glance %}
+<div><dt>{{ name }}</dt><dd>{{ show(cell) }}</dd></div>
+{% endfor %}
+</dl>{% endif %}<dl>
+{% for name, cell in report.summary %}
+<div><dt>{{ name }}</dt><dd>{{ show(cell) }}</dd></div>
+{% endfor %}
+</dl></section>
+{% endif %}
+{% if report.missing %}
+<section><h2 class="warn" id="missing">Missing</h2>{{ listed(report.missing) }}</section>
+{% endif %}
+{% if report.timeline %}<section>{{ timeline(report.timeline) }}</section>{% endif %}
+<section><h2 id="phases">Phases</h2>
+{% if report.phases %}
+{{ tabled(phase_columns, report.phases | map("phase_row") | list) }}
+{% else %}<p class="faint">No phase is planned or recorded.</p>{% endif %}
+{% for phase in report.phases if told(phase) %}
+<details{% if phase.status == "failed" %} open{% endif %}><summary>{{ phase.title }}: what the record tells</summary>
+{{ listed(told(phase)) }}</details>
+{% endfor %}
+</section>
+<section><h2 id="deviations">Deviations from the runbook</h2>
+{% if report.deviations %}
+{{ tabled(("What", "Who", "Why"), report.deviations | map("deviation_row") | list) }}
+{% else %}<p>None: the release went as the runbook says.</p>{% endif %}
+</section>
+{% for watch in report.watches if not watch.fold %}
+<section><h2 id="metrics">{{ watch.title }}</h2><p class="lead">{{ watch.lead }}</p>
+{{ figures(watch, "m" ~ loop.index) }}</section>
+{% endfor %}
+{% for table in report.tables %}
+<section><h2 id="{{ table.title | anchor }}">{{ table.title }}</h2>
+{% if table.lead %}<p class="lead">{{ table.lead }}</p>{% endif %}
+{% if not table.rows %}
+<p class="faint">{{ table.empty }}</p>
+{% elif table.fold %}
+{% if table.standing_out() %}{{ tabled(table.columns, table.standing_out()) }}{% endif %}
+<details><summary>All {{ table.rows | length }}</summary>{{ tabled(table.columns, table.rows) }}</details>
+{% else %}
+{{ tabled(table.columns, table.rows) }}
+{% endif %}
+</section>
+{% endfor %}
+{% for watch in report.watches if watch.fold %}
+<section><h2>{{ watch.title }}</h2><p class="lead">{{ watch.lead }}</p>
+<details><summary>Plots</summary>{{ figures(watch, "w" ~ loop.index) }}</details></section>
+{% endfor %}
+{% if report.notes %}
+<section><h2 id="notes">Notes</h2>{{ listed(report.notes) }}</section>
+{% endif %}
+<section><h2 id="way-back">The way back</h2>
+<ol>{% for step in report.way_back %}<li>{{ step }}</li>{% endfor %}</ol></section>
+<section><h2 id="lessons">Lessons learned</h2>
+<p class="faint">What the record can tell is filled in. lessons.md beside this page is the same to write in; what you
+add there is kept.</p>
+{% for title, lines in report.lessons.parts() %}
+<h3>{{ title }}</h3>{% if lines %}{{ listed(lines) }}{% endif %}<div class="blank"></div><div class="blank"></div>
+{% endfor %}
+</section>
+</main></body>
+</html>
+"""

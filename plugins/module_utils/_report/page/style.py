@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to easymo.deploy.
+"""The page's style: light and dark, narrow and wide, on paper. No colour says anything alone."""
+
+from __future__ import annotations
+
+STYLE = """
+:root { color-scheme: light dark; --bg: #f4f6f8; --card: #fff; --line: #dde2e8; --text: #1b2430;
+  --faint: #566372; --good: #13714a; --warn: #8a5200; --bad: #b3261e; --calm: #566372;
+  --plan: #c3cdd8; --bar: #2f6fb3; --late: #b06a00; --pass: #13714a1f; --breach: #b3261e26;
+  --gap: #8c98a538; }
+@media (prefers-color-scheme: dark) { :root { --bg: #12161b; --card: #1b2128; --line: #323c47;
+  --text: #e4e9ee; --faint: #a1aebb; --good: #5ac894; --warn: #e9b565; --bad: #ff8f86;
+  --calm: #a1aebb; --plan: #465362; --bar: #6aa9e9; --late: #e9b565; --pass: #5ac89426;
+  --breach: #ff8f8630; --gap: #8c98a540; } }
+* { box-sizing: border-box; }
+html { -webkit-text-size-adjust: 100%; }
+body { margin: 0; background: var(--bg); color: var(--text); font: 15px/1.5 system-ui, "Segoe UI",
+  "Noto Sans", "DejaVu Sans", sans-serif, "Noto Color Emoji"; }
+main { max-width: 1120px; margin: 0 auto; padding: 24px 20px 60px; }
+h1 { font-size: 26px; line-height: 1.25; margin: 0; overflow-wrap: anywhere; }
+h2 { font-size: 18px; line-height: 1.3; margin: 0 0 6px; overflow-wrap: anywhere; }
+h3 { font-size: 14.5px; line-height: 1.3; margin: 0; overflow-wrap: anywhere; }
+p { margin: 0 0 8px; overflow-wrap: anywhere; }
+section { background: var(--card); border: 1px solid var(--line); border-radius: 10px; padding: 16px
+  20px; margin: 14px 0; }
+a { color: inherit; }
+.good { color: var(--good); } .warn { color: var(--warn); } .bad { color: var(--bad); }
+.calm { color: var(--calm); }
+.faint { color: var(--faint); font-size: 13px; }
+.verdict { border-left: 8px solid currentColor; }
+.verdict h1 { color: var(--text); }
+.verdict .word { font-size: 22px; font-weight: 700; margin: 2px 0; }
+.verdict p { color: var(--text); margin: 0; }
+nav { font-size: 13px; margin: 0 4px; color: var(--faint); }
+nav a { display: inline-block; margin: 2px 12px 2px 0; }
+dl { display: grid; grid-template-columns: repeat(auto-fit, minmax(176px, 1fr)); gap: 10px 20px;
+  margin: 0; }
+dt { color: var(--faint); font-size: 13px; }
+dd { margin: 0; overflow-wrap: anywhere; }
+.glance { margin-bottom: 14px; padding-bottom: 14px; border-bottom: 1px solid var(--line); grid-template-columns:
+  repeat(auto-fit, minmax(106px, 1fr)); }
+.glance dd { font-size: 19px; font-weight: 650; }
+table { border-collapse: collapse; width: 100%; font-size: 14px; }
+th, td { padding: 6px 14px 6px 0; border-top: 1px solid var(--line); vertical-align: top; text-align:
+  left; font-weight: 400; overflow-wrap: anywhere; }
+tbody th { min-width: 8em; font-weight: 600; overflow-wrap: break-word; }
+th.short, td.short { white-space: nowrap; }
+thead th { white-space: nowrap; border-top: 0; color: var(--faint); font-weight: 600; font-size: 13px; }
+td:empty { color: transparent; }
+.wide { overflow-x: auto; }
+code { font: 12.5px/1.5 ui-monospace, "DejaVu Sans Mono", Menlo, Consolas, monospace; overflow-wrap:
+  anywhere; }
+ul, ol { margin: 0; padding-left: 22px; }
+li { margin: 3px 0; overflow-wrap: anywhere; }
+details { margin-top: 8px; }
+summary { cursor: pointer; color: var(--faint); font-size: 13px; }
+.lane { display: grid; grid-template-columns: 236px 1fr; gap: 0 16px; padding: 6px 0; border-top: 1px
+  solid var(--line); }
+.lane .name b { font-weight: 600; margin-right: 6px; }
+.lane .faint { display: block; line-height: 1.35; }
+.track { position: relative; min-height: 34px; }
+.track i { position: absolute; display: block; border-radius: 3px; }
+.tick { top: -7px; bottom: -7px; width: 1px; border-radius: 0; background: var(--line); }
+.cut { top: -7px; bottom: -7px; border-radius: 0; background: repeating-linear-gradient(45deg,
+  var(--gap) 0 3px, transparent 3px 7px); }
+.plan { top: 3px; height: 8px; background: var(--plan); }
+.done, .waived, .late, .running, .failed, .rolled-back, .unknown { top: 14px; height: 14px;
+  background: var(--bar); min-width: 3px; }
+.late { background: var(--late); }
+.waived { background: var(--calm); }
+.running { background: repeating-linear-gradient(90deg, var(--bar) 0 6px, transparent 6px 9px);
+  border: 1px solid var(--bar); }
+.failed { background: repeating-linear-gradient(135deg, var(--bad) 0 4px, transparent 4px 6px); border:
+  1px solid var(--bad); }
+.wait { top: 20px; height: 0; border-top: 2px dotted var(--faint); }
+.axis { min-height: 20px; font-size: 12px; color: var(--faint); }
+.axis span { position: absolute; transform: translateX(-50%); white-space: nowrap; }
+.axis span.first { transform: none; }
+.axis span.end { transform: translateX(-100%); }
+.key { display: flex; flex-wrap: wrap; gap: 4px 18px; font-size: 13px; color: var(--faint); margin:
+  8px 0 0; padding: 0; list-style: none; }
+.key i { position: static; display: inline-block; width: 22px; height: 10px; margin-right: 6px;
+  border-radius: 3px; vertical-align: -1px; }
+.key i.plan { height: 8px; }
+.key i.wait { height: 0; vertical-align: 4px; }
+.plots { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(290px, 100%), 1fr)); gap: 14px 22px;
+  margin-top: 8px; }
+figure { margin: 0; break-inside: avoid; min-width: 0; }
+figcaption { font-size: 13px; color: var(--faint); overflow-wrap: anywhere; }
+figure h3 span { font-weight: 400; margin-left: 6px; }
+svg { display: block; width: 100%; height: auto; margin: 4px 0; overflow: visible; }
+svg text { font-size: 10.5px; fill: var(--faint); paint-order: stroke; stroke: var(--card); stroke-width: 3px; }
+svg .frame { fill: none; stroke: var(--line); }
+svg .stroke { fill: none; stroke: var(--bar); stroke-width: 1.8; stroke-linejoin: round; }
+svg .dot { fill: var(--bar); }
+svg .between { fill: var(--card); stroke: var(--warn); stroke-width: 1.8; }
+svg .cross { stroke: var(--bad); stroke-width: 2; }
+svg .passing { stroke: var(--good); stroke-dasharray: 5 3; }
+svg .breaching { stroke: var(--bad); }
+svg text.passing { fill: var(--good); stroke: var(--card); }
+svg text.breaching { fill: var(--bad); stroke: var(--card); }
+svg rect.passes { fill: var(--pass); } svg rect.breaches { fill: var(--breach); }
+svg rect.gap { fill: var(--gap); }
+.blank { border-bottom: 1px dotted var(--faint); height: 26px; }
+@media (max-width: 720px) {
+  main { padding: 12px 10px 40px; }
+  section { padding: 14px; }
+  .lane { grid-template-columns: 1fr; }
+  .stack thead { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
+  .stack tr { display: block; border-top: 1px solid var(--line); padding: 6px 0; }
+  .stack th, .stack td { display: block; border: 0; padding: 1px 0; }
+  .stack .short { white-space: normal; }
+  .stack td:empty { display: none; }
+  .stack td::before { content: attr(data-label) ": "; color: var(--faint); font-size: 13px; }
+  .stack td[data-label=""]::before { content: none; }
+}
+@media print {
+  :root { color-scheme: light; --bg: #fff; --card: #fff; --line: #c4cbd3; --text: #000; --faint: #444f5a; --good:
+    #13714a; --warn: #8a5200; --bad: #b3261e; --calm: #444f5a; --plan: #c3cdd8; --bar: #2f6fb3; --late:
+    #b06a00; --pass: #13714a1f; --breach: #b3261e26; --gap: #8c98a538; }
+  body { font-size: 12px; }
+  main { max-width: none; padding: 0; }
+  section { border: 0; border-top: 1px solid var(--line); border-radius: 0; padding: 10px 0; margin: 0; }
+  .verdict { border-left: 8px solid currentColor; padding-left: 12px; }
+  h2, h3, summary, .lead { break-after: avoid; }
+  tr, .lane, figure, li { break-inside: avoid; }
+  thead { display: table-header-group; }
+  table { font-size: 11px; } code { font-size: 10px; }
+  nav { display: none; }
+  details::details-content { content-visibility: visible; display: block; block-size: auto; }
+  .plots { grid-template-columns: repeat(3, 1fr); }
+  * { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
+}
+"""

@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to easymo.deploy.
+"""The phases of a record, planned and actual, with every try and its cause."""
+
+from __future__ import annotations
+
+import json
+import typing as t
+
+from ansible_collections.easymo.deploy.plugins.module_utils._report.models import (
+    PhaseRow,
+    Planned,
+    Tone,
+    Try,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._report.reader import (
+    Reader,
+    inner,
+    listed,
+    names,
+    text,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._report.times import (
+    between,
+    moment,
+    shown_both,
+)
+
+if t.TYPE_CHECKING:
+    from datetime import tzinfo
+
+TONES: dict[str, Tone] = {
+    "done": "good",
+    "waived": "calm",
+    "running": "warn",
+    "failed": "bad",
+    "rolled_back": "warn",
+}
+NOT_RUN = "not run"
+EVIDENCE_LIMIT = 400
+
+
+def phase_rows(
+    reader: Reader, plan: t.Sequence[Planned], tabled: t.Collection[str], zone: tzinfo
+) -> tuple[PhaseRow, ...]:
+    """The planned phases in their order, then those that nobody planned."""
+    recorded = reader.phases()
+    planned = {one.name: one for one in plan}
+    unplanned = [name for name in recorded if name not in planned]
+    return tuple(
+        phase_row(
+            planned.get(name) or Planned(name, 0),
+            recorded.get(name),
+            tabled,
+            zone,
+        )
+        for name in [*planned, *unplanned]
+    )
+
+
+def phase_row(
+    planned: Planned,
+    recorded: t.Mapping[str, t.Any] | None,
+    tabled: t.Collection[str],
+    zone: tzinfo,
+) -> PhaseRow:
+    phase = recorded or {}
+    found = phase.get("evidence")
+    status = text(phase.get("status")) or NOT_RUN
+    return PhaseRow(
+        name=planned.name,
+        title=planned.title or planned.name.replace("_", " ").capitalize(),
+        status=status.replace("_", " "),
+        tone=TONES.get(status, ""),
+        planned=planned.minutes * 60,
+        started=shown_both(phase.get("started"), zone),
+        finished=shown_both(phase.get("finished"), zone),
+        actual=between(phase.get("started"), phase.get("finished")),
+        causes=tuple(failures(found)),
+        evidence=tuple(evidence(found, tabled)),
+        tries=tuple(tries(phase)) if recorded else (),
+    )
+
+
+def tries(phase: t.Mapping[str, t.Any]) -> t.Iterator[Try]:
+    for one in listed(phase, "earlier_failures"):
+        if isinstance(one, dict):
+            causes = tuple(failures(one.get("evidence")))
+            yield Try(moment(one.get("started")), moment(one.get("finished")), "failed", causes)
+    status = text(phase.get("status")) or "unknown"
+    yield Try(
+        moment(phase.get("started")),
+        moment(phase.get("finished")),
+        status.replace("_", " "),
+        tuple(failures(phase.get("evidence"))) if status == "failed" else (),
+    )
+
+
+def evidence(found: t.Any, tabled: t.Collection[str]) -> list[str]:
+    """Lines as they are; a dictionary as one line for each key that no table of the report shows."""
+    if isinstance(found, str):
+        return [found]
+    if isinstance(found, list):
+        return names(found)
+    if not isinstance(found, dict):
+        return []
+    apart = {*tabled, "failures"} if failures(found) else set(tabled)
+    settled = text(inner(found, "settlement").get("sentence"))
+    lines = [settled] if settled else []
+    apart |= {"settlement"} if settled else set()
+    return lines + [f"{key}: {compact(one)}" for key, one in found.items() if key not in apart]
+
+
+def failures(found: t.Any) -> list[str]:
+    """What a failed phase keeps: by host, the task and its message."""
+    return [
+        f"{host} failed in '{one.get('task', 'a task')}': {compact(one.get('message', 'no message'))}"
+        for host, one in inner(found, "failures").items()
+        if isinstance(one, dict)
+    ]
+
+
+def compact(value: t.Any) -> str:
+    short = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+    return short if len(short) <= EVIDENCE_LIMIT else f"{short[:EVIDENCE_LIMIT]}…"

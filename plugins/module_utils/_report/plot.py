@@ -1,0 +1,240 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to easymo.deploy.
+"""A metric as a small plot: coordinates for an SVG, and the same in words. Pure."""
+
+from __future__ import annotations
+
+import itertools
+import statistics
+import typing as t
+from dataclasses import dataclass
+
+from ansible_collections.easymo.deploy.plugins.module_utils._report.times import (
+    counted,
+    lasting,
+    number,
+    quantity,
+)
+
+WIDTH, HEIGHT = 320, 132
+LEFT, RIGHT, TOP, BOTTOM = 8, 312, 12, 112
+REACH = 2.5
+"""The rollback bound is drawn when it stands within this many heights of what else there is to see."""
+GAP = 4.0
+"""So many times the usual distance between two samples is a gap."""
+
+Sample = tuple[float, float | None]
+Point = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """`low` to `high` is good; below `worst_low` or above `worst_high` is a breach. None is no bound."""
+
+    low: float | None = None
+    high: float | None = None
+    worst_low: float | None = None
+    worst_high: float | None = None
+
+    @classmethod
+    def of(cls, entry: t.Mapping[str, t.Any]) -> Bounds:
+        good, worst = entry.get("pass"), entry.get("rollback")
+        good = good if isinstance(good, dict) else {}
+        worst = worst if isinstance(worst, dict) else {}
+        return cls(
+            number(good.get("min")), number(good.get("max")),
+            number(worst.get("below")), number(worst.get("above")),
+        )  # fmt: skip
+
+    def mark(self, value: float) -> str:
+        if (self.worst_low is not None and value < self.worst_low) or (
+            self.worst_high is not None and value > self.worst_high
+        ):
+            return "breach"
+        if (self.low is not None and value < self.low) or (
+            self.high is not None and value > self.high
+        ):
+            return "between"
+        return "good"
+
+    def words(self, unit: str) -> str:
+        passes = [
+            f"{side} {quantity(value, unit)}"
+            for side, value in (("from", self.low), ("up to", self.high))
+            if value is not None
+        ]
+        fails = [
+            f"{side} {quantity(value, unit)}"
+            for side, value in (("below", self.worst_low), ("above", self.worst_high))
+            if value is not None
+        ]
+        said = f"Passes {' '.join(passes)}" if passes else "No bound to pass"
+        return f"{said}; rolls back {' or '.join(fails)}." if fails else f"{said}."
+
+
+@dataclass(frozen=True)
+class Line:
+    """A bound: how high it stands, of which kind, and what it says."""
+
+    y: float
+    kind: str
+    label: str
+
+
+@dataclass(frozen=True)
+class Band:
+    """A stretch from `at` on: of height for a breach or what passes, of time for a gap."""
+
+    kind: str
+    at: float
+    extent: float
+
+
+@dataclass(frozen=True)
+class Plot:
+    title: str
+    words: str
+    strokes: tuple[str, ...]
+    lone: tuple[Point, ...]
+    between: tuple[Point, ...]
+    breaches: tuple[Point, ...]
+    last: Point | None
+    lines: tuple[Line, ...]
+    bands: tuple[Band, ...]
+    gaps: tuple[Band, ...]
+    top: str
+    bottom: str
+    end: str
+
+
+def samples_of(points: t.Any) -> list[Sample]:
+    """Points of a record in the order of time; what is no point is left out."""
+    read: list[Sample] = []
+    for one in points if isinstance(points, list) else []:
+        if isinstance(one, (list, tuple)) and len(one) == 2:
+            at = number(one[0])
+            if at is not None and at >= 0:
+                read.append((at, number(one[1])))
+    return sorted(read, key=lambda sample: sample[0])
+
+
+def plot_of(name: str, unit: str, samples: t.Sequence[Sample], bounds: Bounds) -> Plot | None:
+    """None without a single value: then there is nothing to draw."""
+    values = [value for _at, value in samples if value is not None]
+    if not values:
+        return None
+    low, high = domain(values, bounds)
+    end = max(samples[-1][0], 1.0)
+
+    def x(at: float) -> float:
+        return round(LEFT + (RIGHT - LEFT) * at / end, 1)
+
+    def y(value: float) -> float:
+        share = (min(high, max(low, value)) - low) / (high - low)
+        return round(BOTTOM - (BOTTOM - TOP) * share, 1)
+
+    runs, holes = runs_of(samples)
+    placed = [[(x(at), y(value)) for at, value in run] for run in runs]
+    marked: dict[str, list[Point]] = {"good": [], "between": [], "breach": []}
+    for run in runs:
+        for at, value in run:
+            marked[bounds.mark(value)].append((x(at), y(value)))
+    return Plot(
+        title=name,
+        words=plot_words(unit, samples, values, len(marked["breach"]), len(holes)),
+        strokes=tuple(" ".join(f"{px},{py}" for px, py in run) for run in placed if len(run) > 1),
+        lone=tuple(run[0] for run in placed if len(run) == 1),
+        between=tuple(marked["between"]),
+        breaches=tuple(marked["breach"]),
+        last=placed[-1][-1],
+        lines=tuple(bound_lines(bounds, unit, low, high, y)),
+        bands=tuple(bound_bands(bounds, low, high, y)),
+        gaps=tuple(Band("gap", x(a), round(max(2.0, x(b) - x(a)), 1)) for a, b in holes),
+        top=quantity(high, unit),
+        bottom=quantity(low, unit),
+        end=lasting(end),
+    )  # fmt: skip
+
+
+def domain(values: t.Sequence[float], bounds: Bounds) -> tuple[float, float]:
+    """What the height spans: all values and the bounds to pass; the others where they are near."""
+    seen = [*values, *(b for b in (bounds.low, bounds.high) if b is not None)]
+    # Most metrics are counts and shares, whose zero says more than an arbitrary bottom.
+    if min(seen) >= 0 and bounds.low is None and bounds.worst_low is None:
+        seen.append(0.0)
+    low, high = min(seen), max(seen)
+    height = (high - low) or abs(high) or 1.0
+    for bound in (bounds.worst_low, bounds.worst_high):
+        if bound is not None and low - (REACH - 1) * height <= bound <= high + (REACH - 1) * height:
+            seen.append(bound)
+    low, high = min(seen), max(seen)
+    room = 0.12 * ((high - low) or abs(high) or 1.0)
+    return (low if low == 0 else low - room), high + room
+
+
+def runs_of(samples: t.Sequence[Sample]) -> tuple[list[list[Point]], list[Point]]:
+    """Stretches of values without a gap, and the gaps: missing samples, or none for far too long."""
+    steps = [b[0] - a[0] for a, b in itertools.pairwise(samples)]
+    usual = statistics.median(steps) if steps else 0.0
+    runs: list[list[Point]] = []
+    holes: list[Point] = []
+    since: float | None = None  # the last moment with a value, when values are missing since
+    previous: float | None = None
+    for at, value in samples:
+        if value is None:
+            since = since if since is not None else (previous if previous is not None else at)
+        else:
+            if since is None and previous is not None and usual and at - previous > GAP * usual:
+                since = previous
+            if since is not None or not runs:
+                runs.append([])
+            if since is not None:
+                holes.append((since, at))
+                since = None
+            runs[-1].append((at, value))
+        previous = at if value is not None else previous
+    if since is not None:
+        holes.append((since, samples[-1][0]))
+    return runs, holes
+
+
+def bound_lines(
+    bounds: Bounds, unit: str, low: float, high: float, y: t.Callable[[float], float]
+) -> t.Iterator[Line]:
+    for value, kind, word in (
+        (bounds.low, "passing", "pass from"),
+        (bounds.high, "passing", "pass up to"),
+        (bounds.worst_low, "breaching", "roll back below"),
+        (bounds.worst_high, "breaching", "roll back above"),
+    ):
+        if value is not None and low <= value <= high:
+            yield Line(y(value), kind, f"{word} {quantity(value, unit)}")
+
+
+def bound_bands(
+    bounds: Bounds, low: float, high: float, y: t.Callable[[float], float]
+) -> t.Iterator[Band]:
+    bottom, top = (
+        max(low, bounds.low if bounds.low is not None else low),
+        min(high, bounds.high if bounds.high is not None else high),
+    )
+    if (bounds.low is not None or bounds.high is not None) and bottom < top:
+        yield Band("passes", y(top), round(y(bottom) - y(top), 1))
+    if bounds.worst_high is not None and bounds.worst_high < high:
+        yield Band("breaches", TOP, round(y(bounds.worst_high) - TOP, 1))
+    if bounds.worst_low is not None and bounds.worst_low > low:
+        yield Band("breaches", y(bounds.worst_low), round(BOTTOM - y(bounds.worst_low), 1))
+
+
+def plot_words(
+    unit: str, samples: t.Sequence[Sample], values: t.Sequence[float], breaches: int, holes: int
+) -> str:
+    last = samples[-1][1]
+    said = [
+        f"over {lasting(samples[-1][0]) or 'no time'}",
+        f"between {quantity(min(values), unit)} and {quantity(max(values), unit)}",
+        f"at the end {quantity(last, unit)}",
+    ]
+    said += [f"{counted(breaches, 'point')} in breach"] if breaches else []
+    said += [counted(holes, "gap")] if holes else []
+    return ", ".join(said)

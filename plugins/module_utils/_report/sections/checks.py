@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to easymo.deploy.
+"""What was tested: the smoke tests, the checklist before the release, and traffic during it."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.easymo.deploy.plugins.module_utils._report.models import Cell, Table
+from ansible_collections.easymo.deploy.plugins.module_utils._report.reader import Reader, text
+from ansible_collections.easymo.deploy.plugins.module_utils._report.sections.words import (
+    judged,
+    share,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._report.times import took
+
+
+def checks(reader: Reader) -> Table:
+    """What smoke_tests, person_check and health_check return as `results`."""
+    rows = [
+        (
+            Cell(name),
+            judged(one.get("status")),
+            Cell(text(one.get("detail"))),
+            Cell(took(one.get("seconds"))),
+        )
+        for name, one in reader.entries("checks")
+    ]
+    columns = ("Test", "Result", "Seen", "Took")
+    return Table("Tests", columns, tuple(rows), "No test is recorded.", passed(rows))
+
+
+def preflight(reader: Reader) -> Table | None:
+    """A row for each line of the runbook's checklist that was proven; left out when none is recorded."""
+    rows = [
+        (
+            Cell(text(one.get("item")) or name),
+            judged(one.get("status")),
+            Cell(name if one.get("item") else ""),
+            Cell(text(one.get("detail"))),
+            Cell(took(one.get("seconds"))),
+        )
+        for name, one in reader.named("preflight", reader.evidence("preflight").get("preflight"))
+    ]
+    columns = ("Item of the checklist", "Result", "Proven by", "Seen", "Took")
+    return Table("Before the release", columns, tuple(rows), "", passed(rows)) if rows else None
+
+
+def passed(rows: t.Sequence[tuple[Cell, ...]]) -> str:
+    bad = [row[0].text for row in rows if row[1].tone != "good"]
+    rest = f"not {', '.join(bad[:5])}{' and more' if len(bad) > 5 else ''}"
+    return share(len(rows) - len(bad), len(rows), "passed", rest)
+
+
+def traffic(reader: Reader) -> Table | None:
+    """Requests that were counted while the release went on; left out when nobody counted."""
+    found = reader.section("traffic")
+    if not isinstance(found, dict):
+        return None
+    rows = tuple(
+        (
+            Cell(name.replace("_", " ")),
+            Cell(text(value), "bad" if name == "failed" and value else ""),
+        )
+        for name, value in found.items()
+        if not isinstance(value, (dict, list))
+    )
+    return Table("Traffic during the release", ("What", "Count"), rows, "Nothing was counted.")

@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to easymo.deploy.
+"""What the metrics did while somebody watched: the release, an earlier try, a step of the ramp."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.easymo.deploy.plugins.module_utils._report.models import (
+    Cell,
+    Watch,
+    Watched,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._report.plot import (
+    Bounds,
+    plot_of,
+    samples_of,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._report.reader import (
+    Entry,
+    Reader,
+    dictionaries,
+    inner,
+    text,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._report.sections.words import (
+    judged,
+    share,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._report.times import (
+    counted,
+    number,
+    quantity,
+    shown,
+)
+
+NOT_WATCHED = "No metric was watched."
+PHASE = "monitoring"
+
+
+def watches(reader: Reader) -> tuple[Watch, ...]:
+    """The release's own first, then the tries of it that failed, then the ramp."""
+    found = [watch_of("Metrics", reader.entries("metrics"))]
+    tries = dictionaries(inner(reader.mapping("phases"), PHASE).get("earlier_failures"))
+    for nth, one in enumerate(tries, start=1):
+        entries = reader.named("metrics", inner(one, "evidence").get("metrics"))
+        title = f"Metrics of try {nth}, which ended {shown(one.get('finished'))}"
+        found.append(watch_of(title, entries, fold=True))
+    for name, one in inner(reader.mapping("facts"), "ramp_watches").items():
+        step = one if isinstance(one, dict) else {}
+        entries, verdict = reader.named("samples", step.get("samples")), text(step.get("verdict"))
+        found.append(watch_of(f"Metrics at {name}: {verdict}", entries, fold=True))
+    return tuple(watch for watch in found if watch.metrics)
+
+
+def watch_of(title: str, entries: t.Sequence[tuple[str, Entry]], *, fold: bool = False) -> Watch:
+    metrics = tuple(watched(name, one) for name, one in entries)
+    bad = [one.name for one in metrics if one.verdict.tone in ("bad", "warn")]
+    lead = share(
+        len(metrics) - len(bad), len(metrics), "metrics were good", f"not {', '.join(bad)}"
+    )
+    return Watch(title, lead, metrics, fold)
+
+
+def watched(name: str, one: Entry) -> Watched:
+    unit, bounds = text(one.get("unit")), Bounds.of(one)
+    samples = samples_of(one.get("points"))
+    told = name.replace("_", " ")
+    return Watched(
+        name=told,
+        verdict=verdict_of(one, bounds),
+        words=tuple(words_of(one, unit, bounds)),
+        plot=plot_of(told, unit, samples, bounds),
+    )
+
+
+def verdict_of(one: Entry, bounds: Bounds) -> Cell:
+    """As it was recorded; an older record has none, and then the last value is judged by its bounds."""
+    said = text(one.get("verdict") or one.get("status"))
+    if said:
+        return judged(said)
+    last = number(one.get("last", one.get("value")))
+    return Cell("no data", "warn") if last is None else judged(bounds.mark(last))
+
+
+def words_of(one: Entry, unit: str, bounds: Bounds) -> t.Iterator[str]:
+    last = one.get("last", one.get("value"))
+    parts = [f"last {quantity(last, unit)}"]
+    for key, word in (("min", "lowest"), ("max", "highest"), ("mean", "mean")):
+        if number(one.get(key)) is not None:
+            parts.append(f"{word} {quantity(one[key], unit)}")
+    yield f"{', '.join(parts).capitalize()}."
+    count, missing = number(one.get("count")), number(one.get("missing"))
+    if count is not None:
+        without = f", {counted(int(missing), 'sample')} without data" if missing else ""
+        yield f"{counted(int(count), 'sample')}{without}."
+    given = one.get("bound", one.get("pass"))
+    yield (
+        bounds.words(unit)
+        if isinstance(given, dict) or given is None
+        else f"Passes when {text(given)} {unit}.".replace(" .", ".")
+    )
+    if one.get("problem"):
+        yield f"No data at the end: {text(one['problem'])}."

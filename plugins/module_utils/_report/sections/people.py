@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to easymo.deploy.
+"""What people did: decided, signed, were told, and moved the ramp."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.easymo.deploy.plugins.module_utils._report.models import Cell, Table, Tone
+from ansible_collections.easymo.deploy.plugins.module_utils._report.reader import (
+    Reader,
+    inner,
+    listed,
+    text,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._report.sections.words import (
+    judged,
+    share,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._report.times import shown
+
+TOLD: dict[str, Tone] = {"breached": "bad", "held": "warn"}
+
+
+def decisions(reader: Reader) -> Table | None:
+    """At a gate, by whom, why, and what they had before them; left out when nothing was to decide."""
+    rows = [
+        (
+            Cell(text(one.get("gate")) or name),
+            judged(one.get("decision")),
+            Cell(text(one.get("by"))),
+            Cell(shown(one.get("at"))),
+            Cell(text(one.get("reason"))),
+            Cell(evidence(one.get("evidence"))),
+        )
+        for name, one in reader.named("decisions", reader.mapping("facts").get("decisions"))
+    ]
+    columns = ("Gate", "Decision", "By", "At", "Why", "Evidence")
+    return Table("Decisions", columns, tuple(rows), "") if rows else None
+
+
+def evidence(found: t.Any) -> str:
+    """A dictionary as "name: value" with its inner values left in short."""
+    if isinstance(found, dict):
+        return "; ".join(f"{name}: {evidence(one)}" for name, one in found.items())
+    if isinstance(found, list):
+        return ", ".join(
+            text(one.get("text") or one.get("name")) if isinstance(one, dict) else text(one)
+            for one in found
+        )
+    return text(found)
+
+
+def sign_offs(reader: Reader, expected: t.Sequence[str] = ()) -> Table | None:
+    """Who signed what and when, then who has not; left out when nobody is expected and nobody did."""
+    found = dict(reader.named("sign_offs", reader.mapping("facts").get("sign_offs")))
+    rows = [signed(reader, name, one) for name, one in found.items()]
+    rows += [
+        (Cell(name), Cell("missing", "bad"), Cell(""), Cell(""), Cell(""), Cell(""))
+        for name in expected
+        if name not in found
+    ]
+    wanted = [name for name in expected if name not in found]
+    lead = share(len(rows) - len(wanted), len(rows), "signed", f"not {', '.join(wanted)}")
+    columns = ("Sign-off", "State", "By", "At", "What was signed", "Note")
+    return Table("Sign-offs", columns, tuple(rows), "", lead) if rows else None
+
+
+def signed(reader: Reader, name: str, one: t.Mapping[str, t.Any]) -> tuple[Cell, ...]:
+    """A signature under another attempt or commit says nothing of this one."""
+    others = [
+        f"{what} {text(one[key])}"
+        for key, what in (("attempt", "attempt"), ("git_sha", "commit"))
+        if one.get(key) and reader.record.get(key) and text(one[key]) != text(reader.record[key])
+    ]
+    state = Cell(f"signed for {' and '.join(others)}", "warn") if others else Cell("signed", "good")
+    return (
+        Cell(name),
+        state if text(one.get("by")) else Cell("signed by nobody", "bad"),
+        Cell(text(one.get("by"))),
+        Cell(shown(one.get("at"))),
+        Cell(text(one.get("what"))),
+        Cell(text(one.get("note"))),
+    )
+
+
+def announcements(reader: Reader) -> Table:
+    rows = []
+    for name, one in reader.entries("announcements"):
+        missed = [entry for entry in listed(one, "undelivered") if isinstance(entry, dict)]
+        why = "; ".join(
+            f"{text(entry.get('channel'))}: {text(entry.get('msg'))}" for entry in missed
+        )
+        rows.append(
+            (Cell(name.replace("_", " ")), Cell(why or "delivered", "warn" if why else "good"))
+        )
+    empty = "No announcement is recorded."
+    return Table("Announcements", ("What", "Delivered"), tuple(rows), empty)
+
+
+def ramp(reader: Reader) -> Table | None:
+    """The changes of the percentage that the ramp remembers; left out when it never moved."""
+    rows = [
+        (
+            Cell(shown(one.get("at"))),
+            Cell(text(one.get("what")), TOLD.get(text(one.get("what")), "")),
+            Cell(f"{text(one.get('from'))} % to {text(one.get('to'))} %"),
+            Cell(text(one.get("by"))),
+            Cell(text(one.get("reason"))),
+        )
+        for one in listed(inner(reader.mapping("facts"), "ramp"), "history")
+        if isinstance(one, dict)
+    ]
+    at = inner(reader.mapping("facts"), "ramp").get("percentage")
+    lead = f"The feature is at {text(at)} %." if at is not None else ""
+    return (
+        Table("The ramp", ("At", "What", "From and to", "By", "Why"), tuple(rows), "", lead)
+        if rows
+        else None
+    )

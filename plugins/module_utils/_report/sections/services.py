@@ -1,0 +1,155 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to easymo.deploy.
+"""Services and their images: what ran before, what runs now, and why where it did not get there."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.easymo.deploy.plugins.module_utils._report.models import Cell, Table
+from ansible_collections.easymo.deploy.plugins.module_utils._report.reader import (
+    Entry,
+    Reader,
+    dictionaries,
+    inner,
+    listed,
+    text,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._report.sections.words import (
+    judged,
+    share,
+    tone_of,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._report.times import counted, took
+
+PHASE = "microservices"
+FOLDED_FROM = 40
+
+
+def services(reader: Reader) -> Table:
+    """By name what the rollout module returns; of a failed phase also what each host failed with."""
+    waves, failed = wave_numbers(reader), inner(reader.evidence(PHASE), "failures")
+    found = dict(reader.entries("services"))
+    for name, one in failed.items():
+        if name in waves or name not in ("localhost", *found):
+            found.setdefault(name, one if isinstance(one, dict) else {})
+    returned = inner(reader.mapping("facts"), "services_returned")
+    for name, one in returned.items():
+        found.setdefault(name, one if isinstance(one, dict) else {})
+    order = sorted(found, key=lambda name: (waves.get(name, 10_000), list(found).index(name)))
+    rows = [
+        service_row(name, found[name], waves.get(name), inner(failed, name), inner(returned, name))
+        for name in order
+    ]
+    columns = ("Service", "Wave", "Result", "Before", "After", "Ready", "Took", "Why")
+    return Table(
+        "Services", columns, tuple(rows), "No rollout of a service is recorded.",
+        lead=lead_of(rows), fold=len(rows) > FOLDED_FROM,
+    )  # fmt: skip
+
+
+def service_row(
+    name: str, one: Entry, wave: int | None, failure: Entry, back: Entry
+) -> tuple[Cell, ...]:
+    replicas = inner(one, "replicas")
+    result = text(one.get("result") or one.get("status") or ("failed" if failure else "unknown"))
+    why = text(inner(one, "diagnosis").get("cause") or failure.get("message") or one.get("msg"))
+    if back:
+        stuck = text(back.get("message"))
+        returned = text(inner(back, "after").get("image"))
+        why = f"{why} {stuck or f'Taken back to {returned}.'}".strip()
+    return (
+        Cell(name),
+        Cell("" if wave is None else str(wave)),
+        judged(result)
+        if tone_of(result) == "good" or not back
+        else Cell(f"{result}, taken back".replace("_", " "), "warn"),
+        Cell(text(inner(one, "before").get("image")), code=True),
+        Cell(text(inner(one, "after").get("image") or one.get("image")), code=True),
+        Cell(
+            f"{replicas['ready']} of {replicas.get('desired', '?')}" if "ready" in replicas else ""
+        ),
+        Cell(took(one.get("duration"))),
+        Cell(why),
+    )
+
+
+def wave_numbers(reader: Reader) -> dict[str, int]:
+    """From the facts: lists of names, in the order of the waves."""
+    waves = reader.mapping("facts").get("waves")
+    return {
+        text(name): number
+        for number, wave in enumerate(waves if isinstance(waves, list) else [], start=1)
+        for name in (wave if isinstance(wave, list) else [])
+    }
+
+
+def lead_of(rows: t.Sequence[tuple[Cell, ...]]) -> str:
+    bad = [row for row in rows if row[2].tone != "good"]
+    names = ", ".join(row[0].text for row in bad[:5])
+    rest = names + (f" and {len(bad) - 5} more" if len(bad) > 5 else "")
+    return share(len(rows) - len(bad), len(rows), "services rolled out", f"not {rest}")
+
+
+def images(reader: Reader) -> Table | None:
+    """By image its digest, or that nobody looked; left out when no image is recorded."""
+    found = inner(reader.mapping("facts"), "images")
+    rows = [
+        (
+            Cell(name, code=True),
+            Cell(text(one.get("digest")), code=True)
+            if isinstance(one, dict)
+            else Cell(text(one), "warn"),
+        )
+        for name, one in found.items()
+    ]
+    looked = sum(1 for row in rows if not row[1].tone)
+    lead = share(looked, len(rows), "images were found in the registry")
+    table = Table("Images", ("Image", "Digest"), tuple(rows), "", lead, len(rows) > FOLDED_FROM)
+    return table if rows else None
+
+
+def functions(reader: Reader) -> Table:
+    """What edge_functions returns: `changes` with slug and kind, `unchanged` as names."""
+    found = reader.section("functions")
+    found = found if isinstance(found, dict) else {}
+    versions = inner(found, "functions")
+    rows = [
+        (
+            Cell(text(one.get("slug"))),
+            Cell(text(one.get("kind"))),
+            Cell(text(inner(versions, text(one.get("slug"))).get("version"))),
+            Cell(", ".join(text(file) for file in listed(one, "files")), code=True),
+        )
+        for one in dictionaries(listed(found, "changes"))
+    ]
+    unchanged = found.get("unchanged")
+    rows += [
+        (Cell(text(name)), Cell("unchanged", "calm"), Cell(""), Cell(""))
+        for name in (unchanged if isinstance(unchanged, list) else [])
+    ]
+    changed = sum(1 for row in rows if row[1].tone != "calm")
+    lead = (
+        f"{counted(changed, 'function')} deployed, {len(rows) - changed} unchanged." if rows else ""
+    )
+    columns = ("Function", "Change", "Version", "Files")
+    return Table("Edge functions", columns, tuple(rows), "No edge function is recorded.", lead)
+
+
+def flags(reader: Reader) -> Table:
+    """What feature_flags returns: all keys `before` and `after`. A plain dictionary is the state after."""
+    found = reader.section("flags")
+    found = found if isinstance(found, dict) else {}
+    after = found["after"] if isinstance(found.get("after"), dict) else found
+    before = inner(found, "before")
+    rows = []
+    for name in sorted({*after, *before} - ({"checksum"} if after is found else set())):
+        was, now = text(before.get(name)), text(after.get(name))
+        change = "changed" if before and was != now else ""
+        rows.append(
+            (Cell(name, code=True), Cell(was or "not set"), Cell(now or "not set"), Cell(change))
+        )
+    changed = sum(1 for row in rows if row[3].text)
+    lead = f"{changed} of {counted(len(rows), 'flag')} changed." if rows else ""
+    columns = ("Flag", "Before", "After", "")
+    return Table("Feature flags", columns, tuple(rows), "No flag is recorded.", lead)

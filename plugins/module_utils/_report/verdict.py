@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to easymo.deploy.
+"""How the release stands, in a word and the one sentence that matters. Never better than its record."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.easymo.deploy.plugins.module_utils._report.models import (
+    Cell,
+    PhaseRow,
+    Table,
+    Verdict,
+    Watch,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._report.phases import NOT_RUN
+from ansible_collections.easymo.deploy.plugins.module_utils._report.reader import Reader, text
+from ansible_collections.easymo.deploy.plugins.module_utils._report.times import (
+    between,
+    counted,
+    lasting,
+)
+
+LAST_PHASE = "sign_off"
+JUDGED = (
+    ("Before the release", "Checklist", 1),
+    ("Services", "Services rolled out", 2),
+    ("Tests", "Tests passed", 1),
+)
+"""Tables whose rows are counted at a glance, by title: how that is called, and the column of the result."""
+
+
+def verdict_of(
+    reader: Reader, phases: t.Sequence[PhaseRow], missing: t.Sequence[str], deviations: int
+) -> Verdict:
+    status = reader.text("status")
+    failed = [row for row in phases if row.status == "failed"]
+    if status == "rolled_back":
+        causes = causes_of(phases)
+        why = f" What went wrong: {causes[0]}" if causes else ""
+        return Verdict("Rolled back", "bad", f"The platform is back at what ran before.{why}")
+    if failed or status == "failed":
+        return stopped(reader, failed)
+    unfinished = [
+        row.title for row in phases if row.status in (NOT_RUN, "running") and row.name != LAST_PHASE
+    ]
+    if not status:
+        return Verdict("Unknown", "warn", "The record does not say how the release stands.")
+    if status != "done":
+        return unfinished_yet(phases, unfinished)
+    if unfinished:
+        return Verdict("Incomplete", "warn", f"Closed as done without {', '.join(unfinished)}.")
+    took = lasting(between(reader.text("started"), reader.text("finished")))
+    done = f"All {len(phases)} phases are done{f' after {took}' if took else ''}"
+    strayed = f", with {counted(deviations, 'deviation')} from the runbook" if deviations else ""
+    lacking = f" What is missing: {missing[0]}" if missing else ""
+    return Verdict("Deployed", "good", f"{done}{strayed}.{lacking}")
+
+
+def causes_of(phases: t.Sequence[PhaseRow]) -> list[str]:
+    return [cause for row in phases for one in row.tries for cause in one.causes]
+
+
+def stopped(reader: Reader, failed: t.Sequence[PhaseRow]) -> Verdict:
+    where = f" in {', '.join(row.title for row in failed)}" if failed else ""
+    causes = [cause for row in failed for cause in row.causes]
+    if failed and all(holds(reader, row) for row in failed):
+        why = f": {causes[0]}" if causes else "."
+        return Verdict("On hold", "warn", f"The release waits{where} for somebody to decide{why}")
+    return Verdict(
+        "Failed", "bad", f"The release stopped{where}{f': {causes[0]}' if causes else '.'}"
+    )
+
+
+def holds(reader: Reader, row: PhaseRow) -> bool:
+    """Nothing failed for sure: data was missing, a metric was between its bounds, or nobody answered."""
+    said = text(reader.evidence(row.name).get("verdict"))
+    if said:
+        return said == "hold"
+    messages = [cause.partition("': ")[2] for cause in row.causes]
+    return bool(messages) and all(message.startswith("Hold: ") for message in messages)
+
+
+def unfinished_yet(phases: t.Sequence[PhaseRow], unfinished: t.Sequence[str]) -> Verdict:
+    running = [row for row in phases if row.status == "running"]
+    left = f"Not finished: {', '.join(unfinished) or LAST_PHASE}."
+    if running:
+        begun = f"{running[-1].title} was begun {running[-1].started} and no end is recorded"
+        left = f"{begun}: it runs, or its run died. {left}"
+    return Verdict("In progress", "warn", left)
+
+
+def glance(
+    phases: t.Sequence[PhaseRow],
+    tables: t.Sequence[Table],
+    watches: t.Sequence[Watch],
+    deviations: int,
+) -> tuple[tuple[str, Cell], ...]:
+    """A number for each part, for whoever reads no further."""
+    done = sum(1 for row in phases if row.tone in ("good", "calm"))
+    found = [("Phases done", of(done, len(phases)))]
+    for title, name, column in JUDGED:
+        rows = [row for table in tables if table.title == title for row in table.rows]
+        if rows:
+            found.append(
+                (name, of(sum(1 for row in rows if row[column].tone == "good"), len(rows)))
+            )
+    metrics = [one for watch in watches if not watch.fold for one in watch.metrics]
+    if metrics:
+        found.append(
+            (
+                "Metrics good",
+                of(sum(1 for one in metrics if one.verdict.tone == "good"), len(metrics)),
+            )
+        )
+    backups = [row for table in tables if table.title == "Backups" for row in table.rows]
+    found.append(("Backups", Cell(str(len(backups)), "good" if backups else "warn")))
+    tries = sum(1 for row in phases for one in row.tries if one.status == "failed")
+    found.append(("Failed tries", Cell(str(tries), "warn" if tries else "good")))
+    found.append(("Deviations", Cell(str(deviations), "warn" if deviations else "good")))
+    return tuple(found)
+
+
+def of(good: int, total: int) -> Cell:
+    return Cell(f"{good} of {total}", "good" if good == total and total else "warn")
+
+
+def summary(
+    reader: Reader, phases: t.Sequence[PhaseRow], shown: t.Callable[[t.Any], str]
+) -> tuple[tuple[str, Cell], ...]:
+    started, finished = reader.text("started"), reader.text("finished")
+    took = lasting(between(started, finished))
+    planned = lasting(sum(row.planned for row in phases))
+    rows = [
+        ("Version", Cell(reader.text("version"))),
+        ("Commit", Cell(reader.text("git_sha"), code=True)),
+        ("Released by", Cell(reader.text("actor"))),
+        ("Attempt", Cell(reader.text("attempt"))),
+        ("Started", Cell(shown(started))),
+        ("Finished", Cell(shown(finished))),
+        ("Duration", Cell(f"{took} (planned {planned})" if took else "")),
+    ]
+    return tuple((name, cell) for name, cell in rows if cell.text)

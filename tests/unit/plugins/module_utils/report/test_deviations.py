@@ -1,0 +1,194 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Whatever left the runbook is a sentence of the report, with who and why where the record tells."""
+
+from __future__ import annotations
+
+import pytest
+
+from ansible_collections.easymo.deploy.plugins.module_utils._report.build import build_report
+from ansible_collections.easymo.deploy.plugins.module_utils._report.models import Asked
+from tests.fakes import release_records as records
+
+
+def told(record):
+    report = build_report(record, Asked(plan=records.PLAN))
+    return [one.sentence() for one in report.deviations]
+
+
+def calm():
+    """A release that kept to the runbook."""
+    record = records.green()
+    phases = record["phases"]
+    phases["database"] = records.phase("done", 15, 30)
+    phases["microservices"]["earlier_failures"] = []
+    phases["preflight"]["evidence"] = {}
+    phases["database"]["evidence"] = {}
+    record["announcements"] = {}
+    return record
+
+
+def test_a_release_by_the_book_has_none():
+    assert told(calm()) == []
+
+
+def with_facts(**facts):
+    record = calm()
+    record["facts"] |= facts
+    return record
+
+
+def with_phase(name, **phase):
+    record = calm()
+    record["phases"][name] = {**record["phases"][name], **phase}
+    return record
+
+
+def with_check(**check):
+    return with_phase("smoke_tests", evidence={"checks": [{"name": "phone", **check}]})
+
+
+def without_phase(name):
+    record = calm()
+    del record["phases"][name]
+    return record
+
+
+MOVED = {"from": 5, "to": 1, "at": records.at(9), "by": "ann", "reason": "errors"}
+CASES = {
+    "late": (
+        with_phase("database", finished=records.at(36)),
+        "Database took 21 min, 40 % more than the planned 15 min.",
+    ),
+    "the whole is late": (
+        {**calm(), "finished": records.at(190)},
+        "The whole release took 3 h 10 min, 27 % more than the planned 2 h 30 min.",
+    ),
+    "waived": (
+        with_phase(
+            "monitoring", status="waived", evidence={"by": "Jane Doe", "reason": "no Prometheus"}
+        ),
+        "Monitoring was waived. By Jane Doe. Why: no Prometheus.",
+    ),
+    "passed over": (
+        without_phase("smoke_tests"),
+        "Smoke Tests was passed over: later phases ran without it.",
+    ),
+    "tried again": (
+        with_phase(
+            "database",
+            earlier_failures=[
+                {"evidence": {"failures": records.failed_by("db", "Apply", "it is locked")}}
+            ],
+        ),
+        "Database was run 2 times, for it failed before. Why: db failed in 'Apply': it is locked.",
+    ),
+    "window": (
+        with_facts(
+            overrides={
+                "launch_window": {
+                    "by": "Jane",
+                    "reason": "market day",
+                    "at": records.at(0),
+                    "what": "it is closed",
+                }
+            }
+        ),
+        "The launch window was overridden at 2026-11-24 05:45:00 UTC: it is closed. By Jane. Why: market day.",
+    ),
+    "forced lock": (
+        with_facts(
+            forced_locks={"7": {"by": "ann", "reason": "joe sleeps", "stolen_from": "joe@b"}}
+        ),
+        "The deploy lock was taken by force from joe@b. By ann. Why: joe sleeps.",
+    ),
+    "kill switch": (
+        with_facts(kill_switches={records.at(9): {"what": "set", "by": "ann", "reason": "errors"}}),
+        "The kill switch was set at 2026-11-24 05:54:00 UTC. By ann. Why: errors.",
+    ),
+    "images": (
+        with_facts(images={"a:1": "digest not checked", "b:1": {"digest": "x"}}),
+        "Nobody looked in the registry for 1 image of 2.",
+    ),
+    "held and approved": (
+        with_facts(
+            decisions={
+                "x": {"gate": "monitoring", "decision": "approve", "by": "Jane", "reason": "known"}
+            }
+        ),
+        "The hold of monitoring was approved. By Jane. Why: known.",
+    ),
+    "ramp released": (
+        with_facts(ramp={"history": [{**MOVED, "what": "released"}]}),
+        "The ramp at 5 % was released from its hold. By ann. Why: errors.",
+    ),
+    "ramp lowered": (
+        with_facts(ramp={"history": [{**MOVED, "what": "lowered"}]}),
+        "The ramp at 5 % was lowered to 1 %. By ann. Why: errors.",
+    ),
+    "restored": (
+        with_facts(
+            database_restores={
+                "supabase_prod": {"r": {"approved_by": "Jane", "reason": "data lost"}}
+            }
+        ),
+        "Database supabase_prod was restored from its backup. By Jane. Why: data lost.",
+    ),
+    "not rehearsed": (
+        with_phase(
+            "database",
+            evidence={
+                "rehearsals": {
+                    "one": {"status": "waived", "waiver": "no room", "waived_by": "Jane"}
+                }
+            },
+        ),
+        "The migrations of one were not rehearsed. By Jane. Why: no room.",
+    ),
+    "left out": (
+        with_check(status="skip", detail="nobody was asked"),
+        "The check 'phone' was left out. Why: nobody was asked.",
+    ),
+    "nobody answered": (
+        with_check(status="hold", facts={"how": "nobody", "question": "Does MENU work?"}),
+        "Nobody answered 'Does MENU work?'.",
+    ),
+    "not told": (
+        {
+            **calm(),
+            "announcements": {
+                "start": {"undelivered": [{"channel": "slack", "msg": "token revoked"}]}
+            },
+        },
+        "The announcement 'start' did not reach slack. Why: token revoked.",
+    ),
+    "an attempt before": (
+        {
+            **calm(),
+            "previous_attempts": [
+                {"attempt": 1, "status": "rolled_back", "actor": "joe", "started": records.at(0)}
+            ],
+        },
+        "Attempt 1, begun 2026-11-24 05:45:00 UTC, ended as rolled back. By joe.",
+    ),
+}
+
+
+@pytest.mark.parametrize(("record", "sentence"), CASES.values(), ids=CASES)
+def test_it_is_told(record, sentence):
+    assert sentence in told(record)
+
+
+def test_a_waived_migration_and_a_waived_check_are_told():
+    sentences = told(records.green())
+    assert (
+        "Migration 20251105090000_agent_preferences/migration.sql of prisma ran although it is not additive. "
+        "Why: the column was never read." in sentences
+    )
+    assert (
+        "The check '4 Code Readiness: Changelog updated' was waived. Why: the entry follows with the tag."
+        in sentences
+    )
+
+
+def test_a_quarter_late_is_not_late_yet():
+    assert told(with_phase("database", finished=records.at(15 + 15 * 1.25))) == []

@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A plot shows where a metric stood, where it was not seen, and where it went beyond its bounds."""
+
+from __future__ import annotations
+
+import pytest
+
+from ansible_collections.easymo.deploy.plugins.module_utils._report.plot import (
+    BOTTOM,
+    LEFT,
+    RIGHT,
+    TOP,
+    Band,
+    Bounds,
+    domain,
+    plot_of,
+    samples_of,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._report.times import quantity
+
+UP_TO_ONE = Bounds(high=1.0, worst_high=2.0)
+
+
+def drawn(samples, bounds=UP_TO_ONE, unit="seconds"):
+    plot = plot_of("p95", unit, samples, bounds)
+    assert plot is not None
+    return plot
+
+
+def test_samples_stand_from_left_to_right_and_higher_values_higher():
+    (stroke,) = drawn([(0, 0.2), (50, 0.4), (100, 0.8)]).strokes
+    points = [tuple(map(float, pair.split(","))) for pair in stroke.split()]
+    assert [x for x, _y in points] == [LEFT, (LEFT + RIGHT) / 2, RIGHT]
+    assert points[0][1] > points[1][1] > points[2][1]
+    assert all(TOP <= y <= BOTTOM for _x, y in points)
+
+
+def test_a_value_at_its_bound_stands_on_the_line_of_the_bound():
+    plot = drawn([(0, 1.0), (10, 1.0)])
+    (passing, _breaching) = plot.lines
+    assert plot.strokes[0].split(",")[1].split()[0] == str(passing.y)
+    assert (passing.kind, passing.label) == ("passing", "pass up to 1 s")
+
+
+def test_missing_samples_are_a_gap_and_never_a_line():
+    plot = drawn([(0, 0.5), (10, 0.5), (20, None), (30, None), (40, 0.5), (50, 0.5)])
+    assert len(plot.strokes) == 2
+    step = (RIGHT - LEFT) / 5
+    assert plot.gaps == (Band("gap", LEFT + step, round(3 * step, 1)),)
+    assert "1 gap" in plot.words
+
+
+def test_a_watch_that_was_interrupted_has_a_gap_too():
+    plot = drawn([(0, 0.5), (10, 0.5), (20, 0.5), (300, 0.5), (310, 0.5)])
+    assert [len(plot.strokes), len(plot.gaps)] == [2, 1]
+
+
+def test_data_missing_to_the_end_is_a_gap_to_the_end():
+    plot = drawn([(0, 0.5), (10, 0.5), (20, None), (30, None)])
+    assert plot.gaps[-1].at + plot.gaps[-1].extent == pytest.approx(RIGHT, abs=0.2)
+    assert "at the end no data" in plot.words
+
+
+def test_a_single_value_between_gaps_is_a_dot():
+    plot = drawn([(0, None), (10, 0.5), (20, None)])
+    assert (plot.strokes, len(plot.lone)) == ((), 1)
+
+
+def test_values_beyond_a_bound_are_marked_and_told():
+    plot = drawn([(0, 0.5), (10, 1.5), (20, 2.5), (30, 2.6)])
+    assert [len(plot.between), len(plot.breaches)] == [1, 2]
+    assert "2 points in breach" in plot.words
+    assert [band.kind for band in plot.bands] == ["passes", "breaches"]
+
+
+def test_a_lower_bound_is_breached_from_below():
+    bounds = Bounds(low=0.99, worst_low=0.95)
+    assert [bounds.mark(v) for v in (0.995, 0.97, 0.94)] == ["good", "between", "breach"]
+    assert bounds.words("ratio") == "Passes from 99 %; rolls back below 95 %."
+
+
+def test_a_far_rollback_bound_does_not_flatten_the_plot():
+    far = Bounds(high=0.01, worst_high=0.5)
+    assert domain([0.002], far)[1] < 0.02
+    assert [line.kind for line in drawn([(0, 0.002), (1, 0.003)], far, "ratio").lines] == [
+        "passing"
+    ]
+
+
+def test_the_height_holds_everything_that_is_to_be_seen():
+    low, high = domain([0.2, 3.0], UP_TO_ONE)
+    assert low == 0
+    assert high > 3
+    assert domain([5.0, 5.0], Bounds())[0] < domain([5.0, 5.0], Bounds())[1]
+    assert domain([-2.0, -1.0], Bounds())[0] < -2
+
+
+@pytest.mark.parametrize(
+    "points",
+    [None, "x", [], [[0]], [["a", 1]], [[0, float("nan")]], [[0, True]], [[-1, 2]], [[float("inf"), 2]]],
+    ids=repr,
+)  # fmt: skip
+def test_what_is_no_point_draws_nothing(points):
+    assert plot_of("x", "", samples_of(points), Bounds()) is None
+
+
+def test_points_out_of_order_are_put_in_order():
+    assert samples_of([[20, 2], [0, 1]]) == [(0.0, 1.0), (20.0, 2.0)]
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "words"),
+    [
+        (0.0123, "ratio", "1.23 %"),
+        (0.84, "seconds", "0.84 s"),
+        (1234567, "messages", "1,234,567 messages"),
+        (0, "", "0"),
+        (0.00001, "", "1.0e-05"),
+        (None, "ratio", "no data"),
+        (float("nan"), "ratio", "no data"),
+        (True, "ratio", "no data"),
+        (10**400, "", "no data"),
+    ],
+    ids=repr,
+)
+def test_quantities_are_in_words_that_people_use(value, unit, words):
+    assert quantity(value, unit) == words

@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Planned and actual phases stand on one axis by the wall clock; waits, failures and cuts are seen."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from ansible_collections.easymo.deploy.plugins.module_utils._report.build import build_report
+from ansible_collections.easymo.deploy.plugins.module_utils._report.models import Asked
+from ansible_collections.easymo.deploy.plugins.module_utils._report.scale import Scale
+from tests.fakes import release_records as records
+
+HOUR = 3600.0
+
+
+def timeline(record, zone=UTC):
+    found = build_report(record, Asked(plan=records.PLAN, zone=zone)).timeline
+    assert found is not None
+    return found
+
+
+def lane(record, name):
+    return next(one for one in timeline(record).lanes if one.phase.name == name)
+
+
+def test_a_phase_stands_below_its_plan_and_its_length_is_its_time():
+    plan, _wait, real = sorted(
+        lane(records.green(), "database").bars, key=lambda b: ("plan", "wait", "late").index(b.kind)
+    )
+    assert real.kind == "late"
+    assert real.left == pytest.approx(plan.left, abs=0.1)
+    assert real.width / plan.width == pytest.approx(22 / 15, abs=0.01)
+
+
+def test_what_waited_is_seen_from_the_end_of_all_before_to_its_beginning():
+    (wait,) = (bar for bar in lane(records.green(), "database").bars if bar.kind == "wait")
+    (before,) = (bar for bar in lane(records.green(), "preflight").bars if bar.kind == "done")
+    assert wait.left == pytest.approx(before.left + before.width, abs=0.05)
+    assert wait.words == "6 min of waiting before it"
+
+
+def test_every_try_is_seen_and_the_failed_one_as_failed():
+    found = lane(records.green(), "microservices")
+    kinds = [bar.kind for bar in found.bars if bar.kind not in ("plan", "wait")]
+    assert kinds == ["failed", "done"]
+    assert "try 1 of 2, failed after 3 min 48 s" in found.words
+    assert found.took == "12 min of 20 min planned, 2 tries"
+
+
+def test_a_phase_without_an_end_is_open_and_says_so():
+    bars = lane(records.dead(), "microservices").bars
+    assert [bar.words for bar in bars if bar.kind == "running"] == ["begun and no end is recorded"]
+
+
+def test_nothing_stands_outside_the_axis():
+    for record in (records.green(), records.held(), records.rolled_back(), records.dead()):
+        for one in timeline(record).lanes:
+            for bar in one.bars:
+                assert 0 <= bar.left <= bar.left + bar.width <= 100.5
+
+
+def test_a_wait_of_days_is_cut_out_of_the_axis():
+    record = records.held()
+    record["phases"]["sign_off"] = records.phase("done", 140 + 4 * 24 * 60, 150 + 4 * 24 * 60)
+    found = timeline(record)
+    ((_left, width, label),) = found.cuts
+    assert width < 6
+    assert label.endswith("left out")
+    assert label.startswith("3 d")
+    monitoring = next(one for one in found.lanes if one.phase.name == "monitoring")
+    assert max(bar.width for bar in monitoring.bars) > 20
+
+
+def test_a_rehearsal_of_minutes_is_not_lost_on_an_axis_of_hours():
+    record = records.green()
+    for name, phase in record["phases"].items():
+        record["phases"][name] = {
+            **phase,
+            "started": records.at(0),
+            "finished": records.at(0.5),
+            "earlier_failures": [],
+        }
+    found = timeline(record)
+    assert "were planned" in found.note
+    assert all(bar.kind != "plan" for one in found.lanes for bar in one.bars)
+
+
+def test_ticks_are_round_in_the_zone_of_the_release():
+    assert [label for _left, label in timeline(records.green()).ticks] == [
+        "06:00",
+        "06:30",
+        "07:00",
+        "07:30",
+        "08:00",
+    ]
+    kathmandu = timeline(records.green(), ZoneInfo("Asia/Kathmandu"))
+    assert kathmandu.ticks[0][1] == "11:30"
+    assert kathmandu.zone == "+0545"
+
+
+def test_a_record_without_times_has_no_timeline():
+    assert build_report({}, Asked(plan=records.PLAN)).timeline is None
+    broken = {"phases": {"database": {"status": "done", "started": "yesterday", "finished": 7}}}
+    assert build_report(broken, Asked(plan=records.PLAN)).timeline is None
+
+
+def test_an_end_before_the_beginning_is_drawn_nowhere_and_breaks_nothing():
+    record = {
+        "phases": {
+            "database": {"status": "done", "started": records.at(9), "finished": records.at(1)}
+        }
+    }
+    report = build_report(record, Asked(plan=records.PLAN))
+    assert report.timeline is None
+    assert next(row for row in report.phases if row.name == "database").actual is None
+
+
+def test_a_scale_keeps_order_and_gives_cuts_a_fixed_width():
+    scale = Scale.over([(0, HOUR), (10 * HOUR, 11 * HOUR)])
+    places = [scale.place(at) for at in (0, HOUR, 5 * HOUR, 10 * HOUR, 11 * HOUR)]
+    assert places == sorted(places)
+    assert (places[0], places[-1]) == (0, 100)
+    ((left, width, seconds),) = scale.cuts()
+    assert (left, seconds) == (places[1], 9 * HOUR)
+    assert places[3] - places[1] == pytest.approx(width)
+
+
+@pytest.mark.parametrize("seconds", [1, 30, 400, 7200, 90_000, 3_000_000])
+def test_there_are_never_too_many_ticks(seconds):
+    begin = datetime(2026, 11, 24, 5, 45, 3, tzinfo=UTC).timestamp()
+    assert len(Scale.over([(begin, begin + seconds)]).ticks(UTC)) <= 8
