@@ -47,8 +47,9 @@ exists:
   type: bool
   sample: true
 record:
-  description: The record, empty if there is none.
-  returned: success
+  description:
+    - The record, empty if there is none. Of one that is damaged, and so fails the task, what can be read as JSON.
+  returned: success, and when the record is damaged
   type: dict
   sample: {version: 2.0.0, attempt: 1, status: done, phases: {database: {status: done}}}
 pins:

@@ -240,7 +240,7 @@ def asked_of(params: dict[str, t.Any], record: dict[str, t.Any], redact: Redacto
     path = Path(params["journal"]) if params["journal"] else None
     with journal_lines(path) as lines:
         told = read_journal(
-            map(redact, lines), moment(record.get("started")), moment(record.get("finished"))
+            lines, moment(record.get("started")), moment(record.get("finished")), redact
         )
     return Asked(
         plan=plan,

@@ -15,6 +15,7 @@ from tests.benchmarks.kill_switch import kill_switch
 from tests.benchmarks.kills import kills
 from tests.benchmarks.migrations import migrations
 from tests.benchmarks.preflight import preflight
+from tests.benchmarks.report import report
 from tests.benchmarks.rollout import rollout
 from tests.benchmarks.sandbox_start import sandbox_start
 from tests.benchmarks.smoke import smoke
@@ -38,4 +39,5 @@ BENCHMARKS: dict[str, Benchmark] = {
     "preflight": preflight,
     "watch": watch,
     "callbacks": callbacks,
+    "report": report,
 }

@@ -7,9 +7,16 @@ import math
 import typing as t
 from datetime import UTC, datetime, timedelta
 
-from ansible_collections.easymo.deploy.plugins.module_utils._report.models import Planned
-
 Record = dict[str, t.Any]
+
+
+class Planned(t.NamedTuple):
+    """As the report has it; here nothing of the collection is needed, so that benchmarks can use the records too."""
+
+    name: str
+    minutes: int
+    title: str
+
 
 BEGIN = datetime(2026, 11, 24, 5, 45, tzinfo=UTC)
 PLAN = (

@@ -14,6 +14,7 @@ import pytest
 import yaml
 
 from ansible_collections.easymo.deploy.plugins.module_utils._report.build import build_report
+from ansible_collections.easymo.deploy.plugins.module_utils._report.models import Asked
 from ansible_collections.easymo.deploy.plugins.module_utils._report.render import as_text
 from ansible_collections.easymo.deploy.plugins.modules import image_info, release, release_info
 from sandbox.node.registry import digest
@@ -134,7 +135,7 @@ def test_where_no_registry_can_be_asked_the_record_and_the_report_say_so(
     assert player.play(**away).returncode == 0
     record = place.run(release_info, name="2.0.0")["record"]
     assert record["facts"]["images"] == {NEW: "digest not checked"}
-    assert "Images: digest not checked." in as_text(build_report(record, []))
+    assert "Images: digest not checked." in as_text(build_report(record, Asked(plan=())))
     assert "changed=0" in player.play(**away).stdout
 
     assert player.play().returncode == 0

@@ -86,6 +86,7 @@ class Record:
 
     @classmethod
     def load(cls, text: str, where: str) -> Record:
+        body: t.Any = None
         try:
             body = json.loads(text)
             return cls(
@@ -99,7 +100,8 @@ class Record:
         except (ValueError, TypeError, KeyError) as exc:
             raise VerificationError(
                 f"{where} does not hold a release record as this collection writes it ({exc}): "
-                "restore it, or begin a new release."
+                "restore it, or begin a new release.",
+                record=body if isinstance(body, dict) else {},
             ) from exc
 
 

@@ -15,6 +15,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._report.models impor
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._report.reader import (
     Reader,
+    dictionaries,
     inner,
     listed,
     names,
@@ -34,10 +35,12 @@ TONES: dict[str, Tone] = {
     "waived": "calm",
     "running": "warn",
     "failed": "bad",
+    "on hold": "warn",
     "rolled_back": "warn",
 }
-NOT_RUN = "not run"
+NOT_RUN, FAILED, ON_HOLD = "not run", "failed", "on hold"
 EVIDENCE_LIMIT = 400
+HOLD = "Hold: "
 
 
 def phase_rows(
@@ -66,7 +69,7 @@ def phase_row(
 ) -> PhaseRow:
     phase = recorded or {}
     found = phase.get("evidence")
-    status = text(phase.get("status")) or NOT_RUN
+    status = outcome(text(phase.get("status")), found) or NOT_RUN
     return PhaseRow(
         name=planned.name,
         title=planned.title or planned.name.replace("_", " ").capitalize(),
@@ -85,15 +88,27 @@ def phase_row(
 def tries(phase: t.Mapping[str, t.Any]) -> t.Iterator[Try]:
     for one in listed(phase, "earlier_failures"):
         if isinstance(one, dict):
-            causes = tuple(failures(one.get("evidence")))
-            yield Try(moment(one.get("started")), moment(one.get("finished")), "failed", causes)
-    status = text(phase.get("status")) or "unknown"
+            found = one.get("evidence")
+            status = outcome(FAILED, found)
+            begun, ended = moment(one.get("started")), moment(one.get("finished"))
+            yield Try(begun, ended, status, tuple(failures(found)))
+    status = outcome(text(phase.get("status")), phase.get("evidence")) or "unknown"
     yield Try(
         moment(phase.get("started")),
         moment(phase.get("finished")),
         status.replace("_", " "),
-        tuple(failures(phase.get("evidence"))) if status == "failed" else (),
+        tuple(failures(phase.get("evidence"))) if status in (FAILED, ON_HOLD) else (),
     )
+
+
+def outcome(status: str, found: t.Any) -> str:
+    """A phase that failed is on hold when nothing went wrong for sure: data was missing, or nobody answered."""
+    if status != FAILED:
+        return status
+    said = text(found.get("verdict")) if isinstance(found, dict) else ""
+    messages = [text(one.get("message")) for one in dictionaries(inner(found, "failures"))]
+    held = said == "hold" if said else bool(messages) and all(m.startswith(HOLD) for m in messages)
+    return ON_HOLD if held else FAILED
 
 
 def evidence(found: t.Any, tabled: t.Collection[str]) -> list[str]:
@@ -114,10 +129,15 @@ def evidence(found: t.Any, tabled: t.Collection[str]) -> list[str]:
 def failures(found: t.Any) -> list[str]:
     """What a failed phase keeps: by host, the task and its message."""
     return [
-        f"{host} failed in '{one.get('task', 'a task')}': {compact(one.get('message', 'no message'))}"
+        f"{said_by(host, text(one.get('task')) or 'a task')}{compact(one.get('message', 'no message'))}"
         for host, one in inner(found, "failures").items()
         if isinstance(one, dict)
     ]
+
+
+def said_by(host: str, task: str) -> str:
+    """The controller is no host that anybody needs to know of."""
+    return f"{task}: " if host == "localhost" else f"{host} failed in '{task}': "
 
 
 def compact(value: t.Any) -> str:

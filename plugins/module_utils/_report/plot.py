@@ -18,6 +18,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._report.times import
 
 WIDTH, HEIGHT = 320, 132
 LEFT, RIGHT, TOP, BOTTOM = 8, 312, 12, 112
+LABEL = 16.0
 REACH = 2.5
 """The rollback bound is drawn when it stands within this many heights of what else there is to see."""
 GAP = 4.0
@@ -133,6 +134,7 @@ def plot_of(name: str, unit: str, samples: t.Sequence[Sample], bounds: Bounds) -
         share = (min(high, max(low, value)) - low) / (high - low)
         return round(BOTTOM - (BOTTOM - TOP) * share, 1)
 
+    lines = tuple(bound_lines(bounds, unit, low, high, y))
     runs, holes = runs_of(samples)
     placed = [[(x(at), y(value)) for at, value in run] for run in runs]
     marked: dict[str, list[Point]] = {"good": [], "between": [], "breach": []}
@@ -147,13 +149,18 @@ def plot_of(name: str, unit: str, samples: t.Sequence[Sample], bounds: Bounds) -
         between=tuple(marked["between"]),
         breaches=tuple(marked["breach"]),
         last=placed[-1][-1],
-        lines=tuple(bound_lines(bounds, unit, low, high, y)),
+        lines=lines,
         bands=tuple(bound_bands(bounds, low, high, y)),
         gaps=tuple(Band("gap", x(a), round(max(2.0, x(b) - x(a)), 1)) for a, b in holes),
-        top=quantity(high, unit),
-        bottom=quantity(low, unit),
+        top=quantity(high, unit) if is_free(lines, TOP) else "",
+        bottom=quantity(low, unit) if is_free(lines, BOTTOM) else "",
         end=lasting(end),
     )  # fmt: skip
+
+
+def is_free(lines: t.Iterable[Line], y: float) -> bool:
+    """Whether a label at this edge would stand on no bound, which has a label of its own."""
+    return all(abs(line.y - y) > LABEL for line in lines)
 
 
 def domain(values: t.Sequence[float], bounds: Bounds) -> tuple[float, float]:

@@ -43,6 +43,7 @@ JINJA2 = Library("jinja2 >= 3.1", IMPORT_ERROR)
 
 MARKS = {"good": "✓", "warn": "!", "bad": "✕", "calm": "·"}
 PHASE_COLUMNS = ("Phase", "State", "Started", "Finished", "Took", "Planned")
+DAY = len("2026-11-24 ")
 
 
 def files_of(report: Report, record: t.Mapping[str, t.Any]) -> dict[str, str]:
@@ -69,6 +70,7 @@ def as_html(report: Report) -> str:
         parts=parts_of(report),
         told=told,
         phase_columns=PHASE_COLUMNS,
+        phase_rows=phase_cells(report.phases),
         width=plot.WIDTH,
         height=plot.HEIGHT,
         left=plot.LEFT,
@@ -105,20 +107,28 @@ def told(phase: PhaseRow) -> list[str]:
     return [*phase.causes, *phase.evidence, *before]
 
 
-def phase_cells(phase: PhaseRow) -> tuple[Cell, ...]:
-    late = (
-        f" ({round(100 * (phase.actual / phase.planned - 1))} % late)"
-        if phase.late and phase.actual
-        else ""
-    )
-    return (
-        Cell(phase.title),
-        Cell(phase.status, phase.tone),
-        Cell(phase.started),
-        Cell(phase.finished),
-        Cell(f"{lasting(phase.actual)}{late}", "warn" if late else ""),
-        Cell(lasting(phase.planned) if phase.planned else ""),
-    )
+def phase_cells(phases: t.Sequence[PhaseRow]) -> list[tuple[Cell, ...]]:
+    """The date stands above already, unless a phase was on another day."""
+    times = [time for row in phases for time in (row.started, row.finished) if time]
+    days = {time[:DAY] for time in times}
+    cut = DAY if len(days) == 1 and all(time[:4].isdigit() for time in times) else 0
+    return [
+        (
+            Cell(row.title),
+            Cell(row.status, row.tone),
+            Cell(row.started[cut:]),
+            Cell(row.finished[cut:]),
+            Cell(lasting(row.actual) + late_by(row), "warn" if row.late else ""),
+            Cell(lasting(row.planned) if row.planned else ""),
+        )
+        for row in phases
+    ]
+
+
+def late_by(row: PhaseRow) -> str:
+    if not row.late or not row.actual:
+        return ""
+    return f" ({round(100 * (row.actual / row.planned - 1))} % late)"
 
 
 def deviation_cells(one: Deviation) -> tuple[Cell, ...]:
@@ -135,5 +145,5 @@ def template(source: str, *, autoescape: bool) -> Template:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    made.filters.update(anchor=anchor, phase_row=phase_cells, deviation_row=deviation_cells)
+    made.filters.update(anchor=anchor, deviation_row=deviation_cells)
     return made.from_string(source)

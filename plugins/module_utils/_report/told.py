@@ -37,7 +37,10 @@ class Told:
 
 
 def read_journal(
-    lines: t.Iterable[str], since: datetime | None, until: datetime | None
+    lines: t.Iterable[str],
+    since: datetime | None,
+    until: datetime | None,
+    redact: t.Callable[[str], str] = str,
 ) -> tuple[Table, ...]:
     """Of the release alone: what ran before it began or after it ended is left out, and so are rehearsals.
 
@@ -54,7 +57,7 @@ def read_journal(
         at = moment(entry.get("at"))
         outside = at is None or (since and at < since) or (until and at > until)
         if not rehearsal and not outside:
-            take(told, entry)
+            take(told, entry, redact)
     return tuple(tables(told))
 
 
@@ -66,8 +69,8 @@ def entry_of(line: str) -> Entry | None:
     return entry if isinstance(entry, dict) else None
 
 
-def take(told: Told, entry: Entry) -> None:
-    event, task, host = (text(entry.get(key)) for key in ("event", "task", "host"))
+def take(told: Told, entry: Entry, redact: t.Callable[[str], str]) -> None:
+    event, task, host = (redact(text(entry.get(key))) for key in ("event", "task", "host"))
     told.retries[(task, host)] += event == "task_retried"
     seconds = number(entry.get("duration"))
     if event in ENDS and seconds is not None:

@@ -13,8 +13,13 @@ from ansible_collections.easymo.deploy.plugins.module_utils._report.models impor
     Verdict,
     Watch,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._report.phases import NOT_RUN
-from ansible_collections.easymo.deploy.plugins.module_utils._report.reader import Reader, text
+from ansible_collections.easymo.deploy.plugins.module_utils._report.phases import (
+    FAILED,
+    HOLD,
+    NOT_RUN,
+    ON_HOLD,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._report.reader import Reader
 from ansible_collections.easymo.deploy.plugins.module_utils._report.times import (
     between,
     counted,
@@ -24,7 +29,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._report.times import
 LAST_PHASE = "sign_off"
 JUDGED = (
     ("Before the release", "Checklist", 1),
-    ("Services", "Services rolled out", 2),
+    ("Services", "Services", 2),
     ("Tests", "Tests passed", 1),
 )
 """Tables whose rows are counted at a glance, by title: how that is called, and the column of the result."""
@@ -34,13 +39,13 @@ def verdict_of(
     reader: Reader, phases: t.Sequence[PhaseRow], missing: t.Sequence[str], deviations: int
 ) -> Verdict:
     status = reader.text("status")
-    failed = [row for row in phases if row.status == "failed"]
+    failed = [row for row in phases if row.status in (FAILED, ON_HOLD)]
     if status == "rolled_back":
         causes = causes_of(phases)
         why = f" What went wrong: {causes[0]}" if causes else ""
         return Verdict("Rolled back", "bad", f"The platform is back at what ran before.{why}")
     if failed or status == "failed":
-        return stopped(reader, failed)
+        return stopped(failed)
     unfinished = [
         row.title for row in phases if row.status in (NOT_RUN, "running") and row.name != LAST_PHASE
     ]
@@ -61,24 +66,14 @@ def causes_of(phases: t.Sequence[PhaseRow]) -> list[str]:
     return [cause for row in phases for one in row.tries for cause in one.causes]
 
 
-def stopped(reader: Reader, failed: t.Sequence[PhaseRow]) -> Verdict:
+def stopped(failed: t.Sequence[PhaseRow]) -> Verdict:
     where = f" in {', '.join(row.title for row in failed)}" if failed else ""
     causes = [cause for row in failed for cause in row.causes]
-    if failed and all(holds(reader, row) for row in failed):
-        why = f": {causes[0]}" if causes else "."
-        return Verdict("On hold", "warn", f"The release waits{where} for somebody to decide{why}")
-    return Verdict(
-        "Failed", "bad", f"The release stopped{where}{f': {causes[0]}' if causes else '.'}"
-    )
-
-
-def holds(reader: Reader, row: PhaseRow) -> bool:
-    """Nothing failed for sure: data was missing, a metric was between its bounds, or nobody answered."""
-    said = text(reader.evidence(row.name).get("verdict"))
-    if said:
-        return said == "hold"
-    messages = [cause.partition("': ")[2] for cause in row.causes]
-    return bool(messages) and all(message.startswith("Hold: ") for message in messages)
+    why = f": {causes[0]}" if causes else "."
+    if failed and all(row.status == ON_HOLD for row in failed):
+        told = why.replace(f"{causes[0].partition(HOLD)[0]}{HOLD}", "") if causes else why
+        return Verdict("On hold", "warn", f"The release waits{where} for somebody to decide{told}")
+    return Verdict("Failed", "bad", f"The release stopped{where}{why}")
 
 
 def unfinished_yet(phases: t.Sequence[PhaseRow], unfinished: t.Sequence[str]) -> Verdict:
@@ -115,7 +110,7 @@ def glance(
         )
     backups = [row for table in tables if table.title == "Backups" for row in table.rows]
     found.append(("Backups", Cell(str(len(backups)), "good" if backups else "warn")))
-    tries = sum(1 for row in phases for one in row.tries if one.status == "failed")
+    tries = sum(1 for row in phases for one in row.tries if one.status in (FAILED, ON_HOLD))
     found.append(("Failed tries", Cell(str(tries), "warn" if tries else "good")))
     found.append(("Deviations", Cell(str(deviations), "warn" if deviations else "good")))
     return tuple(found)

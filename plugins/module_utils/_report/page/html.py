@@ -57,7 +57,7 @@ PLOT = """{% macro drawn(plot, key) %}
 <circle class="dot" cx="{{ x }}" cy="{{ y }}" r="2.5"/>
 {% endfor %}
 {% for x, y in plot.between %}
-<circle class="between" cx="{{ x }}" cy="{{ y }}" r="2.6"/>
+<circle class="between" cx="{{ x }}" cy="{{ y }}" r="2.2"/>
 {% endfor %}
 {% for x, y in plot.breaches %}
 <path class="cross" d="M{{ x - 3.5 }} {{ y - 3.5 }}l7 7m0 -7l-7 7"/>
@@ -105,8 +105,10 @@ TIMELINE = """{% macro bar(kind, words, left, width) -%}
 {%- for one in lane.bars %}{{ bar(one.kind, one.words, one.left, one.width) }}{% endfor -%}
 </div></div>
 {% endfor %}
-<ul class="key" aria-label="What the bars mean"><li><i class="plan"></i>planned</li><li><i class="done"></i>done</li>
+<ul class="key" aria-label="What the bars mean">
+<li><i class="plan"></i>planned</li><li><i class="done"></i>done</li>
 <li><i class="late"></i>done, more than 25 % late</li><li><i class="failed"></i>failed try</li>
+<li><i class="on-hold"></i>on hold</li>
 <li><i class="running"></i>no end recorded</li><li><i class="wait"></i>waiting</li>
 {% if line.cuts %}<li><i class="cut"></i>{{ line.cuts | map("last") | join(", ") }}</li>{% endif %}</ul>
 {% endmacro %}
@@ -130,7 +132,7 @@ PAGE = """<!doctype html>
 {% for key, title in parts %}<a href="#{{ key }}">{{ title }}</a>{% endfor %}
 </nav>
 {% if report.problems %}
-<section><h2 class="bad" id="damaged">The record is damaged</h2>{{ listed(report.problems) }}</section>
+<section><h2 class="bad">What is wrong with the record</h2>{{ listed(report.problems) }}</section>
 {% endif %}
 {% if report.glance or report.summary %}
 <section>{% if report.glance %}<dl class="glance">
@@ -149,7 +151,7 @@ PAGE = """<!doctype html>
 {% if report.timeline %}<section>{{ timeline(report.timeline) }}</section>{% endif %}
 <section><h2 id="phases">Phases</h2>
 {% if report.phases %}
-{{ tabled(phase_columns, report.phases | map("phase_row") | list) }}
+{{ tabled(phase_columns, phase_rows) }}
 {% else %}<p class="faint">No phase is planned or recorded.</p>{% endif %}
 {% for phase in report.phases if told(phase) %}
 <details{% if phase.status == "failed" %} open{% endif %}><summary>{{ phase.title }}: what the record tells</summary>
@@ -159,18 +161,16 @@ PAGE = """<!doctype html>
 <section><h2 id="deviations">Deviations from the runbook</h2>
 {% if report.deviations %}
 {{ tabled(("What", "Who", "Why"), report.deviations | map("deviation_row") | list) }}
-{% else %}<p>None: the release went as the runbook says.</p>{% endif %}
+{% else %}<p>None that the record tells of.</p>{% endif %}
 </section>
 {% for watch in report.watches if not watch.fold %}
 <section><h2 id="metrics">{{ watch.title }}</h2><p class="lead">{{ watch.lead }}</p>
 {{ figures(watch, "m" ~ loop.index) }}</section>
 {% endfor %}
-{% for table in report.tables %}
+{% for table in report.tables if table.rows %}
 <section><h2 id="{{ table.title | anchor }}">{{ table.title }}</h2>
 {% if table.lead %}<p class="lead">{{ table.lead }}</p>{% endif %}
-{% if not table.rows %}
-<p class="faint">{{ table.empty }}</p>
-{% elif table.fold %}
+{% if table.fold %}
 {% if table.standing_out() %}{{ tabled(table.columns, table.standing_out()) }}{% endif %}
 <details><summary>All {{ table.rows | length }}</summary>{{ tabled(table.columns, table.rows) }}</details>
 {% else %}

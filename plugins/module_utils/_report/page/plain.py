@@ -10,7 +10,7 @@ TEXT = """{{ report.title }}: {{ report.verdict.word | upper }}
 {% for name, cell in report.summary %}
 {{ "%-12s" | format(name) }} {{ cell.text }}
 {% endfor %}
-{% for title, lines in (("The record is damaged", report.problems), ("Missing", report.missing)) if lines %}
+{% for title, lines in (("What is wrong with the record", report.problems), ("Missing", report.missing)) if lines %}
 
 {{ title }}
 {% for line in lines %}
@@ -30,7 +30,7 @@ Deviations from the runbook
 {% for one in report.deviations %}
 - {{ one.sentence() }}
 {% else %}
-None: the release went as the runbook says.
+None that the record tells of.
 {% endfor %}
 {% for watch in report.watches %}
 

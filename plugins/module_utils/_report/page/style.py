@@ -39,12 +39,12 @@ dl { display: grid; grid-template-columns: repeat(auto-fit, minmax(176px, 1fr));
 dt { color: var(--faint); font-size: 13px; }
 dd { margin: 0; overflow-wrap: anywhere; }
 .glance { margin-bottom: 14px; padding-bottom: 14px; border-bottom: 1px solid var(--line); grid-template-columns:
-  repeat(auto-fit, minmax(106px, 1fr)); }
-.glance dd { font-size: 19px; font-weight: 650; }
+  repeat(auto-fit, minmax(112px, 1fr)); }
+.glance dd { white-space: nowrap; font-size: 19px; font-weight: 650; }
 table { border-collapse: collapse; width: 100%; font-size: 14px; }
 th, td { padding: 6px 14px 6px 0; border-top: 1px solid var(--line); vertical-align: top; text-align:
   left; font-weight: 400; overflow-wrap: anywhere; }
-tbody th { min-width: 8em; font-weight: 600; overflow-wrap: break-word; }
+tbody th { min-width: 11em; font-weight: 600; }
 th.short, td.short { white-space: nowrap; }
 thead th { white-space: nowrap; border-top: 0; color: var(--faint); font-weight: 600; font-size: 13px; }
 td:empty { color: transparent; }
@@ -65,7 +65,7 @@ summary { cursor: pointer; color: var(--faint); font-size: 13px; }
 .cut { top: -7px; bottom: -7px; border-radius: 0; background: repeating-linear-gradient(45deg,
   var(--gap) 0 3px, transparent 3px 7px); }
 .plan { top: 3px; height: 8px; background: var(--plan); }
-.done, .waived, .late, .running, .failed, .rolled-back, .unknown { top: 14px; height: 14px;
+.done, .waived, .late, .running, .failed, .on-hold, .rolled-back, .unknown { top: 14px; height: 14px;
   background: var(--bar); min-width: 3px; }
 .late { background: var(--late); }
 .waived { background: var(--calm); }
@@ -73,6 +73,8 @@ summary { cursor: pointer; color: var(--faint); font-size: 13px; }
   border: 1px solid var(--bar); }
 .failed { background: repeating-linear-gradient(135deg, var(--bad) 0 4px, transparent 4px 6px); border:
   1px solid var(--bad); }
+.on-hold { background: repeating-linear-gradient(135deg, var(--late) 0 4px, transparent 4px 8px); border:
+  1px solid var(--late); }
 .wait { top: 20px; height: 0; border-top: 2px dotted var(--faint); }
 .axis { min-height: 20px; font-size: 12px; color: var(--faint); }
 .axis span { position: absolute; transform: translateX(-50%); white-space: nowrap; }
@@ -94,7 +96,7 @@ svg text { font-size: 10.5px; fill: var(--faint); paint-order: stroke; stroke: v
 svg .frame { fill: none; stroke: var(--line); }
 svg .stroke { fill: none; stroke: var(--bar); stroke-width: 1.8; stroke-linejoin: round; }
 svg .dot { fill: var(--bar); }
-svg .between { fill: var(--card); stroke: var(--warn); stroke-width: 1.8; }
+svg .between { fill: var(--late); }
 svg .cross { stroke: var(--bad); stroke-width: 2; }
 svg .passing { stroke: var(--good); stroke-dasharray: 5 3; }
 svg .breaching { stroke: var(--bad); }
@@ -108,6 +110,7 @@ svg rect.gap { fill: var(--gap); }
   section { padding: 14px; }
   .lane { grid-template-columns: 1fr; }
   .stack thead { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
+  .stack, .stack tbody { display: block; }
   .stack tr { display: block; border-top: 1px solid var(--line); padding: 6px 0; }
   .stack th, .stack td { display: block; border: 0; padding: 1px 0; }
   .stack .short { white-space: normal; }

@@ -18,7 +18,6 @@ from ansible_collections.easymo.deploy.plugins.module_utils._report.reader impor
 from ansible_collections.easymo.deploy.plugins.module_utils._report.sections.words import (
     judged,
     share,
-    tone_of,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._report.times import counted, took
 
@@ -61,9 +60,7 @@ def service_row(
     return (
         Cell(name),
         Cell("" if wave is None else str(wave)),
-        judged(result)
-        if tone_of(result) == "good" or not back
-        else Cell(f"{result}, taken back".replace("_", " "), "warn"),
+        Cell(f"{result}, taken back".replace("_", " "), "warn") if back else judged(result),
         Cell(text(inner(one, "before").get("image")), code=True),
         Cell(text(inner(one, "after").get("image") or one.get("image")), code=True),
         Cell(

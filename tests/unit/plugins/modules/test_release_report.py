@@ -8,6 +8,7 @@ import pytest
 from ansible.module_utils.testing import patch_module_args
 
 from ansible_collections.easymo.deploy.plugins.modules import release_report
+from tests.fakes import release_records as records
 
 RECORD = {
     "version": "2.0.0",
@@ -63,3 +64,68 @@ def test_a_dest_that_is_a_file_is_refused(run_module, tmp_path):
     (tmp_path / "file").write_text("")
     result = run_module(dest=str(tmp_path / "file"))
     assert (result["failed"], result["reason"]) == (True, "InvalidInput")
+
+
+def test_a_failed_release_has_an_incident_file_and_a_green_one_has_none(run_module, tmp_path):
+    result = run_module(record=records.rolled_back())
+    assert Path(result["incident"]).name == "incident.md"
+    assert "cannot reach the ledger" in Path(result["incident"]).read_text(encoding="utf-8")
+    assert run_module(record=records.green())["incident"] == ""
+    # It stays: people may have written in it.
+    assert (tmp_path / "report" / "incident.md").exists()
+
+
+def test_people_keep_what_they_wrote_and_it_is_no_change(run_module):
+    path = Path(run_module(record=records.rolled_back())["incident"])
+    path.write_text(path.read_text(encoding="utf-8") + "\nIt was DNS.\n", encoding="utf-8")
+    assert run_module(record=records.rolled_back())["changed"] is False
+    assert run_module(record={**records.rolled_back(), "notes": ["It is over."]})["changed"] is True
+    assert path.read_text(encoding="utf-8").endswith("It was DNS.\n")
+
+
+def test_missing_sign_offs_and_deviations_are_told(run_module):
+    result = run_module(record=records.green(), sign_offs=["qa", "security"])
+    assert "Not signed: security." in result["missing"]
+    assert any("Database took 22 min" in one for one in result["deviations"])
+
+
+def test_a_problem_with_the_record_is_on_top_and_titled_by_the_release(run_module):
+    result = run_module(record={}, release="2.0.0", problem="There is no record of release 2.0.0.")
+    assert result["problems"] == ["There is no record of release 2.0.0."]
+    text = Path(result["files"]["txt"]).read_text(encoding="utf-8")
+    assert text.startswith("Release 2.0.0: UNKNOWN")
+
+
+def test_a_time_zone_that_nobody_knows_is_refused(run_module):
+    for zone in ("Africa/Atlantis", "../etc/passwd", ""):
+        result = run_module(time_zone=zone)
+        assert (result["failed"], result["reason"]) == (True, "InvalidInput"), zone
+        assert "Africa/Nairobi" in result["msg"]
+
+
+def test_the_journal_adds_the_longest_tasks_without_its_secrets(run_module, tmp_path):
+    path = tmp_path / "journal.jsonl"
+    entry = {
+        "at": "2026-11-24T06:00:00Z",
+        "event": "task_ok",
+        "task": "Call token=abcdefgh",
+        "duration": 7,
+    }
+    path.write_text(json.dumps(entry) + "\nnot JSON\n", encoding="utf-8")
+    text = Path(run_module(journal=str(path))["files"]["txt"]).read_text(encoding="utf-8")
+    assert "Call token=********" in text
+    assert "1 line of the journal could not be read." in text
+    assert run_module(journal=str(tmp_path / "none.jsonl"))["changed"] is True
+    assert run_module(journal=str(tmp_path))["changed"] is False
+
+
+def test_secrets_are_blank_wherever_they_stand_in_a_record(run_module, tmp_path):
+    planted = "sbp_" + "0123456789abcdef" * 2
+    record = json.loads(
+        json.dumps(records.rolled_back()).replace(
+            "cannot reach the ledger", f"cannot reach {planted}"
+        )
+    )
+    run_module(record={**record, "notes": [planted], "actor": planted})
+    for path in (tmp_path / "report").iterdir():
+        assert planted not in path.read_text(encoding="utf-8"), path.name

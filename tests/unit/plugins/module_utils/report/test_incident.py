@@ -27,8 +27,8 @@ def notes(record, before=None):
 def test_it_tells_what_happened_when_in_utc_and_in_local_time():
     incident = notes(records.rolled_back())["incident.md"]
     assert "| UTC | EAT | what |" in incident
-    assert "| 2026-11-24 06:38:00 | 2026-11-24 09:38:00 | amina@ops\\-1 used" in incident.replace(
-        "ops-1", "ops\\-1"
+    assert (
+        "| 2026-11-24 06:38:00 | 2026-11-24 09:38:00 | amina@ops-1 used the kill switch" in incident
     )
     times = [line[2:21] for line in incident.splitlines() if line.startswith("| 2026")]
     assert times == sorted(times)
@@ -37,8 +37,13 @@ def test_it_tells_what_happened_when_in_utc_and_in_local_time():
 
 def test_it_quotes_the_cause_and_what_was_done():
     incident = notes(records.rolled_back())["incident.md"]
-    for said in ("cannot reach the ledger", "Only what failed was undone.", "agent-core went back to easymo/agent-core:v1.9.0",
-                 "The kill switch was set", "## Follow-ups"):  # fmt: skip
+    for said in (
+        "cannot reach the ledger",
+        "Only what failed was undone.",
+        "agent-core went back to easymo/agent-core:v1.9.0",
+        "The kill switch was set",
+        "## Follow-ups",
+    ):
         assert said in incident
 
 
@@ -57,11 +62,8 @@ def test_each_attempt_has_an_incident_of_its_own():
 
 def test_what_people_wrote_is_kept_when_the_facts_change():
     first = notes(records.rolled_back())["incident.md"]
-    head, facts, rest = (
-        first.partition(BEGIN)[0],
-        first.partition(BEGIN)[2],
-        first.partition(END)[2],
-    )
+    head, _begin, tail = first.partition(BEGIN)
+    facts, _end, rest = tail.partition(END)
     edited = f"# Our own title\n\n{BEGIN}{facts}{END}{rest}\nIt was the ledger's certificate.\n"
     later = {**records.rolled_back(), "notes": ["The ledger is back."]}
     again = notes(later, {"incident.md": edited})["incident.md"]

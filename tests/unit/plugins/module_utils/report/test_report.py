@@ -15,6 +15,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._report.render impor
     files_of,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._report.times import lasting, size
+from tests.fakes import release_records as records
 
 PLAN = Asked(plan=(Planned("database", 15), Planned("microservices", 20), Planned("sign_off", 10)))
 
@@ -115,6 +116,62 @@ def test_a_failed_release_quotes_its_first_cause_on_top():
     )
 
 
+def test_a_hold_is_no_failure_and_says_what_it_waits_for():
+    report = build_report(records.held(), Asked(plan=records.PLAN))
+    assert (report.verdict.word, report.verdict.tone) == ("On hold", "warn")
+    assert report.verdict.sentence.startswith(
+        "The release waits in Monitoring for somebody to decide: response_time_p95 is 1.34 seconds"
+    )
+    assert [row.status for row in report.phases if row.name == "monitoring"] == ["on hold"]
+
+
+def test_a_rolled_back_release_says_why_and_that_its_services_went_back():
+    report = build_report(records.rolled_back(), Asked(plan=records.PLAN))
+    assert "cannot reach the ledger" in report.verdict.sentence
+    (services,) = (table for table in report.tables if table.title == "Services")
+    assert {row[2].text for row in services.rows} == {
+        "succeeded, taken back",
+        "rolled back, taken back",
+    }
+    assert all("Taken back to" in row[7].text for row in services.rows)
+
+
+def test_services_stand_in_their_waves_with_the_reason_of_what_failed():
+    record = records.many(100)
+    (services,) = (t for t in build_report(record, Asked(plan=())).tables if t.title == "Services")
+    assert [row[1].text for row in services.rows[:2]] == ["1", "2"]
+    assert services.fold
+
+
+def test_metrics_are_told_with_bounds_and_of_every_watch_apart():
+    record = records.held()
+    record["facts"]["ramp_watches"] = {
+        "5 % since x": {"verdict": "rollback", "samples": records.metrics()[:1]}
+    }
+    record["phases"]["monitoring"]["earlier_failures"] = [
+        {"finished": records.at(90), "evidence": {"metrics": records.metrics()[:2]}}
+    ]
+    own, earlier, ramp = build_report(record, Asked(plan=records.PLAN)).watches
+    assert (own.fold, earlier.fold, ramp.fold) == (False, True, True)
+    assert own.lead == "6 of 8 metrics were good: not response time p95, redis hit rate."
+    assert "Passes up to 1 %; rolls back above 5 %." in own.metrics[0].words
+    assert ramp.title == "Metrics at 5 % since x: rollback"
+
+
+def test_a_signature_for_another_commit_or_by_nobody_is_none():
+    record = records.green()
+    record["facts"]["sign_offs"]["qa"]["git_sha"] = "f" * 40
+    record["facts"]["sign_offs"]["product"]["by"] = ""
+    report = build_report(record, Asked(plan=records.PLAN, sign_offs=("qa", "security")))
+    (table,) = (table for table in report.tables if table.title == "Sign-offs")
+    told = {row[0].text: row[1].text for row in table.rows}
+    assert told == {
+        "qa": f"signed for commit {'f' * 40}",
+        "product": "signed by nobody",
+        "security": "missing",
+    }
+
+
 def test_a_try_that_failed_before_is_told_as_such_and_not_as_evidence():
     cause = {"supabase_db": {"task": "Apply", "message": "it drops a column"}}
     record = complete()
@@ -164,7 +221,7 @@ def test_a_damaged_record_makes_a_report_too(damage):
 def test_what_could_not_be_read_is_told():
     report = build_report({**complete(), "backups": {"x": "s3://x"}}, PLAN)
     assert "1 entries of 'backups' are no dictionaries." in report.problems
-    assert "The record is damaged" in as_html(report)
+    assert "What is wrong with the record" in as_html(report)
 
 
 def test_a_phase_that_nobody_planned_is_shown_and_a_late_one_is_marked():

@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The report of 200 services with everything that a record may hold, and of a journal of 20 MB beside it."""
+
+from __future__ import annotations
+
+import json
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+import typing as t
+from pathlib import Path
+
+from tests.benchmarks.measurement import BenchmarkError, Measurement
+from tests.benchmarks.stage import REPOSITORY, RUN_WITHIN
+from tests.fakes import release_records as records
+
+SERVICES, GOOD = 200, 2
+JOURNAL = 20_000_000
+MODULE = REPOSITORY / "plugins" / "modules" / "release_report.py"
+
+
+def report() -> t.Iterator[Measurement]:
+    with tempfile.TemporaryDirectory() as folder:
+        given = {"record": records.many(SERVICES), "dest": folder}
+        first, cpu = made(given)
+        yield Measurement(
+            "report", first, "s", target=GOOD, note=f"{SERVICES} services, with its process"
+        )
+        yield Measurement("of it CPU", cpu, "s")
+        page = Path(folder, "report.html").stat().st_size
+        yield Measurement("the page", page / 1e6, "MB")
+        again, _cpu = made(given)
+        yield Measurement("again, nothing changed", again, "s")
+        journal = Path(folder, "journal.jsonl")
+        journal.write_text(line() * (JOURNAL // len(line())), encoding="utf-8")
+        told, _cpu = made({**given, "journal": str(journal)})
+        yield Measurement("with a journal", told, "s", note=f"{JOURNAL // 1_000_000} MB")
+
+
+def line() -> str:
+    entry = {
+        "at": records.at(30),
+        "event": "task_ok",
+        "task": "Roll out the service",
+        "host": "agent-core",
+        "duration": 3.2,
+    }
+    return json.dumps({**entry, "result": {"changed": True, "words": "x" * 200}}) + "\n"
+
+
+def made(options: dict[str, t.Any]) -> tuple[float, float]:
+    """Wall and CPU seconds of the module in a process of its own, as a task has it."""
+    before, begun = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
+    done = subprocess.run(
+        [sys.executable, str(MODULE)],
+        input=json.dumps({"ANSIBLE_MODULE_ARGS": options}),
+        env={"PYTHONPATH": str(REPOSITORY / "playbooks" / "collections")},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=RUN_WITHIN,
+    )
+    wall, after = time.monotonic() - begun, resource.getrusage(resource.RUSAGE_CHILDREN)
+    if done.returncode:
+        raise BenchmarkError(" ".join((done.stdout + done.stderr).split())[-500:])
+    return wall, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime

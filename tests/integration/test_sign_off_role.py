@@ -1,0 +1,152 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The report of any record by the role, as playbooks/report.yml has it made: none, damaged, of a run that died."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import typing as t
+from pathlib import Path
+
+import pytest
+import yaml
+
+from ansible_collections.easymo.deploy.plugins.modules import release
+from tests.integration.conftest import Place
+
+ROOT = Path(__file__).parents[2]
+TOKEN = "xoxb-000000000000-fake"
+
+
+def report_of(name: str, folder: Path, **variables: t.Any) -> dict[str, t.Any]:
+    """A task that includes the role."""
+    return {
+        "name": f"Report of {name}",
+        "ansible.builtin.include_role": {"name": "easymo.deploy.sign_off", "tasks_from": "report"},
+        "vars": {
+            "sign_off_release": name,
+            "sign_off_report_directory": str(folder / name),
+            "sign_off_plan": [{"name": "database", "title": "Database", "minutes": 15}],
+            "sign_off_expected": ["qa"],
+            "sign_off_time_zone": "Africa/Nairobi",
+            "sign_off_journal": str(folder / "journal.jsonl"),
+            **variables,
+        },
+    }
+
+
+class Player:
+    def __init__(self, place: Place, folder: Path) -> None:
+        self._folder = folder
+        connection = {"kubeconfig": place.kubeconfig, "namespace": place.namespace}
+        away = {
+            "server": "https://127.0.0.1:9",
+            "token": "fake",
+            "namespace": "x",
+            "request_timeout": 1,
+        }
+        guarded = {
+            "block": [report_of("none", folder, sign_off_report_directory=str(folder / "away"))],
+            "rescue": [
+                {"ansible.builtin.debug": {"msg": "Without the cluster there is no report."}}
+            ],
+        }
+        plays = [
+            self._play(
+                connection,
+                [report_of(name, folder) for name in ("none", "damaged", "partial", "dead")],
+            ),
+            self._play(away, [guarded]),
+        ]
+        (folder / "play.yml").write_text(yaml.safe_dump(plays), encoding="utf-8")
+
+    @staticmethod
+    def _play(connection: dict[str, t.Any], tasks: list[dict[str, t.Any]]) -> dict[str, t.Any]:
+        defaults = {"group/easymo.deploy.kubernetes": connection}
+        return {
+            "hosts": "localhost",
+            "gather_facts": False,
+            "module_defaults": defaults,
+            "tasks": tasks,
+        }
+
+    def play(self) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [
+                str(Path(sys.executable).with_name("ansible-playbook")),
+                str(self._folder / "play.yml"),
+            ],
+            cwd=ROOT,
+            env={**os.environ, "ANSIBLE_NOCOLOR": "1"},
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+        )
+
+    def text(self, name: str) -> str:
+        return (self._folder / name / "report.txt").read_text(encoding="utf-8")
+
+
+def stored(place: Place, name: str, content: str) -> None:
+    """A record that something else than this collection wrote."""
+    body = {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {"name": f"release-{name}"},
+        "data": {"record.json": content},
+    }
+    place.kubectl("apply", "-f", "-", stdin=json.dumps(body))
+
+
+@pytest.fixture
+def player(place: Place, tmp_path: Path) -> Player:
+    stored(place, "damaged", '{"version": "damaged", "phases')
+    stored(
+        place,
+        "partial",
+        json.dumps(
+            {"version": "partial", "status": "done", "phases": {"database": {"status": "done"}}}
+        ),
+    )
+    place.run(
+        release, name="dead", phase="database", phase_status="running", notes=[f"token: {TOKEN}"]
+    )
+    lines = [
+        "{ damaged",
+        json.dumps(
+            {"at": "2999-01-01T00:00:00Z", "event": "task_ok", "task": "Back up", "duration": 61.0}
+        ),
+    ]
+    (tmp_path / "journal.jsonl").write_text("\n".join(lines), encoding="utf-8")
+    return Player(place, tmp_path)
+
+
+def test_every_record_makes_a_report_that_says_what_is_missing(
+    player: Player, tmp_path: Path
+) -> None:
+    played = player.play()
+    assert played.returncode == 0, played.stdout[-3000:]
+    assert "There is no record of release none." in player.text("none")
+    assert "does not hold a release record as this collection writes it" in player.text("damaged")
+    # Of what is JSON at least, what can be read is told.
+    assert player.text("partial").startswith("Release partial: DEPLOYED")
+    assert "does not hold a release record" in player.text("partial")
+    dead = player.text("dead")
+    assert "Database was begun" in dead
+    assert "no end is recorded" in dead
+    assert "Not signed: qa." in dead
+    assert "Back up | 1 min 1 s | ok" in dead
+    assert "1 line of the journal could not be read." in dead
+    assert TOKEN not in "".join(path.read_text() for path in (tmp_path / "dead").iterdir())
+    assert not (tmp_path / "away").exists(), "a report was written without asking the cluster"
+    assert "Without the cluster there is no report." in played.stdout
+
+    mine = tmp_path / "dead" / "lessons.md"
+    mine.write_text(mine.read_text(encoding="utf-8") + "\nWe pack lighter.\n", encoding="utf-8")
+    again = player.play()
+    assert again.returncode == 0, again.stdout[-3000:]
+    assert "changed=0" in again.stdout
+    assert mine.read_text(encoding="utf-8").endswith("We pack lighter.\n")
