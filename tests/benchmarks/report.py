@@ -29,8 +29,6 @@ def report() -> t.Iterator[Measurement]:
             "report", first, "s", target=GOOD, note=f"{SERVICES} services, with its process"
         )
         yield Measurement("of it CPU", cpu, "s")
-        page = Path(folder, "report.html").stat().st_size
-        yield Measurement("the page", page / 1e6, "MB")
         again, _cpu = made(given)
         yield Measurement("again, nothing changed", again, "s")
         journal = Path(folder, "journal.jsonl")

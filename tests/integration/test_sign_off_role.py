@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from ansible_collections.easymo.deploy.plugins.modules import release
+from ansible_collections.easymo.deploy.plugins.modules import deploy_lock, release
 from tests.integration.conftest import Place
 
 ROOT = Path(__file__).parents[2]
@@ -35,6 +35,22 @@ def report_of(name: str, folder: Path, **variables: t.Any) -> dict[str, t.Any]:
             **variables,
         },
     }
+
+
+def forced(folder: Path) -> list[dict[str, t.Any]]:
+    """Takes the deploy lock from whoever set it by hand, opens a phase under it, and reports."""
+
+    def part(tasks_from: str) -> dict[str, t.Any]:
+        role = {"name": "easymo.deploy.release_phase", "tasks_from": tasks_from}
+        given = {
+            "release_phase_version": "forced",
+            "release_phase_name": "database",
+            "release_phase_lock_force": True,
+            "release_phase_lock_reason": "joe sleeps",
+        }
+        return {"name": tasks_from, "ansible.builtin.include_role": role, "vars": given}
+
+    return [part("lock"), part("main"), report_of("forced", folder), part("unlock")]
 
 
 class Player:
@@ -60,6 +76,7 @@ class Player:
             ),
             self._play(away, [guarded]),
         ]
+        plays.insert(1, self._play(connection, forced(folder)))
         (folder / "play.yml").write_text(yaml.safe_dump(plays), encoding="utf-8")
 
     @staticmethod
@@ -114,6 +131,7 @@ def player(place: Place, tmp_path: Path) -> Player:
     place.run(
         release, name="dead", phase="database", phase_status="running", notes=[f"token: {TOKEN}"]
     )
+    place.run(deploy_lock, manual=True, reason="I look into it", holder="joe")
     lines = [
         "{ damaged",
         json.dumps(
@@ -143,6 +161,8 @@ def test_every_record_makes_a_report_that_says_what_is_missing(
     assert TOKEN not in "".join(path.read_text() for path in (tmp_path / "dead").iterdir())
     assert not (tmp_path / "away").exists(), "a report was written without asking the cluster"
     assert "Without the cluster there is no report." in played.stdout
+    assert "The deploy lock was taken by force from joe" in player.text("forced")
+    assert "Why: joe sleeps." in player.text("forced")
 
     mine = tmp_path / "dead" / "lessons.md"
     mine.write_text(mine.read_text(encoding="utf-8") + "\nWe pack lighter.\n", encoding="utf-8")

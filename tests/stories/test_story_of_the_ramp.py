@@ -206,6 +206,8 @@ def test_the_kill_switch_wins_over_a_step_that_is_watched(
     kill = operator.plays("kill_switch", "-e", "reason='angry users'", "-e", "by=eve")
     assert kill.rc == 0, kill.tail()
     assert runs_with(witness) == {"0"}
+    (switch,) = witness.record("2.0.0")["facts"]["kill_switches"].values()
+    assert (switch["by"], switch["reason"]) == ("eve", "angry users")
     victim.kill("everything")
     up = ramps(operator, GOOD)
     assert up.rc != 0

@@ -148,7 +148,7 @@ PAGE = """<!doctype html>
 {% if report.missing %}
 <section><h2 class="warn" id="missing">Missing</h2>{{ listed(report.missing) }}</section>
 {% endif %}
-{% if report.timeline %}<section>{{ timeline(report.timeline) }}</section>{% endif %}
+{% if report.timeline %}<section class="whole">{{ timeline(report.timeline) }}</section>{% endif %}
 <section><h2 id="phases">Phases</h2>
 {% if report.phases %}
 {{ tabled(phase_columns, phase_rows) }}

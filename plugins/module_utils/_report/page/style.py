@@ -130,6 +130,8 @@ svg rect.gap { fill: var(--gap); }
   tr, .lane, figure, li { break-inside: avoid; }
   thead { display: table-header-group; }
   table { font-size: 11px; } code { font-size: 10px; }
+  .faint, .key, summary, dt, figcaption, thead th { font-size: 11px; }
+  .whole { break-inside: avoid; }
   nav { display: none; }
   details::details-content { content-visibility: visible; display: block; block-size: auto; }
   .plots { grid-template-columns: repeat(3, 1fr); }

@@ -163,3 +163,9 @@ def test_a_record_survives_its_json() -> None:
 def test_a_damaged_record_is_named_as_such(text: str) -> None:
     with pytest.raises(VerificationError, match="does not hold a release record"):
         Record.load(text, "ConfigMap 'release-2.0.0'")
+
+
+def test_what_of_a_damaged_record_is_json_comes_with_the_failure() -> None:
+    with pytest.raises(VerificationError) as caught:
+        Record.load('{"version": "2.0.0", "phases": {}}', "here")
+    assert caught.value.details == {"record": {"version": "2.0.0", "phases": {}}}
