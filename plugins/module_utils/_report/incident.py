@@ -43,7 +43,10 @@ def incident_facts(report: Report, reader: Reader, zone: tzinfo) -> str:
         ),
         ("When", when(events(report, reader), zone)),
         ("Impact, as far as it is known", bullets(impact(report, reader))),
-        ("Cause, as it was recorded", bullets(causes_of(report.phases), "No cause is recorded.")),
+        (
+            "Cause, as it was recorded",
+            bullets(causes_of(reader, report.phases), "No cause is recorded."),
+        ),
         ("What was done", bullets(done(reader), "Nothing that was done is recorded.")),
         (
             "Where the runbook was left",
@@ -92,6 +95,9 @@ def when(found: t.Sequence[Event], zone: tzinfo) -> list[str]:
     if not found:
         return ["No time is recorded."]
     local = found[0][0].astimezone(zone).tzname() or "local"
+    if local == "UTC":
+        rows = [f"| {at:%Y-%m-%d %H:%M:%S} | {escaped(said)} |" for at, said in found]
+        return ["| UTC | what |", "|---|---|", *rows]
     rows = [
         f"| {at:%Y-%m-%d %H:%M:%S} | {at.astimezone(zone):%Y-%m-%d %H:%M:%S} | {escaped(said)} |"
         for at, said in found

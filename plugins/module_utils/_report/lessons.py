@@ -26,7 +26,11 @@ def lessons_of(
     well = (
         [f"{counted(len(in_time), 'phase')} of {len(phases)} went as planned."] if in_time else []
     )
-    leads = [table.lead for table in tables if table.lead and not table.standing_out()]
+    leads = [
+        table.lead
+        for table in tables
+        if table.lead.startswith("All ") or (table.title == "Backups" and table.rows)
+    ]
     leads += [one.lead for one in watches if one.lead.startswith("All ") and not one.fold]
     not_well = [
         f"{row.title} failed: {cause}"

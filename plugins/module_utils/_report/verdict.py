@@ -19,7 +19,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._report.phases impor
     NOT_RUN,
     ON_HOLD,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._report.reader import Reader
+from ansible_collections.easymo.deploy.plugins.module_utils._report.reader import Reader, text
 from ansible_collections.easymo.deploy.plugins.module_utils._report.times import (
     between,
     counted,
@@ -41,7 +41,7 @@ def verdict_of(
     status = reader.text("status")
     failed = [row for row in phases if row.status in (FAILED, ON_HOLD)]
     if status == "rolled_back":
-        causes = causes_of(phases)
+        causes = causes_of(reader, phases)
         why = f" What went wrong: {causes[0]}" if causes else ""
         return Verdict("Rolled back", "bad", f"The platform is back at what ran before.{why}")
     if failed or status == "failed":
@@ -62,8 +62,16 @@ def verdict_of(
     return Verdict("Deployed", "good", f"{done}{strayed}.{lacking}")
 
 
-def causes_of(phases: t.Sequence[PhaseRow]) -> list[str]:
-    return [cause for row in phases for one in row.tries for cause in one.causes]
+def causes_of(reader: Reader, phases: t.Sequence[PhaseRow]) -> list[str]:
+    """Of what failed, and of what people stopped though nothing had failed."""
+    causes = [cause for row in phases for one in row.tries for cause in one.causes]
+    facts = reader.mapping("facts")
+    for _at, one in reader.named("kill_switches", facts.get("kill_switches")):
+        causes.append(f"{text(one.get('by'))} used the kill switch: {text(one.get('reason'))}")
+    for _key, one in reader.named("decisions", facts.get("decisions")):
+        if one.get("decision") == "reject":
+            causes.append(f"{text(one.get('by'))} rejected the release: {text(one.get('reason'))}")
+    return causes
 
 
 def stopped(failed: t.Sequence[PhaseRow]) -> Verdict:
@@ -105,7 +113,7 @@ def glance(
         found.append(
             (
                 "Metrics good",
-                of(sum(1 for one in metrics if one.verdict.tone == "good"), len(metrics)),
+                of(sum(1 for one in metrics if one.verdict.tone in ("good", "calm")), len(metrics)),
             )
         )
     backups = [row for table in tables if table.title == "Backups" for row in table.rows]

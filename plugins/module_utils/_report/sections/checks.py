@@ -27,7 +27,7 @@ def checks(reader: Reader) -> Table:
         for name, one in reader.entries("checks")
     ]
     columns = ("Test", "Result", "Seen", "Took")
-    return Table("Tests", columns, tuple(rows), "No test is recorded.", passed(rows))
+    return Table("Tests", columns, tuple(rows), "No test is recorded.", passed(rows, "tests"))
 
 
 def preflight(reader: Reader) -> Table | None:
@@ -43,13 +43,19 @@ def preflight(reader: Reader) -> Table | None:
         for name, one in reader.named("preflight", reader.evidence("preflight").get("preflight"))
     ]
     columns = ("Item of the checklist", "Result", "Proven by", "Seen", "Took")
-    return Table("Before the release", columns, tuple(rows), "", passed(rows)) if rows else None
+    return (
+        Table(
+            "Before the release", columns, tuple(rows), "", passed(rows, "lines of the checklist")
+        )
+        if rows
+        else None
+    )
 
 
-def passed(rows: t.Sequence[tuple[Cell, ...]]) -> str:
+def passed(rows: t.Sequence[tuple[Cell, ...]], what: str) -> str:
     bad = [row[0].text for row in rows if row[1].tone != "good"]
     rest = f"not {', '.join(bad[:5])}{' and more' if len(bad) > 5 else ''}"
-    return share(len(rows) - len(bad), len(rows), "passed", rest)
+    return share(len(rows) - len(bad), len(rows), f"{what} passed", rest)
 
 
 def traffic(reader: Reader) -> Table | None:

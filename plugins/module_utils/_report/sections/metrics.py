@@ -80,6 +80,8 @@ def verdict_of(one: Entry, bounds: Bounds) -> Cell:
     if said:
         return judged(said)
     last = number(one.get("last", one.get("value")))
+    if last is not None and bounds == Bounds():
+        return Cell("no bound recorded", "calm")
     return Cell("no data", "warn") if last is None else judged(bounds.mark(last))
 
 
@@ -95,10 +97,9 @@ def words_of(one: Entry, unit: str, bounds: Bounds) -> t.Iterator[str]:
         without = f", {counted(int(missing), 'sample')} without data" if missing else ""
         yield f"{counted(int(count), 'sample')}{without}."
     given = one.get("bound", one.get("pass"))
-    yield (
-        bounds.words(unit)
-        if isinstance(given, dict) or given is None
-        else f"Passes when {text(given)} {unit}.".replace(" .", ".")
-    )
+    if given is not None and not isinstance(given, dict):
+        yield f"Passes when {text(given)} {unit}".rstrip() + "."
+    elif bounds != Bounds():
+        yield bounds.words(unit)
     if one.get("problem"):
         yield f"No data at the end: {text(one['problem'])}."

@@ -23,6 +23,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._report.times import
 
 PHASE = "microservices"
 FOLDED_FROM = 40
+BACK = ", taken back"
 
 
 def services(reader: Reader) -> Table:
@@ -60,7 +61,7 @@ def service_row(
     return (
         Cell(name),
         Cell("" if wave is None else str(wave)),
-        Cell(f"{result}, taken back".replace("_", " "), "warn") if back else judged(result),
+        Cell(f"{result}{BACK}".replace("_", " "), "warn") if back else judged(result),
         Cell(text(inner(one, "before").get("image")), code=True),
         Cell(text(inner(one, "after").get("image") or one.get("image")), code=True),
         Cell(
@@ -82,6 +83,9 @@ def wave_numbers(reader: Reader) -> dict[str, int]:
 
 
 def lead_of(rows: t.Sequence[tuple[Cell, ...]]) -> str:
+    back = sum(1 for row in rows if row[2].text.endswith(BACK))
+    if back:
+        return f"{back} of {counted(len(rows), 'service')} taken back to what ran before."
     bad = [row for row in rows if row[2].tone != "good"]
     names = ", ".join(row[0].text for row in bad[:5])
     rest = names + (f" and {len(bad) - 5} more" if len(bad) > 5 else "")

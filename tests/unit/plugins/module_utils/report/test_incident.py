@@ -97,3 +97,23 @@ def test_nothing_in_a_record_becomes_markdown():
     assert incident.count(END) == 1
     assert "\n# A heading" not in incident
     assert r"\[b\]\(javascript:c\) \`d\` \*e\*" in incident
+
+
+def test_a_release_that_a_person_stopped_has_their_reason_as_its_cause():
+    record = records.green()
+    switch = {"what": "set", "by": "ann", "reason": "wallets cannot pay"}
+    record = {
+        **record,
+        "status": "rolled_back",
+        "facts": {"kill_switches": {records.at(150): switch}},
+    }
+    record["phases"]["microservices"]["earlier_failures"] = []
+    incident = notes(record)["incident.md"]
+    assert "What went wrong: ann used the kill switch: wallets cannot pay" in incident
+    assert "No cause is recorded." not in incident
+
+
+def test_in_utc_there_is_one_column_of_times():
+    report = build_report(records.rolled_back(), Asked(plan=records.PLAN))
+    incident = notes_of(report, records.rolled_back(), Asked(plan=()).zone, {})["incident.md"]
+    assert "| UTC | what |" in incident
