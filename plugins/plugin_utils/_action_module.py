@@ -70,8 +70,9 @@ class ControllerActionBase(ActionBase):  # type: ignore[misc]
         spec = {**type(self).module_spec()}
         spec.pop("supports_check_mode")
         validated, _arguments = self.validate_argument_spec(**spec)
+        given = {name: validated.validated_parameters.get(name) for name in spec["argument_spec"]}
         module = ControllerModule(
-            {name: validated.validated_parameters.get(name) for name in spec["argument_spec"]},
+            self.parameters(given, task_vars or {}),
             check_mode=bool(self._task.check_mode),
             diff=bool(self._task.diff),
             host=(task_vars or {}).get("inventory_hostname", "localhost"),
@@ -86,6 +87,12 @@ class ControllerActionBase(ActionBase):  # type: ignore[misc]
         if module.warnings:
             outcome["warnings"] = module.warnings
         return {**result, **remove_values(outcome, validated._no_log_values)}
+
+    def parameters(
+        self, given: dict[str, t.Any], task_vars: t.Mapping[str, t.Any]
+    ) -> dict[str, t.Any]:
+        """What `run_module` gets, for a module that needs to know more of the run than its task says."""
+        return given
 
 
 class WatchedActionBase(ActionBase):  # type: ignore[misc]

@@ -53,6 +53,13 @@ class Prometheus:
             self._answered[query] = at
         return sample
 
+    def vector(self, query: str) -> Vector:
+        """Every series of the answer, for what is only looked at."""
+        asked = self._ask("query", {"query": query})
+        if isinstance(asked, Sample):
+            return Vector((), asked.problem)
+        return read_vector(*asked)
+
     def values(self, query: str, begin: float, end: float, step: float) -> tuple[list[float], str]:
         """The values that it had from `begin` to `end`, in seconds since 1970, and why there are none."""
         # Prometheus gives no more points than this at once.
@@ -87,6 +94,26 @@ class Prometheus:
                 session.headers["Authorization"] = f"Bearer {self.token}"
             self._local.session = session
         return session
+
+
+@dataclass(frozen=True)
+class Vector:
+    """Series as their labels and their value. Without an answer, `problem` says why."""
+
+    series: tuple[tuple[t.Mapping[str, str], float], ...]
+    problem: str = ""
+
+
+def read_vector(status: int, document: t.Any) -> Vector:
+    """Of /api/v1/query: all series with a finite number."""
+    problem = _problem(status, document)
+    if problem:
+        return Vector((), problem)
+    data: dict[str, t.Any] = document.get("data") or {}
+    if data.get("resultType") != "vector":
+        raise InputError(f"The query gives a {data.get('resultType')} and should give series.")
+    found = ((entry["metric"], float(entry["value"][1])) for entry in data["result"])
+    return Vector(tuple(one for one in found if math.isfinite(one[1])))
 
 
 def read_answer(status: int, document: t.Any, *, reduce: str | None = None) -> Sample:

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import typing as t
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 
 from ansible_collections.easymo.deploy.plugins.module_utils._cluster import (
     Clock,
@@ -15,6 +15,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._cluster import (
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import DeployError
 from ansible_collections.easymo.deploy.plugins.module_utils._redaction import redact
 from ansible_collections.easymo.deploy.plugins.module_utils._rollout.judge import Verdict
+from ansible_collections.easymo.deploy.plugins.module_utils._rollout.logs import read_tail
 from ansible_collections.easymo.deploy.plugins.module_utils._rollout.models import (
     Condition,
     Deployment,
@@ -37,8 +38,29 @@ SEEN_IN_PODS = frozenset({"CrashLoop", "CannotStart", "OutOfMemory", "RestartedI
 Diagnosis = dict[str, t.Any]
 
 
+@dataclass(frozen=True)
+class Extent:
+    """How much is read: of each log the last lines and bytes, pods the sickest, events the newest."""
+
+    log_lines: int = LOG_LINES
+    log_bytes: int | None = None
+    pods: int = PODS
+    events: int = EVENTS
+    seconds: float = TIME_LIMIT
+
+
+SHORT = Extent()
+"""So little that the record can keep it, and an undo does not wait."""
+
+
 def diagnose(
-    cluster: Cluster, deployment: Deployment, verdict: Verdict, *, container: str, clock: Clock
+    cluster: Cluster,
+    deployment: Deployment,
+    verdict: Verdict,
+    *,
+    container: str,
+    clock: Clock,
+    extent: Extent = SHORT,
 ) -> Diagnosis:
     """Conditions, container states, last log lines and events, as far as they can be read in time."""
     found: Diagnosis = {
@@ -56,7 +78,7 @@ def diagnose(
         "events": [],
         "missing": [],
     }
-    end = clock.now() + TIME_LIMIT
+    end = clock.now() + extent.seconds
     cluster = cluster.until(end)
     try:
         replica_set = observe_replica_set(cluster, deployment)
@@ -71,8 +93,10 @@ def diagnose(
     found["pods"] = [_pod_face(pod) for pod in pods]
     images = {one.image_id for pod in pods for one in pod.containers if one.name == container}
     found["image_digests"] = sorted(filter(None, images))
-    troubled = sorted(pods, key=_health)[:PODS]
-    _gather(found, cluster, deployment, replica_set, troubled, late=lambda: clock.now() >= end)
+    troubled = sorted(pods, key=_health)[: extent.pods]
+    _gather(
+        found, cluster, deployment, replica_set, troubled, extent, late=lambda: clock.now() >= end
+    )
     return found
 
 
@@ -87,6 +111,7 @@ def _gather(
     deployment: Deployment,
     replica_set: ReplicaSet | None,
     pods: t.Sequence[Pod],
+    extent: Extent,
     *,
     late: t.Callable[[], bool],
 ) -> None:
@@ -97,11 +122,19 @@ def _gather(
             found["missing"].append(f"The log of {label} was not read: the time was up.")
             continue
         try:
-            text = cluster.log(pod, container, tail_lines=LOG_LINES, previous=previous)
+            text, cut = read_tail(
+                cluster,
+                pod,
+                container,
+                lines=extent.log_lines,
+                limit=extent.log_bytes,
+                previous=previous,
+            )
         except DeployError as exc:
             found["missing"].append(str(exc))
         else:
             found["logs"][label] = redact(text).splitlines()
+            found["missing"] += [f"The log of {label} {cut}"] if cut else []
     names = {deployment.name, *(pod.name for pod in pods)}
     names |= {replica_set.name} if replica_set else set()
     for name in sorted(names):
@@ -115,7 +148,9 @@ def _gather(
             found["missing"].append(str(exc))
         else:
             found["events"] += [_event_face(one) for one in events]
-    found["events"] = sorted(found["events"], key=lambda one: str(one["last_seen"]))[-EVENTS:]
+    found["events"] = sorted(found["events"], key=lambda one: str(one["last_seen"]))[
+        -extent.events :
+    ]
 
 
 def _logs_to_read(pods: t.Sequence[Pod], reason: str) -> t.Iterator[tuple[str, str, bool]]:

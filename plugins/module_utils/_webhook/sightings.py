@@ -43,10 +43,19 @@ class FunctionLog:
 
     def lines(self, about: t.Collection[str]) -> list[str]:
         """Lines since shortly before now that name one of the ids."""
+        found = self._ask(log_query(about), since=SKEW)
+        return [str(line.get("event_message", "")) for line in found]
+
+    def of_function(self, function_id: str, *, limit: int, since: timedelta) -> list[LogEntry]:
+        """The newest lines of one function, the oldest of them first."""
+        found = self._ask(function_query(function_id, limit), since=since)
+        return [LogEntry.from_json(line) for line in reversed(found)]
+
+    def _ask(self, sql: str, *, since: timedelta) -> list[dict[str, t.Any]]:
         now = datetime.now(timezone.utc)  # noqa: UP017 - one spelling for every Python of a target
         parameters = {
-            "sql": log_query(about),
-            "iso_timestamp_start": (now - SKEW).isoformat(),
+            "sql": sql,
+            "iso_timestamp_start": (now - since).isoformat(),
             "iso_timestamp_end": (now + SKEW).isoformat(),
         }
         try:
@@ -71,7 +80,39 @@ class FunctionLog:
             raise UnreachableError(
                 f"The Supabase Management API answered {answer.status_code} on the functions' log."
             )
-        return [str(line.get("event_message", "")) for line in document.get("result") or []]
+        return list(document.get("result") or [])
+
+
+@dataclass(frozen=True)
+class LogEntry:
+    """One line of a function's log; `at` in seconds since the epoch, 0 when it was not told."""
+
+    at: float
+    level: str
+    message: str
+
+    @classmethod
+    def from_json(cls, line: t.Mapping[str, t.Any]) -> LogEntry:
+        """The level stands in the line or in its metadata, which the API gives as a list."""
+        metadata = line.get("metadata")
+        inner = metadata[0] if isinstance(metadata, list) and metadata else metadata
+        level = line.get("level") or (inner or {}).get("level") or ""
+        try:
+            at = float(line.get("timestamp") or 0) / 1_000_000
+        except (TypeError, ValueError):
+            at = 0.0
+        return cls(at, str(level), str(line.get("event_message", "")).rstrip())
+
+
+def function_query(function_id: str, limit: int) -> str:
+    """Refuses an id that could end the literal it stands in."""
+    if not MESSAGE_ID.fullmatch(function_id):
+        raise InputError(f"The log can't be asked for a function of the id {function_id!r}.")
+    return (
+        "select t.timestamp, t.event_message, m.level from function_logs as t "  # noqa: S608
+        f"cross join unnest(metadata) as m where m.function_id = '{function_id}' "
+        f"order by timestamp desc limit {limit}"
+    )
 
 
 def log_query(about: t.Collection[str]) -> str:

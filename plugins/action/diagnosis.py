@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""M(easymo.deploy.diagnosis) in the controller, which knows the run's secrets and which of them have no value."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible.errors import AnsibleError
+
+from ansible_collections.easymo.deploy.plugins.module_utils._messages.redactor import (
+    SECRET_LENGTH,
+    SECRET_NAME,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._variables.check import (
+    Secret,
+    missing_secrets,
+)
+from ansible_collections.easymo.deploy.plugins.modules import diagnosis
+from ansible_collections.easymo.deploy.plugins.plugin_utils._action_module import (
+    ControllerActionBase,
+)
+
+
+class ActionModule(ControllerActionBase):
+    module_spec = diagnosis.module_spec
+    needs = diagnosis.NEEDS
+    run_module = diagnosis.run
+
+    def parameters(
+        self, given: dict[str, t.Any], task_vars: t.Mapping[str, t.Any]
+    ) -> dict[str, t.Any]:
+        values = {name: self._value(task_vars[name]) for name in task_vars if is_secret(name)}
+        long = [value for value in values.values() if len(value) >= SECRET_LENGTH]
+        missing = missing_secrets([Secret(**entry) for entry in given["secrets"]], values)
+        return {**given, "redact": [*given["redact"], *long], "missing_secrets": missing}
+
+    def _value(self, raw: t.Any) -> str:
+        """As text; "" for what can't be read, which on a bad day must not stop the rest."""
+        try:
+            value = self._templar.template(raw)
+        except AnsibleError:
+            return ""
+        return str(value) if isinstance(value, (str, int)) else ""
+
+
+def is_secret(name: str) -> bool:
+    return bool(SECRET_NAME.search(name))

@@ -1,0 +1,175 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to easymo.deploy.
+"""Look at what was changed of late, by whom, and whether pods run with the flags that the ConfigMap has."""
+
+from __future__ import annotations
+
+import typing as t
+from datetime import datetime, timezone
+
+from ansible_collections.easymo.deploy.plugins.module_utils._cluster import (
+    ACTOR_ANNOTATION,
+    CHANGE_CAUSE_ANNOTATION,
+    RAMP_ANNOTATION,
+    Cluster,
+    MonotonicClock,
+    Object,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.notebook import Notebook
+from ansible_collections.easymo.deploy.plugins.module_utils._errors import DeployError
+from ansible_collections.easymo.deploy.plugins.module_utils._flags.switch import KillSwitch
+from ansible_collections.easymo.deploy.plugins.module_utils._kill_switch.asking import Asker
+from ansible_collections.easymo.deploy.plugins.module_utils._kill_switch.consumer import (
+    container_of,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._kill_switch.models import (
+    STALE,
+    UNKNOWN,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._lock.models import parse_time
+from ansible_collections.easymo.deploy.plugins.module_utils._release.plan import (
+    FAILED,
+    Record,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._release.store import ReleaseStore
+from ansible_collections.easymo.deploy.plugins.module_utils._rollout.models import (
+    Deployment,
+    ReplicaSet,
+    newest_replica_set,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._rollout.observe import (
+    observe_deployment,
+)
+
+LATELY = 24 * 60
+"""Minutes."""
+ENTRY_OF_PHASE: t.Mapping[str, str] = {
+    "database": "migration",
+    "edge_functions": "function",
+    "microservices": "crash_loop",
+}
+"""Where a failed phase is told; of the others it is with the error rate."""
+
+
+def wall() -> datetime:
+    return datetime.now(timezone.utc)  # noqa: UP017 - one spelling for every Python of a target
+
+
+def look_at_record(notes: Notebook, cluster: Cluster, release: str, entry: str) -> None:
+    """Which phase failed, as far as it belongs to this entry, and when which phase ran."""
+    record = ReleaseStore(cluster, release, clock=MonotonicClock()).read()
+    file = f"kubernetes/record.{entry}.txt"
+    if record is None:
+        notes.write(file, f"There is no record of release {release}.")
+        return
+    notes.write(file, f"release {record.version}, attempt {record.attempt}: {record.status}")
+    for name, phase in record.phases.items():
+        notes.write(file, f"  {name}: {phase.status}, {phase.started} to {phase.finished or '…'}")
+        if phase.status == FAILED and ENTRY_OF_PHASE.get(name, "error_rate") == entry:
+            for host, failure in _failures(record, name):
+                at = phase.finished or phase.started
+                text = f"phase {name} failed at {at} on {host} in {failure.get('task')!r}"
+                said = str(failure.get("message", ""))
+                notes.see(
+                    "phase_failed", name, f"{text}: {said}", file=file, at=at, host=host, said=said
+                )
+
+
+def _failures(record: Record, phase: str) -> list[tuple[str, t.Mapping[str, t.Any]]]:
+    found = record.phases[phase].evidence.get("failures") or {}
+    return [(str(host), one) for host, one in found.items() if isinstance(one, dict)]
+
+
+def look_at_changes(
+    notes: Notebook, cluster: Cluster, services: t.Sequence[str], config_map: str
+) -> None:
+    file, now = "kubernetes/changes.txt", wall()
+    bodies = cluster.list_objects("Deployment")
+    replica_sets = cluster.list_objects("ReplicaSet")
+    for body in bodies:
+        deployment = Deployment.from_json(body)
+        if deployment.name not in services:
+            continue
+        counts = deployment.counts
+        notes.see(
+            "standing",
+            deployment.name,
+            f"{deployment.name}: {counts.ready} of {counts.desired} pods ready",
+            file=file,
+            ready=counts.ready,
+            desired=counts.desired,
+        )
+        minutes = _age(_born(deployment, replica_sets), now)
+        if minutes is not None and minutes <= LATELY:
+            cause = deployment.annotations.get(CHANGE_CAUSE_ANNOTATION, "nobody noted why")
+            actor = deployment.annotations.get(ACTOR_ANNOTATION, "somebody")
+            text = f"{deployment.name} was rolled {minutes} min ago by {actor}: {cause}"
+            notes.see("change", deployment.name, text, file=file, minutes=minutes, cause=cause)
+    if config_map:
+        _look_at_flags_map(notes, cluster, config_map, now)
+
+
+def _look_at_flags_map(notes: Notebook, cluster: Cluster, name: str, now: datetime) -> None:
+    file = "kubernetes/changes.txt"
+    body = cluster.read("ConfigMap", name)
+    if body is None:
+        notes.see("no_flags", name, f"There is no ConfigMap {name}", file=file)
+        return
+    written = body["metadata"].get("annotations") or {}
+    switch = KillSwitch.from_annotations(written)
+    if switch is not None:
+        notes.see("kill_switch", name, f"The kill switch is set: {switch}", file=file)
+    if written.get(RAMP_ANNOTATION):
+        notes.write(file, f"ramp: {written[RAMP_ANNOTATION]}")
+    times = [one.get("time", "") for one in body["metadata"].get("managedFields") or []]
+    minutes = _age(max(times, default=""), now)
+    if minutes is not None and minutes <= LATELY:
+        text = f"ConfigMap {name} was written {minutes} min ago"
+        notes.see("flags_change", name, text, file=file, minutes=minutes)
+
+
+def look_at_flags(
+    notes: Notebook, cluster: Cluster, config_map: str, consumers: t.Sequence[str]
+) -> None:
+    """What each pod runs with, against the ConfigMap."""
+    file = "kubernetes/flags.txt"
+    body = cluster.read("ConfigMap", config_map)
+    wanted = dict((body or {}).get("data") or {})
+    for name, value in sorted(wanted.items()):
+        notes.write(file, f"{config_map}: {name}={value}")
+    asker = Asker(wanted, clock=MonotonicClock(), wall=wall)
+    for consumer in consumers:
+        try:
+            deployment = observe_deployment(cluster, consumer)
+            pods = asker.ask(cluster, deployment, container_of(deployment))
+        except DeployError as exc:
+            notes.blind(str(exc))
+            continue
+        for pod in pods:
+            notes.write(file, f"pod {pod.pod}: {pod.state} {pod.detail}")
+            if pod.state == UNKNOWN:
+                notes.blind(f"Pod {pod.pod} could not be asked for its flags: {pod.detail}.")
+        stale = [pod for pod in pods if pod.state == STALE]
+        if stale:
+            text = f"{len(stale)} of {len(pods)} pods of {consumer} run with other flags: {stale[0].detail}"
+            notes.see(
+                "stale_flags",
+                consumer,
+                text,
+                file=file,
+                pods=len(stale),
+                of=len(pods),
+                detail=stale[0].detail,
+            )
+
+
+def _born(deployment: Deployment, replica_sets: t.Sequence[Object]) -> str:
+    """When the ReplicaSet of the current template was made."""
+    current = newest_replica_set(deployment, [ReplicaSet.from_json(one) for one in replica_sets])
+    found = [one for one in replica_sets if current and one["metadata"]["uid"] == current.uid]
+    return str(found[0]["metadata"].get("creationTimestamp", "")) if found else ""
+
+
+def _age(moment: str, now: datetime) -> int | None:
+    found = parse_time(moment) if moment else None
+    return None if found is None else max(int((now - found).total_seconds() // 60), 0)

@@ -1,0 +1,267 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to easymo.deploy.
+"""Look at Deployments in trouble as a rollout does: conditions, pods, logs before and after a crash, events."""
+
+from __future__ import annotations
+
+import re
+import typing as t
+from dataclasses import dataclass
+
+from ansible_collections.easymo.deploy.plugins.module_utils._cluster import (
+    ACTOR_ANNOTATION,
+    CHANGE_CAUSE_ANNOTATION,
+    RELEASE_ANNOTATION,
+    Clock,
+    Cluster,
+    MonotonicClock,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.models import Place
+from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.notebook import (
+    Notebook,
+    file_name,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._kill_switch.consumer import (
+    container_of,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._rollout.diagnosis import (
+    Extent,
+    diagnose,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._rollout.failures import (
+    Suspicion,
+    first_signs_of,
+    refusal_sign,
+    rule_for,
+    signs_of,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._rollout.judge import (
+    Verdict,
+    explain,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._rollout.models import (
+    Deployment,
+    Pod,
+    ReplicaSet,
+    newest_replica_set,
+)
+
+ERROR_LINE = re.compile(
+    r"\b(?:ERROR|FATAL|CRITICAL|PANIC)\b|\b\w*(?:Error|Exception)\b|^panic:|Traceback", re.M
+)
+UNHEALTHY = "Unhealthy"
+
+
+@dataclass(frozen=True)
+class Standing:
+    deployment: Deployment
+    replica_sets: tuple[ReplicaSet, ...]
+    pods: tuple[Pod, ...]
+    """Of the current ReplicaSet."""
+
+    @property
+    def in_trouble(self) -> bool:
+        return not self.deployment.complete or bool(verdicts_of(self))
+
+    @property
+    def unready(self) -> list[Pod]:
+        return [pod for pod in self.pods if not pod.ready and not pod.deleting]
+
+
+def look_at_deployments(
+    notes: Notebook,
+    cluster: Cluster,
+    *,
+    services: t.Sequence[str],
+    only: str = "",
+    clock: Clock | None = None,
+) -> None:
+    """Those of `services` in trouble, or the one that was asked for whatever its state."""
+    standings = observe(cluster)
+    wanted = [only] if only else [*services]
+    for name in wanted:
+        if name not in standings:
+            notes.see(
+                "deployment_missing",
+                name,
+                f"There is no Deployment {name} in namespace {cluster.namespace}.",
+                file="kubernetes/deployments.txt",
+            )
+    for standing in (standings[name] for name in wanted if name in standings):
+        counts = standing.deployment.counts
+        word = "in trouble" if standing.in_trouble else "well"
+        notes.write("kubernetes/deployments.txt", f"{standing.deployment.name}: {word}, {counts}")
+    chosen = [standings[name] for name in wanted if name in standings]
+    troubled = chosen if only else [one for one in chosen if one.in_trouble]
+    limit = notes.limits.deployments
+    for standing in troubled[:limit]:
+        _look_closely(notes, cluster, standing, clock or MonotonicClock())
+    if len(troubled) > limit:
+        names = ", ".join(one.deployment.name for one in troubled[limit:])
+        notes.cut(f"{len(troubled)} Deployments are in trouble: not looked into were {names}.")
+
+
+def observe(cluster: Cluster) -> dict[str, Standing]:
+    """All Deployments by name, in three requests."""
+    deployments = [Deployment.from_json(one) for one in cluster.list_objects("Deployment")]
+    replica_sets = [ReplicaSet.from_json(one) for one in cluster.list_objects("ReplicaSet")]
+    pods = [Pod.from_json(one) for one in cluster.list_objects("Pod")]
+    found = {}
+    for deployment in deployments:
+        current = newest_replica_set(deployment, replica_sets)
+        found[deployment.name] = Standing(
+            deployment,
+            tuple(one for one in replica_sets if one.owner == deployment.uid),
+            tuple(pod for pod in pods if current is not None and pod.owner == current.uid),
+        )
+    return found
+
+
+def verdicts_of(standing: Standing) -> list[tuple[Verdict, bool]]:
+    """What a rollout would say of each kind of trouble, and whether that would doom it."""
+    deployment = standing.deployment
+    current = newest_replica_set(deployment, standing.replica_sets)
+    refused = refusal_sign(deployment, None)
+    signs = [*signs_of(standing.pods, current), *first_signs_of(standing.pods)]
+    found: dict[str, tuple[Verdict, bool]] = {}
+    for sign in [*signs, *([refused] if refused else [])]:
+        rule = rule_for(sign, restarts=1)
+        if rule is not None and rule.name not in found:
+            suspicion = Suspicion(sign, rule, first_seen=0, looks=1)
+            verdict = explain(suspicion, deployment, container_of(deployment))
+            found[rule.name] = (verdict, rule.dwell is not None)
+    return [*found.values()]
+
+
+def _look_closely(notes: Notebook, cluster: Cluster, standing: Standing, clock: Clock) -> None:
+    deployment, name = standing.deployment, standing.deployment.name
+    sheet = f"kubernetes/{file_name(name)}.txt"
+    verdicts = verdicts_of(standing)
+    main = verdicts[0][0] if verdicts else Verdict("waiting")
+    limits = notes.limits
+    found = diagnose(
+        cluster,
+        deployment,
+        main,
+        container=container_of(deployment),
+        clock=clock,
+        extent=Extent(limits.lines, limits.bytes, limits.pods, limits.lines, limits.seconds),
+    )
+    for one in found["missing"]:
+        (notes.cut if "were read" in one or "was read" in one else notes.blind)(str(one))
+    if len(standing.pods) > limits.pods:
+        notes.cut(f"{name} has {len(standing.pods)} pods: logs are of the sickest {limits.pods}.")
+    _tell_template(notes, sheet, standing, found)
+    words = _keep_logs(notes, name, found["logs"])
+    events = _tell_events(notes, name, found["events"])
+    for verdict, dooms in verdicts:
+        notes.see(
+            "trouble",
+            name,
+            f"{name}: {verdict.sentence}",
+            file=sheet,
+            reason=verdict.reason,
+            cause=verdict.sentence,
+            hint=verdict.hint,
+            dooms=dooms,
+            last_words=words,
+        )
+    if not verdicts:
+        _tell_unready(notes, sheet, standing, events)
+
+
+def _tell_unready(
+    notes: Notebook, sheet: str, standing: Standing, events: t.Mapping[str, str]
+) -> None:
+    name, unready = standing.deployment.name, standing.unready
+    if standing.deployment.paused:
+        notes.see("paused", name, f"{name}: its rollout is paused", file=sheet)
+    elif unready:
+        said = events.get(UNHEALTHY, "its probe says nothing in the events")
+        text = (
+            f"{name}: {len(unready)} of {len(standing.pods)} new pods run and are not ready: {said}"
+        )
+        notes.see(
+            "unready", name, text, file=sheet, pods=len(unready), of=len(standing.pods), said=said
+        )
+    elif not standing.deployment.complete:
+        text = f"{name}: its rollout is not complete ({standing.deployment.counts})"
+        notes.see("incomplete", name, text, file=sheet, counts=str(standing.deployment.counts))
+
+
+def _tell_template(
+    notes: Notebook, sheet: str, standing: Standing, found: t.Mapping[str, t.Any]
+) -> None:
+    deployment = standing.deployment
+    written = deployment.annotations
+    notes.write(sheet, f"Deployment {deployment.name}: {deployment.counts}")
+    for key in (RELEASE_ANNOTATION, CHANGE_CAUSE_ANNOTATION, ACTOR_ANNOTATION):
+        notes.write(sheet, f"  {key}: {written.get(key, '-')}")
+    for one in found["containers"]:
+        notes.write(sheet, f"  container {one['name']}: image {one['image']}")
+        notes.write(sheet, f"    resources {one['resources'] or 'none'}")
+        notes.write(sheet, f"    probes {one['probes'] or 'none'}")
+    notes.write(sheet, f"  digests: {', '.join(found['image_digests']) or 'not known'}")
+    for one in found["conditions"]:
+        notes.write(
+            sheet, f"  condition {one['type']}={one['status']} {one['reason']}: {one['message']}"
+        )
+    for each in sorted(standing.replica_sets, key=lambda one: -one.revision):
+        images = ", ".join(each.images.values())
+        notes.write(
+            sheet, f"  ReplicaSet {each.name} revision {each.revision}: {each.replicas} of {images}"
+        )
+    for pod in found["pods"]:
+        ready = "ready" if pod["ready"] else "not ready"
+        notes.write(
+            sheet, f"  pod {pod['name']} on {pod['node'] or 'no node'}: {pod['phase']}, {ready}"
+        )
+        for each in pod["containers"]:
+            last = f", last ended {each['last_reason']} {each['last_exit_code']}"
+            notes.write(
+                sheet,
+                f"    {each['name']}: {each['state']} {each['reason']} {each['message']}, "
+                f"{each['restarts']} restarts{last if each['last_reason'] else ''}",
+            )
+
+
+def _keep_logs(
+    notes: Notebook, name: str, logs: t.Mapping[str, t.Sequence[str]]
+) -> dict[str, t.Any]:
+    """Each log as a file; the last words of the sickest container, those from before a crash first."""
+    words: list[tuple[bool, dict[str, t.Any]]] = []
+    for label, lines in logs.items():
+        pod, _slash, rest = label.partition("/")
+        container, _blank, previous = rest.partition(" ")
+        parts = [
+            pod,
+            *([container] if container != name else []),
+            *([previous] if previous else []),
+        ]
+        file = f"kubernetes/{file_name(*parts)}.log"
+        kept = notes.keep_log(file, lines)
+        number = last_error(kept)
+        if number:
+            place = str(Place(file, number))
+            words.append((not previous, {"place": place, "text": kept[number - 1].strip()}))
+    return min(words, key=lambda one: one[0])[1] if words else {}
+
+
+def last_error(lines: t.Sequence[str]) -> int:
+    """Number of the last line that tells of an error, 0 without one."""
+    found = (number for number in range(len(lines), 0, -1) if ERROR_LINE.search(lines[number - 1]))
+    return next(found, 0)
+
+
+def _tell_events(
+    notes: Notebook, name: str, events: t.Sequence[t.Mapping[str, t.Any]]
+) -> dict[str, str]:
+    """The events into a file, and the last message of each reason."""
+    file = f"kubernetes/{file_name(name)}.events.txt"
+    for one in events:
+        notes.write(
+            file,
+            f"{one['last_seen']} {one['type']} {one['object']} {one['reason']} (seen {one['count']} times): "
+            f"{one['message']}",
+        )
+    return {str(one["reason"]): str(one["message"]) for one in events}

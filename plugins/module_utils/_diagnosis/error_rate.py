@@ -1,0 +1,187 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to easymo.deploy.
+"""Look for what makes requests fail: metrics and alerts now, error lines, and what the public addresses answer."""
+
+from __future__ import annotations
+
+import re
+import typing as t
+from collections import Counter
+
+from ansible_collections.easymo.deploy.plugins.module_utils._cluster import Cluster
+from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.crash_loop import (
+    ERROR_LINE,
+    Standing,
+    observe,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.models import Place
+from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.notebook import (
+    Notebook,
+    file_name,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
+    DeployError,
+    UnreachableError,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._functions.probe import (
+    Gateway,
+    Probe,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._gate.models import Metric
+from ansible_collections.easymo.deploy.plugins.module_utils._gate.prometheus import (
+    Prometheus,
+    Vector,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._gate.watch import Source
+from ansible_collections.easymo.deploy.plugins.module_utils._kill_switch.consumer import (
+    container_of,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._rollout.logs import read_tail
+
+ALERTS = 'ALERTS{alertstate="firing"}'
+NOTABLE = 0.01
+"""Share of requests of one service that fail from which on it is told."""
+PATTERNS = 5
+_VARYING = re.compile(r"\b[0-9a-f]{8,}(?:-[0-9a-f]{4,})*\b|\d+", re.I)
+
+
+def look_at_metrics(
+    notes: Notebook, metrics: t.Sequence[Metric], sources: t.Mapping[str, Source]
+) -> None:
+    """Each of the release's metrics as it is now, against its bounds."""
+    file = "prometheus/metrics.txt"
+    for metric in metrics:
+        try:
+            sample = sources[metric.name].sample(metric.query)
+        except DeployError as exc:
+            notes.blind(f"Metric {metric.name} could not be looked at: {exc}")
+            continue
+        value = sample.value
+        if value is None:
+            notes.write(file, f"{metric.name}: nothing known ({sample.problem})")
+            notes.blind(f"Metric {metric.name} has no value: {sample.problem}.")
+            continue
+        mark = "good" if metric.bounds.good(value) else "not good"
+        breach = metric.bounds.breached(value)
+        bound = metric.bounds.describe_breach(value) if breach else metric.bounds.describe_good()
+        text = (
+            f"{metric.name}: {value:.4g} {metric.unit}, {'a breach' if breach else mark} ({bound})"
+        )
+        kind = "metric_breach" if breach else "metric"
+        notes.see(
+            kind,
+            metric.name,
+            text,
+            file=file,
+            value=value,
+            unit=metric.unit,
+            bound=bound,
+            mark=mark,
+        )
+
+
+def look_at_prometheus(notes: Notebook, prometheus: Prometheus, query: str) -> None:
+    """The share of failing requests by service, and which alerts fire."""
+    by_service = prometheus.vector(query) if query else Vector(())
+    firing = prometheus.vector(ALERTS)
+    for problem in dict.fromkeys(filter(None, (by_service.problem, firing.problem))):
+        notes.blind(f"{problem}.")
+    for service, share in failing(by_service):
+        text = f"{service}: {share:.1%} of its requests fail with 5xx"
+        notes.see("service_errors", service, text, file="prometheus/services.txt", share=share)
+    for labels, _one in firing.series:
+        name = labels.get("alertname", "?")
+        rest = ", ".join(f"{k}={v}" for k, v in sorted(labels.items()) if k not in _OWN)
+        text = f"alert {name!r} fires{f' ({rest})' if rest else ''}"
+        notes.see("alert", name, text, file="prometheus/alerts.txt", labels=dict(labels))
+
+
+_OWN = ("__name__", "alertname", "alertstate")
+
+
+def failing(vector: Vector) -> list[tuple[str, float]]:
+    """Services of which a notable share of requests fails, the worst first."""
+    found = [(labels.get("service", "?"), share) for labels, share in vector.series]
+    return sorted((one for one in found if one[1] >= NOTABLE), key=lambda one: -one[1])
+
+
+def look_at_error_lines(
+    notes: Notebook, cluster: Cluster, services: t.Sequence[str], suspects: t.Callable[[], Vector]
+) -> None:
+    """The error lines of `services`, and of those whose requests fail by now."""
+    standings = observe(cluster)
+    more = [name for name, _share in failing(suspects()) if name in standings]
+    wanted = [*dict.fromkeys([*services, *more])]
+    limit = notes.limits.deployments
+    for name in wanted[:limit]:
+        if name in standings:
+            _read_errors(notes, cluster, standings[name])
+        else:
+            notes.blind(f"There is no Deployment {name} whose log could be read.")
+    if wanted[limit:]:
+        notes.cut(f"The logs of {', '.join(wanted[limit:])} were not read.")
+
+
+def _read_errors(notes: Notebook, cluster: Cluster, standing: Standing) -> None:
+    deployment, limits = standing.deployment, notes.limits
+    container, found = container_of(deployment), []
+    pods = [pod for pod in standing.pods if not pod.deleting]
+    if len(pods) > limits.pods:
+        notes.cut(f"{deployment.name} has {len(pods)} pods: {limits.pods} were asked for errors.")
+    for pod in pods[: limits.pods]:
+        try:
+            text, cut = read_tail(
+                cluster, pod.name, container, lines=limits.lines, limit=limits.bytes
+            )
+        except DeployError as exc:
+            notes.blind(str(exc))
+            continue
+        if cut:
+            notes.cut(f"The log of {pod.name} {cut}")
+        found += [f"{pod.name} {line}" for line in text.splitlines() if ERROR_LINE.search(line)]
+    file = f"kubernetes/{file_name(deployment.name)}.errors.log"
+    kept = notes.keep_log(file, found)
+    for pattern, count, number in common(kept):
+        notes.see(
+            "error_lines",
+            deployment.name,
+            f"{deployment.name}: {count} of {len(kept)} error lines say {pattern!r}",
+            file="kubernetes/errors.txt",
+            count=count,
+            of=len(kept),
+            pattern=pattern,
+            last_words={"place": str(Place(file, number)), "text": kept[number - 1]},
+        )
+    if not kept:
+        text = f"{deployment.name}: no error in the last {limits.lines} lines of {len(pods)} pods"
+        notes.see("no_errors", deployment.name, text, file="kubernetes/errors.txt")
+
+
+def common(lines: t.Sequence[str]) -> list[tuple[str, int, int]]:
+    """The most frequent messages without pod and numbers: text, how often, and the last line of it."""
+    last: dict[str, int] = {}
+    counted: Counter[str] = Counter()
+    for number, line in enumerate(lines, 1):
+        pattern = _VARYING.sub("#", line.partition(" ")[2]).strip()[:160]
+        counted[pattern] += 1
+        last[pattern] = number
+    return [(text, count, last[text]) for text, count in counted.most_common(PATTERNS)]
+
+
+def look_at_public(notes: Notebook, gateway: Gateway, services: t.Sequence[str]) -> None:
+    """What the public address of each service's health answers."""
+    file, silent = "public/health.txt", []
+    for name in services:
+        try:
+            answer = gateway.ask(Probe(name))
+        except UnreachableError as exc:
+            silent.append(str(exc))
+            notes.see("public_silent", name, f"{name}: {exc}", file=file, said=str(exc))
+            if len(silent) > 1:
+                notes.cut("After two public addresses that do not answer no more were asked.")
+                break
+            continue
+        body = " ".join(answer.text[:2000].split())[:300]
+        kind = "public_fails" if answer.status >= 500 else "public"
+        text = f"{name}: {answer.status} {body}"
+        notes.see(kind, name, text, file=file, status=answer.status, body=body)

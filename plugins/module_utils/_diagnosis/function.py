@@ -1,0 +1,194 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to easymo.deploy.
+"""Look at edge functions from both sides: what the Management API lists and logs, and what a call of each answers."""
+
+from __future__ import annotations
+
+import time
+import typing as t
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+
+from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.crash_loop import (
+    ERROR_LINE,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.models import Fact
+from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.notebook import (
+    Notebook,
+    file_name,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
+    DeployError,
+    UnreachableError,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._functions.models import Deployed
+from ansible_collections.easymo.deploy.plugins.module_utils._functions.probe import (
+    Answer,
+    Gateway,
+    Probe,
+    platform_code,
+    verdict,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._webhook.sightings import LogEntry
+
+HEADERS = (
+    "sb-error-code",
+    "sb-request-id",
+    "x-sb-error",
+    "x-deno-execution-id",
+    "content-type",
+    "retry-after",
+)
+SHOWN = 300
+SINCE = timedelta(hours=1)
+AT_ONCE = 8
+
+
+@dataclass(frozen=True)
+class Policy:
+    """How functions are meant to be: which there are, whether the gateway asks for a JWT, what they need."""
+
+    names: tuple[str, ...]
+    verify_jwt: bool | None
+    verify_jwt_by_name: t.Mapping[str, bool]
+    required_secrets: tuple[str, ...]
+
+    def wants_jwt(self, name: str) -> bool | None:
+        return self.verify_jwt_by_name.get(name, self.verify_jwt)
+
+
+class FunctionsApi(t.Protocol):
+    def list(self) -> t.Sequence[Deployed]: ...
+    def secrets(self) -> t.Mapping[str, str]: ...
+
+
+class Logs(t.Protocol):
+    def of_function(
+        self, function_id: str, *, limit: int, since: timedelta
+    ) -> t.Sequence[LogEntry]: ...
+
+
+def look_at_list(notes: Notebook, api: FunctionsApi, logs: Logs, policy: Policy) -> None:
+    """Each of these may fail alone; what the others tell is worth having."""
+    file = "supabase/functions.txt"
+    listed: dict[str, Deployed] = {}
+    try:
+        listed = {entry.slug: entry for entry in api.list()}
+    except DeployError as exc:
+        notes.blind(str(exc))
+    else:
+        for name in policy.names:
+            _tell_listed(notes, file, name, listed.get(name), policy.wants_jwt(name))
+    try:
+        there = api.secrets()
+    except DeployError as exc:
+        notes.blind(str(exc))
+    else:
+        notes.write(file, f"The project has {len(there)} secrets.")
+        for name in policy.required_secrets:
+            if name not in there:
+                notes.see("no_secret", name, f"The project has no secret {name}", file=file)
+    for name in filter(listed.__contains__, policy.names):
+        try:
+            entries = logs.of_function(
+                str(listed[name].raw.get("id", "")), limit=notes.limits.lines, since=SINCE
+            )
+        except DeployError as exc:
+            notes.blind(f"The log of function {name} could not be read: {exc}")
+        else:
+            _tell_log(notes, name, entries)
+
+
+def _tell_listed(
+    notes: Notebook, file: str, name: str, entry: Deployed | None, wanted: bool | None
+) -> None:
+    if entry is None:
+        notes.see("not_listed", name, f"{name} is not in the project's list", file=file)
+        return
+    text = f"{name}: {entry.status}, version {entry.version}, verify_jwt {entry.verify_jwt}"
+    notes.see("listed", name, text, file=file, version=entry.version, status=entry.status)
+    if entry.status != "ACTIVE":
+        notes.see("not_active", name, f"{name} is {entry.status}", file=file, status=entry.status)
+    if wanted is not None and entry.verify_jwt is not wanted:
+        on = "on" if entry.verify_jwt else "off"
+        text = f"{name} has verify_jwt {on}, against the release's policy"
+        notes.see("jwt_policy", name, text, file=file, on=on)
+
+
+def _tell_log(notes: Notebook, name: str, entries: t.Sequence[LogEntry]) -> None:
+    file = f"supabase/{file_name(name)}.log"
+    lines = [f"{_at(entry.at)} {entry.level or '-'} {entry.message}" for entry in entries]
+    kept = notes.keep_log(file, lines)
+    told = [line for line in kept if line.split(" ", 2)[1] == "error" or ERROR_LINE.search(line)]
+    if told:
+        notes.see(
+            "function_errors",
+            name,
+            f"{name}: {len(told)} error lines in the last hour, the last: {told[-1]}",
+            file="supabase/errors.txt",
+            count=len(told),
+            last=told[-1].split(" ", 2)[2],
+            last_words={
+                "place": f"{file}:{len(kept) - kept[::-1].index(told[-1])}",
+                "text": told[-1],
+            },
+        )
+
+
+def _at(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")  # noqa: UP017 - one spelling
+
+
+def look_at_answers(notes: Notebook, gateway: Gateway, probes: t.Sequence[Probe]) -> None:
+    """Call each function once, as anybody would."""
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        answers = [*pool.map(lambda probe: _ask(gateway, probe), probes)]
+    silent = [one for one in answers if isinstance(one, str)]
+    for probe, answer in zip(probes, answers, strict=True):
+        _tell_answer(notes, probe, answer)
+    if silent and len(silent) == len(probes):
+        notes.see(
+            "gateway_silent",
+            "the functions' gateway",
+            f"None of {len(probes)} functions answers: {silent[0]}",
+            file="supabase/answers.txt",
+            said=silent[0],
+        )
+
+
+def _ask(gateway: Gateway, probe: Probe) -> tuple[Answer, float] | str:
+    began = time.monotonic()
+    try:
+        return gateway.ask(probe), time.monotonic() - began
+    except UnreachableError as exc:
+        return str(exc)
+
+
+def _tell_answer(notes: Notebook, probe: Probe, answer: tuple[Answer, float] | str) -> Fact:
+    file = "supabase/answers.txt"
+    if isinstance(answer, str):
+        text = f"{probe.slug}: {answer}"
+        return notes.see("function_silent", probe.slug, text, file=file, said=answer)
+    heard, seconds = answer
+    problem = verdict(probe, heard)
+    said = " ".join(heard.text[: 4 * SHOWN].split())[:SHOWN]
+    text = f"{probe.slug}: {heard.status} in {seconds:.2f} s{f', {problem}' if problem else ''}"
+    kind = "answer"
+    if problem:
+        kind = "function_fails" if heard.status else "function_silent"
+    fact = notes.see(
+        kind,
+        probe.slug,
+        text,
+        file=file,
+        status=heard.status,
+        code=platform_code(heard),
+        problem=problem,
+        body=said,
+    )
+    for name in HEADERS:
+        if name in heard.headers:
+            notes.write(file, f"  {name}: {heard.headers[name]}")
+    notes.write(file, f"  {said or '(no body)'}")
+    return fact

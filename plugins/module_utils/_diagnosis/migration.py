@@ -1,0 +1,228 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to easymo.deploy.
+"""Look at a database that is migrated: its history against the folder, and what that says against its tables."""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass, field
+
+from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.databases import (
+    Database,
+    reading,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.models import Place
+from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.notebook import (
+    Notebook,
+    file_name,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.schema import (
+    NOT_COMPARED,
+    Made,
+    made_by,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._errors import DeployError
+from ansible_collections.easymo.deploy.plugins.module_utils._migration import (
+    prisma_folder,
+    prisma_history,
+    supabase_folder,
+    supabase_history,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.catalog import (
+    Catalog,
+    read_catalog,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.prisma_status import (
+    describe_status,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.supabase_drift import (
+    find_drift,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.supabase_folder import (
+    Migration,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.tables import find_tables
+from ansible_collections.easymo.deploy.plugins.module_utils._postgres import Session
+
+_ONLY_READS = """
+SELECT reset_val, pg_catalog.pg_is_in_recovery() FROM pg_catalog.pg_settings
+WHERE name = 'default_transaction_read_only'
+"""
+"""The value without what this session set itself."""
+
+
+@dataclass
+class Scripts:
+    """The folder's migrations by what the history says of them, each a name and its SQL."""
+
+    applied: list[tuple[str, str]] = field(default_factory=list)
+    pending: list[tuple[str, str]] = field(default_factory=list)
+
+
+def look_at_history(notes: Notebook, database: Database) -> None:
+    """Where the folder and the database stand to each other, and what differs between them."""
+    with reading(database.target) as session:
+        _tell_read_only(notes, database, session)
+        tell = _tell_prisma if database.kind == "prisma" else _tell_supabase
+        try:
+            scripts = tell(notes, database, session)
+        except DeployError as exc:
+            notes.blind(f"The migrations of {database.name} could not be compared: {exc}")
+            scripts = Scripts()
+        _tell_tables(notes, database, session)
+        _tell_schema(notes, database, read_catalog(session), scripts)
+
+
+def _tell_read_only(notes: Notebook, database: Database, session: Session) -> None:
+    only_reads, standby = session.rows(_ONLY_READS)[0]
+    if only_reads == "on" or standby:
+        why = "it is a standby" if standby else "its default_transaction_read_only is on"
+        text = f"{database.name} only reads: {why}"
+        notes.see("read_only", database.name, text, file=database.sheet, why=why)
+
+
+def _tell_supabase(notes: Notebook, database: Database, session: Session) -> Scripts:
+    file, name = database.sheet, database.name
+    history = supabase_history.read_history(session)
+    versions = {row.version for row in history}
+    notes.write(file, f"applied: {', '.join(sorted(versions)) or 'nothing'}")
+    folder = supabase_folder.read_folder(database.directory)
+    local = [Migration(one) for one in folder.files]
+    scripts = Scripts()
+    for one in local:
+        state = scripts.applied if one.version in versions else scripts.pending
+        state.append((one.file.file, one.text))
+    absent = sorted(versions - {one.version for one in local})
+    late = [
+        one.file.file
+        for one in local
+        if one.version not in versions and one.version < max(versions, default="")
+    ]
+    _tell_state(notes, database, pending=[each for each, _sql in scripts.pending], absent=absent)
+    if late:
+        text = f"{name}: {', '.join(late)} would run after newer ones that are applied"
+        notes.see("out_of_order", name, text, file=file, files=late)
+    for each, drift in find_drift(history, local).items():
+        place = notes.write(f"postgres/{file_name(name)}.drift.diff", f"{each}\n{drift.diff}")
+        _tell_edited(notes, database, each, drift.how, place)
+    return scripts
+
+
+def _tell_prisma(notes: Notebook, database: Database, session: Session) -> Scripts:
+    file, name = database.sheet, database.name
+    table = prisma_history.use_schema(session, database.schema)
+    history = prisma_history.read_history(session, database.schema, table)
+    local = prisma_folder.read_folder(database.directory)
+    status = describe_status(history, local)
+    notes.write(file, f"{name}: {status['status']} {status['code'] or ''}")
+    notes.write(file, f"applied: {', '.join(history.applied) or 'nothing'}")
+    for row in status["failed_migrations"]:
+        log = notes.keep_log(
+            f"postgres/{file_name(name, row['name'])}.log", row["logs"].splitlines()
+        )
+        said = next(
+            (line for line in log if "error" in line.lower()), (log or ["it left no log"])[0]
+        )
+        text = f"{name}: migration {row['name']} of {row['started_at']} failed: {said}"
+        notes.see(
+            "failed_row",
+            name,
+            text,
+            file=file,
+            migration=row["name"],
+            at=row["started_at"],
+            said=said,
+        )
+    if status["code"] == "P3005":
+        text = f"{name}: schema {database.schema} has tables and no history of Prisma"
+        notes.see("no_baseline", name, text, file=file)
+    _tell_state(notes, database, pending=status["pending"], absent=status["missing_locally"])
+    for each, how in status["drift"].items():
+        _tell_edited(notes, database, each, str(how), None)
+    applied = {*history.applied}
+    return Scripts(
+        [(one.file, one.text) for one in local if one.name in applied],
+        [(one.file, one.text) for one in local if one.name in status["pending"]],
+    )
+
+
+def _tell_state(
+    notes: Notebook, database: Database, *, pending: t.Sequence[str], absent: t.Sequence[str]
+) -> None:
+    file, name = database.sheet, database.name
+    if pending:
+        text = f"{name}: pending are {', '.join(pending)}"
+        notes.see("pending", name, text, file=file, migrations=[*pending])
+    if absent:
+        text = f"{name}: applied, and not in the folder: {', '.join(absent)}"
+        notes.see("not_in_folder", name, text, file=file, migrations=[*absent])
+
+
+def _tell_edited(
+    notes: Notebook, database: Database, migration: str, how: str, place: Place | None
+) -> None:
+    text = f"{database.name}: {migration} was edited after it was applied: {how}"
+    words = {"place": str(place), "text": how} if place else {}
+    notes.see(
+        "edited", database.name, text, file=database.sheet, migration=migration, how=how,
+        last_words=words,
+    )  # fmt: skip
+
+
+def _tell_tables(notes: Notebook, database: Database, session: Session) -> None:
+    expected = database.expect_tables
+    there = find_tables(session, expected)
+    missing = [name for name in expected if name not in there]
+    if expected:
+        notes.write(database.sheet, f"expected tables there: {', '.join(there) or 'none'}")
+    if missing:
+        text = f"{database.name}: expected tables are missing: {', '.join(missing)}"
+        notes.see("tables_missing", database.name, text, file=database.sheet, tables=missing)
+
+
+def _tell_schema(notes: Notebook, database: Database, there: Catalog, scripts: Scripts) -> None:
+    file = f"postgres/{file_name(database.name)}.schema.txt"
+    made, coming = made_by(scripts.applied), made_by(scripts.pending)
+    for problem in (*made.unread, *coming.unread):
+        notes.blind(f"{database.name}: {problem}")
+    notes.write(file, NOT_COMPARED)
+    gone = _missing(made, there, database.schema)
+    if gone:
+        text = f"{database.name}: migrations that are applied make {', '.join(gone)}, and it is not there"
+        notes.see("schema_missing", database.name, text, file=file, objects=gone)
+    early = [
+        ".".join(_place(table, database.schema))
+        for table in sorted(coming.created - {*made.tables})
+        if _place(table, database.schema) in there.relations
+    ]
+    if early:
+        text = (
+            f"{database.name}: pending migrations make {', '.join(early)}, and it is there already"
+        )
+        notes.see("made_already", database.name, text, file=file, tables=early)
+    if not gone and not early:
+        notes.write(file, f"{database.name}: no difference in what was compared")
+
+
+def _missing(made: Made, there: Catalog, schema: str) -> list[str]:
+    gone = []
+    for table, columns in sorted(made.tables.items()):
+        place = _place(table, schema)
+        if place not in there.relations:
+            gone.append(f"table {'.'.join(place)}")
+            continue
+        gone += [
+            f"column {'.'.join((*place, column))}"
+            for column in sorted(columns)
+            if (*place, column) not in there.columns
+        ]
+    return gone
+
+
+def _place(table: tuple[str, str], schema: str) -> tuple[str, str]:
+    """A name without schema is of the one that the migrations run in."""
+    return (schema if table[0] == "public" else table[0], table[1])
+
+
+def _sheet(database: Database) -> str:
+    return f"postgres/{file_name(database.name)}.txt"

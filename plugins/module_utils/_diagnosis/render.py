@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to easymo.deploy.
+"""A diagnosis as a self-contained page, as text, and as JSON. What others wrote is never taken for HTML."""
+
+from __future__ import annotations
+
+import json
+import traceback
+import typing as t
+from dataclasses import asdict
+
+from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.models import (
+    TITLES,
+    Cause,
+    Diagnosis,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.page import (
+    HTML,
+    MACROS,
+    STYLE,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._library import Library
+
+try:
+    from jinja2 import Environment, StrictUndefined
+    from markupsafe import Markup
+
+    IMPORT_ERROR: str | None = None
+except ImportError:
+    IMPORT_ERROR = traceback.format_exc()
+
+JINJA2 = Library("jinja2 >= 3.1", IMPORT_ERROR)
+
+EXCERPT = 40
+"""Lines of a file that the page shows, its last ones; the file itself lies beside it."""
+
+
+def files_of(diagnosis: Diagnosis) -> dict[str, str]:
+    """All files of the folder, content by name."""
+    raw = {name: text for part in diagnosis.parts for name, text in part.files.items()}
+    return {
+        **raw,
+        "index.html": as_html(diagnosis),
+        "summary.txt": "\n".join(summary(diagnosis)) + "\n",
+        "diagnosis.json": as_json(diagnosis),
+    }
+
+
+def as_html(diagnosis: Diagnosis) -> str:
+    environment = Environment(
+        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    return environment.from_string(MACROS + HTML).render(
+        one=diagnosis,
+        titles=TITLES,
+        excerpt=_excerpt,
+        style=Markup(STYLE),  # noqa: S704 - our own constant
+    )
+
+
+def as_json(diagnosis: Diagnosis) -> str:
+    document = asdict(diagnosis)
+    document["causes"] = [cause_to_json(cause) for cause in diagnosis.causes]
+    for part in document["parts"]:
+        part["files"] = sorted(part["files"])
+    return json.dumps(document, indent=1, sort_keys=True, ensure_ascii=False, default=str) + "\n"
+
+
+def cause_to_json(cause: Cause) -> dict[str, t.Any]:
+    return {
+        "entry": cause.entry,
+        "certainty": cause.certainty,
+        "sentence": cause.sentence,
+        "hint": cause.hint,
+        "evidence": [str(place) for place in cause.evidence],
+    }
+
+
+def summary(diagnosis: Diagnosis) -> list[str]:
+    """What the terminal shows: causes with their evidence, then what could not be seen and what was cut."""
+    lines = [f"Diagnosis of release {diagnosis.release}, {diagnosis.at}"]
+    for number, cause in enumerate(diagnosis.causes, 1):
+        lines += [
+            f"{number}. {TITLES[cause.entry]}, {cause.certainty}: {cause.sentence}",
+            f"   {cause.hint}",
+            f"   Evidence: {', '.join(map(str, cause.evidence))}",
+        ]
+    if not diagnosis.causes:
+        looked = ", ".join(part.title for part in diagnosis.parts if not part.unseen)
+        lines.append(f"No cause was found. Looked at without trouble: {looked or 'nothing'}.")
+    for part in diagnosis.parts:
+        lines += [f"Not seen, {TITLES[part.entry]}, {part.title}: {one}" for one in part.unseen]
+    lines += [f"Without a value, so not used: {one}" for one in diagnosis.missing_secrets]
+    lines += [f"Left out: {one}" for part in diagnosis.parts for one in part.cut]
+    return lines
+
+
+def _excerpt(content: str) -> str:
+    lines = content.splitlines()
+    left = len(lines) - EXCERPT
+    head = [f"… {left} lines before these are in the file"] if left > 0 else []
+    return "\n".join([*head, *lines[-EXCERPT:]])

@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to easymo.deploy.
+"""What a rule is that makes a cause of a fact, and the conditions and commands that rules share. Pure."""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass
+
+from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.models import Fact
+
+RECENT = 120
+"""Minutes after a change within which what fails is laid to it."""
+SHARE = 0.5
+"""Of the error lines that say the same, from which on that is the cause."""
+
+PLAY = "ansible-playbook playbooks"
+FEATURE_OFF = f"{PLAY}/kill_switch.yml -e \"reason='error rate'\" switches the feature off at once."
+SERVICE_BACK = (
+    f'{PLAY}/rollback.yml --tags services -e \'{{{{"service_rollback_names": ["{{subject}}"]}}}}\' '
+    "takes it back to what ran before."
+)
+DEPLOY_FUNCTIONS = f"{PLAY}/deploy_v2.yml --tags edge_functions deploys it again."
+FUNCTIONS_BACK = f"{PLAY}/rollback.yml --tags edge_functions brings the previous sources back."
+MIGRATE = f"{PLAY}/deploy_v2.yml --tags database"
+
+
+class Facts:
+    def __init__(self, facts: t.Iterable[Fact]) -> None:
+        self.all = tuple(facts)
+
+    def of(self, *kinds: str, subject: str = "") -> list[Fact]:
+        return [
+            one for one in self.all if one.kind in kinds and (not subject or one.subject == subject)
+        ]
+
+
+def always(_fact: Fact, _facts: Facts) -> bool:
+    return True
+
+
+def never_with(*kinds: str) -> t.Callable[[Fact, Facts], bool]:
+    """Only while no fact of these kinds is there about the same."""
+    return lambda fact, facts: not facts.of(*kinds, subject=fact.subject)
+
+
+def without(*kinds: str) -> t.Callable[[Fact, Facts], bool]:
+    """Only while no fact of these kinds is there about anything."""
+    return lambda _fact, facts: not facts.of(*kinds)
+
+
+@dataclass(frozen=True)
+class Rule:
+    """`sentence` and `hint` are filled in with the fact's `subject` and values; `when` may look at the other facts.
+
+    `also`: kinds of facts about the same whose places belong to the evidence.
+    """
+
+    kind: str
+    weight: int
+    sentence: str
+    hint: str
+    when: t.Callable[[Fact, Facts], bool] = always
+    also: tuple[str, ...] = ()
+
+
+def dooms(fact: Fact, _facts: Facts) -> bool:
+    return bool(fact.values["dooms"])
+
+
+def passes(fact: Fact, _facts: Facts) -> bool:
+    return not fact.values["dooms"]
+
+
+def rolled_lately(fact: Fact, facts: Facts) -> bool:
+    return any(one.values["minutes"] <= RECENT for one in facts.of("change", subject=fact.subject))
+
+
+def not_rolled_lately(fact: Fact, facts: Facts) -> bool:
+    return not rolled_lately(fact, facts)
+
+
+def some_are_ready(fact: Fact, facts: Facts) -> bool:
+    return any(one.values["ready"] > 0 for one in facts.of("standing", subject=fact.subject))
+
+
+def none_is_ready(fact: Fact, facts: Facts) -> bool:
+    return any(one.values["ready"] == 0 for one in facts.of("standing", subject=fact.subject))
+
+
+def mostly_the_same(fact: Fact, _facts: Facts) -> bool:
+    return bool(fact.values["count"] >= SHARE * fact.values["of"])
+
+
+def is_symptom(fact: Fact, _facts: Facts) -> bool:
+    return fact.subject in ("error_rate", "response_time_p95", "agent_success_rate")
+
+
+def is_resource(fact: Fact, facts: Facts) -> bool:
+    return not is_symptom(fact, facts)
+
+
+def with_code(*codes: str) -> t.Callable[[Fact, Facts], bool]:
+    return lambda fact, _facts: fact.values["code"] in codes
+
+
+def of_its_own(fact: Fact, _facts: Facts) -> bool:
+    return not fact.values["code"]

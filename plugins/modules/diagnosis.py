@@ -1,0 +1,374 @@
+#!/usr/bin/python
+# SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: diagnosis
+short_description: Look into a platform in trouble, and name the likely causes
+version_added: 0.3.0
+description:
+  - Collects what the runbook's four entries of trouble ask for into one new folder, with a page, a summary and JSON, and
+    names the likely causes, each with its evidence and what to do next.
+  - Only reads. It holds no lock, and all systems are looked at side by side. One that can't be reached, or whose
+    connection is left out, is told so in its part and stops no other. What can't be seen is never a cause.
+  - Everything is redacted before it is kept, by the secrets that are known and by what has the form of a secret. Logs and
+    lists are bounded, and what was left out is told.
+author:
+  - EasyMO (@easymo)
+extends_documentation_fragment:
+  - easymo.deploy._attributes_controller
+attributes:
+  check_mode:
+    description: Looks and names the causes all the same, and writes no folder.
+    support: full
+  diff_mode:
+    description: There is nothing to compare.
+    support: none
+  idempotent:
+    description: Each run looks again and makes a folder of its own.
+    support: none
+requirements:
+  - jinja2 >= 3.1
+  - kubernetes >= 34, requests >= 2.32, psycopg2-binary >= 2.9.10, pglast >= 8.8 and boto3, each for what it looks at
+options:
+  entries:
+    description: What to look into.
+    type: list
+    elements: str
+    choices: [crash_loop, error_rate, function, migration]
+    default: [crash_loop, error_rate, function, migration]
+  service:
+    description: The Deployment to look into, whatever its state. Without it, those of O(services) that are in trouble.
+    type: str
+    default: ""
+  function:
+    description: The edge function to look into. Without it, all of O(functions).
+    type: str
+    default: ""
+  release:
+    description: The release, whose record tells which phase failed.
+    type: str
+    required: true
+  dest:
+    description: Folder in which the folder C(diagnosis-<UTC time>) is made, with mode 0700 and files of mode 0600.
+    type: path
+    required: true
+  kubernetes:
+    description: The cluster, with the options of M(easymo.deploy.rollout_info).
+    type: dict
+    suboptions: &kubernetes
+      kubeconfig: {description: File with the connection., type: path}
+      context: {description: Context of O(kubernetes.kubeconfig)., type: str}
+      host: {description: URL of the API server., type: str}
+      api_key: {description: Bearer token for O(kubernetes.host)., type: str}
+      ca_cert: {description: File with the authority that signed the certificate of O(kubernetes.host)., type: path}
+      validate_certs: {description: Whether the certificate is verified., type: bool, default: true}
+      namespace: {description: The namespace., type: str, required: true}
+  services:
+    description: The Deployments of the platform.
+    type: list
+    elements: str
+    default: []
+  log_services:
+    description: Deployments whose error lines are read, besides those whose requests fail.
+    type: list
+    elements: str
+    default: []
+  flags_config_map:
+    description: The ConfigMap of the feature flags. Without it, flags are not looked at.
+    type: str
+    default: ""
+  flags_consumers:
+    description: Deployments whose pods are asked for the flags that they run with, by C(env) in their container.
+    type: list
+    elements: str
+    default: []
+  public_url:
+    description: URL below which the public health of each service is answered. Without it, that is not asked.
+    type: str
+    default: ""
+  prometheus:
+    description: Where the metrics are, and which.
+    type: dict
+    suboptions:
+      prometheus_url: {description: URL of Prometheus., type: str, default: ""}
+      prometheus_token: {description: Bearer token., type: str}
+      ca_cert: {description: File with the authority that signed its certificate., type: path}
+      metrics:
+        description: Metrics as in O(easymo.deploy.metrics_gate#module:metrics).
+        type: list
+        elements: dict
+        default: []
+        suboptions:
+          name: {description: What it is called., type: str, required: true}
+          kind: {description: Where it is from., type: str, choices: [prometheus, postgres], default: prometheus}
+          query: {description: PromQL or SQL., type: str, required: true}
+          unit: {description: The unit of its values., type: str, default: ""}
+          pass:
+            description: What is good.
+            type: dict
+            suboptions:
+              min: {description: At least., type: float}
+              max: {description: At most., type: float}
+          rollback:
+            description: What is a breach.
+            type: dict
+            suboptions:
+              below: {description: Less than this., type: float}
+              above: {description: More than this., type: float}
+          connection:
+            description: The database of a metric of the kind V(postgres).
+            type: dict
+            suboptions: &postgres
+              login_host: {description: Host of the server., type: str, required: true}
+              login_port: {description: Its port., type: int, default: 5432}
+              login_user: {description: The user., type: str, required: true}
+              login_password: {description: Its password., type: str}
+              login_db: {description: The database., type: str, required: true}
+              ssl_mode:
+                description: How far TLS is insisted on, as libpq knows it.
+                type: str
+                choices: [disable, allow, prefer, require, verify-ca, verify-full]
+                default: verify-full
+              ca_cert: {description: File with the authority that signed the server's certificate., type: path}
+              connect_timeout: {description: Seconds to wait for a connection., type: int, default: 10}
+      service_errors:
+        description: PromQL for the share of failing requests, one series for each value of the label C(service).
+        type: str
+        default: ""
+      query_timeout: {description: Seconds that one query may take., type: float, default: 10}
+  supabase:
+    description: The Management API, with the options of M(easymo.deploy.edge_functions_info).
+    type: dict
+    suboptions:
+      api_url: {description: URL of the API., type: str, default: https://api.supabase.com}
+      project_ref: {description: The project., type: str, required: true}
+      access_token: {description: Personal access token. Without a value the API is not looked at., type: str, required: true}
+      ca_cert: {description: File with the authority that signed its certificate., type: path}
+      request_timeout: {description: Seconds to wait for an answer., type: int, default: 60}
+  functions:
+    description: The edge functions as they should be.
+    type: dict
+    suboptions:
+      functions_url: {description: URL below which functions are called., type: str, required: true}
+      names: {description: The functions., type: list, elements: str, required: true}
+      probes:
+        description: How to call them, as in O(easymo.deploy.edge_functions_probe#module:probes).
+        type: dict
+        default: {}
+      verify_jwt: {description: Whether the gateway should ask for a JWT. Not compared when not given., type: bool}
+      verify_jwt_by_name: {description: The same for some by name., type: dict, default: {}}
+      required_secrets:
+        description: Names of secrets that the project must have.
+        type: list
+        elements: str
+        default: []
+      ca_cert: {description: File with the authority that signed the gateway's certificate., type: path}
+      request_timeout: {description: Seconds to wait for an answer., type: int, default: 10}
+  databases:
+    description: The databases that are migrated.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      name: {description: What it is called., type: str, required: true}
+      kind: {description: Whose history of migrations it has., type: str, choices: [supabase, prisma], required: true}
+      connection:
+        description: How to reach it. An empty password leaves it out.
+        type: dict
+        required: true
+        suboptions: *postgres
+      directory: {description: Folder of its migrations., type: path, required: true}
+      schema: {description: Schema that Prisma migrates., type: str, default: public}
+      backup: {description: Its name among the backups., type: str, default: ""}
+      expect_tables: {description: Tables that must be there., type: list, elements: str, default: []}
+  backups:
+    description: The bucket of the backups, with the options of M(easymo.deploy.pg_backup_info).
+    type: dict
+    suboptions:
+      bucket: {description: The bucket., type: str, required: true}
+      prefix: {description: What the backups' keys begin with., type: str, default: ""}
+      endpoint_url: {description: URL of a service other than AWS., type: str}
+      region: {description: The region., type: str}
+      access_key: {description: Access key., type: str}
+      secret_key: {description: Secret key., type: str}
+      path_style: {description: Whether the bucket's name stands in the path., type: bool, default: false}
+      s3_ca_cert: {description: File with the authority that signed its certificate., type: path}
+  secrets:
+    description:
+      - Secrets of the run by name of their variable. Those without a value are told; nothing fails for them.
+      - Only looked at where the run's variables are known, which is in the controller.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      name: {description: The variable., type: str, required: true}
+      environment: {description: The environment variable it is read from., type: str, required: true}
+      purpose: {description: What needs it., type: str, required: true}
+  redact:
+    description:
+      - Values to blank out wherever they stand, besides those of the connections.
+      - In the controller every variable of the run with the name of a secret is among them.
+    type: list
+    elements: str
+    default: []
+  log_lines:
+    description: Lines of each log that are read, its last ones. Events too are no more than that.
+    type: int
+    default: 200
+  log_bytes:
+    description: Bytes of each log that are read.
+    type: int
+    default: 262144
+  pods:
+    description: Pods of one Deployment whose logs are read, the sickest first.
+    type: int
+    default: 5
+  timeout:
+    description: Seconds after which what is not done is told with what it has seen so far.
+    type: float
+    default: 40
+seealso:
+  - module: easymo.deploy.rollout_info
+  - module: easymo.deploy.kill_switch
+  - module: easymo.deploy.release_rollback
+"""
+
+EXAMPLES = r"""
+- name: Look into a crash loop
+  easymo.deploy.diagnosis:
+    entries: [crash_loop]
+    service: wallet-service
+    release: 2.0.0
+    dest: .deploy/2.0.0
+    kubernetes:
+      host: https://k8s.easymo.com:6443
+      api_key: "{{ secret_kubernetes_token }}"
+      namespace: easymo-prod
+  register: diagnosis
+
+- name: Tell what it found
+  ansible.builtin.debug:
+    msg: "{{ diagnosis.lines }}"
+"""
+
+RETURN = r"""
+causes:
+  description: The likely causes, the surest first. Empty when none was found.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    entry: {description: Which of O(entries) it belongs to., returned: always, type: str, sample: crash_loop}
+    certainty:
+      description: V(almost certain), V(likely) or V(possible).
+      returned: always
+      type: str
+      sample: almost certain
+    sentence:
+      description: What it is.
+      returned: always
+      type: str
+      sample: "wallet-service: container wallet-service crashed 4 times (back-off restarting failed container)."
+    hint: {description: What to do next., returned: always, type: str, sample: Read its last log lines below.}
+    evidence:
+      description: Files and lines in the folder.
+      returned: always
+      type: list
+      elements: str
+      sample: ["kubernetes/wallet-service-6b664b4c8d-fq9zg.previous.log:12"]
+lines:
+  description: The causes, what could not be seen and what was left out, for a terminal.
+  returned: success
+  type: list
+  elements: str
+  sample: [Diagnosis of release 2.0.0]
+unseen:
+  description: What could not be looked at, each with why.
+  returned: success
+  type: list
+  elements: str
+  sample: []
+folder:
+  description: The folder, empty in check mode and when none could be made.
+  returned: success
+  type: str
+  sample: .deploy/2.0.0/diagnosis-20251111T070312Z
+reason:
+  description: One word for why the task failed.
+  returned: failure
+  type: str
+  sample: InvalidInput
+"""
+
+import typing as t
+from pathlib import Path
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.changes import wall
+from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.folder import (
+    make_folder,
+    write_files,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.models import Diagnosis
+from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.options import (
+    diagnosis_options,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.render import (
+    JINJA2,
+    cause_to_json,
+    files_of,
+    summary,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.task import (
+    diagnose_platform,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._errors import DeployError
+from ansible_collections.easymo.deploy.plugins.module_utils._module import (
+    Module,
+    execute,
+    refuse_below,
+)
+
+NEEDS = (JINJA2,)
+
+
+def module_spec() -> dict[str, t.Any]:
+    return {"argument_spec": diagnosis_options(), "supports_check_mode": True}
+
+
+def run(module: Module) -> dict[str, t.Any]:
+    params = module.params
+    refuse_below(params, log_lines=1, log_bytes=1000, pods=1, timeout=1)
+    now = wall()
+    diagnosis = diagnose_platform(params, now)
+    folder = "" if module.check_mode else keep(module, diagnosis, now)
+    return {
+        "changed": bool(folder) or module.check_mode,
+        "causes": [cause_to_json(cause) for cause in diagnosis.causes],
+        "lines": summary(diagnosis),
+        "unseen": [one for part in diagnosis.parts for one in part.unseen],
+        "folder": folder,
+    }
+
+
+def keep(module: Module, diagnosis: Diagnosis, now: t.Any) -> str:
+    """The folder's path. A full disk must not hide what was found."""
+    try:
+        folder = make_folder(Path(module.params["dest"]), now)
+        write_files(folder, files_of(diagnosis))
+    except DeployError as exc:
+        module.warn(f"The diagnosis is not kept. {exc}")
+        return ""
+    return str(folder)
+
+
+def main() -> None:
+    execute(AnsibleModule(**module_spec()), run, needs=NEEDS)
+
+
+if __name__ == "__main__":
+    main()
