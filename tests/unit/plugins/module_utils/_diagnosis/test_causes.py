@@ -1,0 +1,276 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which cause each fact speaks for, and that nothing else does."""
+
+from __future__ import annotations
+
+import typing as t
+from pathlib import Path
+
+import pytest
+
+from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis import causes
+from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.causes import (
+    RULES,
+    find_causes,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.models import (
+    Fact,
+    Place,
+)
+
+PLACE = Place("kubernetes/x.txt", 3)
+LAST = {"place": "kubernetes/pod.previous.log:12", "text": "FATAL no route to redis"}
+
+
+def fact(
+    kind: str, subject: str = "wallet-service", entry: str = "crash_loop", **values: t.Any
+) -> Fact:
+    return Fact(entry, kind, subject, f"{subject} {kind}", PLACE, values)
+
+
+def trouble(*, dooms: bool = True, last: t.Any = None) -> Fact:
+    return fact(
+        "trouble",
+        reason="CrashLoop",
+        cause="container x crashed 4 times",
+        hint="Read its log.",
+        dooms=dooms,
+        last_words=last or {},
+    )
+
+
+def answer(code: str = "", problem: str = "it answered 500: boom", status: int = 500) -> Fact:
+    return fact(
+        "function_fails", "wa-webhook", "function", status=status, code=code, problem=problem
+    )
+
+
+def rolled(minutes: int) -> Fact:
+    return fact("change", minutes=minutes, cause="release 2.0.0")
+
+
+ERRORS = fact("service_errors", share=0.12)
+FAILED_PUBLIC = fact("public_fails", status=500, body="InjectedFault")
+STALE = fact("stale_flags", "agent-core", pods=1, of=3, detail="FEATURE_AI_AGENTS is 'true'")
+BLOCKED = fact(
+    "blocked", "supabase_db", pid=7, blocker=9, by="pid 9 (app)", who="pid 7", seconds=80
+)
+LONG = fact("long_transaction", "supabase_db", pid=7, seconds=90, who="pid 7 (app, psql)")
+PENDING = fact("pending", "supabase_db", migrations=["1_a.sql"])
+TABLES = fact("tables_missing", "supabase_db", tables=["agent_sessions"])
+METRIC = {"value": 0.97, "unit": "ratio", "bound": "above 0.95", "mark": "not good"}
+
+
+@pytest.mark.parametrize(
+    ("facts", "words", "certainty"),
+    [
+        pytest.param(
+            [trouble(last=LAST)],
+            "crashed 4 times; its last words: FATAL no route",
+            "almost certain",
+            id="crash",
+        ),
+        pytest.param([trouble(dooms=False)], "crashed 4 times", "likely", id="passing trouble"),
+        pytest.param(
+            [fact("deployment_missing")], "no such Deployment", "almost certain", id="no deployment"
+        ),
+        pytest.param(
+            [fact("unready", pods=2, of=3, said="HTTP 503")],
+            "2 of 3 new pods run and are not ready (HTTP 503)",
+            "likely",
+            id="unready",
+        ),
+        pytest.param([fact("paused")], "is paused", "likely", id="paused"),
+        pytest.param(
+            [ERRORS, rolled(14)],
+            "fails 12.0% of its requests, and was rolled out lately",
+            "likely",
+            id="errors after a change",
+        ),
+        pytest.param(
+            [ERRORS, rolled(600)],
+            "was not rolled out lately",
+            "likely",
+            id="errors long after a change",
+        ),
+        pytest.param(
+            [FAILED_PUBLIC, fact("standing", ready=2, desired=2)],
+            "answers 500 while its pods are ready",
+            "likely",
+            id="the gateway",
+        ),
+        pytest.param(
+            [FAILED_PUBLIC, fact("standing", ready=0, desired=2)],
+            "none of its pods is ready",
+            "likely",
+            id="no pod behind the gateway",
+        ),
+        pytest.param(
+            [fact("error_lines", count=8, of=10, pattern="ERROR x", last_words=LAST)],
+            "8 of 10 error lines say",
+            "likely",
+            id="same error",
+        ),
+        pytest.param(
+            [STALE], "1 of 3 pods run with other flags", "almost certain", id="stale flags"
+        ),
+        pytest.param(
+            [fact("metric_breach", "database_connections", **METRIC)],
+            "database_connections is 0.97 ratio, above 0.95",
+            "likely",
+            id="a resource",
+        ),
+        pytest.param(
+            [fact("metric_breach", "error_rate", **METRIC)],
+            "what was changed last",
+            "possible",
+            id="a symptom",
+        ),
+        pytest.param(
+            [answer("NOT_FOUND_FUNCTION_BLOB")],
+            "is listed and has no bundle",
+            "almost certain",
+            id="no bundle",
+        ),
+        pytest.param([answer("BOOT_ERROR")], "does not start", "almost certain", id="boot error"),
+        pytest.param(
+            [answer("WORKER_LIMIT")], "uses more than a function may", "likely", id="limits"
+        ),
+        pytest.param(
+            [answer("UNAUTHORIZED", status=401)], "asks for a JWT", "likely", id="a JWT is asked"
+        ),
+        pytest.param([answer()], "answers, and fails itself", "likely", id="its own 500"),
+        pytest.param(
+            [fact("jwt_policy", "wa-webhook", on="on")],
+            "its JWT check is on, against the release's policy",
+            "almost certain",
+            id="verify_jwt",
+        ),
+        pytest.param(
+            [fact("not_listed", "wa-webhook")],
+            "is not deployed",
+            "almost certain",
+            id="not deployed",
+        ),
+        pytest.param(
+            [fact("no_secret", "WA_APP_SECRET")], "no secret WA_APP_SECRET", "likely", id="secret"
+        ),
+        pytest.param(
+            [fact("gateway_silent", "the functions' gateway", said="refused")],
+            "none of the functions answers",
+            "almost certain",
+            id="gateway down",
+        ),
+        pytest.param(
+            [fact("function_silent", "wa-webhook", said="no answer within 10 s")],
+            "wa-webhook alone does not answer",
+            "likely",
+            id="one silent",
+        ),
+        pytest.param(
+            [fact("failed_row", "agent_core_db", migration="2_b", at="2026", said="ERROR: syntax")],
+            "migration 2_b of 2026 failed and stands in the way: ERROR: syntax",
+            "almost certain",
+            id="failed row",
+        ),
+        pytest.param(
+            [fact("made_already", "supabase_db", tables=["public.a"])],
+            "pending migrations make public.a, and it is there already",
+            "likely",
+            id="made by hand",
+        ),
+        pytest.param(
+            [fact("schema_missing", "supabase_db", objects=["table public.a"])],
+            "made table public.a, and it is not there",
+            "likely",
+            id="taken away",
+        ),
+        pytest.param(
+            [BLOCKED], "waits for a lock that pid 9 (app) holds", "almost certain", id="blocked"
+        ),
+        pytest.param([LONG], "open for 90 s", "likely", id="long transaction"),
+        pytest.param(
+            [fact("read_only", "supabase_db", why="it is a standby")],
+            "only reads (it is a standby)",
+            "almost certain",
+            id="read only",
+        ),
+        pytest.param([TABLES, PENDING], "its migrations are pending", "likely", id="not migrated"),
+        pytest.param([TABLES], "no migration is pending", "likely", id="nobody makes them"),
+        pytest.param(
+            [fact("edited", "supabase_db", migration="1_a.sql", how="statement 1 was A")],
+            "1_a.sql was edited after it was applied",
+            "likely",
+            id="drift",
+        ),
+        pytest.param(
+            [fact("phase_failed", "database", at="10:00", host="supabase_db", said="no room")],
+            "phase database failed: no room",
+            "possible",
+            id="the record",
+        ),
+    ],
+)
+def test_a_fact_speaks_for_its_cause(facts: list[Fact], words: str, certainty: str) -> None:
+    found = find_causes(facts)
+    assert [cause.certainty for cause in found if words in cause.sentence] == [certainty]
+    assert all(cause.hint and cause.evidence for cause in found)
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        pytest.param([], id="nothing seen"),
+        pytest.param([rolled(3), fact("standing", ready=2, desired=2)], id="a change alone"),
+        pytest.param([fact("alert", "High Error Rate", labels={})], id="an alert is a symptom"),
+        pytest.param(
+            [fact("error_lines", count=1, of=10, pattern="x", last_words=LAST)],
+            id="one error of many",
+        ),
+        pytest.param([fact("pending", migrations=["1"])], id="pending alone"),
+        pytest.param([fact("no_backup", "supabase_prod")], id="no backup"),
+    ],
+)
+def test_what_explains_nothing_is_no_cause(facts: list[Fact]) -> None:
+    assert find_causes(facts) == []
+
+
+def test_the_surest_comes_first_and_each_once() -> None:
+    found = find_causes([TABLES, PENDING, BLOCKED, LONG, LONG, trouble(), trouble()])
+    assert [cause.weight for cause in found] == sorted(
+        (cause.weight for cause in found), reverse=True
+    )
+    assert len({cause.sentence for cause in found}) == len(found)
+    assert "open for" not in " ".join(cause.sentence for cause in found), "the lock says it better"
+
+
+def test_a_silent_gateway_is_one_cause_and_not_one_for_each_function() -> None:
+    silent = [fact("function_silent", name, said="refused") for name in ("a", "b")]
+    found = find_causes([*silent, fact("gateway_silent", "the functions' gateway", said="refused")])
+    assert len(found) == 1
+
+
+def test_the_evidence_has_the_last_words_first_and_then_the_facts() -> None:
+    (cause,) = find_causes([trouble(last=LAST), rolled(5)])
+    assert [str(place) for place in cause.evidence] == [LAST["place"], str(PLACE)]
+
+
+def test_braces_in_what_others_wrote_are_words() -> None:
+    (cause,) = find_causes([answer(problem="it answered 500: {subject} {0}")])
+    assert "{subject} {0}" in cause.sentence
+
+
+def test_the_way_back_of_a_service_is_a_command_that_can_be_pasted() -> None:
+    (cause,) = find_causes([trouble()])
+    assert """-e '{"service_rollback_names": ["wallet-service"]}'""" in cause.hint
+
+
+AREA = Path(causes.__file__).parent
+COLLECTED = "".join(
+    path.read_text("utf-8") for path in AREA.glob("*.py") if not path.name.startswith("rules")
+)
+
+
+@pytest.mark.parametrize("kind", sorted({rule.kind for rule in RULES}))
+def test_every_rule_goes_by_a_fact_that_somebody_notes(kind: str) -> None:
+    assert f'"{kind}"' in COLLECTED

@@ -1,0 +1,215 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the collectors make of what they see, over a cluster in memory and gateways of our own."""
+
+from __future__ import annotations
+
+import typing as t
+
+import pytest
+
+from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.causes import find_causes
+from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.crash_loop import (
+    last_error,
+    look_at_deployments,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.error_rate import (
+    common,
+    look_at_error_lines,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.function import (
+    look_at_answers,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.models import (
+    Limits,
+    Part,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.notebook import (
+    Notebook,
+    redactor_of,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.task import secrets_within
+from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
+    DeployError,
+    UnreachableError,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._functions.probe import (
+    Answer,
+    Probe,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._gate.prometheus import (
+    Vector,
+    read_vector,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._rollout.logs import read_tail
+from tests.fakes.cluster import FakeClock, MemoryCluster
+from tests.fakes.controller import NAME, Controller
+
+SECRET = "pl4nted-secret"
+
+
+def notebook() -> Notebook:
+    return Notebook("crash_loop", "pods", redactor=redactor_of([SECRET]), limits=Limits(pods=2))
+
+
+def looked(image: str, *, only: str = "", log: str = "") -> Part:
+    cluster = MemoryCluster()
+    controller = Controller(cluster, image)
+    for _tick in range(6):
+        controller.tick()
+    for pod in cluster.logs:
+        cluster.logs[pod] = log or cluster.logs[pod]
+    notes = notebook()
+    services = [NAME, "vendor-service"] if only else [NAME]
+    look_at_deployments(notes, cluster, services=services, only=only, clock=FakeClock())
+    return notes.to_part()
+
+
+def sentences(part: Part) -> str:
+    return " ".join(cause.sentence for cause in find_causes(part.facts))
+
+
+def test_a_crash_loop_is_named_with_its_last_words_and_where_they_stand() -> None:
+    part = looked("easymo/wallet:v2-crash", log=f"INFO up\nFATAL no redis for {SECRET}\nINFO bye\n")
+    (cause,) = find_causes(part.facts)
+    assert (cause.certainty, "crashed" in cause.sentence) == ("almost certain", True)
+    assert "FATAL no redis for ********" in cause.sentence
+    place = cause.evidence[0]
+    assert part.files[place.file].splitlines()[place.line - 1] == "FATAL no redis for ********"
+    assert ".previous.log" in place.file
+
+
+def test_an_image_that_is_not_there_is_named() -> None:
+    assert "cannot be pulled" in sentences(looked("easymo/wallet:v2-nopull")) or (
+        "not in the registry" in sentences(looked("easymo/wallet:v2-nopull"))
+    )
+
+
+def test_pods_that_run_and_are_not_ready_are_told_as_such() -> None:
+    assert "run and are not ready" in sentences(looked("easymo/wallet:v2-unready"))
+
+
+def test_a_service_that_is_well_has_no_cause_and_logs_only_when_asked_for() -> None:
+    assert not [name for name in looked("easymo/wallet:v2").files if name.endswith(".log")]
+    named = looked("easymo/wallet:v2", only=NAME)
+    assert [name for name in named.files if name.endswith(".log")]
+    assert find_causes(named.facts) == []
+
+
+def test_no_more_pods_are_read_than_the_limit_and_that_is_told() -> None:
+    part = looked("easymo/wallet:v2-crash")
+    assert len({name.split(".")[0] for name in part.files if name.endswith(".log")}) == 2
+    assert any("sickest 2" in one for one in part.cut)
+
+
+def test_a_name_that_is_not_there_is_told() -> None:
+    part = looked("easymo/wallet:v2", only="nobody")
+    assert "no such Deployment" in sentences(part)
+
+
+def test_a_cluster_out_of_sight_is_no_cause() -> None:
+    cluster = MemoryCluster()
+    cluster.out_of_sight = True
+    notes = notebook()
+    with pytest.raises(UnreachableError):
+        look_at_deployments(notes, cluster, services=[NAME])
+    assert find_causes(notes.to_part().facts) == []
+
+
+def test_errors_are_counted_by_what_they_say() -> None:
+    lines = [f"pod-1 ERROR order {n} failed after 0x{n}ms" for n in range(3)] + [
+        "pod-2 ERROR no redis"
+    ]
+    assert [(count, number) for _text, count, number in common(lines)] == [(3, 3), (1, 4)]
+
+
+def test_services_whose_requests_fail_are_read_too() -> None:
+    cluster = MemoryCluster()
+    Controller(cluster, "easymo/wallet:v2")
+    for pod in cluster.logs:
+        cluster.logs[pod] = "INFO fine\nERROR no ledger\n"
+    notes = notebook()
+    failing = Vector((({"service": NAME}, 0.2), ({"service": "gateway"}, 0.3)))
+    look_at_error_lines(notes, cluster, [], lambda: failing)
+    part = notes.to_part()
+    assert "say 'ERROR no ledger'" in sentences(part)
+    assert any("were asked for errors" in one for one in part.cut)
+
+
+def test_vectors_leave_out_what_is_no_number_and_say_what_is_wrong() -> None:
+    def document(value: str) -> dict[str, t.Any]:
+        result = [{"metric": {"service": "a"}, "value": [0, value]}]
+        return {"status": "success", "data": {"resultType": "vector", "result": result}}
+
+    assert read_vector(200, document("0.5")).series == (({"service": "a"}, 0.5),)
+    assert read_vector(200, document("NaN")).series == ()
+    assert "503" in read_vector(503, {"status": "error", "error": "busy"}).problem
+    with pytest.raises(DeployError):
+        read_vector(400, {"status": "error", "errorType": "bad_data", "error": "x"})
+
+
+class Gateway:
+    def __init__(self, answers: t.Mapping[str, Answer]) -> None:
+        self._answers = answers
+
+    def ask(self, probe: Probe) -> Answer:
+        if probe.slug not in self._answers:
+            raise UnreachableError("it did not answer within 10 s (ConnectionError)")
+        return self._answers[probe.slug]
+
+
+@pytest.mark.parametrize(
+    ("answers", "words"),
+    [
+        ({}, ["none of the functions answers"]),
+        ({"a": Answer(200, {}, "ok")}, ["b alone does not answer"]),
+        (
+            {
+                "a": Answer(404, {"sb-error-code": "NOT_FOUND_FUNCTION_BLOB"}, ""),
+                "b": Answer(503, {}, '{"code": "BOOT_ERROR"}'),
+            },
+            ["a is listed and has no bundle", "b does not start"],
+        ),
+        (
+            {"a": Answer(500, {}, "{'boom'}"), "b": Answer(401, {}, '{"code": 401}')},
+            ["a answers, and fails itself: it answered 500", "b: the gateway asks for a JWT"],
+        ),
+        ({"a": Answer(200, {}, ""), "b": Answer(404, {}, "no such path")}, []),
+    ],
+    ids=["gateway down", "one silent", "platform", "own and JWT", "well"],
+)
+def test_answers_of_functions(answers: dict[str, Answer], words: list[str]) -> None:
+    notes = notebook()
+    look_at_answers(notes, Gateway(answers), [Probe("a"), Probe("b")])
+    causes = [cause.sentence for cause in find_causes(notes.to_part().facts)]
+    assert len(causes) == len(words)
+    for word in words:
+        assert any(word in sentence for sentence in causes), (word, causes)
+
+
+class LongLog(MemoryCluster):
+    def log(self, pod: str, container: str, **limits: t.Any) -> str:
+        lines = [f"line {n} {'x' * 90}\n" for n in range(100)][-limits["tail_lines"] :]
+        return "".join(lines)[: limits.get("limit_bytes")]
+
+
+def test_the_end_of_a_log_is_read_whole_rather_than_its_beginning() -> None:
+    text, cut = read_tail(LongLog(), "p", "c", lines=64, limit=2000)
+    assert text.splitlines()[-1].startswith("line 99 ")
+    assert (len(text) <= 2000, "the last 16 were read" in cut) == (True, True)
+    assert read_tail(LongLog(), "p", "c", lines=3, limit=2000)[1] == ""
+    assert "ends in a line" in read_tail(LongLog(), "p", "c", lines=4, limit=50)[1]
+
+
+def test_the_last_error_is_found_and_words_that_only_look_so_are_not() -> None:
+    assert last_error(["INFO ok", "TypeError: x", "INFO errors=0"]) == 2
+    assert last_error(["INFO all is well", "terror"]) == 0
+
+
+def test_secrets_of_options_are_known_however_deep_and_names_are_none() -> None:
+    params = {
+        "kubernetes": {"api_key": "k-123456", "host": "h"},
+        "databases": [{"connection": {"login_password": "p-123456"}}],
+        "functions": {"required_secrets": ["WA_APP_SECRET"]},
+        "secrets": [{"name": "secret_x"}],
+    }
+    assert sorted(secrets_within(params)) == ["k-123456", "p-123456"]

@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The folder: for its owner alone, a page that links to what lies there, and nothing taken for HTML."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import stat
+import typing as t
+from datetime import datetime, timezone
+from pathlib import Path
+
+import pytest
+
+from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.folder import (
+    make_folder,
+    write_files,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.models import (
+    SURE,
+    Cause,
+    Diagnosis,
+    Fact,
+    Part,
+    Place,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.render import (
+    EXCERPT,
+    files_of,
+    summary,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._errors import InputError
+
+NOW = datetime(2026, 11, 25, 9, 30, 5, tzinfo=timezone.utc)  # noqa: UP017 - as the code writes it
+PLACE = Place("kubernetes/wallet.log", 2)
+EVIL = "<script>alert(1)</script>"
+
+
+def diagnosis(**changes: t.Any) -> Diagnosis:
+    fact = Fact("crash_loop", "trouble", "wallet", f"wallet says {EVIL}", PLACE, {"dooms": True})
+    log = "".join(f"line {n} {EVIL}\n" for n in range(EXCERPT + 10))
+    parts = (
+        Part("crash_loop", "the pods", (fact,), (), ("the rest",), {"kubernetes/wallet.log": log}),
+        Part("migration", "the sessions", (), ("The server does not answer.",)),
+    )
+    given: dict[str, t.Any] = {
+        "release": "2.0.0",
+        "at": "2026-11-25T09:30:05Z",
+        "entries": ("crash_loop", "migration"),
+        "parts": parts,
+        "causes": (Cause("crash_loop", SURE, f"it crashed {EVIL}.", "Roll it back.", (PLACE,)),),
+        "missing_secrets": ("secret_x (environment variable X, for Y)",),
+    }
+    return Diagnosis(**{**given, **changes})
+
+
+def test_the_page_shows_causes_what_was_not_seen_and_links_to_files_that_are_there() -> None:
+    files = files_of(diagnosis())
+    page = files["index.html"]
+    for words in ("it crashed", "Roll it back.", "almost certain", "The server does not answer.",
+                  "the rest", "secret_x", "10 lines before these are in the file"):  # fmt: skip
+        assert words in page
+    links = re.findall(r'href="([^"]*)"', page)
+    assert links
+    assert all(link in files for link in links)
+    assert page.index("it crashed") < page.index("wallet says")
+
+
+def test_the_page_runs_nothing_and_fetches_nothing() -> None:
+    page = files_of(diagnosis())["index.html"]
+    assert "<script" not in page
+    assert "default-src 'none'" in page
+    assert not re.findall(r"(?:src|href)=[\"']?(?:https?:)?//", page)
+
+
+def test_the_summary_tells_the_same_for_a_terminal() -> None:
+    lines = "\n".join(summary(diagnosis()))
+    for words in ("it crashed", "Roll it back.", "kubernetes/wallet.log:2", "Not seen", "secret_x"):
+        assert words in lines
+
+
+def test_without_a_cause_that_is_said_with_what_was_looked_at() -> None:
+    bare = diagnosis(causes=())
+    assert "No cause was found. Looked at without trouble: the pods." in summary(bare)
+    assert "No cause was found" in files_of(bare)["index.html"]
+
+
+def test_the_json_has_all_of_it() -> None:
+    document = json.loads(files_of(diagnosis())["diagnosis.json"])
+    assert document["causes"][0]["evidence"] == ["kubernetes/wallet.log:2"]
+    assert document["parts"][0]["files"] == ["kubernetes/wallet.log"]
+    assert document["parts"][1]["unseen"] == ["The server does not answer."]
+
+
+def test_the_folder_is_for_its_owner_alone_whatever_the_umask(
+    tmp_path: Path,
+) -> None:
+    before = os.umask(0)
+    try:
+        folder = make_folder(tmp_path / "report", NOW)
+        write_files(folder, files_of(diagnosis()))
+    finally:
+        os.umask(before)
+    assert folder.name == "diagnosis-20261125T093005Z"
+    modes = {stat.S_IMODE(path.stat().st_mode) for path in folder.rglob("*") if path.is_file()}
+    assert modes == {0o600}
+    kept = [folder, *(path for path in folder.rglob("*") if path.is_dir())]
+    assert {stat.S_IMODE(path.stat().st_mode) for path in kept} == {0o700}
+
+
+def test_two_of_the_same_second_have_a_folder_each(tmp_path: Path) -> None:
+    assert make_folder(tmp_path, NOW) != make_folder(tmp_path, NOW)
+
+
+def test_where_no_folder_can_be_made_that_is_said(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("", "utf-8")
+    with pytest.raises(InputError, match="set 'dest'"):
+        make_folder(tmp_path / "file" / "below", NOW)
