@@ -9,12 +9,12 @@ module: diagnosis
 short_description: Look into a platform in trouble, and name the likely causes
 version_added: 0.3.0
 description:
-  - Collects what the runbook's four entries of trouble ask for into one new folder, with a page, a summary and JSON, and
-    names the likely causes, each with its evidence and what to do next.
+  - Collects what the runbook's four entries of trouble ask for into one new folder, with a page, a summary and JSON.
+    Names the likely causes, each with its evidence and what to do next.
   - Only reads. It holds no lock, and all systems are looked at side by side. One that can't be reached, or whose
     connection is left out, is told so in its part and stops no other. What can't be seen is never a cause.
-  - Everything is redacted before it is kept, by the secrets that are known and by what has the form of a secret. Logs and
-    lists are bounded, and what was left out is told.
+  - Everything is redacted before it is kept, by the secrets that are known and by what has the form of a secret.
+    Logs and lists are bounded, and what was left out is told.
 author:
   - EasyMO (@easymo)
 extends_documentation_fragment:
@@ -145,7 +145,10 @@ options:
     suboptions:
       api_url: {description: URL of the API., type: str, default: https://api.supabase.com}
       project_ref: {description: The project., type: str, required: true}
-      access_token: {description: Personal access token. Without a value the API is not looked at., type: str, required: true}
+      access_token:
+        description: Personal access token. Without a value the API is not looked at.
+        type: str
+        required: true
       ca_cert: {description: File with the authority that signed its certificate., type: path}
       request_timeout: {description: Seconds to wait for an answer., type: int, default: 60}
   functions:

@@ -89,7 +89,9 @@ class ControllerActionBase(ActionBase):  # type: ignore[misc]
         return {**result, **remove_values(outcome, validated._no_log_values)}
 
     def parameters(
-        self, given: dict[str, t.Any], task_vars: t.Mapping[str, t.Any]
+        self,
+        given: dict[str, t.Any],
+        task_vars: t.Mapping[str, t.Any],  # noqa: ARG002 - for those that override this
     ) -> dict[str, t.Any]:
         """What `run_module` gets, for a module that needs to know more of the run than its task says."""
         return given

@@ -4,9 +4,11 @@
 
 from __future__ import annotations
 
+import json
 import re
 import typing as t
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 
 from ansible_collections.easymo.deploy.plugins.module_utils._cluster import Cluster
 from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.crash_loop import (
@@ -24,10 +26,11 @@ from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
     UnreachableError,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._functions.probe import (
+    Answer,
     Gateway,
     Probe,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._gate.models import Metric
+from ansible_collections.easymo.deploy.plugins.module_utils._gate.models import Metric, Sample
 from ansible_collections.easymo.deploy.plugins.module_utils._gate.prometheus import (
     Prometheus,
     Vector,
@@ -42,6 +45,9 @@ ALERTS = 'ALERTS{alertstate="firing"}'
 NOTABLE = 0.01
 """Share of requests of one service that fail from which on it is told."""
 PATTERNS = 5
+AT_ONCE = 8
+BODY = 20_000
+"""Characters of a public answer that are read."""
 _VARYING = re.compile(r"\b[0-9a-f]{8,}(?:-[0-9a-f]{4,})*\b|\d+", re.I)
 
 
@@ -50,16 +56,21 @@ def look_at_metrics(
 ) -> None:
     """Each of the release's metrics as it is now, against its bounds."""
     file = "prometheus/metrics.txt"
-    for metric in metrics:
+    unknown: dict[str, list[str]] = {}
+
+    def look(metric: Metric) -> Sample:
         try:
-            sample = sources[metric.name].sample(metric.query)
+            return sources[metric.name].sample(metric.query)
         except DeployError as exc:
-            notes.blind(f"Metric {metric.name} could not be looked at: {exc}")
-            continue
+            return Sample(None, str(exc).rstrip("."))
+
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        samples = [*pool.map(look, metrics)]
+    for metric, sample in zip(metrics, samples, strict=True):
         value = sample.value
         if value is None:
             notes.write(file, f"{metric.name}: nothing known ({sample.problem})")
-            notes.blind(f"Metric {metric.name} has no value: {sample.problem}.")
+            unknown.setdefault(sample.problem, []).append(metric.name)
             continue
         mark = "good" if metric.bounds.good(value) else "not good"
         breach = metric.bounds.breached(value)
@@ -78,6 +89,8 @@ def look_at_metrics(
             bound=bound,
             mark=mark,
         )
+    for problem, names in unknown.items():
+        notes.blind(f"No value of {', '.join(names)}: {problem}.")
 
 
 def look_at_prometheus(notes: Notebook, prometheus: Prometheus, query: str) -> None:
@@ -169,19 +182,52 @@ def common(lines: t.Sequence[str]) -> list[tuple[str, int, int]]:
 
 
 def look_at_public(notes: Notebook, gateway: Gateway, services: t.Sequence[str]) -> None:
-    """What the public address of each service's health answers."""
-    file, silent = "public/health.txt", []
-    for name in services:
-        try:
-            answer = gateway.ask(Probe(name))
-        except UnreachableError as exc:
-            silent.append(str(exc))
-            notes.see("public_silent", name, f"{name}: {exc}", file=file, said=str(exc))
-            if len(silent) > 1:
-                notes.cut("After two public addresses that do not answer no more were asked.")
-                break
-            continue
-        body = " ".join(answer.text[:2000].split())[:300]
-        kind = "public_fails" if answer.status >= 500 else "public"
-        text = f"{name}: {answer.status} {body}"
-        notes.see(kind, name, text, file=file, status=answer.status, body=body)
+    """What the public address of each service's health answers, and on what they say that they depend in vain."""
+    file = "public/health.txt"
+    blamed: dict[str, list[tuple[str, str]]] = {}
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        answers = pool.map(lambda name: _ask(gateway, name), services)
+        for name, answer in zip(services, answers, strict=True):
+            if isinstance(answer, str):
+                text = f"{name}: {answer}"
+                notes.see("public_silent", name, text, file=file, said=answer)
+                continue
+            body = " ".join(answer.text[:BODY].split())[:300]
+            failed = failed_checks(answer.text[:BODY])
+            for check, why in failed.items():
+                blamed.setdefault(check, []).append((name, why))
+            kind = "public_unwell" if failed else "public_fails"
+            notes.see(
+                kind if answer.status >= 500 else "public",
+                name,
+                f"{name}: {answer.status} {body}",
+                file=file,
+                status=answer.status,
+                body=body,
+            )
+    for check, told in blamed.items():
+        names = ", ".join(name for name, _why in told)
+        text = f"{len(told)} of {len(services)} services say that their {check} fails: {names}"
+        notes.see(
+            "dependency", check, text, file=file, count=len(told), of=len(services), why=told[0][1]
+        )
+
+
+def _ask(gateway: Gateway, name: str) -> Answer | str:
+    try:
+        return gateway.ask(Probe(name))
+    except UnreachableError as exc:
+        return str(exc)
+
+
+def failed_checks(text: str) -> dict[str, str]:
+    """Of a health report, the nested checks that failed and why."""
+    try:
+        checks = json.loads(text)["checks"]
+        return {
+            str(name): str(one.get("error", "no reason given"))
+            for name, one in checks.items()
+            if one.get("status") not in ("ok", "pass", "healthy")
+        }
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return {}

@@ -116,7 +116,10 @@ class Notebook:
                 tuple(self._facts),
                 tuple(self._unseen),
                 tuple(self._cut),
-                {name: "".join(f"{line}\n" for line in lines) for name, lines in self._sheets.items()},
+                {
+                    name: "".join(f"{line}\n" for line in lines)
+                    for name, lines in self._sheets.items()
+                },
             )
 
     def _line(self, text: str) -> str:

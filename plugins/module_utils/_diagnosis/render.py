@@ -88,8 +88,13 @@ def summary(diagnosis: Diagnosis) -> list[str]:
     if not diagnosis.causes:
         looked = ", ".join(part.title for part in diagnosis.parts if not part.unseen)
         lines.append(f"No cause was found. Looked at without trouble: {looked or 'nothing'}.")
+    unseen: dict[str, list[str]] = {}
     for part in diagnosis.parts:
-        lines += [f"Not seen, {TITLES[part.entry]}, {part.title}: {one}" for one in part.unseen]
+        for one in part.unseen:
+            unseen.setdefault(one, []).append(part.title)
+    lines += [
+        f"Not seen: {', '.join(dict.fromkeys(titles))}. {one}" for one, titles in unseen.items()
+    ]
     lines += [f"Without a value, so not used: {one}" for one in diagnosis.missing_secrets]
     lines += [f"Left out: {one}" for part in diagnosis.parts for one in part.cut]
     return lines

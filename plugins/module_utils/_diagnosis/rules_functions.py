@@ -67,7 +67,15 @@ FUNCTION_RULES = (
         SURE,
         "{subject} does not start: {problem}",
         "Its log tells why. " + FUNCTIONS_BACK,
-        when=with_code("BOOT_ERROR", "WORKER_ERROR"),
+        when=with_code("BOOT_ERROR"),
+        also=("function_errors",),
+    ),
+    Rule(
+        "function_fails",
+        SURE - 5,
+        "{subject} starts, and ends while it answers: {problem}",
+        "Its log tells why. " + FUNCTIONS_BACK,
+        when=with_code("WORKER_ERROR"),
         also=("function_errors",),
     ),
     Rule(

@@ -18,6 +18,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.rules imp
     is_resource,
     is_symptom,
     mostly_the_same,
+    never_with,
     none_is_ready,
     not_rolled_lately,
     passes,
@@ -92,6 +93,12 @@ SERVICE_RULES = (
         f"{PLAY}/deploy_v2.yml --tags feature_flags restarts them with the release's flags. {FEATURE_OFF}",
     ),
     Rule(
+        "dependency",
+        SURE - 5,
+        "{count} of {of} services say that their {subject} fails ({why})",
+        "Look at {subject} first: what depends on it is well again when it is.",
+    ),
+    Rule(
         "public_fails",
         SURE - 5,
         "{subject}: its public address answers {status} while its pods are ready ({body})",
@@ -106,6 +113,13 @@ SERVICE_RULES = (
         f"{PLAY}/diagnose.yml -e diagnose=crash_loop -e service={{subject}} looks into its pods.",
         when=none_is_ready,
         also=("standing",),
+    ),
+    Rule(
+        "public_fails",
+        LIKELY - 10,
+        "{subject}: its public address answers {status}, and nobody saw whether its pods are ready ({body})",
+        "Look at its pods and at the gateway before them.",
+        when=never_with("standing"),
     ),
     Rule(
         "public_silent",

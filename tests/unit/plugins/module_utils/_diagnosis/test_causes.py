@@ -100,6 +100,12 @@ METRIC = {"value": 0.97, "unit": "ratio", "bound": "above 0.95", "mark": "not go
             id="the gateway",
         ),
         pytest.param(
+            [FAILED_PUBLIC],
+            "nobody saw whether its pods are ready",
+            "possible",
+            id="pods out of sight",
+        ),
+        pytest.param(
             [FAILED_PUBLIC, fact("standing", ready=0, desired=2)],
             "none of its pods is ready",
             "likely",
@@ -133,6 +139,12 @@ METRIC = {"value": 0.97, "unit": "ratio", "bound": "above 0.95", "mark": "not go
             id="no bundle",
         ),
         pytest.param([answer("BOOT_ERROR")], "does not start", "almost certain", id="boot error"),
+        pytest.param(
+            [answer("WORKER_ERROR")],
+            "starts, and ends while it answers",
+            "likely",
+            id="worker error",
+        ),
         pytest.param(
             [answer("WORKER_LIMIT")], "uses more than a function may", "likely", id="limits"
         ),

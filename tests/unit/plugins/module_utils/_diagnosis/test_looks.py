@@ -14,7 +14,9 @@ from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.crash_loo
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.error_rate import (
     common,
+    failed_checks,
     look_at_error_lines,
+    look_at_public,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.function import (
     look_at_answers,
@@ -184,6 +186,20 @@ def test_answers_of_functions(answers: dict[str, Answer], words: list[str]) -> N
     assert len(causes) == len(words)
     for word in words:
         assert any(word in sentence for sentence in causes), (word, causes)
+
+
+def test_what_services_say_of_what_they_depend_on_is_one_cause() -> None:
+    unwell = '{"status": "fail", "checks": {"redis": {"status": "fail", "error": "refused"}, "db": {"status": "ok"}}}'
+    notes = notebook()
+    gateway = Gateway({"a": Answer(503, {}, unwell), "b": Answer(503, {}, unwell)})
+    look_at_public(notes, gateway, ["a", "b"])
+    (cause,) = find_causes(notes.to_part().facts)
+    assert cause.sentence == "2 of 2 services say that their redis fails (refused)."
+
+
+@pytest.mark.parametrize("text", ["", "[]", '{"checks": 3}', '{"checks": {"a": null}}', "<html>"])
+def test_a_health_of_another_form_blames_nobody(text: str) -> None:
+    assert failed_checks(text) == {}
 
 
 class LongLog(MemoryCluster):

@@ -1,0 +1,348 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Real trouble of each of the runbook's entries, and whether it is named by its cause."""
+
+from __future__ import annotations
+
+import json
+import stat
+import threading
+import time
+import typing as t
+from pathlib import Path
+
+import pytest
+import requests
+
+from ansible_collections.easymo.deploy.plugins.modules import diagnosis, edge_functions
+from sandbox.faults import Fault, Faults
+from sandbox.world import World
+from tests.integration.conftest import CRASHING, SERVICE, Place, until
+from tests.integration.prisma_project import PrismaProject
+from tests.integration.running import (
+    Result,
+    bucket,
+    opened,
+    query,
+    run_module,
+    scratch_database,
+)
+from tests.integration.supabase import Project, add_function, checkout_copy, project_of
+from tests.integration.supabase_project import Project as Migrations
+
+NOWHERE = "http://127.0.0.1:1"
+PLANTED = "pl4nted-s3cret-value"
+DEAD = {"prometheus_url": NOWHERE, "service_errors": "x", "metrics": [{"name": "m", "query": "x"}]}
+
+
+class Doctor:
+    """Runs the module with a folder of its own, and reads what came of it."""
+
+    def __init__(self, dest: Path) -> None:
+        self.dest = dest
+        self.result: Result = {}
+
+    def look(self, *entries: str, check: bool = False, **options: t.Any) -> Doctor:
+        given = {"release": "2.0.0", "timeout": 90, **options}
+        self.result = run_module(
+            diagnosis, check=check, entries=list(entries), dest=str(self.dest), **given
+        )
+        assert not self.result.get("failed"), self.result
+        return self
+
+    @property
+    def sentences(self) -> list[str]:
+        return [cause["sentence"] for cause in self.result["causes"]]
+
+    @property
+    def first(self) -> dict[str, t.Any]:
+        assert self.result["causes"], self.result["lines"]
+        return self.result["causes"][0]
+
+    def evidence(self) -> str:
+        """The line that the first piece of evidence of the first cause points at."""
+        file, _colon, line = self.first["evidence"][0].rpartition(":")
+        text = (Path(self.result["folder"]) / file).read_text("utf-8")
+        return text.splitlines()[int(line) - 1]
+
+    def everything(self) -> str:
+        files = Path(self.result["folder"]).rglob("*")
+        return str(self.result) + "".join(f.read_text("utf-8") for f in files if f.is_file())
+
+
+@pytest.fixture
+def doctor(tmp_path: Path) -> Doctor:
+    return Doctor(tmp_path / "report")
+
+
+@pytest.fixture
+def functions(world: World) -> t.Iterator[Project]:
+    with project_of(world) as found:
+        yield found
+
+
+def at(place: Place) -> dict[str, t.Any]:
+    return {"kubeconfig": place.kubeconfig, "namespace": place.namespace}
+
+
+def test_a_crash_loop_is_named_and_proven_and_what_is_secret_stays_so(
+    deployed: Place, doctor: Doctor
+) -> None:
+    deployed.kubectl(
+        "annotate", f"deployment/{SERVICE}", f"kubernetes.io/change-cause=by {PLANTED}"
+    )
+    deployed.kubectl("set", "image", f"deployment/{SERVICE}", f"{SERVICE}={CRASHING}")
+
+    def crashed() -> bool:
+        pods = deployed.json("get", "pods")["items"]
+        statuses = [one for pod in pods for one in pod["status"].get("containerStatuses", [])]
+        return any(one["restartCount"] > 1 for one in statuses)
+
+    until(crashed, 120)
+    doctor.look(
+        "crash_loop", kubernetes=at(deployed), services=[SERVICE, "nobody"], redact=[PLANTED]
+    )
+    assert (doctor.first["certainty"], "crashed" in doctor.first["sentence"]) == (
+        "almost certain",
+        True,
+    )
+    assert "service_rollback_names" in doctor.first["hint"]
+    assert "crashed" in doctor.evidence() or "rror" in doctor.evidence()
+    assert any("nobody: the cluster has no such Deployment" in one for one in doctor.sentences)
+    folder = Path(doctor.result["folder"])
+    logs = [path.name for path in (folder / "kubernetes").glob("*.log")]
+    assert any(name.endswith(".previous.log") for name in logs)
+    sheet = (folder / "kubernetes" / f"{SERVICE}.txt").read_text("utf-8")
+    for words in (
+        "condition Progressing",
+        "probes",
+        "resources",
+        "digests",
+        CRASHING,
+        "by ********",
+    ):
+        assert words in sheet
+    assert PLANTED not in doctor.everything()
+    assert "BackOff" in (folder / "kubernetes" / f"{SERVICE}.events.txt").read_text("utf-8")
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    assert (folder / "index.html").is_file()
+
+
+def test_pods_with_other_flags_than_the_config_map_are_named_also_in_check_mode(
+    deployed: Place, doctor: Doctor
+) -> None:
+    flags = {"kind": "ConfigMap", "apiVersion": "v1", "metadata": {"name": "feature-flags"}}
+    deployed.kubectl(
+        "create", "-f", "-", stdin=json.dumps({**flags, "data": {"FEATURE_AI_AGENTS": "false"}})
+    )
+    doctor.look(
+        "error_rate",
+        check=True,
+        kubernetes=at(deployed),
+        services=[SERVICE],
+        log_services=[SERVICE],
+        flags_config_map="feature-flags",
+        flags_consumers=[SERVICE],
+        prometheus=DEAD,
+    )
+    assert "2 of 2 pods run with other flags" in doctor.first["sentence"]
+    assert len(doctor.sentences) == 1, "a Prometheus out of sight is no cause"
+    assert any("Prometheus cannot be reached" in one for one in doctor.result["unseen"])
+    assert (doctor.result["folder"], doctor.result["changed"]) == ("", True)
+    assert not doctor.dest.exists()
+
+
+def test_requests_that_fail_before_healthy_pods_are_laid_to_the_gateway(
+    world: World, doctor: Doctor
+) -> None:
+    facts, faults = world.facts("kubernetes"), Faults(world.faults_file)
+    public = f"{world.facts('gateway')['url']}/health"
+    before = faults.all()
+    rates = (
+        'sum by (service) (rate(http_requests_total{status=~"5.."}[5m]))'
+        " / sum by (service) (rate(http_requests_total[5m]))"
+    )
+    options = {
+        "kubernetes": {"kubeconfig": facts["kubeconfig"], "namespace": facts["namespace"]},
+        "services": ["wallet-service"],
+        "public_url": public,
+        "prometheus": {
+            "prometheus_url": world.facts("prometheus")["url"],
+            "service_errors": rates,
+            "metrics": [
+                {
+                    "name": "too_high",
+                    "query": "vector(7)",
+                    "rollback": {"above": 5},
+                    "unit": "things",
+                }
+            ],
+        },
+    }
+    try:
+        faults.write([*before, Fault("gateway", "errors", "wallet-service")])
+        deadline = time.monotonic() + 120
+        while True:
+            for _call in range(5):
+                requests.get(f"{public}/wallet-service", timeout=30)
+            doctor.look("error_rate", **options)
+            if any("gateway fails" in one for one in doctor.sentences):
+                break
+            assert time.monotonic() < deadline, doctor.result["lines"]
+            time.sleep(2)
+    finally:
+        faults.write(before)
+    assert (
+        "wallet-service: its public address answers 500 while its pods are ready"
+        in (doctor.first["sentence"])
+    )
+    assert any("too_high is 7 things, above 5" in one for one in doctor.sentences)
+
+
+def of_functions(project: Project, **options: t.Any) -> dict[str, t.Any]:
+    given = {
+        "functions_url": f"{project.facts['gateway_url']}/functions/v1",
+        "names": ["wa-webhook", "health"],
+        "probes": {
+            "wa-webhook": {"path": "/_health", "status": [200]},
+            "health": {"status": [200]},
+        },
+        "verify_jwt": False,
+        **options,
+    }
+    return {"functions": given, "supabase": {**project.options, "request_timeout": 10}}
+
+
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        ("jwt-flipped", "its JWT check is on, against the release's policy"),
+        ("missing-blob", "is listed and has no bundle"),
+        ("errors", "wa-webhook starts, and ends while it answers"),
+    ],
+)
+def test_what_is_wrong_with_a_function_is_named(
+    functions: Project, doctor: Doctor, fault: str, words: str
+) -> None:
+    functions.break_down(fault, "wa-webhook")
+    doctor.look("function", **of_functions(functions))
+    assert words in doctor.first["sentence"]
+    assert all("health" not in one for one in doctor.sentences)
+
+
+def test_a_function_that_does_not_start_is_named_and_its_log_kept_without_secrets(
+    functions: Project, doctor: Doctor, tmp_path: Path
+) -> None:
+    folder = checkout_copy("2.0.0", tmp_path)
+    code = f'console.error("boot with {PLANTED}");\nthrow new Error("no such module: {PLANTED}");\n'
+    slug = add_function(folder, code)
+    deployed = run_module(
+        edge_functions, directory=str(folder), names=[slug], verify_jwt=False, **functions.options
+    )
+    assert not deployed.get("failed"), deployed
+    doctor.look(
+        "function",
+        function=slug,
+        redact=[PLANTED],
+        **of_functions(functions, required_secrets=["NO_SUCH_SECRET"]),
+    )
+    assert f"{slug} does not start" in doctor.first["sentence"]
+    assert any("no secret NO_SUCH_SECRET" in one for one in doctor.sentences)
+    log = Path(doctor.result["folder"]) / "supabase" / f"{slug}.log"
+    assert "no such module: ********" in log.read_text("utf-8")
+    assert PLANTED not in doctor.everything()
+
+
+def test_a_gateway_that_is_down_and_an_api_that_refuses_are_told_apart(
+    functions: Project, doctor: Doctor
+) -> None:
+    functions.break_down("unauthorized")
+    doctor.look("function", **of_functions(functions, functions_url=f"{NOWHERE}/functions/v1"))
+    assert "none of the functions answers" in doctor.first["sentence"]
+    assert len(doctor.sentences) == 1
+    assert any("401" in one for one in doctor.result["unseen"])
+
+
+def database(kind: str, project: PrismaProject | Migrations, **more: t.Any) -> dict[str, t.Any]:
+    found = {"name": "orders_db", "kind": kind, "connection": project.database, **more}
+    return {"databases": [{**found, "directory": str(project.folder), "backup": "orders"}]}
+
+
+def test_a_failed_prisma_migration_is_named_with_its_own_words_and_the_backup_is_looked_for(
+    world: World, project: PrismaProject, doctor: Doctor
+) -> None:
+    project.write(
+        **{"1_orders": "CREATE TABLE orders (id int, note text);", "2_bad": "SELECT nonsense();"}
+    )
+    assert project.run(additive_only=False)["failed"]
+    query(project.database, "ALTER TABLE orders DROP COLUMN note")
+    doctor.look(
+        "migration",
+        backups=bucket(world, "nothing-here/"),
+        **database("prisma", project, expect_tables=["orders", "payments"]),
+    )
+    assert "migration 2_bad of" in doctor.first["sentence"]
+    assert "function nonsense() does not exist" in doctor.first["sentence"]
+    assert "prisma_migrations" in doctor.first["hint"]
+    assert any("column public.orders.note" in one for one in doctor.sentences)
+    told = "\n".join(doctor.everything().splitlines())
+    assert "expected tables are missing: payments" in told
+    assert "There is no backup of orders" in told
+    assert "no types, defaults, constraints" in told
+
+
+def test_what_stands_in_the_way_of_pending_migrations_is_named(
+    world: World, doctor: Doctor, tmp_path: Path
+) -> None:
+    folder = tmp_path / "migrations"
+    folder.mkdir()
+    with scratch_database(world) as connection:
+        migrations = Migrations(folder, connection)
+        migrations.write(v1_users="CREATE TABLE users (id int);")
+        assert not migrations.run().get("failed")
+        migrations.write(v2_orders="CREATE TABLE orders (id int);")
+        migrations.query("CREATE TABLE orders (id int)")
+        with opened(connection) as holder, opened(connection) as waiter:
+            lock = "BEGIN; LOCK TABLE users IN ACCESS EXCLUSIVE MODE"
+            pid = holder.info.backend_pid
+            holder.cursor().execute(lock)
+            waiting = threading.Thread(target=waiter.cursor().execute, args=(lock,))
+            waiting.start()
+            until(lambda: bool(migrations.query("SELECT 1 FROM pg_locks WHERE NOT granted")))
+            doctor.look("migration", **database("supabase", migrations))
+            holder.cursor().execute("ROLLBACK")
+            waiting.join()
+    assert f"waits for a lock that pid {pid}" in doctor.first["sentence"]
+    assert f"pg_terminate_backend({pid})" in doctor.first["hint"]
+    assert "LOCK TABLE users" in doctor.everything()
+    made = "pending migrations make public.orders, and it is there already"
+    assert any(made in one for one in doctor.sentences)
+
+
+def test_a_database_out_of_sight_is_no_cause(doctor: Doctor, tmp_path: Path) -> None:
+    connection = {
+        "login_host": "127.0.0.1",
+        "login_port": 1,
+        "login_user": "u",
+        "login_password": PLANTED,
+        "login_db": "d",
+    }
+    one = {"name": "a", "kind": "prisma", "connection": connection, "directory": str(tmp_path)}
+    empty = {**one, "name": "b", "connection": {**connection, "login_password": ""}}
+    doctor.look("migration", databases=[one, empty])
+    assert doctor.sentences == []
+    unseen = " ".join(doctor.result["unseen"])
+    assert "Cannot reach database 'd' at 127.0.0.1:1" in unseen
+    assert "'login_password' of database b is empty" in unseen
+    assert "'kubernetes' is not given" in unseen
+    assert PLANTED not in doctor.everything()
+
+
+def test_a_folder_that_cannot_be_made_hides_nothing(
+    tmp_path: Path, doctor: Doctor, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").write_text("", "utf-8")
+    doctor.dest = tmp_path / "file"
+    doctor.look("migration")
+    assert doctor.result["folder"] == ""
+    assert "is not kept" in capsys.readouterr().err
+    assert doctor.result["unseen"]

@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The playbook on the worst of days: nearly everything is down, a secret is missing, and it still tells what it can."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import typing as t
+from pathlib import Path
+
+import pytest
+
+from sandbox.faults import Fault, Faults
+from sandbox.world import World
+from tests.integration.conftest import KUBECTL, until
+from tests.integration.running import connection, query
+
+REPOSITORY = Path(__file__).parents[2]
+DOWN = (
+    Fault("kubernetes", "down"),
+    Fault("prometheus", "paused"),
+    Fault("postgres", "paused"),
+    Fault("seaweedfs", "killed"),
+    Fault("supabase", "jwt-flipped", "wa-webhook"),
+    Fault("gateway", "errors", "wallet-service"),
+)
+
+
+@pytest.fixture
+def broken(world: World) -> t.Iterator[World]:
+    faults = Faults(world.faults_file)
+    before = faults.all()
+    faults.write([*before, *DOWN])
+    try:
+        yield world
+    finally:
+        faults.write(before)
+        until(lambda: well(world), 120)
+
+
+def well(world: World) -> bool:
+    """Whether what was down answers again, for whoever tests next."""
+    kubeconfig = world.facts("kubernetes")["kubeconfig"]
+    asked = subprocess.run(
+        [KUBECTL, f"--kubeconfig={kubeconfig}", "get", "namespaces"],
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
+    return asked.returncode == 0 and bool(query(connection(world), "SELECT 1"))
+
+
+def secrets_of(value: t.Any, name: str = "") -> t.Iterator[str]:
+    """What the sandbox's state file holds under the name of a secret."""
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield from secrets_of(inner, key)
+    elif isinstance(value, str) and any(w in name for w in ("password", "secret", "token", "key")):
+        yield value
+
+
+def test_it_tells_what_it_can_and_what_it_cannot_and_no_secret(broken: World) -> None:
+    playbook = str(REPOSITORY / "playbooks" / "diagnose.yml")
+    program = str(Path(sys.executable).with_name("ansible-playbook"))
+    done = subprocess.run(
+        [
+            program,
+            playbook,
+            "-i",
+            "inventories/sandbox",
+            "-vvv",
+            "-e",
+            "secret_agent_core_db_password=''",
+        ],
+        cwd=REPOSITORY,
+        env={**os.environ, "EASYMO_SANDBOX_STATE": str(broken.directory)},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    said = done.stdout + done.stderr
+    assert done.returncode == 0, said
+    (folder,) = (broken.directory / "report" / "2.0.0").glob("diagnosis-*")
+    assert str(folder) in said
+    told = (folder / "summary.txt").read_text("utf-8")
+    causes = [line for line in told.splitlines() if line[:1].isdigit()]
+    assert "wa-webhook: its JWT check is on" in causes[0]
+    assert any("wallet-service: its public address answers 500" in one for one in causes)
+    assert any("services say that their database fails (no answer within 2 s)" in o for o in causes)
+    assert len(causes) == 3, "what is out of sight is no cause"
+    for words in (
+        "the Deployments, the error lines, what was changed. Could not list",
+        "Prometheus did not answer",
+        "database 'postgres'",
+        "'login_password' of database agent_core_db is empty",
+        "secret_agent_core_db_password (environment variable AGENT_CORE_DB_PASSWORD",
+        "the backups. ",
+    ):
+        assert words in told
+    document = json.loads((folder / "diagnosis.json").read_text("utf-8"))
+    assert document["entries"] == ["crash_loop", "error_rate", "function", "migration"]
+    files = [path.read_text("utf-8") for path in folder.rglob("*") if path.is_file()]
+    for secret in secrets_of(broken.state()["components"]):
+        assert secret not in said
+        assert not any(secret in text for text in files)
