@@ -77,7 +77,8 @@ def rolled_lately(fact: Fact, facts: Facts) -> bool:
 
 
 def not_rolled_lately(fact: Fact, facts: Facts) -> bool:
-    return not rolled_lately(fact, facts)
+    known = facts.of("standing", subject=fact.subject)
+    return bool(known) and not rolled_lately(fact, facts)
 
 
 def some_are_ready(fact: Fact, facts: Facts) -> bool:

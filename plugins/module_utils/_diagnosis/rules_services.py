@@ -80,6 +80,13 @@ SERVICE_RULES = (
         also=("error_lines",),
     ),
     Rule(
+        "service_errors",
+        POSSIBLE,
+        "{subject}, which is none of the services, answers {share:.1%} of its requests with 5xx",
+        "Look at it, and at what is behind it. " + FEATURE_OFF,
+        when=never_with("standing"),
+    ),
+    Rule(
         "error_lines",
         LIKELY + 10,
         "{subject}: {count} of {of} error lines say {pattern!r}",

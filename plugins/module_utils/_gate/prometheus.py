@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import traceback
 import typing as t

@@ -88,7 +88,7 @@ METRIC = {"value": 0.97, "unit": "ratio", "bound": "above 0.95", "mark": "not go
             id="errors after a change",
         ),
         pytest.param(
-            [ERRORS, rolled(600)],
+            [ERRORS, rolled(600), fact("standing", ready=2, desired=2)],
             "was not rolled out lately",
             "likely",
             id="errors long after a change",
@@ -98,6 +98,12 @@ METRIC = {"value": 0.97, "unit": "ratio", "bound": "above 0.95", "mark": "not go
             "answers 500 while its pods are ready",
             "likely",
             id="the gateway",
+        ),
+        pytest.param(
+            [ERRORS],
+            "none of the services, answers 12.0% of its requests",
+            "possible",
+            id="a gateway",
         ),
         pytest.param(
             [FAILED_PUBLIC],
