@@ -86,6 +86,8 @@ def test_it_tells_what_it_can_and_what_it_cannot_and_no_secret(broken: World) ->
     (folder,) = (broken.directory / "report" / "2.0.0").glob("diagnosis-*")
     assert str(folder) in said
     told = (folder / "summary.txt").read_text("utf-8")
+    shown = {line.strip() for line in done.stdout.splitlines()}
+    assert {line.strip() for line in told.splitlines()} <= shown, "each line whole, to copy from"
     causes = [line for line in told.splitlines() if line[:1].isdigit()]
     assert "wa-webhook: its JWT check is on" in causes[0]
     assert any("wallet-service: its public address answers 500" in one for one in causes)

@@ -30,6 +30,9 @@ from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.rules_ser
     SERVICE_RULES,
 )
 
+PLACES = 8
+"""How much evidence a cause is told with."""
+
 RULES = (
     *SERVICE_RULES,
     *FUNCTION_RULES,
@@ -45,36 +48,48 @@ RULES = (
 
 
 def find_causes(facts: t.Iterable[Fact]) -> list[Cause]:
-    """The surest first, each sentence once."""
+    """The surest first. What is the same of several subjects is one cause."""
     seen = Facts(facts)
-    found = [
-        _to_cause(rule, fact, seen)
-        for rule in RULES
-        for fact in seen.of(rule.kind)
-        if rule.when(fact, seen)
-    ]
-    unique: dict[tuple[str, str], Cause] = {}
-    for cause in found:
-        unique.setdefault((cause.entry, cause.sentence), cause)
-    return sorted(unique.values(), key=lambda cause: -cause.weight)
+    found = []
+    for rule in RULES:
+        alike: dict[str, list[Fact]] = {}
+        for fact in seen.of(rule.kind):
+            if rule.when(fact, seen):
+                alike.setdefault(_said(rule.sentence, fact, ""), []).append(fact)
+        found += [_to_cause(rule, group, seen) for group in alike.values()]
+    return sorted(found, key=lambda cause: -cause.weight)
 
 
-def _to_cause(rule: Rule, fact: Fact, facts: Facts) -> Cause:
-    words = {name: _worded(value) for name, value in fact.values.items()}
-    words = {**words, "subject": fact.subject}
-    last = fact.values.get("last_words") or {}
-    sentence = rule.sentence.format(**words)
-    if last.get("text") and rule.kind == "trouble":
+def _to_cause(rule: Rule, alike: t.Sequence[Fact], facts: Facts) -> Cause:
+    first = alike[0]
+    subjects = [*dict.fromkeys(fact.subject for fact in alike)]
+    sentence = _said(rule.sentence, first, ", ".join(subjects))
+    last = first.values.get("last_words") or {}
+    if last.get("text") and rule.kind == "trouble" and len(subjects) == 1:
         sentence += f"; its last words: {last['text'][:200]}"
-    places = [_read_place(last["place"])] if last.get("place") else []
-    places += [fact.place, *(one.place for one in facts.of(*rule.also, subject=fact.subject))]
+    names = ", ".join(f'"{one}"' for one in subjects)
     return Cause(
-        fact.entry,
+        first.entry,
         rule.weight,
         f"{sentence}.",
-        rule.hint.format(**words).strip(),
-        tuple(dict.fromkeys(places)),
+        _said(rule.hint, first, subjects[0], names).strip(),
+        tuple(dict.fromkeys(_places(rule, alike, facts)))[:PLACES],
     )
+
+
+def _places(rule: Rule, alike: t.Sequence[Fact], facts: Facts) -> t.Iterator[Place]:
+    for fact in alike:
+        last = fact.values.get("last_words") or {}
+        if last.get("place"):
+            yield _read_place(last["place"])
+        yield fact.place
+    for fact in alike:
+        yield from (one.place for one in facts.of(*rule.also, subject=fact.subject))
+
+
+def _said(text: str, fact: Fact, subject: str, names: str = "") -> str:
+    words = {name: _worded(value) for name, value in fact.values.items()}
+    return text.format(**{**words, "subject": subject, "names": names})
 
 
 def _worded(value: t.Any) -> t.Any:

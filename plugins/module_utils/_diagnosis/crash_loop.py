@@ -61,7 +61,7 @@ class Standing:
 
     @property
     def in_trouble(self) -> bool:
-        return not self.deployment.complete or bool(verdicts_of(self))
+        return not self.deployment.complete or bool(troubles_of(self))
 
     @property
     def unready(self) -> list[Pod]:
@@ -96,9 +96,11 @@ def look_at_deployments(
     limit = notes.limits.deployments
     for standing in troubled[:limit]:
         _look_closely(notes, cluster, standing, clock or MonotonicClock())
+    for standing in troubled[limit:]:
+        _tell_trouble(notes, "kubernetes/deployments.txt", standing, {}, {})
     if len(troubled) > limit:
         names = ", ".join(one.deployment.name for one in troubled[limit:])
-        notes.cut(f"{len(troubled)} Deployments are in trouble: not looked into were {names}.")
+        notes.cut(f"{len(troubled)} Deployments are in trouble: no logs and events are of {names}.")
 
 
 def observe(cluster: Cluster) -> dict[str, Standing]:
@@ -117,27 +119,37 @@ def observe(cluster: Cluster) -> dict[str, Standing]:
     return found
 
 
-def verdicts_of(standing: Standing) -> list[tuple[Verdict, bool]]:
-    """What a rollout would say of each kind of trouble, and whether that would doom it."""
+@dataclass(frozen=True)
+class Trouble:
+    """`over`: the pods that show it are ready again. `dooms`: a rollout would give up for it."""
+
+    verdict: Verdict
+    dooms: bool
+    over: bool
+
+
+def troubles_of(standing: Standing) -> list[Trouble]:
+    """What a rollout would say of each kind of trouble, of pods that are not ready first."""
     deployment = standing.deployment
-    current = newest_replica_set(deployment, standing.replica_sets)
+    ready = {pod.uid for pod in standing.pods if pod.ready}
     refused = refusal_sign(deployment, None)
+    current = newest_replica_set(deployment, standing.replica_sets)
     signs = [*signs_of(standing.pods, current), *first_signs_of(standing.pods)]
-    found: dict[str, tuple[Verdict, bool]] = {}
-    for sign in [*signs, *([refused] if refused else [])]:
+    found: dict[str, Trouble] = {}
+    for sign in sorted([*signs, *([refused] if refused else [])], key=lambda one: one.pod in ready):
         rule = rule_for(sign, restarts=1)
         if rule is not None and rule.name not in found:
             suspicion = Suspicion(sign, rule, first_seen=0, looks=1)
             verdict = explain(suspicion, deployment, container_of(deployment))
-            found[rule.name] = (verdict, rule.dwell is not None)
+            found[rule.name] = Trouble(verdict, rule.dwell is not None, sign.pod in ready)
     return [*found.values()]
 
 
 def _look_closely(notes: Notebook, cluster: Cluster, standing: Standing, clock: Clock) -> None:
     deployment, name = standing.deployment, standing.deployment.name
     sheet = f"kubernetes/{file_name(name)}.txt"
-    verdicts = verdicts_of(standing)
-    main = verdicts[0][0] if verdicts else Verdict("waiting")
+    troubles = troubles_of(standing)
+    main = troubles[0].verdict if troubles else Verdict("waiting")
     limits = notes.limits
     found = diagnose(
         cluster,
@@ -154,19 +166,30 @@ def _look_closely(notes: Notebook, cluster: Cluster, standing: Standing, clock: 
     _tell_template(notes, sheet, standing, found)
     words = _keep_logs(notes, name, found["logs"])
     events = _tell_events(notes, name, found["events"])
-    for verdict, dooms in verdicts:
+    _tell_trouble(notes, sheet, standing, words, events)
+
+
+def _tell_trouble(
+    notes: Notebook,
+    sheet: str,
+    standing: Standing,
+    words: t.Mapping[str, str],
+    events: t.Mapping[str, str],
+) -> None:
+    name, troubles = standing.deployment.name, troubles_of(standing)
+    for one in troubles:
         notes.see(
-            "trouble",
+            "trouble_over" if one.over else "trouble",
             name,
-            f"{name}: {verdict.sentence}",
+            f"{name}: {one.verdict.sentence}{', and is ready again' if one.over else ''}",
             file=sheet,
-            reason=verdict.reason,
-            cause=verdict.sentence,
-            hint=verdict.hint,
-            dooms=dooms,
-            last_words=words,
+            reason=one.verdict.reason,
+            cause=one.verdict.sentence,
+            hint=one.verdict.hint,
+            dooms=one.dooms,
+            last_words=dict(words),
         )
-    if not verdicts:
+    if all(one.over for one in troubles):
         _tell_unready(notes, sheet, standing, events)
 
 

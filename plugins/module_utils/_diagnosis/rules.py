@@ -17,7 +17,7 @@ SHARE = 0.5
 PLAY = "ansible-playbook playbooks"
 FEATURE_OFF = f"{PLAY}/kill_switch.yml -e \"reason='error rate'\" switches the feature off at once."
 SERVICE_BACK = (
-    f'{PLAY}/rollback.yml --tags services -e \'{{{{"service_rollback_names": ["{{subject}}"]}}}}\' '
+    f"{PLAY}/rollback.yml --tags services -e '{{{{\"service_rollback_names\": [{{names}}]}}}}' "
     "takes it back to what ran before."
 )
 DEPLOY_FUNCTIONS = f"{PLAY}/deploy_v2.yml --tags edge_functions deploys it again."
@@ -53,6 +53,9 @@ def without(*kinds: str) -> t.Callable[[Fact, Facts], bool]:
 class Rule:
     """`sentence` and `hint` are filled in with the fact's `subject` and values; `when` may look at the other facts.
 
+    Of several subjects with the same sentence one cause is made: then `subject` is all of them in the sentence and the
+    first in the hint, which may have all as `names`, quoted.
+
     `also`: kinds of facts about the same whose places belong to the evidence.
     """
 
@@ -72,13 +75,20 @@ def passes(fact: Fact, _facts: Facts) -> bool:
     return not fact.values["dooms"]
 
 
+def unexplained(fact: Fact, facts: Facts) -> bool:
+    """Whether its own health names nothing that it depends on in vain."""
+    return not facts.of("public_unwell", subject=fact.subject)
+
+
 def rolled_lately(fact: Fact, facts: Facts) -> bool:
-    return any(one.values["minutes"] <= RECENT for one in facts.of("change", subject=fact.subject))
+    changes = facts.of("change", subject=fact.subject)
+    lately = any(one.values["minutes"] <= RECENT for one in changes)
+    return lately and unexplained(fact, facts)
 
 
 def not_rolled_lately(fact: Fact, facts: Facts) -> bool:
     known = facts.of("standing", subject=fact.subject)
-    return bool(known) and not rolled_lately(fact, facts)
+    return bool(known) and unexplained(fact, facts) and not rolled_lately(fact, facts)
 
 
 def some_are_ready(fact: Fact, facts: Facts) -> bool:

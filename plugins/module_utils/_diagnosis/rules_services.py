@@ -24,6 +24,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.rules imp
     passes,
     rolled_lately,
     some_are_ready,
+    unexplained,
 )
 
 SERVICE_RULES = (
@@ -36,6 +37,7 @@ SERVICE_RULES = (
         when=dooms,
         also=("change",),
     ),
+    Rule("trouble_over", POSSIBLE, "{subject}: {cause}, and its pods are ready again", "{hint}"),
     Rule("trouble", LIKELY, "{subject}: {cause}", "{hint}", when=passes),
     Rule(
         "deployment_missing",
@@ -48,6 +50,7 @@ SERVICE_RULES = (
         LIKELY,
         "{subject}: {pods} of {of} new pods run and are not ready ({said})",
         "Ask a pod's health for what it waits for. " + SERVICE_BACK,
+        when=unexplained,
         also=("change",),
     ),
     Rule(
@@ -84,7 +87,7 @@ SERVICE_RULES = (
         POSSIBLE,
         "{subject}, which is none of the services, answers {share:.1%} of its requests with 5xx",
         "Look at it, and at what is behind it. " + FEATURE_OFF,
-        when=never_with("standing"),
+        when=lambda fact, facts: never_with("standing")(fact, facts) and unexplained(fact, facts),
     ),
     Rule(
         "error_lines",

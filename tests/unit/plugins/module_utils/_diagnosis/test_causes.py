@@ -283,6 +283,21 @@ def test_the_way_back_of_a_service_is_a_command_that_can_be_pasted() -> None:
     assert """-e '{"service_rollback_names": ["wallet-service"]}'""" in cause.hint
 
 
+def test_the_same_of_several_services_is_one_cause_with_one_command() -> None:
+    alike = [fact("unready", name, pods=2, of=3, said="HTTP 503") for name in ("a", "b", "c")]
+    (cause,) = find_causes([*alike, fact("unready", "a", pods=2, of=3, said="HTTP 503")])
+    assert cause.sentence.startswith("a, b, c: 2 of 3 new pods run and are not ready")
+    assert '["a", "b", "c"]' in cause.hint
+
+
+def test_services_that_blame_a_dependency_are_not_blamed_themselves() -> None:
+    unwell = fact("public_unwell", status=503, body="{}")
+    blame = fact("dependency", "database", count=1, of=1, why="no answer within 2 s")
+    symptoms = [fact("unready", pods=2, of=3, said="HTTP 503"), ERRORS, rolled(5)]
+    (cause,) = find_causes([*symptoms, unwell, blame])
+    assert "their database fails (no answer within 2 s)" in cause.sentence
+
+
 AREA = Path(causes.__file__).parent
 COLLECTED = "".join(
     path.read_text("utf-8") for path in AREA.glob("*.py") if not path.name.startswith("rules")

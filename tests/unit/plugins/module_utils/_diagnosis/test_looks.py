@@ -80,6 +80,22 @@ def test_a_crash_loop_is_named_with_its_last_words_and_where_they_stand() -> Non
     assert ".previous.log" in place.file
 
 
+def test_a_pod_that_crashed_and_is_ready_again_is_no_certain_cause() -> None:
+    cluster = MemoryCluster()
+    Controller(cluster, "easymo/wallet:v2")
+    for (kind, _name), body in cluster.objects.items():
+        if kind == "Pod":
+            status = body["status"]["containerStatuses"][0]
+            status["restartCount"] = 3
+            status["lastState"] = {"terminated": {"reason": "OOMKilled", "exitCode": 137}}
+    notes = notebook()
+    look_at_deployments(notes, cluster, services=[NAME], clock=FakeClock())
+    causes = find_causes(notes.to_part().facts)
+    assert causes
+    assert {cause.certainty for cause in causes} == {"possible"}
+    assert all("ready again" in cause.sentence for cause in causes)
+
+
 def test_an_image_that_is_not_there_is_named() -> None:
     assert "cannot be pulled" in sentences(looked("easymo/wallet:v2-nopull")) or (
         "not in the registry" in sentences(looked("easymo/wallet:v2-nopull"))
