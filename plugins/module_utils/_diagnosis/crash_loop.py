@@ -60,8 +60,12 @@ class Standing:
     """Of the current ReplicaSet."""
 
     @property
-    def in_trouble(self) -> bool:
-        return not self.deployment.complete or bool(troubles_of(self))
+    def state(self) -> str:
+        """In one word or two, for the list of all."""
+        troubles = troubles_of(self)
+        if not self.deployment.complete or any(not one.over for one in troubles):
+            return "in trouble"
+        return "was in trouble" if troubles else "well"
 
     @property
     def unready(self) -> list[Pod]:
@@ -89,10 +93,11 @@ def look_at_deployments(
             )
     for standing in (standings[name] for name in wanted if name in standings):
         counts = standing.deployment.counts
-        word = "in trouble" if standing.in_trouble else "well"
-        notes.write("kubernetes/deployments.txt", f"{standing.deployment.name}: {word}, {counts}")
+        notes.write(
+            "kubernetes/deployments.txt", f"{standing.deployment.name}: {standing.state}, {counts}"
+        )
     chosen = [standings[name] for name in wanted if name in standings]
-    troubled = chosen if only else [one for one in chosen if one.in_trouble]
+    troubled = chosen if only else [one for one in chosen if one.state != "well"]
     limit = notes.limits.deployments
     for standing in troubled[:limit]:
         _look_closely(notes, cluster, standing, clock or MonotonicClock())
