@@ -76,6 +76,8 @@ def test_it_tells_what_it_can_and_what_it_cannot_and_no_secret(broken: World) ->
             "-vvv",
             "-e",
             "secret_agent_core_db_password=''",
+            "-e",
+            f"secret_wa_app_secret={ANSWERED}",
         ],
         cwd=REPOSITORY,
         env={**os.environ, "EASYMO_SANDBOX_STATE": str(broken.directory)},

@@ -69,6 +69,9 @@ from ansible_collections.easymo.deploy.plugins.module_utils._webhook.sightings i
 Params = t.Mapping[str, t.Any]
 Look = t.Callable[[Notebook], None]
 
+ONE_LOOK: Params = {"interval": 1.0, "breaches": 1, "max_missing": 0.0}
+"""What a metric without its own gets from a gate, for which one look is all."""
+
 
 def collectors_of(params: Params) -> list[Collector]:
     """Those of the entries asked for, in the order in which they are told."""
@@ -105,7 +108,7 @@ def _of_error_rate(params: Params) -> t.Iterator[tuple[str, Look]]:
     only, flags = params["service"], params["flags_config_map"]
     services = [only] if only else params["services"]
     if given:
-        metrics = [read_metric(entry) for entry in given["metrics"]]
+        metrics = [read_metric(entry, ONE_LOOK) for entry in given["metrics"]]
         yield (
             "the metrics",
             _needing([REQUESTS], lambda notes: look_at_metrics(notes, metrics, sources_of(given))),
