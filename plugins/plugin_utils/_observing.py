@@ -91,8 +91,9 @@ class PlayVariables:
 
 
 def hosts_of(play: t.Any) -> int:
-    """How many hosts the play selects, with --limit."""
-    return len(play.get_variable_manager()._inventory.get_hosts(play.hosts))
+    """How many hosts the play selects, with --limit, and not only those of the batch that begins."""
+    inventory = play.get_variable_manager()._inventory
+    return len(inventory.get_hosts(play.hosts, ignore_restrictions=True))
 
 
 def host_names(play: t.Any) -> tuple[str, ...]:
