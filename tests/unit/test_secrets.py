@@ -23,6 +23,9 @@ SECRETIVE = re.compile(
 NO_SECRET = {
     "release_variables.secrets": "names, environment variables and purposes",
     "edge_functions.required_secrets": "names of secrets",
+    "diagnosis.secrets": "names, environment variables and purposes",
+    "diagnosis.functions.required_secrets": "names of secrets",
+    "preflight_check.checks.token": "a kind of check, whose own token is hidden",
     "secret_registry_user": "a name; hidden, it would blank out the image names that it is a part of",
     "secret_smtp_user": "a name",
     "__smoke_tests_results": "results; of the metrics it only asks whether there are any",

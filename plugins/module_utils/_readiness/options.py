@@ -21,7 +21,11 @@ def readiness_options() -> Spec:
         "name": {"type": "str", "required": True},
         "item": {"type": "str", "default": ""},
         "kind": {"type": "str", "required": True, "choices": list(kind_options())},
-        **{kind: {"type": "dict", "options": spec} for kind, spec in kind_options().items()},
+        # Sanity takes the kind `token` for one; what is secret in any kind is hidden by itself.
+        **{
+            kind: {"type": "dict", "no_log": False, "options": spec}
+            for kind, spec in kind_options().items()
+        },
     }
 
 
