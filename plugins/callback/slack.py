@@ -17,8 +17,8 @@ description:
   - Failures and live progress go to the thread of that message. When a run ends badly, the person on call is mentioned
     and the cause quoted, in one reply that the channel sees too.
   - Never fails or slows a run. Messages are sent by a thread of its own, and what was lost is told at the end.
-  - Says nothing without a token and channel, or a webhook, and nothing in check mode. C(status.yml) and C(diagnose.yml)
-    only look, so it says nothing of them either.
+  - Says nothing without a token and channel, or a webhook, and nothing in check mode. C(status.yml), C(diagnose.yml)
+    and C(report.yml) only look, so it says nothing of them either.
   - What is not set here is taken from variables of the same name that localhost has in the inventory.
 author:
   - EasyMO (@easymo)
@@ -173,7 +173,7 @@ OPTIONS = (
     "release_on_call",
     "release_on_call_name",
 )
-ONLY_LOOKS = frozenset({"status.yml", "diagnose.yml"})
+ONLY_LOOKS = frozenset({"status.yml", "diagnose.yml", "report.yml"})
 RECORDS = frozenset({"easymo.deploy.release", "easymo.deploy.release_info"})
 DEFAULT_API_URL = "https://slack.com/api/"
 REQUEST_TIMEOUT = 10.0
