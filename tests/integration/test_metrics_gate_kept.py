@@ -131,11 +131,12 @@ def test_a_hold_guards_on_until_a_person_approves(gate):
         assert "no watch 'ramp'" in gate.decide("approve", gate="ramp")["msg"]
         assert "no record of release '1.9.0'" in gate.decide("approve", release="1.9.0")["msg"]
         assert process.running
-        asked = gate.server.times("q")
         decided = gate.decide("approve")
+        asked = gate.server.times("q")
         assert (decided["changed"], decided["diff"]["before"]) == (True, {})
         result = process.result()
-        assert gate.server.times("q") - asked < 20
+        # It sees the decision at its next look; one may have been under way.
+        assert gate.server.times("q") - asked <= 2
     assert (result["verdict"], result["decision"]["by"]) == ("proceed", "ann")
     assert "should be at most 1" in result["reasons"][0]["text"]
     assert "should be at most 1" in result["held"]["reasons"][0]
