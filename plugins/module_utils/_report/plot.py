@@ -24,7 +24,7 @@ REACH = 2.5
 GAP = 4.0
 """So many times the usual distance between two samples is a gap."""
 
-Sample = tuple[float, float | None]
+Sample = tuple[float, t.Optional[float]]  # noqa: UP045 - also on older Pythons
 Point = tuple[float, float]
 
 

@@ -40,7 +40,7 @@ class Lane:
 
     @property
     def words(self) -> str:
-        return "; ".join(bar.words for bar in self.bars) or "Nothing is recorded of it."
+        return "; ".join(one.words for one in self.bars) or "Nothing is recorded of it."
 
 
 @dataclass(frozen=True)

@@ -56,7 +56,7 @@ def test_damaged_lines_are_counted_and_told():
 
 def test_rehearsals_and_what_ran_before_or_after_the_release_do_not_count():
     lines = [
-        line("run_started", 0, check=True), task(1, "Rehearsed", 99),
+        line("run_started", 12, check=True), task(13, "Rehearsed", 99),
         line("run_started", 2, check=False), task(3, "Before", 98), task(11, "Inside", 1), task(31, "After", 97),
     ]  # fmt: skip
     found = rows(lines, "2026-11-24T06:10:00Z", "2026-11-24T06:30:00Z")
