@@ -89,12 +89,19 @@ def unlike_planned(reader: Reader, phases: t.Sequence[PhaseRow]) -> Found:
 
 
 def overrides(reader: Reader) -> Found:
+    told = {row.get("name") for row in checklist(reader) if row.get("status") == "waived"}
     for name, one in reader.named("overrides", reader.mapping("facts").get("overrides")):
+        if name in told:
+            continue  # as a check that was waived
         what = text(one.get("what"))
         at = moment(one.get("at"))
         said = f"The {name.replace('_', ' ')} was overridden{f' at {shown(at)}' if at else ''}"
         yield Deviation(f"{said}: {what.rstrip('.')}." if what else f"{said}.",
                         text(one.get("by")), text(one.get("reason")))  # fmt: skip
+
+
+def checklist(reader: Reader) -> list[dict[str, t.Any]]:
+    return dictionaries(reader.evidence("preflight").get("preflight"))
 
 
 def locks(reader: Reader) -> Found:
@@ -122,13 +129,16 @@ def waived_migrations(reader: Reader) -> Found:
 
 def waived_checks(reader: Reader) -> Found:
     """Of the checklist and the smoke tests: let go of, left out, or asked of nobody."""
-    found = reader.evidence("preflight").get("preflight")
-    for name, one in [*reader.named("preflight", found), *reader.entries("checks")]:
+    overrides = inner(reader.mapping("facts"), "overrides")
+    found = reader.named("preflight", checklist(reader))
+    for name, one in [*found, *reader.entries("checks")]:
         status = text(one.get("status"))
         who = text(inner(one, "facts").get("by") or one.get("by"))
         detail = text(one.get("detail"))
         if status == "waived":
-            yield Deviation(f"The check '{text(one.get('item')) or name}' was waived.", who, detail)
+            by = inner(overrides, name)
+            who, why = text(by.get("by")) or who, text(by.get("reason")) or detail
+            yield Deviation(f"The check '{text(one.get('item')) or name}' was waived.", who, why)
         elif status in ("skip", "skipped"):
             yield Deviation(
                 f"The check '{text(one.get('item')) or name}' was left out.", why=detail

@@ -192,3 +192,18 @@ def test_a_waived_migration_and_a_waived_check_are_told():
 
 def test_a_quarter_late_is_not_late_yet():
     assert told(with_phase("database", finished=records.at(15 + 15 * 1.25))) == []
+
+
+def test_a_waived_check_is_told_once_with_who_waived_it_and_why():
+    record = records.green()
+    given = {
+        "by": "Jane Doe",
+        "reason": "it follows with the tag",
+        "at": records.at(0),
+        "what": "no entry",
+    }
+    record["facts"]["overrides"] = {"changelog": given}
+    found = [one for one in told(record) if "hangelog" in one]
+    assert found == [
+        "The check '4 Code Readiness: Changelog updated' was waived. By Jane Doe. Why: it follows with the tag."
+    ]
