@@ -93,8 +93,8 @@ def texts(value: t.Any) -> str:
     return HARMLESS.sub("", "\n".join(found))
 
 
-def mentions(text: str, names: t.Collection[str]) -> set[str]:
-    return set(re.findall(r"\w+", text)) & set(names)
+def mentions(text: str, names: set[str]) -> set[str]:
+    return names.intersection(re.findall(r"\w+", text))
 
 
 def secretive_variables() -> set[str]:
