@@ -97,7 +97,7 @@ def _event(line: str) -> Event | None:
         read = json.loads(line)
     except (ValueError, RecursionError):
         return None
-    if not isinstance(read, dict) or type(read.get("seq")) is not int:
+    if not isinstance(read, dict) or not isinstance(read.get("seq"), int):
         return None
     named = all(isinstance(read.get(name), str) for name in ("run", "at", "event"))
     return read if named else None
