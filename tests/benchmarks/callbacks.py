@@ -16,8 +16,8 @@ from sandbox.world import World
 from tests.benchmarks.measurement import BenchmarkError, Measurement
 from tests.benchmarks.stage import RUN_WITHIN, SEED_MB, Stage, cpu_of_children, playing, stage
 
-ROUNDS = 4
-RUN = ("deploy_v2.yml", "--tags", "preflight,database,microservices,feature_flags")
+ROUNDS = 3
+RUN = ("deploy_v2.yml", "--tags", "preflight,database,microservices")
 """Most of a deployment, with nothing to do: the tasks are there, and hardly a wait in which a callback could hide."""
 BOTH = "easymo.deploy.slack,easymo.deploy.journal"
 HANGS = Fault("sinks", "hangs", "slack", {"seconds": "60"})
