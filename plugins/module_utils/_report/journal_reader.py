@@ -79,8 +79,7 @@ def read_journal(path: Path) -> JournalContent:
 def read_lines(lines: t.Iterable[str]) -> JournalContent:
     runs: dict[str, list[Event]] = {}
     damaged = 0
-    for line in filter(str.strip, lines):
-        event = _event(line)
+    for event in read_events(lines):
         if event is None:
             damaged += 1
         else:
@@ -89,6 +88,11 @@ def read_lines(lines: t.Iterable[str]) -> JournalContent:
         runs=tuple(JournalRun(name, tuple(events)) for name, events in runs.items()),
         damaged=damaged,
     )
+
+
+def read_events(lines: t.Iterable[str]) -> t.Iterator[Event | None]:
+    """One after the other, for a journal may be large; None for a damaged line."""
+    return map(_event, filter(str.strip, lines))
 
 
 def _event(line: str) -> Event | None:

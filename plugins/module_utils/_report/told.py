@@ -1,16 +1,19 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # PRIVATE to easymo.deploy.
-"""What the journal of a run adds to a report: which tasks took longest, what was tried again, what failed."""
+"""What the journal adds to a report: which runs there were, which tasks took longest, what was tried again."""
 
 from __future__ import annotations
 
-import json
 import typing as t
 from collections import Counter
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from ansible_collections.easymo.deploy.plugins.module_utils._report.models import Cell, Table
+from ansible_collections.easymo.deploy.plugins.module_utils._report.journal_reader import (
+    Event,
+    read_events,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._report.models import Cell, Table, Tone
 from ansible_collections.easymo.deploy.plugins.module_utils._report.reader import legible, text
 from ansible_collections.easymo.deploy.plugins.module_utils._report.times import (
     counted,
@@ -24,13 +27,24 @@ LONGEST = 10
 LIMIT = 400
 ENDS = {"task_ok": "ok", "task_failed": "failed", "host_unreachable": "failed"}
 
-Entry = dict[str, t.Any]
+UNFINISHED = "no end in the journal"
+OUTCOMES: t.Mapping[str, Tone] = {"done": "good", "failed": "bad", "interrupted": "warn"}
+
+
+@dataclass
+class RunTold:
+    """One ansible-playbook: its first line, and how it ended within the release."""
+
+    begin: Event
+    outcome: str = UNFINISHED
 
 
 @dataclass
 class Told:
     """What was read so far. Only a heap of the longest is kept, for a journal may be large."""
 
+    runs: dict[str, RunTold] = field(default_factory=dict)
+    rehearsals: set[str] = field(default_factory=set)
     longest: list[tuple[float, str, str, str, str]] = field(default_factory=list)
     retries: Counter[tuple[str, str]] = field(default_factory=Counter)
     damaged: int = 0
@@ -46,30 +60,28 @@ def read_journal(
 
     So the report of a finished release stays the same, whatever is run later.
     """
-    told, rehearsal = Told(), False
-    for line in lines:
-        entry = entry_of(line)
-        if entry is None:
-            told.damaged += bool(line.strip())
+    told = Told()
+    for event in read_events(lines):
+        if event is None:
+            told.damaged += 1
             continue
-        if entry.get("event") == "run_started":
-            rehearsal = bool(entry.get("check"))
-        at = moment(entry.get("at"))
-        outside = at is None or (since and at < since) or (until and at > until)
-        if not rehearsal and not outside:
-            take(told, entry, redact)
-    return tuple(tables(told))
+        at, run = moment(event["at"]), event["run"]
+        if event["event"] == "run_started" and event.get("check"):
+            told.rehearsals.add(run)
+        if run in told.rehearsals or at is None or (since and at < since):
+            continue
+        if until and at > until:
+            if run in told.runs:
+                told.runs[run].outcome = "outlasted the release"
+        else:
+            take(told, event, redact)
+    return tuple(tables(told, redact))
 
 
-def entry_of(line: str) -> Entry | None:
-    try:
-        entry = json.loads(line)
-    except (ValueError, RecursionError):
-        return None
-    return entry if isinstance(entry, dict) else None
-
-
-def take(told: Told, entry: Entry, redact: t.Callable[[str], str]) -> None:
+def take(told: Told, entry: Event, redact: t.Callable[[str], str]) -> None:
+    run = told.runs.setdefault(entry["run"], RunTold(begin=entry))
+    if entry["event"] == "run_finished":
+        run.outcome = text(entry.get("outcome"))
     event, task, host = (redact(text(entry.get(key))) for key in ("event", "task", "host"))
     told.retries[(task, host)] += event == "task_retried"
     seconds = number(entry.get("duration"))
@@ -83,7 +95,42 @@ def top(told: Told) -> list[tuple[float, str, str, str, str]]:
     return sorted(told.longest, key=lambda one: (-one[0], one[1:]))[:LONGEST]
 
 
-def tables(told: Told) -> t.Iterator[Table]:
+def runs(told: Told, redact: t.Callable[[str], str]) -> Table | None:
+    """Who ran what, and what became of it; nothing of runs whose first line is not of this release."""
+    rows = [
+        (
+            Cell(legible(redact(command(run.begin)), LIMIT), code=True),
+            Cell(legible(text(run.begin.get("user")), LIMIT)),
+            Cell(legible(text(run.begin.get("controller")), LIMIT)),
+            Cell(shown(run.begin["at"])),
+            Cell(run.outcome, OUTCOMES.get(run.outcome, "")),
+        )
+        for run in told.runs.values()
+        if run.begin["event"] == "run_started"
+    ]
+    columns = ("Run", "By", "From", "Began", "Ended")
+    return Table("Runs of ansible-playbook", columns, tuple(rows), "") if rows else None
+
+
+def command(begin: Event) -> str:
+    """The playbook, its options, and the names of the extra variables."""
+    options = begin.get("options")
+    given = options if isinstance(options, dict) else {}
+    words = [text(begin.get("playbook"))]
+    words += [
+        f"{name}={','.join(map(text, value)) if isinstance(value, list) else text(value)}"
+        for name, value in given.items()
+        if value
+    ]
+    names = begin.get("extra_variables")
+    words += [f"-e {text(name)}=…" for name in (names if isinstance(names, list) else ())]
+    return " ".join(words)
+
+
+def tables(told: Told, redact: t.Callable[[str], str]) -> t.Iterator[Table]:
+    ran = runs(told, redact)
+    if ran:
+        yield ran
     lead = (
         f"{counted(told.damaged, 'line')} of the journal could not be read." if told.damaged else ""
     )

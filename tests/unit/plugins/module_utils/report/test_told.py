@@ -9,12 +9,13 @@ from ansible_collections.easymo.deploy.plugins.module_utils._report.times import
 from ansible_collections.easymo.deploy.plugins.module_utils._report.told import read_journal
 
 
-def line(event, minute, **fields):
-    return json.dumps({"at": f"2026-11-24T06:{minute:02}:00Z", "event": event, **fields}) + "\n"
+def line(event, minute, run="r1", **fields):
+    at = f"2026-11-24T06:{minute:02}:00Z"
+    return json.dumps({"run": run, "seq": 1, "at": at, "event": event, **fields}) + "\n"
 
 
-def task(minute, name, duration, event="task_ok"):
-    return line(event, minute, task=name, host="localhost", duration=duration)
+def task(minute, name, duration, event="task_ok", run="r1"):
+    return line(event, minute, run, task=name, host="localhost", duration=duration)
 
 
 def rows(lines, since=None, until=None):
@@ -56,11 +57,31 @@ def test_damaged_lines_are_counted_and_told():
 
 def test_rehearsals_and_what_ran_before_or_after_the_release_do_not_count():
     lines = [
-        line("run_started", 12, check=True), task(13, "Rehearsed", 99),
-        line("run_started", 2, check=False), task(3, "Before", 98), task(11, "Inside", 1), task(31, "After", 97),
+        line("run_started", 12, "dry", check=True), line("run_started", 2, "real", check=False),
+        task(13, "Rehearsed", 99, run="dry"), task(3, "Before", 98, run="real"),
+        task(11, "Inside", 1, run="real"), task(31, "After", 97, run="real"),
     ]  # fmt: skip
     found = rows(lines, "2026-11-24T06:10:00Z", "2026-11-24T06:30:00Z")
     assert [row[0] for row in found["Tasks that took longest"]] == ["Inside"]
+
+
+def started(minute, run, **fields):
+    return line("run_started", minute, run, user="amina", controller="ops-1", **fields)
+
+
+def test_who_ran_what_and_how_it_ended_is_told_of_runs_side_by_side():
+    lines = [
+        started(11, "a", playbook="deploy_v2.yml", options={"tags": ["database"]}, extra_variables=["reason"]),
+        started(12, "b", playbook="ramp.yml"), line("run_finished", 13, "a", outcome="failed"),
+        started(14, "c", playbook="deploy_v2.yml"), line("run_finished", 31, "c", outcome="done"),
+        started(32, "d", playbook="status.yml"),
+    ]  # fmt: skip
+    found = rows(lines, "2026-11-24T06:10:00Z", "2026-11-24T06:30:00Z")
+    assert [(row[0], row[1], row[2], row[4]) for row in found["Runs of ansible-playbook"]] == [
+        ("deploy_v2.yml tags=database -e reason=…", "amina", "ops-1", "failed"),
+        ("ramp.yml", "amina", "ops-1", "no end in the journal"),
+        ("deploy_v2.yml", "amina", "ops-1", "outlasted the release"),
+    ]
 
 
 def test_an_empty_journal_adds_nothing():

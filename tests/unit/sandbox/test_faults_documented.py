@@ -1,0 +1,28 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Whoever rehearses finds every fault in the guide, with what a deployment must make of it."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from sandbox.fault_commands import obeyed
+
+GUIDE = (Path(__file__).parents[3] / "docs/rehearsing.md").read_text("utf-8")
+TABLE = GUIDE.partition("### Every fault")[2].partition("\n### ")[0]
+
+
+def told() -> set[str]:
+    """`kubernetes.errors`, and `.throttled` behind it in the same cell for kubernetes.throttled."""
+    found = set()
+    for row in TABLE.splitlines():
+        component = ""
+        for name in re.findall(r"`([a-z]*\.[a-z-]+)", row.split(" | ")[0]):
+            component = name.partition(".")[0] or component
+            found.add(f"{component}.{name.partition('.')[2]}")
+    return found
+
+
+def test_the_guide_tells_of_every_fault_and_of_no_other() -> None:
+    known = {f"{component}.{name}" for component, faults in obeyed().items() for name in faults}
+    assert told() == known
