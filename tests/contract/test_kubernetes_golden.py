@@ -130,6 +130,8 @@ def test_discovery_tells_of_each_resource_what_the_real_one_does(tmp_path: Path)
         for exchange in (core, groups):
             _, text = await ask(client, exchange["request"])
             ours, real = aggregated(json.loads(text)), aggregated(exchange["response"]["body"])
+            # Prometheus' operator brings its resources along; the recorded server had none.
+            ours = {key: one for key, one in ours.items() if key[0] != "monitoring.coreos.com"}
             assert ours
             assert {key: real.get(key) for key in ours} == ours
         _, text = await ask(client, apps["request"])

@@ -71,7 +71,7 @@ def test_a_rehearsal_names_all_that_stands_against_rolling_the_services_at_once(
     assert "2 problems stand against a rollout without downtime" in said
     assert "wallet-service: it is paused: run 'kubectl rollout resume'" in said
     assert "vendor-service: maxUnavailable lets" in said
-    assert "Nothing was touched" in said
+    assert "Nothing of the platform was touched" in said
     assert witness.resource_versions() == versions
     witness.kubectl("rollout", "resume", "deployment/wallet-service")
     strategy(witness, "vendor-service", before)
