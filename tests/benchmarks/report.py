@@ -39,6 +39,8 @@ def report() -> t.Iterator[Measurement]:
 
 def line() -> str:
     entry = {
+        "run": "r1",
+        "seq": 1,
         "at": records.at(30),
         "event": "task_ok",
         "task": "Roll out the service",

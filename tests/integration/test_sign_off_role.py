@@ -132,11 +132,10 @@ def player(place: Place, tmp_path: Path) -> Player:
         release, name="dead", phase="database", phase_status="running", notes=[f"token: {TOKEN}"]
     )
     place.run(deploy_lock, manual=True, reason="I look into it", holder="joe")
+    backed_up = {"event": "task_ok", "task": "Back up", "duration": 61.0}
     lines = [
         "{ damaged",
-        json.dumps(
-            {"at": "2999-01-01T00:00:00Z", "event": "task_ok", "task": "Back up", "duration": 61.0}
-        ),
+        json.dumps({"run": "r1", "seq": 1, "at": "2999-01-01T00:00:00Z", **backed_up}),
     ]
     (tmp_path / "journal.jsonl").write_text("\n".join(lines), encoding="utf-8")
     return Player(place, tmp_path)

@@ -106,6 +106,8 @@ def test_a_time_zone_that_nobody_knows_is_refused(run_module):
 def test_the_journal_adds_the_longest_tasks_without_its_secrets(run_module, tmp_path):
     path = tmp_path / "journal.jsonl"
     entry = {
+        "run": "r1",
+        "seq": 1,
         "at": "2026-11-24T06:00:00Z",
         "event": "task_ok",
         "task": "Call token=abcdefgh",
