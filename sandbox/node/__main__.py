@@ -8,7 +8,9 @@ import contextlib
 import logging
 import shutil
 import signal
+import socket
 import sys
+import time
 from pathlib import Path
 
 from aiohttp import web
@@ -17,7 +19,7 @@ import sandbox.services.programs  # noqa: F401 - now, while others start, not wi
 from sandbox.faults import Faults
 from sandbox.node.behaviour import COMPONENT as NAME
 from sandbox.node.client import Client
-from sandbox.node.component import nodes_of, octet
+from sandbox.node.component import nodes_of, octet, octet_anew
 from sandbox.node.container import prober
 from sandbox.node.exec import Runner
 from sandbox.node.kubelet import application
@@ -26,9 +28,25 @@ from sandbox.node.nodes import Nodes
 from sandbox.node.subnet import Subnet
 from sandbox.world import World
 
+NETWORK_PATIENCE = 5.0
+"""Seconds in which a node that was killed lets go of its network. After them it is another run's."""
+
+
+def show_network(world: World) -> tuple[socket.socket, Subnet]:
+    """Listens in this run's network, which shows other sandboxes that it is taken, and keeps it or takes another."""
+    number, deadline = octet(world), time.monotonic() + NETWORK_PATIENCE
+    while True:
+        try:
+            return socket.create_server((f"127.{number}.0.1", 8080)), Subnet(number)
+        except OSError:
+            if time.monotonic() > deadline:
+                number = octet_anew(world)
+            time.sleep(0.1)
+
 
 async def serve(world: World) -> None:
-    facts, subnet = world.facts("kubernetes"), Subnet(octet(world))
+    shown, subnet = show_network(world)
+    facts = world.facts("kubernetes")
     scratch = world.folder(NAME) / "exec"
     shutil.rmtree(scratch, ignore_errors=True)
     async with Client(facts["server"], facts["token"], facts["ca_cert"]) as client:
@@ -40,8 +58,7 @@ async def serve(world: World) -> None:
         )
         await runner.setup()
         await web.TCPSite(runner, "127.0.0.1", world.port(NAME)).start()
-        # Shows other sandboxes that this network is taken.
-        await web.TCPSite(runner, f"127.{octet(world)}.0.1", 8080).start()
+        await web.SockSite(runner, shown).start()
         stop = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, stop.set)

@@ -4,11 +4,14 @@
 from __future__ import annotations
 
 import json
+import socket
 import typing as t
 from collections import Counter
+from pathlib import Path
 
 import pytest
 
+from sandbox.node.component import octet
 from sandbox.world import World
 from tests.contract.rollout_cluster import SERVICE, running_cluster
 from tests.contract.rollout_place import Stage, stage
@@ -128,3 +131,10 @@ def test_a_node_that_is_not_ready_is_tainted_avoided_and_comes_back(at: Stage) -
         assert by_node(at)[BAD] == 1
     until(lambda: seen(BAD) == "Ready" and not by_node(at, ready=False), 20)
     assert "Taints:             <none>" in at.kubectl("describe", "node", BAD)
+
+
+def test_a_run_whose_network_another_one_took_first_takes_the_next(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    number = octet(world)
+    with socket.create_server((f"127.{number}.0.1", 8080)), running_cluster(tmp_path) as cluster:
+        assert cluster.facts("node")["pod_subnet"] != f"127.{number}.0.0/16"
