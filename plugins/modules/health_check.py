@@ -316,8 +316,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._checks.kinds import
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._checks.models import Check
 from ansible_collections.easymo.deploy.plugins.module_utils._checks.options import (
-    KINDS,
-    check_options,
+    checks_options,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._checks.run import (
     Patience,
@@ -330,17 +329,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._module import Modul
 
 def module_spec() -> dict[str, t.Any]:
     return {
-        "argument_spec": {
-            "checks": {
-                "type": "list",
-                "elements": "dict",
-                "required": True,
-                "options": check_options(),
-                "required_if": [("kind", kind, [kind]) for kind in KINDS],
-            },
-            "wait_timeout": {"type": "float", "default": 0},
-            "wait_sleep": {"type": "float", "default": 1.0},
-        },
+        "argument_spec": checks_options(),
         "supports_check_mode": True,
     }
 

@@ -14,6 +14,21 @@ from ansible_collections.easymo.deploy.plugins.module_utils._options import (
 KINDS = ("postgres", "redis", "kafka", "http", "kubernetes")
 
 
+def checks_options() -> dict[str, t.Any]:
+    """Several checks, and how long they may take to be well."""
+    return {
+        "checks": {
+            "type": "list",
+            "elements": "dict",
+            "required": True,
+            "options": check_options(),
+            "required_if": [("kind", kind, [kind]) for kind in KINDS],
+        },
+        "wait_timeout": {"type": "float", "default": 0},
+        "wait_sleep": {"type": "float", "default": 1.0},
+    }
+
+
 def check_options() -> dict[str, t.Any]:
     return {
         "name": {"type": "str", "required": True},

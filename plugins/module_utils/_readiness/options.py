@@ -6,10 +6,7 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.easymo.deploy.plugins.module_utils._checks.options import (
-    KINDS as COMPONENTS,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._checks.options import check_options
+from ansible_collections.easymo.deploy.plugins.module_utils._checks.options import checks_options
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import InputError
 from ansible_collections.easymo.deploy.plugins.module_utils._options import Spec, s3_options
 from ansible_collections.easymo.deploy.plugins.module_utils._readiness.models import Check
@@ -32,7 +29,7 @@ def readiness_options() -> Spec:
 def kind_options() -> dict[str, Spec]:
     return {
         "paths": {"paths": {"type": "list", "elements": "path", "required": True}},
-        "health": _health(),
+        "health": checks_options(),
         "rollout": {"services": _names(required=True)},
         "pins": {"services": _names(required=True)},
         "rbac": {},
@@ -139,20 +136,6 @@ def _launch_window() -> Spec:
         "wait_minutes": {"type": "int", "default": 0},
         "override_by": {"type": "str", "default": ""},
         "override_reason": {"type": "str", "default": ""},
-    }
-
-
-def _health() -> Spec:
-    return {
-        "checks": {
-            "type": "list",
-            "elements": "dict",
-            "required": True,
-            "options": check_options(),
-            "required_if": [("kind", kind, [kind]) for kind in COMPONENTS],
-        },
-        "wait_timeout": {"type": "float", "default": 0},
-        "wait_sleep": {"type": "float", "default": 1.0},
     }
 
 

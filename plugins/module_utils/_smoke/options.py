@@ -6,10 +6,7 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.easymo.deploy.plugins.module_utils._checks.options import (
-    KINDS as CHECK_KINDS,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._checks.options import check_options
+from ansible_collections.easymo.deploy.plugins.module_utils._checks.options import checks_options
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import InputError
 from ansible_collections.easymo.deploy.plugins.module_utils._gate.options import metric_options
 from ansible_collections.easymo.deploy.plugins.module_utils._options import Spec, webhook_options
@@ -24,24 +21,10 @@ def test_options() -> Spec:
         "kind": {"type": "str", "choices": list(KINDS), "required": True},
         "scenario": {"type": "str", "default": ""},
         "note": {"type": "str", "default": ""},
-        "health": {"type": "dict", "options": health_options()},
+        "health": {"type": "dict", "options": checks_options()},
         "webhook": {"type": "dict", "options": webhook_options()},
         "payment": {"type": "dict", "options": payment_options()},
         "metrics": {"type": "dict", "options": metrics_options()},
-    }
-
-
-def health_options() -> Spec:
-    return {
-        "checks": {
-            "type": "list",
-            "elements": "dict",
-            "required": True,
-            "options": check_options(),
-            "required_if": [("kind", kind, [kind]) for kind in CHECK_KINDS],
-        },
-        "wait_timeout": {"type": "float", "default": 0},
-        "wait_sleep": {"type": "float", "default": 1.0},
     }
 
 
