@@ -179,8 +179,8 @@ EXAMPLES = r"""
 
 RETURN = r"""
 applied:
-  description: The migrations this run applied, in order. After a failure, the files applied before it.
-  returned: with O(state=applied)
+  description: The migrations this run applied, in order. After a failure, those applied before it, in the same shape.
+  returned: with O(state=applied), and when a migration or the generator failed
   type: list
   elements: dict
   contains: &migration

@@ -24,6 +24,12 @@ FROM _prisma_migrations ORDER BY migration_name, started_at
 """
 
 
+def applied_as(name: str, statements: int = 1) -> Result:
+    """An entry of `applied`, which has one shape whether the run succeeded or failed."""
+    file = f"{name}/migration.sql"
+    return {"file": file, "version": name, "name": name, "statements": statements, "atomic": True}
+
+
 class PrismaProject:
     """A folder of migrations and an empty database."""
 

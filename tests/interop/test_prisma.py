@@ -154,7 +154,7 @@ def test_prisma_is_a_command_like_any_other(workspace, database):
         "P3018",
         "2_bad/migration.sql",
     )
-    assert failed["applied"] == ["1_good/migration.sql"]
+    assert [each["file"] for each in failed["applied"]] == ["1_good/migration.sql"]
     workspace.run(database, state="resolved", migrations=["2_bad"], resolution="rolled_back")
     workspace.write({"2_bad": "CREATE TABLE half (id int);"})
     done = workspace.run_command(database)

@@ -108,7 +108,7 @@ class Outcome:
         return [*edited, *([missing] if listed else []), *self.guard.warnings]
 
     def to_result(self) -> dict[str, t.Any]:
-        migrations = [migration.to_pending().to_result() for migration in self.plan.pending]
+        migrations = describe(self.plan.pending)
         return {
             "changed": self.plan.changed,
             "applied": [] if self.runs is None else migrations,
@@ -122,6 +122,10 @@ class Outcome:
             "output": self.output,
             **self.guard.to_result(),
         }
+
+
+def describe(migrations: t.Iterable[PrismaMigration]) -> list[dict[str, t.Any]]:
+    return [migration.to_pending().to_result() for migration in migrations]
 
 
 def predict(session: Session, order: Order) -> Outcome:
@@ -206,7 +210,8 @@ def apply_plan(
                 {"file": migration.file, "seconds": round(run.seconds, 3)},
             )
     except DeployError as exc:
-        exc.details.update(changed=True, applied=list(runs), **describe_runs(runs))
+        done = [each for each in plan.pending if each.file in runs]
+        exc.details.update(changed=True, applied=describe(done), **describe_runs(runs))
         raise
     return runs
 
@@ -229,8 +234,8 @@ def apply_by_command(
         output = run_command(command, order.target, order.schema)
     except DeployError as exc:
         history = read_history(session, order.schema, table)
-        done = [each.file for each in plan.pending if each.name in history.applied]
-        exc.details.update(changed=bool(done), applied=done)
+        done = [each for each in plan.pending if each.name in history.applied]
+        exc.details.update(changed=bool(done), applied=describe(done))
         failed = [each.name for each in plan.pending if each.name in history.failed]
         if failed and isinstance(exc, RefusedError):
             raise failed_by_command(exc, failed[0]) from exc
@@ -246,11 +251,7 @@ def generate(order: Order, command: Command, plan: PrismaPlan) -> list[str]:
     except DeployError as exc:
         raise GenerateError(
             f"{exc} The migrations are applied; run it again by hand, or with generate=always.",
-            **{
-                **exc.details,
-                "changed": plan.changed,
-                "applied": [each.file for each in plan.pending],
-            },
+            **{**exc.details, "changed": plan.changed, "applied": describe(plan.pending)},
         ) from exc
 
 
