@@ -11,6 +11,8 @@ Everything this collection raises on purpose:
   * UnreachableError     the other side could not be seen; nothing is known about what it did
   * NotReadyError        we waited and it did not become ready
   * VerificationError    it was done and looking at it from outside says otherwise
+  * HoldError            nothing went wrong for sure: data is missing, or nobody answered
+  * RollbackError        a limit was broken for which a release is taken back
 """
 
 from __future__ import annotations
@@ -57,3 +59,11 @@ class NotReadyError(DeployError):
 
 class VerificationError(DeployError):
     reason = "VerificationFailed"
+
+
+class HoldError(DeployError):
+    reason = "Hold"
+
+
+class RollbackError(DeployError):
+    reason = "Rollback"

@@ -62,8 +62,9 @@ def phase(status: str, begin: float, end: float | None, **evidence: t.Any) -> Re
     }
 
 
-def failed_by(host: str, task: str, message: str) -> Record:
-    return {host: {"task": task, "message": message, "lease_lost": False, "result": ""}}
+def failed_by(host: str, task: str, message: str, reason: str = "") -> Record:
+    failure = {"task": task, "message": message, "lease_lost": False, "result": ""}
+    return {host: {**failure, "reason": reason}}
 
 
 def metric(
@@ -423,7 +424,7 @@ def held() -> Record:
         "Hold: response_time_p95 is 1.34 seconds and should be at most 1; redis_hit_rate has no data at the end "
         "(Prometheus answered with no series). Put it right or wait for the data, then run the same phase again."
     )
-    failures = failed_by("localhost", "Watch the metrics, in seconds: 3600", why)
+    failures = failed_by("localhost", "Watch the metrics, in seconds: 3600", why, "Hold")
     found["phases"]["monitoring"] = phase(
         "failed", 80.1, 140.4, metrics=seen, verdict="hold", failures=failures
     )

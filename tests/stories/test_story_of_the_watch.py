@@ -112,6 +112,7 @@ def test_missing_data_hold_and_say_how_to_decide(
     assert witness.flags()[PERCENTAGE] == "1"
     seen = phase(witness)
     assert seen["status"] == "failed"
+    assert seen["evidence"]["failures"]["localhost"]["reason"] == "Hold"
     (metric,) = seen["evidence"]["metrics"]
     assert (metric["verdict"], metric["count"], metric["last"]) == ("hold", 0, None)
     assert {value for _at, value in metric["points"]} == {None}

@@ -6,7 +6,10 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import DeployError
+from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
+    HoldError,
+    RollbackError,
+)
 from ansible_collections.easymo.deploy.plugins.module_utils._gate.models import (
     Mark,
     Metric,
@@ -17,15 +20,6 @@ from ansible_collections.easymo.deploy.plugins.module_utils._gate.series import 
 from ansible_collections.easymo.deploy.plugins.module_utils._gate.state import utc
 from ansible_collections.easymo.deploy.plugins.module_utils._gate.verdict import decide
 from ansible_collections.easymo.deploy.plugins.module_utils._gate.watch import Look, Watch
-
-
-class HoldError(DeployError):
-    reason = "Hold"
-
-
-class RollbackError(DeployError):
-    reason = "Rollback"
-
 
 _ERRORS = {Verdict.HOLD: HoldError, Verdict.ROLLBACK: RollbackError}
 _AFTERWARDS = {

@@ -11,10 +11,10 @@ import typing as t
 from dataclasses import dataclass, field
 
 from ansible_collections.easymo.deploy.plugins.module_utils._messages.recorded import (
-    HOLD,
     Attempt,
     Reading,
 )
+from ansible_collections.easymo.deploy.plugins.module_utils._release.failure import is_hold
 
 SERVICES_PHASE = "microservices"
 ROLLED = "easymo.deploy.rollout"
@@ -75,7 +75,7 @@ class Step:
 
 @dataclass(frozen=True)
 class Failure:
-    """`reason` is the module's one word; a task without one says that it holds as its first word."""
+    """`reason` is the module's one word, "" for a task without one."""
 
     step: str
     host: str
@@ -85,7 +85,7 @@ class Failure:
 
     @property
     def held(self) -> bool:
-        return self.reason == HOLD or self.sentence.startswith(f"{HOLD}: ")
+        return is_hold({"reason": self.reason})
 
 
 class Board:

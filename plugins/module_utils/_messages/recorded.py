@@ -8,7 +8,8 @@ import datetime
 import typing as t
 from dataclasses import dataclass, field
 
-HOLD = "Hold"
+from ansible_collections.easymo.deploy.plugins.module_utils._release.failure import is_hold
+
 Body = t.Mapping[str, t.Any]
 
 
@@ -76,14 +77,10 @@ def read_phase(body: t.Any) -> PhaseFact | None:
         status=str(body.get("status") or ""),
         started=started,
         finished=epoch(body.get("finished")),
-        held=any(held(mapping(failure)) for failure in failures),
+        held=bool(failures) and all(is_hold(mapping(failure)) for failure in failures),
         services=sum(1 for one in mapping(evidence.get("services")).values() if one),
         readings=tuple(read_readings(evidence.get("metrics"))),
     )
-
-
-def held(failure: Body) -> bool:
-    return failure.get("reason") == HOLD or str(failure.get("message")).startswith(f"{HOLD}: ")
 
 
 def read_readings(metrics: t.Any) -> t.Iterator[Reading]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 import typing as t
 
+from ansible_collections.easymo.deploy.plugins.module_utils._release.failure import is_hold
 from ansible_collections.easymo.deploy.plugins.module_utils._report.models import (
     PhaseRow,
     Planned,
@@ -40,7 +41,6 @@ TONES: dict[str, Tone] = {
 }
 NOT_RUN, FAILED, ON_HOLD = "not run", "failed", "on hold"
 EVIDENCE_LIMIT = 400
-HOLD = "Hold: "
 
 
 def phase_rows(
@@ -105,10 +105,8 @@ def outcome(status: str, found: t.Any) -> str:
     """A phase that failed is on hold when nothing went wrong for sure: data was missing, or nobody answered."""
     if status != FAILED:
         return status
-    said = text(found.get("verdict")) if isinstance(found, dict) else ""
-    messages = [text(one.get("message")) for one in dictionaries(inner(found, "failures"))]
-    held = said == "hold" if said else bool(messages) and all(m.startswith(HOLD) for m in messages)
-    return ON_HOLD if held else FAILED
+    failed = dictionaries(inner(found, "failures"))
+    return ON_HOLD if failed and all(map(is_hold, failed)) else FAILED
 
 
 def evidence(found: t.Any, tabled: t.Collection[str]) -> list[str]:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import typing as t
 
+from ansible_collections.easymo.deploy.plugins.module_utils._errors import HoldError
 from ansible_collections.easymo.deploy.plugins.module_utils._report.models import (
     Cell,
     PhaseRow,
@@ -15,7 +16,6 @@ from ansible_collections.easymo.deploy.plugins.module_utils._report.models impor
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._report.phases import (
     FAILED,
-    HOLD,
     NOT_RUN,
     ON_HOLD,
 )
@@ -26,6 +26,8 @@ from ansible_collections.easymo.deploy.plugins.module_utils._report.times import
     lasting,
 )
 
+HOLD = f"{HoldError.reason}: "
+"""How the sentence of a hold may begin, which the report's own sentence says already."""
 LAST_PHASE = "sign_off"
 JUDGED = (
     ("Before the release", "Checklist", 1),

@@ -6,21 +6,16 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import DeployError
+from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
+    HoldError,
+    VerificationError,
+)
 from ansible_collections.easymo.deploy.plugins.module_utils._smoke.plan import (
     ROLLBACK,
     line,
     sentence,
     verdict,
 )
-
-
-class SmokeTestsFailedError(DeployError):
-    reason = "VerificationFailed"
-
-
-class SmokeTestsHoldError(DeployError):
-    reason = "Hold"
 
 
 def conclude(results: t.Sequence[dict[str, t.Any]], fail_on: t.Collection[str]) -> dict[str, t.Any]:
@@ -31,6 +26,6 @@ def conclude(results: t.Sequence[dict[str, t.Any]], fail_on: t.Collection[str]) 
         "lines": [line(result) for result in results],
     }
     if outcome["verdict"] in fail_on:
-        error = SmokeTestsFailedError if outcome["verdict"] == ROLLBACK else SmokeTestsHoldError
+        error = VerificationError if outcome["verdict"] == ROLLBACK else HoldError
         raise error(sentence(results), **outcome)
     return {"changed": False, "sentence": sentence(results), **outcome}

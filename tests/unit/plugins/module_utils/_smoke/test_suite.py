@@ -9,6 +9,7 @@ import typing as t
 import pytest
 
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
+    HoldError,
     InputError,
     UnreachableError,
     VerificationError,
@@ -22,8 +23,6 @@ from ansible_collections.easymo.deploy.plugins.module_utils._smoke.models import
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._smoke.options import read_tests
 from ansible_collections.easymo.deploy.plugins.module_utils._smoke.outcome import (
-    SmokeTestsFailedError,
-    SmokeTestsHoldError,
     conclude,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._smoke.plan import line
@@ -101,13 +100,13 @@ def test_the_worst_result_is_the_verdict(statuses: list[str], verdict: str) -> N
 
 def test_a_failure_names_every_test_that_failed_and_every_one_that_holds() -> None:
     rows = [row("A", "fail", "no answer"), row("B", "pass"), row("C", "hold", "Who knows?")]
-    with pytest.raises(SmokeTestsFailedError) as failed:
+    with pytest.raises(VerificationError) as failed:
         conclude(rows, ["hold", "rollback"])
     assert str(failed.value) == (
         "1 of 3 smoke tests failed. A: no answer. 1 of 3 smoke tests can't be told. C: Who knows?"
     )
     assert failed.value.details["results"] == rows
-    with pytest.raises(SmokeTestsHoldError):
+    with pytest.raises(HoldError):
         conclude(rows[1:], ["hold"])
 
 

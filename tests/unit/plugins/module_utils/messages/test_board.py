@@ -134,7 +134,11 @@ def test_a_rerun_by_tag_shows_the_other_phases_as_the_record_has_them():
     assert "❔ Monitoring · `1:00` of 60 min · not finished" in shown
 
 
-@pytest.mark.parametrize("failure", [{"reason": "Hold"}, {"message": "Hold: no answer"}])
+@pytest.mark.parametrize(
+    "failure",
+    [{"reason": "Hold", "message": "no answer"}, {"message": "Hold: no answer"}],
+    ids=["by its reason", "in a record from before reasons were kept"],
+)
 def test_a_phase_that_was_on_hold_stays_so_until_it_is_run_again(failure):
     held = phase("failed", finished="06:30:00", failures={"a": failure})
     board = board_of(seen=record(monitoring=held))

@@ -211,7 +211,7 @@ def test_the_cause_is_told_once_in_the_thread_however_often_it_is_quoted(run):
 
 def test_a_hold_calls_the_engineer_but_leaves_it_to_the_notice_to_tell_the_channel(run):
     message, box, _memory = run()
-    message.host_failed("localhost", "Judge", "Hold: nobody answered")
+    message.host_failed("localhost", "Judge", "nobody answered", "Hold")
     message.finished(good=False)
     assert "<@U0ONCALL01>" in box.replies[-1]
     assert box.broadcast == []

@@ -1,0 +1,86 @@
+#!/usr/bin/python
+# SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: stop
+short_description: Fail with a reason that the record and the messages read
+version_added: 0.3.0
+description:
+  - Fails as M(ansible.builtin.fail) does, and says in one word why, as this collection's other modules do.
+  - By V(Hold) the release record, Slack, the page and the report know that a phase is on hold and did not fail.
+author:
+  - EasyMO (@easymo)
+extends_documentation_fragment:
+  - easymo.deploy._attributes_read_only
+options:
+  msg:
+    description: What is wrong, and what to do about it.
+    type: str
+    required: true
+  reason:
+    description:
+      - V(Hold) means that nothing went wrong for sure, for data is missing or nobody answered. Nothing is taken back.
+      - V(Rollback) means that a limit was broken.
+      - V(VerificationFailed) means that what was done does not work.
+    type: str
+    choices: [Hold, Rollback, VerificationFailed]
+    required: true
+seealso:
+  - module: ansible.builtin.fail
+"""
+
+EXAMPLES = r"""
+- name: Hold where the metrics cannot be told
+  easymo.deploy.stop:
+    msg: "{{ watched.sentence }}"
+    reason: Hold
+  when: watched.verdict == 'hold'
+"""
+
+RETURN = r"""
+reason:
+  description: What O(reason) says.
+  returned: failure
+  type: str
+  sample: Hold
+"""
+
+import typing as t
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
+    DeployError,
+    HoldError,
+    RollbackError,
+    VerificationError,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._module import Module, execute
+
+ERRORS = {error.reason: error for error in (HoldError, RollbackError, VerificationError)}
+
+
+def module_spec() -> dict[str, t.Any]:
+    return {
+        "argument_spec": {
+            "msg": {"type": "str", "required": True},
+            "reason": {"type": "str", "choices": list(ERRORS), "required": True},
+        },
+        "supports_check_mode": True,
+    }
+
+
+def run(module: Module) -> t.NoReturn:
+    error: type[DeployError] = ERRORS[module.params["reason"]]
+    raise error(module.params["msg"])
+
+
+def main() -> None:
+    execute(AnsibleModule(**module_spec()), run)
+
+
+if __name__ == "__main__":
+    main()

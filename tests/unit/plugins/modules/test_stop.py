@@ -1,0 +1,19 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+import pytest
+
+from ansible_collections.easymo.deploy.plugins.modules import stop
+from tests.integration.running import run_module
+
+
+@pytest.mark.parametrize("reason", ["Hold", "Rollback", "VerificationFailed"])
+@pytest.mark.parametrize("check", [True, False])
+def test_it_fails_with_the_reason_also_in_check_mode(reason: str, check: bool) -> None:
+    result = run_module(stop, msg="nobody answered", reason=reason, check=check)
+    assert (result["failed"], result["msg"], result["reason"]) == (True, "nobody answered", reason)
+
+
+def test_a_reason_that_nobody_reads_is_refused() -> None:
+    result = run_module(stop, msg="nobody answered", reason="hold")
+    assert "one of: Hold, Rollback, VerificationFailed" in result["msg"]
