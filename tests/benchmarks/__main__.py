@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""`python -m tests.benchmarks [NAME...]`: measures, prints a table, writes .cache/bench.json. Asserts nothing."""
+"""`python -m tests.benchmarks [--size small] [NAME...]`: measures, prints a table, writes .cache/bench.json.
+
+It asserts nothing.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ import typing as t
 from dataclasses import asdict
 from datetime import UTC, datetime
 
-from tests.benchmarks.measurement import BenchmarkError, Measurement
+from tests.benchmarks.measurement import BenchmarkError, Measurement, Size
 from tests.benchmarks.registry import BENCHMARKS
 from tests.benchmarks.stage import REPOSITORY
 
@@ -21,16 +24,29 @@ RESULTS = REPOSITORY / ".cache" / "bench.json"
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(BENCHMARKS))
-    names = parser.parse_args().names or list(BENCHMARKS)
+    parser.add_argument(
+        "--size",
+        type=Size,
+        choices=list(Size),
+        default=Size.FULL,
+        help="small: whether each still works, not how fast it is",
+    )
+    given = parser.parse_args()
+    names, size = given.names or list(BENCHMARKS), given.size
     if unknown := sorted(set(names) - set(BENCHMARKS)):
         parser.error(f"no benchmark {', '.join(unknown)}: there are {', '.join(BENCHMARKS)}")
-    began = {"at": datetime.now(UTC).isoformat(), "cores": os.cpu_count(), "load": os.getloadavg()}
+    began = {
+        "at": datetime.now(UTC).isoformat(),
+        "size": size,
+        "cores": os.cpu_count(),
+        "load": os.getloadavg(),
+    }
     print(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f} at the start\n")
     results: dict[str, list[dict[str, t.Any]]] = {}
     failures: dict[str, str] = {}
     for name in names:
         try:
-            measured = list(BENCHMARKS[name]())
+            measured = list(BENCHMARKS[name](size))
         except BenchmarkError as exc:
             failures[name] = str(exc)
             print(f"{name}: not measured: {exc}\n", flush=True)

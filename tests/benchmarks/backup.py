@@ -16,15 +16,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sandbox.world import World
-from tests.benchmarks.measurement import BenchmarkError, Measurement
+from tests.benchmarks.measurement import BenchmarkError, Measurement, Size
 from tests.benchmarks.stage import REPOSITORY, RUN_WITHIN, SEED_MB, stage
 from tests.integration.running import bucket, client, connection, query
 
 NAME = "bench_backup"
-SIZES_MB = (100, 400, 1000)
-COMPARED_MB = 400
-ROUNDS = 3
-_STEP_ROWS = 50_000
 
 # Words of customers, identifiers, times and documents: they compress to a third, as such rows do.
 _TABLES = """
@@ -79,7 +75,11 @@ class Taken:
     peak_mb: float
 
 
-def backup() -> t.Iterator[Measurement]:
+def backup(size: Size = Size.FULL) -> t.Iterator[Measurement]:
+    """Takes backups of three sizes, and compares at the middle one."""
+    sizes = size.of(small=(1, 2, 3), full=(100, 400, 1000))
+    step = size.of(small=500, full=50_000)
+    repeats = size.of(small=1, full=3)
     with stage() as place:
         place.sandbox("up", "--only", "postgres,seaweedfs", "--seed-mb", SEED_MB)
         world = World(place.state)
@@ -87,16 +87,16 @@ def backup() -> t.Iterator[Measurement]:
         options = _options(world)
         query(options, _TABLES)
         rows, peaks = 0, {}
-        for megabytes in SIZES_MB:
-            rows = _grow(options, rows, megabytes)
+        for megabytes in sizes:
+            rows = _grow(options, rows, megabytes, step)
             peaks[megabytes] = _by_us(options).peak_mb
-            if megabytes == COMPARED_MB:
-                rounds = [(_by_us(options), _by_hand(options)) for _ in range(ROUNDS)]
-    ours = sorted(mine.seconds for mine, _hand in rounds)[ROUNDS // 2]
-    hand = sorted(hand.seconds for _mine, hand in rounds)[ROUNDS // 2]
-    note = f"medians of {ROUNDS}: {ours:.1f} s and {hand:.1f} s, {COMPARED_MB} MB of rows"
+            if megabytes == sizes[1]:
+                rounds = [(_by_us(options), _by_hand(options)) for _ in range(repeats)]
+    ours = sorted(mine.seconds for mine, _hand in rounds)[repeats // 2]
+    hand = sorted(hand.seconds for _mine, hand in rounds)[repeats // 2]
+    note = f"medians of {repeats}: {ours:.1f} s and {hand:.1f} s, {sizes[1]} MB of rows"
     yield Measurement("pg_backup / by hand", ours / hand, "ratio", target=0.33, note=note)
-    for megabytes in (SIZES_MB[0], SIZES_MB[-1]):
+    for megabytes in (sizes[0], sizes[-1]):
         yield Measurement(f"peak memory, {megabytes} MB", peaks[megabytes], "MB", target=150)
 
 
@@ -111,12 +111,12 @@ def _options(world: World) -> Options:
     }
 
 
-def _grow(options: Options, rows: int, megabytes: int) -> int:
+def _grow(options: Options, rows: int, megabytes: int, step: int) -> int:
     """How many rows there are now."""
     while int(query(options, _SIZE)[0][0]) < megabytes:
-        values = {"first": rows + 1, "last": rows + _STEP_ROWS, "words": _WORDS}
+        values = {"first": rows + 1, "last": rows + step, "words": _WORDS}
         query(options, _ROWS, values)
-        rows += _STEP_ROWS
+        rows += step
     query(options, "VACUUM ANALYZE")
     return rows
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from sandbox.faults import Fault, Faults
 from sandbox.world import World
-from tests.benchmarks.measurement import BenchmarkError, Measurement
+from tests.benchmarks.measurement import BenchmarkError, Measurement, Size
 from tests.benchmarks.stage import (
     REPOSITORY,
     RUN_WITHIN,
@@ -24,9 +24,6 @@ from tests.benchmarks.stage import (
     stage,
 )
 
-ROUNDS = 3
-RUN = ("deploy_v2.yml", "--tags", "preflight,database,microservices")
-"""Most of a deployment, with nothing to do: the tasks are there, and hardly a wait in which a callback could hide."""
 BOTH = "easymo.deploy.slack,easymo.deploy.journal"
 HANGS = Fault("sinks", "hangs", "slack", {"seconds": "60"})
 
@@ -40,16 +37,21 @@ class Took:
     end: float = 0.0
 
 
-def callbacks() -> t.Iterator[Measurement]:
+def callbacks(size: Size = Size.FULL) -> t.Iterator[Measurement]:
     """The best of each: whatever else the machine did meanwhile is no part of any."""
+    # Most of a deployment, with nothing to do: the tasks are there, and hardly a wait in which a callback could hide.
+    words = size.of(
+        small=("microservices.yml", "--limit", "agent-core,localhost"),
+        full=("deploy_v2.yml", "--tags", "preflight,database,microservices"),
+    )
     with stage() as place:
         place.sandbox("up", "--seed-mb", SEED_MB)
-        place.play("deploy_v2.yml", "--tags", RUN[2])
+        place.play(*words)
         without, both, hanging = [], [], []
-        for _round in range(ROUNDS):
-            without.append(timed(place, ""))
-            both.append(timed(place, BOTH))
-            hanging.append(timed(place, BOTH, HANGS))
+        for _round in range(size.of(small=1, full=3)):
+            without.append(timed(place, words, ""))
+            both.append(timed(place, words, BOTH))
+            hanging.append(timed(place, words, BOTH, HANGS))
     plain = best(without)
     yield Measurement("without callbacks", plain.wall, "s", note=f"{plain.cpu:.1f} s of CPU")
     for name, runs in (("with both", both), ("while Slack hangs", hanging)):
@@ -67,7 +69,7 @@ def best(runs: t.Sequence[Took]) -> Took:
     return Took(*(min(getattr(run, name) for run in runs) for name in ("wall", "cpu", "end")))
 
 
-def timed(place: Stage, enabled: str, fault: Fault | None = None) -> Took:
+def timed(place: Stage, words: tuple[str, ...], enabled: str, fault: Fault | None = None) -> Took:
     faults = Faults(World(place.state).faults_file)
     before = faults.all()
     faults.write([*before, fault] if fault else before)
@@ -80,7 +82,7 @@ def timed(place: Stage, enabled: str, fault: Fault | None = None) -> Took:
     }
     began, used = time.monotonic(), cpu_of_children()
     done = subprocess.run(
-        playing(*RUN),
+        playing(*words),
         cwd=place.state,
         env=environment,
         capture_output=True,
@@ -91,7 +93,7 @@ def timed(place: Stage, enabled: str, fault: Fault | None = None) -> Took:
     wall, cpu = time.monotonic() - began, cpu_of_children() - used
     faults.write(before)
     if done.returncode:
-        raise BenchmarkError(f"{RUN[0]} ended with {done.returncode}: {done.stdout[-700:]!r}")
+        raise BenchmarkError(f"{words[0]} ended with {done.returncode}: {done.stdout[-700:]!r}")
     return Took(wall, cpu, ended - last_task(journal) if enabled else 0.0)
 
 

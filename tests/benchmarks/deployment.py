@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import typing as t
 
-from tests.benchmarks.measurement import Measurement
+from tests.benchmarks.measurement import Measurement, Size
 from tests.benchmarks.stage import Run, busy_sandbox
 
 # Enough for every rate to be known; what the watch takes is told apart from the rest.
@@ -13,10 +13,12 @@ WATCH = ("-e", "release_watch_duration=20", "-e", "release_watch_interval=2")
 WATCHING = "easymo.deploy.metrics_gate"
 
 
-def deployment() -> t.Iterator[Measurement]:
+def deployment(size: Size = Size.FULL) -> t.Iterator[Measurement]:
+    some = ("--tags", "microservices", "--limit", "agent-core,localhost")
+    words = (*WATCH, *size.of(small=some, full=()))
     with busy_sandbox() as place:
-        first = place.play("deploy_v2.yml", *WATCH)
-        second = place.play("deploy_v2.yml", *WATCH)
+        first = place.play("deploy_v2.yml", *words)
+        second = place.play("deploy_v2.yml", *words)
     for name, seconds in first.phases().items():
         again = second.phases().get(name, 0.0)
         yield Measurement(name, seconds, "s", note=f"again, with nothing to do: {again:.1f} s")

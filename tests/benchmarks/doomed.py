@@ -9,15 +9,15 @@ import subprocess
 import sys
 import typing as t
 
-from tests.benchmarks.measurement import BenchmarkError, Measurement
+from tests.benchmarks.measurement import BenchmarkError, Measurement, Size
 from tests.benchmarks.stage import REPOSITORY, RUN_WITHIN
 
 LATE = 2.0
 
 
-def doomed() -> t.Iterator[Measurement]:
+def doomed(size: Size = Size.FULL) -> t.Iterator[Measurement]:
     done = subprocess.run(
-        [sys.executable, "-m", "tests.benchmarks.doomed_run"],
+        [sys.executable, "-m", "tests.benchmarks.doomed_run", size],
         cwd=REPOSITORY,
         env={**os.environ, "PYTHONPATH": str(REPOSITORY / "playbooks" / "collections")},
         capture_output=True,

@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Rolls a service to what can only fail, once for each way to fail, and prints when it was called as JSON.
 
+Its argument is the size: small is one way to fail.
+
 A thread of its own asks the API ten times a second for the sign that dooms, by the words of Kubernetes and not by ours.
 """
 
 from __future__ import annotations
 
 import json
+import sys
 import tempfile
 import threading
 import time
@@ -20,6 +23,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._errors import Deplo
 from ansible_collections.easymo.deploy.plugins.module_utils._rollout import failures, follow
 from ansible_collections.easymo.deploy.plugins.module_utils._rollout.plan import Wanted
 from ansible_collections.easymo.deploy.plugins.module_utils._rollout.roll import Rollout, Settings
+from tests.benchmarks.measurement import Size
 from tests.contract.rollout_cluster import SERVICE, running_cluster
 from tests.contract.rollout_place import NEW, Stage, stage
 
@@ -70,7 +74,7 @@ def main() -> None:
         running_cluster(Path(folder)) as world,
     ):
         found = []
-        for doom in DOOMS:
+        for doom in Size(sys.argv[1]).of(small=DOOMS[:1], full=DOOMS):
             with stage(world, minReadySeconds=doom.ready_seconds) as at:
                 if doom.fault:
                     at.break_cluster(doom.fault)

@@ -9,15 +9,19 @@ import subprocess
 import sys
 import typing as t
 
-from tests.benchmarks.measurement import BenchmarkError, Measurement
+from tests.benchmarks.measurement import BenchmarkError, Measurement, Size
 from tests.benchmarks.stage import REPOSITORY, RUN_WITHIN
 
 
-def fleet() -> t.Iterator[Measurement]:
+def fleet(size: Size = Size.FULL) -> t.Iterator[Measurement]:
     done = subprocess.run(
         [sys.executable, "-m", "tests.benchmarks.fleet_run"],
         cwd=REPOSITORY,
-        env={**os.environ, "PYTHONPATH": str(REPOSITORY / "playbooks" / "collections")},
+        env={
+            **size.of(small={"EASYMO_FLEET": "3"}, full={}),
+            **os.environ,
+            "PYTHONPATH": str(REPOSITORY / "playbooks" / "collections"),
+        },
         capture_output=True,
         text=True,
         check=False,

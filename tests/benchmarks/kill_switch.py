@@ -11,10 +11,9 @@ import typing as t
 from datetime import UTC, datetime
 from pathlib import Path
 
-from tests.benchmarks.measurement import BenchmarkError, Measurement
+from tests.benchmarks.measurement import BenchmarkError, Measurement, Size
 from tests.benchmarks.stage import SEED_MB, Stage, stage, when
 
-ROUNDS = 2
 USUAL = 5
 """Seconds that a pod of a real service takes to become ready; the sandbox's need none."""
 RESTARTS_APART = 1.1
@@ -25,23 +24,25 @@ ON = {"FEATURE_AI_AGENTS": "true", "FEATURE_AI_AGENTS_ROLLOUT_PERCENTAGE": "10"}
 OFF = {"FEATURE_AI_AGENTS": "false", "FEATURE_AI_AGENTS_ROLLOUT_PERCENTAGE": "0"}
 
 
-def kill_switch() -> t.Iterator[Measurement]:
+def kill_switch(size: Size = Size.FULL) -> t.Iterator[Measurement]:
     """The best of each: whatever else the machine did meanwhile is no part of either."""
+    paces = size.of(small=((0, None),), full=((0, None), (USUAL, 1.2)))
+    rounds = size.of(small=1, full=2)
     with stage() as place:
         place.sandbox("up", "--seed-mb", SEED_MB)
         kubectl = Kubectl(place)
-        for ready, target in ((0, None), (USUAL, 1.2)):
+        for ready, target in paces:
             kubectl.slow_down(ready)
-            by_hand, switched = compare(place, kubectl)
+            by_hand, switched = compare(place, kubectl, rounds)
             pods = f"pods of {ready} s"
             yield Measurement(f"{pods}, by hand", by_hand, "s", note="patch, restart, status")
             yield Measurement(f"{pods}, the switch", switched, "s", note="and every pod proven")
             yield Measurement(f"{pods}, the switch to by hand", switched / by_hand, "ratio", target)
 
 
-def compare(place: Stage, kubectl: Kubectl) -> tuple[float, float]:
+def compare(place: Stage, kubectl: Kubectl, rounds: int) -> tuple[float, float]:
     by_hand, switched = [], []
-    for _round in range(ROUNDS):
+    for _round in range(rounds):
         kubectl.set(ON)
         time.sleep(RESTARTS_APART)
         began = time.monotonic()

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from sandbox.names import NAMESPACE, PREVIOUS_VERSION, RELEASE_VERSION, SERVICES
 from sandbox.world import World
-from tests.benchmarks.measurement import BenchmarkError, Measurement
+from tests.benchmarks.measurement import BenchmarkError, Measurement, Size
 from tests.benchmarks.stage import REPOSITORY, SEED_MB, Stage, stage
 from tests.victims import WAYS
 
@@ -31,8 +31,9 @@ SPARED = 0.12
 """The share of runs that nobody kills: a busy machine would else never see the end of one."""
 ENDS_WITHIN = 300.0
 
-FORWARD = ("microservices.yml",)
-BACK = ("rollback.yml", "--tags", "services")
+Words = tuple[str, ...]
+FORWARD: Words = ("microservices.yml",)
+BACK: Words = ("rollback.yml", "--tags", "services")
 
 
 @dataclass
@@ -46,23 +47,32 @@ class Tally:
     """Seconds of the runs that nobody killed, each after one that somebody did."""
 
 
-def kills() -> t.Iterator[Measurement]:
+def kills(size: Size = Size.FULL) -> t.Iterable[Measurement]:
+    if size is Size.SMALL:
+        return killed({FORWARD: RELEASE_VERSION}, SERVICES[:1], 1)
+    return killed({FORWARD: RELEASE_VERSION, BACK: PREVIOUS_VERSION}, SERVICES, KILLS)
+
+
+def killed(
+    ways: dict[Words, str], services: t.Sequence[str], kills: int
+) -> t.Iterator[Measurement]:
+    """Each of the ways in turn, until the first was killed as often. It ends with the services at its version."""
     chance = random.Random(SEED)
     began = time.monotonic()
-    tallies = {FORWARD: Tally(), BACK: Tally()}
-    versions = {FORWARD: RELEASE_VERSION, BACK: PREVIOUS_VERSION}
+    tallies = {way: Tally() for way in ways}
+    limit = ("--limit", ",".join((*services, "localhost")))
     with stage() as place:
         place.sandbox("up", "--seed-mb", SEED_MB)
-        latest = {way: undisturbed(place, way) for way in tallies}
-        while sum(tallies[FORWARD].killed.values()) < KILLS:
+        latest = {way: undisturbed(place, (*way, *limit)) for way in ways}
+        while sum(next(iter(tallies.values())).killed.values()) < kills:
             for way, tally in tallies.items():
                 before = generations(place)
-                goes_through(place, way, tally, chance, latest[way])
+                goes_through(place, (*way, *limit), tally, chance, latest[way])
                 after = generations(place)
-                patches = {name: after[name] - before[name] - 1 for name in SERVICES}
+                patches = {name: after[name] - before[name] - 1 for name in services}
                 say(f"  {way[0]} is through; patches beyond one a service: {patches}")
                 tally.beyond += patches.values()
-                check(place, versions[way])
+                check(place, services, ways[way])
     minutes = (time.monotonic() - began) / 60
     for way, tally in tallies.items():
         yield from told(way[0].removesuffix(".yml"), tally, minutes)
@@ -79,7 +89,7 @@ def told(name: str, tally: Tally, minutes: float) -> t.Iterator[Measurement]:
     yield Measurement(f"{name}: slowest rerun", max(tally.again), "s")
 
 
-def undisturbed(place: Stage, playbook: tuple[str, ...]) -> float:
+def undisturbed(place: Stage, playbook: Words) -> float:
     """Seconds that it takes when nobody kills it."""
     began = time.monotonic()
     place.play(*playbook)
@@ -87,7 +97,7 @@ def undisturbed(place: Stage, playbook: tuple[str, ...]) -> float:
 
 
 def goes_through(
-    place: Stage, playbook: tuple[str, ...], tally: Tally, chance: random.Random, latest: float
+    place: Stage, playbook: Words, tally: Tally, chance: random.Random, latest: float
 ) -> None:
     """Kills it until a run ends before it was its turn, or is spared; raises unless that one ended well."""
     while True:
@@ -119,8 +129,8 @@ def goes_through(
         return
 
 
-def check(place: Stage, version: str) -> None:
-    """Raises unless every service is at the version with all its pods, and the lock is free."""
+def check(place: Stage, services: t.Sequence[str], version: str) -> None:
+    """Raises unless each of the services is at the version with all its pods, and the lock is free."""
     seen = deployments(place)
     stale = []
     for one in seen:
@@ -128,7 +138,7 @@ def check(place: Stage, version: str) -> None:
         [container] = spec["template"]["spec"]["containers"]
         counts = {status.get(key) for key in ("replicas", "updatedReplicas", "availableReplicas")}
         arrived = container["image"].endswith(f":v{version}") and counts == {spec["replicas"]}
-        if name in SERVICES and not arrived:
+        if name in services and not arrived:
             stale.append(name)
     if stale:
         raise BenchmarkError(f"{', '.join(stale)} did not arrive at {version}.")

@@ -1,10 +1,21 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a benchmark gives: numbers with a unit, some with what they should be."""
+"""What a benchmark is given, a size, and what it gives: numbers with a unit, some with what they should be."""
 
 from __future__ import annotations
 
 import typing as t
 from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Size(StrEnum):
+    """How much of it there is: all, to be measured, or so little that each change can see whether it still works."""
+
+    SMALL = "small"
+    FULL = "full"
+
+    def of[T](self, *, small: T, full: T) -> T:
+        return small if self is Size.SMALL else full
 
 
 @dataclass(frozen=True)
@@ -23,5 +34,6 @@ class BenchmarkError(Exception):
 
 
 class Benchmark(t.Protocol):
-    def __call__(self) -> t.Iterable[Measurement]:
-        """Measures from nothing to the end, and leaves nothing behind."""
+    def __call__(self, size: Size = Size.FULL) -> t.Iterable[Measurement]:
+        """Measures from nothing to the end, and leaves nothing behind. At a small size: a few seconds of CPU, and no
+        time that anybody may compare."""

@@ -7,11 +7,11 @@ import typing as t
 from pathlib import Path
 
 from sandbox.world import World
-from tests.benchmarks.measurement import Measurement
+from tests.benchmarks.measurement import Measurement, Size
 from tests.benchmarks.stage import SEED_MB, Run, Stage, stage
 from tests.integration.running import connection, query
 
-FILES, STATEMENTS = 500, 20
+STATEMENTS = 20
 DATABASE = "bench_migrations"
 MODULE = "easymo.deploy.supabase_migrations"
 PLAYBOOK = f"""
@@ -31,19 +31,20 @@ PLAYBOOK = f"""
 """
 
 
-def migrations() -> t.Iterator[Measurement]:
+def migrations(size: Size = Size.FULL) -> t.Iterator[Measurement]:
+    files = size.of(small=5, full=500)
     with stage() as place:
         place.sandbox("up", "--only", "postgres", "--seed-mb", SEED_MB)
         query(connection(World(place.state)), f"CREATE DATABASE {DATABASE} TEMPLATE template0")
         folder, playbook = place.state / "migrations", place.state / "migrate.yml"
         folder.mkdir()
         playbook.write_text(PLAYBOOK)
-        for number in range(1, FILES + 1):
+        for number in range(1, files + 1):
             (folder / f"{number:04}_table.sql").write_text(script(number))
         plan = _play(place, playbook, folder, "--check")
         real = _play(place, playbook, folder)
         nothing = _play(place, playbook, folder)
-    amount = f"{FILES} files of {STATEMENTS} statements"
+    amount = f"{files} files of {STATEMENTS} statements"
     yield Measurement("plan in check mode", _task(plan), "s", target=2, note=amount)
     yield Measurement("for real", _task(real), "s", note=amount)
     yield Measurement("nothing pending, the task", _task(nothing), "s", note=amount)

@@ -12,29 +12,30 @@ import time
 import typing as t
 from pathlib import Path
 
-from tests.benchmarks.measurement import BenchmarkError, Measurement
+from tests.benchmarks.measurement import BenchmarkError, Measurement, Size
 from tests.benchmarks.stage import REPOSITORY, RUN_WITHIN
 from tests.fakes import release_records as records
 
-SERVICES, GOOD = 200, 2
-JOURNAL = 20_000_000
+GOOD = 2
 MODULE = REPOSITORY / "plugins" / "modules" / "release_report.py"
 
 
-def report() -> t.Iterator[Measurement]:
+def report(size: Size = Size.FULL) -> t.Iterator[Measurement]:
+    services = size.of(small=100, full=200)
+    length = size.of(small=100_000, full=20_000_000)
     with tempfile.TemporaryDirectory() as folder:
-        given = {"record": records.many(SERVICES), "dest": folder}
+        given = {"record": records.many(services), "dest": folder}
         first, cpu = made(given)
         yield Measurement(
-            "report", first, "s", target=GOOD, note=f"{SERVICES} services, with its process"
+            "report", first, "s", target=GOOD, note=f"{services} services, with its process"
         )
         yield Measurement("of it CPU", cpu, "s")
         again, _cpu = made(given)
         yield Measurement("again, nothing changed", again, "s")
         journal = Path(folder, "journal.jsonl")
-        journal.write_text(line() * (JOURNAL // len(line())), encoding="utf-8")
+        journal.write_text(line() * (length // len(line())), encoding="utf-8")
         told, _cpu = made({**given, "journal": str(journal)})
-        yield Measurement("with a journal", told, "s", note=f"{JOURNAL // 1_000_000} MB")
+        yield Measurement("with a journal", told, "s", note=f"{length / 1_000_000:g} MB")
 
 
 def line() -> str:

@@ -7,16 +7,17 @@ import itertools
 import typing as t
 from datetime import timedelta
 
-from tests.benchmarks.measurement import Measurement
+from tests.benchmarks.measurement import Measurement, Size
 from tests.benchmarks.stage import Event, busy_sandbox, when
 
 PHASE = "Phase 4: microservices"
 ROLLOUT = "easymo.deploy.rollout"
 
 
-def rollout() -> t.Iterator[Measurement]:
+def rollout(size: Size = Size.FULL) -> t.Iterator[Measurement]:
+    tags = size.of(small="microservices", full="preflight,database,microservices")
     with busy_sandbox() as place:
-        run = place.play("deploy_v2.yml", "--tags", "preflight,database,microservices")
+        run = place.play("deploy_v2.yml", "--tags", tags)
     rollouts = [event for event in run.finished(ROLLOUT) if event["play"] == PHASE]
     batches = batched(run.events, rollouts)
     critical = sum(max(float(event["duration"]) for event in batch) for batch in batches)

@@ -6,18 +6,18 @@ from __future__ import annotations
 import typing as t
 from xml.etree import ElementTree
 
-from tests.benchmarks.measurement import Measurement
+from tests.benchmarks.measurement import Measurement, Size
 from tests.benchmarks.stage import Stage, busy_sandbox
 
 PHASE = "Phase 6: smoke tests"
 SUITE = "easymo.deploy.smoke_tests"
-BEFORE = "preflight,database,edge_functions,microservices,feature_flags"
+BEFORE = "database,edge_functions,microservices,feature_flags"
 GOOD = 10
 
 
-def smoke() -> t.Iterator[Measurement]:
+def smoke(size: Size = Size.FULL) -> t.Iterator[Measurement]:
     with busy_sandbox() as place:
-        place.play("deploy_v2.yml", "--tags", BEFORE)
+        place.play("deploy_v2.yml", "--tags", size.of(small=BEFORE, full=f"preflight,{BEFORE}"))
         # The first run pays the attempt's order, as a release does.
         run = place.play("deploy_v2.yml", "--tags", "smoke_tests")
         tests = seconds_by_test(place)

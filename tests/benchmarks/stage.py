@@ -11,6 +11,7 @@ import tempfile
 import time
 import typing as t
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -91,9 +92,32 @@ class Stage:
         }
 
 
+_shared: ContextVar[Stage | None] = ContextVar("shared", default=None)
+
+
+@contextmanager
+def sharing(place: Stage) -> t.Iterator[None]:
+    """Benchmarks take `place`, which is up, for theirs: what each needs at a small size is a sandbox, not a new one."""
+    token = _shared.set(place)
+    try:
+        yield
+    finally:
+        _shared.reset(token)
+
+
 @contextmanager
 def stage() -> t.Iterator[Stage]:
-    """Without a sandbox yet; what was started in it is taken down, and nothing is left."""
+    """Without a sandbox yet, or the shared one; what was started is taken down, and nothing is left."""
+    if shared := _shared.get():
+        yield shared
+        return
+    with own_stage() as made:
+        yield made
+
+
+@contextmanager
+def own_stage() -> t.Iterator[Stage]:
+    """Nobody else's in any case."""
     with tempfile.TemporaryDirectory(prefix="easymo-bench-") as folder:
         made = Stage(Path(folder))
         try:
@@ -107,7 +131,8 @@ def busy_sandbox(rate: int = 50) -> t.Iterator[Stage]:
     """Up, with `rate` messages a second: metrics need users."""
     with stage() as made:
         made.sandbox("up", "--seed-mb", SEED_MB)
-        made.sandbox("traffic", "start", "--rate", str(rate))
+        if not _shared.get():
+            made.sandbox("traffic", "start", "--rate", str(rate))
         yield made
 
 
