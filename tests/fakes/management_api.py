@@ -247,7 +247,7 @@ def management_api(behind: str | None = None) -> t.Iterator[Management]:
     handler = type("Handler", (_Handler,), {"management": made})
     server = _Server(("127.0.0.1", 0), handler)
     made.url = f"http://127.0.0.1:{server.server_port}"
-    thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
     thread.start()
     try:
         yield made

@@ -69,7 +69,7 @@ def api() -> t.Iterator[tuple[str, list[tuple[int, str]]]]:
             """Nobody reads it."""
 
     server = HTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
     yield f"http://127.0.0.1:{server.server_port}/admin/banner", answers
     server.shutdown()
     server.server_close()

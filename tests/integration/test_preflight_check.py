@@ -155,7 +155,7 @@ def web() -> t.Iterator[tuple[str, dict[str, bytes]]]:
             return
 
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
         yield f"http://127.0.0.1:{server.server_port}", files
         server.shutdown()
 

@@ -222,7 +222,3 @@ def _missing(made: Made, there: Catalog, schema: str) -> list[str]:
 def _place(table: tuple[str, str], schema: str) -> tuple[str, str]:
     """A name without schema is of the one that the migrations run in."""
     return (schema if table[0] == "public" else table[0], table[1])
-
-
-def _sheet(database: Database) -> str:
-    return f"postgres/{file_name(database.name)}.txt"

@@ -43,9 +43,6 @@ class Limits:
         session.rows(_LOOK_FOR_US)
 
 
-NO_LIMITS = Limits(lock_timeout=0, statement_timeout=0)
-
-
 @contextmanager
 def migrating(target: PostgresTarget) -> t.Iterator[Session]:
     """A session; what the server refuses outside of a migration's own statements is a RefusedError."""

@@ -106,10 +106,11 @@ def _probes(body: Object, _facts: Facts) -> Found:
 def _history(body: Object, _facts: Facts) -> Found:
     limit = body["spec"].get("revisionHistoryLimit", 10)
     if limit < LEAST_HISTORY:
+        lost = "nothing to return to" if limit < 1 else "one step back, and none after a second try"
         yield (
             "RevisionHistory",
             WARNING,
-            f"revisionHistoryLimit is {limit}, so 'kubectl rollout undo' has nothing to return to",
+            f"revisionHistoryLimit is {limit}, so 'kubectl rollout undo' has {lost}",
         )
 
 

@@ -60,7 +60,7 @@ def _problem(standing: Standing, name: str, release: str) -> str:
     if body is None:
         return "has no Deployment: create it, or take it out of the inventory"
     if body["spec"].get("revisionHistoryLimit", 10) < 1:
-        return "keeps no old ReplicaSet: raise its revisionHistoryLimit to 2 or more"
+        return "keeps no old ReplicaSet: raise its revisionHistoryLimit from 0 to at least 1"
     if name in standing.pinned:
         return ""
     deployment = Deployment.from_json(body)

@@ -38,10 +38,6 @@ class JournalRun:
         return str(self.events[0]["at"])
 
     @property
-    def last_seen(self) -> str:
-        return str(self.events[-1]["at"])
-
-    @property
     def outcome(self) -> Outcome:
         """`unfinished`: it still runs, was killed, or the end of its journal is lost."""
         for event in reversed(self.events):

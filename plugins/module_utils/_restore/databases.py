@@ -86,11 +86,6 @@ def observe(session: Session, version: tuple[int, str], database: str) -> Standi
     )
 
 
-def size_of(session: Session, database: str) -> int:
-    """Bytes on disk."""
-    return int(session.rows("SELECT pg_catalog.pg_database_size(%s)", (database,))[0][0])
-
-
 def composed(session: Session, template: str, *values: str) -> str:
     """SQL with its identifiers (%I) and literals (%L) quoted by the server."""
     return str(

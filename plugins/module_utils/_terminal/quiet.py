@@ -12,7 +12,6 @@ from ansible_collections.easymo.deploy.plugins.module_utils._terminal.words impo
 FIRST = 15.0
 """Seconds of silence until the first line; then twice as long each time, and no longer than MOST."""
 MOST = 60.0
-NEVER = 3600.0
 # Somebody is being asked at this terminal, and a line would fall into what they type.
 ASKING = frozenset({"easymo.deploy.person_check", "ansible.builtin.pause", "pause"})
 

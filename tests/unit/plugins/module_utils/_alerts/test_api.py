@@ -71,7 +71,7 @@ def place() -> t.Iterator[Place]:
             """Nobody reads it."""
 
     serving = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=serving.serve_forever, daemon=True).start()
+    threading.Thread(target=serving.serve_forever, args=(0.01,), daemon=True).start()
     made.url = f"http://127.0.0.1:{serving.server_port}"
     yield made
     made.let_go.set()

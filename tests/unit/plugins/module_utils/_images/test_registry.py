@@ -100,7 +100,7 @@ def server(authority: Path) -> t.Iterator[ThreadingHTTPServer]:
     ca.issue_cert("localhost").configure_cert(context)
     serving = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     serving.socket = context.wrap_socket(serving.socket, server_side=True)
-    threading.Thread(target=serving.serve_forever, daemon=True).start()
+    threading.Thread(target=serving.serve_forever, args=(0.01,), daemon=True).start()
     yield serving
     serving.shutdown()
     serving.server_close()

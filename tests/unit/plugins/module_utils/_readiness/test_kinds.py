@@ -375,7 +375,12 @@ def cluster_with(image: str, **spec: t.Any) -> MemoryCluster:
         (cluster_with(f"easymo/{NAME}:v1.9.0"), (), ""),
         (cluster_with(f"easymo/{NAME}:v2.0.0"), (), "already and not by this attempt"),
         (cluster_with(f"easymo/{NAME}:v2.0.0"), (NAME,), ""),
-        (cluster_with(f"easymo/{NAME}:v1.9.0", revisionHistoryLimit=0), (), "keeps no old"),
+        (
+            cluster_with(f"easymo/{NAME}:v1.9.0", revisionHistoryLimit=0),
+            (),
+            "revisionHistoryLimit from 0 to at least 1",
+        ),
+        (cluster_with(f"easymo/{NAME}:v1.9.0", revisionHistoryLimit=1), (), ""),
         (MemoryCluster(), (), "has no Deployment"),
     ],
     ids=[
@@ -383,6 +388,7 @@ def cluster_with(image: str, **spec: t.Any) -> MemoryCluster:
         "the release, by others",
         "the release, by this attempt",
         "no history",
+        "the least history that is asked for",
         "missing",
     ],
 )
