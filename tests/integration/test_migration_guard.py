@@ -117,6 +117,25 @@ def test_a_waiver_of_no_file_or_without_a_reason_is_refused(users):
     assert users.query("SELECT count(*) FROM users") == [(1,)]
 
 
+HISTORIES = {
+    "supabase": "INSERT INTO supabase_migrations.schema_migrations (version) VALUES ('0')",
+    "prisma": "INSERT INTO _prisma_migrations (id, checksum, migration_name, finished_at) VALUES ('0', '', '0', now())",
+}
+
+
+def test_a_migration_that_writes_into_the_history_is_unknown_and_noticed_when_it_ran(users):
+    file = users.write("2_baseline", HISTORIES[users.kind])
+
+    refused = users.run(check=True)
+    assert [finding["rule"] for finding in refused["findings"]] == ["history"]
+    assert refused["verdicts"][file] == {"additive": 0, "destructive": 0, "unknown": 1}
+
+    ran = users.run(waivers={file: WORD})
+    assert (ran["failed"], ran["reason"]) == (True, "VerificationFailed")
+    assert ran["foreign_versions"] == ["0"]
+    assert "the history has 0, which this run did not write" in ran["msg"]
+
+
 def test_without_the_guard_everything_runs(users):
     users.write("2_gone", "DROP TABLE users")
     result = users.run(additive_only=False)

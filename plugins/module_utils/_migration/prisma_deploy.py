@@ -141,7 +141,8 @@ def predict(session: Session, order: Order) -> Outcome:
 
 def migrate(session: Session, order: Order, retries: LockRetries) -> Outcome:
     table = use_schema(session, order.schema)
-    plan = plan_order(read_history(session, order.schema, table), order)
+    history = read_history(session, order.schema, table)
+    plan = plan_order(history, order)
     guarded = guard_pending(session, plan, order)
     before = find_tables(session, order.expect_tables)
     output: list[str] = []
@@ -157,10 +158,11 @@ def migrate(session: Session, order: Order, retries: LockRetries) -> Outcome:
             guarded = guard_pending(session, plan, order)
             runs = apply_plan(session, table, plan, order, retries, exists=history.exists)
     use_schema(session, order.schema)
+    known = {row.name for row in history.rows}
     history = read_history(session, order.schema, table)
     if order.command:
         runs = runs_of_history(history, plan)
-    verify_applied(history, order)
+    verify_applied(history, order, {*known, *(each.name for each in plan.pending)})
     tables = describe_tables(session, order.expect_tables, before=before)
     verify_tables(tables, order.expect_tables, database=order.target.where)
     generated = order.generates(plan)
@@ -255,7 +257,16 @@ def generate(order: Order, command: Command, plan: PrismaPlan) -> list[str]:
         ) from exc
 
 
-def verify_applied(history: PrismaHistory, order: Order) -> None:
+def verify_applied(history: PrismaHistory, order: Order, expected: set[str]) -> None:
+    """Nothing is pending, and no name is in the history but those `expected`."""
+    strange = [row.name for row in history.rows if row.name not in expected]
+    if strange:
+        raise VerificationError(
+            f"The migrations ran, and the history has {', '.join(strange)}, which this run did not write: one of "
+            "them wrote into it, or somebody else did at the same time. Find out which, and put it right with "
+            "easymo.deploy.prisma_migrations and state=resolved.",
+            foreign_versions=strange,
+        )
     left = plan_prisma(history, order.local).pending
     if left:
         listed = ", ".join(migration.name for migration in left)

@@ -175,8 +175,10 @@ def apply_plan(
 
 
 def verify_applied(session: Session, plan: Plan) -> list[str]:
-    """Read the history back: every migration that was run is in it, as it is. Returns all its versions."""
+    """Read the history back: what was run is in it, as it is, and nothing else is new. Returns all its versions."""
     history = read_history(session)
+    versions = [row.version for row in history]
+    refuse_foreign({*plan.applied, *(each.version for each in plan.pending)}, versions)
     recorded = {row.version: row.statements for row in history}
     missing = [
         migration.file.file
@@ -187,7 +189,25 @@ def verify_applied(session: Session, plan: Plan) -> list[str]:
         raise VerificationError(
             f"These migrations ran, and the history does not have them as they are: {', '.join(missing)}."
         )
-    return [row.version for row in history]
+    return versions
+
+
+def refuse_foreign(expected: set[str], found: list[str]) -> None:
+    """Raise for versions that this run did not write, and for those it found and that are gone."""
+    strange = [version for version in found if version not in expected]
+    gone = sorted(expected.difference(found))
+    told = [
+        *([f"has {', '.join(strange)}, which this run did not write"] if strange else []),
+        *([f"has {', '.join(gone)} no more"] if gone else []),
+    ]
+    if told:
+        raise VerificationError(
+            f"The migrations ran, and the history {' and '.join(told)}: one of them wrote into it, or somebody "
+            "else did at the same time. Find out which, and put it right with 'supabase migration repair'; until "
+            "then the next run may stop at it or run a file twice.",
+            foreign_versions=strange,
+            missing_versions=gone,
+        )
 
 
 def describe(plan: Plan) -> list[dict[str, t.Any]]:

@@ -154,10 +154,10 @@ def _may_be_another(world: World, name: Name, defined: list[Routine]) -> bool:
     known = world.catalog.functions if world.catalog else {}
     ours = {(routine.name.name, tuple(each.name for each in routine.types)) for routine in defined}
     return any(
-        (function, tuple(each.name for each in types)) not in ours
+        (function, tuple(each.name for each in overload.types)) not in ours
         for (schema, function), overloads in known.items()
         if function == name.name and name.schema in (None, schema)
-        for types in overloads
+        for overload in overloads
     )
 
 

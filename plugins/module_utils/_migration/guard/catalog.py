@@ -11,11 +11,13 @@ from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.nam
     Name,
     signature,
 )
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.signatures import (
+    Signature,
+)
 
 if t.TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.names import Types
     from ansible_collections.easymo.deploy.plugins.module_utils._postgres import Session
 
 Key: t.TypeAlias = "tuple[str, ...]"
@@ -32,6 +34,19 @@ class Column:
 
 
 @dataclass(frozen=True)
+class Domain:
+    """`rewrites` when it, or a domain below it, has a CHECK or NOT NULL; `default` is SQL."""
+
+    rewrites: bool
+    default: str | None = None
+
+
+class RowSecurity(t.NamedTuple):
+    enabled: bool
+    forced: bool
+
+
+@dataclass(frozen=True)
 class Catalog:
     """Keys are schema and name, or schema, table and name; of a function schema, name and signature."""
 
@@ -45,7 +60,12 @@ class Catalog:
     """To pg_constraint.contype."""
     types: Mapping[tuple[str, str], str] = field(default_factory=dict)
     """To pg_type.typtype, 'e' for an enum and 'd' for a domain."""
-    functions: Mapping[tuple[str, str], tuple[Types, ...]] = field(default_factory=dict)
+    domains: Mapping[tuple[str, str], Domain] = field(default_factory=dict)
+    """Those of information_schema too."""
+    functions: Mapping[tuple[str, str], tuple[Signature, ...]] = field(default_factory=dict)
+    volatile: Mapping[tuple[str, str], bool] = field(default_factory=dict)
+    """Of each name of functions, those of the system and of extensions too, whether one of them is volatile."""
+    row_security: Mapping[tuple[str, str], RowSecurity] = field(default_factory=dict)
     policies: frozenset[tuple[str, str, str]] = frozenset()
     triggers: frozenset[tuple[str, str, str]] = frozenset()
     rules: frozenset[tuple[str, str, str]] = frozenset()
@@ -68,7 +88,7 @@ class Catalog:
             return key[0] in self.extensions
         if kind == "function":
             there = self.functions.get((key[0], key[1]), ())
-            return key[2] in {signature(types) for types in there}
+            return key[2] in {signature(each.types) for each in there}
         return key in known[kind] if kind in known else None
 
     @property
@@ -100,20 +120,47 @@ SELECT n.nspname, t.typname, t.typtype
 FROM pg_catalog.pg_type t JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace
 WHERE t.typtype IN ('e', 'd', 'c', 'r') AND {_OURS}
 """  # noqa: S608 - constants
+_DOMAINS = """
+WITH RECURSIVE below (oid, place, base) AS (
+  SELECT oid, 0, oid FROM pg_catalog.pg_type WHERE typtype = 'd'
+  UNION ALL
+  SELECT b.oid, b.place + 1, t.typbasetype FROM below b JOIN pg_catalog.pg_type t ON t.oid = b.base
+  WHERE t.typtype = 'd'
+)
+SELECT n.nspname, d.typname,
+  bool_or(t.typnotnull OR EXISTS (SELECT FROM pg_catalog.pg_constraint k WHERE k.contypid = t.oid)),
+  (array_agg(t.typdefault ORDER BY b.place) FILTER (WHERE t.typdefault IS NOT NULL))[1]
+FROM below b JOIN pg_catalog.pg_type t ON t.oid = b.base AND t.typtype = 'd'
+JOIN pg_catalog.pg_type d ON d.oid = b.oid JOIN pg_catalog.pg_namespace n ON n.oid = d.typnamespace
+GROUP BY n.nspname, d.typname
+"""
 _FUNCTIONS = f"""
-SELECT n.nspname, p.proname, ARRAY(
-  SELECT CASE WHEN e.oid IS NULL THEN CASE tn.nspname WHEN 'pg_catalog' THEN '' ELSE tn.nspname END || '.' || t.typname
-    ELSE CASE en.nspname WHEN 'pg_catalog' THEN '' ELSE en.nspname END || '.' || e.typname || '[]' END
-  FROM unnest(p.proargtypes) WITH ORDINALITY AS u (oid, place)
-  JOIN pg_catalog.pg_type t ON t.oid = u.oid
-  JOIN pg_catalog.pg_namespace tn ON tn.oid = t.typnamespace
+WITH named (oid, name) AS (
+  SELECT t.oid, CASE WHEN e.oid IS NULL THEN replace(tn.nspname, 'pg_catalog', '') || '.' || t.typname
+    ELSE replace(en.nspname, 'pg_catalog', '') || '.' || e.typname || '[]' END
+  FROM pg_catalog.pg_type t JOIN pg_catalog.pg_namespace tn ON tn.oid = t.typnamespace
   LEFT JOIN pg_catalog.pg_type e ON e.oid = t.typelem AND t.typcategory = 'A'
   LEFT JOIN pg_catalog.pg_namespace en ON en.oid = e.typnamespace
-  ORDER BY u.place)
+)
+SELECT n.nspname, p.proname, p.prokind::text, p.proretset,
+  (SELECT named.name FROM named WHERE named.oid = p.prorettype),
+  ARRAY(
+    SELECT named.name FROM unnest(coalesce(p.proallargtypes, p.proargtypes::oid[])) WITH ORDINALITY AS u (oid, place)
+    JOIN named ON named.oid = u.oid ORDER BY u.place),
+  p.proargmodes::text[], p.proargnames, p.pronargdefaults
 FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
 WHERE {_OURS} AND NOT EXISTS (
   SELECT FROM pg_catalog.pg_depend d
   WHERE d.classid = 'pg_catalog.pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e')
+"""  # noqa: S608 - constants
+_VOLATILE = """
+SELECT n.nspname, p.proname, bool_or(p.provolatile = 'v')
+FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace GROUP BY n.nspname, p.proname
+"""
+_ROW_SECURITY = f"""
+SELECT n.nspname, c.relname, c.relrowsecurity, c.relforcerowsecurity
+FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+WHERE c.relkind IN ('r', 'p') AND {_OURS}
 """  # noqa: S608 - constants
 _POLICIES = f"""
 SELECT n.nspname, c.relname, p.polname FROM pg_catalog.pg_policy p
@@ -135,9 +182,9 @@ JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE r.rulename <> '_R
 def read_catalog(session: Session) -> Catalog:
     """Of the session's database, with the session's user and search path."""
     path = session.rows("SELECT pg_catalog.current_schemas(false)::text[], session_user::text")
-    functions: dict[tuple[str, str], list[Types]] = {}
-    for schema, name, types in session.rows(_FUNCTIONS):
-        functions.setdefault((schema, name), []).append(tuple(map(_to_type, types)))
+    functions: dict[tuple[str, str], list[Signature]] = {}
+    for schema, name, *described in session.rows(_FUNCTIONS):
+        functions.setdefault((schema, name), []).append(_to_signature(*described))
     schemas = session.rows("SELECT nspname FROM pg_catalog.pg_namespace")
     extensions = session.rows("SELECT extname FROM pg_catalog.pg_extension")
     return Catalog(
@@ -151,11 +198,47 @@ def read_catalog(session: Session) -> Catalog:
         },
         constraints={(row[0], row[1], row[2]): row[3] for row in session.rows(_CONSTRAINTS)},
         types={(row[0], row[1]): row[2] for row in session.rows(_TYPES)},
+        domains={(row[0], row[1]): Domain(row[2], row[3]) for row in session.rows(_DOMAINS)},
         functions={name: tuple(each) for name, each in functions.items()},
+        volatile={(row[0], row[1]): row[2] for row in session.rows(_VOLATILE)},
+        row_security={
+            (row[0], row[1]): RowSecurity(row[2], row[3]) for row in session.rows(_ROW_SECURITY)
+        },
         policies=frozenset((row[0], row[1], row[2]) for row in session.rows(_POLICIES)),
         triggers=frozenset((row[0], row[1], row[2]) for row in session.rows(_TRIGGERS)),
         rules=frozenset((row[0], row[1], row[2]) for row in session.rows(_RULES)),
         extensions=frozenset(str(row[0]) for row in extensions),
+    )
+
+
+def _to_signature(
+    kind: str,
+    returns_set: bool,
+    result: str | None,
+    types: list[str],
+    modes: list[str] | None,
+    names: list[str] | None,
+    defaults: int,
+) -> Signature:
+    """Of a row of pg_proc; without modes all are inputs, without names none has one."""
+    parameters = list(
+        zip(
+            modes or ["i"] * len(types),
+            names or [""] * len(types),
+            map(_to_type, types),
+            strict=True,
+        )
+    )
+    inputs = [each for each in parameters if each[0] in "ibv"]
+    columns = tuple((name, of) for mode, name, of in parameters if mode in "bot")
+    return Signature(
+        types=tuple(of for _mode, _name, of in inputs),
+        names=tuple(name for _mode, name, _of in inputs),
+        optional=defaults,
+        variadic=any(mode == "v" for mode, _name, _of in inputs),
+        procedure=kind == "p",
+        returns_set=returns_set,
+        columns=columns or (() if result is None or kind == "p" else (("", _to_type(result)),)),
     )
 
 

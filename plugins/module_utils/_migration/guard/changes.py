@@ -7,6 +7,7 @@ from __future__ import annotations
 import typing as t
 from dataclasses import replace
 
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.catalog import Domain
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.drops import (
     state_of_routine,
 )
@@ -40,6 +41,8 @@ def alter_function(body: Node, scope: Scope) -> Iterator[Concern]:
         setting = each["DefElem"].get("arg", {}).get("VariableSetStmt", {})
         if setting.get("name", "").lower() == "search_path":
             scope.world.set_path_of(name, setting)
+        if each["DefElem"]["defname"] == "volatility" and not scope.world.is_held:
+            scope.world.facts.volatile_names.add(name.name)
     yield from ()
 
 
@@ -51,7 +54,10 @@ def alter_enum(body: Node, scope: Scope) -> Iterator[Concern]:
 
 def alter_domain(body: Node, scope: Scope) -> Iterator[Concern]:
     name = to_name(strings(body["typeName"]))
-    if scope.world.find(name, "type").new:
+    found = scope.world.find(name, "type")
+    if not scope.world.is_held:
+        scope.world.facts.domains.update(dict.fromkeys(found.keys, Domain(rewrites=True)))
+    if found.new:
         return
     subtype = body.get("subtype")
     constraint = body.get("def", {}).get("Constraint", {})
@@ -80,8 +86,8 @@ def rename(body: Node, scope: Scope) -> Iterator[Concern]:
         found = scope.world.find(name, "type")
         if not found.new:
             yield concern("rename", f"it renames the {word} {name}, which code may use")
-        for key in found.keys if len(found.keys) == 1 else ():
-            scope.world.move("type", key, (key[0], new_name), certain=scope.certain)
+        for key in found.keys:
+            _move_type(key, (key[0], new_name), scope)
     elif kind in ("OBJECT_FUNCTION", "OBJECT_PROCEDURE", "OBJECT_ROUTINE"):
         function = body["object"]["ObjectWithArgs"]
         name = to_name(strings(function["objname"]))
@@ -158,7 +164,19 @@ def set_schema(body: Node, scope: Scope) -> Iterator[Concern]:
             return
         yield concern("set-schema", f"it moves the {word} {name}, which code may use")
     else:
+        if word in ("type", "domain"):
+            for key in scope.world.find(to_name(strings(items(body["object"]))), "type").keys:
+                _move_type(key, (body["newschema"], key[1]), scope)
         yield concern("set-schema", f"it moves a {word}, which code may use")
+
+
+def _move_type(key: tuple[str, str], to: tuple[str, str], scope: Scope) -> None:
+    world = scope.world
+    world.move("type", key, to, certain=scope.certain)
+    known = world.catalog.domains if world.catalog else {}
+    domain = world.facts.domains.get(key) or known.get(key)
+    if domain and not world.is_held:
+        world.facts.domains[to] = domain
 
 
 def change_owner(body: Node, scope: Scope) -> Iterator[Concern]:

@@ -7,14 +7,24 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard import builtins
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.catalog import Domain
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.names import (
     strings,
     to_name,
     type_name,
     walk,
+    words,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.parser import (
+    Node,
+    UnparsableError,
+    parse,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.rules import concern
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.world import State
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.world import (
+    UNPLACED,
+    State,
+)
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,7 +36,6 @@ if t.TYPE_CHECKING:
         Concern,
     )
     from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.names import Name
-    from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.parser import Node
     from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.scope import Scope
     from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.world import (
         Found,
@@ -34,10 +43,13 @@ if t.TYPE_CHECKING:
     )
 
 _SERIAL = frozenset({"serial", "bigserial", "smallserial", "serial2", "serial4", "serial8"})
-_STABLE_NODES = frozenset(
-    {"SQLValueFunction", "A_Const", "TypeCast", "A_Expr", "A_ArrayExpr", "FuncCall"}
+_CONSTANT_NODES = words(
+    """
+    SQLValueFunction A_Const TypeCast A_Expr A_ArrayExpr FuncCall MinMaxExpr CaseExpr CoalesceExpr BoolExpr NullTest
+    BooleanTest CollateClause RowExpr
+    """
 )
-_NOT_CONSTANT = frozenset({"FuncCall", "SubLink", "ColumnRef"})
+_NOT_CONSTANT = frozenset({"FuncCall", "SubLink", "ColumnRef", "A_Indirection"})
 _HEADER = 4
 """PostgreSQL counts it into the modifier of varchar."""
 
@@ -81,7 +93,7 @@ def _judge_rewrite(
         (serial, "numbers all rows"),
         (generated is not None and generated.get("generated_kind") != "v", "computes all rows"),
         (default is not None and not is_constant(default, world), "computes all rows"),
-        (_is_domain(column, world), "checks all rows against a domain"),
+        (_domain_rewrites(column, world, default=default), "checks all rows against a domain"),
     )
     for rewrite, why in rewrites:
         if rewrite:
@@ -105,23 +117,69 @@ def _is_null(default: Node | None) -> bool:
 def is_constant(expression: Node, world: World) -> bool:
     """Whether it has one value for all rows, so that PostgreSQL stores it once: no volatile function in it."""
     for key, body in walk(expression, _NOT_CONSTANT):
-        if key == "FuncCall":
-            name = to_name(strings(body["funcname"]))
-            shadowed = name.name in world.routine_names or (
-                world.catalog is not None and name.name in world.catalog.function_names
-            )
-            if shadowed or not builtins.is_stable(name.schema, name.name):
-                return False
-        else:
+        if key != "FuncCall" or _is_volatile(to_name(strings(body["funcname"])), world):
             return False
-    return bool(_STABLE_NODES & expression.keys()) or "MinMaxExpr" in expression
+    return bool(_CONSTANT_NODES & expression.keys())
 
 
-def _is_domain(column: Node, world: World) -> bool:
-    if "typeName" not in column or world.catalog is None:
+def _is_volatile(name: Name, world: World) -> bool:
+    """Or perhaps so. PostgreSQL goes by what the function was declared to be, and so does this."""
+    known = [
+        volatile
+        for (schema, of), volatile in (world.catalog.volatile.items() if world.catalog else ())
+        if of == name.name and name.schema in (None, schema)
+    ]
+    made = [
+        routine
+        for (schema, of), routines in world.routines.items()
+        for routine in routines
+        if of == name.name and (name.schema in (None, schema) or schema == UNPLACED)
+    ]
+    if any(known) or name.name in world.facts.volatile_names:
+        return True
+    if any(routine.volatile for routine in made):
+        return True
+    return not known and not made and not builtins.is_stable(name.schema, name.name)
+
+
+def note_domain(name: Name, body: Node, scope: Scope) -> None:
+    """Of a CreateDomainStmt."""
+    place = scope.world.creation_place(name)
+    if place is None or scope.world.is_held:
+        return
+    constraints = [each["Constraint"] for each in body.get("constraints", ())]
+    rewrites = _domain_rewrites(body, scope.world, default=None) or any(
+        not is_constant(each["raw_expr"], scope.world)
+        if each["contype"] == "CONSTR_DEFAULT"
+        else each["contype"] != "CONSTR_NULL"
+        for each in constraints
+    )
+    scope.world.facts.domains[place, name.name] = Domain(rewrites=rewrites)
+
+
+def _domain_rewrites(column: Node, world: World, *, default: Node | None) -> bool:
+    """Whether rows are checked against its type's constraints, or get a default of the type's that is volatile."""
+    if "typeName" not in column or column["typeName"].get("arrayBounds"):
         return False
     found = world.find(type_name(column["typeName"]), "type")
-    return any(world.is_domain(key) for key in found.keys)
+    known = world.catalog.domains if world.catalog else {}
+    for key in found.keys:
+        domain = world.facts.domains.get(key) or known.get(key)
+        if domain and (domain.rewrites or (default is None and _draws(domain, world))):
+            return True
+    return False
+
+
+def _draws(domain: Domain, world: World) -> bool:
+    """Whether its default is another one for each row."""
+    if domain.default is None:
+        return False
+    try:
+        [parsed] = parse(f"SELECT {domain.default}")
+    except (UnparsableError, ValueError):
+        return True
+    targets = parsed.node.get("SelectStmt", {}).get("targetList", ())
+    return len(targets) != 1 or not is_constant(targets[0]["ResTarget"].get("val", {}), world)
 
 
 def judge_column_type(command: Node, name: Name, found: Found, scope: Scope) -> Iterator[Concern]:
@@ -145,8 +203,8 @@ def judge_column_type(command: Node, name: Name, found: Found, scope: Scope) -> 
 
 def _widens(before: Column, definition: Node) -> bool:
     """varchar to a longer one or to text, which PostgreSQL does without looking at a row."""
-    wanted = type_name(definition["typeName"]).name
-    if before.type not in ("varchar", "text"):
+    schema, wanted = type_name(definition["typeName"])
+    if schema is not None or before.type not in ("varchar", "text"):
         return False
     if wanted == "text":
         return True

@@ -10,6 +10,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.nam
     Name,
     dropped_types,
     items,
+    same_types,
     signature,
     strings,
     to_name,
@@ -28,6 +29,12 @@ if t.TYPE_CHECKING:
     from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.names import Types
     from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.parser import Node
     from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.scope import Scope
+    from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.signatures import (
+        Signature,
+    )
+    from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.view_columns import (
+        Columns,
+    )
     from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.world import World
 
 _HELD = {
@@ -104,12 +111,15 @@ def _judge_view(name: Name, scope: Scope, *, cascade: bool, if_exists: bool) -> 
     if cascade:
         yield concern("drop-cascade", f"it drops the view {name} with all that depends on it")
         return
+    known = scope.world.catalog.columns if scope.world.catalog else {}
     _await(
         scope,
         "view",
         frozenset(found.keys),
         None,
         concern("drop-not-recreated", f"it drops the view {name} and does not make it again"),
+        {column: of.type for (*place, column), of in known.items() if tuple(place) in found.keys}
+        or None,
     )
 
 
@@ -159,7 +169,15 @@ def _judge_routine(
         # Which of several it was cannot be told, nor whether what is made again is that one.
         yield lost
         return
-    _await(scope, kind, places(scope.world, name), types, lost)
+    places_of = places(scope.world, name)
+    known = scope.world.catalog.functions if scope.world.catalog and kind == "function" else {}
+    before = [
+        each
+        for place in places_of
+        for each in known.get((place[0], place[1]), ())
+        if same_types(each.types, types)
+    ]
+    _await(scope, kind, places_of, types, lost, before[0] if before else None)
 
 
 def _judge_without_data(kind: str, node: Node, scope: Scope, *, cascade: bool) -> Iterator[Concern]:
@@ -193,7 +211,7 @@ def state_of_routine(world: World, name: Name, types: Types | None) -> tuple[Sta
     places_of = places(world, name)
     if types is None:
         known = world.catalog.functions if world.catalog else {}
-        there = [each for place in places_of for each in known.get((place[0], place[1]), ())]
+        there = [each.types for place in places_of for each in known.get((place[0], place[1]), ())]
         made = [
             routine.types
             for place in places_of
@@ -231,9 +249,14 @@ def places(world: World, name: Name) -> frozenset[tuple[str, ...]]:
 
 
 def _await(
-    scope: Scope, kind: str, names: frozenset[tuple[str, ...]], types: Types | None, lost: Concern
+    scope: Scope,
+    kind: str,
+    names: frozenset[tuple[str, ...]],
+    types: Types | None,
+    lost: Concern,
+    before: Signature | Columns | None = None,
 ) -> None:
-    scope.unit.drops.append(Drop(scope.statement, kind, names, types, scope.place, lost))
+    scope.unit.drops.append(Drop(scope.statement, kind, names, types, scope.place, lost, before))
 
 
 def _object_name(node: Node) -> Name:

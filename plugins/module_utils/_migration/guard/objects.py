@@ -6,6 +6,9 @@ from __future__ import annotations
 
 import typing as t
 
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.columns import (
+    note_domain,
+)
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.names import (
     Name,
     dropped_types,
@@ -20,9 +23,18 @@ from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.rou
     read_routine,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.rules import concern
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.signatures import (
+    Signature,
+    lost_for_callers,
+    read_signature,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.view_columns import (
+    view_columns,
+)
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.world import (
     State,
     Trigger,
+    is_history,
 )
 
 if t.TYPE_CHECKING:
@@ -32,7 +44,13 @@ if t.TYPE_CHECKING:
         Concern,
     )
     from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.parser import Node
-    from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.scope import Scope
+    from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.scope import (
+        Drop,
+        Scope,
+    )
+    from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.view_columns import (
+        Columns,
+    )
 
 _SERIAL = ("serial", "bigserial", "smallserial", "serial4", "serial8", "serial2")
 
@@ -43,7 +61,7 @@ def create_table(body: Node, scope: Scope) -> Iterator[Concern]:
     before = scope.world.find(name).state
     scope.world.create_relation(name, "table", certain=certain)
     if before is not State.EXISTING:
-        scope.world.create_type(name, "row", certain=certain)
+        scope.world.create_type(name, certain=certain)
         for each in body.get("tableElts", ()):
             _create_sequence_of(each.get("ColumnDef", {}), name, scope)
     for each in body.get("inhRelations", ()):
@@ -77,10 +95,36 @@ def create_sequence(body: Node, scope: Scope) -> Iterator[Concern]:
 def create_view(body: Node, scope: Scope) -> Iterator[Concern]:
     name = relation_name(body["view"])
     place = scope.world.creation_place(name)
-    settled = place is not None and scope.settle("view", (place, name.name))
+    settled = scope.settle("view", (place, name.name)) if place is not None else ()
+    for drop in settled:
+        yield from _compare_view(t.cast("Columns | None", drop.before), name, body, scope)
     fresh = not body.get("replace") and not settled
     scope.world.create_relation(name, "view", certain=scope.certain, fresh=fresh)
-    yield from ()
+
+
+def _compare_view(
+    before: Columns | None, name: Name, body: Node, scope: Scope
+) -> Iterator[Concern]:
+    if before is None:
+        return
+    after, whole = view_columns(body, scope.world)
+    missing = sorted(before.keys() - after.keys())
+    if missing and not whole:
+        yield concern(
+            "replacement-unclear",
+            f"it makes the view {name} again, and whether that has {', '.join(missing)} cannot be told",
+        )
+    elif missing:
+        yield concern(
+            "replacement-differs", f"it makes the view {name} again without {', '.join(missing)}"
+        )
+    for column, type_ in before.items():
+        other = after.get(column)
+        if other is not None and other != type_:
+            yield concern(
+                "replacement-differs",
+                f"it makes the view {name} again with {column} as {other} instead of {type_}",
+            )
 
 
 def create_index(body: Node, scope: Scope) -> Iterator[Concern]:
@@ -118,9 +162,10 @@ def create_type(kind: str, body: Node, scope: Scope) -> Iterator[Concern]:
     if kind == "CompositeTypeStmt":
         name = relation_name(body["typevar"])
     else:
-        name = to_name(strings(body.get("typeName") or body.get("domainname") or ()))
-    word = "domain" if kind == "CreateDomainStmt" else "type"
-    scope.world.create_type(name, word, certain=scope.certain)
+        name = to_name(strings(body["domainname" if kind == "CreateDomainStmt" else "typeName"]))
+    scope.world.create_type(name, certain=scope.certain)
+    if kind == "CreateDomainStmt":
+        note_domain(name, body, scope)
     yield from ()
 
 
@@ -129,7 +174,14 @@ def create_routine(body: Node, scope: Scope) -> Iterator[Concern]:
     routine = read_routine(body, scope.sql)
     place = scope.world.creation_place(routine.name)
     if place is not None:
-        settled = scope.settle("function", (place, routine.name.name), routine.types)
+        signature_now = read_signature(body)
+        settled = _settle_routine((place, routine.name.name), signature_now, scope)
+        for drop in settled:
+            before = t.cast("Signature | None", drop.before)
+            for loss in lost_for_callers(before, signature_now) if before else ():
+                yield concern(
+                    "replacement-differs", f"it makes {routine.name}() again, which {loss}"
+                )
         scope.world.create(
             "function",
             place,
@@ -139,19 +191,33 @@ def create_routine(body: Node, scope: Scope) -> Iterator[Concern]:
             fresh=not body.get("replace") and not settled,
         )
     scope.world.add_routine(routine, certain=scope.certain)
-    yield from ()
+
+
+def _settle_routine(name: tuple[str, str], now: Signature, scope: Scope) -> tuple[Drop, ...]:
+    """With the same inputs, or with more of them that have defaults, where no other routine has the name."""
+    settled = scope.settle("function", name, now.types)
+    catalog = scope.world.catalog
+    if settled or catalog is None:
+        return settled
+    others = [of for (_schema, other), of in catalog.functions.items() if other == name[1]]
+    if sum(map(len, others)) != 1 or name[1] in scope.world.routine_names:
+        return ()
+    for count in range(len(now.types) - now.optional, len(now.types)):
+        settled = (*settled, *scope.settle("function", name, now.types[:count]))
+    return settled
 
 
 def create_trigger(body: Node, scope: Scope) -> Iterator[Concern]:
     found = scope.world.find(relation_name(body["relation"]))
     name = body["trigname"]
+    if is_history(found):
+        yield concern("history", f"it makes the trigger {name} on the history of migrations")
     trigger = Trigger(name, body.get("events", 0), to_name(strings(body["funcname"])))
     for key in found.keys:
         settled = scope.settle("trigger", (*key, name))
         fresh = not body.get("replace") and not settled
         scope.world.create("trigger", *key, name, certain=scope.certain, fresh=fresh)
         scope.world.add_trigger(key, trigger)
-    yield from ()
 
 
 def create_policy(body: Node, scope: Scope) -> Iterator[Concern]:
@@ -160,7 +226,7 @@ def create_policy(body: Node, scope: Scope) -> Iterator[Concern]:
     name = body["policy_name"]
     settled = False
     for key in found.keys:
-        settled = scope.settle("policy", (*key, name)) or settled
+        settled = bool(scope.settle("policy", (*key, name))) or settled
         scope.world.create("policy", *key, name, certain=scope.certain, fresh=not settled)
     if not body.get("permissive") and not found.new and not settled:
         yield concern(
@@ -199,7 +265,7 @@ def define(body: Node, scope: Scope) -> Iterator[Concern]:
             types = tuple(map(type_name, sides))
         scope.settle(kind, (place, name.name), types)
     if body["kind"] == "OBJECT_TYPE":
-        scope.world.create_type(name, "type", certain=scope.certain)
+        scope.world.create_type(name, certain=scope.certain)
     yield from ()
 
 

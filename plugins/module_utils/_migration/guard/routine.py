@@ -40,6 +40,10 @@ class Routine:
     """The VariableSetStmt of its own search path."""
 
     @property
+    def volatile(self) -> bool:
+        return strings([self.options.get("volatility", {})]) in ([], ["volatile"])
+
+    @property
     def language(self) -> str:
         named = strings([self.options["language"]]) if "language" in self.options else ()
         return named[0].lower() if named else "sql"

@@ -19,7 +19,10 @@ from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.nam
     walk,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.rules import concern
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.world import State
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.world import (
+    State,
+    is_history,
+)
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator
@@ -48,6 +51,9 @@ def judge_query(kind: str, body: Node, scope: Scope) -> Iterator[Concern]:
 def _judge_insert(body: Node, scope: Scope) -> Iterator[Concern]:
     name = relation_name(body["relation"])
     yield from _judge_triggers(name, _INSERT, scope)
+    if is_history(scope.world.find(name)):
+        yield concern("history", f"it writes into {name}, which is the history of migrations")
+        return
     if scope.world.rows_are_new(name):
         return
     if _is_system(name):
@@ -95,6 +101,8 @@ def _judge_merge(body: Node, scope: Scope) -> Iterator[Concern]:
     name = relation_name(body["relation"])
     clauses = [each["MergeWhenClause"] for each in body.get("mergeWhenClauses", ())]
     yield from _judge_triggers(name, _INSERT | _UPDATE | _DELETE, scope)
+    if is_history(scope.world.find(name)):
+        yield concern("history", f"it writes into {name}, which is the history of migrations")
     changing = {"CMD_UPDATE", "CMD_DELETE"} & {each.get("commandType") for each in clauses}
     if changing and not scope.world.rows_are_new(name):
         yield concern("rows-merged", f"it changes existing rows of {name}")

@@ -26,6 +26,7 @@ DESTRUCTIVE: t.Final[t.Mapping[str, str]] = {
     "drop-extension": _LATER,
     "drop-object": _LATER,
     "drop-not-recreated": "create it again later in the same file, unconditionally, or drop it in a later release",
+    "replacement-differs": "give it another name, and drop the old one in a later release",
     "drop-cascade": "drop what depends on it by name, each with its replacement, and leave CASCADE away",
     "drop-constraint": "create it again in the same file with NOT VALID, or drop it in a later release",
     "drop-default": "keep the default until all code gives the value itself",
@@ -74,8 +75,10 @@ UNKNOWN: t.Final[t.Mapping[str, str]] = {
     "setting": "leave it away, or waive it: it changes how later statements are understood",
     "server": "change the server outside of migrations, or waive it",
     "copy": "use INSERT",
+    "history": "leave it to 'supabase migration repair' or 'prisma migrate resolve', outside of migrations",
     "prepared": "write the statement out",
     "table-change": _ASK,
+    "replacement-unclear": "name its columns one by one, those it had first",
 }
 
 

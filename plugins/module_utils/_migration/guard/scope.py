@@ -21,6 +21,12 @@ if t.TYPE_CHECKING:
         Types,
     )
     from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.parser import Node
+    from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.signatures import (
+        Signature,
+    )
+    from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.view_columns import (
+        Columns,
+    )
     from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.world import World
 
 Place: t.TypeAlias = "tuple[int, ...]"
@@ -40,6 +46,8 @@ class Drop:
     types: Types | None
     place: Place
     concern: Concern
+    before: Signature | Columns | None = None
+    """What callers and readers know it by, where the database told."""
     recreated: bool = False
 
 
@@ -97,9 +105,11 @@ class Scope:
             depth=self.depth + 1,
         )
 
-    def settle(self, kind: str, name: tuple[str, ...], types: Types | None = None) -> bool:
-        """Whether what is made here takes the place of what was dropped wherever that drop ran."""
-        settled = False
+    def settle(
+        self, kind: str, name: tuple[str, ...], types: Types | None = None
+    ) -> tuple[Drop, ...]:
+        """What was dropped, and what is made here takes the place of wherever that drop ran."""
+        settled: list[Drop] = []
         for drop in self.unit.drops:
             matches = drop.kind == kind and drop.names == {name}
             if types is None or drop.types is None:
@@ -107,5 +117,6 @@ class Scope:
             else:
                 matches = matches and same_types(drop.types, types)
             if matches and drop.place[: len(self.place)] == self.place:
-                drop.recreated = settled = True
-        return settled
+                drop.recreated = True
+                settled.append(drop)
+        return tuple(settled)

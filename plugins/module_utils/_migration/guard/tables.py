@@ -13,6 +13,11 @@ from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.col
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.names import (
     relation_name,
 )
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.row_security import (
+    SWITCHES,
+    judge_row_security,
+    note_row_security,
+)
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.rules import concern
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.scope import Drop
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.world import State
@@ -52,10 +57,6 @@ _SIMPLE = {
     "AT_SetTableSpace": ("table-rewrite", "is moved under a lock that stops everybody"),
     "AT_SetAccessMethod": ("table-rewrite", "is rewritten under a lock that stops everybody"),
     "AT_SetExpression": ("column-rewrite", "is rewritten under a lock that stops everybody"),
-    "AT_EnableRowSecurity": ("row-security", "hides rows from clients that see them now"),
-    "AT_ForceRowSecurity": ("row-security", "hides rows from its owner"),
-    "AT_DisableRowSecurity": ("row-security", "shows rows to clients that must not see them"),
-    "AT_NoForceRowSecurity": ("row-security", "shows rows to its owner"),
     "AT_DetachPartition": ("partition", "loses the rows of a partition"),
     "AT_DropInherit": ("inherit", "leaves its parent, which loses its rows"),
 }
@@ -198,6 +199,7 @@ _COMMANDS: t.Final[dict[str, Judge]] = {
     "AT_AttachPartition": _attach,
     "AT_AddInherit": _inherit,
     "AT_ReplicaIdentity": _replica_identity,
+    **dict.fromkeys(SWITCHES, judge_row_security),
     **dict.fromkeys(
         (
             "AT_EnableTrig",
@@ -234,6 +236,7 @@ def _note(command: Node, found: Found, scope: Scope) -> None:
                 and world.state(kind, *key, command.get("name", "")) is State.EXISTING
             ):
                 world.drop(kind, *key, command.get("name", ""), certain=scope.certain)
+    note_row_security(command, found, scope)
     if subtype in ("AT_AttachPartition", "AT_AddInherit"):
         _note_family(command, found, scope)
     _note_references(definition, found, scope)

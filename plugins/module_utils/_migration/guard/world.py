@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from enum import Enum
 
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.facts import Facts
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.names import (
     HOLE,
     Name,
@@ -64,6 +65,15 @@ class Trigger:
     function: Name
 
 
+def is_history(found: Found) -> bool:
+    """Whether the name may mean the table in which the Supabase CLI or Prisma keeps what it applied."""
+    return any(
+        name == "_prisma_migrations"
+        or (name == "schema_migrations" and schema in ("supabase_migrations", ""))
+        for schema, name in found.keys
+    )
+
+
 class World:
     """One object for one review. Names of objects that only the run will know are taken to exist."""
 
@@ -83,16 +93,17 @@ class World:
         self._temporary: set[Key] = set()
         self._kinds: dict[tuple[str, str], str] = {}
         self._entangled: set[tuple[str, str]] = set()
-        self._held = False
+        self.facts = Facts()
+        self.is_held = False
 
     @contextmanager
     def held(self) -> Iterator[None]:
         """While it lasts nothing that is judged changes what exists."""
-        before, self._held = self._held, True
+        before, self.is_held = self.is_held, True
         try:
             yield
         finally:
-            self._held = before
+            self.is_held = before
 
     @contextmanager
     def searching(self, paths: tuple[Path, ...]) -> Iterator[None]:
@@ -110,7 +121,7 @@ class World:
         self.paths = (self.default_path,) if reset else self.paths
 
     def set_path(self, path: Path, *, certain: bool) -> None:
-        if not self._held:
+        if not self.is_held:
             self.paths = (path,) if certain else (*self.paths, path)
 
     def state(self, kind: str, *key: str) -> State:
@@ -125,7 +136,7 @@ class World:
 
     def create(self, kind: str, *key: str, certain: bool, fresh: bool = True) -> None:
         """`fresh` is false when it may replace one of the same name."""
-        if self._held or any(HOLE in part for part in key):
+        if self.is_held or any(HOLE in part for part in key):
             return
         full = (kind, *key)
         known = self._objects.get(full)
@@ -141,7 +152,7 @@ class World:
     def create_relation(self, name: Name, kind: str, *, certain: bool, fresh: bool = True) -> None:
         """`kind` is table, view, sequence or another word of SQL; of several search paths none is believed."""
         schema = self.creation_place(name)
-        if schema is None or self._held:
+        if schema is None or self.is_held:
             return
         self.create("relation", schema, name.name, certain=certain, fresh=fresh)
         if self.state("relation", schema, name.name) is State.NEW:
@@ -149,7 +160,7 @@ class World:
 
     def drop(self, kind: str, *key: str, certain: bool) -> None:
         """What is perhaps dropped is perhaps still there."""
-        if self._held:
+        if self.is_held:
             return
         if certain:
             self._objects[(kind, *key)] = State.ABSENT
@@ -162,7 +173,7 @@ class World:
 
     def move(self, kind: str, key: tuple[str, ...], to: tuple[str, ...], *, certain: bool) -> None:
         """A rename. What may have kept its name is still taken to be there."""
-        if self._held:
+        if self.is_held:
             return
         state = self.state(kind, *key)
         taken = not certain and self.state(kind, *to) is State.EXISTING
@@ -223,22 +234,15 @@ class World:
         (schema, *others) = schemas
         return schema if schema and not others else None
 
-    def is_domain(self, key: tuple[str, str]) -> bool:
-        if ("type", *key) in self._objects:
-            return self._kinds.get(key) == "domain"
-        return self.catalog is None or self.catalog.types.get(key) == "d"
-
-    def create_type(self, name: Name, kind: str, *, certain: bool) -> None:
+    def create_type(self, name: Name, *, certain: bool) -> None:
         schema = self.creation_place(name)
         if schema is not None:
             self.create("type", schema, name.name, certain=certain)
-            if kind == "domain" and not self._held:
-                self._kinds[schema, name.name] = kind
 
     def add_routine(self, routine: Routine, *, certain: bool) -> None:
         """It stands beside those of its name with other arguments, and beside the same one if it may not be made."""
         schema = self.creation_place(routine.name)
-        if self._held:
+        if self.is_held:
             return
         known = self.routines.setdefault((schema or UNPLACED, routine.name.name), [])
         if certain:
@@ -251,15 +255,15 @@ class World:
     def set_path_of(self, name: Name, setting: Node) -> None:
         """Routines of this name have a search path of their own from now on."""
         for (_schema, known), routines in self.routines.items():
-            if known == name.name and not self._held:
+            if known == name.name and not self.is_held:
                 routines[:] = [replace(each, set_path=setting) for each in routines]
 
     def add_trigger(self, table: tuple[str, str], trigger: Trigger) -> None:
-        if not self._held:
+        if not self.is_held:
             self.triggers.setdefault(table, []).append(trigger)
 
     def forget_trigger(self, table: tuple[str, str], name: str) -> None:
-        if not self._held and table in self.triggers:
+        if not self.is_held and table in self.triggers:
             self.triggers[table] = [each for each in self.triggers[table] if each.name != name]
 
     def kind_of(self, key: tuple[str, str]) -> str:

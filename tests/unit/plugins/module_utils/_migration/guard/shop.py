@@ -6,8 +6,15 @@ from __future__ import annotations
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.catalog import (
     Catalog,
     Column,
+    Domain,
+    RowSecurity,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.names import Name
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.signatures import (
+    Signature,
+)
+
+_INT, _UUID, _TEXT, _TRIGGER = (Name(None, each) for each in ("int4", "uuid", "text", "trigger"))
 
 _COLUMNS = {
     "users": {
@@ -24,6 +31,10 @@ _COLUMNS = {
         "number": Column("int8", -1, not_null=False),
         "total": Column("numeric", -1, not_null=True),
         "status": Column("order_status", -1, not_null=True),
+    },
+    "active_users": {
+        "id": Column("uuid", -1, not_null=False),
+        "name": Column("text", -1, not_null=False),
     },
 }
 
@@ -60,12 +71,45 @@ SHOP = Catalog(
     types={
         ("public", "order_status"): "e",
         ("public", "positive_amount"): "d",
+        ("public", "note"): "d",
+        ("public", "ticket"): "d",
+        ("public", "grade"): "d",
         ("public", "address"): "c",
     },
+    domains={
+        ("public", "positive_amount"): Domain(rewrites=True),
+        ("public", "note"): Domain(rewrites=False),
+        ("public", "ticket"): Domain(rewrites=False, default="gen_random_uuid()"),
+        ("public", "grade"): Domain(rewrites=False, default="5"),
+    },
     functions={
-        ("public", "touch_updated_at"): ((),),
-        ("public", "archive_old"): ((Name(None, "int4"),),),
-        ("public", "total_of"): ((Name(None, "int4"),), (Name(None, "uuid"),)),
+        ("public", "touch_updated_at"): (Signature((), (), columns=(("", _TRIGGER),)),),
+        ("public", "archive_old"): (
+            Signature((_INT,), ("days",), columns=(("", Name(None, "void")),)),
+        ),
+        ("public", "total_of"): (
+            Signature((_INT,), ("",), columns=(("", _INT),)),
+            Signature((_UUID,), ("",), columns=(("", _INT),)),
+        ),
+        ("public", "near"): (
+            Signature(
+                (_INT, _INT),
+                ("x", "y"),
+                optional=1,
+                returns_set=True,
+                columns=(("id", _UUID), ("title", _TEXT)),
+            ),
+        ),
+    },
+    volatile={
+        ("public", "total_of"): False,
+        ("public", "make_code"): True,
+        ("pg_catalog", "random"): True,
+    },
+    row_security={
+        ("public", "people"): RowSecurity(enabled=True, forced=True),
+        ("public", "users"): RowSecurity(enabled=False, forced=False),
+        ("public", "orders"): RowSecurity(enabled=False, forced=False),
     },
     policies=frozenset({("public", "users", "Read own")}),
     triggers=frozenset({("public", "users", "users_touch")}),

@@ -139,12 +139,64 @@ DROP TRIGGER users_touch ON users;
 DROP FUNCTION IF EXISTS archive_old(integer);
 -- additive
 CREATE FUNCTION archive_old(days int) RETURNS void LANGUAGE sql AS 'SELECT 1';
+-- additive
+DROP FUNCTION total_of(int);
+-- additive
+CREATE FUNCTION total_of(number int DEFAULT 7) RETURNS integer LANGUAGE sql AS 'SELECT 1';
+-- additive
+DROP FUNCTION near(int, int);
+-- additive
+CREATE FUNCTION near(x int, y int = 3) RETURNS TABLE (id uuid, title text) LANGUAGE sql AS 'SELECT NULL, NULL';
 
 -- == drop a function by its name alone and make it again
 -- additive
 DROP FUNCTION archive_old;
 -- additive
-CREATE FUNCTION public.archive_old(days int) RETURNS int LANGUAGE sql AS 'SELECT 1';
+CREATE FUNCTION public.archive_old(days int) RETURNS void LANGUAGE sql AS 'SELECT 1';
+
+-- == drop a function and make it with more arguments that have defaults
+-- additive
+DROP FUNCTION archive_old(int);
+-- additive
+CREATE FUNCTION archive_old(days int, dry_run bool DEFAULT false) RETURNS void LANGUAGE sql AS 'SELECT 1';
+
+-- == drop one of several functions of a name and make it with more arguments that have defaults
+-- destructive: drop-not-recreated
+DROP FUNCTION total_of(int);
+-- additive
+CREATE FUNCTION total_of(int, rounded bool DEFAULT false) RETURNS int LANGUAGE sql AS 'SELECT 1';
+
+-- == drop a function and make it with another result
+-- additive
+DROP FUNCTION archive_old(int);
+-- destructive: replacement-differs
+CREATE FUNCTION archive_old(days int) RETURNS int LANGUAGE sql AS 'SELECT 1';
+-- additive
+DROP FUNCTION near(int, int);
+-- destructive: replacement-differs
+CREATE FUNCTION near(x int, y int DEFAULT 1) RETURNS TABLE (id uuid, name text) LANGUAGE sql AS 'SELECT NULL, NULL';
+
+-- == drop a function and make it return one row instead of many
+-- additive
+DROP FUNCTION near;
+-- destructive: replacement-differs
+CREATE FUNCTION near(x int, y int DEFAULT 1, OUT id uuid, OUT title text) LANGUAGE sql AS 'SELECT NULL, NULL';
+
+-- == drop a function and make it with other names or fewer defaults
+-- additive
+DROP FUNCTION archive_old(int);
+-- destructive: replacement-differs
+CREATE FUNCTION archive_old(months int) RETURNS void LANGUAGE sql AS 'SELECT 1';
+-- additive
+DROP FUNCTION near(int, int);
+-- destructive: replacement-differs
+CREATE FUNCTION near(x int, y int) RETURNS TABLE (id uuid, title text) LANGUAGE sql AS 'SELECT NULL, NULL';
+
+-- == drop a function and make a procedure of it
+-- additive
+DROP FUNCTION archive_old(int);
+-- destructive: replacement-differs
+CREATE PROCEDURE archive_old(days int) LANGUAGE sql AS 'SELECT 1';
 
 -- == drop a function and make it with other arguments
 -- destructive: drop-not-recreated
@@ -168,7 +220,37 @@ CREATE FUNCTION total_of(integer) RETURNS int LANGUAGE sql AS 'SELECT 1';
 -- additive
 DROP VIEW IF EXISTS active_users;
 -- additive
+CREATE VIEW active_users AS SELECT id, name, email FROM users;
+-- additive
+DROP VIEW active_users;
+-- additive
+CREATE VIEW active_users AS SELECT u.*, count(*) AS orders FROM users u JOIN orders o ON o.user_id = u.id GROUP BY u.id;
+-- additive
+DROP VIEW active_users;
+-- additive
+CREATE VIEW active_users (id, name) AS SELECT user_id, status::text FROM orders;
+
+-- == drop a view and make it with fewer columns, or columns of another type
+-- additive
+DROP VIEW active_users;
+-- destructive: replacement-differs
 CREATE VIEW active_users AS SELECT id FROM users;
+-- additive
+DROP VIEW active_users;
+-- destructive: replacement-differs
+CREATE VIEW active_users AS SELECT id::text, name FROM users;
+-- additive
+DROP VIEW active_users;
+-- destructive: replacement-differs
+CREATE VIEW active_users AS SELECT o.* FROM orders o;
+
+-- == drop a view and make it with columns that cannot be told
+-- additive
+CREATE TABLE members (id uuid);
+-- additive
+DROP VIEW active_users;
+-- unknown: replacement-unclear
+CREATE VIEW active_users AS SELECT * FROM members;
 
 -- == drop a view and make a table of its name
 -- destructive: drop-not-recreated

@@ -232,3 +232,31 @@ SET ROLE app;
 DELETE FROM notes;
 -- destructive: rows-deleted
 DELETE FROM orders;
+
+-- == write into the history of migrations
+-- unknown: history
+INSERT INTO supabase_migrations.schema_migrations (version) VALUES ('9') ON CONFLICT DO NOTHING;
+-- unknown: history
+INSERT INTO app."_prisma_migrations" (id) VALUES ('9');
+-- additive
+SET search_path = supabase_migrations;
+-- unknown: history
+INSERT INTO schema_migrations VALUES ('9');
+-- unknown: history
+DO $$ BEGIN
+  INSERT INTO supabase_migrations.schema_migrations VALUES ('9');
+END $$;
+-- unknown: history
+MERGE INTO supabase_migrations.schema_migrations m USING users u ON m.version = u.name WHEN NOT MATCHED THEN INSERT VALUES ('9');
+-- destructive: rows-deleted
+DELETE FROM supabase_migrations.schema_migrations;
+
+-- == make the history of migrations and write into it
+-- additive
+CREATE SCHEMA IF NOT EXISTS supabase_migrations;
+-- additive
+CREATE TABLE IF NOT EXISTS supabase_migrations.schema_migrations (version text PRIMARY KEY);
+-- unknown: history
+INSERT INTO supabase_migrations.schema_migrations VALUES ('9');
+-- unknown: history
+CREATE TRIGGER copies AFTER INSERT ON supabase_migrations.schema_migrations FOR EACH ROW EXECUTE FUNCTION touch_updated_at();

@@ -58,6 +58,52 @@ ALTER TABLE users ADD COLUMN token uuid DEFAULT gen_random_uuid();
 ALTER TABLE users ADD COLUMN drawn float DEFAULT random();
 -- destructive: column-rewrite
 ALTER TABLE users ADD COLUMN code text DEFAULT public.make_code();
+-- destructive: column-rewrite
+ALTER TABLE users ADD COLUMN code text DEFAULT who_knows();
+-- additive
+CREATE FUNCTION draw() RETURNS int LANGUAGE sql AS 'SELECT 1';
+-- destructive: column-rewrite
+ALTER TABLE users ADD COLUMN drawn int DEFAULT draw();
+-- additive
+ALTER FUNCTION total_of(int) VOLATILE;
+-- destructive: column-rewrite
+ALTER TABLE users ADD COLUMN total int DEFAULT total_of(1);
+
+-- == add a column whose default is a function that is not volatile
+-- additive
+ALTER TABLE users ADD COLUMN total int DEFAULT total_of(1);
+-- additive
+CREATE FUNCTION seven() RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT 7';
+-- additive
+ALTER TABLE users ADD COLUMN sevens int DEFAULT coalesce(seven() * 2, CASE WHEN true THEN 1 END);
+
+-- == add a column of a domain that checks nothing
+-- additive
+ALTER TABLE users ADD COLUMN remark note, ADD COLUMN mark grade NOT NULL DEFAULT 1;
+-- additive
+CREATE DOMAIN label AS note DEFAULT 'none';
+-- additive
+ALTER TABLE users ADD COLUMN tag label, ADD COLUMN amounts positive_amount[];
+
+-- == add a column of a domain that checks, or whose default is another one for each row
+-- destructive: column-rewrite
+ALTER TABLE users ADD COLUMN code ticket;
+-- additive
+CREATE DOMAIN positive AS int CHECK (VALUE > 0);
+-- destructive: column-rewrite
+ALTER TABLE users ADD COLUMN number positive;
+-- additive
+CREATE DOMAIN drawn AS float DEFAULT random();
+-- destructive: column-rewrite
+ALTER TABLE users ADD COLUMN luck drawn;
+-- additive
+CREATE DOMAIN more_positive AS positive;
+-- destructive: column-rewrite
+ALTER TABLE users ADD COLUMN more more_positive DEFAULT 1;
+-- additive
+ALTER DOMAIN note ADD CONSTRAINT short CHECK (length(VALUE) < 10) NOT VALID;
+-- destructive: column-rewrite
+ALTER TABLE users ADD COLUMN remark note;
 
 -- == add a column that numbers or computes all rows
 -- destructive: column-rewrite
@@ -249,9 +295,31 @@ CREATE INDEX daily ON daily_totals (day);
 -- destructive: row-security
 ALTER TABLE orders ENABLE ROW LEVEL SECURITY;
 -- destructive: row-security
-ALTER TABLE users DISABLE ROW LEVEL SECURITY;
--- destructive: row-security
 ALTER TABLE users FORCE ROW LEVEL SECURITY;
+-- destructive: row-security
+ALTER TABLE people DISABLE ROW LEVEL SECURITY;
+-- destructive: row-security
+ALTER TABLE people ENABLE ROW LEVEL SECURITY;
+
+-- == row level security as it stands already
+-- additive
+ALTER TABLE people ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+-- additive
+ALTER TABLE users DISABLE ROW LEVEL SECURITY, NO FORCE ROW LEVEL SECURITY;
+-- destructive: row-security
+ALTER TABLE users ENABLE ROW LEVEL SECURITY;
+-- additive
+ALTER TABLE users ENABLE ROW LEVEL SECURITY;
+-- destructive: row-security
+ALTER TABLE settings DISABLE ROW LEVEL SECURITY;
+
+-- == row level security that was perhaps switched
+-- destructive: row-security
+DO $$ BEGIN
+  IF now() > '2030-01-01' THEN ALTER TABLE people DISABLE ROW LEVEL SECURITY; END IF;
+END $$;
+-- destructive: row-security
+ALTER TABLE people ENABLE ROW LEVEL SECURITY;
 
 -- == switch triggers
 -- destructive: trigger-switch

@@ -1,0 +1,26 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to easymo.deploy.
+"""What the files that ran before a statement changed of what the catalog says, beside which objects there are."""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass, field
+
+if t.TYPE_CHECKING:
+    from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.catalog import (
+        Domain,
+    )
+
+Place: t.TypeAlias = "tuple[str, str]"
+"""Schema and name."""
+
+
+@dataclass
+class Facts:
+    domains: dict[Place, Domain] = field(default_factory=dict)
+    """Made or altered."""
+    volatile_names: set[str] = field(default_factory=set)
+    """Of functions that ALTER FUNCTION made so."""
+    row_security: dict[tuple[Place, str], frozenset[bool | None]] = field(default_factory=dict)
+    """By table and `enabled` or `forced`: all that it may be by now."""

@@ -1,0 +1,195 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the guard calls additive is held against what PostgreSQL itself does with it."""
+
+from __future__ import annotations
+
+import typing as t
+
+import psycopg2
+import pytest
+
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.catalog import (
+    read_catalog,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.models import Source
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.review import review
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.session import migrating
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.splitter import split_script
+from ansible_collections.easymo.deploy.plugins.module_utils._postgres import PostgresTarget
+from sandbox.world import World
+from tests.integration.running import opened, query, scratch_database
+
+_DEFAULTS = {"ssl_mode": "verify-full", "connect_timeout": 10}
+_OBJECTS = """
+CREATE DOMAIN plain AS int; CREATE DOMAIN checked AS int CHECK (value > 0); CREATE DOMAIN filled AS int NOT NULL;
+CREATE DOMAIN over AS checked; CREATE DOMAIN over_plain AS plain DEFAULT 5;
+CREATE DOMAIN drawn AS uuid DEFAULT gen_random_uuid();
+CREATE TYPE pair AS (a checked, b int);
+CREATE FUNCTION sure() RETURNS int LANGUAGE plpgsql IMMUTABLE AS 'BEGIN RETURN 1; END';
+CREATE FUNCTION steady(int) RETURNS int LANGUAGE plpgsql STABLE AS 'BEGIN RETURN $1; END';
+CREATE FUNCTION says_sure() RETURNS uuid LANGUAGE sql IMMUTABLE AS 'SELECT gen_random_uuid()';
+CREATE FUNCTION moody() RETURNS int LANGUAGE plpgsql AS 'BEGIN RETURN 1; END';
+CREATE TABLE rows_of (id int, name text); INSERT INTO rows_of SELECT g, 'x' FROM generate_series(1, 500) g;
+CREATE TABLE locked (id int); ALTER TABLE locked ENABLE ROW LEVEL SECURITY; ALTER TABLE locked FORCE ROW LEVEL SECURITY;
+CREATE FUNCTION total(a int) RETURNS int LANGUAGE sql AS 'SELECT 1';
+CREATE FUNCTION listed(a int, b int DEFAULT 2) RETURNS TABLE (id int, name text) LANGUAGE sql AS $$ SELECT 1, 'x' $$;
+CREATE VIEW names AS SELECT id, name FROM rows_of;
+"""
+
+
+class Server:
+    def __init__(self, database: dict[str, t.Any]) -> None:
+        self.database = database
+        with migrating(PostgresTarget.from_params({**_DEFAULTS, **database})) as session:
+            self.catalog = read_catalog(session)
+
+    def rules(self, sql: str) -> set[str]:
+        found = review([Source("m.sql", split_script(sql).statements)], self.catalog).findings
+        return {finding.rule for finding in found}
+
+    def asked(self, sql: str, question: str) -> tuple[t.Any, t.Any]:
+        """The answer before and after `sql`, which is rolled back; an error's class where one is."""
+        with opened(self.database) as session, session.cursor() as cursor:
+            cursor.execute("BEGIN")
+            answers = []
+            for statement in ("SELECT 1", sql):
+                cursor.execute(statement)
+                cursor.execute("SAVEPOINT here")
+                try:
+                    cursor.execute(question)
+                    columns = [(each.name, each.type_code) for each in cursor.description or ()]
+                    answers.append((columns, cursor.fetchall()))
+                except psycopg2.Error as exc:
+                    answers.append(exc.pgcode)
+                    cursor.execute("ROLLBACK TO here")
+            cursor.execute("ROLLBACK")
+            return answers[0], answers[1]
+
+
+@pytest.fixture(scope="module")
+def server(world: World) -> t.Iterator[Server]:
+    with scratch_database(world) as database:
+        query(database, _OBJECTS)
+        yield Server(database)
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        "c plain",
+        "c over_plain",
+        "c plain NOT NULL DEFAULT 1",
+        "c checked[]",
+        "c pair DEFAULT row(1, 2)::pair",
+        "c int DEFAULT sure()",
+        "c int DEFAULT steady(3) + sure()",
+        "c uuid DEFAULT says_sure()",
+        "c int DEFAULT CASE WHEN true THEN 1 ELSE 2 END",
+        "c int DEFAULT coalesce(NULL, sure())",
+        "c bool DEFAULT ('a' IN ('a', 'b') AND NULL IS NULL)",
+        "c text DEFAULT lower('X' COLLATE pg_catalog.\"C\")",
+        "c timestamptz DEFAULT now() + interval '1 day'",
+        "c checked",
+        "c over",
+        "c checked DEFAULT 1",
+        "c filled DEFAULT 1",
+        "c drawn",
+        "c information_schema.cardinal_number",
+        "c int DEFAULT moody()",
+        "c int DEFAULT steady(moody())",
+        "c float DEFAULT random()",
+        "c int GENERATED ALWAYS AS (id * 2) STORED",
+    ],
+)
+def test_a_new_column_is_called_a_rewrite_where_the_server_rewrites(server, column):
+    sql = f"ALTER TABLE rows_of ADD COLUMN {column}"
+    before, after = server.asked(sql, "SELECT pg_relation_filenode('rows_of')")
+    assert server.rules(sql) == (set() if before == after else {"column-rewrite"})
+
+
+@pytest.mark.parametrize(
+    ("domain", "column"),
+    [
+        ("CREATE DOMAIN d AS int CHECK (value > 0)", "d"),
+        ("CREATE DOMAIN d AS uuid DEFAULT gen_random_uuid()", "d"),
+        ("CREATE DOMAIN d AS over", "d DEFAULT 1"),
+        ("CREATE DOMAIN d AS plain DEFAULT 1", "d"),
+        ("ALTER DOMAIN plain ADD CHECK (value > 0) NOT VALID", "plain"),
+    ],
+)
+def test_so_is_one_of_a_domain_that_the_same_file_makes_or_changes(server, domain, column):
+    sql = f"{domain}; ALTER TABLE rows_of ADD COLUMN c {column}"
+    before, after = server.asked(sql, "SELECT pg_relation_filenode('rows_of')")
+    assert server.rules(sql) == (set() if before == after else {"column-rewrite"})
+
+
+@pytest.mark.parametrize(
+    ("replacement", "calls", "differs"),
+    [
+        ("FUNCTION total(a int) RETURNS int", "SELECT total(a => 1)", False),
+        ("FUNCTION total(a int DEFAULT 1) RETURNS integer", "SELECT total(1)", False),
+        ("FUNCTION total(a int, b text DEFAULT '') RETURNS int", "SELECT total(a => 1)", False),
+        ("FUNCTION total(a int) RETURNS text", "SELECT total(1)", True),
+        ("FUNCTION total(a int) RETURNS SETOF int", "SELECT 1 WHERE total(1) = 1", True),
+        ("FUNCTION total(b int) RETURNS int", "SELECT total(a => 1)", True),
+        ("FUNCTION total(int) RETURNS int", "SELECT total(a => 1)", True),
+        ("FUNCTION total(a int, b text) RETURNS int", "SELECT total(1)", True),
+        ("PROCEDURE total(a int)", "SELECT total(1)", True),
+        (
+            "FUNCTION listed(a int, b int DEFAULT 9) RETURNS TABLE (id int, name text)",
+            "SELECT * FROM listed(1)",
+            False,
+        ),
+        (
+            "FUNCTION listed(a int, b int) RETURNS TABLE (id int, name text)",
+            "SELECT * FROM listed(1)",
+            True,
+        ),
+        (
+            "FUNCTION listed(a int, b int DEFAULT 9) RETURNS TABLE (id int, title text)",
+            "SELECT * FROM listed(1)",
+            True,
+        ),
+    ],
+)
+def test_a_routine_in_anothers_place_is_additive_where_calls_get_the_same(
+    server, replacement, calls, differs
+):
+    name, old = ("total", "int") if "total" in replacement else ("listed", "int, int")
+    body = "SELECT 1" if name == "total" else "SELECT 1, 'x'"
+    body = "SELECT '1'" if "RETURNS text" in replacement else body
+    sql = f"DROP FUNCTION {name}({old}); CREATE {replacement} LANGUAGE sql AS $${body}$$"
+    before, after = server.asked(sql, calls)
+    if "SETOF" not in replacement:
+        assert (before != after) is differs
+    assert bool(server.rules(sql)) is differs
+
+
+@pytest.mark.parametrize(
+    "view",
+    [
+        "SELECT id, name FROM rows_of",
+        "SELECT r.name, r.id, 1 AS more FROM rows_of r",
+        "SELECT *, now() AS at FROM rows_of",
+        "SELECT id, id::text AS name FROM rows_of",
+        "SELECT id FROM rows_of",
+        "SELECT id::text, name FROM rows_of",
+        "SELECT * FROM locked",
+        "SELECT id AS name, id FROM rows_of",
+    ],
+)
+def test_a_view_in_anothers_place_is_additive_where_its_columns_are_read_the_same(server, view):
+    sql = f"DROP VIEW names; CREATE VIEW names AS {view}"
+    before, after = server.asked(sql, "SELECT id, name FROM names LIMIT 0")
+    assert bool(server.rules(sql)) is (before != after)
+
+
+@pytest.mark.parametrize("table", ["locked", "rows_of"])
+@pytest.mark.parametrize("switch", ["ENABLE", "DISABLE", "FORCE", "NO FORCE"])
+def test_row_level_security_is_told_where_it_changes(server, table, switch):
+    sql = f"ALTER TABLE {table} {switch} ROW LEVEL SECURITY"
+    stands = (
+        f"SELECT relrowsecurity, relforcerowsecurity FROM pg_class WHERE oid = '{table}'::regclass"
+    )
+    before, after = server.asked(sql, stands)
+    assert server.rules(sql) == ({"row-security"} if before != after else set())
