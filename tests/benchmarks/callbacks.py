@@ -7,12 +7,12 @@ import json
 import subprocess
 import time
 import typing as t
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from sandbox.faults import Fault, Faults
-from sandbox.world import World
+from sandbox.faults import Fault
 from tests.benchmarks.measurement import BenchmarkError, Measurement, Size
 from tests.benchmarks.stage import (
     REPOSITORY,
@@ -70,9 +70,6 @@ def best(runs: t.Sequence[Took]) -> Took:
 
 
 def timed(place: Stage, words: tuple[str, ...], enabled: str, fault: Fault | None = None) -> Took:
-    faults = Faults(World(place.state).faults_file)
-    before = faults.all()
-    faults.write([*before, fault] if fault else before)
     journal = place.state / f"{time.monotonic_ns()}.jsonl"
     environment = {
         **place.environment(),
@@ -80,18 +77,18 @@ def timed(place: Stage, words: tuple[str, ...], enabled: str, fault: Fault | Non
         "ANSIBLE_COLLECTIONS_PATH": str(REPOSITORY / "playbooks" / "collections"),
         "EASYMO_DEPLOY_JOURNAL_PATH": str(journal),
     }
-    began, used = time.monotonic(), cpu_of_children()
-    done = subprocess.run(
-        playing(*words),
-        cwd=place.state,
-        env=environment,
-        capture_output=True,
-        check=False,
-        timeout=RUN_WITHIN,
-    )
-    ended = time.time()
-    wall, cpu = time.monotonic() - began, cpu_of_children() - used
-    faults.write(before)
+    with place.fault(fault) if fault else nullcontext():
+        began, used = time.monotonic(), cpu_of_children()
+        done = subprocess.run(
+            playing(*words),
+            cwd=place.state,
+            env=environment,
+            capture_output=True,
+            check=False,
+            timeout=RUN_WITHIN,
+        )
+        ended = time.time()
+        wall, cpu = time.monotonic() - began, cpu_of_children() - used
     if done.returncode:
         raise BenchmarkError(f"{words[0]} ended with {done.returncode}: {done.stdout[-700:]!r}")
     return Took(wall, cpu, ended - last_task(journal) if enabled else 0.0)

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A deployment, phase by phase, and a second one that has nothing to do."""
+"""A deployment, phase by phase, and again with nothing to do."""
 
 from __future__ import annotations
 
 import typing as t
 
 from tests.benchmarks.measurement import Measurement, Size
-from tests.benchmarks.stage import Run, busy_sandbox
+from tests.benchmarks.stage import Run, busy_sandbox, products
 
 # Enough for every rate to be known; what the watch takes is told apart from the rest.
 WATCH = ("-e", "release_watch_duration=20", "-e", "release_watch_interval=2")
@@ -16,18 +16,33 @@ WATCHING = "easymo.deploy.metrics_gate"
 def deployment(size: Size = Size.FULL) -> t.Iterator[Measurement]:
     some = ("--tags", "microservices", "--limit", "agent-core,localhost")
     words = (*WATCH, *size.of(small=some, full=()))
-    with busy_sandbox() as place:
-        first = place.play("deploy_v2.yml", *words)
-        second = place.play("deploy_v2.yml", *words)
-    for name, seconds in first.phases().items():
-        again = second.phases().get(name, 0.0)
-        yield Measurement(name, seconds, "s", note=f"again, with nothing to do: {again:.1f} s")
-    working, idle = first.seconds - watched(first), second.seconds - watched(second)
-    yield Measurement("the first deployment", working, "s", note=apart(first))
-    yield Measurement("a second one", idle, "s", target=60, note=apart(second))
-    yield Measurement("the second to the first", idle / working, "ratio")
-    for name, run in (("the first's CPU", first), ("the second's CPU", second)):
-        yield Measurement(f"{name} to its time", run.cpu / run.seconds, "ratio", note="1 is a core")
+    for product, checkout in products().items():
+        with busy_sandbox() as place:
+            first, *others = (
+                place.play("deploy_v2.yml", *words, checkout=checkout)
+                for _run in range(1 + size.of(small=1, full=3))
+            )
+        yield from told(product, first, min(others, key=working))
+
+
+def told(product: str, first: Run, again: Run) -> t.Iterator[Measurement]:
+    for name, took in first.phases().items():
+        idle = again.phases().get(name, 0.0)
+        note = f"again, with nothing to do: {idle:.1f} s"
+        yield Measurement(name + product, took, "s", note=note)
+    yield Measurement(f"the first{product}", working(first), "s", note=apart(first))
+    yield Measurement(f"nothing to do{product}", working(again), "s", target=20, note=apart(again))
+    ratio = working(again) / working(first)
+    yield Measurement(f"nothing to do to the first{product}", ratio, "ratio")
+    for name, run in (("the first's CPU", first), ("CPU with nothing to do", again)):
+        note = "1 is a core"
+        yield Measurement(
+            f"{name}, to its time{product}", run.cpu / run.seconds, "ratio", note=note
+        )
+
+
+def working(run: Run) -> float:
+    return run.seconds - watched(run)
 
 
 def watched(run: Run) -> float:

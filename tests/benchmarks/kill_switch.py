@@ -4,14 +4,12 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 import time
 import typing as t
 from datetime import UTC, datetime
-from pathlib import Path
 
-from tests.benchmarks.measurement import BenchmarkError, Measurement, Size
+from tests.benchmarks.kubectl import Kubectl
+from tests.benchmarks.measurement import Measurement, Size
 from tests.benchmarks.stage import SEED_MB, Stage, stage, when
 
 USUAL = 5
@@ -32,7 +30,7 @@ def kill_switch(size: Size = Size.FULL) -> t.Iterator[Measurement]:
         place.sandbox("up", "--seed-mb", SEED_MB)
         kubectl = Kubectl(place)
         for ready, target in paces:
-            kubectl.slow_down(ready)
+            slow_down(kubectl, ready)
             by_hand, switched = compare(place, kubectl, rounds)
             pods = f"pods of {ready} s"
             yield Measurement(f"{pods}, by hand", by_hand, "s", note="patch, restart, status")
@@ -43,13 +41,13 @@ def kill_switch(size: Size = Size.FULL) -> t.Iterator[Measurement]:
 def compare(place: Stage, kubectl: Kubectl, rounds: int) -> tuple[float, float]:
     by_hand, switched = [], []
     for _round in range(rounds):
-        kubectl.set(ON)
+        set_flags(kubectl, ON)
         time.sleep(RESTARTS_APART)
         began = time.monotonic()
-        kubectl.set(OFF)
+        set_flags(kubectl, OFF)
         by_hand.append(time.monotonic() - began)
         time.sleep(RESTARTS_APART)
-        kubectl.set(ON)
+        set_flags(kubectl, ON)
         started = datetime.now(UTC)
         run = place.play("kill_switch.yml", "-e", "reason=benchmark")
         switched.append((when(run.finished(TASK)[0]) - started).total_seconds())
@@ -57,27 +55,15 @@ def compare(place: Stage, kubectl: Kubectl, rounds: int) -> tuple[float, float]:
     return min(by_hand), min(switched)
 
 
-class Kubectl:
-    def __init__(self, place: Stage) -> None:
-        program = str(Path(sys.executable).with_name("kubectl"))
-        config = place.state / "run" / "kubernetes" / "kubeconfig"
-        self._argv = [program, f"--kubeconfig={config}", "--namespace=easymo-prod"]
+def set_flags(kubectl: Kubectl, data: dict[str, str]) -> None:
+    """As a person does it, until every pod was replaced."""
+    patch = json.dumps({"data": data})
+    kubectl.run("patch", "configmap", "feature-flags", "--type=merge", "-p", patch)
+    kubectl.run("rollout", "restart", CONSUMER)
+    kubectl.run("rollout", "status", CONSUMER, "--timeout=120s")
 
-    def set(self, data: dict[str, str]) -> None:
-        """As a person does it, until every pod was replaced."""
-        patch = json.dumps({"data": data})
-        self._run("patch", "configmap", "feature-flags", "--type=merge", "-p", patch)
-        self._run("rollout", "restart", CONSUMER)
-        self._run("rollout", "status", CONSUMER, "--timeout=120s")
 
-    def slow_down(self, seconds: int) -> None:
-        """Let pods count only once they were ready for so long."""
-        patch = json.dumps({"spec": {"minReadySeconds": seconds}})
-        self._run("patch", CONSUMER, "--type=merge", "-p", patch)
-
-    def _run(self, *words: str) -> None:
-        done = subprocess.run(
-            [*self._argv, *words], capture_output=True, text=True, check=False, timeout=180
-        )
-        if done.returncode:
-            raise BenchmarkError(f"kubectl {' '.join(words)}: {done.stderr.strip()[-300:]}")
+def slow_down(kubectl: Kubectl, seconds: int) -> None:
+    """Let pods count only once they were ready for so long."""
+    patch = json.dumps({"spec": {"minReadySeconds": seconds}})
+    kubectl.run("patch", CONSUMER, "--type=merge", "-p", patch)

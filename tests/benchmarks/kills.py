@@ -6,7 +6,6 @@ Its way back is killed as often. EASYMO_BENCH_KILLS says how often in all; each 
 
 from __future__ import annotations
 
-import json
 import os
 import random
 import subprocess
@@ -15,10 +14,9 @@ import time
 import typing as t
 from collections import Counter
 from dataclasses import dataclass, field
-from pathlib import Path
 
-from sandbox.names import NAMESPACE, PREVIOUS_VERSION, RELEASE_VERSION, SERVICES
-from sandbox.world import World
+from sandbox.names import PREVIOUS_VERSION, RELEASE_VERSION, SERVICES
+from tests.benchmarks.kubectl import Kubectl
 from tests.benchmarks.measurement import BenchmarkError, Measurement, Size
 from tests.benchmarks.stage import REPOSITORY, SEED_MB, Stage, stage
 from tests.victims import WAYS
@@ -49,7 +47,8 @@ class Tally:
 
 def kills(size: Size = Size.FULL) -> t.Iterable[Measurement]:
     if size is Size.SMALL:
-        return killed({FORWARD: RELEASE_VERSION}, SERVICES[:1], 1)
+        forward = (*FORWARD, "--limit", f"{SERVICES[0]},localhost")
+        return killed({forward: RELEASE_VERSION}, SERVICES[:1], 1)
     return killed({FORWARD: RELEASE_VERSION, BACK: PREVIOUS_VERSION}, SERVICES, KILLS)
 
 
@@ -60,14 +59,13 @@ def killed(
     chance = random.Random(SEED)
     began = time.monotonic()
     tallies = {way: Tally() for way in ways}
-    limit = ("--limit", ",".join((*services, "localhost")))
     with stage() as place:
         place.sandbox("up", "--seed-mb", SEED_MB)
-        latest = {way: undisturbed(place, (*way, *limit)) for way in ways}
+        latest = {way: undisturbed(place, way) for way in ways}
         while sum(next(iter(tallies.values())).killed.values()) < kills:
             for way, tally in tallies.items():
                 before = generations(place)
-                goes_through(place, (*way, *limit), tally, chance, latest[way])
+                goes_through(place, way, tally, chance, latest[way])
                 after = generations(place)
                 patches = {name: after[name] - before[name] - 1 for name in services}
                 say(f"  {way[0]} is through; patches beyond one a service: {patches}")
@@ -143,7 +141,9 @@ def check(place: Stage, services: t.Sequence[str], version: str) -> None:
     if stale:
         raise BenchmarkError(f"{', '.join(stale)} did not arrive at {version}.")
     deadline = time.monotonic() + 15
-    while held := [one for one in kubectl(place, "leases") if one["spec"].get("holderIdentity")]:
+    while held := [
+        one for one in Kubectl(place).objects("leases") if one["spec"].get("holderIdentity")
+    ]:
         if time.monotonic() > deadline:
             raise BenchmarkError(f"The lock is still held: {held[0]['metadata']}.")
         time.sleep(0.5)
@@ -154,16 +154,7 @@ def generations(place: Stage) -> dict[str, int]:
 
 
 def deployments(place: Stage) -> list[dict[str, t.Any]]:
-    return kubectl(place, "deployments")
-
-
-def kubectl(place: Stage, kind: str) -> list[dict[str, t.Any]]:
-    """All objects of the kind, as kubectl tells them."""
-    config = World(place.state).facts("kubernetes")["kubeconfig"]
-    program = Path(sys.executable).with_name("kubectl")
-    argv = [program, "--kubeconfig", config, "-n", NAMESPACE, "get", kind, "-o", "json"]
-    done = subprocess.run(argv, capture_output=True, text=True, check=True, timeout=60)
-    return t.cast("list[dict[str, t.Any]]", json.loads(done.stdout)["items"])
+    return Kubectl(place).objects("deployments")
 
 
 def say(line: str) -> None:

@@ -4,11 +4,10 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 import typing as t
-from pathlib import Path
 
+from sandbox.names import RELEASE_VERSION
+from tests.benchmarks.kubectl import Kubectl
 from tests.benchmarks.measurement import Measurement, Size
 from tests.benchmarks.stage import Stage, busy_sandbox
 
@@ -36,16 +35,7 @@ def preflight(size: Size = Size.FULL) -> t.Iterator[Measurement]:
 
 def seconds_by_row(place: Stage) -> dict[str, float]:
     """From the evidence in the release record."""
-    facts = json.loads((place.state / "run/state.json").read_text("utf-8"))["components"][
-        "kubernetes"
-    ]
-    argv = [
-        str(Path(sys.executable).with_name("kubectl")),
-        f"--kubeconfig={facts['kubeconfig']}",
-        f"--namespace={facts['namespace']}",
-        *("get", "configmap", "release-2.0.0", "--output=json"),
-    ]
-    found = subprocess.run(argv, capture_output=True, text=True, check=True, timeout=60)
-    record = json.loads(json.loads(found.stdout)["data"]["record.json"])
+    found = Kubectl(place).run("get", "configmap", f"release-{RELEASE_VERSION}", "--output=json")
+    record = json.loads(json.loads(found)["data"]["record.json"])
     evidence = record["phases"]["preflight"]["evidence"]["preflight"]
     return {row["name"]: float(row["seconds"]) for row in evidence}

@@ -13,10 +13,10 @@ from tests.benchmarks.fleet import fleet
 from tests.benchmarks.functions import functions
 from tests.benchmarks.kill_switch import kill_switch
 from tests.benchmarks.kills import kills
+from tests.benchmarks.microservices import microservices
 from tests.benchmarks.migrations import migrations
 from tests.benchmarks.preflight import preflight
 from tests.benchmarks.report import report
-from tests.benchmarks.rollout import rollout
 from tests.benchmarks.sandbox_start import sandbox_start
 from tests.benchmarks.smoke import smoke
 from tests.benchmarks.watch import watch
@@ -27,7 +27,7 @@ if t.TYPE_CHECKING:
 BENCHMARKS: dict[str, Benchmark] = {
     "sandbox": sandbox_start,
     "deployment": deployment,
-    "rollout": rollout,
+    "microservices": microservices,
     "kills": kills,
     "doomed": doomed,
     "kill_switch": kill_switch,

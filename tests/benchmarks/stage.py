@@ -16,13 +16,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from sandbox.world import CACHE_VARIABLE
+from sandbox.faults import Fault, Faults
+from sandbox.world import CACHE_VARIABLE, World
 from tests.benchmarks.measurement import BenchmarkError
 from tests.victims import Victim
 
 REPOSITORY = Path(__file__).parents[2]
 CACHE = Path(os.environ.get(CACHE_VARIABLE, REPOSITORY / ".sandbox" / "cache"))
 RUN_WITHIN = 900
+BEFORE = "EASYMO_BENCH_CHECKOUT"
+"""Names another checkout of the product, to be measured beside this one in the same run."""
 SEED_MB = "10"
 
 Event = dict[str, t.Any]
@@ -68,11 +71,14 @@ class Stage:
         environment = {**os.environ, CACHE_VARIABLE: str(CACHE)}
         return _output(argv, REPOSITORY, environment)
 
-    def play(self, playbook: str, *more: str) -> Run:
+    def play(self, playbook: str, *more: str, checkout: Path = REPOSITORY) -> Run:
         """Runs it against this stage's sandbox; raises BenchmarkError with its last lines when it fails."""
         journal = self.state / f"{time.monotonic_ns()}.jsonl"
-        environment = {**self.environment(), "EASYMO_DEPLOY_JOURNAL_PATH": str(journal)}
-        argv = playing(playbook, *more)
+        environment = {
+            **self.environment(checkout),
+            "EASYMO_DEPLOY_JOURNAL_PATH": str(journal),
+        }
+        argv = playing(playbook, *more, checkout=checkout)
         began, used = time.monotonic(), cpu_of_children()
         _output(argv, self.state, environment)
         seconds, cpu = time.monotonic() - began, cpu_of_children() - used
@@ -84,10 +90,20 @@ class Stage:
         with log.open("wb") as output:
             return Victim(playing(playbook, *more), self.state, self.environment(), output)
 
-    def environment(self) -> dict[str, str]:
+    @contextmanager
+    def fault(self, fault: Fault) -> t.Iterator[None]:
+        faults = Faults(World(self.state).faults_file)
+        before = faults.all()
+        faults.write([*before, fault])
+        try:
+            yield
+        finally:
+            faults.write(before)
+
+    def environment(self, checkout: Path = REPOSITORY) -> dict[str, str]:
         return {
             **os.environ,
-            "ANSIBLE_CONFIG": str(REPOSITORY / "ansible.cfg"),
+            "ANSIBLE_CONFIG": str(checkout / "ansible.cfg"),
             "EASYMO_SANDBOX_STATE": str(self.state),
         }
 
@@ -142,10 +158,16 @@ def cpu_of_children() -> float:
     return times.children_user + times.children_system
 
 
-def playing(playbook: str, *more: str) -> list[str]:
+def products() -> dict[str, Path]:
+    """Whose product is measured, by what its figures' names end in: this checkout and $EASYMO_BENCH_CHECKOUT."""
+    before = os.environ.get(BEFORE)
+    return {**({" (before)": Path(before).resolve()} if before else {}), "": REPOSITORY}
+
+
+def playing(playbook: str, *more: str, checkout: Path = REPOSITORY) -> list[str]:
     program = str(Path(sys.executable).with_name("ansible-playbook"))
-    inventory = str(REPOSITORY / "inventories" / "sandbox")
-    return [program, "-i", inventory, str(REPOSITORY / "playbooks" / playbook), *more]
+    inventory = str(checkout / "inventories" / "sandbox")
+    return [program, "-i", inventory, str(checkout / "playbooks" / playbook), *more]
 
 
 def _output(argv: t.Sequence[str], folder: Path, environment: t.Mapping[str, str]) -> str:
