@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Many services in waves of fifty, in a process that does nothing else: wall, requests and memory."""
+"""Many services in waves: by the rollout's own code in one process, and by phase 4's playbook beside it.
+
+Each wave takes as long as its slowest rollout: their sum is the critical path. EASYMO_FLEET says how many services
+other than 200.
+"""
 
 from __future__ import annotations
 
@@ -8,20 +12,125 @@ import os
 import subprocess
 import sys
 import typing as t
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import batched
+from pathlib import Path
 
+import yaml
+
+from sandbox.names import NAMESPACE
+from sandbox.world import World
+from tests.benchmarks.kubectl import WITHIN, Kubectl, Object
 from tests.benchmarks.measurement import BenchmarkError, Measurement, Size
-from tests.benchmarks.stage import REPOSITORY, RUN_WITHIN
+from tests.benchmarks.stage import (
+    REPOSITORY,
+    RUN_WITHIN,
+    SEED_MB,
+    Run,
+    Stage,
+    products,
+    stage,
+)
+
+OLD, NEW = "easymo/wallet-service:v1.9.0", "easymo/wallet-service:v2.0.0"
+"""The sandbox's registry has no others; whose they are is all the same here."""
+PODS_PER_NODE = 110
+PLATFORM_PODS = 60
+LABEL = "fleet"
+
+
+@dataclass(frozen=True)
+class Fleet:
+    services: int
+    wave: int
+    pods: int
+    """Of each service."""
+
+    @property
+    def waves(self) -> list[list[str]]:
+        names = [f"fleet-{number}" for number in range(self.services)]
+        return [list(wave) for wave in batched(names, self.wave, strict=False)]
+
+    @property
+    def nodes(self) -> int:
+        """While a wave rolls each of its services has one pod that comes and one that goes."""
+        return -(-(self.pods * self.services + 2 * self.wave + PLATFORM_PODS) // PODS_PER_NODE)
+
+    def __str__(self) -> str:
+        return f"{self.services} services, pods of each: {self.pods}, waves of {self.wave}"
 
 
 def fleet(size: Size = Size.FULL) -> t.Iterator[Measurement]:
+    services = int(os.environ.get("EASYMO_FLEET", "200"))
+    return measured(size.of(small=Fleet(3, 2, 1), full=Fleet(services, 50, 3)))
+
+
+def large_fleet(size: Size = Size.FULL) -> t.Iterator[Measurement]:
+    return measured(size.of(small=Fleet(3, 2, 1), full=Fleet(1000, 100, 1)))
+
+
+def measured(fleet: Fleet) -> t.Iterator[Measurement]:
+    with stage() as place:
+        nodes = ("--nodes", str(fleet.nodes), "--pods-per-node", str(PODS_PER_NODE))
+        place.sandbox("up", "--seed-mb", SEED_MB, *nodes)
+        kubectl = Kubectl(place)
+        with launched(kubectl, fleet):
+            found = by_the_module(place, fleet)
+            runs: dict[str, Run] = {}
+            for product, checkout in products().items():
+                as_before(kubectl)
+                hosts = inventory(place, checkout, fleet)
+                runs[product] = place.play("microservices.yml", checkout=checkout, inventory=hosts)
+    critical = found["critical"]
+    yield Measurement("critical path", critical, "s", note=f"{fleet}, {fleet.nodes} nodes")
+    yield Measurement("the module to critical path", found["wall"] / critical, "ratio", 1.15)
+    requests = found["requests"] / fleet.services
+    yield Measurement("requests a service", requests, "count", 30)
+    yield Measurement("memory of the process", found["memory"], "MB", 300)
+    for product, run in runs.items():
+        ratio = run.seconds / critical
+        note = f"{run.seconds:.0f} s, {run.cpu:.0f} s of CPU"
+        yield Measurement(f"phase 4 to critical path{product}", ratio, "ratio", 1.3, note)
+
+
+@contextmanager
+def launched(kubectl: Kubectl, fleet: Fleet) -> t.Iterator[None]:
+    """Each service with all its pods at the old image, beside the platform."""
+    names = [name for wave in fleet.waves for name in wave]
+    bodies = [body for name in names for body in (deployment(name, fleet.pods), service(name))]
+    kubectl.run("create", "--filename=-", stdin="\n---\n".join(map(json.dumps, bodies)))
+    try:
+        wait(kubectl)
+        yield
+    finally:
+        kubectl.run("delete", "deployments,services", f"--selector={LABEL}", "--wait=false")
+
+
+def as_before(kubectl: Kubectl) -> None:
+    """All at the old image again, and nothing known of the release."""
+    kubectl.run("set", "image", "deployment", f"--selector={LABEL}", f"*={OLD}")
+    wait(kubectl)
+    kubectl.forget_the_release()
+
+
+def wait(kubectl: Kubectl) -> None:
+    kubectl.run("rollout", "status", "deployment", f"--selector={LABEL}", f"--timeout={WITHIN}s")
+
+
+def by_the_module(place: Stage, fleet: Fleet) -> dict[str, float]:
+    kubeconfig = World(place.state).facts("kubernetes")["kubeconfig"]
+    order = {
+        "kubeconfig": kubeconfig,
+        "namespace": NAMESPACE,
+        "image": NEW,
+        "waves": fleet.waves,
+    }
     done = subprocess.run(
         [sys.executable, "-m", "tests.benchmarks.fleet_run"],
         cwd=REPOSITORY,
-        env={
-            **size.of(small={"EASYMO_FLEET": "3"}, full={}),
-            **os.environ,
-            "PYTHONPATH": str(REPOSITORY / "playbooks" / "collections"),
-        },
+        env={**os.environ, "PYTHONPATH": str(REPOSITORY / "playbooks" / "collections")},
+        input=json.dumps(order),
         capture_output=True,
         text=True,
         check=False,
@@ -29,12 +138,64 @@ def fleet(size: Size = Size.FULL) -> t.Iterator[Measurement]:
     )
     if done.returncode:
         raise BenchmarkError(" ".join((done.stdout + done.stderr).split())[-500:])
-    found = json.loads(done.stdout)
-    note = (
-        f"{found['services']} services of 3 pods, waves of {found['wave']}, {found['nodes']} nodes"
-    )
-    yield Measurement("critical path", found["critical"], "s", note=note)
-    yield Measurement("wall to critical path", found["wall"] / found["critical"], "ratio", 1.15)
-    yield Measurement("requests a service", found["requests"], "count", 30)
-    yield Measurement("memory of the process", found["memory"], "MB", 300)
-    yield Measurement("of it for the rollouts", found["rollouts_memory"], "MB")
+    return t.cast("dict[str, float]", json.loads(done.stdout))
+
+
+def inventory(place: Stage, checkout: Path, fleet: Fleet) -> Path:
+    """The sandbox's, with the fleet for its services."""
+    folder = place.state / "fleet" / checkout.name
+    (folder / "group_vars").mkdir(parents=True, exist_ok=True)
+    of = checkout / "inventories" / "sandbox"
+    for name in ("state.py", "host_vars", "group_vars/all"):
+        (folder / name).unlink(missing_ok=True)
+        (folder / name).symlink_to(of / name)
+    hosts = yaml.safe_load((of / "hosts.yml").read_text(encoding="utf-8"))
+    hosts["all"]["children"]["microservices"]["children"] = {
+        f"service_wave_{number}": {"hosts": dict.fromkeys(wave)}
+        for number, wave in enumerate(fleet.waves, 1)
+    }
+    settings = {
+        "service_image": NEW,
+        "rolling_update_health_url": "{{ api_url }}/{{ inventory_hostname }}/livez",
+    }
+    for name, content in (("hosts.yml", hosts), ("group_vars/microservices.yml", settings)):
+        (folder / name).write_text(yaml.safe_dump(content), encoding="utf-8")
+    return folder
+
+
+def deployment(name: str, pods: int) -> Object:
+    container = {
+        "name": name,
+        "image": OLD,
+        "ports": [{"name": "http", "containerPort": 8080}],
+        # Every ten seconds, as is usual: of thousands of pods more often would keep the machine busy.
+        "readinessProbe": {"httpGet": {"path": "/livez", "port": 8080}, "periodSeconds": 10},
+    }
+    labels = {"app": name, LABEL: "true"}
+    template = {
+        "metadata": {"labels": labels},
+        "spec": {"containers": [container], "terminationGracePeriodSeconds": 5},
+    }
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": name, "labels": labels},
+        "spec": {
+            "replicas": pods,
+            "selector": {"matchLabels": {"app": name}},
+            "strategy": {"rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}},
+            "template": template,
+        },
+    }
+
+
+def service(name: str) -> Object:
+    return {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"name": name, "labels": {LABEL: "true"}},
+        "spec": {
+            "selector": {"app": name},
+            "ports": [{"name": "http", "port": 80, "targetPort": "http"}],
+        },
+    }

@@ -71,14 +71,20 @@ class Stage:
         environment = {**os.environ, CACHE_VARIABLE: str(CACHE)}
         return _output(argv, REPOSITORY, environment)
 
-    def play(self, playbook: str, *more: str, checkout: Path = REPOSITORY) -> Run:
+    def play(
+        self,
+        playbook: str,
+        *more: str,
+        checkout: Path = REPOSITORY,
+        inventory: Path | None = None,
+    ) -> Run:
         """Runs it against this stage's sandbox; raises BenchmarkError with its last lines when it fails."""
         journal = self.state / f"{time.monotonic_ns()}.jsonl"
         environment = {
             **self.environment(checkout),
             "EASYMO_DEPLOY_JOURNAL_PATH": str(journal),
         }
-        argv = playing(playbook, *more, checkout=checkout)
+        argv = playing(playbook, *more, checkout=checkout, inventory=inventory)
         began, used = time.monotonic(), cpu_of_children()
         _output(argv, self.state, environment)
         seconds, cpu = time.monotonic() - began, cpu_of_children() - used
@@ -164,10 +170,13 @@ def products() -> dict[str, Path]:
     return {**({" (before)": Path(before).resolve()} if before else {}), "": REPOSITORY}
 
 
-def playing(playbook: str, *more: str, checkout: Path = REPOSITORY) -> list[str]:
+def playing(
+    playbook: str, *more: str, checkout: Path = REPOSITORY, inventory: Path | None = None
+) -> list[str]:
+    """`inventory`: the sandbox's of that checkout when there is no other."""
     program = str(Path(sys.executable).with_name("ansible-playbook"))
-    inventory = str(checkout / "inventories" / "sandbox")
-    return [program, "-i", inventory, str(checkout / "playbooks" / playbook), *more]
+    hosts = str(inventory or checkout / "inventories" / "sandbox")
+    return [program, "-i", hosts, str(checkout / "playbooks" / playbook), *more]
 
 
 def _output(argv: t.Sequence[str], folder: Path, environment: t.Mapping[str, str]) -> str:
