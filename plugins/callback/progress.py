@@ -52,6 +52,7 @@ import sys
 import threading
 import time
 import typing as t
+from dataclasses import replace
 from pathlib import Path
 
 from ansible import constants as C  # noqa: N812 - as Ansible calls it
@@ -111,6 +112,14 @@ def read_plan(value: t.Any) -> tuple[Planned, ...]:
     )
 
 
+def phases_of(playbook: t.Any) -> tuple[str, ...]:
+    """The phases whose plays it holds, those of what it imports too."""
+    named = (
+        str((play.vars or {}).get("release_phase_name") or "") for play in playbook.get_plays()
+    )
+    return tuple(dict.fromkeys(filter(None, named)))
+
+
 def command_of(play: t.Any) -> Command:
     typed, options = playbooks(), shown_options()
 
@@ -127,6 +136,7 @@ def command_of(play: t.Any) -> Command:
         limit=str(options.get("limit") or ""),
         check=bool(context.CLIARGS.get("check")),
         extra_variables=bool(extra_variable_names(play)),
+        release=beside("deploy_v2.yml"),
         rollback=beside("rollback.yml"),
         ramp=beside("ramp.yml"),
     )
@@ -150,6 +160,7 @@ class CallbackModule(CallbackBase):
         self._quiet = Quiet()
         self._redact = Redactor()
         self._command: Command | None = None
+        self._phases: tuple[str, ...] = ()
         self._title = ""
         self._began = utc_now()
         self._started = time.monotonic()
@@ -161,6 +172,7 @@ class CallbackModule(CallbackBase):
     def v2_playbook_on_start(self, playbook: t.Any) -> None:
         self._title = os.path.basename(playbook._file_name or "")  # noqa: PTH119
         self._began, self._started = utc_now(), time.monotonic()
+        self._phases += phases_of(playbook)
 
     @observing
     def v2_playbook_on_play_start(self, play: t.Any) -> None:
@@ -282,7 +294,8 @@ class CallbackModule(CallbackBase):
         with self._lock:
             now = time.monotonic()
             self._show(self._screen.ended(ending, now))
-            self._show(summary(self._screen, self._title, self._command, ending, now))
+            command = replace(self._command, phases=self._phases)
+            self._show(summary(self._screen, self._title, command, ending, now))
 
     def _show(self, lines: t.Sequence[Line]) -> None:
         for line in lines:

@@ -13,6 +13,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._kubernetes_client i
     LONGEST_PAUSE,
     Connection,
     connect,
+    lacks_a_role,
     retry_after,
     to_error,
     unreachable,
@@ -31,6 +32,11 @@ CONNECT_TIMEOUT = 5.0
 READ_TIMEOUT = 30.0
 PATIENCE = 20.0
 """Seconds a call keeps trying when its caller named no deadline."""
+AUTHORIZING = 5.0
+"""Seconds that a denial is doubted. A real API server that restarts denies what is allowed for 1.2 to 1.3 s."""
+DOUBT_PAUSE = 0.5
+DENIALS_BELIEVED = 30.0
+"""Seconds for which a denial that outlasted the doubt vouches for others: the caches are filled by then."""
 
 
 class _Session:
@@ -39,6 +45,16 @@ class _Session:
     def __init__(self, api_client: t.Any) -> None:
         self.use(api_client)
         self.accepted = False
+        self.rights: set[str] = set()
+        """What was allowed at least once."""
+        self.denied_at = float("-inf")
+        """When a denial last outlasted its doubt."""
+
+    def learn(self, right: str, status: int = 200) -> None:
+        """What an answer of this status says of the credentials, and of what they allow."""
+        self.accepted |= status != 401
+        if status not in (401, 403):
+            self.rights.add(right)
 
     def use(self, api_client: t.Any) -> None:
         """The client's own classes for each API would load a second's worth of models, all unused: we read JSON."""
@@ -70,7 +86,10 @@ class Calls:
         return t.cast("Object", json.loads(self.ask(what, method, path, **more)))
 
     def ask(self, what: str, method: str, path: str, **more: t.Any) -> bytes:
-        return self.call(what, lambda give_up: self.once(method, path, give_up, **more))
+        def once(give_up: float) -> bytes:
+            return self.once(method, path, give_up, **more)
+
+        return self.call(what, once, right=f"{method} {path}")
 
     def stream(self, path: str, query: t.Mapping[str, str], timeout: float) -> t.Any:
         """An answer that is still being sent, as urllib3 has it. Not tried again."""
@@ -82,13 +101,14 @@ class Calls:
             _request_timeout=(CONNECT_TIMEOUT, timeout),
         )
 
-    def call(self, what: str, once: t.Callable[[float], Answer]) -> Answer:
-        """Call until it works, is refused, or the deadline passes.
+    def call(self, what: str, once: t.Callable[[float], Answer], *, right: str) -> Answer:
+        """Call until it works, is refused, or the deadline passes. `right`: what must be allowed for it.
 
         Safe for writes too: each carries a `test`, a resourceVersion or a name that may exist only
         once, so a repeated one is answered with a conflict and its caller looks again.
         """
-        give_up = self._deadline or self.clock.now() + PATIENCE
+        began = self.clock.now()
+        give_up = self._deadline or began + PATIENCE
         attempt = 0
         while True:
             try:
@@ -97,19 +117,38 @@ class Calls:
                 failure, pause = to_error(exc, what, self._connection.namespace), retry_after(exc)
                 if exc.status == 401 and self._renewed(first=attempt == 0):
                     pause = min(0.5 * attempt, LONGEST_PAUSE)
+                elif exc.status == 403 and self.doubts(str(failure), right, began):
+                    pause = DOUBT_PAUSE
                 elif not isinstance(failure, UnreachableError):
-                    self._session.accepted |= exc.status != 401
+                    self._session.learn(right, exc.status)
                     raise failure from None
             except (urllib3.exceptions.HTTPError, OSError) as exc:
                 failure, pause = unreachable(exc, what), None
             else:
-                self._session.accepted = True
+                self._session.learn(right)
                 return answer
             pause = pause if pause is not None else min(0.5 * 2**attempt, LONGEST_PAUSE)
             if self.clock.now() + pause > give_up:
                 raise failure from None
             self.clock.sleep(pause)
             attempt += 1
+
+    def doubts(self, denial: str, right: str, began: float) -> bool:
+        """Whether a denial may be that of a server whose RBAC caches are not filled yet.
+
+        It is for good when it lasts, or when it is the first word in a session and names no missing
+        role. One that lasted spares other rights the wait, but not those that were there before.
+        """
+        session, now = self._session, self.clock.now()
+        known = right in session.rights
+        if not (known or session.rights or lacks_a_role(denial)):
+            return False
+        if not known and now - session.denied_at < DENIALS_BELIEVED:
+            return False
+        if now - began < AUTHORIZING:
+            return True
+        session.denied_at = now
+        return False
 
     def _renewed(self, *, first: bool) -> bool:
         """Whether it makes sense to try again after a 401, with what the kubeconfig holds by now.

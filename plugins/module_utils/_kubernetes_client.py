@@ -19,9 +19,11 @@ from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
     UnreachableError,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._library import Library
+from ansible_collections.easymo.deploy.plugins.module_utils._tls import relax
 
 try:
     from kubernetes import client, config
+    from urllib3.util import create_urllib3_context
 
     IMPORT_ERROR: str | None = None
 except ImportError:
@@ -30,6 +32,8 @@ except ImportError:
 KUBERNETES = Library("kubernetes >= 34", IMPORT_ERROR)
 
 RETRIABLE = frozenset({429, 500, 502, 503, 504})
+MISSING_ROLE = re.compile(r"RBAC: .*role\.rbac\.authorization\.k8s\.io .*not found")
+"""What the RBAC authorizer says of a binding whose role it does not know, or does not know yet."""
 LONGEST_PAUSE = 10.0
 """Seconds; a server that asks for more is asked again sooner."""
 
@@ -67,8 +71,20 @@ def connect(connection: Connection) -> t.Any:
         configuration.ssl_ca_cert = connection.ca_cert
     if not connection.validate_certs:
         configuration.verify_ssl = False
-    configuration.retries = False  # this file retries, with a deadline
-    return client.ApiClient(configuration)
+    configuration.retries = False  # _kubernetes_calls.py retries, with a deadline
+    connected = client.ApiClient(configuration)
+    if configuration.verify_ssl:
+        pool = connected.rest_client.pool_manager.connection_pool_kw
+        pool["ssl_context"] = _verifying(configuration)
+    return connected
+
+
+def _verifying(configuration: t.Any) -> t.Any:
+    """Certificates are verified as kubectl does it; exec's websocket has this by itself."""
+    context = relax(create_urllib3_context())
+    if not (configuration.ssl_ca_cert or configuration.ca_cert_data):
+        context.load_default_certs()
+    return context
 
 
 def _load_kubeconfig(connection: Connection, configuration: t.Any) -> None:
@@ -94,7 +110,10 @@ def to_error(exc: t.Any, what: str, namespace: str) -> DeployError:
     sentence = f"Could not {what} in namespace {namespace!r}: {message}"
     if exc.status == 0:
         if "certificate" in message.lower():
-            return RefusedError(f"{sentence}. Set 'ca_cert' to the authority that signed it.")
+            return RefusedError(
+                f"{sentence}. Set 'ca_cert', or certificate-authority in the kubeconfig, to the "
+                "authority that signed it."
+            )
         return UnreachableError(sentence)
     if exc.status in RETRIABLE:
         return UnreachableError(sentence, **details)
@@ -113,6 +132,11 @@ def _server_message(exc: t.Any) -> tuple[str, list[Object]]:
     except (TypeError, ValueError, KeyError):
         text = exc.body or exc.reason or "no reason given"
         return re.sub(r"\s+", " ", str(text)).strip()[:300], []
+
+
+def lacks_a_role(denial: str) -> bool:
+    """Whether a denial says that a binding names a role which the server does not know (yet)."""
+    return bool(MISSING_ROLE.search(denial))
 
 
 def retry_after(exc: t.Any) -> float | None:

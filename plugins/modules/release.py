@@ -12,9 +12,11 @@ description:
   - The record is a ConfigMap C(release-<version>) that the next run resumes from, a rollback returns by, and the report
     is made of. Every operator can reach it, and losing the machine that deploys loses nothing.
   - Each write is bound to the version that was read, so two writers never lose each other's entries.
-  - A phase that is done or waived stays as it is, whatever is asked of it, except to fail. So a second run over a
-    finished release writes nothing. A phase that failed is opened again, and the evidence of its failed try is kept as
-    one of C(earlier_failures), the last ten of them.
+  - A phase that is done or waived stays as it is, whatever is asked of it, except to fail, to be taken back, or to be
+    done once more by a run that changed something (O(phase_changed)). So a second run over a finished release writes
+    nothing.
+  - A phase that failed or was taken back is opened again, with the times and the evidence of its new run alone. A
+    failed try is kept as one of C(earlier_failures), any other run as one of C(earlier_runs), the last ten of each.
   - Opening a phase of a release that was rolled back begins its next attempt, with no phases, pins, announcements,
     backups or facts. The phase V(rollback) is the exception; it belongs to the attempt that it undoes.
 author:
@@ -37,9 +39,23 @@ options:
     description: The phase to open or close.
     type: str
   phase_status:
-    description: V(running) opens O(phase), the others close it.
+    description:
+      - V(running) opens O(phase), the others close it.
+      - V(rolled_back) and V(partly_rolled_back) say that what it did was taken back since. Ignored for a phase that was
+        never opened, or that failed.
     type: str
-    choices: [running, done, failed, waived]
+    choices: [running, done, failed, waived, rolled_back, partly_rolled_back]
+  phase_changed:
+    description:
+      - Whether this run changed anything, for O(phase_status=done) of a phase that was done already. Its times and
+        evidence are this run's then.
+    type: bool
+    default: false
+    version_added: 0.3.0
+  phase_started:
+    description: When this run began such a phase, as RV(at) of the task that opened it. Now when not given.
+    type: str
+    version_added: 0.3.0
   evidence:
     description: What proves the phase's end, merged into what is there. Ignored when the phase is settled already.
     type: dict
@@ -157,7 +173,18 @@ phase:
   description: The entry of O(phase) after, empty without O(phase).
   returned: success
   type: dict
-  sample: {status: running, started: "2026-11-24T06:00:00Z", finished: "", evidence: {}, earlier_failures: []}
+  sample:
+    status: running
+    started: "2026-11-24T06:00:00Z"
+    finished: ""
+    evidence: {}
+    earlier_failures: []
+    earlier_runs: []
+at:
+  description: The time that this task writes, RFC 3339.
+  returned: success
+  type: str
+  sample: "2026-11-24T06:00:00Z"
 pins:
   description: What is pinned in this attempt, without the templates. Empty without O(pin).
   returned: success
@@ -212,8 +239,17 @@ def module_spec() -> dict[str, t.Any]:
             "phase": {"type": "str"},
             "phase_status": {
                 "type": "str",
-                "choices": ["running", "done", "failed", "waived"],
+                "choices": [
+                    "running",
+                    "done",
+                    "failed",
+                    "waived",
+                    "rolled_back",
+                    "partly_rolled_back",
+                ],
             },
+            "phase_changed": {"type": "bool", "default": False},
+            "phase_started": {"type": "str"},
             "evidence": {"type": "dict", "default": {}},
             "status": {"type": "str", "choices": ["running", "done", "failed", "rolled_back"]},
             "announcements": {"type": "dict", "default": {}},

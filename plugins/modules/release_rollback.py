@@ -15,6 +15,9 @@ description:
   - Needs nothing but the release record, so any machine that reaches the cluster will do.
   - A service that cannot be returned does not keep the others from returning. The task then fails at its end and says
     which, and why.
+  - The pinned template is returned to whole. What another hand changed in it since it was pinned, while it went on
+    running the image of the release, goes too. It is named field by field, in check mode and in the diff, and before
+    anything is written.
   - Only what the release wrote is undone. What stands at its pin is left as it is, and so is what another hand changed
     meanwhile, which fails the task.
 author:
@@ -84,7 +87,10 @@ EXAMPLES = r"""
 
 RETURN = r"""
 services:
-  description: How the way back of each Deployment ended, by its name, in the order in which they returned.
+  description:
+    - How the way back of each Deployment ended, by its name, in the order in which they returned.
+    - C(taken_away) lists what going back takes from its template that the release did not write, as
+      RV(easymo.deploy.rollout#module:taken_away). In check mode it tells so beforehand.
   returned: always, but for bad input
   type: dict
   sample:
@@ -95,6 +101,7 @@ services:
       after: {image: "easymo/wallet-service:v1.9.0"}
       duration: 4.2
       message: ""
+      taken_away: []
 waves:
   description: The order in which they returned.
   returned: always, but for bad input
@@ -153,6 +160,9 @@ from ansible_collections.easymo.deploy.plugins.module_utils._rollback.task impor
     Returner,
     plan_waves,
 )
+from ansible_collections.easymo.deploy.plugins.module_utils._rollout.changes import (
+    tell as told_as_taken,
+)
 from ansible_collections.easymo.deploy.plugins.module_utils._rollout.progress import say_counts
 from ansible_collections.easymo.deploy.plugins.module_utils._rollout.quorum import QUORUMS
 
@@ -192,6 +202,9 @@ def run(module: Module) -> dict[str, t.Any]:
         check_mode=module.check_mode,
     )
     returned = returner.all(waves)
+    for one in returned:
+        if one.takes:
+            module.warn(f"{one.name}: {told_as_taken(one.takes)}")
     result = {
         "changed": any(one.changed for one in returned),
         "services": {one.name: one.to_json() for one in returned},

@@ -231,6 +231,18 @@ failing_before:
   type: list
   elements: str
   sample: []
+taken_away:
+  description:
+    - With O(state=rolled_back), the fields of the template that the return changes and the release did not write, with
+      what they are and what they become. Values of environment variables are not shown.
+    - In check mode it tells so beforehand, and so does the diff.
+  returned: when the Deployment was seen
+  type: list
+  elements: dict
+  sample:
+    - field: spec.containers[wallet-service].lifecycle
+      now: '{"preStop": {"sleep": {"seconds": 3}}}'
+      then: absent
 problems:
   description: What O(strict) found, as in RV(easymo.deploy.rollout_preflight#module:problems).
   returned: when O(strict) found an error
@@ -329,6 +341,9 @@ from ansible_collections.easymo.deploy.plugins.module_utils._options import (
     guard_options,
     kubernetes_options,
 )
+from ansible_collections.easymo.deploy.plugins.module_utils._rollout.changes import (
+    tell as told_as_taken,
+)
 from ansible_collections.easymo.deploy.plugins.module_utils._rollout.models import LAST_APPLIED
 from ansible_collections.easymo.deploy.plugins.module_utils._rollout.progress import say_counts
 from ansible_collections.easymo.deploy.plugins.module_utils._rollout.quorum import QUORUMS
@@ -399,6 +414,8 @@ def run(module: Module) -> dict[str, t.Any]:
         except ConflictError as exc:
             raise rollout.refuse(exc, plan) from exc
     outcome = rollout.predict(plan) if module.check_mode else rollout.carry_out(plan)
+    if plan.takes:
+        module.warn(told_as_taken(plan.takes))
     for pod in outcome.failing_before:
         module.warn(f"Pod {pod!r} was in trouble before the rollout began.")
     result = outcome.to_result()

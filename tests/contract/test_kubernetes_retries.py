@@ -197,6 +197,57 @@ def test_each_right_is_asked_for_once(cluster: KubernetesCluster, script: Script
     assert script.requests == ["POST /apis/authorization.k8s.io/v1/selfsubjectaccessreviews"]
 
 
+ROLE_UNKNOWN = 'RBAC: role.rbac.authorization.k8s.io "easymo-deployer" not found'
+FILLING = status(403, f"configmaps is forbidden: User x cannot get it: {ROLE_UNKNOWN}")
+DENIED = status(403, "configmaps is forbidden: User x cannot get it")
+
+
+@pytest.mark.parametrize("before", [[], [FOUND]], ids=["at first", "later"])
+def test_a_denial_for_a_role_that_is_not_known_yet_is_asked_again(
+    cluster: KubernetesCluster, script: Script, clock: FakeClock, before: list[Answer]
+) -> None:
+    script.answers = [*before, FILLING, FILLING, FILLING, FOUND]
+    for _read in range(len(before) + 1):
+        assert cluster.read("ConfigMap", "x") == FOUND[2]
+    assert len(script.requests) == len(before) + 4
+
+
+def test_any_denial_of_who_was_allowed_before_is_asked_again(
+    cluster: KubernetesCluster, script: Script
+) -> None:
+    script.answers = [FOUND, DENIED, DENIED, FOUND]
+    cluster.read("ConfigMap", "x")
+    assert cluster.read("ConfigMap", "y") == FOUND[2]
+
+
+@pytest.mark.parametrize("denial", [FILLING, DENIED], ids=["no such role", "no such right"])
+def test_a_denial_that_lasts_is_told_within_seconds_and_spares_others_the_wait(
+    cluster: KubernetesCluster, script: Script, clock: FakeClock, denial: Answer
+) -> None:
+    script.answers = [FOUND, denial]
+    cluster.read("ConfigMap", "x")
+    began = clock.now()
+    with pytest.raises(RefusedError, match="User x cannot get it"):
+        cluster.until(began + 300).read("Secret", "y")
+    assert clock.now() - began <= 6
+    began = clock.now()
+    with pytest.raises(RefusedError):
+        cluster.until(began + 300).list_objects("Event")
+    assert clock.now() == began
+    script.answers = [denial, FOUND]
+    assert cluster.read("ConfigMap", "x") == FOUND[2], "what was allowed is still doubted"
+
+
+def test_a_review_by_a_server_that_does_not_know_the_roles_yet_is_no_denial(
+    cluster: KubernetesCluster, script: Script
+) -> None:
+    unknown = (201, {}, {"status": {"allowed": False, "reason": ROLE_UNKNOWN}})
+    script.answers = [unknown, unknown, (201, {}, {"status": {"allowed": True}})]
+    assert cluster.may("list", "pods") is True
+    script.answers = [unknown]
+    assert cluster.may("delete", "pods") is False
+
+
 def kubeconfig(folder: Path, server: str) -> Path:
     path = folder / "kubeconfig"
     content = {

@@ -8,6 +8,7 @@ import typing as t
 
 import pytest
 
+from ansible_collections.easymo.deploy.plugins.module_utils._progress import Progress, subscribe
 from ansible_collections.easymo.deploy.plugins.modules import (
     deploy_lock,
     release,
@@ -110,3 +111,76 @@ def test_some_alone_and_those_that_nobody_pinned_are_refused(released: Place) ->
 
 def test_without_a_record_nothing_is_guessed(place: Place) -> None:
     assert "Nothing is pinned for release '9.9.9'" in goes_back(place, name="9.9.9")["msg"]
+
+
+FIX = {"lifecycle": {"preStop": {"exec": {"command": ["sleep", "0.1"]}}}}
+FIELD = f"spec.containers[{WALLET}].lifecycle"
+
+
+def patched(place: Place, name: str) -> None:
+    """A fix by hand, rolled out."""
+    container = {"name": name, **FIX}
+    patch = {"spec": {"template": {"spec": {"containers": [container]}}}}
+    place.kubectl("patch", f"deployment/{name}", "-p", json.dumps(patch))
+    place.kubectl("rollout", "status", f"deployment/{name}", "--timeout=60s")
+
+
+def template(place: Place, name: str) -> str:
+    return json.dumps(place.json("get", "deployment", name)["spec"]["template"], sort_keys=True)
+
+
+def opened_again(place: Place) -> Result:
+    """As every run does before it rolls anything."""
+    return place.run(
+        release,
+        name="2.0.0",
+        phase="microservices",
+        phase_status="running",
+        pin={"deployments": [*SERVICES]},
+    )
+
+
+def test_a_fix_between_two_tries_survives_the_second_way_back(released: Place) -> None:
+    goes_back(released)
+    patched(released, WALLET)
+    with_fix = template(released, WALLET)
+    again = goes_back(released)
+    assert (again["changed"], again["services"][WALLET]["result"]) == (False, "no_change")
+
+    assert opened_again(released)["changed"] is True
+    assert opened_again(released)["changed"] is False
+    rolled = released.run(rollout, name=WALLET, image=NEW, release="2.0.0", wait_timeout=60)
+    assert rolled["result"] == "succeeded", rolled
+    assert opened_again(released)["changed"] is False, "its own try is not pinned"
+    back = goes_back(released)
+    assert back["services"][WALLET]["result"] == "rolled_back"
+    assert back["services"][WALLET]["taken_away"] == []
+    assert template(released, WALLET) == with_fix
+
+
+def test_a_try_of_the_release_is_never_pinned_and_what_its_way_back_takes_is_told_before(
+    released: Place,
+) -> None:
+    before = json.dumps(released.run(release, name="2.0.0", pin={"deployments": [WALLET]})["pins"])
+    patched(released, WALLET)
+    opened = opened_again(released)
+    assert json.dumps(opened["pins"]) == before
+
+    taken = [{"field": FIELD, "now": json.dumps(FIX["lifecycle"]), "then": "absent"}]
+    told = goes_back(released, check_mode=True)
+    assert told["services"][WALLET]["taken_away"] == taken
+    [diff] = [one for one in told["diff"] if one["before_header"] == WALLET]
+    assert list(diff["before"]["taken_away"]) == [FIELD]
+    assert "preStop" in template(released, WALLET), "nothing was written"
+    assert told["services"][CORE]["taken_away"] == []
+
+    heard: list[Progress] = []
+    forget = subscribe(heard.append)
+    back = goes_back(released, deployments=[WALLET])
+    forget()
+    assert back["services"][WALLET]["taken_away"] == taken
+    assert "preStop" not in template(released, WALLET)
+    lines = [one.text for one in heard if WALLET in one.text]
+    telling = next(n for n, line in enumerate(lines) if FIELD in line)
+    writing = next(n for n, line in enumerate(lines) if "updated" in line)
+    assert telling < writing, lines

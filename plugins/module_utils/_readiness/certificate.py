@@ -33,6 +33,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._readiness.models im
     passed,
     skipped,
 )
+from ansible_collections.easymo.deploy.plugins.module_utils._tls import relax
 
 REQUESTS = Library("requests >= 2.32", IMPORT_ERROR)
 UTC = timezone.utc  # noqa: UP017 - one spelling for every Python of a target
@@ -92,7 +93,4 @@ def _ask_for_tls(plain: socket.socket, where: str) -> None:
 
 def _context(ca_cert: str | None) -> ssl.SSLContext:
     # The authorities that requests has are those which our calls trust.
-    context = ssl.create_default_context(cafile=ca_cert or certifi.where())
-    # Neither libpq nor requests refuses what only the strictest reading of the standard does.
-    context.verify_flags &= ~ssl.VERIFY_X509_STRICT
-    return context
+    return relax(ssl.create_default_context(cafile=ca_cert or certifi.where()))

@@ -34,6 +34,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._rollout.observe imp
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._rollout.plan import (
     Pin,
+    is_as_pinned,
     runs_release,
 )
 
@@ -123,6 +124,29 @@ def missing_pins(
     )
 
 
+def outdated_pins(
+    cluster: Cluster, pins: Pins, version: str, names: t.Iterable[str], digests: t.Container[str]
+) -> list[str]:
+    """Which of the pinned names run something else now that this release did not write.
+
+    After a way back, or before the release came to them, somebody changed them: that is what the next
+    try replaces, and what its way back must return to.
+    """
+    pinned = [name for name in names if name in pins.deployments]
+    if not pinned:
+        return []
+    found = {one["metadata"]["name"]: one for one in cluster.list_objects("Deployment")}
+    outdated = []
+    for name in pinned:
+        pin = Pin.from_json(pins.deployments[name])
+        body = found.get(name)
+        if body is None or is_as_pinned(deployment := Deployment.from_json(body), pin):
+            continue
+        if not carries(deployment, version, digests):
+            outdated.append(name)
+    return outdated
+
+
 def add_pins(
     cluster: Cluster,
     pins: Pins,
@@ -130,6 +154,7 @@ def add_pins(
     *,
     deployments: t.Sequence[str],
     config_maps: t.Sequence[str],
+    digests: t.Container[str] = (),
 ) -> Pins:
     """`pins` with what the named objects are now. Refuses what the release has already changed."""
     replica_sets = (
@@ -138,7 +163,7 @@ def add_pins(
         else []
     )
     observed = [observe_deployment(cluster, name) for name in deployments]
-    late = [one for one in observed if carries(one, version)]
+    late = [one for one in observed if carries(one, version, digests)]
     if late:
         raise ConflictError(_too_late(late, version))
     return replace(
@@ -154,9 +179,11 @@ def add_pins(
     )
 
 
-def carries(deployment: Deployment, version: str) -> bool:
-    """Whether a Deployment already runs this release, by our annotations or by an image's tag."""
+def carries(deployment: Deployment, version: str, digests: t.Container[str] = ()) -> bool:
+    """Whether a Deployment already runs this release, by our annotations, or by an image's digest or tag."""
     if runs_release(deployment, version):
+        return True
+    if any(image.rpartition("@")[2] in digests for image in deployment.images.values()):
         return True
     tags = (re.sub(r"@.*", "", image).rpartition(":")[2] for image in deployment.images.values())
     return any(tag.removeprefix("v") == version for tag in tags)

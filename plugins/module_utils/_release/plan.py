@@ -16,25 +16,29 @@ from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
 )
 
 RUNNING, DONE, FAILED, WAIVED, ROLLED_BACK = "running", "done", "failed", "waived", "rolled_back"
+PARTLY = "partly_rolled_back"
+"""Of a phase: some of what it did went back."""
 PLANNED = "planned"
 """Of a record that people have signed and no phase has opened yet."""
 SIGN_OFFS = "sign_offs"
 """The fact that keeps who signed what. Those for the next attempt are given before it begins."""
 SETTLED = frozenset({DONE, WAIVED})
+TAKEN_BACK = frozenset({ROLLED_BACK, PARTLY})
 
 ROLLBACK_PHASE = "rollback"
 """The phase of an undo. It belongs to the attempt it undoes and never begins a new one."""
 
 
 TRIES_KEPT = 10
-"""How many failed tries of a phase a record keeps: it has 1 MB for everything."""
+"""How many failed tries of a phase, and how many runs of it, a record keeps: it has 1 MB for everything."""
 
 
 @dataclass(frozen=True)
 class Phase:
-    """`evidence` is of the last try alone.
+    """`evidence` is of the last run alone.
 
-    `earlier_failures`: start, end and evidence of the tries that failed, oldest first.
+    `earlier_failures`: start, end and evidence of the tries that failed, oldest first. `earlier_runs`:
+    the same, with their status, of those that were done before the phase was run again.
     """
 
     status: str
@@ -42,19 +46,26 @@ class Phase:
     finished: str = ""
     evidence: t.Mapping[str, t.Any] = field(default_factory=dict)
     earlier_failures: tuple[t.Mapping[str, t.Any], ...] = ()
+    earlier_runs: tuple[t.Mapping[str, t.Any], ...] = ()
 
     def to_json(self) -> Object:
-        return {**asdict(self), "earlier_failures": [dict(one) for one in self.earlier_failures]}
+        listed = ("earlier_failures", "earlier_runs")
+        return {**asdict(self), **{name: [*map(dict, getattr(self, name))] for name in listed}}
 
     @classmethod
     def from_json(cls, body: Object) -> Phase:
-        return cls(**{**body, "earlier_failures": tuple(body.get("earlier_failures", ()))})
+        listed = ("earlier_failures", "earlier_runs")
+        return cls(**{**body, **{name: tuple(body.get(name, ())) for name in listed}})
 
     def tried_again(self, now: str) -> Phase:
-        """The next try of a failed phase: what the failed one left proves nothing about it."""
-        failure = {"started": self.started, "finished": self.finished, "evidence": self.evidence}
-        failures = (*self.earlier_failures, failure)[-TRIES_KEPT:]
-        return Phase(status=RUNNING, started=now, earlier_failures=failures)
+        """The next run of a phase that ended: what the one before left proves nothing about it."""
+        left = {"started": self.started, "finished": self.finished, "evidence": self.evidence}
+        failures, runs = self.earlier_failures, self.earlier_runs
+        if self.status == FAILED:
+            failures = (*failures, left)[-TRIES_KEPT:]
+        else:
+            runs = (*runs, {"status": self.status, **left})[-TRIES_KEPT:]
+        return Phase(RUNNING, now, earlier_failures=failures, earlier_runs=runs)
 
 
 @dataclass(frozen=True)
@@ -115,6 +126,10 @@ class Change:
     git_sha: str = ""
     phase: str = ""
     phase_status: str = ""
+    phase_started: str = ""
+    """When this run began the phase, for one that was done already and so was not opened again."""
+    phase_changed: bool = False
+    """Whether this run of a phase that was done already changed anything."""
     evidence: t.Mapping[str, t.Any] = field(default_factory=dict)
     status: str = ""
     announcements: t.Mapping[str, t.Any] = field(default_factory=dict)
@@ -214,7 +229,11 @@ def _signed_ahead(record: Record) -> dict[str, t.Any]:
 
 
 def _step(record: Record, change: Change) -> Record:
-    phase = _next_phase(record.phases.get(change.phase), change)
+    known = record.phases.get(change.phase)
+    if change.phase_status in TAKEN_BACK:
+        phase = _taken_back(known, change)
+        return replace(record, phases={**record.phases, change.phase: phase}) if phase else record
+    phase = _next_phase(known, change)
     phases = {**record.phases, change.phase: phase}
     if phases == record.phases:
         return record
@@ -225,11 +244,13 @@ def _step(record: Record, change: Change) -> Record:
         return record
     if phase.status == FAILED:
         return replace(record, status=FAILED, finished=change.now)
+    if record.status == DONE:
+        return record  # one phase is run again, of a release that is signed off
     return replace(record, status=RUNNING, finished="")
 
 
 def _next_phase(known: Phase | None, change: Change) -> Phase:
-    """A settled phase stays as it is, so that a second run over a finished release writes nothing."""
+    """A settled phase stays as it is, so that a second run that had nothing to do writes nothing."""
     wanted = change.phase_status
     if known is None:
         if not wanted:
@@ -238,16 +259,30 @@ def _next_phase(known: Phase | None, change: Change) -> Phase:
                 "'phase_status'."
             )
         known = Phase(status=RUNNING, started=change.now)
-    if known.status in SETTLED and wanted != FAILED:
+    if known.status in SETTLED and not _ran_again(known, change):
         return known
-    if known.status == FAILED and wanted not in ("", FAILED):
-        known = known.tried_again(change.now)
+    if known.status not in (RUNNING, FAILED) or (known.status == FAILED and wanted != FAILED):
+        known = known.tried_again(change.phase_started or change.now) if wanted else known
     evidence = merge(known.evidence, change.evidence)
     if wanted in ("", RUNNING):
         return replace(known, evidence=evidence)
     if known.status == wanted and evidence == known.evidence:
         return known
     return replace(known, status=wanted, finished=change.now, evidence=evidence)
+
+
+def _ran_again(known: Phase, change: Change) -> bool:
+    """Whether a settled phase was run anew to an end of its own."""
+    if change.phase_status == FAILED:
+        return True
+    return known.status == change.phase_status == DONE and change.phase_changed
+
+
+def _taken_back(known: Phase | None, change: Change) -> Phase | None:
+    """What was not done, or failed and says so, is not called taken back."""
+    if known is None or known.status in (FAILED, change.phase_status):
+        return known
+    return replace(known, status=change.phase_status, finished=change.now)
 
 
 def check_attempt(record: Record | None, version: str) -> Record:

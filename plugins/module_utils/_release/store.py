@@ -30,6 +30,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._release.pins import
     Pins,
     add_pins,
     missing_pins,
+    outdated_pins,
     pins_name,
     read_pins,
     write_pins,
@@ -103,11 +104,17 @@ class ReleaseStore:
         *,
         deployments: t.Sequence[str],
         config_maps: t.Sequence[str],
+        digests: t.Container[str] = (),
         check_mode: bool,
     ) -> tuple[Pins, bool]:
-        """The pins after, and whether something was pinned. What is pinned stays as it is."""
+        """The pins after, and whether something was pinned.
+
+        What is pinned stays as it is, but for a Deployment that another hand changed and that does not
+        run this release. `digests` are those of the release's images.
+        """
         known = self.pins(attempt)
         new_deployments, new_config_maps = missing_pins(known, deployments, config_maps)
+        new_deployments += outdated_pins(self._cluster, known, self.version, deployments, digests)
         if not new_deployments and not new_config_maps:
             return known, False
         pins = add_pins(
@@ -116,6 +123,7 @@ class ReleaseStore:
             self.version,
             deployments=new_deployments,
             config_maps=new_config_maps,
+            digests=digests,
         )
         if not check_mode:
             write_pins(self._cluster, self.name, self.version, pins)

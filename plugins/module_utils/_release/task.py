@@ -54,6 +54,8 @@ class Task:
                 git_sha=params["git_sha"] or "",
                 phase=params["phase"] or "",
                 phase_status=params["phase_status"] or "",
+                phase_started=params.get("phase_started") or "",
+                phase_changed=bool(params.get("phase_changed")),
                 evidence=plain(params["evidence"]),
                 status=params["status"] or "",
                 announcements=plain(params["announcements"]),
@@ -85,6 +87,7 @@ class Done:
         changed = self.before != self.after
         return {
             "changed": bool(changed or self.pinned or self.attached or self.fetched),
+            "at": self.task.change.now,
             "record": record,
             "phase": phase,
             "pins": dict(self.pins),
@@ -108,10 +111,12 @@ def carry_out(cluster: Cluster, task: Task, *, check_mode: bool) -> Done:
     pins: dict[str, t.Any] = {}
     pinned = False
     if task.pin_deployments or task.pin_config_maps:
+        record = check_attempt(after, task.change.version)
         kept, pinned = store.pin(
-            check_attempt(after, task.change.version).attempt,
+            record.attempt,
             deployments=task.pin_deployments,
             config_maps=task.pin_config_maps,
+            digests=digests_of(record),
             check_mode=check_mode,
         )
         pins = kept.to_summary()
@@ -124,6 +129,14 @@ def carry_out(cluster: Cluster, task: Task, *, check_mode: bool) -> Done:
         attached=_attach(store, after, contents, check_mode=check_mode),
         fetched=_fetch(store, task.fetch, check_mode=check_mode),
     )
+
+
+def digests_of(record: Record) -> set[str]:
+    """Of the release's images, as far as somebody looked them up."""
+    images = record.facts.get("images") or {}
+    return {
+        str(one["digest"]) for one in images.values() if isinstance(one, dict) and one.get("digest")
+    }
 
 
 def plain(value: t.Mapping[str, t.Any]) -> dict[str, t.Any]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import DeployError
 from ansible_collections.easymo.deploy.plugins.module_utils._rollback.waves import Waves
+from ansible_collections.easymo.deploy.plugins.module_utils._rollout.changes import Taken
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,8 @@ class Returned:
     duration: float = 0.0
     message: str = ""
     diff: t.Mapping[str, t.Any] = field(default_factory=dict)
+    takes: tuple[Taken, ...] = ()
+    """What going back takes away that the release did not write."""
 
     @property
     def returned(self) -> bool:
@@ -40,6 +43,7 @@ class Returned:
             "after": {"image": self.image_after},
             "duration": self.duration,
             "message": self.message,
+            "taken_away": [one.to_json() for one in self.takes],
         }
 
 

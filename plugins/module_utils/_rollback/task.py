@@ -112,6 +112,7 @@ class Returner:
             image_after=outcome.after.image,
             duration=round(outcome.duration, 1),
             diff=plan.to_diff(),
+            takes=plan.takes,
         )
 
     def all(self, waves: Waves) -> list[Returned]:

@@ -56,6 +56,7 @@ class Teller:
             old=len(old),
             duration=self._clock.now() - self._started,
             failing_before=self.failing_before,
+            takes=plan.takes,
         )
 
     def failure(

@@ -8,6 +8,7 @@ import typing as t
 from dataclasses import dataclass, field
 
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import DeployError
+from ansible_collections.easymo.deploy.plugins.module_utils._rollout.changes import Taken
 from ansible_collections.easymo.deploy.plugins.module_utils._rollout.models import (
     Counts,
     Deployment,
@@ -81,6 +82,8 @@ class Outcome:
     diagnosis: t.Mapping[str, t.Any] = field(default_factory=dict)
     failing_before: tuple[str, ...] = ()
     """The pods that were in trouble before anything was written."""
+    takes: tuple[Taken, ...] = ()
+    """What the way back takes away that the release did not write."""
 
     def to_result(self) -> dict[str, t.Any]:
         counts = self.counts
@@ -101,6 +104,7 @@ class Outcome:
             "duration": round(self.duration, 1),
             "diagnosis": dict(self.diagnosis),
             "failing_before": list(self.failing_before),
+            "taken_away": [one.to_json() for one in self.takes],
         }
 
 

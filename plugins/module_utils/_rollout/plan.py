@@ -26,6 +26,10 @@ from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
     ConflictError,
     InputError,
 )
+from ansible_collections.easymo.deploy.plugins.module_utils._rollout.changes import (
+    Taken,
+    taken_away,
+)
 from ansible_collections.easymo.deploy.plugins.module_utils._rollout.models import (
     Deployment,
     images_of,
@@ -70,22 +74,28 @@ class Pin:
 
 @dataclass(frozen=True)
 class Plan:
-    """The patch to send; empty when the Deployment is already as wanted."""
+    """The patch to send; empty when the Deployment is already as wanted.
+
+    `takes`: what a way back takes from the template that the release did not write.
+    """
 
     before: Deployment
     operations: tuple[Operation, ...]
     template: Object
     annotations: t.Mapping[str, str]
+    takes: tuple[Taken, ...] = ()
 
     @property
     def changed(self) -> bool:
         return bool(self.operations)
 
     def to_diff(self) -> dict[str, t.Any]:
-        return {
-            "before": _face(self.before.template, self.before.annotations),
-            "after": _face(self.template, self.annotations),
-        }
+        before = _face(self.before.template, self.before.annotations)
+        after = _face(self.template, self.annotations)
+        if self.takes:
+            before["taken_away"] = {one.field: one.now for one in self.takes}
+            after["taken_away"] = {one.field: one.then for one in self.takes}
+        return {"before": before, "after": after}
 
 
 def rollout_id(release: str, uid: str, image: str) -> str:
@@ -130,6 +140,11 @@ def is_ours(deployment: Deployment, wanted: Wanted, pin: Pin) -> bool:
     """Whether the current template was written by this release, so that undoing it harms nobody."""
     if wanted.release and runs_release(deployment, wanted.release):
         return True
+    return is_as_pinned(deployment, pin)
+
+
+def is_as_pinned(deployment: Deployment, pin: Pin) -> bool:
+    """Whether its template is what was pinned, but for what a restart writes on it."""
     return _without_own(deployment.template) == _without_own(pin.template)
 
 
@@ -203,6 +218,9 @@ def plan_return(
     if deployment.template == pin.template and _own(deployment) == pin.annotations:
         return unchanged(deployment)
     if not ours and not is_ours(deployment, wanted, pin):
+        if _own(deployment) == pin.annotations and deployment.images == images_of(pin.template):
+            # It went back, or was never rolled, and was changed since: nothing of it is ours.
+            return unchanged(deployment)
         raise superseded(deployment, wanted)
     kept = {k: v for k, v in deployment.annotations.items() if k not in OWN_ANNOTATIONS}
     annotations = {**pin.annotations, **_fence(wanted)}
@@ -215,6 +233,7 @@ def plan_return(
         ),
         template=pin.template,
         annotations={**kept, **annotations},
+        takes=tuple(taken_away(deployment.template, pin.template, ours={wanted.container})),
     )
 
 

@@ -13,6 +13,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
     UnreachableError,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._rollout.apply import apply_plan
+from ansible_collections.easymo.deploy.plugins.module_utils._rollout.changes import tell
 from ansible_collections.easymo.deploy.plugins.module_utils._rollout.diagnosis import diagnose
 from ansible_collections.easymo.deploy.plugins.module_utils._rollout.ending import Teller
 from ansible_collections.easymo.deploy.plugins.module_utils._rollout.failures import signs_of
@@ -44,6 +45,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._rollout.plan import
     Plan,
     Wanted,
     plan_rollout,
+    runs_release,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._rollout.sight import Sight
 from ansible_collections.easymo.deploy.plugins.module_utils._rollout.undo import Undo
@@ -156,6 +158,8 @@ class Rollout:
         troubled = {sign.pod for sign in signs_of(pods, None)}
         self._failing = tuple(pod for pod in pods if pod.uid in troubled)
         self._tell.failing_before = tuple(sorted(pod.name for pod in self._failing))
+        if plan.takes:
+            self._report(tell(plan.takes), plan.before.counts)
         self._require(self._guard)
         return apply_plan(
             self._cluster,
@@ -250,6 +254,13 @@ class Rollout:
             return replace(self._tell.outcome(self._done(), plan, after), old=None)
         return self._tell.outcome(self._done(), plan, after, old)
 
+    def _pin_for_undo(self, plan: Plan) -> Pin | None:
+        """What this run replaced, unless that is of the same release: then what was before the release."""
+        release = self._wanted.release
+        if plan.changed and not (release and runs_release(plan.before, release)):
+            return Pin.of(plan.before)
+        return self._pin or (Pin.of(plan.before) if plan.changed else None)
+
     def _fail(self, plan: Plan, course: Course, arrival: Arrival) -> DeployError:
         verdict, deployment = arrival.verdict, arrival.deployment
         if deployment is None or verdict.outcome in HANDS_OFF:
@@ -262,7 +273,7 @@ class Rollout:
             container=self._wanted.container,
             clock=self._clock,
         )
-        pin = self._pin or (Pin.of(plan.before) if plan.changed else None)
+        pin = self._pin_for_undo(plan)
         if not self._settings.undo_on_failure or self._wanted.state == "rolled_back":
             result = "rollback_failed" if self._wanted.state == "rolled_back" else "failed_no_undo"
             return self._tell.failure(

@@ -16,7 +16,11 @@ ALL = ("all",)
 
 @dataclass(frozen=True)
 class Command:
-    """What was typed. `rollback` and `ramp`: the playbooks of these names beside this one, "" when there are none."""
+    """What was typed.
+
+    `phases`: those that the playbooks hold, whatever tags chose of them. `release`, `rollback` and
+    `ramp`: the playbooks beside this one that deploy all, go back, and ramp up, "" when there are none.
+    """
 
     playbooks: tuple[str, ...]
     inventories: tuple[str, ...] = ()
@@ -24,6 +28,8 @@ class Command:
     limit: str = ""
     check: bool = False
     extra_variables: bool = False
+    phases: tuple[str, ...] = ()
+    release: str = ""
     rollback: str = ""
     ramp: str = ""
 
@@ -44,15 +50,26 @@ class Command:
         """From this phase on, as far as this run was to go."""
         if phase not in plan:
             return self
-        rest = list(plan[plan.index(phase) :])
+        mine = [name for name in plan if name in self.phases] or list(plan)
+        rest = [name for name in mine if plan.index(name) >= plan.index(phase)]
         if self.tags == ALL:
-            return self if len(rest) == len(plan) else replace(self, tags=tuple(rest))
+            return self if len(rest) == len(mine) else replace(self, tags=tuple(rest))
         chosen = [name for name in rest if name in self.tags]
         return replace(self, tags=tuple(chosen or [phase]))
 
-    def onward(self, phases: t.Sequence[str]) -> Command:
-        """With the phases that this run was not asked for."""
-        return replace(self, tags=tuple(phases))
+    def onward(self, phase: str, plan: t.Sequence[str]) -> Command | None:
+        """What is left when this phase has ended well; None when no playbook is known that does it.
+
+        Some hosts alone do not end a phase, and are not what the next ones run on.
+        """
+        rest = tuple(plan[plan.index(phase) + (not self.limit) :])
+        if not rest:
+            return None
+        if {*rest} <= {*self.phases}:
+            return replace(self, tags=rest, limit="")
+        if not self.release:
+            return None
+        return replace(self, playbooks=(self.release,), tags=rest, limit="")
 
     def other(self, playbook: str) -> Command:
         """Another playbook against the same inventory."""

@@ -120,6 +120,7 @@ def next_commands(screen: Screen, command: Command, ending: Ending) -> list[str]
         return [again, *([f"Go back:  {command.other(command.rollback).line()}"] if back else [])]
     if not stage.number or command.check:
         return []
-    if stage.key != plan[-1]:
-        return [f"Next:     {command.onward(plan[plan.index(stage.key) + 1 :]).line()}"]
-    return [f"Next:     {command.other(command.ramp).line()}"] if command.ramp else []
+    onward = command.onward(stage.key, plan)
+    if stage.key == plan[-1] and not onward and command.ramp:
+        onward = command.other(command.ramp)
+    return [f"Next:     {onward.line()}"] if onward else []

@@ -57,7 +57,7 @@ def service_row(
     if back:
         stuck = text(back.get("message"))
         returned = text(inner(back, "after").get("image"))
-        why = f"{why} {stuck or f'Taken back to {returned}.'}".strip()
+        why = f"{why} {stuck or f'Taken back to {returned}.'} {taken_away(back)}".strip()
     return (
         Cell(name),
         Cell("" if wave is None else str(wave)),
@@ -70,6 +70,12 @@ def service_row(
         Cell(took(one.get("duration"))),
         Cell(why),
     )
+
+
+def taken_away(back: Entry) -> str:
+    """What another hand had changed, and the way back changed with the rest."""
+    fields = [text(one.get("field")) for one in dictionaries(listed(back, "taken_away"))]
+    return f"That took away what another hand had changed: {', '.join(fields)}." if fields else ""
 
 
 def wave_numbers(reader: Reader) -> dict[str, int]:

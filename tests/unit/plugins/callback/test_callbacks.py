@@ -3,6 +3,11 @@
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -17,6 +22,20 @@ from ansible_collections.easymo.deploy.plugins.plugin_utils._observing import (
     task_name,
 )
 
+LOADS = """
+import json, sys
+from ansible.inventory.manager import InventoryManager
+from ansible.parsing.dataloader import DataLoader
+from ansible.playbook import Playbook
+from ansible.plugins.loader import init_plugin_loader
+from ansible.vars.manager import VariableManager
+init_plugin_loader()
+from ansible_collections.easymo.deploy.plugins.callback.progress import phases_of
+loader = DataLoader()
+manager = VariableManager(loader=loader, inventory=InventoryManager(loader=loader))
+print(json.dumps(phases_of(Playbook.load(sys.argv[1], manager, loader))))
+"""
+"""In a process of its own, for Ansible's loader is one for each."""
 NOTHING = dict.fromkeys(slack.OPTIONS, "")
 
 
@@ -158,3 +177,37 @@ def test_the_name_of_a_task_with_no_log_is_not_told():
     assert task_name(task) == "ansible.builtin.uri (main.yml:7)"
     task.no_log = False
     assert task_name(task) == "Send hunter2"
+
+
+@pytest.mark.parametrize(
+    ("name", "phases"),
+    [
+        pytest.param("microservices.yml", ("microservices",), id="one phase in two plays"),
+        pytest.param("rollback.yml", (), id="no phase"),
+        pytest.param(
+            "deploy_v2.yml",
+            (
+                "preflight",
+                "database",
+                "edge_functions",
+                "microservices",
+                "feature_flags",
+                "smoke_tests",
+                "monitoring",
+                "sign_off",
+            ),
+            id="all, by import",
+        ),
+    ],
+)
+def test_the_phases_of_a_playbook_are_those_that_ansible_loads(name, phases):
+    done = subprocess.run(
+        [sys.executable, "-c", LOADS, f"playbooks/{name}"],
+        cwd=Path(__file__).parents[4],
+        env={**os.environ, "PYTHONPATH": "playbooks/collections"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    )
+    assert tuple(json.loads(done.stdout)) == phases

@@ -169,3 +169,66 @@ def test_what_of_a_damaged_record_is_json_comes_with_the_failure() -> None:
     with pytest.raises(VerificationError) as caught:
         Record.load('{"version": "2.0.0", "phases": {}}', "here")
     assert caught.value.details == {"record": {"version": "2.0.0", "phases": {}}}
+
+
+DONE_ONCE = (phase("running"), phase("done", "09:10", evidence={"migrations": 4}))
+FIRST_RUN = {
+    "status": "done",
+    "started": "09:00",
+    "finished": "09:10",
+    "evidence": {"migrations": 4},
+}
+
+
+def test_a_run_that_changed_something_puts_its_own_times_and_results_in_place_of_the_old_ones() -> (
+    None
+):
+    again = phase(
+        "done", "10:05", evidence={"migrations": 1}, phase_started="10:00", phase_changed=True
+    )
+    found = after(*DONE_ONCE, phase("running", "10:00"), again).phases["database"]
+    assert (found.status, found.started, found.finished) == ("done", "10:00", "10:05")
+    assert (found.evidence, found.earlier_runs) == ({"migrations": 1}, (FIRST_RUN,))
+
+
+def test_a_failure_of_a_phase_that_was_done_is_of_the_new_run_alone() -> None:
+    first = phase("failed", "10:05", evidence={"failures": {"a": 1}}, phase_started="10:00")
+    second = phase("failed", "10:06", evidence={"failures": {"b": 2}}, phase_started="10:00")
+    found = after(*DONE_ONCE, phase("running", "10:00"), first, second).phases["database"]
+    assert (found.status, found.started) == ("failed", "10:00")
+    assert found.evidence == {"failures": {"a": 1, "b": 2}}
+    assert found.earlier_runs == (FIRST_RUN,)
+
+
+@pytest.mark.parametrize("how", ["rolled_back", "partly_rolled_back"])
+def test_what_was_taken_back_is_not_called_done_and_is_run_anew(how: str) -> None:
+    back = after(*DONE_ONCE, phase(how, "10:00"))
+    assert (back.phases["database"].status, back.phases["database"].finished) == (how, "10:00")
+    assert plan_record(back, phase(how, "11:00")) == back
+    opened = plan_record(back, phase("running", "12:00")).phases["database"]
+    assert (opened.status, opened.started, opened.finished) == ("running", "12:00", "")
+    assert opened.evidence == {}
+    assert [one["status"] for one in opened.earlier_runs] == [how]
+
+
+def test_what_was_never_done_or_failed_is_not_called_taken_back() -> None:
+    failed = after(phase("running"), phase("failed"))
+    assert plan_record(failed, phase("rolled_back", "10:00")) == failed
+    assert plan_record(failed, phase("rolled_back", "10:00", name="edge_functions")) == failed
+
+
+def test_a_release_that_is_done_stays_so_while_a_phase_of_it_is_run_again() -> None:
+    done = after(*DONE_ONCE, phase("done", name="sign_off", status="done"))
+    back = plan_record(done, phase("rolled_back", "10:00"))
+    again = plan_record(plan_record(back, phase("running", "10:01")), phase("done", "10:02"))
+    assert (again.status, again.finished) == (done.status, done.finished)
+
+
+def test_a_record_keeps_ten_earlier_runs_and_reads_them_back() -> None:
+    runs = [
+        phase("done", f"10:{n:02}", evidence={"n": n}, phase_changed=True) for n in range(1, 14)
+    ]
+    record = after(*DONE_ONCE, *runs)
+    kept = record.phases["database"].earlier_runs
+    assert [one["evidence"] for one in kept] == [{"n": n} for n in range(3, 13)]
+    assert Record.load(record.dump(), "here") == record

@@ -38,6 +38,7 @@ WAVE = Play("Phase 4: microservices", "microservices", ("wallet-service", "vendo
 COMMAND = Command(
     ("playbooks/deploy_v2.yml",),
     ("inventories/prod",),
+    phases=tuple(one.name for one in PLAN),
     rollback="playbooks/rollback.yml",
     ramp="playbooks/ramp.yml",
 )
@@ -180,6 +181,42 @@ def test_nothing_goes_back_from_a_phase_that_only_looks():
     screen.ended("failed", 5)
     lines = texts(summary(screen, "x", COMMAND, "failed", 5))
     assert lines[-1] == "Resume:   ansible-playbook playbooks/deploy_v2.yml -i inventories/prod"
+
+
+ONE_PHASE = replace(
+    COMMAND,
+    playbooks=("playbooks/microservices.yml",),
+    phases=("microservices",),
+    release="playbooks/deploy_v2.yml",
+)
+
+
+@pytest.mark.parametrize(
+    ("command", "onward"),
+    [
+        pytest.param(
+            ONE_PHASE, "deploy_v2.yml -i inventories/prod --tags sign_off", id="elsewhere"
+        ),
+        pytest.param(
+            replace(COMMAND, limit="wallet-service", tags=("microservices",)),
+            "deploy_v2.yml -i inventories/prod --tags microservices,sign_off",
+            id="of some hosts, without the limit that the next phases do not know",
+        ),
+    ],
+)
+def test_what_comes_next_is_a_command_that_does_something(command, onward):
+    line = told("done", command=command, failures=())[-1]
+    assert line == f"Next:     ansible-playbook playbooks/{onward}"
+
+
+def test_nothing_comes_next_where_no_playbook_does_it():
+    lines = told("done", command=replace(ONE_PHASE, release=""), failures=())
+    assert not [line for line in lines if line.startswith("Next")]
+
+
+def test_a_playbook_of_one_phase_is_resumed_with_that_phase_alone():
+    lines = told("failed", command=ONE_PHASE)
+    assert "Resume:   ansible-playbook playbooks/microservices.yml -i inventories/prod" in lines
 
 
 def test_a_run_that_went_well_names_what_comes_next():

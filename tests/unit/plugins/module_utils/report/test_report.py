@@ -136,6 +136,16 @@ def test_a_rolled_back_release_says_why_and_that_its_services_went_back():
     assert all("Taken back to" in row[7].text for row in services.rows)
 
 
+def test_what_a_way_back_took_of_another_hand_is_told_of_its_service():
+    record = records.rolled_back()
+    field = "spec.containers[agent-core].lifecycle"
+    record["facts"]["services_returned"]["agent-core"]["taken_away"] = [{"field": field}]
+    (services,) = (t for t in build_report(record, Asked(plan=())).tables if t.title == "Services")
+    told = [row[7].text for row in services.rows if "another hand had changed" in row[7].text]
+    assert len(told) == 1
+    assert told[0].endswith(f"had changed: {field}.")
+
+
 def test_services_stand_in_their_waves_with_the_reason_of_what_failed():
     record = records.many(100)
     (services,) = (t for t in build_report(record, Asked(plan=())).tables if t.title == "Services")

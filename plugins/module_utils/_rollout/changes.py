@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to easymo.deploy.
+"""What another hand has made of a pod template since it was pinned, field by field. Pure."""
+
+from __future__ import annotations
+
+import json
+import typing as t
+from dataclasses import dataclass
+
+from ansible_collections.easymo.deploy.plugins.module_utils._cluster import (
+    TEMPLATE_ANNOTATIONS,
+    Object,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._redaction import redact
+
+KEYS = ("name", "mountPath", "containerPort", "key", "topologyKey", "ip")
+"""What tells the entries of a list in a pod template apart, the first one that all of them have."""
+LONGEST = 120
+HIDDEN = "(not shown)"
+ABSENT = "absent"
+
+
+@dataclass(frozen=True)
+class Taken:
+    """One field of today's template, what it is, and what it becomes when its pin is returned to."""
+
+    field: str
+    now: str
+    then: str
+
+    def to_json(self) -> dict[str, str]:
+        return {"field": self.field, "now": self.now, "then": self.then}
+
+    def __str__(self) -> str:
+        return f"{self.field} ({self.now} becomes {self.then})"
+
+
+def taken_away(now: Object, then: Object, *, ours: t.Container[str]) -> list[Taken]:
+    """Which fields a return from template `now` to `then` changes that the release did not write.
+
+    `ours` are the containers whose image it set. Values of environment variables are not shown, for
+    they may be secrets.
+    """
+    return [
+        Taken(field, _shown(field, before), _shown(field, after))
+        for field, before, after in _differences("", _whole(now), _whole(then))
+        if not _is_own(field, ours)
+    ]
+
+
+def tell(found: t.Sequence[Taken]) -> str:
+    """In one sentence, "" for nothing."""
+    if not found:
+        return ""
+    return (
+        "Going back takes away what another hand changed since it was pinned: "
+        f"{'; '.join(map(str, found))}."
+    )
+
+
+def _whole(template: Object) -> Object:
+    """With annotations, so that each that comes or goes is a field of its own."""
+    annotations = template["metadata"].get("annotations") or {}
+    return {**template, "metadata": {**template["metadata"], "annotations": annotations}}
+
+
+_MISSING = object()
+_Difference = tuple[str, t.Any, t.Any]
+
+
+def _differences(path: str, now: t.Any, then: t.Any) -> t.Iterator[_Difference]:
+    if now == then:
+        return
+    entries = _by_key(now), _by_key(then)
+    if isinstance(now, list) and isinstance(then, list) and None not in entries:
+        now, then = entries
+        joined = "{path}[{key}]"
+    elif isinstance(now, dict) and isinstance(then, dict):
+        joined = "{path}.{key}" if path else "{key}"
+    else:
+        yield path, now, then
+        return
+    if [*now] != [*then] and now == then:
+        yield f"{path} (order)", [*now], [*then]
+    for key in dict.fromkeys([*now, *then]):
+        yield from _differences(
+            joined.format(path=path, key=key), now.get(key, _MISSING), then.get(key, _MISSING)
+        )
+
+
+def _by_key(entries: t.Any) -> dict[str, t.Any] | None:
+    """A list of objects as one object, None when nothing tells them apart."""
+    if not isinstance(entries, list) or not all(isinstance(one, dict) for one in entries):
+        return None
+    for key in KEYS:
+        if all(key in one for one in entries):
+            found = {str(one[key]): one for one in entries}
+            if len(found) == len(entries):
+                return found
+    return None
+
+
+def _is_own(field: str, ours: t.Container[str]) -> bool:
+    if field.removeprefix("metadata.annotations.") in TEMPLATE_ANNOTATIONS:
+        return True
+    container = field.removeprefix("spec.containers[").removesuffix("].image")
+    return field == f"spec.containers[{container}].image" and container in ours
+
+
+def _shown(field: str, value: t.Any) -> str:
+    if value is _MISSING:
+        return ABSENT
+    if ".env[" in field or field.endswith(".env"):
+        return HIDDEN
+    text = redact(value if isinstance(value, str) else json.dumps(value, sort_keys=True))
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"

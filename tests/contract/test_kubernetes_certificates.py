@@ -1,0 +1,160 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which authorities are trusted: those that kubectl trusts, by its own word, and no others."""
+
+from __future__ import annotations
+
+import json
+import ssl
+import subprocess
+import threading
+import typing as t
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from ipaddress import ip_address
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from ansible_collections.easymo.deploy.plugins.module_utils._errors import RefusedError
+from ansible_collections.easymo.deploy.plugins.module_utils._kubernetes import KubernetesCluster
+from ansible_collections.easymo.deploy.plugins.module_utils._kubernetes_client import Connection
+from ansible_collections.easymo.deploy.plugins.module_utils._readiness import certificate
+from ansible_collections.easymo.deploy.plugins.module_utils._readiness.models import Ground
+from tests.integration.conftest import KUBECTL
+
+FOUND = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "x"}}
+Key = ec.EllipticCurvePrivateKey
+
+
+@dataclass(frozen=True)
+class Authority:
+    """Basic constraints and nothing else: no keyUsage, no key identifiers."""
+
+    name: str
+    key: Key
+    pem: Path
+
+    @classmethod
+    def made(cls, folder: Path, name: str) -> Authority:
+        key = ec.generate_private_key(ec.SECP256R1())
+        body = _builder(name, name, key).add_extension(
+            x509.BasicConstraints(ca=True, path_length=None), critical=True
+        )
+        path = folder / f"{name}.pem"
+        path.write_bytes(body.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM))
+        return cls(name, key, path)
+
+    def issue(self, folder: Path, address: str) -> Path:
+        """Certificate and key of a server, in one file."""
+        key = ec.generate_private_key(ec.SECP256R1())
+        names = x509.SubjectAlternativeName([x509.IPAddress(ip_address(address))])
+        body = _builder("kube-apiserver", self.name, key).add_extension(names, critical=False)
+        path = folder / f"server-{address}.pem"
+        path.write_bytes(
+            body.sign(self.key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
+            + key.private_bytes(
+                serialization.Encoding.PEM,
+                serialization.PrivateFormat.PKCS8,
+                serialization.NoEncryption(),
+            )
+        )
+        return path
+
+
+def _builder(subject: str, issuer: str, key: Key) -> x509.CertificateBuilder:
+    def name(text: str) -> x509.Name:
+        return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text)])
+
+    now = datetime.now(UTC)
+    return (
+        x509.CertificateBuilder()
+        .subject_name(name(subject))
+        .issuer_name(name(issuer))
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=90))
+    )
+
+
+class Handler(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        content = json.dumps(FOUND).encode()
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    def log_message(self, *_args: object) -> None:
+        return
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    return Authority.made(tmp_path_factory.mktemp("authority"), "kubernetes")
+
+
+@pytest.fixture(params=["127.0.0.1"])
+def server(request: pytest.FixtureRequest, authority: Authority, tmp_path: Path) -> t.Iterator[str]:
+    """The URL of a server whose certificate is for the address of the parameter."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(authority.issue(tmp_path, request.param))
+    listening = HTTPServer(("127.0.0.1", 0), Handler)
+    listening.socket = context.wrap_socket(listening.socket, server_side=True)
+    threading.Thread(target=listening.serve_forever, daemon=True).start()
+    yield f"https://127.0.0.1:{listening.server_port}"
+    listening.shutdown()
+    listening.server_close()
+
+
+def kubectl(server: str, ca: Path) -> int:
+    argv = [KUBECTL, f"--server={server}", f"--certificate-authority={ca}", "--token=x"]
+    path = "/api/v1/namespaces/prod/configmaps/x"
+    return subprocess.run(
+        [*argv, "get", "--raw", path], capture_output=True, timeout=60, check=False
+    ).returncode
+
+
+def read(server: str, ca: Path) -> t.Any:
+    given = Connection("prod", host=server, api_key="x", ca_cert=str(ca))
+    return KubernetesCluster(given).read("ConfigMap", "x")
+
+
+def preflight(server: str, ca: Path) -> str:
+    nothing = t.cast("t.Any", None)
+    ground = Ground("", "", datetime.now(UTC), 10, False, nothing, nothing, nothing, nothing)
+    return certificate.look({"url": server, "ca_cert": str(ca), "days": 30}, ground)[0].status
+
+
+def test_an_authority_without_key_usage_is_trusted_as_by_kubectl(
+    server: str, authority: Authority
+) -> None:
+    assert kubectl(server, authority.pem) == 0
+    assert read(server, authority.pem) == FOUND
+    assert preflight(server, authority.pem) == "pass"
+
+
+def test_another_authority_is_refused_by_all_three(server: str, tmp_path: Path) -> None:
+    other = Authority.made(tmp_path, "kubernetes").pem
+    assert kubectl(server, other) != 0
+    with pytest.raises(RefusedError, match="authority that signed it"):
+        read(server, other)
+    with pytest.raises(RefusedError, match="is not accepted"):
+        preflight(server, other)
+
+
+@pytest.mark.parametrize("server", ["127.0.0.2"], indirect=True)
+def test_a_certificate_for_another_address_is_refused_by_all_three(
+    server: str, authority: Authority
+) -> None:
+    assert kubectl(server, authority.pem) != 0
+    with pytest.raises(RefusedError):
+        read(server, authority.pem)
+    with pytest.raises(RefusedError, match="is not accepted"):
+        preflight(server, authority.pem)

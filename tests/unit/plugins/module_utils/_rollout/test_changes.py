@@ -1,0 +1,145 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a way back takes away is told field by field, and what the release wrote itself is not told."""
+
+from __future__ import annotations
+
+import copy
+import typing as t
+
+import pytest
+
+from ansible_collections.easymo.deploy.plugins.module_utils._cluster import (
+    CHECKSUM_ANNOTATION,
+    Object,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._rollout.changes import (
+    taken_away,
+    tell,
+)
+
+THEN: Object = {
+    "metadata": {"labels": {"app": "wallet"}},
+    "spec": {
+        "terminationGracePeriodSeconds": 30,
+        "containers": [
+            {
+                "name": "wallet",
+                "image": "easymo/wallet:v1.9.0",
+                "env": [{"name": "MODE", "value": "fast"}],
+                "ports": [{"containerPort": 8080}],
+                "args": ["serve"],
+            },
+            {"name": "sidecar", "image": "easymo/metrics:v1"},
+        ],
+        "tolerations": [{"key": "a"}, {"key": "a", "effect": "NoExecute"}],
+    },
+}
+
+
+def wallet(template: Object) -> t.Any:
+    return template["spec"]["containers"][0]
+
+
+def changed(change: t.Callable[[Object], object]) -> list[tuple[str, str, str]]:
+    now = copy.deepcopy(THEN)
+    change(now)
+    return [(one.field, one.now, one.then) for one in taken_away(now, THEN, ours={"wallet"})]
+
+
+@pytest.mark.parametrize(
+    ("change", "field", "now", "then"),
+    [
+        pytest.param(
+            lambda one: wallet(one).update(lifecycle={"preStop": {"sleep": {"seconds": 3}}}),
+            "spec.containers[wallet].lifecycle",
+            '{"preStop": {"sleep": {"seconds": 3}}}',
+            "absent",
+            id="a hook that was added",
+        ),
+        pytest.param(
+            lambda one: one["spec"].update(terminationGracePeriodSeconds=60),
+            "spec.terminationGracePeriodSeconds",
+            "60",
+            "30",
+            id="a number",
+        ),
+        pytest.param(
+            lambda one: one["spec"]["containers"][1].update(image="easymo/metrics:v2"),
+            "spec.containers[sidecar].image",
+            "easymo/metrics:v2",
+            "easymo/metrics:v1",
+            id="the image of another container",
+        ),
+        pytest.param(
+            lambda one: one["spec"]["containers"].insert(0, {"name": "proxy", "image": "p:1"}),
+            "spec.containers[proxy]",
+            '{"image": "p:1", "name": "proxy"}',
+            "absent",
+            id="a container that came first",
+        ),
+        pytest.param(
+            lambda one: one["spec"]["containers"].pop(),
+            "spec.containers[sidecar]",
+            "absent",
+            '{"image": "easymo/metrics:v1", "name": "sidecar"}',
+            id="a container that went comes back",
+        ),
+        pytest.param(
+            lambda one: one["metadata"].update(annotations={"team": "w", CHECKSUM_ANNOTATION: "x"}),
+            "metadata.annotations.team",
+            "w",
+            "absent",
+            id="an annotation, beside one of ours",
+        ),
+        pytest.param(
+            lambda one: wallet(one)["env"].append({"name": "TOKEN", "value": "hunter2"}),
+            "spec.containers[wallet].env[TOKEN]",
+            "(not shown)",
+            "absent",
+            id="a variable, without its value",
+        ),
+        pytest.param(
+            lambda one: wallet(one).update(args=["serve", "--slow"]),
+            "spec.containers[wallet].args",
+            '["serve", "--slow"]',
+            '["serve"]',
+            id="a list of words",
+        ),
+        pytest.param(
+            lambda one: one["spec"].pop("tolerations"),
+            "spec.tolerations",
+            "absent",
+            '[{"key": "a"}, {"effect": "NoExecute", "key": "a"}]',
+            id="a list whose entries have no name of their own",
+        ),
+        pytest.param(
+            lambda one: one["spec"]["containers"].reverse(),
+            "spec.containers (order)",
+            '["sidecar", "wallet"]',
+            '["wallet", "sidecar"]',
+            id="an order",
+        ),
+    ],
+)
+def test_each_field_is_told_with_what_it_is_and_what_it_becomes(
+    change: t.Callable[[Object], object], field: str, now: str, then: str
+) -> None:
+    assert changed(change) == [(field, now, then)]
+
+
+def test_what_the_release_wrote_is_not_told() -> None:
+    def released(one: Object) -> None:
+        wallet(one)["image"] = "easymo/wallet:v2.0.0"
+        one["metadata"]["annotations"] = {CHECKSUM_ANNOTATION: "x"}
+
+    assert changed(released) == []
+    assert tell([]) == ""
+
+
+def test_no_value_of_a_variable_is_told() -> None:
+    def secret(one: Object) -> None:
+        wallet(one)["env"] = [{"name": "MODE", "value": "hunter2"}]
+        one["spec"]["containers"][1]["env"] = [{"name": "A", "value": "hunter2"}]
+
+    assert "hunter2" not in str(changed(secret))
+    assert len(changed(secret)) == 2
