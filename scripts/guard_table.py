@@ -14,6 +14,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "playbooks/collections")]
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.rules import (
     DESTRUCTIVE,
     UNKNOWN,
+    WARNINGS,
 )
 from tests.unit.plugins.module_utils._migration.guard.cases import read_cases
 
@@ -47,8 +48,12 @@ def idioms() -> str:
 
 
 def rules() -> str:
-    lines = ["| rule | verdict | the safe way |", "|---|---|---|"]
-    for verdict, of in (("destructive", DESTRUCTIVE), ("unknown", UNKNOWN)):
+    lines = ["| rule | verdict | the safe way, or what to see to |", "|---|---|---|"]
+    for verdict, of in (
+        ("destructive", DESTRUCTIVE),
+        ("unknown", UNKNOWN),
+        ("warning", WARNINGS),
+    ):
         lines += [f"| `{rule}` | {verdict} | {safe_way} |" for rule, safe_way in of.items()]
     return "\n".join(lines)
 

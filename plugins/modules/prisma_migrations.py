@@ -255,6 +255,13 @@ missing_locally:
   type: list
   elements: str
   sample: []
+passed_over:
+  description: SQL files that lie in O(directory) itself, where Prisma looks at folders alone. They are warned of.
+  returned: with O(state=applied)
+  type: list
+  elements: str
+  sample: []
+  version_added: 0.2.0
 drift:
   description: Applied migrations that were edited since, by file.
   returned: success, and when it is the reason of a failure
@@ -309,16 +316,43 @@ findings:
       returned: always
       type: str
       sample: DROP TABLE users
+guard_warnings:
+  description:
+    - Statements that only add and may all the same break code that runs, such as a constraint that refuses rows it
+      writes. They stop nothing, and each is a warning of the task too.
+    - Shaped as RV(findings), with V(warning) as C(verdict).
+  returned: success, and when the reason of a failure is RV(findings) or RV(problems)
+  type: list
+  elements: dict
+  sample: []
+  version_added: 0.2.0
+problems:
+  description:
+    - Sentences on pending files that cannot run. When there is one, the task fails and nothing is applied. RV(findings)
+      of the same folder come with them.
+  returned: when it is the reason of a failure
+  type: list
+  elements: str
+  sample: ["20251104080000_agent_sessions.sql has no statement: delete it, or write the migration."]
+  version_added: 0.2.0
+foreign_versions:
+  description: What the history has after the run and this run did not write.
+  returned: when it is the reason of a failure
+  type: list
+  elements: str
+  sample: ["20251104080000"]
+  version_added: 0.2.0
 waived:
   description: What was let through by O(waivers), by file. Each has C(reason) and C(findings).
   returned: success, and when the reason of a failure is RV(findings)
   type: dict
   sample: {}
 verdicts:
-  description: By file that was pending, how many of its statements are V(additive), V(destructive) and V(unknown).
+  description: By file that was pending, how many of its statements are V(additive), V(warning), V(destructive) and
+    V(unknown).
   returned: success, and when the reason of a failure is RV(findings)
   type: dict
-  sample: {20251105090000_agent_preferences/migration.sql: {additive: 6, destructive: 0, unknown: 0}}
+  sample: {20251105090000_agent_preferences/migration.sql: {additive: 6, warning: 0, destructive: 0, unknown: 0}}
 resolved:
   description: The migrations whose record this run changed, or would.
   returned: with O(state=resolved)
@@ -372,6 +406,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._migration.prisma_de
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.prisma_folder import (
     PrismaMigration,
     read_folder,
+    stray_files,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.prisma_history import (
     ADVISORY_LOCK,
@@ -466,7 +501,12 @@ def deploy(module: Module, local: list[PrismaMigration]) -> Result:
                 outcome = migrate(session, order, to_retries(module, watch))
     for warning in outcome.warnings:
         module.warn(warning)
-    result = outcome.to_result()
+    skipped = stray_files(params["directory"])
+    if skipped:
+        module.warn(
+            f"Passed over, for a migration is a folder with a migration.sql in it: {', '.join(skipped)}."
+        )
+    result = {**outcome.to_result(), "passed_over": skipped}
     if module._diff:
         result["diff"] = outcome.plan.to_diff()
     return result

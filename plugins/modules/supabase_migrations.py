@@ -194,7 +194,7 @@ locks_unknown:
   sample: []
   version_added: 0.2.0
 passed_over:
-  description: SQL files of the folder whose names are none of a migration.
+  description: SQL files of the folder whose names are none of a migration. They are warned of.
   returned: success
   type: list
   elements: str
@@ -261,16 +261,43 @@ findings:
       returned: always
       type: str
       sample: DROP TABLE users
+guard_warnings:
+  description:
+    - Statements that only add and may all the same break code that runs, such as a constraint that refuses rows it
+      writes. They stop nothing, and each is a warning of the task too.
+    - Shaped as RV(findings), with V(warning) as C(verdict).
+  returned: success, and when the reason of a failure is RV(findings) or RV(problems)
+  type: list
+  elements: dict
+  sample: []
+  version_added: 0.2.0
+problems:
+  description:
+    - Sentences on pending files that cannot run. When there is one, the task fails and nothing is applied. RV(findings)
+      of the same folder come with them.
+  returned: when it is the reason of a failure
+  type: list
+  elements: str
+  sample: ["20251104080000_agent_sessions.sql has no statement: delete it, or write the migration."]
+  version_added: 0.2.0
+foreign_versions:
+  description: What the history has after the run and this run did not write.
+  returned: when it is the reason of a failure
+  type: list
+  elements: str
+  sample: ["20251104080000"]
+  version_added: 0.2.0
 waived:
   description: What was let through by O(waivers), by file. Each has C(reason) and C(findings).
   returned: success, and when the reason of a failure is RV(findings)
   type: dict
   sample: {}
 verdicts:
-  description: By file that was pending, how many of its statements are V(additive), V(destructive) and V(unknown).
+  description: By file that was pending, how many of its statements are V(additive), V(warning), V(destructive) and
+    V(unknown).
   returned: success, and when the reason of a failure is RV(findings)
   type: dict
-  sample: {20251104080000_agent_sessions.sql: {additive: 6, destructive: 0, unknown: 0}}
+  sample: {20251104080000_agent_sessions.sql: {additive: 6, warning: 0, destructive: 0, unknown: 0}}
 reason:
   description: One word for why the task failed.
   returned: failure
@@ -321,7 +348,6 @@ from ansible_collections.easymo.deploy.plugins.module_utils._migration.supabase_
     Folder,
     Migration,
     read_folder,
-    refuse_duplicates,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._module import (
     Module,
@@ -365,7 +391,6 @@ def run(module: Module) -> dict[str, t.Any]:
         params, lock_timeout=0, statement_timeout=0, advisory_lock_timeout=0, lock_retries=0
     )
     folder = read_folder(params["directory"])
-    refuse_duplicates(folder.files)
     target = PostgresTarget.from_params(params)
     order = to_order(params, folder, target.where)
     with migrating(target) as session:
@@ -376,6 +401,10 @@ def run(module: Module) -> dict[str, t.Any]:
                 outcome = migrate(session, order, to_retries(module, watch))
     for warning in outcome.warnings:
         module.warn(warning)
+    if folder.skipped:
+        module.warn(
+            f"Passed over, for these names are none of a migration (<digits>_<name>.sql): {', '.join(folder.skipped)}."
+        )
     result = {**outcome.to_result(), "passed_over": list(folder.skipped)}
     if module._diff:
         result["diff"] = outcome.plan.to_diff()

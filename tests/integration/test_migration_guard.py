@@ -18,7 +18,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._migration.splitter 
 from ansible_collections.easymo.deploy.plugins.module_utils._postgres import PostgresTarget
 from ansible_collections.easymo.deploy.plugins.modules import prisma_migrations, supabase_migrations
 from sandbox.world import World
-from tests.integration.running import query, run_module, scratch_database
+from tests.integration.running import opened, query, run_module, scratch_database
 
 CHECKOUT = Path(__file__).parents[2] / "sandbox/checkout/v2.0.0"
 WORD = "nobody reads it"
@@ -83,7 +83,12 @@ def test_nothing_runs_when_one_file_of_several_is_not_additive(users, check):
     for word in (third, "line 4", "statement 2", "drops the table users", "waivers", fourth):
         assert word in result["msg"]
     assert "secret-value" not in str(result)
-    assert result["verdicts"][third] == {"additive": 1, "destructive": 1, "unknown": 0}
+    assert result["verdicts"][third] == {
+        "additive": 1,
+        "warning": 0,
+        "destructive": 1,
+        "unknown": 0,
+    }
     assert users.query("SELECT name, to_regclass('notes') FROM users") == [(None, None)]
 
 
@@ -117,6 +122,68 @@ def test_a_waiver_of_no_file_or_without_a_reason_is_refused(users):
     assert users.query("SELECT count(*) FROM users") == [(1,)]
 
 
+def test_what_may_break_code_that_runs_is_warned_of_and_runs(users, capsys):
+    file = users.write("2_closed", "ALTER TABLE users ADD CONSTRAINT c CHECK (false) NOT VALID")
+    for check in (True, False):
+        result = users.run(check=check)
+        assert (result["changed"], result["findings"]) == (True, [])
+        assert [each["rule"] for each in result["guard_warnings"]] == ["rows-refused"]
+        assert result["verdicts"][file] == {
+            "additive": 0,
+            "warning": 1,
+            "destructive": 0,
+            "unknown": 0,
+        }
+    # The lines are broken where they are printed, and each is printed once in a process.
+    told = " ".join(capsys.readouterr().err.split())
+    assert f"{file}, line 1, statement 1 (ALTER TABLE users ADD CONSTRAINT c" in told
+    assert users.run()["guard_warnings"] == []
+
+
+def test_files_that_cannot_run_are_told_together_with_what_is_not_additive(users):
+    users.write("2_gone", "DROP TABLE users")
+    bad = users.write("3_psql", "\\i other.sql\nCREATE TABLE a ()")
+    if users.kind == "supabase":
+        users.write("4_one", "CREATE TABLE b ()")
+        users.write("4_two", "/* CREATE TABLE c ()")
+    result = users.run()
+    assert result["reason"] == "InvalidInput"
+    assert [each["rule"] for each in result["findings"]] == ["drop-table"]
+    lines = result["msg"].splitlines()
+    assert any(line.startswith(f"- {bad} has a psql meta-command in line 1") for line in lines)
+    if users.kind == "supabase":
+        assert "- 4_one.sql and 4_two.sql share a version, 4: give each its own." in lines
+        assert (
+            "- 4_two.sql has a comment that begins in line 1 and never ends: close it with */."
+            in lines
+        )
+    assert users.query("SELECT to_regclass('users') IS NOT NULL") == [(True,)]
+
+
+def test_sql_that_is_passed_over_is_warned_of(users, capsys):
+    (users.folder / "add users.sql").write_text("SELECT 1")
+    result = users.run(check=True)
+    assert result["passed_over"] == ["add users.sql"]
+    assert "add users.sql" in " ".join(capsys.readouterr().err.split())
+
+
+def test_an_index_on_a_tiny_table_is_additive_unless_it_may_be_larger_by_then(users):
+    users.write("2_few", "CREATE INDEX few ON users (id)")
+    assert users.run(check=True)["findings"] == []
+    users.write("2_few", "INSERT INTO users SELECT 1; CREATE INDEX few ON users (id)")
+    assert users.run(check=True)["findings"][0]["rule"] == "index-blocks"
+    users.write("2_few", "CREATE INDEX few ON users (id)")
+    users.query("INSERT INTO users SELECT g, repeat('x', 200) FROM generate_series(1, 5000) g")
+    assert users.run(check=True)["findings"][0]["rule"] == "index-blocks"
+
+
+def test_a_table_that_somebody_holds_is_not_waited_for_by_the_guard(users):
+    users.write("2_few", "CREATE INDEX few ON users (id)")
+    with opened(users.database) as session, session.cursor() as cursor:
+        cursor.execute("BEGIN; LOCK TABLE users IN ACCESS EXCLUSIVE MODE")
+        assert users.run(check=True)["findings"][0]["rule"] == "index-blocks"
+
+
 HISTORIES = {
     "supabase": "INSERT INTO supabase_migrations.schema_migrations (version) VALUES ('0')",
     "prisma": "INSERT INTO _prisma_migrations (id, checksum, migration_name, finished_at) VALUES ('0', '', '0', now())",
@@ -128,7 +195,7 @@ def test_a_migration_that_writes_into_the_history_is_unknown_and_noticed_when_it
 
     refused = users.run(check=True)
     assert [finding["rule"] for finding in refused["findings"]] == ["history"]
-    assert refused["verdicts"][file] == {"additive": 0, "destructive": 0, "unknown": 1}
+    assert refused["verdicts"][file]["unknown"] == 1
 
     ran = users.run(waivers={file: WORD})
     assert (ran["failed"], ran["reason"]) == (True, "VerificationFailed")

@@ -18,11 +18,8 @@ Why migrations stop, one word each:
 
 from __future__ import annotations
 
-import typing as t
-
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
     ConflictError,
-    InputError,
     RefusedError,
 )
 
@@ -61,13 +58,3 @@ class GenerateError(RefusedError):
 
 class GuardError(RefusedError):
     reason = "NotAdditive"
-
-
-def refuse_problems(found: t.Iterable[str]) -> None:
-    """One error for all sentences about files that cannot run, none when there are none."""
-    problems = list(found)
-    if problems:
-        raise InputError(
-            "Nothing was applied, because these files cannot be: " + " ".join(problems),
-            problems=problems,
-        )

@@ -16,7 +16,6 @@ from ansible_collections.easymo.deploy.plugins.module_utils._migration.advisory_
     advisory_lock,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.errors import GenerateError
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.models import Source
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.options import (
     Guard,
     GuardReport,
@@ -33,7 +32,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._migration.prisma_co
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.prisma_folder import (
     PrismaMigration,
-    refuse_unusable,
+    problems_of,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.prisma_history import (
     ADVISORY_LOCK,
@@ -54,7 +53,10 @@ from ansible_collections.easymo.deploy.plugins.module_utils._migration.runs impo
     Runs,
     describe_runs,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.session import Limits
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.session import (
+    Limits,
+    refuse_read_only,
+)
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.tables import (
     describe_tables,
     find_tables,
@@ -176,14 +178,16 @@ def plan_order(history: PrismaHistory, order: Order) -> PrismaPlan:
     plan = plan_prisma(history, order.local)
     if order.refuse_drift:
         refuse_drift(plan.drift)
-    refuse_unusable(plan.pending)
     return plan
 
 
 def guard_pending(session: Session, plan: PrismaPlan, order: Order) -> GuardReport:
-    """Raises when what would run is not additive, and nobody waived that."""
-    sources = [Source(each.file, each.script.statements) for each in plan.pending]
-    return order.guard.check(session, sources, resets=False)
+    """Raises when what would run cannot, or is not additive, and nobody waived that."""
+    if plan.changed:
+        refuse_read_only(session, order.target.where)
+    problems = {each.file: told for each in plan.pending if (told := list(problems_of(each)))}
+    sources = [each.source for each in plan.pending]
+    return order.guard.check(session, sources, problems=problems, resets=False)
 
 
 def apply_plan(

@@ -12,11 +12,11 @@ from functools import cached_property
 from pathlib import Path
 
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import InputError
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.errors import refuse_problems
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.execution import (
     controls_transaction,
     runs_alone,
 )
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.models import Source
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.models import Pending
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.splitter import (
     Script,
@@ -66,6 +66,14 @@ class PrismaMigration:
         contents = {self.content, unix, unix.replace(b"\n", b"\r\n")}
         return recorded.rjust(64, "0") in {_sha256(content) for content in contents}
 
+    @property
+    def source(self) -> Source:
+        """For the guard; without statements where the file is no text."""
+        try:
+            return Source(self.file, self.script.statements)
+        except InputError:
+            return Source(self.file, ())
+
     def to_pending(self) -> Pending:
         return Pending(
             file=self.file,
@@ -92,17 +100,27 @@ def read_folder(directory: str) -> list[PrismaMigration]:
     return [PrismaMigration(folder.name, (folder / _SCRIPT).read_bytes()) for folder in folders]
 
 
-def refuse_unusable(migrations: t.Iterable[PrismaMigration]) -> None:
-    """Everything that can be seen to fail is refused in one go, before anything runs."""
-    refuse_problems(problem for migration in migrations for problem in _problems(migration))
+def stray_files(directory: str) -> list[str]:
+    """SQL beside the folders, which Prisma does not look at."""
+    return sorted(
+        entry.name
+        for entry in Path(directory).iterdir()
+        if entry.is_file() and entry.suffix == ".sql"
+    )
 
 
-def _problems(migration: PrismaMigration) -> t.Iterator[str]:
+def problems_of(migration: PrismaMigration) -> t.Iterator[str]:
+    """A sentence for everything about it that can be seen to fail."""
     try:
         script = migration.script
     except InputError as exc:
         yield str(exc)
         return
+    if script.open_comment:
+        yield (
+            f"{migration.file} has a comment that begins in line {script.open_comment} and never ends: "
+            "close it with */."
+        )
     if script.meta_command:
         yield (
             f"{migration.file} has a psql meta-command in line {script.meta_command}: "

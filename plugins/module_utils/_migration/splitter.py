@@ -40,6 +40,8 @@ class Script:
     statements: tuple[Statement, ...]
     meta_command: int | None
     """The line of the first psql meta-command (a backslash that begins a line, outside of everything)."""
+    open_comment: int | None = None
+    """The line of the block comment that never ends."""
 
 
 def split_script(text: str) -> Script:
@@ -71,6 +73,7 @@ class _Splitter:
         self._open: list[_Open] = []
         self._pieces: list[tuple[int, int]] = []
         self._meta_command: int | None = None
+        self._open_comment: int | None = None
 
     def split(self) -> Script:
         position = 0
@@ -78,7 +81,7 @@ class _Splitter:
             position = self._pass(found[0], found.start(), found.end())
         if self._start < len(self._text):
             self._pieces.append((self._start, len(self._text)))
-        return Script(tuple(self._statements()), self._meta_command)
+        return Script(tuple(self._statements()), self._meta_command, self._open_comment)
 
     def _pass(self, mark: str, at: int, after: int) -> int:
         """Where to go on after the mark at `at`."""
@@ -93,7 +96,10 @@ class _Splitter:
             newline = _NEWLINE.search(self._text, after)
             return newline.end() if newline else len(self._text)
         if mark == "/*":
-            return _after_block_comment(self._text, after, len(self._text))
+            end = _after_block_comment(self._text, after)
+            if end is None:
+                self._open_comment = self._line(at)
+            return len(self._text) if end is None else end
         if mark == "\\":
             return self._after_backslash(at)
         return self._structure(mark, at, after)
@@ -231,16 +237,17 @@ def _skip_blank(text: str, position: int, end: int, space: str) -> int:
             newline = _NEWLINE.search(text, position + 2, end)
             position = newline.end() if newline else end
         elif text.startswith("/*", position, end):
-            position = _after_block_comment(text, position + 2, end)
+            after = _after_block_comment(text, position + 2, end)
+            position = end if after is None else after
         else:
             break
     return position
 
 
-def _after_block_comment(text: str, position: int, end: int) -> int:
-    """Past the comment whose opening ends at `position`; comments nest."""
-    depth = 1
+def _after_block_comment(text: str, position: int, end: int | None = None) -> int | None:
+    """Past the comment whose opening ends at `position`; comments nest. None when it doesn't end before `end`."""
+    depth, end = 1, len(text) if end is None else end
     while depth and (found := _DELIMITER.search(text, position, end)):
         depth += 1 if found[0] == "/*" else -1
         position = found.end()
-    return position if not depth else end
+    return position if not depth else None

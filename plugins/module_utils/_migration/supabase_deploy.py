@@ -15,7 +15,6 @@ from ansible_collections.easymo.deploy.plugins.module_utils._migration.advisory_
     advisory_lock,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.execution import session_role
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.models import Source
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.options import (
     Guard,
     GuardReport,
@@ -41,7 +40,8 @@ from ansible_collections.easymo.deploy.plugins.module_utils._migration.supabase_
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.supabase_folder import (
     Migration,
-    refuse_unusable,
+    duplicates,
+    problems_of,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.supabase_history import (
     ensure_history,
@@ -146,14 +146,20 @@ def observe(session: Session, order: Order) -> tuple[Plan, dict[str, Drift], Gua
     """What would run, which applied files were edited, and what was waived; raises when nothing may run."""
     history = read_history(session)
     plan = plan_migrations(history, order.local, include_all=order.include_all)
-    drift = find_drift(history, order.local)
+    twice = duplicates(each.file for each in order.local)
+    drift = find_drift(history, [each for each in order.local if each.version not in twice])
     if order.refuse_drift:
         refuse_drift(drift)
-    refuse_unusable(plan.pending)
     if plan.changed:
         refuse_read_only(session, order.where)
-    sources = [Source(each.file.file, each.script.statements) for each in plan.pending]
-    return plan, drift, order.guard.check(session, sources)
+    problems = {each.file.file: list(problems_of(each)) for each in plan.pending}
+    problems |= {
+        version: [f"{' and '.join(names)} share a version, {version}: give each its own."]
+        for version, names in twice.items()
+    }
+    problems = {file: told for file, told in problems.items() if told}
+    sources = [each.source for each in plan.pending]
+    return plan, drift, order.guard.check(session, sources, problems=problems)
 
 
 def apply_plan(

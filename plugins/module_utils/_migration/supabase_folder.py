@@ -11,11 +11,11 @@ from functools import cached_property
 from pathlib import Path
 
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import InputError
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.errors import refuse_problems
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.execution import (
     Execution,
     plan_execution,
 )
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.models import Source
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.models import (
     MigrationFile,
     Pending,
@@ -70,6 +70,14 @@ class Migration:
     def execution(self) -> Execution:
         return plan_execution(self.text, self.statements)
 
+    @property
+    def source(self) -> Source:
+        """For the guard; without statements where the file is no text."""
+        try:
+            return Source(self.file.file, self.script.statements)
+        except InputError:
+            return Source(self.file.file, ())
+
     def to_pending(self) -> Pending:
         return Pending(
             file=self.file.file,
@@ -102,28 +110,27 @@ def read_folder(directory: str) -> Folder:
     )
 
 
-def refuse_duplicates(files: t.Iterable[MigrationFile]) -> None:
+def duplicates(files: t.Iterable[MigrationFile]) -> dict[str, list[str]]:
+    """The names of the files that share a version, by it."""
     by_version: dict[str, list[str]] = {}
     for file in files:
         by_version.setdefault(file.version, []).append(file.file)
-    twice = [names for names in by_version.values() if len(names) > 1]
-    if twice:
-        listed = "; ".join(" and ".join(names) for names in twice)
-        raise InputError(f"Migrations share a version, rename one of each: {listed}.")
+    return {version: names for version, names in by_version.items() if len(names) > 1}
 
 
-def refuse_unusable(migrations: t.Iterable[Migration]) -> None:
-    """Everything that can be seen to fail is refused in one go, before anything runs."""
-    refuse_problems(problem for migration in migrations for problem in _problems(migration))
-
-
-def _problems(migration: Migration) -> t.Iterator[str]:
+def problems_of(migration: Migration) -> t.Iterator[str]:
+    """A sentence for everything about it that can be seen to fail."""
     name = migration.file.file
     try:
         script = migration.script
     except InputError as exc:
         yield str(exc)
         return
+    if script.open_comment:
+        yield (
+            f"{name} has a comment that begins in line {script.open_comment} and never ends: "
+            "close it with */."
+        )
     if script.meta_command:
         yield (
             f"{name} has a psql meta-command in line {script.meta_command}: "
@@ -134,7 +141,7 @@ def _problems(migration: Migration) -> t.Iterator[str]:
             f"{name} copies from or to its client in line {line}, and there is no data behind it: "
             "write INSERT, or load the data in a task of its own."
         )
-    if not any(map(without_leading_comments, migration.statements)):
+    if not script.open_comment and not any(map(without_leading_comments, migration.statements)):
         yield f"{name} has no statement: delete it, or write the migration."
 
 

@@ -14,11 +14,14 @@ from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.nam
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.signatures import (
     Signature,
 )
+from ansible_collections.easymo.deploy.plugins.module_utils._postgres import SqlError
 
 if t.TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from ansible_collections.easymo.deploy.plugins.module_utils._postgres import Session
+
+_LOCK_NOT_AVAILABLE = "55P03"
 
 Key: t.TypeAlias = "tuple[str, ...]"
 """A kind of object, then its schema, its table where it belongs to one, and its name."""
@@ -39,6 +42,13 @@ class Domain:
 
     rewrites: bool
     default: str | None = None
+
+
+class TriggerFunction(t.NamedTuple):
+    """`before_row` when it is asked before each row is written, and may have it left out."""
+
+    function: tuple[str, str]
+    before_row: bool
 
 
 class RowSecurity(t.NamedTuple):
@@ -67,7 +77,11 @@ class Catalog:
     """Of each name of functions, those of the system and of extensions too, whether one of them is volatile."""
     row_security: Mapping[tuple[str, str], RowSecurity] = field(default_factory=dict)
     policies: frozenset[tuple[str, str, str]] = frozenset()
-    triggers: frozenset[tuple[str, str, str]] = frozenset()
+    triggers: Mapping[tuple[str, str, str], TriggerFunction] = field(default_factory=dict)
+    swallowing: frozenset[tuple[str, str]] = frozenset()
+    """Functions of triggers with a RETURN NULL in them."""
+    sizes: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    """In bytes, with TOAST; of the tables that were asked for, as far as nobody had them locked."""
     rules: frozenset[tuple[str, str, str]] = frozenset()
     extensions: frozenset[str] = frozenset()
 
@@ -168,9 +182,20 @@ JOIN pg_catalog.pg_class c ON c.oid = p.polrelid
 JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE {_OURS}
 """  # noqa: S608 - constants
 _TRIGGERS = f"""
-SELECT n.nspname, c.relname, t.tgname FROM pg_catalog.pg_trigger t
+SELECT n.nspname, c.relname, t.tgname, f.nspname, p.proname, t.tgtype & 3 = 3
+FROM pg_catalog.pg_trigger t
 JOIN pg_catalog.pg_class c ON c.oid = t.tgrelid
+JOIN pg_catalog.pg_proc p ON p.oid = t.tgfoid JOIN pg_catalog.pg_namespace f ON f.oid = p.pronamespace
 JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE NOT t.tgisinternal AND {_OURS}
+"""  # noqa: S608 - constants
+_SWALLOWING = f"""
+SELECT n.nspname, p.proname FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
+WHERE p.prorettype = 'pg_catalog.trigger'::pg_catalog.regtype AND p.prosrc ~* '\\mreturn\\s+null\\s*;' AND {_OURS}
+"""  # noqa: S608 - constants
+_SIZES = f"""
+SELECT n.nspname, c.relname, pg_catalog.pg_table_size(c.oid)
+FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+WHERE c.relkind IN ('r', 'm') AND c.relname = ANY (%s) AND {_OURS}
 """  # noqa: S608 - constants
 _RULES = f"""
 SELECT n.nspname, c.relname, r.rulename FROM pg_catalog.pg_rewrite r
@@ -179,8 +204,8 @@ JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE r.rulename <> '_R
 """  # noqa: S608 - constants
 
 
-def read_catalog(session: Session) -> Catalog:
-    """Of the session's database, with the session's user and search path."""
+def read_catalog(session: Session, sized: Collection[str] = ()) -> Catalog:
+    """Of the session's database, with the session's user and search path, and the sizes of tables of these names."""
     path = session.rows("SELECT pg_catalog.current_schemas(false)::text[], session_user::text")
     functions: dict[tuple[str, str], list[Signature]] = {}
     for schema, name, *described in session.rows(_FUNCTIONS):
@@ -205,10 +230,32 @@ def read_catalog(session: Session) -> Catalog:
             (row[0], row[1]): RowSecurity(row[2], row[3]) for row in session.rows(_ROW_SECURITY)
         },
         policies=frozenset((row[0], row[1], row[2]) for row in session.rows(_POLICIES)),
-        triggers=frozenset((row[0], row[1], row[2]) for row in session.rows(_TRIGGERS)),
+        triggers={
+            (row[0], row[1], row[2]): TriggerFunction((row[3], row[4]), row[5])
+            for row in session.rows(_TRIGGERS)
+        },
+        swallowing=frozenset((row[0], row[1]) for row in session.rows(_SWALLOWING)),
+        sizes=_read_sizes(session, sized),
         rules=frozenset((row[0], row[1], row[2]) for row in session.rows(_RULES)),
         extensions=frozenset(str(row[0]) for row in extensions),
     )
+
+
+def _read_sizes(session: Session, names: Collection[str]) -> dict[tuple[str, str], int]:
+    """Empty when somebody holds one of them exclusively: it is not waited for."""
+    if not names:
+        return {}
+    session.execute("BEGIN")
+    try:
+        session.execute("SET LOCAL lock_timeout = '500ms'")
+        rows = session.rows(_SIZES, (sorted(names),))
+    except SqlError as exc:
+        if exc.sqlstate != _LOCK_NOT_AVAILABLE:
+            raise
+        rows = []
+    finally:
+        session.execute("ROLLBACK")
+    return {(row[0], row[1]): row[2] for row in rows if row[2] is not None}
 
 
 def _to_signature(

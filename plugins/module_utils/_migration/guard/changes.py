@@ -62,7 +62,9 @@ def alter_domain(body: Node, scope: Scope) -> Iterator[Concern]:
     subtype = body.get("subtype")
     constraint = body.get("def", {}).get("Constraint", {})
     validates_later = subtype in ("C", "AD_AddConstraint") and constraint.get("skip_validation")
-    if not validates_later and subtype not in ("V", "AD_ValidateConstraint", "N", "AD_DropNotNull"):
+    if validates_later:
+        yield concern("rows-refused", f"from now on it refuses values of the domain {name}")
+    elif subtype not in ("V", "AD_ValidateConstraint", "N", "AD_DropNotNull"):
         yield concern("type-changed", f"it changes the domain {name} for all columns that have it")
 
 

@@ -19,6 +19,9 @@ from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.cal
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.drops import (
     judge_drop,
 )
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.indexes import (
+    create_index,
+)
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.names import words
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.parser import (
     Node,
@@ -27,6 +30,10 @@ from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.par
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.plpgsql import (
     judge_plpgsql,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.policies import (
+    alter_policy,
+    create_policy,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.routine import (
     read_do,
@@ -37,6 +44,9 @@ from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.set
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.tables import (
     judge_alter_table,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.triggers import (
+    create_trigger,
 )
 
 if t.TYPE_CHECKING:
@@ -84,7 +94,7 @@ def _judge_do(body: Node, scope: Scope) -> Iterator[Concern]:
 
 def _create_trigger(body: Node, scope: Scope) -> Iterator[Concern]:
     yield from judge_mentioned(body.get("whenClause", {}), scope)
-    yield from objects.create_trigger(body, scope)
+    yield from create_trigger(body, scope)
 
 
 def _create_routine(body: Node, scope: Scope) -> Iterator[Concern]:
@@ -105,7 +115,7 @@ _DEFINITIONS: t.Final[dict[str, Judge]] = {
     "CreateStmt": objects.create_table,
     "CreateForeignTableStmt": objects.create_foreign_table,
     "ViewStmt": objects.create_view,
-    "IndexStmt": objects.create_index,
+    "IndexStmt": create_index,
     "AlterTableStmt": judge_alter_table,
     "RuleStmt": objects.create_rule,
     "DefineStmt": objects.define,
@@ -133,7 +143,8 @@ _OTHERS: t.Final[dict[str, Judge]] = {
     "CreateFunctionStmt": _create_routine,
     "CreateTrigStmt": _create_trigger,
     "AlterFunctionStmt": changes.alter_function,
-    "CreatePolicyStmt": objects.create_policy,
+    "CreatePolicyStmt": create_policy,
+    "AlterPolicyStmt": alter_policy,
     "AlterEnumStmt": changes.alter_enum,
     "AlterSeqStmt": changes.alter_sequence,
     "RenameStmt": changes.rename,
@@ -181,7 +192,7 @@ _OTHERS: t.Final[dict[str, Judge]] = {
 # They add, or say something that nothing depends on.
 _ADDITIVE = words(
     """
-    CommentStmt AlterPolicyStmt NotifyStmt ListenStmt UnlistenStmt FetchStmt ClosePortalStmt
+    CommentStmt NotifyStmt ListenStmt UnlistenStmt FetchStmt ClosePortalStmt
     DeallocateStmt VariableShowStmt ConstraintsSetStmt
     CreateForeignServerStmt CreateFdwStmt CreateUserMappingStmt
     """

@@ -24,3 +24,8 @@ class Facts:
     """Of functions that ALTER FUNCTION made so."""
     row_security: dict[tuple[Place, str], frozenset[bool | None]] = field(default_factory=dict)
     """By table and `enabled` or `forced`: all that it may be by now."""
+    tables_with_policies: set[Place] = field(default_factory=set)
+    policies_unclear: bool = False
+    """Whether a policy was made on a table whose name only the run will know."""
+    rows_written: bool = False
+    """Whether existing tables may have more rows than the catalog's sizes tell."""

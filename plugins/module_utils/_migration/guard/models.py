@@ -15,13 +15,15 @@ if t.TYPE_CHECKING:
 
 class Verdict(Enum):
     ADDITIVE = "additive"
+    WARNING = "warning"
+    """Adds, and may all the same break code that runs. It is told, and stops nothing."""
     DESTRUCTIVE = "destructive"
     """Takes something away, breaks the code that still runs, or blocks it behind a heavy lock."""
     UNKNOWN = "unknown"
     """What it does cannot be told from its text."""
 
 
-_SEVERITY = (Verdict.ADDITIVE, Verdict.UNKNOWN, Verdict.DESTRUCTIVE)
+_SEVERITY = (Verdict.ADDITIVE, Verdict.WARNING, Verdict.UNKNOWN, Verdict.DESTRUCTIVE)
 
 
 def worst(verdicts: t.Iterable[Verdict]) -> Verdict:
@@ -62,18 +64,22 @@ class Finding:
     def to_result(self) -> dict[str, t.Any]:
         return {**asdict(self), "verdict": self.verdict.value}
 
-    def to_sentence(self) -> str:
+    def to_line(self) -> str:
         return (
             f"{self.file}, line {self.line}, statement {self.statement} ({self.excerpt}): {self.what} "
-            f"[{self.verdict.value}: {self.rule}]; {self.safe_way}."
+            f"[{self.verdict.value}: {self.rule}]"
         )
+
+    def to_sentence(self) -> str:
+        return f"{self.to_line()}; {self.safe_way}."
 
 
 @dataclass(frozen=True)
 class Review:
-    """All findings in the order the statements run, and each file's statements by verdict."""
+    """In the order the statements run what is not additive and what is warned of; each file's statements by verdict."""
 
     findings: tuple[Finding, ...]
+    warnings: tuple[Finding, ...]
     verdicts: t.Mapping[str, t.Mapping[Verdict, int]]
 
     def to_verdicts(self) -> dict[str, dict[str, int]]:

@@ -28,13 +28,14 @@ from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.sig
     lost_for_callers,
     read_signature,
 )
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.triggers import (
+    judge_replaced_function,
+)
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.view_columns import (
     view_columns,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.world import (
     State,
-    Trigger,
-    is_history,
 )
 
 if t.TYPE_CHECKING:
@@ -127,23 +128,6 @@ def _compare_view(
             )
 
 
-def create_index(body: Node, scope: Scope) -> Iterator[Concern]:
-    table = relation_name(body["relation"])
-    found = scope.world.find(table)
-    index = body.get("idxname")
-    places = {key[0] for key in found.keys}
-    if body.get("if_not_exists") and index and scope.world.catalog:
-        states = {scope.world.state("relation", place, index) for place in places}
-    else:
-        states = set()
-    if states == {State.EXISTING}:
-        return
-    if not found.new and not body.get("concurrent"):
-        yield concern("index-blocks", f"it builds an index on {table} while nobody can write to it")
-    if index and len(places) == 1:
-        scope.world.create_relation(Name(places.pop(), index), "index", certain=scope.certain)
-
-
 def create_schema(body: Node, scope: Scope) -> Iterator[Concern]:
     name = body.get("schemaname") or body.get("authrole", {}).get("rolename", "")
     scope.world.create("schema", name, certain=scope.certain)
@@ -190,6 +174,7 @@ def create_routine(body: Node, scope: Scope) -> Iterator[Concern]:
             certain=scope.certain,
             fresh=not body.get("replace") and not settled,
         )
+        yield from judge_replaced_function(routine, place, scope)
     scope.world.add_routine(routine, certain=scope.certain)
 
 
@@ -205,33 +190,6 @@ def _settle_routine(name: tuple[str, str], now: Signature, scope: Scope) -> tupl
     for count in range(len(now.types) - now.optional, len(now.types)):
         settled = (*settled, *scope.settle("function", name, now.types[:count]))
     return settled
-
-
-def create_trigger(body: Node, scope: Scope) -> Iterator[Concern]:
-    found = scope.world.find(relation_name(body["relation"]))
-    name = body["trigname"]
-    if is_history(found):
-        yield concern("history", f"it makes the trigger {name} on the history of migrations")
-    trigger = Trigger(name, body.get("events", 0), to_name(strings(body["funcname"])))
-    for key in found.keys:
-        settled = scope.settle("trigger", (*key, name))
-        fresh = not body.get("replace") and not settled
-        scope.world.create("trigger", *key, name, certain=scope.certain, fresh=fresh)
-        scope.world.add_trigger(key, trigger)
-
-
-def create_policy(body: Node, scope: Scope) -> Iterator[Concern]:
-    table = relation_name(body["table"])
-    found = scope.world.find(table)
-    name = body["policy_name"]
-    settled = False
-    for key in found.keys:
-        settled = bool(scope.settle("policy", (*key, name))) or settled
-        scope.world.create("policy", *key, name, certain=scope.certain, fresh=not settled)
-    if not body.get("permissive") and not found.new and not settled:
-        yield concern(
-            "restrictive-policy", f"it hides rows of {table} from clients that see them now"
-        )
 
 
 def create_rule(body: Node, scope: Scope) -> Iterator[Concern]:

@@ -4,15 +4,19 @@
 
 from __future__ import annotations
 
+import re
 import typing as t
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ansible_collections.easymo.deploy.plugins.module_utils._library import refuse_missing
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.errors import GuardError
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.catalog import (
     read_catalog,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.models import Source
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.models import (
+    Finding,
+    Review,
+    Source,
+)
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.parser import PGLAST
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.review import review
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.waivers import (
@@ -27,24 +31,32 @@ if t.TYPE_CHECKING:
     from ansible_collections.easymo.deploy.plugins.module_utils._postgres import Session
 
 
+_WORD = re.compile(r"\w+")
+_LONGEST = 100_000
+_UNREADABLE = ("syntax", "copy")
+
+
 @dataclass(frozen=True)
 class GuardReport:
-    """What of the pending files was waived, and how many statements of each file have which verdict."""
+    """What of the pending files was waived, how many statements of each have which verdict, and what is warned of."""
 
     waived: Mapping[str, Waived] = field(default_factory=dict)
     verdicts: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    warned: Sequence[Finding] = ()
 
     @property
     def warnings(self) -> list[str]:
-        return [
+        waived = [
             f"Waived ({waived.reason}): {finding.to_sentence()}"
             for waived in self.waived.values()
             for finding in waived.findings
         ]
+        return [*waived, *(finding.to_sentence() for finding in self.warned)]
 
     def to_result(self) -> dict[str, t.Any]:
         return {
             "findings": [],
+            "guard_warnings": [finding.to_result() for finding in self.warned],
             "waived": {file: waived.to_result() for file, waived in self.waived.items()},
             "verdicts": {file: dict(counts) for file, counts in self.verdicts.items()},
         }
@@ -66,18 +78,40 @@ class Guard:
         return cls(params["additive_only"], params["waivers"])
 
     def check(
-        self, session: Session, pending: Sequence[Source], *, resets: bool = True
+        self,
+        session: Session,
+        pending: Sequence[Source],
+        *,
+        problems: Mapping[str, Sequence[str]] | None = None,
+        resets: bool = True,
     ) -> GuardReport:
-        """Raise GuardError when a pending file is not additive and not waived.
+        """Raise one error when a pending file is not additive and not waived, and for all `problems` with it.
 
-        `resets` when each file begins with the session's first settings.
+        Those are sentences on why files cannot run, by their names. `resets` when each file begins with the session's
+        first settings.
         """
-        if not self.additive_only or not pending:
-            return GuardReport()
-        reviewed = review(pending, read_catalog(session), resets=resets)
-        try:
-            waived = enforce(reviewed.findings, self.waivers)
-        except GuardError as exc:
-            exc.details["verdicts"] = reviewed.to_verdicts()
-            raise
-        return GuardReport(waived, reviewed.to_verdicts())
+        told = problems or {}
+        if self.additive_only and pending:
+            reviewed = review(pending, read_catalog(session, _words_of(pending)), resets=resets)
+            reviewed = replace(reviewed, findings=_not_told(reviewed.findings, told))
+        else:
+            reviewed = Review((), (), {})
+        waived = enforce(reviewed, self.waivers, [each for of in told.values() for each in of])
+        return GuardReport(waived, reviewed.to_verdicts(), reviewed.warnings)
+
+
+def _not_told(findings: Sequence[Finding], told: Collection[str]) -> tuple[Finding, ...]:
+    """Without that a file cannot be read, where why it cannot run is told."""
+    return tuple(each for each in findings if each.file not in told or each.rule not in _UNREADABLE)
+
+
+def _words_of(pending: Sequence[Source]) -> set[str]:
+    """What may be the name of a table that is indexed."""
+    texts = [statement.text for source in pending for statement in source.statements]
+    indexing = [text for text in texts if len(text) < _LONGEST and "index" in text.lower()]
+    return {
+        word
+        for text in indexing
+        for found in _WORD.findall(text)
+        for word in (found, found.lower())
+    }

@@ -23,6 +23,9 @@ from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.par
     UnparsableError,
     parse,
 )
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.policies import (
+    without_policy,
+)
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.rules import concern
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.scope import (
     Scope,
@@ -54,25 +57,36 @@ def review(sources: Sequence[Source], catalog: Catalog | None, *, resets: bool =
     Without a catalog all that the files do not make is taken to exist, but for what they make IF NOT EXISTS.
     """
     world = World(catalog)
-    findings: list[Finding] = []
-    verdicts: dict[str, t.Mapping[Verdict, int]] = {}
+    judged: list[tuple[Unit, list[list[Concern]]]] = []
     for source in sources:
         world.begin_file(reset=resets)
-        concerns = _judge_file(source, world)
+        unit = Unit()
+        judged.append((unit, _judge_file(source, world, unit)))
+    told: list[Finding] = []
+    verdicts: dict[str, t.Mapping[Verdict, int]] = {}
+    for source, (unit, concerns) in zip(sources, judged, strict=True):
+        for index, found in without_policy(unit.enabled, world):
+            concerns[index].append(found)
         verdicts[source.file] = count_verdicts(
             worst(each.verdict for each in of_statement) for of_statement in concerns
         )
-        findings += _to_findings(source, concerns)
-    return Review(tuple(findings), verdicts)
+        told += _to_findings(source, concerns)
+    return Review(
+        findings=tuple(each for each in told if each.verdict is not Verdict.WARNING),
+        warnings=tuple(each for each in told if each.verdict is Verdict.WARNING),
+        verdicts=verdicts,
+    )
 
 
-def _judge_file(source: Source, world: World) -> list[list[Concern]]:
+def _judge_file(source: Source, world: World, unit: Unit) -> list[list[Concern]]:
     """The concerns of each of its statements."""
-    unit = Unit()
     concerns: list[list[Concern]] = []
     for index, statement in enumerate(source.statements):
         scope = Scope(world, unit, judge_statement, statement.text, statement=index)
-        concerns.append(list(_judge_text(statement, scope)))
+        found = list(_judge_text(statement, scope))
+        if any(each.verdict is Verdict.UNKNOWN for each in found):
+            world.facts.rows_written = True
+        concerns.append(found)
     for drop in unit.unsettled():
         concerns[drop.statement].append(drop.concern)
     return concerns

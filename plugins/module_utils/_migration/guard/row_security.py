@@ -6,6 +6,9 @@ from __future__ import annotations
 
 import typing as t
 
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.policies import (
+    note_enabled,
+)
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.rules import concern
 
 if t.TYPE_CHECKING:
@@ -36,7 +39,7 @@ def judge_row_security(command: Node, name: Name, found: Found, scope: Scope) ->
         yield concern("row-security", f"it alters {name}, which {what}")
 
 
-def note_row_security(command: Node, found: Found, scope: Scope) -> None:
+def note_row_security(command: Node, relation: Name, found: Found, scope: Scope) -> None:
     if command["subtype"] not in SWITCHES or scope.world.is_held:
         return
     switch, value, _what = SWITCHES[command["subtype"]]
@@ -44,6 +47,9 @@ def note_row_security(command: Node, found: Found, scope: Scope) -> None:
     for key in found.keys:
         before = frozenset[bool | None]() if certain else _stands(key, switch, scope.world)
         scope.world.facts.row_security[key, switch] = before | {value}
+    if switch == "enabled" and value and found.new:
+        for key in found.keys:
+            note_enabled(relation, key, scope)
 
 
 def _stands(key: tuple[str, str], switch: str, world: World) -> frozenset[bool | None]:

@@ -56,6 +56,7 @@ def _judge_insert(body: Node, scope: Scope) -> Iterator[Concern]:
         return
     if scope.world.rows_are_new(name):
         return
+    scope.world.facts.rows_written = True
     if _is_system(name):
         yield concern("server", f"it writes into {name}, which belongs to the server")
     conflict = body.get("onConflictClause", {})
@@ -87,6 +88,7 @@ def _judge_update(body: Node, scope: Scope) -> Iterator[Concern]:
     name = relation_name(body["relation"])
     yield from _judge_triggers(name, _UPDATE, scope)
     if not scope.world.rows_are_new(name):
+        scope.world.facts.rows_written = True
         yield concern("rows-updated", f"it updates existing rows of {name}")
 
 
@@ -103,6 +105,7 @@ def _judge_merge(body: Node, scope: Scope) -> Iterator[Concern]:
     yield from _judge_triggers(name, _INSERT | _UPDATE | _DELETE, scope)
     if is_history(scope.world.find(name)):
         yield concern("history", f"it writes into {name}, which is the history of migrations")
+    scope.world.facts.rows_written = True
     changing = {"CMD_UPDATE", "CMD_DELETE"} & {each.get("commandType") for each in clauses}
     if changing and not scope.world.rows_are_new(name):
         yield concern("rows-merged", f"it changes existing rows of {name}")
@@ -138,6 +141,7 @@ def judge_lock(body: Node, scope: Scope) -> Iterator[Concern]:
 
 def judge_refresh(body: Node, scope: Scope) -> Iterator[Concern]:
     name = relation_name(body["relation"])
+    scope.world.facts.rows_written = True
     if not body.get("concurrent") and not scope.world.find(name).new:
         yield concern("refresh-blocks", f"it refreshes {name} while nobody can read it")
 

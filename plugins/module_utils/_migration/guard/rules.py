@@ -64,6 +64,14 @@ DESTRUCTIVE: t.Final[t.Mapping[str, str]] = {
     "rule-created": "use a trigger on a new table, or waive it",
 }
 
+WARNINGS: t.Final[t.Mapping[str, str]] = {
+    "rows-refused": "see that no code that runs writes such rows",
+    "policy-locks-out": "see that no client needs these rows",
+    "no-policy": "add a policy, unless only its owner and roles that bypass row level security use it",
+    "rows-swallowed": "see that rows which code relies on are returned as NEW",
+    "unique-index": "see first that no rows repeat; one that failed stays behind INVALID and is to be dropped",
+}
+
 UNKNOWN: t.Final[t.Mapping[str, str]] = {
     "syntax": "correct it, the server would refuse it too",
     "statement": _ASK,
@@ -86,4 +94,6 @@ def concern(rule: str, what: str) -> Concern:
     """`what` the statement does, a clause that begins with "it"."""
     if rule in DESTRUCTIVE:
         return Concern(Verdict.DESTRUCTIVE, rule, what, DESTRUCTIVE[rule])
+    if rule in WARNINGS:
+        return Concern(Verdict.WARNING, rule, what, WARNINGS[rule])
     return Concern(Verdict.UNKNOWN, rule, what, UNKNOWN[rule])

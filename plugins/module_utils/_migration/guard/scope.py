@@ -56,6 +56,8 @@ class Unit:
     """What a replacement must be complete in: a file, or the body of a routine that is called."""
 
     drops: list[Drop] = field(default_factory=list)
+    enabled: list[tuple[int, Name, tuple[str, str]]] = field(default_factory=list)
+    """Statements that enable row level security on a table of this run, with its name and key."""
     branches: Iterator[int] = field(default_factory=lambda: count(1))
 
     def unsettled(self) -> Iterator[Drop]:

@@ -13,6 +13,9 @@ from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.col
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.names import (
     relation_name,
 )
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.not_valid import (
+    judge_not_valid,
+)
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.row_security import (
     SWITCHES,
     judge_row_security,
@@ -78,6 +81,7 @@ def judge_alter_table(body: Node, scope: Scope) -> Iterator[Concern]:
         command = node["AlterTableCmd"]
         if not found.new or command["subtype"] == "AT_AttachPartition":
             yield from _judge_command(command, kind or "", name, found, scope)
+        note_row_security(command, name, found, scope)
         _note(command, found, scope)
 
 
@@ -160,9 +164,8 @@ def _add_constraint(command: Node, name: Name, found: Found, scope: Scope) -> It
                 "constraint-validates",
                 f"it adds the constraint {shown} to {name} and scans it under a lock",
             )
-        elif kind != "CONSTR_NOTNULL":
-            for key in found.keys:
-                scope.settle("constraint", (*key, constraint.get("conname", "")))
+        else:
+            yield from judge_not_valid(constraint, name, found, scope)
     else:
         yield concern("table-change", f"it adds a constraint to {name} that is not known")
 
@@ -236,7 +239,6 @@ def _note(command: Node, found: Found, scope: Scope) -> None:
                 and world.state(kind, *key, command.get("name", "")) is State.EXISTING
             ):
                 world.drop(kind, *key, command.get("name", ""), certain=scope.certain)
-    note_row_security(command, found, scope)
     if subtype in ("AT_AttachPartition", "AT_AddInherit"):
         _note_family(command, found, scope)
     _note_references(definition, found, scope)

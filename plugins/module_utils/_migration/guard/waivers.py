@@ -15,6 +15,7 @@ if t.TYPE_CHECKING:
 
     from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.models import (
         Finding,
+        Review,
     )
 
 
@@ -47,28 +48,59 @@ def refuse_bad_waivers(waivers: Mapping[str, str], files: Collection[str]) -> No
         )
 
 
-def enforce(findings: Sequence[Finding], waivers: Mapping[str, str]) -> dict[str, Waived]:
-    """The waived findings by file; one GuardError for all others."""
-    refused = [finding for finding in findings if finding.file not in waivers]
+def enforce(
+    reviewed: Review, waivers: Mapping[str, str], problems: Sequence[str] = ()
+) -> dict[str, Waived]:
+    """The waived findings by file; one error for all others, and for `problems`: sentences on what cannot run."""
+    refused = [finding for finding in reviewed.findings if finding.file not in waivers]
     waived: dict[str, list[Finding]] = {}
-    for finding in findings:
+    for finding in reviewed.findings:
         if finding.file in waivers:
             waived.setdefault(finding.file, []).append(finding)
     granted = {file: Waived(waivers[file], tuple(of)) for file, of in waived.items()}
-    if refused:
-        raise GuardError(
-            describe_refusal(refused),
+    if refused or problems:
+        raised = InputError if problems else GuardError
+        raise raised(
+            describe_refusal(problems, refused, reviewed.warnings),
+            problems=list(problems),
             findings=[finding.to_result() for finding in refused],
+            guard_warnings=[finding.to_result() for finding in reviewed.warnings],
             waived={file: each.to_result() for file, each in granted.items()},
+            verdicts=reviewed.to_verdicts(),
         )
     return granted
 
 
-def describe_refusal(refused: Sequence[Finding]) -> str:
+def describe_refusal(
+    problems: Sequence[str], refused: Sequence[Finding], warnings: Sequence[Finding]
+) -> str:
+    """What it comes to in one sentence, then each on a line of its own, and each safe way once."""
     files = list(dict.fromkeys(finding.file for finding in refused))
-    listed = " ".join(finding.to_sentence() for finding in refused)
-    return (
-        f"Nothing was applied, because {len(files)} file{'s are' if len(files) > 1 else ' is'} not additive. {listed} "
-        f"Write {'them' if len(files) > 1 else 'it'} so, or give each file a reason in option 'waivers', as in "
-        f"'{files[0]}: why it may run'."
-    )
+    counts = [
+        *([f"{_count(len(problems), 'thing')} must be put right"] if problems else []),
+        *(
+            [
+                f"{_count(len(refused), 'finding')} in {_count(len(files), 'file')} must be waived or written otherwise"
+            ]
+            if refused
+            else []
+        ),
+    ]
+    lines = [f"Nothing was applied: {' and '.join(counts)}."]
+    lines += [f"- {problem}" for problem in problems]
+    lines += [f"- {finding.to_line()}" for finding in refused]
+    if refused:
+        lines.append("How to write it:")
+        ways = {finding.rule: finding.safe_way for finding in refused}
+        lines += [f"- {rule}: {safe_way}." for rule, safe_way in ways.items()]
+        lines.append(
+            f"Or give each file a reason in option 'waivers', as in '{files[0]}: why it may run'."
+        )
+    if warnings:
+        lines.append("This would not stop it, and may break code that runs:")
+        lines += [f"- {finding.to_line()}" for finding in warnings]
+    return "\n".join(lines)
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"

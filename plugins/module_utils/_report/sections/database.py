@@ -56,15 +56,21 @@ def migrations(reader: Reader) -> Table:
     for name, one in reader.entries("migrations"):
         pending = names(one.get("pending"))
         waived = inner(one, "waived")
+        warned = [
+            f"{text(each.get('file'))}, line {each.get('line')}: {text(each.get('what'))}"
+            for each in dictionaries(one.get("guard_warnings"))
+        ]
+        nothing = "none" if "guard_warnings" in one else "not known"
         rows.append(
             (
                 Cell(name),
                 Cell(", ".join(names(one.get("applied"))) or "none", code=True),
                 Cell(", ".join(pending) or "none", "warn" if pending else "good"),
                 Cell(", ".join(waived) or "none", "warn" if waived else ""),
+                Cell("; ".join(warned) or nothing, "warn" if warned else ""),
             )
         )
-    columns = ("Database", "Applied", "Still pending", "Waived")
+    columns = ("Database", "Applied", "Still pending", "Waived", "Warned of")
     return Table("Migrations", columns, tuple(rows), "No migration is recorded.")
 
 

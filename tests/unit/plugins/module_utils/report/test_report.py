@@ -107,6 +107,20 @@ def test_rehearsals_tell_how_long_migrations_took_which_locks_they_held_and_why_
     assert "Rehearsals" not in as_text(build_report(complete(), PLAN))
 
 
+def test_what_migrations_were_warned_of_is_told_and_nothing_where_nobody_looked():
+    warned = {"file": "a.sql", "line": 3, "what": "it refuses rows", "rule": "rows-refused"}
+    record = complete()
+    record["migrations"] = {
+        "one": {"guard_warnings": [warned]},
+        "two": {"guard_warnings": []},
+        "old": {},
+    }
+    text = as_text(build_report(record, PLAN))
+    assert "one | none | none | none | a.sql, line 3: it refuses rows" in text
+    assert "two | none | none | none | none" in text
+    assert "old | none | none | none | not known" in text
+
+
 def test_a_failed_release_quotes_its_first_cause_on_top():
     cause = {"supabase_db": {"task": "Apply", "message": "it drops a column"}}
     record = {**complete(), "phases": {"database": phase("failed", 0, 1, failures=cause)}}

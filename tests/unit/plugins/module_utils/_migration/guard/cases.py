@@ -15,7 +15,7 @@ CORPUS = Path(__file__).parent / "corpus"
 
 _TITLE = re.compile(r"^-- == (.*)\n", re.M)
 _FILE = re.compile(r"^-- file (.*)\n", re.M)
-_LABEL = re.compile(r"^-- (additive|destructive|unknown)(?:: ([a-z-]+))?$", re.M)
+_LABEL = re.compile(r"^-- (additive|warning|destructive|unknown)(?:: ([a-z-]+))?$", re.M)
 _NO_CATALOG = "-- without a catalog\n"
 
 

@@ -8,6 +8,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.cat
     Column,
     Domain,
     RowSecurity,
+    TriggerFunction,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.names import Name
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.signatures import (
@@ -112,7 +113,17 @@ SHOP = Catalog(
         ("public", "orders"): RowSecurity(enabled=False, forced=False),
     },
     policies=frozenset({("public", "users", "Read own")}),
-    triggers=frozenset({("public", "users", "users_touch")}),
+    triggers={
+        ("public", "users", "users_touch"): TriggerFunction(
+            ("public", "touch_updated_at"), before_row=True
+        )
+    },
+    swallowing=frozenset({("public", "drop_row")}),
+    sizes={
+        ("public", "settings"): 8192,
+        ("public", "orders"): 2**30,
+        ("public", "users"): 2**30,
+    },
     rules=frozenset({("public", "orders", "keep")}),
     extensions=frozenset({"pgcrypto"}),
 )

@@ -11,7 +11,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._library import Libr
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.errors import GuardError
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard import options
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.models import (
-    Finding,
+    Review,
     Source,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.options import (
@@ -26,13 +26,13 @@ from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.wai
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.splitter import split_script
 
 
-def findings(**files: str) -> tuple[Finding, ...]:
+def reviewed(**files: str) -> Review:
     sources = [Source(f"{name}.sql", split_script(sql).statements) for name, sql in files.items()]
-    return review(sources, None).findings
+    return review(sources, None)
 
 
 def test_all_findings_of_all_files_are_told_at_once() -> None:
-    found = findings(
+    found = reviewed(
         a="-- why\n\nDROP TABLE users;\nSELECT who_knows()", b="UPDATE t SET a = 'secret'"
     )
     with pytest.raises(GuardError) as raised:
@@ -51,15 +51,53 @@ def test_all_findings_of_all_files_are_told_at_once() -> None:
     assert "secret" not in message + str(raised.value.details)
 
 
+def test_what_cannot_run_and_what_is_not_additive_are_one_report_with_one_on_each_line() -> None:
+    files = {f"f{number}": "DROP TABLE users; UPDATE t SET a = 1" for number in range(30)}
+    found = reviewed(**files, warned="ALTER TABLE t ADD CONSTRAINT none CHECK (false) NOT VALID")
+    with pytest.raises(InputError) as raised:
+        enforce(
+            found, {"f0.sql": "old"}, ["x.sql has no statement.", "1_a and 1_b share version 1."]
+        )
+    first, *lines = str(raised.value).splitlines()
+    assert first == (
+        "Nothing was applied: 2 things must be put right and 58 findings in 29 files must be waived or written "
+        "otherwise."
+    )
+    assert lines[:2] == ["- x.sql has no statement.", "- 1_a and 1_b share version 1."]
+    assert [line for line in lines if "[destructive:" in line] == lines[2:60]
+    assert lines[2] == (
+        "- f1.sql, line 1, statement 1 (DROP TABLE users): it drops the table users and the rows in it "
+        "[destructive: drop-table]"
+    )
+    assert sum(line.startswith("- drop-table: keep it") for line in lines) == 1
+    assert "every row that is written to t" in lines[-1]
+    assert "[warning: rows-refused]" in lines[-1]
+    assert max(map(len, lines)) < 200
+    details = raised.value.details
+    assert (len(details["problems"]), len(details["findings"])) == (2, 58)
+    assert [each["rule"] for each in details["guard_warnings"]] == ["rows-refused"]
+
+
+def test_a_warning_stops_nothing() -> None:
+    found = reviewed(a="ALTER POLICY p ON users USING (false)")
+    assert enforce(found, {}) == {}
+    assert found.to_verdicts() == {
+        "a.sql": {"additive": 0, "warning": 1, "destructive": 0, "unknown": 0}
+    }
+    told = GuardReport({}, {}, found.warnings)
+    assert told.warnings[0].startswith("a.sql, line 1, statement 1 (ALTER POLICY p ON users USING")
+    assert told.to_result()["guard_warnings"][0]["rule"] == "policy-locks-out"
+
+
 def test_a_waived_file_is_let_through_with_what_it_does() -> None:
-    waived = enforce(findings(a="DROP TABLE a; DROP TABLE b", b="SELECT 1"), {"a.sql": "old"})
+    waived = enforce(reviewed(a="DROP TABLE a; DROP TABLE b", b="SELECT 1"), {"a.sql": "old"})
     assert waived["a.sql"].reason == "old"
     assert [finding.statement for finding in waived["a.sql"].findings] == [1, 2]
     assert GuardReport(waived).warnings[0].startswith("Waived (old): a.sql, line 1, statement 1")
 
 
 def test_a_waiver_does_nothing_for_what_is_additive() -> None:
-    assert enforce(findings(a="SELECT 1"), {"a.sql": "just in case"}) == {}
+    assert enforce(reviewed(a="SELECT 1"), {"a.sql": "just in case"}) == {}
 
 
 @pytest.mark.parametrize("reason", ["", "  ", None], ids=["empty", "space", "none"])
@@ -100,6 +138,6 @@ def test_the_parser_is_missed_only_where_it_is_needed(
     ],
 )
 def test_no_finding_gives_away_a_literal(sql: str) -> None:
-    told = [finding.to_sentence() for finding in findings(a=sql)]
+    told = [finding.to_sentence() for finding in reviewed(a=sql).findings]
     assert told
     assert "secret" not in " ".join(told)

@@ -17,7 +17,7 @@ ALTER TYPE address DROP ATTRIBUTE street;
 CREATE DOMAIN email AS text CHECK (VALUE LIKE '%@%');
 -- destructive: type-changed
 ALTER DOMAIN positive_amount ADD CONSTRAINT small CHECK (VALUE < 100);
--- additive
+-- warning: rows-refused
 ALTER DOMAIN positive_amount ADD CONSTRAINT small CHECK (VALUE < 100) NOT VALID;
 
 -- == sequences
@@ -47,6 +47,12 @@ DROP VIEW names;
 CREATE POLICY "Insert own" ON users FOR INSERT TO authenticated WITH CHECK (auth.uid() = id);
 -- additive
 ALTER POLICY "Read own" ON users USING (true);
+-- warning: policy-locks-out
+ALTER POLICY "Read own" ON users USING (false);
+-- warning: policy-locks-out
+ALTER POLICY "Read own" ON users WITH CHECK (id IS NOT NULL AND 'f'::bool);
+-- warning: policy-locks-out
+CREATE POLICY "Nobody" ON users FOR DELETE USING (1 = 2);
 -- destructive: restrictive-policy
 CREATE POLICY "Not on Sundays" ON users AS RESTRICTIVE USING (extract(dow FROM now()) > 0);
 
@@ -55,6 +61,25 @@ CREATE POLICY "Not on Sundays" ON users AS RESTRICTIVE USING (extract(dow FROM n
 CREATE TRIGGER users_log AFTER INSERT ON users FOR EACH ROW EXECUTE FUNCTION touch_updated_at();
 -- additive
 CREATE OR REPLACE TRIGGER users_touch BEFORE UPDATE ON users FOR EACH ROW EXECUTE FUNCTION touch_updated_at();
+
+-- == triggers that may have rows left out
+-- warning: rows-swallowed
+CREATE TRIGGER orders_drop BEFORE INSERT ON orders FOR EACH ROW EXECUTE FUNCTION drop_row();
+-- additive
+CREATE TRIGGER orders_log AFTER INSERT ON orders FOR EACH ROW EXECUTE FUNCTION drop_row();
+-- additive
+CREATE FUNCTION skip() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+  IF new.total IS NULL THEN RETURN NULL; END IF;
+  RETURN new;
+END $$;
+-- warning: rows-swallowed
+CREATE TRIGGER orders_skip BEFORE INSERT OR UPDATE ON orders FOR EACH ROW EXECUTE FUNCTION skip();
+-- warning: rows-swallowed
+CREATE OR REPLACE FUNCTION touch_updated_at() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NULL; END $$;
+-- additive
+CREATE TABLE notes (id int);
+-- additive
+CREATE TRIGGER notes_skip BEFORE INSERT ON notes FOR EACH ROW EXECUTE FUNCTION skip();
 
 -- == rules
 -- destructive: rule-created

@@ -100,7 +100,7 @@ ALTER TABLE users ADD COLUMN luck drawn;
 CREATE DOMAIN more_positive AS positive;
 -- destructive: column-rewrite
 ALTER TABLE users ADD COLUMN more more_positive DEFAULT 1;
--- additive
+-- warning: rows-refused
 ALTER DOMAIN note ADD CONSTRAINT short CHECK (length(VALUE) < 10) NOT VALID;
 -- destructive: column-rewrite
 ALTER TABLE users ADD COLUMN remark note;
@@ -230,12 +230,28 @@ ALTER TABLE orders ADD CONSTRAINT orders_courier_fkey FOREIGN KEY (courier_id) R
 ALTER TABLE orders ADD CHECK (total > 0);
 
 -- == a CHECK or foreign key that is validated later
--- additive
+-- warning: rows-refused
 ALTER TABLE orders ADD CONSTRAINT positive CHECK (total > 0) NOT VALID;
--- additive
+-- warning: rows-refused
 ALTER TABLE orders ADD CONSTRAINT orders_courier_fkey FOREIGN KEY (courier_id) REFERENCES users (id) NOT VALID;
 -- additive
 ALTER TABLE orders VALIDATE CONSTRAINT positive;
+
+-- == a constraint that is validated later, and what it refuses from now on
+-- warning: rows-refused
+ALTER TABLE orders ADD CONSTRAINT no_more CHECK (false) NOT VALID;
+-- warning: rows-refused
+ALTER TABLE orders ADD CONSTRAINT closed CHECK (1 = 0 AND total > 0) NOT VALID;
+-- warning: rows-refused
+ALTER TABLE orders ADD CONSTRAINT numbered NOT NULL number NOT VALID;
+-- additive
+ALTER TABLE orders ADD COLUMN tip int, ADD CONSTRAINT tips CHECK (tip > 0) NOT VALID;
+-- additive
+ALTER TABLE orders ADD CONSTRAINT anything CHECK (true) NOT VALID;
+-- additive
+ALTER TABLE orders DROP CONSTRAINT orders_total_check;
+-- warning: rows-refused
+ALTER TABLE orders ADD CONSTRAINT orders_total_check CHECK (NOT true) NOT VALID;
 
 -- == a key that builds its index
 -- destructive: constraint-builds-index
@@ -246,7 +262,7 @@ ALTER TABLE orders ADD PRIMARY KEY (id);
 ALTER TABLE orders ADD EXCLUDE USING gist (during WITH &&);
 
 -- == a key over an index that is there
--- additive
+-- warning: unique-index
 CREATE UNIQUE INDEX CONCURRENTLY orders_number_key ON orders (number);
 -- additive
 ALTER TABLE orders ADD CONSTRAINT orders_number_key UNIQUE USING INDEX orders_number_key;
@@ -274,7 +290,7 @@ ALTER TABLE orders ADD CONSTRAINT orders_total_check CHECK (total >= 0);
 -- == drop a key and add it again
 -- destructive: drop-constraint
 ALTER TABLE users DROP CONSTRAINT users_email_key;
--- additive
+-- warning: rows-refused
 ALTER TABLE users ADD CONSTRAINT users_email_key CHECK (email <> '') NOT VALID;
 
 -- == an index on an existing table
@@ -286,6 +302,30 @@ CREATE UNIQUE INDEX IF NOT EXISTS orders_number ON public.orders USING btree (nu
 CREATE INDEX CONCURRENTLY IF NOT EXISTS orders_status_idx2 ON orders (status);
 -- additive
 CREATE INDEX IF NOT EXISTS orders_user_id_idx ON orders (user_id);
+
+-- == an index on a table that is tiny
+-- additive
+CREATE INDEX settings_name ON settings (name);
+-- additive
+CREATE INDEX settings_words ON settings USING gin (to_tsvector('simple', name)) WHERE name <> '';
+-- warning: unique-index
+CREATE UNIQUE INDEX settings_key ON settings (name);
+-- destructive: index-blocks
+CREATE INDEX settings_code ON settings (make_code(name));
+-- destructive: index-blocks
+CREATE INDEX settings_near ON settings USING hnsw (embedding);
+-- destructive: index-blocks
+CREATE INDEX events_at ON events (at);
+-- additive
+INSERT INTO settings SELECT 'x' FROM generate_series(1, 10000000);
+-- destructive: index-blocks
+CREATE INDEX settings_value ON settings (value);
+
+-- == an index on a tiny table, after what nobody knows
+-- unknown: function
+SELECT fill_settings();
+-- destructive: index-blocks
+CREATE INDEX settings_name ON settings (name);
 
 -- == an index on a materialized view
 -- destructive: index-blocks
@@ -300,6 +340,26 @@ ALTER TABLE users FORCE ROW LEVEL SECURITY;
 ALTER TABLE people DISABLE ROW LEVEL SECURITY;
 -- destructive: row-security
 ALTER TABLE people ENABLE ROW LEVEL SECURITY;
+
+-- == row level security on a new table that no policy opens
+-- file 1.sql
+-- additive
+CREATE TABLE notes (id int);
+-- additive
+ALTER TABLE notes ENABLE ROW LEVEL SECURITY;
+-- additive
+CREATE TABLE secrets (id int);
+-- warning: no-policy
+ALTER TABLE secrets ENABLE ROW LEVEL SECURITY;
+-- additive
+CREATE TABLE drafts (id int);
+-- additive
+ALTER TABLE drafts ENABLE ROW LEVEL SECURITY;
+-- additive
+DROP TABLE drafts;
+-- file 2.sql
+-- additive
+CREATE POLICY "Read all" ON notes FOR SELECT USING (true);
 
 -- == row level security as it stands already
 -- additive
