@@ -24,6 +24,7 @@ Environment = t.Mapping[str, str]
 # What a program needs to run at all; everything else of our own environment stays with us, PG* and AWS_* above all.
 _INHERITED = ("PATH", "LANG", "LC_ALL", "TMPDIR", "HOME", "LD_LIBRARY_PATH")
 _STDERR_KEPT = 4096
+_PIPE = 1 << 16
 
 
 @dataclass(frozen=True)
@@ -45,45 +46,90 @@ class TimedOutError(NotReadyError):
 
 
 class Child:
-    """A program that is running, its standard output still to be read."""
+    """A program that is running. The block reads its output; what it reads itself is written by another thread."""
 
-    def __init__(self, process: subprocess.Popen[bytes], errors: t.BinaryIO) -> None:
+    def __init__(
+        self, process: subprocess.Popen[bytes], errors: t.BinaryIO, write: Writer | None
+    ) -> None:
         self._process = process
         self._errors = errors
+        self._ended = False
+        self._giving = False
+        self._failure: BaseException | None = None
+        self._writing: threading.Thread | None = None
         self.timed_out = False
+        self.starved = False
+        """Whether it waited for input when its time was up: it is our source that was too slow."""
+        if write is not None:
+            self._writing = threading.Thread(target=self._write, args=(write,), daemon=True)
+            self._writing.start()
 
     @property
     def stdout(self) -> t.IO[bytes]:
         return t.cast("t.IO[bytes]", self._process.stdout)
 
-    @property
-    def stdin(self) -> t.IO[bytes]:
-        return t.cast("t.IO[bytes]", self._process.stdin)
-
     def give(self, chunk: bytes) -> bool:
-        """Write to its standard input; False when it reads no more."""
+        """For its writer alone: write to its standard input; False when it reads no more."""
+        stdin = t.cast("t.IO[bytes]", self._process.stdin)
+        self._giving = True
         try:
-            self.stdin.write(chunk)
-            self.stdin.flush()
+            stdin.write(chunk)
+            stdin.flush()
         except BrokenPipeError:
             return False
+        finally:
+            self._giving = False
         return True
 
-    def wait(self) -> int:
+    def exit_code(self) -> int:
+        """For its writer: how it ended, waited for."""
         return self._process.wait()
+
+    def wait(self) -> int:
+        """Its exit code, once its output is read to the end. Raises what its writer raised."""
+        while self.stdout.read(_PIPE):
+            pass
+        rc = self._process.wait()
+        self._ended = True
+        if self._writing is not None:
+            self._writing.join()
+        if self._failure is not None:
+            raise self._failure
+        return rc
 
     def stderr(self) -> str:
         """The tail of what it said, as text."""
-        size = self._errors.seek(0, os.SEEK_END)
-        self._errors.seek(max(0, size - _STDERR_KEPT))
-        return self._errors.read().decode("utf-8", "replace").strip()
-
-    def kill(self) -> None:
-        self._process.kill()
+        # Read in place: its end of the file is where ours is.
+        file = self._errors.fileno()
+        start = max(0, os.fstat(file).st_size - _STDERR_KEPT)
+        return os.pread(file, _STDERR_KEPT, start).decode("utf-8", "replace").strip()
 
     def expire(self) -> None:
-        self.timed_out = True
-        self._process.kill()
+        """Its time is up. What it has started may still hold its output open, also when it has ended."""
+        self.timed_out = not self._ended
+        waits = self._writing is not None and self._writing.is_alive() and not self._giving
+        self.starved = self.timed_out and waits
+        self.kill()
+
+    def kill(self) -> None:
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+
+    def _write(self, write: Writer) -> None:
+        try:
+            write(self)
+        except Exception as exc:  # raised again by `wait`, where the block is
+            self._failure = exc
+            # Without the rest of its input it could only wait, or take the part for the whole.
+            self.kill()
+        finally:
+            # It may stop reading before we stop writing; its exit code tells whether that was right.
+            with suppress(BrokenPipeError):
+                t.cast("t.IO[bytes]", self._process.stdin).close()
+
+
+Writer = t.Callable[[Child], None]
+"""Gives a program its input, chunk by chunk; its return is the input's end."""
 
 
 def find_program(name: str, option: str) -> str:
@@ -118,37 +164,35 @@ def usable_home() -> str:
 
 @contextmanager
 def child(
-    argv: t.Sequence[str], env: Environment, *, timeout: float, stdin: bool = False
+    argv: t.Sequence[str], env: Environment, *, timeout: float, write: Writer | None = None
 ) -> t.Iterator[Child]:
     """Run `argv` while the block reads its output; it never outlives the block nor `timeout` seconds.
 
-    `env` is the whole environment. Leaving the block by an exception kills the program.
+    No pipe of it is ever left alone, so that neither side waits for the other: `write` gives it its input in a thread
+    of its own, the block reads its output, and its errors go to a file. `env` is the whole environment. Leaving the
+    block by an exception kills it and what it has started.
     """
     with tempfile.TemporaryFile() as errors:
         # pylint: disable-next=ansible-bad-function  # run_command keeps all output in memory; a dump is gigabytes
         process = subprocess.Popen(
             list(argv),
             env=dict(env),
-            stdin=subprocess.PIPE if stdin else subprocess.DEVNULL,
+            stdin=subprocess.PIPE if write else subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=errors,
+            start_new_session=True,
         )
-        running = Child(process, t.cast("t.BinaryIO", errors))
+        running = Child(process, t.cast("t.BinaryIO", errors), write)
         watchdog = threading.Timer(timeout, running.expire)
         watchdog.daemon = True
         watchdog.start()
         try:
             yield running
-            process.wait()
+            running.wait()
         finally:
             watchdog.cancel()
-            if process.poll() is None:
-                process.kill()
-            process.wait()
-            for pipe in filter(None, (process.stdin, process.stdout)):
-                # It may stop reading before we stop writing; its exit code tells whether that was right.
-                with suppress(BrokenPipeError):
-                    pipe.close()
+            _kill_group(process)
+            running.stdout.close()
 
 
 def run(

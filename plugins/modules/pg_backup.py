@@ -285,7 +285,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._backup.remains impo
     Sweep,
     find_remains,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._backup.rows import (
+from ansible_collections.easymo.deploy.plugins.module_utils._backup.tables import (
     list_tables,
     refuse_unreadable,
 )

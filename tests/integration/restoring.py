@@ -41,11 +41,13 @@ class Restorable:
 
     def backup(self, **more: t.Any) -> Result:
         """One of the database as it is now."""
+        backup: Result = self.try_backup(**more)["backup"]
+        return backup
+
+    def try_backup(self, **more: t.Any) -> Result:
         names = pg_backup.module_spec()["argument_spec"]
         given = {"pg_dump": self.program("pg_dump"), **self.options, **more}
-        taken = run_module(pg_backup, **{n: value for n, value in given.items() if n in names})
-        backup: Result = taken["backup"]
-        return backup
+        return run_module(pg_backup, **{n: value for n, value in given.items() if n in names})
 
     def restore(self, *, check: bool = False, diff: bool = True, **more: t.Any) -> Result:
         return run_module(pg_restore, check=check, diff=diff, **{**self.options, **more})
@@ -58,24 +60,27 @@ class Restorable:
         return output.splitlines()
 
     def start_psql(self, sql: str, database: str | None = None, **login: str) -> t.Any:
+        return subprocess.Popen(
+            [self.program("psql"), "-XAtq", "-v", "ON_ERROR_STOP=1", "-c", sql],
+            env={**self.environment(**login), "PGDATABASE": database or self.database},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def environment(self, **login: str) -> dict[str, str]:
+        """For a client of PostgreSQL that connects to this database."""
         server = connection(self.world)
-        environment = {
+        return {
             "PGHOST": server["login_host"],
             "PGPORT": str(server["login_port"]),
             "PGUSER": login.get("user", server["login_user"]),
             "PGPASSWORD": login.get("password", server["login_password"]),
             "PGSSLMODE": "verify-full",
             "PGSSLROOTCERT": server["ca_cert"],
-            "PGDATABASE": database or self.database,
+            "PGDATABASE": self.database,
             "HOME": "/",
         }
-        return subprocess.Popen(
-            [self.program("psql"), "-XAtq", "-v", "ON_ERROR_STOP=1", "-c", sql],
-            env=environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
 
     def wait_for_client(self, query: str) -> None:
         seen = f"SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%{query}%'"

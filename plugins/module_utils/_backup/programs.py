@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import typing as t
-from contextlib import contextmanager
 from dataclasses import dataclass
 
 from ansible_collections.easymo.deploy.plugins.module_utils import _child_process
@@ -16,12 +15,12 @@ from ansible_collections.easymo.deploy.plugins.module_utils._backup.plan import 
     may_use_zstd,
     parse_program_version,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._child_process import Child
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import InputError
 
 if t.TYPE_CHECKING:
-    from collections.abc import Iterator
+    from contextlib import AbstractContextManager
 
+    from ansible_collections.easymo.deploy.plugins.module_utils._child_process import Child
     from ansible_collections.easymo.deploy.plugins.module_utils._postgres import PostgresTarget
 
 _PROBE_TIMEOUT = 20
@@ -65,7 +64,6 @@ def best_compression(pg_dump: Program) -> str:
     return GZIP if "does not support compression" in said.stderr else ZSTD
 
 
-@contextmanager
 def dumping(
     pg_dump: Program,
     target: PostgresTarget,
@@ -74,7 +72,7 @@ def dumping(
     lock_timeout: int,
     snapshot: str,
     timeout: float,
-) -> Iterator[Child]:
+) -> AbstractContextManager[Child]:
     """A running pg_dump of an exported snapshot, in custom format on its standard output; `lock_timeout` in seconds."""
     argv = [
         pg_dump.path,
@@ -85,19 +83,6 @@ def dumping(
         "--no-password",
     ]
     environment = {**target.environment(), "PGAPPNAME": "easymo.deploy pg_backup"}
-    with _child_process.child(
+    return _child_process.child(
         argv, _child_process.child_environment(environment), timeout=timeout
-    ) as running:
-        yield running
-
-
-@contextmanager
-def listing(pg_restore: Program, *, timeout: float) -> Iterator[Child]:
-    """A running `pg_restore --list` that reads a dump from its standard input."""
-    with _child_process.child(
-        [pg_restore.path, "--list"],
-        _child_process.child_environment({}),
-        timeout=timeout,
-        stdin=True,
-    ) as running:
-        yield running
+    )

@@ -8,10 +8,9 @@ import hashlib
 import time
 import typing as t
 
-from ansible_collections.easymo.deploy.plugins.module_utils._backup import programs
+from ansible_collections.easymo.deploy.plugins.module_utils._backup.listing import list_dump
 from ansible_collections.easymo.deploy.plugins.module_utils._backup.plan import (
     Contents,
-    is_listing,
     parse_contents,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
@@ -22,45 +21,46 @@ from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
 if t.TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from ansible_collections.easymo.deploy.plugins.module_utils._backup.rows import Table
+    from ansible_collections.easymo.deploy.plugins.module_utils._backup.programs import Program
+    from ansible_collections.easymo.deploy.plugins.module_utils._backup.tables import Table
     from ansible_collections.easymo.deploy.plugins.module_utils._backup.upload import Uploaded
+    from ansible_collections.easymo.deploy.plugins.module_utils._child_process import Child
     from ansible_collections.easymo.deploy.plugins.module_utils._s3 import Bucket
 
 
 def read_back(
-    pg_restore: programs.Program, bucket: Bucket, key: str, uploaded: Uploaded, *, timeout: float
+    pg_restore: Program, bucket: Bucket, key: str, uploaded: Uploaded, *, timeout: float
 ) -> Contents:
     """Read the dump once, for its checksum and for what pg_restore finds in it."""
+    where = f"s3://{bucket.name}/{key}"
     digest = hashlib.sha256()
     size = 0
-    with programs.listing(pg_restore, timeout=timeout) as running:
+
+    def write(running: Child) -> None:
+        nonlocal size
         listens = True
-        for chunk in _within(timeout, bucket.read(key), f"s3://{bucket.name}/{key}"):
+        for chunk in _within(timeout, bucket.read(key), where):
             digest.update(chunk)
             size += len(chunk)
             # pg_restore needs no more than the table of contents.
             listens = listens and running.give(chunk)
-        if listens:
-            running.stdin.close()
-        lines = running.stdout.read().decode("utf-8", "replace").splitlines()
-        rc = running.wait()
-        complaint = running.stderr()
+            if running.timed_out:
+                return
+
+    listing = list_dump(pg_restore, where, write, timeout=timeout)
+    listing.refuse_late("nothing was kept")
     if size != uploaded.size:
         raise VerificationError(
-            f"s3://{bucket.name}/{key} does not come back as it was sent: {uploaded.size} bytes went up and "
+            f"{where} does not come back as it was sent: {uploaded.size} bytes went up and "
             f"{size} came down; it was removed and is no backup. Try again."
         )
     if digest.hexdigest() != uploaded.sha256:
         raise VerificationError(
-            f"s3://{bucket.name}/{key} does not come back as it was sent: its {size} bytes have another "
+            f"{where} does not come back as it was sent: its {size} bytes have another "
             "SHA-256; it was removed and is no backup. Try again."
         )
-    if rc != 0 or not is_listing(lines):
-        raise VerificationError(
-            f"pg_restore cannot read s3://{bucket.name}/{key} (exit code {rc}: {complaint}); "
-            "it was removed and is no backup."
-        )
-    return parse_contents(lines)
+    listing.refuse_unreadable("it was removed and is no backup")
+    return parse_contents(listing.lines)
 
 
 def refuse_other_tables(where: str, contents: Contents, tables: Sequence[Table]) -> None:

@@ -10,6 +10,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 
+from ansible_collections.easymo.deploy.plugins.module_utils._backup.tables import count_database
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
     ConflictError,
     DeployError,
@@ -214,7 +215,7 @@ def count_now(order: Order, standing: Standing) -> dict[str, int] | None:
     try:
         with connected(order.target, application_name=databases.APPLICATION) as session:
             session.execute("SET lock_timeout = '1s'")
-            return databases.count_rows(session)
+            return count_database(session)
     except (DeployError, SqlError):
         return None
 

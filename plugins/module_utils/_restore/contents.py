@@ -6,21 +6,46 @@ from __future__ import annotations
 
 import re
 import typing as t
+from bisect import bisect_left
 from dataclasses import dataclass
 
-from ansible_collections.easymo.deploy.plugins.module_utils._backup import programs
-from ansible_collections.easymo.deploy.plugins.module_utils._backup.plan import is_listing
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import VerificationError
+from ansible_collections.easymo.deploy.plugins.module_utils._backup.listing import list_dump
 from ansible_collections.easymo.deploy.plugins.module_utils._restore.databases import composed
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+    from ansible_collections.easymo.deploy.plugins.module_utils._child_process import Child
     from ansible_collections.easymo.deploy.plugins.module_utils._postgres import Session
     from ansible_collections.easymo.deploy.plugins.module_utils._restore.models import Order
     from ansible_collections.easymo.deploy.plugins.module_utils._s3 import Bucket
 
-_ENTRY = re.compile(r"^\d+; \d+ \d+ (?P<what>.+)$")
+# What is no object of its own, such as the rows of a table or a grant, has 0 for its catalog.
+_ENTRY = re.compile(r"^\d+; [1-9]\d* \d+ (?P<what>.+)$")
+_IN_SCHEMAS = (
+    "SCHEMA -",
+    "TABLE",
+    "VIEW",
+    "MATERIALIZED VIEW",
+    "FOREIGN TABLE",
+    "SEQUENCE",
+    "FUNCTION",
+    "PROCEDURE",
+    "AGGREGATE",
+    "TYPE",
+    "SHELL TYPE",
+    "DOMAIN",
+    "COLLATION",
+    "CONVERSION",
+    "OPERATOR",
+    "OPERATOR CLASS",
+    "OPERATOR FAMILY",
+    "STATISTICS",
+    "TEXT SEARCH CONFIGURATION",
+    "TEXT SEARCH DICTIONARY",
+    "TEXT SEARCH PARSER",
+    "TEXT SEARCH TEMPLATE",
+)
 
 # (kind as pg_restore --list names it, schema, name as it prints it, how to drop it). One row for each object that is
 # there by itself: none of an extension, no sequence of a column, no type of a table. Needs an empty search_path.
@@ -70,20 +95,22 @@ WHERE n.nspname <> 'information_schema' AND n.nspname !~ '^pg_' ORDER BY 1
 
 @dataclass(frozen=True)
 class Contents:
-    """The entries of a dump as `pg_restore --list` prints them, without their numbers."""
+    """The objects of a dump as `pg_restore --list` prints them, without their numbers and in order."""
 
     entries: tuple[str, ...]
 
     def knows(self, kind: str, schema: str, name: str) -> bool:
-        """A name is printed as it is, blanks and all, and the owner follows."""
-        return any(entry.startswith(f"{kind} {schema} {name} ") for entry in self.entries)
+        return self._has(f"{kind} {schema} {name} ")
 
     def has_schema(self, name: str) -> bool:
         """Whether it makes the schema or something in it; an empty database has `public`."""
-        if name == "public":
-            return True
-        made = re.compile(rf"(SCHEMA -|[A-Z][A-Z ]*) {re.escape(name)} ")
-        return any(made.match(entry) for entry in self.entries)
+        return name == "public" or any(self._has(f"{kind} {name} ") for kind in _IN_SCHEMAS)
+
+    def _has(self, beginning: str) -> bool:
+        """A name is printed as it is, blanks and all but on one line, and the owner follows."""
+        printed = beginning.replace("\n", " ").replace("\r", " ")
+        found = bisect_left(self.entries, printed)
+        return found < len(self.entries) and self.entries[found].startswith(printed)
 
 
 @dataclass(frozen=True)
@@ -98,27 +125,20 @@ class Extra:
 
 def read_contents(order: Order, bucket: Bucket) -> Contents:
     """The dump's table of contents, for which only its beginning is read."""
-    with programs.listing(order.pg_restore, timeout=order.timeout) as running:
+
+    def write(running: Child) -> None:
         for chunk in bucket.read(order.backup.manifest.key):
-            try:
-                running.stdin.write(chunk)
-                running.stdin.flush()
-            except BrokenPipeError:
-                break
-        else:
-            running.stdin.close()
-        lines = running.stdout.read().decode("utf-8", "replace").splitlines()
-        rc = running.wait()
-    if rc != 0 or not is_listing(lines):
-        raise VerificationError(
-            f"pg_restore cannot read {order.backup.uri} (exit code {rc}): it is not what was backed up. "
-            "Nothing was touched."
-        )
-    return parse_entries(lines)
+            if not running.give(chunk):
+                return
+
+    listing = list_dump(order.pg_restore, order.backup.uri, write, timeout=order.timeout)
+    listing.refuse_late("nothing was touched")
+    listing.refuse_unreadable("nothing was touched")
+    return parse_entries(listing.lines)
 
 
 def parse_entries(lines: Iterable[str]) -> Contents:
-    return Contents(tuple(found["what"] for found in map(_ENTRY.match, lines) if found))
+    return Contents(tuple(sorted(found["what"] for found in map(_ENTRY.match, lines) if found)))
 
 
 def find_objects(session: Session, contents: Contents) -> tuple[Extra, ...]:

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # PRIVATE to easymo.deploy.
-"""Read and change the databases of a server: what there is, who is connected, how many rows a table has."""
+"""Read and change the databases of a server: what there is and who is connected."""
 
 from __future__ import annotations
 
@@ -57,16 +57,6 @@ WHERE a.datname = %s AND a.pid <> pg_catalog.pg_backend_pid() AND a.backend_type
 ORDER BY a.pid
 """
 
-# What pg_dump dumps the rows of: ordinary tables, leaves of partitioned ones among them, none of an extension's.
-COUNTED_TABLES = """
-SELECT n.nspname || '.' || c.relname, pg_catalog.format('%I.%I', n.nspname, c.relname)
-FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-WHERE c.relkind = 'r' AND n.nspname <> 'information_schema' AND n.nspname !~ '^pg_'
-  AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend e
-                  WHERE e.classid = 'pg_class'::regclass AND e.objid = c.oid AND e.deptype = 'e')
-ORDER BY 1
-"""
-
 
 @contextmanager
 def administering(target: PostgresTarget) -> Iterator[Session]:
@@ -119,16 +109,6 @@ def end_sessions(session: Session, database: str, *, spare: str = "") -> None:
             session.rows("SELECT pg_catalog.pg_terminate_backend(%s)", (pid,))
         except SqlError:
             continue
-
-
-def count_rows(session: Session) -> dict[str, int]:
-    """Exact, by schema.table; only what stands in the table itself and not in its children."""
-    tables = session.rows(COUNTED_TABLES)
-    return {
-        # The server has quoted the name.
-        name: int(session.rows(f"SELECT pg_catalog.count(*) FROM ONLY {quoted}")[0][0])  # noqa: S608
-        for name, quoted in tables
-    }
 
 
 def drop(session: Session, name: str) -> None:

@@ -5,14 +5,13 @@
 from __future__ import annotations
 
 import json
-import threading
+import queue
 import typing as t
+from contextlib import closing
 from dataclasses import dataclass
 
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
-    DeployError,
-    UnreachableError,
-)
+from ansible_collections.easymo.deploy.plugins.module_utils._backup.tables import TABLES
+from ansible_collections.easymo.deploy.plugins.module_utils._errors import UnreachableError
 from ansible_collections.easymo.deploy.plugins.module_utils._restore import databases, programs
 from ansible_collections.easymo.deploy.plugins.module_utils._restore.contents import (
     Extra,
@@ -32,7 +31,6 @@ from ansible_collections.easymo.deploy.plugins.module_utils._restore.standing im
 from ansible_collections.easymo.deploy.plugins.module_utils._restore.stream import (
     Feed,
     Report,
-    end_input,
     refuse_failure,
 )
 
@@ -62,8 +60,8 @@ END $easymo$;
 # Each line that \\gexec makes is a query of its own, so the rows are counted inside the transaction.
 _COUNT = """
 SELECT pg_catalog.format(
-  'SELECT pg_catalog.json_build_object(%L, pg_catalog.count(*)) FROM ONLY %s', found.name, found.quoted)
-FROM ({tables}) AS found (name, quoted) \\gexec
+  'SELECT pg_catalog.json_build_object(%L, pg_catalog.count(*)) FROM ONLY %s %s', n.name, n.identifier, n.condition)
+FROM ({tables}) AS n (oid, name, identifier, condition, readable, filtered, nspname) WHERE NOT ({schemas}) \\gexec
 """
 
 
@@ -105,10 +103,10 @@ def survey(order: Order, bucket: Bucket, live: Database) -> Surroundings:
     count = "\n".join(
         [
             "",
-            "RESET search_path;",
+            "SET LOCAL search_path = pg_catalog;",
             "SET LOCAL row_security = off;",
             "\\o",
-            _COUNT.format(tables=databases.COUNTED_TABLES.strip()),
+            _COUNT.format(tables=TABLES.strip(), schemas=schemas),
             f"\\echo {_COUNTED}",
             "",
         ]
@@ -135,60 +133,61 @@ def restore_in_place(
 
 def _run(order: Order, bucket: Bucket, found: Surroundings, report: Report) -> dict[str, int]:
     feed = Feed(bucket, order.backup, report)
-    with programs.executing(order) as psql, programs.scripting(order) as pg_restore:
-        _tell(psql, found.begin.encode(), order)
-        feeding = _Feeding(feed, pg_restore)
-        while script := pg_restore.stdout.read1(_PIPE):  # type: ignore[attr-defined]
-            _tell(psql, script, order)
-        feeding.join()
-        refuse_failure(pg_restore, pg_restore.wait(), "pg_restore", order)
-        feed.refuse_other_bytes("Nothing of it is kept.")
-        report("comparing the rows")
-        _tell(psql, found.count.encode(), order)
-        counted = _read_counts(psql, order)
-        refuse_other_rows(order.backup.manifest.rows, counted, order.database)
-        _tell(psql, found.commit.encode(), order)
-        end_input(psql)
-        said = psql.stdout.read().decode("utf-8", "replace")
-        rc = psql.wait()
-        if _COMMITTED not in said:
-            refuse_failure(psql, rc, "psql", order)
-            raise UnreachableError("psql ended without a word on whether the COMMIT was made.")
+    with programs.scripting(order, feed.send) as pg_restore:
+        script = _Script(found, pg_restore, lambda: _refuse_incomplete(pg_restore, feed, order))
+        with closing(script), programs.executing(order, script.send) as psql:
+            counted = _read_counts(psql)
+            if counted is None:
+                script.close()
+                refuse_failure(psql, psql.wait(), "psql", order)
+                raise UnreachableError("psql ended before the rows were compared.")
+            report("comparing the rows")
+            refuse_other_rows(order.backup.manifest.rows, counted, order.database)
+            script.agree()
+            said = psql.stdout.read().decode("utf-8", "replace")
+            rc = psql.wait()
+            if _COMMITTED not in said:
+                refuse_failure(psql, rc, "psql", order)
+                raise UnreachableError("psql ended without a word on whether the COMMIT was made.")
     return counted
 
 
-class _Feeding:
-    """A thread that feeds pg_restore while we read what it makes of it."""
+class _Script:
+    """What psql is told, piece by piece. The COMMIT only when the block has agreed to it."""
 
-    def __init__(self, feed: Feed, running: Child) -> None:
-        self._error: BaseException | None = None
-        self._thread = threading.Thread(target=self._send, args=(feed, running), daemon=True)
-        self._thread.start()
+    def __init__(
+        self, found: Surroundings, pg_restore: Child, refuse: t.Callable[[], None]
+    ) -> None:
+        self._found = found
+        self._pg_restore = pg_restore
+        self._refuse = refuse
+        self._agreed: queue.SimpleQueue[bool] = queue.SimpleQueue()
 
-    def _send(self, feed: Feed, running: Child) -> None:
-        try:
-            feed.send(running)
-        except (DeployError, OSError, ValueError) as exc:
-            self._error = exc
-            # Without the rest of the dump pg_restore could only wait.
-            running.kill()
+    def agree(self) -> None:
+        self._agreed.put(True)
 
-    def join(self) -> None:
-        self._thread.join()
-        if self._error is not None:
-            raise self._error
+    def close(self) -> None:
+        """Have nobody wait for an agreement any more."""
+        self._agreed.put(False)
 
-
-def _tell(psql: Child, script: bytes, order: Order) -> None:
-    try:
-        psql.stdin.write(script)
-        psql.stdin.flush()
-    except BrokenPipeError:
-        refuse_failure(psql, psql.wait(), "psql", order)
-        raise
+    def send(self, psql: Child) -> None:
+        if not psql.give(self._found.begin.encode()):
+            return
+        while script := self._pg_restore.stdout.read1(_PIPE):  # type: ignore[attr-defined]
+            if not psql.give(script):
+                return
+        self._refuse()
+        if psql.give(self._found.count.encode()) and self._agreed.get():
+            psql.give(self._found.commit.encode())
 
 
-def _read_counts(psql: Child, order: Order) -> dict[str, int]:
+def _refuse_incomplete(pg_restore: Child, feed: Feed, order: Order) -> None:
+    refuse_failure(pg_restore, pg_restore.wait(), "pg_restore", order)
+    feed.refuse_other_bytes("Nothing of it is kept.")
+
+
+def _read_counts(psql: Child) -> dict[str, int] | None:
+    """None when it ended before it had counted all."""
     counted: dict[str, int] = {}
     for line in psql.stdout:
         text = line.decode("utf-8", "replace").strip()
@@ -196,5 +195,4 @@ def _read_counts(psql: Child, order: Order) -> dict[str, int]:
             return counted
         if text:
             counted.update(json.loads(text))
-    refuse_failure(psql, psql.wait(), "psql", order)
-    raise UnreachableError("psql ended before the rows were compared.")
+    return None

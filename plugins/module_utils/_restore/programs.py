@@ -13,15 +13,18 @@ from ansible_collections.easymo.deploy.plugins.module_utils._restore.databases i
 if t.TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
-    from ansible_collections.easymo.deploy.plugins.module_utils._child_process import Child
+    from ansible_collections.easymo.deploy.plugins.module_utils._child_process import (
+        Child,
+        Writer,
+    )
     from ansible_collections.easymo.deploy.plugins.module_utils._postgres import PostgresTarget
     from ansible_collections.easymo.deploy.plugins.module_utils._restore.models import Order
 
 Running: t.TypeAlias = "AbstractContextManager[Child]"
 
 
-def restoring(order: Order, database: str) -> Running:
-    """A running pg_restore that reads a dump from its standard input into that database."""
+def restoring(order: Order, database: str, write: Writer) -> Running:
+    """A running pg_restore that reads the dump that `write` gives into that database."""
     target = order.aimed_at(database)
     argv = [
         order.pg_restore.path,
@@ -30,18 +33,18 @@ def restoring(order: Order, database: str) -> Running:
         *([] if order.keep_owners else ["--no-owner", "--no-acl"]),
         f"--dbname={connection_string(database)}",
     ]
-    return _child_process.child(argv, environment(target), timeout=order.timeout, stdin=True)
+    return _child_process.child(argv, environment(target), timeout=order.timeout, write=write)
 
 
-def scripting(order: Order) -> Running:
+def scripting(order: Order, write: Writer) -> Running:
     """A running pg_restore that turns a dump into SQL, which drops what it makes anew."""
     argv = [order.pg_restore.path, "--clean", "--if-exists", "--file=-"]
     nothing = _child_process.child_environment({})
-    return _child_process.child(argv, nothing, timeout=order.timeout, stdin=True)
+    return _child_process.child(argv, nothing, timeout=order.timeout, write=write)
 
 
-def executing(order: Order) -> Running:
-    """A running psql that executes its standard input and ends at the first error."""
+def executing(order: Order, write: Writer) -> Running:
+    """A running psql that executes what `write` gives and ends at the first error."""
     argv = [
         order.psql.path,
         "--no-psqlrc",
@@ -51,7 +54,7 @@ def executing(order: Order) -> Running:
         "--no-align",
         "--variable=ON_ERROR_STOP=1",
     ]
-    return _child_process.child(argv, environment(order.target), timeout=order.timeout, stdin=True)
+    return _child_process.child(argv, environment(order.target), timeout=order.timeout, write=write)
 
 
 def environment(target: PostgresTarget) -> dict[str, str]:

@@ -27,7 +27,7 @@ _MEGABYTE = 1_000_000
 
 
 class Feed:
-    """Sends the object to a program's standard input and keeps the checksum of all of it."""
+    """Gives the object to a program and keeps the checksum of all of it."""
 
     def __init__(self, bucket: Bucket, backup: Backup, report: Report) -> None:
         self._bucket = bucket
@@ -45,14 +45,12 @@ class Feed:
             self._size += len(chunk)
             if listens and not running.give(chunk):
                 listens = False
-                if running.wait() != 0:
+                if running.exit_code() != 0:
                     return
             if time.monotonic() - reported >= _REPORT_EVERY:
                 reported = time.monotonic()
                 whole = self._backup.manifest.size // _MEGABYTE
                 self._report(f"{self._size // _MEGABYTE} of {whole} MB of the backup read")
-        if listens:
-            end_input(running)
 
     def refuse_other_bytes(self, standing: str) -> None:
         manifest = self._backup.manifest
@@ -67,14 +65,17 @@ class Feed:
 def restore_into(order: Order, bucket: Bucket, database: str, report: Report) -> None:
     """The whole dump into an empty database; raises unless every byte was right and pg_restore content."""
     feed = Feed(bucket, order.backup, report)
-    with programs.restoring(order, database) as running:
-        feed.send(running)
-        rc = running.wait()
-        refuse_failure(running, rc, "pg_restore", order)
+    with programs.restoring(order, database, feed.send) as running:
+        refuse_failure(running, running.wait(), "pg_restore", order)
     feed.refuse_other_bytes(f"What was restored from it into {database!r} is not used.")
 
 
 def refuse_failure(running: Child, rc: int, program: str, order: Order) -> None:
+    if running.starved and program == "pg_restore":
+        raise NotReadyError(
+            f"{order.backup.uri} could not be read within {order.timeout:g} s. Raise option "
+            "'timeout' if S3 is this slow."
+        )
     if running.timed_out:
         raise NotReadyError(
             f"{program} did not end within {order.timeout:g} s and was stopped. Raise option 'timeout' "
@@ -93,10 +94,3 @@ def refuse_failure(running: Child, rc: int, program: str, order: Order) -> None:
 
 def _is_about_roles(reason: str) -> bool:
     return "role " in reason and "does not exist" in reason
-
-
-def end_input(running: Child) -> None:
-    try:
-        running.stdin.close()
-    except BrokenPipeError:
-        return

@@ -9,6 +9,7 @@ import typing as t
 from contextlib import suppress
 from dataclasses import replace
 
+from ansible_collections.easymo.deploy.plugins.module_utils._backup.tables import count_database
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
     DeployError,
     NotReadyError,
@@ -60,8 +61,7 @@ def swap(session: Session, order: Order, live: Database, bucket: Bucket, report:
 def inspect(order: Order, copy: str) -> dict[str, int]:
     """Compare the rows, and give the planner its statistics."""
     with databases.administering(order.aimed_at(copy)) as inside:
-        inside.execute("SET row_security = off")
-        counted = databases.count_rows(inside)
+        counted = count_database(inside)
         refuse_other_rows(order.backup.manifest.rows, counted, copy)
         inside.execute("ANALYZE")
     return counted

@@ -1,0 +1,179 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Whatever kinds of tables and names a database has: what was proven to be backed up comes back by every method."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import tempfile
+import typing as t
+from pathlib import Path
+
+import pytest
+
+from sandbox.world import World
+from tests.integration.restoring import Restorable, restorable
+
+METHODS = ("scratch", "swap", "in_place")
+
+# An extension of plain SQL that, as PostGIS and pg_cron do, keeps rows of the user's in tables of its own.
+CONTROL = "default_version = '1.0'\nrelocatable = false\nschema = public\n"
+SCRIPT = """
+CREATE TABLE settings (name text PRIMARY KEY, value text, ours boolean DEFAULT false);
+INSERT INTO settings VALUES ('built in', '1', true);
+SELECT pg_catalog.pg_extension_config_dump('settings', 'WHERE NOT ours');
+CREATE TABLE jobs (id serial PRIMARY KEY, command text);
+SELECT pg_catalog.pg_extension_config_dump('jobs', '');
+SELECT pg_catalog.pg_extension_config_dump('jobs_id_seq', '');
+CREATE TABLE cache (id int);
+"""
+
+SHAPES = r"""
+CREATE EXTENSION keeps_rows;
+INSERT INTO settings VALUES ('theirs', '2'), ('also theirs', '3');
+INSERT INTO jobs (command) VALUES ('a'), ('b'), ('c');
+INSERT INTO cache VALUES (1);
+
+CREATE TABLE "a.b" AS SELECT generate_series(1, 2) AS id;
+CREATE TABLE "We""ird" AS SELECT generate_series(1, 3) AS id;
+CREATE TABLE "two
+lines" AS SELECT generate_series(1, 4) AS id;
+CREATE TABLE "Größe 尺寸 🙂" AS SELECT generate_series(1, 5) AS id;
+CREATE TABLE "percent %s %% {brace} \gexec ; -- $$ ' :x" AS SELECT generate_series(1, 6) AS id;
+CREATE SCHEMA "S.c h"; CREATE TABLE "S.c h"."T able" AS SELECT generate_series(1, 7) AS id;
+CREATE SCHEMA "S"; CREATE TABLE "S"."c h.T able" AS SELECT generate_series(1, 8) AS id;
+CREATE SCHEMA "DATA"; CREATE TABLE "DATA"."DATA" AS SELECT 1 AS id;
+CREATE TYPE "a type" AS ENUM ('x'); CREATE TYPE "a" AS ENUM ('y');
+
+CREATE TABLE events (id int, day date) PARTITION BY RANGE (day);
+CREATE TABLE events_1 PARTITION OF events FOR VALUES FROM ('2025-01-01') TO ('2025-02-01');
+CREATE TABLE events_2 PARTITION OF events FOR VALUES FROM ('2025-02-01') TO ('2025-03-01') PARTITION BY LIST (id);
+CREATE TABLE events_2a PARTITION OF events_2 FOR VALUES IN (1, 2);
+INSERT INTO events VALUES (1, '2025-01-05'), (1, '2025-02-05'), (2, '2025-02-06');
+CREATE TABLE parent (id int); CREATE TABLE child (more text) INHERITS (parent);
+INSERT INTO parent VALUES (1); INSERT INTO child VALUES (2), (3);
+CREATE UNLOGGED TABLE unlogged AS SELECT generate_series(1, 9) AS id;
+CREATE MATERIALIZED VIEW filled AS SELECT count(*) FROM parent;
+CREATE MATERIALIZED VIEW unpopulated AS SELECT count(*) FROM parent WITH NO DATA;
+CREATE FOREIGN DATA WRAPPER nothing; CREATE SERVER nowhere FOREIGN DATA WRAPPER nothing;
+CREATE FOREIGN TABLE elsewhere (id int) SERVER nowhere;
+CREATE TABLE no_columns (); INSERT INTO no_columns DEFAULT VALUES;
+CREATE TABLE guarded AS SELECT generate_series(1, 6) AS id; ALTER TABLE guarded ENABLE ROW LEVEL SECURITY;
+"""
+ROWS = {
+    "public.settings": 2,
+    "public.jobs": 3,
+    'public."a.b"': 2,
+    'public."We""ird"': 3,
+    "public.two\nlines": 4,
+    "public.Größe 尺寸 🙂": 5,
+    "public.percent %s %% {brace} \\gexec ; -- $$ ' :x": 6,
+    '"S.c h".T able': 7,
+    'S."c h.T able"': 8,
+    "DATA.DATA": 1,
+    "public.events_1": 1,
+    "public.events_2a": 2,
+    "public.parent": 1,
+    "public.child": 2,
+    "public.unlogged": 9,
+    "public.no_columns": 1,
+    "public.guarded": 6,
+}
+
+
+@pytest.fixture
+def extensions(world: World) -> t.Iterator[None]:
+    """The server finds `keeps_rows` in a folder of ours."""
+    folder = Path(tempfile.mkdtemp(prefix="extensions-"))
+    (folder / "extension").mkdir()
+    for path in (folder, folder / "extension"):
+        path.chmod(0o755)
+    (folder / "extension" / "keeps_rows.control").write_text(CONTROL)
+    (folder / "extension" / "keeps_rows--1.0.sql").write_text(SCRIPT)
+    server = Restorable(world, "template1", {})
+    server.psql(f"ALTER ROLE postgres SET extension_control_path = '{folder}:$system'")
+    yield
+    server.psql("ALTER ROLE postgres RESET extension_control_path")
+    shutil.rmtree(folder)
+
+
+def schema(made: Restorable, database: str) -> list[str]:
+    """What pg_dump says of it, without the key that it draws anew each time."""
+    program = made.program("pg_dump")
+    argv = [program, "--schema-only", f"--dbname={database}"]
+    dumped = subprocess.run(argv, env=made.environment(), capture_output=True, check=True)
+    lines = dumped.stdout.decode().splitlines()
+    return [line for line in lines if "restrict " not in line]
+
+
+@pytest.mark.usefixtures("extensions")
+def test_every_shape_comes_back_by_every_method(world: World) -> None:
+    with restorable(world) as made:
+        made.psql(f"DROP TABLE orders CASCADE; DROP SCHEMA shop CASCADE; {SHAPES}")
+        key = made.backup(release="2.0.1")["key"]
+        for method in METHODS:
+            database = f"{made.database}_look" if method == "scratch" else made.database
+            before = schema(made, made.database)
+            done = made.restore(method=method, key=key, login_db=database, request=method)
+            assert done.get("changed"), done
+            assert {one["table"]: (one["backup"], one["after"]) for one in done["rows"]} == {
+                table: (rows, rows) for table, rows in ROWS.items()
+            }
+            assert schema(made, database) == before
+
+
+# Names as long as they may be: what pg_restore --list prints is soon more than a pipe holds, and so is the dump.
+MANY = """
+CREATE SCHEMA {schema};
+DO $$ BEGIN FOR n IN 1..300 LOOP
+  EXECUTE format('CREATE TABLE {schema}.%I (id int)', rpad('t' || n, 63, '_'));
+END LOOP; END $$;
+CREATE TABLE noise AS SELECT string_agg(md5(random()::text || n), '') FROM generate_series(1, 50000) n;
+""".format(schema="s" * 63)
+
+
+def test_a_listing_longer_than_a_pipe_holds_up_neither_backup_nor_restore(world: World) -> None:
+    with restorable(world, timeout=60) as made:
+        made.psql(MANY)
+        backup = made.backup(release="2.0.1", compression="none", timeout=60)
+        assert len(backup["rows"]) == 303
+        assert backup["size"] > 1_000_000
+        for check in (True, False):
+            done = made.restore(method="in_place", key=backup["key"], check=check)
+            assert done.get("changed"), done
+
+
+def hanging(made: Restorable, folder: Path, name: str, script: str) -> str:
+    """The real program, but for what it is asked with --list."""
+    fake = folder / name
+    real = made.program("pg_restore")
+    fake.write_text(f'#!/bin/sh\n[ "$1" = --list ] || exec {real} "$@"\n{script}\n')
+    fake.chmod(0o755)
+    return str(fake)
+
+
+@pytest.mark.parametrize(
+    ("script", "words"),
+    [
+        pytest.param("sleep 60", "pg_restore --list of s3://", id="never-reads"),
+        pytest.param(
+            "echo 'error: no room' >&2; exit 1", "exit code 1: error: no room", id="fails"
+        ),
+    ],
+)
+def test_a_listing_that_fails_is_laid_to_nobody_else(
+    world: World, tmp_path: Path, script: str, words: str
+) -> None:
+    with restorable(world) as made:
+        made.psql(MANY)
+        key = made.backup(release="2.0.1", compression="none")["key"]
+        program = hanging(made, tmp_path, "pg_restore", script)
+        told = [
+            made.restore(method="in_place", key=key, pg_restore=program, timeout=2),
+            made.try_backup(release="2.0.2", compression="none", pg_restore=program, timeout=2),
+        ]
+        for result in told:
+            assert result["failed"]
+            assert words in result["msg"]
+            assert "not what was backed up" not in result["msg"]
+            assert "S3 is this slow" not in result["msg"]
