@@ -11,6 +11,7 @@ Everything this collection raises on purpose:
   * UnreachableError     the other side could not be seen; nothing is known about what it did
   * NotReadyError        we waited and it did not become ready
   * VerificationError    it was done and looking at it from outside says otherwise
+  * NotReadyToReleaseError  something stands against a release that has not begun
   * HoldError            nothing went wrong for sure: data is missing, or nobody answered
   * RollbackError        a limit was broken for which a release is taken back
 """
@@ -59,6 +60,10 @@ class NotReadyError(DeployError):
 
 class VerificationError(DeployError):
     reason = "VerificationFailed"
+
+
+class NotReadyToReleaseError(DeployError):
+    reason = "NotReadyToRelease"
 
 
 class HoldError(DeployError):

@@ -127,9 +127,10 @@ class S3Bucket:
         storage: Storage | None = None,
         *,
         patience: float = _PATIENCE,
+        attempts: int = _ATTEMPTS,
     ) -> S3Bucket:
         """Of the options of the doc fragment _s3. `storage` is for what is written, `patience` the seconds of silence
-        after which a request is repeated.
+        after which a request is repeated, `attempts` how often it is made at most.
         """
         if bool(params["access_key"]) != bool(params["secret_key"]):
             raise InputError(
@@ -139,7 +140,7 @@ class S3Bucket:
             # Sending has this timeout too.
             connect_timeout=min(10.0, patience),
             read_timeout=min(_PATIENCE, patience),
-            retries={"mode": "standard", "total_max_attempts": _ATTEMPTS},
+            retries={"mode": "standard", "total_max_attempts": attempts},
             max_pool_connections=16,
             s3={"addressing_style": "path" if params["path_style"] else "auto"},
             # S3 compatible services differ in these; what we rely on is our own checksum of what comes back.

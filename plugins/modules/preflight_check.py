@@ -770,12 +770,16 @@ EXAMPLES = r"""
 
 RETURN = r"""
 verdict:
-  description: V(go), or V(stop) when a row stops the release.
+  description:
+    - V(go), V(stop) when something stands against the release, or V(hold) when something only cannot be told.
+    - V(stop) and V(hold) both stop the release.
   returned: success, and when a row fails the task
   type: str
   sample: go
 sentence:
-  description: Every problem, the definite ones first. Empty when there is none.
+  description:
+    - Every problem, the definite ones first. Empty when there is none.
+    - How to go on without, when nothing but messages to people depends on what cannot be told.
   returned: success
   type: str
   sample: ""
@@ -817,7 +821,7 @@ commit:
   type: str
   sample: 4f1c0de51f05cb3c2b5d2a3f0d5d3e1b1c9b8a7d
 reason:
-  description: One word for why the task failed.
+  description: V(NotReadyToRelease) for RV(verdict) V(stop), V(Hold) for V(hold), or one word for what else was wrong.
   returned: failure
   type: str
   sample: NotReadyToRelease

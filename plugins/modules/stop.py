@@ -23,10 +23,11 @@ options:
   reason:
     description:
       - V(Hold) means that nothing went wrong for sure, for data is missing or nobody answered. Nothing is taken back.
+      - V(NotReadyToRelease) means that something stands against the release, and nothing was touched.
       - V(Rollback) means that a limit was broken.
       - V(VerificationFailed) means that what was done does not work.
     type: str
-    choices: [Hold, Rollback, VerificationFailed]
+    choices: [Hold, NotReadyToRelease, Rollback, VerificationFailed]
     required: true
 seealso:
   - module: ansible.builtin.fail
@@ -55,12 +56,16 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
     DeployError,
     HoldError,
+    NotReadyToReleaseError,
     RollbackError,
     VerificationError,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._module import Module, execute
 
-ERRORS = {error.reason: error for error in (HoldError, RollbackError, VerificationError)}
+ERRORS: dict[str, type[DeployError]] = {
+    error.reason: error
+    for error in (HoldError, NotReadyToReleaseError, RollbackError, VerificationError)
+}
 
 
 def module_spec() -> dict[str, t.Any]:
@@ -74,8 +79,7 @@ def module_spec() -> dict[str, t.Any]:
 
 
 def run(module: Module) -> t.NoReturn:
-    error: type[DeployError] = ERRORS[module.params["reason"]]
-    raise error(module.params["msg"])
+    raise ERRORS[module.params["reason"]](module.params["msg"])
 
 
 def main() -> None:

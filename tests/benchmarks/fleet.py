@@ -54,8 +54,8 @@ class Fleet:
 
     @property
     def nodes(self) -> int:
-        """While a wave rolls each of its services has one pod that comes and one that goes."""
-        return -(-(self.pods * self.services + 2 * self.wave + PLATFORM_PODS) // PODS_PER_NODE)
+        """Room for one more pod of each service that comes and one that goes, for all return at once."""
+        return -(-((self.pods + 2) * self.services + PLATFORM_PODS) // PODS_PER_NODE)
 
     def __str__(self) -> str:
         return f"{self.services} services, pods of each: {self.pods}, waves of {self.wave}"

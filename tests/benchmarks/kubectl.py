@@ -19,7 +19,7 @@ if t.TYPE_CHECKING:
 
 Object = dict[str, t.Any]
 
-WITHIN = 300
+WITHIN = 600
 
 
 class Kubectl:
@@ -38,7 +38,7 @@ class Kubectl:
             capture_output=True,
             text=True,
             check=False,
-            timeout=WITHIN,
+            timeout=WITHIN + 30,
         )
         if done.returncode:
             raise BenchmarkError(f"kubectl {' '.join(words)[:200]}: {done.stderr.strip()[-300:]}")

@@ -6,8 +6,10 @@ from __future__ import annotations
 import http.server
 import json
 import os
+import socket
 import subprocess
 import threading
+import time
 import typing as t
 from pathlib import Path
 
@@ -238,6 +240,51 @@ def test_the_services_around_a_release(nowhere: Place, world: World) -> None:
     assert "PNOBODY" in told
     for secret in (slack["token"], pager["token"], github["token"], "xoxb-other"):
         assert secret not in told
+
+
+@pytest.fixture
+def silent() -> t.Iterator[str]:
+    """The address of a server that takes connections and never answers."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield f"http://127.0.0.1:{server.getsockname()[1]}"
+
+
+def test_an_s3_that_hangs_is_told_before_anybody_loses_patience(
+    nowhere: Place, silent: str
+) -> None:
+    keys = {"access_key": "nobody", "secret_key": TOKEN}
+    where = {"bucket": "backups", "endpoint_url": silent, "path_style": True, **keys}
+    backups = of("backup_age", **where, names=["supabase_prod"])
+    began = time.monotonic()
+    row = check(nowhere, backups, timeout=1)["backup_age"]
+    # A backup itself would try for five minutes.
+    assert time.monotonic() - began < 60
+    assert row["status"] == "hold"
+    assert f"S3 at {silent} cannot be reached" in row["detail"]
+
+
+def test_a_slack_that_hangs_can_be_released_by_name_and_reason(place: Place, silent: str) -> None:
+    where = {"kubeconfig": place.kubeconfig, "namespace": place.namespace}
+    people = of("slack", "people_in_slack", api_url=silent, token=TOKEN, people=["U0ONCALL01"])
+
+    def look(*, check_mode: bool = False, **params: t.Any) -> dict[str, t.Any]:
+        given = {"release": "2.0.0", "checks": [people], "timeout": 1, **where, **params}
+        return place.run_bare(preflight_check, check_mode=check_mode, **given)
+
+    for held in (look(), look(check_mode=True)):
+        assert (held["failed"], held["reason"], held["verdict"]) == (True, "Hold", "hold")
+        assert "U0ONCALL01 cannot be looked up: Slack can't be reached" in held["msg"]
+    waivers = json.loads(held["msg"].split("-e '")[1].split("'")[0])["release_waivers"]
+    waivers["people_in_slack"].update(by="Jane Doe", reason="Slack is down")
+
+    assert look(waivers=waivers, check_mode=True)["verdict"] == "go"
+    released = look(waivers=waivers)
+    assert (released["verdict"], released["results"][0]["status"]) == ("go", "waived")
+    place.run(release, name="2.0.0", facts=released["facts"])
+    record = place.run(release_info, name="2.0.0")["record"]
+    kept = record["facts"]["overrides"]["people_in_slack"]
+    assert (kept["by"], kept["reason"]) == ("Jane Doe", "Slack is down")
+    assert not place.run(release, name="2.0.0", facts=look(waivers=waivers)["facts"])["changed"]
 
 
 # Sign-offs and overrides in the record of a real cluster

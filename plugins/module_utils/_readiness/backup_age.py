@@ -18,9 +18,12 @@ from ansible_collections.easymo.deploy.plugins.module_utils._readiness.models im
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._s3 import S3Bucket
 
+_ATTEMPTS = 2
+"""A backup waits for an S3 that is slow; whoever only looks says soon that there is no answer."""
+
 
 def look(options: Options, ground: Ground) -> t.Sequence[Finding]:
-    bucket = S3Bucket.from_params(options)
+    bucket = S3Bucket.from_params(options, patience=ground.timeout, attempts=_ATTEMPTS)
     bucket.check()
     found = read_catalog(bucket, prefix=options["prefix"], name=None)
     ages = newest_ages(found.backups, ground.now)

@@ -4,10 +4,15 @@
 
 from __future__ import annotations
 
+import json
 import typing as t
 from dataclasses import dataclass, replace
 
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import DeployError, InputError
+from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
+    HoldError,
+    InputError,
+    NotReadyToReleaseError,
+)
 from ansible_collections.easymo.deploy.plugins.module_utils._readiness.models import (
     FAIL,
     HOLD,
@@ -23,10 +28,8 @@ GO, STOP = "go", "stop"
 SIGNS = {PASS: "✅", FAIL: "❌", HOLD: "⏸️", SKIPPED: "⏭️", WAIVED: "☑️"}
 OF_THE_DAY = frozenset({"launch_window", "sign_offs"})
 """Kinds that a rehearsal tells of and does not stop at: it may be made at any hour and before anybody has signed."""
-
-
-class NotReadyToReleaseError(DeployError):
-    reason = "NotReadyToRelease"
+OF_MESSAGES = frozenset({"slack", "pagerduty"})
+"""Kinds that look at how people are told. What is released runs without them."""
 
 
 @dataclass(frozen=True)
@@ -108,15 +111,34 @@ def stopping(rows: t.Sequence[Row], *, check_mode: bool) -> list[Row]:
     ]
 
 
-def sentence(rows: t.Sequence[Row]) -> str:
-    """Every problem, the definite ones first. Empty when there is none."""
+def verdict_of(stops: t.Sequence[Row]) -> str:
+    """V(hold) where nothing stands against the release and something cannot be told."""
+    if any(row.status == FAIL for row in stops):
+        return STOP
+    return HOLD if stops else GO
+
+
+def sentence(rows: t.Sequence[Row], *, check_mode: bool) -> str:
+    """Every problem, the definite ones first, and how to go without messages. Empty when there is none."""
     parts = []
     for status, words in ((FAIL, "stand against the release"), (HOLD, "cannot be told")):
         found = [row for row in rows if row.status == status]
         if found:
             listed = " ".join(f"({n}) {_worded(row)}" for n, row in enumerate(found, 1))
             parts.append(f"{len(found)} of {len(rows)} checks {words}: {listed}")
+    stops = stopping(rows, check_mode=check_mode)
+    if verdict_of(stops) == HOLD and all(row.kind in OF_MESSAGES for row in stops):
+        parts.append(_without_messages(stops))
     return " ".join(parts)
+
+
+def _without_messages(stops: t.Sequence[Row]) -> str:
+    waiver = {"by": "your name", "reason": "why"}
+    waivers = json.dumps({"release_waivers": {row.name: waiver for row in stops}})
+    return (
+        "Only messages to people depend on that: to release without them, run it again with "
+        f"-e '{waivers}', which the record keeps."
+    )
 
 
 def _worded(row: Row) -> str:
@@ -133,13 +155,15 @@ def conclude(
     rows: t.Sequence[Row], facts: t.Mapping[str, t.Any], *, check_mode: bool, fail: bool
 ) -> dict[str, t.Any]:
     """The result of the task; raises when something stops the release and the task is to fail then."""
-    stops = bool(stopping(rows, check_mode=check_mode))
+    verdict = verdict_of(stopping(rows, check_mode=check_mode))
+    told = sentence(rows, check_mode=check_mode)
     result: dict[str, t.Any] = {
-        "verdict": STOP if stops else GO,
+        "verdict": verdict,
         "results": [row.to_result() for row in rows],
         "lines": [line(row) for row in rows],
         "facts": dict(facts),
     }
-    if stops and fail:
-        raise NotReadyToReleaseError(sentence(rows), **result)
-    return {"changed": False, "sentence": sentence(rows), **result}
+    if fail and verdict != GO:
+        error = HoldError if verdict == HOLD else NotReadyToReleaseError
+        raise error(told, **result)
+    return {"changed": False, "sentence": told, **result}

@@ -3,14 +3,19 @@
 
 from __future__ import annotations
 
+import json
+import re
 import threading
 import typing as t
+from dataclasses import replace
 
 import pytest
 
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
+    HoldError,
     InputError,
     NotReadyError,
+    NotReadyToReleaseError,
     RefusedError,
     UnreachableError,
 )
@@ -24,7 +29,6 @@ from ansible_collections.easymo.deploy.plugins.module_utils._readiness.models im
     passed,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._readiness.outcome import (
-    NotReadyToReleaseError,
     conclude,
     gather_facts,
     overrides,
@@ -106,9 +110,40 @@ def test_every_problem_is_in_one_sentence_the_definite_ones_first() -> None:
     assert len(caught.value.details["results"]) == 4
 
 
-def test_what_holds_stops_as_what_fails_does() -> None:
-    result = conclude(rows_of(slow=finding(held("?"))), {}, check_mode=False, fail=False)
-    assert (result["verdict"], result["changed"]) == ("stop", False)
+def test_what_holds_stops_too_and_is_told_apart_from_what_fails() -> None:
+    rows = rows_of(slow=finding(held("?")))
+    result = conclude(rows, {}, check_mode=False, fail=False)
+    assert (result["verdict"], result["changed"]) == ("hold", False)
+    with pytest.raises(HoldError):
+        conclude(rows, {}, check_mode=False, fail=True)
+
+
+SLACK = Row("people_in_slack", "", "slack", "hold", "Slack can't be reached", 0.0)
+PAGER = Row("on_call", "", "pagerduty", "hold", "PagerDuty can't be reached", 0.0)
+WINDOW = Row("launch_window", "", "launch_window", "fail", "closed", 0.0)
+HEALTH = Row("redis", "", "health", "hold", "no answer", 0.0)
+
+
+def way_on(*rows: Row, check_mode: bool = False) -> t.Any:
+    """The waivers that the sentence tells to give; None when it tells of none."""
+    told = conclude(rows, {}, check_mode=check_mode, fail=False)["sentence"]
+    given = re.search(r"-e '(.*)'", told)
+    return json.loads(given[1])["release_waivers"] if given else None
+
+
+def test_where_only_messages_hold_the_sentence_says_how_to_release_without_them() -> None:
+    waivers = way_on(SLACK, PAGER)
+    assert set(waivers) == {"people_in_slack", "on_call"}
+    rows = waive([SLACK, PAGER], read_waivers(waivers))
+    assert conclude(rows, {}, check_mode=False, fail=True)["verdict"] == "go"
+
+
+def test_nobody_is_told_to_release_without_anything_else() -> None:
+    assert way_on(SLACK, HEALTH) is None
+    assert way_on(SLACK, replace(PAGER, status="fail")) is None
+    assert way_on(SLACK, WINDOW) is None
+    assert way_on(replace(SLACK, status="pass")) is None
+    assert set(way_on(SLACK, WINDOW, check_mode=True)) == {"people_in_slack"}
 
 
 @pytest.mark.parametrize(
