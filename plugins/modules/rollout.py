@@ -122,9 +122,14 @@ options:
     default: false
     version_added: 0.2.0
   soak:
-    description: Seconds to watch the finished rollout. A container that restarts meanwhile dooms it.
+    description:
+      - Seconds to watch the finished rollout. A container that restarts meanwhile dooms it.
+      - With O(state=released) it is watched, all the same, until its liveness probe has answered. That is until a new
+        pod has run for C(initialDelaySeconds), one C(periodSeconds) and C(timeoutSeconds), when its events arrive and
+        tell of no failure, or else for C(failureThreshold) periods, after which it would have been killed. A pod that
+        has run for so long when the rollout is complete costs no time. Up to that much goes on top of O(wait_timeout).
+      - V(0) watches nothing. Without a liveness probe, and without this option, nothing is watched either.
     type: int
-    default: 0
   log_line:
     description:
       - Text that the log of every new pod must contain, for example V(started successfully).
@@ -309,7 +314,9 @@ diagnosis:
       returned: when doomed
       type: dict
     events:
-      description: The last events of the Deployment, the new ReplicaSet and its pods.
+      description:
+        - The last events of the Deployment, the new ReplicaSet and its pods, newest first. Of the Deployment only those
+          since this collection wrote it last.
       returned: when doomed
       type: list
       elements: dict
@@ -375,7 +382,7 @@ def module_spec() -> dict[str, t.Any]:
             "checksum": {"type": "str"},
             "undo_on_failure": {"type": "bool"},
             "wait_timeout": {"type": "int", "default": 300},
-            "soak": {"type": "int", "default": 0},
+            "soak": {"type": "int"},
             "log_line": {"type": "str"},
             "actor": {"type": "str"},
             "quorum": {"type": "str", "choices": [*QUORUMS], "default": "nodes"},

@@ -70,6 +70,10 @@ class Behaviour:
         return self._image.behaviour == "unready" or self._strikes("never-ready")
 
     @property
+    def unhealthy(self) -> bool:
+        return self._image.behaviour == "unhealthy"
+
+    @property
     def out_of_memory(self) -> bool:
         return self._image.behaviour == "oom" or self._strikes("oom")
 

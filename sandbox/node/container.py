@@ -179,12 +179,7 @@ class Container:
                 log=self.log.write,
             )
             app = build(image.service, image.version, context)
-            readiness = probes.parse_probe(self.spec.get("readinessProbe"), self.spec)
-            server = Server(
-                app,
-                unready_path=readiness.path if readiness else None,
-                unready=lambda: behaviour.unready,
-            )
+            server = Server(app, refuses=self._refusal(behaviour))
             self._server = server
             await server.start(self._address, self._port())
             self._listening = True
@@ -194,6 +189,19 @@ class Container:
         except Exception as exc:
             self.log.write(f"Error: {type(exc).__name__}: {exc}")
             self.end(CRASHED)
+
+    def _refusal(self, behaviour: Behaviour) -> t.Callable[[str], bool]:
+        """Which paths are refused: what the probes ask that the behaviour lets fail."""
+        readiness = probes.parse_probe(self.spec.get("readinessProbe"), self.spec)
+        liveness = probes.parse_probe(self.spec.get("livenessProbe"), self.spec)
+
+        def refuses(path: str) -> bool:
+            unready = readiness is not None and path == readiness.path and behaviour.unready
+            return unready or (
+                liveness is not None and path == liveness.path and behaviour.unhealthy
+            )
+
+        return refuses
 
     def _port(self) -> int:
         ports = self.spec.get("ports") or [{}]
@@ -225,7 +233,8 @@ class Container:
     def kill_unhealthy(self, probe: str) -> None:
         name = self.state.name
         self.event("Normal", "Killing", f"Container {name} failed {probe} probe, will be restarted")
-        self.end(KILLED)
+        # By SIGTERM, as at any other end: what takes it well ends with 0, seen on a real kubelet.
+        self.end(STOPPED)
 
     def _record_exit(self, ended: Exit, started: float) -> None:
         self.state.ready = self.state.started = False

@@ -8,7 +8,7 @@ import typing as t
 from dataclasses import dataclass
 
 # Tags with these endings exist beside each version and behave so; `nopull` is the one that does not exist.
-BEHAVIOURS = ("crash", "unready", "slow", "oom")
+BEHAVIOURS = ("crash", "unready", "unhealthy", "slow", "oom")
 
 _NAME = r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*"
 _HOST = r"[a-zA-Z0-9.-]+(?::[0-9]+)?"

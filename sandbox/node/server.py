@@ -13,15 +13,15 @@ DRAIN_SECONDS = 0.3
 
 
 class Server:
-    """Serves `app`; after `drain` begins every answer asks the client to close the connection."""
+    """Serves `app`, but for the paths that it `refuses`.
 
-    def __init__(
-        self, app: web.Application, *, unready_path: str | None, unready: t.Callable[[], bool]
-    ) -> None:
+    After `drain` begins every answer asks the client to close the connection.
+    """
+
+    def __init__(self, app: web.Application, *, refuses: t.Callable[[str], bool]) -> None:
         self._app = app
         self._draining = False
-        self._unready_path = unready_path
-        self._unready = unready
+        self._refuses = refuses
         self._runner: web.AppRunner | None = None
         app.middlewares.insert(0, self._guard())
         app.on_response_prepare.append(self._before_answer)
@@ -32,7 +32,7 @@ class Server:
             request: web.Request,
             handler: t.Callable[[web.Request], t.Awaitable[web.StreamResponse]],
         ) -> web.StreamResponse:
-            if request.path == self._unready_path and self._unready():
+            if self._refuses(request.path):
                 return web.json_response({"status": "fail"}, status=503)
             return await handler(request)
 

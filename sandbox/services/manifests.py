@@ -171,8 +171,14 @@ def _container(service: str, version: str) -> Manifest:
             {"configMapRef": {"name": "feature-flags", "optional": True}},
         ],
         "readinessProbe": {**_probe("/health"), "periodSeconds": 1, "failureThreshold": 2},
-        # Not /health: a database that is away must not have every pod restarted.
-        "livenessProbe": {**_probe("/livez"), "periodSeconds": 5, "failureThreshold": 3},
+        # Not /health: a database that is away must not have every pod restarted. Asked often, so that a
+        # new pod soon proves that it answers, and patient, for the machine may be busy.
+        "livenessProbe": {
+            **_probe("/livez"),
+            "periodSeconds": 2,
+            "failureThreshold": 8,
+            "timeoutSeconds": 1,
+        },
         "resources": {
             "requests": {"cpu": "50m", "memory": "64Mi"},
             "limits": {"memory": "256Mi"},

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import time
 import typing as t
 
 import pytest
@@ -168,3 +169,19 @@ def test_indeterminate_out_of_sight_and_nothing_undone(at: Stage) -> None:
 
 def test_every_ending_was_reached() -> None:
     assert set(ENDINGS) == REACHED
+
+
+def test_the_diagnosis_tells_of_this_release_alone_and_its_newest_events_first(at: Stage) -> None:
+    at.roll()
+    earlier = at.kubectl("get", "replicasets", "-o", "name").split()
+    at.kubectl("rollout", "undo", DEPLOYMENT)
+    at.settle()
+    time.sleep(1.1)  # events have whole seconds
+    events = at.roll(f"{NEW}-crash", release="2.0.1", quorum="any")["diagnosis"]["events"]
+    times = [one["last_seen"] for one in events]
+    assert times == sorted(times, reverse=True)
+    mine = [one["message"] for one in events if one["object"] == DEPLOYMENT.capitalize()]
+    assert any("Scaled up replica set" in message for message in mine), events
+    sets = [name.rpartition("/")[2] for name in earlier]
+    grown = [message for message in mine if "Scaled up" in message]
+    assert not [one for one in grown if any(name in one for name in sets)], mine

@@ -39,6 +39,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._rollout.judge impor
     Verdict,
     explain,
 )
+from ansible_collections.easymo.deploy.plugins.module_utils._rollout.liveness import as_kill
 from ansible_collections.easymo.deploy.plugins.module_utils._rollout.models import (
     Deployment,
     Pod,
@@ -182,15 +183,17 @@ def _tell_trouble(
     events: t.Mapping[str, str],
 ) -> None:
     name, troubles = standing.deployment.name, troubles_of(standing)
+    said = [{"message": message} for message in events.values()]
     for one in troubles:
+        verdict = as_kill(one.verdict, said)
         notes.see(
             "trouble_over" if one.over else "trouble",
             name,
-            f"{name}: {one.verdict.sentence}{', and is ready again' if one.over else ''}",
+            f"{name}: {verdict.sentence}{', and is ready again' if one.over else ''}",
             file=sheet,
-            reason=one.verdict.reason,
-            cause=one.verdict.sentence,
-            hint=one.verdict.hint,
+            reason=verdict.reason,
+            cause=verdict.sentence,
+            hint=verdict.hint,
             dooms=one.dooms,
             last_words=dict(words),
         )
@@ -284,7 +287,7 @@ def last_error(lines: t.Sequence[str]) -> int:
 def _tell_events(
     notes: Notebook, name: str, events: t.Sequence[t.Mapping[str, t.Any]]
 ) -> dict[str, str]:
-    """The events into a file, and the last message of each reason."""
+    """The events, newest first, into a file, and the last message of each reason."""
     file = f"kubernetes/{file_name(name)}.events.txt"
     for one in events:
         notes.write(
@@ -292,4 +295,4 @@ def _tell_events(
             f"{one['last_seen']} {one['type']} {one['object']} {one['reason']} (seen {one['count']} times): "
             f"{one['message']}",
         )
-    return {str(one["reason"]): str(one["message"]) for one in events}
+    return {str(one["reason"]): str(one["message"]) for one in reversed(events)}

@@ -128,6 +128,32 @@ def _grace(body: Object, _facts: Facts) -> Found:
         )
 
 
+def _pre_stop(body: Object, _facts: Facts) -> Found:
+    """Of containers that take requests, as far as the manifest tells: how a program takes SIGTERM it does not say."""
+    spec = body["spec"]["template"]["spec"]
+    grace = spec.get("terminationGracePeriodSeconds", 30)
+    for one in spec["containers"]:
+        if not one.get("ports") and not one.get("readinessProbe"):
+            continue
+        hook = (one.get("lifecycle") or {}).get("preStop")
+        slept = ((hook or {}).get("sleep") or {}).get("seconds")
+        if not hook or slept == 0:
+            yield (
+                "PreStop",
+                WARNING,
+                f"container {one['name']} has no preStop, so it is told to stop (SIGTERM) at once, while routers "
+                "still send it requests: some of them fail, unless it goes on serving for some seconds by itself. "
+                "A preStop of sleep, 3 seconds, is enough",
+            )
+        elif slept is not None and slept >= grace > 0:
+            yield (
+                "PreStop",
+                WARNING,
+                f"the preStop of container {one['name']} sleeps {slept} s, as long as its "
+                f"terminationGracePeriodSeconds of {grace}, so it is killed without time to finish its requests",
+            )
+
+
 def _standing(body: Object, facts: Facts) -> Found:
     deployment = Deployment.from_json(body)
     if deployment.paused:
@@ -218,5 +244,6 @@ CHECKS = (
     _history,
     _deadline,
     _grace,
+    _pre_stop,
     _others,
 )

@@ -31,8 +31,19 @@ TIME_LIMIT = 20.0
 LOG_LINES = 50
 PODS = 3
 EVENTS = 20
+SECONDS = len("2026-11-24T06:00:00")
+"""As much of a time as all kinds of events have."""
 PROBES = ("startupProbe", "readinessProbe", "livenessProbe")
-SEEN_IN_PODS = frozenset({"CrashLoop", "CannotStart", "OutOfMemory", "RestartedInSoak"})
+SEEN_IN_PODS = frozenset(
+    {
+        "CrashLoop",
+        "CannotStart",
+        "LivenessFailed",
+        "OutOfMemory",
+        "RestartedInSoak",
+        "StartupFailed",
+    }
+)
 """Reasons whose evidence is in the logs of the containers that show it; others may be in any."""
 
 Diagnosis = dict[str, t.Any]
@@ -148,9 +159,23 @@ def _gather(
             found["missing"].append(str(exc))
         else:
             found["events"] += [_event_face(one) for one in events]
-    found["events"] = sorted(found["events"], key=lambda one: str(one["last_seen"]))[
-        -extent.events :
-    ]
+    found["events"] = _of_this_release(found["events"], deployment, replica_set)[: extent.events]
+
+
+def _of_this_release(
+    events: t.Iterable[dict[str, t.Any]], deployment: Deployment, replica_set: ReplicaSet | None
+) -> list[dict[str, t.Any]]:
+    """Newest first. An hour's events are kept by the server, those of earlier templates among them."""
+    since, current = deployment.written[:SECONDS], replica_set.name if replica_set else ""
+
+    def is_new(one: dict[str, t.Any]) -> bool:
+        if one["object"] != f"Deployment/{deployment.name}":
+            return True
+        if since:
+            return str(one["last_seen"])[:SECONDS] >= since
+        return not current or current in one["message"]
+
+    return sorted(filter(is_new, events), key=lambda one: str(one["last_seen"]), reverse=True)
 
 
 def _logs_to_read(pods: t.Sequence[Pod], reason: str) -> t.Iterator[tuple[str, str, bool]]:

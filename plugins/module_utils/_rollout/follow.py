@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import copy
 import typing as t
 from dataclasses import dataclass, replace
 
@@ -15,6 +16,11 @@ from ansible_collections.easymo.deploy.plugins.module_utils._rollout.judge impor
     Verdict,
     judge,
     troubles,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._rollout.liveness import (
+    Ages,
+    Patience,
+    Proof,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._rollout.models import (
     Counts,
@@ -61,6 +67,7 @@ class Follower:
         self._replace_pod = replace_pod
         self._counts: Counts | None = None
         self._said: list[str] = []
+        self._ages = Ages()
 
     def follow(self, course: Course) -> Arrival:
         """Until complete, doomed, out of time or out of our hands."""
@@ -73,6 +80,8 @@ class Follower:
                 look = self._sight.look(course.generation, fresh=True)
                 further, verdict = judge(course, look, now)
             course = further
+            if look.pods is not None:
+                self._ages.note(look.pods, now)
             self._say(look.deployment, course)
             if verdict.replace:
                 course = self._replace(course, verdict, look)
@@ -83,20 +92,38 @@ class Follower:
                 return Arrival(verdict, look.deployment, look.replica_set)
             self._sight.wait(min(pause(now - course.started), max(self._deadline - now, 0.1)))
 
-    def soak(self, course: Course, seconds: float) -> Arrival:
-        """Watch the finished rollout: no container of it may restart for so long."""
-        end = min(self._clock.now() + seconds, self._deadline)
+    def soaking(self, deadline: float) -> Follower:
+        """The same, which knows what it saw, with time of its own for a soak."""
+        twin = copy.copy(self)
+        twin._deadline = max(self._deadline, deadline)
+        return twin
+
+    def soak(self, course: Course, seconds: float, patience: Patience) -> Arrival:
+        """Watch the finished rollout: no container may restart for so long, and one pod has to outlive its probe."""
+        end = self._clock.now() + seconds
         restarts: dict[str, int] = {}
+        proof = Proof(patience)
         while True:
             look = self._sight.look(course.generation, with_pods=True)
             now = self._clock.now()
             _course, verdict = judge(course, replace(look, pods=None), now)
             if look.deployment is None or verdict.outcome not in ("complete", "waiting"):
                 return Arrival(verdict, look.deployment, look.replica_set)
-            restarted = _restarted(look.pods or (), restarts)
-            if restarted or now >= end:
-                return Arrival(restarted or verdict, look.deployment, look.replica_set)
-            self._sight.wait(min(2.0, max(end - now, 0.1)))
+            self._ages.note(look.pods or (), now)
+            wrong = _restarted(look.pods or (), restarts)
+            wrong = wrong or proof.weigh(*self._ages.oldest(now), self._sight.events_of)
+            left = max(end - now, proof.left)
+            if wrong or left <= 0 or now >= self._deadline:
+                return Arrival(wrong or verdict, look.deployment, look.replica_set)
+            self._tell_soak(look.deployment, proof.left)
+            self._sight.wait(min(2.0, max(left, 0.1)))
+
+    def _tell_soak(self, deployment: Deployment, left: float) -> None:
+        """Once, and only for a wait that somebody notices."""
+        text = "complete, watched until its liveness probe has answered"
+        if left > 1 and text not in self._said:
+            self._said.append(text)
+            self._report(f"{text}: {left:.0f} s more", deployment.counts)
 
     def wait_for_old(self, deployment: Deployment) -> list[Pod]:
         """The old pods that are left when none is or the time is up, ending ones included."""
@@ -148,6 +175,8 @@ def _restarted(pods: t.Iterable[Pod], known: dict[str, int]) -> Verdict | None:
                     "OutOfMemory" if why == "OOMKilled" else "RestartedInSoak",
                     f"container {container.name} restarted after the rollout was complete ({why})",
                     "Read its last log lines below.",
+                    pod=pod.uid,
+                    container=container.name,
                 )
     return None
 

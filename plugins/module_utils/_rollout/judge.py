@@ -78,7 +78,8 @@ class Course:
 class Verdict:
     """`outcome`: waiting, complete, doomed, silent, unproven, paused, superseded or deleted.
 
-    `replace` is set while waiting: the pod to end, so that a fresh one may show what it does.
+    `replace` is set while waiting: the pod to end, so that a fresh one may show what it does. `pod`,
+    a uid, and `container` are those that showed why it is doomed, where some did.
     """
 
     outcome: str
@@ -86,6 +87,8 @@ class Verdict:
     sentence: str = ""
     hint: str = ""
     replace: str = ""
+    pod: str = ""
+    container: str = ""
 
 
 WAITING = Verdict("waiting")
@@ -197,7 +200,14 @@ def explain(suspicion: Suspicion, deployment: Deployment, container: str) -> Ver
         "reason": sign.reason,
         "restarts": sign.restarts,
     }
-    return Verdict("doomed", rule.name, rule.sentence.format(**words), rule.hint)
+    return Verdict(
+        "doomed",
+        rule.name,
+        rule.sentence.format(**words),
+        rule.hint,
+        pod=sign.pod,
+        container=sign.container,
+    )
 
 
 def shorten(message: str) -> str:

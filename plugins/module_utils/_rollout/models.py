@@ -7,7 +7,10 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass
 
-from ansible_collections.easymo.deploy.plugins.module_utils._cluster import Object
+from ansible_collections.easymo.deploy.plugins.module_utils._cluster import (
+    FIELD_MANAGER,
+    Object,
+)
 
 REVISION = "deployment.kubernetes.io/revision"
 HASH_LABEL = "pod-template-hash"
@@ -67,6 +70,8 @@ class Deployment:
     conditions: tuple[Condition, ...]
     progress_deadline: float = PROGRESS_DEADLINE
     min_ready: float = 0.0
+    written: str = ""
+    """When this collection last wrote it, by the server's clock; "" when it did not."""
 
     @classmethod
     def from_json(cls, body: Object) -> Deployment:
@@ -93,6 +98,7 @@ class Deployment:
             conditions=_conditions(status),
             progress_deadline=spec.get("progressDeadlineSeconds") or PROGRESS_DEADLINE,
             min_ready=spec.get("minReadySeconds") or 0.0,
+            written=_written(metadata),
         )
 
     def condition(self, wanted: str) -> Condition | None:
@@ -154,6 +160,8 @@ class Container:
     last_exit_code: int | None
     image_id: str = ""
     """The image's digest as the node resolved it, once it was pulled."""
+    started: bool = False
+    """Whether it runs, and its startup probe has passed if it has one."""
 
     @classmethod
     def from_json(cls, body: Object) -> Container:
@@ -170,6 +178,7 @@ class Container:
             last_reason=last.get("reason", ""),
             last_exit_code=last.get("exitCode"),
             image_id=body.get("imageID", ""),
+            started=state == "running" and body.get("started") is not False,
         )
 
 
@@ -252,6 +261,15 @@ def _probe_seconds(probe: Object | None) -> float:
         return 0.0
     tries = max(probe.get("failureThreshold", 3), probe.get("successThreshold", 1))
     return float(probe.get("initialDelaySeconds", 0) + probe.get("periodSeconds", 10) * tries)
+
+
+def _written(metadata: Object) -> str:
+    times = (
+        str(one.get("time", ""))
+        for one in metadata.get("managedFields") or ()
+        if one.get("manager") == FIELD_MANAGER and not one.get("subresource")
+    )
+    return max(times, default="")
 
 
 def images_of(template: Object) -> dict[str, str]:

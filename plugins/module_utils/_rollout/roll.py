@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import typing as t
 from dataclasses import dataclass, replace
 
 from ansible_collections.easymo.deploy.plugins.module_utils._cluster import Clock, Cluster
@@ -33,6 +34,12 @@ from ansible_collections.easymo.deploy.plugins.module_utils._rollout.judge impor
     Course,
     Verdict,
     start_course,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._rollout.liveness import (
+    RESTARTS,
+    Patience,
+    as_kill,
+    patience_of,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._rollout.models import Deployment, Pod
 from ansible_collections.easymo.deploy.plugins.module_utils._rollout.observe import (
@@ -65,10 +72,14 @@ LAST_LOOK = 5.0
 
 @dataclass(frozen=True)
 class Settings:
-    """`stall_timeout`: None for the Deployment's own progressDeadlineSeconds."""
+    """`stall_timeout`: None for the Deployment's own progressDeadlineSeconds.
+
+    `soak`: seconds after a rollout is complete. A release also lasts until its liveness probe has
+    answered, with None for that alone, and 0 for no soak at all.
+    """
 
     wait_timeout: float
-    soak: float = 0.0
+    soak: float | None = None
     undo_on_failure: bool = True
     log_line: str = ""
     quorum: str = "nodes"
@@ -142,7 +153,7 @@ class Rollout:
             raise self._tell.refused(exc, plan.before) from exc
         course = self._course(plan, patched)
         try:
-            with self._sight(patched, self._deadline + self._settings.soak) as sight:
+            with self._sight(patched, self._deadline + self._longest_soak(patched)) as sight:
                 arrival = self._prove(course, sight)
                 if arrival.verdict.outcome == "complete" and arrival.deployment is not None:
                     return self._succeed(plan, arrival.deployment, sight)
@@ -181,19 +192,34 @@ class Rollout:
         return course if plan.changed else replace(course, stale_deadline=None, stale_refusal=None)
 
     def _prove(self, course: Course, sight: Sight) -> Arrival:
-        arrival = self._follower(sight, self._deadline).follow(course)
-        if arrival.verdict.outcome == "complete" and self._settings.soak:
-            arrival = self._soak(course, sight)
+        follower = self._follower(sight, self._deadline)
+        arrival = follower.follow(course)
+        if arrival.verdict.outcome == "complete" and arrival.deployment is not None:
+            arrival = self._soak(course, arrival, follower)
         if arrival.verdict.outcome == "complete" and self._settings.log_line:
             arrival = self._verify_log(arrival)
         return arrival
 
-    def _soak(self, course: Course, sight: Sight) -> Arrival:
-        """Time that was asked for on top; trouble in it has what is left of `wait_timeout`."""
-        end = self._clock.now() + self._settings.soak
-        follower = self._follower(sight, max(self._deadline, end + 1.0))
-        arrival = follower.soak(course, self._settings.soak)
-        return follower.follow(course) if arrival.verdict.outcome == "waiting" else arrival
+    def _soak(self, course: Course, arrival: Arrival, follower: Follower) -> Arrival:
+        """Time that is added on top; trouble in it has what is left of `wait_timeout`."""
+        deployment = t.cast("Deployment", arrival.deployment)
+        longest = self._longest_soak(deployment)
+        if not longest:
+            return arrival
+        patience = self._patience(deployment)
+        after = follower.soaking(self._clock.now() + longest + 1.0).soak(
+            course, self._settings.soak or 0.0, patience
+        )
+        return follower.follow(course) if after.verdict.outcome == "waiting" else after
+
+    def _longest_soak(self, deployment: Deployment) -> float:
+        return max(self._settings.soak or 0.0, self._patience(deployment).killed)
+
+    def _patience(self, deployment: Deployment) -> Patience:
+        """Only new images have to prove that they live."""
+        if self._settings.soak == 0 or self._wanted.state != "released":
+            return Patience()
+        return patience_of(deployment.template) if deployment.counts.desired else Patience()
 
     def _sight(self, deployment: Deployment, deadline: float) -> Sight:
         # The last look comes at the deadline, and a server that stumbles just then is asked again.
@@ -254,6 +280,16 @@ class Rollout:
             return replace(self._tell.outcome(self._done(), plan, after), old=None)
         return self._tell.outcome(self._done(), plan, after, old)
 
+    def _named(self, verdict: Verdict) -> Verdict:
+        """Whether a restart was the kubelet's doing is in the events of its pod alone."""
+        if verdict.reason not in RESTARTS or not verdict.pod:
+            return verdict
+        try:
+            by_uid = f"involvedObject.uid={verdict.pod}"
+            return as_kill(verdict, self._cluster.list_objects("Event", field_selector=by_uid))
+        except (UnreachableError, RefusedError):
+            return verdict
+
     def _pin_for_undo(self, plan: Plan) -> Pin | None:
         """What this run replaced, unless that is of the same release: then what was before the release."""
         release = self._wanted.release
@@ -266,6 +302,7 @@ class Rollout:
         if deployment is None or verdict.outcome in HANDS_OFF:
             result = HANDS_OFF.get(verdict.outcome, "failed_no_undo")
             return self._tell.failure(plan, verdict, result, deployment or plan.before)
+        verdict = self._named(verdict)
         diagnosis = diagnose(
             self._cluster,
             deployment,

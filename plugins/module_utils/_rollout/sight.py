@@ -105,6 +105,13 @@ class Sight:
         pods = self._every_pod(deployment, fresh=False)
         return old_pods(self._replica_set_of(deployment), pods)
 
+    def events_of(self, pod: str) -> t.Sequence[Object] | None:
+        """Those of the pod of this uid; None for whoever may not read events."""
+        try:
+            return self._cluster.list_objects("Event", field_selector=f"involvedObject.uid={pod}")
+        except RefusedError:
+            return None
+
     def wait(self, seconds: float) -> None:
         """Until something changed, or so long."""
         if self._known("Deployment") is None:

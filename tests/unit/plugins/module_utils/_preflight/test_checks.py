@@ -23,6 +23,7 @@ def fit() -> Body:
         "image": "easymo/wallet-service:v1",
         "ports": [{"containerPort": 8080}],
         "readinessProbe": {"httpGet": {"path": "/health", "port": 8080}},
+        "lifecycle": {"preStop": {"sleep": {"seconds": 3}}},
         "resources": {"requests": {"cpu": "250m"}},
         "envFrom": [{"configMapRef": {"name": "config"}}],
         "env": [
@@ -88,6 +89,9 @@ ROLLING = "spec.strategy.rollingUpdate"
         ("spec.revisionHistoryLimit", 1, "RevisionHistory", "warning"),
         ("spec.progressDeadlineSeconds", 2147483647, "ProgressDeadline", "warning"),
         ("spec.template.spec.terminationGracePeriodSeconds", 0, "TerminationGrace", "warning"),
+        (f"{CONTAINER}.lifecycle", None, "PreStop", "warning"),
+        (f"{CONTAINER}.lifecycle.preStop.sleep.seconds", 0, "PreStop", "warning"),
+        (f"{CONTAINER}.lifecycle.preStop.sleep.seconds", 30, "PreStop", "warning"),
         ("metadata.annotations", {"reloader.stakater.com/auto": "true"}, "OtherWriters", "warning"),
         (
             "metadata.annotations",
@@ -105,6 +109,20 @@ ROLLING = "spec.strategy.rollingUpdate"
 )
 def test_each_flaw_is_found(path: str, value: t.Any, check: str, severity: str) -> None:
     assert problems(changed(path, value)) == [(check, severity)]
+
+
+def test_who_stops_at_once_is_named_with_what_to_do() -> None:
+    body = changed(f"{CONTAINER}.lifecycle", None)
+    idle = {"name": "batch", "image": "easymo/batch:v1"}
+    body["spec"]["template"]["spec"]["containers"].append(idle)
+    [found] = find_problems(Facts(deployments={NAME: body}, troubled={}, held=HELD))
+    assert str(found).startswith(f"{NAME}: container {NAME} has no preStop")
+    assert "SIGTERM" in found.message
+
+
+@pytest.mark.parametrize("hook", [{"exec": {"command": ["sleep", "5"]}}, {"httpGet": {"port": 1}}])
+def test_any_other_hook_will_do(hook: Body) -> None:
+    assert problems(changed(f"{CONTAINER}.lifecycle.preStop", hook)) == []
 
 
 @pytest.mark.parametrize(("replicas", "severity"), [(0, "error"), (1, "warning")])

@@ -1,0 +1,151 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to easymo.deploy.
+"""Whether new pods have lived through their liveness probes, and whether a kubelet killed them for one. Pure.
+
+A pod may be ready at once and be killed a quarter of a minute later, again and again. The status of a pod does not
+tell of its liveness probe; the kubelet's events do, from the first failure on. See docs/rollouts.md, "Soak".
+"""
+
+from __future__ import annotations
+
+import re
+import typing as t
+from dataclasses import dataclass, replace
+
+from ansible_collections.easymo.deploy.plugins.module_utils._cluster import Object
+from ansible_collections.easymo.deploy.plugins.module_utils._redaction import redact
+from ansible_collections.easymo.deploy.plugins.module_utils._rollout.judge import Verdict
+from ansible_collections.easymo.deploy.plugins.module_utils._rollout.models import Container, Pod
+
+KILLED = re.compile(r"Container (\S+) failed (liveness|startup) probe")
+FAILED = re.compile(r"(Liveness|Startup) probe (?:failed|errored)", re.IGNORECASE)
+RESTARTS = frozenset({"CrashLoop", "RestartedInSoak"})
+"""Verdicts about restarts, which a kubelet's kill may be behind."""
+
+Events = t.Sequence[Object] | None
+"""Of one pod; None when they may not be read."""
+
+
+@dataclass(frozen=True)
+class Patience:
+    """Seconds from a container's start: until its liveness probe was certainly asked once, and until it would have
+    killed. 0 without a probe.
+    """
+
+    asked: float = 0.0
+    killed: float = 0.0
+
+
+def patience_of(template: Object) -> Patience:
+    """Of the slowest container, native sidecars included."""
+    spec = template["spec"]
+    sidecars = [
+        one for one in spec.get("initContainers") or () if one.get("restartPolicy") == "Always"
+    ]
+    probes = [
+        one["livenessProbe"] for one in (*spec["containers"], *sidecars) if one.get("livenessProbe")
+    ]
+    return Patience(
+        asked=max((_seconds(one, 1) for one in probes), default=0.0),
+        killed=max((_seconds(one, one.get("failureThreshold", 3)) for one in probes), default=0.0),
+    )
+
+
+def _seconds(probe: Object, tries: int) -> float:
+    delay, period = probe.get("initialDelaySeconds", 0), probe.get("periodSeconds", 10)
+    return float(delay + period * tries + probe.get("timeoutSeconds", 1))
+
+
+class Ages:
+    """For how long each new pod was seen with all its containers started, by our own clock alone."""
+
+    def __init__(self) -> None:
+        self._since: dict[tuple[str, int], float] = {}
+
+    def note(self, pods: t.Iterable[Pod], now: float) -> None:
+        """A restart begins anew."""
+        seen = {
+            (pod.uid, sum(one.restarts for one in pod.containers))
+            for pod in pods
+            if not pod.deleting and all(map(_started, pod.containers)) and pod.containers
+        }
+        self._since = {key: self._since.get(key, now) for key in seen}
+
+    def oldest(self, now: float) -> tuple[str, float]:
+        """The uid of the pod that has lived longest, and for how many seconds; ("", 0) without one."""
+        if not self._since:
+            return "", 0.0
+        (uid, _restarts), since = min(self._since.items(), key=lambda one: one[1])
+        return uid, now - since
+
+
+def _started(container: Container) -> bool:
+    """An init container that did its work counts."""
+    return container.started or (container.state == "terminated" and container.exit_code == 0)
+
+
+class Proof:
+    """Of one soak. `left`: seconds until the pod that has lived longest has outlived its liveness probe."""
+
+    def __init__(self, patience: Patience) -> None:
+        self._patience = patience
+        self._asked_of = ""
+        self.left = patience.killed
+
+    def weigh(self, pod: str, age: float, events_of: t.Callable[[str], Events]) -> Verdict | None:
+        """A verdict when the kubelet killed it. Events are asked for at most twice for a pod."""
+        if not self._patience.killed:
+            return None
+        self.left = self._patience.killed - age
+        asked_first = age >= self._patience.asked and self._asked_of != pod
+        if not (asked_first or self.left <= 0):
+            return None
+        self._asked_of = pod
+        events = events_of(pod)
+        container, probe, said = kill_of(events)
+        if container:
+            return replace(killed(container, probe, said), pod=pod, container=container)
+        if has_answered(events):
+            self.left = 0.0
+        return None
+
+
+def has_answered(events: Events) -> bool:
+    """Whether the events of a pod, whose probe was certainly asked, prove that it answered.
+
+    That events of it arrive at all is shown by that of its start; silence alone would prove nothing.
+    """
+    told = [(str(one.get("reason")), str(one.get("message"))) for one in events or ()]
+    started = any(reason == "Started" for reason, _message in told)
+    return started and not any(
+        FAILED.match(message) or KILLED.search(message) for _reason, message in told
+    )
+
+
+def kill_of(events: Events, container: str = "") -> tuple[str, str, str]:
+    """Which container was killed for which probe, and what the probe said; empty when none was."""
+    messages = [str(one.get("message", "")) for one in events or ()]
+    for message in messages:
+        found = KILLED.search(message)
+        if found and container in ("", found[1]):
+            said = next((one for one in messages if FAILED.match(one)), "")
+            return found[1], found[2], said
+    return "", "", ""
+
+
+def as_kill(verdict: Verdict, events: Events) -> Verdict:
+    """The verdict about a restart in other words, when the kubelet did it for a probe."""
+    container, probe, said = kill_of(events, verdict.container)
+    if verdict.reason not in RESTARTS or not container:
+        return verdict
+    return replace(killed(container, probe, said), pod=verdict.pod, container=container)
+
+
+def killed(container: str, probe: str, said: str) -> Verdict:
+    why = f" ({' '.join(redact(said).split())[:180]})" if said else ""
+    return Verdict(
+        "doomed",
+        f"{probe.capitalize()}Failed",
+        f"container {container} does not answer its {probe}Probe, so it was killed and is started again{why}",
+        f"Look at what its {probe}Probe asks, and how long it gives; the log may say nothing of it.",
+    )

@@ -1,0 +1,209 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A release lasts until its liveness probe has answered, and no longer; a kill for a probe is called that."""
+
+from __future__ import annotations
+
+import typing as t
+
+import pytest
+
+from ansible_collections.easymo.deploy.plugins.module_utils._cluster import Object
+from ansible_collections.easymo.deploy.plugins.module_utils._rollout.judge import Verdict
+from ansible_collections.easymo.deploy.plugins.module_utils._rollout.liveness import (
+    Ages,
+    Patience,
+    Proof,
+    as_kill,
+    patience_of,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._rollout.models import Pod
+from tests.fakes.controller import NAME
+from tests.unit.plugins.module_utils._rollout.test_roll import NEW, World
+
+HTTP = {"httpGet": {"path": "/live", "port": 8080}}
+STARTED = {"reason": "Started", "message": f"Started container {NAME}"}
+UNHEALTHY = {
+    "reason": "Unhealthy",
+    "message": "Liveness probe failed: HTTP probe failed with statuscode: 500",
+}
+KILLING = {
+    "reason": "Killing",
+    "message": f"Container {NAME} failed liveness probe, will be restarted",
+}
+
+
+def template(*containers: Object, sidecars: t.Sequence[Object] = ()) -> Object:
+    return {"spec": {"containers": [*containers], "initContainers": [*sidecars]}}
+
+
+@pytest.mark.parametrize(
+    ("found", "asked", "killed"),
+    [
+        pytest.param(template({}), 0, 0, id="no probe"),
+        pytest.param(template({"livenessProbe": HTTP}), 11, 31, id="the server's defaults"),
+        pytest.param(
+            template(
+                {
+                    "livenessProbe": {
+                        "initialDelaySeconds": 20,
+                        "periodSeconds": 5,
+                        "failureThreshold": 4,
+                        "timeoutSeconds": 2,
+                    }
+                },
+                {"livenessProbe": {"periodSeconds": 1}},
+            ),
+            27,
+            42,
+            id="the slowest container",
+        ),
+        pytest.param(
+            template(
+                {},
+                sidecars=[
+                    {"restartPolicy": "Always", "livenessProbe": {"periodSeconds": 2}},
+                    {"livenessProbe": {"periodSeconds": 60}},
+                ],
+            ),
+            3,
+            7,
+            id="a native sidecar",
+        ),
+    ],
+)
+def test_the_soak_follows_from_the_probe(found: Object, asked: float, killed: float) -> None:
+    assert patience_of(found) == Patience(asked, killed)
+
+
+def pod(uid: str = "p", restarts: int = 0, started: bool | None = None, **state: Object) -> Pod:
+    status: Object = {"name": NAME, "restartCount": restarts, "state": state or {"running": {}}}
+    if started is not None:
+        status["started"] = started
+    metadata = {"name": uid, "uid": uid}
+    return Pod.from_json({"metadata": metadata, "status": {"containerStatuses": [status]}})
+
+
+def test_a_pod_counts_from_its_start_and_anew_from_each_restart() -> None:
+    ages = Ages()
+    ages.note([pod(started=False), pod("q", waiting={})], 100)
+    assert ages.oldest(100) == ("", 0.0)
+    ages.note([pod(started=True), pod("q")], 110)
+    ages.note([pod(started=True), pod("q", restarts=1)], 120)
+    assert ages.oldest(125) == ("p", 15.0)
+    ages.note([pod("q", restarts=1)], 130)
+    assert ages.oldest(130) == ("q", 10.0)
+
+
+@pytest.mark.parametrize(
+    ("events", "left"),
+    [
+        pytest.param([STARTED], 0.0, id="it was asked and nothing failed"),
+        pytest.param([STARTED, UNHEALTHY], 18.0, id="it failed once"),
+        pytest.param([], 18.0, id="no event arrives: silence is no proof"),
+        pytest.param(None, 18.0, id="events may not be read"),
+    ],
+)
+def test_one_answer_is_enough_when_events_of_the_pod_arrive(
+    events: list[Object] | None, left: float
+) -> None:
+    proof = Proof(Patience(asked=11, killed=31))
+    assert proof.weigh("p", 5, lambda _uid: pytest.fail("too early to ask")) is None
+    assert proof.weigh("p", 13, lambda _uid: events) is None
+    assert proof.left == left
+
+
+def test_whoever_outlived_the_kill_is_proven_without_any_event() -> None:
+    proof = Proof(Patience(asked=11, killed=31))
+    assert proof.weigh("p", 32, lambda _uid: None) is None
+    assert proof.left <= 0
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+def probed(world: World, **probe: int) -> World:
+    container = world.body()["spec"]["template"]["spec"]["containers"][0]
+    container["livenessProbe"] = {**HTTP, **probe}
+    for _tick in range(40):
+        world.controller.tick()
+    world.cluster.requests.clear()
+    return world
+
+
+def told(world: World, *events: Object) -> None:
+    for number, event in enumerate(events):
+        world.cluster.put("Event", {"metadata": {"name": f"e{number}"}, **event})
+
+
+SLOW = {"initialDelaySeconds": 60, "periodSeconds": 10}
+
+
+def test_probes_that_answered_long_enough_cost_nothing(world: World) -> None:
+    plain = World().roll()
+    quick = probed(world, periodSeconds=1, failureThreshold=1).roll()
+    assert quick.result == "succeeded"
+    assert quick.duration - plain.duration <= 0.5
+    assert not [line for line in world.said if "liveness" in line]
+
+
+@pytest.mark.parametrize(
+    ("events", "soak", "least", "most"),
+    [
+        pytest.param((), None, 80, 95, id="until it would have been killed"),
+        pytest.param((STARTED,), None, 60, 75, id="until it was asked"),
+        pytest.param((), 200, 200, 215, id="longer when asked for"),
+        pytest.param((), 0, 0, 10, id="not at all when forbidden"),
+    ],
+)
+def test_a_release_that_is_complete_waits_for_its_probe(
+    world: World, events: tuple[Object, ...], soak: float | None, least: float, most: float
+) -> None:
+    told(probed(world, **SLOW), *events)
+    outcome = world.roll(soak=soak, wait_timeout=30.0)
+    assert outcome.result == "succeeded"
+    assert least <= outcome.duration <= most
+
+
+def test_a_pod_that_is_killed_for_its_probe_dooms_the_release_that_was_complete(
+    world: World,
+) -> None:
+    probed(world, **SLOW)
+
+    def kill() -> None:
+        if world.image == NEW and world.seen().complete and world.clock.now() > 150:
+            told(world, STARTED, UNHEALTHY, KILLING)
+
+    world.clock.listeners.append(kill)
+    error = world.fail(NEW)
+    assert (error.reason, error.details["result"]) == ("LivenessFailed", "rolled_back")
+    assert "does not answer its livenessProbe" in str(error)
+    assert "HTTP probe failed with statuscode: 500" in str(error)
+    assert error.details["diagnosis"]["reason"] == "LivenessFailed"
+
+
+def test_a_way_back_does_not_wait_for_probes(world: World) -> None:
+    probed(world, **SLOW)
+    world.pin = world.pin.of(world.seen())
+    world.roll(soak=0)
+    back = world.roll(state="rolled_back", pin=world.pin)
+    assert (back.result, back.duration < 20) == ("rolled_back", True)
+
+
+def test_a_crash_loop_that_the_kubelet_makes_is_called_a_failing_probe(world: World) -> None:
+    told(world, UNHEALTHY, KILLING)
+    error = world.fail(f"{NEW}-crash", quorum="any")
+    assert error.reason == "LivenessFailed"
+    assert "crashed" not in str(error)
+
+
+def test_a_crash_of_its_own_stays_a_crash(world: World) -> None:
+    told(world, STARTED, {"reason": "BackOff", "message": "Back-off restarting failed container"})
+    assert world.fail(f"{NEW}-crash", quorum="any").reason == "CrashLoop"
+
+
+def test_another_containers_kill_explains_nothing() -> None:
+    verdict = Verdict("doomed", "CrashLoop", "it crashed", pod="p", container=NAME)
+    other = {"message": "Container proxy failed liveness probe, will be restarted"}
+    assert as_kill(verdict, [other]) is verdict
