@@ -7,10 +7,8 @@ import typing as t
 
 from ansible.errors import AnsibleError
 
-from ansible_collections.easymo.deploy.plugins.module_utils._messages.redactor import (
-    SECRET_LENGTH,
-    SECRET_NAME,
-)
+from ansible_collections.easymo.deploy.plugins.module_utils._messages.redactor import SECRET_LENGTH
+from ansible_collections.easymo.deploy.plugins.module_utils._secret_names import holds_secret
 from ansible_collections.easymo.deploy.plugins.module_utils._variables.check import (
     Secret,
     missing_secrets,
@@ -29,7 +27,7 @@ class ActionModule(ControllerActionBase):
     def parameters(
         self, given: dict[str, t.Any], task_vars: t.Mapping[str, t.Any]
     ) -> dict[str, t.Any]:
-        values = {name: self._value(task_vars[name]) for name in task_vars if is_secret(name)}
+        values = {name: self._value(task_vars[name]) for name in task_vars if holds_secret(name)}
         long = [value for value in values.values() if len(value) >= SECRET_LENGTH]
         missing = missing_secrets([Secret(**entry) for entry in given["secrets"]], values)
         return {**given, "redact": [*given["redact"], *long], "missing_secrets": missing}
@@ -41,7 +39,3 @@ class ActionModule(ControllerActionBase):
         except AnsibleError:
             return ""
         return str(value) if isinstance(value, (str, int)) else ""
-
-
-def is_secret(name: str) -> bool:
-    return bool(SECRET_NAME.search(name))

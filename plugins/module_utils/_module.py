@@ -11,9 +11,11 @@ from pathlib import PurePath
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import DeployError, InputError
 from ansible_collections.easymo.deploy.plugins.module_utils._library import Library, refuse_missing
 from ansible_collections.easymo.deploy.plugins.module_utils._progress import relay
-from ansible_collections.easymo.deploy.plugins.module_utils._redaction import redact
+from ansible_collections.easymo.deploy.plugins.module_utils._redaction import excerpt
 
 Result = dict[str, t.Any]
+SHOWN = 1_000
+"""Characters of an error that nobody thought of."""
 
 
 class Module(t.Protocol):
@@ -59,7 +61,7 @@ def unexpected(exc: Exception) -> Result:
     where = trace[-1] if trace else "an unknown place"
     what = f"{type(exc).__name__} at {where}"
     return {
-        "msg": f"{what}, which is a defect of this collection: {redact(str(exc))}",
+        "msg": f"{what}, which is a defect of this collection: {excerpt(str(exc), SHOWN)}",
         "reason": "Unexpected",
         "trace": trace,
     }

@@ -1,30 +1,41 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # PRIVATE to easymo.deploy.
-"""Blank out what looks like a secret in text that others wrote: log lines, events, error bodies."""
+"""Blank out what looks like a secret in text that others wrote: log lines, events, error bodies.
+
+What to look for stands in `_secret_names`, `_secret_fields` and `_secret_forms`, and nowhere else.
+"""
 
 from __future__ import annotations
 
-import re
+from ansible_collections.easymo.deploy.plugins.module_utils._secret_fields import blank_fields
+from ansible_collections.easymo.deploy.plugins.module_utils._secret_forms import BLANK, blank_forms
 
-BLANK = "********"
+__all__ = ["BLANK", "excerpt", "redact"]
 
-PATTERNS = (
-    # scheme://user:password@host
-    (re.compile(r"(?<=://)([^\s:/@]+):[^\s@/]+@"), rf"\1:{BLANK}@"),
-    (re.compile(r"(?i)\b(bearer|basic)\s+[a-z0-9._~+/=-]{8,}"), rf"\1 {BLANK}"),
-    (
-        re.compile(
-            r"(?i)([\"']?[\w-]*(?:password|passwd|secret|token|api[_-]?key|authorization)[\w-]*[\"']?"
-            r"\s*[=:]\s*)(\"[^\"]*\"|'[^']*'|[^\s,;}]+)"
-        ),
-        rf"\1{BLANK}",
-    ),
-    # JSON Web Tokens, wherever they stand
-    (re.compile(r"\beyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*"), BLANK),
-)
+LOOKED_AT = 16_384
+"""Characters of a text of which an excerpt is shown."""
+LAST_WORD = 4_096
+"""Of them at the end, where a word may have been cut that does not look like a secret any more."""
 
 
 def redact(text: str) -> str:
-    for pattern, blank in PATTERNS:
-        text = pattern.sub(blank, text)
-    return text
+    # First what may have several lines, or parts that fields end at.
+    return blank_fields(blank_forms(text))
+
+
+def excerpt(text: str, limit: int) -> str:
+    """The beginning of what others said, in one line of at most `limit` characters.
+
+    Redacted before lines become one, as many a secret ends with its line, and before it is cut, so that no part of a
+    secret is left over at the cut.
+    """
+    return " ".join(redact(_beginning(text)).split())[:limit]
+
+
+def _beginning(text: str) -> str:
+    """A part that is long enough, without the word that the cut goes through."""
+    if len(text) <= LOOKED_AT:
+        return text
+    head = text[:LOOKED_AT]
+    cut = max(head.rfind(space) for space in " \t\r\n")
+    return head[:cut] if cut >= LOOKED_AT - LAST_WORD else head

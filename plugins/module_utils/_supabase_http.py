@@ -16,6 +16,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
     UnreachableError,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._library import Library
+from ansible_collections.easymo.deploy.plugins.module_utils._redaction import excerpt
 
 try:
     import requests
@@ -192,4 +193,4 @@ def _message(answer: requests.Response) -> str:
         said = answer.json()["message"]
     except (ValueError, KeyError, TypeError):
         said = answer.text.strip()
-    return " ".join(str(said).split())[:500] or "no reason given"
+    return excerpt(str(said), 500) or "no reason given"

@@ -9,7 +9,7 @@ import typing as t
 
 from ansible.template import Templar
 
-from ansible_collections.easymo.deploy.plugins.module_utils._messages.redactor import SECRET_NAME
+from ansible_collections.easymo.deploy.plugins.module_utils._secret_names import holds_secret
 
 CENSORED = "its output is hidden because it may have secrets (no_log)"
 
@@ -86,7 +86,7 @@ class PlayVariables:
 
     def secrets(self) -> list[str]:
         """Of a login the password alone: its name may be a part of many words that are no secret."""
-        names = [n for n in self._variables if SECRET_NAME.search(n) and not n.endswith("_user")]
+        names = [name for name in self._variables if holds_secret(name)]
         return [value for value in (self.get(name) for name in names) if value]
 
 

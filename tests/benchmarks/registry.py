@@ -16,6 +16,7 @@ from tests.benchmarks.kills import kills
 from tests.benchmarks.microservices import microservices
 from tests.benchmarks.migrations import migrations
 from tests.benchmarks.preflight import preflight
+from tests.benchmarks.redaction import redaction
 from tests.benchmarks.report import report
 from tests.benchmarks.sandbox_start import sandbox_start
 from tests.benchmarks.smoke import smoke
@@ -41,4 +42,5 @@ BENCHMARKS: dict[str, Benchmark] = {
     "watch": watch,
     "callbacks": callbacks,
     "report": report,
+    "redaction": redaction,
 }

@@ -12,14 +12,12 @@ from pathlib import Path
 import pytest
 import yaml
 
-from ansible_collections.easymo.deploy.plugins.module_utils._messages.redactor import SECRET_NAME
+from ansible_collections.easymo.deploy.plugins.module_utils._secret_names import SECRET_NAME
 
 ROOT = Path(__file__).parents[2]
 COLLECTION = "ansible_collections.easymo.deploy.plugins.modules"
 MODULES = sorted(path.stem for path in (ROOT / "plugins/modules").glob("*.py"))
-SECRETIVE = re.compile(
-    rf"{SECRET_NAME.pattern}|routing_key|service_role|credential|^api_key$|passphrase", re.I
-)
+SECRETIVE = re.compile(rf"{SECRET_NAME.pattern}|service_role|webhook_url", re.I)
 NO_SECRET = {
     "release_variables.secrets": "names, environment variables and purposes",
     "edge_functions.required_secrets": "names of secrets",

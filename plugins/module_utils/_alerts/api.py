@@ -23,7 +23,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
     VerificationError,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._library import Library
-from ansible_collections.easymo.deploy.plugins.module_utils._redaction import redact
+from ansible_collections.easymo.deploy.plugins.module_utils._redaction import excerpt
 
 REQUESTS = Library("requests >= 2.32", IMPORT_ERROR)
 
@@ -159,7 +159,7 @@ def _judged(answer: requests.Response, where: str) -> requests.Response:
 
 
 def _said(answer: requests.Response) -> str:
-    return redact(" ".join(answer.text.split()))[:_SHOWN]
+    return excerpt(answer.text, _SHOWN)
 
 
 def _foreign(who: str, url: str) -> VerificationError:

@@ -28,7 +28,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._messages.retry impo
     retry_after,
     retrying,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._redaction import redact
+from ansible_collections.easymo.deploy.plugins.module_utils._redaction import BLANK, excerpt
 
 REQUESTS = Library("requests >= 2.32", IMPORT_ERROR)
 
@@ -100,7 +100,7 @@ class BannerApi:
     def _judged(self, answer: requests.Response) -> requests.Response:
         if 200 <= answer.status_code < 300:
             return answer
-        said = redact(" ".join(answer.text.split()).replace(self._token, "********"))[:_SHOWN]
+        said = excerpt(answer.text.replace(self._token, BLANK), _SHOWN)
         told = f"{self._where} answered HTTP {answer.status_code}{f' ({said})' if said else ''}"
         if answer.status_code == 429:
             raise BusyError(f"{told}: try again later.", retry_after(answer.headers))

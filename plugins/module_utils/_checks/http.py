@@ -26,7 +26,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
     UnreachableError,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._library import Library
-from ansible_collections.easymo.deploy.plugins.module_utils._redaction import redact
+from ansible_collections.easymo.deploy.plugins.module_utils._redaction import excerpt
 
 REQUESTS = Library("requests >= 2.32", IMPORT_ERROR)
 
@@ -74,7 +74,7 @@ def judge_answer(options: Options, status: int, text: str) -> None:
     if options["json"]:
         problems += _json_problems(text, options["json"])
     if problems:
-        saw = redact(" ".join(text.split()))[:_SHOWN]
+        saw = excerpt(text, _SHOWN)
         raise CheckError(
             f"{options['method']} {without_query(options['url'])} {'; '.join(problems)}"
             f"{f' (it said: {saw})' if saw else ''}."

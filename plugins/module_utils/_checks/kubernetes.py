@@ -13,7 +13,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._checks.models impor
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._kubernetes import KubernetesCluster
 from ansible_collections.easymo.deploy.plugins.module_utils._kubernetes_client import Connection
-from ansible_collections.easymo.deploy.plugins.module_utils._redaction import redact
+from ansible_collections.easymo.deploy.plugins.module_utils._redaction import excerpt
 
 if t.TYPE_CHECKING:
     from ansible_collections.easymo.deploy.plugins.module_utils._cluster import Cluster, Object
@@ -43,7 +43,7 @@ def refuse_lines(cluster: Cluster, pods: t.Sequence[Object], text: str) -> None:
             log = cluster.log(name, container["name"], tail_lines=_LOG_LINES)
             found = next((line for line in log.splitlines() if text in line), None)
             if found is not None:
-                shown = redact(found.strip())[:_SHOWN]
+                shown = excerpt(found, _SHOWN)
                 raise CheckError(f"Pod {name!r} has logged {text!r}: {shown}")
 
 

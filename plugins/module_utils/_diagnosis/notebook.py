@@ -4,12 +4,9 @@
 
 from __future__ import annotations
 
-import base64
-import json
 import re
 import threading
 import typing as t
-from urllib.parse import quote
 
 from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.models import (
     Fact,
@@ -17,10 +14,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.models im
     Part,
     Place,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._messages.redactor import (
-    SECRET_LENGTH,
-    Redactor,
-)
+from ansible_collections.easymo.deploy.plugins.module_utils._messages.redactor import Redactor
 
 SHEET_LINES = 2000
 """Of a file that is no log."""
@@ -28,16 +22,6 @@ LINE_LENGTH = 2000
 DEPTH = 12
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
-
-
-def redactor_of(values: t.Iterable[str]) -> Redactor:
-    """Knows each secret in the forms that logs show it in: as it is, in JSON, in a URL, in a basic credential."""
-    known: set[str] = set()
-    for value in values:
-        if len(value) >= SECRET_LENGTH:
-            encoded = base64.b64encode(value.encode()).decode().rstrip("=")
-            known |= {value, json.dumps(value)[1:-1], quote(value, safe=""), encoded}
-    return Redactor(known)
 
 
 class Notebook:

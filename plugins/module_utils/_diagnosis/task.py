@@ -16,8 +16,8 @@ from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.models im
     Diagnosis,
     Limits,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.notebook import redactor_of
-from ansible_collections.easymo.deploy.plugins.module_utils._messages.redactor import SECRET_NAME
+from ansible_collections.easymo.deploy.plugins.module_utils._messages.redactor import Redactor
+from ansible_collections.easymo.deploy.plugins.module_utils._secret_names import holds_secret
 
 INNOCENT = frozenset({"secrets", "required_secrets"})
 """Options that name secrets and hold none."""
@@ -30,7 +30,7 @@ def diagnose_platform(params: t.Mapping[str, t.Any], now: datetime) -> Diagnosis
         pods=params["pods"],
         seconds=params["timeout"],
     )
-    redactor = redactor_of([*params["redact"], *secrets_within(params)])
+    redactor = Redactor([*params["redact"], *secrets_within(params)])
     parts = gather(collectors_of(params), redactor=redactor, limits=limits)
     causes = find_causes(fact for part in parts for fact in part.facts)
     return Diagnosis(
@@ -46,7 +46,7 @@ def diagnose_platform(params: t.Mapping[str, t.Any], now: datetime) -> Diagnosis
 def secrets_within(value: t.Any, name: str = "") -> t.Iterator[str]:
     """The values of all options that hold one, however deep."""
     if isinstance(value, str):
-        if value and SECRET_NAME.search(name):
+        if value and holds_secret(name):
             yield value
     elif isinstance(value, dict):
         for key, inner in value.items():

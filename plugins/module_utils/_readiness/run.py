@@ -23,7 +23,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._readiness.models im
     failed,
     held,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._redaction import redact
+from ansible_collections.easymo.deploy.plugins.module_utils._redaction import excerpt
 
 _THREADS = 32
 """Most of them wait for an answer from somewhere else."""
@@ -81,5 +81,5 @@ def _look(check: Check, runner: Runner, ground: Ground) -> list[Finding]:
     except DeployError as exc:
         return [failed(str(exc))]
     except Exception as exc:
-        said = redact(" ".join(str(exc).split()))[:200]
+        said = excerpt(str(exc), 200)
         return [held(f"it could not be looked at ({type(exc).__name__}: {said})")]

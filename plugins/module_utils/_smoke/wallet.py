@@ -14,7 +14,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
     VerificationError,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._library import Library
-from ansible_collections.easymo.deploy.plugins.module_utils._redaction import redact
+from ansible_collections.easymo.deploy.plugins.module_utils._redaction import excerpt
 from ansible_collections.easymo.deploy.plugins.module_utils._smoke.payment import Order, Purchase
 
 try:
@@ -70,7 +70,7 @@ class HttpWallets:
     ) -> dict[str, t.Any]:
         answer = self._send(method, path, what, {KEY: key} if key else {}, body)
         if answer.status_code not in (200, 201):
-            said = redact(" ".join(answer.text.split()))[:_SHOWN] or "no reason given"
+            said = excerpt(answer.text, _SHOWN) or "no reason given"
             raise RefusedError(
                 f"{method} {self._base}{path} answered {answer.status_code} on {what} ({said})."
             )

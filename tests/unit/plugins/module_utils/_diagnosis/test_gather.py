@@ -10,11 +10,9 @@ from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.gather im
     gather,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.models import Limits
-from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.notebook import (
-    Notebook,
-    redactor_of,
-)
+from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.notebook import Notebook
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import UnreachableError
+from ansible_collections.easymo.deploy.plugins.module_utils._messages.redactor import Redactor
 
 
 def test_each_tells_what_it_saw_or_why_it_saw_nothing() -> None:
@@ -37,7 +35,7 @@ def test_each_tells_what_it_saw_or_why_it_saw_nothing() -> None:
                   (("a", refused), ("b", broken), ("c", hangs), ("d", sees))]  # fmt: skip
     try:
         parts = gather(
-            collectors, redactor=redactor_of(["pl4nted-secret"]), limits=Limits(seconds=1.0)
+            collectors, redactor=Redactor(["pl4nted-secret"]), limits=Limits(seconds=1.0)
         )
     finally:
         let_go.set()

@@ -25,10 +25,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.models im
     Limits,
     Part,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.notebook import (
-    Notebook,
-    redactor_of,
-)
+from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.notebook import Notebook
 from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.task import secrets_within
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
     DeployError,
@@ -42,6 +39,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._gate.prometheus imp
     Vector,
     read_vector,
 )
+from ansible_collections.easymo.deploy.plugins.module_utils._messages.redactor import Redactor
 from ansible_collections.easymo.deploy.plugins.module_utils._rollout.logs import read_tail
 from tests.fakes.cluster import FakeClock, MemoryCluster
 from tests.fakes.controller import NAME, Controller
@@ -50,7 +48,7 @@ SECRET = "pl4nted-secret"
 
 
 def notebook() -> Notebook:
-    return Notebook("crash_loop", "pods", redactor=redactor_of([SECRET]), limits=Limits(pods=2))
+    return Notebook("crash_loop", "pods", redactor=Redactor([SECRET]), limits=Limits(pods=2))
 
 
 def looked(image: str, *, only: str = "", log: str = "") -> Part:

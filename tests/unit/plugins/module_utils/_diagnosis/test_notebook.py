@@ -15,16 +15,14 @@ from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.notebook 
     SHEET_LINES,
     Notebook,
     file_name,
-    redactor_of,
 )
+from ansible_collections.easymo.deploy.plugins.module_utils._messages.redactor import Redactor
 
 SECRET = 'pl4nted/"secret"+$'
 
 
 def notebook(*secrets: str, **limits: int) -> Notebook:
-    return Notebook(
-        "crash_loop", "the pods", redactor=redactor_of(secrets), limits=Limits(**limits)
-    )
+    return Notebook("crash_loop", "the pods", redactor=Redactor(secrets), limits=Limits(**limits))
 
 
 @pytest.mark.parametrize(

@@ -64,7 +64,11 @@ def rows_of(**runners: Runner) -> list[Row]:
         (NotReadyError("it is not there"), "hold", "it is not there"),
         (InputError("no such thing"), "hold", "it is asked wrongly: no such thing"),
         (RefusedError("no"), "fail", "no"),
-        (KeyError("token=abcdef"), "hold", "it could not be looked at (KeyError: 'token=********)"),
+        (
+            KeyError("token=abcdef"),
+            "hold",
+            "it could not be looked at (KeyError: 'token=********')",
+        ),
     ],
     ids=["unreachable", "missing", "asked wrongly", "refused", "a mistake of ours"],
 )

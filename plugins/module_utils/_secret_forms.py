@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to easymo.deploy.
+"""Secrets that have a form of their own, whatever stands before them: keys, tokens, credentials in URLs, private keys.
+
+Each pattern begins with text that it must have, and repeats nothing that it may have to read again, so that all of
+them are linear in the length of the text.
+"""
+
+from __future__ import annotations
+
+import re
+
+BLANK = "********"
+
+# Also after an escape of JSON or of a URL, whose last character is a letter or a digit.
+_BEGIN = r"(?:(?<![A-Za-z0-9])|(?<=%[0-9A-Fa-f]{2})|(?<=\\[nrt]))"
+
+_KEYS = re.compile(
+    _BEGIN + r"(?:xox[a-z]-[\w-]{8,}|xapp-[\w-]{8,}"  # Slack
+    r"|sbp_\w{16,}|sb_secret_[\w-]{8,}"  # Supabase
+    r"|gh[pousr]_\w{16,}|github_pat_\w{16,}|glpat-[\w-]{16,}|npm_\w{30,}"
+    r"|sk-(?:(?:proj|ant|svcacct|admin)-[\w-]{16,}|\w{20,})|[sr]k_(?:live|test)_\w{10,}"  # OpenAI, Anthropic, Stripe
+    r"|(?:AKIA|ASIA)[A-Z0-9]{12,}|AIza[\w-]{30,}|ya29\.[\w-]{20,}"  # AWS, Google
+    r"|EAA[A-Za-z0-9]{30,}"  # Meta's Graph API, and so WhatsApp's
+    r"|SG\.[\w-]{16,}(?:\.[\w-]*)?|hv[sb]\.[\w-]{20,}|AGE-SECRET-KEY-1[A-Z0-9]{20,}"
+    # JSON Web Tokens: eyJ is how '{"' begins in base64
+    r"|eyJ[\w-]{16,}(?:\.[\w-]*){0,4})"
+)
+_SLACK_WEBHOOK = re.compile(
+    r"(?<=/)T[A-Z0-9]{6,24}/B[A-Z0-9]{6,24}/\w{8,64}"
+    r"|(?<=hooks\.slack\.com/)(?:services|workflows|triggers)/[\w/-]+"
+)
+_SIGNED_QUERY = re.compile(
+    r"([?&;](?:X-Amz-(?:Signature|Credential|Security-Token)|Signature|sig)=)[^&\s\"'<>]+", re.I
+)
+_SCHEME = re.compile(r"(?<![\w-])(bearer|basic)((?:\s|%20|\+){1,4})([A-Za-z0-9._~+/=-]{8,})", re.I)
+_PROSE = re.compile(r"[A-Za-z]?[a-z]{0,15}[.]?")
+"""What follows these words in a sentence, as in "basic authentication failed."."""
+
+# To the last "@" before white space, a quote or the next scheme: an "@" or a "/" may stand in a password as it is.
+# A port is no password, and a digest no host.
+_URL = re.compile(
+    r"((?:(?<=://)|(?<=:\\/\\/))[^\s:/@?#\"'<>\[]*:)(?!\d{1,5}(?:[/?#]|\\/))"
+    r"(?:[^\s\"'<>:]|:(?!//|\\/\\/))*(?=@(?!sha256:))"
+)
+_ENCODED_URL = re.compile(
+    r"((?<=%3[aA]%2[fF]%2[fF])[^\s:/@?#\"'<>%]*(?::|%3[aA]))(?!\d{1,5}%2[fF])"
+    r"(?:[^\s\"'<>%&]|%(?!3[aA]%2[fF]%2[fF]))*(?=%40)"
+)
+# Without a scheme: what has an "@" in its password, or goes on after its host.
+_LOGIN = re.compile(
+    r"(?<![\w/.@:%+-])([\w.+-]{1,64}:)(?!//)(?:(?:[^\s\"'<>@/]{0,200}@){1,8}[^\s\"'<>@/]{0,200}"
+    r"|[^\s\"'<>@/]{1,200}(?=@(?:[\w.-]{1,253}(?::\d|/\w)|tcp\(|unix\()))(?=@(?!sha256:))"
+)
+
+_PEM = re.compile(r"-----(BEGIN|END) [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----")
+_PEM_BODY = re.compile(r"(?:[A-Za-z0-9+/=\s]|\\[nr])*")
+_PEM_WORD = re.compile(r"[A-Za-z0-9+/=]*")
+_PEM_SPACE = re.compile(r"(\s+|\\[nr])")
+_PEM_LINE = 40
+"""Shorter words of base64 are the last of a key, or words."""
+
+
+def blank_forms(text: str) -> str:
+    text = _blank_private_keys(text)
+    text = _ENCODED_URL.sub(rf"\1{BLANK}", _URL.sub(rf"\1{BLANK}", text))
+    text = _LOGIN.sub(rf"\1{BLANK}", text)
+    text = _KEYS.sub(BLANK, text)
+    text = _SLACK_WEBHOOK.sub(BLANK, text)
+    text = _SIGNED_QUERY.sub(rf"\1{BLANK}", text)
+    return _SCHEME.sub(_blank_scheme, text)
+
+
+def _blank_scheme(found: re.Match[str]) -> str:
+    if _PROSE.fullmatch(found[3]) or set(found[3]) == {"*"}:
+        return found[0]
+    return f"{found[1]}{found[2]}{BLANK}"
+
+
+def _blank_private_keys(text: str) -> str:
+    """Also one whose end was cut off, and the end of one whose beginning was."""
+    kept: list[str] = []
+    place, opened = 0, -1
+    for found in _PEM.finditer(text):
+        if found[1] == "BEGIN":
+            opened = found.start() if opened < 0 else opened
+            continue
+        before = text[place:opened] if opened >= 0 else _without_key(text[place : found.start()])
+        kept += [before, BLANK]
+        place, opened = found.end(), -1
+    if opened >= 0:
+        body = _PEM_BODY.match(text, text.index("KEY", opened) + len("KEY-----"))
+        kept += [text[place:opened], BLANK]
+        place = body.end() if body else len(text)
+    return "".join([*kept, text[place:]])
+
+
+def _without_key(text: str) -> str:
+    """Without the words of base64 that it ends with."""
+    words = _PEM_SPACE.split(text)
+    least = 0
+    while words and _PEM_WORD.fullmatch(words[-1]) and len(words[-1]) >= least:
+        least = _PEM_LINE if words.pop() else least
+        while words and _PEM_SPACE.fullmatch(words[-1]):
+            words.pop()
+    return "".join(words)
