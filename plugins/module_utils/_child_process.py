@@ -98,11 +98,14 @@ class Child:
         return rc
 
     def stderr(self) -> str:
-        """The tail of what it said, as text."""
+        """What it said, as text; of much the beginning, where the cause is, and the end."""
         # Read in place: its end of the file is where ours is.
         file = self._errors.fileno()
-        start = max(0, os.fstat(file).st_size - _STDERR_KEPT)
-        return os.pread(file, _STDERR_KEPT, start).decode("utf-8", "replace").strip()
+        begins = os.pread(file, _STDERR_KEPT, 0)
+        tail = max(_STDERR_KEPT, os.fstat(file).st_size - _STDERR_KEPT)
+        ends = os.pread(file, _STDERR_KEPT, tail)
+        between = b"\n[...]\n" if tail > _STDERR_KEPT else b""
+        return (begins + between + ends).decode("utf-8", "replace").strip()
 
     def expire(self) -> None:
         """Its time is up. What it has started may still hold its output open, also when it has ended."""

@@ -268,6 +268,10 @@ from ansible_collections.easymo.deploy.plugins.module_utils import _postgres, _s
 from ansible_collections.easymo.deploy.plugins.module_utils._backup import local_copy, programs
 from ansible_collections.easymo.deploy.plugins.module_utils._backup.apply import Order, take_backup
 from ansible_collections.easymo.deploy.plugins.module_utils._backup.catalog import read_catalog
+from ansible_collections.easymo.deploy.plugins.module_utils._backup.locks import (
+    find_room,
+    refuse_shortage,
+)
 from ansible_collections.easymo.deploy.plugins.module_utils._backup.models import (
     NAME,
     Backup,
@@ -405,7 +409,9 @@ def place_order(params: t.Mapping[str, t.Any], now: datetime) -> Order:
     with _postgres.connected(target, application_name="easymo.deploy pg_backup") as session:
         server = session.server_version
         refuse_older_programs(server=server, pg_dump=pg_dump.numbers, pg_restore=pg_restore.numbers)
-        refuse_unreadable(list_tables(session), target)
+        tables = list_tables(session)
+        refuse_unreadable(tables, target)
+        refuse_shortage(find_room(session), len(tables), f"A dump of {target.where}")
     method = params["compression"]
     return Order(
         name=params["name"],

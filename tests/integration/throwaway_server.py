@@ -24,7 +24,8 @@ _USER = "postgres"
 class ThrowawayServer:
     """Without passwords and TLS, on loopback. Its folder is gone when it is stopped."""
 
-    def __init__(self, programs: Path) -> None:
+    def __init__(self, programs: Path, *more: str) -> None:
+        """`more` settings of the server, as `name=value`."""
         # Not below pytest's own folder: each new session of pytest closes that to everybody else again.
         folder = self._folder = Path(tempfile.mkdtemp(prefix="postgres-"))
         folder.chmod(0o755)
@@ -43,7 +44,12 @@ class ThrowawayServer:
         assert made.returncode == 0, made.stderr
         with closing(socket.create_server(("127.0.0.1", 0))) as free:
             self.port: int = free.getsockname()[1]
-        settings = ("listen_addresses=127.0.0.1", "unix_socket_directories=", "shared_buffers=16MB")
+        settings = (
+            "listen_addresses=127.0.0.1",
+            "unix_socket_directories=",
+            "shared_buffers=16MB",
+            *more,
+        )
         self._argv = [
             *account.prefix,
             str(programs / "postgres"),

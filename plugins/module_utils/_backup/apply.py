@@ -8,7 +8,11 @@ import typing as t
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from ansible_collections.easymo.deploy.plugins.module_utils._backup import local_copy, programs
+from ansible_collections.easymo.deploy.plugins.module_utils._backup import (
+    local_copy,
+    locks,
+    programs,
+)
 from ansible_collections.easymo.deploy.plugins.module_utils._backup.models import (
     TIME_FORMAT,
     Backup,
@@ -168,7 +172,8 @@ def _refuse_failed_dump(order: Order, running: Child) -> None:
             (line for line in said if "error:" in line), said[-1] if said else "no reason"
         )
         raise RefusedError(
-            f"pg_dump of {order.target.where} failed with exit code {rc}, nothing was kept: {reason}",
+            f"pg_dump of {order.target.where} failed with exit code {rc}, nothing was kept: "
+            f"{reason.rstrip('.')}.{locks.cure(reason)}",
             rc=rc,
         )
 

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from ansible_collections.easymo.deploy.plugins.module_utils import _postgres
+from ansible_collections.easymo.deploy.plugins.module_utils._backup import locks
 from ansible_collections.easymo.deploy.plugins.module_utils._backup.tables import (
     begin_reading,
     count_rows,
@@ -98,4 +99,4 @@ def _lock(session: Session, tables: Sequence[Table], target: PostgresTarget) -> 
             if exc.sqlstate == _LOCK_NOT_AVAILABLE
             else str(exc)
         )
-        raise RefusedError(f"No dump of {target.where} was begun: {why}.") from exc
+        raise RefusedError(f"No dump of {target.where} was begun: {why}.{locks.cure(why)}") from exc

@@ -10,6 +10,10 @@ import typing as t
 from contextlib import closing
 from dataclasses import dataclass
 
+from ansible_collections.easymo.deploy.plugins.module_utils._backup.locks import (
+    find_room,
+    refuse_shortage,
+)
 from ansible_collections.easymo.deploy.plugins.module_utils._backup.tables import TABLES
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import UnreachableError
 from ansible_collections.easymo.deploy.plugins.module_utils._restore import databases, programs
@@ -19,6 +23,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._restore.contents im
     find_objects,
     foreign_schemas,
     read_contents,
+    standing_locks,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._restore.models import (
     Database,
@@ -82,6 +87,12 @@ def survey(order: Order, bucket: Bucket, live: Database) -> Surroundings:
         session.execute("SET search_path = ''")
         objects = find_objects(session, contents)
         schemas = foreign_schemas(session, contents)
+        refuse_shortage(
+            find_room(session),
+            standing_locks(session, schemas) + contents.locks(),
+            f"To restore {order.target.where} in place, in one transaction,",
+            ", or restore with method 'swap'",
+        )
         marked = databases.composed(
             session,
             "COMMENT ON DATABASE %I IS %L",

@@ -8,6 +8,7 @@ import hashlib
 import time
 import typing as t
 
+from ansible_collections.easymo.deploy.plugins.module_utils._backup import locks
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
     NotReadyError,
     RefusedError,
@@ -84,9 +85,9 @@ def refuse_failure(running: Child, rc: int, program: str, order: Order) -> None:
     if rc == 0:
         return
     reason = programs.complaint(running, order.target.password)
-    advice = (
-        " Option 'owners' set to 'skip' restores without them." if _is_about_roles(reason) else ""
-    )
+    advice = locks.cure(reason)
+    if _is_about_roles(reason):
+        advice = " Option 'owners' set to 'skip' restores without them."
     raise RefusedError(
         f"{program} failed on {order.backup.uri} with exit code {rc}: {reason}.{advice}", rc=rc
     )

@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+import pytest
+
+from ansible_collections.easymo.deploy.plugins.module_utils._backup.locks import (
+    Room,
+    cure,
+    refuse_shortage,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._errors import RefusedError
+
+ROOM = Room(per_transaction=64, shares=100, taken=400)  # 6,000 are free
+
+
+@pytest.mark.parametrize("needed", [10, 6_000, 12_000])
+def test_what_may_work_is_let_through(needed: int) -> None:
+    refuse_shortage(ROOM, needed, "A dump")
+
+
+def test_what_cannot_work_is_refused_with_the_setting_that_it_takes() -> None:
+    with pytest.raises(RefusedError) as told:
+        refuse_shortage(ROOM, 40_000, "A dump of x", ", or do without")
+    assert str(told.value) == (
+        "A dump of x locks at least 40000 objects at once, and the server has room for 6000: set its "
+        "max_locks_per_transaction (now 64) to 448 or more and restart it, or do without. Nothing was touched."
+    )
+    assert 448 * ROOM.shares >= 40_000 + ROOM.taken
+
+
+def test_only_a_full_lock_table_is_called_one() -> None:
+    assert "raise max_locks_per_transaction" in cure("ERROR:  out of shared memory")
+    assert cure("ERROR:  out of memory") == ""
