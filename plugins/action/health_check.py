@@ -1,14 +1,1 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
-"""M(easymo.deploy.health_check) in the controller."""
-
-from __future__ import annotations
-
-from ansible_collections.easymo.deploy.plugins.modules import health_check
-from ansible_collections.easymo.deploy.plugins.plugin_utils._action_module import (
-    ControllerActionBase,
-)
-
-
-class ActionModule(ControllerActionBase):
-    module_spec = health_check.module_spec
-    run_module = health_check.run
+rollout.py

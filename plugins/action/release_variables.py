@@ -17,6 +17,10 @@ from ansible_collections.easymo.deploy.plugins.module_utils._variables.check imp
     missing_secrets,
     unknown_variables,
 )
+from ansible_collections.easymo.deploy.plugins.plugin_utils._role_contracts import (
+    Contract,
+    RoleContracts,
+)
 
 ROLES = Path(__file__).parents[2] / "roles"
 PREFIXES = ("release_", "deploy_lock_", "restore_")
@@ -45,9 +49,33 @@ class ActionModule(ActionBase):
                 f"These secrets have no value: {', '.join(missing)}. Set the environment variables or fill in a vault: "
                 "see inventories/vault.example.yml."
             )
+        problems += self._unmet(arguments["contracts"], task_vars or {})
         if problems:
             result.update(failed=True, reason="InvalidInput", msg=" ".join(problems))
         return result
+
+    def _unmet(self, contracts: list[dict[str, t.Any]], task_vars: dict[str, t.Any]) -> list[str]:
+        """What the variables of the hosts lack for the roles that the run will use."""
+        roles = RoleContracts(self._loader, ROLES)
+        found: list[str] = []
+        for entry in contracts:
+            contract = Contract(
+                entry["role"],
+                tuple(entry["entry_points"]),
+                tuple(entry["hosts"]),
+                frozenset(entry["later"]),
+            )
+            for host in contract.hosts or (task_vars["inventory_hostname"],):
+                where = f"On {host}, role {contract.role}: "
+                variables = self._of_host(host, task_vars)
+                found += [where + problem for problem in roles.problems(contract, variables)]
+        return found
+
+    def _of_host(self, host: str, task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
+        if host == task_vars["inventory_hostname"]:
+            return task_vars
+        hostvars = task_vars["hostvars"]
+        return {**hostvars.raw_get(host), "hostvars": hostvars}
 
     def _variables(self, task_vars: dict[str, t.Any]) -> Variables:
         return Variables(

@@ -1,15 +1,19 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""M(easymo.deploy.rollout) in the controller."""
+"""The module of this file's name in the controller. Most action plugins are links to this file."""
 
 from __future__ import annotations
 
-from ansible_collections.easymo.deploy.plugins.modules import rollout
+import importlib
+
 from ansible_collections.easymo.deploy.plugins.plugin_utils._action_module import (
     ControllerActionBase,
 )
 
+NAME = __name__.rpartition(".")[2]
+module = importlib.import_module(f"ansible_collections.easymo.deploy.plugins.modules.{NAME}")
+
 
 class ActionModule(ControllerActionBase):
-    module_spec = rollout.module_spec
-    needs = rollout.NEEDS
-    run_module = rollout.run
+    module_spec = module.module_spec
+    needs = getattr(module, "NEEDS", ())
+    run_module = module.run

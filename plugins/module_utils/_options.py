@@ -88,7 +88,18 @@ def variables_options() -> Spec:
                 "environment": {"type": "str", "required": True},
                 "purpose": {"type": "str", "required": True},
             },
-        }
+        },
+        "contracts": {
+            "type": "list",
+            "elements": "dict",
+            "default": [],
+            "options": {
+                "role": {"type": "str", "required": True},
+                "entry_points": {"type": "list", "elements": "str", "default": ["main"]},
+                "hosts": {"type": "list", "elements": "str", "default": []},
+                "later": {"type": "list", "elements": "str", "default": []},
+            },
+        },
     }
 
 

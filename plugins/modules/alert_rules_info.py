@@ -17,6 +17,7 @@ requirements:
   - requests >= 2.32
 extends_documentation_fragment:
   - easymo.deploy._attributes_read_only
+  - easymo.deploy._attributes_controller
   - easymo.deploy._alerts
 options:
   groups:
@@ -85,6 +86,8 @@ from ansible_collections.easymo.deploy.plugins.module_utils._module import (
     refuse_below,
 )
 
+NEEDS = (REQUESTS,)
+
 
 def module_spec() -> dict[str, t.Any]:
     return {
@@ -111,7 +114,7 @@ def run(module: Module) -> dict[str, t.Any]:
 
 
 def main() -> None:
-    execute(AnsibleModule(**module_spec()), run, needs=(REQUESTS,))
+    execute(AnsibleModule(**module_spec()), run, needs=NEEDS)
 
 
 if __name__ == "__main__":

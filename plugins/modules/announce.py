@@ -16,6 +16,8 @@ description:
   - What has the form of a secret, such as a token or a password in an address, is blanked out of texts, not of HTML.
 author:
   - EasyMO (@easymo)
+extends_documentation_fragment:
+  - easymo.deploy._attributes_controller
 options:
   text:
     description:
@@ -365,7 +367,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._messages.services i
 from ansible_collections.easymo.deploy.plugins.module_utils._messages.slack import (
     SLACK_SDK,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._module import execute
+from ansible_collections.easymo.deploy.plugins.module_utils._module import Module, execute
 
 LIBRARIES = {
     "slack": SLACK_SDK,
@@ -376,7 +378,11 @@ LIBRARIES = {
 """What a channel needs; mail needs nothing."""
 
 
-def run(module: AnsibleModule) -> dict[str, t.Any]:
+def module_spec() -> dict[str, t.Any]:
+    return {"argument_spec": announce_options(), "supports_check_mode": True}
+
+
+def run(module: Module) -> dict[str, t.Any]:
     attached = (module.params["email"] or {}).get("attachments") or ()
     # What a task before this one would have written is not there in check mode.
     contents = {} if module.check_mode else read_attachments(attached)
@@ -408,7 +414,7 @@ def run(module: AnsibleModule) -> dict[str, t.Any]:
 
 
 def main() -> None:
-    execute(AnsibleModule(argument_spec=announce_options(), supports_check_mode=True), run)
+    execute(AnsibleModule(**module_spec()), run)
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ author:
   - EasyMO (@easymo)
 extends_documentation_fragment:
   - easymo.deploy._attributes
+  - easymo.deploy._attributes_controller
 options:
   path:
     description: The file. Its folder is made if it is missing.
@@ -119,7 +120,9 @@ from ansible_collections.easymo.deploy.plugins.module_utils._messages.calendar i
     render_event,
     write_file,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._module import execute
+from ansible_collections.easymo.deploy.plugins.module_utils._module import Module, execute
+
+NEEDS = (ICALENDAR,)
 
 
 def argument_spec() -> dict[str, t.Any]:
@@ -139,7 +142,11 @@ def argument_spec() -> dict[str, t.Any]:
     }
 
 
-def run(module: AnsibleModule) -> dict[str, t.Any]:
+def module_spec() -> dict[str, t.Any]:
+    return {"argument_spec": argument_spec(), "supports_check_mode": True}
+
+
+def run(module: Module) -> dict[str, t.Any]:
     event = plan_event(module.params)
     path, after = Path(module.params["path"]), render_event(event)
     before = read_file(path)
@@ -157,11 +164,7 @@ def run(module: AnsibleModule) -> dict[str, t.Any]:
 
 
 def main() -> None:
-    execute(
-        AnsibleModule(argument_spec=argument_spec(), supports_check_mode=True),
-        run,
-        needs=[ICALENDAR],
-    )
+    execute(AnsibleModule(**module_spec()), run, needs=NEEDS)
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ author:
   - EasyMO (@easymo)
 extends_documentation_fragment:
   - easymo.deploy._attributes
+  - easymo.deploy._attributes_controller
   - easymo.deploy._supabase
 options:
   values:
@@ -78,7 +79,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._functions.secrets i
     apply_secrets,
     plan_secrets,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._module import execute
+from ansible_collections.easymo.deploy.plugins.module_utils._module import Module, execute
 from ansible_collections.easymo.deploy.plugins.module_utils._options import (
     function_secrets_options,
     supabase_options,
@@ -88,8 +89,17 @@ from ansible_collections.easymo.deploy.plugins.module_utils._supabase_api import
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._supabase_http import REQUESTS
 
+NEEDS = (REQUESTS,)
 
-def run(module: AnsibleModule) -> dict[str, t.Any]:
+
+def module_spec() -> dict[str, t.Any]:
+    return {
+        "argument_spec": {**supabase_options(), **function_secrets_options()},
+        "supports_check_mode": True,
+    }
+
+
+def run(module: Module) -> dict[str, t.Any]:
     values, absent = module.params["values"], module.params["absent"]
     if any(not isinstance(value, str) for value in values.values()):
         wrong = sorted(name for name, value in values.items() if not isinstance(value, str))
@@ -122,11 +132,7 @@ def _diff(plan: SecretsPlan) -> dict[str, dict[str, str]]:
 
 
 def main() -> None:
-    module = AnsibleModule(
-        argument_spec={**supabase_options(), **function_secrets_options()},
-        supports_check_mode=True,
-    )
-    execute(module, run, needs=[REQUESTS])
+    execute(AnsibleModule(**module_spec()), run, needs=NEEDS)
 
 
 if __name__ == "__main__":

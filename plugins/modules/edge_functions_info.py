@@ -15,6 +15,7 @@ author:
   - EasyMO (@easymo)
 extends_documentation_fragment:
   - easymo.deploy._attributes_read_only
+  - easymo.deploy._attributes_controller
   - easymo.deploy._supabase
 options:
   names:
@@ -49,15 +50,24 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.easymo.deploy.plugins.module_utils._module import execute
+from ansible_collections.easymo.deploy.plugins.module_utils._module import Module, execute
 from ansible_collections.easymo.deploy.plugins.module_utils._options import supabase_options
 from ansible_collections.easymo.deploy.plugins.module_utils._supabase_api import (
     SupabaseFunctionsApi,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._supabase_http import REQUESTS
 
+NEEDS = (REQUESTS,)
 
-def run(module: AnsibleModule) -> dict[str, t.Any]:
+
+def module_spec() -> dict[str, t.Any]:
+    return {
+        "argument_spec": {**supabase_options(), "names": {"type": "list", "elements": "str"}},
+        "supports_check_mode": True,
+    }
+
+
+def run(module: Module) -> dict[str, t.Any]:
     names = module.params["names"]
     listed = SupabaseFunctionsApi.from_params(module.params).list()
     return {
@@ -76,11 +86,7 @@ def run(module: AnsibleModule) -> dict[str, t.Any]:
 
 
 def main() -> None:
-    module = AnsibleModule(
-        argument_spec={**supabase_options(), "names": {"type": "list", "elements": "str"}},
-        supports_check_mode=True,
-    )
-    execute(module, run, needs=[REQUESTS])
+    execute(AnsibleModule(**module_spec()), run, needs=NEEDS)
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ author:
   - EasyMO (@easymo)
 extends_documentation_fragment:
   - easymo.deploy._attributes_read_only
+  - easymo.deploy._attributes_controller
 options:
   functions_url:
     description: URL below which the functions are reached. Of a project it ends in C(.supabase.co/functions/v1).
@@ -98,15 +99,21 @@ from ansible_collections.easymo.deploy.plugins.module_utils._functions.prober im
     HttpGateway,
     probe_all,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._module import execute
+from ansible_collections.easymo.deploy.plugins.module_utils._module import Module, execute
 from ansible_collections.easymo.deploy.plugins.module_utils._options import (
     function_probe_options,
 )
 
+NEEDS = (REQUESTS,)
+
 METHODS = ("GET", "HEAD", "OPTIONS", "POST")
 
 
-def run(module: AnsibleModule) -> dict[str, t.Any]:
+def module_spec() -> dict[str, t.Any]:
+    return {"argument_spec": function_probe_options(), "supports_check_mode": True}
+
+
+def run(module: Module) -> dict[str, t.Any]:
     params = module.params
     gateway = HttpGateway(
         params["functions_url"], ca_cert=params["ca_cert"], timeout=params["request_timeout"]
@@ -159,8 +166,7 @@ def _probe(slug: str, given: t.Any, version: str) -> Probe | None:
 
 
 def main() -> None:
-    module = AnsibleModule(argument_spec=function_probe_options(), supports_check_mode=True)
-    execute(module, run, needs=[REQUESTS])
+    execute(AnsibleModule(**module_spec()), run, needs=NEEDS)
 
 
 if __name__ == "__main__":

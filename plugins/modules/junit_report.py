@@ -17,6 +17,7 @@ author:
   - EasyMO (@easymo)
 extends_documentation_fragment:
   - easymo.deploy._attributes
+  - easymo.deploy._attributes_controller
 options:
   results:
     description: The results, each with C(name), C(status), C(seconds), C(detail) and, if it has any, C(steps).

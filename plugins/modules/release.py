@@ -26,6 +26,7 @@ requirements:
 extends_documentation_fragment:
   - easymo.deploy._attributes
   - easymo.deploy._attributes_controller
+  - easymo.deploy._guard
   - easymo.deploy._kubernetes
 options:
   name:
@@ -216,12 +217,17 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.easymo.deploy.plugins.module_utils._cluster import MonotonicClock
 from ansible_collections.easymo.deploy.plugins.module_utils._kubernetes_client import (
     KUBERNETES,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._kubernetes_module import cluster_for
+from ansible_collections.easymo.deploy.plugins.module_utils._lock.guard import guard_for
 from ansible_collections.easymo.deploy.plugins.module_utils._module import Module, execute
-from ansible_collections.easymo.deploy.plugins.module_utils._options import kubernetes_options
+from ansible_collections.easymo.deploy.plugins.module_utils._options import (
+    guard_options,
+    kubernetes_options,
+)
 from ansible_collections.easymo.deploy.plugins.module_utils._release.task import (
     Task,
     carry_out,
@@ -264,6 +270,7 @@ def module_spec() -> dict[str, t.Any]:
             },
             "attach": {"type": "dict", "default": {}},
             "fetch": {"type": "dict", "default": {}},
+            **guard_options(),
         },
         "required_by": {"phase_status": ["phase"]},
         "supports_check_mode": True,
@@ -271,9 +278,12 @@ def module_spec() -> dict[str, t.Any]:
 
 
 def run(module: Module) -> dict[str, t.Any]:
-    done = carry_out(
-        cluster_for(module), Task.from_params(module.params), check_mode=module.check_mode
-    )
+    params, cluster = module.params, cluster_for(module)
+    task = Task.from_params(params)
+    if not module.check_mode:
+        guard = guard_for(cluster, params["fence"], clock=MonotonicClock(), name=params["lock"])
+        guard.check()
+    done = carry_out(cluster, task, check_mode=module.check_mode)
     result = done.to_result()
     if module._diff:
         result["diff"] = done.to_diff()

@@ -22,6 +22,7 @@ author:
   - EasyMO (@easymo)
 extends_documentation_fragment:
   - easymo.deploy._attributes
+  - easymo.deploy._attributes_controller
 options:
   record:
     description:
@@ -177,7 +178,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import InputError
 from ansible_collections.easymo.deploy.plugins.module_utils._messages.redactor import Redactor
-from ansible_collections.easymo.deploy.plugins.module_utils._module import execute
+from ansible_collections.easymo.deploy.plugins.module_utils._module import Module, execute
 from ansible_collections.easymo.deploy.plugins.module_utils._report.build import build_report
 from ansible_collections.easymo.deploy.plugins.module_utils._report.files import (
     incident_name,
@@ -194,6 +195,8 @@ from ansible_collections.easymo.deploy.plugins.module_utils._report.render impor
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._report.times import moment
 from ansible_collections.easymo.deploy.plugins.module_utils._report.told import read_journal
+
+NEEDS = (JINJA2,)
 
 # The timeline of the runbook, in minutes.
 RUNBOOK = (
@@ -252,7 +255,11 @@ def asked_of(params: dict[str, t.Any], record: dict[str, t.Any], redact: Redacto
     )
 
 
-def run(module: AnsibleModule) -> dict[str, t.Any]:
+def module_spec() -> dict[str, t.Any]:
+    return {"argument_spec": argument_spec(), "supports_check_mode": True}
+
+
+def run(module: Module) -> dict[str, t.Any]:
     params, redact = module.params, Redactor()
     record = redact.within(params["record"], RECORD_DEPTH)
     asked = asked_of(params, record, redact)
@@ -284,9 +291,7 @@ def run(module: AnsibleModule) -> dict[str, t.Any]:
 
 
 def main() -> None:
-    execute(
-        AnsibleModule(argument_spec=argument_spec(), supports_check_mode=True), run, needs=[JINJA2]
-    )
+    execute(AnsibleModule(**module_spec()), run, needs=NEEDS)
 
 
 if __name__ == "__main__":

@@ -13,6 +13,8 @@ description:
   - A name given with C(--extra-vars) that none of them declares is refused, as is an inventory variable that begins
     like one of a role's and is not.
   - Names every secret that has no value, all at once. Values are never shown.
+  - Checks what O(contracts) names against the argument specs of the collection's roles, on every host at once, so that
+    a playbook may include them with C(rolespec_validate=false) without losing a refusal.
   - Runs on the controller only.
 author:
   - EasyMO (@easymo)
@@ -37,6 +39,31 @@ options:
         description: What needs it, for the message.
         type: str
         required: true
+  contracts:
+    description: The roles of this collection that the run will use.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      role:
+        description: The role's name, without the collection's.
+        type: str
+        required: true
+      entry_points:
+        description: Those of its argument specs that the run uses.
+        type: list
+        elements: str
+        default: [main]
+      hosts:
+        description: The hosts whose variables it gets. Without any, the host of the task.
+        type: list
+        elements: str
+        default: []
+      later:
+        description: Options whose value another task of the run makes, so that they can't be checked yet.
+        type: list
+        elements: str
+        default: []
 """
 
 EXAMPLES = r"""
@@ -46,6 +73,13 @@ EXAMPLES = r"""
       - name: secret_admin_token
         environment: ADMIN_TOKEN
         purpose: the admin API
+
+- name: Refuse what the role db_backup could not work with, on both databases
+  easymo.deploy.release_variables:
+    contracts:
+      - role: db_backup
+        entry_points: [main, restore_point]
+        hosts: "{{ groups.databases }}"
 """
 
 RETURN = r"""

@@ -336,106 +336,28 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.easymo.deploy.plugins.module_utils._cluster import MonotonicClock
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import ConflictError
 from ansible_collections.easymo.deploy.plugins.module_utils._kubernetes_client import (
     KUBERNETES,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._kubernetes_module import cluster_for
-from ansible_collections.easymo.deploy.plugins.module_utils._lock.guard import guard_for
-from ansible_collections.easymo.deploy.plugins.module_utils._module import Module, execute
-from ansible_collections.easymo.deploy.plugins.module_utils._options import (
-    guard_options,
-    kubernetes_options,
+from ansible_collections.easymo.deploy.plugins.module_utils._module import Module, Result, execute
+from ansible_collections.easymo.deploy.plugins.module_utils._rollout.options import (
+    rollout_options,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._rollout.changes import (
-    tell as told_as_taken,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._rollout.models import LAST_APPLIED
-from ansible_collections.easymo.deploy.plugins.module_utils._rollout.progress import say_counts
-from ansible_collections.easymo.deploy.plugins.module_utils._rollout.quorum import QUORUMS
-from ansible_collections.easymo.deploy.plugins.module_utils._rollout.roll import Rollout
-from ansible_collections.easymo.deploy.plugins.module_utils._rollout.task import (
-    find_pin,
-    refuse_unready,
-    to_settings,
-    to_wanted,
-)
+from ansible_collections.easymo.deploy.plugins.module_utils._rollout.task import roll_one
 
 NEEDS = (KUBERNETES,)
 
 
 def module_spec() -> dict[str, t.Any]:
     return {
-        "argument_spec": {
-            **kubernetes_options(),
-            "name": {"type": "str", "required": True},
-            "container": {"type": "str"},
-            "state": {
-                "type": "str",
-                "choices": ["released", "restarted", "rolled_back"],
-                "default": "released",
-            },
-            "image": {"type": "str"},
-            "release": {"type": "str"},
-            "record": {"type": "str"},
-            "checksum": {"type": "str"},
-            "undo_on_failure": {"type": "bool"},
-            "wait_timeout": {"type": "int", "default": 300},
-            "soak": {"type": "int"},
-            "log_line": {"type": "str"},
-            "actor": {"type": "str"},
-            "quorum": {"type": "str", "choices": [*QUORUMS], "default": "nodes"},
-            "stall_timeout": {"type": "int"},
-            "wait_for_old": {"type": "bool", "default": False},
-            "allow_no_replicas": {"type": "bool", "default": False},
-            "strict": {"type": "bool", "default": False},
-            **guard_options(),
-        },
+        "argument_spec": rollout_options(),
         "required_if": [("state", "released", ["image"]), ("state", "rolled_back", ["release"])],
         "supports_check_mode": True,
     }
 
 
-def run(module: Module) -> dict[str, t.Any]:
-    params, clock = module.params, MonotonicClock()
-    wanted, settings = to_wanted(params), to_settings(params)
-    # Every look may take as long as the rollout: an API server that stumbles is waited for.
-    cluster = cluster_for(module).until(clock.now() + settings.wait_timeout)
-    rollout = Rollout(
-        cluster,
-        params["name"],
-        wanted,
-        find_pin(cluster, params),
-        settings=settings,
-        clock=clock,
-        report=lambda text, counts: say_counts(module, params["name"], text, counts),
-        guard=guard_for(cluster, params["fence"], clock=clock, name=params["lock"]),
-    )
-    plan = rollout.plan()
-    if plan.changed and LAST_APPLIED in plan.before.annotations:
-        module.warn(applied_by_kubectl(params["name"]))
-    if plan.changed and params["strict"]:
-        try:
-            refuse_unready(cluster, params["name"], wanted)
-        except ConflictError as exc:
-            raise rollout.refuse(exc, plan) from exc
-    outcome = rollout.predict(plan) if module.check_mode else rollout.carry_out(plan)
-    if plan.takes:
-        module.warn(told_as_taken(plan.takes))
-    for pod in outcome.failing_before:
-        module.warn(f"Pod {pod!r} was in trouble before the rollout began.")
-    result = outcome.to_result()
-    if module._diff:
-        result["diff"] = plan.to_diff()
-    return result
-
-
-def applied_by_kubectl(name: str) -> str:
-    return (
-        f"Deployment {name!r} was made with 'kubectl apply': the next apply of a manifest that names "
-        "another image takes this back. Keep its manifest in step."
-    )
+def run(module: Module) -> Result:
+    return roll_one(module)
 
 
 def main() -> None:

@@ -15,6 +15,7 @@ author:
   - EasyMO (@easymo)
 extends_documentation_fragment:
   - easymo.deploy._attributes_read_only
+  - easymo.deploy._attributes_controller
 options:
   msg:
     description: What is wrong, and what to do about it.

@@ -20,6 +20,7 @@ author:
   - EasyMO (@easymo)
 extends_documentation_fragment:
   - easymo.deploy._attributes_read_only
+  - easymo.deploy._attributes_controller
 attributes:
   check_mode:
     support: partial
@@ -258,6 +259,12 @@ from ansible_collections.easymo.deploy.plugins.module_utils._webhook.exchange im
     refuse_failures,
 )
 
+NEEDS = (REQUESTS,)
+
+
+def module_spec() -> dict[str, t.Any]:
+    return {"argument_spec": webhook_options(), "supports_check_mode": True}
+
 
 def run(module: Module) -> dict[str, t.Any]:
     if module.params["database"]:
@@ -268,11 +275,7 @@ def run(module: Module) -> dict[str, t.Any]:
 
 
 def main() -> None:
-    execute(
-        AnsibleModule(argument_spec=webhook_options(), supports_check_mode=True),
-        run,
-        needs=[REQUESTS],
-    )
+    execute(AnsibleModule(**module_spec()), run, needs=NEEDS)
 
 
 if __name__ == "__main__":

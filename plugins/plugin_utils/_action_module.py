@@ -44,6 +44,10 @@ class ControllerModule:
     def progress(self, event: str, text: str, data: dict[str, t.Any]) -> None:
         tell(event, self._host, text, data)
 
+    def progress_of(self, host: str, event: str, text: str, data: dict[str, t.Any]) -> None:
+        """For a task that works on several hosts at once: the progress of one of them."""
+        tell(event, host, text, data)
+
 
 def tell(event: str, host: str, text: str, data: dict[str, t.Any]) -> None:
     """On the screen, and to whoever listens."""

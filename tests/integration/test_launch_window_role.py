@@ -25,14 +25,19 @@ OVERRULED = {
 
 def begins(phase: str, **variables: t.Any) -> dict[str, t.Any]:
     """Tasks that note whether the phase might begin."""
-    role = {"name": "easymo.deploy.release_phase", "tasks_from": "lock"}
+    lock = {"name": "easymo.deploy.release_phase", "tasks_from": "lock"}
+    opened = {"name": "easymo.deploy.release_phase"}
     given = {"release_phase_name": phase, "release_phase_window": CLOSED, **variables}
 
     def tell(what: str) -> dict[str, t.Any]:
         return {"ansible.builtin.debug": {"msg": f"{what} {phase}"}}
 
     return {
-        "block": [{"ansible.builtin.include_role": role, "vars": given}, tell("begun")],
+        "block": [
+            {"ansible.builtin.include_role": lock, "vars": given},
+            {"ansible.builtin.include_role": opened, "vars": given},
+            tell("begun"),
+        ],
         "rescue": [
             tell("refused"),
             {"ansible.builtin.debug": {"var": "ansible_failed_result.msg"}},

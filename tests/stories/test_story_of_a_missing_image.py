@@ -61,7 +61,10 @@ def test_a_health_endpoint_that_fails_behind_well_pods_pauses_the_rollout_and_un
     run = operator.deploys("--limit", "wallet-service", "--tags", "microservices")
     assert run.rc != 0
     said = " ".join(run.output.split())
-    assert "Phase microservices failed on wallet-service in 'Call the service's public" in said
+    assert (
+        "Phase microservices failed on wallet-service in 'Roll out the service, and call its public"
+        in said
+    )
     assert "500" in said
     assert "Nothing was undone. Paused there: wallet-service, whose rollout succeeded" in said
     assert witness.images()["wallet-service"] == "v2.0.0", "what was held is taken up"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import json
+import re
 import subprocess
 import sys
 import typing as t
@@ -83,9 +84,17 @@ def test_attributes_are_true(path: Path) -> None:
     source = path.read_text(encoding="utf-8")
     action = ROOT / "plugins/action" / path.name
     assert (support["check_mode"] != "none") == ("supports_check_mode" in source)
-    assert (support["diff_mode"] in ("full", "partial")) == ("module._diff" in source)
+    assert (support["diff_mode"] in ("full", "partial")) == any(
+        "module._diff" in text for text in (source, *imported(source))
+    )
     in_controller = action.exists() and "ControllerActionBase" in action.read_text(encoding="utf-8")
     assert ("action" in support) == in_controller
+
+
+def imported(source: str) -> t.Iterator[str]:
+    """The files of module_utils that a module names, in one of which its `run` may be."""
+    for name in re.findall(r"plugins\.module_utils\.(_[a-z]+\.[a-z_]+) import", source):
+        yield (ROOT / "plugins/module_utils" / f"{name.replace('.', '/')}.py").read_text("utf-8")
 
 
 FRAGMENTS = sorted((ROOT / "changelogs/fragments").glob("*.yml"))

@@ -41,7 +41,7 @@ def modules_below(*folders: str) -> list[Path]:
 @pytest.mark.parametrize("path", modules_below("module_utils"), ids=lambda path: path.name)
 def test_module_utils_know_nothing_of_modules_and_little_of_ansible(path: Path) -> None:
     for name in imports(path):
-        ours = name.removeprefix(COLLECTION)
+        ours = name.removeprefix(OURS)
         assert not ours.startswith(("modules", "action", "callback", "plugin_utils")), name
     assert "AnsibleModule" not in imported_names(path), "AnsibleModule belongs to the modules"
 
@@ -142,6 +142,38 @@ def test_the_client_of_kubernetes_is_used_without_its_models() -> None:
 
 REACHED_THROUGH_OTHERS = {"restore_databases"}
 """Playbooks that only rollback.yml runs, whose first play has refused bad variables already."""
+OURS = "easymo.deploy."
+
+
+class Use(t.NamedTuple):
+    """One import or include of a role of this collection."""
+
+    role: str
+    entry_point: str
+    validates: bool
+    conditions: tuple[object, ...]
+
+
+def uses(
+    tasks: t.Sequence[dict[str, t.Any]], conditions: tuple[object, ...] = ()
+) -> t.Iterator[Use]:
+    for task in tasks:
+        seen = (*conditions, *([task["when"]] if "when" in task else []))
+        for part in ("block", "rescue", "always"):
+            yield from uses(task.get(part, []), seen)
+        for how in ("ansible.builtin.import_role", "ansible.builtin.include_role"):
+            given = task.get(how)
+            if given and given["name"].startswith(OURS):
+                yield Use(
+                    given["name"].removeprefix(OURS),
+                    given.get("tasks_from", "main"),
+                    given.get("rolespec_validate", True),
+                    seen,
+                )
+
+
+def read_yaml(path: Path) -> t.Any:
+    return yaml.safe_load(path.read_text(encoding="utf-8"))
 
 
 @pytest.mark.parametrize(
@@ -150,33 +182,40 @@ REACHED_THROUGH_OTHERS = {"restore_databases"}
     ids=lambda path: path.stem,
 )
 def test_every_playbook_refuses_unknown_variables_before_it_does_anything(path: Path) -> None:
-    first = yaml.safe_load(path.read_text(encoding="utf-8"))[0]
+    first = read_yaml(path)[0]
     while "ansible.builtin.import_playbook" in first:
-        imported = ROOT / "playbooks" / first["ansible.builtin.import_playbook"]
-        first = yaml.safe_load(imported.read_text(encoding="utf-8"))[0]
-    begins = first["tasks"][0].get("ansible.builtin.include_role", {})
-    assert (begins.get("name"), begins.get("tasks_from")) == (
-        "easymo.deploy.release_phase",
-        "guard",
-    )
+        first = read_yaml(ROOT / "playbooks" / first["ansible.builtin.import_playbook"])[0]
+    begins = next(uses(first["tasks"][:1]))
+    assert begins.role == "release_phase"
+    assert begins.entry_point in ("guard", "begin")
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "playbooks").glob("*.yml")), ids=lambda p: p.stem)
 def test_no_condition_keeps_a_failed_phase_from_being_noted(path: Path) -> None:
     """A phase whose failure is not noted counts as done. A block's condition holds for its `always` too."""
+    noting = [
+        use.conditions
+        for play in read_yaml(path)
+        for use in uses(play.get("tasks", []))
+        if (use.role, use.entry_point) == ("release_phase", "failed")
+    ]
+    assert noting == [()] * len(noting)
 
-    def noting(tasks: list[dict[str, t.Any]], conditions: tuple[object, ...]) -> t.Iterator[object]:
-        for task in tasks:
-            seen = (*conditions, *([task["when"]] if "when" in task else []))
-            for part in ("block", "rescue", "always"):
-                yield from noting(task.get(part, []), seen)
-            role = task.get("ansible.builtin.include_role", {})
-            if (role.get("name"), role.get("tasks_from")) == (
-                "easymo.deploy.release_phase",
-                "failed",
-            ):
-                yield seen
 
-    plays = yaml.safe_load(path.read_text(encoding="utf-8"))
-    found = [one for play in plays for one in noting(play.get("tasks", []), ())]
-    assert found == [()] * len(found)
+def test_what_ansible_does_not_check_at_each_include_is_checked_when_the_run_begins() -> None:
+    checked = {
+        (contract["role"], entry_point)
+        for contract in read_yaml(ROOT / "roles/release_phase/defaults/main.yml")[
+            "release_phase_contracts"
+        ]
+        for entry_point in contract.get("entry_points", ["main"])
+    }
+    unchecked = {
+        (use.role, use.entry_point)
+        for path in (ROOT / "playbooks").glob("*.yml")
+        for play in read_yaml(path)
+        for use in uses(play.get("tasks", []))
+        if not use.validates
+    }
+    # It is what checks.
+    assert unchecked - checked == {("release_phase", "begin")}

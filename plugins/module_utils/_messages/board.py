@@ -17,8 +17,8 @@ from ansible_collections.easymo.deploy.plugins.module_utils._messages.recorded i
 from ansible_collections.easymo.deploy.plugins.module_utils._release.failure import is_hold
 
 SERVICES_PHASE = "microservices"
-ROLLED = "easymo.deploy.rollout"
-"""The task that a service is through with when it runs the release."""
+ROLLED = "easymo.deploy.wave_result"
+"""The task that a service is through with when it runs the release and answers."""
 
 Outcome = t.Literal["", "done", "failed", "interrupted"]
 

@@ -1,20 +1,26 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # PRIVATE to easymo.deploy.
-"""What a task of the rollout module asks for, checked before anything is read."""
+"""One task of the rollout module: what it asks for, checked before anything is read, and the rollout itself."""
 
 from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.easymo.deploy.plugins.module_utils._cluster import Cluster
+from ansible_collections.easymo.deploy.plugins.module_utils._cluster import (
+    Cluster,
+    MonotonicClock,
+)
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
     ConflictError,
     InputError,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._kubernetes_module import (
     actor_of,
+    cluster_for,
     utc_now,
 )
+from ansible_collections.easymo.deploy.plugins.module_utils._lock.guard import guard_for
+from ansible_collections.easymo.deploy.plugins.module_utils._module import Module, Result
 from ansible_collections.easymo.deploy.plugins.module_utils._preflight.checks import find_problems
 from ansible_collections.easymo.deploy.plugins.module_utils._preflight.models import ERROR
 from ansible_collections.easymo.deploy.plugins.module_utils._preflight.observe import (
@@ -22,10 +28,59 @@ from ansible_collections.easymo.deploy.plugins.module_utils._preflight.observe i
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._release.packing import record_name
 from ansible_collections.easymo.deploy.plugins.module_utils._release.pins import read_pins
+from ansible_collections.easymo.deploy.plugins.module_utils._rollout.changes import (
+    tell as told_as_taken,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._rollout.models import LAST_APPLIED
 from ansible_collections.easymo.deploy.plugins.module_utils._rollout.plan import Pin, Wanted
-from ansible_collections.easymo.deploy.plugins.module_utils._rollout.roll import Settings
+from ansible_collections.easymo.deploy.plugins.module_utils._rollout.progress import say_counts
+from ansible_collections.easymo.deploy.plugins.module_utils._rollout.roll import (
+    Rollout,
+    Settings,
+)
 
 Params = t.Mapping[str, t.Any]
+
+
+def roll_one(module: Module) -> Result:
+    params, clock = module.params, MonotonicClock()
+    wanted, settings = to_wanted(params), to_settings(params)
+    # Every look may take as long as the rollout: an API server that stumbles is waited for.
+    cluster = cluster_for(module).until(clock.now() + settings.wait_timeout)
+    rollout = Rollout(
+        cluster,
+        params["name"],
+        wanted,
+        find_pin(cluster, params),
+        settings=settings,
+        clock=clock,
+        report=lambda text, counts: say_counts(module, params["name"], text, counts),
+        guard=guard_for(cluster, params["fence"], clock=clock, name=params["lock"]),
+    )
+    plan = rollout.plan()
+    if plan.changed and LAST_APPLIED in plan.before.annotations:
+        module.warn(applied_by_kubectl(params["name"]))
+    if plan.changed and params["strict"]:
+        try:
+            refuse_unready(cluster, params["name"], wanted)
+        except ConflictError as exc:
+            raise rollout.refuse(exc, plan) from exc
+    outcome = rollout.predict(plan) if module.check_mode else rollout.carry_out(plan)
+    if plan.takes:
+        module.warn(told_as_taken(plan.takes))
+    for pod in outcome.failing_before:
+        module.warn(f"Pod {pod!r} was in trouble before the rollout began.")
+    result = outcome.to_result()
+    if module._diff:
+        result["diff"] = plan.to_diff()
+    return result
+
+
+def applied_by_kubectl(name: str) -> str:
+    return (
+        f"Deployment {name!r} was made with 'kubectl apply': the next apply of a manifest that names "
+        "another image takes this back. Keep its manifest in step."
+    )
 
 
 def to_wanted(params: Params) -> Wanted:

@@ -7,6 +7,7 @@ import typing as t
 import pytest
 from ansible.module_utils.testing import patch_module_args
 
+from ansible_collections.easymo.deploy.plugins.module_utils._rollout import task
 from ansible_collections.easymo.deploy.plugins.modules import rollout
 from tests.fakes.cluster import FakeClock, MemoryCluster
 from tests.fakes.controller import NAME, Controller
@@ -18,8 +19,8 @@ OLD, NEW = "easymo/wallet-service:v1.9.0", "easymo/wallet-service:v2.0.0"
 def cluster(monkeypatch: pytest.MonkeyPatch) -> MemoryCluster:
     cluster, clock = MemoryCluster(), FakeClock()
     clock.listeners.append(Controller(cluster, OLD).tick)
-    monkeypatch.setattr(rollout, "cluster_for", lambda _module: cluster)
-    monkeypatch.setattr(rollout, "MonotonicClock", lambda: clock)
+    monkeypatch.setattr(task, "cluster_for", lambda _module: cluster)
+    monkeypatch.setattr(task, "MonotonicClock", lambda: clock)
     return cluster
 
 

@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to easymo.deploy.
+"""Several rollouts side by side in one process, each to its own end, whatever becomes of another."""
+
+from __future__ import annotations
+
+import functools
+import typing as t
+from concurrent.futures import ThreadPoolExecutor
+
+from ansible_collections.easymo.deploy.plugins.module_utils._errors import DeployError, InputError
+from ansible_collections.easymo.deploy.plugins.module_utils._module import (
+    Module,
+    Result,
+    unexpected,
+)
+
+Params = t.Mapping[str, t.Any]
+
+
+class ServiceModule:
+    """The module that one service's rollout sees: its own parameters, warnings and name, the rest of the wave's."""
+
+    def __init__(self, wave: Module, params: dict[str, t.Any], host: str) -> None:
+        self.params = params
+        self.check_mode = wave.check_mode
+        self._diff = wave._diff
+        self.warnings: list[str] = []
+        progress_of = getattr(wave, "progress_of", None)
+        if progress_of is not None:
+            self.progress = functools.partial(progress_of, host)
+
+    def warn(self, warning: str) -> None:
+        self.warnings.append(warning)
+
+
+def refuse_twins(services: t.Sequence[Params]) -> None:
+    """Two rollouts of one Deployment would supersede each other, and two of one host would share a result."""
+    for key, values in (
+        ("name", [service["name"] for service in services]),
+        ("host", [host_of(service) for service in services]),
+    ):
+        twins = sorted({one for one in values if values.count(one) > 1})
+        if twins:
+            raise InputError(f"'services' has more than one entry whose {key} is {twins[0]!r}.")
+
+
+def host_of(service: Params) -> str:
+    return str(service["host"] or service["name"])
+
+
+def roll_all(
+    wave: Module, rollouts: t.Mapping[str, dict[str, t.Any]], roll: t.Callable[[t.Any], Result]
+) -> dict[str, Result]:
+    """What `roll` returns of each service by its host, or its failure as a task would return it.
+
+    `rollouts` are the options of each by its host. One thread a service, so the slowest decides how long it takes.
+    """
+    if not rollouts:
+        return {}
+    with ThreadPoolExecutor(len(rollouts)) as threads:
+        done = threads.map(
+            lambda one: _settled(ServiceModule(wave, one[1], one[0]), roll), rollouts.items()
+        )
+        return dict(zip(rollouts, done, strict=True))
+
+
+def _settled(module: ServiceModule, roll: t.Callable[[t.Any], Result]) -> Result:
+    try:
+        result = {"changed": False, **roll(module), "failed": False}
+    except DeployError as exc:
+        result = {"changed": False, **exc.to_result(), "failed": True}
+    except Exception as exc:
+        result = {"changed": False, **unexpected(exc), "failed": True}
+    return {**result, "warnings": module.warnings} if module.warnings else result

@@ -1,0 +1,186 @@
+#!/usr/bin/python
+# SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: rollout_wave
+short_description: Roll several Deployments to their images side by side
+version_added: 0.3.0
+description:
+  - Does what M(easymo.deploy.rollout) does with O(ignore:state=released), for each service in a thread of its own. So a
+    wave takes as long as its slowest service, however few forks Ansible has.
+  - What becomes of one service changes nothing for the others.
+  - Give each host its own result with M(easymo.deploy.wave_result).
+  - On a host with a local connection it runs in the controller and shows one line per change of counts.
+author:
+  - EasyMO (@easymo)
+requirements:
+  - kubernetes >= 34
+extends_documentation_fragment:
+  - easymo.deploy._attributes
+  - easymo.deploy._attributes_controller
+  - easymo.deploy._kubernetes
+  - easymo.deploy._guard
+options:
+  services:
+    description: What to roll. No two may have the same O(services[].name) or O(services[].host).
+    type: list
+    elements: dict
+    required: true
+    suboptions:
+      name:
+        description: The Deployment.
+        type: str
+        required: true
+      host:
+        description: The host that it is in the inventory. O(services[].name) when not given.
+        type: str
+      container:
+        description: The container whose image is released. O(services[].name) when not given.
+        type: str
+      image:
+        description: The image to run, with tag or digest.
+        type: str
+        required: true
+      log_line:
+        description: Text that the log of every new pod must contain.
+        type: str
+  release:
+    description: The version that all of them belong to, and the way to their pins.
+    type: str
+  undo_on_failure:
+    description: Whether a doomed rollout is undone, as O(easymo.deploy.rollout#module:undo_on_failure).
+    type: bool
+    default: true
+  wait_timeout:
+    description: Seconds that each rollout may take, as O(easymo.deploy.rollout#module:wait_timeout).
+    type: int
+    default: 300
+  quorum:
+    description: How many pods must show a failure, as O(easymo.deploy.rollout#module:quorum).
+    type: str
+    choices: [nodes, any, all]
+    default: nodes
+  wait_for_old:
+    description: Whether to wait for the end of old pods, as O(easymo.deploy.rollout#module:wait_for_old).
+    type: bool
+    default: false
+  actor:
+    description: Who releases, written on the Deployments. The user and name of this machine when not given.
+    type: str
+  fail:
+    description: Whether the task fails when a service did. If not, look at RV(failed_services).
+    type: bool
+    default: true
+seealso:
+  - module: easymo.deploy.rollout
+  - module: easymo.deploy.wave_result
+"""
+
+EXAMPLES = r"""
+- name: Roll two services side by side
+  easymo.deploy.rollout_wave:
+    namespace: easymo-prod
+    release: 2.0.0
+    services:
+      - name: wallet-service
+        image: easymo/wallet-service:v2.0.0
+      - name: buyer-service
+        image: easymo/buyer-service:v2.0.0
+
+- name: Roll the services of this batch, and let each host tell of its own
+  easymo.deploy.rollout_wave:
+    namespace: easymo-prod
+    release: 2.0.0
+    services: "{{ ansible_play_batch | easymo.deploy.host_values(hostvars, {'name': 'deployment', 'image': 'image'}) }}"
+    fail: false
+  register: wave
+  run_once: true
+  changed_when: false
+
+- name: Fail the hosts whose service failed
+  easymo.deploy.wave_result:
+    rollout: "{{ wave.services[inventory_hostname] }}"
+"""
+
+RETURN = r"""
+services:
+  description:
+    - What M(easymo.deploy.rollout) returns of each service, by its host, with RV(ignore:failed), and RV(ignore:msg) and
+      RV(ignore:reason) of one that failed.
+  returned: always, but for bad input
+  type: dict
+  sample: {wallet-service: {result: succeeded, changed: true, failed: false, duration: 12.4}}
+failed_services:
+  description: The hosts whose service failed.
+  returned: always, but for bad input
+  type: list
+  elements: str
+  sample: []
+reason:
+  description: One word for why the task failed.
+  returned: failure
+  type: str
+  sample: RolloutsFailed
+"""
+
+import typing as t
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.easymo.deploy.plugins.module_utils._errors import DeployError
+from ansible_collections.easymo.deploy.plugins.module_utils._kubernetes_client import KUBERNETES
+from ansible_collections.easymo.deploy.plugins.module_utils._module import (
+    Module,
+    Result,
+    execute,
+    refuse_below,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._rollout.options import (
+    options_of,
+    wave_options,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._rollout.task import roll_one
+from ansible_collections.easymo.deploy.plugins.module_utils._rollout.wave import (
+    host_of,
+    refuse_twins,
+    roll_all,
+)
+
+NEEDS = (KUBERNETES,)
+
+
+class RolloutsFailedError(DeployError):
+    reason = "RolloutsFailed"
+
+
+def module_spec() -> dict[str, t.Any]:
+    return {"argument_spec": wave_options(), "supports_check_mode": True}
+
+
+def run(module: Module) -> Result:
+    params = module.params
+    refuse_below(params, wait_timeout=1, fence=0)
+    refuse_twins(params["services"])
+    rollouts = {host_of(service): options_of(params, service) for service in params["services"]}
+    done = roll_all(module, rollouts, roll_one)
+    failed = [host for host, result in done.items() if result["failed"]]
+    result = {
+        "changed": any(one["changed"] for one in done.values()),
+        "services": done,
+        "failed_services": failed,
+    }
+    if failed and params["fail"]:
+        told = " ".join(f"{host}: {done[host]['msg']}" for host in failed)
+        raise RolloutsFailedError(f"{len(failed)} of {len(done)} rollouts failed. {told}", **result)
+    return result
+
+
+def main() -> None:
+    execute(AnsibleModule(**module_spec()), run, needs=NEEDS)
+
+
+if __name__ == "__main__":
+    main()

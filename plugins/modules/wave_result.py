@@ -1,0 +1,98 @@
+#!/usr/bin/python
+# SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: wave_result
+short_description: Make what a wave did with one service the result of its host
+version_added: 0.3.0
+description:
+  - M(easymo.deploy.rollout_wave) rolls the services of many hosts in one task. This gives each host its own result, its
+    own failure and its own difference, as M(easymo.deploy.rollout) would have.
+  - Does nothing itself, so C(changed) is what the wave did.
+author:
+  - EasyMO (@easymo)
+extends_documentation_fragment:
+  - easymo.deploy._attributes_controller
+attributes:
+  check_mode:
+    description: Tells what the wave predicted.
+    support: full
+  diff_mode:
+    description: Shows the difference of this service.
+    support: full
+  idempotent:
+    description: Says what the wave said.
+    support: N/A
+options:
+  rollout:
+    description: RV(easymo.deploy.rollout_wave#module:services) of this host.
+    type: dict
+    required: true
+  check:
+    description:
+      - The one of RV(easymo.deploy.health_check#module:results) that tells of this service. One that did not pass fails
+        the host, whose rollout stays.
+    type: dict
+    default: {}
+"""
+
+EXAMPLES = r"""
+- name: Fail the hosts whose service failed, or does not answer
+  easymo.deploy.wave_result:
+    rollout: "{{ wave.services[inventory_hostname] }}"
+    check: "{{ checks.results | selectattr('name', 'equalto', inventory_hostname) | first | default({}) }}"
+"""
+
+RETURN = r"""
+result:
+  description: How the rollout ended, and all else that M(easymo.deploy.rollout) returns.
+  returned: always, but for bad input
+  type: str
+  sample: succeeded
+reason:
+  description: One word for why the task failed.
+  returned: failure
+  type: str
+  sample: ImageNotFound
+"""
+
+import typing as t
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.easymo.deploy.plugins.module_utils._checks.models import CheckError
+from ansible_collections.easymo.deploy.plugins.module_utils._module import Module, Result, execute
+
+
+def module_spec() -> dict[str, t.Any]:
+    return {
+        "argument_spec": {
+            "rollout": {"type": "dict", "required": True},
+            "check": {"type": "dict", "default": {}},
+        },
+        "supports_check_mode": True,
+    }
+
+
+def run(module: Module) -> Result:
+    rollout, check = dict(module.params["rollout"]), module.params["check"]
+    for warning in rollout.pop("warnings", []):
+        module.warn(warning)
+    if not module._diff:
+        rollout.pop("diff", None)
+    if not rollout["failed"] and check and check["status"] != "pass":
+        # It rolled out, which the result goes on telling.
+        failure = CheckError(f"{check['name']}: {check['detail']}", results=[check])
+        return {**rollout, **failure.to_result(), "failed": True}
+    return rollout
+
+
+def main() -> None:
+    execute(AnsibleModule(**module_spec()), run)
+
+
+if __name__ == "__main__":
+    main()

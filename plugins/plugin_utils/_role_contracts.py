@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to easymo.deploy.
+"""The argument specs of several roles for several hosts, checked by one task before the first of them runs.
+
+Ansible checks a role's spec at each include and on each host by a task of its own. A playbook that switches that off
+(`rolespec_validate: false`) names its roles here, so that no refusal is lost and all come at once, first.
+"""
+
+from __future__ import annotations
+
+import typing as t
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from ansible.errors import AnsibleError, AnsibleUndefinedVariable
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from ansible.module_utils.common.parameters import remove_values
+from ansible.template import Templar
+
+Variables = Mapping[str, t.Any]
+
+
+@dataclass(frozen=True)
+class Contract:
+    """The entry points of a role that a run uses, and on which hosts; `hosts` empty means the task's own.
+
+    `later` are options whose value another task of the run makes: their type can't be known yet.
+    """
+
+    role: str
+    entry_points: tuple[str, ...]
+    hosts: tuple[str, ...] = ()
+    later: frozenset[str] = frozenset()
+
+
+class RoleContracts:
+    """`loader` is Ansible's, which reads each file once; `roles` is the folder of the collection's roles."""
+
+    def __init__(self, loader: t.Any, roles: Path) -> None:
+        self._loader = loader
+        self._roles = roles
+
+    def problems(self, contract: Contract, variables: Variables) -> list[str]:
+        """One sentence for each option of the role that its variables don't meet, or have no value for."""
+        visible = {
+            **self._file(contract.role, "defaults"),
+            **variables,
+            **self._file(contract.role, "vars"),
+        }
+        templar = Templar(loader=self._loader, variables=visible)
+        spec = self._options(contract)
+        given: dict[str, t.Any] = {}
+        found: list[str] = []
+        for name in spec:
+            if name not in visible:
+                continue
+            try:
+                given[name] = templar.template(visible[name])
+            except AnsibleUndefinedVariable as exc:
+                found.append(f"{name} cannot be read: {exc}.")
+            except AnsibleError:
+                # Its text may hold what was being read.
+                found.append(f"{name} cannot be read: its template fails.")
+        unread = {name for name in spec if name in visible and name not in given}
+        known = {name: option for name, option in spec.items() if name not in unread}
+        checked = ArgumentSpecValidator(known).validate(given, validate_role_argument_spec=True)
+        found += [
+            str(remove_values(message, checked._no_log_values)) + "."
+            for message in checked.error_messages
+        ]
+        return found
+
+    def _options(self, contract: Contract) -> dict[str, t.Any]:
+        entry_points = self._load(contract.role, "meta/argument_specs.yml")["argument_specs"]
+        return {
+            name: option
+            for entry_point in contract.entry_points
+            for name, option in entry_points[entry_point].get("options", {}).items()
+            if name not in contract.later
+        }
+
+    def _file(self, role: str, folder: str) -> dict[str, t.Any]:
+        path = f"{folder}/main.yml"
+        return self._load(role, path) if (self._roles / role / path).is_file() else {}
+
+    def _load(self, role: str, path: str) -> dict[str, t.Any]:
+        return self._loader.load_from_file(str(self._roles / role / path)) or {}
