@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import subprocess
 import sys
 import typing as t
 from dataclasses import asdict
@@ -45,14 +46,17 @@ def main() -> int:
     results: dict[str, list[dict[str, t.Any]]] = {}
     failures: dict[str, str] = {}
     for name in names:
+        measured: list[Measurement] = []
         try:
-            measured = list(BENCHMARKS[name](size))
-        except BenchmarkError as exc:
+            for each in BENCHMARKS[name](size):
+                measured.append(each)
+        except (BenchmarkError, subprocess.TimeoutExpired) as exc:
             failures[name] = str(exc)
-            print(f"{name}: not measured: {exc}\n", flush=True)
-            continue
-        results[name] = [asdict(each) for each in measured]
-        print(table(name, measured), flush=True)
+        if measured:
+            results[name] = [asdict(each) for each in measured]
+            print(table(name, measured), flush=True)
+        if name in failures:
+            print(f"{name}: not measured: {failures[name]}\n", flush=True)
     RESULTS.parent.mkdir(exist_ok=True)
     RESULTS.write_text(
         json.dumps({**began, "results": results, "failures": failures}, indent=1), encoding="utf-8"

@@ -52,7 +52,7 @@ def waits_for(*reasons: str) -> t.Callable[[Object], bool]:
 
 
 def ended_twice(status: Object) -> bool:
-    """Restarts are of runs that ended, and so did the one that lies terminated, if only for a moment, or is held back."""
+    """A restart is of a run that ended; so did one that lies terminated, if only for a moment, or is held back."""
     ended = "terminated" in status["state"] or waits_for("CrashLoopBackOff")(status)
     return int(status["restartCount"]) + ended >= 2
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Many services in waves: by the rollout's own code in one process, and by phase 4's playbook beside it.
 
-Each wave takes as long as its slowest rollout: their sum is the critical path. EASYMO_FLEET says how many services
-other than 200.
+Each wave takes as long as its slowest rollout: their sum is the critical path. EASYMO_FLEET=60 takes 60 services, not
+200 and then 1,000.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import sys
 import typing as t
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import batched
+from itertools import batched, chain
 from pathlib import Path
 
 import yaml
@@ -58,16 +58,17 @@ class Fleet:
         return -(-((self.pods + 2) * self.services + PLATFORM_PODS) // PODS_PER_NODE)
 
     def __str__(self) -> str:
-        return f"{self.services} services, pods of each: {self.pods}, waves of {self.wave}"
+        return f"pods of each: {self.pods}, waves of {self.wave}, {self.nodes} nodes"
+
+
+FLEETS = (Fleet(200, 50, 3), Fleet(1000, 100, 1))
 
 
 def fleet(size: Size = Size.FULL) -> t.Iterator[Measurement]:
-    services = int(os.environ.get("EASYMO_FLEET", "200"))
-    return measured(size.of(small=Fleet(3, 2, 1), full=Fleet(services, 50, 3)))
-
-
-def large_fleet(size: Size = Size.FULL) -> t.Iterator[Measurement]:
-    return measured(size.of(small=Fleet(3, 2, 1), full=Fleet(1000, 100, 1)))
+    if given := os.environ.get("EASYMO_FLEET"):
+        return measured(Fleet(int(given), 50, 3))
+    fleets = size.of(small=(Fleet(3, 2, 1),), full=FLEETS)
+    return chain.from_iterable(map(measured, fleets))
 
 
 def measured(fleet: Fleet) -> t.Iterator[Measurement]:
@@ -83,7 +84,7 @@ def measured(fleet: Fleet) -> t.Iterator[Measurement]:
                 hosts = inventory(place, checkout, fleet)
                 runs[product] = place.play("microservices.yml", checkout=checkout, inventory=hosts)
     critical = found["critical"]
-    yield Measurement("critical path", critical, "s", note=f"{fleet}, {fleet.nodes} nodes")
+    yield Measurement(f"critical path of {fleet.services}", critical, "s", note=str(fleet))
     yield Measurement("the module to critical path", found["wall"] / critical, "ratio", 1.15)
     requests = found["requests"] / fleet.services
     yield Measurement("requests a service", requests, "count", 30)

@@ -9,7 +9,7 @@ from tests.benchmarks.backup import backup
 from tests.benchmarks.callbacks import callbacks
 from tests.benchmarks.deployment import deployment
 from tests.benchmarks.doomed import doomed
-from tests.benchmarks.fleet import fleet, large_fleet
+from tests.benchmarks.fleet import fleet
 from tests.benchmarks.functions import functions
 from tests.benchmarks.kill_switch import kill_switch
 from tests.benchmarks.kills import kills
@@ -33,7 +33,6 @@ BENCHMARKS: dict[str, Benchmark] = {
     "doomed": doomed,
     "kill_switch": kill_switch,
     "fleet": fleet,
-    "large_fleet": large_fleet,
     "backup": backup,
     "migrations": migrations,
     "functions": functions,
