@@ -35,7 +35,8 @@ from tests.benchmarks.stage import (
 
 OLD, NEW = "easymo/wallet-service:v1.9.0", "easymo/wallet-service:v2.0.0"
 """The sandbox's registry has no others; whose they are is all the same here."""
-PODS_PER_NODE = 110
+PODS_PER_NODE = 250
+"""As many as a node of the sandbox takes."""
 PLATFORM_PODS = 60
 LABEL = "fleet"
 
@@ -73,7 +74,7 @@ def fleet(size: Size = Size.FULL) -> t.Iterator[Measurement]:
 
 def measured(fleet: Fleet) -> t.Iterator[Measurement]:
     with stage() as place:
-        nodes = ("--nodes", str(fleet.nodes), "--pods-per-node", str(PODS_PER_NODE))
+        nodes = ("--nodes", str(fleet.nodes)) if fleet.nodes > 1 else ()
         place.sandbox("up", "--seed-mb", SEED_MB, *nodes)
         kubectl = Kubectl(place)
         with launched(kubectl, fleet):
