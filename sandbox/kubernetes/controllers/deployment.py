@@ -101,11 +101,10 @@ class DeploymentController:
 
     def _claimed_sets(self, deployment: Object) -> list[Object]:
         """The Deployment's ReplicaSets; one that matches and has no controller is adopted."""
-        for entry in self._cluster.all("replicasets", metadata(deployment)["namespace"]):
+        for entry in self._cluster.uncontrolled("replicasets", metadata(deployment)["namespace"]):
             carried = metadata(entry).get("labels") or {}
             if (
-                controller_of(entry) is None
-                and not terminating(entry)
+                not terminating(entry)
                 and not terminating(deployment)
                 and selected(deployment["spec"].get("selector"), carried)
             ):

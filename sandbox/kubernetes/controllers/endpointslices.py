@@ -121,7 +121,7 @@ class EndpointSliceController:
         pods = [
             pod for pod in self._cluster.all("pods", namespace) if selects(service, labels_of(pod))
         ]
-        standing = self._slice(namespace, service)
+        standing = self._slice(service)
         before = standing.get("endpoints") or [] if standing else []
         body = {"endpoints": endpoints(service, pods, before), "ports": ports(service, pods)}
         if standing is None:
@@ -132,13 +132,10 @@ class EndpointSliceController:
             self._cluster.update("endpointslices", changed)
         return None
 
-    def _slice(self, namespace: str, service: Object) -> Object | None:
-        for entry in self._cluster.all("endpointslices", namespace):
-            ours = labels_of(entry).get(SERVICE_NAME) == metadata(service)["name"]
-            owners = [owner["uid"] for owner in metadata(entry).get("ownerReferences") or ()]
-            if ours and metadata(service)["uid"] in owners:
-                return entry
-        return None
+    def _slice(self, service: Object) -> Object | None:
+        owned = self._cluster.owned("endpointslices", metadata(service)["uid"])
+        name = metadata(service)["name"]
+        return next((one for one in owned if labels_of(one).get(SERVICE_NAME) == name), None)
 
     def _trigger(self) -> dict[str, str]:
         return {TRIGGERED: timestamp(self._cluster.clock())}

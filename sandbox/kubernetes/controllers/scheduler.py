@@ -104,21 +104,23 @@ class Scheduler:
     def __init__(self, cluster: Cluster, faults: Faults) -> None:
         self._cluster = cluster
         self._faults = faults
+        self._waiting: set[str] = set()
+        """Pods without a node: looking at all pods whenever one goes grows with their square."""
 
     def keys(self, resource: str, obj: Object, previous: Object | None) -> t.Iterable[str]:
         if resource == "pods" and not terminating(obj):
-            return [] if obj["spec"].get("nodeName") else [key_of(obj)]
+            if obj["spec"].get("nodeName"):
+                return []
+            self._waiting.add(key_of(obj))
+            return [key_of(obj)]
         # A node that changed or a pod that goes may make room for whoever waits.
-        return [
-            key_of(pod)
-            for pod in self._cluster.all("pods")
-            if not pod["spec"].get("nodeName") and previous is not None
-        ]
+        return sorted(self._waiting) if previous is not None else []
 
     def reconcile(self, key: str) -> float | None:
         namespace, name = key.split("/")
         pod = self._cluster.find("pods", namespace, name)
         if pod is None or terminating(pod) or pod["spec"].get("nodeName"):
+            self._waiting.discard(key)
             return None
         app = labels_of(pod).get("app", "")
         if self._faults.active("node", "gated", app):
@@ -134,6 +136,7 @@ class Scheduler:
                 unfit = unfit_reasons(pod, node, on_node[metadata(node)["name"]])
                 if not unfit:
                     self._bind(pod, metadata(node)["name"])
+                    self._waiting.discard(key)
                     return None
                 reasons += unfit
         self._tell_not_scheduled(pod, "Unschedulable", refusal(len(nodes), reasons))
