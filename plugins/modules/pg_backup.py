@@ -229,6 +229,31 @@ backup:
       type: dict
       version_added: 0.2.0
       sample: {public.orders: 48120, public.users: 9034}
+    schemas_of_others:
+      description:
+        - Schemas of the database that other roles than the one that backed up own, as a hosted platform's do.
+        - They are in the dump as far as they could be read, and a restore of the database in place leaves them alone.
+      returned: when there is one
+      type: list
+      elements: str
+      version_added: 0.2.0
+      sample: [auth, storage]
+    left_out:
+      description: What in those schemas could not be read and is not in the dump.
+      returned: when there is one
+      type: list
+      elements: str
+      version_added: 0.2.0
+      sample: [table auth.schema_migrations]
+left_out:
+  description:
+    - What of other roles the backup lacks, in check mode would lack, because O(login_user) may not read it.
+    - Only a role that owns the database may leave something out, and only in schemas that others own, as on Supabase.
+  returned: success
+  type: list
+  elements: str
+  version_added: 0.2.0
+  sample: [table auth.schema_migrations, table storage.migrations]
 local_copy:
   description: The extra copy on this machine's disk. Empty when none was made.
   returned: success
@@ -289,10 +314,8 @@ from ansible_collections.easymo.deploy.plugins.module_utils._backup.remains impo
     Sweep,
     find_remains,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._backup.tables import (
-    list_tables,
-    refuse_unreadable,
-)
+from ansible_collections.easymo.deploy.plugins.module_utils._backup.rows import list_dumped
+from ansible_collections.easymo.deploy.plugins.module_utils._backup.tables import refuse_unreadable
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import InputError
 from ansible_collections.easymo.deploy.plugins.module_utils._module import (
     Module,
@@ -350,8 +373,10 @@ def run(module: Module) -> dict[str, t.Any]:
     )
 
     backup, swept, copy = plan.existing, Sweep(), ""
+    left_out = backup.manifest.left_out if backup else []
     if plan.changed:
         order = place_order(params, now)
+        left_out = list(order.left_out)
         swept = find_remains(
             bucket, catalog, params["prefix"], order.name, timeout=order.timeout, now=now
         )
@@ -367,6 +392,7 @@ def run(module: Module) -> dict[str, t.Any]:
     result: dict[str, t.Any] = {
         "changed": plan.changed,
         "backup": describe(backup),
+        "left_out": left_out,
         "local_copy": copy,
         "swept": swept.keys,
     }
@@ -409,7 +435,7 @@ def place_order(params: t.Mapping[str, t.Any], now: datetime) -> Order:
     with _postgres.connected(target, application_name="easymo.deploy pg_backup") as session:
         server = session.server_version
         refuse_older_programs(server=server, pg_dump=pg_dump.numbers, pg_restore=pg_restore.numbers)
-        tables = list_tables(session)
+        tables, others = list_dumped(session)
         refuse_unreadable(tables, target)
         refuse_shortage(find_room(session), len(tables), f"A dump of {target.where}")
     method = params["compression"]
@@ -418,6 +444,7 @@ def place_order(params: t.Mapping[str, t.Any], now: datetime) -> Order:
         release=params["release"],
         key=dump_key(params["prefix"], params["name"], now, secrets.token_hex(3)),
         target=target,
+        left_out=others.left_out,
         server_version=server[1],
         pg_dump=pg_dump,
         pg_restore=pg_restore,

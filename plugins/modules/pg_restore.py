@@ -37,10 +37,12 @@ options:
         grants and comment, while the live one serves. Then it refuses new connections to the live one, ends its
         sessions and renames both in one transaction. The failed one is kept as
         C(<login_db>_failed_<YYYYMMDD_HHMMSS>), in UTC.
-        Needs the right to create databases, and O(login_user) to own O(login_db).
+        Needs the right to create databases, and O(login_user) to own O(login_db). A backup of a database in which other
+        roles own schemas, as on Supabase, is refused.
       - V(in_place) restores over O(login_db) in one transaction, for servers where databases can't be made or renamed.
         Objects in the backup's schemas that the backup does not know are dropped in it. Schemas that the backup does
         not have are left alone. Checksum and rows are compared before the COMMIT. Tables are locked until then.
+        For a user who is no superuser, so is what other roles own, see RV(left_out).
       - V(scratch) restores into a new database named O(login_db), for a rehearsal or to look something up.
     type: str
     choices: [swap, in_place, scratch]
@@ -225,6 +227,17 @@ dropped:
   type: list
   elements: str
   sample: [TABLE public.agent_sessions]
+left_out:
+  description:
+    - What of the backup is not restored, because O(login_user) is no superuser and it belongs to other roles.
+    - With O(method=in_place) it stays as it is, and check mode lists the same.
+    - With O(method=scratch) the new database is without it, and everything in it belongs to O(login_user). Check mode
+      does not list it.
+  returned: when O(state=present)
+  type: list
+  elements: str
+  version_added: 0.2.0
+  sample: ["schemas of other roles: auth, storage", "event triggers: pgrst_ddl_watch"]
 steps:
   description: What was done, in order, in check mode what would be. Empty when there was nothing to do.
   returned: when O(state=present)

@@ -60,6 +60,8 @@ class Order:
     release: str
     key: str
     target: PostgresTarget
+    left_out: tuple[str, ...]
+    """What of other roles cannot be read, as `table auth.schema_migrations`."""
     server_version: str
     pg_dump: programs.Program
     pg_restore: programs.Program
@@ -124,6 +126,8 @@ def _take(order: Order, bucket: Bucket, progress: Progress, will: LastWill) -> B
             compression=order.compression,
             entries=contents.entries,
             rows=rows,
+            schemas_of_others=list(snapshot.others.schemas),
+            left_out=list(snapshot.others.left_out),
         )
         bucket.put_new(manifest_key(order.key), manifest.to_json())
     return Backup(bucket=bucket.name, manifest=manifest)
@@ -147,6 +151,7 @@ def _stream(
                 compression=order.compression,
                 lock_timeout=order.lock_timeout,
                 snapshot=snapshot.identifier,
+                left_out=snapshot.others.closed,
                 timeout=order.timeout,
             ) as running,
             snapshot.counting() as counting,

@@ -7,7 +7,7 @@ from __future__ import annotations
 import json
 import re
 import typing as t
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from datetime import UTC, datetime
 
 MANIFEST_SUFFIX = ".manifest.json"
@@ -38,6 +38,10 @@ class Manifest:
     """How many entries the dump's table of contents has."""
     rows: dict[str, int]
     """How many rows of each table are in it, by schema.table, counted in the dump's own snapshot."""
+    schemas_of_others: list[str] = field(default_factory=list)
+    """Schemas that belong to other roles than the one that backed up: theirs to restore."""
+    left_out: list[str] = field(default_factory=list)
+    """What in them could not be read and is not in the dump, for example `table auth.schema_migrations`."""
 
     @classmethod
     def from_json(cls, text: bytes) -> Manifest:
@@ -45,11 +49,11 @@ class Manifest:
         document = json.loads(text)
         if not isinstance(document, dict):
             raise ValueError("a manifest is an object")
-        values = {field.name: document.get(field.name) for field in fields(cls)}
+        values = {one.name: document.get(one.name, _BEFORE.get(one.name)) for one in fields(cls)}
         for name, value in values.items():
             if not _FITS.get(name, _is_text)(value):
                 raise ValueError(f"{name} is {value!r}")
-        return cls(**t.cast("dict[str, t.Any]", values))
+        return cls(**values)
 
     def to_json(self) -> bytes:
         return json.dumps(asdict(self), indent=1, sort_keys=True).encode()
@@ -71,12 +75,20 @@ def _are_counts(value: object) -> bool:
     return isinstance(value, dict) and all(map(_is_count, value.values()))
 
 
+def _are_texts(value: object) -> bool:
+    return isinstance(value, list) and all(map(_is_text, value))
+
+
+# What manifests say that were written before they could say it.
+_BEFORE: dict[str, object] = {"schemas_of_others": [], "left_out": []}
 _FITS: dict[str, t.Callable[[object], bool]] = {
     "size": _is_count,
     "entries": _is_count,
     "started": _is_time,
     "finished": _is_time,
     "rows": _are_counts,
+    "schemas_of_others": _are_texts,
+    "left_out": _are_texts,
 }
 
 

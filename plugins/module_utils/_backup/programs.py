@@ -71,9 +71,13 @@ def dumping(
     compression: str,
     lock_timeout: int,
     snapshot: str,
+    left_out: t.Sequence[str],
     timeout: float,
 ) -> AbstractContextManager[Child]:
-    """A running pg_dump of an exported snapshot, in custom format on its standard output; `lock_timeout` in seconds."""
+    """A running pg_dump of an exported snapshot, in custom format on its standard output; `lock_timeout` in seconds.
+
+    `left_out`: tables and sequences that are not dumped, as SQL wants them.
+    """
     argv = [
         pg_dump.path,
         "--format=custom",
@@ -81,6 +85,7 @@ def dumping(
         f"--lock-wait-timeout={lock_timeout * 1000}",
         f"--snapshot={snapshot}",
         "--no-password",
+        *(f"--exclude-table={identifier}" for identifier in left_out),
     ]
     environment = {**target.environment(), "PGAPPNAME": "easymo.deploy pg_backup"}
     return _child_process.child(

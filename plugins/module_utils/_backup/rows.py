@@ -11,6 +11,10 @@ from dataclasses import dataclass
 
 from ansible_collections.easymo.deploy.plugins.module_utils import _postgres
 from ansible_collections.easymo.deploy.plugins.module_utils._backup import locks
+from ansible_collections.easymo.deploy.plugins.module_utils._backup.others import (
+    Others,
+    find_others,
+)
 from ansible_collections.easymo.deploy.plugins.module_utils._backup.tables import (
     begin_reading,
     count_rows,
@@ -39,6 +43,7 @@ class Snapshot:
 
     identifier: str
     tables: tuple[Table, ...]
+    others: Others
     _session: _postgres.PostgresSession
     _target: PostgresTarget
 
@@ -81,9 +86,16 @@ def exported_snapshot(target: PostgresTarget, *, lock_timeout: int) -> Iterator[
         begin_reading(session)
         session.execute("SELECT set_config('lock_timeout', %s, true)", [str(lock_timeout * 1000)])
         identifier = str(session.rows("SELECT pg_export_snapshot()")[0][0])
-        tables = list_tables(session)
+        tables, others = list_dumped(session)
         _lock(session, tables, target)
-        yield Snapshot(identifier, tables, session, target)
+        yield Snapshot(identifier, tables, others, session, target)
+
+
+def list_dumped(session: Session) -> tuple[tuple[Table, ...], Others]:
+    """The tables whose rows are dumped, and what of other roles is not."""
+    others = find_others(session)
+    closed = frozenset(others.closed)
+    return tuple(one for one in list_tables(session) if one.identifier not in closed), others
 
 
 def _lock(session: Session, tables: Sequence[Table], target: PostgresTarget) -> None:

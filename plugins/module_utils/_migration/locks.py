@@ -34,7 +34,8 @@ MODES = (
 )
 """As the manual writes them, the weakest first."""
 
-# Reading or filling a table locks its indexes as well; of those only what goes beyond that is told.
+# Reading or filling a table locks its indexes as well; of those only what goes beyond that is told. To take a number
+# from a sequence holds nobody up; event triggers do it, as pg_graphql's at every statement that changes the schema.
 _HELD = """
 SELECT format('%%I.%%I', n.nspname, c.relname), c.relkind IN ('i', 'I'), l.mode
 FROM pg_catalog.pg_locks l
@@ -43,6 +44,7 @@ JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 WHERE l.pid = %s AND l.locktype = 'relation' AND l.granted
 AND l.database = (SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database())
 AND n.nspname <> 'information_schema' AND n.nspname NOT LIKE 'pg\\_%%'
+AND NOT (c.relkind = 'S' AND l.mode = 'RowExclusiveLock')
 """
 _BLOCKER = """
 SELECT b.pid, b.application_name, b.usename, b.state, b.xact_start::timestamptz(0)::text, (

@@ -76,6 +76,7 @@ class Outcome:
             "backup": {**backup.to_result(), "age": backup.age(datetime.now(UTC))},
             "rows": [asdict(one) for one in self._rows()],
             "dropped": list(self.done.dropped),
+            "left_out": list(self.done.left_out),
             "steps": list(self.plan.steps),
         }
 
@@ -89,7 +90,13 @@ class Outcome:
         return {"before": {"rows": before}, "after": {"rows": _present(after)}}
 
     def _rows(self) -> t.Sequence[t.Any]:
-        return table_of_rows(self.before, self.order.backup.manifest.rows, self.done.counted)
+        """Of what is restored, and of what goes; tables of others stay as they are."""
+        held = self.order.backup.manifest.rows
+        expected = held if self.done.expected is None else self.done.expected
+        before = self.before
+        if before is not None:
+            before = {one: n for one, n in before.items() if one in expected or one not in held}
+        return table_of_rows(before, expected, self.done.counted)
 
 
 def _present(rows: Mapping[str, int | None]) -> dict[str, int]:
@@ -105,8 +112,9 @@ def predict(order: Order, bucket: Bucket) -> Outcome:
         done = _known(order, plan)
         live = standing.get(order.database)
         if plan.steps and order.method == "in_place" and live is not None:
-            extras = survey(order, bucket, live).extras
-            done = Done(dropped=tuple(one.told for one in extras))
+            found = survey(order, bucket, live)
+            dropped = tuple(one.told for one in found.extras)
+            done = Done("", None, dropped, found.expected(order), found.left_out)
         return Outcome(order, plan, done, before, predicted=True)
 
 

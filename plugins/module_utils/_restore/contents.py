@@ -13,7 +13,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._backup.listing impo
 from ansible_collections.easymo.deploy.plugins.module_utils._restore.databases import composed
 
 if t.TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Sequence
 
     from ansible_collections.easymo.deploy.plugins.module_utils._child_process import Child
     from ansible_collections.easymo.deploy.plugins.module_utils._postgres import Session
@@ -65,7 +65,8 @@ _LOCKS = {
 }
 
 # (kind as pg_restore --list names it, schema, name as it prints it, how to drop it). One row for each object that is
-# there by itself: none of an extension, no sequence of a column, no type of a table. Needs an empty search_path.
+# there by itself and of a role that we may act as: none of an extension, no sequence of a column, no type of a table.
+# Needs an empty search_path.
 _OBJECTS = """
 WITH ours AS (
     SELECT n.oid, n.nspname FROM pg_catalog.pg_namespace n
@@ -76,7 +77,7 @@ WITH ours AS (
     SELECT c.oid, n.nspname, c.relname, c.relkind, CASE c.relkind WHEN 'v' THEN 'VIEW' WHEN 'm' THEN 'MATERIALIZED VIEW'
         WHEN 'f' THEN 'FOREIGN TABLE' WHEN 'S' THEN 'SEQUENCE' WHEN 'c' THEN 'TYPE' ELSE 'TABLE' END AS kind
     FROM pg_catalog.pg_class c JOIN ours n ON n.oid = c.relnamespace
-    WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S', 'c')
+    WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S', 'c') AND pg_catalog.pg_has_role(c.relowner, 'USAGE')
       AND ('pg_class'::regclass, c.oid) NOT IN (SELECT * FROM bound)
       AND NOT (c.relkind = 'S' AND EXISTS (
           SELECT FROM pg_catalog.pg_depend d
@@ -92,7 +93,7 @@ SELECT 2, CASE p.prokind WHEN 'p' THEN 'PROCEDURE' WHEN 'a' THEN 'AGGREGATE' ELS
            FROM pg_catalog.unnest(p.proargtypes) WITH ORDINALITY AS a (argument, position)), '') || ')',
        pg_catalog.format('DROP ROUTINE IF EXISTS %s CASCADE', p.oid::regprocedure)
 FROM pg_catalog.pg_proc p JOIN ours n ON n.oid = p.pronamespace
-WHERE ('pg_proc'::regclass, p.oid) NOT IN (SELECT * FROM bound)
+WHERE ('pg_proc'::regclass, p.oid) NOT IN (SELECT * FROM bound) AND pg_catalog.pg_has_role(p.proowner, 'USAGE')
 UNION ALL
 SELECT 3, CASE y.typtype WHEN 'd' THEN 'DOMAIN' ELSE 'TYPE' END, n.nspname, y.typname,
        pg_catalog.format('DROP %s IF EXISTS %I.%I CASCADE', CASE y.typtype WHEN 'd' THEN 'DOMAIN' ELSE 'TYPE' END,
@@ -100,7 +101,7 @@ SELECT 3, CASE y.typtype WHEN 'd' THEN 'DOMAIN' ELSE 'TYPE' END, n.nspname, y.ty
 FROM pg_catalog.pg_type y JOIN ours n ON n.oid = y.typnamespace
 LEFT JOIN pg_catalog.pg_class c ON c.oid = y.typrelid
 WHERE (y.typtype IN ('d', 'e', 'r') OR (y.typtype = 'c' AND c.relkind = 'c'))
-  AND ('pg_type'::regclass, y.oid) NOT IN (SELECT * FROM bound)
+  AND ('pg_type'::regclass, y.oid) NOT IN (SELECT * FROM bound) AND pg_catalog.pg_has_role(y.typowner, 'USAGE')
 ORDER BY 1, 2, 3, 4
 """
 
@@ -132,6 +133,8 @@ class Contents:
     """The objects of a dump as `pg_restore --list` prints them, without their numbers and in order."""
 
     entries: tuple[str, ...]
+    lines: tuple[str, ...] = ()
+    """All that was printed, as it was."""
 
     def knows(self, kind: str, schema: str, name: str) -> bool:
         return self._has(f"{kind} {schema} {name} ")
@@ -180,11 +183,15 @@ def read_contents(order: Order, bucket: Bucket) -> Contents:
 
 
 def parse_entries(lines: Iterable[str]) -> Contents:
-    return Contents(tuple(sorted(found["what"] for found in map(_ENTRY.match, lines) if found)))
+    printed = tuple(lines)
+    entries = sorted(found["what"] for found in map(_ENTRY.match, printed) if found)
+    return Contents(tuple(entries), printed)
 
 
-def find_objects(session: Session, contents: Contents) -> tuple[Extra, ...]:
-    """What stands in the schemas of the backup."""
+def find_objects(
+    session: Session, contents: Contents, others: Collection[str]
+) -> tuple[Extra, ...]:
+    """What stands in the schemas of the backup, but for those of others."""
     return tuple(
         Extra(
             rank=rank,
@@ -193,7 +200,7 @@ def find_objects(session: Session, contents: Contents) -> tuple[Extra, ...]:
             extra=not contents.knows(kind, schema, name),
         )
         for rank, kind, schema, name, drop in session.rows(_OBJECTS)
-        if contents.has_schema(schema)
+        if contents.has_schema(schema) and schema not in others
     )
 
 
@@ -202,9 +209,10 @@ def dropping(objects: Sequence[Extra]) -> Iterator[str]:
     yield from (f"{one.drop};" for one in objects if one.rank == 1 or one.extra)
 
 
-def foreign_schemas(session: Session, contents: Contents) -> str:
-    """A condition on n.nspname: the schemas that the backup does not have."""
-    foreign = [name for (name,) in session.rows(_SCHEMAS) if not contents.has_schema(name)]
+def foreign_schemas(session: Session, contents: Contents, others: Collection[str]) -> str:
+    """A condition on n.nspname: the schemas that the backup does not have, or that are not ours to restore."""
+    names = (name for (name,) in session.rows(_SCHEMAS))
+    foreign = [name for name in names if name in others or not contents.has_schema(name)]
     if not foreign:
         return "false"
     return composed(session, f"n.nspname IN ({', '.join(['%L'] * len(foreign))})", *foreign)

@@ -22,9 +22,11 @@ from ansible_collections.easymo.deploy.plugins.module_utils._restore.contents im
     dropping,
     find_objects,
     foreign_schemas,
+    parse_entries,
     read_contents,
     standing_locks,
 )
+from ansible_collections.easymo.deploy.plugins.module_utils._restore.ground import find_ground
 from ansible_collections.easymo.deploy.plugins.module_utils._restore.models import (
     Database,
     Done,
@@ -32,6 +34,9 @@ from ansible_collections.easymo.deploy.plugins.module_utils._restore.models impo
     unmarked,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._restore.plan import refuse_other_rows
+from ansible_collections.easymo.deploy.plugins.module_utils._restore.selection import (
+    select_in_place,
+)
 from ansible_collections.easymo.deploy.plugins.module_utils._restore.standing import settling
 from ansible_collections.easymo.deploy.plugins.module_utils._restore.stream import (
     Feed,
@@ -40,8 +45,11 @@ from ansible_collections.easymo.deploy.plugins.module_utils._restore.stream impo
 )
 
 if t.TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from ansible_collections.easymo.deploy.plugins.module_utils._child_process import Child
     from ansible_collections.easymo.deploy.plugins.module_utils._postgres import Session
+    from ansible_collections.easymo.deploy.plugins.module_utils._restore.selection import Selection
     from ansible_collections.easymo.deploy.plugins.module_utils._s3 import Bucket
 
 _PIPE = 1 << 16
@@ -66,7 +74,8 @@ END $easymo$;
 _COUNT = """
 SELECT pg_catalog.format(
   'SELECT pg_catalog.json_build_object(%L, pg_catalog.count(*)) FROM ONLY %s %s', n.name, n.identifier, n.condition)
-FROM ({tables}) AS n (oid, name, identifier, condition, readable, filtered, nspname) WHERE NOT ({schemas}) \\gexec
+FROM ({tables}) AS n (oid, name, identifier, condition, readable, filtered, nspname)
+WHERE readable AND NOT ({schemas}) \\gexec
 """
 
 
@@ -78,6 +87,16 @@ class Surroundings:
     begin: str
     count: str
     commit: str
+    selection: Selection | None
+    """What is restored of the backup; None for all of it."""
+
+    @property
+    def left_out(self) -> tuple[str, ...]:
+        return self.selection.left_out if self.selection else ()
+
+    def expected(self, order: Order) -> Mapping[str, int]:
+        rows = order.backup.manifest.rows
+        return self.selection.expected(rows) if self.selection else rows
 
 
 def survey(order: Order, bucket: Bucket, live: Database) -> Surroundings:
@@ -85,13 +104,17 @@ def survey(order: Order, bucket: Bucket, live: Database) -> Surroundings:
     contents = read_contents(order, bucket)
     with databases.administering(order.target) as session:
         session.execute("SET search_path = ''")
-        objects = find_objects(session, contents)
-        schemas = foreign_schemas(session, contents)
+        ground, first = find_ground(session, order, contents)
+        others = ground.others if ground else ()
+        selection = select_in_place(contents.lines, ground) if ground else None
+        restored = parse_entries(selection.lines) if selection else contents
+        objects = find_objects(session, contents, others)
+        schemas = foreign_schemas(session, contents, others)
         refuse_shortage(
             find_room(session),
-            standing_locks(session, schemas) + contents.locks(),
+            standing_locks(session, schemas) + restored.locks(),
             f"To restore {order.target.where} in place, in one transaction,",
-            ", or restore with method 'swap'",
+            "" if others else ", or restore with method 'swap'",
         )
         marked = databases.composed(
             session,
@@ -106,6 +129,7 @@ def survey(order: Order, bucket: Bucket, live: Database) -> Surroundings:
             f"SET LOCAL lock_timeout = '{_LOCK_TIMEOUT}';",
             "SET LOCAL client_min_messages = warning;",
             _OTHERS.format(schemas=schemas),
+            *(f"{drop};" for drop in first),
             *dropping(objects),
             _REFUSE_REACH.format(schemas=schemas),
             "",
@@ -124,7 +148,7 @@ def survey(order: Order, bucket: Bucket, live: Database) -> Surroundings:
     )
     commit = f"{marked};\nCOMMIT;\n\\echo {_COMMITTED}\n"
     extras = tuple(one for one in objects if one.extra)
-    return Surroundings(extras, begin, count, commit)
+    return Surroundings(extras, begin, count, commit, selection)
 
 
 def restore_in_place(
@@ -139,12 +163,13 @@ def restore_in_place(
         counted = _run(order, bucket, found, report)
     with databases.administering(order.target) as inside:
         inside.execute("ANALYZE")
-    return Done(counted=counted, dropped=tuple(one.told for one in found.extras))
+    dropped = tuple(one.told for one in found.extras)
+    return Done("", counted, dropped, found.expected(order), found.left_out)
 
 
 def _run(order: Order, bucket: Bucket, found: Surroundings, report: Report) -> dict[str, int]:
     feed = Feed(bucket, order.backup, report)
-    with programs.scripting(order, feed.send) as pg_restore:
+    with programs.scripting(order, feed.send, found.selection) as pg_restore:
         script = _Script(found, pg_restore, lambda: _refuse_incomplete(pg_restore, feed, order))
         with closing(script), programs.executing(order, script.send) as psql:
             counted = _read_counts(psql)
@@ -153,7 +178,7 @@ def _run(order: Order, bucket: Bucket, found: Surroundings, report: Report) -> d
                 refuse_failure(psql, psql.wait(), "psql", order)
                 raise UnreachableError("psql ended before the rows were compared.")
             report("comparing the rows")
-            refuse_other_rows(order.backup.manifest.rows, counted, order.database)
+            refuse_other_rows(found.expected(order), counted, order.database)
             script.agree()
             said = psql.stdout.read().decode("utf-8", "replace")
             rc = psql.wait()

@@ -173,3 +173,7 @@ class Done:
     counted: t.Mapping[str, int] | None = None
     dropped: tuple[str, ...] = ()
     """Objects that the backup does not know and that are gone, as `TABLE public.new_one`."""
+    expected: t.Mapping[str, int] | None = None
+    """The rows of the tables that are restored; None for all of the backup's."""
+    left_out: tuple[str, ...] = ()
+    """What of the backup was not restored, a few words each."""

@@ -165,6 +165,8 @@ def refuse_backup(order: Order, standing: Standing) -> None:
             f"{order.backup.uri} is a backup of database {manifest.database!r}, and {order.database!r} "
             "is to be restored: correct 'login_db', 'name' or 'key'."
         )
+    if order.method == "swap":
+        refuse_swap(order, superuser=standing.rights.superuser)
     written, wrote = (
         parse_program_version(f"version {one}")
         for one in (manifest.server_version, manifest.pg_dump_version)
@@ -186,6 +188,17 @@ def refuse_backup(order: Order, standing: Standing) -> None:
         )
 
 
+def refuse_swap(order: Order, *, superuser: bool) -> None:
+    """A twin would lack what belongs to others."""
+    manifest = order.backup.manifest
+    if manifest.left_out or (manifest.schemas_of_others and not superuser):
+        raise RefusedError(
+            f"{order.backup.uri} comes from a database with schemas of other roles ("
+            f"{', '.join(manifest.schemas_of_others)}), which a twin made by {order.target.user!r} would lack: "
+            "restore with method 'in_place'. Nothing was touched."
+        )
+
+
 def refuse_rights(order: Order, standing: Standing) -> None:
     rights, user = standing.rights, order.target.user
     if rights.superuser:
@@ -204,9 +217,8 @@ def refuse_rights(order: Order, standing: Standing) -> None:
 
 
 def _steps(order: Order, leftovers: int) -> tuple[str, ...]:
-    manifest = order.backup.manifest
     began = (f"drop {leftovers} database(s) that an earlier run left",) if leftovers else ()
-    counted = f"compare the rows of {len(manifest.rows)} tables with the backup's"
+    counted = "compare the rows of each restored table with the backup's"
     if order.method == "in_place":
         return (
             *began,

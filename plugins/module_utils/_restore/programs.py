@@ -4,13 +4,16 @@
 
 from __future__ import annotations
 
+import tempfile
 import typing as t
+from contextlib import contextmanager
 
 from ansible_collections.easymo.deploy.plugins.module_utils import _child_process
 from ansible_collections.easymo.deploy.plugins.module_utils._postgres import mask_secret
 from ansible_collections.easymo.deploy.plugins.module_utils._restore.databases import APPLICATION
 
 if t.TYPE_CHECKING:
+    from collections.abc import Iterator
     from contextlib import AbstractContextManager
 
     from ansible_collections.easymo.deploy.plugins.module_utils._child_process import (
@@ -19,28 +22,57 @@ if t.TYPE_CHECKING:
     )
     from ansible_collections.easymo.deploy.plugins.module_utils._postgres import PostgresTarget
     from ansible_collections.easymo.deploy.plugins.module_utils._restore.models import Order
+    from ansible_collections.easymo.deploy.plugins.module_utils._restore.selection import Selection
 
 Running: t.TypeAlias = "AbstractContextManager[Child]"
 
 
-def restoring(order: Order, database: str, write: Writer) -> Running:
-    """A running pg_restore that reads the dump that `write` gives into that database."""
+@contextmanager
+def restoring(
+    order: Order, database: str, write: Writer, selection: Selection | None
+) -> Iterator[Child]:
+    """A running pg_restore that reads the dump that `write` gives into that database.
+
+    With a selection only its entries, and all belongs to the user who restores.
+    """
     target = order.aimed_at(database)
-    argv = [
-        order.pg_restore.path,
-        "--exit-on-error",
-        "--no-password",
-        *([] if order.keep_owners else ["--no-owner", "--no-acl"]),
-        f"--dbname={connection_string(database)}",
-    ]
-    return _child_process.child(argv, environment(target), timeout=order.timeout, write=write)
+    owners = ["--no-owner"] if selection or not order.keep_owners else []
+    with _listed(selection) as chosen:
+        argv = [
+            order.pg_restore.path,
+            "--exit-on-error",
+            "--no-password",
+            *owners,
+            *([] if order.keep_owners else ["--no-acl"]),
+            *chosen,
+            f"--dbname={connection_string(database)}",
+        ]
+        with _child_process.child(
+            argv, environment(target), timeout=order.timeout, write=write
+        ) as running:
+            yield running
 
 
-def scripting(order: Order, write: Writer) -> Running:
-    """A running pg_restore that turns a dump into SQL, which drops what it makes anew."""
-    argv = [order.pg_restore.path, "--clean", "--if-exists", "--file=-"]
+@contextmanager
+def scripting(order: Order, write: Writer, selection: Selection | None) -> Iterator[Child]:
+    """A running pg_restore that turns a dump, or a selection of it, into SQL, which drops what it makes anew."""
     nothing = _child_process.child_environment({})
-    return _child_process.child(argv, nothing, timeout=order.timeout, write=write)
+    with _listed(selection) as chosen:
+        argv = [order.pg_restore.path, "--clean", "--if-exists", "--file=-", *chosen]
+        with _child_process.child(argv, nothing, timeout=order.timeout, write=write) as running:
+            yield running
+
+
+@contextmanager
+def _listed(selection: Selection | None) -> Iterator[list[str]]:
+    """The option for it, for as long as the block lasts."""
+    if selection is None:
+        yield []
+        return
+    with tempfile.NamedTemporaryFile("w", encoding="utf-8", suffix=".list") as file:
+        file.write("".join(f"{line}\n" for line in selection.lines))
+        file.flush()
+        yield [f"--use-list={file.name}"]
 
 
 def executing(order: Order, write: Writer) -> Running:

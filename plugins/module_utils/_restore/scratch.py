@@ -5,15 +5,22 @@
 from __future__ import annotations
 
 import typing as t
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
     ConflictError,
     DeployError,
+    RefusedError,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._postgres import SqlError
 from ansible_collections.easymo.deploy.plugins.module_utils._restore import databases, twin
+from ansible_collections.easymo.deploy.plugins.module_utils._restore.contents import read_contents
+from ansible_collections.easymo.deploy.plugins.module_utils._restore.ground import (
+    is_superuser,
+    roles_of,
+    try_extensions,
+)
 from ansible_collections.easymo.deploy.plugins.module_utils._restore.models import (
     Database,
     Done,
@@ -21,6 +28,10 @@ from ansible_collections.easymo.deploy.plugins.module_utils._restore.models impo
     Standing,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._restore.plan import is_scratch
+from ansible_collections.easymo.deploy.plugins.module_utils._restore.selection import (
+    extensions_of,
+    select_for_scratch,
+)
 from ansible_collections.easymo.deploy.plugins.module_utils._restore.standing import settling
 from ansible_collections.easymo.deploy.plugins.module_utils._restore.stream import (
     Report,
@@ -29,7 +40,10 @@ from ansible_collections.easymo.deploy.plugins.module_utils._restore.stream impo
 from ansible_collections.easymo.deploy.plugins.module_utils._restore.swap import inspect
 
 if t.TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
     from ansible_collections.easymo.deploy.plugins.module_utils._postgres import Session
+    from ansible_collections.easymo.deploy.plugins.module_utils._restore.selection import Selection
     from ansible_collections.easymo.deploy.plugins.module_utils._s3 import Bucket
 
 
@@ -41,13 +55,53 @@ def restore_scratch(
     like = replace(origin, owner=order.target.user) if origin else None
     with settling(lambda: _give_up(order)):
         twin.create(session, order.database, replace(mark, whole=False), like)
+        selection = _select(order, bucket)
         report(f"restoring {order.backup.uri} into {order.database}")
-        restore_into(order, bucket, order.database, report)
-        counted = inspect(order, order.database)
+        with _telling(selection):
+            restore_into(order, bucket, order.database, report, selection)
+        counted = inspect(order, order.database, selection)
         if origin is not None:
             twin.dress_settings(session, order.database, origin.name)
         twin.set_mark(session, order.database, mark)
-    return Done(counted=counted)
+    return Done(
+        counted=counted,
+        expected=selection.expected(order.backup.manifest.rows) if selection else None,
+        left_out=selection.left_out if selection else (),
+    )
+
+
+def _select(order: Order, bucket: Bucket) -> Selection | None:
+    """What can be restored into the new database; None for all of it."""
+    lines = read_contents(order, bucket).lines
+    with databases.administering(order.target) as session:
+        impossible, configured = try_extensions(session, extensions_of(lines))
+        if is_superuser(session):
+            refuse_impossible(impossible, order)
+            return None
+        return select_for_scratch(lines, roles_of(session), impossible, configured)
+
+
+@contextmanager
+def _telling(selection: Selection | None) -> Iterator[None]:
+    """What was left out may be what is missed."""
+    try:
+        yield
+    except RefusedError as exc:
+        if selection is None or not selection.left_out:
+            raise
+        told = "; ".join(selection.left_out)
+        raise RefusedError(
+            f"{exc} Left out were, for the user may not make them: {told}.", **exc.details
+        ) from exc
+
+
+def refuse_impossible(impossible: Mapping[str, str], order: Order) -> None:
+    if impossible:
+        told = "; ".join(f"{name}: {why}" for name, why in sorted(impossible.items()))
+        raise RefusedError(
+            f"{order.target.host} cannot make an extension that {order.backup.uri} needs ({told}): install it "
+            "there, or take another server."
+        )
 
 
 def find_scratch(standing: Standing, database: str) -> Database | None:

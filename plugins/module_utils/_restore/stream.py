@@ -20,6 +20,7 @@ if t.TYPE_CHECKING:
     from ansible_collections.easymo.deploy.plugins.module_utils._backup.models import Backup
     from ansible_collections.easymo.deploy.plugins.module_utils._child_process import Child
     from ansible_collections.easymo.deploy.plugins.module_utils._restore.models import Order
+    from ansible_collections.easymo.deploy.plugins.module_utils._restore.selection import Selection
     from ansible_collections.easymo.deploy.plugins.module_utils._s3 import Bucket
 
 Report = t.Callable[[str], None]
@@ -63,10 +64,17 @@ class Feed:
         )
 
 
-def restore_into(order: Order, bucket: Bucket, database: str, report: Report) -> None:
-    """The whole dump into an empty database; raises unless every byte was right and pg_restore content."""
+def restore_into(
+    order: Order,
+    bucket: Bucket,
+    database: str,
+    report: Report,
+    selection: Selection | None = None,
+) -> None:
+    """The whole dump, or a selection of it, into an empty database; raises unless every byte was right and pg_restore
+    content."""
     feed = Feed(bucket, order.backup, report)
-    with programs.restoring(order, database, feed.send) as running:
+    with programs.restoring(order, database, feed.send, selection) as running:
         refuse_failure(running, running.wait(), "pg_restore", order)
     feed.refuse_other_bytes(f"What was restored from it into {database!r} is not used.")
 

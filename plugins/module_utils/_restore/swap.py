@@ -35,6 +35,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._restore.stream impo
 
 if t.TYPE_CHECKING:
     from ansible_collections.easymo.deploy.plugins.module_utils._postgres import Session
+    from ansible_collections.easymo.deploy.plugins.module_utils._restore.selection import Selection
     from ansible_collections.easymo.deploy.plugins.module_utils._s3 import Bucket
 
 _ATTEMPTS = 3
@@ -58,11 +59,12 @@ def swap(session: Session, order: Order, live: Database, bucket: Bucket, report:
     return Done(kept=kept, counted=counted)
 
 
-def inspect(order: Order, copy: str) -> dict[str, int]:
+def inspect(order: Order, copy: str, selection: Selection | None = None) -> dict[str, int]:
     """Compare the rows, and give the planner its statistics."""
+    rows = order.backup.manifest.rows
     with databases.administering(order.aimed_at(copy)) as inside:
         counted = count_database(inside)
-        refuse_other_rows(order.backup.manifest.rows, counted, copy)
+        refuse_other_rows(selection.expected(rows) if selection else rows, counted, copy)
         inside.execute("ANALYZE")
     return counted
 

@@ -39,6 +39,11 @@ def backups(reader: Reader) -> Table:
         for name, one in reader.entries("backups")
     ]
     lead = f"{counted(len(rows), 'backup')}, each read back from where it lies." if rows else ""
+    lead += "".join(
+        f" {name} is without what its user may not read: {', '.join(lacking)}."
+        for name, one in reader.entries("backups")
+        if (lacking := names(one.get("left_out")))
+    )
     columns = ("Database", "Read back", "Took", "Size", "Rows", "SHA-256", "Where")
     return Table("Backups", columns, tuple(rows), "No backup is recorded.", lead)
 
@@ -91,7 +96,12 @@ def rehearsals(reader: Reader) -> Table | None:
             why = f"{text(one.get('waiver'))} ({who})" if who else text(one.get("failure"))
             rows.append((*head, Cell(""), Cell(""), Cell(why)))
     columns = ("Database", "Result", "Migration", "Took", "Locks held")
-    return Table("Rehearsals", columns, tuple(rows), "Nothing was pending.") if rows else None
+    lead = " ".join(
+        f"{name} was rehearsed without {'; '.join(lacking)}."
+        for name, one in reader.entries("rehearsals")
+        if (lacking := names(one.get("left_out")))
+    )
+    return Table("Rehearsals", columns, tuple(rows), "Nothing was pending.", lead) if rows else None
 
 
 def held(locks: t.Any) -> str:

@@ -54,6 +54,16 @@ def test_a_dump_with_its_manifest_is_a_backup():
     assert catalog.backups[0].to_result()["duration"] == 7
 
 
+def test_a_manifest_from_before_others_were_left_out_is_one_of_a_whole_dump():
+    older = {
+        name: value
+        for name, value in json.loads(manifest().to_json()).items()
+        if name not in ("left_out", "schemas_of_others")
+    }
+    catalog = read({key(): DUMP, manifest_key(key()): json.dumps(older).encode()})
+    assert [one.manifest.left_out for one in catalog.backups] == [[]]
+
+
 def test_a_dump_without_a_manifest_is_none():
     catalog = read({key(): DUMP})
     assert (catalog.backups, catalog.broken) == ((), ())

@@ -1,0 +1,203 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to easymo.deploy.
+"""Which entries of a dump a role that is no superuser may restore, and what stays out. Nothing here does I/O.
+
+Ownership decides: an entry is ours when its owner is a role that we may act as.
+"""
+
+from __future__ import annotations
+
+import re
+import typing as t
+from bisect import bisect_left
+from dataclasses import dataclass
+
+if t.TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+
+_LINE = re.compile(r"^\d+; (?P<catalog>\d+) \d+ (?P<what>.+)$")
+_KIND = re.compile(
+    r"(?P<kind>(?:TEXT SEARCH [A-Z]+|FOREIGN DATA WRAPPER|PUBLICATION TABLES IN SCHEMA|MATERIALIZED VIEW DATA"
+    r"|SEQUENCE OWNED BY|(?:MATERIALIZED|FOREIGN|PROCEDURAL|USER|EVENT|ROW|SECURITY|DEFAULT|FK|CHECK|SHELL|ACCESS"
+    r"|OPERATOR|TABLE|INDEX|SEQUENCE|PUBLICATION|SUBSCRIPTION|STATISTICS|BLOB)"
+    r" (?:VIEW|TABLE|LANGUAGE|MAPPING|TRIGGER|SECURITY|LABEL|ACL|CONSTRAINT|TYPE|METHOD|CLASS|FAMILY|DATA|ATTACH|SET"
+    r"|METADATA)|[A-Z]+)) (?P<rest>.+)$"
+)
+_NAME = re.compile(r'("(?:[^"]|"")*"|[^."]*)\.(.*)', re.DOTALL)
+# Only a superuser makes these.
+_OBJECTS = (
+    "AGGREGATE",
+    "DOMAIN",
+    "FOREIGN TABLE",
+    "FUNCTION",
+    "MATERIALIZED VIEW",
+    "PROCEDURE",
+    "SEQUENCE",
+    "TABLE",
+    "TYPE",
+    "VIEW",
+)
+_FOR_SUPERUSERS = ("EVENT TRIGGER", "FOREIGN DATA WRAPPER")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A line of `pg_restore --list`: `rest` is schema (or a hyphen), name and owner, with blanks between them."""
+
+    line: str
+    kind: str
+    rest: str
+
+    @property
+    def name(self) -> str:
+        """For people, as `auth.users`."""
+        schema, _blank, rest = self.rest.rpartition(" ")[0].partition(" ")
+        return rest if schema == "-" else f"{schema}.{rest}"
+
+    def belongs_to(self, roles: Collection[str]) -> bool:
+        return any(self.rest.endswith(f" {role}") for role in roles)
+
+    def stands_in(self, schemas: Collection[str]) -> bool:
+        return any(self.rest.startswith(f"{schema} ") for schema in schemas)
+
+    def names(self, found: Collection[str]) -> bool:
+        """Whether it is one of these objects that stand in no schema."""
+        return any(self.rest.startswith(f"- {name} ") for name in found)
+
+    def remarks_on(self, kind: str) -> bool:
+        """Whether it is a comment on, or a grant of, an object of that kind."""
+        return self.kind in ("COMMENT", "ACL", "SECURITY LABEL") and f"- {kind} " in self.rest
+
+
+@dataclass(frozen=True)
+class Selection:
+    """`lines` are for `pg_restore --use-list`; `left_out` tells what they lack, a few words each."""
+
+    lines: tuple[str, ...]
+    left_out: tuple[str, ...]
+
+    def expected(self, rows: Mapping[str, int]) -> dict[str, int]:
+        """Those of the manifest's rows that are restored."""
+        data = sorted(entry.rest for entry in parse(self.lines) if entry.kind == "TABLE DATA")
+
+        def restored(printed: str) -> bool:
+            found = bisect_left(data, printed)
+            return found < len(data) and data[found].startswith(printed)
+
+        return {name: count for name, count in rows.items() if restored(f"{_printed(name)} ")}
+
+
+@dataclass(frozen=True)
+class Ground:
+    """What is found where a dump is restored in place. Names are as the catalog has them."""
+
+    roles: frozenset[str]
+    """Those that we may act as."""
+    others: frozenset[str]
+    """Schemas of other roles."""
+    schemas: frozenset[str]
+    extensions: frozenset[str]
+    publications: frozenset[str]
+    triggers: frozenset[str]
+    """Triggers on tables in schemas of others that stay, each as `schema table trigger`."""
+
+
+def parse(lines: Iterable[str]) -> Iterator[Entry]:
+    """Remarks and what it cannot read are passed over."""
+    for line in lines:
+        found = _LINE.match(line)
+        known = _KIND.match(found["what"]) if found else None
+        if known:
+            yield Entry(line, known["kind"], known["rest"])
+
+
+def select_in_place(lines: Sequence[str], ground: Ground) -> Selection:
+    """What is ours, in schemas that are ours. Schemas, extensions and publications that are there stay as they are."""
+
+    def keeps(entry: Entry) -> bool:
+        if entry.kind == "TRIGGER" and entry.stands_in(ground.others):
+            return not any(entry.rest.startswith(f"{stays} ") for stays in ground.triggers)
+        if entry.kind == "EXTENSION":
+            return not entry.names(ground.extensions)
+        if entry.kind in _FOR_SUPERUSERS or entry.remarks_on("EXTENSION"):
+            return False
+        if entry.kind == "SCHEMA" and entry.names(ground.schemas):
+            return False
+        if entry.kind == "PUBLICATION" and entry.names(ground.publications):
+            return False
+        return entry.belongs_to(ground.roles) and not entry.stands_in(ground.others)
+
+    whole = [f"schemas of other roles: {', '.join(sorted(ground.others))}"] if ground.others else []
+    return _select(
+        lines,
+        keeps,
+        whole,
+        lambda entry: entry.kind in _OBJECTS and not entry.stands_in(ground.others),
+    )
+
+
+def select_for_scratch(
+    lines: Sequence[str],
+    roles: Collection[str],
+    impossible: Mapping[str, str],
+    configured: Collection[str],
+) -> Selection:
+    """All but what only others may make. `impossible` extensions, each with why; `configured`: tables that the possible
+    ones bring along, each as `schema table`."""
+    entries = tuple(parse(lines))
+    tables = {entry.rest for entry in entries if entry.kind in ("TABLE", "SEQUENCE")}
+
+    def keeps(entry: Entry) -> bool:
+        if entry.kind == "EXTENSION":
+            return not entry.names(impossible)
+        if entry.kind in ("ACL", "DEFAULT ACL", "PUBLICATION", "PUBLICATION TABLE", "SUBSCRIPTION"):
+            return entry.belongs_to(roles)
+        if entry.kind in ("TABLE DATA", "SEQUENCE SET") and entry.rest not in tables:
+            return any(entry.rest.startswith(f"{name} ") for name in configured)
+        return not (
+            entry.kind in _FOR_SUPERUSERS
+            or any(entry.remarks_on(kind) for kind in ("EXTENSION", *_FOR_SUPERUSERS))
+        )
+
+    told = [f"extension {name} ({why})" for name, why in sorted(impossible.items())]
+    if any(not entry.belongs_to(roles) and entry.kind != "EXTENSION" for entry in entries):
+        told.append("owners and grants of other roles")
+    return _select(lines, keeps, told, lambda _entry: False)
+
+
+def extensions_of(lines: Iterable[str]) -> tuple[str, ...]:
+    return tuple(
+        entry.rest.removeprefix("- ").strip() for entry in parse(lines) if entry.kind == "EXTENSION"
+    )
+
+
+def _select(
+    lines: Sequence[str],
+    keeps: Callable[[Entry], bool],
+    told: Sequence[str],
+    tells: Callable[[Entry], bool],
+) -> Selection:
+    kept: list[str] = []
+    out: list[Entry] = []
+    for entry in parse(lines):
+        if keeps(entry):
+            kept.append(entry.line)
+        else:
+            out.append(entry)
+    named: dict[str, list[str]] = {}
+    for entry in out:
+        if entry.kind in _FOR_SUPERUSERS or tells(entry):
+            named.setdefault(entry.kind, []).append(entry.name)
+    by_kind = (f"{kind.lower()}s: {', '.join(names)}" for kind, names in named.items())
+    return Selection(tuple(kept), (*told, *by_kind))
+
+
+def _printed(name: str) -> str:
+    """`schema.table` of a manifest as the list of a dump prints it, without quotes and with a blank between them."""
+    found = _NAME.fullmatch(name)
+    if found is None:
+        return name
+    parts = (
+        part[1:-1].replace('""', '"') if part.startswith('"') else part for part in found.groups()
+    )
+    return " ".join(parts).replace("\n", " ").replace("\r", " ")
