@@ -29,6 +29,8 @@ PROJECT_REF = "sandboxeasymoproject"
 
 SUPABASE_DATABASE = "postgres"
 SUPABASE_USER = "postgres"
+# The server's superuser, which is the platform's own; a hosted project's people never have its password.
+SUPABASE_ADMIN = "supabase_admin"
 AGENT_CORE_DATABASE = "agent_core_prod"
 AGENT_CORE_USER = "easymo_admin"
 

@@ -19,7 +19,7 @@ import psycopg2
 
 from sandbox import seed
 from sandbox.errors import SandboxError
-from sandbox.names import AGENT_CORE_DATABASE, AGENT_CORE_USER, SUPABASE_USER
+from sandbox.names import AGENT_CORE_DATABASE, AGENT_CORE_USER, SUPABASE_ADMIN
 from sandbox.postgres.account import Account
 from sandbox.world import write_private
 
@@ -27,6 +27,8 @@ if t.TYPE_CHECKING:
     from psycopg2.extensions import connection
 
 START_WITHIN = 30.0
+# Stand-ins for extensions that the server was not built with.
+EXTENSIONS = Path(__file__).parent / "extensions"
 
 # Throw-away data: durability is off, memory lean; locks that block a migration are logged.
 SETTINGS = {
@@ -53,7 +55,7 @@ SETTINGS = {
 }
 _INITDB = (
     "-U",
-    SUPABASE_USER,
+    SUPABASE_ADMIN,
     "-N",
     "--no-locale",
     "-E",
@@ -91,7 +93,16 @@ class Cluster:
         """Write the two files the server reads; `access` is how pg_hba.conf calls the connection."""
         rules = self.folder / "pg_hba.conf"
         rules.write_text(f"{access} all all 127.0.0.1/32 scram-sha-256\n", encoding="utf-8")
-        values = {**SETTINGS, **settings, "port": str(port), "hba_file": str(rules)}
+        extensions = self.folder / EXTENSIONS.name
+        shutil.copytree(EXTENSIONS, extensions, dirs_exist_ok=True)
+        self.account.own(extensions)
+        values = {
+            **SETTINGS,
+            **settings,
+            "port": str(port),
+            "hba_file": str(rules),
+            "extension_control_path": f"$system:{extensions}",
+        }
         (self.folder / "postgresql.conf").write_text(
             "".join(f"{name} = '{value}'\n" for name, value in values.items()), encoding="utf-8"
         )
@@ -106,7 +117,8 @@ class Cluster:
 
 def fingerprint(megabytes: int, version: str) -> str:
     """Names what `build` makes: the seed, the server's version and how the folder is made."""
-    ours = Path(__file__).read_bytes()
+    files = (Path(__file__), *sorted(EXTENSIONS.rglob("*.*")))
+    ours = b"".join(file.read_bytes() for file in files)
     return hashlib.sha256(f"{seed.fingerprint(megabytes)} {version}".encode() + ours).hexdigest()[
         :16
     ]
@@ -133,7 +145,7 @@ def build(cluster: Cluster, megabytes: int, port: int) -> None:
 
         def connect(database: str) -> connection:
             return psycopg2.connect(
-                host="127.0.0.1", port=port, user=SUPABASE_USER, password=password, dbname=database
+                host="127.0.0.1", port=port, user=SUPABASE_ADMIN, password=password, dbname=database
             )
 
         _await_server(server, connect)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""PostgreSQL as a component: TLS only, two databases, passwords of this run."""
+"""PostgreSQL as a component: TLS only, a hosted Supabase's database and a plain one, passwords of this run."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from sandbox.component import Component, Process
 from sandbox.names import (
     AGENT_CORE_DATABASE,
     AGENT_CORE_USER,
+    SUPABASE_ADMIN,
     SUPABASE_DATABASE,
     SUPABASE_USER,
 )
@@ -44,7 +45,10 @@ class Postgres(Component):
         copy(cached(world.cache, name, make), cluster)
         cluster.configure(world.port(NAME), self._tls(world, cluster), "hostssl")
         cluster.set_passwords(
-            {user: _password(world, user) for user in (SUPABASE_USER, AGENT_CORE_USER)}
+            {
+                user: _password(world, user)
+                for user in (SUPABASE_ADMIN, SUPABASE_USER, AGENT_CORE_USER)
+            }
         )
 
     def process(self, world: World) -> Process:
@@ -85,6 +89,11 @@ class Postgres(Component):
             "databases": {
                 "supabase": database(SUPABASE_DATABASE, SUPABASE_USER),
                 "agent_core": database(AGENT_CORE_DATABASE, AGENT_CORE_USER),
+            },
+            # For witnesses and for databases that tests make; no deployer of a hosted project has it.
+            "administrator": {
+                "user": SUPABASE_ADMIN,
+                "password": _password(world, SUPABASE_ADMIN),
             },
         }
 

@@ -17,6 +17,8 @@ truth):
   title, district, bedrooms, monthly_rent_rwf, listed_at)
 - whatsapp_messages(id bigint, message_id unique, phone, direction in|out, body, payload jsonb,
   created_at)
+- beside the migrations: accounts(id -> auth.users, user_id -> users, picture_id -> storage.objects),
+  made by a trigger on auth.users; hosted/ has the platform's own roles, schemas and rows
 - with v2.0.0: agent_sessions(id uuid, phone, agent, status
   pending|active|completed|expired|failed, context jsonb, created_at, updated_at, completed_at);
   agent_requests(id bigint, session_id, message_id, phone, agent, message, reply, success bool,
@@ -55,6 +57,7 @@ from sandbox.names import (
     AGENT_CORE_USER,
     PREVIOUS_VERSION,
     SUPABASE_DATABASE,
+    SUPABASE_USER,
 )
 from sandbox.seed.history import (
     apply_prisma,
@@ -70,16 +73,20 @@ if t.TYPE_CHECKING:
 __all__ = (
     "CHECKOUTS",
     "INTERNAL_BALANCE_RWF",
+    "PLATFORM",
     "PRISMA_MIGRATIONS",
     "SUPABASE_MIGRATIONS",
     "TEST_PRICE_RWF",
     "TEST_VENDOR_ID",
     "checkout",
     "fingerprint",
+    "platform_sql",
     "seed",
 )
 
 HERE = Path(__file__).parent
+PLATFORM = ("roles", "schemas", "auth", "storage", "realtime", "extensions")
+"""What a hosted Supabase project has before its first migration, in order: files of hosted/."""
 CHECKOUTS = HERE.parent / "checkout"
 SUPABASE_MIGRATIONS = Path("supabase/migrations")
 PRISMA_MIGRATIONS = Path("packages/db/prisma/migrations")
@@ -90,11 +97,16 @@ def checkout(version: str) -> Path:
     return CHECKOUTS / f"v{version}"
 
 
+def platform_sql(name: str) -> str:
+    """A file of hosted/, to be run by the superuser."""
+    return (HERE / "hosted" / f"{name}.sql").read_text(encoding="utf-8")
+
+
 def fingerprint(megabytes: int) -> str:
     """Changes when what `seed` writes may change: name a cached database folder by it."""
     migrations = sorted(checkout(PREVIOUS_VERSION).rglob("*.sql"))
     digest = hashlib.sha256(str(megabytes).encode())
-    for path in (*sorted(HERE.glob("*.py")), *sorted(HERE.glob("*.sql")), *migrations):
+    for path in (*sorted(HERE.glob("*.py")), *sorted(HERE.rglob("*.sql")), *migrations):
         digest.update(str(path.relative_to(HERE.parent)).encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()[:16]
 
@@ -111,9 +123,13 @@ def seed(connect: t.Callable[[str], connection], megabytes: int) -> None:
         connection,
         connection.cursor() as cursor,
     ):
-        cursor.execute((HERE / "platform.sql").read_text(encoding="utf-8"))
+        for name in PLATFORM:
+            cursor.execute(platform_sql(name))
+        cursor.execute(f"SET ROLE {SUPABASE_USER}")
         apply_supabase(cursor, read_supabase_migrations(previous / SUPABASE_MIGRATIONS))
         cursor.execute((HERE / "supabase.sql").read_text(encoding="utf-8"), values)
+        cursor.execute("RESET ROLE")
+        cursor.execute(platform_sql("rows"), values)
     with (
         closing(connect(AGENT_CORE_DATABASE)) as connection,
         connection,

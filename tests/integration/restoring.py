@@ -70,7 +70,7 @@ class Restorable:
 
     def environment(self, **login: str) -> dict[str, str]:
         """For a client of PostgreSQL that connects to this database."""
-        server = connection(self.world)
+        server = connection(self.world, "postgres")
         return {
             "PGHOST": server["login_host"],
             "PGPORT": str(server["login_port"]),

@@ -15,6 +15,8 @@ import psycopg2.extensions
 from ansible.module_utils.testing import patch_module_args
 from botocore.config import Config
 
+from sandbox.names import SUPABASE_USER
+from sandbox.seed import PLATFORM, platform_sql
 from sandbox.world import World
 
 Result = dict[str, t.Any]
@@ -40,14 +42,19 @@ def run_module(
 
 
 def connection(world: World, database: str | None = None) -> dict[str, t.Any]:
-    """The options of the doc fragment _postgres for a database on the sandbox's server."""
+    """The options of the doc fragment _postgres for the sandbox's server.
+
+    Without a name the hosted project's database as its role `postgres`, who is no superuser; with one a plain database
+    of a test's own, as the superuser who made it.
+    """
     facts = world.facts("postgres")
     supabase = facts["databases"]["supabase"]
+    login = facts["administrator"] if database else supabase
     return {
         "login_host": facts["host"],
         "login_port": facts["port"],
-        "login_user": supabase["user"],
-        "login_password": supabase["password"],
+        "login_user": login["user"],
+        "login_password": login["password"],
         "login_db": database or supabase["name"],
         "ca_cert": facts["ca_cert"],
     }
@@ -108,8 +115,20 @@ def query(
 def scratch_database(world: World) -> t.Iterator[dict[str, t.Any]]:
     """The connection options of an empty database that is dropped at the end."""
     name = f"test_{secrets.token_hex(6)}"
-    query(connection(world), f"CREATE DATABASE {name} TEMPLATE template0")
+    administrator = connection(world, "postgres")
+    query(administrator, f"CREATE DATABASE {name} TEMPLATE template0")
     try:
         yield connection(world, name)
     finally:
-        query(connection(world), f"DROP DATABASE {name} WITH (FORCE)")
+        query(administrator, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@contextlib.contextmanager
+def hosted_database(world: World) -> t.Iterator[dict[str, t.Any]]:
+    """As `scratch_database`, of a hosted project before its first migration and for its role `postgres`."""
+    with scratch_database(world) as administrator:
+        name = administrator["login_db"]
+        query(administrator, f"ALTER DATABASE {name} OWNER TO {SUPABASE_USER}")
+        for file in PLATFORM[1:]:  # Roles are the server's.
+            query(administrator, platform_sql(file))
+        yield {**connection(world), "login_db": name}

@@ -21,10 +21,10 @@ from tests.integration.prisma_project import PrismaProject
 from tests.integration.running import (
     Result,
     bucket,
+    hosted_database,
     opened,
     query,
     run_module,
-    scratch_database,
 )
 from tests.integration.supabase import Project, add_function, checkout_copy, project_of
 from tests.integration.supabase_project import Project as Migrations
@@ -295,7 +295,7 @@ def test_what_stands_in_the_way_of_pending_migrations_is_named(
 ) -> None:
     folder = tmp_path / "migrations"
     folder.mkdir()
-    with scratch_database(world) as connection:
+    with hosted_database(world) as connection:
         migrations = Migrations(folder, connection)
         migrations.write(v1_users="CREATE TABLE users (id int);")
         assert not migrations.run().get("failed")

@@ -18,7 +18,13 @@ from ansible_collections.easymo.deploy.plugins.module_utils._migration.splitter 
 from ansible_collections.easymo.deploy.plugins.module_utils._postgres import PostgresTarget
 from ansible_collections.easymo.deploy.plugins.modules import prisma_migrations, supabase_migrations
 from sandbox.world import World
-from tests.integration.running import opened, query, run_module, scratch_database
+from tests.integration.running import (
+    hosted_database,
+    opened,
+    query,
+    run_module,
+    scratch_database,
+)
 
 CHECKOUT = Path(__file__).parents[2] / "sandbox/checkout/v2.0.0"
 WORD = "nobody reads it"
@@ -55,7 +61,8 @@ class Migrations:
 def migrations(
     world: World, tmp_path: Path, request: pytest.FixtureRequest
 ) -> t.Iterator[Migrations]:
-    with scratch_database(world) as database:
+    make = hosted_database if request.param == "supabase" else scratch_database
+    with make(world) as database:
         yield Migrations(request.param, tmp_path, database)
 
 

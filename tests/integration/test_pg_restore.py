@@ -106,7 +106,7 @@ def test_the_twin_has_all_that_the_old_one_had(spoilt: Restorable) -> None:
     ] == seen
     assert all(seen)
     assert spoilt.psql("SELECT tableowner FROM pg_tables WHERE tablename = 'orders'") == [
-        "postgres"
+        "supabase_admin"
     ]
 
 
@@ -184,4 +184,4 @@ def test_who_does_not_own_the_database_is_told_who_does(spoilt: Restorable, worl
     }
     result = spoilt.restore(**login)
     assert result["reason"] == "Refused"
-    assert "its owner is 'postgres'" in result["msg"]
+    assert "its owner is 'supabase_admin'" in result["msg"]

@@ -93,7 +93,7 @@ def test_who_is_connected_is_ended_or_named(spoilt: Restorable) -> None:
         spoilt.wait_for_client("pg_sleep(30)")
         result = spoilt.restore(terminate_sessions=False)
         assert result["reason"] == "Conflict"
-        assert "psql as postgres" in result["msg"]
+        assert "psql as supabase_admin" in result["msg"]
         assert spoilt.restore(diff=False)["changed"]
     finally:
         holder.kill()

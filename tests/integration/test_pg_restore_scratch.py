@@ -56,7 +56,7 @@ def test_one_in_use_is_left_when_sessions_are_not_to_be_ended(place: Restorable)
     try:
         place.wait_for_client("pg_sleep(60)")
         result = place.restore(login_db=scratch, state="absent", terminate_sessions=False)
-        assert "in use by psql as postgres" in result["msg"]
+        assert "in use by psql as supabase_admin" in result["msg"]
         assert place.orders(scratch) == WHOLE
         assert place.restore(login_db=scratch, state="absent")["changed"]
     finally:

@@ -91,9 +91,9 @@ def extensions(world: World) -> t.Iterator[None]:
     (folder / "extension" / "keeps_rows.control").write_text(CONTROL)
     (folder / "extension" / "keeps_rows--1.0.sql").write_text(SCRIPT)
     server = Restorable(world, "template1", {})
-    server.psql(f"ALTER ROLE postgres SET extension_control_path = '{folder}:$system'")
+    server.psql(f"ALTER ROLE supabase_admin SET extension_control_path = '{folder}:$system'")
     yield
-    server.psql("ALTER ROLE postgres RESET extension_control_path")
+    server.psql("ALTER ROLE supabase_admin RESET extension_control_path")
     shutil.rmtree(folder)
 
 

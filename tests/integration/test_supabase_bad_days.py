@@ -12,7 +12,7 @@ import pytest
 from sandbox.world import World
 from tests.fakes.tcp_proxy import HOST, TcpProxy
 from tests.integration.prisma_project import Child, until
-from tests.integration.running import scratch_database
+from tests.integration.running import hosted_database
 from tests.integration.supabase_project import Project
 from tests.integration.throwaway_server import ThrowawayServer
 
@@ -32,7 +32,7 @@ VERSIONS = "SELECT version FROM supabase_migrations.schema_migrations ORDER BY 1
 def project(world: World, tmp_path: Path) -> t.Iterator[Project]:
     """With a table that tells how often each migration ran."""
     (tmp_path / "migrations").mkdir()
-    with scratch_database(world) as database:
+    with hosted_database(world) as database:
         project = Project(tmp_path / "migrations", {**database, "additive_only": False})
         project.query(COUNTER)
         yield project

@@ -15,7 +15,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._migration.supabase_
 )
 from ansible_collections.easymo.deploy.plugins.modules import supabase_migrations
 from ansible_collections.easymo.deploy.plugins.plugin_utils._action_module import ControllerModule
-from tests.integration.running import scratch_database
+from tests.integration.running import hosted_database
 from tests.integration.supabase_project import Holder, Project
 
 if t.TYPE_CHECKING:
@@ -27,7 +27,7 @@ if t.TYPE_CHECKING:
 @pytest.fixture
 def project(world: World, tmp_path: Path) -> t.Iterator[Project]:
     """With two tables that are there before the migrations of a test."""
-    with scratch_database(world) as database:
+    with hosted_database(world) as database:
         project = Project(tmp_path, database)
         project.write(v1_a="create table a(id int primary key); create table old()")
         project.run()

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from sandbox.world import World
-from tests.integration.running import scratch_database
+from tests.integration.running import hosted_database
 from tests.integration.supabase_project import Project
 
 HISTORY = "SELECT version, name, statements FROM supabase_migrations.schema_migrations ORDER BY 1"
@@ -15,7 +15,7 @@ HISTORY = "SELECT version, name, statements FROM supabase_migrations.schema_migr
 
 @pytest.fixture
 def project(world: World, tmp_path: Path) -> t.Iterator[Project]:
-    with scratch_database(world) as database:
+    with hosted_database(world) as database:
         yield Project(tmp_path, database)
 
 

@@ -7,7 +7,7 @@ import typing as t
 
 import pytest
 
-from tests.integration.running import scratch_database
+from tests.integration.running import hosted_database
 from tests.interop.prisma_workspace import Workspace
 from tests.interop.projects import Options, Project
 from tests.interop.toolchain import Tool, install
@@ -42,12 +42,13 @@ def workspace(prisma: Tool, tmp_path: Path) -> Workspace:
 
 @pytest.fixture
 def database(world: World) -> t.Iterator[Options]:
-    with scratch_database(world) as options:
+    """As Supabase hosts it, for the role that a project's people connect as."""
+    with hosted_database(world) as options:
         yield options
 
 
 @pytest.fixture
 def twin(world: World) -> t.Iterator[Options]:
     """A second database, for the other of the two."""
-    with scratch_database(world) as options:
+    with hosted_database(world) as options:
         yield options

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from tests.integration.running import query, scratch_database
+from tests.integration.running import hosted_database, query
 from tests.interop.projects import Project, history, objects
 from tests.interop.scripts import FAILING, NOT_MIGRATIONS, REALISTIC, SCRIPTS
 
@@ -141,7 +141,7 @@ def test_statements_are_cut_alike_whatever_they_are_made_of(world, supabase_cli,
         (folder / "home").mkdir()
         project = Project(folder, supabase_cli, folder / "home")
         project.write({f"{n:03}_x.sql": script for n, script in enumerate(scripts, start=1)})
-        database, twin = (stack.enter_context(scratch_database(world)) for _ in range(2))
+        database, twin = (stack.enter_context(hosted_database(world)) for _ in range(2))
         pushed = project.push(database)
         assert pushed["rc"] == 0, pushed["error"]["message"]
         assert not project.migrate(twin).get("failed")
