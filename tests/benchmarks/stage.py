@@ -23,7 +23,7 @@ from tests.victims import Victim
 
 REPOSITORY = Path(__file__).parents[2]
 CACHE = Path(os.environ.get(CACHE_VARIABLE, REPOSITORY / ".sandbox" / "cache"))
-RUN_WITHIN = 900
+RUN_WITHIN = 1800
 BEFORE = "EASYMO_BENCH_CHECKOUT"
 """Names another checkout of the product, to be measured beside this one in the same run."""
 SEED_MB = "10"
@@ -85,9 +85,19 @@ class Stage:
             "EASYMO_DEPLOY_JOURNAL_PATH": str(journal),
         }
         argv = playing(playbook, *more, checkout=checkout, inventory=inventory)
+        printed = journal.with_suffix(".log")
         began, used = time.monotonic(), cpu_of_children()
-        _output(argv, self.state, environment)
+        with printed.open("wb") as output:
+            run = Victim(argv, self.state, environment, output)
+        try:
+            rc = run.process.wait(RUN_WITHIN)
+        except BaseException:
+            # Whoever loses patience leaves none of its workers behind.
+            run.kill("everything")
+            raise
         seconds, cpu = time.monotonic() - began, cpu_of_children() - used
+        if rc:
+            raise _failed(argv, rc, printed.read_text(encoding="utf-8", errors="replace"))
         lines = journal.read_text(encoding="utf-8").splitlines()
         return Run(seconds, cpu, tuple(json.loads(line) for line in lines))
 
@@ -190,6 +200,10 @@ def _output(argv: t.Sequence[str], folder: Path, environment: t.Mapping[str, str
         timeout=RUN_WITHIN,
     )
     if done.returncode:
-        said = " ".join((done.stdout + done.stderr).split())[-700:]
-        raise BenchmarkError(f"{' '.join(argv[-4:])} ended with {done.returncode}: {said}")
+        raise _failed(argv, done.returncode, done.stdout + done.stderr)
     return done.stdout
+
+
+def _failed(argv: t.Sequence[str], rc: int, printed: str) -> BenchmarkError:
+    said = " ".join(printed.split())[-700:]
+    return BenchmarkError(f"{' '.join(argv[-4:])} ended with {rc}: {said}")
