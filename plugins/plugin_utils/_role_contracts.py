@@ -35,18 +35,20 @@ class Contract:
 
 
 class RoleContracts:
-    """`loader` is Ansible's, which reads each file once; `roles` is the folder of the collection's roles."""
+    """`loader` is Ansible's; `roles` is the folder of the collection's roles."""
 
     def __init__(self, loader: t.Any, roles: Path) -> None:
         self._loader = loader
         self._roles = roles
+        # The loader gives a copy of its own to whoever asks, which for a thousand hosts takes seconds.
+        self._files: dict[Path, dict[str, t.Any]] = {}
 
     def problems(self, contract: Contract, variables: Variables) -> list[str]:
         """One sentence for each option of the role that its variables don't meet, or have no value for."""
         visible = {
-            **self._file(contract.role, "defaults"),
+            **self._file(contract.role, "defaults/main.yml"),
             **variables,
-            **self._file(contract.role, "vars"),
+            **self._file(contract.role, "vars/main.yml"),
         }
         templar = Templar(loader=self._loader, variables=visible)
         spec = self._options(contract)
@@ -72,7 +74,7 @@ class RoleContracts:
         return found
 
     def _options(self, contract: Contract) -> dict[str, t.Any]:
-        entry_points = self._load(contract.role, "meta/argument_specs.yml")["argument_specs"]
+        entry_points = self._file(contract.role, "meta/argument_specs.yml")["argument_specs"]
         return {
             name: option
             for entry_point in contract.entry_points
@@ -80,9 +82,9 @@ class RoleContracts:
             if name not in contract.later
         }
 
-    def _file(self, role: str, folder: str) -> dict[str, t.Any]:
-        path = f"{folder}/main.yml"
-        return self._load(role, path) if (self._roles / role / path).is_file() else {}
-
-    def _load(self, role: str, path: str) -> dict[str, t.Any]:
-        return self._loader.load_from_file(str(self._roles / role / path)) or {}
+    def _file(self, role: str, name: str) -> dict[str, t.Any]:
+        path = self._roles / role / name
+        if path not in self._files:
+            there = path.is_file()
+            self._files[path] = (self._loader.load_from_file(str(path)) or {}) if there else {}
+        return self._files[path]

@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Several rollouts in one task: each to its own end, each with its own options, none in another's way."""
+
+from __future__ import annotations
+
+import threading
+import typing as t
+
+import pytest
+
+from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
+    ConflictError,
+    InputError,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._rollout.options import options_of
+from ansible_collections.easymo.deploy.plugins.module_utils._rollout.wave import (
+    refuse_twins,
+    roll_all,
+)
+
+
+class Wave:
+    def __init__(self) -> None:
+        self.params: dict[str, t.Any] = {}
+        self.check_mode = True
+        self._diff = True
+        self.told: list[tuple[str, str]] = []
+
+    def warn(self, warning: str) -> None:
+        raise AssertionError(f"a service's warning is the wave's: {warning}")
+
+    def progress_of(self, host: str, event: str, text: str, data: dict[str, t.Any]) -> None:
+        self.told.append((host, text))
+
+
+def service(name: str, **more: t.Any) -> dict[str, t.Any]:
+    empty = {"host": None, "container": None, "log_line": None}
+    return {"name": name, "image": f"{name}:v2", **empty, **more}
+
+
+def test_all_of_them_roll_at_once_however_many() -> None:
+    together = threading.Barrier(60, timeout=30)
+
+    def roll(_module: t.Any) -> dict[str, t.Any]:
+        together.wait()  # breaks when one has to wait for another to end
+        return {"changed": True}
+
+    done = roll_all(Wave(), {f"service-{number}": {} for number in range(60)}, roll)
+    assert all(one == {"changed": True, "failed": False} for one in done.values())
+
+
+def test_what_becomes_of_one_changes_nothing_for_the_others() -> None:
+    def roll(module: t.Any) -> dict[str, t.Any]:
+        if module.params["name"] == "doomed":
+            raise ConflictError("it was changed", result="superseded")
+        if module.params["name"] == "broken":
+            raise KeyError("whoops")
+        return {"changed": True, "result": "succeeded"}
+
+    names = ("fine", "doomed", "broken")
+    done = roll_all(Wave(), {name: {"name": name} for name in names}, roll)
+    assert list(done) == list(names)
+    assert done["fine"] == {"changed": True, "failed": False, "result": "succeeded"}
+    assert (done["doomed"]["failed"], done["doomed"]["msg"]) == (True, "it was changed")
+    assert done["doomed"]["result"] == "superseded"
+    assert (done["broken"]["failed"], done["broken"]["reason"]) == (True, "Unexpected")
+
+
+def test_warnings_and_progress_are_those_of_the_services_host() -> None:
+    wave = Wave()
+
+    def roll(module: t.Any) -> dict[str, t.Any]:
+        assert (module.check_mode, module._diff) == (True, True)
+        module.warn("a pod was in trouble")
+        module.progress("RolloutProgress", "half way", {})
+        return {}
+
+    assert roll_all(wave, {"host-1": {}}, roll)["host-1"]["warnings"] == ["a pod was in trouble"]
+    assert wave.told == [("host-1", "half way")]
+
+
+def test_a_remote_module_has_no_progress_to_tell() -> None:
+    class Remote(Wave):
+        progress_of = None  # type: ignore[assignment]
+
+    seen: list[bool] = []
+    roll_all(Remote(), {"h": {}}, lambda module: {"x": seen.append(hasattr(module, "progress"))})
+    assert seen == [False]
+
+
+@pytest.mark.parametrize(
+    "services",
+    [
+        pytest.param([service("wallet"), service("wallet", host="b")], id="deployment"),
+        pytest.param([service("wallet", host="a"), service("buyer", host="a")], id="host"),
+        pytest.param([service("wallet"), service("buyer", host="wallet")], id="host by default"),
+    ],
+)
+def test_twins_are_refused(services: list[dict[str, t.Any]]) -> None:
+    with pytest.raises(InputError, match="more than one entry"):
+        refuse_twins(services)
+
+
+def test_one_rollout_has_the_options_of_the_wave_its_own_and_the_defaults() -> None:
+    wave = {
+        "host": "https://api",  # of the API server, as each module of the group has it
+        "release": "2.0.0",
+        "wait_timeout": 60,
+        "undo_on_failure": False,
+        "services": [],
+        "fail": True,
+    }
+    one = options_of(wave, service("wallet", host="wallet-host", log_line="started"))
+    assert (one["name"], one["image"], one["log_line"]) == ("wallet", "wallet:v2", "started")
+    assert (one["host"], one["release"], one["wait_timeout"]) == ("https://api", "2.0.0", 60)
+    assert (one["state"], one["undo_on_failure"], one["quorum"]) == ("released", False, "nodes")
+    assert "services" not in one

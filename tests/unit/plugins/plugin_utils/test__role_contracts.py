@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What Ansible would refuse at a role's include is refused, with who lacks what, before the first role runs."""
+
+from __future__ import annotations
+
+import typing as t
+from pathlib import Path
+
+import pytest
+import yaml
+from ansible.parsing.dataloader import DataLoader
+from ansible.template import trust_as_template
+
+from ansible_collections.easymo.deploy.plugins.plugin_utils._role_contracts import (
+    Contract,
+    RoleContracts,
+)
+
+SPEC = {
+    "main": {
+        "options": {
+            "backup_name": {"type": "str", "required": True},
+            "backup_age": {"type": "int", "default": 60},
+            "backup_mode": {"type": "str", "choices": ["full", "part"], "default": "full"},
+            "backup_key": {"type": "int", "no_log": True},
+        }
+    },
+    "remove": {"options": {"backup_force": {"type": "bool", "required": True}}},
+}
+MAIN = Contract("backup", ("main",))
+
+
+@pytest.fixture
+def contracts(tmp_path: Path) -> RoleContracts:
+    files = {
+        "meta/argument_specs.yml": {"argument_specs": SPEC},
+        "defaults/main.yml": {"backup_age": 60, "backup_mode": "full"},
+    }
+    for name, content in files.items():
+        path = tmp_path / "backup" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(yaml.safe_dump(content), encoding="utf-8")
+    return RoleContracts(DataLoader(), tmp_path)
+
+
+def given(**variables: t.Any) -> dict[str, t.Any]:
+    return {
+        name: trust_as_template(value) if isinstance(value, str) else value
+        for name, value in variables.items()
+    }
+
+
+def test_variables_that_meet_the_spec_are_no_problem(contracts: RoleContracts) -> None:
+    assert contracts.problems(MAIN, given(where="s3", backup_name="{{ where }}/prod")) == []
+
+
+def test_every_problem_is_told_at_once(contracts: RoleContracts) -> None:
+    found = contracts.problems(MAIN, given(backup_age="a week", backup_mode="half"))
+    assert len(found) == 3
+    assert any("missing required" in one and "backup_name" in one for one in found)
+    assert any("backup_age" in one for one in found)
+    assert any("backup_mode must be one of: full, part, got: half" in one for one in found)
+
+
+def test_a_value_that_cannot_be_read_names_what_is_missing(contracts: RoleContracts) -> None:
+    (found,) = contracts.problems(MAIN, given(backup_name="{{ nowhere }}"))
+    assert found.startswith("backup_name cannot be read: 'nowhere' is undefined")
+
+
+def test_other_entry_points_are_asked_for_by_name(contracts: RoleContracts) -> None:
+    both = Contract("backup", ("main", "remove"))
+    assert contracts.problems(MAIN, given(backup_name="x")) == []
+    assert "backup_force" in " ".join(contracts.problems(both, given(backup_name="x")))
+
+
+def test_what_a_later_task_makes_is_left_to_that_task(contracts: RoleContracts) -> None:
+    later = Contract("backup", ("main",), later=frozenset({"backup_name"}))
+    assert contracts.problems(later, given(backup_name="{{ nowhere }}")) == []
+
+
+def test_no_secret_is_quoted(contracts: RoleContracts) -> None:
+    found = contracts.problems(MAIN, given(backup_name="x", backup_key="hunter2hunter2"))
+    assert found
+    assert "hunter2hunter2" not in " ".join(found)
