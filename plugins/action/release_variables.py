@@ -25,6 +25,8 @@ from ansible_collections.easymo.deploy.plugins.plugin_utils._role_contracts impo
 ROLES = Path(__file__).parents[2] / "roles"
 PREFIXES = ("release_", "deploy_lock_", "restore_")
 """Beginnings, besides the roles' names, of variables that are declared one by one."""
+SHOWN = 3
+"""Hosts that are named when several lack the same."""
 
 
 class ActionModule(ActionBase):
@@ -55,9 +57,9 @@ class ActionModule(ActionBase):
         return result
 
     def _unmet(self, contracts: list[dict[str, t.Any]], task_vars: dict[str, t.Any]) -> list[str]:
-        """What the variables of the hosts lack for the roles that the run will use."""
+        """What the variables of the hosts lack for the roles that the run will use, each told once for all hosts."""
         roles = RoleContracts(self._loader, ROLES)
-        found: list[str] = []
+        found: dict[str, list[str]] = {}
         for entry in contracts:
             contract = Contract(
                 entry["role"],
@@ -66,10 +68,9 @@ class ActionModule(ActionBase):
                 frozenset(entry["later"]),
             )
             for host in contract.hosts or (task_vars["inventory_hostname"],):
-                where = f"On {host}, role {contract.role}: "
-                variables = self._of_host(host, task_vars)
-                found += [where + problem for problem in roles.problems(contract, variables)]
-        return found
+                for problem in roles.problems(contract, self._of_host(host, task_vars)):
+                    found.setdefault(f"role {contract.role}: {problem}", []).append(host)
+        return [f"On {_some(hosts)}, {problem}" for problem, hosts in found.items()]
 
     def _of_host(self, host: str, task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
         if host == task_vars["inventory_hostname"]:
@@ -117,3 +118,8 @@ class ActionModule(ActionBase):
                 # Its text may hold what was being read; that the secret is missing is said anyway.
                 values[secret.name] = ""
         return values, reasons
+
+
+def _some(hosts: list[str]) -> str:
+    more = len(hosts) - SHOWN
+    return ", ".join(hosts[:SHOWN]) + (f" and {more} more" if more > 0 else "")

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -98,6 +99,22 @@ def test_a_deployment_with_an_unknown_variable_stops_at_once(play: t.Any, place:
     assert roles_that_ran(done) == {"easymo.deploy.release_phase"}
     assert place.kubectl("get", "deployments", "-o", "name") == ""
     assert "Traceback" not in said
+
+
+def test_what_only_a_later_phase_could_not_work_with_stops_the_first(
+    play: t.Any, place: Place
+) -> None:
+    bad = {"smoke_tests_prompt_timeout": "soon", "rolling_update_quorum": "most"}
+    scratch = ("-e", f"kubernetes_namespace={place.namespace}")
+    done = play("sandbox", DEPLOY, *scratch, "-e", json.dumps(bad))
+    said = sentence(done)
+    assert done.returncode == 2
+    assert "On localhost, role smoke_tests: argument 'smoke_tests_prompt_timeout'" in said
+    quorum = "rolling_update_quorum must be one of: any, all, nodes, got: most"
+    services = "agent-core, ranking-service, wallet-service and 9 more"
+    assert f"On {services}, role rolling_update: value of {quorum}." in said
+    assert plays(done) == ["Phase 1: preflight"]
+    assert place.kubectl("get", "configmaps", "-o", "name") == ""
 
 
 def test_a_typo_in_an_inventory_is_told_too(play: t.Any, tmp_path: Path) -> None:
