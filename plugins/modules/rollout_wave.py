@@ -63,6 +63,9 @@ options:
     type: str
     choices: [nodes, any, all]
     default: nodes
+  soak:
+    description: Seconds to watch each finished rollout, as O(easymo.deploy.rollout#module:soak).
+    type: int
   wait_for_old:
     description: Whether to wait for the end of old pods, as O(easymo.deploy.rollout#module:wait_for_old).
     type: bool

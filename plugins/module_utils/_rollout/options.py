@@ -44,7 +44,7 @@ def rollout_options() -> dict[str, t.Any]:
 def wave_options() -> dict[str, t.Any]:
     """Of several rollouts: what all of them have in common, and a list of what is each one's own."""
     one = rollout_options()
-    common = ("release", "wait_timeout", "quorum", "wait_for_old", "actor")
+    common = ("release", "wait_timeout", "quorum", "soak", "wait_for_old", "actor")
     own = ("name", "container", "log_line")
     services = {name: one[name] for name in own} | {
         "host": {"type": "str"},
