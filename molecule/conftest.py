@@ -45,7 +45,7 @@ class Witness:
     def psql(self, database: str, sql: str) -> list[str]:
         """The rows, columns joined by |; asked by the server's own client program."""
         facts = self.facts["postgres"]
-        login = facts["databases"]["supabase"]
+        login = facts["administrator"]
         done = self.host.run(
             "PGPASSWORD=%s PGSSLMODE=verify-full PGSSLROOTCERT=%s "
             "%s --host=%s --port=%s --username=%s --dbname=%s --no-psqlrc -At --command=%s",
