@@ -7,16 +7,8 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
-import traceback
 import typing as t
 from urllib.parse import urlsplit
-
-try:
-    import requests
-
-    IMPORT_ERROR: str | None = None
-except ImportError:
-    IMPORT_ERROR = traceback.format_exc()
 
 from ansible_collections.easymo.deploy.plugins.module_utils._cluster import Clock
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
@@ -25,13 +17,11 @@ from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
     UnreachableError,
     VerificationError,
 )
+from ansible_collections.easymo.deploy.plugins.module_utils._http import request, requests
 from ansible_collections.easymo.deploy.plugins.module_utils._images.reference import (
     Challenge,
     Reference,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._library import Library
-
-REQUESTS = Library("requests >= 2.32", IMPORT_ERROR)
 
 ACCEPT = ", ".join(
     (
@@ -75,7 +65,7 @@ class HttpRegistry:
         self._basic = ""
         if username:
             self._basic = base64.b64encode(f"{username}:{password}".encode()).decode()
-        self._verify: str | bool = ca_cert or True
+        self._ca_cert = ca_cert
         self._timeout = timeout
         self._clock = clock
         self._deadline = clock.now() + patience
@@ -163,16 +153,14 @@ class HttpRegistry:
         self, method: str, url: str, permit: str, query: t.Mapping[str, str] | None
     ) -> requests.Response:
         try:
-            return requests.request(
+            return request(
                 method,
                 url,
                 params=dict(query or {}),
                 headers={"Accept": ACCEPT},
-                # An auth of our own, so that a netrc of this machine does not put another in its place.
-                auth=_Permit(permit),
+                authorization=permit,
+                ca_cert=self._ca_cert,
                 timeout=self._timeout,
-                verify=self._verify,
-                allow_redirects=False,
             )
         except requests.exceptions.SSLError as exc:
             raise RefusedError(
@@ -182,16 +170,6 @@ class HttpRegistry:
             raise UnreachableError(
                 f"The registry {_host(url)} cannot be reached ({type(exc).__name__})."
             ) from exc
-
-
-class _Permit:
-    def __init__(self, permit: str) -> None:
-        self._permit = permit
-
-    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        if self._permit:
-            request.headers["Authorization"] = self._permit
-        return request
 
 
 def _token(answer: requests.Response, realm: str) -> str:

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import threading
 import time
-import traceback
 import typing as t
 
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
@@ -15,18 +14,8 @@ from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
     RefusedError,
     UnreachableError,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._library import Library
+from ansible_collections.easymo.deploy.plugins.module_utils._http import request, requests
 from ansible_collections.easymo.deploy.plugins.module_utils._redaction import excerpt
-
-try:
-    import requests
-    import requests.adapters
-
-    IMPORT_ERROR: str | None = None
-except ImportError:
-    IMPORT_ERROR = traceback.format_exc()
-
-REQUESTS = Library("requests >= 2.32", IMPORT_ERROR)
 
 RETRIABLE = frozenset({429, 500, 502, 503, 504})
 LONGEST_PAUSE = 65.0
@@ -57,15 +46,6 @@ class RateGate:
             return self._opens.get(endpoint, 0.0) - time.monotonic()
 
 
-class _Bearer:
-    def __init__(self, token: str) -> None:
-        self._token = token
-
-    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        request.headers["Authorization"] = f"Bearer {self._token}"
-        return request
-
-
 class ManagementClient:
     """Calls for one project. Threads share it."""
 
@@ -84,9 +64,8 @@ class ManagementClient:
         self._gate = RateGate()
         self._session = requests.Session()
         self._session.headers["Accept"] = "application/json"
-        # As authentication and not as a header, which a password in ~/.netrc would replace.
-        self._session.auth = _Bearer(access_token)
-        self._verify: str | bool = ca_cert or True
+        self._authorization = f"Bearer {access_token}"
+        self._ca_cert = ca_cert
         adapter = requests.adapters.HTTPAdapter(pool_maxsize=_CONNECTIONS)
         self._session.mount("https://", adapter)
         self._session.mount("http://", adapter)
@@ -111,7 +90,7 @@ class ManagementClient:
         endpoint: str = "",
         repeatable: bool | None = None,
         gone_is_fine: bool = False,
-        **request: t.Any,
+        **more: t.Any,
     ) -> requests.Response:
         """`what` completes "the API answered 500 on …"; `endpoint` is the path without its variable parts.
 
@@ -125,14 +104,22 @@ class ManagementClient:
             attempt += 1
             self._gate.wait(place)
             try:
-                answer = self._session.request(
-                    method, self._base + path, timeout=self._timeout, verify=self._verify, **request
+                answer = request(
+                    method,
+                    self._base + path,
+                    session=self._session,
+                    authorization=self._authorization,
+                    ca_cert=self._ca_cert,
+                    timeout=self._timeout,
+                    **more,
                 )
             except requests.RequestException as exc:
                 failure: DeployError = _unreachable(exc, what)
                 pause, repeat, limited = 2.0 ** min(attempt, 3), again and attempt < 4, False
             else:
-                if answer.ok or (gone_is_fine and answer.status_code == 404):
+                if (answer.ok and not answer.is_redirect) or (
+                    gone_is_fine and answer.status_code == 404
+                ):
                     self._heed(answer, place)
                     return answer
                 failure = self._refusal(answer, what)

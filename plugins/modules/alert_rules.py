@@ -143,7 +143,7 @@ from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.easymo.deploy.plugins.module_utils._alerts.api import REQUESTS, AlertsApi
+from ansible_collections.easymo.deploy.plugins.module_utils._alerts.api import AlertsApi
 from ansible_collections.easymo.deploy.plugins.module_utils._alerts.apply import (
     Watch,
     refuse_unknown_receivers,
@@ -160,6 +160,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._alerts.options impo
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._alerts.plan import plain, wanted_rules
 from ansible_collections.easymo.deploy.plugins.module_utils._cluster import MonotonicClock
+from ansible_collections.easymo.deploy.plugins.module_utils._http import REQUESTS
 from ansible_collections.easymo.deploy.plugins.module_utils._kubernetes_client import KUBERNETES
 from ansible_collections.easymo.deploy.plugins.module_utils._kubernetes_module import cluster_for
 from ansible_collections.easymo.deploy.plugins.module_utils._library import refuse_missing

@@ -72,7 +72,6 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.easymo.deploy.plugins.module_utils._alerts.api import REQUESTS
 from ansible_collections.easymo.deploy.plugins.module_utils._alerts.apply import Watch
 from ansible_collections.easymo.deploy.plugins.module_utils._alerts.options import (
     alerts_api,
@@ -80,6 +79,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._alerts.options impo
     alerts_result,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._alerts.plan import wanted_rules
+from ansible_collections.easymo.deploy.plugins.module_utils._http import REQUESTS
 from ansible_collections.easymo.deploy.plugins.module_utils._module import (
     Module,
     execute,

@@ -345,6 +345,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
     RefusedError,
     UnreachableError,
 )
+from ansible_collections.easymo.deploy.plugins.module_utils._http import REQUESTS
 from ansible_collections.easymo.deploy.plugins.module_utils._library import refuse_missing
 from ansible_collections.easymo.deploy.plugins.module_utils._messages.apply import deliver
 from ansible_collections.easymo.deploy.plugins.module_utils._messages.mail import (
@@ -360,9 +361,6 @@ from ansible_collections.easymo.deploy.plugins.module_utils._messages.options im
 from ansible_collections.easymo.deploy.plugins.module_utils._messages.plan import (
     CHANNELS,
     plan_messages,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._messages.services import (
-    REQUESTS,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._messages.slack import (
     SLACK_SDK,

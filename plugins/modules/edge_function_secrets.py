@@ -79,6 +79,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._functions.secrets i
     apply_secrets,
     plan_secrets,
 )
+from ansible_collections.easymo.deploy.plugins.module_utils._http import REQUESTS
 from ansible_collections.easymo.deploy.plugins.module_utils._module import Module, execute
 from ansible_collections.easymo.deploy.plugins.module_utils._options import (
     function_secrets_options,
@@ -87,7 +88,6 @@ from ansible_collections.easymo.deploy.plugins.module_utils._options import (
 from ansible_collections.easymo.deploy.plugins.module_utils._supabase_api import (
     SupabaseFunctionsApi,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._supabase_http import REQUESTS
 
 NEEDS = (REQUESTS,)
 

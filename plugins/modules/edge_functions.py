@@ -298,6 +298,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._functions.task impo
     restore,
     save,
 )
+from ansible_collections.easymo.deploy.plugins.module_utils._http import REQUESTS
 from ansible_collections.easymo.deploy.plugins.module_utils._library import refuse_missing
 from ansible_collections.easymo.deploy.plugins.module_utils._module import Module, execute, say
 from ansible_collections.easymo.deploy.plugins.module_utils._options import (
@@ -307,7 +308,6 @@ from ansible_collections.easymo.deploy.plugins.module_utils._options import (
 from ansible_collections.easymo.deploy.plugins.module_utils._supabase_api import (
     SupabaseFunctionsApi,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._supabase_http import REQUESTS
 
 NEEDS = (REQUESTS,)
 

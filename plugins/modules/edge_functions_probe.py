@@ -95,10 +95,10 @@ from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._functions.probe import Probe
 from ansible_collections.easymo.deploy.plugins.module_utils._functions.prober import (
-    REQUESTS,
     HttpGateway,
     probe_all,
 )
+from ansible_collections.easymo.deploy.plugins.module_utils._http import REQUESTS
 from ansible_collections.easymo.deploy.plugins.module_utils._module import Module, execute
 from ansible_collections.easymo.deploy.plugins.module_utils._options import (
     function_probe_options,

@@ -97,6 +97,7 @@ import typing as t
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.easymo.deploy.plugins.module_utils._cluster import MonotonicClock
+from ansible_collections.easymo.deploy.plugins.module_utils._http import REQUESTS
 from ansible_collections.easymo.deploy.plugins.module_utils._images.reference import Reference
 from ansible_collections.easymo.deploy.plugins.module_utils._images.resolve import resolve
 from ansible_collections.easymo.deploy.plugins.module_utils._module import (
@@ -104,7 +105,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._module import (
     execute,
     refuse_below,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._registry import REQUESTS, HttpRegistry
+from ansible_collections.easymo.deploy.plugins.module_utils._registry import HttpRegistry
 
 NEEDS = (REQUESTS,)
 

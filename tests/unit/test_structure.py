@@ -63,6 +63,16 @@ def test_one_file_knows_the_sql_parser() -> None:
     assert knowing == ["parser.py"]
 
 
+def test_one_file_imports_requests() -> None:
+    """It keeps passwords of this machine away from every server, and its own certificates with each request."""
+    importing = [
+        path.name
+        for path in modules_below(".")
+        if "requests" in {name.split(".")[0] for name in imports(path)}
+    ]
+    assert importing == ["_http.py"]
+
+
 def test_nothing_in_the_collection_knows_the_sandbox() -> None:
     for folder in ("plugins", "roles", "playbooks"):
         for path in (ROOT / folder).rglob("*"):

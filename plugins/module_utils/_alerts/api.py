@@ -4,15 +4,7 @@
 
 from __future__ import annotations
 
-import traceback
 import typing as t
-
-try:
-    import requests
-
-    IMPORT_ERROR: str | None = None
-except ImportError:
-    IMPORT_ERROR = traceback.format_exc()
 
 from ansible_collections.easymo.deploy.plugins.module_utils._alerts.models import LoadedRule
 from ansible_collections.easymo.deploy.plugins.module_utils._checks.http import without_query
@@ -22,10 +14,8 @@ from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
     UnreachableError,
     VerificationError,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._library import Library
+from ansible_collections.easymo.deploy.plugins.module_utils._http import request, requests
 from ansible_collections.easymo.deploy.plugins.module_utils._redaction import excerpt
-
-REQUESTS = Library("requests >= 2.32", IMPORT_ERROR)
 
 _SHOWN = 200
 
@@ -45,7 +35,7 @@ class AlertsApi:
         self._prometheus = prometheus_url.rstrip("/")
         self._alertmanager = alertmanager_url.rstrip("/")
         self._timeout = timeout
-        self._verify: str | bool = ca_cert or True
+        self._ca_cert = ca_cert
         self._token = token
 
     def rules(self) -> list[LoadedRule]:
@@ -109,15 +99,13 @@ class AlertsApi:
         """The answer, good unless `may_refuse`: then its own reason for a no is the caller's to read."""
         where = f"{who} at {without_query(url)}"
         try:
-            answer = requests.request(
+            answer = request(
                 method,
                 url,
                 params=dict(query or {}),
-                # An auth of our own, so that a netrc of this machine does not put another in its place.
-                auth=self._permit,
+                authorization=f"Bearer {self._token}" if self._token else "",
                 timeout=self._timeout,
-                verify=self._verify,
-                allow_redirects=False,
+                ca_cert=self._ca_cert,
             )
         except requests.exceptions.SSLError as exc:
             raise RefusedError(
@@ -139,11 +127,6 @@ class AlertsApi:
                 f"{where} cannot be asked ({type(exc).__name__}): correct its URL."
             ) from exc
         return answer if may_refuse and _said(answer) else _judged(answer, where)
-
-    def _permit(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        if self._token:
-            request.headers["Authorization"] = f"Bearer {self._token}"
-        return request
 
 
 def _judged(answer: requests.Response, where: str) -> requests.Response:

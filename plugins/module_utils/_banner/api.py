@@ -4,15 +4,6 @@
 
 from __future__ import annotations
 
-import traceback
-
-try:
-    import requests
-
-    IMPORT_ERROR: str | None = None
-except ImportError:
-    IMPORT_ERROR = traceback.format_exc()
-
 from ansible_collections.easymo.deploy.plugins.module_utils._banner.plan import Banner
 from ansible_collections.easymo.deploy.plugins.module_utils._checks.http import without_query
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
@@ -21,7 +12,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
     UnreachableError,
     VerificationError,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._library import Library
+from ansible_collections.easymo.deploy.plugins.module_utils._http import request, requests
 from ansible_collections.easymo.deploy.plugins.module_utils._messages.retry import (
     BusyError,
     Deadline,
@@ -29,8 +20,6 @@ from ansible_collections.easymo.deploy.plugins.module_utils._messages.retry impo
     retrying,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._redaction import BLANK, excerpt
-
-REQUESTS = Library("requests >= 2.32", IMPORT_ERROR)
 
 _SHOWN = 200
 
@@ -43,7 +32,7 @@ class BannerApi:
         self._where = f"The admin API at {without_query(url)}"
         self._token = token
         self._deadline = deadline
-        self._verify: str | bool = ca_cert or True
+        self._ca_cert = ca_cert
 
     def read(self) -> Banner | None:
         answer = self._ask("GET")
@@ -68,15 +57,13 @@ class BannerApi:
     def _once(self, method: str, body: dict[str, str] | None) -> requests.Response:
         left = max(0.1, self._deadline.left())
         try:
-            answer = requests.request(
+            answer = request(
                 method,
                 self._url,
                 json=body,
-                # An auth of our own, so that a netrc of this machine does not put another in its place.
-                auth=self._permit,
+                authorization=f"Bearer {self._token}",
                 timeout=(min(5.0, left), left),
-                verify=self._verify,
-                allow_redirects=False,
+                ca_cert=self._ca_cert,
             )
         except requests.exceptions.SSLError:
             raise RefusedError(

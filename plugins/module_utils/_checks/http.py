@@ -5,16 +5,8 @@
 from __future__ import annotations
 
 import json
-import traceback
 import typing as t
 from urllib.parse import urlsplit, urlunsplit
-
-try:
-    import requests
-
-    IMPORT_ERROR: str | None = None
-except ImportError:
-    IMPORT_ERROR = traceback.format_exc()
 
 from ansible_collections.easymo.deploy.plugins.module_utils._checks.models import (
     CheckError,
@@ -25,10 +17,8 @@ from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
     RefusedError,
     UnreachableError,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._library import Library
+from ansible_collections.easymo.deploy.plugins.module_utils._http import request, requests
 from ansible_collections.easymo.deploy.plugins.module_utils._redaction import excerpt
-
-REQUESTS = Library("requests >= 2.32", IMPORT_ERROR)
 
 _SHOWN = 200
 _MISSING = object()
@@ -38,7 +28,7 @@ def probe(options: Options, timeout: float) -> str:
     shown = without_query(options["url"])
     body = options["body"]
     try:
-        answer = requests.request(
+        answer = request(
             options["method"],
             options["url"],
             headers=options["headers"],
@@ -46,8 +36,7 @@ def probe(options: Options, timeout: float) -> str:
             data=body if isinstance(body, str) else None,
             json=None if isinstance(body, str) else body,
             timeout=timeout,
-            verify=options["ca_cert"] or True,
-            allow_redirects=False,
+            ca_cert=options["ca_cert"],
         )
     except requests.exceptions.SSLError as exc:
         raise RefusedError(

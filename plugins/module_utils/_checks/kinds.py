@@ -14,6 +14,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._checks import (
     redis,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._checks.models import Check, Probe
+from ansible_collections.easymo.deploy.plugins.module_utils._http import REQUESTS
 from ansible_collections.easymo.deploy.plugins.module_utils._kubernetes_client import KUBERNETES
 from ansible_collections.easymo.deploy.plugins.module_utils._library import Library, refuse_missing
 from ansible_collections.easymo.deploy.plugins.module_utils._postgres import PSYCOPG2
@@ -29,7 +30,7 @@ LIBRARIES: dict[str, Library] = {
     "postgres": PSYCOPG2,
     "redis": redis.REDIS,
     "kafka": kafka.CONFLUENT_KAFKA,
-    "http": http.REQUESTS,
+    "http": REQUESTS,
     "kubernetes": KUBERNETES,
 }
 

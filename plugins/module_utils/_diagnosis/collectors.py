@@ -42,11 +42,11 @@ from ansible_collections.easymo.deploy.plugins.module_utils._functions.probe imp
 from ansible_collections.easymo.deploy.plugins.module_utils._functions.prober import HttpGateway
 from ansible_collections.easymo.deploy.plugins.module_utils._gate.options import read_metric
 from ansible_collections.easymo.deploy.plugins.module_utils._gate.prometheus import (
-    REQUESTS,
     Prometheus,
     Vector,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._gate.sources import sources_of
+from ansible_collections.easymo.deploy.plugins.module_utils._http import REQUESTS
 from ansible_collections.easymo.deploy.plugins.module_utils._kubernetes import KubernetesCluster
 from ansible_collections.easymo.deploy.plugins.module_utils._kubernetes_client import (
     KUBERNETES,

@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import time
-import traceback
 import typing as t
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -17,16 +16,8 @@ from ansible_collections.easymo.deploy.plugins.module_utils._functions.probe imp
     Probe,
     verdict,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._library import Library
+from ansible_collections.easymo.deploy.plugins.module_utils._http import request, requests
 
-try:
-    import requests
-
-    IMPORT_ERROR: str | None = None
-except ImportError:
-    IMPORT_ERROR = traceback.format_exc()
-
-REQUESTS = Library("requests >= 2.32", IMPORT_ERROR)
 PARALLEL = 8
 
 
@@ -53,18 +44,17 @@ class Outcome:
 class HttpGateway:
     def __init__(self, url: str, *, ca_cert: str | None, timeout: float) -> None:
         self._url = url.rstrip("/")
-        self._verify: str | bool = ca_cert or True
+        self._ca_cert = ca_cert
         self._timeout = timeout
 
     def ask(self, probe: Probe) -> Answer:
         path = f"/{probe.path.lstrip('/')}" if probe.path else ""
         try:
-            answer = requests.request(
+            answer = request(
                 probe.method,
                 f"{self._url}/{probe.slug}{path}",
                 timeout=self._timeout,
-                verify=self._verify,
-                allow_redirects=False,
+                ca_cert=self._ca_cert,
             )
         except requests.RequestException as exc:
             raise UnreachableError(

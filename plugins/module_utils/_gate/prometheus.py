@@ -6,16 +6,8 @@ from __future__ import annotations
 
 import math
 import threading
-import traceback
 import typing as t
 from dataclasses import dataclass, field
-
-try:
-    import requests
-
-    IMPORT_ERROR: str | None = None
-except ImportError:
-    IMPORT_ERROR = traceback.format_exc()
 
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import InputError
 from ansible_collections.easymo.deploy.plugins.module_utils._gate.models import (
@@ -23,9 +15,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._gate.models import 
     failed_sample,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._gate.reduction import one_number
-from ansible_collections.easymo.deploy.plugins.module_utils._library import Library
-
-REQUESTS = Library("requests >= 2.32", IMPORT_ERROR)
+from ansible_collections.easymo.deploy.plugins.module_utils._http import request, requests
 
 
 @dataclass(frozen=True)
@@ -73,8 +63,14 @@ class Prometheus:
 
     def _ask(self, what: str, form: dict[str, str]) -> Sample | tuple[int, t.Any]:
         try:
-            answer = self._session().post(
-                f"{self.url.rstrip('/')}/api/v1/{what}", data=form, timeout=self.timeout
+            answer = request(
+                "POST",
+                f"{self.url.rstrip('/')}/api/v1/{what}",
+                data=form,
+                session=self._session(),
+                authorization=f"Bearer {self.token}" if self.token else "",
+                ca_cert=self.ca_cert,
+                timeout=self.timeout,
             )
             return answer.status_code, answer.json()
         except requests.exceptions.Timeout:
@@ -89,11 +85,7 @@ class Prometheus:
     def _session(self) -> requests.Session:
         session: requests.Session | None = getattr(self._local, "session", None)
         if session is None:
-            session = requests.Session()
-            session.verify = self.ca_cert or True
-            if self.token:
-                session.headers["Authorization"] = f"Bearer {self.token}"
-            self._local.session = session
+            session = self._local.session = requests.Session()
         return session
 
 

@@ -8,7 +8,6 @@ import typing as t
 from dataclasses import replace
 
 from ansible_collections.easymo.deploy.plugins.module_utils._cluster import Cluster
-from ansible_collections.easymo.deploy.plugins.module_utils._gate import prometheus
 from ansible_collections.easymo.deploy.plugins.module_utils._gate.logs import LogSource
 from ansible_collections.easymo.deploy.plugins.module_utils._gate.models import Metric
 from ansible_collections.easymo.deploy.plugins.module_utils._gate.options import (
@@ -19,6 +18,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._gate.options import
 from ansible_collections.easymo.deploy.plugins.module_utils._gate.prometheus import Prometheus
 from ansible_collections.easymo.deploy.plugins.module_utils._gate.sql import SqlSource
 from ansible_collections.easymo.deploy.plugins.module_utils._gate.watch import Source
+from ansible_collections.easymo.deploy.plugins.module_utils._http import REQUESTS
 from ansible_collections.easymo.deploy.plugins.module_utils._kubernetes_client import KUBERNETES
 from ansible_collections.easymo.deploy.plugins.module_utils._library import refuse_missing
 from ansible_collections.easymo.deploy.plugins.module_utils._postgres import (
@@ -26,7 +26,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._postgres import (
     PostgresTarget,
 )
 
-LIBRARIES = {PROMETHEUS: prometheus.REQUESTS, POSTGRES: PSYCOPG2, LOG: KUBERNETES}
+LIBRARIES = {PROMETHEUS: REQUESTS, POSTGRES: PSYCOPG2, LOG: KUBERNETES}
 
 
 def refuse_missing_libraries(metrics: t.Iterable[Metric]) -> None:

@@ -5,14 +5,13 @@
 from __future__ import annotations
 
 import datetime
-import traceback
 import typing as t
 
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
     RefusedError,
     UnreachableError,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._library import Library
+from ansible_collections.easymo.deploy.plugins.module_utils._http import request, requests
 from ansible_collections.easymo.deploy.plugins.module_utils._messages.models import (
     CommitStatus,
     Delivered,
@@ -25,15 +24,6 @@ from ansible_collections.easymo.deploy.plugins.module_utils._messages.retry impo
     retry_after,
     retrying,
 )
-
-try:
-    import requests
-
-    IMPORT_ERROR: str | None = None
-except ImportError:
-    IMPORT_ERROR = traceback.format_exc()
-
-REQUESTS = Library("requests >= 2.32", IMPORT_ERROR)
 
 Json = t.Any
 
@@ -53,8 +43,8 @@ class Service:
         self._name = name
         self._url = url.rstrip("/")
         self._deadline = deadline
-        self._headers = {"Authorization": authorization} if authorization else {}
-        self._verify: str | bool = ca_cert or True
+        self._authorization = authorization
+        self._ca_cert = ca_cert
 
     def ask(self, method: str, path: str, body: Json = None, *, idempotent: bool) -> Json:
         """The JSON of a good answer. Repeats only what may be repeated."""
@@ -65,14 +55,13 @@ class Service:
     def _once(self, method: str, path: str, body: Json) -> Json:
         left = max(0.1, self._deadline.left())
         try:
-            answer = requests.request(
+            answer = request(
                 method,
                 f"{self._url}{path}",
                 json=body,
-                headers=self._headers,
+                authorization=self._authorization,
                 timeout=(min(5.0, left), left),
-                verify=self._verify,
-                allow_redirects=False,
+                ca_cert=self._ca_cert,
             )
         except requests.exceptions.Timeout:
             raise UnreachableError(

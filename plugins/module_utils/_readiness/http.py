@@ -4,15 +4,7 @@
 
 from __future__ import annotations
 
-import traceback
 import typing as t
-
-try:
-    import requests
-
-    IMPORT_ERROR: str | None = None
-except ImportError:
-    IMPORT_ERROR = traceback.format_exc()
 
 from ansible_collections.easymo.deploy.plugins.module_utils._checks.http import without_query
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
@@ -21,9 +13,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
     RefusedError,
     UnreachableError,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._library import Library
-
-REQUESTS = Library("requests >= 2.32", IMPORT_ERROR)
+from ansible_collections.easymo.deploy.plugins.module_utils._http import request, requests
 
 
 def ask(
@@ -37,22 +27,16 @@ def ask(
 ) -> requests.Response:
     """Whatever is answered. `authorization` is the whole header; it is sent nowhere else."""
 
-    def permit(request: requests.PreparedRequest) -> requests.PreparedRequest:
-        # An auth of our own, so that a netrc of this machine does not put another in its place.
-        if authorization:
-            request.headers["Authorization"] = authorization
-        return request
-
     where = f"{who} at {without_query(url)}"
     try:
-        return requests.get(
+        return request(
+            "GET",
             url,
             params=list(params),
-            auth=permit,
+            authorization=authorization,
             headers={"Accept": "application/json, */*"},
             timeout=timeout,
-            verify=ca_cert or True,
-            allow_redirects=False,
+            ca_cert=ca_cert,
         )
     except requests.exceptions.SSLError:
         raise RefusedError(

@@ -7,12 +7,10 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.easymo.deploy.plugins.module_utils import _s3
-from ansible_collections.easymo.deploy.plugins.module_utils._alerts.api import (
-    REQUESTS as ALERTS_REQUESTS,
-)
 from ansible_collections.easymo.deploy.plugins.module_utils._checks.kinds import (
     LIBRARIES as COMPONENTS,
 )
+from ansible_collections.easymo.deploy.plugins.module_utils._http import REQUESTS
 from ansible_collections.easymo.deploy.plugins.module_utils._kubernetes_client import KUBERNETES
 from ansible_collections.easymo.deploy.plugins.module_utils._library import Library
 from ansible_collections.easymo.deploy.plugins.module_utils._readiness import (
@@ -36,7 +34,6 @@ from ansible_collections.easymo.deploy.plugins.module_utils._readiness import (
     test_results,
     token,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._readiness.http import REQUESTS
 from ansible_collections.easymo.deploy.plugins.module_utils._readiness.models import (
     Check,
     Runner,
@@ -73,7 +70,7 @@ LIBRARIES: dict[str, tuple[Library, ...]] = {
     "test_results": (REQUESTS,),
     "load_test": (REQUESTS,),
     "commit_status": (REQUESTS,),
-    "alert_rules": (ALERTS_REQUESTS,),
+    "alert_rules": (REQUESTS,),
     "clock": (REQUESTS,),
     "certificate": (certificate.REQUESTS,),
     "slack": (slack_people.SLACK_SDK,),

@@ -30,6 +30,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._gate.sources import
 from ansible_collections.easymo.deploy.plugins.module_utils._gate.sources import sources_of
 from ansible_collections.easymo.deploy.plugins.module_utils._gate.state import Schedule
 from ansible_collections.easymo.deploy.plugins.module_utils._gate.watch import Watch, Watcher
+from ansible_collections.easymo.deploy.plugins.module_utils._http import REQUESTS
 from ansible_collections.easymo.deploy.plugins.module_utils._library import Library
 from ansible_collections.easymo.deploy.plugins.module_utils._postgres import PSYCOPG2
 from ansible_collections.easymo.deploy.plugins.module_utils._smoke.models import (
@@ -42,10 +43,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._smoke.payment impor
     Purchase,
     play_payment,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._smoke.wallet import (
-    REQUESTS,
-    HttpWallets,
-)
+from ansible_collections.easymo.deploy.plugins.module_utils._smoke.wallet import HttpWallets
 from ansible_collections.easymo.deploy.plugins.module_utils._webhook.check import check_webhook
 
 Options = t.Mapping[str, t.Any]

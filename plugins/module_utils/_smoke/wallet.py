@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import traceback
 import typing as t
 from urllib.parse import quote
 
@@ -13,18 +12,10 @@ from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
     UnreachableError,
     VerificationError,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._library import Library
+from ansible_collections.easymo.deploy.plugins.module_utils._http import request, requests
 from ansible_collections.easymo.deploy.plugins.module_utils._redaction import excerpt
 from ansible_collections.easymo.deploy.plugins.module_utils._smoke.payment import Order, Purchase
 
-try:
-    import requests
-
-    IMPORT_ERROR: str | None = None
-except ImportError:
-    IMPORT_ERROR = traceback.format_exc()
-
-REQUESTS = Library("requests >= 2.32", IMPORT_ERROR)
 KEY = "Idempotency-Key"
 _SHOWN = 200
 
@@ -34,7 +25,7 @@ class HttpWallets:
 
     def __init__(self, api_url: str, *, ca_cert: str | None, timeout: float) -> None:
         self._base = f"{api_url.rstrip('/')}/wallet"
-        self._verify: str | bool = ca_cert or True
+        self._ca_cert = ca_cert
         self._timeout = timeout
 
     def balance(self, number: str) -> int:
@@ -95,14 +86,13 @@ class HttpWallets:
         failure = ""
         for _attempt in range(2):
             try:
-                return requests.request(
+                return request(
                     method,
                     self._base + path,
                     headers=dict(headers),
                     json=body,
                     timeout=self._timeout,
-                    verify=self._verify,
-                    allow_redirects=False,
+                    ca_cert=self._ca_cert,
                 )
             except requests.RequestException as exc:
                 failure = type(exc).__name__

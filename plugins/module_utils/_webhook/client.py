@@ -5,19 +5,9 @@
 from __future__ import annotations
 
 import time
-import traceback
 
-from ansible_collections.easymo.deploy.plugins.module_utils._library import Library
+from ansible_collections.easymo.deploy.plugins.module_utils._http import request, requests
 from ansible_collections.easymo.deploy.plugins.module_utils._webhook.models import Answer, Request
-
-try:
-    import requests
-
-    IMPORT_ERROR: str | None = None
-except ImportError:
-    IMPORT_ERROR = traceback.format_exc()
-
-REQUESTS = Library("requests >= 2.32", IMPORT_ERROR)
 
 LONGEST_ANSWER = 1024 * 1024
 """Bytes of an answer that are read: a webhook that goes on talking must not fill our memory."""
@@ -28,21 +18,20 @@ class HttpWebhook:
 
     def __init__(self, url: str, *, ca_cert: str | None, timeout: int) -> None:
         self._url = url
-        self._verify: str | bool = ca_cert or True
+        self._ca_cert = ca_cert
         self._timeout = timeout
 
-    def send(self, request: Request) -> Answer:
+    def send(self, sent: Request) -> Answer:
         deadline = time.monotonic() + self._timeout
         try:
-            with requests.request(
-                request.method,
+            with request(
+                sent.method,
                 self._url,
-                headers=dict(request.headers),
-                params=dict(request.query),
-                data=request.body or None,
+                headers=dict(sent.headers),
+                params=dict(sent.query),
+                data=sent.body or None,
                 timeout=self._timeout,
-                verify=self._verify,
-                allow_redirects=False,
+                ca_cert=self._ca_cert,
                 stream=True,
             ) as answer:
                 return Answer(answer.status_code, _read(answer, deadline))

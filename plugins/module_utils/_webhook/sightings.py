@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import re
-import traceback
 import typing as t
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
@@ -16,14 +15,8 @@ from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
     RefusedError,
     UnreachableError,
 )
+from ansible_collections.easymo.deploy.plugins.module_utils._http import request, requests
 from ansible_collections.easymo.deploy.plugins.module_utils._postgres import PostgresTarget
-
-try:
-    import requests
-
-    IMPORT_ERROR: str | None = None
-except ImportError:
-    IMPORT_ERROR = traceback.format_exc()
 
 MESSAGE_ID = re.compile(r"[A-Za-z0-9._-]+")
 SKEW = timedelta(minutes=5)
@@ -59,12 +52,13 @@ class FunctionLog:
             "iso_timestamp_end": (now + SKEW).isoformat(),
         }
         try:
-            answer = requests.get(
+            answer = request(
+                "GET",
                 f"{self.api_url.rstrip('/')}/v1/projects/{self.project_ref}/analytics/endpoints/logs.all",
                 params=parameters,
-                headers={"Authorization": f"Bearer {self.access_token}"},
+                authorization=f"Bearer {self.access_token}",
                 timeout=self.timeout,
-                verify=self.ca_cert or True,
+                ca_cert=self.ca_cert,
             )
             document = answer.json()
         except (requests.RequestException, ValueError) as exc:
