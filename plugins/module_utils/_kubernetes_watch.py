@@ -8,6 +8,7 @@ import contextlib
 import json
 import socket
 import threading
+import time
 import typing as t
 
 from ansible_collections.easymo.deploy.plugins.module_utils._cluster import Object
@@ -29,6 +30,8 @@ except ImportError:
 
 RETRY = 2.0
 """Seconds until an interrupted watch lists anew."""
+STEADY = 1.0
+"""A stream that ends sooner is opened again after a pause: 0.1 s, twice as long each time, at most RETRY."""
 
 
 class KubernetesWatch:
@@ -77,8 +80,12 @@ class KubernetesWatch:
         version = found["metadata"]["resourceVersion"]
         self._objects = {one["metadata"]["uid"]: one for one in found.get("items") or []}
         self._wake()
-        while version and not self._closed.is_set():
+        pause = 0.0
+        while version and not self._closed.wait(pause):
+            began = time.monotonic()
             version = self._watch(version)
+            lasted = time.monotonic() - began
+            pause = 0.0 if lasted >= STEADY else min(max(0.1, 2 * pause), RETRY)
 
     def _watch(self, version: str) -> str:
         """The version to go on from once the server ends the stream; empty when it has to be listed."""

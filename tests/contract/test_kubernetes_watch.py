@@ -4,10 +4,12 @@
 from __future__ import annotations
 
 import threading
+import time
 import typing as t
 
 import pytest
 
+from ansible_collections.easymo.deploy.plugins.module_utils import _kubernetes_watch
 from ansible_collections.easymo.deploy.plugins.module_utils._cluster import Object, Watch
 from sandbox.world import World
 from tests.contract.rollout_cluster import running_cluster
@@ -73,3 +75,57 @@ def test_without_the_right_to_look_nothing_is_known(at: Stage) -> None:
         assert woken.wait(10)
         assert blind.objects() is None
         blind.close()
+
+
+class Streams:
+    """A server whose streams last as long as that, and then end as streams do."""
+
+    def __init__(self, lasting: float = 0.0) -> None:
+        self.lasting = lasting
+        self.opened: list[float] = []
+        self.ended: list[float] = []
+
+    def list(self) -> Object:
+        return {"metadata": {"resourceVersion": "1"}, "items": []}
+
+    def open(self, _version: str) -> Streams:
+        self.opened.append(time.monotonic())
+        return self
+
+    def stream(self, _size: None, *, decode_content: bool) -> t.Iterator[bytes]:
+        time.sleep(self.lasting)
+        self.ended.append(time.monotonic())
+        return iter(())
+
+    def release_conn(self) -> None:
+        """There is none."""
+
+
+def watching(streams: Streams) -> _kubernetes_watch.KubernetesWatch:
+    return _kubernetes_watch.KubernetesWatch(streams.list, streams.open, lambda: None)
+
+
+def test_streams_that_end_at_once_are_opened_less_and_less_often() -> None:
+    streams = Streams()
+    watch = watching(streams)
+    until(lambda: len(streams.opened) >= 4, 10)
+    time.sleep(1)
+    watch.close()
+    assert len(streams.opened) <= 7
+    pauses = [
+        after - before for before, after in zip(streams.ended, streams.opened[1:], strict=False)
+    ]
+    assert all(pause >= least for pause, least in zip(pauses, (0.1, 0.2, 0.4, 0.8), strict=False))
+
+
+def test_the_end_of_a_stream_that_lasted_costs_no_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Servers end each of them after some minutes."""
+    monkeypatch.setattr(_kubernetes_watch, "STEADY", 0.02)
+    streams = Streams(lasting=0.03)
+    watch = watching(streams)
+    until(lambda: len(streams.opened) >= 20, 10)
+    watch.close()
+    pauses = [
+        after - before for before, after in zip(streams.ended, streams.opened[1:], strict=False)
+    ]
+    assert sorted(pauses)[len(pauses) // 2] < 0.1
