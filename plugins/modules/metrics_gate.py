@@ -545,6 +545,14 @@ samples:
       returned: always
       type: dict
       sample: {below: null, above: null}
+    mark:
+      description:
+        - What the last sample was, V(good), V(between) or V(breach), V(missing) without a value. What reads the record,
+          as Slack does, goes by it.
+      returned: always
+      type: str
+      sample: good
+      version_added: 0.3.0
     verdict:
       description: What this metric alone calls for.
       returned: always

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import math
 import typing as t
 from dataclasses import dataclass, field
 from enum import Enum
@@ -50,6 +51,28 @@ class Bounds:
     hard_below: float | None = None
     hard_above: float | None = None
 
+    @classmethod
+    def from_result(cls, metric: t.Mapping[str, t.Any]) -> Bounds:
+        """Of a metric in a result or a record, of which nothing is certain: what is no number is no bound."""
+        good, breach, hard = (
+            one if isinstance(one, dict) else {}
+            for one in map(metric.get, ("pass", "rollback", "hard_limit"))
+        )
+        return cls(
+            minimum=_number(good.get("min")),
+            maximum=_number(good.get("max")),
+            below=_number(breach.get("below")),
+            above=_number(breach.get("above")),
+            hard_below=_number(hard.get("below")),
+            hard_above=_number(hard.get("above")),
+        )
+
+    def mark(self, value: float) -> Mark:
+        """The one rule by which the watch, Slack and the report judge a value."""
+        if self.breached(value):
+            return Mark.BREACH
+        return Mark.GOOD if self.good(value) else Mark.BETWEEN
+
     def good(self, value: float) -> bool:
         low = self.minimum is None or value >= self.minimum
         return low and (self.maximum is None or value <= self.maximum)
@@ -93,6 +116,11 @@ class Bounds:
         return f"{'below' if value < bound else 'above'} {bound:g}"
 
 
+def _number(value: t.Any) -> float | None:
+    known = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return float(value) if known and math.isfinite(value) else None
+
+
 @dataclass(frozen=True)
 class Limits:
     """When samples are enough, or too bad, or too few. None is no limit."""
@@ -128,9 +156,7 @@ class Metric:
     def mark(self, sample: Sample) -> Mark:
         if sample.value is None:
             return Mark.ERROR if sample.error else Mark.NO_DATA
-        if self.bounds.breached(sample.value):
-            return Mark.BREACH
-        return Mark.GOOD if self.bounds.good(sample.value) else Mark.BETWEEN
+        return self.bounds.mark(sample.value)
 
 
 @dataclass(frozen=True)

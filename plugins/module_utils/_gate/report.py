@@ -111,6 +111,7 @@ def _describe(metric: Metric, watch: Watch) -> dict[str, t.Any]:
         "pass": {"min": bounds.minimum, "max": bounds.maximum},
         "rollback": {"below": bounds.below, "above": bounds.above},
         "hard_limit": {"below": bounds.hard_below, "above": bounds.hard_above},
+        "mark": series.mark.told,
         "verdict": alone.verdict.value,
         "started": watch.state.began_at,
         "points": [list(point) for point in thin(series.points)],

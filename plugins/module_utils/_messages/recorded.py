@@ -8,6 +8,7 @@ import datetime
 import typing as t
 from dataclasses import dataclass, field
 
+from ansible_collections.easymo.deploy.plugins.module_utils._gate.models import Bounds
 from ansible_collections.easymo.deploy.plugins.module_utils._release.failure import is_hold
 
 Body = t.Mapping[str, t.Any]
@@ -93,19 +94,13 @@ def read_readings(metrics: t.Any) -> t.Iterator[Reading]:
 
 
 def mark_of(metric: Body) -> str:
-    """By its bounds, as the gate judged each sample; "" for a metric without any."""
-    value = number(metric.get("last"))
-    passes, breaches = mapping(metric.get("pass")), mapping(metric.get("rollback"))
+    """As the gate kept it; in an older record by the bounds, "" for a metric without any."""
+    if metric.get("mark"):
+        return str(metric["mark"])
+    value, bounds = number(metric.get("last")), Bounds.from_result(metric)
     if value is None:
         return "missing"
-    if not passes and not breaches:
-        return ""
-    below, above = number(breaches.get("below")), number(breaches.get("above"))
-    if (below is not None and value < below) or (above is not None and value > above):
-        return "breach"
-    least, most = number(passes.get("min")), number(passes.get("max"))
-    outside = (least is not None and value < least) or (most is not None and value > most)
-    return "between" if outside else "good"
+    return "" if bounds == Bounds() else bounds.mark(value).told
 
 
 def number(value: t.Any) -> float | None:

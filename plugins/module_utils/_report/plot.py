@@ -9,6 +9,7 @@ import statistics
 import typing as t
 from dataclasses import dataclass
 
+from ansible_collections.easymo.deploy.plugins.module_utils._gate.models import Bounds
 from ansible_collections.easymo.deploy.plugins.module_utils._report.times import (
     counted,
     lasting,
@@ -28,49 +29,24 @@ Sample = tuple[float, t.Optional[float]]  # noqa: UP045 - also on older Pythons
 Point = tuple[float, float]
 
 
-@dataclass(frozen=True)
-class Bounds:
-    """`low` to `high` is good; below `worst_low` or above `worst_high` is a breach. None is no bound."""
-
-    low: float | None = None
-    high: float | None = None
-    worst_low: float | None = None
-    worst_high: float | None = None
-
-    @classmethod
-    def of(cls, entry: t.Mapping[str, t.Any]) -> Bounds:
-        good, worst = entry.get("pass"), entry.get("rollback")
-        good = good if isinstance(good, dict) else {}
-        worst = worst if isinstance(worst, dict) else {}
-        return cls(
-            number(good.get("min")), number(good.get("max")),
-            number(worst.get("below")), number(worst.get("above")),
-        )  # fmt: skip
-
-    def mark(self, value: float) -> str:
-        if (self.worst_low is not None and value < self.worst_low) or (
-            self.worst_high is not None and value > self.worst_high
-        ):
-            return "breach"
-        if (self.low is not None and value < self.low) or (
-            self.high is not None and value > self.high
-        ):
-            return "between"
-        return "good"
-
-    def words(self, unit: str) -> str:
-        passes = [
-            f"{side} {quantity(value, unit)}"
-            for side, value in (("from", self.low), ("up to", self.high))
-            if value is not None
-        ]
-        fails = [
-            f"{side} {quantity(value, unit)}"
-            for side, value in (("below", self.worst_low), ("above", self.worst_high))
-            if value is not None
-        ]
-        said = f"Passes {' '.join(passes)}" if passes else "No bound to pass"
-        return f"{said}; rolls back {' or '.join(fails)}." if fails else f"{said}."
+def bound_words(bounds: Bounds, unit: str) -> str:
+    passes = [
+        f"{side} {quantity(value, unit)}"
+        for side, value in (("from", bounds.minimum), ("up to", bounds.maximum))
+        if value is not None
+    ]
+    fails = [
+        f"{side} {quantity(value, unit)}"
+        for side, value in (
+            ("below", bounds.below),
+            ("above", bounds.above),
+            ("at once below", bounds.hard_below),
+            ("at once above", bounds.hard_above),
+        )
+        if value is not None
+    ]
+    said = f"Passes {' '.join(passes)}" if passes else "No bound to pass"
+    return f"{said}; rolls back {' or '.join(fails)}." if fails else f"{said}."
 
 
 @dataclass(frozen=True)
@@ -140,7 +116,7 @@ def plot_of(name: str, unit: str, samples: t.Sequence[Sample], bounds: Bounds) -
     marked: dict[str, list[Point]] = {"good": [], "between": [], "breach": []}
     for run in runs:
         for at, value in run:
-            marked[bounds.mark(value)].append((x(at), y(value)))
+            marked[bounds.mark(value).value].append((x(at), y(value)))
     return Plot(
         title=name,
         words=plot_words(unit, samples, values, len(marked["breach"]), len(holes)),
@@ -165,13 +141,13 @@ def is_free(lines: t.Iterable[Line], y: float) -> bool:
 
 def domain(values: t.Sequence[float], bounds: Bounds) -> tuple[float, float]:
     """What the height spans: all values and the bounds to pass; the others where they are near."""
-    seen = [*values, *(b for b in (bounds.low, bounds.high) if b is not None)]
+    seen = [*values, *(b for b in (bounds.minimum, bounds.maximum) if b is not None)]
     # Most metrics are counts and shares, whose zero says more than an arbitrary bottom.
-    if min(seen) >= 0 and bounds.low is None and bounds.worst_low is None:
+    if min(seen) >= 0 and (bounds.minimum, bounds.below, bounds.hard_below) == (None, None, None):
         seen.append(0.0)
     low, high = min(seen), max(seen)
     height = (high - low) or abs(high) or 1.0
-    for bound in (bounds.worst_low, bounds.worst_high):
+    for bound in (bounds.below, bounds.above, bounds.hard_below, bounds.hard_above):
         if bound is not None and low - (REACH - 1) * height <= bound <= high + (REACH - 1) * height:
             seen.append(bound)
     low, high = min(seen), max(seen)
@@ -209,10 +185,12 @@ def bound_lines(
     bounds: Bounds, unit: str, low: float, high: float, y: t.Callable[[float], float]
 ) -> t.Iterator[Line]:
     for value, kind, word in (
-        (bounds.low, "passing", "pass from"),
-        (bounds.high, "passing", "pass up to"),
-        (bounds.worst_low, "breaching", "roll back below"),
-        (bounds.worst_high, "breaching", "roll back above"),
+        (bounds.minimum, "passing", "pass from"),
+        (bounds.maximum, "passing", "pass up to"),
+        (bounds.below, "breaching", "roll back below"),
+        (bounds.above, "breaching", "roll back above"),
+        (bounds.hard_below, "breaching", "roll back at once below"),
+        (bounds.hard_above, "breaching", "roll back at once above"),
     ):
         if value is not None and low <= value <= high:
             yield Line(y(value), kind, f"{word} {quantity(value, unit)}")
@@ -222,15 +200,17 @@ def bound_bands(
     bounds: Bounds, low: float, high: float, y: t.Callable[[float], float]
 ) -> t.Iterator[Band]:
     bottom, top = (
-        max(low, bounds.low if bounds.low is not None else low),
-        min(high, bounds.high if bounds.high is not None else high),
+        max(low, bounds.minimum if bounds.minimum is not None else low),
+        min(high, bounds.maximum if bounds.maximum is not None else high),
     )
-    if (bounds.low is not None or bounds.high is not None) and bottom < top:
+    if (bounds.minimum is not None or bounds.maximum is not None) and bottom < top:
         yield Band("passes", y(top), round(y(bottom) - y(top), 1))
-    if bounds.worst_high is not None and bounds.worst_high < high:
-        yield Band("breaches", TOP, round(y(bounds.worst_high) - TOP, 1))
-    if bounds.worst_low is not None and bounds.worst_low > low:
-        yield Band("breaches", y(bounds.worst_low), round(BOTTOM - y(bounds.worst_low), 1))
+    above = [one for one in (bounds.above, bounds.hard_above) if one is not None]
+    below = [one for one in (bounds.below, bounds.hard_below) if one is not None]
+    if above and min(above) < high:
+        yield Band("breaches", TOP, round(y(min(above)) - TOP, 1))
+    if below and max(below) > low:
+        yield Band("breaches", y(max(below)), round(BOTTOM - y(max(below)), 1))
 
 
 def plot_words(

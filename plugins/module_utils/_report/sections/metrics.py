@@ -6,13 +6,14 @@ from __future__ import annotations
 
 import typing as t
 
+from ansible_collections.easymo.deploy.plugins.module_utils._gate.models import Bounds
 from ansible_collections.easymo.deploy.plugins.module_utils._report.models import (
     Cell,
     Watch,
     Watched,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._report.plot import (
-    Bounds,
+    bound_words,
     plot_of,
     samples_of,
 )
@@ -63,7 +64,7 @@ def watch_of(title: str, entries: t.Sequence[tuple[str, Entry]], *, fold: bool =
 
 
 def watched(name: str, one: Entry) -> Watched:
-    unit, bounds = text(one.get("unit")), Bounds.of(one)
+    unit, bounds = text(one.get("unit")), Bounds.from_result(one)
     samples = samples_of(one.get("points"))
     told = name.replace("_", " ")
     return Watched(
@@ -82,7 +83,7 @@ def verdict_of(one: Entry, bounds: Bounds) -> Cell:
     last = number(one.get("last", one.get("value")))
     if last is not None and bounds == Bounds():
         return Cell("no bound recorded", "calm")
-    return Cell("no data", "warn") if last is None else judged(bounds.mark(last))
+    return Cell("no data", "warn") if last is None else judged(bounds.mark(last).value)
 
 
 def words_of(one: Entry, unit: str, bounds: Bounds) -> t.Iterator[str]:
@@ -100,6 +101,6 @@ def words_of(one: Entry, unit: str, bounds: Bounds) -> t.Iterator[str]:
     if given is not None and not isinstance(given, dict):
         yield f"Passes when {text(given)} {unit}".rstrip() + "."
     elif bounds != Bounds():
-        yield bounds.words(unit)
+        yield bound_words(bounds, unit)
     if one.get("problem"):
         yield f"No data at the end: {text(one['problem'])}."

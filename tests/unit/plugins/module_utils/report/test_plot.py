@@ -5,20 +5,21 @@ from __future__ import annotations
 
 import pytest
 
+from ansible_collections.easymo.deploy.plugins.module_utils._gate.models import Bounds
 from ansible_collections.easymo.deploy.plugins.module_utils._report.plot import (
     BOTTOM,
     LEFT,
     RIGHT,
     TOP,
     Band,
-    Bounds,
+    bound_words,
     domain,
     plot_of,
     samples_of,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._report.times import quantity
 
-UP_TO_ONE = Bounds(high=1.0, worst_high=2.0)
+UP_TO_ONE = Bounds(maximum=1.0, above=2.0)
 
 
 def drawn(samples, bounds=UP_TO_ONE, unit="seconds"):
@@ -74,13 +75,13 @@ def test_values_beyond_a_bound_are_marked_and_told():
 
 
 def test_a_lower_bound_is_breached_from_below():
-    bounds = Bounds(low=0.99, worst_low=0.95)
-    assert [bounds.mark(v) for v in (0.995, 0.97, 0.94)] == ["good", "between", "breach"]
-    assert bounds.words("ratio") == "Passes from 99 %; rolls back below 95 %."
+    bounds = Bounds(minimum=0.99, below=0.95)
+    assert [bounds.mark(v).value for v in (0.995, 0.97, 0.94)] == ["good", "between", "breach"]
+    assert bound_words(bounds, "ratio") == "Passes from 99 %; rolls back below 95 %."
 
 
 def test_a_far_rollback_bound_does_not_flatten_the_plot():
-    far = Bounds(high=0.01, worst_high=0.5)
+    far = Bounds(maximum=0.01, above=0.5)
     assert domain([0.002], far)[1] < 0.02
     assert [line.kind for line in drawn([(0, 0.002), (1, 0.003)], far, "ratio").lines] == [
         "passing"
