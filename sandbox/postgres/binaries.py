@@ -8,6 +8,7 @@ import subprocess
 import tarfile
 from pathlib import Path
 
+from sandbox import debian
 from sandbox.cache import cached
 from sandbox.errors import SandboxError
 
@@ -48,19 +49,39 @@ def unpack(cache: Path) -> Path:
     return programs
 
 
+def uuid_library(programs: Path, cache: Path) -> Path | None:
+    """The folder with the library that the wheel's uuid-ossp was built with, which the wheel does not bring.
+
+    From Debian's package where the system lacks it; None when it is there, or cannot be had: then
+    `CREATE EXTENSION "uuid-ossp"` fails and all else works.
+    """
+    module = programs.parent / "lib" / "uuid-ossp.so"
+    if not missing_libraries(_ldd(module)):
+        return None
+    try:
+        package = debian.unpack(cache, "libossp-uuid16")
+    except SandboxError:
+        return None
+    return next((found.parent for found in package.glob("usr/lib/*/libossp-uuid.so.16")), None)
+
+
 def _require_libraries(programs: Path) -> None:
-    answer = subprocess.run(
-        ["ldd", *(str(programs / name) for name in _CHECKED)],  # noqa: S607
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if missing := missing_libraries(answer.stdout):
+    if missing := missing_libraries(_ldd(*(programs / name for name in _CHECKED))):
         packages = sorted({_DEBIAN_PACKAGES.get(name, name) for name in missing})
         raise SandboxError(
             f"PostgreSQL's programs need {', '.join(missing)}, which this system lacks: "
             f"apt-get install {' '.join(packages)}."
         )
+
+
+def _ldd(*programs: Path) -> str:
+    answer = subprocess.run(
+        ["ldd", *map(str, programs)],  # noqa: S607
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return answer.stdout
 
 
 def missing_libraries(ldd_output: str) -> list[str]:

@@ -16,7 +16,7 @@ from sandbox.names import (
     SUPABASE_USER,
 )
 from sandbox.postgres.account import choose
-from sandbox.postgres.binaries import unpack
+from sandbox.postgres.binaries import unpack, uuid_library
 from sandbox.world import write_private
 
 if t.TYPE_CHECKING:
@@ -52,7 +52,10 @@ class Postgres(Component):
         )
 
     def process(self, world: World) -> Process:
-        return Process(self._cluster(world).argv(), env={"HOME": "/"})
+        cluster = self._cluster(world)
+        libraries = uuid_library(cluster.programs, world.cache)
+        found = {"LD_LIBRARY_PATH": str(libraries)} if libraries else {}
+        return Process(cluster.argv(), env={"HOME": "/", **found})
 
     def ready(self, world: World) -> bool:
         import psycopg2  # noqa: PLC0415

@@ -22,6 +22,15 @@ from confluent_kafka import Consumer, Producer
 
 from sandbox.names import KAFKA_TOPICS, SERVICES
 from sandbox.world import World
+from tests.integration.running import query, scratch_database
+
+
+def test_the_extension_that_every_supabase_has_makes_names(world: World) -> None:
+    """Its name has no time or chance in it: RFC 9562, appendix A.4."""
+    with scratch_database(world) as database:
+        query(database, 'CREATE EXTENSION "uuid-ossp"')
+        made = query(database, "SELECT uuid_generate_v5(uuid_ns_dns(), 'www.example.com')::text")
+    assert made == [("2ed6657d-e927-568b-95e1-2665a8aea6a2",)]
 
 
 @pytest.mark.parametrize(("database", "table"), [("supabase", "users"), ("agent_core", "wallets")])
