@@ -130,6 +130,12 @@ class PostgresSession:
         full = str(self.rows("SHOW server_version")[0][0])
         return self._connection.server_version // 10000, full.split(maxsplit=1)[0]
 
+    @property
+    def pooled(self) -> bool:
+        """Whether somebody between us and the server answers in its name: then the process is not the one announced."""
+        announced = self._connection.info.backend_pid
+        return bool(self.rows("SELECT pg_catalog.pg_backend_pid()")[0][0] != announced)
+
     def cancel(self) -> None:
         """Have the server stop the statement that another thread waits for; none is fine, too."""
         with suppress(psycopg2.Error):
@@ -178,6 +184,19 @@ def connected(target: PostgresTarget, *, application_name: str) -> t.Iterator[Po
         yield PostgresSession(target, opened)
     finally:
         opened.close()
+
+
+# Those that the server has: they came with 9.6, 14 and 17. A role or a database may have any of them set.
+LIFT_TIMEOUTS = """
+SELECT pg_catalog.set_config(s.name, '0', false) FROM pg_catalog.pg_settings s
+WHERE s.name IN ('statement_timeout', 'lock_timeout', 'idle_in_transaction_session_timeout', 'idle_session_timeout',
+                 'transaction_timeout');
+"""
+
+
+def lift_timeouts(session: Session) -> None:
+    """For work that takes as long as it takes, as pg_dump and pg_restore do it."""
+    session.rows(LIFT_TIMEOUTS)
 
 
 def connection_failure(target: PostgresTarget, said: str) -> DeployError:

@@ -309,6 +309,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._backup.plan import 
     refuse_older_programs,
     refuse_storage,
 )
+from ansible_collections.easymo.deploy.plugins.module_utils._backup.poolers import refuse_pooler
 from ansible_collections.easymo.deploy.plugins.module_utils._backup.progress import Progress
 from ansible_collections.easymo.deploy.plugins.module_utils._backup.remains import (
     Sweep,
@@ -433,6 +434,8 @@ def place_order(params: t.Mapping[str, t.Any], now: datetime) -> Order:
     pg_dump = programs.find(params["pg_dump"], "pg_dump")
     pg_restore = programs.find(params["pg_restore"], "pg_restore")
     with _postgres.connected(target, application_name="easymo.deploy pg_backup") as session:
+        refuse_pooler(session, target)
+        _postgres.lift_timeouts(session)
         server = session.server_version
         refuse_older_programs(server=server, pg_dump=pg_dump.numbers, pg_restore=pg_restore.numbers)
         tables, others = list_dumped(session)

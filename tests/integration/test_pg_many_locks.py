@@ -3,16 +3,12 @@
 
 from __future__ import annotations
 
-import secrets
 import typing as t
-from pathlib import Path
 
 import pytest
 
-from ansible_collections.easymo.deploy.plugins.modules import pg_backup, pg_restore
 from sandbox.world import World
-from tests.integration.running import Result, bucket, run_module
-from tests.integration.throwaway_server import ThrowawayServer
+from tests.integration.pg_place import Place
 
 # Room for 26 x 10 locks by PostgreSQL's promise, and in truth for about twice as many.
 LITTLE = (
@@ -25,38 +21,10 @@ LITTLE = (
 MORE = "max_locks_per_transaction=100"
 
 
-class Place:
-    """A server with so many tables, and where its backups go."""
-
-    def __init__(self, world: World, *settings: str) -> None:
-        self.server = ThrowawayServer(Path(world.facts("postgres")["bin"]), *settings)
-        programs = Path(world.facts("postgres")["bin"])
-        self._common = {**bucket(world, f"test-{secrets.token_hex(4)}/"), "name": "many"}
-        self._programs = {name: str(programs / name) for name in ("pg_dump", "pg_restore", "psql")}
-
-    def make_tables(self, count: int) -> None:
-        for start in range(0, count, 50):
-            names = range(start, min(count, start + 50))
-            self.server.query(";".join(f"CREATE TABLE t{n} (id int PRIMARY KEY)" for n in names))
-
-    def backup(self) -> Result:
-        given = {"release": "2.0.0", "pg_dump": self._programs["pg_dump"]}
-        restoring = self._programs["pg_restore"]
-        return run_module(
-            pg_backup, **self.server.options, **self._common, **given, pg_restore=restoring
-        )
-
-    def restore(self, *, check: bool = False, **more: t.Any) -> Result:
-        given: dict[str, t.Any] = {
-            "method": "in_place",
-            "release": "2.0.0",
-            "approved_by": "Jane Doe",
-            "reason": "It is gone",
-            "pg_restore": self._programs["pg_restore"],
-            "psql": self._programs["psql"],
-        }
-        given |= self.server.options
-        return run_module(pg_restore, check=check, **self._common, **given, **more)
+def make_tables(place: Place, count: int) -> None:
+    for start in range(0, count, 50):
+        names = range(start, min(count, start + 50))
+        place.server.query(";".join(f"CREATE TABLE t{n} (id int PRIMARY KEY)" for n in names))
 
 
 @pytest.fixture
@@ -76,7 +44,7 @@ def test_a_restore_in_place_of_too_many_tables_is_refused_before_anything(
     make: t.Callable[..., Place],
 ) -> None:
     place = make(*LITTLE)
-    place.make_tables(100)
+    make_tables(place, 100)
     assert place.backup().get("changed")
     for check in (True, False):
         result = place.restore(check=check)
@@ -88,7 +56,7 @@ def test_a_restore_in_place_of_too_many_tables_is_refused_before_anything(
 
 def test_what_has_room_is_restored_in_place(make: t.Callable[..., Place]) -> None:
     place = make(*LITTLE, MORE)
-    place.make_tables(100)
+    make_tables(place, 100)
     assert place.backup().get("changed")
     done = place.restore()
     assert done.get("changed"), done
@@ -98,7 +66,7 @@ def test_a_dump_of_too_many_tables_is_refused_before_it_begins(
     make: t.Callable[..., Place],
 ) -> None:
     place = make(*LITTLE)
-    place.make_tables(600)
+    make_tables(place, 600)
     result = place.backup()
     assert (result["failed"], result["reason"]) == (True, "Refused"), result
     assert "max_locks_per_transaction (now 10) to 64 or more" in result["msg"]
@@ -107,7 +75,7 @@ def test_a_dump_of_too_many_tables_is_refused_before_it_begins(
 def test_a_lock_table_that_is_full_is_called_by_its_name(make: t.Callable[..., Place]) -> None:
     """Between what is promised and what surely fails nobody knows; so the failure tells."""
     place = make(*LITTLE)
-    place.make_tables(430)
+    make_tables(place, 430)
     result = place.backup()
     if result.get("failed"):
         assert "raise max_locks_per_transaction" in result["msg"], result

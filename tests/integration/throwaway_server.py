@@ -10,7 +10,7 @@ import subprocess
 import tempfile
 import time
 import typing as t
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import psycopg2
@@ -42,8 +42,8 @@ class ThrowawayServer:
             env={"HOME": "/", "LANG": "C.UTF-8"},
         )
         assert made.returncode == 0, made.stderr
-        with closing(socket.create_server(("127.0.0.1", 0))) as free:
-            self.port: int = free.getsockname()[1]
+        self._account, self._programs = account, programs
+        self.port = self.free_port()
         settings = (
             "listen_addresses=127.0.0.1",
             "unix_socket_directories=",
@@ -74,6 +74,36 @@ class ThrowawayServer:
             "ssl_mode": "disable",
         }
 
+    @staticmethod
+    def free_port() -> int:
+        with closing(socket.create_server(("127.0.0.1", 0))) as free:
+            port: int = free.getsockname()[1]
+            return port
+
+    @contextmanager
+    def standby(self) -> t.Iterator[int]:
+        """A hot standby of it; the port it listens on."""
+        data, port = self._folder / "standby", self.free_port()
+        copying = [str(self._programs / "pg_basebackup"), "-R", "-c", "fast", "-D", str(data)]
+        where = ["-h", "127.0.0.1", "-p", str(self.port), "-U", _USER]
+        subprocess.run(
+            [*self._account.prefix, *copying, *where],
+            check=True,
+            capture_output=True,
+            cwd="/",
+            env={"HOME": "/"},
+        )
+        argv = list(self._argv)
+        argv[argv.index("-D") + 1], argv[argv.index("-p") + 1] = str(data), str(port)
+        with self._log.open("ab") as log:
+            process = subprocess.Popen(argv, stdout=log, stderr=log, cwd="/")
+        try:
+            self._await(process, port)
+            yield port
+        finally:
+            process.send_signal(signal.SIGQUIT)
+            process.wait(_STARTS_WITHIN)
+
     def query(self, sql: str) -> list[tuple[t.Any, ...]]:
         with closing(self._connect()) as session, session.cursor() as cursor:
             session.autocommit = True
@@ -96,16 +126,22 @@ class ThrowawayServer:
     def _start(self) -> subprocess.Popen[bytes]:
         with self._log.open("ab") as log:
             process = subprocess.Popen(self._argv, stdout=log, stderr=log, cwd="/")
+        self._await(process, self.port)
+        return process
+
+    def _await(self, process: subprocess.Popen[bytes], port: int) -> None:
         deadline = time.monotonic() + _STARTS_WITHIN
         while True:
             try:
-                self._connect().close()
+                self._connect(port).close()
             except psycopg2.OperationalError:
                 assert process.poll() is None, self._log.read_text()
                 assert time.monotonic() < deadline, self._log.read_text()
                 time.sleep(0.05)
             else:
-                return process
+                return
 
-    def _connect(self) -> psycopg2.extensions.connection:
-        return psycopg2.connect(host="127.0.0.1", port=self.port, user=_USER, dbname="postgres")
+    def _connect(self, port: int | None = None) -> psycopg2.extensions.connection:
+        return psycopg2.connect(
+            host="127.0.0.1", port=port or self.port, user=_USER, dbname="postgres"
+        )

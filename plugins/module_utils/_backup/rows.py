@@ -83,6 +83,7 @@ class Counting:
 def exported_snapshot(target: PostgresTarget, *, lock_timeout: int) -> Iterator[Snapshot]:
     """A snapshot for pg_dump to read, and a session in it. `lock_timeout` in seconds."""
     with _postgres.connected(target, application_name="easymo.deploy pg_backup rows") as session:
+        _postgres.lift_timeouts(session)
         begin_reading(session)
         session.execute("SELECT set_config('lock_timeout', %s, true)", [str(lock_timeout * 1000)])
         identifier = str(session.rows("SELECT pg_export_snapshot()")[0][0])

@@ -47,8 +47,6 @@ SELECT c.oid,
 
 _SETTINGS = (
     "search_path = pg_catalog",
-    "statement_timeout = 0",
-    "idle_in_transaction_session_timeout = 0",
     # As pg_dump has it: an error where a policy would hide rows.
     "row_security = off",
 )

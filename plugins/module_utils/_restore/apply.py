@@ -18,6 +18,10 @@ from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._postgres import SqlError, connected
 from ansible_collections.easymo.deploy.plugins.module_utils._restore import databases
+from ansible_collections.easymo.deploy.plugins.module_utils._restore.contents import read_contents
+from ansible_collections.easymo.deploy.plugins.module_utils._restore.extensions import (
+    refuse_missing_extensions,
+)
 from ansible_collections.easymo.deploy.plugins.module_utils._restore.in_place import (
     restore_in_place,
     survey,
@@ -105,9 +109,11 @@ def _present(rows: Mapping[str, int | None]) -> dict[str, int]:
 
 def predict(order: Order, bucket: Bucket) -> Outcome:
     """What `restore` would do. Reads only."""
-    with _looking(order) as (_session, standing):
+    with _looking(order) as (session, standing):
         order = at_free_names(order, standing)
         plan = plan_restore(order, standing)
+        if plan.steps:
+            _refuse_unfit(session, order, standing, bucket)
         before = count_now(order, standing)
         done = _known(order, plan)
         live = standing.get(order.database)
@@ -130,6 +136,8 @@ def restore(order: Order, bucket: Bucket, report: Report, *, count_before: bool)
             plan = plan_restore(order, standing)
             if plan.steps and order.method != "scratch":
                 refuse_clients(session, order)
+            if plan.steps:
+                _refuse_unfit(session, order, standing, bucket)
             before = count_now(order, standing) if count_before else None
             clear(session, order, plan)
         done = _carry_out(session, order, plan, standing, bucket, report)
@@ -149,6 +157,13 @@ def _beginning() -> Iterator[None]:
 def at_free_names(order: Order, standing: Standing) -> Order:
     taken = (found.name for found in standing.databases)
     return replace(order, stamp=free_stamp(order.now, order.database, taken))
+
+
+def _refuse_unfit(session: Session, order: Order, standing: Standing, bucket: Bucket) -> None:
+    """What only the dump itself tells. A scratch database of who may make none of them does without extensions."""
+    if order.method != "scratch" or standing.rights.superuser:
+        needed = read_contents(order, bucket).extensions()
+        refuse_missing_extensions(session, order, needed)
 
 
 def refuse_clients(session: Session, order: Order) -> None:

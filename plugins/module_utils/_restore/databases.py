@@ -8,15 +8,18 @@ import time
 import typing as t
 from contextlib import contextmanager
 
+from ansible_collections.easymo.deploy.plugins.module_utils._backup.poolers import refuse_pooler
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
     ConflictError,
     RefusedError,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._postgres import (
+    PostgresSession,
     PostgresTarget,
     Session,
     SqlError,
     connected,
+    lift_timeouts,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._restore.models import (
     Database,
@@ -50,6 +53,13 @@ SELECT r.rolsuper, r.rolcreatedb, COALESCE((
 FROM pg_catalog.pg_roles r WHERE r.rolname = current_user
 """
 
+_READ_ONLY = """
+SELECT CASE WHEN pg_catalog.pg_is_in_recovery() THEN 'a standby, which only its primary writes to: connect to that'
+            WHEN pg_catalog.current_setting('transaction_read_only')::bool
+            THEN 'read-only for this user (default_transaction_read_only): set that off for the user or the database'
+            ELSE '' END
+"""
+
 _CLIENTS = """
 SELECT a.pid, COALESCE(a.usename, a.backend_type, 'nobody'), a.application_name, pg_catalog.host(a.client_addr)
 FROM pg_catalog.pg_stat_activity a
@@ -59,10 +69,12 @@ ORDER BY a.pid
 
 
 @contextmanager
-def administering(target: PostgresTarget) -> Iterator[Session]:
+def administering(target: PostgresTarget) -> Iterator[PostgresSession]:
     """A session; what the server refuses is a RefusedError."""
     try:
         with connected(target, application_name=CONTROL) as session:
+            refuse_pooler(session, target)
+            lift_timeouts(session)
             yield session
     except SqlError as exc:
         raise RefusedError(f"PostgreSQL at {target.host}:{target.port} refused: {exc}.") from exc
@@ -73,6 +85,7 @@ def observe(session: Session, version: tuple[int, str], database: str) -> Standi
         version=version,
         databases=tuple(Database(*row) for row in session.rows(_DATABASES)),
         rights=Rights(*session.rows(_RIGHTS, (database,))[0]),
+        read_only=str(session.rows(_READ_ONLY)[0][0]),
     )
 
 

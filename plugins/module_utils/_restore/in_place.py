@@ -16,6 +16,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._backup.locks import
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._backup.tables import TABLES
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import UnreachableError
+from ansible_collections.easymo.deploy.plugins.module_utils._postgres import LIFT_TIMEOUTS
 from ansible_collections.easymo.deploy.plugins.module_utils._restore import databases, programs
 from ansible_collections.easymo.deploy.plugins.module_utils._restore.contents import (
     Extra,
@@ -125,6 +126,7 @@ def survey(order: Order, bucket: Bucket, live: Database) -> Surroundings:
     begin = "\n".join(
         [
             "\\o /dev/null",
+            LIFT_TIMEOUTS,
             "BEGIN;",
             f"SET LOCAL lock_timeout = '{_LOCK_TIMEOUT}';",
             "SET LOCAL client_min_messages = warning;",

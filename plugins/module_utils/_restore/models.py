@@ -109,6 +109,8 @@ class Standing:
     version: tuple[int, str]
     databases: tuple[Database, ...]
     rights: Rights
+    read_only: str = ""
+    """Why nothing can be written, and what to do."""
 
     def get(self, name: str) -> Database | None:
         return next((found for found in self.databases if found.name == name), None)

@@ -36,6 +36,8 @@ if t.TYPE_CHECKING:
 NAME_LIMIT = 63
 """Bytes; PostgreSQL cuts longer names off without a word."""
 _SHOWN = 20
+# The version that brought it, to pg_restore and to the server.
+_TRANSACTION_TIMEOUT = 17
 
 
 def choose_backup(
@@ -181,6 +183,12 @@ def refuse_backup(order: Order, standing: Standing) -> None:
             f"pg_restore {order.pg_restore.version} cannot read what pg_dump {wrote[1]} wrote: give "
             "the path of a newer one in option 'pg_restore'."
         )
+    if standing.version[0] < _TRANSACTION_TIMEOUT <= order.pg_restore.major:
+        raise InputError(
+            f"pg_restore {order.pg_restore.version} sets transaction_timeout, which a server of version "
+            f"{standing.version[1]} does not know: give the path of a pg_restore of version "
+            f"{_TRANSACTION_TIMEOUT - 1} or {standing.version[0]} in option 'pg_restore'."
+        )
     if order.method == "in_place" and order.psql.major < order.pg_restore.major:
         raise InputError(
             f"psql {order.psql.version} cannot run what pg_restore {order.pg_restore.version} writes: "
@@ -201,6 +209,10 @@ def refuse_swap(order: Order, *, superuser: bool) -> None:
 
 def refuse_rights(order: Order, standing: Standing) -> None:
     rights, user = standing.rights, order.target.user
+    if standing.read_only:
+        raise RefusedError(
+            f"The server at {order.target.host}:{order.target.port} is {standing.read_only}. Nothing was touched."
+        )
     if rights.superuser:
         return
     if order.method != "scratch" and not rights.owns:

@@ -1,0 +1,160 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a server, a role or a pooler may have set against backups and restores: one sentence, or no effect at all."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import shutil
+import subprocess
+import tempfile
+import typing as t
+from pathlib import Path
+
+import psycopg2
+import pytest
+
+from sandbox.postgres.account import choose
+from sandbox.world import World
+from tests.integration.conftest import until
+from tests.integration.pg_place import Place
+
+METHODS = ("scratch", "swap", "in_place")
+
+
+@pytest.fixture
+def place(world: World) -> t.Iterator[Place]:
+    made = Place(world)
+    made.server.query("CREATE TABLE orders AS SELECT generate_series(1, 100) AS id")
+    yield made
+    made.server.stop()
+
+
+def where(method: str) -> dict[str, str]:
+    """The options that go with it; each restore is a request of its own."""
+    database = "look" if method == "scratch" else "postgres"
+    return {
+        "method": method,
+        "login_db": database,
+        "maintenance_db": "template1",
+        "request": method,
+    }
+
+
+def test_timeouts_of_a_role_are_not_those_of_a_backup_or_a_restore(place: Place) -> None:
+    """A statement of the restore sleeps longer than the role may, and sessions idle longer."""
+    place.server.query(
+        "CREATE FUNCTION slow(n int) RETURNS int LANGUAGE plpgsql IMMUTABLE AS"
+        " 'BEGIN PERFORM pg_sleep(0.3); RETURN n; END';"
+        "CREATE TABLE one AS SELECT 1 AS id; CREATE INDEX ON one (slow(id));"
+    )
+    for name in (
+        "statement_timeout",
+        "lock_timeout",
+        "idle_in_transaction_session_timeout",
+        "idle_session_timeout",
+        "transaction_timeout",
+    ):
+        place.server.query(f"ALTER ROLE postgres SET {name} = '100ms'")
+    assert place.backup().get("changed")
+    for method in METHODS:
+        done = place.restore(**where(method))
+        assert done.get("changed"), done
+
+
+def test_a_server_that_lets_nothing_be_written_is_called_so(place: Place) -> None:
+    assert place.backup().get("changed")
+    place.server.query("ALTER ROLE postgres SET default_transaction_read_only = on")
+    for method, check in itertools.product(METHODS, (True, False)):
+        result = place.restore(check=check, **where(method))
+        assert "default_transaction_read_only" in result["msg"]
+        assert result["msg"].endswith("Nothing was touched.")
+
+
+def test_a_standby_is_backed_up_and_never_restored(place: Place) -> None:
+    place.server.query("CREATE UNLOGGED TABLE fleeting (id int)")
+    with place.server.standby() as port:
+        backup = place.backup(login_port=port)
+        assert backup["backup"]["rows"] == {"public.orders": 100}, backup
+        result = place.restore(login_port=port)
+    assert "is a standby, which only its primary writes to" in result["msg"]
+    assert result["msg"].endswith("Nothing was touched.")
+
+
+@contextlib.contextmanager
+def pooler(place: Place, mode: str) -> t.Iterator[int]:
+    """The real PgBouncer before the server; the port it listens on."""
+    program = shutil.which("pgbouncer", path="/usr/sbin:/usr/bin")
+    if program is None:
+        pytest.skip("no pgbouncer here: apt-get install pgbouncer")
+    folder = Path(tempfile.mkdtemp(prefix="pgbouncer-"))
+    folder.chmod(0o755)
+    port = place.server.free_port()
+    server = place.server.options["login_port"]
+    (folder / "ini").write_text(
+        f"[databases]\n* = host=127.0.0.1 port={server} user=postgres\n[pgbouncer]\nauth_type = any\n"
+        f"listen_addr = 127.0.0.1\nlisten_port = {port}\nunix_socket_dir =\npool_mode = {mode}\n"
+    )
+    account = choose(place.programs, folder)
+    with (folder / "log").open("wb") as log:
+        running = subprocess.Popen(
+            [*account.prefix, program, str(folder / "ini")], stdout=log, stderr=log, cwd="/"
+        )
+    try:
+        until(lambda: _answers(port), 10)
+        yield port
+    finally:
+        running.terminate()
+        running.wait(10)
+        shutil.rmtree(folder)
+
+
+def _answers(port: int) -> bool:
+    with contextlib.suppress(psycopg2.OperationalError):
+        psycopg2.connect(host="127.0.0.1", port=port, user="postgres", dbname="postgres").close()
+        return True
+    return False
+
+
+def test_a_pooler_that_shares_sessions_is_refused(place: Place) -> None:
+    assert place.backup().get("changed")
+    results = []
+    for mode in ("transaction", "statement"):
+        with pooler(place, mode) as port:
+            results.append(place.backup(login_port=port, release="2.0.1"))
+            results += [place.restore(**where(method), login_port=port) for method in METHODS]
+    for result in results:
+        assert (result["failed"], result["reason"]) == (True, "Refused"), result
+        assert "A pooler at 127.0.0.1" in result["msg"]
+        assert result["msg"].endswith("Nothing was touched.")
+
+
+def test_a_pooler_that_gives_whole_sessions_is_fine(place: Place) -> None:
+    with pooler(place, "session") as port:
+        assert place.backup(login_port=port).get("changed")
+        done = place.restore(login_port=port)
+    assert done.get("changed"), done
+
+
+def test_an_extension_that_the_server_lacks_is_missed_beforehand(
+    place: Place,
+) -> None:
+    """The server that was backed up has it in a folder of its own, which is gone afterwards."""
+    folder = Path(tempfile.mkdtemp(prefix="extensions-"))
+    (folder / "extension").mkdir()
+    for one in (folder, folder / "extension"):
+        one.chmod(0o755)
+    (folder / "extension" / "rare.control").write_text("default_version = '1.0'\n")
+    (folder / "extension" / "rare--1.0.sql").write_text("CREATE TABLE rare (id int);")
+    place.server.query(
+        f"SET extension_control_path = '{folder}:$system'; CREATE EXTENSION rare;"
+        "CREATE EXTENSION pg_trgm"
+    )
+    shutil.rmtree(folder)
+    assert place.backup().get("changed")
+    for method, check in itertools.product(METHODS, (True, False)):
+        result = place.restore(check=check, **where(method))
+        assert (result["failed"], result["reason"]) == (True, "Refused"), result
+        assert "the extension(s) rare: install" in result["msg"]
+    assert place.server.query("SELECT count(*) FROM orders, rare") == [(0,)]
+    assert place.server.query("SELECT count(*) FROM pg_database") == [(3,)]
