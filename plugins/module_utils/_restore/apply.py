@@ -38,6 +38,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._restore.scratch imp
     find_scratch,
     restore_scratch,
 )
+from ansible_collections.easymo.deploy.plugins.module_utils._restore.selection import extensions_of
 from ansible_collections.easymo.deploy.plugins.module_utils._restore.standing import with_standing
 from ansible_collections.easymo.deploy.plugins.module_utils._restore.swap import swap
 
@@ -162,7 +163,7 @@ def at_free_names(order: Order, standing: Standing) -> Order:
 def _refuse_unfit(session: Session, order: Order, standing: Standing, bucket: Bucket) -> None:
     """What only the dump itself tells. A scratch database of who may make none of them does without extensions."""
     if order.method != "scratch" or standing.rights.superuser:
-        needed = read_contents(order, bucket).extensions()
+        needed = extensions_of(read_contents(order, bucket).lines)
         refuse_missing_extensions(session, order, needed)
 
 

@@ -8,7 +8,6 @@ import re
 import typing as t
 from bisect import bisect_left
 from dataclasses import dataclass
-from itertools import takewhile
 
 from ansible_collections.easymo.deploy.plugins.module_utils._backup.listing import list_dump
 from ansible_collections.easymo.deploy.plugins.module_utils._restore.databases import composed
@@ -143,12 +142,6 @@ class Contents:
     def has_schema(self, name: str) -> bool:
         """Whether it makes the schema or something in it; an empty database has `public`."""
         return name == "public" or any(self._has(f"{kind} {name} ") for kind in _IN_SCHEMAS)
-
-    def extensions(self) -> list[str]:
-        """Those that it makes; they have no owner."""
-        entries = self.entries[bisect_left(self.entries, "EXTENSION - ") :]
-        made = takewhile(lambda entry: entry.startswith("EXTENSION - "), entries)
-        return [entry.removeprefix("EXTENSION - ").strip() for entry in made]
 
     def locks(self) -> int:
         """How many objects making all of it locks at least, in one transaction."""
