@@ -125,6 +125,11 @@ class PostgresSession:
         )
 
     @property
+    def announced_process(self) -> int:
+        """What the other side called itself when it was connected to; a pooler says another number than its server."""
+        return int(self._connection.info.backend_pid)
+
+    @property
     def server_version(self) -> tuple[int, str]:
         """Its major version and its full name, for example `(18, "18.6")`."""
         full = str(self.rows("SHOW server_version")[0][0])

@@ -128,7 +128,11 @@ requirements:
   - pglast >= 8.8, unless O(additive_only=false)
 notes:
   - The diff shows the SQL of pending migrations whole, so use C(--diff) only where the SQL may be shown.
-  - The advisory lock belongs to a session. Connect to the database itself, not to a pooler in transaction mode.
+  - The advisory lock belongs to a session. Connect to the database itself, or to a pooler in session mode; one in
+    transaction mode is refused.
+  - Of the role's own C(statement_timeout), C(transaction_timeout) and idle timeouts none holds for a run with
+    O(engine=native); what holds is O(statement_timeout). What O(command) runs has those of the role, and a
+    C(statement_timeout) is warned of.
 seealso:
   - module: easymo.deploy.prisma_migrations_info
   - module: easymo.deploy.supabase_migrations
@@ -371,6 +375,29 @@ reason:
   returned: failure
   type: str
   sample: FailedMigration
+file:
+  description: The file that failed. It comes with RV(statement), RV(line) and RV(sqlstate) where they are known.
+  returned: when a migration failed
+  type: str
+  sample: 20251105090000_agent_preferences/migration.sql
+statement:
+  description:
+    - Which statement of the file failed, from 1. Not known of a script of several statements that is no transaction,
+      unless the server points at it.
+  returned: when O(engine=native), and it is known
+  type: int
+  sample: 3
+  version_added: 0.2.0
+line:
+  description: The line of the file it failed in.
+  returned: as RV(statement)
+  type: int
+  sample: 17
+sqlstate:
+  description: PostgreSQL's code for what went wrong.
+  returned: when a statement failed, with O(engine=native)
+  type: str
+  sample: "42P07"
 code:
   description: Prisma's code for the same condition.
   returned: when Prisma has one
@@ -420,6 +447,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._migration.prisma_re
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.session import (
     Limits,
     migrating,
+    refuse_read_only,
     watching,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._module import (
@@ -515,10 +543,13 @@ def deploy(module: Module, local: list[PrismaMigration]) -> Result:
 def resolve(module: Module, local: list[PrismaMigration]) -> Result:
     params = module.params
     schema, asked = params["schema"], (params["migrations"], params["resolution"])
-    with migrating(PostgresTarget.from_params(params)) as session:
+    target = PostgresTarget.from_params(params)
+    with migrating(target) as session:
         table = use_schema(session, schema)
         history = read_history(session, schema, table)
         plan = plan_resolve(history, local, *asked)
+        if plan.changed:
+            refuse_read_only(session, target.where)
         if plan.changed and not module.check_mode:
             with advisory_lock(session, ADVISORY_LOCK, timeout=params["advisory_lock_timeout"]):
                 # What we saw before we held the lock may be old by now.

@@ -78,7 +78,10 @@ requirements:
 notes:
   - The diff shows the SQL of pending files whole, but for the literals that stand behind words like C(PASSWORD).
     Use C(--diff) only where the SQL may be shown. Everything else that is told of a file has its literals masked.
-  - The advisory lock belongs to a session. Connect to the database itself, not to a pooler in transaction mode.
+  - The advisory lock belongs to a session. Connect to the database itself, or to a pooler in session mode; one in
+    transaction mode is refused.
+  - Of the role's own C(statement_timeout), C(transaction_timeout) and idle timeouts none holds for a run; what holds is
+    O(statement_timeout).
 seealso:
   - module: easymo.deploy.pg_backup
   - module: easymo.deploy.prisma_migrations

@@ -34,7 +34,7 @@ class MemorySession:
             self._transaction = None
         elif sql.startswith("SET SESSION ROLE"):
             self.role_changes += 1
-        elif sql != "RESET ALL":
+        elif sql not in ("RESET ALL", "SET statement_timeout = 0"):
             (self.done if self._transaction is None else self._transaction).append(
                 "history" if values else sql
             )

@@ -16,45 +16,12 @@ from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.rev
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.session import migrating
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.splitter import split_script
 from ansible_collections.easymo.deploy.plugins.module_utils._postgres import PostgresTarget
-from ansible_collections.easymo.deploy.plugins.modules import prisma_migrations, supabase_migrations
 from sandbox.world import World
-from tests.integration.running import (
-    hosted_database,
-    opened,
-    query,
-    run_module,
-    scratch_database,
-)
+from tests.integration.migration_folders import Migrations
+from tests.integration.running import hosted_database, opened, query, scratch_database
 
 CHECKOUT = Path(__file__).parents[2] / "sandbox/checkout/v2.0.0"
 WORD = "nobody reads it"
-
-
-class Migrations:
-    """A folder of either kind of migrations, and an empty database."""
-
-    def __init__(self, kind: str, folder: Path, database: dict[str, t.Any]) -> None:
-        self.kind = kind
-        self.folder = folder
-        self.database = database
-
-    def write(self, name: str, sql: str) -> str:
-        """The name results have for it."""
-        file = f"{name}/migration.sql" if self.kind != "supabase" else f"{name}.sql"
-        (self.folder / file).parent.mkdir(exist_ok=True)
-        (self.folder / file).write_text(sql)
-        return file
-
-    def run(self, **options: t.Any) -> dict[str, t.Any]:
-        module = supabase_migrations if self.kind == "supabase" else prisma_migrations
-        if self.kind == "prisma command":
-            # What it would apply is not run here: the guard comes before it, or it does nothing.
-            options = {"engine": "command", "command": ["true"], **options}
-        options = {"directory": str(self.folder), **options}
-        return run_module(module, **{**self.database, **options})
-
-    def query(self, sql: str) -> list[tuple[t.Any, ...]]:
-        return query(self.database, sql)
 
 
 @pytest.fixture(params=["supabase", "prisma"])

@@ -143,6 +143,32 @@ def test_a_syntax_error_in_the_third_statement_leaves_nothing_of_the_script(proj
     assert project.rows() == [("a", False, False, 0)]
 
 
+@pytest.mark.parametrize(
+    ("sql", "sqlstate"),
+    [
+        ("INSERT INTO a VALUES (1);\n\n-- again\nINSERT INTO a\nVALUES (1)", "23505"),
+        ("SELECT 1;\n\n-- why\nDO $$ BEGIN\n  RAISE EXCEPTION 'no';\nEND $$", "P0001"),
+        ("SELECT 1;\n\n-- none\nSELECT * FROM nowhere", "42P01"),
+    ],
+)
+def test_a_failure_is_told_with_its_statement_and_line(project, sql, sqlstate):
+    project.write(a="CREATE TABLE a (id int PRIMARY KEY)")
+    project.run()
+    project.write(b=sql)
+    failed = project.run(additive_only=False)
+    assert (failed["sqlstate"], failed["statement"], failed["line"]) == (sqlstate, 2, 4)
+    assert "b/migration.sql, statement 2, line 4 (" in failed["msg"]
+    assert project.query("SELECT count(*) FROM a") == [(0,)]
+
+
+def test_so_is_one_of_a_script_that_is_one_statement_and_no_transaction(project):
+    project.write(a="CREATE TABLE a (id int); INSERT INTO a VALUES (1), (1)")
+    project.run()
+    project.write(b="-- the key\nCREATE UNIQUE INDEX CONCURRENTLY k ON a (id)")
+    failed = project.run()
+    assert (failed["sqlstate"], failed["statement"], failed["line"]) == ("23505", 1, 2)
+
+
 @pytest.fixture
 def brisk(monkeypatch):
     """Waits of a twentieth of a second."""

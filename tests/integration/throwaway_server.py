@@ -115,6 +115,12 @@ class ThrowawayServer:
         self._stop(signal.SIGQUIT)
         self._process = self._start()
 
+    def become_standby(self) -> None:
+        """Of a primary that it never hears of: it only reads from now on."""
+        self._stop(signal.SIGINT)
+        (self._folder / "data" / "standby.signal").touch()
+        self._process = self._start()
+
     def stop(self) -> None:
         self._stop(signal.SIGQUIT)
         shutil.rmtree(self._folder)

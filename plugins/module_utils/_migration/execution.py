@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.splitter import (
+    comments_end,
     without_leading_comments,
 )
 
@@ -47,6 +48,24 @@ _TRANSACTION_CONTROL = re.compile(
   | ROLLBACK (?: \s+ (?:WORK|TRANSACTION))? (?! \s+ (?:TO|WORK|TRANSACTION) (?:\s|$)) (?:\s|$)
     """
 )
+_BEGINNINGS = (
+    "CR",
+    "DR",
+    "RE",
+    "VA",
+    "AL",
+    "CL",
+    "DI",
+    "DO",
+    "BE",
+    "ST",
+    "CO",
+    "EN",
+    "AB",
+    "PR",
+    "RO",
+)
+"""Of all that these look for."""
 _RESETS_ROLE = re.compile(
     r"""(?ix)
     (?: RESET \s+ (?:ROLE | SESSION \s+ AUTHORIZATION)
@@ -111,16 +130,38 @@ def _steps(statements: Sequence[str]) -> t.Iterator[Step]:
 
 def runs_alone(statement: str) -> bool:
     """PostgreSQL refuses it inside a transaction."""
-    return bool(_ALONE.match(without_leading_comments(statement).upper()))
+    return bool(_ALONE.match(_bare(statement)))
 
 
 def runs_alone_when_first(statement: str) -> bool:
     """PostgreSQL refuses it inside a transaction, and takes it as the first that reaches it."""
-    return bool(_ALONE_WHEN_FIRST.match(without_leading_comments(statement).upper()))
+    return bool(_ALONE_WHEN_FIRST.match(_bare(statement)))
 
 
 def controls_transaction(statement: str) -> bool:
-    return bool(_TRANSACTION_CONTROL.match(without_leading_comments(statement).upper()))
+    return bool(_TRANSACTION_CONTROL.match(_bare(statement)))
+
+
+def ends_transaction(statement: str) -> bool:
+    return controls_transaction(statement) and not _bare(statement).startswith(("BEGIN", "START"))
+
+
+def refused_in_its_transaction(statements: Sequence[str]) -> t.Iterator[int]:
+    """Those that the file has between a BEGIN and its COMMIT, where PostgreSQL refuses them; by their indexes."""
+    inside = False
+    for index, statement in enumerate(statements):
+        if inside and runs_alone(statement) and not _bare(statement).startswith("CLUSTER "):
+            yield index
+        if controls_transaction(statement):
+            inside = not ends_transaction(statement) or "AND CHAIN" in _bare(statement)
+
+
+def _bare(statement: str) -> str:
+    """In capitals and without its comments; empty for what none of this is about, as a long INSERT is."""
+    begins = comments_end(statement)
+    if statement[begins : begins + 2].upper() not in _BEGINNINGS:
+        return ""
+    return without_leading_comments(statement).upper()
 
 
 def resets_role(statement: str) -> bool:

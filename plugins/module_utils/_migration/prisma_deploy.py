@@ -56,6 +56,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._migration.runs impo
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.session import (
     Limits,
     refuse_read_only,
+    role_timeout,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.tables import (
     describe_tables,
@@ -96,6 +97,8 @@ class Outcome:
     guard: GuardReport
     generated: bool
     runs: Runs | None = None
+    role_timeout: str | None = None
+    """A sentence, where another program runs the migrations."""
     output: list[str] = field(default_factory=list)
     """The last lines of what the command and the generator said."""
 
@@ -106,8 +109,9 @@ class Outcome:
             for file, how in self.plan.drift.items()
         ]
         listed = ", ".join(self.plan.missing_locally)
+        limited = [self.role_timeout] if self.role_timeout else []
         missing = f"The database has migrations that the folder has not: {listed}."
-        return [*edited, *([missing] if listed else []), *self.guard.warnings]
+        return [*edited, *([missing] if listed else []), *limited, *self.guard.warnings]
 
     def to_result(self) -> dict[str, t.Any]:
         migrations = describe(self.plan.pending)
@@ -138,7 +142,14 @@ def predict(session: Session, order: Order) -> Outcome:
     guarded = guard_pending(session, plan, order)
     before = find_tables(session, order.expect_tables)
     tables = describe_tables(session, order.expect_tables, before=before)
-    return Outcome(plan, history, tables, guarded, generated=order.generates(plan))
+    return Outcome(
+        plan,
+        history,
+        tables,
+        guarded,
+        generated=order.generates(plan),
+        role_timeout=timeout_of(session, plan, order),
+    )
 
 
 def migrate(session: Session, order: Order, retries: LockRetries) -> Outcome:
@@ -170,7 +181,12 @@ def migrate(session: Session, order: Order, retries: LockRetries) -> Outcome:
     generated = order.generates(plan)
     if order.generate and generated:
         output += generate(order, order.generate, plan)
-    return Outcome(plan, history, tables, guarded, generated, runs, output)
+    limited = timeout_of(session, plan, order)
+    return Outcome(plan, history, tables, guarded, generated, runs, limited, output)
+
+
+def timeout_of(session: Session, plan: PrismaPlan, order: Order) -> str | None:
+    return role_timeout(session, order.target.user) if order.command and plan.changed else None
 
 
 def plan_order(history: PrismaHistory, order: Order) -> PrismaPlan:

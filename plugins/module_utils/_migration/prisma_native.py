@@ -21,6 +21,11 @@ from ansible_collections.easymo.deploy.plugins.module_utils._migration.prisma_hi
     HistoryTable,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.runs import Run
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.session import begin_anew
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.splitter import (
+    failing_line,
+    without_leading_comments,
+)
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.text import (
     excerpt,
     mask_message,
@@ -38,6 +43,16 @@ if t.TYPE_CHECKING:
 # "Cannot run inside a transaction block", and a COMMIT inside of a procedure: the server alone knows which ones.
 _WANTS_NO_TRANSACTION = ("25001", "2D000")
 QUERY_CANCELED = "57014"
+SYNTAX_ERROR = "42601"
+
+
+class StatementError(SqlError):
+    """`statement` of the script, counted from 1, was refused, in this line."""
+
+    def __init__(self, statement: int, line: int, error: SqlError) -> None:
+        super().__init__(sqlstate=error.sqlstate, message=error.message, position=None)
+        self.statement = statement
+        self.line = line
 
 
 class _OpenTransactionError(Exception):
@@ -88,22 +103,42 @@ class Runner:
             self._in_steps(migration, attempts[-1])
             return
         try:
-            self._retries.insist(
-                migration.file,
-                lambda: self._whole(migration, attempts[-1]),
-                lambda: self._roll_back(attempts),
-            )
+            self._try_whole(migration, attempts, self._one_by_one)
         except SqlError as exc:
-            if exc.sqlstate not in _WANTS_NO_TRANSACTION or len(migration.statements) > 1:
+            miscut = exc.sqlstate == SYNTAX_ERROR
+            if not miscut and (
+                exc.sqlstate not in _WANTS_NO_TRANSACTION or len(migration.statements) > 1
+            ):
                 raise
             self._roll_back(attempts)
-            self._in_steps(migration, attempts[-1])
+            if miscut:
+                # Should it be cut wrongly, the server cuts it itself.
+                self._try_whole(migration, attempts, self._script)
+            else:
+                self._in_steps(migration, attempts[-1])
 
-    def _whole(self, migration: PrismaMigration, attempt: Attempt) -> None:
+    def _try_whole(
+        self,
+        migration: PrismaMigration,
+        attempts: list[Attempt],
+        script: t.Callable[[PrismaMigration], None],
+    ) -> None:
+        self._retries.insist(
+            migration.file,
+            lambda: self._whole(migration, attempts[-1], script),
+            lambda: self._roll_back(attempts),
+        )
+
+    def _whole(
+        self,
+        migration: PrismaMigration,
+        attempt: Attempt,
+        script: t.Callable[[PrismaMigration], None],
+    ) -> None:
         self._session.execute("BEGIN")
         self._table.start(attempt)
         self._limits.set_on(self._session)
-        self._script(migration)
+        script(migration)
         held = self._retries.watch.held()
         if held is not None:
             self._held = frozenset(lock for lock in held if lock.relation != self._table.quoted)
@@ -120,6 +155,16 @@ class Runner:
             raise _OpenTransactionError
         forget_settings(self._session)
         self._table.finish(attempt)
+
+    def _one_by_one(self, migration: PrismaMigration) -> None:
+        """In a transaction it comes to what sending the script as one does, and the server tells which one failed."""
+        for index, statement in enumerate(migration.script.statements):
+            if without_leading_comments(statement.text):
+                try:
+                    self._session.execute(statement.text)
+                except SqlError as exc:
+                    line = failing_line(statement, exc.position)
+                    raise StatementError(index + 1, line, exc) from exc
 
     def _script(self, migration: PrismaMigration) -> None:
         if migration.statements:
@@ -142,7 +187,7 @@ def forget_settings(session: Session) -> None:
     """What a script set for its session would be there for the next one, and for the row of this one."""
     session.execute("RESET SESSION AUTHORIZATION")
     session.execute("RESET ROLE")
-    session.execute("RESET ALL")
+    begin_anew(session)
 
 
 def describe_failure(migration: PrismaMigration, error: SqlError, advice: str) -> MigrationError:
@@ -154,10 +199,11 @@ def describe_failure(migration: PrismaMigration, error: SqlError, advice: str) -
         "code": "P3018",
     }
     where = migration.file
-    if error.position is not None:
-        line = migration.text.count("\n", 0, error.position - 1) + 1
-        details["line"] = line
-        where += f", line {line} ({excerpt(migration.text.splitlines()[line - 1])})"
+    place = _place_of(migration, error)
+    if place:
+        details |= {"statement": place[0], "line": place[1]}
+        sql = migration.script.statements[place[0] - 1].text
+        where += f", statement {place[0]}, line {place[1]} ({excerpt(sql)})"
     said = f"{mask_message(error.message, error.sqlstate)} (SQLSTATE {error.sqlstate}, P3018)"
     if error.sqlstate == QUERY_CANCELED:
         advice = " It ran for longer than option 'statement_timeout'."
@@ -167,6 +213,25 @@ def describe_failure(migration: PrismaMigration, error: SqlError, advice: str) -
         f"state=resolved, migrations=[{migration.name}] and resolution=rolled_back, and run again.",
         **details,
     )
+
+
+def _place_of(migration: PrismaMigration, error: SqlError) -> tuple[int, int] | None:
+    """Statement and line; None where the script went as one and the server pointed nowhere."""
+    if isinstance(error, StatementError):
+        return error.statement, error.line
+    numbered = [
+        (number, each)
+        for number, each in enumerate(migration.script.statements, start=1)
+        if without_leading_comments(each.text)
+    ]
+    if error.position is not None:
+        line = migration.text.count("\n", 0, error.position - 1) + 1
+        before = [number for number, each in numbered if each.line <= line]
+        return (before[-1], line) if before else None
+    if len(numbered) == 1:
+        [(number, statement)] = numbered
+        return number, failing_line(statement, None)
+    return None
 
 
 def _what_a_rerun_does(migration: PrismaMigration) -> str:

@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import RefusedError
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.locks import Watch
 from ansible_collections.easymo.deploy.plugins.module_utils._postgres import (
+    PostgresSession,
     PostgresTarget,
     Session,
     SqlError,
@@ -24,6 +25,14 @@ WHERE name = 'client_connection_check_interval' AND max_val <> '0'
 """
 
 
+# Not each server knows each of them.
+_NO_ROLE_LIMITS = """
+SELECT pg_catalog.set_config(name, '0', false) FROM pg_catalog.pg_settings WHERE name IN (
+    'transaction_timeout', 'idle_in_transaction_session_timeout', 'idle_session_timeout')
+"""
+_ROLE_TIMEOUT = """
+SELECT reset_val::int / 1000.0 FROM pg_catalog.pg_settings WHERE name = 'statement_timeout' AND reset_val <> '0'
+"""
 _ONLY_READS = """
 SELECT pg_catalog.current_setting('transaction_read_only')::bool, pg_catalog.pg_is_in_recovery()
 """
@@ -43,11 +52,25 @@ class Limits:
         session.rows(_LOOK_FOR_US)
 
 
+def begin_anew(session: Session) -> None:
+    """Forget what was set, and what was set for the role so that clients of the application don't take long."""
+    session.execute("RESET ALL")
+    lift_role_limits(session)
+
+
+def lift_role_limits(session: Session) -> None:
+    # By itself, for it may be too short to ask anything.
+    session.execute("SET statement_timeout = 0")
+    session.rows(_NO_ROLE_LIMITS)
+
+
 @contextmanager
 def migrating(target: PostgresTarget) -> t.Iterator[Session]:
     """A session; what the server refuses outside of a migration's own statements is a RefusedError."""
     try:
         with connected(target, application_name="easymo.deploy migrations") as session:
+            lift_role_limits(session)
+            refuse_transaction_pooler(target, session)
             yield session
     except SqlError as exc:
         raise RefusedError(f"The server refused to be asked: {exc}.") from exc
@@ -63,11 +86,50 @@ def refuse_read_only(session: Session, where: str) -> None:
         )
 
 
+def refuse_transaction_pooler(target: PostgresTarget, session: PostgresSession) -> None:
+    """Raise where each transaction may be given another session of the server.
+
+    A pooler announces a process id of its own. Whether it keeps one session for us shows while another client of it
+    has a transaction open.
+    """
+    mine = _process(session)
+    if mine == session.announced_process:
+        return
+    with connected(target, application_name="easymo.deploy migrations probe") as other:
+        other.execute("BEGIN")
+        taken = _process(other) == mine
+        moved = _process(session) != mine
+        other.execute("ROLLBACK")
+    if taken or moved:
+        raise RefusedError(
+            f"The {target.where} is behind a pooler in transaction mode, where neither the lock nor the settings of a "
+            "migration last: connect to the database itself, or to the pooler in session mode (Supabase's is at "
+            "port 5432), with 'login_host' and 'login_port'."
+        )
+
+
+def _process(session: Session) -> int:
+    return int(session.rows("SELECT pg_catalog.pg_backend_pid()")[0][0])
+
+
+def role_timeout(session: Session, role: str) -> str | None:
+    """A sentence on the statement_timeout that other programs have with this role."""
+    rows = session.rows(_ROLE_TIMEOUT)
+    if not rows:
+        return None
+    return (
+        f"The role {role!r} has a statement_timeout of {float(rows[0][0]):g} s, which ends any statement of the "
+        "command that takes longer: set another for the role, or use engine 'native'."
+    )
+
+
 @contextmanager
 def watching(target: PostgresTarget, session: Session) -> t.Iterator[Watch]:
     """Look at `session` from another one."""
-    pid = int(session.rows("SELECT pg_catalog.pg_backend_pid()")[0][0])
-    watch = Watch(pid, lambda: connected(target, application_name="easymo.deploy migrations watch"))
+    watch = Watch(
+        _process(session),
+        lambda: connected(target, application_name="easymo.deploy migrations watch"),
+    )
     try:
         yield watch
     finally:

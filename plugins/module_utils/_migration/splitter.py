@@ -50,7 +50,18 @@ def split_script(text: str) -> Script:
 
 def without_leading_comments(sql: str) -> str:
     """The statement itself, empty when there is nothing but comments."""
-    return sql[_skip_blank(sql, 0, len(sql), _SPACE + "\ufeff") :].strip(_TRIMMED)
+    return sql[comments_end(sql) :].strip(_TRIMMED)
+
+
+def comments_end(sql: str) -> int:
+    """Where the comments and space end that it begins with."""
+    return _skip_blank(sql, 0, len(sql), _SPACE + "\ufeff")
+
+
+def failing_line(statement: Statement, position: int | None) -> int:
+    """The line of the script: where PostgreSQL points, counted from 1, or else where the statement itself begins."""
+    offset = comments_end(statement.text) if position is None else position - 1
+    return statement.line + statement.text.count("\n", 0, offset)
 
 
 @dataclass
@@ -215,13 +226,21 @@ class _Splitter:
     def _statements(self) -> t.Iterator[Statement]:
         line, counted = 1, 0
         for start, end in self._pieces:
-            piece = re.sub(r";+\Z", "", self._text[start:end])
-            text = piece.strip(_TRIMMED)
-            if text:
-                begins = start + len(piece) - len(piece.lstrip(_TRIMMED))
+            begins, ends = self._bounds(start, end)
+            if begins < ends:
                 line += self._text.count("\n", counted, begins)
                 counted = begins
-                yield Statement(text=text, line=line)
+                yield Statement(text=self._text[begins:ends], line=line)
+
+    def _bounds(self, start: int, end: int) -> tuple[int, int]:
+        """Of a piece without its semicolons and the space around it. A piece may be large, so it is not copied."""
+        while end > start and self._text[end - 1] == ";":
+            end -= 1
+        while end > start and self._text[end - 1] in _TRIMMED:
+            end -= 1
+        while start < end and self._text[start] in _TRIMMED:
+            start += 1
+        return start, end
 
 
 def _in_identifier(char: str) -> bool:

@@ -23,6 +23,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._migration.locks imp
     strongest,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.runs import Run
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.session import begin_anew
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.splitter import (
     without_leading_comments,
 )
@@ -78,12 +79,12 @@ class Runner:
         finally:
             # The next file, and whoever uses the session after us, begins clean; a lost connection is clean too.
             with suppress(SqlError, UnreachableError):
-                self._session.execute("RESET ALL")
+                begin_anew(self._session)
         return Run(time.monotonic() - started, strongest(self._held), self._held_known)
 
     def _reset(self) -> None:
         self._held, self._held_known, self._walk = set(), True, None
-        self._session.execute("RESET ALL")
+        begin_anew(self._session)
         self._limits.set_on(self._session)
         self._take_role()
 

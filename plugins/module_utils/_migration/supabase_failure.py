@@ -9,7 +9,7 @@ import typing as t
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import UnreachableError
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.errors import MigrationError
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.splitter import (
-    without_leading_comments,
+    failing_line,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.text import (
     excerpt,
@@ -50,7 +50,7 @@ def describe_failure(
     if error.index is None:
         where = f"{migration.file.file}, at its end"
     else:
-        line = failing_line(migration, error.index, error.position)
+        line = failing_line(migration.script.statements[error.index], error.position)
         details |= {"statement": error.index + 1, "line": line}
         where = (
             f"{migration.file.file}, statement {error.index + 1}, line {line} "
@@ -76,17 +76,6 @@ def describe_loss(migration: Migration, error: UnreachableError) -> UnreachableE
         file=migration.file.file,
         atomic=migration.execution.atomic,
     )
-
-
-def failing_line(migration: Migration, index: int, position: int | None) -> int:
-    """The line in the file: where PostgreSQL points, or else where the statement itself begins."""
-    statement = migration.script.statements[index]
-    offset = (
-        position - 1
-        if position is not None
-        else statement.text.find(without_leading_comments(statement.text))
-    )
-    return statement.line + statement.text.count("\n", 0, offset)
 
 
 def _what_is_left(migration: Migration) -> str:

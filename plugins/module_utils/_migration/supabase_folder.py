@@ -14,6 +14,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._errors import Input
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.execution import (
     Execution,
     plan_execution,
+    refused_in_its_transaction,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.models import Source
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.models import (
@@ -22,11 +23,13 @@ from ansible_collections.easymo.deploy.plugins.module_utils._migration.models im
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.splitter import (
     Script,
+    comments_end,
     split_script,
     without_leading_comments,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.text import (
     decode,
+    excerpt,
     mask_literals,
 )
 
@@ -141,6 +144,11 @@ def problems_of(migration: Migration) -> t.Iterator[str]:
             f"{name} copies from or to its client in line {line}, and there is no data behind it: "
             "write INSERT, or load the data in a task of its own."
         )
+    for index in refused_in_its_transaction(migration.statements):
+        yield (
+            f"{name} has {excerpt(migration.statements[index])!r} (statement {index + 1}) between a BEGIN and its "
+            "COMMIT, and PostgreSQL refuses that in a transaction: give it a migration of its own."
+        )
     if not script.open_comment and not any(map(without_leading_comments, migration.statements)):
         yield f"{name} has no statement: delete it, or write the migration."
 
@@ -148,8 +156,10 @@ def problems_of(migration: Migration) -> t.Iterator[str]:
 def _copies_by_client(migration: Migration) -> int | None:
     """The line of the first COPY that would need psql."""
     for statement in migration.script.statements:
-        text = mask_literals(without_leading_comments(statement.text))
-        if _COPY.match(text):
+        begins = comments_end(statement.text)
+        if statement.text[begins : begins + 4].upper() == "COPY" and _COPY.match(
+            mask_literals(statement.text[begins:])
+        ):
             return statement.line
     return None
 

@@ -8,7 +8,7 @@ import re
 import typing as t
 
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.execution import (
-    controls_transaction,
+    ends_transaction,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.splitter import (
     without_leading_comments,
@@ -51,7 +51,7 @@ class Walk:
                 self._prepare(text)
             yield index
             self._next += 1
-            chained = self._session.in_transaction and _ends_transaction(text)
+            chained = self._session.in_transaction and ends_transaction(text)
             if chained:
                 self._restart = None
 
@@ -73,10 +73,6 @@ class Walk:
     def _prepare(self, text: str) -> None:
         self._restart = None if _COMMITS_INSIDE.match(text) else self._next
         self._invalid = _invalid_indexes(self._session) if _BUILDS_INDEX.match(text) else None
-
-
-def _ends_transaction(text: str) -> bool:
-    return controls_transaction(text) and not re.match(r"(?i)(?:BEGIN|START)\b", text)
 
 
 def _invalid_indexes(session: Session) -> frozenset[str]:

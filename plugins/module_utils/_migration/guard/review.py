@@ -9,6 +9,9 @@ import typing as t
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.classify import (
     judge_statement,
 )
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.long_inserts import (
+    in_parts,
+)
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.models import (
     Concern,
     Finding,
@@ -34,6 +37,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.sco
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.world import World
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.splitter import (
     Statement,
+    failing_line,
     without_leading_comments,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.text import excerpt
@@ -93,13 +97,16 @@ def _judge_file(source: Source, world: World, unit: Unit) -> list[list[Concern]]
 
 
 def _judge_text(statement: Statement, scope: Scope) -> Iterator[Concern]:
-    try:
-        for node, sql in parse(statement.text):
-            yield from judge_statement(node, scope.reading(sql))
-    except UnparsableError as exc:
-        yield concern("syntax", f"it cannot be read: {exc}{_point(statement, exc.position)}")
-    except Exception as exc:
-        yield concern("statement", f"it could not be judged ({type(exc).__name__})")
+    for part in in_parts(statement.text):
+        try:
+            for node, sql in parse(part.text):
+                yield from judge_statement(node, scope.reading(sql))
+        except UnparsableError as exc:
+            place = _point(statement, part.origin(exc.position))
+            yield concern("syntax", f"it cannot be read: {exc}{place}")
+            return
+        except Exception as exc:
+            yield concern("statement", f"it could not be judged ({type(exc).__name__})")
 
 
 def _point(statement: Statement, position: int | None) -> str:
@@ -116,7 +123,7 @@ def _to_findings(source: Source, concerns: Sequence[Sequence[Concern]]) -> Itera
             statement = source.statements[index]
             yield Finding(
                 file=source.file,
-                line=_first_line(statement),
+                line=failing_line(statement, None),
                 statement=index + 1,
                 verdict=each.verdict,
                 rule=each.rule,
@@ -124,12 +131,6 @@ def _to_findings(source: Source, concerns: Sequence[Sequence[Concern]]) -> Itera
                 safe_way=each.safe_way,
                 excerpt=_excerpt(statement, each),
             )
-
-
-def _first_line(statement: Statement) -> int:
-    """Where the statement itself begins, after its comments."""
-    offset = statement.text.find(without_leading_comments(statement.text))
-    return statement.line + statement.text.count("\n", 0, offset)
 
 
 def _excerpt(statement: Statement, found: Concern) -> str:

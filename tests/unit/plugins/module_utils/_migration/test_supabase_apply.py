@@ -6,10 +6,8 @@ import pytest
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.errors import MigrationError
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.models import MigrationFile
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.session import Limits
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.splitter import failing_line
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.supabase_apply import Runner
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.supabase_failure import (
-    failing_line,
-)
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.supabase_folder import (
     Migration,
 )
@@ -86,7 +84,8 @@ def test_the_error_names_file_statement_line_and_code_and_hides_values():
 
 
 def test_the_line_is_the_one_postgresql_points_at():
-    assert failing_line(migration("a;\nselect\n  nope"), 1, 10) == 3
+    statement = migration("a;\nselect\n  nope").script.statements[1]
+    assert failing_line(statement, 10) == 3
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A folder of migrations for either module, and a database for it."""
+
+from __future__ import annotations
+
+import typing as t
+from pathlib import Path
+
+from ansible_collections.easymo.deploy.plugins.modules import prisma_migrations, supabase_migrations
+from tests.integration.running import query, run_module
+
+
+class Migrations:
+    """A folder of either kind of migrations, and an empty database."""
+
+    def __init__(self, kind: str, folder: Path, database: dict[str, t.Any]) -> None:
+        self.kind = kind
+        self.folder = folder
+        self.database = database
+
+    def write(self, name: str, sql: str) -> str:
+        """The name results have for it."""
+        file = f"{name}/migration.sql" if self.kind != "supabase" else f"{name}.sql"
+        (self.folder / file).parent.mkdir(exist_ok=True)
+        (self.folder / file).write_text(sql)
+        return file
+
+    def run(self, **options: t.Any) -> dict[str, t.Any]:
+        module = supabase_migrations if self.kind == "supabase" else prisma_migrations
+        if self.kind == "prisma command":
+            # What it would apply is not run here: the guard comes before it, or it does nothing.
+            options = {"engine": "command", "command": ["true"], **options}
+        options = {"directory": str(self.folder), **options}
+        return run_module(module, **{**self.database, **options})
+
+    def query(self, sql: str) -> list[tuple[t.Any, ...]]:
+        return query(self.database, sql)

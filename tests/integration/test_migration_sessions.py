@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What stands between a migration and its server: limits of the role, a pooler, a standby."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import subprocess
+import tempfile
+import typing as t
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import psycopg2
+import pytest
+
+from sandbox.world import World
+from tests.integration.conftest import until
+from tests.integration.migration_folders import Migrations
+from tests.integration.running import query, scratch_database
+from tests.integration.throwaway_server import ThrowawayServer
+
+PGBOUNCER = shutil.which("pgbouncer") or shutil.which("pgbouncer", path="/usr/sbin")
+KINDS = pytest.mark.parametrize("kind", ["supabase", "prisma"])
+
+
+@pytest.fixture(scope="module")
+def server(world: World) -> t.Iterator[ThrowawayServer]:
+    server = ThrowawayServer(Path(world.facts("postgres")["bin"]))
+    try:
+        yield server
+    finally:
+        server.stop()
+
+
+@contextmanager
+def pooled(server: ThrowawayServer, mode: str) -> t.Iterator[dict[str, t.Any]]:
+    """The options of a PgBouncer in front of the server."""
+    folder = Path(tempfile.mkdtemp(prefix="pgbouncer-"))
+    folder.chmod(0o755)
+    with closing(socket.create_server(("127.0.0.1", 0))) as free:
+        port = free.getsockname()[1]
+    (folder / "users").write_text('"postgres" ""\n')
+    (folder / "settings").write_text(
+        f"[databases]\npostgres = host=127.0.0.1 port={server.port}\n[pgbouncer]\npool_mode = {mode}\n"
+        f"listen_addr = 127.0.0.1\nlisten_port = {port}\nunix_socket_dir =\nauth_type = trust\n"
+        f"auth_file = {folder / 'users'}\n"
+    )
+    process = subprocess.Popen(
+        [str(PGBOUNCER), "-u", "nobody", str(folder / "settings")],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        cwd="/",
+    )
+    try:
+        until(lambda: _answers(port))
+        yield {**server.options, "login_port": port}
+    finally:
+        process.terminate()
+        process.wait(20)
+        shutil.rmtree(folder)
+
+
+def _answers(port: int) -> bool:
+    try:
+        psycopg2.connect(host="127.0.0.1", port=port, user="postgres", dbname="postgres").close()
+    except psycopg2.OperationalError:
+        return False
+    return True
+
+
+@KINDS
+@pytest.mark.skipif(PGBOUNCER is None, reason="No pgbouncer on PATH: apt-get install pgbouncer.")
+@pytest.mark.parametrize("mode", ["transaction", "session"])
+def test_a_pooler_is_refused_where_it_gives_each_transaction_another_session(
+    server, kind, mode, tmp_path
+):
+    with pooled(server, mode) as options:
+        folder = Migrations(kind, tmp_path, options)
+        folder.write("1_a", f"CREATE TABLE {kind}_{mode} ()")
+        result = folder.run(check=True)
+    if mode == "session":
+        assert [each["version"] for each in result["pending"]] == [
+            "1" if kind == "supabase" else "1_a"
+        ]
+    else:
+        assert (result["failed"], result["reason"]) == (True, "Refused")
+        assert "is behind a pooler in transaction mode" in result["msg"]
+
+
+@KINDS
+def test_a_standby_is_refused_before_anything_is_tried(world, kind, tmp_path):
+    server = ThrowawayServer(Path(world.facts("postgres")["bin"]))
+    try:
+        server.become_standby()
+        folder = Migrations(kind, tmp_path, server.options)
+        folder.write("1_a", "CREATE TABLE a ()")
+        for check in (True, False):
+            failed = folder.run(check=check)
+            assert (failed["reason"], failed.get("changed", False)) == ("Refused", False)
+            assert "only reads, for it is a standby: migrate the primary" in failed["msg"]
+    finally:
+        server.stop()
+
+
+@KINDS
+def test_the_statement_timeout_of_the_role_does_not_end_a_migration(world, kind, tmp_path):
+    with scratch_database(world) as database:
+        name, user = database["login_db"], database["login_user"]
+        query(database, f"ALTER ROLE {user} IN DATABASE {name} SET statement_timeout = '3ms'")
+        folder = Migrations(kind, tmp_path, database)
+        folder.write("1_a", "CREATE TABLE a AS SELECT 1 FROM generate_series(1, 200000)")
+        folder.write("2_b", "CREATE TABLE b ()")
+        assert folder.run(check=True)["changed"] is True
+        result = folder.run()
+        assert (result.get("failed", False), len(result["applied"])) == (False, 2)
+
+
+def test_a_command_is_warned_of_the_statement_timeout_that_its_role_has(world, tmp_path, capsys):
+    with scratch_database(world) as database:
+        name, user = database["login_db"], database["login_user"]
+        query(database, f"ALTER ROLE {user} IN DATABASE {name} SET statement_timeout = '90s'")
+        folder = Migrations("prisma command", tmp_path, database)
+        folder.write("1_a", "CREATE TABLE a ()")
+        folder.run(check=True)
+    told = " ".join(capsys.readouterr().err.split())
+    assert f"The role '{user}' has a statement_timeout of 90 s" in told

@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard import long_inserts
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.long_inserts import (
+    in_parts,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.models import Source
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.review import review
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.splitter import split_script
+from tests.unit.plugins.module_utils._migration.guard.shop import SHOP
+
+ROOT = Path(__file__).parents[6]
+HEAD = "-- seeds, (many)\nINSERT INTO users (id, name)\nVALUES\n"
+
+
+def long(*rows: str, tail: str = "", head: str = HEAD) -> str:
+    """With rows of literals around `rows`, enough of them to be cut."""
+    filling = [f"  ({number}, 'it''s ), (row {number}')" for number in range(9000)]
+    return head + ",\n".join([*filling, *rows, *filling]) + tail
+
+
+def rules(sql: str) -> list[str]:
+    return [
+        each.rule for each in review([Source("m.sql", split_script(sql).statements)], SHOP).findings
+    ]
+
+
+def test_a_short_statement_is_read_whole() -> None:
+    [part] = in_parts("INSERT INTO a VALUES (1), (f())")
+    assert part.text == "INSERT INTO a VALUES (1), (f())"
+
+
+def test_rows_of_literals_are_not_read_and_what_follows_them_is() -> None:
+    [part] = in_parts(long(tail=" ON CONFLICT (id) DO NOTHING"))
+    assert part.text == f"{HEAD}  (8999, 'it''s ), (row 8999') ON CONFLICT (id) DO NOTHING"
+
+
+def test_every_row_that_may_do_something_is_in_a_part(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(long_inserts, "_PART", 10)
+    rows = [
+        "(1, f(E'it\\'s ), (', 2))",
+        "(2, $a$ ), ( $a$ || '')",
+        "(3, (SELECT 1) /* ), ( */ + 1)",
+    ]
+    parts = [part.text.removeprefix(f"{HEAD}  ") for part in in_parts(long(*rows))]
+    assert parts == [*rows, "(8999, 'it''s ), (row 8999')"]
+
+
+@pytest.mark.parametrize(
+    ("sql", "found"),
+    [
+        (long(), []),
+        (long("(1, lower('x'))"), []),
+        (long("(1, who_knows())"), ["function"]),
+        (long("(1, 'a'), (2, who_knows()), (3, lower('b'))"), ["function"]),
+        (long(tail=" ON CONFLICT (id) DO UPDATE SET name = 'x'"), ["rows-overwritten"]),
+        (long(tail=" RETURNING who_knows()"), ["function"]),
+        (long("(1, 'it's')"), ["syntax"]),
+        (long("(1, $$ open)"), ["syntax"]),
+        (long("(1, (SELECT 1)"), ["syntax"]),
+        (long(head="WITH gone AS (DELETE FROM users RETURNING 1) " + HEAD), ["rows-deleted"]),
+        (
+            long(head="INSERT INTO users (id, name) SELECT who_knows(), 'x' UNION VALUES "),
+            ["function"],
+        ),
+    ],
+)
+def test_a_long_insert_is_judged_as_a_short_one(sql: str, found: list[str]) -> None:
+    assert rules(sql) == found
+
+
+def test_a_mistake_in_a_late_row_is_told_with_its_line() -> None:
+    sql = long("(1, lower('x'))", "(2, lower('x') oops oops)")
+    [found] = review([Source("m.sql", split_script(sql).statements)], SHOP).findings
+    assert found.rule == "syntax"
+    assert f"in line {3 + 9000 + 2}, column 16" in found.what
+
+
+CHILD = """
+import resource, sys
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.review import review
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.supabase_folder import (
+    Migration, problems_of, read_folder,
+)
+[file] = read_folder(sys.argv[1]).files
+migration = Migration(file)
+assert list(problems_of(migration)) == [] and migration.execution.atomic
+assert review([migration.source], None).findings == ()
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+"""
+
+
+@pytest.mark.parametrize(
+    "value", ["'a note of row {} (it''s long); enough'", "lower('Row {}') || now()"]
+)
+def test_a_file_of_thirty_megabytes_is_checked_in_less_than_ten_times_that(
+    tmp_path: Path, value: str
+) -> None:
+    size = 30_000_000 if value.startswith("'") else 1_000_000
+    row = f"\n  ({{}}, {value})"
+    rows, written = [], 0
+    while written < size:
+        rows.append(row.format(len(rows), len(rows)))
+        written += len(rows[-1])
+    (tmp_path / "1_seed.sql").write_text("INSERT INTO t (id, note) VALUES" + ",".join(rows) + ";\n")
+    child = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(CHILD), str(tmp_path)],
+        env={"PYTHONPATH": f"{ROOT}:{ROOT / 'playbooks/collections'}"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert int(child.stdout) * 1024 < 300_000_000
