@@ -3,12 +3,17 @@
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+import sys
+import tempfile
 import typing as t
 from pathlib import Path
 
 from sandbox.world import World
 from tests.benchmarks.measurement import Measurement, Size
-from tests.benchmarks.stage import SEED_MB, Run, Stage, stage
+from tests.benchmarks.stage import REPOSITORY, SEED_MB, Run, Stage, stage
 from tests.integration.running import connection, query
 
 STATEMENTS = 20
@@ -44,6 +49,10 @@ def migrations(size: Size = Size.FULL) -> t.Iterator[Measurement]:
         plan = _play(place, playbook, folder, "--check")
         real = _play(place, playbook, folder)
         nothing = _play(place, playbook, folder)
+    large = size.of(small=1, full=30)
+    took, memory = check_large_file(large)
+    yield Measurement("one INSERT, checked", took, "s", note=f"a file of {large} MB")
+    yield Measurement("one INSERT, memory", memory, "MB", target=300, note=f"a file of {large} MB")
     amount = f"{files} files of {STATEMENTS} statements"
     yield Measurement("plan in check mode", _task(plan), "s", target=2, note=amount)
     yield Measurement("for real", _task(real), "s", note=amount)
@@ -64,6 +73,21 @@ alter table {name} enable row level security;
 create policy "read {name}" on {name} for select using (true);
 create index if not exists {name}_note on {name} (note);
 {rows}"""
+
+
+def check_large_file(megabytes: int) -> tuple[float, float]:
+    """Seconds, and the megabytes of memory that the process had at most."""
+    with tempfile.TemporaryDirectory() as folder:
+        done = subprocess.run(
+            [sys.executable, "-m", "tests.benchmarks.large_file_run", folder, str(megabytes)],
+            cwd=REPOSITORY,
+            env={**os.environ, "PYTHONPATH": str(REPOSITORY / "playbooks" / "collections")},
+            stdout=subprocess.PIPE,
+            text=True,
+            check=True,
+        )
+    printed = json.loads(done.stdout)
+    return printed["seconds"], printed["memory"] / 1_000_000
 
 
 def _play(place: Stage, playbook: Path, folder: Path, *more: str) -> Run:

@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Writes a Supabase migration of one long INSERT and checks it by the collection's own code, in a process of its own.
+
+Takes the folder and how many megabytes, and prints as JSON how long it took and how much memory the process had.
+"""
+
+from __future__ import annotations
+
+import json
+import resource
+import sys
+import time
+from pathlib import Path
+
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.review import review
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.supabase_folder import (
+    Migration,
+    problems_of,
+    read_folder,
+)
+
+
+def write(folder: Path, size: int) -> None:
+    with (folder / "1_seed.sql").open("w", encoding="utf-8") as file:
+        file.write("INSERT INTO t (id, note) VALUES (0, '')")
+        number = 0
+        while file.tell() < size:
+            number += 1
+            file.write(f",\n  ({number}, 'a note of row {number} (it''s long); enough')")
+        file.write(";\n")
+
+
+def main() -> None:
+    folder, megabytes = Path(sys.argv[1]), int(sys.argv[2])
+    write(folder, megabytes * 1_000_000)
+    started = time.monotonic()
+    [file] = read_folder(str(folder)).files
+    migration = Migration(file)
+    assert not [*problems_of(migration)], "it can run"
+    assert migration.execution.atomic, "it is one transaction"
+    assert not review([migration.source], None).findings, "it is additive"
+    seconds = time.monotonic() - started
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    print(json.dumps({"seconds": seconds, "memory": memory}))
+
+
+if __name__ == "__main__":
+    main()
