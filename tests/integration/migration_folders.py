@@ -18,9 +18,12 @@ class Migrations:
         self.folder = folder
         self.database = database
 
-    def write(self, name: str, sql: str) -> str:
+    def file(self, name: str) -> str:
         """The name results have for it."""
-        file = f"{name}/migration.sql" if self.kind != "supabase" else f"{name}.sql"
+        return f"{name}/migration.sql" if self.kind != "supabase" else f"{name}.sql"
+
+    def write(self, name: str, sql: str) -> str:
+        file = self.file(name)
         (self.folder / file).parent.mkdir(exist_ok=True)
         (self.folder / file).write_text(sql)
         return file

@@ -37,10 +37,15 @@ class Project:
         return bool(self.query(f"SELECT to_regclass('{table}') IS NOT NULL")[0][0])
 
 
+class HasDatabase(t.Protocol):
+    @property
+    def database(self) -> dict[str, t.Any]: ...
+
+
 class Holder:
     """Another session in a transaction that has run `sql`, until the block ends or `seconds` are over."""
 
-    def __init__(self, project: Project, sql: str, *, seconds: float = 30) -> None:
+    def __init__(self, project: HasDatabase, sql: str, *, seconds: float = 30) -> None:
         self._project = project
         self._sql = sql
         self._seconds = seconds
