@@ -49,12 +49,18 @@ def standing(witness: Witness) -> Seen:
 
 
 def manifests(witness: Witness) -> dict[str, dict[str, int]]:
-    """The rows that the manifest of each database's first backup tells, by name of the database."""
+    """The rows of our own tables that the manifest of each database's first backup tells, by its name."""
     bucket = witness.bucket()
     keys = [entry.key for entry in bucket.objects.all() if entry.key.endswith(".manifest.json")]
     found = [json.loads(bucket.Object(key).get()["Body"].read()) for key in sorted(keys)]
     return {
-        one["name"]: one["rows"] for one in reversed(found) if one["name"] in DATABASES.values()
+        one["name"]: {
+            table: rows
+            for table, rows in one["rows"].items()
+            if table.partition(".")[0] not in one["schemas_of_others"]
+        }
+        for one in reversed(found)
+        if one["name"] in DATABASES.values()
     }
 
 
