@@ -29,3 +29,9 @@ class Facts:
     """Whether a policy was made on a table whose name only the run will know."""
     rows_written: bool = False
     """Whether existing tables may have more rows than the catalog's sizes tell."""
+
+    def forget_table(self, table: Place) -> None:
+        """It has the name of another one, of which the catalog tells."""
+        self.rows_written = True
+        for switch in ("enabled", "forced"):
+            self.row_security[table, switch] = frozenset({None})

@@ -186,6 +186,7 @@ class World:
             self._uncertain |= {(kind, *key), (kind, *to)}
         if kind == "relation" and len(key) == 2:
             self._kinds[to[0], to[1]] = self._kinds.get((key[0], key[1]), "table")
+            self.facts.forget_table((to[0], to[1]))
             if (key[0], key[1]) in self._entangled:
                 self._entangled.add((to[0], to[1]))
 

@@ -173,6 +173,20 @@ CREATE TABLE users (id int);
 -- additive
 DELETE FROM users;
 
+-- == two tables that change names
+-- destructive: rename
+ALTER TABLE settings RENAME TO little;
+-- destructive: rename
+ALTER TABLE people RENAME TO locked;
+-- destructive: rename
+ALTER TABLE orders RENAME TO settings;
+-- destructive: index-blocks
+CREATE INDEX settings_status ON settings (status);
+-- destructive: rename
+ALTER TABLE users RENAME TO people;
+-- destructive: row-security
+ALTER TABLE people ENABLE ROW LEVEL SECURITY;
+
 -- == rename a policy or a trigger
 -- additive
 ALTER POLICY "Read own" ON users RENAME TO "Read mine";
