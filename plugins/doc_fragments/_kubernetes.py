@@ -20,7 +20,11 @@ options:
     description: Bearer token to authenticate with at O(host).
     type: str
   ca_cert:
-    description: File with the certificate authorities that may have signed the certificate of O(host).
+    description:
+      - File with the certificate authorities that may have signed the certificate of the API server. Those of the
+        kubeconfig when not given.
+      - They are read as kubectl reads them. One without C(keyUsage), which Python refuses from 3.13 on, is trusted; a
+        certificate that none of them signed, that has ended, or that is for another host is not.
     type: path
   validate_certs:
     description: Whether the certificate of O(host) is verified. Turning this off lets anyone in between read the token.

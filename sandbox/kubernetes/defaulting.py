@@ -16,6 +16,7 @@ if t.TYPE_CHECKING:
 
 PROBES = ("livenessProbe", "readinessProbe", "startupProbe")
 NOT_READY_SECONDS = 300
+TOKEN_SECONDS = 3600
 MICRO_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}(Z|[+-]\d\d:\d\d)")
 _cluster_addresses = itertools.count(1)
 
@@ -81,6 +82,9 @@ def default_pod_spec(spec: Object) -> None:
         default_container(container)
     for volume in spec.get("volumes", ()):
         default_volume(volume)
+    if "serviceAccountName" in spec:
+        # The name of the field's first version is written with it, by the API's conversion.
+        spec["serviceAccount"] = spec["serviceAccountName"]
     spec.setdefault("restartPolicy", "Always")
     spec.setdefault("terminationGracePeriodSeconds", 30)
     spec.setdefault("dnsPolicy", "ClusterFirst")
@@ -98,17 +102,33 @@ def default_container(container: Object) -> None:
     for port in container.get("ports", ()):
         port.setdefault("protocol", "TCP")
     for variable in container.get("env", ()):
-        if "fieldRef" in variable.get("valueFrom", {}):
-            variable["valueFrom"]["fieldRef"].setdefault("apiVersion", "v1")
+        default_reference(variable.get("valueFrom") or {})
+    for hook in (container.get("lifecycle") or {}).values():
+        if "httpGet" in hook:
+            default_http(hook["httpGet"])
     container.setdefault("terminationMessagePath", "/dev/termination-log")
     container.setdefault("terminationMessagePolicy", "File")
     container.setdefault("imagePullPolicy", pull_policy(container.get("image", "")))
 
 
+def default_reference(source: Object) -> None:
+    """What a variable or a file of the downward API names, as pkg/apis/core/v1/defaults.go has it."""
+    if "fieldRef" in source:
+        source["fieldRef"].setdefault("apiVersion", "v1")
+    if "resourceFieldRef" in source:
+        source["resourceFieldRef"].setdefault("divisor", "0")
+
+
+def default_http(action: Object) -> None:
+    action.setdefault("path", "/")
+    action.setdefault("scheme", "HTTP")
+
+
 def default_probe(probe: Object) -> None:
     if "httpGet" in probe:
-        probe["httpGet"].setdefault("path", "/")
-        probe["httpGet"].setdefault("scheme", "HTTP")
+        default_http(probe["httpGet"])
+    if "grpc" in probe:
+        probe["grpc"].setdefault("service", "")
     probe.setdefault("timeoutSeconds", 1)
     probe.setdefault("periodSeconds", 10)
     probe.setdefault("successThreshold", 1)
@@ -119,6 +139,17 @@ def default_volume(volume: Object) -> None:
     for source in ("configMap", "secret", "downwardAPI", "projected"):
         if source in volume:
             volume[source].setdefault("defaultMode", 0o644)
+    projected = (volume.get("projected") or {}).get("sources") or []
+    for source in (volume, *projected):
+        for item in (source.get("downwardAPI") or {}).get("items") or ():
+            default_reference(item)
+        if "serviceAccountToken" in source:
+            source["serviceAccountToken"].setdefault("expirationSeconds", TOKEN_SECONDS)
+    if "hostPath" in volume:
+        volume["hostPath"].setdefault("type", "")
+    if "ephemeral" in volume:
+        claim = volume["ephemeral"].setdefault("volumeClaimTemplate", {})
+        claim.setdefault("spec", {}).setdefault("volumeMode", "Filesystem")
     if set(volume) <= {"name"}:
         volume["emptyDir"] = {}
 

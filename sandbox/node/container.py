@@ -10,6 +10,7 @@ import typing as t
 from dataclasses import dataclass
 
 import aiohttp
+from aiohttp import web
 
 from sandbox.node import backoff, probes, status
 from sandbox.node.behaviour import OOM_AFTER, Behaviour, config_missing
@@ -30,6 +31,7 @@ logger = logging.getLogger(__name__)
 
 RETRY = 1.0
 LOOK_EVERY = 0.5
+INIT_SECONDS = 0.05
 
 
 @dataclass(frozen=True)
@@ -45,7 +47,10 @@ STOPPED = Exit(0, "Completed")
 
 
 class Container:
-    """Runs until `stop`. What it is doing is in `state`; `changed` is called when that moved."""
+    """Runs until `stop`, or `ends` by itself as an init container does.
+
+    What it is doing is in `state`; `changed` is called when that moved.
+    """
 
     def __init__(
         self,
@@ -56,6 +61,7 @@ class Container:
         address: str,
         main: bool,
         restarts: int,
+        ends: bool = False,
         changed: t.Callable[[], None],
     ) -> None:
         self.spec = spec
@@ -64,6 +70,7 @@ class Container:
         self.previous_log: ContainerLog | None = None
         self.env: dict[str, str] | None = None
         self._node, self._pod, self._address, self._main = node, pod, address, main
+        self._ends = ends
         self._changed = changed
         self._server: Server | None = None
         self._behaviour: Behaviour | None = None
@@ -95,6 +102,9 @@ class Container:
             if self._stopping:
                 return
             self._record_exit(ended, started)
+            if self._ends and ended.code == 0:
+                self.set_health(started=False, ready=True)
+                return
             policy = self._pod["spec"].get("restartPolicy", "Always")
             if policy == "Never" or (policy == "OnFailure" and ended.code == 0):
                 return
@@ -148,9 +158,14 @@ class Container:
                 self._server = None
 
     def _parts(self, image: Image) -> t.Iterator[t.Coroutine[t.Any, t.Any, None]]:
+        if self._ends:
+            yield self._work()
+            return
         if self._main:
             yield self._serve(image)
             yield self._strike()
+        else:
+            yield self._serve_beside()
         yield Monitor(self, self._address, self._node.prober).run()
 
     async def _guarded(self, part: t.Coroutine[t.Any, t.Any, None]) -> None:
@@ -162,6 +177,24 @@ class Container:
     def end(self, how: Exit) -> None:
         if self._exit is not None and not self._exit.done():
             self._exit.set_result(how)
+
+    async def _work(self) -> None:
+        """An init container: does what it is for, and ends."""
+        await asyncio.sleep(INIT_SECONDS)
+        self.end(STOPPED)
+
+    async def _serve_beside(self) -> None:
+        """A sidecar answers whatever its probes ask."""
+        if not self.spec.get("ports"):
+            return
+        app = web.Application()
+        app.router.add_get("/{path:.*}", _well)
+        self._server = Server(app, refuses=lambda _path: False)
+        try:
+            await self._server.start(self._address, self._ports())
+        except OSError as exc:
+            self.log.write(f"Error: {exc}")
+            self.end(CRASHED)
 
     async def _serve(self, image: Image) -> None:
         """The process: boots, then listens, or says why not and ends."""
@@ -181,7 +214,7 @@ class Container:
             app = build(image.service, image.version, context)
             server = Server(app, refuses=self._refusal(behaviour))
             self._server = server
-            await server.start(self._address, self._port())
+            await server.start(self._address, self._ports())
             self._listening = True
         except ConfigurationError as exc:
             self.log.write(f"Error: {exc}")
@@ -203,9 +236,10 @@ class Container:
 
         return refuses
 
-    def _port(self) -> int:
-        ports = self.spec.get("ports") or [{}]
-        return int(ports[0].get("containerPort", 8080))
+    def _ports(self) -> list[int]:
+        """Those that it offers for TCP; what listens on others too says so nowhere."""
+        offered = [one for one in self.spec.get("ports") or () if one.get("protocol") != "UDP"]
+        return sorted({int(one["containerPort"]) for one in offered}) or [8080]
 
     @property
     def process_started(self) -> bool:
@@ -285,6 +319,10 @@ class Container:
             )
             if failure is not None:
                 self.event("Warning", "FailedPreStopHook", "PreStopHook failed")
+
+
+async def _well(_request: web.Request) -> web.Response:
+    return web.Response(text="ok")
 
 
 def prober() -> aiohttp.ClientSession:

@@ -61,7 +61,10 @@ def parse_image(reference: str) -> Image:
 
 
 def in_registry(image: Image, registry: t.Collection[str]) -> bool:
-    return f"{image.repository}:{image.version}" in registry
+    """Whether a registry has it; every host and every folder mirrors what there is."""
+    parts = image.repository.split("/")
+    names = ("/".join(parts[at:]) for at in range(len(parts)))
+    return any(f"{name}:{image.version}" in registry for name in names)
 
 
 def not_found_message(image: Image) -> str:

@@ -10,6 +10,7 @@ import time
 import typing as t
 
 from sandbox.kubernetes.controllers.objects import condition, seconds
+from sandbox.names import SERVICES, WORKER
 from sandbox.node import status
 from sandbox.node.client import UNREACHABLE, ApiStatusError
 from sandbox.node.container import Container
@@ -37,19 +38,36 @@ class PodWorker:
         self._started = seconds(before.get("startTime")) or time.time()
         self.address = node.subnet.claim(before.get("podIP", ""))
         # A pod that ran here before the node ended is started anew.
-        known = {c["name"]: c for c in before.get("containerStatuses") or ()}
-        self.containers = [
-            Container(
+        told = [
+            *(before.get("initContainerStatuses") or ()),
+            *(before.get("containerStatuses") or ()),
+        ]
+        known = {one["name"]: one for one in told}
+
+        def container(spec: Object, *, main: bool = False, ends: bool = False) -> Container:
+            return Container(
                 node,
                 pod,
                 spec,
                 address=self.address,
-                main=index == 0,
+                main=main,
+                ends=ends,
                 restarts=_restarts_after(known.get(spec["name"])),
                 changed=self._changed,
             )
+
+        self.initial = [
+            container(spec, ends=spec.get("restartPolicy") != "Always")
+            for spec in pod["spec"].get("initContainers") or ()
+        ]
+        self.containers = [
+            container(spec, main=index == main_of(pod["spec"]["containers"]))
             for index, spec in enumerate(pod["spec"]["containers"])
         ]
+        if self.initial:
+            # The kubelet's word for what comes after init containers.
+            for one in (*self.initial, *self.containers):
+                one.state.state = status.waiting("PodInitializing")
         self._dirty = asyncio.Event()
         self._dirty.set()
         self._ending = asyncio.Event()
@@ -60,7 +78,8 @@ class PodWorker:
         return str(self.pod["metadata"]["name"])
 
     def container(self, name: str) -> Container | None:
-        return next((c for c in self.containers if c.state.name == name), None)
+        both = (*self.initial, *self.containers)
+        return next((c for c in both if c.state.name == name), None)
 
     def _changed(self) -> None:
         self._dirty.set()
@@ -82,11 +101,11 @@ class PodWorker:
 
     async def run(self) -> None:
         """Until the pod is gone, from the node and from the API server."""
-        runs = [asyncio.create_task(self._logged(container)) for container in self.containers]
+        runs = [asyncio.create_task(self._start())]
         reporter = asyncio.create_task(self._report())
         try:
             await self._ending.wait()
-            stops = (c.stop(self._grace or 0.0) for c in self.containers)
+            stops = (c.stop(self._grace or 0.0) for c in (*self.containers, *self.initial))
             await asyncio.gather(*stops, asyncio.sleep(TEARDOWN if self._grace else 0.0))
         finally:
             for task in (*runs, reporter):
@@ -94,6 +113,19 @@ class PodWorker:
             await asyncio.gather(*runs, reporter, return_exceptions=True)
             self._node.subnet.release(self.address)
         await self._delete()
+
+    async def _start(self) -> None:
+        """Init containers one after the other, native sidecars among them once they are started; then all others.
+
+        As https://kubernetes.io/docs/concepts/workloads/pods/sidecar-containers has it.
+        """
+        async with asyncio.TaskGroup() as group:
+            for one in self.initial:
+                run = group.create_task(self._logged(one))
+                while not (run.done() or one.state.started):
+                    await asyncio.sleep(COALESCE)
+            for one in self.containers:
+                group.create_task(self._logged(one))
 
     async def _logged(self, container: Container) -> None:
         try:
@@ -117,9 +149,13 @@ class PodWorker:
             await self._dirty.wait()
             await asyncio.sleep(COALESCE)
             self._dirty.clear()
-            states = [container.state for container in self.containers]
             wanted = status.pod_status(
-                self.pod, states, ip=self.address, started=self._started, now=time.time()
+                self.pod,
+                [container.state for container in self.containers],
+                initial=[container.state for container in self.initial],
+                ip=self.address,
+                started=self._started,
+                now=time.time(),
             )
             if wanted == last and _ready(self.pod) == self._all_ready():
                 continue
@@ -141,6 +177,12 @@ class PodWorker:
         """The node itself goes down: leave without ceremony."""
         with contextlib.suppress(Exception):
             await asyncio.gather(*(container.stop(0.0) for container in self.containers))
+
+
+def main_of(containers: t.Sequence[Object]) -> int:
+    """Which of the containers is the service's: the first whose image is one of the platform's."""
+    names = [one["image"].rpartition("/")[2].partition(":")[0] for one in containers]
+    return next((at for at, name in enumerate(names) if name in (*SERVICES, WORKER)), 0)
 
 
 def _restarts_after(known: Object | None) -> int:

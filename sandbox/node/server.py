@@ -42,13 +42,14 @@ class Server:
         if self._draining:
             response.force_close()
 
-    async def start(self, address: str, port: int) -> None:
+    async def start(self, address: str, ports: t.Iterable[int]) -> None:
         """Listen. Anything the application raises in its start-up, and OSError, comes through."""
         self._runner = web.AppRunner(
             self._app, access_log=None, handle_signals=False, shutdown_timeout=60
         )
         await self._runner.setup()
-        await web.TCPSite(self._runner, address, port, backlog=128).start()
+        for port in ports:
+            await web.TCPSite(self._runner, address, port, backlog=128).start()
 
     async def drain(self, grace: float) -> bool:
         """Stop accepting, finish what is in flight within `grace` seconds. False: it was cut off."""

@@ -47,13 +47,19 @@ def terminated(code: int, reason: str, *, started: float, finished: float) -> Ob
 
 
 def pod_status(
-    pod: Object, containers: t.Sequence[ContainerState], *, ip: str, started: float, now: float
+    pod: Object,
+    containers: t.Sequence[ContainerState],
+    *,
+    initial: t.Sequence[ContainerState] = (),
+    ip: str,
+    started: float,
+    now: float,
 ) -> Object:
     """The whole status the kubelet reports; times of conditions that did not change are kept."""
     before = pod.get("status") or {}
     status: Object = {
         "phase": phase(containers, pod["spec"].get("restartPolicy", "Always")),
-        "conditions": _conditions(before, containers, now),
+        "conditions": _conditions(before, containers, initial, now),
         "hostIP": "127.0.0.1",
         "hostIPs": [{"ip": "127.0.0.1"}],
         "podIP": ip,
@@ -61,6 +67,8 @@ def pod_status(
         "startTime": timestamp(started),
         "containerStatuses": [_container_status(pod, container) for container in containers],
     }
+    if initial:
+        status["initContainerStatuses"] = [_container_status(pod, one) for one in initial]
     if "qosClass" in before:
         status["qosClass"] = before["qosClass"]
     return status
@@ -78,14 +86,25 @@ def phase(containers: t.Sequence[ContainerState], policy: str) -> str:
     return "Failed" if failed else "Succeeded"
 
 
-def _conditions(before: Object, containers: t.Sequence[ContainerState], now: float) -> list[Object]:
-    unready = [c.name for c in containers if not c.ready]
+def _conditions(
+    before: Object,
+    containers: t.Sequence[ContainerState],
+    initial: t.Sequence[ContainerState],
+    now: float,
+) -> list[Object]:
+    # Native sidecars are not waited for, only counted; what ended well is ready.
+    begun = [c.name for c in initial if not (c.started or "terminated" in c.state)]
+    unready = [c.name for c in (*initial, *containers) if not c.ready]
+    incomplete = {
+        "reason": "ContainersNotInitialized",
+        "message": f"containers with incomplete status: [{' '.join(begun)}]",
+    }
     words = {
         "reason": "ContainersNotReady",
         "message": f"containers with unready status: [{' '.join(unready)}]",
     }
     wanted: dict[str, Object] = {
-        "Initialized": {"status": "True"},
+        "Initialized": {"status": "False", **incomplete} if begun else {"status": "True"},
         "ContainersReady": {"status": "False", **words} if unready else {"status": "True"},
         "Ready": {"status": "False", **words} if unready else {"status": "True"},
     }

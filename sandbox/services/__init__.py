@@ -25,6 +25,16 @@ IMAGES: frozenset[str] = frozenset(
         for version in (PREVIOUS_VERSION, RELEASE_VERSION)
     }
     | {f"easymo/{METRICS}:v1"}
+    | {
+        "busybox:1.37",
+        "envoyproxy/envoy:v1.34.1",
+        "fluent/fluent-bit:3.2.4",
+        "hashicorp/vault:1.18.3",
+        "istio/proxyv2:1.25.0",
+        "nginxinc/nginx-unprivileged:1.28-alpine",
+        "oauth2-proxy/oauth2-proxy:v7.8.1",
+        "prom/statsd-exporter:v0.28.0",
+    }
 )
 """Every image the sandbox's registry has; any other name cannot be pulled."""
 

@@ -27,6 +27,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._preflight.reference
 from ansible_collections.easymo.deploy.plugins.module_utils._rollout.models import (
     LAST_APPLIED,
     Deployment,
+    selects,
 )
 
 LEAST_HISTORY = 2
@@ -176,12 +177,8 @@ def _standing(body: Object, facts: Facts) -> Found:
 
 
 def _budgets(body: Object, facts: Facts) -> Found:
-    labels = (body["spec"]["template"]["metadata"].get("labels") or {}).items()
-    mine = [
-        one
-        for one in facts.budgets
-        if ((one["spec"].get("selector") or {}).get("matchLabels") or {}).items() <= labels
-    ]
+    labels = body["spec"]["template"]["metadata"].get("labels") or {}
+    mine = [one for one in facts.budgets if selects(one["spec"].get("selector"), labels)]
     if len(mine) > 1:
         names = ", ".join(one["metadata"]["name"] for one in mine)
         yield (

@@ -298,5 +298,23 @@ def to_label_selector(selector: Object) -> str:
     return ",".join(parts)
 
 
+def selects(selector: Object | None, labels: t.Mapping[str, str]) -> bool:
+    """Whether a LabelSelector selects these labels: an empty one does all, none at all none."""
+    if selector is None:
+        return False
+    exact = (selector.get("matchLabels") or {}).items() <= labels.items()
+    return exact and all(_holds(one, labels) for one in selector.get("matchExpressions") or [])
+
+
+def _holds(expression: Object, labels: t.Mapping[str, str]) -> bool:
+    value, values = labels.get(expression["key"]), expression.get("values") or []
+    return {
+        "In": value in values,
+        "NotIn": value not in values,
+        "Exists": value is not None,
+        "DoesNotExist": value is None,
+    }[str(expression["operator"])]
+
+
 def _conditions(status: Object) -> tuple[Condition, ...]:
     return tuple(map(Condition.from_json, status.get("conditions") or []))

@@ -186,6 +186,25 @@ def test_a_budget_that_lets_nothing_go(spec: Body, found: t.Any) -> None:
     assert problems(fit(), budgets=[budget, other]) == found
 
 
+@pytest.mark.parametrize(
+    ("selector", "is_its"),
+    [
+        pytest.param({"matchLabels": {"app": NAME}}, True, id="its label"),
+        pytest.param({}, True, id="everything"),
+        pytest.param(None, False, id="no selector"),
+        ({"matchExpressions": [{"key": "app", "operator": "In", "values": [NAME, "x"]}]}, True),
+        ({"matchExpressions": [{"key": "app", "operator": "In", "values": ["x"]}]}, False),
+        ({"matchExpressions": [{"key": "app", "operator": "NotIn", "values": ["x"]}]}, True),
+        ({"matchExpressions": [{"key": "tier", "operator": "NotIn", "values": ["x"]}]}, True),
+        ({"matchExpressions": [{"key": "tier", "operator": "Exists"}]}, False),
+        ({"matchExpressions": [{"key": "tier", "operator": "DoesNotExist"}]}, True),
+    ],
+)
+def test_a_budget_is_its_own_by_labels_and_by_expressions(selector: t.Any, is_its: bool) -> None:
+    budget = {"metadata": {"name": "b"}, "spec": {"maxUnavailable": 0, "selector": selector}}
+    assert bool(problems(fit(), budgets=[budget])) is is_its
+
+
 def test_errors_come_first_and_denied_rights_are_named() -> None:
     facts = Facts(
         deployments={NAME: changed("spec.strategy.type", "Recreate")},

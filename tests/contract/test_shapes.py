@@ -1,0 +1,197 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Deployments as found in the wild, through preflight, rollout and return: nothing but the image may change."""
+
+from __future__ import annotations
+
+import copy
+import json
+import typing as t
+import uuid
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import yaml
+
+from ansible_collections.easymo.deploy.plugins.module_utils._cluster import (
+    FENCE_ANNOTATION,
+    OWN_ANNOTATIONS,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._rollout.models import REVISION
+from ansible_collections.easymo.deploy.plugins.modules import release, rollout, rollout_preflight
+from sandbox.world import World
+from tests.contract.rollout_cluster import running_cluster
+from tests.integration.conftest import Place, Result
+
+Body = dict[str, t.Any]
+FOLDER = Path(__file__).with_name("shapes")
+OLD, NEW = "v1.9.0", "v2.0.0"
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What preflight says, errors and some of its warnings, and how the rollout ends."""
+
+    errors: frozenset[str] = frozenset()
+    warnings: frozenset[str] = frozenset()
+    result: str = "succeeded"
+
+
+EXPECTED: dict[str, Expected] = {
+    "no-probes": Expected(frozenset({"ReadinessProbe"}), frozenset({"PreStop"})),
+    "plain": Expected(frozenset({"ReadinessProbe"}), frozenset({"Replicas"})),
+    "recreate": Expected(frozenset({"Strategy"}), frozenset({"Replicas", "PreStop"})),
+    "all-at-once": Expected(frozenset({"MaxUnavailable"})),
+    "host-network": Expected(frozenset({"MaxUnavailable"})),
+    "paused": Expected(frozenset({"Paused"}), result="paused"),
+    "asleep": Expected(frozenset({"Replicas"}), result="blocked"),
+    "no-history": Expected(warnings=frozenset({"RevisionHistory"})),
+    "no-deadline": Expected(warnings=frozenset({"ProgressDeadline"})),
+    "disruption-budget": Expected(warnings=frozenset({"DisruptionBudget", "PreStop"})),
+    "many-writers": Expected(warnings=frozenset({"OtherWriters", "PreStop"})),
+}
+WELL_BEHAVED = ("exec-probe", "lifecycle-hooks")
+"""Of these nothing is said at all."""
+
+
+def documents() -> list[Body]:
+    found = [
+        one
+        for path in sorted(FOLDER.glob("*.yml"))
+        for one in yaml.safe_load_all(path.read_text(encoding="utf-8"))
+    ]
+    return [*found, huge_environment()]
+
+
+def huge_environment() -> Body:
+    """2,000 variables, some 150 kB of template: what grows where nobody looks."""
+    labels = {"app": "huge-environment"}
+    variables = [
+        {"name": f"FEATURE_{number:04}", "value": f"{'x' * 40}-{number}"} for number in range(2000)
+    ]
+    container = {
+        "name": "huge-environment",
+        "image": f"easymo/agent-core:{OLD}",
+        "ports": [{"containerPort": 8080}],
+        "readinessProbe": {"httpGet": {"path": "/livez", "port": 8080}, "periodSeconds": 1},
+        "env": variables,
+    }
+    spec = {"containers": [container], "terminationGracePeriodSeconds": 2}
+    template = {"metadata": {"labels": labels}, "spec": spec}
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": "huge-environment", "labels": labels},
+        "spec": {"replicas": 1, "selector": {"matchLabels": labels}, "template": template},
+    }
+
+
+SHAPES = [one["metadata"]["name"] for one in documents() if one["kind"] == "Deployment"]
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[Place]:
+    """One namespace with all of them, rolled out, as a chart's tool applies them."""
+    with running_cluster(tmp_path_factory.mktemp("shapes")) as world:
+        yield filled(world)
+
+
+def filled(world: World) -> Place:
+    place = Place(world.facts("kubernetes")["kubeconfig"], f"shapes-{uuid.uuid4().hex[:6]}")
+    namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": place.namespace}}
+    place.kubectl("create", "-f", "-", stdin=json.dumps(namespace))
+    listed = {"apiVersion": "v1", "kind": "List", "items": documents()}
+    how = ("--server-side", "--field-manager=helm", "--validate=false")
+    place.kubectl("apply", *how, "-f", "-", stdin=json.dumps(listed))
+    for name in SHAPES:
+        place.kubectl("rollout", "status", f"deployment/{name}", "--timeout=85s")
+    place.kubectl("rollout", "pause", "deployment/paused")
+    return place
+
+
+def seen(place: Place, name: str) -> Body:
+    return t.cast("Body", place.json("get", "deployment", name))
+
+
+def image_of(body: Body, name: str) -> Body:
+    containers = body["spec"]["template"]["spec"]["containers"]
+    return t.cast("Body", next(one for one in containers if one["name"] == name))
+
+
+def foreign(body: Body) -> Body:
+    """What of a Deployment no rollout writes: all of its spec but the template, labels, others' annotations."""
+    ours = (*OWN_ANNOTATIONS, FENCE_ANNOTATION, REVISION)
+    annotations = body["metadata"].get("annotations") or {}
+    return {
+        "spec": {key: value for key, value in body["spec"].items() if key != "template"},
+        "labels": body["metadata"]["labels"],
+        "annotations": {k: v for k, v in annotations.items() if k not in ours},
+    }
+
+
+def written(template: Body) -> str:
+    return json.dumps(template, sort_keys=True)
+
+
+def ran(place: Place, name: str, **params: t.Any) -> Result:
+    given = {"name": name, "release": f"2.0.0-{name}", "wait_timeout": 80, **params}
+    return place.run(rollout, **given)
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_preflight_says_what_stands_against_it(place: Place, name: str) -> None:
+    found = place.run(rollout_preflight, names=[name])
+    expected = EXPECTED.get(name, Expected())
+    by_severity: dict[str, set[str]] = {"error": set(), "warning": set()}
+    for one in found["problems"]:
+        by_severity[one["severity"]].add(one["check"])
+    assert by_severity["error"] == expected.errors, found["problems"]
+    assert by_severity["warning"] >= expected.warnings, found["problems"]
+    if name in WELL_BEHAVED:
+        assert not found["problems"]
+    if name != "disruption-budget":
+        assert "DisruptionBudget" not in by_severity["warning"], "that budget is another's"
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_it_is_rolled_and_returned_and_nothing_else_of_it_changes(place: Place, name: str) -> None:
+    before, expected = seen(place, name), EXPECTED.get(name, Expected())
+    image = image_of(before, name)["image"].replace(OLD, NEW)
+    version = f"2.0.0-{name}"
+    place.run(release, name=version, phase="microservices", phase_status="running")
+    pinned = place.run(release, name=version, pin={"deployments": [name]})
+    assert pinned["changed"], pinned
+
+    rolled = ran(place, name, image=image)
+    assert rolled["result"] == expected.result, rolled
+    after = seen(place, name)
+    wanted = copy.deepcopy(before["spec"]["template"])
+    if expected.result == "succeeded":
+        image_of({"spec": {"template": wanted}}, name)["image"] = image
+    assert written(after["spec"]["template"]) == written(wanted)
+    assert foreign(after) == foreign(before)
+    assert ran(place, name, image=image)["changed"] is False
+
+    told = place.run(rollout, name=name, state="rolled_back", release=version, check_mode=True)
+    back = ran(place, name, state="rolled_back")
+    assert back["result"] == ("rolled_back" if rolled["changed"] else "no_change"), back
+    assert told["changed"] == back["changed"]
+    assert told["taken_away"] == back["taken_away"] == []
+    returned = seen(place, name)
+    assert written(returned["spec"]["template"]) == written(before["spec"]["template"])
+    assert foreign(returned) == foreign(before)
+    assert ran(place, name, state="rolled_back")["result"] == "no_change"
+
+
+def test_init_containers_end_and_native_sidecars_go_on(place: Place) -> None:
+    for name, words in (
+        ("native-sidecar", ["terminated", "running"]),
+        ("init-containers", ["terminated"] * 2),
+    ):
+        place.kubectl("rollout", "status", f"deployment/{name}", "--timeout=60s")
+        pod = place.json("get", "pods", "-l", f"app={name}")["items"][0]["status"]
+        found = pod["initContainerStatuses"]
+        assert [next(iter(one["state"])) for one in found] == words
+        assert all(one["ready"] for one in found)
+        conditions = {one["type"]: one["status"] for one in pod["conditions"]}
+        assert (conditions["Initialized"], conditions["Ready"]) == ("True", "True")
