@@ -30,7 +30,7 @@ from sandbox.node.images import (
     unavailable_message,
 )
 from sandbox.node.pod import PodWorker
-from sandbox.services import IMAGES
+from sandbox.services import REGISTRY
 
 if t.TYPE_CHECKING:
     import aiohttp
@@ -81,7 +81,7 @@ class Node:
         if node_refused(self.faults, self.name):
             return refused_message(image)
         forbidden = main and image_missing(self.faults, image)
-        if forbidden or not in_registry(image, IMAGES):
+        if forbidden or not in_registry(image, REGISTRY):
             return not_found_message(image)
         known = image.reference in self._pulled
         if main and not known and registry_unavailable(self.faults, image):

@@ -12,7 +12,7 @@ import json
 from aiohttp import web
 
 from sandbox.node.images import InvalidImageError, in_registry, parse_image
-from sandbox.services import IMAGES
+from sandbox.services import REGISTRY
 
 MEDIA_TYPE = "application/vnd.oci.image.manifest.v1+json"
 TOKEN = "anonymous-pull"  # noqa: S105 - everybody gets it
@@ -68,13 +68,13 @@ async def _manifest(request: web.Request) -> web.Response:
 def _named(repository: str, reference: str) -> str | None:
     """The image that a tag or a digest means, None when there is none."""
     if reference.startswith("sha256:"):
-        known = (one for one in IMAGES if one.rpartition(":")[0] == repository)
+        known = (one for one in REGISTRY if one.rpartition(":")[0] == repository)
         return next((one for one in known if digest(one) == reference), None)
     try:
         image = parse_image(f"{repository}:{reference}")
     except InvalidImageError:
         return None
-    return image.reference if in_registry(image, IMAGES) else None
+    return image.reference if in_registry(image, REGISTRY) else None
 
 
 def _challenge(request: web.Request) -> web.Response | None:

@@ -25,17 +25,21 @@ IMAGES: frozenset[str] = frozenset(
         for version in (PREVIOUS_VERSION, RELEASE_VERSION)
     }
     | {f"easymo/{METRICS}:v1"}
-    | {
+)
+"""The platform's images, each of which is a program."""
+
+BESIDE: frozenset[str] = frozenset(
+    {
         "busybox:1.37",
-        "envoyproxy/envoy:v1.34.1",
         "fluent/fluent-bit:3.2.4",
         "hashicorp/vault:1.18.3",
         "istio/proxyv2:1.25.0",
-        "nginxinc/nginx-unprivileged:1.28-alpine",
-        "oauth2-proxy/oauth2-proxy:v7.8.1",
         "prom/statsd-exporter:v0.28.0",
     }
 )
+"""What runs beside a service, as a sidecar or before it: it answers its probes and does nothing else."""
+
+REGISTRY = IMAGES | BESIDE
 """Every image the sandbox's registry has; any other name cannot be pulled."""
 
 

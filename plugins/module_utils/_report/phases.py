@@ -38,6 +38,7 @@ TONES: dict[str, Tone] = {
     "failed": "bad",
     "on hold": "warn",
     "rolled_back": "warn",
+    "partly_rolled_back": "warn",
 }
 NOT_RUN, FAILED, ON_HOLD = "not run", "failed", "on hold"
 EVIDENCE_LIMIT = 400

@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 import typing as t
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from ansible_collections.easymo.deploy.plugins.module_utils._cluster import Object
 from ansible_collections.easymo.deploy.plugins.module_utils._redaction import redact
@@ -49,6 +50,14 @@ def patience_of(template: Object) -> Patience:
         asked=max((_seconds(one, 1) for one in probes), default=0.0),
         killed=max((_seconds(one, one.get("failureThreshold", 3)) for one in probes), default=0.0),
     )
+
+
+def seconds_between(earlier: str, later: str) -> float | None:
+    """Of two times as RFC 3339; None when one of them is none. Only a hint: they are of different clocks."""
+    try:
+        return (datetime.fromisoformat(later) - datetime.fromisoformat(earlier)).total_seconds()
+    except (ValueError, TypeError):
+        return None
 
 
 def _seconds(probe: Object, tries: int) -> float:

@@ -40,6 +40,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._rollout.liveness im
     Patience,
     as_kill,
     patience_of,
+    seconds_between,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._rollout.models import Deployment, Pod
 from ansible_collections.easymo.deploy.plugins.module_utils._rollout.observe import (
@@ -143,7 +144,7 @@ class Rollout:
         return self._tell.outcome(self._done() if plan.changed else "no_change", plan, after)
 
     def carry_out(self, plan: Plan) -> Outcome:
-        if not plan.changed and plan.before.complete:
+        if not plan.changed and plan.before.complete and not self._is_unproven(plan.before):
             return self._tell.outcome("no_change", plan, plan.before)
         try:
             patched = self._patch(plan)
@@ -220,6 +221,14 @@ class Rollout:
         if self._settings.soak == 0 or self._wanted.state != "released":
             return Patience()
         return patience_of(deployment.template) if deployment.counts.desired else Patience()
+
+    def _is_unproven(self, deployment: Deployment) -> bool:
+        """Whether a run before this one was complete so lately that it may have been killed in its soak."""
+        progressing = deployment.condition("Progressing")
+        if progressing is None or not runs_release(deployment, self._wanted.release):
+            return False
+        age = seconds_between(progressing.last_update, self._wanted.at)
+        return age is not None and 0 <= age < self._patience(deployment).killed
 
     def _sight(self, deployment: Deployment, deadline: float) -> Sight:
         # The last look comes at the deadline, and a server that stumbles just then is asked again.

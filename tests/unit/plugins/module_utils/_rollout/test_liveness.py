@@ -207,3 +207,22 @@ def test_another_containers_kill_explains_nothing() -> None:
     verdict = Verdict("doomed", "CrashLoop", "it crashed", pod="p", container=NAME)
     other = {"message": "Container proxy failed liveness probe, will be restarted"}
     assert as_kill(verdict, [other]) is verdict
+
+
+@pytest.mark.parametrize(
+    ("at", "result"),
+    [
+        pytest.param("2026-11-24T10:00:30Z", "succeeded", id="it may have been killed in its soak"),
+        pytest.param("2026-11-24T10:05:00Z", "no_change", id="it was complete long ago"),
+        pytest.param("2026-11-24T09:00:00Z", "no_change", id="clocks disagree"),
+    ],
+)
+def test_a_run_soon_after_another_sees_its_soak_through(world: World, at: str, result: str) -> None:
+    probed(world, **SLOW).roll(soak=0)
+    world.body()["status"]["conditions"] = [
+        {"type": "Progressing", "status": "True", "lastUpdateTime": "2026-11-24T10:00:00Z"}
+    ]
+    world.controller.silent = True
+    again = world.roll(at=at)
+    assert (again.result, again.changed) == (result, False)
+    assert (again.duration > 60) is (result == "succeeded")

@@ -68,12 +68,13 @@ class World:
         state: str = "released",
         pin: Pin | None = None,
         guard: Guard | None = None,
+        at: str = "",
         **settings: t.Any,
     ) -> Outcome:
         rollout = Rollout(
             self.cluster,
             NAME,
-            Wanted(state=state, container=NAME, image=image, release="2.0.0", actor="ann"),
+            Wanted(state=state, container=NAME, image=image, release="2.0.0", actor="ann", at=at),
             pin,
             settings=Settings(**{"wait_timeout": 120.0, **settings}),
             clock=self.clock,
