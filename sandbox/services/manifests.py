@@ -176,7 +176,7 @@ def _container(service: str, version: str) -> Manifest:
         "livenessProbe": {
             **_probe("/livez"),
             "periodSeconds": 2,
-            "failureThreshold": 8,
+            "failureThreshold": 10,
             "timeoutSeconds": 1,
         },
         "resources": {
