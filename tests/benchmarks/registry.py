@@ -18,6 +18,7 @@ from tests.benchmarks.migrations import migrations
 from tests.benchmarks.preflight import preflight
 from tests.benchmarks.redaction import redaction
 from tests.benchmarks.report import report
+from tests.benchmarks.round_trips import round_trips
 from tests.benchmarks.sandbox_start import sandbox_start
 from tests.benchmarks.smoke import smoke
 from tests.benchmarks.watch import watch
@@ -34,6 +35,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "kill_switch": kill_switch,
     "fleet": fleet,
     "backup": backup,
+    "round_trips": round_trips,
     "migrations": migrations,
     "functions": functions,
     "smoke": smoke,

@@ -25,6 +25,7 @@ CREATE TABLE "odd ""name; x" (id int);
 CREATE TYPE colour AS ENUM ('red');
 CREATE FUNCTION paint(c colour, d text DEFAULT ':x') RETURNS colour LANGUAGE sql AS 'SELECT c';
 ALTER TABLE orders ADD COLUMN colour colour DEFAULT paint('red');
+CREATE TABLE parts (id int) PARTITION BY LIST (id);
 CREATE VIEW newest AS SELECT id FROM orders;
 ALTER TABLE shop.items ADD COLUMN other int;
 ALTER TABLE orders ADD CONSTRAINT back FOREIGN KEY (id) REFERENCES orders;
@@ -33,6 +34,7 @@ CREATE SCHEMA later; CREATE TABLE later.kept AS SELECT 1 AS id;
 DROPPED = [
     'TABLE public.odd "name; x',
     "TABLE public.newcomers",
+    "TABLE public.parts",
     "VIEW public.newest",
     "FUNCTION public.paint(public.colour, text)",
     "TYPE public.colour",

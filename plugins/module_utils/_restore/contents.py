@@ -72,7 +72,7 @@ WITH ours AS (
     SELECT n.oid, n.nspname FROM pg_catalog.pg_namespace n
     WHERE n.nspname <> 'information_schema' AND n.nspname !~ '^pg_'
 ), bound AS (
-    SELECT classid, objid FROM pg_catalog.pg_depend WHERE deptype IN ('e', 'i')
+    SELECT classid, objid FROM pg_catalog.pg_depend WHERE deptype IN ('e', 'i') AND objsubid = 0
 ), relations AS (
     SELECT c.oid, n.nspname, c.relname, c.relkind, CASE c.relkind WHEN 'v' THEN 'VIEW' WHEN 'm' THEN 'MATERIALIZED VIEW'
         WHEN 'f' THEN 'FOREIGN TABLE' WHEN 'S' THEN 'SEQUENCE' WHEN 'c' THEN 'TYPE' ELSE 'TABLE' END AS kind

@@ -1,0 +1,34 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Fifty schemas that nobody designed come back as they were by every method; `make bench` tries two thousand."""
+
+from __future__ import annotations
+
+import typing as t
+from pathlib import Path
+
+import pytest
+
+from sandbox.world import World
+from tests.integration.random_schema import RandomSchema
+from tests.integration.round_trip import SETTINGS, Traveller
+from tests.integration.throwaway_server import ThrowawayServer
+
+SEEDS = range(50)
+TABLES = 5
+
+
+@pytest.fixture(scope="module")
+def traveller(world: World) -> t.Iterator[Traveller]:
+    programs = Path(world.facts("postgres")["bin"])
+    server = ThrowawayServer(programs, *SETTINGS)
+    yield Traveller(server, programs)
+    server.stop()
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_what_chance_made_comes_back_as_it_was(traveller: Traveller, seed: int) -> None:
+    traveller.travel(RandomSchema(seed, TABLES))
+
+
+def test_the_same_seed_makes_the_same_schema() -> None:
+    assert RandomSchema(7, 20).sql == RandomSchema(7, 20).sql != RandomSchema(8, 20).sql

@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+import sys
+import time
+import typing as t
+from pathlib import Path
+
+import pytest
+
+from ansible_collections.easymo.deploy.plugins.module_utils._backup.listing import (
+    Listing,
+    list_dump,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._backup.plan import parse_contents
+from ansible_collections.easymo.deploy.plugins.module_utils._backup.programs import Program
+from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
+    NotReadyError,
+    VerificationError,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._restore.contents import parse_entries
+
+if t.TYPE_CHECKING:
+    from ansible_collections.easymo.deploy.plugins.module_utils._child_process import Child
+
+ENTRIES = 200_000
+NAME = "a_name_as_long_as_people_make_them_" + "x" * 40
+
+
+def program(folder: Path, script: str) -> Program:
+    path = folder / "pg_restore"
+    path.write_text(f"#!{sys.executable}\nimport sys, time\n{script}\n")
+    path.chmod(0o755)
+    return Program(str(path), 18, "18.6")
+
+
+def dump(running: Child) -> None:
+    for _chunk in range(200):
+        if not running.give(b"x" * (1 << 16)):
+            return
+
+
+def judge(listing: Listing) -> None:
+    listing.refuse_late("nothing was kept")
+    listing.refuse_unreadable("nothing was kept")
+
+
+def test_twenty_megabytes_of_listing_are_read_and_searched(tmp_path: Path) -> None:
+    """Written before any of the dump is read, as much of it as there is."""
+    says = program(
+        tmp_path,
+        "print(';\\n; Archive created at 2026-11-24')\n"
+        f"for n in range({ENTRIES}): print(f'{{n}}; 1259 {{n}} TABLE s{{n % 50}} {NAME}{{n}} admin')\n"
+        "sys.stdin.buffer.read()",
+    )
+    listing = list_dump(says, "s3://b/k", dump, timeout=60)
+    judge(listing)
+    assert sum(map(len, listing.lines)) > 20_000_000
+    assert parse_contents(listing.lines).entries == ENTRIES
+    contents = parse_entries(listing.lines)
+    assert all(contents.knows("TABLE", f"s{n % 50}", f"{NAME}{n}") for n in range(0, ENTRIES, 7))
+    assert not contents.knows("TABLE", "s1", f"{NAME}0")
+    assert [contents.has_schema(f"s{n}") for n in (0, 49, 50)] == [True, True, False]
+
+
+@pytest.mark.parametrize(
+    ("script", "error", "words"),
+    [
+        pytest.param(
+            "time.sleep(60)", NotReadyError, "pg_restore --list of s3://b/k did not end", id="hangs"
+        ),
+        pytest.param(
+            "sys.stdin.buffer.read()",
+            VerificationError,
+            "it said nothing of a dump",
+            id="is-silent",
+        ),
+        pytest.param("sys.exit('no room')", VerificationError, "exit code 1: no room", id="fails"),
+    ],
+)
+def test_who_fails_is_named(
+    tmp_path: Path, script: str, error: type[Exception], words: str
+) -> None:
+    listing = list_dump(program(tmp_path, script), "s3://b/k", dump, timeout=2)
+    with pytest.raises(error, match=words) as told:
+        judge(listing)
+    assert "S3 is this slow" not in str(told.value)
+
+
+def test_a_source_that_is_too_slow_is_named(tmp_path: Path) -> None:
+    reads = program(tmp_path, "sys.stdin.buffer.read()")
+    listing = list_dump(reads, "s3://b/k", lambda _running: time.sleep(2), timeout=1)
+    with pytest.raises(NotReadyError, match="S3 is this slow"):
+        listing.refuse_late("nothing was kept")
