@@ -174,6 +174,7 @@ def test_a_rehearsal_runs_migrations_that_refer_to_auth_and_storage(
 
 def test_in_place_only_what_is_ours_is_restored(hosted: Hosted) -> None:
     before = hosted.shape()
+    publication = hosted.query("SELECT oid FROM pg_publication")
     hosted.backup()
     hosted.query(
         "DROP TABLE public.accounts CASCADE; DELETE FROM app.notes; CREATE TABLE surplus ()"
@@ -192,6 +193,8 @@ def test_in_place_only_what_is_ours_is_restored(hosted: Hosted) -> None:
     assert restored["left_out"] == predicted["left_out"]
     assert restored["dropped"] == predicted["dropped"] == ["TABLE public.surplus"]
     assert hosted.shape() == before
+    # Realtime's replication slot goes on reading the very same one.
+    assert hosted.query("SELECT oid FROM pg_publication") == publication
     # What is theirs is as they left it, and the way from their tables into ours works.
     assert hosted.by_platform("SELECT count(*) FROM vault.secrets") == [(0,)]
     assert hosted.by_platform(
