@@ -48,24 +48,31 @@ class Tally:
 def kills(size: Size = Size.FULL) -> t.Iterable[Measurement]:
     if size is Size.SMALL:
         forward = (*FORWARD, "--limit", f"{SERVICES[0]},localhost")
-        return killed({forward: RELEASE_VERSION}, SERVICES[:1], 1)
-    return killed({FORWARD: RELEASE_VERSION, BACK: PREVIOUS_VERSION}, SERVICES, KILLS)
+        return killed({forward: RELEASE_VERSION}, SERVICES[:1], kills=1, latest=2 * EARLIEST)
+    return killed({FORWARD: RELEASE_VERSION, BACK: PREVIOUS_VERSION}, SERVICES, kills=KILLS)
 
 
 def killed(
-    ways: dict[Words, str], services: t.Sequence[str], kills: int
+    ways: dict[Words, str],
+    services: t.Sequence[str],
+    *,
+    kills: int,
+    latest: float | None = None,
 ) -> t.Iterator[Measurement]:
-    """Each of the ways in turn, until the first was killed as often. It ends with the services at its version."""
+    """Each of the ways in turn, until the first was killed as often. It ends with the services at its version.
+
+    Nobody is killed later than `latest` seconds after the start, or than a run takes that nobody disturbs.
+    """
     chance = random.Random(SEED)
     began = time.monotonic()
     tallies = {way: Tally() for way in ways}
     with stage() as place:
         place.sandbox("up", "--seed-mb", SEED_MB)
-        latest = {way: undisturbed(place, way) for way in ways}
+        until = {way: latest or undisturbed(place, way) for way in ways}
         while sum(next(iter(tallies.values())).killed.values()) < kills:
             for way, tally in tallies.items():
                 before = generations(place)
-                goes_through(place, way, tally, chance, latest[way])
+                goes_through(place, way, tally, chance, until[way])
                 after = generations(place)
                 patches = {name: after[name] - before[name] - 1 for name in services}
                 say(f"  {way[0]} is through; patches beyond one a service: {patches}")
