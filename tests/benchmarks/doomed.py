@@ -29,5 +29,6 @@ def doomed(size: Size = Size.FULL) -> t.Iterator[Measurement]:
         raise BenchmarkError(" ".join((done.stdout + done.stderr).split())[-500:])
     for one in json.loads(done.stdout):
         name = f"{one['rule']}, quorum {one['quorum']}"
-        note = f"must last {one['dwell']:.0f} s; called {one['after']:.1f} s after the patch"
-        yield Measurement(name, one["late"], "s", LATE, note)
+        note = f"must last {one['dwell']:.0f} s"
+        yield Measurement(f"{name}: called after", one["after"], "s", note=note)
+        yield Measurement("… and late by", one["late"], "s", LATE)

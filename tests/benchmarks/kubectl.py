@@ -71,8 +71,5 @@ class Kubectl:
         ]
         if terminating:
             self.run("wait", "pods", *terminating, *gone)
-        self.forget_the_release()
-
-    def forget_the_release(self) -> None:
         record = f"release-{RELEASE_VERSION}"
         self.run("delete", "configmap", record, f"{record}-pins", "--ignore-not-found")
