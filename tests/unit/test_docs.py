@@ -91,6 +91,31 @@ def test_attributes_are_true(path: Path) -> None:
     assert ("action" in support) == in_controller
 
 
+def tasks_of(document: t.Any) -> t.Iterator[dict[str, t.Any]]:
+    """Every task in a file of tasks or a playbook, those of its blocks too."""
+    for entry in document or ():
+        yield entry
+        for part in ("tasks", "pre_tasks", "post_tasks", "handlers", "block", "rescue", "always"):
+            yield from tasks_of(entry.get(part))
+
+
+TASK_FILES = sorted([*ROOT.glob("playbooks/*.yml"), *ROOT.glob("roles/*/tasks/*.yml")])
+
+
+@pytest.mark.parametrize("path", TASK_FILES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_our_tasks_give_our_modules_only_options_that_they_have(path: Path) -> None:
+    """Ansible itself says so only when the task runs, which for some is on a bad day."""
+    for task in tasks_of(yaml.safe_load(path.read_text("utf-8"))):
+        for module in MODULES:
+            given = task.get(f"easymo.deploy.{module.stem}") or {}
+            options = read(module)[0]["options"] if given else {}
+            known = {
+                *options,
+                *(alias for one in options.values() for alias in one.get("aliases", ())),
+            }
+            assert set(given) <= known, task.get("name")
+
+
 def imported(source: str) -> t.Iterator[str]:
     """The files of module_utils that a module names, in one of which its `run` may be."""
     for name in re.findall(r"plugins\.module_utils\.(_[a-z]+\.[a-z_]+) import", source):
