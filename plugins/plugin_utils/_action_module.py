@@ -8,6 +8,7 @@ controller's fork costs nearly nothing, because the controller has imported it b
 
 from __future__ import annotations
 
+import importlib
 import typing as t
 
 from ansible.module_utils.common.parameters import remove_values
@@ -99,6 +100,18 @@ class ControllerActionBase(ActionBase):  # type: ignore[misc]
     ) -> dict[str, t.Any]:
         """What `run_module` gets, for a module that needs to know more of the run than its task says."""
         return given
+
+
+def controller_action(action: str) -> type[ControllerActionBase]:
+    """The action plugin, called by its `__name__`, of the module of the same name."""
+    name = action.rpartition(".")[2]
+    module = importlib.import_module(f"ansible_collections.easymo.deploy.plugins.modules.{name}")
+    plugin = {
+        "module_spec": module.module_spec,
+        "needs": getattr(module, "NEEDS", ()),
+        "run_module": module.run,
+    }
+    return type("ActionModule", (ControllerActionBase,), plugin)
 
 
 class WatchedActionBase(ActionBase):  # type: ignore[misc]

@@ -24,7 +24,6 @@ _KIND = re.compile(
     r"|METADATA)|[A-Z]+)) (?P<rest>.+)$"
 )
 _NAME = re.compile(r'("(?:[^"]|"")*"|[^."]*)\.(.*)', re.DOTALL)
-# Only a superuser makes these.
 _OBJECTS = (
     "AGGREGATE",
     "DOMAIN",
@@ -37,6 +36,7 @@ _OBJECTS = (
     "TYPE",
     "VIEW",
 )
+# Only a superuser makes these.
 _FOR_SUPERUSERS = ("EVENT TRIGGER", "FOREIGN DATA WRAPPER")
 
 
