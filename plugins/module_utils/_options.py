@@ -76,7 +76,7 @@ def wait_options(*, timeout: int = 300) -> Spec:
     }
 
 
-def variables_options() -> Spec:
+def secrets_options() -> Spec:
     return {
         "secrets": {
             "type": "list",
@@ -89,6 +89,12 @@ def variables_options() -> Spec:
                 "purpose": {"type": "str", "required": True},
             },
         },
+    }
+
+
+def variables_options() -> Spec:
+    return {
+        **secrets_options(),
         "contracts": {
             "type": "list",
             "elements": "dict",

@@ -12,8 +12,8 @@ from ansible_collections.easymo.deploy.plugins.module_utils._options import (
     kubernetes_options,
     postgres_options,
     s3_options,
+    secrets_options,
     supabase_options,
-    variables_options,
 )
 
 
@@ -46,7 +46,7 @@ def diagnosis_options() -> dict[str, t.Any]:
         "log_bytes": {"type": "int", "default": 256 * 1024},
         "pods": {"type": "int", "default": 5},
         "timeout": {"type": "float", "default": 40},
-        **variables_options(),
+        **secrets_options(),
     }
 
 

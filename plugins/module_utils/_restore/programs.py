@@ -66,13 +66,11 @@ def scripting(order: Order, write: Writer, selection: Selection | None) -> Itera
 @contextmanager
 def _listed(selection: Selection | None) -> Iterator[list[str]]:
     """The option for it, for as long as the block lasts."""
-    if selection is None:
-        yield []
-        return
     with tempfile.NamedTemporaryFile("w", encoding="utf-8", suffix=".list") as file:
-        file.write("".join(f"{line}\n" for line in selection.lines))
+        for line in selection.lines if selection else ():
+            file.write(f"{line}\n")
         file.flush()
-        yield [f"--use-list={file.name}"]
+        yield [f"--use-list={file.name}"] if selection else []
 
 
 def executing(order: Order, write: Writer) -> Running:

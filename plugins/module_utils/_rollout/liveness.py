@@ -23,7 +23,7 @@ FAILED = re.compile(r"(Liveness|Startup) probe (?:failed|errored)", re.IGNORECAS
 RESTARTS = frozenset({"CrashLoop", "RestartedInSoak"})
 """Verdicts about restarts, which a kubelet's kill may be behind."""
 
-Events = t.Sequence[Object] | None
+Events: t.TypeAlias = "t.Sequence[Object] | None"
 """Of one pod; None when they may not be read."""
 
 
