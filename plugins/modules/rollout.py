@@ -130,6 +130,14 @@ options:
         has run for so long when the rollout is complete costs no time. Up to that much goes on top of O(wait_timeout).
       - V(0) watches nothing. Without a liveness probe, and without this option, nothing is watched either.
     type: int
+  proven:
+    description:
+      - Whether an earlier run has watched to its end what the Deployment runs already. Without it, a rollout that was
+        complete only lately is watched again, for the run before may have been killed meanwhile.
+      - Changes nothing for a rollout that this task makes.
+    type: bool
+    default: false
+    version_added: 0.3.0
   log_line:
     description:
       - Text that the log of every new pod must contain, for example V(started successfully).

@@ -175,8 +175,8 @@ def _container(service: str, version: str) -> Manifest:
         # new pod soon proves that it answers, and patient, for the machine may be busy.
         "livenessProbe": {
             **_probe("/livez"),
-            "periodSeconds": 2,
-            "failureThreshold": 10,
+            "periodSeconds": 1,
+            "failureThreshold": 20,
             "timeoutSeconds": 1,
         },
         "resources": {

@@ -116,7 +116,8 @@ class Follower:
             if wrong or left <= 0 or now >= self._deadline:
                 return Arrival(wrong or verdict, look.deployment, look.replica_set)
             self._tell_soak(look.deployment, proof.left)
-            self._sight.wait(min(2.0, max(left, 0.1)))
+            soon = proof.until_asked if proof.left > 0 else left
+            self._sight.wait(min(2.0, max(min(left, soon), 0.1)))
 
     def _tell_soak(self, deployment: Deployment, left: float) -> None:
         """Once, and only for a wait that somebody notices."""

@@ -94,22 +94,28 @@ def _started(container: Container) -> bool:
 
 
 class Proof:
-    """Of one soak. `left`: seconds until the pod that has lived longest has outlived its liveness probe."""
+    """Of one soak. `left`: seconds until the pod that has lived longest has outlived its liveness probe.
+
+    `until_asked`: seconds until that pod's events are worth a look, `left` when they were looked at.
+    """
 
     def __init__(self, patience: Patience) -> None:
         self._patience = patience
         self._asked_of = ""
         self.left = patience.killed
+        self.until_asked = patience.asked
 
     def weigh(self, pod: str, age: float, events_of: t.Callable[[str], Events]) -> Verdict | None:
         """A verdict when the kubelet killed it. Events are asked for at most twice for a pod."""
         if not self._patience.killed:
             return None
         self.left = self._patience.killed - age
+        self.until_asked = self._patience.asked - age if self._asked_of != pod else self.left
         asked_first = age >= self._patience.asked and self._asked_of != pod
         if not (asked_first or self.left <= 0):
             return None
         self._asked_of = pod
+        self.until_asked = self.left
         events = events_of(pod)
         container, probe, said = kill_of(events)
         if container:

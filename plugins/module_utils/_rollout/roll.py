@@ -86,6 +86,8 @@ class Settings:
     quorum: str = "nodes"
     stall_timeout: float | None = None
     wait_for_old: bool = False
+    proven: bool = False
+    """Whether an earlier run has seen through the soak of what stands there."""
 
 
 class Rollout:
@@ -225,6 +227,8 @@ class Rollout:
     def _is_unproven(self, deployment: Deployment) -> bool:
         """Whether a run before this one was complete so lately that it may have been killed in its soak."""
         progressing = deployment.condition("Progressing")
+        if self._settings.proven:
+            return False
         if progressing is None or not runs_release(deployment, self._wanted.release):
             return False
         age = seconds_between(progressing.last_update, self._wanted.at)

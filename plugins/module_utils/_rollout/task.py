@@ -116,6 +116,7 @@ def to_settings(params: Params) -> Settings:
         quorum=params["quorum"],
         stall_timeout=params["stall_timeout"],
         wait_for_old=params["wait_for_old"],
+        proven=params["proven"],
     )
 
 
