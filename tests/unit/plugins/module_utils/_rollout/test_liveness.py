@@ -226,3 +226,19 @@ def test_a_run_soon_after_another_sees_its_soak_through(world: World, at: str, r
     again = world.roll(at=at)
     assert (again.result, again.changed) == (result, False)
     assert (again.duration > 60) is (result == "succeeded")
+
+
+def test_what_an_earlier_run_has_watched_to_its_end_is_not_watched_again(world: World) -> None:
+    probed(world, **SLOW).roll(soak=0)
+    world.body()["status"]["conditions"] = [
+        {"type": "Progressing", "status": "True", "lastUpdateTime": "2026-11-24T10:00:00Z"}
+    ]
+    again = world.roll(at="2026-11-24T10:00:30Z", proven=True)
+    assert (again.result, again.duration < 10) == ("no_change", True)
+
+
+def test_its_events_are_looked_at_as_soon_as_it_was_certainly_asked(world: World) -> None:
+    told(probed(world, periodSeconds=3, failureThreshold=9, timeoutSeconds=1), STARTED)
+    plain = world.roll(soak=0).duration
+    # Asked within four seconds of its start, and not at the next even one.
+    assert world.roll(image=f"{NEW}-again").duration - plain <= 4.5
