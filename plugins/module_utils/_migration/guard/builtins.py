@@ -6,7 +6,10 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.names import words
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.names import (
+    Name,
+    words,
+)
 
 STABLE: t.Final = words(
     """
@@ -62,12 +65,27 @@ VOLATILE: t.Final = words(
 )
 """Another value each time, and no harm."""
 
+TYPES: t.Final = words(
+    """
+    bit varbit bool bytea char varchar bpchar name text citext date time timetz timestamp timestamptz interval int2 int4
+    int8 float4 float8 numeric decimal money oid uuid json jsonb jsonpath xml inet cidr macaddr macaddr8 point line lseg
+    box path polygon circle tsvector tsquery int4range int8range numrange tsrange tstzrange daterange int4multirange
+    int8multirange nummultirange tsmultirange tstzmultirange datemultirange pg_lsn regclass regproc regtype regrole
+    regnamespace smallserial serial bigserial serial2 serial4 serial8 hstore ltree vector geometry geography
+    """
+)
+"""Types of PostgreSQL and of its common extensions, as their statements name them: none of them is a domain."""
+
 _SCHEMAS: t.Final[t.Mapping[str, frozenset[str] | None]] = {
     "pg_catalog": None,
     "extensions": None,
     "auth": frozenset({"uid", "role", "jwt", "email"}),
     "storage": frozenset({"foldername", "filename", "extension"}),
 }
+
+
+def is_type(name: Name) -> bool:
+    return name.schema == "pg_catalog" or (name.schema is None and name.name in TYPES)
 
 
 def is_stable(schema: str | None, name: str) -> bool:

@@ -161,7 +161,10 @@ def _domain_rewrites(column: Node, world: World, *, default: Node | None) -> boo
     """Whether rows are checked against its type's constraints, or get a default of the type's that is volatile."""
     if "typeName" not in column or column["typeName"].get("arrayBounds"):
         return False
-    found = world.find(type_name(column["typeName"]), "type")
+    name = type_name(column["typeName"])
+    found = world.find(name, "type")
+    if world.catalog is None and found.state is not State.NEW and not builtins.is_type(name):
+        return True  # it may be a domain, for nobody knows what the database has
     known = world.catalog.domains if world.catalog else {}
     for key in found.keys:
         domain = world.facts.domains.get(key) or known.get(key)

@@ -41,7 +41,10 @@ ODD = st.builds(
     words_of("!#$*+-._~^@/,}]):", 1, 3),
     words_of(LETTERS + DIGITS, 5, 9),
 )
-PHRASE = st.lists(words_of(LETTERS, 5, 9), min_size=2, max_size=4).map(" ".join)
+# A first word that stands for no value is shown, where a cut leaves it alone: by itself it tells nothing.
+NO_VALUES = {"undefined", "unset", "empty", "required", "optional", "false"}
+WORD = words_of(LETTERS, 5, 9).filter(lambda word: word.lower() not in NO_VALUES)
+PHRASE = st.lists(WORD, min_size=2, max_size=4).map(" ".join)
 URL_SAFE = words_of(LETTERS + DIGITS + "-_", 24, 60)
 PASSWORD_NAMES = st.sampled_from(
     [
