@@ -43,16 +43,17 @@ _INSIDE = {
 _ENCODED = re.compile(r"(?:[^\s&\"'<>%]|%(?!(?:25){0,4}2[27]))*")
 _LIST = re.compile(r"[^\]\n]*")
 
-# What ends a value also occurs in passwords: it counts by what comes after it.
-_ENDS = r"(?=\s|$|[\"'{\[]|[\w.-]{1,64}\s?[=:])"
+# What ends a value also occurs in passwords: it counts by what comes after it. Signs alone are no name of a field.
+_FIELD_NAME = r"_{0,8}[^\W_][\w.-]{0,63}"
+_ENDS = rf"(?=\s|$|[\"'{{\[]|{_FIELD_NAME}\s?[=:])"
 _CLOSED = rf"(?:[)\]}}\"']|\\[\"']){{0,4}}[.:]?(?:\s|$|[,;]{_ENDS})"
 _WORD = re.compile(
     rf"(?:[^\s,;&)\]}}\"'`<%\\]|%(?!(?:25){{0,4}}2[267])|[,;&](?!{_ENDS})"
     rf"|[)\]}}](?!{_CLOSED})|[\"'`](?!{_CLOSED})|\\(?![nrt\"']))+"
 )
 _LINE = re.compile(
-    r"(?:[^\n\"'`\\,;]|\\(?![nr\"'])|[\"'`](?!\s*(?:[,;)}\]]|$))|,(?!\s?[\"']?[\w.-]{1,64}[\"']?\s?[=:])"
-    r"|;(?!\s?[\w.-]{1,64}\s?[=:]))+",
+    rf"(?:[^\n\"'`\\,;]|\\(?![nr\"'])|[\"'`](?!\s*(?:[,;)}}\]]|$))|,(?!\s?[\"']?{_FIELD_NAME}[\"']?\s?[=:])"
+    rf"|;(?!\s?{_FIELD_NAME}\s?[=:]))+",
     re.M,
 )
 _HEADER = re.compile(r"(?:[^\n\"'`\\]|\\(?![nr\"'])|[\"'`](?!\s*(?:[,;)}\]]|$|-)))+", re.M)
