@@ -47,6 +47,13 @@ options:
       log_line:
         description: Text that the log of every new pod must contain.
         type: str
+  pinned:
+    description:
+      - What is rolled in place of an image, for example the same by its digest, as
+        RV(easymo.deploy.image_info#module:images) has it.
+      - When it has anything, it must have each image of O(services).
+    type: dict
+    default: {}
   release:
     description: The version that all of them belong to, and the way to their pins.
     type: str
@@ -152,6 +159,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._rollout.options imp
 from ansible_collections.easymo.deploy.plugins.module_utils._rollout.task import roll_one
 from ansible_collections.easymo.deploy.plugins.module_utils._rollout.wave import (
     host_of,
+    pin_images,
     refuse_twins,
     roll_all,
 )
@@ -171,7 +179,8 @@ def run(module: Module) -> Result:
     params = module.params
     refuse_below(params, wait_timeout=1, fence=0)
     refuse_twins(params["services"])
-    rollouts = {host_of(service): options_of(params, service) for service in params["services"]}
+    services = pin_images(params["services"], params["pinned"])
+    rollouts = {host_of(service): options_of(params, service) for service in services}
     done = roll_all(module, rollouts, roll_one)
     failed = [host for host, result in done.items() if result["failed"]]
     result = {

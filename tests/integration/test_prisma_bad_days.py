@@ -189,7 +189,8 @@ def test_a_lock_held_for_long_is_tried_for_again_and_then_told_with_its_holder(w
         failed = waiting.run(lock_timeout=0.4, lock_retries=2)
         assert waiting.rows()[1:] == [("b", False, False, 0)], "one row, whatever the tries"
     assert (failed["sqlstate"], failed["code"]) == ("55P03", "P3018")
-    assert "(long report of postgres, idle in transaction" in failed["msg"]
+    holder = waiting.database["login_user"]
+    assert f"(long report of {holder}, idle in transaction" in failed["msg"]
     waiting.resolve("rolled_back", "b")
     assert waiting.run()["changed"] is True
 

@@ -57,6 +57,7 @@ def wave_options() -> dict[str, t.Any]:
         **{name: one[name] for name in common},
         "undo_on_failure": {"type": "bool", "default": True},
         "services": {"type": "list", "elements": "dict", "required": True, "options": services},
+        "pinned": {"type": "dict", "default": {}},
         "fail": {"type": "bool", "default": True},
     }
 

@@ -49,6 +49,20 @@ def host_of(service: Params) -> str:
     return str(service["host"] or service["name"])
 
 
+def pin_images(
+    services: t.Sequence[dict[str, t.Any]], pinned: t.Mapping[str, str]
+) -> list[dict[str, t.Any]]:
+    """The services with what is rolled in place of their images; as they are when nothing is pinned."""
+    if not pinned:
+        return [*services]
+    for service in services:
+        if service["image"] not in pinned:
+            raise InputError(
+                f"'pinned' has nothing for {service['image']}, the image of {service['name']!r}: look it up first."
+            )
+    return [{**service, "image": pinned[service["image"]]} for service in services]
+
+
 def roll_all(
     wave: Module, rollouts: t.Mapping[str, dict[str, t.Any]], roll: t.Callable[[t.Any], Result]
 ) -> dict[str, Result]:

@@ -14,6 +14,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._rollout.options import options_of
 from ansible_collections.easymo.deploy.plugins.module_utils._rollout.wave import (
+    pin_images,
     refuse_twins,
     roll_all,
 )
@@ -115,3 +116,12 @@ def test_one_rollout_has_the_options_of_the_wave_its_own_and_the_defaults() -> N
     assert (one["host"], one["release"], one["wait_timeout"]) == ("https://api", "2.0.0", 60)
     assert (one["state"], one["undo_on_failure"], one["quorum"]) == ("released", False, "nodes")
     assert "services" not in one
+
+
+def test_images_are_rolled_by_what_is_pinned_for_them_all_or_none() -> None:
+    asked = [service("wallet"), service("buyer")]
+    pins = {"wallet:v2": "wallet:v2@sha256:1", "buyer:v2": "buyer:v2@sha256:2"}
+    assert pin_images(asked, {}) == asked
+    assert [one["image"] for one in pin_images(asked, pins)] == [*pins.values()]
+    with pytest.raises(InputError, match="nothing for buyer:v2, the image of 'buyer'"):
+        pin_images(asked, {"wallet:v2": "wallet:v2@sha256:1"})
