@@ -81,7 +81,10 @@ from ansible_collections.easymo.deploy.plugins.plugin_utils._command_line import
     playbooks,
     shown_options,
 )
-from ansible_collections.easymo.deploy.plugins.plugin_utils._interruption import when_cut_short
+from ansible_collections.easymo.deploy.plugins.plugin_utils._interruption import (
+    held_if_free,
+    when_cut_short,
+)
 from ansible_collections.easymo.deploy.plugins.plugin_utils._observing import (
     PlayVariables,
     host_names,
@@ -291,7 +294,7 @@ class CallbackModule(CallbackBase):
             self._pulse.stop()
         if ending != "interrupted":
             self._unsubscribe()
-        with self._lock:
+        with held_if_free(self._lock):
             now = time.monotonic()
             self._show(self._screen.ended(ending, now))
             command = replace(self._command, phases=self._phases)

@@ -19,6 +19,8 @@ import typing as t
 Hook = t.Callable[[], None]
 PATIENCE = 5.0
 """Seconds that a signal waits for all hooks."""
+FREE_WITHIN = 0.5
+"""Seconds that a hook waits for a lock, of PATIENCE for all hooks."""
 CHAINED = (signal.SIGTERM, signal.SIGHUP)
 
 
@@ -64,6 +66,17 @@ class _Ending:
             hook = self.hooks.pop()
             with contextlib.suppress(Exception):
                 hook()
+
+
+@contextlib.contextmanager
+def held_if_free(lock: threading.RLock) -> t.Iterator[None]:
+    """Hold `lock`, or soon go on without it: whoever the signal stopped while it held it changes nothing more."""
+    held = lock.acquire(timeout=FREE_WITHIN)
+    try:
+        yield
+    finally:
+        if held:
+            lock.release()
 
 
 def when_cut_short(hook: Hook) -> None:

@@ -86,3 +86,19 @@ with lock:
 def test_a_broken_hook_does_not_silence_the_others() -> None:
     script = "_interruption.when_cut_short(lambda: 1 / 0)\n"
     assert ended(f"{HOOKS}{script}") == (0, ["second", "first"])
+
+
+def test_a_hook_speaks_although_the_signal_stopped_who_holds_its_lock() -> None:
+    script = """\
+lock = threading.RLock()
+
+def hook():
+    with _interruption.held_if_free(lock):
+        told("had the last word")
+
+_interruption.when_cut_short(hook)
+with lock:
+    told("ready")
+    time.sleep(60)
+"""
+    assert ended(script, signal.SIGTERM) == (-signal.SIGTERM, ["had the last word"])
