@@ -206,11 +206,23 @@ def waiting(stage: Path) -> t.Iterator[subprocess.Popen[str]]:
             start_new_session=True,
         )
     wait_for(process, stage / ".deploy/2.0.0/journal.jsonl", '"task": "Wait"')
+    until_it_waits(process)
     yield process
     (stage / "nothing").touch()
     if process.poll() is None:
         process.kill()
         process.wait(30)
+
+
+def until_it_waits(process: subprocess.Popen[str]) -> None:
+    """Once its task runs, and Ansible has no more to do than to look for its end: what SIGINT does to a task that just
+    begins is Ansible's matter.
+    """
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+    deadline = time.monotonic() + PATIENCE
+    while not children.read_text() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    time.sleep(1)
 
 
 @pytest.mark.parametrize(
