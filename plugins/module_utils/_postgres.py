@@ -130,16 +130,15 @@ class PostgresSession:
         return int(self._connection.info.backend_pid)
 
     @property
+    def process(self) -> int:
+        """The server's process that answers now."""
+        return int(self.rows("SELECT pg_catalog.pg_backend_pid()")[0][0])
+
+    @property
     def server_version(self) -> tuple[int, str]:
         """Its major version and its full name, for example `(18, "18.6")`."""
         full = str(self.rows("SHOW server_version")[0][0])
         return self._connection.server_version // 10000, full.split(maxsplit=1)[0]
-
-    @property
-    def pooled(self) -> bool:
-        """Whether somebody between us and the server answers in its name: then the process is not the one announced."""
-        announced = self._connection.info.backend_pid
-        return bool(self.rows("SELECT pg_catalog.pg_backend_pid()")[0][0] != announced)
 
     def cancel(self) -> None:
         """Have the server stop the statement that another thread waits for; none is fine, too."""

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import RefusedError
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.locks import Watch
+from ansible_collections.easymo.deploy.plugins.module_utils._pooler import shares_sessions
 from ansible_collections.easymo.deploy.plugins.module_utils._postgres import (
     PostgresSession,
     PostgresTarget,
@@ -70,7 +71,7 @@ def migrating(target: PostgresTarget) -> t.Iterator[Session]:
     try:
         with connected(target, application_name="easymo.deploy migrations") as session:
             lift_role_limits(session)
-            refuse_transaction_pooler(target, session)
+            refuse_transaction_pooler(session, target)
             yield session
     except SqlError as exc:
         raise RefusedError(f"The server refused to be asked: {exc}.") from exc
@@ -86,30 +87,14 @@ def refuse_read_only(session: Session, where: str) -> None:
         )
 
 
-def refuse_transaction_pooler(target: PostgresTarget, session: PostgresSession) -> None:
-    """Raise where each transaction may be given another session of the server.
-
-    A pooler announces a process id of its own. Whether it keeps one session for us shows while another client of it
-    has a transaction open.
-    """
-    mine = _process(session)
-    if mine == session.announced_process:
-        return
-    with connected(target, application_name="easymo.deploy migrations probe") as other:
-        other.execute("BEGIN")
-        taken = _process(other) == mine
-        moved = _process(session) != mine
-        other.execute("ROLLBACK")
-    if taken or moved:
+def refuse_transaction_pooler(session: PostgresSession, target: PostgresTarget) -> None:
+    """Raise where each transaction may be given another session of the server."""
+    if shares_sessions(session, target):
         raise RefusedError(
             f"The {target.where} is behind a pooler in transaction mode, where neither the lock nor the settings of a "
             "migration last: connect to the database itself, or to the pooler in session mode (Supabase's is at "
             "port 5432), with 'login_host' and 'login_port'."
         )
-
-
-def _process(session: Session) -> int:
-    return int(session.rows("SELECT pg_catalog.pg_backend_pid()")[0][0])
 
 
 def role_timeout(session: Session, role: str) -> str | None:
@@ -127,7 +112,7 @@ def role_timeout(session: Session, role: str) -> str | None:
 def watching(target: PostgresTarget, session: Session) -> t.Iterator[Watch]:
     """Look at `session` from another one."""
     watch = Watch(
-        _process(session),
+        int(session.rows("SELECT pg_catalog.pg_backend_pid()")[0][0]),
         lambda: connected(target, application_name="easymo.deploy migrations watch"),
     )
     try:
