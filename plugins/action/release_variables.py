@@ -11,6 +11,7 @@ from ansible.plugins.action import ActionBase
 from ansible.utils.vars import load_extra_vars
 
 from ansible_collections.easymo.deploy.plugins.module_utils._options import variables_options
+from ansible_collections.easymo.deploy.plugins.module_utils._terminal.words import listed
 from ansible_collections.easymo.deploy.plugins.module_utils._variables.check import (
     Secret,
     Variables,
@@ -25,8 +26,6 @@ from ansible_collections.easymo.deploy.plugins.plugin_utils._role_contracts impo
 ROLES = Path(__file__).parents[2] / "roles"
 PREFIXES = ("release_", "deploy_lock_", "restore_")
 """Beginnings, besides the roles' names, of variables that are declared one by one."""
-SHOWN = 3
-"""Hosts that are named when several lack the same."""
 
 
 class ActionModule(ActionBase):
@@ -70,7 +69,7 @@ class ActionModule(ActionBase):
             for host in contract.hosts or (task_vars["inventory_hostname"],):
                 for problem in roles.problems(contract, self._of_host(host, task_vars)):
                     found.setdefault(f"role {contract.role}: {problem}", []).append(host)
-        return [f"On {_some(hosts)}, {problem}" for problem, hosts in found.items()]
+        return [f"On {listed(hosts)}, {problem}" for problem, hosts in found.items()]
 
     def _of_host(self, host: str, task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
         if host == task_vars["inventory_hostname"]:
@@ -118,8 +117,3 @@ class ActionModule(ActionBase):
                 # Its text may hold what was being read; that the secret is missing is said anyway.
                 values[secret.name] = ""
         return values, reasons
-
-
-def _some(hosts: list[str]) -> str:
-    more = len(hosts) - SHOWN
-    return ", ".join(hosts[:SHOWN]) + (f" and {more} more" if more > 0 else "")
