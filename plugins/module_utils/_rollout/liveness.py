@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from ansible_collections.easymo.deploy.plugins.module_utils._cluster import Object
-from ansible_collections.easymo.deploy.plugins.module_utils._redaction import redact
+from ansible_collections.easymo.deploy.plugins.module_utils._redaction import excerpt
 from ansible_collections.easymo.deploy.plugins.module_utils._rollout.judge import Verdict
 from ansible_collections.easymo.deploy.plugins.module_utils._rollout.models import Container, Pod
 
@@ -157,7 +157,7 @@ def as_kill(verdict: Verdict, events: Events) -> Verdict:
 
 
 def killed(container: str, probe: str, said: str) -> Verdict:
-    why = f" ({' '.join(redact(said).split())[:180]})" if said else ""
+    why = f" ({excerpt(said, 180)})" if said else ""
     return Verdict(
         "doomed",
         f"{probe.capitalize()}Failed",

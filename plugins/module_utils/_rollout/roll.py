@@ -227,9 +227,11 @@ class Rollout:
     def _is_unproven(self, deployment: Deployment) -> bool:
         """Whether a run before this one was complete so lately that it may have been killed in its soak."""
         progressing = deployment.condition("Progressing")
-        if self._settings.proven:
-            return False
-        if progressing is None or not runs_release(deployment, self._wanted.release):
+        if (
+            self._settings.proven
+            or progressing is None
+            or not runs_release(deployment, self._wanted.release)
+        ):
             return False
         age = seconds_between(progressing.last_update, self._wanted.at)
         return age is not None and 0 <= age < self._patience(deployment).killed
