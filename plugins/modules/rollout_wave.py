@@ -58,7 +58,7 @@ options:
     description: The version that all of them belong to, and the way to their pins.
     type: str
   undo_on_failure:
-    description: Whether a doomed rollout is undone, as O(easymo.deploy.rollout#module:undo_on_failure).
+    description: Whether a failing rollout is undone, as O(easymo.deploy.rollout#module:undo_on_failure).
     type: bool
     default: true
   wait_timeout:

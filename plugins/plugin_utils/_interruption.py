@@ -70,7 +70,7 @@ class _Ending:
 
 @contextlib.contextmanager
 def held_if_free(lock: threading.RLock) -> t.Iterator[None]:
-    """Hold `lock`, or soon go on without it: whoever the signal stopped while it held it changes nothing more."""
+    """Hold `lock`, or soon go on without it: a thread that the signal stopped while it held it changes nothing more."""
     held = lock.acquire(timeout=FREE_WITHIN)
     try:
         yield

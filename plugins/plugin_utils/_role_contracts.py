@@ -40,7 +40,7 @@ class RoleContracts:
     def __init__(self, loader: t.Any, roles: Path) -> None:
         self._loader = loader
         self._roles = roles
-        # The loader gives a copy of its own to whoever asks, which for a thousand hosts takes seconds.
+        # The loader copies a file at each reading, which for a thousand hosts takes seconds.
         self._files: dict[Path, dict[str, t.Any]] = {}
 
     def problems(self, contract: Contract, variables: Variables) -> list[str]:
