@@ -200,6 +200,8 @@ WHERE s.name IN ('statement_timeout', 'lock_timeout', 'idle_in_transaction_sessi
 
 def lift_timeouts(session: Session) -> None:
     """For work that takes as long as it takes, as pg_dump and pg_restore do it."""
+    # By itself, for it may be too short to ask anything.
+    session.execute("SET statement_timeout = 0")
     session.rows(LIFT_TIMEOUTS)
 
 

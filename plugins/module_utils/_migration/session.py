@@ -17,19 +17,13 @@ from ansible_collections.easymo.deploy.plugins.module_utils._postgres import (
     Session,
     SqlError,
     connected,
+    lift_timeouts,
 )
 
 # Servers before PostgreSQL 14 do not know it, and some systems cannot do it.
 _LOOK_FOR_US = """
 SELECT pg_catalog.set_config(name, '1s', false) FROM pg_catalog.pg_settings
 WHERE name = 'client_connection_check_interval' AND max_val <> '0'
-"""
-
-
-# Not each server knows each of them.
-_NO_ROLE_LIMITS = """
-SELECT pg_catalog.set_config(name, '0', false) FROM pg_catalog.pg_settings WHERE name IN (
-    'transaction_timeout', 'idle_in_transaction_session_timeout', 'idle_session_timeout')
 """
 _ROLE_TIMEOUT = """
 SELECT reset_val::int / 1000.0 FROM pg_catalog.pg_settings WHERE name = 'statement_timeout' AND reset_val <> '0'
@@ -56,13 +50,7 @@ class Limits:
 def begin_anew(session: Session) -> None:
     """Forget what was set, and what was set for the role so that clients of the application don't take long."""
     session.execute("RESET ALL")
-    lift_role_limits(session)
-
-
-def lift_role_limits(session: Session) -> None:
-    # By itself, for it may be too short to ask anything.
-    session.execute("SET statement_timeout = 0")
-    session.rows(_NO_ROLE_LIMITS)
+    lift_timeouts(session)
 
 
 @contextmanager
@@ -70,7 +58,7 @@ def migrating(target: PostgresTarget) -> t.Iterator[Session]:
     """A session; what the server refuses outside of a migration's own statements is a RefusedError."""
     try:
         with connected(target, application_name="easymo.deploy migrations") as session:
-            lift_role_limits(session)
+            lift_timeouts(session)
             refuse_transaction_pooler(session, target)
             yield session
     except SqlError as exc:
