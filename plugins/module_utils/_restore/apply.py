@@ -18,7 +18,10 @@ from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._postgres import SqlError, connected
 from ansible_collections.easymo.deploy.plugins.module_utils._restore import databases
-from ansible_collections.easymo.deploy.plugins.module_utils._restore.contents import read_contents
+from ansible_collections.easymo.deploy.plugins.module_utils._restore.contents import (
+    Dump,
+    read_contents,
+)
 from ansible_collections.easymo.deploy.plugins.module_utils._restore.extensions import (
     refuse_missing_extensions,
 )
@@ -49,6 +52,7 @@ if t.TYPE_CHECKING:
         PostgresTarget,
         Session,
     )
+    from ansible_collections.easymo.deploy.plugins.module_utils._restore.contents import Contents
     from ansible_collections.easymo.deploy.plugins.module_utils._restore.models import (
         Database,
         Standing,
@@ -113,13 +117,14 @@ def predict(order: Order, bucket: Bucket) -> Outcome:
     with _looking(order) as (session, standing):
         order = at_free_names(order, standing)
         plan = plan_restore(order, standing)
-        if plan.steps:
-            _refuse_unfit(session, order, standing, bucket)
+        contents = read_contents(order, bucket) if plan.steps else None
+        if contents is not None:
+            _refuse_unfit(session, order, standing, contents)
         before = count_now(order, standing)
         done = _known(order, plan)
         live = standing.get(order.database)
-        if plan.steps and order.method == "in_place" and live is not None:
-            found = survey(order, bucket, live)
+        if contents is not None and order.method == "in_place" and live is not None:
+            found = survey(order, contents, live)
             dropped = tuple(one.told for one in found.extras)
             done = Done("", None, dropped, found.expected(order), found.left_out)
         return Outcome(order, plan, done, before, predicted=True)
@@ -137,11 +142,15 @@ def restore(order: Order, bucket: Bucket, report: Report, *, count_before: bool)
             plan = plan_restore(order, standing)
             if plan.steps and order.method != "scratch":
                 refuse_clients(session, order)
-            if plan.steps:
-                _refuse_unfit(session, order, standing, bucket)
+            contents = read_contents(order, bucket) if plan.steps else None
+            if contents is not None:
+                _refuse_unfit(session, order, standing, contents)
             before = count_now(order, standing) if count_before else None
             clear(session, order, plan)
-        done = _carry_out(session, order, plan, standing, bucket, report)
+        if contents is None:
+            done = _known(order, plan)
+        else:
+            done = _carry_out(session, order, standing, Dump(bucket, contents), report)
         return Outcome(order, plan, done, before, predicted=False)
 
 
@@ -160,11 +169,10 @@ def at_free_names(order: Order, standing: Standing) -> Order:
     return replace(order, stamp=free_stamp(order.now, order.database, taken))
 
 
-def _refuse_unfit(session: Session, order: Order, standing: Standing, bucket: Bucket) -> None:
+def _refuse_unfit(session: Session, order: Order, standing: Standing, contents: Contents) -> None:
     """What only the dump itself tells. A scratch database of who may make none of them does without extensions."""
     if order.method != "scratch" or standing.rights.superuser:
-        needed = extensions_of(read_contents(order, bucket).lines)
-        refuse_missing_extensions(session, order, needed)
+        refuse_missing_extensions(session, order, extensions_of(contents.lines))
 
 
 def refuse_clients(session: Session, order: Order) -> None:
@@ -193,17 +201,15 @@ def clear(session: Session, order: Order, plan: Plan) -> None:
 
 
 def _carry_out(
-    session: Session, order: Order, plan: Plan, standing: Standing, bucket: Bucket, report: Report
+    session: Session, order: Order, standing: Standing, dump: Dump, report: Report
 ) -> Done:
-    if plan.done is not None:
-        return _known(order, plan)
     if order.method == "scratch":
         origin = standing.get(order.backup.manifest.database)
-        return restore_scratch(session, order, origin, bucket, report)
+        return restore_scratch(session, order, origin, dump, report)
     live = t.cast("Database", standing.get(order.database))
     if order.method == "swap":
-        return swap(session, order, live, bucket, report)
-    return restore_in_place(session, order, live, bucket, report)
+        return swap(session, order, live, dump.bucket, report)
+    return restore_in_place(session, order, live, dump, report)
 
 
 def _known(order: Order, plan: Plan) -> Done:

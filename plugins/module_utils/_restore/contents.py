@@ -159,6 +159,14 @@ class Contents:
 
 
 @dataclass(frozen=True)
+class Dump:
+    """Where the dump is read from, and what it was found to hold."""
+
+    bucket: Bucket
+    contents: Contents
+
+
+@dataclass(frozen=True)
 class Extra:
     """An object of the database. `extra`: the backup does not know it."""
 

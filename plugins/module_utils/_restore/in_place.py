@@ -24,7 +24,6 @@ from ansible_collections.easymo.deploy.plugins.module_utils._restore.contents im
     find_objects,
     foreign_schemas,
     parse_entries,
-    read_contents,
     standing_locks,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._restore.ground import find_ground
@@ -50,6 +49,10 @@ if t.TYPE_CHECKING:
 
     from ansible_collections.easymo.deploy.plugins.module_utils._child_process import Child
     from ansible_collections.easymo.deploy.plugins.module_utils._postgres import Session
+    from ansible_collections.easymo.deploy.plugins.module_utils._restore.contents import (
+        Contents,
+        Dump,
+    )
     from ansible_collections.easymo.deploy.plugins.module_utils._restore.selection import Selection
     from ansible_collections.easymo.deploy.plugins.module_utils._s3 import Bucket
 
@@ -100,9 +103,8 @@ class Surroundings:
         return self.selection.expected(rows) if self.selection else rows
 
 
-def survey(order: Order, bucket: Bucket, live: Database) -> Surroundings:
+def survey(order: Order, contents: Contents, live: Database) -> Surroundings:
     """Compare what the backup knows with what is there. Reads only."""
-    contents = read_contents(order, bucket)
     with databases.administering(order.target) as session:
         session.execute("SET search_path = ''")
         ground, first = find_ground(session, order, contents)
@@ -154,15 +156,15 @@ def survey(order: Order, bucket: Bucket, live: Database) -> Surroundings:
 
 
 def restore_in_place(
-    session: Session, order: Order, live: Database, bucket: Bucket, report: Report
+    session: Session, order: Order, live: Database, dump: Dump, report: Report
 ) -> Done:
-    found = survey(order, bucket, live)
+    found = survey(order, dump.contents, live)
     standing = f"Nothing was committed: database {order.database!r} serves as it was before."
     with settling(lambda: standing):
         if order.terminate_sessions:
             # Those hold no lock of a table, and the restore of another database would break off.
             databases.end_sessions(session, order.database, spare=databases.CONTROL)
-        counted = _run(order, bucket, found, report)
+        counted = _run(order, dump.bucket, found, report)
     with databases.administering(order.target) as inside:
         inside.execute("ANALYZE")
     dropped = tuple(one.told for one in found.extras)

@@ -15,7 +15,6 @@ from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._postgres import SqlError
 from ansible_collections.easymo.deploy.plugins.module_utils._restore import databases, twin
-from ansible_collections.easymo.deploy.plugins.module_utils._restore.contents import read_contents
 from ansible_collections.easymo.deploy.plugins.module_utils._restore.ground import (
     is_superuser,
     roles_of,
@@ -40,25 +39,25 @@ from ansible_collections.easymo.deploy.plugins.module_utils._restore.stream impo
 from ansible_collections.easymo.deploy.plugins.module_utils._restore.swap import inspect
 
 if t.TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from ansible_collections.easymo.deploy.plugins.module_utils._postgres import Session
+    from ansible_collections.easymo.deploy.plugins.module_utils._restore.contents import Dump
     from ansible_collections.easymo.deploy.plugins.module_utils._restore.selection import Selection
-    from ansible_collections.easymo.deploy.plugins.module_utils._s3 import Bucket
 
 
 def restore_scratch(
-    session: Session, order: Order, origin: Database | None, bucket: Bucket, report: Report
+    session: Session, order: Order, origin: Database | None, dump: Dump, report: Report
 ) -> Done:
     """`origin` is the database that was backed up, when this server has it: the scratch one sorts as it does."""
     mark = order.mark("scratch")
     like = replace(origin, owner=order.target.user) if origin else None
     with settling(lambda: _give_up(order)):
         twin.create(session, order.database, replace(mark, whole=False), like)
-        selection = _select(order, bucket)
+        selection = _select(order, dump.contents.lines)
         report(f"restoring {order.backup.uri} into {order.database}")
         with _telling(selection):
-            restore_into(order, bucket, order.database, report, selection)
+            restore_into(order, dump.bucket, order.database, report, selection)
         counted = inspect(order, order.database, selection)
         if origin is not None:
             twin.dress_settings(session, order.database, origin.name)
@@ -70,9 +69,8 @@ def restore_scratch(
     )
 
 
-def _select(order: Order, bucket: Bucket) -> Selection | None:
+def _select(order: Order, lines: Sequence[str]) -> Selection | None:
     """What can be restored into the new database; None for all of it."""
-    lines = read_contents(order, bucket).lines
     with databases.administering(order.target) as session:
         impossible, configured = try_extensions(session, extensions_of(lines))
         if is_superuser(session):
