@@ -11,6 +11,8 @@ version_added: 0.3.0
 description:
   - Does what M(easymo.deploy.rollout) does with O(ignore:state=released), for each service in a thread of its own. So a
     wave takes as long as its slowest service, however few forks Ansible has.
+  - A service that has a O(services[].health_url) is done when that answers 200 too. One that rolled and does not answer
+    fails, and stays rolled.
   - What becomes of one service changes nothing for the others.
   - Give each host its own result with M(easymo.deploy.wave_result).
   - On a host with a local connection it runs in the controller and shows one line per change of counts.
@@ -18,6 +20,7 @@ author:
   - EasyMO (@easymo)
 requirements:
   - kubernetes >= 34
+  - requests >= 2.32, for a O(services[].health_url)
 extends_documentation_fragment:
   - easymo.deploy._attributes
   - easymo.deploy._attributes_controller
@@ -47,6 +50,9 @@ options:
       log_line:
         description: Text that the log of every new pod must contain.
         type: str
+      health_url:
+        description: Its public health endpoint. It is not asked when not given.
+        type: str
   pinned:
     description:
       - What is rolled in place of an image, for example the same by its digest, as
@@ -54,6 +60,10 @@ options:
       - When it has anything, it must have each image of O(services).
     type: dict
     default: {}
+  health_timeout:
+    description: Seconds in which a health endpoint must answer once its service is rolled. 0 asks once.
+    type: int
+    default: 30
   release:
     description: The version that all of them belong to, and the way to their pins.
     type: str
@@ -144,6 +154,9 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.easymo.deploy.plugins.module_utils._checks.kinds import (
+    refuse_missing_libraries,
+)
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import DeployError
 from ansible_collections.easymo.deploy.plugins.module_utils._kubernetes_client import KUBERNETES
 from ansible_collections.easymo.deploy.plugins.module_utils._module import (
@@ -158,6 +171,8 @@ from ansible_collections.easymo.deploy.plugins.module_utils._rollout.options imp
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._rollout.task import roll_one
 from ansible_collections.easymo.deploy.plugins.module_utils._rollout.wave import (
+    answers,
+    health_checks,
     host_of,
     pin_images,
     refuse_twins,
@@ -177,11 +192,18 @@ def module_spec() -> dict[str, t.Any]:
 
 def run(module: Module) -> Result:
     params = module.params
-    refuse_below(params, wait_timeout=1, fence=0)
+    refuse_below(params, wait_timeout=1, health_timeout=0, fence=0)
     refuse_twins(params["services"])
     services = pin_images(params["services"], params["pinned"])
     rollouts = {host_of(service): options_of(params, service) for service in services}
-    done = roll_all(module, rollouts, roll_one)
+    checks = health_checks(services)
+    refuse_missing_libraries(checks.values())
+    done = roll_all(
+        module,
+        rollouts,
+        roll_one,
+        lambda service: answers(checks.get(service.host), params["health_timeout"]),
+    )
     failed = [host for host, result in done.items() if result["failed"]]
     result = {
         "changed": any(one["changed"] for one in done.values()),

@@ -31,19 +31,12 @@ options:
     description: RV(easymo.deploy.rollout_wave#module:services) of this host.
     type: dict
     required: true
-  check:
-    description:
-      - The one of RV(easymo.deploy.health_check#module:results) that tells of this service. One that did not pass fails
-        the host, whose rollout stays.
-    type: dict
-    default: {}
 """
 
 EXAMPLES = r"""
-- name: Fail the hosts whose service failed, or does not answer
+- name: Fail the hosts whose service failed
   easymo.deploy.wave_result:
     rollout: "{{ wave.services[inventory_hostname] }}"
-    check: "{{ checks.results | selectattr('name', 'equalto', inventory_hostname) | first | default({}) }}"
 """
 
 RETURN = r"""
@@ -63,7 +56,6 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.easymo.deploy.plugins.module_utils._checks.models import CheckError
 from ansible_collections.easymo.deploy.plugins.module_utils._module import Module, Result, execute
 
 
@@ -71,22 +63,17 @@ def module_spec() -> dict[str, t.Any]:
     return {
         "argument_spec": {
             "rollout": {"type": "dict", "required": True},
-            "check": {"type": "dict", "default": {}},
         },
         "supports_check_mode": True,
     }
 
 
 def run(module: Module) -> Result:
-    rollout, check = dict(module.params["rollout"]), module.params["check"]
+    rollout = dict(module.params["rollout"])
     for warning in rollout.pop("warnings", []):
         module.warn(warning)
     if not module._diff:
         rollout.pop("diff", None)
-    if not rollout["failed"] and check and check["status"] != "pass":
-        # It rolled out, which the result goes on telling.
-        failure = CheckError(f"{check['name']}: {check['detail']}", results=[check])
-        return {**rollout, **failure.to_result(), "failed": True}
     return rollout
 
 

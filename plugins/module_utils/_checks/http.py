@@ -12,6 +12,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._checks.models impor
     CheckError,
     Options,
 )
+from ansible_collections.easymo.deploy.plugins.module_utils._checks.options import http_options
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
     InputError,
     RefusedError,
@@ -22,6 +23,11 @@ from ansible_collections.easymo.deploy.plugins.module_utils._redaction import ex
 
 _SHOWN = 200
 _MISSING = object()
+
+
+def options_for(url: str) -> Options:
+    """Those of a check that passes when the URL answers 200."""
+    return {**{name: one.get("default") for name, one in http_options().items()}, "url": url}
 
 
 def probe(options: Options, timeout: float) -> str:

@@ -50,6 +50,7 @@ def wave_options() -> dict[str, t.Any]:
     services = {name: one[name] for name in own} | {
         "host": {"type": "str"},
         "image": {"type": "str", "required": True},
+        "health_url": {"type": "str"},
     }
     return {
         **kubernetes_options(),
@@ -58,6 +59,7 @@ def wave_options() -> dict[str, t.Any]:
         "undo_on_failure": {"type": "bool", "default": True},
         "services": {"type": "list", "elements": "dict", "required": True, "options": services},
         "pinned": {"type": "dict", "default": {}},
+        "health_timeout": {"type": "int", "default": 30},
         "fail": {"type": "bool", "default": True},
     }
 

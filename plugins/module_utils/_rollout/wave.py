@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # PRIVATE to easymo.deploy.
-"""Several rollouts side by side in one process, each to its own end, whatever becomes of another."""
+"""Several rollouts side by side in one process, each to its own end, whatever becomes of another.
+
+A service is done when it also answers at its public health endpoint.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,9 @@ import functools
 import typing as t
 from concurrent.futures import ThreadPoolExecutor
 
+from ansible_collections.easymo.deploy.plugins.module_utils._checks import http
+from ansible_collections.easymo.deploy.plugins.module_utils._checks.models import Check, CheckError
+from ansible_collections.easymo.deploy.plugins.module_utils._checks.run import Patience, run_checks
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import DeployError, InputError
 from ansible_collections.easymo.deploy.plugins.module_utils._module import (
     Module,
@@ -17,12 +23,16 @@ from ansible_collections.easymo.deploy.plugins.module_utils._module import (
 
 Params = t.Mapping[str, t.Any]
 
+LOOK_WITHIN = 10.0
+"""Seconds of one look at a health endpoint."""
+
 
 class ServiceModule:
     """The module that one service's rollout sees: its own parameters, warnings and name, the rest of the wave's."""
 
     def __init__(self, wave: Module, params: dict[str, t.Any], host: str) -> None:
         self.params = params
+        self.host = host
         self.check_mode = wave.check_mode
         self._diff = wave._diff
         self.warnings: list[str] = []
@@ -63,10 +73,29 @@ def pin_images(
     return [{**service, "image": pinned[service["image"]]} for service in services]
 
 
+def health_checks(services: t.Iterable[Params]) -> dict[str, Check]:
+    """The check of each service that has a `health_url`, by its host."""
+    urls = {host_of(service): service["health_url"] for service in services}
+    return {
+        host: Check(host, "http", http.options_for(url), LOOK_WITHIN)
+        for host, url in urls.items()
+        if url
+    }
+
+
+def answers(check: Check | None, timeout: float) -> Result:
+    """Nothing, once the endpoint answers; raises CheckError when it does not for `timeout` seconds."""
+    if check is not None:
+        (outcome,) = run_checks([check], {"http": http.probe}, Patience(timeout, pause=1.0))
+        if not outcome.passed:
+            raise CheckError(f"{outcome.name}: {outcome.detail}", results=[outcome.to_result()])
+    return {}
+
+
 def roll_all(
-    wave: Module, rollouts: t.Mapping[str, dict[str, t.Any]], roll: t.Callable[[t.Any], Result]
+    wave: Module, rollouts: t.Mapping[str, dict[str, t.Any]], *steps: t.Callable[[t.Any], Result]
 ) -> dict[str, Result]:
-    """What `roll` returns of each service by its host, or its failure as a task would return it.
+    """What the `steps` return of each service by its host, or its failure as a task would return it.
 
     `rollouts` are the options of each by its host. One thread a service, so the slowest decides how long it takes.
     """
@@ -74,16 +103,19 @@ def roll_all(
         return {}
     with ThreadPoolExecutor(len(rollouts)) as threads:
         done = threads.map(
-            lambda one: _settled(ServiceModule(wave, one[1], one[0]), roll), rollouts.items()
+            lambda one: _settled(ServiceModule(wave, one[1], one[0]), steps), rollouts.items()
         )
         return dict(zip(rollouts, done, strict=True))
 
 
-def _settled(module: ServiceModule, roll: t.Callable[[t.Any], Result]) -> Result:
+def _settled(module: ServiceModule, steps: t.Sequence[t.Callable[[t.Any], Result]]) -> Result:
+    """What a failing step leaves of the results before it is what was done all the same."""
+    result: Result = {"changed": False, "failed": False}
     try:
-        result = {"changed": False, **roll(module), "failed": False}
+        for step in steps:
+            result |= step(module)
     except DeployError as exc:
-        result = {"changed": False, **exc.to_result(), "failed": True}
+        result |= {**exc.to_result(), "failed": True}
     except Exception as exc:
-        result = {"changed": False, **unexpected(exc), "failed": True}
+        result |= {**unexpected(exc), "failed": True}
     return {**result, "warnings": module.warnings} if module.warnings else result

@@ -2,7 +2,6 @@
 from __future__ import annotations
 
 from ansible_collections.easymo.deploy.plugins.filter.host_values import host_values
-from ansible_collections.easymo.deploy.plugins.filter.url_check import url_check
 
 HOSTVARS = {
     "wallet": {"deployment": "wallet-service", "image": "easymo/wallet:v2"},
@@ -17,11 +16,3 @@ def test_each_host_brings_its_own_values_in_the_order_asked_for() -> None:
         {"host": "buyer", "name": "buyer-service"},
         {"host": "wallet", "name": "wallet-service", "image": "easymo/wallet:v2"},
     ]
-
-
-def test_a_host_with_a_url_is_a_check_that_bears_its_name() -> None:
-    assert url_check({"host": "wallet", "url": "https://api.example.com/health/wallet"}) == {
-        "name": "wallet",
-        "kind": "http",
-        "http": {"url": "https://api.example.com/health/wallet", "status": [200]},
-    }

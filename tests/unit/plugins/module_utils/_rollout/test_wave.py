@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import threading
 import typing as t
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
@@ -14,6 +16,8 @@ from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._rollout.options import options_of
 from ansible_collections.easymo.deploy.plugins.module_utils._rollout.wave import (
+    answers,
+    health_checks,
     pin_images,
     refuse_twins,
     roll_all,
@@ -35,7 +39,7 @@ class Wave:
 
 
 def service(name: str, **more: t.Any) -> dict[str, t.Any]:
-    empty = {"host": None, "container": None, "log_line": None}
+    empty = {"host": None, "container": None, "log_line": None, "health_url": None}
     return {"name": name, "image": f"{name}:v2", **empty, **more}
 
 
@@ -78,6 +82,67 @@ def test_warnings_and_progress_are_those_of_the_services_host() -> None:
 
     assert roll_all(wave, {"host-1": {}}, roll)["host-1"]["warnings"] == ["a pod was in trouble"]
     assert wave.told == [("host-1", "half way")]
+
+
+@contextmanager
+def answering(*statuses: int) -> t.Iterator[str]:
+    """The URL of a server that answers with each in turn, and with the last from then on."""
+    left = [*statuses]
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(left.pop(0) if len(left) > 1 else left[0])
+            self.end_headers()
+
+        def log_message(self, *_args: t.Any) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/health?token=none"
+        server.shutdown()
+
+
+def rolled_and_asked(url: str, timeout: float) -> dict[str, t.Any]:
+    checks = health_checks([service("wallet", health_url=url), service("buyer")])
+    assert [*checks] == ["wallet"]
+
+    def roll(_module: t.Any) -> dict[str, t.Any]:
+        return {"changed": True, "result": "succeeded", "reason": ""}
+
+    def look(one: t.Any) -> dict[str, t.Any]:
+        return answers(checks.get(one.host), timeout)
+
+    done = roll_all(Wave(), {"wallet": {}, "buyer": {}}, roll, look)
+    assert done["buyer"] == {"changed": True, "failed": False, "result": "succeeded", "reason": ""}
+    return done["wallet"]
+
+
+def test_a_service_is_done_when_its_health_endpoint_answers_too() -> None:
+    with answering(503, 200) as url:
+        done = rolled_and_asked(url, 10)
+    assert (done["changed"], done["failed"], done["result"]) == (True, False, "succeeded")
+
+
+def test_one_that_rolled_and_does_not_answer_fails_and_stays_rolled() -> None:
+    with answering(503) as url:
+        done = rolled_and_asked(url, 0)
+    assert (done["changed"], done["failed"], done["result"]) == (True, True, "succeeded")
+    assert done["reason"] == "CheckFailed"
+    assert done["msg"].startswith("wallet: GET http://127.0.0.1:")
+    assert "answered 503 and not 200" in done["msg"]
+    assert "token" not in done["msg"]
+    assert done["results"][0]["status"] == "fail"
+
+
+def test_a_service_that_failed_is_not_asked_as_well() -> None:
+    def roll(_module: t.Any) -> dict[str, t.Any]:
+        raise ConflictError("no image", result="blocked")
+
+    def look(_module: t.Any) -> dict[str, t.Any]:
+        raise AssertionError("the endpoint tells of what ran before")
+
+    assert roll_all(Wave(), {"wallet": {}}, roll, look)["wallet"]["msg"] == "no image"
 
 
 def test_a_remote_module_has_no_progress_to_tell() -> None:
