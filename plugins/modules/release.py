@@ -186,14 +186,11 @@ at:
   returned: success
   type: str
   sample: "2026-11-24T06:00:00Z"
-pins:
-  description: What is pinned in this attempt, without the templates. Empty without O(pin).
+pinned:
+  description: Names of what this task pinned. All pins are in RV(easymo.deploy.release_info#module:pins).
   returned: success
   type: dict
-  sample:
-    attempt: 1
-    deployments: {wallet-service: {images: {wallet-service: "easymo/wallet-service:v1.9.0"}, revision: 7}}
-    config_maps: {feature-flags: {exists: true, data: {FEATURE_AI_AGENTS: "false"}}}
+  sample: {deployments: [wallet-service], config_maps: [feature-flags]}
 attached:
   description: Names of what this task attached.
   returned: success

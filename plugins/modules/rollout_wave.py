@@ -150,6 +150,7 @@ reason:
   sample: RolloutsFailed
 """
 
+import functools
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
@@ -171,6 +172,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._rollout.options imp
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._rollout.task import roll_one
 from ansible_collections.easymo.deploy.plugins.module_utils._rollout.wave import (
+    SharedPins,
     answers,
     health_checks,
     host_of,
@@ -201,7 +203,7 @@ def run(module: Module) -> Result:
     done = roll_all(
         module,
         rollouts,
-        roll_one,
+        functools.partial(roll_one, pins=SharedPins()),
         lambda service: answers(checks.get(service.host), params["health_timeout"]),
     )
     failed = [host for host, result in done.items() if result["failed"]]

@@ -58,8 +58,9 @@ def test_a_release_that_was_rolled_back_is_deployed_again_from_new_pins(deployed
     deployed.run(rollout, name=SERVICE, state="rolled_back", release="2.0.0")
     change(deployed, status="rolled_back", notes=["Error rate above five percent"])
     again = change(deployed, phase="microservices", phase_status="running", pin=PIN)
-    assert again["record"]["attempt"] == again["pins"]["attempt"] == 2
-    assert again["pins"]["deployments"][SERVICE]["images"] == {SERVICE: OLD}
+    pins = deployed.run(release_info, name="2.0.0")["pins"]
+    assert again["record"]["attempt"] == pins["attempt"] == 2
+    assert pins["deployments"][SERVICE]["images"] == {SERVICE: OLD}
     assert again["record"]["previous_attempts"][0]["status"] == "rolled_back"
 
 

@@ -12,6 +12,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._progress import Pro
 from ansible_collections.easymo.deploy.plugins.modules import (
     deploy_lock,
     release,
+    release_info,
     release_rollback,
     rollout,
 )
@@ -161,10 +162,11 @@ def test_a_fix_between_two_tries_survives_the_second_way_back(released: Place) -
 def test_a_try_of_the_release_is_never_pinned_and_what_its_way_back_takes_is_told_before(
     released: Place,
 ) -> None:
-    before = json.dumps(released.run(release, name="2.0.0", pin={"deployments": [WALLET]})["pins"])
+    before = json.dumps(released.run(release_info, name="2.0.0")["pins"])
     patched(released, WALLET)
     opened = opened_again(released)
-    assert json.dumps(opened["pins"]) == before
+    assert opened["pinned"]["deployments"] == []
+    assert json.dumps(released.run(release_info, name="2.0.0")["pins"]) == before
 
     taken = [{"field": FIELD, "now": json.dumps(FIX["lifecycle"]), "then": "absent"}]
     told = goes_back(released, check_mode=True)

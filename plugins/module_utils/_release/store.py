@@ -106,8 +106,8 @@ class ReleaseStore:
         config_maps: t.Sequence[str],
         digests: t.Container[str] = (),
         check_mode: bool,
-    ) -> tuple[Pins, bool]:
-        """The pins after, and whether something was pinned.
+    ) -> tuple[list[str], list[str]]:
+        """The Deployments and the ConfigMaps that are pinned by this.
 
         What is pinned stays as it is, but for a Deployment that another hand changed and that does not
         run this release. `digests` are those of the release's images.
@@ -116,7 +116,7 @@ class ReleaseStore:
         new_deployments, new_config_maps = missing_pins(known, deployments, config_maps)
         new_deployments += outdated_pins(self._cluster, known, self.version, deployments, digests)
         if not new_deployments and not new_config_maps:
-            return known, False
+            return [], []
         pins = add_pins(
             self._cluster,
             known,
@@ -128,7 +128,7 @@ class ReleaseStore:
         if not check_mode:
             write_pins(self._cluster, self.name, self.version, pins)
             self._verify_pins(pins)
-        return pins, True
+        return new_deployments, new_config_maps
 
     def attachment(self, name: str) -> Attachment | None:
         map_name = self._attachment_name(name)

@@ -76,8 +76,7 @@ class Done:
     task: Task
     before: Record | None
     after: Record | None
-    pins: t.Mapping[str, t.Any]
-    pinned: bool
+    pinned: t.Mapping[str, t.Sequence[str]]
     attached: tuple[str, ...]
     fetched: tuple[str, ...]
 
@@ -86,11 +85,11 @@ class Done:
         phase = record.get("phases", {}).get(self.task.change.phase, {})
         changed = self.before != self.after
         return {
-            "changed": bool(changed or self.pinned or self.attached or self.fetched),
+            "changed": bool(changed or any(self.pinned.values()) or self.attached or self.fetched),
             "at": self.task.change.now,
             "record": record,
             "phase": phase,
-            "pins": dict(self.pins),
+            "pinned": dict(self.pinned),
             "attached": list(self.attached),
             "fetched": list(self.fetched),
         }
@@ -108,23 +107,20 @@ def carry_out(cluster: Cluster, task: Task, *, check_mode: bool) -> Done:
         before, after = store.change(task.change, check_mode=check_mode)
     else:
         before = after = store.read()
-    pins: dict[str, t.Any] = {}
-    pinned = False
+    pinned: dict[str, t.Sequence[str]] = {"deployments": [], "config_maps": []}
     if task.pin_deployments or task.pin_config_maps:
         record = check_attempt(after, task.change.version)
-        kept, pinned = store.pin(
+        pinned["deployments"], pinned["config_maps"] = store.pin(
             record.attempt,
             deployments=task.pin_deployments,
             config_maps=task.pin_config_maps,
             digests=digests_of(record),
             check_mode=check_mode,
         )
-        pins = kept.to_summary()
     return Done(
         task=task,
         before=before,
         after=after,
-        pins=pins,
         pinned=pinned,
         attached=_attach(store, after, contents, check_mode=check_mode),
         fetched=_fetch(store, task.fetch, check_mode=check_mode),

@@ -29,8 +29,10 @@ def waves_of(groups: t.Mapping[str, t.Sequence[str]], group: str) -> Waves:
         return split(members, FIRST_SIZES)
     left, waves = members, []
     for _number, name in numbered:
-        waves.append([one for one in left if one in groups[name]])
-        left = [one for one in left if one not in groups[name]]
+        # Ansible's lists look at each element when asked for one.
+        named = set(groups[name])
+        waves.append([one for one in left if one in named])
+        left = [one for one in left if one not in named]
     return [wave for wave in (*waves, left) if wave]
 
 

@@ -27,7 +27,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._preflight.observe i
     observe_facts,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._release.packing import record_name
-from ansible_collections.easymo.deploy.plugins.module_utils._release.pins import read_pins
+from ansible_collections.easymo.deploy.plugins.module_utils._release.pins import Pins, read_pins
 from ansible_collections.easymo.deploy.plugins.module_utils._rollout.changes import (
     tell as told_as_taken,
 )
@@ -42,7 +42,17 @@ from ansible_collections.easymo.deploy.plugins.module_utils._rollout.roll import
 Params = t.Mapping[str, t.Any]
 
 
-def roll_one(module: Module) -> Result:
+PinsReader = t.Callable[[Cluster, Params], "Pins | None"]
+
+
+def release_pins(cluster: Cluster, params: Params) -> Pins | None:
+    """Those of the release that a rollout belongs to, if it belongs to one."""
+    if not (params["record"] or params["release"]):
+        return None
+    return read_pins(cluster, params["record"] or record_name(params["release"]))
+
+
+def roll_one(module: Module, pins: PinsReader = release_pins) -> Result:
     params, clock = module.params, MonotonicClock()
     wanted, settings = to_wanted(params), to_settings(params)
     # Every look may take as long as the rollout: an API server that stumbles is waited for.
@@ -51,7 +61,7 @@ def roll_one(module: Module) -> Result:
         cluster,
         params["name"],
         wanted,
-        find_pin(cluster, params),
+        find_pin(cluster, params, pins),
         settings=settings,
         clock=clock,
         report=lambda text, counts: say_counts(module, params["name"], text, counts),
@@ -120,12 +130,10 @@ def to_settings(params: Params) -> Settings:
     )
 
 
-def find_pin(cluster: Cluster, params: Params) -> Pin | None:
+def find_pin(cluster: Cluster, params: Params, pins: PinsReader) -> Pin | None:
     """What the release record keeps of the Deployment. A restart returns to what it restarted."""
-    if params["state"] == "restarted" or not (params["record"] or params["release"]):
-        return None
-    pins = read_pins(cluster, params["record"] or record_name(params["release"]))
-    return None if pins is None else pins.deployment(params["name"])
+    found = None if params["state"] == "restarted" else pins(cluster, params)
+    return None if found is None else found.deployment(params["name"])
 
 
 def refuse_unready(cluster: Cluster, name: str, wanted: Wanted) -> None:

@@ -8,23 +8,43 @@ A service is done when it also answers at its public health endpoint.
 from __future__ import annotations
 
 import functools
+import threading
 import typing as t
 from concurrent.futures import ThreadPoolExecutor
 
 from ansible_collections.easymo.deploy.plugins.module_utils._checks import http
 from ansible_collections.easymo.deploy.plugins.module_utils._checks.models import Check, CheckError
 from ansible_collections.easymo.deploy.plugins.module_utils._checks.run import Patience, run_checks
+from ansible_collections.easymo.deploy.plugins.module_utils._cluster import Cluster
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import DeployError, InputError
 from ansible_collections.easymo.deploy.plugins.module_utils._module import (
     Module,
     Result,
     unexpected,
 )
+from ansible_collections.easymo.deploy.plugins.module_utils._release.pins import Pins
+from ansible_collections.easymo.deploy.plugins.module_utils._rollout.task import (
+    Params,
+    release_pins,
+)
 
-Params = t.Mapping[str, t.Any]
 
 LOOK_WITHIN = 10.0
 """Seconds of one look at a health endpoint."""
+
+
+class SharedPins:
+    """`release_pins`, read by a wave's first rollout for all: of a thousand services they are a megabyte to unpack."""
+
+    def __init__(self) -> None:
+        self._reading = threading.Lock()
+        self._read: tuple[Pins | None] | None = None
+
+    def __call__(self, cluster: Cluster, params: Params) -> Pins | None:
+        with self._reading:
+            if self._read is None:
+                self._read = (release_pins(cluster, params),)
+            return self._read[0]
 
 
 class ServiceModule:

@@ -48,6 +48,12 @@ def run(cluster: MemoryCluster, *, check_mode: bool = False, **params: t.Any) ->
     return carry_out(cluster, task, check_mode=check_mode).to_result()
 
 
+def kept_pins(cluster: MemoryCluster) -> dict[str, t.Any]:
+    pins = read_pins(cluster, "release-2.0.0")
+    assert pins is not None
+    return pins.to_summary()
+
+
 def opened(cluster: MemoryCluster) -> MemoryCluster:
     run(cluster, phase="preflight", phase_status="running")
     return cluster
@@ -56,7 +62,7 @@ def opened(cluster: MemoryCluster) -> MemoryCluster:
 def test_check_mode_predicts_and_writes_nothing(cluster: MemoryCluster) -> None:
     result = run(cluster, check_mode=True, phase="preflight", phase_status="running", pin=PIN)
     assert result["changed"] is True
-    assert result["pins"]["deployments"][NAME]["images"] == {NAME: OLD}
+    assert result["pinned"] == PIN
     assert cluster.writes == []
 
 
@@ -103,7 +109,7 @@ def test_an_existing_pin_outlives_the_rollout(cluster: MemoryCluster) -> None:
     cluster.objects["Deployment", NAME]["spec"]["template"]["spec"]["containers"][0]["image"] = NEW
     result = run(cluster, pin=PIN)
     assert result["changed"] is False
-    assert result["pins"]["deployments"][NAME]["images"] == {NAME: OLD}
+    assert kept_pins(cluster)["deployments"][NAME]["images"] == {NAME: OLD}
 
 
 def test_a_new_attempt_pins_anew(cluster: MemoryCluster) -> None:
@@ -111,8 +117,10 @@ def test_a_new_attempt_pins_anew(cluster: MemoryCluster) -> None:
     cluster.objects["ConfigMap", "feature-flags"]["data"] = {"A": "true"}
     run(cluster, status="rolled_back")
     result = run(cluster, phase="preflight", phase_status="running", pin=PIN)
-    assert result["pins"]["attempt"] == 2
-    assert result["pins"]["config_maps"]["feature-flags"]["data"] == {"A": "true"}
+    assert result["pinned"] == PIN
+    pins = kept_pins(cluster)
+    assert pins["attempt"] == 2
+    assert pins["config_maps"]["feature-flags"]["data"] == {"A": "true"}
 
 
 def test_pinning_needs_a_record(cluster: MemoryCluster) -> None:
@@ -178,5 +186,5 @@ def test_two_hundred_services_fit(cluster: MemoryCluster) -> None:
         owner = [{"uid": f"uid-{name}", "controller": True}]
         metadata = {"name": f"{name}-1", "uid": f"rs-{name}", "ownerReferences": owner}
         cluster.put("ReplicaSet", {"metadata": metadata, "spec": {"template": template}})
-    result = run(opened(cluster), pin={"deployments": names, "config_maps": []})
-    assert len(result["pins"]["deployments"]) == 200
+    run(opened(cluster), pin={"deployments": names, "config_maps": []})
+    assert len(kept_pins(cluster)["deployments"]) == 200
