@@ -2,8 +2,8 @@
 # PRIVATE to easymo.deploy.
 """Sends the messages of a run on a thread of its own, so that Slack never slows or fails the run.
 
-Of the headline only the newest version counts; replies wait in a bounded queue. What could not be sent
-is counted.
+Of the headline only the newest version counts, so it is written when it is sent; replies wait in a bounded queue.
+What could not be sent is counted.
 """
 
 from __future__ import annotations
@@ -37,6 +37,14 @@ class Reply:
     key: str = ""
 
 
+@dataclass(frozen=True)
+class Headline:
+    """`write` gives the text of the one message as it is now."""
+
+    version: int
+    write: t.Callable[[], str]
+
+
 class Outbox:
     """`pace`: seconds between two edits. `gather`: seconds in which lines of progress become one reply.
 
@@ -58,8 +66,10 @@ class Outbox:
         self._gather = gather
         self._replies: deque[Reply] = deque()
         self._capacity = capacity
-        self._headline: str | None = None
-        self._sent_headline: str | None = None
+        self._headline: Headline | None = None
+        self._sent = 0
+        """The version of the headline that was sent last."""
+        self._sent_text: str | None = None
         self.ts = ""
         self._waiting = False
         """Whether it is still to be told which message is edited."""
@@ -85,14 +95,18 @@ class Outbox:
         with self._changed:
             if channel:
                 self._client.location = channel
-            self.ts, self._sent_headline, self._waiting = ts, None, False
+            self.ts, self._sent, self._sent_text, self._waiting = ts, 0, None, False
             self._changed.notify_all()
 
-    def headline(self, text: str, *, last: bool = False) -> None:
-        """The newest version of the one message. Where none can be edited, only the first and last are sent."""
+    def headline(self, write: t.Callable[[], str], *, last: bool = False) -> None:
+        """The one message has changed. Where none can be edited, only the first and last version are sent.
+
+        `write` is called on the outbox's thread, once it can be sent.
+        """
         with self._changed:
             if self._client.can_edit or last or self._headline is None:
-                self._headline = text
+                before = self._headline.version if self._headline else 0
+                self._headline = Headline(before + 1, write)
             self._wake()
 
     def reply(
@@ -135,8 +149,7 @@ class Outbox:
             if waited > HOPELESS_AFTER and hopeless:
                 break
         with self._changed:
-            unsent = len(self._replies) + (self._headline != self._sent_headline)
-            return self.lost + unsent
+            return self.lost + len(self._replies) + (self._newer() is not None)
 
     def _wake(self) -> None:
         if not self._started:
@@ -165,14 +178,18 @@ class Outbox:
             while (left := until - time.monotonic()) > 0 and not (hasten and self._closing):
                 self._changed.wait(timeout=left)
 
-    def _next(self) -> str | list[Reply] | None:
+    def _newer(self) -> Headline | None:
+        known = self._headline
+        return known if known and known.version != self._sent else None
+
+    def _next(self) -> Headline | list[Reply] | None:
         """A headline, or replies that go out as one message, or None while nothing is due."""
         if self._waiting:
             return None
         now = time.monotonic()
         due = self._closing or now - self._edited >= self._pace
-        if self._headline is not None and self._headline != self._sent_headline and due:
-            return self._headline
+        if due and (newer := self._newer()):
+            return newer
         if not self._replies or not self._has_thread():
             return None
         first = self._replies[0]
@@ -192,11 +209,11 @@ class Outbox:
         hopeless = self._closing and self._headline is None
         return bool(self.ts) or hopeless or not self._client.can_edit
 
-    def _send(self, work: str | list[Reply]) -> float:
+    def _send(self, work: Headline | list[Reply]) -> float:
         """One attempt; seconds to wait before the next."""
         try:
-            if isinstance(work, str):
-                self._send_headline(work)
+            if isinstance(work, Headline):
+                self._send_headline(work.write())
             else:
                 text = "\n".join(reply.text for reply in work)
                 self._client.post(text, thread_ts=self.ts, broadcast=work[0].broadcast)
@@ -229,28 +246,31 @@ class Outbox:
         return 0.0
 
     def _send_headline(self, text: str) -> None:
+        if text == self._sent_text:
+            return
         self._edited = time.monotonic()
         if self.ts:
             self._client.update(self.ts, text)
+            self._sent_text = text
             return
         ts = self._client.post(text)
         with self._changed:
-            self.ts = ts
+            self.ts, self._sent_text = ts, text
         if ts:
             self._posted(self._client.location, ts)
 
-    def _done(self, work: str | list[Reply]) -> None:
+    def _done(self, work: Headline | list[Reply]) -> None:
         with self._changed:
-            if isinstance(work, str):
-                self._sent_headline = work
+            if isinstance(work, Headline):
+                self._sent = work.version
                 return
             for reply in work:
                 # A full queue may have dropped it meanwhile.
                 if self._replies and self._replies[0] is reply:
                     self._replies.popleft()
 
-    def _give_up(self, work: str | list[Reply]) -> None:
+    def _give_up(self, work: Headline | list[Reply]) -> None:
         """A refused reply is lost. A refused headline is tried again, as the next version."""
-        if not isinstance(work, str):
+        if isinstance(work, list):
             self.lost += len(work)
             self._done(work)

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import re
+import threading
 import time
 import typing as t
 
@@ -47,6 +48,8 @@ class RunMessage:
         self._redact = redact
         self._memory = memory
         self._clock = clock
+        self._lock = threading.RLock()
+        """Callbacks come from two threads, and the outbox writes on a third what the board shows."""
         self._over = False
         self._judged: dict[str, str] = {}
         self._settled = memory.kept is None
@@ -55,38 +58,45 @@ class RunMessage:
             outbox.wait()
 
     def play_started(self, name: str, phase: str, hosts: int) -> None:
-        self._board.play_started(Play(self._redact(name), phase, hosts), self._clock())
+        with self._lock:
+            self._board.play_started(Play(self._redact(name), phase, hosts), self._clock())
 
     def task_started(self, name: str) -> None:
-        self._board.task_started(without_role(self._redact(name)), self._clock())
-        self._show()
+        with self._lock:
+            self._board.task_started(without_role(self._redact(name)), self._clock())
+            self._show()
 
     def host_done(self, host: str, action: str = "") -> None:
-        self._board.host_done(host, action)
-        self._show()
+        with self._lock:
+            self._board.host_done(host, action)
+            self._show()
 
     def host_failed(self, host: str, task: str, why: str, reason: str = "") -> None:
-        step = self._board.steps[-1].name if self._board.steps else self._board.release.playbook
         # What a template put together has gaps where parts of it were empty.
         said = re.sub(" {2,}", " ", self._redact(why))
-        failure = Failure(step, host, without_role(self._redact(task)), said, reason)
-        if self._board.host_failed(failure) and len(self._board.failures) > 1:
-            # The first is in the headline at once, and quoted to whoever is called at the end.
-            self._outbox.reply(headline.detail(failure), detail=True)
-        self._show()
+        with self._lock:
+            steps = self._board.steps
+            step = steps[-1].name if steps else self._board.release.playbook
+            failure = Failure(step, host, without_role(self._redact(task)), said, reason)
+            if self._board.host_failed(failure) and len(self._board.failures) > 1:
+                # The first is in the headline at once, and quoted to whoever is called at the end.
+                self._outbox.reply(headline.detail(failure), detail=True)
+            self._show()
 
     def progressed(self, progress: Progress) -> None:
         text = self._redact(progress.text)
-        if progress.event == SAMPLED and self._measured(progress.data):
-            self._board.progressed("", watched(progress.data))
-        else:
-            self._board.progressed(progress.host, text)
-        if progress.event != SAMPLED or self._judged_anew():
-            line = headline.host_line(progress.host, text, 300)
-            # Of a count that goes up, the newest line is enough; a list is told whole.
-            key = f"{progress.event} {progress.host}" if progress.event.endswith("Progress") else ""
-            self._outbox.reply(line, detail=True, gather=True, key=key)
-        self._show()
+        with self._lock:
+            if progress.event == SAMPLED and self._measured(progress.data):
+                self._board.progressed("", watched(progress.data))
+            else:
+                self._board.progressed(progress.host, text)
+            if progress.event != SAMPLED or self._judged_anew():
+                line = headline.host_line(progress.host, text, 300)
+                # Of a count that goes up, the newest line is enough; a list is told whole.
+                counts = progress.event.endswith("Progress")
+                key = f"{progress.event} {progress.host}" if counts else ""
+                self._outbox.reply(line, detail=True, gather=True, key=key)
+            self._show()
 
     def _measured(self, data: t.Mapping[str, t.Any]) -> bool:
         values, marks = data.get("values"), data.get("marks")
@@ -111,17 +121,18 @@ class RunMessage:
         attempt = read_attempt(record)
         if attempt is None:
             return
-        if attempt.status == "rolled_back" and self._board.deploys:
-            return  # opening a phase begins the next attempt
-        before = self._board.attempt
-        self._board.record_seen(attempt)
-        if before and self._settled and before.identity != attempt.identity:
-            self._memory.forget()
-            self._outbox.begin("", "")
-        elif not self._settled:
-            self._settle(attempt.identity)
-        self._memory.belongs(attempt.identity)
-        self._show()
+        with self._lock:
+            if attempt.status == "rolled_back" and self._board.deploys:
+                return  # opening a phase begins the next attempt
+            before = self._board.attempt
+            self._board.record_seen(attempt)
+            if before and self._settled and before.identity != attempt.identity:
+                self._memory.forget()
+                self._outbox.begin("", "")
+            elif not self._settled:
+                self._settle(attempt.identity)
+            self._memory.belongs(attempt.identity)
+            self._show()
 
     def _settle(self, identity: tuple[int, str] | None) -> None:
         """The kept message is edited if it is this attempt's, or if nobody can tell."""
@@ -135,31 +146,39 @@ class RunMessage:
 
     def finished(self, *, good: bool) -> int:
         """Ends the run; returns how many messages were lost."""
-        self._board.finished(self._clock(), good=good)
+        with self._lock:
+            self._board.finished(self._clock(), good=good)
         return self._end()
 
     def interrupted(self) -> int:
-        self._board.interrupted(self._clock())
+        with self._lock:
+            self._board.interrupted(self._clock())
         return self._end()
 
     def _end(self) -> int:
-        if self._over:
-            return 0
-        self._over = True
-        alarm = headline.alarm(self._board)
-        if alarm:
-            # A hold is announced, so the channel knows.
-            self._outbox.reply(alarm, broadcast=not self._board.held)
-        if self._settled:
-            self._show(last=True)
-        else:
-            # Without a record the message would lose what earlier runs wrote into it: only its thread is told.
-            self._settle(None)
+        with self._lock:
+            if self._over:
+                return 0
+            self._over = True
+            alarm = headline.alarm(self._board)
+            if alarm:
+                # A hold is announced, so the channel knows.
+                self._outbox.reply(alarm, broadcast=not self._board.held)
+            if self._settled:
+                self._show(last=True)
+            else:
+                # Without a record the message would lose what earlier runs wrote into it: only its thread is told.
+                self._settle(None)
+        # Not under the lock, which the outbox needs to write the last version.
         return self._outbox.close(DRAIN)
 
     def _show(self, *, last: bool = False) -> None:
         if self._settled:
-            self._outbox.headline(headline.render(self._board, self._clock()), last=last)
+            self._outbox.headline(self._headline, last=last)
+
+    def _headline(self) -> str:
+        with self._lock:
+            return headline.render(self._board, self._clock())
 
 
 def without_role(task: str) -> str:

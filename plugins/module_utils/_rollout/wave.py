@@ -28,7 +28,6 @@ from ansible_collections.easymo.deploy.plugins.module_utils._rollout.task import
     release_pins,
 )
 
-
 LOOK_WITHIN = 10.0
 """Seconds of one look at a health endpoint."""
 

@@ -59,9 +59,9 @@ def outbox(slack, **how):
 def test_one_message_is_edited_and_the_rest_are_its_replies():
     slack = FakeSlack()
     box = outbox(slack)
-    box.headline("started")
+    box.headline(lambda: "started")
     box.reply("failed")
-    box.headline("done", last=True)
+    box.headline(lambda: "done", last=True)
     assert box.close(2) == 0
     assert (list(slack.messages.values()), slack.replies) == (["done"], ["failed"])
 
@@ -69,7 +69,7 @@ def test_one_message_is_edited_and_the_rest_are_its_replies():
 def test_lines_of_progress_become_one_reply():
     slack = FakeSlack()
     box = outbox(slack, gather=30)
-    box.headline("started")
+    box.headline(lambda: "started")
     for number in range(5):
         box.reply(f"line {number}", gather=True)
     box.close(2)
@@ -79,7 +79,7 @@ def test_lines_of_progress_become_one_reply():
 def test_a_newer_line_about_the_same_takes_the_place_of_one_that_waits():
     slack = FakeSlack()
     box = outbox(slack, gather=30)
-    box.headline("started")
+    box.headline(lambda: "started")
     for number in range(3):
         box.reply(f"wallet {number}", gather=True, key="wallet")
         box.reply(f"list {number}", gather=True)
@@ -90,7 +90,7 @@ def test_a_newer_line_about_the_same_takes_the_place_of_one_that_waits():
 def test_a_rate_limit_and_an_outage_are_outlived():
     slack = FakeSlack(BusyError("busy", 0.1), UnreachableError("down"))
     box = outbox(slack)
-    box.headline("started")
+    box.headline(lambda: "started")
     assert box.close(4) == 0
     assert list(slack.messages.values()) == ["started"]
 
@@ -99,7 +99,7 @@ def test_a_slack_that_hangs_holds_the_end_up_for_a_second_at_most():
     slack = FakeSlack()
     slack.hang.clear()
     box = outbox(slack)
-    box.headline("started")
+    box.headline(lambda: "started")
     box.reply("failed")
     started = time.monotonic()
     assert box.close(3) == 2
@@ -111,7 +111,7 @@ def test_a_slack_that_hangs_holds_the_end_up_for_a_second_at_most():
 def test_a_rate_limit_longer_than_the_end_waits_is_not_waited_for():
     slack = FakeSlack(*[BusyError("busy", 60)] * 9)
     box = outbox(slack)
-    box.headline("started")
+    box.headline(lambda: "started")
     started = time.monotonic()
     assert box.close(3) == 1
     assert time.monotonic() - started < 2
@@ -122,7 +122,7 @@ def test_a_rate_limit_longer_than_the_end_waits_is_not_waited_for():
 def test_a_slack_that_takes_nothing_is_left_alone(error):
     slack = FakeSlack(*[error] * 50)
     box = outbox(slack)
-    box.headline("started")
+    box.headline(lambda: "started")
     box.reply("failed")
     assert box.close(2) == 2
     assert len(slack.failing) == 47
@@ -132,7 +132,7 @@ def test_a_slack_that_takes_nothing_is_left_alone(error):
 def test_one_refused_reply_costs_only_itself():
     slack = FakeSlack()
     box = outbox(slack)
-    box.headline("started")
+    box.headline(lambda: "started")
     deadline = time.monotonic() + 2
     while not slack.messages and time.monotonic() < deadline:
         time.sleep(0.01)
@@ -147,7 +147,7 @@ def test_the_queue_is_bounded_and_the_oldest_go():
     slack = FakeSlack()
     slack.hang.clear()
     box = outbox(slack, capacity=3)
-    box.headline("started")
+    box.headline(lambda: "started")
     for number in range(10):
         box.reply(str(number))
     slack.hang.set()
@@ -159,11 +159,11 @@ def test_a_webhook_gets_the_first_and_the_last_and_no_progress():
     slack = FakeSlack(can_edit=False)
     box = outbox(slack)
     for text in ("started", "half"):
-        box.headline(text)
+        box.headline(lambda text=text: text)
         time.sleep(0.1)
     box.reply("line", detail=True, gather=True)
     box.reply("failed")
-    box.headline("done", last=True)
+    box.headline(lambda: "done", last=True)
     assert box.close(2) == 0
     assert sorted(slack.messages.values()) == ["done", "failed", "started"]
 
@@ -178,11 +178,11 @@ def test_a_message_of_an_earlier_run_is_edited_and_its_thread_goes_on():
     box = outbox(slack)
     box.wait()
     box.reply("first")
-    box.headline("too early")
+    box.headline(lambda: "too early")
     time.sleep(0.2)
     assert (slack.messages, slack.replies) == ({"1.0": "of before"}, [])
     box.begin("C0DEVOPS01", "1.0")
-    box.headline("done", last=True)
+    box.headline(lambda: "done", last=True)
     box.reply("stopped", broadcast=True)
     assert box.close(2) == 0
     assert (slack.messages, slack.replies) == ({"1.0": "done"}, ["first", "stopped"])
@@ -194,7 +194,7 @@ def test_a_message_that_is_gone_is_posted_anew_and_remembered():
     posted = []
     box = outbox(slack, posted=lambda *where: posted.append(where))
     box.begin("C0DEVOPS01", "9.0")
-    box.headline("done", last=True)
+    box.headline(lambda: "done", last=True)
     box.reply("failed")
     assert box.close(2) == 0
     assert (slack.messages, slack.replies) == ({"1.0": "done"}, ["failed"])

@@ -34,8 +34,8 @@ class FakeOutbox:
     def begin(self, channel, ts):
         self.began = (channel, ts)
 
-    def headline(self, text, *, last=False):
-        self.headlines.append(text)
+    def headline(self, write, *, last=False):
+        self.headlines.append(write())
 
     def reply(self, text, *, detail=False, gather=False, broadcast=False, key=""):
         self.replies.append(text)
