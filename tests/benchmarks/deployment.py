@@ -17,7 +17,8 @@ def deployment(size: Size = Size.FULL) -> t.Iterator[Measurement]:
     some = ("--tags", "microservices", "--limit", "agent-core,localhost")
     words = (*WATCH, *size.of(small=some, full=()))
     for product, checkout in products().items():
-        with busy_sandbox() as place:
+        # In its own sandbox: another version may not get on with this one's databases.
+        with busy_sandbox(checkout=checkout) as place:
             first, *others = (
                 place.play("deploy_v2.yml", *words, checkout=checkout)
                 for _run in range(1 + size.of(small=1, full=3))

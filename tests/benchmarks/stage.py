@@ -65,11 +65,15 @@ class Stage:
     """A state folder and what can be done with it."""
 
     state: Path
+    checkout: Path = REPOSITORY
+    """Whose sandbox it is."""
 
     def sandbox(self, *words: str) -> str:
-        argv = [sys.executable, "-m", "sandbox", *words, "--state", str(self.state)]
+        own = self.checkout / ".venv" / "bin" / "python"
+        python = sys.executable if self.checkout == REPOSITORY else str(own)
+        argv = [python, "-m", "sandbox", *words, "--state", str(self.state)]
         environment = {**os.environ, CACHE_VARIABLE: str(CACHE)}
-        return _output(argv, REPOSITORY, environment)
+        return _output(argv, self.checkout, environment)
 
     def play(
         self,
@@ -138,20 +142,20 @@ def sharing(place: Stage) -> t.Iterator[None]:
 
 
 @contextmanager
-def stage() -> t.Iterator[Stage]:
+def stage(checkout: Path = REPOSITORY) -> t.Iterator[Stage]:
     """Without a sandbox yet, or the shared one; what was started is taken down, and nothing is left."""
     if shared := _shared.get():
         yield shared
         return
-    with own_stage() as made:
+    with own_stage(checkout) as made:
         yield made
 
 
 @contextmanager
-def own_stage() -> t.Iterator[Stage]:
+def own_stage(checkout: Path = REPOSITORY) -> t.Iterator[Stage]:
     """Nobody else's in any case."""
     with tempfile.TemporaryDirectory(prefix="easymo-bench-") as folder:
-        made = Stage(Path(folder))
+        made = Stage(Path(folder), checkout)
         try:
             yield made
         finally:
@@ -159,9 +163,9 @@ def own_stage() -> t.Iterator[Stage]:
 
 
 @contextmanager
-def busy_sandbox(rate: int = 50) -> t.Iterator[Stage]:
+def busy_sandbox(rate: int = 50, checkout: Path = REPOSITORY) -> t.Iterator[Stage]:
     """Up, with `rate` messages a second: metrics need users."""
-    with stage() as made:
+    with stage(checkout) as made:
         made.sandbox("up", "--seed-mb", SEED_MB)
         if not _shared.get():
             made.sandbox("traffic", "start", "--rate", str(rate))
