@@ -7,16 +7,11 @@ import typing as t
 
 from ansible.errors import AnsibleError
 
-from ansible_collections.easymo.deploy.plugins.module_utils._messages.redactor import SECRET_LENGTH
-from ansible_collections.easymo.deploy.plugins.module_utils._secret_names import holds_secret
-from ansible_collections.easymo.deploy.plugins.module_utils._variables.check import (
-    Secret,
-    missing_secrets,
-)
-from ansible_collections.easymo.deploy.plugins.modules import diagnosis
-from ansible_collections.easymo.deploy.plugins.plugin_utils._action_module import (
-    ControllerActionBase,
-)
+from ..module_utils._messages.redactor import SECRET_LENGTH
+from ..module_utils._secret_names import holds_secret
+from ..module_utils._variables.check import Secret, missing_secrets
+from ..modules import diagnosis
+from ..plugin_utils._action_module import ControllerActionBase
 
 
 class ActionModule(ControllerActionBase):

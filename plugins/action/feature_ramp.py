@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-from ansible_collections.easymo.deploy.plugins.plugin_utils._action_module import (
-    controller_action,
-)
+from ..plugin_utils._action_module import controller_action
 
 ActionModule = controller_action(__name__)

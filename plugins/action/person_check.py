@@ -12,15 +12,11 @@ from ansible.errors import AnsiblePromptInterrupt, AnsiblePromptNoninteractive
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import DeployError, InputError
-from ansible_collections.easymo.deploy.plugins.module_utils._module import Result
-from ansible_collections.easymo.deploy.plugins.module_utils._smoke.people import (
-    Answer,
-    Question,
-    read_word,
-)
-from ansible_collections.easymo.deploy.plugins.modules import person_check
-from ansible_collections.easymo.deploy.plugins.plugin_utils._action_module import ControllerModule
+from ..module_utils._errors import DeployError, InputError
+from ..module_utils._module import Result
+from ..module_utils._smoke.people import Answer, Question, read_word
+from ..modules import person_check
+from ..plugin_utils._action_module import ControllerModule
 
 
 class Person(ControllerModule):

@@ -3,9 +3,7 @@
 
 from __future__ import annotations
 
-from ansible_collections.easymo.deploy.plugins.plugin_utils._action_module import (
-    WatchedActionBase,
-)
+from ..plugin_utils._action_module import WatchedActionBase
 
 
 class ActionModule(WatchedActionBase):

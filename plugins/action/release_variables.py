@@ -10,18 +10,10 @@ from ansible.errors import AnsibleError, AnsibleUndefinedVariable
 from ansible.plugins.action import ActionBase
 from ansible.utils.vars import load_extra_vars
 
-from ansible_collections.easymo.deploy.plugins.module_utils._options import variables_options
-from ansible_collections.easymo.deploy.plugins.module_utils._terminal.words import listed
-from ansible_collections.easymo.deploy.plugins.module_utils._variables.check import (
-    Secret,
-    Variables,
-    missing_secrets,
-    unknown_variables,
-)
-from ansible_collections.easymo.deploy.plugins.plugin_utils._role_contracts import (
-    Contract,
-    RoleContracts,
-)
+from ..module_utils._options import variables_options
+from ..module_utils._terminal.words import listed
+from ..module_utils._variables.check import Secret, Variables, missing_secrets, unknown_variables
+from ..plugin_utils._role_contracts import Contract, RoleContracts
 
 ROLES = Path(__file__).parents[2] / "roles"
 PREFIXES = ("release_", "deploy_lock_", "restore_")

@@ -57,22 +57,12 @@ from ansible.parsing.plugin_docs import read_docstring
 from ansible.plugins.callback import CallbackBase
 from ansible.plugins.loader import module_loader
 
-from ansible_collections.easymo.deploy.plugins.module_utils._messages.redactor import Redactor
-from ansible_collections.easymo.deploy.plugins.module_utils._progress import Progress, subscribe
-from ansible_collections.easymo.deploy.plugins.module_utils._report.journal import Journal
-from ansible_collections.easymo.deploy.plugins.plugin_utils._command_line import (
-    collection_version,
-    extra_variable_names,
-    shown_options,
-)
-from ansible_collections.easymo.deploy.plugins.plugin_utils._interruption import when_cut_short
-from ansible_collections.easymo.deploy.plugins.plugin_utils._observing import (
-    CENSORED,
-    PlayVariables,
-    observing,
-    sentence,
-    task_name,
-)
+from ..module_utils._messages.redactor import Redactor
+from ..module_utils._progress import Progress, subscribe
+from ..module_utils._report.journal import Journal
+from ..plugin_utils._command_line import collection_version, extra_variable_names, shown_options
+from ..plugin_utils._interruption import when_cut_short
+from ..plugin_utils._observing import CENSORED, PlayVariables, observing, sentence, task_name
 
 OURS = "easymo.deploy."
 ALWAYS_KEPT = frozenset({"msg", "reason"})

@@ -59,33 +59,19 @@ from ansible import constants as C  # noqa: N812 - as Ansible calls it
 from ansible import context
 from ansible.plugins.callback import CallbackBase
 
-from ansible_collections.easymo.deploy.plugins.module_utils._messages.redactor import Redactor
-from ansible_collections.easymo.deploy.plugins.module_utils._progress import Progress, subscribe
-from ansible_collections.easymo.deploy.plugins.module_utils._report.journal import utc_now
-from ansible_collections.easymo.deploy.plugins.module_utils._terminal.commands import ALL, Command
-from ansible_collections.easymo.deploy.plugins.module_utils._terminal.earlier import earlier_runs
-from ansible_collections.easymo.deploy.plugins.module_utils._terminal.models import (
-    Ending,
-    Failure,
-    Line,
-    Planned,
-    Play,
-    Tone,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._terminal.pulse import Pulse
-from ansible_collections.easymo.deploy.plugins.module_utils._terminal.quiet import FIRST, Quiet
-from ansible_collections.easymo.deploy.plugins.module_utils._terminal.screen import Screen
-from ansible_collections.easymo.deploy.plugins.module_utils._terminal.summary import summary
-from ansible_collections.easymo.deploy.plugins.plugin_utils._command_line import (
-    extra_variable_names,
-    playbooks,
-    shown_options,
-)
-from ansible_collections.easymo.deploy.plugins.plugin_utils._interruption import (
-    held_if_free,
-    when_cut_short,
-)
-from ansible_collections.easymo.deploy.plugins.plugin_utils._observing import (
+from ..module_utils._messages.redactor import Redactor
+from ..module_utils._progress import Progress, subscribe
+from ..module_utils._report.journal import utc_now
+from ..module_utils._terminal.commands import ALL, Command
+from ..module_utils._terminal.earlier import earlier_runs
+from ..module_utils._terminal.models import Ending, Failure, Line, Planned, Play, Tone
+from ..module_utils._terminal.pulse import Pulse
+from ..module_utils._terminal.quiet import FIRST, Quiet
+from ..module_utils._terminal.screen import Screen
+from ..module_utils._terminal.summary import summary
+from ..plugin_utils._command_line import extra_variable_names, playbooks, shown_options
+from ..plugin_utils._interruption import held_if_free, when_cut_short
+from ..plugin_utils._observing import (
     PlayVariables,
     host_names,
     observing,

@@ -138,27 +138,17 @@ from pathlib import Path
 from ansible import context
 from ansible.plugins.callback import CallbackBase
 
-from ansible_collections.easymo.deploy.plugins.module_utils._messages.board import (
-    Board,
-    Planned,
-    Release,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._messages.memory import Memory
-from ansible_collections.easymo.deploy.plugins.module_utils._messages.outbox import Outbox
-from ansible_collections.easymo.deploy.plugins.module_utils._messages.redactor import Redactor
-from ansible_collections.easymo.deploy.plugins.module_utils._messages.run_message import RunMessage
-from ansible_collections.easymo.deploy.plugins.module_utils._progress import subscribe
-from ansible_collections.easymo.deploy.plugins.plugin_utils._interruption import when_cut_short
-from ansible_collections.easymo.deploy.plugins.plugin_utils._observing import (
-    PlayVariables,
-    hosts_of,
-    observing,
-    sentence,
-    task_name,
-)
+from ..module_utils._messages.board import Board, Planned, Release
+from ..module_utils._messages.memory import Memory
+from ..module_utils._messages.outbox import Outbox
+from ..module_utils._messages.redactor import Redactor
+from ..module_utils._messages.run_message import RunMessage
+from ..module_utils._progress import subscribe
+from ..plugin_utils._interruption import when_cut_short
+from ..plugin_utils._observing import PlayVariables, hosts_of, observing, sentence, task_name
 
 if t.TYPE_CHECKING:
-    from ansible_collections.easymo.deploy.plugins.module_utils._messages.slack import SlackClient
+    from ..module_utils._messages.slack import SlackClient
 
 OPTIONS = (
     "slack_api_url",
@@ -186,7 +176,7 @@ def connect(settings: t.Mapping[str, str]) -> SlackClient | None:
     if not by_token and not settings["slack_webhook_url"]:
         return None
     # Only a run that talks to Slack pays for importing its client.
-    from ansible_collections.easymo.deploy.plugins.module_utils._messages import slack  # noqa: PLC0415
+    from ..module_utils._messages import slack  # noqa: PLC0415
 
     if by_token:
         return slack.SlackApi(

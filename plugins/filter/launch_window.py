@@ -33,9 +33,9 @@ from datetime import datetime, timezone
 
 from ansible.errors import AnsibleFilterError
 
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import InputError
-from ansible_collections.easymo.deploy.plugins.module_utils._window.models import read_window
-from ansible_collections.easymo.deploy.plugins.module_utils._window.plan import for_people
+from ..module_utils._errors import InputError
+from ..module_utils._window.models import read_window
+from ..module_utils._window.plan import for_people
 
 
 def launch_window(window: t.Mapping[str, t.Any]) -> str:

@@ -33,7 +33,7 @@ _value:
 
 import typing as t
 
-from ansible_collections.easymo.deploy.plugins.module_utils._smoke.plan import line
+from ..module_utils._smoke.plan import line
 
 
 class FilterModule:

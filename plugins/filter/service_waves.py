@@ -40,7 +40,7 @@ _value:
 
 import typing as t
 
-from ansible_collections.easymo.deploy.plugins.module_utils._rollback.waves import Waves, waves_of
+from ..module_utils._rollback.waves import Waves, waves_of
 
 
 def service_waves(groups: t.Mapping[str, t.Sequence[str]], group: str) -> Waves:

@@ -14,10 +14,7 @@ import typing as t
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
-    InputError,
-    NotReadyError,
-)
+from ._errors import InputError, NotReadyError
 
 Environment = t.Mapping[str, str]
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import traceback
 import typing as t
 
-from ansible_collections.easymo.deploy.plugins.module_utils._library import Library
+from ._library import Library
 
 try:
     import requests

@@ -8,31 +8,12 @@ import json
 import typing as t
 from urllib.parse import quote
 
-from ansible_collections.easymo.deploy.plugins.module_utils._cluster import (
-    FIELD_MANAGER,
-    Clock,
-    MonotonicClock,
-    Object,
-    Operation,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
-    RefusedError,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._kubernetes_calls import (
-    CONNECT_TIMEOUT,
-    DOUBT_PAUSE,
-    Calls,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._kubernetes_client import (
-    Connection,
-    lacks_a_role,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._kubernetes_exec import (
-    run_in_container,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._kubernetes_watch import (
-    KubernetesWatch,
-)
+from ._cluster import FIELD_MANAGER, Clock, MonotonicClock, Object, Operation
+from ._errors import RefusedError
+from ._kubernetes_calls import CONNECT_TIMEOUT, DOUBT_PAUSE, Calls
+from ._kubernetes_client import Connection, lacks_a_role
+from ._kubernetes_exec import run_in_container
+from ._kubernetes_watch import KubernetesWatch
 
 # The path of the API and the plural, for each of _cluster.KINDS.
 APIS = {

@@ -7,9 +7,9 @@ from __future__ import annotations
 import json
 import typing as t
 
-from ansible_collections.easymo.deploy.plugins.module_utils._cluster import Clock, Object
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import UnreachableError
-from ansible_collections.easymo.deploy.plugins.module_utils._kubernetes_client import (
+from ._cluster import Clock, Object
+from ._errors import UnreachableError
+from ._kubernetes_client import (
     LONGEST_PAUSE,
     Connection,
     connect,

@@ -10,16 +10,10 @@ import traceback
 import typing as t
 from dataclasses import dataclass
 
-from ansible_collections.easymo.deploy.plugins.module_utils._cluster import Object
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
-    ConflictError,
-    DeployError,
-    InputError,
-    RefusedError,
-    UnreachableError,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._library import Library
-from ansible_collections.easymo.deploy.plugins.module_utils._tls import relax
+from ._cluster import Object
+from ._errors import ConflictError, DeployError, InputError, RefusedError, UnreachableError
+from ._library import Library
+from ._tls import relax
 
 try:
     from kubernetes import client, config

@@ -7,10 +7,7 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass
 
-from ansible_collections.easymo.deploy.plugins.module_utils._kubernetes_calls import (
-    CONNECT_TIMEOUT,
-    READ_TIMEOUT,
-)
+from ._kubernetes_calls import CONNECT_TIMEOUT, READ_TIMEOUT
 
 try:
     import websocket

@@ -9,9 +9,9 @@ import socket
 import time
 import typing as t
 
-from ansible_collections.easymo.deploy.plugins.module_utils._kubernetes import KubernetesCluster
-from ansible_collections.easymo.deploy.plugins.module_utils._kubernetes_client import Connection
-from ansible_collections.easymo.deploy.plugins.module_utils._module import Module
+from ._kubernetes import KubernetesCluster
+from ._kubernetes_client import Connection
+from ._module import Module
 
 
 def cluster_for(module: Module) -> KubernetesCluster:

@@ -11,7 +11,7 @@ import threading
 import time
 import typing as t
 
-from ansible_collections.easymo.deploy.plugins.module_utils._cluster import Object
+from ._cluster import Object
 
 try:
     import urllib3

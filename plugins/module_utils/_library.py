@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from ansible.module_utils.basic import missing_required_lib
 
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import MissingLibraryError
+from ._errors import MissingLibraryError
 
 
 @dataclass(frozen=True)

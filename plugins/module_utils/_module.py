@@ -8,10 +8,10 @@ import traceback
 import typing as t
 from pathlib import PurePath
 
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import DeployError, InputError
-from ansible_collections.easymo.deploy.plugins.module_utils._library import Library, refuse_missing
-from ansible_collections.easymo.deploy.plugins.module_utils._progress import relay
-from ansible_collections.easymo.deploy.plugins.module_utils._redaction import excerpt
+from ._errors import DeployError, InputError
+from ._library import Library, refuse_missing
+from ._progress import relay
+from ._redaction import excerpt
 
 Result = dict[str, t.Any]
 SHOWN = 1_000

@@ -6,13 +6,10 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.easymo.deploy.plugins.module_utils._postgres import connected
+from ._postgres import connected
 
 if t.TYPE_CHECKING:
-    from ansible_collections.easymo.deploy.plugins.module_utils._postgres import (
-        PostgresSession,
-        PostgresTarget,
-    )
+    from ._postgres import PostgresSession, PostgresTarget
 
 _LOOKS = 3
 

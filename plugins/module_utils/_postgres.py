@@ -19,13 +19,8 @@ try:
 except ImportError:
     IMPORT_ERROR = traceback.format_exc()
 
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
-    DeployError,
-    InputError,
-    RefusedError,
-    UnreachableError,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._library import Library
+from ._errors import DeployError, InputError, RefusedError, UnreachableError
+from ._library import Library
 
 if t.TYPE_CHECKING:
     from psycopg2.extensions import connection

@@ -7,8 +7,8 @@ What to look for stands in `_secret_names`, `_secret_fields` and `_secret_forms`
 
 from __future__ import annotations
 
-from ansible_collections.easymo.deploy.plugins.module_utils._secret_fields import blank_fields
-from ansible_collections.easymo.deploy.plugins.module_utils._secret_forms import BLANK, blank_forms
+from ._secret_fields import blank_fields
+from ._secret_forms import BLANK, blank_forms
 
 __all__ = ["BLANK", "excerpt", "redact"]
 

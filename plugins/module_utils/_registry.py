@@ -10,18 +10,10 @@ import re
 import typing as t
 from urllib.parse import urlsplit
 
-from ansible_collections.easymo.deploy.plugins.module_utils._cluster import Clock
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
-    InputError,
-    RefusedError,
-    UnreachableError,
-    VerificationError,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._http import request, requests
-from ansible_collections.easymo.deploy.plugins.module_utils._images.reference import (
-    Challenge,
-    Reference,
-)
+from ._cluster import Clock
+from ._errors import InputError, RefusedError, UnreachableError, VerificationError
+from ._http import request, requests
+from ._images.reference import Challenge, Reference
 
 ACCEPT = ", ".join(
     (

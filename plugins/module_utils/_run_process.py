@@ -15,7 +15,7 @@ import time
 import typing as t
 from pathlib import Path
 
-from ansible_collections.easymo.deploy.plugins.module_utils._run import Run
+from ._run import Run
 
 _STARTED = 19
 """The field `starttime` of /proc/<pid>/stat, counted behind the command's closing parenthesis."""

@@ -19,14 +19,8 @@ try:
 except ImportError:
     IMPORT_ERROR = traceback.format_exc()
 
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
-    ConflictError,
-    DeployError,
-    InputError,
-    RefusedError,
-    UnreachableError,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._library import Library
+from ._errors import ConflictError, DeployError, InputError, RefusedError, UnreachableError
+from ._library import Library
 
 BOTO3 = Library("boto3 >= 1.40", IMPORT_ERROR)
 

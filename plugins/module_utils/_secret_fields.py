@@ -12,12 +12,8 @@ from __future__ import annotations
 import re
 import typing as t
 
-from ansible_collections.easymo.deploy.plugins.module_utils._secret_forms import BLANK
-from ansible_collections.easymo.deploy.plugins.module_utils._secret_names import (
-    SECRET_NAME,
-    Naming,
-    naming,
-)
+from ._secret_forms import BLANK
+from ._secret_names import SECRET_NAME, Naming, naming
 
 _LONGEST_NAME = 200
 _WORD_END = re.compile(rf"[\w.-]{{0,{_LONGEST_NAME}}}")

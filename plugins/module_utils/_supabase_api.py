@@ -7,17 +7,10 @@ from __future__ import annotations
 import json
 import typing as t
 
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import UnreachableError
-from ansible_collections.easymo.deploy.plugins.module_utils._functions.models import (
-    Deployed,
-    Source,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._functions.multipart import (
-    parse_sources,
-    static_rest,
-    uploaded_path,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._supabase_http import ManagementClient
+from ._errors import UnreachableError
+from ._functions.models import Deployed, Source
+from ._functions.multipart import parse_sources, static_rest, uploaded_path
+from ._supabase_http import ManagementClient
 
 ACTIVATED = ("id", "slug", "name", "status", "version", "created_at", "verify_jwt", "import_map",
              "entrypoint_path", "import_map_path", "ezbr_sha256")  # fmt: skip

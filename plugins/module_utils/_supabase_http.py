@@ -8,14 +8,9 @@ import threading
 import time
 import typing as t
 
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
-    DeployError,
-    InputError,
-    RefusedError,
-    UnreachableError,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._http import request, requests
-from ansible_collections.easymo.deploy.plugins.module_utils._redaction import excerpt
+from ._errors import DeployError, InputError, RefusedError, UnreachableError
+from ._http import request, requests
+from ._redaction import excerpt
 
 RETRIABLE = frozenset({429, 500, 502, 503, 504})
 LONGEST_PAUSE = 65.0

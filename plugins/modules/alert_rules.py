@@ -143,34 +143,18 @@ from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.easymo.deploy.plugins.module_utils._alerts.api import AlertsApi
-from ansible_collections.easymo.deploy.plugins.module_utils._alerts.apply import (
-    Watch,
-    refuse_unknown_receivers,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._alerts.destinations import (
-    Destination,
-    RuleFile,
-    RuleObject,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._alerts.options import (
-    alerts_api,
-    alerts_options,
-    alerts_result,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._alerts.plan import plain, wanted_rules
-from ansible_collections.easymo.deploy.plugins.module_utils._cluster import MonotonicClock
-from ansible_collections.easymo.deploy.plugins.module_utils._http import REQUESTS
-from ansible_collections.easymo.deploy.plugins.module_utils._kubernetes_client import KUBERNETES
-from ansible_collections.easymo.deploy.plugins.module_utils._kubernetes_module import cluster_for
-from ansible_collections.easymo.deploy.plugins.module_utils._library import refuse_missing
-from ansible_collections.easymo.deploy.plugins.module_utils._module import (
-    Module,
-    execute,
-    refuse_below,
-    say,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._options import kubernetes_options
+from ..module_utils._alerts.api import AlertsApi
+from ..module_utils._alerts.apply import Watch, refuse_unknown_receivers
+from ..module_utils._alerts.destinations import Destination, RuleFile, RuleObject
+from ..module_utils._alerts.options import alerts_api, alerts_options, alerts_result
+from ..module_utils._alerts.plan import plain, wanted_rules
+from ..module_utils._cluster import MonotonicClock
+from ..module_utils._http import REQUESTS
+from ..module_utils._kubernetes_client import KUBERNETES
+from ..module_utils._kubernetes_module import cluster_for
+from ..module_utils._library import refuse_missing
+from ..module_utils._module import Module, execute, refuse_below, say
+from ..module_utils._options import kubernetes_options
 
 NEEDS = (REQUESTS,)
 

@@ -72,19 +72,11 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.easymo.deploy.plugins.module_utils._alerts.apply import Watch
-from ansible_collections.easymo.deploy.plugins.module_utils._alerts.options import (
-    alerts_api,
-    alerts_options,
-    alerts_result,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._alerts.plan import wanted_rules
-from ansible_collections.easymo.deploy.plugins.module_utils._http import REQUESTS
-from ansible_collections.easymo.deploy.plugins.module_utils._module import (
-    Module,
-    execute,
-    refuse_below,
-)
+from ..module_utils._alerts.apply import Watch
+from ..module_utils._alerts.options import alerts_api, alerts_options, alerts_result
+from ..module_utils._alerts.plan import wanted_rules
+from ..module_utils._http import REQUESTS
+from ..module_utils._module import Module, execute, refuse_below
 
 NEEDS = (REQUESTS,)
 

@@ -340,32 +340,16 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
-    InputError,
-    RefusedError,
-    UnreachableError,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._http import REQUESTS
-from ansible_collections.easymo.deploy.plugins.module_utils._library import refuse_missing
-from ansible_collections.easymo.deploy.plugins.module_utils._messages.apply import deliver
-from ansible_collections.easymo.deploy.plugins.module_utils._messages.mail import (
-    read_attachments,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._messages.models import (
-    Delivered,
-    Undelivered,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._messages.options import (
-    announce_options,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._messages.plan import (
-    CHANNELS,
-    plan_messages,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._messages.slack import (
-    SLACK_SDK,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._module import Module, execute
+from ..module_utils._errors import InputError, RefusedError, UnreachableError
+from ..module_utils._http import REQUESTS
+from ..module_utils._library import refuse_missing
+from ..module_utils._messages.apply import deliver
+from ..module_utils._messages.mail import read_attachments
+from ..module_utils._messages.models import Delivered, Undelivered
+from ..module_utils._messages.options import announce_options
+from ..module_utils._messages.plan import CHANNELS, plan_messages
+from ..module_utils._messages.slack import SLACK_SDK
+from ..module_utils._module import Module, execute
 
 LIBRARIES = {
     "slack": SLACK_SDK,

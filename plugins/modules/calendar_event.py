@@ -113,14 +113,14 @@ from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.easymo.deploy.plugins.module_utils._messages.calendar import (
+from ..module_utils._messages.calendar import (
     ICALENDAR,
     plan_event,
     read_file,
     render_event,
     write_file,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._module import Module, execute
+from ..module_utils._module import Module, execute
 
 NEEDS = (ICALENDAR,)
 

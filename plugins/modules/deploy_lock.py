@@ -174,27 +174,14 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.easymo.deploy.plugins.module_utils._cluster import MonotonicClock
-from ansible_collections.easymo.deploy.plugins.module_utils._kubernetes_client import (
-    KUBERNETES,
-    Connection,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._kubernetes_module import cluster_for
-from ansible_collections.easymo.deploy.plugins.module_utils._lock.apply import LEASE, Locking
-from ansible_collections.easymo.deploy.plugins.module_utils._lock.task import (
-    claim_of,
-    dismiss,
-    keep,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._module import (
-    Module,
-    execute,
-    in_controller,
-    refuse_below,
-    say,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._options import kubernetes_options
-from ansible_collections.easymo.deploy.plugins.module_utils._run_process import alive, current_run
+from ..module_utils._cluster import MonotonicClock
+from ..module_utils._kubernetes_client import KUBERNETES, Connection
+from ..module_utils._kubernetes_module import cluster_for
+from ..module_utils._lock.apply import LEASE, Locking
+from ..module_utils._lock.task import claim_of, dismiss, keep
+from ..module_utils._module import Module, execute, in_controller, refuse_below, say
+from ..module_utils._options import kubernetes_options
+from ..module_utils._run_process import alive, current_run
 
 NEEDS = (KUBERNETES,)
 

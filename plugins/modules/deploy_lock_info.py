@@ -84,17 +84,15 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.easymo.deploy.plugins.module_utils._cluster import MonotonicClock
-from ansible_collections.easymo.deploy.plugins.module_utils._kubernetes_client import (
-    KUBERNETES,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._kubernetes_module import cluster_for
-from ansible_collections.easymo.deploy.plugins.module_utils._lock.apply import LEASE, Locking
-from ansible_collections.easymo.deploy.plugins.module_utils._lock.models import Claim
-from ansible_collections.easymo.deploy.plugins.module_utils._lock.plan import describe
-from ansible_collections.easymo.deploy.plugins.module_utils._module import Module, execute
-from ansible_collections.easymo.deploy.plugins.module_utils._options import kubernetes_options
-from ansible_collections.easymo.deploy.plugins.module_utils._run import untold
+from ..module_utils._cluster import MonotonicClock
+from ..module_utils._kubernetes_client import KUBERNETES
+from ..module_utils._kubernetes_module import cluster_for
+from ..module_utils._lock.apply import LEASE, Locking
+from ..module_utils._lock.models import Claim
+from ..module_utils._lock.plan import describe
+from ..module_utils._module import Module, execute
+from ..module_utils._options import kubernetes_options
+from ..module_utils._run import untold
 
 NEEDS = (KUBERNETES,)
 

@@ -311,30 +311,14 @@ from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.changes import wall
-from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.folder import (
-    make_folder,
-    write_files,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.models import Diagnosis
-from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.options import (
-    diagnosis_options,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.render import (
-    JINJA2,
-    cause_to_json,
-    files_of,
-    summary,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.task import (
-    diagnose_platform,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import DeployError
-from ansible_collections.easymo.deploy.plugins.module_utils._module import (
-    Module,
-    execute,
-    refuse_below,
-)
+from ..module_utils._diagnosis.changes import wall
+from ..module_utils._diagnosis.folder import make_folder, write_files
+from ..module_utils._diagnosis.models import Diagnosis
+from ..module_utils._diagnosis.options import diagnosis_options
+from ..module_utils._diagnosis.render import JINJA2, cause_to_json, files_of, summary
+from ..module_utils._diagnosis.task import diagnose_platform
+from ..module_utils._errors import DeployError
+from ..module_utils._module import Module, execute, refuse_below
 
 NEEDS = (JINJA2,)
 

@@ -73,21 +73,12 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import InputError
-from ansible_collections.easymo.deploy.plugins.module_utils._functions.secrets import (
-    SecretsPlan,
-    apply_secrets,
-    plan_secrets,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._http import REQUESTS
-from ansible_collections.easymo.deploy.plugins.module_utils._module import Module, execute
-from ansible_collections.easymo.deploy.plugins.module_utils._options import (
-    function_secrets_options,
-    supabase_options,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._supabase_api import (
-    SupabaseFunctionsApi,
-)
+from ..module_utils._errors import InputError
+from ..module_utils._functions.secrets import SecretsPlan, apply_secrets, plan_secrets
+from ..module_utils._http import REQUESTS
+from ..module_utils._module import Module, execute
+from ..module_utils._options import function_secrets_options, supabase_options
+from ..module_utils._supabase_api import SupabaseFunctionsApi
 
 NEEDS = (REQUESTS,)
 

@@ -277,37 +277,18 @@ from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.easymo.deploy.plugins.module_utils import _s3
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import InputError
-from ansible_collections.easymo.deploy.plugins.module_utils._functions.archive import (
-    Archive,
-    read_archive,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._functions.checkout import (
-    FolderCheckout,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._functions.collect import (
-    Collected,
-    Selection,
-    collect_functions,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._functions.storage import fetch, keep
-from ansible_collections.easymo.deploy.plugins.module_utils._functions.task import (
-    Order,
-    deploy,
-    restore,
-    save,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._http import REQUESTS
-from ansible_collections.easymo.deploy.plugins.module_utils._library import refuse_missing
-from ansible_collections.easymo.deploy.plugins.module_utils._module import Module, execute, say
-from ansible_collections.easymo.deploy.plugins.module_utils._options import (
-    functions_options,
-    supabase_options,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._supabase_api import (
-    SupabaseFunctionsApi,
-)
+from ..module_utils import _s3
+from ..module_utils._errors import InputError
+from ..module_utils._functions.archive import Archive, read_archive
+from ..module_utils._functions.checkout import FolderCheckout
+from ..module_utils._functions.collect import Collected, Selection, collect_functions
+from ..module_utils._functions.storage import fetch, keep
+from ..module_utils._functions.task import Order, deploy, restore, save
+from ..module_utils._http import REQUESTS
+from ..module_utils._library import refuse_missing
+from ..module_utils._module import Module, execute, say
+from ..module_utils._options import functions_options, supabase_options
+from ..module_utils._supabase_api import SupabaseFunctionsApi
 
 NEEDS = (REQUESTS,)
 

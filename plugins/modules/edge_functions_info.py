@@ -50,12 +50,10 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.easymo.deploy.plugins.module_utils._http import REQUESTS
-from ansible_collections.easymo.deploy.plugins.module_utils._module import Module, execute
-from ansible_collections.easymo.deploy.plugins.module_utils._options import supabase_options
-from ansible_collections.easymo.deploy.plugins.module_utils._supabase_api import (
-    SupabaseFunctionsApi,
-)
+from ..module_utils._http import REQUESTS
+from ..module_utils._module import Module, execute
+from ..module_utils._options import supabase_options
+from ..module_utils._supabase_api import SupabaseFunctionsApi
 
 NEEDS = (REQUESTS,)
 

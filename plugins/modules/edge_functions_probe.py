@@ -89,20 +89,12 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
-    InputError,
-    VerificationError,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._functions.probe import Probe
-from ansible_collections.easymo.deploy.plugins.module_utils._functions.prober import (
-    HttpGateway,
-    probe_all,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._http import REQUESTS
-from ansible_collections.easymo.deploy.plugins.module_utils._module import Module, execute
-from ansible_collections.easymo.deploy.plugins.module_utils._options import (
-    function_probe_options,
-)
+from ..module_utils._errors import InputError, VerificationError
+from ..module_utils._functions.probe import Probe
+from ..module_utils._functions.prober import HttpGateway, probe_all
+from ..module_utils._http import REQUESTS
+from ..module_utils._module import Module, execute
+from ..module_utils._options import function_probe_options
 
 NEEDS = (REQUESTS,)
 

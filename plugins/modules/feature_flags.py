@@ -146,26 +146,15 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.easymo.deploy.plugins.module_utils._cluster import MonotonicClock
-from ansible_collections.easymo.deploy.plugins.module_utils._flags.apply import decide_flags
-from ansible_collections.easymo.deploy.plugins.module_utils._flags.switch import (
-    REFUSE,
-    RULES,
-    KillSwitch,
-    to_diff,
-    wish_under,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._flags.values import to_values
-from ansible_collections.easymo.deploy.plugins.module_utils._kubernetes_client import (
-    KUBERNETES,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._kubernetes_module import cluster_for
-from ansible_collections.easymo.deploy.plugins.module_utils._lock.guard import guard_for
-from ansible_collections.easymo.deploy.plugins.module_utils._module import Module, execute
-from ansible_collections.easymo.deploy.plugins.module_utils._options import (
-    guard_options,
-    kubernetes_options,
-)
+from ..module_utils._cluster import MonotonicClock
+from ..module_utils._flags.apply import decide_flags
+from ..module_utils._flags.switch import REFUSE, RULES, KillSwitch, to_diff, wish_under
+from ..module_utils._flags.values import to_values
+from ..module_utils._kubernetes_client import KUBERNETES
+from ..module_utils._kubernetes_module import cluster_for
+from ..module_utils._lock.guard import guard_for
+from ..module_utils._module import Module, execute
+from ..module_utils._options import guard_options, kubernetes_options
 
 NEEDS = (KUBERNETES,)
 

@@ -240,36 +240,17 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import InputError
-from ansible_collections.easymo.deploy.plugins.module_utils._kubernetes_client import (
-    KUBERNETES,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._kubernetes_module import (
-    actor_of,
-    cluster_for,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._module import Module, execute, say
-from ansible_collections.easymo.deploy.plugins.module_utils._options import (
-    kubernetes_options,
-    ramp_options,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._ramp.apply import Done, Place, Ramp
-from ansible_collections.easymo.deploy.plugins.module_utils._ramp.describe import (
-    describe,
-    to_diff,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._ramp.judge import Finding
-from ansible_collections.easymo.deploy.plugins.module_utils._ramp.options import (
-    read_moment,
-    read_percentage,
-    read_schedule,
-    read_start,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._ramp.plan import (
-    Ask,
-    refuse_no_step,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._run_process import alive
+from ..module_utils._errors import InputError
+from ..module_utils._kubernetes_client import KUBERNETES
+from ..module_utils._kubernetes_module import actor_of, cluster_for
+from ..module_utils._module import Module, execute, say
+from ..module_utils._options import kubernetes_options, ramp_options
+from ..module_utils._ramp.apply import Done, Place, Ramp
+from ..module_utils._ramp.describe import describe, to_diff
+from ..module_utils._ramp.judge import Finding
+from ..module_utils._ramp.options import read_moment, read_percentage, read_schedule, read_start
+from ..module_utils._ramp.plan import Ask, refuse_no_step
+from ..module_utils._run_process import alive
 
 NEEDS = (KUBERNETES,)
 

@@ -108,27 +108,15 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.easymo.deploy.plugins.module_utils._kubernetes_client import (
-    KUBERNETES,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._kubernetes_module import cluster_for
-from ansible_collections.easymo.deploy.plugins.module_utils._module import Module, execute
-from ansible_collections.easymo.deploy.plugins.module_utils._options import (
-    kubernetes_options,
-    ramp_options,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._ramp.apply import Place, Ramp
-from ansible_collections.easymo.deploy.plugins.module_utils._ramp.describe import describe
-from ansible_collections.easymo.deploy.plugins.module_utils._ramp.options import (
-    read_percentage,
-    read_schedule,
-    read_start,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._ramp.plan import (
-    Ask,
-    refuse_no_step,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._run_process import alive
+from ..module_utils._kubernetes_client import KUBERNETES
+from ..module_utils._kubernetes_module import cluster_for
+from ..module_utils._module import Module, execute
+from ..module_utils._options import kubernetes_options, ramp_options
+from ..module_utils._ramp.apply import Place, Ramp
+from ..module_utils._ramp.describe import describe
+from ..module_utils._ramp.options import read_percentage, read_schedule, read_start
+from ..module_utils._ramp.plan import Ask, refuse_no_step
+from ..module_utils._run_process import alive
 
 NEEDS = (KUBERNETES,)
 

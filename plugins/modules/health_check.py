@@ -310,21 +310,12 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.easymo.deploy.plugins.module_utils._checks.kinds import (
-    PROBES,
-    refuse_missing_libraries,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._checks.models import Check
-from ansible_collections.easymo.deploy.plugins.module_utils._checks.options import (
-    checks_options,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._checks.run import (
-    Patience,
-    refuse_failures,
-    run_checks,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import InputError
-from ansible_collections.easymo.deploy.plugins.module_utils._module import Module, execute
+from ..module_utils._checks.kinds import PROBES, refuse_missing_libraries
+from ..module_utils._checks.models import Check
+from ..module_utils._checks.options import checks_options
+from ..module_utils._checks.run import Patience, refuse_failures, run_checks
+from ..module_utils._errors import InputError
+from ..module_utils._module import Module, execute
 
 
 def module_spec() -> dict[str, t.Any]:

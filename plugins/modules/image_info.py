@@ -96,16 +96,12 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.easymo.deploy.plugins.module_utils._cluster import MonotonicClock
-from ansible_collections.easymo.deploy.plugins.module_utils._http import REQUESTS
-from ansible_collections.easymo.deploy.plugins.module_utils._images.reference import Reference
-from ansible_collections.easymo.deploy.plugins.module_utils._images.resolve import resolve
-from ansible_collections.easymo.deploy.plugins.module_utils._module import (
-    Module,
-    execute,
-    refuse_below,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._registry import HttpRegistry
+from ..module_utils._cluster import MonotonicClock
+from ..module_utils._http import REQUESTS
+from ..module_utils._images.reference import Reference
+from ..module_utils._images.resolve import resolve
+from ..module_utils._module import Module, execute, refuse_below
+from ..module_utils._registry import HttpRegistry
 
 NEEDS = (REQUESTS,)
 

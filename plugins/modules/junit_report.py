@@ -60,11 +60,11 @@ from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import InputError
-from ansible_collections.easymo.deploy.plugins.module_utils._messages.redactor import Redactor
-from ansible_collections.easymo.deploy.plugins.module_utils._module import Module, execute
-from ansible_collections.easymo.deploy.plugins.module_utils._report.folder import ReportFolder
-from ansible_collections.easymo.deploy.plugins.module_utils._smoke.junit import junit_xml
+from ..module_utils._errors import InputError
+from ..module_utils._messages.redactor import Redactor
+from ..module_utils._module import Module, execute
+from ..module_utils._report.folder import ReportFolder
+from ..module_utils._smoke.junit import junit_xml
 
 DEPTH = 20
 

@@ -204,25 +204,16 @@ from datetime import UTC, datetime
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.easymo.deploy.plugins.module_utils._cluster import MonotonicClock
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import InputError
-from ansible_collections.easymo.deploy.plugins.module_utils._flags.apply import Decide
-from ansible_collections.easymo.deploy.plugins.module_utils._flags.plan import FlagsPlan
-from ansible_collections.easymo.deploy.plugins.module_utils._flags.switch import (
-    PERCENTAGE_FLAG,
-    KillSwitch,
-    to_diff,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._flags.values import to_values
-from ansible_collections.easymo.deploy.plugins.module_utils._kill_switch.apply import (
-    KillSwitching,
-    check_reached,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._kill_switch.consumer import Order
-from ansible_collections.easymo.deploy.plugins.module_utils._kill_switch.models import (
-    ConsumerState,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._kill_switch.plan import (
+from ..module_utils._cluster import MonotonicClock
+from ..module_utils._errors import InputError
+from ..module_utils._flags.apply import Decide
+from ..module_utils._flags.plan import FlagsPlan
+from ..module_utils._flags.switch import PERCENTAGE_FLAG, KillSwitch, to_diff
+from ..module_utils._flags.values import to_values
+from ..module_utils._kill_switch.apply import KillSwitching, check_reached
+from ..module_utils._kill_switch.consumer import Order
+from ..module_utils._kill_switch.models import ConsumerState
+from ..module_utils._kill_switch.plan import (
     LOWERED,
     RESET,
     SET,
@@ -231,21 +222,10 @@ from ansible_collections.easymo.deploy.plugins.module_utils._kill_switch.plan im
     plan_set,
     to_sentence,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._kubernetes_client import (
-    KUBERNETES,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._kubernetes_module import (
-    actor_of,
-    opener_for,
-    utc_now,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._module import (
-    Module,
-    execute,
-    refuse_below,
-    say,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._options import kubernetes_options
+from ..module_utils._kubernetes_client import KUBERNETES
+from ..module_utils._kubernetes_module import actor_of, opener_for, utc_now
+from ..module_utils._module import Module, execute, refuse_below, say
+from ..module_utils._options import kubernetes_options
 
 NEEDS = (KUBERNETES,)
 

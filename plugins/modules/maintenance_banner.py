@@ -84,19 +84,12 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.easymo.deploy.plugins.module_utils._banner.api import BannerApi
-from ansible_collections.easymo.deploy.plugins.module_utils._banner.plan import (
-    BannerPlan,
-    wanted_banner,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import VerificationError
-from ansible_collections.easymo.deploy.plugins.module_utils._http import REQUESTS
-from ansible_collections.easymo.deploy.plugins.module_utils._messages.retry import Deadline
-from ansible_collections.easymo.deploy.plugins.module_utils._module import (
-    Module,
-    execute,
-    refuse_below,
-)
+from ..module_utils._banner.api import BannerApi
+from ..module_utils._banner.plan import BannerPlan, wanted_banner
+from ..module_utils._errors import VerificationError
+from ..module_utils._http import REQUESTS
+from ..module_utils._messages.retry import Deadline
+from ..module_utils._module import Module, execute, refuse_below
 
 NEEDS = (REQUESTS,)
 

@@ -616,31 +616,23 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.easymo.deploy.plugins.module_utils._cluster import Cluster
-from ansible_collections.easymo.deploy.plugins.module_utils._gate.keep import ReleaseMemory
-from ansible_collections.easymo.deploy.plugins.module_utils._gate.models import Metric
-from ansible_collections.easymo.deploy.plugins.module_utils._gate.options import (
+from ..module_utils._cluster import Cluster
+from ..module_utils._gate.keep import ReleaseMemory
+from ..module_utils._gate.models import Metric
+from ..module_utils._gate.options import (
     gate_options,
     read_metric,
     refuse_bad_input,
     refuse_bad_keeping,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._gate.report import (
-    describe_look,
-    describe_watch,
-    look_data,
-    refuse_verdict,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._gate.sources import (
-    refuse_missing_libraries,
-    sources_of,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._gate.state import Schedule
-from ansible_collections.easymo.deploy.plugins.module_utils._gate.watch import Look, Watcher
-from ansible_collections.easymo.deploy.plugins.module_utils._kubernetes_client import KUBERNETES
-from ansible_collections.easymo.deploy.plugins.module_utils._kubernetes_module import cluster_at
-from ansible_collections.easymo.deploy.plugins.module_utils._library import refuse_missing
-from ansible_collections.easymo.deploy.plugins.module_utils._module import Module, execute, say
+from ..module_utils._gate.report import describe_look, describe_watch, look_data, refuse_verdict
+from ..module_utils._gate.sources import refuse_missing_libraries, sources_of
+from ..module_utils._gate.state import Schedule
+from ..module_utils._gate.watch import Look, Watcher
+from ..module_utils._kubernetes_client import KUBERNETES
+from ..module_utils._kubernetes_module import cluster_at
+from ..module_utils._library import refuse_missing
+from ..module_utils._module import Module, execute, say
 
 TIMES = ("duration", "interval", "initial_delay", "hold_for", "recover_for", "max_gap")
 

@@ -134,9 +134,9 @@ from datetime import datetime, timezone
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.easymo.deploy.plugins.module_utils._module import Module, execute, say
-from ansible_collections.easymo.deploy.plugins.module_utils._smoke.outcome import conclude
-from ansible_collections.easymo.deploy.plugins.module_utils._smoke.people import (
+from ..module_utils._module import Module, execute, say
+from ..module_utils._smoke.outcome import conclude
+from ..module_utils._smoke.people import (
     Answer,
     Question,
     planned,
@@ -144,7 +144,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._smoke.people import
     read_questions,
     to_result,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._smoke.plan import line
+from ..module_utils._smoke.plan import line
 
 Ask = t.Callable[[Question, int], Answer]
 

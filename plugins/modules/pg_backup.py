@@ -289,47 +289,29 @@ from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.easymo.deploy.plugins.module_utils import _postgres, _s3
-from ansible_collections.easymo.deploy.plugins.module_utils._backup import local_copy, programs
-from ansible_collections.easymo.deploy.plugins.module_utils._backup.apply import Order, take_backup
-from ansible_collections.easymo.deploy.plugins.module_utils._backup.catalog import read_catalog
-from ansible_collections.easymo.deploy.plugins.module_utils._backup.locks import (
-    find_room,
-    refuse_shortage,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._backup.models import (
-    NAME,
-    Backup,
-    dump_key,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._backup.plan import (
+from ..module_utils import _postgres, _s3
+from ..module_utils._backup import local_copy, programs
+from ..module_utils._backup.apply import Order, take_backup
+from ..module_utils._backup.catalog import read_catalog
+from ..module_utils._backup.locks import find_room, refuse_shortage
+from ..module_utils._backup.models import NAME, Backup, dump_key
+from ..module_utils._backup.plan import (
     GZIP,
     ZSTD,
     plan_backup,
     refuse_older_programs,
     refuse_storage,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._backup.poolers import refuse_pooler
-from ansible_collections.easymo.deploy.plugins.module_utils._backup.progress import Progress
-from ansible_collections.easymo.deploy.plugins.module_utils._backup.remains import (
-    Sweep,
-    find_remains,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._backup.rows import list_dumped
-from ansible_collections.easymo.deploy.plugins.module_utils._backup.tables import refuse_unreadable
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import InputError
-from ansible_collections.easymo.deploy.plugins.module_utils._module import (
-    Module,
-    execute,
-    refuse_below,
-    say,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._options import (
-    postgres_options,
-    s3_options,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._postgres import PostgresTarget
-from ansible_collections.easymo.deploy.plugins.module_utils._s3 import S3Bucket, Storage
+from ..module_utils._backup.poolers import refuse_pooler
+from ..module_utils._backup.progress import Progress
+from ..module_utils._backup.remains import Sweep, find_remains
+from ..module_utils._backup.rows import list_dumped
+from ..module_utils._backup.tables import refuse_unreadable
+from ..module_utils._errors import InputError
+from ..module_utils._module import Module, execute, refuse_below, say
+from ..module_utils._options import postgres_options, s3_options
+from ..module_utils._postgres import PostgresTarget
+from ..module_utils._s3 import S3Bucket, Storage
 
 NEEDS = (_s3.BOTO3, _postgres.PSYCOPG2)
 

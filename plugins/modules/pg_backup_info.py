@@ -104,12 +104,12 @@ from datetime import UTC, datetime
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.easymo.deploy.plugins.module_utils import _s3
-from ansible_collections.easymo.deploy.plugins.module_utils._backup.catalog import read_catalog
-from ansible_collections.easymo.deploy.plugins.module_utils._backup.plan import newest_per_release
-from ansible_collections.easymo.deploy.plugins.module_utils._module import Module, execute
-from ansible_collections.easymo.deploy.plugins.module_utils._options import s3_options
-from ansible_collections.easymo.deploy.plugins.module_utils._s3 import S3Bucket
+from ..module_utils import _s3
+from ..module_utils._backup.catalog import read_catalog
+from ..module_utils._backup.plan import newest_per_release
+from ..module_utils._module import Module, execute
+from ..module_utils._options import s3_options
+from ..module_utils._s3 import S3Bucket
 
 NEEDS = (_s3.BOTO3,)
 

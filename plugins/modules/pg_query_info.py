@@ -63,19 +63,11 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.easymo.deploy.plugins.module_utils import _postgres
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import RefusedError
-from ansible_collections.easymo.deploy.plugins.module_utils._module import (
-    Module,
-    execute,
-    refuse_below,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._options import postgres_options
-from ansible_collections.easymo.deploy.plugins.module_utils._postgres import (
-    PSYCOPG2,
-    PostgresTarget,
-    SqlError,
-)
+from ..module_utils import _postgres
+from ..module_utils._errors import RefusedError
+from ..module_utils._module import Module, execute, refuse_below
+from ..module_utils._options import postgres_options
+from ..module_utils._postgres import PSYCOPG2, PostgresTarget, SqlError
 
 NEEDS = (PSYCOPG2,)
 

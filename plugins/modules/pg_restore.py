@@ -272,25 +272,13 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.easymo.deploy.plugins.module_utils import _postgres, _s3
-from ansible_collections.easymo.deploy.plugins.module_utils._module import Module, execute, say
-from ansible_collections.easymo.deploy.plugins.module_utils._options import (
-    postgres_options,
-    s3_options,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._postgres import PostgresTarget
-from ansible_collections.easymo.deploy.plugins.module_utils._restore.apply import (
-    drop,
-    predict,
-    restore,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._restore.task import (
-    control_target,
-    find_backup,
-    place_order,
-    refuse_bad_input,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._s3 import S3Bucket
+from ..module_utils import _postgres, _s3
+from ..module_utils._module import Module, execute, say
+from ..module_utils._options import postgres_options, s3_options
+from ..module_utils._postgres import PostgresTarget
+from ..module_utils._restore.apply import drop, predict, restore
+from ..module_utils._restore.task import control_target, find_backup, place_order, refuse_bad_input
+from ..module_utils._s3 import S3Bucket
 
 NEEDS = (_s3.BOTO3, _postgres.PSYCOPG2)
 

@@ -81,24 +81,14 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
-    InputError,
-    VerificationError,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._flags.pods import (
-    Finding,
-    observe_environment,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._flags.values import to_values
-from ansible_collections.easymo.deploy.plugins.module_utils._kubernetes_client import (
-    KUBERNETES,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._kubernetes_module import cluster_for
-from ansible_collections.easymo.deploy.plugins.module_utils._module import Module, execute
-from ansible_collections.easymo.deploy.plugins.module_utils._options import kubernetes_options
-from ansible_collections.easymo.deploy.plugins.module_utils._rollout.observe import (
-    observe_deployment,
-)
+from ..module_utils._errors import InputError, VerificationError
+from ..module_utils._flags.pods import Finding, observe_environment
+from ..module_utils._flags.values import to_values
+from ..module_utils._kubernetes_client import KUBERNETES
+from ..module_utils._kubernetes_module import cluster_for
+from ..module_utils._module import Module, execute
+from ..module_utils._options import kubernetes_options
+from ..module_utils._rollout.observe import observe_deployment
 
 NEEDS = (KUBERNETES,)
 

@@ -833,43 +833,20 @@ from datetime import datetime, timezone
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.easymo.deploy.plugins.module_utils._cluster import MonotonicClock
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
-    DeployError,
-    InputError,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._kubernetes import KubernetesCluster
-from ansible_collections.easymo.deploy.plugins.module_utils._kubernetes_client import Connection
-from ansible_collections.easymo.deploy.plugins.module_utils._kubernetes_module import utc_now
-from ansible_collections.easymo.deploy.plugins.module_utils._library import refuse_missing
-from ansible_collections.easymo.deploy.plugins.module_utils._module import (
-    Module,
-    execute,
-    refuse_below,
-    say,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._options import kubernetes_options
-from ansible_collections.easymo.deploy.plugins.module_utils._readiness.git_program import head_of
-from ansible_collections.easymo.deploy.plugins.module_utils._readiness.kinds import (
-    NEED_RECORD,
-    RUNNERS,
-    libraries,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._readiness.launch_window import (
-    known_overrides,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._readiness.models import (
-    Check,
-    Ground,
-    Known,
-    Row,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._readiness.options import (
-    kind_options,
-    read_checks,
-    readiness_options,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._readiness.outcome import (
+from ..module_utils._cluster import MonotonicClock
+from ..module_utils._errors import DeployError, InputError
+from ..module_utils._kubernetes import KubernetesCluster
+from ..module_utils._kubernetes_client import Connection
+from ..module_utils._kubernetes_module import utc_now
+from ..module_utils._library import refuse_missing
+from ..module_utils._module import Module, execute, refuse_below, say
+from ..module_utils._options import kubernetes_options
+from ..module_utils._readiness.git_program import head_of
+from ..module_utils._readiness.kinds import NEED_RECORD, RUNNERS, libraries
+from ..module_utils._readiness.launch_window import known_overrides
+from ..module_utils._readiness.models import Check, Ground, Known, Row
+from ..module_utils._readiness.options import kind_options, read_checks, readiness_options
+from ..module_utils._readiness.outcome import (
     GO,
     conclude,
     gather_facts,
@@ -878,9 +855,9 @@ from ansible_collections.easymo.deploy.plugins.module_utils._readiness.outcome i
     read_waivers,
     waive,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._readiness.run import run_checks
-from ansible_collections.easymo.deploy.plugins.module_utils._release.plan import Record
-from ansible_collections.easymo.deploy.plugins.module_utils._release.store import ReleaseStore
+from ..module_utils._readiness.run import run_checks
+from ..module_utils._release.plan import Record
+from ..module_utils._release.store import ReleaseStore
 
 UTC = timezone.utc  # noqa: UP017 - one spelling for every Python of a target
 NO_OPTIONS = frozenset({"rbac"})

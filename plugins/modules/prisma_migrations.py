@@ -415,56 +415,20 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import InputError
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.advisory_lock import (
-    advisory_lock,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.options import Guard
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.lock_retries import (
-    LockRetries,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.locks import Watch
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.prisma_command import Command
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.prisma_deploy import (
-    Order,
-    migrate,
-    predict,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.prisma_folder import (
-    PrismaMigration,
-    read_folder,
-    stray_files,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.prisma_history import (
-    ADVISORY_LOCK,
-    read_history,
-    use_schema,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.prisma_resolve import (
-    apply_resolve,
-    plan_resolve,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.session import (
-    Limits,
-    migrating,
-    refuse_read_only,
-    watching,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._module import (
-    Module,
-    Result,
-    execute,
-    refuse_below,
-    say,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._options import (
-    migrations_options,
-    postgres_options,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._postgres import (
-    PSYCOPG2,
-    PostgresTarget,
-)
+from ..module_utils._errors import InputError
+from ..module_utils._migration.advisory_lock import advisory_lock
+from ..module_utils._migration.guard.options import Guard
+from ..module_utils._migration.lock_retries import LockRetries
+from ..module_utils._migration.locks import Watch
+from ..module_utils._migration.prisma_command import Command
+from ..module_utils._migration.prisma_deploy import Order, migrate, predict
+from ..module_utils._migration.prisma_folder import PrismaMigration, read_folder, stray_files
+from ..module_utils._migration.prisma_history import ADVISORY_LOCK, read_history, use_schema
+from ..module_utils._migration.prisma_resolve import apply_resolve, plan_resolve
+from ..module_utils._migration.session import Limits, migrating, refuse_read_only, watching
+from ..module_utils._module import Module, Result, execute, refuse_below, say
+from ..module_utils._options import migrations_options, postgres_options
+from ..module_utils._postgres import PSYCOPG2, PostgresTarget
 
 NEEDS = (PSYCOPG2,)
 

@@ -128,23 +128,13 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.prisma_folder import (
-    read_folder,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.prisma_history import (
-    read_history,
-    use_schema,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.prisma_status import (
-    describe_status,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.session import migrating
-from ansible_collections.easymo.deploy.plugins.module_utils._module import Module, Result, execute
-from ansible_collections.easymo.deploy.plugins.module_utils._options import postgres_options
-from ansible_collections.easymo.deploy.plugins.module_utils._postgres import (
-    PSYCOPG2,
-    PostgresTarget,
-)
+from ..module_utils._migration.prisma_folder import read_folder
+from ..module_utils._migration.prisma_history import read_history, use_schema
+from ..module_utils._migration.prisma_status import describe_status
+from ..module_utils._migration.session import migrating
+from ..module_utils._module import Module, Result, execute
+from ..module_utils._options import postgres_options
+from ..module_utils._postgres import PSYCOPG2, PostgresTarget
 
 NEEDS = (PSYCOPG2,)
 

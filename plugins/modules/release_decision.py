@@ -90,15 +90,12 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.easymo.deploy.plugins.module_utils._gate.decide import record_decision
-from ansible_collections.easymo.deploy.plugins.module_utils._gate.decisions import Said
-from ansible_collections.easymo.deploy.plugins.module_utils._kubernetes_client import KUBERNETES
-from ansible_collections.easymo.deploy.plugins.module_utils._kubernetes_module import (
-    cluster_for,
-    utc_now,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._module import Module, execute
-from ansible_collections.easymo.deploy.plugins.module_utils._options import kubernetes_options
+from ..module_utils._gate.decide import record_decision
+from ..module_utils._gate.decisions import Said
+from ..module_utils._kubernetes_client import KUBERNETES
+from ..module_utils._kubernetes_module import cluster_for, utc_now
+from ..module_utils._module import Module, execute
+from ..module_utils._options import kubernetes_options
 
 NEEDS = (KUBERNETES,)
 

@@ -176,25 +176,16 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import InputError
-from ansible_collections.easymo.deploy.plugins.module_utils._messages.redactor import Redactor
-from ansible_collections.easymo.deploy.plugins.module_utils._module import Module, execute
-from ansible_collections.easymo.deploy.plugins.module_utils._report.build import build_report
-from ansible_collections.easymo.deploy.plugins.module_utils._report.files import (
-    incident_name,
-    notes_of,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._report.folder import (
-    ReportFolder,
-    journal_lines,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._report.models import Asked, Planned
-from ansible_collections.easymo.deploy.plugins.module_utils._report.render import (
-    JINJA2,
-    files_of,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._report.times import moment
-from ansible_collections.easymo.deploy.plugins.module_utils._report.told import read_journal
+from ..module_utils._errors import InputError
+from ..module_utils._messages.redactor import Redactor
+from ..module_utils._module import Module, execute
+from ..module_utils._report.build import build_report
+from ..module_utils._report.files import incident_name, notes_of
+from ..module_utils._report.folder import ReportFolder, journal_lines
+from ..module_utils._report.models import Asked, Planned
+from ..module_utils._report.render import JINJA2, files_of
+from ..module_utils._report.times import moment
+from ..module_utils._report.told import read_journal
 
 NEEDS = (JINJA2,)
 

@@ -130,41 +130,18 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.easymo.deploy.plugins.module_utils._cluster import MonotonicClock
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import InputError
-from ansible_collections.easymo.deploy.plugins.module_utils._kubernetes_client import (
-    KUBERNETES,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._kubernetes_module import (
-    actor_of,
-    cluster_for,
-    utc_now,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._lock.guard import guard_for
-from ansible_collections.easymo.deploy.plugins.module_utils._module import (
-    Module,
-    execute,
-    refuse_below,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._options import (
-    guard_options,
-    kubernetes_options,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._rollback.apply import (
-    NotReturnedError,
-    Returned,
-    tell,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._rollback.task import (
-    Asked,
-    Returner,
-    plan_waves,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._rollout.changes import (
-    tell as told_as_taken,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._rollout.progress import say_counts
-from ansible_collections.easymo.deploy.plugins.module_utils._rollout.quorum import QUORUMS
+from ..module_utils._cluster import MonotonicClock
+from ..module_utils._errors import InputError
+from ..module_utils._kubernetes_client import KUBERNETES
+from ..module_utils._kubernetes_module import actor_of, cluster_for, utc_now
+from ..module_utils._lock.guard import guard_for
+from ..module_utils._module import Module, execute, refuse_below
+from ..module_utils._options import guard_options, kubernetes_options
+from ..module_utils._rollback.apply import NotReturnedError, Returned, tell
+from ..module_utils._rollback.task import Asked, Returner, plan_waves
+from ..module_utils._rollout.changes import tell as told_as_taken
+from ..module_utils._rollout.progress import say_counts
+from ..module_utils._rollout.quorum import QUORUMS
 
 NEEDS = (KUBERNETES,)
 

@@ -132,28 +132,16 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.easymo.deploy.plugins.module_utils._cluster import MonotonicClock
-from ansible_collections.easymo.deploy.plugins.module_utils._kubernetes_client import (
-    KUBERNETES,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._kubernetes_module import (
-    actor_of,
-    cluster_for,
-    utc_now,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._module import Module, execute
-from ansible_collections.easymo.deploy.plugins.module_utils._options import kubernetes_options
-from ansible_collections.easymo.deploy.plugins.module_utils._readiness.git_program import head_of
-from ansible_collections.easymo.deploy.plugins.module_utils._readiness.options import (
-    sign_offs_wanted,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._release.plan import (
-    PLANNED,
-    SIGN_OFFS,
-    Change,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._release.store import ReleaseStore
-from ansible_collections.easymo.deploy.plugins.module_utils._sign_off.plan import (
+from ..module_utils._cluster import MonotonicClock
+from ..module_utils._kubernetes_client import KUBERNETES
+from ..module_utils._kubernetes_module import actor_of, cluster_for, utc_now
+from ..module_utils._module import Module, execute
+from ..module_utils._options import kubernetes_options
+from ..module_utils._readiness.git_program import head_of
+from ..module_utils._readiness.options import sign_offs_wanted
+from ..module_utils._release.plan import PLANNED, SIGN_OFFS, Change
+from ..module_utils._release.store import ReleaseStore
+from ..module_utils._sign_off.plan import (
     Ask,
     known_sign_offs,
     missing_because,

@@ -104,7 +104,7 @@ reason:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.easymo.deploy.plugins.module_utils._options import variables_options
+from ..module_utils._options import variables_options
 
 
 def main() -> None:

@@ -344,14 +344,10 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.easymo.deploy.plugins.module_utils._kubernetes_client import (
-    KUBERNETES,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._module import Module, Result, execute
-from ansible_collections.easymo.deploy.plugins.module_utils._rollout.options import (
-    rollout_options,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._rollout.task import roll_one
+from ..module_utils._kubernetes_client import KUBERNETES
+from ..module_utils._module import Module, Result, execute
+from ..module_utils._rollout.options import rollout_options
+from ..module_utils._rollout.task import roll_one
 
 NEEDS = (KUBERNETES,)
 

@@ -108,21 +108,14 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import NotReadyError
-from ansible_collections.easymo.deploy.plugins.module_utils._kubernetes_client import (
-    KUBERNETES,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._kubernetes_module import cluster_for
-from ansible_collections.easymo.deploy.plugins.module_utils._module import Module, execute
-from ansible_collections.easymo.deploy.plugins.module_utils._options import kubernetes_options
-from ansible_collections.easymo.deploy.plugins.module_utils._preflight.checks import find_problems
-from ansible_collections.easymo.deploy.plugins.module_utils._preflight.models import (
-    ERROR,
-    WARNING,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._preflight.observe import (
-    observe_facts,
-)
+from ..module_utils._errors import NotReadyError
+from ..module_utils._kubernetes_client import KUBERNETES
+from ..module_utils._kubernetes_module import cluster_for
+from ..module_utils._module import Module, execute
+from ..module_utils._options import kubernetes_options
+from ..module_utils._preflight.checks import find_problems
+from ..module_utils._preflight.models import ERROR, WARNING
+from ..module_utils._preflight.observe import observe_facts
 
 NEEDS = (KUBERNETES,)
 FATAL = {"error": {ERROR}, "warning": {ERROR, WARNING}, "never": set[str]()}

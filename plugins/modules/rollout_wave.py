@@ -155,23 +155,13 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.easymo.deploy.plugins.module_utils._checks.kinds import (
-    refuse_missing_libraries,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import DeployError
-from ansible_collections.easymo.deploy.plugins.module_utils._kubernetes_client import KUBERNETES
-from ansible_collections.easymo.deploy.plugins.module_utils._module import (
-    Module,
-    Result,
-    execute,
-    refuse_below,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._rollout.options import (
-    options_of,
-    wave_options,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._rollout.task import roll_one
-from ansible_collections.easymo.deploy.plugins.module_utils._rollout.wave import (
+from ..module_utils._checks.kinds import refuse_missing_libraries
+from ..module_utils._errors import DeployError
+from ..module_utils._kubernetes_client import KUBERNETES
+from ..module_utils._module import Module, Result, execute, refuse_below
+from ..module_utils._rollout.options import options_of, wave_options
+from ..module_utils._rollout.task import roll_one
+from ..module_utils._rollout.wave import (
     SharedPins,
     answers,
     health_checks,

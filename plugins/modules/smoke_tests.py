@@ -662,22 +662,14 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.easymo.deploy.plugins.module_utils._library import refuse_missing
-from ansible_collections.easymo.deploy.plugins.module_utils._module import Module, execute, say
-from ansible_collections.easymo.deploy.plugins.module_utils._smoke.kinds import (
-    RUNNERS,
-    intention,
-    libraries,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._smoke.models import Result
-from ansible_collections.easymo.deploy.plugins.module_utils._smoke.options import (
-    KINDS,
-    read_tests,
-    test_options,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._smoke.outcome import conclude
-from ansible_collections.easymo.deploy.plugins.module_utils._smoke.plan import line
-from ansible_collections.easymo.deploy.plugins.module_utils._smoke.run import run_tests
+from ..module_utils._library import refuse_missing
+from ..module_utils._module import Module, execute, say
+from ..module_utils._smoke.kinds import RUNNERS, intention, libraries
+from ..module_utils._smoke.models import Result
+from ..module_utils._smoke.options import KINDS, read_tests, test_options
+from ..module_utils._smoke.outcome import conclude
+from ..module_utils._smoke.plan import line
+from ..module_utils._smoke.run import run_tests
 
 
 def module_spec() -> dict[str, t.Any]:

@@ -54,14 +54,14 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
+from ..module_utils._errors import (
     DeployError,
     HoldError,
     NotReadyToReleaseError,
     RollbackError,
     VerificationError,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._module import Module, execute
+from ..module_utils._module import Module, execute
 
 ERRORS: dict[str, type[DeployError]] = {
     error.reason: error

@@ -332,40 +332,15 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.options import Guard
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.lock_retries import (
-    LockRetries,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.locks import Watch
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.session import (
-    Limits,
-    migrating,
-    watching,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.supabase_deploy import (
-    Order,
-    migrate,
-    predict,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.supabase_folder import (
-    Folder,
-    Migration,
-    read_folder,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._module import (
-    Module,
-    execute,
-    refuse_below,
-    say,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._options import (
-    migrations_options,
-    postgres_options,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._postgres import (
-    PSYCOPG2,
-    PostgresTarget,
-)
+from ..module_utils._migration.guard.options import Guard
+from ..module_utils._migration.lock_retries import LockRetries
+from ..module_utils._migration.locks import Watch
+from ..module_utils._migration.session import Limits, migrating, watching
+from ..module_utils._migration.supabase_deploy import Order, migrate, predict
+from ..module_utils._migration.supabase_folder import Folder, Migration, read_folder
+from ..module_utils._module import Module, execute, refuse_below, say
+from ..module_utils._options import migrations_options, postgres_options
+from ..module_utils._postgres import PSYCOPG2, PostgresTarget
 
 NEEDS = (PSYCOPG2,)
 

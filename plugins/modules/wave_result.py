@@ -56,7 +56,7 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.easymo.deploy.plugins.module_utils._module import Module, Result, execute
+from ..module_utils._module import Module, Result, execute
 
 
 def module_spec() -> dict[str, t.Any]:

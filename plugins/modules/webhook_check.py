@@ -249,15 +249,13 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.easymo.deploy.plugins.module_utils._http import REQUESTS
-from ansible_collections.easymo.deploy.plugins.module_utils._library import refuse_missing
-from ansible_collections.easymo.deploy.plugins.module_utils._module import Module, execute
-from ansible_collections.easymo.deploy.plugins.module_utils._options import webhook_options
-from ansible_collections.easymo.deploy.plugins.module_utils._postgres import PSYCOPG2
-from ansible_collections.easymo.deploy.plugins.module_utils._webhook.check import check_webhook
-from ansible_collections.easymo.deploy.plugins.module_utils._webhook.exchange import (
-    refuse_failures,
-)
+from ..module_utils._http import REQUESTS
+from ..module_utils._library import refuse_missing
+from ..module_utils._module import Module, execute
+from ..module_utils._options import webhook_options
+from ..module_utils._postgres import PSYCOPG2
+from ..module_utils._webhook.check import check_webhook
+from ..module_utils._webhook.exchange import refuse_failures
 
 NEEDS = (REQUESTS,)
 

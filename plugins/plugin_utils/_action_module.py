@@ -15,14 +15,10 @@ from ansible.module_utils.common.parameters import remove_values
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import DeployError
-from ansible_collections.easymo.deploy.plugins.module_utils._library import Library, refuse_missing
-from ansible_collections.easymo.deploy.plugins.module_utils._module import Result, unexpected
-from ansible_collections.easymo.deploy.plugins.module_utils._progress import (
-    Progress,
-    relayed,
-    report,
-)
+from ..module_utils._errors import DeployError
+from ..module_utils._library import Library, refuse_missing
+from ..module_utils._module import Result, unexpected
+from ..module_utils._progress import Progress, relayed, report
 
 LOCAL = frozenset({"local", "ansible.builtin.local"})
 

@@ -9,7 +9,7 @@ import typing as t
 
 from ansible.template import Templar
 
-from ansible_collections.easymo.deploy.plugins.module_utils._secret_names import holds_secret
+from ..module_utils._secret_names import holds_secret
 
 CENSORED = "its output is hidden because it may have secrets (no_log)"
 

@@ -6,16 +6,11 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.easymo.deploy.plugins.module_utils._alerts.models import LoadedRule
-from ansible_collections.easymo.deploy.plugins.module_utils._checks.http import without_query
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
-    InputError,
-    RefusedError,
-    UnreachableError,
-    VerificationError,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._http import request, requests
-from ansible_collections.easymo.deploy.plugins.module_utils._redaction import excerpt
+from .._checks.http import without_query
+from .._errors import InputError, RefusedError, UnreachableError, VerificationError
+from .._http import request, requests
+from .._redaction import excerpt
+from .models import LoadedRule
 
 _SHOWN = 200
 

@@ -7,19 +7,11 @@ from __future__ import annotations
 import functools
 import typing as t
 
-from ansible_collections.easymo.deploy.plugins.module_utils._alerts.api import AlertsApi
-from ansible_collections.easymo.deploy.plugins.module_utils._alerts.models import (
-    LoadedRule,
-    WantedRule,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._alerts.plan import shortcomings
-from ansible_collections.easymo.deploy.plugins.module_utils._cluster import Clock
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
-    InputError,
-    NotReadyError,
-    UnreachableError,
-    VerificationError,
-)
+from .._cluster import Clock
+from .._errors import InputError, NotReadyError, UnreachableError, VerificationError
+from .api import AlertsApi
+from .models import LoadedRule, WantedRule
+from .plan import shortcomings
 
 
 class Watch:

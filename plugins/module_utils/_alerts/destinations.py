@@ -11,14 +11,9 @@ from pathlib import Path
 
 from ansible.module_utils.common.yaml import yaml_dump, yaml_load
 
-from ansible_collections.easymo.deploy.plugins.module_utils._alerts.plan import Groups, plain
-from ansible_collections.easymo.deploy.plugins.module_utils._cluster import Cluster, Object
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
-    ConflictError,
-    DeployError,
-    InputError,
-    RefusedError,
-)
+from .._cluster import Cluster, Object
+from .._errors import ConflictError, DeployError, InputError, RefusedError
+from .plan import Groups, plain
 
 _HEADER = (
     "# Written by easymo.deploy.alert_rules, which will write it anew: change the release's file.\n"

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.easymo.deploy.plugins.module_utils._alerts.api import AlertsApi
+from .api import AlertsApi
 
 Params = t.Mapping[str, t.Any]
 

@@ -8,12 +8,8 @@ import json
 import re
 import typing as t
 
-from ansible_collections.easymo.deploy.plugins.module_utils._alerts.models import (
-    Labels,
-    LoadedRule,
-    WantedRule,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import InputError
+from .._errors import InputError
+from .models import Labels, LoadedRule, WantedRule
 
 Groups = t.Sequence[t.Mapping[str, t.Any]]
 """As under `groups` in a rule file of Prometheus, and in the `spec` of a PrometheusRule."""

@@ -8,48 +8,28 @@ import typing as t
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from ansible_collections.easymo.deploy.plugins.module_utils._backup import (
-    local_copy,
-    locks,
-    programs,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._backup.models import (
-    TIME_FORMAT,
-    Backup,
-    Manifest,
-    manifest_key,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._backup.plan import other_storage
-from ansible_collections.easymo.deploy.plugins.module_utils._backup.remains import (
-    Remains,
-    execute_will,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._backup.rows import exported_snapshot
-from ansible_collections.easymo.deploy.plugins.module_utils._backup.upload import Upload, Uploaded
-from ansible_collections.easymo.deploy.plugins.module_utils._backup.verify import (
-    read_back,
-    refuse_other_tables,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
-    DeployError,
-    NotReadyError,
-    RefusedError,
-    VerificationError,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._last_will import last_will
-from ansible_collections.easymo.deploy.plugins.module_utils._postgres import mask_secret
+from .._errors import DeployError, NotReadyError, RefusedError, VerificationError
+from .._last_will import last_will
+from .._postgres import mask_secret
+from . import local_copy, locks, programs
+from .models import TIME_FORMAT, Backup, Manifest, manifest_key
+from .plan import other_storage
+from .remains import Remains, execute_will
+from .rows import exported_snapshot
+from .upload import Upload, Uploaded
+from .verify import read_back, refuse_other_tables
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from ansible_collections.easymo.deploy.plugins.module_utils._backup.local_copy import LocalCopy
-    from ansible_collections.easymo.deploy.plugins.module_utils._backup.progress import Progress
-    from ansible_collections.easymo.deploy.plugins.module_utils._backup.rows import Snapshot
-    from ansible_collections.easymo.deploy.plugins.module_utils._child_process import Child
-    from ansible_collections.easymo.deploy.plugins.module_utils._last_will import LastWill
-    from ansible_collections.easymo.deploy.plugins.module_utils._postgres import PostgresTarget
-    from ansible_collections.easymo.deploy.plugins.module_utils._s3 import Bucket, Storage
+    from .._child_process import Child
+    from .._last_will import LastWill
+    from .._postgres import PostgresTarget
+    from .._s3 import Bucket, Storage
+    from .local_copy import LocalCopy
+    from .progress import Progress
+    from .rows import Snapshot
 
 
 @dataclass(frozen=True)

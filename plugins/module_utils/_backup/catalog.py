@@ -8,17 +8,10 @@ import typing as t
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from ansible_collections.easymo.deploy.plugins.module_utils._backup.models import (
-    MANIFEST_SUFFIX,
-    Backup,
-    Manifest,
-    dump_pattern,
-    manifest_key,
-    manifest_pattern,
-)
+from .models import MANIFEST_SUFFIX, Backup, Manifest, dump_pattern, manifest_key, manifest_pattern
 
 if t.TYPE_CHECKING:
-    from ansible_collections.easymo.deploy.plugins.module_utils._s3 import Bucket, StoredObject
+    from .._s3 import Bucket, StoredObject
 
 
 _READERS = 8

@@ -7,16 +7,13 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass
 
-from ansible_collections.easymo.deploy.plugins.module_utils import _child_process
-from ansible_collections.easymo.deploy.plugins.module_utils._backup.plan import is_listing
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
-    NotReadyError,
-    VerificationError,
-)
+from .. import _child_process
+from .._errors import NotReadyError, VerificationError
+from .plan import is_listing
 
 if t.TYPE_CHECKING:
-    from ansible_collections.easymo.deploy.plugins.module_utils._backup.programs import Program
-    from ansible_collections.easymo.deploy.plugins.module_utils._child_process import Child, Writer
+    from .._child_process import Child, Writer
+    from .programs import Program
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import typing as t
 from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
 
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import InputError, RefusedError
+from .._errors import InputError, RefusedError
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator

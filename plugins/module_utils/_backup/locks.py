@@ -8,10 +8,10 @@ import math
 import typing as t
 from dataclasses import dataclass
 
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import RefusedError
+from .._errors import RefusedError
 
 if t.TYPE_CHECKING:
-    from ansible_collections.easymo.deploy.plugins.module_utils._postgres import Session
+    from .._postgres import Session
 
 CURE = "raise max_locks_per_transaction of the server, which takes a restart"
 _FULL = "out of shared memory"

@@ -11,7 +11,7 @@ import typing as t
 from dataclasses import dataclass
 
 if t.TYPE_CHECKING:
-    from ansible_collections.easymo.deploy.plugins.module_utils._postgres import Session
+    from .._postgres import Session
 
 _SCHEMAS = """
 SELECT n.nspname FROM pg_catalog.pg_namespace n

@@ -8,14 +8,14 @@ import re
 import typing as t
 from dataclasses import dataclass
 
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import InputError
+from .._errors import InputError
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from datetime import datetime
 
-    from ansible_collections.easymo.deploy.plugins.module_utils._backup.models import Backup
-    from ansible_collections.easymo.deploy.plugins.module_utils._s3 import Storage
+    from .._s3 import Storage
+    from .models import Backup
 
 # On rows as businesses have them as small as gzip:6, within 2 %, for a tenth of its CPU; level 3 takes twice as much.
 ZSTD = "zstd:1"

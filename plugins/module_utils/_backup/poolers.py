@@ -6,14 +6,11 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import RefusedError
-from ansible_collections.easymo.deploy.plugins.module_utils._pooler import shares_sessions
+from .._errors import RefusedError
+from .._pooler import shares_sessions
 
 if t.TYPE_CHECKING:
-    from ansible_collections.easymo.deploy.plugins.module_utils._postgres import (
-        PostgresSession,
-        PostgresTarget,
-    )
+    from .._postgres import PostgresSession, PostgresTarget
 
 
 def refuse_pooler(session: PostgresSession, target: PostgresTarget) -> None:

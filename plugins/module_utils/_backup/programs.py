@@ -7,21 +7,15 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass
 
-from ansible_collections.easymo.deploy.plugins.module_utils import _child_process
-from ansible_collections.easymo.deploy.plugins.module_utils._backup.plan import (
-    GZIP,
-    ZSTD,
-    compression_argument,
-    may_use_zstd,
-    parse_program_version,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import InputError
+from .. import _child_process
+from .._errors import InputError
+from .plan import GZIP, ZSTD, compression_argument, may_use_zstd, parse_program_version
 
 if t.TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
-    from ansible_collections.easymo.deploy.plugins.module_utils._child_process import Child
-    from ansible_collections.easymo.deploy.plugins.module_utils._postgres import PostgresTarget
+    from .._child_process import Child
+    from .._postgres import PostgresTarget
 
 _PROBE_TIMEOUT = 20
 

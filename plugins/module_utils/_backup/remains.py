@@ -10,23 +10,16 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
-from ansible_collections.easymo.deploy.plugins.module_utils._backup.models import (
-    dump_pattern,
-    manifest_key,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import DeployError, RefusedError
+from .._errors import DeployError, RefusedError
+from .models import dump_pattern, manifest_key
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from datetime import datetime
     from pathlib import Path
 
-    from ansible_collections.easymo.deploy.plugins.module_utils._backup.catalog import Catalog
-    from ansible_collections.easymo.deploy.plugins.module_utils._s3 import (
-        Bucket,
-        StoredObject,
-        Unfinished,
-    )
+    from .._s3 import Bucket, StoredObject, Unfinished
+    from .catalog import Catalog
 
 # What was under way when its sender died may still arrive, so one look is not enough; and S3 may be away for a while.
 LOOKS = (0.0, 1.0, 3.0)

@@ -9,30 +9,17 @@ import typing as t
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from ansible_collections.easymo.deploy.plugins.module_utils import _postgres
-from ansible_collections.easymo.deploy.plugins.module_utils._backup import locks
-from ansible_collections.easymo.deploy.plugins.module_utils._backup.others import (
-    Others,
-    find_others,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._backup.tables import (
-    begin_reading,
-    count_rows,
-    list_tables,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
-    NotReadyError,
-    RefusedError,
-)
+from .. import _postgres
+from .._errors import NotReadyError, RefusedError
+from . import locks
+from .others import Others, find_others
+from .tables import begin_reading, count_rows, list_tables
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from ansible_collections.easymo.deploy.plugins.module_utils._backup.tables import Table
-    from ansible_collections.easymo.deploy.plugins.module_utils._postgres import (
-        PostgresTarget,
-        Session,
-    )
+    from .._postgres import PostgresTarget, Session
+    from .tables import Table
 
 _LOCK_NOT_AVAILABLE = "55P03"
 

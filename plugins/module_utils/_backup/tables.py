@@ -7,15 +7,12 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass
 
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import RefusedError
+from .._errors import RefusedError
 
 if t.TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ansible_collections.easymo.deploy.plugins.module_utils._postgres import (
-        PostgresTarget,
-        Session,
-    )
+    from .._postgres import PostgresTarget, Session
 
 # What pg_dump writes as TABLE DATA: ordinary tables, leaves of partitioned ones among them, in schemas that are not
 # the system's; of an extension only the tables it calls its configuration, and of those only the rows it says. A

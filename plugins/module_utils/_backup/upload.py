@@ -13,7 +13,7 @@ from dataclasses import dataclass
 if t.TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ansible_collections.easymo.deploy.plugins.module_utils._s3 import Bucket
+    from .._s3 import Bucket
 
 _PART = 8 << 20
 # What waits or is on its way, beside the one part that is being read.

@@ -8,24 +8,18 @@ import hashlib
 import time
 import typing as t
 
-from ansible_collections.easymo.deploy.plugins.module_utils._backup.listing import list_dump
-from ansible_collections.easymo.deploy.plugins.module_utils._backup.plan import (
-    Contents,
-    parse_contents,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
-    NotReadyError,
-    VerificationError,
-)
+from .._errors import NotReadyError, VerificationError
+from .listing import list_dump
+from .plan import Contents, parse_contents
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from ansible_collections.easymo.deploy.plugins.module_utils._backup.programs import Program
-    from ansible_collections.easymo.deploy.plugins.module_utils._backup.tables import Table
-    from ansible_collections.easymo.deploy.plugins.module_utils._backup.upload import Uploaded
-    from ansible_collections.easymo.deploy.plugins.module_utils._child_process import Child
-    from ansible_collections.easymo.deploy.plugins.module_utils._s3 import Bucket
+    from .._child_process import Child
+    from .._s3 import Bucket
+    from .programs import Program
+    from .tables import Table
+    from .upload import Uploaded
 
 
 def read_back(

@@ -4,22 +4,12 @@
 
 from __future__ import annotations
 
-from ansible_collections.easymo.deploy.plugins.module_utils._banner.plan import Banner
-from ansible_collections.easymo.deploy.plugins.module_utils._checks.http import without_query
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
-    InputError,
-    RefusedError,
-    UnreachableError,
-    VerificationError,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._http import request, requests
-from ansible_collections.easymo.deploy.plugins.module_utils._messages.retry import (
-    BusyError,
-    Deadline,
-    retry_after,
-    retrying,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._redaction import BLANK, excerpt
+from .._checks.http import without_query
+from .._errors import InputError, RefusedError, UnreachableError, VerificationError
+from .._http import request, requests
+from .._messages.retry import BusyError, Deadline, retry_after, retrying
+from .._redaction import BLANK, excerpt
+from .plan import Banner
 
 _SHOWN = 200
 

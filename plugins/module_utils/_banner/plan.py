@@ -7,7 +7,7 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass
 
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import InputError
+from .._errors import InputError
 
 LONGEST = 500
 """Characters: what fits on the dashboard."""

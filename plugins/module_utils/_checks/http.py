@@ -8,18 +8,11 @@ import json
 import typing as t
 from urllib.parse import urlsplit, urlunsplit
 
-from ansible_collections.easymo.deploy.plugins.module_utils._checks.models import (
-    CheckError,
-    Options,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._checks.options import http_options
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
-    InputError,
-    RefusedError,
-    UnreachableError,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._http import request, requests
-from ansible_collections.easymo.deploy.plugins.module_utils._redaction import excerpt
+from .._errors import InputError, RefusedError, UnreachableError
+from .._http import request, requests
+from .._redaction import excerpt
+from .models import CheckError, Options
+from .options import http_options
 
 _SHOWN = 200
 _MISSING = object()

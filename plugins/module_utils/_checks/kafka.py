@@ -15,12 +15,9 @@ try:
 except ImportError:
     IMPORT_ERROR = traceback.format_exc()
 
-from ansible_collections.easymo.deploy.plugins.module_utils._checks.models import (
-    CheckError,
-    Options,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import UnreachableError
-from ansible_collections.easymo.deploy.plugins.module_utils._library import Library
+from .._errors import UnreachableError
+from .._library import Library
+from .models import CheckError, Options
 
 CONFLUENT_KAFKA = Library("confluent-kafka >= 2.11", IMPORT_ERROR)
 

@@ -6,18 +6,12 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.easymo.deploy.plugins.module_utils._checks import (
-    http,
-    kafka,
-    kubernetes,
-    postgres,
-    redis,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._checks.models import Check, Probe
-from ansible_collections.easymo.deploy.plugins.module_utils._http import REQUESTS
-from ansible_collections.easymo.deploy.plugins.module_utils._kubernetes_client import KUBERNETES
-from ansible_collections.easymo.deploy.plugins.module_utils._library import Library, refuse_missing
-from ansible_collections.easymo.deploy.plugins.module_utils._postgres import PSYCOPG2
+from .._http import REQUESTS
+from .._kubernetes_client import KUBERNETES
+from .._library import Library, refuse_missing
+from .._postgres import PSYCOPG2
+from . import http, kafka, kubernetes, postgres, redis
+from .models import Check, Probe
 
 PROBES: dict[str, Probe] = {
     "postgres": postgres.probe,

@@ -7,16 +7,13 @@ from __future__ import annotations
 import time
 import typing as t
 
-from ansible_collections.easymo.deploy.plugins.module_utils._checks.models import (
-    CheckError,
-    Options,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._kubernetes import KubernetesCluster
-from ansible_collections.easymo.deploy.plugins.module_utils._kubernetes_client import Connection
-from ansible_collections.easymo.deploy.plugins.module_utils._redaction import excerpt
+from .._kubernetes import KubernetesCluster
+from .._kubernetes_client import Connection
+from .._redaction import excerpt
+from .models import CheckError, Options
 
 if t.TYPE_CHECKING:
-    from ansible_collections.easymo.deploy.plugins.module_utils._cluster import Cluster, Object
+    from .._cluster import Cluster, Object
 
 _NAMED = 5
 _LOG_LINES = 500

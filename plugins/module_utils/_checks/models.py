@@ -7,7 +7,7 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass
 
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import DeployError
+from .._errors import DeployError
 
 Options = t.Mapping[str, t.Any]
 

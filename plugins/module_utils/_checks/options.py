@@ -6,10 +6,7 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.easymo.deploy.plugins.module_utils._options import (
-    kubernetes_options,
-    postgres_options,
-)
+from .._options import kubernetes_options, postgres_options
 
 KINDS = ("postgres", "redis", "kafka", "http", "kubernetes")
 

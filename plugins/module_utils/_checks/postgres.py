@@ -6,16 +6,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ansible_collections.easymo.deploy.plugins.module_utils import _postgres
-from ansible_collections.easymo.deploy.plugins.module_utils._checks.http import same
-from ansible_collections.easymo.deploy.plugins.module_utils._checks.models import (
-    CheckError,
-    Options,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._postgres import (
-    PostgresTarget,
-    SqlError,
-)
+from .. import _postgres
+from .._postgres import PostgresTarget, SqlError
+from .http import same
+from .models import CheckError, Options
 
 
 def probe(options: Options, timeout: float) -> str:

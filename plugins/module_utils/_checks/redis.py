@@ -16,15 +16,9 @@ try:
 except ImportError:
     IMPORT_ERROR = traceback.format_exc()
 
-from ansible_collections.easymo.deploy.plugins.module_utils._checks.models import (
-    CheckError,
-    Options,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
-    RefusedError,
-    UnreachableError,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._library import Library
+from .._errors import RefusedError, UnreachableError
+from .._library import Library
+from .models import CheckError, Options
 
 REDIS = Library("redis >= 6", IMPORT_ERROR)
 

@@ -9,13 +9,8 @@ import typing as t
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from ansible_collections.easymo.deploy.plugins.module_utils._checks.models import (
-    Check,
-    CheckError,
-    Outcome,
-    Probe,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import DeployError
+from .._errors import DeployError
+from .models import Check, CheckError, Outcome, Probe
 
 _THREADS = 16
 

@@ -9,26 +9,11 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.models import (
-    LIKELY,
-    Cause,
-    Fact,
-    Place,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.rules import (
-    PLAY,
-    Facts,
-    Rule,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.rules_databases import (
-    DATABASE_RULES,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.rules_functions import (
-    FUNCTION_RULES,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.rules_services import (
-    SERVICE_RULES,
-)
+from .models import LIKELY, Cause, Fact, Place
+from .rules import PLAY, Facts, Rule
+from .rules_databases import DATABASE_RULES
+from .rules_functions import FUNCTION_RULES
+from .rules_services import SERVICE_RULES
 
 PLACES = 8
 """How much evidence a cause is told with."""

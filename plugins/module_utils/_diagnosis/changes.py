@@ -7,7 +7,7 @@ from __future__ import annotations
 import typing as t
 from datetime import datetime, timezone
 
-from ansible_collections.easymo.deploy.plugins.module_utils._cluster import (
+from .._cluster import (
     ACTOR_ANNOTATION,
     CHANGE_CAUSE_ANNOTATION,
     RAMP_ANNOTATION,
@@ -15,31 +15,17 @@ from ansible_collections.easymo.deploy.plugins.module_utils._cluster import (
     MonotonicClock,
     Object,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.notebook import Notebook
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import DeployError
-from ansible_collections.easymo.deploy.plugins.module_utils._flags.switch import KillSwitch
-from ansible_collections.easymo.deploy.plugins.module_utils._kill_switch.asking import Asker
-from ansible_collections.easymo.deploy.plugins.module_utils._kill_switch.consumer import (
-    container_of,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._kill_switch.models import (
-    STALE,
-    UNKNOWN,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._lock.models import parse_time
-from ansible_collections.easymo.deploy.plugins.module_utils._release.plan import (
-    FAILED,
-    Record,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._release.store import ReleaseStore
-from ansible_collections.easymo.deploy.plugins.module_utils._rollout.models import (
-    Deployment,
-    ReplicaSet,
-    newest_replica_set,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._rollout.observe import (
-    observe_deployment,
-)
+from .._errors import DeployError
+from .._flags.switch import KillSwitch
+from .._kill_switch.asking import Asker
+from .._kill_switch.consumer import container_of
+from .._kill_switch.models import STALE, UNKNOWN
+from .._lock.models import parse_time
+from .._release.plan import FAILED, Record
+from .._release.store import ReleaseStore
+from .._rollout.models import Deployment, ReplicaSet, newest_replica_set
+from .._rollout.observe import observe_deployment
+from .notebook import Notebook
 
 LATELY = 24 * 60
 """Minutes."""

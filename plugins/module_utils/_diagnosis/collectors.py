@@ -6,65 +6,29 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.easymo.deploy.plugins.module_utils import _s3
-from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.changes import (
-    look_at_changes,
-    look_at_flags,
-    look_at_record,
-    wall,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.crash_loop import (
-    look_at_deployments,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.databases import (
-    Database,
-    look_at_backups,
-    look_at_sessions,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.error_rate import (
-    look_at_error_lines,
-    look_at_metrics,
-    look_at_prometheus,
-    look_at_public,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.function import (
-    Policy,
-    look_at_answers,
-    look_at_list,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.gather import Collector
-from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.migration import (
-    look_at_history,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.notebook import Notebook
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import InputError
-from ansible_collections.easymo.deploy.plugins.module_utils._functions.probe import Probe
-from ansible_collections.easymo.deploy.plugins.module_utils._functions.prober import HttpGateway
-from ansible_collections.easymo.deploy.plugins.module_utils._gate.options import read_metric
-from ansible_collections.easymo.deploy.plugins.module_utils._gate.prometheus import (
-    Prometheus,
-    Vector,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._gate.sources import sources_of
-from ansible_collections.easymo.deploy.plugins.module_utils._http import REQUESTS
-from ansible_collections.easymo.deploy.plugins.module_utils._kubernetes import KubernetesCluster
-from ansible_collections.easymo.deploy.plugins.module_utils._kubernetes_client import (
-    KUBERNETES,
-    Connection,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._library import (
-    Library,
-    refuse_missing,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.parser import PGLAST
-from ansible_collections.easymo.deploy.plugins.module_utils._postgres import (
-    PSYCOPG2,
-    PostgresTarget,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._supabase_api import (
-    SupabaseFunctionsApi,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._webhook.sightings import FunctionLog
+from .. import _s3
+from .._errors import InputError
+from .._functions.probe import Probe
+from .._functions.prober import HttpGateway
+from .._gate.options import read_metric
+from .._gate.prometheus import Prometheus, Vector
+from .._gate.sources import sources_of
+from .._http import REQUESTS
+from .._kubernetes import KubernetesCluster
+from .._kubernetes_client import KUBERNETES, Connection
+from .._library import Library, refuse_missing
+from .._migration.guard.parser import PGLAST
+from .._postgres import PSYCOPG2, PostgresTarget
+from .._supabase_api import SupabaseFunctionsApi
+from .._webhook.sightings import FunctionLog
+from .changes import look_at_changes, look_at_flags, look_at_record, wall
+from .crash_loop import look_at_deployments
+from .databases import Database, look_at_backups, look_at_sessions
+from .error_rate import look_at_error_lines, look_at_metrics, look_at_prometheus, look_at_public
+from .function import Policy, look_at_answers, look_at_list
+from .gather import Collector
+from .migration import look_at_history
+from .notebook import Notebook
 
 Params = t.Mapping[str, t.Any]
 Look = t.Callable[[Notebook], None]

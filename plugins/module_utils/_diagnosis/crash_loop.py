@@ -8,7 +8,7 @@ import re
 import typing as t
 from dataclasses import dataclass
 
-from ansible_collections.easymo.deploy.plugins.module_utils._cluster import (
+from .._cluster import (
     ACTOR_ANNOTATION,
     CHANGE_CAUSE_ANNOTATION,
     RELEASE_ANNOTATION,
@@ -16,36 +16,14 @@ from ansible_collections.easymo.deploy.plugins.module_utils._cluster import (
     Cluster,
     MonotonicClock,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.models import Place
-from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.notebook import (
-    Notebook,
-    file_name,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._kill_switch.consumer import (
-    container_of,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._rollout.diagnosis import (
-    Extent,
-    diagnose,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._rollout.failures import (
-    Suspicion,
-    first_signs_of,
-    refusal_sign,
-    rule_for,
-    signs_of,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._rollout.judge import (
-    Verdict,
-    explain,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._rollout.liveness import as_kill
-from ansible_collections.easymo.deploy.plugins.module_utils._rollout.models import (
-    Deployment,
-    Pod,
-    ReplicaSet,
-    newest_replica_set,
-)
+from .._kill_switch.consumer import container_of
+from .._rollout.diagnosis import Extent, diagnose
+from .._rollout.failures import Suspicion, first_signs_of, refusal_sign, rule_for, signs_of
+from .._rollout.judge import Verdict, explain
+from .._rollout.liveness import as_kill
+from .._rollout.models import Deployment, Pod, ReplicaSet, newest_replica_set
+from .models import Place
+from .notebook import Notebook, file_name
 
 ERROR_LINE = re.compile(
     r"\b(?:ERROR|FATAL|CRITICAL|PANIC)\b|\b\w*(?:Error|Exception)\b|^panic:|Traceback", re.M

@@ -9,23 +9,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 
-from ansible_collections.easymo.deploy.plugins.module_utils._backup.catalog import read_catalog
-from ansible_collections.easymo.deploy.plugins.module_utils._backup.plan import newest_per_release
-from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.notebook import (
-    Notebook,
-    file_name,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import RefusedError
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.text import mask_literals
-from ansible_collections.easymo.deploy.plugins.module_utils._postgres import (
-    PostgresTarget,
-    Session,
-    SqlError,
-    connected,
-)
+from .._backup.catalog import read_catalog
+from .._backup.plan import newest_per_release
+from .._errors import RefusedError
+from .._migration.text import mask_literals
+from .._postgres import PostgresTarget, Session, SqlError, connected
+from .notebook import Notebook, file_name
 
 if t.TYPE_CHECKING:
-    from ansible_collections.easymo.deploy.plugins.module_utils._s3 import Bucket
+    from .._s3 import Bucket
 
 LONG_SECONDS = 60
 """A transaction of this age is told: it keeps migrations from their locks."""

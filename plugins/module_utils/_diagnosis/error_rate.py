@@ -10,36 +10,17 @@ import typing as t
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 
-from ansible_collections.easymo.deploy.plugins.module_utils._cluster import Cluster
-from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.crash_loop import (
-    ERROR_LINE,
-    Standing,
-    observe,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.models import Place
-from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.notebook import (
-    Notebook,
-    file_name,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
-    DeployError,
-    UnreachableError,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._functions.probe import (
-    Answer,
-    Gateway,
-    Probe,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._gate.models import Metric, Sample
-from ansible_collections.easymo.deploy.plugins.module_utils._gate.prometheus import (
-    Prometheus,
-    Vector,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._gate.watch import Source
-from ansible_collections.easymo.deploy.plugins.module_utils._kill_switch.consumer import (
-    container_of,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._rollout.logs import read_tail
+from .._cluster import Cluster
+from .._errors import DeployError, UnreachableError
+from .._functions.probe import Answer, Gateway, Probe
+from .._gate.models import Metric, Sample
+from .._gate.prometheus import Prometheus, Vector
+from .._gate.watch import Source
+from .._kill_switch.consumer import container_of
+from .._rollout.logs import read_tail
+from .crash_loop import ERROR_LINE, Standing, observe
+from .models import Place
+from .notebook import Notebook, file_name
 
 ALERTS = 'ALERTS{alertstate="firing"}'
 NOTABLE = 0.01

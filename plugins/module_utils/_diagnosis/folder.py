@@ -9,7 +9,7 @@ import typing as t
 from datetime import datetime
 from pathlib import Path
 
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import InputError
+from .._errors import InputError
 
 MOST_TRIES = 50
 

@@ -10,27 +10,13 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 
-from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.crash_loop import (
-    ERROR_LINE,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.models import Fact
-from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.notebook import (
-    Notebook,
-    file_name,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
-    DeployError,
-    UnreachableError,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._functions.models import Deployed
-from ansible_collections.easymo.deploy.plugins.module_utils._functions.probe import (
-    Answer,
-    Gateway,
-    Probe,
-    platform_code,
-    verdict,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._webhook.sightings import LogEntry
+from .._errors import DeployError, UnreachableError
+from .._functions.models import Deployed
+from .._functions.probe import Answer, Gateway, Probe, platform_code, verdict
+from .._webhook.sightings import LogEntry
+from .crash_loop import ERROR_LINE
+from .models import Fact
+from .notebook import Notebook, file_name
 
 HEADERS = (
     "sb-error-code",

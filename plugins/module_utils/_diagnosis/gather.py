@@ -9,15 +9,10 @@ import time
 import typing as t
 from dataclasses import dataclass
 
-from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.models import (
-    Limits,
-    Part,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.notebook import Notebook
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import DeployError
-from ansible_collections.easymo.deploy.plugins.module_utils._messages.redactor import (
-    Redactor,
-)
+from .._errors import DeployError
+from .._messages.redactor import Redactor
+from .models import Limits, Part
+from .notebook import Notebook
 
 
 @dataclass(frozen=True)

@@ -7,42 +7,18 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass, field
 
-from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.databases import (
-    Database,
-    reading,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.models import Place
-from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.notebook import (
-    Notebook,
-    file_name,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.schema import (
-    NOT_COMPARED,
-    Made,
-    made_by,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import DeployError
-from ansible_collections.easymo.deploy.plugins.module_utils._migration import (
-    prisma_folder,
-    prisma_history,
-    supabase_folder,
-    supabase_history,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.catalog import (
-    Catalog,
-    read_catalog,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.prisma_status import (
-    describe_status,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.supabase_drift import (
-    find_drift,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.supabase_folder import (
-    Migration,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.tables import find_tables
-from ansible_collections.easymo.deploy.plugins.module_utils._postgres import Session
+from .._errors import DeployError
+from .._migration import prisma_folder, prisma_history, supabase_folder, supabase_history
+from .._migration.guard.catalog import Catalog, read_catalog
+from .._migration.prisma_status import describe_status
+from .._migration.supabase_drift import find_drift
+from .._migration.supabase_folder import Migration
+from .._migration.tables import find_tables
+from .._postgres import Session
+from .databases import Database, reading
+from .models import Place
+from .notebook import Notebook, file_name
+from .schema import NOT_COMPARED, Made, made_by
 
 _ONLY_READS = """
 SELECT reset_val, pg_catalog.pg_is_in_recovery() FROM pg_catalog.pg_settings

@@ -8,13 +8,8 @@ import re
 import threading
 import typing as t
 
-from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.models import (
-    Fact,
-    Limits,
-    Part,
-    Place,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._messages.redactor import Redactor
+from .._messages.redactor import Redactor
+from .models import Fact, Limits, Part, Place
 
 SHEET_LINES = 2000
 """Of a file that is no log."""

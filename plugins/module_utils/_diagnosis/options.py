@@ -6,15 +6,15 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.models import ENTRIES
-from ansible_collections.easymo.deploy.plugins.module_utils._gate.options import metric_options
-from ansible_collections.easymo.deploy.plugins.module_utils._options import (
+from .._gate.options import metric_options
+from .._options import (
     kubernetes_options,
     postgres_options,
     s3_options,
     secrets_options,
     supabase_options,
 )
+from .models import ENTRIES
 
 
 def diagnosis_options() -> dict[str, t.Any]:

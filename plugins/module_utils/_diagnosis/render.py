@@ -9,17 +9,9 @@ import traceback
 import typing as t
 from dataclasses import asdict
 
-from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.models import (
-    TITLES,
-    Cause,
-    Diagnosis,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.page import (
-    HTML,
-    MACROS,
-    STYLE,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._library import Library
+from .._library import Library
+from .models import TITLES, Cause, Diagnosis
+from .page import HTML, MACROS, STYLE
 
 try:
     from jinja2 import Environment, StrictUndefined

@@ -7,7 +7,7 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass
 
-from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.models import Fact
+from .models import Fact
 
 RECENT = 120
 """Minutes after a change within which what fails is laid to it."""

@@ -4,15 +4,8 @@
 
 from __future__ import annotations
 
-from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.models import (
-    LIKELY,
-    SURE,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.rules import (
-    MIGRATE,
-    Rule,
-    never_with,
-)
+from .models import LIKELY, SURE
+from .rules import MIGRATE, Rule, never_with
 
 DATABASE_RULES = (
     # A migration

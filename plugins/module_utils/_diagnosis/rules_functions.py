@@ -4,12 +4,8 @@
 
 from __future__ import annotations
 
-from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.models import (
-    LIKELY,
-    POSSIBLE,
-    SURE,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.rules import (
+from .models import LIKELY, POSSIBLE, SURE
+from .rules import (
     DEPLOY_FUNCTIONS,
     FUNCTIONS_BACK,
     Rule,

@@ -7,14 +7,8 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass, field
 
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.names import (
-    relation_name,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.parser import (
-    Node,
-    UnparsableError,
-    parse,
-)
+from .._migration.guard.names import relation_name
+from .._migration.guard.parser import Node, UnparsableError, parse
 
 NOT_COMPARED = (
     "Only tables and columns that CREATE TABLE and ALTER TABLE of the migrations name were compared: no types, "

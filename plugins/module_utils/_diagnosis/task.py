@@ -7,17 +7,12 @@ from __future__ import annotations
 import typing as t
 from datetime import datetime
 
-from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.causes import find_causes
-from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.collectors import (
-    collectors_of,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.gather import gather
-from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.models import (
-    Diagnosis,
-    Limits,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._messages.redactor import Redactor
-from ansible_collections.easymo.deploy.plugins.module_utils._secret_names import holds_secret
+from .._messages.redactor import Redactor
+from .._secret_names import holds_secret
+from .causes import find_causes
+from .collectors import collectors_of
+from .gather import gather
+from .models import Diagnosis, Limits
 
 INNOCENT = frozenset({"secrets", "required_secrets"})
 """Options that name secrets and hold none."""

@@ -6,27 +6,11 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.easymo.deploy.plugins.module_utils._cluster import Cluster
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
-    ConflictError,
-    VerificationError,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._flags.plan import (
-    Changes,
-    FlagsMap,
-    FlagsPlan,
-    Wish,
-    plan_flags,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._flags.switch import (
-    KillSwitch,
-    refuse_up,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._lock.guard import (
-    NO_GUARD,
-    Guard,
-    NoGuard,
-)
+from .._cluster import Cluster
+from .._errors import ConflictError, VerificationError
+from .._lock.guard import NO_GUARD, Guard, NoGuard
+from .plan import Changes, FlagsMap, FlagsPlan, Wish, plan_flags
+from .switch import KillSwitch, refuse_up
 
 ATTEMPTS = 5
 

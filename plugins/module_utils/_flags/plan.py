@@ -9,12 +9,8 @@ import json
 import typing as t
 from dataclasses import dataclass, field
 
-from ansible_collections.easymo.deploy.plugins.module_utils._cluster import (
-    FIELD_MANAGER,
-    Object,
-    Operation,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import ConflictError
+from .._cluster import FIELD_MANAGER, Object, Operation
+from .._errors import ConflictError
 
 Changes = t.Mapping[str, "str | None"]
 """New values by key; None takes a key out. Keys that are not named stay as they are."""

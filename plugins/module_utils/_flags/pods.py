@@ -7,15 +7,10 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass
 
-from ansible_collections.easymo.deploy.plugins.module_utils._cluster import Cluster
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import RefusedError
-from ansible_collections.easymo.deploy.plugins.module_utils._rollout.models import (
-    Deployment,
-    Pod,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._rollout.observe import (
-    observe_all_pods,
-)
+from .._cluster import Cluster
+from .._errors import RefusedError
+from .._rollout.models import Deployment, Pod
+from .._rollout.observe import observe_all_pods
 
 
 @dataclass(frozen=True)

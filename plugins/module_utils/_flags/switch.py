@@ -9,14 +9,9 @@ import re
 import typing as t
 from dataclasses import dataclass, field
 
-from ansible_collections.easymo.deploy.plugins.module_utils._cluster import KILL_SWITCH_ANNOTATION
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import ConflictError
-from ansible_collections.easymo.deploy.plugins.module_utils._flags.plan import (
-    Changes,
-    FlagsMap,
-    FlagsPlan,
-    Wish,
-)
+from .._cluster import KILL_SWITCH_ANNOTATION
+from .._errors import ConflictError
+from .plan import Changes, FlagsMap, FlagsPlan, Wish
 
 PERCENTAGE_FLAG = "FEATURE_AI_AGENTS_ROLLOUT_PERCENTAGE"
 OFF: t.Mapping[str, str] = {"FEATURE_AI_AGENTS": "false", PERCENTAGE_FLAG: "0"}

@@ -7,7 +7,7 @@ from __future__ import annotations
 import re
 import typing as t
 
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import InputError
+from .._errors import InputError
 
 NAME = re.compile(r"[A-Z_][A-Z0-9_]*")
 BOOLEANS = {True: "true", False: "false"}

@@ -7,25 +7,10 @@ from __future__ import annotations
 import time
 import typing as t
 
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
-    DeployError,
-    UnreachableError,
-    VerificationError,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._functions.models import (
-    Deployed,
-    FunctionsApi,
-    Known,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._functions.plan import (
-    Plan,
-    activation_problems,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._functions.prepare import (
-    Prepared,
-    Say,
-    silent,
-)
+from .._errors import DeployError, UnreachableError, VerificationError
+from .models import Deployed, FunctionsApi, Known
+from .plan import Plan, activation_problems
+from .prepare import Prepared, Say, silent
 
 LOOKS = 3
 LOOK_PAUSE = 2.0

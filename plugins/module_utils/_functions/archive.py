@@ -11,8 +11,8 @@ import typing as t
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import InputError
-from ansible_collections.easymo.deploy.plugins.module_utils._functions.models import Known, Source
+from .._errors import InputError
+from .models import Known, Source
 
 
 @dataclass(frozen=True)

@@ -10,15 +10,12 @@ import typing as t
 from collections import deque
 from dataclasses import dataclass, field
 
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import InputError
-from ansible_collections.easymo.deploy.plugins.module_utils._functions import static_files
-from ansible_collections.easymo.deploy.plugins.module_utils._functions.config import (
-    FunctionConfig,
-    read_config,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._functions.import_map import ImportMap
-from ansible_collections.easymo.deploy.plugins.module_utils._functions.models import Source
-from ansible_collections.easymo.deploy.plugins.module_utils._functions.scan import find_imports
+from .._errors import InputError
+from . import static_files
+from .config import FunctionConfig, read_config
+from .import_map import ImportMap
+from .models import Source
+from .scan import find_imports
 
 SLUG = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
 

@@ -9,7 +9,7 @@ import tomllib
 import typing as t
 from dataclasses import dataclass
 
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import InputError
+from .._errors import InputError
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,8 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.easymo.deploy.plugins.module_utils._functions.models import Running, Source
-from ansible_collections.easymo.deploy.plugins.module_utils._functions.plan import Change, Plan
+from .models import Running, Source
+from .plan import Change, Plan
 
 LARGEST = 64 * 1024
 """Bytes of a file whose text is shown."""

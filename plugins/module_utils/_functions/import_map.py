@@ -9,8 +9,8 @@ import re
 import typing as t
 from dataclasses import dataclass, field
 
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import InputError
-from ansible_collections.easymo.deploy.plugins.module_utils._functions import jsonc
+from .._errors import InputError
+from . import jsonc
 
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 

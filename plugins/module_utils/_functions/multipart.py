@@ -10,8 +10,8 @@ import json
 import posixpath
 import typing as t
 
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import UnreachableError
-from ansible_collections.easymo.deploy.plugins.module_utils._functions.scan import SCRIPTS
+from .._errors import UnreachableError
+from .scan import SCRIPTS
 
 
 def uploaded_path(files: t.Mapping[str, bytes], location: str) -> str:

@@ -7,14 +7,8 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass, field
 
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import InputError
-from ansible_collections.easymo.deploy.plugins.module_utils._functions.models import (
-    Deployed,
-    Knowledge,
-    Known,
-    Running,
-    Source,
-)
+from .._errors import InputError
+from .models import Deployed, Knowledge, Known, Running, Source
 
 Names = t.Collection[str]
 

@@ -13,18 +13,9 @@ import typing as t
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
-    DeployError,
-    RefusedError,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._functions.archive import Archive
-from ansible_collections.easymo.deploy.plugins.module_utils._functions.models import (
-    Deployed,
-    FunctionsApi,
-    Knowledge,
-    Running,
-    Source,
-)
+from .._errors import DeployError, RefusedError
+from .archive import Archive
+from .models import Deployed, FunctionsApi, Knowledge, Running, Source
 
 PARALLEL = 8
 

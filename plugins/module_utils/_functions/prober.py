@@ -9,14 +9,9 @@ import typing as t
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import UnreachableError
-from ansible_collections.easymo.deploy.plugins.module_utils._functions.probe import (
-    Answer,
-    Gateway,
-    Probe,
-    verdict,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._http import request, requests
+from .._errors import UnreachableError
+from .._http import request, requests
+from .probe import Answer, Gateway, Probe, verdict
 
 PARALLEL = 8
 

@@ -9,10 +9,7 @@ import re
 import typing as t
 from dataclasses import dataclass
 
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
-    InputError,
-    VerificationError,
-)
+from .._errors import InputError, VerificationError
 
 _NAME = re.compile(r"(?!SUPABASE_)[^\s=]{1,256}")
 LONGEST_VALUE = 24_576

@@ -11,19 +11,12 @@ import typing as t
 from dataclasses import dataclass
 from pathlib import Path
 
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
-    ConflictError,
-    VerificationError,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._functions.archive import (
-    Archive,
-    checked,
-    write_archive,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._release.packing import LIMIT
+from .._errors import ConflictError, VerificationError
+from .._release.packing import LIMIT
+from .archive import Archive, checked, write_archive
 
 if t.TYPE_CHECKING:
-    from ansible_collections.easymo.deploy.plugins.module_utils._s3 import Bucket
+    from .._s3 import Bucket
 
 
 @dataclass(frozen=True)

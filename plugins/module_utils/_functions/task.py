@@ -8,40 +8,17 @@ import typing as t
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import InputError
-from ansible_collections.easymo.deploy.plugins.module_utils._functions.apply import (
-    apply_plan,
-    by_slug,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._functions.archive import Archive
-from ansible_collections.easymo.deploy.plugins.module_utils._functions.collect import Collected
-from ansible_collections.easymo.deploy.plugins.module_utils._functions.diff import diff_of
-from ansible_collections.easymo.deploy.plugins.module_utils._functions.models import (
-    Deployed,
-    FunctionsApi,
-    Knowledge,
-    Known,
-    Running,
-    Source,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._functions.plan import (
-    Plan,
-    deployed_since,
-    missing_secrets,
-    plan_functions,
-    prune,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._functions.prepare import (
-    Memory,
-    Prepared,
-    Say,
-    Staged,
-    prepare,
-    silent,
-)
+from .._errors import InputError
+from .apply import apply_plan, by_slug
+from .archive import Archive
+from .collect import Collected
+from .diff import diff_of
+from .models import Deployed, FunctionsApi, Knowledge, Known, Running, Source
+from .plan import Plan, deployed_since, missing_secrets, plan_functions, prune
+from .prepare import Memory, Prepared, Say, Staged, prepare, silent
 
 if t.TYPE_CHECKING:
-    from ansible_collections.easymo.deploy.plugins.module_utils._functions.storage import Saved
+    from .storage import Saved
 
 REMEMBERED = 8
 """How many versions of a function are known at most."""

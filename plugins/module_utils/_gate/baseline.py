@@ -7,10 +7,10 @@ from __future__ import annotations
 import typing as t
 from datetime import datetime
 
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import InputError
-from ansible_collections.easymo.deploy.plugins.module_utils._gate.comparison import Baseline
-from ansible_collections.easymo.deploy.plugins.module_utils._gate.models import Bounds
-from ansible_collections.easymo.deploy.plugins.module_utils._options import Spec
+from .._errors import InputError
+from .._options import Spec
+from .comparison import Baseline
+from .models import Bounds
 
 
 def baseline_options() -> Spec:

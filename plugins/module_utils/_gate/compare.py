@@ -7,14 +7,9 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass, field, replace
 
-from ansible_collections.easymo.deploy.plugins.module_utils._gate.comparison import (
-    Baseline,
-    Comparison,
-    blind,
-    compare,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._gate.models import Metric
-from ansible_collections.easymo.deploy.plugins.module_utils._gate.state import WatchState
+from .comparison import Baseline, Comparison, blind, compare
+from .models import Metric
+from .state import WatchState
 
 
 class Historian(t.Protocol):

@@ -8,7 +8,7 @@ import statistics
 import typing as t
 from dataclasses import asdict, dataclass, replace
 
-from ansible_collections.easymo.deploy.plugins.module_utils._gate.mann_whitney import p_greater
+from .mann_whitney import p_greater
 
 
 @dataclass(frozen=True)

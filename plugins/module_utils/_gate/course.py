@@ -7,24 +7,10 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 
-from ansible_collections.easymo.deploy.plugins.module_utils._gate.decisions import APPROVE, Said
-from ansible_collections.easymo.deploy.plugins.module_utils._gate.models import (
-    Decision,
-    Mark,
-    Metric,
-    Reason,
-    Verdict,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._gate.state import (
-    Schedule,
-    WatchState,
-    finished,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._gate.verdict import (
-    all_good,
-    breached,
-    decide,
-)
+from .decisions import APPROVE, Said
+from .models import Decision, Mark, Metric, Reason, Verdict
+from .state import Schedule, WatchState, finished
+from .verdict import all_good, breached, decide
 
 
 @dataclass(frozen=True)

@@ -7,22 +7,11 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass
 
-from ansible_collections.easymo.deploy.plugins.module_utils._cluster import (
-    Cluster,
-    MonotonicClock,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._gate.decisions import (
-    APPROVE,
-    Said,
-    plan_decision,
-    refuse_nobody,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._gate.keep import Shelf
-from ansible_collections.easymo.deploy.plugins.module_utils._release.plan import (
-    Change,
-    check_attempt,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._release.store import ReleaseStore
+from .._cluster import Cluster, MonotonicClock
+from .._release.plan import Change, check_attempt
+from .._release.store import ReleaseStore
+from .decisions import APPROVE, Said, plan_decision, refuse_nobody
+from .keep import Shelf
 
 
 @dataclass(frozen=True)

@@ -7,12 +7,9 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass, replace
 
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
-    ConflictError,
-    InputError,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._gate.state import WatchState
-from ansible_collections.easymo.deploy.plugins.module_utils._release.plan import Record
+from .._errors import ConflictError, InputError
+from .._release.plan import Record
+from .state import WatchState
 
 APPROVE, REJECT = "approve", "reject"
 

@@ -12,33 +12,14 @@ import typing as t
 import uuid
 from dataclasses import dataclass, field, replace
 
-from ansible_collections.easymo.deploy.plugins.module_utils._cluster import (
-    Cluster,
-    MonotonicClock,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
-    ConflictError,
-    DeployError,
-    VerificationError,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._gate.course import (
-    Plan,
-    elapsed_at,
-    take_up,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._gate.decisions import (
-    Said,
-    all_said,
-    that_counts,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._gate.models import Metric, Verdict
-from ansible_collections.easymo.deploy.plugins.module_utils._gate.state import WatchState
-from ansible_collections.easymo.deploy.plugins.module_utils._release.plan import (
-    SETTLED,
-    Record,
-    check_attempt,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._release.store import ReleaseStore
+from .._cluster import Cluster, MonotonicClock
+from .._errors import ConflictError, DeployError, VerificationError
+from .._release.plan import SETTLED, Record, check_attempt
+from .._release.store import ReleaseStore
+from .course import Plan, elapsed_at, take_up
+from .decisions import Said, all_said, that_counts
+from .models import Metric, Verdict
+from .state import WatchState
 
 ATTACHMENT = "watch"
 _PATIENCE = 2.0

@@ -6,25 +6,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from ansible_collections.easymo.deploy.plugins.module_utils._cluster import (
-    Clock,
-    Cluster,
-    MonotonicClock,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
-    DeployError,
-    InputError,
-    RefusedError,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._gate.models import (
-    Sample,
-    failed_sample,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._gate.options import read_pattern
-from ansible_collections.easymo.deploy.plugins.module_utils._rollout.observe import (
-    observe_all_pods,
-    observe_deployment,
-)
+from .._cluster import Clock, Cluster, MonotonicClock
+from .._errors import DeployError, InputError, RefusedError
+from .._rollout.observe import observe_all_pods, observe_deployment
+from .models import Sample, failed_sample
+from .options import read_pattern
 
 _LIMIT = 1_000_000
 """Bytes of one container's log that are read at a look. More in one window count as far as they were read."""

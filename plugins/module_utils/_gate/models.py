@@ -9,7 +9,7 @@ import typing as t
 from dataclasses import dataclass, field
 from enum import Enum
 
-from ansible_collections.easymo.deploy.plugins.module_utils._gate.comparison import Baseline
+from .comparison import Baseline
 
 
 class Verdict(Enum):

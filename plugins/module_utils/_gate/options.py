@@ -7,22 +7,11 @@ from __future__ import annotations
 import re
 import typing as t
 
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import InputError
-from ansible_collections.easymo.deploy.plugins.module_utils._gate.baseline import (
-    baseline_options,
-    read_baseline,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._gate.models import (
-    Bounds,
-    Limits,
-    Metric,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._module import refuse_below
-from ansible_collections.easymo.deploy.plugins.module_utils._options import (
-    Spec,
-    kubernetes_options,
-    postgres_options,
-)
+from .._errors import InputError
+from .._module import refuse_below
+from .._options import Spec, kubernetes_options, postgres_options
+from .baseline import baseline_options, read_baseline
+from .models import Bounds, Limits, Metric
 
 PROMETHEUS, POSTGRES, LOG = "prometheus", "postgres", "kubernetes_log"
 KINDS = (PROMETHEUS, POSTGRES, LOG)

@@ -9,13 +9,10 @@ import threading
 import typing as t
 from dataclasses import dataclass, field
 
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import InputError
-from ansible_collections.easymo.deploy.plugins.module_utils._gate.models import (
-    Sample,
-    failed_sample,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._gate.reduction import one_number
-from ansible_collections.easymo.deploy.plugins.module_utils._http import request, requests
+from .._errors import InputError
+from .._http import request, requests
+from .models import Sample, failed_sample
+from .reduction import one_number
 
 
 @dataclass(frozen=True)

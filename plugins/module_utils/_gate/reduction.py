@@ -8,10 +8,7 @@ import math
 import statistics
 import typing as t
 
-from ansible_collections.easymo.deploy.plugins.module_utils._gate.models import (
-    Sample,
-    failed_sample,
-)
+from .models import Sample, failed_sample
 
 REDUCERS: dict[str, t.Callable[[t.Sequence[float]], float]] = {
     "max": max,

@@ -6,20 +6,13 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
-    HoldError,
-    RollbackError,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._gate.models import (
-    Mark,
-    Metric,
-    Verdict,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._gate.points import thin
-from ansible_collections.easymo.deploy.plugins.module_utils._gate.series import Series
-from ansible_collections.easymo.deploy.plugins.module_utils._gate.state import utc
-from ansible_collections.easymo.deploy.plugins.module_utils._gate.verdict import decide
-from ansible_collections.easymo.deploy.plugins.module_utils._gate.watch import Look, Watch
+from .._errors import HoldError, RollbackError
+from .models import Mark, Metric, Verdict
+from .points import thin
+from .series import Series
+from .state import utc
+from .verdict import decide
+from .watch import Look, Watch
 
 _ERRORS = {Verdict.HOLD: HoldError, Verdict.ROLLBACK: RollbackError}
 _AFTERWARDS = {

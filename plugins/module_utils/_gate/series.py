@@ -7,12 +7,8 @@ from __future__ import annotations
 import typing as t
 from dataclasses import asdict, dataclass, replace
 
-from ansible_collections.easymo.deploy.plugins.module_utils._gate.models import (
-    Mark,
-    Metric,
-    Sample,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._gate.points import Point, add_point
+from .models import Mark, Metric, Sample
+from .points import Point, add_point
 
 
 @dataclass(frozen=True)

@@ -7,24 +7,17 @@ from __future__ import annotations
 import typing as t
 from dataclasses import replace
 
-from ansible_collections.easymo.deploy.plugins.module_utils._cluster import Cluster
-from ansible_collections.easymo.deploy.plugins.module_utils._gate.logs import LogSource
-from ansible_collections.easymo.deploy.plugins.module_utils._gate.models import Metric
-from ansible_collections.easymo.deploy.plugins.module_utils._gate.options import (
-    LOG,
-    POSTGRES,
-    PROMETHEUS,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._gate.prometheus import Prometheus
-from ansible_collections.easymo.deploy.plugins.module_utils._gate.sql import SqlSource
-from ansible_collections.easymo.deploy.plugins.module_utils._gate.watch import Source
-from ansible_collections.easymo.deploy.plugins.module_utils._http import REQUESTS
-from ansible_collections.easymo.deploy.plugins.module_utils._kubernetes_client import KUBERNETES
-from ansible_collections.easymo.deploy.plugins.module_utils._library import refuse_missing
-from ansible_collections.easymo.deploy.plugins.module_utils._postgres import (
-    PSYCOPG2,
-    PostgresTarget,
-)
+from .._cluster import Cluster
+from .._http import REQUESTS
+from .._kubernetes_client import KUBERNETES
+from .._library import refuse_missing
+from .._postgres import PSYCOPG2, PostgresTarget
+from .logs import LogSource
+from .models import Metric
+from .options import LOG, POSTGRES, PROMETHEUS
+from .prometheus import Prometheus
+from .sql import SqlSource
+from .watch import Source
 
 LIBRARIES = {PROMETHEUS: REQUESTS, POSTGRES: PSYCOPG2, LOG: KUBERNETES}
 

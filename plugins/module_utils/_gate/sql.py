@@ -7,16 +7,10 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from ansible_collections.easymo.deploy.plugins.module_utils import _postgres
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import DeployError, InputError
-from ansible_collections.easymo.deploy.plugins.module_utils._gate.models import (
-    Sample,
-    failed_sample,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._postgres import (
-    PostgresTarget,
-    SqlError,
-)
+from .. import _postgres
+from .._errors import DeployError, InputError
+from .._postgres import PostgresTarget, SqlError
+from .models import Sample, failed_sample
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,9 @@ import time
 import typing as t
 from dataclasses import dataclass, field, replace
 
-from ansible_collections.easymo.deploy.plugins.module_utils._gate.comparison import Comparison
-from ansible_collections.easymo.deploy.plugins.module_utils._gate.models import Metric, Sample
-from ansible_collections.easymo.deploy.plugins.module_utils._gate.series import Series
+from .comparison import Comparison
+from .models import Metric, Sample
+from .series import Series
 
 
 @dataclass(frozen=True)

@@ -6,15 +6,9 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.easymo.deploy.plugins.module_utils._gate.comparison import Comparison
-from ansible_collections.easymo.deploy.plugins.module_utils._gate.models import (
-    Decision,
-    Mark,
-    Metric,
-    Reason,
-    Verdict,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._gate.series import Series
+from .comparison import Comparison
+from .models import Decision, Mark, Metric, Reason, Verdict
+from .series import Series
 
 Watched = t.Mapping[str, Series]
 Compared = t.Mapping[str, Comparison]

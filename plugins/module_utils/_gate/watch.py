@@ -9,29 +9,14 @@ import typing as t
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import InputError
-from ansible_collections.easymo.deploy.plugins.module_utils._gate.compare import Comparer
-from ansible_collections.easymo.deploy.plugins.module_utils._gate.course import (
-    Plan,
-    Step,
-    due_now,
-    next_step,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._gate.decisions import Said
-from ansible_collections.easymo.deploy.plugins.module_utils._gate.models import (
-    Decision,
-    Mark,
-    Metric,
-    Sample,
-    failed_sample,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._gate.series import Series
-from ansible_collections.easymo.deploy.plugins.module_utils._gate.state import (
-    Schedule,
-    WatchState,
-    begin,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._gate.verdict import breached
+from .._errors import InputError
+from .compare import Comparer
+from .course import Plan, Step, due_now, next_step
+from .decisions import Said
+from .models import Decision, Mark, Metric, Sample, failed_sample
+from .series import Series
+from .state import Schedule, WatchState, begin
+from .verdict import breached
 
 _THREADS = 8
 

@@ -8,7 +8,7 @@ import re
 import typing as t
 from dataclasses import dataclass
 
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import InputError
+from .._errors import InputError
 
 DEFAULT_HOST = "docker.io"
 DEFAULT_API = "https://registry-1.docker.io"

@@ -7,8 +7,8 @@ from __future__ import annotations
 import typing as t
 from concurrent.futures import ThreadPoolExecutor
 
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import DeployError
-from ansible_collections.easymo.deploy.plugins.module_utils._images.reference import Reference
+from .._errors import DeployError
+from .reference import Reference
 
 AT_ONCE = 8
 

@@ -9,23 +9,12 @@ import typing as t
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 
-from ansible_collections.easymo.deploy.plugins.module_utils._cluster import Clock, Cluster
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import VerificationError
-from ansible_collections.easymo.deploy.plugins.module_utils._flags.apply import (
-    Decide,
-    decide_flags,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._flags.plan import FlagsPlan
-from ansible_collections.easymo.deploy.plugins.module_utils._kill_switch.consumer import (
-    Consumer,
-    Order,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._kill_switch.models import (
-    REACHED,
-    RUNNING,
-    ConsumerState,
-    tell_wrong,
-)
+from .._cluster import Clock, Cluster
+from .._errors import VerificationError
+from .._flags.apply import Decide, decide_flags
+from .._flags.plan import FlagsPlan
+from .consumer import Consumer, Order
+from .models import REACHED, RUNNING, ConsumerState, tell_wrong
 
 ATTEMPTS = 50
 """Whoever else writes the flags, the switch gets its turn."""

@@ -8,22 +8,11 @@ import typing as t
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 
-from ansible_collections.easymo.deploy.plugins.module_utils._cluster import Clock, Cluster, Object
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import DeployError
-from ansible_collections.easymo.deploy.plugins.module_utils._flags.pods import (
-    compare,
-    parse_environment,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._kill_switch.models import (
-    ENDING,
-    IDLE,
-    REACHED,
-    STALE,
-    UNKNOWN,
-    PodState,
-    is_overdue,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._rollout.models import Deployment, Pod
+from .._cluster import Clock, Cluster, Object
+from .._errors import DeployError
+from .._flags.pods import compare, parse_environment
+from .._rollout.models import Deployment, Pod
+from .models import ENDING, IDLE, REACHED, STALE, UNKNOWN, PodState, is_overdue
 
 AT_ONCE = 8
 PATIENCE = 5.0

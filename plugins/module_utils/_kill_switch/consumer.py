@@ -8,26 +8,15 @@ import typing as t
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from ansible_collections.easymo.deploy.plugins.module_utils._cluster import Clock, Cluster
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import DeployError
-from ansible_collections.easymo.deploy.plugins.module_utils._kill_switch.asking import Asker
-from ansible_collections.easymo.deploy.plugins.module_utils._kill_switch.models import (
-    STALE,
-    UNKNOWN,
-    ConsumerState,
-    PodState,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._kill_switch.sweep import sweep
-from ansible_collections.easymo.deploy.plugins.module_utils._rollout.models import Deployment
-from ansible_collections.easymo.deploy.plugins.module_utils._rollout.observe import (
-    observe_all_pods,
-    observe_deployment,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._rollout.plan import Plan, Wanted
-from ansible_collections.easymo.deploy.plugins.module_utils._rollout.roll import (
-    Rollout,
-    Settings,
-)
+from .._cluster import Clock, Cluster
+from .._errors import DeployError
+from .._rollout.models import Deployment
+from .._rollout.observe import observe_all_pods, observe_deployment
+from .._rollout.plan import Plan, Wanted
+from .._rollout.roll import Rollout, Settings
+from .asking import Asker
+from .models import STALE, UNKNOWN, ConsumerState, PodState
+from .sweep import sweep
 
 ATTEMPTS = 5
 ROLLING = 2 / 3

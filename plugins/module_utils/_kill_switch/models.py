@@ -8,8 +8,8 @@ import typing as t
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from ansible_collections.easymo.deploy.plugins.module_utils._cluster import Object
-from ansible_collections.easymo.deploy.plugins.module_utils._lock.models import parse_time
+from .._cluster import Object
+from .._lock.models import parse_time
 
 REACHED, STALE, UNKNOWN, IDLE, ENDING = "reached", "stale", "unknown", "idle", "ending"
 """Runs with the wanted flags; runs with others; cannot be asked; runs nothing; gets no new requests and goes."""

@@ -7,13 +7,10 @@ from __future__ import annotations
 import typing as t
 from dataclasses import replace
 
-from ansible_collections.easymo.deploy.plugins.module_utils._cluster import KILL_SWITCH_ANNOTATION
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import ConflictError
-from ansible_collections.easymo.deploy.plugins.module_utils._flags.plan import FlagsMap, Wish
-from ansible_collections.easymo.deploy.plugins.module_utils._flags.switch import (
-    KillSwitch,
-    is_lower,
-)
+from .._cluster import KILL_SWITCH_ANNOTATION
+from .._errors import ConflictError
+from .._flags.plan import FlagsMap, Wish
+from .._flags.switch import KillSwitch, is_lower
 
 SET, LOWERED, RESET = "set", "lowered", "reset"
 

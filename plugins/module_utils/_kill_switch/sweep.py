@@ -11,13 +11,9 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass
 
-from ansible_collections.easymo.deploy.plugins.module_utils._cluster import Clock, Cluster
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import DeployError
-from ansible_collections.easymo.deploy.plugins.module_utils._kill_switch.models import (
-    ENDING,
-    STALE,
-    PodState,
-)
+from .._cluster import Clock, Cluster
+from .._errors import DeployError
+from .models import ENDING, STALE, PodState
 
 PAUSE = 0.5
 

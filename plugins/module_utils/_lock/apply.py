@@ -9,19 +9,11 @@ import typing as t
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from ansible_collections.easymo.deploy.plugins.module_utils._cluster import Clock, Cluster
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
-    ConflictError,
-    RefusedError,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._lock.models import (
-    UNDO,
-    Claim,
-    Freeze,
-    Lock,
-    fence_of,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._lock.plan import (
+from .._cluster import Clock, Cluster
+from .._errors import ConflictError, RefusedError
+from .._run import Alive
+from .models import UNDO, Claim, Freeze, Lock, fence_of
+from .plan import (
     BLOCKED,
     TAKEN,
     Sight,
@@ -34,7 +26,6 @@ from ansible_collections.easymo.deploy.plugins.module_utils._lock.plan import (
     plan_free,
     plan_held,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._run import Alive
 
 LEASE, FREEZE = "easymo-deploy", "deploy-freeze"
 PATIENCE = 60.0

@@ -10,7 +10,7 @@ Why a run may not go on:
 
 from __future__ import annotations
 
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import ConflictError
+from .._errors import ConflictError
 
 
 class LockedError(ConflictError):

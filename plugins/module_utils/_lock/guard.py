@@ -4,15 +4,10 @@
 
 from __future__ import annotations
 
-from ansible_collections.easymo.deploy.plugins.module_utils._cluster import Clock, Cluster
-from ansible_collections.easymo.deploy.plugins.module_utils._lock.apply import (
-    LEASE,
-    WallClock,
-    read_freeze,
-    utc,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._lock.models import UNDO, Lock
-from ansible_collections.easymo.deploy.plugins.module_utils._lock.plan import frozen, lost
+from .._cluster import Clock, Cluster
+from .apply import LEASE, WallClock, read_freeze, utc
+from .models import UNDO, Lock
+from .plan import frozen, lost
 
 FRESH = 5.0
 """Seconds for which one look at lock and freeze counts."""

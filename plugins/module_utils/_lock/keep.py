@@ -7,19 +7,12 @@ from __future__ import annotations
 import typing as t
 from dataclasses import replace
 
-from ansible_collections.easymo.deploy.plugins.module_utils._cluster import Clock, Cluster
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
-    ConflictError,
-    DeployError,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._lock.apply import WallClock, utc
-from ansible_collections.easymo.deploy.plugins.module_utils._lock.models import (
-    Claim,
-    Lock,
-    format_time,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._lock.plan import is_ours, plan_free
-from ansible_collections.easymo.deploy.plugins.module_utils._run import Run, untold
+from .._cluster import Clock, Cluster
+from .._errors import ConflictError, DeployError
+from .._run import Run, untold
+from .apply import WallClock, utc
+from .models import Claim, Lock, format_time
+from .plan import is_ours, plan_free
 
 LOOK_EVERY = 5.0
 """Seconds between two looks at most: so soon a keeper without a lock goes away."""

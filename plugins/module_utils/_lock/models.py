@@ -8,12 +8,9 @@ import typing as t
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
-from ansible_collections.easymo.deploy.plugins.module_utils._cluster import (
-    FENCE_ANNOTATION,
-    Object,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import VerificationError
-from ansible_collections.easymo.deploy.plugins.module_utils._run import Run
+from .._cluster import FENCE_ANNOTATION, Object
+from .._errors import VerificationError
+from .._run import Run
 
 DEPLOY, UNDO = "deploy", "undo"
 

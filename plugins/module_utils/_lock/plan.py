@@ -7,20 +7,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from ansible_collections.easymo.deploy.plugins.module_utils._lock.errors import (
-    FrozenError,
-    LeaseLostError,
-    LockedError,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._lock.models import (
-    UNDO,
-    Claim,
-    Freeze,
-    Lock,
-    format_time,
-    parse_time,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._run import Alive
+from .._run import Alive
+from .errors import FrozenError, LeaseLostError, LockedError
+from .models import UNDO, Claim, Freeze, Lock, format_time, parse_time
 
 TAKEN, RENEWED, RESPECTED, BLOCKED = "taken", "renewed", "respected", "blocked"
 

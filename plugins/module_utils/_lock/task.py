@@ -7,21 +7,15 @@ from __future__ import annotations
 import os
 import typing as t
 
-from ansible_collections.easymo.deploy.plugins.module_utils._cluster import MonotonicClock
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import InputError
-from ansible_collections.easymo.deploy.plugins.module_utils._kubernetes import KubernetesCluster
-from ansible_collections.easymo.deploy.plugins.module_utils._kubernetes_client import Connection
-from ansible_collections.easymo.deploy.plugins.module_utils._kubernetes_module import actor_of
-from ansible_collections.easymo.deploy.plugins.module_utils._lock.keep import Keeper
-from ansible_collections.easymo.deploy.plugins.module_utils._lock.models import Claim, Lock
-from ansible_collections.easymo.deploy.plugins.module_utils._run import Run
-from ansible_collections.easymo.deploy.plugins.module_utils._run_process import (
-    alive,
-    detach,
-    end,
-    identified,
-    wait_for_end,
-)
+from .._cluster import MonotonicClock
+from .._errors import InputError
+from .._kubernetes import KubernetesCluster
+from .._kubernetes_client import Connection
+from .._kubernetes_module import actor_of
+from .._run import Run
+from .._run_process import alive, detach, end, identified, wait_for_end
+from .keep import Keeper
+from .models import Claim, Lock
 
 Params = t.Mapping[str, t.Any]
 

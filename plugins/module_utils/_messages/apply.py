@@ -7,27 +7,12 @@ from __future__ import annotations
 import typing as t
 from types import MappingProxyType
 
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import DeployError
-from ansible_collections.easymo.deploy.plugins.module_utils._messages.mail import send_mail
-from ansible_collections.easymo.deploy.plugins.module_utils._messages.models import (
-    Delivered,
-    Message,
-    SlackMessage,
-    Undelivered,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._messages.retry import (
-    Deadline,
-    retrying,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._messages.services import (
-    send_commit_status,
-    send_pagerduty_event,
-    send_status_page_incident,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._messages.slack import (
-    SlackApi,
-    SlackWebhook,
-)
+from .._errors import DeployError
+from .mail import send_mail
+from .models import Delivered, Message, SlackMessage, Undelivered
+from .retry import Deadline, retrying
+from .services import send_commit_status, send_pagerduty_event, send_status_page_incident
+from .slack import SlackApi, SlackWebhook
 
 Send = t.Callable[[t.Any, Deadline, "str | None"], Delivered]
 

@@ -10,11 +10,8 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass, field
 
-from ansible_collections.easymo.deploy.plugins.module_utils._messages.recorded import (
-    Attempt,
-    Reading,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._release.failure import is_hold
+from .._release.failure import is_hold
+from .recorded import Attempt, Reading
 
 SERVICES_PHASE = "microservices"
 ROLLED = "easymo.deploy.wave_result"

@@ -12,8 +12,8 @@ import zoneinfo
 from dataclasses import dataclass
 from pathlib import Path
 
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import InputError
-from ansible_collections.easymo.deploy.plugins.module_utils._library import Library
+from .._errors import InputError
+from .._library import Library
 
 try:
     import icalendar

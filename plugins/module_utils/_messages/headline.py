@@ -6,25 +6,9 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.easymo.deploy.plugins.module_utils._messages.board import (
-    SERVICES_PHASE,
-    Board,
-    Failure,
-    Planned,
-    Step,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._messages.mrkdwn import (
-    code,
-    code_block,
-    mention,
-    plain,
-    shortened,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._messages.recorded import (
-    PhaseFact,
-    Reading,
-    epoch,
-)
+from .board import SERVICES_PHASE, Board, Failure, Planned, Step
+from .mrkdwn import code, code_block, mention, plain, shortened
+from .recorded import PhaseFact, Reading, epoch
 
 LIMIT = 3_800
 """Slack folds what is longer."""

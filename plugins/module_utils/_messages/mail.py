@@ -12,13 +12,9 @@ from email.message import EmailMessage
 from email.utils import formatdate, make_msgid
 from pathlib import Path
 
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
-    InputError,
-    RefusedError,
-    UnreachableError,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._messages.models import Delivered, Mail
-from ansible_collections.easymo.deploy.plugins.module_utils._messages.retry import Deadline
+from .._errors import InputError, RefusedError, UnreachableError
+from .models import Delivered, Mail
+from .retry import Deadline
 
 ATTACHED_LIMIT = 10_000_000
 

@@ -14,12 +14,9 @@ import typing as t
 from collections import deque
 from dataclasses import dataclass
 
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import DeployError, RefusedError
-from ansible_collections.easymo.deploy.plugins.module_utils._messages.retry import BusyError
-from ansible_collections.easymo.deploy.plugins.module_utils._messages.slack import (
-    GoneError,
-    SlackClient,
-)
+from .._errors import DeployError, RefusedError
+from .retry import BusyError
+from .slack import GoneError, SlackClient
 
 REPLY_LIMIT = 3_800
 REFUSALS = 3

@@ -9,8 +9,8 @@ import re
 import typing as t
 from pathlib import PurePath
 
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import InputError
-from ansible_collections.easymo.deploy.plugins.module_utils._messages.models import (
+from .._errors import InputError
+from .models import (
     Attachment,
     CommitStatus,
     Mail,
@@ -19,12 +19,8 @@ from ansible_collections.easymo.deploy.plugins.module_utils._messages.models imp
     SlackMessage,
     StatusPageIncident,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._messages.mrkdwn import (
-    escape,
-    mention,
-    shortened,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._messages.redactor import Redactor
+from .mrkdwn import escape, mention, shortened
+from .redactor import Redactor
 
 Options = t.Mapping[str, t.Any]
 REDACT = Redactor()

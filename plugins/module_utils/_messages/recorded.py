@@ -8,8 +8,8 @@ import datetime
 import typing as t
 from dataclasses import dataclass, field
 
-from ansible_collections.easymo.deploy.plugins.module_utils._gate.models import Bounds
-from ansible_collections.easymo.deploy.plugins.module_utils._release.failure import is_hold
+from .._gate.models import Bounds
+from .._release.failure import is_hold
 
 Body = t.Mapping[str, t.Any]
 

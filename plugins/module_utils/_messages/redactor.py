@@ -9,8 +9,8 @@ import json
 import typing as t
 from urllib.parse import quote
 
-from ansible_collections.easymo.deploy.plugins.module_utils._redaction import BLANK, redact
-from ansible_collections.easymo.deploy.plugins.module_utils._secret_names import naming
+from .._redaction import BLANK, redact
+from .._secret_names import naming
 
 # Shorter ones would blank out ordinary words.
 SECRET_LENGTH = 6

@@ -7,7 +7,7 @@ from __future__ import annotations
 import time
 import typing as t
 
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import UnreachableError
+from .._errors import UnreachableError
 
 T = t.TypeVar("T")
 

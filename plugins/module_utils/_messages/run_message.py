@@ -9,20 +9,13 @@ import threading
 import time
 import typing as t
 
-from ansible_collections.easymo.deploy.plugins.module_utils._messages import headline
-from ansible_collections.easymo.deploy.plugins.module_utils._messages.board import (
-    Board,
-    Failure,
-    Play,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._messages.memory import Memory
-from ansible_collections.easymo.deploy.plugins.module_utils._messages.outbox import Outbox
-from ansible_collections.easymo.deploy.plugins.module_utils._messages.recorded import (
-    Reading,
-    read_attempt,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._messages.redactor import Redactor
-from ansible_collections.easymo.deploy.plugins.module_utils._progress import Progress
+from .._progress import Progress
+from . import headline
+from .board import Board, Failure, Play
+from .memory import Memory
+from .outbox import Outbox
+from .recorded import Reading, read_attempt
+from .redactor import Redactor
 
 SAMPLED = "MetricsSampled"
 DRAIN = 3.0

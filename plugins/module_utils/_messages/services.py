@@ -7,23 +7,10 @@ from __future__ import annotations
 import datetime
 import typing as t
 
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
-    RefusedError,
-    UnreachableError,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._http import request, requests
-from ansible_collections.easymo.deploy.plugins.module_utils._messages.models import (
-    CommitStatus,
-    Delivered,
-    PagerDutyEvent,
-    StatusPageIncident,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._messages.retry import (
-    BusyError,
-    Deadline,
-    retry_after,
-    retrying,
-)
+from .._errors import RefusedError, UnreachableError
+from .._http import request, requests
+from .models import CommitStatus, Delivered, PagerDutyEvent, StatusPageIncident
+from .retry import BusyError, Deadline, retry_after, retrying
 
 Json = t.Any
 

@@ -10,15 +10,9 @@ import ssl
 import traceback
 import typing as t
 
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
-    RefusedError,
-    UnreachableError,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._library import Library
-from ansible_collections.easymo.deploy.plugins.module_utils._messages.retry import (
-    BusyError,
-    retry_after,
-)
+from .._errors import RefusedError, UnreachableError
+from .._library import Library
+from .retry import BusyError, retry_after
 
 try:
     from slack_sdk import WebClient, WebhookClient

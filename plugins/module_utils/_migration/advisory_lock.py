@@ -8,12 +8,12 @@ import time
 import typing as t
 from contextlib import contextmanager, suppress
 
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import UnreachableError
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.errors import LockedError
-from ansible_collections.easymo.deploy.plugins.module_utils._postgres import SqlError
+from .._errors import UnreachableError
+from .._postgres import SqlError
+from .errors import LockedError
 
 if t.TYPE_CHECKING:
-    from ansible_collections.easymo.deploy.plugins.module_utils._postgres import Session
+    from .._postgres import Session
 
 _POLL = 0.25
 

@@ -18,10 +18,7 @@ Why migrations stop, one word each:
 
 from __future__ import annotations
 
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
-    ConflictError,
-    RefusedError,
-)
+from .._errors import ConflictError, RefusedError
 
 
 class MissingLocallyError(ConflictError):

@@ -9,10 +9,7 @@ import typing as t
 from dataclasses import dataclass
 from enum import Enum
 
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.splitter import (
-    comments_end,
-    without_leading_comments,
-)
+from .splitter import comments_end, without_leading_comments
 
 if t.TYPE_CHECKING:
     from collections.abc import Sequence

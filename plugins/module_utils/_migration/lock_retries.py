@@ -9,8 +9,8 @@ import time
 import typing as t
 from dataclasses import dataclass, field
 
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.locks import NoWatch, Watch
-from ansible_collections.easymo.deploy.plugins.module_utils._postgres import SqlError
+from .._postgres import SqlError
+from .locks import NoWatch, Watch
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable

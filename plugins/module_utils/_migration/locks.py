@@ -13,14 +13,14 @@ import typing as t
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import DeployError
-from ansible_collections.easymo.deploy.plugins.module_utils._postgres import SqlError
+from .._errors import DeployError
+from .._postgres import SqlError
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from contextlib import AbstractContextManager
 
-    from ansible_collections.easymo.deploy.plugins.module_utils._postgres import Session
+    from .._postgres import Session
 
 MODES = (
     "ACCESS SHARE",

@@ -10,27 +10,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote, urlencode
 
-from ansible_collections.easymo.deploy.plugins.module_utils import _child_process
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
-    DeployError,
-    InputError,
-    RefusedError,
-    UnreachableError,
-    VerificationError,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.errors import (
-    FailedMigrationError,
-    LockedError,
-    MigrationError,
-    NotEmptyError,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._postgres import mask_secret
-from ansible_collections.easymo.deploy.plugins.module_utils._redaction import redact
+from .. import _child_process
+from .._errors import DeployError, InputError, RefusedError, UnreachableError, VerificationError
+from .._postgres import mask_secret
+from .._redaction import redact
+from .errors import FailedMigrationError, LockedError, MigrationError, NotEmptyError
 
 if t.TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from ansible_collections.easymo.deploy.plugins.module_utils._postgres import PostgresTarget
+    from .._postgres import PostgresTarget
 
 _OUTPUT_LINES = 15
 _CODE = re.compile(r"\b(P[13]\d{3})\b")

@@ -7,63 +7,21 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass, field
 
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
-    DeployError,
-    RefusedError,
-    VerificationError,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.advisory_lock import (
-    advisory_lock,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.errors import GenerateError
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.options import (
-    Guard,
-    GuardReport,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.lock_retries import (
-    LockRetries,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.models import Table
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.prisma_command import (
-    Command,
-    failed_by_command,
-    refuse_unchanged,
-    run_command,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.prisma_folder import (
-    PrismaMigration,
-    problems_of,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.prisma_history import (
-    ADVISORY_LOCK,
-    HistoryTable,
-    read_history,
-    use_schema,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.prisma_native import Runner
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.prisma_plan import (
-    PrismaHistory,
-    PrismaPlan,
-    compare,
-    plan_prisma,
-    refuse_drift,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.runs import (
-    Run,
-    Runs,
-    describe_runs,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.session import (
-    Limits,
-    refuse_read_only,
-    role_timeout,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.tables import (
-    describe_tables,
-    find_tables,
-    verify_tables,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._postgres import PostgresTarget, Session
+from .._errors import DeployError, RefusedError, VerificationError
+from .._postgres import PostgresTarget, Session
+from .advisory_lock import advisory_lock
+from .errors import GenerateError
+from .guard.options import Guard, GuardReport
+from .lock_retries import LockRetries
+from .models import Table
+from .prisma_command import Command, failed_by_command, refuse_unchanged, run_command
+from .prisma_folder import PrismaMigration, problems_of
+from .prisma_history import ADVISORY_LOCK, HistoryTable, read_history, use_schema
+from .prisma_native import Runner
+from .prisma_plan import PrismaHistory, PrismaPlan, compare, plan_prisma, refuse_drift
+from .runs import Run, Runs, describe_runs
+from .session import Limits, refuse_read_only, role_timeout
+from .tables import describe_tables, find_tables, verify_tables
 
 
 @dataclass(frozen=True)

@@ -11,19 +11,12 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import InputError
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.execution import (
-    controls_transaction,
-    runs_alone,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.models import Source
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.models import Pending
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.splitter import (
-    Script,
-    split_script,
-    without_leading_comments,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.text import decode
+from .._errors import InputError
+from .execution import controls_transaction, runs_alone
+from .guard.models import Source
+from .models import Pending
+from .splitter import Script, split_script, without_leading_comments
+from .text import decode
 
 _SCRIPT = "migration.sql"
 _PROVIDERS = ("postgresql", "postgres")

@@ -9,13 +9,10 @@ import uuid
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.prisma_plan import (
-    PrismaHistory,
-    PrismaRow,
-)
+from .prisma_plan import PrismaHistory, PrismaRow
 
 if t.TYPE_CHECKING:
-    from ansible_collections.easymo.deploy.plugins.module_utils._postgres import Session
+    from .._postgres import Session
 
 # pg_advisory_lock of this number is what Prisma itself takes.
 ADVISORY_LOCK = 72707369

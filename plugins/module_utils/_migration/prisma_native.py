@@ -11,34 +11,21 @@ from __future__ import annotations
 import time
 import typing as t
 
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import UnreachableError
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.errors import MigrationError
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.lock_retries import (
-    LockRetries,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.prisma_history import (
-    Attempt,
-    HistoryTable,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.runs import Run
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.session import begin_anew
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.splitter import (
-    failing_line,
-    without_leading_comments,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.text import (
-    excerpt,
-    mask_message,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._postgres import SqlError
+from .._errors import UnreachableError
+from .._postgres import SqlError
+from .errors import MigrationError
+from .lock_retries import LockRetries
+from .prisma_history import Attempt, HistoryTable
+from .runs import Run
+from .session import begin_anew
+from .splitter import failing_line, without_leading_comments
+from .text import excerpt, mask_message
 
 if t.TYPE_CHECKING:
-    from ansible_collections.easymo.deploy.plugins.module_utils._migration.locks import HeldLock
-    from ansible_collections.easymo.deploy.plugins.module_utils._migration.prisma_folder import (
-        PrismaMigration,
-    )
-    from ansible_collections.easymo.deploy.plugins.module_utils._migration.session import Limits
-    from ansible_collections.easymo.deploy.plugins.module_utils._postgres import Session
+    from .._postgres import Session
+    from .locks import HeldLock
+    from .prisma_folder import PrismaMigration
+    from .session import Limits
 
 # "Cannot run inside a transaction block", and a COMMIT inside of a procedure: the server alone knows which ones.
 _WANTS_NO_TRANSACTION = ("25001", "2D000")

@@ -7,18 +7,12 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass
 
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.errors import (
-    DriftError,
-    FailedMigrationError,
-    NotEmptyError,
-)
+from .errors import DriftError, FailedMigrationError, NotEmptyError
 
 if t.TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ansible_collections.easymo.deploy.plugins.module_utils._migration.prisma_folder import (
-        PrismaMigration,
-    )
+    from .prisma_folder import PrismaMigration
 
 _SHOWN = 12
 

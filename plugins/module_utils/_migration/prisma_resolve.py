@@ -7,27 +7,16 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass
 
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
-    ConflictError,
-    InputError,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.prisma_history import (
-    Attempt,
-)
+from .._errors import ConflictError, InputError
+from .prisma_history import Attempt
 
 if t.TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ansible_collections.easymo.deploy.plugins.module_utils._migration.prisma_folder import (
-        PrismaMigration,
-    )
-    from ansible_collections.easymo.deploy.plugins.module_utils._migration.prisma_history import (
-        HistoryTable,
-    )
-    from ansible_collections.easymo.deploy.plugins.module_utils._migration.prisma_plan import (
-        PrismaHistory,
-    )
-    from ansible_collections.easymo.deploy.plugins.module_utils._postgres import Session
+    from .._postgres import Session
+    from .prisma_folder import PrismaMigration
+    from .prisma_history import HistoryTable
+    from .prisma_plan import PrismaHistory
 
 Resolution = t.Literal["applied", "rolled_back"]
 

@@ -6,19 +6,14 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.prisma_plan import compare
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.text import mask_logs
+from .prisma_plan import compare
+from .text import mask_logs
 
 if t.TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ansible_collections.easymo.deploy.plugins.module_utils._migration.prisma_folder import (
-        PrismaMigration,
-    )
-    from ansible_collections.easymo.deploy.plugins.module_utils._migration.prisma_plan import (
-        PrismaHistory,
-        PrismaRow,
-    )
+    from .prisma_folder import PrismaMigration
+    from .prisma_plan import PrismaHistory, PrismaRow
 
 
 def describe_status(history: PrismaHistory, local: Sequence[PrismaMigration]) -> dict[str, t.Any]:

@@ -8,7 +8,7 @@ import typing as t
 from dataclasses import dataclass
 
 if t.TYPE_CHECKING:
-    from ansible_collections.easymo.deploy.plugins.module_utils._migration.locks import HeldLock
+    from .locks import HeldLock
 
 
 @dataclass(frozen=True)

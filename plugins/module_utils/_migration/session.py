@@ -8,17 +8,10 @@ import typing as t
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import RefusedError
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.locks import Watch
-from ansible_collections.easymo.deploy.plugins.module_utils._pooler import shares_sessions
-from ansible_collections.easymo.deploy.plugins.module_utils._postgres import (
-    PostgresSession,
-    PostgresTarget,
-    Session,
-    SqlError,
-    connected,
-    lift_timeouts,
-)
+from .._errors import RefusedError
+from .._pooler import shares_sessions
+from .._postgres import PostgresSession, PostgresTarget, Session, SqlError, connected, lift_timeouts
+from .locks import Watch
 
 # Servers before PostgreSQL 14 do not know it, and some systems cannot do it.
 _LOOK_FOR_US = """

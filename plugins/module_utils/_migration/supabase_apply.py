@@ -8,43 +8,24 @@ import time
 import typing as t
 from contextlib import suppress
 
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import UnreachableError
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.errors import MigrationError
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.execution import (
-    Mode,
-    controls_transaction,
-    resets_role,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.lock_retries import (
-    LockRetries,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.locks import (
-    HeldLock,
-    strongest,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.runs import Run
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.session import begin_anew
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.splitter import (
-    without_leading_comments,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.supabase_failure import (
-    StatementError,
-    describe_failure,
-    describe_loss,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.supabase_history import (
-    insert_row,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.walk import Walk
-from ansible_collections.easymo.deploy.plugins.module_utils._postgres import SqlError
+from .._errors import UnreachableError
+from .._postgres import SqlError
+from .errors import MigrationError
+from .execution import Mode, controls_transaction, resets_role
+from .lock_retries import LockRetries
+from .locks import HeldLock, strongest
+from .runs import Run
+from .session import begin_anew
+from .splitter import without_leading_comments
+from .supabase_failure import StatementError, describe_failure, describe_loss
+from .supabase_history import insert_row
+from .walk import Walk
 
 if t.TYPE_CHECKING:
-    from ansible_collections.easymo.deploy.plugins.module_utils._migration.execution import Step
-    from ansible_collections.easymo.deploy.plugins.module_utils._migration.session import Limits
-    from ansible_collections.easymo.deploy.plugins.module_utils._migration.supabase_folder import (
-        Migration,
-    )
-    from ansible_collections.easymo.deploy.plugins.module_utils._postgres import Session
+    from .._postgres import Session
+    from .execution import Step
+    from .session import Limits
+    from .supabase_folder import Migration
 
 
 class Runner:

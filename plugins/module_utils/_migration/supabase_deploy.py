@@ -7,56 +7,21 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass
 
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
-    DeployError,
-    VerificationError,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.advisory_lock import (
-    advisory_lock,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.execution import session_role
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.options import (
-    Guard,
-    GuardReport,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.lock_retries import (
-    LockRetries,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.models import Table
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.runs import (
-    Runs,
-    describe_runs,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.session import (
-    Limits,
-    refuse_read_only,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.supabase_apply import Runner
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.supabase_drift import (
-    Drift,
-    describe_drift,
-    find_drift,
-    refuse_drift,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.supabase_folder import (
-    Migration,
-    duplicates,
-    problems_of,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.supabase_history import (
-    ensure_history,
-    read_history,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.supabase_plan import (
-    Plan,
-    plan_migrations,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.tables import (
-    describe_tables,
-    find_tables,
-    verify_tables,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._postgres import Session
+from .._errors import DeployError, VerificationError
+from .._postgres import Session
+from .advisory_lock import advisory_lock
+from .execution import session_role
+from .guard.options import Guard, GuardReport
+from .lock_retries import LockRetries
+from .models import Table
+from .runs import Runs, describe_runs
+from .session import Limits, refuse_read_only
+from .supabase_apply import Runner
+from .supabase_drift import Drift, describe_drift, find_drift, refuse_drift
+from .supabase_folder import Migration, duplicates, problems_of
+from .supabase_history import ensure_history, read_history
+from .supabase_plan import Plan, plan_migrations
+from .tables import describe_tables, find_tables, verify_tables
 
 # Any number will do as long as it is ours and never changes: "supabase" in ASCII.
 ADVISORY_LOCK = int.from_bytes(b"supabase", "big")

@@ -9,26 +9,16 @@ import re
 import typing as t
 from dataclasses import dataclass
 
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import InputError
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.errors import DriftError
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.splitter import (
-    without_leading_comments,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.text import (
-    excerpt,
-    mask_literals,
-    same_sql,
-)
+from .._errors import InputError
+from .errors import DriftError
+from .splitter import without_leading_comments
+from .text import excerpt, mask_literals, same_sql
 
 if t.TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
-    from ansible_collections.easymo.deploy.plugins.module_utils._migration.supabase_folder import (
-        Migration,
-    )
-    from ansible_collections.easymo.deploy.plugins.module_utils._migration.supabase_plan import (
-        Applied,
-    )
+    from .supabase_folder import Migration
+    from .supabase_plan import Applied
 
 _DIFF_LINES = 60
 _DIFF_COLUMNS = 160

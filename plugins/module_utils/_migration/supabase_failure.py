@@ -6,23 +6,16 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import UnreachableError
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.errors import MigrationError
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.splitter import (
-    failing_line,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.text import (
-    excerpt,
-    mask_message,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._postgres import SqlError
+from .._errors import UnreachableError
+from .._postgres import SqlError
+from .errors import MigrationError
+from .splitter import failing_line
+from .text import excerpt, mask_message
 
 if t.TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ansible_collections.easymo.deploy.plugins.module_utils._migration.supabase_folder import (
-        Migration,
-    )
+    from .supabase_folder import Migration
 
 
 class StatementError(SqlError):

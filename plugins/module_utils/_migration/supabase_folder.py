@@ -10,28 +10,12 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import InputError
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.execution import (
-    Execution,
-    plan_execution,
-    refused_in_its_transaction,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.models import Source
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.models import (
-    MigrationFile,
-    Pending,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.splitter import (
-    Script,
-    comments_end,
-    split_script,
-    without_leading_comments,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.text import (
-    decode,
-    excerpt,
-    mask_literals,
-)
+from .._errors import InputError
+from .execution import Execution, plan_execution, refused_in_its_transaction
+from .guard.models import Source
+from .models import MigrationFile, Pending
+from .splitter import Script, comments_end, split_script, without_leading_comments
+from .text import decode, excerpt, mask_literals
 
 _NAME = re.compile(r"([0-9]+)_(.*)\.sql")
 _COPY = re.compile(r"(?is)COPY\s.*\s(?:FROM\s+STDIN|TO\s+STDOUT)\b")

@@ -6,14 +6,12 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.supabase_plan import Applied
-from ansible_collections.easymo.deploy.plugins.module_utils._postgres import SqlError
+from .._postgres import SqlError
+from .supabase_plan import Applied
 
 if t.TYPE_CHECKING:
-    from ansible_collections.easymo.deploy.plugins.module_utils._migration.models import (
-        MigrationFile,
-    )
-    from ansible_collections.easymo.deploy.plugins.module_utils._postgres import Session
+    from .._postgres import Session
+    from .models import MigrationFile
 
 INSERT = (
     "INSERT INTO supabase_migrations.schema_migrations (version, name, statements) "

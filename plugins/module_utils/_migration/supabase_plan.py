@@ -7,20 +7,13 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass
 
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.errors import (
-    MissingLocallyError,
-    OutOfOrderError,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.text import (
-    mask_passwords,
-)
+from .errors import MissingLocallyError, OutOfOrderError
+from .text import mask_passwords
 
 if t.TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ansible_collections.easymo.deploy.plugins.module_utils._migration.supabase_folder import (
-        Migration,
-    )
+    from .supabase_folder import Migration
 
 
 @dataclass(frozen=True)

@@ -6,13 +6,13 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import VerificationError
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.models import Table
+from .._errors import VerificationError
+from .models import Table
 
 if t.TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
-    from ansible_collections.easymo.deploy.plugins.module_utils._postgres import Session
+    from .._postgres import Session
 
 _FIND = """
 SELECT format('%%I.%%I', n.nspname, c.relname)

@@ -6,11 +6,9 @@ from __future__ import annotations
 
 import re
 
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import InputError
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.splitter import (
-    without_leading_comments,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._redaction import redact
+from .._errors import InputError
+from .._redaction import redact
+from .splitter import without_leading_comments
 
 _EXCERPT = 80
 _LOG_LINES = 12

@@ -7,17 +7,13 @@ from __future__ import annotations
 import re
 import typing as t
 
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.execution import (
-    ends_transaction,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.splitter import (
-    without_leading_comments,
-)
+from .execution import ends_transaction
+from .splitter import without_leading_comments
 
 if t.TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ansible_collections.easymo.deploy.plugins.module_utils._postgres import Session
+    from .._postgres import Session
 
 _BUILDS_INDEX = re.compile(r"(?is)(?:CREATE|DROP|REINDEX)\b.*\bCONCURRENTLY\b")
 # These may commit inside, so that a failure need not have taken back all they did.

@@ -6,29 +6,11 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.easymo.deploy.plugins.module_utils._cluster import (
-    RELEASE_ANNOTATION,
-    Object,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._preflight.models import (
-    ERROR,
-    WARNING,
-    Facts,
-    Problem,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._preflight.quota import (
-    resolve,
-    shortages,
-    surge_of,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._preflight.references import (
-    references_of,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._rollout.models import (
-    LAST_APPLIED,
-    Deployment,
-    selects,
-)
+from .._cluster import RELEASE_ANNOTATION, Object
+from .._rollout.models import LAST_APPLIED, Deployment, selects
+from .models import ERROR, WARNING, Facts, Problem
+from .quota import resolve, shortages, surge_of
+from .references import references_of
 
 LEAST_HISTORY = 2
 NO_DEADLINE = 2**31 - 1

@@ -7,7 +7,7 @@ from __future__ import annotations
 import typing as t
 from dataclasses import asdict, dataclass, field
 
-from ansible_collections.easymo.deploy.plugins.module_utils._cluster import Object
+from .._cluster import Object
 
 ERROR, WARNING = "error", "warning"
 

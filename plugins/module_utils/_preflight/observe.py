@@ -6,25 +6,12 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.easymo.deploy.plugins.module_utils._cluster import Cluster, Object
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
-    InputError,
-    RefusedError,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._preflight.models import (
-    RIGHTS,
-    Facts,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._preflight.references import (
-    references_of,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._rollout.failures import signs_of
-from ansible_collections.easymo.deploy.plugins.module_utils._rollout.models import (
-    Deployment,
-    Pod,
-    ReplicaSet,
-    newest_replica_set,
-)
+from .._cluster import Cluster, Object
+from .._errors import InputError, RefusedError
+from .._rollout.failures import signs_of
+from .._rollout.models import Deployment, Pod, ReplicaSet, newest_replica_set
+from .models import RIGHTS, Facts
+from .references import references_of
 
 
 def observe_facts(cluster: Cluster, names: t.Sequence[str] | None, *, release: str = "") -> Facts:

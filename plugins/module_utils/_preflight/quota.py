@@ -9,7 +9,7 @@ import re
 import typing as t
 from fractions import Fraction
 
-from ansible_collections.easymo.deploy.plugins.module_utils._cluster import Object
+from .._cluster import Object
 
 SUFFIXES = {
     "n": Fraction(1, 10**9), "u": Fraction(1, 10**6), "m": Fraction(1, 1000), "": Fraction(1),

@@ -6,8 +6,8 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.easymo.deploy.plugins.module_utils._cluster import Object
-from ansible_collections.easymo.deploy.plugins.module_utils._preflight.models import Reference
+from .._cluster import Object
+from .models import Reference
 
 Found = t.Iterator[tuple[str, str, frozenset[str]]]
 

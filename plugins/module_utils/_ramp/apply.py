@@ -7,52 +7,23 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass, replace
 
-from ansible_collections.easymo.deploy.plugins.module_utils._cluster import (
-    RAMP_ANNOTATION,
-    Cluster,
-    MonotonicClock,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import InputError
-from ansible_collections.easymo.deploy.plugins.module_utils._flags.apply import (
-    decide_flags,
-    observe_flags,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._flags.plan import (
-    FlagsMap,
-    FlagsPlan,
-    Wish,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._flags.switch import KillSwitch
-from ansible_collections.easymo.deploy.plugins.module_utils._lock.apply import (
-    LEASE,
-    WallClock,
-    read_freeze,
-    utc,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._lock.guard import guard_for
-from ansible_collections.easymo.deploy.plugins.module_utils._lock.models import Lock
-from ansible_collections.easymo.deploy.plugins.module_utils._lock.plan import (
-    describe as describe_lock,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._lock.plan import looks_abandoned
-from ansible_collections.easymo.deploy.plugins.module_utils._ramp.describe import (
-    describe,
-    sentence,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._ramp.errors import RampRefusedError
-from ansible_collections.easymo.deploy.plugins.module_utils._ramp.judge import Finding, judge
-from ansible_collections.easymo.deploy.plugins.module_utils._ramp.models import PROCEED, Schedule
-from ansible_collections.easymo.deploy.plugins.module_utils._ramp.plan import (
-    RAISE,
-    REFUSE,
-    WATCH,
-    Ask,
-    Plan,
-    is_down,
-    plan,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._ramp.standing import Seen
-from ansible_collections.easymo.deploy.plugins.module_utils._run import Alive, untold
+from .._cluster import RAMP_ANNOTATION, Cluster, MonotonicClock
+from .._errors import InputError
+from .._flags.apply import decide_flags, observe_flags
+from .._flags.plan import FlagsMap, FlagsPlan, Wish
+from .._flags.switch import KillSwitch
+from .._lock.apply import LEASE, WallClock, read_freeze, utc
+from .._lock.guard import guard_for
+from .._lock.models import Lock
+from .._lock.plan import describe as describe_lock
+from .._lock.plan import looks_abandoned
+from .._run import Alive, untold
+from .describe import describe, sentence
+from .errors import RampRefusedError
+from .judge import Finding, judge
+from .models import PROCEED, Schedule
+from .plan import RAISE, REFUSE, WATCH, Ask, Plan, is_down, plan
+from .standing import Seen
 
 TRUE = frozenset({"true", "1", "yes", "on"})
 

@@ -6,23 +6,9 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.easymo.deploy.plugins.module_utils._ramp.models import (
-    RampState,
-    Schedule,
-    Step,
-    format_time,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._ramp.plan import (
-    DONE,
-    LOWER,
-    NONE,
-    RAISE,
-    REFUSE,
-    WATCH,
-    Plan,
-    Reason,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._ramp.standing import Seen
+from .models import RampState, Schedule, Step, format_time
+from .plan import DONE, LOWER, NONE, RAISE, REFUSE, WATCH, Plan, Reason
+from .standing import Seen
 
 
 def describe(schedule: Schedule, plan: Plan) -> dict[str, t.Any]:

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import ConflictError
+from .._errors import ConflictError
 
 
 class RampRefusedError(ConflictError):

@@ -7,8 +7,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import ConflictError
-from ansible_collections.easymo.deploy.plugins.module_utils._ramp.models import (
+from .._errors import ConflictError
+from .models import (
     BREACHED,
     HELD,
     HOLD,
@@ -20,16 +20,8 @@ from ansible_collections.easymo.deploy.plugins.module_utils._ramp.models import 
     format_time,
     shorten,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._ramp.plan import (
-    LOWER,
-    NONE,
-    Plan,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._ramp.standing import (
-    Seen,
-    Start,
-    stand,
-)
+from .plan import LOWER, NONE, Plan
+from .standing import Seen, Start, stand
 
 _REASONS = 8
 

@@ -8,14 +8,10 @@ import itertools
 import typing as t
 from datetime import datetime, timedelta
 
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import InputError
-from ansible_collections.easymo.deploy.plugins.module_utils._module import refuse_below
-from ansible_collections.easymo.deploy.plugins.module_utils._ramp.models import (
-    Schedule,
-    Step,
-    read_time,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._ramp.standing import Start
+from .._errors import InputError
+from .._module import refuse_below
+from .models import Schedule, Step, read_time
+from .standing import Start
 
 
 def read_schedule(params: t.Mapping[str, t.Any]) -> Schedule:

@@ -11,8 +11,8 @@ import typing as t
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import InputError
-from ansible_collections.easymo.deploy.plugins.module_utils._ramp.models import (
+from .._errors import InputError
+from .models import (
     HOLD,
     LOWERED,
     RAISED,
@@ -26,13 +26,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._ramp.models import 
     shorten,
     show_time,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._ramp.standing import (
-    Seen,
-    Standing,
-    Start,
-    stand,
-    unresolved,
-)
+from .standing import Seen, Standing, Start, stand, unresolved
 
 RAISE, LOWER, WATCH, WAIT, DONE, NONE, REFUSE = (
     "raise",

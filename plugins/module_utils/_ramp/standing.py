@@ -9,16 +9,7 @@ import typing as t
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from ansible_collections.easymo.deploy.plugins.module_utils._ramp.models import (
-    FOUND,
-    PENDING,
-    PROCEED,
-    RELEASED,
-    Entry,
-    RampState,
-    Schedule,
-    format_time,
-)
+from .models import FOUND, PENDING, PROCEED, RELEASED, Entry, RampState, Schedule, format_time
 
 
 @dataclass(frozen=True)

@@ -7,16 +7,10 @@ from __future__ import annotations
 import typing as t
 from datetime import datetime
 
-from ansible_collections.easymo.deploy.plugins.module_utils._backup.catalog import read_catalog
-from ansible_collections.easymo.deploy.plugins.module_utils._backup.plan import newest_per_release
-from ansible_collections.easymo.deploy.plugins.module_utils._readiness.models import (
-    Finding,
-    Ground,
-    Options,
-    held,
-    passed,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._s3 import S3Bucket
+from .._backup.catalog import read_catalog
+from .._backup.plan import newest_per_release
+from .._s3 import S3Bucket
+from .models import Finding, Ground, Options, held, passed
 
 _ATTEMPTS = 2
 """A backup waits for an S3 that is slow; whoever only looks says soon that there is no answer."""

@@ -19,21 +19,10 @@ try:
 except ImportError:
     IMPORT_ERROR = traceback.format_exc()
 
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
-    InputError,
-    RefusedError,
-    UnreachableError,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._library import Library
-from ansible_collections.easymo.deploy.plugins.module_utils._readiness.models import (
-    Finding,
-    Ground,
-    Options,
-    failed,
-    passed,
-    skipped,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._tls import relax
+from .._errors import InputError, RefusedError, UnreachableError
+from .._library import Library
+from .._tls import relax
+from .models import Finding, Ground, Options, failed, passed, skipped
 
 REQUESTS = Library("requests >= 2.32", IMPORT_ERROR)
 UTC = timezone.utc  # noqa: UP017 - one spelling for every Python of a target

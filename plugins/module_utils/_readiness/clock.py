@@ -8,15 +8,8 @@ import time
 import typing as t
 from email.utils import parsedate_to_datetime
 
-from ansible_collections.easymo.deploy.plugins.module_utils._readiness.http import ask
-from ansible_collections.easymo.deploy.plugins.module_utils._readiness.models import (
-    Finding,
-    Ground,
-    Options,
-    failed,
-    held,
-    passed,
-)
+from .http import ask
+from .models import Finding, Ground, Options, failed, held, passed
 
 
 def look(options: Options, ground: Ground) -> t.Sequence[Finding]:

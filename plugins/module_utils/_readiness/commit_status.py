@@ -6,16 +6,9 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import VerificationError
-from ansible_collections.easymo.deploy.plugins.module_utils._readiness.http import get_json
-from ansible_collections.easymo.deploy.plugins.module_utils._readiness.models import (
-    Finding,
-    Ground,
-    Options,
-    failed,
-    held,
-    passed,
-)
+from .._errors import VerificationError
+from .http import get_json
+from .models import Finding, Ground, Options, failed, held, passed
 
 _PAGE = 100
 _PAGES = 10

@@ -10,20 +10,10 @@ import typing as t
 from dataclasses import dataclass
 from pathlib import Path
 
-from ansible_collections.easymo.deploy.plugins.module_utils._checks.http import without_query
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
-    InputError,
-    NotReadyError,
-    VerificationError,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._readiness.http import get
-from ansible_collections.easymo.deploy.plugins.module_utils._readiness.models import (
-    Finding,
-    Ground,
-    Options,
-    failed,
-    held,
-)
+from .._checks.http import without_query
+from .._errors import InputError, NotReadyError, VerificationError
+from .http import get
+from .models import Finding, Ground, Options, failed, held
 
 LEAST_OF_A_COMMIT = 7
 

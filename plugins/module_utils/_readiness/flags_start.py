@@ -6,15 +6,9 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.easymo.deploy.plugins.module_utils._flags.plan import FlagsMap
-from ansible_collections.easymo.deploy.plugins.module_utils._flags.switch import RESET, KillSwitch
-from ansible_collections.easymo.deploy.plugins.module_utils._readiness.models import (
-    Finding,
-    Ground,
-    Options,
-    failed,
-    passed,
-)
+from .._flags.plan import FlagsMap
+from .._flags.switch import RESET, KillSwitch
+from .models import Finding, Ground, Options, failed, passed
 
 PHASE = "feature_flags"
 

@@ -8,19 +8,8 @@ import re
 import typing as t
 from pathlib import Path
 
-from ansible_collections.easymo.deploy.plugins.module_utils._readiness.git_program import (
-    Git,
-    GitFacts,
-    listed,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._readiness.models import (
-    Finding,
-    Ground,
-    Options,
-    failed,
-    held,
-    passed,
-)
+from .git_program import Git, GitFacts, listed
+from .models import Finding, Ground, Options, failed, held, passed
 
 
 def look(options: Options, ground: Ground) -> t.Sequence[Finding]:

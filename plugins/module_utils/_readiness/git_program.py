@@ -7,18 +7,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from ansible_collections.easymo.deploy.plugins.module_utils._child_process import (
-    Ended,
-    child_environment,
-    find_program,
-    run,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
-    ConflictError,
-    InputError,
-    NotReadyError,
-    RefusedError,
-)
+from .._child_process import Ended, child_environment, find_program, run
+from .._errors import ConflictError, InputError, NotReadyError, RefusedError
 
 TIMEOUT = 30.0
 _LISTED = 5

@@ -6,19 +6,10 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.easymo.deploy.plugins.module_utils._checks.kinds import PROBES
-from ansible_collections.easymo.deploy.plugins.module_utils._checks.models import Check
-from ansible_collections.easymo.deploy.plugins.module_utils._checks.run import (
-    Patience,
-    run_checks,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._readiness.models import (
-    Finding,
-    Ground,
-    Options,
-    failed,
-    passed,
-)
+from .._checks.kinds import PROBES
+from .._checks.models import Check
+from .._checks.run import Patience, run_checks
+from .models import Finding, Ground, Options, failed, passed
 
 
 def look(options: Options, _ground: Ground) -> t.Sequence[Finding]:

@@ -6,14 +6,9 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.easymo.deploy.plugins.module_utils._checks.http import without_query
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
-    InputError,
-    NotReadyError,
-    RefusedError,
-    UnreachableError,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._http import request, requests
+from .._checks.http import without_query
+from .._errors import InputError, NotReadyError, RefusedError, UnreachableError
+from .._http import request, requests
 
 
 def ask(

@@ -6,14 +6,12 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.easymo.deploy.plugins.module_utils import _s3
-from ansible_collections.easymo.deploy.plugins.module_utils._checks.kinds import (
-    LIBRARIES as COMPONENTS,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._http import REQUESTS
-from ansible_collections.easymo.deploy.plugins.module_utils._kubernetes_client import KUBERNETES
-from ansible_collections.easymo.deploy.plugins.module_utils._library import Library
-from ansible_collections.easymo.deploy.plugins.module_utils._readiness import (
+from .. import _s3
+from .._checks.kinds import LIBRARIES as COMPONENTS
+from .._http import REQUESTS
+from .._kubernetes_client import KUBERNETES
+from .._library import Library
+from . import (
     alert_rules,
     backup_age,
     certificate,
@@ -34,10 +32,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._readiness import (
     test_results,
     token,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._readiness.models import (
-    Check,
-    Runner,
-)
+from .models import Check, Runner
 
 RUNNERS: dict[str, Runner] = {
     "paths": paths.look,

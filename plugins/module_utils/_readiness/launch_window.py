@@ -8,31 +8,11 @@ import typing as t
 from dataclasses import replace
 from datetime import timedelta
 
-from ansible_collections.easymo.deploy.plugins.module_utils._readiness.models import (
-    STOPPING,
-    WAIVED,
-    Finding,
-    Ground,
-    Options,
-    failed,
-    held,
-    passed,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._readiness.outcome import (
-    read_waivers,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._release.plan import Record
-from ansible_collections.easymo.deploy.plugins.module_utils._window.models import (
-    Window,
-    read_window,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._window.plan import (
-    UTC,
-    Outlook,
-    closed_sentence,
-    describe,
-    outlook,
-)
+from .._release.plan import Record
+from .._window.models import Window, read_window
+from .._window.plan import UTC, Outlook, closed_sentence, describe, outlook
+from .models import STOPPING, WAIVED, Finding, Ground, Options, failed, held, passed
+from .outcome import read_waivers
 
 OVERRIDE = "launch_window"
 HOW = "-e release_window_override_by=name -e \"release_window_override_reason='why'\" lets it go all the same"

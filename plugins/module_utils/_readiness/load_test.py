@@ -6,22 +6,8 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.easymo.deploy.plugins.module_utils._readiness.documents import (
-    number,
-    origin_of,
-    parse_json,
-    place_of,
-    read_document,
-    strangeness,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._readiness.models import (
-    Finding,
-    Ground,
-    Options,
-    failed,
-    held,
-    passed,
-)
+from .documents import number, origin_of, parse_json, place_of, read_document, strangeness
+from .models import Finding, Ground, Options, failed, held, passed
 
 
 def look(options: Options, ground: Ground) -> t.Sequence[Finding]:

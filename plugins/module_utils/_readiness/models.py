@@ -8,12 +8,9 @@ import typing as t
 from dataclasses import dataclass
 from datetime import datetime
 
-from ansible_collections.easymo.deploy.plugins.module_utils._cluster import Cluster
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
-    DeployError,
-    NotReadyError,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._release.plan import Record
+from .._cluster import Cluster
+from .._errors import DeployError, NotReadyError
+from .._release.plan import Record
 
 PASS, FAIL, HOLD, SKIPPED, WAIVED = "pass", "fail", "hold", "skipped", "waived"
 STOPPING = (FAIL, HOLD)

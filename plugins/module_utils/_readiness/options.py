@@ -6,10 +6,10 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.easymo.deploy.plugins.module_utils._checks.options import checks_options
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import InputError
-from ansible_collections.easymo.deploy.plugins.module_utils._options import Spec, s3_options
-from ansible_collections.easymo.deploy.plugins.module_utils._readiness.models import Check
+from .._checks.options import checks_options
+from .._errors import InputError
+from .._options import Spec, s3_options
+from .models import Check
 
 
 def readiness_options() -> Spec:

@@ -8,21 +8,9 @@ import json
 import typing as t
 from dataclasses import dataclass, replace
 
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
-    HoldError,
-    InputError,
-    NotReadyToReleaseError,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._readiness.models import (
-    FAIL,
-    HOLD,
-    PASS,
-    SKIPPED,
-    STOPPING,
-    WAIVED,
-    Row,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._release.plan import merge
+from .._errors import HoldError, InputError, NotReadyToReleaseError
+from .._release.plan import merge
+from .models import FAIL, HOLD, PASS, SKIPPED, STOPPING, WAIVED, Row
 
 GO, STOP = "go", "stop"
 SIGNS = {PASS: "✅", FAIL: "❌", HOLD: "⏸️", SKIPPED: "⏭️", WAIVED: "☑️"}

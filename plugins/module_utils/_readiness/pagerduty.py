@@ -8,15 +8,9 @@ import typing as t
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import VerificationError
-from ansible_collections.easymo.deploy.plugins.module_utils._readiness.http import get_json
-from ansible_collections.easymo.deploy.plugins.module_utils._readiness.models import (
-    Finding,
-    Ground,
-    Options,
-    failed,
-    passed,
-)
+from .._errors import VerificationError
+from .http import get_json
+from .models import Finding, Ground, Options, failed, passed
 
 UTC = timezone.utc  # noqa: UP017 - one spelling for every Python of a target
 

@@ -7,13 +7,7 @@ from __future__ import annotations
 import typing as t
 from pathlib import Path
 
-from ansible_collections.easymo.deploy.plugins.module_utils._readiness.models import (
-    Finding,
-    Ground,
-    Options,
-    failed,
-    passed,
-)
+from .models import Finding, Ground, Options, failed, passed
 
 
 def look(options: Options, _ground: Ground) -> t.Sequence[Finding]:

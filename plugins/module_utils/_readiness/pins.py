@@ -7,21 +7,11 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass
 
-from ansible_collections.easymo.deploy.plugins.module_utils._cluster import Object
-from ansible_collections.easymo.deploy.plugins.module_utils._readiness.models import (
-    Finding,
-    Ground,
-    Options,
-    failed,
-    passed,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._release.packing import record_name
-from ansible_collections.easymo.deploy.plugins.module_utils._release.pins import carries, read_pins
-from ansible_collections.easymo.deploy.plugins.module_utils._rollout.models import (
-    Deployment,
-    ReplicaSet,
-    newest_replica_set,
-)
+from .._cluster import Object
+from .._release.packing import record_name
+from .._release.pins import carries, read_pins
+from .._rollout.models import Deployment, ReplicaSet, newest_replica_set
+from .models import Finding, Ground, Options, failed, passed
 
 
 @dataclass(frozen=True)

@@ -6,18 +6,8 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.easymo.deploy.plugins.module_utils._preflight.models import (
-    RIGHTS,
-    WARNING,
-    Right,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._readiness.models import (
-    Finding,
-    Ground,
-    Options,
-    failed,
-    passed,
-)
+from .._preflight.models import RIGHTS, WARNING, Right
+from .models import Finding, Ground, Options, failed, passed
 
 MORE = (
     Right("get", "coordination.k8s.io", "leases", "", "read the deploy lock"),

@@ -6,21 +6,10 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.easymo.deploy.plugins.module_utils._preflight.checks import find_problems
-from ansible_collections.easymo.deploy.plugins.module_utils._preflight.models import (
-    ERROR,
-    Problem,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._preflight.observe import (
-    observe_facts,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._readiness.models import (
-    Finding,
-    Ground,
-    Options,
-    failed,
-    passed,
-)
+from .._preflight.checks import find_problems
+from .._preflight.models import ERROR, Problem
+from .._preflight.observe import observe_facts
+from .models import Finding, Ground, Options, failed, passed
 
 
 def look(options: Options, ground: Ground) -> t.Sequence[Finding]:

@@ -8,22 +8,9 @@ import time
 import typing as t
 from concurrent.futures import ThreadPoolExecutor, as_completed
 
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
-    DeployError,
-    InputError,
-    NotReadyError,
-    UnreachableError,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._readiness.models import (
-    Check,
-    Finding,
-    Ground,
-    Row,
-    Runner,
-    failed,
-    held,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._redaction import excerpt
+from .._errors import DeployError, InputError, NotReadyError, UnreachableError
+from .._redaction import excerpt
+from .models import Check, Finding, Ground, Row, Runner, failed, held
 
 _THREADS = 32
 """Most of them wait for an answer from somewhere else."""

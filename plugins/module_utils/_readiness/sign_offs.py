@@ -7,17 +7,9 @@ from __future__ import annotations
 import typing as t
 from dataclasses import replace
 
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import DeployError
-from ansible_collections.easymo.deploy.plugins.module_utils._readiness.models import (
-    FAIL,
-    HOLD,
-    PASS,
-    Finding,
-    Ground,
-    Options,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._release.plan import SIGN_OFFS
-from ansible_collections.easymo.deploy.plugins.module_utils._sign_off.plan import (
+from .._errors import DeployError
+from .._release.plan import SIGN_OFFS
+from .._sign_off.plan import (
     Given,
     Subject,
     Wanted,
@@ -29,7 +21,8 @@ from ansible_collections.easymo.deploy.plugins.module_utils._sign_off.plan impor
     read_wanted,
     subject_of,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._window.plan import UTC
+from .._window.plan import UTC
+from .models import FAIL, HOLD, PASS, Finding, Ground, Options
 
 
 def look(options: Options, ground: Ground) -> t.Sequence[Finding]:

@@ -20,21 +20,10 @@ try:
 except ImportError:
     IMPORT_ERROR = traceback.format_exc()
 
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
-    DeployError,
-    RefusedError,
-    UnreachableError,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._library import Library
-from ansible_collections.easymo.deploy.plugins.module_utils._messages.slack import reason_of
-from ansible_collections.easymo.deploy.plugins.module_utils._readiness.models import (
-    Finding,
-    Ground,
-    Options,
-    failed,
-    held,
-    passed,
-)
+from .._errors import DeployError, RefusedError, UnreachableError
+from .._library import Library
+from .._messages.slack import reason_of
+from .models import Finding, Ground, Options, failed, held, passed
 
 SLACK_SDK = Library("slack-sdk >= 3.36", IMPORT_ERROR)
 

@@ -8,24 +8,9 @@ import typing as t
 from dataclasses import dataclass
 from xml.etree import ElementTree
 
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import VerificationError
-from ansible_collections.easymo.deploy.plugins.module_utils._readiness.documents import (
-    Origin,
-    number,
-    origin_of,
-    parse_json,
-    place_of,
-    read_document,
-    strangeness,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._readiness.models import (
-    Finding,
-    Ground,
-    Options,
-    failed,
-    held,
-    passed,
-)
+from .._errors import VerificationError
+from .documents import Origin, number, origin_of, parse_json, place_of, read_document, strangeness
+from .models import Finding, Ground, Options, failed, held, passed
 
 
 @dataclass(frozen=True)

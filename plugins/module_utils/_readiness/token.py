@@ -9,15 +9,7 @@ import json
 import typing as t
 from datetime import datetime, timedelta, timezone
 
-from ansible_collections.easymo.deploy.plugins.module_utils._readiness.models import (
-    Finding,
-    Ground,
-    Options,
-    failed,
-    held,
-    passed,
-    skipped,
-)
+from .models import Finding, Ground, Options, failed, held, passed, skipped
 
 UTC = timezone.utc  # noqa: UP017 - one spelling for every Python of a target
 

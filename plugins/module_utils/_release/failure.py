@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import HoldError
+from .._errors import HoldError
 
 
 def is_hold(failure: t.Mapping[str, t.Any]) -> bool:

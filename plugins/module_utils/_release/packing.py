@@ -10,14 +10,8 @@ import gzip
 import re
 import typing as t
 
-from ansible_collections.easymo.deploy.plugins.module_utils._cluster import (
-    RELEASE_ANNOTATION,
-    Object,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
-    InputError,
-    VerificationError,
-)
+from .._cluster import RELEASE_ANNOTATION, Object
+from .._errors import InputError, VerificationError
 
 LIMIT = 900_000
 """Bytes of packed content a ConfigMap may hold here; the API server's own limit is 1 MiB in all."""

@@ -9,34 +9,12 @@ import re
 import typing as t
 from dataclasses import dataclass, field, replace
 
-from ansible_collections.easymo.deploy.plugins.module_utils._cluster import (
-    OWN_ANNOTATIONS,
-    Cluster,
-    Object,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
-    ConflictError,
-    InputError,
-    VerificationError,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._release.packing import (
-    config_map,
-    pack,
-    unpack,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._rollout.models import (
-    Deployment,
-    ReplicaSet,
-    newest_replica_set,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._rollout.observe import (
-    observe_deployment,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._rollout.plan import (
-    Pin,
-    is_as_pinned,
-    runs_release,
-)
+from .._cluster import OWN_ANNOTATIONS, Cluster, Object
+from .._errors import ConflictError, InputError, VerificationError
+from .._rollout.models import Deployment, ReplicaSet, newest_replica_set
+from .._rollout.observe import observe_deployment
+from .._rollout.plan import Pin, is_as_pinned, runs_release
+from .packing import config_map, pack, unpack
 
 
 @dataclass(frozen=True)

@@ -8,12 +8,8 @@ import json
 import typing as t
 from dataclasses import asdict, dataclass, field, replace
 
-from ansible_collections.easymo.deploy.plugins.module_utils._cluster import Object
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
-    ConflictError,
-    InputError,
-    VerificationError,
-)
+from .._cluster import Object
+from .._errors import ConflictError, InputError, VerificationError
 
 RUNNING, DONE, FAILED, WAIVED, ROLLED_BACK = "running", "done", "failed", "waived", "rolled_back"
 PARTLY = "partly_rolled_back"

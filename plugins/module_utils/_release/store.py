@@ -9,37 +9,11 @@ import random
 import typing as t
 from dataclasses import dataclass
 
-from ansible_collections.easymo.deploy.plugins.module_utils._cluster import (
-    RELEASE_ANNOTATION,
-    Clock,
-    Cluster,
-    Object,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
-    ConflictError,
-    InputError,
-    VerificationError,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._release.packing import (
-    config_map,
-    pack,
-    record_name,
-    unpack,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._release.pins import (
-    Pins,
-    add_pins,
-    missing_pins,
-    outdated_pins,
-    pins_name,
-    read_pins,
-    write_pins,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._release.plan import (
-    Change,
-    Record,
-    plan_record,
-)
+from .._cluster import RELEASE_ANNOTATION, Clock, Cluster, Object
+from .._errors import ConflictError, InputError, VerificationError
+from .packing import config_map, pack, record_name, unpack
+from .pins import Pins, add_pins, missing_pins, outdated_pins, pins_name, read_pins, write_pins
+from .plan import Change, Record, plan_record
 
 ATTEMPTS = 8
 KEY = "record.json"

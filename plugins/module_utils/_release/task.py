@@ -9,22 +9,11 @@ import typing as t
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ansible_collections.easymo.deploy.plugins.module_utils._cluster import (
-    Cluster,
-    MonotonicClock,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import InputError
-from ansible_collections.easymo.deploy.plugins.module_utils._kubernetes_module import (
-    actor_of,
-    utc_now,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._release.plan import (
-    Change,
-    Record,
-    check_attempt,
-    diff_face,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._release.store import ReleaseStore
+from .._cluster import Cluster, MonotonicClock
+from .._errors import InputError
+from .._kubernetes_module import actor_of, utc_now
+from .plan import Change, Record, check_attempt, diff_face
+from .store import ReleaseStore
 
 ASKS = ("phase", "status", "announcements", "backups", "facts", "notes")
 

@@ -7,43 +7,15 @@ from __future__ import annotations
 import typing as t
 from datetime import datetime
 
-from ansible_collections.easymo.deploy.plugins.module_utils._report.deviations import deviations
-from ansible_collections.easymo.deploy.plugins.module_utils._report.lessons import lessons_of
-from ansible_collections.easymo.deploy.plugins.module_utils._report.models import (
-    Asked,
-    PhaseRow,
-    Report,
-    Table,
-    Watch,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._report.phases import (
-    NOT_RUN,
-    phase_rows,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._report.reader import (
-    LONGEST,
-    Reader,
-    legible,
-    names,
-    text,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._report.sections import (
-    checks,
-    database,
-    metrics,
-    people,
-    services,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._report.timeline import timeline_of
-from ansible_collections.easymo.deploy.plugins.module_utils._report.times import (
-    moment,
-    shown_both,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._report.verdict import (
-    glance,
-    summary,
-    verdict_of,
-)
+from .deviations import deviations
+from .lessons import lessons_of
+from .models import Asked, PhaseRow, Report, Table, Watch
+from .phases import NOT_RUN, phase_rows
+from .reader import LONGEST, Reader, legible, names, text
+from .sections import checks, database, metrics, people, services
+from .timeline import timeline_of
+from .times import moment, shown_both
+from .verdict import glance, summary, verdict_of
 
 SECTIONS: tuple[t.Callable[[Reader], Table | None], ...] = (
     services.services,

@@ -6,23 +6,9 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.easymo.deploy.plugins.module_utils._report.models import (
-    Deviation,
-    PhaseRow,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._report.reader import (
-    Reader,
-    dictionaries,
-    inner,
-    text,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._report.times import (
-    between,
-    counted,
-    lasting,
-    moment,
-    shown,
-)
+from .models import Deviation, PhaseRow
+from .reader import Reader, dictionaries, inner, text
+from .times import between, counted, lasting, moment, shown
 
 Found = t.Iterator[Deviation]
 

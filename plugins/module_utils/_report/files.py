@@ -6,18 +6,9 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.easymo.deploy.plugins.module_utils._report.incident import (
-    escaped,
-    incident_facts,
-    is_incident,
-    lessons_facts,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._report.models import Report
-from ansible_collections.easymo.deploy.plugins.module_utils._report.reader import (
-    LONGEST,
-    Reader,
-    legible,
-)
+from .incident import escaped, incident_facts, is_incident, lessons_facts
+from .models import Report
+from .reader import LONGEST, Reader, legible
 
 if t.TYPE_CHECKING:
     from datetime import tzinfo

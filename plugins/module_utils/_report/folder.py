@@ -8,7 +8,7 @@ import typing as t
 from contextlib import contextmanager
 from pathlib import Path
 
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import InputError
+from .._errors import InputError
 
 
 class ReportFolder:

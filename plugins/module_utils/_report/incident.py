@@ -8,16 +8,10 @@ import re
 import typing as t
 from datetime import datetime, tzinfo
 
-from ansible_collections.easymo.deploy.plugins.module_utils._report.models import Report
-from ansible_collections.easymo.deploy.plugins.module_utils._report.reader import (
-    Reader,
-    dictionaries,
-    inner,
-    listed,
-    text,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._report.times import moment, shown
-from ansible_collections.easymo.deploy.plugins.module_utils._report.verdict import causes_of
+from .models import Report
+from .reader import Reader, dictionaries, inner, listed, text
+from .times import moment, shown
+from .verdict import causes_of
 
 INCIDENTS = ("Failed", "Rolled back")
 MARKUP = re.compile(r"([\\`*_{}\[\]<>()#+!|~&])")

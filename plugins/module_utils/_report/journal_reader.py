@@ -9,7 +9,7 @@ import typing as t
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import InputError
+from .._errors import InputError
 
 Event = t.Mapping[str, t.Any]
 Outcome = t.Literal["done", "failed", "interrupted", "unfinished"]

@@ -6,14 +6,8 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.easymo.deploy.plugins.module_utils._report.models import (
-    Deviation,
-    Lessons,
-    PhaseRow,
-    Table,
-    Watch,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._report.times import counted
+from .models import Deviation, Lessons, PhaseRow, Table, Watch
+from .times import counted
 
 
 def lessons_of(

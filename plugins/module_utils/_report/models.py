@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timezone, tzinfo
 
 if t.TYPE_CHECKING:
-    from ansible_collections.easymo.deploy.plugins.module_utils._report.plot import Plot
-    from ansible_collections.easymo.deploy.plugins.module_utils._report.timeline import Timeline
+    from .plot import Plot
+    from .timeline import Timeline
 
 Tone = t.Literal["", "good", "warn", "bad", "calm"]
 

@@ -7,26 +7,10 @@ from __future__ import annotations
 import json
 import typing as t
 
-from ansible_collections.easymo.deploy.plugins.module_utils._release.failure import is_hold
-from ansible_collections.easymo.deploy.plugins.module_utils._report.models import (
-    PhaseRow,
-    Planned,
-    Tone,
-    Try,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._report.reader import (
-    Reader,
-    dictionaries,
-    inner,
-    listed,
-    names,
-    text,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._report.times import (
-    between,
-    moment,
-    shown_both,
-)
+from .._release.failure import is_hold
+from .models import PhaseRow, Planned, Tone, Try
+from .reader import Reader, dictionaries, inner, listed, names, text
+from .times import between, moment, shown_both
 
 if t.TYPE_CHECKING:
     from datetime import tzinfo

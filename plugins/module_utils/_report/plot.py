@@ -9,13 +9,8 @@ import statistics
 import typing as t
 from dataclasses import dataclass
 
-from ansible_collections.easymo.deploy.plugins.module_utils._gate.models import Bounds
-from ansible_collections.easymo.deploy.plugins.module_utils._report.times import (
-    counted,
-    lasting,
-    number,
-    quantity,
-)
+from .._gate.models import Bounds
+from .times import counted, lasting, number, quantity
 
 WIDTH, HEIGHT = 320, 132
 LEFT, RIGHT, TOP, BOTTOM = 8, 312, 12, 112

@@ -11,25 +11,15 @@ import traceback
 import typing as t
 from dataclasses import asdict
 
-from ansible_collections.easymo.deploy.plugins.module_utils._library import Library
-from ansible_collections.easymo.deploy.plugins.module_utils._report import plot
-from ansible_collections.easymo.deploy.plugins.module_utils._report.models import (
-    Cell,
-    Deviation,
-    PhaseRow,
-    Report,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._report.page.html import (
-    MACROS,
-    PAGE,
-    PLOT,
-    TIMELINE,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._report.page.plain import TEXT
-from ansible_collections.easymo.deploy.plugins.module_utils._report.page.style import STYLE
-from ansible_collections.easymo.deploy.plugins.module_utils._report.reader import legible
-from ansible_collections.easymo.deploy.plugins.module_utils._report.timeline import took_words
-from ansible_collections.easymo.deploy.plugins.module_utils._report.times import lasting, shown
+from .._library import Library
+from . import plot
+from .models import Cell, Deviation, PhaseRow, Report
+from .page.html import MACROS, PAGE, PLOT, TIMELINE
+from .page.plain import TEXT
+from .page.style import STYLE
+from .reader import legible
+from .timeline import took_words
+from .times import lasting, shown
 
 try:
     from jinja2 import Environment, StrictUndefined, Template

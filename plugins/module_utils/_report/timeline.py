@@ -8,13 +8,9 @@ import typing as t
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
 
-from ansible_collections.easymo.deploy.plugins.module_utils._report.models import PhaseRow, Try
-from ansible_collections.easymo.deploy.plugins.module_utils._report.scale import Scale, Span
-from ansible_collections.easymo.deploy.plugins.module_utils._report.times import (
-    between,
-    counted,
-    lasting,
-)
+from .models import PhaseRow, Try
+from .scale import Scale, Span
+from .times import between, counted, lasting
 
 PLAN_REACH = 6
 """A plan this many times longer than what happened would leave nothing of it to see."""

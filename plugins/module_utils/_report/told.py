@@ -9,19 +9,10 @@ from collections import Counter
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from ansible_collections.easymo.deploy.plugins.module_utils._report.journal_reader import (
-    Event,
-    read_events,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._report.models import Cell, Table, Tone
-from ansible_collections.easymo.deploy.plugins.module_utils._report.reader import legible, text
-from ansible_collections.easymo.deploy.plugins.module_utils._report.times import (
-    counted,
-    moment,
-    number,
-    shown,
-    took,
-)
+from .journal_reader import Event, read_events
+from .models import Cell, Table, Tone
+from .reader import legible, text
+from .times import counted, moment, number, shown, took
 
 LONGEST = 10
 LIMIT = 400

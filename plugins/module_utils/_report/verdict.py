@@ -6,25 +6,11 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import HoldError
-from ansible_collections.easymo.deploy.plugins.module_utils._report.models import (
-    Cell,
-    PhaseRow,
-    Table,
-    Verdict,
-    Watch,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._report.phases import (
-    FAILED,
-    NOT_RUN,
-    ON_HOLD,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._report.reader import Reader, text
-from ansible_collections.easymo.deploy.plugins.module_utils._report.times import (
-    between,
-    counted,
-    lasting,
-)
+from .._errors import HoldError
+from .models import Cell, PhaseRow, Table, Verdict, Watch
+from .phases import FAILED, NOT_RUN, ON_HOLD
+from .reader import Reader, text
+from .times import between, counted, lasting
 
 HOLD = f"{HoldError.reason}: "
 """How the sentence of a hold may begin, which the report's own sentence says already."""

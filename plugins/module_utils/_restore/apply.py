@@ -10,55 +10,28 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 
-from ansible_collections.easymo.deploy.plugins.module_utils._backup.tables import count_database
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
-    ConflictError,
-    DeployError,
-    UnreachableError,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._postgres import SqlError, connected
-from ansible_collections.easymo.deploy.plugins.module_utils._restore import databases
-from ansible_collections.easymo.deploy.plugins.module_utils._restore.contents import (
-    Dump,
-    read_contents,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._restore.extensions import (
-    refuse_missing_extensions,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._restore.in_place import (
-    restore_in_place,
-    survey,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._restore.models import Done, Order
-from ansible_collections.easymo.deploy.plugins.module_utils._restore.plan import (
-    Plan,
-    free_stamp,
-    plan_restore,
-    table_of_rows,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._restore.scratch import (
-    drop_scratch,
-    find_scratch,
-    restore_scratch,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._restore.selection import extensions_of
-from ansible_collections.easymo.deploy.plugins.module_utils._restore.standing import with_standing
-from ansible_collections.easymo.deploy.plugins.module_utils._restore.swap import swap
+from .._backup.tables import count_database
+from .._errors import ConflictError, DeployError, UnreachableError
+from .._postgres import SqlError, connected
+from . import databases
+from .contents import Dump, read_contents
+from .extensions import refuse_missing_extensions
+from .in_place import restore_in_place, survey
+from .models import Done, Order
+from .plan import Plan, free_stamp, plan_restore, table_of_rows
+from .scratch import drop_scratch, find_scratch, restore_scratch
+from .selection import extensions_of
+from .standing import with_standing
+from .swap import swap
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from ansible_collections.easymo.deploy.plugins.module_utils._postgres import (
-        PostgresTarget,
-        Session,
-    )
-    from ansible_collections.easymo.deploy.plugins.module_utils._restore.contents import Contents
-    from ansible_collections.easymo.deploy.plugins.module_utils._restore.models import (
-        Database,
-        Standing,
-    )
-    from ansible_collections.easymo.deploy.plugins.module_utils._restore.stream import Report
-    from ansible_collections.easymo.deploy.plugins.module_utils._s3 import Bucket
+    from .._postgres import PostgresTarget, Session
+    from .._s3 import Bucket
+    from .contents import Contents
+    from .models import Database, Standing
+    from .stream import Report
 
 
 _GOING = 1.0

@@ -9,16 +9,16 @@ import typing as t
 from bisect import bisect_left
 from dataclasses import dataclass
 
-from ansible_collections.easymo.deploy.plugins.module_utils._backup.listing import list_dump
-from ansible_collections.easymo.deploy.plugins.module_utils._restore.databases import composed
+from .._backup.listing import list_dump
+from .databases import composed
 
 if t.TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Sequence
 
-    from ansible_collections.easymo.deploy.plugins.module_utils._child_process import Child
-    from ansible_collections.easymo.deploy.plugins.module_utils._postgres import Session
-    from ansible_collections.easymo.deploy.plugins.module_utils._restore.models import Order
-    from ansible_collections.easymo.deploy.plugins.module_utils._s3 import Bucket
+    from .._child_process import Child
+    from .._postgres import Session
+    from .._s3 import Bucket
+    from .models import Order
 
 # What is no object of its own, such as the rows of a table or a grant, has 0 for its catalog.
 _ENTRY = re.compile(r"^\d+; [1-9]\d* \d+ (?P<what>.+)$")

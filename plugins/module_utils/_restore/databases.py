@@ -8,24 +8,10 @@ import time
 import typing as t
 from contextlib import contextmanager
 
-from ansible_collections.easymo.deploy.plugins.module_utils._backup.poolers import refuse_pooler
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
-    ConflictError,
-    RefusedError,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._postgres import (
-    PostgresSession,
-    PostgresTarget,
-    Session,
-    SqlError,
-    connected,
-    lift_timeouts,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._restore.models import (
-    Database,
-    Rights,
-    Standing,
-)
+from .._backup.poolers import refuse_pooler
+from .._errors import ConflictError, RefusedError
+from .._postgres import PostgresSession, PostgresTarget, Session, SqlError, connected, lift_timeouts
+from .models import Database, Rights, Standing
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

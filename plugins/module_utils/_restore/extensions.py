@@ -6,13 +6,13 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import RefusedError
+from .._errors import RefusedError
 
 if t.TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ansible_collections.easymo.deploy.plugins.module_utils._postgres import Session
-    from ansible_collections.easymo.deploy.plugins.module_utils._restore.models import Order
+    from .._postgres import Session
+    from .models import Order
 
 _AVAILABLE = "SELECT e.name::text FROM pg_catalog.pg_available_extensions e"
 

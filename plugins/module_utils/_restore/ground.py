@@ -6,17 +6,17 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.easymo.deploy.plugins.module_utils._backup.others import find_others
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import RefusedError
-from ansible_collections.easymo.deploy.plugins.module_utils._postgres import SqlError
-from ansible_collections.easymo.deploy.plugins.module_utils._restore.selection import Ground
+from .._backup.others import find_others
+from .._errors import RefusedError
+from .._postgres import SqlError
+from .selection import Ground
 
 if t.TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ansible_collections.easymo.deploy.plugins.module_utils._postgres import Session
-    from ansible_collections.easymo.deploy.plugins.module_utils._restore.contents import Contents
-    from ansible_collections.easymo.deploy.plugins.module_utils._restore.models import Order
+    from .._postgres import Session
+    from .contents import Contents
+    from .models import Order
 
 _ROLES = "SELECT rolname FROM pg_catalog.pg_roles WHERE pg_catalog.pg_has_role(oid, 'USAGE')"
 _SCHEMAS = "SELECT nspname FROM pg_catalog.pg_namespace"

@@ -10,51 +10,27 @@ import typing as t
 from contextlib import closing
 from dataclasses import dataclass
 
-from ansible_collections.easymo.deploy.plugins.module_utils._backup.locks import (
-    find_room,
-    refuse_shortage,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._backup.tables import TABLES
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import UnreachableError
-from ansible_collections.easymo.deploy.plugins.module_utils._postgres import LIFT_TIMEOUTS
-from ansible_collections.easymo.deploy.plugins.module_utils._restore import databases, programs
-from ansible_collections.easymo.deploy.plugins.module_utils._restore.contents import (
-    Extra,
-    dropping,
-    find_objects,
-    foreign_schemas,
-    parse_entries,
-    standing_locks,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._restore.ground import find_ground
-from ansible_collections.easymo.deploy.plugins.module_utils._restore.models import (
-    Database,
-    Done,
-    Order,
-    unmarked,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._restore.plan import refuse_other_rows
-from ansible_collections.easymo.deploy.plugins.module_utils._restore.selection import (
-    select_in_place,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._restore.standing import settling
-from ansible_collections.easymo.deploy.plugins.module_utils._restore.stream import (
-    Feed,
-    Report,
-    refuse_failure,
-)
+from .._backup.locks import find_room, refuse_shortage
+from .._backup.tables import TABLES
+from .._errors import UnreachableError
+from .._postgres import LIFT_TIMEOUTS
+from . import databases, programs
+from .contents import Extra, dropping, find_objects, foreign_schemas, parse_entries, standing_locks
+from .ground import find_ground
+from .models import Database, Done, Order, unmarked
+from .plan import refuse_other_rows
+from .selection import select_in_place
+from .standing import settling
+from .stream import Feed, Report, refuse_failure
 
 if t.TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from ansible_collections.easymo.deploy.plugins.module_utils._child_process import Child
-    from ansible_collections.easymo.deploy.plugins.module_utils._postgres import Session
-    from ansible_collections.easymo.deploy.plugins.module_utils._restore.contents import (
-        Contents,
-        Dump,
-    )
-    from ansible_collections.easymo.deploy.plugins.module_utils._restore.selection import Selection
-    from ansible_collections.easymo.deploy.plugins.module_utils._s3 import Bucket
+    from .._child_process import Child
+    from .._postgres import Session
+    from .._s3 import Bucket
+    from .contents import Contents, Dump
+    from .selection import Selection
 
 _PIPE = 1 << 16
 _COUNTED, _COMMITTED = "easymo-counted", "easymo-committed"

@@ -11,9 +11,9 @@ from dataclasses import asdict, dataclass, replace
 if t.TYPE_CHECKING:
     from datetime import datetime
 
-    from ansible_collections.easymo.deploy.plugins.module_utils._backup.models import Backup
-    from ansible_collections.easymo.deploy.plugins.module_utils._backup.programs import Program
-    from ansible_collections.easymo.deploy.plugins.module_utils._postgres import PostgresTarget
+    from .._backup.models import Backup
+    from .._backup.programs import Program
+    from .._postgres import PostgresTarget
 
 Method = t.Literal["swap", "in_place", "scratch"]
 Kind = t.Literal["copy", "failed", "in_place", "scratch"]

@@ -10,28 +10,15 @@ import typing as t
 from dataclasses import dataclass
 from datetime import timedelta
 
-from ansible_collections.easymo.deploy.plugins.module_utils._backup.plan import (
-    newest_first,
-    parse_program_version,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
-    ConflictError,
-    InputError,
-    RefusedError,
-    VerificationError,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._restore.models import (
-    Database,
-    Order,
-    Rows,
-    Standing,
-)
+from .._backup.plan import newest_first, parse_program_version
+from .._errors import ConflictError, InputError, RefusedError, VerificationError
+from .models import Database, Order, Rows, Standing
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime
 
-    from ansible_collections.easymo.deploy.plugins.module_utils._backup.models import Backup
+    from .._backup.models import Backup
 
 NAME_LIMIT = 63
 """Bytes; PostgreSQL cuts longer names off without a word."""

@@ -8,21 +8,18 @@ import tempfile
 import typing as t
 from contextlib import contextmanager
 
-from ansible_collections.easymo.deploy.plugins.module_utils import _child_process
-from ansible_collections.easymo.deploy.plugins.module_utils._postgres import mask_secret
-from ansible_collections.easymo.deploy.plugins.module_utils._restore.databases import APPLICATION
+from .. import _child_process
+from .._postgres import mask_secret
+from .databases import APPLICATION
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator
     from contextlib import AbstractContextManager
 
-    from ansible_collections.easymo.deploy.plugins.module_utils._child_process import (
-        Child,
-        Writer,
-    )
-    from ansible_collections.easymo.deploy.plugins.module_utils._postgres import PostgresTarget
-    from ansible_collections.easymo.deploy.plugins.module_utils._restore.models import Order
-    from ansible_collections.easymo.deploy.plugins.module_utils._restore.selection import Selection
+    from .._child_process import Child, Writer
+    from .._postgres import PostgresTarget
+    from .models import Order
+    from .selection import Selection
 
 Running: t.TypeAlias = "AbstractContextManager[Child]"
 

@@ -8,42 +8,23 @@ import typing as t
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
-    ConflictError,
-    DeployError,
-    RefusedError,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._postgres import SqlError
-from ansible_collections.easymo.deploy.plugins.module_utils._restore import databases, twin
-from ansible_collections.easymo.deploy.plugins.module_utils._restore.ground import (
-    is_superuser,
-    roles_of,
-    try_extensions,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._restore.models import (
-    Database,
-    Done,
-    Order,
-    Standing,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._restore.plan import is_scratch
-from ansible_collections.easymo.deploy.plugins.module_utils._restore.selection import (
-    extensions_of,
-    select_for_scratch,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._restore.standing import settling
-from ansible_collections.easymo.deploy.plugins.module_utils._restore.stream import (
-    Report,
-    restore_into,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._restore.swap import inspect
+from .._errors import ConflictError, DeployError, RefusedError
+from .._postgres import SqlError
+from . import databases, twin
+from .ground import is_superuser, roles_of, try_extensions
+from .models import Database, Done, Order, Standing
+from .plan import is_scratch
+from .selection import extensions_of, select_for_scratch
+from .standing import settling
+from .stream import Report, restore_into
+from .swap import inspect
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from ansible_collections.easymo.deploy.plugins.module_utils._postgres import Session
-    from ansible_collections.easymo.deploy.plugins.module_utils._restore.contents import Dump
-    from ansible_collections.easymo.deploy.plugins.module_utils._restore.selection import Selection
+    from .._postgres import Session
+    from .contents import Dump
+    from .selection import Selection
 
 
 def restore_scratch(

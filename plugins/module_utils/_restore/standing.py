@@ -7,11 +7,8 @@ from __future__ import annotations
 import typing as t
 from contextlib import contextmanager
 
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
-    DeployError,
-    RefusedError,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._postgres import SqlError
+from .._errors import DeployError, RefusedError
+from .._postgres import SqlError
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,20 +8,16 @@ import hashlib
 import time
 import typing as t
 
-from ansible_collections.easymo.deploy.plugins.module_utils._backup import locks
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
-    NotReadyError,
-    RefusedError,
-    VerificationError,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._restore import programs
+from .._backup import locks
+from .._errors import NotReadyError, RefusedError, VerificationError
+from . import programs
 
 if t.TYPE_CHECKING:
-    from ansible_collections.easymo.deploy.plugins.module_utils._backup.models import Backup
-    from ansible_collections.easymo.deploy.plugins.module_utils._child_process import Child
-    from ansible_collections.easymo.deploy.plugins.module_utils._restore.models import Order
-    from ansible_collections.easymo.deploy.plugins.module_utils._restore.selection import Selection
-    from ansible_collections.easymo.deploy.plugins.module_utils._s3 import Bucket
+    from .._backup.models import Backup
+    from .._child_process import Child
+    from .._s3 import Bucket
+    from .models import Order
+    from .selection import Selection
 
 Report = t.Callable[[str], None]
 _REPORT_EVERY = 3.0

@@ -9,34 +9,19 @@ import typing as t
 from contextlib import suppress
 from dataclasses import replace
 
-from ansible_collections.easymo.deploy.plugins.module_utils._backup.tables import count_database
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
-    DeployError,
-    NotReadyError,
-    UnreachableError,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._postgres import SqlError
-from ansible_collections.easymo.deploy.plugins.module_utils._restore import databases, twin
-from ansible_collections.easymo.deploy.plugins.module_utils._restore.models import (
-    Database,
-    Done,
-    Order,
-    unmarked,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._restore.plan import (
-    derived_name,
-    refuse_other_rows,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._restore.standing import settling
-from ansible_collections.easymo.deploy.plugins.module_utils._restore.stream import (
-    Report,
-    restore_into,
-)
+from .._backup.tables import count_database
+from .._errors import DeployError, NotReadyError, UnreachableError
+from .._postgres import SqlError
+from . import databases, twin
+from .models import Database, Done, Order, unmarked
+from .plan import derived_name, refuse_other_rows
+from .standing import settling
+from .stream import Report, restore_into
 
 if t.TYPE_CHECKING:
-    from ansible_collections.easymo.deploy.plugins.module_utils._postgres import Session
-    from ansible_collections.easymo.deploy.plugins.module_utils._restore.selection import Selection
-    from ansible_collections.easymo.deploy.plugins.module_utils._s3 import Bucket
+    from .._postgres import Session
+    from .._s3 import Bucket
+    from .selection import Selection
 
 _ATTEMPTS = 3
 _IN_USE = "55006"

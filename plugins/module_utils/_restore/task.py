@@ -8,21 +8,17 @@ import typing as t
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from ansible_collections.easymo.deploy.plugins.module_utils._backup import programs
-from ansible_collections.easymo.deploy.plugins.module_utils._backup.catalog import read_catalog
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import InputError
-from ansible_collections.easymo.deploy.plugins.module_utils._module import refuse_below
-from ansible_collections.easymo.deploy.plugins.module_utils._postgres import PostgresTarget
-from ansible_collections.easymo.deploy.plugins.module_utils._restore.models import Order
-from ansible_collections.easymo.deploy.plugins.module_utils._restore.plan import (
-    NAME_LIMIT,
-    choose_backup,
-    default_request,
-)
+from .._backup import programs
+from .._backup.catalog import read_catalog
+from .._errors import InputError
+from .._module import refuse_below
+from .._postgres import PostgresTarget
+from .models import Order
+from .plan import NAME_LIMIT, choose_backup, default_request
 
 if t.TYPE_CHECKING:
-    from ansible_collections.easymo.deploy.plugins.module_utils._backup.models import Backup
-    from ansible_collections.easymo.deploy.plugins.module_utils._s3 import Bucket
+    from .._backup.models import Backup
+    from .._s3 import Bucket
 
 Params = t.Mapping[str, t.Any]
 _SECOND_DOOR = "template1"

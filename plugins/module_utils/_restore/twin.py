@@ -6,21 +6,13 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.easymo.deploy.plugins.module_utils._restore.databases import (
-    change,
-    composed,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._restore.models import (
-    NEWBORN_LIMIT,
-    Database,
-    Mark,
-    unmarked,
-)
+from .databases import change, composed
+from .models import NEWBORN_LIMIT, Database, Mark, unmarked
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ansible_collections.easymo.deploy.plugins.module_utils._postgres import Session
+    from .._postgres import Session
 
 # The settings whose value is a list of names, each quoted by itself (PostgreSQL's GUC_LIST_QUOTE).
 _LISTS = frozenset(

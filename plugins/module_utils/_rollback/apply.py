@@ -8,9 +8,9 @@ import typing as t
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import DeployError
-from ansible_collections.easymo.deploy.plugins.module_utils._rollback.waves import Waves
-from ansible_collections.easymo.deploy.plugins.module_utils._rollout.changes import Taken
+from .._errors import DeployError
+from .._rollout.changes import Taken
+from .waves import Waves
 
 
 @dataclass(frozen=True)

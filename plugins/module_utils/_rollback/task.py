@@ -7,25 +7,17 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass
 
-from ansible_collections.easymo.deploy.plugins.module_utils._cluster import Clock, Cluster
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import InputError
-from ansible_collections.easymo.deploy.plugins.module_utils._release.packing import record_name
-from ansible_collections.easymo.deploy.plugins.module_utils._release.pins import Pins, read_pins
-from ansible_collections.easymo.deploy.plugins.module_utils._release.store import ReleaseStore
-from ansible_collections.easymo.deploy.plugins.module_utils._rollback.apply import (
-    Returned,
-    return_all,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._rollback.waves import (
-    Waves,
-    way_back,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._rollout.guard import (
-    Guard,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._rollout.models import Counts
-from ansible_collections.easymo.deploy.plugins.module_utils._rollout.plan import Pin, Wanted
-from ansible_collections.easymo.deploy.plugins.module_utils._rollout.roll import Rollout, Settings
+from .._cluster import Clock, Cluster
+from .._errors import InputError
+from .._release.packing import record_name
+from .._release.pins import Pins, read_pins
+from .._release.store import ReleaseStore
+from .._rollout.guard import Guard
+from .._rollout.models import Counts
+from .._rollout.plan import Pin, Wanted
+from .._rollout.roll import Rollout, Settings
+from .apply import Returned, return_all
+from .waves import Waves, way_back
 
 Report = t.Callable[[str, str, Counts], None]
 """Live progress: the Deployment, what happened to it, and its counts."""

@@ -7,20 +7,11 @@ from __future__ import annotations
 import random
 import typing as t
 
-from ansible_collections.easymo.deploy.plugins.module_utils._cluster import Clock, Cluster
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
-    ConflictError,
-    RefusedError,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._rollout.models import Deployment
-from ansible_collections.easymo.deploy.plugins.module_utils._rollout.observe import (
-    find_deployment,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._rollout.plan import (
-    Plan,
-    Wanted,
-    superseded,
-)
+from .._cluster import Clock, Cluster
+from .._errors import ConflictError, RefusedError
+from .models import Deployment
+from .observe import find_deployment
+from .plan import Plan, Wanted, superseded
 
 ATTEMPTS = 5
 

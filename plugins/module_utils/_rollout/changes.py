@@ -8,11 +8,8 @@ import json
 import typing as t
 from dataclasses import dataclass
 
-from ansible_collections.easymo.deploy.plugins.module_utils._cluster import (
-    TEMPLATE_ANNOTATIONS,
-    Object,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._redaction import redact
+from .._cluster import TEMPLATE_ANNOTATIONS, Object
+from .._redaction import redact
 
 KEYS = ("name", "mountPath", "containerPort", "key", "topologyKey", "ip")
 """What tells the entries of a list in a pod template apart, the first one that all of them have."""

@@ -7,25 +7,13 @@ from __future__ import annotations
 import typing as t
 from dataclasses import asdict, dataclass
 
-from ansible_collections.easymo.deploy.plugins.module_utils._cluster import (
-    Clock,
-    Cluster,
-    Object,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import DeployError
-from ansible_collections.easymo.deploy.plugins.module_utils._redaction import redact
-from ansible_collections.easymo.deploy.plugins.module_utils._rollout.judge import Verdict
-from ansible_collections.easymo.deploy.plugins.module_utils._rollout.logs import read_tail
-from ansible_collections.easymo.deploy.plugins.module_utils._rollout.models import (
-    Condition,
-    Deployment,
-    Pod,
-    ReplicaSet,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._rollout.observe import (
-    observe_pods,
-    observe_replica_set,
-)
+from .._cluster import Clock, Cluster, Object
+from .._errors import DeployError
+from .._redaction import redact
+from .judge import Verdict
+from .logs import read_tail
+from .models import Condition, Deployment, Pod, ReplicaSet
+from .observe import observe_pods, observe_replica_set
 
 TIME_LIMIT = 20.0
 LOG_LINES = 50

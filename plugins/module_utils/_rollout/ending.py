@@ -7,23 +7,12 @@ from __future__ import annotations
 import typing as t
 from dataclasses import replace
 
-from ansible_collections.easymo.deploy.plugins.module_utils._cluster import Clock
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import DeployError
-from ansible_collections.easymo.deploy.plugins.module_utils._rollout.judge import Verdict
-from ansible_collections.easymo.deploy.plugins.module_utils._rollout.models import (
-    Deployment,
-    Pod,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._rollout.outcome import (
-    Outcome,
-    RolloutError,
-    Side,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._rollout.plan import (
-    Plan,
-    Wanted,
-    unchanged,
-)
+from .._cluster import Clock
+from .._errors import DeployError
+from .judge import Verdict
+from .models import Deployment, Pod
+from .outcome import Outcome, RolloutError, Side
+from .plan import Plan, Wanted, unchanged
 
 
 class Teller:

@@ -12,13 +12,7 @@ import re
 import typing as t
 from dataclasses import dataclass, replace
 
-from ansible_collections.easymo.deploy.plugins.module_utils._rollout.models import (
-    Condition,
-    Container,
-    Deployment,
-    Pod,
-    ReplicaSet,
-)
+from .models import Condition, Container, Deployment, Pod, ReplicaSet
 
 PULL = frozenset({"ErrImagePull", "ImagePullBackOff"})
 START = frozenset({"RunContainerError", "CreateContainerError", "StartError", "ContainerCannotRun"})

@@ -8,27 +8,12 @@ import copy
 import typing as t
 from dataclasses import dataclass, replace
 
-from ansible_collections.easymo.deploy.plugins.module_utils._cluster import Clock
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import RefusedError
-from ansible_collections.easymo.deploy.plugins.module_utils._rollout.judge import (
-    Course,
-    Look,
-    Verdict,
-    judge,
-    troubles,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._rollout.liveness import (
-    Ages,
-    Patience,
-    Proof,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._rollout.models import (
-    Counts,
-    Deployment,
-    Pod,
-    ReplicaSet,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._rollout.sight import Sight
+from .._cluster import Clock
+from .._errors import RefusedError
+from .judge import Course, Look, Verdict, judge, troubles
+from .liveness import Ages, Patience, Proof
+from .models import Counts, Deployment, Pod, ReplicaSet
+from .sight import Sight
 
 OLD_EVERY = 1.0
 """Seconds between two looks at old pods that are ending."""

@@ -6,11 +6,7 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
-    ConflictError,
-    DeployError,
-    UnreachableError,
-)
+from .._errors import ConflictError, DeployError, UnreachableError
 
 FROZEN = "Frozen"
 """The reason of an error of `check` that forbids releases, but not their undoing."""

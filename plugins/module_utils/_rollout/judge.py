@@ -7,25 +7,11 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass, field, replace
 
-from ansible_collections.easymo.deploy.plugins.module_utils._cluster import Object
-from ansible_collections.easymo.deploy.plugins.module_utils._redaction import redact
-from ansible_collections.easymo.deploy.plugins.module_utils._rollout.failures import (
-    Suspicion,
-    refusal_sign,
-    signs_of,
-    suspect,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._rollout.models import (
-    Condition,
-    Deployment,
-    Pod,
-    ReplicaSet,
-    ready_budget,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._rollout.quorum import (
-    Replacement,
-    find_proof,
-)
+from .._cluster import Object
+from .._redaction import redact
+from .failures import Suspicion, refusal_sign, signs_of, suspect
+from .models import Condition, Deployment, Pod, ReplicaSet, ready_budget
+from .quorum import Replacement, find_proof
 
 CONTROLLER_SILENCE = 30.0
 """Seconds after which a controller that has not observed our patch counts as not running."""

@@ -13,10 +13,10 @@ import typing as t
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from ansible_collections.easymo.deploy.plugins.module_utils._cluster import Object
-from ansible_collections.easymo.deploy.plugins.module_utils._redaction import excerpt
-from ansible_collections.easymo.deploy.plugins.module_utils._rollout.judge import Verdict
-from ansible_collections.easymo.deploy.plugins.module_utils._rollout.models import Container, Pod
+from .._cluster import Object
+from .._redaction import excerpt
+from .judge import Verdict
+from .models import Container, Pod
 
 KILLED = re.compile(r"Container (\S+) failed (liveness|startup) probe")
 FAILED = re.compile(r"(Liveness|Startup) probe (?:failed|errored)", re.IGNORECASE)

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from ansible_collections.easymo.deploy.plugins.module_utils._cluster import Cluster
+from .._cluster import Cluster
 
 FEWER = 4
 """By how much fewer lines are asked for when they had too many bytes."""

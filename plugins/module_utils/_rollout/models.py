@@ -7,10 +7,7 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass
 
-from ansible_collections.easymo.deploy.plugins.module_utils._cluster import (
-    FIELD_MANAGER,
-    Object,
-)
+from .._cluster import FIELD_MANAGER, Object
 
 REVISION = "deployment.kubernetes.io/revision"
 HASH_LABEL = "pod-template-hash"

@@ -6,15 +6,9 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.easymo.deploy.plugins.module_utils._cluster import Cluster
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import InputError
-from ansible_collections.easymo.deploy.plugins.module_utils._rollout.models import (
-    HASH_LABEL,
-    Deployment,
-    Pod,
-    ReplicaSet,
-    newest_replica_set,
-)
+from .._cluster import Cluster
+from .._errors import InputError
+from .models import HASH_LABEL, Deployment, Pod, ReplicaSet, newest_replica_set
 
 
 def find_deployment(cluster: Cluster, name: str) -> Deployment | None:

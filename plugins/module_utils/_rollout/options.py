@@ -6,11 +6,8 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.easymo.deploy.plugins.module_utils._options import (
-    guard_options,
-    kubernetes_options,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._rollout.quorum import QUORUMS
+from .._options import guard_options, kubernetes_options
+from .quorum import QUORUMS
 
 
 def rollout_options() -> dict[str, t.Any]:

@@ -7,12 +7,9 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass, field
 
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import DeployError
-from ansible_collections.easymo.deploy.plugins.module_utils._rollout.changes import Taken
-from ansible_collections.easymo.deploy.plugins.module_utils._rollout.models import (
-    Counts,
-    Deployment,
-)
+from .._errors import DeployError
+from .changes import Taken
+from .models import Counts, Deployment
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import hashlib
 import typing as t
 from dataclasses import dataclass
 
-from ansible_collections.easymo.deploy.plugins.module_utils._cluster import (
+from .._cluster import (
     ACTOR_ANNOTATION,
     CHANGE_CAUSE_ANNOTATION,
     CHECKSUM_ANNOTATION,
@@ -22,18 +22,9 @@ from ansible_collections.easymo.deploy.plugins.module_utils._cluster import (
     Object,
     Operation,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
-    ConflictError,
-    InputError,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._rollout.changes import (
-    Taken,
-    taken_away,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._rollout.models import (
-    Deployment,
-    images_of,
-)
+from .._errors import ConflictError, InputError
+from .changes import Taken, taken_away
+from .models import Deployment, images_of
 
 
 @dataclass(frozen=True)

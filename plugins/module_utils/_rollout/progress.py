@@ -4,8 +4,8 @@
 
 from __future__ import annotations
 
-from ansible_collections.easymo.deploy.plugins.module_utils._module import Module, say
-from ansible_collections.easymo.deploy.plugins.module_utils._rollout.models import Counts
+from .._module import Module, say
+from .models import Counts
 
 
 def say_counts(module: Module, name: str, text: str, counts: Counts) -> None:

@@ -7,14 +7,8 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass, replace
 
-from ansible_collections.easymo.deploy.plugins.module_utils._rollout.failures import (
-    Sign,
-    Suspicion,
-    counts,
-    first_signs_of,
-    rule_for,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._rollout.models import Pod
+from .failures import Sign, Suspicion, counts, first_signs_of, rule_for
+from .models import Pod
 
 QUORUMS = ("nodes", "any", "all")
 MOST_REPLACED = 5

@@ -7,57 +7,24 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass, replace
 
-from ansible_collections.easymo.deploy.plugins.module_utils._cluster import Clock, Cluster
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
-    DeployError,
-    RefusedError,
-    UnreachableError,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._rollout.apply import apply_plan
-from ansible_collections.easymo.deploy.plugins.module_utils._rollout.changes import tell
-from ansible_collections.easymo.deploy.plugins.module_utils._rollout.diagnosis import diagnose
-from ansible_collections.easymo.deploy.plugins.module_utils._rollout.ending import Teller
-from ansible_collections.easymo.deploy.plugins.module_utils._rollout.failures import signs_of
-from ansible_collections.easymo.deploy.plugins.module_utils._rollout.follow import (
-    Arrival,
-    Follower,
-    Report,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._rollout.guard import (
-    Guard,
-    NoGuard,
-    loss,
-    require,
-    require_for_undo,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._rollout.judge import (
-    Course,
-    Verdict,
-    start_course,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._rollout.liveness import (
-    RESTARTS,
-    Patience,
-    as_kill,
-    patience_of,
-    seconds_between,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._rollout.models import Deployment, Pod
-from ansible_collections.easymo.deploy.plugins.module_utils._rollout.observe import (
-    observe_all_pods,
-    observe_deployment,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._rollout.outcome import Outcome
-from ansible_collections.easymo.deploy.plugins.module_utils._rollout.plan import (
-    Pin,
-    Plan,
-    Wanted,
-    plan_rollout,
-    runs_release,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._rollout.sight import Sight
-from ansible_collections.easymo.deploy.plugins.module_utils._rollout.undo import Undo
-from ansible_collections.easymo.deploy.plugins.module_utils._rollout.verify import find_log_line
+from .._cluster import Clock, Cluster
+from .._errors import DeployError, RefusedError, UnreachableError
+from .apply import apply_plan
+from .changes import tell
+from .diagnosis import diagnose
+from .ending import Teller
+from .failures import signs_of
+from .follow import Arrival, Follower, Report
+from .guard import Guard, NoGuard, loss, require, require_for_undo
+from .judge import Course, Verdict, start_course
+from .liveness import RESTARTS, Patience, as_kill, patience_of, seconds_between
+from .models import Deployment, Pod
+from .observe import observe_all_pods, observe_deployment
+from .outcome import Outcome
+from .plan import Pin, Plan, Wanted, plan_rollout, runs_release
+from .sight import Sight
+from .undo import Undo
+from .verify import find_log_line
 
 HANDS_OFF = {
     "superseded": "superseded",

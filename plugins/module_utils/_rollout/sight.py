@@ -11,26 +11,11 @@ from __future__ import annotations
 import threading
 import typing as t
 
-from ansible_collections.easymo.deploy.plugins.module_utils._cluster import (
-    Clock,
-    Cluster,
-    Object,
-    Watch,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import RefusedError
-from ansible_collections.easymo.deploy.plugins.module_utils._rollout.judge import Look
-from ansible_collections.easymo.deploy.plugins.module_utils._rollout.models import (
-    Condition,
-    Deployment,
-    Pod,
-    ReplicaSet,
-    old_pods,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._rollout.observe import (
-    find_deployment,
-    observe_all_pods,
-    observe_replica_set,
-)
+from .._cluster import Clock, Cluster, Object, Watch
+from .._errors import RefusedError
+from .judge import Look
+from .models import Condition, Deployment, Pod, ReplicaSet, old_pods
+from .observe import find_deployment, observe_all_pods, observe_replica_set
 
 PODS_EVERY = 2.0
 """Seconds between two looks at pods that must be asked for: they tell why, the Deployment's counts how far."""

@@ -7,18 +7,9 @@ from __future__ import annotations
 import typing as t
 from dataclasses import asdict
 
-from ansible_collections.easymo.deploy.plugins.module_utils._cluster import (
-    CHANGE_CAUSE_ANNOTATION,
-    RELEASE_ANNOTATION,
-    Cluster,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import InputError
-from ansible_collections.easymo.deploy.plugins.module_utils._rollout.models import (
-    Deployment,
-    Pod,
-    ReplicaSet,
-    newest_replica_set,
-)
+from .._cluster import CHANGE_CAUSE_ANNOTATION, RELEASE_ANNOTATION, Cluster
+from .._errors import InputError
+from .models import Deployment, Pod, ReplicaSet, newest_replica_set
 
 Standing = dict[str, t.Any]
 

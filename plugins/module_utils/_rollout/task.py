@@ -6,38 +6,21 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.easymo.deploy.plugins.module_utils._cluster import (
-    Cluster,
-    MonotonicClock,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
-    ConflictError,
-    InputError,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._kubernetes_module import (
-    actor_of,
-    cluster_for,
-    utc_now,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._lock.guard import guard_for
-from ansible_collections.easymo.deploy.plugins.module_utils._module import Module, Result
-from ansible_collections.easymo.deploy.plugins.module_utils._preflight.checks import find_problems
-from ansible_collections.easymo.deploy.plugins.module_utils._preflight.models import ERROR
-from ansible_collections.easymo.deploy.plugins.module_utils._preflight.observe import (
-    observe_facts,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._release.packing import record_name
-from ansible_collections.easymo.deploy.plugins.module_utils._release.pins import Pins, read_pins
-from ansible_collections.easymo.deploy.plugins.module_utils._rollout.changes import (
-    tell as told_as_taken,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._rollout.models import LAST_APPLIED
-from ansible_collections.easymo.deploy.plugins.module_utils._rollout.plan import Pin, Wanted
-from ansible_collections.easymo.deploy.plugins.module_utils._rollout.progress import say_counts
-from ansible_collections.easymo.deploy.plugins.module_utils._rollout.roll import (
-    Rollout,
-    Settings,
-)
+from .._cluster import Cluster, MonotonicClock
+from .._errors import ConflictError, InputError
+from .._kubernetes_module import actor_of, cluster_for, utc_now
+from .._lock.guard import guard_for
+from .._module import Module, Result
+from .._preflight.checks import find_problems
+from .._preflight.models import ERROR
+from .._preflight.observe import observe_facts
+from .._release.packing import record_name
+from .._release.pins import Pins, read_pins
+from .changes import tell as told_as_taken
+from .models import LAST_APPLIED
+from .plan import Pin, Wanted
+from .progress import say_counts
+from .roll import Rollout, Settings
 
 Params = t.Mapping[str, t.Any]
 

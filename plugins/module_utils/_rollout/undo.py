@@ -7,37 +7,16 @@ from __future__ import annotations
 import typing as t
 from dataclasses import replace
 
-from ansible_collections.easymo.deploy.plugins.module_utils._cluster import Clock, Cluster
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
-    ConflictError,
-    DeployError,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._rollout.apply import (
-    apply_plan,
-    deleted,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._rollout.ending import Teller
-from ansible_collections.easymo.deploy.plugins.module_utils._rollout.follow import Arrival
-from ansible_collections.easymo.deploy.plugins.module_utils._rollout.guard import (
-    Guard,
-    require_for_undo,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._rollout.judge import (
-    Course,
-    Verdict,
-    start_course,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._rollout.models import Deployment
-from ansible_collections.easymo.deploy.plugins.module_utils._rollout.observe import (
-    find_deployment,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._rollout.plan import (
-    Pin,
-    Plan,
-    Wanted,
-    plan_return,
-    superseded,
-)
+from .._cluster import Clock, Cluster
+from .._errors import ConflictError, DeployError
+from .apply import apply_plan, deleted
+from .ending import Teller
+from .follow import Arrival
+from .guard import Guard, require_for_undo
+from .judge import Course, Verdict, start_course
+from .models import Deployment
+from .observe import find_deployment
+from .plan import Pin, Plan, Wanted, plan_return, superseded
 
 FOREIGN = frozenset({"superseded", "deleted", "paused"})
 """Ends of following an undo that are somebody else's doing."""

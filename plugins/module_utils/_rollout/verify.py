@@ -4,13 +4,10 @@
 
 from __future__ import annotations
 
-from ansible_collections.easymo.deploy.plugins.module_utils._cluster import Clock, Cluster
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import RefusedError
-from ansible_collections.easymo.deploy.plugins.module_utils._rollout.models import Deployment
-from ansible_collections.easymo.deploy.plugins.module_utils._rollout.observe import (
-    observe_pods,
-    observe_replica_set,
-)
+from .._cluster import Clock, Cluster
+from .._errors import RefusedError
+from .models import Deployment
+from .observe import observe_pods, observe_replica_set
 
 LIMIT_BYTES = 256 * 1024
 """How much of a log is read, from its beginning: a start-up line stands there."""

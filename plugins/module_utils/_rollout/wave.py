@@ -12,21 +12,14 @@ import threading
 import typing as t
 from concurrent.futures import ThreadPoolExecutor
 
-from ansible_collections.easymo.deploy.plugins.module_utils._checks import http
-from ansible_collections.easymo.deploy.plugins.module_utils._checks.models import Check, CheckError
-from ansible_collections.easymo.deploy.plugins.module_utils._checks.run import Patience, run_checks
-from ansible_collections.easymo.deploy.plugins.module_utils._cluster import Cluster
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import DeployError, InputError
-from ansible_collections.easymo.deploy.plugins.module_utils._module import (
-    Module,
-    Result,
-    unexpected,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._release.pins import Pins
-from ansible_collections.easymo.deploy.plugins.module_utils._rollout.task import (
-    Params,
-    release_pins,
-)
+from .._checks import http
+from .._checks.models import Check, CheckError
+from .._checks.run import Patience, run_checks
+from .._cluster import Cluster
+from .._errors import DeployError, InputError
+from .._module import Module, Result, unexpected
+from .._release.pins import Pins
+from .task import Params, release_pins
 
 LOOK_WITHIN = 10.0
 """Seconds of one look at a health endpoint."""

@@ -8,23 +8,10 @@ import random
 import typing as t
 from dataclasses import dataclass
 
-from ansible_collections.easymo.deploy.plugins.module_utils._cluster import Clock, Cluster
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
-    ConflictError,
-    DeployError,
-    InputError,
-    RefusedError,
-    UnreachableError,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._scale.plan import (
-    STOPPED,
-    Size,
-    Step,
-    autoscaled,
-    left_alone,
-    plan_step,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._scale.wait import Report, wait_for
+from .._cluster import Clock, Cluster
+from .._errors import ConflictError, DeployError, InputError, RefusedError, UnreachableError
+from .plan import STOPPED, Size, Step, autoscaled, left_alone, plan_step
+from .wait import Report, wait_for
 
 ATTEMPTS = 5
 

@@ -8,12 +8,8 @@ import re
 import typing as t
 from dataclasses import dataclass
 
-from ansible_collections.easymo.deploy.plugins.module_utils._cluster import (
-    REPLICAS_ANNOTATION,
-    Object,
-    Operation,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import InputError
+from .._cluster import REPLICAS_ANNOTATION, Object, Operation
+from .._errors import InputError
 
 STOPPED, RUNNING = "stopped", "running"
 

@@ -7,14 +7,12 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass
 
-from ansible_collections.easymo.deploy.plugins.module_utils._cluster import Clock, Cluster
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import NotReadyError
-from ansible_collections.easymo.deploy.plugins.module_utils._rollout.follow import pause
-from ansible_collections.easymo.deploy.plugins.module_utils._rollout.models import Deployment
-from ansible_collections.easymo.deploy.plugins.module_utils._rollout.observe import (
-    observe_all_pods,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._scale.plan import STOPPED
+from .._cluster import Clock, Cluster
+from .._errors import NotReadyError
+from .._rollout.follow import pause
+from .._rollout.models import Deployment
+from .._rollout.observe import observe_all_pods
+from .plan import STOPPED
 
 Report = t.Callable[[str], None]
 

@@ -7,15 +7,8 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass
 
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
-    ConflictError,
-    InputError,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._release.plan import (
-    ROLLED_BACK,
-    SIGN_OFFS,
-    Record,
-)
+from .._errors import ConflictError, InputError
+from .._release.plan import ROLLED_BACK, SIGN_OFFS, Record
 
 NOBODY = frozenset({"nobody", "none", "unknown", "anonymous", "somebody", "n/a", "tbd", "name"})
 

@@ -6,45 +6,23 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.easymo.deploy.plugins.module_utils._checks.kinds import (
-    LIBRARIES,
-    PROBES,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._checks.models import Check
-from ansible_collections.easymo.deploy.plugins.module_utils._checks.run import (
-    Patience,
-    run_checks,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._gate.models import (
-    Metric,
-    Verdict,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._gate.options import (
-    read_metric,
-    refuse_bad_input,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._gate.series import Series
-from ansible_collections.easymo.deploy.plugins.module_utils._gate.sources import (
-    LIBRARIES as METRIC_LIBRARIES,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._gate.sources import sources_of
-from ansible_collections.easymo.deploy.plugins.module_utils._gate.state import Schedule
-from ansible_collections.easymo.deploy.plugins.module_utils._gate.watch import Watch, Watcher
-from ansible_collections.easymo.deploy.plugins.module_utils._http import REQUESTS
-from ansible_collections.easymo.deploy.plugins.module_utils._library import Library
-from ansible_collections.easymo.deploy.plugins.module_utils._postgres import PSYCOPG2
-from ansible_collections.easymo.deploy.plugins.module_utils._smoke.models import (
-    Finding,
-    Runner,
-    SmokeTest,
-    Status,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._smoke.payment import (
-    Purchase,
-    play_payment,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._smoke.wallet import HttpWallets
-from ansible_collections.easymo.deploy.plugins.module_utils._webhook.check import check_webhook
+from .._checks.kinds import LIBRARIES, PROBES
+from .._checks.models import Check
+from .._checks.run import Patience, run_checks
+from .._gate.models import Metric, Verdict
+from .._gate.options import read_metric, refuse_bad_input
+from .._gate.series import Series
+from .._gate.sources import LIBRARIES as METRIC_LIBRARIES
+from .._gate.sources import sources_of
+from .._gate.state import Schedule
+from .._gate.watch import Watch, Watcher
+from .._http import REQUESTS
+from .._library import Library
+from .._postgres import PSYCOPG2
+from .._webhook.check import check_webhook
+from .models import Finding, Runner, SmokeTest, Status
+from .payment import Purchase, play_payment
+from .wallet import HttpWallets
 
 Options = t.Mapping[str, t.Any]
 

@@ -6,11 +6,11 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.easymo.deploy.plugins.module_utils._checks.options import checks_options
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import InputError
-from ansible_collections.easymo.deploy.plugins.module_utils._gate.options import metric_options
-from ansible_collections.easymo.deploy.plugins.module_utils._options import Spec, webhook_options
-from ansible_collections.easymo.deploy.plugins.module_utils._smoke.models import SmokeTest
+from .._checks.options import checks_options
+from .._errors import InputError
+from .._gate.options import metric_options
+from .._options import Spec, webhook_options
+from .models import SmokeTest
 
 KINDS = ("health", "webhook", "payment", "metrics")
 

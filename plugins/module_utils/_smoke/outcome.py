@@ -6,16 +6,8 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
-    HoldError,
-    VerificationError,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._smoke.plan import (
-    ROLLBACK,
-    line,
-    sentence,
-    verdict,
-)
+from .._errors import HoldError, VerificationError
+from .plan import ROLLBACK, line, sentence, verdict
 
 
 def conclude(results: t.Sequence[dict[str, t.Any]], fail_on: t.Collection[str]) -> dict[str, t.Any]:

@@ -7,8 +7,8 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass
 
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import VerificationError
-from ansible_collections.easymo.deploy.plugins.module_utils._smoke.models import Finding
+from .._errors import VerificationError
+from .models import Finding
 
 PAID = frozenset({"paid", "fulfilled"})
 

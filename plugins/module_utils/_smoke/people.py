@@ -7,7 +7,7 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass
 
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import InputError
+from .._errors import InputError
 
 YES = frozenset({"yes", "y", "true"})
 NO = frozenset({"no", "n", "false"})

@@ -8,16 +8,8 @@ import time
 import typing as t
 from concurrent.futures import ThreadPoolExecutor, as_completed
 
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
-    DeployError,
-    InputError,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._smoke.models import (
-    Finding,
-    Result,
-    Runner,
-    SmokeTest,
-)
+from .._errors import DeployError, InputError
+from .models import Finding, Result, Runner, SmokeTest
 
 _THREADS = 16
 

@@ -7,14 +7,10 @@ from __future__ import annotations
 import typing as t
 from urllib.parse import quote
 
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
-    RefusedError,
-    UnreachableError,
-    VerificationError,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._http import request, requests
-from ansible_collections.easymo.deploy.plugins.module_utils._redaction import excerpt
-from ansible_collections.easymo.deploy.plugins.module_utils._smoke.payment import Order, Purchase
+from .._errors import RefusedError, UnreachableError, VerificationError
+from .._http import request, requests
+from .._redaction import excerpt
+from .payment import Order, Purchase
 
 KEY = "Idempotency-Key"
 _SHOWN = 200

@@ -6,8 +6,8 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.easymo.deploy.plugins.module_utils._report.times import between, moment
-from ansible_collections.easymo.deploy.plugins.module_utils._terminal.models import Earlier
+from .._report.times import between, moment
+from .models import Earlier
 
 
 def earlier_runs(record: t.Any, began: str) -> Earlier:

@@ -6,8 +6,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ansible_collections.easymo.deploy.plugins.module_utils._terminal.models import Line
-from ansible_collections.easymo.deploy.plugins.module_utils._terminal.words import listed, span
+from .models import Line
+from .words import listed, span
 
 FIRST = 15.0
 """Seconds of silence until the first line; then twice as long each time, and no longer than MOST."""

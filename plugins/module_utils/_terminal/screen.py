@@ -6,23 +6,8 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.easymo.deploy.plugins.module_utils._terminal.models import (
-    Earlier,
-    Ending,
-    Failure,
-    Line,
-    Planned,
-    Play,
-    Stage,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._terminal.words import (
-    against_plan,
-    bare,
-    counted,
-    listed,
-    one_line,
-    span,
-)
+from .models import Earlier, Ending, Failure, Line, Planned, Play, Stage
+from .words import against_plan, bare, counted, listed, one_line, span
 
 TOLD_CHANGES = 4
 

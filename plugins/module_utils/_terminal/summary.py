@@ -6,20 +6,10 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.easymo.deploy.plugins.module_utils._terminal.commands import Command
-from ansible_collections.easymo.deploy.plugins.module_utils._terminal.models import (
-    Ending,
-    Line,
-    Planned,
-    Stage,
-    Tone,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._terminal.screen import Screen
-from ansible_collections.easymo.deploy.plugins.module_utils._terminal.words import (
-    bare,
-    one_line,
-    span,
-)
+from .commands import Command
+from .models import Ending, Line, Planned, Stage, Tone
+from .screen import Screen
+from .words import bare, one_line, span
 
 Row = tuple[str, str, str, str, Tone]
 ENDINGS: t.Mapping[str, str] = {

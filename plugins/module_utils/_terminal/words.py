@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.easymo.deploy.plugins.module_utils._report.times import lasting
+from .._report.times import lasting
 
 MINUTE = 60
 EXACT = 10 * MINUTE

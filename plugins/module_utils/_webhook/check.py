@@ -8,27 +8,13 @@ import re
 import secrets
 import typing as t
 
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import InputError
-from ansible_collections.easymo.deploy.plugins.module_utils._postgres import PostgresTarget
-from ansible_collections.easymo.deploy.plugins.module_utils._webhook.client import HttpWebhook
-from ansible_collections.easymo.deploy.plugins.module_utils._webhook.exchange import (
-    Trace,
-    ask,
-    trace,
-    unanswered,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._webhook.models import (
-    Message,
-    Outcome,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._webhook.probes import (
-    plan_guards,
-    plan_messages,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._webhook.sightings import (
-    FunctionLog,
-    PlatformSightings,
-)
+from .._errors import InputError
+from .._postgres import PostgresTarget
+from .client import HttpWebhook
+from .exchange import Trace, ask, trace, unanswered
+from .models import Message, Outcome
+from .probes import plan_guards, plan_messages
+from .sightings import FunctionLog, PlatformSightings
 
 PREFIX = re.compile(r"[A-Za-z0-9._-]{1,60}")
 

@@ -6,8 +6,8 @@ from __future__ import annotations
 
 import time
 
-from ansible_collections.easymo.deploy.plugins.module_utils._http import request, requests
-from ansible_collections.easymo.deploy.plugins.module_utils._webhook.models import Answer, Request
+from .._http import request, requests
+from .models import Answer, Request
 
 LONGEST_ANSWER = 1024 * 1024
 """Bytes of an answer that are read: a webhook that goes on talking must not fill our memory."""

@@ -9,19 +9,9 @@ import typing as t
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
-    DeployError,
-    InputError,
-    UnreachableError,
-    VerificationError,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._webhook.models import (
-    Outcome,
-    Probe,
-    Sightings,
-    Webhook,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._webhook.probes import describe
+from .._errors import DeployError, InputError, UnreachableError, VerificationError
+from .models import Outcome, Probe, Sightings, Webhook
+from .probes import describe
 
 _THREADS = 8
 

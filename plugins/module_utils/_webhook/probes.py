@@ -13,12 +13,7 @@ import hmac
 import json
 import typing as t
 
-from ansible_collections.easymo.deploy.plugins.module_utils._webhook.models import (
-    Answer,
-    Message,
-    Probe,
-    Request,
-)
+from .models import Answer, Message, Probe, Request
 
 SIGNATURE = "X-Hub-Signature-256"
 REFUSED = (401, 403)

@@ -9,14 +9,10 @@ import typing as t
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 
-from ansible_collections.easymo.deploy.plugins.module_utils import _postgres
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
-    InputError,
-    RefusedError,
-    UnreachableError,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._http import request, requests
-from ansible_collections.easymo.deploy.plugins.module_utils._postgres import PostgresTarget
+from .. import _postgres
+from .._errors import InputError, RefusedError, UnreachableError
+from .._http import request, requests
+from .._postgres import PostgresTarget
 
 MESSAGE_ID = re.compile(r"[A-Za-z0-9._-]+")
 SKEW = timedelta(minutes=5)

@@ -8,7 +8,7 @@ import typing as t
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone, tzinfo
 
-from ansible_collections.easymo.deploy.plugins.module_utils._window.models import Window
+from .models import Window
 
 UTC = timezone.utc  # noqa: UP017 - one spelling for every Python of a target
 MINUTE = timedelta(minutes=1)

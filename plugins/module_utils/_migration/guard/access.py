@@ -6,20 +6,16 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.changes import (
-    is_new,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.rules import concern
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.world import State
+from .changes import is_new
+from .rules import concern
+from .world import State
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.models import (
-        Concern,
-    )
-    from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.parser import Node
-    from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.scope import Scope
+    from .models import Concern
+    from .parser import Node
+    from .scope import Scope
 
 
 def judge_grant(body: Node, scope: Scope) -> Iterator[Concern]:

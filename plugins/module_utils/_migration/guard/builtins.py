@@ -6,10 +6,7 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.names import (
-    Name,
-    words,
-)
+from .names import Name, words
 
 STABLE: t.Final = words(
     """

@@ -8,46 +8,29 @@ import re
 import typing as t
 from contextlib import AbstractContextManager, nullcontext
 
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard import builtins
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.models import Verdict
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.names import (
-    Name,
-    constant_text,
-    strings,
-    to_name,
-    walk,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.parser import (
-    UnparsableError,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.plpgsql import (
-    judge_plpgsql,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.rules import concern
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.scope import DEEPEST
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.settings import (
-    judge_set_config,
-    read_path,
-)
+from . import builtins
+from .models import Verdict
+from .names import Name, constant_text, strings, to_name, walk
+from .parser import UnparsableError
+from .plpgsql import judge_plpgsql
+from .rules import concern
+from .scope import DEEPEST
+from .settings import judge_set_config, read_path
 
 RUNNING: t.Final = frozenset({"FuncCall", "ColumnRef", "A_Indirection"})
 _NAMING = frozenset({"funcname", "names", "objname"})
 _WORD = re.compile(r"\w+")
 
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.world import UNPLACED
+from .world import UNPLACED
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.models import (
-        Concern,
-    )
-    from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.parser import Node
-    from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.routine import (
-        Routine,
-    )
-    from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.scope import Scope
-    from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.world import World
+    from .models import Concern
+    from .parser import Node
+    from .routine import Routine
+    from .scope import Scope
+    from .world import World
 
 
 def judge_running(node: Node, scope: Scope) -> Iterator[Concern]:

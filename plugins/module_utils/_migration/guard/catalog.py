@@ -7,19 +7,14 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass, field
 
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.names import (
-    Name,
-    signature,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.signatures import (
-    Signature,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._postgres import SqlError
+from ..._postgres import SqlError
+from .names import Name, signature
+from .signatures import Signature
 
 if t.TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
-    from ansible_collections.easymo.deploy.plugins.module_utils._postgres import Session
+    from ..._postgres import Session
 
 _LOCK_NOT_AVAILABLE = "55P03"
 

@@ -7,31 +7,18 @@ from __future__ import annotations
 import typing as t
 from dataclasses import replace
 
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.catalog import Domain
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.drops import (
-    state_of_routine,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.names import (
-    Name,
-    dropped_types,
-    items,
-    relation_name,
-    strings,
-    to_name,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.rules import concern
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.world import (
-    State,
-)
+from .catalog import Domain
+from .drops import state_of_routine
+from .names import Name, dropped_types, items, relation_name, strings, to_name
+from .rules import concern
+from .world import State
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.models import (
-        Concern,
-    )
-    from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.parser import Node
-    from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.scope import Scope
+    from .models import Concern
+    from .parser import Node
+    from .scope import Scope
 
 
 def alter_function(body: Node, scope: Scope) -> Iterator[Concern]:

@@ -6,56 +6,25 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard import (
-    access,
-    changes,
-    objects,
-    rows,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.calls import (
-    judge_mentioned,
-    judge_running,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.drops import (
-    judge_drop,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.indexes import (
-    create_index,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.names import words
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.parser import (
-    Node,
-    UnparsableError,
-    parse_plpgsql,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.plpgsql import (
-    judge_plpgsql,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.policies import (
-    alter_policy,
-    create_policy,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.routine import (
-    read_do,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.rules import concern
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.settings import (
-    judge_set,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.tables import (
-    judge_alter_table,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.triggers import (
-    create_trigger,
-)
+from . import access, changes, objects, rows
+from .calls import judge_mentioned, judge_running
+from .drops import judge_drop
+from .indexes import create_index
+from .names import words
+from .parser import Node, UnparsableError, parse_plpgsql
+from .plpgsql import judge_plpgsql
+from .policies import alter_policy, create_policy
+from .routine import read_do
+from .rules import concern
+from .settings import judge_set
+from .tables import judge_alter_table
+from .triggers import create_trigger
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.models import (
-        Concern,
-    )
-    from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.scope import Scope
+    from .models import Concern
+    from .scope import Scope
 
     Judge = t.Callable[[Node, Scope], Iterator[Concern]]
 

@@ -6,41 +6,21 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard import builtins
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.catalog import Domain
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.names import (
-    strings,
-    to_name,
-    type_name,
-    walk,
-    words,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.parser import (
-    Node,
-    UnparsableError,
-    parse,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.rules import concern
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.world import (
-    UNPLACED,
-    State,
-)
+from . import builtins
+from .catalog import Domain
+from .names import strings, to_name, type_name, walk, words
+from .parser import Node, UnparsableError, parse
+from .rules import concern
+from .world import UNPLACED, State
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.catalog import (
-        Column,
-    )
-    from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.models import (
-        Concern,
-    )
-    from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.names import Name
-    from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.scope import Scope
-    from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.world import (
-        Found,
-        World,
-    )
+    from .catalog import Column
+    from .models import Concern
+    from .names import Name
+    from .scope import Scope
+    from .world import Found, World
 
 _SERIAL = frozenset({"serial", "bigserial", "smallserial", "serial2", "serial4", "serial8"})
 _CONSTANT_NODES = words(

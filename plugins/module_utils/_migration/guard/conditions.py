@@ -6,13 +6,10 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.names import (
-    strings,
-    type_name,
-)
+from .names import strings, type_name
 
 if t.TYPE_CHECKING:
-    from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.parser import Node
+    from .parser import Node
 
 _FALSE = ("f", "false", "n", "no", "off", "0")
 

@@ -6,36 +6,21 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.names import (
-    Name,
-    dropped_types,
-    items,
-    same_types,
-    signature,
-    strings,
-    to_name,
-    type_name,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.rules import concern
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.scope import Drop
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.world import State
+from .names import Name, dropped_types, items, same_types, signature, strings, to_name, type_name
+from .rules import concern
+from .scope import Drop
+from .world import State
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.models import (
-        Concern,
-    )
-    from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.names import Types
-    from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.parser import Node
-    from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.scope import Scope
-    from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.signatures import (
-        Signature,
-    )
-    from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.view_columns import (
-        Columns,
-    )
-    from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.world import World
+    from .models import Concern
+    from .names import Types
+    from .parser import Node
+    from .scope import Scope
+    from .signatures import Signature
+    from .view_columns import Columns
+    from .world import World
 
 _HELD = {
     "OBJECT_TABLE": ("drop-table", "and the rows in it"),

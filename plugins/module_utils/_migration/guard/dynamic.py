@@ -9,17 +9,8 @@ import json
 import re
 import typing as t
 
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.names import (
-    HOLE,
-    constant_text,
-    strings,
-    type_name,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.parser import (
-    Node,
-    UnparsableError,
-    parse,
-)
+from .names import HOLE, constant_text, strings, type_name
+from .parser import Node, UnparsableError, parse
 
 _PLACE = re.compile(r"%(?:(\d+)\$)?-?\d*([sIL%])")
 _NAMES_OF_OBJECTS = ("regclass", "regrole", "regnamespace")

@@ -8,9 +8,7 @@ import typing as t
 from dataclasses import dataclass, field
 
 if t.TYPE_CHECKING:
-    from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.catalog import (
-        Domain,
-    )
+    from .catalog import Domain
 
 Place: t.TypeAlias = "tuple[str, str]"
 """Schema and name."""

@@ -6,29 +6,18 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard import builtins
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.names import (
-    Name,
-    relation_name,
-    strings,
-    to_name,
-    walk,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.rules import concern
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.world import State
+from . import builtins
+from .names import Name, relation_name, strings, to_name, walk
+from .rules import concern
+from .world import State
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.models import (
-        Concern,
-    )
-    from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.parser import Node
-    from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.scope import Scope
-    from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.world import (
-        Found,
-        World,
-    )
+    from .models import Concern
+    from .parser import Node
+    from .scope import Scope
+    from .world import Found, World
 
 TINY: t.Final = 1024 * 1024
 """Bytes. Measured with PostgreSQL 18, each of the methods below took at most 45 ms for a table of this size."""

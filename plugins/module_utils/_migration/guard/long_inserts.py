@@ -8,9 +8,7 @@ import re
 import typing as t
 from dataclasses import dataclass
 
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.splitter import (
-    comments_end,
-)
+from ..splitter import comments_end
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator

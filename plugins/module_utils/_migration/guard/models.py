@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from enum import Enum
 
 if t.TYPE_CHECKING:
-    from ansible_collections.easymo.deploy.plugins.module_utils._migration.splitter import Statement
+    from ..splitter import Statement
 
 
 class Verdict(Enum):

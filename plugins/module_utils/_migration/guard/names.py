@@ -9,7 +9,7 @@ import typing as t
 if t.TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.parser import Node
+    from .parser import Node
 
 HOLE = "easymo_guard_hole_"
 """Begins the names that stand for an identifier only the run will know."""

@@ -6,52 +6,22 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.columns import (
-    note_domain,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.names import (
-    Name,
-    dropped_types,
-    items,
-    relation_name,
-    signature,
-    strings,
-    to_name,
-    type_name,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.routine import (
-    read_routine,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.rules import concern
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.signatures import (
-    Signature,
-    lost_for_callers,
-    read_signature,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.triggers import (
-    judge_replaced_function,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.view_columns import (
-    view_columns,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.world import (
-    State,
-)
+from .columns import note_domain
+from .names import Name, dropped_types, items, relation_name, signature, strings, to_name, type_name
+from .routine import read_routine
+from .rules import concern
+from .signatures import Signature, lost_for_callers, read_signature
+from .triggers import judge_replaced_function
+from .view_columns import view_columns
+from .world import State
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.models import (
-        Concern,
-    )
-    from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.parser import Node
-    from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.scope import (
-        Drop,
-        Scope,
-    )
-    from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.view_columns import (
-        Columns,
-    )
+    from .models import Concern
+    from .parser import Node
+    from .scope import Drop, Scope
+    from .view_columns import Columns
 
 _SERIAL = ("serial", "bigserial", "smallserial", "serial4", "serial8", "serial2")
 

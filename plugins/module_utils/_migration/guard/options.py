@@ -8,27 +8,17 @@ import re
 import typing as t
 from dataclasses import dataclass, field, replace
 
-from ansible_collections.easymo.deploy.plugins.module_utils._library import refuse_missing
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.catalog import (
-    read_catalog,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.models import (
-    Finding,
-    Review,
-    Source,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.parser import PGLAST
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.review import review
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.waivers import (
-    Waived,
-    enforce,
-    refuse_bad_waivers,
-)
+from ..._library import refuse_missing
+from .catalog import read_catalog
+from .models import Finding, Review, Source
+from .parser import PGLAST
+from .review import review
+from .waivers import Waived, enforce, refuse_bad_waivers
 
 if t.TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
-    from ansible_collections.easymo.deploy.plugins.module_utils._postgres import Session
+    from ..._postgres import Session
 
 
 _WORD = re.compile(r"\w+")

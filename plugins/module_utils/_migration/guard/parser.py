@@ -19,7 +19,7 @@ try:
 except ImportError:
     IMPORT_ERROR = traceback.format_exc()
 
-from ansible_collections.easymo.deploy.plugins.module_utils._library import Library
+from ..._library import Library
 
 PGLAST = Library("pglast >= 8.8", IMPORT_ERROR)
 

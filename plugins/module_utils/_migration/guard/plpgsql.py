@@ -7,29 +7,19 @@ from __future__ import annotations
 import re
 import typing as t
 
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.dynamic import (
-    read_dynamic,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.models import Verdict
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.names import (
-    walk,
-    words,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.parser import (
-    UnparsableError,
-    parse,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.rules import concern
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.scope import DEEPEST
+from .dynamic import read_dynamic
+from .models import Verdict
+from .names import walk, words
+from .parser import UnparsableError, parse
+from .rules import concern
+from .scope import DEEPEST
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.models import (
-        Concern,
-    )
-    from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.parser import Node
-    from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.scope import Scope
+    from .models import Concern
+    from .parser import Node
+    from .scope import Scope
 
 _STATEMENT = "PLpgSQL_stmt_"
 _KNOWN = words(

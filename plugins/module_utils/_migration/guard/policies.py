@@ -6,26 +6,19 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.conditions import (
-    is_never,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.names import (
-    HOLE,
-    relation_name,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.rules import concern
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.world import State
+from .conditions import is_never
+from .names import HOLE, relation_name
+from .rules import concern
+from .world import State
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.models import (
-        Concern,
-    )
-    from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.names import Name
-    from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.parser import Node
-    from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.scope import Scope
-    from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.world import World
+    from .models import Concern
+    from .names import Name
+    from .parser import Node
+    from .scope import Scope
+    from .world import World
 
 
 def create_policy(body: Node, scope: Scope) -> Iterator[Concern]:

@@ -6,48 +6,22 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.classify import (
-    judge_statement,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.long_inserts import (
-    in_parts,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.models import (
-    Concern,
-    Finding,
-    Review,
-    Source,
-    Verdict,
-    count_verdicts,
-    worst,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.names import words
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.parser import (
-    UnparsableError,
-    parse,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.policies import (
-    without_policy,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.rules import concern
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.scope import (
-    Scope,
-    Unit,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.world import World
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.splitter import (
-    Statement,
-    failing_line,
-    without_leading_comments,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.text import excerpt
+from ..splitter import Statement, failing_line, without_leading_comments
+from ..text import excerpt
+from .classify import judge_statement
+from .long_inserts import in_parts
+from .models import Concern, Finding, Review, Source, Verdict, count_verdicts, worst
+from .names import words
+from .parser import UnparsableError, parse
+from .policies import without_policy
+from .rules import concern
+from .scope import Scope, Unit
+from .world import World
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.catalog import (
-        Catalog,
-    )
+    from .catalog import Catalog
 
 
 _COMMANDS = words(

@@ -8,20 +8,8 @@ import typing as t
 from dataclasses import dataclass
 from functools import cached_property
 
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.names import (
-    Name,
-    Types,
-    input_types,
-    items,
-    strings,
-    to_name,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.parser import (
-    Node,
-    Parsed,
-    parse,
-    parse_plpgsql,
-)
+from .names import Name, Types, input_types, items, strings, to_name
+from .parser import Node, Parsed, parse, parse_plpgsql
 
 if t.TYPE_CHECKING:
     from collections.abc import Mapping

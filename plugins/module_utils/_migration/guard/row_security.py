@@ -6,24 +6,17 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.policies import (
-    note_enabled,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.rules import concern
+from .policies import note_enabled
+from .rules import concern
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.models import (
-        Concern,
-    )
-    from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.names import Name
-    from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.parser import Node
-    from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.scope import Scope
-    from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.world import (
-        Found,
-        World,
-    )
+    from .models import Concern
+    from .names import Name
+    from .parser import Node
+    from .scope import Scope
+    from .world import Found, World
 
 SWITCHES: t.Final = {
     "AT_EnableRowSecurity": ("enabled", True, "hides rows from clients that see them now"),

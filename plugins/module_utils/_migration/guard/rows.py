@@ -6,32 +6,17 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.calls import (
-    RUNNING,
-    judge_call_of,
-    judge_called,
-    judge_running,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.names import (
-    Name,
-    relation_name,
-    strings,
-    walk,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.rules import concern
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.world import (
-    State,
-    is_history,
-)
+from .calls import RUNNING, judge_call_of, judge_called, judge_running
+from .names import Name, relation_name, strings, walk
+from .rules import concern
+from .world import State, is_history
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.models import (
-        Concern,
-    )
-    from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.parser import Node
-    from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.scope import Scope
+    from .models import Concern
+    from .parser import Node
+    from .scope import Scope
 
 _INSERT, _DELETE, _UPDATE, _TRUNCATE = 4, 8, 16, 32
 

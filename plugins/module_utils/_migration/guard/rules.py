@@ -6,10 +6,7 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.models import (
-    Concern,
-    Verdict,
-)
+from .models import Concern, Verdict
 
 _LATER = "keep it until nothing uses it, and drop it in a later release with a waiver"
 _BACKFILL = "change rows outside of the migration, in batches that can be stopped, or waive it"

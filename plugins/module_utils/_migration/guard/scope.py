@@ -8,26 +8,17 @@ import typing as t
 from dataclasses import dataclass, field, replace
 from itertools import count
 
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.names import same_types
+from .names import same_types
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.models import (
-        Concern,
-    )
-    from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.names import (
-        Name,
-        Types,
-    )
-    from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.parser import Node
-    from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.signatures import (
-        Signature,
-    )
-    from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.view_columns import (
-        Columns,
-    )
-    from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.world import World
+    from .models import Concern
+    from .names import Name, Types
+    from .parser import Node
+    from .signatures import Signature
+    from .view_columns import Columns
+    from .world import World
 
 Place: t.TypeAlias = "tuple[int, ...]"
 """The branches one is in, outermost first: what stands there runs only if all of them are taken."""

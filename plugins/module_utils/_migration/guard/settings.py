@@ -7,21 +7,16 @@ from __future__ import annotations
 import re
 import typing as t
 
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.rules import concern
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.world import State
+from .rules import concern
+from .world import State
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.models import (
-        Concern,
-    )
-    from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.parser import Node
-    from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.scope import Scope
-    from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.world import (
-        Path,
-        World,
-    )
+    from .models import Concern
+    from .parser import Node
+    from .scope import Scope
+    from .world import Path, World
 
 _HARMLESS_VALUE = {
     "standard_conforming_strings": ("on", "true", "yes", "1"),

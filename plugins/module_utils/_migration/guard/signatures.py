@@ -7,18 +7,12 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass
 
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.names import (
-    Name,
-    Types,
-    input_types,
-    same_types,
-    type_name,
-)
+from .names import Name, Types, input_types, same_types, type_name
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.parser import Node
+    from .parser import Node
 
 _INPUTS = ("FUNC_PARAM_IN", "FUNC_PARAM_INOUT", "FUNC_PARAM_VARIADIC", "FUNC_PARAM_DEFAULT")
 _OUTPUTS = ("FUNC_PARAM_OUT", "FUNC_PARAM_INOUT", "FUNC_PARAM_TABLE")

@@ -6,35 +6,22 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.columns import (
-    judge_add_column,
-    judge_column_type,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.names import (
-    relation_name,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.not_valid import (
-    judge_not_valid,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.row_security import (
-    SWITCHES,
-    judge_row_security,
-    note_row_security,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.rules import concern
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.scope import Drop
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.world import State
+from .columns import judge_add_column, judge_column_type
+from .names import relation_name
+from .not_valid import judge_not_valid
+from .row_security import SWITCHES, judge_row_security, note_row_security
+from .rules import concern
+from .scope import Drop
+from .world import State
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.models import (
-        Concern,
-    )
-    from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.names import Name
-    from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.parser import Node
-    from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.scope import Scope
-    from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.world import Found
+    from .models import Concern
+    from .names import Name
+    from .parser import Node
+    from .scope import Scope
+    from .world import Found
 
     Judge = Callable[[Node, Name, Found, Scope], Iterator[Concern]]
 

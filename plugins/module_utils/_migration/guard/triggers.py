@@ -6,37 +6,19 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.calls import (
-    find_routines,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.names import (
-    Name,
-    relation_name,
-    strings,
-    to_name,
-    walk,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.parser import (
-    Node,
-    UnparsableError,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.rules import concern
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.world import (
-    Trigger,
-    is_history,
-)
+from .calls import find_routines
+from .names import Name, relation_name, strings, to_name, walk
+from .parser import Node, UnparsableError
+from .rules import concern
+from .world import Trigger, is_history
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.models import (
-        Concern,
-    )
-    from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.routine import (
-        Routine,
-    )
-    from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.scope import Scope
-    from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.world import World
+    from .models import Concern
+    from .routine import Routine
+    from .scope import Scope
+    from .world import World
 
 _BEFORE = 2
 _RETURN = frozenset({"PLpgSQL_stmt_return"})

@@ -6,18 +6,14 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.names import (
-    relation_name,
-    strings,
-    type_name,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.world import State
+from .names import relation_name, strings, type_name
+from .world import State
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.parser import Node
-    from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.world import World
+    from .parser import Node
+    from .world import World
 
 Columns: t.TypeAlias = "Mapping[str, str | None]"
 """To their types as in pg_type.typname, None where that cannot be told."""

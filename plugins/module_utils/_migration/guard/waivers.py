@@ -7,16 +7,13 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass
 
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import InputError
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.errors import GuardError
+from ..._errors import InputError
+from ..errors import GuardError
 
 if t.TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
-    from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.models import (
-        Finding,
-        Review,
-    )
+    from .models import Finding, Review
 
 
 @dataclass(frozen=True)

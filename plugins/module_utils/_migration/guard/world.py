@@ -9,23 +9,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from enum import Enum
 
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.facts import Facts
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.names import (
-    HOLE,
-    Name,
-)
+from .facts import Facts
+from .names import HOLE, Name
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.catalog import (
-        Catalog,
-        Key,
-    )
-    from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.parser import Node
-    from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.routine import (
-        Routine,
-    )
+    from .catalog import Catalog, Key
+    from .parser import Node
+    from .routine import Routine
 
 Path: t.TypeAlias = "tuple[str, ...] | None"
 """Schemas in the order they are searched, None when that cannot be told."""

@@ -6,13 +6,10 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.easymo.deploy.plugins.module_utils._report.models import Cell, Table
-from ansible_collections.easymo.deploy.plugins.module_utils._report.reader import Reader, text
-from ansible_collections.easymo.deploy.plugins.module_utils._report.sections.words import (
-    judged,
-    share,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._report.times import took
+from ..models import Cell, Table
+from ..reader import Reader, text
+from ..times import took
+from .words import judged, share
 
 
 def checks(reader: Reader) -> Table:

@@ -6,22 +6,10 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.easymo.deploy.plugins.module_utils._report.models import Cell, Table
-from ansible_collections.easymo.deploy.plugins.module_utils._report.reader import (
-    Reader,
-    dictionaries,
-    inner,
-    names,
-    text,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._report.sections.words import judged
-from ansible_collections.easymo.deploy.plugins.module_utils._report.times import (
-    counted,
-    number,
-    shown,
-    size,
-    took,
-)
+from ..models import Cell, Table
+from ..reader import Reader, dictionaries, inner, names, text
+from ..times import counted, number, shown, size, took
+from .words import judged
 
 
 def backups(reader: Reader) -> Table:

@@ -6,34 +6,12 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.easymo.deploy.plugins.module_utils._gate.models import Bounds
-from ansible_collections.easymo.deploy.plugins.module_utils._report.models import (
-    Cell,
-    Watch,
-    Watched,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._report.plot import (
-    bound_words,
-    plot_of,
-    samples_of,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._report.reader import (
-    Entry,
-    Reader,
-    dictionaries,
-    inner,
-    text,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._report.sections.words import (
-    judged,
-    share,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._report.times import (
-    counted,
-    number,
-    quantity,
-    shown,
-)
+from ..._gate.models import Bounds
+from ..models import Cell, Watch, Watched
+from ..plot import bound_words, plot_of, samples_of
+from ..reader import Entry, Reader, dictionaries, inner, text
+from ..times import counted, number, quantity, shown
+from .words import judged, share
 
 NOT_WATCHED = "No metric was watched."
 PHASE = "monitoring"

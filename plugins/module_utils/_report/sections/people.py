@@ -6,18 +6,10 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.easymo.deploy.plugins.module_utils._report.models import Cell, Table, Tone
-from ansible_collections.easymo.deploy.plugins.module_utils._report.reader import (
-    Reader,
-    inner,
-    listed,
-    text,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._report.sections.words import (
-    judged,
-    share,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._report.times import shown
+from ..models import Cell, Table, Tone
+from ..reader import Reader, inner, listed, text
+from ..times import shown
+from .words import judged, share
 
 TOLD: dict[str, Tone] = {"breached": "bad", "held": "warn"}
 

@@ -6,20 +6,10 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.easymo.deploy.plugins.module_utils._report.models import Cell, Table
-from ansible_collections.easymo.deploy.plugins.module_utils._report.reader import (
-    Entry,
-    Reader,
-    dictionaries,
-    inner,
-    listed,
-    text,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._report.sections.words import (
-    judged,
-    share,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._report.times import counted, took
+from ..models import Cell, Table
+from ..reader import Entry, Reader, dictionaries, inner, listed, text
+from ..times import counted, took
+from .words import judged, share
 
 PHASE = "microservices"
 FOLDED_FROM = 40

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.easymo.deploy.plugins.module_utils._report.models import Cell, Tone
+from ..models import Cell, Tone
 
 GOOD = {"succeeded", "no_change", "pass", "passed", "ok", "proceed", "true", "delivered", "done",
         "approve", "good"}  # fmt: skip
