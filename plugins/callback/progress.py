@@ -63,10 +63,10 @@ from ..module_utils._messages.redactor import Redactor
 from ..module_utils._progress import Progress, subscribe
 from ..module_utils._report.journal import utc_now
 from ..module_utils._terminal.commands import ALL, Command
-from ..module_utils._terminal.earlier import earlier_runs
+from ..module_utils._terminal.heartbeat import Heartbeat
+from ..module_utils._terminal.idle_detector import FIRST, IdleDetector
 from ..module_utils._terminal.models import Ending, Failure, Line, Planned, Play, Tone
-from ..module_utils._terminal.pulse import Pulse
-from ..module_utils._terminal.quiet import FIRST, Quiet
+from ..module_utils._terminal.previous_runs import earlier_runs
 from ..module_utils._terminal.screen import Screen
 from ..module_utils._terminal.summary import summary
 from ..plugin_utils._command_line import extra_variable_names, playbooks, shown_options
@@ -146,7 +146,7 @@ class CallbackModule(CallbackBase):
         # Callbacks come from Ansible's main thread and from the one that reads the workers' results.
         self._lock = threading.RLock()
         self._screen: Screen | None = None
-        self._quiet = Quiet()
+        self._quiet = IdleDetector()
         self._redact = Redactor()
         self._command: Command | None = None
         self._phases: tuple[str, ...] = ()
@@ -154,7 +154,7 @@ class CallbackModule(CallbackBase):
         self._began = utc_now()
         self._started = time.monotonic()
         self._over = False
-        self._pulse: Pulse | None = None
+        self._pulse: Heartbeat | None = None
         self._unsubscribe: t.Callable[[], None] = lambda: None
 
     @observing
@@ -186,7 +186,7 @@ class CallbackModule(CallbackBase):
         self._screen = Screen(plan, self._started, check=self._command.check)
         self._unsubscribe = subscribe(self._progressed)
         if self.get_option("progress_heartbeat"):
-            self._pulse = Pulse(self._beat)
+            self._pulse = Heartbeat(self._beat)
             self._pulse.start()
         when_cut_short(self._interrupted)
 

@@ -138,10 +138,10 @@ from pathlib import Path
 from ansible import context
 from ansible.plugins.callback import CallbackBase
 
-from ..module_utils._messages.board import Board, Planned, Release
-from ..module_utils._messages.memory import Memory
+from ..module_utils._messages.message_state import MessageState
 from ..module_utils._messages.outbox import Outbox
 from ..module_utils._messages.redactor import Redactor
+from ..module_utils._messages.release_status import Planned, Release, ReleaseStatus
 from ..module_utils._messages.run_message import RunMessage
 from ..module_utils._progress import subscribe
 from ..plugin_utils._interruption import when_cut_short
@@ -191,13 +191,13 @@ def connect(settings: t.Mapping[str, str]) -> SlackClient | None:
     )
 
 
-def memory(settings: t.Mapping[str, str]) -> Memory:
+def memory(settings: t.Mapping[str, str]) -> MessageState:
     """A webhook can't edit, so there is nothing for it to remember."""
     folder = re.sub(r"[^\w.+-]", "_", settings["release_version"]).strip(".")
     path = settings["slack_state_path"] or (folder and f".deploy/{folder}/slack.json")
     if not path or not (settings["slack_bot_token"] and settings["slack_channel"]):
-        return Memory(None)
-    return Memory(
+        return MessageState(None)
+    return MessageState(
         Path(path), settings["slack_api_url"] or DEFAULT_API_URL, settings["slack_channel"]
     )
 
@@ -279,7 +279,7 @@ class CallbackModule(CallbackBase):
         secrets = [settings["slack_bot_token"], settings["slack_webhook_url"]]
         self._outbox = Outbox(client, posted=kept.posted)
         self._message = RunMessage(
-            Board(release, self._started),
+            ReleaseStatus(release, self._started),
             self._outbox,
             Redactor([*variables.secrets(), *secrets]),
             kept,

@@ -79,7 +79,7 @@ def in_controller(module: Module) -> bool:
     return hasattr(module, "progress")
 
 
-def say(module: Module, event: str, text: str, data: dict[str, t.Any]) -> None:
+def emit_progress(module: Module, event: str, text: str, data: dict[str, t.Any]) -> None:
     """Live progress where somebody can see it: the controller's shell, or the action plugin that started a module."""
     progress = getattr(module, "progress", None)
     if progress is None:

@@ -37,6 +37,6 @@ Alive = t.Callable[[Run], "bool | None"]
 """Whether a run still runs; None when that can't be told from this machine."""
 
 
-def untold(_run: Run) -> bool | None:
+def never_alive(_run: Run) -> bool | None:
     """For whoever does not look at processes."""
     return None

@@ -144,7 +144,7 @@ from pathlib import Path
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils._alerts.api import AlertsApi
-from ..module_utils._alerts.apply import Watch, refuse_unknown_receivers
+from ..module_utils._alerts.apply import LoadedRules, refuse_unknown_receivers
 from ..module_utils._alerts.destinations import Destination, RuleFile, RuleObject
 from ..module_utils._alerts.options import alerts_api, alerts_options, alerts_result
 from ..module_utils._alerts.plan import plain, wanted_rules
@@ -153,7 +153,7 @@ from ..module_utils._http import REQUESTS
 from ..module_utils._kubernetes_client import KUBERNETES
 from ..module_utils._kubernetes_module import cluster_for
 from ..module_utils._library import refuse_missing
-from ..module_utils._module import Module, execute, refuse_below, say
+from ..module_utils._module import Module, emit_progress, execute, refuse_below
 from ..module_utils._options import kubernetes_options
 
 NEEDS = (REQUESTS,)
@@ -192,7 +192,7 @@ def run(module: Module) -> dict[str, t.Any]:
     params = module.params
     refuse_below(params, request_timeout=0.1, wait_timeout=0, wait_sleep=0.1)
     api = alerts_api(params)
-    watch = Watch(api, wanted_rules(params["groups"]))
+    watch = LoadedRules(api, wanted_rules(params["groups"]))
     watch.refuse_unreadable()
     told = alerts_result(api, params)
     if params["receivers"]:
@@ -209,7 +209,9 @@ def run(module: Module) -> dict[str, t.Any]:
             MonotonicClock(),
             params["wait_timeout"],
             params["wait_sleep"],
-            lambda text: say(module, "AlertsProgress", text, {"where": destination.where}),
+            lambda text: emit_progress(
+                module, "AlertsProgress", text, {"where": destination.where}
+            ),
         )
     result["alerts"] = [rule.to_result() for rule in loaded]
     if module._diff:

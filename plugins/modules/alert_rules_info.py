@@ -72,7 +72,7 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils._alerts.apply import Watch
+from ..module_utils._alerts.apply import LoadedRules
 from ..module_utils._alerts.options import alerts_api, alerts_options, alerts_result
 from ..module_utils._alerts.plan import wanted_rules
 from ..module_utils._http import REQUESTS
@@ -96,7 +96,7 @@ def run(module: Module) -> dict[str, t.Any]:
     refuse_below(params, request_timeout=0.1)
     api = alerts_api(params)
     wanted = wanted_rules(params["groups"]) if params["groups"] else []
-    _mine, lacking = Watch(api, wanted).look()
+    _mine, lacking = LoadedRules(api, wanted).look()
     return {
         "changed": False,
         "alerts": [rule.to_result() for rule in api.rules()],

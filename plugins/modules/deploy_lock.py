@@ -179,7 +179,7 @@ from ..module_utils._kubernetes_client import KUBERNETES, Connection
 from ..module_utils._kubernetes_module import cluster_for
 from ..module_utils._lock.apply import LEASE, Locking
 from ..module_utils._lock.task import claim_of, dismiss, keep
-from ..module_utils._module import Module, execute, in_controller, refuse_below, say
+from ..module_utils._module import Module, emit_progress, execute, in_controller, refuse_below
 from ..module_utils._options import kubernetes_options
 from ..module_utils._run_process import alive, current_run
 
@@ -217,7 +217,7 @@ def run(module: Module) -> dict[str, t.Any]:
         claim,
         clock=MonotonicClock(),
         alive=alive,
-        report=lambda text: say(module, "LockWaiting", text, {"name": params["name"]}),
+        report=lambda text: emit_progress(module, "LockWaiting", text, {"name": params["name"]}),
     )
     how = {"force": params["force"], "check_mode": module.check_mode}
     if params["state"] == "held":

@@ -92,7 +92,7 @@ from ..module_utils._lock.models import Claim
 from ..module_utils._lock.plan import describe
 from ..module_utils._module import Module, execute
 from ..module_utils._options import kubernetes_options
-from ..module_utils._run import untold
+from ..module_utils._run import never_alive
 
 NEEDS = (KUBERNETES,)
 
@@ -113,7 +113,7 @@ def run(module: Module) -> dict[str, t.Any]:
         module.params["name"],
         Claim(holder=""),
         clock=MonotonicClock(),
-        alive=untold,
+        alive=never_alive,
     )
     lock, freeze = locking.read(), locking.freeze()
     told = describe(lock)

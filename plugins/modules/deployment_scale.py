@@ -116,7 +116,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ..module_utils._cluster import MonotonicClock
 from ..module_utils._kubernetes_client import KUBERNETES
 from ..module_utils._kubernetes_module import cluster_for
-from ..module_utils._module import Module, execute, refuse_below, say
+from ..module_utils._module import Module, emit_progress, execute, refuse_below
 from ..module_utils._options import kubernetes_options
 from ..module_utils._scale.apply import Scaling
 
@@ -143,7 +143,9 @@ def run(module: Module) -> dict[str, t.Any]:
         cluster_for(module),
         clock=clock,
         deadline=clock.now() + params["wait_timeout"],
-        report=lambda text: say(module, "ScaleProgress", text, {"state": params["state"]}),
+        report=lambda text: emit_progress(
+            module, "ScaleProgress", text, {"state": params["state"]}
+        ),
     )
     plan = scaling.plan(params["deployments"], params["state"])
     autoscalers = scaling.autoscalers(plan)

@@ -283,10 +283,10 @@ from ..module_utils._functions.archive import Archive, read_archive
 from ..module_utils._functions.checkout import FolderCheckout
 from ..module_utils._functions.collect import Collected, Selection, collect_functions
 from ..module_utils._functions.storage import fetch, keep
-from ..module_utils._functions.task import Order, deploy, restore, save
+from ..module_utils._functions.task import FunctionsRequest, deploy, restore, save
 from ..module_utils._http import REQUESTS
 from ..module_utils._library import refuse_missing
-from ..module_utils._module import Module, execute, say
+from ..module_utils._module import Module, emit_progress, execute
 from ..module_utils._options import functions_options, supabase_options
 from ..module_utils._supabase_api import SupabaseFunctionsApi
 
@@ -310,8 +310,10 @@ def module_spec() -> dict[str, t.Any]:
 def run(module: Module) -> dict[str, t.Any]:
     params = module.params
     archive = _archive(params)
-    order = Order.from_params(params, archive, check_mode=module.check_mode, diff=module._diff)
-    tell = functools.partial(say, module)
+    order = FunctionsRequest.from_params(
+        params, archive, check_mode=module.check_mode, diff=module._diff
+    )
+    tell = functools.partial(emit_progress, module)
     if params["state"] == "restored":
         wanted = t.cast("Archive", archive)  # without one the options were refused
         result = restore(SupabaseFunctionsApi.from_params(params), wanted, order, say=tell)

@@ -152,7 +152,7 @@ from ..module_utils._flags.switch import REFUSE, RULES, KillSwitch, to_diff, wis
 from ..module_utils._flags.values import to_values
 from ..module_utils._kubernetes_client import KUBERNETES
 from ..module_utils._kubernetes_module import cluster_for
-from ..module_utils._lock.guard import guard_for
+from ..module_utils._lock.fence import guard_for
 from ..module_utils._module import Module, execute
 from ..module_utils._options import guard_options, kubernetes_options
 

@@ -243,7 +243,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ..module_utils._errors import InputError
 from ..module_utils._kubernetes_client import KUBERNETES
 from ..module_utils._kubernetes_module import actor_of, cluster_for
-from ..module_utils._module import Module, execute, say
+from ..module_utils._module import Module, emit_progress, execute
 from ..module_utils._options import kubernetes_options, ramp_options
 from ..module_utils._ramp.apply import Done, Place, Ramp
 from ..module_utils._ramp.describe import describe, to_diff
@@ -311,7 +311,7 @@ def run(module: Module) -> dict[str, t.Any]:
         "checksum": done.flags.checksum,
     }
     if done.flags.changed and not module.check_mode:
-        say(module, "RampMoved", result["sentence"], {"percentage": result["percentage"]})
+        emit_progress(module, "RampMoved", result["sentence"], {"percentage": result["percentage"]})
     if module._diff:
         result["diff"] = to_diff(place.flag, done.seen, done.plan)
     return result

@@ -211,7 +211,7 @@ from ..module_utils._flags.plan import FlagsPlan
 from ..module_utils._flags.switch import PERCENTAGE_FLAG, KillSwitch, to_diff
 from ..module_utils._flags.values import to_values
 from ..module_utils._kill_switch.apply import KillSwitching, check_reached
-from ..module_utils._kill_switch.consumer import Order
+from ..module_utils._kill_switch.consumer import FlagsRequest
 from ..module_utils._kill_switch.models import ConsumerState
 from ..module_utils._kill_switch.plan import (
     LOWERED,
@@ -224,7 +224,7 @@ from ..module_utils._kill_switch.plan import (
 )
 from ..module_utils._kubernetes_client import KUBERNETES
 from ..module_utils._kubernetes_module import actor_of, opener_for, utc_now
-from ..module_utils._module import Module, execute, refuse_below, say
+from ..module_utils._module import Module, emit_progress, execute, refuse_below
 from ..module_utils._options import kubernetes_options
 
 NEEDS = (KUBERNETES,)
@@ -262,7 +262,7 @@ def run(module: Module) -> dict[str, t.Any]:
 
     def report(consumer: str, text: str) -> None:
         data = {"deployment": consumer}
-        say(module, "KillSwitchProgress", f"{consumer}: {text}", data)
+        emit_progress(module, "KillSwitchProgress", f"{consumer}: {text}", data)
 
     switching = KillSwitching(
         opener_for(module), clock=clock, wall=lambda: datetime.now(UTC), report=report
@@ -332,8 +332,8 @@ def to_decision(params: t.Mapping[str, t.Any]) -> Decide:
     return lambda observed: plan_set(observed, switch)
 
 
-def to_order(params: t.Mapping[str, t.Any], plan: FlagsPlan) -> Order:
-    return Order(
+def to_order(params: t.Mapping[str, t.Any], plan: FlagsPlan) -> FlagsRequest:
+    return FlagsRequest(
         expected=wanted_of(plan),
         checksum=plan.checksum,
         actor=actor_of({"actor": params["by"]}),

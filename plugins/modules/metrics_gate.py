@@ -617,7 +617,6 @@ import typing as t
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils._cluster import Cluster
-from ..module_utils._gate.keep import ReleaseMemory
 from ..module_utils._gate.models import Metric
 from ..module_utils._gate.options import (
     gate_options,
@@ -628,11 +627,12 @@ from ..module_utils._gate.options import (
 from ..module_utils._gate.report import describe_look, describe_watch, look_data, refuse_verdict
 from ..module_utils._gate.sources import refuse_missing_libraries, sources_of
 from ..module_utils._gate.state import Schedule
-from ..module_utils._gate.watch import Look, Watcher
+from ..module_utils._gate.store import ReleaseMemory
+from ..module_utils._gate.watch import Measurement, Watcher
 from ..module_utils._kubernetes_client import KUBERNETES
 from ..module_utils._kubernetes_module import cluster_at
 from ..module_utils._library import refuse_missing
-from ..module_utils._module import Module, execute, say
+from ..module_utils._module import Module, emit_progress, execute
 
 TIMES = ("duration", "interval", "initial_delay", "hold_for", "recover_for", "max_gap")
 
@@ -677,13 +677,13 @@ def memory_of(module: Module, cluster: Cluster | None) -> ReleaseMemory | None:
         return None
 
     def told(text: str) -> None:
-        say(module, "WatchResumed", text, {"gate": params["gate"]})
+        emit_progress(module, "WatchResumed", text, {"gate": params["gate"]})
 
     return ReleaseMemory(cluster, params["release"], params["gate"], say=told)
 
 
-def tell(module: Module, metrics: t.Sequence[Metric], look: Look) -> None:
-    say(module, "MetricsSampled", describe_look(metrics, look), look_data(look))
+def tell(module: Module, metrics: t.Sequence[Metric], look: Measurement) -> None:
+    emit_progress(module, "MetricsSampled", describe_look(metrics, look), look_data(look))
 
 
 def main() -> None:

@@ -134,7 +134,7 @@ from datetime import datetime, timezone
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils._module import Module, execute, say
+from ..module_utils._module import Module, emit_progress, execute
 from ..module_utils._smoke.outcome import conclude
 from ..module_utils._smoke.people import (
     Answer,
@@ -191,7 +191,9 @@ def run(module: Module) -> dict[str, t.Any]:
             row = planned(question)
         else:
             row = answered(question, answers.get(question.name), ask, module.params)
-            say(module, "PersonAnswered", line(row), {"name": row["name"], "status": row["status"]})
+            emit_progress(
+                module, "PersonAnswered", line(row), {"name": row["name"], "status": row["status"]}
+            )
         rows.append(row)
     return conclude(rows, module.params["fail_on"])
 

@@ -291,10 +291,11 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils import _postgres, _s3
 from ..module_utils._backup import local_copy, programs
-from ..module_utils._backup.apply import Order, take_backup
+from ..module_utils._backup.apply import BackupRequest, take_backup
 from ..module_utils._backup.catalog import read_catalog
 from ..module_utils._backup.locks import find_room, refuse_shortage
 from ..module_utils._backup.models import NAME, Backup, dump_key
+from ..module_utils._backup.orphans import Sweep, find_remains
 from ..module_utils._backup.plan import (
     GZIP,
     ZSTD,
@@ -304,11 +305,10 @@ from ..module_utils._backup.plan import (
 )
 from ..module_utils._backup.poolers import refuse_pooler
 from ..module_utils._backup.progress import Progress
-from ..module_utils._backup.remains import Sweep, find_remains
 from ..module_utils._backup.rows import list_dumped
 from ..module_utils._backup.tables import refuse_unreadable
 from ..module_utils._errors import InputError
-from ..module_utils._module import Module, execute, refuse_below, say
+from ..module_utils._module import Module, emit_progress, execute, refuse_below
 from ..module_utils._options import postgres_options, s3_options
 from ..module_utils._postgres import PostgresTarget
 from ..module_utils._s3 import S3Bucket, Storage
@@ -366,7 +366,7 @@ def run(module: Module) -> dict[str, t.Any]:
         if not module.check_mode:
             swept.apply(bucket)
             progress = Progress(
-                order.name, lambda text, data: say(module, "BackupProgress", text, data)
+                order.name, lambda text, data: emit_progress(module, "BackupProgress", text, data)
             )
             backup = take_backup(order, bucket, progress, lambda: connect(params))
             copy = str(order.remains.local[1]) if order.remains.local else ""
@@ -410,7 +410,7 @@ def refuse_bad_input(params: t.Mapping[str, t.Any]) -> None:
         local_copy.refuse_unusable(Path(params["local_copy"]))
 
 
-def place_order(params: t.Mapping[str, t.Any], now: datetime) -> Order:
+def place_order(params: t.Mapping[str, t.Any], now: datetime) -> BackupRequest:
     """Find the programs, ask the server, and refuse what cannot work."""
     target = PostgresTarget.from_params(params)
     pg_dump = programs.find(params["pg_dump"], "pg_dump")
@@ -424,7 +424,7 @@ def place_order(params: t.Mapping[str, t.Any], now: datetime) -> Order:
         refuse_unreadable(tables, target)
         refuse_shortage(find_room(session), len(tables), f"A dump of {target.where}")
     method = params["compression"]
-    return Order(
+    return BackupRequest(
         name=params["name"],
         release=params["release"],
         key=dump_key(params["prefix"], params["name"], now, secrets.token_hex(3)),

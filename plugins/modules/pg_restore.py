@@ -273,7 +273,7 @@ import typing as t
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils import _postgres, _s3
-from ..module_utils._module import Module, execute, say
+from ..module_utils._module import Module, emit_progress, execute
 from ..module_utils._options import postgres_options, s3_options
 from ..module_utils._postgres import PostgresTarget
 from ..module_utils._restore.apply import drop, predict, restore
@@ -322,7 +322,9 @@ def _present(module: Module) -> dict[str, t.Any]:
     order = place_order(module.params, find_backup(module.params, bucket))
 
     def report(text: str) -> None:
-        say(module, "RestoreProgress", f"{order.database}: {text}", {"database": order.database})
+        emit_progress(
+            module, "RestoreProgress", f"{order.database}: {text}", {"database": order.database}
+        )
 
     outcome = (
         predict(order, bucket)

@@ -839,14 +839,14 @@ from ..module_utils._kubernetes import KubernetesCluster
 from ..module_utils._kubernetes_client import Connection
 from ..module_utils._kubernetes_module import utc_now
 from ..module_utils._library import refuse_missing
-from ..module_utils._module import Module, execute, refuse_below, say
+from ..module_utils._module import Module, emit_progress, execute, refuse_below
 from ..module_utils._options import kubernetes_options
-from ..module_utils._readiness.git_program import head_of
-from ..module_utils._readiness.kinds import NEED_RECORD, RUNNERS, libraries
-from ..module_utils._readiness.launch_window import known_overrides
-from ..module_utils._readiness.models import Check, Ground, Known, Row
-from ..module_utils._readiness.options import kind_options, read_checks, readiness_options
-from ..module_utils._readiness.outcome import (
+from ..module_utils._preflight.git_program import head_of
+from ..module_utils._preflight.kinds import NEED_RECORD, RUNNERS, libraries
+from ..module_utils._preflight.launch_window import known_overrides
+from ..module_utils._preflight.models import Check, Ground, Known, Row
+from ..module_utils._preflight.options import kind_options, read_checks, readiness_options
+from ..module_utils._preflight.outcome import (
     GO,
     conclude,
     gather_facts,
@@ -855,7 +855,7 @@ from ..module_utils._readiness.outcome import (
     read_waivers,
     waive,
 )
-from ..module_utils._readiness.run import run_checks
+from ..module_utils._preflight.run import run_checks
 from ..module_utils._release.plan import Record
 from ..module_utils._release.store import ReleaseStore
 
@@ -908,7 +908,7 @@ def run(module: Module) -> dict[str, t.Any]:
 
 
 def tell(module: Module, row: Row) -> None:
-    say(module, "CheckEnded", line(row), {"name": row.name, "status": row.status})
+    emit_progress(module, "CheckEnded", line(row), {"name": row.name, "status": row.status})
 
 
 def survey(module: Module, checks: t.Sequence[Check], *, uses_record: bool) -> Ground:
@@ -927,7 +927,7 @@ def survey(module: Module, checks: t.Sequence[Check], *, uses_record: bool) -> G
         return ReleaseStore(cluster(), params["release"], clock=MonotonicClock()).read()
 
     def wait(seconds: float, why: str) -> None:
-        say(module, "Waiting", why, {"seconds": round(seconds)})
+        emit_progress(module, "Waiting", why, {"seconds": round(seconds)})
         time.sleep(seconds)
 
     def commit() -> str:

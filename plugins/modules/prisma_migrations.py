@@ -419,14 +419,14 @@ from ..module_utils._errors import InputError
 from ..module_utils._migration.advisory_lock import advisory_lock
 from ..module_utils._migration.guard.options import Guard
 from ..module_utils._migration.lock_retries import LockRetries
-from ..module_utils._migration.locks import Watch
+from ..module_utils._migration.locks import BlockerMonitor
 from ..module_utils._migration.prisma_command import Command
-from ..module_utils._migration.prisma_deploy import Order, migrate, predict
+from ..module_utils._migration.prisma_deploy import PrismaRequest, migrate, predict
 from ..module_utils._migration.prisma_folder import PrismaMigration, read_folder, stray_files
 from ..module_utils._migration.prisma_history import ADVISORY_LOCK, read_history, use_schema
 from ..module_utils._migration.prisma_resolve import apply_resolve, plan_resolve
 from ..module_utils._migration.session import Limits, migrating, refuse_read_only, watching
-from ..module_utils._module import Module, Result, execute, refuse_below, say
+from ..module_utils._module import Module, Result, emit_progress, execute, refuse_below
 from ..module_utils._options import migrations_options, postgres_options
 from ..module_utils._postgres import PSYCOPG2, PostgresTarget
 
@@ -533,9 +533,9 @@ def resolve(module: Module, local: list[PrismaMigration]) -> Result:
     return result
 
 
-def to_order(params: t.Mapping[str, t.Any], local: list[PrismaMigration]) -> Order:
+def to_order(params: t.Mapping[str, t.Any], local: list[PrismaMigration]) -> PrismaRequest:
     schema = params["schema"]
-    return Order(
+    return PrismaRequest(
         local=tuple(local),
         schema=schema,
         expect_tables=tuple(
@@ -552,9 +552,11 @@ def to_order(params: t.Mapping[str, t.Any], local: list[PrismaMigration]) -> Ord
     )
 
 
-def to_retries(module: Module, watch: Watch) -> LockRetries:
+def to_retries(module: Module, watch: BlockerMonitor) -> LockRetries:
     return LockRetries(
-        count=module.params["lock_retries"], watch=watch, tell=lambda *told: say(module, *told)
+        count=module.params["lock_retries"],
+        watch=watch,
+        tell=lambda *told: emit_progress(module, *told),
     )
 
 

@@ -217,7 +217,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ..module_utils._cluster import MonotonicClock
 from ..module_utils._kubernetes_client import KUBERNETES
 from ..module_utils._kubernetes_module import cluster_for
-from ..module_utils._lock.guard import guard_for
+from ..module_utils._lock.fence import guard_for
 from ..module_utils._module import Module, execute
 from ..module_utils._options import guard_options, kubernetes_options
 from ..module_utils._release.task import Task, carry_out

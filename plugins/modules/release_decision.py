@@ -90,8 +90,8 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils._gate.decide import record_decision
-from ..module_utils._gate.decisions import Said
+from ..module_utils._gate.manual_decision import ManualDecision
+from ..module_utils._gate.record_decision import record_decision
 from ..module_utils._kubernetes_client import KUBERNETES
 from ..module_utils._kubernetes_module import cluster_for, utc_now
 from ..module_utils._module import Module, execute
@@ -116,7 +116,7 @@ def module_spec() -> dict[str, t.Any]:
 
 def run(module: Module) -> dict[str, t.Any]:
     params = module.params
-    wanted = Said(
+    wanted = ManualDecision(
         gate=params["gate"],
         decision=params["decision"],
         by=params["by"].strip(),

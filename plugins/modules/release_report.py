@@ -182,10 +182,10 @@ from ..module_utils._module import Module, execute
 from ..module_utils._report.build import build_report
 from ..module_utils._report.files import incident_name, notes_of
 from ..module_utils._report.folder import ReportFolder, journal_lines
+from ..module_utils._report.journal_tables import read_journal
 from ..module_utils._report.models import Asked, Planned
 from ..module_utils._report.render import JINJA2, files_of
 from ..module_utils._report.times import moment
-from ..module_utils._report.told import read_journal
 
 NEEDS = (JINJA2,)
 

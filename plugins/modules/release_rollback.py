@@ -134,13 +134,13 @@ from ..module_utils._cluster import MonotonicClock
 from ..module_utils._errors import InputError
 from ..module_utils._kubernetes_client import KUBERNETES
 from ..module_utils._kubernetes_module import actor_of, cluster_for, utc_now
-from ..module_utils._lock.guard import guard_for
+from ..module_utils._lock.fence import guard_for
 from ..module_utils._module import Module, execute, refuse_below
 from ..module_utils._options import guard_options, kubernetes_options
-from ..module_utils._rollback.apply import NotReturnedError, Returned, tell
+from ..module_utils._rollback.apply import NotReturnedError, Returned, describe_return
 from ..module_utils._rollback.task import Asked, Returner, plan_waves
-from ..module_utils._rollout.changes import tell as told_as_taken
-from ..module_utils._rollout.progress import say_counts
+from ..module_utils._rollout.changes import describe_changes
+from ..module_utils._rollout.progress import emit_counts
 from ..module_utils._rollout.quorum import QUORUMS
 
 NEEDS = (KUBERNETES,)
@@ -175,19 +175,19 @@ def run(module: Module) -> dict[str, t.Any]:
         asked,
         guard=guard,
         clock=clock,
-        report=lambda name, text, counts: say_counts(module, name, text, counts),
+        report=lambda name, text, counts: emit_counts(module, name, text, counts),
         check_mode=module.check_mode,
     )
     returned = returner.all(waves)
     for one in returned:
         if one.takes:
-            module.warn(f"{one.name}: {told_as_taken(one.takes)}")
+            module.warn(f"{one.name}: {describe_changes(one.takes)}")
     result = {
         "changed": any(one.changed for one in returned),
         "services": {one.name: one.to_json() for one in returned},
         "waves": waves,
         "failed_services": [one.name for one in returned if not one.returned],
-        "summary": tell(returned, asked.release),
+        "summary": describe_return(returned, asked.release),
     }
     if module._diff:
         result["diff"] = to_diff(returned)

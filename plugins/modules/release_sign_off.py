@@ -137,8 +137,8 @@ from ..module_utils._kubernetes_client import KUBERNETES
 from ..module_utils._kubernetes_module import actor_of, cluster_for, utc_now
 from ..module_utils._module import Module, execute
 from ..module_utils._options import kubernetes_options
-from ..module_utils._readiness.git_program import head_of
-from ..module_utils._readiness.options import sign_offs_wanted
+from ..module_utils._preflight.git_program import head_of
+from ..module_utils._preflight.options import sign_offs_wanted
 from ..module_utils._release.plan import PLANNED, SIGN_OFFS, Change
 from ..module_utils._release.store import ReleaseStore
 from ..module_utils._sign_off.plan import (

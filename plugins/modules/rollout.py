@@ -10,8 +10,8 @@ short_description: Roll one Deployment to an image, restart it, or return it exa
 version_added: 0.1.0
 description:
   - Looks at one Deployment, writes one patch when something is to change, and follows the rollout until it is complete,
-    doomed or out of time. Complete means what the Deployment controller means by it, not just an accepted patch.
-  - A doomed rollout is called as soon as its pods show why, for example an image that is not in the registry, a crash
+    failing or out of time. Complete means what the Deployment controller means by it, not just an accepted patch.
+  - A failing rollout is called as soon as its pods show why, for example an image that is not in the registry, a crash
     loop or a missing key of a ConfigMap. Trouble that passes by itself, like a registry that hiccups, is waited out.
   - The evidence is taken first, in RV(diagnosis). Then the Deployment is returned to the template that
     M(easymo.deploy.release) pinned before the release, or, without a release record, to the one that this task
@@ -70,7 +70,7 @@ options:
     type: str
   undo_on_failure:
     description:
-      - Whether a doomed rollout is undone. Yes with O(state=released) and no otherwise when not given.
+      - Whether a failing rollout is undone. Yes with O(state=released) and no otherwise when not given.
       - An undone rollout still fails the task; RV(result) tells that the Deployment serves as before.
     type: bool
   wait_timeout:
@@ -200,7 +200,7 @@ result:
   description:
     - How it ended. Each word has one meaning, and RV(hint) says what to do about it.
     - V(succeeded) and V(no_change) do not fail the task, nor does V(rolled_back) when O(state=rolled_back).
-    - V(rolled_back) fails it when a doomed rollout was undone. The Deployment serves as before.
+    - V(rolled_back) fails it when a failing rollout was undone. The Deployment serves as before.
     - V(rollback_failed) means that undoing failed too, and a human is needed now.
     - V(failed_no_undo) means that it failed and stands as the failure left it.
     - V(superseded) means that somebody else changed it meanwhile, and was not overwritten.
@@ -273,64 +273,64 @@ diagnosis:
   contains:
     reason:
       description: One word.
-      returned: when doomed
+      returned: when failing
       type: str
       sample: ImageNotFound
     cause:
       description: One sentence.
-      returned: when doomed
+      returned: when failing
       type: str
       sample: its image easymo/wallet-service:v2.0.0 is not in the registry (manifest unknown)
     hint:
       description: What to do about it.
-      returned: when doomed
+      returned: when failing
       type: str
       sample: Push the image, or correct its tag.
     image:
       description: The image of O(container).
-      returned: when doomed
+      returned: when failing
       type: str
       sample: easymo/wallet-service:v2.0.0
     image_digests:
       description: What nodes resolved that image to.
-      returned: when doomed
+      returned: when failing
       type: list
       elements: str
     containers:
       description: Image, resources and probes of each container of the pod template.
-      returned: when doomed
+      returned: when failing
       type: list
       elements: dict
     conditions:
       description: The Deployment's conditions.
-      returned: when doomed
+      returned: when failing
       type: list
       elements: dict
     replica_set:
       description: Name and conditions of the new ReplicaSet.
-      returned: when doomed
+      returned: when failing
       type: dict
     pods:
       description: The new pods with their containers' states.
-      returned: when doomed
+      returned: when failing
       type: list
       elements: dict
     logs:
       description:
         - The last log lines of the pods that fare worst, by pod and container, with what looks like a secret blanked.
         - A restarted container's run before has a key of its own, which ends in C(previous).
-      returned: when doomed
+      returned: when failing
       type: dict
     events:
       description:
         - The last events of the Deployment, the new ReplicaSet and its pods, newest first. Of the Deployment only those
           since this collection wrote it last.
-      returned: when doomed
+      returned: when failing
       type: list
       elements: dict
     missing:
       description: Evidence that could not be read, and why.
-      returned: when doomed
+      returned: when failing
       type: list
       elements: str
 reason:

@@ -122,7 +122,7 @@ from ..module_utils._kubernetes_client import KUBERNETES
 from ..module_utils._kubernetes_module import cluster_for
 from ..module_utils._module import Module, execute
 from ..module_utils._options import kubernetes_options
-from ..module_utils._rollout.standing import observe_standings
+from ..module_utils._rollout.status import observe_standings
 
 NEEDS = (KUBERNETES,)
 

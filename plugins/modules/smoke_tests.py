@@ -663,7 +663,7 @@ import typing as t
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils._library import refuse_missing
-from ..module_utils._module import Module, execute, say
+from ..module_utils._module import Module, emit_progress, execute
 from ..module_utils._smoke.kinds import RUNNERS, intention, libraries
 from ..module_utils._smoke.models import Result
 from ..module_utils._smoke.options import KINDS, read_tests, test_options
@@ -708,7 +708,9 @@ def run(module: Module) -> dict[str, t.Any]:
 
 def tell(module: Module, result: Result) -> None:
     row = result.to_result()
-    say(module, "SmokeTestEnded", line(row), {"name": row["name"], "status": row["status"]})
+    emit_progress(
+        module, "SmokeTestEnded", line(row), {"name": row["name"], "status": row["status"]}
+    )
 
 
 def main() -> None:

@@ -334,11 +334,11 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils._migration.guard.options import Guard
 from ..module_utils._migration.lock_retries import LockRetries
-from ..module_utils._migration.locks import Watch
+from ..module_utils._migration.locks import BlockerMonitor
 from ..module_utils._migration.session import Limits, migrating, watching
-from ..module_utils._migration.supabase_deploy import Order, migrate, predict
+from ..module_utils._migration.supabase_deploy import SupabaseRequest, migrate, predict
 from ..module_utils._migration.supabase_folder import Folder, Migration, read_folder
-from ..module_utils._module import Module, execute, refuse_below, say
+from ..module_utils._module import Module, emit_progress, execute, refuse_below
 from ..module_utils._options import migrations_options, postgres_options
 from ..module_utils._postgres import PSYCOPG2, PostgresTarget
 
@@ -389,8 +389,8 @@ def run(module: Module) -> dict[str, t.Any]:
     return result
 
 
-def to_order(params: t.Mapping[str, t.Any], folder: Folder, where: str) -> Order:
-    return Order(
+def to_order(params: t.Mapping[str, t.Any], folder: Folder, where: str) -> SupabaseRequest:
+    return SupabaseRequest(
         local=tuple(Migration(file) for file in folder.files),
         expect_tables=tuple(params["expect_tables"]),
         refuse_drift=params["drift"] == "fail",
@@ -403,9 +403,11 @@ def to_order(params: t.Mapping[str, t.Any], folder: Folder, where: str) -> Order
     )
 
 
-def to_retries(module: Module, watch: Watch) -> LockRetries:
+def to_retries(module: Module, watch: BlockerMonitor) -> LockRetries:
     return LockRetries(
-        count=module.params["lock_retries"], watch=watch, tell=lambda *told: say(module, *told)
+        count=module.params["lock_retries"],
+        watch=watch,
+        tell=lambda *told: emit_progress(module, *told),
     )
 
 

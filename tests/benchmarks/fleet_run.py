@@ -20,10 +20,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._cluster import Mono
 from ansible_collections.easymo.deploy.plugins.module_utils._kubernetes import KubernetesCluster
 from ansible_collections.easymo.deploy.plugins.module_utils._kubernetes_client import Connection
 from ansible_collections.easymo.deploy.plugins.module_utils._rollout.plan import Wanted
-from ansible_collections.easymo.deploy.plugins.module_utils._rollout.roll import (
-    Rollout,
-    Settings,
-)
+from ansible_collections.easymo.deploy.plugins.module_utils._rollout.runner import Rollout, Settings
 
 WITHIN = 600.0
 

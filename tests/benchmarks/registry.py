@@ -8,7 +8,7 @@ import typing as t
 from tests.benchmarks.backup import backup
 from tests.benchmarks.callbacks import callbacks
 from tests.benchmarks.deployment import deployment
-from tests.benchmarks.doomed import doomed
+from tests.benchmarks.failing import failing
 from tests.benchmarks.fleet import fleet
 from tests.benchmarks.functions import functions
 from tests.benchmarks.kill_switch import kill_switch
@@ -31,7 +31,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "deployment": deployment,
     "microservices": microservices,
     "kills": kills,
-    "doomed": doomed,
+    "failing": failing,
     "kill_switch": kill_switch,
     "fleet": fleet,
     "backup": backup,

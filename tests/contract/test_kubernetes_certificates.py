@@ -23,8 +23,8 @@ from cryptography.x509.oid import NameOID
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import RefusedError
 from ansible_collections.easymo.deploy.plugins.module_utils._kubernetes import KubernetesCluster
 from ansible_collections.easymo.deploy.plugins.module_utils._kubernetes_client import Connection
-from ansible_collections.easymo.deploy.plugins.module_utils._readiness import certificate
-from ansible_collections.easymo.deploy.plugins.module_utils._readiness.models import Ground
+from ansible_collections.easymo.deploy.plugins.module_utils._preflight import certificate
+from ansible_collections.easymo.deploy.plugins.module_utils._preflight.models import Ground
 from tests.integration.conftest import KUBECTL
 
 FOUND = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "x"}}

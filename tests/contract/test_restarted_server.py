@@ -45,7 +45,7 @@ def rolled(at: Stage, through: Place) -> Result:
 
 
 def undone(at: Stage, through: Place) -> Result:
-    """Doomed, diagnosed and undone."""
+    """Failing, diagnosed and undone."""
     result = through.run(rollout, name=SERVICE, image=CRASHING, wait_timeout=60, quorum="any")
     assert result["result"] == "rolled_back", result
     assert not result["diagnosis"]["missing"]

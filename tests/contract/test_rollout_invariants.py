@@ -24,12 +24,9 @@ from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
     DeployError,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._rollout.guard import Guard
-from ansible_collections.easymo.deploy.plugins.module_utils._rollout.outcome import Outcome
+from ansible_collections.easymo.deploy.plugins.module_utils._rollout.outcome import RolloutResult
 from ansible_collections.easymo.deploy.plugins.module_utils._rollout.plan import Wanted
-from ansible_collections.easymo.deploy.plugins.module_utils._rollout.roll import (
-    Rollout,
-    Settings,
-)
+from ansible_collections.easymo.deploy.plugins.module_utils._rollout.runner import Rollout, Settings
 from ansible_collections.easymo.deploy.plugins.modules import release
 from sandbox.world import World
 from tests.contract.rollout_cluster import SERVICE, running_cluster
@@ -66,7 +63,7 @@ class Refusing:
             raise self._error
 
 
-def guarded(at: Stage, image: str, guard: Guard) -> Outcome:
+def guarded(at: Stage, image: str, guard: Guard) -> RolloutResult:
     rollout = Rollout(
         at.cluster,
         SERVICE,
@@ -180,9 +177,9 @@ def test_i6_a_run_killed_at_any_moment_is_taken_up_by_the_next(cluster: World) -
     with stage(cluster, replicas=2) as at:
         for number in range(KILLS):
             version = f"kill-{number}"
-            doomed = number % 4 == 3
+            failing = number % 4 == 3
             standing = at.image
-            target = f"{NEW}-nopull" if doomed else (OLD if standing == NEW else NEW)
+            target = f"{NEW}-nopull" if failing else (OLD if standing == NEW else NEW)
             at.place.run(release, name=version, phase="microservices", phase_status="running")
             at.place.run(release, name=version, pin={"deployments": [SERVICE]})
             generation = at.generation
@@ -192,11 +189,11 @@ def test_i6_a_run_killed_at_any_moment_is_taken_up_by_the_next(cluster: World) -
             result = at.roll(target, release=version)
             said = f"run {number}, killed after {after:.2f} s with {written} patches: {result}"
             assert result["result"] in (
-                ("rolled_back",) if doomed else ("succeeded", "no_change")
+                ("rolled_back",) if failing else ("succeeded", "no_change")
             ), said
-            assert at.image == (standing if doomed else target), said
+            assert at.image == (standing if failing else target), said
             # Whoever was killed after its undo is a new try, for somebody may have mended the cause.
-            assert at.generation - generation <= (4 if written == 2 else 2 if doomed else 1), said
+            assert at.generation - generation <= (4 if written == 2 else 2 if failing else 1), said
 
 
 def kill_a_run(at: Stage, image: str, version: str, after: float) -> None:

@@ -8,11 +8,11 @@ import typing as t
 import pytest
 
 from ansible_collections.easymo.deploy.plugins.module_utils._rollout import follow
-from ansible_collections.easymo.deploy.plugins.module_utils._rollout.judge import (
-    Course,
-    Look,
-    Verdict,
-    judge,
+from ansible_collections.easymo.deploy.plugins.module_utils._rollout.evaluate import (
+    Evaluation,
+    Progress,
+    Snapshot,
+    evaluate,
 )
 from sandbox.faults import Fault
 from sandbox.world import World
@@ -49,21 +49,21 @@ def break_nodes(at: Stage, *names: str) -> None:
 
 
 @pytest.fixture
-def verdicts(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Look, Verdict]]:
+def verdicts(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Snapshot, Evaluation]]:
     """What was seen and what was made of it, look by look."""
-    seen: list[tuple[Look, Verdict]] = []
+    seen: list[tuple[Snapshot, Evaluation]] = []
 
-    def judged(course: Course, look: Look, now: float) -> tuple[Course, Verdict]:
-        further, verdict = judge(course, look, now)
+    def judged(course: Progress, look: Snapshot, now: float) -> tuple[Progress, Evaluation]:
+        further, verdict = evaluate(course, look, now)
         seen.append((look, verdict))
         return further, verdict
 
-    monkeypatch.setattr(follow, "judge", judged)
+    monkeypatch.setattr(follow, "evaluate", judged)
     return seen
 
 
 def test_one_bad_node_does_not_fail_a_release(
-    at: Stage, verdicts: list[tuple[Look, Verdict]]
+    at: Stage, verdicts: list[tuple[Snapshot, Evaluation]]
 ) -> None:
     break_nodes(at, THIRD)
     result = at.roll()
@@ -74,7 +74,7 @@ def test_one_bad_node_does_not_fail_a_release(
     assert any(verdict.replace for _look, verdict in verdicts)
 
 
-def test_two_bad_nodes_do(at: Stage, verdicts: list[tuple[Look, Verdict]]) -> None:
+def test_two_bad_nodes_do(at: Stage, verdicts: list[tuple[Snapshot, Evaluation]]) -> None:
     break_nodes(at, THIRD, FIRST)
     result = at.roll()
     assert (result["result"], result["reason"]) == ("rolled_back", "CannotStart"), result
@@ -83,7 +83,9 @@ def test_two_bad_nodes_do(at: Stage, verdicts: list[tuple[Look, Verdict]]) -> No
     assert {FIRST, THIRD} <= seen
 
 
-def test_for_any_one_bad_node_is_enough(at: Stage, verdicts: list[tuple[Look, Verdict]]) -> None:
+def test_for_any_one_bad_node_is_enough(
+    at: Stage, verdicts: list[tuple[Snapshot, Evaluation]]
+) -> None:
     break_nodes(at, THIRD)
     result = at.roll(quorum="any")
     assert (result["result"], result["reason"]) == ("rolled_back", "CannotStart"), result
@@ -103,7 +105,7 @@ def test_for_all_every_new_pod_must_fail(nodes: World, bad: tuple[str, ...], rea
 
 
 def test_a_lone_crash_loop_is_called_at_the_first_crash_of_a_fresh_pod_elsewhere(
-    at: Stage, verdicts: list[tuple[Look, Verdict]]
+    at: Stage, verdicts: list[tuple[Snapshot, Evaluation]]
 ) -> None:
     result = at.roll(f"{NEW}-crash")
     assert (result["result"], result["reason"]) == ("rolled_back", "CrashLoop"), result
@@ -117,4 +119,4 @@ def test_a_lone_crash_loop_is_called_at_the_first_crash_of_a_fresh_pod_elsewhere
         and not pod.deleting
         and any(one.restarts or one.state == "terminated" for one in pod.containers)
     ]
-    assert crashed[0] == "doomed", crashed
+    assert crashed[0] == "failing", crashed

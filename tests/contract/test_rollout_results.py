@@ -8,7 +8,7 @@ import typing as t
 
 import pytest
 
-from ansible_collections.easymo.deploy.plugins.module_utils._rollout import judge
+from ansible_collections.easymo.deploy.plugins.module_utils._rollout import evaluate
 from ansible_collections.easymo.deploy.plugins.module_utils._rollout.outcome import ENDINGS
 from sandbox.world import World
 from tests.contract.rollout_cluster import SERVICE, running_cluster
@@ -141,7 +141,7 @@ def test_rejected_by_the_server(at: Stage) -> None:
 
 
 def test_controller_silent_and_nothing_undone(at: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(judge, "CONTROLLER_SILENCE", 2.0)
+    monkeypatch.setattr(evaluate, "CONTROLLER_SILENCE", 2.0)
     with at.fault("kubernetes.controllers-rest"):
         result = at.roll()
     ended(result, "controller_silent", "ControllerSilent", changed=True)

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 import pytest
 
-from ansible_collections.easymo.deploy.plugins.module_utils._rollout import failures, sight
+from ansible_collections.easymo.deploy.plugins.module_utils._rollout import failures, observer
 from sandbox.world import World
 from tests.contract.rollout_cluster import running_cluster
 from tests.contract.rollout_place import NEW, OLD, Stage, stage
@@ -31,7 +31,7 @@ def at(cluster: World, monkeypatch: pytest.MonkeyPatch) -> t.Iterator[Stage]:
         replace(rule, dwell=DWELL) if rule.dwell in (60, 120) else rule for rule in failures.RULES
     )
     monkeypatch.setattr(failures, "RULES", rules)
-    monkeypatch.setattr(sight, "PROMISES_EVERY", 0.5)
+    monkeypatch.setattr(observer, "PROMISES_EVERY", 0.5)
     with stage(cluster) as made:
         yield made
 

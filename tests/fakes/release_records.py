@@ -434,7 +434,7 @@ def held() -> Record:
 
 
 def rolled_back() -> Record:
-    """A service was doomed at the fourth phase, and a person took everything back."""
+    """A service was failing at the fourth phase, and a person took everything back."""
     found = green()
     cause = "its container exited with 1 four times: 'Error: cannot reach the ledger'"
     services = found["phases"]["microservices"]["evidence"]["services"]

@@ -25,9 +25,9 @@ from ansible_collections.easymo.deploy.plugins.module_utils._lock.errors import 
     LeaseLostError,
     LockedError,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._lock.guard import Guard
+from ansible_collections.easymo.deploy.plugins.module_utils._lock.fence import Guard
 from ansible_collections.easymo.deploy.plugins.module_utils._lock.models import Claim
-from ansible_collections.easymo.deploy.plugins.module_utils._run import Run, untold
+from ansible_collections.easymo.deploy.plugins.module_utils._run import Run, never_alive
 from ansible_collections.easymo.deploy.plugins.modules import deploy_lock, deploy_lock_info
 from tests.fakes.tcp_proxy import Cut, TcpProxy, passing
 from tests.integration.conftest import Place, Result, until
@@ -252,7 +252,7 @@ def locking(place: Place, number: int, cluster: KubernetesCluster | None = None)
         NAME,
         Claim(holder=f"operator-{number}", run=run, duration=1),
         clock=MonotonicClock(),
-        alive=untold,
+        alive=never_alive,
     )
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 import psycopg2
 import pytest
 
-from ansible_collections.easymo.deploy.plugins.module_utils._restore import swap, twin
+from ansible_collections.easymo.deploy.plugins.module_utils._restore import clone_settings, swap
 from sandbox.world import World
 from tests.fakes.tcp_proxy import TcpProxy
 from tests.integration.conftest import until
@@ -266,12 +266,26 @@ def restored_by_a_fork(spoilt: Restorable, prepare: t.Callable[[], None], **more
 @pytest.mark.parametrize(
     ("owner", "name", "function", "stands", "changed"),
     [
-        pytest.param(twin, "transaction", die, SPOILT, True, id="when-it-is-born"),
-        pytest.param(twin, "create", dying_after(twin.create), SPOILT, True, id="when-marked"),
+        pytest.param(clone_settings, "transaction", die, SPOILT, True, id="when-it-is-born"),
+        pytest.param(
+            clone_settings,
+            "create",
+            dying_after(clone_settings.create),
+            SPOILT,
+            True,
+            id="when-marked",
+        ),
         pytest.param(swap, "inspect", die, SPOILT, True, id="when-restored"),
         pytest.param(swap, "_sessions_end", die, None, True, id="when-closed"),
         pytest.param(swap, "_rename", die, None, True, id="when-sessions-are-ended"),
-        pytest.param(twin, "dress", dying_after(twin.dress), None, True, id="before-the-commit"),
+        pytest.param(
+            clone_settings,
+            "dress",
+            dying_after(clone_settings.dress),
+            None,
+            True,
+            id="before-the-commit",
+        ),
         pytest.param(
             swap, "_rename", dying_after(swap._rename), WHOLE, False, id="after-the-commit"
         ),

@@ -99,7 +99,7 @@ def test_a_rollout_leaves_its_trace_and_takes_few_requests(
         ("Not An Image", "InvalidImage", "can never be pulled"),
     ],
 )
-def test_a_doomed_release_is_called_early_explained_and_undone(
+def test_a_failing_release_is_called_early_explained_and_undone(
     deployed: Place, image: str, reason: str, word: str
 ) -> None:
     pinned(deployed)

@@ -16,10 +16,15 @@ from pathlib import Path
 import pytest
 import yaml
 
-from ansible_collections.easymo.deploy.plugins.module_utils._messages.board import Board, Release
-from ansible_collections.easymo.deploy.plugins.module_utils._messages.memory import Memory
+from ansible_collections.easymo.deploy.plugins.module_utils._messages.message_state import (
+    MessageState,
+)
 from ansible_collections.easymo.deploy.plugins.module_utils._messages.outbox import Outbox
 from ansible_collections.easymo.deploy.plugins.module_utils._messages.redactor import Redactor
+from ansible_collections.easymo.deploy.plugins.module_utils._messages.release_status import (
+    Release,
+    ReleaseStatus,
+)
 from ansible_collections.easymo.deploy.plugins.module_utils._messages.run_message import RunMessage
 from ansible_collections.easymo.deploy.plugins.module_utils._messages.slack import (
     SlackApi,
@@ -189,8 +194,8 @@ def run(world, title):
             )
         )
         box = Outbox(client, pace=0.1, gather=0.1)
-        board = Board(Release(title, "deploy_v2.yml", on_call="U0ONCALL01"), time.time())
-        message = RunMessage(board, box, Redactor(), Memory(None))
+        board = ReleaseStatus(Release(title, "deploy_v2.yml", on_call="U0ONCALL01"), time.time())
+        message = RunMessage(board, box, Redactor(), MessageState(None))
         message.play_started("Phase 1", "preflight", 1)
         message.task_started("Look")
         return message, box

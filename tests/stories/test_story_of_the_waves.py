@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Wave after wave under heavy traffic: doomed, undone, killed midway, taken up again, and brought back from elsewhere.
+"""Wave after wave under heavy traffic: failing, undone, killed midway, taken up again, and brought back from elsewhere.
 
 The tests are the chapters of one story and stand in its order.
 """
@@ -24,11 +24,11 @@ from tests.victims import Victim
 OLD, NEW = "v1.9.0", "v2.0.0"
 PINNED = ("-e", "release_pin_digests=true")
 WAVES = (SERVICES[:1], SERVICES[1:4], SERVICES[4:])
-DOOMED = "wallet-service"
+FAILING = "wallet-service"
 RATES = (200, 100, 50, 20)
 AT_REST = 6.0
 BEARABLE_MS = 1000.0
-BEFORE_IT = [name for name in SERVICES[:4] if name != DOOMED]
+BEFORE_IT = [name for name in SERVICES[:4] if name != FAILING]
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -104,10 +104,10 @@ def settlement(witness: Witness) -> t.Any:
 
 
 @pytest.mark.usefixtures("nobody_noticed")
-def test_a_doomed_service_in_the_second_wave_returns_and_the_third_is_never_touched(
+def test_a_failing_service_in_the_second_wave_returns_and_the_third_is_never_touched(
     operator: Operator, witness: Witness
 ) -> None:
-    assert operator.sandbox("fault", "set", "node.image-not-found", DOOMED).rc == 0
+    assert operator.sandbox("fault", "set", "node.image-not-found", FAILING).rc == 0
     before = generations(witness)
     run = operator.plays("microservices")
     assert run.rc != 0
@@ -118,7 +118,7 @@ def test_a_doomed_service_in_the_second_wave_returns_and_the_third_is_never_touc
     assert f"{NEW}: {', '.join(BEFORE_IT)}" in " ".join(run.output.split()), (
         "the last message says what stands where"
     )
-    assert settlement(witness)["undone"] == {DOOMED: "rolled_back"}
+    assert settlement(witness)["undone"] == {FAILING: "rolled_back"}
 
 
 @pytest.mark.usefixtures("nobody_noticed")
@@ -191,9 +191,9 @@ def test_whoever_goes_back_stops_a_deployment_that_runs_and_is_named_to_its_oper
     world: World, operator: Operator, witness: Witness, tmp_path: Path
 ) -> None:
     # Long enough that the deployment is in the middle of a rollout when the lock is taken from it.
-    assert operator.sandbox("fault", "set", "node.slow-start", DOOMED, "seconds=120").rc == 0
+    assert operator.sandbox("fault", "set", "node.slow-start", FAILING, "seconds=120").rc == 0
     patience = '{"spec": {"progressDeadlineSeconds": 600}}'
-    witness.kubectl("patch", "deployment", DOOMED, "-p", patience)
+    witness.kubectl("patch", "deployment", FAILING, "-p", patience)
     elsewhere = Operator.elsewhere(world, tmp_path)
     before = generations(witness)
     with ThreadPoolExecutor() as people:
@@ -201,11 +201,11 @@ def test_whoever_goes_back_stops_a_deployment_that_runs_and_is_named_to_its_oper
             operator.plays,
             "microservices",
             "--limit",
-            f"{SERVICES[0]},{DOOMED}",
+            f"{SERVICES[0]},{FAILING}",
             "-e",
             "rolling_update_timeout=600",
         )
-        until_changed(lambda: generations(witness)[DOOMED], before[DOOMED])
+        until_changed(lambda: generations(witness)[FAILING], before[FAILING])
         taken = epoch(witness)
         returns = people.submit(elsewhere.goes_back, "--tags", "services")
         until_changed(lambda: epoch(witness), taken)

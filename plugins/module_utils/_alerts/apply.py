@@ -14,7 +14,7 @@ from .models import LoadedRule, WantedRule
 from .plan import shortcomings
 
 
-class Watch:
+class LoadedRules:
     """The alerts that are wanted, in the eyes of one Prometheus."""
 
     def __init__(self, api: AlertsApi, wanted: t.Sequence[WantedRule]) -> None:

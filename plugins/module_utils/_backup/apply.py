@@ -8,13 +8,13 @@ import typing as t
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from .._cleanup_process import last_will
 from .._errors import DeployError, NotReadyError, RefusedError, VerificationError
-from .._last_will import last_will
 from .._postgres import mask_secret
 from . import local_copy, locks, programs
 from .models import TIME_FORMAT, Backup, Manifest, manifest_key
+from .orphans import Remains, execute_will
 from .plan import other_storage
-from .remains import Remains, execute_will
 from .rows import exported_snapshot
 from .upload import Upload, Uploaded
 from .verify import read_back, refuse_other_tables
@@ -24,7 +24,7 @@ if t.TYPE_CHECKING:
     from pathlib import Path
 
     from .._child_process import Child
-    from .._last_will import LastWill
+    from .._cleanup_process import LastWill
     from .._postgres import PostgresTarget
     from .._s3 import Bucket, Storage
     from .local_copy import LocalCopy
@@ -33,7 +33,7 @@ if t.TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Order:
+class BackupRequest:
     """Everything that was decided before the first byte moves. Times in seconds."""
 
     name: str
@@ -58,7 +58,7 @@ class Order:
 
 
 def take_backup(
-    order: Order, bucket: Bucket, progress: Progress, connect: Callable[[], Bucket]
+    order: BackupRequest, bucket: Bucket, progress: Progress, connect: Callable[[], Bucket]
 ) -> Backup:
     """Dump, verify, seal. On any failure nothing is left; when we are killed, `connect` serves to see to that."""
     remains = order.remains
@@ -75,7 +75,7 @@ def take_backup(
             raise
 
 
-def _take(order: Order, bucket: Bucket, progress: Progress, will: LastWill) -> Backup:
+def _take(order: BackupRequest, bucket: Bucket, progress: Progress, will: LastWill) -> Backup:
     started = _now()
     with local_copy.opened(order.local_folder, order.key) as copy:
         with exported_snapshot(order.target, lock_timeout=order.lock_timeout) as snapshot:
@@ -114,7 +114,11 @@ def _take(order: Order, bucket: Bucket, progress: Progress, will: LastWill) -> B
 
 
 def _stream(
-    order: Order, upload: Upload, snapshot: Snapshot, copy: LocalCopy | None, progress: Progress
+    order: BackupRequest,
+    upload: Upload,
+    snapshot: Snapshot,
+    copy: LocalCopy | None,
+    progress: Progress,
 ) -> tuple[Uploaded, dict[str, int]]:
     """What was uploaded, and the rows of each table in it."""
 
@@ -144,7 +148,7 @@ def _stream(
         upload.stop()
 
 
-def _refuse_failed_dump(order: Order, running: Child) -> None:
+def _refuse_failed_dump(order: BackupRequest, running: Child) -> None:
     rc = running.wait()
     if running.timed_out:
         raise NotReadyError(

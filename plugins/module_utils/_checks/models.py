@@ -30,7 +30,7 @@ class Check:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class CheckResult:
     name: str
     kind: str
     passed: bool

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from .._errors import DeployError
-from .models import Check, CheckError, Outcome, Probe
+from .models import Check, CheckError, CheckResult, Probe
 
 _THREADS = 16
 
@@ -27,7 +27,7 @@ class Patience:
 
 def run_checks(
     checks: t.Sequence[Check], probes: t.Mapping[str, Probe], patience: Patience
-) -> list[Outcome]:
+) -> list[CheckResult]:
     """The outcomes in the order of the checks."""
     deadline = patience.clock() + patience.timeout
     with ThreadPoolExecutor(min(_THREADS, len(checks) or 1)) as pool:
@@ -36,7 +36,7 @@ def run_checks(
         )
 
 
-def _until(check: Check, probe: Probe, patience: Patience, deadline: float) -> Outcome:
+def _until(check: Check, probe: Probe, patience: Patience, deadline: float) -> CheckResult:
     while True:
         outcome = _look(check, probe, patience)
         if outcome.passed or patience.clock() + patience.pause >= deadline:
@@ -44,16 +44,16 @@ def _until(check: Check, probe: Probe, patience: Patience, deadline: float) -> O
         patience.sleep(patience.pause)
 
 
-def _look(check: Check, probe: Probe, patience: Patience) -> Outcome:
+def _look(check: Check, probe: Probe, patience: Patience) -> CheckResult:
     started = patience.clock()
     try:
         detail, passed = probe(check.options, check.timeout), True
     except DeployError as exc:
         detail, passed = str(exc), False
-    return Outcome(check.name, check.kind, passed, patience.clock() - started, detail)
+    return CheckResult(check.name, check.kind, passed, patience.clock() - started, detail)
 
 
-def refuse_failures(outcomes: t.Sequence[Outcome]) -> None:
+def refuse_failures(outcomes: t.Sequence[CheckResult]) -> None:
     """Raise one error that names every check that fails."""
     failed = [outcome for outcome in outcomes if not outcome.passed]
     if failed:

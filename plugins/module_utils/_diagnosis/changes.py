@@ -17,15 +17,15 @@ from .._cluster import (
 )
 from .._errors import DeployError
 from .._flags.switch import KillSwitch
-from .._kill_switch.asking import Asker
 from .._kill_switch.consumer import container_of
 from .._kill_switch.models import STALE, UNKNOWN
+from .._kill_switch.pod_env import Asker
 from .._lock.models import parse_time
 from .._release.plan import FAILED, Record
 from .._release.store import ReleaseStore
 from .._rollout.models import Deployment, ReplicaSet, newest_replica_set
 from .._rollout.observe import observe_deployment
-from .notebook import Notebook
+from .evidence import Notebook
 
 LATELY = 24 * 60
 """Minutes."""

@@ -20,15 +20,15 @@ from .._library import Library, refuse_missing
 from .._migration.guard.parser import PGLAST
 from .._postgres import PSYCOPG2, PostgresTarget
 from .._supabase_api import SupabaseFunctionsApi
-from .._webhook.sightings import FunctionLog
+from .._webhook.traces import FunctionLog
 from .changes import look_at_changes, look_at_flags, look_at_record, wall
 from .crash_loop import look_at_deployments
 from .databases import Database, look_at_backups, look_at_sessions
 from .error_rate import look_at_error_lines, look_at_metrics, look_at_prometheus, look_at_public
+from .evidence import Notebook
 from .function import Policy, look_at_answers, look_at_list
 from .gather import Collector
 from .migration import look_at_history
-from .notebook import Notebook
 
 Params = t.Mapping[str, t.Any]
 Look = t.Callable[[Notebook], None]

@@ -18,12 +18,12 @@ from .._cluster import (
 )
 from .._kill_switch.consumer import container_of
 from .._rollout.diagnosis import Extent, diagnose
+from .._rollout.evaluate import Evaluation, explain
 from .._rollout.failures import Suspicion, first_signs_of, refusal_sign, rule_for, signs_of
-from .._rollout.judge import Verdict, explain
 from .._rollout.liveness import as_kill
 from .._rollout.models import Deployment, Pod, ReplicaSet, newest_replica_set
+from .evidence import Notebook, file_name
 from .models import Place
-from .notebook import Notebook, file_name
 
 ERROR_LINE = re.compile(
     r"\b(?:ERROR|FATAL|CRITICAL|PANIC)\b|\b\w*(?:Error|Exception)\b|^panic:|Traceback", re.M
@@ -32,7 +32,7 @@ UNHEALTHY = "Unhealthy"
 
 
 @dataclass(frozen=True)
-class Standing:
+class WorkloadStatus:
     deployment: Deployment
     replica_sets: tuple[ReplicaSet, ...]
     pods: tuple[Pod, ...]
@@ -87,7 +87,7 @@ def look_at_deployments(
         notes.cut(f"{len(troubled)} Deployments are in trouble: no logs and events are of {names}.")
 
 
-def observe(cluster: Cluster) -> dict[str, Standing]:
+def observe(cluster: Cluster) -> dict[str, WorkloadStatus]:
     """All Deployments by name, in three requests."""
     deployments = [Deployment.from_json(one) for one in cluster.list_objects("Deployment")]
     replica_sets = [ReplicaSet.from_json(one) for one in cluster.list_objects("ReplicaSet")]
@@ -95,7 +95,7 @@ def observe(cluster: Cluster) -> dict[str, Standing]:
     found = {}
     for deployment in deployments:
         current = newest_replica_set(deployment, replica_sets)
-        found[deployment.name] = Standing(
+        found[deployment.name] = WorkloadStatus(
             deployment,
             tuple(one for one in replica_sets if one.owner == deployment.uid),
             tuple(pod for pod in pods if current is not None and pod.owner == current.uid),
@@ -107,12 +107,12 @@ def observe(cluster: Cluster) -> dict[str, Standing]:
 class Trouble:
     """`over`: the pods that show it are ready again. `dooms`: a rollout would give up for it."""
 
-    verdict: Verdict
+    verdict: Evaluation
     dooms: bool
     over: bool
 
 
-def troubles_of(standing: Standing) -> list[Trouble]:
+def troubles_of(standing: WorkloadStatus) -> list[Trouble]:
     """What a rollout would say of each kind of trouble, of pods that are not ready first."""
     deployment = standing.deployment
     ready = {pod.uid for pod in standing.pods if pod.ready}
@@ -123,17 +123,19 @@ def troubles_of(standing: Standing) -> list[Trouble]:
     for sign in sorted([*signs, *([refused] if refused else [])], key=lambda one: one.pod in ready):
         rule = rule_for(sign, restarts=1)
         if rule is not None and rule.name not in found:
-            suspicion = Suspicion(sign, rule, first_seen=0, looks=1)
+            suspicion = Suspicion(sign, rule, first_seen=0, snapshots=1)
             verdict = explain(suspicion, deployment, container_of(deployment))
             found[rule.name] = Trouble(verdict, rule.dwell is not None, sign.pod in ready)
     return [*found.values()]
 
 
-def _look_closely(notes: Notebook, cluster: Cluster, standing: Standing, clock: Clock) -> None:
+def _look_closely(
+    notes: Notebook, cluster: Cluster, standing: WorkloadStatus, clock: Clock
+) -> None:
     deployment, name = standing.deployment, standing.deployment.name
     sheet = f"kubernetes/{file_name(name)}.txt"
     troubles = troubles_of(standing)
-    main = troubles[0].verdict if troubles else Verdict("waiting")
+    main = troubles[0].verdict if troubles else Evaluation("waiting")
     limits = notes.limits
     found = diagnose(
         cluster,
@@ -156,7 +158,7 @@ def _look_closely(notes: Notebook, cluster: Cluster, standing: Standing, clock: 
 def _tell_trouble(
     notes: Notebook,
     sheet: str,
-    standing: Standing,
+    standing: WorkloadStatus,
     words: t.Mapping[str, str],
     events: t.Mapping[str, str],
 ) -> None:
@@ -180,7 +182,7 @@ def _tell_trouble(
 
 
 def _tell_unready(
-    notes: Notebook, sheet: str, standing: Standing, events: t.Mapping[str, str]
+    notes: Notebook, sheet: str, standing: WorkloadStatus, events: t.Mapping[str, str]
 ) -> None:
     name, unready = standing.deployment.name, standing.unready
     if standing.deployment.paused:
@@ -199,7 +201,7 @@ def _tell_unready(
 
 
 def _tell_template(
-    notes: Notebook, sheet: str, standing: Standing, found: t.Mapping[str, t.Any]
+    notes: Notebook, sheet: str, standing: WorkloadStatus, found: t.Mapping[str, t.Any]
 ) -> None:
     deployment = standing.deployment
     written = deployment.annotations

@@ -14,7 +14,7 @@ from .._backup.plan import newest_per_release
 from .._errors import RefusedError
 from .._migration.text import mask_literals
 from .._postgres import PostgresTarget, Session, SqlError, connected
-from .notebook import Notebook, file_name
+from .evidence import Notebook, file_name
 
 if t.TYPE_CHECKING:
     from .._s3 import Bucket

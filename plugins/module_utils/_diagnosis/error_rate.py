@@ -18,9 +18,9 @@ from .._gate.prometheus import Prometheus, Vector
 from .._gate.watch import Source
 from .._kill_switch.consumer import container_of
 from .._rollout.logs import read_tail
-from .crash_loop import ERROR_LINE, Standing, observe
+from .crash_loop import ERROR_LINE, WorkloadStatus, observe
+from .evidence import Notebook, file_name
 from .models import Place
-from .notebook import Notebook, file_name
 
 ALERTS = 'ALERTS{alertstate="firing"}'
 NOTABLE = 0.01
@@ -116,7 +116,7 @@ def look_at_error_lines(
         notes.cut(f"The logs of {', '.join(wanted[limit:])} were not read.")
 
 
-def _read_errors(notes: Notebook, cluster: Cluster, standing: Standing) -> None:
+def _read_errors(notes: Notebook, cluster: Cluster, standing: WorkloadStatus) -> None:
     deployment, limits = standing.deployment, notes.limits
     container, found = container_of(deployment), []
     pods = [pod for pod in standing.pods if not pod.deleting]

@@ -13,10 +13,10 @@ from datetime import datetime, timedelta, timezone
 from .._errors import DeployError, UnreachableError
 from .._functions.models import Deployed
 from .._functions.probe import Answer, Gateway, Probe, platform_code, verdict
-from .._webhook.sightings import LogEntry
+from .._webhook.traces import LogEntry
 from .crash_loop import ERROR_LINE
+from .evidence import Notebook, file_name
 from .models import Fact
-from .notebook import Notebook, file_name
 
 HEADERS = (
     "sb-error-code",

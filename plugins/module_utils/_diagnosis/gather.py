@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 from .._errors import DeployError
 from .._messages.redactor import Redactor
+from .evidence import Notebook
 from .models import Limits, Part
-from .notebook import Notebook
 
 
 @dataclass(frozen=True)

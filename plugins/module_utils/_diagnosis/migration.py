@@ -16,8 +16,8 @@ from .._migration.supabase_folder import Migration
 from .._migration.tables import find_tables
 from .._postgres import Session
 from .databases import Database, reading
+from .evidence import Notebook, file_name
 from .models import Place
-from .notebook import Notebook, file_name
 from .schema import NOT_COMPARED, Made, made_by
 
 _ONLY_READS = """

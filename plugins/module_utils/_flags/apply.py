@@ -8,7 +8,7 @@ import typing as t
 
 from .._cluster import Cluster
 from .._errors import ConflictError, VerificationError
-from .._lock.guard import NO_GUARD, Guard, NoGuard
+from .._lock.fence import NO_GUARD, Guard, NoGuard
 from .plan import Changes, FlagsMap, FlagsPlan, Wish, plan_flags
 from .switch import KillSwitch, refuse_up
 

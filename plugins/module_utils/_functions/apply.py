@@ -9,7 +9,7 @@ import typing as t
 
 from .._errors import DeployError, UnreachableError, VerificationError
 from .models import Deployed, FunctionsApi, Known
-from .plan import Plan, activation_problems
+from .plan import FunctionsPlan, activation_problems
 from .prepare import Prepared, Say, silent
 
 LOOKS = 3
@@ -20,7 +20,7 @@ Sleep = t.Callable[[float], None]
 
 
 def apply_plan(
-    plan: Plan,
+    plan: FunctionsPlan,
     prepared: Prepared,
     api: FunctionsApi,
     *,
@@ -45,7 +45,7 @@ def by_slug(api: FunctionsApi) -> dict[str, Deployed]:
 
 
 def _verify(
-    plan: Plan, prepared: Prepared, bundled: t.Mapping[str, Deployed], api: FunctionsApi
+    plan: FunctionsPlan, prepared: Prepared, bundled: t.Mapping[str, Deployed], api: FunctionsApi
 ) -> dict[str, Known]:
     try:
         listed = by_slug(api)

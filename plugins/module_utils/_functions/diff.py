@@ -7,7 +7,7 @@ from __future__ import annotations
 import typing as t
 
 from .models import Running, Source
-from .plan import Change, Plan
+from .plan import Change, FunctionsPlan
 
 LARGEST = 64 * 1024
 """Bytes of a file whose text is shown."""
@@ -15,7 +15,7 @@ ALTOGETHER = 512 * 1024
 """Bytes of text that are shown of all of them."""
 
 
-def diff_of(plan: Plan, running: t.Mapping[str, Running]) -> list[dict[str, str]]:
+def diff_of(plan: FunctionsPlan, running: t.Mapping[str, Running]) -> list[dict[str, str]]:
     """One entry for each function's settings, and one for each of its files. Ansible shows them as unified diffs."""
     entries: list[dict[str, str]] = []
     room = ALTOGETHER

@@ -35,7 +35,7 @@ class Change:
 
 
 @dataclass(frozen=True)
-class Plan:
+class FunctionsPlan:
     changes: tuple[Change, ...]
     unchanged: tuple[str, ...]
     extra: tuple[str, ...] = ()
@@ -68,7 +68,7 @@ def plan_functions(
     remove: t.Iterable[str] = (),
     extra: t.Iterable[str] = (),
     kept: t.Iterable[str] = (),
-) -> Plan:
+) -> FunctionsPlan:
     """`running` are the active functions among those wanted, and `remove` those to delete where they are active."""
     changes: list[Change] = []
     proven: dict[str, Known] = {}
@@ -89,7 +89,7 @@ def plan_functions(
         else:
             proven[source.slug] = present.deployed.known(source.fingerprint)
     removed = tuple(Change(slug, "deleted", None) for slug in remove if slug in running)
-    return Plan(
+    return FunctionsPlan(
         (*changes, *removed), tuple(proven), tuple(extra), tuple(kept), tuple(turned), proven
     )
 

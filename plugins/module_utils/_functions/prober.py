@@ -17,7 +17,7 @@ PARALLEL = 8
 
 
 @dataclass(frozen=True)
-class Outcome:
+class ProbeResult:
     """`problem` is empty for a function that is well."""
 
     slug: str
@@ -60,11 +60,11 @@ class HttpGateway:
 
 def probe_all(
     probes: t.Sequence[Probe], gateway: Gateway, *, timeout: float, pause: float
-) -> list[Outcome]:
+) -> list[ProbeResult]:
     """In the order of the probes. `timeout` and `pause` in seconds."""
     deadline = time.monotonic() + timeout
 
-    def until_well(probe: Probe) -> Outcome:
+    def until_well(probe: Probe) -> ProbeResult:
         while True:
             outcome = _probe(probe, gateway)
             if not outcome.problem or time.monotonic() + pause > deadline:
@@ -75,10 +75,10 @@ def probe_all(
         return list(pool.map(until_well, probes))
 
 
-def _probe(probe: Probe, gateway: Gateway) -> Outcome:
+def _probe(probe: Probe, gateway: Gateway) -> ProbeResult:
     began = time.monotonic()
     try:
         answer = gateway.ask(probe)
     except UnreachableError as exc:
-        return Outcome(probe.slug, str(exc), 0, time.monotonic() - began)
-    return Outcome(probe.slug, verdict(probe, answer), answer.status, time.monotonic() - began)
+        return ProbeResult(probe.slug, str(exc), 0, time.monotonic() - began)
+    return ProbeResult(probe.slug, verdict(probe, answer), answer.status, time.monotonic() - began)

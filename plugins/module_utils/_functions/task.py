@@ -14,7 +14,7 @@ from .archive import Archive
 from .collect import Collected
 from .diff import diff_of
 from .models import Deployed, FunctionsApi, Knowledge, Known, Running, Source
-from .plan import Plan, deployed_since, missing_secrets, plan_functions, prune
+from .plan import FunctionsPlan, deployed_since, missing_secrets, plan_functions, prune
 from .prepare import Memory, Prepared, Say, Staged, prepare, silent
 
 if t.TYPE_CHECKING:
@@ -29,7 +29,7 @@ Listed = t.Mapping[str, Deployed]
 
 
 @dataclass(frozen=True)
-class Order:
+class FunctionsRequest:
     """What the options say beside the sources."""
 
     check_mode: bool
@@ -48,7 +48,7 @@ class Order:
         *,
         check_mode: bool,
         diff: bool,
-    ) -> Order:
+    ) -> FunctionsRequest:
         """`saved` is the archive that there is already."""
         try:
             known = {
@@ -74,7 +74,7 @@ class Order:
 def deploy(
     api: FunctionsApi,
     collected: Collected,
-    order: Order,
+    order: FunctionsRequest,
     keep: Keep,
     *,
     activate: bool,
@@ -115,7 +115,9 @@ def deploy(
     return {**result, **_activated(api, plan, prepared, order, say)}
 
 
-def restore(api: FunctionsApi, archive: Archive, order: Order, *, say: Say = silent) -> Result:
+def restore(
+    api: FunctionsApi, archive: Archive, order: FunctionsRequest, *, say: Say = silent
+) -> Result:
     """Takes back what the release did, and leaves alone what somebody did since."""
     listed = by_slug(api)
     known = order.memory.known
@@ -147,7 +149,7 @@ def restore(api: FunctionsApi, archive: Archive, order: Order, *, say: Say = sil
     return {**result, **_activated(api, plan, prepared, order, say)}
 
 
-def save(api: FunctionsApi, names: t.Sequence[str], order: Order, keep: Keep) -> Result:
+def save(api: FunctionsApi, names: t.Sequence[str], order: FunctionsRequest, keep: Keep) -> Result:
     """Writes what runs now; an archive that says the same already stays."""
     listed = by_slug(api)
     prepared = prepare(api, (), listed, order.memory, upload=False, also_read=names)
@@ -168,7 +170,7 @@ def _active(listed: Listed) -> set[str]:
     return {slug for slug, entry in listed.items() if entry.status == "ACTIVE"}
 
 
-def _result(plan: Plan, prepared: Prepared, order: Order) -> Result:
+def _result(plan: FunctionsPlan, prepared: Prepared, order: FunctionsRequest) -> Result:
     result: Result = {
         "changed": plan.changed,
         "changes": [change.to_result() for change in plan.changes],
@@ -183,7 +185,9 @@ def _result(plan: Plan, prepared: Prepared, order: Order) -> Result:
     return result
 
 
-def _activated(api: FunctionsApi, plan: Plan, prepared: Prepared, order: Order, say: Say) -> Result:
+def _activated(
+    api: FunctionsApi, plan: FunctionsPlan, prepared: Prepared, order: FunctionsRequest, say: Say
+) -> Result:
     if order.check_mode or not plan.changed:
         return _known(order.memory.known, plan, {})
     deployed = apply_plan(plan, prepared, api, say=say)
@@ -200,7 +204,7 @@ def _expected(prepared: Prepared, slug: str) -> Known:
     return prepared.bundled[slug].known(fingerprint)
 
 
-def _known(before: Knowledge, plan: Plan, deployed: t.Mapping[str, Known]) -> Result:
+def _known(before: Knowledge, plan: FunctionsPlan, deployed: t.Mapping[str, Known]) -> Result:
     """What was known and what was learned, without what is gone."""
     learned = {**plan.proven, **deployed}
     known: dict[str, list[dict[str, t.Any]]] = {}

@@ -18,7 +18,7 @@ class Verdict(Enum):
     ROLLBACK = "rollback"
 
 
-class Mark(Enum):
+class SampleStatus(Enum):
     """What a sample is. Only the first three are of a value; the others are never good and never a breach."""
 
     GOOD = "good"
@@ -29,7 +29,7 @@ class Mark(Enum):
 
     @property
     def definite(self) -> bool:
-        return self in (Mark.GOOD, Mark.BETWEEN, Mark.BREACH)
+        return self in (SampleStatus.GOOD, SampleStatus.BETWEEN, SampleStatus.BREACH)
 
     @property
     def told(self) -> str:
@@ -67,11 +67,11 @@ class Bounds:
             hard_above=_number(hard.get("above")),
         )
 
-    def mark(self, value: float) -> Mark:
+    def mark(self, value: float) -> SampleStatus:
         """The one rule by which the watch, Slack and the report judge a value."""
         if self.breached(value):
-            return Mark.BREACH
-        return Mark.GOOD if self.good(value) else Mark.BETWEEN
+            return SampleStatus.BREACH
+        return SampleStatus.GOOD if self.good(value) else SampleStatus.BETWEEN
 
     def good(self, value: float) -> bool:
         low = self.minimum is None or value >= self.minimum
@@ -153,9 +153,9 @@ class Metric:
     delay: float = 0.0
     baseline: Baseline | None = None
 
-    def mark(self, sample: Sample) -> Mark:
+    def mark(self, sample: Sample) -> SampleStatus:
         if sample.value is None:
-            return Mark.ERROR if sample.error else Mark.NO_DATA
+            return SampleStatus.ERROR if sample.error else SampleStatus.NO_DATA
         return self.bounds.mark(sample.value)
 
 

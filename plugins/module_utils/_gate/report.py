@@ -7,19 +7,19 @@ from __future__ import annotations
 import typing as t
 
 from .._errors import HoldError, RollbackError
-from .models import Mark, Metric, Verdict
+from .models import Metric, SampleStatus, Verdict
 from .points import thin
 from .series import Series
 from .state import utc
 from .verdict import decide
-from .watch import Look, Watch
+from .watch import Measurement, WatchResult
 
 _ERRORS = {Verdict.HOLD: HoldError, Verdict.ROLLBACK: RollbackError}
 _AFTERWARDS = {
     Verdict.HOLD: "Put it right or wait for the data, then run the same phase again",
     Verdict.ROLLBACK: "Roll back, or find the cause and run the same phase again",
 }
-_MARKED = {Mark.BREACH: "!!", Mark.BETWEEN: "!"}
+_MARKED = {SampleStatus.BREACH: "!!", SampleStatus.BETWEEN: "!"}
 _DECIDE = (
     "; or let a person decide with playbooks/decide.yml -e decision=approve (or reject) -e by=name "
     "-e \"reason='why'\", then run it again"
@@ -32,7 +32,7 @@ def refuse_verdict(result: dict[str, t.Any], fail_on: t.Collection[str]) -> None
         raise _ERRORS[Verdict(result["verdict"])](result["sentence"], **result)
 
 
-def describe_end(watch: Watch, *, kept: bool) -> str:
+def describe_end(watch: WatchResult, *, kept: bool) -> str:
     """The verdict, why, and what to do about it. `kept`: people can decide."""
     verdict = watch.decision.verdict
     reasons = "; ".join(reason.text for reason in watch.decision.reasons)
@@ -44,7 +44,7 @@ def describe_end(watch: Watch, *, kept: bool) -> str:
     return f"Proceed: all metrics are good after {watch.seconds:.0f} s."
 
 
-def describe_look(metrics: t.Sequence[Metric], look: Look) -> str:
+def describe_look(metrics: t.Sequence[Metric], look: Measurement) -> str:
     shown = ", ".join(
         f"{metric.name} {_shown(look.samples[metric.name].value, look.marks[metric.name])}"
         for metric in metrics
@@ -54,7 +54,7 @@ def describe_look(metrics: t.Sequence[Metric], look: Look) -> str:
     return f"watched {look.elapsed:.0f} of {look.duration:.0f} s: {shown}"
 
 
-def look_data(look: Look) -> dict[str, t.Any]:
+def look_data(look: Measurement) -> dict[str, t.Any]:
     """What callbacks hear of a look."""
     return {
         "elapsed": look.elapsed,
@@ -65,14 +65,14 @@ def look_data(look: Look) -> dict[str, t.Any]:
     }
 
 
-def _shown(value: float | None, mark: Mark) -> str:
+def _shown(value: float | None, mark: SampleStatus) -> str:
     if value is None:
         return "no data"
     return f"{value:.3g}{_MARKED.get(mark, '')}"
 
 
 def describe_watch(
-    metrics: t.Sequence[Metric], watch: Watch, *, kept: bool = False
+    metrics: t.Sequence[Metric], watch: WatchResult, *, kept: bool = False
 ) -> dict[str, t.Any]:
     state = watch.state
     held = {} if state.held is None else {"since": state.held_at, "reasons": list(state.held_why)}
@@ -91,7 +91,7 @@ def describe_watch(
     }
 
 
-def _describe(metric: Metric, watch: Watch) -> dict[str, t.Any]:
+def _describe(metric: Metric, watch: WatchResult) -> dict[str, t.Any]:
     series, bounds = watch.series[metric.name], metric.bounds
     alone = decide([metric], watch.series, watch.state.compared)
     compared = watch.state.compared.get(metric.name)

@@ -7,7 +7,7 @@ from __future__ import annotations
 import typing as t
 from dataclasses import asdict, dataclass, replace
 
-from .models import Mark, Metric, Sample
+from .models import Metric, Sample, SampleStatus
 from .points import Point, add_point
 
 
@@ -21,7 +21,7 @@ class Series:
     last: Sample | None = None
     value: float | None = None
     """The last one there was."""
-    mark: Mark = Mark.NO_DATA
+    mark: SampleStatus = SampleStatus.NO_DATA
     breaches: int = 0
     """Definite samples in a row, up to the last definite one, that were breaches."""
     breaches_in_all: int = 0
@@ -45,7 +45,7 @@ class Series:
         points = add_point(self.points, (at, value))
         if value is None:
             # A gap neither confirms a breach nor ends one.
-            errors = self.errors + 1 if mark is Mark.ERROR else 0
+            errors = self.errors + 1 if mark is SampleStatus.ERROR else 0
             return replace(
                 self,
                 missing=self.missing + 1,
@@ -55,7 +55,7 @@ class Series:
                 worst_errors=max(errors, self.worst_errors),
                 points=points,
             )
-        breached = mark is Mark.BREACH
+        breached = mark is SampleStatus.BREACH
         return replace(
             self,
             count=self.count + 1,
@@ -79,7 +79,7 @@ class Series:
         unseen = Sample(None, "nobody looked")
         points = add_point(self.points, (at, None))
         missing = self.missing + looks
-        return replace(self, missing=missing, last=unseen, mark=Mark.NO_DATA, points=points)
+        return replace(self, missing=missing, last=unseen, mark=SampleStatus.NO_DATA, points=points)
 
     def to_json(self) -> dict[str, t.Any]:
         return {**asdict(self), "mark": self.mark.value, "points": [list(p) for p in self.points]}
@@ -88,5 +88,9 @@ class Series:
     def from_json(cls, body: t.Mapping[str, t.Any]) -> Series:
         last = body["last"]
         points = tuple((float(at), value) for at, value in body["points"])
-        given = {**body, "last": Sample(**last) if last else None, "mark": Mark(body["mark"])}
+        given = {
+            **body,
+            "last": Sample(**last) if last else None,
+            "mark": SampleStatus(body["mark"]),
+        }
         return cls(**{**given, "points": points})

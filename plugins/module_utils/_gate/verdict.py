@@ -7,7 +7,7 @@ from __future__ import annotations
 import typing as t
 
 from .comparison import Comparison
-from .models import Decision, Mark, Metric, Reason, Verdict
+from .models import Decision, Metric, Reason, SampleStatus, Verdict
 from .series import Series
 
 Watched = t.Mapping[str, Series]
@@ -53,7 +53,7 @@ def decide(
 def all_good(metrics: t.Sequence[Metric], watched: Watched, compared: Compared) -> bool:
     """Whether what is known of each metric now is good, whatever was before."""
     return bool(metrics) and all(
-        (series.mark is Mark.GOOD or _excused(metric, series))
+        (series.mark is SampleStatus.GOOD or _excused(metric, series))
         and not _worse(metric, compared.get(metric.name))
         for metric in metrics
         for series in [watched[metric.name]]

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 from .._errors import InputError
 from .compare import Comparer
-from .course import Plan, Step, due_now, next_step
-from .decisions import Said
-from .models import Decision, Mark, Metric, Sample, failed_sample
+from .manual_decision import ManualDecision
+from .models import Decision, Metric, Sample, SampleStatus, failed_sample
+from .schedule import Step, WatchPlan, due_now, next_step
 from .series import Series
 from .state import Schedule, WatchState, begin
 from .verdict import breached
@@ -30,33 +30,33 @@ class Memory(t.Protocol):
 
     released: float | None
 
-    def recall(self, plan: Plan) -> WatchState | None:
+    def recall(self, plan: WatchPlan) -> WatchState | None:
         """Where a watch that was stopped goes on."""
 
-    def said(self, state: WatchState) -> Said | None:
+    def said(self, state: WatchState) -> ManualDecision | None:
         """What a person decided of it."""
 
     def keep(self, state: WatchState) -> None: ...
 
 
 @dataclass(frozen=True)
-class Look:
+class Measurement:
     """What is told after each look: of every metric the last sample, of whenever that was."""
 
     elapsed: float
     duration: float
     samples: t.Mapping[str, Sample]
-    marks: t.Mapping[str, Mark]
+    marks: t.Mapping[str, SampleStatus]
     holding: bool = False
 
 
 @dataclass(frozen=True)
-class Watch:
+class WatchResult:
     """At its end. `said` is the person's decision that ended it."""
 
     decision: Decision
     state: WatchState
-    said: Said | None = None
+    said: ManualDecision | None = None
 
     @property
     def series(self) -> t.Mapping[str, Series]:
@@ -75,7 +75,7 @@ class Watcher:
         metrics: t.Sequence[Metric],
         sources: t.Mapping[str, Source],
         *,
-        tell: t.Callable[[Look], None],
+        tell: t.Callable[[Measurement], None],
         memory: Memory | None = None,
         clock: t.Callable[[], float] = time.monotonic,
         wall: t.Callable[[], float] = time.time,
@@ -90,8 +90,8 @@ class Watcher:
         self._wall = wall
         self._sleep = sleep
 
-    def run(self, schedule: Schedule) -> Watch:
-        plan = Plan(self._metrics, schedule)
+    def run(self, schedule: Schedule) -> WatchResult:
+        plan = WatchPlan(self._metrics, schedule)
         state = self._begin(plan)
         zero = self._clock() - state.elapsed
         with ThreadPoolExecutor(min(_THREADS, len(self._metrics) or 1)) as pool:
@@ -104,9 +104,9 @@ class Watcher:
                 due = due_now(plan, step.state, max(step.wait, self._clock() - zero))
                 seen = self._look(pool, due)
                 step = self._judge(plan, step.state.looked(due, seen, self._clock() - zero))
-        return Watch(step.decision, step.state, step.said)
+        return WatchResult(step.decision, step.state, step.said)
 
-    def _begin(self, plan: Plan) -> WatchState:
+    def _begin(self, plan: WatchPlan) -> WatchState:
         if self._memory is not None:
             state = self._memory.recall(plan)
             self._comparer.released = self._memory.released
@@ -115,7 +115,7 @@ class Watcher:
         self._sleep(plan.schedule.initial_delay)
         return begin(self._metrics, self._wall())
 
-    def _judge(self, plan: Plan, state: WatchState) -> Step:
+    def _judge(self, plan: WatchPlan, state: WatchState) -> Step:
         state = self._comparer.compare(state)
         said = None
         # A certain breach waits for nobody's answer.
@@ -132,7 +132,7 @@ class Watcher:
         samples = {name: one.last or unseen for name, one in state.series.items()}
         marks = {name: one.mark for name, one in state.series.items()}
         holding = state.held is not None
-        self._tell(Look(state.elapsed, schedule.duration, samples, marks, holding))
+        self._tell(Measurement(state.elapsed, schedule.duration, samples, marks, holding))
 
     def _look(
         self, pool: ThreadPoolExecutor, due: t.Sequence[Metric], *, first: bool = False

@@ -13,7 +13,7 @@ from .._cluster import Clock, Cluster
 from .._errors import VerificationError
 from .._flags.apply import Decide, decide_flags
 from .._flags.plan import FlagsPlan
-from .consumer import Consumer, Order
+from .consumer import Consumer, FlagsRequest
 from .models import REACHED, RUNNING, ConsumerState, tell_wrong
 
 ATTEMPTS = 50
@@ -52,16 +52,16 @@ class KillSwitching:
             attempts=ATTEMPTS,
         )
 
-    def switch(self, names: t.Sequence[str], order: Order) -> list[ConsumerState]:
+    def switch(self, names: t.Sequence[str], order: FlagsRequest) -> list[ConsumerState]:
         return self._each(names, order, Consumer.switch)
 
-    def look(self, names: t.Sequence[str], order: Order) -> list[ConsumerState]:
+    def look(self, names: t.Sequence[str], order: FlagsRequest) -> list[ConsumerState]:
         return self._each(names, order, Consumer.look)
 
     def _each(
         self,
         names: t.Sequence[str],
-        order: Order,
+        order: FlagsRequest,
         act: t.Callable[[Consumer], ConsumerState],
     ) -> list[ConsumerState]:
         if not names:
@@ -69,7 +69,7 @@ class KillSwitching:
         with ThreadPoolExecutor(len(names)) as threads:
             return list(threads.map(lambda name: act(self._consumer(name, order)), names))
 
-    def _consumer(self, name: str, order: Order) -> Consumer:
+    def _consumer(self, name: str, order: FlagsRequest) -> Consumer:
         def report(text: str) -> None:
             with self._speaking:
                 self._report(name, text)

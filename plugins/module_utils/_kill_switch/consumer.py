@@ -12,11 +12,11 @@ from .._cluster import Clock, Cluster
 from .._errors import DeployError
 from .._rollout.models import Deployment
 from .._rollout.observe import observe_all_pods, observe_deployment
-from .._rollout.plan import Plan, Wanted
-from .._rollout.roll import Rollout, Settings
-from .asking import Asker
+from .._rollout.plan import RolloutPlan, Wanted
+from .._rollout.runner import Rollout, Settings
 from .models import STALE, UNKNOWN, ConsumerState, PodState
-from .sweep import sweep
+from .pod_env import Asker
+from .pod_replacement import sweep
 
 ATTEMPTS = 5
 ROLLING = 2 / 3
@@ -25,7 +25,7 @@ OVERTAKEN = ("superseded", "paused")
 
 
 @dataclass(frozen=True)
-class Order:
+class FlagsRequest:
     """What the consumers are brought to. `checksum` is of all flags; `at` the time, RFC 3339."""
 
     expected: t.Mapping[str, str]
@@ -40,7 +40,7 @@ class Consumer:
     def __init__(
         self,
         name: str,
-        order: Order,
+        order: FlagsRequest,
         open_cluster: t.Callable[[], Cluster],
         *,
         clock: Clock,
@@ -117,7 +117,7 @@ class Consumer:
                 return wrote, ""
         return wrote, problem
 
-    def _plan(self, deployment: Deployment, wanted: Wanted) -> tuple[Plan, Rollout]:
+    def _plan(self, deployment: Deployment, wanted: Wanted) -> tuple[RolloutPlan, Rollout]:
         """A template that has the checksum already proves nothing about its pods: if one is stale, restart anyway."""
         rollout = self._rollout(wanted)
         plan = rollout.plan()

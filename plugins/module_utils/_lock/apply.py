@@ -16,7 +16,7 @@ from .models import UNDO, Claim, Freeze, Lock, fence_of
 from .plan import (
     BLOCKED,
     TAKEN,
-    Sight,
+    LeaseObservation,
     Step,
     check_fence,
     describe,
@@ -64,7 +64,7 @@ class Change:
         return {"before": self.before.to_face(), "after": after.to_face()}
 
 
-class Watch:
+class LeaseObserver:
     """For how long a lock has been seen unchanged, on our own clock: clocks elsewhere may lie."""
 
     def __init__(self, clock: Clock) -> None:
@@ -112,12 +112,12 @@ class Locking:
         One that looks abandoned is watched for its duration even without `wait`, for no person is
         needed to get it back. With `fence` it must be held since that epoch.
         """
-        watch, deadline, said = Watch(self._clock), self._clock.now() + wait, ""
+        watch, deadline, said = LeaseObserver(self._clock), self._clock.now() + wait, ""
         self._refuse_frozen()
         while True:
             lock = self.read()
             check_fence(lock, self._claim, fence)
-            sight = Sight(self._wall(), watch.see(lock), force)
+            sight = LeaseObservation(self._wall(), watch.see(lock), force)
             step = plan_held(lock, self._claim, self._alive, sight)
             if step.outcome != BLOCKED:
                 return self._settle(lock, step, fence=fence, force=force, check_mode=check_mode)
@@ -188,7 +188,9 @@ class Locking:
                 return Change(before, lock, changed=True, why=step.why)  # the answer was lost
             check_fence(lock, self._claim, fence)
             # Whoever moved it meanwhile is alive: what was seen before counts no more.
-            step = plan_held(lock, self._claim, self._alive, Sight(self._wall(), force=force))
+            step = plan_held(
+                lock, self._claim, self._alive, LeaseObservation(self._wall(), force=force)
+            )
             if step.outcome == BLOCKED:
                 raise locked(lock) from last
             before = lock

@@ -24,7 +24,7 @@ class Step:
 
 
 @dataclass(frozen=True)
-class Sight:
+class LeaseObservation:
     """What is known of a lock besides itself: `unchanged_for` seconds on our own monotonic clock."""
 
     now: datetime
@@ -32,7 +32,7 @@ class Sight:
     force: bool = False
 
 
-def plan_held(lock: Lock, claim: Claim, alive: Alive, sight: Sight) -> Step:
+def plan_held(lock: Lock, claim: Claim, alive: Alive, sight: LeaseObservation) -> Step:
     """What brings the lock to this claim. The order of the rules is what makes it safe."""
     if not lock.holder:
         return Step(TAKEN, _take(lock, claim, sight.now))

@@ -14,8 +14,8 @@ from .._kubernetes_client import Connection
 from .._kubernetes_module import actor_of
 from .._run import Run
 from .._run_process import alive, detach, end, identified, wait_for_end
-from .keep import Keeper
 from .models import Claim, Lock
+from .renewer import LeaseRenewer
 
 Params = t.Mapping[str, t.Any]
 
@@ -56,9 +56,9 @@ def dismiss(lock: Lock) -> None:
         end(lock.keeper)
 
 
-def _keeper(connection: Connection, lock: Lock, claim: Claim, run: Run) -> Keeper:
+def _keeper(connection: Connection, lock: Lock, claim: Claim, run: Run) -> LeaseRenewer:
     """Made in the keeper's own process, for its connection must be its own."""
-    return Keeper(
+    return LeaseRenewer(
         KubernetesCluster(connection),
         lock,
         claim,

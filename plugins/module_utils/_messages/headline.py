@@ -6,9 +6,9 @@ from __future__ import annotations
 
 import typing as t
 
-from .board import SERVICES_PHASE, Board, Failure, Planned, Step
 from .mrkdwn import code, code_block, mention, plain, shortened
-from .recorded import PhaseFact, Reading, epoch
+from .record_reader import PhaseFact, Reading, epoch
+from .release_status import SERVICES_PHASE, Failure, Planned, ReleaseStatus, Step
 
 LIMIT = 3_800
 """Slack folds what is longer."""
@@ -26,7 +26,7 @@ OTHER_RUNS = {
 READING_MARKS = {"good": "🟢", "between": "🟡", "breach": "🔴", "missing": "⚪"}
 
 
-def render(board: Board, now: float) -> str:
+def render(board: ReleaseStatus, now: float) -> str:
     """The whole message, within LIMIT characters: the oldest plays of another run give way."""
     head = [f"{title(board)}", context(board, now), "", *phase_lines(board, now)]
     steps = [
@@ -41,13 +41,13 @@ def render(board: Board, now: float) -> str:
     return shortened("\n".join([*head, *heading, *body]), LIMIT)
 
 
-def title(board: Board) -> str:
+def title(board: ReleaseStatus) -> str:
     mark, words = deployment_words(board) if board.deploys else other_words(board)
     place = f" · {plain(board.release.environment)}" if board.release.environment else ""
     return f"{mark} *{plain(board.release.title)}* {words}{place}"
 
 
-def deployment_words(board: Board) -> tuple[str, str]:
+def deployment_words(board: ReleaseStatus) -> tuple[str, str]:
     if board.outcome == "failed":
         words = "is on hold" if board.held else "stopped"
         where = f" in {plain(board.where(stopped_by(board)))}" if board.failures else ""
@@ -64,7 +64,7 @@ def deployment_words(board: Board) -> tuple[str, str]:
     return "🚀", "is being deployed"
 
 
-def other_words(board: Board) -> tuple[str, str]:
+def other_words(board: ReleaseStatus) -> tuple[str, str]:
     mark, name = run_name(board)
     if board.outcome in ("failed", "interrupted"):
         return "🛑", f"· {name} {'stopped' if board.outcome == 'failed' else 'was interrupted'}"
@@ -74,12 +74,12 @@ def other_words(board: Board) -> tuple[str, str]:
     return mark, f"· {name} is running"
 
 
-def run_name(board: Board) -> tuple[str, str]:
+def run_name(board: ReleaseStatus) -> tuple[str, str]:
     playbook = board.release.playbook
     return OTHER_RUNS.get(playbook, ("⚙️", plain(playbook)))
 
 
-def context(board: Board, now: float) -> str:
+def context(board: ReleaseStatus, now: float) -> str:
     """Which attempt, how long it has taken against the plan, and who is on call."""
     attempt = board.attempt
     began = (epoch(attempt.started) if attempt else None) or board.started
@@ -95,7 +95,7 @@ def context(board: Board, now: float) -> str:
     return " · ".join(part for part in parts if part)
 
 
-def phase_lines(board: Board, now: float) -> t.Iterator[str]:
+def phase_lines(board: ReleaseStatus, now: float) -> t.Iterator[str]:
     facts = board.attempt.phases if board.attempt else {}
     names = [one.name for one in board.release.plan]
     known = {step.phase for step in board.steps if step.phase} | set(facts)
@@ -104,7 +104,7 @@ def phase_lines(board: Board, now: float) -> t.Iterator[str]:
 
 
 def one_phase(
-    board: Board, planned: Planned, fact: PhaseFact | None, now: float
+    board: ReleaseStatus, planned: Planned, fact: PhaseFact | None, now: float
 ) -> t.Iterator[str]:
     step = board.step_of(planned.name)
     mark, words = phase_state(board, step, fact)
@@ -126,14 +126,14 @@ def one_phase(
         yield from progress_lines(step)
 
 
-def cause_lines(board: Board, step: Step) -> t.Iterator[str]:
+def cause_lines(board: ReleaseStatus, step: Step) -> t.Iterator[str]:
     """The first failure of a step, in short: the thread has it whole."""
     failures = [one for one in board.failures if one.step == step.name]
     if failures:
         yield INDENT + host_line(failures[0].host, failures[0].sentence, 200)
 
 
-def phase_state(board: Board, step: Step | None, fact: PhaseFact | None) -> tuple[str, str]:
+def phase_state(board: ReleaseStatus, step: Step | None, fact: PhaseFact | None) -> tuple[str, str]:
     """Its mark, and what else is to be said. What this run sees fail counts before what the record had."""
     if step and step.failed:
         held = any(one.step == step.name and one.held for one in board.failures)
@@ -195,7 +195,7 @@ def value_words(reading: Reading) -> str:
     return f"{reading.value:,.0f}{unit}" if many else f"{reading.value:.3g}{unit}"
 
 
-def step_lines(board: Board, step: Step, now: float) -> t.Iterator[str]:
+def step_lines(board: ReleaseStatus, step: Step, now: float) -> t.Iterator[str]:
     mark = "❌" if step.failed else "⏳" if step.live else "✅"
     name = plain(shortened(step.name, 120))
     parts = [f"{mark} *{name}*" if step.live else f"{mark} {name}"]
@@ -225,7 +225,7 @@ def detail(failure: Failure) -> str:
     return f"❌ {code(failure.host)} failed in {code(failure.task)}\n{code_block(failure.sentence)}"
 
 
-def alarm(board: Board) -> str:
+def alarm(board: ReleaseStatus) -> str:
     """The one reply that calls somebody: what stopped, and why. "" after a good end."""
     if board.outcome in ("", "done"):
         return ""
@@ -238,7 +238,7 @@ def alarm(board: Board) -> str:
     return f"{text}, {code(first.host)} in {code(first.task)}:\n{code_block(cause.sentence)}"
 
 
-def stopped_by(board: Board) -> Failure:
+def stopped_by(board: ReleaseStatus) -> Failure:
     """The first failure, told by the last that quotes it: that one says what to do too."""
     first = board.failures[0]
     quoting = [one for one in board.failures[1:] if first.sentence in one.sentence]

@@ -11,11 +11,11 @@ import typing as t
 
 from .._progress import Progress
 from . import headline
-from .board import Board, Failure, Play
-from .memory import Memory
+from .message_state import MessageState
 from .outbox import Outbox
-from .recorded import Reading, read_attempt
+from .record_reader import Reading, read_attempt
 from .redactor import Redactor
+from .release_status import Failure, Play, ReleaseStatus
 
 SAMPLED = "MetricsSampled"
 DRAIN = 3.0
@@ -30,10 +30,10 @@ class RunMessage:
 
     def __init__(
         self,
-        board: Board,
+        board: ReleaseStatus,
         outbox: Outbox,
         redact: Redactor,
-        memory: Memory,
+        memory: MessageState,
         clock: t.Callable[[], float] = time.time,
     ) -> None:
         self._board = board

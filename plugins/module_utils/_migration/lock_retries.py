@@ -10,7 +10,7 @@ import typing as t
 from dataclasses import dataclass, field
 
 from .._postgres import SqlError
-from .locks import NoWatch, Watch
+from .locks import BlockerMonitor, NoWatch
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,7 +31,7 @@ class LockRetries:
     """`count` is how often, after the first time. `tell` hears of each as event, text and data."""
 
     count: int = 0
-    watch: Watch = field(default_factory=NoWatch)
+    watch: BlockerMonitor = field(default_factory=NoWatch)
     tell: Callable[[str, str, dict[str, t.Any]], None] = _to_nobody
     sleep: Callable[[float], None] = time.sleep
     random: Callable[[], float] = random.random

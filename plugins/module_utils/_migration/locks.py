@@ -68,7 +68,7 @@ class HeldLock:
         return asdict(self)
 
 
-class Watch:
+class BlockerMonitor:
     """Looks at one session from another, which it opens when it is first needed.
 
     Where that is refused, as when the server has no more connections, it sees nothing: a migration doesn't fail for it.
@@ -123,7 +123,7 @@ class Watch:
             return None
 
 
-class NoWatch(Watch):
+class NoWatch(BlockerMonitor):
     """Sees nothing, and needs no server."""
 
     def __init__(self) -> None:

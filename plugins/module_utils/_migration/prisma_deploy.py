@@ -25,7 +25,7 @@ from .tables import describe_tables, find_tables, verify_tables
 
 
 @dataclass(frozen=True)
-class Order:
+class PrismaRequest:
     """What is to be deployed and how, as in the module's options. Without `command`, we apply it ourselves."""
 
     local: tuple[PrismaMigration, ...]
@@ -46,7 +46,7 @@ class Order:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class PrismaResult:
     """`history` after the deployment. `runs` has each applied file, None when nothing was to be applied but told."""
 
     plan: PrismaPlan
@@ -92,7 +92,7 @@ def describe(migrations: t.Iterable[PrismaMigration]) -> list[dict[str, t.Any]]:
     return [migration.to_pending().to_result() for migration in migrations]
 
 
-def predict(session: Session, order: Order) -> Outcome:
+def predict(session: Session, order: PrismaRequest) -> PrismaResult:
     """What `migrate` would do."""
     table = use_schema(session, order.schema)
     history = read_history(session, order.schema, table)
@@ -100,7 +100,7 @@ def predict(session: Session, order: Order) -> Outcome:
     guarded = guard_pending(session, plan, order)
     before = find_tables(session, order.expect_tables)
     tables = describe_tables(session, order.expect_tables, before=before)
-    return Outcome(
+    return PrismaResult(
         plan,
         history,
         tables,
@@ -110,7 +110,7 @@ def predict(session: Session, order: Order) -> Outcome:
     )
 
 
-def migrate(session: Session, order: Order, retries: LockRetries) -> Outcome:
+def migrate(session: Session, order: PrismaRequest, retries: LockRetries) -> PrismaResult:
     table = use_schema(session, order.schema)
     history = read_history(session, order.schema, table)
     plan = plan_order(history, order)
@@ -140,14 +140,14 @@ def migrate(session: Session, order: Order, retries: LockRetries) -> Outcome:
     if order.generate and generated:
         output += generate(order, order.generate, plan)
     limited = timeout_of(session, plan, order)
-    return Outcome(plan, history, tables, guarded, generated, runs, limited, output)
+    return PrismaResult(plan, history, tables, guarded, generated, runs, limited, output)
 
 
-def timeout_of(session: Session, plan: PrismaPlan, order: Order) -> str | None:
+def timeout_of(session: Session, plan: PrismaPlan, order: PrismaRequest) -> str | None:
     return role_timeout(session, order.target.user) if order.command and plan.changed else None
 
 
-def plan_order(history: PrismaHistory, order: Order) -> PrismaPlan:
+def plan_order(history: PrismaHistory, order: PrismaRequest) -> PrismaPlan:
     """What would run; raises when nothing may run."""
     plan = plan_prisma(history, order.local)
     if order.refuse_drift:
@@ -155,7 +155,7 @@ def plan_order(history: PrismaHistory, order: Order) -> PrismaPlan:
     return plan
 
 
-def guard_pending(session: Session, plan: PrismaPlan, order: Order) -> GuardReport:
+def guard_pending(session: Session, plan: PrismaPlan, order: PrismaRequest) -> GuardReport:
     """Raises when what would run cannot, or is not additive, and nobody waived that."""
     if plan.changed:
         refuse_read_only(session, order.target.where)
@@ -168,7 +168,7 @@ def apply_plan(
     session: Session,
     table: HistoryTable,
     plan: PrismaPlan,
-    order: Order,
+    order: PrismaRequest,
     retries: LockRetries,
     *,
     exists: bool,
@@ -207,7 +207,7 @@ def runs_of_history(history: PrismaHistory, plan: PrismaPlan) -> Runs:
 
 
 def apply_by_command(
-    session: Session, table: HistoryTable, plan: PrismaPlan, order: Order, command: Command
+    session: Session, table: HistoryTable, plan: PrismaPlan, order: PrismaRequest, command: Command
 ) -> list[str]:
     """Prisma takes its lock itself, in a session of its own. What the history says counts, not what it says."""
     try:
@@ -225,7 +225,7 @@ def apply_by_command(
     return output
 
 
-def generate(order: Order, command: Command, plan: PrismaPlan) -> list[str]:
+def generate(order: PrismaRequest, command: Command, plan: PrismaPlan) -> list[str]:
     try:
         return run_command(command, order.target, order.schema)
     except DeployError as exc:
@@ -235,7 +235,7 @@ def generate(order: Order, command: Command, plan: PrismaPlan) -> list[str]:
         ) from exc
 
 
-def verify_applied(history: PrismaHistory, order: Order, expected: set[str]) -> None:
+def verify_applied(history: PrismaHistory, order: PrismaRequest, expected: set[str]) -> None:
     """Nothing is pending, and no name is in the history but those `expected`."""
     strange = [row.name for row in history.rows if row.name not in expected]
     if strange:

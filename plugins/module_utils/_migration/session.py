@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from .._errors import RefusedError
 from .._pooler import shares_sessions
 from .._postgres import PostgresSession, PostgresTarget, Session, SqlError, connected, lift_timeouts
-from .locks import Watch
+from .locks import BlockerMonitor
 
 # Servers before PostgreSQL 14 do not know it, and some systems cannot do it.
 _LOOK_FOR_US = """
@@ -90,9 +90,9 @@ def role_timeout(session: Session, role: str) -> str | None:
 
 
 @contextmanager
-def watching(target: PostgresTarget, session: Session) -> t.Iterator[Watch]:
+def watching(target: PostgresTarget, session: Session) -> t.Iterator[BlockerMonitor]:
     """Look at `session` from another one."""
-    watch = Watch(
+    watch = BlockerMonitor(
         int(session.rows("SELECT pg_catalog.pg_backend_pid()")[0][0]),
         lambda: connected(target, application_name="easymo.deploy migrations watch"),
     )

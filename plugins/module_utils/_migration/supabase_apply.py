@@ -17,9 +17,9 @@ from .locks import HeldLock, strongest
 from .runs import Run
 from .session import begin_anew
 from .splitter import without_leading_comments
+from .statement_runner import Walk
 from .supabase_failure import StatementError, describe_failure, describe_loss
 from .supabase_history import insert_row
-from .walk import Walk
 
 if t.TYPE_CHECKING:
     from .._postgres import Session

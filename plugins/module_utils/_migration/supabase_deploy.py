@@ -20,7 +20,7 @@ from .supabase_apply import Runner
 from .supabase_drift import Drift, describe_drift, find_drift, refuse_drift
 from .supabase_folder import Migration, duplicates, problems_of
 from .supabase_history import ensure_history, read_history
-from .supabase_plan import Plan, plan_migrations
+from .supabase_plan import SupabasePlan, plan_migrations
 from .tables import describe_tables, find_tables, verify_tables
 
 # Any number will do as long as it is ours and never changes: "supabase" in ASCII.
@@ -28,7 +28,7 @@ ADVISORY_LOCK = int.from_bytes(b"supabase", "big")
 
 
 @dataclass(frozen=True)
-class Order:
+class SupabaseRequest:
     """What is to be deployed and how, as in the module's options."""
 
     local: tuple[Migration, ...]
@@ -45,10 +45,10 @@ class Order:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class SupabaseResult:
     """`runs` has each applied file by its name, None when nothing was to be applied but told."""
 
-    plan: Plan
+    plan: SupabasePlan
     drift: dict[str, Drift]
     versions: list[str]
     tables: list[Table]
@@ -78,15 +78,15 @@ class Outcome:
         }
 
 
-def predict(session: Session, order: Order) -> Outcome:
+def predict(session: Session, order: SupabaseRequest) -> SupabaseResult:
     """What `migrate` would do."""
     plan, drift, guarded = observe(session, order)
     before = find_tables(session, order.expect_tables)
     tables = describe_tables(session, order.expect_tables, before=before)
-    return Outcome(plan, drift, list(plan.applied), tables, guarded)
+    return SupabaseResult(plan, drift, list(plan.applied), tables, guarded)
 
 
-def migrate(session: Session, order: Order, retries: LockRetries) -> Outcome:
+def migrate(session: Session, order: SupabaseRequest, retries: LockRetries) -> SupabaseResult:
     """Apply what is pending, in order. A DeployError tells in its details what was applied before it."""
     runs: Runs = {}
     with advisory_lock(session, ADVISORY_LOCK, timeout=order.advisory_lock_timeout):
@@ -104,10 +104,12 @@ def migrate(session: Session, order: Order, retries: LockRetries) -> Outcome:
                 **describe_runs(runs),
             )
             raise
-    return Outcome(plan, drift, versions, tables, guarded, runs)
+    return SupabaseResult(plan, drift, versions, tables, guarded, runs)
 
 
-def observe(session: Session, order: Order) -> tuple[Plan, dict[str, Drift], GuardReport]:
+def observe(
+    session: Session, order: SupabaseRequest
+) -> tuple[SupabasePlan, dict[str, Drift], GuardReport]:
     """What would run, which applied files were edited, and what was waived; raises when nothing may run."""
     history = read_history(session)
     plan = plan_migrations(history, order.local, include_all=order.include_all)
@@ -128,7 +130,7 @@ def observe(session: Session, order: Order) -> tuple[Plan, dict[str, Drift], Gua
 
 
 def apply_plan(
-    session: Session, plan: Plan, order: Order, retries: LockRetries, runs: Runs
+    session: Session, plan: SupabasePlan, order: SupabaseRequest, retries: LockRetries, runs: Runs
 ) -> None:
     if not plan.changed:
         return
@@ -145,7 +147,7 @@ def apply_plan(
         )
 
 
-def verify_applied(session: Session, plan: Plan) -> list[str]:
+def verify_applied(session: Session, plan: SupabasePlan) -> list[str]:
     """Read the history back: what was run is in it, as it is, and nothing else is new. Returns all its versions."""
     history = read_history(session)
     versions = [row.version for row in history]
@@ -181,5 +183,5 @@ def refuse_foreign(expected: set[str], found: list[str]) -> None:
         )
 
 
-def describe(plan: Plan) -> list[dict[str, t.Any]]:
+def describe(plan: SupabasePlan) -> list[dict[str, t.Any]]:
     return [migration.to_pending().to_result() for migration in plan.pending]

@@ -26,7 +26,7 @@ class Applied:
 
 
 @dataclass(frozen=True)
-class Plan:
+class SupabasePlan:
     applied: tuple[str, ...]
     pending: tuple[Migration, ...]
 
@@ -50,7 +50,7 @@ class Plan:
 
 def plan_migrations(
     history: Sequence[Applied], local: Sequence[Migration], *, include_all: bool = False
-) -> Plan:
+) -> SupabasePlan:
     """Local migrations that are newer than all applied ones; versions compare as text, as in the CLI.
 
     With `include_all` those that are older and not applied as well, in their order, as with the CLI's `--include-all`.
@@ -61,7 +61,7 @@ def plan_migrations(
     pending = [migration for migration in local if migration.version not in known]
     if not include_all:
         refuse_out_of_order(pending, newest=applied[-1] if applied else "")
-    return Plan(applied=tuple(applied), pending=tuple(pending))
+    return SupabasePlan(applied=tuple(applied), pending=tuple(pending))
 
 
 def refuse_missing(applied: Sequence[str], local: t.Collection[str]) -> None:

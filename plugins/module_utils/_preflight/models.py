@@ -1,90 +1,127 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # PRIVATE to easymo.deploy.
-"""What a preflight looks at, and what it finds."""
+"""A check of what a release stands on, what all checks of a task know, and what is found."""
 
 from __future__ import annotations
 
 import typing as t
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass
+from datetime import datetime
 
-from .._cluster import Object
+from .._cluster import Cluster
+from .._errors import DeployError, NotReadyError
+from .._release.plan import Record
 
-ERROR, WARNING = "error", "warning"
+PASS, FAIL, HOLD, SKIPPED, WAIVED = "pass", "fail", "hold", "skipped", "waived"
+STOPPING = (FAIL, HOLD)
+"""A definite problem, and what nobody can tell. Both stop the release."""
 
-
-@dataclass(frozen=True)
-class Problem:
-    """`deployment` is empty for what concerns them all."""
-
-    deployment: str
-    check: str
-    severity: str
-    message: str
-
-    def to_json(self) -> dict[str, str]:
-        return asdict(self)
-
-    def __str__(self) -> str:
-        return f"{self.deployment}: {self.message}" if self.deployment else self.message
+Options = t.Mapping[str, t.Any]
 
 
 @dataclass(frozen=True)
-class Reference:
-    """A ConfigMap or Secret that a pod template needs; `keys` are those it names one by one."""
+class Check:
+    """`item` is the line of a checklist that it proves."""
 
-    kind: str
     name: str
-    keys: frozenset[str]
+    kind: str
+    options: Options
+    item: str = ""
 
 
 @dataclass(frozen=True)
-class Right:
-    """One verb on one resource, and what a rollout does with it."""
+class Finding:
+    """One sentence. `name` and `item` are those of the check unless a check proves several lines.
 
-    verb: str
-    group: str
-    resource: str
-    subresource: str
-    purpose: str
-    severity: str = ERROR
-
-    def __str__(self) -> str:
-        path = f"{self.resource}/{self.subresource}" if self.subresource else self.resource
-        return f"{self.verb} {path}{f'.{self.group}' if self.group else ''}"
-
-
-RIGHTS = (
-    Right("get", "apps", "deployments", "", "see a Deployment"),
-    Right("list", "apps", "deployments", "", "see Deployments"),
-    Right("watch", "apps", "deployments", "", "follow a rollout in few requests", WARNING),
-    Right("patch", "apps", "deployments", "", "release, restart and undo"),
-    Right("list", "apps", "replicasets", "", "tell new pods from old ones"),
-    Right("list", "", "pods", "", "tell why a rollout fails"),
-    Right("watch", "", "pods", "", "follow a rollout in few requests", WARNING),
-    Right("delete", "", "pods", "", "replace a pod that a bad node may have spoilt", WARNING),
-    Right("get", "", "pods", "log", "find start-up lines and show why pods crash"),
-    Right("list", "", "events", "", "show why pods do not start", WARNING),
-    Right("get", "", "configmaps", "", "read the release record and its pins"),
-)
-"""What the rollout module asks of the server."""
-
-
-@dataclass(frozen=True)
-class Facts:
-    """Everything that was seen of a namespace, as the server tells it.
-
-    `held`: by kind and name, the keys of what pod templates refer to; None when it is not there.
-    `unseen`: what could not be looked at, and why.
-    `release`: the one that is about to be rolled, empty when nobody says so.
+    `warnings` are what a release survives and somebody should know; `facts` what its record is to keep.
     """
 
-    deployments: t.Mapping[str, Object]
-    troubled: t.Mapping[str, str]
-    """By name, what the current pods of a Deployment suffer from, in words."""
-    autoscalers: t.Sequence[Object] = ()
-    budgets: t.Sequence[Object] = ()
-    quotas: t.Sequence[Object] = ()
-    held: t.Mapping[tuple[str, str], frozenset[str] | None] = field(default_factory=dict)
-    denied: t.Sequence[Right] = ()
-    unseen: t.Sequence[str] = ()
-    release: str = ""
+    status: str
+    detail: str
+    name: str = ""
+    item: str = ""
+    warnings: tuple[str, ...] = ()
+    facts: t.Mapping[str, t.Any] | None = None
+
+
+@dataclass(frozen=True)
+class Row:
+    name: str
+    item: str
+    kind: str
+    status: str
+    detail: str
+    seconds: float
+
+    def to_result(self) -> dict[str, t.Any]:
+        return {
+            "name": self.name,
+            "item": self.item,
+            "kind": self.kind,
+            "status": self.status,
+            "detail": self.detail,
+            "seconds": round(self.seconds, 3),
+        }
+
+
+T = t.TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Known(t.Generic[T]):  # noqa: UP046 - targets may run an older Python
+    """What was looked up once for all checks, or why it could not be."""
+
+    value: T
+    problem: DeployError | None = None
+
+    def get(self) -> T:
+        if self.problem is not None:
+            raise self.problem
+        return self.value
+
+
+@dataclass(frozen=True)
+class Ground:
+    """What every check may ask for. `cluster` makes a client of its own at each call, for threads.
+
+    `commit` is the full name of the commit that is released, "" when nobody said where to look.
+    """
+
+    release: str
+    checkout: str
+    now: datetime
+    timeout: float
+    check_mode: bool
+    commit: Known[str]
+    record: Known[Record | None]
+    cluster: t.Callable[[], Cluster]
+    wait: t.Callable[[float, str], None]
+    """For so many seconds, after telling why."""
+
+    def known_commit(self) -> str:
+        found = self.commit.get()
+        if not found:
+            raise NotReadyError(
+                "Which commit is released is not known: set 'checkout' or 'commit'."
+            )
+        return found
+
+
+Runner = t.Callable[[Options, Ground], t.Sequence[Finding]]
+"""Looks by the options of its kind. What it can't see it raises as a DeployError."""
+
+
+def passed(detail: str, **more: t.Any) -> Finding:
+    return Finding(PASS, detail, **more)
+
+
+def failed(detail: str, **more: t.Any) -> Finding:
+    return Finding(FAIL, detail, **more)
+
+
+def held(detail: str, **more: t.Any) -> Finding:
+    return Finding(HOLD, detail, **more)
+
+
+def skipped(detail: str, **more: t.Any) -> Finding:
+    return Finding(SKIPPED, detail, **more)

@@ -13,17 +13,17 @@ from .._flags.apply import decide_flags, observe_flags
 from .._flags.plan import FlagsMap, FlagsPlan, Wish
 from .._flags.switch import KillSwitch
 from .._lock.apply import LEASE, WallClock, read_freeze, utc
-from .._lock.guard import guard_for
+from .._lock.fence import guard_for
 from .._lock.models import Lock
 from .._lock.plan import describe as describe_lock
 from .._lock.plan import looks_abandoned
-from .._run import Alive, untold
+from .._run import Alive, never_alive
 from .describe import describe, sentence
 from .errors import RampRefusedError
 from .judge import Finding, judge
 from .models import PROCEED, Schedule
-from .plan import RAISE, REFUSE, WATCH, Ask, Plan, is_down, plan
-from .standing import Seen
+from .plan import RAISE, REFUSE, WATCH, Ask, RampPlan, is_down, plan
+from .status import Seen
 
 TRUE = frozenset({"true", "1", "yes", "on"})
 
@@ -40,7 +40,7 @@ class Place:
 @dataclass(frozen=True)
 class Done:
     seen: Seen
-    plan: Plan
+    plan: RampPlan
     flags: FlagsPlan
 
 
@@ -55,7 +55,7 @@ class Ramp:
         *,
         fence: int = 0,
         lock: str | None = None,
-        alive: Alive = untold,
+        alive: Alive = never_alive,
         wall: WallClock = utc,
     ) -> None:
         self._cluster = cluster
@@ -67,7 +67,7 @@ class Ramp:
         self._wall = wall
         self._guard = guard_for(cluster, fence, clock=MonotonicClock(), name=self._lock)
 
-    def look(self, ask: Ask) -> tuple[Plan, bool]:
+    def look(self, ask: Ask) -> tuple[RampPlan, bool]:
         """What would be done, and whether it takes the lock: whoever holds it may give it back until then."""
         seen = self._see(observe_flags(self._cluster, self._place.config_map), ask)
         found, alone = (plan(self._schedule, one, ask) for one in (seen, replace(seen, held="")))
@@ -76,7 +76,7 @@ class Ramp:
     def step(self, ask: Ask, *, check_mode: bool) -> Done:
         """Raises RampRefusedError with every reason why the percentage must not rise."""
 
-        def decide(flags: FlagsMap) -> tuple[Seen, Plan]:
+        def decide(flags: FlagsMap) -> tuple[Seen, RampPlan]:
             seen = self._see(flags, ask)
             found = plan(self._schedule, seen, ask)
             if found.action == REFUSE:
@@ -93,7 +93,7 @@ class Ramp:
     def judge(self, finding: Finding, *, check_mode: bool) -> Done:
         """Only a verdict that lets users in asks for the lock."""
 
-        def decide(flags: FlagsMap) -> tuple[Seen, Plan]:
+        def decide(flags: FlagsMap) -> tuple[Seen, RampPlan]:
             seen = self._see_flags(flags)
             found = judge(self._schedule, seen, finding)
             if finding.verdict == PROCEED and not check_mode:
@@ -103,9 +103,9 @@ class Ramp:
         return self._write(decide, check_mode=check_mode)
 
     def _write(
-        self, decide: t.Callable[[FlagsMap], tuple[Seen, Plan]], *, check_mode: bool
+        self, decide: t.Callable[[FlagsMap], tuple[Seen, RampPlan]], *, check_mode: bool
     ) -> Done:
-        last: list[tuple[Seen, Plan]] = []
+        last: list[tuple[Seen, RampPlan]] = []
 
         def wish(flags: FlagsMap) -> Wish:
             seen, found = decide(flags)

@@ -7,11 +7,11 @@ from __future__ import annotations
 import typing as t
 
 from .models import RampState, Schedule, Step, format_time
-from .plan import DONE, LOWER, NONE, RAISE, REFUSE, WATCH, Plan, Reason
-from .standing import Seen
+from .plan import DONE, LOWER, NONE, RAISE, REFUSE, WATCH, RampPlan, Reason
+from .status import Seen
 
 
-def describe(schedule: Schedule, plan: Plan) -> dict[str, t.Any]:
+def describe(schedule: Schedule, plan: RampPlan) -> dict[str, t.Any]:
     return {
         "action": plan.action,
         "sentence": sentence(schedule, plan),
@@ -28,7 +28,7 @@ def describe(schedule: Schedule, plan: Plan) -> dict[str, t.Any]:
     }
 
 
-def to_diff(flag: str, seen: Seen, plan: Plan) -> dict[str, t.Any]:
+def to_diff(flag: str, seen: Seen, plan: RampPlan) -> dict[str, t.Any]:
     """Without the history, which only grows."""
     written = plan.writes(seen.annotation)
     state = RampState.from_annotation(seen.annotation)
@@ -40,7 +40,7 @@ def to_diff(flag: str, seen: Seen, plan: Plan) -> dict[str, t.Any]:
     return {"before": before, "after": after}
 
 
-def sentence(schedule: Schedule, plan: Plan) -> str:
+def sentence(schedule: Schedule, plan: RampPlan) -> str:
     at = place(schedule, plan.standing.percentage)
     if plan.action == RAISE:
         return f"Up from {at} to {place(schedule, plan.percentage)}{_users(plan.target)}."
@@ -76,7 +76,7 @@ def _users(step: Step | None) -> str:
     return f", about {step.users} users" if step and step.users is not None else ""
 
 
-def _next(schedule: Schedule, plan: Plan) -> dict[str, t.Any]:
+def _next(schedule: Schedule, plan: RampPlan) -> dict[str, t.Any]:
     """The step up from where the ramp stands, {} after the last one."""
     if plan.target is None:
         return {}

@@ -20,8 +20,8 @@ from .models import (
     format_time,
     shorten,
 )
-from .plan import LOWER, NONE, Plan
-from .standing import Seen, Start, stand
+from .plan import LOWER, NONE, RampPlan
+from .status import Seen, Start, stand
 
 _REASONS = 8
 
@@ -37,13 +37,13 @@ class Finding:
     since: datetime | None = None
 
 
-def judge(schedule: Schedule, seen: Seen, finding: Finding) -> Plan:
+def judge(schedule: Schedule, seen: Seen, finding: Finding) -> RampPlan:
     """Raises ConflictError when another percentage runs than the one that was watched."""
     standing = stand(schedule, seen, Start())
     state, reasons = standing.state, tuple(shorten(one) for one in finding.reasons[:_REASONS])
     target = schedule.following(standing.percentage) if standing.percentage is not None else None
     if _told_already(state, finding, standing.percentage):
-        return Plan(NONE, standing, state, target, (), ())
+        return RampPlan(NONE, standing, state, target, (), ())
     if standing.percentage != finding.percentage:
         raise ConflictError(
             f"{finding.percentage} % was watched, and {seen.value or 0} % is set now, so the verdict "
@@ -57,11 +57,11 @@ def judge(schedule: Schedule, seen: Seen, finding: Finding) -> Plan:
         )
     if finding.verdict == ROLLBACK:
         after = _back(schedule, seen, state, finding, reasons)
-        return Plan(LOWER, standing, after, target, (), standing.notes)
+        return RampPlan(LOWER, standing, after, target, (), standing.notes)
     after = replace(state, verdict=finding.verdict, reasons=reasons, holder=finding.by)
     if finding.verdict == HOLD and (state.verdict, state.reasons) != (HOLD, reasons):
         after = after.tell(_entry(HELD, seen, finding, finding.percentage, reasons))
-    return Plan(NONE, standing, after, target, (), standing.notes)
+    return RampPlan(NONE, standing, after, target, (), standing.notes)
 
 
 def _told_already(state: RampState, finding: Finding, percentage: int | None) -> bool:

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from .._errors import InputError
 from .._module import refuse_below
 from .models import Schedule, Step, read_time
-from .standing import Start
+from .status import Start
 
 
 def read_schedule(params: t.Mapping[str, t.Any]) -> Schedule:

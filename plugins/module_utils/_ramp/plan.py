@@ -26,7 +26,7 @@ from .models import (
     shorten,
     show_time,
 )
-from .standing import Seen, Standing, Start, stand, unresolved
+from .status import RampStatus, Seen, Start, stand, unresolved
 
 RAISE, LOWER, WATCH, WAIT, DONE, NONE, REFUSE = (
     "raise",
@@ -67,11 +67,11 @@ class Ask:
 
 
 @dataclass(frozen=True)
-class Plan:
+class RampPlan:
     """`after` is the state to be written; `target` the next step up, None after the last one."""
 
     action: str
-    standing: Standing
+    standing: RampStatus
     after: RampState
     target: Step | None
     reasons: tuple[Reason, ...]
@@ -97,7 +97,7 @@ class Plan:
         return max((one.until for one in self.reasons if one.until), default=None)
 
 
-def plan(schedule: Schedule, seen: Seen, ask: Ask) -> Plan:
+def plan(schedule: Schedule, seen: Seen, ask: Ask) -> RampPlan:
     """Raises InputError for a percentage that is no step."""
     refuse_no_step(schedule, ask.percentage)
     standing, told = _release(stand(schedule, seen, ask.start), seen, ask)
@@ -113,7 +113,7 @@ def plan(schedule: Schedule, seen: Seen, ask: Ask) -> Plan:
     if action in (RAISE, LOWER):
         to = target.percentage if action == RAISE and target else ask.percentage or 0
         after = _moved(schedule, seen, standing, ask, action, to)
-    return Plan(action, standing, after, target, (*reasons, *more), notes)
+    return RampPlan(action, standing, after, target, (*reasons, *more), notes)
 
 
 def is_down(seen: Seen, percentage: int | None) -> bool:
@@ -132,7 +132,7 @@ def refuse_no_step(schedule: Schedule, percentage: int | None) -> None:
 
 
 def _next(
-    standing: Standing, target: Step | None, reasons: t.Sequence[Reason]
+    standing: RampStatus, target: Step | None, reasons: t.Sequence[Reason]
 ) -> tuple[str, tuple[Reason, ...]]:
     if any(one.kind in _STOPS for one in reasons):
         return REFUSE, ()
@@ -146,7 +146,7 @@ def _next(
 
 
 def _named(
-    standing: Standing, target: Step | None, reasons: t.Sequence[Reason], percentage: int
+    standing: RampStatus, target: Step | None, reasons: t.Sequence[Reason], percentage: int
 ) -> tuple[str, tuple[Reason, ...]]:
     at = standing.percentage
     if at == percentage:
@@ -162,7 +162,7 @@ def _named(
 
 
 def _reasons(
-    schedule: Schedule, seen: Seen, standing: Standing, target: Step | None
+    schedule: Schedule, seen: Seen, standing: RampStatus, target: Step | None
 ) -> tuple[Reason, ...]:
     """Every reason against going up, whatever is asked."""
     found = [
@@ -214,7 +214,7 @@ def _about_the_step(seen: Seen, state: RampState) -> list[Reason]:
 
 
 def _moved(
-    schedule: Schedule, seen: Seen, standing: Standing, ask: Ask, action: str, to: int
+    schedule: Schedule, seen: Seen, standing: RampStatus, ask: Ask, action: str, to: int
 ) -> RampState:
     entry = Entry(
         what=RAISED if action == RAISE else LOWERED,
@@ -227,7 +227,7 @@ def _moved(
     return standing.state.at(schedule, to, seen.now, holder=ask.by).tell(entry)
 
 
-def _release(standing: Standing, seen: Seen, ask: Ask) -> tuple[Standing, tuple[str, ...]]:
+def _release(standing: RampStatus, seen: Seen, ask: Ask) -> tuple[RampStatus, tuple[str, ...]]:
     """A person's word over a held gate, or over a breach that brought everybody out. Never over another breach."""
     if not ask.release_reason or not standing.known:
         return standing, ()

@@ -9,7 +9,7 @@ from datetime import datetime
 
 from .deviations import deviations
 from .lessons import lessons_of
-from .models import Asked, PhaseRow, Report, Table, Watch
+from .models import Asked, MetricsTable, PhaseRow, Report, Table
 from .phases import NOT_RUN, phase_rows
 from .reader import LONGEST, Reader, legible, names, text
 from .sections import checks, database, metrics, people, services
@@ -80,7 +80,7 @@ def tables_of(reader: Reader, asked: Asked) -> tuple[Table, ...]:
 
 
 def missing_of(
-    phases: t.Sequence[PhaseRow], tables: t.Sequence[Table], watches: t.Sequence[Watch]
+    phases: t.Sequence[PhaseRow], tables: t.Sequence[Table], watches: t.Sequence[MetricsTable]
 ) -> tuple[str, ...]:
     idle = [row.title for row in phases if row.status == NOT_RUN]
     missing = [f"Phases that were not run: {', '.join(idle)}."] if idle else []

@@ -6,14 +6,14 @@ from __future__ import annotations
 
 import typing as t
 
-from .models import Deviation, Lessons, PhaseRow, Table, Watch
+from .models import Deviation, Lessons, MetricsTable, PhaseRow, Table
 from .times import counted
 
 
 def lessons_of(
     phases: t.Sequence[PhaseRow],
     tables: t.Sequence[Table],
-    watches: t.Sequence[Watch],
+    watches: t.Sequence[MetricsTable],
     deviations: t.Sequence[Deviation],
 ) -> Lessons:
     in_time = [row for row in phases if row.status == "done" and row.planned and not row.late]

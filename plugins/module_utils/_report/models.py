@@ -84,7 +84,7 @@ class Watched:
 
 
 @dataclass(frozen=True)
-class Watch:
+class MetricsTable:
     """`fold`: not the watch of the release itself, but one before or after it."""
 
     title: str
@@ -124,7 +124,7 @@ class Lessons:
 
 
 @dataclass(frozen=True)
-class Verdict:
+class Summary:
     word: str
     tone: Tone
     sentence: str
@@ -135,14 +135,14 @@ class Report:
     """`missing`: what a complete report would have; `problems`: what in the record could not be read."""
 
     title: str
-    verdict: Verdict
+    verdict: Summary
     glance: tuple[tuple[str, Cell], ...]
     summary: tuple[tuple[str, Cell], ...]
     phases: tuple[PhaseRow, ...]
     timeline: Timeline | None
     deviations: tuple[Deviation, ...]
     tables: tuple[Table, ...]
-    watches: tuple[Watch, ...]
+    watches: tuple[MetricsTable, ...]
     way_back: tuple[str, ...]
     lessons: Lessons
     notes: tuple[str, ...] = ()

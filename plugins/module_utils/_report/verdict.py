@@ -7,7 +7,7 @@ from __future__ import annotations
 import typing as t
 
 from .._errors import HoldError
-from .models import Cell, PhaseRow, Table, Verdict, Watch
+from .models import Cell, MetricsTable, PhaseRow, Summary, Table
 from .phases import FAILED, NOT_RUN, ON_HOLD
 from .reader import Reader, text
 from .times import between, counted, lasting
@@ -25,29 +25,29 @@ JUDGED = (
 
 def verdict_of(
     reader: Reader, phases: t.Sequence[PhaseRow], missing: t.Sequence[str], deviations: int
-) -> Verdict:
+) -> Summary:
     status = reader.text("status")
     failed = [row for row in phases if row.status in (FAILED, ON_HOLD)]
     if status == "rolled_back":
         causes = causes_of(reader, phases)
         why = f" What went wrong: {causes[0]}" if causes else ""
-        return Verdict("Rolled back", "bad", f"The platform is back at what ran before.{why}")
+        return Summary("Rolled back", "bad", f"The platform is back at what ran before.{why}")
     if failed or status == "failed":
         return stopped(failed)
     unfinished = [
         row.title for row in phases if row.status in (NOT_RUN, "running") and row.name != LAST_PHASE
     ]
     if not status:
-        return Verdict("Unknown", "warn", "The record does not say how the release stands.")
+        return Summary("Unknown", "warn", "The record does not say how the release stands.")
     if status != "done":
         return unfinished_yet(phases, unfinished)
     if unfinished:
-        return Verdict("Incomplete", "warn", f"Closed as done without {', '.join(unfinished)}.")
+        return Summary("Incomplete", "warn", f"Closed as done without {', '.join(unfinished)}.")
     took = lasting(between(reader.text("started"), reader.text("finished")))
     done = f"All {len(phases)} phases are done{f' after {took}' if took else ''}"
     strayed = f", with {counted(deviations, 'deviation')} from the runbook" if deviations else ""
     lacking = f" What is missing: {missing[0]}" if missing else ""
-    return Verdict("Deployed", "good", f"{done}{strayed}.{lacking}")
+    return Summary("Deployed", "good", f"{done}{strayed}.{lacking}")
 
 
 def causes_of(reader: Reader, phases: t.Sequence[PhaseRow]) -> list[str]:
@@ -62,29 +62,29 @@ def causes_of(reader: Reader, phases: t.Sequence[PhaseRow]) -> list[str]:
     return causes
 
 
-def stopped(failed: t.Sequence[PhaseRow]) -> Verdict:
+def stopped(failed: t.Sequence[PhaseRow]) -> Summary:
     where = f" in {', '.join(row.title for row in failed)}" if failed else ""
     causes = [cause for row in failed for cause in row.causes]
     why = f": {causes[0]}" if causes else "."
     if failed and all(row.status == ON_HOLD for row in failed):
         told = why.replace(f"{causes[0].partition(HOLD)[0]}{HOLD}", "") if causes else why
-        return Verdict("On hold", "warn", f"The release waits{where} for somebody to decide{told}")
-    return Verdict("Failed", "bad", f"The release stopped{where}{why}")
+        return Summary("On hold", "warn", f"The release waits{where} for somebody to decide{told}")
+    return Summary("Failed", "bad", f"The release stopped{where}{why}")
 
 
-def unfinished_yet(phases: t.Sequence[PhaseRow], unfinished: t.Sequence[str]) -> Verdict:
+def unfinished_yet(phases: t.Sequence[PhaseRow], unfinished: t.Sequence[str]) -> Summary:
     running = [row for row in phases if row.status == "running"]
     left = f"Not finished: {', '.join(unfinished) or LAST_PHASE}."
     if running:
         begun = f"{running[-1].title} was begun {running[-1].started} and no end is recorded"
         left = f"{begun}: it runs, or its run died. {left}"
-    return Verdict("In progress", "warn", left)
+    return Summary("In progress", "warn", left)
 
 
 def glance(
     phases: t.Sequence[PhaseRow],
     tables: t.Sequence[Table],
-    watches: t.Sequence[Watch],
+    watches: t.Sequence[MetricsTable],
     deviations: int,
 ) -> tuple[tuple[str, Cell], ...]:
     """A number for each part, for whoever reads no further."""

@@ -17,11 +17,11 @@ from . import databases
 from .contents import Dump, read_contents
 from .extensions import refuse_missing_extensions
 from .in_place import restore_in_place, survey
-from .models import Done, Order
-from .plan import Plan, free_stamp, plan_restore, table_of_rows
+from .models import Done, RestoreRequest
+from .plan import RestorePlan, free_stamp, plan_restore, table_of_rows
 from .scratch import drop_scratch, find_scratch, restore_scratch
 from .selection import extensions_of
-from .standing import with_standing
+from .status import with_standing
 from .swap import swap
 
 if t.TYPE_CHECKING:
@@ -30,7 +30,7 @@ if t.TYPE_CHECKING:
     from .._postgres import PostgresTarget, Session
     from .._s3 import Bucket
     from .contents import Contents
-    from .models import Database, Standing
+    from .models import Database, ServerStatus
     from .stream import Report
 
 
@@ -38,11 +38,11 @@ _GOING = 1.0
 
 
 @dataclass(frozen=True)
-class Outcome:
+class RestoreResult:
     """A plan and, unless it was only predicted, what came of it."""
 
-    order: Order
-    plan: Plan
+    order: RestoreRequest
+    plan: RestorePlan
     done: Done
     before: Mapping[str, int] | None
     predicted: bool
@@ -85,7 +85,7 @@ def _present(rows: Mapping[str, int | None]) -> dict[str, int]:
     return {table: count for table, count in rows.items() if count is not None}
 
 
-def predict(order: Order, bucket: Bucket) -> Outcome:
+def predict(order: RestoreRequest, bucket: Bucket) -> RestoreResult:
     """What `restore` would do. Reads only."""
     with _looking(order) as (session, standing):
         order = at_free_names(order, standing)
@@ -100,10 +100,12 @@ def predict(order: Order, bucket: Bucket) -> Outcome:
             found = survey(order, contents, live)
             dropped = tuple(one.told for one in found.extras)
             done = Done("", None, dropped, found.expected(order), found.left_out)
-        return Outcome(order, plan, done, before, predicted=True)
+        return RestoreResult(order, plan, done, before, predicted=True)
 
 
-def restore(order: Order, bucket: Bucket, report: Report, *, count_before: bool) -> Outcome:
+def restore(
+    order: RestoreRequest, bucket: Bucket, report: Report, *, count_before: bool
+) -> RestoreResult:
     """Bring the backup back, or see that this very request was carried out before."""
     with ExitStack() as held:
         with _beginning():
@@ -124,7 +126,7 @@ def restore(order: Order, bucket: Bucket, report: Report, *, count_before: bool)
             done = _known(order, plan)
         else:
             done = _carry_out(session, order, standing, Dump(bucket, contents), report)
-        return Outcome(order, plan, done, before, predicted=False)
+        return RestoreResult(order, plan, done, before, predicted=False)
 
 
 @contextmanager
@@ -137,18 +139,20 @@ def _beginning() -> Iterator[None]:
         raise with_standing(exc, where) from exc
 
 
-def at_free_names(order: Order, standing: Standing) -> Order:
+def at_free_names(order: RestoreRequest, standing: ServerStatus) -> RestoreRequest:
     taken = (found.name for found in standing.databases)
     return replace(order, stamp=free_stamp(order.now, order.database, taken))
 
 
-def _refuse_unfit(session: Session, order: Order, standing: Standing, contents: Contents) -> None:
+def _refuse_unfit(
+    session: Session, order: RestoreRequest, standing: ServerStatus, contents: Contents
+) -> None:
     """What only the dump itself tells. A scratch database of who may make none of them does without extensions."""
     if order.method != "scratch" or standing.rights.superuser:
         refuse_missing_extensions(session, order, extensions_of(contents.lines))
 
 
-def refuse_clients(session: Session, order: Order) -> None:
+def refuse_clients(session: Session, order: RestoreRequest) -> None:
     """When sessions are not to be ended, there must be none. One that has just closed is gone in a moment."""
     if order.terminate_sessions:
         return
@@ -162,7 +166,7 @@ def refuse_clients(session: Session, order: Order) -> None:
         time.sleep(0.05)
 
 
-def clear(session: Session, order: Order, plan: Plan) -> None:
+def clear(session: Session, order: RestoreRequest, plan: RestorePlan) -> None:
     """Put right what a run that died has left."""
     if plan.reopen:
         databases.change(session, "ALTER DATABASE %I ALLOW_CONNECTIONS true", order.database)
@@ -174,7 +178,7 @@ def clear(session: Session, order: Order, plan: Plan) -> None:
 
 
 def _carry_out(
-    session: Session, order: Order, standing: Standing, dump: Dump, report: Report
+    session: Session, order: RestoreRequest, standing: ServerStatus, dump: Dump, report: Report
 ) -> Done:
     if order.method == "scratch":
         origin = standing.get(order.backup.manifest.database)
@@ -185,7 +189,7 @@ def _carry_out(
     return restore_in_place(session, order, live, dump, report)
 
 
-def _known(order: Order, plan: Plan) -> Done:
+def _known(order: RestoreRequest, plan: RestorePlan) -> Done:
     """What an earlier run of this very request has left."""
     found = plan.done.name if plan.done else order.database
     return Done(kept="" if found == order.database else found)
@@ -208,7 +212,7 @@ def drop(
         return found is not None
 
 
-def count_now(order: Order, standing: Standing) -> dict[str, int] | None:
+def count_now(order: RestoreRequest, standing: ServerStatus) -> dict[str, int] | None:
     """The rows there are now, if they can be counted: a database to be restored may be broken or locked."""
     found = standing.get(order.database)
     if found is None:
@@ -224,12 +228,12 @@ def count_now(order: Order, standing: Standing) -> dict[str, int] | None:
 
 
 @contextmanager
-def _looking(order: Order) -> Iterator[tuple[Session, Standing]]:
+def _looking(order: RestoreRequest) -> Iterator[tuple[Session, ServerStatus]]:
     with databases.administering(order.control) as session:
         yield session, _observe(session, order)
 
 
-def _observe(session: Session, order: Order) -> Standing:
+def _observe(session: Session, order: RestoreRequest) -> ServerStatus:
     version = str(session.rows("SHOW server_version")[0][0]).split(maxsplit=1)[0]
     number = int(str(session.rows("SHOW server_version_num")[0][0]))
     return databases.observe(session, (number // 10000, version), order.database)

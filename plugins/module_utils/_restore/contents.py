@@ -18,7 +18,7 @@ if t.TYPE_CHECKING:
     from .._child_process import Child
     from .._postgres import Session
     from .._s3 import Bucket
-    from .models import Order
+    from .models import RestoreRequest
 
 # What is no object of its own, such as the rows of a table or a grant, has 0 for its catalog.
 _ENTRY = re.compile(r"^\d+; [1-9]\d* \d+ (?P<what>.+)$")
@@ -176,7 +176,7 @@ class Extra:
     extra: bool
 
 
-def read_contents(order: Order, bucket: Bucket) -> Contents:
+def read_contents(order: RestoreRequest, bucket: Bucket) -> Contents:
     """The dump's table of contents, for which only its beginning is read."""
 
     def write(running: Child) -> None:

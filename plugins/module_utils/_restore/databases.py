@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from .._backup.poolers import refuse_pooler
 from .._errors import ConflictError, RefusedError
 from .._postgres import PostgresSession, PostgresTarget, Session, SqlError, connected, lift_timeouts
-from .models import Database, Rights, Standing
+from .models import Database, Rights, ServerStatus
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -66,8 +66,8 @@ def administering(target: PostgresTarget) -> Iterator[PostgresSession]:
         raise RefusedError(f"PostgreSQL at {target.host}:{target.port} refused: {exc}.") from exc
 
 
-def observe(session: Session, version: tuple[int, str], database: str) -> Standing:
-    return Standing(
+def observe(session: Session, version: tuple[int, str], database: str) -> ServerStatus:
+    return ServerStatus(
         version=version,
         databases=tuple(Database(*row) for row in session.rows(_DATABASES)),
         rights=Rights(*session.rows(_RIGHTS, (database,))[0]),

@@ -12,12 +12,14 @@ if t.TYPE_CHECKING:
     from collections.abc import Sequence
 
     from .._postgres import Session
-    from .models import Order
+    from .models import RestoreRequest
 
 _AVAILABLE = "SELECT e.name::text FROM pg_catalog.pg_available_extensions e"
 
 
-def refuse_missing_extensions(session: Session, order: Order, needed: Sequence[str]) -> None:
+def refuse_missing_extensions(
+    session: Session, order: RestoreRequest, needed: Sequence[str]
+) -> None:
     available = {name for (name,) in session.rows(_AVAILABLE)}
     missing = sorted(set(needed) - available)
     if missing:

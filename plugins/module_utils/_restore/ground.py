@@ -16,7 +16,7 @@ if t.TYPE_CHECKING:
 
     from .._postgres import Session
     from .contents import Contents
-    from .models import Order
+    from .models import RestoreRequest
 
 _ROLES = "SELECT rolname FROM pg_catalog.pg_roles WHERE pg_catalog.pg_has_role(oid, 'USAGE')"
 _SCHEMAS = "SELECT nspname FROM pg_catalog.pg_namespace"
@@ -53,7 +53,7 @@ ORDER BY 1
 
 
 def find_ground(
-    session: Session, order: Order, contents: Contents
+    session: Session, order: RestoreRequest, contents: Contents
 ) -> tuple[Ground | None, tuple[str, ...]]:
     """Where a restore in place stands, and what to execute first; None for a superuser, who restores everything.
 

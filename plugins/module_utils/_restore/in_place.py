@@ -17,10 +17,10 @@ from .._postgres import LIFT_TIMEOUTS
 from . import databases, programs
 from .contents import Extra, dropping, find_objects, foreign_schemas, parse_entries, standing_locks
 from .ground import find_ground
-from .models import Database, Done, Order, unmarked
+from .models import Database, Done, RestoreRequest, unmarked
 from .plan import refuse_other_rows
 from .selection import select_in_place
-from .standing import settling
+from .status import settling
 from .stream import Feed, Report, refuse_failure
 
 if t.TYPE_CHECKING:
@@ -74,12 +74,12 @@ class Surroundings:
     def left_out(self) -> tuple[str, ...]:
         return self.selection.left_out if self.selection else ()
 
-    def expected(self, order: Order) -> Mapping[str, int]:
+    def expected(self, order: RestoreRequest) -> Mapping[str, int]:
         rows = order.backup.manifest.rows
         return self.selection.expected(rows) if self.selection else rows
 
 
-def survey(order: Order, contents: Contents, live: Database) -> Surroundings:
+def survey(order: RestoreRequest, contents: Contents, live: Database) -> Surroundings:
     """Compare what the backup knows with what is there. Reads only."""
     with databases.administering(order.target) as session:
         session.execute("SET search_path = ''")
@@ -132,7 +132,7 @@ def survey(order: Order, contents: Contents, live: Database) -> Surroundings:
 
 
 def restore_in_place(
-    session: Session, order: Order, live: Database, dump: Dump, report: Report
+    session: Session, order: RestoreRequest, live: Database, dump: Dump, report: Report
 ) -> Done:
     found = survey(order, dump.contents, live)
     standing = f"Nothing was committed: database {order.database!r} serves as it was before."
@@ -147,7 +147,9 @@ def restore_in_place(
     return Done("", counted, dropped, found.expected(order), found.left_out)
 
 
-def _run(order: Order, bucket: Bucket, found: Surroundings, report: Report) -> dict[str, int]:
+def _run(
+    order: RestoreRequest, bucket: Bucket, found: Surroundings, report: Report
+) -> dict[str, int]:
     feed = Feed(bucket, order.backup, report)
     with programs.scripting(order, feed.send, found.selection) as pg_restore:
         script = _Script(found, pg_restore, lambda: _refuse_incomplete(pg_restore, feed, order))
@@ -197,7 +199,7 @@ class _Script:
             psql.give(self._found.commit.encode())
 
 
-def _refuse_incomplete(pg_restore: Child, feed: Feed, order: Order) -> None:
+def _refuse_incomplete(pg_restore: Child, feed: Feed, order: RestoreRequest) -> None:
     refuse_failure(pg_restore, pg_restore.wait(), "pg_restore", order)
     feed.refuse_other_bytes("Nothing of it is kept.")
 

@@ -25,7 +25,7 @@ NEWBORN_LIMIT = 1_296_387_405
 
 
 @dataclass(frozen=True)
-class Mark:
+class DatabaseMark:
     """Written as the last line of a database's comment, where it outlives every process. `at` is UTC."""
 
     kind: Kind
@@ -47,12 +47,12 @@ class Mark:
         return f"{told}{MARK}{json.dumps(asdict(self), sort_keys=True)}"
 
 
-def read_mark(comment: str | None) -> Mark | None:
+def read_mark(comment: str | None) -> DatabaseMark | None:
     """None when no line of the comment is a mark of ours."""
     for line in reversed((comment or "").splitlines()):
         if line.startswith(MARK):
             try:
-                return Mark(**json.loads(line.removeprefix(MARK)))
+                return DatabaseMark(**json.loads(line.removeprefix(MARK)))
             except (ValueError, TypeError):
                 return None
     return None
@@ -84,7 +84,7 @@ class Database:
     size: int = 0
 
     @property
-    def mark(self) -> Mark | None:
+    def mark(self) -> DatabaseMark | None:
         return read_mark(self.comment)
 
     @property
@@ -103,7 +103,7 @@ class Rights:
 
 
 @dataclass(frozen=True)
-class Standing:
+class ServerStatus:
     """What the server has when we look at it."""
 
     version: tuple[int, str]
@@ -117,7 +117,7 @@ class Standing:
 
 
 @dataclass(frozen=True)
-class Order:
+class RestoreRequest:
     """Everything that was decided before anything is touched. Times in seconds."""
 
     method: Method
@@ -141,8 +141,8 @@ class Order:
     def database(self) -> str:
         return self.target.database
 
-    def mark(self, kind: Kind) -> Mark:
-        return Mark(
+    def mark(self, kind: Kind) -> DatabaseMark:
+        return DatabaseMark(
             kind=kind,
             database=self.database,
             request=self.request,

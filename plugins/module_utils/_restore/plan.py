@@ -12,7 +12,7 @@ from datetime import timedelta
 
 from .._backup.plan import newest_first, parse_program_version
 from .._errors import ConflictError, InputError, RefusedError, VerificationError
-from .models import Database, Order, Rows, Standing
+from .models import Database, RestoreRequest, Rows, ServerStatus
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -71,7 +71,7 @@ def free_stamp(now: datetime, database: str, taken: Iterable[str]) -> str:
 
 
 @dataclass(frozen=True)
-class Plan:
+class RestorePlan:
     """What is to be done. `done` is the database that shows that this very request was carried out before."""
 
     done: Database | None
@@ -86,7 +86,7 @@ class Plan:
         return self.done is None or bool(self.leftovers) or self.reopen
 
 
-def plan_restore(order: Order, standing: Standing) -> Plan:
+def plan_restore(order: RestoreRequest, standing: ServerStatus) -> RestorePlan:
     """Raises when it may not or cannot be."""
     if order.method == "scratch":
         return _plan_scratch(order, standing)
@@ -107,10 +107,10 @@ def plan_restore(order: Order, standing: Standing) -> Plan:
     if done is None:
         refuse_backup(order, standing)
         refuse_rights(order, standing)
-    return Plan(done, leftovers, reopen, () if done else _steps(order, len(leftovers)))
+    return RestorePlan(done, leftovers, reopen, () if done else _steps(order, len(leftovers)))
 
 
-def _plan_scratch(order: Order, standing: Standing) -> Plan:
+def _plan_scratch(order: RestoreRequest, standing: ServerStatus) -> RestorePlan:
     found = standing.get(order.database)
     if found is not None and not is_scratch(found):
         raise ConflictError(
@@ -119,11 +119,11 @@ def _plan_scratch(order: Order, standing: Standing) -> Plan:
         )
     mark = found.mark if found else None
     if mark and mark.whole and mark.request == order.request:
-        return Plan(found, (), reopen=False, steps=())
+        return RestorePlan(found, (), reopen=False, steps=())
     refuse_backup(order, standing)
     refuse_rights(order, standing)
     leftovers = (found,) if found else ()
-    return Plan(None, leftovers, reopen=False, steps=_steps(order, len(leftovers)))
+    return RestorePlan(None, leftovers, reopen=False, steps=_steps(order, len(leftovers)))
 
 
 def is_scratch(found: Database) -> bool:
@@ -136,7 +136,7 @@ def _is_leftover(found: Database, database: str) -> bool:
     return found.mark is not None and found.mark.kind == "copy" and found.mark.database == database
 
 
-def _find_done(order: Order, standing: Standing, live: Database) -> Database | None:
+def _find_done(order: RestoreRequest, standing: ServerStatus, live: Database) -> Database | None:
     """The failed database that was kept, or the one that was restored in place."""
     for found in standing.databases:
         mark = found.mark
@@ -147,7 +147,7 @@ def _find_done(order: Order, standing: Standing, live: Database) -> Database | N
     return None
 
 
-def refuse_backup(order: Order, standing: Standing) -> None:
+def refuse_backup(order: RestoreRequest, standing: ServerStatus) -> None:
     manifest = order.backup.manifest
     if order.method != "scratch" and manifest.database != order.database:
         raise InputError(
@@ -183,7 +183,7 @@ def refuse_backup(order: Order, standing: Standing) -> None:
         )
 
 
-def refuse_swap(order: Order, *, superuser: bool) -> None:
+def refuse_swap(order: RestoreRequest, *, superuser: bool) -> None:
     """A twin would lack what belongs to others."""
     manifest = order.backup.manifest
     if manifest.left_out or (manifest.schemas_of_others and not superuser):
@@ -194,7 +194,7 @@ def refuse_swap(order: Order, *, superuser: bool) -> None:
         )
 
 
-def refuse_rights(order: Order, standing: Standing) -> None:
+def refuse_rights(order: RestoreRequest, standing: ServerStatus) -> None:
     rights, user = standing.rights, order.target.user
     if standing.read_only:
         raise RefusedError(
@@ -215,7 +215,7 @@ def refuse_rights(order: Order, standing: Standing) -> None:
         )
 
 
-def _steps(order: Order, leftovers: int) -> tuple[str, ...]:
+def _steps(order: RestoreRequest, leftovers: int) -> tuple[str, ...]:
     began = (f"drop {leftovers} database(s) that an earlier run left",) if leftovers else ()
     counted = "compare the rows of each restored table with the backup's"
     if order.method == "in_place":

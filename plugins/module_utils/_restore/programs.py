@@ -18,7 +18,7 @@ if t.TYPE_CHECKING:
 
     from .._child_process import Child, Writer
     from .._postgres import PostgresTarget
-    from .models import Order
+    from .models import RestoreRequest
     from .selection import Selection
 
 Running: t.TypeAlias = "AbstractContextManager[Child]"
@@ -26,7 +26,7 @@ Running: t.TypeAlias = "AbstractContextManager[Child]"
 
 @contextmanager
 def restoring(
-    order: Order, database: str, write: Writer, selection: Selection | None
+    order: RestoreRequest, database: str, write: Writer, selection: Selection | None
 ) -> Iterator[Child]:
     """A running pg_restore that reads the dump that `write` gives into that database.
 
@@ -51,7 +51,7 @@ def restoring(
 
 
 @contextmanager
-def scripting(order: Order, write: Writer, selection: Selection | None) -> Iterator[Child]:
+def scripting(order: RestoreRequest, write: Writer, selection: Selection | None) -> Iterator[Child]:
     """A running pg_restore that turns a dump, or a selection of it, into SQL, which drops what it makes anew."""
     nothing = _child_process.child_environment({})
     with _listed(selection) as chosen:
@@ -70,7 +70,7 @@ def _listed(selection: Selection | None) -> Iterator[list[str]]:
         yield [f"--use-list={file.name}"] if selection else []
 
 
-def executing(order: Order, write: Writer) -> Running:
+def executing(order: RestoreRequest, write: Writer) -> Running:
     """A running psql that executes what `write` gives and ends at the first error."""
     argv = [
         order.psql.path,

@@ -10,12 +10,12 @@ from dataclasses import replace
 
 from .._errors import ConflictError, DeployError, RefusedError
 from .._postgres import SqlError
-from . import databases, twin
+from . import clone_settings, databases
 from .ground import is_superuser, roles_of, try_extensions
-from .models import Database, Done, Order, Standing
+from .models import Database, Done, RestoreRequest, ServerStatus
 from .plan import is_scratch
 from .selection import extensions_of, select_for_scratch
-from .standing import settling
+from .status import settling
 from .stream import Report, restore_into
 from .swap import inspect
 
@@ -28,21 +28,21 @@ if t.TYPE_CHECKING:
 
 
 def restore_scratch(
-    session: Session, order: Order, origin: Database | None, dump: Dump, report: Report
+    session: Session, order: RestoreRequest, origin: Database | None, dump: Dump, report: Report
 ) -> Done:
     """`origin` is the database that was backed up, when this server has it: the scratch one sorts as it does."""
     mark = order.mark("scratch")
     like = replace(origin, owner=order.target.user) if origin else None
     with settling(lambda: _give_up(order)):
-        twin.create(session, order.database, replace(mark, whole=False), like)
+        clone_settings.create(session, order.database, replace(mark, whole=False), like)
         selection = _select(order, dump.contents.lines)
         report(f"restoring {order.backup.uri} into {order.database}")
         with _telling(selection):
             restore_into(order, dump.bucket, order.database, report, selection)
         counted = inspect(order, order.database, selection)
         if origin is not None:
-            twin.dress_settings(session, order.database, origin.name)
-        twin.set_mark(session, order.database, mark)
+            clone_settings.dress_settings(session, order.database, origin.name)
+        clone_settings.set_mark(session, order.database, mark)
     return Done(
         counted=counted,
         expected=selection.expected(order.backup.manifest.rows) if selection else None,
@@ -50,7 +50,7 @@ def restore_scratch(
     )
 
 
-def _select(order: Order, lines: Sequence[str]) -> Selection | None:
+def _select(order: RestoreRequest, lines: Sequence[str]) -> Selection | None:
     """What can be restored into the new database; None for all of it."""
     with databases.administering(order.target) as session:
         impossible, configured = try_extensions(session, extensions_of(lines))
@@ -74,7 +74,7 @@ def _telling(selection: Selection | None) -> Iterator[None]:
         ) from exc
 
 
-def refuse_impossible(impossible: Mapping[str, str], order: Order) -> None:
+def refuse_impossible(impossible: Mapping[str, str], order: RestoreRequest) -> None:
     if impossible:
         told = "; ".join(f"{name}: {why}" for name, why in sorted(impossible.items()))
         raise RefusedError(
@@ -83,7 +83,7 @@ def refuse_impossible(impossible: Mapping[str, str], order: Order) -> None:
         )
 
 
-def find_scratch(standing: Standing, database: str) -> Database | None:
+def find_scratch(standing: ServerStatus, database: str) -> Database | None:
     """The one to drop; one that no restore made is refused."""
     found = standing.get(database)
     if found is not None and not is_scratch(found):
@@ -103,7 +103,7 @@ def drop_scratch(session: Session, found: Database, *, terminate_sessions: bool)
     databases.drop(session, found.name)
 
 
-def _give_up(order: Order) -> str:
+def _give_up(order: RestoreRequest) -> str:
     with suppress(DeployError, SqlError), databases.administering(order.control) as session:
         databases.drop(session, order.database)
         return f"No other database was touched, and {order.database!r} is gone again."

@@ -16,7 +16,7 @@ if t.TYPE_CHECKING:
     from .._backup.models import Backup
     from .._child_process import Child
     from .._s3 import Bucket
-    from .models import Order
+    from .models import RestoreRequest
     from .selection import Selection
 
 Report = t.Callable[[str], None]
@@ -61,7 +61,7 @@ class Feed:
 
 
 def restore_into(
-    order: Order,
+    order: RestoreRequest,
     bucket: Bucket,
     database: str,
     report: Report,
@@ -75,7 +75,7 @@ def restore_into(
     feed.refuse_other_bytes(f"What was restored from it into {database!r} is not used.")
 
 
-def refuse_failure(running: Child, rc: int, program: str, order: Order) -> None:
+def refuse_failure(running: Child, rc: int, program: str, order: RestoreRequest) -> None:
     if running.starved and program == "pg_restore":
         raise NotReadyError(
             f"{order.backup.uri} could not be read within {order.timeout:g} s. Raise option "

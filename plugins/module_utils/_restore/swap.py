@@ -12,10 +12,10 @@ from dataclasses import replace
 from .._backup.tables import count_database
 from .._errors import DeployError, NotReadyError, UnreachableError
 from .._postgres import SqlError
-from . import databases, twin
-from .models import Database, Done, Order, unmarked
+from . import clone_settings, databases
+from .models import Database, Done, RestoreRequest, unmarked
 from .plan import derived_name, refuse_other_rows
-from .standing import settling
+from .status import settling
 from .stream import Report, restore_into
 
 if t.TYPE_CHECKING:
@@ -29,12 +29,14 @@ _PATIENCE = 5.0
 _REOPENING = 30.0
 
 
-def swap(session: Session, order: Order, live: Database, bucket: Bucket, report: Report) -> Done:
+def swap(
+    session: Session, order: RestoreRequest, live: Database, bucket: Bucket, report: Report
+) -> Done:
     """`live` serves until the very end, and again if the end fails."""
     copy = derived_name(order.database, "restore", order.stamp)
     kept = derived_name(order.database, "failed", order.stamp)
     with settling(lambda: _give_up(order, copy)):
-        twin.create(session, copy, replace(order.mark("copy"), whole=False), live)
+        clone_settings.create(session, copy, replace(order.mark("copy"), whole=False), live)
         report(f"restoring {order.backup.uri} into {copy}")
         restore_into(order, bucket, copy, report)
         report("comparing the rows")
@@ -44,7 +46,7 @@ def swap(session: Session, order: Order, live: Database, bucket: Bucket, report:
     return Done(kept=kept, counted=counted)
 
 
-def inspect(order: Order, copy: str, selection: Selection | None = None) -> dict[str, int]:
+def inspect(order: RestoreRequest, copy: str, selection: Selection | None = None) -> dict[str, int]:
     """Compare the rows, and give the planner its statistics."""
     rows = order.backup.manifest.rows
     with databases.administering(order.aimed_at(copy)) as inside:
@@ -54,10 +56,12 @@ def inspect(order: Order, copy: str, selection: Selection | None = None) -> dict
     return counted
 
 
-def _switch(session: Session, order: Order, live: Database, *, copy: str, kept: str) -> None:
-    with twin.transaction(session):
+def _switch(
+    session: Session, order: RestoreRequest, live: Database, *, copy: str, kept: str
+) -> None:
+    with clone_settings.transaction(session):
         databases.change(session, "ALTER DATABASE %I ALLOW_CONNECTIONS false", live.name)
-        twin.set_mark(session, copy, replace(order.mark("copy"), closed=True))
+        clone_settings.set_mark(session, copy, replace(order.mark("copy"), closed=True))
     for _attempt in range(_ATTEMPTS):
         if not _sessions_end(session, order, live.name, copy):
             break
@@ -76,17 +80,19 @@ def _switch(session: Session, order: Order, live: Database, *, copy: str, kept: 
     )
 
 
-def _rename(session: Session, order: Order, live: Database, *, copy: str, kept: str) -> None:
+def _rename(
+    session: Session, order: RestoreRequest, live: Database, *, copy: str, kept: str
+) -> None:
     """All of it or nothing, whatever happens to us or to the server."""
-    with twin.transaction(session):
-        twin.dress(session, copy, live)
+    with clone_settings.transaction(session):
+        clone_settings.dress(session, copy, live)
         databases.change(session, "ALTER DATABASE %I RENAME TO %I", live.name, kept)
         databases.change(session, "ALTER DATABASE %I RENAME TO %I", copy, live.name)
         databases.change(session, "ALTER DATABASE %I ALLOW_CONNECTIONS true", kept)
-        twin.set_mark(session, kept, order.mark("failed"), unmarked(live.comment))
+        clone_settings.set_mark(session, kept, order.mark("failed"), unmarked(live.comment))
 
 
-def _sessions_end(session: Session, order: Order, *names: str) -> bool:
+def _sessions_end(session: Session, order: RestoreRequest, *names: str) -> bool:
     """Nobody can connect any more, so who is seen was there before; `_PATIENCE` bounds how long nobody is served."""
     deadline = time.monotonic() + _PATIENCE
     while any(databases.clients(session, name) for name in names):
@@ -99,7 +105,7 @@ def _sessions_end(session: Session, order: Order, *names: str) -> bool:
     return True
 
 
-def _give_up(order: Order, copy: str) -> str:
+def _give_up(order: RestoreRequest, copy: str) -> str:
     """Open the live database and drop the copy, over a session of its own: the first may be the one that broke."""
     deadline = time.monotonic() + _REOPENING
     while True:
@@ -119,7 +125,7 @@ def _give_up(order: Order, copy: str) -> str:
             )
 
 
-def _put_back(order: Order, copy: str) -> str:
+def _put_back(order: RestoreRequest, copy: str) -> str:
     with databases.administering(order.control) as session:
         standing = databases.observe(session, (0, ""), order.database)
         if standing.get(copy) is None and _is_kept(standing.databases, order):
@@ -135,6 +141,6 @@ def _put_back(order: Order, copy: str) -> str:
     return f"Database {order.database!r} serves as before and {ending}."
 
 
-def _is_kept(found: t.Iterable[Database], order: Order) -> bool:
+def _is_kept(found: t.Iterable[Database], order: RestoreRequest) -> bool:
     marks = (one.mark for one in found)
     return any(m and m.kind == "failed" and m.request == order.request for m in marks)

@@ -13,7 +13,7 @@ from .._backup.catalog import read_catalog
 from .._errors import InputError
 from .._module import refuse_below
 from .._postgres import PostgresTarget
-from .models import Order
+from .models import RestoreRequest
 from .plan import NAME_LIMIT, choose_backup, default_request
 
 if t.TYPE_CHECKING:
@@ -77,14 +77,14 @@ def find_backup(params: Params, bucket: Bucket) -> Backup:
     )
 
 
-def place_order(params: Params, backup: Backup) -> Order:
+def place_order(params: Params, backup: Backup) -> RestoreRequest:
     now = datetime.now(UTC)
     approved_by, reason = (params["approved_by"] or "").strip(), (params["reason"] or "").strip()
     pg_restore = programs.find(params["pg_restore"], "pg_restore")
     # Only a restore in place has SQL to execute.
     in_place = params["method"] == "in_place"
     psql = programs.find(params["psql"], "psql") if in_place else pg_restore
-    return Order(
+    return RestoreRequest(
         method=params["method"],
         target=PostgresTarget.from_params(params),
         control=control_target(params),

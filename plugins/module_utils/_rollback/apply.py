@@ -81,7 +81,7 @@ def _settled(return_one: Return, name: str) -> Returned:
         )
 
 
-def tell(returned: t.Sequence[Returned], release: str) -> str:
+def describe_return(returned: t.Sequence[Returned], release: str) -> str:
     """One sentence for each of: what returned, what was there, what did not."""
     moved = [one.name for one in returned if one.returned and one.changed]
     there = [one.name for one in returned if one.returned and not one.changed]

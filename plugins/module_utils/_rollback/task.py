@@ -15,7 +15,7 @@ from .._release.store import ReleaseStore
 from .._rollout.guard import Guard
 from .._rollout.models import Counts
 from .._rollout.plan import Pin, Wanted
-from .._rollout.roll import Rollout, Settings
+from .._rollout.runner import Rollout, Settings
 from .apply import Returned, return_all
 from .waves import Waves, way_back
 

@@ -11,17 +11,17 @@ from .._cluster import Clock, Cluster
 from .._errors import ConflictError, RefusedError
 from .models import Deployment
 from .observe import find_deployment
-from .plan import Plan, Wanted, superseded
+from .plan import RolloutPlan, Wanted, superseded
 
 ATTEMPTS = 5
 
 
 def apply_plan(
     cluster: Cluster,
-    plan: Plan,
+    plan: RolloutPlan,
     wanted: Wanted,
     *,
-    replan: t.Callable[[Deployment], Plan],
+    replan: t.Callable[[Deployment], RolloutPlan],
     clock: Clock,
 ) -> Deployment:
     """The Deployment as patched.

@@ -46,7 +46,7 @@ def taken_away(now: Object, then: Object, *, ours: t.Container[str]) -> list[Tak
     ]
 
 
-def tell(found: t.Sequence[Taken]) -> str:
+def describe_changes(found: t.Sequence[Taken]) -> str:
     """In one sentence, "" for nothing."""
     if not found:
         return ""

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from .._cluster import Clock, Cluster, Object
 from .._errors import DeployError
 from .._redaction import redact
-from .judge import Verdict
+from .evaluate import Evaluation
 from .logs import read_tail
 from .models import Condition, Deployment, Pod, ReplicaSet
 from .observe import observe_pods, observe_replica_set
@@ -55,7 +55,7 @@ SHORT = Extent()
 def diagnose(
     cluster: Cluster,
     deployment: Deployment,
-    verdict: Verdict,
+    verdict: Evaluation,
     *,
     container: str,
     clock: Clock,

@@ -46,7 +46,7 @@ class Sign:
 class Rule:
     """A class of failure: signs of `reasons` whose message matches, lasting `dwell` seconds.
 
-    `looks`: seen in that many looks is enough too, sooner than `dwell`; 0 for never. `restarts`:
+    `snapshots`: seen in that many looks is enough too, sooner than `dwell`; 0 for never. `restarts`:
     only from that many restarts of the container on. A `dwell` of None never dooms by itself.
     `node_bound`: a bad node alone can cause it, so that one pod of many proves nothing. `promised`:
     its dwell where room was promised to the pod. `held`: somebody keeps the pods back on purpose, so
@@ -57,7 +57,7 @@ class Rule:
     reasons: frozenset[str]
     message: str
     dwell: float | None
-    looks: int
+    snapshots: int
     sentence: str
     hint: str
     restarts: int = 0
@@ -73,15 +73,15 @@ class Suspicion:
     sign: Sign
     rule: Rule
     first_seen: float
-    looks: int
+    snapshots: int
     looked: float = 0.0
     """When it was counted as a look last."""
 
-    def doomed(self, now: float) -> bool:
+    def failing(self, now: float) -> bool:
         dwell = self.rule.promised if self.sign.promised else self.rule.dwell
         if dwell is None:
             return False
-        enough_looks = 0 < self.rule.looks <= self.looks
+        enough_looks = 0 < self.rule.snapshots <= self.snapshots
         return enough_looks or now - self.first_seen >= dwell
 
 
@@ -91,7 +91,7 @@ RULES = (
         frozenset({"InvalidImageName", "ErrImageNeverPull", "SignatureValidationFailed"}),
         "",
         dwell=0,
-        looks=1,
+        snapshots=1,
         sentence="its image {image} can never be pulled ({message})",
         hint="Correct the image's name.",
     ),
@@ -100,7 +100,7 @@ RULES = (
         PULL,
         r"not found|manifest unknown|no match for platform|does not exist",
         dwell=15,
-        looks=2,
+        snapshots=2,
         sentence="its image {image} is not in the registry ({message})",
         hint="Push the image, or correct its tag.",
     ),
@@ -109,7 +109,7 @@ RULES = (
         PULL,
         r"unauthorized|denied|authentication required|forbidden",
         dwell=45,
-        looks=0,
+        snapshots=0,
         sentence="the registry does not hand out its image {image} ({message})",
         hint="Look at the imagePullSecrets of the Deployment.",
         node_bound=True,
@@ -119,7 +119,7 @@ RULES = (
         frozenset({"CreateContainerConfigError"}),
         r"^(?!.*failed to sync)",
         dwell=30,
-        looks=0,
+        snapshots=0,
         sentence="container {container} cannot be configured ({message})",
         hint="Create the ConfigMap, Secret or key that it names.",
     ),
@@ -128,7 +128,7 @@ RULES = (
         START,
         r"executable file not found|no such file|permission denied|exec format",
         dwell=15,
-        looks=2,
+        snapshots=2,
         sentence="container {container} cannot start ({message})",
         hint="Look at the image's command and platform.",
         node_bound=True,
@@ -138,7 +138,7 @@ RULES = (
         frozenset({"OOMKilled"}),
         "",
         dwell=0,
-        looks=1,
+        snapshots=1,
         restarts=2,
         sentence="container {container} was killed for its memory {restarts} times",
         hint="Raise its memory limit, or find what eats it.",
@@ -149,7 +149,7 @@ RULES = (
         frozenset({"CrashLoopBackOff", "Restarted"}),
         "",
         dwell=0,
-        looks=1,
+        snapshots=1,
         restarts=2,
         sentence="container {container} crashed {restarts} times ({message})",
         hint="Read its last log lines below.",
@@ -160,7 +160,7 @@ RULES = (
         frozenset({"Unschedulable"}),
         "",
         dwell=120,
-        looks=0,
+        snapshots=0,
         sentence="no node takes its pods ({message})",
         hint="Add a node, or lower what the pods request.",
         promised=300,
@@ -170,7 +170,7 @@ RULES = (
         frozenset({"SchedulingGated"}),
         "",
         dwell=None,
-        looks=0,
+        snapshots=0,
         sentence="its pods are held back by scheduling gates ({message})",
         hint="Ask who put the gates there: they are lifted by hand, or by a controller.",
         held=True,
@@ -180,7 +180,7 @@ RULES = (
         frozenset({"ReplicaSetCreateError"}),
         "",
         dwell=60,
-        looks=0,
+        snapshots=0,
         sentence="the cluster takes no ReplicaSet for it ({message})",
         hint="Look at what refuses it: a quota, or an admission webhook.",
     ),
@@ -189,7 +189,7 @@ RULES = (
         frozenset({"FailedCreate"}),
         r"exceeded quota",
         dwell=30,
-        looks=0,
+        snapshots=0,
         sentence="the namespace's quota has no room for its new pods ({message})",
         hint="Raise the quota, or free some of it.",
     ),
@@ -198,7 +198,7 @@ RULES = (
         frozenset({"FailedCreate"}),
         r"failed calling webhook|timeout|timed out|connection refused",
         dwell=60,
-        looks=0,
+        snapshots=0,
         sentence="an admission webhook does not answer ({message})",
         hint="Look at the webhook named.",
     ),
@@ -207,7 +207,7 @@ RULES = (
         frozenset({"FailedCreate"}),
         r"PodSecurity|LimitRange|denied|forbidden|not found",
         dwell=15,
-        looks=2,
+        snapshots=2,
         sentence="the cluster refuses its new pods ({message})",
         hint="Change the pod template to what the cluster allows.",
     ),
@@ -216,7 +216,7 @@ RULES = (
         PULL | {"RegistryUnavailable", "ImageInspectError"},
         "",
         dwell=None,
-        looks=0,
+        snapshots=0,
         sentence="its image {image} cannot be pulled yet ({message})",
         hint="Look at the registry: this kind of trouble often passes.",
     ),
@@ -231,7 +231,7 @@ RULES = (
         },
         "",
         dwell=None,
-        looks=0,
+        snapshots=0,
         sentence="its pods do not start yet ({reason}: {message})",
         hint="Look at the events of the pods.",
     ),
@@ -327,7 +327,7 @@ def suspect(
             sign=sign,
             rule=rule,
             first_seen=known.first_seen,
-            looks=known.looks + counted,
+            snapshots=known.snapshots + counted,
             looked=now if counted else known.looked,
         )
     return current

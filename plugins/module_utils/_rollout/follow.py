@@ -10,10 +10,10 @@ from dataclasses import dataclass, replace
 
 from .._cluster import Clock
 from .._errors import RefusedError
-from .judge import Course, Look, Verdict, judge, troubles
+from .evaluate import Evaluation, Progress, Snapshot, evaluate, troubles
 from .liveness import Ages, Patience, Proof
 from .models import Counts, Deployment, Pod, ReplicaSet
-from .sight import Sight
+from .observer import Observer
 
 OLD_EVERY = 1.0
 """Seconds between two looks at old pods that are ending."""
@@ -22,10 +22,10 @@ Report = t.Callable[[str, Counts], None]
 
 
 @dataclass(frozen=True)
-class Arrival:
+class RolloutStatus:
     """Where following ended: the verdict and the last that was seen."""
 
-    verdict: Verdict
+    verdict: Evaluation
     deployment: Deployment | None
     replica_set: ReplicaSet | None
 
@@ -38,14 +38,14 @@ class Follower:
 
     def __init__(
         self,
-        sight: Sight,
+        observer: Observer,
         *,
         clock: Clock,
         deadline: float,
         report: Report,
         replace_pod: t.Callable[[str], None],
     ) -> None:
-        self._sight = sight
+        self._observer = observer
         self._clock = clock
         self._deadline = deadline
         self._report = report
@@ -54,28 +54,28 @@ class Follower:
         self._said: list[str] = []
         self._ages = Ages()
 
-    def follow(self, course: Course) -> Arrival:
-        """Until complete, doomed, out of time or out of our hands."""
+    def follow(self, progress: Progress) -> RolloutStatus:
+        """Until complete, failing, out of time or out of our hands."""
         while True:
-            look = self._sight.look(course.generation)
+            snapshot = self._observer.snapshot(progress.generation)
             now = self._clock.now()
-            further, verdict = judge(course, look, now)
+            further, verdict = evaluate(progress, snapshot, now)
             if verdict.outcome != "waiting" or verdict.replace or now >= self._deadline:
                 # What ends something is not believed of a watch alone.
-                look = self._sight.look(course.generation, fresh=True)
-                further, verdict = judge(course, look, now)
-            course = further
-            if look.pods is not None:
-                self._ages.note(look.pods, now)
-            self._say(look.deployment, course)
+                snapshot = self._observer.snapshot(progress.generation, fresh=True)
+                further, verdict = evaluate(progress, snapshot, now)
+            progress = further
+            if snapshot.pods is not None:
+                self._ages.note(snapshot.pods, now)
+            self._say(snapshot.deployment, progress)
             if verdict.replace:
-                course = self._replace(course, verdict, look)
+                progress = self._replace(progress, verdict, snapshot)
             if verdict.outcome != "waiting":
-                return Arrival(verdict, look.deployment, look.replica_set)
+                return RolloutStatus(verdict, snapshot.deployment, snapshot.replica_set)
             if now >= self._deadline:
-                verdict = _timeout(course, look.deployment)
-                return Arrival(verdict, look.deployment, look.replica_set)
-            self._sight.wait(min(pause(now - course.started), max(self._deadline - now, 0.1)))
+                verdict = _timeout(progress, snapshot.deployment)
+                return RolloutStatus(verdict, snapshot.deployment, snapshot.replica_set)
+            self._observer.wait(min(pause(now - progress.started), max(self._deadline - now, 0.1)))
 
     def soaking(self, deadline: float) -> Follower:
         """The same, which knows what it saw, with time of its own for a soak."""
@@ -83,26 +83,26 @@ class Follower:
         twin._deadline = max(self._deadline, deadline)
         return twin
 
-    def soak(self, course: Course, seconds: float, patience: Patience) -> Arrival:
+    def soak(self, progress: Progress, seconds: float, patience: Patience) -> RolloutStatus:
         """Watch the finished rollout: no container may restart for so long, and one pod has to outlive its probe."""
         end = self._clock.now() + seconds
         restarts: dict[str, int] = {}
         proof = Proof(patience)
         while True:
-            look = self._sight.look(course.generation, with_pods=True)
+            snapshot = self._observer.snapshot(progress.generation, with_pods=True)
             now = self._clock.now()
-            _course, verdict = judge(course, replace(look, pods=None), now)
-            if look.deployment is None or verdict.outcome not in ("complete", "waiting"):
-                return Arrival(verdict, look.deployment, look.replica_set)
-            self._ages.note(look.pods or (), now)
-            wrong = _restarted(look.pods or (), restarts)
-            wrong = wrong or proof.weigh(*self._ages.oldest(now), self._sight.events_of)
+            _progress, verdict = evaluate(progress, replace(snapshot, pods=None), now)
+            if snapshot.deployment is None or verdict.outcome not in ("complete", "waiting"):
+                return RolloutStatus(verdict, snapshot.deployment, snapshot.replica_set)
+            self._ages.note(snapshot.pods or (), now)
+            wrong = _restarted(snapshot.pods or (), restarts)
+            wrong = wrong or proof.weigh(*self._ages.oldest(now), self._observer.events_of)
             left = max(end - now, proof.left)
             if wrong or left <= 0 or now >= self._deadline:
-                return Arrival(wrong or verdict, look.deployment, look.replica_set)
-            self._tell_soak(look.deployment, proof.left)
+                return RolloutStatus(wrong or verdict, snapshot.deployment, snapshot.replica_set)
+            self._tell_soak(snapshot.deployment, proof.left)
             soon = proof.until_asked if proof.left > 0 else left
-            self._sight.wait(min(2.0, max(min(left, soon), 0.1)))
+            self._observer.wait(min(2.0, max(min(left, soon), 0.1)))
 
     def _tell_soak(self, deployment: Deployment, left: float) -> None:
         """Once, and only for a wait that somebody notices."""
@@ -114,29 +114,30 @@ class Follower:
     def wait_for_old(self, deployment: Deployment) -> list[Pod]:
         """The old pods that are left when none is or the time is up, ending ones included."""
         while True:
-            old = self._sight.old_pods(deployment)
+            old = self._observer.old_pods(deployment)
             if not old or self._clock.now() >= self._deadline:
                 return old
             self._report(f"{len(old)} old left to end", deployment.counts)
-            self._sight.wait(OLD_EVERY)
+            self._observer.wait(OLD_EVERY)
 
-    def _replace(self, course: Course, verdict: Verdict, look: Look) -> Course:
-        if look.deployment is not None:
+    def _replace(self, progress: Progress, verdict: Evaluation, snapshot: Snapshot) -> Progress:
+        if snapshot.deployment is not None:
             text = f"replacing pod {verdict.replace}, lest it is its node's fault"
             self._report(
-                "; ".join([text, *troubles(course, look.deployment)[:1]]), look.deployment.counts
+                "; ".join([text, *troubles(progress, snapshot.deployment)[:1]]),
+                snapshot.deployment.counts,
             )
         try:
             self._replace_pod(verdict.replace)
         except RefusedError:
             # Without the right to do so, what was seen must be enough.
-            return replace(course, quorum="any")
-        return course
+            return replace(progress, quorum="any")
+        return progress
 
-    def _say(self, deployment: Deployment | None, course: Course) -> None:
-        if deployment is None or deployment.observed_generation < course.generation:
+    def _say(self, deployment: Deployment | None, progress: Progress) -> None:
+        if deployment is None or deployment.observed_generation < progress.generation:
             return
-        known = troubles(course, deployment)
+        known = troubles(progress, deployment)
         if deployment.counts != self._counts or known != self._said:
             self._counts, self._said = deployment.counts, known
             self._report("; ".join([str(deployment.counts), *known[:1]]), deployment.counts)
@@ -149,15 +150,15 @@ def pause(elapsed: float) -> float:
     return 1.0 if elapsed < 60 else 2.0
 
 
-def _restarted(pods: t.Iterable[Pod], known: dict[str, int]) -> Verdict | None:
+def _restarted(pods: t.Iterable[Pod], known: dict[str, int]) -> Evaluation | None:
     """A verdict when a container restarted since `known`, which is brought up to date."""
     for pod in pods:
         for container in pod.containers:
             key = f"{pod.uid}/{container.name}"
             if container.restarts > known.setdefault(key, container.restarts):
                 why = container.last_reason or f"exit code {container.last_exit_code}"
-                return Verdict(
-                    "doomed",
+                return Evaluation(
+                    "failing",
                     "OutOfMemory" if why == "OOMKilled" else "RestartedInSoak",
                     f"container {container.name} restarted after the rollout was complete ({why})",
                     "Read its last log lines below.",
@@ -167,11 +168,11 @@ def _restarted(pods: t.Iterable[Pod], known: dict[str, int]) -> Verdict | None:
     return None
 
 
-def _timeout(course: Course, deployment: Deployment | None) -> Verdict:
-    known = troubles(course, deployment) if deployment else []
+def _timeout(progress: Progress, deployment: Deployment | None) -> Evaluation:
+    known = troubles(progress, deployment) if deployment else []
     where = f"it stands at {deployment.counts}" if deployment else "it was not seen"
-    return Verdict(
-        "doomed",
+    return Evaluation(
+        "failing",
         "Timeout",
         f"it was not complete within 'wait_timeout': {'; '.join([where, *known[:1]])}",
         "Raise 'wait_timeout' if its pods are just slow to become ready.",

@@ -15,7 +15,7 @@ from datetime import datetime
 
 from .._cluster import Object
 from .._redaction import excerpt
-from .judge import Verdict
+from .evaluate import Evaluation
 from .models import Container, Pod
 
 KILLED = re.compile(r"Container (\S+) failed (liveness|startup) probe")
@@ -105,7 +105,9 @@ class Proof:
         self.left = patience.killed
         self.until_asked = patience.asked
 
-    def weigh(self, pod: str, age: float, events_of: t.Callable[[str], Events]) -> Verdict | None:
+    def weigh(
+        self, pod: str, age: float, events_of: t.Callable[[str], Events]
+    ) -> Evaluation | None:
         """A verdict when the kubelet killed it. Events are asked for at most twice for a pod."""
         if not self._patience.killed:
             return None
@@ -148,7 +150,7 @@ def kill_of(events: Events, container: str = "") -> tuple[str, str, str]:
     return "", "", ""
 
 
-def as_kill(verdict: Verdict, events: Events) -> Verdict:
+def as_kill(verdict: Evaluation, events: Events) -> Evaluation:
     """The verdict about a restart in other words, when the kubelet did it for a probe."""
     container, probe, said = kill_of(events, verdict.container)
     if verdict.reason not in RESTARTS or not container:
@@ -156,10 +158,10 @@ def as_kill(verdict: Verdict, events: Events) -> Verdict:
     return replace(killed(container, probe, said), pod=verdict.pod, container=container)
 
 
-def killed(container: str, probe: str, said: str) -> Verdict:
+def killed(container: str, probe: str, said: str) -> Evaluation:
     why = f" ({excerpt(said, 180)})" if said else ""
-    return Verdict(
-        "doomed",
+    return Evaluation(
+        "failing",
         f"{probe.capitalize()}Failed",
         f"container {container} does not answer its {probe}Probe, so it was killed and is started again{why}",
         f"Look at what its {probe}Probe asks, and how long it gives; the log may say nothing of it.",

@@ -65,7 +65,7 @@ class Side:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class RolloutResult:
     result: str
     changed: bool
     before: Side
@@ -108,6 +108,8 @@ class Outcome:
 class RolloutError(DeployError):
     """A rollout ended otherwise than asked; carries its outcome."""
 
-    def __init__(self, message: str, *, reason: str, outcome: Outcome, **details: t.Any) -> None:
+    def __init__(
+        self, message: str, *, reason: str, outcome: RolloutResult, **details: t.Any
+    ) -> None:
         super().__init__(message, **{**details, **outcome.to_result()})
         self.reason = reason

@@ -64,7 +64,7 @@ class Pin:
 
 
 @dataclass(frozen=True)
-class Plan:
+class RolloutPlan:
     """The patch to send; empty when the Deployment is already as wanted.
 
     `takes`: what a way back takes from the template that the release did not write.
@@ -98,7 +98,7 @@ def rollout_id(release: str, uid: str, image: str) -> str:
     return hashlib.sha256("\n".join((release, uid, image)).encode()).hexdigest()[:16]
 
 
-def plan_rollout(deployment: Deployment, wanted: Wanted, pin: Pin | None) -> Plan:
+def plan_rollout(deployment: Deployment, wanted: Wanted, pin: Pin | None) -> RolloutPlan:
     _check_container(deployment, wanted.container)
     if wanted.state == "released":
         plan = _plan_release(deployment, wanted)
@@ -139,7 +139,7 @@ def is_as_pinned(deployment: Deployment, pin: Pin) -> bool:
     return _without_own(deployment.template) == _without_own(pin.template)
 
 
-def _plan_release(deployment: Deployment, wanted: Wanted) -> Plan:
+def _plan_release(deployment: Deployment, wanted: Wanted) -> RolloutPlan:
     if deployment.images[wanted.container] == wanted.image:
         return unchanged(deployment)
     index = list(deployment.images).index(wanted.container)
@@ -151,7 +151,7 @@ def _plan_release(deployment: Deployment, wanted: Wanted) -> Plan:
         CHANGE_CAUSE_ANNOTATION: _cause(wanted, f"{wanted.container} {wanted.image}"),
         **_fence(wanted),
     }
-    return Plan(
+    return RolloutPlan(
         before=deployment,
         operations=(
             *_tests(deployment, wanted),
@@ -163,7 +163,7 @@ def _plan_release(deployment: Deployment, wanted: Wanted) -> Plan:
     )
 
 
-def _plan_restart(deployment: Deployment, wanted: Wanted) -> Plan:
+def _plan_restart(deployment: Deployment, wanted: Wanted) -> RolloutPlan:
     present = deployment.template["metadata"].get("annotations") or {}
     mark = (
         {CHECKSUM_ANNOTATION: wanted.checksum}
@@ -175,7 +175,7 @@ def _plan_restart(deployment: Deployment, wanted: Wanted) -> Plan:
     template = copy.deepcopy(deployment.template)
     template["metadata"]["annotations"] = {**present, **mark}
     annotations = {ACTOR_ANNOTATION: wanted.actor, **_fence(wanted)}
-    return Plan(
+    return RolloutPlan(
         before=deployment,
         operations=(
             *_tests(deployment, wanted),
@@ -189,7 +189,7 @@ def _plan_restart(deployment: Deployment, wanted: Wanted) -> Plan:
 
 def plan_return(
     deployment: Deployment, wanted: Wanted, pin: Pin | None, *, ours: bool = False
-) -> Plan:
+) -> RolloutPlan:
     """Back to the pinned template, keeping replicas and everybody else's annotations.
 
     `ours`: the caller knows that this run wrote the current template.
@@ -215,7 +215,7 @@ def plan_return(
         raise superseded(deployment, wanted)
     kept = {k: v for k, v in deployment.annotations.items() if k not in OWN_ANNOTATIONS}
     annotations = {**pin.annotations, **_fence(wanted)}
-    return Plan(
+    return RolloutPlan(
         before=deployment,
         operations=(
             *_tests(deployment, wanted),
@@ -288,9 +288,9 @@ def _cause(wanted: Wanted, what: str) -> str:
     return f"release {wanted.release}: {what}" if wanted.release else what
 
 
-def unchanged(deployment: Deployment) -> Plan:
+def unchanged(deployment: Deployment) -> RolloutPlan:
     """The plan that writes nothing."""
-    return Plan(
+    return RolloutPlan(
         before=deployment,
         operations=(),
         template=deployment.template,

@@ -4,12 +4,12 @@
 
 from __future__ import annotations
 
-from .._module import Module, say
+from .._module import Module, emit_progress
 from .models import Counts
 
 
-def say_counts(module: Module, name: str, text: str, counts: Counts) -> None:
-    say(
+def emit_counts(module: Module, name: str, text: str, counts: Counts) -> None:
+    emit_progress(
         module,
         "RolloutProgress",
         f"{name}: {text}",

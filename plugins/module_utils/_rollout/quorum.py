@@ -34,7 +34,7 @@ class Finding:
 
 
 def find_proof(
-    doomed: t.Sequence[Suspicion],
+    failing: t.Sequence[Suspicion],
     pods: t.Sequence[Pod],
     *,
     quorum: str,
@@ -49,23 +49,23 @@ def find_proof(
     """
     if quorum == "nodes":
         ended = {one.suspicion.sign.pod for one in replaced}
-        doomed = [one for one in doomed if one.sign.pod not in ended]
+        failing = [one for one in failing if one.sign.pod not in ended]
         pods = [pod for pod in pods if pod.uid not in ended]
-    elif not doomed:
+    elif not failing:
         return Finding()
     if quorum == "any":
-        return Finding(proof=doomed[0])
-    for one in doomed:
+        return Finding(proof=failing[0])
+    for one in failing:
         if not one.sign.pod or (quorum == "nodes" and not one.rule.node_bound):
             return Finding(proof=one)
     if quorum == "all":
-        everywhere = {one.sign.pod for one in doomed} >= _counted(pods)
-        return Finding(proof=doomed[0]) if everywhere else Finding()
-    return _by_nodes(doomed, pods, replaced, nodes)
+        everywhere = {one.sign.pod for one in failing} >= _counted(pods)
+        return Finding(proof=failing[0]) if everywhere else Finding()
+    return _by_nodes(failing, pods, replaced, nodes)
 
 
 def _by_nodes(
-    doomed: t.Sequence[Suspicion],
+    failing: t.Sequence[Suspicion],
     pods: t.Sequence[Pod],
     replaced: t.Sequence[Replacement],
     nodes: t.Collection[str],
@@ -76,17 +76,17 @@ def _by_nodes(
     the fresh pod proves at its first sign, unless it came to the same node and others are known.
     """
     echoes = _echoes(pods, replaced)
-    troubles = [*doomed, *echoes]
+    troubles = [*failing, *echoes]
     if not troubles:
         return Finding()
     bad = {one.suspicion.sign.node for one in replaced}
-    if doomed and len(bad | {one.sign.node for one in doomed}) > 1:
-        return Finding(proof=doomed[0])
+    if failing and len(bad | {one.sign.node for one in failing}) > 1:
+        return Finding(proof=failing[0])
     everywhere = {one.sign.pod for one in troubles} >= _counted(pods)
     elsewhere = any(one.sign.node not in bad for one in echoes) or bad >= set(nodes)
     if everywhere and echoes and elsewhere:
         return Finding(proof=troubles[0])
-    if not (everywhere or doomed):
+    if not (everywhere or failing):
         return Finding()
     if len(replaced) < MOST_REPLACED:
         return Finding(suspect=troubles[0])

@@ -9,18 +9,18 @@ import typing as t
 from .._cluster import Cluster, MonotonicClock
 from .._errors import ConflictError, InputError
 from .._kubernetes_module import actor_of, cluster_for, utc_now
-from .._lock.guard import guard_for
+from .._lock.fence import guard_for
 from .._module import Module, Result
-from .._preflight.checks import find_problems
-from .._preflight.models import ERROR
-from .._preflight.observe import observe_facts
 from .._release.packing import record_name
 from .._release.pins import Pins, read_pins
-from .changes import tell as told_as_taken
+from .._rollout_preflight.checks import find_problems
+from .._rollout_preflight.models import ERROR
+from .._rollout_preflight.observe import observe_facts
+from .changes import describe_changes
 from .models import LAST_APPLIED
 from .plan import Pin, Wanted
-from .progress import say_counts
-from .roll import Rollout, Settings
+from .progress import emit_counts
+from .runner import Rollout, Settings
 
 Params = t.Mapping[str, t.Any]
 
@@ -47,7 +47,7 @@ def roll_one(module: Module, pins: PinsReader = release_pins) -> Result:
         find_pin(cluster, params, pins),
         settings=settings,
         clock=clock,
-        report=lambda text, counts: say_counts(module, params["name"], text, counts),
+        report=lambda text, counts: emit_counts(module, params["name"], text, counts),
         guard=guard_for(cluster, params["fence"], clock=clock, name=params["lock"]),
     )
     plan = rollout.plan()
@@ -60,7 +60,7 @@ def roll_one(module: Module, pins: PinsReader = release_pins) -> Result:
             raise rollout.refuse(exc, plan) from exc
     outcome = rollout.predict(plan) if module.check_mode else rollout.carry_out(plan)
     if plan.takes:
-        module.warn(told_as_taken(plan.takes))
+        module.warn(describe_changes(plan.takes))
     for pod in outcome.failing_before:
         module.warn(f"Pod {pod!r} was in trouble before the rollout began.")
     result = outcome.to_result()

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # PRIVATE to easymo.deploy.
-"""Take a doomed rollout back to its pin, and say how that went. Only what this release wrote is undone."""
+"""Take a failing rollout back to its pin, and say how that went. Only what this release wrote is undone."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from dataclasses import replace
 from .._cluster import Clock, Cluster
 from .._errors import ConflictError, DeployError
 from .apply import apply_plan, deleted
-from .ending import Teller
-from .follow import Arrival
+from .evaluate import Evaluation, Progress, start_course
+from .follow import RolloutStatus
 from .guard import Guard, require_for_undo
-from .judge import Course, Verdict, start_course
 from .models import Deployment
 from .observe import find_deployment
-from .plan import Pin, Plan, Wanted, plan_return, superseded
+from .plan import Pin, RolloutPlan, Wanted, plan_return, superseded
+from .results import Results
 
 FOREIGN = frozenset({"superseded", "deleted", "paused"})
 """Ends of following an undo that are somebody else's doing."""
@@ -33,8 +33,8 @@ class Undo:
         *,
         guard: Guard,
         clock: Clock,
-        follow: t.Callable[[Course, Deployment], Arrival],
-        tell: Teller,
+        follow: t.Callable[[Progress, Deployment], RolloutStatus],
+        tell: Results,
     ) -> None:
         self._cluster = cluster
         self._wanted = wanted
@@ -45,7 +45,11 @@ class Undo:
         self._tell = tell
 
     def carry_out(
-        self, plan: Plan, course: Course, verdict: Verdict, diagnosis: t.Mapping[str, t.Any]
+        self,
+        plan: RolloutPlan,
+        progress: Progress,
+        verdict: Evaluation,
+        diagnosis: t.Mapping[str, t.Any],
     ) -> DeployError:
         """Undo what `plan` wrote, and the error that tells of both."""
         seen = plan.before
@@ -58,26 +62,24 @@ class Undo:
             if current is None:
                 raise deleted(plan.before)
             seen = current
-            arrival = self._return(current, plan, course)
+            status = self._return(current, plan, progress)
         except ConflictError as exc:
             return failure(exc.details.get("result", "rollback_failed"), seen, str(exc))
         except DeployError as exc:
             return failure("rollback_failed", seen, f"Undoing it failed too: {exc}")
-        after = arrival.deployment or seen
-        if arrival.verdict.outcome == "complete":
+        after = status.deployment or seen
+        if status.verdict.outcome == "complete":
             image = after.images.get(self._wanted.container, "")
             return failure(
                 "rolled_back", after, f"It was rolled back to {image} and serves as before."
             )
-        result = (
-            arrival.verdict.outcome if arrival.verdict.outcome in FOREIGN else "rollback_failed"
-        )
-        return failure(result, after, f"Undoing it failed too: {arrival.verdict.sentence}.")
+        result = status.verdict.outcome if status.verdict.outcome in FOREIGN else "rollback_failed"
+        return failure(result, after, f"Undoing it failed too: {status.verdict.sentence}.")
 
-    def _return(self, current: Deployment, plan: Plan, course: Course) -> Arrival:
-        ours = plan.changed and current.template == course.template
+    def _return(self, current: Deployment, plan: RolloutPlan, progress: Progress) -> RolloutStatus:
+        ours = plan.changed and current.template == progress.template
 
-        def back(deployment: Deployment) -> Plan:
+        def back(deployment: Deployment) -> RolloutPlan:
             return plan_return(deployment, self._wanted, self._pin, ours=ours)
 
         if plan.changed and not ours:
@@ -90,9 +92,9 @@ class Undo:
         way_back = start_course(current, restored, self._wanted.container, self._clock.now())
         way_back = replace(
             way_back,
-            quorum=course.quorum,
-            stall=course.stall,
+            quorum=progress.quorum,
+            stall=progress.stall,
             needs_pods=False,
-            failing_before=course.failing_before,
+            failing_before=progress.failing_before,
         )
         return self._follow(way_back, restored)

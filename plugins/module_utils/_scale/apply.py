@@ -17,7 +17,7 @@ ATTEMPTS = 5
 
 
 @dataclass(frozen=True)
-class Plan:
+class ScalePlan:
     """One step a Deployment, in the order they were named. `problems` of others keep none from starting."""
 
     state: str
@@ -59,7 +59,7 @@ class Scaling:
         self._deadline = deadline
         self._report = report
 
-    def plan(self, names: t.Sequence[str], state: str) -> Plan:
+    def plan(self, names: t.Sequence[str], state: str) -> ScalePlan:
         """Nothing is stopped when there is a problem with one."""
         listed = {one["metadata"]["name"]: one for one in self._cluster.list_objects("Deployment")}
         steps: list[Step] = []
@@ -73,9 +73,9 @@ class Scaling:
                 problems.append(exc)
         if problems and state == STOPPED:
             raise _together(problems)
-        return Plan(state, tuple(steps), tuple(problems))
+        return ScalePlan(state, tuple(steps), tuple(problems))
 
-    def autoscalers(self, plan: Plan) -> dict[str, str]:
+    def autoscalers(self, plan: ScalePlan) -> dict[str, str]:
         """They only explain a count, so nothing stops for want of the right to see them."""
         names = {step.name for step in plan.steps}
         try:
@@ -83,7 +83,7 @@ class Scaling:
         except RefusedError:
             return {}
 
-    def predict(self, plan: Plan) -> None:
+    def predict(self, plan: ScalePlan) -> None:
         """Let the server judge the patches without keeping them."""
         for step in plan.steps:
             if step.changed:
@@ -91,7 +91,7 @@ class Scaling:
         if plan.problems:
             raise _together(plan.problems, **plan.to_result())
 
-    def carry_out(self, plan: Plan) -> None:
+    def carry_out(self, plan: ScalePlan) -> None:
         failures: list[DeployError] = []
         done: list[str] = []
         for step in plan.steps:
@@ -147,7 +147,9 @@ class Scaling:
         ) from last
 
 
-def _midway(plan: Plan, done: t.Sequence[str], failures: t.Sequence[DeployError]) -> DeployError:
+def _midway(
+    plan: ScalePlan, done: t.Sequence[str], failures: t.Sequence[DeployError]
+) -> DeployError:
     left = [step.name for step in plan.steps if step.name not in done]
     verb = "set to 0" if plan.state == STOPPED else "set to their counts"
     standing = f"Of {len(plan.steps)} Deployments {len(done)} are {verb}"

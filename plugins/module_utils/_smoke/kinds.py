@@ -15,7 +15,7 @@ from .._gate.series import Series
 from .._gate.sources import LIBRARIES as METRIC_LIBRARIES
 from .._gate.sources import sources_of
 from .._gate.state import Schedule
-from .._gate.watch import Watch, Watcher
+from .._gate.watch import Watcher, WatchResult
 from .._http import REQUESTS
 from .._library import Library
 from .._postgres import PSYCOPG2
@@ -89,7 +89,7 @@ def metrics(options: Options) -> Finding:
 _ONE_LOOK = {"duration": 0, "initial_delay": 0, "breaches": 1, "max_missing": 0, "interval": 1}
 
 
-def _only_missing(wanted: t.Sequence[Metric], watch: Watch) -> bool:
+def _only_missing(wanted: t.Sequence[Metric], watch: WatchResult) -> bool:
     """Whether every metric that has a value is good."""
     return all(
         value is None or metric.bounds.good(value)

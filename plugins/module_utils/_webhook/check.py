@@ -12,16 +12,16 @@ from .._errors import InputError
 from .._postgres import PostgresTarget
 from .client import HttpWebhook
 from .exchange import Trace, ask, trace, unanswered
-from .models import Message, Outcome
+from .models import Message, ProbeResult
 from .probes import plan_guards, plan_messages
-from .sightings import FunctionLog, PlatformSightings
+from .traces import FunctionLog, PlatformSightings
 
 PREFIX = re.compile(r"[A-Za-z0-9._-]{1,60}")
 
 Params = t.Mapping[str, t.Any]
 
 
-def check_webhook(params: Params, *, send_messages: bool) -> list[Outcome]:
+def check_webhook(params: Params, *, send_messages: bool) -> list[ProbeResult]:
     """Challenges and refusals first, so that nothing is sent to an address where nobody answers."""
     refuse_bad_input(params)
     webhook = HttpWebhook(

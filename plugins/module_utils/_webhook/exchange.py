@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 
 from .._errors import DeployError, InputError, UnreachableError, VerificationError
-from .models import Outcome, Probe, Sightings, Webhook
+from .models import Probe, ProbeResult, Sightings, Webhook
 from .probes import describe
 
 _THREADS = 8
@@ -29,22 +29,24 @@ class Trace:
     sleep: t.Callable[[float], None] = field(default=time.sleep, repr=False)
 
 
-def ask(webhook: Webhook, probes: t.Sequence[Probe]) -> list[Outcome]:
+def ask(webhook: Webhook, probes: t.Sequence[Probe]) -> list[ProbeResult]:
     """The outcomes in the order of the probes. None is left out because another failed."""
     with ThreadPoolExecutor(min(_THREADS, len(probes) or 1)) as pool:
         return list(pool.map(lambda probe: _one(webhook, probe), probes))
 
 
-def _one(webhook: Webhook, probe: Probe) -> Outcome:
+def _one(webhook: Webhook, probe: Probe) -> ProbeResult:
     started = time.monotonic()
     answer = webhook.send(probe.request)
     seconds = time.monotonic() - started
     wrong = probe.judge(answer) if answer.status else answer.text
     evidence = wrong or describe(probe, answer)
-    return Outcome(probe.name, not wrong, answer.status, seconds, evidence, probe.message_id)
+    return ProbeResult(probe.name, not wrong, answer.status, seconds, evidence, probe.message_id)
 
 
-def trace(probes: t.Sequence[Probe], outcomes: t.Sequence[Outcome], where: Trace) -> list[Outcome]:
+def trace(
+    probes: t.Sequence[Probe], outcomes: t.Sequence[ProbeResult], where: Trace
+) -> list[ProbeResult]:
     """The outcomes again, those of accepted messages with where they were seen, or as failures."""
     accepted = {
         outcome.message_id: probe
@@ -122,7 +124,7 @@ def _worded(place: str) -> str:
     return place or "the function's log"
 
 
-def _with(outcome: Outcome, where: str, wrong: str) -> Outcome:
+def _with(outcome: ProbeResult, where: str, wrong: str) -> ProbeResult:
     if wrong:
         return replace(outcome, passed=False, evidence=wrong)
     if where:
@@ -130,7 +132,7 @@ def _with(outcome: Outcome, where: str, wrong: str) -> Outcome:
     return outcome
 
 
-def refuse_failures(url: str, outcomes: t.Sequence[Outcome]) -> None:
+def refuse_failures(url: str, outcomes: t.Sequence[ProbeResult]) -> None:
     """Raise one error that names every probe that failed."""
     failed = [outcome for outcome in outcomes if not outcome.passed]
     rows = [outcome.to_result() for outcome in outcomes]
@@ -148,5 +150,5 @@ def refuse_failures(url: str, outcomes: t.Sequence[Outcome]) -> None:
     )
 
 
-def unanswered(outcomes: t.Sequence[Outcome]) -> bool:
+def unanswered(outcomes: t.Sequence[ProbeResult]) -> bool:
     return not any(outcome.status for outcome in outcomes)

@@ -52,7 +52,7 @@ class Probe:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class ProbeResult:
     """What came of one probe. `evidence` is what was seen, or what is wrong with it."""
 
     name: str

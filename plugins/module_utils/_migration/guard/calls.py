@@ -9,7 +9,7 @@ import typing as t
 from contextlib import AbstractContextManager, nullcontext
 
 from . import builtins
-from .models import Verdict
+from .models import Classification
 from .names import Name, constant_text, strings, to_name, walk
 from .parser import UnparsableError
 from .plpgsql import judge_plpgsql
@@ -63,7 +63,7 @@ def judge_mentioned(node: Node | list[Node], scope: Scope) -> Iterator[Concern]:
     with scope.world.held():
         for name in sorted(mentioned):
             for found in _judge_defined(name, scope):
-                if found.verdict is Verdict.DESTRUCTIVE:
+                if found.verdict is Classification.DESTRUCTIVE:
                     yield found
 
 

@@ -13,7 +13,7 @@ if t.TYPE_CHECKING:
     from ..splitter import Statement
 
 
-class Verdict(Enum):
+class Classification(Enum):
     ADDITIVE = "additive"
     WARNING = "warning"
     """Adds, and may all the same break code that runs. It is told, and stops nothing."""
@@ -23,18 +23,23 @@ class Verdict(Enum):
     """What it does cannot be told from its text."""
 
 
-_SEVERITY = (Verdict.ADDITIVE, Verdict.WARNING, Verdict.UNKNOWN, Verdict.DESTRUCTIVE)
+_SEVERITY = (
+    Classification.ADDITIVE,
+    Classification.WARNING,
+    Classification.UNKNOWN,
+    Classification.DESTRUCTIVE,
+)
 
 
-def worst(verdicts: t.Iterable[Verdict]) -> Verdict:
-    return max(verdicts, key=_SEVERITY.index, default=Verdict.ADDITIVE)
+def worst(verdicts: t.Iterable[Classification]) -> Classification:
+    return max(verdicts, key=_SEVERITY.index, default=Classification.ADDITIVE)
 
 
 @dataclass(frozen=True)
 class Concern:
     """Why something is not additive. `rule` is one stable kebab-case word, the rest are clauses for people."""
 
-    verdict: Verdict
+    verdict: Classification
     rule: str
     what: str
     safe_way: str
@@ -55,7 +60,7 @@ class Finding:
     file: str
     line: int
     statement: int
-    verdict: Verdict
+    verdict: Classification
     rule: str
     what: str
     safe_way: str
@@ -80,14 +85,14 @@ class Review:
 
     findings: tuple[Finding, ...]
     warnings: tuple[Finding, ...]
-    verdicts: t.Mapping[str, t.Mapping[Verdict, int]]
+    verdicts: t.Mapping[str, t.Mapping[Classification, int]]
 
     def to_verdicts(self) -> dict[str, dict[str, int]]:
         return {
-            file: {verdict.value: counts.get(verdict, 0) for verdict in Verdict}
+            file: {verdict.value: counts.get(verdict, 0) for verdict in Classification}
             for file, counts in self.verdicts.items()
         }
 
 
-def count_verdicts(verdicts: t.Iterable[Verdict]) -> t.Mapping[Verdict, int]:
+def count_verdicts(verdicts: t.Iterable[Classification]) -> t.Mapping[Classification, int]:
     return Counter(verdicts)

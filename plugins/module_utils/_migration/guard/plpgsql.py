@@ -8,7 +8,7 @@ import re
 import typing as t
 
 from .dynamic import read_dynamic
-from .models import Verdict
+from .models import Classification
 from .names import walk, words
 from .parser import UnparsableError, parse
 from .rules import concern
@@ -137,7 +137,7 @@ def _judge_dynamic(query: str, scope: Scope) -> Iterator[Concern]:
         yield concern("dynamic-sql", "it executes a text that cannot be read")
         return
     yield from found
-    if not text.whole and not any(each.verdict is Verdict.DESTRUCTIVE for each in found):
+    if not text.whole and not any(each.verdict is Classification.DESTRUCTIVE for each in found):
         yield concern("dynamic-sql", "it executes a text of which only the run will know a part")
 
 

@@ -10,7 +10,7 @@ from ..splitter import Statement, failing_line, without_leading_comments
 from ..text import excerpt
 from .classify import judge_statement
 from .long_inserts import in_parts
-from .models import Concern, Finding, Review, Source, Verdict, count_verdicts, worst
+from .models import Classification, Concern, Finding, Review, Source, count_verdicts, worst
 from .names import words
 from .parser import UnparsableError, parse
 from .policies import without_policy
@@ -41,7 +41,7 @@ def review(sources: Sequence[Source], catalog: Catalog | None, *, resets: bool =
         unit = Unit()
         judged.append((unit, _judge_file(source, world, unit)))
     told: list[Finding] = []
-    verdicts: dict[str, t.Mapping[Verdict, int]] = {}
+    verdicts: dict[str, t.Mapping[Classification, int]] = {}
     for source, (unit, concerns) in zip(sources, judged, strict=True):
         for index, found in without_policy(unit.enabled, world):
             concerns[index].append(found)
@@ -50,8 +50,8 @@ def review(sources: Sequence[Source], catalog: Catalog | None, *, resets: bool =
         )
         told += _to_findings(source, concerns)
     return Review(
-        findings=tuple(each for each in told if each.verdict is not Verdict.WARNING),
-        warnings=tuple(each for each in told if each.verdict is Verdict.WARNING),
+        findings=tuple(each for each in told if each.verdict is not Classification.WARNING),
+        warnings=tuple(each for each in told if each.verdict is Classification.WARNING),
         verdicts=verdicts,
     )
 
@@ -62,7 +62,7 @@ def _judge_file(source: Source, world: World, unit: Unit) -> list[list[Concern]]
     for index, statement in enumerate(source.statements):
         scope = Scope(world, unit, judge_statement, statement.text, statement=index)
         found = list(_judge_text(statement, scope))
-        if any(each.verdict is Verdict.UNKNOWN for each in found):
+        if any(each.verdict is Classification.UNKNOWN for each in found):
             world.facts.rows_written = True
         concerns.append(found)
     for drop in unit.unsettled():

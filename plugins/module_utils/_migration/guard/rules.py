@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import typing as t
 
-from .models import Concern, Verdict
+from .models import Classification, Concern
 
 _LATER = "keep it until nothing uses it, and drop it in a later release with a waiver"
 _BACKFILL = "change rows outside of the migration, in batches that can be stopped, or waive it"
@@ -90,7 +90,7 @@ UNKNOWN: t.Final[t.Mapping[str, str]] = {
 def concern(rule: str, what: str) -> Concern:
     """`what` the statement does, a clause that begins with "it"."""
     if rule in DESTRUCTIVE:
-        return Concern(Verdict.DESTRUCTIVE, rule, what, DESTRUCTIVE[rule])
+        return Concern(Classification.DESTRUCTIVE, rule, what, DESTRUCTIVE[rule])
     if rule in WARNINGS:
-        return Concern(Verdict.WARNING, rule, what, WARNINGS[rule])
-    return Concern(Verdict.UNKNOWN, rule, what, UNKNOWN[rule])
+        return Concern(Classification.WARNING, rule, what, WARNINGS[rule])
+    return Concern(Classification.UNKNOWN, rule, what, UNKNOWN[rule])

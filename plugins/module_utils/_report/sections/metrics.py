@@ -7,7 +7,7 @@ from __future__ import annotations
 import typing as t
 
 from ..._gate.models import Bounds
-from ..models import Cell, Watch, Watched
+from ..models import Cell, MetricsTable, Watched
 from ..plot import bound_words, plot_of, samples_of
 from ..reader import Entry, Reader, dictionaries, inner, text
 from ..times import counted, number, quantity, shown
@@ -17,7 +17,7 @@ NOT_WATCHED = "No metric was watched."
 PHASE = "monitoring"
 
 
-def watches(reader: Reader) -> tuple[Watch, ...]:
+def watches(reader: Reader) -> tuple[MetricsTable, ...]:
     """The release's own first, then the tries of it that failed, then the ramp."""
     found = [watch_of("Metrics", reader.entries("metrics"))]
     tries = dictionaries(inner(reader.mapping("phases"), PHASE).get("earlier_failures"))
@@ -32,13 +32,15 @@ def watches(reader: Reader) -> tuple[Watch, ...]:
     return tuple(watch for watch in found if watch.metrics)
 
 
-def watch_of(title: str, entries: t.Sequence[tuple[str, Entry]], *, fold: bool = False) -> Watch:
+def watch_of(
+    title: str, entries: t.Sequence[tuple[str, Entry]], *, fold: bool = False
+) -> MetricsTable:
     metrics = tuple(watched(name, one) for name, one in entries)
     bad = [one.name for one in metrics if one.verdict.tone in ("bad", "warn")]
     lead = share(
         len(metrics) - len(bad), len(metrics), "metrics were good", f"not {', '.join(bad)}"
     )
-    return Watch(title, lead, metrics, fold)
+    return MetricsTable(title, lead, metrics, fold)
 
 
 def watched(name: str, one: Entry) -> Watched:

@@ -26,13 +26,13 @@ from ansible_collections.easymo.deploy.plugins.module_utils._http import request
 from ansible_collections.easymo.deploy.plugins.module_utils._images.reference import Reference
 from ansible_collections.easymo.deploy.plugins.module_utils._messages.retry import Deadline
 from ansible_collections.easymo.deploy.plugins.module_utils._messages.services import Service
-from ansible_collections.easymo.deploy.plugins.module_utils._readiness import http as readiness
+from ansible_collections.easymo.deploy.plugins.module_utils._preflight import http as readiness
 from ansible_collections.easymo.deploy.plugins.module_utils._registry import HttpRegistry
 from ansible_collections.easymo.deploy.plugins.module_utils._smoke.wallet import HttpWallets
 from ansible_collections.easymo.deploy.plugins.module_utils._supabase_http import ManagementClient
 from ansible_collections.easymo.deploy.plugins.module_utils._webhook.client import HttpWebhook
 from ansible_collections.easymo.deploy.plugins.module_utils._webhook.models import Request
-from ansible_collections.easymo.deploy.plugins.module_utils._webhook.sightings import FunctionLog
+from ansible_collections.easymo.deploy.plugins.module_utils._webhook.traces import FunctionLog
 
 OURS = "Bearer our-own-token"
 TOKEN = OURS.removeprefix("Bearer ")

@@ -24,14 +24,14 @@ from ansible_collections.easymo.deploy.plugins.module_utils._webhook.exchange im
 from ansible_collections.easymo.deploy.plugins.module_utils._webhook.models import (
     Answer,
     Message,
-    Outcome,
+    ProbeResult,
     Request,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._webhook.probes import (
     plan_guards,
     plan_messages,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._webhook.sightings import log_query
+from ansible_collections.easymo.deploy.plugins.module_utils._webhook.traces import log_query
 
 TOKEN, SECRET = "right-token", "right-secret"
 ASKED = Message("asked", "250780000001", "I need vegetables", "agent", reply_contains="Vendors")
@@ -81,7 +81,7 @@ class GoodWebhook:
         return Answer(200, json.dumps({"replies": [reply]}))
 
 
-def outcomes(webhook: GoodWebhook, *messages: Message) -> list[Outcome]:
+def outcomes(webhook: GoodWebhook, *messages: Message) -> list[ProbeResult]:
     guards = plan_guards(
         verify_token=TOKEN, app_secret=SECRET, challenge="c0ffee", oversized_bytes=LIMIT * 2
     )
@@ -162,7 +162,7 @@ class Memory:
         return frozenset(message_ids) if table == "agent_requests" else frozenset()
 
 
-def traced(message: Message, memory: Memory) -> Outcome:
+def traced(message: Message, memory: Memory) -> ProbeResult:
     probes = plan_messages([message], app_secret=SECRET, challenge="c0ffee", prefix="r")
     now = [0.0]
 
@@ -206,11 +206,11 @@ def test_a_question_that_is_wrong_in_itself_is_not_waited_out() -> None:
 
 
 def test_silence_everywhere_is_one_sentence_and_no_verdict() -> None:
-    silent = [Outcome(name, False, 0, 1.0, "no answer within 1 s") for name in ("a", "b")]
+    silent = [ProbeResult(name, False, 0, 1.0, "no answer within 1 s") for name in ("a", "b")]
     with pytest.raises(UnreachableError, match="no answer to any of 2 probes"):
         refuse_failures("https://x", silent)
     with pytest.raises(VerificationError, match=r"1 of 2 probes of https://x failed: a: no answer"):
-        refuse_failures("https://x", [silent[0], Outcome("b", True, 200, 1.0, "echoed")])
+        refuse_failures("https://x", [silent[0], ProbeResult("b", True, 200, 1.0, "echoed")])
 
 
 def test_no_id_can_leave_its_place_in_the_query_of_the_log() -> None:

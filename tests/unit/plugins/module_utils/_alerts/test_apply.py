@@ -10,7 +10,7 @@ import pytest
 
 from ansible_collections.easymo.deploy.plugins.module_utils._alerts.api import AlertsApi
 from ansible_collections.easymo.deploy.plugins.module_utils._alerts.apply import (
-    Watch,
+    LoadedRules,
     refuse_unknown_receivers,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._alerts.destinations import RuleFile
@@ -47,7 +47,7 @@ class Prometheus:
 
 def wait(*answers: list[LoadedRule] | DeployError) -> tuple[list[LoadedRule], list[str]]:
     told: list[str] = []
-    watch = Watch(t.cast("AlertsApi", Prometheus(*answers)), wanted_rules(GROUPS))
+    watch = LoadedRules(t.cast("AlertsApi", Prometheus(*answers)), wanted_rules(GROUPS))
     return watch.wait(FakeClock(), 30, 2, told.append), told
 
 

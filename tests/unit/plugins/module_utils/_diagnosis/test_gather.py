@@ -5,12 +5,12 @@ from __future__ import annotations
 
 import threading
 
+from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.evidence import Notebook
 from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.gather import (
     Collector,
     gather,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.models import Limits
-from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.notebook import Notebook
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import UnreachableError
 from ansible_collections.easymo.deploy.plugins.module_utils._messages.redactor import Redactor
 

@@ -18,6 +18,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.error_rat
     look_at_error_lines,
     look_at_public,
 )
+from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.evidence import Notebook
 from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.function import (
     look_at_answers,
 )
@@ -25,7 +26,6 @@ from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.models im
     Limits,
     Part,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.notebook import Notebook
 from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.task import secrets_within
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
     DeployError,

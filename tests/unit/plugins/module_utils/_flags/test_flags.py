@@ -16,7 +16,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._flags.plan import (
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._flags.values import to_values
 from ansible_collections.easymo.deploy.plugins.module_utils._lock.errors import LeaseLostError
-from ansible_collections.easymo.deploy.plugins.module_utils._lock.guard import FRESH, Guard
+from ansible_collections.easymo.deploy.plugins.module_utils._lock.fence import FRESH, Guard
 from tests.fakes.cluster import MemoryCluster
 from tests.fakes.lock import NAME, Scene
 

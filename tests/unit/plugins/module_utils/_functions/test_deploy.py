@@ -23,7 +23,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._functions.collect i
 from ansible_collections.easymo.deploy.plugins.module_utils._functions.models import Source
 from ansible_collections.easymo.deploy.plugins.module_utils._functions.storage import Saved, keep
 from ansible_collections.easymo.deploy.plugins.module_utils._functions.task import (
-    Order,
+    FunctionsRequest,
     deploy,
     restore,
 )
@@ -38,7 +38,7 @@ def source(slug: str, text: str = "1", *, verify_jwt: bool | None = False) -> So
     return Source(slug, entrypoint, "", (), verify_jwt, {entrypoint: text.encode()})
 
 
-def order(*, check: bool = False, diff: bool = False, **options: t.Any) -> Order:
+def order(*, check: bool = False, diff: bool = False, **options: t.Any) -> FunctionsRequest:
     given = {
         "archive": None,
         "known": {},
@@ -51,7 +51,7 @@ def order(*, check: bool = False, diff: bool = False, **options: t.Any) -> Order
     params = json.loads(json.dumps({**given, **options}))
     path = Path(params["archive"]) if params["archive"] else None
     saved = read_archive(path) if path and path.exists() else None
-    return Order.from_params(params, saved, check_mode=check, diff=diff)
+    return FunctionsRequest.from_params(params, saved, check_mode=check, diff=diff)
 
 
 def go(

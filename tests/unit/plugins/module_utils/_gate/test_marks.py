@@ -13,7 +13,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._gate.models import 
     Metric,
     Sample,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._messages.recorded import mark_of
+from ansible_collections.easymo.deploy.plugins.module_utils._messages.record_reader import mark_of
 from ansible_collections.easymo.deploy.plugins.module_utils._report.plot import (
     bound_words,
     plot_of,

@@ -9,9 +9,9 @@ import pytest
 from ansible_collections.easymo.deploy.plugins.module_utils._gate.models import (
     Bounds,
     Limits,
-    Mark,
     Metric,
     Sample,
+    SampleStatus,
     Verdict,
     failed_sample,
 )
@@ -168,11 +168,11 @@ def test_limits_of_a_metric_decide(metric, values, expected):
 @pytest.mark.parametrize(
     ("value", "mark"),
     [
-        (0.01, Mark.GOOD),
-        (0.02, Mark.BETWEEN),
-        (0.06, Mark.BREACH),
-        (GAP, Mark.NO_DATA),
-        (FAILED, Mark.ERROR),
+        (0.01, SampleStatus.GOOD),
+        (0.02, SampleStatus.BETWEEN),
+        (0.06, SampleStatus.BREACH),
+        (GAP, SampleStatus.NO_DATA),
+        (FAILED, SampleStatus.ERROR),
     ],
 )
 def test_every_sample_is_of_one_class(value, mark):

@@ -8,7 +8,6 @@ from decimal import Decimal
 import pytest
 
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import InputError
-from ansible_collections.easymo.deploy.plugins.module_utils._gate.course import next_due
 from ansible_collections.easymo.deploy.plugins.module_utils._gate.models import (
     Bounds,
     Limits,
@@ -20,12 +19,13 @@ from ansible_collections.easymo.deploy.plugins.module_utils._gate.prometheus imp
     read_answer,
     read_range,
 )
+from ansible_collections.easymo.deploy.plugins.module_utils._gate.schedule import next_due
 from ansible_collections.easymo.deploy.plugins.module_utils._gate.sql import read_rows
 from ansible_collections.easymo.deploy.plugins.module_utils._gate.state import Schedule
 from ansible_collections.easymo.deploy.plugins.module_utils._gate.watch import (
-    Look,
-    Watch,
+    Measurement,
     Watcher,
+    WatchResult,
 )
 
 LIMITS = Limits(breaches=2, max_missing=0.5)
@@ -56,10 +56,10 @@ class Scripted:
     def watch(
         self,
         *,
-        tell: t.Callable[[Look], None] = lambda look: None,
+        tell: t.Callable[[Measurement], None] = lambda look: None,
         metric: Metric = METRIC,
         **schedule: float,
-    ) -> Watch:
+    ) -> WatchResult:
         metric = replace(metric, interval=schedule.get("interval", 10))
         watcher = Watcher(
             [metric], {"m": self}, tell=tell, clock=lambda: self.now, sleep=self.sleep

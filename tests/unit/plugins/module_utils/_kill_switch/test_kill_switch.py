@@ -19,7 +19,6 @@ from ansible_collections.easymo.deploy.plugins.module_utils._flags.switch import
 from ansible_collections.easymo.deploy.plugins.module_utils._kill_switch.apply import (
     check_reached,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._kill_switch.asking import Asker
 from ansible_collections.easymo.deploy.plugins.module_utils._kill_switch.models import (
     ENDING,
     IDLE,
@@ -33,7 +32,8 @@ from ansible_collections.easymo.deploy.plugins.module_utils._kill_switch.plan im
     plan_lowered,
     plan_set,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._kill_switch.sweep import (
+from ansible_collections.easymo.deploy.plugins.module_utils._kill_switch.pod_env import Asker
+from ansible_collections.easymo.deploy.plugins.module_utils._kill_switch.pod_replacement import (
     next_victim,
     sweep,
 )

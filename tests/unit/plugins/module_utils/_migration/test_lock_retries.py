@@ -8,7 +8,7 @@ import pytest
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.lock_retries import (
     LockRetries,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.walk import Walk
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.statement_runner import Walk
 from ansible_collections.easymo.deploy.plugins.module_utils._postgres import SqlError
 from tests.fakes.session import MemorySession
 

@@ -13,8 +13,8 @@ from ansible_collections.easymo.deploy.plugins.module_utils._ramp.models import 
     Schedule,
     Step,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._ramp.plan import Ask, Plan, plan
-from ansible_collections.easymo.deploy.plugins.module_utils._ramp.standing import Seen
+from ansible_collections.easymo.deploy.plugins.module_utils._ramp.plan import Ask, RampPlan, plan
+from ansible_collections.easymo.deploy.plugins.module_utils._ramp.status import Seen
 
 DAY_1 = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
@@ -62,9 +62,9 @@ def seen_at(
     return replace(seen, **changes)
 
 
-def planned(seen: Seen, percentage: int | None = None, **ask: t.Any) -> Plan:
+def planned(seen: Seen, percentage: int | None = None, **ask: t.Any) -> RampPlan:
     return plan(SCHEDULE, seen, Ask(by="bob@here", percentage=percentage, **ask))
 
 
-def kinds(found: Plan) -> list[str]:
+def kinds(found: RampPlan) -> list[str]:
     return [reason.kind for reason in found.reasons]

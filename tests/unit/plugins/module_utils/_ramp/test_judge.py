@@ -13,8 +13,8 @@ from ansible_collections.easymo.deploy.plugins.module_utils._ramp.models import 
     PROCEED,
     ROLLBACK,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._ramp.plan import RAISE, WATCH, Plan
-from ansible_collections.easymo.deploy.plugins.module_utils._ramp.standing import Seen
+from ansible_collections.easymo.deploy.plugins.module_utils._ramp.plan import RAISE, WATCH, RampPlan
+from ansible_collections.easymo.deploy.plugins.module_utils._ramp.status import Seen
 from tests.unit.plugins.module_utils._ramp.scenes import (
     HOUR,
     SCHEDULE,
@@ -26,11 +26,13 @@ from tests.unit.plugins.module_utils._ramp.scenes import (
 WHY = ("error_rate is 0.02 ratio and should be at most 0.01",)
 
 
-def judged(seen: Seen, verdict: str, percentage: int = 5, reasons: tuple[str, ...] = WHY) -> Plan:
+def judged(
+    seen: Seen, verdict: str, percentage: int = 5, reasons: tuple[str, ...] = WHY
+) -> RampPlan:
     return judge(SCHEDULE, seen, Finding(percentage, verdict, "bob@here", reasons))
 
 
-def later(seen: Seen, found: Plan, hours: float = 3) -> Seen:
+def later(seen: Seen, found: RampPlan, hours: float = 3) -> Seen:
     """The same cluster after what was decided was written."""
     return replace(
         seen,

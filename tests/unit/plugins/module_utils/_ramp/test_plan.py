@@ -28,7 +28,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._ramp.plan import (
     WAIT,
     WATCH,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._ramp.standing import Start
+from ansible_collections.easymo.deploy.plugins.module_utils._ramp.status import Start
 from tests.unit.plugins.module_utils._ramp.scenes import (
     DAY,
     DAY_1,

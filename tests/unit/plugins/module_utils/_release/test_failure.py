@@ -7,7 +7,9 @@ import typing as t
 
 import pytest
 
-from ansible_collections.easymo.deploy.plugins.module_utils._messages.recorded import read_phase
+from ansible_collections.easymo.deploy.plugins.module_utils._messages.record_reader import (
+    read_phase,
+)
 from ansible_collections.easymo.deploy.plugins.module_utils._release.failure import is_hold
 from ansible_collections.easymo.deploy.plugins.module_utils._report.phases import outcome
 

@@ -3,11 +3,13 @@ from __future__ import annotations
 
 import pytest
 
+from ansible_collections.easymo.deploy.plugins.module_utils._restore.clone_settings import (
+    split_list,
+)
 from ansible_collections.easymo.deploy.plugins.module_utils._restore.contents import parse_entries
 from ansible_collections.easymo.deploy.plugins.module_utils._restore.programs import (
     connection_string,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._restore.twin import split_list
 
 LISTING = """;
 ; Archive created at 2026-11-24 18:34:59 UTC

@@ -19,11 +19,11 @@ from ansible_collections.easymo.deploy.plugins.module_utils._postgres import Pos
 from ansible_collections.easymo.deploy.plugins.module_utils._restore.models import (
     NEWBORN_LIMIT,
     Database,
+    DatabaseMark,
     Kind,
-    Mark,
-    Order,
+    RestoreRequest,
     Rights,
-    Standing,
+    ServerStatus,
     read_mark,
     unmarked,
 )
@@ -64,7 +64,7 @@ def backup(name: str = "shop", release: str = "2.0.0", minute: int = 0, **more: 
     return Backup("bucket", Manifest(**values))
 
 
-def order(method: t.Any = "swap", **more: t.Any) -> Order:
+def order(method: t.Any = "swap", **more: t.Any) -> RestoreRequest:
     target = PostgresTarget(host="db", user="admin", database="shop_prod")
     values: dict[str, t.Any] = {
         "method": method,
@@ -83,7 +83,7 @@ def order(method: t.Any = "swap", **more: t.Any) -> Order:
         "keep_owners": True,
         **more,
     }
-    return Order(**values)
+    return RestoreRequest(**values)
 
 
 def database(name: str = "shop_prod", **more: t.Any) -> Database:
@@ -106,11 +106,13 @@ def database(name: str = "shop_prod", **more: t.Any) -> Database:
 
 def marked(name: str, kind: Kind, **more: t.Any) -> Database:
     values = {"database": "shop_prod", "request": "r1", "backup": "b", "at": "2025", **more}
-    return database(name, comment=Mark(kind=kind, **values).comment("Of the shop"))
+    return database(name, comment=DatabaseMark(kind=kind, **values).comment("Of the shop"))
 
 
-def standing(*found: Database, rights: tuple[bool, bool, bool] = (False, True, True)) -> Standing:
-    return Standing((18, "18.6"), found or (database(),), Rights(*rights))
+def standing(
+    *found: Database, rights: tuple[bool, bool, bool] = (False, True, True)
+) -> ServerStatus:
+    return ServerStatus((18, "18.6"), found or (database(),), Rights(*rights))
 
 
 def test_the_newest_backup_of_name_and_release_is_chosen() -> None:
@@ -149,7 +151,9 @@ def test_a_second_whose_names_are_taken_is_passed_over() -> None:
 
 
 def test_a_mark_is_read_back_from_a_comment_that_people_wrote_too() -> None:
-    mark = Mark(kind="failed", database="d", request="r", backup="b", at="2025", reason="it's\nso")
+    mark = DatabaseMark(
+        kind="failed", database="d", request="r", backup="b", at="2025", reason="it's\nso"
+    )
     comment = mark.comment("first line\nsecond")
     assert read_mark(comment) == mark
     assert unmarked(comment) == "first line\nsecond"
@@ -216,7 +220,7 @@ def test_a_finished_restore_still_tidies_up() -> None:
     ],
 )
 def test_what_cannot_end_well_is_refused(
-    given: Order, found: tuple[Database, ...], error: type[Exception], words: str
+    given: RestoreRequest, found: tuple[Database, ...], error: type[Exception], words: str
 ) -> None:
     with pytest.raises(error, match=words):
         plan_restore(given, standing(*found))

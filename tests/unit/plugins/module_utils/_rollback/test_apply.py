@@ -10,8 +10,8 @@ from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._rollback.apply import (
     Returned,
+    describe_return,
     return_all,
-    tell,
 )
 
 
@@ -31,7 +31,7 @@ def test_one_that_cannot_return_keeps_nobody_from_it() -> None:
         ("b", "superseded", False),
         ("c", "rolled_back", True),
     ]
-    said = tell(done, "2.0.0")
+    said = describe_return(done, "2.0.0")
     assert said.startswith(
         "1 of 3 services did not return from release '2.0.0': b. Returned: a, c."
     )

@@ -13,8 +13,8 @@ from ansible_collections.easymo.deploy.plugins.module_utils._cluster import (
     Object,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._rollout.changes import (
+    describe_changes,
     taken_away,
-    tell,
 )
 
 THEN: Object = {
@@ -133,7 +133,7 @@ def test_what_the_release_wrote_is_not_told() -> None:
         one["metadata"]["annotations"] = {CHECKSUM_ANNOTATION: "x"}
 
     assert changed(released) == []
-    assert tell([]) == ""
+    assert describe_changes([]) == ""
 
 
 def test_no_value_of_a_variable_is_told() -> None:

@@ -46,5 +46,5 @@ def test_each_class_stands_in_the_page_with_its_dwell(rule: Rule, row: list[str]
     elif rule.dwell is None:
         assert row[2] == "-"
     else:
-        looks = f" or {rule.looks} looks" if rule.dwell and rule.looks else ""
-        assert row[2] == (f"{rule.dwell:.0f} s" if rule.dwell else "at once") + looks
+        snapshots = f" or {rule.snapshots} looks" if rule.dwell and rule.snapshots else ""
+        assert row[2] == (f"{rule.dwell:.0f} s" if rule.dwell else "at once") + snapshots

@@ -55,7 +55,7 @@ def test_signs_are_classed(seen: Sign, rule: str | None) -> None:
 
 
 @pytest.mark.parametrize(
-    ("seen", "never_until", "doomed_at"),
+    ("seen", "never_until", "failing_at"),
     [
         (sign("ErrImagePull", "not found"), None, 15),
         (sign("ErrImagePull", "unauthorized"), 44, 45),
@@ -70,21 +70,21 @@ def test_signs_are_classed(seen: Sign, rule: str | None) -> None:
     ],
 )
 def test_each_class_dwells_as_long_as_it_should(
-    seen: Sign, never_until: float | None, doomed_at: float | None
+    seen: Sign, never_until: float | None, failing_at: float | None
 ) -> None:
     first = suspect([seen], {}, 0.0)
     suspicion = only(first)
-    assert not suspicion.doomed(0.0)
+    assert not suspicion.failing(0.0)
     if never_until is not None:
-        assert not suspicion.doomed(never_until)
-    if doomed_at is not None:
-        assert suspicion.doomed(doomed_at)
+        assert not suspicion.failing(never_until)
+    if failing_at is not None:
+        assert suspicion.failing(failing_at)
 
 
 def test_a_second_look_is_enough_for_an_image_that_is_not_there() -> None:
     seen = sign("ErrImagePull", "not found")
     suspicion = only(suspect([seen], suspect([seen], {}, 0.0), 2.0))
-    assert suspicion.doomed(2.0)
+    assert suspicion.failing(2.0)
 
 
 def test_looks_in_quick_succession_count_as_one() -> None:
@@ -92,8 +92,8 @@ def test_looks_in_quick_succession_count_as_one() -> None:
     suspicions: dict[tuple[str, str, str], Suspicion] = {}
     for now in (0.0, 0.5, 1.0, 1.5):
         suspicions = suspect([seen], suspicions, now)
-        assert not only(suspicions).doomed(now)
-    assert only(suspect([seen], suspicions, 2.0)).doomed(2.0)
+        assert not only(suspicions).failing(now)
+    assert only(suspect([seen], suspicions, 2.0)).failing(2.0)
 
 
 @pytest.mark.parametrize(
@@ -117,7 +117,7 @@ def test_the_cause_of_a_pull_is_remembered_while_the_kubelet_only_says_that_it_w
     first = suspect([sign("ErrImagePull", "unauthorized")], {}, 0.0)
     waiting = sign("ImagePullBackOff", 'Back-off pulling image "x:v1"')
     later = only(suspect([waiting], suspect([waiting], first, 2.0), 45.0))
-    assert (later.rule.name, later.doomed(45.0)) == ("ImagePullDenied", True)
+    assert (later.rule.name, later.failing(45.0)) == ("ImagePullDenied", True)
 
 
 @pytest.mark.parametrize(
@@ -142,7 +142,7 @@ def test_a_sign_that_went_and_came_back_starts_anew() -> None:
     seen = sign("Unschedulable")
     gone = suspect([], suspect([seen], {}, 0.0), 60.0)
     suspicion = only(suspect([seen], gone, 119.0))
-    assert not suspicion.doomed(130.0)
+    assert not suspicion.failing(130.0)
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import typing as t
 import pytest
 
 from ansible_collections.easymo.deploy.plugins.module_utils._cluster import Object
-from ansible_collections.easymo.deploy.plugins.module_utils._rollout.judge import Verdict
+from ansible_collections.easymo.deploy.plugins.module_utils._rollout.evaluate import Evaluation
 from ansible_collections.easymo.deploy.plugins.module_utils._rollout.liveness import (
     Ages,
     Patience,
@@ -18,7 +18,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._rollout.liveness im
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._rollout.models import Pod
 from tests.fakes.controller import NAME
-from tests.unit.plugins.module_utils._rollout.test_roll import NEW, World
+from tests.unit.plugins.module_utils._rollout.test_runner import NEW, World
 
 HTTP = {"httpGet": {"path": "/live", "port": 8080}}
 STARTED = {"reason": "Started", "message": f"Started container {NAME}"}
@@ -204,7 +204,7 @@ def test_a_crash_of_its_own_stays_a_crash(world: World) -> None:
 
 
 def test_another_containers_kill_explains_nothing() -> None:
-    verdict = Verdict("doomed", "CrashLoop", "it crashed", pod="p", container=NAME)
+    verdict = Evaluation("failing", "CrashLoop", "it crashed", pod="p", container=NAME)
     other = {"message": "Container proxy failed liveness probe, will be restarted"}
     assert as_kill(verdict, [other]) is verdict
 

@@ -20,7 +20,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
 from ansible_collections.easymo.deploy.plugins.module_utils._rollout.models import Deployment
 from ansible_collections.easymo.deploy.plugins.module_utils._rollout.plan import (
     Pin,
-    Plan,
+    RolloutPlan,
     Wanted,
     plan_rollout,
 )
@@ -59,7 +59,7 @@ def wanted(state: str = "released", **fields: str) -> Wanted:
     return Wanted(state=state, **{**defaults, **fields})
 
 
-def patched(body: Object, plan: Plan) -> Object:
+def patched(body: Object, plan: RolloutPlan) -> Object:
     """What the API server makes of the plan; raises when a `test` fails."""
     return t.cast("Object", jsonpatch.apply_patch(body, plan.operations))
 

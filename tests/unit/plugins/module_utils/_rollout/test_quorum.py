@@ -42,14 +42,14 @@ def missing(uid: str, node: str = "n1") -> Sign:
     return Sign(uid, "c", "ErrImagePull", "manifest unknown", 0, uid, node)
 
 
-def doomed(*signs: Sign) -> list[Suspicion]:
+def failing(*signs: Sign) -> list[Suspicion]:
     return [*suspect(signs, suspect(signs, {}, 0.0), 60.0).values()]
 
 
 ONE, OTHER, HEALTHY = pod("a"), pod("b", "n2"), pod("h", "n3")
 FRESH = pod("f", "n2", crashes=1)
-BEFORE = Replacement(doomed(crash("a"))[0], frozenset({"a", "h"}))
-OF_MEMORY = Replacement(doomed(Sign("a", "c", "OOMKilled", "", 2, "a", "n1"))[0], BEFORE.known)
+BEFORE = Replacement(failing(crash("a"))[0], frozenset({"a", "h"}))
+OF_MEMORY = Replacement(failing(Sign("a", "c", "OOMKilled", "", 2, "a", "n1"))[0], BEFORE.known)
 
 
 @pytest.mark.parametrize(
@@ -104,7 +104,7 @@ def test_what_proves(
     finding: str,
 ) -> None:
     found = find_proof(
-        doomed(*signs), pods, quorum=quorum, replaced=replaced or (), nodes={"n1", "n2", "n3"}
+        failing(*signs), pods, quorum=quorum, replaced=replaced or (), nodes={"n1", "n2", "n3"}
     )
     assert (found.proof is not None, found.suspect is not None) == (
         finding == "proof",
@@ -114,7 +114,7 @@ def test_what_proves(
 
 def test_what_a_replica_set_says_needs_no_pods() -> None:
     quota = Sign("rs", "", "FailedCreate", "exceeded quota")
-    assert find_proof(doomed(quota), [], quorum="all").proof
+    assert find_proof(failing(quota), [], quorum="all").proof
 
 
 def test_where_there_is_one_node_a_fresh_pod_on_it_proves() -> None:
@@ -126,4 +126,4 @@ def test_where_there_is_one_node_a_fresh_pod_on_it_proves() -> None:
 
 def test_pods_that_their_node_ended_are_nobodys_witness() -> None:
     evicted = pod("e", "n2", reason="Evicted")
-    assert find_proof(doomed(crash("a")), [ONE, evicted], quorum="all").proof
+    assert find_proof(failing(crash("a")), [ONE, evicted], quorum="all").proof

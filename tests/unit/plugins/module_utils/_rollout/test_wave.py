@@ -56,18 +56,18 @@ def test_all_of_them_roll_at_once_however_many() -> None:
 
 def test_what_becomes_of_one_changes_nothing_for_the_others() -> None:
     def roll(module: t.Any) -> dict[str, t.Any]:
-        if module.params["name"] == "doomed":
+        if module.params["name"] == "failing":
             raise ConflictError("it was changed", result="superseded")
         if module.params["name"] == "broken":
             raise KeyError("whoops")
         return {"changed": True, "result": "succeeded"}
 
-    names = ("fine", "doomed", "broken")
+    names = ("fine", "failing", "broken")
     done = roll_all(Wave(), {name: {"name": name} for name in names}, roll)
     assert list(done) == list(names)
     assert done["fine"] == {"changed": True, "failed": False, "result": "succeeded"}
-    assert (done["doomed"]["failed"], done["doomed"]["msg"]) == (True, "it was changed")
-    assert done["doomed"]["result"] == "superseded"
+    assert (done["failing"]["failed"], done["failing"]["msg"]) == (True, "it was changed")
+    assert done["failing"]["result"] == "superseded"
     assert (done["broken"]["failed"], done["broken"]["reason"]) == (True, "Unexpected")
 
 
@@ -110,10 +110,10 @@ def rolled_and_asked(url: str, timeout: float) -> dict[str, t.Any]:
     def roll(_module: t.Any) -> dict[str, t.Any]:
         return {"changed": True, "result": "succeeded", "reason": ""}
 
-    def look(one: t.Any) -> dict[str, t.Any]:
+    def snapshot(one: t.Any) -> dict[str, t.Any]:
         return answers(checks.get(one.host), timeout)
 
-    done = roll_all(Wave(), {"wallet": {}, "buyer": {}}, roll, look)
+    done = roll_all(Wave(), {"wallet": {}, "buyer": {}}, roll, snapshot)
     assert done["buyer"] == {"changed": True, "failed": False, "result": "succeeded", "reason": ""}
     return done["wallet"]
 
@@ -139,10 +139,10 @@ def test_a_service_that_failed_is_not_asked_as_well() -> None:
     def roll(_module: t.Any) -> dict[str, t.Any]:
         raise ConflictError("no image", result="blocked")
 
-    def look(_module: t.Any) -> dict[str, t.Any]:
+    def snapshot(_module: t.Any) -> dict[str, t.Any]:
         raise AssertionError("the endpoint tells of what ran before")
 
-    assert roll_all(Wave(), {"wallet": {}}, roll, look)["wallet"]["msg"] == "no image"
+    assert roll_all(Wave(), {"wallet": {}}, roll, snapshot)["wallet"]["msg"] == "no image"
 
 
 def test_a_remote_module_has_no_progress_to_tell() -> None:

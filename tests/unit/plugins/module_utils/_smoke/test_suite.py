@@ -27,7 +27,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._smoke.outcome impor
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._smoke.plan import line
 from ansible_collections.easymo.deploy.plugins.module_utils._smoke.run import run_tests
-from ansible_collections.easymo.deploy.plugins.module_utils._webhook.models import Outcome
+from ansible_collections.easymo.deploy.plugins.module_utils._webhook.models import ProbeResult
 
 
 def results_of(**runners: Runner) -> list[Result]:
@@ -132,7 +132,7 @@ def test_a_line_says_what_came_of_a_test(result: dict[str, t.Any], worded: str) 
 def test_a_log_that_is_late_alone_switches_nothing_off(
     monkeypatch: pytest.MonkeyPatch, unseen: list[bool], status: str
 ) -> None:
-    outcomes = [Outcome("m", False, 200, 0.1, "not seen", "id", unseen=one) for one in unseen]
+    outcomes = [ProbeResult("m", False, 200, 0.1, "not seen", "id", unseen=one) for one in unseen]
     monkeypatch.setattr(kinds, "check_webhook", lambda *_args, **_more: outcomes)
     assert kinds.webhook({}).status == status
 

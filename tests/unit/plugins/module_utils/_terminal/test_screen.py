@@ -8,14 +8,18 @@ from dataclasses import replace
 import pytest
 
 from ansible_collections.easymo.deploy.plugins.module_utils._terminal.commands import Command
-from ansible_collections.easymo.deploy.plugins.module_utils._terminal.earlier import earlier_runs
+from ansible_collections.easymo.deploy.plugins.module_utils._terminal.idle_detector import (
+    IdleDetector,
+)
 from ansible_collections.easymo.deploy.plugins.module_utils._terminal.models import (
     Earlier,
     Failure,
     Planned,
     Play,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._terminal.quiet import Quiet
+from ansible_collections.easymo.deploy.plugins.module_utils._terminal.previous_runs import (
+    earlier_runs,
+)
 from ansible_collections.easymo.deploy.plugins.module_utils._terminal.screen import Screen
 from ansible_collections.easymo.deploy.plugins.module_utils._terminal.summary import summary
 from ansible_collections.easymo.deploy.plugins.module_utils._terminal.words import (
@@ -234,7 +238,7 @@ def test_a_run_in_which_nothing_began_has_no_summary():
 
 
 def test_a_silent_task_is_told_of_ever_more_rarely():
-    quiet, said = Quiet(), []
+    quiet, said = IdleDetector(), []
     quiet.said(0)
     quiet.began("supabase_db", "u", "Back up the database", "easymo.deploy.pg_backup", 0)
     for second in range(601):
@@ -256,7 +260,7 @@ def test_a_silent_task_is_told_of_ever_more_rarely():
 
 
 def test_whoever_speaks_is_not_interrupted():
-    quiet = Quiet()
+    quiet = IdleDetector()
     quiet.began("h", "u", "Roll out", "easymo.deploy.rollout", 0)
     quiet.said(10)
     lines, again = quiet.beat(20)
@@ -266,7 +270,7 @@ def test_whoever_speaks_is_not_interrupted():
 
 
 def test_nothing_is_printed_into_what_somebody_types():
-    quiet = Quiet()
+    quiet = IdleDetector()
     quiet.began("h", "u", "Ask", "easymo.deploy.person_check", 0)
     quiet.began("i", "v", "Roll out", "easymo.deploy.rollout", 0)
     assert quiet.beat(1000)[0] == []

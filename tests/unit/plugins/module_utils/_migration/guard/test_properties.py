@@ -6,9 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.models import (
+    Classification,
     Review,
     Source,
-    Verdict,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.guard.review import review
 from ansible_collections.easymo.deploy.plugins.module_utils._migration.splitter import split_script
@@ -36,7 +36,7 @@ def reviewed(text: str, catalog: object) -> tuple[Source, Review]:
 def test_nothing_destructive_is_called_additive(catalog: object, script: tuple[str, str]) -> None:
     _template, text = script
     _source, found = reviewed(text, catalog)
-    assert Verdict.DESTRUCTIVE in {finding.verdict for finding in found.findings}, text
+    assert Classification.DESTRUCTIVE in {finding.verdict for finding in found.findings}, text
 
 
 @pytest.mark.parametrize("text", ADDITIVE)

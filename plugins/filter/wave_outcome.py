@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a wave with a failing service leaves behind, for the record and for the operator."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: wave_outcome
+short_description: What a wave with a failing service leaves behind
+version_added: 0.2.0
+author: EasyMO (@easymo)
+description: Tells what was undone and which service stands where, once as data and once as a sentence for people.
+positional: failures, policy, returned, rollouts
+options:
+  _input:
+    description: The services as they stand, RV(easymo.deploy.rollout_info#module:deployments).
+    type: list
+    elements: dict
+    required: true
+  failures:
+    description: The failure of each failed service by its name, of which C(result) tells how its rollout ended.
+    type: dict
+    required: true
+  policy:
+    description: The policy of the release.
+    type: str
+    choices: [undo_failed, undo_release, hold]
+    required: true
+  returned:
+    description: What M(easymo.deploy.release_rollback) returned, empty when it was not asked.
+    type: dict
+    default: {}
+  rollouts:
+    description:
+      - What M(easymo.deploy.rollout) returned of each service, by its name. A failed service whose rollout succeeded
+        runs the release with pods that are well, so it is paused and not undone, unless O(returned) says that it was.
+    type: dict
+    default: {}
+"""
+
+EXAMPLES = r"""
+- name: Say what stands where
+  ansible.builtin.debug:
+    msg: "{{ (rollouts.deployments | easymo.deploy.wave_outcome({}, 'hold')).sentence }}"
+"""
+
+RETURN = r"""
+_value:
+  description:
+    - C(policy); C(undone), how the undoing ended by service; C(not_undone), the services that should have returned and
+      did not; C(paused), the services that run the release and were not undone although they failed; C(standing), the
+      image by service; C(sentence).
+  type: dict
+"""
+
+import json
+import typing as t
+
+UNDONE = ("rolled_back", "rollback_failed")
+ROLLED = ("succeeded", "no_change")
+NOTHING = "Nothing was undone."
+WORDS = {
+    "undo_failed": "Only what failed was undone.",
+    "undo_release": "All of this release was undone.",
+    "hold": NOTHING,
+}
+
+Entry = t.Mapping[str, t.Any]
+
+
+def wave_outcome(
+    deployments: t.Sequence[Entry],
+    failures: t.Mapping[str, Entry],
+    policy: str,
+    returned: Entry | None = None,
+    rollouts: t.Mapping[str, Entry] | None = None,
+) -> dict[str, t.Any]:
+    services: t.Mapping[str, Entry] = (returned or {}).get("services") or {}
+    undone = {
+        name: one["result"] for name, one in failures.items() if one.get("result") in UNDONE
+    } | {name: one["result"] for name, one in services.items() if one["changed"]}
+    stuck = [name for name, one in services.items() if one["message"]]
+    paused = [
+        name
+        for name in failures
+        if name not in undone and (rollouts or {}).get(name, {}).get("result") in ROLLED
+    ]
+    standing = {one["name"]: _image(one) for one in deployments}
+    said = [WORDS[policy] if undone else NOTHING]
+    if (returned or {}).get("failed") and not services:
+        said = [f"Nothing more was undone: {(returned or {}).get('msg', '')}"]
+    elif stuck:
+        said = [f"Not undone, look at them now: {', '.join(stuck)}."]
+    said += [*_paused(paused), _where(deployments)]
+    return {
+        "policy": policy,
+        "undone": undone,
+        "not_undone": stuck,
+        "paused": paused,
+        "standing": standing,
+        "sentence": " ".join(said),
+    }
+
+
+def _paused(names: t.Sequence[str]) -> t.Iterator[str]:
+    if names:
+        yield (
+            f"Paused there: {', '.join(names)}, whose rollout succeeded and whose pods are well, so going back may not "
+            "help: find out why, then resume. To return it nevertheless: playbooks/rollback.yml --tags services "
+            f"-e '{json.dumps({'service_rollback_names': [*names]})}'."
+        )
+
+
+def _image(one: Entry) -> str:
+    images: t.Mapping[str, str] = one["images"]
+    return images.get(one["name"], next(iter(images.values()), ""))
+
+
+def _where(deployments: t.Sequence[Entry]) -> str:
+    by_tag: dict[str, list[str]] = {}
+    for one in deployments:
+        tag = _image(one).partition("@")[0].rpartition("/")[2].rpartition(":")[2]
+        by_tag.setdefault(tag or "no tag", []).append(one["name"])
+    parts = [f"{tag}: {', '.join(names)}" for tag, names in sorted(by_tag.items())]
+    unsettled = [one["name"] for one in deployments if not one["complete"]]
+    if unsettled:
+        parts.append(f"not complete: {', '.join(unsettled)}")
+    return f"Where they stand: {'; '.join(parts)}."
+
+
+class FilterModule:
+    def filters(self) -> dict[str, t.Callable[..., t.Any]]:
+        return {"wave_outcome": wave_outcome}

@@ -1,0 +1,179 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to easymo.deploy.
+"""Keep a watch with the record of its release, so that a rerun goes on where it stopped and people can decide."""
+
+from __future__ import annotations
+
+import calendar
+import hashlib
+import json
+import time
+import typing as t
+import uuid
+from dataclasses import dataclass, field, replace
+
+from .._cluster import Cluster, MonotonicClock
+from .._errors import ConflictError, DeployError, VerificationError
+from .._release.plan import SETTLED, Record, check_attempt
+from .._release.store import ReleaseStore
+from .manual_decision import ManualDecision, all_said, that_counts
+from .models import Metric, Verdict
+from .schedule import WatchPlan, elapsed_at, take_up
+from .state import WatchState
+
+ATTACHMENT = "watch"
+_PATIENCE = 2.0
+"""Seconds that the cluster may take for an answer while metrics are waiting to be looked at."""
+
+
+@dataclass
+class WatchStore:
+    """The watches of a release by gate, in one ConfigMap, each as the process that watches left it."""
+
+    store: ReleaseStore
+    version: str = ""
+    watches: dict[str, t.Any] = field(default_factory=dict)
+
+    def read(self) -> None:
+        found = self.store.attachment(ATTACHMENT)
+        if found is None:
+            self.version, self.watches = "", {}
+            return
+        self.version = found.resource_version
+        self.watches = json.loads(found.content)
+
+    def state(self, gate: str) -> WatchState | None:
+        entry = self.watches.get(gate)
+        try:
+            return None if entry is None else WatchState.load(entry["state"])
+        except (ValueError, TypeError, KeyError) as exc:
+            raise VerificationError(
+                f"The watch {gate!r} of release {self.store.version!r} is not written as this collection "
+                f"writes it ({exc}): delete ConfigMap '{self.store.name}-{ATTACHMENT}' to watch anew."
+            ) from exc
+
+    def write(self, gate: str, writer: str, state: WatchState) -> None:
+        """Bound to the version that was read last."""
+        entry = {"writer": writer, "state": json.loads(state.dump())}
+        watches = {**self.watches, gate: entry}
+        content = json.dumps(watches, sort_keys=True).encode()
+        self.version = self.store.overwrite(
+            state.attempt, ATTACHMENT, content, version=self.version
+        )
+        self.watches = watches
+
+
+class ReleaseMemory:
+    """_gate.watch.Memory in the record of a release. `say` tells what a run before has left."""
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        release: str,
+        gate: str,
+        *,
+        say: t.Callable[[str], None],
+        wall: t.Callable[[], float] = time.time,
+    ) -> None:
+        self._cluster = cluster
+        self._release = release
+        self._gate = gate
+        self._say = say
+        self._wall = wall
+        self._writer = uuid.uuid4().hex
+        self._shelf = WatchStore(self._store())
+        self._stamp: dict[str, t.Any] = {}
+        self._wrote = False
+        self._settled = False
+        self.released: float | None = None
+        self.lost = 0
+        """Looks that could not be kept."""
+
+    def recall(self, plan: WatchPlan) -> WatchState | None:
+        record = check_attempt(self._store().read(), self._release)
+        phase = record.phases.get(self._gate)
+        self._stamp = {
+            "attempt": record.attempt,
+            "phase_started": phase.started if phase else "",
+            "definition": definition(plan.metrics),
+        }
+        self._settled = phase is not None and phase.status in SETTLED
+        self.released = _epoch(record.started)
+        self._shelf.read()
+        known = self._shelf.state(self._gate)
+        if known is None or (known.attempt, known.definition) != (
+            record.attempt,
+            self._stamp["definition"],
+        ):
+            return None
+        return self._take_up(plan, record, known)
+
+    def _take_up(self, plan: WatchPlan, record: Record, known: WatchState) -> WatchState | None:
+        said = that_counts(all_said(record, self._gate), known)
+        now = elapsed_at(known, self._wall())
+        started = self._stamp["phase_started"]
+        state = take_up(plan, known, now, phase_started=started, said=said)
+        gap = f"nobody looked for {now - known.elapsed:.0f} s"
+        if state is None:
+            self._say(f"a watch began at {known.began_at}, and {gap}: it begins anew")
+        else:
+            self._say(f"the watch that began at {known.began_at} goes on after {now:.0f} s; {gap}")
+        return state
+
+    def said(self, state: WatchState) -> ManualDecision | None:
+        try:
+            record = self._store(_PATIENCE).read()
+        except DeployError:
+            return None  # the next look asks again
+        if record is None or record.attempt != self._stamp["attempt"]:
+            return None
+        return that_counts(all_said(record, self._gate), state)
+
+    def keep(self, state: WatchState) -> None:
+        # A second run over a finished release writes nothing, until it finds something.
+        if self._settled and state.held is None and state.ended != Verdict.ROLLBACK.value:
+            return
+        state = replace(state, **self._stamp)
+        self._shelf.store = self._store(_PATIENCE if self._wrote else None)
+        try:
+            self._write(state)
+        except DeployError as exc:
+            # The first one must succeed: a watch that cannot be kept at all is told before an hour has gone.
+            # But nothing may stand between a breach and the way back.
+            fatal = isinstance(exc, ConflictError) or not self._wrote
+            if fatal and state.ended != Verdict.ROLLBACK.value:
+                raise
+            self.lost += 1
+        self._wrote = True
+
+    def _write(self, state: WatchState) -> None:
+        try:
+            self._shelf.write(self._gate, self._writer, state)
+        except ConflictError as exc:
+            # Another gate of the release, or our own write whose answer was lost.
+            before = self._shelf.watches.get(self._gate)
+            self._shelf.read()
+            now = self._shelf.watches.get(self._gate)
+            if now != before and (now or {}).get("writer") != self._writer:
+                raise ConflictError(
+                    f"Another run watches {self._gate!r} of release {self._release!r} too: let one of them end."
+                ) from exc
+            self._shelf.write(self._gate, self._writer, state)
+
+    def _store(self, patience: float | None = None) -> ReleaseStore:
+        clock = MonotonicClock()
+        cluster = self._cluster.until(clock.now() + patience) if patience else self._cluster
+        return ReleaseStore(cluster, self._release, clock=clock)
+
+
+def definition(metrics: t.Sequence[Metric]) -> str:
+    """The same for the same questions and bounds, in whatever order."""
+    asked = sorted(repr((one.name, one.kind, one.query, one.bounds)) for one in metrics)
+    return hashlib.sha256("\n".join(asked).encode()).hexdigest()[:16]
+
+
+def _epoch(text: str) -> float | None:
+    try:
+        return float(calendar.timegm(time.strptime(text, "%Y-%m-%dT%H:%M:%SZ")))
+    except ValueError:
+        return None

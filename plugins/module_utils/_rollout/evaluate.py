@@ -1,0 +1,239 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to easymo.deploy.
+"""One look at a rollout in flight: is it done, failing, somebody else's, or under way? Pure."""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass, field, replace
+
+from .._cluster import Object
+from .._redaction import redact
+from .failures import Suspicion, refusal_sign, signs_of, suspect
+from .models import Condition, Deployment, Pod, ReplicaSet, ready_budget
+from .quorum import Replacement, find_proof
+
+CONTROLLER_SILENCE = 30.0
+"""Seconds after which a controller that has not observed our patch counts as not running."""
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """What was seen at one moment.
+
+    `pods` and `replica_set` are of the new revision; `pods` is None when they were not looked at.
+    """
+
+    deployment: Deployment | None
+    replica_set: ReplicaSet | None = None
+    pods: tuple[Pod, ...] | None = None
+    nodes: frozenset[str] = frozenset()
+    """Where pods of the Deployment run, old ones too."""
+    promised: frozenset[str] = frozenset()
+    """The uids of pods for which a node is being added."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What the rollout is held against, and what is remembered from look to look."""
+
+    uid: str
+    generation: int
+    template: Object
+    container: str
+    started: float
+    stale_deadline: Condition | None = None
+    """A deadline that had passed before our patch: it says nothing about ours."""
+    suspicions: t.Mapping[tuple[str, str, str], Suspicion] = field(default_factory=dict)
+    quorum: str = "nodes"
+    stall: float | None = None
+    """Seconds without net progress that doom; the Deployment's progressDeadlineSeconds when None."""
+    needs_pods: bool = True
+    """Whether a Deployment without replicas proves nothing."""
+    failing_before: frozenset[str] = frozenset()
+    """The uids of pods that were in trouble before the patch: no fault of it."""
+    stale_refusal: Condition | None = None
+    """That no ReplicaSet could be made before our patch, likewise."""
+    replaced: tuple[Replacement, ...] = ()
+    furthest: int | None = None
+    """The best that `_distance` ever was. Pods that come and go do not raise it twice."""
+    progressed: float = 0.0
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """`outcome`: waiting, complete, failing, silent, unproven, paused, superseded or deleted.
+
+    `replace` is set while waiting: the pod to end, so that a fresh one may show what it does. `pod`,
+    a uid, and `container` are those that showed why it is failing, where some did.
+    """
+
+    outcome: str
+    reason: str = ""
+    sentence: str = ""
+    hint: str = ""
+    replace: str = ""
+    pod: str = ""
+    container: str = ""
+
+
+WAITING = Evaluation("waiting")
+
+
+def start_course(before: Deployment, patched: Deployment, container: str, now: float) -> Progress:
+    """Follow `patched` on; `before` is the Deployment as it was before the patch, if any."""
+    return Progress(
+        uid=patched.uid,
+        generation=patched.generation,
+        template=patched.template,
+        container=container,
+        started=now,
+        progressed=now,
+        stale_deadline=_passed_deadline(before),
+        stale_refusal=before.condition("Progressing"),
+    )
+
+
+def evaluate(progress: Progress, snapshot: Snapshot, now: float) -> tuple[Progress, Evaluation]:
+    """The next course and the verdict, in the order of `kubectl rollout status` made strict."""
+    deployment = snapshot.deployment
+    if deployment is None or deployment.uid != progress.uid:
+        return progress, Evaluation("deleted", "Deleted", "it was deleted while it rolled out")
+    if deployment.template != progress.template:
+        return progress, Evaluation(
+            "superseded", "Superseded", "its template was changed by another hand"
+        )
+    if deployment.paused:
+        return progress, Evaluation("paused", "Paused", "it was paused while it rolled out")
+    refused = refusal_sign(deployment, progress.stale_refusal)
+    if deployment.observed_generation < progress.generation and refused is None:
+        if now - progress.started >= CONTROLLER_SILENCE:
+            return progress, Evaluation(
+                "silent",
+                "ControllerSilent",
+                f"no controller has taken notice of it for {CONTROLLER_SILENCE:.0f} s",
+                "Look at kube-controller-manager.",
+            )
+        return progress, WAITING
+    if progress.needs_pods and deployment.counts.desired == 0:
+        return progress, Evaluation(
+            "unproven",
+            "NoReplicas",
+            "it has 0 replicas, so nothing shows whether its pods would run",
+            "Scale it up, or set 'allow_no_replicas'.",
+        )
+    if deployment.complete:
+        return progress, Evaluation("complete")
+    return _weigh(_advance(progress, deployment, now), snapshot, deployment, now)
+
+
+def _advance(progress: Progress, deployment: Deployment, now: float) -> Progress:
+    distance = _distance(deployment)
+    if progress.furthest is not None and distance <= progress.furthest:
+        return progress
+    return replace(progress, furthest=distance, progressed=now)
+
+
+def _distance(deployment: Deployment) -> int:
+    """How far it has come: more new pods, fewer old ones, and once none is old, more available."""
+    counts = deployment.counts
+    old = max(counts.total - counts.updated, 0)
+    return counts.updated - old + (counts.available if not old else 0)
+
+
+def _weigh(
+    progress: Progress, snapshot: Snapshot, deployment: Deployment, now: float
+) -> tuple[Progress, Evaluation]:
+    refused = refusal_sign(deployment, progress.stale_refusal)
+    if snapshot.pods is not None or refused is not None:
+        pods = [pod for pod in snapshot.pods or () if pod.uid not in progress.failing_before]
+        signs = signs_of(pods, snapshot.replica_set, snapshot.promised)
+        signs += [refused] if refused else []
+        progress = replace(progress, suspicions=suspect(signs, progress.suspicions, now))
+        failing = [one for one in progress.suspicions.values() if one.failing(now)]
+        found = find_proof(
+            failing, pods, quorum=progress.quorum, replaced=progress.replaced, nodes=snapshot.nodes
+        )
+        if found.proof:
+            return progress, explain(found.proof, deployment, progress.container)
+        if found.suspect:
+            known = frozenset(pod.uid for pod in pods)
+            replaced = (*progress.replaced, Replacement(found.suspect, known))
+            progress = replace(progress, replaced=replaced)
+            return progress, replace(WAITING, replace=found.suspect.sign.where)
+    if any(one.rule.held for one in progress.suspicions.values()):
+        # A deadline that passes meanwhile is none of ours either.
+        stale = _passed_deadline(deployment) or progress.stale_deadline
+        return replace(progress, progressed=now, stale_deadline=stale), WAITING
+    deadline = _passed_deadline(deployment)
+    if deadline is not None and deadline != progress.stale_deadline:
+        return progress, _deadline_verdict(progress, deployment)
+    patience = max(
+        deployment.progress_deadline if progress.stall is None else progress.stall,
+        ready_budget(deployment),
+    )
+    if now - progress.progressed >= patience:
+        return progress, _stall_verdict(progress, deployment, patience)
+    return progress, WAITING
+
+
+def explain(suspicion: Suspicion, deployment: Deployment, container: str) -> Evaluation:
+    sign, rule = suspicion.sign, suspicion.rule
+    words = {
+        "image": deployment.images.get(sign.container or container, ""),
+        "container": sign.container,
+        "message": shorten(sign.message or sign.reason),
+        "reason": sign.reason,
+        "restarts": sign.restarts,
+    }
+    return Evaluation(
+        "failing",
+        rule.name,
+        rule.sentence.format(**words),
+        rule.hint,
+        pod=sign.pod,
+        container=sign.container,
+    )
+
+
+def shorten(message: str) -> str:
+    """One line; what is long says what it is about at its beginning and why at its end."""
+    line = " ".join(redact(message).split())
+    return line if len(line) <= 180 else f"{line[:70]} … {line[-100:]}"
+
+
+def troubles(progress: Progress, deployment: Deployment) -> list[str]:
+    """What is wrong but not yet enough to give up, in words."""
+    return [
+        explain(one, deployment, progress.container).sentence
+        for one in progress.suspicions.values()
+    ]
+
+
+def _deadline_verdict(progress: Progress, deployment: Deployment) -> Evaluation:
+    known = troubles(progress, deployment)
+    because = known[0] if known else f"it stands at {deployment.counts}"
+    return Evaluation(
+        "failing",
+        "DeadlineExceeded",
+        f"it made no progress within its progressDeadlineSeconds: {because}",
+        "Look at the pods and events below.",
+    )
+
+
+def _stall_verdict(progress: Progress, deployment: Deployment, patience: float) -> Evaluation:
+    known = troubles(progress, deployment)
+    because = known[0] if known else f"it stands at {deployment.counts}"
+    return Evaluation(
+        "failing",
+        "Stalled",
+        f"it came no further for {patience:.0f} s: {because}",
+        "Raise 'stall_timeout' if its pods are just slow to become ready.",
+    )
+
+
+def _passed_deadline(deployment: Deployment) -> Condition | None:
+    progressing = deployment.condition("Progressing")
+    if progressing is not None and progressing.reason == "ProgressDeadlineExceeded":
+        return progressing
+    return None

@@ -1,0 +1,320 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to easymo.deploy.
+"""One rollout from first look to last: observe, plan, patch, follow, soak, verify, and undo if failing."""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass, replace
+
+from .._cluster import Clock, Cluster
+from .._errors import DeployError, RefusedError, UnreachableError
+from .apply import apply_plan
+from .changes import describe_changes
+from .diagnosis import diagnose
+from .evaluate import Evaluation, Progress, start_course
+from .failures import signs_of
+from .follow import Follower, Report, RolloutStatus
+from .guard import Guard, NoGuard, loss, require, require_for_undo
+from .liveness import RESTARTS, Patience, as_kill, patience_of, seconds_between
+from .models import Deployment, Pod
+from .observe import observe_all_pods, observe_deployment
+from .observer import Observer
+from .outcome import RolloutResult
+from .plan import Pin, RolloutPlan, Wanted, plan_rollout, runs_release
+from .results import Results
+from .undo import Undo
+from .verify import find_log_line
+
+HANDS_OFF = {
+    "superseded": "superseded",
+    "paused": "paused",
+    "deleted": "deleted",
+    "silent": "controller_silent",
+    "unproven": "failed_no_undo",
+}
+"""Verdicts after which nothing is undone, with the result they give."""
+LAST_LOOK = 5.0
+"""Seconds that the look at the deadline may take."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """`stall_timeout`: None for the Deployment's own progressDeadlineSeconds.
+
+    `soak`: seconds after a rollout is complete. A release also lasts until its liveness probe has
+    answered, with None for that alone, and 0 for no soak at all.
+    """
+
+    wait_timeout: float
+    soak: float | None = None
+    undo_on_failure: bool = True
+    log_line: str = ""
+    quorum: str = "nodes"
+    stall_timeout: float | None = None
+    wait_for_old: bool = False
+    proven: bool = False
+    """Whether an earlier run has seen through the soak of what stands there."""
+
+
+class Rollout:
+    """One Deployment's way to `wanted`. `pin` is what its release record keeps of it, if anything."""
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        name: str,
+        wanted: Wanted,
+        pin: Pin | None,
+        *,
+        settings: Settings,
+        clock: Clock,
+        report: Report,
+        guard: Guard | None = None,
+    ) -> None:
+        self._started = clock.now()
+        self._deadline = self._started + settings.wait_timeout
+        self._cluster = cluster.until(self._deadline)
+        self._name = name
+        self._wanted = wanted
+        self._pin = pin
+        self._settings = settings
+        self._clock = clock
+        self._report = report
+        self._guard: Guard = guard or NoGuard()
+        self._require = require_for_undo if wanted.state == "rolled_back" else require
+        self._tell = Results(name, wanted, clock=clock, loss=lambda: loss(self._guard))
+        self._failing: tuple[Pod, ...] = ()
+
+    def plan(self) -> RolloutPlan:
+        try:
+            deployment = observe_deployment(self._cluster, self._name)
+        except UnreachableError as exc:
+            raise UnreachableError(str(exc), **{**exc.details, "result": "indeterminate"}) from exc
+        try:
+            return plan_rollout(deployment, self._wanted, self._pin)
+        except DeployError as exc:
+            raise self._tell.refused(exc, deployment) from exc
+
+    def refuse(self, exc: DeployError, plan: RolloutPlan) -> DeployError:
+        """`exc` as this rollout's own, for what else was found to forbid `plan`."""
+        return self._tell.refused(exc, plan.before)
+
+    def predict(self, plan: RolloutPlan) -> RolloutResult:
+        """Let the server judge the patch without keeping it."""
+        if plan.changed:
+            try:
+                self._cluster.patch("Deployment", self._name, plan.operations, dry_run=True)
+            except RefusedError as exc:
+                rejected = RefusedError(str(exc), **{**exc.details, "result": "rejected"})
+                raise self._tell.refused(rejected, plan.before) from exc
+        revision = "" if plan.changed else plan.before.revision  # only the controller numbers them
+        after = replace(plan.before, template=plan.template, revision=revision)
+        return self._tell.outcome(self._done() if plan.changed else "no_change", plan, after)
+
+    def carry_out(self, plan: RolloutPlan) -> RolloutResult:
+        if not plan.changed and plan.before.complete and not self._is_unproven(plan.before):
+            return self._tell.outcome("no_change", plan, plan.before)
+        try:
+            patched = self._patch(plan)
+        except UnreachableError as exc:
+            raise self._tell.lost_sight(plan, plan.before, exc) from exc
+        except DeployError as exc:
+            raise self._tell.refused(exc, plan.before) from exc
+        progress = self._progress(plan, patched)
+        try:
+            with self._observer(patched, self._deadline + self._longest_soak(patched)) as observer:
+                status = self._prove(progress, observer)
+                if status.verdict.outcome == "complete" and status.deployment is not None:
+                    return self._succeed(plan, status.deployment, observer)
+        except (UnreachableError, RefusedError) as exc:
+            # Whoever may no longer look knows as little as whoever cannot.
+            raise self._tell.lost_sight(plan, patched, exc) from exc
+        raise self._fail(plan, progress, status)
+
+    def _patch(self, plan: RolloutPlan) -> Deployment:
+        if not plan.changed:
+            return plan.before
+        pods = observe_all_pods(self._cluster, plan.before)
+        troubled = {sign.pod for sign in signs_of(pods, None)}
+        self._failing = tuple(pod for pod in pods if pod.uid in troubled)
+        self._tell.failing_before = tuple(sorted(pod.name for pod in self._failing))
+        if plan.takes:
+            self._report(describe_changes(plan.takes), plan.before.counts)
+        self._require(self._guard)
+        return apply_plan(
+            self._cluster,
+            plan,
+            self._wanted,
+            replan=lambda current: plan_rollout(current, self._wanted, self._pin),
+            clock=self._clock,
+        )
+
+    def _progress(self, plan: RolloutPlan, patched: Deployment) -> Progress:
+        progress = replace(
+            start_course(plan.before, patched, self._wanted.container, self._clock.now()),
+            quorum=self._settings.quorum,
+            stall=self._settings.stall_timeout,
+            needs_pods=self._wanted.state == "released" and not self._wanted.allow_no_replicas,
+            failing_before=frozenset(pod.uid for pod in self._failing),
+        )
+        # Nothing was patched now: what stands there is of the rollout that we take up again.
+        return (
+            progress if plan.changed else replace(progress, stale_deadline=None, stale_refusal=None)
+        )
+
+    def _prove(self, progress: Progress, observer: Observer) -> RolloutStatus:
+        follower = self._follower(observer, self._deadline)
+        status = follower.follow(progress)
+        if status.verdict.outcome == "complete" and status.deployment is not None:
+            status = self._soak(progress, status, follower)
+        if status.verdict.outcome == "complete" and self._settings.log_line:
+            status = self._verify_log(status)
+        return status
+
+    def _soak(self, progress: Progress, status: RolloutStatus, follower: Follower) -> RolloutStatus:
+        """Time that is added on top; trouble in it has what is left of `wait_timeout`."""
+        deployment = t.cast("Deployment", status.deployment)
+        longest = self._longest_soak(deployment)
+        if not longest:
+            return status
+        patience = self._patience(deployment)
+        after = follower.soaking(self._clock.now() + longest + 1.0).soak(
+            progress, self._settings.soak or 0.0, patience
+        )
+        return follower.follow(progress) if after.verdict.outcome == "waiting" else after
+
+    def _longest_soak(self, deployment: Deployment) -> float:
+        return max(self._settings.soak or 0.0, self._patience(deployment).killed)
+
+    def _patience(self, deployment: Deployment) -> Patience:
+        """Only new images have to prove that they live."""
+        if self._settings.soak == 0 or self._wanted.state != "released":
+            return Patience()
+        return patience_of(deployment.template) if deployment.counts.desired else Patience()
+
+    def _is_unproven(self, deployment: Deployment) -> bool:
+        """Whether a run before this one was complete so lately that it may have been killed in its soak."""
+        progressing = deployment.condition("Progressing")
+        if (
+            self._settings.proven
+            or progressing is None
+            or not runs_release(deployment, self._wanted.release)
+        ):
+            return False
+        age = seconds_between(progressing.last_update, self._wanted.at)
+        return age is not None and 0 <= age < self._patience(deployment).killed
+
+    def _observer(self, deployment: Deployment, deadline: float) -> Observer:
+        # The last look comes at the deadline, and a server that stumbles just then is asked again.
+        return Observer(self._cluster, deployment, clock=self._clock, deadline=deadline + LAST_LOOK)
+
+    def _follower(self, observer: Observer, deadline: float) -> Follower:
+        return Follower(
+            observer,
+            clock=self._clock,
+            deadline=deadline,
+            report=self._report,
+            replace_pod=self._replace_pod,
+        )
+
+    def _follow_back(
+        self, progress: Progress, restored: Deployment, deadline: float
+    ) -> RolloutStatus:
+        with self._observer(restored, deadline) as observer:
+            return self._follower(observer, deadline).follow(progress)
+
+    def _replace_pod(self, name: str) -> None:
+        self._require(self._guard)
+        self._cluster.delete("Pod", name)
+
+    def _verify_log(self, status: RolloutStatus) -> RolloutStatus:
+        if status.deployment is None:
+            return status
+        silent = find_log_line(
+            self._cluster,
+            status.deployment,
+            self._wanted.container,
+            self._settings.log_line,
+            clock=self._clock,
+        )
+        if not silent:
+            return status
+        return replace(
+            status,
+            verdict=Evaluation(
+                "failing",
+                "LogLineMissing",
+                f"the log of {', '.join(silent)} does not say {self._settings.log_line!r}",
+                "Read what it says instead below.",
+            ),
+        )
+
+    def _done(self) -> str:
+        return "rolled_back" if self._wanted.state == "rolled_back" else "succeeded"
+
+    def _succeed(self, plan: RolloutPlan, after: Deployment, observer: Observer) -> RolloutResult:
+        if self._settings.wait_for_old:
+            old = self._follower(observer, self._deadline).wait_for_old(after)
+            if old:
+                raise self._tell.old_remain(plan, after, old)
+            return self._tell.outcome(self._done(), plan, after)
+        try:
+            old = observer.old_pods(after)
+        except (UnreachableError, RefusedError):
+            # It succeeded; that its old pods could not be counted takes nothing from it.
+            return replace(self._tell.outcome(self._done(), plan, after), old=None)
+        return self._tell.outcome(self._done(), plan, after, old)
+
+    def _named(self, verdict: Evaluation) -> Evaluation:
+        """Whether a restart was the kubelet's doing is in the events of its pod alone."""
+        if verdict.reason not in RESTARTS or not verdict.pod:
+            return verdict
+        try:
+            by_uid = f"involvedObject.uid={verdict.pod}"
+            return as_kill(verdict, self._cluster.list_objects("Event", field_selector=by_uid))
+        except (UnreachableError, RefusedError):
+            return verdict
+
+    def _pin_for_undo(self, plan: RolloutPlan) -> Pin | None:
+        """What this run replaced, unless that is of the same release: then what was before the release."""
+        release = self._wanted.release
+        if plan.changed and not (release and runs_release(plan.before, release)):
+            return Pin.of(plan.before)
+        return self._pin or (Pin.of(plan.before) if plan.changed else None)
+
+    def _fail(self, plan: RolloutPlan, progress: Progress, status: RolloutStatus) -> DeployError:
+        verdict, deployment = status.verdict, status.deployment
+        if deployment is None or verdict.outcome in HANDS_OFF:
+            result = HANDS_OFF.get(verdict.outcome, "failed_no_undo")
+            return self._tell.failure(plan, verdict, result, deployment or plan.before)
+        verdict = self._named(verdict)
+        diagnosis = diagnose(
+            self._cluster,
+            deployment,
+            verdict,
+            container=self._wanted.container,
+            clock=self._clock,
+        )
+        pin = self._pin_for_undo(plan)
+        if not self._settings.undo_on_failure or self._wanted.state == "rolled_back":
+            result = "rollback_failed" if self._wanted.state == "rolled_back" else "failed_no_undo"
+            return self._tell.failure(
+                plan, verdict, result, deployment, diagnosis, "It was not undone."
+            )
+        if pin is None:
+            why = "It was not undone, because nothing is pinned that it could return to."
+            return self._tell.failure(plan, verdict, "failed_no_undo", deployment, diagnosis, why)
+        self._report(f"failing, undoing: {verdict.sentence}", deployment.counts)
+        deadline = self._clock.now() + self._settings.wait_timeout
+        undo = Undo(
+            self._cluster.until(deadline),
+            self._wanted,
+            pin,
+            guard=self._guard,
+            clock=self._clock,
+            follow=lambda progress, restored: self._follow_back(progress, restored, deadline),
+            tell=self._tell,
+        )
+        failing = frozenset(pod.uid for pod in self._failing)
+        return undo.carry_out(plan, replace(progress, failing_before=failing), verdict, diagnosis)

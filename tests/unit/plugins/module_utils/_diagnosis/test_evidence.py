@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is written down is redacted, bounded, and stands where its place says."""
+
+from __future__ import annotations
+
+import base64
+import json
+from urllib.parse import quote
+
+import pytest
+
+from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.evidence import (
+    LINE_LENGTH,
+    SHEET_LINES,
+    Notebook,
+    file_name,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.models import Limits
+from ansible_collections.easymo.deploy.plugins.module_utils._messages.redactor import Redactor
+
+SECRET = 'pl4nted/"secret"+$'
+
+
+def notebook(*secrets: str, **limits: int) -> Notebook:
+    return Notebook("crash_loop", "the pods", redactor=Redactor(secrets), limits=Limits(**limits))
+
+
+@pytest.mark.parametrize(
+    "shown",
+    [
+        SECRET,
+        json.dumps({"a": SECRET}),
+        f"https://example.com/?q={quote(SECRET, safe='')}",
+        base64.b64encode(SECRET.encode()).decode(),
+    ],
+    ids=["as it is", "in JSON", "in a URL", "in base64"],
+)
+def test_a_known_secret_is_blank_in_every_form(shown: str) -> None:
+    notes = notebook(SECRET)
+    notes.keep_log("a.log", [f"ERROR could not use {shown} here"])
+    notes.see("x", shown, f"said {shown}", file="b.txt", body=[{"deep": shown}])
+    notes.blind(f"refused: {shown}")
+    part = notes.to_part()
+    everything = repr(part)
+    for form in (SECRET, json.dumps(SECRET)[1:-1], quote(SECRET, safe="")):
+        assert form not in everything
+    assert base64.b64encode(SECRET.encode()).decode().rstrip("=") not in everything
+    assert "could not use" in part.files["a.log"]
+
+
+@pytest.mark.parametrize(
+    "shown",
+    [
+        "postgresql://app:hunter2hunter2@db/x",
+        "Authorization: Bearer abcdefgh12345678",
+        "API_KEY=abcdefgh12345678",
+        "xoxb-123456789012-abcdefgh",
+        "sbp_0123456789abcdef0123456789abcdef",
+    ],
+)
+def test_what_has_the_form_of_a_secret_is_blank_though_nobody_knew_it(shown: str) -> None:
+    notes = notebook()
+    notes.keep_log("a.log", [shown])
+    told = notes.to_part().files["a.log"]
+    assert "********" in told
+    assert not any(part in told for part in ("hunter2", "abcdefgh", "0123456789abcdef"))
+
+
+def test_places_are_lines_of_the_file_also_behind_texts_of_several_lines() -> None:
+    notes = notebook()
+    notes.write("a.txt", "one\ntwo\nthree")
+    seen = notes.see("x", "s", "the fact", file="a.txt")
+    lines = notes.to_part().files["a.txt"].splitlines()
+    assert lines[seen.place.line - 1] == "the fact"
+
+
+def test_a_log_keeps_its_end_and_tells_what_was_left_out() -> None:
+    notes = notebook(lines=3)
+    assert notes.keep_log("a.log", [f"line {n}" for n in range(10)]) == [
+        "line 7",
+        "line 8",
+        "line 9",
+    ]
+    part = notes.to_part()
+    assert part.files["a.log"] == "line 7\nline 8\nline 9\n"
+    assert part.cut == ("a.log has the last 3 of 10 lines that were read.",)
+
+
+def test_a_log_keeps_no_more_bytes_than_it_may() -> None:
+    notes = notebook(lines=1000, bytes=2000)
+    notes.keep_log("a.log", ["ä" * 50] * 100)
+    part = notes.to_part()
+    assert 1800 < len(part.files["a.log"].encode()) <= 2000
+    assert part.cut
+
+
+def test_long_lines_and_long_lists_are_cut_and_told() -> None:
+    notes = notebook()
+    notes.write("a.txt", "x" * (LINE_LENGTH + 5))
+    for number in range(SHEET_LINES + 5):
+        notes.write("b.txt", str(number))
+    part = notes.to_part()
+    assert len(part.files["a.txt"]) < LINE_LENGTH + 50
+    assert len(part.files["b.txt"].splitlines()) == SHEET_LINES
+    assert part.cut == (f"b.txt has more than {SHEET_LINES} lines: the rest was left out.",)
+
+
+def test_a_log_cannot_command_the_terminal_that_shows_it() -> None:
+    notes = notebook()
+    notes.keep_log("a.log", ["\x1b[2Jgone\x07"])
+    assert "\x1b" not in notes.to_part().files["a.log"]
+
+
+@pytest.mark.parametrize(
+    ("parts", "name"),
+    [
+        (("wallet-1", "previous"), "wallet-1.previous"),
+        (("../../etc/passwd",), "etc_passwd"),
+        (("..",), "_"),
+        (("a b\n",), "a_b"),
+    ],
+)
+def test_names_of_others_make_no_paths(parts: tuple[str, ...], name: str) -> None:
+    assert file_name(*parts) == name

@@ -1,0 +1,160 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A watch in the record of a release, over a cluster in memory: resumed, shared, decided, out of sight."""
+
+from __future__ import annotations
+
+import json
+import typing as t
+from dataclasses import replace
+
+import pytest
+
+from ansible_collections.easymo.deploy.plugins.module_utils._errors import ConflictError
+from ansible_collections.easymo.deploy.plugins.module_utils._gate.models import (
+    Bounds,
+    Metric,
+    Sample,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._gate.schedule import WatchPlan
+from ansible_collections.easymo.deploy.plugins.module_utils._gate.state import (
+    Schedule,
+    WatchState,
+    begin,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._gate.store import ReleaseMemory
+from tests.fakes.cluster import MemoryCluster
+
+STARTED = 1_700_000_000.0
+METRIC = Metric("m", "prometheus", "q", "", Bounds(maximum=1))
+PLAN = WatchPlan((METRIC,), Schedule(duration=100))
+
+
+def record(**given: t.Any) -> dict[str, t.Any]:
+    body = {
+        "version": "2.0.0",
+        "attempt": 1,
+        "status": "running",
+        "actor": "ann",
+        "git_sha": "",
+        "started": "2026-11-25T09:00:00Z",
+        "notes": [],
+        "previous_attempts": [],
+        "phases": {},
+        **given,
+    }
+    return {"metadata": {"name": "release-2.0.0"}, "data": {"record.json": json.dumps(body)}}
+
+
+@pytest.fixture
+def cluster() -> MemoryCluster:
+    cluster = MemoryCluster()
+    cluster.put("ConfigMap", record())
+    return cluster
+
+
+def memory(cluster: MemoryCluster, gate: str = "monitoring", now: float = 30.0) -> ReleaseMemory:
+    return ReleaseMemory(cluster, "2.0.0", gate, say=lambda text: None, wall=lambda: STARTED + now)
+
+
+def looked(value: float = 0.0, at: float = 10.0) -> WatchState:
+    return begin([METRIC], STARTED).looked([METRIC], {"m": Sample(value)}, at)
+
+
+def kept(cluster: MemoryCluster, gate: str = "monitoring") -> ReleaseMemory:
+    writing = memory(cluster, gate)
+    assert writing.recall(PLAN) is None
+    writing.keep(looked())
+    return writing
+
+
+def test_another_process_goes_on_where_one_stopped(cluster):
+    kept(cluster)
+    assert {name: one.count for name, one in memory(cluster).recall(PLAN).series.items()} == {
+        "m": 1
+    }
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param({"attempt": 2}, id="another-attempt"),
+        pytest.param({"metric": replace(METRIC, bounds=Bounds(maximum=2))}, id="other-bounds"),
+        pytest.param({"metric": replace(METRIC, query="other")}, id="another-query"),
+        pytest.param({"now": 500.0}, id="too-late"),
+    ],
+)
+def test_what_is_another_watch_begins_anew(cluster, change):
+    kept(cluster)
+    if "attempt" in change:
+        cluster.put("ConfigMap", record(attempt=2))
+    plan = WatchPlan((change.get("metric", METRIC),), PLAN.schedule)
+    assert memory(cluster, now=change.get("now", 30.0)).recall(plan) is None
+
+
+def test_two_gates_of_a_release_leave_each_other_alone(cluster):
+    first, second = kept(cluster), kept(cluster, "ramp")
+    first.keep(looked(at=20.0))
+    second.keep(looked(at=20.0))
+    assert [memory(cluster, gate).recall(PLAN) is not None for gate in ("monitoring", "ramp")] == [
+        True
+    ] * 2
+
+
+def test_two_runs_of_one_gate_are_told_of_each_other(cluster):
+    first = kept(cluster)
+    second = memory(cluster)
+    second.recall(PLAN)
+    second.keep(looked(at=20.0))
+    with pytest.raises(ConflictError, match="Another run watches 'monitoring'"):
+        first.keep(looked(at=20.0))
+
+
+def test_nothing_stands_between_a_breach_and_the_way_back(cluster):
+    first = kept(cluster)
+    second = memory(cluster)
+    second.recall(PLAN)
+    second.keep(looked(at=20.0))
+    first.keep(replace(looked(at=20.0), ended="rollback"))
+
+
+def test_a_write_whose_answer_was_lost_is_our_own(cluster):
+    writing = kept(cluster)
+    version = writing._shelf.version
+    writing.keep(looked(at=20.0))
+    writing._shelf.version = version
+    writing.keep(looked(at=30.0))
+    assert memory(cluster).recall(PLAN).series["m"].count == 1
+
+
+def test_a_cluster_out_of_sight_ends_no_watch(cluster):
+    writing = kept(cluster)
+    cluster.out_of_sight = True
+    writing.keep(looked(at=20.0))
+    assert writing.lost == 1
+    assert writing.said(looked()) is None
+    cluster.out_of_sight = False
+    writing.keep(looked(at=30.0))
+    assert writing.lost == 1
+
+
+def test_a_run_over_a_finished_phase_writes_nothing_until_it_holds(cluster):
+    done = {"status": "done", "started": "t", "finished": "t", "evidence": {}}
+    cluster.put("ConfigMap", record(phases={"monitoring": done}))
+    writing = kept(cluster)
+    writing.keep(replace(looked(), ended="proceed"))
+    assert cluster.writes == []
+    writing.keep(replace(looked(), held=10.0))
+    assert cluster.writes == ["create ConfigMap"]
+
+
+def test_a_decision_of_this_watch_is_heard(cluster):
+    writing = kept(cluster)
+    state = replace(looked(), held=10.0)
+    evidence = {"attempt": 1, "watch": state.began_at, "held": state.held_at, "reasons": []}
+    words = {"gate": "monitoring", "decision": "approve", "by": "ann", "reason": "r", "at": "t"}
+    facts = {"decisions": {"monitoring-t": {**words, "evidence": evidence}}}
+    assert writing.said(state) is None
+    cluster.put("ConfigMap", record(facts=facts))
+    assert writing.said(state).by == "ann"
+    cluster.put("ConfigMap", record(facts=facts, attempt=2))
+    assert writing.said(state) is None

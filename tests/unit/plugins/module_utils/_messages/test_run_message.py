@@ -1,0 +1,229 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which message of a release is edited by which run, and what of a secret reaches it."""
+
+from __future__ import annotations
+
+import json
+import stat
+
+import pytest
+
+from ansible_collections.easymo.deploy.plugins.module_utils._messages.message_state import (
+    MessageState,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._messages.mrkdwn import WORD_JOINER
+from ansible_collections.easymo.deploy.plugins.module_utils._messages.redactor import Redactor
+from ansible_collections.easymo.deploy.plugins.module_utils._messages.release_status import (
+    Release,
+    ReleaseStatus,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._messages.run_message import RunMessage
+from ansible_collections.easymo.deploy.plugins.module_utils._progress import Progress
+
+SECRET = "hunter2-hunter2"
+STARTED = "2026-11-24T06:00:00Z"
+
+
+class FakeOutbox:
+    """Keeps what was said, and about which message: `began` is None while that is not known."""
+
+    def __init__(self):
+        self.began = ("", "")
+        self.headlines = []
+        self.replies = []
+        self.broadcast = []
+
+    def wait(self):
+        self.began = None
+
+    def begin(self, channel, ts):
+        self.began = (channel, ts)
+
+    def headline(self, write, *, last=False):
+        self.headlines.append(write())
+
+    def reply(self, text, *, detail=False, gather=False, broadcast=False, key=""):
+        self.replies.append(text)
+        self.broadcast += [text] if broadcast else []
+
+    def close(self, drain):
+        return 0
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / ".deploy" / "2.0.0" / "slack.json"
+
+
+@pytest.fixture
+def run(path):
+    """A run that sees a record: (its message, its outbox, its memory)."""
+
+    def begin(playbook="deploy_v2.yml", phase="preflight"):
+        memory = MessageState(path, "https://slack.com/api/", "#devops")
+        box = FakeOutbox()
+        board = ReleaseStatus(Release("R", playbook, on_call="U0ONCALL01"), 0.0)
+        message = RunMessage(board, box, Redactor([SECRET]), memory, clock=lambda: 1.0)
+        message.play_started("Phase", phase, 1)
+        message.task_started("Look")
+        return message, box, memory
+
+    return begin
+
+
+def record(attempt=1, status="running", started=STARTED):
+    return {"attempt": attempt, "status": status, "started": started, "phases": {}}
+
+
+def leave(run, seen=None):
+    """What a first run leaves behind: a message, and perhaps whose it is."""
+    message, _box, memory = run()
+    memory.posted("C0DEVOPS01", "1.0")
+    if seen:
+        message.record_seen(seen)
+
+
+def test_the_next_run_of_the_attempt_edits_the_message_once_the_record_was_seen(run):
+    leave(run, record())
+    message, box, _memory = run()
+    assert (box.began, box.headlines) == (None, [])
+    message.record_seen(record())
+    assert box.began == ("C0DEVOPS01", "1.0")
+    assert box.headlines
+
+
+def test_what_is_kept_is_for_this_user_alone_and_has_no_secret(run, path):
+    leave(run, record())
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert json.loads(path.read_text()) == {
+        "api_url": "https://slack.com/api/",
+        "wanted": "#devops",
+        "channel": "C0DEVOPS01",
+        "ts": "1.0",
+        "attempt": 1,
+        "started": STARTED,
+    }
+
+
+@pytest.mark.parametrize(
+    "seen",
+    [record(2, started="2026-11-25T06:00:00Z"), record(1, started="2026-01-01T00:00:00Z")],
+    ids=["next attempt", "another environment"],
+)
+def test_another_attempt_has_a_message_of_its_own(run, seen):
+    leave(run, record())
+    message, box, _memory = run()
+    message.record_seen(seen)
+    assert box.began == ("", "")
+    assert box.headlines
+
+
+def test_a_run_that_sees_the_end_of_an_attempt_first_waits_for_the_next(run):
+    leave(run, record())
+    message, box, memory = run()
+    message.record_seen(record(status="rolled_back"))
+    assert (box.began, box.headlines) == (None, [])
+    message.record_seen(record(2, started="2026-11-25T06:00:00Z"))
+    memory.posted("C0DEVOPS01", "2.0")
+    assert box.began == ("", "")
+    assert memory.kept.attempt == 2
+
+
+def test_a_rollback_edits_the_message_of_the_attempt_that_it_takes_back(run):
+    leave(run, record())
+    message, box, _memory = run("rollback.yml", phase="")
+    message.record_seen(record(status="rolled_back"))
+    assert box.began == ("C0DEVOPS01", "1.0")
+
+
+def test_a_message_posted_before_any_record_was_seen_is_edited_by_the_next_run(run):
+    leave(run)
+    message, box, _memory = run()
+    message.record_seen(record())
+    assert box.began == ("C0DEVOPS01", "1.0")
+
+
+def test_a_run_that_stops_before_it_saw_the_record_tells_only_the_thread(run):
+    leave(run, record())
+    message, box, _memory = run()
+    message.host_failed("localhost", "Check variables", "secret_x is empty")
+    message.finished(good=False)
+    assert box.began == ("C0DEVOPS01", "1.0")
+    assert box.headlines == []
+    assert "secret_x is empty" in box.broadcast[-1]
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"ts": 1}', '{"api_url": 1}', "null"])
+def test_a_file_that_makes_no_sense_counts_as_none(run, path, text):
+    path.parent.mkdir(parents=True)
+    path.write_text(text)
+    message, box, _memory = run()
+    message.record_seen(record())
+    assert box.began == ("", "")
+
+
+def test_a_folder_that_cannot_be_written_costs_only_the_memory(run, path):
+    path.parent.parent.mkdir()
+    path.parent.write_text("a file")
+    message, box, memory = run()
+    memory.posted("C0DEVOPS01", "1.0")
+    message.record_seen(record())
+    assert box.headlines
+
+
+def test_no_secret_of_a_name_a_message_or_progress_is_told(run):
+    message, box, _memory = run()
+    message.play_started(f"Phase {SECRET}", "", 1)
+    message.task_started(f"Ask with {SECRET}")
+    message.progressed(Progress("Odd", "localhost", f"said {SECRET}", {"values": {}}))
+    message.host_failed("localhost", f"Ask with {SECRET}", f"refused {SECRET}")
+    message.finished(good=False)
+    assert SECRET not in json.dumps([box.headlines, box.replies])
+
+
+def test_metrics_are_shown_with_their_marks(run):
+    message, box, _memory = run(phase="monitoring")
+    data = {"values": {"errors": 0.2, "odd": "x"}, "marks": {"errors": "breach"}}
+    message.progressed(Progress("MetricsSampled", "localhost", "watched", data))
+    assert "🔴 errors 0.2" in box.headlines[-1]
+    for marks, told in (("breach", 1), ("good", 2), ("good", 2)):
+        data = {
+            "values": {"errors": 0.2},
+            "marks": {"errors": marks},
+            "elapsed": 65,
+            "duration": 3600,
+        }
+        message.progressed(Progress("MetricsSampled", "localhost", "watched", data))
+        assert len(box.replies) == told
+    assert "watched 1:05 of 1:00:00" in box.headlines[-1].replace(WORD_JOINER, "")
+
+
+def test_a_role_is_not_part_of_a_tasks_name(run):
+    message, box, _memory = run()
+    message.task_started("easymo.deploy.monitoring : Watch the metrics")
+    assert "_Watch the metrics_" in box.headlines[-1]
+
+
+def test_the_cause_is_told_once_in_the_thread_however_often_it_is_quoted(run):
+    message, box, _memory = run()
+    message.host_failed("localhost", "Roll", "no image")
+    message.host_failed("localhost", "Stop", "Phase failed: no image. Resume.")
+    message.finished(good=False)
+    (alarm,) = box.replies
+    assert alarm.count("no image") == 1
+    assert box.broadcast == [alarm]
+
+
+def test_a_hold_calls_the_engineer_but_leaves_it_to_the_notice_to_tell_the_channel(run):
+    message, box, _memory = run()
+    message.host_failed("localhost", "Judge", "nobody answered", "Hold")
+    message.finished(good=False)
+    assert "<@U0ONCALL01>" in box.replies[-1]
+    assert box.broadcast == []
+
+
+def test_what_fails_besides_is_told_in_the_thread(run):
+    message, box, _memory = run()
+    message.host_failed("a", "Roll", "no image")
+    message.host_failed("b", "Roll", "it crashes")
+    assert ["it crashes" in reply for reply in box.replies] == [True]

@@ -1,0 +1,790 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What each kind of check makes of what it sees."""
+
+from __future__ import annotations
+
+import base64
+import json
+import math
+import typing as t
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from ansible_collections.easymo.deploy.plugins.module_utils._alerts.models import LoadedRule
+from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
+    DeployError,
+    NotReadyError,
+    RefusedError,
+    UnreachableError,
+    VerificationError,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._flags.plan import FlagsMap
+from ansible_collections.easymo.deploy.plugins.module_utils._flags.switch import KillSwitch
+from ansible_collections.easymo.deploy.plugins.module_utils._preflight import (
+    alert_rules,
+    backup_age,
+    certificate,
+    clock,
+    commit_status,
+    flags_start,
+    git,
+    kinds,
+    launch_window,
+    load_test,
+    options,
+    pagerduty,
+    pins,
+    rbac,
+    rollout,
+    sign_offs,
+    slack_people,
+    test_results,
+    token,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._preflight.git_program import GitFacts
+from ansible_collections.easymo.deploy.plugins.module_utils._preflight.models import Known
+from ansible_collections.easymo.deploy.plugins.module_utils._release.plan import Record
+from ansible_collections.easymo.deploy.plugins.module_utils._rollout_preflight.models import Problem
+from ansible_collections.easymo.deploy.plugins.module_utils._sign_off.plan import Subject
+from tests.fakes.cluster import MemoryCluster
+from tests.fakes.controller import NAME, Controller
+from tests.unit.plugins.module_utils._preflight.ground import COMMIT, NOW, ground
+
+ON = ground()
+
+
+def record(**more: t.Any) -> Record:
+    return Record(
+        **{"version": "2.0.0", "attempt": 1, "status": "running", "actor": "a", "git_sha": "",
+           "started": "", **more}
+    )  # fmt: skip
+
+
+def test_every_kind_has_options_and_somebody_who_looks() -> None:
+    assert list(options.kind_options()) == list(kinds.RUNNERS)
+    assert set(kinds.LIBRARIES) <= set(kinds.RUNNERS)
+
+
+# Tests and load tests
+
+
+def summary(**body: t.Any) -> str:
+    return json.dumps({"version": "2.0.0", "passed": 84, "failed": 0, **body})
+
+
+JUNIT = """<testsuites><testsuite name="u" tests="9"><properties><property name="version" value="v2.0.0"/>
+<property name="commit" value="{commit}"/></properties>{cases}</testsuite></testsuites>"""
+GOOD_CASE, BAD_CASE = "<testcase name='a'/>", "<testcase name='b'><failure/></testcase>"
+ERROR_CASE, SKIPPED_CASE = "<testcase><error/></testcase>", "<testcase><skipped/></testcase>"
+
+
+def junit(*cases: str, commit: str = COMMIT) -> str:
+    return JUNIT.format(cases="".join(cases), commit=commit)
+
+
+@pytest.mark.parametrize(
+    ("text", "least", "status", "told"),
+    [
+        (summary(), 84, "pass", "84 passed, 0 failed"),
+        (summary(passed=83), 84, "fail", "83 tests passed where 84 are wanted"),
+        (summary(passed=83, skipped=1), 84, "fail", "1 were skipped"),
+        (summary(failed=1), 84, "fail", "1 tests failed"),
+        (summary(errors=2), 84, "fail", "2 tests failed"),
+        (summary(passed=None), 84, "hold", "does not tell how many"),
+        (summary(passed=math.nan), 84, "hold", "does not tell how many"),
+        (summary(passed=True), 1, "hold", "does not tell how many"),
+        (summary(version="1.9.0"), 84, "fail", "is of version 1.9.0 and not of 2.0.0"),
+        (summary(version=""), 84, "hold", "names neither a version nor a commit"),
+        (summary(commit="b2" * 20), 84, "fail", "is of commit b2b2b2b2b2b2 and a1a1a1a1a1a1"),
+        (summary(commit=COMMIT[:7]), 84, "pass", "84 passed"),
+        (summary(commit="a"), 84, "fail", "is of commit a and"),
+        (junit(*[GOOD_CASE] * 21), 21, "pass", "21 passed"),
+        (junit(*[GOOD_CASE] * 20, BAD_CASE), 21, "fail", "1 tests failed and 20 passed"),
+        (junit(*[GOOD_CASE] * 20, ERROR_CASE), 20, "fail", "1 tests failed"),
+        (junit(*[GOOD_CASE] * 20, SKIPPED_CASE), 21, "fail", "20 tests passed where 21"),
+        (junit(), 21, "hold", "does not tell how many"),
+        (junit(GOOD_CASE, commit="b2" * 20), 1, "fail", "is of commit"),
+    ],
+    ids=[
+        "enough",
+        "too few",
+        "skipped",
+        "failed",
+        "errors",
+        "no number",
+        "not a number",
+        "a boolean",
+        "stale version",
+        "of nothing",
+        "other commit",
+        "short commit",
+        "too short a commit",
+        "junit",
+        "junit failure",
+        "junit error",
+        "junit skipped",
+        "junit without cases",
+        "junit of another commit",
+    ],
+)
+def test_results_of_tests(text: str, least: int, status: str, told: str) -> None:
+    found = test_results.judge(test_results.read_results(text, "here"), least, ON, "here")
+    assert (found.status, told in found.detail) == (status, True), found
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{", "<testsuites>"])
+def test_results_that_cannot_be_read_are_said_to_be_so(text: str) -> None:
+    with pytest.raises(VerificationError, match="here is not"):
+        test_results.read_results(text, "here")
+
+
+def test_results_of_a_commit_while_none_is_known_prove_nothing() -> None:
+    nowhere = ground(commit=Known("", NotReadyError("The program git is not here.")))
+    results = test_results.read_results(summary(commit=COMMIT), "here")
+    with pytest.raises(NotReadyError, match="program git"):
+        test_results.judge(results, 84, nowhere, "here")
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "told"),
+    [
+        ({}, "pass", "100 users (at least 100), error rate 0.40% (below 2.00%), p95 0.41 s"),
+        ({"users": 99}, "fail", "99 users (at least 100)"),
+        ({"error_rate": 0.02}, "fail", "error rate 2.00%"),
+        ({"error_rate": -1}, "fail", "error rate"),
+        ({"p95_seconds": 1.0}, "fail", "p95 1 s"),
+        ({"p95_seconds": None}, "hold", "no number as p95_seconds"),
+        ({"users": "100"}, "hold", "no number as users"),
+        ({"error_rate": math.nan}, "hold", "no number as error_rate"),
+        ({"users": 1, "p95_seconds": None}, "fail", "1 users"),
+        ({"version": "1.9.0"}, "fail", "is of version 1.9.0"),
+    ],
+    ids=[
+        "good",
+        "too few users",
+        "just too many errors",
+        "nonsense",
+        "just too slow",
+        "missing",
+        "text",
+        "not a number",
+        "bad beats missing",
+        "stale",
+    ],
+)
+def test_load_tests(body: dict[str, t.Any], status: str, told: str) -> None:
+    good = {"version": "2.0.0", "users": 100, "error_rate": 0.004, "p95_seconds": 0.41}
+    bounds = {"least_users": 100, "error_rate": 0.02, "p95": 1}
+    found = load_test.judge({**good, **body}, bounds, ON, "here")
+    assert (found.status, told in found.detail) == (status, True), found
+
+
+def test_a_load_test_is_held_to_the_bounds_that_are_set_alone() -> None:
+    bounds = {"least_users": None, "error_rate": None, "p95": 1}
+    found = load_test.judge({"version": "2.0.0", "p95_seconds": 0.5}, bounds, ON, "here")
+    assert (found.status, found.detail) == ("pass", "p95 0.5 s (below 1 s)")
+
+
+# Git and CI
+
+FACTS = GitFacts(COMMIT, COMMIT, COMMIT, "origin/main", True, 0, ())
+
+
+@pytest.mark.parametrize(
+    ("facts", "status", "told"),
+    [
+        ({}, "pass", "v2.0.0 is a1a1a1a1a1a1"),
+        ({"tagged": ""}, "fail", "there is no tag v2.0.0"),
+        ({"tagged": "b2" * 20}, "fail", "the checkout is at a1a1a1a1a1a1 and v2.0.0 at b2b2"),
+    ],
+    ids=["at the tag", "no tag", "elsewhere"],
+)
+def test_the_tag(facts: dict[str, t.Any], status: str, told: str) -> None:
+    found = git.judge_tag(GitFacts(**{**vars(FACTS), **facts}), "v2.0.0")
+    assert (found.status, told in found.detail) == (status, True), found
+
+
+@pytest.mark.parametrize(
+    ("facts", "status", "told"),
+    [
+        ({}, "pass", "is in origin/main, its newest commit"),
+        ({"behind": 3}, "pass", "which has 3 commits since"),
+        ({"on_branch": False}, "fail", "origin/main does not contain v2.0.0"),
+        ({"branch": ""}, "hold", "there is no branch origin/main"),
+        ({"tagged": ""}, "hold", "without the tag"),
+    ],
+    ids=["newest", "moved on", "not merged", "no branch", "no tag"],
+)
+def test_the_branch(facts: dict[str, t.Any], status: str, told: str) -> None:
+    found = git.judge_branch(GitFacts(**{**vars(FACTS), **facts}), "v2.0.0")
+    assert (found.status, told in found.detail) == (status, True), found
+
+
+def test_what_is_not_in_the_commit_is_named() -> None:
+    dirty = tuple(f"file{n}" for n in range(7))
+    found = git.judge_clean(GitFacts(**{**vars(FACTS), "dirty": dirty}), "/srv")
+    assert found.status == "fail"
+    assert "file0, file1, file2, file3, file4 and 2 more" in found.detail
+
+
+@pytest.mark.parametrize(
+    ("text", "status"),
+    [
+        ("# Changelog\n\n## 2.0.0 - 2025-11-11\n", "pass"),
+        ("## [v2.0.0]\n", "pass"),
+        ("v2.0.0\n======\n", "pass"),
+        ("## 12.0.0\n", "fail"),
+        ("## 2.0.01\n", "fail"),
+        ("## 2.0.0.1\n", "fail"),
+        ("We plan 2.0.0 for later.\n", "fail"),
+        ("", "fail"),
+        (None, "fail"),
+    ],
+    ids=[
+        "heading",
+        "in brackets",
+        "underlined",
+        "longer",
+        "longer at its end",
+        "a patch of it",
+        "only named",
+        "empty",
+        "no file",
+    ],
+)
+def test_the_changelog_has_a_heading_for_the_version(text: str | None, status: str) -> None:
+    assert git.judge_changelog(text, "2.0.0", "CHANGELOG.md").status == status
+
+
+@pytest.mark.parametrize(
+    ("states", "status", "told"),
+    [
+        ({"unit": "success", "lint": "success"}, "pass", "lint, unit passed"),
+        ({"unit": "success"}, "hold", "nothing is known of lint"),
+        ({"unit": "success", "lint": "pending"}, "hold", "lint is not done"),
+        ({"unit": "failure", "lint": "pending"}, "fail", "unit failed"),
+        ({"unit": "success", "lint": "success", "extra": "error"}, "fail", "extra failed"),
+        ({"unit": "success", "lint": "success", "deploy": "pending"}, "pass", "lint, unit passed"),
+        ({}, "hold", "nothing is known of lint, unit"),
+    ],
+    ids=["green", "missing", "running", "red", "red though not wanted", "our own", "nothing"],
+)
+def test_statuses_of_ci(states: dict[str, str], status: str, told: str) -> None:
+    found = commit_status.judge(states, ["unit", "lint"], ["deploy"], COMMIT)
+    assert (found.status, told in found.detail) == (status, True), found
+
+
+def test_a_commit_without_any_status_holds() -> None:
+    assert commit_status.judge({}, [], [], COMMIT).status == "hold"
+
+
+# The platform
+
+
+@pytest.mark.parametrize(
+    ("ages", "required", "status"),
+    [
+        ({"a": 60, "b": 3599}, True, "pass"),
+        ({"a": 60, "b": 3600}, True, "hold"),
+        ({"a": 60}, True, "hold"),
+        ({"a": 60}, False, "pass"),
+    ],
+    ids=["fresh", "just too old", "missing", "missing and only told"],
+)
+def test_ages_of_backups(ages: dict[str, int], required: bool, status: str) -> None:
+    found = backup_age.judge(ages, ["a", "b"], 3600, required=required)
+    assert found.status == status
+    assert "a 1 minutes old" in found.detail
+
+
+def rule(name: str, health: str = "ok", error: str = "") -> LoadedRule:
+    return LoadedRule(name, "up", 0, {}, {}, "release", health, error)
+
+
+@pytest.mark.parametrize(
+    ("rules", "receivers", "status", "told"),
+    [
+        ([rule("A"), rule("B")], ["r"], "pass", "2 alerts are loaded and evaluated, receivers r"),
+        ([rule("A")], ["r"], "fail", "no alert 'B' loaded"),
+        ([rule("A"), rule("B", "err", "many-to-many")], ["r"], "fail", "'B' fails: many-to-many"),
+        ([rule("A"), rule("B", "unknown")], ["r"], "hold", "B was not evaluated yet"),
+        ([rule("A"), rule("B")], [], "fail", "no receiver 'r'"),
+    ],
+    ids=["active", "not loaded", "broken", "not evaluated", "nobody to tell"],
+)
+def test_alerts(rules: list[LoadedRule], receivers: list[str], status: str, told: str) -> None:
+    found = alert_rules.judge(rules, receivers, ["A", "B"], ["r"])
+    assert (found.status, told in found.detail) == (status, True), found
+
+
+PERCENT, ENABLED = "FEATURE_AI_AGENTS_ROLLOUT_PERCENTAGE", "FEATURE_AI_AGENTS"
+
+
+def switched(*, automatic: bool) -> dict[str, str]:
+    switch = KillSwitch("2025-11-11T05:00:00Z", "ann", "errors", automatic=automatic)
+    return {"easymo.com/kill-switch": switch.to_annotation()}
+
+
+@pytest.mark.parametrize(
+    ("data", "annotations", "own", "status", "told"),
+    [
+        ({}, {}, False, "pass", "is not set"),
+        ({PERCENT: "0", ENABLED: "true"}, {}, False, "pass", "is 0"),
+        ({PERCENT: "5", ENABLED: "false"}, {}, False, "pass", "nobody is in the feature"),
+        ({PERCENT: "5", ENABLED: "true"}, {}, False, "fail", "is 5 where a release starts"),
+        (
+            {PERCENT: "5", ENABLED: "true"},
+            {},
+            True,
+            "pass",
+            "which this attempt of the release set",
+        ),
+        ({PERCENT: "0"}, switched(automatic=False), False, "fail", "ann set the kill switch"),
+        ({PERCENT: "0"}, switched(automatic=True), False, "pass", "which the deployment resets"),
+    ],
+    ids=[
+        "absent",
+        "at 0",
+        "switched off",
+        "somebody's users",
+        "its own",
+        "killed by a person",
+        "killed by a phase",
+    ],
+)
+def test_flags_at_their_start(
+    data: dict[str, str], annotations: dict[str, str], own: bool, status: str, told: str
+) -> None:
+    flags = FlagsMap("feature-flags", bool(data), data=data, annotations=annotations)
+    found = flags_start.judge(flags, PERCENT, ENABLED, own=own)
+    assert (found.status, told in found.detail) == (status, True), found
+
+
+def cluster_with(image: str, **spec: t.Any) -> MemoryCluster:
+    cluster = MemoryCluster()
+    Controller(cluster, image)
+    cluster.objects["Deployment", NAME]["spec"] |= spec
+    return cluster
+
+
+@pytest.mark.parametrize(
+    ("cluster", "pinned", "told"),
+    [
+        (cluster_with(f"easymo/{NAME}:v1.9.0"), (), ""),
+        (cluster_with(f"easymo/{NAME}:v2.0.0"), (), "already and not by this attempt"),
+        (cluster_with(f"easymo/{NAME}:v2.0.0"), (NAME,), ""),
+        (
+            cluster_with(f"easymo/{NAME}:v1.9.0", revisionHistoryLimit=0),
+            (),
+            "revisionHistoryLimit from 0 to at least 1",
+        ),
+        (cluster_with(f"easymo/{NAME}:v1.9.0", revisionHistoryLimit=1), (), ""),
+        (MemoryCluster(), (), "has no Deployment"),
+    ],
+    ids=[
+        "the old one",
+        "the release, by others",
+        "the release, by this attempt",
+        "no history",
+        "the least history that is asked for",
+        "missing",
+    ],
+)
+def test_whether_a_service_can_return(
+    cluster: MemoryCluster, pinned: tuple[str, ...], told: str
+) -> None:
+    found = pins.look({"services": [NAME]}, ground(cluster=lambda: cluster))
+    if pinned:
+        standing = pins.ClusterStatus({NAME: cluster.objects["Deployment", NAME]}, [], pinned=pinned)
+        found = [pins.judge(standing, [NAME], "2.0.0")]
+    (row,) = found
+    assert (row.status, told in row.detail) == ("fail" if told else "pass", True), row
+
+
+def test_a_service_that_never_ran_has_nothing_to_return_to() -> None:
+    cluster = cluster_with(f"easymo/{NAME}:v1.9.0")
+    standing = pins.ClusterStatus({NAME: cluster.objects["Deployment", NAME]}, [], ())
+    assert "never ran" in pins.judge(standing, [NAME], "2.0.0").detail
+
+
+def test_rights_that_are_missing_are_all_named_with_what_they_are_for() -> None:
+    cluster = MemoryCluster()
+    cluster.denied = {"patch deployments", "create leases", "watch pods"}
+    (row,) = rbac.look({}, ground(cluster=lambda: cluster))
+    assert row.status == "fail"
+    assert "patch deployments.apps (to release, restart and undo)" in row.detail
+    assert "create leases.coordination.k8s.io (to take the deploy lock)" in row.detail
+    assert [one for one in row.warnings if "watch pods" in one]
+
+
+def test_a_rollout_that_only_warns_passes_and_leaves_rights_to_others() -> None:
+    found = rollout.judge(
+        [
+            Problem("", "Access", "error", "you may not patch deployments"),
+            Problem("wallet-service", "Replicas", "warning", "it has one pod"),
+        ],
+        12,
+    )
+    assert (found.status, found.warnings) == ("pass", ("wallet-service: it has one pod.",))
+    assert rollout.judge([Problem("w", "Paused", "error", "it is paused")], 1).status == "fail"
+
+
+# Clocks, certificates, tokens
+
+HEADER = "Tue, 11 Nov 2025 06:30:00 GMT"
+SERVER = NOW.timestamp()
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "status", "told"),
+    [
+        (0.1, 0.4, "pass", "within 1 s"),
+        (0.9, 1.4, "pass", "within 1 s"),
+        (-30, 0.1, "pass", "within 1 s"),
+        (5.5, 5.6, "pass", "within 4 s"),
+        (7.0, 7.1, "fail", "6 s ahead of"),
+        (-9.0, -8.0, "fail", "8 s behind"),
+    ],
+    ids=["same", "a second begins", "a slow answer", "within the bound", "ahead", "behind"],
+)
+def test_only_a_difference_that_is_certain_counts(
+    before: float, after: float, status: str, told: str
+) -> None:
+    found = clock.judge(HEADER, SERVER + before, SERVER + after, 5)
+    assert (found.status, told in found.detail) == (status, True), found
+
+
+@pytest.mark.parametrize("header", ["", "yesterday"])
+def test_a_server_without_a_date_proves_nothing(header: str) -> None:
+    assert clock.judge(header, SERVER, SERVER, 5).status == "hold"
+
+
+@pytest.mark.parametrize(
+    ("days", "status"), [(15, "pass"), (13, "fail")], ids=["long enough", "too short"]
+)
+def test_a_certificate_is_valid_for_days(days: int, status: str) -> None:
+    assert certificate.judge(NOW + timedelta(days=days), NOW, 14).status == status
+
+
+def jwt(**claims: t.Any) -> str:
+    body = base64.urlsafe_b64encode(json.dumps(claims).encode()).decode().rstrip("=")
+    return f"eyJhbGciOiJIUzI1NiJ9.{body}.c2lnbmF0dXJl"
+
+
+@pytest.mark.parametrize(
+    ("text", "status", "told"),
+    [
+        (jwt(exp=(NOW + timedelta(hours=3)).timestamp()), "pass", "good until 2025-11-11 09:30"),
+        (jwt(exp=(NOW + timedelta(hours=2)).timestamp()), "fail", "in 120 minutes"),
+        (jwt(exp=(NOW - timedelta(hours=1)).timestamp()), "fail", "it ended at"),
+        (jwt(role="service_role"), "pass", "names no end"),
+        (jwt(exp="soon"), "hold", "cannot be read"),
+        ("sb_secret_abcdefgh", "skipped", "opaque"),
+        ("a.b.c", "skipped", "opaque"),
+        ("", "hold", "empty"),
+    ],
+    ids=[
+        "outlives it",
+        "ends meanwhile",
+        "ended",
+        "endless",
+        "nonsense",
+        "opaque",
+        "only dots",
+        "none",
+    ],
+)
+def test_tokens_are_read_and_never_shown(text: str, status: str, told: str) -> None:
+    found = token.judge(text, NOW, timedelta(minutes=150))
+    assert (found.status, told in found.detail) == (status, True), found
+    assert not text or text not in found.detail
+
+
+# People
+
+
+@dataclass
+class Workspace:
+    """A directory of Slack in memory. `refuses` is Slack's word for a method."""
+
+    refuses: dict[str, DeployError]
+
+    def __call__(self, method: str, **arguments: t.Any) -> t.Mapping[str, t.Any]:
+        if method in self.refuses:
+            raise self.refuses[method]
+        known: dict[str, t.Any] = {
+            "users.info": {"user": {"id": arguments.get("user"), "deleted": False}},
+            "users.lookupByEmail": {"user": {"deleted": True}},
+            "usergroups.list": {"usergroups": [{"handle": "on-call", "date_delete": 0},
+                                               {"handle": "old-team", "date_delete": 9}]},
+            "conversations.info": {"channel": {"is_archived": False, "is_member": True}},
+        }  # fmt: skip
+        if method == "users.list":
+            names = {"": ["amina"], "2": ["kwame"]}[arguments.get("cursor", "")]
+            page = "" if arguments.get("cursor") else "2"
+            return {
+                "members": [{"name": name} for name in names],
+                "response_metadata": {"next_cursor": page},
+            }
+        if method == "conversations.list":
+            return {
+                "channels": [
+                    {"name": "v2-deployment", "is_member": True},
+                    {"name": "general", "is_member": False},
+                    {"name": "v1-deployment", "is_archived": True, "is_member": True},
+                ]
+            }
+        return t.cast("t.Mapping[str, t.Any]", known[method])
+
+
+def refusal(word: str) -> RefusedError:
+    return RefusedError(f"Slack refused ({word}).", word=word)
+
+
+@pytest.mark.parametrize(
+    ("name", "refuses", "status", "told"),
+    [
+        ("@on-call", {}, "pass", "@on-call can be reached"),
+        ("@kwame", {}, "pass", "@kwame"),
+        ("U0ONCALL01", {}, "pass", "U0ONCALL01"),
+        ("@old-team", {}, "fail", "was disabled"),
+        ("jonas@easymo.example", {}, "fail", "was deactivated"),
+        ("@stranger", {}, "fail", "is neither a member nor a user group"),
+        (
+            "U0ONCALL01",
+            {"users.info": refusal("user_not_found")},
+            "fail",
+            "is not in the workspace",
+        ),
+        ("@on-call", {"usergroups.list": refusal("missing_scope")}, "hold", "cannot be looked up"),
+        ("@on-call", {"usergroups.list": refusal("token_revoked")}, "fail", "token_revoked"),
+        ("@on-call", {"usergroups.list": UnreachableError("429")}, "hold", "429"),
+        ("#v2-deployment", {}, "pass", "#v2-deployment"),
+        ("#general", {}, "fail", "does not have the app"),
+        ("#v1-deployment", {}, "fail", "is archived"),
+        ("#nowhere", {}, "fail", "is no channel"),
+        ("C0DEPLOY01", {}, "pass", "C0DEPLOY01"),
+        ("C0DEPLOY01", {"conversations.info": refusal("channel_not_found")}, "fail", "is not in"),
+    ],
+    ids=[
+        "group",
+        "member on the second page",
+        "id",
+        "disabled group",
+        "deactivated",
+        "stranger",
+        "unknown id",
+        "no scope",
+        "no token",
+        "rate limited",
+        "channel",
+        "not in the channel",
+        "archived",
+        "no channel",
+        "channel's id",
+        "unknown channel's id",
+    ],
+)
+def test_people_and_channels_in_slack(
+    name: str, refuses: dict[str, DeployError], status: str, told: str
+) -> None:
+    find = slack_people.find_channel if name[0] in "#C" else slack_people.find_person
+    seen = slack_people._looked(find, Workspace(refuses), name)
+    found = slack_people.judge([seen])
+    assert (found.status, told in found.detail) == (status, True), found
+
+
+def shift(who: str, start: int, end: int | None) -> pagerduty.Shift:
+    until = None if end is None else NOW + timedelta(minutes=end)
+    return pagerduty.Shift(who, NOW + timedelta(minutes=start), until)
+
+
+@pytest.mark.parametrize(
+    ("shifts", "status", "told"),
+    [
+        ([shift("Amina", -60, 600)], "pass", "Amina on call to 09:00 UTC"),
+        ([shift("Amina", -60, None)], "pass", "Amina"),
+        ([shift("Amina", -60, 30), shift("Kwame", 30, 600)], "pass", "Amina, then Kwame"),
+        ([shift("Kwame", 30, 600), shift("Amina", -60, 30)], "pass", "Amina, then Kwame"),
+        ([shift("Amina", -60, 150)], "pass", "Amina"),
+        ([shift("Amina", -60, 149)], "fail", "Amina is on call only until 2025-11-11 08:59 UTC"),
+        ([shift("Amina", -60, 30), shift("Kwame", 45, 600)], "fail", "only until 2025-11-11 07:00"),
+        ([shift("Kwame", 10, 600)], "fail", "nobody is on call"),
+        ([], "fail", "nobody is on call"),
+    ],
+    ids=[
+        "one",
+        "always",
+        "two",
+        "two in disorder",
+        "to the minute",
+        "a minute short",
+        "a gap",
+        "only later",
+        "nobody",
+    ],
+)
+def test_somebody_is_on_call_all_the_time(
+    shifts: list[pagerduty.Shift], status: str, told: str
+) -> None:
+    found = pagerduty.judge("PONCALL", shifts, NOW, NOW + timedelta(minutes=150))
+    assert (found.status, told in found.detail) == (status, True), found
+
+
+# The launch window
+
+TUESDAYS = {"timezone": "Africa/Nairobi", "days": ["tuesday"], "start": "09:00", "end": "11:00"}
+WINDOW = {"window": TUESDAYS, "lead_minutes": 15, "needed_minutes": 50, "wait_minutes": 0,
+          "override_by": "", "override_reason": ""}  # fmt: skip
+
+
+def window(at: str, known: Record | None = None, **more: t.Any) -> t.Any:
+    now = datetime.fromisoformat(at).replace(tzinfo=UTC)
+    (found,) = launch_window.look({**WINDOW, **more}, ground(now=now, record=Known(known)))
+    return found
+
+
+@pytest.mark.parametrize(
+    ("at", "status", "told"),
+    [
+        (
+            "2025-11-11 05:44",
+            "fail",
+            "it opens next Tuesday 2025-11-11 09:00 EAT (2025-11-11 06:00",
+        ),
+        ("2025-11-11 05:45", "pass", "it opens Tuesday 2025-11-11 09:00 EAT"),
+        ("2025-11-11 06:30", "pass", "90 minutes later"),
+        ("2025-11-11 07:10", "pass", "50 minutes later"),
+        ("2025-11-11 07:11", "hold", "leaves 49 minutes where the plan needs 50"),
+        ("2025-11-11 08:00", "fail", "it opens next Tuesday 2025-11-18 09:00 EAT"),
+    ],
+    ids=[
+        "too early",
+        "for the final checks",
+        "open",
+        "just enough",
+        "too late for all of it",
+        "over",
+    ],
+)
+def test_the_launch_window(at: str, status: str, told: str) -> None:
+    found = window(at)
+    assert (found.status, told in found.detail) == (status, True), found
+    assert ("release_window_override_by" in found.detail) == (status != "pass")
+
+
+@pytest.mark.parametrize(
+    ("at", "check_mode", "waited", "status"),
+    [
+        ("2025-11-11 05:50", False, [600.0], "pass"),
+        ("2025-11-11 05:50", True, [], "fail"),
+        ("2025-11-11 05:44", False, [], "fail"),
+        ("2025-11-11 06:00", False, [], "pass"),
+    ],
+    ids=["soon", "soon, in check mode", "not soon", "open"],
+)
+def test_a_phase_that_comes_a_little_too_early_waits_for_the_window(
+    at: str, check_mode: bool, waited: list[float], status: str
+) -> None:
+    told: list[tuple[float, str]] = []
+    now = datetime.fromisoformat(at).replace(tzinfo=UTC)
+    here = ground(now=now, check_mode=check_mode, wait=lambda *how: told.append(how))
+    (found,) = launch_window.look({**WINDOW, "lead_minutes": 0, "wait_minutes": 15}, here)
+    assert (found.status, [seconds for seconds, _why in told]) == (status, waited)
+    assert all("opens Tuesday 2025-11-11 09:00 EAT" in why for _seconds, why in told)
+
+
+def test_somebody_by_name_lets_it_go_outside_of_the_window_and_the_record_keeps_that() -> None:
+    given = {"override_by": "Jane Doe", "override_reason": "the fix cannot wait"}
+    found = window("2025-11-12 06:30", **given)
+    assert found.status == "waived"
+    override = found.facts["overrides"]["launch_window"]
+    assert override == {
+        "by": "Jane Doe",
+        "reason": "the fix cannot wait",
+        "at": "2025-11-12T06:30:00Z",
+        "what": "the launch window is closed; it opens next Tuesday 2025-11-18 09:00 EAT (2025-11-18 06:00 UTC)",
+    }
+    again = window("2025-11-12 06:50", record(facts=found.facts), **given)
+    assert again.facts == found.facts, "a second run changes nothing"
+    other = {**given, "override_by": "Joe Bloggs"}
+    assert window("2025-11-12 06:50", record(facts=found.facts), **other).facts != found.facts
+
+
+def test_what_is_open_needs_nobody_to_overrule_it() -> None:
+    found = window("2025-11-11 06:30", override_by="Jane Doe", override_reason="to be sure")
+    assert (found.status, found.facts) == ("pass", None)
+
+
+@pytest.mark.parametrize(
+    "given", [{"override_by": "Jane Doe"}, {"override_reason": "why"}], ids=["no reason", "no name"]
+)
+def test_an_override_needs_a_name_and_a_reason(given: dict[str, str]) -> None:
+    with pytest.raises(DeployError, match="'launch_window'"):
+        window("2025-11-12 06:30", **given)
+
+
+# Sign-offs
+
+REQUIRED = [
+    {"name": "qa", "what": "QA sign-off received", "of": "the QA lead", "section": "1 Staging"},
+    {"name": "product", "what": "Product sign-off received", "of": "", "section": ""},
+]
+
+
+def signed(name: str, **more: t.Any) -> dict[str, t.Any]:
+    entry = {
+        "by": "Jane Doe",
+        "at": "then",
+        "what": "",
+        "note": "",
+        "attempt": 1,
+        "git_sha": COMMIT,
+    }
+    return {name: {**entry, **more}}
+
+
+def test_each_line_that_people_sign_is_a_row() -> None:
+    known = record(facts={"sign_offs": signed("qa")})
+    rows = sign_offs.look({"required": REQUIRED, "given": {}}, ground(record=Known(known)))
+    assert [(row.name, row.item, row.status) for row in rows] == [
+        ("sign_off_qa", "1 Staging: QA sign-off received", "pass"),
+        ("sign_off_product", "Product sign-off received", "hold"),
+    ]
+
+
+def test_those_that_come_with_the_run_count_and_are_kept() -> None:
+    given = {"product": "Joe Bloggs"}
+    qa, product = sign_offs.look({"required": REQUIRED, "given": given}, ON)
+    assert (qa.status, product.status) == ("hold", "pass")
+    assert product.facts["sign_offs"]["product"]["by"] == "Joe Bloggs"
+    assert product.facts["sign_offs"]["product"]["at"] == "2025-11-11T06:30:00Z"
+
+
+def test_one_that_a_person_gave_is_not_replaced_by_one_of_the_run() -> None:
+    known = record(facts={"sign_offs": signed("qa")})
+    rows = sign_offs.look(
+        {"required": REQUIRED[:1], "given": {"qa": "Rehearser"}}, ground(record=Known(known))
+    )
+    assert [(row.status, row.facts) for row in rows] == [("pass", None)]
+
+
+def test_a_bad_one_of_the_run_fails_beside_the_others() -> None:
+    given = {"qa": "nobody", "typo": "Jane Doe", "product": "Joe Bloggs"}
+    rows = sign_offs.look({"required": REQUIRED, "given": given}, ON)
+    assert [(row.name, row.status) for row in rows] == [
+        ("sign_off_qa", "hold"),
+        ("sign_off_product", "pass"),
+        ("given_sign_off_qa", "fail"),
+        ("given_sign_off_typo", "fail"),
+    ]
+
+
+def test_one_for_another_commit_does_not_count_and_is_told() -> None:
+    (wanted,) = sign_offs.read_wanted(REQUIRED[:1])
+    other = signed("qa", git_sha="b2" * 20)["qa"]
+    found = sign_offs.judge(wanted, other, Subject("2.0.0", 1, COMMIT))
+    assert found.status == "hold"
+    assert "Jane Doe signed commit b2b2b2b2b2b2" in found.detail

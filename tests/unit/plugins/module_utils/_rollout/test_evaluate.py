@@ -1,0 +1,278 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Verdicts over what a real control plane said, event by event (tests/unit/fixtures/timelines)."""
+
+from __future__ import annotations
+
+import json
+import typing as t
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from ansible_collections.easymo.deploy.plugins.module_utils._rollout.evaluate import (
+    CONTROLLER_SILENCE,
+    Evaluation,
+    Progress,
+    Snapshot,
+    evaluate,
+    start_course,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._rollout.models import (
+    Condition,
+    Counts,
+    Deployment,
+    Pod,
+    ReplicaSet,
+    newest_replica_set,
+)
+
+TIMELINES = Path(__file__).parents[3] / "fixtures" / "timelines"
+
+
+def snapshots(name: str) -> t.Iterator[tuple[float, Snapshot]]:
+    """What would be seen after each event of a recording."""
+    deployment: Deployment | None = None
+    replica_sets: dict[str, ReplicaSet] = {}
+    pods: dict[str, Pod] = {}
+    for line in (TIMELINES / f"{name}.jsonl").read_text(encoding="utf-8").splitlines():
+        event = json.loads(line)
+        body = event["object"]
+        uid = body["metadata"]["uid"]
+        if body["kind"] == "Deployment":
+            deployment = Deployment.from_json(body)
+        elif body["kind"] == "ReplicaSet":
+            replica_sets[uid] = ReplicaSet.from_json(body)
+        elif event["type"] == "DELETED":
+            pods.pop(uid, None)
+        else:
+            pods[uid] = Pod.from_json(body)
+        if deployment is None:
+            continue
+        newest = newest_replica_set(deployment, replica_sets.values())
+        mine = tuple(pod for pod in pods.values() if newest and pod.owner == newest.uid)
+        yield event["after_s"], Snapshot(deployment, newest, mine)
+
+
+def replay(name: str, **settings: t.Any) -> list[tuple[float, str, Evaluation]]:
+    """Each look's time, counts and verdict, up to the first that is not `waiting`."""
+    progress: Progress | None = None
+    verdicts = []
+    for now, snapshot in snapshots(name):
+        assert snapshot.deployment is not None
+        if progress is None:
+            progress = start_course(snapshot.deployment, snapshot.deployment, "wallet-service", now)
+            progress = replace(progress, **settings)
+        progress, verdict = evaluate(progress, snapshot, now)
+        verdicts.append((now, str(snapshot.deployment.counts), verdict))
+        if verdict.outcome != "waiting":
+            break
+    return verdicts
+
+
+def test_a_green_rollout_is_complete_at_its_end_and_never_before() -> None:
+    verdicts = replay("green")
+    now, counts, verdict = verdicts[-1]
+    assert verdict.outcome == "complete"
+    assert (now, counts) == (2.64, "3 of 3 updated, 3 available")
+    assert {one.outcome for _now, _counts, one in verdicts[:-1]} == {"waiting"}
+
+
+def test_a_crash_loop_is_called_long_before_its_deadline() -> None:
+    now, _counts, verdict = replay("crash", quorum="any")[-1]
+    assert (verdict.outcome, verdict.reason) == ("failing", "CrashLoop")
+    assert verdict.sentence == "container wallet-service crashed 2 times (exit code 1)"
+    assert now == 5.13  # the deadline passed at 9.53
+
+
+def test_before_a_lone_pod_dooms_it_is_replaced_once() -> None:
+    replaced = [(now, one.replace) for now, _counts, one in replay("crash") if one.replace]
+    assert [now for now, _pod in replaced] == [5.13]
+
+
+def test_a_lone_crash_loop_is_called_at_the_first_crash_of_the_fresh_pod() -> None:
+    """Two crashes here, a fresh pod there: its first crash, and not its second, is the end."""
+    *_others, (began, last) = snapshots("crash")
+    assert last.deployment is not None
+    assert last.pods
+
+    def pod(uid: str, node: str, crashes: int, state: str) -> Pod:
+        container = replace(last.pods[0].containers[0], restarts=crashes, state=state, reason="")
+        return replace(last.pods[0], name=uid, uid=uid, node=node, containers=(container,))
+
+    progress = replace(
+        course_of(last.deployment), started=began, stale_deadline=last.deployment.conditions[-1]
+    )
+    told = []
+    for after, pods in [
+        (0.0, (pod("a", "n1", 1, "running"),)),
+        (0.5, (pod("a", "n1", 2, "running"),)),
+        (0.6, ()),
+        (1.0, (pod("b", "n2", 0, "running"),)),
+        (1.5, (pod("b", "n2", 0, "terminated"),)),
+    ]:
+        snapshot = replace(last, pods=pods, nodes=frozenset({"n1", "n2"}))
+        progress, verdict = evaluate(progress, snapshot, began + after)
+        told.append((after, verdict.reason or verdict.replace))
+    assert told == [(0.0, ""), (0.5, "a"), (0.6, ""), (1.0, ""), (1.5, "CrashLoop")]
+
+
+def refused(deployment: Deployment, updated: str = "10:00") -> Deployment:
+    said = Condition("Progressing", "False", "ReplicaSetCreateError", "exceeded quota", updated)
+    return replace(deployment, conditions=(said,), generation=9, observed_generation=8)
+
+
+def test_a_replica_set_that_cannot_be_made_dooms_after_a_minute_and_is_no_silence(
+    seen: Deployment,
+) -> None:
+    progress = replace(course_of(seen), generation=9)
+    for now in (0.0, CONTROLLER_SILENCE, 59.0):
+        progress, verdict = evaluate(progress, Snapshot(refused(seen)), now)
+        assert verdict.outcome == "waiting"
+    _progress, verdict = evaluate(progress, Snapshot(refused(seen)), 60.0)
+    assert (verdict.outcome, verdict.reason) == ("failing", "ReplicaSetRefused")
+    assert "exceeded quota" in verdict.sentence
+
+
+def test_one_that_could_not_be_made_before_says_nothing_of_ours(seen: Deployment) -> None:
+    progress = start_course(refused(seen), refused(seen), "wallet-service", 0.0)
+    assert evaluate(progress, Snapshot(refused(seen)), CONTROLLER_SILENCE)[1].outcome == "silent"
+    again = refused(seen, updated="10:01")
+    assert evaluate(progress, Snapshot(again), CONTROLLER_SILENCE)[1].outcome == "waiting"
+
+
+def test_a_scheduling_gate_holds_all_clocks(seen: Deployment) -> None:
+    gated = {"type": "PodScheduled", "status": "False", "reason": "SchedulingGated"}
+    body = {"metadata": {"name": "p", "uid": "1"}, "status": {"conditions": [gated]}}
+    snapshot = Snapshot(late(seen), None, (Pod.from_json(body),))
+    progress = course_of(seen)
+    for now in (0.0, 300.0, 3000.0):
+        progress, verdict = evaluate(progress, snapshot, now)
+        assert verdict.outcome == "waiting"
+    lifted = replace(snapshot, pods=())  # the deadline that passed meanwhile stands there still
+    assert evaluate(progress, lifted, 3001.0)[1].outcome == "waiting"
+    assert evaluate(progress, lifted, 3000.0 + seen.progress_deadline)[1].reason == "Stalled"
+
+
+def test_a_deadline_from_before_an_undo_is_not_held_against_the_undo() -> None:
+    _now, counts, verdict = replay("undo")[-1]
+    assert (verdict.outcome, counts) == ("complete", "3 of 3 updated, 3 available")
+
+
+def test_a_quota_is_called_at_the_deadline_with_the_servers_reason() -> None:
+    now, _counts, verdict = replay("quota")[-1]
+    assert (verdict.outcome, verdict.reason) == ("failing", "DeadlineExceeded")
+    assert "quota has no room" in verdict.sentence
+    assert now == 9.77
+
+
+@pytest.fixture
+def seen() -> Deployment:
+    return next(snapshots("green"))[1].deployment or pytest.fail("the recording is empty")
+
+
+def course_of(deployment: Deployment) -> Progress:
+    return start_course(deployment, deployment, "wallet-service", 0.0)
+
+
+def late(deployment: Deployment) -> Deployment:
+    passed = Condition("Progressing", "False", "ProgressDeadlineExceeded", "", "10:00")
+    return replace(
+        deployment, observed_generation=deployment.generation, conditions=(passed,), counts=OPEN
+    )
+
+
+OPEN = Counts(desired=3, updated=1, total=4, ready=3, available=3)
+
+
+def test_a_deadline_that_passed_before_the_patch_counts_for_nothing(seen: Deployment) -> None:
+    progress = start_course(late(seen), late(seen), "wallet-service", 0.0)
+    assert evaluate(progress, Snapshot(late(seen)), 1.0)[1].outcome == "waiting"
+
+
+def test_a_deadline_that_passes_after_the_patch_dooms(seen: Deployment) -> None:
+    verdict = evaluate(course_of(seen), Snapshot(late(seen)), 1.0)[1]
+    assert (verdict.outcome, verdict.reason) == ("failing", "DeadlineExceeded")
+
+
+@pytest.mark.parametrize(
+    ("change", "outcome"),
+    [
+        pytest.param({"uid": "another"}, "deleted", id="created-again"),
+        pytest.param({"paused": True}, "paused", id="paused"),
+        pytest.param({"template": {}}, "superseded", id="template-moved"),
+        pytest.param({"generation": 9}, "waiting", id="scaled-meanwhile"),
+    ],
+)
+def test_other_hands_are_recognised(
+    seen: Deployment, change: dict[str, t.Any], outcome: str
+) -> None:
+    changed = replace(seen, **change)
+    assert evaluate(course_of(seen), Snapshot(changed), 1.0)[1].outcome == outcome
+
+
+def test_a_deployment_that_went_is_deleted(seen: Deployment) -> None:
+    assert evaluate(course_of(seen), Snapshot(None), 1.0)[1].outcome == "deleted"
+
+
+def test_a_controller_that_takes_no_notice_is_called_silent(seen: Deployment) -> None:
+    progress = course_of(seen)
+    assert evaluate(progress, Snapshot(seen), CONTROLLER_SILENCE - 1)[1].outcome == "waiting"
+    assert evaluate(progress, Snapshot(seen), CONTROLLER_SILENCE)[1].outcome == "silent"
+
+
+@pytest.mark.parametrize(
+    ("stall", "probe", "failing_at"),
+    [
+        pytest.param(None, {}, 600.0, id="as-the-deployment-says"),
+        pytest.param(60.0, {}, 60.0, id="as-the-task-says"),
+        pytest.param(60.0, {"initialDelaySeconds": 90}, 120.0, id="never-before-its-probes-allow"),
+    ],
+)
+def test_a_rollout_that_comes_no_further_is_called_stalled(
+    seen: Deployment, stall: float | None, probe: dict[str, int], failing_at: float
+) -> None:
+    template = {"spec": {"containers": [{"name": "wallet-service", "readinessProbe": probe}]}}
+    stuck = replace(seen, observed_generation=9, counts=OPEN, template=template)
+    progress, _verdict = evaluate(replace(course_of(stuck), stall=stall), Snapshot(stuck), 0.0)
+    assert evaluate(progress, Snapshot(stuck), failing_at - 0.1)[1].outcome == "waiting"
+    assert evaluate(progress, Snapshot(stuck), failing_at)[1].reason == "Stalled"
+
+
+def test_readiness_that_flaps_is_no_progress(seen: Deployment) -> None:
+    progress = replace(course_of(seen), stall=60.0)
+    up = replace(OPEN, updated=3, total=3, ready=2, available=2)
+    verdict = Evaluation("waiting")
+    for second in range(62):
+        counts = up if second % 2 else replace(up, ready=1, available=1)
+        flapping = replace(seen, observed_generation=9, counts=counts)
+        progress, verdict = evaluate(progress, Snapshot(flapping), float(second))
+    assert verdict.reason == "Stalled"
+
+
+def test_no_replicas_prove_nothing_unless_that_was_declared(seen: Deployment) -> None:
+    none = replace(seen, observed_generation=9, counts=Counts(0, 0, 0, 0, 0))
+    assert evaluate(course_of(seen), Snapshot(none), 1.0)[1].outcome == "unproven"
+    declared = replace(course_of(seen), needs_pods=False)
+    assert evaluate(declared, Snapshot(none), 1.0)[1].outcome == "complete"
+
+
+def test_pods_that_failed_before_the_patch_are_not_laid_to_it() -> None:
+    *_others, (now, last) = snapshots("crash")
+    assert last.deployment is not None
+    assert last.pods
+    before = frozenset(pod.uid for pod in last.pods)
+    progress = replace(
+        course_of(last.deployment),
+        stale_deadline=last.deployment.conditions[-1],
+        failing_before=before,
+        quorum="any",
+    )
+    assert evaluate(progress, last, now)[1].outcome == "waiting"
+
+
+def test_pods_of_the_old_revision_never_doom() -> None:
+    *_others, (now, last) = snapshots("crash")
+    assert last.deployment is not None
+    progress = replace(course_of(last.deployment), stale_deadline=last.deployment.conditions[-1])
+    assert evaluate(progress, Snapshot(last.deployment, None, ()), now)[1].outcome == "waiting"

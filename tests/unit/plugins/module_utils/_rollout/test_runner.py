@@ -1,0 +1,311 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Whole rollouts against a cluster in memory: every way they can end, and what is left behind."""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass, field
+
+import pytest
+
+from ansible_collections.easymo.deploy.plugins.module_utils._cluster import (
+    RELEASE_ANNOTATION,
+    Object,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
+    DeployError,
+    UnreachableError,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._lock.errors import (
+    FrozenError,
+    LeaseLostError,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._rollout.guard import Guard
+from ansible_collections.easymo.deploy.plugins.module_utils._rollout.models import Deployment
+from ansible_collections.easymo.deploy.plugins.module_utils._rollout.outcome import RolloutResult
+from ansible_collections.easymo.deploy.plugins.module_utils._rollout.plan import Pin, Wanted
+from ansible_collections.easymo.deploy.plugins.module_utils._rollout.runner import Rollout, Settings
+from tests.fakes.cluster import FakeClock, MemoryCluster
+from tests.fakes.controller import NAME, Controller
+
+OLD, NEW = "easymo/wallet-service:v1.9.0", "easymo/wallet-service:v2.0.0"
+
+
+@dataclass
+class World:
+    clock: FakeClock = field(default_factory=FakeClock)
+    cluster: MemoryCluster = field(default_factory=MemoryCluster)
+    said: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.controller = Controller(self.cluster, OLD)
+        self.clock.listeners.append(self.controller.tick)
+        self.pin = Pin.of(self.seen())
+        self.cluster.requests.clear()
+
+    def seen(self) -> Deployment:
+        return Deployment.from_json(self.cluster.objects["Deployment", NAME])
+
+    @property
+    def image(self) -> str:
+        return self.seen().images[NAME]
+
+    def body(self) -> Object:
+        return self.cluster.objects["Deployment", NAME]
+
+    def set_image(self, image: str) -> None:
+        """As `kubectl set image` by somebody else."""
+        self.body()["spec"]["template"]["spec"]["containers"][0]["image"] = image
+        self.body()["metadata"]["generation"] += 1
+
+    def roll(
+        self,
+        image: str = NEW,
+        *,
+        state: str = "released",
+        pin: Pin | None = None,
+        guard: Guard | None = None,
+        at: str = "",
+        **settings: t.Any,
+    ) -> RolloutResult:
+        rollout = Rollout(
+            self.cluster,
+            NAME,
+            Wanted(state=state, container=NAME, image=image, release="2.0.0", actor="ann", at=at),
+            pin,
+            settings=Settings(**{"wait_timeout": 120.0, **settings}),
+            clock=self.clock,
+            report=lambda text, _counts: self.said.append(text),
+            guard=guard,
+        )
+        return rollout.carry_out(rollout.plan())
+
+    def fail(self, image: str, **settings: t.Any) -> DeployError:
+        with pytest.raises(DeployError) as caught:
+            self.roll(image, **settings)
+        return caught.value
+
+
+class Denying:
+    """A guard that lets `passes` questions through, unless it has to look anew."""
+
+    def __init__(self, exc: DeployError, passes: int = 0) -> None:
+        self._exc = exc
+        self._passes = passes
+
+    def check(self, *, fresh: bool = False) -> None:
+        self._passes -= 1
+        if fresh or self._passes < 0:
+            raise self._exc
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+def test_a_release_succeeds_with_one_patch_and_few_requests(world: World) -> None:
+    outcome = world.roll(soak=4, log_line=f"{NEW} started")
+    assert (outcome.result, outcome.changed) == ("succeeded", True)
+    assert (outcome.before.image, outcome.after.image) == (OLD, NEW)
+    assert world.cluster.writes == ["patch Deployment"]
+    assert world.said[-1] == "3 of 3 updated, 3 available"
+    assert len(world.cluster.requests) <= 30
+
+
+def test_a_second_run_finds_nothing_to_do(world: World) -> None:
+    world.roll()
+    world.cluster.writes.clear()
+    world.cluster.requests.clear()
+    outcome = world.roll()
+    assert (outcome.result, outcome.changed) == ("no_change", False)
+    assert (world.cluster.writes, world.cluster.requests) == ([], ["read Deployment"])
+
+
+@pytest.mark.parametrize(
+    ("image", "reason"),
+    [
+        pytest.param(f"{NEW}-nopull", "ImageNotFound", id="image-not-found"),
+        pytest.param(f"{NEW}-crash", "CrashLoop", id="crash-loop"),
+        pytest.param(f"{NEW}-unready", "Timeout", id="never-ready"),
+    ],
+)
+def test_a_doomed_release_returns_to_its_pin_and_fails(
+    world: World, image: str, reason: str
+) -> None:
+    before = world.body()["spec"]["template"]
+    error = world.fail(image, pin=world.pin)
+    assert (error.reason, error.details["result"]) == (reason, "rolled_back")
+    assert world.body()["spec"]["template"] == before
+    assert RELEASE_ANNOTATION not in world.body()["metadata"]["annotations"]
+    assert world.seen().complete
+
+
+def test_evidence_is_taken_before_the_undo_deletes_it(world: World) -> None:
+    error = world.fail(f"{NEW}-crash")
+    diagnosis = error.details["diagnosis"]
+    assert diagnosis["pods"][0]["containers"][0]["reason"] == "CrashLoopBackOff"
+    assert any("started" in line for lines in diagnosis["logs"].values() for line in lines)
+    assert "crashed" in str(error)
+    assert "serves as before" in str(error)
+
+
+def test_a_failure_is_left_as_it_is_when_told_so(world: World) -> None:
+    error = world.fail(f"{NEW}-nopull", undo_on_failure=False)
+    assert error.details["result"] == "failed_no_undo"
+    assert world.image == f"{NEW}-nopull"
+
+
+def test_a_missing_start_line_is_a_failure(world: World) -> None:
+    error = world.fail(NEW, log_line="listening on 8080")
+    assert (error.reason, error.details["result"]) == ("LogLineMissing", "rolled_back")
+
+
+def test_a_restart_in_the_soak_is_a_failure(world: World) -> None:
+    def restart() -> None:
+        if world.seen().complete and world.image == NEW and world.clock.now() > 115:
+            for (kind, _name), body in world.cluster.objects.items():
+                if kind == "Pod":
+                    body["status"]["containerStatuses"][0]["restartCount"] = 1
+
+    world.clock.listeners.append(restart)
+    error = world.fail(NEW, soak=30)
+    assert (error.reason, error.details["result"]) == ("RestartedInSoak", "rolled_back")
+
+
+def test_somebody_elses_change_midway_is_never_undone(world: World) -> None:
+    theirs = "easymo/wallet-service:v2.0.1"
+    world.clock.listeners.append(
+        lambda: world.set_image(theirs) if world.image == f"{NEW}-unready" else None
+    )
+    error = world.fail(f"{NEW}-unready", pin=world.pin)
+    assert error.details["result"] == "superseded"
+    assert world.image == theirs
+
+
+LOST = "The deploy lock is not this run's any more: now bob@elsewhere holds it to roll back 2.0.0."
+
+
+@pytest.mark.parametrize("when", ["midway", "before the patch"])
+def test_the_other_hand_is_named_when_it_took_the_deploy_lock(world: World, when: str) -> None:
+    theirs = "easymo/wallet-service:v1.9.0-pinned"
+    if when == "midway":
+        world.clock.listeners.append(
+            lambda: world.set_image(theirs) if world.image == NEW else None
+        )
+    else:
+        world.cluster.before_write = lambda: world.set_image(theirs)
+    error = world.fail(NEW, pin=world.pin, guard=Denying(LeaseLostError(LOST), passes=1))
+    assert error.details["result"] == "lease_lost"
+    assert LOST in str(error)
+    assert world.image == theirs
+
+
+@pytest.mark.parametrize("exc", [FrozenError("It freezes."), UnreachableError("Out of sight.")])
+def test_a_change_by_another_hand_is_no_loss_of_a_lock_that_is_held(
+    world: World, exc: DeployError
+) -> None:
+    world.cluster.before_write = lambda: world.set_image("easymo/wallet-service:v2.0.1")
+    error = world.fail(NEW, guard=Denying(exc, passes=1))
+    assert error.details["result"] == "superseded"
+
+
+@pytest.mark.parametrize("exc", [FrozenError("It freezes."), UnreachableError("Out of sight.")])
+def test_neither_a_freeze_nor_a_lock_out_of_sight_forbids_the_way_back(
+    world: World, exc: DeployError
+) -> None:
+    world.roll()
+    back = world.roll(state="rolled_back", pin=world.pin, guard=Denying(exc))
+    assert (back.result, world.image) == ("rolled_back", OLD)
+
+
+def test_whoever_lost_the_lock_returns_nothing(world: World) -> None:
+    world.roll()
+    error = world.fail(NEW, state="rolled_back", pin=world.pin, guard=Denying(LeaseLostError(LOST)))
+    assert (error.details["result"], world.image) == ("lease_lost", NEW)
+
+
+def test_a_change_between_look_and_patch_is_not_overwritten(world: World) -> None:
+    theirs = "easymo/wallet-service:v2.0.1"
+    world.cluster.before_write = lambda: world.set_image(theirs)
+    error = world.fail(NEW)
+    assert error.details["result"] == "superseded"
+    assert "another hand" in str(error)
+    assert world.image == theirs
+
+
+def test_scaling_between_look_and_patch_only_makes_the_patch_anew(world: World) -> None:
+    def scale() -> None:
+        world.body()["spec"]["replicas"] = 5
+        world.body()["metadata"]["generation"] += 1
+
+    world.cluster.before_write = scale
+    outcome = world.roll()
+    assert outcome.result == "succeeded"
+    assert outcome.counts.available == world.body()["spec"]["replicas"] == 5
+
+
+def test_a_run_that_was_killed_is_taken_up_without_a_second_patch(world: World) -> None:
+    with pytest.raises(DeployError):
+        world.roll(wait_timeout=1, undo_on_failure=False)
+    world.cluster.writes.clear()
+    outcome = world.roll()
+    assert (outcome.result, outcome.changed) == ("succeeded", False)
+    assert world.cluster.writes == []
+
+
+def test_a_doomed_rollout_that_was_taken_up_returns_to_its_pin(world: World) -> None:
+    with pytest.raises(DeployError):
+        world.roll(f"{NEW}-crash", wait_timeout=1, undo_on_failure=False)
+    error = world.fail(f"{NEW}-crash", pin=world.pin)
+    assert error.details["result"] == "rolled_back"
+    assert world.image == OLD
+
+
+def test_without_a_pin_a_rollout_that_was_taken_up_is_not_undone(world: World) -> None:
+    with pytest.raises(DeployError):
+        world.roll(f"{NEW}-crash", wait_timeout=1, undo_on_failure=False)
+    error = world.fail(f"{NEW}-crash")
+    assert error.details["result"] == "failed_no_undo"
+    assert "nothing is pinned" in str(error)
+
+
+def test_loss_of_sight_is_neither_success_nor_a_reason_to_undo(world: World) -> None:
+    def vanish() -> None:
+        world.cluster.out_of_sight = True
+
+    world.clock.listeners.append(vanish)
+    error = world.fail(NEW, pin=world.pin)
+    assert error.details["result"] == "indeterminate"
+    assert world.image == NEW
+
+
+def test_a_deleted_deployment_is_reported_as_deleted(world: World) -> None:
+    world.clock.listeners.append(
+        lambda: world.cluster.objects.pop(("Deployment", NAME), None) and None
+    )
+    assert world.fail(NEW).details["result"] == "deleted"
+
+
+def test_a_silent_controller_is_no_reason_to_undo(world: World) -> None:
+    world.controller.silent = True
+    error = world.fail(NEW, pin=world.pin)
+    assert (error.reason, error.details["result"]) == ("ControllerSilent", "controller_silent")
+
+
+def test_rolling_back_follows_to_the_end_and_a_second_time_does_nothing(world: World) -> None:
+    world.roll()
+    outcome = world.roll(state="rolled_back", pin=world.pin)
+    assert (outcome.result, outcome.changed, world.image) == ("rolled_back", True, OLD)
+    again = world.roll(state="rolled_back", pin=world.pin)
+    assert (again.result, again.changed) == ("no_change", False)
+
+
+def test_an_undo_that_fails_too_says_so(world: World) -> None:
+    def spoil() -> None:
+        world.controller.silent = world.image == OLD
+
+    world.clock.listeners.insert(0, spoil)
+    error = world.fail(f"{NEW}-nopull", pin=world.pin)
+    assert error.details["result"] == "rollback_failed"
+    assert "Undoing it failed too" in str(error)

@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+from ansible_collections.easymo.deploy.plugins.module_utils._rollout_preflight.models import (
+    Reference,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._rollout_preflight.references import (
+    references_of,
+)
+
+
+def test_every_place_that_names_a_config_map_or_secret_is_looked_at_and_optional_ones_are_not() -> (
+    None
+):
+    template = {
+        "spec": {
+            "initContainers": [{"envFrom": [{"configMapRef": {"name": "first"}}]}],
+            "containers": [
+                {
+                    "envFrom": [
+                        {"secretRef": {"name": "all"}},
+                        {"configMapRef": {"name": "gone", "optional": True}},
+                    ],
+                    "env": [
+                        {"name": "PLAIN", "value": "1"},
+                        {"valueFrom": {"secretKeyRef": {"name": "all", "key": "a"}}},
+                        {"valueFrom": {"configMapKeyRef": {"name": "some", "key": "b"}}},
+                        {"valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}},
+                    ],
+                }
+            ],
+            "volumes": [
+                {"emptyDir": {}},
+                {"configMap": {"name": "files", "items": [{"key": "c", "path": "c"}]}},
+                {"secret": {"secretName": "mounted"}},
+                {"secret": {"secretName": "lost", "optional": True}},
+                {"projected": {"sources": [{"secret": {"name": "projected"}}]}},
+            ],
+        }
+    }
+    assert references_of(template) == [
+        Reference("ConfigMap", "files", frozenset({"c"})),
+        Reference("ConfigMap", "first", frozenset()),
+        Reference("ConfigMap", "some", frozenset({"b"})),
+        Reference("Secret", "all", frozenset({"a"})),
+        Reference("Secret", "mounted", frozenset()),
+        Reference("Secret", "projected", frozenset()),
+    ]
