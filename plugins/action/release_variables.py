@@ -30,7 +30,8 @@ class ActionModule(ActionBase):
         result: dict[str, t.Any] = super().run(tmp, task_vars)
         _checked, arguments = self.validate_argument_spec(argument_spec=variables_options())
         secrets = [Secret(**entry) for entry in arguments["secrets"]]
-        unknown = unknown_variables(self._variables(task_vars or {}))
+        task_vars = task_vars or {}
+        unknown = unknown_variables(self._variables(task_vars))
         values, reasons = self._values(secrets)
         missing = [] if reasons else missing_secrets(secrets, values)
         result.update(changed=False, unknown=unknown, missing=missing)
@@ -42,7 +43,12 @@ class ActionModule(ActionBase):
                 f"These secrets have no value: {', '.join(missing)}. Set the environment variables or fill in a vault: "
                 "see inventories/vault.example.yml."
             )
-        problems += self._unmet(arguments["contracts"], task_vars or {})
+        if shadowed := self._shadowed(task_vars):
+            problems.append(
+                f"The inventory sets {', '.join(shadowed)} for all hosts, where what the playbooks set wins: set it "
+                "for a group, for example in group_vars/microservices.yml, for a host, or with --extra-vars."
+            )
+        problems += self._unmet(arguments["contracts"], task_vars)
         if problems:
             result.update(failed=True, reason="InvalidInput", msg=" ".join(problems))
         return result
@@ -74,8 +80,18 @@ class ActionModule(ActionBase):
             known=self._declared_by_roles(),
             prefixes=(*PREFIXES, *(f"{role.name}_" for role in ROLES.iterdir())),
             extra=frozenset(load_extra_vars(self._loader)),
-            inventory=self._declared_by_inventory(task_vars.get("inventory_dir")),
+            inventory=self._declared_below(task_vars.get("inventory_dir"))
+            | self._declared_below(task_vars.get("playbook_dir")),
         )
+
+    def _shadowed(self, task_vars: dict[str, t.Any]) -> list[str]:
+        """What both the inventory and the playbooks set for all hosts; of the two, Ansible takes the playbooks'."""
+        for_all = ("group_vars/all.yml", "group_vars/all/**/*.yml")
+        inventory, playbooks = (
+            self._declared_below(task_vars.get(folder), *for_all)
+            for folder in ("inventory_dir", "playbook_dir")
+        )
+        return sorted(inventory & playbooks)
 
     def _declared_by_roles(self) -> frozenset[str]:
         names: set[str] = set()
@@ -85,9 +101,14 @@ class ActionModule(ActionBase):
                 names.update(entry_point.get("options", {}))
         return frozenset(names)
 
-    def _declared_by_inventory(self, directory: str | None) -> frozenset[str]:
+    def _declared_below(self, directory: str | None, *patterns: str) -> frozenset[str]:
         names: set[str] = set()
-        for path in Path(directory).glob("*_vars/**/*.yml") if directory else ():
+        found = (
+            path
+            for pattern in patterns or ("*_vars/**/*.yml",)
+            for path in (Path(directory).glob(pattern) if directory else ())
+        )
+        for path in found:
             try:
                 names.update(self._loader.load_from_file(str(path)) or {})
             except AnsibleError:

@@ -21,7 +21,8 @@ from tests.integration.conftest import Place
 REPOSITORY = Path(__file__).parents[2]
 INVENTORIES = REPOSITORY / "inventories"
 DEPLOY = REPOSITORY / "playbooks" / "deploy_v2.yml"
-WIRING = yaml.safe_load((INVENTORIES / "shared" / "wiring.yml").read_text(encoding="utf-8"))
+PLAYBOOKS = REPOSITORY / "playbooks"
+WIRING = yaml.safe_load((PLAYBOOKS / "group_vars" / "all" / "wiring.yml").read_text("utf-8"))
 SECRETS: list[dict[str, str]] = WIRING["release_secrets"]
 CHECK = """\
 - hosts: control
@@ -40,6 +41,8 @@ def play(world: World, tmp_path: Path) -> t.Callable[..., subprocess.CompletedPr
     clean["ANSIBLE_CONFIG"] = str(REPOSITORY / "ansible.cfg")
     clean["EASYMO_SANDBOX_STATE"] = str(world.directory)
     (tmp_path / "check.yml").write_text(CHECK, encoding="utf-8")
+    # Where Ansible looks for what the playbooks set: beside the one that runs.
+    (tmp_path / "group_vars").symlink_to(PLAYBOOKS / "group_vars")
 
     def run(
         inventory: str, playbook: Path, *more: str, **environment: str
@@ -75,6 +78,19 @@ def test_a_release_as_it_stands_is_fine(play: t.Any, tmp_path: Path) -> None:
     known = ("-e", "release_watch_duration=3", "-e", "feature_flags_bounds={}", "-e", "pg_dump=x")
     done = play("sandbox", tmp_path / "check.yml", *known)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_what_the_playbooks_set_for_all_hosts_is_refused_in_the_inventory(
+    play: t.Any, tmp_path: Path
+) -> None:
+    inventory = tmp_path / "inventories" / "own"
+    shutil.copytree(INVENTORIES, inventory.parent, symlinks=True)
+    shutil.copytree(INVENTORIES / "sandbox", inventory, symlinks=True)
+    (inventory / "group_vars" / "all" / "own.yml").write_text("monitoring_duration: 5\n")
+    (inventory / "group_vars" / "databases.yml").write_text("deploy_lock_wait: 5\n")
+    done = play(str(inventory), tmp_path / "check.yml")
+    assert done.returncode != 0
+    assert "The inventory sets monitoring_duration for all hosts" in sentence(done)
 
 
 def test_every_unknown_variable_is_named_with_the_nearest_known_one(

@@ -121,7 +121,7 @@ def test_our_tasks_give_our_modules_only_options_that_they_have(path: Path) -> N
 
 def imported(source: str) -> t.Iterator[str]:
     """The files of module_utils that a module names, in one of which its `run` may be."""
-    for name in re.findall(r"plugins\.module_utils\.(_[a-z]+\.[a-z_]+) import", source):
+    for name in re.findall(r"\.module_utils\.(_[a-z_]+\.[a-z_]+) import", source):
         yield (ROOT / "plugins/module_utils" / f"{name.replace('.', '/')}.py").read_text("utf-8")
 
 

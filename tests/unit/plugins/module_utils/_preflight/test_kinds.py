@@ -397,7 +397,9 @@ def test_whether_a_service_can_return(
 ) -> None:
     found = pins.look({"services": [NAME]}, ground(cluster=lambda: cluster))
     if pinned:
-        standing = pins.ClusterStatus({NAME: cluster.objects["Deployment", NAME]}, [], pinned=pinned)
+        standing = pins.ClusterStatus(
+            {NAME: cluster.objects["Deployment", NAME]}, [], pinned=pinned
+        )
         found = [pins.judge(standing, [NAME], "2.0.0")]
     (row,) = found
     assert (row.status, told in row.detail) == ("fail" if told else "pass", True), row
