@@ -66,7 +66,7 @@ def test_what_s3_refuses_is_told_and_nothing_is_left(options, begins, has):
 
 
 def test_who_may_not_delete_learns_what_is_left(options, monkeypatch):
-    monkeypatch.setattr(apply, "execute_will", lambda *_arguments: None)
+    monkeypatch.setattr(apply, "run_cleanup", lambda *_arguments: None)
     with s3_through(options) as (proxy, through):
         refuse_manifest, refuse_delete = refusing(b"PUT", b".manifest"), refusing(b"DELETE", b"")
         proxy.up = lambda chunk: refuse_manifest(refuse_delete(chunk))

@@ -9,7 +9,17 @@ import typing as t
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from .models import FOUND, PENDING, PROCEED, RELEASED, Entry, RampState, Schedule, format_time
+from .models import (
+    FOUND,
+    PENDING,
+    PROCEED,
+    RELEASED,
+    ROLLBACK,
+    Entry,
+    RampState,
+    Schedule,
+    format_time,
+)
 
 
 @dataclass(frozen=True)
@@ -105,6 +115,9 @@ def _found(schedule: Schedule, seen: Seen, state: RampState, percentage: int) ->
         reason="",
     )
     found = state.at(schedule, percentage, seen.now, holder=state.holder).tell(entry)
+    if percentage == 0 and state.verdict == ROLLBACK:
+        # Nobody is there, so no watch can find it good again.
+        found = replace(found, verdict=ROLLBACK, reasons=state.reasons)
     note = (
         f"The ramp left {state.percentage} %, and {by} set {percentage} % since: it is taken as a step that "
         "was just begun, and is watched before the next."

@@ -99,8 +99,8 @@ def test_a_module_in_a_process_of_its_own_is_heard_by_the_plugin_that_started_it
     """And not by the callbacks themselves: the plugin knows the host's name."""
     callbacks, heard = listen(), queue.Queue()
     program = (
-        "from ansible_collections.easymo.deploy.plugins.module_utils._module import say\n"
-        "say(object(), 'BackupProgress', 'x: 120 MB dumped, 38 s', {'size': 1})"
+        "from ansible_collections.easymo.deploy.plugins.module_utils._module import emit_progress\n"
+        "emit_progress(object(), 'BackupProgress', 'x: 120 MB dumped, 38 s', {'size': 1})"
     )
     with _progress.relayed(heard.put):
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}

@@ -9,9 +9,9 @@ from ansible_collections.easymo.deploy.plugins.module_utils._backup.catalog impo
 from ansible_collections.easymo.deploy.plugins.module_utils._backup.models import manifest_key
 from ansible_collections.easymo.deploy.plugins.module_utils._backup.orphans import (
     Remains,
-    execute_will,
     find_remains,
     plan_sweep,
+    run_cleanup,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
     RefusedError,
@@ -81,7 +81,7 @@ class Away(MemoryBucket):
 def test_the_will_is_executed_when_s3_comes_back():
     bucket, slept = Away(3), []
     bucket.start_upload(KEY)
-    execute_will(Remains(KEY), lambda: bucket, [], slept.append)
+    run_cleanup(Remains(KEY), lambda: bucket, [], slept.append)
     assert bucket.uploads == {}
     assert len(slept) > 3
 
@@ -89,7 +89,7 @@ def test_the_will_is_executed_when_s3_comes_back():
 def test_the_will_is_given_up_when_s3_stays_away():
     bucket, slept = Away(10**6), []
     bucket.start_upload(KEY)
-    execute_will(Remains(KEY), lambda: bucket, [], slept.append)
+    run_cleanup(Remains(KEY), lambda: bucket, [], slept.append)
     assert sum(slept) < 600
 
 
@@ -102,7 +102,7 @@ def test_what_was_under_way_when_we_died_is_found_by_a_later_look():
         if slept[-2] < 2 <= slept[-1]:
             bucket.objects[KEY] = b"PGDMP"
 
-    execute_will(Remains(KEY), lambda: bucket, [], arrive)
+    run_cleanup(Remains(KEY), lambda: bucket, [], arrive)
     assert slept[-1] >= 2
     assert bucket.objects == {}
 

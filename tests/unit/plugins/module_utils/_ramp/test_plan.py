@@ -257,6 +257,14 @@ def test_from_zero_after_a_breach_a_person_must_speak() -> None:
     assert planned(seen, **RELEASE).action == RAISE
 
 
+def test_a_breach_is_not_forgotten_when_somebody_sets_zero_by_hand() -> None:
+    seen = seen_at(3, 0, state_at(1, ROLLBACK, reasons=("errors",)))
+    found = planned(seen)
+    assert (found.action, kinds(found)) == (REFUSE, ["breach"])
+    assert "errors" in found.reasons[0].text
+    assert planned(seen, **RELEASE).action == RAISE
+
+
 def test_what_it_left_can_be_read_back_and_stays_small() -> None:
     state = state_at(1)
     for _turn in range(30):
