@@ -24,7 +24,7 @@ _DEFAULT_SIGNALS = (signal.SIGTERM, signal.SIGCHLD, signal.SIGALRM)
 _IGNORED_SIGNALS = (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT)
 
 
-class LastWill:
+class CleanupNotes:
     """What is to be done when we die; `leave_it` has it done after a failure as well."""
 
     def __init__(self, pipe: int, pid: int) -> None:
@@ -56,7 +56,7 @@ class LastWill:
 
 
 @contextmanager
-def last_will(execute: Executor) -> t.Iterator[LastWill]:
+def cleanup_process(execute: Executor) -> t.Iterator[CleanupNotes]:
     """`execute` gets the notes when this process dies in the block, or `leave_it` was said.
 
     Enter it before threads start, and before connections are open that mind a second owner.
@@ -66,11 +66,11 @@ def last_will(execute: Executor) -> t.Iterator[LastWill]:
     if pid == 0:
         _wait_and_execute(reading, execute)
     os.close(reading)
-    will = LastWill(writing, pid)
+    cleanup = CleanupNotes(writing, pid)
     try:
-        yield will
+        yield cleanup
     finally:
-        will.close()
+        cleanup.close()
 
 
 def _wait_and_execute(reading: int, execute: Executor) -> t.NoReturn:

@@ -8,12 +8,12 @@ import typing as t
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from .._cleanup_process import last_will
+from .._cleanup_process import cleanup_process
 from .._errors import DeployError, NotReadyError, RefusedError, VerificationError
 from .._postgres import mask_secret
 from . import local_copy, locks, programs
 from .models import TIME_FORMAT, Backup, Manifest, manifest_key
-from .orphans import Remains, execute_will
+from .orphans import Remains, run_cleanup
 from .plan import other_storage
 from .rows import exported_snapshot
 from .upload import Upload, Uploaded
@@ -24,7 +24,7 @@ if t.TYPE_CHECKING:
     from pathlib import Path
 
     from .._child_process import Child
-    from .._cleanup_process import LastWill
+    from .._cleanup_process import CleanupNotes
     from .._postgres import PostgresTarget
     from .._s3 import Bucket, Storage
     from .local_copy import LocalCopy
@@ -62,25 +62,27 @@ def take_backup(
 ) -> Backup:
     """Dump, verify, seal. On any failure nothing is left; when we are killed, `connect` serves to see to that."""
     remains = order.remains
-    with last_will(lambda notes: execute_will(remains, connect, notes)) as will:
+    with cleanup_process(lambda notes: run_cleanup(remains, connect, notes)) as cleanup:
         try:
-            return _take(order, bucket, progress, will)
+            return _take(order, bucket, progress, cleanup)
         except BaseException as exc:
             try:
                 remains.remove(bucket)
             except DeployError as left:
-                will.leave_it()
+                cleanup.leave_it()
                 if isinstance(exc, DeployError):
                     exc.details["left_behind"] = f"Perhaps parts of {order.key}: {left}"
             raise
 
 
-def _take(order: BackupRequest, bucket: Bucket, progress: Progress, will: LastWill) -> Backup:
+def _take(
+    order: BackupRequest, bucket: Bucket, progress: Progress, cleanup: CleanupNotes
+) -> Backup:
     started = _now()
     with local_copy.opened(order.local_folder, order.key) as copy:
         with exported_snapshot(order.target, lock_timeout=order.lock_timeout) as snapshot:
             upload = Upload(bucket, order.key)
-            will.note(upload.upload)
+            cleanup.note(upload.upload)
             uploaded, rows = _stream(order, upload, snapshot, copy, progress)
         if said := other_storage(order.storage, bucket.storage(order.key)):
             raise VerificationError(

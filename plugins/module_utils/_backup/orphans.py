@@ -51,7 +51,7 @@ class Remains:
             bucket.delete(self.key)
 
 
-def execute_will(
+def run_cleanup(
     remains: Remains,
     connect: Callable[[], Bucket],
     notes: Sequence[str],

@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[4]
 PROGRAM = """
 import os, signal, sys, time
 from pathlib import Path
-from ansible_collections.easymo.deploy.plugins.module_utils._last_will import last_will
+from ansible_collections.easymo.deploy.plugins.module_utils._cleanup_process import cleanup_process
 folder, how = Path(sys.argv[1]), sys.argv[2]
 
 def execute(notes):
@@ -27,7 +27,7 @@ def execute(notes):
     (folder / "new").rename(folder / "executed")
 
 kept = open(folder / "open", "w")
-with last_will(execute) as will:
+with cleanup_process(execute) as will:
     will.note("one")
     will.note("two")
     if how == "killed":
