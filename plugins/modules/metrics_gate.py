@@ -161,53 +161,6 @@ options:
         type: int
         default: 60
         version_added: 0.3.0
-      baseline:
-        description:
-          - Compare the values since the watch began with those before the release, by the one-sided
-            Mann-Whitney U test. Only for the kind V(prometheus), which is asked for both times.
-          - Two comparisons in a row that find the release worse hold. One that cannot be made is told in
-            RV(samples[].baseline) and decides nothing.
-        type: dict
-        version_added: 0.3.0
-        suboptions:
-          window:
-            description: How many seconds of before are compared with.
-            type: float
-            default: 3600
-          end:
-            description:
-              - When before ended, in RFC 3339. When the release's record began, or the watch without
-                O(release).
-            type: str
-          step:
-            description: Seconds between two values. The metric's interval when not given.
-            type: float
-          interval:
-            description: Seconds from one comparison to the next.
-            type: float
-            default: 60
-          direction:
-            description: Which way is worse. Told by the bounds when those are on one side only.
-            type: str
-            choices: [increase, decrease]
-          alpha:
-            description: How likely the difference may be chance.
-            type: float
-            default: 0.02
-          min_samples:
-            description: How many values each side must have.
-            type: int
-            default: 20
-          effect:
-            description:
-              - By what share of the median before the median must be worse. Where that was 0, the share is of
-                the bound.
-            type: float
-            default: 0.25
-          rollback:
-            description: Whether a release that is found worse goes back instead of holding.
-            type: bool
-            default: false
       connection:
         description: The database to ask. Needed with the kind V(postgres).
         type: dict
@@ -382,7 +335,6 @@ EXAMPLES = r"""
         pass: {max: 1}
         rollback: {above: 2}
         hard_limit: {above: 30}
-        baseline: {window: 3600}
       - name: error_lines
         kind: kubernetes_log
         deployment: agent-core
@@ -571,14 +523,6 @@ samples:
       type: list
       elements: list
       sample: [[0.0, 0.001], [10.0, 0.002]]
-    baseline:
-      description:
-        - The last comparison with the time before the release. The medians C(before) and C(after), how many
-          values each had, C(p), how many comparisons in a row found it C(worse), and C(problem) when there was
-          none. Empty without a baseline.
-      returned: always
-      type: dict
-      sample: {}
 duration:
   description: Seconds from the first look to the last.
   returned: success, and when the verdict fails the task

@@ -23,7 +23,6 @@ class FakePrometheus:
 
     def __init__(self) -> None:
         self.answers: dict[str, list[t.Any]] = {}
-        self.history: dict[str, t.Callable[[float], float]] = {}
         self.asked: list[str] = []
         self.delay = 0.0
         self._lock = threading.Lock()
@@ -48,10 +47,7 @@ class FakePrometheus:
         self._server.shutdown()
         self._server.server_close()
 
-    def _answer(self, path: str, form: dict[str, str]) -> dict[str, t.Any]:
-        query = form["query"]
-        if path.endswith("/query_range"):
-            return self._range(query, form)
+    def _answer(self, query: str) -> dict[str, t.Any]:
         with self._lock:
             self.asked.append(query)
             waiting = self.answers[query]
@@ -61,13 +57,6 @@ class FakePrometheus:
         values = given if isinstance(given, list) else [given]
         result = [{"metric": {}, "value": [time.time(), str(value)]} for value in values]
         return {"status": "success", "data": {"resultType": "vector", "result": result}}
-
-    def _range(self, query: str, form: dict[str, str]) -> dict[str, t.Any]:
-        begin, end, step = (float(form[name]) for name in ("start", "end", "step"))
-        moments = [begin + number * step for number in range(int((end - begin) / step) + 1)]
-        values = [[at, str(self.history[query](at))] for at in moments]
-        data = {"resultType": "matrix", "result": [{"metric": {}, "values": values}]}
-        return {"status": "success", "data": data}
 
     def _handler(self) -> type[BaseHTTPRequestHandler]:
         fake = self
@@ -82,7 +71,7 @@ class FakePrometheus:
                 size = int(self.headers["Content-Length"])
                 form = parse_qs(self.rfile.read(size).decode())
                 time.sleep(fake.delay)
-                document = dict(fake._answer(self.path, {k: v[0] for k, v in form.items()}))
+                document = dict(fake._answer(form["query"][0]))
                 status = document.pop("http", 200)
                 body = json.dumps(document).encode()
                 self.send_response(status)

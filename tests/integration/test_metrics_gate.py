@@ -43,7 +43,10 @@ def test_good_metrics_proceed(world, gate):
         ),
         ({"query": "nothing_of_that_name"}, "no series"),
         ({"query": "0 / 0"}, "NaN"),
-        ({"query": "up"}, "series where one is expected"),
+        (
+            {"query": 'vector(1) or label_replace(vector(2), "a", "b", "", "")'},
+            "2 series where one is expected",
+        ),
     ],
 )
 def test_doubt_and_missing_data_hold(gate, metric, words):

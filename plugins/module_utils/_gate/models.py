@@ -9,8 +9,6 @@ import typing as t
 from dataclasses import dataclass, field
 from enum import Enum
 
-from .comparison import Baseline
-
 
 class Verdict(Enum):
     PROCEED = "proceed"
@@ -151,7 +149,6 @@ class Metric:
     limits: Limits = Limits()
     interval: float = 10.0
     delay: float = 0.0
-    baseline: Baseline | None = None
 
     def mark(self, sample: Sample) -> SampleStatus:
         if sample.value is None:

@@ -10,7 +10,6 @@ import typing as t
 from .._errors import InputError
 from .._module import refuse_below
 from .._options import Spec, kubernetes_options, postgres_options
-from .baseline import baseline_options, read_baseline
 from .models import Bounds, Limits, Metric
 
 PROMETHEUS, POSTGRES, LOG = "prometheus", "postgres", "kubernetes_log"
@@ -97,7 +96,6 @@ def watching_options() -> Spec:
         "reduce": {"type": "str", "choices": ["max", "min", "mean", "sum"]},
         "deployment": {"type": "str"},
         "window": {"type": "int", "default": 60},
-        "baseline": {"type": "dict", "options": baseline_options()},
     }
 
 
@@ -112,7 +110,6 @@ def read_metric(entry: t.Mapping[str, t.Any], params: t.Mapping[str, t.Any]) -> 
         hard_below=hard.get("below"),
         hard_above=hard.get("above"),
     )
-    interval = _given(entry, params, "interval")
     return Metric(
         name=entry["name"],
         kind=entry["kind"],
@@ -120,9 +117,8 @@ def read_metric(entry: t.Mapping[str, t.Any], params: t.Mapping[str, t.Any]) -> 
         unit=entry["unit"],
         bounds=bounds,
         limits=_read_limits(entry, params),
-        interval=interval,
+        interval=_given(entry, params, "interval"),
         delay=entry.get("initial_delay") or 0.0,
-        baseline=read_baseline(entry, bounds, interval),
     )
 
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # PRIVATE to easymo.deploy.
-"""Ask Prometheus for one number, and for those of a time that has passed."""
+"""Ask Prometheus for one number, or for every series."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Prometheus:
 
     def sample(self, query: str) -> Sample:
         """InputError when the query itself is wrong; everything else that is no number is a missing sample."""
-        asked = self._ask("query", {"query": query})
+        asked = self._ask(query)
         if isinstance(asked, Sample):
             return asked
         sample = read_answer(*asked, reduce=self.reduce)
@@ -43,27 +43,17 @@ class Prometheus:
 
     def vector(self, query: str) -> Vector:
         """Every series of the answer, for what is only looked at."""
-        asked = self._ask("query", {"query": query})
+        asked = self._ask(query)
         if isinstance(asked, Sample):
             return Vector((), asked.problem)
         return read_vector(*asked)
 
-    def values(self, query: str, begin: float, end: float, step: float) -> tuple[list[float], str]:
-        """The values that it had from `begin` to `end`, in seconds since 1970, and why there are none."""
-        # Prometheus gives no more points than this at once.
-        step = max(step, (end - begin) / 10_000)
-        span = {"start": f"{begin:.3f}", "end": f"{end:.3f}", "step": f"{step:.3f}"}
-        asked = self._ask("query_range", {"query": query, **span})
-        if isinstance(asked, Sample):
-            return [], asked.problem
-        return read_range(*asked, reduce=self.reduce)
-
-    def _ask(self, what: str, form: dict[str, str]) -> Sample | tuple[int, t.Any]:
+    def _ask(self, query: str) -> Sample | tuple[int, t.Any]:
         try:
             answer = request(
                 "POST",
-                f"{self.url.rstrip('/')}/api/v1/{what}",
-                data=form,
+                f"{self.url.rstrip('/')}/api/v1/query",
+                data={"query": query},
                 session=self._session(),
                 authorization=f"Bearer {self.token}" if self.token else "",
                 ca_cert=self.ca_cert,
@@ -118,24 +108,6 @@ def read_answer(status: int, document: t.Any, *, reduce: str | None = None) -> S
     if data.get("resultType") != "vector":
         raise InputError(f"The query gives a {data.get('resultType')} and should give one number.")
     return one_number([one["value"][1] for one in result], reduce)
-
-
-def read_range(
-    status: int, document: t.Any, *, reduce: str | None = None
-) -> tuple[list[float], str]:
-    """Of /api/v1/query_range: a number for each moment that has one, and why there is none at all."""
-    problem = _problem(status, document)
-    if problem:
-        return [], problem
-    found = (document.get("data") or {}).get("result") or []
-    if len(found) > 1 and reduce is None:
-        return [], f"{len(found)} series where one is expected"
-    moments: dict[float, list[str]] = {}
-    for one in found:
-        for at, text in one["values"]:
-            moments.setdefault(at, []).append(text)
-    samples = [one_number(moments[at], reduce) for at in sorted(moments)]
-    return [one.value for one in samples if one.value is not None], ""
 
 
 def evaluated_at(document: t.Any) -> float | None:

@@ -93,8 +93,7 @@ def describe_watch(
 
 def _describe(metric: Metric, watch: WatchResult) -> dict[str, t.Any]:
     series, bounds = watch.series[metric.name], metric.bounds
-    alone = decide([metric], watch.series, watch.state.compared)
-    compared = watch.state.compared.get(metric.name)
+    alone = decide([metric], watch.series)
     return {
         "name": metric.name,
         "unit": metric.unit,
@@ -108,7 +107,6 @@ def _describe(metric: Metric, watch: WatchResult) -> dict[str, t.Any]:
         "verdict": alone.verdict.value,
         "started": watch.state.began_at,
         "points": [list(point) for point in thin(series.points)],
-        "baseline": compared.to_json() if compared else {},
     }
 
 

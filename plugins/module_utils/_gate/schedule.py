@@ -33,7 +33,7 @@ class Step:
 
 def next_step(plan: WatchPlan, state: WatchState, said: ManualDecision | None) -> Step:
     """`said` is what a person decided of this very watch."""
-    reasons = breached(plan.metrics, state.series, state.compared)
+    reasons = breached(plan.metrics, state.series)
     if reasons:
         return _end(state, Decision(Verdict.ROLLBACK, reasons))
     if said is not None and said.decision != APPROVE:
@@ -49,7 +49,7 @@ def next_step(plan: WatchPlan, state: WatchState, said: ManualDecision | None) -
 
 def _over(plan: WatchPlan, state: WatchState) -> Step:
     """The time is over: good, or held from now on."""
-    decision = decide(plan.metrics, state.series, state.compared)
+    decision = decide(plan.metrics, state.series)
     if decision.verdict is not Verdict.HOLD:
         return _end(state, decision)
     held = replace(
@@ -67,7 +67,7 @@ def _over(plan: WatchPlan, state: WatchState) -> Step:
 def _hold(plan: WatchPlan, state: WatchState, said: ManualDecision | None) -> Step:
     since = state.elapsed if state.good_since is None else state.good_since
     state = replace(state, good_since=since if _good(plan, state) else None)
-    decision = decide(plan.metrics, state.series, state.compared)
+    decision = decide(plan.metrics, state.series)
     if said is not None and not in_breach(plan, state):
         return _end(state, Decision(Verdict.PROCEED, decision.reasons or _why(state)), said)
     good_for = 0.0 if state.good_since is None else state.elapsed - state.good_since
@@ -80,7 +80,7 @@ def _hold(plan: WatchPlan, state: WatchState, said: ManualDecision | None) -> St
 
 
 def _good(plan: WatchPlan, state: WatchState) -> bool:
-    return all_good(plan.metrics, state.series, state.compared)
+    return all_good(plan.metrics, state.series)
 
 
 def _why(state: WatchState) -> tuple[Reason, ...]:

@@ -86,11 +86,13 @@ class Series:
 
     @classmethod
     def from_json(cls, body: t.Mapping[str, t.Any]) -> Series:
+        """KeyError for what is none. What another version kept beside it is left out."""
         last = body["last"]
-        points = tuple((float(at), value) for at, value in body["points"])
-        given = {
-            **body,
-            "last": Sample(**last) if last else None,
-            "mark": SampleStatus(body["mark"]),
-        }
-        return cls(**{**given, "points": points})
+        return cls(
+            **{
+                **{name: body[name] for name in cls.__dataclass_fields__},
+                "last": Sample(**last) if last else None,
+                "mark": SampleStatus(body["mark"]),
+                "points": tuple((float(at), value) for at, value in body["points"]),
+            }
+        )

@@ -8,9 +8,8 @@ import json
 import math
 import time
 import typing as t
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
-from .comparison import Comparison
 from .models import Metric, Sample
 from .series import Series
 
@@ -44,8 +43,6 @@ class WatchState:
     series: t.Mapping[str, Series]
     elapsed: float = 0.0
     gaps: tuple[Gap, ...] = ()
-    compared: t.Mapping[str, Comparison] = field(default_factory=dict)
-    compared_at: t.Mapping[str, float] = field(default_factory=dict)
     held: float | None = None
     """When it began to hold."""
     held_why: tuple[str, ...] = ()
@@ -96,20 +93,19 @@ class WatchState:
     def dump(self) -> str:
         body = {name: getattr(self, name) for name in self.__dataclass_fields__}
         body["series"] = {name: one.to_json() for name, one in self.series.items()}
-        body["compared"] = {name: one.to_json() for name, one in self.compared.items()}
         body["gaps"] = [[gap.begin, gap.end] for gap in self.gaps]
         return json.dumps(body, sort_keys=True)
 
     @classmethod
     def load(cls, body: t.Mapping[str, t.Any]) -> WatchState:
-        """ValueError, TypeError or KeyError for what is none."""
+        """ValueError, TypeError or KeyError for what is none. What another version kept beside it is left out."""
+        known = {name: body[name] for name in cls.__dataclass_fields__}
         return cls(
             **{
-                **body,
-                "series": {name: Series.from_json(one) for name, one in body["series"].items()},
-                "compared": {name: Comparison(**one) for name, one in body["compared"].items()},
-                "gaps": tuple(Gap(*one) for one in body["gaps"]),
-                "held_why": tuple(body["held_why"]),
+                **known,
+                "series": {name: Series.from_json(one) for name, one in known["series"].items()},
+                "gaps": tuple(Gap(*one) for one in known["gaps"]),
+                "held_why": tuple(known["held_why"]),
             }
         )
 

@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import calendar
 import hashlib
 import json
 import time
@@ -85,7 +84,6 @@ class ReleaseMemory:
         self._stamp: dict[str, t.Any] = {}
         self._wrote = False
         self._settled = False
-        self.released: float | None = None
         self.lost = 0
         """Looks that could not be kept."""
 
@@ -98,7 +96,6 @@ class ReleaseMemory:
             "definition": definition(plan.metrics),
         }
         self._settled = phase is not None and phase.status in SETTLED
-        self.released = _epoch(record.started)
         self._shelf.read()
         known = self._shelf.state(self._gate)
         if known is None or (known.attempt, known.definition) != (
@@ -170,10 +167,3 @@ def definition(metrics: t.Sequence[Metric]) -> str:
     """The same for the same questions and bounds, in whatever order."""
     asked = sorted(repr((one.name, one.kind, one.query, one.bounds)) for one in metrics)
     return hashlib.sha256("\n".join(asked).encode()).hexdigest()[:16]
-
-
-def _epoch(text: str) -> float | None:
-    try:
-        return float(calendar.timegm(time.strptime(text, "%Y-%m-%dT%H:%M:%SZ")))
-    except ValueError:
-        return None

@@ -6,17 +6,13 @@ from __future__ import annotations
 
 import typing as t
 
-from .comparison import Comparison
 from .models import Decision, Metric, Reason, SampleStatus, Verdict
 from .series import Series
 
 Watched = t.Mapping[str, Series]
-Compared = t.Mapping[str, Comparison]
 
 
-def breached(
-    metrics: t.Sequence[Metric], watched: Watched, compared: Compared | None = None
-) -> tuple[Reason, ...]:
+def breached(metrics: t.Sequence[Metric], watched: Watched) -> tuple[Reason, ...]:
     """The metrics that call for a rollback now, without waiting for the end of the watch."""
     found = []
     for metric in metrics:
@@ -24,24 +20,20 @@ def breached(
         text, value = _breach(metric, series), series.value
         if series.hard is not None:
             value = series.hard
-        if not text and metric.baseline and metric.baseline.rolls_back:
-            text = _worse(metric, (compared or {}).get(metric.name))
         if text:
             found.append(reason(metric, series, Verdict.ROLLBACK, text, value))
     return tuple(found)
 
 
-def decide(
-    metrics: t.Sequence[Metric], watched: Watched, compared: Compared | None = None
-) -> Decision:
+def decide(metrics: t.Sequence[Metric], watched: Watched) -> Decision:
     """The verdict at the end of the watch."""
-    breaches = breached(metrics, watched, compared)
+    breaches = breached(metrics, watched)
     if breaches:
         return Decision(Verdict.ROLLBACK, breaches)
     held = []
     for metric in metrics:
         series = watched[metric.name]
-        text = _doubt(metric, series) or _worse(metric, (compared or {}).get(metric.name))
+        text = _doubt(metric, series)
         if text:
             value = series.last.value if series.last else None
             held.append(reason(metric, series, Verdict.HOLD, text, value))
@@ -50,11 +42,10 @@ def decide(
     return Decision(Verdict.HOLD if held else Verdict.PROCEED, tuple(held))
 
 
-def all_good(metrics: t.Sequence[Metric], watched: Watched, compared: Compared) -> bool:
+def all_good(metrics: t.Sequence[Metric], watched: Watched) -> bool:
     """Whether what is known of each metric now is good, whatever was before."""
     return bool(metrics) and all(
-        (series.mark is SampleStatus.GOOD or _excused(metric, series))
-        and not _worse(metric, compared.get(metric.name))
+        series.mark is SampleStatus.GOOD or _excused(metric, series)
         for metric in metrics
         for series in [watched[metric.name]]
     )
@@ -120,15 +111,6 @@ def _excused(metric: Metric, series: Series) -> bool:
         and not series.mark.definite
         and series.value is not None
         and metric.bounds.good(series.value)
-    )
-
-
-def _worse(metric: Metric, found: Comparison | None) -> str:
-    if found is None or not found.confirmed:
-        return ""
-    return (
-        f"{metric.name} is worse than before the release: its median went from {found.before:g} to "
-        f"{found.after:g}{_unit(metric)} (p {found.p:.2g})"
     )
 
 

@@ -10,7 +10,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from .._errors import InputError
-from .compare import Comparer
 from .manual_decision import ManualDecision
 from .models import Decision, Metric, Sample, SampleStatus, failed_sample
 from .schedule import Step, WatchPlan, due_now, next_step
@@ -27,8 +26,6 @@ class Source(t.Protocol):
 
 class Memory(t.Protocol):
     """What is kept of a watch beyond the process that watches."""
-
-    released: float | None
 
     def recall(self, plan: WatchPlan) -> WatchState | None:
         """Where a watch that was stopped goes on."""
@@ -85,7 +82,6 @@ class Watcher:
         self._sources = sources
         self._tell = tell
         self._memory = memory
-        self._comparer = Comparer(self._metrics, sources)
         self._clock = clock
         self._wall = wall
         self._sleep = sleep
@@ -109,17 +105,15 @@ class Watcher:
     def _begin(self, plan: WatchPlan) -> WatchState:
         if self._memory is not None:
             state = self._memory.recall(plan)
-            self._comparer.released = self._memory.released
             if state is not None:
                 return state
         self._sleep(plan.schedule.initial_delay)
         return begin(self._metrics, self._wall())
 
     def _judge(self, plan: WatchPlan, state: WatchState) -> Step:
-        state = self._comparer.compare(state)
         said = None
         # A certain breach waits for nobody's answer.
-        if self._memory and not breached(self._metrics, state.series, state.compared):
+        if self._memory and not breached(self._metrics, state.series):
             said = self._memory.said(state)
         step = next_step(plan, state, said)
         self._show(step.state, plan.schedule)

@@ -21,7 +21,12 @@ from ansible_collections.easymo.deploy.plugins.module_utils._gate.state import (
     WatchState,
     begin,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._gate.store import ReleaseMemory
+from ansible_collections.easymo.deploy.plugins.module_utils._gate.store import (
+    ReleaseMemory,
+    WatchStore,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._messages.record_reader import mark_of
+from ansible_collections.easymo.deploy.plugins.module_utils._report.sections.metrics import watched
 from tests.fakes.cluster import MemoryCluster
 
 STARTED = 1_700_000_000.0
@@ -158,3 +163,51 @@ def test_a_decision_of_this_watch_is_heard(cluster):
     assert writing.said(state).by == "ann"
     cluster.put("ConfigMap", record(facts=facts, attempt=2))
     assert writing.said(state) is None
+
+
+COMPARED = {
+    "after": 0.8,
+    "before": 0.4,
+    "p": 0.001,
+    "problem": "",
+    "values_after": 20,
+    "values_before": 360,
+    "worse": 2,
+}
+OLD_WATCH = """
+{"attempt": 1, "compared": {"m": {"after": 0.8, "before": 0.4, "p": 0.001, "problem": "", "values_after": 20,
+"values_before": 360, "worse": 2}}, "compared_at": {"m": 10.0}, "definition": "x", "elapsed": 10.0, "ended": "",
+"gaps": [], "good_since": null, "guards_until": null, "held": null, "held_why": [], "phase_started": "", "series": {"m":
+{"breaches": 0, "breaches_in_all": 0, "count": 1, "errors": 0, "hard": null, "last": {"error": false, "problem": "",
+"value": 0.5}, "mark": "good", "maximum": 0.5, "minimum": 0.5, "missing": 0, "points": [[10.0, 0.5]], "total": 0.5,
+"value": 0.5, "worst_errors": 0}}, "started": 1700000000.0}
+"""
+"""As a version kept it that compared with the hour before and had more limits."""
+
+
+def test_a_watch_and_a_metric_of_a_version_before_are_still_read(cluster):
+    kept(cluster)
+    shelf = memory(cluster)._shelf
+    entry = {"writer": "w", "state": json.loads(OLD_WATCH)}
+    shelf.read()
+    shelf.store.overwrite(
+        1, "watch", json.dumps({"monitoring": entry}).encode(), version=shelf.version
+    )
+    other = WatchStore(shelf.store)
+    other.read()
+    state = other.state("monitoring")
+    assert (state.attempt, state.series["m"].count, state.series["m"].last.value) == (1, 1, 0.5)
+    assert memory(cluster).recall(PLAN) is None
+    old = {
+        "name": "m",
+        "last": 0.5,
+        "verdict": "hold",
+        "mark": "good",
+        "points": [[10.0, 0.5]],
+        "pass": {"min": None, "max": 1},
+        "rollback": {"below": None, "above": None},
+        "hard_limit": {"below": None, "above": 9},
+        "baseline": COMPARED,
+    }
+    assert mark_of(old) == "good"
+    assert watched("m", old).verdict.text == "hold"

@@ -193,10 +193,10 @@ def test_a_value_beyond_the_hard_limit_is_told_even_when_the_last_is_good():
 
 
 def test_only_what_is_seen_now_is_good_now():
-    assert all_good([ERRORS], {"error_rate": series(ERRORS, 0.09, GAP, 0.0)}, {})
-    assert not all_good([ERRORS], {"error_rate": series(ERRORS, 0.0, GAP)}, {})
-    assert not all_good([ERRORS], {"error_rate": series(ERRORS)}, {})
-    assert not all_good([], {}, {})
+    assert all_good([ERRORS], {"error_rate": series(ERRORS, 0.09, GAP, 0.0)})
+    assert not all_good([ERRORS], {"error_rate": series(ERRORS, 0.0, GAP)})
+    assert not all_good([ERRORS], {"error_rate": series(ERRORS)})
+    assert not all_good([], {})
 
 
 def test_a_series_comes_back_from_json_as_it_was():

@@ -15,10 +15,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._gate.models import 
     Sample,
     Verdict,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._gate.prometheus import (
-    read_answer,
-    read_range,
-)
+from ansible_collections.easymo.deploy.plugins.module_utils._gate.prometheus import read_answer
 from ansible_collections.easymo.deploy.plugins.module_utils._gate.schedule import next_due
 from ansible_collections.easymo.deploy.plugins.module_utils._gate.sql import read_rows
 from ansible_collections.easymo.deploy.plugins.module_utils._gate.state import Schedule
@@ -193,14 +190,6 @@ def test_no_data_and_errors_are_told_apart(document, error):
 )
 def test_several_series_make_one_number_when_it_is_told_how(reduce, values, sample):
     assert read_answer(200, vector(*values), reduce=reduce) == sample
-
-
-def test_a_range_gives_the_values_that_there_were():
-    series = [{"values": [[10, "1"], [20, "NaN"], [30, "3"]]}, {"values": [[30, "5"]]}]
-    document = {"status": "success", "data": {"resultType": "matrix", "result": series}}
-    assert read_range(200, document, reduce="sum") == ([1.0, 8.0], "")
-    assert read_range(200, document) == ([], "2 series where one is expected")
-    assert read_range(503, {"error": "busy"}) == ([], "Prometheus answered 503: busy")
 
 
 def test_a_query_prometheus_cannot_parse_is_bad_input():
