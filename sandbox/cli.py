@@ -112,21 +112,21 @@ def _add_up(commands: _Commands, folder: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--seed-mb",
         metavar="N",
-        type=_upto(20000),
+        type=_at_most(20000),
         default=None,
         help="how much data the databases begin with, in MB (50)",
     )
     parser.add_argument(
         "--nodes",
         metavar="N",
-        type=_upto(50),
+        type=_at_most(50),
         default=None,
         help="how many nodes the cluster has (1)",
     )
     parser.add_argument(
         "--pods-per-node",
         metavar="N",
-        type=_upto(2000),
+        type=_at_most(2000),
         default=None,
         help="how many pods each of them takes (250)",
     )
@@ -158,7 +158,7 @@ def _port(text: str) -> tuple[str, int]:
     return name, int(number)
 
 
-def _upto(most: int) -> t.Callable[[str], int]:
+def _at_most(most: int) -> t.Callable[[str], int]:
     def number(text: str) -> int:
         if not text.isdecimal() or not 1 <= int(text) <= most:
             raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 to {most}")
@@ -167,7 +167,7 @@ def _upto(most: int) -> t.Callable[[str], int]:
     return number
 
 
-def _say(line: str) -> None:
+def _print_line(line: str) -> None:
     print(line, flush=True)  # noqa: T201
 
 
@@ -185,14 +185,14 @@ def _up(world: World, arguments: argparse.Namespace) -> int:
         pods_per_node=arguments.pods_per_node,
         only=only,
     )
-    up(world, options, _say)
+    up(world, options, _print_line)
     return 0
 
 
 def _down(world: World, _: argparse.Namespace) -> int:
     from sandbox.lifecycle import down  # noqa: PLC0415
 
-    down(world, _say)
+    down(world, _print_line)
     return 0
 
 
@@ -200,23 +200,23 @@ def _status(world: World, arguments: argparse.Namespace) -> int:
     from sandbox.status import as_json, as_text, observe  # noqa: PLC0415
 
     seen = observe(world)
-    _say(as_json(seen) if arguments.json else as_text(seen))
+    _print_line(as_json(seen) if arguments.json else as_text(seen))
     return 0 if seen.healthy else 1
 
 
 def _logs(world: World, arguments: argparse.Namespace) -> int:
     from sandbox.logs import follow, tail  # noqa: PLC0415
 
-    tail(world, arguments.component, arguments.lines, _say)
+    tail(world, arguments.component, arguments.lines, _print_line)
     if arguments.follow:
-        follow(world, arguments.component, _say)
+        follow(world, arguments.component, _print_line)
     return 0
 
 
 def _env(world: World, _: argparse.Namespace) -> int:
     from sandbox.environment import exports  # noqa: PLC0415
 
-    _say(exports(world))
+    _print_line(exports(world))
     return 0
 
 
@@ -230,7 +230,7 @@ def _promtool(world: World, arguments: argparse.Namespace) -> t.NoReturn:
 def _fault_list(world: World, _: argparse.Namespace) -> int:
     from sandbox.fault_commands import listing  # noqa: PLC0415
 
-    _say(listing(world))
+    _print_line(listing(world))
     return 0
 
 
@@ -244,5 +244,5 @@ def _fault_set(world: World, arguments: argparse.Namespace) -> int:
 def _fault_clear(world: World, arguments: argparse.Namespace) -> int:
     from sandbox.fault_commands import clear_faults  # noqa: PLC0415
 
-    _say(clear_faults(world, arguments.fault, arguments.target))
+    _print_line(clear_faults(world, arguments.fault, arguments.target))
     return 0

@@ -7,10 +7,10 @@ import re
 import time
 import typing as t
 
+from sandbox.component_graph import require_known
 from sandbox.components import COMPONENTS
 from sandbox.errors import SandboxError
 from sandbox.faults import GENERIC_FAULTS, Fault, Faults, FaultsError, parameters_of
-from sandbox.order import require_known
 from sandbox.record import SUPERVISOR, Phase, records
 
 if t.TYPE_CHECKING:
@@ -18,12 +18,12 @@ if t.TYPE_CHECKING:
     from sandbox.world import World
 
 # A component whose fault `killed` is cleared starts anew.
-OBEYED_WITHIN = 60.0
+APPLIED_WITHIN = 60.0
 
 _PHASE_UNDER = {"paused": Phase.PAUSED, "killed": Phase.KILLED}
 
 
-def obeyed() -> dict[str, dict[str, str]]:
+def known_faults() -> dict[str, dict[str, str]]:
     """Component to fault to what it does."""
     return {
         component.name: {
@@ -38,7 +38,7 @@ def obeyed() -> dict[str, dict[str, str]]:
 def parse(name: str, words: t.Sequence[str]) -> Fault:
     """`COMPONENT.FAULT` and `[TARGET] [key=value…]`."""
     component, _, fault = name.partition(".")
-    known = obeyed()
+    known = known_faults()
     require_known([component], known)
     if fault not in known[component]:
         raise SandboxError(
@@ -109,7 +109,7 @@ def clear_faults(world: World, name: str, target: str) -> str:
 def listing(world: World) -> str:
     lines = [
         f"{f'{component}.{name}':<32} {text}"
-        for component, faults in obeyed().items()
+        for component, faults in known_faults().items()
         for name, text in faults.items()
     ]
     now = Faults(world.faults_file).read()
@@ -146,11 +146,11 @@ def _key(fault: Fault) -> tuple[str, str, str]:
 
 def _await(world: World, component: str, phases: set[Phase]) -> None:
     """Until the supervisor has obeyed, so that the next command already sees the effect."""
-    deadline = time.monotonic() + OBEYED_WITHIN
+    deadline = time.monotonic() + APPLIED_WITHIN
     while (now := records(world)[component].phase) not in phases:
         if time.monotonic() > deadline:
             raise SandboxError(
-                f"The supervisor has not obeyed within {OBEYED_WITHIN:.0f} s, and {component} is "
+                f"The supervisor has not applied the fault within {APPLIED_WITHIN:.0f} s, and {component} is "
                 f"still {now.value}: see 'python -m sandbox status'."
             )
         time.sleep(0.03)

@@ -15,19 +15,19 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from sandbox.component_graph import select_components
 from sandbox.components import COMPONENTS
 from sandbox.errors import SandboxError, sentence
-from sandbox.order import chosen
+from sandbox.orphan_processes import kill_orphans
 from sandbox.preconditions import (
-    lacks_another,
+    failed_by_dependency,
     require_free_ports,
     require_named_ports,
     require_same,
     require_whole,
 )
 from sandbox.processes import CHECKOUT, RUN_VARIABLE, ProcessId, setpriv
-from sandbox.record import SUPERVISOR, Phase, Record, noted, records
-from sandbox.sweep import sweep
+from sandbox.record import SUPERVISOR, Phase, Record, records, stored_records
 from sandbox.world import DEFAULTS, StateError, World
 
 UP_WITHIN = 240.0
@@ -55,13 +55,13 @@ class Options:
 
 
 def up(world: World, options: Options, say: Say) -> None:
-    components = chosen(COMPONENTS, options.only)
+    components = select_components(COMPONENTS, options.only)
     names = {component.name for component in components}
     setpriv()
     require_named_ports(
         options.ports, [port for component in components for port in component.ports]
     )
-    with _alone(world, say):
+    with _exclusive(world, say):
         if world.run.exists():
             require_whole(world, names)
             require_same(world, options)
@@ -83,7 +83,7 @@ def down(world: World, say: Say) -> None:
     if not world.run.exists():
         say(f"No sandbox is up in {world.directory}.")
         return
-    with _alone(world, say):
+    with _exclusive(world, say):
         began = time.monotonic()
         left = _take_down(world)
         more = f", {left} left-over processes killed" if left else ""
@@ -91,7 +91,7 @@ def down(world: World, say: Say) -> None:
 
 
 @contextmanager
-def _alone(world: World, say: Say) -> t.Iterator[None]:
+def _exclusive(world: World, say: Say) -> t.Iterator[None]:
     try:
         world.directory.mkdir(mode=0o755, parents=True, exist_ok=True)
     except OSError as exc:
@@ -146,7 +146,7 @@ def _await_ready(
     told: set[str] = set()
     while told != set(names):
         # Not whether it lives now: the supervisor is about to note that, and why.
-        known = noted(world)
+        known = stored_records(world)
         _require_alive(world, known.values())
         for record in known.values():
             if record.name in names and record.name not in told and not record.phase.under_way:
@@ -158,11 +158,11 @@ def _await_ready(
                 "supervisor', then run 'down'."
             )
         if time.monotonic() > deadline:
-            raise SandboxError(_lateness(known, set(names) - told))
+            raise SandboxError(_timeout_message(known, set(names) - told))
         time.sleep(POLL)
 
 
-def _lateness(known: t.Mapping[str, Record], late: set[str]) -> str:
+def _timeout_message(known: t.Mapping[str, Record], late: set[str]) -> str:
     waiting = (f"{name} ({known[name].phase.value if name in known else '-'})" for name in late)
     return (
         f"The sandbox was not up within {UP_WITHIN:.0f} s, for want of {', '.join(sorted(waiting))}: "
@@ -172,7 +172,7 @@ def _lateness(known: t.Mapping[str, Record], late: set[str]) -> str:
 
 def _require_alive(world: World, known: t.Collection[Record]) -> None:
     dead = [record for record in known if record.phase is Phase.DEAD]
-    for record in sorted(dead, key=lacks_another):
+    for record in sorted(dead, key=failed_by_dependency):
         logged = (world.run / record.name / "log.txt").exists()
         log = record.name if logged else SUPERVISOR
         raise SandboxError(
@@ -190,7 +190,7 @@ def _take_down(world: World) -> int:
     supervisor = known.get(SUPERVISOR)
     if supervisor and supervisor.process:
         _end(supervisor.process)
-    left = sweep(world.run, [record.process for record in known.values() if record.process])
+    left = kill_orphans(world.run, [record.process for record in known.values() if record.process])
     for paths in state.get("leaves", {}).values():
         for path in paths:
             Path(path).unlink(missing_ok=True)
@@ -204,7 +204,7 @@ def _take_down(world: World) -> int:
 
 
 def _end(supervisor: ProcessId) -> None:
-    """Ask it to take everything down and wait; what it leaves, the sweep kills."""
+    """Ask it to take everything down and wait; what it leaves is killed."""
     try:
         os.kill(supervisor.pid, signal.SIGTERM)
         os.kill(supervisor.pid, signal.SIGCONT)

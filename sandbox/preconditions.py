@@ -44,7 +44,7 @@ def require_whole(world: World, names: t.Collection[str]) -> None:
     again = "run 'python -m sandbox down', then 'up'"
     if supervisor is None or supervisor.phase is Phase.DEAD:
         raise SandboxError(f"The sandbox in {world.directory} has lost its supervisor: {again}.")
-    for record in sorted(known.values(), key=lacks_another):
+    for record in sorted(known.values(), key=failed_by_dependency):
         if record.phase is Phase.DEAD:
             raise SandboxError(
                 f"The sandbox in {world.directory} is damaged: {record.name} is dead "
@@ -73,6 +73,6 @@ def require_same(world: World, options: Options) -> None:
             )
 
 
-def lacks_another(record: Record) -> bool:
+def failed_by_dependency(record: Record) -> bool:
     """Whether it died for want of another, which is then what there is to mend."""
     return record.why.startswith(FOR_WANT)

@@ -50,7 +50,7 @@ class Record:
         process = ProcessId(entry["pid"], entry["started"]) if entry["pid"] else None
         return cls(name, Phase(entry["phase"]), process, entry["seconds"], entry["why"])
 
-    def seen_now(self) -> Record:
+    def current(self) -> Record:
         """The same, but dead when its process is gone and nobody was there to write that down."""
         if self.process is None or self.process.alive():
             return self
@@ -76,7 +76,7 @@ def note(
         }
 
 
-def noted(world: World) -> dict[str, Record]:
+def stored_records(world: World) -> dict[str, Record]:
     """Every component and the supervisor as they were noted last; {} when nothing runs."""
     entries = world.state().get("processes", {})
     return {name: Record.from_state(name, entry) for name, entry in entries.items()}
@@ -84,4 +84,4 @@ def noted(world: World) -> dict[str, Record]:
 
 def records(world: World) -> dict[str, Record]:
     """The same as they are now, whether or not the supervisor still lives to note it."""
-    return {name: record.seen_now() for name, record in noted(world).items()}
+    return {name: record.current() for name, record in stored_records(world).items()}

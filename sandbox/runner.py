@@ -51,7 +51,7 @@ class Runner(threading.Thread):
             self._await(self.component.needs)
             self._note(Phase.PREPARING)
             self.component.prepare(self._world)
-            while self._live_once():
+            while self._run_once():
                 pass
         except _StoppedError:
             self._note(Phase.STOPPED)
@@ -62,7 +62,7 @@ class Runner(threading.Thread):
         finally:
             self.kill()
 
-    def _live_once(self) -> bool:
+    def _run_once(self) -> bool:
         """One process from start to end; True when it is to be started again."""
         self._start()
         self._await_ready()
@@ -73,7 +73,7 @@ class Runner(threading.Thread):
         self._note(Phase.READY)
         status = self._await_end()
         if not self._killed:
-            raise SandboxError(self._obituary(status))
+            raise SandboxError(self._exit_message(status))
         self._note(Phase.KILLED, "killed by a fault")
         while self._faults.active(self.component.name, "killed") is not None:
             self._pause(POLL)
@@ -86,7 +86,7 @@ class Runner(threading.Thread):
                 if self._peers[need].phase is Phase.DEAD:
                     raise SandboxError(f"{FOR_WANT} {need}, which is dead.")
                 if self._child is not None and (status := self._child.poll()) is not None:
-                    raise SandboxError(self._obituary(status))
+                    raise SandboxError(self._exit_message(status))
                 self._pause(POLL)
 
     def _start(self) -> None:
@@ -106,7 +106,7 @@ class Runner(threading.Thread):
         last = "no answer"
         while time.monotonic() < deadline:
             if (status := child.poll()) is not None:
-                raise SandboxError(self._obituary(status))
+                raise SandboxError(self._exit_message(status))
             try:
                 if self.component.ready(self._world):
                     return
@@ -123,7 +123,7 @@ class Runner(threading.Thread):
             raise _StoppedError
         return status
 
-    def _obituary(self, status: int) -> str:
+    def _exit_message(self, status: int) -> str:
         how = f"status {status}" if status >= 0 else signal.Signals(-status).name
         lines = (self._world.folder(self.component.name) / "log.txt").read_text(
             encoding="utf-8", errors="replace"
@@ -146,7 +146,7 @@ class Runner(threading.Thread):
             why=why,
         )
 
-    def obey_faults(self) -> None:
+    def apply_faults(self) -> None:
         """Stop or kill the process when a fault says so, and let it go on when it says so no more."""
         if self.phase.has_process and self._faults.active(self.component.name, "killed"):
             self._killed = True

@@ -16,13 +16,13 @@ import time
 from pathlib import Path
 
 from sandbox.component import Component
+from sandbox.component_graph import requirements, select_components, stop_waves
 from sandbox.components import COMPONENTS
 from sandbox.faults import Faults
-from sandbox.order import chosen, requirements, stop_waves
+from sandbox.orphan_processes import kill_orphans
 from sandbox.processes import ProcessId
 from sandbox.record import SUPERVISOR, Phase, note
 from sandbox.runner import Runner
-from sandbox.sweep import sweep
 from sandbox.world import World, claim_block
 
 TICK = 0.1
@@ -57,7 +57,7 @@ class Supervisor:
                 print("The run folder was removed: the sandbox goes down.", flush=True)  # noqa: T201
                 return
             for runner in self._runners.values():
-                runner.obey_faults()
+                runner.apply_faults()
             self._reap_adopted()
 
     def _reap_adopted(self) -> None:
@@ -87,7 +87,7 @@ class Supervisor:
                 runner.join(max(0.0, deadline - time.monotonic()))
                 if runner.is_alive():
                     runner.kill()
-        sweep(self._world.run)
+        kill_orphans(self._world.run)
         if removed:
             shutil.rmtree(self._world.run, ignore_errors=True)
 
@@ -100,7 +100,7 @@ def main() -> None:
     with guard:
         with world.changing() as state:
             state["port_block"] = block
-        Supervisor(world, chosen(COMPONENTS, sys.argv[2:])).run()
+        Supervisor(world, select_components(COMPONENTS, sys.argv[2:])).run()
 
 
 if __name__ == "__main__":

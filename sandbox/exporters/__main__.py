@@ -19,7 +19,7 @@ from sandbox.world import World
 REFRESH = 1.0
 
 
-class Latest:
+class CachedMetrics:
     """What one source said last, and whether it answers now.
 
     Apart from the scrape, so that a source that hangs does not take the others' figures with it.
@@ -28,7 +28,7 @@ class Latest:
     def __init__(self, source: Source) -> None:
         self._source = source
         self._metrics: tuple[Metric, ...] = ()
-        self._asked = time.monotonic()
+        self._refreshed = time.monotonic()
 
     def refresh(self) -> None:
         """Ask for ever; what the source is comes anew after each failure, for it may have moved."""
@@ -37,7 +37,7 @@ class Latest:
                 with self._source.connected() as read:
                     while True:
                         self._metrics = tuple(read())
-                        self._asked = time.monotonic()
+                        self._refreshed = time.monotonic()
                         time.sleep(REFRESH)
             except Exception as exc:
                 print(f"{self._source.prefix}: {type(exc).__name__}: {exc}", flush=True)  # noqa: T201
@@ -45,7 +45,7 @@ class Latest:
                 time.sleep(REFRESH)
 
     def collect(self) -> t.Iterator[Metric]:
-        fresh = bool(self._metrics) and time.monotonic() - self._asked < 3 * REFRESH
+        fresh = bool(self._metrics) and time.monotonic() - self._refreshed < 3 * REFRESH
         yield GaugeMetricFamily(
             f"{self._source.prefix}_up", "1 while the source answers.", value=float(fresh)
         )
@@ -58,9 +58,9 @@ def main() -> None:
     world = World(Path(sys.argv[1]))
     registry = CollectorRegistry()
     for make in SOURCES:
-        latest = Latest(make(world))
-        registry.register(latest)
-        threading.Thread(target=latest.refresh, daemon=True).start()
+        cached = CachedMetrics(make(world))
+        registry.register(cached)
+        threading.Thread(target=cached.refresh, daemon=True).start()
     start_http_server(world.port("exporters"), "127.0.0.1", registry)
     while True:
         signal.pause()

@@ -55,7 +55,7 @@ class Proxy:
         """The pod's answer. Raises UpstreamError when there is none."""
         first = self._endpoints.choose(target.service, unready=target.health)
         if first is None:
-            raise self._nobody(target.service)
+            raise self._no_endpoints(target.service)
         body = await request.read() if request.body_exists else None
         try:
             return await self._exchange(request, target, first, body)
@@ -108,7 +108,7 @@ class Proxy:
         )
         return web.Response(status=answer.status, body=content, headers=kept)
 
-    def _nobody(self, service: str) -> UpstreamError:
+    def _no_endpoints(self, service: str) -> UpstreamError:
         _, known = self._endpoints.counts(service)
         message = f"None of the {known} pods of {service} is ready." if known else "It has no pods."
         return UpstreamError(503, "NoReadyEndpoint", message)

@@ -15,7 +15,7 @@ from sandbox.kafka.mock_cluster import MockCluster
 from sandbox.names import KAFKA_TOPICS
 from sandbox.world import World
 
-LOOK_EVERY = 0.1
+POLL_SECONDS = 0.1
 
 
 def main() -> None:
@@ -34,7 +34,7 @@ def main() -> None:
         if down != (faults.active(NAME, "down") is not None):
             down = not down
             cluster.set_down(down)
-        time.sleep(LOOK_EVERY)
+        time.sleep(POLL_SECONDS)
 
 
 main()

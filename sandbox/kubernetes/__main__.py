@@ -58,7 +58,7 @@ async def _while_up(
     site = web.TCPSite(runner, "127.0.0.1", world.port(NAME), ssl_context=context)
     await site.start()
     reconciling = asyncio.create_task(controllers.run(store, faults))
-    down = asyncio.create_task(_told_down(faults))
+    down = asyncio.create_task(_wait_for_down_fault(faults))
     await asyncio.wait({reconciling, stopped, down}, return_when=asyncio.FIRST_COMPLETED)
     if reconciling.done():
         reconciling.result()
@@ -73,7 +73,7 @@ async def _while_up(
                 connection.transport.abort()
 
 
-async def _told_down(faults: Faults) -> None:
+async def _wait_for_down_fault(faults: Faults) -> None:
     while faults.active(NAME, "down") is None:
         await asyncio.sleep(FAULT_POLL_SECONDS)
 

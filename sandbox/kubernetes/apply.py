@@ -112,7 +112,7 @@ def apply(
     Fields it applied before and left out now are removed, unless somebody else owns them too.
     """
     owners = owners_of(live)
-    config = config | {"metadata": without_bookkeeping(config.get("metadata") or {})}
+    config = config | {"metadata": without_server_fields(config.get("metadata") or {})}
     merged = _merge_struct(model, live, config)
     wanted = applied_paths(flatten(model, config))
     changed = differing(flatten(model, live), flatten(model, merged)) & wanted
@@ -136,7 +136,7 @@ def apply(
     return with_owners(merged, owners)
 
 
-def without_bookkeeping(metadata: Object) -> Object:
+def without_server_fields(metadata: Object) -> Object:
     return {key: value for key, value in metadata.items() if key != "managedFields"}
 
 

@@ -19,7 +19,7 @@ def serialized(obj: object) -> bytes:
     return json.dumps(obj, separators=(",", ":"), ensure_ascii=False).encode()
 
 
-def own_copy(obj: Object) -> Object:
+def deep_copy(obj: Object) -> Object:
     """A deep copy by way of JSON: several times faster than copy.deepcopy."""
     return t.cast("Object", json.loads(json.dumps(obj)))
 
@@ -46,7 +46,7 @@ class Record:
     def copy(self) -> Object:
         return t.cast("Object", json.loads(self.raw))
 
-    def become_history(self) -> None:
+    def drop_body(self) -> None:
         """Keep the bytes only: thousands of old versions are kept and hardly ever read."""
         self._body = None
 

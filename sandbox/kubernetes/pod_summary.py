@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import typing as t
 
-from sandbox.kubernetes.ages import since
+from sandbox.kubernetes.durations import since
 from sandbox.kubernetes.errors import Object
 
 

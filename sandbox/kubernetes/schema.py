@@ -88,7 +88,7 @@ def _table(text: str, name: str) -> dict[str, str]:
 
 
 @dataclass(frozen=True)
-class Mistake:
+class FieldError:
     """A value that does not fit: where, what is there, the Go type that was wanted, and by whom."""
 
     path: str
@@ -98,27 +98,27 @@ class Mistake:
 
 
 @dataclass
-class Conformed:
+class Decoded:
     """An object as the server would decode it, and what it had to drop or could not take."""
 
     value: t.Any = None
     unknown: list[str] = field(default_factory=list)
-    mistakes: list[Mistake] = field(default_factory=list)
+    field_errors: list[FieldError] = field(default_factory=list)
     structs: list[str] = field(default_factory=list)
     """The models that are being read, the innermost last."""
 
-    def mistake(self, path: str, found: object, wanted: str) -> None:
-        self.mistakes.append(Mistake(path, found, wanted, self.structs[-1]))
+    def field_error(self, path: str, found: object, wanted: str) -> None:
+        self.field_errors.append(FieldError(path, found, wanted, self.structs[-1]))
 
 
-def conform(model: str, obj: Object) -> Conformed:
+def decode_model(model: str, obj: Object) -> Decoded:
     """Drop nulls, empty lists and maps, and unknown fields; find values of the wrong type."""
-    report = Conformed()
+    report = Decoded()
     report.value = _struct(model, obj, "", report)
     return report
 
 
-def _struct(model: str, obj: Object, path: str, report: Conformed) -> Object:
+def _struct(model: str, obj: Object, path: str, report: Decoded) -> Object:
     known = fields(model)
     clean: Object = {}
     report.structs.append(model)
@@ -134,7 +134,7 @@ def _struct(model: str, obj: Object, path: str, report: Conformed) -> Object:
     return clean
 
 
-def _value(wanted: str, value: object, path: str, report: Conformed) -> object:
+def _value(wanted: str, value: object, path: str, report: Decoded) -> object:
     container = CONTAINER.fullmatch(wanted)
     if container is not None:
         return _container(container[1], container[2], value, path, report)
@@ -143,7 +143,7 @@ def _value(wanted: str, value: object, path: str, report: Conformed) -> object:
     if wanted in SCALARS:
         return _scalar(wanted, value, path, report)
     if not isinstance(value, dict):
-        report.mistake(path, value, wanted)
+        report.field_error(path, value, wanted)
         return {}
     if wanted == "V1FieldsV1":
         return value
@@ -151,16 +151,16 @@ def _value(wanted: str, value: object, path: str, report: Conformed) -> object:
 
 
 def _container(
-    item: str | None, entry: str | None, value: object, path: str, report: Conformed
+    item: str | None, entry: str | None, value: object, path: str, report: Decoded
 ) -> object:
     if item is not None:
         if isinstance(value, list):
             return [_value(item, one, f"{path}[{i}]", report) for i, one in enumerate(value)]
-        report.mistake(path, value, "slice")
+        report.field_error(path, value, "slice")
         return []
     if isinstance(value, dict) and entry is not None:
         return {key: _value(entry, one, f"{path}[{key}]", report) for key, one in value.items()}
-    report.mistake(path, value, "map")
+    report.field_error(path, value, "map")
     return {}
 
 
@@ -174,7 +174,7 @@ SCALARS: t.Mapping[str, tuple[type, ...]] = {
 }
 
 
-def _scalar(wanted: str, value: object, path: str, report: Conformed) -> object:
+def _scalar(wanted: str, value: object, path: str, report: Decoded) -> object:
     fits = isinstance(value, SCALARS[wanted]) and (wanted == "bool") == isinstance(value, bool)
     if fits:
         return value
@@ -183,9 +183,9 @@ def _scalar(wanted: str, value: object, path: str, report: Conformed) -> object:
         return str(value)
     go_type = {"str": "string", "bytes": "[]byte", "float": "float64", "datetime": "Time"}
     if wanted == "int":
-        report.mistake(path, value, "int64" if name in INT64 else "int32")
+        report.field_error(path, value, "int64" if name in INT64 else "int32")
     else:
-        report.mistake(path, value, go_type.get(wanted, wanted))
+        report.field_error(path, value, go_type.get(wanted, wanted))
     return value
 
 

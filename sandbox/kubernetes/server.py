@@ -37,24 +37,24 @@ def new_store() -> Store:
     return store
 
 
-class Gate:
+class RequestFilter:
     """Faults and the bearer token: what a request meets before the API."""
 
     def __init__(self, faults: Faults, token: str) -> None:
         self._faults = faults
         self._expected = f"Bearer {token}".encode()
 
-    async def pass_through(self, request: web.Request) -> None:
+    async def admit(self, request: web.Request) -> None:
         given = request.headers.get("Authorization", "").encode()
         # Kubelets are exempt: the faults rehearse what operators meet, and a cluster whose nodes
         # cannot report would change the rollout itself.
         client = request.headers.get("User-Agent", "").partition("/")[0]
         if client != "kubelet":
-            await self._break(client)
+            await self._apply_faults(client)
         if not hmac.compare_digest(given, self._expected):
             raise ApiError(401, "Unauthorized", "Unauthorized")
 
-    async def _break(self, client: str) -> None:
+    async def _apply_faults(self, client: str) -> None:
         if fault := self._faults.active("kubernetes", "slow", client):
             await asyncio.sleep(number(fault, "seconds", 1.0))
         if (fault := self._faults.active("kubernetes", "unauthorized", client)) and hits(fault):
@@ -78,14 +78,14 @@ def hits(fault: Fault) -> bool:
 
 def application(store: Store, faults: Faults, token: str) -> web.Application:
     """The API as an aiohttp application; it owns the tasks that keep quotas and expire watches."""
-    gate, kubelets = Gate(faults, token), Kubelets(store)
+    request_filter, kubelets = RequestFilter(faults, token), Kubelets(store)
     rest = Rest(store, kubelets, faults)
 
     async def handle(request: web.Request) -> web.StreamResponse:
         try:
             if request.path in HEALTH:
                 return web.Response(text="ok")
-            await gate.pass_through(request)
+            await request_filter.admit(request)
             return await route(request, rest)
         except ApiError as exc:
             return refusal(exc)

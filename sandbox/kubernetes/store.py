@@ -18,7 +18,7 @@ from sandbox.kubernetes.errors import (
     forbidden,
     not_found,
 )
-from sandbox.kubernetes.history import Event, History, Record, Subscription, own_copy
+from sandbox.kubernetes.history import Event, History, Record, Subscription, deep_copy
 from sandbox.kubernetes.ownership import Ownership
 from sandbox.kubernetes.resources import STORED, Resource
 
@@ -123,7 +123,7 @@ class Store:
         given = obj.get("metadata") or {}
         if given.get("resourceVersion"):
             raise bad_request("resourceVersion should not be set on objects to be created")
-        new = lifecycle.born(kind, own_copy(obj), lifecycle.now())
+        new = lifecycle.born(kind, deep_copy(obj), lifecycle.now())
         self._rules.default(kind, new)
         self._rules.validate(kind, new, None)
         self._require_namespace(kind, new)
@@ -146,7 +146,7 @@ class Store:
         lifecycle.check_preconditions(
             kind, record.body, metadata.get("uid", ""), metadata.get("resourceVersion", "")
         )
-        new = lifecycle.changed(kind, record.body, own_copy(obj), subresource)
+        new = lifecycle.changed(kind, record.body, deep_copy(obj), subresource)
         if not subresource:
             self._rules.default(kind, new)
             new = self._generation_settled(kind, record.body, new)
@@ -250,7 +250,7 @@ class Store:
         self._ownership.enter(kind.plural, key, record.body["metadata"])
         self._histories[kind.plural].append(Event(event, record, previous))
         if previous is not None:
-            previous.become_history()
+            previous.drop_body()
         return record
 
     def _remove(self, kind: Resource, key: Key, obj: Object) -> Object:
@@ -262,8 +262,8 @@ class Store:
             metadata["deletionGracePeriodSeconds"] = 0
         record = Record.of(obj | {"metadata": metadata}, self._version)
         self._histories[kind.plural].append(Event("DELETED", record, previous))
-        previous.become_history()
-        record.become_history()
+        previous.drop_body()
+        record.drop_body()
         if kind.namespaced:
             self._finish_namespace(key[0])
         return record.copy()

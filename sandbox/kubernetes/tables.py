@@ -7,7 +7,7 @@ import typing as t
 from dataclasses import dataclass
 
 from sandbox.kubernetes import selectors
-from sandbox.kubernetes.ages import since
+from sandbox.kubernetes.durations import since
 from sandbox.kubernetes.errors import Object
 from sandbox.kubernetes.pod_summary import pod_cells
 

@@ -13,7 +13,7 @@ import yaml
 from sandbox.kubernetes import apply, events_view, lifecycle, patches, schema
 from sandbox.kubernetes.defaulting import default
 from sandbox.kubernetes.errors import ApiError, Cause, Object, bad_request, invalid_patch
-from sandbox.kubernetes.history import own_copy
+from sandbox.kubernetes.history import deep_copy
 
 if t.TYPE_CHECKING:
     from sandbox.kubernetes.resources import Resource
@@ -156,7 +156,7 @@ class Writer:
 
     def _preview(self, obj: Object) -> Object:
         """With defaults, because who makes an object owns its defaults too."""
-        preview = own_copy(obj)
+        preview = deep_copy(obj)
         preview["metadata"].setdefault("name", "")
         if not self.target.subresource:
             default(self.resource, preview)
@@ -195,10 +195,10 @@ class Writer:
                 f"{found} in request does not match the expected {api}, Kind={kind}: the API version"
                 " in the data does not match the expected API version"
             )
-        report = schema.conform(self.resource.model, body)
+        report = schema.decode_model(self.resource.model, body)
         prefix = f'{kind} in version "{self.resource.version}" cannot be handled as a {kind}: '
-        if report.mistakes:
-            raise bad_request(prefix + unmarshal_words(report.mistakes[0]))
+        if report.field_errors:
+            raise bad_request(prefix + unmarshal_words(report.field_errors[0]))
         if report.unknown and self.options.validation == "Strict":
             raise bad_request(prefix + strict_words(report.unknown))
         self._warn(report.unknown)
@@ -206,19 +206,19 @@ class Writer:
 
     def _decoded(self, after: Object) -> Object:
         """The outcome of a JSON or merge patch, as far as it fits its type (422)."""
-        report = schema.conform(self.resource.model, after)
+        report = schema.decode_model(self.resource.model, after)
         shown = json.dumps(after, separators=(",", ":"), ensure_ascii=False)
-        if report.mistakes:
-            raise _bad_patch(shown, unmarshal_words(report.mistakes[0]))
+        if report.field_errors:
+            raise _bad_patch(shown, unmarshal_words(report.field_errors[0]))
         if report.unknown and self.options.validation == "Strict":
             raise _bad_patch(shown, strict_words(report.unknown))
         self._warn(report.unknown)
         return self._as_stored(report.value)
 
     def _from_strategic(self, after: Object, patch: Object) -> Object:
-        report = schema.conform(self.resource.model, after)
-        if report.mistakes:
-            raise invalid_patch(patch, conversion_words(report.mistakes[0]))
+        report = schema.decode_model(self.resource.model, after)
+        if report.field_errors:
+            raise invalid_patch(patch, conversion_words(report.field_errors[0]))
         if report.unknown and self.options.validation == "Strict":
             raise invalid_patch(patch, strict_words(report.unknown))
         self._warn(report.unknown)
@@ -249,21 +249,21 @@ def strict_words(unknown: t.Sequence[str]) -> str:
     return "strict decoding error: " + ", ".join(f'unknown field "{name}"' for name in unknown)
 
 
-def unmarshal_words(mistake: schema.Mistake) -> str:
+def unmarshal_words(field_error: schema.FieldError) -> str:
     """What Go's JSON decoder says of a value that does not fit."""
-    struct = re.sub(r"^(Core|Events|Discovery)?V\d+", "", mistake.struct)
+    struct = re.sub(r"^(Core|Events|Discovery)?V\d+", "", field_error.struct)
     return (
-        f"json: cannot unmarshal {schema.json_kind(mistake.found)} into Go struct field"
-        f" {struct}.{'.'.join(schema.plain_path(mistake.path))} of type {mistake.wanted}"
+        f"json: cannot unmarshal {schema.json_kind(field_error.found)} into Go struct field"
+        f" {struct}.{'.'.join(schema.plain_path(field_error.path))} of type {field_error.wanted}"
     )
 
 
-def conversion_words(mistake: schema.Mistake) -> str:
+def conversion_words(field_error: schema.FieldError) -> str:
     """What converting a strategic patch's outcome says; numbers convert to text in Go, so it differs."""
-    if mistake.wanted == "slice" or mistake.wanted == "map":
-        return f"cannot restore {mistake.wanted} from {schema.go_kind(mistake.found)}"
-    if mistake.wanted[0].isupper() and mistake.wanted != "Time":
-        return f"cannot restore struct from: {schema.go_kind(mistake.found)}"
-    if mistake.wanted == "string" and schema.go_kind(mistake.found) == "int64":
+    if field_error.wanted == "slice" or field_error.wanted == "map":
+        return f"cannot restore {field_error.wanted} from {schema.go_kind(field_error.found)}"
+    if field_error.wanted[0].isupper() and field_error.wanted != "Time":
+        return f"cannot restore struct from: {schema.go_kind(field_error.found)}"
+    if field_error.wanted == "string" and schema.go_kind(field_error.found) == "int64":
         return "cannot convert int64 to string"
-    return f"unrecognized type: {mistake.wanted}"
+    return f"unrecognized type: {field_error.wanted}"

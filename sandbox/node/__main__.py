@@ -19,11 +19,11 @@ import sandbox.services.programs  # noqa: F401 - now, while others start, not wi
 from sandbox.faults import Faults
 from sandbox.node.behaviour import COMPONENT as NAME
 from sandbox.node.client import Client
-from sandbox.node.component import nodes_of, octet, octet_anew
+from sandbox.node.component import new_octet, nodes_of, octet
 from sandbox.node.container import prober
 from sandbox.node.exec import Runner
 from sandbox.node.kubelet import application
-from sandbox.node.node import Site
+from sandbox.node.node import NodeContext
 from sandbox.node.nodes import Nodes
 from sandbox.node.subnet import Subnet
 from sandbox.world import World
@@ -40,7 +40,7 @@ def show_network(world: World) -> tuple[socket.socket, Subnet]:
             return socket.create_server((f"127.{number}.0.1", 8080)), Subnet(number)
         except OSError:
             if time.monotonic() > deadline:
-                number = octet_anew(world)
+                number = new_octet(world)
             time.sleep(0.1)
 
 
@@ -51,8 +51,10 @@ async def serve(world: World) -> None:
     shutil.rmtree(scratch, ignore_errors=True)
     async with Client(facts["server"], facts["token"], facts["ca_cert"]) as client:
         faults, port = Faults(world.faults_file), world.port(NAME)
-        site = Site(client, subnet, faults, prober(), port, pods=world.option("pods_per_node"))
-        nodes = Nodes(nodes_of(world), site)
+        context = NodeContext(
+            client, subnet, faults, prober(), port, pods=world.option("pods_per_node")
+        )
+        nodes = Nodes(nodes_of(world), context)
         runner = web.AppRunner(
             application(nodes, Runner(scratch)), access_log=None, shutdown_timeout=1
         )

@@ -42,32 +42,32 @@ class Behaviour:
         self._image = image
         # Sidecars are nobody's service: faults leave them alone.
         self._main = main
-        self._at_start = frozenset(name for name in FAULTS if self._set(name))
+        self._at_start = frozenset(name for name in FAULTS if self._fault(name))
 
-    def _set(self, name: str) -> Fault | None:
+    def _fault(self, name: str) -> Fault | None:
         return self._faults.active(COMPONENT, name, self._image.service) if self._main else None
 
-    def _strikes(self, name: str) -> bool:
+    def _applies(self, name: str) -> bool:
         """Set, and either this container started under it or it reaches existing ones too."""
-        fault = self._set(name)
+        fault = self._fault(name)
         if fault is None:
             return False
         return name in self._at_start or fault.parameters.get("existing") == "true"
 
     @property
     def boot_seconds(self) -> float:
-        fault = self._set("slow-start")
+        fault = self._fault("slow-start")
         if fault is not None:
             return float(fault.parameters.get("seconds", SLOW_SECONDS))
         return SLOW_SECONDS if self._image.behaviour == "slow" else BOOT_SECONDS
 
     @property
     def crashes(self) -> bool:
-        return self._image.behaviour == "crash" or self._strikes("crash-loop")
+        return self._image.behaviour == "crash" or self._applies("crash-loop")
 
     @property
     def unready(self) -> bool:
-        return self._image.behaviour == "unready" or self._strikes("never-ready")
+        return self._image.behaviour == "unready" or self._applies("never-ready")
 
     @property
     def unhealthy(self) -> bool:
@@ -75,7 +75,7 @@ class Behaviour:
 
     @property
     def out_of_memory(self) -> bool:
-        return self._image.behaviour == "oom" or self._strikes("oom")
+        return self._image.behaviour == "oom" or self._applies("oom")
 
 
 def image_missing(faults: Faults, image: Image) -> bool:

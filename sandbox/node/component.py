@@ -64,7 +64,7 @@ def octet(world: World) -> int:
     return int(world.secret("pod-subnet", lambda: str(pick_octet(_is_free))))
 
 
-def octet_anew(world: World) -> int:
+def new_octet(world: World) -> int:
     """Another one, for a run that began at the same moment has the first."""
     picked = pick_octet(_is_free)
     with world.changing() as state:

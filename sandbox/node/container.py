@@ -15,9 +15,9 @@ from aiohttp import web
 from sandbox.node import backoff, probes, status
 from sandbox.node.behaviour import OOM_AFTER, Behaviour, config_missing
 from sandbox.node.environment import ConfigError, resolve
+from sandbox.node.image_pull import ensure_image
 from sandbox.node.logs import ContainerLog
-from sandbox.node.monitor import Monitor
-from sandbox.node.pulling import pulled_image
+from sandbox.node.probe_worker import ProbeWorker
 from sandbox.node.server import Server
 from sandbox.services import ConfigurationError, ContainerContext, build
 
@@ -30,7 +30,7 @@ Object = dict[str, t.Any]
 logger = logging.getLogger(__name__)
 
 RETRY = 1.0
-LOOK_EVERY = 0.5
+POLL_SECONDS = 0.5
 INIT_SECONDS = 0.05
 
 
@@ -93,7 +93,7 @@ class Container:
 
     async def run(self) -> None:
         """The whole life. Ends by itself only when the restart policy says so."""
-        image = await pulled_image(self.spec["image"], self._node, self, main=self._main)
+        image = await ensure_image(self.spec["image"], self._node, self, main=self._main)
         while not self._stopping:
             env = await self._environment(image)
             await self._creatable()
@@ -163,10 +163,10 @@ class Container:
             return
         if self._main:
             yield self._serve(image)
-            yield self._strike()
+            yield self._crash_on_fault()
         else:
             yield self._serve_beside()
-        yield Monitor(self, self._address, self._node.prober).run()
+        yield ProbeWorker(self, self._address, self._node.prober).run()
 
     async def _guarded(self, part: t.Coroutine[t.Any, t.Any, None]) -> None:
         try:
@@ -250,12 +250,12 @@ class Container:
             self.state.started, self.state.ready = started, ready
             self._changed()
 
-    async def _strike(self) -> None:
+    async def _crash_on_fault(self) -> None:
         """Faults that befall a running container."""
         behaviour = t.cast("Behaviour", self._behaviour)
         started = time.monotonic()
         while True:
-            await asyncio.sleep(LOOK_EVERY)
+            await asyncio.sleep(POLL_SECONDS)
             if not self._listening:
                 continue
             if behaviour.crashes:
@@ -314,7 +314,7 @@ class Container:
             await asyncio.sleep(min(grace, float(hook["sleep"]["seconds"])))
         elif "httpGet" in hook:
             probe = probes.parse_probe({**hook, "timeoutSeconds": max(1.0, grace)}, self.spec)
-            failure = await probes.ask(
+            failure = await probes.run_probe(
                 t.cast("probes.Probe", probe), self._address, self._node.prober
             )
             if failure is not None:

@@ -19,7 +19,6 @@ from sandbox.node.behaviour import (
     node_refused,
     registry_unavailable,
 )
-from sandbox.node.bodies import LEASE_SECONDS, node_object, node_status
 from sandbox.node.client import UNREACHABLE, ApiStatusError, Client
 from sandbox.node.events import Events
 from sandbox.node.images import (
@@ -29,6 +28,7 @@ from sandbox.node.images import (
     refused_message,
     unavailable_message,
 )
+from sandbox.node.node_objects import LEASE_SECONDS, node_object, node_status
 from sandbox.node.pod import PodWorker
 from sandbox.services import REGISTRY
 
@@ -43,11 +43,11 @@ Object = dict[str, t.Any]
 logger = logging.getLogger(__name__)
 
 RENEW_EVERY = 5.0
-LOOK_EVERY = 1.0
+POLL_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
-class Site:
+class NodeContext:
     """What the nodes of a sandbox have in common."""
 
     client: Client
@@ -60,15 +60,15 @@ class Site:
 
 
 class Node:
-    def __init__(self, name: str, site: Site) -> None:
+    def __init__(self, name: str, context: NodeContext) -> None:
         self.name = name
-        self.client = site.client
-        self.subnet = site.subnet
-        self.faults = site.faults
-        self.events = Events(site.client, name)
-        self.prober = site.prober
+        self.client = context.client
+        self.subnet = context.subnet
+        self.faults = context.faults
+        self.events = Events(context.client, name)
+        self.prober = context.prober
         self.ready = True
-        self._site = site
+        self._context = context
         self._workers: dict[str, tuple[PodWorker, asyncio.Task[None]]] = {}
         self._present: set[str] = set()
         self._pulled: set[str] = set()
@@ -190,7 +190,7 @@ class Node:
     async def _renew(self) -> None:
         renewed = time.monotonic()
         while True:
-            await asyncio.sleep(LOOK_EVERY)
+            await asyncio.sleep(POLL_SECONDS)
             healthy = self.faults.active(COMPONENT, "node-not-ready", self.name) is None
             with contextlib.suppress(*UNREACHABLE, ApiStatusError):
                 if healthy is not self.ready:
@@ -207,8 +207,8 @@ class Node:
         before = _conditions(self._object)
         status = node_status(
             self.name,
-            self._site.port,
-            pods=self._site.pods,
+            self._context.port,
+            pods=self._context.pods,
             ready=self.ready,
             before=before,
             now=now,

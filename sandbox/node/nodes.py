@@ -8,7 +8,7 @@ import logging
 import typing as t
 
 from sandbox.node.client import UNREACHABLE, ApiStatusError, ExpiredError
-from sandbox.node.node import Node, Site
+from sandbox.node.node import Node, NodeContext
 
 if t.TYPE_CHECKING:
     from sandbox.node.pod import PodWorker
@@ -22,9 +22,9 @@ QUERY = "fieldSelector=spec.nodeName%21%3D"
 
 
 class Nodes:
-    def __init__(self, names: t.Iterable[str], site: Site) -> None:
-        self._site = site
-        self._nodes = {name: Node(name, site) for name in names}
+    def __init__(self, names: t.Iterable[str], context: NodeContext) -> None:
+        self._context = context
+        self._nodes = {name: Node(name, context) for name in names}
 
     def worker(self, namespace: str, name: str) -> PodWorker | None:
         found = (node.worker(namespace, name) for node in self._nodes.values())
@@ -37,10 +37,10 @@ class Nodes:
                     group.create_task(node.run())
                 group.create_task(self._watch_pods())
         finally:
-            await self._site.prober.close()
+            await self._context.prober.close()
 
     async def _watch_pods(self) -> None:
-        client = self._site.client
+        client = self._context.client
         while True:
             try:
                 pods, version = await client.list("pods", QUERY)

@@ -51,26 +51,26 @@ def port_number(port: int | str, container: Object) -> int:
     return int(port)
 
 
-class Verdict:
-    """Counts answers in a row against the thresholds."""
+class ThresholdCounter:
+    """Counts equal results in a row against the thresholds."""
 
     def __init__(self, probe: Probe, *, passing: bool) -> None:
         self._probe = probe
-        self._run = 0
-        self._last: bool | None = None
+        self._result_run = 0
+        self._last_result: bool | None = None
         self.passing = passing
 
     def observe(self, success: bool) -> bool:
-        """Take one answer in; whether the verdict stands as `passing` now."""
-        self._run = self._run + 1 if success is self._last else 1
-        self._last = success
+        """Count one result; whether the probe passes now."""
+        self._result_run = self._result_run + 1 if success is self._last_result else 1
+        self._last_result = success
         threshold = self._probe.success_threshold if success else self._probe.failure_threshold
-        if self._run >= threshold:
+        if self._result_run >= threshold:
             self.passing = success
         return self.passing
 
 
-async def ask(probe: Probe, address: str, session: aiohttp.ClientSession) -> str | None:
+async def run_probe(probe: Probe, address: str, session: aiohttp.ClientSession) -> str | None:
     """Perform the probe once. None: success; otherwise what went wrong, in the kubelet's words."""
     if probe.path is None:
         return await _connect(probe, address)

@@ -21,7 +21,7 @@ Object = dict[str, t.Any]
 FIELD_MANAGER = "kubectl-client-side-apply"
 USER_AGENT = "kubelet/settle"
 DEADLINE = 60.0
-LOOK_EVERY = 0.1
+POLL_SECONDS = 0.1
 
 
 class Api:
@@ -100,7 +100,7 @@ def wait_available(api: Api, namespace: str, names: t.AbstractSet[str]) -> None:
                 f"After {DEADLINE:.0f} s these Deployments of {namespace} are not available: {told}; "
                 "see 'kubectl get pods' and 'sandbox logs node'."
             )
-        time.sleep(LOOK_EVERY)
+        time.sleep(POLL_SECONDS)
 
 
 def available(deployment: Object) -> bool:

@@ -14,9 +14,9 @@ from prometheus_client import Counter, Histogram
 
 from sandbox.names import PREVIOUS_VERSION
 from sandbox.services.agent_store import AgentFallback, AgentRequest, AgentStore
-from sandbox.services.agents import MENU, Asked, Reply, answer
+from sandbox.services.agents import MENU, Question, Reply, answer
 from sandbox.services.banner import Banner
-from sandbox.services.chassis import BUCKETS, Service, application, json_object, text_field
+from sandbox.services.base_service import BUCKETS, Service, application, json_object, text_field
 from sandbox.services.connections import Cache, Database, Events
 from sandbox.services.dashboard import Dashboard
 from sandbox.services.health import Check
@@ -38,7 +38,7 @@ class Message:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class Answer:
     """How a message was answered; `agent` is None when nobody but the menu was asked."""
 
     reply: Reply
@@ -122,33 +122,33 @@ class AgentCore:
         body = await json_object(request)
         number = normalized(text_field(body, "from"))
         message = Message(text_field(body, "message_id"), number, text_field(body, "text"))
-        outcome = await self._answer(message)
+        answered = await self._answer(message)
         event = {
             "message_id": message.message_id,
             "from": message.number,
-            "handled_by": outcome.handled_by,
-            "agent": outcome.agent,
-            "reason": outcome.reason,
+            "handled_by": answered.handled_by,
+            "agent": answered.agent,
+            "reason": answered.reason,
             "version": self._service.version,
         }
         self._events.send("whatsapp.messages", message.number, {**event, "text": message.text})
-        if outcome.agent is not None:
+        if answered.agent is not None:
             self._events.send("agent.events", message.number, event)
-        return web.json_response({**event, "reply": outcome.reply.to_dict()})
+        return web.json_response({**event, "reply": answered.reply.to_dict()})
 
-    async def _answer(self, message: Message) -> Outcome:
+    async def _answer(self, message: Message) -> Answer:
         profile = await self._profiles.of(message.number)
         routed = route(message.number, message.text, self._flags)
         if routed.agent is None:
-            return Outcome(MENU, "menu", routed.reason)
+            return Answer(MENU, "menu", routed.reason)
         if routed.agent not in self._flags.agents:
             fallback = AgentFallback(message.message_id, message.number, routed.agent, "disabled")
             return await self._fall_back(fallback, "fallback")
-        asked = Asked(message.number, message.text, profile.display_name)
-        return await self._ask(routed.agent, message, asked, routed.reason)
+        question = Question(message.number, message.text, profile.display_name)
+        return await self._ask(routed.agent, message, question, routed.reason)
 
-    async def _ask(self, agent: Agent, message: Message, asked: Asked, reason: str) -> Outcome:
-        attempt = await self._attempt(agent, asked)
+    async def _ask(self, agent: Agent, message: Message, question: Question, reason: str) -> Answer:
+        attempt = await self._attempt(agent, question)
         self._seconds.observe(attempt.seconds)
         done = AgentRequest(
             message_id=message.message_id,
@@ -172,21 +172,21 @@ class AgentCore:
             reason=reason,
             duration_ms=done.duration_ms,
         )
-        return Outcome(attempt.reply, "agent", reason, agent)
+        return Answer(attempt.reply, "agent", reason, agent)
 
-    async def _attempt(self, agent: Agent, asked: Asked) -> Attempt:
+    async def _attempt(self, agent: Agent, question: Question) -> Attempt:
         started = time.perf_counter()
         reply, error, late = None, None, False
         try:
             async with asyncio.timeout(AGENT_SECONDS):
-                reply = await answer(agent, asked, self._query)
+                reply = await answer(agent, question, self._query)
         except TimeoutError:
             error, late = f"no answer within {AGENT_SECONDS:g} s", True
         except Exception as exc:
             error = described(exc)
         return Attempt(time.perf_counter() - started, reply, error, late)
 
-    async def _failed(self, done: AgentRequest, *, late: bool) -> Outcome:
+    async def _failed(self, done: AgentRequest, *, late: bool) -> Answer:
         self._log.error(
             "agent failed", message_id=done.message_id, agent=done.agent, error=done.error
         )
@@ -196,7 +196,7 @@ class AgentCore:
 
     async def _fall_back(
         self, fallback: AgentFallback, outcome: t.Literal["fallback", "error"]
-    ) -> Outcome:
+    ) -> Answer:
         self._requests.labels(outcome).inc()
         self._fallbacks.labels(fallback.reason).inc()
         await self._kept("fallback", self._store.save_fallback(fallback))
@@ -207,7 +207,7 @@ class AgentCore:
             agent=fallback.agent,
             reason=fallback.reason,
         )
-        return Outcome(MENU, "menu", f"fallback_{fallback.reason}", fallback.agent)
+        return Answer(MENU, "menu", f"fallback_{fallback.reason}", fallback.agent)
 
     async def _kept(self, what: str, saving: t.Awaitable[None]) -> None:
         """The user gets the answer even when its trace cannot be written."""

@@ -37,7 +37,7 @@ class Reply:
 
 
 @dataclass(frozen=True)
-class Asked:
+class Question:
     """One message as an agent sees it."""
 
     number: str
@@ -102,12 +102,12 @@ LOOKUPS: t.Mapping[Agent, Lookup] = {
 }
 
 
-async def answer(agent: Agent, asked: Asked, query: Query) -> Reply:
+async def answer(agent: Agent, question: Question, query: Query) -> Reply:
     """The agent's reply. What goes wrong is raised: the caller falls back to the menu."""
     lookup = LOOKUPS.get(agent)
     if lookup is None:
-        return Reply(f"Hello {asked.name}, how can I help you? Write MENU to see all we do.")
-    bound = {"text": (asked.text,), "number": (asked.number,), "none": ()}[lookup.argument]
+        return Reply(f"Hello {question.name}, how can I help you? Write MENU to see all we do.")
+    bound = {"text": (question.text,), "number": (question.number,), "none": ()}[lookup.argument]
     rows: list[Row] = await query(lookup.query, *bound)
     if not rows:
         return Reply(lookup.nothing)

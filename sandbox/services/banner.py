@@ -9,7 +9,7 @@ import typing as t
 
 from aiohttp import web
 
-from sandbox.services.chassis import RequestError, json_object, text_field
+from sandbox.services.base_service import RequestError, json_object, text_field
 from sandbox.services.connections import Cache, setting
 
 KEY = "admin:banner"

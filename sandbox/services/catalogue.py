@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
-from sandbox.services.chassis import RequestError, Service, application
+from sandbox.services.base_service import RequestError, Service, application
 from sandbox.services.connections import Database
 from sandbox.services.health import Check
 

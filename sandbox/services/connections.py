@@ -52,7 +52,7 @@ class Database:
                     max_inactive_connection_lifetime=IDLE_SECONDS,
                     timeout=CONNECT_SECONDS,
                     command_timeout=COMMAND_SECONDS,
-                    reset=_leave,
+                    reset=_no_reset,
                 )
             return self._pool
 
@@ -80,7 +80,7 @@ class Database:
             pool.terminate()
 
 
-async def _leave(_connection: object) -> None:
+async def _no_reset(_connection: object) -> None:
     """Connections come back as they went: no service changes its session's state."""
 
 

@@ -13,7 +13,7 @@ from sandbox.services.log import described
 
 if t.TYPE_CHECKING:
     from sandbox.services.banner import Banner
-    from sandbox.services.chassis import Service
+    from sandbox.services.base_service import Service
     from sandbox.services.connections import Database
     from sandbox.services.routing import Flags
 

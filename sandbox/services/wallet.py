@@ -8,7 +8,13 @@ import uuid
 
 from aiohttp import web
 
-from sandbox.services.chassis import RequestError, Service, application, json_object, text_field
+from sandbox.services.base_service import (
+    RequestError,
+    Service,
+    application,
+    json_object,
+    text_field,
+)
 from sandbox.services.connections import Database, Events
 from sandbox.services.health import Check
 from sandbox.services.routing import normalized

@@ -13,7 +13,7 @@ from confluent_kafka import Consumer
 from prometheus_client import Counter
 
 from sandbox.names import KAFKA_GROUP
-from sandbox.services.chassis import Service, application
+from sandbox.services.base_service import Service, application
 from sandbox.services.connections import Cache, setting
 from sandbox.services.health import Check
 from sandbox.services.log import described

@@ -51,7 +51,7 @@ class Server:
         """How many requests each sink answered with which status, for example `slack 429`."""
 
     def app(self) -> web.Application:
-        app = web.Application(middlewares=[self._misbehave], client_max_size=4 * 1024 * 1024)
+        app = web.Application(middlewares=[self._apply_faults], client_max_size=4 * 1024 * 1024)
         app.add_routes(
             [
                 web.get("/", self._page),
@@ -69,7 +69,7 @@ class Server:
         return app
 
     @web.middleware
-    async def _misbehave(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+    async def _apply_faults(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """Faults come before the sink, as a proxy or an outage would."""
         sink = request.path.split("/")[1]
         if sink not in component.SINKS:

@@ -13,10 +13,10 @@ from sandbox.sinks.slack_shapes import (
     SlackError,
     attachments,
     content,
+    flag,
     has_more,
     page,
     shown,
-    yes,
 )
 from sandbox.sinks.store import Record, Store
 from sandbox.sinks.workspace import (
@@ -32,7 +32,7 @@ from sandbox.sinks.workspace import (
 )
 
 
-def _nothing_wrong(_fault: str, _target: str) -> bool:
+def _no_faults(_fault: str, _target: str) -> bool:
     return False
 
 
@@ -42,7 +42,7 @@ class Slack:
     `wrong(fault, channel)`: whether that fault is set for the channel of this name.
     """
 
-    def __init__(self, store: Store, wrong: t.Callable[[str, str], bool] = _nothing_wrong) -> None:
+    def __init__(self, store: Store, wrong: t.Callable[[str, str], bool] = _no_faults) -> None:
         self._store = store
         self._wrong = wrong
         for channel_id, name in CHANNELS.items():
@@ -125,7 +125,7 @@ class Slack:
             "blocks": blocks,
             "attachments": attachments(args),
             "thread_ts": thread_ts,
-            "broadcast": bool(thread_ts and yes(args, "reply_broadcast")),
+            "broadcast": bool(thread_ts and flag(args, "reply_broadcast")),
             "edits": [],
             "deleted": False,
             "reactions": {},
@@ -181,13 +181,13 @@ class Slack:
 
     def list_channels(self, args: Args) -> Record:
         wanted = [
-            c for c in self._known() if not (yes(args, "exclude_archived") and c["is_archived"])
+            c for c in self._known() if not (flag(args, "exclude_archived") and c["is_archived"])
         ]
         return page("channels", wanted, args)
 
     def channel_info(self, args: Args) -> Record:
         channel = self._by_id(args)
-        members = {"num_members": len(USERS)} if yes(args, "include_num_members") else {}
+        members = {"num_members": len(USERS)} if flag(args, "include_num_members") else {}
         return {"channel": channel | members}
 
     def join(self, args: Args) -> Record:
@@ -228,7 +228,7 @@ class Slack:
             oldest, latest = float(args.get("oldest") or 0), float(args.get("latest") or "inf")
         except ValueError as exc:
             raise SlackError("invalid_ts_oldest") from exc
-        inclusive = yes(args, "inclusive")
+        inclusive = flag(args, "inclusive")
         return [
             m
             for m in self.messages(channel["id"])
@@ -273,13 +273,13 @@ class Slack:
     def list_groups(self, args: Args) -> Record:
         listed = [
             group_shape(
-                group_id, users=yes(args, "include_users"), count=yes(args, "include_count")
+                group_id, users=flag(args, "include_users"), count=flag(args, "include_count")
             )
             for group_id in GROUPS
         ]
         return {
             "usergroups": [
-                g for g in listed if yes(args, "include_disabled") or not g["date_delete"]
+                g for g in listed if flag(args, "include_disabled") or not g["date_delete"]
             ]
         }
 

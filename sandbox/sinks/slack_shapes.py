@@ -99,7 +99,7 @@ def shown(message: Record) -> Record:
     return answer
 
 
-def yes(args: Args, name: str) -> bool:
+def flag(args: Args, name: str) -> bool:
     """Slack's flags come as JSON, in a form or in a query."""
     return str(args.get(name, "")).lower() in ("1", "true")
 

@@ -56,10 +56,10 @@ async def serve(settings: Settings) -> None:
             await runner.setup()
             stack.push_async_callback(runner.cleanup)
             await web.TCPSite(runner, "127.0.0.1", port).start()
-        await _told_to_end()
+        await _wait_for_sigterm()
 
 
-async def _told_to_end() -> None:
+async def _wait_for_sigterm() -> None:
     told = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, told.set)

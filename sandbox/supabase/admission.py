@@ -76,7 +76,7 @@ class Admission:
         return response
 
     async def _admit(self, request: web.Request) -> dict[str, str]:
-        await self._misbehave()
+        await self._apply_faults()
         if self._faults.active(NAME, "unauthorized", MANAGEMENT):
             raise ApiError(401, "Unauthorized")
         given = request.headers.get("Authorization", "").encode()
@@ -86,7 +86,7 @@ class Admission:
         endpoint = (request.method, resource.canonical if resource else request.path)
         return self._rates.admit(endpoint, limit=self._limit(), now=time.monotonic())
 
-    async def _misbehave(self) -> None:
+    async def _apply_faults(self) -> None:
         if slow := self._faults.active(NAME, "slow", MANAGEMENT):
             await asyncio.sleep(float(slow.parameters.get("seconds", "2")))
         if self._faults.active(NAME, "errors", MANAGEMENT):

@@ -56,7 +56,7 @@ class Data:
         rows = await self._fetch(role, table_query(table, parameters))
         return json.loads(rows[0]["rows"])
 
-    async def trouble(self) -> str | None:
+    async def error(self) -> str | None:
         """Why the database cannot be asked; None when it can."""
         try:
             await self._fetch("service_role", TableQuery("SELECT 1", ()))

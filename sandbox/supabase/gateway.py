@@ -64,7 +64,7 @@ class FunctionsGateway:
         return response
 
     async def _answer(self, request: web.Request, function: Function) -> web.StreamResponse:
-        await self._obey_faults(function)
+        await self._apply_faults(function)
         if effective(function, self._faults).verify_jwt and request.method != "OPTIONS":
             self._check_token(request)
         worker = self._runtime.live(function.slug) or await self._booted(function)
@@ -82,7 +82,7 @@ class FunctionsGateway:
         except (BootError, BundleError) as exc:
             raise refused(503, "BOOT_ERROR", NOT_STARTED) from exc
 
-    async def _obey_faults(self, function: Function) -> None:
+    async def _apply_faults(self, function: Function) -> None:
         if self._faults.active(NAME, "missing-blob", function.slug):
             raise refused(404, "NOT_FOUND_FUNCTION_BLOB", NOT_THERE)
         for fault in self._faults.all():

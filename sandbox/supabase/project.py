@@ -86,9 +86,9 @@ class ProjectApi:
         services = request.query.getall("services", [])
         if not services or set(services) - set(SERVICES):
             raise ApiError(400, f"services: must be among {', '.join(SERVICES)}")
-        trouble = await self._data.trouble() if set(services) & set(NEED_DATABASE) else None
+        error = await self._data.error() if set(services) & set(NEED_DATABASE) else None
         return web.json_response(
-            [_health(name, trouble if name in NEED_DATABASE else None) for name in services]
+            [_health(name, error if name in NEED_DATABASE else None) for name in services]
         )
 
     async def api_keys(self, _request: web.Request) -> web.Response:
@@ -136,13 +136,13 @@ class ProjectApi:
         return web.json_response({"result": [line.to_json() for line in self._logs.find(query)]})
 
 
-def _health(name: str, trouble: str | None) -> dict[str, object]:
+def _health(name: str, error: str | None) -> dict[str, object]:
     entry: dict[str, object] = {
         "name": name,
-        "healthy": trouble is None,
-        "status": "UNHEALTHY" if trouble else "ACTIVE_HEALTHY",
+        "healthy": error is None,
+        "status": "UNHEALTHY" if error else "ACTIVE_HEALTHY",
     }
-    return entry | {"error": trouble} if trouble else entry
+    return entry | {"error": error} if error else entry
 
 
 def _array(body: object) -> list[object]:

@@ -53,18 +53,18 @@ class Runtime:
             if worker := self._staged.pop((function.slug, function.ezbr_sha256), None):
                 self._live[function.slug] = worker
             if replaced:
-                self._spawn(replaced.retire())
+                self._spawn(replaced.drain())
 
     async def refresh(self) -> None:
         """Give every function new workers, because the secrets they were started with changed."""
         for worker in self._staged.values():
-            self._spawn(worker.retire())
+            self._spawn(worker.drain())
         self._staged.clear()
         await self.activate([f for f in self._store.functions.values() if f.slug in self._live])
 
     def remove(self, slug: str) -> None:
         if worker := self._live.pop(slug, None):
-            self._spawn(worker.retire())
+            self._spawn(worker.drain())
 
     def live(self, slug: str) -> Worker | None:
         """The worker that answers now; None when it must be booted first."""

@@ -142,7 +142,7 @@ class Worker:
             if self._in_flight == 0:
                 self._idle.set()
 
-    async def retire(self) -> None:
+    async def drain(self) -> None:
         """End it after its last answer, at the latest after DRAIN_SECONDS."""
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._idle.wait(), DRAIN_SECONDS)

@@ -19,7 +19,7 @@ import aiohttp
 
 from sandbox.traffic.calls import QUESTIONS
 from sandbox.traffic.generator import Generator, Load, Targets
-from sandbox.traffic.messages import crowd
+from sandbox.traffic.messages import user_count
 from sandbox.traffic.report import report_file
 from sandbox.world import World
 
@@ -70,7 +70,7 @@ def targets(world: World) -> Targets:
         app_secret=supabase["wa_app_secret"],
         gateway_url=gateway["url"],
         questions=QUESTIONS,
-        users=crowd(world.option("seed_mb")),
+        users=user_count(world.option("seed_mb")),
     )
 
 

@@ -103,7 +103,7 @@ def start(world: World, arguments: argparse.Namespace) -> int:
         )
     record_process(world, ProcessId.of(child.pid))
     _await_report(world, child)
-    _say(
+    _print_line(
         f"Traffic is on: {arguments.rate:g} requests a second, {arguments.messages:.0%} of them messages; "
         "see 'traffic report'."
     )
@@ -144,15 +144,15 @@ def report(world: World, arguments: argparse.Namespace) -> int:
     if not arguments.json:
         return _tell(world)
     found = _require_report(world)
-    _say(json.dumps(found, indent=1))
+    _print_line(json.dumps(found, indent=1))
     return 1 if found["failed"] else 0
 
 
 def _tell(world: World) -> int:
     found = _require_report(world)
-    _say(summary(found))
+    _print_line(summary(found))
     for failure in found["first_failures"]:
-        _say(f"  {failure['time']} {failure['route']} {failure['kind']}: {failure['error']}")
+        _print_line(f"  {failure['time']} {failure['route']} {failure['kind']}: {failure['error']}")
     return 1 if found["failed"] else 0
 
 
@@ -192,5 +192,5 @@ def _number(
     return number
 
 
-def _say(line: str) -> None:
+def _print_line(line: str) -> None:
     print(line, flush=True)  # noqa: T201

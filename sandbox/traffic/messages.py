@@ -48,7 +48,7 @@ def text(chance: random.Random) -> str:
     return chance.choice(kind)
 
 
-def crowd(seed_mb: int) -> int:
+def user_count(seed_mb: int) -> int:
     """How many of the users in a database of `seed_mb` MB write."""
     return min(MOST_USERS, volumes(seed_mb)["users"])
 

@@ -61,7 +61,7 @@ class Sandbox:
         return t.cast("int", self.status()[name]["pid"])
 
     def processes(self) -> list[int]:
-        """Every process that carries the marker or lives in the run folder, seen without our sweep."""
+        """Every process that carries the marker or lives in the run folder, found without the sandbox."""
         return [pid for pid in psutil.pids() if start_ticks(pid) and self._owns(pid)]
 
     def _owns(self, pid: int) -> bool:

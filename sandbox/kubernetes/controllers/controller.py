@@ -43,7 +43,7 @@ async def run_controller(controller: Controller, cluster: Cluster) -> None:
     try:
         async with asyncio.TaskGroup() as group:
             for name, subscription in subscriptions.items():
-                group.create_task(_feed(controller, queue, name, subscription.next_event))
+                group.create_task(_enqueue_events(controller, queue, name, subscription.next_event))
             group.create_task(_work(controller, queue))
     finally:
         queue.close()
@@ -58,7 +58,7 @@ def _enqueue(
         queue.add(key)
 
 
-async def _feed(
+async def _enqueue_events(
     controller: Controller,
     queue: WorkQueue,
     resource: str,

@@ -19,7 +19,7 @@ if t.TYPE_CHECKING:
 LEASES = "kube-node-lease"
 # The real controller's --node-monitor-grace-period is 50 s; a lease is renewed every 10 s.
 GRACE = 40.0
-LOOK_EVERY = 5.0
+POLL_SECONDS = 5.0
 TAINTS = {"False": "node.kubernetes.io/not-ready", "Unknown": "node.kubernetes.io/unreachable"}
 """By the status of a node's condition Ready."""
 
@@ -49,7 +49,7 @@ class NodeController:
             self._taint(key, ready["status"])
         if ready is not None and ready["status"] != "True":
             self._mark_pods_unready(key, now)
-        return LOOK_EVERY
+        return POLL_SECONDS
 
     def _silent_for(self, name: str, now: float) -> float:
         """Seconds since the lease was last seen to change, by our own clock and not the node's."""

@@ -7,7 +7,7 @@ import secrets
 import typing as t
 from datetime import UTC, datetime
 
-from sandbox.kubernetes.history import own_copy
+from sandbox.kubernetes.history import deep_copy
 
 Object = dict[str, t.Any]
 
@@ -136,4 +136,4 @@ def pod_available(pod: Object, min_ready_seconds: int, now: float) -> bool:
 
 
 def copied(obj: Object) -> Object:
-    return own_copy(obj)
+    return deep_copy(obj)

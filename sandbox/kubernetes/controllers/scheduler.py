@@ -58,7 +58,7 @@ def requested(pod: Object) -> dict[str, Decimal]:
     return wanted
 
 
-def unfit_reasons(pod: Object, node: Object, on_node: t.Iterable[Object]) -> list[str]:
+def filter_reasons(pod: Object, node: Object, on_node: t.Iterable[Object]) -> list[str]:
     """Why a pod cannot run on a node, in the scheduler's words; none: it fits."""
     ready = condition(node.get("status") or {}, "Ready")
     if ready is None or ready["status"] != "True":
@@ -77,7 +77,7 @@ def unfit_reasons(pod: Object, node: Object, on_node: t.Iterable[Object]) -> lis
     return reasons
 
 
-def by_room(nodes: t.Iterable[Object], on_node: t.Mapping[str, t.Sized]) -> list[Object]:
+def by_free_room(nodes: t.Iterable[Object], on_node: t.Mapping[str, t.Sized]) -> list[Object]:
     """The nodes with fewest pods first, those with as many by name."""
     return sorted(
         nodes,
@@ -132,13 +132,13 @@ class Scheduler:
             reasons = ["Insufficient cpu"] * len(nodes)
         else:
             on_node = self._pods_by_node()
-            for node in by_room(nodes, on_node):
-                unfit = unfit_reasons(pod, node, on_node[metadata(node)["name"]])
-                if not unfit:
+            for node in by_free_room(nodes, on_node):
+                on_this = filter_reasons(pod, node, on_node[metadata(node)["name"]])
+                if not on_this:
                     self._bind(pod, metadata(node)["name"])
                     self._waiting.discard(key)
                     return None
-                reasons += unfit
+                reasons += on_this
         self._tell_not_scheduled(pod, "Unschedulable", refusal(len(nodes), reasons))
         return RETRY
 

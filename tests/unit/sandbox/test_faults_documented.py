@@ -6,7 +6,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from sandbox.fault_commands import obeyed
+from sandbox.fault_commands import known_faults
 
 GUIDE = (Path(__file__).parents[3] / "docs/rehearsing.md").read_text("utf-8")
 TABLE = GUIDE.partition("### Every fault")[2].partition("\n### ")[0]
@@ -24,5 +24,7 @@ def told() -> set[str]:
 
 
 def test_the_guide_tells_of_every_fault_and_of_no_other() -> None:
-    known = {f"{component}.{name}" for component, faults in obeyed().items() for name in faults}
+    known = {
+        f"{component}.{name}" for component, faults in known_faults().items() for name in faults
+    }
     assert told() == known

@@ -109,10 +109,10 @@ def node(cpu: str = "1", *, ready: str = "True") -> Object:
 def test_a_pod_fits_only_where_its_requests_are_left() -> None:
     wanted = pod("a", containers=[{"resources": {"requests": {"cpu": "600m"}}}])
 
-    assert scheduler.unfit_reasons(wanted, node(), []) == []
-    assert scheduler.unfit_reasons(wanted, node(), [wanted]) == ["Insufficient cpu"]
-    assert scheduler.unfit_reasons(pod("b"), node(), [pod("c"), pod("d")]) == ["Too many pods"]
-    assert scheduler.unfit_reasons(wanted, node(ready="False"), []) == [
+    assert scheduler.filter_reasons(wanted, node(), []) == []
+    assert scheduler.filter_reasons(wanted, node(), [wanted]) == ["Insufficient cpu"]
+    assert scheduler.filter_reasons(pod("b"), node(), [pod("c"), pod("d")]) == ["Too many pods"]
+    assert scheduler.filter_reasons(wanted, node(ready="False"), []) == [
         "node(s) had untolerated taint(s)"
     ]
 
@@ -121,7 +121,11 @@ def test_nodes_with_fewest_pods_come_first_and_those_with_as_many_by_name() -> N
     nodes = [{"metadata": {"name": name}} for name in ("c", "b", "a")]
     on_node = {"a": [pod("1")], "c": [pod("2")]}
 
-    assert [n["metadata"]["name"] for n in scheduler.by_room(nodes, on_node)] == ["b", "a", "c"]
+    assert [n["metadata"]["name"] for n in scheduler.by_free_room(nodes, on_node)] == [
+        "b",
+        "a",
+        "c",
+    ]
 
 
 def test_the_refusal_counts_the_reasons() -> None:

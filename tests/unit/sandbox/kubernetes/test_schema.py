@@ -8,7 +8,7 @@ import pytest
 from sandbox.kubernetes.errors import ApiError
 from sandbox.kubernetes.resources import STORED
 from sandbox.kubernetes.routing import Target, WriteOptions
-from sandbox.kubernetes.schema import conform
+from sandbox.kubernetes.schema import decode_model
 from sandbox.kubernetes.server import new_store
 from sandbox.kubernetes.writing import Writer, decode
 
@@ -24,7 +24,7 @@ def test_nulls_and_empty_maps_go_and_empty_structs_stay():
     spec = {"containers": [{"name": "a", "args": []}], "volumes": [{"name": "v", "emptyDir": {}}]}
     pod = {"metadata": {"labels": {}, "creationTimestamp": None}, "spec": spec}
 
-    taken = conform("V1Pod", pod).value
+    taken = decode_model("V1Pod", pod).value
 
     assert taken == {
         "metadata": {},
@@ -38,9 +38,9 @@ def test_nulls_and_empty_maps_go_and_empty_structs_stay():
 def test_quantities_may_be_numbers():
     resources = {"limits": {"cpu": 1, "memory": "1Gi"}}
 
-    report = conform("V1ResourceRequirements", resources)
+    report = decode_model("V1ResourceRequirements", resources)
 
-    assert (report.value, report.mistakes) == ({"limits": {"cpu": "1", "memory": "1Gi"}}, [])
+    assert (report.value, report.field_errors) == ({"limits": {"cpu": "1", "memory": "1Gi"}}, [])
 
 
 def test_every_unknown_field_is_named_when_asked_to_be_strict():
@@ -116,7 +116,7 @@ def test_applying_needs_a_manager_and_makes_what_is_not_there():
 def test_a_custom_resource_is_held_to_its_own_fields() -> None:
     rule = {"alert": "a", "expr": 1, "for": "1m", "labels": {"notify": "x"}, "fro": "1m"}
     spec = {"groups": [{"name": "g", "rules": [rule], "interval": 30}]}
-    report = conform("V1PrometheusRule", {"kind": "PrometheusRule", "spec": spec})
+    report = decode_model("V1PrometheusRule", {"kind": "PrometheusRule", "spec": spec})
     assert report.unknown == ["spec.groups[0].rules[0].fro"]
-    assert [mistake.path for mistake in report.mistakes] == ["spec.groups[0].interval"]
+    assert [one.path for one in report.field_errors] == ["spec.groups[0].interval"]
     assert report.value["spec"]["groups"][0]["rules"][0]["expr"] == 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 
-from sandbox.kubernetes.ages import human_duration, since
+from sandbox.kubernetes.durations import human_duration, since
 from sandbox.kubernetes.pod_summary import pod_cells, summary
 
 

@@ -15,7 +15,7 @@ from sandbox.node import status
 from sandbox.node.behaviour import Behaviour
 from sandbox.node.images import parse_image
 from sandbox.node.logs import ContainerLog, LogOptions, chosen, rendered
-from sandbox.node.probes import Probe, Verdict, parse_probe
+from sandbox.node.probes import Probe, ThresholdCounter, parse_probe
 from sandbox.node.settle import collection
 from sandbox.node.status import ContainerState, phase, pod_status
 from sandbox.node.subnet import Subnet, pick_octet
@@ -77,10 +77,10 @@ def test_probes_have_the_apis_defaults_and_named_ports() -> None:
 
 def test_a_verdict_turns_only_at_its_threshold() -> None:
     probe = Probe(port=1, success_threshold=2, failure_threshold=3)
-    verdict = Verdict(probe, passing=False)
+    counter = ThresholdCounter(probe, passing=False)
 
     answers = [True, True, False, False, True, False, False, False, True]
-    assert [verdict.observe(answer) for answer in answers] == [
+    assert [counter.observe(answer) for answer in answers] == [
         False, True, True, True, True, True, True, False, False,
     ]  # fmt: skip
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from sandbox.services.chassis import RequestError
+from sandbox.services.base_service import RequestError
 from sandbox.services.wallet import _amount, pay
 
 ORDER = uuid.uuid4()

@@ -13,7 +13,7 @@ from collections import Counter
 import pytest
 
 from sandbox.services.routing import agent_for, in_rollout
-from sandbox.traffic.messages import TEXTS, crowd, notification, number, text
+from sandbox.traffic.messages import TEXTS, notification, number, text, user_count
 
 CHANCE = random.Random(1)
 
@@ -39,12 +39,12 @@ def test_numbers_are_rwandan_and_come_again() -> None:
 
 
 def test_only_seeded_users_write() -> None:
-    assert (crowd(1), crowd(50)) == (125, 1000)
+    assert (user_count(1), user_count(50)) == (125, 1000)
 
 
 @pytest.mark.parametrize("seed_mb", [1, 2, 50])
 def test_one_percent_of_the_crowd_is_somebody(seed_mb: int) -> None:
-    users = [f"2507{20_000_000 + 7 * n:08d}" for n in range(1, crowd(seed_mb) + 1)]
+    users = [f"2507{20_000_000 + 7 * n:08d}" for n in range(1, user_count(seed_mb) + 1)]
     share = sum(in_rollout(user, 1) for user in users) / len(users)
     assert 0.005 < share < 0.02
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""No process of a sandbox outlives it, whoever was killed before: find what is left and kill it."""
+"""Find the processes that a sandbox left behind, and kill them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from sandbox.processes import RUN_VARIABLE, ProcessId, start_ticks
 
 
 @dataclass(frozen=True)
-class Seen:
+class ProcessInfo:
     """One process of this machine, as far as /proc lets us see it."""
 
     pid: int
@@ -26,14 +26,17 @@ class Seen:
     has_terminal: bool = False
 
 
-def belonging(
-    seen: t.Iterable[Seen], run: Path, recorded: t.Collection[ProcessId], spared: t.Collection[int]
+def sandbox_pids(
+    running: t.Iterable[ProcessInfo],
+    run: Path,
+    recorded: t.Collection[ProcessId],
+    excluded: t.Collection[int],
 ) -> set[int]:
     """The pids that belong to the sandbox of `run`: recorded, marked, at home there, or their children.
 
     A process with a terminal that merely stands in the folder is somebody's shell, and stays.
     """
-    processes = [process for process in seen if process.pid not in spared]
+    processes = [process for process in running if process.pid not in excluded]
     ours = {process.pid for process in processes if _belongs(process, run, recorded)}
     size = -1
     while len(ours) != size:
@@ -42,17 +45,17 @@ def belonging(
     return ours
 
 
-def _belongs(process: Seen, run: Path, recorded: t.Collection[ProcessId]) -> bool:
+def _belongs(process: ProcessInfo, run: Path, recorded: t.Collection[ProcessId]) -> bool:
     if process.marker == str(run) or ProcessId(process.pid, process.started) in recorded:
         return True
     at_home = process.folder == str(run) or process.folder.startswith(f"{run}/")
     return at_home and not process.has_terminal
 
 
-def observe() -> list[Seen]:
+def list_processes() -> list[ProcessInfo]:
     fields = ["pid", "ppid", "environ", "cwd", "terminal"]
     return [
-        Seen(
+        ProcessInfo(
             pid=process.info["pid"],
             parent=process.info["ppid"],
             started=started,
@@ -65,12 +68,12 @@ def observe() -> list[Seen]:
     ]
 
 
-def sweep(run: Path, recorded: t.Collection[ProcessId] = (), *, wait: float = 10.0) -> int:
+def kill_orphans(run: Path, recorded: t.Collection[ProcessId] = (), *, wait: float = 10.0) -> int:
     """Kill every process of the sandbox but ourselves and our ancestors; how many there were."""
-    spared = {psutil.Process().pid, *(parent.pid for parent in psutil.Process().parents())}
+    excluded = {psutil.Process().pid, *(parent.pid for parent in psutil.Process().parents())}
     killed: set[int] = set()
     deadline = time.monotonic() + wait
-    while left := belonging(observe(), run, recorded, spared):
+    while left := sandbox_pids(list_processes(), run, recorded, excluded):
         if time.monotonic() > deadline:
             raise SandboxError(
                 f"Processes {sorted(left)} of the sandbox in {run} do not end: "

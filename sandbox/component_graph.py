@@ -12,7 +12,9 @@ if t.TYPE_CHECKING:
     from sandbox.component import Component
 
 
-def chosen(components: t.Sequence[Component], only: t.Collection[str]) -> tuple[Component, ...]:
+def select_components(
+    components: t.Sequence[Component], only: t.Collection[str]
+) -> tuple[Component, ...]:
     """The components named in `only` and all they need; every one when `only` is empty."""
     named = {component.name: component for component in components}
     require_known(only, named)

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import pytest
 
+from sandbox.component_graph import requirements, select_components, stop_waves
 from sandbox.components import COMPONENTS
 from sandbox.errors import SandboxError
-from sandbox.order import chosen, requirements, stop_waves
 
 if t.TYPE_CHECKING:
     from sandbox.component import Component
@@ -38,12 +38,12 @@ ALL = t.cast(
     ],
 )
 def test_what_is_named_brings_what_it_needs(only: tuple[str, ...], names: list[str]) -> None:
-    assert [component.name for component in chosen(ALL, only)] == names
+    assert [component.name for component in select_components(ALL, only)] == names
 
 
 def test_an_unknown_component_is_named_with_the_choices() -> None:
     with pytest.raises(SandboxError, match=r"'dv'.*db, api, web, watch"):
-        chosen(ALL, ["dv"])
+        select_components(ALL, ["dv"])
 
 
 def test_what_others_need_stops_last() -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A node as an object of the API: what it is and how it says it does."""
+"""The Node object and its status, as the kubelet writes them."""
 
 from __future__ import annotations
 

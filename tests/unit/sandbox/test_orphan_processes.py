@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from sandbox.orphan_processes import ProcessInfo, sandbox_pids
+from sandbox.processes import ProcessId
+
+RUN = Path("/state/run")
+
+
+@pytest.mark.parametrize(
+    ("seen", "belongs"),
+    [
+        pytest.param(ProcessInfo(10, 1, 5, marker="/state/run"), True, id="marked"),
+        pytest.param(
+            ProcessInfo(10, 1, 5, marker="/state/run2"), False, id="marked by another sandbox"
+        ),
+        pytest.param(ProcessInfo(10, 1, 5, folder="/state/run"), True, id="at home"),
+        pytest.param(
+            ProcessInfo(10, 1, 5, folder="/state/run/postgres/data"), True, id="below home"
+        ),
+        pytest.param(
+            ProcessInfo(10, 1, 5, folder="/state/running"), False, id="in a folder named alike"
+        ),
+        pytest.param(
+            ProcessInfo(10, 1, 5, folder="/state/run", has_terminal=True),
+            False,
+            id="somebody's shell",
+        ),
+        pytest.param(
+            ProcessInfo(10, 1, 5, marker="/state/run", has_terminal=True),
+            True,
+            id="marked, on a terminal",
+        ),
+        pytest.param(ProcessInfo(99, 1, 7), True, id="recorded"),
+        pytest.param(ProcessInfo(99, 1, 8), False, id="recorded pid used again by another"),
+        pytest.param(ProcessInfo(42, 1, 5, marker="/state/run"), False, id="excluded"),
+    ],
+)
+def test_what_belongs_to_a_sandbox(seen: ProcessInfo, belongs: bool) -> None:
+    found = sandbox_pids([seen], RUN, recorded=[ProcessId(99, 7)], excluded=[42])
+    assert found == ({seen.pid} if belongs else set())
+
+
+def test_descendants_belong_however_deep_and_in_whatever_order() -> None:
+    seen = [
+        ProcessInfo(30, 20, 1),
+        ProcessInfo(20, 10, 1),
+        ProcessInfo(10, 1, 1, marker="/state/run"),
+        ProcessInfo(40, 1, 1),
+    ]
+    assert sandbox_pids(seen, RUN, recorded=[], excluded=[]) == {10, 20, 30}
+
+
+def test_children_of_the_excluded_are_not_ours() -> None:
+    seen = [ProcessInfo(42, 1, 1, marker="/state/run"), ProcessInfo(43, 42, 1)]
+    assert sandbox_pids(seen, RUN, recorded=[], excluded=[42]) == set()
