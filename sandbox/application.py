@@ -17,6 +17,7 @@ import subprocess
 import typing as t
 from pathlib import Path
 
+from sandbox.application_files import application_files, write_application
 from sandbox.errors import SandboxError
 from sandbox.names import PREVIOUS_VERSION, RELEASE_VERSION
 
@@ -24,7 +25,6 @@ if t.TYPE_CHECKING:
     from sandbox.world import World
 
 REPOSITORY = "easymo/easymo"
-SOURCES = Path(__file__).with_name("checkout")
 AUTHOR = "Daniel Okello <daniel@easymo.example>"
 # What each commit has changed since the one before: the version it is taken from, and the paths by how they begin.
 HISTORY = (
@@ -46,7 +46,7 @@ def prepare(world: World) -> str:
     clone = here / f"v{RELEASE_VERSION}"
     if shutil.which("git") is None:
         for version in (PREVIOUS_VERSION, RELEASE_VERSION):
-            shutil.copytree(SOURCES / f"v{version}", here / f"v{version}", dirs_exist_ok=True)
+            write_application(version, here / f"v{version}")
         return ""
     if not clone.exists():
         origin = here / "origin.git"
@@ -63,7 +63,7 @@ def _stream() -> bytes:
     out = bytearray()
     files: dict[str, bytes] = {}
     for message, version, prefixes, date in HISTORY:
-        wanted = _files(SOURCES / f"v{version}")
+        wanted = application_files(version)
         gone = [name for name in files if name not in wanted and name.startswith(prefixes)]
         changed = {name: text for name, text in wanted.items() if name.startswith(prefixes)}
         files = {name: text for name, text in files.items() if name not in gone} | changed
@@ -76,14 +76,6 @@ def _stream() -> bytes:
             out += f"tag v{version}\nfrom refs/heads/main\ntagger {AUTHOR} {when}\n".encode()
             out += _data(f"EasyMO {version}".encode())
     return bytes(out)
-
-
-def _files(root: Path) -> dict[str, bytes]:
-    return {
-        str(path.relative_to(root)): path.read_bytes()
-        for path in sorted(root.rglob("*"))
-        if path.is_file()
-    }
 
 
 def _data(content: bytes) -> bytes:

@@ -52,6 +52,12 @@ import typing as t
 from contextlib import closing
 from pathlib import Path
 
+from sandbox.application_files import (
+    PRISMA_MIGRATIONS,
+    SUPABASE_MIGRATIONS,
+    application_files,
+    checkout,
+)
 from sandbox.names import (
     AGENT_CORE_DATABASE,
     AGENT_CORE_USER,
@@ -71,14 +77,10 @@ if t.TYPE_CHECKING:
     from psycopg2.extensions import connection
 
 __all__ = (
-    "CHECKOUTS",
     "INTERNAL_BALANCE_RWF",
     "PLATFORM",
-    "PRISMA_MIGRATIONS",
-    "SUPABASE_MIGRATIONS",
     "TEST_PRICE_RWF",
     "TEST_VENDOR_ID",
-    "checkout",
     "fingerprint",
     "platform_sql",
     "seed",
@@ -87,14 +89,6 @@ __all__ = (
 HERE = Path(__file__).parent
 PLATFORM = ("roles", "schemas", "auth", "storage", "realtime", "extensions")
 """What a hosted Supabase project has before its first migration, in order: files of hosted/."""
-CHECKOUTS = HERE.parent / "checkout"
-SUPABASE_MIGRATIONS = Path("supabase/migrations")
-PRISMA_MIGRATIONS = Path("packages/db/prisma/migrations")
-
-
-def checkout(version: str) -> Path:
-    """The application's repository at `version`."""
-    return CHECKOUTS / f"v{version}"
 
 
 def platform_sql(name: str) -> str:
@@ -104,10 +98,13 @@ def platform_sql(name: str) -> str:
 
 def fingerprint(megabytes: int) -> str:
     """Changes when what `seed` writes may change: name a cached database folder by it."""
-    migrations = sorted(checkout(PREVIOUS_VERSION).rglob("*.sql"))
     digest = hashlib.sha256(str(megabytes).encode())
-    for path in (*sorted(HERE.glob("*.py")), *sorted(HERE.rglob("*.sql")), *migrations):
-        digest.update(str(path.relative_to(HERE.parent)).encode() + b"\0" + path.read_bytes())
+    own = (*sorted(HERE.glob("*.py")), *sorted(HERE.rglob("*.sql")))
+    contents = {path.relative_to(HERE).as_posix(): path.read_bytes() for path in own}
+    migrations = application_files(PREVIOUS_VERSION)
+    contents |= {name: text for name, text in migrations.items() if name.endswith(".sql")}
+    for name, content in contents.items():
+        digest.update(name.encode() + b"\0" + content)
     return digest.hexdigest()[:16]
 
 
@@ -116,9 +113,9 @@ def seed(connect: t.Callable[[str], connection], megabytes: int) -> None:
 
     `connect` takes a database's name and returns a superuser's connection; `easymo_admin` exists.
     """
-    previous = checkout(PREVIOUS_VERSION)
     values = bindings(megabytes)
     with (
+        checkout(PREVIOUS_VERSION) as previous,
         closing(connect(SUPABASE_DATABASE)) as connection,
         connection,
         connection.cursor() as cursor,
@@ -131,6 +128,7 @@ def seed(connect: t.Callable[[str], connection], megabytes: int) -> None:
         cursor.execute("RESET ROLE")
         cursor.execute(platform_sql("rows"), values)
     with (
+        checkout(PREVIOUS_VERSION) as previous,
         closing(connect(AGENT_CORE_DATABASE)) as connection,
         connection,
         connection.cursor() as cursor,

@@ -8,9 +8,9 @@ import urllib.error
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 
+from sandbox.application_files import checkout
 from sandbox.component import Component, Process, python
 from sandbox.names import PREVIOUS_VERSION
-from sandbox.seed import checkout
 from sandbox.supabase.client import ManagementClient
 from sandbox.supabase.settings import NAME, Settings, function_secrets, read_settings
 from sandbox.supabase.sources import read_functions
@@ -55,7 +55,8 @@ class Supabase(Component):
         if client.functions():
             return
         client.set_secrets(function_secrets(world))
-        sources = read_functions(checkout(PREVIOUS_VERSION))
+        with checkout(PREVIOUS_VERSION) as folder:
+            sources = read_functions(folder)
         with ThreadPoolExecutor(max_workers=len(sources)) as pool:
             records = pool.map(lambda source: client.bundle(source, verify_jwt=False), sources)
         client.activate(list(records))

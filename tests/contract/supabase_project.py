@@ -13,10 +13,10 @@ from dataclasses import dataclass
 import pytest
 import requests
 
+from sandbox.application_files import checkout
 from sandbox.component import Component
 from sandbox.faults import Fault, Faults
 from sandbox.processes import environment
-from sandbox.seed import checkout
 from sandbox.supabase.client import ManagementClient, encode
 from sandbox.supabase.component import COMPONENT, management_client
 from sandbox.supabase.settings import read_settings
@@ -112,4 +112,5 @@ def await_ready(component: Component, world: World, child: subprocess.Popen[byte
 
 
 def release(version: str, slug: str) -> Source:
-    return next(source for source in read_functions(checkout(version)) if source.slug == slug)
+    with checkout(version) as folder:
+        return next(source for source in read_functions(folder) if source.slug == slug)

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import requests
 
+from sandbox.application_files import checkout
 from sandbox.faults import Fault, Faults
-from sandbox.seed import checkout
 from sandbox.supabase.client import ManagementClient
 from sandbox.supabase.sources import read_functions
 from sandbox.world import World
@@ -86,7 +86,8 @@ class Project:
         """The application's functions at `version` as the sandbox sets them up, without those in `absent`."""
         for slug in absent:
             self.client.call("DELETE", f"/functions/{slug}")
-        sources = read_functions(checkout(version))
+        with checkout(version) as folder:
+            sources = read_functions(folder)
         self.client.activate([self.client.bundle(each, verify_jwt=False) for each in sources])
 
 
@@ -113,7 +114,8 @@ def project_of(world: World) -> t.Iterator[Project]:
 
 def checkout_copy(version: str, folder: Path) -> Path:
     """A copy of the application at `version` to change; returns its supabase/functions."""
-    shutil.copytree(checkout(version) / "supabase", folder / "supabase")
+    with checkout(version) as whole:
+        shutil.copytree(whole / "supabase", folder / "supabase")
     return folder / "supabase" / "functions"
 
 

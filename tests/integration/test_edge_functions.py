@@ -15,7 +15,6 @@ import pytest
 from ansible_collections.easymo.deploy.plugins.module_utils import _supabase_http
 from ansible_collections.easymo.deploy.plugins.modules import edge_functions, edge_functions_info
 from sandbox.names import PREVIOUS_VERSION, RELEASE_VERSION
-from sandbox.seed import checkout
 from sandbox.world import World
 from tests.fakes.management_api import PassingTime
 from tests.integration.running import Result, bucket, client, run_module
@@ -147,14 +146,13 @@ def test_what_was_saved_comes_back_byte_for_byte_and_with_its_settings(
     assert without_versions(tmp_path / "after.json") == saved
 
 
-def test_what_runs_is_what_the_checkout_holds(project: Project) -> None:
-    directory = checkout(RELEASE_VERSION) / "supabase" / "functions"
-    deploy(project, directory, "wa-webhook")
+def test_what_runs_is_what_the_checkout_holds(project: Project, functions: Path) -> None:
+    deploy(project, functions, "wa-webhook")
     uploaded = project.download("wa-webhook")
     assert len(uploaded) > 5
     for name, content in uploaded.items():
         # The builder puts a folder of its own before the checkout's paths.
-        path = directory / name.partition("supabase/functions/")[2]
+        path = functions / name.partition("supabase/functions/")[2]
         assert content == path.read_bytes(), name
 
 

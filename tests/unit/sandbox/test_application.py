@@ -13,6 +13,7 @@ from xml.etree import ElementTree
 import pytest
 
 from sandbox import application, staging
+from sandbox.application_files import application_files
 from sandbox.world import World
 
 
@@ -39,7 +40,7 @@ def test_the_checkout_is_main_at_the_releases_tag_and_clean(world: World) -> Non
     clone = application.folder(world) / "v2.0.0"
     assert git(clone, "rev-parse", "main", "origin/main", "v2.0.0^{commit}").split() == [commit] * 3
     assert git(clone, "status", "--porcelain") == ""
-    assert content(clone) == content(application.SOURCES / "v2.0.0")
+    assert content(clone) == application_files("2.0.0")
     assert "## 2.0.0" in git(clone, "show", "--format=", "HEAD", "--", "CHANGELOG.md")
     assert git(clone, "ls-remote", "origin", "refs/heads/main").split()[0] == commit
 
@@ -47,7 +48,7 @@ def test_the_checkout_is_main_at_the_releases_tag_and_clean(world: World) -> Non
 def test_the_previous_version_lies_beside_it(world: World) -> None:
     application.prepare(world)
     older = application.folder(world) / "v1.9.0"
-    assert content(older) == content(application.SOURCES / "v1.9.0")
+    assert content(older) == application_files("1.9.0")
     assert git(older, "describe", "--tags") == "v1.9.0"
 
 
@@ -61,8 +62,21 @@ def test_every_sandbox_has_the_same_commits_whatever_git_is_told(
     other = World(tmp_path / "other")
     assert application.prepare(other) == first
     clone = application.folder(other) / "v2.0.0"
-    assert content(clone) == content(application.SOURCES / "v2.0.0")
+    assert content(clone) == application_files("2.0.0")
     assert application.prepare(world) == first
+
+
+@pytest.mark.parametrize(
+    ("tag", "tree"),
+    [
+        ("v1.9.0", "8180f2e5dee9a9a404145a2f301c6075582c6070"),
+        ("v2.0.0", "2fa6fdf729a652413564058324cba4d52576b0b6"),
+    ],
+)
+def test_each_version_has_its_files_byte_by_byte(world: World, tag: str, tree: str) -> None:
+    """Git's id of a tree is a hash of the names and contents of all its files."""
+    application.prepare(world)
+    assert git(application.folder(world) / "v2.0.0", "rev-parse", f"{tag}^{{tree}}") == tree
 
 
 def test_without_git_the_files_are_there_alone(
@@ -70,9 +84,9 @@ def test_without_git_the_files_are_there_alone(
 ) -> None:
     monkeypatch.setattr(shutil, "which", lambda _name: None)
     assert application.prepare(world) == ""
-    for version in ("v1.9.0", "v2.0.0"):
-        here = application.folder(world) / version
-        assert content(here) == content(application.SOURCES / version)
+    for version in ("1.9.0", "2.0.0"):
+        here = application.folder(world) / f"v{version}"
+        assert content(here) == application_files(version)
 
 
 def test_stagings_results_are_the_runbooks_numbers_about_this_commit(tmp_path: Path) -> None:

@@ -4,19 +4,35 @@
 from __future__ import annotations
 
 import hashlib
+import typing as t
 import uuid
+from pathlib import Path
 
 import pytest
 
+from sandbox.application_files import (
+    PRISMA_MIGRATIONS,
+    SUPABASE_MIGRATIONS,
+    checkout,
+)
 from sandbox.names import PREVIOUS_VERSION, RELEASE_VERSION
-from sandbox.seed import PRISMA_MIGRATIONS, SUPABASE_MIGRATIONS, checkout
 from sandbox.seed.history import (
     read_prisma_migrations,
     read_supabase_migrations,
     split_statements,
 )
 
-PREVIOUS, RELEASE = checkout(PREVIOUS_VERSION), checkout(RELEASE_VERSION)
+
+@pytest.fixture
+def previous() -> t.Iterator[Path]:
+    with checkout(PREVIOUS_VERSION) as folder:
+        yield folder
+
+
+@pytest.fixture
+def release() -> t.Iterator[Path]:
+    with checkout(RELEASE_VERSION) as folder:
+        yield folder
 
 
 @pytest.mark.parametrize(
@@ -37,9 +53,9 @@ def test_statements_are_cut_where_the_cli_cuts(script: str, statements: tuple[st
     assert split_statements(script) == statements
 
 
-def test_a_release_only_adds_supabase_migrations() -> None:
-    before = read_supabase_migrations(PREVIOUS / SUPABASE_MIGRATIONS)
-    after = read_supabase_migrations(RELEASE / SUPABASE_MIGRATIONS)
+def test_a_release_only_adds_supabase_migrations(previous: Path, release: Path) -> None:
+    before = read_supabase_migrations(previous / SUPABASE_MIGRATIONS)
+    after = read_supabase_migrations(release / SUPABASE_MIGRATIONS)
 
     assert after[: len(before)] == before
     assert [migration.name for migration in after[len(before) :]] == [
@@ -50,17 +66,17 @@ def test_a_release_only_adds_supabase_migrations() -> None:
     ]
 
 
-def test_a_release_only_adds_prisma_migrations() -> None:
-    before = read_prisma_migrations(PREVIOUS / PRISMA_MIGRATIONS)
-    after = read_prisma_migrations(RELEASE / PRISMA_MIGRATIONS)
+def test_a_release_only_adds_prisma_migrations(previous: Path, release: Path) -> None:
+    before = read_prisma_migrations(previous / PRISMA_MIGRATIONS)
+    after = read_prisma_migrations(release / PRISMA_MIGRATIONS)
 
     assert after[: len(before)] == before
     assert len(after) > len(before) > 0
 
 
-def test_prismas_rows_have_the_files_checksum_and_a_random_looking_id() -> None:
-    migration = read_prisma_migrations(PREVIOUS / PRISMA_MIGRATIONS)[0]
-    path = PREVIOUS / PRISMA_MIGRATIONS / migration.name / "migration.sql"
+def test_prismas_rows_have_the_files_checksum_and_a_random_looking_id(previous: Path) -> None:
+    migration = read_prisma_migrations(previous / PRISMA_MIGRATIONS)[0]
+    path = previous / PRISMA_MIGRATIONS / migration.name / "migration.sql"
 
     assert migration.checksum == hashlib.sha256(path.read_bytes()).hexdigest()
     assert uuid.UUID(migration.row_id).version == 4

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from sandbox.application_files import checkout
 from sandbox.names import RELEASE_VERSION
-from sandbox.seed import checkout
 from sandbox.supabase.admission import RateLimit
 from sandbox.supabase.data import table_query
 from sandbox.supabase.errors import ApiError, RefusedError
@@ -89,7 +89,8 @@ def test_what_is_not_understood_is_refused(parameter: tuple[str, str]) -> None:
 
 
 def test_a_function_is_sent_with_what_it_imports_and_no_more() -> None:
-    functions = {source.slug: source for source in read_functions(checkout(RELEASE_VERSION))}
+    with checkout(RELEASE_VERSION) as folder:
+        functions = {source.slug: source for source in read_functions(folder)}
 
     assert set(functions) == {"admin-agents", "admin-metrics", "health", "wa-webhook"}
     assert {Path(path).name for path in functions["health"].files} == {

@@ -1,3 +1,0 @@
-import { healthy } from "../_shared/http.ts";
-
-Deno.serve(() => healthy());
