@@ -38,9 +38,11 @@ options:
     type: path
     required: true
   plan:
-    description: The phases in their order and how long each was planned to take. The default is the runbook's.
+    description:
+      - The phases in their order and how long each was planned to take. Phases that only the record knows follow them.
     type: list
     elements: dict
+    required: true
     suboptions:
       name:
         description: The phase, as in the record.
@@ -93,6 +95,7 @@ EXAMPLES = r"""
   easymo.deploy.release_report:
     record: "{{ release_record.record }}"
     dest: ".deploy/{{ release_version }}"
+    plan: "{{ release_plan }}"
 
 - name: Write the report of a release with a plan of its own
   easymo.deploy.release_report:
@@ -189,17 +192,6 @@ from ..module_utils._report.times import moment
 
 NEEDS = (JINJA2,)
 
-# The timeline of the runbook, in minutes.
-RUNBOOK = (
-    Planned("preflight", 15),
-    Planned("database", 15),
-    Planned("edge_functions", 10),
-    Planned("microservices", 20),
-    Planned("feature_flags", 5),
-    Planned("smoke_tests", 15),
-    Planned("monitoring", 60),
-    Planned("sign_off", 10),
-)
 RECORD_DEPTH = 20
 
 
@@ -212,7 +204,7 @@ def argument_spec() -> dict[str, t.Any]:
     return {
         "record": {"type": "dict", "required": True},
         "dest": {"type": "path", "required": True},
-        "plan": {"type": "list", "elements": "dict", "options": planned},
+        "plan": {"type": "list", "elements": "dict", "required": True, "options": planned},
         "release": {"type": "str", "default": ""},
         "problem": {"type": "str", "default": ""},
         "sign_offs": {"type": "list", "elements": "str", "default": []},
@@ -223,7 +215,6 @@ def argument_spec() -> dict[str, t.Any]:
 
 def asked_of(params: dict[str, t.Any], record: dict[str, t.Any], redact: Redactor) -> Asked:
     """The options as the report wants them, the journal among them."""
-    plan = RUNBOOK if params["plan"] is None else tuple(Planned(**one) for one in params["plan"])
     try:
         zone = ZoneInfo(params["time_zone"])
     except (ZoneInfoNotFoundError, ValueError, OSError) as exc:
@@ -237,7 +228,7 @@ def asked_of(params: dict[str, t.Any], record: dict[str, t.Any], redact: Redacto
             lines, moment(record.get("started")), moment(record.get("finished")), redact
         )
     return Asked(
-        plan=plan,
+        plan=tuple(Planned(**one) for one in params["plan"]),
         release=params["release"],
         zone=zone,
         sign_offs=tuple(params["sign_offs"]),
