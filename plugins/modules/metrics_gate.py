@@ -11,8 +11,7 @@ version_added: 0.1.0
 description:
   - Asks Prometheus, PostgreSQL and the logs of pods for one number a metric, every O(interval) seconds for
     O(duration) seconds.
-  - V(rollback) as soon as a metric was beyond its rollback bound O(breaches) times in a row, or beyond a limit
-    of its own.
+  - V(rollback) as soon as a metric was beyond its rollback bound O(breaches) times in a row.
   - V(proceed) when at the end every metric has data and is within its pass bound.
   - V(hold) for everything else. Missing data, errors, NaN and several series where one is expected never pass,
     and never roll back. With O(hold_for) it goes on guarding while it holds.
@@ -90,17 +89,6 @@ options:
           above:
             description: Higher values are breaches.
             type: float
-      hard_limit:
-        description: Where one sample is enough to roll back.
-        type: dict
-        version_added: 0.3.0
-        suboptions:
-          below:
-            description: Lower values roll back at once.
-            type: float
-          above:
-            description: Higher values roll back at once.
-            type: float
       interval:
         description: Seconds from one look at this metric to the next. O(interval) when not given.
         type: float
@@ -120,35 +108,9 @@ options:
         description: So many breaches of this metric in a row roll back. O(breaches) when not given.
         type: int
         version_added: 0.3.0
-      failure_limit:
-        description:
-          - More breaches than this in all of the watch roll back, in a row or not. Without it there is no such
-            limit.
-        type: int
-        version_added: 0.3.0
-      error_limit:
-        description:
-          - So many errors in a row hold, however few they are beside the rest. An error is a failed request,
-            several series where one is expected, or an infinite value. Without it only O(max_missing) counts.
-        type: int
-        version_added: 0.3.0
       max_missing:
         description: The share of this metric's samples that may be missing. O(max_missing) when not given.
         type: float
-        version_added: 0.3.0
-      on_missing:
-        description:
-          - V(hold) lets no metric pass whose data are missing.
-          - V(pass) is dangerous. It judges the metric by its last value however long ago that was, so a release
-            may proceed although nobody has seen how it does. A metric without any sample holds all the same.
-        type: str
-        choices: [hold, pass]
-        default: hold
-        version_added: 0.3.0
-      reduce:
-        description: What makes one number of several series. Without it, several series are an error.
-        type: str
-        choices: [max, min, mean, sum]
         version_added: 0.3.0
       deployment:
         description: The Deployment whose logs are read. Needed with the kind V(kubernetes_log).
@@ -334,7 +296,6 @@ EXAMPLES = r"""
         query: histogram_quantile(0.95, sum by (le) (rate(http_request_duration_seconds_bucket[1m])))
         pass: {max: 1}
         rollback: {above: 2}
-        hard_limit: {above: 30}
       - name: error_lines
         kind: kubernetes_log
         deployment: agent-core
@@ -492,11 +453,6 @@ samples:
       returned: always
       type: dict
       sample: {below: null, above: 0.05}
-    hard_limit:
-      description: Where once is enough, V(below) and V(above).
-      returned: always
-      type: dict
-      sample: {below: null, above: null}
     mark:
       description:
         - What the last sample was, V(good), V(between) or V(breach), V(missing) without a value. What reads the record,

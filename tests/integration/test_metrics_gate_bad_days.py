@@ -84,18 +84,6 @@ def test_thresholds_and_gaps(server, gate, answers, missing, verdict):
     assert gate(metric=ends, duration=60, fail_on=[])["verdict"] == verdict
 
 
-def test_one_sample_beyond_the_hard_limit_is_enough(server, gate):
-    server.says("q", 0, 70, 0)
-    result = gate(metric={"hard_limit": {"above": 60}}, duration=60)
-    assert (result["verdict"], "once above 60 is enough" in result["msg"]) == ("rollback", True)
-
-
-def test_several_series_become_one_when_it_is_told_how(server, gate):
-    server.says("q", ["0.5", "0.75"])
-    result = gate(metric={"reduce": "max"}, duration=0)
-    assert (result["verdict"], result["samples"][0]["last"]) == ("proceed", 0.75)
-
-
 def test_an_answer_out_of_a_cache_is_no_data(server, gate):
     stale = {"resultType": "vector", "result": [{"metric": {}, "value": [1000, "0"]}]}
     server.says("q", {"status": "success", "data": stale})
@@ -107,7 +95,7 @@ def test_an_answer_out_of_a_cache_is_no_data(server, gate):
 @pytest.mark.parametrize(
     ("metric", "options", "words"),
     [
-        ({"hard_limit": {"above": 0.5}}, {}, "cross"),
+        ({"rollback": {"above": 0.5}}, {}, "cross"),
         ({"count": 0}, {}, "'count'"),
         ({"max_missing": 2}, {}, "from 0 to 1"),
         ({"initial_delay": 99}, {}, "'initial_delay'"),

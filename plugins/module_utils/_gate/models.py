@@ -37,32 +37,24 @@ class SampleStatus(Enum):
 
 @dataclass(frozen=True)
 class Bounds:
-    """Good is from `minimum` to `maximum`; beyond `below` or `above` is a breach. None is no bound.
-
-    One sample beyond `hard_below` or `hard_above` is enough to go back.
-    """
+    """Good is from `minimum` to `maximum`; beyond `below` or `above` is a breach. None is no bound."""
 
     minimum: float | None = None
     maximum: float | None = None
     below: float | None = None
     above: float | None = None
-    hard_below: float | None = None
-    hard_above: float | None = None
 
     @classmethod
     def from_result(cls, metric: t.Mapping[str, t.Any]) -> Bounds:
         """Of a metric in a result or a record, of which nothing is certain: what is no number is no bound."""
-        good, breach, hard = (
-            one if isinstance(one, dict) else {}
-            for one in map(metric.get, ("pass", "rollback", "hard_limit"))
+        good, breach = (
+            one if isinstance(one, dict) else {} for one in map(metric.get, ("pass", "rollback"))
         )
         return cls(
             minimum=_number(good.get("min")),
             maximum=_number(good.get("max")),
             below=_number(breach.get("below")),
             above=_number(breach.get("above")),
-            hard_below=_number(hard.get("below")),
-            hard_above=_number(hard.get("above")),
         )
 
     def mark(self, value: float) -> SampleStatus:
@@ -77,24 +69,19 @@ class Bounds:
 
     def breached(self, value: float) -> bool:
         low = self.below is not None and value < self.below
-        return low or (self.above is not None and value > self.above) or self.hard(value)
-
-    def hard(self, value: float) -> bool:
-        low = self.hard_below is not None and value < self.hard_below
-        return low or (self.hard_above is not None and value > self.hard_above)
+        return low or (self.above is not None and value > self.above)
 
     @property
     def crossed(self) -> bool:
         """Whether a value could be good and a breach at once."""
-        lows = [low for low in (self.below, self.hard_below) if low is not None]
-        highs = [high for high in (self.above, self.hard_above) if high is not None]
-        low = self.minimum is not None and any(one > self.minimum for one in lows)
-        return low or (self.maximum is not None and any(one < self.maximum for one in highs))
+        low = self.minimum is not None and self.below is not None and self.below > self.minimum
+        high = self.maximum is not None and self.above is not None and self.above < self.maximum
+        return low or high
 
     def bound(self, value: float) -> float | None:
         """The bound that the value is beyond, the worst first; None for a good value."""
-        above = [self.hard_above, self.above, self.maximum]
-        below = [self.hard_below, self.below, self.minimum]
+        above = (self.above, self.maximum)
+        below = (self.below, self.minimum)
         beyond = [one for one in above if one is not None and value > one]
         beyond += [one for one in below if one is not None and value < one]
         return beyond[0] if beyond else None
@@ -125,14 +112,8 @@ class Limits:
 
     breaches: int = 2
     """So many definite breaches in a row roll back."""
-    failures: int | None = None
-    """More breaches than that in all of the watch roll back."""
-    errors: int | None = None
-    """So many errors in a row hold, however few they are beside the rest."""
     max_missing: float = 0.1
     """The share of samples of a metric that may be missing."""
-    missing_passes: bool = False
-    """Whether what is missing keeps nobody from proceeding, once there is a sample."""
     count: int | None = None
     """So many definite samples end the metric's own watch."""
 

@@ -81,19 +81,11 @@ def metric_options(kinds: t.Sequence[str] = (PROMETHEUS, POSTGRES)) -> Spec:
 def watching_options() -> Spec:
     """What only matters to whoever looks more than once."""
     return {
-        "hard_limit": {
-            "type": "dict",
-            "options": {"below": {"type": "float"}, "above": {"type": "float"}},
-        },
         "interval": {"type": "float"},
         "initial_delay": {"type": "float", "default": 0},
         "count": {"type": "int"},
         "breaches": {"type": "int"},
-        "failure_limit": {"type": "int"},
-        "error_limit": {"type": "int"},
         "max_missing": {"type": "float"},
-        "on_missing": {"type": "str", "choices": ["hold", "pass"], "default": "hold"},
-        "reduce": {"type": "str", "choices": ["max", "min", "mean", "sum"]},
         "deployment": {"type": "str"},
         "window": {"type": "int", "default": 60},
     }
@@ -101,14 +93,12 @@ def watching_options() -> Spec:
 
 def read_metric(entry: t.Mapping[str, t.Any], params: t.Mapping[str, t.Any]) -> Metric:
     """`params` has the gate's own `interval`, `breaches` and `max_missing`, for a metric without."""
-    good, bad, hard = (entry.get(name) or {} for name in ("pass", "rollback", "hard_limit"))
+    good, bad = (entry.get(name) or {} for name in ("pass", "rollback"))
     bounds = Bounds(
         minimum=good.get("min"),
         maximum=good.get("max"),
         below=bad.get("below"),
         above=bad.get("above"),
-        hard_below=hard.get("below"),
-        hard_above=hard.get("above"),
     )
     return Metric(
         name=entry["name"],
@@ -125,10 +115,7 @@ def read_metric(entry: t.Mapping[str, t.Any], params: t.Mapping[str, t.Any]) -> 
 def _read_limits(entry: t.Mapping[str, t.Any], params: t.Mapping[str, t.Any]) -> Limits:
     return Limits(
         breaches=_given(entry, params, "breaches"),
-        failures=entry.get("failure_limit"),
-        errors=entry.get("error_limit"),
         max_missing=_given(entry, params, "max_missing"),
-        missing_passes=entry.get("on_missing") == "pass",
         count=entry.get("count"),
     )
 
@@ -174,11 +161,9 @@ def _refuse_bad_metric(metric: Metric, duration: float) -> None:
         raise InputError(
             f"The 'initial_delay' of {name} is {metric.delay:g}; it is from 0 to the watch's {duration:g} s."
         )
-    least = {"breaches": (limits.breaches, 1), "count": (limits.count, 1)}
-    least["error_limit"], least["failure_limit"] = (limits.errors, 1), (limits.failures, 0)
-    for option, (value, bound) in least.items():
-        if value is not None and value < bound:
-            raise InputError(f"Option {option!r} of {name} is {value}; it is at least {bound}.")
+    for option, value in (("breaches", limits.breaches), ("count", limits.count)):
+        if value is not None and value < 1:
+            raise InputError(f"Option {option!r} of {name} is {value}; it is at least 1.")
     if not 0 <= limits.max_missing <= 1:
         raise InputError(
             f"Option 'max_missing' of {name} is {limits.max_missing:g}; it is from 0 to 1."

@@ -12,18 +12,16 @@ from dataclasses import dataclass, field
 from .._errors import InputError
 from .._http import request, requests
 from .models import Sample, failed_sample
-from .reduction import one_number
 
 
 @dataclass(frozen=True)
 class Prometheus:
-    """An HTTP API of Prometheus. `token` is a bearer token, `reduce` what makes one number of several series."""
+    """An HTTP API of Prometheus. `token` is a bearer token."""
 
     url: str
     timeout: float
     ca_cert: str | None = None
     token: str | None = field(default=None, repr=False)
-    reduce: str | None = None
     # One session for each thread: requests does not promise that one serves several.
     _local: threading.local = field(default_factory=threading.local, repr=False, compare=False)
     _answered: dict[str, float] = field(default_factory=dict, repr=False, compare=False)
@@ -33,7 +31,7 @@ class Prometheus:
         asked = self._ask(query)
         if isinstance(asked, Sample):
             return asked
-        sample = read_answer(*asked, reduce=self.reduce)
+        sample = read_answer(*asked)
         at = evaluated_at(asked[1])
         if at is not None:
             if at <= self._answered.get(query, 0.0):
@@ -96,18 +94,25 @@ def read_vector(status: int, document: t.Any) -> Vector:
     return Vector(tuple(one for one in found if math.isfinite(one[1])))
 
 
-def read_answer(status: int, document: t.Any, *, reduce: str | None = None) -> Sample:
+def read_answer(status: int, document: t.Any) -> Sample:
     """Of /api/v1/query: one series with one finite number, or why there is none."""
     problem = _problem(status, document)
     if problem:
         return failed_sample(problem)
     data: dict[str, t.Any] = document.get("data") or {}
     result: t.Any = data.get("result")
-    if data.get("resultType") == "scalar":
-        return one_number([result[1]], None)
-    if data.get("resultType") != "vector":
-        raise InputError(f"The query gives a {data.get('resultType')} and should give one number.")
-    return one_number([one["value"][1] for one in result], reduce)
+    kind = data.get("resultType")
+    if kind not in ("scalar", "vector"):
+        raise InputError(f"The query gives a {kind} and should give one number.")
+    texts = [result[1]] if kind == "scalar" else [one["value"][1] for one in result]
+    if not texts:
+        return Sample(None, "no series")
+    if len(texts) > 1:
+        return failed_sample(f"{len(texts)} series where one is expected")
+    value = float(texts[0])
+    if not math.isfinite(value):
+        return Sample(None, f"the value is {texts[0]}", error=math.isinf(value))
+    return Sample(value)
 
 
 def evaluated_at(document: t.Any) -> float | None:

@@ -102,7 +102,6 @@ def _describe(metric: Metric, watch: WatchResult) -> dict[str, t.Any]:
         **_numbers(series),
         "pass": {"min": bounds.minimum, "max": bounds.maximum},
         "rollback": {"below": bounds.below, "above": bounds.above},
-        "hard_limit": {"below": bounds.hard_below, "above": bounds.hard_above},
         "mark": series.mark.told,
         "verdict": alone.verdict.value,
         "started": watch.state.began_at,

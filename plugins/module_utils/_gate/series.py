@@ -24,12 +24,6 @@ class Series:
     mark: SampleStatus = SampleStatus.NO_DATA
     breaches: int = 0
     """Definite samples in a row, up to the last definite one, that were breaches."""
-    breaches_in_all: int = 0
-    hard: float | None = None
-    """The first value beyond the hard limit."""
-    errors: int = 0
-    """Errors in a row, up to the last sample."""
-    worst_errors: int = 0
     points: tuple[Point, ...] = ()
 
     @property
@@ -45,17 +39,7 @@ class Series:
         points = add_point(self.points, (at, value))
         if value is None:
             # A gap neither confirms a breach nor ends one.
-            errors = self.errors + 1 if mark is SampleStatus.ERROR else 0
-            return replace(
-                self,
-                missing=self.missing + 1,
-                last=sample,
-                mark=mark,
-                errors=errors,
-                worst_errors=max(errors, self.worst_errors),
-                points=points,
-            )
-        breached = mark is SampleStatus.BREACH
+            return replace(self, missing=self.missing + 1, last=sample, mark=mark, points=points)
         return replace(
             self,
             count=self.count + 1,
@@ -65,10 +49,7 @@ class Series:
             last=sample,
             value=value,
             mark=mark,
-            breaches=self.breaches + 1 if breached else 0,
-            breaches_in_all=self.breaches_in_all + breached,
-            hard=value if self.hard is None and metric.bounds.hard(value) else self.hard,
-            errors=0,
+            breaches=self.breaches + 1 if mark is SampleStatus.BREACH else 0,
             points=points,
         )
 

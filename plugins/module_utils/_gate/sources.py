@@ -42,6 +42,6 @@ def sources_of(params: t.Mapping[str, t.Any], cluster: Cluster | None = None) ->
             return SqlSource(PostgresTarget.from_params(entry["connection"]), timeout)
         if entry["kind"] == LOG and cluster is not None:
             return LogSource(cluster, entry["deployment"], entry["window"], timeout)
-        return replace(server, reduce=entry.get("reduce"), _answered={})
+        return replace(server, _answered={})
 
     return {entry["name"]: source(entry) for entry in params["metrics"]}

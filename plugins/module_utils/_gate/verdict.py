@@ -17,11 +17,9 @@ def breached(metrics: t.Sequence[Metric], watched: Watched) -> tuple[Reason, ...
     found = []
     for metric in metrics:
         series = watched[metric.name]
-        text, value = _breach(metric, series), series.value
-        if series.hard is not None:
-            value = series.hard
+        text = _breach(metric, series)
         if text:
-            found.append(reason(metric, series, Verdict.ROLLBACK, text, value))
+            found.append(reason(metric, series, Verdict.ROLLBACK, text, series.value))
     return tuple(found)
 
 
@@ -45,9 +43,7 @@ def decide(metrics: t.Sequence[Metric], watched: Watched) -> Decision:
 def all_good(metrics: t.Sequence[Metric], watched: Watched) -> bool:
     """Whether what is known of each metric now is good, whatever was before."""
     return bool(metrics) and all(
-        series.mark is SampleStatus.GOOD or _excused(metric, series)
-        for metric in metrics
-        for series in [watched[metric.name]]
+        watched[metric.name].mark is SampleStatus.GOOD for metric in metrics
     )
 
 
@@ -60,20 +56,12 @@ def reason(
 
 def _breach(metric: Metric, series: Series) -> str:
     """Why the metric rolls back, empty when it does not."""
-    bounds, limits, unit = metric.bounds, metric.limits, _unit(metric)
-    if series.hard is not None:
-        return f"{metric.name} was {series.hard:g}{unit}, and once {bounds.describe_breach(series.hard)} is enough"
-    if series.value is not None and series.breaches >= limits.breaches:
-        return (
-            f"{metric.name} was {bounds.describe_breach(series.value)}{unit} "
-            f"{series.breaches} times in a row (last {series.value:g})"
-        )
-    if limits.failures is not None and series.breaches_in_all > limits.failures:
-        return (
-            f"{metric.name} was beyond its bound {series.breaches_in_all} times in all, and "
-            f"{limits.failures} are borne"
-        )
-    return ""
+    if series.value is None or series.breaches < metric.limits.breaches:
+        return ""
+    return (
+        f"{metric.name} was {metric.bounds.describe_breach(series.value)}{_unit(metric)} "
+        f"{series.breaches} times in a row (last {series.value:g})"
+    )
 
 
 def _doubt(metric: Metric, series: Series) -> str:
@@ -81,8 +69,10 @@ def _doubt(metric: Metric, series: Series) -> str:
     limits, last = metric.limits, series.last
     if last is None or not series.count or series.value is None:
         return f"{metric.name} has no data ({last.problem if last else 'it was never looked at'})"
-    if not limits.missing_passes and (text := _gaps(metric, series)):
-        return text
+    if last.value is None:
+        return f"{metric.name} has no data at the end ({last.problem})"
+    if series.missing_share > limits.max_missing:
+        return f"{metric.name} has no data in {series.missing} of {series.count + series.missing} samples"
     if limits.count is not None and series.count < limits.count:
         return f"{metric.name} has {series.count} of {limits.count} samples"
     if not metric.bounds.good(series.value):
@@ -91,27 +81,6 @@ def _doubt(metric: Metric, series: Series) -> str:
             f"{metric.bounds.describe_good()}"
         )
     return f"{metric.name} is in breach" if metric.bounds.breached(series.value) else ""
-
-
-def _gaps(metric: Metric, series: Series) -> str:
-    limits, last = metric.limits, series.last
-    if last is not None and last.value is None:
-        return f"{metric.name} has no data at the end ({last.problem})"
-    if limits.errors is not None and series.worst_errors >= limits.errors:
-        return f"{metric.name} could not be asked {series.worst_errors} times in a row"
-    if series.missing_share > limits.max_missing:
-        return f"{metric.name} has no data in {series.missing} of {series.count + series.missing} samples"
-    return ""
-
-
-def _excused(metric: Metric, series: Series) -> bool:
-    """Missing now, where that is allowed, and good before."""
-    return (
-        metric.limits.missing_passes
-        and not series.mark.definite
-        and series.value is not None
-        and metric.bounds.good(series.value)
-    )
 
 
 def _unit(metric: Metric) -> str:

@@ -35,8 +35,6 @@ def bound_words(bounds: Bounds, unit: str) -> str:
         for side, value in (
             ("below", bounds.below),
             ("above", bounds.above),
-            ("at once below", bounds.hard_below),
-            ("at once above", bounds.hard_above),
         )
         if value is not None
     ]
@@ -138,11 +136,11 @@ def domain(values: t.Sequence[float], bounds: Bounds) -> tuple[float, float]:
     """What the height spans: all values and the bounds to pass; the others where they are near."""
     seen = [*values, *(b for b in (bounds.minimum, bounds.maximum) if b is not None)]
     # Most metrics are counts and shares, whose zero says more than an arbitrary bottom.
-    if min(seen) >= 0 and (bounds.minimum, bounds.below, bounds.hard_below) == (None, None, None):
+    if min(seen) >= 0 and bounds.minimum is None and bounds.below is None:
         seen.append(0.0)
     low, high = min(seen), max(seen)
     height = (high - low) or abs(high) or 1.0
-    for bound in (bounds.below, bounds.above, bounds.hard_below, bounds.hard_above):
+    for bound in (bounds.below, bounds.above):
         if bound is not None and low - (REACH - 1) * height <= bound <= high + (REACH - 1) * height:
             seen.append(bound)
     low, high = min(seen), max(seen)
@@ -184,8 +182,6 @@ def bound_lines(
         (bounds.maximum, "passing", "pass up to"),
         (bounds.below, "breaching", "roll back below"),
         (bounds.above, "breaching", "roll back above"),
-        (bounds.hard_below, "breaching", "roll back at once below"),
-        (bounds.hard_above, "breaching", "roll back at once above"),
     ):
         if value is not None and low <= value <= high:
             yield Line(y(value), kind, f"{word} {quantity(value, unit)}")
@@ -200,12 +196,10 @@ def bound_bands(
     )
     if (bounds.minimum is not None or bounds.maximum is not None) and bottom < top:
         yield Band("passes", y(top), round(y(bottom) - y(top), 1))
-    above = [one for one in (bounds.above, bounds.hard_above) if one is not None]
-    below = [one for one in (bounds.below, bounds.hard_below) if one is not None]
-    if above and min(above) < high:
-        yield Band("breaches", TOP, round(y(min(above)) - TOP, 1))
-    if below and max(below) > low:
-        yield Band("breaches", y(max(below)), round(BOTTOM - y(max(below)), 1))
+    if bounds.above is not None and bounds.above < high:
+        yield Band("breaches", TOP, round(y(bounds.above) - TOP, 1))
+    if bounds.below is not None and bounds.below > low:
+        yield Band("breaches", y(bounds.below), round(BOTTOM - y(bounds.below), 1))
 
 
 def plot_words(

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import typing as t
 
 import pytest
@@ -14,13 +13,10 @@ from ansible_collections.easymo.deploy.plugins.module_utils._gate.models import 
     Sample,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._messages.record_reader import mark_of
-from ansible_collections.easymo.deploy.plugins.module_utils._report.plot import (
-    bound_words,
-    plot_of,
-)
+from ansible_collections.easymo.deploy.plugins.module_utils._report.plot import plot_of
 from ansible_collections.easymo.deploy.plugins.module_utils._report.sections.metrics import watched
 
-BOUNDS = Bounds(minimum=0, maximum=1, above=2, hard_below=-5, hard_above=10)
+BOUNDS = Bounds(minimum=0, maximum=1, below=-5, above=2)
 
 
 def recorded(bounds: Bounds, **more: t.Any) -> dict[str, t.Any]:
@@ -29,7 +25,6 @@ def recorded(bounds: Bounds, **more: t.Any) -> dict[str, t.Any]:
         "unit": "",
         "pass": {"min": bounds.minimum, "max": bounds.maximum},
         "rollback": {"below": bounds.below, "above": bounds.above},
-        "hard_limit": {"below": bounds.hard_below, "above": bounds.hard_above},
         **more,
     }
 
@@ -45,12 +40,9 @@ def recorded(bounds: Bounds, **more: t.Any) -> dict[str, t.Any]:
         (11, "breach"),
     ],
 )
-@pytest.mark.parametrize(
-    "bounds", [BOUNDS, dataclasses.replace(BOUNDS, above=None, hard_above=2)], ids=["both", "hard"]
-)
-def test_the_watch_slack_and_the_report_agree(bounds: Bounds, value: float, mark: str) -> None:
-    entry = recorded(bounds, last=value, points=[[0, value]])
-    metric = Metric("lag", "prometheus", "x", "", bounds)
+def test_the_watch_slack_and_the_report_agree(value: float, mark: str) -> None:
+    entry = recorded(BOUNDS, last=value, points=[[0, value]])
+    metric = Metric("lag", "prometheus", "x", "", BOUNDS)
     assert metric.mark(Sample(value)).told == mark
     assert mark_of(entry) == mark
     plot = plot_of("lag", "", [(0.0, value)], Bounds.from_result(entry))
@@ -62,23 +54,12 @@ def test_the_watch_slack_and_the_report_agree(bounds: Bounds, value: float, mark
     )
 
 
-def test_the_report_says_and_draws_where_once_is_enough() -> None:
-    bounds = Bounds(maximum=1, hard_above=10)
-    assert bound_words(bounds, "") == "Passes up to 1; rolls back at once above 10."
-    plot = plot_of("lag", "", [(0.0, 0.5), (1.0, 12.0)], bounds)
-    assert plot is not None
-    assert "roll back at once above 10" in [line.label for line in plot.lines]
-    assert [band.kind for band in plot.bands] == ["passes", "breaches"]
-
-
 def test_what_the_watch_kept_counts() -> None:
     """Whatever the bounds say to whoever reads them later."""
     assert mark_of(recorded(BOUNDS, last=0.5, mark="breach")) == "breach"
     assert mark_of(recorded(BOUNDS, last=None, mark="missing")) == "missing"
 
 
-@pytest.mark.parametrize(
-    "broken", [{}, {"pass": None, "rollback": "x", "hard_limit": []}, {"pass": {"max": "1"}}]
-)
+@pytest.mark.parametrize("broken", [{}, {"pass": None, "rollback": "x"}, {"pass": {"max": "1"}}])
 def test_a_metric_without_bounds_that_can_be_read_has_no_mark(broken: dict[str, t.Any]) -> None:
     assert mark_of({"name": "lag", "last": 5, **broken}) == ""

@@ -177,21 +177,6 @@ def test_no_data_and_errors_are_told_apart(document, error):
     assert read_answer(200, document).error is error
 
 
-@pytest.mark.parametrize(
-    ("reduce", "values", "sample"),
-    [
-        ("max", ["1", "3"], Sample(3.0)),
-        ("min", ["1", "3"], Sample(1.0)),
-        ("mean", ["1", "3"], Sample(2.0)),
-        ("sum", ["1", "3"], Sample(4.0)),
-        ("max", [], Sample(None, "no series")),
-        ("max", ["1", "NaN"], Sample(None, "the value is NaN")),
-    ],
-)
-def test_several_series_make_one_number_when_it_is_told_how(reduce, values, sample):
-    assert read_answer(200, vector(*values), reduce=reduce) == sample
-
-
 def test_a_query_prometheus_cannot_parse_is_bad_input():
     with pytest.raises(InputError, match="unexpected end"):
         read_answer(400, {"status": "error", "errorType": "bad_data", "error": "unexpected end"})
