@@ -77,10 +77,6 @@ options:
     description: Seconds until every pod must be proven. Two thirds of them are for the rollout.
     type: int
     default: 180
-  stall_timeout:
-    description: Seconds without progress after which a rollout is taken for one that hangs.
-    type: int
-    default: 45
 notes:
   - Needs the verbs C(get) and C(patch) on C(configmaps) and C(deployments), C(list) and C(watch) on C(pods) and
     C(replicasets), C(create) on C(pods/exec), and C(delete) on C(pods) for what a rollout does not replace.
@@ -247,7 +243,6 @@ def module_spec() -> dict[str, t.Any]:
             "percentage_flag": {"type": "str", "default": PERCENTAGE_FLAG},
             "consumers": {"type": "list", "elements": "str", "default": []},
             "wait_timeout": {"type": "int", "default": 180},
-            "stall_timeout": {"type": "int", "default": 45},
         },
         "required_if": [("state", LOWERED, ["percentage"])],
         "supports_check_mode": True,
@@ -306,7 +301,7 @@ def run(module: Module) -> dict[str, t.Any]:
 
 def to_decision(params: t.Mapping[str, t.Any]) -> Decide:
     """What the options ask for. Raises InputError before anything is touched."""
-    refuse_below(params, wait_timeout=1, stall_timeout=1)
+    refuse_below(params, wait_timeout=1)
     if not params["reason"].strip():
         raise InputError("'reason' is empty: everybody whom the switch stops will read it.")
     state, percentage = params["state"], params["percentage"]
@@ -339,7 +334,6 @@ def to_order(params: t.Mapping[str, t.Any], plan: FlagsPlan) -> FlagsRequest:
         actor=actor_of({"actor": params["by"]}),
         at=utc_now(),
         wait_timeout=params["wait_timeout"],
-        stall_timeout=params["stall_timeout"],
     )
 
 

@@ -79,14 +79,6 @@ options:
       - An undo has as much time again.
     type: int
     default: 300
-  stall_timeout:
-    description:
-      - Seconds without net progress that doom the rollout. Progress is one more new pod, one old pod less, or, once no
-        old one is left, one more available than ever before.
-      - C(progressDeadlineSeconds) of the Deployment when not given, and never less than the probes of its containers
-        allow a pod to take.
-    type: int
-    version_added: 0.2.0
   quorum:
     description:
       - How many pods must show a failure that a bad node alone can cause, such as a crash loop, before it dooms. What
@@ -111,13 +103,6 @@ options:
     version_added: 0.2.0
   allow_no_replicas:
     description: Whether O(state=released) may succeed for a Deployment with 0 replicas, though no pod proves anything.
-    type: bool
-    default: false
-    version_added: 0.2.0
-  strict:
-    description:
-      - Whether to look first at everything that M(easymo.deploy.rollout_preflight) checks, and to write nothing when it
-        finds an error of this Deployment.
     type: bool
     default: false
     version_added: 0.2.0
@@ -177,7 +162,6 @@ EXAMPLES = r"""
     name: wallet-service
     namespace: easymo-prod
     image: easymo/wallet-service:v2.1.0
-    strict: true
     wait_for_old: true
 
 - name: Restart the pods once for these flags
@@ -204,8 +188,7 @@ result:
     - V(rollback_failed) means that undoing failed too, and a human is needed now.
     - V(failed_no_undo) means that it failed and stands as the failure left it.
     - V(superseded) means that somebody else changed it meanwhile, and was not overwritten.
-    - V(blocked) means that nothing was written, because it has no replicas, O(strict) found an error, or deployments
-      are frozen.
+    - V(blocked) means that nothing was written, because it has no replicas, or deployments are frozen.
     - V(lease_lost) means that somebody else holds the deploy lock by now, and the message says who. Nothing was
       written since, and nothing undone.
     - V(paused) means that the Deployment is paused, V(deleted) that it went, V(rejected) that the server refused the
@@ -256,11 +239,6 @@ taken_away:
     - field: spec.containers[wallet-service].lifecycle
       now: '{"preStop": {"sleep": {"seconds": 3}}}'
       then: absent
-problems:
-  description: What O(strict) found, as in RV(easymo.deploy.rollout_preflight#module:problems).
-  returned: when O(strict) found an error
-  type: list
-  elements: dict
 duration:
   description: Seconds from the first look to the last.
   returned: when the Deployment was seen

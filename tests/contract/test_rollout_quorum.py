@@ -4,16 +4,18 @@
 from __future__ import annotations
 
 import typing as t
+from functools import partial
 
 import pytest
 
-from ansible_collections.easymo.deploy.plugins.module_utils._rollout import follow
+from ansible_collections.easymo.deploy.plugins.module_utils._rollout import follow, task
 from ansible_collections.easymo.deploy.plugins.module_utils._rollout.evaluate import (
     Evaluation,
     Progress,
     Snapshot,
     evaluate,
 )
+from ansible_collections.easymo.deploy.plugins.module_utils._rollout.runner import Settings
 from sandbox.faults import Fault
 from sandbox.world import World
 from tests.contract.rollout_cluster import running_cluster
@@ -97,10 +99,15 @@ def test_for_any_one_bad_node_is_enough(
     [((THIRD,), "Stalled"), ((FIRST, SECOND, THIRD), "CannotStart")],
     ids=["one-stalls", "all-of-them-doom"],
 )
-def test_for_all_every_new_pod_must_fail(nodes: World, bad: tuple[str, ...], reason: str) -> None:
+def test_for_all_every_new_pod_must_fail(
+    nodes: World, monkeypatch: pytest.MonkeyPatch, bad: tuple[str, ...], reason: str
+) -> None:
+    # Its own deadline would give the controller's word first.
+    impatient = partial(Settings, stall_timeout=6)
+    monkeypatch.setattr(task, "Settings", impatient)
     with stage(nodes, replicas=2, strategy={"rollingUpdate": {"maxSurge": 2}}) as at:
         break_nodes(at, *bad)
-        result = at.roll(quorum="all", stall_timeout=6)
+        result = at.roll(quorum="all")
     assert (result["result"], result["reason"]) == ("rolled_back", reason), result
 
 

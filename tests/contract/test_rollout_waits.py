@@ -119,5 +119,5 @@ def test_a_scheduling_gate_holds_the_rollout_beyond_its_deadline(cluster: World)
 
         at.break_cluster("node.gated")
         with at.meanwhile(lambda: at.image == NEW, lift):
-            result = at.roll(stall_timeout=2)
+            result = at.roll()
         assert result["result"] == "succeeded", result

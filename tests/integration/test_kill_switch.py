@@ -14,6 +14,7 @@ import typing as t
 import pytest
 
 from ansible_collections.easymo.deploy.plugins.module_utils._flags.switch import OFF
+from ansible_collections.easymo.deploy.plugins.module_utils._kill_switch import consumer
 from ansible_collections.easymo.deploy.plugins.modules import (
     deploy_lock,
     feature_flags,
@@ -128,14 +129,17 @@ def test_a_rollout_in_flight_and_anothers_lock_do_not_stop_it(live: Place) -> No
     assert place.image() == NEW
 
 
-def test_a_rollout_that_hangs_still_ends_with_every_pod_off(live: Place) -> None:
+def test_a_rollout_that_hangs_still_ends_with_every_pod_off(
+    live: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(consumer, "STALLED", 10.0)
     place = live
     place.kubectl("set", "image", f"deployment/{SERVICE}", f"{SERVICE}={ABSENT}")
-    result = kill(place, wait_timeout=120, stall_timeout=10)
+    result = kill(place, wait_timeout=120)
     assert result.get("failed") is None, result
-    consumer = result["consumers"][0]
-    assert consumer["replaced"], consumer
-    assert consumer["problem"], consumer
+    reached = result["consumers"][0]
+    assert reached["replaced"], reached
+    assert reached["problem"], reached
     assert set(map(json.dumps, environments(place))) == {json.dumps(HELD)}
     assert place.deployment()["status"]["readyReplicas"] == 2
 
@@ -160,8 +164,8 @@ def test_pods_that_were_turned_on_behind_its_back_are_found(live: Place) -> None
     place.kubectl("rollout", "restart", f"deployment/{SERVICE}")
     place.kubectl("rollout", "status", f"deployment/{SERVICE}", "--timeout=60s")
     assert environments(place) == [{AGENTS: "true", PERCENTAGE: "100"}] * 2
-    consumer = kill(place)["consumers"][0]
-    assert (consumer["restarted"], consumer["replaced"]) == (True, [])
+    reached = kill(place)["consumers"][0]
+    assert (reached["restarted"], reached["replaced"]) == (True, [])
     assert environments(place) == [HELD] * 2
 
 

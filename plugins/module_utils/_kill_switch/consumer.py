@@ -21,6 +21,8 @@ from .pod_replacement import sweep
 ATTEMPTS = 5
 ROLLING = 2 / 3
 """Share of the time that the rollout may take, so that some is left for what it did not reach."""
+STALLED = 45.0
+"""Seconds without progress after which a rollout is taken for one that hangs."""
 OVERTAKEN = ("superseded", "paused")
 
 
@@ -33,7 +35,6 @@ class FlagsRequest:
     actor: str
     at: str
     wait_timeout: float
-    stall_timeout: float
 
 
 class Consumer:
@@ -140,7 +141,7 @@ class Consumer:
                 ),
                 undo_on_failure=False,
                 quorum="any",
-                stall_timeout=self._order.stall_timeout,
+                stall_timeout=STALLED,
             ),
             clock=self._clock,
             report=lambda text, _counts: self._report(text),

@@ -228,7 +228,9 @@ def _stall_verdict(progress: Progress, deployment: Deployment, patience: float) 
         "failing",
         "Stalled",
         f"it came no further for {patience:.0f} s: {because}",
-        "Raise 'stall_timeout' if its pods are just slow to become ready.",
+        "Raise its progressDeadlineSeconds if its pods are just slow to become ready."
+        if progress.stall is None
+        else "Look at the pods and events below.",
     )
 
 

@@ -31,10 +31,8 @@ def rollout_options() -> dict[str, t.Any]:
         "log_line": {"type": "str"},
         "actor": {"type": "str"},
         "quorum": {"type": "str", "choices": [*QUORUMS], "default": "nodes"},
-        "stall_timeout": {"type": "int"},
         "wait_for_old": {"type": "bool", "default": False},
         "allow_no_replicas": {"type": "bool", "default": False},
-        "strict": {"type": "bool", "default": False},
         **guard_options(),
     }
 

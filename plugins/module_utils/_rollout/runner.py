@@ -40,7 +40,7 @@ LAST_LOOK = 5.0
 
 @dataclass(frozen=True)
 class Settings:
-    """`stall_timeout`: None for the Deployment's own progressDeadlineSeconds.
+    """`stall_timeout`: seconds without net progress; None for the Deployment's own progressDeadlineSeconds.
 
     `soak`: seconds after a rollout is complete. A release also lasts until its liveness probe has
     answered, with None for that alone, and 0 for no soak at all.
@@ -95,10 +95,6 @@ class Rollout:
             return plan_rollout(deployment, self._wanted, self._pin)
         except DeployError as exc:
             raise self._tell.refused(exc, deployment) from exc
-
-    def refuse(self, exc: DeployError, plan: RolloutPlan) -> DeployError:
-        """`exc` as this rollout's own, for what else was found to forbid `plan`."""
-        return self._tell.refused(exc, plan.before)
 
     def predict(self, plan: RolloutPlan) -> RolloutResult:
         """Let the server judge the patch without keeping it."""

@@ -7,15 +7,12 @@ from __future__ import annotations
 import typing as t
 
 from .._cluster import Cluster, MonotonicClock
-from .._errors import ConflictError, InputError
+from .._errors import InputError
 from .._kubernetes_module import actor_of, cluster_for, utc_now
 from .._lock.fence import guard_for
 from .._module import Module, Result
 from .._release.packing import record_name
 from .._release.pins import Pins, read_pins
-from .._rollout_preflight.checks import find_problems
-from .._rollout_preflight.models import ERROR
-from .._rollout_preflight.observe import observe_facts
 from .changes import describe_changes
 from .models import LAST_APPLIED
 from .plan import Pin, Wanted
@@ -53,11 +50,6 @@ def roll_one(module: Module, pins: PinsReader = release_pins) -> Result:
     plan = rollout.plan()
     if plan.changed and LAST_APPLIED in plan.before.annotations:
         module.warn(applied_by_kubectl(params["name"]))
-    if plan.changed and params["strict"]:
-        try:
-            refuse_unready(cluster, params["name"], wanted)
-        except ConflictError as exc:
-            raise rollout.refuse(exc, plan) from exc
     outcome = rollout.predict(plan) if module.check_mode else rollout.carry_out(plan)
     if plan.takes:
         module.warn(describe_changes(plan.takes))
@@ -95,7 +87,7 @@ def to_wanted(params: Params) -> Wanted:
 
 
 def to_settings(params: Params) -> Settings:
-    for name, least in (("wait_timeout", 1), ("soak", 0), ("stall_timeout", 1)):
+    for name, least in (("wait_timeout", 1), ("soak", 0)):
         if params[name] is not None and params[name] < least:
             raise InputError(f"{name!r} is {params[name]}: it may be {least} s or more.")
     if params["fence"] < 0:
@@ -107,7 +99,6 @@ def to_settings(params: Params) -> Settings:
         undo_on_failure=params["state"] == "released" if undo is None else undo,
         log_line=params["log_line"] or "",
         quorum=params["quorum"],
-        stall_timeout=params["stall_timeout"],
         wait_for_old=params["wait_for_old"],
         proven=params["proven"],
     )
@@ -117,20 +108,3 @@ def find_pin(cluster: Cluster, params: Params, pins: PinsReader) -> Pin | None:
     """What the release record keeps of the Deployment. A restart returns to what it restarted."""
     found = None if params["state"] == "restarted" else pins(cluster, params)
     return None if found is None else found.deployment(params["name"])
-
-
-def refuse_unready(cluster: Cluster, name: str, wanted: Wanted) -> None:
-    """Raise when a preflight finds an error of this Deployment."""
-    declared = {"Replicas"} if wanted.allow_no_replicas else set()
-    problems = [
-        one
-        for one in find_problems(observe_facts(cluster, [name]))
-        if one.severity == ERROR and one.check not in declared
-    ]
-    if problems:
-        raise ConflictError(
-            f"Deployment {name!r} is not fit for a rollout without downtime: "
-            f"{'; '.join(one.message for one in problems)}. Nothing was written.",
-            result="blocked",
-            problems=[one.to_json() for one in problems],
-        )
