@@ -453,10 +453,10 @@ samples:
       returned: always
       type: dict
       sample: {below: null, above: 0.05}
-    mark:
+    status:
       description:
         - What the last sample was, V(good), V(between) or V(breach), V(missing) without a value. What reads the record,
-          as Slack does, goes by it.
+          as Slack and the report do, goes by it.
       returned: always
       type: str
       sample: good
@@ -473,12 +473,12 @@ samples:
       sample: "2026-11-25T09:05:00Z"
     points:
       description:
-        - Its course, at most 120 points of seconds since then and value. Extremes stay, and a value that was
-          missing is null.
+        - Its course, at most 120 points of seconds since then, value and status. Extremes stay, and a value that
+          was missing is null.
       returned: always
       type: list
       elements: list
-      sample: [[0.0, 0.001], [10.0, 0.002]]
+      sample: [[0.0, 0.001, good], [10.0, 0.002, good]]
 duration:
   description: Seconds from the first look to the last.
   returned: success, and when the verdict fails the task

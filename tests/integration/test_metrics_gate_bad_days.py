@@ -64,7 +64,12 @@ def test_a_prometheus_that_goes_away_holds_and_hides_no_breach(server, gate):
     assert (result["reason"], result["verdict"]) == ("Rollback", "rollback")
     reason = result["reasons"][0]
     assert (reason["value"], reason["bound"], reason["query"], reason["count"]) == (9, 5, "q", 2)
-    assert [value for _at, value in result["samples"][0]["points"]] == [9, None, None, 9]
+    assert [point[1:] for point in result["samples"][0]["points"]] == [
+        [9, "breach"],
+        [None, "missing"],
+        [None, "missing"],
+        [9, "breach"],
+    ]
 
 
 @pytest.mark.parametrize(

@@ -115,7 +115,7 @@ def test_missing_data_hold_and_say_how_to_decide(
     assert seen["evidence"]["failures"]["localhost"]["reason"] == "Hold"
     (metric,) = seen["evidence"]["metrics"]
     assert (metric["verdict"], metric["count"], metric["last"]) == ("hold", 0, None)
-    assert {value for _at, value in metric["points"]} == {None}
+    assert {(value, status) for _at, value, status in metric["points"]} == {(None, "missing")}
 
 
 def test_whoever_decides_has_a_name_and_a_reason(operator: Operator, witness: Witness) -> None:

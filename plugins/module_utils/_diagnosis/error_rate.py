@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from .._cluster import Cluster
 from .._errors import DeployError, UnreachableError
 from .._functions.probe import Answer, Gateway, Probe
-from .._gate.models import Metric, Sample
+from .._gate.models import Metric, Sample, SampleStatus
 from .._gate.prometheus import Prometheus, Vector
 from .._gate.watch import Source
 from .._kill_switch.consumer import container_of
@@ -27,6 +27,11 @@ NOTABLE = 0.01
 """Share of requests of one service that fail from which on it is told."""
 PATTERNS = 5
 AT_ONCE = 8
+_WORDS = {
+    SampleStatus.GOOD: "good",
+    SampleStatus.BETWEEN: "not good",
+    SampleStatus.BREACH: "a breach",
+}
 BODY = 20_000
 """Characters of a public answer that are read."""
 _VARYING = re.compile(r"\b[0-9a-f]{8,}(?:-[0-9a-f]{4,})*\b|\d+", re.I)
@@ -53,12 +58,10 @@ def look_at_metrics(
             notes.write(file, f"{metric.name}: nothing known ({sample.problem})")
             unknown.setdefault(sample.problem, []).append(metric.name)
             continue
-        mark = "good" if metric.bounds.good(value) else "not good"
-        breach = metric.bounds.breached(value)
+        status = metric.judge(sample)
+        breach = status is SampleStatus.BREACH
         bound = metric.bounds.describe_breach(value) if breach else metric.bounds.describe_good()
-        text = (
-            f"{metric.name}: {value:.4g} {metric.unit}, {'a breach' if breach else mark} ({bound})"
-        )
+        text = f"{metric.name}: {value:.4g} {metric.unit}, {_WORDS[status]} ({bound})"
         kind = "metric_breach" if breach else "metric"
         notes.see(
             kind,
@@ -68,7 +71,7 @@ def look_at_metrics(
             value=value,
             unit=metric.unit,
             bound=bound,
-            mark=mark,
+            status=status.value,
         )
     for problem, names in unknown.items():
         notes.blind(f"No value of {', '.join(names)}: {problem}.")

@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import math
 import typing as t
 from dataclasses import dataclass, field
 from enum import Enum
@@ -26,13 +25,9 @@ class SampleStatus(Enum):
     ERROR = "error"
 
     @property
-    def definite(self) -> bool:
-        return self in (SampleStatus.GOOD, SampleStatus.BETWEEN, SampleStatus.BREACH)
-
-    @property
-    def told(self) -> str:
-        """As progress tells it."""
-        return self.value if self.definite else "missing"
+    def shown(self) -> str:
+        """As progress and the record show it."""
+        return "missing" if self in (SampleStatus.NO_DATA, SampleStatus.ERROR) else self.value
 
 
 @dataclass(frozen=True)
@@ -44,32 +39,13 @@ class Bounds:
     below: float | None = None
     above: float | None = None
 
-    @classmethod
-    def from_result(cls, metric: t.Mapping[str, t.Any]) -> Bounds:
-        """Of a metric in a result or a record, of which nothing is certain: what is no number is no bound."""
-        good, breach = (
-            one if isinstance(one, dict) else {} for one in map(metric.get, ("pass", "rollback"))
-        )
-        return cls(
-            minimum=_number(good.get("min")),
-            maximum=_number(good.get("max")),
-            below=_number(breach.get("below")),
-            above=_number(breach.get("above")),
-        )
-
-    def mark(self, value: float) -> SampleStatus:
-        """The one rule by which the watch, Slack and the report judge a value."""
-        if self.breached(value):
+    def judge(self, value: float) -> SampleStatus:
+        """The one rule by which a value is judged, once, when it is taken."""
+        if self.below is not None and value < self.below:
             return SampleStatus.BREACH
-        return SampleStatus.GOOD if self.good(value) else SampleStatus.BETWEEN
-
-    def good(self, value: float) -> bool:
-        low = self.minimum is None or value >= self.minimum
-        return low and (self.maximum is None or value <= self.maximum)
-
-    def breached(self, value: float) -> bool:
-        low = self.below is not None and value < self.below
-        return low or (self.above is not None and value > self.above)
+        if self.above is not None and value > self.above:
+            return SampleStatus.BREACH
+        return SampleStatus.GOOD if self.bound(value) is None else SampleStatus.BETWEEN
 
     @property
     def crossed(self) -> bool:
@@ -101,11 +77,6 @@ class Bounds:
         return f"{'below' if value < bound else 'above'} {bound:g}"
 
 
-def _number(value: t.Any) -> float | None:
-    known = isinstance(value, (int, float)) and not isinstance(value, bool)
-    return float(value) if known and math.isfinite(value) else None
-
-
 @dataclass(frozen=True)
 class Limits:
     """When samples are enough, or too bad, or too few. None is no limit."""
@@ -131,10 +102,10 @@ class Metric:
     interval: float = 10.0
     delay: float = 0.0
 
-    def mark(self, sample: Sample) -> SampleStatus:
+    def judge(self, sample: Sample) -> SampleStatus:
         if sample.value is None:
             return SampleStatus.ERROR if sample.error else SampleStatus.NO_DATA
-        return self.bounds.mark(sample.value)
+        return self.bounds.judge(sample.value)
 
 
 @dataclass(frozen=True)

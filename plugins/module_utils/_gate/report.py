@@ -19,7 +19,7 @@ _AFTERWARDS = {
     Verdict.HOLD: "Put it right or wait for the data, then run the same phase again",
     Verdict.ROLLBACK: "Roll back, or find the cause and run the same phase again",
 }
-_MARKED = {SampleStatus.BREACH: "!!", SampleStatus.BETWEEN: "!"}
+_SIGNS = {SampleStatus.BREACH: "!!", SampleStatus.BETWEEN: "!"}
 _DECIDE = (
     "; or let a person decide with playbooks/decide.yml -e decision=approve (or reject) -e by=name "
     "-e \"reason='why'\", then run it again"
@@ -46,7 +46,7 @@ def describe_end(watch: WatchResult, *, kept: bool) -> str:
 
 def describe_look(metrics: t.Sequence[Metric], look: Measurement) -> str:
     shown = ", ".join(
-        f"{metric.name} {_shown(look.samples[metric.name].value, look.marks[metric.name])}"
+        f"{metric.name} {_shown(look.samples[metric.name].value, look.statuses[metric.name])}"
         for metric in metrics
     )
     if look.holding:
@@ -60,15 +60,15 @@ def look_data(look: Measurement) -> dict[str, t.Any]:
         "elapsed": look.elapsed,
         "duration": look.duration,
         "values": {name: sample.value for name, sample in look.samples.items()},
-        "marks": {name: mark.told for name, mark in look.marks.items()},
+        "statuses": {name: one.shown for name, one in look.statuses.items()},
         "holding": look.holding,
     }
 
 
-def _shown(value: float | None, mark: SampleStatus) -> str:
+def _shown(value: float | None, status: SampleStatus) -> str:
     if value is None:
         return "no data"
-    return f"{value:.3g}{_MARKED.get(mark, '')}"
+    return f"{value:.3g}{_SIGNS.get(status, '')}"
 
 
 def describe_watch(
@@ -102,7 +102,7 @@ def _describe(metric: Metric, watch: WatchResult) -> dict[str, t.Any]:
         **_numbers(series),
         "pass": {"min": bounds.minimum, "max": bounds.maximum},
         "rollback": {"below": bounds.below, "above": bounds.above},
-        "mark": series.mark.told,
+        "status": series.status.shown,
         "verdict": alone.verdict.value,
         "started": watch.state.began_at,
         "points": [list(point) for point in thin(series.points)],

@@ -91,7 +91,7 @@ def _why(state: WatchState) -> tuple[Reason, ...]:
 def in_breach(plan: WatchPlan, state: WatchState) -> bool:
     """Whether a metric's last value is a breach, certain or not: nobody can approve that."""
     return any(
-        state.series[one.name].breaches > 0 or state.series[one.name].mark is SampleStatus.BREACH
+        state.series[one.name].breaches > 0 or state.series[one.name].status is SampleStatus.BREACH
         for one in plan.metrics
     )
 

@@ -21,7 +21,7 @@ class Series:
     last: Sample | None = None
     value: float | None = None
     """The last one there was."""
-    mark: SampleStatus = SampleStatus.NO_DATA
+    status: SampleStatus = SampleStatus.NO_DATA
     breaches: int = 0
     """Definite samples in a row, up to the last definite one, that were breaches."""
     points: tuple[Point, ...] = ()
@@ -35,11 +35,13 @@ class Series:
         return self.missing / max(1, self.count + self.missing)
 
     def add(self, sample: Sample, metric: Metric, at: float = 0.0) -> Series:
-        mark, value = metric.mark(sample), sample.value
-        points = add_point(self.points, (at, value))
+        status, value = metric.judge(sample), sample.value
+        points = add_point(self.points, Point(at, value, status.shown))
         if value is None:
             # A gap neither confirms a breach nor ends one.
-            return replace(self, missing=self.missing + 1, last=sample, mark=mark, points=points)
+            return replace(
+                self, missing=self.missing + 1, last=sample, status=status, points=points
+            )
         return replace(
             self,
             count=self.count + 1,
@@ -48,8 +50,8 @@ class Series:
             total=self.total + value,
             last=sample,
             value=value,
-            mark=mark,
-            breaches=self.breaches + 1 if mark is SampleStatus.BREACH else 0,
+            status=status,
+            breaches=self.breaches + 1 if status is SampleStatus.BREACH else 0,
             points=points,
         )
 
@@ -57,23 +59,28 @@ class Series:
         """So many looks that nobody took, up to that second."""
         if looks <= 0:
             return self
-        unseen = Sample(None, "nobody looked")
-        points = add_point(self.points, (at, None))
+        unseen, status = Sample(None, "nobody looked"), SampleStatus.NO_DATA
+        points = add_point(self.points, Point(at, None, status.shown))
         missing = self.missing + looks
-        return replace(self, missing=missing, last=unseen, mark=SampleStatus.NO_DATA, points=points)
+        return replace(self, missing=missing, last=unseen, status=status, points=points)
 
     def to_json(self) -> dict[str, t.Any]:
-        return {**asdict(self), "mark": self.mark.value, "points": [list(p) for p in self.points]}
+        return {
+            **asdict(self),
+            "status": self.status.value,
+            "points": [list(p) for p in self.points],
+        }
 
     @classmethod
     def from_json(cls, body: t.Mapping[str, t.Any]) -> Series:
         """KeyError for what is none. What another version kept beside it is left out."""
-        last = body["last"]
+        known = {"status": body.get("mark"), **body}
+        last = known["last"]
         return cls(
             **{
-                **{name: body[name] for name in cls.__dataclass_fields__},
+                **{name: known[name] for name in cls.__dataclass_fields__},
                 "last": Sample(**last) if last else None,
-                "mark": SampleStatus(body["mark"]),
-                "points": tuple((float(at), value) for at, value in body["points"]),
+                "status": SampleStatus(known["status"]),
+                "points": tuple(Point(float(at), *rest) for at, *rest in known["points"]),
             }
         )

@@ -43,7 +43,7 @@ def decide(metrics: t.Sequence[Metric], watched: Watched) -> Decision:
 def all_good(metrics: t.Sequence[Metric], watched: Watched) -> bool:
     """Whether what is known of each metric now is good, whatever was before."""
     return bool(metrics) and all(
-        watched[metric.name].mark is SampleStatus.GOOD for metric in metrics
+        watched[metric.name].status is SampleStatus.GOOD for metric in metrics
     )
 
 
@@ -75,12 +75,10 @@ def _doubt(metric: Metric, series: Series) -> str:
         return f"{metric.name} has no data in {series.missing} of {series.count + series.missing} samples"
     if limits.count is not None and series.count < limits.count:
         return f"{metric.name} has {series.count} of {limits.count} samples"
-    if not metric.bounds.good(series.value):
-        return (
-            f"{metric.name} is {series.value:g}{_unit(metric)} and should be "
-            f"{metric.bounds.describe_good()}"
-        )
-    return f"{metric.name} is in breach" if metric.bounds.breached(series.value) else ""
+    if series.status is SampleStatus.GOOD:
+        return ""
+    should = metric.bounds.describe_good() or f"not {metric.bounds.describe_breach(series.value)}"
+    return f"{metric.name} is {series.value:g}{_unit(metric)} and should be {should}"
 
 
 def _unit(metric: Metric) -> str:

@@ -43,7 +43,7 @@ class Measurement:
     elapsed: float
     duration: float
     samples: t.Mapping[str, Sample]
-    marks: t.Mapping[str, SampleStatus]
+    statuses: t.Mapping[str, SampleStatus]
     holding: bool = False
 
 
@@ -124,9 +124,9 @@ class Watcher:
     def _show(self, state: WatchState, schedule: Schedule) -> None:
         unseen = Sample(None, "it was not looked at yet")
         samples = {name: one.last or unseen for name, one in state.series.items()}
-        marks = {name: one.mark for name, one in state.series.items()}
+        statuses = {name: one.status for name, one in state.series.items()}
         holding = state.held is not None
-        self._tell(Measurement(state.elapsed, schedule.duration, samples, marks, holding))
+        self._tell(Measurement(state.elapsed, schedule.duration, samples, statuses, holding))
 
     def _look(
         self, pool: ThreadPoolExecutor, due: t.Sequence[Metric], *, first: bool = False

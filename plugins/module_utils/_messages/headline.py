@@ -23,7 +23,7 @@ OTHER_RUNS = {
     "kill_switch.yml": ("🛑", "Kill switch"),
     "decide.yml": ("⚖️", "Decision"),
 }
-READING_MARKS = {"good": "🟢", "between": "🟡", "breach": "🔴", "missing": "⚪"}
+STATUS_SIGNS = {"good": "🟢", "between": "🟡", "breach": "🔴", "missing": "⚪"}
 
 
 def render(board: ReleaseStatus, now: float) -> str:
@@ -178,7 +178,7 @@ def services_words(planned: Planned, step: Step | None, fact: PhaseFact | None) 
 
 
 def reading_words(reading: Reading) -> str:
-    mark = READING_MARKS.get(reading.mark, "")
+    mark = STATUS_SIGNS.get(reading.status, "")
     name = plain(reading.name.replace("_", " "))
     return f"{mark} {name} {value_words(reading)}".strip()
 

@@ -8,7 +8,8 @@ import datetime
 import typing as t
 from dataclasses import dataclass, field
 
-from .._gate.models import Bounds
+from .._gate.recorded import status_of
+from .._numbers import number
 from .._release.failure import is_hold
 
 Body = t.Mapping[str, t.Any]
@@ -16,12 +17,12 @@ Body = t.Mapping[str, t.Any]
 
 @dataclass(frozen=True)
 class Reading:
-    """The newest value of a metric; `mark` is good, between, breach, missing, or "" when nobody judged it."""
+    """The newest value of a metric; `status` is good, between, breach, missing, or "" when nobody judged it."""
 
     name: str
     value: float | None
     unit: str = ""
-    mark: str = ""
+    status: str = ""
 
 
 @dataclass(frozen=True)
@@ -89,22 +90,8 @@ def read_readings(metrics: t.Any) -> t.Iterator[Reading]:
         value = mapping(metric).get("last")
         if "name" in mapping(metric):
             yield Reading(
-                str(metric["name"]), number(value), str(metric.get("unit") or ""), mark_of(metric)
+                str(metric["name"]), number(value), str(metric.get("unit") or ""), status_of(metric)
             )
-
-
-def mark_of(metric: Body) -> str:
-    """As the gate kept it; in an older record by the bounds, "" for a metric without any."""
-    if metric.get("mark"):
-        return str(metric["mark"])
-    value, bounds = number(metric.get("last")), Bounds.from_result(metric)
-    if value is None:
-        return "missing"
-    return "" if bounds == Bounds() else bounds.mark(value).told
-
-
-def number(value: t.Any) -> float | None:
-    return float(value) if isinstance(value, (int, float)) else None
 
 
 def mapping(value: t.Any) -> Body:

@@ -92,11 +92,11 @@ class RunMessage:
             self._show()
 
     def _measured(self, data: t.Mapping[str, t.Any]) -> bool:
-        values, marks = data.get("values"), data.get("marks")
+        values, statuses = data.get("values"), data.get("statuses")
         if not isinstance(values, dict):
             return False
         units = self._board.release.units
-        told = marks if isinstance(marks, dict) else {}
+        told = statuses if isinstance(statuses, dict) else {}
         self._board.measured(
             Reading(name, value, units.get(name, ""), str(told.get(name, "")))
             for name, value in values.items()
@@ -105,8 +105,8 @@ class RunMessage:
         return True
 
     def _judged_anew(self) -> bool:
-        """Whether a metric changed its mark: a look every few seconds is no news for a thread."""
-        judged = {one.name: one.mark for one in self._board.readings if one.mark}
+        """Whether a metric changed its status: a look every few seconds is no news for a thread."""
+        judged = {one.name: one.status for one in self._board.readings if one.status}
         before, self._judged = self._judged, judged
         return before != judged
 

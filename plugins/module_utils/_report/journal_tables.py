@@ -9,10 +9,11 @@ from collections import Counter
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from .._numbers import number
 from .journal_reader import Event, read_events
 from .models import Cell, Table, Tone
 from .reader import legible, text
-from .times import counted, moment, number, shown, took
+from .times import counted, moment, shown, took
 
 LONGEST = 10
 LIMIT = 400

@@ -9,8 +9,9 @@ import statistics
 import typing as t
 from dataclasses import dataclass
 
-from .._gate.models import Bounds
-from .times import counted, lasting, number, quantity
+from .._gate.models import Bounds, SampleStatus
+from .._gate.points import Point as Sample
+from .times import counted, lasting, quantity
 
 WIDTH, HEIGHT = 320, 132
 LEFT, RIGHT, TOP, BOTTOM = 8, 312, 12, 112
@@ -20,7 +21,6 @@ REACH = 2.5
 GAP = 4.0
 """So many times the usual distance between two samples is a gap."""
 
-Sample = tuple[float, t.Optional[float]]  # noqa: UP045 - also on older Pythons
 Point = tuple[float, float]
 
 
@@ -77,24 +77,13 @@ class Plot:
     end: str
 
 
-def samples_of(points: t.Any) -> list[Sample]:
-    """Points of a record in the order of time; what is no point is left out."""
-    read: list[Sample] = []
-    for one in points if isinstance(points, list) else []:
-        if isinstance(one, (list, tuple)) and len(one) == 2:
-            at = number(one[0])
-            if at is not None and at >= 0:
-                read.append((at, number(one[1])))
-    return sorted(read, key=lambda sample: sample[0])
-
-
 def plot_of(name: str, unit: str, samples: t.Sequence[Sample], bounds: Bounds) -> Plot | None:
     """None without a single value: then there is nothing to draw."""
-    values = [value for _at, value in samples if value is not None]
+    values = [one.value for one in samples if one.value is not None]
     if not values:
         return None
     low, high = domain(values, bounds)
-    end = max(samples[-1][0], 1.0)
+    end = max(samples[-1].at, 1.0)
 
     def x(at: float) -> float:
         return round(LEFT + (RIGHT - LEFT) * at / end, 1)
@@ -106,17 +95,21 @@ def plot_of(name: str, unit: str, samples: t.Sequence[Sample], bounds: Bounds) -
     lines = tuple(bound_lines(bounds, unit, low, high, y))
     runs, holes = runs_of(samples)
     placed = [[(x(at), y(value)) for at, value in run] for run in runs]
-    marked: dict[str, list[Point]] = {"good": [], "between": [], "breach": []}
-    for run in runs:
-        for at, value in run:
-            marked[bounds.mark(value).value].append((x(at), y(value)))
+    breaches, between = (
+        tuple(
+            (x(at), y(value))
+            for at, value, was in samples
+            if was == one.shown and value is not None
+        )
+        for one in (SampleStatus.BREACH, SampleStatus.BETWEEN)
+    )
     return Plot(
         title=name,
-        words=plot_words(unit, samples, values, len(marked["breach"]), len(holes)),
+        words=plot_words(unit, samples, values, len(breaches), len(holes)),
         strokes=tuple(" ".join(f"{px},{py}" for px, py in run) for run in placed if len(run) > 1),
         lone=tuple(run[0] for run in placed if len(run) == 1),
-        between=tuple(marked["between"]),
-        breaches=tuple(marked["breach"]),
+        between=between,
+        breaches=breaches,
         last=placed[-1][-1],
         lines=lines,
         bands=tuple(bound_bands(bounds, low, high, y)),
@@ -150,13 +143,13 @@ def domain(values: t.Sequence[float], bounds: Bounds) -> tuple[float, float]:
 
 def runs_of(samples: t.Sequence[Sample]) -> tuple[list[list[Point]], list[Point]]:
     """Stretches of values without a gap, and the gaps: missing samples, or none for far too long."""
-    steps = [b[0] - a[0] for a, b in itertools.pairwise(samples)]
+    steps = [b.at - a.at for a, b in itertools.pairwise(samples)]
     usual = statistics.median(steps) if steps else 0.0
     runs: list[list[Point]] = []
     holes: list[Point] = []
     since: float | None = None  # the last moment with a value, when values are missing since
     previous: float | None = None
-    for at, value in samples:
+    for at, value, _status in samples:
         if value is None:
             since = since if since is not None else (previous if previous is not None else at)
         else:
@@ -170,7 +163,7 @@ def runs_of(samples: t.Sequence[Sample]) -> tuple[list[list[Point]], list[Point]
             runs[-1].append((at, value))
         previous = at if value is not None else previous
     if since is not None:
-        holes.append((since, samples[-1][0]))
+        holes.append((since, samples[-1].at))
     return runs, holes
 
 
@@ -205,9 +198,9 @@ def bound_bands(
 def plot_words(
     unit: str, samples: t.Sequence[Sample], values: t.Sequence[float], breaches: int, holes: int
 ) -> str:
-    last = samples[-1][1]
+    last = samples[-1].value
     said = [
-        f"over {lasting(samples[-1][0]) or 'no time'}",
+        f"over {lasting(samples[-1].at) or 'no time'}",
         f"between {quantity(min(values), unit)} and {quantity(max(values), unit)}",
         f"at the end {quantity(last, unit)}",
     ]

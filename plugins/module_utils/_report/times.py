@@ -8,6 +8,8 @@ import math
 import typing as t
 from datetime import datetime, timezone, tzinfo
 
+from .._numbers import number
+
 UTC = timezone.utc  # noqa: UP017 - older Pythons
 
 
@@ -67,17 +69,6 @@ def size(count: t.Any) -> str:
             return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
         value /= 1000
     return f"{value:.1f} TB"
-
-
-def number(value: t.Any) -> float | None:
-    """A finite number, or None."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        return None
-    try:
-        read = float(value)
-    except OverflowError:
-        return None
-    return read if math.isfinite(read) else None
 
 
 def quantity(value: t.Any, unit: str) -> str:

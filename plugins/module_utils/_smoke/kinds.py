@@ -9,7 +9,7 @@ import typing as t
 from .._checks.kinds import LIBRARIES, PROBES
 from .._checks.models import Check
 from .._checks.run import Patience, run_checks
-from .._gate.models import Metric, Verdict
+from .._gate.models import Metric, SampleStatus, Verdict
 from .._gate.options import read_metric, refuse_bad_input
 from .._gate.series import Series
 from .._gate.sources import LIBRARIES as METRIC_LIBRARIES
@@ -91,21 +91,24 @@ _ONE_LOOK = {"duration": 0, "initial_delay": 0, "breaches": 1, "max_missing": 0,
 
 def _only_missing(wanted: t.Sequence[Metric], watch: WatchResult) -> bool:
     """Whether every metric that has a value is good."""
-    return all(
-        value is None or metric.bounds.good(value)
-        for metric in wanted
-        for value in [watch.series[metric.name].maximum]
-    )
+    series = [watch.series[metric.name] for metric in wanted]
+    return all(one.value is None or one.status is SampleStatus.GOOD for one in series)
+
+
+_OUTCOMES = {
+    SampleStatus.GOOD: "pass",
+    SampleStatus.BETWEEN: "fail",
+    SampleStatus.BREACH: "fail",
+}
 
 
 def _metric_row(metric: Metric, series: Series) -> dict[str, t.Any]:
-    value, last = series.maximum, series.last
+    value, last = series.value, series.last
     shown = "no data" if value is None else f"{value:.3g} {metric.unit}".strip()
     problem = f" ({last.problem})" if last and last.problem else ""
-    good = value is not None and metric.bounds.good(value)
     return {
         "name": metric.name,
-        "outcome": "pass" if good else "fail" if value is not None else "hold",
+        "outcome": _OUTCOMES.get(series.status, "hold"),
         "value": value,
         "unit": metric.unit,
         "evidence": shown + problem,

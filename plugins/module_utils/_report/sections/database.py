@@ -6,9 +6,10 @@ from __future__ import annotations
 
 import typing as t
 
+from ..._numbers import number
 from ..models import Cell, Table
 from ..reader import Reader, dictionaries, inner, names, text
-from ..times import counted, number, shown, size, took
+from ..times import counted, shown, size, took
 from .words import judged
 
 

@@ -6,11 +6,13 @@ from __future__ import annotations
 
 import typing as t
 
-from ..._gate.models import Bounds
+from ..._gate.models import Bounds, SampleStatus
+from ..._gate.recorded import bounds_of, course_of, status_of
+from ..._numbers import number
 from ..models import Cell, MetricsTable, Watched
-from ..plot import bound_words, plot_of, samples_of
+from ..plot import bound_words, plot_of
 from ..reader import Entry, Reader, dictionaries, inner, text
-from ..times import counted, number, quantity, shown
+from ..times import counted, quantity, shown
 from .words import judged, share
 
 NOT_WATCHED = "No metric was watched."
@@ -44,26 +46,25 @@ def watch_of(
 
 
 def watched(name: str, one: Entry) -> Watched:
-    unit, bounds = text(one.get("unit")), Bounds.from_result(one)
-    samples = samples_of(one.get("points"))
+    unit, bounds = text(one.get("unit")), bounds_of(one)
     told = name.replace("_", " ")
     return Watched(
         name=told,
-        verdict=verdict_of(one, bounds),
+        verdict=verdict_of(one),
         words=tuple(words_of(one, unit, bounds)),
-        plot=plot_of(told, unit, samples, bounds),
+        plot=plot_of(told, unit, course_of(one), bounds),
     )
 
 
-def verdict_of(one: Entry, bounds: Bounds) -> Cell:
-    """As it was recorded; an older record has none, and then the last value is judged by its bounds."""
-    said = text(one.get("verdict") or one.get("status"))
+def verdict_of(one: Entry) -> Cell:
+    """As it was recorded; an older record has none, and then the status of the last sample."""
+    said = text(one.get("verdict"))
     if said:
         return judged(said)
-    last = number(one.get("last", one.get("value")))
-    if last is not None and bounds == Bounds():
-        return Cell("no bound recorded", "calm")
-    return Cell("no data", "warn") if last is None else judged(bounds.mark(last).value)
+    status = status_of(one)
+    if status == SampleStatus.NO_DATA.shown:
+        return Cell("no data", "warn")
+    return judged(status) if status else Cell("no bound recorded", "calm")
 
 
 def words_of(one: Entry, unit: str, bounds: Bounds) -> t.Iterator[str]:

@@ -58,7 +58,7 @@ BLOCKED = fact(
 LONG = fact("long_transaction", "supabase_db", pid=7, seconds=90, who="pid 7 (app, psql)")
 PENDING = fact("pending", "supabase_db", migrations=["1_a.sql"])
 TABLES = fact("tables_missing", "supabase_db", tables=["agent_sessions"])
-METRIC = {"value": 0.97, "unit": "ratio", "bound": "above 0.95", "mark": "not good"}
+METRIC = {"value": 0.97, "unit": "ratio", "bound": "above 0.95", "status": "breach"}
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,9 @@ from ansible_collections.easymo.deploy.plugins.module_utils._gate.models import 
     Bounds,
     Metric,
     Sample,
+    SampleStatus,
 )
+from ansible_collections.easymo.deploy.plugins.module_utils._gate.recorded import status_of
 from ansible_collections.easymo.deploy.plugins.module_utils._gate.schedule import WatchPlan
 from ansible_collections.easymo.deploy.plugins.module_utils._gate.state import (
     Schedule,
@@ -25,7 +27,6 @@ from ansible_collections.easymo.deploy.plugins.module_utils._gate.store import (
     ReleaseMemory,
     WatchStore,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._messages.record_reader import mark_of
 from ansible_collections.easymo.deploy.plugins.module_utils._report.sections.metrics import watched
 from tests.fakes.cluster import MemoryCluster
 
@@ -196,7 +197,13 @@ def test_a_watch_and_a_metric_of_a_version_before_are_still_read(cluster):
     other = WatchStore(shelf.store)
     other.read()
     state = other.state("monitoring")
-    assert (state.attempt, state.series["m"].count, state.series["m"].last.value) == (1, 1, 0.5)
+    series = state.series["m"]
+    assert (state.attempt, series.count, series.last, series.status) == (
+        1,
+        1,
+        Sample(0.5),
+        SampleStatus.GOOD,
+    )
     assert memory(cluster).recall(PLAN) is None
     old = {
         "name": "m",
@@ -209,5 +216,5 @@ def test_a_watch_and_a_metric_of_a_version_before_are_still_read(cluster):
         "hard_limit": {"below": None, "above": 9},
         "baseline": COMPARED,
     }
-    assert mark_of(old) == "good"
+    assert status_of(old) == "good"
     assert watched("m", old).verdict.text == "hold"

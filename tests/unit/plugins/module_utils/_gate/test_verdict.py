@@ -136,7 +136,7 @@ def test_limits_of_a_metric_decide(metric, values, expected):
 
 
 @pytest.mark.parametrize(
-    ("value", "mark"),
+    ("value", "status"),
     [
         (0.01, SampleStatus.GOOD),
         (0.02, SampleStatus.BETWEEN),
@@ -145,8 +145,8 @@ def test_limits_of_a_metric_decide(metric, values, expected):
         (FAILED, SampleStatus.ERROR),
     ],
 )
-def test_every_sample_is_of_one_class(value, mark):
-    assert ERRORS.mark(sample(value)) is mark
+def test_every_sample_is_of_one_class(value, status):
+    assert ERRORS.judge(sample(value)) is status
 
 
 def test_the_reason_names_value_bound_query_and_number():

@@ -122,7 +122,7 @@ def test_the_course_of_each_metric_is_its_own():
         sleep=source.sleep,
     )
     watch = watcher.run(Schedule(duration=20))
-    seen = {name: [at for at, _value in one.points] for name, one in watch.series.items()}
+    seen = {name: [point.at for point in one.points] for name, one in watch.series.items()}
     assert seen == {"m": [0, 5, 10, 15, 20], "few": [0, 5], "late": [8, 18]}
 
 

@@ -181,15 +181,15 @@ def test_no_secret_of_a_name_a_message_or_progress_is_told(run):
     assert SECRET not in json.dumps([box.headlines, box.replies])
 
 
-def test_metrics_are_shown_with_their_marks(run):
+def test_metrics_are_shown_with_their_status(run):
     message, box, _memory = run(phase="monitoring")
-    data = {"values": {"errors": 0.2, "odd": "x"}, "marks": {"errors": "breach"}}
+    data = {"values": {"errors": 0.2, "odd": "x"}, "statuses": {"errors": "breach"}}
     message.progressed(Progress("MetricsSampled", "localhost", "watched", data))
     assert "🔴 errors 0.2" in box.headlines[-1]
-    for marks, told in (("breach", 1), ("good", 2), ("good", 2)):
+    for status, told in (("breach", 1), ("good", 2), ("good", 2)):
         data = {
             "values": {"errors": 0.2},
-            "marks": {"errors": marks},
+            "statuses": {"errors": status},
             "elapsed": 65,
             "duration": 3600,
         }

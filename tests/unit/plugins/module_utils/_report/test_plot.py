@@ -6,6 +6,7 @@ from __future__ import annotations
 import pytest
 
 from ansible_collections.easymo.deploy.plugins.module_utils._gate.models import Bounds
+from ansible_collections.easymo.deploy.plugins.module_utils._gate.recorded import course_of
 from ansible_collections.easymo.deploy.plugins.module_utils._report.plot import (
     BOTTOM,
     LEFT,
@@ -15,7 +16,6 @@ from ansible_collections.easymo.deploy.plugins.module_utils._report.plot import 
     bound_words,
     domain,
     plot_of,
-    samples_of,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._report.times import quantity
 
@@ -23,7 +23,10 @@ UP_TO_ONE = Bounds(maximum=1.0, above=2.0)
 
 
 def drawn(samples, bounds=UP_TO_ONE, unit="seconds"):
-    plot = plot_of("p95", unit, samples, bounds)
+    rollback = {"below": bounds.below, "above": bounds.above}
+    passes = {"min": bounds.minimum, "max": bounds.maximum}
+    recorded = {"points": [list(one) for one in samples], "pass": passes, "rollback": rollback}
+    plot = plot_of("p95", unit, course_of(recorded), bounds)
     assert plot is not None
     return plot
 
@@ -76,7 +79,7 @@ def test_values_beyond_a_bound_are_marked_and_told():
 
 def test_a_lower_bound_is_breached_from_below():
     bounds = Bounds(minimum=0.99, below=0.95)
-    assert [bounds.mark(v).value for v in (0.995, 0.97, 0.94)] == ["good", "between", "breach"]
+    assert [bounds.judge(v).value for v in (0.995, 0.97, 0.94)] == ["good", "between", "breach"]
     assert bound_words(bounds, "ratio") == "Passes from 99 %; rolls back below 95 %."
 
 
@@ -96,17 +99,9 @@ def test_the_height_holds_everything_that_is_to_be_seen():
     assert domain([-2.0, -1.0], Bounds())[0] < -2
 
 
-@pytest.mark.parametrize(
-    "points",
-    [None, "x", [], [[0]], [["a", 1]], [[0, float("nan")]], [[0, True]], [[-1, 2]], [[float("inf"), 2]]],
-    ids=repr,
-)  # fmt: skip
-def test_what_is_no_point_draws_nothing(points):
-    assert plot_of("x", "", samples_of(points), Bounds()) is None
-
-
-def test_points_out_of_order_are_put_in_order():
-    assert samples_of([[20, 2], [0, 1]]) == [(0.0, 1.0), (20.0, 2.0)]
+def test_without_a_value_there_is_nothing_to_draw():
+    assert plot_of("x", "", [], Bounds()) is None
+    assert plot_of("x", "", course_of({"points": [[0, None]]}), Bounds()) is None
 
 
 @pytest.mark.parametrize(

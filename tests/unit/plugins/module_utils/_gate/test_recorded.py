@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A sample is judged when it is taken; Slack and the report read what it was, and judge only what nobody has."""
+
+from __future__ import annotations
+
+import typing as t
+
+import pytest
+
+from ansible_collections.easymo.deploy.plugins.module_utils._gate.models import (
+    Bounds,
+    Metric,
+    Sample,
+    failed_sample,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._gate.points import Point
+from ansible_collections.easymo.deploy.plugins.module_utils._gate.recorded import (
+    bounds_of,
+    course_of,
+    status_of,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._gate.report import describe_watch
+from ansible_collections.easymo.deploy.plugins.module_utils._gate.state import Schedule
+from ansible_collections.easymo.deploy.plugins.module_utils._gate.watch import Watcher
+from ansible_collections.easymo.deploy.plugins.module_utils._messages.record_reader import (
+    read_readings,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._report.plot import plot_of
+from ansible_collections.easymo.deploy.plugins.module_utils._report.sections.metrics import watched
+
+BOUNDS = Bounds(minimum=0, maximum=1, below=-5, above=2)
+
+
+def recorded(**more: t.Any) -> dict[str, t.Any]:
+    return {
+        "name": "lag",
+        "unit": "",
+        "pass": {"min": BOUNDS.minimum, "max": BOUNDS.maximum},
+        "rollback": {"below": BOUNDS.below, "above": BOUNDS.above},
+        **more,
+    }
+
+
+VALUES = [
+    (0.5, "good"),
+    (1.5, "between"),
+    (3, "breach"),
+    (-1, "between"),
+    (-6, "breach"),
+]
+TONES = {"good": "good", "between": "warn", "breach": "bad"}
+
+
+class Once:
+    def __init__(self, sample: Sample) -> None:
+        self._sample = sample
+
+    def sample(self, query: str) -> Sample:
+        return self._sample
+
+
+def watched_once(sample: Sample, bounds: Bounds = BOUNDS) -> dict[str, t.Any]:
+    """What a gate keeps of a metric that it looked at once."""
+    metric = Metric("lag", "prometheus", "x", "", bounds)
+    watch = Watcher([metric], {"lag": Once(sample)}, tell=lambda _look: None)
+    (kept,) = describe_watch([metric], watch.run(Schedule(duration=0)))["samples"]
+    return kept
+
+
+@pytest.mark.parametrize(("value", "status"), VALUES)
+def test_what_the_gate_keeps_is_what_slack_and_the_report_show(value: float, status: str) -> None:
+    kept = watched_once(Sample(value))
+    assert (kept["status"], kept["points"]) == (status, [[0.0, value, status]])
+    # Whatever the bounds say to whoever reads them later.
+    other = {**kept, "pass": {"max": 99}, "rollback": {"above": 100}}
+    (reading,) = read_readings([other])
+    assert reading.status == status
+    plot = plot_of("lag", "", course_of(other), bounds_of(other))
+    assert plot is not None
+    assert (len(plot.breaches), len(plot.between)) == (status == "breach", status == "between")
+
+
+def test_a_sample_without_a_value_is_missing_whyever() -> None:
+    for sample in (Sample(None, "no series"), failed_sample("no answer")):
+        kept = watched_once(sample)
+        assert (kept["status"], kept["points"]) == ("missing", [[0.0, None, "missing"]])
+
+
+@pytest.mark.parametrize(("value", "status"), VALUES)
+def test_a_record_of_an_older_version_is_judged_by_the_same_rule(value: float, status: str) -> None:
+    old = recorded(last=value, points=[[0, value]])
+    assert Metric("lag", "prometheus", "x", "", BOUNDS).judge(Sample(value)).shown == status
+    assert status_of(old) == status
+    assert course_of(old) == [Point(0.0, value, status)]
+    assert watched("lag", old).verdict.tone == TONES[status]
+
+
+def test_what_an_older_version_called_a_mark_counts() -> None:
+    assert status_of(recorded(last=0.5, mark="breach")) == "breach"
+    assert status_of(recorded(last=None, mark="missing")) == "missing"
+
+
+@pytest.mark.parametrize("broken", [{}, {"pass": None, "rollback": "x"}, {"pass": {"max": "1"}}])
+def test_a_metric_without_bounds_that_can_be_read_has_no_status(broken: dict[str, t.Any]) -> None:
+    assert status_of({"name": "lag", "last": 5, **broken}) == ""
+    assert course_of({"points": [[0, 5]], **broken}) == [Point(0.0, 5.0, "")]
+
+
+@pytest.mark.parametrize(
+    "points",
+    [
+        None,
+        "x",
+        [],
+        [[0]],
+        [["a", 1]],
+        [[-1, 2]],
+        [[float("inf"), 2]],
+        [[10**400, 2]],
+        [[0, 1, "good", 2]],
+    ],
+    ids=repr,
+)
+def test_what_is_no_point_is_left_out(points: t.Any) -> None:
+    assert course_of({"points": points}) == []
+
+
+@pytest.mark.parametrize(
+    "value", [float("nan"), True, "1", 10**400], ids=["nan", "bool", "text", "huge"]
+)
+def test_what_is_no_number_is_missing(value: t.Any) -> None:
+    assert course_of(recorded(points=[[0, value]])) == [Point(0.0, None, "missing")]
+
+
+def test_points_out_of_order_are_put_in_order() -> None:
+    assert [one.at for one in course_of({"points": [[20, 2], [0, 1, "good"]]})] == [0.0, 20.0]
