@@ -1,6 +1,8 @@
 # Every target sets up what it needs; a newcomer needs 'make demo' and 'make test' only.
 SHELL := /bin/sh
 export EASYMO_SANDBOX_STATE ?= $(CURDIR)/.sandbox
+# Hundreds of processes start in a test run: each would compile its imports again, for a second of CPU.
+unexport PYTHONDONTWRITEBYTECODE
 PY := .venv/bin/python
 TRAFFIC := tests/stories/test_story_of_the_waves.py
 
