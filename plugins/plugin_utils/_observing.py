@@ -103,11 +103,16 @@ def host_names(play: t.Any) -> tuple[str, ...]:
 
 
 def selected(play: t.Any, variables: PlayVariables) -> bool:
-    """Whether --tags leave it anything to do: Ansible announces the others too."""
+    """Whether --tags leave it anything to do: Ansible announces the others too.
+
+    What Ansible adds itself, as at the end of each role, counts for nothing.
+    """
     blocks = [*play.pre_tasks, *play.tasks, *play.post_tasks]
-    if play.roles:
+    # Roles that tasks import are listed too; their tasks stand where they are imported.
+    if any(not role.from_include for role in play.roles):
         return True
-    return any(block.filter_tagged_tasks(variables.all).has_tasks() for block in blocks)
+    left = (block.filter_tagged_tasks(variables.all).get_tasks() for block in blocks)
+    return any(not task.implicit for tasks in left for task in tasks)
 
 
 def task_name(task: t.Any) -> str:

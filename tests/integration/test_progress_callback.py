@@ -49,6 +49,9 @@ PLAYBOOK = """\
   tasks:
     - name: Never
       ansible.builtin.debug:
+    # A role that is imported ends, with tags that leave out all its tasks too, with a task of Ansible's own.
+    - name: Nor this
+      ansible.builtin.import_role: {name: idle}
 - name: "Phase 3: microservices"
   hosts: microservices
   gather_facts: false
@@ -89,6 +92,9 @@ def stage(tmp_path: Path) -> Path:
     (tmp_path / "inventory.yml").write_text(yaml.safe_dump(inventory))
     (tmp_path / "play.yml").write_text(PLAYBOOK)
     (tmp_path / "rollback.yml").write_text("[]")
+    tasks = tmp_path / "roles" / "idle" / "tasks"
+    tasks.mkdir(parents=True)
+    (tasks / "main.yml").write_text("- ansible.builtin.debug:\n")
     return tmp_path
 
 
