@@ -9,7 +9,7 @@ module: announce
 short_description: Tell people something about a release, in one or more channels
 version_added: 0.1.0
 description:
-  - Sends one message to Slack, by e-mail, to PagerDuty, to the status page, and as a commit status to GitHub.
+  - Sends one message to Slack, by e-mail, to PagerDuty and to the status page.
   - A channel that can't be reached is a warning, and it is listed in RV(undelivered).
     A deployment does not fail because Slack is down, unless O(required=true).
   - What is wrong with the options is refused before the first message goes out.
@@ -39,7 +39,7 @@ options:
     description: File with the certificate authorities that may have signed the certificates of the services.
     type: path
   slack:
-    description: Post to Slack, or edit what was posted.
+    description: Post to Slack.
     type: dict
     suboptions:
       api_url:
@@ -50,31 +50,21 @@ options:
         description: Bot token with the scope C(chat:write). Needs O(slack.channel).
         type: str
       channel:
-        description: Name or id of the channel. With O(slack.update_ts) it must be the id.
+        description: Name or id of the channel.
         type: str
       webhook_url:
         description:
-          - Incoming webhook, used when there is no O(slack.token). It can't edit or reply. The URL is a secret.
+          - Incoming webhook, used when there is no O(slack.token). The URL is a secret.
         type: str
       text:
         description: Text for Slack instead of O(text).
         type: str
-      blocks:
-        description: Block Kit blocks. The text is what notifications show then.
-        type: list
-        elements: dict
       mention:
         description:
           - Whom to mention, V(channel), V(here), or ids of users or user groups.
           - Another name is shown without a mention.
         type: list
         elements: str
-      thread_ts:
-        description: Reply in the thread of the message with this RV(delivered[].id).
-        type: str
-      update_ts:
-        description: Edit the message with this RV(delivered[].id) in place.
-        type: str
       people:
         description:
           - Ids of users or user groups by the name that stands in the text, as C(@name). Each is a mention there.
@@ -199,9 +189,6 @@ options:
       body:
         description: Text of this update instead of O(text).
         type: str
-      incident_id:
-        description: Update this incident, also when it is closed.
-        type: str
       components:
         description: States to set, by component id, for example V(operational).
         type: dict
@@ -212,57 +199,22 @@ options:
         type: int
         default: 120
         version_added: 0.3.0
-  github_status:
-    description: Set a commit status.
-    type: dict
-    suboptions:
-      url:
-        description: URL of the API.
-        type: str
-        default: https://api.github.com
-      token:
-        description: Token that may write statuses.
-        type: str
-        required: true
-      repository:
-        description: Owner and name, V(owner/name).
-        type: str
-        required: true
-      sha:
-        description: The commit, all 40 digits.
-        type: str
-        required: true
-      state:
-        description: The state to set.
-        type: str
-        required: true
-        choices: [error, failure, pending, success]
-      context:
-        description: What the status is about.
-        type: str
-        default: easymo/deploy
-      description:
-        description: Text instead of O(text), cut at 140 characters.
-        type: str
-      target_url:
-        description: Where to read more.
-        type: str
 attributes:
   check_mode:
     description: Checks the options and says whom it would tell, without telling or asking anybody.
     support: partial
-    details: A commit status or status page update that is there already is announced as a change.
+    details: A status page update that is there already is announced as a change.
   diff_mode:
     description: A message has no state before and after.
     support: none
   idempotent:
     description:
-      - Only PagerDuty, the status page and GitHub can be asked what they were told.
+      - Only PagerDuty and the status page can be asked what they were told.
       - Slack and e-mail can't, so guard the task by the release record, which remembers announcements by key.
     support: partial
 requirements:
   - slack_sdk >= 3.36 (for O(slack))
-  - requests >= 2.32 (for O(pagerduty), O(statuspage) and O(github_status))
+  - requests >= 2.32 (for O(pagerduty) and O(statuspage))
 """
 
 EXAMPLES = r"""
@@ -355,7 +307,6 @@ LIBRARIES = {
     "slack": SLACK_SDK,
     "pagerduty": REQUESTS,
     "statuspage": REQUESTS,
-    "github_status": REQUESTS,
 }
 """What a channel needs; mail needs nothing."""
 

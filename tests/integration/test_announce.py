@@ -78,13 +78,6 @@ def channels(world):
             "name": "Upgrade to EasyMO 2.0",
             "status": "in_progress",
         },
-        "github_status": {
-            "url": sinks["github_api_url"],
-            "token": sinks["github_token"],
-            "repository": "easymo/platform",
-            "sha": "c3" * 20,
-            "state": "success",
-        },
     }
 
 
@@ -103,19 +96,8 @@ def test_everybody_is_told_once(run_module, received, channels, ca_cert):
     assert mail["html"].strip() == "<b>Done</b>"
     assert "easymo/2.0.0" in [incident["dedup_key"] for incident in seen["pagerduty"]]
 
-    asked_again = {name: channels[name] for name in ("statuspage", "github_status")}
-    again = run_module(text="@channel live & well", **asked_again)
-    assert [delivery["changed"] for delivery in again["delivered"]] == [False, False]
-
-
-def test_a_message_is_edited_and_answered_in_its_thread(run_module, received, channels):
-    first = run_module(text="starting", slack=channels["slack"])["delivered"][0]
-    by_id = {**channels["slack"], "channel": first["location"]}
-    run_module(text="done", slack={**by_id, "update_ts": first["id"]})
-    run_module(text="details", slack={**by_id, "thread_ts": first["id"]})
-    *_, message, reply = received()["slack"]["devops"]
-    assert (message["ts"], message["text"]) == (first["id"], "done")
-    assert (reply["text"], reply["thread_ts"]) == ("details", first["id"])
+    again = run_module(text="@channel live & well", statuspage=channels["statuspage"])
+    assert [delivery["changed"] for delivery in again["delivered"]] == [False]
 
 
 def test_a_rate_limit_is_waited_for(run_module, fault, channels):
@@ -131,7 +113,7 @@ def test_a_rate_limit_is_waited_for(run_module, fault, channels):
         ("sinks", "hangs", "slack", "slack", "Unreachable"),
         ("sinks", "token-revoked", "slack", "slack", "Refused"),
         ("sinks", "hangs", "pagerduty", "pagerduty", "Unreachable"),
-        ("sinks", "token-revoked", "github", "github_status", "Refused"),
+        ("sinks", "token-revoked", "statuspage", "statuspage", "Refused"),
         ("sinks", "errors", "statuspage", "statuspage", "Unreachable"),
         ("smtp", "rejects", "", "email", "Refused"),
         ("smtp", "errors", "", "email", "Unreachable"),

@@ -28,7 +28,6 @@ WRONG_SECRETS = Path("tests/stories/playbooks/wrong_secrets.yml")
 PLANTED_ELSEWHERE = (
     "planted_webhook",
     "planted_routing_key",
-    "planted_github_token",
     "planted_smtp_password",
 )
 WEBHOOK = "https://hooks.slack.com/services/T0PLANTED/B0PLANTED/pLaNtEdWebhook+42"

@@ -11,7 +11,7 @@ from .._errors import DeployError
 from .mail import send_mail
 from .models import Delivered, Message, SlackMessage, Undelivered
 from .retry import Deadline, retrying
-from .services import send_commit_status, send_pagerduty_event, send_status_page_incident
+from .services import send_pagerduty_event, send_status_page_incident
 from .slack import SlackApi, SlackWebhook
 
 Send = t.Callable[[t.Any, Deadline, "str | None"], Delivered]
@@ -31,15 +31,7 @@ def send_slack_message(message: SlackMessage, deadline: Deadline, ca_cert: str |
         )
     else:
         client = SlackWebhook(url=message.webhook_url, timeout=timeout, ca_cert=ca_cert)
-    if message.update_ts:
-        ts = message.update_ts
-        retrying(lambda: client.update(ts, message.text, message.blocks), deadline, idempotent=True)
-    else:
-        ts = retrying(
-            lambda: client.post(message.text, message.blocks, message.thread_ts),
-            deadline,
-            idempotent=False,
-        )
+    ts = retrying(lambda: client.post(message.text), deadline, idempotent=False)
     if message.archive and isinstance(client, SlackApi):
         retrying(client.archive, deadline, idempotent=True)
     return Delivered(message.kind, message.target, id=ts, location=client.location)
@@ -51,7 +43,6 @@ SENDERS: t.Mapping[str, Send] = MappingProxyType(
         "email": send_mail,
         "pagerduty": send_pagerduty_event,
         "statuspage": send_status_page_incident,
-        "github_status": send_commit_status,
     }
 )
 

@@ -17,9 +17,6 @@ class SlackMessage:
     token: str = field(default="", repr=False)
     channel: str = ""
     webhook_url: str = field(default="", repr=False)
-    blocks: tuple[dict[str, t.Any], ...] = ()
-    thread_ts: str = ""
-    update_ts: str = ""
     archive: bool = False
     """Whether the channel is archived once the message is in it."""
 
@@ -86,7 +83,6 @@ class StatusPageIncident:
     name: str
     status: str
     body: str
-    incident_id: str
     components: dict[str, str]
     minutes: int = 120
     """How long a maintenance is planned to take."""
@@ -102,25 +98,7 @@ class StatusPageIncident:
         return self.name
 
 
-@dataclass(frozen=True)
-class CommitStatus:
-    url: str
-    token: str = field(repr=False)
-    repository: str
-    sha: str
-    state: str
-    context: str
-    description: str
-    target_url: str
-
-    kind = "github_status"
-
-    @property
-    def target(self) -> str:
-        return f"{self.repository}@{self.sha[:12]}"
-
-
-Message: t.TypeAlias = "SlackMessage | Mail | PagerDutyEvent | StatusPageIncident | CommitStatus"
+Message: t.TypeAlias = "SlackMessage | Mail | PagerDutyEvent | StatusPageIncident"
 
 
 @dataclass(frozen=True)

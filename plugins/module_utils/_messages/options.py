@@ -26,7 +26,6 @@ def announce_options() -> Spec:
         "email": email_options(),
         "pagerduty": pagerduty_options(),
         "statuspage": statuspage_options(),
-        "github_status": github_status_options(),
     }
     return {
         "text": {"type": "str", "default": ""},
@@ -44,10 +43,7 @@ def slack_options() -> Spec:
         "channel": {"type": "str"},
         "webhook_url": {"type": "str", "no_log": True},
         "text": {"type": "str"},
-        "blocks": {"type": "list", "elements": "dict"},
         "mention": {"type": "list", "elements": "str"},
-        "thread_ts": {"type": "str"},
-        "update_ts": {"type": "str"},
         "people": {"type": "dict"},
         "archive": {"type": "bool", "default": False},
     }
@@ -93,21 +89,6 @@ def statuspage_options() -> Spec:
         "name": {"type": "str", "required": True},
         "status": {"type": "str", "required": True, "choices": INCIDENT_STATUSES},
         "body": {"type": "str"},
-        "incident_id": {"type": "str"},
         "components": {"type": "dict"},
         "minutes": {"type": "int", "default": 120},
-    }
-
-
-def github_status_options() -> Spec:
-    states = ["error", "failure", "pending", "success"]
-    return {
-        "url": {"type": "str", "default": "https://api.github.com"},
-        "token": {"type": "str", "required": True, "no_log": True},
-        "repository": {"type": "str", "required": True},
-        "sha": {"type": "str", "required": True},
-        "state": {"type": "str", "required": True, "choices": states},
-        "context": {"type": "str", "default": "easymo/deploy"},
-        "description": {"type": "str"},
-        "target_url": {"type": "str"},
     }

@@ -12,7 +12,6 @@ from pathlib import PurePath
 from .._errors import InputError
 from .models import (
     Attachment,
-    CommitStatus,
     Mail,
     Message,
     PagerDutyEvent,
@@ -24,10 +23,9 @@ from .redactor import Redactor
 
 Options = t.Mapping[str, t.Any]
 REDACT = Redactor()
-WORDS = frozenset({"text", "subject", "summary", "body", "description"})
+WORDS = frozenset({"text", "subject", "summary", "body"})
 SLACK_TEXT_LIMIT = 40_000
 PAGERDUTY_SUMMARY_LIMIT = 1_024
-GITHUB_DESCRIPTION_LIMIT = 140
 
 
 def plan_messages(
@@ -56,7 +54,7 @@ def without_secrets(options: Options) -> Options:
 
 def slack_message(options: Options, text: str) -> SlackMessage:
     token, webhook_url = options.get("token") or "", options.get("webhook_url") or ""
-    channel, update_ts = options.get("channel") or "", options.get("update_ts") or ""
+    channel = options.get("channel") or ""
     if not token and not webhook_url:
         raise InputError("slack.token is empty: set it, or slack.webhook_url.")
     if webhook_url and not re.match(r"https?://[^/]", webhook_url):
@@ -64,13 +62,6 @@ def slack_message(options: Options, text: str) -> SlackMessage:
     if token and not channel:
         raise InputError(
             "slack.channel is empty: name the channel to post to, for example '#devops'."
-        )
-    if update_ts and not token:
-        raise InputError("slack.update_ts needs slack.token: a webhook can't edit what it posted.")
-    if update_ts and not re.fullmatch(r"[CDG][A-Z0-9]+", channel):
-        raise InputError(
-            f"slack.channel is '{channel}', but an edit needs the channel's id: take it from 'location' in "
-            "what the first announcement returned."
         )
     if options.get("archive") and not token:
         raise InputError("slack.archive needs slack.token: a webhook can't archive its channel.")
@@ -81,9 +72,6 @@ def slack_message(options: Options, text: str) -> SlackMessage:
         token=token,
         channel=channel,
         webhook_url=webhook_url,
-        blocks=tuple(options.get("blocks") or ()),
-        thread_ts=options.get("thread_ts") or "",
-        update_ts=update_ts,
         archive=bool(options.get("archive")),
     )
 
@@ -181,26 +169,8 @@ def status_page_incident(options: Options, text: str) -> StatusPageIncident:
         name=options["name"],
         status=options["status"],
         body=options.get("body") or text,
-        incident_id=options.get("incident_id") or "",
         components=options.get("components") or {},
         minutes=options.get("minutes", 120),
-    )
-
-
-def commit_status(options: Options, text: str) -> CommitStatus:
-    if not re.fullmatch(r"[0-9a-f]{40}", options["sha"]):
-        raise InputError(
-            f"github_status.sha is '{options['sha']}', which is no commit: give all 40 digits."
-        )
-    return CommitStatus(
-        url=options["url"],
-        token=options["token"],
-        repository=options["repository"],
-        sha=options["sha"],
-        state=options["state"],
-        context=options["context"],
-        description=shortened(options.get("description") or text, GITHUB_DESCRIPTION_LIMIT),
-        target_url=options.get("target_url") or "",
     )
 
 
@@ -209,5 +179,4 @@ CHANNELS: dict[str, t.Callable[[Options, str], Message]] = {
     "email": mail,
     "pagerduty": pagerduty_event,
     "statuspage": status_page_incident,
-    "github_status": commit_status,
 }

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # PRIVATE to easymo.deploy.
-"""PagerDuty, the status page and GitHub: JSON over HTTP by requests, with their answers as our errors."""
+"""PagerDuty and the status page: JSON over HTTP by requests, with their answers as our errors."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import typing as t
 
 from .._errors import RefusedError, UnreachableError
 from .._http import request, requests
-from .models import CommitStatus, Delivered, PagerDutyEvent, StatusPageIncident
+from .models import Delivered, PagerDutyEvent, StatusPageIncident
 from .retry import BusyError, Deadline, retry_after, retrying
 
 Json = t.Any
@@ -80,7 +80,7 @@ class Service:
 
 
 def words(answer: requests.Response) -> str:
-    """The reasons in an error body, as the three services write them."""
+    """The reasons in an error body, as both services write them."""
     try:
         body = answer.json()
     except ValueError:
@@ -136,8 +136,8 @@ def send_status_page_incident(
     found = open_incident(service, incident)
     if found and said_already(found, incident):
         return Delivered(incident.kind, incident.target, id=str(found["id"]), changed=False)
-    if incident.incident_id or found:
-        path, method = f"/incidents/{incident.incident_id or found['id']}", "PATCH"
+    if found:
+        path, method = f"/incidents/{found['id']}", "PATCH"
     else:
         path, method = "/incidents", "POST"
         wanted |= maintenance_times(incident)
@@ -164,7 +164,7 @@ def open_incident(service: Service, incident: StatusPageIncident) -> dict[str, t
     for name in lists:
         listed = service.ask("GET", f"/incidents/{name}", idempotent=True)
         for found in listed if isinstance(listed, list) else []:
-            if incident.incident_id == found.get("id") or incident.name == found.get("name"):
+            if incident.name == found.get("name"):
                 return dict(found)
     return {}
 
@@ -172,22 +172,3 @@ def open_incident(service: Service, incident: StatusPageIncident) -> dict[str, t
 def said_already(found: t.Mapping[str, t.Any], incident: StatusPageIncident) -> bool:
     latest = (found.get("incident_updates") or [{}])[0]
     return (found.get("status"), latest.get("body")) == (incident.status, incident.body)
-
-
-def send_commit_status(status: CommitStatus, deadline: Deadline, ca_cert: str | None) -> Delivered:
-    service = Service(
-        "GitHub", status.url, deadline, authorization=f"Bearer {status.token}", ca_cert=ca_cert
-    )
-    path = f"/repos/{status.repository}"
-    known = service.ask("GET", f"{path}/commits/{status.sha}/status", idempotent=True)
-    wanted = {
-        "state": status.state,
-        "context": status.context,
-        "description": status.description,
-        "target_url": status.target_url or None,
-    }
-    for existing in known.get("statuses", []):
-        if all(existing.get(name) == value for name, value in wanted.items()):
-            return Delivered(status.kind, status.target, id=str(existing["id"]), changed=False)
-    answer = service.ask("POST", f"{path}/statuses/{status.sha}", wanted, idempotent=False)
-    return Delivered(status.kind, status.target, id=str(answer["id"]))

@@ -24,8 +24,6 @@ except ImportError:
 
 SLACK_SDK = Library("slack-sdk >= 3.36", IMPORT_ERROR)
 
-Blocks = t.Sequence[dict[str, t.Any]]
-
 GONE = frozenset(
     {"message_not_found", "cant_update_message", "edit_window_closed", "thread_not_found"}
 )
@@ -57,11 +55,9 @@ class SlackClient(t.Protocol):
     can_edit: bool
     location: str
 
-    def post(
-        self, text: str, blocks: Blocks = (), thread_ts: str = "", broadcast: bool = False
-    ) -> str: ...
+    def post(self, text: str, thread_ts: str = "", broadcast: bool = False) -> str: ...
 
-    def update(self, ts: str, text: str, blocks: Blocks = ()) -> None: ...
+    def update(self, ts: str, text: str) -> None: ...
 
 
 class SlackApi:
@@ -81,14 +77,11 @@ class SlackApi:
         )
         self.location = channel
 
-    def post(
-        self, text: str, blocks: Blocks = (), thread_ts: str = "", broadcast: bool = False
-    ) -> str:
+    def post(self, text: str, thread_ts: str = "", broadcast: bool = False) -> str:
         answer = attempt(
             lambda: self._client.chat_postMessage(
                 channel=self.location,
                 text=text,
-                blocks=list(blocks) or None,
                 thread_ts=thread_ts or None,
                 reply_broadcast=bool(thread_ts and broadcast) or None,
                 unfurl_links=False,
@@ -99,12 +92,8 @@ class SlackApi:
         self.location = str(answer["channel"])
         return str(answer["ts"])
 
-    def update(self, ts: str, text: str, blocks: Blocks = ()) -> None:
-        attempt(
-            lambda: self._client.chat_update(
-                channel=self.location, ts=ts, text=text, blocks=list(blocks)
-            )
-        )
+    def update(self, ts: str, text: str) -> None:
+        attempt(lambda: self._client.chat_update(channel=self.location, ts=ts, text=text))
 
     def archive(self) -> None:
         """The channel, once a message was posted into it."""
@@ -130,12 +119,10 @@ class SlackWebhook:
     def post(
         self,
         text: str,
-        blocks: Blocks = (),
         thread_ts: str = "",  # noqa: ARG002
         broadcast: bool = False,  # noqa: ARG002
     ) -> str:
-        body = {"text": text, **({"blocks": list(blocks)} if blocks else {})}
-        answer = attempt(lambda: self._client.send_dict(body))
+        answer = attempt(lambda: self._client.send_dict({"text": text}))
         if answer.status_code == 429:
             raise busy(answer.headers)
         if answer.status_code >= 500:
@@ -144,7 +131,7 @@ class SlackWebhook:
             raise refused(str(answer.body)[:60])
         return ""
 
-    def update(self, ts: str, text: str, blocks: Blocks = ()) -> None:  # noqa: ARG002
+    def update(self, ts: str, text: str) -> None:  # noqa: ARG002
         raise RefusedError("A Slack webhook can't edit what it posted: use a bot token.")
 
 

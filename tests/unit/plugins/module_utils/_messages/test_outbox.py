@@ -35,7 +35,7 @@ class FakeSlack:
         if self.failing:
             raise self.failing.pop(0)
 
-    def post(self, text, blocks=(), thread_ts="", broadcast=False):
+    def post(self, text, thread_ts="", broadcast=False):
         self._go()
         if thread_ts:
             self.replies.append(text)
@@ -45,7 +45,7 @@ class FakeSlack:
         self.messages[f"{len(self.messages) + 1}.0"] = text
         return ts
 
-    def update(self, ts, text, blocks=()):
+    def update(self, ts, text):
         self._go()
         if ts not in self.messages:
             raise GoneError("message_not_found")

@@ -25,14 +25,6 @@ EVENT = {
     "severity": "critical",
     "source": "deploy",
 }
-STATUS = {
-    "url": "https://api.example",
-    "token": "t",
-    "repository": "o/r",
-    "sha": "a" * 40,
-    "state": "success",
-    "context": "deploy",
-}
 INCIDENT = {
     "url": "https://api.example",
     "token": "t",
@@ -76,7 +68,6 @@ def test_each_channel_may_have_a_text_of_its_own():
 
 def test_what_a_service_limits_is_cut_and_marked():
     assert one("x" * 2000, pagerduty=EVENT).summary.endswith("…")
-    assert len(one("x" * 2000, github_status=STATUS).description) == 140
 
 
 @pytest.mark.parametrize(
@@ -84,8 +75,6 @@ def test_what_a_service_limits_is_cut_and_marked():
     [
         ({"slack": SLACK | {"token": ""}}, "slack.token"),
         ({"slack": SLACK | {"channel": ""}}, "slack.channel"),
-        ({"slack": SLACK | {"update_ts": "1.2"}}, "channel's id"),
-        ({"slack": {"api_url": "", "webhook_url": "https://h", "update_ts": "1.2"}}, "update_ts"),
         ({"slack": {"api_url": "", "webhook_url": "hooks.slack.com/T0/B0/s3cret"}}, "no URL"),
         ({"slack": {"webhook_url": "https://h", "archive": True}}, "slack.archive"),
         ({"statuspage": INCIDENT | {"minutes": 0}}, "statuspage.minutes"),
@@ -95,7 +84,6 @@ def test_what_a_service_limits_is_cut_and_marked():
         ({"email": EMAIL | {"subject": "x\nBcc: all@x.example"}}, "email.subject"),
         ({"email": EMAIL | {"username": "u", "starttls": "never"}}, "in clear"),
         ({"pagerduty": EVENT, "text": ""}, "pagerduty.summary"),
-        ({"github_status": STATUS | {"sha": "v2.0.0"}}, "github_status.sha"),
         ({"slack": SLACK, "text": "x" * 40_001}, "40000"),
         ({"slack": SLACK, "text": ""}, "text is empty"),
     ],
@@ -115,7 +103,6 @@ def test_what_has_the_form_of_a_secret_is_not_told():
             "slack": SLACK,
             "email": EMAIL | {"text": said, "subject": said},
             "pagerduty": EVENT | {"summary": said},
-            "github_status": STATUS | {"description": said},
         }
     )
     told = repr(messages)
