@@ -13,20 +13,6 @@ Object = dict[str, t.Any]
 Operation = dict[str, t.Any]
 """One operation of a JSON Patch (RFC 6902)."""
 
-KINDS = (
-    "ConfigMap",
-    "Deployment",
-    "Event",
-    "HorizontalPodAutoscaler",
-    "Lease",
-    "Pod",
-    "PodDisruptionBudget",
-    "PrometheusRule",
-    "ReplicaSet",
-    "ResourceQuota",
-    "Secret",
-)
-
 FIELD_MANAGER = "easymo-deploy"
 
 RELEASE_ANNOTATION = "easymo.com/release"

@@ -15,7 +15,7 @@ from ._kubernetes_client import Connection, lacks_a_role
 from ._kubernetes_exec import run_in_container
 from ._kubernetes_watch import KubernetesWatch
 
-# The path of the API and the plural, for each of _cluster.KINDS.
+# The path of the API and the plural, for each kind that is worked with.
 APIS = {
     "ConfigMap": ("/api/v1", "configmaps"),
     "Deployment": ("/apis/apps/v1", "deployments"),

@@ -17,7 +17,6 @@ from ._secret_names import SECRET_NAME, Naming, naming
 
 _LONGEST_NAME = 200
 _WORD_END = re.compile(rf"[\w.-]{{0,{_LONGEST_NAME}}}")
-_WORD_START = re.compile(r"[\w.-]*\Z")
 
 _QUOTE = r"\\{0,8}[\"'`]|%(?:25){0,4}2[27]|&quot;|&#3[49];"
 _SIGN = re.compile(

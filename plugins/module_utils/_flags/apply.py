@@ -9,7 +9,7 @@ import typing as t
 from .._cluster import Cluster
 from .._errors import ConflictError, VerificationError
 from .._lock.fence import NO_GUARD, Guard, NoGuard
-from .plan import Changes, FlagsMap, FlagsPlan, Wish, plan_flags
+from .plan import FlagsMap, FlagsPlan, Wish, plan_flags
 from .switch import KillSwitch, refuse_up
 
 ATTEMPTS = 5
@@ -22,26 +22,6 @@ def observe_flags(cluster: Cluster, name: str) -> FlagsMap:
     return FlagsMap.from_json(name, cluster.read("ConfigMap", name))
 
 
-def change_flags(
-    cluster: Cluster,
-    name: str,
-    flags: Changes,
-    *,
-    force: bool,
-    check_mode: bool,
-    annotations: Changes | None = None,
-    guard: Guard | NoGuard = NO_GUARD,
-) -> FlagsPlan:
-    """The plan that was carried out; made anew when somebody else wrote in between.
-
-    Raises KilledError when the kill switch forbids it, whenever it was set.
-    """
-    wish = Wish(flags, annotations or {})
-    return decide_flags(
-        cluster, name, lambda _seen: wish, force=force, check_mode=check_mode, guard=guard
-    )
-
-
 def decide_flags(
     cluster: Cluster,
     name: str,
@@ -52,7 +32,10 @@ def decide_flags(
     guard: Guard | NoGuard = NO_GUARD,
     attempts: int = ATTEMPTS,
 ) -> FlagsPlan:
-    """The same for what depends on the flags as they stand: read, decide and write are one."""
+    """The plan that was carried out; made anew when somebody else wrote in between. Read, decide and write are one.
+
+    Raises KilledError when the kill switch forbids it, whenever it was set.
+    """
     last: ConflictError | None = None
     for _attempt in range(attempts):
         observed = observe_flags(cluster, name)

@@ -215,8 +215,8 @@ class Locking:
         self._clock.sleep(random.uniform(0.01, 0.05) * 2**attempt)  # noqa: S311 - spreads retries
 
 
-def read_freeze(cluster: Cluster, now: datetime, name: str = FREEZE) -> Freeze | None:
-    body = cluster.read("ConfigMap", name)
+def read_freeze(cluster: Cluster, now: datetime) -> Freeze | None:
+    body = cluster.read("ConfigMap", FREEZE)
     if body is None:
         return None
     found = Freeze.from_json(body)

@@ -61,7 +61,6 @@ class Deployment:
     annotations: t.Mapping[str, str]
     selector: str
     paused: bool
-    strategy: str
     template: Object
     counts: Counts
     conditions: tuple[Condition, ...]
@@ -83,7 +82,6 @@ class Deployment:
             annotations=annotations,
             selector=to_label_selector(spec["selector"]),
             paused=bool(spec.get("paused", False)),
-            strategy=(spec.get("strategy") or {}).get("type", "RollingUpdate"),
             template=spec["template"],
             counts=Counts(
                 desired=spec.get("replicas", 1),

@@ -11,7 +11,6 @@ from datetime import datetime, timedelta, timezone, tzinfo
 from .models import Window
 
 UTC = timezone.utc  # noqa: UP017 - one spelling for every Python of a target
-MINUTE = timedelta(minutes=1)
 FAR = timedelta(days=400)
 """How far ahead the next opening is looked for."""
 LONG = timedelta(days=7)

@@ -9,9 +9,10 @@ from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
     ConflictError,
     InputError,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._flags.apply import change_flags
+from ansible_collections.easymo.deploy.plugins.module_utils._flags.apply import decide_flags
 from ansible_collections.easymo.deploy.plugins.module_utils._flags.plan import (
     FlagsPlan,
+    Wish,
     checksum,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._flags.values import to_values
@@ -46,8 +47,9 @@ def cluster_with(data: dict[str, str], manager: str = KUBECTL) -> MemoryCluster:
 
 
 def change(cluster: MemoryCluster, flags: dict[str, str | None], **options: t.Any) -> FlagsPlan:
+    wish = Wish(flags, options.pop("annotations", {}))
     settings = {"force": True, "check_mode": False, **options}
-    return change_flags(cluster, "feature-flags", flags, **settings)
+    return decide_flags(cluster, "feature-flags", lambda _seen: wish, **settings)
 
 
 def data_of(cluster: MemoryCluster) -> dict[str, str]:

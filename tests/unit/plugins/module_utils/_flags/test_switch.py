@@ -6,8 +6,8 @@ import typing as t
 import pytest
 
 from ansible_collections.easymo.deploy.plugins.module_utils._cluster import KILL_SWITCH_ANNOTATION
-from ansible_collections.easymo.deploy.plugins.module_utils._flags.apply import change_flags
-from ansible_collections.easymo.deploy.plugins.module_utils._flags.plan import FlagsPlan
+from ansible_collections.easymo.deploy.plugins.module_utils._flags.apply import decide_flags
+from ansible_collections.easymo.deploy.plugins.module_utils._flags.plan import FlagsPlan, Wish
 from ansible_collections.easymo.deploy.plugins.module_utils._flags.switch import (
     OFF,
     KilledError,
@@ -24,9 +24,8 @@ KILLED = {KILL_SWITCH_ANNOTATION: SET.to_annotation()}
 def change(
     cluster: MemoryCluster, flags: dict[str, str | None], annotations: t.Any = None
 ) -> FlagsPlan:
-    return change_flags(
-        cluster, "feature-flags", flags, force=True, check_mode=False, annotations=annotations
-    )
+    wish = Wish(flags, annotations or {})
+    return decide_flags(cluster, "feature-flags", lambda _seen: wish, force=True, check_mode=False)
 
 
 def data_of(cluster: MemoryCluster) -> dict[str, str]:
