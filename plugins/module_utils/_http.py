@@ -1,31 +1,240 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # PRIVATE to easymo.deploy.
-"""How every client here that uses requests sends one: with our token and no other, TLS verified, and redirects told.
+"""The one HTTP client: with our token and no other, TLS verified, redirects told, a deadline, and failures in words.
 
-What an answer means, and what is said when there is none, is the client's.
+What an answer means is its caller's to say.
 """
 
 from __future__ import annotations
 
+import base64
+import json
+import ssl
+import time
 import traceback
 import typing as t
+from dataclasses import dataclass
+from urllib.parse import urlsplit, urlunsplit
 
+from ._errors import DeployError, InputError, RefusedError, UnreachableError, VerificationError
 from ._library import Library
+from ._redaction import BLANK, excerpt
+from ._time import Deadline
 
 try:
     import requests
     import requests.adapters
     import requests.auth
     import requests.utils
+    import urllib3
+    from urllib3.util import Retry, Timeout
 
     IMPORT_ERROR: str | None = None
 except ImportError:
     requests = None  # type: ignore[assignment]
+    Retry = Timeout = object  # type: ignore[assignment,misc]
     IMPORT_ERROR = traceback.format_exc()
 
-__all__ = ["REQUESTS", "request", "requests"]
-
 REQUESTS = Library("requests >= 2.32", IMPORT_ERROR)
+
+LARGEST = 64 << 20
+"""Bytes of an answer: a server that goes on talking must not fill our memory."""
+LATER = frozenset({429, 500, 502, 503, 504})
+"""Statuses after which the same request may succeed."""
+_CHUNK = 64 * 1024
+_SHOWN = 200
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a server answered, whole."""
+
+    status: int
+    headers: t.Mapping[str, str]
+    body: bytes = b""
+    encoding: str = "utf-8"
+
+    @property
+    def good(self) -> bool:
+        return 200 <= self.status < 300
+
+    @property
+    def text(self) -> str:
+        try:
+            return self.body.decode(self.encoding, errors="replace")
+        except LookupError:
+            return self.body.decode(errors="replace")
+
+    def json(self) -> t.Any:
+        """Raises ValueError."""
+        return json.loads(self.body)
+
+
+class NoAnswerError(Exception):
+    """Why there is no answer. `problem` goes on after the server's name, and `cure` says what to do."""
+
+    def __init__(self, error: type[DeployError], problem: str, cure: str) -> None:
+        super().__init__(problem)
+        self.error = error
+        self.problem = problem
+        self.cure = cure
+
+    def of(self, where: str) -> DeployError:
+        return self.error(f"{where} {self.problem}: {self.cure}.")
+
+
+@dataclass(frozen=True)
+class Repeat:
+    """Ask again until `deadline`, after what Retry-After says. The first attempt has its whole timeout in any case.
+
+    `lost`: after a lost call and a server's error too, which only a request that may arrive twice can have. Without
+    it a request is repeated only when a rate limit kept the server from doing anything.
+    """
+
+    deadline: Deadline
+    lost: bool = True
+    times: int = 100
+    statuses: t.Collection[int] = LATER
+
+
+def ask(where: str, method: str, url: str, **how: t.Any) -> Answer:
+    """As `send`; without an answer one of our errors, whose sentence begins with `where`."""
+    try:
+        return send(method, url, **how)
+    except NoAnswerError as exc:
+        raise exc.of(where) from None
+
+
+def send(
+    method: str,
+    url: str,
+    *,
+    timeout: float,
+    authorization: str = "",
+    ca_cert: str | None = None,
+    session: requests.Session | None = None,
+    repeat: Repeat | None = None,
+    largest: int = LARGEST,
+    **more: t.Any,
+) -> Answer:
+    """Whatever is answered, else NoAnswerError. `timeout` in seconds is for the whole answer, with `repeat` for each.
+
+    `authorization` is the whole header, see `bearer` and `basic`, and `ca_cert` a file of authorities for this server.
+    `largest` in bytes. `more` goes to requests: `params`, `headers`, `json`, `data`, `files`.
+    """
+    until = _Until(timeout, repeat.deadline if repeat else None)
+    if repeat:
+        session = requests.Session()
+        adapter = requests.adapters.HTTPAdapter(max_retries=_Retries.of(repeat))
+        session.mount("https://", adapter)
+        session.mount("http://", adapter)
+    try:
+        answer = request(
+            method,
+            url,
+            timeout=until,
+            authorization=authorization,
+            ca_cert=ca_cert,
+            session=session,
+            stream=True,
+            **more,
+        )
+        body = _read(answer, until.end, largest)
+    except (OSError, ValueError, urllib3.exceptions.HTTPError) as exc:
+        raise _no_answer(exc, until.passed) from None
+    told = "charset" in answer.headers.get("Content-Type", "").lower() and answer.encoding
+    return Answer(answer.status_code, answer.headers, body, told or "utf-8")
+
+
+def request(
+    method: str,
+    url: str,
+    *,
+    timeout: t.Any,
+    authorization: str = "",
+    ca_cert: str | None = None,
+    session: requests.Session | None = None,
+    **more: t.Any,
+) -> requests.Response:
+    """As `requests.request`.
+
+    The authorities go with the request, not with the session: there REQUESTS_CA_BUNDLE would take their place.
+    """
+    return (session or requests).request(
+        method,
+        url,
+        timeout=timeout,
+        auth=_Permit(authorization),
+        verify=ca_cert or True,
+        allow_redirects=False,
+        **more,
+    )
+
+
+def pooled(connections: int) -> requests.Session:
+    """For as many threads at once."""
+    session = requests.Session()
+    adapter = requests.adapters.HTTPAdapter(pool_maxsize=connections)
+    session.mount("https://", adapter)
+    session.mount("http://", adapter)
+    return session
+
+
+def bearer(token: str | None) -> str:
+    return f"Bearer {token}" if token else ""
+
+
+def basic(user: str, password: str) -> str:
+    """In UTF-8, where requests takes Latin-1."""
+    if not user:
+        return ""
+    return f"Basic {base64.b64encode(f'{user}:{password}'.encode()).decode()}"
+
+
+def good(
+    answer: Answer,
+    where: str,
+    *,
+    forbidden: str = "give a token that may ask it",
+    otherwise: tuple[type[DeployError], str] = (
+        VerificationError,
+        "see whether its URL is right",
+    ),
+    secret: str = "",
+) -> Answer:
+    """The answer if it is a good one, else what its status means. `secret` is blanked in what the server said."""
+    if answer.good:
+        return answer
+    said = said_in(answer, secret)
+    told = f"{where} answered HTTP {answer.status}{f' ({said})' if said else ''}"
+    if answer.status in (401, 403):
+        raise RefusedError(f"{told}: {forbidden}.")
+    if answer.status == 429:
+        raise UnreachableError(f"{told}: see its log for the rate limit, then try again.")
+    if answer.status == 408 or answer.status >= 500:
+        raise UnreachableError(f"{told}: see its log, then try again.")
+    error, cure = otherwise
+    raise error(f"{told}: {cure}.")
+
+
+def said_in(answer: Answer, secret: str = "", limit: int = _SHOWN) -> str:
+    """What a server said of its error: the reasons in its JSON, else the beginning of its text."""
+    text = answer.text
+    try:
+        body = answer.json()
+        given = body.get("errors") or body.get("error") or body.get("message")
+        listed = given if isinstance(given, list) else [given] if given else []
+        text = "; ".join(_reason(one) for one in listed) or text
+    except (ValueError, AttributeError):
+        pass
+    return excerpt(text.replace(secret, BLANK) if secret else text, limit)
+
+
+def without_query(url: str) -> str:
+    """The URL as far as it may be shown: no user, no password, no query."""
+    parts = urlsplit(url)
+    host = parts.netloc.rpartition("@")[2]
+    return urlunsplit((parts.scheme, host, parts.path, "", ""))
 
 
 class _Permit:
@@ -47,26 +256,159 @@ class _Permit:
         )
 
 
-def request(
-    method: str,
-    url: str,
-    *,
-    timeout: float | tuple[float, float],
-    authorization: str = "",
-    ca_cert: str | None = None,
-    session: requests.Session | None = None,
-    **more: t.Any,
-) -> requests.Response:
-    """As `requests.request`. `authorization` is the whole header, and `ca_cert` a file of authorities for this server.
+class _Until(Timeout):
+    """Gives a repeated attempt, for which urllib3 copies it, the seconds that are left."""
 
-    The authorities go with the request, not with the session: there REQUESTS_CA_BUNDLE would take their place.
-    """
-    return (session or requests).request(
-        method,
-        url,
-        timeout=timeout,
-        auth=_Permit(authorization),
-        verify=ca_cert or True,
-        allow_redirects=False,
-        **more,
+    def __init__(self, seconds: float, deadline: Deadline | None) -> None:
+        super().__init__(total=seconds)
+        self._seconds = seconds
+        self._deadline = deadline
+        self._attempts = 0
+        self._began = time.monotonic()
+        self.end = self._began + seconds
+
+    @property
+    def passed(self) -> float:
+        """Seconds that the server was given."""
+        return time.monotonic() - self._began if self._attempts > 1 else self._seconds
+
+    def clone(self) -> Timeout:
+        self._attempts += 1
+        left = self._seconds
+        if self._deadline and self._attempts > 1:
+            left = max(0.1, min(left, self._deadline.left()))
+        self.end = time.monotonic() + left
+        return Timeout(total=left)
+
+
+class _Retries(Retry):
+    """urllib3's, until a deadline: it waits for none that would pass it."""
+
+    repeat: Repeat
+
+    @classmethod
+    def of(cls, repeat: Repeat) -> _Retries:
+        made = cls(
+            total=repeat.times,
+            # A connection that fails for its certificate fails again.
+            other=0,
+            connect=None if repeat.lost else 0,
+            read=None if repeat.lost else False,
+            allowed_methods=None,
+            status_forcelist=repeat.statuses if repeat.lost else {429},
+            backoff_factor=0.5,
+            raise_on_status=False,
+            # Else it would repeat after that header whatever stands in the list; `_wait` heeds it.
+            respect_retry_after_header=False,
+        )
+        made.repeat = repeat
+        return made
+
+    def new(self, **changed: t.Any) -> _Retries:
+        made = super().new(**changed)
+        made.repeat = self.repeat
+        return made
+
+    def increment(self, *arguments: t.Any, **named: t.Any) -> _Retries:
+        after = super().increment(*arguments, **named)
+        if after._wait(named.get("response")) >= self.repeat.deadline.left():
+            raise urllib3.exceptions.MaxRetryError(
+                None,  # type: ignore[arg-type]
+                "",
+                named.get("error"),
+            )
+        return after
+
+    def sleep(self, response: t.Any = None) -> None:
+        self.repeat.deadline.sleep(self._wait(response))
+
+    def _wait(self, response: t.Any) -> float:
+        try:
+            asked = self.get_retry_after(response) if response else None
+        except urllib3.exceptions.InvalidHeader:
+            asked = None
+        return self.get_backoff_time() if asked is None else asked
+
+
+def _read(answer: requests.Response, end: float, largest: int) -> bytes:
+    """The timeout of a socket begins anew with each byte, ours does not."""
+    # An older urllib3 waits for a whole chunk.
+    read = getattr(answer.raw, "read1", answer.raw.read)
+    body = bytearray()
+    with answer:
+        while chunk := read(_CHUNK, decode_content=True):
+            body += chunk
+            if len(body) > largest:
+                raise NoAnswerError(
+                    VerificationError,
+                    f"answers with more than {largest:,} bytes",
+                    "see whether its URL is right",
+                )
+            if time.monotonic() > end:
+                raise requests.exceptions.Timeout
+    return bytes(body)
+
+
+def _no_answer(exc: Exception, passed: float) -> NoAnswerError:
+    """The one place that knows what the exceptions of requests and urllib3 mean."""
+    chain = list(_chain(exc))
+    cause = _words(chain[-1])
+    known = urllib3.exceptions
+
+    def came_of(*kinds: type[BaseException]) -> bool:
+        return any(isinstance(one, kinds) for one in chain)
+
+    if came_of(ssl.SSLError, requests.exceptions.SSLError, known.SSLError):
+        cure = "see whether that port speaks TLS"
+        if came_of(ssl.SSLCertVerificationError):
+            cure = "set 'ca_cert' to the authority that signed its certificate"
+        return NoAnswerError(RefusedError, f"failed the TLS handshake ({cause})", cure)
+    if came_of(known.NewConnectionError, known.ProtocolError):
+        pass
+    elif came_of(requests.exceptions.Timeout, known.TimeoutError):
+        return NoAnswerError(
+            UnreachableError,
+            f"did not answer within {round(passed, 1) or passed:g} s",
+            "see whether it is overloaded, then try again",
+        )
+    elif not came_of(requests.exceptions.ConnectionError, known.ProxyError):
+        if type(exc) is OSError:
+            return NoAnswerError(InputError, "cannot be asked, 'ca_cert' is missing", "correct it")
+        return NoAnswerError(
+            InputError, f"cannot be asked ({type(exc).__name__})", "correct its URL"
+        )
+    return NoAnswerError(
+        UnreachableError,
+        f"cannot be reached ({cause})",
+        "see whether it runs and whether its URL is right",
     )
+
+
+def _chain(exc: BaseException) -> t.Iterator[BaseException]:
+    """The exception and what it came of, the innermost last."""
+    seen: list[BaseException] = []
+    inner: BaseException | None = exc
+    while inner is not None and inner not in seen:
+        seen.append(inner)
+        yield inner
+        wrapped = (one for one in inner.args if isinstance(one, BaseException))
+        reason = getattr(inner, "reason", None)
+        inner = (
+            (reason if isinstance(reason, BaseException) else None)
+            or next(wrapped, None)
+            or inner.__cause__
+            or inner.__context__
+        )
+
+
+def _words(cause: BaseException) -> str:
+    """Such as 'Connection refused', without the objects requests wraps it in."""
+    for name in ("verify_message", "strerror", "reason"):
+        if said := getattr(cause, name, None):
+            return str(said)[:_SHOWN]
+    return (str(cause) or type(cause).__name__)[:_SHOWN]
+
+
+def _reason(given: t.Any) -> str:
+    """One entry of a list of errors."""
+    return str(given.get("code", given) if isinstance(given, dict) else given)

@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import re
 import typing as t
@@ -12,8 +11,9 @@ from urllib.parse import urlsplit
 
 from ._cluster import Clock
 from ._errors import InputError, RefusedError, UnreachableError, VerificationError
-from ._http import request, requests
+from ._http import Answer, Repeat, ask, basic
 from ._images.reference import Challenge, Reference
+from ._time import Deadline
 
 ACCEPT = ", ".join(
     (
@@ -26,8 +26,6 @@ ACCEPT = ", ".join(
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 _LARGEST = 4 << 20
 """Bytes of a manifest: what the specification lets a registry refuse beyond."""
-_LATER = frozenset({429, 500, 502, 503, 504})
-_PAUSE = 1.0
 
 
 class HttpRegistry:
@@ -54,27 +52,24 @@ class HttpRegistry:
                 f"'registry' is {api!r}: it should be a URL, https://registry.example.com."
             )
         self._api = api.rstrip("/")
-        self._basic = ""
-        if username:
-            self._basic = base64.b64encode(f"{username}:{password}".encode()).decode()
+        self._basic = basic(username, password)
         self._ca_cert = ca_cert
         self._timeout = timeout
-        self._clock = clock
-        self._deadline = clock.now() + patience
+        self._deadline = Deadline(patience, clock.now, clock.sleep)
 
     def digest(self, reference: Reference) -> str | None:
         url = f"{self._api or reference.api}/v2/{reference.repository}/manifests/{reference.asked}"
         answer, permit = self._permitted(url, reference)
-        if answer.status_code == 404:
+        if answer.status == 404:
             return None
-        if answer.status_code in (401, 403):
+        if answer.status in (401, 403):
             raise RefusedError(
-                f"The registry does not show {reference.text} to us (HTTP {answer.status_code}): it is not "
+                f"The registry does not show {reference.text} to us (HTTP {answer.status}): it is not "
                 "there, or 'username' and 'password' may not pull it."
             )
-        if answer.status_code != 200:
+        if answer.status != 200:
             raise UnreachableError(
-                f"The registry answered HTTP {answer.status_code} for {reference.text}: try again later."
+                f"The registry answered HTTP {answer.status} for {reference.text}: try again later."
             )
         told = answer.headers.get("Docker-Content-Digest") or self._computed(url, permit)
         if not _DIGEST.fullmatch(told) or (reference.digest and told != reference.digest):
@@ -83,10 +78,10 @@ class HttpRegistry:
             )
         return told
 
-    def _permitted(self, url: str, reference: Reference) -> tuple[requests.Response, str]:
+    def _permitted(self, url: str, reference: Reference) -> tuple[Answer, str]:
         """The answer to HEAD, and the Authorization that it took."""
         answer = self._ask("HEAD", url, "")
-        if answer.status_code != 401:
+        if answer.status != 401:
             return answer, ""
         permit = self._permit(answer.headers.get("WWW-Authenticate", ""), url, reference)
         return (self._ask("HEAD", url, permit), permit) if permit else (answer, "")
@@ -95,7 +90,7 @@ class HttpRegistry:
         """The Authorization that the challenge asks for, empty when we have none to give."""
         challenge = Challenge.parse(header)
         if challenge.scheme == "basic":
-            return f"Basic {self._basic}" if self._basic else ""
+            return self._basic
         realm = challenge.parameters.get("realm", "")
         if challenge.scheme != "bearer" or not realm:
             return ""
@@ -107,64 +102,39 @@ class HttpRegistry:
             )
         scope = challenge.parameters.get("scope") or f"repository:{reference.repository}:pull"
         query = {"scope": scope, "service": challenge.parameters.get("service", "")}
-        answer = self._ask("GET", realm, f"Basic {self._basic}" if self._basic else "", query)
-        if answer.status_code != 200:
+        answer = self._ask("GET", realm, self._basic, query)
+        if answer.status != 200:
             raise RefusedError(
-                f"{_host(realm)} gave no token for {reference.text} (HTTP {answer.status_code}): correct "
+                f"{_host(realm)} gave no token for {reference.text} (HTTP {answer.status}): correct "
                 "'username' and 'password'."
             )
         return f"Bearer {_token(answer, realm)}"
 
     def _computed(self, url: str, permit: str) -> str:
         """Of a registry that tells no digest: the manifest's own."""
-        body = self._ask("GET", url, permit).content
+        body = self._ask("GET", url, permit).body
         if len(body) > _LARGEST:
             raise VerificationError(f"The manifest at {url} is larger than any manifest is.")
         return f"sha256:{hashlib.sha256(body).hexdigest()}"
 
     def _ask(
         self, method: str, url: str, permit: str, query: t.Mapping[str, str] | None = None
-    ) -> requests.Response:
+    ) -> Answer:
         """Asked again while the registry stumbles and there is patience left."""
-        while True:
-            last: Exception | None = None
-            answer: requests.Response | None = None
-            try:
-                answer = self._request(method, url, permit, query)
-            except UnreachableError as exc:
-                last = exc
-            if answer is not None and answer.status_code not in _LATER:
-                return answer
-            if self._clock.now() + _PAUSE >= self._deadline:
-                if answer is not None:
-                    return answer
-                raise last or UnreachableError(f"{_host(url)} did not answer.")
-            self._clock.sleep(_PAUSE)
-
-    def _request(
-        self, method: str, url: str, permit: str, query: t.Mapping[str, str] | None
-    ) -> requests.Response:
-        try:
-            return request(
-                method,
-                url,
-                params=dict(query or {}),
-                headers={"Accept": ACCEPT},
-                authorization=permit,
-                ca_cert=self._ca_cert,
-                timeout=self._timeout,
-            )
-        except requests.exceptions.SSLError as exc:
-            raise RefusedError(
-                f"TLS with {_host(url)} failed: set 'ca_cert' to the authority that signed it."
-            ) from exc
-        except requests.exceptions.RequestException as exc:
-            raise UnreachableError(
-                f"The registry {_host(url)} cannot be reached ({type(exc).__name__})."
-            ) from exc
+        return ask(
+            f"The registry {_host(url)}",
+            method,
+            url,
+            params=dict(query or {}),
+            headers={"Accept": ACCEPT},
+            authorization=permit,
+            ca_cert=self._ca_cert,
+            timeout=self._timeout,
+            repeat=Repeat(self._deadline),
+        )
 
 
-def _token(answer: requests.Response, realm: str) -> str:
+def _token(answer: Answer, realm: str) -> str:
     try:
         body = answer.json()
         token = body.get("token") or body["access_token"]

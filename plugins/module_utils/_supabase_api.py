@@ -40,7 +40,7 @@ class SupabaseFunctionsApi:
             endpoint="/functions/{slug}/body",
             headers={"Accept": "multipart/form-data"},
         )
-        metadata, files = parse_sources(answer.headers.get("Content-Type", ""), answer.content)
+        metadata, files = parse_sources(answer.headers.get("Content-Type", ""), answer.body)
         said = metadata.get("deno2_entrypoint_path") or metadata.get("entrypoint_path")
         entrypoint = uploaded_path(files, said or deployed.entrypoint)
         import_map = uploaded_path(files, metadata.get("import_map_path") or deployed.import_map)

@@ -9,10 +9,8 @@ import time
 import typing as t
 
 from ._errors import DeployError, InputError, RefusedError, UnreachableError
-from ._http import request, requests
-from ._redaction import excerpt
+from ._http import LATER, Answer, NoAnswerError, bearer, pooled, said_in, send
 
-RETRIABLE = frozenset({429, 500, 502, 503, 504})
 LONGEST_PAUSE = 65.0
 """Seconds. The API's rate limit resets within a minute."""
 PATIENCE = 150.0
@@ -57,13 +55,10 @@ class ManagementClient:
         self._project_ref = project_ref
         self._timeout = timeout
         self._gate = RateGate()
-        self._session = requests.Session()
+        self._session = pooled(_CONNECTIONS)
         self._session.headers["Accept"] = "application/json"
-        self._authorization = f"Bearer {access_token}"
+        self._authorization = bearer(access_token)
         self._ca_cert = ca_cert
-        adapter = requests.adapters.HTTPAdapter(pool_maxsize=_CONNECTIONS)
-        self._session.mount("https://", adapter)
-        self._session.mount("http://", adapter)
 
     @classmethod
     def from_params(cls, params: t.Mapping[str, t.Any]) -> ManagementClient:
@@ -86,7 +81,7 @@ class ManagementClient:
         repeatable: bool | None = None,
         gone_is_fine: bool = False,
         **more: t.Any,
-    ) -> requests.Response:
+    ) -> Answer:
         """`what` completes "the API answered 500 on …"; `endpoint` is the path without its variable parts.
 
         A lost call is repeated where that does no harm, which only the caller knows of anything but GET.
@@ -99,7 +94,7 @@ class ManagementClient:
             attempt += 1
             self._gate.wait(place)
             try:
-                answer = request(
+                answer = send(
                     method,
                     self._base + path,
                     session=self._session,
@@ -108,54 +103,50 @@ class ManagementClient:
                     timeout=self._timeout,
                     **more,
                 )
-            except requests.RequestException as exc:
-                failure: DeployError = _unreachable(exc, what)
+            except NoAnswerError as exc:
+                where = f"The Supabase Management API, asked for {what},"
+                if exc.error is not UnreachableError:
+                    raise exc.of(where) from None
+                failure: DeployError = UnreachableError(
+                    f"{where} {exc.problem}: check 'api_url' and the network."
+                )
                 pause, repeat, limited = 2.0 ** min(attempt, 3), again and attempt < 4, False
             else:
-                if (answer.ok and not answer.is_redirect) or (
-                    gone_is_fine and answer.status_code == 404
-                ):
+                if answer.good or (gone_is_fine and answer.status == 404):
                     self._heed(answer, place)
                     return answer
                 failure = self._refusal(answer, what)
                 pause = _pause(answer, attempt)
-                limited = answer.status_code == 429
+                limited = answer.status == 429
                 if limited:
                     self._gate.shut(place, pause)
-                repeat = limited or (answer.status_code in RETRIABLE and attempt < 4)
+                repeat = limited or (answer.status in LATER and attempt < 4)
             if not repeat or attempt >= 9 or time.monotonic() + pause > deadline:
                 raise failure
             if not limited:
                 time.sleep(pause)
 
-    def _heed(self, answer: requests.Response, place: str) -> None:
+    def _heed(self, answer: Answer, place: str) -> None:
         """The last call that the limit allowed says so: whoever asks next would be refused."""
         if answer.headers.get("X-RateLimit-Remaining") == "0":
             self._gate.shut(place, _seconds(answer.headers.get("X-RateLimit-Reset")) or 0.0)
 
-    def _refusal(self, answer: requests.Response, what: str) -> DeployError:
-        said = _message(answer)
-        where = f"The Supabase Management API answered {answer.status_code} on {what}"
-        if answer.status_code in (401, 403):
+    def _refusal(self, answer: Answer, what: str) -> DeployError:
+        said = said_in(answer, limit=500) or "no reason given"
+        where = f"The Supabase Management API answered {answer.status} on {what}"
+        if answer.status in (401, 403):
             return RefusedError(f"{where} ({said}): check 'access_token' and what it may do.")
-        if answer.status_code == 402:
+        if answer.status == 402:
             return RefusedError(f"{where} ({said}): the plan's number of functions is reached.")
-        if answer.status_code == 404:
+        if answer.status == 404:
             return InputError(f"{where} ({said}): is {self._project_ref!r} the right project?")
-        if answer.status_code in RETRIABLE:
+        if answer.status in LATER:
             return UnreachableError(f"{where} ({said}), also after repeating it: try again later.")
         return RefusedError(f"{where}: {said}")
 
 
-def _unreachable(exc: Exception, what: str) -> UnreachableError:
-    return UnreachableError(
-        f"The Supabase Management API did not answer on {what} ({type(exc).__name__}): "
-        "check 'api_url' and the network."
-    )
-
-
-def _pause(answer: requests.Response, attempt: int) -> float:
-    if answer.status_code == 429:
+def _pause(answer: Answer, attempt: int) -> float:
+    if answer.status == 429:
         for header in ("Retry-After", "X-RateLimit-Reset"):
             seconds = _seconds(answer.headers.get(header))
             if seconds is not None:
@@ -168,11 +159,3 @@ def _seconds(said: str | None) -> float | None:
         return min(max(float(said or ""), 0.0), LONGEST_PAUSE)
     except ValueError:
         return None
-
-
-def _message(answer: requests.Response) -> str:
-    try:
-        said = answer.json()["message"]
-    except (ValueError, KeyError, TypeError):
-        said = answer.text.strip()
-    return excerpt(str(said), 500) or "no reason given"

@@ -88,8 +88,8 @@ from ..module_utils._banner.api import BannerApi
 from ..module_utils._banner.plan import BannerPlan, wanted_banner
 from ..module_utils._errors import VerificationError
 from ..module_utils._http import REQUESTS
-from ..module_utils._messages.retry import Deadline
 from ..module_utils._module import Module, execute, refuse_below
+from ..module_utils._time import Deadline
 
 NEEDS = (REQUESTS,)
 

@@ -6,13 +6,9 @@ from __future__ import annotations
 
 import typing as t
 
-from .._checks.http import without_query
-from .._errors import InputError, RefusedError, UnreachableError, VerificationError
-from .._http import request, requests
-from .._redaction import excerpt
+from .._errors import InputError, RefusedError, VerificationError
+from .._http import Answer, ask, bearer, good, said_in, without_query
 from .models import LoadedRule
-
-_SHOWN = 200
 
 
 class AlertsApi:
@@ -61,15 +57,15 @@ class AlertsApi:
         """Let Prometheus read its files again. VerificationError when it stays with what it had."""
         who, url = "Prometheus", f"{self._prometheus}/-/reload"
         answer = self._ask("POST", who, url, may_refuse=True)
-        if answer.status_code == 200:
+        if answer.good:
             return
-        said = _said(answer)
+        said = said_in(answer)
         if "failed to reload" in said:
             raise VerificationError(
                 f"{who} at {without_query(url)} does not take its files and stays with what it had: {said}."
             )
         raise RefusedError(
-            f"{who} at {without_query(url)} does not reload (HTTP {answer.status_code}: {said}): start it with "
+            f"{who} at {without_query(url)} does not reload (HTTP {answer.status}: {said}): start it with "
             "--web.enable-lifecycle, or let something else reload it and set 'reload' to false."
         )
 
@@ -90,54 +86,19 @@ class AlertsApi:
         query: t.Mapping[str, str] | None = None,
         *,
         may_refuse: bool = False,
-    ) -> requests.Response:
+    ) -> Answer:
         """The answer, good unless `may_refuse`: then its own reason for a no is the caller's to read."""
         where = f"{who} at {without_query(url)}"
-        try:
-            answer = request(
-                method,
-                url,
-                params=dict(query or {}),
-                authorization=f"Bearer {self._token}" if self._token else "",
-                timeout=self._timeout,
-                ca_cert=self._ca_cert,
-            )
-        except requests.exceptions.SSLError as exc:
-            raise RefusedError(
-                f"TLS with {where} failed: set 'ca_cert' to the authority that signed it."
-            ) from exc
-        except requests.exceptions.Timeout as exc:
-            raise UnreachableError(
-                f"{where} did not answer within {self._timeout:g} s: see whether it is overloaded, then try again."
-            ) from exc
-        except (
-            requests.exceptions.ConnectionError,
-            requests.exceptions.ChunkedEncodingError,
-        ) as exc:
-            raise UnreachableError(
-                f"{where} cannot be reached: see whether it runs and whether its URL is right."
-            ) from exc
-        except (requests.exceptions.RequestException, ValueError) as exc:
-            raise InputError(
-                f"{where} cannot be asked ({type(exc).__name__}): correct its URL."
-            ) from exc
-        return answer if may_refuse and _said(answer) else _judged(answer, where)
-
-
-def _judged(answer: requests.Response, where: str) -> requests.Response:
-    if answer.status_code == 200:
-        return answer
-    said = _said(answer)
-    told = f"{where} answered HTTP {answer.status_code}{f' ({said})' if said else ''}"
-    if answer.status_code in (401, 403):
-        raise RefusedError(f"{told}: give a token that may ask it.")
-    if answer.status_code in (408, 429) or answer.status_code >= 500:
-        raise UnreachableError(f"{told}: see its log, then try again.")
-    raise VerificationError(f"{told}: see whether its URL is right.")
-
-
-def _said(answer: requests.Response) -> str:
-    return excerpt(answer.text, _SHOWN)
+        answer = ask(
+            where,
+            method,
+            url,
+            params=dict(query or {}),
+            authorization=bearer(self._token),
+            timeout=self._timeout,
+            ca_cert=self._ca_cert,
+        )
+        return answer if may_refuse and said_in(answer) else good(answer, where)
 
 
 def _foreign(who: str, url: str) -> VerificationError:

@@ -4,14 +4,10 @@
 
 from __future__ import annotations
 
-from .._checks.http import without_query
-from .._errors import InputError, RefusedError, UnreachableError, VerificationError
-from .._http import request, requests
-from .._messages.retry import BusyError, Deadline, retry_after, retrying
-from .._redaction import BLANK, excerpt
+from .._errors import RefusedError, VerificationError
+from .._http import Answer, Repeat, ask, bearer, good, without_query
+from .._time import Deadline
 from .plan import Banner
-
-_SHOWN = 200
 
 
 class BannerApi:
@@ -41,52 +37,21 @@ class BannerApi:
         else:
             self._ask("POST", banner.to_result())
 
-    def _ask(self, method: str, body: dict[str, str] | None = None) -> requests.Response:
-        return retrying(lambda: self._once(method, body), self._deadline, idempotent=True)
-
-    def _once(self, method: str, body: dict[str, str] | None) -> requests.Response:
-        left = max(0.1, self._deadline.left())
-        try:
-            answer = request(
-                method,
-                self._url,
-                json=body,
-                authorization=f"Bearer {self._token}",
-                timeout=(min(5.0, left), left),
-                ca_cert=self._ca_cert,
-            )
-        except requests.exceptions.SSLError:
-            raise RefusedError(
-                f"{self._where} has a certificate that is not trusted: set 'ca_cert' to the authority that signed it."
-            ) from None
-        except requests.exceptions.Timeout:
-            raise UnreachableError(f"{self._where} did not answer in time: try again.") from None
-        except (
-            requests.exceptions.ConnectionError,
-            requests.exceptions.ChunkedEncodingError,
-        ):
-            raise UnreachableError(
-                f"{self._where} cannot be reached: check the network and the URL."
-            ) from None
-        except (requests.exceptions.RequestException, ValueError) as exc:
-            raise InputError(
-                f"{self._where} cannot be asked ({type(exc).__name__}): correct 'url'."
-            ) from None
-        return self._judged(answer)
-
-    def _judged(self, answer: requests.Response) -> requests.Response:
-        if 200 <= answer.status_code < 300:
-            return answer
-        said = excerpt(answer.text.replace(self._token, BLANK), _SHOWN)
-        told = f"{self._where} answered HTTP {answer.status_code}{f' ({said})' if said else ''}"
-        if answer.status_code == 429:
-            raise BusyError(f"{told}: try again later.", retry_after(answer.headers))
-        if answer.status_code >= 500:
-            raise UnreachableError(f"{told}: see its log, then try again.")
-        if answer.status_code in (401, 403):
-            raise RefusedError(f"{told}: correct 'token'.")
-        raise RefusedError(f"{told}: correct 'url' or the banner.")
-
-    def _permit(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        request.headers["Authorization"] = f"Bearer {self._token}"
-        return request
+    def _ask(self, method: str, body: dict[str, str] | None = None) -> Answer:
+        answer = ask(
+            self._where,
+            method,
+            self._url,
+            json=body,
+            authorization=bearer(self._token),
+            timeout=max(0.1, self._deadline.left()),
+            ca_cert=self._ca_cert,
+            repeat=Repeat(self._deadline),
+        )
+        return good(
+            answer,
+            self._where,
+            forbidden="correct 'token'",
+            otherwise=(RefusedError, "correct 'url' or the banner"),
+            secret=self._token,
+        )

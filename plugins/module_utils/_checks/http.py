@@ -6,10 +6,8 @@ from __future__ import annotations
 
 import json
 import typing as t
-from urllib.parse import urlsplit, urlunsplit
 
-from .._errors import InputError, RefusedError, UnreachableError
-from .._http import request, requests
+from .._http import ask, without_query
 from .._redaction import excerpt
 from .models import CheckError, Options
 from .options import http_options
@@ -24,31 +22,20 @@ def options_for(url: str) -> Options:
 
 
 def probe(options: Options, timeout: float) -> str:
-    shown = without_query(options["url"])
     body = options["body"]
-    try:
-        answer = request(
-            options["method"],
-            options["url"],
-            headers=options["headers"],
-            # What is not text already goes as JSON.
-            data=body if isinstance(body, str) else None,
-            json=None if isinstance(body, str) else body,
-            timeout=timeout,
-            ca_cert=options["ca_cert"],
-        )
-    except requests.exceptions.SSLError as exc:
-        raise RefusedError(
-            f"TLS with {shown} failed ({_cause(exc)}); set 'ca_cert' to the authority that signed it."
-        ) from exc
-    except requests.exceptions.Timeout as exc:
-        raise UnreachableError(f"{shown} did not answer within {timeout:g} s.") from exc
-    except requests.exceptions.ConnectionError as exc:
-        raise UnreachableError(f"{shown} cannot be reached ({_cause(exc)}).") from exc
-    except (requests.exceptions.RequestException, ValueError) as exc:
-        raise InputError(f"{shown} cannot be asked ({type(exc).__name__}).") from exc
-    judge_answer(options, answer.status_code, answer.text)
-    return f"HTTP {answer.status_code}"
+    answer = ask(
+        without_query(options["url"]),
+        options["method"],
+        options["url"],
+        headers=options["headers"],
+        # What is not text already goes as JSON.
+        data=body if isinstance(body, str) else None,
+        json=None if isinstance(body, str) else body,
+        timeout=timeout,
+        ca_cert=options["ca_cert"],
+    )
+    judge_answer(options, answer.status, answer.text)
+    return f"HTTP {answer.status}"
 
 
 def judge_answer(options: Options, status: int, text: str) -> None:
@@ -100,22 +87,3 @@ def same(found: t.Any, wanted: t.Any) -> bool:
     if isinstance(found, bool) or isinstance(wanted, bool):
         return str(found).lower() == str(wanted).lower()
     return bool(found == wanted or str(found) == str(wanted))
-
-
-def without_query(url: str) -> str:
-    """The URL as far as it may be shown: no user, no password, no query."""
-    parts = urlsplit(url)
-    host = parts.netloc.rpartition("@")[2]
-    return urlunsplit((parts.scheme, host, parts.path, "", ""))
-
-
-def _cause(exc: BaseException) -> str:
-    """The innermost reason, such as 'Connection refused', without the objects requests wraps it in."""
-    seen: list[BaseException] = []
-    inner: BaseException | None = exc
-    while inner is not None and inner not in seen:
-        seen.append(inner)
-        wrapped = (arg for arg in inner.args if isinstance(arg, BaseException))
-        inner = inner.__cause__ or inner.__context__ or next(wrapped, None)
-    cause = seen[-1]
-    return str(getattr(cause, "strerror", None) or getattr(cause, "reason", None) or cause)[:_SHOWN]

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from .._errors import UnreachableError
-from .._http import request, requests
+from .._http import NoAnswerError, send
 from .probe import Answer, Gateway, Probe, verdict
 
 PARALLEL = 8
@@ -45,17 +45,15 @@ class HttpGateway:
     def ask(self, probe: Probe) -> Answer:
         path = f"/{probe.path.lstrip('/')}" if probe.path else ""
         try:
-            answer = request(
+            answer = send(
                 probe.method,
                 f"{self._url}/{probe.slug}{path}",
                 timeout=self._timeout,
                 ca_cert=self._ca_cert,
             )
-        except requests.RequestException as exc:
-            raise UnreachableError(
-                f"it did not answer within {self._timeout:g} s ({type(exc).__name__})"
-            ) from None
-        return Answer(answer.status_code, answer.headers, answer.text)
+        except NoAnswerError as exc:
+            raise UnreachableError(f"it {exc.problem}") from None
+        return Answer(answer.status, answer.headers, answer.text)
 
 
 def probe_all(

@@ -10,7 +10,7 @@ import typing as t
 from dataclasses import dataclass, field
 
 from .._errors import InputError
-from .._http import request, requests
+from .._http import NoAnswerError, bearer, pooled, send
 from .models import Sample, failed_sample
 
 
@@ -48,30 +48,25 @@ class Prometheus:
 
     def _ask(self, query: str) -> Sample | tuple[int, t.Any]:
         try:
-            answer = request(
+            answer = send(
                 "POST",
                 f"{self.url.rstrip('/')}/api/v1/query",
                 data={"query": query},
                 session=self._session(),
-                authorization=f"Bearer {self.token}" if self.token else "",
+                authorization=bearer(self.token),
                 ca_cert=self.ca_cert,
                 timeout=self.timeout,
             )
-            return answer.status_code, answer.json()
-        except requests.exceptions.Timeout:
-            return failed_sample(f"Prometheus did not answer within {self.timeout:g} s")
-        except requests.exceptions.SSLError:
-            return failed_sample("TLS with Prometheus failed; check 'ca_cert'")
-        except requests.exceptions.ConnectionError:
-            return failed_sample("Prometheus cannot be reached")
-        except (requests.exceptions.RequestException, ValueError) as exc:
-            return failed_sample(f"Prometheus gave no answer of its own ({type(exc).__name__})")
+            return answer.status, answer.json()
+        except NoAnswerError as exc:
+            return failed_sample(f"Prometheus {exc.problem}")
+        except ValueError:
+            return failed_sample("Prometheus did not answer with JSON")
 
-    def _session(self) -> requests.Session:
-        session: requests.Session | None = getattr(self._local, "session", None)
-        if session is None:
-            session = self._local.session = requests.Session()
-        return session
+    def _session(self) -> t.Any:
+        if not hasattr(self._local, "session"):
+            self._local.session = pooled(1)
+        return self._local.session
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,10 @@ import typing as t
 from types import MappingProxyType
 
 from .._errors import DeployError
+from .._time import Deadline
 from .mail import send_mail
 from .models import Delivered, Message, SlackMessage, Undelivered
-from .retry import Deadline, retrying
+from .retry import retrying
 from .services import send_pagerduty_event, send_status_page_incident
 from .slack import SlackApi, SlackWebhook
 

@@ -13,8 +13,8 @@ from email.utils import formatdate, make_msgid
 from pathlib import Path
 
 from .._errors import InputError, RefusedError, UnreachableError
+from .._time import Deadline
 from .models import Delivered, Mail
-from .retry import Deadline
 
 ATTACHED_LIMIT = 10_000_000
 

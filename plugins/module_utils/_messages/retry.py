@@ -4,10 +4,10 @@
 
 from __future__ import annotations
 
-import time
 import typing as t
 
 from .._errors import UnreachableError
+from .._time import Deadline
 
 T = t.TypeVar("T")
 
@@ -18,23 +18,6 @@ class BusyError(UnreachableError):
     def __init__(self, message: str, retry_after: float) -> None:
         super().__init__(message)
         self.retry_after = retry_after
-
-
-class Deadline:
-    """Seconds that are left, on a monotonic clock."""
-
-    def __init__(
-        self,
-        seconds: float,
-        clock: t.Callable[[], float] = time.monotonic,
-        sleep: t.Callable[[float], None] = time.sleep,
-    ) -> None:
-        self._clock = clock
-        self._end = clock() + seconds
-        self.sleep = sleep
-
-    def left(self) -> float:
-        return self._end - self._clock()
 
 
 def retrying(  # noqa: UP047 - targets may run an older Python

@@ -7,10 +7,11 @@ from __future__ import annotations
 import datetime
 import typing as t
 
-from .._errors import RefusedError, UnreachableError
-from .._http import request, requests
+from .. import _http
+from .._errors import RefusedError
+from .._http import Repeat
+from .._time import Deadline
 from .models import Delivered, PagerDutyEvent, StatusPageIncident
-from .retry import BusyError, Deadline, retry_after, retrying
 
 Json = t.Any
 
@@ -35,63 +36,22 @@ class Service:
 
     def ask(self, method: str, path: str, body: Json = None, *, idempotent: bool) -> Json:
         """The JSON of a good answer. Repeats only what may be repeated."""
-        return retrying(
-            lambda: self._once(method, path, body), self._deadline, idempotent=idempotent
+        answer = _http.ask(
+            self._name,
+            method,
+            f"{self._url}{path}",
+            json=body,
+            authorization=self._authorization,
+            timeout=max(0.1, self._deadline.left()),
+            ca_cert=self._ca_cert,
+            repeat=Repeat(self._deadline, lost=idempotent),
         )
-
-    def _once(self, method: str, path: str, body: Json) -> Json:
-        left = max(0.1, self._deadline.left())
-        try:
-            answer = request(
-                method,
-                f"{self._url}{path}",
-                json=body,
-                authorization=self._authorization,
-                timeout=(min(5.0, left), left),
-                ca_cert=self._ca_cert,
-            )
-        except requests.exceptions.Timeout:
-            raise UnreachableError(
-                f"{self._name} did not answer in time: look there whether the message arrived."
-            ) from None
-        except requests.exceptions.RequestException as exc:
-            raise UnreachableError(
-                f"{self._name} can't be reached ({type(exc).__name__}): check the network and the URL."
-            ) from None
-        return self._judge(answer)
-
-    def _judge(self, answer: requests.Response) -> Json:
-        if answer.status_code == 429:
-            wait = retry_after(answer.headers)
-            raise BusyError(f"{self._name} limits the rate and asks to wait {wait:.0f} s.", wait)
-        if answer.status_code >= 500:
-            raise UnreachableError(
-                f"{self._name} answered HTTP {answer.status_code}: try again later."
-            )
-        if not answer.ok or answer.is_redirect:
-            raise RefusedError(
-                f"{self._name} refused the message (HTTP {answer.status_code}: {words(answer)}): "
-                "check the token and the names in the task."
-            )
+        check = "check the token and the names in the task"
+        _http.good(answer, self._name, forbidden=check, otherwise=(RefusedError, check))
         try:
             return answer.json()
         except ValueError:
             raise RefusedError(f"{self._name} did not answer with JSON: check the URL.") from None
-
-
-def words(answer: requests.Response) -> str:
-    """The reasons in an error body, as both services write them."""
-    try:
-        body = answer.json()
-    except ValueError:
-        return answer.reason or "no reason given"
-    if not isinstance(body, dict):
-        return answer.reason or "no reason given"
-    given = body.get("errors") or body.get("error") or body.get("message") or answer.reason
-    listed = given if isinstance(given, list) else [given]
-    return "; ".join(
-        str(item.get("code", item) if isinstance(item, dict) else item) for item in listed
-    )[:300]
 
 
 def send_pagerduty_event(

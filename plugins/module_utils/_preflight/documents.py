@@ -10,8 +10,8 @@ import typing as t
 from dataclasses import dataclass
 from pathlib import Path
 
-from .._checks.http import without_query
 from .._errors import InputError, NotReadyError, VerificationError
+from .._http import without_query
 from .http import get
 from .models import Finding, Ground, Options, failed, held
 

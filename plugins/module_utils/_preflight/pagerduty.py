@@ -6,13 +6,12 @@ from __future__ import annotations
 
 import typing as t
 from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timedelta
 
 from .._errors import VerificationError
+from .._time import UTC, format_time, read_time
 from .http import get_json
 from .models import Finding, Ground, Options, failed, passed
-
-UTC = timezone.utc  # noqa: UP017 - one spelling for every Python of a target
 
 
 @dataclass(frozen=True)
@@ -60,8 +59,8 @@ def _shifts(options: Options, schedule: str, until: datetime, ground: Ground) ->
         ca_cert=options["ca_cert"],
         params=[
             ("schedule_ids[]", schedule),
-            ("since", _iso(ground.now)),
-            ("until", _iso(until)),
+            ("since", format_time(ground.now)),
+            ("until", format_time(until)),
             ("limit", "100"),
         ],
     )
@@ -69,21 +68,10 @@ def _shifts(options: Options, schedule: str, until: datetime, ground: Ground) ->
         for one in answer["oncalls"]:
             yield Shift(
                 who=str(one["user"].get("summary") or one["user"]["id"]),
-                since=_time(one["start"]) or ground.now,
-                until=_time(one["end"]),
+                since=read_time(one["start"]) if one["start"] else ground.now,
+                until=read_time(one["end"]) if one["end"] else None,
             )
     except (KeyError, TypeError, AttributeError, ValueError):
         raise VerificationError(
             "PagerDuty's answer is no list of who is on call: see whether 'api_url' is right."
         ) from None
-
-
-def _iso(moment: datetime) -> str:
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def _time(text: str | None) -> datetime | None:
-    if not text:
-        return None
-    found = datetime.fromisoformat(text.replace("Z", "+00:00"))
-    return found if found.tzinfo else found.replace(tzinfo=UTC)

@@ -4,16 +4,16 @@
 
 from __future__ import annotations
 
+import math
 import typing as t
 from urllib.parse import quote
 
-from .._errors import RefusedError, UnreachableError, VerificationError
-from .._http import request, requests
-from .._redaction import excerpt
+from .._errors import RefusedError, VerificationError
+from .._http import Repeat, ask, said_in
+from .._time import Deadline
 from .payment import Order, Purchase
 
 KEY = "Idempotency-Key"
-_SHOWN = 200
 
 
 class HttpWallets:
@@ -55,46 +55,27 @@ class HttpWallets:
         key: str = "",
         body: t.Mapping[str, t.Any] | None = None,
     ) -> dict[str, t.Any]:
-        answer = self._send(method, path, what, {KEY: key} if key else {}, body)
-        if answer.status_code not in (200, 201):
-            said = excerpt(answer.text, _SHOWN) or "no reason given"
-            raise RefusedError(
-                f"{method} {self._base}{path} answered {answer.status_code} on {what} ({said})."
-            )
+        url = f"{self._base}{path}"
+        answer = ask(
+            f"{method} {url}, for {what},",
+            method,
+            url,
+            headers={KEY: key} if key else {},
+            json=body,
+            timeout=self._timeout,
+            ca_cert=self._ca_cert,
+            repeat=Repeat(Deadline(math.inf), times=1, statuses=()),
+        )
+        if answer.status not in (200, 201):
+            said = said_in(answer) or "no reason given"
+            raise RefusedError(f"{method} {url} answered {answer.status} on {what} ({said}).")
         try:
             document = answer.json()
         except ValueError:
             document = None
         if not isinstance(document, dict):
-            raise VerificationError(
-                f"{method} {self._base}{path} answered something else than JSON."
-            )
+            raise VerificationError(f"{method} {url} answered something else than JSON.")
         return document
-
-    def _send(
-        self,
-        method: str,
-        path: str,
-        what: str,
-        headers: t.Mapping[str, str],
-        body: t.Mapping[str, t.Any] | None,
-    ) -> requests.Response:
-        failure = ""
-        for _attempt in range(2):
-            try:
-                return request(
-                    method,
-                    self._base + path,
-                    headers=dict(headers),
-                    json=body,
-                    timeout=self._timeout,
-                    ca_cert=self._ca_cert,
-                )
-            except requests.RequestException as exc:
-                failure = type(exc).__name__
-        raise UnreachableError(
-            f"{method} {self._base}{path} gave no answer on {what} within {self._timeout:g} s ({failure})."
-        )
 
 
 def _order(document: t.Mapping[str, t.Any]) -> Order:

@@ -7,12 +7,13 @@ from __future__ import annotations
 import re
 import typing as t
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta, timezone
+from datetime import timedelta
 
 from .. import _postgres
-from .._errors import InputError, RefusedError, UnreachableError
-from .._http import request, requests
+from .._errors import InputError, UnreachableError
+from .._http import ask, bearer, good
 from .._postgres import PostgresTarget
+from .._time import now
 
 MESSAGE_ID = re.compile(r"[A-Za-z0-9._-]+")
 SKEW = timedelta(minutes=5)
@@ -41,36 +42,33 @@ class FunctionLog:
         return [LogEntry.from_json(line) for line in reversed(found)]
 
     def _ask(self, sql: str, *, since: timedelta) -> list[dict[str, t.Any]]:
-        now = datetime.now(timezone.utc)  # noqa: UP017 - one spelling for every Python of a target
-        parameters = {
-            "sql": sql,
-            "iso_timestamp_start": (now - since).isoformat(),
-            "iso_timestamp_end": (now + SKEW).isoformat(),
-        }
+        where = "The Supabase Management API, asked for the functions' log,"
+        answer = ask(
+            where,
+            "GET",
+            f"{self.api_url.rstrip('/')}/v1/projects/{self.project_ref}/analytics/endpoints/logs.all",
+            params={
+                "sql": sql,
+                "iso_timestamp_start": (now() - since).isoformat(),
+                "iso_timestamp_end": (now() + SKEW).isoformat(),
+            },
+            authorization=bearer(self.access_token),
+            timeout=self.timeout,
+            ca_cert=self.ca_cert,
+        )
+        good(
+            answer,
+            where,
+            forbidden="check 'access_token' and that it may read analytics",
+            otherwise=(UnreachableError, "check 'api_url' and 'project_ref'"),
+        )
         try:
-            answer = request(
-                "GET",
-                f"{self.api_url.rstrip('/')}/v1/projects/{self.project_ref}/analytics/endpoints/logs.all",
-                params=parameters,
-                authorization=f"Bearer {self.access_token}",
-                timeout=self.timeout,
-                ca_cert=self.ca_cert,
-            )
             document = answer.json()
-        except (requests.RequestException, ValueError) as exc:
-            raise UnreachableError(
-                f"The Supabase Management API gave no log of the functions ({type(exc).__name__})."
-            ) from None
-        if answer.status_code in (401, 403):
-            raise RefusedError(
-                f"The Supabase Management API answered {answer.status_code} on the functions' log: "
-                "check 'access_token' and that it may read analytics."
-            )
-        if not answer.ok or document.get("error"):
-            raise UnreachableError(
-                f"The Supabase Management API answered {answer.status_code} on the functions' log."
-            )
-        return list(document.get("result") or [])
+            if document.get("error"):
+                raise UnreachableError(f"{where} gave an error in place of it: try again later.")
+            return list(document.get("result") or [])
+        except (ValueError, AttributeError):
+            raise UnreachableError(f"{where} did not answer with JSON: check 'api_url'.") from None
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import socket
 import threading
 import time
 import typing as t
@@ -18,18 +19,33 @@ from ansible_collections.easymo.deploy.plugins.module_utils._banner.api import B
 from ansible_collections.easymo.deploy.plugins.module_utils._checks import http as http_check
 from ansible_collections.easymo.deploy.plugins.module_utils._checks.models import CheckError
 from ansible_collections.easymo.deploy.plugins.module_utils._cluster import MonotonicClock
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import DeployError
+from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
+    DeployError,
+    InputError,
+    RefusedError,
+    UnreachableError,
+    VerificationError,
+)
 from ansible_collections.easymo.deploy.plugins.module_utils._functions.probe import Probe
 from ansible_collections.easymo.deploy.plugins.module_utils._functions.prober import HttpGateway
 from ansible_collections.easymo.deploy.plugins.module_utils._gate.prometheus import Prometheus
-from ansible_collections.easymo.deploy.plugins.module_utils._http import request
+from ansible_collections.easymo.deploy.plugins.module_utils._http import (
+    Answer,
+    Repeat,
+    ask,
+    good,
+    pooled,
+    request,
+    send,
+    without_query,
+)
 from ansible_collections.easymo.deploy.plugins.module_utils._images.reference import Reference
-from ansible_collections.easymo.deploy.plugins.module_utils._messages.retry import Deadline
 from ansible_collections.easymo.deploy.plugins.module_utils._messages.services import Service
 from ansible_collections.easymo.deploy.plugins.module_utils._preflight import http as readiness
 from ansible_collections.easymo.deploy.plugins.module_utils._registry import HttpRegistry
 from ansible_collections.easymo.deploy.plugins.module_utils._smoke.wallet import HttpWallets
 from ansible_collections.easymo.deploy.plugins.module_utils._supabase_http import ManagementClient
+from ansible_collections.easymo.deploy.plugins.module_utils._time import Deadline
 from ansible_collections.easymo.deploy.plugins.module_utils._webhook.client import HttpWebhook
 from ansible_collections.easymo.deploy.plugins.module_utils._webhook.models import Request
 from ansible_collections.easymo.deploy.plugins.module_utils._webhook.traces import FunctionLog
@@ -45,6 +61,7 @@ class Server:
     status = 200
     body = b"{}"
     location = ""
+    retry_after = ""
 
     def __init__(self) -> None:
         self.seen: list[str | None] = []
@@ -61,6 +78,8 @@ def server() -> t.Iterator[Server]:
             self.send_response(kept.status)
             if kept.location:
                 self.send_header("Location", kept.location)
+            if kept.retry_after:
+                self.send_header("Retry-After", kept.retry_after)
             self.send_header("Content-Length", str(len(kept.body)))
             self.end_headers()
             self.wfile.write(kept.body)
@@ -178,10 +197,10 @@ def test_a_login_in_the_url_is_used(server: Server) -> None:
 @pytest.mark.usefixtures("netrc")
 def test_nobody_is_sent_elsewhere(server: Server) -> None:
     server.status, server.location = 302, f"{server.url}/elsewhere"
-    for ask in WITH_TOKEN.values():
+    for client in WITH_TOKEN.values():
         server.seen.clear()
         with contextlib.suppress(DeployError):
-            ask(server.url)
+            client(server.url)
         assert server.seen == [OURS]
 
 
@@ -197,6 +216,204 @@ def test_our_authorities_are_asked_whatever_the_environment_names(
     with pytest.raises(Exception, match=r"own|SSL|certificate") as caught:
         request("GET", server.url.replace("http", "https"), timeout=20, ca_cert=str(own))
     assert "missing" not in str(caught.value)
+
+
+def listening(speak: t.Callable[[socket.socket], None]) -> t.Iterator[str]:
+    """host:port of a server that says to each connection what `speak` does."""
+    with socket.create_server(("127.0.0.1", 0)) as serving:
+
+        def serve() -> None:
+            with contextlib.suppress(OSError):
+                while True:
+                    connection, _address = serving.accept()
+                    with contextlib.suppress(OSError), connection:
+                        connection.settimeout(10)
+                        connection.recv(65536)
+                        speak(connection)
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        yield f"127.0.0.1:{serving.getsockname()[1]}"
+        serving.shutdown(socket.SHUT_RDWR)
+        thread.join(10)
+
+
+def says(*parts: bytes, pause: float = 0.0) -> t.Callable[[socket.socket], None]:
+    def speak(connection: socket.socket) -> None:
+        for part in parts:
+            connection.sendall(part)
+            time.sleep(pause)
+
+    return speak
+
+
+GOOD = b"HTTP/1.1 200 OK\r\n"
+HALF = GOOD + b"Content-Length: 9\r\n\r\nx"
+DRIPPING = (GOOD + b"Content-Length: 99\r\n\r\n", *[b"x"] * 99)
+
+
+Speak = t.Callable[[socket.socket], None]
+AWAY, LATE = "cannot be reached", "did not answer within 0.3 s: see whether it is overloaded"
+GZIP = GOOD + b"Content-Encoding: gzip\r\nContent-Length: 3\r\n\r\nabc"
+WITHOUT_ANSWER: dict[str, tuple[str, Speak | None, type[DeployError], str]] = {
+    "nobody": ("http", None, UnreachableError, f"{AWAY} (Connection refused): see whether it runs"),
+    "closes": ("http", says(), UnreachableError, f"{AWAY} (Remote end closed"),
+    "not http": ("http", says(b"SSH-2.0\r\n"), UnreachableError, f"{AWAY} (SSH-2.0"),
+    "half": ("http", says(HALF), UnreachableError, f"{AWAY} (IncompleteRead"),
+    "silent": ("http", says(b"", pause=1), UnreachableError, LATE),
+    "dripping": ("http", says(*DRIPPING, pause=0.05), UnreachableError, LATE),
+    "no TLS": ("https", says(b"HTTP/1.1 400 Bad\r\n\r\n"), RefusedError, "that port speaks TLS"),
+    "no web": ("ftp", None, InputError, "cannot be asked (InvalidSchema): correct its URL"),
+    "no gzip": ("http", says(GZIP), InputError, "cannot be asked (DecodeError)"),
+    "too much": ("http", says(GOOD + b"\r\n" + b"x" * 5000), VerificationError, "4,000 bytes"),
+}
+
+
+@pytest.mark.parametrize("failure", WITHOUT_ANSWER)
+def test_without_an_answer_it_says_what_where_why_and_what_to_do(failure: str) -> None:
+    scheme, speak, kind, told = WITHOUT_ANSWER[failure]
+    server = listening(speak) if speak else iter(["127.0.0.1:1"])
+    place = next(server)
+    url = f"{scheme}://ann:s3cret@{place}/path?key=hidden"
+    where = f"It at {without_query(url)}"
+    began = time.monotonic()
+    with pytest.raises(kind) as caught:
+        ask(where, "GET", url, timeout=0.3, largest=4000)
+    assert time.monotonic() - began < 3
+    sentence = str(caught.value)
+    assert sentence.startswith(f"It at {scheme}://{place}/path ")
+    assert told in sentence
+    assert sentence.endswith(".")
+    assert "s3cret" not in sentence
+    assert "hidden" not in sentence
+    assert caught.value.__cause__ is None
+    assert list(server) == []
+
+
+@pytest.mark.parametrize(
+    ("status", "kind", "told"),
+    [
+        (302, VerificationError, "see whether its URL is right"),
+        (401, RefusedError, "give a token"),
+        (403, RefusedError, "give a token"),
+        (404, VerificationError, "see whether its URL is right"),
+        (408, UnreachableError, "then try again"),
+        (429, UnreachableError, "rate limit, then try again"),
+        (500, UnreachableError, "see its log, then try again"),
+    ],
+)
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        (b'{"error": {"code": "x1"}, "token": "t-1"}', " (x1)"),
+        (b'{"errors": ["a t-1", "b"]}', " (a ********; b)"),
+        (b"down\nfor long", " (down for long)"),
+        (b"[1]", " ([1])"),
+        (b"", ""),
+    ],
+)
+def test_a_bad_answer_is_told_with_its_reason(
+    status: int, kind: type[DeployError], told: str, body: bytes, said: str
+) -> None:
+    with pytest.raises(kind) as caught:
+        good(Answer(status, {}, body), "It", secret="t-1")
+    assert str(caught.value).startswith(f"It answered HTTP {status}{said}: ")
+    assert told in str(caught.value)
+
+
+class Pauses:
+    """A clock that only sleeping moves."""
+
+    def __init__(self) -> None:
+        self.slept: list[float] = []
+
+    def deadline(self, seconds: float) -> Deadline:
+        return Deadline(seconds, lambda: sum(self.slept), self.slept.append)
+
+
+@pytest.mark.parametrize(
+    ("status", "header", "lost", "slept"),
+    [
+        pytest.param(503, "", True, [0, 1, 2], id="a server's error, ever longer"),
+        pytest.param(503, "", False, [], id="what may have arrived goes once"),
+        pytest.param(503, "2", False, [], id="whatever it asks for"),
+        pytest.param(429, "3", False, [3, 3], id="a rate limit did nothing"),
+        pytest.param(429, "3", True, [3, 3], id="as long as asked"),
+        pytest.param(429, "soon", True, [0, 1, 2], id="nonsense is no time"),
+        pytest.param(429, "3600", True, [], id="beyond the deadline"),
+        pytest.param(404, "1", True, [], id="what stays as it is"),
+    ],
+)
+def test_it_asks_again_until_the_deadline(
+    server: Server, status: int, header: str, lost: bool, slept: list[float]
+) -> None:
+    server.status, server.retry_after = status, header
+    pauses = Pauses()
+    repeat = Repeat(pauses.deadline(7), lost=lost)
+    answer = send("POST", server.url, timeout=20, repeat=repeat, authorization=OURS)
+    assert (answer.status, pauses.slept) == (status, slept)
+    assert server.seen == [OURS] * (len(slept) + 1)
+
+
+@pytest.mark.parametrize(("lost", "times"), [(True, 3), (False, 1)])
+def test_a_lost_call_is_repeated_where_it_may_be(lost: bool, times: int) -> None:
+    met: list[bytes] = []
+    server = listening(lambda _connection: met.append(b"once"))
+    url = f"http://{next(server)}"
+    with pytest.raises(UnreachableError, match=r"Remote end closed connection"):
+        ask("It", "POST", url, timeout=5, repeat=Repeat(Pauses().deadline(2), lost=lost))
+    assert list(server) == []
+    assert len(met) == times
+
+
+def test_all_attempts_together_keep_to_the_deadline() -> None:
+    """The first is lost at once, and the second has what is left for it and not 30 s."""
+    speaks = iter([says(), says(b"", pause=8)])
+    server = listening(lambda connection: next(speaks)(connection))
+    began = time.monotonic()
+    with pytest.raises(UnreachableError, match=r"did not answer within \d(\.\d)? s"):
+        ask("It", "GET", f"http://{next(server)}", timeout=30, repeat=Repeat(Deadline(0.5)))
+    assert time.monotonic() - began < 5
+
+
+def test_the_first_attempt_has_its_timeout_however_late_it_is() -> None:
+    server = listening(says(b"", GOOD + b"Content-Length: 0\r\n\r\n", pause=0.4))
+    url, late = f"http://{next(server)}", Repeat(Pauses().deadline(0))
+    assert send("GET", url, timeout=20, repeat=late).status == 200
+    assert list(server) == []
+
+
+def test_one_connection_serves_many_requests() -> None:
+    opened: list[int] = []
+
+    def speak(connection: socket.socket) -> None:
+        opened.append(1)
+        answer = GOOD + b"Content-Length: 2\r\n\r\n{}"
+        connection.sendall(answer)
+        while connection.recv(65536):
+            connection.sendall(answer)
+
+    server = listening(speak)
+    url = f"http://{next(server)}"
+    with pooled(1) as session:
+        answers = [send("GET", url, timeout=5, session=session).json() for _ in range(3)]
+    assert (answers, opened) == ([{}] * 3, [1])
+    assert list(server) == []
+
+
+@pytest.mark.parametrize(
+    ("header", "body", "text"),
+    [
+        (b"text/plain", "Nyarūtarama".encode(), "Nyarūtarama"),
+        (b"text/plain; charset=latin-1", "zażółć".encode("latin-1", "replace"), "za?ó??"),
+        (b"text/plain; charset=nonsense", b"ok", "ok"),
+    ],
+)
+def test_a_text_is_read_as_it_is_written(header: bytes, body: bytes, text: str) -> None:
+    head = GOOD + b"Content-Type: " + header + b"\r\n\r\n"
+    server = listening(says(head + body))
+    assert send("GET", f"http://{next(server)}", timeout=5).text == text
+    assert list(server) == []
 
 
 def test_a_long_error_body_costs_next_to_nothing(server: Server) -> None:

@@ -26,7 +26,6 @@ from ansible_collections.easymo.deploy.plugins.module_utils._messages.models imp
 from ansible_collections.easymo.deploy.plugins.module_utils._messages.plan import plan_messages
 from ansible_collections.easymo.deploy.plugins.module_utils._messages.retry import (
     BusyError,
-    Deadline,
     retry_after,
     retrying,
 )
@@ -34,6 +33,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._messages.slack impo
     SlackApi,
     SlackWebhook,
 )
+from ansible_collections.easymo.deploy.plugins.module_utils._time import Deadline
 
 MAIL = Mail("mail.example", 587, "required", "d@x.example", ("a@x.example",), "Done ✅", "text")
 

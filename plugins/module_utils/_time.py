@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to easymo.deploy.
+"""Moments as RFC 3339 writes them, and the time that is left."""
+
+from __future__ import annotations
+
+import time
+import typing as t
+from datetime import datetime, timezone
+
+UTC = timezone.utc  # noqa: UP017 - one spelling for every Python of a target
+
+
+class Deadline:
+    """Seconds that are left, on a monotonic clock."""
+
+    def __init__(
+        self,
+        seconds: float,
+        clock: t.Callable[[], float] = time.monotonic,
+        sleep: t.Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._clock = clock
+        self._end = clock() + seconds
+        self.sleep = sleep
+
+    def left(self) -> float:
+        return self._end - self._clock()
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+def utc_now() -> str:
+    """Now with whole seconds, as Kubernetes writes times."""
+    return format_time(now())
+
+
+def format_time(moment: datetime) -> str:
+    """In UTC with whole seconds: 2026-11-24T06:00:00Z."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def read_time(value: t.Any) -> datetime:
+    """Of RFC 3339, in UTC, which it also is without a zone. Raises ValueError."""
+    # Before Python 3.11 fromisoformat knows no Z.
+    found = datetime.fromisoformat(str(value).replace("Z", "+00:00"))
+    try:
+        return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
+    except OverflowError as exc:
+        raise ValueError(str(exc)) from exc
+
+
+def parse_time(value: t.Any) -> datetime | None:
+    """As `read_time`; None for what is no time."""
+    try:
+        return read_time(value)
+    except ValueError:
+        return None
+
+
+def epoch(value: t.Any) -> float | None:
+    """Seconds since 1970 of an RFC 3339 time; None for what is no time."""
+    found = parse_time(value)
+    return found.timestamp() if found else None
