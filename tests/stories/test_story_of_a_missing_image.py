@@ -1,9 +1,13 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Phase by phase until an image is missing; then the cause is put right and only that phase runs again."""
+"""Phase by phase until an image is missing; then the cause is put right and only that phase runs again.
+
+The release was begun with an earlier version of the collection, whose record is as it wrote it.
+"""
 
 from __future__ import annotations
 
 import typing as t
+from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
@@ -16,8 +20,25 @@ FIRST_BATCHES = SERVICES[:4]
 LAST_BATCH = SERVICES[4:]
 
 
+RECORD = Path(__file__).parent / "records" / "of_an_earlier_version.json"
+BEGUN = "2026-11-26T02:23:19Z"
+
+
 def settlement(witness: Witness) -> t.Any:
     return witness.record("2.0.0")["phases"]["microservices"]["evidence"]["settlement"]
+
+
+def test_what_an_earlier_version_wrote_is_read(operator: Operator, witness: Witness) -> None:
+    witness.kubectl("create", "--filename=-", stdin=RECORD.read_text(encoding="utf-8"))
+    run = operator.plays("report")
+    assert run.rc == 0, run.tail()
+    record = witness.record("2.0.0")
+    assert (record["attempt"], record["started"]) == (1, BEGUN)
+    assert {name: one["status"] for name, one in record["phases"].items()} == {
+        "preflight": "done",
+        "database": "done",
+        "edge_functions": "done",
+    }
 
 
 @pytest.mark.parametrize("phases", ["preflight,database", "edge_functions"])
@@ -139,3 +160,5 @@ def test_the_rest_of_the_release_goes_through(operator: Operator, witness: Witne
     run = operator.deploys()
     assert run.rc == 0, run.tail()
     assert witness.environment("agent-core")["FEATURE_AI_AGENTS"] == "true"
+    record = witness.record("2.0.0")
+    assert (record["attempt"], record["started"], record["status"]) == (1, BEGUN, "done")
