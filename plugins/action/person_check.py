@@ -15,6 +15,7 @@ from ansible.utils.display import Display
 from ..module_utils._errors import DeployError, InputError
 from ..module_utils._module import Result
 from ..module_utils._smoke.people import Answer, Question, read_word
+from ..module_utils._time import utc_now
 from ..modules import person_check
 from ..plugin_utils._action_module import ControllerModule
 
@@ -38,7 +39,7 @@ class Person(ControllerModule):
             return Answer(None, note=f"the prompt was interrupted: {question.text}")
         except TimeoutError:
             return Answer(None, note=f"no answer within {timeout} s: {question.text}")
-        return Answer(yes, self.by, person_check.utc_now(), "terminal")
+        return Answer(yes, self.by, utc_now(), "terminal")
 
     def _word(self, text: str, timeout: int) -> bool | None:
         """None for what is neither yes nor no, so that it is asked again."""

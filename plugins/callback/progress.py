@@ -61,7 +61,6 @@ from ansible.plugins.callback import CallbackBase
 
 from ..module_utils._messages.redactor import Redactor
 from ..module_utils._progress import Progress, subscribe
-from ..module_utils._report.journal import utc_now
 from ..module_utils._terminal.commands import ALL, Command
 from ..module_utils._terminal.heartbeat import Heartbeat
 from ..module_utils._terminal.idle_detector import FIRST, IdleDetector
@@ -69,6 +68,7 @@ from ..module_utils._terminal.models import Ending, Failure, Line, Planned, Play
 from ..module_utils._terminal.previous_runs import earlier_runs
 from ..module_utils._terminal.screen import Screen
 from ..module_utils._terminal.summary import summary
+from ..module_utils._time import utc_milliseconds
 from ..plugin_utils._command_line import extra_variable_names, playbooks, shown_options
 from ..plugin_utils._interruption import held_if_free, when_cut_short
 from ..plugin_utils._observing import (
@@ -151,7 +151,7 @@ class CallbackModule(CallbackBase):
         self._command: Command | None = None
         self._phases: tuple[str, ...] = ()
         self._title = ""
-        self._began = utc_now()
+        self._began = utc_milliseconds()
         self._started = time.monotonic()
         self._over = False
         self._pulse: Heartbeat | None = None
@@ -160,7 +160,7 @@ class CallbackModule(CallbackBase):
     @observing
     def v2_playbook_on_start(self, playbook: t.Any) -> None:
         self._title = os.path.basename(playbook._file_name or "")  # noqa: PTH119
-        self._began, self._started = utc_now(), time.monotonic()
+        self._began, self._started = utc_milliseconds(), time.monotonic()
         self._phases += phases_of(playbook)
 
     @observing

@@ -29,18 +29,18 @@ _value:
 """
 
 import typing as t
-from datetime import datetime, timezone
 
 from ansible.errors import AnsibleFilterError
 
 from ..module_utils._errors import InputError
+from ..module_utils._time import now
 from ..module_utils._window.models import read_window
 from ..module_utils._window.plan import for_people
 
 
 def launch_window(window: t.Mapping[str, t.Any]) -> str:
     try:
-        return for_people(read_window(window), datetime.now(timezone.utc))  # noqa: UP017 - older Pythons
+        return for_people(read_window(window), now())
     except InputError as exc:
         raise AnsibleFilterError(str(exc)) from exc
 

@@ -34,21 +34,20 @@ _value:
   type: bool
 """
 
-import datetime
 import typing as t
 
 from ansible.errors import AnsibleFilterError
 
 from ..module_utils._errors import InputError
 from ..module_utils._messages.calendar import moment_of, start_of, zone_of
+from ..module_utils._time import now
 
 
 def within_hours(hours: t.Mapping[str, t.Any], at: str = "") -> bool:
     if not hours:
         return True
-    utc = datetime.timezone.utc  # noqa: UP017 - one spelling for every Python of a target
     try:
-        moment = moment_of(at) if at else datetime.datetime.now(utc)
+        moment = moment_of(at) if at else now()
         local = moment.astimezone(zone_of(str(hours.get("timezone") or "UTC")))
         begin, end = (start_of(local, 0, str(hours.get(name))) for name in ("from", "until"))
     except InputError as exc:

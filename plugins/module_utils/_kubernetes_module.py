@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import getpass
 import socket
-import time
 import typing as t
 
 from ._kubernetes import KubernetesCluster
@@ -36,8 +35,3 @@ def opener_for(module: Module) -> t.Callable[[], KubernetesCluster]:
 def actor_of(params: t.Mapping[str, t.Any]) -> str:
     """Who acts: as the task says, else the user of this machine."""
     return params["actor"] or f"{getpass.getuser()}@{socket.gethostname()}"
-
-
-def utc_now() -> str:
-    """Now as RFC 3339 with whole seconds, as Kubernetes writes times."""
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import time
 import typing as t
-from datetime import datetime, timezone
+from datetime import datetime, timezone, tzinfo
 
 UTC = timezone.utc  # noqa: UP017 - one spelling for every Python of a target
 
@@ -37,17 +37,24 @@ def utc_now() -> str:
     return format_time(now())
 
 
+def utc_milliseconds() -> str:
+    """Now as 2026-11-24T06:00:00.123Z."""
+    return now().isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
 def format_time(moment: datetime) -> str:
     """In UTC with whole seconds: 2026-11-24T06:00:00Z."""
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def read_time(value: t.Any) -> datetime:
-    """Of RFC 3339, in UTC, which it also is without a zone. Raises ValueError."""
+def read_time(value: t.Any, *, zone: tzinfo | None = UTC) -> datetime:
+    """Of RFC 3339, in UTC. `zone` is that of a time without one, which None refuses. Raises ValueError."""
     # Before Python 3.11 fromisoformat knows no Z.
     found = datetime.fromisoformat(str(value).replace("Z", "+00:00"))
+    if found.tzinfo is None and zone is None:
+        raise ValueError(f"{value!r} has no time zone")
     try:
-        return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
+        return (found if found.tzinfo else found.replace(tzinfo=zone)).astimezone(UTC)
     except OverflowError as exc:
         raise ValueError(str(exc)) from exc
 

@@ -311,7 +311,6 @@ from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils._diagnosis.changes import wall
 from ..module_utils._diagnosis.folder import make_folder, write_files
 from ..module_utils._diagnosis.models import Diagnosis
 from ..module_utils._diagnosis.options import diagnosis_options
@@ -319,6 +318,7 @@ from ..module_utils._diagnosis.render import JINJA2, cause_to_json, files_of, su
 from ..module_utils._diagnosis.task import diagnose_platform
 from ..module_utils._errors import DeployError
 from ..module_utils._module import Module, execute, refuse_below
+from ..module_utils._time import now
 
 NEEDS = (JINJA2,)
 
@@ -330,9 +330,9 @@ def module_spec() -> dict[str, t.Any]:
 def run(module: Module) -> dict[str, t.Any]:
     params = module.params
     refuse_below(params, log_lines=1, log_bytes=1000, pods=1, timeout=1)
-    now = wall()
-    diagnosis = diagnose_platform(params, now)
-    folder = "" if module.check_mode else keep(module, diagnosis, now)
+    at = now()
+    diagnosis = diagnose_platform(params, at)
+    folder = "" if module.check_mode else keep(module, diagnosis, at)
     return {
         "changed": bool(folder) or module.check_mode,
         "causes": [cause_to_json(cause) for cause in diagnosis.causes],

@@ -219,9 +219,10 @@ from ..module_utils._kill_switch.plan import (
     to_sentence,
 )
 from ..module_utils._kubernetes_client import KUBERNETES
-from ..module_utils._kubernetes_module import actor_of, opener_for, utc_now
+from ..module_utils._kubernetes_module import actor_of, opener_for
 from ..module_utils._module import Module, emit_progress, execute, refuse_below
 from ..module_utils._options import kubernetes_options
+from ..module_utils._time import utc_now
 
 NEEDS = (KUBERNETES,)
 

@@ -130,7 +130,6 @@ reason:
 
 import time
 import typing as t
-from datetime import datetime, timezone
 
 from ansible.module_utils.basic import AnsibleModule
 
@@ -145,6 +144,7 @@ from ..module_utils._smoke.people import (
     to_result,
 )
 from ..module_utils._smoke.plan import line
+from ..module_utils._time import utc_now
 
 Ask = t.Callable[[Question, int], Answer]
 
@@ -211,11 +211,6 @@ def answered(
 
 def nobody(question: Question, _timeout: int) -> Answer:
     return Answer(None, note=f"there is no terminal; answer {question.name!r} by 'answers'")
-
-
-def utc_now() -> str:
-    moment = datetime.now(timezone.utc)  # noqa: UP017 - one spelling for every Python of a target
-    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def main() -> None:

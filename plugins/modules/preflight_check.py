@@ -829,7 +829,7 @@ reason:
 
 import time
 import typing as t
-from datetime import datetime, timezone
+from datetime import datetime
 
 from ansible.module_utils.basic import AnsibleModule
 
@@ -837,7 +837,6 @@ from ..module_utils._cluster import MonotonicClock
 from ..module_utils._errors import DeployError, InputError
 from ..module_utils._kubernetes import KubernetesCluster
 from ..module_utils._kubernetes_client import Connection
-from ..module_utils._kubernetes_module import utc_now
 from ..module_utils._library import refuse_missing
 from ..module_utils._module import Module, emit_progress, execute, refuse_below
 from ..module_utils._options import kubernetes_options
@@ -858,8 +857,8 @@ from ..module_utils._preflight.outcome import (
 from ..module_utils._preflight.run import run_checks
 from ..module_utils._release.plan import Record
 from ..module_utils._release.store import ReleaseStore
+from ..module_utils._time import UTC, utc_now
 
-UTC = timezone.utc  # noqa: UP017 - one spelling for every Python of a target
 NO_OPTIONS = frozenset({"rbac"})
 
 

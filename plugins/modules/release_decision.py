@@ -93,9 +93,10 @@ from ansible.module_utils.basic import AnsibleModule
 from ..module_utils._gate.manual_decision import ManualDecision
 from ..module_utils._gate.record_decision import record_decision
 from ..module_utils._kubernetes_client import KUBERNETES
-from ..module_utils._kubernetes_module import cluster_for, utc_now
+from ..module_utils._kubernetes_module import cluster_for
 from ..module_utils._module import Module, execute
 from ..module_utils._options import kubernetes_options
+from ..module_utils._time import utc_now
 
 NEEDS = (KUBERNETES,)
 

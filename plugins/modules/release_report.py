@@ -188,7 +188,7 @@ from ..module_utils._report.folder import ReportFolder, journal_lines
 from ..module_utils._report.journal_tables import read_journal
 from ..module_utils._report.models import Asked, Planned
 from ..module_utils._report.render import JINJA2, files_of
-from ..module_utils._report.times import moment
+from ..module_utils._time import parse_time
 
 NEEDS = (JINJA2,)
 
@@ -225,7 +225,7 @@ def asked_of(params: dict[str, t.Any], record: dict[str, t.Any], redact: Redacto
     path = Path(params["journal"]) if params["journal"] else None
     with journal_lines(path) as lines:
         told = read_journal(
-            lines, moment(record.get("started")), moment(record.get("finished")), redact
+            lines, parse_time(record.get("started")), parse_time(record.get("finished")), redact
         )
     return Asked(
         plan=tuple(Planned(**one) for one in params["plan"]),

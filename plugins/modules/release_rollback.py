@@ -133,7 +133,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ..module_utils._cluster import MonotonicClock
 from ..module_utils._errors import InputError
 from ..module_utils._kubernetes_client import KUBERNETES
-from ..module_utils._kubernetes_module import actor_of, cluster_for, utc_now
+from ..module_utils._kubernetes_module import actor_of, cluster_for
 from ..module_utils._lock.fence import guard_for
 from ..module_utils._module import Module, execute, refuse_below
 from ..module_utils._options import guard_options, kubernetes_options
@@ -142,6 +142,7 @@ from ..module_utils._rollback.task import Asked, Returner, plan_waves
 from ..module_utils._rollout.changes import describe_changes
 from ..module_utils._rollout.progress import emit_counts
 from ..module_utils._rollout.quorum import QUORUMS
+from ..module_utils._time import utc_now
 
 NEEDS = (KUBERNETES,)
 

@@ -134,7 +134,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils._cluster import MonotonicClock
 from ..module_utils._kubernetes_client import KUBERNETES
-from ..module_utils._kubernetes_module import actor_of, cluster_for, utc_now
+from ..module_utils._kubernetes_module import actor_of, cluster_for
 from ..module_utils._module import Module, execute
 from ..module_utils._options import kubernetes_options
 from ..module_utils._preflight.git_program import head_of
@@ -149,6 +149,7 @@ from ..module_utils._sign_off.plan import (
     read_wanted,
     subject_of,
 )
+from ..module_utils._time import utc_now
 
 NEEDS = (KUBERNETES,)
 

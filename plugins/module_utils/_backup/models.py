@@ -8,7 +8,9 @@ import json
 import re
 import typing as t
 from dataclasses import asdict, dataclass, field, fields
-from datetime import UTC, datetime
+from datetime import datetime
+
+from .._time import read_time
 
 MANIFEST_SUFFIX = ".manifest.json"
 # Microseconds, so that the newer of two backups of one second is the newer one.
@@ -119,10 +121,7 @@ class Backup:
 
 def parse_time(text: str) -> datetime:
     """With or without a fraction; a time without zone is refused."""
-    read = datetime.fromisoformat(text)
-    if read.tzinfo is None:
-        raise ValueError(f"{text!r} has no time zone")
-    return read.astimezone(UTC)
+    return read_time(text, zone=None)
 
 
 def dump_key(prefix: str, name: str, now: datetime, unique: str) -> str:

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import typing as t
-from datetime import datetime, timezone
+from datetime import datetime
 
 from .._cluster import (
     ACTOR_ANNOTATION,
@@ -20,11 +20,12 @@ from .._flags.switch import KillSwitch
 from .._kill_switch.consumer import container_of
 from .._kill_switch.models import STALE, UNKNOWN
 from .._kill_switch.pod_env import Asker
-from .._lock.models import parse_time
 from .._release.plan import FAILED, Record
 from .._release.store import ReleaseStore
 from .._rollout.models import Deployment, ReplicaSet, newest_replica_set
 from .._rollout.observe import observe_deployment
+from .._time import now as wall_clock
+from .._time import parse_time
 from .evidence import Notebook
 
 LATELY = 24 * 60
@@ -35,10 +36,6 @@ ENTRY_OF_PHASE: t.Mapping[str, str] = {
     "microservices": "crash_loop",
 }
 """Where a failed phase is told; of the others it is with the error rate."""
-
-
-def wall() -> datetime:
-    return datetime.now(timezone.utc)  # noqa: UP017 - one spelling for every Python of a target
 
 
 def look_at_record(notes: Notebook, cluster: Cluster, release: str, entry: str) -> None:
@@ -69,7 +66,7 @@ def _failures(record: Record, phase: str) -> list[tuple[str, t.Mapping[str, t.An
 def look_at_changes(
     notes: Notebook, cluster: Cluster, services: t.Sequence[str], config_map: str
 ) -> None:
-    file, now = "kubernetes/changes.txt", wall()
+    file, now = "kubernetes/changes.txt", wall_clock()
     bodies = cluster.list_objects("Deployment")
     replica_sets = cluster.list_objects("ReplicaSet")
     for body in bodies:
@@ -123,7 +120,7 @@ def look_at_flags(
     wanted = dict((body or {}).get("data") or {})
     for name, value in sorted(wanted.items()):
         notes.write(file, f"{config_map}: {name}={value}")
-    asker = Asker(wanted, clock=MonotonicClock(), wall=wall)
+    asker = Asker(wanted, clock=MonotonicClock(), wall=wall_clock)
     for consumer in consumers:
         try:
             deployment = observe_deployment(cluster, consumer)

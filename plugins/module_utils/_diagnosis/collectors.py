@@ -20,8 +20,9 @@ from .._library import Library, refuse_missing
 from .._migration.guard.parser import PGLAST
 from .._postgres import PSYCOPG2, PostgresTarget
 from .._supabase_api import SupabaseFunctionsApi
+from .._time import now
 from .._webhook.traces import FunctionLog
-from .changes import look_at_changes, look_at_flags, look_at_record, wall
+from .changes import look_at_changes, look_at_flags, look_at_record
 from .crash_loop import look_at_deployments
 from .databases import Database, look_at_backups, look_at_sessions
 from .error_rate import look_at_error_lines, look_at_metrics, look_at_prometheus, look_at_public
@@ -195,7 +196,7 @@ def _sessions(database: Database) -> Look:
 
 def _backups(given: Params, names: t.Sequence[str]) -> Look:
     return lambda notes: look_at_backups(
-        notes, _s3.S3Bucket.from_params(given), prefix=given["prefix"], names=names, now=wall()
+        notes, _s3.S3Bucket.from_params(given), prefix=given["prefix"], names=names, now=now()
     )
 
 

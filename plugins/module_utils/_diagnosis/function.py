@@ -8,11 +8,12 @@ import time
 import typing as t
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timedelta
 
 from .._errors import DeployError, UnreachableError
 from .._functions.models import Deployed
 from .._functions.probe import Answer, Gateway, Probe, platform_code, verdict
+from .._time import UTC, format_time
 from .._webhook.traces import LogEntry
 from .crash_loop import ERROR_LINE
 from .evidence import Notebook, file_name
@@ -123,7 +124,7 @@ def _tell_log(notes: Notebook, name: str, entries: t.Sequence[LogEntry]) -> None
 
 
 def _at(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")  # noqa: UP017 - one spelling
+    return format_time(datetime.fromtimestamp(seconds, UTC))
 
 
 def look_at_answers(notes: Notebook, gateway: Gateway, probes: t.Sequence[Probe]) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from .._cluster import Object
-from .._lock.models import parse_time
+from .._time import parse_time
 
 REACHED, STALE, UNKNOWN, IDLE, ENDING = "reached", "stale", "unknown", "idle", "ending"
 """Runs with the wanted flags; runs with others; cannot be asked; runs nothing; gets no new requests and goes."""

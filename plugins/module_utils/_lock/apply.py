@@ -7,11 +7,12 @@ from __future__ import annotations
 import random
 import typing as t
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
 from .._cluster import Clock, Cluster
 from .._errors import ConflictError, RefusedError
 from .._run import Alive
+from .._time import now
 from .models import UNDO, Claim, Freeze, Lock, fence_of
 from .plan import (
     BLOCKED,
@@ -35,10 +36,6 @@ MARGIN = 2.0
 
 WallClock = t.Callable[[], datetime]
 Report = t.Callable[[str], None]
-
-
-def utc() -> datetime:
-    return datetime.now(UTC)
 
 
 @dataclass(frozen=True)
@@ -93,7 +90,7 @@ class Locking:
         *,
         clock: Clock,
         alive: Alive,
-        wall: WallClock = utc,
+        wall: WallClock = now,
         report: Report | None = None,
     ) -> None:
         self._cluster = cluster

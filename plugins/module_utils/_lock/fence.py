@@ -5,7 +5,8 @@
 from __future__ import annotations
 
 from .._cluster import Clock, Cluster
-from .apply import LEASE, WallClock, read_freeze, utc
+from .._time import now
+from .apply import LEASE, WallClock, read_freeze
 from .models import UNDO, Lock
 from .plan import frozen, lost
 
@@ -17,7 +18,7 @@ class Guard:
     """`fence` is the epoch at which the run took the lock: whoever takes it over raises it."""
 
     def __init__(
-        self, cluster: Cluster, name: str, fence: int, *, clock: Clock, wall: WallClock = utc
+        self, cluster: Cluster, name: str, fence: int, *, clock: Clock, wall: WallClock = now
     ) -> None:
         self._cluster = cluster
         self._name = name

@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from .._cluster import FENCE_ANNOTATION, Object
 from .._errors import VerificationError
 from .._run import Run
+from .._time import parse_time
 
 DEPLOY, UNDO = "deploy", "undo"
 
@@ -191,15 +192,6 @@ def fence_of(body: Object) -> int:
     """The fence that was last written on an object, 0 if none."""
     text = (body["metadata"].get("annotations") or {}).get(FENCE_ANNOTATION, "")
     return int(text) if text.isdecimal() else 0
-
-
-def parse_time(text: str) -> datetime | None:
-    """A time with its zone; without one it is UTC. None for what is no time."""
-    try:
-        found = datetime.fromisoformat(text.replace("Z", "+00:00"))
-    except ValueError:
-        return None
-    return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
 def format_time(moment: datetime) -> str:

@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from .._run import Alive
+from .._time import parse_time
 from .errors import FrozenError, LeaseLostError, LockedError
-from .models import UNDO, Claim, Freeze, Lock, format_time, parse_time
+from .models import UNDO, Claim, Freeze, Lock, format_time
 
 TAKEN, RENEWED, RESPECTED, BLOCKED = "taken", "renewed", "respected", "blocked"
 

@@ -10,7 +10,8 @@ from dataclasses import replace
 from .._cluster import Clock, Cluster
 from .._errors import ConflictError, DeployError
 from .._run import Run, never_alive
-from .apply import WallClock, utc
+from .._time import now
+from .apply import WallClock
 from .models import Claim, Lock, format_time
 from .plan import is_ours, plan_free
 
@@ -34,7 +35,7 @@ class LeaseRenewer:
         me: Run,
         ended: Ended,
         clock: Clock,
-        wall: WallClock = utc,
+        wall: WallClock = now,
     ) -> None:
         self._cluster = cluster
         self._name = lock.name

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from .._errors import InputError
 from .._library import Library
+from .._time import UTC, read_time
 
 try:
     import icalendar
@@ -76,7 +77,7 @@ def start_of(since: datetime.datetime, days: int, time: str) -> datetime.datetim
     local = datetime.datetime.combine(
         day, datetime.time(int(found[1]), int(found[2])), tzinfo=since.tzinfo
     )
-    return local.astimezone(datetime.timezone.utc)  # noqa: UP017 - older Pythons
+    return local.astimezone(UTC)
 
 
 def zone_of(name: str) -> datetime.tzinfo:
@@ -90,13 +91,11 @@ def zone_of(name: str) -> datetime.tzinfo:
 
 def moment_of(text: str) -> datetime.datetime:
     try:
-        moment = datetime.datetime.fromisoformat(text.replace("Z", "+00:00"))
+        return read_time(text)
     except ValueError:
         raise InputError(
             f"Option 'since' is '{text}', which is no time: write it like 2026-11-24T06:00:00Z."
         ) from None
-    utc = datetime.timezone.utc  # noqa: UP017 - older Pythons
-    return moment.astimezone(utc) if moment.tzinfo else moment.replace(tzinfo=utc)
 
 
 def render_event(event: Event) -> str:

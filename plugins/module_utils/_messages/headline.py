@@ -6,8 +6,9 @@ from __future__ import annotations
 
 import typing as t
 
+from .._time import epoch
 from .mrkdwn import code, code_block, mention, plain, shortened
-from .record_reader import PhaseFact, Reading, epoch
+from .record_reader import PhaseFact, Reading
 from .release_status import SERVICES_PHASE, Failure, Planned, ReleaseStatus, Step
 
 LIMIT = 3_800

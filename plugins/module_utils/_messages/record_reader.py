@@ -4,13 +4,13 @@
 
 from __future__ import annotations
 
-import datetime
 import typing as t
 from dataclasses import dataclass, field
 
 from .._gate.recorded import status_of
 from .._numbers import number
 from .._release.failure import is_hold
+from .._time import epoch
 
 Body = t.Mapping[str, t.Any]
 
@@ -96,13 +96,3 @@ def read_readings(metrics: t.Any) -> t.Iterator[Reading]:
 
 def mapping(value: t.Any) -> Body:
     return value if isinstance(value, dict) else {}
-
-
-def epoch(moment: t.Any) -> float | None:
-    """Seconds since the epoch of "2026-11-24T06:00:00Z"."""
-    try:
-        parsed = datetime.datetime.fromisoformat(str(moment).replace("Z", "+00:00"))
-    except ValueError:
-        return None
-    aware = parsed if parsed.tzinfo else parsed.replace(tzinfo=datetime.timezone.utc)  # noqa: UP017 - older Pythons
-    return aware.timestamp()

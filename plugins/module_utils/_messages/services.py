@@ -4,13 +4,13 @@
 
 from __future__ import annotations
 
-import datetime
 import typing as t
+from datetime import timedelta
 
 from .. import _http
 from .._errors import RefusedError
 from .._http import Repeat
-from .._time import Deadline
+from .._time import Deadline, format_time, now
 from .models import Delivered, PagerDutyEvent, StatusPageIncident
 
 Json = t.Any
@@ -109,13 +109,9 @@ def maintenance_times(incident: StatusPageIncident) -> dict[str, str]:
     """A maintenance is only one with its times: without them the API takes it for an outage."""
     if not incident.maintenance:
         return {}
-    now = datetime.datetime.now(datetime.timezone.utc)  # noqa: UP017 - older Pythons
-    until = now + datetime.timedelta(minutes=incident.minutes)
-    return {"scheduled_for": in_iso(now), "scheduled_until": in_iso(until)}
-
-
-def in_iso(moment: datetime.datetime) -> str:
-    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+    begin = now()
+    until = begin + timedelta(minutes=incident.minutes)
+    return {"scheduled_for": format_time(begin), "scheduled_until": format_time(until)}
 
 
 def open_incident(service: Service, incident: StatusPageIncident) -> dict[str, t.Any]:

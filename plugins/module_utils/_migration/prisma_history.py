@@ -7,8 +7,9 @@ from __future__ import annotations
 import typing as t
 import uuid
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 
+from .._time import now
 from .prisma_plan import PrismaHistory, PrismaRow
 
 if t.TYPE_CHECKING:
@@ -48,10 +49,6 @@ FROM {table} ORDER BY started_at
 """
 
 
-def utc_now() -> datetime:
-    return datetime.now(UTC)
-
-
 @dataclass(frozen=True)
 class Attempt:
     """One try of a migration, which is one row of the history. Times are of the clock that runs it, as Prisma's are."""
@@ -59,7 +56,7 @@ class Attempt:
     name: str
     checksum: str
     row_id: str = field(default_factory=lambda: str(uuid.uuid4()))
-    started_at: datetime = field(default_factory=utc_now)
+    started_at: datetime = field(default_factory=now)
 
 
 class HistoryTable:
@@ -88,7 +85,7 @@ class HistoryTable:
     def finish(self, attempt: Attempt) -> None:
         self._write(
             "UPDATE {table} SET applied_steps_count = applied_steps_count + 1, finished_at = %s WHERE id = %s",
-            utc_now(),
+            now(),
             attempt.row_id,
         )
 
@@ -108,7 +105,7 @@ class HistoryTable:
         self._write(
             "UPDATE {table} SET rolled_back_at = %s "
             "WHERE migration_name = %s AND finished_at IS NULL AND rolled_back_at IS NULL",
-            utc_now(),
+            now(),
             name,
         )
 

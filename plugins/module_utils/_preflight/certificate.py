@@ -9,7 +9,7 @@ import ssl
 import struct
 import traceback
 import typing as t
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timedelta
 from urllib.parse import urlsplit
 
 try:
@@ -21,11 +21,11 @@ except ImportError:
 
 from .._errors import InputError, RefusedError, UnreachableError
 from .._library import Library
+from .._time import UTC
 from .._tls import relax
 from .models import Finding, Ground, Options, failed, passed, skipped
 
 REQUESTS = Library("requests >= 2.32", IMPORT_ERROR)
-UTC = timezone.utc  # noqa: UP017 - one spelling for every Python of a target
 SSL_REQUEST = struct.pack("!ii", 8, 80877103)
 """How a client of PostgreSQL asks for TLS; the server answers S or N in plain text."""
 

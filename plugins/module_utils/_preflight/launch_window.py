@@ -9,8 +9,9 @@ from dataclasses import replace
 from datetime import timedelta
 
 from .._release.plan import Record
+from .._time import format_time
 from .._window.models import Window, read_window
-from .._window.plan import UTC, Outlook, closed_sentence, describe, outlook
+from .._window.plan import Outlook, closed_sentence, describe, outlook
 from .models import STOPPING, WAIVED, Finding, Ground, Options, failed, held, passed
 from .outcome import read_waivers
 
@@ -80,7 +81,7 @@ def overrule(found: Finding, given: t.Mapping[str, str], ground: Ground) -> Find
         return found
     why = found.detail.removesuffix(f". {HOW}")
     known = known_overrides(ground.record.get()).get(OVERRIDE)
-    at = ground.now.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    at = format_time(ground.now)
     # What it was lets go may differ from phase to phase; who did it, and why, does not.
     kept = isinstance(known, dict) and (known.get("by"), known.get("reason")) == (
         waiver.by,

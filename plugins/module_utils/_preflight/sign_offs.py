@@ -21,7 +21,7 @@ from .._sign_off.plan import (
     read_wanted,
     subject_of,
 )
-from .._window.plan import UTC
+from .._time import format_time
 from .models import FAIL, HOLD, PASS, Finding, Ground, Options
 
 
@@ -30,7 +30,7 @@ def look(options: Options, ground: Ground) -> t.Sequence[Finding]:
     wanted = read_wanted(options["required"])
     subject = subject_of(record, ground.release, ground.commit.get())
     known = known_sign_offs(record)
-    now = ground.now.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    now = format_time(ground.now)
     new, problems = sign_given(known, wanted, options["given"], subject, now)
     rows = [judge(one, {**known, **new}.get(one.name), subject) for one in wanted]
     signed = [

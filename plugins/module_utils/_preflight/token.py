@@ -7,11 +7,10 @@ from __future__ import annotations
 import base64
 import json
 import typing as t
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timedelta
 
+from .._time import UTC
 from .models import Finding, Ground, Options, failed, held, passed, skipped
-
-UTC = timezone.utc  # noqa: UP017 - one spelling for every Python of a target
 
 
 def look(options: Options, ground: Ground) -> t.Sequence[Finding]:

@@ -12,12 +12,13 @@ from .._errors import InputError
 from .._flags.apply import decide_flags, observe_flags
 from .._flags.plan import FlagsMap, FlagsPlan, Wish
 from .._flags.switch import KillSwitch
-from .._lock.apply import LEASE, WallClock, read_freeze, utc
+from .._lock.apply import LEASE, WallClock, read_freeze
 from .._lock.fence import guard_for
 from .._lock.models import Lock
 from .._lock.plan import describe as describe_lock
 from .._lock.plan import looks_abandoned
 from .._run import Alive, never_alive
+from .._time import now
 from .describe import describe, sentence
 from .errors import RampRefusedError
 from .judge import Finding, judge
@@ -56,7 +57,7 @@ class Ramp:
         fence: int = 0,
         lock: str | None = None,
         alive: Alive = never_alive,
-        wall: WallClock = utc,
+        wall: WallClock = now,
     ) -> None:
         self._cluster = cluster
         self._place = place

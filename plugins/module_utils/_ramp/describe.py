@@ -6,7 +6,8 @@ from __future__ import annotations
 
 import typing as t
 
-from .models import RampState, Schedule, Step, format_time
+from .._time import format_time
+from .models import RampState, Schedule, Step
 from .plan import DONE, LOWER, NONE, RAISE, REFUSE, WATCH, RampPlan, Reason
 from .status import Seen
 

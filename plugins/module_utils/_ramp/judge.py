@@ -8,18 +8,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from .._errors import ConflictError
-from .models import (
-    BREACHED,
-    HELD,
-    HOLD,
-    PROCEED,
-    ROLLBACK,
-    Entry,
-    RampState,
-    Schedule,
-    format_time,
-    shorten,
-)
+from .._time import format_time
+from .models import BREACHED, HELD, HOLD, PROCEED, ROLLBACK, Entry, RampState, Schedule, shorten
 from .plan import LOWER, NONE, RampPlan
 from .status import Seen, Start, stand
 

@@ -9,6 +9,8 @@ import typing as t
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 
+from .._time import format_time, read_time
+
 PENDING, PROCEED, HOLD, ROLLBACK, RELEASED = "pending", "proceed", "hold", "rollback", "released"
 """What is known of the present step: watched not to its end, the gate's verdict, or a person's over a held one."""
 
@@ -165,17 +167,6 @@ class RampState:
 
 def shorten(text: str) -> str:
     return text if len(text) <= _REASON else f"{text[: _REASON - 1]}…"
-
-
-def format_time(moment: datetime) -> str:
-    """RFC 3339 with whole seconds, in UTC."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def read_time(text: str) -> datetime:
-    """Raises ValueError. A time without its zone is UTC."""
-    found = datetime.fromisoformat(text)
-    return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
 def show_time(moment: datetime) -> str:

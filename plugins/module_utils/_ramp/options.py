@@ -10,7 +10,8 @@ from datetime import datetime, timedelta
 
 from .._errors import InputError
 from .._module import refuse_below
-from .models import Schedule, Step, read_time
+from .._time import read_time
+from .models import Schedule, Step
 from .status import Start
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from .._errors import InputError
+from .._time import format_time
 from .models import (
     HOLD,
     LOWERED,
@@ -22,7 +23,6 @@ from .models import (
     RampState,
     Schedule,
     Step,
-    format_time,
     shorten,
     show_time,
 )

@@ -9,17 +9,8 @@ import typing as t
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from .models import (
-    FOUND,
-    PENDING,
-    PROCEED,
-    RELEASED,
-    ROLLBACK,
-    Entry,
-    RampState,
-    Schedule,
-    format_time,
-)
+from .._time import format_time
+from .models import FOUND, PENDING, PROCEED, RELEASED, ROLLBACK, Entry, RampState, Schedule
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,8 @@ from pathlib import Path
 
 from .._cluster import Cluster, MonotonicClock
 from .._errors import InputError
-from .._kubernetes_module import actor_of, utc_now
+from .._kubernetes_module import actor_of
+from .._time import utc_now
 from .plan import Change, Record, check_attempt, diff_face
 from .store import ReleaseStore
 

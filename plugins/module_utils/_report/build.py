@@ -7,6 +7,7 @@ from __future__ import annotations
 import typing as t
 from datetime import datetime
 
+from .._time import parse_time
 from .deviations import deviations
 from .lessons import lessons_of
 from .models import Asked, MetricsTable, PhaseRow, Report, Table
@@ -14,7 +15,7 @@ from .phases import NOT_RUN, phase_rows
 from .reader import LONGEST, Reader, legible, names, text
 from .sections import checks, database, metrics, people, services
 from .timeline import timeline_of
-from .times import moment, shown_both
+from .times import shown_both
 from .verdict import glance, summary, verdict_of
 
 SECTIONS: tuple[t.Callable[[Reader], Table | None], ...] = (
@@ -101,7 +102,7 @@ def last_known(record: t.Any) -> datetime | None:
     """The last time that the phases of a record tell of: so long at least a run went on that never ended."""
     phases = record.get("phases")
     times = [
-        moment(phase.get(key))
+        parse_time(phase.get(key))
         for phase in (phases.values() if isinstance(phases, dict) else ())
         if isinstance(phase, dict)
         for key in ("started", "finished")

@@ -6,9 +6,10 @@ from __future__ import annotations
 
 import typing as t
 
+from .._time import parse_time
 from .models import Deviation, PhaseRow
 from .reader import Reader, dictionaries, inner, text
-from .times import between, counted, lasting, moment, shown
+from .times import between, counted, lasting, shown
 
 Found = t.Iterator[Deviation]
 
@@ -80,7 +81,7 @@ def overrides(reader: Reader) -> Found:
         if name in told:
             continue  # as a check that was waived
         what = text(one.get("what"))
-        at = moment(one.get("at"))
+        at = parse_time(one.get("at"))
         said = f"The {name.replace('_', ' ')} was overridden{f' at {shown(at)}' if at else ''}"
         yield Deviation(f"{said}: {what.rstrip('.')}." if what else f"{said}.",
                         text(one.get("by")), text(one.get("reason")))  # fmt: skip

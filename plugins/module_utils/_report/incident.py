@@ -8,9 +8,10 @@ import re
 import typing as t
 from datetime import datetime, tzinfo
 
+from .._time import parse_time
 from .models import Report
 from .reader import Reader, dictionaries, inner, listed, text
-from .times import moment, shown
+from .times import shown
 from .verdict import causes_of
 
 INCIDENTS = ("Failed", "Rolled back")
@@ -58,10 +59,10 @@ def events(report: Report, reader: Reader) -> list[Event]:
     """All moments of the record, in their order."""
     found: list[tuple[datetime | None, str]] = [
         (
-            moment(reader.text("started")),
+            parse_time(reader.text("started")),
             f"The release was begun by {reader.text('actor') or 'somebody'}.",
         ),
-        (moment(reader.text("finished")), f"The release ended: {report.verdict.word.lower()}."),
+        (parse_time(reader.text("finished")), f"The release ended: {report.verdict.word.lower()}."),
     ]
     for row in report.phases:
         for one in row.tries:
@@ -76,13 +77,16 @@ def people(reader: Reader) -> t.Iterator[tuple[datetime | None, str]]:
     """What people did meanwhile, with its time."""
     facts = reader.mapping("facts")
     for at, one in reader.named("kill_switches", facts.get("kill_switches")):
-        yield moment(at), f"{text(one.get('by'))} used the kill switch: {text(one.get('reason'))}"
+        yield (
+            parse_time(at),
+            f"{text(one.get('by'))} used the kill switch: {text(one.get('reason'))}",
+        )
     for _key, one in reader.named("decisions", facts.get("decisions")):
         decided = f"{text(one.get('by'))} decided at {text(one.get('gate'))}: {text(one.get('decision'))}."
-        yield moment(one.get("at")), decided
+        yield parse_time(one.get("at")), decided
     for one in dictionaries(inner(facts, "ramp").get("history")):
         told = f"The ramp: {text(one.get('what'))}, now at {text(one.get('to'))} %."
-        yield moment(one.get("at")), told
+        yield parse_time(one.get("at")), told
 
 
 def when(found: t.Sequence[Event], zone: tzinfo) -> list[str]:

@@ -10,15 +10,12 @@ import threading
 import typing as t
 import uuid
 from collections.abc import Callable
-from datetime import datetime, timezone
 from pathlib import Path
+
+from .._time import utc_milliseconds
 
 LINE_LIMIT = 16_000
 """Characters of one line; a larger result is left out and the line says so."""
-
-
-def utc_now() -> str:
-    return datetime.now(timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")  # noqa: UP017 - also on older Pythons
 
 
 def run_id(at: str) -> str:
@@ -35,7 +32,7 @@ class Journal:
     """
 
     def __init__(
-        self, warn: Callable[[str], None], *, limit: int, now: Callable[[], str] = utc_now
+        self, warn: Callable[[str], None], *, limit: int, now: Callable[[], str] = utc_milliseconds
     ) -> None:
         self._warn = warn
         self._limit = limit

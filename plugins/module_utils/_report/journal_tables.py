@@ -10,10 +10,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from .._numbers import number
+from .._time import parse_time
 from .journal_reader import Event, read_events
 from .models import Cell, Table, Tone
 from .reader import legible, text
-from .times import counted, moment, shown, took
+from .times import counted, shown, took
 
 LONGEST = 10
 LIMIT = 400
@@ -57,7 +58,7 @@ def read_journal(
         if event is None:
             told.damaged += 1
             continue
-        at, run = moment(event["at"]), event["run"]
+        at, run = parse_time(event["at"]), event["run"]
         if event["event"] == "run_started" and event.get("check"):
             told.rehearsals.add(run)
         if run in told.rehearsals or at is None or (since and at < since):

@@ -6,7 +6,9 @@ from __future__ import annotations
 
 import typing as t
 from dataclasses import dataclass, field
-from datetime import datetime, timezone, tzinfo
+from datetime import datetime, tzinfo
+
+from .._time import UTC
 
 if t.TYPE_CHECKING:
     from .plot import Plot
@@ -163,7 +165,7 @@ class Asked:
 
     plan: tuple[Planned, ...]
     release: str = ""
-    zone: tzinfo = timezone.utc  # noqa: UP017 - older Pythons
+    zone: tzinfo = UTC
     sign_offs: tuple[str, ...] = ()
     problem: str = ""
     journal: tuple[Table, ...] = field(default=())

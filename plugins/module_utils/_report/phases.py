@@ -8,9 +8,10 @@ import json
 import typing as t
 
 from .._release.failure import is_hold
+from .._time import parse_time
 from .models import PhaseRow, Planned, Tone, Try
 from .reader import Reader, dictionaries, inner, listed, names, text
-from .times import between, moment, shown_both
+from .times import between, shown_both
 
 if t.TYPE_CHECKING:
     from datetime import tzinfo
@@ -75,12 +76,12 @@ def tries(phase: t.Mapping[str, t.Any]) -> t.Iterator[Try]:
         if isinstance(one, dict):
             found = one.get("evidence")
             status = outcome(FAILED, found)
-            begun, ended = moment(one.get("started")), moment(one.get("finished"))
+            begun, ended = parse_time(one.get("started")), parse_time(one.get("finished"))
             yield Try(begun, ended, status, tuple(failures(found)))
     status = outcome(text(phase.get("status")), phase.get("evidence")) or "unknown"
     yield Try(
-        moment(phase.get("started")),
-        moment(phase.get("finished")),
+        parse_time(phase.get("started")),
+        parse_time(phase.get("finished")),
         status.replace("_", " "),
         tuple(failures(phase.get("evidence"))) if status in (FAILED, ON_HOLD) else (),
     )

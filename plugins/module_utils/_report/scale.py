@@ -7,9 +7,10 @@ from __future__ import annotations
 import itertools
 import typing as t
 from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone, tzinfo
+from datetime import datetime, timedelta, tzinfo
 
-UTC = timezone.utc  # noqa: UP017 - older Pythons
+from .._time import UTC
+
 Span = tuple[float, float]
 
 CUT_SHARE = 0.5

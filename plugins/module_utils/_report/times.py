@@ -6,30 +6,20 @@ from __future__ import annotations
 
 import math
 import typing as t
-from datetime import datetime, timezone, tzinfo
+from datetime import datetime, tzinfo
 
 from .._numbers import number
-
-UTC = timezone.utc  # noqa: UP017 - older Pythons
-
-
-def moment(value: t.Any) -> datetime | None:
-    """An ISO 8601 time; one without a zone is UTC. None for anything else."""
-    try:
-        read = datetime.fromisoformat(str(value).replace("Z", "+00:00"))
-        return read.astimezone(UTC) if read.tzinfo else read.replace(tzinfo=UTC)
-    except (ValueError, OverflowError):
-        return None
+from .._time import parse_time
 
 
 def shown(value: t.Any) -> str:
-    read = value if isinstance(value, datetime) else moment(value)
+    read = value if isinstance(value, datetime) else parse_time(value)
     return read.strftime("%Y-%m-%d %H:%M:%S %Z") if read else str(value or "")
 
 
 def shown_both(value: t.Any, zone: tzinfo) -> str:
     """In UTC and, where that differs, in the release's own zone."""
-    read = moment(value)
+    read = parse_time(value)
     if read is None or read.astimezone(zone).utcoffset() == read.utcoffset():
         return shown(value)
     return f"{shown(read)} ({read.astimezone(zone):%H:%M:%S %Z})"
@@ -37,7 +27,7 @@ def shown_both(value: t.Any, zone: tzinfo) -> str:
 
 def between(started: t.Any, finished: t.Any) -> int | None:
     """Whole seconds, None when one of the two is missing or the end stands before the beginning."""
-    begin, end = moment(started), moment(finished)
+    begin, end = parse_time(started), parse_time(finished)
     return round((end - begin).total_seconds()) if begin and end and end >= begin else None
 
 

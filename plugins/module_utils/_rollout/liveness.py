@@ -11,10 +11,10 @@ from __future__ import annotations
 import re
 import typing as t
 from dataclasses import dataclass, replace
-from datetime import datetime
 
 from .._cluster import Object
 from .._redaction import excerpt
+from .._time import parse_time
 from .evaluate import Evaluation
 from .models import Container, Pod
 
@@ -54,10 +54,8 @@ def patience_of(template: Object) -> Patience:
 
 def seconds_between(earlier: str, later: str) -> float | None:
     """Of two times as RFC 3339; None when one of them is none. Only a hint: they are of different clocks."""
-    try:
-        return (datetime.fromisoformat(later) - datetime.fromisoformat(earlier)).total_seconds()
-    except (ValueError, TypeError):
-        return None
+    begin, end = parse_time(earlier), parse_time(later)
+    return (end - begin).total_seconds() if begin and end else None
 
 
 def _seconds(probe: Object, tries: int) -> float:

@@ -8,11 +8,12 @@ import typing as t
 
 from .._cluster import Cluster, MonotonicClock
 from .._errors import InputError
-from .._kubernetes_module import actor_of, cluster_for, utc_now
+from .._kubernetes_module import actor_of, cluster_for
 from .._lock.fence import guard_for
 from .._module import Module, Result
 from .._release.packing import record_name
 from .._release.pins import Pins, read_pins
+from .._time import utc_now
 from .changes import describe_changes
 from .models import LAST_APPLIED
 from .plan import Pin, Wanted

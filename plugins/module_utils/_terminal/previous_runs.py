@@ -6,7 +6,8 @@ from __future__ import annotations
 
 import typing as t
 
-from .._report.times import between, moment
+from .._report.times import between
+from .._time import parse_time
 from .models import Earlier
 
 
@@ -35,7 +36,7 @@ def _tries(phase: t.Mapping[str, t.Any]) -> list[t.Mapping[str, t.Any]]:
 
 
 def _before(entry: t.Mapping[str, t.Any], began: str) -> bool:
-    started, limit = moment(entry.get("started")), moment(began)
+    started, limit = parse_time(entry.get("started")), parse_time(began)
     # The record has whole seconds.
     return bool(started and limit and started < limit.replace(microsecond=0))
 

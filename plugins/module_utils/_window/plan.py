@@ -6,11 +6,11 @@ from __future__ import annotations
 
 import typing as t
 from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone, tzinfo
+from datetime import datetime, timedelta, tzinfo
 
+from .._time import UTC
 from .models import Window
 
-UTC = timezone.utc  # noqa: UP017 - one spelling for every Python of a target
 FAR = timedelta(days=400)
 """How far ahead the next opening is looked for."""
 LONG = timedelta(days=7)

@@ -9,7 +9,6 @@ from ansible_collections.easymo.deploy.plugins.module_utils._messages import hea
 from ansible_collections.easymo.deploy.plugins.module_utils._messages.mrkdwn import WORD_JOINER
 from ansible_collections.easymo.deploy.plugins.module_utils._messages.record_reader import (
     Reading,
-    epoch,
     read_attempt,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._messages.release_status import (
@@ -20,6 +19,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._messages.release_st
     Release,
     ReleaseStatus,
 )
+from ansible_collections.easymo.deploy.plugins.module_utils._time import epoch
 
 START = epoch("2026-11-24T06:00:00Z")
 PLAN = (

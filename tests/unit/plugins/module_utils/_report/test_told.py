@@ -8,7 +8,7 @@ import json
 from ansible_collections.easymo.deploy.plugins.module_utils._report.journal_tables import (
     read_journal,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._report.times import moment
+from ansible_collections.easymo.deploy.plugins.module_utils._time import parse_time
 
 
 def line(event, minute, run="r1", **fields):
@@ -24,7 +24,7 @@ def rows(lines, since=None, until=None):
     return {
         table.title: [[cell.text for cell in row] for row in table.rows]
         for table in read_journal(
-            lines, moment(since) if since else None, moment(until) if until else None
+            lines, parse_time(since) if since else None, parse_time(until) if until else None
         )
     }
 
