@@ -14,6 +14,7 @@ import json
 import os
 import tarfile
 import threading
+import time
 import zlib
 from contextlib import suppress
 from pathlib import Path
@@ -80,15 +81,20 @@ class CommandLines:
     """Every command line of a run's processes, looked at again and again while it runs."""
 
     INTERVAL = 0.05
+    SETTLED = 2.0
+    """Seconds after which a process has long got the environment that it keeps."""
 
     def __init__(self, mark: str) -> None:
         self._entry = f"{MARK}={mark}".encode()
+        self._strangers: set[int] = set()
         self._known: dict[tuple[int, float], bool] = {}
         self.seen: set[str] = set()
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True)
 
     def __enter__(self) -> CommandLines:
+        # Who was there before the run is none of its processes, and need not be asked twenty times a second.
+        self._strangers = set(psutil.pids())
         self._thread.start()
         return self
 
@@ -99,11 +105,15 @@ class CommandLines:
     def _watch(self) -> None:
         while not self._over.wait(self.INTERVAL):
             ours: set[int] = set()
-            for process in psutil.process_iter():
+            running = psutil.pids()
+            self._strangers.intersection_update(running)
+            for pid in running:
                 with suppress(OSError, psutil.Error):
-                    if self._belongs(process, ours):
-                        ours.add(process.pid)
-                        raw = Path(f"/proc/{process.pid}/cmdline").read_bytes()
+                    if pid in self._strangers:
+                        continue
+                    if self._belongs(psutil.Process(pid), ours):
+                        ours.add(pid)
+                        raw = Path(f"/proc/{pid}/cmdline").read_bytes()
                         self.seen.add(raw.replace(b"\0", b" ").decode(errors="replace"))
 
     def _belongs(self, process: psutil.Process, ours: set[int]) -> bool:
@@ -112,4 +122,6 @@ class CommandLines:
         if not self._known.get(key):
             marked = self._entry in Path(f"/proc/{process.pid}/environ").read_bytes().split(b"\0")
             self._known[key] = marked or process.ppid() in ours
+            if not self._known[key] and time.time() - process.create_time() > self.SETTLED:
+                self._strangers.add(process.pid)
         return self._known[key] and process.pid != os.getpid()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Rehearse, deploy, deploy again, go back: under traffic, and seen by other tools than ours.
+"""Rehearse, deploy, deploy again, go back: under traffic, seen by other tools than ours, and no secret is told.
 
 The tests are the chapters of one story and stand in its order.
 """
@@ -7,11 +7,24 @@ The tests are the chapters of one story and stand in its order.
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
+import yaml
 
 from sandbox.names import SERVICES
-from tests.stories.people import Operator, Witness
+from sandbox.world import World
+from tests.leaks import SHORTEST, Secrets
+from tests.stories.people import ROOT, Operator, Witness
+from tests.stories.talkative import (
+    PLANTED,
+    SECRETS_FILE,
+    WRONG_SECRETS,
+    Talkative,
+    Told,
+    secrets_of,
+    wrong_secrets,
+)
 
 TABLES = ["agent_fallbacks", "agent_metrics", "agent_requests", "agent_sessions"]
 TABLES_QUERY = (
@@ -58,10 +71,28 @@ def sources_before(witness: Witness) -> dict[str, bytes]:
     return witness.function_sources()
 
 
-def test_the_deployment_goes_through_all_eight_phases(
-    operator: Operator, witness: Witness, sources_before: dict[str, bytes]
-) -> None:
-    run = operator.deploys()
+@pytest.fixture(scope="module")
+def secrets(world: World) -> Secrets:
+    return secrets_of(world)
+
+
+@pytest.fixture
+def talkative(world: World, tmp_path: Path) -> Talkative:
+    return Talkative(world, tmp_path)
+
+
+@pytest.fixture(scope="module")
+def deployment(
+    world: World, sources_before: dict[str, bytes], tmp_path_factory: pytest.TempPathFactory
+) -> Told:
+    """With all turned up that tells, so that one deployment shows that it works and that it tells no secret."""
+    talkative = Talkative(world, tmp_path_factory.mktemp("deployment"))
+    deploy = Path("playbooks/deploy_v2.yml")
+    return talkative.plays(deploy, PLANTED, "-e", "release_watch_duration=10")
+
+
+def test_the_deployment_goes_through_all_eight_phases(deployment: Told, witness: Witness) -> None:
+    run = deployment.run
     assert run.rc == 0, run.tail()
     # A play is named again for each batch of hosts.
     assert list(dict.fromkeys(play[:7] for play in run.plays())) == [
@@ -69,6 +100,16 @@ def test_the_deployment_goes_through_all_eight_phases(
     ]
     assert witness.images() == NEW
     assert witness.rolled_out()
+
+
+def test_it_tells_no_secret(deployment: Told, secrets: Secrets) -> None:
+    listed = yaml.safe_load(SECRETS_FILE.read_text("utf-8"))
+    assert set(secrets) >= {name for name, template in listed.items() if template}
+    assert [name for name, value in secrets.items() if len(value) < SHORTEST] == []
+    assert {"report report.html", "report report.json", "report smoke-tests.xml"} <= set(
+        deployment.places
+    )
+    assert deployment.leaks(secrets) == {}
 
 
 def test_psql_sees_the_tables_and_the_histories(witness: Witness) -> None:
@@ -112,6 +153,15 @@ def test_a_second_deployment_changes_nothing_anywhere(operator: Operator, witnes
     assert set(run.changed().values()) == {0}, run.changed()
     assert witness.resource_versions() == before
     assert len(witness.dumps()) == 2
+
+
+def test_errors_quote_no_secret(talkative: Talkative, secrets: Secrets) -> None:
+    """Every module that takes a secret is given a wrong one."""
+    wrong = wrong_secrets()
+    told = talkative.plays(WRONG_SECRETS, wrong)
+    for play in yaml.safe_load((ROOT / WRONG_SECRETS).read_text("utf-8")):
+        assert f"ignored={len(play['tasks'])} " in told.run.output, told.run.output
+    assert told.leaks(Secrets({**wrong, **secrets})) == {}
 
 
 def test_the_flags_go_off_alone_and_come_back_with_their_phase(
