@@ -17,14 +17,15 @@ from tests.benchmarks.stage import REPOSITORY, RUN_WITHIN
 from tests.fakes import release_records as records
 
 GOOD = 2
-MODULE = REPOSITORY / "plugins" / "modules" / "release_report.py"
+MODULE = "ansible_collections.easymo.deploy.plugins.modules.release_report"
 
 
 def report(size: Size = Size.FULL) -> t.Iterator[Measurement]:
     services = size.of(small=100, full=200)
     length = size.of(small=100_000, full=20_000_000)
     with tempfile.TemporaryDirectory() as folder:
-        given = {"record": records.many(services), "dest": folder}
+        plan = [one._asdict() for one in records.PLAN]
+        given = {"record": records.many(services), "dest": folder, "plan": plan}
         first, cpu = made(given)
         yield Measurement(
             "report", first, "s", target=GOOD, note=f"{services} services, with its process"
@@ -55,7 +56,7 @@ def made(options: dict[str, t.Any]) -> tuple[float, float]:
     """Wall and CPU seconds of the module in a process of its own, as a task has it."""
     before, begun = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
     done = subprocess.run(
-        [sys.executable, str(MODULE)],
+        [sys.executable, "-m", MODULE],
         input=json.dumps({"ANSIBLE_MODULE_ARGS": options}),
         env={"PYTHONPATH": str(REPOSITORY / "playbooks" / "collections")},
         capture_output=True,

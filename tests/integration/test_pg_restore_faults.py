@@ -217,7 +217,7 @@ def start(spoilt: Restorable) -> subprocess.Popen[str]:
     """The module in a process of its own."""
     root = Path(__file__).parents[2]
     running = subprocess.Popen(
-        [sys.executable, root / "plugins/modules/pg_restore.py"],
+        [sys.executable, "-m", "ansible_collections.easymo.deploy.plugins.modules.pg_restore"],
         cwd=root,
         env={**os.environ, "PYTHONPATH": f"{root}/playbooks/collections"},
         stdin=subprocess.PIPE,

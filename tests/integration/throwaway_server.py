@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import signal
 import socket
@@ -19,6 +20,14 @@ from sandbox.postgres.account import choose
 
 _STARTS_WITHIN = 20.0
 _USER = "postgres"
+_MEMORY = Path("/dev/shm")
+_ROOM = 2 * 1024**3
+
+
+def _folder() -> str | None:
+    """For its data: memory where there is room, for each database that is made and dropped is three hundred files."""
+    roomy = _MEMORY.is_dir() and shutil.disk_usage(_MEMORY).free > _ROOM
+    return str(_MEMORY) if roomy and os.access(_MEMORY, os.W_OK) else None
 
 
 class ThrowawayServer:
@@ -27,7 +36,7 @@ class ThrowawayServer:
     def __init__(self, programs: Path, *more: str) -> None:
         """`more` settings of the server, as `name=value`."""
         # Not below pytest's own folder: each new session of pytest closes that to everybody else again.
-        folder = self._folder = Path(tempfile.mkdtemp(prefix="postgres-"))
+        folder = self._folder = Path(tempfile.mkdtemp(prefix="postgres-", dir=_folder()))
         folder.chmod(0o755)
         account = choose(programs, folder)
         account.own(folder)
