@@ -56,9 +56,6 @@ class Alertmanager(Component):
         with urllib.request.urlopen(f"{_url(world)}/api/v2/status", timeout=2) as answer:  # noqa: S310
             return "config" in json.load(answer)
 
-    def settle(self, world: World) -> None:
-        """What it knows comes from Prometheus."""
-
     def facts(self, world: World) -> Facts:
         return {"url": _url(world)}
 

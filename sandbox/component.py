@@ -4,8 +4,10 @@
 from __future__ import annotations
 
 import signal
+import ssl
 import sys
 import typing as t
+import urllib.request
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -32,6 +34,12 @@ class Process:
 def python(module: str, world: World) -> tuple[str, ...]:
     """The argv of a component that is a Python module of ours, given the state folder."""
     return (sys.executable, "-m", module, str(world.directory))
+
+
+def responds(url: str, context: ssl.SSLContext | None = None) -> bool:
+    """Whether GET `url` is answered with 200; raises when there is no answer within two seconds."""
+    with urllib.request.urlopen(url, timeout=2, context=context) as answer:  # noqa: S310 - our own URL
+        return bool(answer.status == 200)
 
 
 class Component(t.Protocol):
@@ -67,8 +75,9 @@ class Component(t.Protocol):
     def ready(self, world: World) -> bool:
         """One protocol-level exchange with the running process. False or any exception: not yet."""
 
-    def settle(self, world: World) -> None:
-        """What must be in it before others may use it: buckets, topics, seed data. Safe to repeat."""
+    def settle(self, world: World) -> None:  # noqa: ARG002
+        """Fill it before others may use it: buckets, topics, seed data. Safe to repeat; most need nothing."""
+        return
 
     def facts(self, world: World) -> Facts:
         """Where and how to reach it, for state.json."""

@@ -7,10 +7,9 @@ import json
 import re
 import shutil
 import typing as t
-import urllib.request
 from pathlib import Path
 
-from sandbox.component import Component, Process
+from sandbox.component import Component, Process, responds
 from sandbox.debian import unpack
 from sandbox.names import NAMESPACE
 from sandbox.world import write_private
@@ -69,11 +68,7 @@ class Prometheus(Component):
         return Process(argv, {"GOGC": "50"})
 
     def ready(self, world: World) -> bool:
-        with urllib.request.urlopen(f"{_url(world)}/-/ready", timeout=2) as answer:  # noqa: S310
-            return bool(answer.status == 200)
-
-    def settle(self, world: World) -> None:
-        """Its data come from what it scrapes."""
+        return responds(f"{_url(world)}/-/ready")
 
     def facts(self, world: World) -> Facts:
         return {

@@ -5,15 +5,15 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-import signal
 import smtplib
 import ssl
 import sys
 import typing as t
 from pathlib import Path
 
-from sandbox.component import Component, Process
+from sandbox.component import Component, Process, python
 from sandbox.faults import Faults
+from sandbox.shutdown import stop_event
 from sandbox.world import Facts, World
 
 USER = "deployer"
@@ -37,14 +37,11 @@ class Smtp(Component):
         (world.folder("smtp") / "mails").mkdir(exist_ok=True)
 
     def process(self, world: World) -> Process:
-        return Process(argv=(sys.executable, "-m", "sandbox.smtp", str(world.directory)))
+        return Process(python("sandbox.smtp", world))
 
     def ready(self, world: World) -> bool:
         with smtplib.SMTP("127.0.0.1", world.port("smtp"), timeout=2) as session:
             return session.noop()[0] == 250
-
-    def settle(self, world: World) -> None:
-        """A mail server needs nothing in it."""
 
     def facts(self, world: World) -> Facts:
         return {
@@ -132,12 +129,11 @@ async def serve(world: World) -> None:
                  auth_require_tls=True, enable_SMTPUTF8=True),
         )  # fmt: skip
 
-    loop = asyncio.get_running_loop()
-    ended = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, ended.set)
-    server = await loop.create_server(session, "127.0.0.1", world.port("smtp"))
-    await ended.wait()
+    stop = stop_event()
+    server = await asyncio.get_running_loop().create_server(
+        session, "127.0.0.1", world.port("smtp")
+    )
+    await stop.wait()
     server.close()
 
 

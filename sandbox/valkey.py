@@ -51,9 +51,6 @@ class Valkey(Component):
                 answer += part
         return answer == b"+OK\r\n+PONG\r\n"
 
-    def settle(self, world: World) -> None:
-        """A cache begins empty."""
-
     def facts(self, world: World) -> Facts:
         return {
             "host": "127.0.0.1",

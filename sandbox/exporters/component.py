@@ -29,9 +29,6 @@ class Exporters(Component):
         with urllib.request.urlopen(self._url(world), timeout=2) as answer:  # noqa: S310
             return b"pg_up" in answer.read()
 
-    def settle(self, world: World) -> None:
-        """It holds nothing."""
-
     def facts(self, world: World) -> Facts:
         return {"url": self._url(world)}
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import signal
 import ssl
 import sys
 import typing as t
@@ -19,6 +18,7 @@ from sandbox.gateway.endpoints import Endpoints
 from sandbox.gateway.proxy import TIMEOUT, Proxy
 from sandbox.gateway.reflector import Reflector
 from sandbox.gateway.server import Figures, Server
+from sandbox.shutdown import stop_event
 from sandbox.world import World
 
 
@@ -71,11 +71,7 @@ async def _serve(
 
 async def _terminated(watching: t.Sequence[asyncio.Task[t.Never]]) -> None:
     """Returns at SIGTERM or SIGINT; raises what ended a reflector, which should never end."""
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-    waiting = asyncio.create_task(stop.wait())
+    waiting = asyncio.create_task(stop_event().wait())
     await asyncio.wait((waiting, *watching), return_when=asyncio.FIRST_COMPLETED)
     for task in watching:
         if task.done():

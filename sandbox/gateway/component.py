@@ -3,11 +3,9 @@
 
 from __future__ import annotations
 
-import sys
 import typing as t
-import urllib.request
 
-from sandbox.component import Component, Process
+from sandbox.component import Component, Process, python, responds
 from sandbox.world import Facts, World
 
 
@@ -28,14 +26,10 @@ class Gateway(Component):
         world.folder("gateway")
 
     def process(self, world: World) -> Process:
-        return Process(argv=(sys.executable, "-m", "sandbox.gateway", str(world.directory)))
+        return Process(python("sandbox.gateway", world))
 
     def ready(self, world: World) -> bool:
-        with urllib.request.urlopen(f"{base_url(world)}/healthz", timeout=2) as answer:  # noqa: S310 - our own http URL
-            return bool(answer.status == 200)
-
-    def settle(self, world: World) -> None:
-        """It keeps nothing."""
+        return responds(f"{base_url(world)}/healthz")
 
     def facts(self, world: World) -> Facts:
         return {"url": base_url(world), "admin_token": admin_token(world)}

@@ -46,9 +46,6 @@ class Kafka(Component):
         _, correlation, error = struct.unpack(">iih", answer)
         return bool(correlation == 1 and error == 0)
 
-    def settle(self, world: World) -> None:
-        """The process makes its topics before it says where it listens."""
-
     def facts(self, world: World) -> Facts:
         return {
             "bootstrap": _bootstrap(world),

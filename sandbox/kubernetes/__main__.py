@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import signal
 import ssl
 import sys
 import typing as t
@@ -18,6 +17,7 @@ from sandbox.kubernetes import controllers
 from sandbox.kubernetes.component import NAME
 from sandbox.kubernetes.server import FAULT_POLL_SECONDS, application, new_store
 from sandbox.kubernetes.store import Store
+from sandbox.shutdown import stop_event
 from sandbox.world import World
 
 
@@ -28,11 +28,7 @@ async def serve(world: World) -> None:
         access_log=None, shutdown_timeout=1, handler_cancellation=True,
     )  # fmt: skip
     await runner.setup()
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-    stopped = asyncio.create_task(stop.wait())
+    stopped = asyncio.create_task(stop_event().wait())
     while not stopped.done():
         await _while_up(runner, world, store, faults, stopped)
         while faults.active(NAME, "down") and not stopped.done():

@@ -6,9 +6,8 @@ from __future__ import annotations
 import json
 import ssl
 import typing as t
-import urllib.request
 
-from sandbox.component import Component, Process, python
+from sandbox.component import Component, Process, python, responds
 from sandbox.names import NAMESPACE
 
 if t.TYPE_CHECKING:
@@ -45,12 +44,7 @@ class Kubernetes(Component):
 
     def ready(self, world: World) -> bool:
         trusted = ssl.create_default_context(cafile=str(world.certificate(NAME).ca))
-        url = f"{server_url(world)}/readyz"
-        with urllib.request.urlopen(url, timeout=2, context=trusted) as answer:  # noqa: S310
-            return bool(answer.status == 200)
-
-    def settle(self, world: World) -> None:
-        """Nothing to seed: the namespaces are there from the start."""
+        return responds(f"{server_url(world)}/readyz", trusted)
 
     def facts(self, world: World) -> Facts:
         return {

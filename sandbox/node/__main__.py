@@ -7,7 +7,6 @@ import asyncio
 import contextlib
 import logging
 import shutil
-import signal
 import socket
 import sys
 import time
@@ -26,6 +25,7 @@ from sandbox.node.kubelet import application
 from sandbox.node.node import NodeContext
 from sandbox.node.nodes import Nodes
 from sandbox.node.subnet import Subnet
+from sandbox.shutdown import stop_event
 from sandbox.world import World
 
 NETWORK_PATIENCE = 5.0
@@ -61,10 +61,8 @@ async def serve(world: World) -> None:
         await runner.setup()
         await web.TCPSite(runner, "127.0.0.1", world.port(NAME)).start()
         await web.SockSite(runner, shown).start()
-        stop = asyncio.Event()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            asyncio.get_running_loop().add_signal_handler(number, stop.set)
-        running, stopped = asyncio.create_task(nodes.run()), asyncio.create_task(stop.wait())
+        running = asyncio.create_task(nodes.run())
+        stopped = asyncio.create_task(stop_event().wait())
         await asyncio.wait({running, stopped}, return_when=asyncio.FIRST_COMPLETED)
         running.cancel()
         with contextlib.suppress(asyncio.CancelledError):

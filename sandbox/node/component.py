@@ -4,9 +4,8 @@
 from __future__ import annotations
 
 import typing as t
-import urllib.request
 
-from sandbox.component import Component, Process, python
+from sandbox.component import Component, Process, python, responds
 from sandbox.node.behaviour import COMPONENT as NAME
 from sandbox.node.behaviour import FAULTS
 from sandbox.node.subnet import can_bind, pick_octet
@@ -33,9 +32,7 @@ class NodeComponent(Component):
         return Process(python("sandbox.node", world))
 
     def ready(self, world: World) -> bool:
-        url = f"http://127.0.0.1:{world.port(NAME)}/healthz"
-        with urllib.request.urlopen(url, timeout=2) as answer:
-            return bool(answer.status == 200)
+        return responds(f"http://127.0.0.1:{world.port(NAME)}/healthz")
 
     def settle(self, world: World) -> None:
         """Create the platform as it is before the release, and wait until all of it is available."""

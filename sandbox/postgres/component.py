@@ -77,9 +77,6 @@ class Postgres(Component):
             connection.close()
         return True
 
-    def settle(self, world: World) -> None:
-        """The seed came with the data folder."""
-
     def facts(self, world: World) -> Facts:
         def database(name: str, user: str) -> Facts:
             return {"name": name, "user": user, "password": _password(world, user)}

@@ -5,12 +5,11 @@ from __future__ import annotations
 
 import json
 import secrets
-import sys
 import typing as t
 import urllib.request
 
 from sandbox import application, staging
-from sandbox.component import Component, Process
+from sandbox.component import Component, Process, python, responds
 from sandbox.sinks import on_call, status_page
 from sandbox.world import Facts, World
 
@@ -52,12 +51,10 @@ class Sinks(Component):
         staging.write(application.folder(world) / "staging-results", commit)
 
     def process(self, world: World) -> Process:
-        return Process(argv=(sys.executable, "-m", "sandbox.sinks", str(world.directory)))
+        return Process(python("sandbox.sinks", world))
 
     def ready(self, world: World) -> bool:
-        url = f"{base_url(world)}/api/messages.json"
-        with urllib.request.urlopen(url, timeout=2) as answer:  # noqa: S310 - our own http URL
-            return bool(answer.status == 200)
+        return responds(f"{base_url(world)}/api/messages.json")
 
     def settle(self, world: World) -> None:
         """Channels, people and components are there from the start; CI has passed the release's commit."""

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import asyncio
-import signal
 import sys
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -12,6 +11,7 @@ from pathlib import Path
 from aiohttp import web
 
 from sandbox.faults import Faults
+from sandbox.shutdown import stop_event
 from sandbox.supabase.admission import Admission
 from sandbox.supabase.data import Data
 from sandbox.supabase.gateway import FunctionsGateway
@@ -56,14 +56,7 @@ async def serve(settings: Settings) -> None:
             await runner.setup()
             stack.push_async_callback(runner.cleanup)
             await web.TCPSite(runner, "127.0.0.1", port).start()
-        await _wait_for_sigterm()
-
-
-async def _wait_for_sigterm() -> None:
-    told = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, told.set)
-    await told.wait()
+        await stop_event().wait()
 
 
 if __name__ == "__main__":

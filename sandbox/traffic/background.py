@@ -8,7 +8,6 @@ import contextlib
 import json
 import os
 import random
-import signal
 import sys
 import time
 import typing as t
@@ -17,6 +16,7 @@ from pathlib import Path
 
 import aiohttp
 
+from sandbox.shutdown import stop_event
 from sandbox.traffic.calls import QUESTIONS
 from sandbox.traffic.generator import Generator, Load, Targets
 from sandbox.traffic.messages import user_count
@@ -75,9 +75,7 @@ def targets(world: World) -> Targets:
 
 
 async def send(world: World, load: Load) -> None:
-    stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    stop = stop_event()
     connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=30)
     async with aiohttp.ClientSession(connector=connector) as session:
         generator = Generator(session, targets(world), load, random.Random())  # noqa: S311 - a crowd, not secrecy
