@@ -3,14 +3,11 @@
 
 from __future__ import annotations
 
-import json
 import ssl
 import subprocess
-import threading
 import typing as t
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from ipaddress import ip_address
 from pathlib import Path
 
@@ -25,6 +22,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._kubernetes import K
 from ansible_collections.easymo.deploy.plugins.module_utils._kubernetes_client import Connection
 from ansible_collections.easymo.deploy.plugins.module_utils._preflight import certificate
 from ansible_collections.easymo.deploy.plugins.module_utils._preflight.models import Ground
+from tests.fakes.http_server import Handler, serving
 from tests.integration.conftest import KUBECTL
 
 FOUND = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "x"}}
@@ -82,17 +80,9 @@ def _builder(subject: str, issuer: str, key: Key) -> x509.CertificateBuilder:
     )
 
 
-class Handler(BaseHTTPRequestHandler):
+class Found(Handler):
     def do_GET(self) -> None:
-        content = json.dumps(FOUND).encode()
-        self.send_response(200)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(content)))
-        self.end_headers()
-        self.wfile.write(content)
-
-    def log_message(self, *_args: object) -> None:
-        return
+        self.answer_json(FOUND)
 
 
 @pytest.fixture(scope="module")
@@ -105,12 +95,8 @@ def server(request: pytest.FixtureRequest, authority: Authority, tmp_path: Path)
     """The URL of a server whose certificate is for the address of the parameter."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(authority.issue(tmp_path, request.param))
-    listening = HTTPServer(("127.0.0.1", 0), Handler)
-    listening.socket = context.wrap_socket(listening.socket, server_side=True)
-    threading.Thread(target=listening.serve_forever, daemon=True).start()
-    yield f"https://127.0.0.1:{listening.server_port}"
-    listening.shutdown()
-    listening.server_close()
+    with serving(Found, context) as url:
+        yield url
 
 
 def kubectl(server: str, ca: Path) -> int:

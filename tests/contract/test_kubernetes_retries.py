@@ -4,9 +4,7 @@
 from __future__ import annotations
 
 import json
-import threading
 import typing as t
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -19,6 +17,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
 from ansible_collections.easymo.deploy.plugins.module_utils._kubernetes import KubernetesCluster
 from ansible_collections.easymo.deploy.plugins.module_utils._kubernetes_client import Connection
 from tests.fakes.cluster import FakeClock
+from tests.fakes.http_server import Handler, serving
 
 TOKEN = "a-very-secret-token"
 FOUND = (200, {}, {"metadata": {"name": "x"}})
@@ -51,38 +50,19 @@ def clock() -> FakeClock:
 def server(script: Script) -> t.Iterator[str]:
     """The URL of an API server that answers as scripted."""
 
-    class Handler(BaseHTTPRequestHandler):
-        def answer(self) -> None:
-            status, headers, body = script.next(f"{self.command} {self.path}")
+    class Scripted(Handler):
+        def do_GET(self) -> None:
+            self.body()
+            status, headers, document = script.next(f"{self.command} {self.path}")
             if status == 0:
                 self.connection.close()
-                return
-            content = json.dumps(body).encode()
-            self.send_response(status)
-            for name, value in {**headers, "Content-Length": str(len(content))}.items():
-                self.send_header(name, value)
-            self.end_headers()
-            self.wfile.write(content)
+            else:
+                self.answer_json(document, status, headers)
 
-        def do_GET(self) -> None:
-            self.answer()
+        do_PATCH = do_POST = do_GET  # noqa: N815
 
-        def do_PATCH(self) -> None:
-            self.rfile.read(int(self.headers["Content-Length"]))
-            self.answer()
-
-        def do_POST(self) -> None:
-            self.do_PATCH()
-
-        def log_message(self, *_args: object) -> None:
-            return
-
-    listening = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=listening.serve_forever, args=(0.01,), daemon=True)
-    thread.start()
-    yield f"http://127.0.0.1:{listening.server_port}"
-    listening.shutdown()
-    listening.server_close()
+    with serving(Scripted) as url:
+        yield url
 
 
 @pytest.fixture

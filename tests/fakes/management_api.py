@@ -10,7 +10,6 @@ from __future__ import annotations
 import email.parser
 import email.policy
 import hashlib
-import http.server
 import json
 import re
 import socket
@@ -25,6 +24,7 @@ import requests
 
 from sandbox.supabase.admission import RateLimit
 from sandbox.supabase.errors import ApiError
+from tests.fakes.http_server import Handler, serving
 
 REF = "abcdefghijklmnopqrst"
 TOKEN = f"sbp_{'a1' * 20}"
@@ -164,19 +164,19 @@ class Management:
         return record
 
 
-class _Handler(http.server.BaseHTTPRequestHandler):
+class _Handler(Handler):
     management: t.ClassVar[Management]
     protocol_version = "HTTP/1.1"
 
     def do_GET(self) -> None:
-        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        body = self.body()
         trouble = self.management.trouble(self.command, urlsplit(self.path).path)
         if trouble and not trouble.after:
             self._fail(trouble)
             return
         admitted, told = self.management.admit(self.command, urlsplit(self.path).path)
         if not admitted:
-            self._answer(429, b'{"message": "Too Many Requests"}', told)
+            self.answer_json({"message": "Too Many Requests"}, 429, told)
             return
         upload = None
         if self.command == "POST" and urlsplit(self.path).path.endswith("/deploy"):
@@ -189,7 +189,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         if trouble:
             self._fail(trouble)
         else:
-            self._answer(status, content, {"Content-Type": kind, **told})
+            self.answer(status, content, {"Content-Type": kind, **told})
 
     do_POST = do_PUT = do_PATCH = do_DELETE = do_GET  # noqa: N815
 
@@ -200,16 +200,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             self.close_connection = True
             self.connection.shutdown(socket.SHUT_RDWR)
             return
-        said = json.dumps({"message": f"no {trouble.status} today"}).encode()
-        self._answer(trouble.status, said, {"Content-Type": "application/json", **trouble.headers})
-
-    def _answer(self, status: int, content: bytes, headers: t.Mapping[str, str]) -> None:
-        self.send_response(status)
-        for name, value in headers.items():
-            self.send_header(name, value)
-        self.send_header("Content-Length", str(len(content)))
-        self.end_headers()
-        self.wfile.write(content)
+        said = {"message": f"no {trouble.status} today"}
+        self.answer_json(said, trouble.status, trouble.headers)
 
     def _hand_on(self, behind: str, body: bytes) -> tuple[int, bytes, str]:
         headers = {name: value for name, value in self.headers.items() if name.lower() not in _HOP}
@@ -234,27 +226,12 @@ def _encoded(answer: t.Any) -> tuple[bytes, str]:
     return body, "multipart/form-data; boundary=stand-in"
 
 
-class _Server(http.server.ThreadingHTTPServer):
-    request_queue_size = 128
-
-    def handle_error(self, request: t.Any, client_address: t.Any) -> None:
-        """A client that was killed is no news."""
-
-
 @contextmanager
 def management_api(behind: str | None = None) -> t.Iterator[Management]:
     made = Management(behind)
     handler = type("Handler", (_Handler,), {"management": made})
-    server = _Server(("127.0.0.1", 0), handler)
-    made.url = f"http://127.0.0.1:{server.server_port}"
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
-    thread.start()
-    try:
+    with serving(handler) as made.url:
         yield made
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
 
 
 class PassingTime:

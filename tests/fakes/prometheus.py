@@ -4,12 +4,12 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import threading
 import time
 import typing as t
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs
+
+from tests.fakes.http_server import Handler, serving
 
 Answer = t.Callable[[], t.Any]
 """Gives the value of each series as text, or a whole document as a dict with its `http` status."""
@@ -25,14 +25,8 @@ class FakePrometheus:
         self.answers: dict[str, list[t.Any]] = {}
         self.asked: list[str] = []
         self.delay = 0.0
+        self.url = ""
         self._lock = threading.Lock()
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
-        self._server.daemon_threads = True
-        threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True).start()
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self._server.server_address[1]}"
 
     def says(self, query: str, *answers: t.Any) -> None:
         """Each a number or text, a list of them for several series, or a document."""
@@ -43,11 +37,7 @@ class FakePrometheus:
         with self._lock:
             return self.asked.count(query)
 
-    def close(self) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-
-    def _answer(self, query: str) -> dict[str, t.Any]:
+    def answer(self, query: str) -> dict[str, t.Any]:
         with self._lock:
             self.asked.append(query)
             waiting = self.answers[query]
@@ -58,38 +48,22 @@ class FakePrometheus:
         result = [{"metric": {}, "value": [time.time(), str(value)]} for value in values]
         return {"status": "success", "data": {"resultType": "vector", "result": result}}
 
-    def _handler(self) -> type[BaseHTTPRequestHandler]:
-        fake = self
-
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-            # An answer in two packets waits for the other side's acknowledgement of the first.
-            wbufsize = -1
-            disable_nagle_algorithm = True
-
-            def do_POST(self) -> None:
-                size = int(self.headers["Content-Length"])
-                form = parse_qs(self.rfile.read(size).decode())
-                time.sleep(fake.delay)
-                document = dict(fake._answer(form["query"][0]))
-                status = document.pop("http", 200)
-                body = json.dumps(document).encode()
-                self.send_response(status)
-                self.send_header("Content-Type", "application/json")
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
-
-            def log_message(self, *_words: t.Any) -> None:
-                return
-
-        return Handler
-
 
 @contextlib.contextmanager
 def prometheus() -> t.Iterator[FakePrometheus]:
     fake = FakePrometheus()
-    try:
+
+    class Queries(Handler):
+        protocol_version = "HTTP/1.1"
+        # An answer in two packets waits for the other side's acknowledgement of the first.
+        wbufsize = -1
+        disable_nagle_algorithm = True
+
+        def do_POST(self) -> None:
+            form = parse_qs(self.body().decode())
+            time.sleep(fake.delay)
+            document = dict(fake.answer(form["query"][0]))
+            self.answer_json(document, document.pop("http", 200))
+
+    with serving(Queries) as fake.url:
         yield fake
-    finally:
-        fake.close()

@@ -8,14 +8,15 @@ filled, it answers 403 with the words below to whoever has a role of a namespace
 from __future__ import annotations
 
 import http.client
-import json
 import re
 import ssl
 import threading
 import time
 import typing as t
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from urllib.parse import urlsplit
+
+from tests.fakes.http_server import Handler
 
 CACHES_FILL = 1.5
 """Seconds."""
@@ -81,19 +82,19 @@ class RestartedServer:
             self.denied += [call] if denied else []
             return denied
 
-    def _handler(self) -> type[BaseHTTPRequestHandler]:
+    def _handler(self) -> type[Handler]:
         server, facts = self, self._facts
         upstream = urlsplit(facts["server"])
         trusted = ssl.create_default_context(cafile=facts["ca_cert"])
 
-        class Handler(BaseHTTPRequestHandler):
+        class Proxy(Handler):
             protocol_version = "HTTP/1.1"
 
-            def answer(self) -> None:
-                body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            def proxy(self) -> None:
+                body = self.body()
                 call = call_of(self.command, self.path)
                 if server.denies(call):
-                    self.deny(call)
+                    self.answer_json(denial(call), 403)
                     return
                 connection = http.client.HTTPSConnection(
                     str(upstream.hostname), upstream.port, timeout=300, context=trusted
@@ -120,20 +121,9 @@ class RestartedServer:
                 except OSError:
                     self.close_connection = True  # whoever watched has seen enough
 
-            def deny(self, call: str) -> None:
-                content = json.dumps(denial(call)).encode()
-                self.send_response(403)
-                self.send_header("Content-Type", "application/json")
-                self.send_header("Content-Length", str(len(content)))
-                self.end_headers()
-                self.wfile.write(content)
-
-            def log_message(self, *_args: object) -> None:
-                return
-
         for method in ("GET", "POST", "PUT", "PATCH", "DELETE"):
-            setattr(Handler, f"do_{method}", Handler.answer)
-        return Handler
+            setattr(Proxy, f"do_{method}", Proxy.proxy)
+        return Proxy
 
 
 def call_of(method: str, path: str) -> str:

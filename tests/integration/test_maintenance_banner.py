@@ -3,14 +3,13 @@
 
 from __future__ import annotations
 
-import threading
 import typing as t
-from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
 from ansible_collections.easymo.deploy.plugins.modules import maintenance_banner
 from sandbox.world import World
+from tests.fakes.http_server import Handler, serving
 from tests.integration.running import Result, run_module
 
 TEXT = "System upgrade in progress. Service uninterrupted."
@@ -54,25 +53,15 @@ def api() -> t.Iterator[tuple[str, list[tuple[int, str]]]]:
     """Its URL, and what it answers to one request after another, the last for ever."""
     answers: list[tuple[int, str]] = []
 
-    class Handler(BaseHTTPRequestHandler):
+    class Scripted(Handler):
         def do_GET(self) -> None:
             status, body = answers.pop(0) if len(answers) > 1 else answers[0]
-            self.send_response(status)
-            self.send_header("Retry-After", "0")
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body.encode())
+            self.answer(status, body.encode(), {"Retry-After": "0"})
 
         do_POST = do_DELETE = do_GET  # noqa: N815
 
-        def log_message(self, *_arguments: t.Any) -> None:
-            """Nobody reads it."""
-
-    server = HTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}/admin/banner", answers
-    server.shutdown()
-    server.server_close()
+    with serving(Scripted) as url:
+        yield f"{url}/admin/banner", answers
 
 
 NONE, SHOWN = '{"banner": null}', f'{{"banner": {{"message": "{TEXT}", "type": "info"}}}}'

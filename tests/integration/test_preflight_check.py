@@ -3,12 +3,10 @@
 
 from __future__ import annotations
 
-import http.server
 import json
 import os
 import socket
 import subprocess
-import threading
 import time
 import typing as t
 from pathlib import Path
@@ -21,6 +19,7 @@ from ansible_collections.easymo.deploy.plugins.modules import (
     release_info,
     release_sign_off,
 )
+from tests.fakes.http_server import Handler, serving
 from tests.integration.conftest import Place
 
 if t.TYPE_CHECKING:
@@ -145,21 +144,14 @@ def web() -> t.Iterator[tuple[str, dict[str, bytes]]]:
     """A server's URL and what it has, for who has the token."""
     files: dict[str, bytes] = {}
 
-    class Handler(http.server.BaseHTTPRequestHandler):
+    class Files(Handler):
         def do_GET(self) -> None:
             allowed = self.headers["Authorization"] == f"Bearer {TOKEN}"
             found = files.get(self.path)
-            self.send_response(401 if not allowed else 404 if found is None else 200)
-            self.end_headers()
-            self.wfile.write(found or b"")
+            self.answer(401 if not allowed else 404 if found is None else 200, found or b"")
 
-        def log_message(self, *_arguments: t.Any) -> None:
-            return
-
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}", files
-        server.shutdown()
+    with serving(Files) as url:
+        yield url, files
 
 
 def test_results_come_from_the_web_for_who_has_the_token(

@@ -6,7 +6,6 @@ from __future__ import annotations
 import json
 import threading
 import typing as t
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -20,6 +19,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
     UnreachableError,
     VerificationError,
 )
+from tests.fakes.http_server import Handler, serving
 
 LOADED = {
     "state": "inactive",
@@ -54,29 +54,19 @@ class Place:
 def place() -> t.Iterator[Place]:
     made = Place()
 
-    class Handler(BaseHTTPRequestHandler):
+    class Scripted(Handler):
         def do_GET(self) -> None:
             made.asked.append((self.path, self.headers.get("Authorization", "")))
             if made.body is None:
                 made.let_go.wait(60)
                 return
-            self.send_response(made.status)
-            self.send_header("Content-Length", str(len(made.body)))
-            self.end_headers()
-            self.wfile.write(made.body)
+            self.answer(made.status, made.body)
 
         do_POST = do_GET  # noqa: N815
 
-        def log_message(self, *_arguments: t.Any) -> None:
-            """Nobody reads it."""
-
-    serving = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=serving.serve_forever, args=(0.01,), daemon=True).start()
-    made.url = f"http://127.0.0.1:{serving.server_port}"
-    yield made
-    made.let_go.set()
-    serving.shutdown()
-    serving.server_close()
+    with serving(Scripted) as made.url:
+        yield made
+        made.let_go.set()
 
 
 def api(place: Place, *, timeout: float = 20, token: str | None = None) -> AlertsApi:

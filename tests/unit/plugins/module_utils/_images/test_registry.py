@@ -6,9 +6,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import ssl
-import threading
 import typing as t
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -27,6 +25,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._images.resolve impo
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._registry import HttpRegistry
 from tests.fakes.cluster import FakeClock
+from tests.fakes.http_server import Handler, serving
 
 DIGEST = "sha256:" + "a1" * 32
 MANIFEST = b'{"schemaVersion": 2}'
@@ -36,8 +35,8 @@ ANN = "Basic " + base64.b64encode(b"ann:secret").decode()
 class Shop:
     """A registry with one image. `realm`: where it sends for tokens; `stumbles`: how often it answers 503 first."""
 
-    def __init__(self, server: ThreadingHTTPServer) -> None:
-        self.url = f"https://localhost:{server.server_port}"
+    def __init__(self, url: str) -> None:
+        self.url = url
         self.realm = f"{self.url}/token"
         self.scheme = ""
         self.stumbles = 0
@@ -45,7 +44,7 @@ class Shop:
         self.asked: list[tuple[str, str, str]] = []
 
 
-class Handler(BaseHTTPRequestHandler):
+class RegistryHandler(Handler):
     shop: t.ClassVar[Shop]
 
     def do_HEAD(self) -> None:
@@ -59,32 +58,21 @@ class Handler(BaseHTTPRequestHandler):
         shop.asked.append((self.command, self.path, permit))
         if shop.stumbles:
             shop.stumbles -= 1
-            self._send(503, b"")
+            self.answer(503, b"")
         elif self.path.startswith("/token"):
             token = b'{"token": "t-1"}'
-            self._send(200 if permit in ("", ANN) else 401, token if permit in ("", ANN) else b"")
+            self.answer(200 if permit in ("", ANN) else 401, token if permit in ("", ANN) else b"")
         elif shop.scheme == "bearer" and permit != "Bearer t-1":
-            self._send(
+            self.answer(
                 401, b"", {"WWW-Authenticate": f'Bearer realm="{shop.realm}",service="shop"'}
             )
         elif shop.scheme == "basic" and permit != ANN:
-            self._send(401, b"", {"WWW-Authenticate": 'Basic realm="shop"'})
+            self.answer(401, b"", {"WWW-Authenticate": 'Basic realm="shop"'})
         elif self.path.endswith(("/core/manifests/v2", f"/core/manifests/{DIGEST}")):
             told = {"Docker-Content-Digest": shop.digest} if shop.digest else {}
-            self._send(200, body, told)
+            self.answer(200, body, told)
         else:
-            self._send(404, b"")
-
-    def _send(self, status: int, body: bytes, headers: t.Mapping[str, str] | None = None) -> None:
-        self.send_response(status)
-        for name, value in (headers or {}).items():
-            self.send_header(name, value)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_arguments: t.Any) -> None:
-        """Nobody reads it."""
+            self.answer(404, b"")
 
 
 @pytest.fixture(scope="module")
@@ -93,23 +81,19 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def server(authority: Path) -> t.Iterator[ThreadingHTTPServer]:
+def server(authority: Path) -> t.Iterator[str]:
     ca = trustme.CA()
     ca.cert_pem.write_to_path(str(authority))
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     ca.issue_cert("localhost").configure_cert(context)
-    serving = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    serving.socket = context.wrap_socket(serving.socket, server_side=True)
-    threading.Thread(target=serving.serve_forever, args=(0.01,), daemon=True).start()
-    yield serving
-    serving.shutdown()
-    serving.server_close()
+    with serving(RegistryHandler, context) as url:
+        yield url.replace("127.0.0.1", "localhost")
 
 
 @pytest.fixture
-def shop(server: ThreadingHTTPServer) -> Shop:
-    Handler.shop = Shop(server)
-    return Handler.shop
+def shop(server: str) -> Shop:
+    RegistryHandler.shop = Shop(server)
+    return RegistryHandler.shop
 
 
 def registry(shop: Shop, authority: Path | None, **more: t.Any) -> HttpRegistry:

@@ -6,7 +6,6 @@ from __future__ import annotations
 import threading
 import typing as t
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
@@ -22,6 +21,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._rollout.wave import
     refuse_twins,
     roll_all,
 )
+from tests.fakes.http_server import Handler, serving
 
 
 class Wave:
@@ -89,18 +89,12 @@ def answering(*statuses: int) -> t.Iterator[str]:
     """The URL of a server that answers with each in turn, and with the last from then on."""
     left = [*statuses]
 
-    class Handler(BaseHTTPRequestHandler):
+    class Scripted(Handler):
         def do_GET(self) -> None:
-            self.send_response(left.pop(0) if len(left) > 1 else left[0])
-            self.end_headers()
+            self.answer(left.pop(0) if len(left) > 1 else left[0])
 
-        def log_message(self, *_args: t.Any) -> None:
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}/health?token=none"
-        server.shutdown()
+    with serving(Scripted) as url:
+        yield f"{url}/health?token=none"
 
 
 def rolled_and_asked(url: str, timeout: float) -> dict[str, t.Any]:
