@@ -4,30 +4,16 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 import typing as t
 
-from tests.benchmarks.measurement import BenchmarkError, Measurement, Size
-from tests.benchmarks.stage import REPOSITORY, RUN_WITHIN
+from tests.benchmarks.measurement import Measurement, Size
+from tests.benchmarks.stage import collection_output
 
 LATE = 2.0
 
 
 def failing(size: Size = Size.FULL) -> t.Iterator[Measurement]:
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.benchmarks.failing_run", size],
-        cwd=REPOSITORY,
-        env={**os.environ, "PYTHONPATH": str(REPOSITORY / "playbooks" / "collections")},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=RUN_WITHIN,
-    )
-    if done.returncode:
-        raise BenchmarkError(" ".join((done.stdout + done.stderr).split())[-500:])
-    for one in json.loads(done.stdout):
+    for one in json.loads(collection_output("tests.benchmarks.failing_run", size)):
         name = f"{one['rule']}, quorum {one['quorum']}"
         note = f"must last {one['dwell']:.0f} s"
         yield Measurement(f"{name}: called after", one["after"], "s", note=note)

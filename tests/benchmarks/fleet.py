@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 import typing as t
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,13 +20,12 @@ import yaml
 from sandbox.names import NAMESPACE
 from sandbox.world import World
 from tests.benchmarks.kubectl import WITHIN, Kubectl, Object
-from tests.benchmarks.measurement import BenchmarkError, Measurement, Size
+from tests.benchmarks.measurement import Measurement, Size
 from tests.benchmarks.stage import (
-    REPOSITORY,
-    RUN_WITHIN,
     SEED_MB,
     Run,
     Stage,
+    collection_output,
     products,
     stage,
 )
@@ -133,19 +130,8 @@ def by_the_module(place: Stage, fleet: Fleet) -> dict[str, float]:
         "image": NEW,
         "waves": fleet.waves,
     }
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.benchmarks.fleet_run"],
-        cwd=REPOSITORY,
-        env={**os.environ, "PYTHONPATH": str(REPOSITORY / "playbooks" / "collections")},
-        input=json.dumps(order),
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=RUN_WITHIN,
-    )
-    if done.returncode:
-        raise BenchmarkError(" ".join((done.stdout + done.stderr).split())[-500:])
-    return t.cast("dict[str, float]", json.loads(done.stdout))
+    printed = collection_output("tests.benchmarks.fleet_run", given=json.dumps(order))
+    return t.cast("dict[str, float]", json.loads(printed))
 
 
 def inventory(place: Stage, checkout: Path, fleet: Fleet) -> Path:

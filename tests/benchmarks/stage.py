@@ -19,6 +19,7 @@ from pathlib import Path
 from sandbox.faults import Fault, Faults
 from sandbox.world import CACHE_VARIABLE, World
 from tests.benchmarks.measurement import BenchmarkError
+from tests.fault_setting import faults_set
 from tests.victims import Victim
 
 REPOSITORY = Path(__file__).parents[2]
@@ -110,15 +111,8 @@ class Stage:
         with log.open("wb") as output:
             return Victim(playing(playbook, *more), self.state, self.environment(), output)
 
-    @contextmanager
-    def fault(self, fault: Fault) -> t.Iterator[None]:
-        faults = Faults(World(self.state).faults_file)
-        before = faults.all()
-        faults.write([*before, fault])
-        try:
-            yield
-        finally:
-            faults.write(before)
+    def fault(self, fault: Fault) -> t.ContextManager[None]:
+        return faults_set(Faults(World(self.state).faults_file), fault)
 
     def environment(self, checkout: Path = REPOSITORY) -> dict[str, str]:
         return {
@@ -193,11 +187,20 @@ def playing(
     return [program, "-i", hosts, str(checkout / "playbooks" / playbook), *more]
 
 
-def _output(argv: t.Sequence[str], folder: Path, environment: t.Mapping[str, str]) -> str:
+def collection_output(module: str, *words: str, given: str = "") -> str:
+    """What a Python module of these benchmarks prints that imports the collection."""
+    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY / "playbooks" / "collections")}
+    return _output([sys.executable, "-m", module, *words], REPOSITORY, environment, given)
+
+
+def _output(
+    argv: t.Sequence[str], folder: Path, environment: t.Mapping[str, str], given: str = ""
+) -> str:
     done = subprocess.run(
         argv,
         cwd=folder,
         env=environment,
+        input=given,
         capture_output=True,
         text=True,
         check=False,

@@ -18,6 +18,7 @@ from ansible_collections.easymo.deploy.plugins.modules import release, rollout
 from sandbox.faults import Fault, Faults
 from sandbox.world import World
 from tests.contract.rollout_cluster import SERVICE, deployment
+from tests.fault_setting import faults_set
 from tests.integration.conftest import Place, Result, until
 
 OLD, NEW = f"easymo/{SERVICE}:v1.9.0", f"easymo/{SERVICE}:v2.0.0"
@@ -56,15 +57,9 @@ class Stage:
         component, _, fault = name.partition(".")
         self.faults.write([*self.faults.read(), Fault(component, fault, "", parameters)])
 
-    @contextmanager
-    def fault(self, name: str, target: str = "", **parameters: str) -> t.Iterator[None]:
+    def fault(self, name: str, target: str = "", **parameters: str) -> t.ContextManager[None]:
         component, _, fault = name.partition(".")
-        before = self.faults.read()
-        self.faults.write([*before, Fault(component, fault, target, parameters)])
-        try:
-            yield
-        finally:
-            self.faults.write(before)
+        return faults_set(self.faults, Fault(component, fault, target, parameters))
 
     @contextmanager
     def meanwhile(

@@ -19,7 +19,7 @@ from ansible_collections.easymo.deploy.plugins.modules import (
     rollout_preflight,
 )
 from sandbox.world import World
-from tests.contract.rollout_cluster import SERVICE, running_cluster
+from tests.contract.rollout_cluster import SERVICE
 from tests.contract.rollout_place import NEW, OLD, RELEASE, Stage, stage
 from tests.fakes.restarted_server import RestartedServer
 from tests.integration.conftest import Place, Result
@@ -120,12 +120,6 @@ CALLS: dict[Act, tuple[str, ...]] = {
         "LIST poddisruptionbudgets",
     ),
 }
-
-
-@pytest.fixture(scope="module")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[World]:
-    with running_cluster(tmp_path_factory.mktemp("restarted")) as world:
-        yield world
 
 
 @pytest.fixture

@@ -14,7 +14,6 @@ import random
 import re
 import threading
 import time
-import typing as t
 
 import pytest
 
@@ -29,24 +28,12 @@ from ansible_collections.easymo.deploy.plugins.module_utils._rollout.plan import
 from ansible_collections.easymo.deploy.plugins.module_utils._rollout.runner import Rollout, Settings
 from ansible_collections.easymo.deploy.plugins.modules import release
 from sandbox.world import World
-from tests.contract.rollout_cluster import SERVICE, running_cluster
+from tests.contract.rollout_cluster import SERVICE
 from tests.contract.rollout_place import NEW, OLD, Stage, stage
 from tests.integration.conftest import until
 
 DEPLOYMENT = f"deployment/{SERVICE}"
 KILLS = int(os.environ.get("EASYMO_KILLS", "8"))
-
-
-@pytest.fixture(scope="module")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[World]:
-    with running_cluster(tmp_path_factory.mktemp("invariants")) as world:
-        yield world
-
-
-@pytest.fixture
-def at(cluster: World) -> t.Iterator[Stage]:
-    with stage(cluster) as made:
-        yield made
 
 
 class Refusing:

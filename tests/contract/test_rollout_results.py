@@ -11,24 +11,12 @@ import pytest
 from ansible_collections.easymo.deploy.plugins.module_utils._rollout import evaluate
 from ansible_collections.easymo.deploy.plugins.module_utils._rollout.outcome import ENDINGS
 from sandbox.world import World
-from tests.contract.rollout_cluster import SERVICE, running_cluster
+from tests.contract.rollout_cluster import SERVICE
 from tests.contract.rollout_place import NEW, OLD, Stage, stage
 
 DEPLOYMENT = f"deployment/{SERVICE}"
 REACHED: set[str] = set()
 ALL_AT_ONCE = {"rollingUpdate": {"maxSurge": 0, "maxUnavailable": "100%"}}
-
-
-@pytest.fixture(scope="module")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[World]:
-    with running_cluster(tmp_path_factory.mktemp("results")) as world:
-        yield world
-
-
-@pytest.fixture
-def at(cluster: World) -> t.Iterator[Stage]:
-    with stage(cluster) as made:
-        yield made
 
 
 def ended(result: dict[str, t.Any], word: str, reason: str = "", *, changed: bool) -> None:

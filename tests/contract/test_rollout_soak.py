@@ -9,14 +9,8 @@ import pytest
 
 from ansible_collections.easymo.deploy.plugins.module_utils._progress import Progress, subscribe
 from sandbox.world import World
-from tests.contract.rollout_cluster import SERVICE, deployment, running_cluster
+from tests.contract.rollout_cluster import SERVICE, deployment
 from tests.contract.rollout_place import NEW, OLD, Stage, stage
-
-
-@pytest.fixture(scope="module")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[World]:
-    with running_cluster(tmp_path_factory.mktemp("soak")) as world:
-        yield world
 
 
 @pytest.fixture

@@ -12,17 +12,10 @@ import pytest
 
 from ansible_collections.easymo.deploy.plugins.module_utils._rollout import failures, observer
 from sandbox.world import World
-from tests.contract.rollout_cluster import running_cluster
 from tests.contract.rollout_place import NEW, OLD, Stage, stage
 
 DWELL = 3.0
 """In place of the minutes that the rules give."""
-
-
-@pytest.fixture(scope="module")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[World]:
-    with running_cluster(tmp_path_factory.mktemp("waits")) as world:
-        yield world
 
 
 @pytest.fixture

@@ -16,20 +16,11 @@ import requests
 from sandbox.faults import Fault
 from sandbox.names import PREVIOUS_VERSION, RELEASE_VERSION
 from sandbox.supabase.sources import Source
-from sandbox.world import World
-from tests.contract.supabase_project import Project, project_in, release, without_database
+from tests.contract.supabase_project import Project, release
 
 pytestmark = pytest.mark.skipif(
     not shutil.which("setpriv"), reason="the sandbox needs setpriv of util-linux"
 )
-
-
-@pytest.fixture(scope="module")
-def project(tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[Project]:
-    world = World(tmp_path_factory.mktemp("supabase"))
-    without_database(world)
-    with project_in(world) as made:
-        yield made
 
 
 @pytest.fixture(autouse=True)

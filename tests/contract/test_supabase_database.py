@@ -5,10 +5,8 @@ from __future__ import annotations
 
 import signal
 import typing as t
-from contextlib import closing
 
 import psutil
-import psycopg2
 import pytest
 
 from sandbox.names import AGENT_CORE_USER, INTERNAL_NUMBER, PREVIOUS_VERSION, RELEASE_VERSION
@@ -16,6 +14,7 @@ from sandbox.postgres.component import COMPONENT as POSTGRES
 from sandbox.seed import INTERNAL_BALANCE_RWF, TEST_VENDOR_ID
 from sandbox.world import World
 from tests.contract.supabase_project import Project, project_in, release, running
+from tests.integration.running import query, seeded
 
 SEED_MB = 1
 
@@ -35,30 +34,17 @@ def project(world: World) -> t.Iterator[Project]:
         yield made
 
 
-def rows(world: World, database: str, query: str) -> list[tuple[t.Any, ...]]:
-    server = world.facts("postgres")
-    login = server["databases"][database]
-    connection = psycopg2.connect(
-        host=server["host"],
-        port=server["port"],
-        dbname=login["name"],
-        user=login["user"],
-        password=login["password"],
-        sslmode="verify-full",
-        sslrootcert=server["ca_cert"],
-    )
-    with closing(connection), connection.cursor() as cursor:
-        cursor.execute(query)
-        return cursor.fetchall()
+def rows(world: World, database: str, sql: str) -> list[tuple[t.Any, ...]]:
+    return query(seeded(world, database), sql)
 
 
 def test_every_balance_is_what_its_ledger_adds_up_to(world: World) -> None:
-    query = """
+    sql = """
         select count(*), count(*) filter (where balance_rwf is distinct from
           (select sum(amount_rwf) from ledger_entries where wallet_id = wallets.id)::bigint)
         from wallets
     """
-    ((wallets, wrong),) = rows(world, "agent_core", query)
+    ((wallets, wrong),) = rows(world, "agent_core", sql)
     assert (wallets > 100, wrong) == (True, 0)
 
 
@@ -76,9 +62,9 @@ def test_the_histories_say_what_was_applied(world: World) -> None:
 
 
 def test_each_database_belongs_to_its_own_user(world: World) -> None:
-    query = "select distinct tableowner from pg_tables where schemaname = 'public'"
-    assert rows(world, "supabase", query) == [("postgres",)]
-    assert rows(world, "agent_core", query) == [(AGENT_CORE_USER,)]
+    sql = "select distinct tableowner from pg_tables where schemaname = 'public'"
+    assert rows(world, "supabase", sql) == [("postgres",)]
+    assert rows(world, "agent_core", sql) == [(AGENT_CORE_USER,)]
 
 
 def test_rest_reads_in_the_role_of_the_key(project: Project) -> None:

@@ -6,21 +6,11 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-import typing as t
 
 import pytest
 
 from sandbox.names import PREVIOUS_VERSION, RELEASE_VERSION
-from sandbox.world import World
-from tests.contract.supabase_project import Project, project_in, release, without_database
-
-
-@pytest.fixture(scope="module")
-def project(tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[Project]:
-    world = World(tmp_path_factory.mktemp("supabase"))
-    without_database(world)
-    with project_in(world) as made:
-        yield made
+from tests.contract.supabase_project import Project, release
 
 
 def signed(project: Project, body: bytes) -> dict[str, str]:

@@ -18,8 +18,11 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import DeployError
 from ansible_collections.easymo.deploy.plugins.plugin_utils._action_module import ControllerModule
+from sandbox.faults import Fault, Faults
+from tests.fault_setting import faults_set
+from tests.integration.backups import database_to_back_up
 from tests.integration.prisma_project import PrismaProject
-from tests.integration.running import scratch_database
+from tests.integration.running import bucket, scratch_database
 
 if t.TYPE_CHECKING:
     from types import ModuleType
@@ -173,6 +176,33 @@ def deployment(name: str, image: str = OLD) -> dict[str, t.Any]:
         "metadata": {"name": name},
         "spec": {"replicas": 2, "selector": {"matchLabels": labels}, "template": template},
     }
+
+
+@pytest.fixture
+def fault(world: World) -> t.Iterator[t.Callable[..., None]]:
+    """Sets a fault of the sandbox until the test ends, in place of the one that it set before."""
+    faults = Faults(world.faults_file)
+    before = faults.all()
+
+    def inject(component: str, name: str, target: str = "", **parameters: str) -> None:
+        faults.write([*before, Fault(component, name, target, parameters)])
+
+    with faults_set(faults):
+        yield inject
+
+
+@pytest.fixture(scope="module")
+def backup_database(world: World) -> t.Iterator[Result]:
+    """The options of pg_backup for a database of the module's own."""
+    with database_to_back_up(world) as options:
+        yield options
+
+
+@pytest.fixture
+def options(world: World, backup_database: Result, request: pytest.FixtureRequest) -> Result:
+    """The same, with a prefix of the test's own in the bucket."""
+    prefix = f"{backup_database['prefix']}{abs(hash(request.node.name))}/"
+    return {**backup_database, **bucket(world, prefix)}
 
 
 @pytest.fixture

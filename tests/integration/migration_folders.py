@@ -7,7 +7,8 @@ import typing as t
 from pathlib import Path
 
 from ansible_collections.easymo.deploy.plugins.modules import prisma_migrations, supabase_migrations
-from tests.integration.running import query, run_module
+from tests.integration.running import query
+from tests.module_runner import run_module
 
 
 class Migrations:

@@ -9,8 +9,9 @@ from pathlib import Path
 
 from ansible_collections.easymo.deploy.plugins.modules import pg_backup, pg_restore
 from sandbox.world import World
-from tests.integration.running import Result, bucket, run_module
+from tests.integration.running import bucket
 from tests.integration.throwaway_server import ThrowawayServer
+from tests.module_runner import Result, run_module
 
 
 class Place:

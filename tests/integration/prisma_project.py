@@ -15,7 +15,8 @@ from ansible_collections.easymo.deploy.plugins.modules import (
     prisma_migrations,
     prisma_migrations_info,
 )
-from tests.integration.running import query, run_module
+from tests.integration.running import query
+from tests.module_runner import run_module
 
 Result = dict[str, t.Any]
 _ROWS = """

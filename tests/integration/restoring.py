@@ -10,13 +10,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import boto3
-from botocore.config import Config
-
 from ansible_collections.easymo.deploy.plugins.modules import pg_backup, pg_restore
 from sandbox.world import World
 from tests.integration.conftest import until
-from tests.integration.running import Result, bucket, connection, run_module
+from tests.integration.running import bucket, client, connection
+from tests.module_runner import Result, run_module
 
 SCHEMA = """
 CREATE TABLE orders (id int PRIMARY KEY, note text, total numeric);
@@ -28,6 +26,9 @@ CREATE TYPE mood AS ENUM ('good', 'bad');
 CREATE FUNCTION twice(n int) RETURNS int LANGUAGE sql AS 'SELECT 2 * n';
 CREATE VIEW big AS SELECT id FROM orders WHERE total > 1000;
 """
+WHOLE, SPOILT = "2000|2001000", "12|78"
+"""What `Restorable.orders` says of the backup, and after SPOIL."""
+SPOIL = "TRUNCATE shop.items; DELETE FROM orders WHERE id > 12"
 APPROVAL = {"approved_by": "Jane Doe", "reason": "The orders are gone"}
 
 
@@ -103,14 +104,7 @@ class Restorable:
         return found
 
     def s3(self) -> t.Any:
-        return boto3.client(
-            "s3",
-            endpoint_url=self.options["endpoint_url"],
-            region_name=self.options["region"],
-            aws_access_key_id=self.options["access_key"],
-            aws_secret_access_key=self.options["secret_key"],
-            config=Config(s3={"addressing_style": "path"}),
-        )
+        return client(self.options)
 
 
 @contextmanager

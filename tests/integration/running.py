@@ -1,44 +1,20 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Run a module of the collection in this process against the sandbox, and make scratch databases for it."""
+"""The sandbox's databases and bucket as options of modules, and scratch databases."""
 
 from __future__ import annotations
 
 import contextlib
-import io
-import json
 import secrets
 import typing as t
 
 import boto3
 import psycopg2
 import psycopg2.extensions
-from ansible.module_utils.testing import patch_module_args
 from botocore.config import Config
 
 from sandbox.names import SUPABASE_USER
 from sandbox.seed import PLATFORM, platform_sql
 from sandbox.world import World
-
-Result = dict[str, t.Any]
-
-
-class RunnableModule(t.Protocol):
-    def main(self) -> None: ...
-
-
-def run_module(
-    module: RunnableModule, *, check: bool = False, diff: bool = False, **args: t.Any
-) -> Result:
-    """What the module prints at its end, be it a success or a failure."""
-    printed = io.StringIO()
-    given = {**args, "_ansible_check_mode": check, "_ansible_diff": diff}
-    with (
-        patch_module_args(given),
-        contextlib.redirect_stdout(printed),
-        contextlib.suppress(SystemExit),
-    ):
-        module.main()
-    return t.cast("Result", json.loads(printed.getvalue()))
 
 
 def connection(world: World, database: str | None = None) -> dict[str, t.Any]:
@@ -47,15 +23,25 @@ def connection(world: World, database: str | None = None) -> dict[str, t.Any]:
     Without a name the hosted project's database as its role `postgres`, who is no superuser; with one a plain database
     of a test's own, as the superuser who made it.
     """
+    if database is None:
+        return seeded(world, "supabase")
+    login = world.facts("postgres")["administrator"]
+    return _login(world, {**login, "name": database})
+
+
+def seeded(world: World, database: str) -> dict[str, t.Any]:
+    """The same for `supabase` or `agent_core`, as the role that owns its tables."""
+    return _login(world, world.facts("postgres")["databases"][database])
+
+
+def _login(world: World, login: t.Mapping[str, str]) -> dict[str, t.Any]:
     facts = world.facts("postgres")
-    supabase = facts["databases"]["supabase"]
-    login = facts["administrator"] if database else supabase
     return {
         "login_host": facts["host"],
         "login_port": facts["port"],
         "login_user": login["user"],
         "login_password": login["password"],
-        "login_db": database or supabase["name"],
+        "login_db": login["name"],
         "ca_cert": facts["ca_cert"],
     }
 

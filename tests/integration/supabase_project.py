@@ -8,7 +8,8 @@ import time
 import typing as t
 
 from ansible_collections.easymo.deploy.plugins.modules import supabase_migrations
-from tests.integration.running import opened, query, run_module
+from tests.integration.running import opened, query
+from tests.module_runner import run_module
 
 if t.TYPE_CHECKING:
     from pathlib import Path

@@ -9,32 +9,9 @@ import uuid
 from datetime import datetime, timedelta
 
 import pytest
-from ansible.module_utils.testing import patch_module_args
 
 from ansible_collections.easymo.deploy.plugins.modules import announce
-from sandbox.faults import Fault, Faults
-
-
-@pytest.fixture
-def run_module(capsys):
-    def run(**args):
-        with patch_module_args(args), pytest.raises(SystemExit):
-            announce.main()
-        return json.loads(capsys.readouterr().out)
-
-    return run
-
-
-@pytest.fixture
-def fault(world):
-    faults = Faults(world.faults_file)
-    before = faults.all()
-
-    def inject(component, name, target="", **parameters):
-        faults.write([*before, Fault(component, name, target, parameters)])
-
-    yield inject
-    faults.write(before)
+from tests.module_runner import run_module
 
 
 @pytest.fixture
@@ -86,8 +63,8 @@ def ca_cert(world):
     return world.facts("smtp")["ca_cert"]
 
 
-def test_everybody_is_told_once(run_module, received, channels, ca_cert):
-    result = run_module(text="@channel live & well", ca_cert=ca_cert, **channels)
+def test_everybody_is_told_once(received, channels, ca_cert):
+    result = run_module(announce, text="@channel live & well", ca_cert=ca_cert, **channels)
     assert (result["changed"], result["undelivered"]) == (True, [])
     seen = received()
     assert seen["slack"]["devops"][-1]["text"] == "<!channel> live &amp; well"
@@ -96,14 +73,14 @@ def test_everybody_is_told_once(run_module, received, channels, ca_cert):
     assert mail["html"].strip() == "<b>Done</b>"
     assert "easymo/2.0.0" in [incident["dedup_key"] for incident in seen["pagerduty"]]
 
-    again = run_module(text="@channel live & well", statuspage=channels["statuspage"])
+    again = run_module(announce, text="@channel live & well", statuspage=channels["statuspage"])
     assert [delivery["changed"] for delivery in again["delivered"]] == [False]
 
 
-def test_a_rate_limit_is_waited_for(run_module, fault, channels):
+def test_a_rate_limit_is_waited_for(fault, channels):
     fault("sinks", "rate-limited", "slack", seconds="1")
     for _ in range(2):
-        assert run_module(text="x", slack=channels["slack"])["undelivered"] == []
+        assert run_module(announce, text="x", slack=channels["slack"])["undelivered"] == []
 
 
 @pytest.mark.parametrize(
@@ -121,28 +98,30 @@ def test_a_rate_limit_is_waited_for(run_module, fault, channels):
     ],
 )
 def test_a_channel_in_trouble_is_a_warning(
-    run_module, fault, channels, ca_cert, component, name, target, channel, reason
+    fault, channels, ca_cert, component, name, target, channel, reason
 ):
     fault(component, name, target)
-    result = run_module(text="x", timeout=2, ca_cert=ca_cert, **{channel: channels[channel]})
+    result = run_module(
+        announce, text="x", timeout=2, ca_cert=ca_cert, **{channel: channels[channel]}
+    )
     assert "failed" not in result
     assert [one["reason"] for one in result["undelivered"]] == [reason]
     for secret in ("token", "password", "routing_key"):
         assert str(channels[channel].get(secret, "no secret")) not in json.dumps(result)
 
 
-def test_a_mail_server_that_cannot_prove_who_it_is_gets_no_mail(run_module, channels, received):
+def test_a_mail_server_that_cannot_prove_who_it_is_gets_no_mail(channels, received):
     before = len(received()["mail"])
-    result = run_module(text="x", email=channels["email"])
+    result = run_module(announce, text="x", email=channels["email"])
     assert "could not prove who it is" in result["undelivered"][0]["msg"]
     assert len(received()["mail"]) == before
 
 
-def test_a_maintenance_is_opened_with_its_times_and_completed_later(run_module, received, channels):
+def test_a_maintenance_is_opened_with_its_times_and_completed_later(received, channels):
     name = f"Upgrade {uuid.uuid4().hex[:8]}"
     page = {**channels["statuspage"], "name": name, "minutes": 150}
     for status in ("in_progress", "in_progress", "completed"):
-        run_module(text=status, statuspage={**page, "status": status})
+        run_module(announce, text=status, statuspage={**page, "status": status})
     (incident,) = [one for one in received()["statuspage"]["incidents"] if one["name"] == name]
     assert [update["body"] for update in incident["incident_updates"]] == [
         "completed",
@@ -152,24 +131,22 @@ def test_a_maintenance_is_opened_with_its_times_and_completed_later(run_module, 
     assert end - begin == timedelta(minutes=150)
 
 
-def test_a_mail_brings_its_calendar_file(run_module, received, channels, ca_cert, tmp_path):
+def test_a_mail_brings_its_calendar_file(received, channels, ca_cert, tmp_path):
     event = tmp_path / "review.ics"
     event.write_bytes(b"BEGIN:VCALENDAR\r\nEND:VCALENDAR\r\n")
     mail = {**channels["email"], "attachments": [str(event)]}
-    assert run_module(text="x", ca_cert=ca_cert, email=mail)["undelivered"] == []
+    assert run_module(announce, text="x", ca_cert=ca_cert, email=mail)["undelivered"] == []
     sent = received()["mail"][-1]
     assert (sent["attachments"], sent["text"].strip()) == (["review.ics"], "x")
 
 
-def test_people_are_mentioned_where_they_stand_and_a_channel_is_closed_for_good(
-    run_module, received, channels
-):
+def test_people_are_mentioned_where_they_stand_and_a_channel_is_closed_for_good(received, channels):
     people = {"Amina": "U0ONCALL01"}
     closing = {**channels["slack"], "channel": "#user-feedback", "people": people, "archive": True}
-    first = run_module(text="Ask @Amina", slack=closing)["undelivered"]
+    first = run_module(announce, text="Ask @Amina", slack=closing)["undelivered"]
     if first and "is_archived" in first[0]["msg"]:
         pytest.skip("this sandbox has seen the test before, and a bot can't open a channel again")
     assert first == []
     assert received()["slack"]["user-feedback"][-1]["text"] == "Ask <@U0ONCALL01>"
-    again = run_module(text="x", slack=closing)
+    again = run_module(announce, text="x", slack=closing)
     assert "is_archived" in again["undelivered"][0]["msg"]

@@ -16,18 +16,13 @@ import requests
 from ansible_collections.easymo.deploy.plugins.modules import diagnosis, edge_functions
 from sandbox.faults import Fault, Faults
 from sandbox.world import World
+from tests.fault_setting import faults_set
 from tests.integration.conftest import CRASHING, SERVICE, Place, until
 from tests.integration.prisma_project import PrismaProject
-from tests.integration.running import (
-    Result,
-    bucket,
-    hosted_database,
-    opened,
-    query,
-    run_module,
-)
+from tests.integration.running import bucket, hosted_database, opened, query
 from tests.integration.supabase import Project, add_function, checkout_copy, project_of
 from tests.integration.supabase_project import Project as Migrations
+from tests.module_runner import Result, run_module
 
 NOWHERE = "http://127.0.0.1:1"
 PLANTED = "pl4nted-s3cret-value"
@@ -156,7 +151,6 @@ def test_requests_that_fail_before_healthy_pods_are_laid_to_the_gateway(
 ) -> None:
     facts, faults = world.facts("kubernetes"), Faults(world.faults_file)
     public = f"{world.facts('gateway')['url']}/health"
-    before = faults.all()
     rates = (
         'sum by (service) (rate(http_requests_total{status=~"5.."}[5m]))'
         " / sum by (service) (rate(http_requests_total[5m]))"
@@ -178,8 +172,7 @@ def test_requests_that_fail_before_healthy_pods_are_laid_to_the_gateway(
             ],
         },
     }
-    try:
-        faults.write([*before, Fault("gateway", "errors", "wallet-service")])
+    with faults_set(faults, Fault("gateway", "errors", "wallet-service")):
         deadline = time.monotonic() + 120
         while True:
             for _call in range(5):
@@ -189,8 +182,6 @@ def test_requests_that_fail_before_healthy_pods_are_laid_to_the_gateway(
                 break
             assert time.monotonic() < deadline, doctor.result["lines"]
             time.sleep(2)
-    finally:
-        faults.write(before)
     assert (
         "wallet-service: its public address answers 500 while its pods are ready"
         in (doctor.first["sentence"])

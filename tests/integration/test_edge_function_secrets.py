@@ -17,8 +17,8 @@ from ansible_collections.easymo.deploy.plugins.modules import (
 )
 from sandbox.names import PREVIOUS_VERSION, RELEASE_VERSION
 from sandbox.world import World
-from tests.integration.running import Result, run_module
 from tests.integration.supabase import FUNCTIONS, Project, add_function, checkout_copy, project_of
+from tests.module_runner import Result, run_module
 
 # Asking for a variable that is not there is refused here, and undefined on the platform.
 TELLING = """

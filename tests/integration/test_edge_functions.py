@@ -17,7 +17,7 @@ from ansible_collections.easymo.deploy.plugins.modules import edge_functions, ed
 from sandbox.names import PREVIOUS_VERSION, RELEASE_VERSION
 from sandbox.world import World
 from tests.fakes.management_api import PassingTime
-from tests.integration.running import Result, bucket, client, run_module
+from tests.integration.running import bucket, client
 from tests.integration.supabase import (
     FUNCTIONS,
     Project,
@@ -25,6 +25,7 @@ from tests.integration.supabase import (
     checkout_copy,
     project_of,
 )
+from tests.module_runner import Result, run_module
 
 HELLO = 'Deno.serve(() => new Response("hello"));\n'
 BROKEN = 'import { nothing } from "../_shared/nothing.ts";\n' + HELLO

@@ -22,7 +22,7 @@ from tests.fakes.management_api import (
     management_api,
 )
 from tests.integration.module_process import ModuleProcess
-from tests.integration.running import Result, run_module
+from tests.module_runner import Result, run_module
 
 
 def serve(text: str) -> str:

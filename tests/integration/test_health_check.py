@@ -7,7 +7,8 @@ import pytest
 
 from ansible_collections.easymo.deploy.plugins.modules import health_check
 from sandbox.world import World
-from tests.integration.running import connection, run_module
+from tests.integration.running import connection
+from tests.module_runner import run_module
 
 
 @pytest.fixture

@@ -12,17 +12,10 @@ import pytest
 
 from ansible_collections.easymo.deploy.plugins.modules import pg_backup, pg_restore
 from sandbox.world import World
-from tests.integration.running import (
-    Result,
-    bucket,
-    connection,
-    hosted_database,
-    query,
-    run_module,
-    scratch_database,
-)
+from tests.integration.running import bucket, connection, hosted_database, query, scratch_database
 from tests.integration.supabase_project import Project
 from tests.integration.throwaway_server import ThrowawayServer
+from tests.module_runner import Result, run_module
 
 # As people write it on Supabase: a trigger on auth.users, rows that refer to it and to storage.objects, a publication.
 OURS = """

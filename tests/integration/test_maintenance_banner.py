@@ -10,7 +10,7 @@ import pytest
 from ansible_collections.easymo.deploy.plugins.modules import maintenance_banner
 from sandbox.world import World
 from tests.fakes.http_server import Handler, serving
-from tests.integration.running import Result, run_module
+from tests.module_runner import Result, run_module
 
 TEXT = "System upgrade in progress. Service uninterrupted."
 

@@ -7,7 +7,8 @@ import pytest
 
 from ansible_collections.easymo.deploy.plugins.modules import metrics_gate
 from sandbox.world import World
-from tests.integration.running import connection, run_module
+from tests.integration.running import connection
+from tests.module_runner import run_module
 
 SQL = "SELECT count(*) FROM pg_database"
 

@@ -9,7 +9,7 @@ import pytest
 
 from ansible_collections.easymo.deploy.plugins.modules import metrics_gate
 from tests.fakes.prometheus import NOT_UNDERSTOOD, UNAVAILABLE, FakePrometheus, prometheus
-from tests.integration.running import run_module
+from tests.module_runner import run_module
 
 Gate = t.Callable[..., dict[str, t.Any]]
 METRIC = {"name": "m", "query": "q", "pass": {"max": 1}, "rollback": {"above": 5}}

@@ -12,14 +12,8 @@ import pytest
 
 from ansible_collections.easymo.deploy.plugins.modules import pg_backup, pg_backup_info
 from sandbox.world import World
-from tests.integration.running import (
-    bucket,
-    client,
-    connection,
-    query,
-    run_module,
-    scratch_database,
-)
+from tests.integration.running import bucket, client, connection, query, scratch_database
+from tests.module_runner import run_module
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import re
 import threading
-import typing as t
 from pathlib import Path
 
 import pytest
@@ -13,27 +12,16 @@ import pytest
 from ansible_collections.easymo.deploy.plugins.module_utils import _s3
 from ansible_collections.easymo.deploy.plugins.module_utils._backup import apply
 from ansible_collections.easymo.deploy.plugins.modules import pg_backup
-from sandbox.world import World
 from tests.fakes.tcp_proxy import HOST, Answer, Hook, TcpProxy, cut_after, slow
-from tests.integration.backups import database_to_back_up, keys, nothing_is_left, s3_through
+from tests.integration.backups import keys, nothing_is_left, s3_through
 from tests.integration.module_process import started
-from tests.integration.running import bucket, client, run_module
+from tests.integration.running import client
+from tests.module_runner import run_module
 
 FORBIDDEN = (
     b"HTTP/1.1 403 Forbidden\r\nContent-Type: application/xml\r\nConnection: close\r\n\r\n"
     b"<Error><Code>AccessDenied</Code><Message>no</Message></Error>"
 )
-
-
-@pytest.fixture(scope="module")
-def shared(world: World) -> t.Iterator[dict[str, t.Any]]:
-    with database_to_back_up(world) as options:
-        yield options
-
-
-@pytest.fixture
-def options(world: World, shared: dict[str, t.Any], request) -> dict[str, t.Any]:
-    return {**shared, **bucket(world, f"{shared['prefix']}{abs(hash(request.node.name))}/")}
 
 
 def refusing(begins: bytes, has: bytes) -> Hook:

@@ -16,7 +16,6 @@ from ansible_collections.easymo.deploy.plugins.modules import pg_backup, pg_back
 from sandbox.world import World
 from tests.fakes.tcp_proxy import TcpProxy, passing
 from tests.integration.backups import (
-    database_to_back_up,
     keys,
     nothing_is_left,
     s3_through,
@@ -24,18 +23,8 @@ from tests.integration.backups import (
 )
 from tests.integration.conftest import until
 from tests.integration.module_process import started
-from tests.integration.running import bucket, run_module
-
-
-@pytest.fixture(scope="module")
-def shared(world: World) -> t.Iterator[dict[str, t.Any]]:
-    with database_to_back_up(world) as options:
-        yield options
-
-
-@pytest.fixture
-def options(world: World, shared: dict[str, t.Any], request) -> dict[str, t.Any]:
-    return {**shared, **bucket(world, f"{shared['prefix']}{abs(hash(request.node.name))}/")}
+from tests.integration.running import bucket
+from tests.module_runner import run_module
 
 
 class Holding:
@@ -94,12 +83,13 @@ class Scene:
 
 
 @pytest.fixture(scope="module")
-def scenes(world: World, shared: dict[str, t.Any], tmp_path_factory) -> dict[str, Scene]:
+def scenes(world: World, backup_database: dict[str, t.Any], tmp_path_factory) -> dict[str, Scene]:
     """One for each moment. What tidies up takes its time, so they are played side by side."""
     moments = {**MOMENTS, "after-the-manifest": AFTER_THE_MANIFEST}
     made = {
         name: Scene(
-            {**shared, **bucket(world, f"{shared['prefix']}{name}/")}, tmp_path_factory.mktemp("x")
+            {**backup_database, **bucket(world, f"{backup_database['prefix']}{name}/")},
+            tmp_path_factory.mktemp("x"),
         )
         for name in moments
     }

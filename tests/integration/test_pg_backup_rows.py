@@ -14,15 +14,8 @@ from ansible_collections.easymo.deploy.plugins.module_utils import _postgres
 from ansible_collections.easymo.deploy.plugins.module_utils._backup import rows
 from ansible_collections.easymo.deploy.plugins.modules import pg_backup
 from sandbox.world import World
-from tests.integration.running import (
-    bucket,
-    client,
-    connection,
-    opened,
-    query,
-    run_module,
-    scratch_database,
-)
+from tests.integration.running import bucket, client, connection, opened, query, scratch_database
+from tests.module_runner import run_module
 
 EVERY_KIND = """
 CREATE SCHEMA "odd schema"; CREATE SCHEMA "a.b"; CREATE SCHEMA a;

@@ -9,22 +9,11 @@ import typing as t
 import pytest
 
 from ansible_collections.easymo.deploy.plugins.modules import pg_backup, pg_backup_info
-from sandbox.world import World
-from tests.integration.backups import database_to_back_up, keys, unfinished
-from tests.integration.running import bucket, client, run_module
+from tests.integration.backups import keys, unfinished
+from tests.integration.running import client
+from tests.module_runner import run_module
 
 STORE = ("bucket", "prefix", "endpoint_url", "region", "access_key", "secret_key", "path_style")
-
-
-@pytest.fixture(scope="module")
-def shared(world: World) -> t.Iterator[dict[str, t.Any]]:
-    with database_to_back_up(world) as options:
-        yield options
-
-
-@pytest.fixture
-def options(world: World, shared: dict[str, t.Any], request) -> dict[str, t.Any]:
-    return {**shared, **bucket(world, f"{shared['prefix']}{abs(hash(request.node.name))}/")}
 
 
 def four_runs(options: dict[str, t.Any]) -> list[dict[str, t.Any]]:

@@ -10,10 +10,7 @@ import typing as t
 import pytest
 
 from sandbox.world import World
-from tests.integration.restoring import Restorable, restorable
-
-WHOLE, SPOILT = "2000|2001000", "12|78"
-SPOIL = "TRUNCATE shop.items; DELETE FROM orders WHERE id > 12"
+from tests.integration.restoring import SPOIL, SPOILT, WHOLE, Restorable, restorable
 
 
 @pytest.fixture

@@ -21,11 +21,8 @@ from ansible_collections.easymo.deploy.plugins.module_utils._restore import clon
 from sandbox.world import World
 from tests.fakes.tcp_proxy import TcpProxy
 from tests.integration.conftest import until
-from tests.integration.restoring import Restorable, restorable
+from tests.integration.restoring import SPOIL, SPOILT, WHOLE, Restorable, restorable
 from tests.integration.running import opened
-
-WHOLE, SPOILT = "2000|2001000", "12|78"
-SPOIL = "TRUNCATE shop.items; DELETE FROM orders WHERE id > 12"
 
 
 @pytest.fixture

@@ -12,9 +12,8 @@ import pytest
 from ansible_collections.easymo.deploy.plugins.module_utils._postgres import PostgresTarget
 from ansible_collections.easymo.deploy.plugins.module_utils._restore.databases import administering
 from sandbox.world import World
-from tests.integration.restoring import Restorable, restorable
+from tests.integration.restoring import SPOILT, WHOLE, Restorable, restorable
 
-WHOLE, SPOILT = "2000|2001000", "12|78"
 # A later release: what the backup does not know, entangled with what it knows.
 LATER = """
 TRUNCATE shop.items;

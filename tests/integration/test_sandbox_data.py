@@ -12,17 +12,15 @@ import urllib.parse
 import urllib.request
 from contextlib import closing
 
-import boto3
 import psycopg2
 import pytest
 import redis
-from botocore.config import Config
 from botocore.exceptions import ClientError
 from confluent_kafka import Consumer, Producer
 
 from sandbox.names import KAFKA_TOPICS, SERVICES
 from sandbox.world import World
-from tests.integration.running import query, scratch_database
+from tests.integration.running import bucket, client, query, scratch_database, seeded
 
 
 def test_the_extension_that_every_supabase_has_makes_names(world: World) -> None:
@@ -37,23 +35,10 @@ def test_the_extension_that_every_supabase_has_makes_names(world: World) -> None
 def test_both_databases_are_seeded_and_verified_by_tls(
     world: World, database: str, table: str
 ) -> None:
-    facts = world.facts("postgres")
-    account = facts["databases"][database]
-    for host in ("localhost", facts["host"]):
-        connection = psycopg2.connect(
-            host=host,
-            port=facts["port"],
-            user=account["user"],
-            password=account["password"],
-            dbname=account["name"],
-            sslmode="verify-full",
-            sslrootcert=facts["ca_cert"],
-        )
-        with closing(connection), connection.cursor() as cursor:
-            cursor.execute(f"SELECT count(*) FROM {table}")
-            row = cursor.fetchone()
-        assert row is not None
-        assert row[0] > 100
+    options = seeded(world, database)
+    for host in ("localhost", options["login_host"]):
+        ((count,),) = query({**options, "login_host": host}, f"SELECT count(*) FROM {table}")
+        assert count > 100
 
 
 def test_a_wrong_password_and_plain_text_are_refused(world: World) -> None:
@@ -80,27 +65,16 @@ def test_valkey_wants_the_password(world: World) -> None:
 
 
 def test_s3_checks_signatures_and_checksums(world: World) -> None:
-    facts = world.facts("seaweedfs")
-
-    def client(secret_key: str) -> t.Any:
-        return boto3.client(
-            "s3",
-            endpoint_url=facts["endpoint"],
-            aws_access_key_id=facts["access_key"],
-            aws_secret_access_key=secret_key,
-            region_name=facts["region"],
-            config=Config(s3={"addressing_style": "path"}),
-        )
-
-    s3 = client(facts["secret_key"])
-    put = {"Bucket": facts["bucket"], "Key": "test/a.dump", "Body": b"content"}
+    options = bucket(world, "")
+    s3 = client(options)
+    put = {"Bucket": options["bucket"], "Key": "test/a.dump", "Body": b"content"}
     s3.put_object(**put, ChecksumAlgorithm="SHA256", ServerSideEncryption="AES256")
-    assert s3.get_object(Bucket=facts["bucket"], Key="test/a.dump")["Body"].read() == b"content"
+    assert s3.get_object(Bucket=options["bucket"], Key="test/a.dump")["Body"].read() == b"content"
     wrong = base64.b64encode(hashlib.sha256(b"other").digest()).decode()
     with pytest.raises(ClientError, match="BadDigest"):
         s3.put_object(**put, ChecksumSHA256=wrong)
     with pytest.raises(ClientError, match="SignatureDoesNotMatch"):
-        client("0" * 40).put_object(**put)
+        client({**options, "secret_key": "0" * 40}).put_object(**put)
 
 
 def test_kafka_keeps_what_is_produced(world: World) -> None:

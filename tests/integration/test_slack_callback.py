@@ -30,7 +30,6 @@ from ansible_collections.easymo.deploy.plugins.module_utils._messages.slack impo
     SlackApi,
     SlackWebhook,
 )
-from sandbox.faults import Fault, Faults
 from tests.integration.conftest import until
 
 REPOSITORY = Path(__file__).parents[2]
@@ -166,18 +165,6 @@ def arrived(world):
 
 
 @pytest.fixture
-def fault(world):
-    faults = Faults(world.faults_file)
-    before = faults.all()
-
-    def inject(name, **parameters):
-        faults.write([*before, Fault("sinks", name, "slack", parameters)])
-
-    yield inject
-    faults.write(before)
-
-
-@pytest.fixture
 def run(world, title):
     """A run without Ansible that talks to this sandbox's Slack: (its message, its outbox)."""
 
@@ -250,7 +237,7 @@ def test_check_mode_says_nothing(stage, arrived):
 
 
 def test_a_slack_that_hangs_neither_fails_nor_holds_up_a_run(stage, fault):
-    fault("hangs", seconds="30")
+    fault("sinks", "hangs", "slack", seconds="30")
     started = time.monotonic()
     result = play(stage)
     # An upper bound for a busy machine; a run that waited for Slack would take its requests' 10 seconds each.
@@ -277,9 +264,9 @@ def test_what_a_slack_in_trouble_did_not_take_is_counted(
     run, fault, webhook, name, parameters, told
 ):
     if name == "rate-limited":
-        fault(name, **parameters)
+        fault("sinks", name, "slack", **parameters)
         run(webhook=webhook)[0].finished(good=True)  # takes the one request that is let through
-    fault(name, **parameters)
+    fault("sinks", name, "slack", **parameters)
     message, box = run(webhook=webhook)
     message.host_failed("localhost", "Look", "no image")
     assert message.finished(good=False) >= 1
@@ -291,7 +278,7 @@ def test_what_a_slack_in_trouble_did_not_take_is_counted(
 def test_a_token_that_is_revoked_midway_costs_what_comes_after(run, fault, arrived):
     message, box = run()
     sent(box)
-    fault("token-revoked")
+    fault("sinks", "token-revoked", "slack")
     message.host_failed("localhost", "Look", "no image")
     assert message.finished(good=False) == 2
     assert "token_revoked" in box.reason
@@ -301,7 +288,7 @@ def test_a_token_that_is_revoked_midway_costs_what_comes_after(run, fault, arriv
 
 
 def test_a_rate_limit_delays_and_loses_nothing(run, fault, arrived):
-    fault("rate-limited", seconds="1")
+    fault("sinks", "rate-limited", "slack", seconds="1")
     message, box = run()
     sent(box)
     box.reply("no image")

@@ -14,8 +14,9 @@ from ansible_collections.easymo.deploy.plugins.modules import smoke_tests
 from sandbox.world import World
 from tests.fakes.tcp_proxy import HOST, Answer, TcpProxy
 from tests.integration.module_process import started
-from tests.integration.running import Result, connection, run_module
+from tests.integration.running import connection
 from tests.integration.supabase import Project, project_of
+from tests.module_runner import Result, run_module
 
 NUMBER, VENDOR, AMOUNT = "250780000001", "7e570000-0000-4000-8000-000000000001", 1500
 

@@ -10,8 +10,9 @@ import pytest
 
 from ansible_collections.easymo.deploy.plugins.modules import edge_functions, webhook_check
 from sandbox.world import World
-from tests.integration.running import Result, connection, run_module
+from tests.integration.running import connection
 from tests.integration.supabase import Project, add_function, project_of
+from tests.module_runner import Result, run_module
 
 REFUSALS = [
     "unsigned message",

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ansible_collections.easymo.deploy.plugins.modules import edge_functions
 from tests.fakes.management_api import REF, TOKEN, Management
-from tests.integration.running import Result, run_module
+from tests.module_runner import Result, run_module
 
 if t.TYPE_CHECKING:
     from tests.interop.toolchain import Tool

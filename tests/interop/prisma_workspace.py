@@ -14,8 +14,9 @@ from ansible_collections.easymo.deploy.plugins.modules import (
     prisma_migrations,
     prisma_migrations_info,
 )
-from tests.integration.running import query, run_module
+from tests.integration.running import query
 from tests.interop.projects import Options, url
+from tests.module_runner import run_module
 
 if t.TYPE_CHECKING:
     from tests.interop.toolchain import Tool

@@ -11,7 +11,8 @@ from pathlib import Path
 from urllib.parse import quote
 
 from ansible_collections.easymo.deploy.plugins.modules import supabase_migrations
-from tests.integration.running import query, run_module
+from tests.integration.running import query
+from tests.module_runner import run_module
 
 if t.TYPE_CHECKING:
     from tests.interop.toolchain import Tool

@@ -5,34 +5,24 @@ import json
 
 import pytest
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.testing import patch_module_args
 
 from ansible_collections.easymo.deploy.plugins.modules import announce
+from tests.module_runner import run_module
 
 DOWN = {"api_url": "http://127.0.0.1:1/api/", "token": "xoxb-very-secret", "channel": "#devops"}
 
 
-@pytest.fixture
-def run_module(capsys):
-    def run(**args):
-        with patch_module_args(args), pytest.raises(SystemExit):
-            announce.main()
-        return json.loads(capsys.readouterr().out)
-
-    return run
-
-
-def test_check_mode_says_whom_it_would_tell_and_tells_nobody(run_module):
-    result = run_module(text="x", slack=DOWN, _ansible_check_mode=True)
+def test_check_mode_says_whom_it_would_tell_and_tells_nobody():
+    result = run_module(announce, text="x", slack=DOWN, check=True)
     assert result["changed"] is True
     assert [d["target"] for d in result["delivered"]] == ["#devops"]
     assert result["undelivered"] == []
 
 
-def test_a_deployment_does_not_fail_because_slack_is_down(run_module, monkeypatch):
+def test_a_deployment_does_not_fail_because_slack_is_down(monkeypatch):
     warnings = []
     monkeypatch.setattr(AnsibleModule, "warn", lambda _self, text: warnings.append(text))
-    result = run_module(text="x", slack=DOWN, timeout=1)
+    result = run_module(announce, text="x", slack=DOWN, timeout=1)
     assert "failed" not in result
     assert (result["changed"], result["delivered"]) == (False, [])
     assert [u["reason"] for u in result["undelivered"]] == ["Unreachable"]
@@ -40,13 +30,13 @@ def test_a_deployment_does_not_fail_because_slack_is_down(run_module, monkeypatc
     assert "very-secret" not in json.dumps([result, warnings])
 
 
-def test_a_required_message_fails_the_task_when_it_is_not_delivered(run_module):
-    result = run_module(text="x", slack=DOWN, timeout=1, required=True)
+def test_a_required_message_fails_the_task_when_it_is_not_delivered():
+    result = run_module(announce, text="x", slack=DOWN, timeout=1, required=True)
     assert (result["failed"], result["reason"]) == (True, "Unreachable")
     assert result["undelivered"]
 
 
 @pytest.mark.parametrize("args", [{"text": "x"}, {"text": "", "slack": DOWN}])
-def test_bad_input_fails_with_a_reason(run_module, args):
-    result = run_module(**args)
+def test_bad_input_fails_with_a_reason(args):
+    result = run_module(announce, **args)
     assert (result["failed"], result["reason"]) == (True, "InvalidInput")

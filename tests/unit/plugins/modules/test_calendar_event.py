@@ -3,14 +3,13 @@
 
 from __future__ import annotations
 
-import json
 from datetime import UTC, datetime
 
 import icalendar
 import pytest
-from ansible.module_utils.testing import patch_module_args
 
 from ansible_collections.easymo.deploy.plugins.modules import calendar_event
+from tests.module_runner import run_module
 
 GIVEN = {
     "uid": "release-2.0.0-review@easymo.example",
@@ -26,18 +25,16 @@ GIVEN = {
 
 
 @pytest.fixture
-def run_module(capsys, tmp_path):
+def write_event(tmp_path):
     def run(**args):
         given = {"path": str(tmp_path / "report" / "review.ics"), **GIVEN, **args}
-        with patch_module_args(given), pytest.raises(SystemExit):
-            calendar_event.main()
-        return json.loads(capsys.readouterr().out)
+        return run_module(calendar_event, **given)
 
     return run
 
 
-def test_a_parser_reads_what_was_meant(run_module, tmp_path):
-    result = run_module()
+def test_a_parser_reads_what_was_meant(write_event, tmp_path):
+    result = write_event()
     content = (tmp_path / "report" / "review.ics").read_bytes()
     (event,) = icalendar.Calendar.from_ical(content).walk("VEVENT")
     # 22:30 UTC is the next day in Kigali already, which is two hours ahead.
@@ -48,24 +45,24 @@ def test_a_parser_reads_what_was_meant(run_module, tmp_path):
     assert event["ATTENDEE"] == "mailto:team@easymo.example"
 
 
-def test_lines_end_and_fold_as_the_standard_wants(run_module, tmp_path):
-    run_module()
+def test_lines_end_and_fold_as_the_standard_wants(write_event, tmp_path):
+    write_event()
     content = (tmp_path / "report" / "review.ics").read_bytes()
     assert content.count(b"\n") == content.count(b"\r\n")
     assert max(map(len, content.split(b"\r\n"))) <= 75
 
 
-def test_a_second_run_changes_nothing_and_check_mode_writes_nothing(run_module, tmp_path):
-    foretold = run_module(_ansible_check_mode=True, _ansible_diff=True)
+def test_a_second_run_changes_nothing_and_check_mode_writes_nothing(write_event, tmp_path):
+    foretold = write_event(check=True, diff=True)
     assert (foretold["changed"], foretold["diff"]["before"]) == (True, "")
     assert not list(tmp_path.iterdir())
-    assert [run_module()["changed"] for _time in range(2)] == [True, False]
-    assert run_module(time="11:00")["changed"] is True
+    assert [write_event()["changed"] for _time in range(2)] == [True, False]
+    assert write_event(time="11:00")["changed"] is True
 
 
-def test_an_hour_that_daylight_saving_leaves_out_is_still_an_event(run_module):
+def test_an_hour_that_daylight_saving_leaves_out_is_still_an_event(write_event):
     spring = {"since": "2026-03-28T12:00:00Z", "time": "02:30", "timezone": "Europe/Berlin"}
-    assert run_module(**spring)["start"] == "2026-03-29T01:30:00Z"
+    assert write_event(**spring)["start"] == "2026-03-29T01:30:00Z"
 
 
 @pytest.mark.parametrize(
@@ -80,7 +77,7 @@ def test_an_hour_that_daylight_saving_leaves_out_is_still_an_event(run_module):
         ({"path": "/proc/none/review.ics"}, "can't be written"),
     ],
 )
-def test_bad_input_is_named(run_module, wrong, named):
-    result = run_module(**wrong)
+def test_bad_input_is_named(write_event, wrong, named):
+    result = write_event(**wrong)
     assert (result["failed"], result["reason"]) == (True, "InvalidInput")
     assert named in result["msg"]

@@ -3,12 +3,10 @@
 
 from __future__ import annotations
 
-import json
 import typing as t
 
 import pytest
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.testing import patch_module_args
 
 from ansible_collections.easymo.deploy.plugins.module_utils._cluster import (
     REPLICAS_ANNOTATION,
@@ -21,6 +19,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
 )
 from ansible_collections.easymo.deploy.plugins.modules import deployment_scale
 from tests.fakes.cluster import FakeClock, MemoryCluster
+from tests.module_runner import run_module
 
 COUNTS = {"agent-core": 3, "wallet-service": 2, "idle-service": 0}
 NAMES = list(COUNTS)
@@ -115,19 +114,16 @@ def fleet(monkeypatch: pytest.MonkeyPatch) -> Fleet:
 
 
 @pytest.fixture
-def scale(fleet: Fleet, capsys: pytest.CaptureFixture[str]) -> t.Callable[..., dict[str, t.Any]]:
+def scale(fleet: Fleet) -> t.Callable[..., dict[str, t.Any]]:
     def run(state: str, **arguments: t.Any) -> dict[str, t.Any]:
         given = {
             "namespace": "easymo-prod",
             "deployments": NAMES,
             "state": state,
-            "_ansible_diff": True,
+            "diff": True,
             **arguments,
         }
-        with patch_module_args(given), pytest.raises(SystemExit):
-            deployment_scale.main()
-        result: dict[str, t.Any] = json.loads(capsys.readouterr().out)
-        return result
+        return run_module(deployment_scale, **given)
 
     return run
 
@@ -179,7 +175,7 @@ def test_check_mode_tells_what_the_real_run_returns_and_writes_nothing(
         scale("stopped")
         fleet.cluster.writes.clear()
     before = (fleet.counts(), fleet.memories())
-    predicted = scale(state, _ansible_check_mode=True)
+    predicted = scale(state, check=True)
     assert (fleet.counts(), fleet.memories(), fleet.cluster.writes) == (*before, [])
     real = scale(state)
     predicted.pop("invocation", None), real.pop("invocation", None)

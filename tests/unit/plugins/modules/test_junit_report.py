@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.easymo.deploy.plugins.modules import junit_report
-from tests.integration.running import run_module
+from tests.module_runner import run_module
 
 ROW = {"name": "A", "kind": "health", "status": "pass", "seconds": 0.25, "detail": "well"}
 

@@ -5,10 +5,10 @@ import json
 from pathlib import Path
 
 import pytest
-from ansible.module_utils.testing import patch_module_args
 
 from ansible_collections.easymo.deploy.plugins.modules import release_report
 from tests.fakes import release_records as records
+from tests.module_runner import run_module
 
 RECORD = {
     "version": "2.0.0",
@@ -19,32 +19,30 @@ RECORD = {
 
 
 @pytest.fixture
-def run_module(capsys, tmp_path):
+def write_report(tmp_path):
     def run(**args):
         plan = [one._asdict() for one in records.PLAN]
         given = {"record": RECORD, "dest": str(tmp_path / "report"), "plan": plan, **args}
-        with patch_module_args(given), pytest.raises(SystemExit):
-            release_report.main()
-        return json.loads(capsys.readouterr().out)
+        return run_module(release_report, **given)
 
     return run
 
 
-def test_check_mode_predicts_without_writing(run_module, tmp_path):
-    result = run_module(_ansible_check_mode=True, _ansible_diff=True)
+def test_check_mode_predicts_without_writing(write_report, tmp_path):
+    result = write_report(check=True, diff=True)
     assert result["changed"] is True
     assert result["diff"]["before"] == ""
     assert "IN PROGRESS" in result["diff"]["after"]
     assert not list(tmp_path.iterdir())
 
 
-def test_the_same_record_changes_nothing_and_another_does(run_module):
-    assert [run_module()["changed"] for _time in range(2)] == [True, False]
-    assert run_module(record={**RECORD, "status": "failed"})["changed"] is True
+def test_the_same_record_changes_nothing_and_another_does(write_report):
+    assert [write_report()["changed"] for _time in range(2)] == [True, False]
+    assert write_report(record={**RECORD, "status": "failed"})["changed"] is True
 
 
-def test_the_files_are_written_without_secrets(run_module, tmp_path):
-    result = run_module()
+def test_the_files_are_written_without_secrets(write_report, tmp_path):
+    result = write_report()
     for path in result["files"].values():
         assert "abcdefgh" not in Path(path).read_text(encoding="utf-8")
     assert {p.name for p in (tmp_path / "report").iterdir()} == {
@@ -55,56 +53,60 @@ def test_the_files_are_written_without_secrets(run_module, tmp_path):
     }
 
 
-def test_the_planned_phases_are_expected(run_module):
-    assert "Smoke Tests" in run_module()["missing"][0]
-    other = run_module(plan=[{"name": "database", "minutes": 5}])
+def test_the_planned_phases_are_expected(write_report):
+    assert "Smoke Tests" in write_report()["missing"][0]
+    other = write_report(plan=[{"name": "database", "minutes": 5}])
     assert other["missing"][0] == "Phases that were not run: Database."
 
 
-def test_a_dest_that_is_a_file_is_refused(run_module, tmp_path):
+def test_a_dest_that_is_a_file_is_refused(write_report, tmp_path):
     (tmp_path / "file").write_text("")
-    result = run_module(dest=str(tmp_path / "file"))
+    result = write_report(dest=str(tmp_path / "file"))
     assert (result["failed"], result["reason"]) == (True, "InvalidInput")
 
 
-def test_a_failed_release_has_an_incident_file_and_a_green_one_has_none(run_module, tmp_path):
-    result = run_module(record=records.rolled_back())
+def test_a_failed_release_has_an_incident_file_and_a_green_one_has_none(write_report, tmp_path):
+    result = write_report(record=records.rolled_back())
     assert Path(result["incident"]).name == "incident.md"
     assert "cannot reach the ledger" in Path(result["incident"]).read_text(encoding="utf-8")
-    assert run_module(record=records.green())["incident"] == ""
+    assert write_report(record=records.green())["incident"] == ""
     # It stays: people may have written in it.
     assert (tmp_path / "report" / "incident.md").exists()
 
 
-def test_people_keep_what_they_wrote_and_it_is_no_change(run_module):
-    path = Path(run_module(record=records.rolled_back())["incident"])
+def test_people_keep_what_they_wrote_and_it_is_no_change(write_report):
+    path = Path(write_report(record=records.rolled_back())["incident"])
     path.write_text(path.read_text(encoding="utf-8") + "\nIt was DNS.\n", encoding="utf-8")
-    assert run_module(record=records.rolled_back())["changed"] is False
-    assert run_module(record={**records.rolled_back(), "notes": ["It is over."]})["changed"] is True
+    assert write_report(record=records.rolled_back())["changed"] is False
+    assert (
+        write_report(record={**records.rolled_back(), "notes": ["It is over."]})["changed"] is True
+    )
     assert path.read_text(encoding="utf-8").endswith("It was DNS.\n")
 
 
-def test_missing_sign_offs_and_deviations_are_told(run_module):
-    result = run_module(record=records.green(), sign_offs=["qa", "security"])
+def test_missing_sign_offs_and_deviations_are_told(write_report):
+    result = write_report(record=records.green(), sign_offs=["qa", "security"])
     assert "Not signed: security." in result["missing"]
     assert any("Database took 22 min" in one for one in result["deviations"])
 
 
-def test_a_problem_with_the_record_is_on_top_and_titled_by_the_release(run_module):
-    result = run_module(record={}, release="2.0.0", problem="There is no record of release 2.0.0.")
+def test_a_problem_with_the_record_is_on_top_and_titled_by_the_release(write_report):
+    result = write_report(
+        record={}, release="2.0.0", problem="There is no record of release 2.0.0."
+    )
     assert result["problems"] == ["There is no record of release 2.0.0."]
     text = Path(result["files"]["txt"]).read_text(encoding="utf-8")
     assert text.startswith("Release 2.0.0: UNKNOWN")
 
 
-def test_a_time_zone_that_nobody_knows_is_refused(run_module):
+def test_a_time_zone_that_nobody_knows_is_refused(write_report):
     for zone in ("Africa/Atlantis", "../etc/passwd", ""):
-        result = run_module(time_zone=zone)
+        result = write_report(time_zone=zone)
         assert (result["failed"], result["reason"]) == (True, "InvalidInput"), zone
         assert "Africa/Nairobi" in result["msg"]
 
 
-def test_the_journal_adds_the_longest_tasks_without_its_secrets(run_module, tmp_path):
+def test_the_journal_adds_the_longest_tasks_without_its_secrets(write_report, tmp_path):
     path = tmp_path / "journal.jsonl"
     entry = {
         "run": "r1",
@@ -115,20 +117,20 @@ def test_the_journal_adds_the_longest_tasks_without_its_secrets(run_module, tmp_
         "duration": 7,
     }
     path.write_text(json.dumps(entry) + "\nnot JSON\n", encoding="utf-8")
-    text = Path(run_module(journal=str(path))["files"]["txt"]).read_text(encoding="utf-8")
+    text = Path(write_report(journal=str(path))["files"]["txt"]).read_text(encoding="utf-8")
     assert "Call token=********" in text
     assert "1 line of the journal could not be read." in text
-    assert run_module(journal=str(tmp_path / "none.jsonl"))["changed"] is True
-    assert run_module(journal=str(tmp_path))["changed"] is False
+    assert write_report(journal=str(tmp_path / "none.jsonl"))["changed"] is True
+    assert write_report(journal=str(tmp_path))["changed"] is False
 
 
-def test_secrets_are_blank_wherever_they_stand_in_a_record(run_module, tmp_path):
+def test_secrets_are_blank_wherever_they_stand_in_a_record(write_report, tmp_path):
     planted = "sbp_" + "0123456789abcdef" * 2
     record = json.loads(
         json.dumps(records.rolled_back()).replace(
             "cannot reach the ledger", f"cannot reach {planted}"
         )
     )
-    run_module(record={**record, "notes": [planted], "actor": planted})
+    write_report(record={**record, "notes": [planted], "actor": planted})
     for path in (tmp_path / "report").iterdir():
         assert planted not in path.read_text(encoding="utf-8"), path.name

@@ -1,16 +1,15 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
-import json
 import typing as t
 
 import pytest
-from ansible.module_utils.testing import patch_module_args
 
 from ansible_collections.easymo.deploy.plugins.module_utils._rollout import task
 from ansible_collections.easymo.deploy.plugins.modules import rollout
 from tests.fakes.cluster import FakeClock, MemoryCluster
 from tests.fakes.controller import NAME, Controller
+from tests.module_runner import Result, run_module
 
 OLD, NEW = "easymo/wallet-service:v1.9.0", "easymo/wallet-service:v2.0.0"
 
@@ -24,35 +23,27 @@ def cluster(monkeypatch: pytest.MonkeyPatch) -> MemoryCluster:
     return cluster
 
 
-def run_module(capsys: pytest.CaptureFixture[str], **arguments: t.Any) -> dict[str, t.Any]:
-    given = {"name": NAME, "namespace": "easymo-prod", "image": NEW, **arguments}
-    with patch_module_args(given), pytest.raises(SystemExit):
-        rollout.main()
-    result: dict[str, t.Any] = json.loads(capsys.readouterr().out)
-    return result
+def roll(**arguments: t.Any) -> Result:
+    return run_module(
+        rollout, **{"name": NAME, "namespace": "easymo-prod", "image": NEW, **arguments}
+    )
 
 
-def test_check_mode_predicts_without_writing(
-    cluster: MemoryCluster, capsys: pytest.CaptureFixture[str]
-) -> None:
-    result = run_module(capsys, _ansible_check_mode=True, _ansible_diff=True)
+def test_check_mode_predicts_without_writing(cluster: MemoryCluster) -> None:
+    result = roll(check=True, diff=True)
     assert (result["changed"], result["result"]) == (True, "succeeded")
     assert result["diff"]["after"]["images"] == {NAME: NEW}
     assert cluster.writes == []
 
 
-def test_a_second_run_reports_no_change_in_the_same_shape(
-    cluster: MemoryCluster, capsys: pytest.CaptureFixture[str]
-) -> None:
-    first, second = (run_module(capsys) for _unused in range(2))
+def test_a_second_run_reports_no_change_in_the_same_shape(cluster: MemoryCluster) -> None:
+    first, second = (roll() for _unused in range(2))
     assert (first["changed"], second["changed"]) == (True, False)
     assert set(first) == set(second)
 
 
-def test_a_failure_has_a_reason_a_result_and_a_sentence(
-    cluster: MemoryCluster, capsys: pytest.CaptureFixture[str]
-) -> None:
-    result = run_module(capsys, image=f"{NEW}-nopull")
+def test_a_failure_has_a_reason_a_result_and_a_sentence(cluster: MemoryCluster) -> None:
+    result = roll(image=f"{NEW}-nopull")
     assert (result["failed"], result["result"]) == (True, "rolled_back")
     assert result["reason"] == "ImageNotFound"
     assert result["msg"].startswith(f"The rollout of '{NAME}' failed: its image {NEW}-nopull")
@@ -69,10 +60,9 @@ def test_a_failure_has_a_reason_a_result_and_a_sentence(
 )
 def test_bad_input_is_refused_before_anything_is_read(
     cluster: MemoryCluster,
-    capsys: pytest.CaptureFixture[str],
     arguments: dict[str, t.Any],
     message: str,
 ) -> None:
     cluster.requests.clear()
-    assert message in run_module(capsys, **arguments)["msg"]
+    assert message in roll(**arguments)["msg"]
     assert cluster.requests == []

@@ -4,7 +4,7 @@ from __future__ import annotations
 import pytest
 
 from ansible_collections.easymo.deploy.plugins.modules import stop
-from tests.integration.running import run_module
+from tests.module_runner import run_module
 
 
 @pytest.mark.parametrize("reason", ["Hold", "NotReadyToRelease", "Rollback", "VerificationFailed"])

@@ -1,13 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
-import json
 import typing as t
 
-import pytest
-from ansible.module_utils.testing import patch_module_args
-
 from ansible_collections.easymo.deploy.plugins.modules import wave_result
+from tests.module_runner import run_module
 
 ROLLED = {
     "changed": True,
@@ -24,17 +21,8 @@ DOOMED = {
 }
 
 
-def run_module(capsys: pytest.CaptureFixture[str], **arguments: t.Any) -> dict[str, t.Any]:
-    with patch_module_args(arguments), pytest.raises(SystemExit):
-        wave_result.main()
-    result: dict[str, t.Any] = json.loads(capsys.readouterr().out)
-    return result
-
-
-def test_a_host_tells_what_the_wave_did_with_its_service(
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    result = run_module(capsys, rollout=ROLLED)
+def test_a_host_tells_what_the_wave_did_with_its_service() -> None:
+    result = run_module(wave_result, rollout=ROLLED)
     assert (result["changed"], result["result"], result.get("failed", False)) == (
         True,
         "succeeded",
@@ -43,14 +31,12 @@ def test_a_host_tells_what_the_wave_did_with_its_service(
     assert "diff" not in result
 
 
-def test_a_difference_is_shown_when_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
-    assert run_module(capsys, rollout=ROLLED, _ansible_diff=True)["diff"] == ROLLED["diff"]
+def test_a_difference_is_shown_when_asked_for() -> None:
+    assert run_module(wave_result, rollout=ROLLED, diff=True)["diff"] == ROLLED["diff"]
 
 
-def test_a_doomed_service_fails_its_host_with_its_own_reason(
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    result = run_module(capsys, rollout=DOOMED)
+def test_a_doomed_service_fails_its_host_with_its_own_reason() -> None:
+    result = run_module(wave_result, rollout=DOOMED)
     assert (result["failed"], result["reason"], result["msg"]) == (
         True,
         "ImageNotFound",

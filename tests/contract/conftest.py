@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A small cluster and a Supabase of a test module's own, whose faults disturb nobody else."""
+
+from __future__ import annotations
+
+import typing as t
+
+import pytest
+
+from sandbox.world import World
+from tests.contract.rollout_cluster import running_cluster
+from tests.contract.rollout_place import Stage, stage
+from tests.contract.supabase_project import Project, project_in, without_database
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[World]:
+    with running_cluster(tmp_path_factory.mktemp("cluster")) as world:
+        yield world
+
+
+@pytest.fixture
+def at(cluster: World) -> t.Iterator[Stage]:
+    with stage(cluster) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[Project]:
+    world = World(tmp_path_factory.mktemp("supabase"))
+    without_database(world)
+    with project_in(world) as made:
+        yield made
