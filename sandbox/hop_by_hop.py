@@ -3,6 +3,10 @@
 
 from __future__ import annotations
 
+import typing as t
+
+from multidict import CIMultiDict
+
 HOP_BY_HOP = frozenset(
     {
         "connection",
@@ -17,3 +21,14 @@ HOP_BY_HOP = frozenset(
     }
 )
 """In lower case (RFC 9110, 7.6.1), and the host, which every connection names anew."""
+
+
+def end_to_end(
+    headers: t.Mapping[str, str], *, without: t.Collection[str] = ()
+) -> CIMultiDict[str]:
+    """The headers that are meant for the other end, repeated ones included."""
+    return CIMultiDict(
+        (name, value)
+        for name, value in headers.items()
+        if name.lower() not in HOP_BY_HOP and name.lower() not in without
+    )

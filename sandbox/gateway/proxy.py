@@ -7,15 +7,14 @@ import typing as t
 
 import aiohttp
 from aiohttp import web
-from multidict import CIMultiDict
 from yarl import URL
 
 from sandbox.gateway.endpoints import Endpoints
 from sandbox.gateway.paths import Target
-from sandbox.hop_by_hop import HOP_BY_HOP
+from sandbox.hop_by_hop import end_to_end
 
 # The body's length is made anew beside what belongs to one connection.
-NOT_PASSED_ON = HOP_BY_HOP | {"content-length"}
+SET_ANEW = ("content-length",)
 IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
 # By it whoever asks says that the same may be asked twice.
 REPEATABLE = "Idempotency-Key"
@@ -78,11 +77,7 @@ class Proxy:
     ) -> web.Response:
         query = request.rel_url.raw_query_string
         url = f"http://{address}{target.path}{'?' if query else ''}{query}"
-        headers = {
-            name: value
-            for name, value in request.headers.items()
-            if name.lower() not in NOT_PASSED_ON
-        }
+        headers = end_to_end(request.headers, without=SET_ANEW)
         headers["X-Forwarded-For"] = request.remote or "unknown"
         try:
             async with self._session.request(
@@ -101,11 +96,7 @@ class Proxy:
             raise _failed(target.service, address, "AnswerBrokeOff", exc) from exc
         except TimeoutError as exc:
             raise _failed(target.service, address, "TimedOut", exc, 504) from exc
-        kept = CIMultiDict(
-            (name, value)
-            for name, value in answer.headers.items()
-            if name.lower() not in NOT_PASSED_ON
-        )
+        kept = end_to_end(answer.headers, without=SET_ANEW)
         return web.Response(status=answer.status, body=content, headers=kept)
 
     def _no_endpoints(self, service: str) -> UpstreamError:

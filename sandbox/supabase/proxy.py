@@ -9,7 +9,7 @@ from aiohttp import ClientResponse, ClientSession, ClientTimeout, TCPConnector, 
 from multidict import CIMultiDict
 from yarl import URL
 
-from sandbox.hop_by_hop import HOP_BY_HOP
+from sandbox.hop_by_hop import end_to_end
 
 # Up to this size a body is carried in one piece, which costs far less than a stream.
 ONE_PIECE = 64 * 1024
@@ -72,10 +72,3 @@ def _request_headers(request: web.Request) -> CIMultiDict[str]:
     headers["X-Forwarded-Proto"] = request.scheme
     headers["X-Forwarded-For"] = request.remote or ""
     return headers
-
-
-def end_to_end(headers: t.Mapping[str, str]) -> CIMultiDict[str]:
-    """The headers that are meant for the other end, repeated ones included."""
-    return CIMultiDict(
-        (name, value) for name, value in headers.items() if name.lower() not in HOP_BY_HOP
-    )

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import typing as t
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,9 +14,6 @@ from tests.module_runner import Result, run_module
 
 if t.TYPE_CHECKING:
     from tests.interop.toolchain import Tool
-
-_BINARY = "@supabase/cli-linux-x64/bin/supabase"
-_WITHIN = 120.0
 
 
 @dataclass(frozen=True)
@@ -49,22 +45,9 @@ class Checkout:
         }
         # JSON is YAML, too.
         profile.write_text(json.dumps(settings))
-        done = subprocess.run(
-            [
-                *self.cli.binary(_BINARY), "functions", *words,
-                f"--remote={REF}", "--use-api", "--workdir", str(self.workspace), "--output-format", "json",
-            ],
-            env=self.cli.environment(
-                self.home, SUPABASE_PROFILE=str(profile), SUPABASE_ACCESS_TOKEN=token
-            ),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=_WITHIN,
-            check=False,
-        )  # fmt: skip
-        said = json.loads(done.stdout) if done.stdout.strip() else {}
-        return {**said, "rc": done.returncode, "stderr": done.stderr}
+        given = {"SUPABASE_PROFILE": str(profile), "SUPABASE_ACCESS_TOKEN": token}
+        words = ("functions", *words, f"--remote={REF}", "--use-api")
+        return self.cli.supabase(self.workspace, self.home, *words, **given)
 
     def deploy(self, api: Management, *, token: str = TOKEN, **options: t.Any) -> Result:
         """What our module returns."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 import typing as t
 from dataclasses import dataclass
 from pathlib import Path
@@ -81,18 +80,9 @@ class Workspace:
         }
 
     def prisma(self, database: Options, *words: str) -> Said:
-        done = subprocess.run(
-            [*self.argv, "migrate", *words],
-            cwd=self.place,
-            env=self.tool.environment(
-                self.place / "home", DATABASE_URL=url(database), **self.settings()
-            ),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=_WITHIN,
-            check=False,
-        )
+        variables = {**self.settings(), "DATABASE_URL": url(database)}
+        argv = [*self.argv, "migrate", *words]
+        done = self.tool.run(argv, self.place / "home", cwd=self.place, **variables)
         return Said(done.returncode, f"{done.stdout}{done.stderr}")
 
     def run(self, database: Options, **options: t.Any) -> Options:

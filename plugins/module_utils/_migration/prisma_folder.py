@@ -15,7 +15,7 @@ from .._errors import InputError
 from .execution import controls_transaction, runs_alone
 from .guard.models import Source
 from .models import Pending
-from .splitter import Script, split_script, without_leading_comments
+from .splitter import Script, script_problems, split_script, without_leading_comments
 from .text import decode
 
 _SCRIPT = "migration.sql"
@@ -109,16 +109,7 @@ def problems_of(migration: PrismaMigration) -> t.Iterator[str]:
     except InputError as exc:
         yield str(exc)
         return
-    if script.open_comment:
-        yield (
-            f"{migration.file} has a comment that begins in line {script.open_comment} and never ends: "
-            "close it with */."
-        )
-    if script.meta_command:
-        yield (
-            f"{migration.file} has a psql meta-command in line {script.meta_command}: "
-            "write what it does in SQL, the server knows no meta-commands."
-        )
+    yield from script_problems(script, migration.file)
     if len(migration.statements) > 1 and any(map(runs_alone, migration.statements)):
         yield (
             f"{migration.file} has a statement that cannot be in a transaction beside others: "

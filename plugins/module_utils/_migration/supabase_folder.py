@@ -14,7 +14,7 @@ from .._errors import InputError
 from .execution import Execution, plan_execution, refused_in_its_transaction
 from .guard.models import Source
 from .models import MigrationFile, Pending
-from .splitter import Script, comments_end, split_script, without_leading_comments
+from .splitter import Script, comments_end, script_problems, split_script, without_leading_comments
 from .text import decode, excerpt, mask_literals
 
 _NAME = re.compile(r"([0-9]+)_(.*)\.sql")
@@ -113,16 +113,7 @@ def problems_of(migration: Migration) -> t.Iterator[str]:
     except InputError as exc:
         yield str(exc)
         return
-    if script.open_comment:
-        yield (
-            f"{name} has a comment that begins in line {script.open_comment} and never ends: "
-            "close it with */."
-        )
-    if script.meta_command:
-        yield (
-            f"{name} has a psql meta-command in line {script.meta_command}: "
-            "write what it does in SQL, the server knows no meta-commands."
-        )
+    yield from script_problems(script, name)
     if line := _copies_by_client(migration):
         yield (
             f"{name} copies from or to its client in line {line}, and there is no data behind it: "
