@@ -114,10 +114,3 @@ def die_at(number: int) -> None:
         return answer
 
     _postgres.PostgresSession._run = counted  # type: ignore[method-assign]
-
-
-def until(seen: t.Callable[[], bool], seconds: float = 20) -> None:
-    deadline = time.monotonic() + seconds
-    while not seen():
-        assert time.monotonic() < deadline, f"not seen within {seconds} s"
-        time.sleep(0.05)

@@ -7,7 +7,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import threading
 import time
 import typing as t
@@ -29,6 +28,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._lock.fence import G
 from ansible_collections.easymo.deploy.plugins.module_utils._lock.models import Claim
 from ansible_collections.easymo.deploy.plugins.module_utils._run import Run, never_alive
 from ansible_collections.easymo.deploy.plugins.modules import deploy_lock, deploy_lock_info
+from tests.ansible_playbook import PROGRAM
 from tests.fakes.tcp_proxy import Cut, TcpProxy, passing
 from tests.integration.conftest import Place, Result, until
 
@@ -138,7 +138,7 @@ class Player:
         play = {"hosts": "localhost", "connection": "local", "gather_facts": False, "tasks": tasks}
         playbook = folder / f"{name}.yml"
         playbook.write_text(yaml.safe_dump([play]))
-        argv = [str(Path(sys.executable).with_name("ansible-playbook")), str(playbook)]
+        argv = [PROGRAM, str(playbook)]
         with self.output.open("wb") as output:
             self.process = subprocess.Popen(
                 argv,

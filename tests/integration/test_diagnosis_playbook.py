@@ -4,9 +4,7 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
-import sys
 import typing as t
 from pathlib import Path
 
@@ -16,6 +14,7 @@ import requests
 from sandbox.fault_commands import set_fault
 from sandbox.faults import Fault, Faults
 from sandbox.world import World
+from tests.ansible_playbook import run_playbook
 from tests.integration.conftest import KUBECTL, until
 from tests.integration.running import connection, query
 
@@ -77,27 +76,10 @@ def secrets_of(value: t.Any, name: str = "") -> t.Iterator[str]:
 
 
 def test_it_tells_what_it_can_and_what_it_cannot_and_no_secret(broken: World) -> None:
-    playbook = str(REPOSITORY / "playbooks" / "diagnose.yml")
-    program = str(Path(sys.executable).with_name("ansible-playbook"))
-    done = subprocess.run(
-        [
-            program,
-            playbook,
-            "-i",
-            "inventories/sandbox",
-            "-vvv",
-            "-e",
-            "secret_agent_core_db_password=''",
-            "-e",
-            f"secret_wa_app_secret={ANSWERED}",
-        ],
-        cwd=REPOSITORY,
-        env={**os.environ, "EASYMO_SANDBOX_STATE": str(broken.directory)},
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
+    secrets = ("secret_agent_core_db_password=''", f"secret_wa_app_secret={ANSWERED}")
+    given = [word for secret in secrets for word in ("-e", secret)]
+    words = ("playbooks/diagnose.yml", "-i", "inventories/sandbox", "-vvv", *given)
+    done = run_playbook(*words, EASYMO_SANDBOX_STATE=str(broken.directory))
     said = done.stdout + done.stderr
     assert done.returncode == 0, said
     (folder,) = (broken.directory / "report" / "2.0.0").glob("diagnosis-*")

@@ -4,9 +4,7 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
-import sys
 import typing as t
 from pathlib import Path
 
@@ -17,6 +15,7 @@ from ansible_collections.easymo.deploy.plugins.modules import (
     kill_switch,
     release,
 )
+from tests.ansible_playbook import run_playbook
 from tests.integration.conftest import SERVICE, Place, deploy
 
 ROOT = Path(__file__).parents[2]
@@ -42,15 +41,7 @@ def play(place: Place, folder: Path, **variables: t.Any) -> subprocess.Completed
 def run_play(body: dict[str, t.Any], folder: Path) -> subprocess.CompletedProcess[str]:
     file = folder / "play.yml"
     file.write_text(yaml.safe_dump([body]), encoding="utf-8")
-    return subprocess.run(
-        [Path(sys.executable).with_name("ansible-playbook"), file],
-        cwd=ROOT,
-        env={**os.environ, "ANSIBLE_NOCOLOR": "1"},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=180,
-    )
+    return run_playbook(file)
 
 
 def data_of(place: Place) -> t.Any:

@@ -18,6 +18,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._report.models impor
 from ansible_collections.easymo.deploy.plugins.module_utils._report.render import as_text
 from ansible_collections.easymo.deploy.plugins.modules import image_info, release, release_info
 from sandbox.node.registry import digest
+from tests.ansible_playbook import run_playbook
 from tests.integration.conftest import NEW, SERVICE, Place
 
 if t.TYPE_CHECKING:
@@ -80,19 +81,8 @@ class Player:
             "roles": ["easymo.deploy.images"],
         }
         self._file.write_text(yaml.safe_dump([play]), encoding="utf-8")
-        return subprocess.run(
-            [str(Path(sys.executable).with_name("ansible-playbook")), str(self._file), *options],
-            cwd=ROOT,
-            env={
-                **os.environ,
-                "PATH": f"{self._docker}:{os.environ['PATH']}",
-                "ANSIBLE_NOCOLOR": "1",
-            },
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
+        path = f"{self._docker}:{os.environ['PATH']}"
+        return run_playbook(self._file, *options, PATH=path)
 
 
 @pytest.fixture

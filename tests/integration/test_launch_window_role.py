@@ -3,24 +3,25 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 import typing as t
 from pathlib import Path
 
 import yaml
 
 from ansible_collections.easymo.deploy.plugins.modules import release_info
+from tests.ansible_playbook import ROOT, run_playbook
 from tests.integration.conftest import Place
 
-ROOT = Path(__file__).parents[2]
 OPEN = {"timezone": "Africa/Nairobi"}
 CLOSED = {**OPEN, "freezes": [{"from": "2020-01-01", "to": "2999-12-31", "why": "it is over"}]}
 OVERRULED = {
     "release_phase_window_override_by": "Jane Doe",
     "release_phase_window_override_reason": "the fix cannot wait",
 }
+
+
+WIRING = ROOT / "playbooks/group_vars/all/wiring.yml"
+CHANGING = yaml.safe_load(WIRING.read_text(encoding="utf-8"))["release_phase_changing"]
 
 
 def begins(phase: str, **variables: t.Any) -> dict[str, t.Any]:
@@ -53,22 +54,13 @@ def play(
         "hosts": "localhost",
         "connection": "local",
         "gather_facts": False,
-        "vars": {"release_phase_version": "2.0.0"},
+        "vars": {"release_phase_version": "2.0.0", "release_phase_changing": CHANGING},
         "module_defaults": {"group/easymo.deploy.kubernetes": connection},
         "tasks": list(tasks),
     }
     file = folder / "play.yml"
     file.write_text(yaml.safe_dump([body]), encoding="utf-8")
-    done = subprocess.run(
-        [str(Path(sys.executable).with_name("ansible-playbook")), str(file), *options],
-        cwd=ROOT,
-        env={**os.environ, "ANSIBLE_NOCOLOR": "1"},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
+    done = run_playbook(file, *options)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout + done.stderr
 

@@ -24,9 +24,9 @@ from ansible_collections.easymo.deploy.plugins.module_utils._report.journal_read
     read_events,
 )
 from sandbox.world import World
+from tests.ansible_playbook import PROGRAM
 
 REPOSITORY = Path(__file__).parents[2]
-PROGRAM = Path(sys.executable).with_name("ansible-playbook")
 PATIENCE = 180
 """Seconds that one run may take on a busy machine."""
 SECRET = "hunter2-hunter2"
@@ -100,7 +100,7 @@ def stage(tmp_path: Path) -> Path:
 
 
 def command(*more: str) -> list[str]:
-    return [str(PROGRAM), "-i", "inventory.yml", "play.yml", *more]
+    return [PROGRAM, "-i", "inventory.yml", "play.yml", *more]
 
 
 def environment(**more: str) -> dict[str, str]:

@@ -8,7 +8,6 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 import typing as t
 from pathlib import Path
 
@@ -16,6 +15,7 @@ import pytest
 import yaml
 
 from sandbox.world import World
+from tests.ansible_playbook import run_playbook
 from tests.integration.conftest import Place
 
 REPOSITORY = Path(__file__).parents[2]
@@ -47,16 +47,8 @@ def play(world: World, tmp_path: Path) -> t.Callable[..., subprocess.CompletedPr
     def run(
         inventory: str, playbook: Path, *more: str, **environment: str
     ) -> subprocess.CompletedProcess[str]:
-        program = str(Path(sys.executable).with_name("ansible-playbook"))
-        return subprocess.run(
-            [program, "-i", str(INVENTORIES / inventory), str(playbook), *more],
-            cwd=tmp_path,
-            env={**clean, **environment},
-            capture_output=True,
-            text=True,
-            timeout=180,
-            check=False,
-        )
+        words = ("-i", INVENTORIES / inventory, playbook, *more)
+        return run_playbook(*words, cwd=tmp_path, environment=clean, **environment)
 
     return run
 

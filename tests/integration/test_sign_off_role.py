@@ -4,9 +4,7 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
-import sys
 import typing as t
 from pathlib import Path
 
@@ -14,6 +12,7 @@ import pytest
 import yaml
 
 from ansible_collections.easymo.deploy.plugins.modules import deploy_lock, release
+from tests.ansible_playbook import run_playbook
 from tests.integration.conftest import Place
 
 ROOT = Path(__file__).parents[2]
@@ -90,18 +89,7 @@ class Player:
         }
 
     def play(self) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [
-                str(Path(sys.executable).with_name("ansible-playbook")),
-                str(self._folder / "play.yml"),
-            ],
-            cwd=ROOT,
-            env={**os.environ, "ANSIBLE_NOCOLOR": "1"},
-            capture_output=True,
-            text=True,
-            timeout=300,
-            check=False,
-        )
+        return run_playbook(self._folder / "play.yml")
 
     def text(self, name: str) -> str:
         return (self._folder / name / "report.txt").read_text(encoding="utf-8")

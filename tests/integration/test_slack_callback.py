@@ -4,14 +4,11 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 import sys
 import time
 import urllib.request
 import uuid
 from datetime import datetime
-from pathlib import Path
 
 import pytest
 import yaml
@@ -30,9 +27,9 @@ from ansible_collections.easymo.deploy.plugins.module_utils._messages.slack impo
     SlackApi,
     SlackWebhook,
 )
+from tests.ansible_playbook import ROOT, run_playbook
 from tests.integration.conftest import until
 
-REPOSITORY = Path(__file__).parents[2]
 SECRET = "hunter2-hunter2"
 TITLE = ""
 """Of the release of this test, as no other has it."""
@@ -134,16 +131,9 @@ def stage(tmp_path, world, place, title):
 
 
 def play(stage, *more, **environment):
-    program = Path(sys.executable).with_name("ansible-playbook")
-    return subprocess.run(
-        [str(program), "-i", "inventory.yml", "play.yml", *more],
-        cwd=stage,
-        env={**os.environ, "ANSIBLE_CONFIG": str(REPOSITORY / "ansible.cfg"), **environment},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
+    words = ("-i", "inventory.yml", "play.yml", *more)
+    config = str(ROOT / "ansible.cfg")
+    return run_playbook(*words, cwd=stage, ANSIBLE_CONFIG=config, **environment)
 
 
 def received(world):

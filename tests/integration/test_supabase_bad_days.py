@@ -11,7 +11,8 @@ import pytest
 
 from sandbox.world import World
 from tests.fakes.tcp_proxy import HOST, TcpProxy
-from tests.integration.prisma_project import Child, until
+from tests.integration.conftest import until
+from tests.integration.prisma_project import Child
 from tests.integration.running import hosted_database
 from tests.integration.supabase_project import Project
 from tests.integration.throwaway_server import ThrowawayServer
