@@ -10,10 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from ansible_collections.easymo.deploy.plugins.module_utils._cluster import (
-    FENCE_ANNOTATION,
-    KINDS,
-)
+from ansible_collections.easymo.deploy.plugins.module_utils._cluster import FENCE_ANNOTATION
 
 ROOT = Path(__file__).parents[2]
 PLUGINS = ROOT / "plugins"
@@ -71,7 +68,7 @@ def used() -> Rights:
     for name, call in calls():
         first = call.args[0] if call.args else None
         kind = first.value if isinstance(first, ast.Constant) else None
-        if name in VERBS and kind in KINDS:
+        if name in VERBS and kind in GROUPS:
             group, resource = GROUPS[t.cast("str", kind)]
             rights |= {(group, resource, verb) for verb in VERBS[name]}
         receiver = _receiver(call)
