@@ -94,6 +94,3 @@ class Diagnosis:
 
     def parts_of(self, entry: str) -> list[Part]:
         return [part for part in self.parts if part.entry == entry]
-
-    def causes_of(self, entry: str) -> list[Cause]:
-        return [cause for cause in self.causes if cause.entry == entry]
