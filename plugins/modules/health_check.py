@@ -118,12 +118,6 @@ options:
             type: list
             elements: str
             default: []
-          group:
-            description: A group of consumers whose lag is measured over O(checks[].kafka.topics), or over all topics.
-            type: str
-          max_lag:
-            description: Messages the group may be behind. Without it, the lag is only told.
-            type: int
           tls:
             description: Whether to speak TLS. The certificate is verified.
             type: bool
@@ -256,7 +250,7 @@ EXAMPLES = r"""
         redis: {host: prod-redis.easymo.com, password: "{{ vault_redis_password }}", tls: true}
       - name: kafka
         kind: kafka
-        kafka: {bootstrap: "prod-kafka:9092", topics: [orders], group: whatsapp-webhook-worker, max_lag: 1000}
+        kafka: {bootstrap: "prod-kafka:9092", topics: [orders]}
       - name: webhook worker
         kind: http
         http:

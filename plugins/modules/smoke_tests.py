@@ -153,14 +153,6 @@ options:
                     type: list
                     elements: str
                     default: []
-                  group:
-                    description:
-                      - A group of consumers whose lag is measured over O(tests[].health.checks[].kafka.topics), or
-                        over all topics.
-                    type: str
-                  max_lag:
-                    description: Messages the group may be behind. Without it, the lag is only told.
-                    type: int
                   tls:
                     description: Whether to speak TLS. The certificate is verified.
                     type: bool

@@ -68,8 +68,6 @@ def kafka_options() -> dict[str, t.Any]:
     return {
         "bootstrap": {"type": "str", "required": True},
         "topics": {"type": "list", "elements": "str", "default": []},
-        "group": {"type": "str"},
-        "max_lag": {"type": "int"},
         "tls": {"type": "bool", "default": False},
         "ca_cert": {"type": "path"},
         "username": {"type": "str"},

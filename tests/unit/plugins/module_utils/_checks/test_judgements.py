@@ -112,7 +112,6 @@ def test_no_pod_at_all_is_not_well():
 def test_kafka_is_verified_when_it_speaks_tls():
     options = {
         "bootstrap": "k:9093",
-        "group": None,
         "tls": True,
         "ca_cert": "/ca",
         "username": "u",
