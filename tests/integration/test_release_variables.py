@@ -22,8 +22,9 @@ REPOSITORY = Path(__file__).parents[2]
 INVENTORIES = REPOSITORY / "inventories"
 DEPLOY = REPOSITORY / "playbooks" / "deploy_v2.yml"
 PLAYBOOKS = REPOSITORY / "playbooks"
-WIRING = yaml.safe_load((PLAYBOOKS / "group_vars" / "all" / "wiring.yml").read_text("utf-8"))
-SECRETS: list[dict[str, str]] = WIRING["release_secrets"]
+SECRETS: list[dict[str, str]] = yaml.safe_load(
+    (INVENTORIES / "shared" / "secrets.yml").read_text("utf-8")
+)["release_secrets"]
 CHECK = """\
 - hosts: control
   gather_facts: false

@@ -21,7 +21,7 @@ from tests.leaks import CommandLines, Secrets, leaked, unpacked
 from tests.stories.people import BIN, PATIENCE, ROOT, Run, Witness
 from tests.victims import MARK
 
-SECRETS_FILE = ROOT / "inventories/sandbox/group_vars/all/secrets.yml"
+SECRETS_FILE = ROOT / "inventories/sandbox/group_vars/all/secrets_of_the_sandbox.yml"
 WRONG_SECRETS = Path("tests/stories/playbooks/wrong_secrets.yml")
 PLANTED_ELSEWHERE = (
     "planted_webhook",

@@ -15,7 +15,7 @@ from tests.stories.people import ROOT, Operator
 @pytest.fixture
 def nobody_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Operator:
     """An operator whose sandbox is not up and whose environment holds no secret."""
-    for entry in yaml.safe_load((ROOT / "playbooks/group_vars/all/wiring.yml").read_text())[
+    for entry in yaml.safe_load((ROOT / "inventories/shared/secrets.yml").read_text())[
         "release_secrets"
     ]:
         monkeypatch.delenv(entry["environment"], raising=False)
@@ -58,9 +58,7 @@ def test_production_without_secrets_stops_in_preflight_and_names_them_all(
 ) -> None:
     run = nobody_home.plays("deploy_v2", "-e", f"release_checkout={tmp_path}", inventory="prod")
     assert run.rc != 0
-    names = yaml.safe_load((ROOT / "playbooks/group_vars/all/wiring.yml").read_text())[
-        "release_secrets"
-    ]
+    names = yaml.safe_load((ROOT / "inventories/shared/secrets.yml").read_text())["release_secrets"]
     said = " ".join(run.output.split())
     assert [entry["name"] for entry in names if entry["name"] not in said] == []
     assert "Phase 2" not in "".join(run.plays())

@@ -98,6 +98,7 @@ def mentions(text: str, names: set[str]) -> set[str]:
 def secretive_variables() -> set[str]:
     """Every variable of the inventories and of the roles that is made of a secret, however many steps away."""
     files = [*ROOT.glob("inventories/*/*.yml"), *ROOT.glob("inventories/*/*_vars/**/*.yml")]
+    files += ROOT.glob("playbooks/group_vars/**/*.yml")
     files += ROOT.glob("roles/*/defaults/main.yml")
     files += ROOT.glob("roles/*/vars/main.yml")
     variables: dict[str, str] = {}
