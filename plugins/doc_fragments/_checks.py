@@ -1,0 +1,201 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to easymo.deploy.
+from __future__ import annotations
+
+from textwrap import indent
+
+CHECKS = r"""name:
+  description: What the check is called in the results.
+  type: str
+  required: true
+kind:
+  description: What is checked, and which of the options below is read.
+  type: str
+  choices: [postgres, redis, kafka, http, kubernetes]
+  required: true
+timeout:
+  description: Seconds one look may take.
+  type: float
+  default: 10
+postgres:
+  description: Connect to a database and ask it something.
+  type: dict
+  suboptions:
+    login_host:
+      description: Host of the server.
+      type: str
+      required: true
+    login_port:
+      description: Its port.
+      type: int
+      default: 5432
+    login_user:
+      description: Role to connect as.
+      type: str
+      required: true
+    login_password:
+      description: Its password.
+      type: str
+    login_db:
+      description: Database to connect to.
+      type: str
+      required: true
+    ssl_mode:
+      description: How TLS is used, as libpq's C(sslmode).
+      type: str
+      choices: [disable, allow, prefer, require, verify-ca, verify-full]
+      default: verify-full
+    ca_cert:
+      description: File with the certificate authorities that may have signed the server's certificate.
+      type: path
+    connect_timeout:
+      description: Seconds to wait for a connection, at most the timeout of the check.
+      type: int
+      default: 10
+    query:
+      description: The question. It runs read-only.
+      type: str
+      default: SELECT 1
+    expect:
+      description: The first column of the first row of the answer.
+      type: str
+      default: "1"
+redis:
+  description: PING a Redis server.
+  type: dict
+  suboptions:
+    host:
+      description: Host of the server.
+      type: str
+      required: true
+    port:
+      description: Its port.
+      type: int
+      default: 6379
+    username:
+      description: User, where the server has users.
+      type: str
+    password:
+      description: Password.
+      type: str
+    tls:
+      description: Whether to speak TLS. The certificate is verified.
+      type: bool
+      default: false
+    ca_cert:
+      description: File with the certificate authorities that may have signed the server's certificate.
+      type: path
+kafka:
+  description: List the topics of a cluster.
+  type: dict
+  suboptions:
+    bootstrap:
+      description: Where to begin, as C(host:port), several with commas between.
+      type: str
+      required: true
+    topics:
+      description: Topics that must be there. Without any, one topic of whatever name must be.
+      type: list
+      elements: str
+      default: []
+    tls:
+      description: Whether to speak TLS. The certificate is verified.
+      type: bool
+      default: false
+    ca_cert:
+      description: File with the certificate authorities that may have signed the brokers' certificates.
+      type: path
+    username:
+      description: User for SASL.
+      type: str
+    password:
+      description: Password for SASL.
+      type: str
+    sasl_mechanism:
+      description: How SASL is done.
+      type: str
+      choices: [PLAIN, SCRAM-SHA-256, SCRAM-SHA-512]
+      default: SCRAM-SHA-512
+http:
+  description: Ask a URL and compare the answer.
+  type: dict
+  suboptions:
+    url:
+      description: The URL. Redirects are not followed.
+      type: str
+      required: true
+    method:
+      description: The method.
+      type: str
+      default: GET
+    headers:
+      description: Headers to send. Their values are kept out of all output.
+      type: dict
+      default: {}
+    body:
+      description: Body to send. What is not text is sent as JSON.
+      type: raw
+    status:
+      description: Status codes that are well.
+      type: list
+      elements: int
+      default: [200]
+    json:
+      description:
+        - What the JSON of the answer must hold, as dotted paths with their values.
+        - A number and the same number as text are equal.
+      type: dict
+      default: {}
+    text:
+      description: What the body must contain.
+      type: str
+    ca_cert:
+      description: File with the certificate authorities that may have signed the server's certificate.
+      type: path
+kubernetes:
+  description: All pods run and are ready, none is in a crash loop. Pods that end or have succeeded do not count.
+  type: dict
+  suboptions:
+    kubeconfig:
+      description: A kubeconfig file to connect with.
+      type: path
+    context:
+      description: The context of the kubeconfig.
+      type: str
+    host:
+      description: URL of the API server.
+      type: str
+    api_key:
+      description: Bearer token for the API server.
+      type: str
+    ca_cert:
+      description: File with the certificate authorities that may have signed the API server's certificate.
+      type: path
+    validate_certs:
+      description: Whether the certificate of the API server is verified.
+      type: bool
+      default: true
+    namespace:
+      description: The namespace of the pods.
+      type: str
+      required: true
+    label_selector:
+      description: Only pods with these labels.
+      type: str
+      default: ""
+    log_without:
+      description:
+        - A text that the last 500 log lines of no container may contain, for example V(ERROR).
+        - Needs C(get) on C(pods/log).
+      type: str
+      default: ""
+      version_added: 0.2.0
+"""
+
+
+class ModuleDocFragment:
+    DOCUMENTATION = f"""
+options:
+  checks:
+    suboptions:
+{indent(CHECKS, " " * 6)}"""

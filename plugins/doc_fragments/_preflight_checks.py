@@ -1,0 +1,472 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to easymo.deploy.
+from __future__ import annotations
+
+from textwrap import indent
+
+from ._checks import CHECKS
+from ._nested import nested
+
+KINDS = (
+    r"""name:
+  description: What the row is called. Kinds that end in several rows name them themselves.
+  type: str
+  required: true
+item:
+  description: The line of the checklist that it proves.
+  type: str
+  default: ""
+kind:
+  description: What is checked, and which of the options below is read.
+  type: str
+  required: true
+  choices:
+    - paths
+    - health
+    - rollout
+    - pins
+    - rbac
+    - flags_start
+    - backup_age
+    - test_results
+    - load_test
+    - git
+    - commit_status
+    - alert_rules
+    - clock
+    - certificate
+    - token
+    - slack
+    - pagerduty
+    - launch_window
+    - sign_offs
+paths:
+  description: Whether files and folders are here.
+  type: dict
+  suboptions:
+    paths:
+      description: The files and folders.
+      type: list
+      elements: path
+      required: true
+health:
+  description: Components as M(easymo.deploy.health_check) looks at them, a row for each.
+  type: dict
+  suboptions:
+    checks:
+      description: The checks. Each has the options of its kind under the name of its kind.
+      type: list
+      elements: dict
+      required: true
+      suboptions:
+"""
+    + nested(CHECKS, 8, "checks[].health")
+    + r"""    wait_timeout:
+      description: Seconds to go on looking while a component is not well. V(0) is one look.
+      type: float
+      default: 0
+    wait_sleep:
+      description: Seconds between two looks.
+      type: float
+      default: 1.0
+rollout:
+  description:
+    - What stands against a rollout without downtime, as M(easymo.deploy.rollout_preflight) finds it. Its
+      warnings are warnings.
+  type: dict
+  suboptions:
+    services:
+      description: The Deployments that are going to be rolled.
+      type: list
+      elements: str
+      required: true
+pins:
+  description:
+    - Whether every Deployment has a template to return to, keeps old ReplicaSets, and does not run the image
+      of the release already unless this attempt rolled it.
+  type: dict
+  suboptions:
+    services:
+      description: The Deployments that are going to be rolled.
+      type: list
+      elements: str
+      required: true
+rbac:
+  description: Whether the cluster lets this user do all that the phases do there. It has no options.
+  type: dict
+  suboptions: {}
+flags_start:
+  description:
+    - Whether nobody is in the feature yet, unless this release itself let them in, and no person has set the
+      kill switch.
+  type: dict
+  suboptions:
+    name:
+      description: The ConfigMap of the flags.
+      type: str
+      default: feature-flags
+    flag:
+      description: The flag with the percentage of users.
+      type: str
+      default: FEATURE_AI_AGENTS_ROLLOUT_PERCENTAGE
+    enabled_by:
+      description: The flag that switches the feature on and off.
+      type: str
+      default: FEATURE_AI_AGENTS
+backup_age:
+  description: How old the newest backup of each database is.
+  type: dict
+  suboptions:
+    bucket:
+      description: The bucket. It must exist.
+      type: str
+      required: true
+    prefix:
+      description: Put in front of every key, for example V(v2-migration/).
+      type: str
+      default: ""
+    endpoint_url:
+      description: URL of an S3 compatible service. Without it, AWS is used.
+      type: str
+    region:
+      description: Region of the bucket.
+      type: str
+    access_key:
+      description: Access key. Without it, boto3's own search for credentials applies.
+      type: str
+    secret_key:
+      description: Secret key that belongs to O(checks[].backup_age.access_key).
+      type: str
+    path_style:
+      description:
+        - Whether the bucket's name stands in the path instead of the host name, as most other services than
+          AWS want it.
+      type: bool
+      default: false
+    s3_ca_cert:
+      description:
+        - File with the certificate authorities that may have signed the certificate of
+          O(checks[].backup_age.endpoint_url).
+      type: path
+    names:
+      description: Names of the databases in the keys of their backups.
+      type: list
+      elements: str
+      required: true
+    max_age:
+      description: Seconds from which on a backup is too old.
+      type: int
+      default: 3600
+    required:
+      description:
+        - Whether one that is too old or missing holds. Else it is told, for the release takes backups itself.
+      type: bool
+      default: false
+test_results:
+  description:
+    - Whether enough tests passed and none failed. The file is JUnit XML, or one JSON object with C(passed),
+      C(failed), C(skipped).
+    - It names C(version), C(commit) or both, in JUnit XML as properties. One of another release fails, one
+      that names neither holds.
+  type: dict
+  suboptions:
+    path:
+      description: The file on this machine. This or O(checks[].test_results.url) is needed.
+      type: path
+    url:
+      description: Where to get it instead.
+      type: str
+    token:
+      description: Bearer token for the URL.
+      type: str
+    ca_cert:
+      description: File with the certificate authorities that may have signed the URL's certificate.
+      type: path
+    least:
+      description: How many tests must have passed.
+      type: int
+      default: 1
+load_test:
+  description:
+    - Whether a load test was good. The file is one JSON object with C(users), C(error_rate) as a ratio,
+      C(p95_seconds), and C(version) or C(commit) as those of tests.
+    - Only the bounds that are set count.
+  type: dict
+  suboptions:
+    path:
+      description: The file on this machine. This or O(checks[].load_test.url) is needed.
+      type: path
+    url:
+      description: Where to get it instead.
+      type: str
+    token:
+      description: Bearer token for the URL.
+      type: str
+    ca_cert:
+      description: File with the certificate authorities that may have signed the URL's certificate.
+      type: path
+    least_users:
+      description: How many users at the same time there must have been.
+      type: float
+    error_rate:
+      description: The ratio of errors must be below this.
+      type: float
+    p95:
+      description: Seconds; the 95th percentile of the response time must be below this.
+      type: float
+git:
+  description:
+    - Whether O(checkout) is a git work tree at the release's tag, the tag is in the branch, nothing differs
+      from the commit, and the changelog has a heading for the version. Its rows are C(git_tag),
+      C(git_branch), C(git_clean), C(git_changelog).
+  type: dict
+  suboptions:
+    tag:
+      description: The tag of the release.
+      type: str
+      required: true
+    branch:
+      description:
+        - The branch that must contain it, as C(origin) has it, or the local one where there is no remote.
+      type: str
+      default: main
+    changelog:
+      description: The changelog in the checkout. Not looked at when empty.
+      type: str
+      default: CHANGELOG.md
+    items:
+      description: The lines of the checklist for C(tag), C(branch), C(clean) and C(changelog).
+      type: dict
+      default: {}
+commit_status:
+  description: Whether CI passed on the commit, by the combined status of GitHub.
+  type: dict
+  suboptions:
+    api_url:
+      description: Base URL of the API.
+      type: str
+      default: https://api.github.com
+    token:
+      description: Token that may read there.
+      type: str
+    ca_cert:
+      description: File with the certificate authorities that may have signed the server's certificate.
+      type: path
+    repository:
+      description: The repository, as C(owner/name).
+      type: str
+      required: true
+    contexts:
+      description: Contexts that must be there.
+      type: list
+      elements: str
+      default: []
+    ignore:
+      description: Contexts that say nothing about CI, such as our own.
+      type: list
+      elements: str
+      default: []
+alert_rules:
+  description:
+    - Whether alerts are loaded in Prometheus and evaluated without errors, and their receivers exist in
+      Alertmanager.
+  type: dict
+  suboptions:
+    prometheus_url:
+      description: URL of Prometheus.
+      type: str
+      required: true
+    alertmanager_url:
+      description: URL of Alertmanager. Needed with receivers.
+      type: str
+    alerts:
+      description: Names of the alerts.
+      type: list
+      elements: str
+      required: true
+    receivers:
+      description: Names of the receivers.
+      type: list
+      elements: str
+      default: []
+    token:
+      description: Token that may read there.
+      type: str
+    ca_cert:
+      description: File with the certificate authorities that may have signed the server's certificate.
+      type: path
+clock:
+  description:
+    - Whether this machine's clock agrees with that of a server, by the header Date of whatever it answers.
+  type: dict
+  suboptions:
+    url:
+      description: The URL to ask.
+      type: str
+      required: true
+    ca_cert:
+      description: File with the certificate authorities that may have signed the server's certificate.
+      type: path
+    max_skew:
+      description: Seconds by which the clocks may differ.
+      type: float
+      default: 5
+certificate:
+  description: Whether the TLS certificate of an endpoint is accepted and valid for long enough.
+  type: dict
+  suboptions:
+    url:
+      description:
+        - The endpoint. C(https://host) and C(tls://host:port) begin with TLS, C(postgresql://host:port) asks
+          for it as clients of PostgreSQL do, and C(http://host) has none and is skipped.
+      type: str
+      required: true
+    ca_cert:
+      description: File with the certificate authorities that its clients accept.
+      type: path
+    days:
+      description: For how many days it must still be valid.
+      type: int
+      default: 14
+token:
+  description:
+    - Whether a JSON Web Token ends only after the release, by its claim C(exp). An opaque token is skipped.
+      It is never shown.
+  type: dict
+  suboptions:
+    token:
+      description: The token.
+      type: str
+      required: true
+    minutes:
+      description: For how many minutes it must be good.
+      type: int
+      default: 0
+slack:
+  description: Whether people and channels are in the workspace, and the app is in the channels.
+  type: dict
+  suboptions:
+    api_url:
+      description: Base URL of the Web API.
+      type: str
+      default: https://slack.com/api/
+    token:
+      description: Token that may read there.
+      type: str
+    ca_cert:
+      description: File with the certificate authorities that may have signed the server's certificate.
+      type: path
+    people:
+      description: Members by id, e-mail address or name, and user groups by handle, such as V(@on-call).
+      type: list
+      elements: str
+      default: []
+    channels:
+      description: Channels by id or name.
+      type: list
+      elements: str
+      default: []
+pagerduty:
+  description: Whether somebody is on call from now to the end of the release.
+  type: dict
+  suboptions:
+    api_url:
+      description: Base URL of the REST API.
+      type: str
+      default: https://api.pagerduty.com
+    token:
+      description: Token that may read there.
+      type: str
+    ca_cert:
+      description: File with the certificate authorities that may have signed the server's certificate.
+      type: path
+    schedules:
+      description: Ids of the schedules.
+      type: list
+      elements: str
+      required: true
+    minutes:
+      description: For how many minutes from now somebody must be on call.
+      type: int
+      default: 0
+launch_window:
+  description: Whether the launch window is open for long enough.
+  type: dict
+  suboptions:
+    window:
+      description:
+        - C(timezone), as in V(Africa/Nairobi). C(days), a list of V(monday) to V(sunday), all when it is
+          missing. C(start) and C(end) as V("09:00") in local time, C(end) up to V("24:00"); an end that is
+          not after the start is of the next day.
+        - C(holidays), a list of dates. C(freezes), a list of dictionaries with C(from), C(to) and C(why),
+          dates or local times.
+        - A local time that a daylight-saving change repeats counts the first time it comes, and one that it
+          skips counts as the moment of the change.
+      type: dict
+      required: true
+    lead_minutes:
+      description: So many minutes before it opens one may begin.
+      type: int
+      default: 0
+    needed_minutes:
+      description: So many minutes of it must be left, or the row holds.
+      type: int
+      default: 0
+    wait_minutes:
+      description:
+        - When it opens within so many minutes, the check waits for that. Not in check mode.
+      type: int
+      default: 0
+    override_by:
+      description:
+        - Who lets the release go outside of the window. Needs O(checks[].launch_window.override_reason).
+      type: str
+      default: ""
+    override_reason:
+      description: Why.
+      type: str
+      default: ""
+sign_offs:
+  description:
+    - Whether people have signed what no machine can check, a row C(sign_off_NAME) for each. See
+      M(easymo.deploy.release_sign_off).
+  type: dict
+  suboptions:
+    required:
+      description: What must be signed.
+      type: list
+      elements: dict
+      required: true
+      suboptions:
+        name:
+          description: The sign-off's name.
+          type: str
+          required: true
+        what:
+          description: The line of the checklist that is signed.
+          type: str
+          required: true
+        of:
+          description: Who should sign it, in words.
+          type: str
+          default: ""
+        section:
+          description: The section of the checklist.
+          type: str
+          default: ""
+    given:
+      description:
+        - Sign-offs that come with the task, by name, each a person's name or a dictionary with C(by),
+          C(note), C(release), C(git_sha) and C(instead). They count, and RV(facts) has them.
+      type: dict
+      default: {}
+"""
+)
+
+
+class ModuleDocFragment:
+    DOCUMENTATION = f"""
+options:
+  checks:
+    suboptions:
+{indent(KINDS, " " * 6)}"""

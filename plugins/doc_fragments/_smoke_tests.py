@@ -1,0 +1,180 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to easymo.deploy.
+from __future__ import annotations
+
+from textwrap import indent
+
+from ._checks import CHECKS
+from ._nested import nested
+from ._webhook import DATABASE, WEBHOOK
+
+KINDS = (
+    r"""name:
+  description: What the test is called.
+  type: str
+  required: true
+kind:
+  description: What it does, and which of the options below is read.
+  type: str
+  choices: [health, webhook, payment, metrics]
+  required: true
+scenario:
+  description: The scenario of a runbook that it plays, kept with its result.
+  type: str
+  default: ""
+note:
+  description: What its line says first when it passes, for example V(1% traffic).
+  type: str
+  default: ""
+health:
+  description: Checks as those of M(easymo.deploy.health_check). All must pass.
+  type: dict
+  suboptions:
+    checks:
+      description: The checks. Each has the options of its kind under the name of its kind.
+      type: list
+      elements: dict
+      required: true
+      suboptions:
+"""
+    + nested(CHECKS, 8, "tests[].health")
+    + r"""    wait_timeout:
+      description: Seconds to go on asking until a check passes. V(0) is to ask once.
+      type: float
+      default: 0
+    wait_sleep:
+      description: Seconds between two looks.
+      type: float
+      default: 1.0
+webhook:
+  description: Exchanges as those of M(easymo.deploy.webhook_check). All must pass.
+  type: dict
+  suboptions:
+"""
+    + nested(WEBHOOK, 4, "tests[].webhook")
+    + r"""payment:
+  description:
+    - Order something and pay for it from a wallet. The order must be paid and the balance less by its amount.
+    - The requests carry C(Idempotency-Key). Whoever runs the test again with the same key pays nothing more, and
+      the test then says that the order was paid before.
+  type: dict
+  suboptions:
+    api_url:
+      description: URL of the public API, below which C(/wallet) is the wallet's service.
+      type: str
+      required: true
+    number:
+      description: Whose wallet pays. A test number.
+      type: str
+      required: true
+    vendor_id:
+      description: Who is ordered from. A test vendor.
+      type: raw
+      required: true
+    amount:
+      description: What the order costs, in whole francs.
+      type: int
+      required: true
+    key:
+      description: What makes the order the same one when the test is run again.
+      type: str
+      required: true
+    prove_key:
+      description:
+        - Order twice with the same key before paying, and fail when that made two orders.
+        - For a service that knows no such key, set it to V(false). A run that is killed and repeated may
+          then pay twice.
+      type: bool
+      default: true
+    ca_cert:
+      description: File with the certificate authorities that may have signed the API's certificate.
+      type: path
+    request_timeout:
+      description: Seconds to wait for the answer to one request.
+      type: float
+      default: 10
+metrics:
+  description:
+    - Metrics as those of M(easymo.deploy.metrics_gate), each looked at once.
+    - A value beyond its rollback bound fails the test, one between its bounds holds.
+  type: dict
+  suboptions:
+    prometheus_url:
+      description: URL of Prometheus. Needed when a metric is of the kind V(prometheus).
+      type: str
+    prometheus_token:
+      description: Bearer token for Prometheus.
+      type: str
+    ca_cert:
+      description: File with the certificate authorities that may have signed the certificate of Prometheus.
+      type: path
+    metrics:
+      description: What to look at.
+      type: list
+      elements: dict
+      required: true
+      suboptions:
+        name:
+          description: What the metric is called.
+          type: str
+          required: true
+        kind:
+          description: Who is asked.
+          type: str
+          choices: [prometheus, postgres]
+          default: prometheus
+        query:
+          description:
+            - PromQL that gives one series, or SQL that gives one value. SQL runs read-only.
+          type: str
+          required: true
+        unit:
+          description: The unit of the value, for people.
+          type: str
+          default: ""
+        pass:
+          description: Where the value should be. Without bounds, any number passes.
+          type: dict
+          suboptions:
+            min:
+              description: The lowest good value.
+              type: float
+            max:
+              description: The highest good value.
+              type: float
+        rollback:
+          description:
+            - Where the value is so bad that the release goes back. Without bounds, the metric only holds.
+          type: dict
+          suboptions:
+            below:
+              description: Lower values are breaches.
+              type: float
+            above:
+              description: Higher values are breaches.
+              type: float
+        connection:
+          description: The database to ask. Needed with the kind V(postgres).
+          type: dict
+          suboptions:
+"""
+    + nested(DATABASE, 12, "tests[].metrics.metrics[].connection")
+    + r"""    missing:
+      description: What a metric without data makes of the test when nothing else is wrong. It never passes.
+      type: str
+      choices: [hold, skip]
+      default: hold
+    query_timeout:
+      description: Seconds to wait for the answer to one query.
+      type: float
+      default: 10
+"""
+)
+
+
+class ModuleDocFragment:
+    DOCUMENTATION = f"""
+options:
+  tests:
+    suboptions:
+{indent(KINDS, " " * 6)}"""

@@ -1,0 +1,163 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to easymo.deploy.
+from __future__ import annotations
+
+from textwrap import indent
+
+DATABASE = r"""login_host:
+  description: Host of the server.
+  type: str
+  required: true
+login_port:
+  description: Its port.
+  type: int
+  default: 5432
+login_user:
+  description: Role to connect as.
+  type: str
+  required: true
+login_password:
+  description: Its password.
+  type: str
+login_db:
+  description: Database to connect to.
+  type: str
+  required: true
+ssl_mode:
+  description: How TLS is used, as libpq's C(sslmode).
+  type: str
+  choices: [disable, allow, prefer, require, verify-ca, verify-full]
+  default: verify-full
+ca_cert:
+  description: File with the certificate authorities that may have signed the server's certificate.
+  type: path
+connect_timeout:
+  description: Seconds to wait for a connection.
+  type: int
+  default: 10
+"""
+
+WEBHOOK = f"""url:
+  description: URL of the webhook.
+  type: str
+  required: true
+verify_token:
+  description: The token that the verification challenge must carry.
+  type: str
+  required: true
+app_secret:
+  description: The secret that messages are signed with.
+  type: str
+  required: true
+guards:
+  description: Whether the challenges and what must be refused are sent. Without them, only O(messages) are.
+  type: bool
+  default: true
+  version_added: 0.2.0
+oversized_bytes:
+  description:
+    - Size of the oversized message. Any answer of 4xx refuses it; 200, 5xx and silence fail.
+    - It is well signed and holds no message, so a webhook that takes it has nothing to act upon. V(0) sends none.
+  type: int
+  default: 2097152
+  version_added: 0.2.0
+messages:
+  description: Text messages to send.
+  type: list
+  elements: dict
+  default: []
+  suboptions:
+    name:
+      description: What the probe is called.
+      type: str
+      required: true
+    from:
+      description: The number the message comes from.
+      type: str
+      required: true
+    text:
+      description: What it says.
+      type: str
+      required: true
+    route:
+      description: Where the platform must say that it sent the message. Without it, any answer of 200 will do.
+      type: str
+      choices: [agent, menu, fallback]
+    reply_contains:
+      description: What the reply must say, in small letters or capitals.
+      type: str
+      default: ""
+      version_added: 0.2.0
+    buttons:
+      description: Whether the reply must offer buttons, or must not. Without it, that does not matter.
+      type: bool
+      version_added: 0.2.0
+    recorded_in:
+      description: Tables of O(database) that must have a row with the message's id in their column C(message_id).
+      type: list
+      elements: str
+      default: []
+      version_added: 0.2.0
+    not_recorded_in:
+      description: Tables of O(database) that must have none.
+      type: list
+      elements: str
+      default: []
+      version_added: 0.2.0
+message_prefix:
+  description:
+    - What tells the messages' ids from those of users. An id is C(wamid.), this, a random word and a number.
+    - Letters, digits, C(.), C(_) and C(-), at most 60.
+  type: str
+  default: easymo-deploy
+  version_added: 0.2.0
+logs:
+  description:
+    - The project whose functions' log must name every accepted message by its id.
+    - The platform allows thirty such queries a minute, and one is sent every two seconds until all are seen.
+  type: dict
+  version_added: 0.2.0
+  suboptions:
+    api_url:
+      description: Base URL of the API.
+      type: str
+      default: https://api.supabase.com
+    project_ref:
+      description: The project, its twenty-letter reference.
+      type: str
+      required: true
+    access_token:
+      description: Token of an account or a service user.
+      type: str
+      required: true
+    ca_cert:
+      description: File with the certificate authorities that may have signed the API's certificate.
+      type: path
+    request_timeout:
+      description: Seconds to wait for the answer to one request.
+      type: int
+      default: 60
+database:
+  description: The database to look for messages in. Read only.
+  type: dict
+  version_added: 0.2.0
+  suboptions:
+{indent(DATABASE, " " * 4)}seen_timeout:
+  description: Seconds to go on looking for the messages that were accepted.
+  type: float
+  default: 30
+  version_added: 0.2.0
+ca_cert:
+  description: File with the certificate authorities that may have signed the webhook's certificate.
+  type: path
+request_timeout:
+  description: Seconds to wait for the answer to one request.
+  type: int
+  default: 30
+"""
+
+
+class ModuleDocFragment:
+    DOCUMENTATION = f"""
+options:
+{indent(WEBHOOK, " " * 2)}"""
