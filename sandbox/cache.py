@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Things that are costly to make and the same in every run: made once, whole or not at all."""
+"""Folders that are costly to make and the same in every run: made once, whole or not at all."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The command line: reads the arguments, calls the command, says every error in one sentence."""
+"""The command line. Each error is one sentence."""
 
 from __future__ import annotations
 
@@ -60,25 +60,33 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser = _Parser(
         prog="python -m sandbox",
-        description="A production-shaped EasyMO on this machine.",
+        description="The EasyMO platform on this machine, to rehearse a release.",
         parents=[folder],
     )
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     _add_up(commands, folder)
-    _add(commands, folder, "down", "stop everything and remove the run; the cache stays", _down)
+    _add(commands, folder, "down", "stop everything and delete the run; the cache is kept", _down)
     status = _add(
-        commands, folder, "status", "how each component is; exit 1 unless all is well", _status
+        commands,
+        folder,
+        "status",
+        "show each component's state; exit 1 if one is not healthy",
+        _status,
     )
-    status.add_argument("--json", action="store_true", help="the same for programs")
-    logs = _add(commands, folder, "logs", "what a component printed", _logs)
+    status.add_argument("--json", action="store_true", help="print JSON")
+    logs = _add(commands, folder, "logs", "show what a component printed", _logs)
     logs.add_argument("component", metavar="COMPONENT", help="a component, or 'supervisor'")
-    logs.add_argument("-f", "--follow", action="store_true", help="go on as more is printed")
-    logs.add_argument("-n", "--lines", type=int, default=40, metavar="N", help="how many (40)")
+    logs.add_argument("-f", "--follow", action="store_true", help="keep printing new lines")
+    logs.add_argument(
+        "-n", "--lines", type=int, default=40, metavar="N", help="number of lines (40)"
+    )
     _add_fault(commands, folder)
     add_traffic(commands, folder)
-    _add(commands, folder, "env", 'settings for kubectl, psql, aws…: eval "$(… env)"', _env)
-    tool = _add(commands, folder, "promtool", "run Prometheus's own tool for rules", _promtool)
-    tool.add_argument("words", metavar="…", nargs=argparse.REMAINDER, help="what promtool is told")
+    _add(commands, folder, "env", 'print settings for kubectl, psql, aws…: eval "$(… env)"', _env)
+    tool = _add(
+        commands, folder, "promtool", "run promtool, Prometheus's tool for alert rules", _promtool
+    )
+    tool.add_argument("words", metavar="…", nargs=argparse.REMAINDER, help="arguments of promtool")
     return parser
 
 
@@ -99,7 +107,11 @@ def _add(
 
 def _add_up(commands: _Commands, folder: argparse.ArgumentParser) -> None:
     parser = _add(
-        commands, folder, "up", "start what is not up, and wait until all of it works", _up
+        commands,
+        folder,
+        "up",
+        "start every component that is down, and wait until all are ready",
+        _up,
     )
     parser.add_argument(
         "--port",
@@ -107,46 +119,49 @@ def _add_up(commands: _Commands, folder: argparse.ArgumentParser) -> None:
         type=_port,
         action="append",
         default=[],
-        help="a fixed port, for example postgres=5432 (default: free ones)",
+        help="use this port, for example postgres=5432 (default: a free one)",
     )
     parser.add_argument(
         "--seed-mb",
         metavar="N",
         type=_at_most(20000),
         default=None,
-        help="how much data the databases begin with, in MB (50)",
+        help="size of the databases at the start, in MB (50)",
     )
     parser.add_argument(
         "--nodes",
         metavar="N",
         type=_at_most(50),
         default=None,
-        help="how many nodes the cluster has (1)",
+        help="number of nodes in the cluster (1)",
     )
     parser.add_argument(
         "--pods-per-node",
         metavar="N",
         type=_at_most(2000),
         default=None,
-        help="how many pods each of them takes (250)",
+        help="most pods on one node (250)",
     )
     parser.add_argument(
-        "--only", metavar="A,B", default="", help="only these components and what they need"
+        "--only", metavar="A,B", default="", help="start only these components and what they need"
     )
 
 
 def _add_fault(commands: _Commands, folder: argparse.ArgumentParser) -> None:
     parser = commands.add_parser(
-        "fault", help="rehearse the bad day", description="List, set and clear faults."
+        "fault", help="break a component on purpose", description="List, set and clear faults."
     )
     verbs = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    _add(verbs, folder, "list", "every fault there is, and those set now", _fault_list)
-    set_ = _add(verbs, folder, "set", "from now on, until cleared", _fault_set)
+    _add(verbs, folder, "list", "list every fault, and those that are set", _fault_list)
+    set_ = _add(verbs, folder, "set", "set a fault until it is cleared", _fault_set)
     set_.add_argument("fault", metavar="COMPONENT.FAULT")
     set_.add_argument(
-        "words", metavar="TARGET|key=value", nargs="*", help="what it applies to; its parameters"
+        "words",
+        metavar="TARGET|key=value",
+        nargs="*",
+        help="what the fault applies to, and its parameters",
     )
-    clear = _add(verbs, folder, "clear", "all faults, or the one named", _fault_clear)
+    clear = _add(verbs, folder, "clear", "clear all faults, or one", _fault_clear)
     clear.add_argument("fault", metavar="COMPONENT.FAULT", nargs="?", default="")
     clear.add_argument("target", metavar="TARGET", nargs="?", default="")
 

@@ -60,9 +60,9 @@ class Component(t.Protocol):
     ports: tuple[str, ...] = ()
     """The names it asks `World.port` for, which begin with its own."""
     survives_kill: bool = True
-    """False: its memory is its only store, so the fault `killed` is not offered."""
+    """False when it keeps its data in memory only: then there is no fault `killed`."""
     faults: t.Mapping[str, str] = {}
-    """The faults it obeys (sandbox/faults.py): name to one sentence of what happens.
+    """Its faults (sandbox/faults.py): name to one sentence that says what happens.
 
     Its parameters stand in the sentence as `name=default`; no others can be set."""
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What can go wrong with the sandbox, said in one sentence that names the thing and the cure."""
+"""The sandbox's errors: one sentence each, with the cure."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""`fault list|set|clear`: checked against what each component says it obeys."""
+"""`fault list|set|clear`, checked against the faults of each component."""
 
 from __future__ import annotations
 
@@ -145,7 +145,7 @@ def _key(fault: Fault) -> tuple[str, str, str]:
 
 
 def _await(world: World, component: str, phases: set[Phase]) -> None:
-    """Until the supervisor has obeyed, so that the next command already sees the effect."""
+    """Wait until the supervisor has applied the fault, so that the next command sees its effect."""
     deadline = time.monotonic() + APPLIED_WITHIN
     while (now := records(world)[component].phase) not in phases:
         if time.monotonic() > deadline:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The bad day on demand: faults that are set now, kept in one file that every component reads.
+"""The faults that are set, in one file that every component reads.
 
-A component asks when it matters (`active`), so a fault takes effect at once and survives a restart.
+A component reads it when it matters (`active`), so a fault takes effect at once and survives a restart.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from pathlib import Path
 from sandbox.errors import SandboxError
 
 GENERIC_FAULTS = {
-    "paused": "its processes are stopped: connections are accepted, then hang",
-    "killed": "its process is killed: connections are refused; cleared, it starts again",
+    "paused": "Its processes are stopped: connections are accepted, then hang.",
+    "killed": "Its process is killed: connections are refused. It starts again when the fault is cleared.",
 }
-"""What the supervisor itself does to any component."""
+"""Faults that the supervisor applies to any component."""
 
 
 @dataclass(frozen=True)
@@ -37,11 +37,11 @@ def parameters_of(text: str) -> dict[str, str]:
 
 
 class FaultsError(SandboxError):
-    """The fault file is not as `Faults.write` leaves it."""
+    """The fault file cannot be read as `Faults.write` writes it."""
 
 
 class Faults:
-    """Reads the fault file when it changed, and otherwise answers from memory."""
+    """Reads the fault file again only when it changed."""
 
     def __init__(self, path: Path) -> None:
         self._path = path

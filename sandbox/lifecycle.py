@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""`up` and `down`: one of them at a time on a state folder, each whole or said not to be."""
+"""`up` and `down`: one at a time on a state folder. Each is complete, or the error says what is left."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What must hold before `up` starts a sandbox, or takes one that is there for what was asked for."""
+"""The checks before `up` starts a sandbox, or uses one that runs already."""
 
 from __future__ import annotations
 
@@ -74,5 +74,5 @@ def require_same(world: World, options: Options) -> None:
 
 
 def failed_by_dependency(record: Record) -> bool:
-    """Whether it died for want of another, which is then what there is to mend."""
+    """Whether it died because another component did, which is then the one to repair."""
     return record.why.startswith(FOR_WANT)

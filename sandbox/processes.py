@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Processes that are never confused with others: identity, start under the supervisor, signals to trees."""
+"""Processes: identity, start under the supervisor, signals to process trees."""
 
 from __future__ import annotations
 

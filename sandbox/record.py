@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The part of the state that tells how each process is: written by the supervisor, read by the command line."""
+"""The state of each process: written by the supervisor, read by the command line."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class Record:
         return cls(name, Phase(entry["phase"]), process, entry["seconds"], entry["why"])
 
     def current(self) -> Record:
-        """The same, but dead when its process is gone and nobody was there to write that down."""
+        """The same, but DEAD when its process is gone and the supervisor could not write that."""
         if self.process is None or self.process.alive():
             return self
         return Record(self.name, Phase.DEAD, None, self.seconds, self.why or "its process is gone")
@@ -77,11 +77,11 @@ def note(
 
 
 def stored_records(world: World) -> dict[str, Record]:
-    """Every component and the supervisor as they were noted last; {} when nothing runs."""
+    """Every component and the supervisor as last written; {} when nothing runs."""
     entries = world.state().get("processes", {})
     return {name: Record.from_state(name, entry) for name, entry in entries.items()}
 
 
 def records(world: World) -> dict[str, Record]:
-    """The same as they are now, whether or not the supervisor still lives to note it."""
+    """The same as they are now, even when the supervisor is dead."""
     return {name: record.current() for name, record in stored_records(world).items()}

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The life of one component: wait for what it needs, start, become ready, end, and say so in the state."""
+"""The life cycle of one component: wait for what it needs, start, become ready, end. Each phase is recorded."""
 
 from __future__ import annotations
 
@@ -147,7 +147,7 @@ class Runner(threading.Thread):
         )
 
     def apply_faults(self) -> None:
-        """Stop or kill the process when a fault says so, and let it go on when it says so no more."""
+        """Pause or kill the process while a fault says so."""
         if self.phase.has_process and self._faults.active(self.component.name, "killed"):
             self._killed = True
             self.kill()

@@ -25,9 +25,9 @@ class Smtp(Component):
     name = "smtp"
     ports = ("smtp",)
     faults: t.Mapping[str, str] = {
-        "rejects": "refuses recipients with 550, all or the address that is the target",
-        "errors": "answers 451 after a mail was sent, so that it counts as not delivered",
-        "hangs": "answers a mail only after seconds=60",
+        "rejects": "All recipients, or the target address, are refused with 550.",
+        "errors": "Each mail is answered 451 after it was sent: it counts as not delivered.",
+        "hangs": "Each mail is answered only after seconds=60.",
     }
 
     def prepare(self, world: World) -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The process above all components: starts them side by side, watches them, obeys faults, takes them down.
+"""The supervisor: starts all components, watches them, applies faults, and stops them.
 
 `python -m sandbox.supervisor STATE [COMPONENT…]`, started by `up` in a session of its own.
 """

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The exporters' process: asks each source in a thread of its own, and tells Prometheus the latest."""
+"""The exporters' process: reads each source in a thread of its own, and serves the last figures."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ REFRESH = 1.0
 
 
 class CachedMetrics:
-    """What one source said last, and whether it answers now.
+    """The last figures of one source, and whether it answers now.
 
-    Apart from the scrape, so that a source that hangs does not take the others' figures with it.
+    They are read apart from the scrape, so that a source that hangs does not hold up the others.
     """
 
     def __init__(self, source: Source) -> None:
@@ -31,7 +31,7 @@ class CachedMetrics:
         self._refreshed = time.monotonic()
 
     def refresh(self) -> None:
-        """Ask for ever; what the source is comes anew after each failure, for it may have moved."""
+        """Read for ever. After a failure connect again, for the source may have moved."""
         while True:
             try:
                 with self._source.connected() as read:

@@ -16,8 +16,8 @@ class Gateway(Component):
     needs = ("kubernetes",)
     ports = ("gateway",)
     faults: t.Mapping[str, str] = {
-        "errors": "answers HTTP 500 to percent=100 of the requests to the target service",
-        "slow": "holds every request to the target service for seconds=3",
+        "errors": "Requests to the target service are answered 500 (percent=100 of them).",
+        "slow": "Every request to the target service is held for seconds=3.",
     }
 
     def prepare(self, world: World) -> None:

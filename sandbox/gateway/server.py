@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The gateway's web server: its own pages, faults, figures, and everything else to the proxy."""
+"""The gateway's web server: its own pages, faults and figures. All else goes to the proxy."""
 
 from __future__ import annotations
 

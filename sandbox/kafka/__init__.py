@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A Kafka broker that really speaks the protocol: librdkafka's mock cluster in a process of its own."""
+"""A Kafka broker: librdkafka's mock cluster, which speaks the real protocol, in a process of its own."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The broker's process: makes the topics, writes where it listens, and stays, obeying faults."""
+"""The broker's process: makes the topics, writes its address, and applies faults."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ class Kafka(Component):
     name = NAME
     survives_kill = False
     faults: t.Mapping[str, str] = {
-        "down": "the broker drops every connection and refuses new ones; its messages stay",
+        "down": "The broker drops every connection and refuses new ones. Messages are kept.",
     }
 
     def prepare(self, world: World) -> None:

@@ -23,14 +23,14 @@ class Kubernetes(Component):
     ports = (NAME,)
     survives_kill = False
     faults: t.Mapping[str, str] = {
-        "errors": "Of the requests share=1.0 (0 to 1) is answered 500.",
-        "throttled": "Of the requests share=1.0 is answered 429, Retry-After retry_after=1.",
-        "slow": "Every request waits first, for seconds=1.",
-        "down": "Connections are refused and controllers rest; what it holds stays.",
-        "gone": "Once: every watch ends with 410 and older versions are forgotten.",
-        "forbidden": 'What the target says, such as "patch deployments", may nobody; reviews say so too.',
-        "controllers-rest": "Requests are answered, and no Deployment is looked after.",
-        "unauthorized": "Of the requests share=1.0 is answered 401.",
+        "errors": "A share of the requests is answered 500 (share=1.0, from 0 to 1).",
+        "throttled": "A share of the requests is answered 429 with Retry-After (share=1.0, retry_after=1).",
+        "slow": "Every request is held for seconds=1.",
+        "down": "Connections are refused and controllers stop. Objects are kept.",
+        "gone": "Once: every watch ends with 410, and older resource versions are expired.",
+        "forbidden": 'Nobody may do what the target names, such as "patch deployments". Access reviews say so too.',
+        "controllers-rest": "Requests are answered, but no Deployment is reconciled.",
+        "unauthorized": "A share of the requests is answered 401 (share=1.0).",
     }
 
     def prepare(self, world: World) -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the API server answers when it will not: a v1 Status with the words of the real one."""
+"""The API server's errors: a v1 Status with the message of a real server."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What happened, in order and bounded: watches resume from it, or learn that they came too late."""
+"""The last events of each resource. A watch resumes from them, or gets 410 when they are too old."""
 
 from __future__ import annotations
 

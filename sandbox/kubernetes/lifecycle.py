@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the server itself writes into metadata: at birth, at a change, at a deletion."""
+"""The metadata that the server writes when an object is created, changed or deleted."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Who owns whom, kept up with every write: looking at all objects for it grows with their square."""
+"""An index of owners, updated with every write: without it each lookup would read all objects."""
 
 from __future__ import annotations
 

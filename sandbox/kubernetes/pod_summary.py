@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The one word `kubectl get pods` has for a pod: CrashLoopBackOff, Terminating, Init:0/1, Running."""
+"""The STATUS that `kubectl get pods` prints for a pod: CrashLoopBackOff, Terminating, Init:0/1, Running."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Objects as the client asked for them: alone, in a list, as a Table, or as the refusal of it all."""
+"""Objects in the form that the client asked for: one object, a list, a Table, or a Status."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The HTTP side: who may come in, which fault is set, where a request goes, and how errors are told."""
+"""The HTTP server: authentication, faults, routes and errors."""
 
 from __future__ import annotations
 

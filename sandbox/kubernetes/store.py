@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The objects of the cluster: every write is checked, versioned and told to whoever watches.
+"""The objects of the cluster: every write is checked, versioned and sent to watchers.
 
 Synchronous and single-threaded on purpose: called on the event loop, each call is one transaction.
 """
@@ -27,7 +27,7 @@ Key = tuple[str, str]
 
 
 class Rules(t.Protocol):
-    """What is asked before a write; a bare store asks nothing."""
+    """The checks before a write. A bare store has none."""
 
     def default(self, resource: Resource, obj: Object) -> None:
         """Fill in what was left out, in place."""

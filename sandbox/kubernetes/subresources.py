@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The small doors beside the objects: scale, binding, eviction."""
+"""The subresources scale, binding and eviction."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A watch: what there is, what happened since a version, what happens now, and bookmarks in between."""
+"""A watch: the objects that exist, the events since a version, new events, and bookmarks."""
 
 from __future__ import annotations
 

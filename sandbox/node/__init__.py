@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The sandbox's one node: a kubelet whose containers are web applications that really listen."""
+"""The sandbox's nodes: kubelets whose containers are web applications that listen on real ports."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What goes wrong with a container: by the tag of its image, and by the faults that are set."""
+"""How a container fails: by the tag of its image, and by the faults that are set."""
 
 from __future__ import annotations
 
@@ -14,28 +14,28 @@ COMPONENT = "node"
 FAULTS: t.Mapping[str, str] = {
     "image-not-found": "The service's images cannot be pulled for new pods.",
     "registry-unavailable": "The registry answers 503 for the service's images that are not on the node yet.",
-    "crash-loop": "New containers of the service end with exit code 1; existing=true: running ones too.",
-    "never-ready": "New containers of the service run but are never ready; existing=true: running ones too.",
+    "crash-loop": "New containers of the service end with exit code 1. With existing=true, running ones too.",
+    "never-ready": "New containers of the service run but are never ready. With existing=true, running ones too.",
     "slow-start": "New containers of the service listen only after seconds=15.",
-    "oom": "New containers of the service are killed for memory once ready; existing=true: running ones too.",
+    "oom": "New containers of the service are killed for memory once ready. With existing=true, running ones too.",
     "bad-config-reference": "New containers of the service refer to a ConfigMap that is not there.",
     "unschedulable": "New pods of the service fit on no node.",
     "gated": "New pods of the service are held back by a scheduling gate.",
-    "webhook-unavailable": "New pods of the service are refused, for an admission webhook does not answer.",
+    "webhook-unavailable": "New pods of the service are refused: an admission webhook does not answer.",
     "quota-exceeded": "New pods of the service are refused: the quota is used up.",
-    "node-not-ready": "The target, else every node, reports that it is not ready, and so are its pods.",
-    "node-bad": "The target, else every node, makes no new containers; images=true: it is refused images instead.",
+    "node-not-ready": "The target node, or every node, reports that it is not ready. So do its pods.",
+    "node-bad": "The target node, or every node, starts no new containers. With images=true it pulls no images.",
 }
 
 SLOW_SECONDS = 15.0
-# Long enough to become ready first: the cruel kind of failure.
+# Long enough to become ready first, which is the harder failure to see.
 OOM_AFTER = 3.0
 # A process needs a moment before it listens.
 BOOT_SECONDS = 0.1
 
 
 class Behaviour:
-    """How one start of a container will go, and what may befall it later."""
+    """How one start of a container behaves, and which faults apply to it later."""
 
     def __init__(self, faults: Faults, image: Image, *, main: bool) -> None:
         self._faults = faults

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What containers wrote: bounded, with times, followed live, and the previous instance kept."""
+"""The logs of containers: bounded, with times, can be followed; those of the previous instance are kept."""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ class ContainerLog:
         for line in text.splitlines() or [""]:
             self._written += 1
             self._lines.append(Line(self._clock(), self._written, line[:LONGEST_LINE]))
-        self._tell()
+        self._notify()
 
     def close(self) -> None:
         self.closed = True
-        self._tell()
+        self._notify()
 
-    def _tell(self) -> None:
+    def _notify(self) -> None:
         changed, self._changed = self._changed, asyncio.Event()
         changed.set()
 

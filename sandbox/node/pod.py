@@ -29,7 +29,7 @@ TEARDOWN = 0.3
 
 
 class PodWorker:
-    """Claims the address, runs the containers, and says what became of them."""
+    """Takes an address, runs the containers, and reports their status."""
 
     def __init__(self, node: Node, pod: Object) -> None:
         self.pod = pod

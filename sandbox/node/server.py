@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A container's process: a web application that listens on its pod's address and leaves politely."""
+"""A container's process: a web application on its pod's address that ends gracefully."""
 
 from __future__ import annotations
 

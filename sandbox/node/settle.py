@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Puts the platform into the cluster as it is before the release, and waits until it stands."""
+"""Creates the platform of the previous release in the cluster, and waits until it is available."""
 
 from __future__ import annotations
 

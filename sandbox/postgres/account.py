@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Who the server runs as: PostgreSQL refuses root, so root lends it another identity."""
+"""The account that the server runs as: PostgreSQL does not run as root."""
 
 from __future__ import annotations
 

@@ -43,7 +43,7 @@ class Profiles:
             async with asyncio.timeout(LOOKUP_SECONDS):
                 profile = await self._look_up(f"profile:{number}", number)
         except Exception as exc:
-            self._tell(described(exc))
+            self._log_failure(described(exc))
             return Profile()
         self._told = ""
         return profile
@@ -61,7 +61,7 @@ class Profiles:
                     pipeline.set(f"profile:{phone}", profile, ex=KEEP_SECONDS, nx=True)
                 await pipeline.execute()
         except Exception as exc:
-            self._tell(described(exc))
+            self._log_failure(described(exc))
         else:
             self._log.info("profiles are in the cache", number=len(rows))
 
@@ -76,7 +76,7 @@ class Profiles:
         await cache.set(key, json.dumps(asdict(profile)), ex=KEEP_SECONDS)
         return profile
 
-    def _tell(self, error: str) -> None:
+    def _log_failure(self, error: str) -> None:
         """Says each kind of trouble once, not once a message."""
         if error != self._told:
             self._log.warning("profiles cannot be looked up", error=error)

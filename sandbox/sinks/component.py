@@ -31,13 +31,13 @@ class Sinks(Component):
     name = "sinks"
     ports = ("sinks",)
     faults: t.Mapping[str, str] = {
-        "rate-limited": "answers 429 with Retry-After to all but one request in seconds=1",
-        "errors": "answers every request with HTTP 500",
-        "hangs": "accepts a request and answers it only after seconds=60",
-        "token-revoked": "no longer knows the token it gave out",
-        "channel-missing": "Slack no longer has any channel, or the one that is the target",
-        "not-in-channel": "Slack no longer has us in any channel, or in the one that is the target",
-        "nobody-on-call": "PagerDuty has nobody on call",
+        "rate-limited": "All but one request in seconds=1 are answered 429 with Retry-After.",
+        "errors": "Every request is answered 500.",
+        "hangs": "Every request is answered only after seconds=60.",
+        "token-revoked": "The token is no longer valid.",
+        "channel-missing": "Slack has none of its channels any more, or not the target.",
+        "not-in-channel": "The bot is in no Slack channel any more, or not in the target.",
+        "nobody-on-call": "PagerDuty has nobody on call.",
     }
 
     def prepare(self, world: World) -> None:

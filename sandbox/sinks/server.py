@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The sinks over HTTP: who may speak, what goes wrong on purpose, which sink gets the request."""
+"""The sinks over HTTP: tokens, faults and routes."""
 
 from __future__ import annotations
 

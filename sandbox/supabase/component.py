@@ -24,12 +24,12 @@ class Supabase(Component):
     needs = ("postgres",)
     ports = ("supabase-management", "supabase-gateway")
     faults: t.Mapping[str, str] = {
-        "errors": "The Management API answers 500; with a function as target, that function does.",
+        "errors": "The Management API answers 500. With a function as target, that function does.",
         "rate-limited": "The Management API answers 429 (retry_after=1), or after limit=N a minute.",
         "unauthorized": "The Management API refuses every token with 401.",
         "bundle-fails": "Deploying the target function fails while it is bundled.",
         "missing-blob": "The target function is listed as ACTIVE and answers 404: it has no bundle.",
-        "jwt-flipped": "The target function verifies JWTs, whatever it was deployed with.",
+        "jwt-flipped": "The target function verifies JWTs, however it was deployed.",
         "slow": "The Management API, or the target function, answers after seconds=2.",
     }
 

@@ -60,7 +60,7 @@ def command(deno: str, program: Program) -> list[str]:
 
 
 class Worker:
-    """Started once, serves until retired, ends when its last request is answered."""
+    """Started once, serves until drained, ends when its last request is answered."""
 
     def __init__(self, program: Program, log: t.Callable[[str, bool], None]) -> None:
         """`log` takes each line that the program writes, and whether it is an error's."""

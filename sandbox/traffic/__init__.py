@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Users: signed WhatsApp messages at a steady rate, so that not one lost request goes unnoticed."""
+"""Traffic: signed WhatsApp messages and calls at a steady rate. Every lost request is counted."""

@@ -38,7 +38,7 @@ def add_parser(commands: Commands, common: argparse.ArgumentParser) -> None:
     """Add `traffic` with its own commands; `common` has the option --state."""
     parser = commands.add_parser(
         "traffic",
-        help="users that write all the time; counts every request that fails",
+        help="send requests all the time, and count those that fail",
         description="Start, stop and read a steady load of WhatsApp messages and calls of all services.",
     )
     add_verbs(parser, common)
@@ -46,7 +46,7 @@ def add_parser(commands: Commands, common: argparse.ArgumentParser) -> None:
 
 def add_verbs(parser: argparse.ArgumentParser, common: argparse.ArgumentParser) -> None:
     verbs = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    start_ = verbs.add_parser("start", help="begin, in the background", parents=[common])
+    start_ = verbs.add_parser("start", help="start sending, in the background", parents=[common])
     start_.add_argument(
         "--rate",
         type=_rate,
@@ -55,29 +55,31 @@ def add_verbs(parser: argparse.ArgumentParser, common: argparse.ArgumentParser) 
         help="requests a second, messages and calls together (100)",
     )
     start_.add_argument(
-        "--workers", type=_workers, default=200, metavar="N", help="at most so many at once (200)"
+        "--workers", type=_workers, default=200, metavar="N", help="most requests at once (200)"
     )
     start_.add_argument(
         "--seconds",
         type=_seconds,
         default=LONGEST_SECONDS,
         metavar="N",
-        help="end by itself (4 hours)",
+        help="stop after this time (4 hours)",
     )
     start_.add_argument(
         "--messages",
         type=_share,
         default=MESSAGE_SHARE,
         metavar="SHARE",
-        help="what share of them are messages; the others call all services in turn (0.95)",
+        help="share of messages, 0 to 1; the other requests call each service in turn (0.95)",
     )
     start_.set_defaults(command=start)
     stop_ = verbs.add_parser(
-        "stop", help="await the last answers, sum up; exit 1 if any failed", parents=[common]
+        "stop",
+        help="wait for the last answers and report; exit 1 if a request failed",
+        parents=[common],
     )
     stop_.set_defaults(command=stop)
-    report_ = verbs.add_parser("report", help="how it stands", parents=[common])
-    report_.add_argument("--json", action="store_true", help="all of it, for programs")
+    report_ = verbs.add_parser("report", help="show the counts so far", parents=[common])
+    report_.add_argument("--json", action="store_true", help="print JSON")
     report_.set_defaults(command=report)
 
 
@@ -125,7 +127,7 @@ def stop(world: World, _arguments: argparse.Namespace) -> int:
     if process is not None:
         os.kill(process.pid, signal.SIGTERM)
         _await_end(process)
-    return _tell(world)
+    return _print_report(world)
 
 
 def _await_end(process: ProcessId) -> None:
@@ -142,13 +144,13 @@ def _await_end(process: ProcessId) -> None:
 
 def report(world: World, arguments: argparse.Namespace) -> int:
     if not arguments.json:
-        return _tell(world)
+        return _print_report(world)
     found = _require_report(world)
     _print_line(json.dumps(found, indent=1))
     return 1 if found["failed"] else 0
 
 
-def _tell(world: World) -> int:
+def _print_report(world: World) -> int:
     found = _require_report(world)
     _print_line(summary(found))
     for failure in found["first_failures"]:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Where the background process and the command line meet: the report and whose it is."""
+"""The report of the traffic, and the process that writes it."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What controllers see of the API server's store: reads without copying, writes that are told in one word."""
+"""What controllers read and write of the API server's store. Reads do not copy."""
 
 from __future__ import annotations
 

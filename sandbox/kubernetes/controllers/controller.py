@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The loop every controller runs in: events become keys, keys are reconciled, failures come again."""
+"""The loop of every controller: events become keys, keys are reconciled, failed keys are retried."""
 
 from __future__ import annotations
 

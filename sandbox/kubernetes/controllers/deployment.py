@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The Deployment controller: from a template and a number to ReplicaSets, one visible step at a time."""
+"""The Deployment controller: creates and scales ReplicaSets, one step at a time."""
 
 from __future__ import annotations
 
@@ -134,7 +134,7 @@ class DeploymentController:
             deployment.get("status") or {}, "Progressing"
         ):
             found = ("FoundNewReplicaSet", f'Found new replica set "{metadata(new)["name"]}"')
-        return new, self._tell(deployment, revisions.revision(new), found)
+        return new, self._write_progress(deployment, revisions.revision(new), found)
 
     def _made_new(self, deployment: Object, sets: list[Object], number: int) -> Object | None:
         size = rollout_plan.new_size(deployment, sets, 0)
@@ -148,12 +148,14 @@ class DeploymentController:
             if exc.reason == "AlreadyExists":
                 raise  # an earlier Deployment's, not collected yet
             message = f'Failed to create new replica set "{name}": {exc.message}'
-            self._tell(deployment, None, ("ReplicaSetCreateError", message), state="False")
+            self._write_progress(
+                deployment, None, ("ReplicaSetCreateError", message), state="False"
+            )
             raise
         if size:
             told = f"Scaled up replica set {name} from 0 to {size}"
             self._events.normal(deployment, "ScalingReplicaSet", told)
-        self._tell(
+        self._write_progress(
             deployment, number, ("NewReplicaSetCreated", f'Created new replica set "{name}"')
         )
         return made
@@ -170,7 +172,7 @@ class DeploymentController:
         self._cluster.update_status("deployments", changed)
         return True
 
-    def _tell(
+    def _write_progress(
         self,
         deployment: Object,
         number: int | None,
@@ -212,7 +214,7 @@ class DeploymentController:
     def _roll(self, deployment: Object, sets: list[Object]) -> float | None:
         new, wrote = self._synced_revision(deployment, sets, create=True)
         if wrote:
-            self._tell_none_updated(deployment, sets)
+            self._write_none_updated(deployment, sets)
             return AT_ONCE
         assert new is not None  # noqa: S101 - nothing was written, so it was found
         old = [entry for entry in sets if entry is not new]
@@ -222,7 +224,7 @@ class DeploymentController:
             plan = rollout_plan.plan_old(deployment, new, active)
         return self._finish(deployment, new, old, plan)
 
-    def _tell_none_updated(self, deployment: Object, sets: list[Object]) -> None:
+    def _write_none_updated(self, deployment: Object, sets: list[Object]) -> None:
         """A ReplicaSet just made has no pods, and the status must say so once.
 
         Progress is measured against the last status: the first new pod only counts against none.
@@ -245,7 +247,7 @@ class DeploymentController:
             return self._finish(deployment, new, old, down)
         if new is None:
             self._synced_revision(deployment, sets, create=True)
-            self._tell_none_updated(deployment, sets)
+            self._write_none_updated(deployment, sets)
             return AT_ONCE
         return self._finish(deployment, new, old, rollout_plan.plan_new(deployment, new, sets))
 

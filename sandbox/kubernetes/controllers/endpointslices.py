@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The EndpointSlice controller: the addresses behind a Service, ready the moment their pod is."""
+"""The EndpointSlice controller: the addresses of a Service's pods, each ready when its pod is."""
 
 from __future__ import annotations
 

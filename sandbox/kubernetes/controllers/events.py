@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Events: told once, counted when repeated, combined when too many are alike, gone after an hour."""
+"""Events: written once, counted when repeated, combined when many are alike, deleted after an hour."""
 
 from __future__ import annotations
 

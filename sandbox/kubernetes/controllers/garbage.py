@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The garbage collector: what lost its owner goes, what a deletion waits for goes first, old events go."""
+"""The garbage collector: deletes objects without an owner, dependents of a deletion, and old events."""
 
 from __future__ import annotations
 

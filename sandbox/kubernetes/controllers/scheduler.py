@@ -124,7 +124,7 @@ class Scheduler:
             return None
         app = labels_of(pod).get("app", "")
         if self._faults.active("node", "gated", app):
-            self._tell_not_scheduled(pod, "SchedulingGated", GATED)
+            self._report_unscheduled(pod, "SchedulingGated", GATED)
             return RETRY
         nodes = self._cluster.all("nodes")
         reasons: list[str] = []
@@ -139,7 +139,7 @@ class Scheduler:
                     self._waiting.discard(key)
                     return None
                 reasons += on_this
-        self._tell_not_scheduled(pod, "Unschedulable", refusal(len(nodes), reasons))
+        self._report_unscheduled(pod, "Unschedulable", refusal(len(nodes), reasons))
         return RETRY
 
     def _pods_by_node(self) -> defaultdict[str, list[Object]]:
@@ -158,7 +158,7 @@ class Scheduler:
         message = f"Successfully assigned {key_of(pod)} to {node}"
         self._record(pod, "Normal", "Scheduled", message, "Binding")
 
-    def _tell_not_scheduled(self, pod: Object, reason: str, message: str) -> None:
+    def _report_unscheduled(self, pod: Object, reason: str, message: str) -> None:
         standing = condition(pod.get("status") or {}, "PodScheduled")
         if standing and standing["status"] == "False" and standing.get("message") == message:
             return
