@@ -125,8 +125,8 @@ options:
 notes:
   - The phases and their planned minutes are the inventory's C(release_plan), the units of metrics are those of its
     C(release_metrics).
-requirements:
-  - slack_sdk >= 3.36
+extends_documentation_fragment:
+  - easymo.deploy._libraries.slack_sdk
 """
 
 import os

@@ -230,6 +230,11 @@ def said_in(answer: Answer, secret: str = "", limit: int = _SHOWN) -> str:
     return excerpt(text.replace(secret, BLANK) if secret else text, limit)
 
 
+def authorities() -> str:
+    """The file of those that are trusted where a caller names none."""
+    return str(requests.utils.DEFAULT_CA_BUNDLE_PATH)
+
+
 def without_query(url: str) -> str:
     """The URL as far as it may be shown: no user, no password, no query."""
     parts = urlsplit(url)

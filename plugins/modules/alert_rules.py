@@ -21,15 +21,16 @@ description:
 author:
   - EasyMO (@easymo)
 requirements:
-  - kubernetes >= 34, for O(destination=prometheus_rule)
+  - kubernetes, only for O(destination=prometheus_rule)
   - PyYAML
-  - requests >= 2.32
   - Prometheus >= 2.39
 extends_documentation_fragment:
   - easymo.deploy._attributes
   - easymo.deploy._attributes_controller
   - easymo.deploy._kubernetes
   - easymo.deploy._alerts
+  - easymo.deploy._libraries.kubernetes
+  - easymo.deploy._libraries.requests
 options:
   groups:
     description: The groups of rules, as under C(groups) in a rule file.

@@ -13,12 +13,11 @@ description:
   - Given the groups of a rule file, it tells what of them is not loaded as it should be, without failing.
 author:
   - EasyMO (@easymo)
-requirements:
-  - requests >= 2.32
 extends_documentation_fragment:
   - easymo.deploy._attributes_read_only
   - easymo.deploy._attributes_controller
   - easymo.deploy._alerts
+  - easymo.deploy._libraries.requests
 options:
   groups:
     description: Groups of rules to look for, as under C(groups) in a rule file. Needs Prometheus >= 2.39.

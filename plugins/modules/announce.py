@@ -18,6 +18,8 @@ author:
   - EasyMO (@easymo)
 extends_documentation_fragment:
   - easymo.deploy._attributes_controller
+  - easymo.deploy._libraries.slack_sdk
+  - easymo.deploy._libraries.requests
 options:
   text:
     description:
@@ -213,8 +215,8 @@ attributes:
       - Slack and e-mail can't, so guard the task by the release record, which remembers announcements by key.
     support: partial
 requirements:
-  - slack_sdk >= 3.36 (for O(slack))
-  - requests >= 2.32 (for O(pagerduty) and O(statuspage))
+  - slack-sdk, only for O(slack)
+  - requests, only for O(pagerduty) and O(statuspage)
 """
 
 EXAMPLES = r"""

@@ -17,6 +17,7 @@ author:
 extends_documentation_fragment:
   - easymo.deploy._attributes
   - easymo.deploy._attributes_controller
+  - easymo.deploy._libraries.icalendar
 options:
   path:
     description: The file. Its folder is made if it is missing.
@@ -69,8 +70,6 @@ options:
     type: list
     elements: str
     default: []
-requirements:
-  - icalendar >= 7
 """
 
 EXAMPLES = r"""

@@ -12,12 +12,11 @@ description:
   - Reads the lock that M(easymo.deploy.deploy_lock) keeps, and the freeze. Never waits and never fails for either.
 author:
   - EasyMO (@easymo)
-requirements:
-  - kubernetes >= 34
 extends_documentation_fragment:
   - easymo.deploy._attributes_read_only
   - easymo.deploy._attributes_controller
   - easymo.deploy._kubernetes
+  - easymo.deploy._libraries.kubernetes
 options:
   name:
     description: The Lease.

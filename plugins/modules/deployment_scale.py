@@ -23,12 +23,11 @@ description:
   - On a host with a local connection it runs in the controller and tells what it waits for.
 author:
   - EasyMO (@easymo)
-requirements:
-  - kubernetes >= 34
 extends_documentation_fragment:
   - easymo.deploy._attributes
   - easymo.deploy._attributes_controller
   - easymo.deploy._kubernetes
+  - easymo.deploy._libraries.kubernetes
 options:
   deployments:
     description:

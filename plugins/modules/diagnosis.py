@@ -19,6 +19,12 @@ author:
   - EasyMO (@easymo)
 extends_documentation_fragment:
   - easymo.deploy._attributes_controller
+  - easymo.deploy._libraries.kubernetes
+  - easymo.deploy._libraries.requests
+  - easymo.deploy._libraries.psycopg2
+  - easymo.deploy._libraries.pglast
+  - easymo.deploy._libraries.boto3
+  - easymo.deploy._libraries.jinja2
 attributes:
   check_mode:
     description: Looks and names the causes all the same, and writes no folder.
@@ -30,8 +36,7 @@ attributes:
     description: Each run looks again and makes a folder of its own.
     support: none
 requirements:
-  - jinja2 >= 3.1
-  - kubernetes >= 34, requests >= 2.32, psycopg2-binary >= 2.9.10, pglast >= 8.8 and boto3, each for what it looks at
+  - All but jinja2 are needed only for what they look at.
 options:
   entries:
     description: What to look into.
@@ -314,10 +319,11 @@ from ansible.module_utils.basic import AnsibleModule
 from ..module_utils._diagnosis.folder import make_folder, write_files
 from ..module_utils._diagnosis.models import Diagnosis
 from ..module_utils._diagnosis.options import diagnosis_options
-from ..module_utils._diagnosis.render import JINJA2, cause_to_json, files_of, summary
+from ..module_utils._diagnosis.render import cause_to_json, files_of, summary
 from ..module_utils._diagnosis.task import diagnose_platform
 from ..module_utils._errors import DeployError
 from ..module_utils._module import Module, execute, refuse_below
+from ..module_utils._templates import JINJA2
 from ..module_utils._time import now
 
 NEEDS = (JINJA2,)

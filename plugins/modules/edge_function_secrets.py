@@ -18,6 +18,7 @@ extends_documentation_fragment:
   - easymo.deploy._attributes
   - easymo.deploy._attributes_controller
   - easymo.deploy._supabase
+  - easymo.deploy._libraries.requests
 options:
   values:
     description: The secrets to set, by name.

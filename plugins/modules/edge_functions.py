@@ -21,6 +21,10 @@ extends_documentation_fragment:
   - easymo.deploy._attributes
   - easymo.deploy._attributes_controller
   - easymo.deploy._supabase
+  - easymo.deploy._libraries.boto3
+  - easymo.deploy._libraries.requests
+requirements:
+  - boto3, only with O(bucket)
 attributes:
   diff_mode:
     support: partial

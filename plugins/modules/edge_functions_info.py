@@ -17,6 +17,7 @@ extends_documentation_fragment:
   - easymo.deploy._attributes_read_only
   - easymo.deploy._attributes_controller
   - easymo.deploy._supabase
+  - easymo.deploy._libraries.requests
 options:
   names:
     description: The functions to tell about. Without it, all of them.

@@ -18,6 +18,7 @@ author:
 extends_documentation_fragment:
   - easymo.deploy._attributes_read_only
   - easymo.deploy._attributes_controller
+  - easymo.deploy._libraries.requests
 options:
   functions_url:
     description: URL below which the functions are reached. Of a project it ends in C(.supabase.co/functions/v1).

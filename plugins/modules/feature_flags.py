@@ -18,13 +18,12 @@ description:
     RV(checksum), and look with M(easymo.deploy.pod_environment).
 author:
   - EasyMO (@easymo)
-requirements:
-  - kubernetes >= 34
 extends_documentation_fragment:
   - easymo.deploy._attributes
   - easymo.deploy._attributes_controller
   - easymo.deploy._kubernetes
   - easymo.deploy._guard
+  - easymo.deploy._libraries.kubernetes
 options:
   name:
     description: The ConfigMap. It is created when it is missing.

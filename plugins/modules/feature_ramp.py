@@ -22,13 +22,12 @@ description:
     verdict back with O(state=judged).
 author:
   - EasyMO (@easymo)
-requirements:
-  - kubernetes >= 34
 extends_documentation_fragment:
   - easymo.deploy._attributes
   - easymo.deploy._attributes_controller
   - easymo.deploy._kubernetes
   - easymo.deploy._ramp
+  - easymo.deploy._libraries.kubernetes
 options:
   state:
     description:

@@ -12,13 +12,12 @@ description:
   - Reads what M(easymo.deploy.feature_ramp) would do, and never fails because the next step may not be taken.
 author:
   - EasyMO (@easymo)
-requirements:
-  - kubernetes >= 34
 extends_documentation_fragment:
   - easymo.deploy._attributes_read_only
   - easymo.deploy._attributes_controller
   - easymo.deploy._kubernetes
   - easymo.deploy._ramp
+  - easymo.deploy._libraries.kubernetes
 options:
   percentage:
     description: Where one would go. The next step when not given.

@@ -18,6 +18,11 @@ extends_documentation_fragment:
   - easymo.deploy._attributes_read_only
   - easymo.deploy._attributes_controller
   - easymo.deploy._checks
+  - easymo.deploy._libraries.confluent_kafka
+  - easymo.deploy._libraries.kubernetes
+  - easymo.deploy._libraries.psycopg2
+  - easymo.deploy._libraries.redis
+  - easymo.deploy._libraries.requests
 options:
   checks:
     description: The checks. Each has the options of its kind under the name of its kind.
@@ -33,11 +38,7 @@ options:
     type: float
     default: 1.0
 requirements:
-  - confluent-kafka >= 2.11 (kafka)
-  - kubernetes >= 34 (kubernetes)
-  - psycopg2-binary >= 2.9.10 (postgres)
-  - redis >= 6 (redis)
-  - requests >= 2.32 (http)
+  - Each library is needed only for the kinds of checks that are given.
 """
 
 EXAMPLES = r"""

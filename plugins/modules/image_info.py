@@ -14,11 +14,10 @@ description:
   - A registry that stumbles is asked again. Redirects are not followed, and certificates are always verified.
 author:
   - EasyMO (@easymo)
-requirements:
-  - requests >= 2.32
 extends_documentation_fragment:
   - easymo.deploy._attributes_read_only
   - easymo.deploy._attributes_controller
+  - easymo.deploy._libraries.requests
 options:
   images:
     description: The images, each with tag or digest. C(latest) is asked for when it has neither.

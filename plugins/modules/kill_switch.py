@@ -21,12 +21,11 @@ description:
   - A pod that cannot be asked never counts as off. The task fails with its name, after everything else was done.
 author:
   - EasyMO (@easymo)
-requirements:
-  - kubernetes >= 34
 extends_documentation_fragment:
   - easymo.deploy._attributes
   - easymo.deploy._attributes_controller
   - easymo.deploy._kubernetes
+  - easymo.deploy._libraries.kubernetes
 options:
   state:
     description:

@@ -15,11 +15,10 @@ description:
     verified.
 author:
   - EasyMO (@easymo)
-requirements:
-  - requests >= 2.32
 extends_documentation_fragment:
   - easymo.deploy._attributes
   - easymo.deploy._attributes_controller
+  - easymo.deploy._libraries.requests
 options:
   url:
     description:

@@ -22,6 +22,9 @@ author:
   - EasyMO (@easymo)
 extends_documentation_fragment:
   - easymo.deploy._attributes_controller
+  - easymo.deploy._libraries.requests
+  - easymo.deploy._libraries.psycopg2
+  - easymo.deploy._libraries.kubernetes
 attributes:
   check_mode:
     description: Looks and decides as it does without, and keeps nothing in the record.
@@ -256,9 +259,8 @@ options:
     choices: [hold, rollback]
     default: [hold, rollback]
 requirements:
-  - requests >= 2.32
-  - psycopg2-binary >= 2.9.10 (for the kind V(postgres))
-  - kubernetes >= 34 (for O(release) and the kind V(kubernetes_log))
+  - psycopg2-binary, only for the kind V(postgres)
+  - kubernetes, only for O(release) and the kind V(kubernetes_log)
 seealso:
   - module: easymo.deploy.release_decision
 """

@@ -24,6 +24,8 @@ extends_documentation_fragment:
   - easymo.deploy._attributes
   - easymo.deploy._postgres
   - easymo.deploy._s3
+  - easymo.deploy._libraries.boto3
+  - easymo.deploy._libraries.psycopg2
 options:
   name:
     description: Logical name of the database, the first part of the key, for example V(supabase_prod).
@@ -85,9 +87,6 @@ options:
       - When it cannot be written, the whole backup fails, and nothing is left of it in either place.
     type: path
     version_added: 0.2.0
-requirements:
-  - boto3 >= 1.40
-  - psycopg2-binary >= 2.9.10
 notes:
   - A backup that fails or is killed, by SIGKILL too, leaves nothing behind. A second process of this module waits
     beside it, and removes what it left in S3. Should that fail as well, a later run removes it, see RV(swept).

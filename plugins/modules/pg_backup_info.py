@@ -17,6 +17,7 @@ extends_documentation_fragment:
   - easymo.deploy._attributes_read_only
   - easymo.deploy._attributes_controller
   - easymo.deploy._s3
+  - easymo.deploy._libraries.boto3
 options:
   name:
     description: Only backups of this logical database, for example V(supabase_prod).
@@ -24,8 +25,6 @@ options:
   release:
     description: Only backups taken for this release.
     type: str
-requirements:
-  - boto3 >= 1.40
 seealso:
   - module: easymo.deploy.pg_backup
 """

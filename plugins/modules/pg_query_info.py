@@ -12,12 +12,11 @@ description:
   - Runs one query in a transaction that may only read, and returns its rows.
 author:
   - EasyMO (@easymo)
-requirements:
-  - psycopg2-binary >= 2.9.10
 extends_documentation_fragment:
   - easymo.deploy._attributes_read_only
   - easymo.deploy._attributes_controller
   - easymo.deploy._postgres
+  - easymo.deploy._libraries.psycopg2
 options:
   query:
     description: The query. C(%s) in it stands for one of O(values).

@@ -23,6 +23,8 @@ extends_documentation_fragment:
   - easymo.deploy._attributes_controller
   - easymo.deploy._postgres
   - easymo.deploy._s3
+  - easymo.deploy._libraries.boto3
+  - easymo.deploy._libraries.psycopg2
 options:
   state:
     description:
@@ -98,9 +100,6 @@ options:
     description: Seconds the restore may take before it is given up.
     type: int
     default: 3600
-requirements:
-  - boto3 >= 1.40
-  - psycopg2-binary >= 2.9.10
 notes:
   - In check mode nothing is written. It names the backup and its age, counts the rows there are now beside those in the
     backup, and lists the steps. Counting reads every table.

@@ -15,12 +15,11 @@ description:
   - The container needs an C(env) command. It cannot tell variables apart whose value has several lines.
 author:
   - EasyMO (@easymo)
-requirements:
-  - kubernetes >= 34
 extends_documentation_fragment:
   - easymo.deploy._attributes_read_only
   - easymo.deploy._attributes_controller
   - easymo.deploy._kubernetes
+  - easymo.deploy._libraries.kubernetes
 options:
   name:
     description: The Deployment.

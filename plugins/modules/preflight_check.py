@@ -24,6 +24,10 @@ extends_documentation_fragment:
   - easymo.deploy._attributes_controller
   - easymo.deploy._kubernetes
   - easymo.deploy._preflight_checks
+  - easymo.deploy._libraries.requests
+  - easymo.deploy._libraries.kubernetes
+  - easymo.deploy._libraries.boto3
+  - easymo.deploy._libraries.slack_sdk
 attributes:
   check_mode:
     support: full
@@ -69,10 +73,9 @@ options:
     elements: dict
     required: true
 requirements:
-  - requests >= 2.32
-  - kubernetes >= 34 (for kinds that ask the cluster)
-  - boto3 >= 1.40 (for V(backup_age))
-  - slack-sdk >= 3.36 (for V(slack))
+  - kubernetes, only for kinds that ask the cluster
+  - boto3, only for V(backup_age)
+  - slack-sdk, only for V(slack)
   - the program git (for V(git) and O(checkout))
   - what M(easymo.deploy.health_check) needs for the kinds of its checks
 seealso:

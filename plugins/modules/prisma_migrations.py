@@ -25,6 +25,8 @@ extends_documentation_fragment:
   - easymo.deploy._attributes_controller
   - easymo.deploy._migrations
   - easymo.deploy._postgres
+  - easymo.deploy._libraries.psycopg2
+  - easymo.deploy._libraries.pglast
 options:
   state:
     description:
@@ -124,8 +126,7 @@ options:
     type: float
     default: 10
 requirements:
-  - psycopg2-binary >= 2.9.10
-  - pglast >= 8.8, unless O(additive_only=false)
+  - pglast, unless O(additive_only=false)
 notes:
   - The diff shows the SQL of pending migrations whole, so use C(--diff) only where the SQL may be shown.
   - The advisory lock belongs to a session. Connect to the database itself, or to a pooler in session mode; one in

@@ -18,6 +18,7 @@ extends_documentation_fragment:
   - easymo.deploy._attributes_read_only
   - easymo.deploy._attributes_controller
   - easymo.deploy._postgres
+  - easymo.deploy._libraries.psycopg2
 options:
   directory:
     description: Folder with the migrations, a folder each with a C(migration.sql).
@@ -27,8 +28,6 @@ options:
     description: The schema Prisma is connected to, its C(?schema=).
     type: str
     default: public
-requirements:
-  - psycopg2-binary >= 2.9.10
 seealso:
   - module: easymo.deploy.prisma_migrations
 """

@@ -21,13 +21,12 @@ description:
     backups or facts. The phase V(rollback) is the exception; it belongs to the attempt that it undoes.
 author:
   - EasyMO (@easymo)
-requirements:
-  - kubernetes >= 34
 extends_documentation_fragment:
   - easymo.deploy._attributes
   - easymo.deploy._attributes_controller
   - easymo.deploy._guard
   - easymo.deploy._kubernetes
+  - easymo.deploy._libraries.kubernetes
 options:
   name:
     description:

@@ -12,12 +12,11 @@ description:
   - Reads the record, pins and attachments that M(easymo.deploy.release) keeps in the cluster.
 author:
   - EasyMO (@easymo)
-requirements:
-  - kubernetes >= 34
 extends_documentation_fragment:
   - easymo.deploy._attributes_read_only
   - easymo.deploy._attributes_controller
   - easymo.deploy._kubernetes
+  - easymo.deploy._libraries.kubernetes
 options:
   name:
     description: The version, for example V(2.0.0).

@@ -23,6 +23,7 @@ author:
 extends_documentation_fragment:
   - easymo.deploy._attributes
   - easymo.deploy._attributes_controller
+  - easymo.deploy._libraries.jinja2
 options:
   record:
     description:
@@ -86,8 +87,6 @@ options:
       - Only what ran for real between the begin and the end of the release counts. Damaged lines are counted and told.
     type: path
     version_added: 0.3.0
-requirements:
-  - jinja2 >= 3.1
 """
 
 EXAMPLES = r"""
@@ -187,7 +186,8 @@ from ..module_utils._report.files import incident_name, notes_of
 from ..module_utils._report.folder import ReportFolder, journal_lines
 from ..module_utils._report.journal_tables import read_journal
 from ..module_utils._report.models import Asked, Planned
-from ..module_utils._report.render import JINJA2, files_of
+from ..module_utils._report.render import files_of
+from ..module_utils._templates import JINJA2
 from ..module_utils._time import parse_time
 
 NEEDS = (JINJA2,)

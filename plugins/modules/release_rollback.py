@@ -22,13 +22,12 @@ description:
     meanwhile, which fails the task.
 author:
   - EasyMO (@easymo)
-requirements:
-  - kubernetes >= 34
 extends_documentation_fragment:
   - easymo.deploy._attributes
   - easymo.deploy._attributes_controller
   - easymo.deploy._kubernetes
   - easymo.deploy._guard
+  - easymo.deploy._libraries.kubernetes
 options:
   name:
     description: The version to go back from, for example V(2.0.0).

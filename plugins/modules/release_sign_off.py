@@ -18,12 +18,12 @@ description:
 author:
   - EasyMO (@easymo)
 requirements:
-  - kubernetes >= 34
   - the program git (for O(checkout))
 extends_documentation_fragment:
   - easymo.deploy._attributes
   - easymo.deploy._attributes_controller
   - easymo.deploy._kubernetes
+  - easymo.deploy._libraries.kubernetes
 options:
   release:
     description: The version that is released.

@@ -24,13 +24,12 @@ description:
   - On a host with a local connection it runs in the controller and shows one line per change of counts.
 author:
   - EasyMO (@easymo)
-requirements:
-  - kubernetes >= 34
 extends_documentation_fragment:
   - easymo.deploy._attributes
   - easymo.deploy._attributes_controller
   - easymo.deploy._kubernetes
   - easymo.deploy._guard
+  - easymo.deploy._libraries.kubernetes
 attributes:
   idempotent:
     support: partial

@@ -12,12 +12,11 @@ description:
   - Reads Deployments with their current ReplicaSets and their pods, in three requests however many there are.
 author:
   - EasyMO (@easymo)
-requirements:
-  - kubernetes >= 34
 extends_documentation_fragment:
   - easymo.deploy._attributes_read_only
   - easymo.deploy._attributes_controller
   - easymo.deploy._kubernetes
+  - easymo.deploy._libraries.kubernetes
 options:
   names:
     description: The Deployments to read. All of the namespace when not given. A named one that is missing is an error.

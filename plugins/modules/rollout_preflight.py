@@ -16,12 +16,11 @@ description:
   - Of Secrets that pods refer to only the names of their keys are looked at.
 author:
   - EasyMO (@easymo)
-requirements:
-  - kubernetes >= 34
 extends_documentation_fragment:
   - easymo.deploy._attributes_read_only
   - easymo.deploy._attributes_controller
   - easymo.deploy._kubernetes
+  - easymo.deploy._libraries.kubernetes
 options:
   names:
     description: The Deployments to check. All of the namespace when not given. A named one that is missing is an error.

@@ -19,13 +19,14 @@ description:
 author:
   - EasyMO (@easymo)
 requirements:
-  - kubernetes >= 34
-  - requests >= 2.32, for a O(services[].health_url)
+  - requests, only with a O(services[].health_url)
 extends_documentation_fragment:
   - easymo.deploy._attributes
   - easymo.deploy._attributes_controller
   - easymo.deploy._kubernetes
   - easymo.deploy._guard
+  - easymo.deploy._libraries.kubernetes
+  - easymo.deploy._libraries.requests
 options:
   services:
     description: What to roll. No two may have the same O(services[].name) or O(services[].host).

@@ -22,6 +22,8 @@ extends_documentation_fragment:
   - easymo.deploy._attributes_read_only
   - easymo.deploy._attributes_controller
   - easymo.deploy._smoke_tests
+  - easymo.deploy._libraries.requests
+  - easymo.deploy._libraries.psycopg2
 attributes:
   check_mode:
     support: full
@@ -39,9 +41,8 @@ options:
     choices: [hold, rollback]
     default: [hold, rollback]
 requirements:
-  - requests >= 2.32
   - what M(easymo.deploy.health_check) needs for the kinds of its checks
-  - psycopg2-binary >= 2.9.10 (for messages and metrics that are looked for in a database)
+  - psycopg2-binary, only for messages and metrics that are looked for in a database
 """
 
 EXAMPLES = r"""

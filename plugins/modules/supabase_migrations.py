@@ -26,6 +26,8 @@ extends_documentation_fragment:
   - easymo.deploy._attributes_controller
   - easymo.deploy._migrations
   - easymo.deploy._postgres
+  - easymo.deploy._libraries.psycopg2
+  - easymo.deploy._libraries.pglast
 options:
   state:
     description: V(applied) means that every file of O(directory) is applied.
@@ -73,8 +75,7 @@ options:
     type: float
     default: 30
 requirements:
-  - psycopg2-binary >= 2.9.10
-  - pglast >= 8.8, unless O(additive_only=false)
+  - pglast, unless O(additive_only=false)
 notes:
   - The diff shows the SQL of pending files whole, but for the literals that stand behind words like C(PASSWORD).
     Use C(--diff) only where the SQL may be shown. Everything else that is told of a file has its literals masked.

@@ -22,13 +22,14 @@ extends_documentation_fragment:
   - easymo.deploy._attributes_read_only
   - easymo.deploy._attributes_controller
   - easymo.deploy._webhook
+  - easymo.deploy._libraries.psycopg2
+  - easymo.deploy._libraries.requests
 attributes:
   check_mode:
     support: partial
     details: Sends none of O(messages), since each would be acted upon. The other probes change nothing and are sent.
 requirements:
-  - psycopg2-binary >= 2.9.10 (with O(database))
-  - requests >= 2.32
+  - psycopg2-binary, only with O(database)
 """
 
 EXAMPLES = r"""

@@ -239,3 +239,26 @@ def test_what_ansible_does_not_check_at_each_include_is_checked_when_the_run_beg
     }
     # It is what checks.
     assert unchecked - checked == {("release_phase", "begin")}
+
+
+def test_the_lowest_version_of_a_library_stands_once_in_the_code_and_once_in_the_documentation() -> (
+    None
+):
+    guarded = [
+        requirement
+        for path in modules_below(".")
+        for requirement in re.findall(r'= Library\("([^"]+)"', path.read_text(encoding="utf-8"))
+    ]
+    told = re.findall(
+        r"^  - (.+ >= .+)$",
+        (PLUGINS / "doc_fragments/_libraries.py").read_text(encoding="utf-8"),
+        re.MULTILINE,
+    )
+    assert sorted(guarded) == sorted(told)
+    names = "|".join(one.partition(" ")[0] for one in told)
+    elsewhere = [
+        path.name
+        for path in modules_below(".")
+        if re.search(rf"(?:{names}) >= \d", re.sub(r"= Library\(.*", "", path.read_text("utf-8")))
+    ]
+    assert elsewhere == ["_libraries.py"]

@@ -5,23 +5,12 @@
 from __future__ import annotations
 
 import json
-import traceback
 import typing as t
 from dataclasses import asdict
 
-from .._library import Library
+from .._templates import template, trusted
 from .models import TITLES, Cause, Diagnosis
 from .page import HTML, MACROS, STYLE
-
-try:
-    from jinja2 import Environment, StrictUndefined
-    from markupsafe import Markup
-
-    IMPORT_ERROR: str | None = None
-except ImportError:
-    IMPORT_ERROR = traceback.format_exc()
-
-JINJA2 = Library("jinja2 >= 3.1", IMPORT_ERROR)
 
 EXCERPT = 40
 """Lines of a file that the page shows, its last ones; the file itself lies beside it."""
@@ -39,14 +28,11 @@ def files_of(diagnosis: Diagnosis) -> dict[str, str]:
 
 
 def as_html(diagnosis: Diagnosis) -> str:
-    environment = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    return environment.from_string(MACROS + HTML).render(
+    return template(MACROS + HTML).render(
         one=diagnosis,
         titles=TITLES,
         excerpt=_excerpt,
-        style=Markup(STYLE),  # noqa: S704 - our own constant
+        style=trusted(STYLE),
     )
 
 

@@ -15,11 +15,12 @@ from .._library import Library
 from .retry import BusyError, retry_after
 
 try:
-    from slack_sdk import WebClient, WebhookClient
-    from slack_sdk.errors import SlackApiError, SlackClientError
+    import slack_sdk as slack_sdk  # noqa: PLC0414 - others take it from here
+    import slack_sdk.errors
 
     IMPORT_ERROR: str | None = None
 except ImportError:
+    slack_sdk = None  # type: ignore[assignment]
     IMPORT_ERROR = traceback.format_exc()
 
 SLACK_SDK = Library("slack-sdk >= 3.36", IMPORT_ERROR)
@@ -68,7 +69,7 @@ class SlackApi:
     def __init__(
         self, *, api_url: str, token: str, channel: str, timeout: float, ca_cert: str | None = None
     ) -> None:
-        self._client = WebClient(
+        self._client = slack_sdk.WebClient(
             token=token,
             base_url=api_url.rstrip("/") + "/",
             timeout=max(1, round(timeout)),
@@ -112,7 +113,7 @@ class SlackWebhook:
     def __init__(self, *, url: str, timeout: float, ca_cert: str | None = None) -> None:
         context = ssl.create_default_context(cafile=ca_cert)
         self.location = ""
-        self._client = WebhookClient(
+        self._client = slack_sdk.WebhookClient(
             url, timeout=max(1, round(timeout)), ssl=context, retry_handlers=[]
         )
 
@@ -139,9 +140,14 @@ def attempt(call: t.Callable[[], t.Any]) -> t.Any:
     """One call; whatever goes wrong becomes one of our errors, without URL or token in it."""
     try:
         return call()
-    except SlackApiError as exc:
+    except slack_sdk.errors.SlackApiError as exc:
         raise from_answer(exc.response) from None
-    except (SlackClientError, OSError, http.client.HTTPException, json.JSONDecodeError) as exc:
+    except (
+        slack_sdk.errors.SlackClientError,
+        OSError,
+        http.client.HTTPException,
+        json.JSONDecodeError,
+    ) as exc:
         raise UnreachableError(
             f"Slack can't be reached ({reason_of(exc)}): check the network and the API's URL."
         ) from None

@@ -7,25 +7,16 @@ from __future__ import annotations
 import socket
 import ssl
 import struct
-import traceback
 import typing as t
 from datetime import datetime, timedelta
 from urllib.parse import urlsplit
 
-try:
-    import certifi  # the authorities of requests, which brings it
-
-    IMPORT_ERROR: str | None = None
-except ImportError:
-    IMPORT_ERROR = traceback.format_exc()
-
 from .._errors import InputError, RefusedError, UnreachableError
-from .._library import Library
+from .._http import authorities
 from .._time import UTC
 from .._tls import relax
 from .models import Finding, Ground, Options, failed, passed, skipped
 
-REQUESTS = Library("requests >= 2.32", IMPORT_ERROR)
 SSL_REQUEST = struct.pack("!ii", 8, 80877103)
 """How a client of PostgreSQL asks for TLS; the server answers S or N in plain text."""
 
@@ -82,4 +73,4 @@ def _ask_for_tls(plain: socket.socket, where: str) -> None:
 
 def _context(ca_cert: str | None) -> ssl.SSLContext:
     # The authorities that requests has are those which our calls trust.
-    return relax(ssl.create_default_context(cafile=ca_cert or certifi.where()))
+    return relax(ssl.create_default_context(cafile=ca_cert or authorities()))

@@ -11,6 +11,7 @@ from .._checks.kinds import LIBRARIES as COMPONENTS
 from .._http import REQUESTS
 from .._kubernetes_client import KUBERNETES
 from .._library import Library
+from .._messages.slack import SLACK_SDK
 from . import (
     alert_rules,
     backup_age,
@@ -67,8 +68,8 @@ LIBRARIES: dict[str, tuple[Library, ...]] = {
     "commit_status": (REQUESTS,),
     "alert_rules": (REQUESTS,),
     "clock": (REQUESTS,),
-    "certificate": (certificate.REQUESTS,),
-    "slack": (slack_people.SLACK_SDK,),
+    "certificate": (REQUESTS,),
+    "slack": (SLACK_SDK,),
     "pagerduty": (REQUESTS,),
 }
 

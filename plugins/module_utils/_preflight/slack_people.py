@@ -8,24 +8,12 @@ import http.client
 import json
 import re
 import ssl
-import traceback
 import typing as t
 from dataclasses import dataclass
 
-try:
-    from slack_sdk import WebClient
-    from slack_sdk.errors import SlackApiError, SlackClientError
-
-    IMPORT_ERROR: str | None = None
-except ImportError:
-    IMPORT_ERROR = traceback.format_exc()
-
 from .._errors import DeployError, RefusedError, UnreachableError
-from .._library import Library
-from .._messages.slack import reason_of
+from .._messages.slack import reason_of, slack_sdk
 from .models import Finding, Ground, Options, failed, held, passed
-
-SLACK_SDK = Library("slack-sdk >= 3.36", IMPORT_ERROR)
 
 _PAGE = 1000
 _PAGES = 50
@@ -127,7 +115,7 @@ def _looked(find: t.Callable[[Call, str], str], call: Call, name: str) -> Seen:
 
 
 def caller(options: Options, timeout: float) -> Call:
-    client = WebClient(
+    client = slack_sdk.WebClient(
         token=options["token"],
         base_url=options["api_url"].rstrip("/") + "/",
         timeout=max(1, round(timeout)),
@@ -139,10 +127,10 @@ def caller(options: Options, timeout: float) -> Call:
         given = {name: value for name, value in arguments.items() if value not in ("", None)}
         try:
             answer = client.api_call(method, http_verb="GET", params=given)
-        except SlackApiError as exc:
+        except slack_sdk.errors.SlackApiError as exc:
             raise _refused(exc.response) from None
         except (
-            SlackClientError,
+            slack_sdk.errors.SlackClientError,
             OSError,
             http.client.HTTPException,
             json.JSONDecodeError,

@@ -7,11 +7,10 @@ from __future__ import annotations
 import functools
 import json
 import re
-import traceback
 import typing as t
 from dataclasses import asdict
 
-from .._library import Library
+from .._templates import template, trusted
 from . import plot
 from .models import Cell, Deviation, PhaseRow, Report
 from .page.html import MACROS, PAGE, PLOT, TIMELINE
@@ -21,15 +20,8 @@ from .reader import legible
 from .timeline import took_words
 from .times import lasting, shown
 
-try:
-    from jinja2 import Environment, StrictUndefined, Template
-    from markupsafe import Markup
-
-    IMPORT_ERROR: str | None = None
-except ImportError:
-    IMPORT_ERROR = traceback.format_exc()
-
-JINJA2 = Library("jinja2 >= 3.1", IMPORT_ERROR)
+if t.TYPE_CHECKING:
+    import jinja2
 
 MARKS = {"good": "✓", "warn": "!", "bad": "✕", "calm": "·"}
 PHASE_COLUMNS = ("Phase", "State", "Started", "Finished", "Took", "Planned")
@@ -53,9 +45,9 @@ def files_of(report: Report, record: t.Mapping[str, t.Any]) -> dict[str, str]:
 
 
 def as_html(report: Report) -> str:
-    return template(MACROS + PLOT + TIMELINE + PAGE, autoescape=True).render(
+    return page(MACROS + PLOT + TIMELINE + PAGE, autoescape=True).render(
         report=report,
-        style=Markup(STYLE),  # noqa: S704 - our own constant
+        style=trusted(STYLE),
         marks=MARKS,
         parts=parts_of(report),
         told=told,
@@ -71,7 +63,7 @@ def as_html(report: Report) -> str:
 
 
 def as_text(report: Report) -> str:
-    return template(TEXT, autoescape=False).render(report=report, took=took_words, told=told)
+    return page(TEXT, autoescape=False).render(report=report, took=took_words, told=told)
 
 
 def parts_of(report: Report) -> list[tuple[str, str]]:
@@ -127,13 +119,5 @@ def deviation_cells(one: Deviation) -> tuple[Cell, ...]:
 
 
 @functools.cache
-def template(source: str, *, autoescape: bool) -> Template:
-    made = Environment(
-        autoescape=autoescape,  # noqa: S701 - off only for the text file
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    made.filters.update(anchor=anchor, deviation_row=deviation_cells)
-    return made.from_string(source)
+def page(source: str, *, autoescape: bool) -> jinja2.Template:
+    return template(source, autoescape=autoescape, anchor=anchor, deviation_row=deviation_cells)

@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to easymo.deploy.
+"""Pages by Jinja. What they are given is never taken for HTML."""
+
+from __future__ import annotations
+
+import traceback
+import typing as t
+
+from ._library import Library
+
+try:
+    import jinja2
+    import markupsafe
+
+    IMPORT_ERROR: str | None = None
+except ImportError:
+    IMPORT_ERROR = traceback.format_exc()
+
+JINJA2 = Library("jinja2 >= 3.1", IMPORT_ERROR)
+
+
+def template(
+    source: str, *, autoescape: bool = True, **filters: t.Callable[..., t.Any]
+) -> jinja2.Template:
+    """A name that is not given is an error."""
+    made = jinja2.Environment(
+        autoescape=autoescape,  # noqa: S701 - off only for text
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    made.filters.update(filters)
+    return made.from_string(source)
+
+
+def trusted(html: str) -> markupsafe.Markup:
+    """HTML that we wrote ourselves."""
+    return markupsafe.Markup(html)  # noqa: S704 - our own constants
