@@ -54,44 +54,44 @@ class Options:
         return {name: number for name, number in numbers.items() if number is not None}
 
 
-def up(world: World, options: Options, say: Say) -> None:
+def up(world: World, options: Options, report: Say) -> None:
     components = select_components(COMPONENTS, options.only)
     names = {component.name for component in components}
     setpriv()
     require_named_ports(
         options.ports, [port for component in components for port in component.ports]
     )
-    with _exclusive(world, say):
+    with _exclusive(world, report):
         if world.run.exists():
             require_whole(world, names)
             require_same(world, options)
-            say(f"The sandbox in {world.directory} is already up.")
+            report(f"The sandbox in {world.directory} is already up.")
             return
         require_free_ports(options.ports)
         began = time.monotonic()
         try:
             supervisor = _start_supervisor(world, options)
-            _await_ready(world, names, supervisor, say)
+            _await_ready(world, names, supervisor, report)
         except KeyboardInterrupt:
             _take_down(world)
             raise SandboxError("Interrupted: the half-started sandbox was taken down.") from None
         took = time.monotonic() - began
-        say(f'The sandbox is up in {took:.1f} s; for a shell: eval "$(python -m sandbox env)"')
+        report(f'The sandbox is up in {took:.1f} s; for a shell: eval "$(python -m sandbox env)"')
 
 
-def down(world: World, say: Say) -> None:
+def down(world: World, report: Say) -> None:
     if not world.run.exists():
-        say(f"No sandbox is up in {world.directory}.")
+        report(f"No sandbox is up in {world.directory}.")
         return
-    with _exclusive(world, say):
+    with _exclusive(world, report):
         began = time.monotonic()
         left = _take_down(world)
         more = f", {left} left-over processes killed" if left else ""
-        say(f"The sandbox is down in {time.monotonic() - began:.1f} s{more}.")
+        report(f"The sandbox is down in {time.monotonic() - began:.1f} s{more}.")
 
 
 @contextmanager
-def _exclusive(world: World, say: Say) -> t.Iterator[None]:
+def _exclusive(world: World, report: Say) -> t.Iterator[None]:
     try:
         world.directory.mkdir(mode=0o755, parents=True, exist_ok=True)
     except OSError as exc:
@@ -104,7 +104,7 @@ def _exclusive(world: World, say: Say) -> t.Iterator[None]:
         told = False
         while not _locked(lock.fileno()):
             if not told:
-                say(f"Another 'up' or 'down' is at work in {world.directory}: waiting for it.")
+                report(f"Another 'up' or 'down' is at work in {world.directory}: waiting for it.")
                 told = True
             if time.monotonic() > deadline:
                 raise SandboxError(
@@ -140,7 +140,7 @@ def _start_supervisor(world: World, options: Options) -> subprocess.Popen[bytes]
 
 
 def _await_ready(
-    world: World, names: t.Collection[str], supervisor: subprocess.Popen[bytes], say: Say
+    world: World, names: t.Collection[str], supervisor: subprocess.Popen[bytes], report: Say
 ) -> None:
     deadline = time.monotonic() + UP_WITHIN
     told: set[str] = set()
@@ -151,7 +151,7 @@ def _await_ready(
         for record in known.values():
             if record.name in names and record.name not in told and not record.phase.under_way:
                 told.add(record.name)
-                say(f"  {record.name:<12} {record.seconds:5.1f} s")
+                report(f"  {record.name:<12} {record.seconds:5.1f} s")
         if supervisor.poll() is not None:
             raise SandboxError(
                 "The sandbox's supervisor ended while starting: see 'python -m sandbox logs "

@@ -16,20 +16,20 @@ if t.TYPE_CHECKING:
 Say = t.Callable[[str], None]
 
 
-def tail(world: World, component: str, lines: int, say: Say) -> None:
+def tail(world: World, component: str, lines: int, report: Say) -> None:
     with _log(world, component).open(encoding="utf-8", errors="replace") as log:
         for line in collections.deque(log, maxlen=lines):
-            say(line.rstrip("\n"))
+            report(line.rstrip("\n"))
 
 
-def follow(world: World, component: str, say: Say) -> None:
+def follow(world: World, component: str, report: Say) -> None:
     """What is added from now on, until interrupted or the sandbox goes down."""
     path = _log(world, component)
     with path.open(encoding="utf-8", errors="replace") as log:
         log.seek(0, 2)
         while path.exists():
             if line := log.readline():
-                say(line.rstrip("\n"))
+                report(line.rstrip("\n"))
             else:
                 time.sleep(0.2)
 

@@ -317,10 +317,10 @@ def run(module: Module) -> dict[str, t.Any]:
     order = FunctionsRequest.from_params(
         params, archive, check_mode=module.check_mode, diff=module._diff
     )
-    tell = functools.partial(emit_progress, module)
+    report = functools.partial(emit_progress, module)
     if params["state"] == "restored":
         wanted = t.cast("Archive", archive)  # without one the options were refused
-        result = restore(SupabaseFunctionsApi.from_params(params), wanted, order, say=tell)
+        result = restore(SupabaseFunctionsApi.from_params(params), wanted, order, report=report)
     else:
         keeping = functools.partial(
             keep, bucket=_bucket(params), folder=_folder(params), check_mode=module.check_mode
@@ -330,7 +330,7 @@ def run(module: Module) -> dict[str, t.Any]:
         collected = _collect(params)
         api = SupabaseFunctionsApi.from_params(params)
         activate = params["state"] == "deployed"
-        result = deploy(api, collected, order, keeping, activate=activate, say=tell)
+        result = deploy(api, collected, order, keeping, activate=activate, report=report)
     _warn(module, result)
     return result
 

@@ -554,7 +554,7 @@ def run(module: Module) -> dict[str, t.Any]:
     watcher = Watcher(
         metrics,
         sources_of(params, cluster),
-        tell=lambda look: tell(module, metrics, look),
+        report=lambda look: report_measurement(module, metrics, look),
         memory=memory,
     )
     watch = watcher.run(Schedule(**{name: params[name] for name in TIMES}))
@@ -581,10 +581,10 @@ def memory_of(module: Module, cluster: Cluster | None) -> ReleaseMemory | None:
     def told(text: str) -> None:
         emit_progress(module, "WatchResumed", text, {"gate": params["gate"]})
 
-    return ReleaseMemory(cluster, params["release"], params["gate"], say=told)
+    return ReleaseMemory(cluster, params["release"], params["gate"], report=told)
 
 
-def tell(module: Module, metrics: t.Sequence[Metric], look: Measurement) -> None:
+def report_measurement(module: Module, metrics: t.Sequence[Metric], look: Measurement) -> None:
     emit_progress(module, "MetricsSampled", describe_look(metrics, look), look_data(look))
 
 

@@ -249,7 +249,7 @@ def run(module: Module) -> dict[str, t.Any]:
     checks = read_checks(params["checks"])
     refuse_missing(libraries(checks))
     ground = survey(module, checks, uses_record=bool(waivers))
-    rows, findings = run_checks(checks, RUNNERS, ground, tell=lambda row: tell(module, row))
+    rows, findings = run_checks(checks, RUNNERS, ground, report=lambda row: report(module, row))
     for warning in (one for finding in findings for one in finding.warnings):
         module.warn(warning)
     waived = waive(rows, waivers)
@@ -262,7 +262,7 @@ def run(module: Module) -> dict[str, t.Any]:
     return {**result, "commit": ground.commit.value}
 
 
-def tell(module: Module, row: Row) -> None:
+def report(module: Module, row: Row) -> None:
     emit_progress(module, "CheckEnded", line(row), {"name": row.name, "status": row.status})
 
 

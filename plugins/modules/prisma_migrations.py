@@ -557,7 +557,7 @@ def to_retries(module: Module, watch: BlockerMonitor) -> LockRetries:
     return LockRetries(
         count=module.params["lock_retries"],
         watch=watch,
-        tell=lambda *told: emit_progress(module, *told),
+        report=lambda *told: emit_progress(module, *told),
     )
 
 

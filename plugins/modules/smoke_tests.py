@@ -179,11 +179,11 @@ def run(module: Module) -> dict[str, t.Any]:
             for test in tests
         ]
     else:
-        found = run_tests(tests, RUNNERS, tell=lambda result: tell(module, result))
+        found = run_tests(tests, RUNNERS, report=lambda result: report(module, result))
     return conclude([result.to_result() for result in found], module.params["fail_on"])
 
 
-def tell(module: Module, result: Result) -> None:
+def report(module: Module, result: Result) -> None:
     row = result.to_result()
     emit_progress(
         module, "SmokeTestEnded", line(row), {"name": row["name"], "status": row["status"]}

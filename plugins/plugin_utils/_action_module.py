@@ -39,14 +39,14 @@ class ControllerModule:
         self.warnings.append(warning)
 
     def progress(self, event: str, text: str, data: dict[str, t.Any]) -> None:
-        tell(event, self._host, text, data)
+        show_progress(event, self._host, text, data)
 
     def progress_of(self, host: str, event: str, text: str, data: dict[str, t.Any]) -> None:
         """For a task that works on several hosts at once: the progress of one of them."""
-        tell(event, host, text, data)
+        show_progress(event, host, text, data)
 
 
-def tell(event: str, host: str, text: str, data: dict[str, t.Any]) -> None:
+def show_progress(event: str, host: str, text: str, data: dict[str, t.Any]) -> None:
     """On the screen, and to whoever listens."""
     named = text.startswith(f"{host}:")
     Display().display(text if named else f"[{host}] {text}")
@@ -123,7 +123,7 @@ class WatchedActionBase(ActionBase):  # type: ignore[misc]
         host = (task_vars or {}).get("inventory_hostname", "localhost")
 
         def forward(progress: Progress) -> None:
-            tell(progress.event, host, progress.text, progress.data)
+            show_progress(progress.event, host, progress.text, progress.data)
 
         with relayed(forward):
             handed: Result = self._execute_module(

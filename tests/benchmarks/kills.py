@@ -75,7 +75,7 @@ def killed(
                 goes_through(place, way, tally, chance, until[way])
                 after = generations(place)
                 patches = {name: after[name] - before[name] - 1 for name in services}
-                say(f"  {way[0]} is through; patches beyond one a service: {patches}")
+                report(f"  {way[0]} is through; patches beyond one a service: {patches}")
                 tally.beyond += patches.values()
                 check(place, services, ways[way])
     minutes = (time.monotonic() - began) / 60
@@ -119,7 +119,7 @@ def goes_through(
             tally.killed[way] += 1
             rc = run.process.wait(ENDS_WITHIN)
             count = sum(tally.killed.values())
-            say(f"{playbook[0]} kill {count} after {moment:.1f} s: {way}, rc {rc}")
+            report(f"{playbook[0]} kill {count} after {moment:.1f} s: {way}, rc {rc}")
             if way != "worker" or rc:
                 continue
         seconds = time.monotonic() - began
@@ -128,7 +128,7 @@ def goes_through(
             kept.parent.mkdir(exist_ok=True)
             kept.write_bytes(log.read_bytes())
             raise BenchmarkError(f"{playbook[0]} ended with {rc} after kills: see {kept}.")
-        say(f"{playbook[0]} ended well after {seconds:.0f} s")
+        report(f"{playbook[0]} ended well after {seconds:.0f} s")
         tally.finished += 1
         tally.again.append(seconds)
         return
@@ -164,5 +164,5 @@ def deployments(place: Stage) -> list[dict[str, t.Any]]:
     return Kubectl(place).objects("deployments")
 
 
-def say(line: str) -> None:
+def report(line: str) -> None:
     print(f"{time.strftime('%H:%M:%S')} {line}", file=sys.stderr, flush=True)

@@ -30,17 +30,17 @@ def begins(phase: str, **variables: t.Any) -> dict[str, t.Any]:
     opened = {"name": "easymo.deploy.release_phase"}
     given = {"release_phase_name": phase, "release_phase_window": CLOSED, **variables}
 
-    def tell(what: str) -> dict[str, t.Any]:
+    def report(what: str) -> dict[str, t.Any]:
         return {"ansible.builtin.debug": {"msg": f"{what} {phase}"}}
 
     return {
         "block": [
             {"ansible.builtin.include_role": lock, "vars": given},
             {"ansible.builtin.include_role": opened, "vars": given},
-            tell("begun"),
+            report("begun"),
         ],
         "rescue": [
-            tell("refused"),
+            report("refused"),
             {"ansible.builtin.debug": {"var": "ansible_failed_result.msg"}},
         ],
     }

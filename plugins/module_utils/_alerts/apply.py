@@ -34,7 +34,7 @@ class LoadedRules:
         return loaded, shortcomings(self._wanted, loaded, self._formatted)
 
     def wait(
-        self, clock: Clock, within: float, sleep: float, tell: t.Callable[[str], None]
+        self, clock: Clock, within: float, sleep: float, report: t.Callable[[str], None]
     ) -> list[LoadedRule]:
         """Until all are loaded and work; NotReadyError with what is lacking when the time is up."""
         deadline = clock.now() + within
@@ -54,7 +54,7 @@ class LoadedRules:
                     lacking=lacking,
                 )
             if told != last:
-                tell(f"waiting for Prometheus: {told}")
+                report(f"waiting for Prometheus: {told}")
             last = told
             clock.sleep(sleep)
 

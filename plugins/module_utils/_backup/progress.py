@@ -7,18 +7,20 @@ from __future__ import annotations
 import time
 import typing as t
 
-Say = t.Callable[[str, dict[str, t.Any]], None]
+Reporter = t.Callable[[str, dict[str, t.Any]], None]
 
 EVERY = 5.0
 _MEGABYTE = 1_000_000
 
 
 class Progress:
-    """`say` gets one line for people, and the same as data."""
+    """`report` gets one line for people, and the same as data."""
 
-    def __init__(self, name: str, say: Say, clock: t.Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, name: str, report: Reporter, clock: t.Callable[[], float] = time.monotonic
+    ) -> None:
         self._name = name
-        self._say = say
+        self._report = report
         self._clock = clock
         self._began = self._last = clock()
 
@@ -30,13 +32,13 @@ class Progress:
         """Bytes so far."""
         if self._clock() - self._last >= EVERY:
             self._last = self._clock()
-            self._tell(f"{size / _MEGABYTE:.0f} MB dumped, {self.seconds:.0f} s", "dump", size)
+            self._emit(f"{size / _MEGABYTE:.0f} MB dumped, {self.seconds:.0f} s", "dump", size)
 
     def reading_back(self, size: int) -> None:
-        self._tell(
+        self._emit(
             f"reading back {size / _MEGABYTE:.0f} MB, {self.seconds:.0f} s", "read back", size
         )
 
-    def _tell(self, text: str, step: str, size: int) -> None:
+    def _emit(self, text: str, step: str, size: int) -> None:
         data = {"name": self._name, "step": step, "size": size, "seconds": round(self.seconds, 1)}
-        self._say(f"{self._name}: {text}", data)
+        self._report(f"{self._name}: {text}", data)

@@ -39,9 +39,9 @@ def look_at_history(notes: Notebook, database: Database) -> None:
     """Where the folder and the database stand to each other, and what differs between them."""
     with reading(database.target) as session:
         _tell_read_only(notes, database, session)
-        tell = _tell_prisma if database.kind == "prisma" else _tell_supabase
+        report = _tell_prisma if database.kind == "prisma" else _tell_supabase
         try:
-            scripts = tell(notes, database, session)
+            scripts = report(notes, database, session)
         except DeployError as exc:
             notes.blind(f"The migrations of {database.name} could not be compared: {exc}")
             scripts = Scripts()

@@ -10,7 +10,7 @@ import typing as t
 from .._errors import DeployError, UnreachableError, VerificationError
 from .models import Deployed, FunctionsApi, Known
 from .plan import FunctionsPlan, activation_problems
-from .prepare import Prepared, Say, silent
+from .prepare import Prepared, Reporter, silent
 
 LOOKS = 3
 LOOK_PAUSE = 2.0
@@ -24,7 +24,7 @@ def apply_plan(
     prepared: Prepared,
     api: FunctionsApi,
     *,
-    say: Say = silent,
+    report: Reporter = silent,
     sleep: Sleep = time.sleep,
 ) -> dict[str, Known]:
     """Returns what is known of the uploaded functions, as the API lists them afterwards."""
@@ -32,11 +32,11 @@ def apply_plan(
     if plan.uploads:
         bundled = {source.slug: prepared.bundled[source.slug] for source in plan.uploads}
         _activate(list(bundled.values()), api, sleep)
-        say("FunctionsActivated", f"{len(bundled)} functions are activated", {})
+        report("FunctionsActivated", f"{len(bundled)} functions are activated", {})
         deployed = _verify(plan, prepared, bundled, api)
     for number, slug in enumerate(plan.deletions):
         _delete(slug, plan.deletions[:number], api, activated=bool(plan.uploads))
-        say("FunctionDeleted", f"{slug} is deleted", {})
+        report("FunctionDeleted", f"{slug} is deleted", {})
     return deployed
 
 

@@ -19,7 +19,7 @@ from .models import Deployed, FunctionsApi, Knowledge, Running, Source
 
 PARALLEL = 8
 
-Say = t.Callable[[str, str, dict[str, t.Any]], None]
+Reporter = t.Callable[[str, str, dict[str, t.Any]], None]
 
 
 def silent(_event: str, _text: str, _data: dict[str, t.Any]) -> None:
@@ -101,11 +101,11 @@ def prepare(
     *,
     upload: bool,
     also_read: t.Collection[str] = (),
-    say: Say = silent,
+    report: Reporter = silent,
 ) -> Prepared:
     """`upload` is false where nothing may be sent. Raises RefusedError with every function that did not bundle."""
     active = {slug: entry for slug, entry in listed.items() if entry.status == "ACTIVE"}
-    work = _Work(api, memory, upload=upload, total=len(wanted), say=say)
+    work = _Work(api, memory, upload=upload, total=len(wanted), report=report)
     others = [active[slug] for slug in also_read if slug in active]
     settled = tuple(
         source.under(active[source.slug].verify_jwt if source.slug in active else None)
@@ -132,7 +132,7 @@ class _Work:
     """What the workers share."""
 
     def __init__(
-        self, api: FunctionsApi, memory: Memory, *, upload: bool, total: int, say: Say
+        self, api: FunctionsApi, memory: Memory, *, upload: bool, total: int, report: Reporter
     ) -> None:
         self.running: dict[str, Running] = {}
         self.bundled: dict[str, Deployed] = {}
@@ -141,7 +141,7 @@ class _Work:
         self._memory = memory
         self._upload = upload
         self._total = total
-        self._say = say
+        self._report = report
         self._lock = threading.Lock()
 
     def read(self, entry: Deployed) -> Running:
@@ -174,13 +174,13 @@ class _Work:
         except DeployError as exc:
             with self._lock:
                 self.failed[source.slug] = exc
-            self._tell("FunctionRefused", f"{source.slug} does not bundle")
+            self._emit("FunctionRefused", f"{source.slug} does not bundle")
             return
         with self._lock:
             self.bundled[source.slug] = bundled
         if not staged:
-            self._tell("FunctionBundled", f"{source.slug} is bundled")
+            self._emit("FunctionBundled", f"{source.slug} is bundled")
 
-    def _tell(self, event: str, text: str) -> None:
+    def _emit(self, event: str, text: str) -> None:
         done = len(self.bundled) + len(self.failed)
-        self._say(event, f"{text} ({done} of at most {self._total})", {})
+        self._report(event, f"{text} ({done} of at most {self._total})", {})

@@ -15,7 +15,7 @@ from .collect import Collected
 from .diff import diff_of
 from .models import Deployed, FunctionsApi, Knowledge, Known, Running, Source
 from .plan import FunctionsPlan, deployed_since, missing_secrets, plan_functions, prune
-from .prepare import Memory, Prepared, Say, Staged, prepare, silent
+from .prepare import Memory, Prepared, Reporter, Staged, prepare, silent
 
 if t.TYPE_CHECKING:
     from .storage import Saved
@@ -78,7 +78,7 @@ def deploy(
     keep: Keep,
     *,
     activate: bool,
-    say: Say = silent,
+    report: Reporter = silent,
 ) -> Result:
     """Without `activate` everything is made ready, and what runs stays."""
     if order.required_secrets:
@@ -95,7 +95,7 @@ def deploy(
         order.memory,
         upload=not order.check_mode,
         also_read=pruned,
-        say=say,
+        report=report,
     )
     plan = plan_functions(
         prepared.running,
@@ -112,11 +112,11 @@ def deploy(
     if not activate:
         staged = {slug: bundle.to_json() for slug, bundle in prepared.staged().items()}
         return {**result, "changed": False, "staged": staged, **_known(known, plan, expected)}
-    return {**result, **_activated(api, plan, prepared, order, say)}
+    return {**result, **_activated(api, plan, prepared, order, report)}
 
 
 def restore(
-    api: FunctionsApi, archive: Archive, order: FunctionsRequest, *, say: Say = silent
+    api: FunctionsApi, archive: Archive, order: FunctionsRequest, *, report: Reporter = silent
 ) -> Result:
     """Takes back what the release did, and leaves alone what somebody did since."""
     listed = by_slug(api)
@@ -133,7 +133,7 @@ def restore(
         Memory(known, None, order.memory.staged),
         upload=not order.check_mode,
         also_read=sorted(created | since),
-        say=say,
+        report=report,
     )
     # An earlier way back that was cut short leaves what is as it should be, under a version that nobody knows.
     back = {
@@ -146,7 +146,7 @@ def restore(
         prepared.running, prepared.wanted, known=known, remove=sorted(created), kept=kept
     )
     result = _result(plan, prepared, order)
-    return {**result, **_activated(api, plan, prepared, order, say)}
+    return {**result, **_activated(api, plan, prepared, order, report)}
 
 
 def save(api: FunctionsApi, names: t.Sequence[str], order: FunctionsRequest, keep: Keep) -> Result:
@@ -186,11 +186,15 @@ def _result(plan: FunctionsPlan, prepared: Prepared, order: FunctionsRequest) ->
 
 
 def _activated(
-    api: FunctionsApi, plan: FunctionsPlan, prepared: Prepared, order: FunctionsRequest, say: Say
+    api: FunctionsApi,
+    plan: FunctionsPlan,
+    prepared: Prepared,
+    order: FunctionsRequest,
+    report: Reporter,
 ) -> Result:
     if order.check_mode or not plan.changed:
         return _known(order.memory.known, plan, {})
-    deployed = apply_plan(plan, prepared, api, say=say)
+    deployed = apply_plan(plan, prepared, api, report=report)
     functions = {
         source.slug: {"version": deployed[source.slug].version, "verify_jwt": source.verify_jwt}
         for source in plan.uploads

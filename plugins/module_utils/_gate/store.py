@@ -63,7 +63,7 @@ class WatchStore:
 
 
 class ReleaseMemory:
-    """_gate.watch.Memory in the record of a release. `say` tells what a run before has left."""
+    """_gate.watch.Memory in the record of a release. `report` tells what a run before has left."""
 
     def __init__(
         self,
@@ -71,13 +71,13 @@ class ReleaseMemory:
         release: str,
         gate: str,
         *,
-        say: t.Callable[[str], None],
+        report: t.Callable[[str], None],
         wall: t.Callable[[], float] = time.time,
     ) -> None:
         self._cluster = cluster
         self._release = release
         self._gate = gate
-        self._say = say
+        self._report = report
         self._wall = wall
         self._writer = uuid.uuid4().hex
         self._shelf = WatchStore(self._store())
@@ -112,9 +112,11 @@ class ReleaseMemory:
         state = take_up(plan, known, now, phase_started=started, said=said)
         gap = f"nobody looked for {now - known.elapsed:.0f} s"
         if state is None:
-            self._say(f"a watch began at {known.began_at}, and {gap}: it begins anew")
+            self._report(f"a watch began at {known.began_at}, and {gap}: it begins anew")
         else:
-            self._say(f"the watch that began at {known.began_at} goes on after {now:.0f} s; {gap}")
+            self._report(
+                f"the watch that began at {known.began_at} goes on after {now:.0f} s; {gap}"
+            )
         return state
 
     def said(self, state: WatchState) -> ManualDecision | None:

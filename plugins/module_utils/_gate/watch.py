@@ -65,14 +65,14 @@ class WatchResult:
 
 
 class Watcher:
-    """One watch. `sources` has one for each metric by name; `tell` hears of every look."""
+    """One watch. `sources` has one for each metric by name; `report` hears of every look."""
 
     def __init__(
         self,
         metrics: t.Sequence[Metric],
         sources: t.Mapping[str, Source],
         *,
-        tell: t.Callable[[Measurement], None],
+        report: t.Callable[[Measurement], None],
         memory: Memory | None = None,
         clock: t.Callable[[], float] = time.monotonic,
         wall: t.Callable[[], float] = time.time,
@@ -80,7 +80,7 @@ class Watcher:
     ) -> None:
         self._metrics = tuple(metrics)
         self._sources = sources
-        self._tell = tell
+        self._report = report
         self._memory = memory
         self._clock = clock
         self._wall = wall
@@ -126,7 +126,7 @@ class Watcher:
         samples = {name: one.last or unseen for name, one in state.series.items()}
         statuses = {name: one.status for name, one in state.series.items()}
         holding = state.held is not None
-        self._tell(Measurement(state.elapsed, schedule.duration, samples, statuses, holding))
+        self._report(Measurement(state.elapsed, schedule.duration, samples, statuses, holding))
 
     def _look(
         self, pool: ThreadPoolExecutor, due: t.Sequence[Metric], *, first: bool = False

@@ -28,11 +28,11 @@ def _to_nobody(_event: str, _text: str, _data: dict[str, t.Any]) -> None:
 
 @dataclass(frozen=True)
 class LockRetries:
-    """`count` is how often, after the first time. `tell` hears of each as event, text and data."""
+    """`count` is how often, after the first time. `report` hears of each as event, text and data."""
 
     count: int = 0
     watch: BlockerMonitor = field(default_factory=NoWatch)
-    tell: Callable[[str, str, dict[str, t.Any]], None] = _to_nobody
+    report: Callable[[str, str, dict[str, t.Any]], None] = _to_nobody
     sleep: Callable[[float], None] = time.sleep
     random: Callable[[], float] = random.random
 
@@ -70,7 +70,7 @@ class LockRetries:
     def _pause(self, what: str, sqlstate: str, number: int) -> None:
         wait = min(2.0 ** (number - 1), _LONGEST) * (1 - _JITTER * self.random())
         why = self.watch.blocker or "another transaction was in the way"
-        self.tell(
+        self.report(
             "LockRetry",
             f"{what}: {why}; again in {wait:.1f} s ({number} of {self.count})",
             {"what": what, "sqlstate": sqlstate, "blocker": self.watch.blocker, "retry": number},

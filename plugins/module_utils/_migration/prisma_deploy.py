@@ -184,7 +184,7 @@ def apply_plan(
         for number, migration in enumerate(plan.pending, start=1):
             use_schema(session, order.schema)
             run = runs[migration.file] = runner.apply(migration)
-            retries.tell(
+            retries.report(
                 "MigrationApplied",
                 f"{migration.file} applied in {run.seconds:.2f} s ({number} of {len(plan.pending)})",
                 {"file": migration.file, "seconds": round(run.seconds, 3)},

@@ -140,7 +140,7 @@ def apply_plan(
         file = migration.file.file
         run = runner.apply(migration)
         runs[file] = run
-        retries.tell(
+        retries.report(
             "MigrationApplied",
             f"{file} applied in {run.seconds:.2f} s ({number} of {len(plan.pending)})",
             {"file": file, "seconds": round(run.seconds, 3)},

@@ -23,15 +23,15 @@ def run_checks(
     runners: t.Mapping[str, Runner],
     ground: Ground,
     *,
-    tell: t.Callable[[Row], None],
+    report: t.Callable[[Row], None],
     clock: t.Callable[[], float] = time.monotonic,
 ) -> Found:
-    """The rows in the order of the checks, and the findings behind them. `tell` hears of each as it ends."""
+    """The rows in the order of the checks, and the findings behind them. `report` hears of each as it ends."""
     with ThreadPoolExecutor(min(_THREADS, len(checks) or 1)) as pool:
         futures = [pool.submit(_one, one, runners[one.kind], ground, clock) for one in checks]
         for future in as_completed(futures):
             for row in future.result()[0]:
-                tell(row)
+                report(row)
     ended = [future.result() for future in futures]
     return (
         [row for rows, _findings in ended for row in rows],

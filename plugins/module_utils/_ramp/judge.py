@@ -50,7 +50,7 @@ def judge(schedule: Schedule, seen: Seen, finding: Finding) -> RampPlan:
         return RampPlan(LOWER, standing, after, target, (), standing.notes)
     after = replace(state, verdict=finding.verdict, reasons=reasons, holder=finding.by)
     if finding.verdict == HOLD and (state.verdict, state.reasons) != (HOLD, reasons):
-        after = after.tell(_entry(HELD, seen, finding, finding.percentage, reasons))
+        after = after.with_entry(_entry(HELD, seen, finding, finding.percentage, reasons))
     return RampPlan(NONE, standing, after, target, (), standing.notes)
 
 
@@ -77,7 +77,7 @@ def _back(
 ) -> RampState:
     to = schedule.preceding(finding.percentage)
     back = state.at(schedule, to, seen.now, holder=finding.by, verdict=ROLLBACK, reasons=reasons)
-    return back.tell(_entry(BREACHED, seen, finding, to, reasons))
+    return back.with_entry(_entry(BREACHED, seen, finding, to, reasons))
 
 
 def _entry(what: str, seen: Seen, finding: Finding, to: int, reasons: tuple[str, ...]) -> Entry:

@@ -123,7 +123,7 @@ class RampState:
             reasons=reasons,
         )
 
-    def tell(self, entry: Entry) -> RampState:
+    def with_entry(self, entry: Entry) -> RampState:
         kept = replace(entry, reason=shorten(entry.reason))
         return replace(self, history=(*self.history, kept)[-ENTRIES:])
 

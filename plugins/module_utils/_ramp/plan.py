@@ -224,7 +224,7 @@ def _moved(
         by=ask.by,
         reason=ask.reason,
     )
-    return standing.state.at(schedule, to, seen.now, holder=ask.by).tell(entry)
+    return standing.state.at(schedule, to, seen.now, holder=ask.by).with_entry(entry)
 
 
 def _release(standing: RampStatus, seen: Seen, ask: Ask) -> tuple[RampStatus, tuple[str, ...]]:
@@ -252,7 +252,7 @@ def _release(standing: RampStatus, seen: Seen, ask: Ask) -> tuple[RampStatus, tu
         by=ask.released_by,
         reason=ask.release_reason,
     )
-    released = replace(state, verdict=RELEASED, reasons=()).tell(entry)
+    released = replace(state, verdict=RELEASED, reasons=()).with_entry(entry)
     return replace(standing, state=released), (
         f"{ask.released_by} released {state.percentage} %: {ask.release_reason}",
     )

@@ -105,7 +105,7 @@ def _found(schedule: Schedule, seen: Seen, state: RampState, percentage: int) ->
         by=by,
         reason="",
     )
-    found = state.at(schedule, percentage, seen.now, holder=state.holder).tell(entry)
+    found = state.at(schedule, percentage, seen.now, holder=state.holder).with_entry(entry)
     if percentage == 0 and state.verdict == ROLLBACK:
         # Nobody is there, so no watch can find it good again.
         found = replace(found, verdict=ROLLBACK, reasons=state.reasons)

@@ -67,7 +67,7 @@ class Follower:
             progress = further
             if snapshot.pods is not None:
                 self._ages.note(snapshot.pods, now)
-            self._say(snapshot.deployment, progress)
+            self._emit_counts(snapshot.deployment, progress)
             if verdict.replace:
                 progress = self._replace(progress, verdict, snapshot)
             if verdict.outcome != "waiting":
@@ -134,7 +134,7 @@ class Follower:
             return replace(progress, quorum="any")
         return progress
 
-    def _say(self, deployment: Deployment | None, progress: Progress) -> None:
+    def _emit_counts(self, deployment: Deployment | None, progress: Progress) -> None:
         if deployment is None or deployment.observed_generation < progress.generation:
             return
         known = troubles(progress, deployment)

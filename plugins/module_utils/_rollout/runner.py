@@ -83,7 +83,7 @@ class Rollout:
         self._report = report
         self._guard: Guard = guard or NoGuard()
         self._require = require_for_undo if wanted.state == "rolled_back" else require
-        self._tell = Results(name, wanted, clock=clock, loss=lambda: loss(self._guard))
+        self._results = Results(name, wanted, clock=clock, loss=lambda: loss(self._guard))
         self._failing: tuple[Pod, ...] = ()
 
     def plan(self) -> RolloutPlan:
@@ -94,7 +94,7 @@ class Rollout:
         try:
             return plan_rollout(deployment, self._wanted, self._pin)
         except DeployError as exc:
-            raise self._tell.refused(exc, deployment) from exc
+            raise self._results.refused(exc, deployment) from exc
 
     def predict(self, plan: RolloutPlan) -> RolloutResult:
         """Let the server judge the patch without keeping it."""
@@ -103,20 +103,20 @@ class Rollout:
                 self._cluster.patch("Deployment", self._name, plan.operations, dry_run=True)
             except RefusedError as exc:
                 rejected = RefusedError(str(exc), **{**exc.details, "result": "rejected"})
-                raise self._tell.refused(rejected, plan.before) from exc
+                raise self._results.refused(rejected, plan.before) from exc
         revision = "" if plan.changed else plan.before.revision  # only the controller numbers them
         after = replace(plan.before, template=plan.template, revision=revision)
-        return self._tell.outcome(self._done() if plan.changed else "no_change", plan, after)
+        return self._results.outcome(self._done() if plan.changed else "no_change", plan, after)
 
     def carry_out(self, plan: RolloutPlan) -> RolloutResult:
         if not plan.changed and plan.before.complete and not self._is_unproven(plan.before):
-            return self._tell.outcome("no_change", plan, plan.before)
+            return self._results.outcome("no_change", plan, plan.before)
         try:
             patched = self._patch(plan)
         except UnreachableError as exc:
-            raise self._tell.lost_sight(plan, plan.before, exc) from exc
+            raise self._results.lost_sight(plan, plan.before, exc) from exc
         except DeployError as exc:
-            raise self._tell.refused(exc, plan.before) from exc
+            raise self._results.refused(exc, plan.before) from exc
         progress = self._progress(plan, patched)
         try:
             with self._observer(patched, self._deadline + self._longest_soak(patched)) as observer:
@@ -125,7 +125,7 @@ class Rollout:
                     return self._succeed(plan, status.deployment, observer)
         except (UnreachableError, RefusedError) as exc:
             # Whoever may no longer look knows as little as whoever cannot.
-            raise self._tell.lost_sight(plan, patched, exc) from exc
+            raise self._results.lost_sight(plan, patched, exc) from exc
         raise self._fail(plan, progress, status)
 
     def _patch(self, plan: RolloutPlan) -> Deployment:
@@ -134,7 +134,7 @@ class Rollout:
         pods = observe_all_pods(self._cluster, plan.before)
         troubled = {sign.pod for sign in signs_of(pods, None)}
         self._failing = tuple(pod for pod in pods if pod.uid in troubled)
-        self._tell.failing_before = tuple(sorted(pod.name for pod in self._failing))
+        self._results.failing_before = tuple(sorted(pod.name for pod in self._failing))
         if plan.takes:
             self._report(describe_changes(plan.takes), plan.before.counts)
         self._require(self._guard)
@@ -253,14 +253,14 @@ class Rollout:
         if self._settings.wait_for_old:
             old = self._follower(observer, self._deadline).wait_for_old(after)
             if old:
-                raise self._tell.old_remain(plan, after, old)
-            return self._tell.outcome(self._done(), plan, after)
+                raise self._results.old_remain(plan, after, old)
+            return self._results.outcome(self._done(), plan, after)
         try:
             old = observer.old_pods(after)
         except (UnreachableError, RefusedError):
             # It succeeded; that its old pods could not be counted takes nothing from it.
-            return replace(self._tell.outcome(self._done(), plan, after), old=None)
-        return self._tell.outcome(self._done(), plan, after, old)
+            return replace(self._results.outcome(self._done(), plan, after), old=None)
+        return self._results.outcome(self._done(), plan, after, old)
 
     def _named(self, verdict: Evaluation) -> Evaluation:
         """Whether a restart was the kubelet's doing is in the events of its pod alone."""
@@ -283,7 +283,7 @@ class Rollout:
         verdict, deployment = status.verdict, status.deployment
         if deployment is None or verdict.outcome in HANDS_OFF:
             result = HANDS_OFF.get(verdict.outcome, "failed_no_undo")
-            return self._tell.failure(plan, verdict, result, deployment or plan.before)
+            return self._results.failure(plan, verdict, result, deployment or plan.before)
         verdict = self._named(verdict)
         diagnosis = diagnose(
             self._cluster,
@@ -295,12 +295,14 @@ class Rollout:
         pin = self._pin_for_undo(plan)
         if not self._settings.undo_on_failure or self._wanted.state == "rolled_back":
             result = "rollback_failed" if self._wanted.state == "rolled_back" else "failed_no_undo"
-            return self._tell.failure(
+            return self._results.failure(
                 plan, verdict, result, deployment, diagnosis, "It was not undone."
             )
         if pin is None:
             why = "It was not undone, because nothing is pinned that it could return to."
-            return self._tell.failure(plan, verdict, "failed_no_undo", deployment, diagnosis, why)
+            return self._results.failure(
+                plan, verdict, "failed_no_undo", deployment, diagnosis, why
+            )
         self._report(f"failing, undoing: {verdict.sentence}", deployment.counts)
         deadline = self._clock.now() + self._settings.wait_timeout
         undo = Undo(
@@ -310,7 +312,7 @@ class Rollout:
             guard=self._guard,
             clock=self._clock,
             follow=lambda progress, restored: self._follow_back(progress, restored, deadline),
-            tell=self._tell,
+            results=self._results,
         )
         failing = frozenset(pod.uid for pod in self._failing)
         return undo.carry_out(plan, replace(progress, failing_before=failing), verdict, diagnosis)

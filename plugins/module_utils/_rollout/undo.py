@@ -34,7 +34,7 @@ class Undo:
         guard: Guard,
         clock: Clock,
         follow: t.Callable[[Progress, Deployment], RolloutStatus],
-        tell: Results,
+        results: Results,
     ) -> None:
         self._cluster = cluster
         self._wanted = wanted
@@ -42,7 +42,7 @@ class Undo:
         self._guard = guard
         self._clock = clock
         self._follow = follow
-        self._tell = tell
+        self._results = results
 
     def carry_out(
         self,
@@ -55,7 +55,7 @@ class Undo:
         seen = plan.before
 
         def failure(result: str, after: Deployment, why: str) -> DeployError:
-            return self._tell.failure(plan, verdict, result, after, diagnosis, why)
+            return self._results.failure(plan, verdict, result, after, diagnosis, why)
 
         try:
             current = find_deployment(self._cluster, plan.before.name)

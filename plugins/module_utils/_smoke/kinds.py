@@ -73,7 +73,9 @@ def metrics(options: Options) -> Finding:
     """One look. A definite breach fails, a value between its bounds holds, and so does what is missing."""
     wanted = [read_metric(entry, _ONE_LOOK) for entry in options["metrics"]]
     refuse_bad_input({**options, **_ONE_LOOK}, wanted)
-    watch = Watcher(wanted, sources_of(options), tell=lambda _look: None).run(Schedule(duration=0))
+    watch = Watcher(wanted, sources_of(options), report=lambda _look: None).run(
+        Schedule(duration=0)
+    )
     steps = tuple(_metric_row(metric, watch.series[metric.name]) for metric in wanted)
     seen = ", ".join(f"{step['name']} {step['evidence']}" for step in steps)
     reasons = "; ".join(reason.text for reason in watch.decision.reasons)

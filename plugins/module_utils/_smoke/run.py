@@ -18,15 +18,15 @@ def run_tests(
     tests: t.Sequence[SmokeTest],
     runners: t.Mapping[str, Runner],
     *,
-    tell: t.Callable[[Result], None],
+    report: t.Callable[[Result], None],
     clock: t.Callable[[], float] = time.monotonic,
 ) -> list[Result]:
-    """In the order of the tests; `tell` hears of each as it ends."""
+    """In the order of the tests; `report` hears of each as it ends."""
     with ThreadPoolExecutor(min(_THREADS, len(tests) or 1)) as pool:
         futures = {pool.submit(_one, test, runners[test.kind], clock): test for test in tests}
         for future in as_completed(futures):
             if future.exception() is None:
-                tell(future.result())
+                report(future.result())
     return [future.result() for future in futures]
 
 

@@ -62,7 +62,7 @@ class Once:
 def watched_once(sample: Sample, bounds: Bounds = BOUNDS) -> dict[str, t.Any]:
     """What a gate keeps of a metric that it looked at once."""
     metric = Metric("lag", "prometheus", "x", "", bounds)
-    watch = Watcher([metric], {"lag": Once(sample)}, tell=lambda _look: None)
+    watch = Watcher([metric], {"lag": Once(sample)}, report=lambda _look: None)
     (kept,) = describe_watch([metric], watch.run(Schedule(duration=0)))["samples"]
     return kept
 

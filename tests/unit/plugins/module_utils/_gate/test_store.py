@@ -59,7 +59,9 @@ def cluster() -> MemoryCluster:
 
 
 def memory(cluster: MemoryCluster, gate: str = "monitoring", now: float = 30.0) -> ReleaseMemory:
-    return ReleaseMemory(cluster, "2.0.0", gate, say=lambda text: None, wall=lambda: STARTED + now)
+    return ReleaseMemory(
+        cluster, "2.0.0", gate, report=lambda text: None, wall=lambda: STARTED + now
+    )
 
 
 def looked(value: float = 0.0, at: float = 10.0) -> WatchState:

@@ -53,13 +53,13 @@ class Scripted:
     def watch(
         self,
         *,
-        tell: t.Callable[[Measurement], None] = lambda look: None,
+        report: t.Callable[[Measurement], None] = lambda look: None,
         metric: Metric = METRIC,
         **schedule: float,
     ) -> WatchResult:
         metric = replace(metric, interval=schedule.get("interval", 10))
         watcher = Watcher(
-            [metric], {"m": self}, tell=tell, clock=lambda: self.now, sleep=self.sleep
+            [metric], {"m": self}, report=report, clock=lambda: self.now, sleep=self.sleep
         )
         return watcher.run(Schedule(**schedule))
 
@@ -68,7 +68,7 @@ def test_looks_are_taken_every_interval_from_the_delay_to_the_end():
     source = Scripted(*[0.0] * 9)
     told: list[float] = []
     watch = source.watch(
-        duration=20, interval=5, initial_delay=3, tell=lambda look: told.append(look.elapsed)
+        duration=20, interval=5, initial_delay=3, report=lambda look: told.append(look.elapsed)
     )
     assert source.looked_at == [3, 8, 13, 18, 23]
     assert told == [0, 5, 10, 15, 20]
@@ -117,7 +117,7 @@ def test_the_course_of_each_metric_is_its_own():
     watcher = Watcher(
         [often, few, late],
         dict.fromkeys(["m", "few", "late"], source),
-        tell=lambda look: None,
+        report=lambda look: None,
         clock=lambda: source.now,
         sleep=source.sleep,
     )

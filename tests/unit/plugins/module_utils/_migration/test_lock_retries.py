@@ -34,7 +34,7 @@ class Busy:
             count=count,
             sleep=self.waits.append,
             random=lambda: jitter,
-            tell=lambda _event, text, _data: self.told.append(text),
+            report=lambda _event, text, _data: self.told.append(text),
         )
         retries.insist("1_a.sql", self.attempt, lambda: undone)
 

@@ -54,7 +54,7 @@ def finding(*found: Finding) -> Runner:
 
 def rows_of(**runners: Runner) -> list[Row]:
     checks = [Check(name, name, {}, f"item of {name}") for name in runners]
-    return run_checks(checks, runners, ground(), tell=lambda _row: None)[0]
+    return run_checks(checks, runners, ground(), report=lambda _row: None)[0]
 
 
 @pytest.mark.parametrize(

@@ -32,7 +32,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._webhook.models impo
 
 def results_of(**runners: Runner) -> list[Result]:
     tests = [SmokeTest(name, t.cast("t.Any", name), {}, note="1% traffic") for name in runners]
-    return run_tests(tests, runners, tell=lambda _result: None)
+    return run_tests(tests, runners, report=lambda _result: None)
 
 
 def finding(status: t.Any, detail: str = "seen") -> Runner:
@@ -75,7 +75,7 @@ def test_the_tests_run_side_by_side_and_each_is_told_as_it_ends() -> None:
     told: list[str] = []
     runners = dict.fromkeys(("a", "b", "c"), meets)
     tests = [SmokeTest(name, t.cast("t.Any", name), {}) for name in runners]
-    found = run_tests(tests, runners, tell=lambda result: told.append(result.name))
+    found = run_tests(tests, runners, report=lambda result: told.append(result.name))
     assert [one.name for one in found] == ["a", "b", "c"]
     assert sorted(told) == ["a", "b", "c"]
 
