@@ -35,10 +35,12 @@ def told(product: str, first: Run, again: Run) -> t.Iterator[Measurement]:
     yield Measurement(f"nothing to do{product}", working(again), "s", target=20, note=apart(again))
     ratio = working(again) / working(first)
     yield Measurement(f"nothing to do to the first{product}", ratio, "ratio")
-    for name, run in (("the first's CPU", first), ("CPU with nothing to do", again)):
-        note = "1 is a core"
+    for name, run, target in (
+        ("the first's CPU", first, 30),
+        ("CPU with nothing to do", again, None),
+    ):
         yield Measurement(
-            f"{name}, to its time{product}", run.cpu / run.seconds, "ratio", note=note
+            f"{name}{product}", run.cpu, "s", target, f"{run.cpu / run.seconds:.2f} of a core"
         )
 
 
