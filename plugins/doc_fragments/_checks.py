@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from textwrap import indent
 
-CHECKS = r"""name:
+from ._database import LOGIN
+
+CHECKS = (
+    r"""name:
   description: What the check is called in the results.
   type: str
   required: true
@@ -21,34 +24,9 @@ postgres:
   description: Connect to a database and ask it something.
   type: dict
   suboptions:
-    login_host:
-      description: Host of the server.
-      type: str
-      required: true
-    login_port:
-      description: Its port.
-      type: int
-      default: 5432
-    login_user:
-      description: Role to connect as.
-      type: str
-      required: true
-    login_password:
-      description: Its password.
-      type: str
-    login_db:
-      description: Database to connect to.
-      type: str
-      required: true
-    ssl_mode:
-      description: How TLS is used, as libpq's C(sslmode).
-      type: str
-      choices: [disable, allow, prefer, require, verify-ca, verify-full]
-      default: verify-full
-    ca_cert:
-      description: File with the certificate authorities that may have signed the server's certificate.
-      type: path
-    connect_timeout:
+"""
+    + indent(LOGIN, " " * 4)
+    + r"""    connect_timeout:
       description: Seconds to wait for a connection, at most the timeout of the check.
       type: int
       default: 10
@@ -191,6 +169,7 @@ kubernetes:
       default: ""
       version_added: 0.2.0
 """
+)
 
 
 class ModuleDocFragment:

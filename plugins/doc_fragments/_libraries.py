@@ -1,67 +1,18 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # PRIVATE to easymo.deploy.
-"""The Python libraries that plugins need, each with its lowest version. A plugin says when it needs one not always."""
+"""The Python libraries that plugins need, each with its lowest version. When one is not always needed, the plugin says so."""
 
 from __future__ import annotations
 
 
 class ModuleDocFragment:
-    BOTO3 = r"""
-options: {}
-requirements:
-  - boto3 >= 1.40
-"""
-
-    CONFLUENT_KAFKA = r"""
-options: {}
-requirements:
-  - confluent-kafka >= 2.11
-"""
-
-    ICALENDAR = r"""
-options: {}
-requirements:
-  - icalendar >= 7
-"""
-
-    JINJA2 = r"""
-options: {}
-requirements:
-  - jinja2 >= 3.1
-"""
-
-    KUBERNETES = r"""
-options: {}
-requirements:
-  - kubernetes >= 34
-"""
-
-    PGLAST = r"""
-options: {}
-requirements:
-  - pglast >= 8.8
-"""
-
-    PSYCOPG2 = r"""
-options: {}
-requirements:
-  - psycopg2-binary >= 2.9.10
-"""
-
-    REDIS = r"""
-options: {}
-requirements:
-  - redis >= 6
-"""
-
-    REQUESTS = r"""
-options: {}
-requirements:
-  - requests >= 2.32
-"""
-
-    SLACK_SDK = r"""
-options: {}
-requirements:
-  - slack-sdk >= 3.36
-"""
+    BOTO3 = "{options: {}, requirements: [boto3 >= 1.40]}"
+    CONFLUENT_KAFKA = "{options: {}, requirements: [confluent-kafka >= 2.11]}"
+    ICALENDAR = "{options: {}, requirements: [icalendar >= 7]}"
+    JINJA2 = "{options: {}, requirements: [jinja2 >= 3.1]}"
+    KUBERNETES = "{options: {}, requirements: [kubernetes >= 34]}"
+    PGLAST = "{options: {}, requirements: [pglast >= 8.8]}"
+    PSYCOPG2 = "{options: {}, requirements: [psycopg2-binary >= 2.9.10]}"
+    REDIS = "{options: {}, requirements: [redis >= 6]}"
+    REQUESTS = "{options: {}, requirements: [requests >= 2.32]}"
+    SLACK_SDK = "{options: {}, requirements: [slack-sdk >= 3.36]}"

@@ -6,6 +6,8 @@ from textwrap import indent
 
 from ._checks import CHECKS
 from ._nested import nested
+from ._s3 import S3
+from ._sign_offs import REQUIRED
 
 KINDS = (
     r"""name:
@@ -117,38 +119,9 @@ backup_age:
   description: How old the newest backup of each database is.
   type: dict
   suboptions:
-    bucket:
-      description: The bucket. It must exist.
-      type: str
-      required: true
-    prefix:
-      description: Put in front of every key, for example V(v2-migration/).
-      type: str
-      default: ""
-    endpoint_url:
-      description: URL of an S3 compatible service. Without it, AWS is used.
-      type: str
-    region:
-      description: Region of the bucket.
-      type: str
-    access_key:
-      description: Access key. Without it, boto3's own search for credentials applies.
-      type: str
-    secret_key:
-      description: Secret key that belongs to O(checks[].backup_age.access_key).
-      type: str
-    path_style:
-      description:
-        - Whether the bucket's name stands in the path instead of the host name, as most other services than
-          AWS want it.
-      type: bool
-      default: false
-    s3_ca_cert:
-      description:
-        - File with the certificate authorities that may have signed the certificate of
-          O(checks[].backup_age.endpoint_url).
-      type: path
-    names:
+"""
+    + nested(S3, 4, "checks[].backup_age")
+    + r"""    names:
       description: Names of the databases in the keys of their backups.
       type: list
       elements: str
@@ -438,23 +411,9 @@ sign_offs:
       elements: dict
       required: true
       suboptions:
-        name:
-          description: The sign-off's name.
-          type: str
-          required: true
-        what:
-          description: The line of the checklist that is signed.
-          type: str
-          required: true
-        of:
-          description: Who should sign it, in words.
-          type: str
-          default: ""
-        section:
-          description: The section of the checklist.
-          type: str
-          default: ""
-    given:
+"""
+    + nested(REQUIRED, 8, "checks[].sign_offs.required[]")
+    + r"""    given:
       description:
         - Sign-offs that come with the task, by name, each a person's name or a dictionary with C(by),
           C(note), C(release), C(git_sha) and C(instead). They count, and RV(facts) has them.

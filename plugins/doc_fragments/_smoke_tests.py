@@ -5,8 +5,9 @@ from __future__ import annotations
 from textwrap import indent
 
 from ._checks import CHECKS
+from ._metrics import BOUNDS, PROMETHEUS
 from ._nested import nested
-from ._webhook import DATABASE, WEBHOOK
+from ._webhook import WEBHOOK
 
 KINDS = (
     r"""name:
@@ -99,16 +100,9 @@ metrics:
     - A value beyond its rollback bound fails the test, one between its bounds holds.
   type: dict
   suboptions:
-    prometheus_url:
-      description: URL of Prometheus. Needed when a metric is of the kind V(prometheus).
-      type: str
-    prometheus_token:
-      description: Bearer token for Prometheus.
-      type: str
-    ca_cert:
-      description: File with the certificate authorities that may have signed the certificate of Prometheus.
-      type: path
-    metrics:
+"""
+    + nested(PROMETHEUS, 4, "tests[].metrics")
+    + r"""    metrics:
       description: What to look at.
       type: list
       elements: dict
@@ -128,37 +122,8 @@ metrics:
             - PromQL that gives one series, or SQL that gives one value. SQL runs read-only.
           type: str
           required: true
-        unit:
-          description: The unit of the value, for people.
-          type: str
-          default: ""
-        pass:
-          description: Where the value should be. Without bounds, any number passes.
-          type: dict
-          suboptions:
-            min:
-              description: The lowest good value.
-              type: float
-            max:
-              description: The highest good value.
-              type: float
-        rollback:
-          description:
-            - Where the value is so bad that the release goes back. Without bounds, the metric only holds.
-          type: dict
-          suboptions:
-            below:
-              description: Lower values are breaches.
-              type: float
-            above:
-              description: Higher values are breaches.
-              type: float
-        connection:
-          description: The database to ask. Needed with the kind V(postgres).
-          type: dict
-          suboptions:
 """
-    + nested(DATABASE, 12, "tests[].metrics.metrics[].connection")
+    + nested(BOUNDS, 8, "tests[].metrics.metrics[]")
     + r"""    missing:
       description: What a metric without data makes of the test when nothing else is wrong. It never passes.
       type: str

@@ -25,6 +25,7 @@ extends_documentation_fragment:
   - easymo.deploy._libraries.requests
   - easymo.deploy._libraries.psycopg2
   - easymo.deploy._libraries.kubernetes
+  - easymo.deploy._metrics
 attributes:
   check_mode:
     description: Looks and decides as it does without, and keeps nothing in the record.
@@ -36,131 +37,11 @@ attributes:
     description: Never reports a change.
     support: full
 options:
-  prometheus_url:
-    description: URL of Prometheus. Needed when a metric is of the kind V(prometheus).
-    type: str
-  prometheus_token:
-    description: Bearer token for Prometheus.
-    type: str
-  ca_cert:
-    description: File with the certificate authorities that may have signed the certificate of Prometheus.
-    type: path
   metrics:
     description: What to look at.
     type: list
     elements: dict
     required: true
-    suboptions:
-      name:
-        description: What the metric is called.
-        type: str
-        required: true
-      kind:
-        description: Who is asked.
-        type: str
-        choices: [prometheus, postgres, kubernetes_log]
-        default: prometheus
-      query:
-        description:
-          - PromQL that gives one series, or SQL that gives one value. SQL runs read-only.
-          - For V(kubernetes_log) a regular expression. The value is the number of lines that it is found in, in
-            the logs of all running containers of O(metrics[].deployment) in the last O(metrics[].window)
-            seconds.
-        type: str
-        required: true
-      unit:
-        description: The unit of the value, for people.
-        type: str
-        default: ""
-      pass:
-        description: Where the value should be. Without bounds, any number passes.
-        type: dict
-        suboptions:
-          min:
-            description: The lowest good value.
-            type: float
-          max:
-            description: The highest good value.
-            type: float
-      rollback:
-        description: Where the value is so bad that the release goes back. Without bounds, the metric only holds.
-        type: dict
-        suboptions:
-          below:
-            description: Lower values are breaches.
-            type: float
-          above:
-            description: Higher values are breaches.
-            type: float
-      interval:
-        description: Seconds from one look at this metric to the next. O(interval) when not given.
-        type: float
-        version_added: 0.3.0
-      initial_delay:
-        description: Seconds from the first look of the watch to the first that counts for this metric.
-        type: float
-        default: 0
-        version_added: 0.3.0
-      count:
-        description:
-          - So many samples with a value end this metric's own watch. Fewer at the end of O(duration) hold.
-          - Without it, the metric is looked at to the end.
-        type: int
-        version_added: 0.3.0
-      breaches:
-        description: So many breaches of this metric in a row roll back. O(breaches) when not given.
-        type: int
-        version_added: 0.3.0
-      max_missing:
-        description: The share of this metric's samples that may be missing. O(max_missing) when not given.
-        type: float
-        version_added: 0.3.0
-      deployment:
-        description: The Deployment whose logs are read. Needed with the kind V(kubernetes_log).
-        type: str
-        version_added: 0.3.0
-      window:
-        description:
-          - Of how many seconds before each look the logs are read. At most 1 MB of each container is.
-          - Windows longer than the interval see a line in several looks.
-        type: int
-        default: 60
-        version_added: 0.3.0
-      connection:
-        description: The database to ask. Needed with the kind V(postgres).
-        type: dict
-        suboptions:
-          login_host:
-            description: Host of the server.
-            type: str
-            required: true
-          login_port:
-            description: Its port.
-            type: int
-            default: 5432
-          login_user:
-            description: Role to connect as.
-            type: str
-            required: true
-          login_password:
-            description: Its password.
-            type: str
-          login_db:
-            description: Database to connect to.
-            type: str
-            required: true
-          ssl_mode:
-            description: How TLS is used, as libpq's C(sslmode).
-            type: str
-            choices: [disable, allow, prefer, require, verify-ca, verify-full]
-            default: verify-full
-          ca_cert:
-            description: File with the certificate authorities that may have signed the server's certificate.
-            type: path
-          connect_timeout:
-            description: Seconds to wait for a connection.
-            type: int
-            default: 10
   duration:
     description: Seconds to watch. V(0) is one look.
     type: float

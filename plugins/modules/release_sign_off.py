@@ -24,6 +24,7 @@ extends_documentation_fragment:
   - easymo.deploy._attributes_controller
   - easymo.deploy._kubernetes
   - easymo.deploy._libraries.kubernetes
+  - easymo.deploy._sign_offs
 options:
   release:
     description: The version that is released.
@@ -34,23 +35,6 @@ options:
     type: list
     elements: dict
     required: true
-    suboptions:
-      name:
-        description: The sign-off's name.
-        type: str
-        required: true
-      what:
-        description: The line of the checklist that is signed.
-        type: str
-        required: true
-      of:
-        description: Who should sign it, in words.
-        type: str
-        default: ""
-      section:
-        description: The section of the checklist.
-        type: str
-        default: ""
   name:
     description: Which one is signed.
     type: str

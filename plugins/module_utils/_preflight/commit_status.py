@@ -7,6 +7,7 @@ from __future__ import annotations
 import typing as t
 
 from .._errors import VerificationError
+from .._http import bearer
 from .http import get_json
 from .models import Finding, Ground, Options, failed, held, passed
 
@@ -50,7 +51,7 @@ def _statuses(options: Options, ground: Ground, commit: str) -> t.Iterator[tuple
             "GitHub",
             url,
             timeout=ground.timeout,
-            authorization=f"Bearer {options['token']}" if options["token"] else "",
+            authorization=bearer(options["token"]),
             ca_cert=options["ca_cert"],
             params=[("per_page", str(_PAGE)), ("page", str(page))],
         )

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .._errors import InputError, NotReadyError, VerificationError
-from .._http import without_query
+from .._http import bearer, without_query
 from .http import get
 from .models import Finding, Ground, Options, failed, held
 
@@ -32,7 +32,7 @@ def read_document(options: Options, ground: Ground) -> str:
             "The file",
             options["url"],
             timeout=ground.timeout,
-            authorization=f"Bearer {options['token']}" if options["token"] else "",
+            authorization=bearer(options["token"]),
             ca_cert=options["ca_cert"],
         ).text
     if not options["path"]:
