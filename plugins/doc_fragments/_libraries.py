@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # PRIVATE to easymo.deploy.
-"""The Python libraries that plugins need, each with its lowest version. When one is not always needed, the plugin says so."""
+"""The Python libraries of the plugins, each with its lowest version. A plugin says when it can do without one."""
 
 from __future__ import annotations
 
