@@ -15,7 +15,7 @@ from .._library import Library
 from .retry import BusyError, retry_after
 
 try:
-    import slack_sdk as slack_sdk  # noqa: PLC0414 - others take it from here
+    import slack_sdk
     import slack_sdk.errors
 
     IMPORT_ERROR: str | None = None
@@ -69,13 +69,7 @@ class SlackApi:
     def __init__(
         self, *, api_url: str, token: str, channel: str, timeout: float, ca_cert: str | None = None
     ) -> None:
-        self._client = slack_sdk.WebClient(
-            token=token,
-            base_url=api_url.rstrip("/") + "/",
-            timeout=max(1, round(timeout)),
-            ssl=ssl.create_default_context(cafile=ca_cert),
-            retry_handlers=[],
-        )
+        self._client = web_client(api_url, token, timeout, ca_cert)
         self.location = channel
 
     def post(self, text: str, thread_ts: str = "", broadcast: bool = False) -> str:
@@ -136,12 +130,27 @@ class SlackWebhook:
         raise RefusedError("A Slack webhook can't edit what it posted: use a bot token.")
 
 
-def attempt(call: t.Callable[[], t.Any]) -> t.Any:
+def web_client(
+    api_url: str, token: str, timeout: float, ca_cert: str | None
+) -> slack_sdk.WebClient:
+    """That repeats nothing by itself."""
+    return slack_sdk.WebClient(
+        token=token,
+        base_url=api_url.rstrip("/") + "/",
+        timeout=max(1, round(timeout)),
+        ssl=ssl.create_default_context(cafile=ca_cert),
+        retry_handlers=[],
+    )
+
+
+def attempt(
+    call: t.Callable[[], t.Any], refusal: t.Callable[[t.Any], Exception] | None = None
+) -> t.Any:
     """One call; whatever goes wrong becomes one of our errors, without URL or token in it."""
     try:
         return call()
     except slack_sdk.errors.SlackApiError as exc:
-        raise from_answer(exc.response) from None
+        raise (refusal or from_answer)(exc.response) from None
     except (
         slack_sdk.errors.SlackClientError,
         OSError,

@@ -4,15 +4,12 @@
 
 from __future__ import annotations
 
-import http.client
-import json
 import re
-import ssl
 import typing as t
 from dataclasses import dataclass
 
 from .._errors import DeployError, RefusedError, UnreachableError
-from .._messages.slack import reason_of, slack_sdk
+from .._messages.slack import attempt, web_client
 from .models import Finding, Ground, Options, failed, held, passed
 
 _PAGE = 1000
@@ -115,29 +112,11 @@ def _looked(find: t.Callable[[Call, str], str], call: Call, name: str) -> Seen:
 
 
 def caller(options: Options, timeout: float) -> Call:
-    client = slack_sdk.WebClient(
-        token=options["token"],
-        base_url=options["api_url"].rstrip("/") + "/",
-        timeout=max(1, round(timeout)),
-        ssl=ssl.create_default_context(cafile=options["ca_cert"]),
-        retry_handlers=[],
-    )
+    client = web_client(options["api_url"], options["token"], timeout, options["ca_cert"])
 
     def call(method: str, **arguments: t.Any) -> t.Mapping[str, t.Any]:
         given = {name: value for name, value in arguments.items() if value not in ("", None)}
-        try:
-            answer = client.api_call(method, http_verb="GET", params=given)
-        except slack_sdk.errors.SlackApiError as exc:
-            raise _refused(exc.response) from None
-        except (
-            slack_sdk.errors.SlackClientError,
-            OSError,
-            http.client.HTTPException,
-            json.JSONDecodeError,
-        ) as exc:
-            raise UnreachableError(
-                f"Slack can't be reached ({reason_of(exc)}): check the network and the API's URL."
-            ) from None
+        answer = attempt(lambda: client.api_call(method, http_verb="GET", params=given), _refused)
         return t.cast("t.Mapping[str, t.Any]", answer.data)
 
     return call
