@@ -377,7 +377,7 @@ def _no_answer(exc: Exception, passed: float) -> NoAnswerError:
             "see whether it is overloaded, then try again",
         )
     elif not came_of(requests.exceptions.ConnectionError, known.ProxyError):
-        if type(exc) is OSError:
+        if exc.__class__ is OSError:
             return NoAnswerError(InputError, "cannot be asked, 'ca_cert' is missing", "correct it")
         return NoAnswerError(
             InputError, f"cannot be asked ({type(exc).__name__})", "correct its URL"

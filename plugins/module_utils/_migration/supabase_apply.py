@@ -54,7 +54,8 @@ class Runner:
                 # A transaction that the file itself has ended leaves nothing to roll back: only a warning.
                 self._session.execute("ROLLBACK")
             advice = self._retries.advice(exc.sqlstate)
-            raise describe_failure(migration, exc, invalid=invalid, lock_advice=advice) from exc
+            failure = describe_failure(migration, exc, invalid=invalid, lock_advice=advice)
+            raise failure from exc.__cause__
         except UnreachableError as exc:
             raise describe_loss(migration, exc) from exc
         finally:
