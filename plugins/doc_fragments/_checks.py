@@ -173,7 +173,7 @@ kubernetes:
 
 
 class ModuleDocFragment:
-    DOCUMENTATION = f"""
+    DOCUMENTATION: str = f"""
 options:
   checks:
     suboptions:

@@ -102,7 +102,7 @@ window:
 
 
 class ModuleDocFragment:
-    DOCUMENTATION = f"""
+    DOCUMENTATION: str = f"""
 options:
 {indent(PROMETHEUS, " " * 2)}  metrics:
     suboptions:

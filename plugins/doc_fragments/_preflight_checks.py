@@ -424,7 +424,7 @@ sign_offs:
 
 
 class ModuleDocFragment:
-    DOCUMENTATION = f"""
+    DOCUMENTATION: str = f"""
 options:
   checks:
     suboptions:

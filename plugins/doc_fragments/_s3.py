@@ -36,6 +36,6 @@ s3_ca_cert:
 
 
 class ModuleDocFragment:
-    DOCUMENTATION = f"""
+    DOCUMENTATION: str = f"""
 options:
 {indent(S3, " " * 2)}"""

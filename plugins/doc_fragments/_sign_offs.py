@@ -24,7 +24,7 @@ section:
 
 
 class ModuleDocFragment:
-    DOCUMENTATION = f"""
+    DOCUMENTATION: str = f"""
 options:
   required:
     suboptions:

@@ -138,7 +138,7 @@ metrics:
 
 
 class ModuleDocFragment:
-    DOCUMENTATION = f"""
+    DOCUMENTATION: str = f"""
 options:
   tests:
     suboptions:

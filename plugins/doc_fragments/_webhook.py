@@ -127,6 +127,6 @@ request_timeout:
 
 
 class ModuleDocFragment:
-    DOCUMENTATION = f"""
+    DOCUMENTATION: str = f"""
 options:
 {indent(WEBHOOK, " " * 2)}"""
