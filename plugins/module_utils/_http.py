@@ -117,64 +117,46 @@ def send(
     largest: int = LARGEST,
     **more: t.Any,
 ) -> Answer:
-    """Whatever is answered, else NoAnswerError. `timeout` in seconds is for the whole answer, with `repeat` for each.
+    """Whatever is answered, else NoAnswerError. With `repeat`, `timeout` is for each attempt.
 
+    After `timeout` seconds an answer that still goes on is given up, and so is a silence of that length.
     `authorization` is the whole header, see `bearer` and `basic`, and `ca_cert` a file of authorities for this server.
     `largest` in bytes. `more` goes to requests: `params`, `headers`, `json`, `data`, `files`.
     """
     until = _Until(timeout, repeat.deadline if repeat else None)
-    if repeat:
-        session = requests.Session()
-        adapter = requests.adapters.HTTPAdapter(max_retries=_Retries.of(repeat))
-        session.mount("https://", adapter)
-        session.mount("http://", adapter)
+    own = None
+    if repeat or not session:
+        own = session = _session(max_retries=_Retries.of(repeat) if repeat else 0)
     try:
-        answer = request(
+        answer = session.request(
             method,
             url,
-            timeout=until,
-            authorization=authorization,
-            ca_cert=ca_cert,
-            session=session,
+            timeout=until,  # type: ignore[arg-type] # its stubs do not know urllib3's
+            auth=_Permit(authorization),
+            # Of the request and not of the session: there REQUESTS_CA_BUNDLE would take their place.
+            verify=ca_cert or True,
+            allow_redirects=False,
             stream=True,
             **more,
         )
         body = _read(answer, until.end, largest)
     except (OSError, ValueError, urllib3.exceptions.HTTPError) as exc:
         raise _no_answer(exc, until.passed) from None
+    finally:
+        if own:
+            own.close()
     told = "charset" in answer.headers.get("Content-Type", "").lower() and answer.encoding
     return Answer(answer.status_code, answer.headers, body, told or "utf-8")
 
 
-def request(
-    method: str,
-    url: str,
-    *,
-    timeout: t.Any,
-    authorization: str = "",
-    ca_cert: str | None = None,
-    session: requests.Session | None = None,
-    **more: t.Any,
-) -> requests.Response:
-    """As `requests.request`.
-
-    The authorities go with the request, not with the session: there REQUESTS_CA_BUNDLE would take their place.
-    """
-    return (session or requests).request(
-        method,
-        url,
-        timeout=timeout,
-        auth=_Permit(authorization),
-        verify=ca_cert or True,
-        allow_redirects=False,
-        **more,
-    )
-
-
 def pooled(connections: int) -> requests.Session:
     """For as many threads at once."""
+    return _session(pool_maxsize=connections)
+
+
+def _session(**adapting: t.Any) -> requests.Session:
     session = requests.Session()
-    adapter = requests.adapters.HTTPAdapter(pool_maxsize=connections)
+    adapter = requests.adapters.HTTPAdapter(**adapting)
     session.mount("https://", adapter)
     session.mount("http://", adapter)
     return session
@@ -358,35 +340,36 @@ def _no_answer(exc: Exception, passed: float) -> NoAnswerError:
     """The one place that knows what the exceptions of requests and urllib3 mean."""
     chain = list(_chain(exc))
     cause = _words(chain[-1])
+    away = (
+        UnreachableError,
+        f"cannot be reached ({cause})",
+        "see whether it runs and whether its URL is right",
+    )
+    error: type[DeployError]
     known = urllib3.exceptions
 
     def came_of(*kinds: type[BaseException]) -> bool:
         return any(isinstance(one, kinds) for one in chain)
 
     if came_of(ssl.SSLError, requests.exceptions.SSLError, known.SSLError):
+        error, problem = RefusedError, f"failed the TLS handshake ({cause})"
         cure = "see whether that port speaks TLS"
         if came_of(ssl.SSLCertVerificationError):
             cure = "set 'ca_cert' to the authority that signed its certificate"
-        return NoAnswerError(RefusedError, f"failed the TLS handshake ({cause})", cure)
-    if came_of(known.NewConnectionError, known.ProtocolError):
-        pass
+    elif came_of(known.NewConnectionError, known.ProtocolError):
+        error, problem, cure = away
     elif came_of(requests.exceptions.Timeout, known.TimeoutError):
-        return NoAnswerError(
-            UnreachableError,
-            f"did not answer within {round(passed, 1) or passed:g} s",
-            "see whether it is overloaded, then try again",
-        )
-    elif not came_of(requests.exceptions.ConnectionError, known.ProxyError):
-        if exc.__class__ is OSError:
-            return NoAnswerError(InputError, "cannot be asked, 'ca_cert' is missing", "correct it")
-        return NoAnswerError(
-            InputError, f"cannot be asked ({type(exc).__name__})", "correct its URL"
-        )
-    return NoAnswerError(
-        UnreachableError,
-        f"cannot be reached ({cause})",
-        "see whether it runs and whether its URL is right",
-    )
+        error, problem = UnreachableError, f"did not answer within {round(passed, 1) or passed:g} s"
+        cure = "see whether it is overloaded, then try again"
+    elif came_of(requests.exceptions.ConnectionError, known.ProxyError):
+        error, problem, cure = away
+    elif exc.__class__ is OSError:
+        error, problem = InputError, f"cannot be asked ({str(exc)[:_SHOWN]})"
+        cure = "correct 'ca_cert', or REQUESTS_CA_BUNDLE where there is none"
+    else:
+        error, problem = InputError, f"cannot be asked ({type(exc).__name__})"
+        cure = "correct its URL"
+    return NoAnswerError(error, problem, cure)
 
 
 def _chain(exc: BaseException) -> t.Iterator[BaseException]:

@@ -31,11 +31,11 @@ from ansible_collections.easymo.deploy.plugins.module_utils._functions.prober im
 from ansible_collections.easymo.deploy.plugins.module_utils._gate.prometheus import Prometheus
 from ansible_collections.easymo.deploy.plugins.module_utils._http import (
     Answer,
+    NoAnswerError,
     Repeat,
     ask,
     good,
     pooled,
-    request,
     send,
     without_query,
 )
@@ -190,7 +190,7 @@ def test_a_password_of_this_machine_goes_to_nobody(client: str, server: Server) 
 @pytest.mark.usefixtures("netrc")
 def test_a_login_in_the_url_is_used(server: Server) -> None:
     url = server.url.replace("://", "://bob:hunter2@")
-    request("GET", url, timeout=20)
+    send("GET", url, timeout=20)
     assert server.seen == ["Basic Ym9iOmh1bnRlcjI="]
 
 
@@ -211,10 +211,10 @@ def test_our_authorities_are_asked_whatever_the_environment_names(
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "missing"))
     own = tmp_path / "own.pem"
     own.write_text("", "utf-8")
-    with pytest.raises(OSError, match=r"missing"):
-        request("GET", server.url.replace("http", "https"), timeout=20)
-    with pytest.raises(Exception, match=r"own|SSL|certificate") as caught:
-        request("GET", server.url.replace("http", "https"), timeout=20, ca_cert=str(own))
+    with pytest.raises(NoAnswerError, match=r"missing"):
+        send("GET", server.url.replace("http", "https"), timeout=20)
+    with pytest.raises(NoAnswerError, match=r"own|SSL|certificate") as caught:
+        send("GET", server.url.replace("http", "https"), timeout=20, ca_cert=str(own))
     assert "missing" not in str(caught.value)
 
 
@@ -288,6 +288,12 @@ def test_without_an_answer_it_says_what_where_why_and_what_to_do(failure: str) -
     assert "hidden" not in sentence
     assert caught.value.__cause__ is None
     assert list(server) == []
+
+
+def test_authorities_that_are_not_there_are_told(tmp_path: Path) -> None:
+    missing = str(tmp_path / "none.pem")
+    with pytest.raises(InputError, match=r"^It cannot be asked .*none\.pem\): correct 'ca_cert'"):
+        ask("It", "GET", "https://127.0.0.1:1", timeout=5, ca_cert=missing)
 
 
 @pytest.mark.parametrize(
