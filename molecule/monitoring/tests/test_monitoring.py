@@ -21,7 +21,7 @@ def test_the_evidence_has_verdict_bounds_and_course(witness: t.Any) -> None:
         "lines": "proceed",
     }
     assert seen["steady"]["rollback"] == {"below": None, "above": 2.0}
-    assert {value for _at, value in seen["steady"]["points"]} == {1.0}
+    assert {(value, status) for _at, value, status in seen["steady"]["points"]} == {(1.0, "good")}
     assert len(seen["steady"]["points"]) == seen["steady"]["count"] > 0
 
 
