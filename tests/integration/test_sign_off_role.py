@@ -44,6 +44,7 @@ def forced(folder: Path) -> list[dict[str, t.Any]]:
         given = {
             "release_phase_version": "forced",
             "release_phase_name": "database",
+            "release_phase_changing": ["database"],
             "release_phase_lock_force": True,
             "release_phase_lock_reason": "joe sleeps",
         }
