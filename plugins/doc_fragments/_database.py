@@ -5,11 +5,11 @@
 from __future__ import annotations
 
 LOGIN = r"""login_host:
-  description: Host of the server.
+  description: Host of the PostgreSQL server.
   type: str
   required: true
 login_port:
-  description: Its port.
+  description: Port of the PostgreSQL server.
   type: int
   default: 5432
 login_user:
@@ -17,14 +17,14 @@ login_user:
   type: str
   required: true
 login_password:
-  description: Its password.
+  description: Its password. Reaches client programs through their environment only, never through their arguments.
   type: str
 login_db:
   description: Database to connect to.
   type: str
   required: true
 ssl_mode:
-  description: How TLS is used, as libpq's C(sslmode).
+  description: How TLS is used, as libpq's C(sslmode). Anything below V(verify-full) accepts a server in the middle.
   type: str
   choices: [disable, allow, prefer, require, verify-ca, verify-full]
   default: verify-full

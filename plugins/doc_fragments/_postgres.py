@@ -2,39 +2,12 @@
 # PRIVATE to easymo.deploy.
 from __future__ import annotations
 
+from textwrap import indent
+
+from ._database import DATABASE
+
 
 class ModuleDocFragment:
-    DOCUMENTATION = r"""
+    DOCUMENTATION: str = f"""
 options:
-  login_host:
-    description: Host of the PostgreSQL server.
-    type: str
-    required: true
-  login_port:
-    description: Port of the PostgreSQL server.
-    type: int
-    default: 5432
-  login_user:
-    description: Role to connect as.
-    type: str
-    required: true
-  login_password:
-    description: Its password. Reaches client programs through their environment only, never through their arguments.
-    type: str
-  login_db:
-    description: Database to connect to.
-    type: str
-    required: true
-  ssl_mode:
-    description: How TLS is used, as libpq's C(sslmode). Anything below V(verify-full) accepts a server in the middle.
-    type: str
-    choices: [disable, allow, prefer, require, verify-ca, verify-full]
-    default: verify-full
-  ca_cert:
-    description: File with the certificate authorities that may have signed the server's certificate.
-    type: path
-  connect_timeout:
-    description: Seconds to wait for a connection.
-    type: int
-    default: 10
-"""
+{indent(DATABASE, " " * 2)}"""

@@ -36,6 +36,11 @@ def run_checks(
         )
 
 
+def run_check(check: Check, probe: Probe, patience: Patience) -> CheckResult:
+    """One alone, in the caller's thread."""
+    return _until(check, probe, patience, patience.clock() + patience.timeout)
+
+
 def _until(check: Check, probe: Probe, patience: Patience, deadline: float) -> CheckResult:
     while True:
         outcome = _look(check, probe, patience)

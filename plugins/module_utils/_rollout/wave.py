@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from .._checks import http
 from .._checks.models import Check, CheckError
-from .._checks.run import Patience, run_checks
+from .._checks.run import Patience, run_check
 from .._cluster import Cluster
 from .._errors import DeployError, InputError
 from .._module import Module, Result, unexpected
@@ -98,7 +98,7 @@ def health_checks(services: t.Iterable[Params]) -> dict[str, Check]:
 def answers(check: Check | None, timeout: float) -> Result:
     """Nothing, once the endpoint answers; raises CheckError when it does not for `timeout` seconds."""
     if check is not None:
-        (outcome,) = run_checks([check], {"http": http.probe}, Patience(timeout, pause=1.0))
+        outcome = run_check(check, http.probe, Patience(timeout, pause=1.0))
         if not outcome.passed:
             raise CheckError(f"{outcome.name}: {outcome.detail}", results=[outcome.to_result()])
     return {}
