@@ -9,6 +9,25 @@ from ._nested import nested
 from ._s3 import S3
 from ._sign_offs import REQUIRED
 
+
+def document(kind: str) -> str:
+    """Where a check of this kind finds the file that it reads."""
+    options = f"""path:
+  description: The file on this machine. This or O(checks[].{kind}.url) is needed.
+  type: path
+url:
+  description: Where to get it instead.
+  type: str
+token:
+  description: Bearer token for the URL.
+  type: str
+ca_cert:
+  description: File with the certificate authorities that may have signed the URL's certificate.
+  type: path
+"""
+    return indent(options, " " * 4)
+
+
 KINDS = (
     r"""name:
   description: What the row is called. Kinds that end in several rows name them themselves.
@@ -143,19 +162,9 @@ test_results:
       that names neither holds.
   type: dict
   suboptions:
-    path:
-      description: The file on this machine. This or O(checks[].test_results.url) is needed.
-      type: path
-    url:
-      description: Where to get it instead.
-      type: str
-    token:
-      description: Bearer token for the URL.
-      type: str
-    ca_cert:
-      description: File with the certificate authorities that may have signed the URL's certificate.
-      type: path
-    least:
+"""
+    + document("test_results")
+    + r"""    least:
       description: How many tests must have passed.
       type: int
       default: 1
@@ -166,19 +175,9 @@ load_test:
     - Only the bounds that are set count.
   type: dict
   suboptions:
-    path:
-      description: The file on this machine. This or O(checks[].load_test.url) is needed.
-      type: path
-    url:
-      description: Where to get it instead.
-      type: str
-    token:
-      description: Bearer token for the URL.
-      type: str
-    ca_cert:
-      description: File with the certificate authorities that may have signed the URL's certificate.
-      type: path
-    least_users:
+"""
+    + document("load_test")
+    + r"""    least_users:
       description: How many users at the same time there must have been.
       type: float
     error_rate:
