@@ -51,7 +51,7 @@ def execute(
 
 
 def unexpected(exc: Exception) -> Result:
-    """The failure for what nobody thought of.
+    """The failure for an unexpected error.
 
     Left to Ansible, its text would be shown as it is, whatever secret it quotes: only what a task returns is searched
     for the values of its secret options.

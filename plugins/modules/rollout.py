@@ -202,7 +202,7 @@ hint:
   description: What to do about RV(result), empty when nothing is to be done.
   returned: when the Deployment was seen
   type: str
-  sample: "Run the same task again: it takes up where it stands."
+  sample: "Run the same task again: it continues."
 before:
   description: The image of O(container) and the Deployment's revision before.
   returned: when the Deployment was seen

@@ -112,7 +112,7 @@ def evaluate(progress: Progress, snapshot: Snapshot, now: float) -> tuple[Progre
                 "silent",
                 "ControllerSilent",
                 f"no controller has taken notice of it for {CONTROLLER_SILENCE:.0f} s",
-                "Look at kube-controller-manager.",
+                "Check kube-controller-manager.",
             )
         return progress, WAITING
     if progress.needs_pods and deployment.counts.desired == 0:

@@ -29,25 +29,19 @@ class Ending:
 ENDINGS: t.Mapping[str, Ending] = {
     "succeeded": Ending("no", "maybe", ""),
     "no_change": Ending("no", "never", ""),
-    "rolled_back": Ending(
-        "asked", "always", "It serves as before: correct the cause, then release."
-    ),
-    "rollback_failed": Ending("yes", "maybe", "A human is needed now: it may not serve."),
-    "failed_no_undo": Ending("yes", "maybe", "It stands as the failure left it: undo it by hand."),
+    "rolled_back": Ending("asked", "always", "Back as before: fix the cause, then try again."),
+    "rollback_failed": Ending("yes", "maybe", "Act now: it may not serve."),
+    "failed_no_undo": Ending("yes", "maybe", "Nothing was undone: undo it by hand."),
     "superseded": Ending("yes", "maybe", "Find out who else changed it."),
-    "blocked": Ending(
-        "yes", "never", "Nothing was written: resolve what is named, then try again."
-    ),
-    "lease_lost": Ending("yes", "maybe", "Somebody else deploys now: leave it to them, or ask."),
+    "blocked": Ending("yes", "never", "Nothing was written: fix what is named, then try again."),
+    "lease_lost": Ending("yes", "maybe", "Another run deploys now: leave it, or ask."),
     "paused": Ending("yes", "maybe", "Resume it with 'kubectl rollout resume', then try again."),
-    "rejected": Ending("yes", "never", "The server refused the change: read its words."),
+    "rejected": Ending("yes", "never", "The server refused the change: read its message."),
     "controller_silent": Ending(
-        "yes", "maybe", "Look at kube-controller-manager, then run it again."
+        "yes", "maybe", "Check kube-controller-manager, then run it again."
     ),
-    "deleted": Ending("yes", "maybe", "Apply its manifest, if it should exist."),
-    "indeterminate": Ending(
-        "yes", "maybe", "Run the same task again: it takes up where it stands."
-    ),
+    "deleted": Ending("yes", "maybe", "Apply its manifest if it should exist."),
+    "indeterminate": Ending("yes", "maybe", "Run the same task again: it continues."),
 }
 """Every value of a rollout's `result`."""
 

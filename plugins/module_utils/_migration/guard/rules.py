@@ -10,7 +10,7 @@ from .models import Classification, Concern
 
 _LATER = "keep it until nothing uses it, and drop it in a later release with a waiver"
 _BACKFILL = "change rows outside of the migration, in batches that can be stopped, or waive it"
-_ASK = "write it so that it can be read, or waive it with a reason"
+_ASK = "rewrite it so that it can be read, or waive it with a reason"
 
 DESTRUCTIVE: t.Final[t.Mapping[str, str]] = {
     "drop-table": _LATER,
@@ -24,28 +24,28 @@ DESTRUCTIVE: t.Final[t.Mapping[str, str]] = {
     "drop-object": _LATER,
     "drop-not-recreated": "create it again later in the same file, unconditionally, or drop it in a later release",
     "replacement-differs": "give it another name, and drop the old one in a later release",
-    "drop-cascade": "drop what depends on it by name, each with its replacement, and leave CASCADE away",
+    "drop-cascade": "drop what depends on it by name, each with its replacement, without CASCADE",
     "drop-constraint": "create it again in the same file with NOT VALID, or drop it in a later release",
-    "drop-default": "keep the default until all code gives the value itself",
+    "drop-default": "keep the default until all code sets the value",
     "rename": "add the new one beside it, and drop the old one in a later release",
-    "set-schema": "create it anew in the other schema, and drop the old one in a later release",
+    "set-schema": "create it in the other schema, and drop the old one in a later release",
     "owner": "give the other role the privileges it needs with GRANT",
     "column-not-null": "add it with a constant default, or nullable, and SET NOT NULL in a later release",
-    "column-rewrite": "add it nullable, SET DEFAULT in a statement of its own, and fill old rows in batches",
+    "column-rewrite": "add it nullable, SET DEFAULT in a separate statement, and fill old rows in batches",
     "column-constraint": "add the bare column, then the constraint with NOT VALID or over an index built CONCURRENTLY",
     "set-not-null": "ADD CONSTRAINT ... CHECK (... IS NOT NULL) NOT VALID, VALIDATE it, SET NOT NULL later",
     "column-type": "add a column of the new type, fill it in batches, and change over in a later release",
-    "constraint-validates": "add it with NOT VALID, and VALIDATE CONSTRAINT in a migration of its own",
+    "constraint-validates": "add it with NOT VALID, and VALIDATE CONSTRAINT in a separate migration",
     "constraint-builds-index": "CREATE UNIQUE INDEX CONCURRENTLY, then ADD CONSTRAINT ... USING INDEX",
-    "index-blocks": "CREATE INDEX CONCURRENTLY, in a migration of its own",
+    "index-blocks": "CREATE INDEX CONCURRENTLY, in a separate migration",
     "reindex-blocks": "REINDEX ... CONCURRENTLY",
     "refresh-blocks": "REFRESH MATERIALIZED VIEW CONCURRENTLY",
-    "lock-table": "leave the lock away, a migration takes what it needs",
+    "lock-table": "remove the lock: a migration takes what it needs",
     "table-rewrite": "do it in a maintenance window, with a waiver",
     "row-security": "enable it with its policies when the table is created, or waive it once all clients were checked",
-    "restrictive-policy": "say it in the permissive policies, or waive it once all clients were checked",
+    "restrictive-policy": "add it to the permissive policies, or waive it once all clients were checked",
     "trigger-switch": "drop the trigger in a later release, or test a setting in its function",
-    "partition": "attach only partitions made in this release, and detach in a later one",
+    "partition": "attach only partitions of this release, and detach in a later one",
     "inherit": "make the child table in this release, and leave existing ones as they are",
     "replica-identity": "use DEFAULT, FULL or an index",
     "rows-updated": _BACKFILL,
@@ -57,27 +57,27 @@ DESTRUCTIVE: t.Final[t.Mapping[str, str]] = {
     "type-changed": "add a new type beside it, and drop the old one in a later release",
     "revoke": "revoke in a later release, when nothing uses the privilege",
     "role-changed": "change roles outside of migrations, or waive it",
-    "publication-changed": "add to it, and take away in a later release",
+    "publication-changed": "add to it, and remove in a later release",
     "rule-created": "use a trigger on a new table, or waive it",
 }
 
 WARNINGS: t.Final[t.Mapping[str, str]] = {
-    "rows-refused": "see that no code that runs writes such rows",
-    "policy-locks-out": "see that no client needs these rows",
+    "rows-refused": "check that no running code writes such rows",
+    "policy-locks-out": "check that no client needs these rows",
     "no-policy": "add a policy, unless only its owner and roles that bypass row level security use it",
-    "rows-swallowed": "see that rows which code relies on are returned as NEW",
-    "unique-index": "see first that no rows repeat; one that failed stays behind INVALID and is to be dropped",
+    "rows-swallowed": "check that rows that code needs are returned as NEW",
+    "unique-index": "check first that no rows repeat; drop a failed one, which stays INVALID",
 }
 
 UNKNOWN: t.Final[t.Mapping[str, str]] = {
-    "syntax": "correct it, the server would refuse it too",
+    "syntax": "correct it: the server would refuse it too",
     "statement": _ASK,
     "function": "call it outside of the migration, or define it in the migrations of this run",
     "dynamic-sql": "write the statement out, or build it with format() from %I and %L alone",
     "language": "write it in SQL or PL/pgSQL",
     "nesting": "call less deeply",
-    "rollback": "leave it away: what comes after it runs on a state that cannot be foreseen",
-    "setting": "leave it away, or waive it: it changes how later statements are understood",
+    "rollback": "remove it: later statements would run on an unknown state",
+    "setting": "remove it, or waive it: it changes the meaning of later statements",
     "server": "change the server outside of migrations, or waive it",
     "copy": "use INSERT",
     "history": "leave it to 'supabase migration repair' or 'prisma migrate resolve', outside of migrations",

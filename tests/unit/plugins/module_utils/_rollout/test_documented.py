@@ -46,5 +46,5 @@ def test_each_class_stands_in_the_page_with_its_dwell(rule: Rule, row: list[str]
     elif rule.dwell is None:
         assert row[2] == "-"
     else:
-        snapshots = f" or {rule.snapshots} looks" if rule.dwell and rule.snapshots else ""
+        snapshots = f" or {rule.snapshots} checks" if rule.dwell and rule.snapshots else ""
         assert row[2] == (f"{rule.dwell:.0f} s" if rule.dwell else "at once") + snapshots

@@ -80,7 +80,7 @@ DROP POLICY IF EXISTS "Read own" ON public.users;
 -- additive
 CREATE POLICY "Read own" ON users FOR SELECT USING (auth.uid() = id);
 
--- == drop a policy and make it no more
+-- == drop a policy for good
 -- destructive: drop-not-recreated
 DROP POLICY "Read own" ON users;
 
@@ -130,7 +130,7 @@ DROP TRIGGER IF EXISTS users_touch ON users;
 -- additive
 CREATE TRIGGER users_touch BEFORE UPDATE ON users FOR EACH ROW EXECUTE FUNCTION touch_updated_at();
 
--- == drop a trigger and make it no more
+-- == drop a trigger for good
 -- destructive: drop-not-recreated
 DROP TRIGGER users_touch ON users;
 
@@ -210,7 +210,7 @@ DROP FUNCTION touch_updated_at() CASCADE;
 -- additive
 CREATE FUNCTION touch_updated_at() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NEW; END $$;
 
--- == drop one of several functions of a name without saying which
+-- == drop one of several functions of a name without its arguments
 -- destructive: drop-not-recreated
 DROP FUNCTION total_of;
 -- additive
@@ -244,7 +244,7 @@ DROP VIEW active_users;
 -- destructive: replacement-differs
 CREATE VIEW active_users AS SELECT o.* FROM orders o;
 
--- == drop a view and make it with columns that cannot be told
+-- == drop a view and make it with unknown columns
 -- additive
 CREATE TABLE members (id uuid);
 -- additive

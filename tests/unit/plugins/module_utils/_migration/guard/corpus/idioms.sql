@@ -90,7 +90,7 @@ DO $$ BEGIN
   END IF;
 END $$;
 
--- == add a constraint only if it is not there
+-- == add a constraint only if it is missing
 -- destructive: constraint-validates
 DO $$ BEGIN
   IF NOT EXISTS (SELECT 1 FROM pg_constraint WHERE conname = 'positive') THEN

@@ -62,7 +62,7 @@ CREATE TRIGGER users_log AFTER INSERT ON users FOR EACH ROW EXECUTE FUNCTION tou
 -- additive
 CREATE OR REPLACE TRIGGER users_touch BEFORE UPDATE ON users FOR EACH ROW EXECUTE FUNCTION touch_updated_at();
 
--- == triggers that may have rows left out
+-- == triggers that may drop rows
 -- warning: rows-swallowed
 CREATE TRIGGER orders_drop BEFORE INSERT ON orders FOR EACH ROW EXECUTE FUNCTION drop_row();
 -- additive
@@ -225,7 +225,7 @@ CREATE SUBSCRIPTION s CONNECTION 'host=x' PUBLICATION p;
 -- unknown: server
 CREATE EVENT TRIGGER watch ON ddl_command_end EXECUTE FUNCTION touch_updated_at();
 
--- == what nobody thought of
+-- == an unexpected statement
 -- unknown: statement
 CHECKPOINT;
 -- unknown: statement

@@ -4,7 +4,7 @@ SELECT now(), gen_random_uuid(), pg_catalog.lower('A'), auth.uid(), extensions.u
 -- additive
 SELECT set_config('app.release', '2', false);
 
--- == functions nobody knows
+-- == unknown functions
 -- unknown: function
 SELECT archive_old(30);
 -- unknown: function
@@ -18,7 +18,7 @@ CALL tidy_up();
 -- unknown: function
 INSERT INTO users (name) VALUES (make_name());
 
--- == define a function that destroys, and leave it uncalled
+-- == define a function that destroys, without calling it
 -- additive
 CREATE FUNCTION wipe() RETURNS void LANGUAGE sql AS 'DELETE FROM users';
 -- additive
@@ -43,7 +43,7 @@ CREATE FUNCTION wipe(u users) RETURNS int LANGUAGE sql AS 'DELETE FROM users RET
 -- destructive: rows-deleted
 SELECT u.wipe FROM users u;
 
--- == call it by way of others
+-- == call it through others
 -- additive
 CREATE FUNCTION inner_one() RETURNS void LANGUAGE plpgsql AS $$ BEGIN DROP TABLE users; END $$;
 -- additive
@@ -74,7 +74,7 @@ END $$;
 -- additive
 SELECT seed(3);
 
--- == call one in a language that is not read
+-- == call one in an unread language
 -- additive
 CREATE FUNCTION remote() RETURNS int LANGUAGE plpython3u AS 'return 1';
 -- unknown: language
@@ -220,7 +220,7 @@ DO $$ DECLARE t text; BEGIN
   END LOOP;
 END $$;
 
--- == EXECUTE of a text with parts that are not known
+-- == EXECUTE of a text with unknown parts
 -- destructive: drop-table
 DO $$ DECLARE t text := 'x'; BEGIN EXECUTE 'DROP TABLE ' || t; END $$;
 -- unknown: dynamic-sql

@@ -127,7 +127,7 @@ CREATE TABLE users (id int);
 -- destructive: rows-deleted
 DELETE FROM users;
 
--- == a search_path that cannot be told
+-- == an unknown search_path
 -- additive
 CREATE SCHEMA scratch;
 -- additive

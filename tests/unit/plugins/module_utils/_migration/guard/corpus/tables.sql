@@ -51,7 +51,7 @@ ALTER TABLE users ADD COLUMN IF NOT EXISTS name text NOT NULL;
 -- destructive: column-not-null
 ALTER TABLE users ADD COLUMN nickname text NOT NULL;
 
--- == add a column whose default is another one for each row
+-- == add a column whose default differs per row
 -- destructive: column-rewrite
 ALTER TABLE users ADD COLUMN token uuid DEFAULT gen_random_uuid();
 -- destructive: column-rewrite
@@ -85,7 +85,7 @@ CREATE DOMAIN label AS note DEFAULT 'none';
 -- additive
 ALTER TABLE users ADD COLUMN tag label, ADD COLUMN amounts positive_amount[];
 
--- == add a column of a domain that checks, or whose default is another one for each row
+-- == add a column of a domain that checks, or whose default differs per row
 -- destructive: column-rewrite
 ALTER TABLE users ADD COLUMN code ticket;
 -- additive
@@ -173,7 +173,7 @@ CREATE TABLE users (id int);
 -- additive
 DELETE FROM users;
 
--- == two tables that change names
+-- == two tables that swap names
 -- destructive: rename
 ALTER TABLE settings RENAME TO little;
 -- destructive: rename
@@ -445,7 +445,7 @@ ALTER TABLE users INHERIT people;
 -- destructive: inherit
 ALTER TABLE users NO INHERIT people;
 
--- == a new table that old rows hang on
+-- == a new table that old rows depend on
 -- additive
 CREATE TABLE plans (id int PRIMARY KEY);
 -- additive
