@@ -1,0 +1,197 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to easymo.deploy.
+"""What may be said of a release's availability, from what was measured. Pure."""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime, tzinfo
+
+from .._time import UTC
+from .models import UNREADABLE, WRITE_EVERY, Gap, Json, Measured, Outage, TargetRecord, to_text
+from .plan import add_gap, longest_pause
+
+DAMAGED = "damaged"
+"""The key of facts that stand for a record that cannot be read: the sentence that says why."""
+STARTS_WITHIN = 60.0
+"""Seconds between the moment that a phase is opened and the first probe: the task that starts the prober comes first,
+so nothing changes in them."""
+
+Verdict = t.Literal["complete", "partial", "not_measured"]
+
+
+@dataclass(frozen=True)
+class TargetAvailability:
+    """Of one address. `seconds` from its first failure to its last."""
+
+    name: str
+    probes: int
+    failures: int
+    first_failure: str
+    last_failure: str
+    seconds: float
+    problem: str
+    sentence: str
+
+
+@dataclass(frozen=True)
+class Availability:
+    """`verdict`: `complete` when every address was asked without a gap and never failed.
+
+    `partial` when something failed or was not seen, `not_measured` when nothing is known; `reason` says why then.
+    `failed` are the addresses that failed, `outages` and `gaps` are in their order, `downtime` and `unseen` in seconds.
+    """
+
+    verdict: Verdict
+    reason: str = ""
+    since: str = ""
+    until: str = ""
+    probes: int = 0
+    failures: int = 0
+    targets: int = 0
+    failed: tuple[TargetAvailability, ...] = ()
+    outages: tuple[Outage, ...] = ()
+    gaps: tuple[Gap, ...] = ()
+    downtime: float = 0.0
+    unseen: float = 0.0
+    summary: tuple[str, ...] = ()
+
+    def to_json(self) -> Json:
+        plain = ("verdict", "reason", "since", "until", "probes", "failures", "targets")
+        return {
+            **{name: getattr(self, name) for name in plain},
+            "failed": [asdict(one) for one in self.failed],
+            "outages": [outage.to_json() for outage in self.outages],
+            "gaps": [gap.to_json() for gap in self.gaps],
+            "downtime": round(self.downtime, 3),
+            "unseen": round(self.unseen, 3),
+            "summary": list(self.summary),
+        }
+
+
+def availability_of(
+    facts: t.Mapping[str, t.Any] | None,
+    *,
+    changed: datetime | None = None,
+    at: datetime | None = None,
+    zone: tzinfo = UTC,
+) -> Availability:
+    """What the facts of an attempt allow to say.
+
+    `facts`: as release_info returns them, empty or None when there are none. `changed`: when the attempt changed
+    something first; asked later than that, it has a gap. `at`: when it is said; of what still goes on, the time since
+    the last probe that is known is a gap too. `zone`: of the times in sentences.
+    """
+    if not facts:
+        return Availability("not_measured", reason="nobody asked the public addresses")
+    if facts.get(DAMAGED):
+        return Availability("not_measured", reason=str(facts[DAMAGED]))
+    try:
+        measured = Measured.from_json(dict(facts))
+    except UNREADABLE as exc:
+        return Availability(
+            "not_measured", reason=f"what was measured is not written as it should be ({exc})"
+        )
+    measured = _with_open_ends(measured, changed, at)
+    if not any(one.probes for one in measured.targets.values()):
+        return Availability("not_measured", reason=_why_nothing(measured))
+    return _judged(measured, zone)
+
+
+def _with_open_ends(measured: Measured, changed: datetime | None, at: datetime | None) -> Measured:
+    since = measured.since
+    if changed is not None and since is not None:
+        late = since - changed.timestamp()
+        if late > STARTS_WITHIN:
+            early = Gap(changed.timestamp(), since, "nobody asked yet")
+            measured = replace(measured, gaps=(early, *measured.gaps))
+    if at is not None and not measured.closed:
+        # It is written every few seconds, so a little younger than it seems.
+        now = at.timestamp()
+        known = measured.until
+        if known is not None and (
+            measured.off or now - known > WRITE_EVERY * 2 + longest_pause(measured.interval)
+        ):
+            measured = add_gap(measured, now)
+    return measured
+
+
+def _why_nothing(measured: Measured) -> str:
+    if measured.off:
+        return f"switched off: {measured.off}"
+    return measured.gaps[-1].why if measured.gaps else "no probe was counted"
+
+
+def _judged(measured: Measured, zone: tzinfo) -> Availability:
+    failed = tuple(
+        _target(name, one, zone) for name, one in measured.targets.items() if one.failures
+    )
+    complete = not (failed or measured.gaps or measured.off)
+    unseen = sum(gap.end - gap.start for gap in _merged(measured.gaps))
+    result = Availability(
+        verdict="complete" if complete else "partial",
+        since=to_text(measured.since),
+        until=to_text(measured.until),
+        probes=sum(one.probes for one in measured.targets.values()),
+        failures=sum(one.failures for one in measured.targets.values()),
+        targets=len(measured.targets),
+        failed=failed,
+        outages=measured.outages,
+        gaps=measured.gaps,
+        downtime=measured.downtime,
+        unseen=unseen,
+    )
+    return replace(result, summary=_summary(result, zone))
+
+
+def _target(name: str, one: TargetRecord, zone: tzinfo) -> TargetAvailability:
+    first, last = one.first_failure or 0.0, one.last_failure or 0.0
+    sentence = (
+        f"{name}: {one.failures:,} of {one.probes:,} probes failed, {_span(first, last, zone)}"
+        f" ({one.last_problem})"
+    )
+    return TargetAvailability(
+        name=name,
+        probes=one.probes,
+        failures=one.failures,
+        first_failure=to_text(one.first_failure),
+        last_failure=to_text(one.last_failure),
+        seconds=round(last - first, 3),
+        problem=one.last_problem,
+        sentence=sentence,
+    )
+
+
+def _summary(found: Availability, zone: tzinfo) -> tuple[str, ...]:
+    failing = (
+        f"{found.failures:,} of {found.probes:,} probes of {found.targets} addresses failed"
+        + (f": down for {_duration(found.downtime)} in all" if found.failures else "")
+    )
+    gaps = (f"Not seen {_span(gap.start, gap.end, zone)}: {gap.why}" for gap in found.gaps)
+    return (failing, *(one.sentence for one in found.failed), *gaps)
+
+
+def _merged(gaps: t.Iterable[Gap]) -> list[Gap]:
+    merged: list[Gap] = []
+    for gap in sorted(gaps, key=lambda one: one.start):
+        if merged and gap.start <= merged[-1].end:
+            merged[-1] = Gap(merged[-1].start, max(merged[-1].end, gap.end), merged[-1].why)
+        else:
+            merged.append(gap)
+    return merged
+
+
+def _span(start: float, end: float, zone: tzinfo) -> str:
+    first, last = (datetime.fromtimestamp(one, zone) for one in (start, end))
+    same_day = first.date() == last.date()
+    pattern = "%H:%M:%S" if same_day else "%d %b %H:%M:%S"
+    begin, finish = first.strftime(pattern), last.strftime(pattern)
+    return f"at {begin}" if begin == finish else f"{begin}-{finish}"
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 60:
+        return f"{max(1, round(seconds))} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s" if rest else f"{minutes} min"

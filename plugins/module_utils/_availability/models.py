@@ -1,0 +1,213 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to easymo.deploy.
+"""What a public address answered while a release went on, as it is kept in the release's record.
+
+Times are seconds since 1970 here, and RFC 3339 in UTC in JSON.
+"""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from .._time import UTC, read_time
+
+Json = dict[str, t.Any]
+
+NOT_SEEN = "nothing could be reached from this machine"
+"""Why of a gap: every address failed, and so did the API server and the control addresses."""
+NOT_ASKED = "nobody asked"
+STOOD_STILL = "this machine stood still"
+
+WRITE_EVERY = 15.0
+"""Seconds between two writes of what was measured. So much is lost when the prober is killed."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """One address. With a verify token it is the webhook's, which has to echo a challenge."""
+
+    name: str
+    url: str
+    verify_token: str = field(default="", repr=False)
+    ca_cert: str | None = None
+
+
+@dataclass(frozen=True)
+class Probe:
+    """One question and what came of it. `problem` is empty when it was answered well."""
+
+    name: str
+    asked: float
+    problem: str = ""
+    control: bool = False
+    """Whether it only tells if this machine sees anything at all."""
+
+
+@dataclass(frozen=True)
+class TargetRecord:
+    """`longest_gap` in seconds between two probes that count.
+
+    `minutes`: probes and failures by minute (seconds since 1970), of minutes in which something failed.
+    """
+
+    probes: int = 0
+    failures: int = 0
+    first_failure: float | None = None
+    last_failure: float | None = None
+    last_problem: str = ""
+    last_probe: float | None = None
+    longest_gap: float = 0.0
+    minutes: t.Mapping[int, tuple[int, int]] = field(default_factory=dict)
+
+    def to_json(self) -> Json:
+        return {
+            "probes": self.probes,
+            "failures": self.failures,
+            "first_failure": to_text(self.first_failure),
+            "last_failure": to_text(self.last_failure),
+            "last_problem": self.last_problem,
+            "last_probe": to_text(self.last_probe),
+            "longest_gap": round(self.longest_gap, 3),
+            "minutes": {
+                to_text(minute): list(counts) for minute, counts in sorted(self.minutes.items())
+            },
+        }
+
+    @classmethod
+    def from_json(cls, body: Json) -> TargetRecord:
+        probes, failures = _count(body["probes"]), _count(body["failures"])
+        if failures > probes:
+            raise ValueError(f"{failures} of {probes} probes failed")
+        return cls(
+            probes=probes,
+            failures=failures,
+            first_failure=to_seconds(body["first_failure"]),
+            last_failure=to_seconds(body["last_failure"]),
+            last_problem=str(body["last_problem"]),
+            last_probe=to_seconds(body["last_probe"]),
+            longest_gap=float(body["longest_gap"]),
+            minutes={
+                int(read_time(minute).timestamp()): (_count(asked), _count(failed))
+                for minute, (asked, failed) in body["minutes"].items()
+            },
+        )
+
+
+@dataclass(frozen=True)
+class Gap:
+    """A time of which nothing is known, and why."""
+
+    start: float
+    end: float
+    why: str
+
+    def to_json(self) -> Json:
+        return {"start": to_text(self.start), "end": to_text(self.end), "why": self.why}
+
+    @classmethod
+    def from_json(cls, body: Json) -> Gap:
+        return cls(_moment(body["start"]), _moment(body["end"]), str(body["why"]))
+
+
+@dataclass(frozen=True)
+class Outage:
+    """A time in which at least one address did not answer well: from the probe that failed to the one that did not."""
+
+    start: float
+    end: float
+    targets: tuple[str, ...]
+
+    def to_json(self) -> Json:
+        return {
+            "start": to_text(self.start),
+            "end": to_text(self.end),
+            "targets": list(self.targets),
+        }
+
+    @classmethod
+    def from_json(cls, body: Json) -> Outage:
+        targets = tuple(str(name) for name in body["targets"])
+        return cls(_moment(body["start"]), _moment(body["end"]), targets)
+
+
+@dataclass(frozen=True)
+class Measured:
+    """All that was measured of one attempt. `downtime` in seconds is of all outages, those that are not kept too.
+
+    `off` is why nobody asks, since `until`. `closed` tells that what was to be measured is over.
+    """
+
+    attempt: int
+    interval: float = 1.0
+    since: float | None = None
+    until: float | None = None
+    targets: t.Mapping[str, TargetRecord] = field(default_factory=dict)
+    gaps: tuple[Gap, ...] = ()
+    outages: tuple[Outage, ...] = ()
+    downtime: float = 0.0
+    prober: str = ""
+    fence: int = 0
+    off: str = ""
+    closed: bool = False
+
+    def to_json(self) -> Json:
+        return {
+            **{name: getattr(self, name) for name in ("attempt", "interval", "prober", "fence")},
+            "since": to_text(self.since),
+            "until": to_text(self.until),
+            "targets": {name: one.to_json() for name, one in self.targets.items()},
+            "gaps": [gap.to_json() for gap in self.gaps],
+            "outages": [outage.to_json() for outage in self.outages],
+            "downtime": round(self.downtime, 3),
+            "off": self.off,
+            "closed": self.closed,
+        }
+
+    @classmethod
+    def from_json(cls, body: Json) -> Measured:
+        """ValueError, TypeError, KeyError or AttributeError for what is none."""
+        downtime = float(body["downtime"])
+        if downtime < 0:
+            raise ValueError(f"the downtime is {downtime}")
+        return cls(
+            attempt=_count(body["attempt"]),
+            interval=float(body["interval"]),
+            since=to_seconds(body["since"]),
+            until=to_seconds(body["until"]),
+            targets={name: TargetRecord.from_json(one) for name, one in body["targets"].items()},
+            gaps=tuple(Gap.from_json(gap) for gap in body["gaps"]),
+            outages=tuple(Outage.from_json(outage) for outage in body["outages"]),
+            downtime=downtime,
+            prober=str(body["prober"]),
+            fence=_count(body["fence"]),
+            off=str(body["off"]),
+            closed=bool(body["closed"]),
+        )
+
+
+UNREADABLE = (ValueError, TypeError, KeyError, AttributeError)
+"""What `Measured.from_json` raises."""
+
+
+def to_text(moment: float | None) -> str:
+    """RFC 3339 in UTC with milliseconds, "" for none."""
+    if moment is None:
+        return ""
+    text = datetime.fromtimestamp(moment, UTC).isoformat(timespec="milliseconds")
+    return text.replace("+00:00", "Z")
+
+
+def to_seconds(text: str) -> float | None:
+    return read_time(text).timestamp() if text else None
+
+
+def _moment(text: str) -> float:
+    return read_time(text).timestamp()
+
+
+def _count(value: t.Any) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+        raise ValueError(f"{value!r} is no count")
+    return value

@@ -1,0 +1,234 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to easymo.deploy.
+"""Fold probes into the bounded record of what was measured, and tell apart what failed from what was not seen. Pure."""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass, field, replace
+
+from .models import NOT_ASKED, NOT_SEEN, STOOD_STILL, Gap, Measured, Outage, Probe, TargetRecord
+
+MINUTES_KEPT = 120
+"""Of each address: the first half and the last half of the minutes in which something failed."""
+OUTAGES_KEPT = 60
+"""The longest."""
+GAPS_KEPT = 60
+"""When there are more, the two that lie closest become one."""
+ROUNDS_UNDECIDED = 10
+"""As many probes of each as may wait for a decision. Whoever did not fail by then is not going to."""
+
+
+@dataclass(frozen=True)
+class State:
+    """`known` are the names of all that is asked; of `controls` and addresses alike."""
+
+    measured: Measured
+    known: frozenset[str]
+    pending: tuple[Probe, ...] = ()
+    """What failed since something was answered."""
+    failing: frozenset[str] = frozenset()
+    """Who they are; once they are all, this machine sees nothing, and more is not kept."""
+    blind_since: float | None = None
+    """When the first of them was asked."""
+    last: float | None = None
+    """When the probe before was asked."""
+    down: t.Mapping[str, float] = field(default_factory=dict)
+    """Addresses that failed when they were asked last, and since when."""
+    down_since: float | None = None
+    """Since when at least one of those is down."""
+    down_names: tuple[str, ...] = ()
+
+
+def longest_pause(interval: float) -> float:
+    """Seconds between two probes, of whatever address, above which nobody was asking."""
+    return max(5.0, 3 * interval)
+
+
+def begin(
+    before: Measured | None,
+    now: float,
+    *,
+    attempt: int,
+    interval: float,
+    prober: str = "",
+    fence: int = 0,
+    damaged: str = "",
+) -> Measured:
+    """Where a prober goes on: with what an earlier run of this attempt measured, and the gap since.
+
+    `damaged`: why that cannot be read.
+    """
+    new = {"interval": interval, "prober": prober, "fence": fence, "off": "", "closed": False}
+    if before is None or before.attempt != attempt:
+        gaps = (Gap(now, now, damaged),) if damaged else ()
+        return Measured(attempt=attempt, gaps=gaps, **new)  # type: ignore[arg-type]
+    return replace(add_gap(before, now), **new)  # type: ignore[arg-type]
+
+
+def switch_off(before: Measured | None, now: float, *, attempt: int, reason: str) -> Measured:
+    """Nobody asks from now on."""
+    known = begin(before, now, attempt=attempt, interval=1.0)
+    return replace(known, off=reason, since=known.since or now, until=now)
+
+
+def close(before: Measured, now: float) -> Measured:
+    """What was to be measured is over: a prober that ended earlier has left a gap."""
+    return before if before.closed else replace(add_gap(before, now), closed=True)
+
+
+def add_gap(measured: Measured, now: float, why: str = "") -> Measured:
+    """Since it was asked last, if that is long ago."""
+    since = measured.until
+    if since is None or (now - since <= longest_pause(measured.interval) and not measured.off):
+        return measured
+    why = why or (f"switched off: {measured.off}" if measured.off else NOT_ASKED)
+    return replace(measured, gaps=_bounded_gaps((*measured.gaps, Gap(since, now, why))), until=now)
+
+
+def start(measured: Measured, known: t.Iterable[str]) -> State:
+    return State(measured, frozenset(known), last=measured.until)
+
+
+def fold(state: State, probe: Probe) -> State:
+    """One probe more. They come in the order in which they were asked."""
+    if state.last is not None and probe.asked - state.last > longest_pause(state.measured.interval):
+        state = _stood_still(state, state.last, probe.asked)
+    since = state.measured.since
+    state = replace(
+        state,
+        last=probe.asked,
+        measured=replace(
+            state.measured, since=probe.asked if since is None else since, until=probe.asked
+        ),
+    )
+    if probe.problem:
+        return _failed(state, probe)
+    state = judge(state, probe.asked)
+    return state if probe.control else _count(state, probe)
+
+
+def judge(state: State, now: float) -> State:
+    """Decide about what failed, at `now`, when something was answered again or nobody asks any longer.
+
+    All of it was not seen when everything failed, the control addresses too; else it failed.
+    """
+    if state.blind_since is not None and state.failing == state.known:
+        start_of_gap = state.blind_since
+        state = _close_outages(state, start_of_gap, state.down)
+        gaps = (*state.measured.gaps, Gap(start_of_gap, now, NOT_SEEN))
+        state = replace(state, measured=replace(state.measured, gaps=_bounded_gaps(gaps)))
+    else:
+        for probe in state.pending:
+            state = _count(state, probe)
+    return replace(state, pending=(), failing=frozenset(), blind_since=None)
+
+
+def at(state: State, now: float) -> Measured:
+    """What is measured so far: an outage that lasts has lasted until now."""
+    state = judge(state, now)
+    return _close_outages(state, now, state.down).measured
+
+
+def _failed(state: State, probe: Probe) -> State:
+    if state.failing == state.known:
+        return state
+    if len(state.pending) >= ROUNDS_UNDECIDED * len(state.known):
+        state = judge(state, probe.asked)
+    return replace(
+        state,
+        failing=state.failing | {probe.name},
+        blind_since=probe.asked if state.blind_since is None else state.blind_since,
+        pending=state.pending if probe.control else (*state.pending, probe),
+    )
+
+
+def _count(state: State, probe: Probe) -> State:
+    measured = state.measured
+    known = measured.targets.get(probe.name, TargetRecord())
+    record = count(known, probe)
+    measured = replace(measured, targets={**measured.targets, probe.name: record})
+    state = replace(state, measured=measured)
+    if not probe.problem:
+        if probe.name in state.down:
+            return _close_outages(state, probe.asked, (probe.name,))
+        return state
+    if probe.name in state.down:
+        return state
+    return replace(
+        state,
+        down={**state.down, probe.name: probe.asked},
+        down_since=probe.asked if state.down_since is None else state.down_since,
+        down_names=tuple(dict.fromkeys((*state.down_names, probe.name))),
+    )
+
+
+def count(record: TargetRecord, probe: Probe) -> TargetRecord:
+    """One probe of an address more in its record."""
+    failed = bool(probe.problem)
+    minute = int(probe.asked // 60) * 60
+    asked_then, failed_then = record.minutes.get(minute, (0, 0))
+    minutes = {
+        one: counts for one, counts in record.minutes.items() if one == minute or counts[1]
+    } | {minute: (asked_then + 1, failed_then + failed)}
+    pause = 0.0 if record.last_probe is None else probe.asked - record.last_probe
+    return replace(
+        record,
+        probes=record.probes + 1,
+        failures=record.failures + failed,
+        first_failure=probe.asked
+        if failed and record.first_failure is None
+        else record.first_failure,
+        last_failure=probe.asked if failed else record.last_failure,
+        last_problem=probe.problem or record.last_problem,
+        last_probe=probe.asked,
+        longest_gap=max(record.longest_gap, pause),
+        minutes=_bounded_minutes(minutes),
+    )
+
+
+def _close_outages(state: State, now: float, names: t.Iterable[str]) -> State:
+    closing = set(names)
+    down = {name: since for name, since in state.down.items() if name not in closing}
+    state = replace(state, down=down)
+    if down or state.down_since is None:
+        return state
+    outage = Outage(state.down_since, max(now, state.down_since), state.down_names)
+    measured = state.measured
+    kept = sorted((*measured.outages, outage), key=lambda one: one.start - one.end)[:OUTAGES_KEPT]
+    return replace(
+        state,
+        down_since=None,
+        down_names=(),
+        measured=replace(
+            measured,
+            outages=tuple(sorted(kept, key=lambda one: one.start)),
+            downtime=measured.downtime + outage.end - outage.start,
+        ),
+    )
+
+
+def _stood_still(state: State, last: float, now: float) -> State:
+    """Nobody asked for a while: of what failed before that, nothing came after that could tell more."""
+    state = judge(state, last)
+    state = _close_outages(state, last, state.down)
+    gaps = _bounded_gaps((*state.measured.gaps, Gap(last, now, STOOD_STILL)))
+    return replace(state, measured=replace(state.measured, gaps=gaps))
+
+
+def _bounded_minutes(minutes: dict[int, tuple[int, int]]) -> dict[int, tuple[int, int]]:
+    if len(minutes) <= MINUTES_KEPT:
+        return minutes
+    half = MINUTES_KEPT // 2
+    kept = sorted(minutes)
+    return {one: minutes[one] for one in (*kept[:half], *kept[-half:])}
+
+
+def _bounded_gaps(gaps: tuple[Gap, ...]) -> tuple[Gap, ...]:
+    ordered = sorted(gaps, key=lambda gap: gap.start)
+    while len(ordered) > GAPS_KEPT:
+        pairs = range(len(ordered) - 1)
+        index = min(pairs, key=lambda one: ordered[one + 1].start - ordered[one].end)
+        first, second = ordered[index : index + 2]
+        ordered[index : index + 2] = [replace(first, end=max(first.end, second.end))]
+    return tuple(ordered)

@@ -1,0 +1,217 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is folded into the record of a release's availability, and what was only not seen."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ansible_collections.easymo.deploy.plugins.module_utils._availability.models import (
+    NOT_ASKED,
+    NOT_SEEN,
+    STOOD_STILL,
+    Measured,
+    Probe,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._availability.plan import (
+    GAPS_KEPT,
+    MINUTES_KEPT,
+    OUTAGES_KEPT,
+    State,
+    at,
+    begin,
+    close,
+    fold,
+    start,
+    switch_off,
+)
+
+NOON = 1_795_608_000.0
+NAMES = ("wallet", "agent")
+CONTROLS = ("api", "outside")
+ALL = (*NAMES, *CONTROLS)
+NEW = Measured(attempt=1)
+
+
+def asked(state: State, seconds: range, failing: dict[str, range]) -> State:
+    """Everything is asked once in each second, one after the other."""
+    for second, (place, name) in itertools.product(seconds, enumerate(ALL)):
+        problem = "status 500" if second in failing.get(name, ()) else ""
+        moment = NOON + second + place / 10
+        state = fold(state, Probe(name, moment, problem, control=name in CONTROLS))
+    return state
+
+
+def measured(failing: dict[str, range], seconds: int = 60) -> Measured:
+    state = asked(start(NEW, ALL), range(seconds), failing)
+    return at(state, NOON + seconds)
+
+
+@pytest.mark.parametrize(
+    ("failing", "failures", "downtime", "unseen"),
+    [
+        pytest.param({}, {}, 0, 0, id="nothing fails"),
+        pytest.param({"wallet": range(5, 6)}, {"wallet": 1}, 1, 0, id="one probe fails"),
+        pytest.param({"wallet": range(5, 25)}, {"wallet": 20}, 20, 0, id="an address fails"),
+        pytest.param(
+            dict.fromkeys(NAMES, range(5, 25)),
+            {"wallet": 20, "agent": 20},
+            20.1,
+            0,
+            id="all addresses fail and the controls do not",
+        ),
+        pytest.param(
+            dict.fromkeys((*NAMES, "api"), range(5, 25)),
+            {"wallet": 20, "agent": 20},
+            20.1,
+            0,
+            id="the API server fails too, what is outside does not",
+        ),
+        pytest.param(
+            dict.fromkeys((*NAMES, "outside"), range(5, 25)),
+            {"wallet": 20, "agent": 20},
+            20.1,
+            0,
+            id="what is outside fails too, the API server does not",
+        ),
+        pytest.param(
+            dict.fromkeys(ALL, range(5, 25)), {}, 0, 20, id="everything fails: nothing was seen"
+        ),
+        pytest.param(
+            {**dict.fromkeys(ALL, range(5, 25)), "wallet": range(3, 25)},
+            {"wallet": 2},
+            2,
+            20,
+            id="an address fails before nothing is seen",
+        ),
+        pytest.param(
+            {**dict.fromkeys(ALL, range(5, 25)), "wallet": range(5, 27)},
+            {"wallet": 1},
+            1,
+            20,
+            id="an address fails on when something is seen again",
+        ),
+        pytest.param(
+            {"wallet": range(5, 15), "agent": range(10, 20)},
+            {"wallet": 10, "agent": 10},
+            15.1,
+            0,
+            id="what overlaps is down once",
+        ),
+        pytest.param({"wallet": range(50, 60)}, {"wallet": 10}, 10, 0, id="it fails to the end"),
+        pytest.param(dict.fromkeys(ALL, range(50, 60)), {}, 0, 10, id="unseen to the end"),
+        pytest.param({"api": range(5, 25)}, {}, 0, 0, id="a control address is no address"),
+    ],
+)
+def test_what_failed_is_told_from_what_was_not_seen(
+    failing: dict[str, range], failures: dict[str, int], downtime: float, unseen: float
+) -> None:
+    found = measured(failing)
+    assert {name: one.failures for name, one in found.targets.items() if one.failures} == failures
+    assert found.downtime == pytest.approx(downtime, abs=0.2)
+    assert sum(gap.end - gap.start for gap in found.gaps) == pytest.approx(unseen, abs=0.2)
+    assert {gap.why for gap in found.gaps} <= {NOT_SEEN}
+    assert set(found.targets) == set(NAMES)
+
+
+def test_an_address_remembers_its_first_and_last_failure_and_the_minutes() -> None:
+    wallet = measured({"wallet": range(30, 91)}, seconds=200).targets["wallet"]
+    assert (wallet.first_failure, wallet.last_failure) == (NOON + 30, NOON + 90)
+    assert (wallet.probes, wallet.failures) == (200, 61)
+    failed = {minute: counts for minute, counts in wallet.minutes.items() if counts[1]}
+    assert failed == {int(NOON): (60, 30), int(NOON) + 60: (60, 31)}
+    assert wallet.longest_gap == pytest.approx(1)
+
+
+def test_a_machine_that_stands_still_leaves_a_gap_and_no_downtime() -> None:
+    state = asked(start(NEW, ALL), range(10), {"wallet": range(8, 10)})
+    state = asked(state, range(40, 50), {})
+    found = at(state, NOON + 50)
+    assert [(round(gap.end - gap.start), gap.why) for gap in found.gaps] == [(31, STOOD_STILL)]
+    assert found.downtime < 3
+    assert found.targets["wallet"].longest_gap == pytest.approx(31)
+
+
+def test_a_resumed_run_goes_on_and_tells_the_time_between() -> None:
+    before = measured({"wallet": range(5, 7)})
+    state = start(begin(before, NOON + 100, attempt=1, interval=1.0), ALL)
+    found = at(asked(state, range(100, 110), {}), NOON + 110)
+    assert found.targets["wallet"].probes == 70
+    assert found.targets["wallet"].failures == 2
+    (gap,) = found.gaps
+    assert (round(gap.end - gap.start), gap.why) == (41, NOT_ASKED)
+
+
+def test_the_next_attempt_begins_anew() -> None:
+    assert not begin(measured({}), NOON + 100, attempt=2, interval=1.0).targets
+
+
+def test_what_was_switched_off_is_a_gap_with_its_reason() -> None:
+    off = switch_off(measured({}), NOON + 60, attempt=1, reason="no way out")
+    (gap,) = begin(off, NOON + 61, attempt=1, interval=1.0).gaps
+    assert gap.why == "switched off: no way out"
+
+
+def test_a_prober_that_was_killed_leaves_a_gap_to_the_end() -> None:
+    found = close(measured({}), NOON + 90)
+    assert [round(gap.end - gap.start) for gap in found.gaps] == [31]
+    assert close(found, NOON + 900) == found
+
+
+def test_one_that_ended_a_moment_ago_leaves_none() -> None:
+    assert close(measured({}), NOON + 61).gaps == ()
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from((*NAMES, "more")),
+            st.floats(0, 300),
+            st.booleans(),
+            st.booleans(),
+        ),
+        max_size=300,
+    )
+)
+def test_the_record_is_bounded_and_reads_back(
+    probes: list[tuple[str, float, bool, bool]],
+) -> None:
+    state, moment = start(NEW, ALL), NOON
+    for name, pause, failed, control in probes:
+        moment += pause
+        state = fold(state, Probe(name, moment, "down" if failed else "", control))
+    found = at(state, moment)
+    assert len(found.gaps) <= GAPS_KEPT
+    assert len(found.outages) <= OUTAGES_KEPT
+    for one in found.targets.values():
+        assert len(one.minutes) <= MINUTES_KEPT
+        assert one.failures <= one.probes
+        assert sum(failures for _, failures in one.minutes.values()) <= one.failures
+    assert sum(one.probes for one in found.targets.values()) <= len(probes)
+    assert found.downtime >= sum(one.end - one.start for one in found.outages) - 1e-3
+    assert found.downtime <= max(0.0, moment - NOON) + 1e-3
+    again = Measured.from_json(json.loads(json.dumps(found.to_json())))
+    assert again.to_json() == found.to_json()
+
+
+def test_hours_of_failures_fit_the_record_of_a_release() -> None:
+    state = start(NEW, ALL)
+    names = [f"service-{number}" for number in range(20)]
+    for minute in range(5 * 60):
+        for place, name in enumerate(names):
+            moment = NOON + 60 * minute + place / 20
+            problem = "status 500" if minute % 2 else ""
+            state = fold(replace(state, last=moment), Probe(name, moment, problem))
+    assert len(json.dumps(at(state, NOON + 18_000).to_json())) < 250_000
+
+
+def test_what_never_answers_does_not_fill_the_memory() -> None:
+    state = start(NEW, (*ALL, "a control address that nobody set"))
+    state = asked(state, range(1000), dict.fromkeys(ALL, range(1000)))
+    assert len(state.pending) < 100
+    assert at(state, NOON + 1000).targets["wallet"].failures == 1000
