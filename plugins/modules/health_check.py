@@ -119,11 +119,8 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils._checks.kinds import PROBES, refuse_missing_libraries
-from ..module_utils._checks.models import Check
-from ..module_utils._checks.options import checks_options
-from ..module_utils._checks.run import Patience, refuse_failures, run_checks
-from ..module_utils._errors import InputError
+from ..module_utils._checks.kinds import checks_options, read_checks, refuse_missing_libraries
+from ..module_utils._checks.run import check_all, refuse_failures
 from ..module_utils._module import Module, execute
 
 
@@ -135,26 +132,10 @@ def module_spec() -> dict[str, t.Any]:
 
 
 def run(module: Module) -> dict[str, t.Any]:
-    params = module.params
-    checks = [read_check(entry) for entry in params["checks"]]
-    refuse_missing_libraries(checks)
-    patience = Patience(timeout=params["wait_timeout"], pause=params["wait_sleep"])
-    outcomes = run_checks(checks, PROBES, patience)
+    refuse_missing_libraries(read_checks(module.params))
+    outcomes = check_all(module.params)
     refuse_failures(outcomes)
     return {"changed": False, "results": [outcome.to_result() for outcome in outcomes]}
-
-
-def read_check(entry: dict[str, t.Any]) -> Check:
-    if entry["timeout"] <= 0:
-        raise InputError(
-            f"The timeout of check {entry['name']!r} is {entry['timeout']:g}; it is more than 0."
-        )
-    return Check(
-        name=entry["name"],
-        kind=entry["kind"],
-        options=entry[entry["kind"]],
-        timeout=entry["timeout"],
-    )
 
 
 def main() -> None:

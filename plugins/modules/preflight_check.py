@@ -197,10 +197,9 @@ from ..module_utils._library import refuse_missing
 from ..module_utils._module import Module, emit_progress, execute, refuse_below
 from ..module_utils._options import kubernetes_options
 from ..module_utils._preflight.git_program import head_of
-from ..module_utils._preflight.kinds import NEED_RECORD, RUNNERS, libraries
+from ..module_utils._preflight.kinds import KINDS, checks_option, libraries, read_checks
 from ..module_utils._preflight.launch_window import known_overrides
 from ..module_utils._preflight.models import Check, Ground, Known, Row
-from ..module_utils._preflight.options import kind_options, read_checks, readiness_options
 from ..module_utils._preflight.outcome import (
     GO,
     conclude,
@@ -215,11 +214,8 @@ from ..module_utils._release.plan import Record
 from ..module_utils._release.store import ReleaseStore
 from ..module_utils._time import UTC, utc_now
 
-NO_OPTIONS = frozenset({"rbac"})
-
 
 def module_spec() -> dict[str, t.Any]:
-    kinds = [kind for kind in kind_options() if kind not in NO_OPTIONS]
     return {
         "argument_spec": {
             **kubernetes_options(),
@@ -230,13 +226,7 @@ def module_spec() -> dict[str, t.Any]:
             "timeout": {"type": "float", "default": 5},
             "waivers": {"type": "dict", "default": {}},
             "fail": {"type": "bool", "default": True},
-            "checks": {
-                "type": "list",
-                "elements": "dict",
-                "required": True,
-                "options": readiness_options(),
-                "required_if": [("kind", kind, [kind]) for kind in kinds],
-            },
+            "checks": checks_option(),
         },
         "supports_check_mode": True,
     }
@@ -249,7 +239,8 @@ def run(module: Module) -> dict[str, t.Any]:
     checks = read_checks(params["checks"])
     refuse_missing(libraries(checks))
     ground = survey(module, checks, uses_record=bool(waivers))
-    rows, findings = run_checks(checks, RUNNERS, ground, report=lambda row: report(module, row))
+    runners = {name: kind.look for name, kind in KINDS.items()}
+    rows, findings = run_checks(checks, runners, ground, report=lambda row: report(module, row))
     for warning in (one for finding in findings for one in finding.warnings):
         module.warn(warning)
     waived = waive(rows, waivers)
@@ -269,7 +260,7 @@ def report(module: Module, row: Row) -> None:
 def survey(module: Module, checks: t.Sequence[Check], *, uses_record: bool) -> Ground:
     """What is looked up once for all of them."""
     params = module.params
-    wants = uses_record or bool(NEED_RECORD & {check.kind for check in checks})
+    wants = uses_record or any(KINDS[check.kind].reads_record for check in checks)
 
     def cluster() -> KubernetesCluster:
         if not params["namespace"]:

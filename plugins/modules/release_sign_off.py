@@ -122,7 +122,7 @@ from ..module_utils._kubernetes_module import actor_of, cluster_for
 from ..module_utils._module import Module, execute
 from ..module_utils._options import kubernetes_options
 from ..module_utils._preflight.git_program import head_of
-from ..module_utils._preflight.options import sign_offs_wanted
+from ..module_utils._preflight.options import WANTED
 from ..module_utils._release.plan import PLANNED, SIGN_OFFS, Change
 from ..module_utils._release.store import ReleaseStore
 from ..module_utils._sign_off.plan import (
@@ -144,7 +144,7 @@ def module_spec() -> dict[str, t.Any]:
         "argument_spec": {
             **kubernetes_options(),
             "release": {"type": "str", "required": True},
-            "required": sign_offs_wanted(),
+            "required": WANTED,
             "name": {"type": "str", "required": True},
             "by": {"type": "str", "required": True},
             "note": {**text},

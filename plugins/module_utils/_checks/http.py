@@ -7,10 +7,9 @@ from __future__ import annotations
 import json
 import typing as t
 
-from .._http import ask, without_query
+from .._http import REQUESTS, ask, without_query
 from .._redaction import excerpt
-from .models import CheckError, Options
-from .options import http_options
+from .models import CheckError, Kind, Options
 
 _SHOWN = 200
 _MISSING = object()
@@ -18,7 +17,7 @@ _MISSING = object()
 
 def options_for(url: str) -> Options:
     """Those of a check that passes when the URL answers 200."""
-    return {**{name: one.get("default") for name, one in http_options().items()}, "url": url}
+    return {**{name: one.get("default") for name, one in KIND.options.items()}, "url": url}
 
 
 def probe(options: Options, timeout: float) -> str:
@@ -87,3 +86,19 @@ def same(found: t.Any, wanted: t.Any) -> bool:
     if isinstance(found, bool) or isinstance(wanted, bool):
         return str(found).lower() == str(wanted).lower()
     return bool(found == wanted or str(found) == str(wanted))
+
+
+KIND = Kind(
+    probe,
+    {
+        "url": {"type": "str", "required": True},
+        "method": {"type": "str", "default": "GET"},
+        "headers": {"type": "dict", "default": {}, "no_log": True},
+        "body": {"type": "raw"},
+        "status": {"type": "list", "elements": "int", "default": [200]},
+        "json": {"type": "dict", "default": {}},
+        "text": {"type": "str"},
+        "ca_cert": {"type": "path"},
+    },
+    REQUESTS,
+)

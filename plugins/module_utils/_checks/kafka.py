@@ -16,7 +16,7 @@ except ImportError:
 
 from .._errors import UnreachableError
 from .._library import Library
-from .models import CheckError, Options
+from .models import CheckError, Kind, Options
 
 CONFLUENT_KAFKA = Library("confluent-kafka >= 2.11", IMPORT_ERROR)
 
@@ -72,3 +72,22 @@ class _Silent:
 
     def log(self, *_arguments: object) -> None:
         return
+
+
+KIND = Kind(
+    probe,
+    {
+        "bootstrap": {"type": "str", "required": True},
+        "topics": {"type": "list", "elements": "str", "default": []},
+        "tls": {"type": "bool", "default": False},
+        "ca_cert": {"type": "path"},
+        "username": {"type": "str"},
+        "password": {"type": "str", "no_log": True},
+        "sasl_mechanism": {
+            "type": "str",
+            "choices": ["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"],
+            "default": "SCRAM-SHA-512",
+        },
+    },
+    CONFLUENT_KAFKA,
+)

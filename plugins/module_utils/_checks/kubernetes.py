@@ -8,9 +8,10 @@ import time
 import typing as t
 
 from .._kubernetes import KubernetesCluster
-from .._kubernetes_client import Connection
+from .._kubernetes_client import KUBERNETES, Connection
+from .._options import kubernetes_options
 from .._redaction import excerpt
-from .models import CheckError, Options
+from .models import CheckError, Kind, Options
 
 if t.TYPE_CHECKING:
     from .._cluster import Cluster, Object
@@ -80,3 +81,14 @@ def pod_problem(pod: Object) -> str:
 def _leaving(pod: Object) -> bool:
     phase = (pod.get("status") or {}).get("phase")
     return bool(pod["metadata"].get("deletionTimestamp")) or phase == "Succeeded"
+
+
+KIND = Kind(
+    probe,
+    {
+        **kubernetes_options(),
+        "label_selector": {"type": "str", "default": ""},
+        "log_without": {"type": "str", "default": ""},
+    },
+    KUBERNETES,
+)

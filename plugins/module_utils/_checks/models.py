@@ -8,11 +8,22 @@ import typing as t
 from dataclasses import dataclass
 
 from .._errors import DeployError
+from .._library import Library
+from .._options import Spec
 
 Options = t.Mapping[str, t.Any]
 
 Probe = t.Callable[[Options, float], str]
 """Looks once, within so many seconds. Returns what it saw; raises CheckError, or another DeployError."""
+
+
+@dataclass(frozen=True)
+class Kind:
+    """How one kind of check looks, which options it has, and which library it needs."""
+
+    probe: Probe
+    options: Spec
+    library: Library
 
 
 class CheckError(DeployError):

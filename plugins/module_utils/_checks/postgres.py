@@ -7,9 +7,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 from .. import _postgres
-from .._postgres import PostgresTarget, SqlError
+from .._options import postgres_options
+from .._postgres import PSYCOPG2, PostgresTarget, SqlError
 from .http import same
-from .models import CheckError, Options
+from .models import CheckError, Kind, Options
 
 
 def probe(options: Options, timeout: float) -> str:
@@ -33,3 +34,14 @@ def probe(options: Options, timeout: float) -> str:
             f"{target.where} answered {value!r} to {options['query']!r} and not {options['expect']!r}."
         )
     return f"PostgreSQL {version} answers {value}"
+
+
+KIND = Kind(
+    probe,
+    {
+        **postgres_options(),
+        "query": {"type": "str", "default": "SELECT 1"},
+        "expect": {"type": "str", "default": "1"},
+    },
+    PSYCOPG2,
+)

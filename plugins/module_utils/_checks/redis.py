@@ -18,7 +18,7 @@ except ImportError:
 
 from .._errors import RefusedError, UnreachableError
 from .._library import Library
-from .models import CheckError, Options
+from .models import CheckError, Kind, Options
 
 REDIS = Library("redis >= 6", IMPORT_ERROR)
 
@@ -62,3 +62,17 @@ def probe(options: Options, timeout: float) -> str:
 def _reason(exc: Exception) -> str:
     cause = exc.__cause__ or exc.__context__
     return str(getattr(cause, "strerror", None) or exc).rstrip(".")
+
+
+KIND = Kind(
+    probe,
+    {
+        "host": {"type": "str", "required": True},
+        "port": {"type": "int", "default": 6379},
+        "username": {"type": "str"},
+        "password": {"type": "str", "no_log": True},
+        "tls": {"type": "bool", "default": False},
+        "ca_cert": {"type": "path"},
+    },
+    REDIS,
+)

@@ -4,58 +4,42 @@
 
 from __future__ import annotations
 
-import time
 import typing as t
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 
 from .._errors import DeployError
-from .models import Check, CheckError, CheckResult, Probe
+from .._side_by_side import Looking, Patience
+from .kinds import KINDS, read_checks
+from .models import Check, CheckError, CheckResult, Options, Probe
 
-_THREADS = 16
 
-
-@dataclass(frozen=True)
-class Patience:
-    """In seconds; a `timeout` of 0 is one look."""
-
-    timeout: float
-    pause: float
-    clock: t.Callable[[], float] = time.monotonic
-    sleep: t.Callable[[float], None] = time.sleep
+def check_all(options: Options) -> list[CheckResult]:
+    """What came of all that `checks_options` ask for, in their order."""
+    probes = {name: kind.probe for name, kind in KINDS.items()}
+    patience = Patience(options["wait_timeout"], options["wait_sleep"])
+    return run_checks(read_checks(options), probes, patience)
 
 
 def run_checks(
     checks: t.Sequence[Check], probes: t.Mapping[str, Probe], patience: Patience
 ) -> list[CheckResult]:
     """The outcomes in the order of the checks."""
-    deadline = patience.clock() + patience.timeout
-    with ThreadPoolExecutor(min(_THREADS, len(checks) or 1)) as pool:
-        return list(
-            pool.map(lambda check: _until(check, probes[check.kind], patience, deadline), checks)
-        )
+    return _looking(probes, patience).at_all(checks)
 
 
 def run_check(check: Check, probe: Probe, patience: Patience) -> CheckResult:
     """One alone, in the caller's thread."""
-    return _until(check, probe, patience, patience.clock() + patience.timeout)
+    return _looking({check.kind: probe}, patience).at(check)
 
 
-def _until(check: Check, probe: Probe, patience: Patience, deadline: float) -> CheckResult:
-    while True:
-        outcome = _look(check, probe, patience)
-        if outcome.passed or patience.clock() + patience.pause >= deadline:
-            return outcome
-        patience.sleep(patience.pause)
-
-
-def _look(check: Check, probe: Probe, patience: Patience) -> CheckResult:
-    started = patience.clock()
-    try:
-        detail, passed = probe(check.options, check.timeout), True
-    except DeployError as exc:
-        detail, passed = str(exc), False
-    return CheckResult(check.name, check.kind, passed, patience.clock() - started, detail)
+def _looking(probes: t.Mapping[str, Probe], patience: Patience) -> Looking[Check, str, CheckResult]:
+    return Looking(
+        look=lambda check: probes[check.kind](check.options, check.timeout),
+        judge=lambda check, found, seconds: CheckResult(
+            check.name, check.kind, not isinstance(found, DeployError), seconds, str(found)
+        ),
+        well=lambda outcome: outcome.passed,
+        patience=patience,
+    )
 
 
 def refuse_failures(outcomes: t.Sequence[CheckResult]) -> None:

@@ -4,16 +4,13 @@
 
 from __future__ import annotations
 
-import time
 import typing as t
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from .._errors import UnreachableError
+from .._errors import DeployError, UnreachableError
 from .._http import NoAnswerError, send
+from .._side_by_side import Looking, Patience
 from .probe import Answer, Gateway, Probe, verdict
-
-PARALLEL = 8
 
 
 @dataclass(frozen=True)
@@ -60,23 +57,15 @@ def probe_all(
     probes: t.Sequence[Probe], gateway: Gateway, *, timeout: float, pause: float
 ) -> list[ProbeResult]:
     """In the order of the probes. `timeout` and `pause` in seconds."""
-    deadline = time.monotonic() + timeout
-
-    def until_well(probe: Probe) -> ProbeResult:
-        while True:
-            outcome = _probe(probe, gateway)
-            if not outcome.problem or time.monotonic() + pause > deadline:
-                return outcome
-            time.sleep(pause)
-
-    with ThreadPoolExecutor(PARALLEL) as pool:
-        return list(pool.map(until_well, probes))
+    return Looking(
+        look=gateway.ask,
+        judge=_judge,
+        well=lambda outcome: not outcome.problem,
+        patience=Patience(timeout, pause),
+    ).at_all(probes)
 
 
-def _probe(probe: Probe, gateway: Gateway) -> ProbeResult:
-    began = time.monotonic()
-    try:
-        answer = gateway.ask(probe)
-    except UnreachableError as exc:
-        return ProbeResult(probe.slug, str(exc), 0, time.monotonic() - began)
-    return ProbeResult(probe.slug, verdict(probe, answer), answer.status, time.monotonic() - began)
+def _judge(probe: Probe, answer: Answer | DeployError, seconds: float) -> ProbeResult:
+    if isinstance(answer, DeployError):
+        return ProbeResult(probe.slug, str(answer), 0, seconds)
+    return ProbeResult(probe.slug, verdict(probe, answer), answer.status, seconds)

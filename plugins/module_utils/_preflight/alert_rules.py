@@ -8,7 +8,9 @@ import typing as t
 
 from .._alerts.api import AlertsApi
 from .._alerts.models import LoadedRule
-from .models import Finding, Ground, Options, failed, held, passed
+from .._http import REQUESTS
+from .models import Finding, Ground, Kind, Options, failed, held, passed
+from .options import ACCESS, names
 
 
 def look(options: Options, ground: Ground) -> t.Sequence[Finding]:
@@ -49,3 +51,16 @@ def judge(
         return held(f"{', '.join(waiting)} was not evaluated yet: wait for Prometheus to do it")
     told = f", receivers {', '.join(wanted_receivers)} exist" if wanted_receivers else ""
     return passed(f"{len(mine)} alerts are loaded and evaluated{told}")
+
+
+KIND = Kind(
+    look,
+    {
+        "prometheus_url": {"type": "str", "required": True},
+        "alertmanager_url": {"type": "str"},
+        "alerts": names(required=True),
+        "receivers": names(),
+        **ACCESS,
+    },
+    (REQUESTS,),
+)

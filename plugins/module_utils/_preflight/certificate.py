@@ -12,10 +12,10 @@ from datetime import datetime, timedelta
 from urllib.parse import urlsplit
 
 from .._errors import InputError, RefusedError, UnreachableError
-from .._http import authorities
+from .._http import REQUESTS, authorities
 from .._time import UTC
 from .._tls import relax
-from .models import Finding, Ground, Options, failed, passed, skipped
+from .models import Finding, Ground, Kind, Options, failed, passed, skipped
 
 SSL_REQUEST = struct.pack("!ii", 8, 80877103)
 """How a client of PostgreSQL asks for TLS; the server answers S or N in plain text."""
@@ -74,3 +74,14 @@ def _ask_for_tls(plain: socket.socket, where: str) -> None:
 def _context(ca_cert: str | None) -> ssl.SSLContext:
     # The authorities that requests has are those which our calls trust.
     return relax(ssl.create_default_context(cafile=ca_cert or authorities()))
+
+
+KIND = Kind(
+    look,
+    {
+        "url": {"type": "str", "required": True},
+        "ca_cert": {"type": "path"},
+        "days": {"type": "int", "default": 14},
+    },
+    (REQUESTS,),
+)

@@ -8,8 +8,9 @@ import time
 import typing as t
 from email.utils import parsedate_to_datetime
 
+from .._http import REQUESTS
 from .http import ask
-from .models import Finding, Ground, Options, failed, held, passed
+from .models import Finding, Ground, Kind, Options, failed, held, passed
 
 
 def look(options: Options, ground: Ground) -> t.Sequence[Finding]:
@@ -34,3 +35,14 @@ def judge(header: str, before: float, after: float, bound: float) -> Finding:
             "synchronise it by NTP, for ages and windows are reckoned by it"
         )
     return passed(f"within {max(1.0, skew):.0f} s of the server's clock")
+
+
+KIND = Kind(
+    look,
+    {
+        "url": {"type": "str", "required": True},
+        "ca_cert": {"type": "path"},
+        "max_skew": {"type": "float", "default": 5},
+    },
+    (REQUESTS,),
+)

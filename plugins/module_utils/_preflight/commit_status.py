@@ -7,9 +7,10 @@ from __future__ import annotations
 import typing as t
 
 from .._errors import VerificationError
-from .._http import bearer
+from .._http import REQUESTS, bearer
 from .http import get_json
-from .models import Finding, Ground, Options, failed, held, passed
+from .models import Finding, Ground, Kind, Options, failed, held, passed
+from .options import names, service
 
 _PAGE = 100
 _PAGES = 10
@@ -66,3 +67,15 @@ def _statuses(options: Options, ground: Ground, commit: str) -> t.Iterator[tuple
         seen += len(statuses)
         if seen >= total or not statuses:
             return
+
+
+KIND = Kind(
+    look,
+    {
+        **service("https://api.github.com"),
+        "repository": {"type": "str", "required": True},
+        "contexts": names(),
+        "ignore": names(),
+    },
+    (REQUESTS,),
+)

@@ -8,7 +8,8 @@ import typing as t
 
 from .._flags.plan import FlagsMap
 from .._flags.switch import RESET, KillSwitch
-from .models import Finding, Ground, Options, failed, passed
+from .._kubernetes_client import KUBERNETES
+from .models import Finding, Ground, Kind, Options, failed, passed
 
 PHASE = "feature_flags"
 
@@ -37,3 +38,15 @@ def judge(flags: FlagsMap, flag: str, enabled_by: str, *, own: bool) -> Finding:
         f"{flag} is {value} where a release starts with nobody in the feature: find out who set it, and set "
         "it to 0"
     )
+
+
+KIND = Kind(
+    look,
+    {
+        "name": {"type": "str", "default": "feature-flags"},
+        "flag": {"type": "str", "default": "FEATURE_AI_AGENTS_ROLLOUT_PERCENTAGE"},
+        "enabled_by": {"type": "str", "default": "FEATURE_AI_AGENTS"},
+    },
+    (KUBERNETES,),
+    reads_record=True,
+)

@@ -9,7 +9,7 @@ import typing as t
 from pathlib import Path
 
 from .git_program import Git, GitFacts, listed
-from .models import Finding, Ground, Options, failed, held, passed
+from .models import Finding, Ground, Kind, Options, failed, held, passed
 
 
 def look(options: Options, ground: Ground) -> t.Sequence[Finding]:
@@ -77,3 +77,14 @@ def judge_changelog(text: str | None, version: str, name: str) -> Finding:
     if not markdown and not underlined:
         return failed(f"{name} has no heading for {version}: add what the release changes")
     return passed(f"{name} has an entry for {version}")
+
+
+KIND = Kind(
+    look,
+    {
+        "tag": {"type": "str", "required": True},
+        "branch": {"type": "str", "default": "main"},
+        "changelog": {"type": "str", "default": "CHANGELOG.md"},
+        "items": {"type": "dict", "default": {}},
+    },
+)

@@ -6,16 +6,19 @@ from __future__ import annotations
 
 import typing as t
 
-from .._checks.kinds import PROBES
-from .._checks.models import Check
-from .._checks.run import Patience, run_checks
-from .models import Finding, Ground, Options, failed, passed
+from .._checks.kinds import checks_options, libraries
+from .._checks.run import check_all
+from .models import Finding, Ground, Kind, Options, failed, passed
 
 
 def look(options: Options, _ground: Ground) -> t.Sequence[Finding]:
-    checks = [
-        Check(entry["name"], entry["kind"], entry[entry["kind"]], entry["timeout"])
-        for entry in options["checks"]
+    return [
+        (passed if one.passed else failed)(one.detail, name=one.name) for one in check_all(options)
     ]
-    outcomes = run_checks(checks, PROBES, Patience(options["wait_timeout"], options["wait_sleep"]))
-    return [(passed if one.passed else failed)(f"{one.detail}", name=one.name) for one in outcomes]
+
+
+KIND = Kind(
+    look,
+    checks_options(),
+    components=lambda options: libraries(entry["kind"] for entry in options["checks"]),
+)

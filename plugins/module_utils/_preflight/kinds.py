@@ -1,17 +1,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # PRIVATE to easymo.deploy.
-"""How each kind of check looks, and which libraries it needs for that."""
+"""The kinds of checks, and the options of a task that has some of them."""
 
 from __future__ import annotations
 
 import typing as t
 
-from .. import _s3
-from .._checks.kinds import LIBRARIES as COMPONENTS
-from .._http import REQUESTS
-from .._kubernetes_client import KUBERNETES
+from .._errors import InputError
 from .._library import Library
-from .._messages.slack import SLACK_SDK
+from .._options import Spec
 from . import (
     alert_rules,
     backup_age,
@@ -33,55 +30,67 @@ from . import (
     test_results,
     token,
 )
-from .models import Check, Runner
+from .models import Check, Kind
 
-RUNNERS: dict[str, Runner] = {
-    "paths": paths.look,
-    "health": health.look,
-    "rollout": rollout.look,
-    "pins": pins.look,
-    "rbac": rbac.look,
-    "flags_start": flags_start.look,
-    "backup_age": backup_age.look,
-    "test_results": test_results.look,
-    "load_test": load_test.look,
-    "git": git.look,
-    "commit_status": commit_status.look,
-    "alert_rules": alert_rules.look,
-    "clock": clock.look,
-    "certificate": certificate.look,
-    "token": token.look,
-    "slack": slack_people.look,
-    "pagerduty": pagerduty.look,
-    "launch_window": launch_window.look,
-    "sign_offs": sign_offs.look,
+KINDS: t.Mapping[str, Kind] = {
+    "paths": paths.KIND,
+    "health": health.KIND,
+    "rollout": rollout.KIND,
+    "pins": pins.KIND,
+    "rbac": rbac.KIND,
+    "flags_start": flags_start.KIND,
+    "backup_age": backup_age.KIND,
+    "test_results": test_results.KIND,
+    "load_test": load_test.KIND,
+    "git": git.KIND,
+    "commit_status": commit_status.KIND,
+    "alert_rules": alert_rules.KIND,
+    "clock": clock.KIND,
+    "certificate": certificate.KIND,
+    "token": token.KIND,
+    "slack": slack_people.KIND,
+    "pagerduty": pagerduty.KIND,
+    "launch_window": launch_window.KIND,
+    "sign_offs": sign_offs.KIND,
 }
 
-LIBRARIES: dict[str, tuple[Library, ...]] = {
-    "rollout": (KUBERNETES,),
-    "pins": (KUBERNETES,),
-    "rbac": (KUBERNETES,),
-    "flags_start": (KUBERNETES,),
-    "backup_age": (_s3.BOTO3,),
-    "test_results": (REQUESTS,),
-    "load_test": (REQUESTS,),
-    "commit_status": (REQUESTS,),
-    "alert_rules": (REQUESTS,),
-    "clock": (REQUESTS,),
-    "certificate": (REQUESTS,),
-    "slack": (SLACK_SDK,),
-    "pagerduty": (REQUESTS,),
-}
 
-NEED_RECORD = frozenset({"pins", "flags_start", "launch_window", "sign_offs"})
-"""Kinds that look into the release record, where one can be read."""
+def checks_option() -> Spec:
+    """A list of checks, each with the options of its kind under the name of its kind."""
+    return {
+        "type": "list",
+        "elements": "dict",
+        "required": True,
+        "options": {
+            "name": {"type": "str", "required": True},
+            "item": {"type": "str", "default": ""},
+            "kind": {"type": "str", "required": True, "choices": list(KINDS)},
+            # Sanity takes the kind `token` for one; what is secret in any kind is hidden by itself.
+            **{
+                name: {"type": "dict", "no_log": False, "options": kind.options}
+                for name, kind in KINDS.items()
+            },
+        },
+        "required_if": [("kind", name, [name]) for name, kind in KINDS.items() if kind.options],
+    }
+
+
+def read_checks(entries: t.Sequence[t.Mapping[str, t.Any]]) -> list[Check]:
+    checks = [
+        Check(entry["name"], entry["kind"], entry[entry["kind"]], entry["item"])
+        for entry in entries
+    ]
+    names = [check.name for check in checks]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise InputError(f"Checks share a name, give each its own: {', '.join(twice)}.")
+    return checks
 
 
 def libraries(checks: t.Iterable[Check]) -> list[Library]:
     """Those that the checks need, and no others."""
     found: list[Library] = []
     for check in checks:
-        found += LIBRARIES.get(check.kind, ())
-        if check.kind == "health":
-            found += [COMPONENTS[entry["kind"]] for entry in check.options["checks"]]
+        kind = KINDS[check.kind]
+        found += [*kind.libraries, *kind.components(check.options)]
     return list(dict.fromkeys(found))

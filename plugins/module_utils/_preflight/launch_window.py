@@ -12,7 +12,7 @@ from .._release.plan import Record
 from .._time import format_time
 from .._window.models import Window, read_window
 from .._window.plan import Outlook, closed_sentence, describe, outlook
-from .models import STOPPING, WAIVED, Finding, Ground, Options, failed, held, passed
+from .models import STOPPING, WAIVED, Finding, Ground, Kind, Options, failed, held, passed
 from .outcome import read_waivers
 
 OVERRIDE = "launch_window"
@@ -103,3 +103,17 @@ def known_overrides(record: Record | None) -> t.Mapping[str, t.Any]:
 
 def _minutes(span: timedelta) -> int:
     return int(span.total_seconds() // 60)
+
+
+KIND = Kind(
+    look,
+    {
+        "window": {"type": "dict", "required": True},
+        "lead_minutes": {"type": "int", "default": 0},
+        "needed_minutes": {"type": "int", "default": 0},
+        "wait_minutes": {"type": "int", "default": 0},
+        "override_by": {"type": "str", "default": ""},
+        "override_reason": {"type": "str", "default": ""},
+    },
+    reads_record=True,
+)

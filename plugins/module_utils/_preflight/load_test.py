@@ -6,8 +6,9 @@ from __future__ import annotations
 
 import typing as t
 
-from .documents import number, origin_of, parse_json, place_of, read_document, strangeness
-from .models import Finding, Ground, Options, failed, held, passed
+from .._http import REQUESTS
+from .documents import DOCUMENT, number, origin_of, parse_json, place_of, read_document, strangeness
+from .models import Finding, Ground, Kind, Options, failed, held, passed
 
 
 def look(options: Options, ground: Ground) -> t.Sequence[Finding]:
@@ -51,3 +52,15 @@ def _at_least(value: float, bound: float) -> bool:
 
 def _below(value: float, bound: float) -> bool:
     return 0 <= value < bound
+
+
+KIND = Kind(
+    look,
+    {
+        **DOCUMENT,
+        "least_users": {"type": "float"},
+        "error_rate": {"type": "float"},
+        "p95": {"type": "float"},
+    },
+    (REQUESTS,),
+)

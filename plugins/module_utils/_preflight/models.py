@@ -5,11 +5,13 @@
 from __future__ import annotations
 
 import typing as t
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from .._cluster import Cluster
 from .._errors import DeployError, NotReadyError
+from .._library import Library
+from .._options import Spec
 from .._release.plan import Record
 
 PASS, FAIL, HOLD, SKIPPED, WAIVED = "pass", "fail", "hold", "skipped", "waived"
@@ -109,6 +111,21 @@ class Ground:
 
 Runner = t.Callable[[Options, Ground], t.Sequence[Finding]]
 """Looks by the options of its kind. What it can't see it raises as a DeployError."""
+
+
+@dataclass(frozen=True)
+class Kind:
+    """How one kind of check looks, which options it has, and which libraries it needs.
+
+    `components` are the libraries that depend on the options. `reads_record`: it looks into the release record,
+    where one can be read.
+    """
+
+    look: Runner
+    options: Spec = field(default_factory=dict)
+    libraries: tuple[Library, ...] = ()
+    components: t.Callable[[Options], t.Iterable[Library]] = lambda _options: ()
+    reads_record: bool = False
 
 
 def passed(detail: str, **more: t.Any) -> Finding:

@@ -9,9 +9,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from .._errors import VerificationError
+from .._http import REQUESTS
 from .._time import UTC, format_time, read_time
 from .http import get_json
-from .models import Finding, Ground, Options, failed, passed
+from .models import Finding, Ground, Kind, Options, failed, passed
+from .options import names, service
 
 
 @dataclass(frozen=True)
@@ -75,3 +77,14 @@ def _shifts(options: Options, schedule: str, until: datetime, ground: Ground) ->
         raise VerificationError(
             "PagerDuty's answer is no list of who is on call: see whether 'api_url' is right."
         ) from None
+
+
+KIND = Kind(
+    look,
+    {
+        **service("https://api.pagerduty.com"),
+        "schedules": names(required=True),
+        "minutes": {"type": "int", "default": 0},
+    },
+    (REQUESTS,),
+)

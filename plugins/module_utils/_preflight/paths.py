@@ -7,7 +7,7 @@ from __future__ import annotations
 import typing as t
 from pathlib import Path
 
-from .models import Finding, Ground, Options, failed, passed
+from .models import Finding, Ground, Kind, Options, failed, passed
 
 
 def look(options: Options, _ground: Ground) -> t.Sequence[Finding]:
@@ -20,3 +20,6 @@ def look(options: Options, _ground: Ground) -> t.Sequence[Finding]:
             )
         ]
     return [passed(f"{len(options['paths'])} files and folders are here")]
+
+
+KIND = Kind(look, {"paths": {"type": "list", "elements": "path", "required": True}})

@@ -8,10 +8,12 @@ import typing as t
 from dataclasses import dataclass
 
 from .._cluster import Object
+from .._kubernetes_client import KUBERNETES
 from .._release.packing import record_name
 from .._release.pins import carries, read_pins
 from .._rollout.models import Deployment, ReplicaSet, newest_replica_set
-from .models import Finding, Ground, Options, failed, passed
+from .models import Finding, Ground, Kind, Options, failed, passed
+from .options import names
 
 
 @dataclass(frozen=True)
@@ -62,3 +64,6 @@ def _problem(standing: ClusterStatus, name: str, release: str) -> str:
             f"runs {images} already and not by this attempt: roll it back, or release a new version"
         )
     return ""
+
+
+KIND = Kind(look, {"services": names(required=True)}, (KUBERNETES,), reads_record=True)

@@ -6,8 +6,9 @@ from __future__ import annotations
 
 import typing as t
 
+from .._kubernetes_client import KUBERNETES
 from .._rollout_preflight.models import RIGHTS, WARNING, Right
-from .models import Finding, Ground, Options, failed, passed
+from .models import Finding, Ground, Kind, Options, failed, passed
 
 MORE = (
     Right("get", "coordination.k8s.io", "leases", "", "read the deploy lock"),
@@ -48,3 +49,6 @@ def judge(denied: t.Sequence[Right], namespace: str) -> Finding:
             warnings=warnings,
         )
     return passed(f"{asked - len(denied)} of {asked} rights are there", warnings=warnings)
+
+
+KIND = Kind(look, {}, (KUBERNETES,))

@@ -6,10 +6,12 @@ from __future__ import annotations
 
 import typing as t
 
+from .._kubernetes_client import KUBERNETES
 from .._rollout_preflight.checks import find_problems
 from .._rollout_preflight.models import ERROR, Problem
 from .._rollout_preflight.observe import observe_facts
-from .models import Finding, Ground, Options, failed, passed
+from .models import Finding, Ground, Kind, Options, failed, passed
+from .options import names
 
 
 def look(options: Options, ground: Ground) -> t.Sequence[Finding]:
@@ -28,3 +30,6 @@ def judge(problems: t.Sequence[Problem], services: int) -> Finding:
             warnings=warnings,
         )
     return passed(f"nothing stands against rolling {services} services", warnings=warnings)
+
+
+KIND = Kind(look, {"services": names(required=True)}, (KUBERNETES,))

@@ -22,7 +22,8 @@ from .._sign_off.plan import (
     subject_of,
 )
 from .._time import format_time
-from .models import FAIL, HOLD, PASS, Finding, Ground, Options
+from .models import FAIL, HOLD, PASS, Finding, Ground, Kind, Options
+from .options import WANTED
 
 
 def look(options: Options, ground: Ground) -> t.Sequence[Finding]:
@@ -75,3 +76,10 @@ def judge(wanted: Wanted, given: Given | None, subject: Subject) -> Finding:
     return Finding(
         PASS, f"{given.get('by')} signed it at {given.get('at')}{note}", name=name, item=wanted.item
     )
+
+
+KIND = Kind(
+    look,
+    {"required": WANTED, "given": {"type": "dict", "default": {}}},
+    reads_record=True,
+)

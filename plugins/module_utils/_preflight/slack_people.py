@@ -9,8 +9,9 @@ import typing as t
 from dataclasses import dataclass
 
 from .._errors import DeployError, RefusedError, UnreachableError
-from .._messages.slack import attempt, web_client
-from .models import Finding, Ground, Options, failed, held, passed
+from .._messages.slack import SLACK_SDK, attempt, web_client
+from .models import Finding, Ground, Kind, Options, failed, held, passed
+from .options import names, service
 
 _PAGE = 1000
 _PAGES = 50
@@ -133,3 +134,10 @@ def _refused(response: t.Any) -> DeployError:
     if word in TOKEN:
         return RefusedError(f"Slack refused ({word}): check the bot token.", word=word)
     return RefusedError(f"Slack refused ({word or f'HTTP {status}'}).", word=word)
+
+
+KIND = Kind(
+    look,
+    {**service("https://slack.com/api/"), "people": names(), "channels": names()},
+    (SLACK_SDK,),
+)

@@ -9,8 +9,18 @@ from dataclasses import dataclass
 from xml.etree import ElementTree
 
 from .._errors import VerificationError
-from .documents import Origin, number, origin_of, parse_json, place_of, read_document, strangeness
-from .models import Finding, Ground, Options, failed, held, passed
+from .._http import REQUESTS
+from .documents import (
+    DOCUMENT,
+    Origin,
+    number,
+    origin_of,
+    parse_json,
+    place_of,
+    read_document,
+    strangeness,
+)
+from .models import Finding, Ground, Kind, Options, failed, held, passed
 
 
 @dataclass(frozen=True)
@@ -80,3 +90,6 @@ def _of_junit(text: str, where: str) -> Results:
         skipped=aside,
         origin=origin_of(named),
     )
+
+
+KIND = Kind(look, {**DOCUMENT, "least": {"type": "int", "default": 1}}, (REQUESTS,))

@@ -10,7 +10,7 @@ import typing as t
 from datetime import datetime, timedelta
 
 from .._time import UTC
-from .models import Finding, Ground, Options, failed, held, passed, skipped
+from .models import Finding, Ground, Kind, Options, failed, held, passed, skipped
 
 
 def look(options: Options, ground: Ground) -> t.Sequence[Finding]:
@@ -52,3 +52,12 @@ def read_claims(token: str) -> dict[str, t.Any] | None:
     except ValueError:
         return None
     return body if isinstance(body, dict) else None
+
+
+KIND = Kind(
+    look,
+    {
+        "token": {"type": "str", "required": True, "no_log": True},
+        "minutes": {"type": "int", "default": 0},
+    },
+)

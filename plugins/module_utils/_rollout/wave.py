@@ -14,11 +14,12 @@ from concurrent.futures import ThreadPoolExecutor
 
 from .._checks import http
 from .._checks.models import Check, CheckError
-from .._checks.run import Patience, run_check
+from .._checks.run import run_check
 from .._cluster import Cluster
 from .._errors import DeployError, InputError
 from .._module import Module, Result, unexpected
 from .._release.pins import Pins
+from .._side_by_side import Patience
 from .task import Params, release_pins
 
 LOOK_WITHIN = 10.0

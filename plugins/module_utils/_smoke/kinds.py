@@ -6,9 +6,8 @@ from __future__ import annotations
 
 import typing as t
 
-from .._checks.kinds import LIBRARIES, PROBES
-from .._checks.models import Check
-from .._checks.run import Patience, run_checks
+from .._checks.kinds import libraries as check_libraries
+from .._checks.run import check_all
 from .._gate.models import Metric, SampleStatus, Verdict
 from .._gate.options import read_metric, refuse_bad_input
 from .._gate.series import Series
@@ -28,11 +27,7 @@ Options = t.Mapping[str, t.Any]
 
 
 def health(options: Options) -> Finding:
-    checks = [
-        Check(entry["name"], entry["kind"], entry[entry["kind"]], entry["timeout"])
-        for entry in options["checks"]
-    ]
-    outcomes = run_checks(checks, PROBES, Patience(options["wait_timeout"], options["wait_sleep"]))
+    outcomes = check_all(options)
     steps = tuple(outcome.to_result() for outcome in outcomes)
     wrong = [one for one in outcomes if not one.passed]
     if wrong:
@@ -130,7 +125,7 @@ def libraries(tests: t.Iterable[SmokeTest]) -> list[Library]:
     found: list[Library] = []
     for test in tests:
         if test.kind == "health":
-            found += [LIBRARIES[entry["kind"]] for entry in test.options["checks"]]
+            found += check_libraries(entry["kind"] for entry in test.options["checks"])
         elif test.kind == "metrics":
             found += [METRIC_LIBRARIES[entry["kind"]] for entry in test.options["metrics"]]
         else:

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import typing as t
 
-from .._checks.options import checks_options
+from .._checks.kinds import checks_options
 from .._errors import InputError
 from .._gate.options import metric_options
 from .._options import Spec, webhook_options

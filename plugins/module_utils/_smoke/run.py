@@ -4,14 +4,11 @@
 
 from __future__ import annotations
 
-import time
 import typing as t
-from concurrent.futures import ThreadPoolExecutor, as_completed
 
 from .._errors import DeployError, InputError
+from .._side_by_side import Looking, UnexpectedError
 from .models import Finding, Result, Runner, SmokeTest
-
-_THREADS = 16
 
 
 def run_tests(
@@ -19,34 +16,30 @@ def run_tests(
     runners: t.Mapping[str, Runner],
     *,
     report: t.Callable[[Result], None],
-    clock: t.Callable[[], float] = time.monotonic,
 ) -> list[Result]:
     """In the order of the tests; `report` hears of each as it ends."""
-    with ThreadPoolExecutor(min(_THREADS, len(tests) or 1)) as pool:
-        futures = {pool.submit(_one, test, runners[test.kind], clock): test for test in tests}
-        for future in as_completed(futures):
-            if future.exception() is None:
-                report(future.result())
-    return [future.result() for future in futures]
+    looking = Looking(look=lambda test: runners[test.kind](test.options), judge=_judge)
+    return looking.at_all(tests, report)
 
 
-def _one(test: SmokeTest, runner: Runner, clock: t.Callable[[], float]) -> Result:
-    started = clock()
-    try:
-        finding = runner(test.options)
-    except InputError as exc:
-        # A mistake in the question says nothing about the platform.
-        finding = Finding("hold", f"it is asked wrongly: {exc}")
-    except DeployError as exc:
-        finding = Finding("fail", str(exc), facts=exc.details.get("facts"))
+def _judge(test: SmokeTest, found: Finding | DeployError, seconds: float) -> Result:
+    finding = _finding_of(found) if isinstance(found, DeployError) else found
     note = test.note if finding.status == "pass" else ""
     return Result(
         name=test.name,
         kind=test.kind,
         status=finding.status,
-        seconds=clock() - started,
+        seconds=seconds,
         detail="; ".join(part for part in (note, finding.detail) if part),
         scenario=test.scenario,
         steps=finding.steps,
         facts=finding.facts,
     )
+
+
+def _finding_of(problem: DeployError) -> Finding:
+    """A mistake in the question, or of ours, says nothing about the platform."""
+    if isinstance(problem, InputError):
+        return Finding("hold", f"it is asked wrongly: {problem}")
+    status: t.Literal["hold", "fail"] = "hold" if isinstance(problem, UnexpectedError) else "fail"
+    return Finding(status, str(problem), facts=problem.details.get("facts"))

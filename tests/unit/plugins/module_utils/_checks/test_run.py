@@ -9,10 +9,10 @@ from ansible_collections.easymo.deploy.plugins.module_utils._checks.models impor
     Options,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._checks.run import (
-    Patience,
     refuse_failures,
     run_checks,
 )
+from ansible_collections.easymo.deploy.plugins.module_utils._side_by_side import Patience
 
 
 class Time:

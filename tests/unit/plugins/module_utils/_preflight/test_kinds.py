@@ -30,10 +30,8 @@ from ansible_collections.easymo.deploy.plugins.module_utils._preflight import (
     commit_status,
     flags_start,
     git,
-    kinds,
     launch_window,
     load_test,
-    options,
     pagerduty,
     pins,
     rbac,
@@ -60,11 +58,6 @@ def record(**more: t.Any) -> Record:
         **{"version": "2.0.0", "attempt": 1, "status": "running", "actor": "a", "git_sha": "",
            "started": "", **more}
     )  # fmt: skip
-
-
-def test_every_kind_has_options_and_somebody_who_looks() -> None:
-    assert list(options.kind_options()) == list(kinds.RUNNERS)
-    assert set(kinds.LIBRARIES) <= set(kinds.RUNNERS)
 
 
 # Tests and load tests

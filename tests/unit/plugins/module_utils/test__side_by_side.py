@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What nobody thought of is the failure of the one item that met it, in words, for every kind of check."""
+
+from __future__ import annotations
+
+import typing as t
+
+import pytest
+
+from ansible_collections.easymo.deploy.plugins.module_utils import _side_by_side
+from ansible_collections.easymo.deploy.plugins.module_utils._checks.models import Check
+from ansible_collections.easymo.deploy.plugins.module_utils._checks.run import run_checks
+from ansible_collections.easymo.deploy.plugins.module_utils._functions.probe import Answer, Probe
+from ansible_collections.easymo.deploy.plugins.module_utils._functions.prober import probe_all
+from ansible_collections.easymo.deploy.plugins.module_utils._preflight import models as preflight
+from ansible_collections.easymo.deploy.plugins.module_utils._preflight.run import (
+    run_checks as run_preflight,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._smoke.models import Finding, SmokeTest
+from ansible_collections.easymo.deploy.plugins.module_utils._smoke.run import run_tests
+from tests.unit.plugins.module_utils._preflight.ground import ground
+
+NAMES = ("first", "broken", "last")
+TOLD = "it could not be looked at (KeyError: 'token=********')"
+Ended = dict[str, tuple[str, str]]
+"""By name, its status and what is told of it."""
+
+
+def defect(name: str) -> None:
+    if name == "broken":
+        raise KeyError("token=abcdef")
+
+
+def of_components() -> Ended:
+    def probe(options: t.Any, _timeout: float) -> str:
+        defect(options["name"])
+        return "fine"
+
+    checks = [Check(name, "k", {"name": name}, 1) for name in NAMES]
+    rows = run_checks(checks, {"k": probe}, _side_by_side.Patience())
+    return {row.name: ("pass" if row.passed else "fail", row.detail) for row in rows}
+
+
+def of_smoke_tests() -> Ended:
+    def run(options: t.Any) -> Finding:
+        defect(options["name"])
+        return Finding("pass", "fine")
+
+    tests = [SmokeTest(name, "health", {"name": name}) for name in NAMES]
+    rows = run_tests(tests, {"health": run}, report=lambda _row: None)
+    return {row.name: (row.status, row.detail) for row in rows}
+
+
+def of_preflight() -> Ended:
+    def look(options: t.Any, _ground: t.Any) -> t.Sequence[preflight.Finding]:
+        defect(options["name"])
+        return [preflight.passed("fine")]
+
+    checks = [preflight.Check(name, "k", {"name": name}) for name in NAMES]
+    rows, _findings = run_preflight(checks, {"k": look}, ground(), report=lambda _row: None)
+    return {row.name: (row.status, row.detail) for row in rows}
+
+
+class DefectiveGateway:
+    def ask(self, probe: Probe) -> Answer:
+        defect(probe.slug)
+        return Answer(200, {}, "fine")
+
+
+def of_functions() -> Ended:
+    rows = probe_all([Probe(name) for name in NAMES], DefectiveGateway(), timeout=0, pause=0)
+    return {row.slug: ("fail" if row.problem else "pass", row.problem or "fine") for row in rows}
+
+
+@pytest.mark.parametrize(
+    ("run", "status"),
+    [
+        (of_components, "fail"),
+        (of_smoke_tests, "hold"),
+        (of_preflight, "hold"),
+        (of_functions, "fail"),
+    ],
+)
+def test_a_defect_of_one_is_told_as_its_failure_and_the_others_end(
+    run: t.Callable[[], Ended], status: str
+) -> None:
+    assert run() == {"first": ("pass", "fine"), "broken": (status, TOLD), "last": ("pass", "fine")}
+
+
+def test_a_look_is_repeated_until_it_is_well_or_its_time_is_over() -> None:
+    now = [0.0]
+
+    def sleep(seconds: float) -> None:
+        now[0] += seconds
+
+    looks: list[str] = []
+
+    def look(name: str) -> int:
+        looks.append(name)
+        return len(looks)
+
+    looking = _side_by_side.Looking(
+        look=look,
+        judge=lambda _name, found, _seconds: found,
+        well=lambda found: found == 3,
+        patience=_side_by_side.Patience(10, 1, clock=lambda: now[0], sleep=sleep),
+    )
+    assert (looking.at("one"), now[0]) == (3, 2.0)
+    looks += ["more"] * 3
+    assert (looking.at("two"), now[0]) == (16, 11.0)
