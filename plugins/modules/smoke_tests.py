@@ -141,9 +141,8 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils._library import refuse_missing
 from ..module_utils._module import Module, emit_progress, execute
-from ..module_utils._smoke.kinds import RUNNERS, intention, libraries
+from ..module_utils._smoke.kinds import KINDS, libraries, read_tests, tests_option
 from ..module_utils._smoke.models import Result
-from ..module_utils._smoke.options import KINDS, read_tests, test_options
 from ..module_utils._smoke.outcome import conclude
 from ..module_utils._smoke.plan import line
 from ..module_utils._smoke.run import run_tests
@@ -152,13 +151,7 @@ from ..module_utils._smoke.run import run_tests
 def module_spec() -> dict[str, t.Any]:
     return {
         "argument_spec": {
-            "tests": {
-                "type": "list",
-                "elements": "dict",
-                "required": True,
-                "options": test_options(),
-                "required_if": [("kind", kind, [kind]) for kind in KINDS],
-            },
+            "tests": tests_option(),
             "fail_on": {
                 "type": "list",
                 "elements": "str",
@@ -175,11 +168,19 @@ def run(module: Module) -> dict[str, t.Any]:
     refuse_missing(libraries(tests))
     if module.check_mode:
         found = [
-            Result(test.name, test.kind, "planned", 0.0, intention(test), test.scenario)
+            Result(
+                name=test.name,
+                kind=test.kind,
+                status="planned",
+                seconds=0.0,
+                detail=KINDS[test.kind].intention(test.options),
+                scenario=test.scenario,
+            )
             for test in tests
         ]
     else:
-        found = run_tests(tests, RUNNERS, report=lambda result: report(module, result))
+        runners = {name: kind.run for name, kind in KINDS.items()}
+        found = run_tests(tests, runners, report=lambda result: report(module, result))
     return conclude([result.to_result() for result in found], module.params["fail_on"])
 
 

@@ -7,7 +7,9 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass
 
-Kind = t.Literal["health", "webhook", "payment", "metrics", "person"]
+from .._library import Library
+from .._options import Spec
+
 Status = t.Literal["pass", "fail", "hold", "skip", "planned"]
 """`hold` is what nobody can tell, `skip` what was left out on purpose; neither is a pass."""
 
@@ -19,7 +21,7 @@ class SmokeTest:
     """`scenario` is the runbook's scenario that it plays, `note` what its line begins with."""
 
     name: str
-    kind: Kind
+    kind: str
     options: t.Mapping[str, t.Any]
     scenario: str = ""
     note: str = ""
@@ -61,3 +63,21 @@ class Result:
 
 Runner = t.Callable[[t.Mapping[str, t.Any]], Finding]
 """Runs a test of its kind by its options. What it can't do it raises as a DeployError."""
+
+
+@dataclass(frozen=True)
+class Kind:
+    """How one kind of smoke test is run, which options it has, what it needs for that, and what it would do."""
+
+    run: Runner
+    options: Spec
+    libraries: t.Callable[[Row], t.Iterable[Library]]
+    intention: t.Callable[[Row], str]
+    """For check mode."""
+    refuse: t.Callable[[str, Row], None] = lambda _name, _options: None
+    """Raises an InputError for options that no spec can refuse, by the name of the test."""
+
+
+def together(details: t.Sequence[str]) -> str:
+    """All of a few, else their number: the steps have them all."""
+    return ", ".join(details) if len(details) <= 2 else f"{len(details)} of {len(details)} well"

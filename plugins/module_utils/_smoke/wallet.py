@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # PRIVATE to easymo.deploy.
-"""The one place that speaks to the wallet's public API."""
+"""The one place that speaks to the wallet's public API, and the test that orders and pays there."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ import math
 import typing as t
 from urllib.parse import quote
 
-from .._errors import RefusedError, VerificationError
-from .._http import Repeat, ask, said_in
+from .._errors import InputError, RefusedError, VerificationError
+from .._http import REQUESTS, Repeat, ask, said_in
 from .._time import Deadline
-from .payment import Order, Purchase
+from .models import Finding, Kind, Row
+from .payment import Order, Purchase, play_payment
 
 KEY = "Idempotency-Key"
 
@@ -86,3 +87,42 @@ def _order(document: t.Mapping[str, t.Any]) -> Order:
         status=str(document.get("status") or ""),
         payment_id=str(document.get("payment_id") or ""),
     )
+
+
+def run(options: Row) -> Finding:
+    wallets = HttpWallets(
+        options["api_url"], ca_cert=options["ca_cert"], timeout=options["request_timeout"]
+    )
+    purchase = Purchase(
+        number=options["number"],
+        vendor_id=str(options["vendor_id"]),
+        amount=options["amount"],
+        key=options["key"],
+    )
+    return play_payment(wallets, purchase, prove_key=options["prove_key"])
+
+
+def refuse(name: str, options: Row) -> None:
+    if options["amount"] <= 0:
+        raise InputError(f"The amount of {name!r} is {options['amount']}; it is more than 0.")
+
+
+KIND = Kind(
+    run,
+    {
+        "api_url": {"type": "str", "required": True},
+        "number": {"type": "str", "required": True},
+        "vendor_id": {"type": "raw", "required": True},
+        "amount": {"type": "int", "required": True},
+        # A key of idempotency, which is no secret.
+        "key": {"type": "str", "required": True, "no_log": False},
+        "prove_key": {"type": "bool", "default": True, "no_log": False},
+        "ca_cert": {"type": "path"},
+        "request_timeout": {"type": "float", "default": 10},
+    },
+    libraries=lambda _options: [REQUESTS],
+    intention=lambda options: (
+        f"would order for {options['amount']} and pay from the wallet of {options['number']}"
+    ),
+    refuse=refuse,
+)

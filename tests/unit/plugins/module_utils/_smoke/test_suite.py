@@ -14,14 +14,14 @@ from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
     UnreachableError,
     VerificationError,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._smoke import kinds
+from ansible_collections.easymo.deploy.plugins.module_utils._smoke import webhook
+from ansible_collections.easymo.deploy.plugins.module_utils._smoke.kinds import read_tests
 from ansible_collections.easymo.deploy.plugins.module_utils._smoke.models import (
     Finding,
     Result,
     Runner,
     SmokeTest,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._smoke.options import read_tests
 from ansible_collections.easymo.deploy.plugins.module_utils._smoke.outcome import (
     conclude,
 )
@@ -31,7 +31,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._webhook.models impo
 
 
 def results_of(**runners: Runner) -> list[Result]:
-    tests = [SmokeTest(name, t.cast("t.Any", name), {}, note="1% traffic") for name in runners]
+    tests = [SmokeTest(name, name, {}, note="1% traffic") for name in runners]
     return run_tests(tests, runners, report=lambda _result: None)
 
 
@@ -74,7 +74,7 @@ def test_the_tests_run_side_by_side_and_each_is_told_as_it_ends() -> None:
 
     told: list[str] = []
     runners = dict.fromkeys(("a", "b", "c"), meets)
-    tests = [SmokeTest(name, t.cast("t.Any", name), {}) for name in runners]
+    tests = [SmokeTest(name, name, {}) for name in runners]
     found = run_tests(tests, runners, report=lambda result: told.append(result.name))
     assert [one.name for one in found] == ["a", "b", "c"]
     assert sorted(told) == ["a", "b", "c"]
@@ -133,8 +133,8 @@ def test_a_log_that_is_late_alone_switches_nothing_off(
     monkeypatch: pytest.MonkeyPatch, unseen: list[bool], status: str
 ) -> None:
     outcomes = [ProbeResult("m", False, 200, 0.1, "not seen", "id", unseen=one) for one in unseen]
-    monkeypatch.setattr(kinds, "check_webhook", lambda *_args, **_more: outcomes)
-    assert kinds.webhook({}).status == status
+    monkeypatch.setattr(webhook, "check_webhook", lambda *_args, **_more: outcomes)
+    assert webhook.run({}).status == status
 
 
 def entry(name: str, kind: str = "payment", **options: t.Any) -> dict[str, t.Any]:

@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to easymo.deploy.
+"""Metrics as M(easymo.deploy.metrics_gate) judges them, at one look."""
+
+from __future__ import annotations
+
+import typing as t
+
+from .._gate.models import Metric, SampleStatus, Verdict
+from .._gate.options import metric_options, read_metric, refuse_bad_input
+from .._gate.series import Series
+from .._gate.sources import LIBRARIES, sources_of
+from .._gate.state import Schedule
+from .._gate.watch import Watcher, WatchResult
+from .models import Finding, Kind, Row
+
+
+def run(options: Row) -> Finding:
+    """One look. A definite breach fails, a value between its bounds holds, and so does what is missing."""
+    wanted = [read_metric(entry, _ONE_LOOK) for entry in options["metrics"]]
+    refuse_bad_input({**options, **_ONE_LOOK}, wanted)
+    watch = Watcher(wanted, sources_of(options), report=lambda _look: None).run(
+        Schedule(duration=0)
+    )
+    steps = tuple(_metric_row(metric, watch.series[metric.name]) for metric in wanted)
+    seen = ", ".join(f"{step['name']} {step['evidence']}" for step in steps)
+    reasons = "; ".join(reason.text for reason in watch.decision.reasons)
+    if watch.decision.verdict is Verdict.ROLLBACK:
+        return Finding("fail", reasons, steps)
+    if watch.decision.verdict is Verdict.PROCEED:
+        return Finding("pass", seen, steps)
+    if options["missing"] == "skip" and _only_missing(wanted, watch):
+        return Finding("skip", f"no data is no pass: {reasons}", steps)
+    return Finding("hold", reasons, steps)
+
+
+_ONE_LOOK = {"duration": 0, "initial_delay": 0, "breaches": 1, "max_missing": 0, "interval": 1}
+
+
+def _only_missing(wanted: t.Sequence[Metric], watch: WatchResult) -> bool:
+    """Whether every metric that has a value is good."""
+    series = [watch.series[metric.name] for metric in wanted]
+    return all(one.value is None or one.status is SampleStatus.GOOD for one in series)
+
+
+_OUTCOMES = {
+    SampleStatus.GOOD: "pass",
+    SampleStatus.BETWEEN: "fail",
+    SampleStatus.BREACH: "fail",
+}
+
+
+def _metric_row(metric: Metric, series: Series) -> dict[str, t.Any]:
+    value, last = series.value, series.last
+    shown = "no data" if value is None else f"{value:.3g} {metric.unit}".strip()
+    problem = f" ({last.problem})" if last and last.problem else ""
+    return {
+        "name": metric.name,
+        "outcome": _OUTCOMES.get(series.status, "hold"),
+        "value": value,
+        "unit": metric.unit,
+        "evidence": shown + problem,
+    }
+
+
+KIND = Kind(
+    run,
+    {
+        "metrics": {
+            "type": "list",
+            "elements": "dict",
+            "required": True,
+            "options": metric_options(),
+        },
+        "missing": {"type": "str", "choices": ["hold", "skip"], "default": "hold"},
+        "prometheus_url": {"type": "str"},
+        "prometheus_token": {"type": "str", "no_log": True},
+        "ca_cert": {"type": "path"},
+        "query_timeout": {"type": "float", "default": 10},
+    },
+    libraries=lambda options: [LIBRARIES[entry["kind"]] for entry in options["metrics"]],
+    intention=lambda options: (
+        f"would look once at {', '.join(one['name'] for one in options['metrics'])}"
+    ),
+)
