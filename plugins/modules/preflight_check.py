@@ -73,9 +73,7 @@ options:
     elements: dict
     required: true
 requirements:
-  - kubernetes, only for kinds that ask the cluster
-  - boto3, only for V(backup_age)
-  - slack-sdk, only for V(slack)
+  - Each library is needed only for the kinds of checks that are given.
   - the program git (for V(git) and O(checkout))
   - what M(easymo.deploy.health_check) needs for the kinds of its checks
 seealso:

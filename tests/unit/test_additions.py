@@ -1,0 +1,217 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Adding a service, a metric, a secret, a phase or a kind of check touches few files, and those that the page names.
+
+Counted are the files of the product in which the name of one that exists must stand: not its own role and module, not
+documentation, comments and examples.
+"""
+
+from __future__ import annotations
+
+import ast
+import functools
+import re
+import typing as t
+from pathlib import Path
+
+import pytest
+import yaml
+
+from ansible_collections.easymo.deploy.plugins.doc_fragments import (
+    _checks,
+    _preflight_checks,
+    _smoke_tests,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._checks import kinds as checks
+from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.changes import ENTRY_OF_PHASE
+from ansible_collections.easymo.deploy.plugins.module_utils._messages.release_status import (
+    SERVICES_PHASE,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._preflight import flags_start
+from ansible_collections.easymo.deploy.plugins.module_utils._preflight import kinds as preflight
+from ansible_collections.easymo.deploy.plugins.module_utils._preflight.models import Kind, passed
+from ansible_collections.easymo.deploy.plugins.module_utils._report import verdict
+from ansible_collections.easymo.deploy.plugins.module_utils._report.sections import (
+    metrics,
+    services,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._smoke import kinds as smoke
+from ansible_collections.easymo.deploy.plugins.modules import preflight_check
+from tests.module_runner import run_module
+
+ROOT = Path(__file__).parents[2]
+PRODUCT = ("plugins", "roles", "playbooks", "inventories")
+DOCUMENTATION = {"DOCUMENTATION", "EXAMPLES", "RETURN"}
+
+
+@functools.cache
+def product() -> dict[str, str]:
+    """What each file says, without comments and documentation, by its path."""
+    files = (path for top in PRODUCT for path in sorted((ROOT / top).rglob("*.*")))
+    return {
+        str(path.relative_to(ROOT)): code_of(path) if path.suffix == ".py" else lines_of(path)
+        for path in files
+        if path.suffix in (".py", ".yml", ".j2")
+        and not path.is_symlink()
+        and "collections" not in path.relative_to(ROOT).parts
+    }
+
+
+def lines_of(path: Path) -> str:
+    return re.sub(r"(^|\s)#.*", "", path.read_text("utf-8"))
+
+
+def code_of(path: Path) -> str:
+    tree = ast.parse(path.read_text("utf-8"))
+    told = {
+        id(node.value)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Expr) or (isinstance(node, ast.Assign) and name_of(node) in DOCUMENTATION)
+    }  # fmt: skip
+    said = [
+        node.value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in told
+    ]
+    named = [
+        one.name
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom)
+        for one in node.names
+    ]
+    return "\n".join((*said, *named))
+
+
+def name_of(assignment: ast.Assign) -> str:
+    target = assignment.targets[0]
+    return target.id if isinstance(target, ast.Name) else ""
+
+
+def places(name: str) -> list[str]:
+    """The files that say `name`, but its own module and role."""
+    own = (f"roles/{name}/", f"plugins/modules/{name}", f"plugins/action/{name}")
+    # Neither `easymo.deploy.name` nor a longer name.
+    word = re.compile(rf"(?<![\w.-]){re.escape(name)}(?![\w-])")
+    return [
+        path
+        for path, text in product().items()
+        if not path.startswith(own) and (Path(path).stem == name or word.search(text))
+    ]
+
+
+def read_yaml(path: str) -> t.Any:
+    return yaml.safe_load((ROOT / path).read_text("utf-8"))
+
+
+PLAN = [entry["name"] for entry in read_yaml("inventories/shared/release.yml")["release_plan"]]
+
+
+@pytest.mark.parametrize("service", ["property-service", "voice-bridge", "driver-service"])
+def test_a_service_stands_in_one_file(service: str) -> None:
+    assert places(service) == ["inventories/shared/hosts.yml"]
+
+
+@pytest.mark.parametrize("metric", ["fallback_rate", "redis_hit_rate", "agent_core_errors"])
+def test_a_metric_stands_in_one_file(metric: str) -> None:
+    assert places(metric) == ["inventories/shared/metrics.yml"]
+
+
+def test_a_secret_is_listed_in_three_files() -> None:
+    secret = "secret_statuspage_token"
+    listed = re.compile(rf"^{secret}:|name: {secret}\b", re.M)
+    assert [path for path in places(secret) if listed.search(product()[path])] == [
+        "inventories/sandbox/group_vars/all/secrets_of_the_sandbox.yml",
+        "inventories/shared/secrets.yml",
+        "inventories/vault.example.yml",
+    ]
+
+
+@pytest.mark.parametrize("phase", ["edge_functions", "smoke_tests"])
+def test_a_phase_stands_in_at_most_eight_files(phase: str) -> None:
+    """One with a way back, an entry in the diagnosis and the launch window; and one with nothing of that."""
+    assert len(places(phase)) <= 8, places(phase)
+
+
+@pytest.mark.parametrize("kind", ["commit_status", "flags_start", "load_test", "kafka"])
+def test_a_kind_of_check_stands_in_at_most_three_files_and_in_the_checks_of_it(kind: str) -> None:
+    used = {
+        "inventories/shared/checklist.yml",
+        "inventories/staging/group_vars/all/staging.yml",
+        "roles/preflight/vars/main.yml",
+    }
+    found = [path for path in places(kind) if path not in used]
+    assert len(found) <= 3, found
+
+
+def test_a_kind_is_known_to_preflight_by_its_registration_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    kind = Kind(
+        lambda options, _ground: [passed(f"it is {options['moon']}")],
+        {"moon": {"type": "str", "default": "full"}},
+    )
+    monkeypatch.setattr(preflight, "KINDS", {**preflight.KINDS, "moon": kind})
+    monkeypatch.setattr(preflight_check, "KINDS", preflight.KINDS)
+    check = {"name": "night", "kind": "moon", "moon": {}}
+    done = run_module(preflight_check, release="2.0.0", checks=[check])
+    assert [(row["name"], row["detail"]) for row in done["results"]] == [("night", "it is full")]
+
+
+@pytest.mark.parametrize(
+    ("fragment", "option", "kinds"),
+    [
+        (_checks, "checks", checks.KINDS),
+        (_preflight_checks, "checks", preflight.KINDS),
+        (_smoke_tests, "tests", smoke.KINDS),
+    ],
+)
+def test_every_kind_is_documented_with_its_options(
+    fragment: t.Any, option: str, kinds: t.Mapping[str, t.Any]
+) -> None:
+    told = yaml.safe_load(fragment.ModuleDocFragment.DOCUMENTATION)["options"][option]["suboptions"]
+    assert told["kind"]["choices"] == list(kinds)
+    for name, kind in kinds.items():
+        assert set(told[name]["suboptions"]) == set(kind.options), name
+
+
+def plays_of(playbook: str) -> list[dict[str, t.Any]]:
+    return t.cast("list[dict[str, t.Any]]", read_yaml(f"playbooks/{playbook}"))
+
+
+def test_the_deployment_runs_the_phases_of_the_plan_in_their_order() -> None:
+    imported = [play["ansible.builtin.import_playbook"] for play in plays_of("deploy_v2.yml")]
+    assert imported == [f"{name}.yml" for name in PLAN]
+    for name in PLAN:
+        for play in plays_of(f"{name}.yml"):
+            assert play["vars"]["release_phase_name"] == name
+            assert play["tags"] == name
+
+
+def test_who_names_a_phase_names_one_of_the_plan() -> None:
+    wiring = read_yaml("playbooks/group_vars/all/wiring.yml")
+    (back,) = (
+        task["vars"]["sign_off_ways_back"]
+        for play in plays_of("rollback.yml")
+        for task in play.get("tasks", [])
+        if "sign_off_ways_back" in task.get("vars", {})
+    )
+    named = {
+        *wiring["release_phase_changing"],
+        *(phase for phases in back.values() for phase in phases),
+        *ENTRY_OF_PHASE,
+        flags_start.PHASE,
+        metrics.PHASE,
+        services.PHASE,
+        SERVICES_PHASE,
+    }
+    assert named <= set(PLAN)
+    assert PLAN[-1] == verdict.LAST_PHASE
+
+
+def test_the_page_for_contributors_names_every_place() -> None:
+    page = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
+    named = set(re.findall(r"`([^`]+)`", page))
+    for path in {*places("edge_functions"), *places("commit_status")} - {
+        "plugins/module_utils/_preflight/commit_status.py",
+        "playbooks/edge_functions.yml",
+    }:
+        assert any(path.endswith(one) for one in named if one.endswith((".yml", ".py"))), path
