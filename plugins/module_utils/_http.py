@@ -11,7 +11,6 @@ import base64
 import json
 import ssl
 import time
-import traceback
 import typing as t
 from dataclasses import dataclass
 from urllib.parse import urlsplit, urlunsplit
@@ -21,21 +20,16 @@ from ._library import Library
 from ._redaction import BLANK, excerpt
 from ._time import Deadline
 
-try:
+REQUESTS = Library("requests >= 2.32")
+with REQUESTS:
     import requests
     import requests.adapters
     import requests.auth
     import requests.utils
     import urllib3
     from urllib3.util import Retry, Timeout
-
-    IMPORT_ERROR: str | None = None
-except ImportError:
-    requests = None  # type: ignore[assignment]
+if REQUESTS.import_error:
     Retry = Timeout = object  # type: ignore[assignment,misc]
-    IMPORT_ERROR = traceback.format_exc()
-
-REQUESTS = Library("requests >= 2.32", IMPORT_ERROR)
 
 LARGEST = 64 << 20
 """Bytes of an answer: a server that goes on talking must not fill our memory."""

@@ -10,6 +10,7 @@ import typing as t
 from ._cluster import Clock, Object
 from ._errors import UnreachableError
 from ._kubernetes_client import (
+    KUBERNETES,
     LONGEST_PAUSE,
     Connection,
     connect,
@@ -19,12 +20,10 @@ from ._kubernetes_client import (
     unreachable,
 )
 
-try:
+with KUBERNETES:
     import urllib3
     from kubernetes.client.exceptions import ApiException
     from kubernetes.dynamic import DynamicClient
-except ImportError:
-    pass  # the module has said so by its need of KUBERNETES before it gets here
 
 Answer = t.TypeVar("Answer")
 

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import json
 import re
-import traceback
 import typing as t
 from dataclasses import dataclass
 
@@ -15,15 +14,10 @@ from ._errors import ConflictError, DeployError, InputError, RefusedError, Unrea
 from ._library import Library
 from ._tls import relax
 
-try:
+KUBERNETES = Library("kubernetes >= 34")
+with KUBERNETES:
     from kubernetes import client, config
     from urllib3.util import create_urllib3_context
-
-    IMPORT_ERROR: str | None = None
-except ImportError:
-    IMPORT_ERROR = traceback.format_exc()
-
-KUBERNETES = Library("kubernetes >= 34", IMPORT_ERROR)
 
 RETRIABLE = frozenset({429, 500, 502, 503, 504})
 MISSING_ROLE = re.compile(r"RBAC: .*role\.rbac\.authorization\.k8s\.io .*not found")

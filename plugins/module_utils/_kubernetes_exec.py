@@ -8,13 +8,12 @@ import typing as t
 from dataclasses import dataclass
 
 from ._kubernetes_calls import CONNECT_TIMEOUT, READ_TIMEOUT
+from ._kubernetes_client import KUBERNETES
 
-try:
+with KUBERNETES:
     import websocket
     from kubernetes.client.exceptions import ApiException
     from kubernetes.stream.ws_client import WSClient, get_websocket_url
-except ImportError:
-    pass  # the module has said so by its need of KUBERNETES before it gets here
 
 OUT_OF_TIME = 124
 """The exit code, as timeout(1) has it, of a program that did not end within READ_TIMEOUT."""

@@ -12,8 +12,9 @@ import time
 import typing as t
 
 from ._cluster import Object
+from ._kubernetes_client import KUBERNETES
 
-try:
+with KUBERNETES:
     import urllib3
     from kubernetes.client.exceptions import ApiException
 
@@ -25,8 +26,6 @@ try:
         LookupError,
         AttributeError,
     )
-except ImportError:
-    pass  # the module has said so by its need of KUBERNETES before it gets here
 
 RETRY = 2.0
 """Seconds until an interrupted watch lists anew."""

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import traceback
 import typing as t
 from dataclasses import dataclass
 
@@ -12,12 +13,24 @@ from ansible.module_utils.basic import missing_required_lib
 from ._errors import MissingLibraryError
 
 
-@dataclass(frozen=True)
+@dataclass
 class Library:
-    """`requirement` as pip reads it; `import_error` is the traceback of the import that failed, else None."""
+    """`requirement` as pip reads it; `import_error` is the traceback of the import that failed, else None.
+
+    It is imported in a `with` over this, and its absence is told only where a module needs it.
+    """
 
     requirement: str
-    import_error: str | None
+    import_error: str | None = None
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: type[BaseException] | None, *_error: object) -> bool:
+        missing = kind is not None and issubclass(kind, ImportError)
+        if missing:
+            self.import_error = traceback.format_exc()
+        return missing
 
 
 def refuse_missing(libraries: t.Iterable[Library]) -> None:

@@ -6,18 +6,9 @@ from __future__ import annotations
 
 import os
 import re
-import traceback
 import typing as t
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-
-try:
-    import psycopg2
-    import psycopg2.extensions
-
-    IMPORT_ERROR: str | None = None
-except ImportError:
-    IMPORT_ERROR = traceback.format_exc()
 
 from ._errors import DeployError, InputError, RefusedError, UnreachableError
 from ._library import Library
@@ -25,7 +16,10 @@ from ._library import Library
 if t.TYPE_CHECKING:
     from psycopg2.extensions import connection
 
-PSYCOPG2 = Library("psycopg2-binary >= 2.9.10", IMPORT_ERROR)
+PSYCOPG2 = Library("psycopg2-binary >= 2.9.10")
+with PSYCOPG2:
+    import psycopg2
+    import psycopg2.extensions
 
 Row = tuple[t.Any, ...]
 Values: t.TypeAlias = "t.Sequence[t.Any] | None"

@@ -4,25 +4,19 @@
 
 from __future__ import annotations
 
-import traceback
 import typing as t
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 
-try:
-    import boto3
-    import botocore.config
-    import botocore.exceptions
-
-    IMPORT_ERROR: str | None = None
-except ImportError:
-    IMPORT_ERROR = traceback.format_exc()
-
 from ._errors import ConflictError, DeployError, InputError, RefusedError, UnreachableError
 from ._library import Library
 
-BOTO3 = Library("boto3 >= 1.40", IMPORT_ERROR)
+BOTO3 = Library("boto3 >= 1.40")
+with BOTO3:
+    import boto3
+    import botocore.config
+    import botocore.exceptions
 
 _READ_SIZE = 1 << 20
 # boto3 repeats requests, but not the reading of a body.

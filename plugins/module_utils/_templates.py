@@ -4,20 +4,14 @@
 
 from __future__ import annotations
 
-import traceback
 import typing as t
 
 from ._library import Library
 
-try:
+JINJA2 = Library("jinja2 >= 3.1")
+with JINJA2:
     import jinja2
     import markupsafe
-
-    IMPORT_ERROR: str | None = None
-except ImportError:
-    IMPORT_ERROR = traceback.format_exc()
-
-JINJA2 = Library("jinja2 >= 3.1", IMPORT_ERROR)
 
 
 def template(

@@ -4,21 +4,15 @@
 
 from __future__ import annotations
 
-import traceback
 import typing as t
-
-try:
-    import confluent_kafka
-
-    IMPORT_ERROR: str | None = None
-except ImportError:
-    IMPORT_ERROR = traceback.format_exc()
 
 from .._errors import UnreachableError
 from .._library import Library
 from .models import CheckError, Kind, Options
 
-CONFLUENT_KAFKA = Library("confluent-kafka >= 2.11", IMPORT_ERROR)
+CONFLUENT_KAFKA = Library("confluent-kafka >= 2.11")
+with CONFLUENT_KAFKA:
+    import confluent_kafka
 
 
 def probe(options: Options, timeout: float) -> str:

@@ -4,23 +4,17 @@
 
 from __future__ import annotations
 
-import traceback
 import typing as t
-
-try:
-    import redis
-    from redis.backoff import NoBackoff
-    from redis.retry import Retry
-
-    IMPORT_ERROR: str | None = None
-except ImportError:
-    IMPORT_ERROR = traceback.format_exc()
 
 from .._errors import RefusedError, UnreachableError
 from .._library import Library
 from .models import CheckError, Kind, Options
 
-REDIS = Library("redis >= 6", IMPORT_ERROR)
+REDIS = Library("redis >= 6")
+with REDIS:
+    import redis
+    from redis.backoff import NoBackoff
+    from redis.retry import Retry
 
 
 def probe(options: Options, timeout: float) -> str:

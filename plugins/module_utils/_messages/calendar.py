@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import datetime
 import re
-import traceback
 import typing as t
 import zoneinfo
 from dataclasses import dataclass
@@ -16,14 +15,9 @@ from .._errors import InputError
 from .._library import Library
 from .._time import UTC, read_time
 
-try:
+ICALENDAR = Library("icalendar >= 7")
+with ICALENDAR:
     import icalendar
-
-    IMPORT_ERROR: str | None = None
-except ImportError:
-    IMPORT_ERROR = traceback.format_exc()
-
-ICALENDAR = Library("icalendar >= 7", IMPORT_ERROR)
 PRODUCT = "-//EasyMO//easymo.deploy//EN"
 
 

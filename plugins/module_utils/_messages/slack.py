@@ -7,23 +7,16 @@ from __future__ import annotations
 import http.client
 import json
 import ssl
-import traceback
 import typing as t
 
 from .._errors import RefusedError, UnreachableError
 from .._library import Library
 from .retry import BusyError, retry_after
 
-try:
+SLACK_SDK = Library("slack-sdk >= 3.36")
+with SLACK_SDK:
     import slack_sdk
     import slack_sdk.errors
-
-    IMPORT_ERROR: str | None = None
-except ImportError:
-    slack_sdk = None  # type: ignore[assignment]
-    IMPORT_ERROR = traceback.format_exc()
-
-SLACK_SDK = Library("slack-sdk >= 3.36", IMPORT_ERROR)
 
 GONE = frozenset(
     {"message_not_found", "cant_update_message", "edit_window_closed", "thread_not_found"}

@@ -9,19 +9,13 @@ from __future__ import annotations
 
 import json
 import re
-import traceback
 import typing as t
-
-try:
-    from pglast import parser as _parser
-
-    IMPORT_ERROR: str | None = None
-except ImportError:
-    IMPORT_ERROR = traceback.format_exc()
 
 from ..._library import Library
 
-PGLAST = Library("pglast >= 8.8", IMPORT_ERROR)
+PGLAST = Library("pglast >= 8.8")
+with PGLAST:
+    from pglast import parser as _parser
 
 _POINTED_AT = re.compile(r' at or near ".*', re.DOTALL)
 _JSON = json.JSONDecoder(strict=False)

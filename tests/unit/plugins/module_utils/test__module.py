@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+import importlib
 import re
 import typing as t
 
@@ -9,8 +10,12 @@ import pytest
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
     ConflictError,
     InputError,
+    MissingLibraryError,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._library import Library
+from ansible_collections.easymo.deploy.plugins.module_utils._library import (
+    Library,
+    refuse_missing,
+)
 from ansible_collections.easymo.deploy.plugins.module_utils._module import execute, refuse_below
 
 
@@ -75,6 +80,23 @@ def test_without_a_library_nothing_runs() -> None:
     result = ended(lambda _module: pytest.fail("it ran"), Library("redis >= 6", "Traceback"))
     assert (result["failed"], result["reason"]) == (True, "MissingLibrary")
     assert "redis >= 6" in result["msg"]
+
+
+def test_a_library_that_is_not_there_is_told_only_where_it_is_needed() -> None:
+    absent, there = Library("no-such-library >= 1"), Library("json >= 2")
+    with absent:
+        importlib.import_module("no_such_library")
+    with there:
+        importlib.import_module("json")
+    refuse_missing([there])
+    with pytest.raises(MissingLibraryError, match="no-such-library >= 1") as raised:
+        refuse_missing([there, absent])
+    assert "No module named 'no_such_library'" in raised.value.to_result()["exception"]
+
+
+def test_only_the_absence_of_a_library_is_kept_for_later() -> None:
+    with pytest.raises(ZeroDivisionError), Library("json >= 2"):
+        1 / 0  # noqa: B018
 
 
 def test_the_first_option_below_its_bound_is_named() -> None:
