@@ -5,6 +5,7 @@ from __future__ import annotations
 from textwrap import indent
 
 from ._database import LOGIN
+from ._nested import nested
 
 CHECKS = (
     r"""name:
@@ -170,6 +171,25 @@ kubernetes:
       version_added: 0.2.0
 """
 )
+
+
+def health(at: str) -> str:
+    """The suboptions of several checks that are waited for, below the option `at`."""
+    return f"""    checks:
+      description: The checks. Each has the options of its kind under the name of its kind.
+      type: list
+      elements: dict
+      required: true
+      suboptions:
+{nested(CHECKS, 8, at)}    wait_timeout:
+      description: Seconds to go on looking while a check does not pass. V(0) is one look.
+      type: float
+      default: 0
+    wait_sleep:
+      description: Seconds between two looks.
+      type: float
+      default: 1.0
+"""
 
 
 class ModuleDocFragment:

@@ -4,10 +4,36 @@ from __future__ import annotations
 
 from textwrap import indent
 
-from ._checks import CHECKS
+from ._checks import health
 from ._nested import nested
 from ._s3 import S3
 from ._sign_offs import REQUIRED
+
+SERVICES = """    services:
+      description: The Deployments that are going to be rolled.
+      type: list
+      elements: str
+      required: true
+"""
+
+AUTHORITIES = """    ca_cert:
+      description: File with the certificate authorities that may have signed the server's certificate.
+      type: path
+"""
+
+READER = f"""    token:
+      description: Token that may read there.
+      type: str
+{AUTHORITIES}"""
+
+
+def api(what: str, url: str) -> str:
+    """Where a check of this kind asks, and as whom."""
+    return f"""    api_url:
+      description: {what}
+      type: str
+      default: {url}
+{READER}"""
 
 
 def document(kind: str) -> str:
@@ -74,45 +100,25 @@ health:
   description: Components as M(easymo.deploy.health_check) looks at them, a row for each.
   type: dict
   suboptions:
-    checks:
-      description: The checks. Each has the options of its kind under the name of its kind.
-      type: list
-      elements: dict
-      required: true
-      suboptions:
 """
-    + nested(CHECKS, 8, "checks[].health")
-    + r"""    wait_timeout:
-      description: Seconds to go on looking while a component is not well. V(0) is one look.
-      type: float
-      default: 0
-    wait_sleep:
-      description: Seconds between two looks.
-      type: float
-      default: 1.0
-rollout:
+    + health("checks[].health")
+    + r"""rollout:
   description:
     - What stands against a rollout without downtime, as M(easymo.deploy.rollout_preflight) finds it. Its
       warnings are warnings.
   type: dict
   suboptions:
-    services:
-      description: The Deployments that are going to be rolled.
-      type: list
-      elements: str
-      required: true
-pins:
+"""
+    + SERVICES
+    + r"""pins:
   description:
     - Whether every Deployment has a template to return to, keeps old ReplicaSets, and does not run the image
       of the release already unless this attempt rolled it.
   type: dict
   suboptions:
-    services:
-      description: The Deployments that are going to be rolled.
-      type: list
-      elements: str
-      required: true
-rbac:
+"""
+    + SERVICES
+    + r"""rbac:
   description: Whether the cluster lets this user do all that the phases do there. It has no options.
   type: dict
   suboptions: {}
@@ -214,17 +220,9 @@ commit_status:
   description: Whether CI passed on the commit, by the combined status of GitHub.
   type: dict
   suboptions:
-    api_url:
-      description: Base URL of the API.
-      type: str
-      default: https://api.github.com
-    token:
-      description: Token that may read there.
-      type: str
-    ca_cert:
-      description: File with the certificate authorities that may have signed the server's certificate.
-      type: path
-    repository:
+"""
+    + api("Base URL of the API.", "https://api.github.com")
+    + r"""    repository:
       description: The repository, as C(owner/name).
       type: str
       required: true
@@ -261,13 +259,9 @@ alert_rules:
       type: list
       elements: str
       default: []
-    token:
-      description: Token that may read there.
-      type: str
-    ca_cert:
-      description: File with the certificate authorities that may have signed the server's certificate.
-      type: path
-clock:
+"""
+    + READER
+    + r"""clock:
   description:
     - Whether this machine's clock agrees with that of a server, by the header Date of whatever it answers.
   type: dict
@@ -276,10 +270,9 @@ clock:
       description: The URL to ask.
       type: str
       required: true
-    ca_cert:
-      description: File with the certificate authorities that may have signed the server's certificate.
-      type: path
-    max_skew:
+"""
+    + AUTHORITIES
+    + r"""    max_skew:
       description: Seconds by which the clocks may differ.
       type: float
       default: 5
@@ -318,17 +311,9 @@ slack:
   description: Whether people and channels are in the workspace, and the app is in the channels.
   type: dict
   suboptions:
-    api_url:
-      description: Base URL of the Web API.
-      type: str
-      default: https://slack.com/api/
-    token:
-      description: Token that may read there.
-      type: str
-    ca_cert:
-      description: File with the certificate authorities that may have signed the server's certificate.
-      type: path
-    people:
+"""
+    + api("Base URL of the Web API.", "https://slack.com/api/")
+    + r"""    people:
       description: Members by id, e-mail address or name, and user groups by handle, such as V(@on-call).
       type: list
       elements: str
@@ -342,17 +327,9 @@ pagerduty:
   description: Whether somebody is on call from now to the end of the release.
   type: dict
   suboptions:
-    api_url:
-      description: Base URL of the REST API.
-      type: str
-      default: https://api.pagerduty.com
-    token:
-      description: Token that may read there.
-      type: str
-    ca_cert:
-      description: File with the certificate authorities that may have signed the server's certificate.
-      type: path
-    schedules:
+"""
+    + api("Base URL of the REST API.", "https://api.pagerduty.com")
+    + r"""    schedules:
       description: Ids of the schedules.
       type: list
       elements: str

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from textwrap import indent
 
-from ._checks import CHECKS
+from ._checks import health
 from ._metrics import BOUNDS, PROMETHEUS
 from ._nested import nested
 from ._webhook import WEBHOOK
@@ -31,23 +31,9 @@ health:
   description: Checks as those of M(easymo.deploy.health_check). All must pass.
   type: dict
   suboptions:
-    checks:
-      description: The checks. Each has the options of its kind under the name of its kind.
-      type: list
-      elements: dict
-      required: true
-      suboptions:
 """
-    + nested(CHECKS, 8, "tests[].health")
-    + r"""    wait_timeout:
-      description: Seconds to go on asking until a check passes. V(0) is to ask once.
-      type: float
-      default: 0
-    wait_sleep:
-      description: Seconds between two looks.
-      type: float
-      default: 1.0
-webhook:
+    + health("tests[].health")
+    + r"""webhook:
   description: Exchanges as those of M(easymo.deploy.webhook_check). All must pass.
   type: dict
   suboptions:

@@ -42,24 +42,10 @@ EXAMPLES = r"""
 
 RETURN = r"""
 lock:
-  description: The lock. Its texts are empty while it is free.
+  description: The lock, as RV(easymo.deploy.deploy_lock#module:lock). Its texts are empty while it is free.
   returned: success
   type: dict
-  sample:
-    name: easymo-deploy
-    held: true
-    holder: jane@build-1
-    release: 2.0.0
-    purpose: deploy
-    reason: ""
-    ticket: ""
-    manual: false
-    pid: 4711
-    since: "2026-11-24T09:00:00.000000Z"
-    renewed: "2026-11-24T09:03:20.000000Z"
-    until: "2026-11-24T09:05:20.000000Z"
-    fence: 7
-    stolen_from: ""
+  sample: {name: easymo-deploy, held: true, holder: jane@build-1, release: 2.0.0, purpose: deploy, fence: 7}
 freeze:
   description: The freeze that is in force, empty if there is none.
   returned: success

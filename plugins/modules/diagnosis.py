@@ -269,21 +269,18 @@ causes:
   type: list
   elements: dict
   contains:
-    entry: {description: Which of O(entries) it belongs to., returned: always, type: str, sample: crash_loop}
+    entry: {description: Which of O(entries) it belongs to., type: str, sample: crash_loop}
     certainty:
       description: V(almost certain), V(likely) or V(possible).
-      returned: always
       type: str
       sample: almost certain
     sentence:
       description: What it is.
-      returned: always
       type: str
       sample: "wallet-service: container wallet-service crashed 4 times (back-off restarting failed container)."
-    hint: {description: What to do next., returned: always, type: str, sample: Read its last log lines below.}
+    hint: {description: What to do next., type: str, sample: Read its last log lines below.}
     evidence:
       description: Files and lines in the folder.
-      returned: always
       type: list
       elements: str
       sample: ["kubernetes/wallet-service-6b664b4c8d-fq9zg.previous.log:12"]

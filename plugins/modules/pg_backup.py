@@ -147,84 +147,68 @@ backup:
   contains:
     uri:
       description: Where the dump is.
-      returned: when there is one
       type: str
       sample: s3://easymo-db-backups/v2-migration/supabase_prod_20251111_060012_5e1f0a.dump
     key:
       description: Its key in the bucket.
-      returned: when there is one
       type: str
       sample: v2-migration/supabase_prod_20251111_060012_5e1f0a.dump
     name:
       description: Logical name of the database.
-      returned: when there is one
       type: str
       sample: supabase_prod
     release:
       description: The release it was taken for.
-      returned: when there is one
       type: str
       sample: 2.0.0
     host:
       description: The server it was taken from.
-      returned: when there is one
       type: str
       sample: prod-agent-db.easymo.com
     database:
       description: The database it was taken of.
-      returned: when there is one
       type: str
       sample: agent_core_prod
     size:
       description: Size of the dump in bytes.
-      returned: when there is one
       type: int
       sample: 102301444
     sha256:
       description: SHA-256 of the dump, in hexadecimal.
-      returned: when there is one
       type: str
       sample: 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
     started:
       description: When it was begun, in UTC.
-      returned: when there is one
       type: str
       sample: "2025-11-11T06:00:12Z"
     finished:
       description: When it was verified, in UTC.
-      returned: when there is one
       type: str
       sample: "2025-11-11T06:00:19Z"
     duration:
       description: Seconds from begin to end.
-      returned: when there is one
       type: int
       sample: 7
     server_version:
       description: Version of the server.
-      returned: when there is one
       type: str
       sample: "18.6"
     pg_dump_version:
       description: Version of the program that wrote the dump.
-      returned: when there is one
       type: str
       sample: "18.6"
     compression:
       description: How the dump is compressed.
-      returned: when there is one
       type: str
       sample: zstd:1
     entries:
       description: Number of entries in the dump's table of contents.
-      returned: when there is one
       type: int
       sample: 214
     rows:
       description:
         - How many rows of each table are in the dump, by V(schema.table), counted in the snapshot of the dump.
         - Partitioned tables count in their leaves. A name that holds a dot or a quote is quoted as in SQL.
-      returned: when there is one
       type: dict
       version_added: 0.2.0
       sample: {public.orders: 48120, public.users: 9034}
@@ -232,14 +216,12 @@ backup:
       description:
         - Schemas of the database that other roles than the one that backed up own, as a hosted platform's do.
         - They are in the dump as far as they could be read, and a restore of the database in place leaves them alone.
-      returned: when there is one
       type: list
       elements: str
       version_added: 0.2.0
       sample: [auth, storage]
     left_out:
       description: What in those schemas could not be read and is not in the dump.
-      returned: when there is one
       type: list
       elements: str
       version_added: 0.2.0

@@ -52,24 +52,8 @@ backups:
   type: list
   elements: dict
   contains:
-    name:
-      description: Logical name of the database.
-      returned: always
-      type: str
-      sample: supabase_prod
-    release:
-      description: The release it was taken for.
-      returned: always
-      type: str
-      sample: 2.0.0
-    uri:
-      description: Where the dump is.
-      returned: always
-      type: str
-      sample: s3://easymo-db-backups/v2-migration/supabase_prod_20251111_060012_5e1f0a.dump
     age:
       description: Seconds since it was begun. What was written later is not in it.
-      returned: always
       type: int
       sample: 1260
 newest:

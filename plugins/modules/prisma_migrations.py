@@ -275,70 +275,24 @@ drift:
 findings:
   description:
     - Statements that are not additive and are not waived. When there is one, the task fails and nothing is applied.
-    - Its C(rule) is one word of the table in C(docs/migration-guard.md), its C(safe_way) a clause on how to write it
-      otherwise.
+    - Each is as in RV(easymo.deploy.supabase_migrations#module:findings).
   returned: success, and when it is the reason of a failure
   type: list
   elements: dict
-  contains:
-    file:
-      description: The file.
-      returned: always
-      type: str
-      sample: 20251105090000_agent_preferences/migration.sql
-    line:
-      description: The line the statement begins in.
-      returned: always
-      type: int
-      sample: 3
-    statement:
-      description: Which statement of the file, from 1.
-      returned: always
-      type: int
-      sample: 2
-    verdict:
-      description: V(destructive) or V(unknown).
-      returned: always
-      type: str
-      sample: destructive
-    rule:
-      description: One word for why.
-      returned: always
-      type: str
-      sample: drop-table
-    what:
-      description: What the statement does.
-      returned: always
-      type: str
-      sample: it drops table users and the rows in it
-    safe_way:
-      description: How to write it so that it is additive.
-      returned: always
-      type: str
-      sample: keep the table until nothing reads it, and drop it in a later release with a waiver
-    excerpt:
-      description: The first line of the statement, its literals masked.
-      returned: always
-      type: str
-      sample: DROP TABLE users
+  sample: []
 guard_warnings:
-  description:
-    - Statements that only add and may all the same break code that runs, such as a constraint that refuses rows it
-      writes. They stop nothing, and each is a warning of the task too.
-    - Shaped as RV(findings), with V(warning) as C(verdict).
+  description: The same as RV(easymo.deploy.supabase_migrations#module:guard_warnings).
   returned: success, and when the reason of a failure is RV(findings) or RV(problems)
   type: list
   elements: dict
   sample: []
   version_added: 0.2.0
 problems:
-  description:
-    - Sentences on pending files that cannot run. When there is one, the task fails and nothing is applied. RV(findings)
-      of the same folder come with them.
+  description: The same as RV(easymo.deploy.supabase_migrations#module:problems).
   returned: when it is the reason of a failure
   type: list
   elements: str
-  sample: ["20251104080000_agent_sessions.sql has no statement: delete it, or write the migration."]
+  sample: []
   version_added: 0.2.0
 foreign_versions:
   description: What the history has after the run and this run did not write.

@@ -69,22 +69,18 @@ applied:
   contains: &row
     name:
       description: The name of its folder.
-      returned: always
       type: str
       sample: 20250310083000_init
     checksum:
       description: SHA-256 of the script that ran.
-      returned: always
       type: str
       sample: 4d967a7d1c4e1f9bb8a9b3a2f5bd6b3a4f2a8c9d0e1f2a3b4c5d6e7f8a9b0c1d
     started_at:
       description: When it was started, in UTC.
-      returned: always
       type: str
       sample: "2025-11-05T09:12:44Z"
     seconds:
       description: Seconds it took, null when it did not end.
-      returned: always
       type: float
       sample: 0.041
 pending:

@@ -116,17 +116,14 @@ files:
   contains:
     html:
       description: The page.
-      returned: success
       type: str
       sample: .deploy/2.0.0/report.html
     txt:
       description: The text.
-      returned: success
       type: str
       sample: .deploy/2.0.0/report.txt
     json:
       description: Report and record as JSON.
-      returned: success
       type: str
       sample: .deploy/2.0.0/report.json
 lessons:

@@ -118,27 +118,22 @@ applied:
   contains: &migration
     file:
       description: Name of the file.
-      returned: always
       type: str
       sample: 20251104080000_agent_sessions.sql
     version:
       description: The version it has in the history.
-      returned: always
       type: str
       sample: "20251104080000"
     name:
       description: The name it has in the history.
-      returned: always
       type: str
       sample: agent_sessions
     statements:
       description: Number of its statements.
-      returned: always
       type: int
       sample: 6
     atomic:
       description: Whether a failure leaves nothing of it behind.
-      returned: always
       type: bool
       sample: true
 pending:
@@ -161,17 +156,14 @@ tables:
   contains:
     name:
       description: The name as given.
-      returned: always
       type: str
       sample: agent_sessions
     created:
       description: Whether this run made it.
-      returned: always
       type: bool
       sample: true
     rows:
       description: Its number of rows when this run made it, otherwise null. It was not counted then.
-      returned: always
       type: int
       sample: 0
 durations:

@@ -17,8 +17,6 @@ if t.TYPE_CHECKING:
     from sandbox.node.container import Container
     from sandbox.node.nodes import Nodes
 
-RUN_FOLDER = "exec"
-
 
 def application(nodes: Nodes, runner: execution.Runner) -> web.Application:
     kubelet = Kubelet(nodes, runner)
