@@ -208,7 +208,7 @@ from ..module_utils._preflight.outcome import (
     waive,
 )
 from ..module_utils._preflight.run import run_checks
-from ..module_utils._release.plan import Record
+from ..module_utils._release.models import Record
 from ..module_utils._release.store import ReleaseStore
 from ..module_utils._time import UTC, utc_now
 

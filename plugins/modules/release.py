@@ -14,7 +14,7 @@ description:
   - Each write is bound to the version that was read, so two writers never lose each other's entries.
   - A phase that is done or waived stays as it is, whatever is asked of it, except to fail, to be taken back, or to be
     done once more by a run that changed something (O(phase_changed)). So a second run over a finished release writes
-    nothing.
+    nothing. A waived phase can be opened.
   - A phase that failed or was taken back is opened again, with the times and the evidence of its new run alone. A
     failed try is kept as one of C(earlier_failures), any other run as one of C(earlier_runs), the last ten of each.
   - Opening a phase of a release that was rolled back begins its next attempt, with no phases, pins, announcements,
@@ -45,6 +45,34 @@ options:
         never opened, or that failed.
     type: str
     choices: [running, done, failed, waived, rolled_back, partly_rolled_back]
+  order:
+    description:
+      - What must be done before O(phase) is opened, for O(phase_status=running). Nothing when not given.
+      - The task fails with RV(reason=OutOfOrder) and writes nothing when a phase before it is neither done in this
+        attempt nor waived, or when another release is unfinished.
+    type: dict
+    version_added: 0.3.0
+    suboptions:
+      phases:
+        description: The names of all phases in their order. A phase that is not one of them waits for nothing.
+        type: list
+        elements: str
+        default: []
+      waived:
+        description:
+          - By phase, C(by) and C(reason) of the person who lets the release go on without it.
+          - A missing phase is recorded as V(waived) when a later one is opened. It can still be run.
+        type: dict
+        default: {}
+      passed:
+        description: Phases that this run went through in check mode, where nothing is recorded.
+        type: list
+        elements: str
+        default: []
+      supersedes:
+        description: By version, C(by) and C(reason) of the person who lets this release begin beside an unfinished one.
+        type: dict
+        default: {}
   phase_changed:
     description:
       - Whether this run changed anything, for O(phase_status=done) of a phase that was done already. Its times and
@@ -241,6 +269,15 @@ def module_spec() -> dict[str, t.Any]:
                     "rolled_back",
                     "partly_rolled_back",
                 ],
+            },
+            "order": {
+                "type": "dict",
+                "options": {
+                    "phases": {**names},
+                    "waived": {"type": "dict", "default": {}},
+                    "passed": {**names},
+                    "supersedes": {"type": "dict", "default": {}},
+                },
             },
             "phase_changed": {"type": "bool", "default": False},
             "phase_started": {"type": "str"},

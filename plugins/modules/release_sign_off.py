@@ -123,7 +123,8 @@ from ..module_utils._module import Module, execute
 from ..module_utils._options import kubernetes_options
 from ..module_utils._preflight.git_program import head_of
 from ..module_utils._preflight.options import WANTED
-from ..module_utils._release.plan import PLANNED, SIGN_OFFS, Change
+from ..module_utils._release.models import PLANNED, SIGN_OFFS
+from ..module_utils._release.plan import Change
 from ..module_utils._release.store import ReleaseStore
 from ..module_utils._sign_off.plan import (
     Ask,

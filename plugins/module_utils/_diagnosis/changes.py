@@ -20,7 +20,7 @@ from .._flags.switch import KillSwitch
 from .._kill_switch.consumer import container_of
 from .._kill_switch.models import STALE, UNKNOWN
 from .._kill_switch.pod_env import Asker
-from .._release.plan import FAILED, Record
+from .._release.models import FAILED, Record
 from .._release.store import ReleaseStore
 from .._rollout.models import Deployment, ReplicaSet, newest_replica_set
 from .._rollout.observe import observe_deployment

@@ -8,7 +8,7 @@ import typing as t
 from dataclasses import dataclass, replace
 
 from .._errors import ConflictError, InputError
-from .._release.plan import Record
+from .._release.models import Record
 from .state import WatchState
 
 APPROVE, REJECT = "approve", "reject"

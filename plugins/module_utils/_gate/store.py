@@ -13,7 +13,8 @@ from dataclasses import dataclass, field, replace
 
 from .._cluster import Cluster, MonotonicClock
 from .._errors import ConflictError, DeployError, VerificationError
-from .._release.plan import SETTLED, Record, check_attempt
+from .._release.models import SETTLED, Record
+from .._release.plan import check_attempt
 from .._release.store import ReleaseStore
 from .manual_decision import ManualDecision, all_said, that_counts
 from .models import Metric, Verdict

@@ -8,7 +8,7 @@ import typing as t
 from dataclasses import replace
 from datetime import timedelta
 
-from .._release.plan import Record
+from .._release.models import Record
 from .._time import format_time
 from .._window.models import Window, read_window
 from .._window.plan import Outlook, closed_sentence, describe, outlook

@@ -12,7 +12,7 @@ from .._cluster import Cluster
 from .._errors import DeployError, NotReadyError
 from .._library import Library
 from .._options import Spec
-from .._release.plan import Record
+from .._release.models import Record
 
 PASS, FAIL, HOLD, SKIPPED, WAIVED = "pass", "fail", "hold", "skipped", "waived"
 STOPPING = (FAIL, HOLD)

@@ -8,7 +8,7 @@ import typing as t
 from dataclasses import replace
 
 from .._errors import DeployError
-from .._release.plan import SIGN_OFFS
+from .._release.models import SIGN_OFFS
 from .._sign_off.plan import (
     Given,
     Subject,

@@ -4,112 +4,26 @@
 
 from __future__ import annotations
 
-import json
 import typing as t
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 
 from .._cluster import Object
-from .._errors import ConflictError, InputError, VerificationError
-
-RUNNING, DONE, FAILED, WAIVED, ROLLED_BACK = "running", "done", "failed", "waived", "rolled_back"
-PARTLY = "partly_rolled_back"
-"""Of a phase: some of what it did went back."""
-PLANNED = "planned"
-"""Of a record that people have signed and no phase has opened yet."""
-SIGN_OFFS = "sign_offs"
-"""The fact that keeps who signed what. Those for the next attempt are given before it begins."""
-SETTLED = frozenset({DONE, WAIVED})
-TAKEN_BACK = frozenset({ROLLED_BACK, PARTLY})
-
-ROLLBACK_PHASE = "rollback"
-"""The phase of an undo. It belongs to the attempt it undoes and never begins a new one."""
-
-
-TRIES_KEPT = 10
-"""How many failed tries of a phase, and how many runs of it, a record keeps: it has 1 MB for everything."""
-
-
-@dataclass(frozen=True)
-class Phase:
-    """`evidence` is of the last run alone.
-
-    `earlier_failures`: start, end and evidence of the tries that failed, oldest first. `earlier_runs`:
-    the same, with their status, of those that were done before the phase was run again.
-    """
-
-    status: str
-    started: str
-    finished: str = ""
-    evidence: t.Mapping[str, t.Any] = field(default_factory=dict)
-    earlier_failures: tuple[t.Mapping[str, t.Any], ...] = ()
-    earlier_runs: tuple[t.Mapping[str, t.Any], ...] = ()
-
-    def to_json(self) -> Object:
-        listed = ("earlier_failures", "earlier_runs")
-        return {**asdict(self), **{name: [*map(dict, getattr(self, name))] for name in listed}}
-
-    @classmethod
-    def from_json(cls, body: Object) -> Phase:
-        listed = ("earlier_failures", "earlier_runs")
-        return cls(**{**body, **{name: tuple(body.get(name, ())) for name in listed}})
-
-    def tried_again(self, now: str) -> Phase:
-        """The next run of a phase that ended: what the one before left proves nothing about it."""
-        left = {"started": self.started, "finished": self.finished, "evidence": self.evidence}
-        failures, runs = self.earlier_failures, self.earlier_runs
-        if self.status == FAILED:
-            failures = (*failures, left)[-TRIES_KEPT:]
-        else:
-            runs = (*runs, {"status": self.status, **left})[-TRIES_KEPT:]
-        return Phase(RUNNING, now, earlier_failures=failures, earlier_runs=runs)
-
-
-@dataclass(frozen=True)
-class Record:
-    version: str
-    attempt: int
-    status: str
-    actor: str
-    git_sha: str
-    started: str
-    finished: str = ""
-    phases: t.Mapping[str, Phase] = field(default_factory=dict)
-    announcements: t.Mapping[str, t.Any] = field(default_factory=dict)
-    backups: t.Mapping[str, t.Any] = field(default_factory=dict)
-    facts: t.Mapping[str, t.Any] = field(default_factory=dict)
-    notes: tuple[str, ...] = ()
-    previous_attempts: tuple[t.Mapping[str, t.Any], ...] = ()
-
-    def to_json(self) -> Object:
-        return {
-            **{name: getattr(self, name) for name in self.__dataclass_fields__},
-            "phases": {name: phase.to_json() for name, phase in self.phases.items()},
-            "notes": list(self.notes),
-            "previous_attempts": [dict(one) for one in self.previous_attempts],
-        }
-
-    def dump(self) -> str:
-        return json.dumps(self.to_json(), indent=1, sort_keys=True)
-
-    @classmethod
-    def load(cls, text: str, where: str) -> Record:
-        body: t.Any = None
-        try:
-            body = json.loads(text)
-            return cls(
-                **{
-                    **body,
-                    "phases": {name: Phase.from_json(one) for name, one in body["phases"].items()},
-                    "notes": tuple(body["notes"]),
-                    "previous_attempts": tuple(body["previous_attempts"]),
-                }
-            )
-        except (ValueError, TypeError, KeyError) as exc:
-            raise VerificationError(
-                f"{where} does not hold a release record as this collection writes it ({exc}): "
-                "restore it, or begin a new release.",
-                record=body if isinstance(body, dict) else {},
-            ) from exc
+from .._errors import ConflictError, InputError
+from .models import (
+    DONE,
+    FAILED,
+    PLANNED,
+    ROLLBACK_PHASE,
+    ROLLED_BACK,
+    RUNNING,
+    SETTLED,
+    SIGN_OFFS,
+    TAKEN_BACK,
+    WAIVED,
+    Phase,
+    Record,
+)
+from .order import PhaseOrder, waived_now
 
 
 @dataclass(frozen=True)
@@ -132,6 +46,12 @@ class Change:
     backups: t.Mapping[str, t.Any] = field(default_factory=dict)
     facts: t.Mapping[str, t.Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    order: PhaseOrder = field(default_factory=PhaseOrder)
+    """What must be done before `phase` is opened. Empty asks for nothing."""
+
+    @property
+    def opens(self) -> bool:
+        return bool(self.phase) and self.phase_status == RUNNING
 
 
 def plan_record(before: Record | None, change: Change) -> Record:
@@ -147,6 +67,10 @@ def plan_record(before: Record | None, change: Change) -> Record:
         git_sha=change.git_sha or record.git_sha,
         notes=(*record.notes, *(one for one in change.notes if one not in record.notes)),
     )
+    if change.opens:
+        for name, waiver in waived_now(record, change.phase, change.order).items():
+            let_go = replace(change, phase=name, phase_status=WAIVED, evidence=waiver.to_json())
+            record = _step(record, let_go)
     if change.phase:
         record = _step(record, change)
     if change.status and change.status != record.status:
@@ -164,6 +88,12 @@ def begins_attempt(before: Record | None, change: Change) -> bool:
         and change.phase != ROLLBACK_PHASE
         and change.status in ("", RUNNING)
     )
+
+
+def begins_release(before: Record | None, change: Change) -> bool:
+    """Whether this opens the first phase of an attempt."""
+    fresh = before is None or not before.phases or begins_attempt(before, change)
+    return fresh and change.opens and change.phase in change.order.phases
 
 
 def merge(base: t.Mapping[str, t.Any], more: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
@@ -269,7 +199,7 @@ def _next_phase(known: Phase | None, change: Change) -> Phase:
 
 def _ran_again(known: Phase, change: Change) -> bool:
     """Whether a settled phase was run anew to an end of its own."""
-    if change.phase_status == FAILED:
+    if change.phase_status == FAILED or (known.status == WAIVED and change.opens):
         return True
     return known.status == change.phase_status == DONE and change.phase_changed
 

@@ -4,16 +4,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import random
 import typing as t
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from .._cluster import RELEASE_ANNOTATION, Clock, Cluster, Object
 from .._errors import ConflictError, InputError, VerificationError
+from .models import Record
+from .order import superseded
 from .packing import config_map, pack, record_name, unpack
 from .pins import Pins, add_pins, missing_pins, outdated_pins, pins_name, read_pins, write_pins
-from .plan import Change, Record, plan_record
+from .plan import Change, begins_release, merge, plan_record
 
 ATTEMPTS = 8
 KEY = "record.json"
@@ -47,7 +50,7 @@ class ReleaseStore:
         last: ConflictError | None = None
         for attempt in range(ATTEMPTS):
             before, resource_version = self._read()
-            after = plan_record(before, change)
+            after = plan_record(before, self._beside_others(before, change))
             if check_mode or after == before:
                 return before, after
             try:
@@ -62,6 +65,34 @@ class ReleaseStore:
             f"The record of release {self.version!r} changed under our hands {ATTEMPTS} times in a row: "
             "another deployment of it is running. Find out whose, and try again."
         ) from last
+
+    def _beside_others(self, before: Record | None, change: Change) -> Change:
+        """The change, with the waivers of unfinished releases. Raises OutOfOrderError for one that nobody waived."""
+        if not begins_release(before, change):
+            return change
+        waivers = superseded(self.version, self._others(), change.order)
+        overrides = {
+            f"release {version}": {
+                **waiver.to_json(),
+                "at": change.now,
+                "what": f"release {self.version} began while release {version} was not finished",
+            }
+            for version, waiver in waivers.items()
+        }
+        return (
+            replace(change, facts=merge(change.facts, {"overrides": overrides}))
+            if overrides
+            else change
+        )
+
+    def _others(self) -> t.Iterator[Record]:
+        """The other releases' records. One that cannot be read is left out."""
+        for one in self._cluster.list_objects("ConfigMap", label_selector=RELEASE_ANNOTATION):
+            version = one["metadata"].get("labels", {}).get(RELEASE_ANNOTATION, "")
+            name = one["metadata"]["name"]
+            if version and name != self.name and name == record_name(version):
+                with contextlib.suppress(VerificationError):
+                    yield Record.load((one.get("data") or {}).get(KEY, ""), f"ConfigMap {name!r}")
 
     def pins(self, attempt: int) -> Pins:
         """The pins of this attempt; those of an earlier one no longer count."""

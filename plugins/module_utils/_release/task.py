@@ -13,7 +13,9 @@ from .._cluster import Cluster, MonotonicClock
 from .._errors import InputError
 from .._kubernetes_module import actor_of
 from .._time import utc_now
-from .plan import Change, Record, check_attempt, diff_face
+from .models import Record
+from .order import read_order
+from .plan import Change, check_attempt, diff_face
 from .store import ReleaseStore
 
 ASKS = ("phase", "status", "announcements", "backups", "facts", "notes")
@@ -52,6 +54,7 @@ class Task:
                 backups=plain(params["backups"]),
                 facts=plain(params["facts"]),
                 notes=tuple(params["notes"]),
+                order=read_order(params.get("order") or {}),
             ),
             writes=not hangs or any(params[name] for name in ASKS),
             pin_deployments=tuple(pin.get("deployments") or ()),

@@ -8,7 +8,7 @@ import typing as t
 from dataclasses import dataclass
 
 from .._errors import ConflictError, InputError
-from .._release.plan import ROLLED_BACK, SIGN_OFFS, Record
+from .._release.models import ROLLED_BACK, SIGN_OFFS, Record
 
 NOBODY = frozenset({"nobody", "none", "unknown", "anonymous", "somebody", "n/a", "tbd", "name"})
 

@@ -37,7 +37,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._gate.state import (
     WatchState,
     begin,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._release.plan import Record
+from ansible_collections.easymo.deploy.plugins.module_utils._release.models import Record
 
 STARTED = 1_700_000_000.0
 METRIC = Metric("m", "prometheus", "q", "", Bounds(maximum=1, above=5), Limits(2, max_missing=0.2))

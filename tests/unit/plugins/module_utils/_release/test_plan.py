@@ -9,9 +9,9 @@ from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
     InputError,
     VerificationError,
 )
+from ansible_collections.easymo.deploy.plugins.module_utils._release.models import Record
 from ansible_collections.easymo.deploy.plugins.module_utils._release.plan import (
     Change,
-    Record,
     plan_record,
 )
 
@@ -38,8 +38,16 @@ def test_opening_a_phase_begins_the_record() -> None:
     assert record.phases["database"].status == "running"
 
 
-@pytest.mark.parametrize("settled", ["done", "waived"])
-@pytest.mark.parametrize("again", ["running", "done", "waived"])
+@pytest.mark.parametrize(
+    ("settled", "again"),
+    [
+        ("done", "running"),
+        ("done", "done"),
+        ("done", "waived"),
+        ("waived", "done"),
+        ("waived", "waived"),
+    ],
+)
 def test_a_settled_phase_stays_as_it_is(settled: str, again: str) -> None:
     record = after(phase("running"), phase(settled, "09:10", evidence={"migrations": 4}))
     assert plan_record(record, phase(again, "10:00", evidence={"migrations": 9})) == record

@@ -11,10 +11,12 @@ from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
     ConflictError,
     InputError,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._release.plan import (
+from ansible_collections.easymo.deploy.plugins.module_utils._release.models import (
     PLANNED,
-    Change,
     Record,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._release.plan import (
+    Change,
     plan_record,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._sign_off.plan import (

@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to easymo.deploy.
+"""A release record: its phases, and what was kept of each."""
+
+from __future__ import annotations
+
+import json
+import typing as t
+from dataclasses import asdict, dataclass, field
+
+from .._cluster import Object
+from .._errors import VerificationError
+
+RUNNING, DONE, FAILED, WAIVED, ROLLED_BACK = "running", "done", "failed", "waived", "rolled_back"
+PARTLY = "partly_rolled_back"
+"""Of a phase: some of what it did went back."""
+PLANNED = "planned"
+"""Of a record that people have signed and no phase has opened yet."""
+SIGN_OFFS = "sign_offs"
+"""The fact that keeps who signed what. Those for the next attempt are given before it begins."""
+SETTLED = frozenset({DONE, WAIVED})
+TAKEN_BACK = frozenset({ROLLED_BACK, PARTLY})
+
+ROLLBACK_PHASE = "rollback"
+"""The phase of an undo. It belongs to the attempt it undoes and never begins a new one."""
+
+
+TRIES_KEPT = 10
+"""How many failed tries of a phase, and how many runs of it, a record keeps: it has 1 MB for everything."""
+
+
+@dataclass(frozen=True)
+class Phase:
+    """`evidence` is of the last run alone.
+
+    `earlier_failures`: start, end and evidence of the tries that failed, oldest first. `earlier_runs`:
+    the same, with their status, of those that were done before the phase was run again.
+    """
+
+    status: str
+    started: str
+    finished: str = ""
+    evidence: t.Mapping[str, t.Any] = field(default_factory=dict)
+    earlier_failures: tuple[t.Mapping[str, t.Any], ...] = ()
+    earlier_runs: tuple[t.Mapping[str, t.Any], ...] = ()
+
+    def to_json(self) -> Object:
+        listed = ("earlier_failures", "earlier_runs")
+        return {**asdict(self), **{name: [*map(dict, getattr(self, name))] for name in listed}}
+
+    @classmethod
+    def from_json(cls, body: Object) -> Phase:
+        listed = ("earlier_failures", "earlier_runs")
+        return cls(**{**body, **{name: tuple(body.get(name, ())) for name in listed}})
+
+    def tried_again(self, now: str) -> Phase:
+        """The next run of a phase that ended: what the one before left proves nothing about it."""
+        left = {"started": self.started, "finished": self.finished, "evidence": self.evidence}
+        failures, runs = self.earlier_failures, self.earlier_runs
+        if self.status == FAILED:
+            failures = (*failures, left)[-TRIES_KEPT:]
+        else:
+            runs = (*runs, {"status": self.status, **left})[-TRIES_KEPT:]
+        return Phase(RUNNING, now, earlier_failures=failures, earlier_runs=runs)
+
+
+@dataclass(frozen=True)
+class Record:
+    version: str
+    attempt: int
+    status: str
+    actor: str
+    git_sha: str
+    started: str
+    finished: str = ""
+    phases: t.Mapping[str, Phase] = field(default_factory=dict)
+    announcements: t.Mapping[str, t.Any] = field(default_factory=dict)
+    backups: t.Mapping[str, t.Any] = field(default_factory=dict)
+    facts: t.Mapping[str, t.Any] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    previous_attempts: tuple[t.Mapping[str, t.Any], ...] = ()
+
+    def to_json(self) -> Object:
+        return {
+            **{name: getattr(self, name) for name in self.__dataclass_fields__},
+            "phases": {name: phase.to_json() for name, phase in self.phases.items()},
+            "notes": list(self.notes),
+            "previous_attempts": [dict(one) for one in self.previous_attempts],
+        }
+
+    def dump(self) -> str:
+        return json.dumps(self.to_json(), indent=1, sort_keys=True)
+
+    @classmethod
+    def load(cls, text: str, where: str) -> Record:
+        body: t.Any = None
+        try:
+            body = json.loads(text)
+            return cls(
+                **{
+                    **body,
+                    "phases": {name: Phase.from_json(one) for name, one in body["phases"].items()},
+                    "notes": tuple(body["notes"]),
+                    "previous_attempts": tuple(body["previous_attempts"]),
+                }
+            )
+        except (ValueError, TypeError, KeyError) as exc:
+            raise VerificationError(
+                f"{where} does not hold a release record as this collection writes it ({exc}): "
+                "restore it, or begin a new release.",
+                record=body if isinstance(body, dict) else {},
+            ) from exc

@@ -1,0 +1,210 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which phase may begin when: in order, in this attempt, or waived by name and reason."""
+
+from __future__ import annotations
+
+import typing as t
+
+import pytest
+
+from ansible_collections.easymo.deploy.plugins.module_utils._errors import InputError
+from ansible_collections.easymo.deploy.plugins.module_utils._release.models import Record
+from ansible_collections.easymo.deploy.plugins.module_utils._release.order import (
+    OutOfOrderError,
+    PhaseOrder,
+    Waiver,
+    missing_phases,
+    read_order,
+    superseded,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._release.plan import (
+    Change,
+    plan_record,
+)
+
+PHASES = ("preflight", "database", "microservices", "sign_off")
+ORDER = PhaseOrder(PHASES)
+JANE = {"by": "Jane Doe", "reason": "hotfix"}
+
+
+def opens(phase: str, order: PhaseOrder = ORDER, now: str = "09:00") -> Change:
+    return Change("2.0.0", "ann", now, phase=phase, phase_status="running", order=order)
+
+
+def ends(phase: str, status: str, now: str = "09:05") -> Change:
+    return Change("2.0.0", "ann", now, phase=phase, phase_status=status)
+
+
+def record_of(**statuses: str) -> Record | None:
+    record: Record | None = None
+    for phase, status in statuses.items():
+        record = plan_record(record, opens(phase, PhaseOrder()))
+        if status != "running":
+            record = plan_record(record, ends(phase, status))
+    return record
+
+
+@pytest.mark.parametrize(
+    ("record", "phase", "missing"),
+    [
+        pytest.param({}, "preflight", {}, id="the-first-waits-for-nothing"),
+        pytest.param({}, "rollback", {}, id="a-way-back-waits-for-nothing"),
+        pytest.param(
+            {},
+            "microservices",
+            {"preflight": "was not begun", "database": "was not begun"},
+            id="untouched-platform",
+        ),
+        pytest.param({"preflight": "done", "database": "done"}, "microservices", {}, id="in-order"),
+        pytest.param(
+            {"preflight": "done", "database": "failed"},
+            "microservices",
+            {"database": "failed"},
+            id="failed-before",
+        ),
+        pytest.param(
+            {"preflight": "running"}, "database", {"preflight": "is not finished"}, id="interrupted"
+        ),
+        pytest.param(
+            {"preflight": "done", "database": "rolled_back"},
+            "microservices",
+            {"database": "was taken back"},
+            id="taken-back",
+        ),
+        pytest.param(
+            {"preflight": "done", "database": "all good"},
+            "microservices",
+            {"database": "was not begun"},
+            id="a-word-that-somebody-wrote-by-hand",
+        ),
+        pytest.param(
+            {"preflight": "done", "database": "done", "microservices": "done"},
+            "database",
+            {},
+            id="an-earlier-one-again",
+        ),
+    ],
+)
+def test_a_phase_waits_for_those_before_it(
+    record: dict[str, str], phase: str, missing: dict[str, str]
+) -> None:
+    assert missing_phases(record_of(**record), phase, ORDER) == missing
+
+
+def test_the_refusal_says_what_is_missing_and_how_to_go_on() -> None:
+    with pytest.raises(OutOfOrderError) as refused:
+        plan_record(record_of(preflight="done"), opens("sign_off"))
+    assert str(refused.value) == (
+        "Phase sign_off cannot begin: database was not begun, microservices was not begun. "
+        "Run --tags database,microservices,sign_off, or waive a phase by name: "
+        """-e '{"release_phases_waived": {"database": {"by": "your name", "reason": "why"}}}'."""
+    )
+    assert refused.value.details == {"missing": ["database", "microservices"]}
+
+
+def test_in_check_mode_what_this_run_went_through_counts() -> None:
+    seen = read_order({"phases": [*PHASES], "passed": ["preflight", "database"]})
+    assert missing_phases(None, "microservices", seen) == {}
+
+
+def test_the_next_attempt_begins_with_the_first_phase() -> None:
+    record = record_of(preflight="done", database="done")
+    assert record
+    back = plan_record(record, Change("2.0.0", "ann", "10:00", status="rolled_back"))
+    with pytest.raises(OutOfOrderError, match="preflight was not begun, database was not begun"):
+        plan_record(back, opens("microservices"))
+
+
+def waived(*phases: str, **who: str) -> PhaseOrder:
+    return read_order({"phases": [*PHASES], "waived": {one: {**JANE, **who} for one in phases}})
+
+
+def test_a_waiver_is_recorded_and_counts_from_then_on() -> None:
+    record = plan_record(None, opens("database", waived("preflight")))
+    assert record.phases["preflight"].status == "waived"
+    assert record.phases["preflight"].evidence == JANE
+    done = plan_record(record, ends("database", "done"))
+    assert plan_record(done, opens("microservices")).phases["microservices"].status == "running"
+
+
+def test_only_what_is_named_is_waived() -> None:
+    with pytest.raises(OutOfOrderError, match=r"begin: database was not begun\. Run"):
+        plan_record(None, opens("microservices", waived("preflight")))
+
+
+def test_a_waiver_nobody_needs_leaves_no_trace() -> None:
+    record = record_of(preflight="done")
+    assert plan_record(record, opens("database", waived("preflight"))) == plan_record(
+        record, opens("database")
+    )
+
+
+def test_a_phase_waived_twice_keeps_who_was_first() -> None:
+    once = plan_record(None, opens("database", waived("preflight")))
+    twice = plan_record(once, opens("microservices", waived("preflight", "database", by="Ann")))
+    assert twice.phases["preflight"].evidence == JANE
+    assert twice.phases["database"].evidence == {"by": "Ann", "reason": "hotfix"}
+
+
+def test_a_failed_phase_that_is_waived_keeps_its_failure() -> None:
+    record = record_of(preflight="failed")
+    phase = plan_record(record, opens("database", waived("preflight"))).phases["preflight"]
+    assert (phase.status, len(phase.earlier_failures)) == ("waived", 1)
+
+
+def test_a_waived_phase_can_still_be_run_and_the_waiver_stays_known() -> None:
+    record = plan_record(None, opens("database", waived("preflight")))
+    again = plan_record(record, opens("preflight", now="09:30"))
+    assert again.phases["preflight"].status == "running"
+    done = plan_record(again, ends("preflight", "done", "09:40")).phases["preflight"]
+    assert (done.status, done.started, done.finished) == ("done", "09:30", "09:40")
+    assert [one["status"] for one in done.earlier_runs] == ["waived"]
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"preflight": "hurry"},
+        {"preflight": {"by": "Ann"}},
+        {"preflight": {"reason": "why", "by": " "}},
+    ],
+)
+def test_a_waiver_needs_a_name_and_a_reason(given: dict[str, t.Any]) -> None:
+    with pytest.raises(InputError, match="must say for 'preflight' who decided it and why"):
+        read_order({"phases": [*PHASES], "waived": given})
+
+
+def test_a_mistyped_phase_is_no_waiver() -> None:
+    with pytest.raises(InputError, match="no phase 'prefligth' to waive: the phases are preflight"):
+        plan_record(None, opens("database", waived("preflight", "prefligth")))
+
+
+def other(version: str = "1.9.5", **statuses: str) -> Record:
+    record = record_of(**statuses)
+    assert record
+    return Record(**{**vars(record), "version": version})
+
+
+def test_a_release_does_not_begin_beside_one_that_is_half_done() -> None:
+    half = other(preflight="done", database="failed")
+    with pytest.raises(
+        OutOfOrderError, match=r"1\.9\.5 is failed since 09:00.*release_version=1\.9\.5"
+    ):
+        superseded("2.0.0", [half], ORDER)
+    order = PhaseOrder(PHASES, supersedes={"1.9.5": Waiver(**JANE)})
+    assert superseded("2.0.0", [half], order) == {"1.9.5": Waiver(**JANE)}
+
+
+@pytest.mark.parametrize(
+    "beside",
+    [
+        pytest.param(other(preflight="failed"), id="it-only-looked"),
+        pytest.param(Record(**{**vars(other(database="done")), "status": "done"}), id="done"),
+        pytest.param(
+            Record(**{**vars(other(database="done")), "status": "rolled_back"}), id="back"
+        ),
+        pytest.param(other("2.0.0", database="running"), id="itself"),
+    ],
+)
+def test_a_release_begins_beside_one_that_ended_or_changed_nothing(beside: Record) -> None:
+    assert superseded("2.0.0", [beside], ORDER) == {}
