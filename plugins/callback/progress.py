@@ -250,7 +250,9 @@ class CallbackModule(CallbackBase):
         name, why = task_name(result.task), sentence(result.result)
         with self._lock:
             if self._screen:
-                failure = Failure(result.host.get_name(), self._redact(name), self._redact(why))
+                missing = tuple(map(str, result.result.get("missing_phases") or ()))
+                host = result.host.get_name()
+                failure = Failure(host, self._redact(name), self._redact(why), missing)
                 self._screen.failed(failure)
 
     def _ended(self, result: t.Any) -> None:

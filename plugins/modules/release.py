@@ -235,6 +235,12 @@ reason:
   returned: failure
   type: str
   sample: Conflict
+missing_phases:
+  description: The phases that must be done or waived first, in their order.
+  returned: when RV(reason) is V(OutOfOrder)
+  type: list
+  elements: str
+  sample: [preflight, database]
 """
 
 import typing as t

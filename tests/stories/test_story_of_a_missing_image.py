@@ -100,6 +100,18 @@ def test_one_service_is_brought_home_alone(operator: Operator, witness: Witness)
     assert witness.images()["wallet-service"] == "v2.0.0"
 
 
+def test_one_service_is_not_the_phase(operator: Operator, witness: Witness) -> None:
+    run = operator.deploys("--limit", "wallet-service,localhost", "--tags", "microservices")
+    assert run.rc == 0, run.tail()
+    behind = ", ".join(LAST_BATCH)
+    said = " ".join(run.output.split())
+    assert f"Phase microservices is not done: {behind} not at release 2.0.0." in said
+    assert witness.record("2.0.0")["phases"]["microservices"]["status"] == "running"
+    run = operator.deploys("--tags", "feature_flags")
+    assert run.rc != 0
+    assert "Phase feature_flags cannot begin: microservices is not finished." in run.output
+
+
 def test_the_phases_run_again_finish_the_job(operator: Operator, witness: Witness) -> None:
     run = operator.deploys("--tags", "microservices,feature_flags")
     assert run.rc == 0, run.tail()

@@ -38,18 +38,35 @@ def migrations(world: World, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+WAIVED = {"preflight": {"by": "Jane Doe", "reason": "migrations alone"}}
+
+
 def migrates(operator: Operator, folder: Path, *words: str) -> Run:
-    return operator.deploys(
-        "--tags", "database", "-e", f"release_supabase_migrations={folder}", *words
-    )
+    given = {"release_supabase_migrations": str(folder), "release_phases_waived": WAIVED}
+    return operator.deploys("--tags", "database", "-e", json.dumps(given), *words)
 
 
 def rehearsals(witness: Witness) -> dict[str, t.Any]:
-    text = json.loads(witness.kubectl("get", "configmap", "release-2.0.0", "-o", "json"))
-    (record,) = text["data"].values()
-    evidence = json.loads(record)["phases"]["database"]["evidence"]
-    found: dict[str, t.Any] = evidence["rehearsals"]
+    found: dict[str, t.Any] = witness.record("2.0.0")["phases"]["database"]["evidence"][
+        "rehearsals"
+    ]
     return found
+
+
+@pytest.mark.parametrize("words", [(), ("--check",)], ids=["for-real", "check-mode"])
+def test_a_phase_out_of_order_is_refused_before_anything_is_touched(
+    operator: Operator, witness: Witness, words: tuple[str, ...]
+) -> None:
+    before = witness.resource_versions()
+    run = operator.deploys("--tags", "database", *words)
+    assert run.rc != 0
+    said = " ".join(run.output.split())
+    assert (
+        "Phase database cannot begin: preflight was not begun. Run --tags preflight,database"
+        in said
+    )
+    assert "TASK [easymo.deploy.db_backup" not in run.output
+    assert witness.resource_versions() == before
 
 
 def test_the_rehearsal_stops_it_and_both_databases_are_untouched(
@@ -66,6 +83,8 @@ def test_the_rehearsal_stops_it_and_both_databases_are_untouched(
     assert before[0][-1] == "0"
     found = rehearsals(witness)["supabase_prod"]
     assert found["status"] == "failed"
+    waived = witness.record("2.0.0")["phases"]["preflight"]
+    assert (waived["status"], waived["evidence"]) == ("waived", WAIVED["preflight"])
     assert BAD in found["failure"]
 
 

@@ -103,7 +103,7 @@ def waived_now(record: Record | None, phase: str, order: PhaseOrder) -> dict[str
         raise OutOfOrderError(
             f"Phase {phase} cannot begin: {states}. Run --tags {','.join([*refused, phase])}, or waive a phase "
             f"by name: -e '{example}'.",
-            missing=list(refused),
+            missing_phases=list(refused),
         )
     return {name: order.waivers[name] for name in missing}
 

@@ -46,12 +46,19 @@ class Command:
         told = shlex.join(parts)
         return f"{told}   (and the -e of this run)" if self.extra_variables else told
 
-    def resumed(self, phase: str, plan: t.Sequence[str]) -> Command:
-        """From this phase on, as far as this run was to go."""
+    def resumed(self, phase: str, plan: t.Sequence[str], missing: t.Sequence[str] = ()) -> Command:
+        """From this phase on, as far as this run was to go, with what is `missing` before it."""
         if phase not in plan:
             return self
         mine = [name for name in plan if name in self.phases] or list(plan)
         rest = [name for name in mine if plan.index(name) >= plan.index(phase)]
+        if missing:
+            chosen = rest if self.tags == ALL else (phase, *self.tags)
+            tags = tuple(name for name in plan if name in missing or name in chosen)
+            here = {*missing} <= {*self.phases} or not self.release
+            return replace(
+                self, tags=tags, limit="", playbooks=self.playbooks if here else (self.release,)
+            )
         if self.tags == ALL:
             return self if len(rest) == len(mine) else replace(self, tags=tuple(rest))
         chosen = [name for name in rest if name in self.tags]

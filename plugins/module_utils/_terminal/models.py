@@ -39,9 +39,12 @@ class Play:
 
 @dataclass(frozen=True)
 class Failure:
+    """`missing`: the phases that must be done first, when one was refused for its place in the order."""
+
     host: str
     task: str
     sentence: str
+    missing: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -104,7 +104,8 @@ def cause(screen: Screen, ending: Ending) -> list[Line]:
 def next_commands(screen: Screen, command: Command, ending: Ending) -> list[str]:
     stage, plan = screen.stages[-1], [one.name for one in screen.plan]
     if ending != "done":
-        again = f"Resume:   {command.resumed(stage.key, plan).line()}"
+        missing = stage.cause.missing if stage.cause else ()
+        again = f"Resume:   {command.resumed(stage.key, plan, missing).line()}"
         # The first phase only looks.
         back = stage.number > 1 and command.rollback and not command.check
         return [again, *([f"Go back:  {command.other(command.rollback).line()}"] if back else [])]

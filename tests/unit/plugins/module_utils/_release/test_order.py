@@ -99,7 +99,7 @@ def test_the_refusal_says_what_is_missing_and_how_to_go_on() -> None:
         "Run --tags database,microservices,sign_off, or waive a phase by name: "
         """-e '{"release_phases_waived": {"database": {"by": "your name", "reason": "why"}}}'."""
     )
-    assert refused.value.details == {"missing": ["database", "microservices"]}
+    assert refused.value.details == {"missing_phases": ["database", "microservices"]}
 
 
 def test_in_check_mode_what_this_run_went_through_counts() -> None:

@@ -46,6 +46,12 @@ COMMAND = Command(
     rollback="playbooks/rollback.yml",
     ramp="playbooks/ramp.yml",
 )
+ONE_PHASE = replace(
+    COMMAND,
+    playbooks=("playbooks/microservices.yml",),
+    phases=("microservices",),
+    release="playbooks/deploy_v2.yml",
+)
 
 
 def texts(lines):
@@ -173,6 +179,38 @@ def test_the_way_on_is_as_the_run_was_asked_for(command, resumed):
     )
 
 
+@pytest.mark.parametrize(
+    ("command", "resumed"),
+    [
+        pytest.param(
+            replace(COMMAND, tags=("microservices",)),
+            "deploy_v2.yml -i inventories/prod --tags preflight,database,microservices",
+            id="one phase",
+        ),
+        pytest.param(
+            replace(COMMAND, tags=("microservices", "sign_off"), limit="wallet-service"),
+            "deploy_v2.yml -i inventories/prod --tags preflight,database,microservices,sign_off",
+            id="some phases of some hosts",
+        ),
+        pytest.param(
+            COMMAND,
+            "deploy_v2.yml -i inventories/prod --tags preflight,database,microservices,sign_off",
+            id="all from there",
+        ),
+        pytest.param(
+            ONE_PHASE,
+            "deploy_v2.yml -i inventories/prod --tags preflight,database,microservices",
+            id="a playbook that has not got them",
+        ),
+    ],
+)
+def test_a_phase_out_of_order_is_resumed_with_what_must_be_done_first(command, resumed):
+    missing = Failure("localhost", "Refuse", "out of order", ("preflight", "database"))
+    assert f"Resume:   ansible-playbook playbooks/{resumed}" in told(
+        "failed", command=command, failures=(missing,)
+    )
+
+
 def test_an_interrupted_run_says_how_to_resume():
     lines = told("interrupted", failures=())
     assert lines[0].endswith("was interrupted after 24 min")
@@ -185,14 +223,6 @@ def test_nothing_goes_back_from_a_phase_that_only_looks():
     screen.ended("failed", 5)
     lines = texts(summary(screen, "x", COMMAND, "failed", 5))
     assert lines[-1] == "Resume:   ansible-playbook playbooks/deploy_v2.yml -i inventories/prod"
-
-
-ONE_PHASE = replace(
-    COMMAND,
-    playbooks=("playbooks/microservices.yml",),
-    phases=("microservices",),
-    release="playbooks/deploy_v2.yml",
-)
 
 
 @pytest.mark.parametrize(
