@@ -51,6 +51,11 @@ options:
   watched:
     description: When the watch of that first step ended well, as RFC 3339. Without it, it is watched like others.
     type: str
+  blocked:
+    description: Why nothing may go up, in words, for example that the release is not signed off. Empty for nothing.
+    type: str
+    default: ""
+    version_added: 0.3.0
   lock:
     description: The Lease that is the deploy lock. C(easymo-deploy) when not given.
     type: str

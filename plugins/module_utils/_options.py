@@ -214,5 +214,6 @@ def ramp_options() -> Spec:
         "day_length": {"type": "float", "default": 86400},
         "started": {"type": "str"},
         "watched": {"type": "str"},
+        "blocked": {"type": "str", "default": ""},
         "lock": {"type": "str"},
     }

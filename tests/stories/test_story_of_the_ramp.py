@@ -114,11 +114,27 @@ def release(witness: Witness) -> None:
         "previous_attempts": [],
         "phases": {"feature_flags": done, "monitoring": done},
     }
-    body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "release-2.0.0"}}
-    body["data"] = {"record.json": json.dumps(record)}
-    witness.kubectl("create", "-f", "-", stdin=json.dumps(body))
+    keep(witness, "create", record)
     witness.kubectl("set", "image", "deployment/agent-core", "agent-core=easymo/agent-core:v2.0.0")
     witness.kubectl("rollout", "status", "deployment/agent-core", "--timeout=60s")
+
+
+def keep(witness: Witness, verb: str, record: dict[str, t.Any]) -> None:
+    body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "release-2.0.0"}}
+    witness.kubectl(
+        verb, "-f", "-", stdin=json.dumps({**body, "data": {"record.json": json.dumps(record)}})
+    )
+
+
+def test_a_release_that_is_not_signed_off_goes_no_further(
+    operator: Operator, witness: Witness
+) -> None:
+    record = witness.record("2.0.0")
+    keep(witness, "replace", {**record, "status": "running"})
+    run = ramps(operator, GOOD)
+    assert run.rc != 0
+    assert "release 2.0.0 is not signed off (running): finish it first" in words(run)
+    keep(witness, "replace", record)
 
 
 def test_what_the_release_has_watched_waits_for_the_next_day(

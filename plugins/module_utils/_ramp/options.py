@@ -44,6 +44,7 @@ def read_start(params: t.Mapping[str, t.Any]) -> Start:
     return Start(
         began=read_moment("started", params["started"]),
         watched=read_moment("watched", params["watched"]),
+        blocked=str(params["blocked"]).strip(),
     )
 
 

@@ -39,9 +39,10 @@ RAISE, LOWER, WATCH, WAIT, DONE, NONE, REFUSE = (
 )
 
 KILL_SWITCH, OFF, UNKNOWN, LOCK, FREEZE = "kill_switch", "off", "unknown", "lock", "freeze"
+BLOCKED = "blocked"
 WATCHING, HELD, BREACH, DAY, SKIP = "watch", "hold", "breach", "day", "skip"
 
-_STOPS = frozenset({KILL_SWITCH, OFF, UNKNOWN, LOCK, FREEZE})
+_STOPS = frozenset({KILL_SWITCH, OFF, UNKNOWN, LOCK, FREEZE, BLOCKED})
 """What keeps from watching too: nothing that is seen meanwhile would tell of this step."""
 
 
@@ -76,6 +77,8 @@ class RampPlan:
     target: Step | None
     reasons: tuple[Reason, ...]
     notes: tuple[str, ...]
+    released: bool = False
+    """Whether a person's words let go of what held."""
 
     @property
     def percentage(self) -> int | None:
@@ -87,9 +90,10 @@ class RampPlan:
         return self.action in (RAISE, LOWER)
 
     def writes(self, annotation: str | None) -> str | None:
-        """The annotation to write over `annotation`, None for none. What is refused leaves no trace."""
+        """The annotation to write over `annotation`, None for none. A step that may not be taken leaves no trace."""
         text = self.after.to_annotation()
-        return text if self.action != REFUSE and text != annotation else None
+        idle = self.action == REFUSE or (self.action == WAIT and not self.released)
+        return text if not idle and text != annotation else None
 
     @property
     def not_before(self) -> datetime | None:
@@ -100,9 +104,10 @@ class RampPlan:
 def plan(schedule: Schedule, seen: Seen, ask: Ask) -> RampPlan:
     """Raises InputError for a percentage that is no step."""
     refuse_no_step(schedule, ask.percentage)
-    standing, told = _release(stand(schedule, seen, ask.start), seen, ask)
+    found = stand(schedule, seen, ask.start)
+    standing, told = _release(found, seen, ask)
     target = schedule.following(standing.percentage) if standing.percentage is not None else None
-    reasons = _reasons(schedule, seen, standing, target)
+    reasons = _reasons(schedule, seen, standing, target, ask.start.blocked)
     notes = (*standing.notes, *told)
     action, more = (
         _next(standing, target, reasons)
@@ -113,7 +118,9 @@ def plan(schedule: Schedule, seen: Seen, ask: Ask) -> RampPlan:
     if action in (RAISE, LOWER):
         to = target.percentage if action == RAISE and target else ask.percentage or 0
         after = _moved(schedule, seen, standing, ask, action, to)
-    return RampPlan(action, standing, after, target, (*reasons, *more), notes)
+    return RampPlan(
+        action, standing, after, target, (*reasons, *more), notes, released=standing is not found
+    )
 
 
 def is_down(seen: Seen, percentage: int | None) -> bool:
@@ -162,12 +169,17 @@ def _named(
 
 
 def _reasons(
-    schedule: Schedule, seen: Seen, standing: RampStatus, target: Step | None
+    schedule: Schedule, seen: Seen, standing: RampStatus, target: Step | None, blocked: str
 ) -> tuple[Reason, ...]:
     """Every reason against going up, whatever is asked."""
     found = [
         Reason(kind, text)
-        for kind, text in ((KILL_SWITCH, seen.killed), (LOCK, seen.held), (FREEZE, seen.frozen))
+        for kind, text in (
+            (KILL_SWITCH, seen.killed),
+            (LOCK, seen.held),
+            (FREEZE, seen.frozen),
+            (BLOCKED, blocked),
+        )
         if text
     ]
     if not seen.enabled:

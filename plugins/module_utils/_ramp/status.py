@@ -41,10 +41,11 @@ class Seen:
 
 @dataclass(frozen=True)
 class Start:
-    """What a release record knows of the first step: when it began, and when its watch ended well."""
+    """What a release record knows of the first step: when it began, when its watch ended well, and what else blocks."""
 
     began: datetime | None = None
     watched: datetime | None = None
+    blocked: str = ""
 
 
 @dataclass(frozen=True)

@@ -53,6 +53,7 @@ def test_the_next_step_is_taken_on_its_day_and_not_before(at: int, to: int, day:
     early = planned(seen_at(day - 0.01, at, state_at(at)))
     assert (early.action, kinds(early)) == (WAIT, ["day"])
     assert early.not_before == DAY_1 + (day - 1) * DAY
+    assert early.writes(None) is None, "a step that may not be taken yet leaves no trace"
 
     due = planned(seen_at(day, at, state_at(at)))
     assert (due.action, due.percentage, due.after.step) == (RAISE, to, state_at(to).step)
@@ -61,6 +62,13 @@ def test_the_next_step_is_taken_on_its_day_and_not_before(at: int, to: int, day:
 
 def test_after_the_last_step_there_is_nothing_to_do() -> None:
     assert planned(seen_at(20, 100, state_at(100))).action == DONE
+
+
+def test_a_release_that_is_not_signed_off_goes_no_further() -> None:
+    start = Start(blocked="release 2.0.0 is not signed off")
+    found = planned(seen_at(3, 1, state_at(1)), start=start)
+    assert (found.action, kinds(found)) == (REFUSE, ["blocked"])
+    assert planned(seen_at(3, 5, state_at(5)), percentage=1, start=start).action == LOWER
 
 
 def test_from_nothing_the_first_step_is_day_1() -> None:

@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The callback arguments over the real playbooks and inventories: ansible-playbook alone would end well."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        pytest.param(["status.yml"], "No inventory was given", id="no-inventory"),
+        pytest.param(
+            ["kill_switch.yml", "-i", "localhost,", "-e", "reason=x"],
+            "has no group control, so nothing would run",
+            id="not-our-groups",
+        ),
+        pytest.param(
+            ["deploy_v2.yml", "-i", "inventories/prod", "--tags", "database,microservice"],
+            "--tags 'microservice' matches nothing (did you mean microservices?)",
+            id="one-tag-of-two",
+        ),
+        pytest.param(
+            ["rollback.yml", "-i", "inventories/prod", "--limit", ""],
+            "--limit is empty, which would mean all hosts",
+            id="an-empty-limit",
+        ),
+        pytest.param(
+            ["microservices.yml", "-i", "inventories/prod", "--limit", "databases"],
+            "Nothing would run: microservices.yml runs on microservices, control, and --limit databases",
+            id="a-limit-elsewhere",
+        ),
+    ],
+)
+def test_a_run_that_would_do_nothing_fails_before_its_first_task(
+    words: list[str], said: str
+) -> None:
+    done = subprocess.run(
+        [Path(sys.executable).parent / "ansible-playbook", f"playbooks/{words[0]}", *words[1:]],
+        cwd=ROOT,
+        env={**os.environ, "ANSIBLE_NOCOLOR": "1", "COLUMNS": "1000"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 5
+    assert said in done.stderr
+    assert "TASK" not in done.stdout
+    assert "Traceback" not in done.stdout + done.stderr

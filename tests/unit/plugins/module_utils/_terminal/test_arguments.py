@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which command lines would do nothing, or not what was typed, and what is said of them."""
+
+from __future__ import annotations
+
+import typing as t
+
+import pytest
+
+from ansible_collections.easymo.deploy.plugins.module_utils._terminal.arguments import (
+    Arguments,
+    Inventory,
+    Target,
+    problem,
+)
+
+PHASES = (
+    Target("control", frozenset({"preflight"})),
+    Target("microservices", frozenset({"microservices"})),
+    Target("databases", frozenset({"database", "never"})),
+)
+GROUPS = {
+    "control": {"localhost"},
+    "microservices": {"agent-core", "wallet-service"},
+    "databases": {"supabase_db"},
+}
+
+
+def inventory(groups: dict[str, set[str]]) -> Inventory:
+    hosts = frozenset().union(*groups.values())
+
+    def matches(pattern: str) -> set[str]:
+        return {*hosts} if pattern == "all" else groups.get(pattern, {pattern} & hosts)
+
+    return Inventory(tuple(groups), hosts, matches)
+
+
+def found(groups: dict[str, set[str]] | None = None, **typed: t.Any) -> str:
+    limit = typed.get("limit")
+    given = Arguments(
+        "deploy_v2.yml",
+        **{
+            "inventories": ("inventories/prod",),
+            "limit_parts": tuple(limit.split(",")) if limit else (),
+            "known_inventories": ("inventories/prod", "inventories/staging"),
+            **typed,
+        },
+    )
+    return problem(given, PHASES, inventory(GROUPS if groups is None else groups))
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        {},
+        {"tags": ("preflight", "microservices")},
+        {"tags": ("always",)},
+        {"tags": ("all", "database"), "limit": "databases"},
+        {"skip_tags": ("preflight",)},
+        {"limit": "wallet-service", "tags": ("microservices",)},
+        {"limit": "all,!microservices", "tags": ("preflight",)},
+        {"limit": "all,&control"},
+        {"limit": "@failed.retry"},
+    ],
+)
+def test_what_does_something_is_fine(typed: dict[str, t.Any]) -> None:
+    assert found(**typed) == ""
+
+
+HINT = "Use -i inventories/prod or -i inventories/staging."
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        pytest.param(
+            {"tags": ("microservice",)},
+            "--tags 'microservice' matches nothing (did you mean microservices?): deploy_v2.yml has "
+            "database, microservices, preflight.",
+            id="a-mistyped-tag",
+        ),
+        pytest.param(
+            {"tags": ("preflight", "xyz")},
+            "--tags 'xyz' matches nothing: deploy_v2.yml has database, microservices, preflight.",
+            id="one-of-two",
+        ),
+        pytest.param(
+            {"skip_tags": ("prefligth",)},
+            "--skip-tags 'prefligth' matches nothing (did you mean preflight?): deploy_v2.yml has "
+            "database, microservices, preflight.",
+            id="a-tag-to-skip",
+        ),
+        pytest.param(
+            {"limit": ""},
+            "--limit is empty, which would mean all hosts: name hosts or groups, or leave it out.",
+            id="an-empty-limit",
+        ),
+        pytest.param(
+            {"limit": "agent-core,walet-service"},
+            "--limit 'walet-service' matches nothing (did you mean wallet-service?): the groups are "
+            "control, microservices, databases.",
+            id="a-part-of-the-limit",
+        ),
+        pytest.param(
+            {"limit": "supabase_db", "tags": ("microservices",)},
+            "Nothing would run: --tags microservices runs on microservices, and --limit supabase_db "
+            "leaves none of these hosts.",
+            id="a-limit-beside-the-tag",
+        ),
+        pytest.param(
+            {"limit": "all,!control", "tags": ("preflight",)},
+            "Nothing would run: --tags preflight runs on control, and --limit all,!control leaves "
+            "none of these hosts.",
+            id="a-limit-that-takes-it-away",
+        ),
+        pytest.param(
+            {"tags": ("preflight",), "skip_tags": ("preflight",)},
+            "--tags preflight --skip-tags preflight leaves nothing to run.",
+            id="chosen-and-skipped",
+        ),
+        pytest.param(
+            {"groups": {}, "inventories": ()},
+            "No inventory was given, so nothing would run: add -i inventories/prod or -i "
+            "inventories/staging.",
+            id="no-inventory",
+        ),
+        pytest.param(
+            {"groups": {"web": {"www"}}, "inventories": ("hosts.ini",)},
+            "The inventory hosts.ini has no group control, microservices, databases, so nothing would "
+            f"run: its groups are web. {HINT}",
+            id="another-inventory",
+        ),
+    ],
+)
+def test_what_would_do_nothing_is_named_with_what_there_is(
+    typed: dict[str, t.Any], said: str
+) -> None:
+    assert found(**typed) == said
