@@ -1,0 +1,286 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to easymo.deploy.
+"""From a release record to what may be claimed of the release, for every channel. Pure.
+
+Where all is well the words are the runbook's own; where not, they say what was seen instead; what nobody looked at is
+"not measured" or "not known".
+"""
+
+from __future__ import annotations
+
+import typing as t
+from datetime import datetime, tzinfo
+
+from .._availability.claims import Availability
+from .._release.failure import is_hold
+from .._time import UTC, parse_time
+from .models import Alerts, Claim, FiredAlert
+
+Body = t.Mapping[str, t.Any]
+
+PERCENTAGE = "_ROLLOUT_PERCENTAGE"
+"""Ends the name of the flag that is a feature's percentage; the name before it is the feature's own flag."""
+NOT_KNOWN = "not known"
+
+
+def claims_of(
+    record: Body, availability: Availability, alerts: Alerts, *, zone: tzinfo = UTC
+) -> dict[str, Claim]:
+    """By name. `downtime`, `errors`, `status`: of the announcement. `service`: of the public status page.
+
+    `interruption`, `tests`, `rollout`, `monitoring`: of the mail. `report_*`: the six lines of the runbook's report.
+    """
+    phases = {name: mapping(one) for name, one in mapping(record.get("phases")).items()}
+    facts = mapping(record.get("facts"))
+    percentage = rollout_percentage(phases, facts)
+    downtime = downtime_of(availability)
+    tests = tests_of(phases.get("smoke_tests"))
+    watch = watch_of(phases.get("monitoring"), facts)
+    return {
+        "status": status_of(record, percentage),
+        "downtime": downtime,
+        "errors": errors_of(alerts, zone),
+        "interruption": Claim("Zero downtime", True)
+        if downtime.good
+        else Claim(f"Downtime: {downtime.words}", downtime.good),
+        "tests": Claim("All tests passing", True)
+        if tests.good
+        else Claim(f"Tests: {tests.words}", tests.good),
+        "rollout": Claim(f"{percentage.words} rollout active", True)
+        if percentage.good
+        else Claim(f"Rollout: {percentage.words}", percentage.good),
+        "monitoring": Claim("Monitoring stable", True)
+        if watch.good
+        else Claim(f"Monitoring: {watch.words}", watch.good),
+        "service": service_of(availability),
+        "report_services": services_of(phases.get("microservices")),
+        "report_database": database_of(phases.get("database")),
+        "report_flags": Claim(f"Active at {percentage.words}", True)
+        if percentage.good
+        else percentage,
+        "report_tests": Claim("All passing", True) if tests.good else tests,
+        "report_metrics": Claim("Within targets", True) if watch.good else watch,
+        "report_incidents": incidents_of(phases, alerts, facts, zone),
+    }
+
+
+def status_of(record: Body, percentage: Claim) -> Claim:
+    stands = str(record.get("status") or "")
+    if stands == "rolled_back":
+        return Claim("rolled back", False)
+    if percentage.good:
+        return Claim(f"LIVE ({percentage.words} rollout)", True)
+    return Claim(f"deployed, feature {percentage.words}", percentage.good)
+
+
+def rollout_percentage(phases: t.Mapping[str, Body], facts: Body) -> Claim:
+    """The words are a percentage, like "1%", when users have the feature."""
+    phase = phases.get("feature_flags", {})
+    if phase.get("status") != "done":
+        return Claim(f"flags {state(phase)}", None if not phase else False)
+    flags = mapping(mapping(mapping(phase.get("evidence")).get("flags")).get("after"))
+    name = next((one for one in flags if one.endswith(PERCENTAGE)), "")
+    if not name:
+        return Claim(NOT_KNOWN, None)
+    killed = newest_kill(facts, since=str(phase.get("finished") or ""))
+    if killed:
+        return Claim(killed, False)
+    value = str(mapping(facts.get("ramp")).get("percentage", flags[name]))
+    if flags.get(name.removesuffix(PERCENTAGE)) != "true" or value == "0":
+        return Claim("off", False)
+    return Claim(f"{value}%", True)
+
+
+def newest_kill(facts: Body, since: str = "") -> str:
+    """Who switched the feature off after `since`, "" for nobody."""
+    begun = parse_time(since)
+    found = ""
+    for at, one in sorted(mapping(facts.get("kill_switches")).items()):
+        moment = parse_time(at)
+        if moment and (begun is None or moment >= begun):
+            what = mapping(one)
+            off = f"off by the kill switch of {what.get('by')}: {what.get('reason')}"
+            found = off if what.get("what") == "set" else ""
+    return found
+
+
+def downtime_of(availability: Availability) -> Claim:
+    if availability.verdict == "complete":
+        return Claim("0 minutes", True)
+    if availability.verdict == "not_measured":
+        return Claim(f"not measured ({availability.reason})", None)
+    if availability.failures:
+        return Claim("; ".join(availability.summary), False)
+    gaps = "; ".join(availability.summary[1:])
+    return Claim(f"0 minutes where it was measured. {gaps}", None)
+
+
+def service_of(availability: Availability) -> Claim:
+    """For the public, who are told nothing of addresses."""
+    if availability.verdict == "complete":
+        return Claim("Service was not interrupted.", True)
+    if availability.failures:
+        return Claim("Some requests failed for a short time.", False)
+    return Claim("", None)
+
+
+def errors_of(alerts: Alerts, zone: tzinfo) -> Claim:
+    if not alerts.looked:
+        return Claim(f"not measured ({alerts.why_not or 'nobody asked for alerts'})", None)
+    critical = [one for one in alerts.fired if one.severity == "critical"]
+    if not alerts.fired:
+        return Claim("0 critical", True)
+    told = ", ".join(fired_words(one, zone) for one in alerts.fired)
+    if not critical:
+        return Claim(f"0 critical, {counted(len(alerts.fired), 'warning')}: {told}", True)
+    return Claim(f"{counted(len(alerts.fired), 'alert')}, {told}", False)
+
+
+def fired_words(alert: FiredAlert, zone: tzinfo) -> str:
+    since = clock(alert.since, zone)
+    until = clock(alert.until, zone) if alert.until else "and still firing"
+    when = f"{since}\N{EN DASH}{until}" if alert.until else f"{since} {until}"
+    of = f" of {alert.subject}" if alert.subject else ""
+    return f"{alert.name}{of} {when}"
+
+
+def tests_of(phase: Body | None) -> Claim:
+    if not phase:
+        return Claim("not run", None)
+    if phase.get("status") == "waived":
+        return Claim(f"not run, waived{by(mapping(phase.get('evidence')))}", None)
+    checks = mapping(phase.get("evidence")).get("checks")
+    found = [mapping(one) for one in checks] if isinstance(checks, list) else []
+    if not found:
+        return Claim(NOT_KNOWN, None)
+    passed = sum(1 for one in found if one.get("status") == "pass")
+    if passed == len(found) and phase.get("status") == "done":
+        return Claim("all passing", True)
+    rest: dict[str, int] = {}
+    for one in found:
+        status = str(one.get("status"))
+        if status != "pass":
+            word = {"fail": "failed", "hold": "not known", "skip": "not run"}.get(status, status)
+            who = by(one) if status == "waived" else ""
+            rest[f"{word}{who}"] = rest.get(f"{word}{who}", 0) + 1
+    told = "".join(f", {count} {word}" for word, count in rest.items())
+    # What was left out is not known; what failed is known to be wrong.
+    bad = any(one.get("status") == "fail" for one in found) or phase.get("status") != "done"
+    return Claim(f"{passed} of {len(found)} passed{told}", False if bad else None)
+
+
+def watch_of(phase: Body | None, facts: Body) -> Claim:
+    if not phase:
+        return Claim("not watched", None)
+    evidence = mapping(phase.get("evidence"))
+    if phase.get("status") == "waived":
+        return Claim(f"not watched, waived{by(evidence)}", None)
+    if phase.get("status") != "done":
+        return Claim(state(phase), False)
+    metrics = evidence.get("metrics")
+    if not isinstance(metrics, list) or not metrics:
+        return Claim(NOT_KNOWN, None)
+    approved = mapping(evidence.get("decision")) or _approval(
+        facts, str(phase.get("started") or "")
+    )
+    if approved.get("decision") == "approve":
+        held = _reasons(evidence) or _reasons(mapping(evidence.get("held")))
+        why = f" on hold ({held})" if held else " on hold"
+        return Claim(f"approved{why}{by(approved)}: {approved.get('reason')}", False)
+    if evidence.get("verdict") != "proceed":
+        return Claim(f"verdict {evidence.get('verdict') or NOT_KNOWN}", False)
+    return Claim("within targets", True)
+
+
+def _approval(facts: Body, since: str) -> Body:
+    """A person's approval of the watch that began then."""
+    begun = parse_time(since)
+    for one in map(mapping, mapping(facts.get("decisions")).values()):
+        at = parse_time(one.get("at"))
+        if one.get("gate") == "monitoring" and at and begun and at >= begun:
+            return one
+    return {}
+
+
+def _reasons(body: Body) -> str:
+    reasons = body.get("reasons")
+    return "; ".join(map(str, reasons)) if isinstance(reasons, list) else ""
+
+
+def services_of(phase: Body | None) -> Claim:
+    if not phase or phase.get("status") != "done":
+        return Claim(state(phase), None if not phase else False)
+    services = mapping(mapping(phase.get("evidence")).get("services"))
+    if not services:
+        return Claim(NOT_KNOWN, None)
+    behind = [name for name, one in services.items() if mapping(one).get("failed") is not False]
+    unknown = [name for name in behind if not services[name]]
+    failed = [name for name in behind if services[name]]
+    if failed:
+        return Claim(f"{', '.join(failed)} not healthy", False)
+    return Claim(f"{', '.join(unknown)} not known", None) if unknown else Claim("Healthy", True)
+
+
+def database_of(phase: Body | None) -> Claim:
+    if not phase or phase.get("status") != "done":
+        return Claim(f"Migrations {state(phase)}", None if not phase else False)
+    migrations = mapping(mapping(phase.get("evidence")).get("migrations"))
+    if not migrations:
+        return Claim("Migrations not known", None)
+    pending = [
+        str(len(one["pending"])) for one in map(mapping, migrations.values()) if one.get("pending")
+    ]
+    if pending:
+        return Claim(f"{' and '.join(pending)} migrations pending", False)
+    return Claim("Migrations applied", True)
+
+
+def incidents_of(phases: t.Mapping[str, Body], alerts: Alerts, facts: Body, zone: tzinfo) -> Claim:
+    """Critical alerts, phases that failed, and uses of the kill switch."""
+    found = [fired_words(one, zone) for one in alerts.fired if one.severity == "critical"]
+    for name, phase in phases.items():
+        tries = phase.get("earlier_failures")
+        failures = [mapping(one) for one in tries] if isinstance(tries, list) else []
+        failures += [phase] if phase.get("status") == "failed" else []
+        for one in failures:
+            kept = mapping(mapping(one.get("evidence")).get("failures")).values()
+            if not (kept and all(is_hold(mapping(failure)) for failure in kept)):
+                found.append(f"{title(name)} failed {clock(str(one.get('finished') or ''), zone)}")
+    for at, one in mapping(facts.get("kill_switches")).items():
+        if mapping(one).get("what") == "set":
+            found.append(f"kill switch {clock(str(at), zone)}{by(mapping(one))}")
+    if found:
+        return Claim(f"{len(found)}: {', '.join(found)}", False)
+    return Claim("0", True) if alerts.looked else Claim("none recorded, alerts not looked at", None)
+
+
+def state(phase: Body | None) -> str:
+    return {
+        "": "not run",
+        "running": "not finished",
+        "partly_rolled_back": "partly rolled back",
+        "rolled_back": "rolled back",
+        "done": NOT_KNOWN,
+    }.get(str((phase or {}).get("status") or ""), str((phase or {}).get("status") or ""))
+
+
+def by(entry: Body) -> str:
+    who = entry.get("by") or entry.get("waived_by")
+    return f" by {who}" if who else ""
+
+
+def title(name: str) -> str:
+    return name.replace("_", " ").capitalize()
+
+
+def counted(count: int, what: str) -> str:
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
+
+
+def clock(text: str, zone: tzinfo) -> str:
+    moment: datetime | None = parse_time(text)
+    return f"{moment.astimezone(zone):%H:%M}" if moment else "at an unknown time"
+
+
+def mapping(value: t.Any) -> Body:
+    return value if isinstance(value, dict) else {}
