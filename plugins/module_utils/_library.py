@@ -13,7 +13,7 @@ from ansible.module_utils.basic import missing_required_lib
 from ._errors import MissingLibraryError
 
 
-@dataclass
+@dataclass(eq=False)
 class Library:
     """`requirement` as pip reads it; `import_error` is the traceback of the import that failed, else None.
 

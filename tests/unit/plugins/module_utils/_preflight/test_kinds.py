@@ -30,6 +30,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._preflight import (
     commit_status,
     flags_start,
     git,
+    kinds,
     launch_window,
     load_test,
     pagerduty,
@@ -42,7 +43,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._preflight import (
     token,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._preflight.git_program import GitFacts
-from ansible_collections.easymo.deploy.plugins.module_utils._preflight.models import Known
+from ansible_collections.easymo.deploy.plugins.module_utils._preflight.models import Check, Known
 from ansible_collections.easymo.deploy.plugins.module_utils._release.models import Record
 from ansible_collections.easymo.deploy.plugins.module_utils._rollout_preflight.models import Problem
 from ansible_collections.easymo.deploy.plugins.module_utils._sign_off.plan import Subject
@@ -783,3 +784,8 @@ def test_one_for_another_commit_does_not_count_and_is_told() -> None:
     found = sign_offs.judge(wanted, other, Subject("2.0.0", 1, COMMIT))
     assert found.status == "hold"
     assert "Jane Doe signed commit b2b2b2b2b2b2" in found.detail
+
+
+def test_a_library_that_two_checks_need_is_named_once() -> None:
+    checks = [Check(name, "http", {}) for name in ("one", "two")]
+    assert [one.requirement for one in kinds.libraries(checks)] == ["requests >= 2.32"]
