@@ -18,15 +18,12 @@ description:
     not take a new file, the file is put back as it was.
   - Recording rules are put there too, and are not looked for.
   - On a host with a local connection it runs in the controller and tells what it waits for.
-author:
-  - EasyMO (@easymo)
 requirements:
   - kubernetes, only for O(destination=prometheus_rule)
   - PyYAML
   - Prometheus >= 2.39
 extends_documentation_fragment:
-  - easymo.deploy._attributes
-  - easymo.deploy._attributes_controller
+  - easymo.deploy._module.changes_in_controller
   - easymo.deploy._kubernetes
   - easymo.deploy._alerts
   - easymo.deploy._libraries.kubernetes

@@ -11,11 +11,8 @@ version_added: 0.3.0
 description:
   - Lists the alerting rules that Prometheus evaluates now, and the receivers of its Alertmanager.
   - Given the groups of a rule file, it tells what of them is not loaded as it should be, without failing.
-author:
-  - EasyMO (@easymo)
 extends_documentation_fragment:
-  - easymo.deploy._attributes_read_only
-  - easymo.deploy._attributes_controller
+  - easymo.deploy._module.reads_in_controller
   - easymo.deploy._alerts
   - easymo.deploy._libraries.requests
 options:

@@ -14,10 +14,8 @@ description:
     A deployment does not fail because Slack is down, unless O(required=true).
   - What is wrong with the options is refused before the first message goes out.
   - What has the form of a secret, such as a token or a password in an address, is blanked out of texts, not of HTML.
-author:
-  - EasyMO (@easymo)
 extends_documentation_fragment:
-  - easymo.deploy._attributes_controller
+  - easymo.deploy._module.in_controller
   - easymo.deploy._libraries.slack_sdk
   - easymo.deploy._libraries.requests
 options:

@@ -21,11 +21,8 @@ description:
     seen unchanged for its whole duration, measured here. No other machine's clock is trusted.
   - A lock set with O(manual=true) is for people. It belongs to no run, never lapses, and stops every run, those of
     whoever set it too, until it is freed.
-author:
-  - EasyMO (@easymo)
 extends_documentation_fragment:
-  - easymo.deploy._attributes
-  - easymo.deploy._attributes_controller
+  - easymo.deploy._module.changes_in_controller
   - easymo.deploy._kubernetes
   - easymo.deploy._libraries.kubernetes
 options:

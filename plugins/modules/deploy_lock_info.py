@@ -10,11 +10,8 @@ short_description: Tell who deploys, and whether deployments are frozen
 version_added: 0.2.0
 description:
   - Reads the lock that M(easymo.deploy.deploy_lock) keeps, and the freeze. Never waits and never fails for either.
-author:
-  - EasyMO (@easymo)
 extends_documentation_fragment:
-  - easymo.deploy._attributes_read_only
-  - easymo.deploy._attributes_controller
+  - easymo.deploy._module.reads_in_controller
   - easymo.deploy._kubernetes
   - easymo.deploy._libraries.kubernetes
 options:

@@ -21,11 +21,8 @@ description:
     when it has its count again. RV(autoscalers) names them.
   - Every write is bound to what was seen and is made anew, up to five times, when somebody else wrote in between.
   - On a host with a local connection it runs in the controller and tells what it waits for.
-author:
-  - EasyMO (@easymo)
 extends_documentation_fragment:
-  - easymo.deploy._attributes
-  - easymo.deploy._attributes_controller
+  - easymo.deploy._module.changes_in_controller
   - easymo.deploy._kubernetes
   - easymo.deploy._libraries.kubernetes
 options:

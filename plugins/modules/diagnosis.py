@@ -15,10 +15,8 @@ description:
     connection is left out, is told so in its part and stops no other. What can't be seen is never a cause.
   - Everything is redacted before it is kept, by the secrets that are known and by what has the form of a secret.
     Logs and lists are bounded, and what was left out is told.
-author:
-  - EasyMO (@easymo)
 extends_documentation_fragment:
-  - easymo.deploy._attributes_controller
+  - easymo.deploy._module.in_controller
   - easymo.deploy._libraries.kubernetes
   - easymo.deploy._libraries.requests
   - easymo.deploy._libraries.psycopg2

@@ -12,11 +12,8 @@ description:
   - Secrets of a Supabase project are the environment variables of its edge functions.
   - The API tells digests in place of values. A secret is set when its digest is not the SHA-256 of the value given.
   - No value is ever shown, nor its digest.
-author:
-  - EasyMO (@easymo)
 extends_documentation_fragment:
-  - easymo.deploy._attributes
-  - easymo.deploy._attributes_controller
+  - easymo.deploy._module.changes_in_controller
   - easymo.deploy._supabase
   - easymo.deploy._libraries.requests
 options:

@@ -15,11 +15,8 @@ description:
   - What an import only seems to need because a comment says so is not uploaded, and what an import needs and is not
     there is an error. The CLI uploads the one and passes over the other.
   - Saves what runs before it is replaced, and deploys it again. The Management API itself keeps no versions.
-author:
-  - EasyMO (@easymo)
 extends_documentation_fragment:
-  - easymo.deploy._attributes
-  - easymo.deploy._attributes_controller
+  - easymo.deploy._module.changes_in_controller
   - easymo.deploy._supabase
   - easymo.deploy._libraries.boto3
   - easymo.deploy._libraries.requests

@@ -11,11 +11,8 @@ version_added: 0.1.0
 description:
   - Reads the list of functions from the Management API.
   - C(ACTIVE) there does not prove that a function answers; call it to know.
-author:
-  - EasyMO (@easymo)
 extends_documentation_fragment:
-  - easymo.deploy._attributes_read_only
-  - easymo.deploy._attributes_controller
+  - easymo.deploy._module.reads_in_controller
   - easymo.deploy._supabase
   - easymo.deploy._libraries.requests
 options:

@@ -13,11 +13,8 @@ description:
   - By itself a function passes when it answers anything of its own below 500. It fails when the platform answers in its
     place, for example with C(NOT_FOUND) or C(NOT_FOUND_FUNCTION_BLOB), and when the gateway asks for a JWT.
   - One that fails is called again until O(wait_timeout) is over.
-author:
-  - EasyMO (@easymo)
 extends_documentation_fragment:
-  - easymo.deploy._attributes_read_only
-  - easymo.deploy._attributes_controller
+  - easymo.deploy._module.reads_in_controller
   - easymo.deploy._libraries.requests
 options:
   functions_url:

@@ -16,11 +16,8 @@ description:
     because the platform reads V(true) and V(false) only.
   - Running containers do not see a change until they start again. Restart them with M(easymo.deploy.rollout) and
     RV(checksum), and look with M(easymo.deploy.pod_environment).
-author:
-  - EasyMO (@easymo)
 extends_documentation_fragment:
-  - easymo.deploy._attributes
-  - easymo.deploy._attributes_controller
+  - easymo.deploy._module.changes_in_controller
   - easymo.deploy._kubernetes
   - easymo.deploy._guard
   - easymo.deploy._libraries.kubernetes

@@ -20,11 +20,8 @@ description:
   - Running pods do not see a new percentage until they start again. Restart them with M(easymo.deploy.rollout) and
     RV(checksum), look with M(easymo.deploy.pod_environment), watch with M(easymo.deploy.metrics_gate), and bring the
     verdict back with O(state=judged).
-author:
-  - EasyMO (@easymo)
 extends_documentation_fragment:
-  - easymo.deploy._attributes
-  - easymo.deploy._attributes_controller
+  - easymo.deploy._module.changes_in_controller
   - easymo.deploy._kubernetes
   - easymo.deploy._ramp
   - easymo.deploy._libraries.kubernetes

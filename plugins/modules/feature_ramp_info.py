@@ -10,11 +10,8 @@ short_description: Tell where a ramp stands, and when its next step may be taken
 version_added: 0.2.0
 description:
   - Reads what M(easymo.deploy.feature_ramp) would do, and never fails because the next step may not be taken.
-author:
-  - EasyMO (@easymo)
 extends_documentation_fragment:
-  - easymo.deploy._attributes_read_only
-  - easymo.deploy._attributes_controller
+  - easymo.deploy._module.reads_in_controller
   - easymo.deploy._kubernetes
   - easymo.deploy._ramp
   - easymo.deploy._libraries.kubernetes

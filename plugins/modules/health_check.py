@@ -12,11 +12,8 @@ description:
   - Runs all checks side by side and reports every one that fails, in one sentence each.
   - Only looks. Nothing is changed anywhere.
   - Runs in the controller when the connection is local, and on the host otherwise.
-author:
-  - EasyMO (@easymo)
 extends_documentation_fragment:
-  - easymo.deploy._attributes_read_only
-  - easymo.deploy._attributes_controller
+  - easymo.deploy._module.reads_in_controller
   - easymo.deploy._checks
   - easymo.deploy._libraries.confluent_kafka
   - easymo.deploy._libraries.kubernetes

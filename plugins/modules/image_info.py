@@ -12,11 +12,8 @@ description:
   - Asks each image's registry by the OCI distribution API whether the image is there, and for its digest.
   - Images that are missing fail the task, all of them named at once.
   - A registry that stumbles is asked again. Redirects are not followed, and certificates are always verified.
-author:
-  - EasyMO (@easymo)
 extends_documentation_fragment:
-  - easymo.deploy._attributes_read_only
-  - easymo.deploy._attributes_controller
+  - easymo.deploy._module.reads_in_controller
   - easymo.deploy._libraries.requests
 options:
   images:

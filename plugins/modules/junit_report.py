@@ -13,11 +13,8 @@ description:
     M(easymo.deploy.health_check) as one test suite that CI servers read.
   - A test that failed is a C(failure), one that holds an C(error), one that was left out is C(skipped).
   - What has the form of a secret is blanked out.
-author:
-  - EasyMO (@easymo)
 extends_documentation_fragment:
-  - easymo.deploy._attributes
-  - easymo.deploy._attributes_controller
+  - easymo.deploy._module.changes_in_controller
 options:
   results:
     description: The results, each with C(name), C(status), C(seconds), C(detail) and, if it has any, C(steps).

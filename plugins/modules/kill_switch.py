@@ -19,11 +19,8 @@ description:
     ones that still run the feature are ended one by one, each when the replacement of the one before is ready. Their
     own ReplicaSet makes new ones, which read the flags anew.
   - A pod that cannot be asked never counts as off. The task fails with its name, after everything else was done.
-author:
-  - EasyMO (@easymo)
 extends_documentation_fragment:
-  - easymo.deploy._attributes
-  - easymo.deploy._attributes_controller
+  - easymo.deploy._module.changes_in_controller
   - easymo.deploy._kubernetes
   - easymo.deploy._libraries.kubernetes
 options:

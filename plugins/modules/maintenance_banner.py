@@ -13,11 +13,8 @@ description:
   - There is one banner. Whatever is shown is replaced, or taken down, whoever put it there.
   - An API that stumbles is asked again until O(wait_timeout). Redirects are not followed, and certificates are always
     verified.
-author:
-  - EasyMO (@easymo)
 extends_documentation_fragment:
-  - easymo.deploy._attributes
-  - easymo.deploy._attributes_controller
+  - easymo.deploy._module.changes_in_controller
   - easymo.deploy._libraries.requests
 options:
   url:

@@ -18,10 +18,8 @@ description:
   - With O(release) the watch is kept in the ConfigMap C(release-<release>-watch). A run that was killed is
     taken up by the next one, and people decide by M(easymo.deploy.release_decision).
   - Runs in the controller when the connection is local, and shows each look as it is taken.
-author:
-  - EasyMO (@easymo)
 extends_documentation_fragment:
-  - easymo.deploy._attributes_controller
+  - easymo.deploy._module.in_controller
   - easymo.deploy._libraries.requests
   - easymo.deploy._libraries.psycopg2
   - easymo.deploy._libraries.kubernetes

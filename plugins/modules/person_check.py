@@ -14,10 +14,8 @@ description:
     Ctrl-C, the question holds. An unanswered question is never a yes.
   - Every answer is kept with name and time, and how it was given.
   - In check mode nobody is asked.
-author:
-  - EasyMO (@easymo)
 extends_documentation_fragment:
-  - easymo.deploy._attributes_read_only
+  - easymo.deploy._module.reads
 attributes:
   check_mode:
     support: full

@@ -18,10 +18,8 @@ description:
   - A table that the user may not read, or that row security hides rows of, is refused before the dump.
   - Never overwrites. The key holds the UTC time and a random part.
   - Does nothing when a valid backup of the same O(release) and O(name) exists that is young enough.
-author:
-  - EasyMO (@easymo)
 extends_documentation_fragment:
-  - easymo.deploy._attributes
+  - easymo.deploy._module.changes
   - easymo.deploy._postgres
   - easymo.deploy._s3
   - easymo.deploy._libraries.boto3

@@ -11,11 +11,8 @@ version_added: 0.1.0
 description:
   - Lists the newest valid backup that M(easymo.deploy.pg_backup) made of each database and release, with its age.
   - A backup is valid when its manifest is there and the dump beside it has the size the manifest says.
-author:
-  - EasyMO (@easymo)
 extends_documentation_fragment:
-  - easymo.deploy._attributes_read_only
-  - easymo.deploy._attributes_controller
+  - easymo.deploy._module.reads_in_controller
   - easymo.deploy._s3
   - easymo.deploy._libraries.boto3
 options:

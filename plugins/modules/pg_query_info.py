@@ -10,11 +10,8 @@ short_description: Ask a PostgreSQL database a question
 version_added: 0.2.0
 description:
   - Runs one query in a transaction that may only read, and returns its rows.
-author:
-  - EasyMO (@easymo)
 extends_documentation_fragment:
-  - easymo.deploy._attributes_read_only
-  - easymo.deploy._attributes_controller
+  - easymo.deploy._module.reads_in_controller
   - easymo.deploy._postgres
   - easymo.deploy._libraries.psycopg2
 options:

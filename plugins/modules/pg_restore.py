@@ -16,11 +16,8 @@ description:
     A run that was killed at any point is put right by running it again.
   - What was written after the backup was begun is lost to the application. With O(method=swap) it is still in the
     database that is kept.
-author:
-  - EasyMO (@easymo)
 extends_documentation_fragment:
-  - easymo.deploy._attributes
-  - easymo.deploy._attributes_controller
+  - easymo.deploy._module.changes_in_controller
   - easymo.deploy._postgres
   - easymo.deploy._s3
   - easymo.deploy._libraries.boto3

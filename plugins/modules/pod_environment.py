@@ -13,11 +13,8 @@ description:
     What a ConfigMap says is no proof, for a running container keeps what it started with.
   - Pods that are ending are left out. A container that does not run counts as a difference.
   - The container needs an C(env) command. It cannot tell variables apart whose value has several lines.
-author:
-  - EasyMO (@easymo)
 extends_documentation_fragment:
-  - easymo.deploy._attributes_read_only
-  - easymo.deploy._attributes_controller
+  - easymo.deploy._module.reads_in_controller
   - easymo.deploy._kubernetes
   - easymo.deploy._libraries.kubernetes
 options:

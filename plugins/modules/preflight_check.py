@@ -17,11 +17,8 @@ description:
     M(easymo.deploy.release).
   - In check mode the same is told, and whether the launch window is open and everybody has signed stops nothing,
     since a rehearsal may be made at any time.
-author:
-  - EasyMO (@easymo)
 extends_documentation_fragment:
-  - easymo.deploy._attributes_read_only
-  - easymo.deploy._attributes_controller
+  - easymo.deploy._module.reads_in_controller
   - easymo.deploy._kubernetes
   - easymo.deploy._preflight_checks
   - easymo.deploy._libraries.requests

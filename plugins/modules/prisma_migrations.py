@@ -18,11 +18,8 @@ description:
     begin and commit by themselves, or cannot be in a transaction, are recorded before and after, as Prisma does it.
   - Looks at the history afterwards. Anything still pending is a failure.
   - With O(state=resolved) it writes down what a person says became of migrations, as C(prisma migrate resolve) does.
-author:
-  - EasyMO (@easymo)
 extends_documentation_fragment:
-  - easymo.deploy._attributes
-  - easymo.deploy._attributes_controller
+  - easymo.deploy._module.changes_in_controller
   - easymo.deploy._migrations
   - easymo.deploy._postgres
   - easymo.deploy._libraries.psycopg2

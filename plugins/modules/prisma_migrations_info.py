@@ -12,11 +12,8 @@ description:
   - Tells which migrations are applied, pending, failed, rolled back or edited since, as C(prisma migrate status) does,
     and with what Prisma leaves out.
   - What would stop a deploy is told in RV(status) and RV(code) and fails nothing here. It takes no lock.
-author:
-  - EasyMO (@easymo)
 extends_documentation_fragment:
-  - easymo.deploy._attributes_read_only
-  - easymo.deploy._attributes_controller
+  - easymo.deploy._module.reads_in_controller
   - easymo.deploy._postgres
   - easymo.deploy._libraries.psycopg2
 options:

@@ -19,11 +19,8 @@ description:
     failed try is kept as one of C(earlier_failures), any other run as one of C(earlier_runs), the last ten of each.
   - Opening a phase of a release that was rolled back begins its next attempt, with no phases, pins, announcements,
     backups or facts. The phase V(rollback) is the exception; it belongs to the attempt that it undoes.
-author:
-  - EasyMO (@easymo)
 extends_documentation_fragment:
-  - easymo.deploy._attributes
-  - easymo.deploy._attributes_controller
+  - easymo.deploy._module.changes_in_controller
   - easymo.deploy._guard
   - easymo.deploy._kubernetes
   - easymo.deploy._libraries.kubernetes

@@ -14,11 +14,8 @@ description:
   - An approval lets go of the hold that there is, once, and never of a breach. A reject makes the gate roll back.
   - Refuses nobody, no reason, a release or gate that is not there, an approval of what does not hold, and what
     has ended.
-author:
-  - EasyMO (@easymo)
 extends_documentation_fragment:
-  - easymo.deploy._attributes
-  - easymo.deploy._attributes_controller
+  - easymo.deploy._module.changes_in_controller
   - easymo.deploy._kubernetes
   - easymo.deploy._libraries.kubernetes
 options:

@@ -10,11 +10,8 @@ short_description: Read the record of a release
 version_added: 0.1.0
 description:
   - Reads the record, pins and attachments that M(easymo.deploy.release) keeps in the cluster.
-author:
-  - EasyMO (@easymo)
 extends_documentation_fragment:
-  - easymo.deploy._attributes_read_only
-  - easymo.deploy._attributes_controller
+  - easymo.deploy._module.reads_in_controller
   - easymo.deploy._kubernetes
   - easymo.deploy._libraries.kubernetes
 options:

@@ -18,11 +18,8 @@ description:
     again; what people add is kept.
   - An empty, partial or damaged record still makes a report; it says what is missing and what could not be read.
   - All times are the record's, so the same record makes the same files. What has the form of a secret is blanked out.
-author:
-  - EasyMO (@easymo)
 extends_documentation_fragment:
-  - easymo.deploy._attributes
-  - easymo.deploy._attributes_controller
+  - easymo.deploy._module.changes_in_controller
   - easymo.deploy._libraries.jinja2
 options:
   record:

@@ -20,11 +20,8 @@ description:
     anything is written.
   - Only what the release wrote is undone. What stands at its pin is left as it is, and so is what another hand changed
     meanwhile, which fails the task.
-author:
-  - EasyMO (@easymo)
 extends_documentation_fragment:
-  - easymo.deploy._attributes
-  - easymo.deploy._attributes_controller
+  - easymo.deploy._module.changes_in_controller
   - easymo.deploy._kubernetes
   - easymo.deploy._guard
   - easymo.deploy._libraries.kubernetes

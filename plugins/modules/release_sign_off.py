@@ -15,13 +15,10 @@ description:
   - The same person signing the same again changes nothing. Another person signs in the place of the first only by
     O(instead).
   - May be done before any phase has begun. The record is V(planned) until then.
-author:
-  - EasyMO (@easymo)
 requirements:
   - the program git (for O(checkout))
 extends_documentation_fragment:
-  - easymo.deploy._attributes
-  - easymo.deploy._attributes_controller
+  - easymo.deploy._module.changes_in_controller
   - easymo.deploy._kubernetes
   - easymo.deploy._libraries.kubernetes
   - easymo.deploy._sign_offs

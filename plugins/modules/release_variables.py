@@ -16,10 +16,8 @@ description:
   - Checks what O(contracts) names against the argument specs of the collection's roles, on every host at once, so that
     a playbook may include them with C(rolespec_validate=false) without losing a refusal.
   - Runs on the controller only.
-author:
-  - EasyMO (@easymo)
 extends_documentation_fragment:
-  - easymo.deploy._attributes_read_only
+  - easymo.deploy._module.reads
 options:
   secrets:
     description: The secrets that the run needs.

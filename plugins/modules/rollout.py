@@ -22,11 +22,8 @@ description:
     expires is read anew from the kubeconfig. Loss of sight never counts as success and never undoes.
   - A run that was killed is taken up by the next one with the same O(release) and O(image).
   - On a host with a local connection it runs in the controller and shows one line per change of counts.
-author:
-  - EasyMO (@easymo)
 extends_documentation_fragment:
-  - easymo.deploy._attributes
-  - easymo.deploy._attributes_controller
+  - easymo.deploy._module.changes_in_controller
   - easymo.deploy._kubernetes
   - easymo.deploy._guard
   - easymo.deploy._libraries.kubernetes

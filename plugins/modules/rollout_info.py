@@ -10,11 +10,8 @@ short_description: Read where Deployments stand
 version_added: 0.1.0
 description:
   - Reads Deployments with their current ReplicaSets and their pods, in three requests however many there are.
-author:
-  - EasyMO (@easymo)
 extends_documentation_fragment:
-  - easymo.deploy._attributes_read_only
-  - easymo.deploy._attributes_controller
+  - easymo.deploy._module.reads_in_controller
   - easymo.deploy._kubernetes
   - easymo.deploy._libraries.kubernetes
 options:

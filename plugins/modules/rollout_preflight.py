@@ -14,11 +14,8 @@ description:
     somebody should know.
   - Asks the server about each right that M(easymo.deploy.rollout) uses, by SelfSubjectAccessReview.
   - Of Secrets that pods refer to only the names of their keys are looked at.
-author:
-  - EasyMO (@easymo)
 extends_documentation_fragment:
-  - easymo.deploy._attributes_read_only
-  - easymo.deploy._attributes_controller
+  - easymo.deploy._module.reads_in_controller
   - easymo.deploy._kubernetes
   - easymo.deploy._libraries.kubernetes
 options:

@@ -16,13 +16,10 @@ description:
   - What becomes of one service changes nothing for the others.
   - Give each host its own result with M(easymo.deploy.wave_result).
   - On a host with a local connection it runs in the controller and shows one line per change of counts.
-author:
-  - EasyMO (@easymo)
 requirements:
   - requests, only with a O(services[].health_url)
 extends_documentation_fragment:
-  - easymo.deploy._attributes
-  - easymo.deploy._attributes_controller
+  - easymo.deploy._module.changes_in_controller
   - easymo.deploy._kubernetes
   - easymo.deploy._guard
   - easymo.deploy._libraries.kubernetes

@@ -16,11 +16,8 @@ description:
   - The verdict is V(rollback) when a test failed, V(hold) when one can't be told, and else V(proceed).
   - In check mode nothing at all is asked or sent; each test tells what it would do.
   - Runs in the controller when the connection is local, and shows each test as it ends.
-author:
-  - EasyMO (@easymo)
 extends_documentation_fragment:
-  - easymo.deploy._attributes_read_only
-  - easymo.deploy._attributes_controller
+  - easymo.deploy._module.reads_in_controller
   - easymo.deploy._smoke_tests
   - easymo.deploy._libraries.requests
   - easymo.deploy._libraries.psycopg2

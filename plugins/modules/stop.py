@@ -11,11 +11,8 @@ version_added: 0.3.0
 description:
   - Fails as M(ansible.builtin.fail) does, and says in one word why, as this collection's other modules do.
   - By V(Hold) the release record, Slack, the page and the report know that a phase is on hold and did not fail.
-author:
-  - EasyMO (@easymo)
 extends_documentation_fragment:
-  - easymo.deploy._attributes_read_only
-  - easymo.deploy._attributes_controller
+  - easymo.deploy._module.reads_in_controller
 options:
   msg:
     description: What is wrong, and what to do about it.

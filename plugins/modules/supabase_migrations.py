@@ -19,11 +19,8 @@ description:
   - Refuses, before anything runs, what cannot end well. That is a version only the database knows, a file older than
     the newest applied one, an applied file that was edited, two files of one version, and files that are empty,
     not UTF-8 or have psql meta-commands.
-author:
-  - EasyMO (@easymo)
 extends_documentation_fragment:
-  - easymo.deploy._attributes
-  - easymo.deploy._attributes_controller
+  - easymo.deploy._module.changes_in_controller
   - easymo.deploy._migrations
   - easymo.deploy._postgres
   - easymo.deploy._libraries.psycopg2

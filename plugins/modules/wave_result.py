@@ -12,10 +12,8 @@ description:
   - M(easymo.deploy.rollout_wave) rolls the services of many hosts in one task. This gives each host its own result, its
     own failure and its own difference, as M(easymo.deploy.rollout) would have.
   - Does nothing itself, so C(changed) is what the wave did.
-author:
-  - EasyMO (@easymo)
 extends_documentation_fragment:
-  - easymo.deploy._attributes_controller
+  - easymo.deploy._module.in_controller
 attributes:
   check_mode:
     description: Tells what the wave predicted.

@@ -16,11 +16,8 @@ description:
   - Reports every probe that went wrong, not just the first. One that gets no answer does not keep the others from being
     sent, but when none of the first ones gets any, no message is sent.
   - In check mode only the challenges and the refusals are sent, since a message that is accepted is acted upon.
-author:
-  - EasyMO (@easymo)
 extends_documentation_fragment:
-  - easymo.deploy._attributes_read_only
-  - easymo.deploy._attributes_controller
+  - easymo.deploy._module.reads_in_controller
   - easymo.deploy._webhook
   - easymo.deploy._libraries.psycopg2
   - easymo.deploy._libraries.requests

@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to easymo.deploy.
+"""What the modules have in common: those that change something or only read, and those that run in the controller."""
+
+from __future__ import annotations
+
+ANY = """author: [EasyMO (@easymo)]
+options: {}
+attributes:
+"""
+
+IN_CONTROLLER = """  action:
+    description: Runs in the controller when the connection is local, which spares each host its own start of Python.
+    support: full
+  async:
+    description: Can be started with C(async).
+    support: none
+"""
+
+CHANGING = """  check_mode:
+    description: Predicts the change without making it.
+    support: full
+  diff_mode:
+    description: Reports the state before and after.
+    support: full
+  idempotent:
+    description: A second run with the same arguments reports no change.
+    support: full
+"""
+
+READING = """  check_mode:
+    description: Only reads, so it does the same in check mode.
+    support: full
+  diff_mode:
+    description: Only reads, so there is no difference to report.
+    support: N/A
+  idempotent:
+    description: Never reports a change.
+    support: full
+"""
+
+
+class ModuleDocFragment:
+    CHANGES: str = f"{ANY}{CHANGING}"
+    READS: str = f"{ANY}{READING}"
+    IN_CONTROLLER: str = f"{ANY}{IN_CONTROLLER}"
+    CHANGES_IN_CONTROLLER: str = f"{ANY}{IN_CONTROLLER}{CHANGING}"
+    READS_IN_CONTROLLER: str = f"{ANY}{IN_CONTROLLER}{READING}"
