@@ -787,5 +787,5 @@ def test_one_for_another_commit_does_not_count_and_is_told() -> None:
 
 
 def test_a_library_that_two_checks_need_is_named_once() -> None:
-    checks = [Check(name, "http", {}) for name in ("one", "two")]
+    checks = [Check(name, "alert_rules", {}) for name in ("one", "two")]
     assert [one.requirement for one in kinds.libraries(checks)] == ["requests >= 2.32"]
