@@ -13,7 +13,7 @@ from ansible.utils.vars import load_extra_vars
 from ..module_utils._options import variables_options
 from ..module_utils._terminal.words import listed
 from ..module_utils._variables.check import Secret, Variables, missing_secrets, unknown_variables
-from ..plugin_utils._role_contracts import Contract, RoleContracts
+from ..plugin_utils._role_contracts import Contract, RoleContracts, read_shared
 
 ROLES = Path(__file__).parents[2] / "roles"
 PREFIXES = ("release_", "deploy_lock_", "restore_")
@@ -96,7 +96,7 @@ class ActionModule(ActionBase):
     def _declared_by_roles(self) -> frozenset[str]:
         names: set[str] = set()
         for path in ROLES.glob("*/meta/argument_specs.yml"):
-            entry_points = self._loader.load_from_file(str(path))["argument_specs"]
+            entry_points = read_shared(self._loader, path)["argument_specs"]
             for entry_point in entry_points.values():
                 names.update(entry_point.get("options", {}))
         return frozenset(names)
@@ -110,7 +110,7 @@ class ActionModule(ActionBase):
         )
         for path in found:
             try:
-                names.update(self._loader.load_from_file(str(path)) or {})
+                names.update(read_shared(self._loader, path))
             except AnsibleError:
                 # A vault that this run has no password for; Ansible itself has already said so if it matters.
                 continue
