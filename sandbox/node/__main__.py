@@ -19,7 +19,6 @@ from sandbox.faults import Faults
 from sandbox.node.behaviour import COMPONENT as NAME
 from sandbox.node.client import Client
 from sandbox.node.component import new_octet, nodes_of, octet
-from sandbox.node.container import prober
 from sandbox.node.exec import Runner
 from sandbox.node.kubelet import application
 from sandbox.node.node import NodeContext
@@ -51,9 +50,7 @@ async def serve(world: World) -> None:
     shutil.rmtree(scratch, ignore_errors=True)
     async with Client(facts["server"], facts["token"], facts["ca_cert"]) as client:
         faults, port = Faults(world.faults_file), world.port(NAME)
-        context = NodeContext(
-            client, subnet, faults, prober(), port, pods=world.option("pods_per_node")
-        )
+        context = NodeContext(client, subnet, faults, port, pods=world.option("pods_per_node"))
         nodes = Nodes(nodes_of(world), context)
         runner = web.AppRunner(
             application(nodes, Runner(scratch)), access_log=None, shutdown_timeout=1

@@ -9,7 +9,6 @@ import time
 import typing as t
 from dataclasses import dataclass
 
-import aiohttp
 from aiohttp import web
 
 from sandbox.node import backoff, probes, status
@@ -166,7 +165,7 @@ class Container:
             yield self._crash_on_fault()
         else:
             yield self._serve_beside()
-        yield ProbeWorker(self, self._address, self._node.prober).run()
+        yield ProbeWorker(self, self._address).run()
 
     async def _guarded(self, part: t.Coroutine[t.Any, t.Any, None]) -> None:
         try:
@@ -314,17 +313,10 @@ class Container:
             await asyncio.sleep(min(grace, float(hook["sleep"]["seconds"])))
         elif "httpGet" in hook:
             probe = probes.parse_probe({**hook, "timeoutSeconds": max(1.0, grace)}, self.spec)
-            failure = await probes.run_probe(
-                t.cast("probes.Probe", probe), self._address, self._node.prober
-            )
+            failure = await probes.run_probe(t.cast("probes.Probe", probe), self._address)
             if failure is not None:
                 self.event("Warning", "FailedPreStopHook", "PreStopHook failed")
 
 
 async def _well(_request: web.Request) -> web.Response:
     return web.Response(text="ok")
-
-
-def prober() -> aiohttp.ClientSession:
-    """For probes: a fresh connection each time, as the kubelet does."""
-    return aiohttp.ClientSession(connector=aiohttp.TCPConnector(force_close=True, limit=0))

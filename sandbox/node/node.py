@@ -33,8 +33,6 @@ from sandbox.node.pod import PodWorker
 from sandbox.services import REGISTRY
 
 if t.TYPE_CHECKING:
-    import aiohttp
-
     from sandbox.faults import Faults
     from sandbox.node.subnet import Subnet
 
@@ -53,7 +51,6 @@ class NodeContext:
     client: Client
     subnet: Subnet
     faults: Faults
-    prober: aiohttp.ClientSession
     port: int
     pods: int
     """How many pods each has room for."""
@@ -66,7 +63,6 @@ class Node:
         self.subnet = context.subnet
         self.faults = context.faults
         self.events = Events(context.client, name)
-        self.prober = context.prober
         self.ready = True
         self._context = context
         self._workers: dict[str, tuple[PodWorker, asyncio.Task[None]]] = {}

@@ -31,13 +31,10 @@ class Nodes:
         return next((worker for worker in found if worker is not None), None)
 
     async def run(self) -> None:
-        try:
-            async with asyncio.TaskGroup() as group:
-                for node in self._nodes.values():
-                    group.create_task(node.run())
-                group.create_task(self._watch_pods())
-        finally:
-            await self._context.prober.close()
+        async with asyncio.TaskGroup() as group:
+            for node in self._nodes.values():
+                group.create_task(node.run())
+            group.create_task(self._watch_pods())
 
     async def _watch_pods(self) -> None:
         client = self._context.client

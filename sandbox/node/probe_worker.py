@@ -9,9 +9,6 @@ import typing as t
 
 from sandbox.node import probes
 
-if t.TYPE_CHECKING:
-    import aiohttp
-
 Object = dict[str, t.Any]
 
 POLL_SECONDS = 0.05
@@ -35,12 +32,9 @@ class ProbedContainer(t.Protocol):
 class ProbeWorker:
     """One start of one container."""
 
-    def __init__(
-        self, container: ProbedContainer, address: str, session: aiohttp.ClientSession
-    ) -> None:
+    def __init__(self, container: ProbedContainer, address: str) -> None:
         self._container = container
         self._address = address
-        self._session = session
 
     def _probe(self, kind: str) -> probes.Probe | None:
         return probes.parse_probe(self._container.spec.get(f"{kind}Probe"), self._container.spec)
@@ -87,7 +81,7 @@ class ProbeWorker:
         await asyncio.sleep(probe.initial_delay)
         while True:
             began = time.monotonic()
-            failure = await probes.run_probe(probe, self._address, self._session)
+            failure = await probes.run_probe(probe, self._address)
             if failure is not None:
                 self._container.event("Warning", "Unhealthy", f"{name} probe failed: {failure}")
             yield failure
