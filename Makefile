@@ -27,7 +27,8 @@ test-cluster: setup  ## Rollouts, waves back, lock and scale on the cluster of K
 	  tests/integration/test_release_rollback.py tests/integration/test_deploy_lock.py \
 	  tests/integration/test_deployment_scale.py tests/integration/test_release.py
 
-check: setup lint types unit  ## Quick feedback, under a minute
+check: setup  ## Quick feedback, under a minute
+	@$(MAKE) --no-print-directory -j 2 -O unit lint types
 
 lint: setup  ## Style of Python, YAML and playbooks
 	@scripts/lint
