@@ -101,6 +101,11 @@ def _program(world: World) -> str:
     return str(made / NAME)
 
 
+def amtool(cache: Path) -> str:
+    """The path of Alertmanager's own tool, of the same package."""
+    return shutil.which("amtool") or str(unpack(cache, PACKAGE) / "usr/bin/amtool")
+
+
 def _relocate(cache: Path, folder: Path) -> None:
     """Debian's program reads its templates from where the package would be installed, whatever its
     configuration says. A name of the same length, seen from the folder it is started in, takes its place.

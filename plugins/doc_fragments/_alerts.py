@@ -13,6 +13,12 @@ options:
   alertmanager_url:
     description: URL of its Alertmanager, without C(/api).
     type: str
+  pods:
+    description:
+      - PromQL matchers that select the pods of the release. They take the place of C(job="pods") in every expression.
+    type: str
+    default: job="pods"
+    version_added: 0.3.0
   monitoring_token:
     description: Bearer token for both, when they ask for one.
     type: str

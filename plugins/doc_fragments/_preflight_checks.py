@@ -238,8 +238,10 @@ commit_status:
       default: []
 alert_rules:
   description:
-    - Whether alerts are loaded in Prometheus and evaluated without errors, and their receivers exist in
-      Alertmanager.
+    - Whether alerts are loaded in Prometheus and evaluated without errors, Prometheus has series of everything that
+      their expressions ask for, and none of them fires.
+    - With C(alertmanager_url), whether Alertmanager's routes take each to the receiver that its label C(notify) names,
+      which has an integration, is in no route with time intervals, and is not silenced.
   type: dict
   suboptions:
     prometheus_url:
@@ -247,15 +249,21 @@ alert_rules:
       type: str
       required: true
     alertmanager_url:
-      description: URL of Alertmanager. Needed with receivers.
+      description: URL of Alertmanager.
       type: str
     alerts:
       description: Names of the alerts.
       type: list
       elements: str
       required: true
-    receivers:
-      description: Names of the receivers.
+    pods:
+      description:
+        - PromQL matchers of the pods of the release. What an expression asks for beside them may not have
+          happened yet, such as an error.
+      type: str
+      default: job="pods"
+    new_metrics:
+      description: Names of metrics that only the release brings, so that there is no series of them before it.
       type: list
       elements: str
       default: []

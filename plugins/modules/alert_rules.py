@@ -14,6 +14,9 @@ description:
   - Then waits until Prometheus has each alert loaded under its group, with the same expression, C(for), labels and
     annotations, and evaluates it without an error. Expressions are compared as Prometheus itself formats them, so that
     blanks, brackets and the order of clauses make no difference.
+  - With O(alertmanager_url), its routes are walked for each alert's labels before anything is written. The task fails
+    for one that does not end at the receiver which its label C(notify) names, at a receiver without an integration, in
+    a route with time intervals, or in a silence.
   - An expression that Prometheus does not understand fails the task before anything is written. When Prometheus does
     not take a new file, the file is put back as it was.
   - Recording rules are put there too, and are not looked for.
@@ -65,11 +68,6 @@ options:
       - When false, something else must do it within O(wait_timeout).
     type: bool
     default: true
-  receivers:
-    description: Receivers that Alertmanager must know, or the task fails. Needs O(alertmanager_url).
-    type: list
-    elements: str
-    default: []
   wait_timeout:
     description: Seconds to wait until Prometheus has them loaded and evaluated.
     type: float
@@ -95,7 +93,6 @@ EXAMPLES = r"""
     namespace: monitoring
     labels: {release: kube-prometheus-stack}
     groups: "{{ (lookup('ansible.builtin.file', 'release.rules.yml') | from_yaml).groups }}"
-    receivers: [on-call-engineer, "#engineering-alerts"]
 
 - name: Give a Prometheus on this host its alerts
   easymo.deploy.alert_rules:
@@ -129,6 +126,11 @@ receivers:
   type: list
   elements: str
   sample: [on-call-engineer, engineering-manager, "#engineering-alerts"]
+misrouted:
+  description: By alert why nobody, or somebody else, would hear of it. Empty unless the task failed for it.
+  returned: when O(alertmanager_url) is given
+  type: dict
+  sample: {}
 reason:
   description: One word for why the task failed.
   returned: failure
@@ -142,10 +144,10 @@ from pathlib import Path
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils._alerts.api import AlertsApi
-from ..module_utils._alerts.apply import LoadedRules, refuse_unknown_receivers
+from ..module_utils._alerts.apply import LoadedRules, refuse_misrouted
 from ..module_utils._alerts.destinations import Destination, RuleFile, RuleObject
 from ..module_utils._alerts.options import alerts_api, alerts_options, alerts_result
-from ..module_utils._alerts.plan import plain, wanted_rules
+from ..module_utils._alerts.plan import of_pods, wanted_rules
 from ..module_utils._cluster import MonotonicClock
 from ..module_utils._http import REQUESTS
 from ..module_utils._kubernetes_client import KUBERNETES
@@ -174,7 +176,6 @@ def module_spec() -> dict[str, t.Any]:
             "force": {"type": "bool", "default": False},
             "path": {"type": "path"},
             "reload": {"type": "bool", "default": True},
-            "receivers": {"type": "list", "elements": "str", "default": []},
             "wait_timeout": {"type": "float", "default": 180},
             "wait_sleep": {"type": "float", "default": 2},
         },
@@ -190,15 +191,16 @@ def run(module: Module) -> dict[str, t.Any]:
     params = module.params
     refuse_below(params, request_timeout=0.1, wait_timeout=0, wait_sleep=0.1)
     api = alerts_api(params)
-    watch = LoadedRules(api, wanted_rules(params["groups"]))
+    groups = of_pods(params["groups"], params["pods"])
+    wanted = wanted_rules(groups)
+    watch = LoadedRules(api, wanted)
     watch.refuse_unreadable()
-    told = alerts_result(api, params)
-    if params["receivers"]:
-        refuse_unknown_receivers(told.get("receivers"), params["receivers"])
+    told = alerts_result(api, params, wanted)
+    refuse_misrouted(told.get("misrouted", {}))
     destination = _destination(module, api)
-    before, changed = destination.read(), destination.outdated(params["groups"])
+    before, changed = destination.read(), destination.outdated(groups)
     if changed:
-        destination.write(params["groups"], dry_run=module.check_mode)
+        destination.write(groups, dry_run=module.check_mode)
     result = {"changed": changed, "where": destination.where, **told}
     if module.check_mode:
         loaded, result["lacking"] = watch.look()
@@ -215,7 +217,7 @@ def run(module: Module) -> dict[str, t.Any]:
     if module._diff:
         result["diff"] = {
             "before": {"groups": before or []},
-            "after": {"groups": plain(params["groups"])},
+            "after": {"groups": groups},
         }
     return result
 

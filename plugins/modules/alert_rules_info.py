@@ -10,7 +10,8 @@ short_description: Read which alerts Prometheus has loaded, and whom Alertmanage
 version_added: 0.3.0
 description:
   - Lists the alerting rules that Prometheus evaluates now, and the receivers of its Alertmanager.
-  - Given the groups of a rule file, it tells what of them is not loaded as it should be, without failing.
+  - Given the groups of a rule file, it tells what of them is not loaded as it should be, and which alert Alertmanager
+    does not take to the receiver that its label C(notify) names, without failing.
 extends_documentation_fragment:
   - easymo.deploy._module.reads_in_controller
   - easymo.deploy._alerts
@@ -57,6 +58,11 @@ receivers:
   type: list
   elements: str
   sample: [on-call-engineer, engineering-manager, "#engineering-alerts"]
+misrouted:
+  description: By alert of O(groups) why nobody, or somebody else, would hear of it.
+  returned: when O(alertmanager_url) is given
+  type: dict
+  sample: {Service Down: "Alertmanager's routes take 'Service Down' to 'default' and not to 'engineering-manager'"}
 reason:
   description: One word for why the task failed.
   returned: failure
@@ -69,8 +75,7 @@ import typing as t
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils._alerts.apply import LoadedRules
-from ..module_utils._alerts.options import alerts_api, alerts_options, alerts_result
-from ..module_utils._alerts.plan import wanted_rules
+from ..module_utils._alerts.options import alerts_api, alerts_options, alerts_result, wanted_of
 from ..module_utils._http import REQUESTS
 from ..module_utils._module import Module, execute, refuse_below
 
@@ -91,13 +96,13 @@ def run(module: Module) -> dict[str, t.Any]:
     params = module.params
     refuse_below(params, request_timeout=0.1)
     api = alerts_api(params)
-    wanted = wanted_rules(params["groups"]) if params["groups"] else []
+    wanted = wanted_of(params)
     _mine, lacking = LoadedRules(api, wanted).look()
     return {
         "changed": False,
         "alerts": [rule.to_result() for rule in api.rules()],
         "lacking": lacking,
-        **alerts_result(api, params),
+        **alerts_result(api, params, wanted),
     }
 
 

@@ -117,6 +117,8 @@ class AgentCore:
         # Known from the start, so that a rate over them is zero and not missing.
         for outcome in ("success", "fallback", "error"):
             self._requests.labels(outcome)
+        for reason in ("disabled", "error", "timeout"):
+            self._fallbacks.labels(reason)
 
     async def post(self, request: web.Request) -> web.Response:
         body = await json_object(request)

@@ -130,6 +130,8 @@ def _counted(service: Service) -> t.Any:
         buckets=BUCKETS,
         registry=service.registry,
     ).labels(service.name)
+    # Known from the start, as Prometheus asks for: a rate over them is zero and not missing.
+    requests.labels(service.name, "GET", "200")
 
     @web.middleware
     async def count(request: web.Request, handler: Handler) -> web.StreamResponse:

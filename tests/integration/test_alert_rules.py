@@ -53,7 +53,6 @@ def run(place: Place, monitoring: dict[str, str], file: Path) -> t.Callable[...,
         given = {
             "destination": "file",
             "path": str(file),
-            "receivers": ["on-call-engineer"],
             **more,
         }
         given |= {"groups": wanted, "wait_sleep": 0.2, **monitoring}
@@ -86,6 +85,7 @@ def test_a_file_is_written_loaded_changed_and_then_left_alone(
 
     info = place.run_bare(alert_rules_info, **monitoring, groups=groups())
     assert info["lacking"] == {"Tested": "loaded with 'for' 180 s and not 120 s"}
+    assert info["misrouted"] == {}
     assert {"Tested", "High Error Rate"} <= {alert["name"] for alert in info["alerts"]}
 
 
@@ -95,9 +95,21 @@ def test_bad_rules_and_unknown_receivers_are_refused_before_anything_is_written(
     bad = run(groups(expr="sum(rate(x[5m])"))
     assert (bad["failed"], bad["reason"]) == (True, "InvalidInput")
     assert "Prometheus does not understand the query" in bad["msg"]
-    nobody = run(groups(), receivers=["nobody"])
-    assert "Alertmanager has no receiver 'nobody'" in nobody["msg"]
+    nobody = run(groups(labels={"notify": "nobody"}))
+    assert "Alertmanager has no receiver 'nobody' for 'Tested'" in nobody["msg"]
     assert not file.exists()
+
+
+def test_rules_are_given_over_the_pods_of_the_inventory(
+    place: Place, run: t.Callable[..., Result], file: Path, monitoring: dict[str, str]
+) -> None:
+    wanted = groups(expr='up{job="pods"} == 7', labels={})
+    other = 'container!="",namespace="easymo-prod"'
+    assert run(wanted, pods=other)["alerts"][0]["query"] == f"up{{{other}}} == 7"
+    assert other in file.read_text("utf-8")
+    assert run(wanted, pods=other, check=True)["changed"] is False
+    info = place.run_bare(alert_rules_info, **monitoring, groups=wanted, pods=other)
+    assert info["lacking"] == {}
 
 
 def test_what_prometheus_does_not_take_is_put_back_and_it_stays_with_what_it_had(

@@ -1,14 +1,17 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # PRIVATE to easymo.deploy.
-"""The one place that asks Prometheus for its rules and Alertmanager for its receivers."""
+"""The one place that asks Prometheus for its rules and Alertmanager for its routes."""
 
 from __future__ import annotations
 
 import typing as t
 
+from ansible.module_utils.common.yaml import yaml_load
+
 from .._errors import InputError, RefusedError, VerificationError
 from .._http import Answer, ask, bearer, good, said_in, without_query
-from .models import LoadedRule
+from .._time import epoch
+from .models import ActiveAlert, Labels, LoadedRule
 
 
 class AlertsApi:
@@ -69,13 +72,44 @@ class AlertsApi:
             "--web.enable-lifecycle, or let something else reload it and set 'reload' to false."
         )
 
-    def receivers(self) -> list[str]:
-        """The names of those whom Alertmanager knows how to tell."""
-        asked = "Alertmanager", f"{self._alertmanager}/api/v2/receivers"
+    def count(self, selector: str) -> int:
+        """How many series the selector finds now."""
+        asked = "Prometheus", f"{self._prometheus}/api/v1/query"
+        answer = self._ask("GET", *asked, {"query": f"count({selector})"})
+        try:
+            found = answer.json()["data"]["result"]
+            return int(found[0]["value"][1]) if found else 0
+        except (ValueError, LookupError, TypeError) as exc:
+            raise _foreign(*asked) from exc
+
+    def external_labels(self) -> Labels:
+        """Those that Prometheus adds to every alert that it sends."""
+        asked = "Prometheus", f"{self._prometheus}/api/v1/status/config"
         answer = self._ask("GET", *asked)
         try:
-            return [str(receiver["name"]) for receiver in answer.json()]
-        except (ValueError, LookupError, TypeError) as exc:
+            config = yaml_load(answer.json()["data"]["yaml"]) or {}
+            labels = (config.get("global") or {}).get("external_labels") or {}
+            return {str(name): str(value) for name, value in labels.items()}
+        except Exception as exc:  # Of many kinds, YAML's own among them.
+            raise _foreign(*asked) from exc
+
+    def alertmanager(self) -> dict[str, t.Any]:
+        """Alertmanager's configuration, its secrets blanked by itself."""
+        asked = "Alertmanager", f"{self._alertmanager}/api/v2/status"
+        answer = self._ask("GET", *asked)
+        try:
+            config = yaml_load(answer.json()["config"]["original"])
+            return {"route": dict(config["route"]), "receivers": list(config["receivers"])}
+        except Exception as exc:  # Of many kinds, YAML's own among them.
+            raise _foreign(*asked) from exc
+
+    def silences(self) -> list[dict[str, t.Any]]:
+        """All that Alertmanager keeps, also those that are over."""
+        asked = "Alertmanager", f"{self._alertmanager}/api/v2/silences"
+        answer = self._ask("GET", *asked)
+        try:
+            return [dict(one) for one in answer.json()]
+        except (ValueError, TypeError) as exc:
             raise _foreign(*asked) from exc
 
     def _ask(
@@ -117,4 +151,14 @@ def _rule(group: str, rule: t.Mapping[str, t.Any]) -> LoadedRule:
         group=str(group),
         health=str(rule.get("health") or "unknown"),
         last_error=str(rule.get("lastError") or ""),
+        firing=tuple(_firing(rule)),
     )
+
+
+def _firing(rule: t.Mapping[str, t.Any]) -> t.Iterator[ActiveAlert]:
+    """`activeAt` is when the condition became true; the alert fires once it was so for `for`."""
+    for alert in rule.get("alerts") or []:
+        if alert.get("state") == "firing":
+            active = epoch(alert.get("activeAt"))
+            since = None if active is None else active + float(rule.get("duration") or 0)
+            yield ActiveAlert(dict(alert.get("labels") or {}), since)

@@ -6,12 +6,14 @@ from __future__ import annotations
 
 import functools
 import typing as t
+from dataclasses import dataclass
 
 from .._cluster import Clock
-from .._errors import InputError, NotReadyError, UnreachableError, VerificationError
+from .._errors import DeployError, NotReadyError, UnreachableError, VerificationError
 from .api import AlertsApi
-from .models import LoadedRule, WantedRule
+from .models import Labels, LoadedRule, WantedRule
 from .plan import shortcomings
+from .routes import Config, Silences, misrouted
 
 
 class LoadedRules:
@@ -59,14 +61,35 @@ class LoadedRules:
             clock.sleep(sleep)
 
 
-def refuse_unknown_receivers(known: t.Sequence[str] | None, wanted: t.Sequence[str]) -> None:
-    """`known`: Alertmanager's receivers, None when nobody asked it."""
-    if known is None:
-        raise InputError("'receivers' needs 'alertmanager_url': give both, or none.")
-    missing = [name for name in wanted if name not in known]
-    if missing:
+@dataclass(frozen=True)
+class Routing:
+    """How Alertmanager is configured now, and the labels that Prometheus adds to what it sends there."""
+
+    config: Config
+    silences: Silences
+    external: Labels
+
+    @classmethod
+    def read(cls, api: AlertsApi) -> Routing:
+        try:
+            external = api.external_labels()
+        except DeployError:  # Not all that speak Prometheus's API have it.
+            external = {}
+        return cls(api.alertmanager(), api.silences(), external)
+
+    @property
+    def receivers(self) -> list[str]:
+        return [str(one.get("name")) for one in self.config["receivers"]]
+
+    def problem(self, rule: WantedRule | LoadedRule) -> str:
+        """Why nobody, or somebody else, hears of the alert; empty when all is well."""
+        return misrouted(self.config, self.silences, rule.name, {**self.external, **rule.labels})
+
+
+def refuse_misrouted(problems: t.Mapping[str, str]) -> None:
+    if problems:
         raise VerificationError(
-            f"Alertmanager has no receiver {' and none '.join(map(repr, missing))}, so nobody would hear of an "
-            f"alert: it has {', '.join(map(repr, known)) or 'none'}; add it to its configuration.",
-            receivers=[*known],
+            f"Alerts would not reach whom they are for: {'; '.join(problems.values())}. Correct Alertmanager's "
+            "configuration.",
+            misrouted=dict(problems),
         )

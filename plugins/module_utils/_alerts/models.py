@@ -11,6 +11,14 @@ Labels = t.Mapping[str, str]
 
 
 @dataclass(frozen=True)
+class ActiveAlert:
+    """An alert that fires. `since` is when, in seconds since 1970; None when Prometheus does not say."""
+
+    labels: Labels
+    since: float | None
+
+
+@dataclass(frozen=True)
 class LoadedRule:
     """`duration` is the rule's `for`, in seconds; `health` is ok, err, or unknown until it was evaluated once."""
 
@@ -22,6 +30,7 @@ class LoadedRule:
     group: str
     health: str
     last_error: str
+    firing: tuple[ActiveAlert, ...] = ()
 
     def to_result(self) -> dict[str, t.Any]:
         return {

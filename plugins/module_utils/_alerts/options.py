@@ -7,6 +7,10 @@ from __future__ import annotations
 import typing as t
 
 from .api import AlertsApi
+from .apply import Routing
+from .models import WantedRule
+from .plan import of_pods, wanted_rules
+from .selectors import PODS
 
 Params = t.Mapping[str, t.Any]
 
@@ -17,6 +21,7 @@ def alerts_options() -> dict[str, t.Any]:
         "alertmanager_url": {"type": "str"},
         "monitoring_token": {"type": "str", "no_log": True},
         "monitoring_ca_cert": {"type": "path"},
+        "pods": {"type": "str", "default": PODS},
         "request_timeout": {"type": "float", "default": 10},
     }
 
@@ -31,6 +36,19 @@ def alerts_api(params: Params) -> AlertsApi:
     )
 
 
-def alerts_result(api: AlertsApi, params: Params) -> dict[str, t.Any]:
-    """What is told of Alertmanager, when there is one to ask."""
-    return {"receivers": api.receivers()} if params["alertmanager_url"] else {}
+def wanted_of(params: Params) -> list[WantedRule]:
+    """The rules of `groups`, with the matchers of the release's pods."""
+    return wanted_rules(of_pods(params["groups"], params["pods"])) if params["groups"] else []
+
+
+def alerts_result(
+    api: AlertsApi, params: Params, wanted: t.Sequence[WantedRule]
+) -> dict[str, t.Any]:
+    """What is told of Alertmanager, when there is one to ask: its receivers, and which alert does not reach its own."""
+    if not params["alertmanager_url"]:
+        return {}
+    routing = Routing.read(api)
+    return {
+        "receivers": routing.receivers,
+        "misrouted": {rule.name: why for rule in wanted if (why := routing.problem(rule))},
+    }

@@ -10,6 +10,7 @@ import typing as t
 
 from .._errors import InputError
 from .models import Labels, LoadedRule, WantedRule
+from .selectors import PODS
 
 Groups = t.Sequence[t.Mapping[str, t.Any]]
 """As under `groups` in a rule file of Prometheus, and in the `spec` of a PrometheusRule."""
@@ -30,6 +31,20 @@ def plain(groups: Groups) -> list[dict[str, t.Any]]:
 
     data: list[dict[str, t.Any]] = stripped(json.loads(json.dumps(list(groups))))
     return data
+
+
+def of_pods(groups: Groups, matchers: str) -> list[dict[str, t.Any]]:
+    """The same over other pods: `matchers` in the place of those that the rules have for them."""
+    return [
+        {
+            **group,
+            "rules": [
+                {**one, "expr": str(one["expr"]).replace(PODS, matchers)} if "expr" in one else one
+                for one in group.get("rules") or []
+            ],
+        }
+        for group in plain(groups)
+    ]
 
 
 def wanted_rules(groups: Groups) -> list[WantedRule]:

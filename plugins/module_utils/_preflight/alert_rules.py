@@ -1,13 +1,16 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # PRIVATE to easymo.deploy.
-"""Whether the release's alerts are loaded and evaluated, and whoever they go to can be told."""
+"""Whether the release's alerts can fire, whoever they are for hears of them, and none fires now."""
 
 from __future__ import annotations
 
 import typing as t
 
 from .._alerts.api import AlertsApi
+from .._alerts.apply import Routing
+from .._alerts.fired import describe, moment
 from .._alerts.models import LoadedRule
+from .._alerts.selectors import PODS, Selector, grouped_by, read_matchers, selectors
 from .._http import REQUESTS
 from .models import Finding, Ground, Kind, Options, failed, held, passed
 from .options import ACCESS, names
@@ -21,36 +24,88 @@ def look(options: Options, ground: Ground) -> t.Sequence[Finding]:
         ca_cert=options["ca_cert"],
         token=options["token"],
     )
-    receivers = api.receivers() if options["receivers"] else []
-    return [judge(api.rules(), receivers, options["alerts"], options["receivers"])]
+    loaded = {rule.name: rule for rule in api.rules()}
+    alerts = options["alerts"]
+    mine = [loaded[name] for name in alerts if name in loaded]
+    blind, later = unseen(mine, api.count, read_matchers(options["pods"]), options["new_metrics"])
+    routing = Routing.read(api) if options["alertmanager_url"] else None
+    misrouted = [why for rule in mine if routing and (why := routing.problem(rule))]
+    return [judge(alerts, mine, [*blind, *misrouted], later, routed=routing is not None)]
+
+
+def unseen(
+    rules: t.Sequence[LoadedRule],
+    count: t.Callable[[str], int],
+    pods: t.Collection[str],
+    new_metrics: t.Collection[str],
+) -> tuple[list[str], list[str]]:
+    """What the rules ask for and Prometheus has no series of, and which of it only comes with the release.
+
+    A matcher beside those of the pods may choose what did not happen yet, such as an error, so it is left out.
+    """
+    wrong: list[str] = []
+    later: list[str] = []
+    for rule in rules:
+        labels = grouped_by(rule.query)
+        for selector in selectors(rule.query):
+            why = _missing(selector, labels, count, pods)
+            if not why:
+                continue
+            if selector.name in new_metrics:
+                later.append(selector.name)
+            else:
+                wrong.append(f"{rule.name!r} can't fire: {why}")
+    return list(dict.fromkeys(wrong)), list(dict.fromkeys(later))
+
+
+def _missing(
+    selector: Selector,
+    labels: t.Sequence[str],
+    count: t.Callable[[str], int],
+    pods: t.Collection[str],
+) -> str:
+    metric = selector.among(pods) if set(selector.matchers) & set(pods) else selector
+    if count(str(metric.having(labels))):
+        return ""
+    if labels and count(str(metric)):
+        return f"Prometheus has no series of {metric} with the label {', '.join(labels)}"
+    return f"Prometheus has no series of {metric}"
 
 
 def judge(
-    rules: t.Sequence[LoadedRule],
-    receivers: t.Collection[str],
     alerts: t.Sequence[str],
-    wanted_receivers: t.Sequence[str],
+    rules: t.Sequence[LoadedRule],
+    problems: t.Sequence[str] = (),
+    later: t.Sequence[str] = (),
+    *,
+    routed: bool = False,
 ) -> Finding:
-    loaded = {rule.name: rule for rule in rules}
+    """`rules`: those of the alerts that are loaded. `problems`: what else is wrong with them."""
+    loaded = [rule.name for rule in rules]
     wrong = [f"Prometheus has no alert {name!r} loaded" for name in alerts if name not in loaded]
     wrong += [
-        f"Alertmanager has no receiver {name!r}"
-        for name in wanted_receivers
-        if name not in receivers
-    ]
-    mine = [loaded[name] for name in alerts if name in loaded]
-    wrong += [
         f"the query of {rule.name!r} fails: {rule.last_error or 'Prometheus does not say why'}"
-        for rule in mine
+        for rule in rules
         if rule.health == "err"
     ]
+    wrong += problems
     if wrong:
-        return failed(f"{'; '.join(wrong)}: load the release's rules, and see the logs of both")
-    waiting = [rule.name for rule in mine if rule.health != "ok"]
+        return failed(f"{'; '.join(wrong)}: see docs/alerts.md, and run playbooks/alert_rules.yml")
+    firing = [
+        describe(rule.name, alert.labels, moment(alert.since))
+        for rule in rules
+        for alert in rule.firing
+    ]
+    if firing:
+        return failed(f"firing now: {'; '.join(firing)}: put that right before the release")
+    waiting = [rule.name for rule in rules if rule.health != "ok"]
     if waiting:
         return held(f"{', '.join(waiting)} was not evaluated yet: wait for Prometheus to do it")
-    told = f", receivers {', '.join(wanted_receivers)} exist" if wanted_receivers else ""
-    return passed(f"{len(mine)} alerts are loaded and evaluated{told}")
+    told = ", each reaches its receiver" if routed else ""
+    new = f"; nothing of {', '.join(later)} is there before the release" if later else ""
+    return passed(
+        f"{len(rules)} alerts are loaded and evaluated, none fires, their series are there{told}{new}"
+    )
 
 
 KIND = Kind(
@@ -59,7 +114,8 @@ KIND = Kind(
         "prometheus_url": {"type": "str", "required": True},
         "alertmanager_url": {"type": "str"},
         "alerts": names(required=True),
-        "receivers": names(),
+        "pods": {"type": "str", "default": PODS},
+        "new_metrics": names(),
         **ACCESS,
     },
     (REQUESTS,),

@@ -148,7 +148,7 @@ def webhook(url: str, **headers: str) -> object:
 
 
 WITH_TOKEN: dict[str, t.Callable[[str], object]] = {
-    "alerts": lambda url: AlertsApi(url, url, timeout=20, token=TOKEN).receivers(),
+    "alerts": lambda url: AlertsApi(url, url, timeout=20, token=TOKEN).silences(),
     "banner": lambda url: BannerApi(url, TOKEN, Deadline(20), None).show(None),
     "health check with a header": lambda url: check(url, headers={"Authorization": OURS}),
     "management api": lambda url: management(url).call("GET", "/functions", "the functions"),
@@ -159,7 +159,7 @@ WITH_TOKEN: dict[str, t.Callable[[str], object]] = {
     "webhook with a header": lambda url: webhook(url, Authorization=OURS),
 }
 WITHOUT: dict[str, t.Callable[[str], object]] = {
-    "alerts": lambda url: AlertsApi(url, url, timeout=20).receivers(),
+    "alerts": lambda url: AlertsApi(url, url, timeout=20).silences(),
     "functions": lambda url: HttpGateway(url, ca_cert=None, timeout=20).ask(Probe("wa-webhook")),
     "health check": check,
     "prometheus": lambda url: Prometheus(url, 20).sample("up"),

@@ -11,7 +11,10 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.easymo.deploy.plugins.module_utils._alerts.api import AlertsApi
-from ansible_collections.easymo.deploy.plugins.module_utils._alerts.models import LoadedRule
+from ansible_collections.easymo.deploy.plugins.module_utils._alerts.models import (
+    ActiveAlert,
+    LoadedRule,
+)
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
     DeployError,
     InputError,
@@ -28,7 +31,20 @@ LOADED = {
     "duration": 300,
     "labels": {"notify": "on-call-engineer"},
     "annotations": {"summary": "Too many."},
-    "alerts": [],
+    "alerts": [
+        {
+            "labels": {"alertname": "High Error Rate", "notify": "on-call-engineer"},
+            "annotations": {"summary": "Too many."},
+            "state": "firing",
+            "activeAt": "2026-11-26T09:30:00.123456789Z",
+            "value": "6e-02",
+        },
+        {
+            "labels": {"alertname": "High Error Rate"},
+            "state": "pending",
+            "activeAt": "2026-11-26T09:30:00Z",
+        },
+    ],
     "health": "err",
     "lastError": "vector cannot contain metrics with the same labelset",
     "type": "alerting",
@@ -87,6 +103,12 @@ def test_rules_come_with_what_they_ask_how_long_and_whether_they_work(place: Pla
         group="release",
         health="err",
         last_error="vector cannot contain metrics with the same labelset",
+        # It fires since it was so for its `for`.
+        firing=(
+            ActiveAlert(
+                {"alertname": "High Error Rate", "notify": "on-call-engineer"}, 1795685700.123456
+            ),
+        ),
     )
     assert (fresh.duration, fresh.health, fresh.last_error) == (0.0, "unknown", "")
     assert place.asked == [("/prometheus/api/v1/rules?type=alert", "")]
@@ -97,10 +119,36 @@ def test_no_rules_are_no_error(place: Place) -> None:
     assert api(place).rules() == []
 
 
-def test_receivers_are_names(place: Place) -> None:
-    place.answers([{"name": "on-call-engineer"}, {"name": "#engineering-alerts"}])
-    assert api(place).receivers() == ["on-call-engineer", "#engineering-alerts"]
-    assert place.asked == [("/am/api/v2/receivers", "")]
+CONFIG = """
+route: {receiver: r, routes: [{receiver: s, matchers: ['a="b"'], continue: true}]}
+receivers: [{name: r}, {name: s, slack_configs: [{api_url: <secret>}]}]
+"""
+
+
+def test_alertmanager_tells_its_routes_receivers_and_silences(place: Place) -> None:
+    place.answers({"config": {"original": CONFIG}, "cluster": {}})
+    config = api(place).alertmanager()
+    assert config["route"]["routes"][0]["continue"] is True
+    assert [one["name"] for one in config["receivers"]] == ["r", "s"]
+    place.answers([{"id": "x", "status": {"state": "active"}}])
+    assert api(place).silences() == [{"id": "x", "status": {"state": "active"}}]
+    assert [path for path, _ in place.asked] == ["/am/api/v2/status", "/am/api/v2/silences"]
+
+
+def test_prometheus_tells_the_labels_that_it_adds_and_how_many_series_there_are(
+    place: Place,
+) -> None:
+    place.answers(
+        {"data": {"yaml": "global:\n  external_labels: {cluster: prod}\nrule_files: []\n"}}
+    )
+    assert api(place).external_labels() == {"cluster": "prod"}
+    place.answers({"data": {"yaml": "global: {}\n"}})
+    assert api(place).external_labels() == {}
+    place.answers({"data": {"resultType": "vector", "result": [{"metric": {}, "value": [1, "3"]}]}})
+    assert api(place).count('up{a="b"}') == 3
+    place.answers({"data": {"resultType": "vector", "result": []}})
+    assert api(place).count("up") == 0
+    assert place.asked[-2][0] == "/prometheus/api/v1/query?query=count%28up%7Ba%3D%22b%22%7D%29"
 
 
 def test_the_token_goes_along_whatever_a_netrc_says(
@@ -111,8 +159,8 @@ def test_the_token_goes_along_whatever_a_netrc_says(
     )
     monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
     place.answers([])
-    api(place, token="t-1").receivers()
-    api(place).receivers()
+    api(place, token="t-1").silences()
+    api(place).silences()
     assert [permit for _path, permit in place.asked] == ["Bearer t-1", ""]
 
 
@@ -152,11 +200,14 @@ def test_an_answer_that_is_none_says_what_to_do(
     assert f"{place.url}/prometheus/api/v1/rules" in str(caught.value)
 
 
-@pytest.mark.parametrize("body", [b"<html>", b'{"name": 1}', b'[{"receiver": "x"}]', b"[1]", b"3"])
-def test_receivers_of_something_else_are_refused(place: Place, body: bytes) -> None:
+NO_CONFIG = b'{"config": {"original": "receivers: []"}}'
+
+
+@pytest.mark.parametrize("body", [b"<html>", b'{"name": 1}', NO_CONFIG, b"[1]", b"3"])
+def test_a_configuration_of_something_else_is_refused(place: Place, body: bytes) -> None:
     place.body = body
     with pytest.raises(VerificationError, match="did not answer as Alertmanager does"):
-        api(place).receivers()
+        api(place).alertmanager()
 
 
 def test_what_hangs_is_given_up_after_the_time_that_was_set(place: Place) -> None:
@@ -175,7 +226,7 @@ def test_nobody_there_is_said_without_the_password_of_the_url() -> None:
 def test_a_token_in_an_error_page_is_blanked(place: Place) -> None:
     place.answers({"error": "bad token", "token": "abcdef123456"}, status=500)
     with pytest.raises(UnreachableError) as caught:
-        api(place).receivers()
+        api(place).silences()
     assert "abcdef123456" not in str(caught.value)
 
 

@@ -11,7 +11,8 @@ import pytest
 from ansible_collections.easymo.deploy.plugins.module_utils._alerts.api import AlertsApi
 from ansible_collections.easymo.deploy.plugins.module_utils._alerts.apply import (
     LoadedRules,
-    refuse_unknown_receivers,
+    Routing,
+    refuse_misrouted,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._alerts.destinations import RuleFile
 from ansible_collections.easymo.deploy.plugins.module_utils._alerts.models import LoadedRule
@@ -20,6 +21,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
     DeployError,
     InputError,
     NotReadyError,
+    RefusedError,
     UnreachableError,
     VerificationError,
 )
@@ -72,12 +74,49 @@ def test_who_is_out_of_sight_to_the_end_is_no_success() -> None:
         wait(UnreachableError("Prometheus cannot be reached."))
 
 
-def test_a_receiver_that_nobody_made_is_named() -> None:
-    refuse_unknown_receivers(["a", "b"], ["b"])
-    with pytest.raises(VerificationError, match=r"no receiver 'c' and none 'd'.*it has 'a', 'b'"):
-        refuse_unknown_receivers(["a", "b"], ["c", "a", "d"])
-    with pytest.raises(InputError, match="needs 'alertmanager_url'"):
-        refuse_unknown_receivers(None, ["a"])
+class Alertmanager:
+    """One that takes what comes from the cluster `prod` to `r`, and the rest nowhere."""
+
+    def __init__(self, external: dict[str, str] | DeployError) -> None:
+        self._external = external
+
+    def alertmanager(self) -> dict[str, t.Any]:
+        child = {"receiver": "r", "match": {"cluster": "prod"}}
+        receivers = [{"name": "null"}, {"name": "r", "webhook_configs": [{"url": "<secret>"}]}]
+        return {"route": {"receiver": "null", "routes": [child]}, "receivers": receivers}
+
+    def silences(self) -> list[dict[str, t.Any]]:
+        return []
+
+    def external_labels(self) -> dict[str, str]:
+        if isinstance(self._external, DeployError):
+            raise self._external
+        return self._external
+
+
+@pytest.mark.parametrize(
+    ("external", "told"),
+    [
+        ({"cluster": "prod"}, ""),
+        ({}, "routes take 'a' to 'null' and not to 'r'"),
+        (RefusedError("No."), "routes take 'a' to 'null' and not to 'r'"),
+    ],
+    ids=["labels of Prometheus", "none", "not told"],
+)
+def test_the_labels_that_prometheus_adds_decide_on_the_way_too(
+    external: dict[str, str] | DeployError, told: str
+) -> None:
+    routing = Routing.read(t.cast("AlertsApi", Alertmanager(external)))
+    assert routing.receivers == ["null", "r"]
+    found = routing.problem(LoadedRule("a", "up", 0, {"notify": "r"}, {}, "g", "ok", ""))
+    assert (told in found) if told else found == ""
+
+
+def test_all_alerts_that_go_astray_are_named_at_once() -> None:
+    refuse_misrouted({})
+    with pytest.raises(VerificationError, match=r"x is lost; y is lost\. Correct") as caught:
+        refuse_misrouted({"x": "x is lost", "y": "y is lost"})
+    assert caught.value.details == {"misrouted": {"x": "x is lost", "y": "y is lost"}}
 
 
 def test_a_file_is_written_whole_and_found_to_be_right_the_next_time(tmp_path: Path) -> None:

@@ -6,13 +6,17 @@ from __future__ import annotations
 import base64
 import json
 import math
+import re
 import typing as t
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from ansible_collections.easymo.deploy.plugins.module_utils._alerts.models import LoadedRule
+from ansible_collections.easymo.deploy.plugins.module_utils._alerts.models import (
+    ActiveAlert,
+    LoadedRule,
+)
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
     DeployError,
     NotReadyError,
@@ -293,24 +297,75 @@ def test_ages_of_backups(ages: dict[str, int], required: bool, status: str) -> N
     assert "a 1 minutes old" in found.detail
 
 
+WALLET = {"alertname": "B", "severity": "page", "service": "wallet-service"}
+
+
 def rule(name: str, health: str = "ok", error: str = "") -> LoadedRule:
     return LoadedRule(name, "up", 0, {}, {}, "release", health, error)
 
 
 @pytest.mark.parametrize(
-    ("rules", "receivers", "status", "told"),
+    ("rules", "problems", "status", "told"),
     [
-        ([rule("A"), rule("B")], ["r"], "pass", "2 alerts are loaded and evaluated, receivers r"),
-        ([rule("A")], ["r"], "fail", "no alert 'B' loaded"),
-        ([rule("A"), rule("B", "err", "many-to-many")], ["r"], "fail", "'B' fails: many-to-many"),
-        ([rule("A"), rule("B", "unknown")], ["r"], "hold", "B was not evaluated yet"),
-        ([rule("A"), rule("B")], [], "fail", "no receiver 'r'"),
+        ([rule("A"), rule("B")], [], "pass", "2 alerts are loaded and evaluated, none fires"),
+        ([rule("A")], [], "fail", "no alert 'B' loaded"),
+        ([rule("A"), rule("B", "err", "many-to-many")], [], "fail", "'B' fails: many-to-many"),
+        ([rule("A"), rule("B", "unknown")], [], "hold", "B was not evaluated yet"),
+        ([rule("A"), rule("B")], ["no receiver 'r'"], "fail", "no receiver 'r'"),
+        (
+            [rule("A"), replace(rule("B"), firing=(ActiveAlert(WALLET, 1795685700.0),))],
+            [],
+            "fail",
+            "firing now: B (service=wallet-service) since 2026-11-26T09:35:00Z",
+        ),
     ],
-    ids=["active", "not loaded", "broken", "not evaluated", "nobody to tell"],
+    ids=["active", "not loaded", "broken", "not evaluated", "nobody to tell", "firing"],
 )
-def test_alerts(rules: list[LoadedRule], receivers: list[str], status: str, told: str) -> None:
-    found = alert_rules.judge(rules, receivers, ["A", "B"], ["r"])
+def test_alerts(rules: list[LoadedRule], problems: list[str], status: str, told: str) -> None:
+    found = alert_rules.judge(["A", "B"], rules, problems)
     assert (found.status, told in found.detail) == (status, True), found
+
+
+SERIES = [
+    {"__name__": "up", "job": "pods", "service": "a"},
+    {"__name__": "http_requests_total", "job": "pods", "status": "200"},
+    {"__name__": "errors_total", "job": "other"},
+]
+
+
+def count(selector: str) -> int:
+    """As Prometheus does of these series, which it has by equality and by what is there alone."""
+    name, _, rest = selector.partition("{")
+    wanted = [re.fullmatch(r'(\w+)(!?=)"(.*)"', one) for one in rest.rstrip("}").split(",") if one]
+    assert all(wanted), selector
+    return sum(
+        one["__name__"] == name
+        and all(m and (one.get(m[1], "") == m[3]) == (m[2] == "=") for m in wanted)
+        for one in SERIES
+    )
+
+
+@pytest.mark.parametrize(
+    ("query", "told", "later"),
+    [
+        ('up{job="pods"} < 1', [], []),
+        ('count by (service) (up{job="pods"}) < 1', [], []),
+        ('sum(rate(http_requests_total{job="pods",status=~"5.."}[5m]))', [], []),
+        ('sum(rate(errors_total{job="pods"}[5m]))', ['no series of errors_total{job="pods"}'], []),
+        ('errors_total{job="pods"} / up{job="nobody"}',
+         ['no series of errors_total{job="pods"}', 'no series of up{job="nobody"}'], []),
+        ('sum by (service) (http_requests_total{job="pods"})',
+         ['no series of http_requests_total{job="pods"} with the label service'], []),
+        ('new_total{job="pods",reason!="disabled"}', [], ["new_total"]),
+    ],
+    ids=["there", "grouped", "no error yet", "other pods", "two", "no such label", "with the release"],
+)  # fmt: skip
+def test_what_an_alert_asks_for_in_vain_is_named(
+    query: str, told: list[str], later: list[str]
+) -> None:
+    rules = [replace(rule("A"), query=query)]
+    found = alert_rules.unseen(rules, count, ('job="pods"',), ["new_total"])
+    assert found == ([f"'A' can't fire: Prometheus has {one}" for one in told], later)
 
 
 PERCENT, ENABLED = "FEATURE_AI_AGENTS_ROLLOUT_PERCENTAGE", "FEATURE_AI_AGENTS"

@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to easymo.deploy.
+"""Whom Alertmanager tells of an alert, by its configured routes. Pure.
+
+Routes, `continue` and time intervals as on https://prometheus.io/docs/alerting/latest/configuration/.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import typing as t
+from dataclasses import dataclass
+
+from .models import Labels
+
+Config = t.Mapping[str, t.Any]
+"""Alertmanager's own, as it shows it: without secrets."""
+Silences = t.Sequence[t.Mapping[str, t.Any]]
+"""As Alertmanager's API v2 lists them."""
+
+NOTIFY = "notify"
+"""The label of a rule that names the receiver which it is meant for."""
+_MATCHER = re.compile(r"""\s*("(?:\\.|[^"\\])*"|[^=!~\s"]+)\s*(=~|!~|!=|=)\s*(.*?)\s*""", re.DOTALL)
+_INTERVALS = ("mute_time_intervals", "active_time_intervals")
+
+
+@dataclass(frozen=True)
+class Stop:
+    """Where an alert ends. `intervals`: those in or outside of which that route tells nobody."""
+
+    receiver: str
+    intervals: tuple[str, ...] = ()
+
+
+def stops(route: Config, labels: Labels, inherited: str = "") -> list[Stop]:
+    """Those of the alert below this route; empty where it does not match."""
+    if not _matches(route, labels):
+        return []
+    receiver = str(route.get("receiver") or inherited)
+    found: list[Stop] = []
+    for child in route.get("routes") or []:
+        below = stops(child, labels, receiver)
+        found += below
+        if below and not child.get("continue"):
+            break
+    # Unlike the receiver, time intervals are of the very route.
+    named = tuple(str(one) for key in _INTERVALS for one in route.get(key) or [])
+    return found or [Stop(receiver, named)]
+
+
+def misrouted(config: Config, silences: Silences, name: str, labels: Labels) -> str:
+    """Why nobody, or somebody else, hears of the alert that has these labels; empty when all is well."""
+    labels = {**labels, "alertname": name}
+    found = stops(config.get("route") or {}, labels)
+    receivers = {str(one.get("name")): one for one in config.get("receivers") or []}
+    wanted = labels.get(NOTIFY) or found[0].receiver
+    if wanted not in receivers:
+        known = ", ".join(map(repr, receivers)) or "none"
+        return f"Alertmanager has no receiver {wanted!r} for {name!r}: it has {known}"
+    if not _integrated(receivers[wanted]):
+        return f"the receiver {wanted!r} of {name!r} has no integration, so it tells nobody"
+    ending = [one for one in found if one.receiver == wanted]
+    if not ending:
+        others = " and ".join(dict.fromkeys(repr(one.receiver) for one in found))
+        return f"Alertmanager's routes take {name!r} to {others} and not to {wanted!r}"
+    if all(one.intervals for one in ending):
+        return (
+            f"the route of {name!r} to {wanted!r} is muted by {', '.join(ending[0].intervals)}, "
+            "so at some times it tells nobody"
+        )
+    silence = next((one for one in silences if _silences(one, labels)), None)
+    if silence:
+        return (
+            f"{name!r} is silenced until {silence.get('endsAt')} by {silence.get('createdBy')} "
+            f"({silence.get('comment')})"
+        )
+    return ""
+
+
+def _integrated(receiver: Config) -> bool:
+    return any(key.endswith("_configs") and value for key, value in receiver.items())
+
+
+def _matches(route: Config, labels: Labels) -> bool:
+    exact = (route.get("match") or {}).items()
+    patterns = (route.get("match_re") or {}).items()
+    return (
+        all(labels.get(name, "") == str(value) for name, value in exact)
+        and all(_full(str(value), labels.get(name, "")) for name, value in patterns)
+        and all(_holds(str(one), labels) for one in route.get("matchers") or [])
+    )
+
+
+def _holds(matcher: str, labels: Labels) -> bool:
+    found = _MATCHER.fullmatch(matcher)
+    if found is None:
+        return False
+    name, operator, value = _unquoted(found[1]), found[2], _unquoted(found[3])
+    have = labels.get(name, "")
+    equal = _full(value, have) if "~" in operator else have == value
+    return equal != operator.startswith("!")
+
+
+def _silences(silence: t.Mapping[str, t.Any], labels: Labels) -> bool:
+    if (silence.get("status") or {}).get("state") != "active":
+        return False
+    return all(
+        (_full(str(one["value"]), have) if one.get("isRegex") else have == one["value"])
+        == one.get("isEqual", True)
+        for one in silence.get("matchers") or []
+        for have in [labels.get(one["name"], "")]
+    )
+
+
+def _full(pattern: str, text: str) -> bool:
+    """Anchored, as Alertmanager does. What Python does not read as a pattern matches nothing."""
+    try:
+        return re.fullmatch(pattern, text, re.DOTALL) is not None
+    except re.error:
+        return False
+
+
+def _unquoted(text: str) -> str:
+    if not text.startswith('"'):
+        return text
+    try:
+        return str(json.loads(text))
+    except ValueError:
+        return text.strip('"')
