@@ -61,6 +61,7 @@ from ansible.plugins.callback import CallbackBase
 
 from ..module_utils._messages.redactor import Redactor
 from ..module_utils._progress import Progress, subscribe
+from ..module_utils._release.failure import is_hold
 from ..module_utils._terminal.commands import ALL, Command
 from ..module_utils._terminal.heartbeat import Heartbeat
 from ..module_utils._terminal.idle_detector import FIRST, IdleDetector
@@ -252,7 +253,9 @@ class CallbackModule(CallbackBase):
             if self._screen:
                 missing = tuple(map(str, result.result.get("missing_phases") or ()))
                 host = result.host.get_name()
-                failure = Failure(host, self._redact(name), self._redact(why), missing)
+                failure = Failure(
+                    host, self._redact(name), self._redact(why), missing, is_hold(result.result)
+                )
                 self._screen.failed(failure)
 
     def _ended(self, result: t.Any) -> None:

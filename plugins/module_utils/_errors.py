@@ -14,6 +14,7 @@ Everything this collection raises on purpose:
   * NotReadyToReleaseError  something stands against a release that has not begun
   * HoldError            nothing went wrong for sure: data is missing, or nobody answered
   * RollbackError        a limit was broken for which a release is taken back
+  * PhaseFailedError     a phase ends, for what an earlier task of it was told to fail of
 """
 
 from __future__ import annotations
@@ -72,3 +73,7 @@ class HoldError(DeployError):
 
 class RollbackError(DeployError):
     reason = "Rollback"
+
+
+class PhaseFailedError(DeployError):
+    reason = "PhaseFailed"

@@ -22,10 +22,11 @@ options:
     description:
       - V(Hold) means that nothing went wrong for sure, for data is missing or nobody answered. Nothing is taken back.
       - V(NotReadyToRelease) means that something stands against the release, and nothing was touched.
+      - V(PhaseFailed) ends a phase whose failure was told before.
       - V(Rollback) means that a limit was broken.
       - V(VerificationFailed) means that what was done does not work.
     type: str
-    choices: [Hold, NotReadyToRelease, Rollback, VerificationFailed]
+    choices: [Hold, NotReadyToRelease, PhaseFailed, Rollback, VerificationFailed]
     required: true
 seealso:
   - module: ansible.builtin.fail
@@ -55,6 +56,7 @@ from ..module_utils._errors import (
     DeployError,
     HoldError,
     NotReadyToReleaseError,
+    PhaseFailedError,
     RollbackError,
     VerificationError,
 )
@@ -62,7 +64,13 @@ from ..module_utils._module import Module, execute
 
 ERRORS: dict[str, type[DeployError]] = {
     error.reason: error
-    for error in (HoldError, NotReadyToReleaseError, RollbackError, VerificationError)
+    for error in (
+        HoldError,
+        NotReadyToReleaseError,
+        PhaseFailedError,
+        RollbackError,
+        VerificationError,
+    )
 }
 
 

@@ -134,7 +134,8 @@ def test_a_question_that_nobody_answers_holds_and_leaves_the_flags(
         "⏸️ phone: HOLD (nobody answered (asked of the internal team): there is no terminal"
         in run.output
     )
-    assert "Hold: 2 of 2 smoke tests can't be told. phone: " in run.output
+    assert "Phase smoke_tests is on hold on localhost in " in run.output
+    assert "2 of 2 smoke tests can't be told. phone: " in run.output
     held = witness.record("2.0.0")["phases"]["smoke_tests"]["evidence"]["failures"]["localhost"]
     assert held["reason"] == "Hold"
     assert witness.environment("agent-core")["FEATURE_AI_AGENTS"] == "true"

@@ -22,6 +22,15 @@ from tests.victims import Victim
 PERCENTAGE = "FEATURE_AI_AGENTS_ROLLOUT_PERCENTAGE"
 GOOD, BAD = 0.0, 0.2
 NOTHING: list[float] = []
+EARLIER = (
+    "preflight",
+    "database",
+    "edge_functions",
+    "microservices",
+    "feature_flags",
+    "smoke_tests",
+)
+WAIVED = {name: {"by": "Jane Doe", "reason": "only the watch"} for name in EARLIER}
 
 
 @pytest.fixture(scope="module")
@@ -54,6 +63,7 @@ def watching(server: FakePrometheus, **variables: t.Any) -> list[str]:
         "release_watch_delay": 0,
         "release_watch_duration": 3,
         "release_hold_for": 0,
+        "release_phases_waived": WAIVED,
     }
     return ["-e", json.dumps({**given, **variables})]
 
@@ -107,7 +117,8 @@ def test_missing_data_hold_and_say_how_to_decide(
     run = watches(operator, complaints)
     assert run.rc != 0
     assert "points" not in run.output
-    assert "Hold: complaints has no data (no series)" in words(run)
+    assert "Phase monitoring is on hold on localhost in " in words(run)
+    assert "complaints has no data (no series)" in words(run)
     assert "playbooks/decide.yml -e decision=approve" in words(run)
     assert witness.flags()[PERCENTAGE] == "1"
     seen = phase(witness)
@@ -156,7 +167,7 @@ def test_a_watch_that_was_killed_goes_on_and_a_breach_switches_the_feature_off(
     run = watches(operator, complaints, release_watch_duration=3600)
     assert run.rc != 0
     assert "the watch that began at" in words(run)
-    assert "Rollback: complaints was above 0.05 2 times in a row (last 0.2)" in words(run)
+    assert "complaints was above 0.05 2 times in a row (last 0.2)" in words(run)
     assert set(witness.environments("agent-core", PERCENTAGE).values()) == {"0"}
     assert witness.flags()["FEATURE_AI_AGENTS"] == "false"
     seen = phase(witness)["evidence"]

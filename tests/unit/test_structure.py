@@ -240,6 +240,18 @@ def test_what_ansible_does_not_check_at_each_include_is_checked_when_the_run_beg
     assert unchecked <= checked
 
 
+def test_that_something_is_on_hold_is_read_from_text_in_old_records_alone() -> None:
+    reading = [
+        str(path.relative_to(ROOT))
+        for top in ("plugins", "roles", "playbooks", "inventories")
+        for path in sorted((ROOT / top).rglob("*.*"))
+        if path.suffix in (".py", ".yml", ".j2")
+        and "collections" not in path.parts
+        and re.search(r"Hold: |HoldError\.reason}: ", path.read_text("utf-8"))
+    ]
+    assert reading == ["plugins/module_utils/_release/failure.py"]
+
+
 def test_the_lowest_version_of_a_library_stands_once_in_the_code_and_once_in_the_documentation() -> (
     None
 ):

@@ -33,12 +33,12 @@ def refuse_verdict(result: dict[str, t.Any], fail_on: t.Collection[str]) -> None
 
 
 def describe_end(watch: WatchResult, *, kept: bool) -> str:
-    """The verdict, why, and what to do about it. `kept`: people can decide."""
+    """Why the verdict is as it is, and what to do about it. `kept`: people can decide."""
     verdict = watch.decision.verdict
     reasons = "; ".join(reason.text for reason in watch.decision.reasons)
     if verdict is not Verdict.PROCEED:
         more = _DECIDE if verdict is Verdict.HOLD and kept else ""
-        return f"{verdict.value.capitalize()}: {reasons}. {_AFTERWARDS[verdict]}{more}."
+        return f"{reasons}. {_AFTERWARDS[verdict]}{more}."
     if watch.said:
         return f"Proceed: {watch.said.by} approved ({watch.said.reason}) that {reasons}."
     return f"Proceed: all metrics are good after {watch.seconds:.0f} s."

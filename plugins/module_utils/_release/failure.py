@@ -8,9 +8,17 @@ import typing as t
 
 from .._errors import HoldError
 
+_HOLD = f"{HoldError.reason}: "
+
 
 def is_hold(failure: t.Mapping[str, t.Any]) -> bool:
     """Whether nothing went wrong for sure: by `reason`, or in old records without one by how `message` begins."""
     if "reason" in failure:
         return bool(failure["reason"] == HoldError.reason)
-    return str(failure.get("message")).startswith(f"{HoldError.reason}: ")
+    return str(failure.get("message")).startswith(_HOLD)
+
+
+def message_of(failure: t.Mapping[str, t.Any]) -> t.Any:
+    """As it is kept, without the word that records of old begin that of a hold with."""
+    message = failure.get("message", "no message")
+    return message.removeprefix(_HOLD) if isinstance(message, str) and is_hold(failure) else message

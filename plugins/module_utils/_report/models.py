@@ -55,7 +55,10 @@ class Try:
 
 @dataclass(frozen=True)
 class PhaseRow:
-    """Planned against actual, in seconds, of the last try; `tries` has all, oldest first."""
+    """Planned against actual, in seconds, of the last try; `tries` has all, oldest first.
+
+    `waits_for` is why it is on hold.
+    """
 
     name: str
     title: str
@@ -66,6 +69,7 @@ class PhaseRow:
     finished: str = ""
     actual: int | None = None
     causes: tuple[str, ...] = ()
+    waits_for: str = ""
     evidence: tuple[str, ...] = ()
     tries: tuple[Try, ...] = ()
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 import json
 import typing as t
 
-from .._release.failure import is_hold
+from .._release.failure import is_hold, message_of
 from .._time import parse_time
 from .models import PhaseRow, Planned, Tone, Try
 from .reader import Reader, dictionaries, inner, listed, names, text
@@ -66,6 +66,7 @@ def phase_row(
         finished=shown_both(phase.get("finished"), zone),
         actual=between(phase.get("started"), phase.get("finished")),
         causes=tuple(failures(found)),
+        waits_for=next(holds(found), ""),
         evidence=tuple(evidence(found, tabled)),
         tries=tuple(tries(phase)) if recorded else (),
     )
@@ -113,10 +114,16 @@ def evidence(found: t.Any, tabled: t.Collection[str]) -> list[str]:
 def failures(found: t.Any) -> list[str]:
     """What a failed phase keeps: by host, the task and its message."""
     return [
-        f"{said_by(host, text(one.get('task')) or 'a task')}{compact(one.get('message', 'no message'))}"
+        f"{said_by(host, text(one.get('task')) or 'a task')}{compact(message_of(one))}"
         for host, one in inner(found, "failures").items()
         if isinstance(one, dict)
     ]
+
+
+def holds(found: t.Any) -> t.Iterator[str]:
+    return (
+        compact(message_of(one)) for one in dictionaries(inner(found, "failures")) if is_hold(one)
+    )
 
 
 def said_by(host: str, task: str) -> str:

@@ -6,14 +6,11 @@ from __future__ import annotations
 
 import typing as t
 
-from .._errors import HoldError
 from .models import Cell, MetricsTable, PhaseRow, Summary, Table
 from .phases import FAILED, NOT_RUN, ON_HOLD
 from .reader import Reader, text
 from .times import between, counted, lasting
 
-HOLD = f"{HoldError.reason}: "
-"""How the sentence of a hold may begin, which the report's own sentence says already."""
 LAST_PHASE = "sign_off"
 JUDGED = (
     ("Before the release", "Checklist", 1),
@@ -67,8 +64,11 @@ def stopped(failed: t.Sequence[PhaseRow]) -> Summary:
     causes = [cause for row in failed for cause in row.causes]
     why = f": {causes[0]}" if causes else "."
     if failed and all(row.status == ON_HOLD for row in failed):
-        told = why.replace(f"{causes[0].partition(HOLD)[0]}{HOLD}", "") if causes else why
-        return Summary("On hold", "warn", f"The release waits{where} for somebody to decide{told}")
+        return Summary(
+            "On hold",
+            "warn",
+            f"The release waits{where} for somebody to decide: {failed[0].waits_for}",
+        )
     return Summary("Failed", "bad", f"The release stopped{where}{why}")
 
 

@@ -45,6 +45,7 @@ class Failure:
     task: str
     sentence: str
     missing: tuple[str, ...] = ()
+    held: bool = False
 
 
 @dataclass(frozen=True)

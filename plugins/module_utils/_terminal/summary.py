@@ -98,7 +98,10 @@ def cause(screen: Screen, ending: Ending) -> list[Line]:
     if failure is None:
         return []
     where = f"'{bare(failure.task)}' on {failure.host}"
-    return [Line(f"{screen.heading(stage)} failed in {where}: {one_line(failure.sentence)}", "bad")]
+    words = "is on hold" if failure.held else "failed"
+    return [
+        Line(f"{screen.heading(stage)} {words} in {where}: {one_line(failure.sentence)}", "bad")
+    ]
 
 
 def next_commands(screen: Screen, command: Command, ending: Ending) -> list[str]:

@@ -7,7 +7,9 @@ from ansible_collections.easymo.deploy.plugins.modules import stop
 from tests.module_runner import run_module
 
 
-@pytest.mark.parametrize("reason", ["Hold", "NotReadyToRelease", "Rollback", "VerificationFailed"])
+@pytest.mark.parametrize(
+    "reason", ["Hold", "NotReadyToRelease", "PhaseFailed", "Rollback", "VerificationFailed"]
+)
 @pytest.mark.parametrize("check", [True, False])
 def test_it_fails_with_the_reason_also_in_check_mode(reason: str, check: bool) -> None:
     result = run_module(stop, msg="nobody answered", reason=reason, check=check)
@@ -16,4 +18,7 @@ def test_it_fails_with_the_reason_also_in_check_mode(reason: str, check: bool) -
 
 def test_a_reason_that_nobody_reads_is_refused() -> None:
     result = run_module(stop, msg="nobody answered", reason="hold")
-    assert "one of: Hold, NotReadyToRelease, Rollback, VerificationFailed" in result["msg"]
+    assert (
+        "one of: Hold, NotReadyToRelease, PhaseFailed, Rollback, VerificationFailed"
+        in result["msg"]
+    )

@@ -150,7 +150,7 @@ def test_a_phase_that_was_on_hold_stays_so_until_it_is_run_again(failure):
 def test_a_hold_calls_the_engineer_and_quotes_the_cause_with_what_to_do():
     board = board_of()
     begin(board, MONITORING)
-    cause = "Hold: fallback_rate has no data."
+    cause = "fallback_rate has no data."
     said = f"Phase monitoring failed on localhost: {cause} Resume with --tags monitoring."
     watched = Failure(MONITORING.name, "localhost", "Watch the metrics", cause, "Hold")
     assert board.host_failed(watched) is True

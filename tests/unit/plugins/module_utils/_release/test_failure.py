@@ -10,7 +10,10 @@ import pytest
 from ansible_collections.easymo.deploy.plugins.module_utils._messages.record_reader import (
     read_phase,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._release.failure import is_hold
+from ansible_collections.easymo.deploy.plugins.module_utils._release.failure import (
+    is_hold,
+    message_of,
+)
 from ansible_collections.easymo.deploy.plugins.module_utils._report.phases import outcome
 
 HELD, FAILED = {"reason": "Hold", "message": "no data"}, {"reason": "", "message": "no image"}
@@ -49,6 +52,23 @@ def test_slack_and_the_report_agree(evidence: dict[str, t.Any], held: bool) -> N
     assert read is not None
     assert read.held is held
     assert (outcome("failed", evidence) == "on hold") is held
+
+
+@pytest.mark.parametrize(
+    ("failure", "told"),
+    [
+        ({"message": "Hold: no data"}, "no data"),
+        ({"reason": "Hold", "message": "Hold: no data"}, "no data"),
+        ({"reason": "Conflict", "message": "Hold: is no flag"}, "Hold: is no flag"),
+        ({"message": ["odd"]}, ["odd"]),
+        ({}, "no message"),
+    ],
+    ids=["old hold", "hold", "begins with that word", "no text", "none"],
+)
+def test_a_message_is_told_without_the_word_of_old_records(
+    failure: dict[str, t.Any], told: t.Any
+) -> None:
+    assert message_of(failure) == told
 
 
 def test_a_failure_without_a_message_is_no_hold() -> None:

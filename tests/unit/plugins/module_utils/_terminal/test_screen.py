@@ -211,6 +211,12 @@ def test_a_phase_out_of_order_is_resumed_with_what_must_be_done_first(command, r
     )
 
 
+def test_a_phase_on_hold_did_not_fail():
+    held = Failure("localhost", "Watch the metrics", "No data.", held=True)
+    (line,) = (line for line in told("failed", failures=(held,)) if "No data." in line)
+    assert " is on hold in 'Watch the metrics' on localhost: No data." in line
+
+
 def test_an_interrupted_run_says_how_to_resume():
     lines = told("interrupted", failures=())
     assert lines[0].endswith("was interrupted after 24 min")
