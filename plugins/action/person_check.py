@@ -69,7 +69,6 @@ class ActionModule(ActionBase):
     def run(self, tmp: None = None, task_vars: dict[str, t.Any] | None = None) -> Result:
         result: Result = super().run(tmp, task_vars)
         spec = person_check.module_spec()
-        spec.pop("supports_check_mode")
         validated, _arguments = self.validate_argument_spec(**spec)
         module = Person(
             {name: validated.validated_parameters.get(name) for name in spec["argument_spec"]},

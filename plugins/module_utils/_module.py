@@ -8,6 +8,8 @@ import traceback
 import typing as t
 from pathlib import PurePath
 
+from ansible.module_utils.basic import AnsibleModule
+
 from ._errors import DeployError, InputError
 from ._library import Library, refuse_missing
 from ._progress import relay
@@ -37,9 +39,19 @@ class Process(Module, t.Protocol):
 
 
 def execute(
+    spec: t.Mapping[str, t.Any],
+    run: t.Callable[[t.Any], Result],
+    *,
+    needs: t.Iterable[Library] = (),
+) -> t.NoReturn:
+    """Run the module of these options to its end. All modules support check mode."""
+    finish(AnsibleModule(**spec, supports_check_mode=True), run, needs=needs)
+
+
+def finish(
     module: Process, run: t.Callable[[t.Any], Result], *, needs: t.Iterable[Library] = ()
 ) -> t.NoReturn:
-    """Run a module to its end: its result, or a failure in one sentence."""
+    """End it with its result, or with a failure in one sentence."""
     try:
         refuse_missing(needs)
         result = run(module)

@@ -141,8 +141,6 @@ reason:
 import typing as t
 from pathlib import Path
 
-from ansible.module_utils.basic import AnsibleModule
-
 from ..module_utils._alerts.api import AlertsApi
 from ..module_utils._alerts.apply import LoadedRules, refuse_misrouted
 from ..module_utils._alerts.destinations import Destination, RuleFile, RuleObject
@@ -183,7 +181,6 @@ def module_spec() -> dict[str, t.Any]:
             ("destination", "prometheus_rule", ("namespace",)),
             ("destination", "file", ("path",)),
         ],
-        "supports_check_mode": True,
     }
 
 
@@ -231,7 +228,7 @@ def _destination(module: Module, api: AlertsApi) -> Destination:
 
 
 def main() -> None:
-    execute(AnsibleModule(**module_spec()), run, needs=NEEDS)
+    execute(module_spec(), run, needs=NEEDS)
 
 
 if __name__ == "__main__":

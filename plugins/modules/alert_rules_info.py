@@ -72,8 +72,6 @@ reason:
 
 import typing as t
 
-from ansible.module_utils.basic import AnsibleModule
-
 from ..module_utils._alerts.apply import LoadedRules
 from ..module_utils._alerts.options import alerts_api, alerts_options, alerts_result, wanted_of
 from ..module_utils._http import REQUESTS
@@ -88,7 +86,6 @@ def module_spec() -> dict[str, t.Any]:
             **alerts_options(),
             "groups": {"type": "list", "elements": "dict", "default": []},
         },
-        "supports_check_mode": True,
     }
 
 
@@ -107,7 +104,7 @@ def run(module: Module) -> dict[str, t.Any]:
 
 
 def main() -> None:
-    execute(AnsibleModule(**module_spec()), run, needs=NEEDS)
+    execute(module_spec(), run, needs=NEEDS)
 
 
 if __name__ == "__main__":

@@ -290,8 +290,6 @@ reason:
 
 import typing as t
 
-from ansible.module_utils.basic import AnsibleModule
-
 from ..module_utils._errors import InputError, RefusedError, UnreachableError
 from ..module_utils._http import REQUESTS
 from ..module_utils._library import refuse_missing
@@ -312,7 +310,7 @@ LIBRARIES = {
 
 
 def module_spec() -> dict[str, t.Any]:
-    return {"argument_spec": announce_options(), "supports_check_mode": True}
+    return {"argument_spec": announce_options()}
 
 
 def run(module: Module) -> dict[str, t.Any]:
@@ -347,7 +345,7 @@ def run(module: Module) -> dict[str, t.Any]:
 
 
 def main() -> None:
-    execute(AnsibleModule(**module_spec()), run)
+    execute(module_spec(), run)
 
 
 if __name__ == "__main__":

@@ -107,8 +107,6 @@ reason:
 import typing as t
 from pathlib import Path
 
-from ansible.module_utils.basic import AnsibleModule
-
 from ..module_utils._messages.calendar import (
     ICALENDAR,
     plan_event,
@@ -139,7 +137,7 @@ def argument_spec() -> dict[str, t.Any]:
 
 
 def module_spec() -> dict[str, t.Any]:
-    return {"argument_spec": argument_spec(), "supports_check_mode": True}
+    return {"argument_spec": argument_spec()}
 
 
 def run(module: Module) -> dict[str, t.Any]:
@@ -160,7 +158,7 @@ def run(module: Module) -> dict[str, t.Any]:
 
 
 def main() -> None:
-    execute(AnsibleModule(**module_spec()), run, needs=NEEDS)
+    execute(module_spec(), run, needs=NEEDS)
 
 
 if __name__ == "__main__":

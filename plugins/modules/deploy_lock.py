@@ -168,8 +168,6 @@ reason:
 
 import typing as t
 
-from ansible.module_utils.basic import AnsibleModule
-
 from ..module_utils._cluster import MonotonicClock
 from ..module_utils._kubernetes_client import KUBERNETES, Connection
 from ..module_utils._kubernetes_module import cluster_for
@@ -199,7 +197,6 @@ def module_spec() -> dict[str, t.Any]:
             "manual": {"type": "bool", "default": False},
             "force": {"type": "bool", "default": False},
         },
-        "supports_check_mode": True,
     }
 
 
@@ -233,7 +230,7 @@ def run(module: Module) -> dict[str, t.Any]:
 
 
 def main() -> None:
-    execute(AnsibleModule(**module_spec()), run, needs=NEEDS)
+    execute(module_spec(), run, needs=NEEDS)
 
 
 if __name__ == "__main__":

@@ -64,8 +64,6 @@ reason:
 
 import typing as t
 
-from ansible.module_utils.basic import AnsibleModule
-
 from ..module_utils._cluster import MonotonicClock
 from ..module_utils._kubernetes_client import KUBERNETES
 from ..module_utils._kubernetes_module import cluster_for
@@ -85,7 +83,6 @@ def module_spec() -> dict[str, t.Any]:
             **kubernetes_options(),
             "name": {"type": "str", "default": LEASE},
         },
-        "supports_check_mode": True,
     }
 
 
@@ -109,7 +106,7 @@ def run(module: Module) -> dict[str, t.Any]:
 
 
 def main() -> None:
-    execute(AnsibleModule(**module_spec()), run, needs=NEEDS)
+    execute(module_spec(), run, needs=NEEDS)
 
 
 if __name__ == "__main__":

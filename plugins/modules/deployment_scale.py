@@ -107,8 +107,6 @@ reason:
 
 import typing as t
 
-from ansible.module_utils.basic import AnsibleModule
-
 from ..module_utils._cluster import MonotonicClock
 from ..module_utils._kubernetes_client import KUBERNETES
 from ..module_utils._kubernetes_module import cluster_for
@@ -127,7 +125,6 @@ def module_spec() -> dict[str, t.Any]:
             "state": {"type": "str", "choices": ["stopped", "running"], "required": True},
             "wait_timeout": {"type": "int", "default": 300},
         },
-        "supports_check_mode": True,
     }
 
 
@@ -160,7 +157,7 @@ def run(module: Module) -> dict[str, t.Any]:
 
 
 def main() -> None:
-    execute(AnsibleModule(**module_spec()), run, needs=NEEDS)
+    execute(module_spec(), run, needs=NEEDS)
 
 
 if __name__ == "__main__":

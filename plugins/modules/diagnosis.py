@@ -309,8 +309,6 @@ reason:
 import typing as t
 from pathlib import Path
 
-from ansible.module_utils.basic import AnsibleModule
-
 from ..module_utils._diagnosis.folder import make_folder, write_files
 from ..module_utils._diagnosis.models import Diagnosis
 from ..module_utils._diagnosis.options import diagnosis_options
@@ -325,7 +323,7 @@ NEEDS = (JINJA2,)
 
 
 def module_spec() -> dict[str, t.Any]:
-    return {"argument_spec": diagnosis_options(), "supports_check_mode": True}
+    return {"argument_spec": diagnosis_options()}
 
 
 def run(module: Module) -> dict[str, t.Any]:
@@ -355,7 +353,7 @@ def keep(module: Module, diagnosis: Diagnosis, now: t.Any) -> str:
 
 
 def main() -> None:
-    execute(AnsibleModule(**module_spec()), run, needs=NEEDS)
+    execute(module_spec(), run, needs=NEEDS)
 
 
 if __name__ == "__main__":

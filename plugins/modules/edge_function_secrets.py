@@ -69,8 +69,6 @@ reason:
 
 import typing as t
 
-from ansible.module_utils.basic import AnsibleModule
-
 from ..module_utils._errors import InputError
 from ..module_utils._functions.secrets import SecretsPlan, apply_secrets, plan_secrets
 from ..module_utils._http import REQUESTS
@@ -82,10 +80,7 @@ NEEDS = (REQUESTS,)
 
 
 def module_spec() -> dict[str, t.Any]:
-    return {
-        "argument_spec": {**supabase_options(), **function_secrets_options()},
-        "supports_check_mode": True,
-    }
+    return {"argument_spec": {**supabase_options(), **function_secrets_options()}}
 
 
 def run(module: Module) -> dict[str, t.Any]:
@@ -121,7 +116,7 @@ def _diff(plan: SecretsPlan) -> dict[str, dict[str, str]]:
 
 
 def main() -> None:
-    execute(AnsibleModule(**module_spec()), run, needs=NEEDS)
+    execute(module_spec(), run, needs=NEEDS)
 
 
 if __name__ == "__main__":

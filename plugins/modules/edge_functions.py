@@ -276,8 +276,6 @@ import functools
 import typing as t
 from pathlib import Path
 
-from ansible.module_utils.basic import AnsibleModule
-
 from ..module_utils import _s3
 from ..module_utils._errors import InputError
 from ..module_utils._functions.archive import Archive, read_archive
@@ -304,7 +302,6 @@ def module_spec() -> dict[str, t.Any]:
             ("state", "restored", ["archive", "archive_key"], True),
         ],
         "required_by": {"archive_key": ["bucket", "archive_sha256"]},
-        "supports_check_mode": True,
     }
 
 
@@ -406,7 +403,7 @@ def _warn(module: Module, result: dict[str, t.Any]) -> None:
 
 
 def main() -> None:
-    execute(AnsibleModule(**module_spec()), run, needs=NEEDS)
+    execute(module_spec(), run, needs=NEEDS)
 
 
 if __name__ == "__main__":

@@ -46,8 +46,6 @@ reason:
 
 import typing as t
 
-from ansible.module_utils.basic import AnsibleModule
-
 from ..module_utils._http import REQUESTS
 from ..module_utils._module import Module, execute
 from ..module_utils._options import supabase_options
@@ -57,10 +55,7 @@ NEEDS = (REQUESTS,)
 
 
 def module_spec() -> dict[str, t.Any]:
-    return {
-        "argument_spec": {**supabase_options(), "names": {"type": "list", "elements": "str"}},
-        "supports_check_mode": True,
-    }
+    return {"argument_spec": {**supabase_options(), "names": {"type": "list", "elements": "str"}}}
 
 
 def run(module: Module) -> dict[str, t.Any]:
@@ -82,7 +77,7 @@ def run(module: Module) -> dict[str, t.Any]:
 
 
 def main() -> None:
-    execute(AnsibleModule(**module_spec()), run, needs=NEEDS)
+    execute(module_spec(), run, needs=NEEDS)
 
 
 if __name__ == "__main__":

@@ -85,8 +85,6 @@ reason:
 
 import typing as t
 
-from ansible.module_utils.basic import AnsibleModule
-
 from ..module_utils._errors import InputError, VerificationError
 from ..module_utils._functions.probe import Probe
 from ..module_utils._functions.prober import HttpGateway, probe_all
@@ -100,7 +98,7 @@ METHODS = ("GET", "HEAD", "OPTIONS", "POST")
 
 
 def module_spec() -> dict[str, t.Any]:
-    return {"argument_spec": function_probe_options(), "supports_check_mode": True}
+    return {"argument_spec": function_probe_options()}
 
 
 def run(module: Module) -> dict[str, t.Any]:
@@ -156,7 +154,7 @@ def _probe(slug: str, given: t.Any, version: str) -> Probe | None:
 
 
 def main() -> None:
-    execute(AnsibleModule(**module_spec()), run, needs=NEEDS)
+    execute(module_spec(), run, needs=NEEDS)
 
 
 if __name__ == "__main__":

@@ -140,8 +140,6 @@ reason:
 
 import typing as t
 
-from ansible.module_utils.basic import AnsibleModule
-
 from ..module_utils._cluster import MonotonicClock
 from ..module_utils._flags.apply import decide_flags
 from ..module_utils._flags.switch import REFUSE, RULES, KillSwitch, to_diff, wish_under
@@ -167,7 +165,6 @@ def module_spec() -> dict[str, t.Any]:
             "kill_switch": {"type": "str", "choices": [*RULES], "default": REFUSE},
             "force": {"type": "bool", "default": True},
         },
-        "supports_check_mode": True,
     }
 
 
@@ -206,7 +203,7 @@ def run(module: Module) -> dict[str, t.Any]:
 
 
 def main() -> None:
-    execute(AnsibleModule(**module_spec()), run, needs=NEEDS)
+    execute(module_spec(), run, needs=NEEDS)
 
 
 if __name__ == "__main__":

@@ -234,8 +234,6 @@ reason:
 
 import typing as t
 
-from ansible.module_utils.basic import AnsibleModule
-
 from ..module_utils._errors import InputError
 from ..module_utils._kubernetes_client import KUBERNETES
 from ..module_utils._kubernetes_module import actor_of, cluster_for
@@ -268,7 +266,6 @@ def module_spec() -> dict[str, t.Any]:
             "fence": {"type": "int", "default": 0},
         },
         "required_if": [("state", "judged", ["percentage", "verdict"])],
-        "supports_check_mode": True,
     }
 
 
@@ -339,7 +336,7 @@ def _judge(ramp: Ramp, module: Module, percentage: int | None) -> Done:
 
 
 def main() -> None:
-    execute(AnsibleModule(**module_spec()), run, needs=NEEDS)
+    execute(module_spec(), run, needs=NEEDS)
 
 
 if __name__ == "__main__":

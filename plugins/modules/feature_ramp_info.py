@@ -102,8 +102,6 @@ reason:
 
 import typing as t
 
-from ansible.module_utils.basic import AnsibleModule
-
 from ..module_utils._kubernetes_client import KUBERNETES
 from ..module_utils._kubernetes_module import cluster_for
 from ..module_utils._module import Module, execute
@@ -124,7 +122,6 @@ def module_spec() -> dict[str, t.Any]:
             **ramp_options(),
             "percentage": {"type": "int"},
         },
-        "supports_check_mode": True,
     }
 
 
@@ -140,7 +137,7 @@ def run(module: Module) -> dict[str, t.Any]:
 
 
 def main() -> None:
-    execute(AnsibleModule(**module_spec()), run, needs=NEEDS)
+    execute(module_spec(), run, needs=NEEDS)
 
 
 if __name__ == "__main__":

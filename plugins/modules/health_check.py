@@ -114,8 +114,6 @@ reason:
 
 import typing as t
 
-from ansible.module_utils.basic import AnsibleModule
-
 from ..module_utils._checks.kinds import checks_options, read_checks, refuse_missing_libraries
 from ..module_utils._checks.run import check_all, refuse_failures
 from ..module_utils._module import Module, execute
@@ -124,7 +122,6 @@ from ..module_utils._module import Module, execute
 def module_spec() -> dict[str, t.Any]:
     return {
         "argument_spec": checks_options(),
-        "supports_check_mode": True,
     }
 
 
@@ -136,7 +133,7 @@ def run(module: Module) -> dict[str, t.Any]:
 
 
 def main() -> None:
-    execute(AnsibleModule(**module_spec()), run)
+    execute(module_spec(), run)
 
 
 if __name__ == "__main__":

@@ -90,8 +90,6 @@ reason:
 
 import typing as t
 
-from ansible.module_utils.basic import AnsibleModule
-
 from ..module_utils._cluster import MonotonicClock
 from ..module_utils._http import REQUESTS
 from ..module_utils._images.reference import Reference
@@ -113,7 +111,6 @@ def module_spec() -> dict[str, t.Any]:
             "request_timeout": {"type": "float", "default": 10},
             "wait_timeout": {"type": "float", "default": 30},
         },
-        "supports_check_mode": True,
     }
 
 
@@ -141,7 +138,7 @@ def run(module: Module) -> dict[str, t.Any]:
 
 
 def main() -> None:
-    execute(AnsibleModule(**module_spec()), run, needs=NEEDS)
+    execute(module_spec(), run, needs=NEEDS)
 
 
 if __name__ == "__main__":

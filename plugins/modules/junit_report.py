@@ -55,8 +55,6 @@ reason:
 import typing as t
 from pathlib import Path
 
-from ansible.module_utils.basic import AnsibleModule
-
 from ..module_utils._errors import InputError
 from ..module_utils._messages.redactor import Redactor
 from ..module_utils._module import Module, execute
@@ -73,7 +71,6 @@ def module_spec() -> dict[str, t.Any]:
             "suite": {"type": "str", "required": True},
             "dest": {"type": "path", "required": True},
         },
-        "supports_check_mode": True,
     }
 
 
@@ -95,7 +92,7 @@ def run(module: Module) -> dict[str, t.Any]:
 
 
 def main() -> None:
-    execute(AnsibleModule(**module_spec()), run)
+    execute(module_spec(), run)
 
 
 if __name__ == "__main__":

@@ -194,8 +194,6 @@ reason:
 import typing as t
 from datetime import UTC, datetime
 
-from ansible.module_utils.basic import AnsibleModule
-
 from ..module_utils._cluster import MonotonicClock
 from ..module_utils._errors import InputError
 from ..module_utils._flags.apply import Decide
@@ -242,7 +240,6 @@ def module_spec() -> dict[str, t.Any]:
             "wait_timeout": {"type": "int", "default": 180},
         },
         "required_if": [("state", LOWERED, ["percentage"])],
-        "supports_check_mode": True,
     }
 
 
@@ -339,7 +336,7 @@ def wanted_of(plan: FlagsPlan) -> dict[str, str]:
 
 
 def main() -> None:
-    execute(AnsibleModule(**module_spec()), run, needs=NEEDS)
+    execute(module_spec(), run, needs=NEEDS)
 
 
 if __name__ == "__main__":

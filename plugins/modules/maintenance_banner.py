@@ -78,8 +78,6 @@ reason:
 
 import typing as t
 
-from ansible.module_utils.basic import AnsibleModule
-
 from ..module_utils._banner.api import BannerApi
 from ..module_utils._banner.plan import BannerPlan, wanted_banner
 from ..module_utils._errors import VerificationError
@@ -106,7 +104,6 @@ def module_spec() -> dict[str, t.Any]:
             "wait_timeout": {"type": "float", "default": 15},
         },
         "required_if": [("state", "present", ("text",))],
-        "supports_check_mode": True,
     }
 
 
@@ -134,7 +131,7 @@ def run(module: Module) -> dict[str, t.Any]:
 
 
 def main() -> None:
-    execute(AnsibleModule(**module_spec()), run, needs=NEEDS)
+    execute(module_spec(), run, needs=NEEDS)
 
 
 if __name__ == "__main__":

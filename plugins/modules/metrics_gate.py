@@ -395,8 +395,6 @@ reason:
 
 import typing as t
 
-from ansible.module_utils.basic import AnsibleModule
-
 from ..module_utils._cluster import Cluster
 from ..module_utils._gate.models import Metric
 from ..module_utils._gate.options import (
@@ -419,7 +417,7 @@ TIMES = ("duration", "interval", "initial_delay", "hold_for", "recover_for", "ma
 
 
 def module_spec() -> dict[str, t.Any]:
-    return {"argument_spec": gate_options(), "supports_check_mode": True}
+    return {"argument_spec": gate_options()}
 
 
 def run(module: Module) -> dict[str, t.Any]:
@@ -468,7 +466,7 @@ def report_measurement(module: Module, metrics: t.Sequence[Metric], look: Measur
 
 
 def main() -> None:
-    execute(AnsibleModule(**module_spec()), run)
+    execute(module_spec(), run)
 
 
 if __name__ == "__main__":

@@ -129,8 +129,6 @@ reason:
 import time
 import typing as t
 
-from ansible.module_utils.basic import AnsibleModule
-
 from ..module_utils._module import Module, emit_progress, execute
 from ..module_utils._smoke.outcome import conclude
 from ..module_utils._smoke.people import (
@@ -172,7 +170,6 @@ def module_spec() -> dict[str, t.Any]:
                 "default": ["hold", "rollback"],
             },
         },
-        "supports_check_mode": True,
     }
 
 
@@ -212,7 +209,7 @@ def nobody(question: Question, _timeout: int) -> Answer:
 
 
 def main() -> None:
-    execute(AnsibleModule(**module_spec()), run)
+    execute(module_spec(), run)
 
 
 if __name__ == "__main__":

@@ -266,8 +266,6 @@ import typing as t
 from datetime import UTC, datetime
 from pathlib import Path
 
-from ansible.module_utils.basic import AnsibleModule
-
 from ..module_utils import _postgres, _s3
 from ..module_utils._backup import local_copy, programs
 from ..module_utils._backup.apply import BackupRequest, take_backup
@@ -319,7 +317,6 @@ def module_spec() -> dict[str, t.Any]:
             **postgres_options(),
             **s3_options(),
         },
-        "supports_check_mode": True,
     }
 
 
@@ -432,7 +429,7 @@ def diff(
 
 
 def main() -> None:
-    execute(AnsibleModule(**module_spec()), run, needs=NEEDS)
+    execute(module_spec(), run, needs=NEEDS)
 
 
 if __name__ == "__main__":

@@ -82,8 +82,6 @@ reason:
 import typing as t
 from datetime import UTC, datetime
 
-from ansible.module_utils.basic import AnsibleModule
-
 from ..module_utils import _s3
 from ..module_utils._backup.catalog import read_catalog
 from ..module_utils._backup.plan import newest_per_release
@@ -95,10 +93,7 @@ NEEDS = (_s3.BOTO3,)
 
 
 def module_spec() -> dict[str, t.Any]:
-    return {
-        "argument_spec": {"name": {"type": "str"}, "release": {"type": "str"}, **s3_options()},
-        "supports_check_mode": True,
-    }
+    return {"argument_spec": {"name": {"type": "str"}, "release": {"type": "str"}, **s3_options()}}
 
 
 def run(module: Module) -> dict[str, t.Any]:
@@ -124,7 +119,7 @@ def run(module: Module) -> dict[str, t.Any]:
 
 
 def main() -> None:
-    execute(AnsibleModule(**module_spec()), run, needs=NEEDS)
+    execute(module_spec(), run, needs=NEEDS)
 
 
 if __name__ == "__main__":

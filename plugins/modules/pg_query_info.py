@@ -57,8 +57,6 @@ reason:
 
 import typing as t
 
-from ansible.module_utils.basic import AnsibleModule
-
 from ..module_utils import _postgres
 from ..module_utils._errors import RefusedError
 from ..module_utils._module import Module, execute, refuse_below
@@ -76,7 +74,6 @@ def module_spec() -> dict[str, t.Any]:
             "values": {"type": "list", "elements": "raw", "default": []},
             "timeout": {"type": "int", "default": 10},
         },
-        "supports_check_mode": True,
     }
 
 
@@ -101,7 +98,7 @@ def run(module: Module) -> dict[str, t.Any]:
 
 
 def main() -> None:
-    execute(AnsibleModule(**module_spec()), run, needs=NEEDS)
+    execute(module_spec(), run, needs=NEEDS)
 
 
 if __name__ == "__main__":

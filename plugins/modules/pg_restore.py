@@ -266,8 +266,6 @@ clients:
 
 import typing as t
 
-from ansible.module_utils.basic import AnsibleModule
-
 from ..module_utils import _postgres, _s3
 from ..module_utils._module import Module, emit_progress, execute
 from ..module_utils._options import postgres_options, s3_options
@@ -303,7 +301,6 @@ def module_spec() -> dict[str, t.Any]:
             **postgres_options(),
             **s3_options(),
         },
-        "supports_check_mode": True,
     }
 
 
@@ -352,7 +349,7 @@ def _absent(module: Module) -> dict[str, t.Any]:
 
 
 def main() -> None:
-    execute(AnsibleModule(**module_spec()), run, needs=NEEDS)
+    execute(module_spec(), run, needs=NEEDS)
 
 
 if __name__ == "__main__":

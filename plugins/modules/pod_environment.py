@@ -75,8 +75,6 @@ reason:
 
 import typing as t
 
-from ansible.module_utils.basic import AnsibleModule
-
 from ..module_utils._errors import InputError, VerificationError
 from ..module_utils._flags.pods import Finding, observe_environment
 from ..module_utils._flags.values import to_values
@@ -97,7 +95,6 @@ def module_spec() -> dict[str, t.Any]:
             "container": {"type": "str"},
             "environment": {"type": "dict", "required": True},
         },
-        "supports_check_mode": True,
     }
 
 
@@ -138,7 +135,7 @@ def to_json(finding: Finding) -> dict[str, t.Any]:
 
 
 def main() -> None:
-    execute(AnsibleModule(**module_spec()), run, needs=NEEDS)
+    execute(module_spec(), run, needs=NEEDS)
 
 
 if __name__ == "__main__":

@@ -182,8 +182,6 @@ import time
 import typing as t
 from datetime import datetime
 
-from ansible.module_utils.basic import AnsibleModule
-
 from ..module_utils._cluster import MonotonicClock
 from ..module_utils._errors import DeployError, InputError
 from ..module_utils._kubernetes import KubernetesCluster
@@ -223,7 +221,6 @@ def module_spec() -> dict[str, t.Any]:
             "fail": {"type": "bool", "default": True},
             "checks": checks_option(),
         },
-        "supports_check_mode": True,
     }
 
 
@@ -295,7 +292,7 @@ def known(look: t.Callable[[], t.Any], instead: t.Any) -> Known[t.Any]:
 
 
 def main() -> None:
-    execute(AnsibleModule(**module_spec()), run)
+    execute(module_spec(), run)
 
 
 if __name__ == "__main__":

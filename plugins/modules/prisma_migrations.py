@@ -365,8 +365,6 @@ output:
 
 import typing as t
 
-from ansible.module_utils.basic import AnsibleModule
-
 from ..module_utils._errors import InputError
 from ..module_utils._migration.advisory_lock import advisory_lock
 from ..module_utils._migration.guard.options import Guard
@@ -416,7 +414,6 @@ def argument_spec() -> dict[str, t.Any]:
 def module_spec() -> dict[str, t.Any]:
     return {
         "argument_spec": argument_spec(),
-        "supports_check_mode": True,
         "required_if": [
             ("state", "resolved", ("migrations", "resolution")),
             ("engine", "command", ("command",)),
@@ -526,7 +523,7 @@ def to_command(params: t.Mapping[str, t.Any], option: str) -> Command:
 
 
 def main() -> None:
-    execute(AnsibleModule(**module_spec()), run, needs=NEEDS)
+    execute(module_spec(), run, needs=NEEDS)
 
 
 if __name__ == "__main__":

@@ -118,8 +118,6 @@ reason:
 
 import typing as t
 
-from ansible.module_utils.basic import AnsibleModule
-
 from ..module_utils._migration.prisma_folder import read_folder
 from ..module_utils._migration.prisma_history import read_history, use_schema
 from ..module_utils._migration.prisma_status import describe_status
@@ -138,7 +136,6 @@ def module_spec() -> dict[str, t.Any]:
             "schema": {"type": "str", "default": "public"},
             **postgres_options(),
         },
-        "supports_check_mode": True,
     }
 
 
@@ -152,7 +149,7 @@ def run(module: Module) -> Result:
 
 
 def main() -> None:
-    execute(AnsibleModule(**module_spec()), run, needs=NEEDS)
+    execute(module_spec(), run, needs=NEEDS)
 
 
 if __name__ == "__main__":

@@ -242,8 +242,6 @@ missing_phases:
 
 import typing as t
 
-from ansible.module_utils.basic import AnsibleModule
-
 from ..module_utils._cluster import MonotonicClock
 from ..module_utils._kubernetes_client import KUBERNETES
 from ..module_utils._kubernetes_module import cluster_for
@@ -278,7 +276,7 @@ def module_spec() -> dict[str, t.Any]:
                 "options": {
                     "phases": {**names},
                     "waived": {"type": "dict", "default": {}},
-                    "passed": {**names},
+                    "passed": {**names, "no_log": False},
                     "supersedes": {"type": "dict", "default": {}},
                 },
             },
@@ -301,7 +299,6 @@ def module_spec() -> dict[str, t.Any]:
             **guard_options(),
         },
         "required_by": {"phase_status": ["phase"]},
-        "supports_check_mode": True,
     }
 
 
@@ -319,7 +316,7 @@ def run(module: Module) -> dict[str, t.Any]:
 
 
 def main() -> None:
-    execute(AnsibleModule(**module_spec()), run, needs=NEEDS)
+    execute(module_spec(), run, needs=NEEDS)
 
 
 if __name__ == "__main__":

@@ -84,8 +84,6 @@ reason:
 
 import typing as t
 
-from ansible.module_utils.basic import AnsibleModule
-
 from ..module_utils._gate.manual_decision import ManualDecision
 from ..module_utils._gate.record_decision import record_decision
 from ..module_utils._kubernetes_client import KUBERNETES
@@ -107,7 +105,6 @@ def module_spec() -> dict[str, t.Any]:
             "by": {"type": "str", "required": True},
             "reason": {"type": "str", "required": True},
         },
-        "supports_check_mode": True,
     }
 
 
@@ -130,7 +127,7 @@ def run(module: Module) -> dict[str, t.Any]:
 
 
 def main() -> None:
-    execute(AnsibleModule(**module_spec()), run, needs=NEEDS)
+    execute(module_spec(), run, needs=NEEDS)
 
 
 if __name__ == "__main__":

@@ -71,8 +71,6 @@ reason:
 
 import typing as t
 
-from ansible.module_utils.basic import AnsibleModule
-
 from ..module_utils._cluster import MonotonicClock
 from ..module_utils._kubernetes_client import KUBERNETES
 from ..module_utils._kubernetes_module import cluster_for
@@ -89,7 +87,6 @@ def module_spec() -> dict[str, t.Any]:
             **kubernetes_options(),
             "name": {"type": "str", "required": True, "aliases": ["version"]},
         },
-        "supports_check_mode": True,
     }
 
 
@@ -107,7 +104,7 @@ def run(module: Module) -> dict[str, t.Any]:
 
 
 def main() -> None:
-    execute(AnsibleModule(**module_spec()), run, needs=NEEDS)
+    execute(module_spec(), run, needs=NEEDS)
 
 
 if __name__ == "__main__":

@@ -170,8 +170,6 @@ import typing as t
 from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from ansible.module_utils.basic import AnsibleModule
-
 from ..module_utils._errors import InputError
 from ..module_utils._messages.redactor import Redactor
 from ..module_utils._module import Module, execute
@@ -232,7 +230,7 @@ def asked_of(params: dict[str, t.Any], record: dict[str, t.Any], redact: Redacto
 
 
 def module_spec() -> dict[str, t.Any]:
-    return {"argument_spec": argument_spec(), "supports_check_mode": True}
+    return {"argument_spec": argument_spec()}
 
 
 def run(module: Module) -> dict[str, t.Any]:
@@ -267,7 +265,7 @@ def run(module: Module) -> dict[str, t.Any]:
 
 
 def main() -> None:
-    execute(AnsibleModule(**module_spec()), run, needs=NEEDS)
+    execute(module_spec(), run, needs=NEEDS)
 
 
 if __name__ == "__main__":

@@ -124,8 +124,6 @@ reason:
 
 import typing as t
 
-from ansible.module_utils.basic import AnsibleModule
-
 from ..module_utils._cluster import MonotonicClock
 from ..module_utils._errors import InputError
 from ..module_utils._kubernetes_client import KUBERNETES
@@ -157,7 +155,6 @@ def module_spec() -> dict[str, t.Any]:
             **guard_options(),
             "actor": {"type": "str"},
         },
-        "supports_check_mode": True,
     }
 
 
@@ -219,7 +216,7 @@ def to_diff(returned: t.Sequence[Returned]) -> list[dict[str, t.Any]]:
 
 
 def main() -> None:
-    execute(AnsibleModule(**module_spec()), run, needs=NEEDS)
+    execute(module_spec(), run, needs=NEEDS)
 
 
 if __name__ == "__main__":

@@ -111,8 +111,6 @@ reason:
 
 import typing as t
 
-from ansible.module_utils.basic import AnsibleModule
-
 from ..module_utils._cluster import MonotonicClock
 from ..module_utils._kubernetes_client import KUBERNETES
 from ..module_utils._kubernetes_module import actor_of, cluster_for
@@ -152,7 +150,6 @@ def module_spec() -> dict[str, t.Any]:
             "checkout": {"type": "path"},
             "commit": {**text},
         },
-        "supports_check_mode": True,
     }
 
 
@@ -199,7 +196,7 @@ def read_ask(params: t.Mapping[str, t.Any]) -> Ask:
 
 
 def main() -> None:
-    execute(AnsibleModule(**module_spec()), run, needs=NEEDS)
+    execute(module_spec(), run, needs=NEEDS)
 
 
 if __name__ == "__main__":

@@ -316,8 +316,6 @@ reason:
 
 import typing as t
 
-from ansible.module_utils.basic import AnsibleModule
-
 from ..module_utils._kubernetes_client import KUBERNETES
 from ..module_utils._module import Module, Result, execute
 from ..module_utils._rollout.options import rollout_options
@@ -330,7 +328,6 @@ def module_spec() -> dict[str, t.Any]:
     return {
         "argument_spec": rollout_options(),
         "required_if": [("state", "released", ["image"]), ("state", "rolled_back", ["release"])],
-        "supports_check_mode": True,
     }
 
 
@@ -339,7 +336,7 @@ def run(module: Module) -> Result:
 
 
 def main() -> None:
-    execute(AnsibleModule(**module_spec()), run, needs=NEEDS)
+    execute(module_spec(), run, needs=NEEDS)
 
 
 if __name__ == "__main__":

@@ -102,8 +102,6 @@ reason:
 
 import typing as t
 
-from ansible.module_utils.basic import AnsibleModule
-
 from ..module_utils._errors import NotReadyError
 from ..module_utils._kubernetes_client import KUBERNETES
 from ..module_utils._kubernetes_module import cluster_for
@@ -129,7 +127,6 @@ def module_spec() -> dict[str, t.Any]:
                 "default": "error",
             },
         },
-        "supports_check_mode": True,
     }
 
 
@@ -156,7 +153,7 @@ def run(module: Module) -> dict[str, t.Any]:
 
 
 def main() -> None:
-    execute(AnsibleModule(**module_spec()), run, needs=NEEDS)
+    execute(module_spec(), run, needs=NEEDS)
 
 
 if __name__ == "__main__":

@@ -151,8 +151,6 @@ reason:
 import functools
 import typing as t
 
-from ansible.module_utils.basic import AnsibleModule
-
 from ..module_utils._checks.kinds import refuse_missing_libraries
 from ..module_utils._errors import DeployError
 from ..module_utils._kubernetes_client import KUBERNETES
@@ -177,7 +175,7 @@ class RolloutsFailedError(DeployError):
 
 
 def module_spec() -> dict[str, t.Any]:
-    return {"argument_spec": wave_options(), "supports_check_mode": True}
+    return {"argument_spec": wave_options()}
 
 
 def run(module: Module) -> Result:
@@ -207,7 +205,7 @@ def run(module: Module) -> Result:
 
 
 def main() -> None:
-    execute(AnsibleModule(**module_spec()), run, needs=NEEDS)
+    execute(module_spec(), run, needs=NEEDS)
 
 
 if __name__ == "__main__":

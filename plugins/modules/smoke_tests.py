@@ -134,8 +134,6 @@ reason:
 
 import typing as t
 
-from ansible.module_utils.basic import AnsibleModule
-
 from ..module_utils._library import refuse_missing
 from ..module_utils._module import Module, emit_progress, execute
 from ..module_utils._smoke.kinds import KINDS, libraries, read_tests, tests_option
@@ -156,7 +154,6 @@ def module_spec() -> dict[str, t.Any]:
                 "default": ["hold", "rollback"],
             },
         },
-        "supports_check_mode": True,
     }
 
 
@@ -189,7 +186,7 @@ def report(module: Module, result: Result) -> None:
 
 
 def main() -> None:
-    execute(AnsibleModule(**module_spec()), run)
+    execute(module_spec(), run)
 
 
 if __name__ == "__main__":

@@ -50,8 +50,6 @@ reason:
 
 import typing as t
 
-from ansible.module_utils.basic import AnsibleModule
-
 from ..module_utils._errors import (
     DeployError,
     HoldError,
@@ -80,7 +78,6 @@ def module_spec() -> dict[str, t.Any]:
             "msg": {"type": "str", "required": True},
             "reason": {"type": "str", "choices": list(ERRORS), "required": True},
         },
-        "supports_check_mode": True,
     }
 
 
@@ -89,7 +86,7 @@ def run(module: Module) -> t.NoReturn:
 
 
 def main() -> None:
-    execute(AnsibleModule(**module_spec()), run)
+    execute(module_spec(), run)
 
 
 if __name__ == "__main__":

@@ -320,8 +320,6 @@ sqlstate:
 
 import typing as t
 
-from ansible.module_utils.basic import AnsibleModule
-
 from ..module_utils._migration.guard.options import Guard
 from ..module_utils._migration.lock_retries import LockRetries
 from ..module_utils._migration.locks import BlockerMonitor
@@ -349,7 +347,6 @@ def module_spec() -> dict[str, t.Any]:
             **migrations_options(),
             **postgres_options(),
         },
-        "supports_check_mode": True,
     }
 
 
@@ -402,7 +399,7 @@ def to_retries(module: Module, watch: BlockerMonitor) -> LockRetries:
 
 
 def main() -> None:
-    execute(AnsibleModule(**module_spec()), run, needs=NEEDS)
+    execute(module_spec(), run, needs=NEEDS)
 
 
 if __name__ == "__main__":

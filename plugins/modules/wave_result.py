@@ -52,8 +52,6 @@ reason:
 
 import typing as t
 
-from ansible.module_utils.basic import AnsibleModule
-
 from ..module_utils._module import Module, Result, execute
 
 
@@ -62,7 +60,6 @@ def module_spec() -> dict[str, t.Any]:
         "argument_spec": {
             "rollout": {"type": "dict", "required": True},
         },
-        "supports_check_mode": True,
     }
 
 
@@ -76,7 +73,7 @@ def run(module: Module) -> Result:
 
 
 def main() -> None:
-    execute(AnsibleModule(**module_spec()), run)
+    execute(module_spec(), run)
 
 
 if __name__ == "__main__":

@@ -97,8 +97,6 @@ reason:
 
 import typing as t
 
-from ansible.module_utils.basic import AnsibleModule
-
 from ..module_utils._http import REQUESTS
 from ..module_utils._library import refuse_missing
 from ..module_utils._module import Module, execute
@@ -111,7 +109,7 @@ NEEDS = (REQUESTS,)
 
 
 def module_spec() -> dict[str, t.Any]:
-    return {"argument_spec": webhook_options(), "supports_check_mode": True}
+    return {"argument_spec": webhook_options()}
 
 
 def run(module: Module) -> dict[str, t.Any]:
@@ -123,7 +121,7 @@ def run(module: Module) -> dict[str, t.Any]:
 
 
 def main() -> None:
-    execute(AnsibleModule(**module_spec()), run, needs=NEEDS)
+    execute(module_spec(), run, needs=NEEDS)
 
 
 if __name__ == "__main__":

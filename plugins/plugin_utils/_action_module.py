@@ -68,8 +68,7 @@ class ControllerActionBase(ActionBase):  # type: ignore[misc]
         if self._connection.transport not in LOCAL:
             handed: Result = self._execute_module(task_vars=task_vars)
             return {**result, **handed}
-        spec = {**type(self).module_spec()}
-        spec.pop("supports_check_mode")
+        spec = type(self).module_spec()
         validated, _arguments = self.validate_argument_spec(**spec)
         given = {name: validated.validated_parameters.get(name) for name in spec["argument_spec"]}
         module = ControllerModule(

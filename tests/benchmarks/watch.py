@@ -31,7 +31,7 @@ from ansible_collections.easymo.deploy.plugins.modules import metrics_gate, rele
 from ansible_collections.easymo.deploy.plugins.plugin_utils._action_module import ControllerModule
 
 def face(module, params):
-    spec = module.module_spec(); spec.pop("supports_check_mode")
+    spec = module.module_spec()
     checked = ArgumentSpecValidator(**spec).validate(params)
     assert not checked.error_messages, checked.error_messages
     values = {name: checked.validated_parameters.get(name) for name in spec["argument_spec"]}

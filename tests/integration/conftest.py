@@ -91,7 +91,6 @@ class Place:
     def run_bare(self, module: ModuleType, *, check_mode: bool = False, **given: t.Any) -> Result:
         """The same of a module that asks no cluster."""
         spec = module.module_spec()
-        spec.pop("supports_check_mode")
         checked = ArgumentSpecValidator(**spec).validate(given)
         assert not checked.error_messages, checked.error_messages
         values = {name: checked.validated_parameters.get(name) for name in spec["argument_spec"]}

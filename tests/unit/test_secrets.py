@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from ansible_collections.easymo.deploy.plugins.module_utils import _module
 from ansible_collections.easymo.deploy.plugins.module_utils._secret_names import SECRET_NAME
 
 ROOT = Path(__file__).parents[2]
@@ -56,7 +57,8 @@ def spec_of(name: str) -> t.Mapping[str, t.Any]:
         raise AskedError(**asked)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module, "AnsibleModule", refuse)
+        for shell in (_module, module):
+            patch.setattr(shell, "AnsibleModule", refuse, raising=False)
         try:
             module.main()
         except AskedError as asked:

@@ -49,7 +49,10 @@ def test_module_utils_know_nothing_of_modules_and_little_of_ansible(path: Path) 
     for name in imports(path):
         ours = name.removeprefix(COLLECTION)
         assert not ours.startswith(("modules", "action", "callback", "plugin_utils")), name
-    assert "AnsibleModule" not in imported_names(path), "AnsibleModule belongs to the modules"
+    if path.name != "_module.py":
+        assert "AnsibleModule" not in imported_names(path), (
+            "AnsibleModule belongs to the modules' shell"
+        )
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._library import (
     Library,
     refuse_missing,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._module import execute, refuse_below
+from ansible_collections.easymo.deploy.plugins.module_utils._module import finish, refuse_below
 
 
 class Ended(Exception):  # noqa: N818 - an AnsibleModule ends its process, which is no error
@@ -45,7 +45,7 @@ class Process:
 def ended(run: t.Callable[[t.Any], dict[str, t.Any]], *needs: Library) -> dict[str, t.Any]:
     process = Process()
     with pytest.raises(Ended):
-        execute(process, run, needs=needs)
+        finish(process, run, needs=needs)
     return process.result
 
 

@@ -27,7 +27,6 @@ def spec() -> dict[str, t.Any]:
             "count": {"type": "int", "default": 3},
             "api_key": {"type": "str", "no_log": True},
         },
-        "supports_check_mode": True,
     }
 
 
