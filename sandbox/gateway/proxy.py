@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import typing as t
+from dataclasses import dataclass
 
 import aiohttp
 from aiohttp import web
@@ -37,22 +38,17 @@ class UpstreamError(Exception):
         self.message = message
 
 
+@dataclass
 class Proxy:
     """`on_retry` is told the service and the reason of each second try."""
 
-    def __init__(
-        self,
-        session: aiohttp.ClientSession,
-        endpoints: Endpoints,
-        on_retry: t.Callable[[str, str], None],
-    ) -> None:
-        self._session = session
-        self._endpoints = endpoints
-        self._on_retry = on_retry
+    session: aiohttp.ClientSession
+    endpoints: Endpoints
+    on_retry: t.Callable[[str, str], None]
 
     async def forward(self, request: web.BaseRequest, target: Target) -> web.Response:
         """The pod's answer. Raises UpstreamError when there is none."""
-        first = self._endpoints.choose(target.service, unready=target.health)
+        first = self.endpoints.choose(target.service, unready=target.health)
         if first is None:
             raise self._no_endpoints(target.service)
         body = await request.read() if request.body_exists else None
@@ -66,10 +62,10 @@ class Proxy:
             )
             if not again:
                 raise
-            second = self._endpoints.choose(target.service, but=first, unready=target.health)
+            second = self.endpoints.choose(target.service, but=first, unready=target.health)
             if second is None:
                 raise
-            self._on_retry(target.service, exc.reason)
+            self.on_retry(target.service, exc.reason)
         return await self._exchange(request, target, second, body)
 
     async def _exchange(
@@ -80,7 +76,7 @@ class Proxy:
         headers = end_to_end(request.headers, without=SET_ANEW)
         headers["X-Forwarded-For"] = request.remote or "unknown"
         try:
-            async with self._session.request(
+            async with self.session.request(
                 request.method,
                 URL(url, encoded=True),
                 data=body,
@@ -100,7 +96,7 @@ class Proxy:
         return web.Response(status=answer.status, body=content, headers=kept)
 
     def _no_endpoints(self, service: str) -> UpstreamError:
-        _, known = self._endpoints.counts(service)
+        _, known = self.endpoints.counts(service)
         message = f"None of the {known} pods of {service} is ready." if known else "It has no pods."
         return UpstreamError(503, "NoReadyEndpoint", message)
 

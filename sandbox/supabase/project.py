@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from aiohttp import web
@@ -35,20 +36,13 @@ MAX_SECRETS = 100
 CREATED_AT = "2025-02-20T07:00:00.000000Z"
 
 
+@dataclass
 class ProjectApi:
-    def __init__(
-        self,
-        settings: Settings,
-        store: Store,
-        runtime: Runtime,
-        logs: FunctionLogs,
-        data: Data,
-    ) -> None:
-        self._settings = settings
-        self._store = store
-        self._runtime = runtime
-        self._logs = logs
-        self._data = data
+    settings: Settings
+    store: Store
+    runtime: Runtime
+    logs: FunctionLogs
+    data: Data
 
     def routes(self) -> list[web.RouteDef]:
         return [
@@ -62,11 +56,11 @@ class ProjectApi:
         ]
 
     async def project(self, _request: web.Request) -> web.Response:
-        database = self._settings.database
+        database = self.settings.database
         return web.json_response(
             {
-                "id": self._settings.project_ref,
-                "ref": self._settings.project_ref,
+                "id": self.settings.project_ref,
+                "ref": self.settings.project_ref,
                 "organization_id": "easymo",
                 "organization_slug": "easymo",
                 "name": "easymo",
@@ -86,13 +80,13 @@ class ProjectApi:
         services = request.query.getall("services", [])
         if not services or set(services) - set(SERVICES):
             raise ApiError(400, f"services: must be among {', '.join(SERVICES)}")
-        error = await self._data.error() if set(services) & set(NEED_DATABASE) else None
+        error = await self.data.error() if set(services) & set(NEED_DATABASE) else None
         return web.json_response(
             [_health(name, error if name in NEED_DATABASE else None) for name in services]
         )
 
     async def api_keys(self, _request: web.Request) -> web.Response:
-        keys = {"anon": self._settings.anon_key, "service_role": self._settings.service_role_key}
+        keys = {"anon": self.settings.anon_key, "service_role": self.settings.service_role_key}
         return web.json_response(
             [
                 {"name": name, "api_key": key, "id": name, "type": "legacy"}
@@ -105,27 +99,27 @@ class ProjectApi:
         return web.json_response(
             [
                 {**entry, "value": hashlib.sha256(entry["value"].encode()).hexdigest()}
-                for entry in self._store.secrets.values()
+                for entry in self.store.secrets.values()
             ]
         )
 
     async def set_secrets(self, request: web.Request) -> web.Response:
         given = [_secret(entry) for entry in _array(await json_body(request))]
         moment = datetime.now(UTC).isoformat()
-        merged = self._store.secrets | {
+        merged = self.store.secrets | {
             name: {"name": name, "value": value, "updated_at": moment} for name, value in given
         }
         if len(merged) > MAX_SECRETS:
             raise ApiError(400, f"A project has at most {MAX_SECRETS} secrets")
-        self._store.save_secrets(merged)
-        await self._runtime.refresh()
+        self.store.save_secrets(merged)
+        await self.runtime.refresh()
         return web.json_response({}, status=201)
 
     async def delete_secrets(self, request: web.Request) -> web.Response:
         names = _array(await json_body(request))
-        kept = {name: entry for name, entry in self._store.secrets.items() if name not in names}
-        self._store.save_secrets(kept)
-        await self._runtime.refresh()
+        kept = {name: entry for name, entry in self.store.secrets.items() if name not in names}
+        self.store.save_secrets(kept)
+        await self.runtime.refresh()
         return web.json_response({})
 
     async def find_logs(self, request: web.Request) -> web.Response:
@@ -133,7 +127,7 @@ class ProjectApi:
             query = parse_query(request.query)
         except ValueError as exc:
             raise ApiError(400, f"The query is not understood: {exc}") from exc
-        return web.json_response({"result": [line.to_json() for line in self._logs.find(query)]})
+        return web.json_response({"result": [line.to_json() for line in self.logs.find(query)]})
 
 
 def _health(name: str, error: str | None) -> dict[str, object]:

@@ -57,45 +57,35 @@ def plan_waves(cluster: Cluster, asked: Asked, clock: Clock) -> tuple[Pins, Wave
     return pins, way_back(waves, asked.names or tuple(pins.deployments), asked.first)
 
 
+@dataclass
 class Returner:
     """Returns one Deployment after the other to its pin; each call has a rollout of its own."""
 
-    def __init__(
-        self,
-        cluster: Cluster,
-        pins: Pins,
-        asked: Asked,
-        *,
-        guard: Guard,
-        clock: Clock,
-        report: Report,
-        check_mode: bool,
-    ) -> None:
-        self._cluster = cluster
-        self._pins = pins
-        self._asked = asked
-        self._guard = guard
-        self._clock = clock
-        self._report = report
-        self._check_mode = check_mode
+    cluster: Cluster
+    pins: Pins
+    asked: Asked
+    guard: Guard
+    clock: Clock
+    report: Report
+    check_mode: bool
 
     def __call__(self, name: str) -> Returned:
         rollout = Rollout(
-            self._cluster,
+            self.cluster,
             name,
             self._wanted(name),
             self._pin(name),
             settings=Settings(
-                wait_timeout=self._asked.wait_timeout,
+                wait_timeout=self.asked.wait_timeout,
                 undo_on_failure=False,
-                quorum=self._asked.quorum,
+                quorum=self.asked.quorum,
             ),
-            clock=self._clock,
-            report=lambda text, counts: self._report(name, text, counts),
-            guard=self._guard,
+            clock=self.clock,
+            report=lambda text, counts: self.report(name, text, counts),
+            guard=self.guard,
         )
         plan = rollout.plan()
-        outcome = rollout.predict(plan) if self._check_mode else rollout.carry_out(plan)
+        outcome = rollout.predict(plan) if self.check_mode else rollout.carry_out(plan)
         return Returned(
             name=name,
             result=outcome.result,
@@ -108,18 +98,18 @@ class Returner:
         )
 
     def all(self, waves: Waves) -> list[Returned]:
-        return return_all(waves, self, parallel=self._asked.parallel)
+        return return_all(waves, self, parallel=self.asked.parallel)
 
     def _pin(self, name: str) -> Pin | None:
-        return self._pins.deployment(name)
+        return self.pins.deployment(name)
 
     def _wanted(self, name: str) -> Wanted:
-        images = self._pins.deployments[name]["images"]
+        images = self.pins.deployments[name]["images"]
         return Wanted(
             state="rolled_back",
             container=name if name in images else next(iter(images)),
-            release=self._asked.release,
-            actor=self._asked.actor,
-            at=self._asked.at,
-            fence=self._asked.fence,
+            release=self.asked.release,
+            actor=self.asked.actor,
+            at=self.asked.at,
+            fence=self.asked.fence,
         )

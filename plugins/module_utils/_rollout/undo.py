@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import typing as t
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from .._cluster import Clock, Cluster
 from .._errors import ConflictError, DeployError
@@ -22,27 +22,17 @@ FOREIGN = frozenset({"superseded", "deleted", "paused"})
 """Ends of following an undo that are somebody else's doing."""
 
 
+@dataclass
 class Undo:
     """One undo. `cluster` and `follow` carry its own deadline."""
 
-    def __init__(
-        self,
-        cluster: Cluster,
-        wanted: Wanted,
-        pin: Pin,
-        *,
-        guard: Guard,
-        clock: Clock,
-        follow: t.Callable[[Progress, Deployment], RolloutStatus],
-        results: Results,
-    ) -> None:
-        self._cluster = cluster
-        self._wanted = wanted
-        self._pin = pin
-        self._guard = guard
-        self._clock = clock
-        self._follow = follow
-        self._results = results
+    cluster: Cluster
+    wanted: Wanted
+    pin: Pin
+    guard: Guard
+    clock: Clock
+    follow: t.Callable[[Progress, Deployment], RolloutStatus]
+    results: Results
 
     def carry_out(
         self,
@@ -55,10 +45,10 @@ class Undo:
         seen = plan.before
 
         def failure(result: str, after: Deployment, why: str) -> DeployError:
-            return self._results.failure(plan, verdict, result, after, diagnosis, why)
+            return self.results.failure(plan, verdict, result, after, diagnosis, why)
 
         try:
-            current = find_deployment(self._cluster, plan.before.name)
+            current = find_deployment(self.cluster, plan.before.name)
             if current is None:
                 raise deleted(plan.before)
             seen = current
@@ -69,7 +59,7 @@ class Undo:
             return failure("rollback_failed", seen, f"Undoing it failed too: {exc}")
         after = status.deployment or seen
         if status.verdict.outcome == "complete":
-            image = after.images.get(self._wanted.container, "")
+            image = after.images.get(self.wanted.container, "")
             return failure(
                 "rolled_back", after, f"It was rolled back to {image} and serves as before."
             )
@@ -80,16 +70,16 @@ class Undo:
         ours = plan.changed and current.template == progress.template
 
         def back(deployment: Deployment) -> RolloutPlan:
-            return plan_return(deployment, self._wanted, self._pin, ours=ours)
+            return plan_return(deployment, self.wanted, self.pin, ours=ours)
 
         if plan.changed and not ours:
-            raise superseded(current, self._wanted)
+            raise superseded(current, self.wanted)
         undo = back(current)
         restored = current
         if undo.changed:
-            require_for_undo(self._guard)
-            restored = apply_plan(self._cluster, undo, self._wanted, replan=back, clock=self._clock)
-        way_back = start_course(current, restored, self._wanted.container, self._clock.now())
+            require_for_undo(self.guard)
+            restored = apply_plan(self.cluster, undo, self.wanted, replan=back, clock=self.clock)
+        way_back = start_course(current, restored, self.wanted.container, self.clock.now())
         way_back = replace(
             way_back,
             quorum=progress.quorum,
@@ -97,4 +87,4 @@ class Undo:
             needs_pods=False,
             failing_before=progress.failing_before,
         )
-        return self._follow(way_back, restored)
+        return self.follow(way_back, restored)
