@@ -60,6 +60,11 @@ options:
     type: str
     default: ""
     version_added: 0.3.0
+  availability:
+    description: What was measured of the public addresses, as RV(easymo.deploy.release_info#module:availability).
+    type: dict
+    default: {}
+    version_added: 0.3.0
   problem:
     description: Why there is no better record than O(record), as a sentence that the report begins with.
     type: str
@@ -199,6 +204,7 @@ def argument_spec() -> dict[str, t.Any]:
         "plan": {"type": "list", "elements": "dict", "required": True, "options": planned},
         "release": {"type": "str", "default": ""},
         "problem": {"type": "str", "default": ""},
+        "availability": {"type": "dict", "default": {}},
         "sign_offs": {"type": "list", "elements": "str", "default": []},
         "time_zone": {"type": "str", "default": "UTC"},
         "journal": {"type": "path"},
@@ -225,6 +231,7 @@ def asked_of(params: dict[str, t.Any], record: dict[str, t.Any], redact: Redacto
         zone=zone,
         sign_offs=tuple(params["sign_offs"]),
         problem=redact(params["problem"]),
+        availability=redact.within(params["availability"], RECORD_DEPTH),
         journal=told,
     )
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import typing as t
 from datetime import datetime, tzinfo
 
-from .._availability.claims import Availability
+from .._availability.claims import Availability, availability_of
 from .._release.failure import is_hold
 from .._time import UTC, parse_time
 from .models import Alerts, Claim, FiredAlert
@@ -21,6 +21,49 @@ Body = t.Mapping[str, t.Any]
 PERCENTAGE = "_ROLLOUT_PERCENTAGE"
 """Ends the name of the flag that is a feature's percentage; the name before it is the feature's own flag."""
 NOT_KNOWN = "not known"
+RAN = ("succeeded", "no_change")
+"""Results of a rollout that left the service well."""
+FIRED = ("name", "severity", "since", "until", "subject")
+REPORT_LINES = (
+    ("All services", "report_services"),
+    ("Database", "report_database"),
+    ("Feature flags", "report_flags"),
+    ("Tests", "report_tests"),
+    ("Metrics", "report_metrics"),
+    ("Incidents", "report_incidents"),
+)
+"""The runbook's report, in its order: the name of the line, and the claim behind it."""
+
+
+LOOKS_ONLY = "preflight"
+"""The phase that changes nothing."""
+
+
+def read_claims(info: Body, zone: tzinfo = UTC) -> dict[str, Claim]:
+    """Of what the module release_info returns, or what is like it."""
+    record = mapping(info.get("record"))
+    measured = mapping(mapping(info.get("availability")).get("release"))
+    availability = availability_of(measured, changed=_first_change(record), zone=zone)
+    return claims_of(record, availability, alerts_of(record), zone=zone)
+
+
+def _first_change(record: Body) -> datetime | None:
+    phases = mapping(record.get("phases")).items()
+    times = [parse_time(mapping(one).get("started")) for name, one in phases if name != LOOKS_ONLY]
+    return min((one for one in times if one), default=None)
+
+
+def alerts_of(record: Body) -> Alerts:
+    kept = mapping(mapping(record.get("facts")).get("alerts"))
+    fired = kept.get("fired")
+    return Alerts(
+        looked=bool(kept.get("looked")),
+        fired=tuple(
+            FiredAlert(*(str(mapping(one).get(key) or "") for key in FIRED))
+            for one in (fired if isinstance(fired, list) else [])
+        ),
+        why_not=str(kept.get("why_not") or ""),
+    )
 
 
 def claims_of(
@@ -139,7 +182,7 @@ def errors_of(alerts: Alerts, zone: tzinfo) -> Claim:
 def fired_words(alert: FiredAlert, zone: tzinfo) -> str:
     since = clock(alert.since, zone)
     until = clock(alert.until, zone) if alert.until else "and still firing"
-    when = f"{since}\N{EN DASH}{until}" if alert.until else f"{since} {until}"
+    when = f"{since}-{until}" if alert.until else f"{since} {until}"
     of = f" of {alert.subject}" if alert.subject else ""
     return f"{alert.name}{of} {when}"
 
@@ -213,7 +256,7 @@ def services_of(phase: Body | None) -> Claim:
     services = mapping(mapping(phase.get("evidence")).get("services"))
     if not services:
         return Claim(NOT_KNOWN, None)
-    behind = [name for name, one in services.items() if mapping(one).get("failed") is not False]
+    behind = [name for name, one in services.items() if mapping(one).get("result") not in RAN]
     unknown = [name for name in behind if not services[name]]
     failed = [name for name in behind if services[name]]
     if failed:
@@ -227,11 +270,10 @@ def database_of(phase: Body | None) -> Claim:
     migrations = mapping(mapping(phase.get("evidence")).get("migrations"))
     if not migrations:
         return Claim("Migrations not known", None)
-    pending = [
-        str(len(one["pending"])) for one in map(mapping, migrations.values()) if one.get("pending")
-    ]
+    left = (one.get("pending") for one in map(mapping, migrations.values()))
+    pending = sum(len(one) for one in left if isinstance(one, list))
     if pending:
-        return Claim(f"{' and '.join(pending)} migrations pending", False)
+        return Claim(f"{counted(pending, 'migration')} pending", False)
     return Claim("Migrations applied", True)
 
 

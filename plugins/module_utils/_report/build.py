@@ -7,10 +7,11 @@ from __future__ import annotations
 import typing as t
 from datetime import datetime
 
+from .._claims.claims import REPORT_LINES, read_claims
 from .._time import parse_time
 from .deviations import deviations
 from .lessons import lessons_of
-from .models import Asked, MetricsTable, PhaseRow, Report, Table
+from .models import Asked, Cell, MetricsTable, PhaseRow, Report, Table, Tone
 from .phases import NOT_RUN, phase_rows
 from .reader import LONGEST, Reader, legible, names, text
 from .sections import checks, database, metrics, people, services
@@ -50,6 +51,7 @@ def build_report(record: t.Mapping[str, t.Any], asked: Asked) -> Report:
     return Report(
         title=title_of(reader, asked),
         verdict=verdict_of(reader, phases, missing, len(strayed)),
+        claims=claimed(record, asked),
         glance=glance(phases, tables, watches, len(strayed)) if record else (),
         summary=summary(reader, phases, lambda value: shown_both(value, asked.zone)),
         phases=phases,
@@ -64,6 +66,19 @@ def build_report(record: t.Mapping[str, t.Any], asked: Asked) -> Report:
         problems=tuple(
             dict.fromkeys([*([asked.problem] if asked.problem else []), *reader.problems])
         ),
+    )
+
+
+def claimed(record: t.Mapping[str, t.Any], asked: Asked) -> tuple[tuple[str, Cell], ...]:
+    """Nothing of a record that is not there."""
+    claims = read_claims({"record": record, "availability": asked.availability}, asked.zone)
+    lines = [(label, claims[name]) for label, name in REPORT_LINES]
+    lines.append(("Downtime", claims["downtime"]))
+    tones: t.Mapping[bool | None, Tone] = {True: "good", False: "bad", None: "warn"}
+    return tuple(
+        (label, Cell(legible(claim.words, LONGEST), tones[claim.good]))
+        for label, claim in lines
+        if record
     )
 
 

@@ -8,11 +8,11 @@ import re
 import typing as t
 from datetime import datetime, tzinfo
 
+from .._claims.cause import causes_of
 from .._time import parse_time
 from .models import Report
 from .reader import Reader, dictionaries, inner, listed, text
 from .times import shown
-from .verdict import causes_of
 
 INCIDENTS = ("Failed", "Rolled back")
 MARKUP = re.compile(r"([\\`*_{}\[\]<>()#+!|~&])")
@@ -40,7 +40,10 @@ def incident_facts(report: Report, reader: Reader, zone: tzinfo) -> str:
         ("Impact, as far as it is known", bullets(impact(report, reader))),
         (
             "Cause, as it was recorded",
-            bullets(causes_of(reader, report.phases), "No cause is recorded."),
+            bullets(
+                (one.sentence(zone) for one in reversed(causes_of(reader.record))),
+                "No cause is recorded.",
+            ),
         ),
         ("What was done", bullets(done(reader), "Nothing that was done is recorded.")),
         (

@@ -138,10 +138,14 @@ class Summary:
 
 @dataclass(frozen=True)
 class Report:
-    """`missing`: what a complete report would have; `problems`: what in the record could not be read."""
+    """`claims`: the runbook's lines on how it went. `missing`: what a complete report would have.
+
+    `problems`: what in the record could not be read.
+    """
 
     title: str
     verdict: Summary
+    claims: tuple[tuple[str, Cell], ...]
     glance: tuple[tuple[str, Cell], ...]
     summary: tuple[tuple[str, Cell], ...]
     phases: tuple[PhaseRow, ...]
@@ -172,4 +176,5 @@ class Asked:
     zone: tzinfo = UTC
     sign_offs: tuple[str, ...] = ()
     problem: str = ""
+    availability: t.Mapping[str, t.Any] = field(default_factory=dict)
     journal: tuple[Table, ...] = field(default=())

@@ -24,6 +24,7 @@ if t.TYPE_CHECKING:
     import jinja2
 
 MARKS = {"good": "✓", "warn": "!", "bad": "✕", "calm": "·"}
+CLAIM_MARKS = {"good": "✅ ", "bad": "⚠️ ", "warn": "❔ "}
 PHASE_COLUMNS = ("Phase", "State", "Started", "Finished", "Took", "Planned")
 DAY = len("2026-11-24 ")
 
@@ -63,7 +64,9 @@ def as_html(report: Report) -> str:
 
 
 def as_text(report: Report) -> str:
-    return page(TEXT, autoescape=False).render(report=report, took=took_words, told=told)
+    return page(TEXT, autoescape=False).render(
+        report=report, took=took_words, told=told, claim_marks=CLAIM_MARKS
+    )
 
 
 def parts_of(report: Report) -> list[tuple[str, str]]:

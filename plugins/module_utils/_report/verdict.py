@@ -6,9 +6,10 @@ from __future__ import annotations
 
 import typing as t
 
+from .._claims.cause import latest_cause
 from .models import Cell, MetricsTable, PhaseRow, Summary, Table
 from .phases import FAILED, NOT_RUN, ON_HOLD
-from .reader import Reader, text
+from .reader import Reader
 from .times import between, counted, lasting
 
 LAST_PHASE = "sign_off"
@@ -26,9 +27,10 @@ def verdict_of(
     status = reader.text("status")
     failed = [row for row in phases if row.status in (FAILED, ON_HOLD)]
     if status == "rolled_back":
-        causes = causes_of(reader, phases)
-        why = f" What went wrong: {causes[0]}" if causes else ""
-        return Summary("Rolled back", "bad", f"The platform is back at what ran before.{why}")
+        why = latest_cause(reader.record).sentence().rstrip(".")
+        return Summary(
+            "Rolled back", "bad", f"The platform is back at what ran before. Cause: {why}."
+        )
     if failed or status == "failed":
         return stopped(failed)
     unfinished = [
@@ -45,18 +47,6 @@ def verdict_of(
     strayed = f", with {counted(deviations, 'deviation')} from the runbook" if deviations else ""
     lacking = f" What is missing: {missing[0]}" if missing else ""
     return Summary("Deployed", "good", f"{done}{strayed}.{lacking}")
-
-
-def causes_of(reader: Reader, phases: t.Sequence[PhaseRow]) -> list[str]:
-    """Of what failed, and of what people stopped though nothing had failed."""
-    causes = [cause for row in phases for one in row.tries for cause in one.causes]
-    facts = reader.mapping("facts")
-    for _at, one in reader.named("kill_switches", facts.get("kill_switches")):
-        causes.append(f"{text(one.get('by'))} used the kill switch: {text(one.get('reason'))}")
-    for _key, one in reader.named("decisions", facts.get("decisions")):
-        if one.get("decision") == "reject":
-            causes.append(f"{text(one.get('by'))} rejected the release: {text(one.get('reason'))}")
-    return causes
 
 
 def stopped(failed: t.Sequence[PhaseRow]) -> Summary:

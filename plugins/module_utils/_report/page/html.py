@@ -140,7 +140,7 @@ PAGE = """<!doctype html>
 <div><dt>{{ name }}</dt><dd>{{ show(cell) }}</dd></div>
 {% endfor %}
 </dl>{% endif %}<dl>
-{% for name, cell in report.summary %}
+{% for name, cell in report.claims + report.summary %}
 <div><dt>{{ name }}</dt><dd>{{ show(cell) }}</dd></div>
 {% endfor %}
 </dl></section>

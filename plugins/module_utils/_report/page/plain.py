@@ -7,6 +7,10 @@ from __future__ import annotations
 TEXT = """{{ report.title }}: {{ report.verdict.word | upper }}
 {{ report.verdict.sentence }}
 
+{% for label, cell in report.claims %}
+- {{ label }}: {{ claim_marks[cell.tone] }}{{ cell.text }}
+{% endfor %}
+
 {% for name, cell in report.summary %}
 {{ "%-12s" | format(name) }} {{ cell.text }}
 {% endfor %}

@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What may be claimed of a release."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: release_claims
+short_description: What may be claimed of a release, from its record
+version_added: 0.3.0
+author: EasyMO (@easymo)
+description:
+  - From the record, what was measured and which alerts fired to the sentences that messages may say.
+  - Where all is well they are the runbook's words, like V(0 minutes). Where not, they say what was seen instead. What
+    nobody looked at is not measured or not known.
+options:
+  _input:
+    description: What M(easymo.deploy.release_info) returned.
+    type: dict
+    required: true
+  timezone:
+    description: The time zone of the times in sentences.
+    type: str
+    default: UTC
+"""
+
+EXAMPLES = r"""
+- name: Say how long users were without the service
+  ansible.builtin.debug:
+    msg: "Downtime: {{ (info | easymo.deploy.release_claims('Africa/Nairobi')).downtime.words }}"
+"""
+
+RETURN = r"""
+_value:
+  description:
+    - By name, C(words), C(good) (true, false, or none where nobody looked) and C(mark), a sign for it.
+    - The names are C(status), C(downtime), C(errors), C(interruption), C(tests), C(rollout), C(monitoring), C(service),
+      C(cause) (why the release went back), C(report_services), C(report_database), C(report_flags), C(report_tests),
+      C(report_metrics) and C(report_incidents).
+  type: dict
+"""
+
+import typing as t
+
+from ansible.errors import AnsibleFilterError
+
+from ..module_utils._claims.cause import latest_cause
+from ..module_utils._claims.claims import read_claims
+from ..module_utils._claims.models import Claim
+from ..module_utils._errors import InputError
+from ..module_utils._messages.calendar import zone_of
+
+
+def release_claims(info: t.Mapping[str, t.Any], timezone: str = "UTC") -> dict[str, t.Any]:
+    try:
+        zone = zone_of(timezone)
+    except InputError as exc:
+        raise AnsibleFilterError(f"release_claims: {exc}") from exc
+    claims = read_claims(info, zone)
+    claims["cause"] = Claim(latest_cause(info.get("record") or {}).sentence(zone), good=None)
+    return {name: claim.to_json() for name, claim in claims.items()}
+
+
+class FilterModule:
+    def filters(self) -> dict[str, t.Callable[..., t.Any]]:
+        return {"release_claims": release_claims}

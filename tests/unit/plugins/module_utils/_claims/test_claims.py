@@ -1,0 +1,575 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What may be claimed of a release, for records of every kind, and that each channel says just that."""
+
+from __future__ import annotations
+
+import copy
+import re
+import typing as t
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pytest
+import yaml
+from ansible.parsing.dataloader import DataLoader
+from ansible.template import Templar
+
+from ansible_collections.easymo.deploy.plugins.module_utils._availability.models import (
+    Measured,
+    Probe,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._availability.plan import (
+    at,
+    close,
+    fold,
+    start,
+    switch_off,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._claims.cause import latest_cause
+from ansible_collections.easymo.deploy.plugins.module_utils._claims.claims import (
+    REPORT_LINES,
+    read_claims,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._report.build import build_report
+from ansible_collections.easymo.deploy.plugins.module_utils._report.models import Asked
+from ansible_collections.easymo.deploy.plugins.module_utils._report.render import as_text
+from tests.fakes import release_records as records
+
+try:
+    from ansible.template import trust_as_template
+except ImportError:  # before ansible-core 2.19 every text is a template
+
+    def trust_as_template(value: str) -> str:
+        return value
+
+
+ROOT = Path(__file__).parents[5]
+EAT = ZoneInfo("Africa/Nairobi")
+Info = dict[str, t.Any]
+
+GREEN = {
+    "status": "LIVE (1% rollout)",
+    "downtime": "0 minutes",
+    "errors": "0 critical",
+    "interruption": "Zero downtime",
+    "tests": "All tests passing",
+    "rollout": "1% rollout active",
+    "monitoring": "Monitoring stable",
+    "service": "Service was not interrupted.",
+    "report_services": "Healthy",
+    "report_database": "Migrations applied",
+    "report_flags": "Active at 1%",
+    "report_tests": "All passing",
+    "report_metrics": "Within targets",
+    "report_incidents": "0",
+}
+"""The runbook's own words."""
+
+
+def measured(failing: t.Container[int] = (), stops: int = 8220, asks_from: int = 900) -> Measured:
+    """Two addresses, asked once in five seconds from the first change to the end."""
+    begun = records.BEGIN.timestamp()
+    names = ("agent-core", "wallet-service")
+    state = start(Measured(attempt=1, interval=5.0), names)
+    for second in range(asks_from, stops, 5):
+        for name in names:
+            problem = "status 500" if second in failing and name == names[1] else ""
+            state = fold(state, Probe(name, begun + second, problem))
+    return at(state, begun + stops)
+
+
+def facts(found: Measured) -> Info:
+    return close(found, records.BEGIN.timestamp() + 8220).to_json()
+
+
+CLEAN = facts(measured())
+FAILED = facts(measured(range(2760, 2781)))
+"""Asked every five seconds; five of them failed from 09:31."""
+PAUSED = facts(measured(stops=4000))
+LATE = facts(measured(asks_from=2400))
+OFF = facts(
+    switch_off(
+        Measured(attempt=1),
+        records.BEGIN.timestamp() + 900,
+        attempt=1,
+        reason="no route to them from here",
+    )
+)
+
+
+def green() -> Info:
+    record = records.green()
+    record["phases"]["microservices"]["earlier_failures"] = []
+    record["facts"]["alerts"] = {"looked": True, "fired": []}
+    return {"record": record, "availability": {"release": CLEAN}}
+
+
+def alert(name: str = "Service Down", severity: str = "critical", until: str = "") -> Info:
+    # 09:31 in Nairobi.
+    return {"name": name, "severity": severity, "since": records.at(46), "until": until}
+
+
+def fired(*alerts: Info) -> t.Callable[[Info], None]:
+    def change(info: Info) -> None:
+        info["record"]["facts"]["alerts"]["fired"] = list(alerts)
+
+    return change
+
+
+def phase(name: str, status: str, **evidence: t.Any) -> t.Callable[[Info], None]:
+    def change(info: Info) -> None:
+        known = info["record"]["phases"][name]
+        known["status"] = status
+        if evidence:
+            known["evidence"] = evidence
+
+    return change
+
+
+def checks(**statuses: int) -> t.Callable[[Info], None]:
+    def change(info: Info) -> None:
+        info["record"]["phases"]["smoke_tests"]["evidence"]["checks"] = [
+            {"name": f"{status} {n}", "status": status, "by": "Jane Doe"}
+            for status, count in statuses.items()
+            for n in range(count)
+        ]
+
+    return change
+
+
+def without(*phases: str) -> t.Callable[[Info], None]:
+    def change(info: Info) -> None:
+        for name in phases:
+            info["record"]["phases"].pop(name, None)
+
+    return change
+
+
+def available(found: Info | None) -> t.Callable[[Info], None]:
+    def change(info: Info) -> None:
+        info["availability"] = {"release": found} if found is not None else {}
+
+    return change
+
+
+def fact(**values: t.Any) -> t.Callable[[Info], None]:
+    def change(info: Info) -> None:
+        info["record"]["facts"].update(values)
+
+    return change
+
+
+def failed_before(info: Info) -> None:
+    info["record"]["phases"]["microservices"]["earlier_failures"] = [
+        {"finished": records.at(46), "evidence": {"failures": records.failed_by("a", "b", "c")}}
+    ]
+
+
+def held_before(info: Info) -> None:
+    failures = records.failed_by("localhost", "Watch", "Hold: no data", "Hold")
+    info["record"]["phases"]["monitoring"]["earlier_failures"] = [
+        {"finished": records.at(90), "evidence": {"failures": failures}}
+    ]
+
+
+def approved(info: Info) -> None:
+    decision = {
+        "gate": "monitoring",
+        "decision": "approve",
+        "by": "Jane Doe",
+        "reason": "one scrape",
+    }
+    info["record"]["phases"]["monitoring"]["evidence"] |= {
+        "decision": decision,
+        "reasons": ["redis_hit_rate has no data"],
+    }
+
+
+def rolled_back_after(*left: str) -> t.Callable[[Info], None]:
+    """A rollback when only these phases were done."""
+
+    def change(info: Info) -> None:
+        record = info["record"]
+        record["status"] = "rolled_back"
+        record["phases"] = {name: one for name, one in record["phases"].items() if name in left}
+        for name in ("microservices", "feature_flags", "edge_functions"):
+            if name in record["phases"]:
+                record["phases"][name]["status"] = "rolled_back"
+
+    return change
+
+
+KILLED = {records.at(100): {"what": "set", "by": "Ann", "reason": "complaints"}}
+KILL_TOLD = "off by the kill switch of Ann: complaints"
+NOT_RUN = {
+    "smoke_tests": {"tests": "Tests: not run", "report_tests": "not run"},
+    "monitoring": {"monitoring": "Monitoring: not watched", "report_metrics": "not watched"},
+    "feature_flags": {
+        "status": "deployed, feature flags not run",
+        "rollout": "Rollout: flags not run",
+        "report_flags": "flags not run",
+    },
+    "microservices": {"report_services": "not run"},
+    "database": {"report_database": "Migrations not run"},
+}
+BACK = {
+    "status": "rolled back",
+    "rollout": "Rollout: flags rolled back",
+    "report_flags": "flags rolled back",
+    "report_services": "rolled back",
+}
+MEASURED_FAILURES = (
+    "5 of 2,928 probes of 2 addresses failed: down for 25 s in all; wallet-service: 5 of 1,464 probes failed, "
+    "09:31:00-09:31:20 (status 500)"
+)
+
+
+def downtime(words: str, service: str = "") -> Info:
+    return {"downtime": words, "interruption": f"Downtime: {words}", "service": service}
+
+
+def smoke(words: str) -> Info:
+    return {"tests": f"Tests: {words}", "report_tests": words}
+
+
+def watch(words: str) -> Info:
+    return {"monitoring": f"Monitoring: {words}", "report_metrics": words}
+
+
+def off(words: str) -> Info:
+    return {
+        "status": f"deployed, feature {words}",
+        "rollout": f"Rollout: {words}",
+        "report_flags": words,
+    }
+
+
+Case = tuple[str, t.Sequence[t.Callable[[Info], None]], Info]
+
+CASES: list[Case] = [
+    ("all is well", [], {}),
+    # Availability
+    ("probes failed", [available(FAILED)], downtime(MEASURED_FAILURES, "Some requests failed for a short time.")),
+    ("nobody asked", [available(None)], downtime("not measured (nobody asked the public addresses)")),
+    ("asking was switched off", [available(OFF)], downtime("not measured (switched off: no route to them from here)")),
+    (
+        "asked too late",
+        [available(LATE)],
+        downtime("0 minutes where it was measured. Not seen 09:00:00-09:25:00: nobody asked yet"),
+    ),
+    (
+        "the prober was killed",
+        [available(PAUSED)],
+        downtime("0 minutes where it was measured. Not seen 09:51:35-11:02:00: nobody asked"),
+    ),
+    (
+        "what was measured was edited by hand",
+        [available({**CLEAN, "downtime": -1})],
+        downtime("not measured (what was measured is not written as it should be (the downtime is -1.0))"),
+    ),
+    # Alerts
+    (
+        "an alert fired and ended",
+        [fired(alert(until=records.at(48)))],
+        {"errors": "1 alert, Service Down 09:31-09:33", "report_incidents": "1: Service Down 09:31-09:33"},
+    ),
+    (
+        "two alerts",
+        [fired(alert(until=records.at(48)), alert("High Error Rate", until=records.at(50)))],
+        {
+            "errors": "2 alerts, Service Down 09:31-09:33, High Error Rate 09:31-09:35",
+            "report_incidents": "2: Service Down 09:31-09:33, High Error Rate 09:31-09:35",
+        },
+    ),
+    (
+        "an alert still fires",
+        [fired({**alert(), "subject": "wallet-service"})],
+        {
+            "errors": "1 alert, Service Down of wallet-service 09:31 and still firing",
+            "report_incidents": "1: Service Down of wallet-service 09:31 and still firing",
+        },
+    ),
+    (
+        "a warning fired",
+        [fired(alert("Slow Response", "warning", records.at(48)))],
+        {"errors": "0 critical, 1 warning: Slow Response 09:31-09:33"},
+    ),
+    (
+        "nobody asked for alerts",
+        [fact(alerts={})],
+        {
+            "errors": "not measured (nobody asked for alerts)",
+            "report_incidents": "none recorded, alerts not looked at",
+        },
+    ),
+    (
+        "Prometheus was away",
+        [fact(alerts={"looked": False, "why_not": "Prometheus did not answer 09:30-09:50"})],
+        {
+            "errors": "not measured (Prometheus did not answer 09:30-09:50)",
+            "report_incidents": "none recorded, alerts not looked at",
+        },
+    ),
+    # Tests
+    ("a test was waived", [checks(**{"pass": 11, "waived": 1})], smoke("11 of 12 passed, 1 waived by Jane Doe")),
+    ("a test failed", [checks(**{"pass": 11, "fail": 1})], smoke("11 of 12 passed, 1 failed")),
+    ("nobody was asked", [checks(**{"pass": 10, "skip": 1})], smoke("10 of 11 passed, 1 not run")),
+    ("tests hold", [checks(**{"pass": 8, "hold": 2})], smoke("8 of 10 passed, 2 not known")),
+    ("no test is recorded", [phase("smoke_tests", "done", checks=[])], smoke("not known")),
+    (
+        "the tests were waived",
+        [phase("smoke_tests", "waived", by="Jane Doe", reason="hotfix")],
+        smoke("not run, waived by Jane Doe"),
+    ),
+    ("the tests' phase failed", [phase("smoke_tests", "running")], smoke("5 of 5 passed")),
+    # The watch
+    (
+        "a hold was approved",
+        [approved],
+        watch("approved on hold (redis_hit_rate has no data) by Jane Doe: one scrape"),
+    ),
+    (
+        "the watch was waived",
+        [phase("monitoring", "waived", by="Jane Doe", reason="no Prometheus")],
+        watch("not watched, waived by Jane Doe"),
+    ),
+    ("the watch runs", [phase("monitoring", "running")], watch("not finished")),
+    (
+        "the watch failed",
+        [phase("monitoring", "failed")],
+        {**watch("failed"), "report_incidents": "1: Monitoring failed 11:05"},
+    ),
+    ("no metric was watched", [phase("monitoring", "done", verdict="proceed", metrics=[])], watch("not known")),
+    (
+        "a verdict that is none",
+        [phase("monitoring", "done", verdict="hold", metrics=[{"name": "x"}])],
+        watch("verdict hold"),
+    ),
+    ("a hold before the good watch", [held_before], {}),
+    # Flags
+    (
+        "the kill switch",
+        [fact(kill_switches=KILLED)],
+        {**off(KILL_TOLD), "report_incidents": "1: kill switch 10:25 by Ann"},
+    ),
+    (
+        "a kill switch before the flags",
+        [fact(kill_switches={records.at(60): KILLED[records.at(100)]})],
+        {"report_incidents": "1: kill switch 09:45 by Ann"},
+    ),
+    (
+        "a kill switch that was reset",
+        [fact(kill_switches={**KILLED, records.at(101): {"what": "reset", "by": "Ann"}})],
+        {"report_incidents": "1: kill switch 10:25 by Ann"},
+    ),
+    (
+        "the ramp went on",
+        [fact(ramp={"percentage": 5})],
+        {"status": "LIVE (5% rollout)", "rollout": "5% rollout active", "report_flags": "Active at 5%"},
+    ),
+    ("the ramp went to nothing", [fact(ramp={"percentage": 0})], off("off")),
+    ("flags nobody knows", [phase("feature_flags", "done", flags={})], off("not known")),
+    # Services and databases
+    (
+        "a failed try of the services",
+        [failed_before],
+        {"report_incidents": "1: Microservices failed 09:31"},
+    ),
+    (
+        "a service is not healthy",
+        [phase("microservices", "done", services={"a": {"result": "rolled_back"}, "b": {"result": "no_change"}})],
+        {"report_services": "a not healthy"},
+    ),
+    (
+        "a service nobody looked at",
+        [phase("microservices", "done", services={"a": {}, "b": {"result": "succeeded"}})],
+        {"report_services": "a not known"},
+    ),
+    (
+        "migrations are pending",
+        [phase("database", "done", migrations={"prisma": {"pending": ["a", "b"]}})],
+        {"report_database": "2 migrations pending"},
+    ),
+    ("no migration is recorded", [phase("database", "done", backups={})], {"report_database": "Migrations not known"}),
+    *((f"{name} was not run", [without(name)], NOT_RUN[name]) for name in NOT_RUN),
+    # Rolled back after each phase
+    (
+        "rolled back after the services",
+        [rolled_back_after("preflight", "database", "edge_functions", "microservices")],
+        {**NOT_RUN["feature_flags"], **NOT_RUN["smoke_tests"], **NOT_RUN["monitoring"], **BACK,
+         "rollout": "Rollout: flags not run", "report_flags": "flags not run"},
+    ),
+    (
+        "rolled back after the flags",
+        [rolled_back_after("preflight", "database", "edge_functions", "microservices", "feature_flags")],
+        {**NOT_RUN["smoke_tests"], **NOT_RUN["monitoring"], **BACK},
+    ),
+    (
+        "rolled back after the tests",
+        [rolled_back_after("preflight", "database", "microservices", "feature_flags", "smoke_tests")],
+        {**NOT_RUN["monitoring"], **BACK},
+    ),
+    (
+        "rolled back after the watch",
+        [rolled_back_after("preflight", "database", "microservices", "feature_flags", "smoke_tests", "monitoring")],
+        BACK,
+    ),
+    (
+        "rolled back after the database",
+        [rolled_back_after("preflight", "database")],
+        {**NOT_RUN["feature_flags"], **NOT_RUN["smoke_tests"], **NOT_RUN["monitoring"], **NOT_RUN["microservices"],
+         "status": "rolled back"},
+    ),
+    (
+        "rolled back after preflight",
+        [rolled_back_after("preflight")],
+        {**NOT_RUN["feature_flags"], **NOT_RUN["smoke_tests"], **NOT_RUN["monitoring"], **NOT_RUN["microservices"],
+         **NOT_RUN["database"], "status": "rolled back"},
+    ),
+]  # fmt: skip
+
+
+def info_of(changes: t.Sequence[t.Callable[[Info], None]]) -> Info:
+    info = copy.deepcopy(green())
+    for change in changes:
+        change(info)
+    return info
+
+
+@pytest.mark.parametrize(
+    ("changes", "otherwise"), [case[1:] for case in CASES], ids=[case[0] for case in CASES]
+)
+def test_every_claim_of_every_record(
+    changes: t.Sequence[t.Callable[[Info], None]], otherwise: Info
+) -> None:
+    claims = read_claims(info_of(changes), EAT)
+    assert {name: claim.words for name, claim in claims.items()} == {**GREEN, **otherwise}
+    good = {name for name, claim in claims.items() if claim.good}
+    warned = {"errors"} if "warning" in claims["errors"].words else set()
+    raised = {"status", "rollout", "report_flags"} if "5%" in claims["rollout"].words else set()
+    assert good == {*GREEN} - {*otherwise} | warned | raised
+
+
+@pytest.fixture(scope="module")
+def texts() -> Info:
+    text = (ROOT / "inventories" / "shared" / "messages.yml").read_text("utf-8")
+    return {name: trusted(value) for name, value in yaml.safe_load(text).items()}
+
+
+def trusted(value: t.Any) -> t.Any:
+    if isinstance(value, dict):
+        return {key: trusted(one) for key, one in value.items()}
+    return trust_as_template(value) if isinstance(value, str) else value
+
+
+def spoken(texts: Info, info: Info) -> dict[str, str]:
+    """What each channel says, as Ansible makes it of the inventory's texts."""
+    claims = {name: claim.to_json() for name, claim in read_claims(info, EAT).items()}
+    claims["cause"] = {"words": latest_cause(info["record"]).sentence(EAT)}
+    ramp = [
+        {"day": 1, "percentage": 1},
+        {"day": 2, "percentage": 5},
+        {"day": 10, "percentage": 100},
+    ]
+    variables = {
+        **texts,
+        "sign_off_claims": claims,
+        "release_ramp": ramp,
+        "release_flags": {"FEATURE_BUYER_AGENT": True},
+        "sign_off_duration": "2 h",
+        "release_title": "EasyMO v2.0",
+        "release_codename": "Intelligent Mobility",
+        **dict.fromkeys(
+            ("environment_name", "release_notes_url", "release_war_room", "release_dashboard_url"),
+            "x",
+        ),
+        "release_on_call_name": "Jane Doe",
+    }
+    templar = Templar(DataLoader(), variables=variables)
+    return {
+        "slack": templar.template(texts["message_success"]),
+        "mail": templar.template(texts["message_mail_text"]),
+        "html": templar.template(texts["message_mail_html"]),
+        "status page": templar.template(texts["message_status_page"])["body"],
+        "rollback": templar.template(texts["message_rolled_back"]),
+        "report": as_text(
+            build_report(
+                info["record"],
+                Asked(plan=records.PLAN, zone=EAT, availability=info["availability"]),
+            )
+        ),
+    }
+
+
+@pytest.mark.parametrize("changes", [case[1] for case in CASES], ids=[case[0] for case in CASES])
+def test_every_channel_says_what_may_be_claimed_and_nothing_else(
+    texts: Info, changes: t.Sequence[t.Callable[[Info], None]]
+) -> None:
+    info = info_of(changes)
+    claims = read_claims(info, EAT)
+    said = spoken(texts, info)
+    for line in (
+        f"Status: {claims['status'].words}",
+        f"Downtime: {claims['downtime'].words}",
+        f"Errors: {claims['errors'].words}",
+    ):
+        assert line in said["slack"]
+    for name in ("tests", "monitoring"):
+        assert (claims[name].words in said["slack"]) is (not claims[name].good)
+    for name in ("interruption", "tests", "rollout", "monitoring"):
+        assert f"{claims[name].mark} {claims[name].words}" in said["mail"]
+        assert claims[name].mark in said["html"]
+    assert said["status page"] == f"The upgrade is complete. {claims['service'].words}"
+    marks = {True: "✅", False: "⚠️", None: "❔"}
+    for label, name in REPORT_LINES:
+        assert f"- {label}: {marks[claims[name].good]} {claims[name].words}" in said["report"]
+    assert (
+        f"- Downtime: {marks[claims['downtime'].good]} {claims['downtime'].words}" in said["report"]
+    )
+    # What was not seen to be so is nowhere said to be so.
+    for claim, words in GREEN.items():
+        if claims[claim].words != words and claim not in ("report_incidents", "downtime"):
+            channels = [
+                one
+                for one, text in said.items()
+                if re.search(rf"(^|\W){re.escape(words)}\s*$", text, re.M)
+            ]
+            assert channels == []
+
+
+def test_where_all_is_well_the_runbooks_words_stand(texts: Info) -> None:
+    said = spoken(texts, green())
+    assert (
+        "Status: LIVE (1% rollout)\nDuration: 2 h\nDowntime: 0 minutes\nErrors: 0 critical\n"
+        in said["slack"]
+    )
+    assert (
+        "Deployment Summary:\n✅ Zero downtime\n✅ All tests passing\n✅ 1% rollout active\n✅ Monitoring stable\n"
+    ) in said["mail"]
+
+
+def cause(**record: t.Any) -> str:
+    return latest_cause(record).sentence(EAT)
+
+
+def test_the_cause_of_a_rollback_is_the_latest_with_who_and_when() -> None:
+    failed = records.phase(
+        "failed", 40, 46, failures=records.failed_by("wallet", "roll", "no image")
+    )
+    mended = {**records.phase("done", 50, 60), "earlier_failures": [failed]}
+    kills = {records.at(62): {"what": "set", "by": "Ann", "reason": "errors at 12 percent"}}
+    reject = {"a": {"decision": "reject", "by": "Joe", "reason": "no", "at": records.at(65)}}
+    breach = {
+        "history": [{"what": "breached", "at": records.at(70), "reason": "fallbacks at 40 %"}]
+    }
+    asked = {"by": "Jane", "reason": "a wrong price", "at": records.at(75)}
+    assert cause(phases={"microservices": mended}) == "no reason was given"
+    assert cause(phases={"microservices": failed}) == "wallet: no image (09:31)"
+    facts: Info = {"kill_switches": kills}
+    assert (
+        cause(facts=facts, phases={"m": mended}) == "kill switch: errors at 12 percent (Ann, 09:47)"
+    )
+    assert cause(facts={**facts, "decisions": reject}) == "rejected: no (Joe, 09:50)"
+    facts |= {"decisions": reject, "ramp": breach}
+    assert cause(facts=facts) == "the ramp's metrics were in breach: fallbacks at 40 % (09:55)"
+    assert cause(facts={**facts, "rollback_asked": asked}) == "a wrong price (Jane, 10:00)"
