@@ -15,6 +15,7 @@ from .._availability.claims import Availability, availability_of
 from .._release.failure import is_hold
 from .._time import UTC, parse_time
 from .models import Alerts, Claim, FiredAlert
+from .rollback import rollback_claims
 
 Body = t.Mapping[str, t.Any]
 
@@ -71,7 +72,8 @@ def claims_of(
 ) -> dict[str, Claim]:
     """By name. `downtime`, `errors`, `status`: of the announcement. `service`: of the public status page.
 
-    `interruption`, `tests`, `rollout`, `monitoring`: of the mail. `report_*`: the six lines of the runbook's report.
+    `state`, `impact`, `verified`: of the announcement of a rollback. `interruption`, `tests`, `rollout`, `monitoring`:
+    of the mail. `report_*`: the six lines of the runbook's report.
     """
     phases = {name: mapping(one) for name, one in mapping(record.get("phases")).items()}
     facts = mapping(record.get("facts"))
@@ -96,6 +98,7 @@ def claims_of(
         if watch.good
         else Claim(f"Monitoring: {watch.words}", watch.good),
         "service": service_of(availability),
+        **rollback_claims(facts.get("rollback_verified")),
         "report_services": services_of(phases.get("microservices")),
         "report_database": database_of(phases.get("database")),
         "report_flags": Claim(f"Active at {percentage.words}", True)

@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to easymo.deploy.
+"""What a rollback proved: each thing that it must bring back as verified, failed or not looked at. Pure."""
+
+from __future__ import annotations
+
+import typing as t
+
+from .models import Claim
+
+Body = t.Mapping[str, t.Any]
+
+VERIFIED, FAILED, NOT_LOOKED_AT = "verified", "failed", "not looked at"
+STATES: t.Mapping[str, str] = {"pass": VERIFIED, "fail": FAILED}
+"""By the status of a smoke test. Any other was not looked at, or could not be told."""
+DIFFERS = "VerificationFailed"
+
+MENU, PAYMENT, FLAGS, VERSIONS = (
+    "WhatsApp webhook",
+    "Payment integration",
+    "Feature off in every pod",
+    "Versions as before the release",
+)
+
+
+def verification(
+    tests: Body, pods: Body, pins: Body | None = None, deployments: t.Sequence[Body] = ()
+) -> list[dict[str, str]]:
+    """A row with `name`, `status` and `detail` for each.
+
+    `tests`: the result of the module smoke_tests; `pods`: those of pod_environment, in a loop. `pins`: by
+    Deployment, what ran before, with `images`; None when services did not go back. `deployments`: as rollout_info
+    returns them.
+    """
+    results = tests.get("results")
+    if isinstance(results, list):
+        rows = [
+            row(
+                str(one["name"]),
+                STATES.get(str(one.get("status")), NOT_LOOKED_AT),
+                one.get("detail"),
+            )
+            for one in results
+        ]
+    else:
+        why = tests.get("msg") or "the tests did not run"
+        rows = [row(name, NOT_LOOKED_AT, why) for name in (MENU, PAYMENT)]
+    rows.append(_flags(pods))
+    if pins is not None:
+        rows.append(_versions(pins, deployments))
+    return rows
+
+
+def _flags(pods: Body) -> dict[str, str]:
+    asked = [one for one in pods.get("results") or () if isinstance(one, dict)]
+    wrong = [str(one.get("msg")) for one in asked if one.get("failed")]
+    if any(one.get("reason") == DIFFERS for one in asked):
+        return row(FLAGS, FAILED, " ".join(wrong))
+    if wrong or not asked or any(one.get("skipped") for one in asked):
+        return row(FLAGS, NOT_LOOKED_AT, " ".join(wrong) or "no pod was asked")
+    return row(FLAGS, VERIFIED, f"{sum(len(one.get('pods') or ()) for one in asked)} pods")
+
+
+def _versions(pins: Body, deployments: t.Sequence[Body]) -> dict[str, str]:
+    if not pins:
+        return row(VERSIONS, NOT_LOOKED_AT, "nothing was pinned")
+    runs = {one["name"]: one.get("images") for one in deployments}
+    unseen = [name for name in pins if name not in runs]
+    other = [name for name, pin in pins.items() if name in runs and runs[name] != pin.get("images")]
+    if other:
+        return row(VERSIONS, FAILED, f"{', '.join(other)} run something else")
+    if unseen:
+        return row(VERSIONS, NOT_LOOKED_AT, f"{', '.join(unseen)} were not seen")
+    return row(VERSIONS, VERIFIED, f"{len(pins)} services")
+
+
+def row(name: str, status: str, detail: t.Any = "") -> dict[str, str]:
+    return {"name": name, "status": status, "detail": str(detail or "")}
+
+
+def rollback_claims(rows: t.Any) -> dict[str, Claim]:
+    """`state`, `impact` and `verified` of the announcement, from the rows as the record keeps them."""
+    kept = [one for one in rows if isinstance(one, dict)] if isinstance(rows, list) else []
+    found = {str(one.get("name")): one for one in kept}
+    flows = [found.get(name, row(name, NOT_LOOKED_AT)) for name in (MENU, PAYMENT)]
+    off = found.get(FLAGS, row(FLAGS, NOT_LOOKED_AT))
+    state = (
+        Claim("traditional flows 100 %", True)
+        if _good(flows)
+        else Claim(f"traditional flows: {words(flows)}", _worst(flows))
+    )
+    impact = (
+        "nobody is served by an AI agent" if _good([off]) else f"AI agents: {words([off])}",
+        "menus, orders and payments work as before the release" if _good(flows) else words(flows),
+    )
+    return {
+        "state": state,
+        "impact": Claim("; ".join(impact), _worst([*flows, off])),
+        "verified": _counted(kept),
+    }
+
+
+def _counted(kept: t.Sequence[Body]) -> Claim:
+    if not kept:
+        return Claim("nothing was looked at", None)
+    rest = [one for one in kept if one.get("status") != VERIFIED]
+    count = f"{len(kept) - len(rest)} of {len(kept)}"
+    return Claim(f"{count}; {words(rest)}" if rest else count, _worst(kept))
+
+
+def words(rows: t.Iterable[Body]) -> str:
+    return ", ".join(
+        f"{one.get('name')} {one.get('status')}"
+        + (f" ({one['detail']})" if one.get("detail") and one.get("status") != VERIFIED else "")
+        for one in rows
+    )
+
+
+def _good(rows: t.Iterable[Body]) -> bool:
+    return all(one.get("status") == VERIFIED for one in rows)
+
+
+def _worst(rows: t.Sequence[Body]) -> bool | None:
+    if any(one.get("status") == FAILED for one in rows):
+        return False
+    return True if _good(rows) else None

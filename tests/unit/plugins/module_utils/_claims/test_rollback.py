@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a rollback proved, and what its announcement may say of it."""
+
+from __future__ import annotations
+
+import typing as t
+
+import pytest
+
+from ansible_collections.easymo.deploy.plugins.module_utils._claims.rollback import (
+    FLAGS,
+    MENU,
+    PAYMENT,
+    VERSIONS,
+    rollback_claims,
+    verification,
+)
+
+Row = dict[str, t.Any]
+PINS = {"agent-core": {"images": {"agent-core": "easymo/agent-core:v1.9.0"}}}
+RUNS = [{"name": "agent-core", "images": {"agent-core": "easymo/agent-core:v1.9.0"}}]
+OFF = {"results": [{"pods": [{}, {}, {}]}]}
+
+
+def ran(**statuses: str) -> Row:
+    names = {"menu": MENU, "payment": PAYMENT, "rate": "Error rate and response time"}
+    return {
+        "results": [
+            {"name": names[key], "status": status, "detail": f"{key} seen"}
+            for key, status in statuses.items()
+        ]
+    }
+
+
+def states(rows: list[dict[str, str]]) -> dict[str, str]:
+    return {row["name"]: row["status"] for row in rows}
+
+
+def test_each_thing_is_verified_failed_or_not_looked_at() -> None:
+    rows = verification(ran(menu="pass", payment="fail", rate="hold"), OFF, PINS, RUNS)
+    assert states(rows) == {
+        MENU: "verified",
+        PAYMENT: "failed",
+        "Error rate and response time": "not looked at",
+        FLAGS: "verified",
+        VERSIONS: "verified",
+    }
+
+
+@pytest.mark.parametrize(
+    ("pods", "status"),
+    [
+        (
+            {"results": [{"failed": True, "reason": "VerificationFailed", "msg": "a is on"}]},
+            "failed",
+        ),
+        (
+            {"results": [{"failed": True, "reason": "Unreachable", "msg": "no API"}]},
+            "not looked at",
+        ),
+        ({"results": [{"skipped": True}]}, "not looked at"),
+        ({}, "not looked at"),
+    ],
+)
+def test_flags_that_nobody_saw_are_not_off(pods: Row, status: str) -> None:
+    assert states(verification(ran(), pods))[FLAGS] == status
+
+
+@pytest.mark.parametrize(
+    ("pins", "deployments", "status"),
+    [
+        (PINS, [], "not looked at"),
+        ({}, RUNS, "not looked at"),
+        (PINS, [{**RUNS[0], "images": {"agent-core": "easymo/agent-core:v2.0.0"}}], "failed"),
+    ],
+)
+def test_versions_are_compared_with_what_was_pinned(
+    pins: Row, deployments: list[Row], status: str
+) -> None:
+    assert states(verification(ran(), OFF, pins, deployments))[VERSIONS] == status
+
+
+def test_services_that_did_not_go_back_have_no_versions_to_compare() -> None:
+    assert VERSIONS not in states(verification(ran(), OFF))
+
+
+def test_tests_that_did_not_run_verify_nothing() -> None:
+    rows = verification({"msg": "the library requests is missing", "failed": True}, OFF)
+    assert states(rows) == {MENU: "not looked at", PAYMENT: "not looked at", FLAGS: "verified"}
+
+
+def words(rows: t.Any) -> dict[str, str]:
+    return {name: claim.words for name, claim in rollback_claims(rows).items()}
+
+
+def test_when_all_is_verified_the_facts_own_words_stand() -> None:
+    rows = verification(ran(menu="pass", payment="pass"), OFF, PINS, RUNS)
+    assert words(rows) == {
+        "state": "traditional flows 100 %",
+        "impact": "nobody is served by an AI agent; menus, orders and payments work as before the release",
+        "verified": "4 of 4",
+    }
+    assert all(claim.good for claim in rollback_claims(rows).values())
+
+
+def test_what_failed_and_what_nobody_looked_at_is_said() -> None:
+    rows = verification(ran(menu="pass", payment="fail"), {"results": []})
+    assert words(rows) == {
+        "state": "traditional flows: WhatsApp webhook verified, Payment integration failed (payment seen)",
+        "impact": "AI agents: Feature off in every pod not looked at (no pod was asked); WhatsApp webhook verified, "
+        "Payment integration failed (payment seen)",
+        "verified": "1 of 3; Payment integration failed (payment seen), Feature off in every pod not looked at "
+        "(no pod was asked)",
+    }
+    assert [claim.good for claim in rollback_claims(rows).values()] == [False, False, False]
+
+
+@pytest.mark.parametrize("rows", [None, [], "rubbish", [3]])
+def test_a_rollback_without_a_look_claims_nothing(rows: t.Any) -> None:
+    assert words(rows)["verified"] == "nothing was looked at"
+    assert {claim.good for claim in rollback_claims(rows).values()} == {None}
