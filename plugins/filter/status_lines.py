@@ -8,8 +8,11 @@ name: status_lines
 short_description: Where a deployment stands, in lines for people
 version_added: 0.2.0
 author: EasyMO (@easymo)
-description: Puts together what three modules that only read have returned.
-positional: record, rollouts, services
+description:
+  - Puts together what three modules that only read have returned.
+  - The first line is the verdict with where and why, V(FINE), V(RUNNING), V(INTERRUPTED), V(ON HOLD), V(FAILED),
+    V(KILLED), V(ROLLED BACK), V(NOT FINISHED) or V(NO RELEASE).
+positional: record, rollouts, services, plan, killed
 options:
   _input:
     description: What M(easymo.deploy.deploy_lock_info) returned.
@@ -28,6 +31,15 @@ options:
     type: list
     elements: str
     required: true
+  plan:
+    description: Names of the phases in their order.
+    type: list
+    elements: str
+    default: []
+  killed:
+    description: Who set the kill switch and why, empty while it is not set.
+    type: str
+    default: ""
 """
 
 EXAMPLES = r"""
@@ -45,31 +57,39 @@ _value:
 
 import typing as t
 
+from ..module_utils._release.verdict import in_order, verdict
+
 Fields = t.Mapping[str, t.Any]
 
 
 def status_lines(
-    lock: Fields, record: Fields, rollouts: Fields, services: t.Sequence[str]
+    lock: Fields,
+    record: Fields,
+    rollouts: Fields,
+    services: t.Sequence[str],
+    plan: t.Sequence[str] = (),
+    killed: str = "",
 ) -> list[str]:
     known = {one["name"]: one for one in rollouts["deployments"]}
     width = max(map(len, services), default=0)
+    word, where = verdict(record["record"], lock["lock"], killed, plan)
     return [
+        f"{word}: {where}",
         lock["sentence"],
-        *_release(record["record"]),
+        *_release(record["record"], plan),
         *(f"  {name:{width}}  {_service(known.get(name))}" for name in services),
     ]
 
 
-def _release(record: Fields) -> t.Iterator[str]:
+def _release(record: Fields, plan: t.Sequence[str]) -> t.Iterator[str]:
     if not record:
-        yield "No release is recorded."
         return
     finished = f", ended {record['finished']}" if record["finished"] else ""
     yield (
         f"Release {record['version']} is {record['status'].replace('_', ' ')}: attempt {record['attempt']} "
         f"by {record['actor']}, begun {record['started']}{finished}."
     )
-    for name, phase in record["phases"].items():
+    for name, phase in in_order(record, plan):
         moment = f"since {phase['started']}"
         if phase["finished"]:
             moment = f"at {phase['finished']}"

@@ -92,7 +92,7 @@ def test_anybody_sees_on_one_screen_where_it_stands(operator: Operator, witness:
     assert run.rc == 0, run.tail()
     told = run.output[run.output.index("Tell it on one screen") :]
     assert len(told.splitlines()) < 30
-    for part in ("the data centre moves", "No release is recorded.", "wallet-service:v1.9.0 3/3"):
+    for part in ("the data centre moves", "NO RELEASE: no release is recorded", "wallet-service:v1.9.0 3/3"):
         assert part in words(told)
     assert (witness.resource_versions(), lock_of(witness)) == before
 
@@ -125,6 +125,7 @@ def test_then_a_deployment_holds_the_lock_and_gives_it_back_with_its_last_breath
         assert time.monotonic() < deadline, lock_of(witness)
         time.sleep(0.2)
     told = words(operator.plays("status").output)
+    assert "NOT FINISHED: release 2.0.0: database," in told
     assert "Release 2.0.0 is running: attempt 1" in told
     assert "preflight done at" in told
 
