@@ -300,7 +300,7 @@ def run(module: Module) -> dict[str, t.Any]:
         )
     result: dict[str, t.Any] = {
         "changed": done.flags.changed,
-        **describe(schedule, done.plan),
+        **describe(schedule, done.plan, moved=not module.check_mode),
         "checksum": done.flags.checksum,
     }
     if done.flags.changed and not module.check_mode:

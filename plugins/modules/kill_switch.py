@@ -276,7 +276,12 @@ def run(module: Module) -> dict[str, t.Any]:
         "changed": plan.changed or restarts,
         "kill_switch": switch.to_result() if switch else {},
         "sentence": to_sentence(
-            params["state"], switch, wanted_of(plan), by=by, reason=params["reason"].strip()
+            params["state"],
+            switch,
+            wanted_of(plan),
+            by=by,
+            reason=params["reason"].strip(),
+            check_mode=module.check_mode and plan.changed,
         ),
         "before": dict(plan.before.data),
         "after": dict(plan.after),

@@ -19,10 +19,13 @@ class Recorded:
     release: str
     said: ManualDecision
     changed: bool
+    check_mode: bool = False
 
     def to_result(self) -> dict[str, t.Any]:
         said = self.said
         did = "approved" if said.decision == APPROVE else "rejected"
+        if self.check_mode and self.changed:
+            did = "would approve" if said.decision == APPROVE else "would reject"
         sentence = (
             f"{said.by} {did} the watch {said.gate!r} of release {self.release}: {said.reason}."
         )
@@ -55,4 +58,4 @@ def record_decision(
         facts={"decisions": {key: planned.to_json()}},
     )
     store.change(change, check_mode=check_mode)
-    return Recorded(release, planned, changed=True)
+    return Recorded(release, planned, changed=True, check_mode=check_mode)

@@ -50,15 +50,18 @@ def to_sentence(
     *,
     by: str,
     reason: str,
+    check_mode: bool = False,
 ) -> str:
-    """Where it stands after the write, for people."""
+    """Where it stands after the write, or would stand in check mode, for people."""
     told = ", ".join(f"{name}={value}" for name, value in flags.items())
+    because = f"because: {reason.rstrip('.')}."
     if state == RESET:
-        return (
-            f"{by} reset the kill switch, because: {reason.rstrip('.')}. The flags stay as they are until "
-            "somebody turns them on."
-        )
+        reset = "would reset" if check_mode else "reset"
+        stay = "would stay" if check_mode else "stay"
+        return f"{by} {reset} the kill switch, {because} The flags {stay} as they are until somebody turns them on."
     if state == SET and switch is not None:
+        if check_mode:
+            return f"{by} would set the kill switch, {because} It would hold {told}."
         return f"{str(switch).rstrip('.')}. It holds {told}."
     lowered = ", ".join(f"{name} to {value}" for name, value in flags.items())
-    return f"{by} lowered {lowered}, because: {reason.rstrip('.')}."
+    return f"{by} {'would lower' if check_mode else 'lowered'} {lowered}, {because}"

@@ -8,14 +8,14 @@ import typing as t
 
 from .._time import format_time
 from .models import RampState, Schedule, Step
-from .plan import DONE, LOWER, NONE, RAISE, REFUSE, WATCH, RampPlan, Reason
+from .plan import DONE, NONE, RAISE, REFUSE, WATCH, RampPlan, Reason
 from .status import Seen
 
 
-def describe(schedule: Schedule, plan: RampPlan) -> dict[str, t.Any]:
+def describe(schedule: Schedule, plan: RampPlan, *, moved: bool = False) -> dict[str, t.Any]:
     return {
         "action": plan.action,
-        "sentence": sentence(schedule, plan),
+        "sentence": sentence(schedule, plan, moved=moved),
         "before": {
             "percentage": plan.standing.percentage,
             "step": schedule.number(plan.standing.percentage),
@@ -41,12 +41,14 @@ def to_diff(flag: str, seen: Seen, plan: RampPlan) -> dict[str, t.Any]:
     return {"before": before, "after": after}
 
 
-def sentence(schedule: Schedule, plan: RampPlan) -> str:
+def sentence(schedule: Schedule, plan: RampPlan, *, moved: bool = False) -> str:
+    """`moved`: whether the step was taken, and is not only what would be done."""
     at = place(schedule, plan.standing.percentage)
-    if plan.action == RAISE:
-        return f"Up from {at} to {place(schedule, plan.percentage)}{_users(plan.target)}."
-    if plan.action == LOWER:
-        return f"Down from {at} to {place(schedule, plan.percentage)}."
+    if plan.moves:
+        way = "up" if plan.action == RAISE else "down"
+        users = _users(plan.target) if plan.action == RAISE else ""
+        begin = way.capitalize() if moved else f"Would go {way}"
+        return f"{begin} from {at} to {place(schedule, plan.percentage)}{users}."
     if plan.action == DONE:
         return f"The ramp has arrived: {at}, and it is good."
     told = {

@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""In check mode nothing is claimed to be done: each sentence of a module that acts says "would"."""
+
+from __future__ import annotations
+
+import re
+import typing as t
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+import yaml
+
+from ansible_collections.easymo.deploy.plugins.module_utils._flags.switch import KillSwitch
+from ansible_collections.easymo.deploy.plugins.module_utils._gate.manual_decision import (
+    ManualDecision,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._gate.record_decision import Recorded
+from ansible_collections.easymo.deploy.plugins.module_utils._kill_switch.plan import to_sentence
+from ansible_collections.easymo.deploy.plugins.module_utils._ramp.describe import sentence
+from ansible_collections.easymo.deploy.plugins.module_utils._ramp.models import Schedule, Step
+from ansible_collections.easymo.deploy.plugins.module_utils._ramp.plan import Ask, plan
+from ansible_collections.easymo.deploy.plugins.module_utils._ramp.status import Seen
+from ansible_collections.easymo.deploy.plugins.module_utils._time import read_time
+
+ROOT = Path(__file__).parents[2]
+NOW = "2026-11-24T06:00:00Z"
+SCHEDULE = Schedule(
+    (Step(1, 1, 100), Step(1, 5, 500)), watch=timedelta(0), day=timedelta(seconds=1)
+)
+SWITCH = KillSwitch(
+    set_at=NOW, by="ann", reason="complaints", automatic=False, flags={"F": "false"}
+)
+
+
+def switched(state: str, *, check_mode: bool) -> str:
+    return to_sentence(
+        state, SWITCH, {"F": "false"}, by="ann", reason="complaints", check_mode=check_mode
+    )
+
+
+def ramped(value: str, percentage: int, *, check_mode: bool) -> str:
+    seen = Seen(value, enabled=True, annotation=None, now=read_time(NOW))
+    found = plan(SCHEDULE, seen, Ask(by="ann", percentage=percentage))
+    return sentence(SCHEDULE, found, moved=not check_mode)
+
+
+def decided(decision: str, *, check_mode: bool) -> str:
+    said = ManualDecision(gate="monitoring", decision=decision, by="ann", at=NOW, reason="x")
+    return str(Recorded("2.0.0", said, changed=True, check_mode=check_mode).to_result()["sentence"])
+
+
+SENTENCES: dict[str, t.Callable[[bool], str]] = {
+    "kill switch set": lambda check: switched("set", check_mode=check),
+    "kill switch reset": lambda check: switched("reset", check_mode=check),
+    "percentage lowered": lambda check: switched("lowered", check_mode=check),
+    "ramp up": lambda check: ramped("0", 1, check_mode=check),
+    "ramp down": lambda check: ramped("5", 1, check_mode=check),
+    "watch approved": lambda check: decided("approve", check_mode=check),
+    "watch rejected": lambda check: decided("reject", check_mode=check),
+}
+
+
+@pytest.mark.parametrize("name", SENTENCES)
+def test_a_sentence_says_would_in_check_mode_and_only_there(name: str) -> None:
+    say = SENTENCES[name]
+    assert re.search(r"\b[Ww]ould\b", say(True))
+    assert not re.search(r"\b[Ww]ould\b", say(False))
+
+
+def test_every_module_with_a_sentence_and_check_mode_is_walked_here() -> None:
+    """A new one joins the table above, or tells what is and not what was done."""
+    acting = {
+        path.stem
+        for path in (ROOT / "plugins" / "modules").glob("*.py")
+        if re.search(r"^sentence:", (text := path.read_text("utf-8")), re.MULTILINE)
+        and not path.stem.endswith("_info")
+        and '"supports_check_mode": True' in text
+    }
+    tells_what_is = {
+        "metrics_gate",
+        "preflight_check",
+        "smoke_tests",
+        "person_check",
+        "health_check",
+    }
+    assert acting - tells_what_is <= {
+        "kill_switch",
+        "feature_ramp",
+        "release_decision",
+        "deploy_lock",
+    }
+
+
+def messages(node: t.Any) -> t.Iterator[tuple[str, str]]:
+    """Messages of tasks that run in check mode alone."""
+    for task in node if isinstance(node, list) else []:
+        for section in ("block", "rescue", "always"):
+            yield from messages(task.get(section))
+        shown = task.get("ansible.builtin.debug") or {}
+        conditions = task.get("when", "")
+        told = " ".join(conditions) if isinstance(conditions, list) else str(conditions)
+        if re.search(r"(?<!not )\bansible_check_mode\b", told) and "msg" in shown:
+            yield task["name"], str(shown["msg"])
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        pytest.param(*found, id=f"{path.parts[-3]}/{path.name}")
+        for path in sorted(ROOT.glob("roles/*/tasks/*.yml"))
+        for found in messages(yaml.safe_load(path.read_text("utf-8")))
+    ],
+)
+def test_a_message_of_check_mode_claims_no_act(name: str, text: str) -> None:
+    assert re.search(r"\b[Ww]ould\b|\.sentence", text), f"{name}: {text}"
