@@ -75,6 +75,7 @@ kind:
     - rbac
     - flags_start
     - backup_age
+    - images
     - test_results
     - load_test
     - git
@@ -160,6 +161,34 @@ backup_age:
         - Whether one that is too old or missing holds. Else it is told, for the release takes backups itself.
       type: bool
       default: false
+images:
+  description: Whether images are in their registry, as M(easymo.deploy.image_info) asks it.
+  type: dict
+  suboptions:
+    images:
+      description: The images, with tag or digest.
+      type: list
+      elements: str
+      required: true
+    registry:
+      description: URL of the registry's API. The registry that an image names when empty.
+      type: str
+      default: ""
+    username:
+      description: Login. Anonymous when empty.
+      type: str
+      default: ""
+    password:
+      description: Its password or token.
+      type: str
+      default: ""
+    ca_cert:
+      description: Authorities that the registry's certificate may be of.
+      type: path
+    absent:
+      description: Why they cannot be there yet, for example because the release builds them. Nobody asks then.
+      type: str
+      default: ""
 test_results:
   description:
     - Whether enough tests passed and none failed. The file is JUnit XML, or one JSON object with C(passed),

@@ -55,6 +55,8 @@ class Earlier:
     attempt: int = 1
     seconds: t.Mapping[str, float] = field(default_factory=dict)
     status: t.Mapping[str, str] = field(default_factory=dict)
+    own: t.Mapping[str, float] = field(default_factory=dict)
+    """Seconds by phase that this run ended, as the record has them: what report and messages tell too."""
 
     @property
     def total(self) -> float:
@@ -78,8 +80,12 @@ class Stage:
     hosts: int = 0
     changes: dict[str, set[str]] = field(default_factory=dict)
     failures: list[Failure] = field(default_factory=list)
+    recorded: float | None = None
+    """Seconds by the release record, which are told in place of what the terminal saw."""
 
     def lasted(self, now: float) -> float:
+        if self.finished is not None and self.recorded is not None:
+            return self.recorded
         return (now if self.finished is None else self.finished) - self.started
 
     @property

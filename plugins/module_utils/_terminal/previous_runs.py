@@ -18,16 +18,19 @@ def earlier_runs(record: t.Any, began: str) -> Earlier:
     phases = record.get("phases")
     seconds: dict[str, float] = {}
     status: dict[str, str] = {}
+    own: dict[str, float] = {}
     for name, phase in (phases if isinstance(phases, dict) else {}).items():
         if not isinstance(phase, dict):
             continue
         if _before(phase, began):
             status[name] = str(phase.get("status") or "")
+        elif (took := between(phase.get("started"), phase.get("finished"))) is not None:
+            own[name] = float(took)
         spent = sum(_seconds(one, began) for one in (phase, *_tries(phase)))
         if spent:
             seconds[name] = spent
     attempt = record.get("attempt")
-    return Earlier(attempt if isinstance(attempt, int) else 1, seconds, status)
+    return Earlier(attempt if isinstance(attempt, int) else 1, seconds, status, own)
 
 
 def _tries(phase: t.Mapping[str, t.Any]) -> list[t.Mapping[str, t.Any]]:

@@ -81,6 +81,8 @@ class Screen:
 
     def recorded(self, earlier: Earlier) -> list[Line]:
         """Tells once of the runs before this one, as soon as their record was seen."""
+        if self.current:
+            self.current.recorded = earlier.own.get(self.current.key)
         if self.earlier.seconds or not earlier.seconds:
             return []
         self.earlier = earlier

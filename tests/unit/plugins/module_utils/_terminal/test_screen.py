@@ -217,6 +217,23 @@ def test_a_phase_on_hold_did_not_fail():
     assert " is on hold in 'Watch the metrics' on localhost: No data." in line
 
 
+def test_a_phase_takes_as_long_as_its_record_says():
+    screen = Screen(PLAN, 0)
+    screen.play_started(PREFLIGHT, 0)
+    record = {
+        "attempt": 1,
+        "phases": {
+            "preflight": {
+                "status": "done",
+                "started": "2026-11-24T06:00:04Z",
+                "finished": "2026-11-24T06:00:10Z",
+            }
+        },
+    }
+    screen.recorded(earlier_runs(record, "2026-11-24T06:00:00.500Z"))
+    assert texts(screen.ended("done", 11))[0].startswith("Phase 1 of 4: Pre-Deploy took 6 s")
+
+
 def test_an_interrupted_run_says_how_to_resume():
     lines = told("interrupted", failures=())
     assert lines[0].endswith("was interrupted after 24 min")
