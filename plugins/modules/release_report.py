@@ -60,6 +60,13 @@ options:
     type: str
     default: ""
     version_added: 0.3.0
+  pins:
+    description:
+      - What each Deployment ran before the release, as C(deployments) of
+        RV(easymo.deploy.release_info#module:pins). Without it the report has what the last run found.
+    type: dict
+    default: {}
+    version_added: 0.3.0
   availability:
     description: What was measured of the public addresses, as RV(easymo.deploy.release_info#module:availability).
     type: dict
@@ -205,6 +212,7 @@ def argument_spec() -> dict[str, t.Any]:
         "release": {"type": "str", "default": ""},
         "problem": {"type": "str", "default": ""},
         "availability": {"type": "dict", "default": {}},
+        "pins": {"type": "dict", "default": {}},
         "sign_offs": {"type": "list", "elements": "str", "default": []},
         "time_zone": {"type": "str", "default": "UTC"},
         "journal": {"type": "path"},
@@ -231,6 +239,7 @@ def asked_of(params: dict[str, t.Any], record: dict[str, t.Any], redact: Redacto
         zone=zone,
         sign_offs=tuple(params["sign_offs"]),
         problem=redact(params["problem"]),
+        pins=redact.within(params["pins"], RECORD_DEPTH),
         availability=redact.within(params["availability"], RECORD_DEPTH),
         journal=told,
     )

@@ -43,7 +43,7 @@ TABLED = frozenset(
 
 
 def build_report(record: t.Mapping[str, t.Any], asked: Asked) -> Report:
-    reader = Reader(legible(record, LONGEST))
+    reader = Reader(legible(record, LONGEST), legible(asked.pins, LONGEST))
     phases = phase_rows(reader, asked.plan, TABLED, asked.zone)
     tables, watches = tables_of(reader, asked), metrics.watches(reader)
     missing = missing_of(phases, tables, watches)

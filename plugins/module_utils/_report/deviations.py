@@ -8,11 +8,13 @@ import typing as t
 
 from .._time import parse_time
 from .models import Deviation, PhaseRow
-from .reader import Reader, dictionaries, inner, text
+from .reader import Reader, dictionaries, inner, listed, text
 from .times import between, counted, lasting, shown
 
 Found = t.Iterator[Deviation]
 
+WATCH, SHORT = "monitoring", 0.9
+"""The phase that must not be shorter than planned, and from which share on it is."""
 DECIDED = {"approve": "approved", "reject": "rejected"}
 MOVED = {
     "released": "was released from its hold",
@@ -59,6 +61,12 @@ def late(reader: Reader, phases: t.Sequence[PhaseRow]) -> Found:
 def unlike_planned(reader: Reader, phases: t.Sequence[PhaseRow]) -> Found:
     """Waived, passed over, or not at the first try."""
     begun = [row.status != "not run" for row in phases]
+    for row in phases:
+        short = row.actual is not None and row.actual < SHORT * row.planned
+        if short and row.name == WATCH and row.status == "done":
+            yield Deviation(
+                f"{row.title} took {lasting(row.actual)} of the planned {lasting(row.planned)}."
+            )
     for place, row in enumerate(phases):
         evidence = reader.evidence(row.name)
         if row.status == "waived":
@@ -67,6 +75,11 @@ def unlike_planned(reader: Reader, phases: t.Sequence[PhaseRow]) -> Found:
             yield Deviation(f"{row.title} was waived.", who, why)
         elif row.status == "not run" and any(begun[place:]):
             yield Deviation(f"{row.title} was passed over: later phases ran without it.")
+        for run in dictionaries(listed(inner(reader.mapping("phases"), row.name), "earlier_runs")):
+            if run.get("status") == "waived":
+                given = inner(run, "evidence")
+                who, why = text(given.get("by")), text(given.get("reason"))
+                yield Deviation(f"{row.title} was waived at first.", who, why)
         if len(row.tries) > 1:
             causes = [cause for one in row.tries[:-1] for cause in one.causes]
             yield Deviation(
@@ -115,7 +128,10 @@ def waived_migrations(reader: Reader) -> Found:
 
 
 def waived_checks(reader: Reader) -> Found:
-    """Of the checklist and the smoke tests: let go of, left out, or asked of nobody."""
+    """Of the checklist and the smoke tests: let go of, left out, or asked of nobody.
+
+    A line of the checklist that is `skipped` does not apply, which is none.
+    """
     overrides = inner(reader.mapping("facts"), "overrides")
     found = reader.named("preflight", checklist(reader))
     for name, one in [*found, *reader.entries("checks")]:
@@ -126,7 +142,7 @@ def waived_checks(reader: Reader) -> Found:
             by = inner(overrides, name)
             who, why = text(by.get("by")) or who, text(by.get("reason")) or detail
             yield Deviation(f"The check '{text(one.get('item')) or name}' was waived.", who, why)
-        elif status in ("skip", "skipped"):
+        elif status == "skip":
             yield Deviation(
                 f"The check '{text(one.get('item')) or name}' was left out.", why=detail
             )

@@ -177,4 +177,5 @@ class Asked:
     sign_offs: tuple[str, ...] = ()
     problem: str = ""
     availability: t.Mapping[str, t.Any] = field(default_factory=dict)
+    pins: t.Mapping[str, t.Any] = field(default_factory=dict)
     journal: tuple[Table, ...] = field(default=())

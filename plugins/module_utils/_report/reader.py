@@ -73,6 +73,8 @@ def names(found: t.Any) -> list[str]:
 @dataclass
 class Reader:
     record: t.Mapping[str, t.Any]
+    pins: Entry = field(default_factory=dict)
+    """What each Deployment ran before the release, as release_info returns it."""
     problems: list[str] = field(default_factory=list)
 
     def text(self, name: str) -> str:

@@ -8,8 +8,11 @@ import typing as t
 
 from ..models import Cell, Table
 from ..reader import Reader, text
-from ..times import took
+from ..times import counted, took
 from .words import judged, share
+
+NOT_APPLICABLE = "skipped"
+"""Of a line of the checklist."""
 
 
 def checks(reader: Reader) -> Table:
@@ -50,9 +53,14 @@ def preflight(reader: Reader) -> Table | None:
 
 
 def passed(rows: t.Sequence[tuple[Cell, ...]], what: str) -> str:
-    bad = [row[0].text for row in rows if row[1].tone != "good"]
+    """Of what applies. What does not is named."""
+    away = [row[0].text for row in rows if row[1].text == NOT_APPLICABLE]
+    bad = [row[0].text for row in rows if row[1].tone != "good" and row[1].text != NOT_APPLICABLE]
     rest = f"not {', '.join(bad[:5])}{' and more' if len(bad) > 5 else ''}"
-    return share(len(rows) - len(bad), len(rows), f"{what} passed", rest)
+    applies = len(rows) - len(away)
+    told = share(applies - len(bad), applies, f"{what} passed", rest)
+    named = ", ".join(dict.fromkeys(away))
+    return f"{told} {counted(len(away), 'other')} do not apply: {named}." if away else told
 
 
 def traffic(reader: Reader) -> Table | None:

@@ -28,7 +28,14 @@ def services(reader: Reader) -> Table:
         found.setdefault(name, one if isinstance(one, dict) else {})
     order = sorted(found, key=lambda name: (waves.get(name, 10_000), list(found).index(name)))
     rows = [
-        service_row(name, found[name], waves.get(name), inner(failed, name), inner(returned, name))
+        service_row(
+            name,
+            found[name],
+            waves.get(name),
+            inner(failed, name),
+            inner(returned, name),
+            pinned_image(reader, name),
+        )
         for name in order
     ]
     columns = ("Service", "Wave", "Result", "Before", "After", "Ready", "Took", "Why")
@@ -39,8 +46,9 @@ def services(reader: Reader) -> Table:
 
 
 def service_row(
-    name: str, one: Entry, wave: int | None, failure: Entry, back: Entry
+    name: str, one: Entry, wave: int | None, failure: Entry, back: Entry, pinned: str
 ) -> tuple[Cell, ...]:
+    """`pinned`: what it ran before the release, which a run that finds it rolled already cannot see."""
     replicas = inner(one, "replicas")
     result = text(one.get("result") or one.get("status") or ("failed" if failure else "unknown"))
     why = text(inner(one, "diagnosis").get("cause") or failure.get("message") or one.get("msg"))
@@ -52,7 +60,7 @@ def service_row(
         Cell(name),
         Cell("" if wave is None else str(wave)),
         Cell(f"{result}{BACK}".replace("_", " "), "warn") if back else judged(result),
-        Cell(text(inner(one, "before").get("image")), code=True),
+        Cell(pinned or text(inner(one, "before").get("image")), code=True),
         Cell(text(inner(one, "after").get("image") or one.get("image")), code=True),
         Cell(
             f"{replicas['ready']} of {replicas.get('desired', '?')}" if "ready" in replicas else ""
@@ -60,6 +68,11 @@ def service_row(
         Cell(took(one.get("duration"))),
         Cell(why),
     )
+
+
+def pinned_image(reader: Reader, name: str) -> str:
+    images = inner(inner(reader.pins, name), "images")
+    return text(images.get(name) or next(iter(images.values()), ""))
 
 
 def taken_away(back: Entry) -> str:

@@ -69,6 +69,17 @@ CASES = {
         ),
         "Monitoring was waived. By Jane Doe. Why: no Prometheus.",
     ),
+    "waived at first": (
+        with_phase(
+            "preflight",
+            earlier_runs=[{"status": "waived", "evidence": {"by": "Jane Doe", "reason": "hotfix"}}],
+        ),
+        "Pre-Deploy was waived at first. By Jane Doe. Why: hotfix.",
+    ),
+    "a short watch": (
+        with_phase("monitoring", started=records.at(80), finished=records.at(80.5)),
+        "Monitoring took 30 s of the planned 1 h.",
+    ),
     "passed over": (
         without_phase("smoke_tests"),
         "Smoke Tests was passed over: later phases ran without it.",
