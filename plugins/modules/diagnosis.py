@@ -232,6 +232,12 @@ options:
     description: Pods of one Deployment whose logs are read, the sickest first.
     type: int
     default: 5
+  inventory:
+    description: Inventories for the commands of the cures, as they are given with C(-i).
+    type: list
+    elements: str
+    default: []
+    version_added: 0.3.0
   timeout:
     description: Seconds after which what is not done is told with what it has seen so far.
     type: float

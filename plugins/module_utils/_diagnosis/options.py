@@ -45,6 +45,7 @@ def diagnosis_options() -> dict[str, t.Any]:
         "log_lines": {"type": "int", "default": 200},
         "log_bytes": {"type": "int", "default": 256 * 1024},
         "pods": {"type": "int", "default": 5},
+        "inventory": {"type": "list", "elements": "str", "default": []},
         "timeout": {"type": "float", "default": 40},
         **secrets_options(),
     }

@@ -14,8 +14,12 @@ from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.causes im
     find_causes,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.models import (
+    Cause,
     Fact,
     Place,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._diagnosis.task import (
+    with_inventory,
 )
 
 PLACE = Place("kubernetes/x.txt", 3)
@@ -307,3 +311,15 @@ COLLECTED = "".join(
 @pytest.mark.parametrize("kind", sorted({rule.kind for rule in RULES}))
 def test_every_rule_goes_by_a_fact_that_somebody_notes(kind: str) -> None:
     assert f'"{kind}"' in COLLECTED
+
+
+def test_the_commands_of_a_cure_are_for_the_inventory_of_the_run() -> None:
+    cause = Cause(
+        "crash_loop", 3, "it crashes", "ansible-playbook playbooks/rollback.yml --tags x.", ()
+    )
+    told = with_inventory(cause, ["inventories/prod", "my hosts"]).hint
+    assert (
+        told
+        == "ansible-playbook playbooks/rollback.yml -i inventories/prod -i 'my hosts' --tags x."
+    )
+    assert with_inventory(cause, []).hint == cause.hint
