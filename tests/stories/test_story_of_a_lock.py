@@ -92,7 +92,11 @@ def test_anybody_sees_on_one_screen_where_it_stands(operator: Operator, witness:
     assert run.rc == 0, run.tail()
     told = run.output[run.output.index("Tell it on one screen") :]
     assert len(told.splitlines()) < 30
-    for part in ("the data centre moves", "NO RELEASE: no release is recorded", "wallet-service:v1.9.0 3/3"):
+    for part in (
+        "the data centre moves",
+        "NO RELEASE: no release is recorded",
+        "wallet-service:v1.9.0 3/3",
+    ):
         assert part in words(told)
     assert (witness.resource_versions(), lock_of(witness)) == before
 
