@@ -2,9 +2,11 @@
 # PRIVATE to easymo.deploy.
 from __future__ import annotations
 
+from ._libraries import KUBERNETES_CLIENT
+
 
 class ModuleDocFragment:
-    DOCUMENTATION = r"""
+    DOCUMENTATION: str = f"""{KUBERNETES_CLIENT}
 options:
   kubeconfig:
     description:

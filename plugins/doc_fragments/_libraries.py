@@ -4,15 +4,18 @@
 
 from __future__ import annotations
 
+KUBERNETES_CLIENT = "requirements: [kubernetes >= 34]"
+POSTGRES_CLIENT = "requirements: [psycopg2-binary >= 2.9.10]"
+
 
 class ModuleDocFragment:
     BOTO3 = "{options: {}, requirements: [boto3 >= 1.40]}"
     CONFLUENT_KAFKA = "{options: {}, requirements: [confluent-kafka >= 2.11]}"
     ICALENDAR = "{options: {}, requirements: [icalendar >= 7]}"
     JINJA2 = "{options: {}, requirements: [jinja2 >= 3.1]}"
-    KUBERNETES = "{options: {}, requirements: [kubernetes >= 34]}"
+    KUBERNETES: str = f"{{options: {{}}, {KUBERNETES_CLIENT}}}"
     PGLAST = "{options: {}, requirements: [pglast >= 8.8]}"
-    PSYCOPG2 = "{options: {}, requirements: [psycopg2-binary >= 2.9.10]}"
+    PSYCOPG2: str = f"{{options: {{}}, {POSTGRES_CLIENT}}}"
     REDIS = "{options: {}, requirements: [redis >= 6]}"
     REQUESTS = "{options: {}, requirements: [requests >= 2.32]}"
     SLACK_SDK = "{options: {}, requirements: [slack-sdk >= 3.36]}"

@@ -29,7 +29,6 @@ extends_documentation_fragment:
   - easymo.deploy._module.changes_in_controller
   - easymo.deploy._kubernetes
   - easymo.deploy._alerts
-  - easymo.deploy._libraries.kubernetes
   - easymo.deploy._libraries.requests
 options:
   groups:

@@ -20,7 +20,6 @@ extends_documentation_fragment:
   - easymo.deploy._module.changes_in_controller
   - easymo.deploy._kubernetes
   - easymo.deploy._guard
-  - easymo.deploy._libraries.kubernetes
 options:
   name:
     description: The ConfigMap. It is created when it is missing.

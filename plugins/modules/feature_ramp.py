@@ -24,7 +24,6 @@ extends_documentation_fragment:
   - easymo.deploy._module.changes_in_controller
   - easymo.deploy._kubernetes
   - easymo.deploy._ramp
-  - easymo.deploy._libraries.kubernetes
 options:
   state:
     description:

@@ -14,7 +14,6 @@ extends_documentation_fragment:
   - easymo.deploy._module.reads_in_controller
   - easymo.deploy._kubernetes
   - easymo.deploy._ramp
-  - easymo.deploy._libraries.kubernetes
 options:
   percentage:
     description: Where one would go. The next step when not given.

@@ -23,7 +23,6 @@ extends_documentation_fragment:
   - easymo.deploy._postgres
   - easymo.deploy._s3
   - easymo.deploy._libraries.boto3
-  - easymo.deploy._libraries.psycopg2
 options:
   name:
     description: Logical name of the database, the first part of the key, for example V(supabase_prod).

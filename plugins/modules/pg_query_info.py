@@ -13,7 +13,6 @@ description:
 extends_documentation_fragment:
   - easymo.deploy._module.reads_in_controller
   - easymo.deploy._postgres
-  - easymo.deploy._libraries.psycopg2
 options:
   query:
     description: The query. C(%s) in it stands for one of O(values).

@@ -21,7 +21,6 @@ extends_documentation_fragment:
   - easymo.deploy._postgres
   - easymo.deploy._s3
   - easymo.deploy._libraries.boto3
-  - easymo.deploy._libraries.psycopg2
 options:
   state:
     description:

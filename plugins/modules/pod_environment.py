@@ -16,7 +16,6 @@ description:
 extends_documentation_fragment:
   - easymo.deploy._module.reads_in_controller
   - easymo.deploy._kubernetes
-  - easymo.deploy._libraries.kubernetes
 options:
   name:
     description: The Deployment.

@@ -22,7 +22,6 @@ extends_documentation_fragment:
   - easymo.deploy._kubernetes
   - easymo.deploy._preflight_checks
   - easymo.deploy._libraries.requests
-  - easymo.deploy._libraries.kubernetes
   - easymo.deploy._libraries.boto3
   - easymo.deploy._libraries.slack_sdk
 attributes:

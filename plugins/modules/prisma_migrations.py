@@ -22,7 +22,6 @@ extends_documentation_fragment:
   - easymo.deploy._module.changes_in_controller
   - easymo.deploy._migrations
   - easymo.deploy._postgres
-  - easymo.deploy._libraries.psycopg2
   - easymo.deploy._libraries.pglast
 options:
   state:

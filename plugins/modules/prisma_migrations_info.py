@@ -15,7 +15,6 @@ description:
 extends_documentation_fragment:
   - easymo.deploy._module.reads_in_controller
   - easymo.deploy._postgres
-  - easymo.deploy._libraries.psycopg2
 options:
   directory:
     description: Folder with the migrations, a folder each with a C(migration.sql).

@@ -23,7 +23,6 @@ extends_documentation_fragment:
   - easymo.deploy._module.changes_in_controller
   - easymo.deploy._guard
   - easymo.deploy._kubernetes
-  - easymo.deploy._libraries.kubernetes
 options:
   name:
     description:

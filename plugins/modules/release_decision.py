@@ -17,7 +17,6 @@ description:
 extends_documentation_fragment:
   - easymo.deploy._module.changes_in_controller
   - easymo.deploy._kubernetes
-  - easymo.deploy._libraries.kubernetes
 options:
   release:
     description: The release whose record it is.

@@ -13,7 +13,6 @@ description:
 extends_documentation_fragment:
   - easymo.deploy._module.reads_in_controller
   - easymo.deploy._kubernetes
-  - easymo.deploy._libraries.kubernetes
 options:
   name:
     description: The version, for example V(2.0.0).

@@ -24,7 +24,6 @@ extends_documentation_fragment:
   - easymo.deploy._module.changes_in_controller
   - easymo.deploy._kubernetes
   - easymo.deploy._guard
-  - easymo.deploy._libraries.kubernetes
 options:
   name:
     description: The version to go back from, for example V(2.0.0).

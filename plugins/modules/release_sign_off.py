@@ -20,7 +20,6 @@ requirements:
 extends_documentation_fragment:
   - easymo.deploy._module.changes_in_controller
   - easymo.deploy._kubernetes
-  - easymo.deploy._libraries.kubernetes
   - easymo.deploy._sign_offs
 options:
   release:

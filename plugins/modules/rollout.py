@@ -26,7 +26,6 @@ extends_documentation_fragment:
   - easymo.deploy._module.changes_in_controller
   - easymo.deploy._kubernetes
   - easymo.deploy._guard
-  - easymo.deploy._libraries.kubernetes
 attributes:
   idempotent:
     support: partial

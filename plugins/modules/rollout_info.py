@@ -13,7 +13,6 @@ description:
 extends_documentation_fragment:
   - easymo.deploy._module.reads_in_controller
   - easymo.deploy._kubernetes
-  - easymo.deploy._libraries.kubernetes
 options:
   names:
     description: The Deployments to read. All of the namespace when not given. A named one that is missing is an error.
