@@ -133,8 +133,8 @@ from ..module_utils._options import guard_options, kubernetes_options
 from ..module_utils._rollback.apply import NotReturnedError, Returned, describe_return
 from ..module_utils._rollback.task import Asked, Returner, plan_waves
 from ..module_utils._rollout.changes import describe_changes
-from ..module_utils._rollout.progress import emit_counts
 from ..module_utils._rollout.quorum import QUORUMS
+from ..module_utils._rollout.task import emit_counts
 from ..module_utils._time import utc_now
 
 NEEDS = (KUBERNETES,)

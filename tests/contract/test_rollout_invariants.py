@@ -23,8 +23,8 @@ from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
     DeployError,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._rollout.guard import Guard
-from ansible_collections.easymo.deploy.plugins.module_utils._rollout.outcome import RolloutResult
 from ansible_collections.easymo.deploy.plugins.module_utils._rollout.plan import Wanted
+from ansible_collections.easymo.deploy.plugins.module_utils._rollout.results import RolloutResult
 from ansible_collections.easymo.deploy.plugins.module_utils._rollout.runner import Rollout, Settings
 from ansible_collections.easymo.deploy.plugins.modules import release
 from sandbox.world import World

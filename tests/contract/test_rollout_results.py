@@ -9,7 +9,7 @@ import typing as t
 import pytest
 
 from ansible_collections.easymo.deploy.plugins.module_utils._rollout import evaluate
-from ansible_collections.easymo.deploy.plugins.module_utils._rollout.outcome import ENDINGS
+from ansible_collections.easymo.deploy.plugins.module_utils._rollout.results import ENDINGS
 from sandbox.world import World
 from tests.contract.rollout_cluster import SERVICE
 from tests.contract.rollout_place import NEW, OLD, Stage, stage

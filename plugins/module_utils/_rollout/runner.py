@@ -17,14 +17,13 @@ from .failures import signs_of
 from .follow import Follower, Report, RolloutStatus
 from .guard import Guard, NoGuard, loss, require, require_for_undo
 from .liveness import RESTARTS, Patience, as_kill, patience_of, seconds_between
+from .logs import find_log_line
 from .models import Deployment, Pod
 from .observe import observe_all_pods, observe_deployment
 from .observer import Observer
-from .outcome import RolloutResult
 from .plan import Pin, RolloutPlan, Wanted, plan_rollout, runs_release
-from .results import Results
+from .results import Results, RolloutResult
 from .undo import Undo
-from .verify import find_log_line
 
 HANDS_OFF = {
     "superseded": "superseded",

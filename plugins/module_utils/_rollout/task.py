@@ -10,14 +10,13 @@ from .._cluster import Cluster, MonotonicClock
 from .._errors import InputError
 from .._kubernetes_module import actor_of, cluster_for
 from .._lock.fence import guard_for
-from .._module import Module, Result
+from .._module import Module, Result, emit_progress
 from .._release.packing import record_name
 from .._release.pins import Pins, read_pins
 from .._time import utc_now
 from .changes import describe_changes
-from .models import LAST_APPLIED
+from .models import LAST_APPLIED, Counts
 from .plan import Pin, Wanted
-from .progress import emit_counts
 from .runner import Rollout, Settings
 
 Params = t.Mapping[str, t.Any]
@@ -109,3 +108,19 @@ def find_pin(cluster: Cluster, params: Params, pins: PinsReader) -> Pin | None:
     """What the release record keeps of the Deployment. A restart returns to what it restarted."""
     found = None if params["state"] == "restarted" else pins(cluster, params)
     return None if found is None else found.deployment(params["name"])
+
+
+def emit_counts(module: Module, name: str, text: str, counts: Counts) -> None:
+    """One line for each change of a Deployment's counts, for the terminal and for whoever listens."""
+    emit_progress(
+        module,
+        "RolloutProgress",
+        f"{name}: {text}",
+        {
+            "deployment": name,
+            "desired": counts.desired,
+            "updated": counts.updated,
+            "ready": counts.ready,
+            "available": counts.available,
+        },
+    )

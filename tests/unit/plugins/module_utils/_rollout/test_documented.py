@@ -11,7 +11,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._rollout.failures im
     RULES,
     Rule,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._rollout.outcome import ENDINGS
+from ansible_collections.easymo.deploy.plugins.module_utils._rollout.results import ENDINGS
 from ansible_collections.easymo.deploy.plugins.modules import rollout
 
 PAGE = (Path(__file__).parents[5] / "docs" / "rollouts.md").read_text(encoding="utf-8").splitlines()

@@ -22,8 +22,8 @@ from ansible_collections.easymo.deploy.plugins.module_utils._lock.errors import 
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._rollout.guard import Guard
 from ansible_collections.easymo.deploy.plugins.module_utils._rollout.models import Deployment
-from ansible_collections.easymo.deploy.plugins.module_utils._rollout.outcome import RolloutResult
 from ansible_collections.easymo.deploy.plugins.module_utils._rollout.plan import Pin, Wanted
+from ansible_collections.easymo.deploy.plugins.module_utils._rollout.results import RolloutResult
 from ansible_collections.easymo.deploy.plugins.module_utils._rollout.runner import Rollout, Settings
 from tests.fakes.cluster import FakeClock, MemoryCluster
 from tests.fakes.controller import NAME, Controller
