@@ -191,7 +191,7 @@ def connect(settings: t.Mapping[str, str]) -> SlackClient | None:
     )
 
 
-def memory(settings: t.Mapping[str, str]) -> MessageState:
+def message_state(settings: t.Mapping[str, str]) -> MessageState:
     """A webhook can't edit, so there is nothing for it to remember."""
     folder = re.sub(r"[^\w.+-]", "_", settings["release_version"]).strip(".")
     path = settings["slack_state_path"] or (folder and f".deploy/{folder}/slack.json")
@@ -275,7 +275,7 @@ class CallbackModule(CallbackBase):
             variables.raw("release_plan"),
             variables.raw("release_metrics"),
         )
-        kept = memory(settings)
+        kept = message_state(settings)
         secrets = [settings["slack_bot_token"], settings["slack_webhook_url"]]
         self._outbox = Outbox(client, posted=kept.posted)
         self._message = RunMessage(

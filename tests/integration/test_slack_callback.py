@@ -171,8 +171,8 @@ def run(world, title):
             )
         )
         box = Outbox(client, pace=0.1, gather=0.1)
-        board = ReleaseStatus(Release(title, "deploy_v2.yml", on_call="U0ONCALL01"), time.time())
-        message = RunMessage(board, box, Redactor(), MessageState(None))
+        status = ReleaseStatus(Release(title, "deploy_v2.yml", on_call="U0ONCALL01"), time.time())
+        message = RunMessage(status, box, Redactor(), MessageState(None))
         message.play_started("Phase 1", "preflight", 1)
         message.task_started("Look")
         return message, box

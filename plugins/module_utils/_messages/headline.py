@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # PRIVATE to easymo.deploy.
-"""A board in words, as mrkdwn. Names and errors come from outside and are escaped here."""
+"""The status of a release in words, as mrkdwn. Names and errors come from outside and are escaped here."""
 
 from __future__ import annotations
 
@@ -27,67 +27,71 @@ OTHER_RUNS = {
 STATUS_SIGNS = {"good": "🟢", "between": "🟡", "breach": "🔴", "missing": "⚪"}
 
 
-def render(board: ReleaseStatus, now: float) -> str:
+def render(status: ReleaseStatus, now: float) -> str:
     """The whole message, within LIMIT characters: the oldest plays of another run give way."""
-    head = [f"{title(board)}", context(board, now), "", *phase_lines(board, now)]
+    head = [f"{title(status)}", context(status, now), "", *phase_lines(status, now)]
     steps = [
-        line for step in board.steps if not step.phase for line in step_lines(board, step, now)
+        line for step in status.steps if not step.phase for line in step_lines(status, step, now)
     ]
     left_out = False
     while steps and len("\n".join([*head, *steps])) > LIMIT:
         steps.pop(0)
         left_out = True
     body = [*(["…"] if left_out else []), *steps]
-    heading = ["", f"*{run_name(board)[1]}*"] if body else []
+    heading = ["", f"*{run_name(status)[1]}*"] if body else []
     return shortened("\n".join([*head, *heading, *body]), LIMIT)
 
 
-def title(board: ReleaseStatus) -> str:
-    mark, words = deployment_words(board) if board.deploys else other_words(board)
-    place = f" · {plain(board.release.environment)}" if board.release.environment else ""
-    return f"{mark} *{plain(board.release.title)}* {words}{place}"
+def title(status: ReleaseStatus) -> str:
+    mark, words = deployment_words(status) if status.deploys else other_words(status)
+    place = f" · {plain(status.release.environment)}" if status.release.environment else ""
+    return f"{mark} *{plain(status.release.title)}* {words}{place}"
 
 
-def deployment_words(board: ReleaseStatus) -> tuple[str, str]:
-    if board.outcome == "failed":
-        words = "is on hold" if board.held else "stopped"
-        where = f" in {plain(board.where(stopped_by(board)))}" if board.failures else ""
-        return ("⏸️" if board.held else "🛑"), f"{words}{where}"
-    if board.outcome == "interrupted":
+def deployment_words(status: ReleaseStatus) -> tuple[str, str]:
+    if status.outcome == "failed":
+        words = "is on hold" if status.held else "stopped"
+        where = f" in {plain(status.where(stopped_by(status)))}" if status.failures else ""
+        return ("⏸️" if status.held else "🛑"), f"{words}{where}"
+    if status.outcome == "interrupted":
         return "🛑", "was interrupted"
-    if board.attempt and board.attempt.status == "done":
+    if status.attempt and status.attempt.status == "done":
         return "✅", "is live"
-    if board.outcome == "done":
-        facts = board.attempt.phases if board.attempt else {}
-        done = sum(1 for one in board.release.plan if one.name in facts and facts[one.name].settled)
-        of = f": {done} of {len(board.release.plan)} phases are done" if board.release.plan else ""
+    if status.outcome == "done":
+        facts = status.attempt.phases if status.attempt else {}
+        done = sum(
+            1 for one in status.release.plan if one.name in facts and facts[one.name].settled
+        )
+        of = (
+            f": {done} of {len(status.release.plan)} phases are done" if status.release.plan else ""
+        )
         return "☑️", f"run finished{of}"
     return "🚀", "is being deployed"
 
 
-def other_words(board: ReleaseStatus) -> tuple[str, str]:
-    mark, name = run_name(board)
-    if board.outcome in ("failed", "interrupted"):
-        return "🛑", f"· {name} {'stopped' if board.outcome == 'failed' else 'was interrupted'}"
-    if board.outcome == "done":
-        whole = board.attempt and board.attempt.status == "rolled_back" and mark == "↩️"
+def other_words(status: ReleaseStatus) -> tuple[str, str]:
+    mark, name = run_name(status)
+    if status.outcome in ("failed", "interrupted"):
+        return "🛑", f"· {name} {'stopped' if status.outcome == 'failed' else 'was interrupted'}"
+    if status.outcome == "done":
+        whole = status.attempt and status.attempt.status == "rolled_back" and mark == "↩️"
         return mark, "was rolled back" if whole else f"· {name} is done"
     return mark, f"· {name} is running"
 
 
-def run_name(board: ReleaseStatus) -> tuple[str, str]:
-    playbook = board.release.playbook
+def run_name(status: ReleaseStatus) -> tuple[str, str]:
+    playbook = status.release.playbook
     return OTHER_RUNS.get(playbook, ("⚙️", plain(playbook)))
 
 
-def context(board: ReleaseStatus, now: float) -> str:
+def context(status: ReleaseStatus, now: float) -> str:
     """Which attempt, how long it has taken against the plan, and who is on call."""
-    attempt = board.attempt
-    began = (epoch(attempt.started) if attempt else None) or board.started
-    ended = (epoch(attempt.finished) if attempt and board.outcome else None) or now
-    minutes = sum(one.minutes for one in board.release.plan) if board.deploys else 0
+    attempt = status.attempt
+    began = (epoch(attempt.started) if attempt else None) or status.started
+    ended = (epoch(attempt.finished) if attempt and status.outcome else None) or now
+    minutes = sum(one.minutes for one in status.release.plan) if status.deploys else 0
     spent = f"`{duration(ended - began)}`" + (f" of {in_minutes(minutes)}" if minutes else "")
-    caller = board.release.on_call_name
+    caller = status.release.on_call_name
     parts = [
         f"attempt {attempt.number}" if attempt else "",
         spent,
@@ -96,19 +100,19 @@ def context(board: ReleaseStatus, now: float) -> str:
     return " · ".join(part for part in parts if part)
 
 
-def phase_lines(board: ReleaseStatus, now: float) -> t.Iterator[str]:
-    facts = board.attempt.phases if board.attempt else {}
-    names = [one.name for one in board.release.plan]
-    known = {step.phase for step in board.steps if step.phase} | set(facts)
+def phase_lines(status: ReleaseStatus, now: float) -> t.Iterator[str]:
+    facts = status.attempt.phases if status.attempt else {}
+    names = [one.name for one in status.release.plan]
+    known = {step.phase for step in status.steps if step.phase} | set(facts)
     for name in [*names, *sorted(known - set(names))]:
-        yield from one_phase(board, board.planned(name), facts.get(name), now)
+        yield from one_phase(status, status.planned(name), facts.get(name), now)
 
 
 def one_phase(
-    board: ReleaseStatus, planned: Planned, fact: PhaseFact | None, now: float
+    status: ReleaseStatus, planned: Planned, fact: PhaseFact | None, now: float
 ) -> t.Iterator[str]:
-    step = board.step_of(planned.name)
-    mark, words = phase_state(board, step, fact)
+    step = status.step_of(planned.name)
+    mark, words = phase_state(status, step, fact)
     live = bool(step and step.live)
     name = plain(planned.title)
     parts = [f"{mark} *{name}*" if live else f"{mark} {name}"]
@@ -117,33 +121,35 @@ def one_phase(
     if step and step.live and step.task:
         parts.append(f"_{plain(shortened(step.task, 80))}_")
     yield " · ".join(part for part in parts if part)
-    readings = (step and board.readings) or (fact.readings if fact else ())
+    readings = (step and status.readings) or (fact.readings if fact else ())
     if planned.name == "monitoring" and readings:
         for first in range(0, len(readings), READINGS_A_LINE):
             line = readings[first : first + READINGS_A_LINE]
             yield INDENT + " · ".join(reading_words(one) for one in line)
     if step:
-        yield from cause_lines(board, step)
+        yield from cause_lines(status, step)
         yield from progress_lines(step)
 
 
-def cause_lines(board: ReleaseStatus, step: Step) -> t.Iterator[str]:
+def cause_lines(status: ReleaseStatus, step: Step) -> t.Iterator[str]:
     """The first failure of a step, in short: the thread has it whole."""
-    failures = [one for one in board.failures if one.step == step.name]
+    failures = [one for one in status.failures if one.step == step.name]
     if failures:
         yield INDENT + host_line(failures[0].host, failures[0].sentence, 200)
 
 
-def phase_state(board: ReleaseStatus, step: Step | None, fact: PhaseFact | None) -> tuple[str, str]:
+def phase_state(
+    status: ReleaseStatus, step: Step | None, fact: PhaseFact | None
+) -> tuple[str, str]:
     """Its mark, and what else is to be said. What this run sees fail counts before what the record had."""
     if step and step.failed:
-        held = any(one.step == step.name and one.held for one in board.failures)
+        held = any(one.step == step.name and one.held for one in status.failures)
         return ("⏸️", "on hold") if held else ("❌", "failed")
     if fact and fact.settled:
         return "✅", "waived" if fact.status == "waived" else ""
     if step and step.live:
         return "⏳", ""
-    if step and board.outcome == "interrupted":
+    if step and status.outcome == "interrupted":
         return "🛑", "interrupted"
     if fact and fact.status == "failed":
         return ("⏸️", "on hold") if fact.held else ("❌", "failed")
@@ -196,7 +202,7 @@ def value_words(reading: Reading) -> str:
     return f"{reading.value:,.0f}{unit}" if many else f"{reading.value:.3g}{unit}"
 
 
-def step_lines(board: ReleaseStatus, step: Step, now: float) -> t.Iterator[str]:
+def step_lines(status: ReleaseStatus, step: Step, now: float) -> t.Iterator[str]:
     mark = "❌" if step.failed else "⏳" if step.live else "✅"
     name = plain(shortened(step.name, 120))
     parts = [f"{mark} *{name}*" if step.live else f"{mark} {name}"]
@@ -204,7 +210,7 @@ def step_lines(board: ReleaseStatus, step: Step, now: float) -> t.Iterator[str]:
     if step.live and step.task:
         parts.append(f"_{plain(shortened(step.task, 80))}_")
     yield " · ".join(parts)
-    yield from cause_lines(board, step)
+    yield from cause_lines(status, step)
     yield from progress_lines(step)
 
 
@@ -226,23 +232,23 @@ def detail(failure: Failure) -> str:
     return f"❌ {code(failure.host)} failed in {code(failure.task)}\n{code_block(failure.sentence)}"
 
 
-def alarm(board: ReleaseStatus) -> str:
+def alarm(status: ReleaseStatus) -> str:
     """The one reply that calls somebody: what stopped, and why. "" after a good end."""
-    if board.outcome in ("", "done"):
+    if status.outcome in ("", "done"):
         return ""
-    mark, words = deployment_words(board) if board.deploys else other_words(board)
-    called = f"{call(board.release.on_call)} " if board.release.on_call else ""
-    text = f"{mark} {called}*{plain(board.release.title)}* {words}"
-    if not board.failures:
+    mark, words = deployment_words(status) if status.deploys else other_words(status)
+    called = f"{call(status.release.on_call)} " if status.release.on_call else ""
+    text = f"{mark} {called}*{plain(status.release.title)}* {words}"
+    if not status.failures:
         return f"{text}."
-    first, cause = board.failures[0], stopped_by(board)
+    first, cause = status.failures[0], stopped_by(status)
     return f"{text}, {code(first.host)} in {code(first.task)}:\n{code_block(cause.sentence)}"
 
 
-def stopped_by(board: ReleaseStatus) -> Failure:
+def stopped_by(status: ReleaseStatus) -> Failure:
     """The first failure, told by the last that quotes it: that one says what to do too."""
-    first = board.failures[0]
-    quoting = [one for one in board.failures[1:] if first.sentence in one.sentence]
+    first = status.failures[0]
+    quoting = [one for one in status.failures[1:] if first.sentence in one.sentence]
     if not quoting:
         return first
     return Failure(first.step, first.host, first.task, quoting[-1].sentence, first.reason)

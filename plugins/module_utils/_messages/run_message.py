@@ -30,48 +30,48 @@ class RunMessage:
 
     def __init__(
         self,
-        board: ReleaseStatus,
+        status: ReleaseStatus,
         outbox: Outbox,
         redact: Redactor,
-        memory: MessageState,
+        state: MessageState,
         clock: t.Callable[[], float] = time.time,
     ) -> None:
-        self._board = board
+        self._status = status
         self._outbox = outbox
         self._redact = redact
-        self._memory = memory
+        self._state = state
         self._clock = clock
         self._lock = threading.RLock()
-        """Callbacks come from two threads, and the outbox writes on a third what the board shows."""
+        """Callbacks come from two threads, and the outbox writes on a third what the status shows."""
         self._over = False
         self._judged: dict[str, str] = {}
-        self._settled = memory.kept is None
+        self._settled = state.kept is None
         """Whether it is known which message is edited."""
         if not self._settled:
             outbox.wait()
 
     def play_started(self, name: str, phase: str, hosts: int) -> None:
         with self._lock:
-            self._board.play_started(Play(self._redact(name), phase, hosts), self._clock())
+            self._status.play_started(Play(self._redact(name), phase, hosts), self._clock())
 
     def task_started(self, name: str) -> None:
         with self._lock:
-            self._board.task_started(without_role(self._redact(name)), self._clock())
+            self._status.task_started(without_role(self._redact(name)), self._clock())
             self._show()
 
     def host_done(self, host: str, action: str = "") -> None:
         with self._lock:
-            self._board.host_done(host, action)
+            self._status.host_done(host, action)
             self._show()
 
     def host_failed(self, host: str, task: str, why: str, reason: str = "") -> None:
         # What a template put together has gaps where parts of it were empty.
         said = re.sub(" {2,}", " ", self._redact(why))
         with self._lock:
-            steps = self._board.steps
-            step = steps[-1].name if steps else self._board.release.playbook
+            steps = self._status.steps
+            step = steps[-1].name if steps else self._status.release.playbook
             failure = Failure(step, host, without_role(self._redact(task)), said, reason)
-            if self._board.host_failed(failure) and len(self._board.failures) > 1:
+            if self._status.host_failed(failure) and len(self._status.failures) > 1:
                 # The first is in the headline at once, and quoted to whoever is called at the end.
                 self._outbox.reply(headline.detail(failure), detail=True)
             self._show()
@@ -80,9 +80,9 @@ class RunMessage:
         text = self._redact(progress.text)
         with self._lock:
             if progress.event == SAMPLED and self._measured(progress.data):
-                self._board.progressed("", watched(progress.data))
+                self._status.progressed("", watched(progress.data))
             else:
-                self._board.progressed(progress.host, text)
+                self._status.progressed(progress.host, text)
             if progress.event != SAMPLED or self._judged_anew():
                 line = headline.host_line(progress.host, text, 300)
                 # Of a count that goes up, the newest line is enough; a list is told whole.
@@ -95,9 +95,9 @@ class RunMessage:
         values, statuses = data.get("values"), data.get("statuses")
         if not isinstance(values, dict):
             return False
-        units = self._board.release.units
+        units = self._status.release.units
         told = statuses if isinstance(statuses, dict) else {}
-        self._board.measured(
+        self._status.measured(
             Reading(name, value, units.get(name, ""), str(told.get(name, "")))
             for name, value in values.items()
             if value is None or isinstance(value, (int, float))
@@ -106,7 +106,7 @@ class RunMessage:
 
     def _judged_anew(self) -> bool:
         """Whether a metric changed its status: a look every few seconds is no news for a thread."""
-        judged = {one.name: one.status for one in self._board.readings if one.status}
+        judged = {one.name: one.status for one in self._status.readings if one.status}
         before, self._judged = self._judged, judged
         return before != judged
 
@@ -115,37 +115,37 @@ class RunMessage:
         if attempt is None:
             return
         with self._lock:
-            if attempt.status == "rolled_back" and self._board.deploys:
+            if attempt.status == "rolled_back" and self._status.deploys:
                 return  # opening a phase begins the next attempt
-            before = self._board.attempt
-            self._board.record_seen(attempt)
+            before = self._status.attempt
+            self._status.record_seen(attempt)
             if before and self._settled and before.identity != attempt.identity:
-                self._memory.forget()
+                self._state.forget()
                 self._outbox.begin("", "")
             elif not self._settled:
                 self._settle(attempt.identity)
-            self._memory.belongs(attempt.identity)
+            self._state.belongs(attempt.identity)
             self._show()
 
     def _settle(self, identity: tuple[int, str] | None) -> None:
         """The kept message is edited if it is this attempt's, or if nobody can tell."""
         self._settled = True
-        kept = self._memory.kept
+        kept = self._state.kept
         if kept and (identity is None or kept.belongs_to(identity)):
             self._outbox.begin(kept.channel, kept.ts)
         else:
-            self._memory.forget()
+            self._state.forget()
             self._outbox.begin("", "")
 
     def finished(self, *, good: bool) -> int:
         """Ends the run; returns how many messages were lost."""
         with self._lock:
-            self._board.finished(self._clock(), good=good)
+            self._status.finished(self._clock(), good=good)
         return self._end()
 
     def interrupted(self) -> int:
         with self._lock:
-            self._board.interrupted(self._clock())
+            self._status.interrupted(self._clock())
         return self._end()
 
     def _end(self) -> int:
@@ -153,10 +153,10 @@ class RunMessage:
             if self._over:
                 return 0
             self._over = True
-            alarm = headline.alarm(self._board)
+            alarm = headline.alarm(self._status)
             if alarm:
                 # A hold is announced, so the channel knows.
-                self._outbox.reply(alarm, broadcast=not self._board.held)
+                self._outbox.reply(alarm, broadcast=not self._status.held)
             if self._settled:
                 self._show(last=True)
             else:
@@ -171,7 +171,7 @@ class RunMessage:
 
     def _headline(self) -> str:
         with self._lock:
-            return headline.render(self._board, self._clock())
+            return headline.render(self._status, self._clock())
 
 
 def without_role(task: str) -> str:

@@ -117,9 +117,9 @@ def test_the_file_that_remembers_the_message_stays_in_its_folder(version, wanted
         "slack_channel": "#x",
         "release_version": version,
     }
-    path = slack.memory(settings)._path
+    path = slack.message_state(settings)._path
     assert (path and str(path)) == wanted
-    assert slack.memory({**settings, "slack_bot_token": ""})._path is None
+    assert slack.message_state({**settings, "slack_bot_token": ""})._path is None
 
 
 def test_slack_is_silent_in_check_mode(monkeypatch):

@@ -61,28 +61,28 @@ def phase(status, started="06:00:00", finished="", **evidence):
 
 
 def board_of(release=RELEASE, seen=None):
-    board = ReleaseStatus(release, START)
+    release = ReleaseStatus(release, START)
     if seen:
-        board.record_seen(read_attempt(seen))
-    return board
+        release.record_seen(read_attempt(seen))
+    return release
 
 
-def begin(board, play, task="Look", at=0.0):
-    board.play_started(play, START + at)
-    board.task_started(task, START + at)
+def begin(release, play, task="Look", at=0.0):
+    release.play_started(play, START + at)
+    release.task_started(task, START + at)
 
 
-def read(board, at):
-    return headline.render(board, START + at).replace(WORD_JOINER, "")
+def read(release, at):
+    return headline.render(release, START + at).replace(WORD_JOINER, "")
 
 
 def test_a_release_that_runs_shows_what_is_done_what_runs_and_what_is_to_come():
-    board = board_of(seen=record(preflight=phase("done", finished="06:03:10")))
-    begin(board, SERVICES, "Roll the service", 190)
-    board.host_done("agent-core", ROLLED)
-    board.host_done("wallet-service", "easymo.deploy.release_info")
-    board.progressed("wallet-service", "3 of 4 pods are ready")
-    assert read(board, 320).split("\n") == [
+    release = board_of(seen=record(preflight=phase("done", finished="06:03:10")))
+    begin(release, SERVICES, "Roll the service", 190)
+    release.host_done("agent-core", ROLLED)
+    release.host_done("wallet-service", "easymo.deploy.release_info")
+    release.progressed("wallet-service", "3 of 4 pods are ready")
+    assert read(release, 320).split("\n") == [
         "🚀 *EasyMO v2.0* is being deployed · production",
         "attempt 1 · `5:20` of 95 min · on call: Amina",
         "",
@@ -94,9 +94,9 @@ def test_a_release_that_runs_shows_what_is_done_what_runs_and_what_is_to_come():
 
 
 def test_what_takes_longer_than_planned_is_marked_while_it_runs_and_afterwards():
-    board = board_of(seen=record(preflight=phase("done", finished="06:17:00")))
-    begin(board, SERVICES, at=1020)
-    shown = read(board, 1020 + 25 * 60)
+    release = board_of(seen=record(preflight=phase("done", finished="06:17:00")))
+    begin(release, SERVICES, at=1020)
+    shown = read(release, 1020 + 25 * 60)
     assert "✅ Pre-Deploy · `17:00` of 15 min ⏰ `2:00` late" in shown
     assert "⏳ *Microservices* · `25:00` of 20 min ⏰ `5:00` late" in shown
 
@@ -106,19 +106,19 @@ def test_a_release_that_went_well_is_live():
     every["microservices"] = phase(
         "done", finished="06:10:00", services={"agent-core": {"status": "rolled"}, "other": {}}
     )
-    board = board_of(seen=record("done", **every))
-    begin(board, MONITORING)
-    board.finished(START + 4000, good=True)
-    shown = read(board, 9999)
+    release = board_of(seen=record("done", **every))
+    begin(release, MONITORING)
+    release.finished(START + 4000, good=True)
+    shown = read(release, 9999)
     assert shown.startswith(
         "✅ *EasyMO v2.0* is live · production\nattempt 1 · `1:00:00` of 95 min"
     )
     assert "✅ Microservices · `10:00` of 20 min · 1 service" in shown
-    assert headline.alarm(board) == ""
+    assert headline.alarm(release) == ""
 
 
 def test_a_rerun_by_tag_shows_the_other_phases_as_the_record_has_them():
-    board = board_of(
+    release = board_of(
         seen=record(
             preflight=phase("done", finished="06:03:10"),
             microservices=phase(
@@ -126,9 +126,9 @@ def test_a_rerun_by_tag_shows_the_other_phases_as_the_record_has_them():
             ),
         )
     )
-    begin(board, MONITORING, at=600)
-    board.finished(START + 660, good=True)
-    shown = read(board, 700)
+    begin(release, MONITORING, at=600)
+    release.finished(START + 660, good=True)
+    shown = read(release, 700)
     assert shown.startswith("☑️ *EasyMO v2.0* run finished: 1 of 3 phases are done")
     assert "❌ Microservices · `2:00` of 20 min · failed" in shown
     assert "❔ Monitoring · `1:00` of 60 min · not finished" in shown
@@ -141,61 +141,63 @@ def test_a_rerun_by_tag_shows_the_other_phases_as_the_record_has_them():
 )
 def test_a_phase_that_was_on_hold_stays_so_until_it_is_run_again(failure):
     held = phase("failed", finished="06:30:00", failures={"a": failure})
-    board = board_of(seen=record(monitoring=held))
-    assert "⏸️ Monitoring · `30:00` of 60 min · on hold" in read(board, 1900)
-    begin(board, MONITORING, at=1900)
-    assert "⏳ *Monitoring* · `0:10` of 60 min" in read(board, 1910)
+    release = board_of(seen=record(monitoring=held))
+    assert "⏸️ Monitoring · `30:00` of 60 min · on hold" in read(release, 1900)
+    begin(release, MONITORING, at=1900)
+    assert "⏳ *Monitoring* · `0:10` of 60 min" in read(release, 1910)
 
 
 def test_a_hold_calls_the_engineer_and_quotes_the_cause_with_what_to_do():
-    board = board_of()
-    begin(board, MONITORING)
+    release = board_of()
+    begin(release, MONITORING)
     cause = "fallback_rate has no data."
     said = f"Phase monitoring failed on localhost: {cause} Resume with --tags monitoring."
     watched = Failure(MONITORING.name, "localhost", "Watch the metrics", cause, "Hold")
-    assert board.host_failed(watched) is True
-    assert board.host_failed(Failure(MONITORING.name, "localhost", "Stop", said)) is False
-    board.finished(START + 60, good=False)
-    assert read(board, 60).startswith("⏸️ *EasyMO v2.0* is on hold in Monitoring")
-    assert f"⏸️ Monitoring · `1:00` of 60 min · on hold\n{headline.INDENT}{cause}" in read(board, 60)
-    assert headline.alarm(board) == (
+    assert release.host_failed(watched) is True
+    assert release.host_failed(Failure(MONITORING.name, "localhost", "Stop", said)) is False
+    release.finished(START + 60, good=False)
+    assert read(release, 60).startswith("⏸️ *EasyMO v2.0* is on hold in Monitoring")
+    assert f"⏸️ Monitoring · `1:00` of 60 min · on hold\n{headline.INDENT}{cause}" in read(
+        release, 60
+    )
+    assert headline.alarm(release) == (
         "⏸️ <@U0ONCALL01> *EasyMO v2.0* is on hold in Monitoring, `localhost` in `Watch the metrics`:\n"
         f"```{said}```"
     )
 
 
 def test_a_failure_quotes_its_first_cause_and_nothing_in_it_has_an_effect():
-    board = board_of()
-    begin(board, SERVICES)
+    release = board_of()
+    begin(release, SERVICES)
     first = Failure(SERVICES.name, "wallet-service", "Roll `x`", "<!channel> ```no``` image")
-    board.host_failed(first)
-    board.host_failed(Failure(SERVICES.name, "vendor-service", "Roll", "another"))
-    board.finished(START + 20, good=False)
+    release.host_failed(first)
+    release.host_failed(Failure(SERVICES.name, "vendor-service", "Roll", "another"))
+    release.finished(START + 20, good=False)
     assert headline.detail(first) == (
         "❌ `wallet-service` failed in `Roll 'x'`\n```&lt;!channel&gt; '''no''' image```"
     )
-    alarm = headline.alarm(board)
+    alarm = headline.alarm(release)
     assert alarm.startswith("🛑 <@U0ONCALL01> *EasyMO v2.0* stopped in Microservices")
     assert "image" in alarm
     assert "another" not in alarm
-    assert f"failed\n{headline.INDENT}`wallet-service` &lt;!channel&gt;" in read(board, 20)
+    assert f"failed\n{headline.INDENT}`wallet-service` &lt;!channel&gt;" in read(release, 20)
 
 
 def test_who_has_only_a_name_is_named_and_the_message_says_that_nobody_was_notified():
-    board = board_of(Release("R", "deploy_v2.yml", on_call="@amina"))
-    board.interrupted(START + 5)
+    release = board_of(Release("R", "deploy_v2.yml", on_call="@amina"))
+    release.interrupted(START + 5)
     assert (
-        headline.alarm(board)
+        headline.alarm(release)
         .replace(WORD_JOINER, "")
         .startswith("🛑 @amina (only a name: nobody was notified) *R* was interrupted")
     )
 
 
 def test_an_interrupted_run_is_no_finished_phase():
-    board = board_of(seen=record(monitoring=phase("running")))
-    begin(board, MONITORING)
-    board.interrupted(START + 20)
-    assert "🛑 Monitoring · `0:20` of 60 min · interrupted" in read(board, 30)
+    release = board_of(seen=record(monitoring=phase("running")))
+    begin(release, MONITORING)
+    release.interrupted(START + 20)
+    assert "🛑 Monitoring · `0:20` of 60 min · interrupted" in read(release, 30)
 
 
 @pytest.mark.parametrize(
@@ -210,10 +212,10 @@ def test_an_interrupted_run_is_no_finished_phase():
     ],
 )
 def test_metrics_have_a_mark_and_a_unit(reading, shown):
-    board = board_of()
-    begin(board, MONITORING)
-    board.measured([reading])
-    assert f"{headline.INDENT}{shown}\n" in read(board, 5) + "\n"
+    release = board_of()
+    begin(release, MONITORING)
+    release.measured([reading])
+    assert f"{headline.INDENT}{shown}\n" in read(release, 5) + "\n"
 
 
 def test_metrics_of_an_earlier_run_are_judged_by_their_bounds():
@@ -222,8 +224,8 @@ def test_metrics_of_an_earlier_run_are_judged_by_their_bounds():
         {"name": "p95", "unit": "seconds", "last": 1.5, "pass": {"max": 1}},
         {"name": "gone", "last": None},
     ]
-    board = board_of(seen=record(monitoring=phase("done", finished="06:59:00", metrics=metrics)))
-    assert "🔴 error rate 20 % · 🟡 p95 1.5 s · ⚪ gone no data" in read(board, 9)
+    release = board_of(seen=record(monitoring=phase("done", finished="06:59:00", metrics=metrics)))
+    assert "🔴 error rate 20 % · 🟡 p95 1.5 s · ⚪ gone no data" in read(release, 9)
 
 
 @pytest.mark.parametrize(
@@ -240,32 +242,32 @@ def test_metrics_of_an_earlier_run_are_judged_by_their_bounds():
 )
 def test_another_run_appears_as_what_it_is_and_the_phases_stay(playbook, outcome, status, words):
     done = phase("done", finished="06:03:10")
-    board = board_of(Release("EasyMO v2.0", playbook, plan=PLAN), record(status, preflight=done))
-    begin(board, Play("Way back 1: flags off"), "Switch it off")
+    release = board_of(Release("EasyMO v2.0", playbook, plan=PLAN), record(status, preflight=done))
+    begin(release, Play("Way back 1: flags off"), "Switch it off")
     if outcome is not None:
-        board.finished(START + 12, good=outcome)
-    shown = read(board, 12)
+        release.finished(START + 12, good=outcome)
+    shown = read(release, 12)
     assert shown.startswith(words)
     assert "✅ Pre-Deploy · `3:10` of 15 min" in shown
     assert "Way back 1: flags off" in shown.rpartition("\n")[2]
 
 
 def test_a_play_without_tasks_is_nothing_and_the_batches_of_a_phase_are_one():
-    board = board_of()
-    board.play_started(Play("Phase 3: not selected", "edge_functions", 1), START)
+    release = board_of()
+    release.play_started(Play("Phase 3: not selected", "edge_functions", 1), START)
     for host in ("agent-core", "wallet-service"):
-        begin(board, SERVICES)
-        board.host_done(host, ROLLED)
-    begin(board, Play("Phase 4: all together", "microservices", 1))
-    assert [step.phase for step in board.steps] == ["microservices"]
-    assert "2 of 12 services" in read(board, 1)
+        begin(release, SERVICES)
+        release.host_done(host, ROLLED)
+    begin(release, Play("Phase 4: all together", "microservices", 1))
+    assert [step.phase for step in release.steps] == ["microservices"]
+    assert "2 of 12 services" in read(release, 1)
 
 
 def test_the_message_never_outgrows_what_slack_takes():
-    board = board_of(Release("R" * 200, "rollback.yml", plan=PLAN))
+    release = board_of(Release("R" * 200, "rollback.yml", plan=PLAN))
     for number in range(200):
-        begin(board, Play(f"Play {number} with a long name " * 3))
-    shown = headline.render(board, START)
+        begin(release, Play(f"Play {number} with a long name " * 3))
+    shown = headline.render(release, START)
     assert len(shown) <= headline.LIMIT
     assert "Play 199" in shown
     assert "Monitoring" in shown
@@ -285,11 +287,11 @@ def test_the_message_never_outgrows_what_slack_takes():
     ],
 )
 def test_an_odd_record_breaks_nothing(odd):
-    board = board_of()
+    release = board_of()
     attempt = read_attempt(odd)
     if attempt:
-        board.record_seen(attempt)
-    assert "Monitoring" in read(board, 1)
+        release.record_seen(attempt)
+    assert "Monitoring" in read(release, 1)
 
 
 @pytest.mark.parametrize(

@@ -62,8 +62,8 @@ def run(path):
     def begin(playbook="deploy_v2.yml", phase="preflight"):
         memory = MessageState(path, "https://slack.com/api/", "#devops")
         box = FakeOutbox()
-        board = ReleaseStatus(Release("R", playbook, on_call="U0ONCALL01"), 0.0)
-        message = RunMessage(board, box, Redactor([SECRET]), memory, clock=lambda: 1.0)
+        release = ReleaseStatus(Release("R", playbook, on_call="U0ONCALL01"), 0.0)
+        message = RunMessage(release, box, Redactor([SECRET]), memory, clock=lambda: 1.0)
         message.play_started("Phase", phase, 1)
         message.task_started("Look")
         return message, box, memory
