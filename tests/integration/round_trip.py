@@ -34,6 +34,7 @@ SETTINGS = (
     "max_wal_senders=0",
     "autovacuum=off",
     "jit=off",
+    "default_statistics_target=1",
     "io_method=sync",
     "max_locks_per_transaction=512",
 )
