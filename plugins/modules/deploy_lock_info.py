@@ -26,12 +26,12 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: See who deploys
+- name: Find who deploys
   easymo.deploy.deploy_lock_info:
     namespace: easymo-prod
   register: lock
 
-- name: Tell it
+- name: Show it
   ansible.builtin.debug:
     msg: "{{ lock.sentence }}"
 """

@@ -49,13 +49,13 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Stop whatever writes to the databases
+- name: Stop all writers of the databases
   easymo.deploy.deployment_scale:
     namespace: easymo-prod
     deployments: "{{ groups.microservices }}"
     state: stopped
 
-- name: Bring the services back with as many pods as they had
+- name: Start the services with their previous pod counts
   easymo.deploy.deployment_scale:
     namespace: easymo-prod
     deployments: "{{ groups.microservices }}"

@@ -169,7 +169,7 @@ EXAMPLES = r"""
     state: restored
     archive: /srv/backups/functions-before-2.0.0.json
 
-- name: Make everything ready, and look at it
+- name: Stage everything, and look at it
   easymo.deploy.edge_functions:
     project_ref: abcdefghijklmnopqrst
     access_token: "{{ supabase_access_token }}"

@@ -25,7 +25,7 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: See where the ramp stands
+- name: Read the ramp's state
   easymo.deploy.feature_ramp_info:
     namespace: easymo-prod
     schedule:
@@ -33,7 +33,7 @@ EXAMPLES = r"""
       - {day: 2, percentage: 5}
   register: ramp
 
-- name: Tell it
+- name: Show it
   ansible.builtin.debug:
     msg: "{{ ramp.sentence }}"
 """

@@ -56,7 +56,7 @@ EXAMPLES = r"""
     token: "{{ secret_admin_token }}"
     text: System upgrade in progress. Service uninterrupted.
 
-- name: Take the banner down
+- name: Remove the banner
   easymo.deploy.maintenance_banner:
     url: https://api.easymo.com/admin/banner
     token: "{{ secret_admin_token }}"

@@ -153,7 +153,7 @@ EXAMPLES = r"""
     phase: microservices
     phase_status: running
 
-- name: Keep what runs now, before anything is changed
+- name: Save what runs now, before anything is changed
   easymo.deploy.release:
     name: 2.0.0
     namespace: easymo-prod

@@ -62,7 +62,7 @@ def test_flags_that_never_reach_a_pod_go_back(place: Place, tmp_path: Path) -> N
     assert ended.returncode != 0
     said = " ".join(ended.stdout.split())
     assert "LEVEL is 'info' instead of 'debug'" in said
-    assert "The flags were put back as they were." in said
+    assert "The previous flags were restored." in said
     assert data_of(place) == BEFORE
     pods = place.json("get", "pods", f"--selector=app={SERVICE}")["items"]
     staying = [pod for pod in pods if "deletionTimestamp" not in pod["metadata"]]

@@ -135,7 +135,7 @@ def test_every_record_makes_a_report_that_says_what_is_missing(
 ) -> None:
     played = player.play()
     assert played.returncode == 0, played.stdout[-3000:]
-    assert "There is no record of release none." in player.text("none")
+    assert "Release none has no record." in player.text("none")
     assert "does not hold a release record as this collection writes it" in player.text("damaged")
     # Of what is JSON at least, what can be read is told.
     assert player.text("partial").startswith("Release partial: DEPLOYED")

@@ -71,7 +71,7 @@ def test_a_rehearsal_names_all_that_stands_against_rolling_the_services_at_once(
     assert "2 problems stand against a rollout without downtime" in said
     assert "wallet-service: it is paused: run 'kubectl rollout resume'" in said
     assert "vendor-service: maxUnavailable lets" in said
-    assert "Nothing of the platform was touched" in said
+    assert "The platform was not touched" in said
     assert witness.resource_versions() == versions
     witness.kubectl("rollout", "resume", "deployment/wallet-service")
     strategy(witness, "vendor-service", before)
@@ -90,7 +90,7 @@ def test_anybody_sees_on_one_screen_where_it_stands(operator: Operator, witness:
     before = witness.resource_versions(), lock_of(witness)
     run = operator.plays("status")
     assert run.rc == 0, run.tail()
-    told = run.output[run.output.index("Tell it on one screen") :]
+    told = run.output[run.output.index("Show the status") :]
     assert len(told.splitlines()) < 30
     for part in (
         "the data centre moves",

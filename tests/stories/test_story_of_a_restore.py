@@ -189,7 +189,7 @@ def slack(witness: Witness) -> list[str]:
 
 def test_people_were_told_when_it_began_and_how_it_ended(witness: Witness) -> None:
     texts = [text for text in slack(witness) if f"Approved by: {WHO}" in text]
-    assert sum("are restored from the backups" in text for text in texts) == 1
+    assert sum("restoring the databases from the backups" in text for text in texts) == 1
     assert sum("the databases are restored\n" in text for text in texts) == 1
 
 
