@@ -37,16 +37,17 @@ class ActionModule(ActionBase):
         result.update(changed=False, unknown=unknown, missing=missing)
         problems = [f"The secrets cannot be read: {reason}" for reason in sorted(reasons)]
         if unknown:
-            problems.append(f"Nobody reads these variables: {', '.join(unknown)}.")
+            problems.append(f"Unknown variables: {', '.join(unknown)}. Check the spelling.")
         if missing:
             problems.append(
-                f"These secrets have no value: {', '.join(missing)}. Set the environment variables or fill in a vault: "
-                "see inventories/vault.example.yml."
+                f"These secrets have no value: {', '.join(missing)}. Set the environment "
+                "variables or fill in a vault: see inventories/vault.example.yml."
             )
         if shadowed := self._shadowed(task_vars):
             problems.append(
-                f"The inventory sets {', '.join(shadowed)} for all hosts, where what the playbooks set wins: set it "
-                "for a group, for example in group_vars/microservices.yml, for a host, or with --extra-vars."
+                f"The inventory sets {', '.join(shadowed)} for all hosts, but the playbooks' "
+                "value wins: set it for a group, for example in group_vars/microservices.yml, "
+                "for a host, or with --extra-vars."
             )
         problems += self._unmet(arguments["contracts"], task_vars)
         if problems:

@@ -89,7 +89,7 @@ kind:
     - launch_window
     - sign_offs
 paths:
-  description: Whether files and folders are here.
+  description: Whether files and folders exist.
   type: dict
   suboptions:
     paths:

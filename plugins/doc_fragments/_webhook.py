@@ -19,7 +19,7 @@ app_secret:
   type: str
   required: true
 guards:
-  description: Whether the challenges and what must be refused are sent. Without them, only O(messages) are.
+  description: Whether the challenges and bad messages are sent. Without them, only O(messages) are.
   type: bool
   default: true
   version_added: 0.2.0

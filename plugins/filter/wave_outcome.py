@@ -59,7 +59,7 @@ UNDONE = ("rolled_back", "rollback_failed")
 ROLLED = ("succeeded", "no_change")
 NOTHING = "Nothing was undone."
 WORDS = {
-    "undo_failed": "Only what failed was undone.",
+    "undo_failed": "Only the failed service was undone.",
     "undo_release": "All of this release was undone.",
     "hold": NOTHING,
 }
@@ -89,7 +89,7 @@ def wave_outcome(
     if (returned or {}).get("failed") and not services:
         said = [f"Nothing more was undone: {(returned or {}).get('msg', '')}"]
     elif stuck:
-        said = [f"Not undone, look at them now: {', '.join(stuck)}."]
+        said = [f"Not undone, check them now: {', '.join(stuck)}."]
     said += [*_paused(paused), _where(deployments)]
     return {
         "policy": policy,
@@ -104,8 +104,9 @@ def wave_outcome(
 def _paused(names: t.Sequence[str]) -> t.Iterator[str]:
     if names:
         yield (
-            f"Paused there: {', '.join(names)}, whose rollout succeeded and whose pods are well, so going back may not "
-            "help: find out why, then resume. To return it nevertheless: playbooks/rollback.yml --tags services "
+            f"Paused there: {', '.join(names)}, whose rollout succeeded and whose pods are "
+            "healthy, so a rollback may not help: find out why, then resume. To roll back "
+            "anyway: playbooks/rollback.yml --tags services "
             f"-e '{json.dumps({'service_rollback_names': [*names]})}'."
         )
 
@@ -124,7 +125,7 @@ def _where(deployments: t.Sequence[Entry]) -> str:
     unsettled = [one["name"] for one in deployments if not one["complete"]]
     if unsettled:
         parts.append(f"not complete: {', '.join(unsettled)}")
-    return f"Where they stand: {'; '.join(parts)}."
+    return f"Versions now: {'; '.join(parts)}."
 
 
 class FilterModule:

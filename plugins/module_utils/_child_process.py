@@ -137,7 +137,7 @@ def find_program(name: str, option: str) -> str:
     found = shutil.which(name)
     if found is None:
         raise InputError(
-            f"No program {name!r} was found: install it, or give its path in option {option!r}."
+            f"No program {name!r} was found: install it, or set its path in option {option!r}."
         )
     return found
 

@@ -171,10 +171,10 @@ def good(
     answer: Answer,
     where: str,
     *,
-    forbidden: str = "give a token that may ask it",
+    forbidden: str = "set a token with access",
     otherwise: tuple[type[DeployError], str] = (
         VerificationError,
-        "see whether its URL is right",
+        "check its URL",
     ),
     secret: str = "",
 ) -> Answer:
@@ -323,7 +323,7 @@ def _read(answer: requests.Response, end: float, largest: int) -> bytes:
                 raise NoAnswerError(
                     VerificationError,
                     f"answers with more than {largest:,} bytes",
-                    "see whether its URL is right",
+                    "check its URL",
                 )
             if time.monotonic() > end:
                 raise requests.exceptions.Timeout
@@ -337,7 +337,7 @@ def _no_answer(exc: Exception, passed: float) -> NoAnswerError:
     away = (
         UnreachableError,
         f"cannot be reached ({cause})",
-        "see whether it runs and whether its URL is right",
+        "check that it runs and that its URL is right",
     )
     error: type[DeployError]
     known = urllib3.exceptions
@@ -347,19 +347,19 @@ def _no_answer(exc: Exception, passed: float) -> NoAnswerError:
 
     if came_of(ssl.SSLError, requests.exceptions.SSLError, known.SSLError):
         error, problem = RefusedError, f"failed the TLS handshake ({cause})"
-        cure = "see whether that port speaks TLS"
+        cure = "check that that port uses TLS"
         if came_of(ssl.SSLCertVerificationError):
             cure = "set 'ca_cert' to the authority that signed its certificate"
     elif came_of(known.NewConnectionError, known.ProtocolError):
         error, problem, cure = away
     elif came_of(requests.exceptions.Timeout, known.TimeoutError):
         error, problem = UnreachableError, f"did not answer within {round(passed, 1) or passed:g} s"
-        cure = "see whether it is overloaded, then try again"
+        cure = "check whether it is overloaded, then try again"
     elif came_of(requests.exceptions.ConnectionError, known.ProxyError):
         error, problem, cure = away
     elif exc.__class__ is OSError:
         error, problem = InputError, f"cannot be asked ({str(exc)[:_SHOWN]})"
-        cure = "correct 'ca_cert', or REQUESTS_CA_BUNDLE where there is none"
+        cure = "correct 'ca_cert', or REQUESTS_CA_BUNDLE without one"
     else:
         error, problem = InputError, f"cannot be asked ({type(exc).__name__})"
         cure = "correct its URL"

@@ -48,9 +48,7 @@ def connect(connection: Connection) -> t.Any:
     configuration = client.Configuration()
     if connection.host:
         if not connection.api_key:
-            raise InputError(
-                "'api_key' is missing: with 'host' a bearer token is needed to authenticate."
-            )
+            raise InputError("'api_key' is missing: 'host' needs a bearer token.")
         configuration.host = connection.host.rstrip("/")
         configuration.api_key = {"authorization": f"Bearer {connection.api_key}"}
     else:
@@ -86,8 +84,8 @@ def _load_kubeconfig(connection: Connection, configuration: t.Any) -> None:
     except (config.ConfigException, OSError, ValueError) as exc:
         where = connection.kubeconfig or "the default kubeconfig"
         raise InputError(
-            f"The cluster cannot be reached with {where}: {exc}. Set 'kubeconfig' to a file that "
-            "works, or 'host' and 'api_key'."
+            f"The cluster cannot be reached with {where}: {exc}. Set a valid 'kubeconfig', or "
+            "'host' and 'api_key'."
         ) from exc
 
 
@@ -109,7 +107,7 @@ def to_error(exc: t.Any, what: str, namespace: str) -> DeployError:
     if exc.status == 409 or (exc.status == 422 and not causes):
         return ConflictError(sentence, **details)
     if exc.status == 401:
-        return RefusedError(f"{sentence}. The credentials are not accepted: renew them.", **details)
+        return RefusedError(f"{sentence}. The credentials were refused: renew them.", **details)
     return RefusedError(sentence, **details)
 
 

@@ -73,7 +73,7 @@ def unexpected(exc: Exception) -> Result:
     where = trace[-1] if trace else "an unknown place"
     what = f"{type(exc).__name__} at {where}"
     return {
-        "msg": f"{what}, which is a defect of this collection: {excerpt(str(exc), SHOWN)}",
+        "msg": f"{what}, a defect of this collection: {excerpt(str(exc), SHOWN)}",
         "reason": "Unexpected",
         "trace": trace,
     }

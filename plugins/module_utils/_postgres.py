@@ -142,8 +142,8 @@ class PostgresSession:
         except psycopg2.Error as exc:
             if _connection_lost(exc):
                 raise UnreachableError(
-                    f"The connection to {self._target.where} was lost: {_first_line(exc)}; "
-                    "what the statement in flight did is not known."
+                    f"The connection to {self._target.where} was lost: {_first_line(exc)}; the "
+                    "result of its last statement is unknown."
                 ) from exc
             raise _sql_error(exc) from exc
 
@@ -201,7 +201,7 @@ def connection_failure(target: PostgresTarget, said: str) -> DeployError:
     if reason.startswith("FATAL:") and not starting:
         return RefusedError(
             f"User {target.user!r} was refused by {target.where}: {reason.removeprefix('FATAL:').strip()}. "
-            "Check the user, its password and the name of the database."
+            "Check user, password and database name."
         )
     if "certificate" in reason.lower() or "SSL" in reason:
         return RefusedError(

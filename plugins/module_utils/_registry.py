@@ -46,7 +46,7 @@ class HttpRegistry:
         clock: Clock,
     ) -> None:
         if bool(username) != bool(password):
-            raise InputError("Options 'username' and 'password' go together: give both, or none.")
+            raise InputError("Options 'username' and 'password' go together: set both, or none.")
         if api and urlsplit(api).scheme not in ("http", "https"):
             raise InputError(
                 f"'registry' is {api!r}: it should be a URL, https://registry.example.com."
@@ -64,8 +64,8 @@ class HttpRegistry:
             return None
         if answer.status in (401, 403):
             raise RefusedError(
-                f"The registry does not show {reference.text} to us (HTTP {answer.status}): it is not "
-                "there, or 'username' and 'password' may not pull it."
+                f"The registry does not show {reference.text} (HTTP {answer.status}): it is "
+                "missing, or 'username' and 'password' may not pull it."
             )
         if answer.status != 200:
             raise UnreachableError(
@@ -74,7 +74,7 @@ class HttpRegistry:
         told = answer.headers.get("Docker-Content-Digest") or self._computed(url, permit)
         if not _DIGEST.fullmatch(told) or (reference.digest and told != reference.digest):
             raise VerificationError(
-                f"The registry tells {told[:100]!r} as the digest of {reference.text}, which cannot be."
+                f"The registry returns {told[:100]!r} as the digest of {reference.text}, which is invalid."
             )
         return told
 
@@ -97,8 +97,8 @@ class HttpRegistry:
         # Credentials that went out encrypted must not go on in the clear.
         if urlsplit(realm).scheme != "https" and urlsplit(url).scheme == "https":
             raise RefusedError(
-                f"The registry of {reference.text} sends us to {_host(realm)} without TLS for a token, which "
-                "was not asked for."
+                f"The registry of {reference.text} redirects to {_host(realm)} without TLS for a "
+                "token, which was not requested."
             )
         scope = challenge.parameters.get("scope") or f"repository:{reference.repository}:pull"
         query = {"scope": scope, "service": challenge.parameters.get("service", "")}
@@ -114,7 +114,7 @@ class HttpRegistry:
         """Of a registry that tells no digest: the manifest's own."""
         body = self._ask("GET", url, permit).body
         if len(body) > _LARGEST:
-            raise VerificationError(f"The manifest at {url} is larger than any manifest is.")
+            raise VerificationError(f"The manifest at {url} is too large.")
         return f"sha256:{hashlib.sha256(body).hexdigest()}"
 
     def _ask(

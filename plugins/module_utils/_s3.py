@@ -122,7 +122,7 @@ class S3Bucket:
         """
         if bool(params["access_key"]) != bool(params["secret_key"]):
             raise InputError(
-                "Options 'access_key' and 'secret_key' go together: give both, or none."
+                "Options 'access_key' and 'secret_key' go together: set both, or none."
             )
         config = botocore.config.Config(
             # Sending has this timeout too.
@@ -146,7 +146,7 @@ class S3Bucket:
                 config=config,
             )
         except (ValueError, botocore.exceptions.BotoCoreError) as exc:
-            raise InputError(f"The options for S3 do not make a client: {exc}.") from exc
+            raise InputError(f"The options for S3 are invalid: {exc}.") from exc
         return cls(params["bucket"], client, params["endpoint_url"] or "AWS", storage)
 
     def check(self) -> None:
@@ -262,7 +262,7 @@ class S3Bucket:
         if code in _REFUSALS:
             return RefusedError(
                 f"S3 at {self._where} refused access to {what} ({code}): "
-                "check 'access_key', 'secret_key' and what the key may do."
+                "check 'access_key', 'secret_key' and the key's permissions."
             )
         if status >= 500:
             return UnreachableError(

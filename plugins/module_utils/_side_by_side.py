@@ -77,4 +77,4 @@ class Looking(t.Generic[Item, Found, Result]):  # noqa: UP046 - targets may run 
             return exc
         except Exception as exc:
             said = excerpt(str(exc), _SHOWN)
-            return UnexpectedError(f"it could not be looked at ({type(exc).__name__}: {said})")
+            return UnexpectedError(f"it could not be checked ({type(exc).__name__}: {said})")

@@ -111,7 +111,7 @@ def _json(answer: t.Any, kind: type) -> t.Any:
         parsed = None
     if not isinstance(parsed, kind):
         raise UnreachableError(
-            "The Supabase Management API answered with something else than its own JSON: check 'api_url'."
+            "The Supabase Management API did not answer with its JSON: check 'api_url'."
         )
     return parsed
 

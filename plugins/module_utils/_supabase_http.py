@@ -135,13 +135,13 @@ class ManagementClient:
         said = said_in(answer, limit=500) or "no reason given"
         where = f"The Supabase Management API answered {answer.status} on {what}"
         if answer.status in (401, 403):
-            return RefusedError(f"{where} ({said}): check 'access_token' and what it may do.")
+            return RefusedError(f"{where} ({said}): check 'access_token' and its permissions.")
         if answer.status == 402:
             return RefusedError(f"{where} ({said}): the plan's number of functions is reached.")
         if answer.status == 404:
             return InputError(f"{where} ({said}): is {self._project_ref!r} the right project?")
         if answer.status in LATER:
-            return UnreachableError(f"{where} ({said}), also after repeating it: try again later.")
+            return UnreachableError(f"{where} ({said}), also after a retry: try again later.")
         return RefusedError(f"{where}: {said}")
 
 

@@ -319,7 +319,7 @@ def run(module: Module) -> dict[str, t.Any]:
     contents = {} if module.check_mode else read_attachments(attached)
     messages = plan_messages(module.params, contents)
     if not messages:
-        raise InputError(f"Nobody is to be told: give at least one of {', '.join(CHANNELS)}.")
+        raise InputError(f"No channel is set: set at least one of {', '.join(CHANNELS)}.")
     refuse_missing(LIBRARIES[each.kind] for each in messages if each.kind in LIBRARIES)
 
     undelivered: list[Undelivered] = []

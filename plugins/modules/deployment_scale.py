@@ -143,7 +143,7 @@ def run(module: Module) -> dict[str, t.Any]:
     autoscalers = scaling.autoscalers(plan)
     if plan.overruled:
         module.warn(
-            f"Somebody scaled {', '.join(plan.overruled)} while stopped: the remembered count is what counts."
+            f"Somebody scaled {', '.join(plan.overruled)} while stopped: the stored count applies."
         )
     if module.check_mode:
         scaling.predict(plan)

@@ -37,7 +37,7 @@ requirements:
   - All but jinja2 are needed only for what they look at.
 options:
   entries:
-    description: What to look into.
+    description: What to examine.
     type: list
     elements: str
     choices: [crash_loop, error_rate, function, migration]
@@ -47,7 +47,7 @@ options:
     type: str
     default: ""
   function:
-    description: The edge function to look into. Without it, all of O(functions).
+    description: The edge function to examine. Without it, all of O(functions).
     type: str
     default: ""
   release:
@@ -353,7 +353,7 @@ def keep(module: Module, diagnosis: Diagnosis, now: t.Any) -> str:
         folder = make_folder(Path(module.params["dest"]), now)
         write_files(folder, files_of(diagnosis))
     except DeployError as exc:
-        module.warn(f"The diagnosis is not kept. {exc}")
+        module.warn(f"The diagnosis is not stored. {exc}")
         return ""
     return str(folder)
 

@@ -87,12 +87,13 @@ def run(module: Module) -> dict[str, t.Any]:
     values, absent = module.params["values"], module.params["absent"]
     if any(not isinstance(value, str) for value in values.values()):
         wrong = sorted(name for name, value in values.items() if not isinstance(value, str))
-        raise InputError(f"The values of {', '.join(wrong)} are no text: put them in quotes.")
+        raise InputError(f"The values of {', '.join(wrong)} are no text: quote them.")
     api = SupabaseFunctionsApi.from_params(module.params)
     plan = plan_secrets(api.secrets(), values, absent)
     if plan.differs and not module.check_mode and not apply_secrets(plan, values, api):
         module.warn(
-            "The API's digests are not the SHA-256 of the values that were set: whether they change cannot be told."
+            "The API's digests are not the SHA-256 of the values that were set: changes cannot "
+            "be detected."
         )
     result: dict[str, t.Any] = {
         "changed": plan.differs,

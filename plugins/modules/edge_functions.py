@@ -332,7 +332,7 @@ def run(module: Module) -> dict[str, t.Any]:
 def _collect(params: t.Mapping[str, t.Any]) -> Collected:
     directory = Path(params["directory"]).absolute()
     if not directory.is_dir():
-        raise InputError(f"There is no folder {directory}: give the checkout's supabase/functions.")
+        raise InputError(f"There is no folder {directory}: use the checkout's supabase/functions.")
     root = directory.parents[1]
     policies = params["verify_jwt_by_name"]
     wrong = sorted(slug for slug, policy in policies.items() if not isinstance(policy, bool))
@@ -384,22 +384,20 @@ def _bucket(params: t.Mapping[str, t.Any]) -> _s3.S3Bucket | None:
 
 def _folder(params: t.Mapping[str, t.Any]) -> str:
     if params["bucket"] and params["archive"] and not params["release"]:
-        raise InputError("Option 'bucket' needs 'release', which names the archive's folder.")
+        raise InputError("Option 'bucket' needs 'release' for the archive's folder.")
     return f"{params['prefix']}functions/{params['release']}/"
 
 
 def _warn(module: Module, result: dict[str, t.Any]) -> None:
     for slug in result["turned"]:
-        module.warn(
-            f"Somebody turned the JWT switch of {slug} since it was deployed; it is put back as it should be."
-        )
+        module.warn(f"Somebody turned the JWT switch of {slug} since it was deployed; it is reset.")
     for slug in result["kept"]:
         module.warn(
-            f"{slug} runs what neither this release deployed nor ran before it, so it is left alone. "
-            "Name it in 'force' to go back all the same."
+            f"{slug} was deployed by somebody else since the release, so it is left alone. Add "
+            "it to 'force' to restore it anyway."
         )
     for slug in result.get("disabled", ()):
-        module.warn(f"{slug} is not deployed: config.toml says enabled = false of it.")
+        module.warn(f"{slug} is not deployed: config.toml has enabled = false.")
 
 
 def main() -> None:

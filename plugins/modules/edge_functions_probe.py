@@ -114,8 +114,9 @@ def run(module: Module) -> dict[str, t.Any]:
     if failed:
         problems = "; ".join(f"{outcome.slug}: {outcome.problem}" for outcome in failed)
         raise VerificationError(
-            f"{len(failed)} of {len(outcomes)} functions below {params['functions_url']} do not answer as they should: "
-            f"{problems}. Look at their logs.",
+            f"{len(failed)} of {len(outcomes)} functions below {params['functions_url']} fail "
+            "their probes: "
+            f"{problems}. Check their logs.",
             functions=[outcome.slug for outcome in failed],
             probes=told,
         )

@@ -185,7 +185,7 @@ def run(module: Module) -> dict[str, t.Any]:
         )
     left_off = sorted({*flags} - {*plan.wish.flags})
     if left_off:
-        module.warn(f"The kill switch holds {', '.join(left_off)} off, so it was left as it is.")
+        module.warn(f"The kill switch holds {', '.join(left_off)} off, so it stays off.")
     switch = KillSwitch.from_annotations(plan.annotations)
     result: dict[str, t.Any] = {
         "changed": plan.changed,

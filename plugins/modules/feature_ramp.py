@@ -274,9 +274,7 @@ def run(module: Module) -> dict[str, t.Any]:
     percentage = read_percentage(params["percentage"])
     refuse_no_step(schedule, percentage)
     if bool(params["release_reason"].strip()) != bool(params["released_by"].strip()):
-        raise InputError(
-            "A held gate is released by a person with a reason: give both 'released_by' and 'release_reason'."
-        )
+        raise InputError("To release a held gate, set both 'released_by' and 'release_reason'.")
     place = Place(params["name"], params["flag"], params["enabled_by"])
     ramp = Ramp(
         cluster_for(module),

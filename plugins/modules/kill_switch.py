@@ -301,10 +301,10 @@ def to_decision(params: t.Mapping[str, t.Any]) -> Decide:
     """What the options ask for. Raises InputError before anything is touched."""
     refuse_below(params, wait_timeout=1)
     if not params["reason"].strip():
-        raise InputError("'reason' is empty: everybody whom the switch stops will read it.")
+        raise InputError("'reason' is empty: everybody whom the switch stops will see it.")
     state, percentage = params["state"], params["percentage"]
     if percentage is not None and state != LOWERED:
-        raise InputError(f"'percentage' says nothing when 'state' is {state!r}: use 'lowered'.")
+        raise InputError(f"'percentage' has no effect when 'state' is {state!r}: use 'lowered'.")
     if state == RESET:
         return plan_reset
     if state == LOWERED:
@@ -314,7 +314,7 @@ def to_decision(params: t.Mapping[str, t.Any]) -> Decide:
     values = to_values(params["flags"], {})
     flags = {name: value for name, value in values.items() if value is not None}
     if not flags or len(flags) < len(values):
-        raise InputError("'flags' must name the value of each flag that is switched off.")
+        raise InputError("'flags' must have the value of each flag that is switched off.")
     switch = KillSwitch(
         set_at=utc_now(),
         by=actor_of({"actor": params["by"]}),

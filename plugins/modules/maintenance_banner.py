@@ -119,7 +119,8 @@ def run(module: Module) -> dict[str, t.Any]:
         api.show(wanted)
         if api.read() != wanted:
             raise VerificationError(
-                "The admin API took the banner and shows another: somebody else changes it too, or it does not keep it."
+                "The admin API accepted the banner but shows another: somebody else changes it, "
+                "or it does not store it."
             )
     result: dict[str, t.Any] = {
         "changed": plan.changed,

@@ -436,7 +436,9 @@ def run(module: Module) -> dict[str, t.Any]:
     )
     watch = watcher.run(Schedule(**{name: params[name] for name in TIMES}))
     if memory is not None and memory.lost:
-        module.warn(f"{memory.lost} looks could not be kept in the record of {params['release']}.")
+        module.warn(
+            f"{memory.lost} samples could not be stored in the record of {params['release']}."
+        )
     result = describe_watch(metrics, watch, kept=memory is not None)
     refuse_verdict(result, params["fail_on"])
     return result

@@ -200,7 +200,7 @@ def answered(
     if answer is None and params["prompt"]:
         answer = ask(question, params["timeout"])
     if answer is None:
-        answer = Answer(None, note=f"it was not to be asked at a terminal: {question.text}")
+        answer = Answer(None, note=f"the terminal prompt is off: {question.text}")
     return to_result(question, answer, time.monotonic() - started)
 
 

@@ -118,7 +118,7 @@ def check_findings(name: str, findings: list[Finding]) -> None:
     pods = [to_json(one) for one in findings]
     if not findings:
         raise VerificationError(
-            f"Deployment {name!r} has no pods, so nothing runs with these values.", pods=pods
+            f"Deployment {name!r} has no pods, so nothing has these values.", pods=pods
         )
     wrong = [f"in pod {one.pod} {'; '.join(one.problems)}" for one in findings if one.problems]
     if wrong:

@@ -138,7 +138,7 @@ lines:
   returned: success, and when a row fails the task
   type: list
   elements: str
-  sample: ["\u2705 git_tag: PASS (v2.0.0 is 4f1c0de51f05, and the checkout is at it)"]
+  sample: ["\u2705 git_tag: PASS (v2.0.0 is 4f1c0de51f05, and the checkout is there)"]
 results:
   description: What came of each check.
   returned: success, and when a row fails the task
@@ -157,7 +157,7 @@ results:
       description: What was seen, or what is wrong and what to do about it.
       returned: always
       type: str
-      sample: v2.0.0 is 4f1c0de51f05, and the checkout is at it
+      sample: v2.0.0 is 4f1c0de51f05, and the checkout is there
     seconds: {description: How long the check took., returned: always, type: float, sample: 0.03}
 facts:
   description:

@@ -444,7 +444,7 @@ def deploy(module: Module, local: list[PrismaMigration]) -> Result:
     skipped = stray_files(params["directory"])
     if skipped:
         module.warn(
-            f"Passed over, for a migration is a folder with a migration.sql in it: {', '.join(skipped)}."
+            f"Skipped, because a migration is a folder with a migration.sql: {', '.join(skipped)}."
         )
     result = {**outcome.to_result(), "passed_over": skipped}
     if module._diff:

@@ -192,7 +192,7 @@ def run(module: Module) -> dict[str, t.Any]:
 def to_asked(params: t.Mapping[str, t.Any]) -> Asked:
     refuse_below(params, parallel=1, wait_timeout=1, fence=0)
     if not params["name"]:
-        raise InputError("'name' is empty: it must name the release to go back from.")
+        raise InputError("'name' is empty: set the release to roll back.")
     return Asked(
         release=params["name"],
         names=tuple(params["deployments"]),

@@ -108,7 +108,7 @@ from ..module_utils._options import variables_options
 def main() -> None:
     module = AnsibleModule(argument_spec=variables_options(), supports_check_mode=True)
     module.fail_json(
-        msg="release_variables looks at the controller's variables, so it runs as an action plugin only.",
+        msg="release_variables reads the controller's variables, so it runs only as an action plugin.",
         reason="InvalidInput",
     )
 

@@ -141,7 +141,7 @@ def run(module: Module) -> dict[str, t.Any]:
     fatal = [one for one in problems if one.severity in FATAL[module.params["fail_on"]]]
     if fatal:
         raise NotReadyError(
-            f"{len(fatal)} problems stand against a rollout without downtime: "
+            f"{len(fatal)} problems prevent a rollout without downtime: "
             f"{'; '.join(map(str, fatal))}. Nothing was touched.",
             **result,
         )

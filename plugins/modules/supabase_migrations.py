@@ -367,7 +367,8 @@ def run(module: Module) -> dict[str, t.Any]:
         module.warn(warning)
     if folder.skipped:
         module.warn(
-            f"Passed over, for these names are none of a migration (<digits>_<name>.sql): {', '.join(folder.skipped)}."
+            "Skipped, not named like a migration (<digits>_<name>.sql): "
+            f"{', '.join(folder.skipped)}."
         )
     result = {**outcome.to_result(), "passed_over": list(folder.skipped)}
     if module._diff:

@@ -138,4 +138,4 @@ def sentence(result: Variables) -> str:
             value = source.get(key)
             if value:
                 return str(value).strip()
-    return "it failed and did not say why"
+    return "it failed without a reason"

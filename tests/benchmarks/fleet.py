@@ -79,7 +79,7 @@ def measured(fleet: Fleet) -> t.Iterator[Measurement]:
             runs: dict[str, Run] = {}
             for number, (product, checkout) in enumerate(products().items()):
                 as_before(kubectl)
-                # A release that nothing is known of, beside that of the platform.
+                # A release that no status of, beside that of the platform.
                 release = f"release_version=9.0.{number}"
                 runs[product] = place.play(
                     "microservices.yml",

@@ -422,7 +422,8 @@ def held() -> Record:
     )
     why = (
         "Hold: response_time_p95 is 1.34 seconds and should be at most 1; redis_hit_rate has no data at the end "
-        "(Prometheus answered with no series). Put it right or wait for the data, then run the same phase again."
+        "(Prometheus answered with no series). Fix it or wait for data, then run the same phase "
+        "again."
     )
     failures = failed_by("localhost", "Watch the metrics, in seconds: 3600", why, "Hold")
     found["phases"]["monitoring"] = phase(
@@ -446,7 +447,8 @@ def rolled_back() -> Record:
         "diagnosis": {"reason": "CrashLoop", "cause": cause},
     }
     settled = (
-        "Only what failed was undone. Where they stand: v1.9.0: wallet-service, buyer-service; v2.0.0: agent-core, "
+        "Only the failed service was undone. Versions now: v1.9.0: wallet-service, "
+        "buyer-service; v2.0.0: agent-core, "
         "ranking-service, vendor-service."
     )
     phases = found["phases"]

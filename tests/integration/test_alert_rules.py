@@ -119,7 +119,7 @@ def test_what_prometheus_does_not_take_is_put_back_and_it_stays_with_what_it_had
     # Only the reload sees it: a template of an annotation that cannot be read.
     refused = run(groups(annotations={"summary": "{{ $value"}))
     assert refused["reason"] == "VerificationFailed"
-    assert "does not take its files and stays with what it had" in refused["msg"]
+    assert "rejects its files and keeps the old ones" in refused["msg"]
     assert yaml.safe_load(file.read_text("utf-8"))["groups"] == groups()
     assert run(groups())["changed"] is False
 

@@ -113,7 +113,7 @@ def test_a_channel_in_trouble_is_a_warning(
 def test_a_mail_server_that_cannot_prove_who_it_is_gets_no_mail(channels, received):
     before = len(received()["mail"])
     result = run_module(announce, text="x", email=channels["email"])
-    assert "could not prove who it is" in result["undelivered"][0]["msg"]
+    assert "failed TLS verification" in result["undelivered"][0]["msg"]
     assert len(received()["mail"]) == before
 
 

@@ -248,7 +248,7 @@ def test_a_gateway_that_is_down_and_an_api_that_refuses_are_told_apart(
 ) -> None:
     functions.break_down("unauthorized")
     doctor.look("function", **of_functions(functions, functions_url=f"{NOWHERE}/functions/v1"))
-    assert "none of the functions answers" in doctor.first["sentence"]
+    assert "no function answers" in doctor.first["sentence"]
     assert len(doctor.sentences) == 1
     assert any("401" in one for one in doctor.result["unseen"])
 
@@ -305,7 +305,7 @@ def test_what_stands_in_the_way_of_pending_migrations_is_named(
     assert f"waits for a lock that pid {pid}" in doctor.first["sentence"]
     assert f"pg_terminate_backend({pid})" in doctor.first["hint"]
     assert "LOCK TABLE users" in doctor.everything()
-    made = "pending migrations make public.orders, and it is there already"
+    made = "pending migrations make public.orders, which exists already"
     assert any(made in one for one in doctor.sentences)
 
 

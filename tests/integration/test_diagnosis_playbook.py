@@ -106,7 +106,7 @@ def test_it_tells_what_it_can_and_what_it_cannot_and_no_secret(broken: World) ->
     document = json.loads((folder / "diagnosis.json").read_text("utf-8"))
     assert document["entries"] == ["crash_loop", "error_rate", "function", "migration"]
     files = [path.read_text("utf-8") for path in folder.rglob("*") if path.is_file()]
-    shown_after_arguments = done.stdout.partition("Tell the likely causes")[2]
+    shown_after_arguments = done.stdout.partition("Show the likely causes")[2]
     assert ANSWERED not in shown_after_arguments
     assert not any(ANSWERED in text for text in files)
     assert '"reason": "********"' in (folder / "public" / "health.txt").read_text("utf-8")

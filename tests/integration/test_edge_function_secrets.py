@@ -113,7 +113,7 @@ def test_functions_that_answer_pass_and_tell_their_version(project: Project) -> 
     ("fault", "said"),
     [
         ("missing-blob", "the platform answered 404 NOT_FOUND_FUNCTION_BLOB"),
-        ("jwt-flipped", "the gateway asks for a JWT"),
+        ("jwt-flipped", "the gateway requires a JWT"),
         ("errors", "the platform answered 500 WORKER_ERROR"),
     ],
 )

@@ -258,7 +258,7 @@ def test_a_refused_token_is_one_sentence_that_does_not_show_it(
     assert (result["failed"], result["reason"]) == (True, "Refused")
     assert result["msg"] == (
         "The Supabase Management API answered 401 on the list of functions (Unauthorized): "
-        "check 'access_token' and what it may do."
+        "check 'access_token' and its permissions."
     )
     assert "exception" not in result
     assert token not in str(result)

@@ -104,7 +104,7 @@ def test_a_held_gate_is_released_by_a_persons_words_once(ramp: Ramp) -> None:
     assert refused["reason"] == "RampRefused"
     assert "the gate holds at 1 % (no data)" in refused["msg"]
     half = ramp.run(release_reason="why")
-    assert "give both" in half["msg"]
+    assert "set both" in half["msg"]
     assert ramp.run(**WORDS)["action"] == "raise"
     assert ramp.stands() == (
         "5",
@@ -172,7 +172,7 @@ BAD: list[tuple[dict[str, t.Any], str]] = [
     ({"schedule": []}, "has no steps"),
     ({"day_length": -1}, "'day_length' is -1"),
     ({"started": "ten"}, "'started' is 'ten'"),
-    ({"fence": 0}, "under the deploy lock only"),
+    ({"fence": 0}, "going up needs the deploy lock"),
 ]
 
 

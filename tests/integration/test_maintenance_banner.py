@@ -71,9 +71,9 @@ NONE, SHOWN = '{"banner": null}', f'{{"banner": {{"message": "{TEXT}", "type": "
     ("answers", "outcome"),
     [
         ([(200, NONE), (503, "busy"), (429, ""), (201, SHOWN), (200, SHOWN)], "changed"),
-        ([(200, NONE), (201, SHOWN), (200, NONE)], "took the banner and shows another"),
-        ([(200, "<html>Sign in</html>")], "does not tell which banner is shown"),
-        ([(200, '{"banner": "x"}')], "does not tell which banner is shown"),
+        ([(200, NONE), (201, SHOWN), (200, NONE)], "accepted the banner but shows another"),
+        ([(200, "<html>Sign in</html>")], "does not say which banner is shown"),
+        ([(200, '{"banner": "x"}')], "does not say which banner is shown"),
         ([(302, "")], "answered HTTP 302"),
         ([(400, '{"error": "Bearer t0ken-of-the-admin is bad"}')], "answered HTTP 400"),
     ],

@@ -94,7 +94,7 @@ def test_an_answer_out_of_a_cache_is_no_data(server, gate):
     server.says("q", {"status": "success", "data": stale})
     result = gate(duration=1)
     assert (result["verdict"], result["samples"][0]["count"]) == ("hold", 1)
-    assert "no newer than the one before" in result["msg"]
+    assert "not newer than the previous one" in result["msg"]
 
 
 @pytest.mark.parametrize(

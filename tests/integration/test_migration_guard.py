@@ -89,7 +89,7 @@ def test_a_waiver_lets_its_file_through_and_is_in_the_result(users):
 
 def test_a_waiver_of_no_file_or_without_a_reason_is_refused(users):
     file = users.write("2_gone", "DROP TABLE users")
-    assert "has not: 9_no.sql" in users.run(waivers={"9_no.sql": WORD})["msg"]
+    assert "not in the folder: 9_no.sql" in users.run(waivers={"9_no.sql": WORD})["msg"]
     refused = users.run(waivers={file: " "})
     assert refused["reason"] == "InvalidInput"
     assert file in refused["msg"]

@@ -99,7 +99,7 @@ def test_a_standby_is_refused_before_anything_is_tried(world, kind, tmp_path):
         for check in (True, False):
             failed = folder.run(check=check)
             assert (failed["reason"], failed.get("changed", False)) == ("Refused", False)
-            assert "only reads, for it is a standby: migrate the primary" in failed["msg"]
+            assert "is read-only, because it is a standby: migrate the primary" in failed["msg"]
     finally:
         server.stop()
 

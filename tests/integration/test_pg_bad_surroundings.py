@@ -155,6 +155,6 @@ def test_an_extension_that_the_server_lacks_is_missed_beforehand(
     for method, check in itertools.product(METHODS, (True, False)):
         result = place.restore(check=check, **where(method))
         assert (result["failed"], result["reason"]) == (True, "Refused"), result
-        assert "the extension(s) rare: install" in result["msg"]
+        assert "lacks: rare: install" in result["msg"]
     assert place.server.query("SELECT count(*) FROM orders, rare") == [(0,)]
     assert place.server.query("SELECT count(*) FROM pg_database") == [(3,)]

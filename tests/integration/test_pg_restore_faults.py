@@ -345,7 +345,7 @@ def test_a_database_that_others_closed_is_not_opened(spoilt: Restorable) -> None
     spoilt.psql(f"ALTER DATABASE {spoilt.database} ALLOW_CONNECTIONS false", "template1")
     result = spoilt.restore()
     assert result["reason"] == "Conflict"
-    assert "not by a restore of ours" in result["msg"]
+    assert "not by our restore" in result["msg"]
 
 
 def test_the_password_is_in_no_ones_arguments(spoilt: Restorable, tmp_path: Path) -> None:

@@ -78,7 +78,7 @@ def untouched(spoilt: Restorable, result: dict[str, t.Any]) -> str:
     assert spoilt.orders() == SPOILT
     assert spoilt.psql("SELECT count(*) FROM newest") == ["12"]
     assert "easymo.deploy" not in spoilt.databases()[spoilt.database]
-    assert "serves as it was before" in result["standing"]
+    assert "serves unchanged" in result["standing"]
     assert result["msg"].endswith(result["standing"])
     return str(result["msg"])
 

@@ -177,5 +177,5 @@ def test_a_listing_that_fails_is_laid_to_nobody_else(
         for result in told:
             assert result["failed"]
             assert words in result["msg"]
-            assert "not what was backed up" not in result["msg"]
+            assert "is damaged: its checksum" not in result["msg"]
             assert "S3 is this slow" not in result["msg"]

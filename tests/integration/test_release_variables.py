@@ -92,7 +92,7 @@ def test_every_unknown_variable_is_named_with_the_nearest_known_one(
     unknown = ("-e", '{"release_verison": "2.0.1", "feature_flag_values": {}}', "-e", "xyzzy=1")
     said = sentence(play("sandbox", tmp_path / "check.yml", *unknown))
     assert (
-        "Nobody reads these variables: feature_flag_values (did you mean feature_flags_values?), "
+        "Unknown variables: feature_flag_values (did you mean feature_flags_values?), "
         "release_verison (did you mean release_version?), xyzzy." in said
     )
     assert "Traceback" not in said
@@ -133,7 +133,7 @@ def test_a_typo_in_an_inventory_is_told_too(play: t.Any, tmp_path: Path) -> None
     (copy / "group_vars" / "all" / "own.yml").write_text(typos, encoding="utf-8")
     said = sentence(play(str(copy), tmp_path / "check.yml"))
     assert (
-        "Nobody reads these variables: deploy_lock_wiat (did you mean deploy_lock_wait?), "
+        "Unknown variables: deploy_lock_wiat (did you mean deploy_lock_wait?), "
         "restore_aproved_by (did you mean restore_approved_by?)." in said
     )
 

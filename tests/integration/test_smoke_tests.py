@@ -92,7 +92,7 @@ def test_an_order_is_paid_and_found_paid_when_the_test_runs_again(world: World, 
     second = run(payment(world, key))["results"][0]
     assert (first["status"], second["status"]) == ("pass", "pass")
     assert first["facts"]["order_id"] == second["facts"]["order_id"]
-    assert "was paid by this attempt before" in second["detail"]
+    assert "was already paid by this attempt" in second["detail"]
     assert balance(world) == before - AMOUNT
 
 

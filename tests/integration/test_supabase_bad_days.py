@@ -99,8 +99,8 @@ def test_two_operators_at_once_apply_everything_once(project):
 @pytest.mark.parametrize(
     ("before", "words", "left"),
     [
-        ("", "are one transaction, so run again: it goes on from what is there", ["a"]),
-        ("-- pg-delta: transaction=false\n", "look at what it left", ["a", "a"]),
+        ("", "are one transaction, so run it again", ["a"]),
+        ("-- pg-delta: transaction=false\n", "undo what it left", ["a", "a"]),
     ],
     ids=["atomic", "not atomic"],
 )
@@ -116,7 +116,7 @@ def test_a_connection_cut_in_mid_file_says_what_is_known_and_a_rerun_goes_on(
         cut = project.run(login_port=proxy.port)
         cutter.join()
     assert (cut["reason"], cut["file"], cut["changed"]) == ("Unreachable", "1_a.sql", False)
-    assert "what the statement in flight did is not known" in cut["msg"]
+    assert "the result of its last statement is unknown" in cut["msg"]
     assert words in cut["msg"]
     project.query(AGAIN)
     assert project.run()["versions"] == ["1"]
@@ -189,7 +189,7 @@ def test_a_database_that_only_reads_is_refused_in_one_sentence(project):
     for check in (True, False):
         failed = project.run(check=check)
         assert (failed["reason"], failed.get("changed", False)) == ("Refused", False)
-        assert "only reads, for its default_transaction_read_only is on" in failed["msg"]
+        assert "is read-only, because its default_transaction_read_only is on" in failed["msg"]
 
 
 def test_what_cannot_be_is_refused_for_all_files_at_once(project):

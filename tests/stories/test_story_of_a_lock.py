@@ -42,7 +42,7 @@ def test_everybody_is_kept_out_and_told_why_and_nothing_is_touched(
     run = operator.deploys(*PREFLIGHT)
     assert run.rc != 0
     said = words(run.output)
-    assert f"Somebody else deploys: {holder[0]} holds 'easymo-deploy', set by hand since" in said
+    assert f"Another run deploys: {holder[0]} holds 'easymo-deploy', set by hand since" in said
     assert "(the data centre moves)" in said
     assert "playbooks/unlock.yml" in said
     assert "Traceback" not in said
@@ -68,7 +68,7 @@ def test_a_rehearsal_names_all_that_stands_against_rolling_the_services_at_once(
     run = operator.deploys("--check", *PREFLIGHT)
     assert run.rc != 0
     said = words(run.output)
-    assert "2 problems stand against a rollout without downtime" in said
+    assert "2 problems prevent a rollout without downtime" in said
     assert "wallet-service: it is paused: run 'kubectl rollout resume'" in said
     assert "vendor-service: maxUnavailable lets" in said
     assert "The platform was not touched" in said

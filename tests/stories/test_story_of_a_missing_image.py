@@ -65,7 +65,7 @@ def test_the_run_stops_names_service_image_and_cause_and_holds_what_is_there(
         "the failed one stays as the failure left it"
     )
     assert witness.serves("wallet-service")
-    assert "Nothing was undone. Where they stand: " in " ".join(run.output.split())
+    assert "Nothing was undone. Versions now: " in " ".join(run.output.split())
     assert settlement(witness)["undone"] == {}
     assert {images[service] for service in FIRST_BATCHES if service != "wallet-service"} == {
         "v2.0.0"

@@ -133,7 +133,7 @@ def test_whoever_decides_has_a_name_and_a_reason(operator: Operator, witness: Wi
     before = witness.record("2.0.0")
     nobody = decides(operator, "approve", "", "seen")
     assert nobody.rc != 0
-    assert "say who decides by 'by'" in words(nobody)
+    assert "set 'by'" in words(nobody)
     assert witness.record("2.0.0") == before
     approved = decides(operator, "approve", "ann", "Prometheus is being moved")
     assert approved.rc == 0, approved.tail()

@@ -41,7 +41,7 @@ def test_the_role_that_ran_twice_paid_its_order_once(
 ) -> None:
     (payment,) = (case for case in cases if case.get("name") == "Payment integration")
     said = payment.findtext("system-out") or ""
-    assert "was paid by this attempt before" in said
+    assert "was already paid by this attempt" in said
     order = said.split("order ", 1)[1].split(" ", 1)[0]
     query = f"select count(*) from payments where order_id = '{order}'"
     assert witness.psql("agent_core_prod", query) == ["1"]

@@ -65,11 +65,11 @@ class AlertsApi:
         said = said_in(answer)
         if "failed to reload" in said:
             raise VerificationError(
-                f"{who} at {without_query(url)} does not take its files and stays with what it had: {said}."
+                f"{who} at {without_query(url)} rejects its files and keeps the old ones: {said}."
             )
         raise RefusedError(
-            f"{who} at {without_query(url)} does not reload (HTTP {answer.status}: {said}): start it with "
-            "--web.enable-lifecycle, or let something else reload it and set 'reload' to false."
+            f"{who} at {without_query(url)} does not reload (HTTP {answer.status}: {said}): "
+            "start it with --web.enable-lifecycle, or set 'reload' to false and reload it yourself."
         )
 
     def count(self, selector: str) -> int:
@@ -137,7 +137,7 @@ class AlertsApi:
 
 def _foreign(who: str, url: str) -> VerificationError:
     return VerificationError(
-        f"{who} at {without_query(url)} did not answer as {who} does: see whether its URL is right."
+        f"{who} at {without_query(url)} did not answer as {who} does: check its URL."
     )
 
 

@@ -51,8 +51,8 @@ class LoadedRules:
                 lacking, told = {}, str(exc).rstrip(".")
             if clock.now() + sleep > deadline:
                 raise NotReadyError(
-                    f"After {within:g} s Prometheus does not have the alerts as they should be ({told}): see "
-                    "whether it reads them from there, and its log.",
+                    f"After {within:g} s Prometheus does not have the right alerts ({told}): "
+                    "check that it reads them from there, and its log.",
                     lacking=lacking,
                 )
             if told != last:

@@ -16,7 +16,7 @@ from .._errors import ConflictError, DeployError, InputError, RefusedError
 from .plan import Groups, plain
 
 _HEADER = (
-    "# Written by easymo.deploy.alert_rules, which will write it anew: change the release's file.\n"
+    "# Written by easymo.deploy.alert_rules, which overwrites it: change the release's file.\n"
 )
 
 
@@ -77,12 +77,11 @@ class RuleObject:
             if exc.details.get("status") != 404:
                 raise
             raise RefusedError(
-                "The cluster knows no PrometheusRule: install the Prometheus operator, or set 'destination' to file."
+                "The cluster has no PrometheusRule: install the Prometheus operator, or set "
+                "'destination' to file."
             ) from exc
         if _groups_of(written) != plain(groups):
-            raise ConflictError(
-                f"{self.where} has rules beside ours that somebody else put there: choose another 'name'."
-            )
+            raise ConflictError(f"{self.where} has rules of somebody else: choose another 'name'.")
 
 
 class RuleFile:
@@ -148,8 +147,8 @@ class RuleFile:
             Path(partial).replace(self._path)
         except OSError as exc:
             raise InputError(
-                f"The {self.where} cannot be written ({exc.strerror}): give this user the right to, or choose "
-                "another 'path'."
+                f"The {self.where} cannot be written ({exc.strerror}): allow this user to write "
+                "it, or choose another 'path'."
             ) from exc
 
 

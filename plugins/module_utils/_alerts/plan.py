@@ -50,7 +50,7 @@ def of_pods(groups: Groups, matchers: str) -> list[dict[str, t.Any]]:
 def wanted_rules(groups: Groups) -> list[WantedRule]:
     """The alerting rules of the groups; InputError for what Prometheus would not load."""
     if not groups:
-        raise InputError("'groups' is empty: give the groups of a rule file.")
+        raise InputError("'groups' is empty: set the groups of a rule file.")
     found = [
         _wanted(str(group.get("name") or ""), rule)
         for group in groups
@@ -61,7 +61,7 @@ def wanted_rules(groups: Groups) -> list[WantedRule]:
     for rule in found:
         if (rule.group, rule.name) in known:
             raise InputError(
-                f"Group {rule.group!r} has the alert {rule.name!r} twice: give each a name of its own."
+                f"Group {rule.group!r} has the alert {rule.name!r} twice: give each its own name."
             )
         known.add((rule.group, rule.name))
     return found

@@ -86,7 +86,8 @@ def _take(
             uploaded, rows = _stream(order, upload, snapshot, copy, progress)
         if said := other_storage(order.storage, bucket.storage(order.key)):
             raise VerificationError(
-                f"s3://{bucket.name}/{order.key} is not kept as asked: {said}; nothing was kept."
+                f"s3://{bucket.name}/{order.key} is not stored as requested: {said}; nothing was "
+                "kept."
             )
         progress.reading_back(uploaded.size)
         contents = read_back(order.pg_restore, bucket, order.key, uploaded, timeout=order.timeout)
@@ -154,8 +155,8 @@ def _refuse_failed_dump(order: BackupRequest, running: Child) -> None:
     rc = running.wait()
     if running.timed_out:
         raise NotReadyError(
-            f"pg_dump of {order.target.where} did not end within {order.timeout:g} s and was stopped; "
-            "nothing was kept. Raise option 'timeout' if it was still making progress."
+            f"pg_dump of {order.target.where} did not end within {order.timeout:g} s and was "
+            "stopped; nothing was kept. Raise option 'timeout' if it was still working."
         )
     if rc != 0:
         said = mask_secret(running.stderr(), order.target.password).splitlines()

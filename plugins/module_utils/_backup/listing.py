@@ -43,7 +43,7 @@ class Listing:
 
     def refuse_unreadable(self, consequence: str) -> None:
         if self.rc != 0 or not is_listing(self.lines):
-            said = self.complaint or "it said nothing of a dump"
+            said = self.complaint or "it did not mention a dump"
             raise VerificationError(
                 f"pg_restore cannot read {self.what} (exit code {self.rc}: {said}); {consequence}."
             )

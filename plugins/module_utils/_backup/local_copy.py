@@ -86,15 +86,15 @@ def refuse_unusable(folder: Path) -> None:
         )
     if not os.access(folder, os.W_OK | os.X_OK):
         raise InputError(
-            f"Option 'local_copy' is {str(folder)!r}, where this user may not write: allow it, or choose "
-            "another folder."
+            f"Option 'local_copy' is {str(folder)!r}, where this user may not write: allow it, "
+            "or choose another folder."
         )
 
 
 def _refusal(folder: Path, exc: OSError) -> RefusedError:
     return RefusedError(
-        f"The local copy in {folder} cannot be written: {exc.strerror}. Nothing was kept, neither there nor "
-        "in S3: make room, or run without option 'local_copy'."
+        f"The local copy in {folder} cannot be written: {exc.strerror}. Nothing was kept, there "
+        "or in S3: make room, or run without option 'local_copy'."
     )
 
 

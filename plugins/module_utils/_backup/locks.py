@@ -13,7 +13,7 @@ from .._errors import RefusedError
 if t.TYPE_CHECKING:
     from .._postgres import Session
 
-CURE = "raise max_locks_per_transaction of the server, which takes a restart"
+CURE = "raise max_locks_per_transaction of the server and restart it"
 _FULL = "out of shared memory"
 # PostgreSQL promises so many; what is left of its shared memory holds up to as many again.
 _SURE_TO_FAIL = 2
@@ -56,7 +56,8 @@ def refuse_shortage(room: Room, needed: int, what: str, otherwise: str = "") -> 
     """Only what cannot work; nothing of what is between the promise and that is known."""
     if needed > _SURE_TO_FAIL * room.free:
         raise RefusedError(
-            f"{what} locks at least {needed} objects at once, and the server has room for {room.free}: set its "
+            f"{what} locks at least {needed} objects at once, but the server has room for "
+            f"{room.free}: set its "
             f"max_locks_per_transaction (now {room.per_transaction}) to {room.enough(needed)} or more and restart it"
             f"{otherwise}. Nothing was touched."
         )
@@ -64,4 +65,4 @@ def refuse_shortage(room: Room, needed: int, what: str, otherwise: str = "") -> 
 
 def cure(said: str) -> str:
     """What to do when the server says that its lock table is full; empty when it says something else."""
-    return f" There was no room for one more lock: {CURE}." if _FULL in said else ""
+    return f" No room for one more lock: {CURE}." if _FULL in said else ""

@@ -109,7 +109,7 @@ class Sweep:
             for key in self.dumps:
                 bucket.delete(key)
         except DeployError as exc:
-            self.problems.append(f"What earlier runs left unfinished could not be removed: {exc}")
+            self.problems.append(f"Unfinished uploads of earlier runs could not be removed: {exc}")
 
 
 def find_remains(
@@ -121,7 +121,7 @@ def find_remains(
     try:
         uploads = tuple(bucket.list_uploads(f"{prefix}{name}_"))
     except RefusedError as exc:
-        problems = [f"Nothing is known of uploads that earlier runs left unfinished: {exc}"]
+        problems = [f"Unfinished uploads of earlier runs are unknown: {exc}"]
     planned = plan_sweep(
         uploads, catalog.unsealed, prefix=prefix, name=name, timeout=timeout, now=now
     )

@@ -70,13 +70,13 @@ def refuse_older_programs(
     """pg_dump cannot read a newer server, nor pg_restore what a newer pg_dump wrote."""
     if pg_dump[0] < server[0]:
         raise InputError(
-            f"pg_dump {pg_dump[1]} cannot dump a server of version {server[1]}: give the path of a "
-            f"pg_dump of version {server[0]} or later in option 'pg_dump'."
+            f"pg_dump {pg_dump[1]} cannot dump a server of version {server[1]}: set option "
+            f"'pg_dump' to a pg_dump of version {server[0]} or later."
         )
     if pg_restore[0] < pg_dump[0]:
         raise InputError(
-            f"pg_restore {pg_restore[1]} cannot read what pg_dump {pg_dump[1]} writes: give the path "
-            "of the one that came with it in option 'pg_restore'."
+            f"pg_restore {pg_restore[1]} cannot read what pg_dump {pg_dump[1]} writes: set "
+            "option 'pg_restore' to the one that came with it."
         )
 
 
@@ -103,8 +103,9 @@ def refuse_storage(storage: Storage) -> None:
         )
     if storage.storage_class in _ARCHIVES:
         raise InputError(
-            f"Option 'storage_class' is {storage.storage_class!r}, whose objects cannot be read back, so no backup "
-            "could be proven: take another class, and let a lifecycle rule of the bucket archive later."
+            f"Option 'storage_class' is {storage.storage_class!r}, whose objects cannot be read "
+            "back and verified: use another class, and archive later by a lifecycle rule of the "
+            "bucket."
         )
 
 

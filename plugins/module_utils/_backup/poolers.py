@@ -16,7 +16,8 @@ if t.TYPE_CHECKING:
 def refuse_pooler(session: PostgresSession, target: PostgresTarget) -> None:
     if shares_sessions(session, target):
         raise RefusedError(
-            f"A pooler at {target.host}:{target.port} gives each transaction another session of the server, so neither "
-            "settings nor locks of a dump or a restore would hold: connect to the server itself, or to the pooler's "
+            f"A pooler at {target.host}:{target.port} gives each transaction another session, so "
+            "settings and locks of a dump or a restore would be lost: connect to the server "
+            "itself, or to the pooler's "
             "port for whole sessions (of Supabase 5432, not 6543). Nothing was touched."
         )

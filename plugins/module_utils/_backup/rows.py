@@ -57,7 +57,8 @@ class Counting:
             return self._counts.result(within)
         except TimeoutError as exc:
             raise NotReadyError(
-                f"The rows of {self._target.where} were not counted in time, {within:.0f} s after its dump; "
+                f"The rows of {self._target.where} were not counted within {within:.0f} s after "
+                "its dump; "
                 "nothing was kept. Raise option 'timeout'."
             ) from exc
         except _postgres.SqlError as exc:
@@ -95,8 +96,10 @@ def _lock(session: Session, tables: Sequence[Table], target: PostgresTarget) -> 
         session.execute(f"LOCK TABLE {relations} IN ACCESS SHARE MODE")
     except _postgres.SqlError as exc:
         why = (
-            "another session holds a lock on one of its tables for longer than option 'lock_timeout'"
+            "another session locks one of its tables for longer than option 'lock_timeout'"
             if exc.sqlstate == _LOCK_NOT_AVAILABLE
             else str(exc)
         )
-        raise RefusedError(f"No dump of {target.where} was begun: {why}.{locks.cure(why)}") from exc
+        raise RefusedError(
+            f"The dump of {target.where} did not start: {why}.{locks.cure(why)}"
+        ) from exc

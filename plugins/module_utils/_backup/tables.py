@@ -75,8 +75,8 @@ def refuse_unreadable(tables: Sequence[Table], target: PostgresTarget) -> None:
     """pg_dump would fail at the first of these, possibly after an hour."""
     if denied := [table.name for table in tables if not table.readable]:
         raise RefusedError(
-            f"User {target.user!r} may not read {_some(denied)} of {target.where}, and a dump without "
-            "it is no backup: grant SELECT on it, or back up as another user."
+            f"User {target.user!r} may not read {_some(denied)} of {target.where}, and a dump "
+            "without it is no backup: grant SELECT on it, or back up as another user."
         )
     if filtered := [table.name for table in tables if table.filtered]:
         raise RefusedError(
@@ -98,7 +98,7 @@ def count_rows(session: Session, tables: Sequence[Table]) -> dict[str, int]:
     counted: dict[str, int] = {}
     for first in range(0, len(tables), _AT_ONCE):
         some = tables[first : first + _AT_ONCE]
-        # Counting locks the indexes of a table as well; those locks go at once, and the server has room for so many.
+        # Counting locks the indexes of a table as well; those locks go at once, but the server has room for so many.
         session.execute("SAVEPOINT counting")
         rows = session.rows(" UNION ALL ".join(map(_counting, range(len(some)), some)))
         session.execute("ROLLBACK TO SAVEPOINT counting")

@@ -45,13 +45,13 @@ def read_back(
     listing.refuse_late("nothing was kept")
     if size != uploaded.size:
         raise VerificationError(
-            f"{where} does not come back as it was sent: {uploaded.size} bytes went up and "
-            f"{size} came down; it was removed and is no backup. Try again."
+            f"{where} differs from what was sent: {uploaded.size} bytes went up and {size} came "
+            "down; it was removed and is no backup. Try again."
         )
     if digest.hexdigest() != uploaded.sha256:
         raise VerificationError(
-            f"{where} does not come back as it was sent: its {size} bytes have another "
-            "SHA-256; it was removed and is no backup. Try again."
+            f"{where} differs from what was sent: its {size} bytes have another SHA-256; it was "
+            "removed and is no backup. Try again."
         )
     listing.refuse_unreadable("it was removed and is no backup")
     return parse_contents(listing.lines)

@@ -27,7 +27,7 @@ class BannerApi:
             return Banner(str(shown["message"]).strip(), str(shown["type"])) if shown else None
         except (ValueError, LookupError, TypeError) as exc:
             raise VerificationError(
-                f"{self._where} does not tell which banner is shown: see whether the URL is right."
+                f"{self._where} does not say which banner is shown: check the URL."
             ) from exc
 
     def show(self, banner: Banner | None) -> None:

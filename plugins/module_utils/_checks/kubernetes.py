@@ -55,7 +55,7 @@ def judge_pods(pods: t.Sequence[Object], namespace: str) -> str:
     if bad:
         more = f" and {len(bad) - _NAMED} more" if len(bad) > _NAMED else ""
         raise CheckError(
-            f"{len(bad)} of {len(counted)} pods in namespace {namespace!r} are not well: "
+            f"{len(bad)} of {len(counted)} pods in namespace {namespace!r} are unhealthy: "
             f"{', '.join(bad[:_NAMED])}{more}."
         )
     return f"{len(counted)} pods ready"

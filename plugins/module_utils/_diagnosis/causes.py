@@ -26,8 +26,8 @@ RULES = (
     Rule(
         "phase_failed",
         LIKELY - 10,
-        "the release noted on {host} at {at} that phase {subject} failed: {said}",
-        f"When its cause is gone: {PLAY}/deploy_v2.yml --tags {{subject}}.",
+        "the release recorded on {host} at {at} that phase {subject} failed: {said}",
+        f"After fixing the cause: {PLAY}/deploy_v2.yml --tags {{subject}}.",
     ),
 )
 

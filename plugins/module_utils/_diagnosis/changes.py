@@ -84,7 +84,7 @@ def look_at_changes(
         )
         minutes = _age(_born(deployment, replica_sets), now)
         if minutes is not None and minutes <= LATELY:
-            cause = deployment.annotations.get(CHANGE_CAUSE_ANNOTATION, "nobody noted why")
+            cause = deployment.annotations.get(CHANGE_CAUSE_ANNOTATION, "no reason recorded")
             actor = deployment.annotations.get(ACTOR_ANNOTATION, "somebody")
             text = f"{deployment.name} was rolled {minutes} min ago by {actor}: {cause}"
             notes.see("change", deployment.name, text, file=file, minutes=minutes, cause=cause)
@@ -131,7 +131,7 @@ def look_at_flags(
         for pod in pods:
             notes.write(file, f"pod {pod.pod}: {pod.state} {pod.detail}")
             if pod.state == UNKNOWN:
-                notes.blind(f"Pod {pod.pod} could not be asked for its flags: {pod.detail}.")
+                notes.blind(f"Pod {pod.pod} could not show its flags: {pod.detail}.")
         stale = [pod for pod in pods if pod.state == STALE]
         if stale:
             text = f"{len(stale)} of {len(pods)} pods of {consumer} run with other flags: {stale[0].detail}"

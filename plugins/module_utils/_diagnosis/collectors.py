@@ -240,6 +240,6 @@ def _needing(libraries: t.Sequence[Library], look: Look) -> Look:
 
 def _blind(why: str) -> Look:
     def look(_notes: Notebook) -> None:
-        raise InputError(f"It was not looked at: {why}")
+        raise InputError(f"Not checked: {why}")
 
     return look

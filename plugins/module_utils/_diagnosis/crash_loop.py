@@ -148,7 +148,7 @@ def _look_closely(
     for one in found["missing"]:
         (notes.cut if "were read" in one or "was read" in one else notes.blind)(str(one))
     if len(standing.pods) > limits.pods:
-        notes.cut(f"{name} has {len(standing.pods)} pods: logs are of the sickest {limits.pods}.")
+        notes.cut(f"{name} has {len(standing.pods)} pods: logs are of the worst {limits.pods}.")
     _tell_template(notes, sheet, standing, found)
     words = _keep_logs(notes, name, found["logs"])
     events = _tell_events(notes, name, found["events"])
@@ -188,7 +188,7 @@ def _tell_unready(
     if standing.deployment.paused:
         notes.see("paused", name, f"{name}: its rollout is paused", file=sheet)
     elif unready:
-        said = events.get(UNHEALTHY, "its probe says nothing in the events")
+        said = events.get(UNHEALTHY, "no events of its probe")
         text = (
             f"{name}: {len(unready)} of {len(standing.pods)} new pods run and are not ready: {said}"
         )

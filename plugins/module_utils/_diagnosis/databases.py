@@ -65,7 +65,7 @@ def reading(target: PostgresTarget) -> t.Iterator[Session]:
                 session.execute(setting)
             yield session
     except SqlError as exc:
-        raise RefusedError(f"{target.where} refused to be asked: {exc}.") from exc
+        raise RefusedError(f"{target.where} refused the query: {exc}.") from exc
 
 
 def look_at_sessions(notes: Notebook, database: Database) -> None:
@@ -75,7 +75,7 @@ def look_at_sessions(notes: Notebook, database: Database) -> None:
         rows = session.rows(_BUSY, (SESSIONS,))
     known = {row[0]: row for row in rows}
     if len(rows) == SESSIONS:
-        notes.cut(f"{name}: only the {SESSIONS} oldest transactions were looked at.")
+        notes.cut(f"{name}: only the {SESSIONS} oldest transactions were read.")
     for pid, user, application, state, age, idle, blocked_by, waits, query in rows:
         masked = " ".join(mask_literals(query).split())
         who = f"pid {pid} ({user}, {application or 'no name'})"

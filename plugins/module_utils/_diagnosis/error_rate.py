@@ -55,7 +55,7 @@ def look_at_metrics(
     for metric, sample in zip(metrics, samples, strict=True):
         value = sample.value
         if value is None:
-            notes.write(file, f"{metric.name}: nothing known ({sample.problem})")
+            notes.write(file, f"{metric.name}: unknown ({sample.problem})")
             unknown.setdefault(sample.problem, []).append(metric.name)
             continue
         status = metric.judge(sample)
@@ -114,7 +114,7 @@ def look_at_error_lines(
         if name in standings:
             _read_errors(notes, cluster, standings[name])
         else:
-            notes.blind(f"There is no Deployment {name} whose log could be read.")
+            notes.blind(f"There is no Deployment {name} with a readable log.")
     if wanted[limit:]:
         notes.cut(f"The logs of {', '.join(wanted[limit:])} were not read.")
 
@@ -124,7 +124,7 @@ def _read_errors(notes: Notebook, cluster: Cluster, standing: WorkloadStatus) ->
     container, found = container_of(deployment), []
     pods = [pod for pod in standing.pods if not pod.deleting]
     if len(pods) > limits.pods:
-        notes.cut(f"{deployment.name} has {len(pods)} pods: {limits.pods} were asked for errors.")
+        notes.cut(f"{deployment.name} has {len(pods)} pods: {limits.pods} were checked for errors.")
     for pod in pods[: limits.pods]:
         try:
             text, cut = read_tail(

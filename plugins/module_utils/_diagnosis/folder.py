@@ -33,7 +33,7 @@ def make_folder(parent: Path, now: datetime) -> Path:
         raise InputError(
             f"No folder can be made in '{parent}' ({exc.strerror}): set 'dest'."
         ) from exc
-    raise InputError(f"'{parent}' has {MOST_TRIES} diagnoses of this very second: clean it up.")
+    raise InputError(f"'{parent}' has {MOST_TRIES} diagnoses of this second: delete some.")
 
 
 def write_files(folder: Path, files: t.Mapping[str, str]) -> None:

@@ -42,9 +42,7 @@ def gather(
     for thread, notebook in zip(threads, notebooks, strict=True):
         thread.join(max(deadline - time.monotonic(), 0))
         if thread.is_alive():
-            notebook.blind(
-                f"It was not done within {limits.seconds:g} s: what was seen until then is here."
-            )
+            notebook.blind(f"It did not finish within {limits.seconds:g} s: this is what it saw.")
     return tuple(notebook.to_part() for notebook in notebooks)
 
 

@@ -53,7 +53,7 @@ def _tell_read_only(notes: Notebook, database: Database, session: Session) -> No
     only_reads, standby = session.rows(_ONLY_READS)[0]
     if only_reads == "on" or standby:
         why = "it is a standby" if standby else "its default_transaction_read_only is on"
-        text = f"{database.name} only reads: {why}"
+        text = f"{database.name} is read-only: {why}"
         notes.see("read_only", database.name, text, file=database.sheet, why=why)
 
 
@@ -164,7 +164,9 @@ def _tell_schema(notes: Notebook, database: Database, there: Catalog, scripts: S
     notes.write(file, NOT_COMPARED)
     gone = _missing(made, there, database.schema)
     if gone:
-        text = f"{database.name}: migrations that are applied make {', '.join(gone)}, and it is not there"
+        text = (
+            f"{database.name}: migrations that are applied make {', '.join(gone)}, which is missing"
+        )
         notes.see("schema_missing", database.name, text, file=file, objects=gone)
     early = [
         ".".join(_place(table, database.schema))
@@ -172,12 +174,10 @@ def _tell_schema(notes: Notebook, database: Database, there: Catalog, scripts: S
         if _place(table, database.schema) in there.relations
     ]
     if early:
-        text = (
-            f"{database.name}: pending migrations make {', '.join(early)}, and it is there already"
-        )
+        text = f"{database.name}: pending migrations make {', '.join(early)}, which exists already"
         notes.see("made_already", database.name, text, file=file, tables=early)
     if not gone and not early:
-        notes.write(file, f"{database.name}: no difference in what was compared")
+        notes.write(file, f"{database.name}: no difference found")
 
 
 def _missing(made: Made, there: Catalog, schema: str) -> list[str]:

@@ -49,7 +49,7 @@ HTML = """<!doctype html>
 </head>
 <body><main>
 <h1>Diagnosis of release {{ one.release }}</h1>
-<p class="faint">{{ one.at }}, looked at:
+<p class="faint">{{ one.at }}, checked:
 {% for entry in one.entries %}{{ titles[entry] }}{{ "" if loop.last else "; " }}{% endfor %}</p>
 <section><h2>Likely causes</h2>
 {% if one.causes %}
@@ -64,10 +64,10 @@ HTML = """<!doctype html>
 {% endfor %}
 </ol>
 {% else %}
-<p>No cause was found in what was looked at. What could not be seen is listed below each part.</p>
+<p>No cause was found. What could not be seen is listed below each part.</p>
 {% endif %}
 {% if one.missing_secrets %}
-<h3 class="warn">Secrets without a value, so that what needs them was not looked at</h3>
+<h3 class="warn">Empty secrets; what needs them was skipped</h3>
 {{ listed(one.missing_secrets) }}
 {% endif %}
 </section>
@@ -83,7 +83,7 @@ HTML = """<!doctype html>
 {% endfor %}
 </ul>
 {% elif not part.unseen %}
-<p class="faint">Nothing that stands out.</p>
+<p class="faint">Nothing unusual.</p>
 {% endif %}
 {% if part.cut %}<div class="faint">{{ listed(part.cut) }}</div>{% endif %}
 {% for name, content in part.files | dictsort %}

@@ -65,7 +65,7 @@ def summary(diagnosis: Diagnosis) -> list[str]:
         ]
     if not diagnosis.causes:
         looked = ", ".join(part.title for part in diagnosis.parts if not part.unseen)
-        lines.append(f"No cause was found. Looked at without trouble: {looked or 'nothing'}.")
+        lines.append(f"No cause was found. Checked without trouble: {looked or 'nothing'}.")
     unseen: dict[str, list[str]] = {}
     for part in diagnosis.parts:
         for one in part.unseen:
@@ -73,7 +73,7 @@ def summary(diagnosis: Diagnosis) -> list[str]:
     lines += [
         f"Not seen: {', '.join(dict.fromkeys(titles))}. {one}" for one, titles in unseen.items()
     ]
-    lines += [f"Without a value, so not used: {one}" for one in diagnosis.missing_secrets]
+    lines += [f"Empty, so not used: {one}" for one in diagnosis.missing_secrets]
     lines += [f"Left out: {one}" for part in diagnosis.parts for one in part.cut]
     return lines
 

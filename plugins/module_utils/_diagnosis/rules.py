@@ -18,7 +18,7 @@ PLAY = "ansible-playbook playbooks"
 FEATURE_OFF = f"{PLAY}/kill_switch.yml -e \"reason='error rate'\" switches the feature off at once."
 SERVICE_BACK = (
     f"{PLAY}/rollback.yml --tags services -e '{{{{\"service_rollback_names\": [{{names}}]}}}}' "
-    "takes it back to what ran before."
+    "rolls it back."
 )
 DEPLOY_FUNCTIONS = f"{PLAY}/deploy_v2.yml --tags edge_functions deploys it again."
 FUNCTIONS_BACK = f"{PLAY}/rollback.yml --tags edge_functions brings the previous sources back."

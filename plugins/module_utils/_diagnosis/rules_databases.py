@@ -12,34 +12,35 @@ DATABASE_RULES = (
     Rule(
         "failed_row",
         SURE,
-        "{subject}: migration {migration} of {at} failed and stands in the way: {said}",
-        "Mend it, settle its row with the module prisma_migrations (failed_migrations), then "
+        "{subject}: migration {migration} of {at} failed and blocks the others: {said}",
+        "Fix it, resolve its row with the module prisma_migrations (failed_migrations), then "
         + MIGRATE
         + ".",
     ),
     Rule(
         "read_only",
         SURE,
-        "{subject} only reads ({why}), so nothing can be migrated",
-        "Point the inventory at the primary, or have that set back.",
+        "{subject} is read-only ({why}), so nothing can be migrated",
+        "Use the primary in the inventory, or reset that.",
     ),
     Rule(
         "blocked",
         SURE,
         "{subject}: {who} waits for a lock that {by} holds",
-        "Ask whose it is; SELECT pg_terminate_backend({blocker}) ends it. Then " + MIGRATE + ".",
+        "Find its owner; SELECT pg_terminate_backend({blocker}) ends it. Then " + MIGRATE + ".",
     ),
     Rule(
         "made_already",
         SURE - 5,
-        "{subject}: pending migrations make {tables}, and it is there already, so they fail",
-        "Somebody made it by hand, or a run was cut off: compare it, then drop it or mark the migration as applied.",
+        "{subject}: pending migrations make {tables}, which exists already, so they fail",
+        "It was made by hand or by an interrupted run: compare it, then drop it or mark the "
+        "migration as applied.",
     ),
     Rule(
         "not_in_folder",
         SURE - 5,
-        "{subject}: {migrations} is applied, and the checkout does not have it",
-        "Check out the commit that has it: RELEASE_CHECKOUT may be the wrong one.",
+        "{subject}: {migrations} is applied but not in the checkout",
+        "Check out its commit: RELEASE_CHECKOUT may be wrong.",
     ),
     Rule(
         "edited",
@@ -51,24 +52,25 @@ DATABASE_RULES = (
         "out_of_order",
         SURE - 10,
         "{subject}: {files} would run after newer ones that are applied",
-        "Give it a new version, or set supabase_migrate_include_all when nothing newer changes what it does.",
+        "Give it a new version, or set supabase_migrate_include_all if nothing newer changes its "
+        "effect.",
     ),
     Rule(
         "no_baseline",
         SURE,
         "{subject} has tables and no history of Prisma",
-        "Baseline it: docs of prisma_migrations tell how.",
+        "Baseline it: see the docs of prisma_migrations.",
     ),
     Rule(
         "schema_missing",
         SURE - 5,
-        "{subject}: applied migrations made {objects}, and it is not there",
-        "Somebody took it away after them: a restore brings rows back, a new migration only the table.",
+        "{subject}: applied migrations made {objects}, which is missing",
+        "Somebody removed it later: a restore brings rows back, a new migration only the table.",
     ),
     Rule(
         "tables_missing",
         LIKELY + 10,
-        "{subject}: the release's tables {tables} are not there, and its migrations are pending",
+        "{subject}: the release's tables {tables} are missing, and its migrations are pending",
         MIGRATE + " applies them.",
         when=lambda fact, facts: bool(facts.of("pending", subject=fact.subject)),
         also=("pending",),
@@ -76,15 +78,15 @@ DATABASE_RULES = (
     Rule(
         "tables_missing",
         LIKELY,
-        "{subject}: the release's tables {tables} are not there, and no migration is pending",
-        "Look at release_expected_tables, and at the migrations that should make them.",
+        "{subject}: the release's tables {tables} are missing, and no migration is pending",
+        "Check release_expected_tables, and the migrations that should make them.",
         when=lambda fact, facts: not facts.of("pending", "schema_missing", subject=fact.subject),
     ),
     Rule(
         "long_transaction",
         LIKELY,
         "{subject}: {who} has had a transaction open for {seconds} s, and migrations wait for its locks",
-        "Ask whose it is; SELECT pg_terminate_backend({pid}) ends it. Then " + MIGRATE + ".",
+        "Find its owner; SELECT pg_terminate_backend({pid}) ends it. Then " + MIGRATE + ".",
         when=never_with("blocked"),
     ),
 )

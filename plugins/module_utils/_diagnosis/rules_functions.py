@@ -20,8 +20,8 @@ FUNCTION_RULES = (
     Rule(
         "gateway_silent",
         SURE,
-        "none of the functions answers, so it is the gateway or the way to it ({said})",
-        "Look at the project's status, DNS and the network: to deploy again would change nothing.",
+        "no function answers, so the gateway or the network fails ({said})",
+        "Check the project's status, DNS and the network: deploying again would change nothing.",
     ),
     Rule(
         "jwt_policy",
@@ -62,7 +62,7 @@ FUNCTION_RULES = (
         "function_fails",
         SURE,
         "{subject} does not start: {problem}",
-        "Its log tells why. " + FUNCTIONS_BACK,
+        "Read its log. " + FUNCTIONS_BACK,
         when=with_code("BOOT_ERROR"),
         also=("function_errors",),
     ),
@@ -70,23 +70,23 @@ FUNCTION_RULES = (
         "function_fails",
         SURE - 5,
         "{subject} starts, and ends while it answers: {problem}",
-        "Its log tells why. " + FUNCTIONS_BACK,
+        "Read its log. " + FUNCTIONS_BACK,
         when=with_code("WORKER_ERROR"),
         also=("function_errors",),
     ),
     Rule(
         "function_fails",
         SURE - 5,
-        "{subject} uses more than a function may: {problem}",
-        "Look for what takes its memory or its time. " + FUNCTIONS_BACK,
+        "{subject} exceeds a function's limits: {problem}",
+        "Find what uses its memory or time. " + FUNCTIONS_BACK,
         when=with_code("WORKER_LIMIT", "WORKER_RESOURCE_LIMIT"),
         also=("function_errors",),
     ),
     Rule(
         "function_fails",
         LIKELY,
-        "{subject}: the gateway asks for a JWT, so it refuses callers that have none",
-        "Look at its policy in the release. " + DEPLOY_FUNCTIONS,
+        "{subject}: the gateway requires a JWT, so it refuses callers without one",
+        "Check its policy in the release. " + DEPLOY_FUNCTIONS,
         when=lambda fact, facts: (
             fact.values["code"] == "UNAUTHORIZED" and never_with("jwt_policy")(fact, facts)
         ),
@@ -94,7 +94,7 @@ FUNCTION_RULES = (
     Rule(
         "function_fails",
         LIKELY,
-        "{subject} is not known to the gateway: {problem}",
+        "{subject} is unknown to the gateway: {problem}",
         DEPLOY_FUNCTIONS,
         when=lambda fact, facts: (
             fact.values["code"] == "NOT_FOUND" and never_with("not_listed")(fact, facts)
@@ -104,7 +104,7 @@ FUNCTION_RULES = (
         "function_fails",
         LIKELY + 10,
         "{subject} answers, and fails itself: {problem}",
-        "Its log tells why. " + FUNCTIONS_BACK,
+        "Read its log. " + FUNCTIONS_BACK,
         when=of_its_own,
         also=("function_errors",),
     ),
@@ -112,7 +112,7 @@ FUNCTION_RULES = (
         "function_silent",
         LIKELY + 10,
         "{subject} alone does not answer ({said})",
-        "Its log tells what it waits for. " + FUNCTIONS_BACK,
+        "Read its log. " + FUNCTIONS_BACK,
         when=without("gateway_silent"),
         also=("function_errors",),
     ),

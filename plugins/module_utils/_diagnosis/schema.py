@@ -11,7 +11,8 @@ from .._migration.guard.names import relation_name
 from .._migration.guard.parser import Node, UnparsableError, parse
 
 NOT_COMPARED = (
-    "Only tables and columns that CREATE TABLE and ALTER TABLE of the migrations name were compared: no types, "
+    "Only tables and columns in CREATE TABLE and ALTER TABLE of the migrations were compared: no "
+    "types, "
     "defaults, constraints, indexes, functions, policies, rights or data, and nothing that a DO block or a function "
     "makes."
 )

@@ -51,8 +51,8 @@ def decide_flags(
         except ConflictError as exc:
             if not force and plan.overruled:
                 raise ConflictError(
-                    f"The flags in ConfigMap {name!r} are set by {', '.join(plan.overruled)} too, and "
-                    f"'force' is false, so nothing was changed: {exc}"
+                    f"The flags in ConfigMap {name!r} are set by {', '.join(plan.overruled)} "
+                    f"too, and 'force' is false, so nothing was changed: {exc}"
                 ) from exc
             last = exc
             continue
@@ -60,8 +60,8 @@ def decide_flags(
             _see(cluster, plan)
         return plan
     raise ConflictError(
-        f"ConfigMap {name!r} changed under our hands {attempts} times in a row: something else keeps "
-        "writing to it. Find out what, and try again."
+        f"ConfigMap {name!r} was changed {attempts} times during our writes: something else "
+        "keeps writing to it. Find out what, and try again."
     ) from last
 
 
@@ -91,6 +91,6 @@ def _see(cluster: Cluster, plan: FlagsPlan) -> None:
     # Whoever killed what we have just written wins, and is no riddle.
     _ask_switch(seen, plan.wish)
     raise VerificationError(
-        f"ConfigMap {plan.before.name!r} was written, and reads otherwise afterwards: look at "
+        f"ConfigMap {plan.before.name!r} was written but reads differently: check "
         f"{', '.join(differing)}. Something else writes to it."
     )

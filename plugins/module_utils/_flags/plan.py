@@ -144,7 +144,7 @@ def plan_flags(observed: FlagsMap, flags: Changes, annotations: Changes | None =
     if moved and observed.immutable:
         raise ConflictError(
             f"ConfigMap {observed.name!r} is immutable, so its flags cannot be changed: delete it and "
-            "create it again without 'immutable', then try again. Pods keep their flags meanwhile."
+            "create it again without 'immutable', then try again. Pods keep their flags."
         )
     return FlagsPlan(
         before=observed,

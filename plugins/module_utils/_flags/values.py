@@ -60,7 +60,8 @@ def _to_text(name: str, value: t.Any) -> str:
         )
     if "\n" in text or "\0" in text:
         raise InputError(
-            f"The flag {name} has several lines or a NUL in it: no pod could be asked for it. Use one line."
+            f"The flag {name} has several lines or a NUL: it cannot be checked in pods. Use one "
+            "line."
         )
     return text
 
@@ -68,7 +69,7 @@ def _to_text(name: str, value: t.Any) -> str:
 def _check_name(name: str, option: str) -> None:
     if not NAME.fullmatch(name):
         raise InputError(
-            f"{option!r} names {name!r}, which is no environment variable: use A-Z, 0-9 and _, not "
+            f"{option!r} has {name!r}, which is no environment variable: use A-Z, 0-9 and _, not "
             "beginning with a digit."
         )
 

@@ -51,14 +51,15 @@ def _verify(
         listed = by_slug(api)
     except DeployError as exc:
         raise VerificationError(
-            f"The functions were activated, but the list could not be read afterwards: {exc} Run this again.",
+            f"The functions were activated, but then the list could not be read: {exc} Run this "
+            "again.",
             activated=True,
         ) from exc
     problems = activation_problems(plan.uploads, prepared.listed, bundled, listed)
     if problems:
         raise VerificationError(
-            f"The functions were activated, but {'; '.join(problems.values())}: look at the Supabase dashboard, "
-            "then run this again or go back to the previous sources.",
+            f"The functions were activated, but {'; '.join(problems.values())}: check the "
+            "Supabase dashboard, then run this again or restore the previous sources.",
             functions=sorted(problems),
             activated=True,
         )
@@ -77,7 +78,8 @@ def _activate(bundled: t.Sequence[Deployed], api: FunctionsApi, sleep: Sleep) ->
         except UnreachableError as exc:
             if not _arrived(bundled, api, exc, sleep):
                 raise UnreachableError(
-                    f"The activation was sent twice and its answer lost each time, and the list says that none of "
+                    "The activation was sent twice without an answer, and the list says that "
+                    "none of "
                     f"{len(bundled)} functions was activated: {exc}",
                     activated=False,
                 ) from exc
@@ -95,8 +97,8 @@ def _arrived(
             listed = by_slug(api)
         except DeployError as exc:
             raise UnreachableError(
-                f"The activation was sent, its answer lost, and the list cannot be read: {exc} "
-                "The new functions may run: run this again to see and to finish.",
+                f"The activation was sent without an answer, and the list cannot be read: {exc} "
+                "The new functions may run: run this again to finish.",
                 activated=True,
             ) from lost
         there = [entry.slug for entry in bundled if _runs(entry, listed.get(entry.slug))]
@@ -105,8 +107,9 @@ def _arrived(
     if there:
         absent = sorted({entry.slug for entry in bundled} - {*there})
         raise UnreachableError(
-            f"The activation's answer was lost, and only {', '.join(sorted(there))} run the new sources, while "
-            f"{', '.join(absent)} do not: run this again, or go back to the previous sources.",
+            f"The activation got no answer, and only {', '.join(sorted(there))} run the new "
+            "sources, while "
+            f"{', '.join(absent)} do not: run this again, or restore the previous sources.",
             functions=absent,
             activated=True,
         ) from lost

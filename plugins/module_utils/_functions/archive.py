@@ -69,7 +69,7 @@ def read_archive(path: Path, sha256: str | None = None) -> Archive:
     try:
         content = path.read_bytes()
     except FileNotFoundError as exc:
-        raise InputError(f"There is no archive {path} to go back to.") from exc
+        raise InputError(f"There is no archive {path} to restore.") from exc
     except OSError as exc:
         raise InputError(f"The archive {path} cannot be read: {exc.strerror}.") from exc
     return checked(content, sha256, str(path))
@@ -78,7 +78,7 @@ def read_archive(path: Path, sha256: str | None = None) -> Archive:
 def checked(content: bytes, sha256: str | None, where: str) -> Archive:
     if sha256 and hashlib.sha256(content).hexdigest() != sha256:
         raise InputError(
-            f"{where} is not the archive that was made: its sha256 is another than {sha256}. Nothing was deployed."
+            f"{where} is another archive: its sha256 differs from {sha256}. Nothing was deployed."
         )
     return Archive.load(content, where=where)
 

@@ -51,7 +51,7 @@ class FolderCheckout:
             raise InputError(f"{place} cannot be read: {exc.strerror}.") from exc
         if not place.resolve().is_relative_to(self._repository):
             raise InputError(
-                f"{place} is a link that leads out of {self._repository}: keep the file in the repository."
+                f"{place} is a link out of {self._repository}: keep the file in the repository."
             )
         return content
 

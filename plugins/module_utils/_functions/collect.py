@@ -99,8 +99,8 @@ def _refusal(slug: str) -> str:
     letter = re.search(r"[A-Za-z].*", slug)
     instead = re.sub(r"[^A-Za-z0-9_-]", "-", letter[0]) if letter else "a name with a letter first"
     return (
-        f"{slug!r} cannot be the name of an edge function: Supabase wants a letter, then letters, digits, _ or -. "
-        f"Call it {instead}, or answer {slug!r} as a path below another function."
+        f"{slug!r} cannot be the name of an edge function: Supabase requires a letter, then letters, digits, _ or -. "
+        f"Call it {instead}, or serve {slug!r} as a path below another function."
     )
 
 
@@ -144,7 +144,8 @@ def _import_map(
     old = f"{beside}/import_map.json"
     if old != shared and checkout.read(old) is not None:
         raise InputError(
-            f"{old} is not read any more: call it deno.json, or name it as import_map of {slug!r} in config.toml."
+            f"{old} is no longer read: call it deno.json, or name it as import_map of {slug!r} "
+            "in config.toml."
         )
     return shared if checkout.read(shared) is not None else ""
 
@@ -244,14 +245,16 @@ class _Walk:
 
     def _complain_outside(self, target: str, wanted_by: str) -> None:
         self.problems.append(
-            f"Function {self._slug!r} needs {target} from outside the checkout ({wanted_by}): move it into it."
+            f"Function {self._slug!r} needs {target} from outside the checkout ({wanted_by}): "
+            "move it inside."
         )
 
     def _add(self, path: str, wanted_by: str) -> bytes | None:
         content = None if self._outside(path) else self._checkout.read(path)
         if content is None:
             self.problems.append(
-                f"Function {self._slug!r} needs {path} ({wanted_by}): there is no such file in the checkout."
+                f"Function {self._slug!r} needs {path} ({wanted_by}): it is missing in the "
+                "checkout."
             )
             return None
         self.files[path] = content

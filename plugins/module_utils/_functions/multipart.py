@@ -24,7 +24,8 @@ def uploaded_path(files: t.Mapping[str, bytes], location: str) -> str:
     found = [path for path in files if f"/{location}".endswith(f"/{path.lstrip('/')}")]
     if not found:
         raise UnreachableError(
-            f"The Supabase Management API names {location}, but sent no such source among {', '.join(sorted(files))}."
+            f"The Supabase Management API names {location}, but sent only "
+            f"{', '.join(sorted(files))}."
         )
     return max(found, key=len)
 
@@ -55,7 +56,7 @@ def parse_sources(content_type: str, body: bytes) -> tuple[dict[str, t.Any], dic
             files[str(path)] = content
     if not files:
         raise UnreachableError(
-            "The Supabase Management API sent no sources where it should: its answer was "
+            "The Supabase Management API sent no sources: its answer was "
             f"{content_type or 'without a content type'}."
         )
     return metadata, files

@@ -99,7 +99,7 @@ def prune(extra: Names, known: Knowledge, force: Names) -> tuple[str, ...]:
     unknown = sorted({*force} - {*extra})
     if unknown:
         raise InputError(
-            f"'force' names {', '.join(unknown)}, which is no function that could be pruned: correct the name."
+            f"'force' names {', '.join(unknown)}, which cannot be pruned: correct the name."
         )
     return tuple(slug for slug in extra if slug in known or slug in force)
 
@@ -162,5 +162,5 @@ def activation_problems(
         elif old is not None and now.version == old.version:
             problems[slug] = f"{slug} still has version {now.version}"
         elif expected.sha256 and now.sha256 and expected.sha256 != now.sha256:
-            problems[slug] = f"{slug} runs another bundle than the one just uploaded"
+            problems[slug] = f"{slug} does not run the uploaded bundle"
     return problems

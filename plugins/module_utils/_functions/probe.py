@@ -42,7 +42,7 @@ def verdict(probe: Probe, answer: Answer) -> str:
     """What is wrong, empty when nothing is."""
     code = platform_code(answer)
     if code == UNAUTHORIZED:
-        return "the gateway asks for a JWT"
+        return "the gateway requires a JWT"
     if code:
         return f"the platform answered {answer.status} {code}"
     if probe.status and answer.status not in probe.status:

@@ -64,7 +64,8 @@ def apply_secrets(plan: SecretsPlan, values: t.Mapping[str, str], api: SecretsAp
     missing, left = sorted({*given} - {*present}), sorted({*plan.removed} & {*present})
     if missing or left:
         raise VerificationError(
-            f"The secrets were sent, and the project's list says otherwise: missing {', '.join(missing) or 'none'}, "
+            "The secrets were sent, but the project's list differs: missing "
+            f"{', '.join(missing) or 'none'}, "
             f"still there {', '.join(left) or 'none'}. Run this again."
         )
     return all(present[name] == digest(value) for name, value in given.items())
@@ -85,16 +86,17 @@ def _refuse(
         )
     both = sorted({*values} & {*absent})
     if both:
-        raise InputError(f"{', '.join(both)} cannot be set and absent at once: decide for one.")
+        raise InputError(f"{', '.join(both)} cannot be set and absent at once: choose one.")
     empty = sorted(name for name, value in values.items() if not value)
     if empty:
         raise InputError(
-            f"The values of {', '.join(empty)} are empty: give them, or list the names in 'absent'."
+            f"The values of {', '.join(empty)} are empty: set them, or list the names in 'absent'."
         )
     long = sorted(name for name, value in values.items() if len(value) > LONGEST_VALUE)
     if long:
         raise InputError(
-            f"The values of {', '.join(long)} are longer than the {LONGEST_VALUE} characters that Supabase takes."
+            f"The values of {', '.join(long)} are longer than the {LONGEST_VALUE} characters "
+            "that Supabase allows."
         )
     if len({*present, *values} - {*absent}) > MOST:
         raise InputError(f"A project has at most {MOST} secrets: remove some first.")

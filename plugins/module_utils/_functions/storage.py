@@ -62,7 +62,7 @@ def _store(bucket: Bucket, key: str, content: bytes, sha256: str) -> None:
     stored = hashlib.sha256(b"".join(bucket.read(key))).hexdigest()
     if stored != sha256:
         raise VerificationError(
-            f"{key} in bucket {bucket.name} does not hold the archive that was stored there: "
-            "look who else writes to the bucket. Nothing was activated.",
+            f"{key} in bucket {bucket.name} does not have the stored archive: find out who else "
+            "writes to the bucket. Nothing was activated.",
             activated=False,
         )

@@ -58,7 +58,7 @@ class FunctionsRequest:
             staged = {slug: Staged.from_json(entry) for slug, entry in params["staged"].items()}
         except (AttributeError, KeyError, TypeError, ValueError) as exc:
             raise InputError(
-                "'known' and 'staged' take what an earlier task returned under these names."
+                "'known' and 'staged' take an earlier task's results of these names."
             ) from exc
         return cls(
             check_mode=check_mode,

@@ -81,7 +81,7 @@ def plan_decision(
         there = f"there is {', '.join(sorted(known))}" if known else "nothing was watched yet"
         raise InputError(
             f"Release {record.version!r} has no watch {wanted.gate!r} in its attempt {record.attempt}: {there}. "
-            "Name the gate by 'gate', and the release by 'release'."
+            "Set 'gate' and 'release'."
         )
     known_already = _known(record, state, wanted)
     if known_already:
@@ -109,11 +109,9 @@ def _known(record: Record, state: WatchState, wanted: ManualDecision) -> list[Ma
 
 
 def refuse_nobody(wanted: ManualDecision) -> None:
-    for option, what in (("by", "who decides"), ("reason", "why")):
+    for option in ("by", "reason"):
         if not getattr(wanted, option).strip():
-            raise InputError(
-                f"A decision without a name and a reason is none: say {what} by {option!r}."
-            )
+            raise InputError(f"A decision needs a name and a reason: set {option!r}.")
 
 
 def _refuse_too_late(
@@ -122,15 +120,16 @@ def _refuse_too_late(
     rejected = next((one for one in before if one.decision == REJECT), None)
     if rejected:
         raise ConflictError(
-            f"{rejected.by} rejected the watch {bound.gate!r} at {rejected.at} ({rejected.reason}), and that stands: "
-            "watch anew."
+            f"{rejected.by} rejected the watch {bound.gate!r} at {rejected.at} "
+            f"({rejected.reason}): watch again."
         )
     if state.ended in ("proceed", "rollback"):
         raise ConflictError(
-            f"The watch {bound.gate!r} has ended with {state.ended!r}, so there is nothing to decide: to go back now, "
-            "use playbooks/kill_switch.yml or playbooks/rollback.yml."
+            f"The watch {bound.gate!r} has ended with {state.ended!r}, so there is nothing to "
+            "decide: to roll back now, use playbooks/kill_switch.yml or playbooks/rollback.yml."
         )
     if bound.decision == APPROVE and state.held is None:
         raise ConflictError(
-            f"The watch {bound.gate!r} does not hold: it goes on, and decides by itself. Only a hold can be approved."
+            f"The watch {bound.gate!r} does not hold: it continues by itself. Only a hold can be "
+            "approved."
         )

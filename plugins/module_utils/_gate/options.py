@@ -128,10 +128,10 @@ def refuse_bad_input(params: t.Mapping[str, t.Any], metrics: t.Sequence[Metric])
     names = [metric.name for metric in metrics]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
-        raise InputError(f"Metrics share a name, give each its own: {', '.join(twice)}.")
+        raise InputError(f"Metrics share a name: give each its own: {', '.join(twice)}.")
     kinds = {metric.kind for metric in metrics}
     if PROMETHEUS in kinds and not params["prometheus_url"]:
-        raise InputError("Option 'prometheus_url' is missing, and metrics ask Prometheus.")
+        raise InputError("Option 'prometheus_url' is missing, and metrics need Prometheus.")
     refuse_below(params, duration=0, initial_delay=0)
     if params["query_timeout"] <= 0:
         raise InputError(
@@ -146,7 +146,9 @@ def refuse_bad_keeping(params: t.Mapping[str, t.Any], metrics: t.Sequence[Metric
     if params["kubernetes"]:
         return
     if params["release"]:
-        raise InputError("Option 'kubernetes' is missing: with 'release' the watch is kept there.")
+        raise InputError(
+            "Option 'kubernetes' is missing: with 'release' the watch is stored there."
+        )
     if any(metric.kind == LOG for metric in metrics):
         raise InputError("Option 'kubernetes' is missing, and metrics read logs there.")
 

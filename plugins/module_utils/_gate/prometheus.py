@@ -35,7 +35,7 @@ class Prometheus:
         at = evaluated_at(asked[1])
         if at is not None:
             if at <= self._answered.get(query, 0.0):
-                return Sample(None, "the answer is no newer than the one before")
+                return Sample(None, "the answer is not newer than the previous one")
             self._answered[query] = at
         return sample
 
@@ -124,7 +124,7 @@ def _problem(status: int, document: t.Any) -> str:
     if not isinstance(document, dict):
         return f"Prometheus answered {status} without its own JSON"
     if document.get("errorType") == "bad_data":
-        raise InputError(f"Prometheus does not understand the query: {document.get('error')}.")
+        raise InputError(f"Prometheus rejects the query: {document.get('error')}.")
     if document.get("status") != "success":
         return f"Prometheus answered {status}: {document.get('error', 'no reason given')}"
     return ""

@@ -16,8 +16,8 @@ from .watch import Measurement, WatchResult
 
 _ERRORS = {Verdict.HOLD: HoldError, Verdict.ROLLBACK: RollbackError}
 _AFTERWARDS = {
-    Verdict.HOLD: "Put it right or wait for the data, then run the same phase again",
-    Verdict.ROLLBACK: "Roll back, or find the cause and run the same phase again",
+    Verdict.HOLD: "Fix it or wait for data, then run the same phase again",
+    Verdict.ROLLBACK: "Roll back, or fix the cause and run the same phase again",
 }
 _SIGNS = {SampleStatus.BREACH: "!!", SampleStatus.BETWEEN: "!"}
 _DECIDE = (
@@ -50,7 +50,9 @@ def describe_look(metrics: t.Sequence[Metric], look: Measurement) -> str:
         for metric in metrics
     )
     if look.holding:
-        return f"holding since the {look.duration:.0f} s are over, and guarding after {look.elapsed:.0f} s: {shown}"
+        return (
+            f"on hold after {look.duration:.0f} s; still watching at {look.elapsed:.0f} s: {shown}"
+        )
     return f"watched {look.elapsed:.0f} of {look.duration:.0f} s: {shown}"
 
 

@@ -32,9 +32,7 @@ class SqlSource:
                 rows = session.rows(query)
         except SqlError as exc:
             if exc.sqlstate.startswith("42"):
-                raise InputError(
-                    f"{self.target.where} does not understand the query: {exc}."
-                ) from exc
+                raise InputError(f"{self.target.where} rejects the query: {exc}.") from exc
             return failed_sample(f"the database refused the query ({exc})")
         except DeployError as exc:
             return failed_sample(str(exc).rstrip("."))

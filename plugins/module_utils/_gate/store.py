@@ -48,8 +48,8 @@ class WatchStore:
             return None if entry is None else WatchState.load(entry["state"])
         except (ValueError, TypeError, KeyError) as exc:
             raise VerificationError(
-                f"The watch {gate!r} of release {self.store.version!r} is not written as this collection "
-                f"writes it ({exc}): delete ConfigMap '{self.store.name}-{ATTACHMENT}' to watch anew."
+                f"The watch {gate!r} of release {self.store.version!r} cannot be read ({exc}): "
+                f"delete ConfigMap '{self.store.name}-{ATTACHMENT}' to watch again."
             ) from exc
 
     def write(self, gate: str, writer: str, state: WatchState) -> None:
@@ -111,12 +111,12 @@ class ReleaseMemory:
         now = elapsed_at(known, self._wall())
         started = self._stamp["phase_started"]
         state = take_up(plan, known, now, phase_started=started, said=said)
-        gap = f"nobody looked for {now - known.elapsed:.0f} s"
+        gap = f"no samples for {now - known.elapsed:.0f} s"
         if state is None:
-            self._report(f"a watch began at {known.began_at}, and {gap}: it begins anew")
+            self._report(f"a watch began at {known.began_at}, and {gap}: it starts again")
         else:
             self._report(
-                f"the watch that began at {known.began_at} goes on after {now:.0f} s; {gap}"
+                f"the watch that began at {known.began_at} continues after {now:.0f} s; {gap}"
             )
         return state
 
@@ -156,7 +156,8 @@ class ReleaseMemory:
             now = self._shelf.watches.get(self._gate)
             if now != before and (now or {}).get("writer") != self._writer:
                 raise ConflictError(
-                    f"Another run watches {self._gate!r} of release {self._release!r} too: let one of them end."
+                    f"Another run watches {self._gate!r} of release {self._release!r} too: stop "
+                    "one of them."
                 ) from exc
             self._shelf.write(self._gate, self._writer, state)
 

@@ -36,7 +36,7 @@ def decide(metrics: t.Sequence[Metric], watched: Watched) -> Decision:
             value = series.last.value if series.last else None
             held.append(reason(metric, series, Verdict.HOLD, text, value))
     if not metrics:
-        held = [Reason("", Verdict.HOLD, "there is no metric to look at", None)]
+        held = [Reason("", Verdict.HOLD, "there is no metric", None)]
     return Decision(Verdict.HOLD if held else Verdict.PROCEED, tuple(held))
 
 
@@ -68,7 +68,7 @@ def _doubt(metric: Metric, series: Series) -> str:
     """Why the metric does not pass, empty when it does."""
     limits, last = metric.limits, series.last
     if last is None or not series.count or series.value is None:
-        return f"{metric.name} has no data ({last.problem if last else 'it was never looked at'})"
+        return f"{metric.name} has no data ({last.problem if last else 'it was never sampled'})"
     if last.value is None:
         return f"{metric.name} has no data at the end ({last.problem})"
     if series.missing_share > limits.max_missing:

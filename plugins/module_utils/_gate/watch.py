@@ -122,7 +122,7 @@ class Watcher:
         return step
 
     def _show(self, state: WatchState, schedule: Schedule) -> None:
-        unseen = Sample(None, "it was not looked at yet")
+        unseen = Sample(None, "it was not sampled yet")
         samples = {name: one.last or unseen for name, one in state.series.items()}
         statuses = {name: one.status for name, one in state.series.items()}
         holding = state.held is not None

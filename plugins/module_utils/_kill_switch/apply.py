@@ -95,11 +95,11 @@ def check_reached(
             filter(
                 None,
                 (
-                    f"ConfigMap {config_map!r} is written, so whatever starts from now on has the flags, "
-                    f"but only {good} of {len(pods)} pods are proven to; these are not: {wrong}.",
+                    f"ConfigMap {config_map!r} is written, so new pods have the flags, but only "
+                    f"{good} of {len(pods)} pods are verified; not these: {wrong}.",
                     why,
                     notes,
-                    "Run the same command again: it goes on with what is left.",
+                    "Run the same command again: it continues with the rest.",
                 ),
             )
         ),

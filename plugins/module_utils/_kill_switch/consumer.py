@@ -73,7 +73,7 @@ class Consumer:
             # Only listed: asking them takes time that the restart should not wait for.
             known = frozenset(one.uid for one in observe_all_pods(self._cluster, deployment))
             if deployment.paused:
-                note = "It is paused, so pods were ended one by one instead of a rollout. It stays paused."
+                note = "It is paused, so pods were deleted one by one instead of a rollout. It stays paused."
             else:
                 restarted, problem = self._restart(deployment)
             swept = sweep(
@@ -88,7 +88,7 @@ class Consumer:
             return ConsumerState(self._name, restarted=restarted, problem=str(exc), seen=False)
         wrong = [one for one in swept.pods if one.state in (STALE, UNKNOWN)]
         if any(one.state == STALE and one.uid not in known for one in wrong):
-            note = "It has pods that started after the flags were written and do not have them: does it read them?"
+            note = "Its pods started after the flags were written and lack them: does it read them?"
         return ConsumerState(
             self._name,
             pods=swept.pods,
@@ -111,7 +111,7 @@ class Consumer:
                 problem = str(exc)
                 if exc.details.get("result") not in OVERTAKEN:
                     break
-                self._report(f"somebody else wrote it meanwhile, once more: {exc}")
+                self._report(f"changed by somebody else, trying again: {exc}")
                 if exc.details["result"] == "paused":
                     break
             else:

@@ -33,7 +33,7 @@ def plan_lowered(observed: FlagsMap, flag: str, percentage: int) -> Wish:
     if wanted == present or is_lower(wanted, present) or not is_lower("-1", present):
         return Wish(flags={flag: wanted})
     raise ConflictError(
-        f"{flag} is {present} and {wanted} would be more, which the kill switch never does: go up with "
+        f"{flag} is {present} and {wanted} would be more, which the kill switch never sets: use "
         "playbooks/ramp.yml. Nothing was written."
     )
 

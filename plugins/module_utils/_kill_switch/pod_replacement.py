@@ -57,14 +57,15 @@ def sweep(
     while any(one.state == STALE and one.uid in known for one in pods):
         if clock.now() >= deadline:
             why = (
-                f"the replacement of {replaced[-1]} did not become ready, so no more pods were ended"
+                f"the replacement of {replaced[-1]} did not become ready, so no more pods were "
+                "deleted"
                 if replaced
                 else "fewer pods are ready than before"
             )
             return Swept(tuple(pods), tuple(replaced), why)
         victim = next_victim(pods, known, ready)
         if victim is not None:
-            report(f"ending pod {victim.pod}, which still runs with {victim.detail or 'old flags'}")
+            report(f"ending pod {victim.pod}, which runs with {victim.detail or 'old flags'}")
             try:
                 cluster.delete("Pod", victim.pod)
             except DeployError as exc:

@@ -237,6 +237,6 @@ def _same_grasp(seen: Lock, wanted: Lock) -> bool:
 
 def _restless(name: str) -> ConflictError:
     return ConflictError(
-        f"The Lease {name!r} changed under our hands {CONFLICTS} times in a row: something else keeps "
-        "writing to it. Find out what, and try again."
+        f"The Lease {name!r} was changed {CONFLICTS} times during our writes: something else "
+        "keeps writing to it. Find out what, and try again."
     )

@@ -94,8 +94,8 @@ class Lock:
             )
         except (KeyError, TypeError, ValueError) as exc:
             raise VerificationError(
-                f"The Lease {metadata.get('name')!r} cannot be read as a deploy lock ({exc}): look at it "
-                "with kubectl, and delete it when nobody deploys."
+                f"The Lease {metadata.get('name')!r} cannot be read as a deploy lock ({exc}): "
+                "check it with kubectl, and delete it when nobody deploys."
             ) from exc
 
     def to_json(self, namespace: str) -> Object:

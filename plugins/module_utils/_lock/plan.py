@@ -40,7 +40,7 @@ def plan_held(lock: Lock, claim: Claim, alive: Alive, sight: LeaseObservation) -
     if is_ours(lock, claim):
         return Step(RENEWED, _renew(lock, claim, sight.now))
     if claim.run is not None and (lock.holder, lock.run) == (claim.holder, claim.run):
-        return Step(TAKEN, _take(lock, claim, sight.now), "this run goes on to another purpose")
+        return Step(TAKEN, _take(lock, claim, sight.now), "this run changes its purpose")
     if sight.force:
         return Step(TAKEN, _take(lock, claim, sight.now), "by force")
     if lock.manual:
@@ -51,7 +51,7 @@ def plan_held(lock: Lock, claim: Claim, alive: Alive, sight: LeaseObservation) -
     if lock.run is not None and alive(lock.run) is False:
         return Step(TAKEN, _take(lock, claim, sight.now), "its run is dead")
     if lock.duration > 0 and sight.unchanged_for >= lock.duration:
-        return Step(TAKEN, _take(lock, claim, sight.now), "it was not renewed for a whole duration")
+        return Step(TAKEN, _take(lock, claim, sight.now), "it was not renewed for one duration")
     return Step(BLOCKED, lock)
 
 
@@ -87,9 +87,9 @@ def lost(lock: Lock, fence: int) -> LeaseLostError:
     else:
         now = f"now {describe(lock)}"
     return LeaseLostError(
-        f"The deploy lock {lock.name!r} is not this run's any more (epoch {fence}): {now}. "
-        "This run changes nothing further and undoes nothing; look at where the release stands with "
-        "playbooks/status.yml before deploying again.",
+        f"This run lost the deploy lock {lock.name!r} (epoch {fence}): {now}. "
+        "This run changes and undoes nothing more; check playbooks/status.yml before deploying "
+        "again.",
         lock=lock.to_result(),
     )
 
@@ -97,7 +97,7 @@ def lost(lock: Lock, fence: int) -> LeaseLostError:
 def locked(lock: Lock) -> LockedError:
     if lock.manual:
         way = (
-            "Ask, or take it away with playbooks/unlock.yml -e deploy_lock_force=true "
+            "Ask, or remove it with playbooks/unlock.yml -e deploy_lock_force=true "
             "-e \"deploy_lock_reason='…'\"."
         )
     else:
@@ -105,13 +105,13 @@ def locked(lock: Lock) -> LockedError:
             "Wait for it with -e deploy_lock_wait=600, or take it over with -e deploy_lock_force=true "
             "-e \"deploy_lock_reason='…'\", which stops that run."
         )
-    return LockedError(f"Somebody else deploys: {describe(lock)}. {way}", lock=lock.to_result())
+    return LockedError(f"Another run deploys: {describe(lock)}. {way}", lock=lock.to_result())
 
 
 def frozen(freeze: Freeze) -> FrozenError:
     return FrozenError(
-        f"{freeze}. Wait, or ask to have ConfigMap {freeze.name!r} deleted. Going back and the kill "
-        "switch are not frozen.",
+        f"{freeze}. Wait, or have ConfigMap {freeze.name!r} deleted. Rollback and the kill switch "
+        "still work.",
         freeze=freeze.to_result(),
     )
 

@@ -23,10 +23,10 @@ Params = t.Mapping[str, t.Any]
 def claim_of(params: Params, run: Run | None) -> Claim:
     if params["force"] and not (params["reason"] or "").strip():
         raise InputError(
-            "'reason' is missing: whoever takes a lock away by force says why, for its holder reads it."
+            "'reason' is missing: taking a lock by force needs a reason for its holder."
         )
     if params["manual"] and params["state"] == "held" and not (params["reason"] or "").strip():
-        raise InputError("'reason' is missing: a lock set by hand tells others why they must wait.")
+        raise InputError("'reason' is missing: a lock set by hand needs a reason for others.")
     return Claim(
         holder=actor_of({"actor": params["holder"]}),
         # What is set by hand outlives the run that sets it.

@@ -79,7 +79,7 @@ def zone_of(name: str) -> datetime.tzinfo:
         return zoneinfo.ZoneInfo(name)
     except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
         raise InputError(
-            f"Option 'timezone' is '{name}', which is no time zone: name one like Africa/Kigali."
+            f"Option 'timezone' is '{name}', which is no time zone: use one like Africa/Kigali."
         ) from None
 
 

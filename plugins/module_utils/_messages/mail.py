@@ -81,7 +81,7 @@ def send_mail(mail: Mail, deadline: Deadline, ca_cert: str | None) -> Delivered:
         ) from None
     except ssl.SSLError as exc:
         raise RefusedError(
-            f"{server} could not prove who it is ({exc.reason}): check ca_cert and email.host."
+            f"{server} failed TLS verification ({exc.reason}): check ca_cert and email.host."
         ) from None
     except (OSError, smtplib.SMTPException) as exc:
         why = (

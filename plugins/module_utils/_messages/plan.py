@@ -60,9 +60,7 @@ def slack_message(options: Options, text: str) -> SlackMessage:
     if webhook_url and not re.match(r"https?://[^/]", webhook_url):
         raise InputError("slack.webhook_url is no URL: it begins with https://hooks.slack.com/.")
     if token and not channel:
-        raise InputError(
-            "slack.channel is empty: name the channel to post to, for example '#devops'."
-        )
+        raise InputError("slack.channel is empty: set the channel, for example '#devops'.")
     if options.get("archive") and not token:
         raise InputError("slack.archive needs slack.token: a webhook can't archive its channel.")
     said = slack_text(options.get("text") or text, options.get("mention") or ())
@@ -92,10 +90,10 @@ def slack_text(text: str, mentions: t.Iterable[str]) -> str:
     body = escape(text[first.end() :] if first else text)
     whole = " ".join([*dict.fromkeys(mention(who) for who in wanted), body]).strip()
     if not whole:
-        raise InputError("text is empty: say what is to be announced.")
+        raise InputError("text is empty: set the announcement.")
     if len(whole) > SLACK_TEXT_LIMIT:
         raise InputError(
-            f"text has {len(whole)} characters for Slack, which takes {SLACK_TEXT_LIMIT}: shorten it."
+            f"text has {len(whole)} characters, Slack's limit is {SLACK_TEXT_LIMIT}: shorten it."
         )
     return whole
 
@@ -136,7 +134,7 @@ def content_type(path: str) -> str:
 
 def recipients(addresses: t.Sequence[str]) -> tuple[str, ...]:
     if not addresses:
-        raise InputError("email.recipients is empty: name at least one address.")
+        raise InputError("email.recipients is empty: set at least one address.")
     for address in addresses:
         if not re.fullmatch(r"[^@\s]+@[^@\s]+|[^<>\r\n]*<[^@\s]+@[^@\s]+>", address):
             raise InputError(f"email.recipients has '{address}', which is no e-mail address.")
@@ -146,7 +144,7 @@ def recipients(addresses: t.Sequence[str]) -> tuple[str, ...]:
 def pagerduty_event(options: Options, text: str) -> PagerDutyEvent:
     summary = options.get("summary") or text
     if options["action"] == "trigger" and not summary:
-        raise InputError("pagerduty.summary and text are empty: say why somebody is paged.")
+        raise InputError("pagerduty.summary and text are empty: set the reason.")
     return PagerDutyEvent(
         url=options["url"],
         routing_key=options["routing_key"],

@@ -29,7 +29,7 @@ ADVICE = {
     "account_inactive": "install the app again and use its new token",
     "channel_not_found": "check the channel's name and invite the app to it",
     "not_in_channel": "invite the app to the channel",
-    "is_archived": "unarchive the channel or name another",
+    "is_archived": "unarchive the channel or choose another",
     "missing_scope": "give the app the scope chat:write, and channels:manage to archive a channel",
     "msg_too_long": "shorten the text",
     "no_service": "the webhook was removed, make a new one",
@@ -166,11 +166,11 @@ def from_answer(response: t.Any) -> Exception:
 
 def busy(headers: t.Mapping[str, str]) -> BusyError:
     wait = retry_after(headers)
-    return BusyError(f"Slack limits the rate and asks to wait {wait:.0f} s: try again later.", wait)
+    return BusyError(f"Slack limits the rate for {wait:.0f} s: try again later.", wait)
 
 
 def refused(word: str) -> RefusedError:
-    advice = ADVICE.get(word, "see the word in Slack's documentation of the method")
+    advice = ADVICE.get(word, "see Slack's documentation of the method")
     error = GoneError if word in GONE else RefusedError
     return error(f"Slack refused the message ({word}): {advice}.")
 

@@ -40,8 +40,8 @@ def advisory_lock(
     while not session.rows("SELECT pg_catalog.pg_try_advisory_lock(%s)", (key,))[0][0]:
         if clock() >= deadline:
             raise LockedError(
-                f"Another migration holds the lock of this database for more than {timeout:g} s: "
-                f"{_describe_holder(session, key)}. Wait for it, or end it if it is not meant to run."
+                f"Another migration has locked this database for more than {timeout:g} s: "
+                f"{_describe_holder(session, key)}. Wait for it, or end it if it should not run."
             )
         sleep(min(_POLL, max(0.0, deadline - clock())))
     try:

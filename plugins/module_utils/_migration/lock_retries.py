@@ -69,7 +69,7 @@ class LockRetries:
 
     def _pause(self, what: str, sqlstate: str, number: int) -> None:
         wait = min(2.0 ** (number - 1), _LONGEST) * (1 - _JITTER * self.random())
-        why = self.watch.blocker or "another transaction was in the way"
+        why = self.watch.blocker or "another transaction held a lock"
         self.report(
             "LockRetry",
             f"{what}: {why}; again in {wait:.1f} s ({number} of {self.count})",

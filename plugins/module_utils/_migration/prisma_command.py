@@ -86,9 +86,7 @@ def _find(command: Command) -> str:
     name = command.argv[0]
     if command.directory is not None:
         if not Path(command.directory).is_dir():
-            raise InputError(
-                f"Option 'chdir' is {command.directory!r}, and there is no such folder."
-            )
+            raise InputError(f"Option 'chdir' is {command.directory!r}, which does not exist.")
         if "/" in name:
             name = str(Path(command.directory).absolute() / name)
     return _child_process.find_program(name, command.option)
@@ -124,7 +122,8 @@ def _failure(command: Command, rc: int, said: Sequence[str]) -> DeployError:
 def failed_by_command(said: RefusedError, name: str) -> MigrationError:
     """What the history shows of a failure, whichever way the command put it."""
     return MigrationError(
-        f"{said} The history says that {name} failed (P3018). Put it right, run easymo.deploy.prisma_migrations with "
+        f"{said} The history says that {name} failed (P3018). Fix it, run "
+        "easymo.deploy.prisma_migrations with "
         f"state=resolved, migrations=[{name}] and resolution=rolled_back, and run again.",
         **{**said.details, "code": "P3018", "file": f"{name}/migration.sql"},
     )
@@ -142,15 +141,16 @@ def refuse_unchanged(command: Command, pending: Sequence[str]) -> None:
     """It ended well and did not do it."""
     if pending:
         raise VerificationError(
-            f"Migrations are still pending after {str(command)!r} ended well: {', '.join(pending)}. "
-            "See that it deploys the folder in 'directory' to the database in DATABASE_URL."
+            f"Migrations are still pending although {str(command)!r} succeeded: "
+            f"{', '.join(pending)}. "
+            "Check that it deploys the folder in 'directory' to the database in DATABASE_URL."
         )
 
 
 def database_url(target: PostgresTarget, schema: str, parameters: Mapping[str, str | None]) -> str:
     """As Prisma reads it; its engine calls verify-full `sslmode=require` with `sslaccept=strict`."""
     if target.ssl_mode == "verify-ca":
-        raise InputError("Prisma knows no 'ssl_mode' 'verify-ca': use 'verify-full'.")
+        raise InputError("Prisma has no 'ssl_mode' 'verify-ca': use 'verify-full'.")
     query = {"schema": schema, "connect_timeout": str(target.connect_timeout)}
     if target.ssl_mode == "verify-full":
         query |= {"sslmode": "require", "sslaccept": "strict"}

@@ -68,7 +68,7 @@ class PrismaResult:
         ]
         listed = ", ".join(self.plan.missing_locally)
         limited = [self.role_timeout] if self.role_timeout else []
-        missing = f"The database has migrations that the folder has not: {listed}."
+        missing = f"The database has migrations missing in the folder: {listed}."
         return [*edited, *([missing] if listed else []), *limited, *self.guard.warnings]
 
     def to_result(self) -> dict[str, t.Any]:
@@ -230,7 +230,7 @@ def generate(order: PrismaRequest, command: Command, plan: PrismaPlan) -> list[s
         return run_command(command, order.target, order.schema)
     except DeployError as exc:
         raise GenerateError(
-            f"{exc} The migrations are applied; run it again by hand, or with generate=always.",
+            f"{exc} The migrations are applied; run it by hand, or with generate=always.",
             **{**exc.details, "changed": plan.changed, "applied": describe(plan.pending)},
         ) from exc
 
@@ -240,8 +240,9 @@ def verify_applied(history: PrismaHistory, order: PrismaRequest, expected: set[s
     strange = [row.name for row in history.rows if row.name not in expected]
     if strange:
         raise VerificationError(
-            f"The migrations ran, and the history has {', '.join(strange)}, which this run did not write: one of "
-            "them wrote into it, or somebody else did at the same time. Find out which, and put it right with "
+            f"The migrations ran, but the history has {', '.join(strange)}, which this run did "
+            "not write: one of them wrote it, or somebody else did meanwhile. Find out which, "
+            "and fix it with "
             "easymo.deploy.prisma_migrations and state=resolved.",
             foreign_versions=strange,
         )

@@ -81,7 +81,7 @@ def read_folder(directory: str) -> list[PrismaMigration]:
     """By name, as Prisma sorts them: as text."""
     path = Path(directory)
     if not path.is_dir():
-        raise InputError(f"Option 'directory' is {directory!r}, and there is no such folder.")
+        raise InputError(f"Option 'directory' is {directory!r}, which does not exist.")
     _refuse_other_provider(path / "migration_lock.toml")
     folders = sorted((entry for entry in path.iterdir() if entry.is_dir()), key=lambda e: e.name)
     empty = [folder.name for folder in folders if not (folder / _SCRIPT).is_file()]
@@ -112,8 +112,8 @@ def problems_of(migration: PrismaMigration) -> t.Iterator[str]:
     yield from script_problems(script, migration.file)
     if len(migration.statements) > 1 and any(map(runs_alone, migration.statements)):
         yield (
-            f"{migration.file} has a statement that cannot be in a transaction beside others: "
-            "give it a migration of its own, Prisma sends a script as one transaction."
+            f"{migration.file} has a statement that cannot share a transaction: give it its own "
+            "migration, since Prisma sends a script as one transaction."
         )
 
 

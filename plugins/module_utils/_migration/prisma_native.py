@@ -75,8 +75,8 @@ class Runner:
         except _OpenTransactionError as exc:
             self._leave_failed(attempts[-1], "The script left its transaction open.")
             raise MigrationError(
-                f"{migration.file} begins a transaction and never commits it (P3018), so nothing since then was "
-                "kept: take the BEGIN away, or add the COMMIT.",
+                f"{migration.file} begins a transaction and never commits it (P3018), so nothing "
+                "after that was kept: remove the BEGIN, or add the COMMIT.",
                 file=migration.file,
                 code="P3018",
             ) from exc
@@ -194,9 +194,10 @@ def describe_failure(migration: PrismaMigration, error: SqlError, advice: str) -
     said = f"{mask_message(error.message, error.sqlstate)} (SQLSTATE {error.sqlstate}, P3018)"
     if error.sqlstate == QUERY_CANCELED:
         advice = " It ran for longer than option 'statement_timeout'."
-    left = "was rolled back" if migration.atomic else "is not atomic, what it committed stays"
+    left = "was rolled back" if migration.atomic else "is not atomic: what it committed stays"
     return MigrationError(
-        f"{where}: {said}.{advice} The script {left}. Put it right, run easymo.deploy.prisma_migrations with "
+        f"{where}: {said}.{advice} The script {left}. Fix it, run "
+        "easymo.deploy.prisma_migrations with "
         f"state=resolved, migrations=[{migration.name}] and resolution=rolled_back, and run again.",
         **details,
     )
@@ -223,8 +224,8 @@ def _place_of(migration: PrismaMigration, error: SqlError) -> tuple[int, int] | 
 
 def _what_a_rerun_does(migration: PrismaMigration) -> str:
     if migration.atomic:
-        return f"{migration.file} and its row commit together, so run again: it goes on from what is there."
+        return f"{migration.file} and its row commit together, so run it again."
     return (
-        f"{migration.file} is not atomic: look at what stayed of it; the next run stops with P3009 unless it "
-        "was finished."
+        f"{migration.file} is not atomic: check what remains of it; the next run stops with "
+        "P3009 unless it was finished."
     )

@@ -109,7 +109,7 @@ def compare(history: PrismaHistory, local: Sequence[PrismaMigration]) -> PrismaP
 def _describe_drift(recorded: str, now: str) -> str:
     return (
         f"the history recorded checksum {recorded[:_SHOWN]}…, the file has {now[:_SHOWN]}… "
-        "(Prisma keeps no copy of what ran; git has it)"
+        "(Prisma keeps no copy; git has it)"
     )
 
 
@@ -117,7 +117,7 @@ def refuse_unsettled(history: PrismaHistory, local: Sequence[PrismaMigration]) -
     if history.needs_baseline:
         raise NotEmptyError(
             "The schema has tables and no history of Prisma (P3005). If this is the wrong database, correct "
-            "'login_db' and 'schema'. If migrations of the folder describe what is there, say which: run "
+            "'login_db' and 'schema'. If migrations of the folder match it, say which: run "
             "easymo.deploy.prisma_migrations with state=resolved, resolution=applied and their names in "
             f"'migrations'{_first_of(local)}, then run again.",
             code="P3005",
@@ -126,9 +126,11 @@ def refuse_unsettled(history: PrismaHistory, local: Sequence[PrismaMigration]) -
     if failed:
         listed = ", ".join(failed)
         raise FailedMigrationError(
-            f"An earlier run failed in {listed} (P3009). easymo.deploy.prisma_migrations_info shows why. Put the "
-            f"database right, run easymo.deploy.prisma_migrations with state=resolved, migrations=[{listed}] and "
-            "resolution=rolled_back (nothing of it stayed) or resolution=applied (all of it did), then run again.",
+            f"An earlier run failed in {listed} (P3009). easymo.deploy.prisma_migrations_info "
+            "shows why. Fix the database, run easymo.deploy.prisma_migrations with "
+            f"state=resolved, migrations=[{listed}] and "
+            "resolution=rolled_back (nothing remains) or resolution=applied (all of it remains), "
+            "then run again.",
             code="P3009",
             failed_migrations=failed,
         )
@@ -142,7 +144,7 @@ def refuse_drift(drift: t.Mapping[str, str]) -> None:
     if drift:
         listed = "; ".join(f"{file}: {how}" for file, how in drift.items())
         raise DriftError(
-            f"Applied migrations were edited since. {listed}. Restore them from git and write the change "
-            "as a new migration; set option 'drift' to 'warn' to go on without it.",
+            f"Applied migrations were edited since. {listed}. Restore them from git and write "
+            "the change as a new migration; set option 'drift' to 'warn' to continue anyway.",
             drift=dict(drift),
         )

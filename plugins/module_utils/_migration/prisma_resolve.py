@@ -79,8 +79,8 @@ def plan_resolve(
 def _mark_applied(history: PrismaHistory, name: str, checksum: str | None) -> Settlement | None:
     if checksum is None:
         raise InputError(
-            f"There is no migration {name!r} in the folder to be marked as applied (P3017): give the whole name "
-            "of its folder.",
+            f"There is no migration {name!r} in the folder to mark as applied (P3017): use the "
+            "whole name of its folder.",
             code="P3017",
         )
     # Prisma calls this P3008; what was asked for is so, and that is no failure here.
@@ -91,12 +91,13 @@ def _mark_rolled_back(history: PrismaHistory, name: str) -> Settlement | None:
     rows = history.of(name)
     if not rows:
         raise InputError(
-            f"{name!r} cannot be rolled back, for it was never applied (P3011): give the whole name of its folder.",
+            f"{name!r} cannot be rolled back: it was never applied (P3011). Use the whole name "
+            "of its folder.",
             code="P3011",
         )
     if all(row.finished for row in rows):
         raise ConflictError(
-            f"{name!r} cannot be rolled back, for it did not fail (P3012): undo it by a new migration.",
+            f"{name!r} cannot be rolled back: it did not fail (P3012). Undo it by a new migration.",
             code="P3012",
         )
     failed = any(row.failed for row in rows)

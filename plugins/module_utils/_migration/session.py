@@ -55,7 +55,7 @@ def migrating(target: PostgresTarget) -> t.Iterator[Session]:
             refuse_transaction_pooler(session, target)
             yield session
     except SqlError as exc:
-        raise RefusedError(f"The server refused to be asked: {exc}.") from exc
+        raise RefusedError(f"The server refused the query: {exc}.") from exc
 
 
 def refuse_read_only(session: Session, where: str) -> None:
@@ -64,7 +64,7 @@ def refuse_read_only(session: Session, where: str) -> None:
     if only_reads:
         why = "it is a standby" if standby else "its default_transaction_read_only is on"
         raise RefusedError(
-            f"The {where} only reads, for {why}: migrate the primary, or have that set to off."
+            f"The {where} is read-only, because {why}: migrate the primary, or set that to off."
         )
 
 
@@ -72,8 +72,9 @@ def refuse_transaction_pooler(session: PostgresSession, target: PostgresTarget) 
     """Raise where each transaction may be given another session of the server."""
     if shares_sessions(session, target):
         raise RefusedError(
-            f"The {target.where} is behind a pooler in transaction mode, where neither the lock nor the settings of a "
-            "migration last: connect to the database itself, or to the pooler in session mode (Supabase's is at "
+            f"The {target.where} is behind a pooler in transaction mode, which loses the lock "
+            "and settings of a migration: connect to the database itself, or to the pooler in "
+            "session mode (Supabase's is at "
             "port 5432), with 'login_host' and 'login_port'."
         )
 
@@ -84,8 +85,8 @@ def role_timeout(session: Session, role: str) -> str | None:
     if not rows:
         return None
     return (
-        f"The role {role!r} has a statement_timeout of {float(rows[0][0]):g} s, which ends any statement of the "
-        "command that takes longer: set another for the role, or use engine 'native'."
+        f"The role {role!r} has a statement_timeout of {float(rows[0][0]):g} s, which ends "
+        "longer statements of the command: set another for the role, or use engine 'native'."
     )
 
 

@@ -54,7 +54,7 @@ def script_problems(script: Script, file: str) -> t.Iterator[str]:
     if script.meta_command:
         yield (
             f"{file} has a psql meta-command in line {script.meta_command}: "
-            "write what it does in SQL, the server knows no meta-commands."
+            "write it in SQL: the server has no meta-commands."
         )
 
 

@@ -151,8 +151,8 @@ class Runner:
 def _left_open(session: Session, migration: Migration) -> MigrationError:
     session.execute("ROLLBACK")
     return MigrationError(
-        f"{migration.file.file} begins a transaction and never commits it, so nothing since then was kept: "
-        "add the COMMIT, or leave the BEGIN away: a file without either is one transaction.",
+        f"{migration.file.file} begins a transaction and never commits it, so nothing after that "
+        "was kept: add the COMMIT, or remove the BEGIN: a file without either is one transaction.",
         file=migration.file.file,
         atomic=False,
     )

@@ -160,7 +160,8 @@ def verify_applied(session: Session, plan: SupabasePlan) -> list[str]:
     ]
     if missing:
         raise VerificationError(
-            f"These migrations ran, and the history does not have them as they are: {', '.join(missing)}."
+            "These migrations ran, but the history has them differently or not: "
+            f"{', '.join(missing)}."
         )
     return versions
 
@@ -171,13 +172,13 @@ def refuse_foreign(expected: set[str], found: list[str]) -> None:
     gone = sorted(expected.difference(found))
     told = [
         *([f"has {', '.join(strange)}, which this run did not write"] if strange else []),
-        *([f"has {', '.join(gone)} no more"] if gone else []),
+        *([f"lost {', '.join(gone)}"] if gone else []),
     ]
     if told:
         raise VerificationError(
-            f"The migrations ran, and the history {' and '.join(told)}: one of them wrote into it, or somebody "
-            "else did at the same time. Find out which, and put it right with 'supabase migration repair'; until "
-            "then the next run may stop at it or run a file twice.",
+            f"The migrations ran, and the history {' and '.join(told)}: one of them wrote it, or "
+            "somebody else did meanwhile. Find out which, and fix it with 'supabase migration "
+            "repair'; until then the next run may stop or run a file twice.",
             foreign_versions=strange,
             missing_versions=gone,
         )

@@ -60,8 +60,8 @@ def refuse_drift(drifted: t.Mapping[str, Drift]) -> None:
     if drifted:
         listed = "; ".join(f"{file} ({drift.how})" for file, drift in drifted.items())
         raise DriftError(
-            f"Applied files were edited since: {listed}. Restore them from git and write the change as a new "
-            "migration; set option 'drift' to 'warn' to go on without it.",
+            f"Applied files were edited since: {listed}. Restore them from git and write the "
+            "change as a new migration; set option 'drift' to 'warn' to continue anyway.",
             **describe_drift(drifted),
         )
 
@@ -84,7 +84,7 @@ def _first_difference(applied: Sequence[str], now: Sequence[str]) -> str:
             was, is_now = excerpt(applied[start]), excerpt(now[begin])
             change = f"and is {is_now}" if was != is_now else "and differs further on"
             return f"statement {begin + 1} was {was} {change}"
-    return "its statements are cut differently"
+    return "its statements are split differently"
 
 
 def _diff(applied: Sequence[str], now: Sequence[str]) -> str:

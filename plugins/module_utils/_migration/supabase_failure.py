@@ -59,10 +59,10 @@ def describe_failure(
 def describe_loss(migration: Migration, error: UnreachableError) -> UnreachableError:
     """What a run can know of a file when the connection is gone, and what the next one does."""
     rerun = (
-        "The file and its row in the history are one transaction, so run again: it goes on from what is there."
+        "The file and its row in the history are one transaction, so run it again."
         if migration.execution.atomic
-        else "The file is not atomic: unless its version is in the history, look at what it left, undo that or make "
-        "the file repeatable, and run again."
+        else "The file is not atomic: unless its version is in the history, undo what it left or "
+        "make the file repeatable, and run again."
     )
     return UnreachableError(
         f"{migration.file.file} was running. {error} {rerun}",
@@ -73,7 +73,7 @@ def describe_loss(migration: Migration, error: UnreachableError) -> UnreachableE
 
 def _what_is_left(migration: Migration) -> str:
     if migration.execution.atomic:
-        return "The file was rolled back whole; fix it and run again."
+        return "The whole file was rolled back: fix it and run again."
     return (
         "The file is not atomic, so what it committed before this stays; "
         "undo that or make the file repeatable, then run again."
@@ -89,10 +89,10 @@ def _invalid(indexes: Sequence[str]) -> str:
 
 def _advice(sqlstate: str) -> str:
     if sqlstate == "57014":
-        return " It ran for longer than option 'statement_timeout', or somebody cancelled it."
+        return " It ran for longer than option 'statement_timeout', or was cancelled."
     if sqlstate == "25006":
         return (
-            " This server or session only reads: connect to the primary, and look at "
+            " This server or session is read-only: connect to the primary, and check "
             "default_transaction_read_only."
         )
     return ""

@@ -79,7 +79,7 @@ def read_folder(directory: str) -> Folder:
     """The files directly in it whose names are `<digits>_<name>.sql`, by version."""
     path = Path(directory)
     if not path.is_dir():
-        raise InputError(f"Option 'directory' is {directory!r}, and there is no such folder.")
+        raise InputError(f"Option 'directory' is {directory!r}, which does not exist.")
     entries = sorted(entry for entry in path.iterdir() if entry.is_file())
     if entries and _is_old_init(entries[0].name):
         entries = entries[1:]
@@ -116,13 +116,13 @@ def problems_of(migration: Migration) -> t.Iterator[str]:
     yield from script_problems(script, name)
     if line := _copies_by_client(migration):
         yield (
-            f"{name} copies from or to its client in line {line}, and there is no data behind it: "
-            "write INSERT, or load the data in a task of its own."
+            f"{name} copies from or to its client in line {line}, without data: write INSERT, or "
+            "load the data in another task."
         )
     for index in refused_in_its_transaction(migration.statements):
         yield (
             f"{name} has {excerpt(migration.statements[index])!r} (statement {index + 1}) between a BEGIN and its "
-            "COMMIT, and PostgreSQL refuses that in a transaction: give it a migration of its own."
+            "COMMIT, which PostgreSQL refuses in a transaction: give it its own migration."
         )
     if not script.open_comment and not any(map(without_leading_comments, migration.statements)):
         yield f"{name} has no statement: delete it, or write the migration."

@@ -68,7 +68,7 @@ def refuse_missing(applied: Sequence[str], local: t.Collection[str]) -> None:
     missing = [version for version in applied if version not in local]
     if missing:
         raise MissingLocallyError(
-            f"The database has {_count(len(missing), 'migration')} that the folder has not: "
+            f"The database has {_count(len(missing), 'migration')} missing in the folder: "
             f"{', '.join(missing)}. Check out the commit that has them, or, if they were never meant to stay, run "
             f"'supabase migration repair --status reverted {' '.join(missing)}'.",
             missing_locally=missing,
@@ -79,9 +79,10 @@ def refuse_out_of_order(pending: Sequence[Migration], *, newest: str) -> None:
     late = [migration.file.file for migration in pending if migration.version < newest]
     if late:
         raise OutOfOrderError(
-            f"{_count(len(late), 'migration')} would run after the newer {newest} that is applied already: "
-            f"{', '.join(late)}. Give each a new version; or set option 'include_all' when nothing newer changes what "
-            "they do; or, if it was applied by hand, run 'supabase migration repair --status applied <version>'.",
+            f"{_count(len(late), 'migration')} would run after the newer applied {newest}: "
+            f"{', '.join(late)}. Give each a new version; or set option 'include_all' if nothing "
+            "newer changes their effect; or, if it was applied by hand, run 'supabase migration "
+            "repair --status applied <version>'.",
             out_of_order=late,
         )
 

@@ -56,7 +56,7 @@ def verify_tables(tables: Sequence[Table], names: Sequence[str], *, database: st
         problems.append(f"new tables are not empty: {', '.join(filled)}")
     if problems:
         raise VerificationError(
-            f"After the migrations of {database}, {' and '.join(problems)}. Look at the migrations that should "
-            "make them, and at option 'expect_tables'.",
+            f"After the migrations of {database}, {' and '.join(problems)}. Check the migrations "
+            "that should make them, and option 'expect_tables'.",
             tables=[table.to_result() for table in tables],
         )

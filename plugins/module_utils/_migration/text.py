@@ -51,9 +51,7 @@ def decode(content: bytes, file: str) -> str:
         ) from exc
     if "\0" in text:
         line = text.count("\n", 0, text.index("\0")) + 1
-        raise InputError(
-            f"{file} has a NUL character in line {line}: PostgreSQL takes no such text."
-        )
+        raise InputError(f"{file} has a NUL character in line {line}: PostgreSQL refuses it.")
     return text
 
 

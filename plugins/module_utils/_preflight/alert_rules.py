@@ -100,7 +100,7 @@ def judge(
         return failed(f"firing now: {'; '.join(firing)}: put that right before the release")
     waiting = [rule.name for rule in rules if rule.health != "ok"]
     if waiting:
-        return held(f"{', '.join(waiting)} was not evaluated yet: wait for Prometheus to do it")
+        return held(f"{', '.join(waiting)} was not evaluated yet: wait for Prometheus")
     told = ", each reaches its receiver" if routed else ""
     new = f"; nothing of {', '.join(later)} is there before the release" if later else ""
     return passed(

@@ -48,7 +48,7 @@ def judge(
         return held(
             f"{told}; {', '.join(old)} needs one that is less than {max_age // 60} minutes old: take it"
         )
-    consequence = "the database phase takes one unless that of this release is young enough"
+    consequence = "the database phase takes one unless this release's is recent"
     return passed(f"{told}; {consequence}" if old else told)
 
 

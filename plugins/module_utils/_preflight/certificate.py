@@ -24,10 +24,10 @@ SSL_REQUEST = struct.pack("!ii", 8, 80877103)
 def look(options: Options, ground: Ground) -> t.Sequence[Finding]:
     parts = urlsplit(options["url"])
     if parts.scheme == "http":
-        return [skipped(f"{options['url']} speaks no TLS")]
+        return [skipped(f"{options['url']} has no TLS")]
     if not parts.hostname or parts.scheme not in ("https", "tls", "postgresql"):
         raise InputError(
-            f"The URL {options['url']!r} is none of https://, tls:// or postgresql:// with a host."
+            f"The URL {options['url']!r} must be https://, tls:// or postgresql:// with a host."
         )
     port = parts.port or {"https": 443, "postgresql": 5432}.get(parts.scheme)
     if port is None:
@@ -40,7 +40,7 @@ def judge(ends: datetime, now: datetime, days: int) -> Finding:
     left = ends - now
     told = f"valid until {ends:%Y-%m-%d %H:%M UTC}, {left.days} days from now"
     if left < timedelta(days=days):
-        return failed(f"{told}, where {days} days are wanted: renew it")
+        return failed(f"{told}, but {days} days are required: renew it")
     return passed(told)
 
 
@@ -58,7 +58,7 @@ def _read_end(scheme: str, host: str, port: int, ca_cert: str | None, timeout: f
             "'ca_cert'."
         ) from None
     except ssl.SSLError as exc:
-        raise RefusedError(f"{where} does not speak TLS ({exc.reason}).") from None
+        raise RefusedError(f"{where} has no TLS ({exc.reason}).") from None
     except OSError as exc:
         raise UnreachableError(f"{where} cannot be reached ({exc.strerror or exc}).") from None
     return datetime.fromtimestamp(ssl.cert_time_to_seconds(str(told["notAfter"])), UTC)

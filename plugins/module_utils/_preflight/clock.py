@@ -25,14 +25,14 @@ def judge(header: str, before: float, after: float, bound: float) -> Finding:
     try:
         server = parsedate_to_datetime(header).timestamp()
     except (TypeError, ValueError):
-        return held(f"the server's answer has no Date that can be read ({header[:40]!r})")
+        return held(f"the server's answer has no readable Date ({header[:40]!r})")
     behind, ahead = server - after, before - (server + 1)
     skew = max(behind, ahead, 0.0)
     if skew > bound:
         way = "behind" if behind > 0 else "ahead of"
         return failed(
-            f"this machine's clock is {skew:.0f} s {way} the server's, at most {bound:g} s are allowed: "
-            "synchronise it by NTP, for ages and windows are reckoned by it"
+            f"this machine's clock is {skew:.0f} s {way} the server's, at most {bound:g} s are "
+            "allowed: synchronise it by NTP; ages and windows depend on it"
         )
     return passed(f"within {max(1.0, skew):.0f} s of the server's clock")
 

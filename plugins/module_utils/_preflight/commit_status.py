@@ -29,17 +29,15 @@ def judge(
     counted = {name: state for name, state in states.items() if name not in ignored}
     bad = sorted(name for name, state in counted.items() if state in ("failure", "error"))
     if bad:
-        return failed(
-            f"{', '.join(bad)} failed on {commit[:12]}: mend it, and tag a commit that passes"
-        )
+        return failed(f"{', '.join(bad)} failed on {commit[:12]}: fix it, and tag a passing commit")
     missing = sorted(set(wanted) - set(counted))
     waiting = sorted(name for name, state in counted.items() if state != "success")
     if missing or waiting:
         parts = [f"{', '.join(waiting)} is not done"] if waiting else []
-        parts += [f"nothing is known of {', '.join(missing)}"] if missing else []
+        parts += [f"no status of {', '.join(missing)}"] if missing else []
         return held(f"{'; '.join(parts)} on {commit[:12]}: wait for CI, or start it")
     if not counted:
-        return held(f"GitHub knows no status of {commit[:12]}: see whether CI ran on it")
+        return held(f"GitHub has no status of {commit[:12]}: check that CI ran on it")
     return passed(f"{', '.join(sorted(counted))} passed on {commit[:12]}")
 
 
@@ -61,7 +59,7 @@ def _statuses(options: Options, ground: Ground, commit: str) -> t.Iterator[tuple
             total = int(answer["total_count"])
         except (KeyError, TypeError, ValueError):
             raise VerificationError(
-                "GitHub's answer is no combined status: see whether 'api_url' is right."
+                "GitHub's answer is no combined status: check 'api_url'."
             ) from None
         yield from statuses
         seen += len(statuses)

@@ -39,12 +39,12 @@ def read_document(options: Options, ground: Ground) -> str:
             ca_cert=options["ca_cert"],
         ).text
     if not options["path"]:
-        raise InputError("Neither 'path' nor 'url' says where its file is: set one of them.")
+        raise InputError("Neither 'path' nor 'url' is set: set one.")
     try:
         return Path(options["path"]).read_text(encoding="utf-8")
     except FileNotFoundError:
         raise NotReadyError(
-            f"The file {options['path']} is not there: have staging write it, or correct its path."
+            f"The file {options['path']} is missing: let staging write it, or correct its path."
         ) from None
     except (OSError, ValueError) as exc:
         raise NotReadyError(f"The file {options['path']} cannot be read ({exc}).") from None
@@ -60,7 +60,7 @@ def parse_json(text: str, where: str) -> dict[str, t.Any]:
     except ValueError:
         found = None
     if not isinstance(found, dict):
-        raise VerificationError(f"{where} is not one JSON object: see what wrote it.")
+        raise VerificationError(f"{where} is not one JSON object: check its writer.")
     return found
 
 
@@ -80,8 +80,8 @@ def strangeness(origin: Origin, ground: Ground, where: str) -> Finding | None:
     """Why it is no proof for this release; None when it is one."""
     if not origin.version and not origin.commit:
         return held(
-            f"{where} names neither a version nor a commit, so nobody knows of what release it is: have "
-            "its writer name one"
+            f"{where} has neither a version nor a commit, so its release is unknown: let its "
+            "writer add one"
         )
     if origin.version and _bare(origin.version) != _bare(ground.release):
         return failed(
@@ -93,8 +93,8 @@ def strangeness(origin: Origin, ground: Ground, where: str) -> Finding | None:
     if same_commit(origin.commit, ground.known_commit()):
         return None
     return failed(
-        f"{where} is of commit {origin.commit[:12]} and {ground.known_commit()[:12]} is released: run it "
-        "again for this commit"
+        f"{where} is of commit {origin.commit[:12]} but {ground.known_commit()[:12]} is "
+        "released: run it again for this commit"
     )
 
 

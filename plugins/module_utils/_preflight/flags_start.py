@@ -26,7 +26,7 @@ def judge(flags: FlagsMap, flag: str, enabled_by: str, *, own: bool) -> Finding:
     """`own`: this attempt of the release has set flags already."""
     switch = KillSwitch.from_annotations(flags.annotations)
     if switch is not None and not switch.automatic:
-        return failed(f"{switch}. When its cause is gone, a person resets it: {RESET}")
+        return failed(f"{switch}. After the fix, a person resets it: {RESET}")
     automatic = f"; {switch}, which the deployment resets" if switch else ""
     value = flags.data.get(flag)
     if value in (None, "", "0") or flags.data.get(enabled_by) == "false":
@@ -35,8 +35,7 @@ def judge(flags: FlagsMap, flag: str, enabled_by: str, *, own: bool) -> Finding:
     if own:
         return passed(f"{flag} is {value}, which this attempt of the release set{automatic}")
     return failed(
-        f"{flag} is {value} where a release starts with nobody in the feature: find out who set it, and set "
-        "it to 0"
+        f"{flag} is {value}, but a release starts with nobody in the feature: find who set it, and set it to 0"
     )
 
 

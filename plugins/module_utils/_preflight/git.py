@@ -40,7 +40,7 @@ def judge_tag(facts: GitFacts, tag: str) -> Finding:
         return failed(
             f"the checkout is at {facts.head[:12]} and {tag} at {facts.tagged[:12]}: 'git checkout {tag}'"
         )
-    return passed(f"{tag} is {facts.tagged[:12]}, and the checkout is at it")
+    return passed(f"{tag} is {facts.tagged[:12]}, and the checkout is there")
 
 
 def judge_branch(facts: GitFacts, tag: str) -> Finding:
@@ -49,7 +49,7 @@ def judge_branch(facts: GitFacts, tag: str) -> Finding:
             f"there is no branch {facts.branch_name}, here or of origin: 'git fetch origin {facts.branch_name}'"
         )
     if not facts.tagged:
-        return held(f"without the tag {tag} nobody can tell whether {facts.branch_name} has it")
+        return held(f"without the tag {tag}, {facts.branch_name} cannot be checked")
     if not facts.on_branch:
         return failed(
             f"{facts.branch_name} does not contain {tag}: merge it, or 'git fetch origin' when it was merged"
@@ -61,10 +61,10 @@ def judge_branch(facts: GitFacts, tag: str) -> Finding:
 def judge_clean(facts: GitFacts, checkout: str) -> Finding:
     if facts.dirty:
         return failed(
-            f"{checkout} has what is not in its commit: {listed(facts.dirty)}; commit it, or 'git stash "
-            "--include-untracked'"
+            f"{checkout} has uncommitted files: {listed(facts.dirty)}; commit them, or 'git "
+            "stash --include-untracked'"
         )
-    return passed("nothing in the checkout differs from its commit")
+    return passed("the checkout has no changes")
 
 
 def judge_changelog(text: str | None, version: str, name: str) -> Finding:
@@ -75,7 +75,7 @@ def judge_changelog(text: str | None, version: str, name: str) -> Finding:
     markdown = re.search(rf"^#+[^\n]*{number}", text, re.M)
     underlined = re.search(rf"^[^\n]*{number}[^\n]*\n(=|-|~|\^){{3,}}\s*$", text, re.M)
     if not markdown and not underlined:
-        return failed(f"{name} has no heading for {version}: add what the release changes")
+        return failed(f"{name} has no heading for {version}: add the release's changes")
     return passed(f"{name} has an entry for {version}")
 
 

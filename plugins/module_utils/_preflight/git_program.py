@@ -34,18 +34,18 @@ class Git:
         self.checkout = checkout
         if not checkout or not Path(checkout).is_dir():
             raise InputError(
-                f"The checkout {checkout!r} is no folder: check out the application at the release's tag "
-                "and say where, in release_checkout."
+                f"The checkout {checkout!r} is no folder: check out the application at the "
+                "release's tag and set release_checkout."
             )
         try:
             self._program = find_program("git", "PATH")
         except InputError:
-            raise NotReadyError("The program git is not here: install it.") from None
+            raise NotReadyError("git is missing: install it.") from None
         top = self.ask("rev-parse", "--show-toplevel")
         if top.rc != 0 or Path(top.stdout.strip()).resolve() != Path(checkout).resolve():
             raise ConflictError(
-                f"{checkout} is no git work tree of its own, so nobody can tell which commit it is: make it "
-                "by 'git clone' or 'git worktree add' at the release's tag."
+                f"{checkout} is no git work tree, so its commit is unknown: make it by 'git "
+                "clone' or 'git worktree add' at the release's tag."
             )
 
     def ask(self, *arguments: str) -> Ended:

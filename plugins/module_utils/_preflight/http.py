@@ -26,11 +26,11 @@ def get(who: str, url: str, **how: t.Any) -> Answer:
     """Only a good answer."""
     answer, where = ask(who, url, **how), f"{who} at {without_query(url)}"
     if answer.status == 404:
-        raise NotReadyError(f"{where} is not there (HTTP 404): have it made, or correct its URL.")
+        raise NotReadyError(f"{where} is missing (HTTP 404): create it, or correct its URL.")
     return _http.good(
         answer,
         where,
-        forbidden="give it a token that may read there",
+        forbidden="set a token that may read it",
         otherwise=(InputError, "correct its URL"),
     )
 

@@ -85,7 +85,7 @@ def read_checks(entries: t.Sequence[t.Mapping[str, t.Any]]) -> list[Check]:
     names = [check.name for check in checks]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
-        raise InputError(f"Checks share a name, give each its own: {', '.join(twice)}.")
+        raise InputError(f"Checks share a name: give each its own: {', '.join(twice)}.")
     return checks
 
 

@@ -16,7 +16,9 @@ from .models import STOPPING, WAIVED, Finding, Ground, Kind, Options, failed, he
 from .outcome import read_waivers
 
 OVERRIDE = "launch_window"
-HOW = "-e release_window_override_by=name -e \"release_window_override_reason='why'\" lets it go all the same"
+HOW = (
+    "-e release_window_override_by=name -e \"release_window_override_reason='why'\" overrides this"
+)
 
 
 def look(options: Options, ground: Ground) -> t.Sequence[Finding]:
@@ -57,17 +59,17 @@ def judge(
         opened = outlook(window, seen.opens)
         later = f"it opens {describe(seen.opens, window)}"
         return _enough(window, opened, max(seen.opens, ground.now), needed, later)
-    return _enough(window, seen, ground.now, needed, "it is open")
+    return _enough(window, seen, ground.now, needed, "open")
 
 
 def _enough(window: Window, seen: Outlook, since: t.Any, needed: timedelta, told: str) -> Finding:
     if seen.closes is None:
-        return passed(f"{told} and does not close")
+        return passed(f"{told}, no closing time")
     left = seen.closes - since
     if left < needed:
         return held(
-            f"{told} and closes {describe(seen.closes, window)}: that leaves {_minutes(left)} minutes where "
-            f"the plan needs {_minutes(needed)}. {HOW}"
+            f"{told} and closes {describe(seen.closes, window)}: {_minutes(left)} minutes are "
+            f"left, the plan needs {_minutes(needed)}. {HOW}"
         )
     return passed(
         f"{told} and closes {describe(seen.closes, window)}, {_minutes(left)} minutes later"
@@ -75,7 +77,7 @@ def _enough(window: Window, seen: Outlook, since: t.Any, needed: timedelta, told
 
 
 def overrule(found: Finding, given: t.Mapping[str, str], ground: Ground) -> Finding:
-    """By a name with a reason, which the record keeps. What is open needs nobody."""
+    """By a name with a reason; it is recorded. What is open needs nobody."""
     waiver = read_waivers({OVERRIDE: given})[OVERRIDE]
     if found.status not in STOPPING:
         return found
@@ -91,7 +93,7 @@ def overrule(found: Finding, given: t.Mapping[str, str], ground: Ground) -> Find
     return replace(
         found,
         status=WAIVED,
-        detail=f"{waiver.by} lets it go outside of the launch window, because: {waiver.reason} ({why})",
+        detail=f"{waiver.by} overrides the launch window, because: {waiver.reason} ({why})",
         facts={"overrides": {OVERRIDE: override}},
     )
 

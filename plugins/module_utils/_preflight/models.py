@@ -103,9 +103,7 @@ class Ground:
     def known_commit(self) -> str:
         found = self.commit.get()
         if not found:
-            raise NotReadyError(
-                "Which commit is released is not known: set 'checkout' or 'commit'."
-            )
+            raise NotReadyError("The released commit is unknown: set 'checkout' or 'commit'.")
         return found
 
 

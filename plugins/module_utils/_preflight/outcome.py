@@ -41,7 +41,7 @@ def read_waivers(given: t.Mapping[str, t.Any]) -> dict[str, Waiver]:
         by, reason = (str(body.get(key) or "").strip() for key in ("by", "reason"))
         if strange or not by or not reason:
             raise InputError(
-                f"The waiver of {name!r} is {entry!r}: give it 'by', the name of who waives, and 'reason'."
+                f"The waiver of {name!r} is {entry!r}: add 'by', the person's name, and 'reason'."
             )
         waivers[str(name)] = Waiver(by, reason)
     return waivers
@@ -58,7 +58,7 @@ def waive(rows: t.Sequence[Row], waivers: t.Mapping[str, Waiver]) -> list[Row]:
     ]
     strange = sorted(set(waivers) - names)
     if strange:
-        detail = f"nothing is called {', '.join(strange)}; there are {', '.join(sorted(names))}"
+        detail = f"no row is called {', '.join(strange)}; there are {', '.join(sorted(names))}"
         waived.append(Row("waivers", "", "waivers", FAIL, detail, 0.0))
     return waived
 
@@ -124,8 +124,8 @@ def _without_messages(stops: t.Sequence[Row]) -> str:
     waiver = {"by": "your name", "reason": "why"}
     waivers = json.dumps({"release_waivers": {row.name: waiver for row in stops}})
     return (
-        "Only messages to people depend on that: to release without them, run it again with "
-        f"-e '{waivers}', which the record keeps."
+        "Only messages depend on that: to release without them, run it again with -e "
+        f"'{waivers}'; it is recorded."
     )
 
 

@@ -47,9 +47,7 @@ def judge(schedule: str, shifts: t.Sequence[Shift], now: datetime, until: dateti
         return passed(f"{told} on call to {until.astimezone(UTC):%H:%M UTC}, says {schedule}")
     gap = f"{covered.astimezone(UTC):%Y-%m-%d %H:%M UTC}"
     whom = f"{told} is on call only until {gap}" if people else "nobody is on call"
-    return failed(
-        f"{whom} in the schedule {schedule}: have somebody take it until {until:%H:%M UTC}"
-    )
+    return failed(f"{whom} in the schedule {schedule}: find somebody until {until:%H:%M UTC}")
 
 
 def _shifts(options: Options, schedule: str, until: datetime, ground: Ground) -> t.Iterator[Shift]:
@@ -74,9 +72,7 @@ def _shifts(options: Options, schedule: str, until: datetime, ground: Ground) ->
                 until=read_time(one["end"]) if one["end"] else None,
             )
     except (KeyError, TypeError, AttributeError, ValueError):
-        raise VerificationError(
-            "PagerDuty's answer is no list of who is on call: see whether 'api_url' is right."
-        ) from None
+        raise VerificationError("PagerDuty's answer is no on-call list: check 'api_url'.") from None
 
 
 KIND = Kind(

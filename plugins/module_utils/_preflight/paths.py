@@ -15,11 +15,11 @@ def look(options: Options, _ground: Ground) -> t.Sequence[Finding]:
     if missing:
         return [
             failed(
-                f"not here: {', '.join(missing)}; check out the application at the release's tag and say "
-                "where, in release_checkout"
+                f"missing: {', '.join(missing)}; check out the application at the release's tag "
+                "and set release_checkout"
             )
         ]
-    return [passed(f"{len(options['paths'])} files and folders are here")]
+    return [passed(f"{len(options['paths'])} files and folders exist")]
 
 
 KIND = Kind(look, {"paths": {"type": "list", "elements": "path", "required": True}})

@@ -50,18 +50,19 @@ def judge(standing: ClusterStatus, services: t.Sequence[str], release: str) -> F
 def _problem(standing: ClusterStatus, name: str, release: str) -> str:
     body = standing.deployments.get(name)
     if body is None:
-        return "has no Deployment: create it, or take it out of the inventory"
+        return "has no Deployment: create it, or remove it from the inventory"
     if body["spec"].get("revisionHistoryLimit", 10) < 1:
         return "keeps no old ReplicaSet: raise its revisionHistoryLimit from 0 to at least 1"
     if name in standing.pinned:
         return ""
     deployment = Deployment.from_json(body)
     if newest_replica_set(deployment, standing.replica_sets) is None:
-        return "never ran, so there is nothing to return to: let it roll out once"
+        return "never ran, so there is nothing to return to: roll it out once"
     if carries(deployment, release):
         images = ", ".join(deployment.images.values())
         return (
-            f"runs {images} already and not by this attempt: roll it back, or release a new version"
+            f"runs {images} already, but not by this attempt: roll it back, or release a new "
+            "version"
         )
     return ""
 

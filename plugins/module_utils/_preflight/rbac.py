@@ -13,13 +13,13 @@ from .models import Finding, Ground, Kind, Options, failed, passed
 MORE = (
     Right("get", "coordination.k8s.io", "leases", "", "read the deploy lock"),
     Right("create", "coordination.k8s.io", "leases", "", "take the deploy lock"),
-    Right("update", "coordination.k8s.io", "leases", "", "keep the deploy lock"),
-    Right("list", "", "configmaps", "", "find what is attached to the record"),
-    Right("create", "", "configmaps", "", "begin the release record"),
+    Right("update", "coordination.k8s.io", "leases", "", "renew the deploy lock"),
+    Right("list", "", "configmaps", "", "find attachments of the record"),
+    Right("create", "", "configmaps", "", "create the release record"),
     Right("update", "", "configmaps", "", "write the release record"),
     Right("patch", "", "configmaps", "", "set feature flags"),
     # Newer servers ask for create and older ones for get.
-    Right("create", "", "pods", "exec", "see the flags in every pod"),
+    Right("create", "", "pods", "exec", "check the flags in every pod"),
 )
 """What the other phases ask of the server, besides those of a rollout."""
 
@@ -48,7 +48,7 @@ def judge(denied: t.Sequence[Right], namespace: str) -> Finding:
             f"in {namespace} you may not {listed}: apply manifests/rbac.yaml and bind it to your user",
             warnings=warnings,
         )
-    return passed(f"{asked - len(denied)} of {asked} rights are there", warnings=warnings)
+    return passed(f"{asked - len(denied)} of {asked} rights exist", warnings=warnings)
 
 
 KIND = Kind(look, {}, (KUBERNETES,))

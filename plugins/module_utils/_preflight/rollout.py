@@ -26,10 +26,10 @@ def judge(problems: t.Sequence[Problem], services: int) -> Finding:
     warnings = tuple(f"{one}." for one in mine if one.severity != ERROR)
     if errors:
         return failed(
-            f"{len(errors)} problems stand against a rollout without downtime: {'; '.join(errors)}",
+            f"{len(errors)} problems prevent a rollout without downtime: {'; '.join(errors)}",
             warnings=warnings,
         )
-    return passed(f"nothing stands against rolling {services} services", warnings=warnings)
+    return passed(f"{services} services can roll", warnings=warnings)
 
 
 KIND = Kind(look, {"services": names(required=True)}, (KUBERNETES,))

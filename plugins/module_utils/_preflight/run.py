@@ -53,6 +53,6 @@ def _judge(check: Check, found: t.Sequence[Finding] | DeployError, seconds: floa
 def _finding_of(problem: DeployError) -> Finding:
     """A mistake in the question, or of ours, says nothing about what it asks of."""
     if isinstance(problem, InputError):
-        return held(f"it is asked wrongly: {problem}")
+        return held(f"its options are wrong: {problem}")
     unseen = isinstance(problem, (UnreachableError, NotReadyError, UnexpectedError))
     return (held if unseen else failed)(str(problem))

@@ -66,7 +66,7 @@ def find_person(call: Call, name: str) -> str:
         profile = user.get("profile") or {}
         if wanted in (user.get("name"), profile.get("display_name")):
             return _active(user)
-    return "is neither a member nor a user group of the workspace: correct the name, or invite them"
+    return "is no member or user group of the workspace: correct the name, or invite them"
 
 
 def find_channel(call: Call, name: str) -> str:
@@ -77,16 +77,16 @@ def find_channel(call: Call, name: str) -> str:
     for channel in _pages(call, "conversations.list", "channels", types=kinds):
         if channel.get("name") == wanted:
             return _open(channel)
-    return "is no channel that the app can see: create it, and invite the app to a private one"
+    return "is no channel visible to the app: create it, and invite the app if it is private"
 
 
 def _active(user: t.Mapping[str, t.Any]) -> str:
-    return "was deactivated in Slack: name somebody else" if user.get("deleted") else ""
+    return "was deactivated in Slack: choose somebody else" if user.get("deleted") else ""
 
 
 def _open(channel: t.Mapping[str, t.Any]) -> str:
     if channel.get("is_archived"):
-        return "is archived: unarchive it, or name another"
+        return "is archived: unarchive it, or choose another"
     return "" if channel.get("is_member", True) else "does not have the app: invite it there"
 
 

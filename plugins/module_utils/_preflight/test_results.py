@@ -48,17 +48,19 @@ def judge(results: Results, least: int, ground: Ground, where: str) -> Finding:
     if strange is not None:
         return strange
     if results.passed is None or results.failed is None:
-        return held(f"{where} does not tell how many tests passed and failed")
+        return held(f"{where} has no numbers of passed and failed tests")
     if results.failed:
         return failed(
-            f"{results.failed} tests failed and {results.passed} passed, says {where}: mend them, and test again"
+            f"{results.failed} tests failed and {results.passed} passed, says {where}: fix them, "
+            "and test again"
         )
     if results.passed < least:
         aside = f", {results.skipped} were skipped" if results.skipped else ""
         return failed(
-            f"{results.passed} tests passed where {least} are wanted{aside}, says {where}: run all of them"
+            f"{results.passed} tests passed, {least} are required{aside}, says {where}: run all "
+            "of them"
         )
-    return passed(f"{results.passed} passed, 0 failed, at least {least} were wanted")
+    return passed(f"{results.passed} passed, 0 failed, at least {least} required")
 
 
 def _of_json(text: str, where: str) -> Results:
@@ -77,7 +79,7 @@ def _of_junit(text: str, where: str) -> Results:
     try:
         root = ElementTree.fromstring(text)  # noqa: S314 - expat itself refuses entities that explode
     except ElementTree.ParseError as exc:
-        raise VerificationError(f"{where} is not XML ({exc}): see what wrote it.") from None
+        raise VerificationError(f"{where} is not XML ({exc}): check its writer.") from None
     cases = list(root.iter("testcase"))
     bad = sum(any(case.find(tag) is not None for tag in ("failure", "error")) for case in cases)
     aside = sum(case.find("skipped") is not None for case in cases)

@@ -23,20 +23,20 @@ def judge(token: str, now: datetime, needed: timedelta) -> Finding:
         return held("it is empty: set it")
     claims = read_claims(token)
     if claims is None:
-        return skipped("it is opaque, so only whoever issued it knows when it ends")
+        return skipped("it is opaque, so only its issuer knows its end")
     ends = claims.get("exp")
     if ends is None:
-        return passed("it names no end")
+        return passed("it has no end")
     try:
         until = datetime.fromtimestamp(float(ends), UTC)
     except (TypeError, ValueError, OverflowError, OSError):
-        return held("the time at which it ends cannot be read")
+        return held("its end cannot be read")
     left = int((until - now).total_seconds() // 60)
     if until <= now:
         return failed(f"it ended at {until:%Y-%m-%d %H:%M UTC}: get a new one")
     if until < now + needed:
         return failed(
-            f"it ends at {until:%Y-%m-%d %H:%M UTC}, in {left} minutes, and the release may take "
+            f"it ends at {until:%Y-%m-%d %H:%M UTC}, in {left} minutes, but the release may take "
             f"{int(needed.total_seconds() // 60)}: get a new one"
         )
     return passed(f"it is good until {until:%Y-%m-%d %H:%M UTC}")

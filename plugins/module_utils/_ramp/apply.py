@@ -126,8 +126,8 @@ class Ramp:
     def _hold_lock(self) -> None:
         if not self._fence:
             raise InputError(
-                "Option 'fence' is missing: the ramp goes up under the deploy lock only. Take it with "
-                "easymo.deploy.deploy_lock, and pass the fence that it returns."
+                "Option 'fence' is missing: going up needs the deploy lock. Take it with "
+                "easymo.deploy.deploy_lock, and pass its fence."
             )
         self._guard.check()
 

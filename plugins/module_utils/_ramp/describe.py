@@ -50,22 +50,22 @@ def sentence(schedule: Schedule, plan: RampPlan, *, moved: bool = False) -> str:
         begin = way.capitalize() if moved else f"Would go {way}"
         return f"{begin} from {at} to {place(schedule, plan.percentage)}{users}."
     if plan.action == DONE:
-        return f"The ramp has arrived: {at}, and it is good."
+        return f"The ramp is complete: {at}, and it is good."
     told = {
         REFUSE: f"The ramp stays at {at}",
-        WATCH: f"{at} is to be watched for {schedule.watch.total_seconds():g} s",
+        WATCH: f"{at} must be watched for {schedule.watch.total_seconds():g} s",
         NONE: f"The ramp is at {at} already",
     }.get(plan.action, f"The ramp is at {at}, and it is good")
     if plan.target is None:
         return f"{told}{_because(plan.reasons)}."
     to = f"{plan.target.percentage} %, step {schedule.number(plan.target.percentage)}"
-    return f"{told}. Next is {to}{_users(plan.target)}{_because(plan.reasons) or ', which may be taken now'}."
+    return f"{told}. Next is {to}{_users(plan.target)}{_because(plan.reasons) or ', allowed now'}."
 
 
 def place(schedule: Schedule, percentage: int | None) -> str:
     number = schedule.number(percentage)
     if percentage is None:
-        return "what is no percentage"
+        return "an invalid percentage"
     if not number:
         return f"{percentage} %"
     return f"{percentage} %, step {number} of {len(schedule.steps)}"

@@ -36,14 +36,15 @@ def judge(schedule: Schedule, seen: Seen, finding: Finding) -> RampPlan:
         return RampPlan(NONE, standing, state, target, (), ())
     if standing.percentage != finding.percentage:
         raise ConflictError(
-            f"{finding.percentage} % was watched, and {seen.value or 0} % is set now, so the verdict "
-            f"{finding.verdict!r} says nothing about it and was not kept."
+            f"{finding.percentage} % was watched, but {seen.value or 0} % is set now, so the "
+            f"verdict {finding.verdict!r} does not apply and was not stored."
             f"{' ' + seen.killed + '.' if seen.killed else ''}"
         )
     if finding.since is not None and format_time(finding.since) != format_time(state.since):
         raise ConflictError(
-            f"{finding.percentage} % was left and set again while it was watched, at "
-            f"{format_time(state.since)}, so the verdict {finding.verdict!r} was not kept: watch it again."
+            f"{finding.percentage} % was changed and set again during the watch, at "
+            f"{format_time(state.since)}, so the verdict {finding.verdict!r} was not stored: "
+            "watch it again."
         )
     if finding.verdict == ROLLBACK:
         after = _back(schedule, seen, state, finding, reasons)

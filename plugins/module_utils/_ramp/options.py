@@ -19,9 +19,7 @@ def read_schedule(params: t.Mapping[str, t.Any]) -> Schedule:
     refuse_below(params, watch_duration=0, day_length=0)
     steps = tuple(_read_step(entry) for entry in params["schedule"])
     if not steps:
-        raise InputError(
-            "Option 'schedule' has no steps: give at least one, like {day: 1, percentage: 1}."
-        )
+        raise InputError("Option 'schedule' has no steps: add one, like {day: 1, percentage: 1}.")
     for before, after in itertools.pairwise(steps):
         _refuse_falling(before, after)
     return Schedule(
@@ -62,7 +60,7 @@ def read_moment(option: str, text: str | None) -> datetime | None:
 def _read_step(entry: t.Mapping[str, t.Any]) -> Step:
     day, percentage, users = entry["day"], entry["percentage"], entry["users"]
     if any(isinstance(value, bool) for value in (day, percentage, users)):
-        raise InputError(f"A step of the schedule has a boolean for a number: {dict(entry)}.")
+        raise InputError(f"A step of the schedule has a boolean as number: {dict(entry)}.")
     if not 1 <= percentage <= 100:
         raise InputError(
             f"A step of the schedule has {percentage} %: it must be from 1 to 100, for 0 % is before the first."

@@ -133,8 +133,8 @@ def is_down(seen: Seen, percentage: int | None) -> bool:
 def refuse_no_step(schedule: Schedule, percentage: int | None) -> None:
     if percentage is not None and schedule.number(percentage) is None:
         raise InputError(
-            f"{percentage} % is no step of the ramp, so nothing was changed: it goes by {schedule} %, and "
-            "down to 0 % too."
+            f"{percentage} % is no step of the ramp, so nothing was changed: its steps are "
+            f"{schedule} %, and 0 %."
         )
 
 
@@ -186,7 +186,8 @@ def _reasons(
         found.append(
             Reason(
                 OFF,
-                "the feature itself is off, so no percentage has an effect: run the phase feature_flags first",
+                "the feature is off, so a percentage has no effect: run the phase feature_flags "
+                "first",
             )
         )
     if not standing.known:
@@ -205,9 +206,9 @@ def _about_the_step(seen: Seen, state: RampState) -> list[Reason]:
     found = []
     if state.verdict == ROLLBACK:
         cure = (
-            "watch it until it is good, a person's word is not enough"
+            "watch it until it is good; a person's release is not enough"
             if state.percentage
-            else "say that the cause is gone, with a reason and your name"
+            else "release it with a reason and your name"
         )
         found.append(Reason(BREACH, f"a breach brought it down to {at}{why}: {cure}"))
     elif state.verdict == HOLD:
@@ -245,16 +246,13 @@ def _release(standing: RampStatus, seen: Seen, ask: Ask) -> tuple[RampStatus, tu
         return standing, ()
     state = standing.state
     if state.verdict not in (HOLD, ROLLBACK) or (state.verdict == ROLLBACK and state.percentage):
-        return standing, (
-            f"Nothing is held at {state.percentage} %, so there was nothing to release.",
-        )
+        return standing, (f"Nothing is held at {state.percentage} %, so nothing was released.",)
     words = (ask.released_by, shorten(ask.release_reason))
     used = [one for one in state.history if one.what == RELEASED and (one.by, one.reason) == words]
     if used:
         # The command out of the shell's history must not let go of what held later.
         return standing, (
-            f"These words released {used[-1].to} % at {used[-1].at} already, so they release nothing now: "
-            "say why it is to be released this time.",
+            f"These words already released {used[-1].to} % at {used[-1].at}: give a new reason.",
         )
     entry = Entry(
         what=RELEASED,

@@ -68,7 +68,7 @@ def stand(schedule: Schedule, seen: Seen, start: Start) -> RampStatus:
         return _unknown(schedule, seen, state or _fresh(schedule, seen, start, 0))
     notes: list[str] = []
     if state is None and seen.annotation is not None:
-        notes.append("What the ramp left on the ConfigMap cannot be read, so it begins anew.")
+        notes.append("The ramp's state on the ConfigMap cannot be read, so it begins again.")
     if state is None or (start.began is not None and start.began > state.started):
         begun = _fresh(schedule, seen, start, percentage)
         history = state.history if state else ()
@@ -111,8 +111,8 @@ def _found(schedule: Schedule, seen: Seen, state: RampState, percentage: int) ->
         # Nobody is there, so no watch can find it good again.
         found = replace(found, verdict=ROLLBACK, reasons=state.reasons)
     note = (
-        f"The ramp left {state.percentage} %, and {by} set {percentage} % since: it is taken as a step that "
-        "was just begun, and is watched before the next."
+        f"The ramp set {state.percentage} %, and {by} set {percentage} % since: it counts as a "
+        "new step, watched before the next."
     )
     return RampStatus(found, percentage, True, (note,))
 

@@ -106,7 +106,6 @@ class Record:
             )
         except (ValueError, TypeError, KeyError) as exc:
             raise VerificationError(
-                f"{where} does not hold a release record as this collection writes it ({exc}): "
-                "restore it, or begin a new release.",
+                f"{where} has no valid release record ({exc}): restore it, or begin a new release.",
                 record=body if isinstance(body, dict) else {},
             ) from exc

@@ -48,7 +48,7 @@ def pack(content: bytes, what: str) -> str:
     packed = base64.b64encode(gzip.compress(content, compresslevel=9, mtime=0)).decode("ascii")
     if len(packed) > LIMIT:
         raise InputError(
-            f"{what} is too large to keep in a ConfigMap: {len(packed)} bytes when packed, at most "
+            f"{what} is too large for a ConfigMap: {len(packed)} bytes when packed, at most "
             f"{LIMIT}. Keep it in object storage and record where it is."
         )
     return packed
@@ -58,4 +58,4 @@ def unpack(text: str, what: str) -> bytes:
     try:
         return gzip.decompress(base64.b64decode(text, validate=True))
     except (binascii.Error, OSError, EOFError, ValueError) as exc:
-        raise VerificationError(f"{what} cannot be read, something damaged it: {exc}.") from exc
+        raise VerificationError(f"{what} is damaged and cannot be read: {exc}.") from exc

@@ -62,8 +62,7 @@ def read_pins(cluster: Cluster, record: str) -> Pins | None:
         )
     except (KeyError, ValueError, TypeError) as exc:
         raise VerificationError(
-            f"{what} does not hold pins as this collection writes them ({exc}): restore it, or begin "
-            "a new release."
+            f"{what} has no valid pins ({exc}): restore it, or begin a new release."
         ) from exc
 
 
@@ -170,16 +169,16 @@ def carries(deployment: Deployment, version: str, digests: t.Container[str] = ()
 def _too_late(late: t.Sequence[Deployment], version: str) -> str:
     names = ", ".join(f"{one.name} ({', '.join(one.images.values())})" for one in late)
     return (
-        f"Release {version!r} is already on {names}, so what ran before cannot be read there any more "
-        "and is not pinned. Roll these back by hand first, or release under a new version."
+        f"Release {version!r} is already on {names}, so the previous versions are unknown and "
+        "not pinned. Roll these back by hand first, or release under a new version."
     )
 
 
 def _pin_deployment(deployment: Deployment, replica_sets: t.Sequence[ReplicaSet]) -> Object:
     if deployment.observed_generation < deployment.generation:
         raise ConflictError(
-            f"Deployment {deployment.name!r} is changing right now, so there is nothing settled to pin: "
-            "wait until its rollout is complete."
+            f"Deployment {deployment.name!r} is changing now and cannot be pinned: wait until "
+            "its rollout is complete."
         )
     current = newest_replica_set(deployment, replica_sets)
     if current is None:

@@ -181,7 +181,7 @@ def _next_phase(known: Phase | None, change: Change) -> Phase:
     if known is None:
         if not wanted:
             raise InputError(
-                f"The phase {change.phase!r} was never opened, so it can be given no evidence: set "
+                f"The phase {change.phase!r} was never opened, so it takes no evidence: set "
                 "'phase_status'."
             )
         known = Phase(status=RUNNING, started=change.now)

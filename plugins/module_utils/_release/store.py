@@ -62,8 +62,8 @@ class ReleaseStore:
                 continue
             return before, after
         raise ConflictError(
-            f"The record of release {self.version!r} changed under our hands {ATTEMPTS} times in a row: "
-            "another deployment of it is running. Find out whose, and try again."
+            f"The record of release {self.version!r} was changed {ATTEMPTS} times during our "
+            "writes: another deployment of it is running. Find out whose, and try again."
         ) from last
 
     def _beside_others(self, before: Record | None, change: Change) -> Change:
@@ -150,9 +150,7 @@ class ReleaseStore:
             )
             checksum = data["sha256"]
         except (KeyError, ValueError, TypeError) as exc:
-            raise VerificationError(
-                f"{what} does not hold an attachment as this collection writes it ({exc})."
-            ) from exc
+            raise VerificationError(f"{what} has no valid attachment ({exc}).") from exc
         if found.sha256 != checksum:
             raise VerificationError(f"{what} is damaged: its content does not match its sha256.")
         return found
@@ -196,10 +194,7 @@ class ReleaseStore:
     def fetch(self, name: str) -> bytes:
         found = self.attachment(name)
         if found is None:
-            raise InputError(
-                f"Release {self.version!r} has no attachment {name!r}: nothing was attached under that "
-                "name."
-            )
+            raise InputError(f"Release {self.version!r} has no attachment {name!r}of that name.")
         return found.content
 
     def _attachment_body(self, attempt: int, name: str, content: bytes) -> Object:
@@ -218,13 +213,13 @@ class ReleaseStore:
         seen = read_pins(self._cluster, self.name)
         if seen is None or {*seen.deployments} != {*pins.deployments}:
             raise VerificationError(
-                f"ConfigMap {pins_name(self.name)!r} was written and reads otherwise afterwards: "
-                "nothing may be released without its pins."
+                f"ConfigMap {pins_name(self.name)!r} was written but reads differently: nothing "
+                "may be released without its pins."
             )
 
     def _attachment_name(self, name: str) -> str:
         if name == "pins":
-            raise InputError("The attachment name 'pins' is taken by the pins: choose another.")
+            raise InputError("The attachment name 'pins' is reserved: choose another.")
         return f"{self.name}-{record_name(name).removeprefix('release-')}"
 
     def _read(self) -> tuple[Record | None, str]:

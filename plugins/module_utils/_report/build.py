@@ -132,12 +132,12 @@ def way_back(reader: Reader) -> tuple[str, ...]:
         "Switch the feature off first: it takes effect at once and loses nothing.",
         f"Services, functions and flags: playbooks/rollback.yml returns them to what the record "
         f"release-{version or '<version>'} pinned.",
-        "Migrations only add, so the code from before runs on the new schema: leave them in place.",
+        "Migrations only add, so the old code runs on the new schema: leave them in place.",
     ]
     steps += [
         f"Database {name}, only if data is lost: verify SHA-256 {text(one.get('sha256')) or 'unknown'}, "
-        f"then restore {text(one.get('uri')) or 'unknown'} by playbooks/rollback.yml --tags database. Writes since "
-        "the backup are lost."
+        f"then restore {text(one.get('uri')) or 'unknown'} by playbooks/rollback.yml --tags "
+        "database. Writes since the backup are lost."
         for name, one in reader.entries("backups")
     ]
     return tuple(steps)

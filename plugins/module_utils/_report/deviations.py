@@ -74,7 +74,7 @@ def unlike_planned(reader: Reader, phases: t.Sequence[PhaseRow]) -> Found:
             why = text(evidence.get("reason") or evidence.get("waiver"))
             yield Deviation(f"{row.title} was waived.", who, why)
         elif row.status == "not run" and any(begun[place:]):
-            yield Deviation(f"{row.title} was passed over: later phases ran without it.")
+            yield Deviation(f"{row.title} was skipped: later phases ran without it.")
         for run in dictionaries(listed(inner(reader.mapping("phases"), row.name), "earlier_runs")):
             if run.get("status") == "waived":
                 given = inner(run, "evidence")
@@ -83,7 +83,7 @@ def unlike_planned(reader: Reader, phases: t.Sequence[PhaseRow]) -> Found:
         if len(row.tries) > 1:
             causes = [cause for one in row.tries[:-1] for cause in one.causes]
             yield Deviation(
-                f"{row.title} was run {counted(len(row.tries), 'time')}, for it failed before.",
+                f"{row.title} was run {counted(len(row.tries), 'time')}after a failure.",
                 why=causes[0] if causes else "",
             )
 
@@ -157,7 +157,7 @@ def unseen_images(reader: Reader) -> Found:
     unseen = [name for name, one in images.items() if not isinstance(one, dict)]
     if unseen:
         yield Deviation(
-            f"Nobody looked in the registry for {counted(len(unseen), 'image')} of {len(images)}."
+            f"The registry was not checked for {counted(len(unseen), 'image')} of {len(images)}."
         )
 
 

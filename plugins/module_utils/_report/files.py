@@ -13,7 +13,7 @@ from .reader import LONGEST, Reader, legible
 if t.TYPE_CHECKING:
     from datetime import tzinfo
 
-BEGIN = "<!-- facts: begin. Written from the release record; what stands outside is yours and is kept. -->"
+BEGIN = "<!-- facts: begin. Written from the release record; text outside is yours and is kept. -->"
 END = "<!-- facts: end -->"
 
 FOLLOW_UPS = """

@@ -37,7 +37,7 @@ def incident_facts(report: Report, reader: Reader, zone: tzinfo) -> str:
             [f"**{escaped(report.verdict.word)}.** {escaped(report.verdict.sentence)}"],
         ),
         ("When", when(events(report, reader), zone)),
-        ("Impact, as far as it is known", bullets(impact(report, reader))),
+        ("Known impact", bullets(impact(report, reader))),
         (
             "Cause, as it was recorded",
             bullets(
@@ -45,9 +45,9 @@ def incident_facts(report: Report, reader: Reader, zone: tzinfo) -> str:
                 "No cause is recorded.",
             ),
         ),
-        ("What was done", bullets(done(reader), "Nothing that was done is recorded.")),
+        ("What was done", bullets(done(reader), "No action is recorded.")),
         (
-            "Where the runbook was left",
+            "Deviations from the runbook",
             bullets([one.sentence() for one in report.deviations], "Nowhere."),
         ),
     ]
@@ -109,7 +109,7 @@ def when(found: t.Sequence[Event], zone: tzinfo) -> list[str]:
 def impact(report: Report, reader: Reader) -> t.Iterator[str]:
     traffic = reader.section("traffic")
     if isinstance(traffic, dict) and "failed" in traffic:
-        yield f"Requests that failed while somebody counted: {text(traffic['failed'])} of {text(traffic.get('sent'))}."
+        yield f"Counted failed requests: {text(traffic['failed'])} of {text(traffic.get('sent'))}."
     for table in report.tables:
         if table.title in ("Services", "Tests") and table.standing_out():
             yield f"{table.title}: {table.lead}"
@@ -117,7 +117,7 @@ def impact(report: Report, reader: Reader) -> t.Iterator[str]:
         for one in watch.metrics:
             if one.verdict.tone == "bad":
                 yield f"Metric {one.name}: {one.verdict.text}. {' '.join(one.words)}"
-    yield "How many users noticed, and for how long: to be filled in below."
+    yield "Affected users, and for how long: fill in below."
 
 
 def done(reader: Reader) -> t.Iterator[str]:
@@ -140,9 +140,9 @@ def done(reader: Reader) -> t.Iterator[str]:
 
 def lessons_facts(report: Report) -> str:
     parts = [
-        ("What went well", report.lessons.well, "The record tells of nothing."),
-        ("What did not", report.lessons.not_well, "The record tells of nothing."),
-        ("To be answered", report.lessons.change, "What would make the next release easier?"),
+        ("What went well", report.lessons.well, "The record has nothing."),
+        ("What did not", report.lessons.not_well, "The record has nothing."),
+        ("Open questions", report.lessons.change, "What would make the next release easier?"),
     ]
     return "\n\n".join(
         "\n".join([f"## {name}", "", *bullets(lines, empty)]) for name, lines, empty in parts

@@ -140,7 +140,7 @@ def tables(told: Told, redact: t.Callable[[str], str]) -> t.Iterator[Table]:
     if rows or lead:
         columns = ("Task", "Host", "Took", "Ended", "At")
         yield Table(
-            "Tasks that took longest",
+            "Longest tasks",
             columns,
             tuple(rows),
             "The journal has no task of this release.",
@@ -152,4 +152,4 @@ def tables(told: Told, redact: t.Callable[[str], str]) -> t.Iterator[Table]:
         for count, task, host in sorted(retried, reverse=True)[:LONGEST]
     ]
     if again:
-        yield Table("Tasks that were tried again", ("Task", "Host", "Times"), tuple(again), "")
+        yield Table("Retried tasks", ("Task", "Host", "Times"), tuple(again), "")

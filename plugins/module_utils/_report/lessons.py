@@ -17,9 +17,7 @@ def lessons_of(
     deviations: t.Sequence[Deviation],
 ) -> Lessons:
     in_time = [row for row in phases if row.status == "done" and row.planned and not row.late]
-    well = (
-        [f"{counted(len(in_time), 'phase')} of {len(phases)} went as planned."] if in_time else []
-    )
+    well = [f"{counted(len(in_time), 'phase')} of {len(phases)} were on time."] if in_time else []
     leads = [
         table.lead
         for table in tables
@@ -34,15 +32,13 @@ def lessons_of(
     ]
     not_well += [one.sentence() for one in deviations]
     change = [
-        f"Why was {row.title} late, and what would it take to be in time?"
-        for row in phases
-        if row.late
+        f"Why was {row.title} late, and how could it be on time?" for row in phases if row.late
     ]
     change += [
-        f"How is what stopped {row.title} seen before the release next time?"
+        f"How can we detect what stopped {row.title} before the next release?"
         for row in phases
         if any(one.causes for one in row.tries)
     ]
     if deviations:
-        change.append("Which of the deviations belong into the runbook?")
+        change.append("Which deviations belong in the runbook?")
     return Lessons((*well, *leads), tuple(not_well), tuple(change))

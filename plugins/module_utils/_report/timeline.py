@@ -36,7 +36,7 @@ class Lane:
 
     @property
     def words(self) -> str:
-        return "; ".join(one.words for one in self.bars) or "Nothing is recorded of it."
+        return "; ".join(one.words for one in self.bars) or "Nothing is recorded."
 
 
 @dataclass(frozen=True)
@@ -71,8 +71,8 @@ def timeline_of(
     planned = sum(row.planned for row in phases)
     left_out = planned > PLAN_REACH * max(reach, 1)
     note = (
-        f"It took {lasting(reach)} where {lasting(planned)} were planned, so the plan does not fit on this axis: "
-        "the table below has it."
+        f"It took {lasting(reach)} where {lasting(planned)} were planned, so the plan does not "
+        "fit here: see the table below."
         if left_out
         else ""
     )
@@ -102,7 +102,7 @@ def actual_pieces(row: PhaseRow, last_known: datetime | None) -> t.Iterator[Piec
 def try_words(row: PhaseRow, one: Try, number: int) -> str:
     nth = f"try {number} of {len(row.tries)}, " if len(row.tries) > 1 else ""
     if one.finished is None:
-        return f"{nth}begun and no end is recorded"
+        return f"{nth}begun, no end is recorded"
     return f"{nth}{one.status} after {lasting(between(one.started, one.finished))}"
 
 
@@ -122,7 +122,7 @@ def waits(real: t.Sequence[Piece], axis: float) -> list[Piece]:
     reached: float | None = None
     for piece in sorted(real, key=lambda one: one.span):
         if reached is not None and piece.span[0] - reached >= max(WAIT_LEAST, WAIT_SHARE * axis):
-            words = f"{lasting(piece.span[0] - reached)} of waiting before it"
+            words = f"{lasting(piece.span[0] - reached)} of waiting before"
             found.append(Piece(piece.phase, "wait", (reached, piece.span[0]), words))
         reached = max(piece.span[1], reached or piece.span[1])
     return found

@@ -37,7 +37,7 @@ def verdict_of(
         row.title for row in phases if row.status in (NOT_RUN, "running") and row.name != LAST_PHASE
     ]
     if not status:
-        return Summary("Unknown", "warn", "The record does not say how the release stands.")
+        return Summary("Unknown", "warn", "The record has no status of the release.")
     if status != "done":
         return unfinished_yet(phases, unfinished)
     if unfinished:
@@ -57,7 +57,7 @@ def stopped(failed: t.Sequence[PhaseRow]) -> Summary:
         return Summary(
             "On hold",
             "warn",
-            f"The release waits{where} for somebody to decide: {failed[0].waits_for}",
+            f"The release waits{where} for a decision: {failed[0].waits_for}",
         )
     return Summary("Failed", "bad", f"The release stopped{where}{why}")
 
@@ -66,7 +66,7 @@ def unfinished_yet(phases: t.Sequence[PhaseRow], unfinished: t.Sequence[str]) ->
     running = [row for row in phases if row.status == "running"]
     left = f"Not finished: {', '.join(unfinished) or LAST_PHASE}."
     if running:
-        begun = f"{running[-1].title} was begun {running[-1].started} and no end is recorded"
+        begun = f"{running[-1].title} was begun {running[-1].started}, no end is recorded"
         left = f"{begun}: it runs, or its run died. {left}"
     return Summary("In progress", "warn", left)
 

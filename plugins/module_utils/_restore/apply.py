@@ -135,7 +135,7 @@ def _beginning() -> Iterator[None]:
     try:
         yield
     except UnreachableError as exc:
-        where = "The restore had not begun: what served before serves on. Run this again."
+        where = "The restore had not begun: the old database serves. Run this again."
         raise with_standing(exc, where) from exc
 
 
@@ -160,8 +160,8 @@ def refuse_clients(session: Session, order: RestoreRequest) -> None:
     while connected_now := databases.clients(session, order.database):
         if time.monotonic() >= deadline:
             raise ConflictError(
-                f"{order.target.where} is in use by {databases.names(connected_now)}: end them, or let "
-                "'terminate_sessions' do so. Nothing was touched."
+                f"{order.target.where} is in use by {databases.names(connected_now)}: end them, "
+                "or set 'terminate_sessions'. Nothing was touched."
             )
         time.sleep(0.05)
 

@@ -122,7 +122,8 @@ def only_one(session: Session, database: str, *, patience: float = 10) -> Iterat
     while not _try_lock(session, key):
         if time.monotonic() >= deadline:
             raise ConflictError(
-                f"Another restore of database {database!r} is running: wait for its end, then look again."
+                f"Another restore of database {database!r} is running: wait for its end, then "
+                "check again."
             )
         time.sleep(0.2)
     # Closing the session gives it back.

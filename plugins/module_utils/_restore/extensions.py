@@ -24,7 +24,8 @@ def refuse_missing_extensions(
     missing = sorted(set(needed) - available)
     if missing:
         raise RefusedError(
-            f"{order.backup.uri} needs what the server at {order.target.host}:{order.target.port} does not have, "
-            f"the extension(s) {', '.join(missing)}: install them there, or restore on a server that has them. "
+            f"{order.backup.uri} needs extensions that the server at "
+            f"{order.target.host}:{order.target.port} lacks: {', '.join(missing)}: install them "
+            "there, or restore on a server that has them. "
             "Nothing was touched."
         )

@@ -71,8 +71,8 @@ def find_ground(
             stays.append(told)
     if closed := [told for told, allowed, _drop in goes if not allowed]:
         raise RefusedError(
-            f"Trigger {', '.join(closed)} goes with its function, and user {order.target.user!r} lacks the privilege "
-            "TRIGGER to make it again: have it granted. Nothing was touched."
+            f"Trigger {', '.join(closed)} goes with its function, and user {order.target.user!r} "
+            "lacks the privilege TRIGGER to make it again: grant it. Nothing was touched."
         )
     _refuse_lost_policies(session, others, contents)
     ground = Ground(
@@ -91,8 +91,8 @@ def _refuse_lost_policies(session: Session, others: Sequence[str], contents: Con
     lost = [told for told, schema in found if schema not in others and contents.has_schema(schema)]
     if lost:
         raise RefusedError(
-            f"Policy {', '.join(lost)} uses what is to be restored, and only the owner of its table makes it again: "
-            "drop it, restore, and make it anew. Nothing was touched."
+            f"Policy {', '.join(lost)} uses what is to be restored, and only the owner of its "
+            "table can make it again: drop it, restore, and make it again. Nothing was touched."
         )
 
 

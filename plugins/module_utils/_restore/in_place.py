@@ -135,7 +135,7 @@ def restore_in_place(
     session: Session, order: RestoreRequest, live: Database, dump: Dump, report: Report
 ) -> Done:
     found = survey(order, dump.contents, live)
-    standing = f"Nothing was committed: database {order.database!r} serves as it was before."
+    standing = f"Nothing was committed: database {order.database!r} serves unchanged."
     with settling(lambda: standing):
         if order.terminate_sessions:
             # Those hold no lock of a table, and the restore of another database would break off.
@@ -166,7 +166,7 @@ def _run(
             rc = psql.wait()
             if _COMMITTED not in said:
                 refuse_failure(psql, rc, "psql", order)
-                raise UnreachableError("psql ended without a word on whether the COMMIT was made.")
+                raise UnreachableError("psql ended, and it is unknown whether it committed.")
     return counted
 
 

@@ -38,7 +38,7 @@ def choose_backup(
     wanted = f"with the key {key!r}" if key else f"of {name!r} for release {release!r}"
     raise InputError(
         f"There is no valid backup {wanted} under {where}: "
-        "easymo.deploy.pg_backup_info lists those that are there."
+        "easymo.deploy.pg_backup_info lists the existing ones."
     )
 
 
@@ -93,15 +93,15 @@ def plan_restore(order: RestoreRequest, standing: ServerStatus) -> RestorePlan:
     live = standing.get(order.database)
     if live is None:
         raise InputError(
-            f"There is no {order.target.where} to restore. When a restore died between its steps, "
+            f"There is no {order.target.where} to restore. If a restore died between its steps, "
             f"look for {derived_name(order.database, 'failed', 'YYYYMMDD_HHMMSS')!r}."
         )
     leftovers = tuple(found for found in standing.databases if _is_leftover(found, order.database))
     reopen = not live.open
     if reopen and not any(found.mark and found.mark.closed for found in leftovers):
         raise ConflictError(
-            f"{order.target.where} is closed to new connections, and not by a restore of ours: find out "
-            "who closed it, then open it with ALTER DATABASE … ALLOW_CONNECTIONS true."
+            f"{order.target.where} is closed to new connections, but not by our restore: find "
+            "out who closed it, then open it with ALTER DATABASE … ALLOW_CONNECTIONS true."
         )
     done = _find_done(order, standing, live)
     if done is None:
@@ -114,8 +114,8 @@ def _plan_scratch(order: RestoreRequest, standing: ServerStatus) -> RestorePlan:
     found = standing.get(order.database)
     if found is not None and not is_scratch(found):
         raise ConflictError(
-            f"{order.target.where} exists and was not made by a restore into a scratch database: "
-            "it is not overwritten. Give another 'login_db'."
+            f"{order.target.where} exists and is no scratch database of ours: it is not "
+            "overwritten. Set another 'login_db'."
         )
     mark = found.mark if found else None
     if mark and mark.whole and mark.request == order.request:
@@ -151,7 +151,7 @@ def refuse_backup(order: RestoreRequest, standing: ServerStatus) -> None:
     manifest = order.backup.manifest
     if order.method != "scratch" and manifest.database != order.database:
         raise InputError(
-            f"{order.backup.uri} is a backup of database {manifest.database!r}, and {order.database!r} "
+            f"{order.backup.uri} is a backup of database {manifest.database!r}, but {order.database!r} "
             "is to be restored: correct 'login_db', 'name' or 'key'."
         )
     if order.method == "swap":
@@ -163,23 +163,23 @@ def refuse_backup(order: RestoreRequest, standing: ServerStatus) -> None:
     if standing.version[0] < written[0]:
         raise InputError(
             f"{order.backup.uri} comes from a server of version {written[1]}, and "
-            f"{order.target.host} runs {standing.version[1]}: restore it on one that is not older."
+            f"{order.target.host} runs {standing.version[1]}: use a server that is not older."
         )
     if order.pg_restore.major < wrote[0]:
         raise InputError(
-            f"pg_restore {order.pg_restore.version} cannot read what pg_dump {wrote[1]} wrote: give "
-            "the path of a newer one in option 'pg_restore'."
+            f"pg_restore {order.pg_restore.version} cannot read what pg_dump {wrote[1]} wrote: "
+            "set option 'pg_restore' to a newer one."
         )
     if standing.version[0] < _TRANSACTION_TIMEOUT <= order.pg_restore.major:
         raise InputError(
             f"pg_restore {order.pg_restore.version} sets transaction_timeout, which a server of version "
-            f"{standing.version[1]} does not know: give the path of a pg_restore of version "
+            f"{standing.version[1]} does not know: set option 'pg_restore' to version "
             f"{_TRANSACTION_TIMEOUT - 1} or {standing.version[0]} in option 'pg_restore'."
         )
     if order.method == "in_place" and order.psql.major < order.pg_restore.major:
         raise InputError(
-            f"psql {order.psql.version} cannot run what pg_restore {order.pg_restore.version} writes: "
-            "give the path of the one that came with it in option 'psql'."
+            f"psql {order.psql.version} cannot run what pg_restore {order.pg_restore.version} "
+            "writes: set option 'psql' to the one that came with it."
         )
 
 
@@ -189,7 +189,8 @@ def refuse_swap(order: RestoreRequest, *, superuser: bool) -> None:
     if manifest.left_out or (manifest.schemas_of_others and not superuser):
         raise RefusedError(
             f"{order.backup.uri} comes from a database with schemas of other roles ("
-            f"{', '.join(manifest.schemas_of_others)}), which a twin made by {order.target.user!r} would lack: "
+            f"{', '.join(manifest.schemas_of_others)}), which a copy by {order.target.user!r} "
+            "would lack: "
             "restore with method 'in_place'. Nothing was touched."
         )
 
@@ -206,7 +207,7 @@ def refuse_rights(order: RestoreRequest, standing: ServerStatus) -> None:
         live = standing.get(order.database)
         raise RefusedError(
             f"User {user!r} does not own {order.target.where}, its owner is "
-            f"{live.owner if live else 'unknown'!r}: connect as that role or as one that is a member of it."
+            f"{live.owner if live else 'unknown'!r}: connect as that role or a member of it."
         )
     if order.method != "in_place" and not rights.create_databases:
         raise RefusedError(
@@ -221,7 +222,7 @@ def _steps(order: RestoreRequest, leftovers: int) -> tuple[str, ...]:
     if order.method == "in_place":
         return (
             *began,
-            f"in one transaction: drop what the backup does not know, restore {order.backup.uri}, "
+            f"in one transaction: drop what the backup lacks, restore {order.backup.uri}, "
             f"compare its checksum, {counted}",
         )
     if order.method == "scratch":
@@ -234,11 +235,12 @@ def _steps(order: RestoreRequest, leftovers: int) -> tuple[str, ...]:
     kept = derived_name(order.database, "failed", order.stamp)
     return (
         *began,
-        f"create {derived_name(order.database, 'restore', order.stamp)} as the twin of {order.database}",
+        f"create {derived_name(order.database, 'restore', order.stamp)} as the copy of "
+        f"{order.database}",
         f"restore {order.backup.uri} into it and compare its checksum",
         counted,
         f"close {order.database} to new connections and end its sessions",
-        f"rename {order.database} to {kept} and the twin to {order.database}, in one transaction",
+        f"rename {order.database} to {kept} and the copy to {order.database}, in one transaction",
     )
 
 
@@ -258,7 +260,7 @@ def refuse_other_rows(expected: Mapping[str, int], counted: Mapping[str, int], w
     ]
     more = f" and {len(wrong) - _SHOWN} more" if len(wrong) > _SHOWN else ""
     raise VerificationError(
-        f"The rows restored into {where} are not those of the backup: {'; '.join(told)}{more}.",
+        f"The rows restored into {where} differ from the backup: {'; '.join(told)}{more}.",
         differences=wrong,
     )
 

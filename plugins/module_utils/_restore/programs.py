@@ -100,4 +100,4 @@ def complaint(running: Child, password: str | None) -> str:
     """Its first line about an error, without the lines of data that PostgreSQL adds."""
     said = mask_secret(running.stderr(), password).splitlines()
     telling = (line for line in said if "error:" in line or "ERROR:" in line or "FATAL:" in line)
-    return next(telling, said[-1] if said else "it gave no reason").strip().rstrip(".")
+    return next(telling, said[-1] if said else "no reason given").strip().rstrip(".")

@@ -70,7 +70,7 @@ def _telling(selection: Selection | None) -> Iterator[None]:
             raise
         told = "; ".join(selection.left_out)
         raise RefusedError(
-            f"{exc} Left out were, for the user may not make them: {told}.", **exc.details
+            f"{exc} Left out, since the user may not make them: {told}.", **exc.details
         ) from exc
 
 
@@ -78,8 +78,8 @@ def refuse_impossible(impossible: Mapping[str, str], order: RestoreRequest) -> N
     if impossible:
         told = "; ".join(f"{name}: {why}" for name, why in sorted(impossible.items()))
         raise RefusedError(
-            f"{order.target.host} cannot make an extension that {order.backup.uri} needs ({told}): install it "
-            "there, or take another server."
+            f"{order.target.host} cannot make an extension that {order.backup.uri} needs "
+            f"({told}): install it, or use another server."
         )
 
 
@@ -88,7 +88,7 @@ def find_scratch(standing: ServerStatus, database: str) -> Database | None:
     found = standing.get(database)
     if found is not None and not is_scratch(found):
         raise ConflictError(
-            f"Database {database!r} was not made by a restore into a scratch database: it is not dropped."
+            f"Database {database!r} is no scratch database of ours: it is not dropped."
         )
     return found
 
@@ -98,7 +98,7 @@ def drop_scratch(session: Session, found: Database, *, terminate_sessions: bool)
     if connected:
         raise ConflictError(
             f"Scratch database {found.name!r} is in use by {databases.names(connected)}: it is not dropped. "
-            "Wait for them, or let 'terminate_sessions' end them."
+            "Wait for them, or set 'terminate_sessions'."
         )
     databases.drop(session, found.name)
 
@@ -106,8 +106,5 @@ def drop_scratch(session: Session, found: Database, *, terminate_sessions: bool)
 def _give_up(order: RestoreRequest) -> str:
     with suppress(DeployError, SqlError), databases.administering(order.control) as session:
         databases.drop(session, order.database)
-        return f"No other database was touched, and {order.database!r} is gone again."
-    return (
-        f"No other database was touched; what there is of {order.database!r} is dropped by a rerun, "
-        "or by state 'absent'."
-    )
+        return f"No other database was touched, and {order.database!r} was dropped."
+    return f"No other database was touched; a rerun or state 'absent' drops {order.database!r}."

@@ -55,7 +55,7 @@ class Feed:
         if (self._size, self._digest.hexdigest()) == (manifest.size, manifest.sha256):
             return
         raise VerificationError(
-            f"{self._backup.uri} is not what was backed up: its checksum differs from the manifest's "
+            f"{self._backup.uri} is damaged: its checksum differs from the manifest's "
             f"({self._size} bytes came, {manifest.size} were stored). {standing}"
         )
 
@@ -72,7 +72,7 @@ def restore_into(
     feed = Feed(bucket, order.backup, report)
     with programs.restoring(order, database, feed.send, selection) as running:
         refuse_failure(running, running.wait(), "pg_restore", order)
-    feed.refuse_other_bytes(f"What was restored from it into {database!r} is not used.")
+    feed.refuse_other_bytes(f"Its data in {database!r} is not used.")
 
 
 def refuse_failure(running: Child, rc: int, program: str, order: RestoreRequest) -> None:
@@ -83,8 +83,8 @@ def refuse_failure(running: Child, rc: int, program: str, order: RestoreRequest)
         )
     if running.timed_out:
         raise NotReadyError(
-            f"{program} did not end within {order.timeout:g} s and was stopped. Raise option 'timeout' "
-            "if it was still making progress."
+            f"{program} did not end within {order.timeout:g} s and was stopped. Raise option "
+            "'timeout' if it was still working."
         )
     if rc == 0:
         return

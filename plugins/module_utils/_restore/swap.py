@@ -74,7 +74,7 @@ def _switch(
             return
     holding = databases.clients(session, live.name) + databases.clients(session, copy)
     raise NotReadyError(
-        f"{order.target.where} cannot be renamed because of sessions that do not end, or of prepared "
+        f"{order.target.where} cannot be renamed because of open sessions or prepared "
         f"transactions: {databases.names(holding)}. End them, then run this again.",
         clients=holding,
     )
@@ -115,7 +115,7 @@ def _give_up(order: RestoreRequest, copy: str) -> str:
             if time.monotonic() >= deadline:
                 return (
                     f"The server cannot be reached, so database {order.database!r} may still be closed "
-                    f"and {copy!r} may be left: run this again, which puts both right."
+                    f"and {copy!r} may be left: run this again to fix both."
                 )
             time.sleep(1)
         except (DeployError, SqlError) as exc:
@@ -130,8 +130,8 @@ def _put_back(order: RestoreRequest, copy: str) -> str:
         standing = databases.observe(session, (0, ""), order.database)
         if standing.get(copy) is None and _is_kept(standing.databases, order):
             return (
-                f"Yet the restored database serves as {order.database!r}: only the answer to the "
-                "renaming was lost. Run this again to see it."
+                f"But the restored database serves as {order.database!r}: only the answer to the "
+                "renaming was lost. Run this again to check."
             )
         databases.change(session, "ALTER DATABASE %I ALLOW_CONNECTIONS true", order.database)
         with suppress(SqlError):

@@ -32,12 +32,10 @@ def refuse_bad_input(params: Params) -> None:
         )
     if params["state"] == "absent":
         if params["method"] != "scratch":
-            raise InputError(
-                "State 'absent' goes with method 'scratch' only: nothing else is dropped."
-            )
+            raise InputError("State 'absent' needs method 'scratch': nothing else is dropped.")
         return
     if not params["key"] and not (params["name"] and params["release"]):
-        raise InputError("Say which backup: give 'key', or 'name' and 'release'.")
+        raise InputError("Which backup? Set 'key', or 'name' and 'release'.")
     if params["method"] != "scratch":
         _refuse_missing_approval(params)
 
@@ -46,11 +44,11 @@ def _refuse_missing_approval(params: Params) -> None:
     approved_by = (params["approved_by"] or "").strip()
     if not any(letter.isalpha() for letter in approved_by):
         raise InputError(
-            f"Option 'approved_by' is {params['approved_by']!r}: to restore database {params['login_db']!r} a "
-            "person has to approve it by name, for what was written since the backup is lost."
+            f"Option 'approved_by' is {params['approved_by']!r}: a person must approve the "
+            f"restore of {params['login_db']!r} by name, because writes since the backup are lost."
         )
     if not (params["reason"] or "").strip():
-        raise InputError("Option 'reason' is empty: say why the database has to be restored.")
+        raise InputError("Option 'reason' is empty: say why to restore the database.")
 
 
 def control_target(params: Params) -> PostgresTarget:

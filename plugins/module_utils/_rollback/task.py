@@ -43,8 +43,8 @@ def plan_waves(cluster: Cluster, asked: Asked, clock: Clock) -> tuple[Pins, Wave
     pins = read_pins(cluster, record_name(asked.release))
     if pins is None or not pins.deployments:
         raise InputError(
-            f"Nothing is pinned for release {asked.release!r}, so there is nothing to return to: it "
-            "touched no service yet, or its record was deleted. Look at 'kubectl rollout history'."
+            f"Nothing is pinned for release {asked.release!r}, so there is nothing to return to: "
+            "it touched no service yet, or its record was deleted. Check 'kubectl rollout history'."
         )
     unknown = [one for one in asked.names if one not in pins.deployments]
     if unknown:

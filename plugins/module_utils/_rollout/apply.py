@@ -55,8 +55,8 @@ def apply_plan(
             return current
         clock.sleep(random.uniform(0.01, 0.05) * 2**attempt)  # noqa: S311 - spreads retries
     raise ConflictError(
-        f"Deployment {plan.before.name!r} changed under our hands {ATTEMPTS} times in a row, so it was "
-        "left alone: something else keeps writing to it. Find out what, and try again.",
+        f"Deployment {plan.before.name!r} was changed {ATTEMPTS} times during our writes, so it "
+        "was left alone: something else keeps writing to it. Find out what, and try again.",
         result="superseded",
     ) from last
 

@@ -51,7 +51,7 @@ def describe_changes(found: t.Sequence[Taken]) -> str:
     if not found:
         return ""
     return (
-        "Going back takes away what another hand changed since it was pinned: "
+        "The rollback removes changes made by somebody else since the pin: "
         f"{'; '.join(map(str, found))}."
     )
 

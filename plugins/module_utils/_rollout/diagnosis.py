@@ -118,7 +118,7 @@ def _gather(
     for pod, container, previous in _logs_to_read(pods, found["reason"]):
         label = f"{pod}/{container}" + (" previous" if previous else "")
         if late():
-            found["missing"].append(f"The log of {label} was not read: the time was up.")
+            found["missing"].append(f"The log of {label} was not read in time.")
             continue
         try:
             text, cut = read_tail(
@@ -138,7 +138,7 @@ def _gather(
     names |= {replica_set.name} if replica_set else set()
     for name in sorted(names):
         if late():
-            found["missing"].append(f"The events of {name} were not read: the time was up.")
+            found["missing"].append(f"The events of {name} were not read in time.")
             continue
         try:
             selector = f"involvedObject.name={name}"

@@ -101,7 +101,7 @@ def evaluate(progress: Progress, snapshot: Snapshot, now: float) -> tuple[Progre
         return progress, Evaluation("deleted", "Deleted", "it was deleted while it rolled out")
     if deployment.template != progress.template:
         return progress, Evaluation(
-            "superseded", "Superseded", "its template was changed by another hand"
+            "superseded", "Superseded", "its template was changed by somebody else"
         )
     if deployment.paused:
         return progress, Evaluation("paused", "Paused", "it was paused while it rolled out")
@@ -111,7 +111,7 @@ def evaluate(progress: Progress, snapshot: Snapshot, now: float) -> tuple[Progre
             return progress, Evaluation(
                 "silent",
                 "ControllerSilent",
-                f"no controller has taken notice of it for {CONTROLLER_SILENCE:.0f} s",
+                f"no controller has observed it for {CONTROLLER_SILENCE:.0f} s",
                 "Check kube-controller-manager.",
             )
         return progress, WAITING
@@ -119,7 +119,7 @@ def evaluate(progress: Progress, snapshot: Snapshot, now: float) -> tuple[Progre
         return progress, Evaluation(
             "unproven",
             "NoReplicas",
-            "it has 0 replicas, so nothing shows whether its pods would run",
+            "it has 0 replicas, so its pods cannot be checked",
             "Scale it up, or set 'allow_no_replicas'.",
         )
     if deployment.complete:
@@ -212,25 +212,25 @@ def troubles(progress: Progress, deployment: Deployment) -> list[str]:
 
 def _deadline_verdict(progress: Progress, deployment: Deployment) -> Evaluation:
     known = troubles(progress, deployment)
-    because = known[0] if known else f"it stands at {deployment.counts}"
+    because = known[0] if known else f"it is at {deployment.counts}"
     return Evaluation(
         "failing",
         "DeadlineExceeded",
         f"it made no progress within its progressDeadlineSeconds: {because}",
-        "Look at the pods and events below.",
+        "See the pods and events below.",
     )
 
 
 def _stall_verdict(progress: Progress, deployment: Deployment, patience: float) -> Evaluation:
     known = troubles(progress, deployment)
-    because = known[0] if known else f"it stands at {deployment.counts}"
+    because = known[0] if known else f"it is at {deployment.counts}"
     return Evaluation(
         "failing",
         "Stalled",
-        f"it came no further for {patience:.0f} s: {because}",
-        "Raise its progressDeadlineSeconds if its pods are just slow to become ready."
+        f"it made no progress for {patience:.0f} s: {because}",
+        "Raise its progressDeadlineSeconds if its pods are slow to become ready."
         if progress.stall is None
-        else "Look at the pods and events below.",
+        else "See the pods and events below.",
     )
 
 

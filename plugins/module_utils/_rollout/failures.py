@@ -110,8 +110,8 @@ RULES = (
         r"unauthorized|denied|authentication required|forbidden",
         dwell=45,
         snapshots=0,
-        sentence="the registry does not hand out its image {image} ({message})",
-        hint="Look at the imagePullSecrets of the Deployment.",
+        sentence="the registry refuses its image {image} ({message})",
+        hint="Check the imagePullSecrets of the Deployment.",
         node_bound=True,
     ),
     Rule(
@@ -121,7 +121,7 @@ RULES = (
         dwell=30,
         snapshots=0,
         sentence="container {container} cannot be configured ({message})",
-        hint="Create the ConfigMap, Secret or key that it names.",
+        hint="Create that ConfigMap, Secret or key.",
     ),
     Rule(
         "CannotStart",
@@ -130,7 +130,7 @@ RULES = (
         dwell=15,
         snapshots=2,
         sentence="container {container} cannot start ({message})",
-        hint="Look at the image's command and platform.",
+        hint="Check the image's command and platform.",
         node_bound=True,
     ),
     Rule(
@@ -141,7 +141,7 @@ RULES = (
         snapshots=1,
         restarts=2,
         sentence="container {container} was killed for its memory {restarts} times",
-        hint="Raise its memory limit, or find what eats it.",
+        hint="Raise its memory limit, or find the leak.",
         node_bound=True,
     ),
     Rule(
@@ -161,7 +161,7 @@ RULES = (
         "",
         dwell=120,
         snapshots=0,
-        sentence="no node takes its pods ({message})",
+        sentence="no node accepts its pods ({message})",
         hint="Add a node, or lower what the pods request.",
         promised=300,
     ),
@@ -172,7 +172,7 @@ RULES = (
         dwell=None,
         snapshots=0,
         sentence="its pods are held back by scheduling gates ({message})",
-        hint="Ask who put the gates there: they are lifted by hand, or by a controller.",
+        hint="Find who set the gates: a person or a controller lifts them.",
         held=True,
     ),
     Rule(
@@ -181,8 +181,8 @@ RULES = (
         "",
         dwell=60,
         snapshots=0,
-        sentence="the cluster takes no ReplicaSet for it ({message})",
-        hint="Look at what refuses it: a quota, or an admission webhook.",
+        sentence="the cluster refuses its ReplicaSet ({message})",
+        hint="Check quotas and admission webhooks.",
     ),
     Rule(
         "QuotaExceeded",
@@ -200,7 +200,7 @@ RULES = (
         dwell=60,
         snapshots=0,
         sentence="an admission webhook does not answer ({message})",
-        hint="Look at the webhook named.",
+        hint="Check that webhook.",
     ),
     Rule(
         "PodsRefused",
@@ -218,7 +218,7 @@ RULES = (
         dwell=None,
         snapshots=0,
         sentence="its image {image} cannot be pulled yet ({message})",
-        hint="Look at the registry: this kind of trouble often passes.",
+        hint="Check the registry: this often passes.",
     ),
     Rule(
         "Waiting",
@@ -233,7 +233,7 @@ RULES = (
         dwell=None,
         snapshots=0,
         sentence="its pods do not start yet ({reason}: {message})",
-        hint="Look at the events of the pods.",
+        hint="Check the pods' events.",
     ),
 )
 

@@ -122,7 +122,7 @@ class Follower:
 
     def _replace(self, progress: Progress, verdict: Evaluation, snapshot: Snapshot) -> Progress:
         if snapshot.deployment is not None:
-            text = f"replacing pod {verdict.replace}, lest it is its node's fault"
+            text = f"replacing pod {verdict.replace}, in case its node is at fault"
             self._report(
                 "; ".join([text, *troubles(progress, snapshot.deployment)[:1]]),
                 snapshot.deployment.counts,
@@ -170,10 +170,10 @@ def _restarted(pods: t.Iterable[Pod], known: dict[str, int]) -> Evaluation | Non
 
 def _timeout(progress: Progress, deployment: Deployment | None) -> Evaluation:
     known = troubles(progress, deployment) if deployment else []
-    where = f"it stands at {deployment.counts}" if deployment else "it was not seen"
+    where = f"it is at {deployment.counts}" if deployment else "it was not seen"
     return Evaluation(
         "failing",
         "Timeout",
         f"it was not complete within 'wait_timeout': {'; '.join([where, *known[:1]])}",
-        "Raise 'wait_timeout' if its pods are just slow to become ready.",
+        "Raise 'wait_timeout' if its pods are slow to become ready.",
     )

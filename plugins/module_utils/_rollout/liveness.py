@@ -161,6 +161,7 @@ def killed(container: str, probe: str, said: str) -> Evaluation:
     return Evaluation(
         "failing",
         f"{probe.capitalize()}Failed",
-        f"container {container} does not answer its {probe}Probe, so it was killed and is started again{why}",
-        f"Look at what its {probe}Probe asks, and how long it gives; the log may say nothing of it.",
+        f"container {container} does not answer its {probe}Probe, so it was killed and "
+        f"restarted{why}",
+        f"Check the {probe}Probe and its timeout; the log may not mention it.",
     )

@@ -41,9 +41,7 @@ def read_tail(
             cut = f"had more than {limit} bytes in {lines} lines: the last {wanted} were read."
             return text, cut if wanted < lines else ""
         if wanted == 1:
-            return text[
-                :limit
-            ], f"ends in a line of more than {limit} bytes: its beginning was read."
+            return text[:limit], f"ends in a line over {limit} bytes: only its beginning was read."
         wanted = max(wanted // FEWER, 1)
 
 

@@ -197,13 +197,13 @@ def plan_return(
     if pin is None:
         raise InputError(
             f"Nothing is pinned for Deployment {deployment.name!r} in release {wanted.release!r}, "
-            "so there is nothing exact to return to: look at 'kubectl rollout history'.",
+            "so there is nothing exact to return to: check 'kubectl rollout history'.",
             result="failed_no_undo",
         )
     if pin.uid != deployment.uid:
         raise ConflictError(
-            f"Deployment {deployment.name!r} was deleted and created again after it was pinned, so "
-            "its pinned template is not returned to: apply its manifest instead.",
+            f"Deployment {deployment.name!r} was deleted and created again after it was pinned, "
+            "so its pin is not used: apply its manifest instead.",
             result="superseded",
         )
     if deployment.template == pin.template and _own(deployment) == pin.annotations:
@@ -232,7 +232,8 @@ def superseded(deployment: Deployment, wanted: Wanted) -> ConflictError:
     """Somebody else's template is never overwritten and never undone."""
     image = deployment.images.get(wanted.container, "")
     return ConflictError(
-        f"Deployment {deployment.name!r} was changed by another hand, to {image!r}, so it was left "
+        f"Deployment {deployment.name!r} was changed by somebody else, to {image!r}, so it was "
+        "left "
         "alone: find out who changed it before trying again.",
         result="superseded",
     )
@@ -255,7 +256,7 @@ def _check_fence(deployment: Deployment, wanted: Wanted) -> None:
     if wanted.fence and written.isdigit() and int(written) > wanted.fence:
         raise ConflictError(
             f"Deployment {deployment.name!r} was written under a later deploy lock (epoch {written}, "
-            f"ours is {wanted.fence}), so it was left alone: somebody took the lock over meanwhile. "
+            f"ours is {wanted.fence}), so it was left alone: another run took the lock over. "
             "Find out who deploys before trying again.",
             result="lease_lost",
         )
@@ -266,8 +267,8 @@ def _check_replicas(deployment: Deployment, wanted: Wanted) -> None:
     if deployment.counts.desired or wanted.allow_no_replicas or wanted.state != "released":
         return
     raise ConflictError(
-        f"Deployment {deployment.name!r} has 0 replicas, so nothing would show whether its pods run: "
-        "scale it up first, or set 'allow_no_replicas'.",
+        f"Deployment {deployment.name!r} has 0 replicas, so its pods cannot be checked: scale it "
+        "up first, or set 'allow_no_replicas'.",
         result="blocked",
     )
 

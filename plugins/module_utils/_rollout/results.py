@@ -182,12 +182,12 @@ class Results:
         return self._loss() if result == "superseded" else None
 
     def _overruled(self, lost: DeployError) -> str:
-        return f"Deployment {self._name!r} was changed by another hand. {lost}"
+        return f"Deployment {self._name!r} was changed by somebody else. {lost}"
 
     def lost_sight(self, plan: RolloutPlan, patched: Deployment, exc: DeployError) -> RolloutError:
         return RolloutError(
-            f"Deployment {self._name!r} was lost sight of while it rolled out, so nothing is known and "
-            f"nothing was undone: {exc} Run the same task again to take it up where it stands.",
+            f"Deployment {self._name!r} could not be seen during its rollout, so the result is "
+            f"unknown and nothing was undone: {exc} Run the same task again to continue.",
             reason=exc.reason,
             outcome=self.outcome("indeterminate", plan, patched),
         )
@@ -199,7 +199,7 @@ class Results:
         names = ", ".join(pod.name for pod in old[:3]) + (", …" if len(old) > 3 else "")
         return RolloutError(
             f"Deployment {self._name!r} rolled out, but {len(old)} pods of older revisions are still "
-            f"there after 'wait_timeout' ({names}): look at what keeps them from ending. Nothing was "
+            f"there after 'wait_timeout' ({names}): find out why they do not end. Nothing was "
             "undone.",
             reason="OldPodsRemain",
             outcome=self.outcome("failed_no_undo", plan, after, old),

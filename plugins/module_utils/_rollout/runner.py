@@ -241,7 +241,7 @@ class Rollout:
                 "failing",
                 "LogLineMissing",
                 f"the log of {', '.join(silent)} does not say {self._settings.log_line!r}",
-                "Read what it says instead below.",
+                "Read the log below.",
             ),
         )
 
@@ -298,7 +298,7 @@ class Rollout:
                 plan, verdict, result, deployment, diagnosis, "It was not undone."
             )
         if pin is None:
-            why = "It was not undone, because nothing is pinned that it could return to."
+            why = "It was not undone, because nothing is pinned."
             return self._results.failure(
                 plan, verdict, "failed_no_undo", deployment, diagnosis, why
             )

@@ -63,8 +63,8 @@ def roll_one(module: Module, pins: PinsReader = release_pins) -> Result:
 
 def applied_by_kubectl(name: str) -> str:
     return (
-        f"Deployment {name!r} was made with 'kubectl apply': the next apply of a manifest that names "
-        "another image takes this back. Keep its manifest in step."
+        f"Deployment {name!r} was made with 'kubectl apply': the next apply of a manifest with "
+        "another image undoes this. Update its manifest."
     )
 
 
@@ -72,7 +72,7 @@ def to_wanted(params: Params) -> Wanted:
     # Ansible counts an option as given even when it is empty.
     for state, needed in (("released", "image"), ("rolled_back", "release")):
         if params["state"] == state and not params[needed]:
-            raise InputError(f"{needed!r} is empty: it must not be when 'state' is {state!r}.")
+            raise InputError(f"{needed!r} is required when 'state' is {state!r}.")
     return Wanted(
         state=params["state"],
         container=params["container"] or params["name"],
@@ -89,7 +89,7 @@ def to_wanted(params: Params) -> Wanted:
 def to_settings(params: Params) -> Settings:
     for name, least in (("wait_timeout", 1), ("soak", 0)):
         if params[name] is not None and params[name] < least:
-            raise InputError(f"{name!r} is {params[name]}: it may be {least} s or more.")
+            raise InputError(f"{name!r} is {params[name]}: it must be at least {least} s.")
     if params["fence"] < 0:
         raise InputError(f"'fence' is {params['fence']}: it is an epoch, 1 or more, or 0 for none.")
     undo = params["undo_on_failure"]

@@ -81,7 +81,7 @@ def pin_images(
     for service in services:
         if service["image"] not in pinned:
             raise InputError(
-                f"'pinned' has nothing for {service['image']}, the image of {service['name']!r}: look it up first."
+                f"'pinned' has nothing for {service['image']}, the image of {service['name']!r}: run image_info first."
             )
     return [{**service, "image": pinned[service["image"]]} for service in services]
 

@@ -65,7 +65,7 @@ def _strategy(body: Object, _facts: Facts) -> Found:
 def _replicas(body: Object, _facts: Facts) -> Found:
     replicas = body["spec"].get("replicas", 1)
     if replicas == 0:
-        yield "Replicas", ERROR, "it has 0 replicas, so a rollout would prove nothing"
+        yield "Replicas", ERROR, "it has 0 replicas, so a rollout proves nothing"
     elif replicas == 1:
         yield "Replicas", WARNING, "it has one pod, so its node is a single point of failure"
 
@@ -124,16 +124,17 @@ def _pre_stop(body: Object, _facts: Facts) -> Found:
             yield (
                 "PreStop",
                 WARNING,
-                f"container {one['name']} has no preStop, so it is told to stop (SIGTERM) at once, while routers "
-                "still send it requests: some of them fail, unless it goes on serving for some seconds by itself. "
-                "A preStop of sleep, 3 seconds, is enough",
+                f"container {one['name']} has no preStop, so it gets SIGTERM at once, while "
+                "routers still send it requests: some fail, unless it keeps serving for some "
+                "seconds. A preStop sleep of 3 seconds is enough",
             )
         elif slept is not None and slept >= grace > 0:
             yield (
                 "PreStop",
                 WARNING,
                 f"the preStop of container {one['name']} sleeps {slept} s, as long as its "
-                f"terminationGracePeriodSeconds of {grace}, so it is killed without time to finish its requests",
+                f"terminationGracePeriodSeconds of {grace}, so it is killed before it finishes "
+                "its requests",
             )
 
 
@@ -148,7 +149,8 @@ def _standing(body: Object, facts: Facts) -> Found:
             yield (
                 "InFlight",
                 WARNING,
-                f"its rollout of this release is not complete and is taken up, at {deployment.counts}{because}",
+                "its rollout of this release is incomplete and will continue, at "
+                f"{deployment.counts}{because}",
             )
             return
         yield (
@@ -191,7 +193,7 @@ def _references(body: Object, facts: Facts) -> Found:
             continue
         keys = facts.held[one.kind, one.name]
         if keys is None:
-            yield "References", ERROR, f"its pods need {one.kind} {one.name}, which is not there"
+            yield "References", ERROR, f"its pods need {one.kind} {one.name}, which is missing"
         elif one.keys - keys:
             missing = ", ".join(sorted(one.keys - keys))
             yield "References", ERROR, f"its pods need {missing} of {one.kind} {one.name}"
@@ -203,12 +205,13 @@ def _others(body: Object, _facts: Facts) -> Found:
     marks = [*annotations, *(metadata.get("labels") or {})]
     for beginning, who in FOREIGN.items():
         if any(mark.startswith(beginning) for mark in marks):
-            yield "OtherWriters", WARNING, f"{who} writes to it too, and may take a release back"
+            yield "OtherWriters", WARNING, f"{who} writes to it too, and may undo a release"
     if LAST_APPLIED in annotations:
         yield (
             "OtherWriters",
             WARNING,
-            "it was made with 'kubectl apply': the next apply of an older manifest takes a release back",
+            "it was made with 'kubectl apply': the next apply of an older manifest undoes a "
+            "release",
         )
 
 

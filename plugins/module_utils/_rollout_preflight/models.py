@@ -54,14 +54,14 @@ class Right:
 
 
 RIGHTS = (
-    Right("get", "apps", "deployments", "", "see a Deployment"),
+    Right("get", "apps", "deployments", "", "read a Deployment"),
     Right("list", "apps", "deployments", "", "see Deployments"),
     Right("watch", "apps", "deployments", "", "follow a rollout in few requests", WARNING),
     Right("patch", "apps", "deployments", "", "release, restart and undo"),
     Right("list", "apps", "replicasets", "", "tell new pods from old ones"),
     Right("list", "", "pods", "", "tell why a rollout fails"),
     Right("watch", "", "pods", "", "follow a rollout in few requests", WARNING),
-    Right("delete", "", "pods", "", "replace a pod that a bad node may have spoilt", WARNING),
+    Right("delete", "", "pods", "", "replace a pod on a bad node", WARNING),
     Right("get", "", "pods", "log", "find start-up lines and show why pods crash"),
     Right("list", "", "events", "", "show why pods do not start", WARNING),
     Right("get", "", "configmaps", "", "read the release record and its pins"),

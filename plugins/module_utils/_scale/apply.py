@@ -142,8 +142,8 @@ class Scaling:
             if not step.changed:
                 return  # an earlier answer was lost, or another operator did the same
         raise ConflictError(
-            f"Deployment {step.name!r} changed under our hands {ATTEMPTS} times in a row: something else "
-            "keeps writing to it. Find out what, and try again."
+            f"Deployment {step.name!r} was changed {ATTEMPTS} times during our writes: something "
+            "else keeps writing to it. Find out what, and try again."
         ) from last
 
 
@@ -155,9 +155,9 @@ def _midway(
     standing = f"Of {len(plan.steps)} Deployments {len(done)} are {verb}"
     standing += f", but not {', '.join(left)}." if left else "."
     if plan.state == STOPPED:
-        standing += " Each remembers its count: 'state: running' brings them back."
+        standing += " Each stores its count: 'state: running' starts them again."
     else:
-        standing += " Run the task again: it goes on where it stopped."
+        standing += " Run the task again: it continues."
     return _together(failures, standing, scaled=list(done), not_scaled=left)
 
 

@@ -130,7 +130,7 @@ def _remembered(name: str, text: str | None) -> int | None:
     if re.fullmatch(r"\d{1,10}", text) and int(text) <= MOST_REPLICAS:
         return int(text)
     raise InputError(
-        f"The annotation {REPLICAS_ANNOTATION} of Deployment {name!r} is {text!r}, which is no number of "
-        f"replicas: set it right with 'kubectl annotate --overwrite deployment/{name} "
+        f"The annotation {REPLICAS_ANNOTATION} of Deployment {name!r} is {text!r}, which is no "
+        f"number of replicas: fix it with 'kubectl annotate --overwrite deployment/{name} "
         f"{REPLICAS_ANNOTATION}=<count>'."
     )

@@ -88,10 +88,10 @@ def _too_late(waiting: t.Sequence[Waiting], state: str) -> str:
     standing = "; ".join(f"{one.name}: {one.told}" for one in waiting)
     if state == STOPPED:
         return (
-            f"Not all pods were gone within 'wait_timeout': {standing}. They may still write: look at them "
-            "with kubectl, and raise 'wait_timeout' if they just end slowly."
+            f"Not all pods were gone within 'wait_timeout': {standing}. They may still write: "
+            "check them with kubectl, and raise 'wait_timeout' if they end slowly."
         )
     return (
-        f"Not all pods were available within 'wait_timeout': {standing}. The counts are set, so Kubernetes "
-        "goes on: look at the pods' logs with kubectl, and run the task again to wait on."
+        f"Not all pods were available within 'wait_timeout': {standing}. The counts are set, so "
+        "Kubernetes continues: check the pods' logs with kubectl, and run the task again to wait."
     )

@@ -61,7 +61,7 @@ def read_wanted(entries: t.Sequence[t.Mapping[str, t.Any]]) -> list[Wanted]:
     names = [one.name for one in wanted]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
-        raise InputError(f"Sign-offs share a name, give each its own: {', '.join(twice)}.")
+        raise InputError(f"Sign-offs share a name: give each its own: {', '.join(twice)}.")
     return wanted
 
 
@@ -115,7 +115,8 @@ def plan_sign_off(
     if asked is None:
         names = ", ".join(one.name for one in wanted) or "none"
         raise InputError(
-            f"Nobody wants a sign-off {ask.name!r} of release {subject.release}; there are {names}."
+            f"No sign-off {ask.name!r} is required for release {subject.release}; there are "
+            f"{names}."
         )
     _refuse_no_name(ask)
     _refuse_other_subject(ask, subject)
@@ -125,8 +126,8 @@ def plan_sign_off(
             return {}
         if not ask.instead:
             raise ConflictError(
-                f"{before.get('by')} signed {ask.name!r} at {before.get('at')} already: who signs in the "
-                "place of another says so with 'instead', and the first signature is gone then."
+                f"{before.get('by')} signed {ask.name!r} at {before.get('at')} already: to "
+                "replace that signature, set 'instead'."
             )
     return {
         ask.name: {
@@ -159,20 +160,20 @@ def _refuse_no_name(ask: Ask) -> None:
     letters = [one for one in ask.by if one.isalpha()]
     if len(letters) < 2 or ask.by.lower() in NOBODY:
         raise InputError(
-            f"The sign-off {ask.name!r} is by {ask.by!r}, which is nobody's name: say who signs, with 'by'."
+            f"The sign-off {ask.name!r} is by {ask.by!r}, which is no name: set 'by' to the signer."
         )
 
 
 def _refuse_other_subject(ask: Ask, subject: Subject) -> None:
     if ask.release and ask.release.removeprefix("v") != subject.release.removeprefix("v"):
         raise ConflictError(
-            f"{ask.by} signed {ask.name!r} for release {ask.release}, and {subject.release} is released: it "
-            "counts for nothing here, so look at this release and sign that."
+            f"{ask.by} signed {ask.name!r} for release {ask.release}, but {subject.release} is "
+            "released: check this release and sign it."
         )
     if ask.git_sha and subject.git_sha and not subject.git_sha.startswith(ask.git_sha.lower()):
         raise ConflictError(
-            f"{ask.by} signed {ask.name!r} for commit {_short(ask.git_sha)}, and {_short(subject.git_sha)} is "
-            "released: look at that commit and sign it."
+            f"{ask.by} signed {ask.name!r} for commit {_short(ask.git_sha)}, but "
+            f"{_short(subject.git_sha)} is released: check that commit and sign it."
         )
 
 
@@ -181,4 +182,4 @@ def _same_person(one: str, other: str) -> bool:
 
 
 def _short(git_sha: t.Any) -> str:
-    return str(git_sha or "")[:12] or "nobody knows which"
+    return str(git_sha or "")[:12] or "unknown"

@@ -51,7 +51,7 @@ def read_tests(entries: t.Sequence[t.Mapping[str, t.Any]]) -> list[SmokeTest]:
     names = [test.name for test in tests]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
-        raise InputError(f"Smoke tests share a name, give each its own: {', '.join(twice)}.")
+        raise InputError(f"Smoke tests share a name: give each its own: {', '.join(twice)}.")
     for test in tests:
         KINDS[test.kind].refuse(test.name, test.options)
     return tests

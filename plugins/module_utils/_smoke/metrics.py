@@ -80,6 +80,6 @@ KIND = Kind(
     },
     libraries=lambda options: [LIBRARIES[entry["kind"]] for entry in options["metrics"]],
     intention=lambda options: (
-        f"would look once at {', '.join(one['name'] for one in options['metrics'])}"
+        f"would sample {', '.join(one['name'] for one in options['metrics'])}"
     ),
 )

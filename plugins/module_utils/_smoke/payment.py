@@ -59,26 +59,25 @@ def play_payment(wallets: Wallets, purchase: Purchase, *, prove_key: bool) -> Fi
     moved = 0 if paid_before else purchase.amount
     if paid.status not in PAID:
         raise VerificationError(
-            f"The order {order.id} was to be paid and is {paid.status or 'of no status'}: "
-            "look at the log of the wallet's service.",
+            f"The order {order.id} should be paid but is {paid.status or 'without status'}: "
+            "check the log of the wallet service.",
             facts=facts,
         )
     if before - after != moved:
         raise VerificationError(
-            f"The order {order.id} of {purchase.amount} moved the balance from {before} to {after} and "
-            f"should have moved it by {moved}: look at the log of the wallet's service.",
+            f"The order {order.id} of {purchase.amount} moved the balance from {before} to "
+            f"{after} but should have moved it by {moved}: check the log of the wallet service.",
             facts=facts,
         )
-    was = (
-        "was paid by this attempt before, and not again" if paid_before else "paid from the wallet"
-    )
+    was = "was already paid by this attempt" if paid_before else "paid from the wallet"
     return Finding("pass", f"order {order.id} {was}, balance {after}", facts=facts)
 
 
 def _refuse_forgetful(first: Order, second: Order) -> None:
     if first.id != second.id:
         raise VerificationError(
-            f"The wallet's service made two orders, {first.id} and {second.id}, of one Idempotency-Key. Neither "
-            "was paid: a run that is repeated would pay twice. Mend the service, or set 'prove_key' to false.",
+            f"The wallet service made two orders, {first.id} and {second.id}, for one "
+            "Idempotency-Key. Neither was paid: a repeated run would pay twice. Fix the service, "
+            "or set 'prove_key' to false.",
             facts={"order_id": first.id, "second_order_id": second.id},
         )

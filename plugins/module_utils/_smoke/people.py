@@ -40,7 +40,7 @@ def read_questions(entries: t.Sequence[t.Mapping[str, t.Any]]) -> list[Question]
     names = [question.name for question in questions]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
-        raise InputError(f"Questions share a name, give each its own: {', '.join(twice)}.")
+        raise InputError(f"Questions share a name: give each its own: {', '.join(twice)}.")
     return questions
 
 
@@ -52,7 +52,8 @@ def read_answers(
     strange = sorted(set(given) - known)
     if strange:
         raise InputError(
-            f"Nobody asks {', '.join(strange)}; the questions are {', '.join(sorted(known)) or 'none'}."
+            f"There is no question {', '.join(strange)}; the questions are "
+            f"{', '.join(sorted(known)) or 'none'}."
         )
     answers = {}
     for name, entry in given.items():
@@ -64,9 +65,7 @@ def read_answers(
             )
         who = str(said.get("by") or by).strip()
         if not who:
-            raise InputError(
-                f"The answer to {name!r} has no name with it: say who looked, with 'by' or 'answered_by'."
-            )
+            raise InputError(f"The answer to {name!r} has no name: set 'by' or 'answered_by'.")
         answers[name] = Answer(
             yes=read_word(str(said.get("answer", "")), f"The answer to {name!r}"),
             by=who,

@@ -40,6 +40,6 @@ def _judge(test: SmokeTest, found: Finding | DeployError, seconds: float) -> Res
 def _finding_of(problem: DeployError) -> Finding:
     """A mistake in the question, or of ours, says nothing about the platform."""
     if isinstance(problem, InputError):
-        return Finding("hold", f"it is asked wrongly: {problem}")
+        return Finding("hold", f"its options are wrong: {problem}")
     status: t.Literal["hold", "fail"] = "hold" if isinstance(problem, UnexpectedError) else "fail"
     return Finding(status, str(problem), facts=problem.details.get("facts"))

@@ -30,7 +30,7 @@ class HttpWallets:
         try:
             return int(answer["balance"])
         except (KeyError, TypeError, ValueError):
-            raise VerificationError(f"The wallet at {self._base} tells no balance.") from None
+            raise VerificationError(f"The wallet at {self._base} returns no balance.") from None
 
     def order(self, purchase: Purchase) -> Order:
         body = {
@@ -75,13 +75,13 @@ class HttpWallets:
         except ValueError:
             document = None
         if not isinstance(document, dict):
-            raise VerificationError(f"{method} {url} answered something else than JSON.")
+            raise VerificationError(f"{method} {url} did not answer with JSON.")
         return document
 
 
 def _order(document: t.Mapping[str, t.Any]) -> Order:
     if not document.get("id"):
-        raise VerificationError("The wallet's service answered an order without an id.")
+        raise VerificationError("The wallet service returned an order without an id.")
     return Order(
         id=str(document["id"]),
         status=str(document.get("status") or ""),

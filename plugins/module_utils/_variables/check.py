@@ -42,7 +42,7 @@ def unknown_variables(variables: Variables) -> list[str]:
 
 def _describe(name: str, candidates: t.Collection[str]) -> str:
     if name == "_raw_params":  # what Ansible calls the words behind the first of a value
-        return "words that belong to no variable (a value with blanks needs -e 'name=\"a value\"')"
+        return "stray words (a value with spaces needs -e 'name=\"a value\"')"
     near = difflib.get_close_matches(name, candidates, n=1)
     return f"{name} (did you mean {near[0]}?)" if near else name
 

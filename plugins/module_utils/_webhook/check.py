@@ -66,7 +66,7 @@ def refuse_bad_input(params: Params) -> None:
     tables += [one for entry in params["messages"] for one in entry["not_recorded_in"]]
     if tables and params["database"] is None:
         raise InputError(
-            f"Option 'database' is missing, and messages are to be looked for in {tables[0]!r}."
+            f"Option 'database' is missing, but messages must be found in {tables[0]!r}."
         )
 
 

@@ -140,7 +140,7 @@ def refuse_failures(url: str, outcomes: t.Sequence[ProbeResult]) -> None:
         return
     if unanswered(outcomes):
         raise UnreachableError(
-            f"The webhook {url} gave no answer to any of {len(outcomes)} probes ({failed[0].evidence}): "
+            f"The webhook {url} answered none of {len(outcomes)} probes ({failed[0].evidence}): "
             "check that the function is deployed and reachable from here.",
             probes=rows,
         )

@@ -47,7 +47,7 @@ def _challenges(verify_token: str, challenge: str) -> list[Probe]:
         if answer.status == 200 and answer.text == challenge:
             return ""
         if answer.status == 200:
-            return "the challenge was answered 200 and not echoed: something else answers there"
+            return "the challenge was answered 200 but not echoed: something else answers"
         return f"the challenge was answered {answer.status} instead of being echoed: check the verify token"
 
     return [
@@ -97,8 +97,8 @@ def _oversized(app_secret: str, size: int) -> Probe:
         if answer.status in CLIENT_ERROR:
             return ""
         return (
-            f"a body of {size} bytes was answered {answer.status} instead of 413: "
-            "limit the size of what the webhook reads"
+            f"a body of {size} bytes was answered {answer.status} instead of 413: limit the "
+            "webhook's body size"
         )
 
     return Probe(
@@ -111,7 +111,7 @@ def _refused(what: str, *expected: int) -> t.Callable[[Answer], str]:
         if answer.status in expected:
             return ""
         wanted = " or ".join(map(str, expected))
-        meant = ": the webhook lets in what it must refuse" if answer.status == 200 else ""
+        meant = ": the webhook must refuse this" if answer.status == 200 else ""
         return f"{what} was answered {answer.status} instead of {wanted}{meant}"
 
     return judge
@@ -132,7 +132,7 @@ def _message(message: Message, app_secret: str, message_id: str) -> Probe:
 def _judge_reply(message: Message, reply: t.Mapping[str, t.Any]) -> str:
     route, text = str(reply.get("route", "")), str(reply.get("text", ""))
     if message.route and route != message.route:
-        return f"it went to {route or 'nobody knows where'} instead of {message.route}"
+        return f"it went to {route or 'an unknown route'} instead of {message.route}"
     if message.reply_contains.lower() not in text.lower():
         return f"the reply does not say {message.reply_contains!r}, it says {text[:100]!r}"
     if message.buttons is not None and bool(reply.get("buttons")) is not message.buttons:

@@ -65,7 +65,7 @@ class FunctionLog:
         try:
             document = answer.json()
             if document.get("error"):
-                raise UnreachableError(f"{where} gave an error in place of it: try again later.")
+                raise UnreachableError(f"{where} returned an error instead: try again later.")
             return list(document.get("result") or [])
         except (ValueError, AttributeError):
             raise UnreachableError(f"{where} did not answer with JSON: check 'api_url'.") from None
@@ -107,9 +107,7 @@ def log_query(about: t.Collection[str]) -> str:
     """The log's SQL takes no values apart from its text, so only what can't end a literal gets in."""
     for one in about:
         if not MESSAGE_ID.fullmatch(one):
-            raise InputError(
-                f"The message id {one!r} has characters that the log can't be asked for."
-            )
+            raise InputError(f"The message id {one!r} has characters that the log can't search.")
     pattern = "|".join(one.replace(".", "[.]") for one in sorted(about))
     return (
         "select timestamp, event_message from function_logs "  # noqa: S608
@@ -126,13 +124,13 @@ class PlatformSightings:
 
     def logged(self, message_ids: t.Collection[str]) -> frozenset[str]:
         if self.log is None:
-            raise InputError("Option 'logs' is missing, and messages are to be seen in them.")
+            raise InputError("Option 'logs' is missing, but messages must be seen there.")
         text = "\n".join(self.log.lines(message_ids))
         return frozenset(one for one in message_ids if one in text)
 
     def recorded(self, table: str, message_ids: t.Collection[str]) -> frozenset[str]:
         if self.database is None:
-            raise InputError("Option 'database' is missing, and messages are to be seen in it.")
+            raise InputError("Option 'database' is missing, but messages must be seen there.")
         with _postgres.connected(
             self.database, application_name="easymo.deploy webhook_check"
         ) as session:
@@ -145,7 +143,7 @@ class PlatformSightings:
                 (table,),
             )
             if not quoted:
-                raise InputError(f"{self.database.where} has no table {table!r} to look into.")
+                raise InputError(f"{self.database.where} has no table {table!r} to search.")
             rows = session.rows(
                 f"SELECT message_id FROM {quoted[0][0]} WHERE message_id = ANY(%s)",  # noqa: S608
                 (list(message_ids),),

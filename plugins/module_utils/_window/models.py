@@ -62,8 +62,9 @@ def _zone(name: t.Any) -> ZoneInfo:
         return ZoneInfo(str(name or ""))
     except (ZoneInfoNotFoundError, ValueError, OSError) as exc:
         raise InputError(
-            f"The launch window's timezone {name!r} is not known here: write it like Africa/Nairobi, and "
-            "install the system's or Python's package 'tzdata' when no zone is known."
+            f"The launch window's timezone {name!r} is unknown here: write it like "
+            "Africa/Nairobi, and install the system's or Python's package 'tzdata' if no zone is "
+            "known."
         ) from exc
 
 

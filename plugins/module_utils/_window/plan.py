@@ -121,7 +121,7 @@ def describe(moment: datetime, window: Window) -> str:
 def closed_sentence(window: Window, seen: Outlook) -> str:
     because = f", for {seen.why}" if seen.why else ""
     if seen.opens is None:
-        return f"the launch window is closed{because}; it does not open within {FAR.days} days"
+        return f"the launch window is closed{because} for {FAR.days} days"
     return f"the launch window is closed{because}; it opens next {describe(seen.opens, window)}"
 
 

@@ -28,17 +28,17 @@ def judge_grant(body: Node, scope: Scope) -> Iterator[Concern]:
     else:
         new = bool(objects) and all(is_new(kind, each, scope) for each in objects)
     if not new:
-        yield concern("revoke", "it takes privileges away")
+        yield concern("revoke", "it revokes privileges")
 
 
 def judge_grant_role(body: Node, _scope: Scope) -> Iterator[Concern]:
     if not body.get("is_grant"):
-        yield concern("revoke", "it takes a role away")
+        yield concern("revoke", "it revokes a role")
 
 
 def judge_default_privileges(body: Node, _scope: Scope) -> Iterator[Concern]:
     if not body["action"].get("is_grant"):
-        yield concern("revoke", "it takes default privileges away")
+        yield concern("revoke", "it revokes default privileges")
 
 
 def create_role(body: Node, scope: Scope) -> Iterator[Concern]:
@@ -47,11 +47,11 @@ def create_role(body: Node, scope: Scope) -> Iterator[Concern]:
 
 
 def judge_role(_body: Node, _scope: Scope) -> Iterator[Concern]:
-    yield concern("role-changed", "it changes or drops a role, with all that logs in by it")
+    yield concern("role-changed", "it changes or drops a role and its logins")
 
 
 def judge_owned(_body: Node, _scope: Scope) -> Iterator[Concern]:
-    yield concern("role-changed", "it drops or gives away all that a role owns")
+    yield concern("role-changed", "it drops or reassigns all that a role owns")
 
 
 def judge_publication(body: Node, _scope: Scope) -> Iterator[Concern]:

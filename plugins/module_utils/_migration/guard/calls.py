@@ -84,7 +84,7 @@ def judge_call_of(name: Name, scope: Scope) -> Iterator[Concern]:
     if defined:
         yield from _judge_defined(name, scope)
     if _may_be_another(scope.world, name, defined):
-        yield concern("function", f"it calls {name}(), and what that does is not in these files")
+        yield concern("function", f"it calls {name}(), which is not defined in these files")
 
 
 def find_routines(world: World, name: Name) -> Iterator[Routine]:
@@ -109,7 +109,7 @@ def _judge_call(call: Node, scope: Scope, *, alone: bool) -> Iterator[Concern]:
     if defined:
         yield from _judge_defined(name, scope)
     if _may_be_another(scope.world, name, defined) and not _is_harmless(name, scope.world):
-        yield concern("function", f"it calls {name}(), and what that does is not in these files")
+        yield concern("function", f"it calls {name}(), which is not defined in these files")
 
 
 def _judge_attribute(body: Node, scope: Scope) -> Iterator[Concern]:
@@ -186,7 +186,7 @@ def _read_body(routine: Routine, inner: Scope) -> Iterator[Concern]:
         elif routine.language == "plpgsql":
             yield from judge_plpgsql(routine.plpgsql, inner)
         else:
-            yield concern("language", f"it is in {routine.language}, which is not read")
+            yield concern("language", f"it is in {routine.language}, which is not parsed")
     except UnparsableError as exc:
         yield concern("syntax", f"it cannot be read: {exc}")
 

@@ -50,9 +50,9 @@ def alter_domain(body: Node, scope: Scope) -> Iterator[Concern]:
     constraint = body.get("def", {}).get("Constraint", {})
     validates_later = subtype in ("C", "AD_AddConstraint") and constraint.get("skip_validation")
     if validates_later:
-        yield concern("rows-refused", f"from now on it refuses values of the domain {name}")
+        yield concern("rows-refused", f"it refuses new values of the domain {name}")
     elif subtype not in ("V", "AD_ValidateConstraint", "N", "AD_DropNotNull"):
-        yield concern("type-changed", f"it changes the domain {name} for all columns that have it")
+        yield concern("type-changed", f"it changes the domain {name} for all its columns")
 
 
 def alter_sequence(body: Node, scope: Scope) -> Iterator[Concern]:
@@ -88,7 +88,7 @@ def rename(body: Node, scope: Scope) -> Iterator[Concern]:
             yield concern("rename", f"it renames the schema {name}, which code may use")
         else:
             # What is in it would have to be moved one by one.
-            yield concern("statement", f"it renames the schema {name} with all that is in it")
+            yield concern("statement", f"it renames the schema {name} with its contents")
     else:
         yield concern("rename", f"it renames a {word}, which something may use")
 

@@ -43,15 +43,13 @@ def judge_statement(node: Node, scope: Scope) -> Iterator[Concern]:
         elif kind in _OTHERS:
             yield from _OTHERS[kind](body, scope)
         elif kind not in _ADDITIVE:
-            yield concern(
-                "statement", f"it is a {kind.removesuffix('Stmt')}, of which nothing is known"
-            )
+            yield concern("statement", f"it is a {kind.removesuffix('Stmt')}, which is unknown")
 
 
 def _judge_do(body: Node, scope: Scope) -> Iterator[Concern]:
     language, _text = read_do(body)
     if language != "plpgsql":
-        yield concern("language", f"it is in {language}, which is not read")
+        yield concern("language", f"it is in {language}, which is not parsed")
         return
     try:
         function = parse_plpgsql(scope.sql)
@@ -154,7 +152,7 @@ _OTHERS: t.Final[dict[str, Judge]] = {
         access.judge_server,
     ),
     "CopyStmt": lambda _body, _scope: iter(
-        [concern("copy", "it copies rows from or to somewhere that is not in the file")]
+        [concern("copy", "it copies rows from or to outside the file")]
     ),
 }
 

@@ -26,7 +26,7 @@ _HELD = {
     "OBJECT_TABLE": ("drop-table", "and the rows in it"),
     "OBJECT_FOREIGN_TABLE": ("drop-table", "which code may read"),
     "OBJECT_INDEX": ("drop-index", "which queries may need to be fast"),
-    "OBJECT_SEQUENCE": ("drop-sequence", "and where it stood"),
+    "OBJECT_SEQUENCE": ("drop-sequence", "and its position"),
     "OBJECT_MATVIEW": ("drop-materialized-view", "and its rows"),
     "OBJECT_TYPE": ("drop-type", "which code may use"),
     "OBJECT_DOMAIN": ("drop-type", "which code may use"),
@@ -79,7 +79,7 @@ def _judge_held(
     found = scope.world.find(name, what)
     if not found.new and not (if_exists and found.state is State.ABSENT):
         rule, loss = _HELD[kind]
-        also = ", with all that depends on it" if cascade else ""
+        also = ", and its dependents" if cascade else ""
         yield concern(rule, f"it drops the {_word(kind)} {name} {loss}{also}")
     for key in found.keys if len(found.keys) == 1 else ():
         scope.world.drop(what, *key, certain=scope.certain)
@@ -94,7 +94,7 @@ def _judge_view(name: Name, scope: Scope, *, cascade: bool, if_exists: bool) -> 
     if if_exists and found.state is State.ABSENT:
         return
     if cascade:
-        yield concern("drop-cascade", f"it drops the view {name} with all that depends on it")
+        yield concern("drop-cascade", f"it drops the view {name} and its dependents")
         return
     known = scope.world.catalog.columns if scope.world.catalog else {}
     _await(
@@ -102,7 +102,7 @@ def _judge_view(name: Name, scope: Scope, *, cascade: bool, if_exists: bool) -> 
         "view",
         frozenset(found.keys),
         None,
-        concern("drop-not-recreated", f"it drops the view {name} and does not make it again"),
+        concern("drop-not-recreated", f"it drops the view {name} and does not recreate it"),
         {column: of.type for (*place, column), of in known.items() if tuple(place) in found.keys}
         or None,
     )
@@ -124,7 +124,7 @@ def _judge_of_table(
             None,
             concern(
                 "drop-not-recreated",
-                f"it drops the {kind} {name!r} of {table} and does not make it again",
+                f"it drops the {kind} {name!r} of {table} and does not recreate it",
             ),
         )
     if len(found.keys) == 1:
@@ -147,9 +147,9 @@ def _judge_routine(
             return
     shown = f"{name}({signature(types)})" if types is not None else str(name)
     if cascade:
-        yield concern("drop-cascade", f"it drops the {kind} {shown} with all that depends on it")
+        yield concern("drop-cascade", f"it drops the {kind} {shown} and its dependents")
         return
-    lost = concern("drop-not-recreated", f"it drops the {kind} {shown} and does not make it again")
+    lost = concern("drop-not-recreated", f"it drops the {kind} {shown} and does not recreate it")
     if types is None:
         # Which of several it was cannot be told, nor whether what is made again is that one.
         yield lost
@@ -167,9 +167,9 @@ def _judge_routine(
 
 def _judge_without_data(kind: str, node: Node, scope: Scope, *, cascade: bool) -> Iterator[Concern]:
     shown = kind
-    lost = concern("drop-not-recreated", f"it drops a {shown} and does not make it again")
+    lost = concern("drop-not-recreated", f"it drops a {shown} and does not recreate it")
     if cascade:
-        yield concern("drop-cascade", f"it drops a {shown} with all that depends on it")
+        yield concern("drop-cascade", f"it drops a {shown} and its dependents")
         return
     if kind == "cast":
         source, target = (type_name(each["TypeName"]) for each in items(node))
@@ -187,7 +187,7 @@ def _judge_named(kind: str, name: str, scope: Scope, *, if_exists: bool) -> Iter
     word = _word(kind)
     state = scope.world.state(word, name)
     if state is not State.NEW and not (if_exists and state is State.ABSENT):
-        yield concern(f"drop-{word}", f"it drops the {word} {name} and what is in it")
+        yield concern(f"drop-{word}", f"it drops the {word} {name} and its contents")
     scope.world.drop(word, name, certain=scope.certain)
 
 

@@ -47,7 +47,7 @@ def _judge_build(body: Node, table: Name, found: Found, world: World) -> Iterato
     elif body.get("unique"):
         yield concern(
             "unique-index",
-            f"it fails where rows of {table} repeat, and refuses to repeat them from now on",
+            f"it fails if rows of {table} repeat, and refuses new repeats",
         )
 
 

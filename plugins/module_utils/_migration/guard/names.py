@@ -30,7 +30,7 @@ class Name(t.NamedTuple):
 
     def __str__(self) -> str:
         shown = f"{self.schema}.{self.name}" if self.schema else self.name
-        return "a name made up when it runs" if HOLE in shown else shown
+        return "a name known only at run time" if HOLE in shown else shown
 
 
 Types: t.TypeAlias = "tuple[Name, ...]"

@@ -31,15 +31,13 @@ def judge_not_valid(constraint: Node, name: Name, found: Found, scope: Scope) ->
             place = (*key, constraint.get("conname", ""))
             settled = bool(scope.settle("constraint", place)) or settled
     if is_never(condition, unless_null=True):
-        yield concern("rows-refused", f"it refuses every row that is written to {name} from now on")
+        yield concern("rows-refused", f"it refuses every new row of {name}")
         return
     columns = _columns(constraint)
     old = [column for column in columns if not _is_new(column, found, scope)]
     if old and not settled:
         listed = ", ".join(old)
-        yield concern(
-            "rows-refused", f"from now on it refuses rows of {name} for what they have in {listed}"
-        )
+        yield concern("rows-refused", f"it refuses new rows of {name} by their values in {listed}")
 
 
 def _columns(constraint: Node) -> list[str]:

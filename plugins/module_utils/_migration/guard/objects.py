@@ -165,9 +165,9 @@ def _settle_routine(name: tuple[str, str], now: Signature, scope: Scope) -> tupl
 def create_rule(body: Node, scope: Scope) -> Iterator[Concern]:
     table = relation_name(body["relation"])
     if scope.world.find(table).new:
-        yield concern("statement", f"it makes a rule that replaces what is done to {table}")
+        yield concern("statement", f"it makes a rule that replaces actions on {table}")
     else:
-        yield concern("rule-created", f"it replaces what is done to the existing {table}")
+        yield concern("rule-created", f"it replaces actions on the existing {table}")
 
 
 def define(body: Node, scope: Scope) -> Iterator[Concern]:

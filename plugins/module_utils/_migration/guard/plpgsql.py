@@ -62,7 +62,7 @@ def _judge_statement(kind: str, body: Node, scope: Scope) -> Iterator[Concern]:
         scope.world.doubt()
         yield concern("rollback", "it rolls back in a body")
     elif kind not in _KNOWN:
-        yield concern("statement", f"it has a statement {kind!r} that is not known")
+        yield concern("statement", f"it has an unknown statement {kind!r}")
     elif kind == "block":
         yield from _judge_block(body, scope)
     else:
@@ -125,7 +125,7 @@ def _judge_dynamic(query: str, scope: Scope) -> Iterator[Concern]:
     yield from _judge_expression({"query": query, "parseMode": _EXPRESSION_MODE}, scope)
     text = read_dynamic(query)
     if text is None or scope.depth > DEEPEST:
-        yield concern("dynamic-sql", "it executes a text that only the run will know")
+        yield concern("dynamic-sql", "it executes a text known only at run time")
         return
     try:
         found = [
@@ -138,7 +138,7 @@ def _judge_dynamic(query: str, scope: Scope) -> Iterator[Concern]:
         return
     yield from found
     if not text.whole and not any(each.verdict is Classification.DESTRUCTIVE for each in found):
-        yield concern("dynamic-sql", "it executes a text of which only the run will know a part")
+        yield concern("dynamic-sql", "it executes a text partly known only at run time")
 
 
 def _may_leave(node: Node) -> bool:

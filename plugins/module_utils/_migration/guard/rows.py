@@ -37,7 +37,7 @@ def _judge_insert(body: Node, scope: Scope) -> Iterator[Concern]:
     name = relation_name(body["relation"])
     yield from _judge_triggers(name, _INSERT, scope)
     if is_history(scope.world.find(name)):
-        yield concern("history", f"it writes into {name}, which is the history of migrations")
+        yield concern("history", f"it writes into {name}, the history of migrations")
         return
     if scope.world.rows_are_new(name):
         return
@@ -48,9 +48,7 @@ def _judge_insert(body: Node, scope: Scope) -> Iterator[Concern]:
     if conflict.get("action") == "ONCONFLICT_UPDATE":
         yield from _judge_triggers(name, _UPDATE, scope)
         if not _sets_nothing(conflict):
-            yield concern(
-                "rows-overwritten", f"it overwrites rows of {name} that are there already"
-            )
+            yield concern("rows-overwritten", f"it overwrites existing rows of {name}")
     kinds = {scope.world.kind_of(key) for key in scope.world.find(name).keys}
     if kinds - {"table"} and not scope.world.find(name).new:
         yield concern("statement", f"it inserts through {name}, which is no table")
@@ -89,7 +87,7 @@ def _judge_merge(body: Node, scope: Scope) -> Iterator[Concern]:
     clauses = [each["MergeWhenClause"] for each in body.get("mergeWhenClauses", ())]
     yield from _judge_triggers(name, _INSERT | _UPDATE | _DELETE, scope)
     if is_history(scope.world.find(name)):
-        yield concern("history", f"it writes into {name}, which is the history of migrations")
+        yield concern("history", f"it writes into {name}, the history of migrations")
     scope.world.facts.rows_written = True
     changing = {"CMD_UPDATE", "CMD_DELETE"} & {each.get("commandType") for each in clauses}
     if changing and not scope.world.rows_are_new(name):
@@ -113,8 +111,8 @@ def judge_truncate(body: Node, scope: Scope) -> Iterator[Concern]:
         yield from _judge_triggers(name, _TRUNCATE, scope)
         if not scope.world.rows_are_new(name):
             cascade = body.get("behavior") == "DROP_CASCADE"
-            others = " and of all that references it" if cascade else ""
-            yield concern("rows-truncated", f"it takes away all rows of {name}{others}")
+            others = " and of all tables that reference it" if cascade else ""
+            yield concern("rows-truncated", f"it removes all rows of {name}{others}")
 
 
 def judge_lock(body: Node, scope: Scope) -> Iterator[Concern]:

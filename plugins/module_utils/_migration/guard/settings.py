@@ -52,7 +52,7 @@ def judge_value(name: str, values: Sequence[str]) -> Iterator[Concern]:
     if harmless is not None and [value.lower() for value in values][:1] not in (
         [value] for value in harmless
     ):
-        yield concern("setting", f"it sets {name}, which changes what later statements do")
+        yield concern("setting", f"it sets {name}, which changes later statements")
 
 
 def judge_set_config(
@@ -61,7 +61,7 @@ def judge_set_config(
     """A call of set_config; `alone` when it surely runs, once."""
     name, value, *_rest = (*arguments, None, None)
     if name is None:
-        yield concern("setting", "it calls set_config with a name that only the run will know")
+        yield concern("setting", "it calls set_config with a name known only at run time")
     elif name.lower() == "search_path":
         path = _path_of_text(value, scope.world) if value is not None else None
         scope.world.set_path(path, certain=alone and scope.certain)

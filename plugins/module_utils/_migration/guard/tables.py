@@ -89,7 +89,7 @@ def _judge_command(
         yield concern(rule, f"it alters {name}, which {what}")
     elif subtype not in _ADDITIVE:
         word = subtype.removeprefix("AT_")
-        yield concern("table-change", f"it alters {name} in a way that is not known ({word})")
+        yield concern("table-change", f"it alters {name} in an unknown way ({word})")
 
 
 def _changes_nothing(command: Node, found: Found, scope: Scope) -> bool:
@@ -115,7 +115,7 @@ def _drop_column(command: Node, name: Name, found: Found, scope: Scope) -> Itera
     states = {scope.world.state("column", *key, column) for key in found.keys}
     if states == {State.NEW} or (command.get("missing_ok") and states == {State.ABSENT}):
         return
-    yield concern("drop-column", f"it drops the column {name}.{column} and what is in it")
+    yield concern("drop-column", f"it drops the column {name}.{column} and its contents")
 
 
 def _drop_constraint(command: Node, name: Name, found: Found, scope: Scope) -> Iterator[Concern]:
@@ -154,7 +154,7 @@ def _add_constraint(command: Node, name: Name, found: Found, scope: Scope) -> It
         else:
             yield from judge_not_valid(constraint, name, found, scope)
     else:
-        yield concern("table-change", f"it adds a constraint to {name} that is not known")
+        yield concern("table-change", f"it adds an unknown constraint to {name}")
 
 
 def _attach(command: Node, name: Name, _found: Found, scope: Scope) -> Iterator[Concern]:

@@ -39,7 +39,7 @@ def create_trigger(body: Node, scope: Scope) -> Iterator[Concern]:
     if before and not found.new and _swallows(function, scope.world):
         yield concern(
             "rows-swallowed",
-            f"its function {function}() may return NULL, and then rows of {table} are not written",
+            f"its function {function}() may return NULL, which drops rows of {table}",
         )
 
 
@@ -53,7 +53,7 @@ def judge_replaced_function(routine: Routine, schema: str, scope: Scope) -> Iter
         if of.before_row and of.function == place:
             yield concern(
                 "rows-swallowed",
-                f"the trigger {trigger} of {table} may return NULL by it, and then rows are not written",
+                f"the trigger {trigger} of {table} may return NULL by it, which drops rows",
             )
 
 

@@ -35,13 +35,13 @@ def refuse_bad_waivers(waivers: Mapping[str, str], files: Collection[str]) -> No
     silent = sorted(file for file, reason in waivers.items() if not str(reason or "").strip())
     if silent:
         raise InputError(
-            f"Option 'waivers' gives no reason for {', '.join(silent)}: say why it may run, the reason is recorded."
+            f"Option 'waivers' has no reason for {', '.join(silent)}: add one, it is recorded."
         )
     strange = sorted(file for file in waivers if file not in files)
     if strange:
         raise InputError(
-            f"Option 'waivers' names files that the folder has not: {', '.join(strange)}. Correct the names, "
-            "or take the waivers away."
+            f"Option 'waivers' has files that are not in the folder: {', '.join(strange)}. "
+            "Correct the names, or remove the waivers."
         )
 
 
@@ -74,10 +74,11 @@ def describe_refusal(
     """What it comes to in one sentence, then each on a line of its own, and each safe way once."""
     files = list(dict.fromkeys(finding.file for finding in refused))
     counts = [
-        *([f"{_count(len(problems), 'thing')} must be put right"] if problems else []),
+        *([f"{_count(len(problems), 'thing')} must be fixed"] if problems else []),
         *(
             [
-                f"{_count(len(refused), 'finding')} in {_count(len(files), 'file')} must be waived or written otherwise"
+                f"{_count(len(refused), 'finding')} in {_count(len(files), 'file')} must be "
+                "waived or rewritten"
             ]
             if refused
             else []
@@ -94,7 +95,7 @@ def describe_refusal(
             f"Or give each file a reason in option 'waivers', as in '{files[0]}: why it may run'."
         )
     if warnings:
-        lines.append("This would not stop it, and may break code that runs:")
+        lines.append("These do not stop it, but may break running code:")
         lines += [f"- {finding.to_line()}" for finding in warnings]
     return "\n".join(lines)
 

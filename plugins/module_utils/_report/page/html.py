@@ -132,7 +132,7 @@ PAGE = """<!doctype html>
 {% for key, title in parts %}<a href="#{{ key }}">{{ title }}</a>{% endfor %}
 </nav>
 {% if report.problems %}
-<section><h2 class="bad">What is wrong with the record</h2>{{ listed(report.problems) }}</section>
+<section><h2 class="bad">Problems of the record</h2>{{ listed(report.problems) }}</section>
 {% endif %}
 {% if report.glance or report.summary %}
 <section>{% if report.glance %}<dl class="glance">
@@ -154,14 +154,14 @@ PAGE = """<!doctype html>
 {{ tabled(phase_columns, phase_rows) }}
 {% else %}<p class="faint">No phase is planned or recorded.</p>{% endif %}
 {% for phase in report.phases if told(phase) %}
-<details{% if phase.status == "failed" %} open{% endif %}><summary>{{ phase.title }}: what the record tells</summary>
+<details{% if phase.status == "failed" %} open{% endif %}><summary>{{ phase.title }}: details</summary>
 {{ listed(told(phase)) }}</details>
 {% endfor %}
 </section>
 <section><h2 id="deviations">Deviations from the runbook</h2>
 {% if report.deviations %}
 {{ tabled(("What", "Who", "Why"), report.deviations | map("deviation_row") | list) }}
-{% else %}<p>None that the record tells of.</p>{% endif %}
+{% else %}<p>None recorded.</p>{% endif %}
 </section>
 {% for watch in report.watches if not watch.fold %}
 <section><h2 id="metrics">{{ watch.title }}</h2><p class="lead">{{ watch.lead }}</p>
@@ -188,7 +188,7 @@ PAGE = """<!doctype html>
 <section><h2 id="way-back">The way back</h2>
 <ol>{% for step in report.way_back %}<li>{{ step }}</li>{% endfor %}</ol></section>
 <section><h2 id="lessons">Lessons learned</h2>
-<p class="faint">What the record can tell is filled in. lessons.md beside this page is the same to write in; what you
+<p class="faint">Facts of the record are filled in. lessons.md beside this page is the same to edit; what you
 add there is kept.</p>
 {% for title, lines in report.lessons.parts() %}
 <h3>{{ title }}</h3>{% if lines %}{{ listed(lines) }}{% endif %}<div class="blank"></div><div class="blank"></div>

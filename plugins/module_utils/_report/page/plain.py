@@ -14,7 +14,7 @@ TEXT = """{{ report.title }}: {{ report.verdict.word | upper }}
 {% for name, cell in report.summary %}
 {{ "%-12s" | format(name) }} {{ cell.text }}
 {% endfor %}
-{% for title, lines in (("What is wrong with the record", report.problems), ("Missing", report.missing)) if lines %}
+{% for title, lines in (("Problems of the record", report.problems), ("Missing", report.missing)) if lines %}
 
 {{ title }}
 {% for line in lines %}
@@ -34,7 +34,7 @@ Deviations from the runbook
 {% for one in report.deviations %}
 - {{ one.sentence() }}
 {% else %}
-None that the record tells of.
+None recorded.
 {% endfor %}
 {% for watch in report.watches %}
 

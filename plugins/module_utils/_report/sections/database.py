@@ -27,9 +27,9 @@ def backups(reader: Reader) -> Table:
         )
         for name, one in reader.entries("backups")
     ]
-    lead = f"{counted(len(rows), 'backup')}, each read back from where it lies." if rows else ""
+    lead = f"{counted(len(rows), 'backup')}, each read back." if rows else ""
     lead += "".join(
-        f" {name} is without what its user may not read: {', '.join(lacking)}."
+        f" {name} lacks objects that its user may not read: {', '.join(lacking)}."
         for name, one in reader.entries("backups")
         if (lacking := names(one.get("left_out")))
     )

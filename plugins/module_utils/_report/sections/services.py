@@ -55,7 +55,7 @@ def service_row(
     if back:
         stuck = text(back.get("message"))
         returned = text(inner(back, "after").get("image"))
-        why = f"{why} {stuck or f'Taken back to {returned}.'} {taken_away(back)}".strip()
+        why = f"{why} {stuck or f'Rolled back to {returned}.'} {taken_away(back)}".strip()
     return (
         Cell(name),
         Cell("" if wave is None else str(wave)),
@@ -78,7 +78,7 @@ def pinned_image(reader: Reader, name: str) -> str:
 def taken_away(back: Entry) -> str:
     """What another hand had changed, and the way back changed with the rest."""
     fields = [text(one.get("field")) for one in dictionaries(listed(back, "taken_away"))]
-    return f"That took away what another hand had changed: {', '.join(fields)}." if fields else ""
+    return f"That removed other people's changes: {', '.join(fields)}." if fields else ""
 
 
 def wave_numbers(reader: Reader) -> dict[str, int]:
@@ -94,7 +94,7 @@ def wave_numbers(reader: Reader) -> dict[str, int]:
 def lead_of(rows: t.Sequence[tuple[Cell, ...]]) -> str:
     back = sum(1 for row in rows if row[2].text.endswith(BACK))
     if back:
-        return f"{back} of {counted(len(rows), 'service')} taken back to what ran before."
+        return f"{back} of {counted(len(rows), 'service')} rolled back."
     bad = [row for row in rows if row[2].tone != "good"]
     names = ", ".join(row[0].text for row in bad[:5])
     rest = names + (f" and {len(bad) - 5} more" if len(bad) > 5 else "")

@@ -160,7 +160,7 @@ def test_of_a_plan_that_is_none_nothing_is_told(plan, read):
         ({"censored": "x", "msg": "hunter2"}, CENSORED),
         ({"results": [{"msg": "fine"}, {"failed": True, "msg": "bad"}], "msg": "All"}, "bad"),
         ({"stderr": "boom"}, "boom"),
-        ({}, "it failed and did not say why"),
+        ({}, "it failed without a reason"),
     ],
 )
 def test_a_failure_is_told_as_its_module_put_it(result, said):

@@ -27,7 +27,8 @@ def test_the_failed_one_alone_is_undone_and_every_service_is_placed() -> None:
     told = wave_outcome(THERE, FAILED, "undo_failed")
     assert told["undone"] == {"wallet": "rolled_back"}
     assert told["sentence"] == (
-        "Only what failed was undone. Where they stand: v1: wallet, vendor; v2: core; not complete: wallet."
+        "Only the failed service was undone. Versions now: v1: wallet, vendor; v2: core; not "
+        "complete: wallet."
     )
 
 
@@ -45,7 +46,7 @@ def test_one_that_is_stuck_is_named_first() -> None:
     services = {"core": {"result": "superseded", "changed": False, "message": "another hand"}}
     told = wave_outcome(THERE, {}, "undo_release", {"failed": True, "services": services})
     assert told["not_undone"] == ["core"]
-    assert told["sentence"].startswith("Not undone, look at them now: core.")
+    assert told["sentence"].startswith("Not undone, check them now: core.")
 
 
 def test_a_way_back_that_could_not_begin_is_not_called_done() -> None:

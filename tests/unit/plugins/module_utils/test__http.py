@@ -253,16 +253,16 @@ DRIPPING = (GOOD + b"Content-Length: 99\r\n\r\n", *[b"x"] * 99)
 
 
 Speak = t.Callable[[socket.socket], None]
-AWAY, LATE = "cannot be reached", "did not answer within 0.3 s: see whether it is overloaded"
+AWAY, LATE = "cannot be reached", "did not answer within 0.3 s: check whether it is overloaded"
 GZIP = GOOD + b"Content-Encoding: gzip\r\nContent-Length: 3\r\n\r\nabc"
 WITHOUT_ANSWER: dict[str, tuple[str, Speak | None, type[DeployError], str]] = {
-    "nobody": ("http", None, UnreachableError, f"{AWAY} (Connection refused): see whether it runs"),
+    "nobody": ("http", None, UnreachableError, f"{AWAY} (Connection refused): check that it runs"),
     "closes": ("http", says(), UnreachableError, f"{AWAY} (Remote end closed"),
     "not http": ("http", says(b"SSH-2.0\r\n"), UnreachableError, f"{AWAY} (SSH-2.0"),
     "half": ("http", says(HALF), UnreachableError, f"{AWAY} (IncompleteRead"),
     "silent": ("http", says(b"", pause=1), UnreachableError, LATE),
     "dripping": ("http", says(*DRIPPING, pause=0.05), UnreachableError, LATE),
-    "no TLS": ("https", says(b"HTTP/1.1 400 Bad\r\n\r\n"), RefusedError, "that port speaks TLS"),
+    "no TLS": ("https", says(b"HTTP/1.1 400 Bad\r\n\r\n"), RefusedError, "that port uses TLS"),
     "no web": ("ftp", None, InputError, "cannot be asked (InvalidSchema): correct its URL"),
     "no gzip": ("http", says(GZIP), InputError, "cannot be asked (DecodeError)"),
     "too much": ("http", says(GOOD + b"\r\n" + b"x" * 5000), VerificationError, "4,000 bytes"),
@@ -299,10 +299,10 @@ def test_authorities_that_are_not_there_are_told(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("status", "kind", "told"),
     [
-        (302, VerificationError, "see whether its URL is right"),
-        (401, RefusedError, "give a token"),
-        (403, RefusedError, "give a token"),
-        (404, VerificationError, "see whether its URL is right"),
+        (302, VerificationError, "check its URL"),
+        (401, RefusedError, "set a token"),
+        (403, RefusedError, "set a token"),
+        (404, VerificationError, "check its URL"),
         (408, UnreachableError, "then try again"),
         (429, UnreachableError, "rate limit, then try again"),
         (500, UnreachableError, "see its log, then try again"),

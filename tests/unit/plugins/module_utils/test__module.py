@@ -61,7 +61,7 @@ def test_what_nobody_thought_of_ends_it_as_a_failure_that_tells_where() -> None:
 
     result = ended(run)
     assert (result["failed"], result["reason"]) == (True, "Unexpected")
-    assert re.match(r"KeyError at test__module.py:\d+ run, which is a defect", result["msg"])
+    assert re.match(r"KeyError at test__module.py:\d+ run, a defect", result["msg"])
 
 
 def test_an_error_ends_it_with_its_sentence_and_details() -> None:

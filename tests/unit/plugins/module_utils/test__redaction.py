@@ -279,7 +279,7 @@ author: bob, authority: x, authored 3 commits
 the secretary said: yes
 compass: north, bypass=true, passed: 3
 secret_rotation_days=30 password_policy: strong token_expires_at: 2026-12-01T00:00:00Z
-Hold: complaints has no data (no series). Put it right or wait for the data, then run the same phase again.
+Hold: complaints has no data (no series). Fix it or wait for data, then run the same phase again.
 probes of https://project.example.com/functions/v1/wa-webhook failed: HTTP 503
 wa-webhook answered 500 and not 200 (it said: {"error":"upstream timed out"})
 """.splitlines()

@@ -21,7 +21,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._smoke.run import ru
 from tests.unit.plugins.module_utils._preflight.ground import ground
 
 NAMES = ("first", "broken", "last")
-TOLD = "it could not be looked at (KeyError: 'token=********')"
+TOLD = "it could not be checked (KeyError: 'token=********')"
 Ended = dict[str, tuple[str, str]]
 """By name, its status and what is told of it."""
 

@@ -34,7 +34,7 @@ def variables(*, extra: set[str] = frozenset(), inventory: set[str] = frozenset(
         ),
         pytest.param(
             variables(extra={"_raw_params"}),
-            ["words that belong to no variable (a value with blanks needs -e 'name=\"a value\"')"],
+            ["stray words (a value with spaces needs -e 'name=\"a value\"')"],
             id="a-value-that-was-cut-at-its-blank-is-explained",
         ),
         pytest.param(

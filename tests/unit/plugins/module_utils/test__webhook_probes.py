@@ -207,7 +207,7 @@ def test_a_question_that_is_wrong_in_itself_is_not_waited_out() -> None:
 
 def test_silence_everywhere_is_one_sentence_and_no_verdict() -> None:
     silent = [ProbeResult(name, False, 0, 1.0, "no answer within 1 s") for name in ("a", "b")]
-    with pytest.raises(UnreachableError, match="no answer to any of 2 probes"):
+    with pytest.raises(UnreachableError, match="answered none of 2 probes"):
         refuse_failures("https://x", silent)
     with pytest.raises(VerificationError, match=r"1 of 2 probes of https://x failed: a: no answer"):
         refuse_failures("https://x", [silent[0], ProbeResult("b", True, 200, 1.0, "echoed")])

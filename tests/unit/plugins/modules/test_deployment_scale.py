@@ -277,7 +277,7 @@ def test_a_server_that_refuses_every_write_is_not_asked_for_ever(
 
     monkeypatch.setattr(fleet.cluster, "patch", contended)
     failed = scale("stopped")
-    assert "changed under our hands 5 times in a row" in failed["msg"]
+    assert "was changed 5 times during our writes" in failed["msg"]
     assert (fleet.counts(), failed["not_scaled"]) == (COUNTS, NAMES)
 
 

@@ -52,7 +52,7 @@ def test_a_failure_has_a_reason_a_result_and_a_sentence(cluster: MemoryCluster) 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"image": ""}, "'image' is empty"),
+        ({"image": ""}, "'image' is required"),
         ({"state": "rolled_back"}, "all of the following are missing: release"),
         ({"wait_timeout": 0}, "'wait_timeout' is 0"),
         ({"soak": -1}, "'soak' is -1"),

@@ -167,8 +167,8 @@ def test_the_token_goes_along_whatever_a_netrc_says(
 @pytest.mark.parametrize(
     ("status", "body", "kind", "told"),
     [
-        (401, b"Unauthorized", RefusedError, "HTTP 401 (Unauthorized): give a token"),
-        (403, b"", RefusedError, "HTTP 403: give a token"),
+        (401, b"Unauthorized", RefusedError, "HTTP 401 (Unauthorized): set a token"),
+        (403, b"", RefusedError, "HTTP 403: set a token"),
         (
             503,
             b"Service Unavailable",
@@ -176,8 +176,8 @@ def test_the_token_goes_along_whatever_a_netrc_says(
             "HTTP 503 (Service Unavailable): see its log",
         ),
         (429, b"", UnreachableError, "HTTP 429: see its log"),
-        (404, b"404 page not found", VerificationError, "see whether its URL is right"),
-        (302, b"", VerificationError, "HTTP 302: see whether its URL is right"),
+        (404, b"404 page not found", VerificationError, "check its URL"),
+        (302, b"", VerificationError, "HTTP 302: check its URL"),
         (200, b"<html>Sign in</html>", VerificationError, "did not answer as Prometheus does"),
         (200, b'{"status": "success", "data": null}', VerificationError, "did not answer as"),
         (
@@ -247,7 +247,7 @@ def test_a_query_comes_back_as_prometheus_writes_it(place: Place) -> None:
 def test_a_reload_tells_files_that_are_not_taken_from_one_that_is_not_allowed(place: Place) -> None:
     api(place).reload()
     place.status, place.body = 500, b"failed to reload config: bad rule"
-    with pytest.raises(VerificationError, match="stays with what it had: failed to reload config"):
+    with pytest.raises(VerificationError, match="keeps the old ones: failed to reload config"):
         api(place).reload()
     place.status, place.body = 403, b"Lifecycle API is not enabled."
     with pytest.raises(RefusedError, match="enable-lifecycle"):

@@ -72,7 +72,7 @@ def test_twenty_megabytes_of_listing_are_read_and_searched(tmp_path: Path) -> No
         pytest.param(
             "sys.stdin.buffer.read()",
             VerificationError,
-            "it said nothing of a dump",
+            "it did not mention a dump",
             id="is-silent",
         ),
         pytest.param("sys.exit('no room')", VerificationError, "exit code 1: no room", id="fails"),

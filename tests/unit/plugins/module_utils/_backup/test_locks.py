@@ -22,7 +22,8 @@ def test_what_cannot_work_is_refused_with_the_setting_that_it_takes() -> None:
     with pytest.raises(RefusedError) as told:
         refuse_shortage(ROOM, 40_000, "A dump of x", ", or do without")
     assert str(told.value) == (
-        "A dump of x locks at least 40000 objects at once, and the server has room for 6000: set its "
+        "A dump of x locks at least 40000 objects at once, but the server has room for 6000: set "
+        "its "
         "max_locks_per_transaction (now 64) to 448 or more and restart it, or do without. Nothing was touched."
     )
     assert 448 * ROOM.shares >= 40_000 + ROOM.taken

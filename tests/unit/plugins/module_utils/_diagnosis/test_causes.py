@@ -87,13 +87,13 @@ METRIC = {"value": 0.97, "unit": "ratio", "bound": "above 0.95", "status": "brea
         pytest.param([fact("paused")], "is paused", "likely", id="paused"),
         pytest.param(
             [ERRORS, rolled(14)],
-            "fails 12.0% of its requests, and was rolled out lately",
+            "fails 12.0% of its requests, and was rolled out recently",
             "likely",
             id="errors after a change",
         ),
         pytest.param(
             [ERRORS, rolled(600), fact("standing", ready=2, desired=2)],
-            "was not rolled out lately",
+            "was not rolled out recently",
             "likely",
             id="errors long after a change",
         ),
@@ -111,7 +111,7 @@ METRIC = {"value": 0.97, "unit": "ratio", "bound": "above 0.95", "status": "brea
         ),
         pytest.param(
             [FAILED_PUBLIC],
-            "nobody saw whether its pods are ready",
+            "it is unknown whether its pods are ready",
             "possible",
             id="pods out of sight",
         ),
@@ -138,7 +138,7 @@ METRIC = {"value": 0.97, "unit": "ratio", "bound": "above 0.95", "status": "brea
         ),
         pytest.param(
             [fact("metric_breach", "error_rate", **METRIC)],
-            "what was changed last",
+            "the last change",
             "possible",
             id="a symptom",
         ),
@@ -156,10 +156,10 @@ METRIC = {"value": 0.97, "unit": "ratio", "bound": "above 0.95", "status": "brea
             id="worker error",
         ),
         pytest.param(
-            [answer("WORKER_LIMIT")], "uses more than a function may", "likely", id="limits"
+            [answer("WORKER_LIMIT")], "exceeds a function's limits", "likely", id="limits"
         ),
         pytest.param(
-            [answer("UNAUTHORIZED", status=401)], "asks for a JWT", "likely", id="a JWT is asked"
+            [answer("UNAUTHORIZED", status=401)], "requires a JWT", "likely", id="a JWT is asked"
         ),
         pytest.param([answer()], "answers, and fails itself", "likely", id="its own 500"),
         pytest.param(
@@ -179,7 +179,7 @@ METRIC = {"value": 0.97, "unit": "ratio", "bound": "above 0.95", "status": "brea
         ),
         pytest.param(
             [fact("gateway_silent", "the functions' gateway", said="refused")],
-            "none of the functions answers",
+            "no function answers",
             "almost certain",
             id="gateway down",
         ),
@@ -191,19 +191,19 @@ METRIC = {"value": 0.97, "unit": "ratio", "bound": "above 0.95", "status": "brea
         ),
         pytest.param(
             [fact("failed_row", "agent_core_db", migration="2_b", at="2026", said="ERROR: syntax")],
-            "migration 2_b of 2026 failed and stands in the way: ERROR: syntax",
+            "migration 2_b of 2026 failed and blocks the others: ERROR: syntax",
             "almost certain",
             id="failed row",
         ),
         pytest.param(
             [fact("made_already", "supabase_db", tables=["public.a"])],
-            "pending migrations make public.a, and it is there already",
+            "pending migrations make public.a, which exists already",
             "likely",
             id="made by hand",
         ),
         pytest.param(
             [fact("schema_missing", "supabase_db", objects=["table public.a"])],
-            "made table public.a, and it is not there",
+            "made table public.a, which is missing",
             "likely",
             id="taken away",
         ),
@@ -213,7 +213,7 @@ METRIC = {"value": 0.97, "unit": "ratio", "bound": "above 0.95", "status": "brea
         pytest.param([LONG], "open for 90 s", "likely", id="long transaction"),
         pytest.param(
             [fact("read_only", "supabase_db", why="it is a standby")],
-            "only reads (it is a standby)",
+            "is read-only (it is a standby)",
             "almost certain",
             id="read only",
         ),

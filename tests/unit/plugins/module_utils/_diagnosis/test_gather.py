@@ -42,5 +42,5 @@ def test_each_tells_what_it_saw_or_why_it_saw_nothing() -> None:
     assert [part.title for part in parts] == ["a", "b", "c", "d"]
     assert parts[0].unseen == ("The server at ******** does not answer.",)
     assert parts[1].unseen == ("It stopped with KeyError: 'metadata'",)
-    assert "not done within 1 s" in parts[2].unseen[0]
+    assert "did not finish within 1 s" in parts[2].unseen[0]
     assert [len(part.facts) for part in parts] == [0, 0, 1, 1]

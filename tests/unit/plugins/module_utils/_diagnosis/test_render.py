@@ -82,7 +82,7 @@ def test_the_summary_tells_the_same_for_a_terminal() -> None:
 
 def test_without_a_cause_that_is_said_with_what_was_looked_at() -> None:
     bare = diagnosis(causes=())
-    assert "No cause was found. Looked at without trouble: the pods." in summary(bare)
+    assert "No cause was found. Checked without trouble: the pods." in summary(bare)
     assert "No cause was found" in files_of(bare)["index.html"]
 
 

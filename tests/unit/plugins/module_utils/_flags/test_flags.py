@@ -86,7 +86,7 @@ def test_values_become_what_an_environment_holds(value: t.Any, text: str | None)
         ({PERCENTAGE: " 7"}, {PERCENTAGE: [0, 100]}, "is ' 7'"),
         ({PERCENTAGE: "٣"}, {PERCENTAGE: [0, 100]}, "must be an integer"),
         ({"A": "a\nB=b"}, {}, "several lines"),
-        ({}, {"x": [0, 1]}, "'bounds' names 'x'"),
+        ({}, {"x": [0, 1]}, "'bounds' has 'x'"),
     ],
 )
 def test_what_the_platform_would_misread_is_refused(
@@ -107,7 +107,7 @@ def test_a_flag_may_be_one_of_its_choices_alone() -> None:
             to_values(flags, {}, choices)
     with pytest.raises(InputError, match="must be a list"):
         to_values({"A": True}, {}, {"A": "true"})
-    with pytest.raises(InputError, match="'choices' names 'a-b'"):
+    with pytest.raises(InputError, match="'choices' has 'a-b'"):
         to_values({}, {}, {"a-b": ["x"]})
 
 

@@ -264,7 +264,7 @@ def test_a_link_out_of_the_repository_is_not_followed(folder: Folder, tmp_path: 
     outside = tmp_path.parent / f"{tmp_path.name}.ts"
     outside.write_text("")
     (tmp_path / ROOT / "hello" / "a.ts").symlink_to(outside)
-    with pytest.raises(InputError, match="leads out of"):
+    with pytest.raises(InputError, match="is a link out of"):
         folder.hello()
 
 

@@ -363,5 +363,5 @@ def test_only_what_the_release_deployed_or_somebody_names_is_pruned() -> None:
 
 @pytest.mark.parametrize("option", ["known", "staged"])
 def test_what_no_task_returned_is_refused_as_an_option(option: str) -> None:
-    with pytest.raises(InputError, match="'known' and 'staged' take what an earlier task returned"):
+    with pytest.raises(InputError, match="'known' and 'staged' take an earlier task's results"):
         order(**{option: {"a": [{"version": "x"}]}})

@@ -253,7 +253,7 @@ def test_what_is_no_decision_is_refused(state, asked, error, words):
 
 @pytest.mark.parametrize(
     ("asked", "words"),
-    [(wanted(by=" "), "say who decides by 'by'"), (wanted(reason=""), "say why by 'reason'")],
+    [(wanted(by=" "), "set 'by'"), (wanted(reason=""), "set 'reason'")],
 )
 def test_a_decision_without_a_name_or_a_reason_is_none(asked, words):
     with pytest.raises(InputError, match=words):

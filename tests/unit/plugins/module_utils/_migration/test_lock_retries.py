@@ -43,7 +43,7 @@ def test_waits_grow_from_one_second_to_fifteen():
     busy = Busy(6)
     busy.insist(6)
     assert busy.waits == [1, 2, 4, 8, 15, 15]
-    assert busy.told[0] == "1_a.sql: another transaction was in the way; again in 1.0 s (1 of 6)"
+    assert busy.told[0] == "1_a.sql: another transaction held a lock; again in 1.0 s (1 of 6)"
 
 
 def test_waits_are_up_to_a_quarter_shorter_so_that_two_do_not_meet_again():

@@ -169,7 +169,7 @@ def test_the_clis_old_first_file_is_passed_over(tmp_path):
 
 
 def test_a_missing_folder_is_refused(tmp_path):
-    with pytest.raises(InputError, match="no such folder"):
+    with pytest.raises(InputError, match="does not exist"):
         read_folder(str(tmp_path / "nowhere"))
 
 

@@ -62,12 +62,12 @@ def rows_of(**runners: Runner) -> list[Row]:
     [
         (UnreachableError("it is away"), "hold", "it is away"),
         (NotReadyError("it is not there"), "hold", "it is not there"),
-        (InputError("no such thing"), "hold", "it is asked wrongly: no such thing"),
+        (InputError("no such thing"), "hold", "its options are wrong: no such thing"),
         (RefusedError("no"), "fail", "no"),
         (
             KeyError("token=abcdef"),
             "hold",
-            "it could not be looked at (KeyError: 'token=********')",
+            "it could not be checked (KeyError: 'token=********')",
         ),
     ],
     ids=["unreachable", "missing", "asked wrongly", "refused", "a mistake of ours"],
@@ -190,7 +190,7 @@ def test_what_a_check_itself_lets_go_needs_no_waiver_of_ours() -> None:
     ids=["no reason", "no name", "blanks", "text", "something else"],
 )  # fmt: skip
 def test_a_waiver_needs_a_name_and_a_reason(waiver: t.Any) -> None:
-    with pytest.raises(InputError, match="give it 'by'"):
+    with pytest.raises(InputError, match="add 'by'"):
         read_waivers({"load": waiver})
 
 
@@ -198,7 +198,7 @@ def test_a_waiver_of_what_is_not_there_is_a_problem_of_its_own() -> None:
     rows = rows_of(load=finding(failed("80 users")))
     waived = waive(rows, read_waivers({"lod": WAIVER}))
     assert [row.status for row in waived] == ["fail", "fail"]
-    assert "nothing is called lod; there are load" in waived[1].detail
+    assert "no row is called lod; there are load" in waived[1].detail
 
 
 def test_facts_of_several_rows_are_one() -> None:

@@ -86,7 +86,7 @@ def test_a_breach_again_goes_further_down() -> None:
 def test_a_kill_while_it_was_watched_wins(verdict: str) -> None:
     killed = replace(seen_at(3, 0, state_at(5, PENDING)), killed="eve set the kill switch at noon")
     with pytest.raises(
-        ConflictError, match=r"5 % was watched, and 0 % is set now.*eve set the kill"
+        ConflictError, match=r"5 % was watched, but 0 % is set now.*eve set the kill"
     ):
         judged(killed, verdict)
 
@@ -96,5 +96,5 @@ def test_a_step_that_was_left_and_taken_again_meanwhile_is_not_judged() -> None:
     finding = Finding(5, PROCEED, "bob", since=state.since)
     assert judge(SCHEDULE, seen_at(3, 5, state), finding).after.verdict == PROCEED
     taken_again = replace(state, since=state.since + HOUR)
-    with pytest.raises(ConflictError, match="was left and set again"):
+    with pytest.raises(ConflictError, match="was changed and set again"):
         judge(SCHEDULE, seen_at(3, 5, taken_again), finding)

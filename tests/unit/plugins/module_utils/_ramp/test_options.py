@@ -37,7 +37,7 @@ def test_a_schedule_is_read_as_it_was_written() -> None:
         ([step(0, 1)], "days count from 1"),
         ([step(1, 1, -1)], "users from 0"),
         ([step(1, 1, 500), step(2, 5, 100)], "going up only adds users"),
-        ([step(1, True)], "boolean for a number"),
+        ([step(1, True)], "boolean as number"),
     ],
 )
 def test_a_schedule_that_is_none_is_refused(entries: list[t.Any], message: str) -> None:

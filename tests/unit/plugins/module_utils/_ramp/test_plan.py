@@ -186,7 +186,7 @@ def test_a_step_that_somebody_else_set_is_told_and_watched(value: int) -> None:
     seen = seen_at(6, value, state_at(10), managers=("kubectl-edit",))
     found = planned(seen)
     assert found.action == WATCH
-    assert "The ramp left 10 %, and kubectl-edit set" in found.notes[0]
+    assert "The ramp set 10 %, and kubectl-edit set" in found.notes[0]
     assert (found.after.percentage, found.after.since) == (value, seen.now)
     entry = found.after.history[-1]
     assert (entry.what, entry.before, entry.to, entry.by) == ("found", 10, value, "kubectl-edit")
@@ -243,7 +243,7 @@ def test_a_release_before_the_next_day_is_kept_for_it() -> None:
 def test_a_person_cannot_release(verdict: str) -> None:
     found = planned(seen_at(3, 5, state_at(5, verdict)), **RELEASE)
     assert (found.action, found.after.verdict) == (WATCH, verdict)
-    assert "nothing to release" in found.notes[0]
+    assert "nothing was released" in found.notes[0]
 
 
 def test_words_release_one_gate_and_not_the_next() -> None:

@@ -169,7 +169,7 @@ def test_a_record_survives_its_json() -> None:
 
 @pytest.mark.parametrize("text", ["", "{}", "[]", '{"version": "2.0.0", "phases": {}}'])
 def test_a_damaged_record_is_named_as_such(text: str) -> None:
-    with pytest.raises(VerificationError, match="does not hold a release record"):
+    with pytest.raises(VerificationError, match="has no valid release record"):
         Record.load(text, "ConfigMap 'release-2.0.0'")
 
 

@@ -151,7 +151,7 @@ def test_an_attachment_comes_back_as_it_was(cluster: MemoryCluster, tmp_path: Pa
 def test_an_attachment_that_is_too_large_is_refused(cluster: MemoryCluster, tmp_path: Path) -> None:
     large = tmp_path / "large"
     large.write_bytes(random.Random(1).randbytes(800_000))
-    with pytest.raises(InputError, match="too large to keep in a ConfigMap"):
+    with pytest.raises(InputError, match="too large for a ConfigMap"):
         run(opened(cluster), attach={"large": large})
 
 

@@ -82,7 +82,7 @@ CASES = {
     ),
     "passed over": (
         without_phase("smoke_tests"),
-        "Smoke Tests was passed over: later phases ran without it.",
+        "Smoke Tests was skipped: later phases ran without it.",
     ),
     "tried again": (
         with_phase(
@@ -91,7 +91,7 @@ CASES = {
                 {"evidence": {"failures": records.failed_by("db", "Apply", "it is locked")}}
             ],
         ),
-        "Database was run 2 times, for it failed before. Why: db failed in 'Apply': it is locked.",
+        "Database was run 2 timesafter a failure. Why: db failed in 'Apply': it is locked.",
     ),
     "window": (
         with_facts(
@@ -118,7 +118,7 @@ CASES = {
     ),
     "images": (
         with_facts(images={"a:1": "digest not checked", "b:1": {"digest": "x"}}),
-        "Nobody looked in the registry for 1 image of 2.",
+        "The registry was not checked for 1 image of 2.",
     ),
     "held and approved": (
         with_facts(

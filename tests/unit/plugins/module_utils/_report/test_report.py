@@ -134,7 +134,7 @@ def test_a_hold_is_no_failure_and_says_what_it_waits_for():
     report = build_report(records.held(), Asked(plan=records.PLAN))
     assert (report.verdict.word, report.verdict.tone) == ("On hold", "warn")
     assert report.verdict.sentence.startswith(
-        "The release waits in Monitoring for somebody to decide: response_time_p95 is 1.34 seconds"
+        "The release waits in Monitoring for a decision: response_time_p95 is 1.34 seconds"
     )
     assert [row.status for row in report.phases if row.name == "monitoring"] == ["on hold"]
 
@@ -147,7 +147,7 @@ def test_a_rolled_back_release_says_why_and_that_its_services_went_back():
         "succeeded, taken back",
         "rolled back, taken back",
     }
-    assert all("Taken back to" in row[7].text for row in services.rows)
+    assert all("Rolled back to" in row[7].text for row in services.rows)
 
 
 def test_what_a_way_back_took_of_another_hand_is_told_of_its_service():
@@ -155,9 +155,9 @@ def test_what_a_way_back_took_of_another_hand_is_told_of_its_service():
     field = "spec.containers[agent-core].lifecycle"
     record["facts"]["services_returned"]["agent-core"]["taken_away"] = [{"field": field}]
     (services,) = (t for t in build_report(record, Asked(plan=())).tables if t.title == "Services")
-    told = [row[7].text for row in services.rows if "another hand had changed" in row[7].text]
+    told = [row[7].text for row in services.rows if "other people's changes" in row[7].text]
     assert len(told) == 1
-    assert told[0].endswith(f"had changed: {field}.")
+    assert told[0].endswith(f"changes: {field}.")
 
 
 def test_services_stand_in_their_waves_with_the_reason_of_what_failed():
@@ -245,7 +245,7 @@ def test_a_damaged_record_makes_a_report_too(damage):
 def test_what_could_not_be_read_is_told():
     report = build_report({**complete(), "backups": {"x": "s3://x"}}, PLAN)
     assert "1 entries of 'backups' are no dictionaries." in report.problems
-    assert "What is wrong with the record" in as_html(report)
+    assert "Problems of the record" in as_html(report)
 
 
 def test_a_phase_that_nobody_planned_is_shown_and_a_late_one_is_marked():

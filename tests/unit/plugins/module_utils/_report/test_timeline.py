@@ -39,7 +39,7 @@ def test_what_waited_is_seen_from_the_end_of_all_before_to_its_beginning():
     (wait,) = (bar for bar in lane(records.green(), "database").bars if bar.kind == "wait")
     (before,) = (bar for bar in lane(records.green(), "preflight").bars if bar.kind == "done")
     assert wait.left == pytest.approx(before.left + before.width, abs=0.05)
-    assert wait.words == "6 min of waiting before it"
+    assert wait.words == "6 min of waiting before"
 
 
 def test_every_try_is_seen_and_the_failed_one_as_failed():
@@ -52,7 +52,7 @@ def test_every_try_is_seen_and_the_failed_one_as_failed():
 
 def test_a_phase_without_an_end_is_open_and_says_so():
     bars = lane(records.dead(), "microservices").bars
-    assert [bar.words for bar in bars if bar.kind == "running"] == ["begun and no end is recorded"]
+    assert [bar.words for bar in bars if bar.kind == "running"] == ["begun, no end is recorded"]
 
 
 def test_nothing_stands_outside_the_axis():

@@ -196,7 +196,7 @@ def test_a_finished_restore_still_tidies_up() -> None:
     [
         pytest.param(order(), (database("x"),), InputError, "There is no", id="no-database"),
         pytest.param(
-            order(), (database(open=False),), ConflictError, "not by a restore", id="closed"
+            order(), (database(open=False),), ConflictError, "not by our restore", id="closed"
         ),
         pytest.param(
             order(backup=backup(database="x")), (), InputError, "of database 'x'", id="of-another"
@@ -215,7 +215,11 @@ def test_a_finished_restore_still_tidies_up() -> None:
             id="old-psql",
         ),
         pytest.param(
-            order("scratch"), (), ConflictError, "not made by a restore", id="scratch-over-another"
+            order("scratch"),
+            (),
+            ConflictError,
+            "no scratch database of ours",
+            id="scratch-over-another",
         ),
     ],
 )

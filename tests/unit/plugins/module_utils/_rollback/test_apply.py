@@ -22,7 +22,7 @@ def returned(name: str) -> Returned:
 def test_one_that_cannot_return_keeps_nobody_from_it() -> None:
     def one(name: str) -> Returned:
         if name == "b":
-            raise ConflictError("Deployment 'b' was changed by another hand.", result="superseded")
+            raise ConflictError("Deployment 'b' was changed by somebody else.", result="superseded")
         return returned(name)
 
     done = return_all([["a", "b"], ["c"]], one, parallel=2)
@@ -35,7 +35,7 @@ def test_one_that_cannot_return_keeps_nobody_from_it() -> None:
     assert said.startswith(
         "1 of 3 services did not return from release '2.0.0': b. Returned: a, c."
     )
-    assert "by another hand" in said
+    assert "by somebody else" in said
 
 
 def test_a_wave_returns_side_by_side_and_the_next_waits_for_it() -> None:

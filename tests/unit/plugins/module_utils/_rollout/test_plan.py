@@ -165,7 +165,7 @@ def test_rolling_back_what_somebody_undid_by_hand_takes_back_the_annotations() -
 def test_rolling_back_never_undoes_another_hand() -> None:
     body, pin = released()
     body["spec"]["template"]["spec"]["containers"][1]["image"] = "easymo/wallet-service:v2.0.1"
-    with pytest.raises(ConflictError, match="another hand") as caught:
+    with pytest.raises(ConflictError, match="somebody else") as caught:
         plan_rollout(Deployment.from_json(body), wanted("rolled_back"), pin)
     assert caught.value.details["result"] == "superseded"
 

@@ -142,7 +142,7 @@ def test_too_few_pods(replicas: int, severity: str) -> None:
 @pytest.mark.parametrize(
     ("held", "words"),
     [
-        ({("ConfigMap", "config"): None}, "ConfigMap config, which is not there"),
+        ({("ConfigMap", "config"): None}, "ConfigMap config, which is missing"),
         ({("Secret", "secrets"): frozenset({"other"})}, "need token of Secret secrets"),
     ],
 )

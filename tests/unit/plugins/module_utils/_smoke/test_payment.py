@@ -55,7 +55,7 @@ def test_the_same_key_pays_once_however_often_the_test_runs() -> None:
     play_payment(wallets, PURCHASE, prove_key=True)
     again = play_payment(wallets, PURCHASE, prove_key=True)
     assert (again.status, wallets.money, len(wallets.orders)) == ("pass", 3500, 1)
-    assert "was paid by this attempt before" in again.detail
+    assert "was already paid by this attempt" in again.detail
 
 
 def test_a_run_that_was_killed_after_ordering_pays_that_order() -> None:
@@ -69,8 +69,8 @@ def test_a_run_that_was_killed_after_ordering_pays_that_order() -> None:
     ("broken", "said"),
     [
         ("forgets keys", "made two orders"),
-        ("does not pay", "was to be paid and is pending"),
-        ("takes too much", "from 5000 to 3499 and should have moved it by 1500"),
+        ("does not pay", "should be paid but is pending"),
+        ("takes too much", "from 5000 to 3499 but should have moved it by 1500"),
     ],
 )
 def test_money_that_is_not_where_it_should_be_fails_with_the_order(broken: str, said: str) -> None:

@@ -54,8 +54,8 @@ def test_an_answer_may_bring_name_time_and_note() -> None:
 @pytest.mark.parametrize(
     ("given", "by", "said"),
     [
-        ({"fone": "yes"}, "Jane", "Nobody asks fone; the questions are phone"),
-        ({"phone": "yes"}, "", "has no name with it"),
+        ({"fone": "yes"}, "Jane", "There is no question fone; the questions are phone"),
+        ({"phone": "yes"}, "", "has no name"),
         ({"phone": "maybe"}, "Jane", "is 'maybe'; it is yes or no"),
         ({"phone": {"by": "Jane"}}, "", "is ''; it is yes or no"),
         ({"phone": {"answer": "yes", "who": "Jane"}}, "", "has 'who'"),

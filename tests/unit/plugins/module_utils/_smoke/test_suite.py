@@ -62,7 +62,10 @@ def test_a_test_that_fails_does_not_keep_the_others_from_ending() -> None:
 
 def test_a_question_that_is_wrong_in_itself_says_nothing_about_the_platform() -> None:
     (found,) = results_of(typo=raising(InputError("There is no such table.")))
-    assert (found.status, found.detail) == ("hold", "it is asked wrongly: There is no such table.")
+    assert (found.status, found.detail) == (
+        "hold",
+        "its options are wrong: There is no such table.",
+    )
 
 
 def test_the_tests_run_side_by_side_and_each_is_told_as_it_ends() -> None:

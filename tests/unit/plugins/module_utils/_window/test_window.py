@@ -179,8 +179,8 @@ def test_people_are_told_the_zone_of_the_day_on_which_it_is_open() -> None:
 @pytest.mark.parametrize(
     ("wrong", "told"),
     [
-        ({"timezone": "Africa/Nowhere"}, "timezone 'Africa/Nowhere' is not known"),
-        ({"timezone": None}, "timezone None is not known"),
+        ({"timezone": "Africa/Nowhere"}, "timezone 'Africa/Nowhere' is unknown"),
+        ({"timezone": None}, "timezone None is unknown"),
         ({"days": ["Dienstag"]}, "days are"),
         ({"days": "tuesday"}, "days are"),
         ({"start": 540}, "write it in quotes"),

@@ -60,8 +60,8 @@ def test_what_cannot_run_and_what_is_not_additive_are_one_report_with_one_on_eac
         )
     first, *lines = str(raised.value).splitlines()
     assert first == (
-        "Nothing was applied: 2 things must be put right and 58 findings in 29 files must be waived or written "
-        "otherwise."
+        "Nothing was applied: 2 things must be fixed and 58 findings in 29 files must be waived "
+        "or rewritten."
     )
     assert lines[:2] == ["- x.sql has no statement.", "- 1_a and 1_b share version 1."]
     assert [line for line in lines if "[destructive:" in line] == lines[2:60]
@@ -70,7 +70,7 @@ def test_what_cannot_run_and_what_is_not_additive_are_one_report_with_one_on_eac
         "[destructive: drop-table]"
     )
     assert sum(line.startswith("- drop-table: keep it") for line in lines) == 1
-    assert "every row that is written to t" in lines[-1]
+    assert "every new row of t" in lines[-1]
     assert "[warning: rows-refused]" in lines[-1]
     assert max(map(len, lines)) < 200
     details = raised.value.details
@@ -107,7 +107,7 @@ def test_a_waiver_needs_a_reason(reason: str) -> None:
 
 
 def test_a_waiver_needs_its_file() -> None:
-    with pytest.raises(InputError, match=r"has not: b\.sql, c\.sql"):
+    with pytest.raises(InputError, match=r"not in the folder: b\.sql, c\.sql"):
         refuse_bad_waivers({"c.sql": "x", "a.sql": "x", "b.sql": "x"}, ["a.sql"])
 
 

@@ -204,7 +204,7 @@ DROP FUNCTION archive_old(int);
 -- additive
 CREATE FUNCTION archive_old(days int, dry_run bool) RETURNS void LANGUAGE sql AS 'SELECT 1';
 
--- == drop a function with all that depends on it
+-- == drop a function and its dependents
 -- destructive: drop-cascade
 DROP FUNCTION touch_updated_at() CASCADE;
 -- additive
@@ -258,7 +258,7 @@ DROP VIEW active_users;
 -- additive
 CREATE TABLE active_users (id int);
 
--- == drop a view with all that depends on it
+-- == drop a view and its dependents
 -- destructive: drop-cascade
 DROP VIEW active_users CASCADE;
 -- additive
