@@ -14,17 +14,18 @@ LINES: list[str] = json.loads(
 )
 
 
-def test_it_says_first_who_deploys(witness: t.Any) -> None:
+def test_its_verdict_comes_first_and_then_who_deploys(witness: t.Any) -> None:
+    assert LINES[0].startswith(f"INTERRUPTED: release {RELEASE} in database")
     leases = witness.read("leases")["items"]
     holders = [one["spec"].get("holderIdentity", "") for one in leases]
-    assert "".join(holders) in LINES[0]
-    assert "easymo-deploy" in LINES[0]
+    assert "".join(holders) in LINES[1]
+    assert "easymo-deploy" in LINES[1]
 
 
 def test_it_tells_how_the_release_stands_phase_by_phase(witness: t.Any) -> None:
     record = witness.record(RELEASE)
-    assert LINES[1].startswith(f"Release {RELEASE} is running: attempt 1 by {record['actor']}")
-    assert LINES[2].split() == [
+    assert LINES[2].startswith(f"Release {RELEASE} is running: attempt 1 by {record['actor']}")
+    assert LINES[3].split() == [
         "database",
         "running",
         "since",
@@ -34,7 +35,7 @@ def test_it_tells_how_the_release_stands_phase_by_phase(witness: t.Any) -> None:
 
 def test_it_tells_of_every_service_which_tag_runs_in_how_many_pods(witness: t.Any) -> None:
     found = {one["metadata"]["name"]: one for one in witness.read("deployments")["items"]}
-    told = {line.split()[0]: line for line in LINES[3:]}
+    told = {line.split()[0]: line for line in LINES[4:]}
     assert len(told) == 12
     for name, line in told.items():
         image = found[name]["spec"]["template"]["spec"]["containers"][0]["image"]
