@@ -54,7 +54,7 @@ METRIC = f"""name:
 kind:
   description: Who is asked.
   type: str
-  choices: [prometheus, postgres, kubernetes_log]
+  choices: [prometheus, postgres, kubernetes_log, alerts]
   default: prometheus
 query:
   description:
@@ -62,6 +62,10 @@ query:
     - For V(kubernetes_log) a regular expression. The value is the number of lines that it is found in, in
       the logs of all running containers of O(metrics[].deployment) in the last O(metrics[].window)
       seconds.
+    - For V(alerts) the names of alerting rules of Prometheus, with C(|) between. The value is the number of alerts that
+      fire, or did within the last O(metrics[].window) seconds. A rule's annotation C(gate) says what one that fires is,
+      C(rollback) for a breach, C(hold) for neither good nor a breach, C(note) for nothing but an entry in RV(alerts).
+      Without it, it is C(hold), and so is one that has ended. A rule that is not loaded or not evaluated is missing.
   type: str
   required: true
 {BOUNDS}interval:
@@ -94,6 +98,7 @@ deployment:
 window:
   description:
     - Of how many seconds before each look the logs are read. At most 1 MB of each container is.
+    - For V(alerts), within how many seconds an alert that has ended still counts.
     - Windows longer than the interval see a line in several looks.
   type: int
   default: 60

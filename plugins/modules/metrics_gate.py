@@ -380,6 +380,24 @@ held:
   returned: success, and when the verdict fails the task
   type: dict
   sample: {}
+alerts:
+  description:
+    - Which of the alerts of a metric of the kind V(alerts) fired since the release O(release) began, or since the watch
+      did. Empty without such a metric.
+    - C(fired) has at most 50, each with C(name), C(severity), C(subject), C(since) and C(until), which is empty for one
+      that still fires. C(looked) is false when there was a time of which nobody knows, and C(why_not) says why.
+  returned: success, and when the verdict fails the task
+  type: dict
+  sample:
+    looked: true
+    why_not: ""
+    fired:
+      - name: Service Down
+        severity: critical
+        subject: service=wallet-service
+        since: "2026-11-25T09:31:10Z"
+        until: "2026-11-25T09:33:40Z"
+  version_added: 0.3.0
 gaps:
   description: When nobody looked because the run was stopped, in seconds since the watch began.
   returned: success, and when the verdict fails the task
@@ -395,7 +413,10 @@ reason:
 
 import typing as t
 
+from ..module_utils._alerts.fired import to_record
+from ..module_utils._claims.models import Alerts
 from ..module_utils._cluster import Cluster
+from ..module_utils._gate.alerts import AlertsSource
 from ..module_utils._gate.models import Metric
 from ..module_utils._gate.options import (
     gate_options,
@@ -407,7 +428,7 @@ from ..module_utils._gate.report import describe_look, describe_watch, look_data
 from ..module_utils._gate.sources import refuse_missing_libraries, sources_of
 from ..module_utils._gate.state import Schedule
 from ..module_utils._gate.store import ReleaseMemory
-from ..module_utils._gate.watch import Measurement, Watcher
+from ..module_utils._gate.watch import Measurement, Source, Watcher
 from ..module_utils._kubernetes_client import KUBERNETES
 from ..module_utils._kubernetes_module import cluster_at
 from ..module_utils._library import refuse_missing
@@ -428,9 +449,10 @@ def run(module: Module) -> dict[str, t.Any]:
     refuse_missing_libraries(metrics)
     cluster = cluster_of(module)
     memory = memory_of(module, cluster)
+    sources = sources_of(params, cluster)
     watcher = Watcher(
         metrics,
-        sources_of(params, cluster),
+        sources,
         report=lambda look: report_measurement(module, metrics, look),
         memory=memory,
     )
@@ -439,9 +461,22 @@ def run(module: Module) -> dict[str, t.Any]:
         module.warn(
             f"{memory.lost} samples could not be stored in the record of {params['release']}."
         )
-    result = describe_watch(metrics, watch, kept=memory is not None)
+    result = describe_watch(metrics, watch, kept_as=params["gate"] if memory else "")
+    result["alerts"] = fired_meanwhile(sources.values(), memory, watch.state.started)
     refuse_verdict(result, params["fail_on"])
     return result
+
+
+def fired_meanwhile(
+    sources: t.Iterable[Source], memory: ReleaseMemory | None, watched: float
+) -> dict[str, t.Any]:
+    """Which alerts fired since the release began, or since the watch did where nothing is known of a release."""
+    asked = [one for one in sources if isinstance(one, AlertsSource)]
+    found = memory.alerts if memory else Alerts()
+    for source in asked:
+        begun = memory.begun if memory else None
+        found = source.since(watched if begun is None else begun, found)
+    return to_record(found) if asked else {}
 
 
 def cluster_of(module: Module) -> Cluster | None:

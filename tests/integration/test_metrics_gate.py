@@ -1,12 +1,18 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+import json
+import threading
+import time
 import typing as t
+from pathlib import Path
 
 import pytest
 
+from ansible_collections.easymo.deploy.plugins.module_utils._alerts.api import AlertsApi
 from ansible_collections.easymo.deploy.plugins.modules import metrics_gate
 from sandbox.world import World
+from tests.integration.conftest import until
 from tests.integration.running import connection
 from tests.module_runner import run_module
 
@@ -89,3 +95,68 @@ def test_bad_input_is_refused(gate, metric, options, words):
     result = gate(metric, **options)
     assert result["failed"]
     assert words in result["msg"]
+
+
+@pytest.fixture
+def fire(world: World) -> t.Iterator[t.Callable[..., None]]:
+    """Has alerts by these names fire, each with its annotation `gate`, or be loaded and not fire for None."""
+    path = Path(world.facts("prometheus")["rules_folder"]) / "alerts-of-a-gate.yml"
+    api = AlertsApi(world.facts("prometheus")["url"], "", timeout=20)
+
+    def load(**gates: tuple[str, bool]) -> None:
+        rules = [
+            {
+                "alert": name,
+                "expr": f'label_replace(vector(1), "service", "s", "", "") == {int(fires)}',
+                "labels": {"severity": "critical"},
+                "annotations": {"gate": gate},
+            }
+            for name, (gate, fires) in gates.items()
+        ]
+        path.write_text(
+            json.dumps({"groups": [{"name": "gate", "interval": "1s", "rules": rules}]}), "utf-8"
+        )
+        api.reload()
+        until(lambda: {r.name: (r.health, bool(r.firing)) for r in api.rules() if r.name in gates}
+              == {name: ("ok", fires) for name, (_gate, fires) in gates.items()})  # fmt: skip
+
+    yield load
+    path.unlink()
+    api.reload()
+
+
+def test_alerts_are_evidence_while_they_fire_and_a_moment_after(gate, fire):
+    metric = {"kind": "alerts", "query": "Back|Held", "pass": {"max": 0}, "breaches": 1}
+    fire(Back=("rollback", False), Held=("hold", True))
+    held = gate(metric)
+    assert (held["verdict"], held["samples"][0]["last"]) == ("hold", 1)
+    assert "Held (service=s) since 20" in held["msg"]
+    fire(Back=("rollback", True), Held=("hold", True))
+    back = gate(metric)
+    assert (back["verdict"], "Back (service=s) since" in back["msg"]) == ("rollback", True)
+    fire(Back=("rollback", False), Held=("hold", False))
+    ended = gate(metric)
+    assert (ended["verdict"], "Back (service=s) fired until 20" in ended["msg"]) == ("hold", True)
+    time.sleep(1.5)
+    assert gate({**metric, "window": 1})["verdict"] == "proceed"
+    unknown = gate({**metric, "query": "Back|Nobody"})
+    assert "Prometheus has no alert 'Nobody' loaded" in unknown["msg"]
+
+
+def test_what_fired_since_the_watch_began_is_told_when_it_has_ended(gate, fire):
+    """As after a time without sight: the one look that sees Prometheus again finds what fired meanwhile."""
+    fire(Held=("hold", False))
+
+    def blink() -> None:
+        fire(Held=("hold", True))
+        fire(Held=("hold", False))
+
+    blinking = threading.Timer(0.5, blink)
+    blinking.start()
+    metric = {"kind": "alerts", "query": "Held", "pass": {"max": 0}, "interval": 12}
+    result = gate(metric, duration=12)
+    blinking.join()
+    alerts = result["alerts"]
+    assert (alerts["looked"], [one["name"] for one in alerts["fired"]]) == (True, ["Held"]), alerts
+    assert alerts["fired"][0]["until"] >= alerts["fired"][0]["since"]
+    assert result["verdict"] == "hold"

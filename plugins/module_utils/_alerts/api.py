@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import math
+import re
 import typing as t
 
 from ansible.module_utils.common.yaml import yaml_load
@@ -12,6 +14,10 @@ from .._errors import InputError, RefusedError, VerificationError
 from .._http import Answer, ask, bearer, good, said_in, without_query
 from .._time import epoch
 from .models import ActiveAlert, Labels, LoadedRule
+
+_BLIND = 120
+"""Seconds without a sample that are an outage: targets may be scraped once a minute."""
+_STEP = 60
 
 
 class AlertsApi:
@@ -82,6 +88,42 @@ class AlertsApi:
         except (ValueError, LookupError, TypeError) as exc:
             raise _foreign(*asked) from exc
 
+    def firing_times(
+        self, names: t.Sequence[str], seconds: float
+    ) -> list[tuple[Labels, list[float]]]:
+        """Of the last so many seconds: each alert of these names that fired, and every evaluation at which it did."""
+        asked = "Prometheus", f"{self._prometheus}/api/v1/query"
+        query = f"{firing_series(names)}[{max(1, math.ceil(seconds))}s]"
+        answer = self._ask("GET", *asked, {"query": query})
+        try:
+            found = answer.json()["data"]["result"]
+            return [
+                (dict(one["metric"]), [float(at) for at, _value in one["values"]]) for one in found
+            ]
+        except (ValueError, LookupError, TypeError) as exc:
+            raise _foreign(*asked) from exc
+
+    def outages(self, since: float, until: float) -> list[tuple[float, float]]:
+        """When Prometheus kept no sample of anything for two minutes or more, in seconds since 1970."""
+        asked = "Prometheus", f"{self._prometheus}/api/v1/query_range"
+        query = f"count(count_over_time(up[{_BLIND}s]))"
+        span = {"start": str(since), "end": str(until), "step": str(_STEP)}
+        answer = self._ask("GET", *asked, {"query": query, **span})
+        try:
+            found = answer.json()["data"]["result"]
+            seen = {round(float(at) - since) for one in found for at, _value in one["values"]}
+        except (ValueError, LookupError, TypeError) as exc:
+            raise _foreign(*asked) from exc
+        gaps: list[tuple[float, float]] = []
+        for at in range(0, int(until - since) + 1, _STEP):
+            if at in seen:
+                continue
+            begin, end = max(since, since + at - _BLIND), since + at
+            if gaps and gaps[-1][1] >= begin:
+                begin = gaps.pop()[0]
+            gaps.append((begin, end))
+        return gaps
+
     def external_labels(self) -> Labels:
         """Those that Prometheus adds to every alert that it sends."""
         asked = "Prometheus", f"{self._prometheus}/api/v1/status/config"
@@ -133,6 +175,14 @@ class AlertsApi:
             ca_cert=self._ca_cert,
         )
         return answer if may_refuse and said_in(answer) else good(answer, where)
+
+
+def firing_series(names: t.Sequence[str]) -> str:
+    """The series that Prometheus writes of these alerts while they fire, as a selector."""
+    # RE2 takes a backslash before punctuation only, and PromQL wants it twice.
+    quoted = "|".join(re.sub(r"([\\.+*?()|\[\]{}^$])", r"\\\\\1", name) for name in names)
+    quoted = quoted.replace('"', '\\"')
+    return f'ALERTS{{alertstate="firing",alertname=~"{quoted}"}}'
 
 
 def _foreign(who: str, url: str) -> VerificationError:

@@ -103,6 +103,8 @@ class Metric:
     delay: float = 0.0
 
     def judge(self, sample: Sample) -> SampleStatus:
+        if sample.judged:
+            return SampleStatus(sample.judged)
         if sample.value is None:
             return SampleStatus.ERROR if sample.error else SampleStatus.NO_DATA
         return self.bounds.judge(sample.value)
@@ -112,12 +114,15 @@ class Metric:
 class Sample:
     """One look at a metric. Without a value, `problem` says why: no data is not the same as a good value.
 
-    `error`: whoever was asked failed, or gave what is no number, instead of having nothing to tell.
+    `error`: whoever was asked failed, or gave what is no number, instead of having nothing to tell. `note` is what the
+    value is about, and `judged` the status that whoever was asked gives it, "" for that of the bounds.
     """
 
     value: float | None
     problem: str = ""
     error: bool = field(default=False, compare=False)
+    note: str = ""
+    judged: str = ""
 
 
 def failed_sample(problem: str) -> Sample:

@@ -12,8 +12,8 @@ from .._module import refuse_below
 from .._options import Spec, kubernetes_options, postgres_options
 from .models import Bounds, Limits, Metric
 
-PROMETHEUS, POSTGRES, LOG = "prometheus", "postgres", "kubernetes_log"
-KINDS = (PROMETHEUS, POSTGRES, LOG)
+PROMETHEUS, POSTGRES, LOG, ALERTS = "prometheus", "postgres", "kubernetes_log", "alerts"
+KINDS = (PROMETHEUS, POSTGRES, LOG, ALERTS)
 
 
 def gate_options() -> Spec:
@@ -130,7 +130,7 @@ def refuse_bad_input(params: t.Mapping[str, t.Any], metrics: t.Sequence[Metric])
     if twice:
         raise InputError(f"Metrics share a name: give each its own: {', '.join(twice)}.")
     kinds = {metric.kind for metric in metrics}
-    if PROMETHEUS in kinds and not params["prometheus_url"]:
+    if kinds & {PROMETHEUS, ALERTS} and not params["prometheus_url"]:
         raise InputError("Option 'prometheus_url' is missing, and metrics need Prometheus.")
     refuse_below(params, duration=0, initial_delay=0)
     if params["query_timeout"] <= 0:
@@ -172,6 +172,12 @@ def _refuse_bad_metric(metric: Metric, duration: float) -> None:
         )
     if metric.kind == LOG:
         read_pattern(metric.query)
+    if metric.kind == ALERTS and not alert_names(metric.query):
+        raise InputError(f"The 'query' of {name} names no alert: give their names with | between.")
+
+
+def alert_names(query: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in query.split("|") if name.strip())
 
 
 def read_pattern(text: str) -> re.Pattern[str]:

@@ -20,10 +20,6 @@ _AFTERWARDS = {
     Verdict.ROLLBACK: "Roll back, or fix the cause and run the same phase again",
 }
 _SIGNS = {SampleStatus.BREACH: "!!", SampleStatus.BETWEEN: "!"}
-_DECIDE = (
-    "; or let a person decide with playbooks/decide.yml -e decision=approve (or reject) -e by=name "
-    "-e \"reason='why'\", then run it again"
-)
 
 
 def refuse_verdict(result: dict[str, t.Any], fail_on: t.Collection[str]) -> None:
@@ -32,16 +28,24 @@ def refuse_verdict(result: dict[str, t.Any], fail_on: t.Collection[str]) -> None
         raise _ERRORS[Verdict(result["verdict"])](result["sentence"], **result)
 
 
-def describe_end(watch: WatchResult, *, kept: bool) -> str:
-    """Why the verdict is as it is, and what to do about it. `kept`: people can decide."""
+def describe_end(watch: WatchResult, *, kept_as: str) -> str:
+    """Why the verdict is as it is, and what to do about it. `kept_as`: the gate of which people can decide, "" if they can't."""
     verdict = watch.decision.verdict
     reasons = "; ".join(reason.text for reason in watch.decision.reasons)
     if verdict is not Verdict.PROCEED:
-        more = _DECIDE if verdict is Verdict.HOLD and kept else ""
+        more = _how_to_decide(kept_as) if verdict is Verdict.HOLD and kept_as else ""
         return f"{reasons}. {_AFTERWARDS[verdict]}{more}."
     if watch.said:
         return f"Proceed: {watch.said.by} approved ({watch.said.reason}) that {reasons}."
     return f"Proceed: all metrics are good after {watch.seconds:.0f} s."
+
+
+def _how_to_decide(gate: str) -> str:
+    of = f"-e monitoring_gate={gate} " if gate != "monitoring" else ""
+    return (
+        f"; or let a person decide with playbooks/decide.yml {of}-e decision=approve (or reject) -e by=name "
+        "-e \"reason='why'\", then run it again"
+    )
 
 
 def describe_look(metrics: t.Sequence[Metric], look: Measurement) -> str:
@@ -74,7 +78,7 @@ def _shown(value: float | None, status: SampleStatus) -> str:
 
 
 def describe_watch(
-    metrics: t.Sequence[Metric], watch: WatchResult, *, kept: bool = False
+    metrics: t.Sequence[Metric], watch: WatchResult, *, kept_as: str = ""
 ) -> dict[str, t.Any]:
     state = watch.state
     held = {} if state.held is None else {"since": state.held_at, "reasons": list(state.held_why)}
@@ -82,7 +86,7 @@ def describe_watch(
     return {
         "changed": False,
         "verdict": watch.decision.verdict.value,
-        "sentence": describe_end(watch, kept=kept),
+        "sentence": describe_end(watch, kept_as=kept_as),
         "reasons": [{**reason.to_result(), **span} for reason in watch.decision.reasons],
         "decision": watch.said.to_result() if watch.said else {},
         "samples": [_describe(metric, watch) for metric in metrics],

@@ -7,19 +7,21 @@ from __future__ import annotations
 import typing as t
 from dataclasses import replace
 
+from .._alerts.api import AlertsApi
 from .._cluster import Cluster
 from .._http import REQUESTS
 from .._kubernetes_client import KUBERNETES
 from .._library import refuse_missing
 from .._postgres import PSYCOPG2, PostgresTarget
+from .alerts import AlertsSource
 from .logs import LogSource
 from .models import Metric
-from .options import LOG, POSTGRES, PROMETHEUS
+from .options import ALERTS, LOG, POSTGRES, PROMETHEUS, alert_names
 from .prometheus import Prometheus
 from .sql import SqlSource
 from .watch import Source
 
-LIBRARIES = {PROMETHEUS: REQUESTS, POSTGRES: PSYCOPG2, LOG: KUBERNETES}
+LIBRARIES = {PROMETHEUS: REQUESTS, ALERTS: REQUESTS, POSTGRES: PSYCOPG2, LOG: KUBERNETES}
 
 
 def refuse_missing_libraries(metrics: t.Iterable[Metric]) -> None:
@@ -40,6 +42,11 @@ def sources_of(params: t.Mapping[str, t.Any], cluster: Cluster | None = None) ->
     def source(entry: t.Mapping[str, t.Any]) -> Source:
         if entry["kind"] == POSTGRES:
             return SqlSource(PostgresTarget.from_params(entry["connection"]), timeout)
+        if entry["kind"] == ALERTS:
+            api = AlertsApi(
+                server.url, "", timeout=timeout, ca_cert=server.ca_cert, token=server.token
+            )
+            return AlertsSource(api, alert_names(entry["query"]), entry["window"])
         if entry["kind"] == LOG and cluster is not None:
             return LogSource(cluster, entry["deployment"], entry["window"], timeout)
         return replace(server, _answered={})

@@ -11,11 +11,14 @@ import typing as t
 import uuid
 from dataclasses import dataclass, field, replace
 
+from .._alerts.fired import alerts_of
+from .._claims.models import Alerts
 from .._cluster import Cluster, MonotonicClock
 from .._errors import ConflictError, DeployError, VerificationError
 from .._release.models import SETTLED, Record
 from .._release.plan import check_attempt
 from .._release.store import ReleaseStore
+from .._time import epoch
 from .manual_decision import ManualDecision, all_said, that_counts
 from .models import Metric, Verdict
 from .schedule import WatchPlan, elapsed_at, take_up
@@ -87,9 +90,14 @@ class ReleaseMemory:
         self._settled = False
         self.lost = 0
         """Looks that could not be kept."""
+        self.begun: float | None = None
+        """When the attempt of the release began, in seconds since 1970; None until its record was read."""
+        self.alerts = Alerts()
+        """What fired since then, as far as the record knew."""
 
     def recall(self, plan: WatchPlan) -> WatchState | None:
         record = check_attempt(self._store().read(), self._release)
+        self.begun, self.alerts = epoch(record.started), alerts_of(record.to_json())
         phase = record.phases.get(self._gate)
         self._stamp = {
             "attempt": record.attempt,

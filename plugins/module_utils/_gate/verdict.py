@@ -58,6 +58,8 @@ def _breach(metric: Metric, series: Series) -> str:
     """Why the metric rolls back, empty when it does not."""
     if series.value is None or series.breaches < metric.limits.breaches:
         return ""
+    if series.last and series.last.note:
+        return series.last.note
     return (
         f"{metric.name} was {metric.bounds.describe_breach(series.value)}{_unit(metric)} "
         f"{series.breaches} times in a row (last {series.value:g})"
@@ -77,6 +79,8 @@ def _doubt(metric: Metric, series: Series) -> str:
         return f"{metric.name} has {series.count} of {limits.count} samples"
     if series.status is SampleStatus.GOOD:
         return ""
+    if last.note:
+        return last.note
     should = metric.bounds.describe_good() or f"not {metric.bounds.describe_breach(series.value)}"
     return f"{metric.name} is {series.value:g}{_unit(metric)} and should be {should}"
 

@@ -7,6 +7,7 @@ import json
 import threading
 import typing as t
 from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
@@ -252,3 +253,39 @@ def test_a_reload_tells_files_that_are_not_taken_from_one_that_is_not_allowed(pl
     place.status, place.body = 403, b"Lifecycle API is not enabled."
     with pytest.raises(RefusedError, match="enable-lifecycle"):
         api(place).reload()
+
+
+def matrix(*times: float) -> dict[str, t.Any]:
+    values = [[at, "1"] for at in times]
+    series = [{"metric": {"alertname": "a.b"}, "values": values}] if times else []
+    return {"status": "success", "data": {"resultType": "matrix", "result": series}}
+
+
+def test_when_alerts_fired_is_asked_of_the_series_that_prometheus_keeps_of_them(
+    place: Place,
+) -> None:
+    place.answers(matrix(10.5, 25.5))
+    found = api(place).firing_times(["a.b", "c"], 600.2)
+    assert found == [({"alertname": "a.b"}, [10.5, 25.5])]
+    query = parse_qs(urlsplit(place.asked[0][0]).query)["query"]
+    assert query == [r'ALERTS{alertstate="firing",alertname=~"a\\.b|c"}[601s]']
+
+
+@pytest.mark.parametrize(
+    ("seen", "gaps"),
+    [
+        (range(0, 601, 60), []),
+        ([*range(0, 241, 60), *range(540, 601, 60)], [(180, 480)]),
+        (range(240, 601, 60), [(0, 180)]),
+        (range(0, 421, 60), [(360, 600)]),
+        ([], [(0, 600)]),
+    ],
+    ids=["none", "in between", "at first", "until now", "nothing at all"],
+)
+def test_an_outage_is_a_time_without_any_sample(
+    place: Place, seen: t.Sequence[int], gaps: list[tuple[float, float]]
+) -> None:
+    begin = 1795685400.25
+    place.answers(matrix(*(begin + one for one in seen)))
+    found = api(place).outages(begin, begin + 600)
+    assert [(since - begin, until - begin) for since, until in found] == gaps
