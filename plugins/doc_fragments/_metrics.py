@@ -41,6 +41,24 @@ rollback:
     above:
       description: Higher values are breaches.
       type: float
+volume:
+  description:
+    - What a ratio is of. With fewer than C(at_least) of them it proves nothing, and the sample is missing.
+  type: dict
+  version_added: 0.3.0
+  suboptions:
+    query:
+      description: Gives how many there were. Asked of the same place as C(query), before it.
+      type: str
+      required: true
+    at_least:
+      description: So many are needed.
+      type: float
+      required: true
+    unit:
+      description: What they are, for people.
+      type: str
+      default: requests
 connection:
   description: The database to ask. Needed with the kind V(postgres).
   type: dict

@@ -90,6 +90,15 @@ class Limits:
 
 
 @dataclass(frozen=True)
+class Volume:
+    """What a ratio is of: with fewer than `at_least` of them it says nothing."""
+
+    query: str
+    at_least: float
+    unit: str
+
+
+@dataclass(frozen=True)
 class Metric:
     """`interval` and `delay` in seconds, the delay from the first look of the watch."""
 
@@ -101,6 +110,7 @@ class Metric:
     limits: Limits = Limits()
     interval: float = 10.0
     delay: float = 0.0
+    volume: Volume | None = None
 
     def judge(self, sample: Sample) -> SampleStatus:
         if sample.judged:

@@ -10,7 +10,7 @@ import typing as t
 from .._errors import InputError
 from .._module import refuse_below
 from .._options import Spec, kubernetes_options, postgres_options
-from .models import Bounds, Limits, Metric
+from .models import Bounds, Limits, Metric, Volume
 
 PROMETHEUS, POSTGRES, LOG, ALERTS = "prometheus", "postgres", "kubernetes_log", "alerts"
 KINDS = (PROMETHEUS, POSTGRES, LOG, ALERTS)
@@ -75,6 +75,14 @@ def metric_options(kinds: t.Sequence[str] = (PROMETHEUS, POSTGRES)) -> Spec:
             "options": {"below": {"type": "float"}, "above": {"type": "float"}},
         },
         "connection": {"type": "dict", "options": postgres_options()},
+        "volume": {
+            "type": "dict",
+            "options": {
+                "query": {"type": "str", "required": True},
+                "at_least": {"type": "float", "required": True},
+                "unit": {"type": "str", "default": "requests"},
+            },
+        },
     }
 
 
@@ -109,6 +117,7 @@ def read_metric(entry: t.Mapping[str, t.Any], params: t.Mapping[str, t.Any]) -> 
         limits=_read_limits(entry, params),
         interval=_given(entry, params, "interval"),
         delay=entry.get("initial_delay") or 0.0,
+        volume=Volume(**entry["volume"]) if entry.get("volume") else None,
     )
 
 
@@ -169,6 +178,10 @@ def _refuse_bad_metric(metric: Metric, duration: float) -> None:
     if not 0 <= limits.max_missing <= 1:
         raise InputError(
             f"Option 'max_missing' of {name} is {limits.max_missing:g}; it is from 0 to 1."
+        )
+    if metric.volume and metric.volume.at_least <= 0:
+        raise InputError(
+            f"Option 'at_least' of the volume of {name} is {metric.volume.at_least:g}; it is more than 0."
         )
     if metric.kind == LOG:
         read_pattern(metric.query)

@@ -29,7 +29,7 @@ def refuse_verdict(result: dict[str, t.Any], fail_on: t.Collection[str]) -> None
 
 
 def describe_end(watch: WatchResult, *, kept_as: str) -> str:
-    """Why the verdict is as it is, and what to do about it. `kept_as`: the gate of which people can decide, "" if they can't."""
+    """Why the verdict is as it is, and what to do about it. `kept_as`: the gate of which people decide, "" for none."""
     verdict = watch.decision.verdict
     reasons = "; ".join(reason.text for reason in watch.decision.reasons)
     if verdict is not Verdict.PROCEED:

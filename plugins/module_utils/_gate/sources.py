@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import typing as t
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from .._alerts.api import AlertsApi
 from .._cluster import Cluster
@@ -15,7 +15,7 @@ from .._library import refuse_missing
 from .._postgres import PSYCOPG2, PostgresTarget
 from .alerts import AlertsSource
 from .logs import LogSource
-from .models import Metric
+from .models import Metric, Sample, Volume
 from .options import ALERTS, LOG, POSTGRES, PROMETHEUS, alert_names
 from .prometheus import Prometheus
 from .sql import SqlSource
@@ -51,4 +51,29 @@ def sources_of(params: t.Mapping[str, t.Any], cluster: Cluster | None = None) ->
             return LogSource(cluster, entry["deployment"], entry["window"], timeout)
         return replace(server, _answered={})
 
-    return {entry["name"]: source(entry) for entry in params["metrics"]}
+    def counted(entry: t.Mapping[str, t.Any]) -> Source:
+        volume = entry.get("volume")
+        return VolumeSource(source(entry), Volume(**volume)) if volume else source(entry)
+
+    return {entry["name"]: counted(entry) for entry in params["metrics"]}
+
+
+@dataclass(frozen=True)
+class VolumeSource:
+    """Of one that tells a ratio, and of how many: too few prove nothing, so that the ratio is missing."""
+
+    source: Source
+    volume: Volume
+
+    def sample(self, query: str) -> Sample:
+        volume = self.volume
+        count = self.source.sample(volume.query)
+        if count.value is None:
+            return Sample(
+                None,
+                f"the number of {volume.unit} is not known: {count.problem}",
+                error=count.error,
+            )
+        if count.value < volume.at_least:
+            return Sample(None, f"{count.value:.0f} {volume.unit} of {volume.at_least:g} needed")
+        return self.source.sample(query)
