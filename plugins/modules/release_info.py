@@ -61,6 +61,37 @@ attachments:
   type: list
   elements: str
   sample: [functions]
+availability:
+  description:
+    - What M(easymo.deploy.availability) measured of this attempt, of the C(release) and its C(rollback), as it is kept.
+    - Empty maps for nothing; C(damaged) with the reason, when it cannot be read.
+  returned: success
+  type: dict
+  sample:
+    release:
+      attempt: 1
+      since: "2026-11-26T09:30:00.120Z"
+      until: "2026-11-26T11:02:10.480Z"
+      interval: 1.0
+      targets:
+        wallet-service:
+          probes: 1260
+          failures: 14
+          first_failure: "2026-11-26T09:31:02.120Z"
+          last_failure: "2026-11-26T09:31:24.120Z"
+          last_problem: status 500
+          last_probe: "2026-11-26T11:02:10.120Z"
+          longest_gap: 1.204
+          minutes: {"2026-11-26T09:31:00.000Z": [60, 14]}
+      gaps: [{start: "2026-11-26T09:40:00.000Z", end: "2026-11-26T09:40:31.000Z", why: nobody asked}]
+      outages:
+        - {start: "2026-11-26T09:31:02.120Z", end: "2026-11-26T09:31:25.120Z", targets: [wallet-service]}
+      downtime: 23.0
+      prober: ""
+      fence: 7
+      "off": ""
+      closed: true
+    rollback: {}
 reason:
   description: One word for why the task failed.
   returned: failure
@@ -70,6 +101,7 @@ reason:
 
 import typing as t
 
+from ..module_utils._availability.store import facts_of
 from ..module_utils._cluster import MonotonicClock
 from ..module_utils._kubernetes_client import KUBERNETES
 from ..module_utils._kubernetes_module import cluster_for
@@ -92,13 +124,15 @@ def module_spec() -> dict[str, t.Any]:
 def run(module: Module) -> dict[str, t.Any]:
     store = ReleaseStore(cluster_for(module), module.params["name"], clock=MonotonicClock())
     record = store.read()
-    pins = store.pins(record.attempt if record else 1)
+    attempt = record.attempt if record else 1
+    attachments = store.attachments()
     return {
         "changed": False,
         "exists": record is not None,
         "record": record.to_json() if record else {},
-        "pins": pins.to_summary(),
-        "attachments": store.attachments(),
+        "pins": store.pins(attempt).to_summary(),
+        "attachments": attachments,
+        "availability": facts_of(store, attempt, attachments),
     }
 
 

@@ -80,8 +80,8 @@ def availability_of(
     """What the facts of an attempt allow to say.
 
     `facts`: as release_info returns them, empty or None when there are none. `changed`: when the attempt changed
-    something first; asked later than that, it has a gap. `at`: when it is said; of what still goes on, the time since
-    the last probe that is known is a gap too. `zone`: of the times in sentences.
+    something first; asked later than that, it has a gap, and gaps before it do not count. `at`: when it is said; of
+    what still goes on, the time since the last probe that is known is a gap too. `zone`: of the times in sentences.
     """
     if not facts:
         return Availability("not_measured", reason="nobody asked the public addresses")
@@ -102,10 +102,13 @@ def availability_of(
 def _with_open_ends(measured: Measured, changed: datetime | None, at: datetime | None) -> Measured:
     since = measured.since
     if changed is not None and since is not None:
-        late = since - changed.timestamp()
-        if late > STARTS_WITHIN:
-            early = Gap(changed.timestamp(), since, "nobody asked yet")
-            measured = replace(measured, gaps=(early, *measured.gaps))
+        first = changed.timestamp()
+        gaps = tuple(
+            replace(gap, start=max(gap.start, first)) for gap in measured.gaps if gap.end > first
+        )
+        if since - first > STARTS_WITHIN:
+            gaps = (Gap(first, since, "nobody asked yet"), *gaps)
+        measured = replace(measured, gaps=gaps)
     if at is not None and not measured.closed:
         # It is written every few seconds, so a little younger than it seems.
         now = at.timestamp()

@@ -51,7 +51,6 @@ def begin(
     *,
     attempt: int,
     interval: float,
-    prober: str = "",
     fence: int = 0,
     damaged: str = "",
 ) -> Measured:
@@ -59,17 +58,18 @@ def begin(
 
     `damaged`: why that cannot be read.
     """
-    new = {"interval": interval, "prober": prober, "fence": fence, "off": "", "closed": False}
     if before is None or before.attempt != attempt:
         gaps = (Gap(now, now, damaged),) if damaged else ()
-        return Measured(attempt=attempt, gaps=gaps, **new)  # type: ignore[arg-type]
-    return replace(add_gap(before, now), **new)  # type: ignore[arg-type]
+        before = Measured(attempt=attempt, since=now, until=now, gaps=gaps)
+    return replace(
+        add_gap(before, now), interval=interval, prober="", fence=fence, off="", closed=False
+    )
 
 
 def switch_off(before: Measured | None, now: float, *, attempt: int, reason: str) -> Measured:
     """Nobody asks from now on."""
     known = begin(before, now, attempt=attempt, interval=1.0)
-    return replace(known, off=reason, since=known.since or now, until=now)
+    return replace(known, off=reason, until=now)
 
 
 def close(before: Measured, now: float) -> Measured:
@@ -209,11 +209,12 @@ def _close_outages(state: State, now: float, names: t.Iterable[str]) -> State:
 
 
 def _stood_still(state: State, last: float, now: float) -> State:
-    """Nobody asked for a while: of what failed before that, nothing came after that could tell more."""
-    state = judge(state, last)
-    state = _close_outages(state, last, state.down)
-    gaps = _bounded_gaps((*state.measured.gaps, Gap(last, now, STOOD_STILL)))
-    return replace(state, measured=replace(state.measured, gaps=gaps))
+    """Nobody asked for a while: what failed just before that is not known to have failed by itself."""
+    since = last if state.blind_since is None else state.blind_since
+    state = _close_outages(state, since, state.down)
+    gaps = _bounded_gaps((*state.measured.gaps, Gap(since, now, STOOD_STILL)))
+    measured = replace(state.measured, gaps=gaps)
+    return replace(state, measured=measured, pending=(), failing=frozenset(), blind_since=None)
 
 
 def _bounded_minutes(minutes: dict[int, tuple[int, int]]) -> dict[int, tuple[int, int]]:

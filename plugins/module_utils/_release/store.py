@@ -155,6 +155,11 @@ class ReleaseStore:
             raise VerificationError(f"{what} is damaged: its content does not match its sha256.")
         return found
 
+    def attachment_version(self, name: str) -> str:
+        """By which it may be overwritten, also when it is damaged; "" when there is none."""
+        body = self._cluster.read("ConfigMap", self._attachment_name(name))
+        return str(body["metadata"]["resourceVersion"]) if body else ""
+
     def attachments(self) -> list[str]:
         found = self._cluster.list_objects(
             "ConfigMap", label_selector=f"{RELEASE_ANNOTATION}={self.version}"

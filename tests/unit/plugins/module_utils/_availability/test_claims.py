@@ -16,6 +16,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._availability.claims
 from ansible_collections.easymo.deploy.plugins.module_utils._availability.models import (
     Measured,
     Probe,
+    to_text,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._availability.plan import (
     at,
@@ -111,6 +112,20 @@ def test_asked_too_late_is_a_gap() -> None:
     assert verdict(found) == ("partial", ["nobody asked yet"])
     assert found.summary[1] == "Not seen 09:28:00-09:30:00: nobody asked yet"
     assert found.unseen == 120
+
+
+def test_a_gap_before_the_first_change_is_none() -> None:
+    """A run that was refused before it changed anything may have begun to ask."""
+    gaps = [
+        {
+            "start": to_text(BEGAN.timestamp() + 10),
+            "end": to_text(BEGAN.timestamp() + 30),
+            "why": "nobody asked",
+        }
+    ]
+    known = {**facts(), "gaps": gaps}
+    assert availability_of(known, changed=later(31)).verdict == "complete"
+    assert availability_of(known, changed=later(20)).unseen == 10
 
 
 def test_a_prober_that_is_silent_is_a_gap_up_to_now() -> None:

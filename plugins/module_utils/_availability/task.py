@@ -1,0 +1,264 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to easymo.deploy.
+"""One task of the module availability: a prober of its own process that lives as long as the run, and its end."""
+
+from __future__ import annotations
+
+import gc
+import os
+import signal
+import threading
+import time
+import typing as t
+from dataclasses import dataclass, replace
+
+from .._cluster import Cluster, MonotonicClock
+from .._errors import DeployError, InputError, VerificationError
+from .._kubernetes import KubernetesCluster
+from .._kubernetes_client import Connection, connect
+from .._release.models import DONE, ROLLED_BACK, Record
+from .._release.store import ReleaseStore
+from .._run import Run
+from .._run_process import alive, detach, end, identified, wait_for_end
+from .http import Address, Door, split
+from .models import WRITE_EVERY, Measured, Target
+from .plan import State, at, begin, close, start, switch_off
+from .prober import Prober
+from .store import RELEASE, ROLLBACK, MeasuredStore, Recorder
+
+CALL = 5.0
+LAST_CALL = 30.0
+"""Seconds that a write of the prober may take, and its last one."""
+SETTLING = 15.0
+"""Seconds in which a prober shows that it works, or ends when it is told to."""
+ASKED = "Public addresses are asked."
+API_SERVER = "the API server"
+CONTROL = "a control address"
+
+
+@dataclass(frozen=True)
+class Order:
+    """What is to be asked and where it is kept. `interval` and `timeout` in seconds."""
+
+    connection: Connection
+    release: str
+    subject: str
+    targets: tuple[Target, ...]
+    controls: tuple[str, ...]
+    interval: float
+    timeout: float
+    off: str
+    lock: str
+    fence: int
+
+    @classmethod
+    def from_params(cls, params: t.Mapping[str, t.Any]) -> Order:
+        if params["rate"] <= 0 or params["timeout"] <= 0:
+            raise InputError("'rate' and 'timeout' are above 0: probes a second, and seconds.")
+        if not params["enabled"] and not (params["reason"] or "").strip():
+            raise InputError("'reason' is missing: whoever measures nothing says why.")
+        targets = tuple(Target(**one) for one in params["targets"])
+        if params["state"] == "started" and params["enabled"] and not targets:
+            raise InputError("'targets' is empty: name the public addresses to ask.")
+        names = [one.name for one in targets]
+        if len({*names}) < len(names):
+            raise InputError("Two of 'targets' have the same name: give each its own.")
+        for url in (*(one.url for one in targets), *params["controls"]):
+            split(url)
+        return cls(
+            connection=Connection.from_params(params),
+            release=params["release"],
+            subject=params["subject"],
+            targets=targets,
+            controls=tuple(params["controls"]),
+            interval=1 / params["rate"],
+            timeout=params["timeout"],
+            off="" if params["enabled"] else params["reason"].strip(),
+            lock=params["lock"],
+            fence=params["fence"],
+        )
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """`measured` afterwards, None for nothing. `sentence` tells what was done, or would be in check mode."""
+
+    changed: bool
+    sentence: str
+    measured: Measured | None = None
+    warning: str = ""
+    before: str = "Nobody asks."
+
+
+def measure(cluster: Cluster, order: Order, run: Run | None, *, check_mode: bool) -> Outcome:
+    """See to it that a prober asks until the run ends. What cannot be kept is a warning: no run fails for it."""
+    record, store = _places(cluster, order)
+    attempt = record.attempt if record else 1
+    if record and record.status == ROLLED_BACK and order.subject == RELEASE:
+        attempt += 1  # which the phase begins that is opened next
+    known, damaged = _known(store, attempt)
+    if order.subject == RELEASE and record is not None and record.status == DONE:
+        return Outcome(False, "The release is signed off: nothing is measured any longer.", known)
+    if known is not None and known.off and known.off == order.off:
+        return Outcome(False, f"Nothing is measured: {order.off}.", known)
+    if known is not None and _asks(known, order.fence):
+        return Outcome(False, f"{_asking(order)} already.", known)
+    if check_mode:
+        would = f"measure nothing: {order.off}" if order.off else f"ask {_what(order)}"
+        return Outcome(True, f"Would {would}.", known)
+    now = time.time()
+    if order.off:
+        off = switch_off(known, now, attempt=attempt, reason=order.off)
+        return _kept(store, off, f"Nothing is measured: {order.off}.")
+    if run is None:
+        reason = (
+            "The addresses are asked by ansible-playbook's machine only: use a local connection."
+        )
+        return Outcome(False, reason, known, reason)
+    # The way back that was taken before is told by itself.
+    before = None if order.subject == ROLLBACK and known and known.closed else known
+    begun = begin(
+        before, now, attempt=attempt, interval=order.interval, fence=order.fence, damaged=damaged
+    )
+    return _begin(store, order, begun, run)
+
+
+def conclude(cluster: Cluster, order: Order, *, check_mode: bool) -> Outcome:
+    """End the prober, and close what was measured."""
+    record, store = _places(cluster, order)
+    known, damaged = _known(store, record.attempt if record else 1)
+    if damaged:
+        # A prober that lives writes it anew before long.
+        known = _wait_for(store, lambda _found: True, WRITE_EVERY + CALL)
+    if known is None or known.closed:
+        return Outcome(False, "Nothing is being measured.", known)
+    if check_mode:
+        return Outcome(True, "Would measure no longer.", known, before=ASKED)
+    running = Run.from_text(known.prober)
+    if running is not None and alive(running):
+        end(running)
+        known = _wait_for(store, lambda found: not found.prober) or known
+    closed = replace(close(known, time.time()), prober="")
+    return replace(_kept(store, closed, "It is measured no longer."), before=ASKED)
+
+
+def _begin(store: MeasuredStore, order: Order, begun: Measured, run: Run) -> Outcome:
+    kept = _kept(store, begun, f"{_asking(order)}.")
+    if kept.warning:
+        return kept
+    addresses = {target.name: Address(target) for target in order.targets}
+    detach(lambda: probe(store, order, addresses, begun, run))
+    measured = _wait_for(store, lambda found: bool(found.prober))
+    if measured is None:
+        late = f"The prober did not show itself within {SETTLING:g} s: see whether availability is measured."
+        return replace(kept, warning=late)
+    return replace(kept, measured=measured)
+
+
+def _kept(store: MeasuredStore, measured: Measured, sentence: str) -> Outcome:
+    try:
+        store.write(measured)
+    except DeployError as exc:
+        return Outcome(
+            False, sentence, measured, f"Availability is not kept with the release. {exc}"
+        )
+    return Outcome(True, sentence, measured)
+
+
+def _asks(known: Measured, fence: int) -> bool:
+    """Whether a prober of this run lives."""
+    running = Run.from_text(known.prober)
+    return (
+        running is not None and not known.closed and known.fence == fence and bool(alive(running))
+    )
+
+
+def _places(cluster: Cluster, order: Order) -> tuple[Record | None, MeasuredStore]:
+    releases = ReleaseStore(cluster, order.release, clock=MonotonicClock())
+    return releases.read(), MeasuredStore(releases, order.subject)
+
+
+def _known(store: MeasuredStore, attempt: int) -> tuple[Measured | None, str]:
+    """What was measured of this attempt, and why it cannot be read."""
+    try:
+        found = store.read()
+    except VerificationError as exc:
+        return None, str(exc)
+    return (found if found is not None and found.attempt == attempt else None), ""
+
+
+def _wait_for(
+    store: MeasuredStore, seen: t.Callable[[Measured], bool], seconds: float = SETTLING
+) -> Measured | None:
+    end_at = time.monotonic() + seconds
+    while time.monotonic() < end_at:
+        try:
+            found = store.read()
+        except DeployError:
+            found = None
+        if found is not None and seen(found):
+            return found
+        time.sleep(0.1)
+    return None
+
+
+def probe(
+    store: MeasuredStore,
+    order: Order,
+    addresses: t.Mapping[str, Address],
+    begun: Measured,
+    run: Run,
+) -> None:
+    """The life of the prober: a process of its own, with connections of its own."""
+    # What came with the fork is not to be looked through again and again: that would copy it, page by page.
+    gc.freeze()
+    me = identified(os.getpid()).to_text()
+    controls = _controls(order)
+    # Without a control address nobody can tell what was only not seen, so it counts as failed.
+    known = {*addresses, *controls, *([] if order.controls else [CONTROL])}
+    prober = Prober(
+        addresses,
+        controls,
+        start(replace(begun, prober=me), known),
+        interval=order.interval,
+        timeout=order.timeout,
+    )
+    signal.signal(signal.SIGTERM, lambda *_: prober.stop())
+    over = threading.Event()
+    recorder = Recorder(store, lock=order.lock, fence=order.fence, me=me)
+    writing = threading.Thread(target=_keep_writing, args=(order, recorder, prober, over))
+    writing.start()
+    prober.run(lambda: wait_for_end(run, 0))
+    over.set()
+    writing.join()
+
+
+def _keep_writing(order: Order, recorder: Recorder, prober: Prober, over: threading.Event) -> None:
+    cluster, clock = KubernetesCluster(order.connection), MonotonicClock()
+    while recorder.write(cluster.until(clock.now() + CALL), _so_far(prober.state)):
+        if over.wait(WRITE_EVERY):
+            last = replace(_so_far(prober.state), prober="")
+            recorder.write(cluster.until(clock.now() + LAST_CALL), last)
+            return
+    # Another run has taken over.
+    prober.stop()
+
+
+def _so_far(state: State) -> Measured:
+    return at(state, state.measured.until or time.time())
+
+
+def _controls(order: Order) -> dict[str, Door]:
+    api_server = connect(order.connection).configuration.host
+    outside = {f"{CONTROL} {number}": Door.of(url) for number, url in enumerate(order.controls, 1)}
+    return {API_SERVER: Door.of(api_server), **outside}
+
+
+def _what(order: Order) -> str:
+    rate = 1 / order.interval
+    often = "once a second" if rate == 1 else f"{rate:g} times a second"
+    return f"{len(order.targets)} public addresses {often} each"
+
+
+def _asking(order: Order) -> str:
+    return f"Asks {_what(order)}"

@@ -1,0 +1,245 @@
+#!/usr/bin/python
+# SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: availability
+short_description: Measure whether the public addresses answer while a release goes on
+version_added: 0.3.0
+description:
+  - Starts a prober, a process of its own that asks every address at its pace, whatever another one does. It lives as
+    long as the run of ansible-playbook and ends with it, however that ends. A run that resumes the release goes on with
+    what was measured, and the time in between is told as a gap.
+  - An address that does not answer with a status of 200 to 299 within O(timeout) has failed. With a C(verify_token) it
+    is the webhook's, which has to echo a challenge.
+  - When every address fails, and the API server and all of O(controls) too, this machine saw nothing. That is a gap,
+    and no downtime. Without O(controls) nobody can tell, and what failed has failed.
+  - What is measured stands in a ConfigMap of its own beside the release's record, for each attempt anew, and
+    M(easymo.deploy.release_info) reads it. It is written each 15 seconds and at the end, by the run that holds the
+    deploy lock only. A prober that is killed loses at most that, which is told as a gap.
+  - A run never fails because something cannot be measured. It is warned.
+  - In check mode nothing is started.
+extends_documentation_fragment:
+  - easymo.deploy._module.changes_in_controller
+  - easymo.deploy._kubernetes
+  - easymo.deploy._libraries.kubernetes
+  - easymo.deploy._libraries.requests
+options:
+  release:
+    description: The version, for example V(2.0.0).
+    type: str
+    required: true
+  state:
+    description:
+      - V(started) has the addresses asked from now on; when they are asked already, nothing changes. Of a release that
+        is signed off nothing is measured any longer.
+      - V(stopped) ends that, and closes what was measured.
+    type: str
+    choices: [started, stopped]
+    default: started
+  subject:
+    description: Whether it is the release that is measured, or its rollback. Each is kept by itself.
+    type: str
+    choices: [release, rollback]
+    default: release
+  targets:
+    description: The public addresses.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      name: {type: str, required: true, description: What people call it.}
+      url: {type: str, required: true, description: What is asked by GET.}
+      verify_token: {type: str, default: "", description: The verify token of a WhatsApp webhook.}
+      ca_cert: {type: path, description: File of the authorities that may have signed its certificate.}
+  controls:
+    description:
+      - Addresses elsewhere that have nothing to do with the platform. They are asked for a connection only, and only
+        while something does not answer.
+    type: list
+    elements: str
+    default: []
+  rate:
+    description: How often each address is asked, in times a second.
+    type: float
+    default: 1
+  timeout:
+    description: Seconds in which an address has to answer.
+    type: float
+    default: 5
+  enabled:
+    description: Whether anything is measured. V(false) needs O(reason), and the record says so.
+    type: bool
+    default: true
+  reason:
+    description: Why nothing is measured.
+    type: str
+  lock:
+    description: The Lease of the deploy lock.
+    type: str
+    default: easymo-deploy
+  fence:
+    description:
+      - RV(easymo.deploy.deploy_lock#module:fence) of this run, 0 for no lock. The prober ends when another run takes
+        it.
+    type: int
+    default: 0
+notes:
+  - The proxies of the environment are used, certificates are verified.
+seealso:
+  - module: easymo.deploy.release_info
+  - module: easymo.deploy.deploy_lock
+"""
+
+EXAMPLES = r"""
+- name: Measure the wallet and the webhook from here on
+  easymo.deploy.availability:
+    release: 2.0.0
+    namespace: easymo-prod
+    fence: "{{ lock.fence }}"
+    targets:
+      - {name: wallet-service, url: "https://api.example.com/health/wallet-service"}
+      - {name: webhook, url: "https://example.com/wa-webhook", verify_token: "{{ verify_token }}"}
+    controls: ["https://slack.com"]
+
+- name: End it, and take what was measured
+  easymo.deploy.availability:
+    release: 2.0.0
+    namespace: easymo-prod
+    state: stopped
+  register: measured
+
+- name: Tell it
+  ansible.builtin.debug:
+    var: measured.availability.summary
+"""
+
+RETURN = r"""
+sentence:
+  description: What was done, or would be.
+  returned: success
+  type: str
+  sample: Asks 13 public addresses once a second each.
+facts:
+  description:
+    - What was measured so far, as RV(easymo.deploy.release_info#module:availability) has it. Empty for nothing.
+  returned: success
+  type: dict
+  sample: {attempt: 1, since: "2026-11-26T09:30:00.120Z", downtime: 23.0}
+availability:
+  description:
+    - What that allows to say. C(verdict) is V(complete) when every address was asked without a gap and never failed,
+      V(partial) when something failed or was not seen, and V(not_measured) with a C(reason) when nothing is known.
+    - C(downtime) is the time, in seconds, in which at least one address did not answer; C(unseen) that of the gaps.
+  returned: success
+  type: dict
+  sample:
+    verdict: partial
+    reason: ""
+    since: "2026-11-26T09:30:00.120Z"
+    until: "2026-11-26T11:02:10.480Z"
+    targets: 13
+    probes: 71760
+    failures: 14
+    failed:
+      - name: wallet-service
+        probes: 5520
+        failures: 14
+        first_failure: "2026-11-26T09:31:02.120Z"
+        last_failure: "2026-11-26T09:31:24.120Z"
+        seconds: 22.0
+        problem: status 500
+        sentence: "wallet-service: 14 of 5,520 probes failed, 09:31:02-09:31:24 (status 500)"
+    outages:
+      - {start: "2026-11-26T09:31:02.120Z", end: "2026-11-26T09:31:25.120Z", targets: [wallet-service]}
+    gaps: []
+    downtime: 23.0
+    unseen: 0.0
+    summary:
+      - "14 of 71,760 probes of 13 addresses failed: down for 23 s in all"
+      - "wallet-service: 14 of 5,520 probes failed, 09:31:02-09:31:24 (status 500)"
+reason:
+  description: One word for why the task failed.
+  returned: failure
+  type: str
+  sample: InvalidInput
+"""
+
+import typing as t
+
+from ..module_utils._availability.claims import availability_of
+from ..module_utils._availability.store import RELEASE, SUBJECTS
+from ..module_utils._availability.task import Order, conclude, measure
+from ..module_utils._http import REQUESTS
+from ..module_utils._kubernetes_client import KUBERNETES
+from ..module_utils._kubernetes_module import cluster_for
+from ..module_utils._lock.apply import LEASE
+from ..module_utils._module import Module, emit_progress, execute, in_controller, refuse_below
+from ..module_utils._options import kubernetes_options
+from ..module_utils._run_process import current_run
+
+NEEDS = (KUBERNETES, REQUESTS)
+
+
+def module_spec() -> dict[str, t.Any]:
+    return {
+        "argument_spec": {
+            **kubernetes_options(),
+            "release": {"type": "str", "required": True},
+            "state": {"type": "str", "choices": ["started", "stopped"], "default": "started"},
+            "subject": {"type": "str", "choices": list(SUBJECTS), "default": RELEASE},
+            "targets": {
+                "type": "list",
+                "elements": "dict",
+                "default": [],
+                "options": {
+                    "name": {"type": "str", "required": True},
+                    "url": {"type": "str", "required": True},
+                    "verify_token": {"type": "str", "default": "", "no_log": True},
+                    "ca_cert": {"type": "path"},
+                },
+            },
+            "controls": {"type": "list", "elements": "str", "default": []},
+            "rate": {"type": "float", "default": 1},
+            "timeout": {"type": "float", "default": 5},
+            "enabled": {"type": "bool", "default": True},
+            "reason": {"type": "str"},
+            "lock": {"type": "str", "default": LEASE},
+            "fence": {"type": "int", "default": 0},
+        },
+    }
+
+
+def run(module: Module) -> dict[str, t.Any]:
+    refuse_below(module.params, fence=0)
+    order, cluster = Order.from_params(module.params), cluster_for(module)
+    if module.params["state"] == "started":
+        here = current_run() if in_controller(module) else None
+        outcome = measure(cluster, order, here, check_mode=module.check_mode)
+    else:
+        outcome = conclude(cluster, order, check_mode=module.check_mode)
+    if outcome.warning:
+        module.warn(outcome.warning)
+    elif outcome.changed:
+        emit_progress(module, "Availability", outcome.sentence, {"release": order.release})
+    facts = outcome.measured.to_json() if outcome.measured else {}
+    result = {
+        "changed": outcome.changed,
+        "sentence": outcome.sentence,
+        "facts": facts,
+        "availability": availability_of(facts).to_json(),
+    }
+    if module._diff:
+        before = outcome.before if outcome.changed else outcome.sentence
+        result["diff"] = {"before": {"asks": before}, "after": {"asks": outcome.sentence}}
+    return result
+
+
+def main() -> None:
+    execute(module_spec(), run, needs=NEEDS)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,273 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Availability in a real cluster: the prober lives and dies with its run, and what it measured stands in the record."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import time
+import typing as t
+from pathlib import Path
+
+import psutil
+import pytest
+import yaml
+
+from ansible_collections.easymo.deploy.plugins.module_utils._availability import task
+from ansible_collections.easymo.deploy.plugins.modules import (
+    availability,
+    deploy_lock,
+    release,
+    release_info,
+)
+from tests.ansible_playbook import PROGRAM
+from tests.fakes.http_server import Handler, serving
+from tests.integration.conftest import Place, Result, until
+
+ROOT = Path(__file__).parents[2]
+VERSION = "2.0.0"
+CONFIG_MAP = f"release-{VERSION}-availability"
+TOKEN = "the-verify-token"
+
+
+class Platform(Handler):
+    """/bad is answered 500."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        self.answer(500 if self.path.startswith("/bad") else 200)
+
+
+@pytest.fixture
+def url() -> t.Iterator[str]:
+    with serving(Platform) as served:
+        yield served
+
+
+@pytest.fixture
+def asking(place: Place, url: str) -> t.Iterator[dict[str, t.Any]]:
+    """Options for a well address, in a release that is under way."""
+    place.run(release, name=VERSION, phase="database", phase_status="running")
+    yield {
+        "release": VERSION,
+        "targets": [{"name": "wallet", "url": url}],
+        "controls": [url],
+        "rate": 10,
+    }
+    place.run(availability, release=VERSION, state="stopped")
+
+
+def facts(place: Place, subject: str = "release") -> Result:
+    """As any machine reads them."""
+    return t.cast("Result", place.run(release_info, name=VERSION)["availability"][subject])
+
+
+def prober(place: Place) -> psutil.Process:
+    return psutil.Process(int(facts(place)["prober"].split()[0]))
+
+
+def gone(process: psutil.Process) -> bool:
+    return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+
+
+def test_started_and_stopped_in_check_mode_for_real_and_again(
+    place: Place, asking: dict[str, t.Any], url: str
+) -> None:
+    would = place.run(availability, check_mode=True, **asking)
+    assert (would["changed"], would["sentence"]) == (
+        True,
+        "Would ask 1 public addresses 10 times a second each.",
+    )
+    assert facts(place) == {}
+
+    begun = place.run(availability, **asking)
+    assert (begun["changed"], begun["facts"]["prober"] != "") == (True, True)
+    assert begun["diff"]["before"] != begun["diff"]["after"]
+    process = prober(place)
+    for check_mode in (True, False):
+        again = place.run(availability, check_mode=check_mode, **asking)
+        assert (again["changed"], prober(place).pid) == (False, process.pid)
+        assert again["diff"]["before"] == again["diff"]["after"]
+
+    time.sleep(1.5)
+    stop = {"release": VERSION, "state": "stopped"}
+    assert place.run(availability, check_mode=True, **stop)["changed"] is True
+    assert process.is_running()
+    done = place.run(availability, **stop)
+    assert (done["changed"], done["availability"]["verdict"]) == (True, "complete")
+    assert done["availability"]["summary"] == [
+        f"0 of {done['availability']['probes']} probes of 1 addresses failed"
+    ]
+    assert 5 < done["availability"]["probes"] < 60
+    until(lambda: gone(process), 10)
+    assert facts(place) == done["facts"]
+    again = place.run(availability, **stop)
+    assert (again["changed"], again["facts"]) == (False, done["facts"])
+
+
+def test_the_prober_shows_no_secret_and_keeps_none(
+    place: Place, asking: dict[str, t.Any], url: str
+) -> None:
+    hook = {"name": "webhook", "url": url, "verify_token": TOKEN}
+    place.run(availability, **{**asking, "targets": [hook]})
+    process = prober(place)
+    assert TOKEN not in " ".join(process.cmdline())
+    place.run(availability, release=VERSION, state="stopped")
+    kept = place.json("get", "configmap", CONFIG_MAP)
+    assert TOKEN not in json.dumps([kept, facts(place)])
+
+
+def test_a_prober_that_is_killed_leaves_a_gap_and_the_next_phase_another_prober(
+    place: Place, asking: dict[str, t.Any]
+) -> None:
+    place.run(availability, **asking)
+    killed = prober(place)
+    killed.kill()
+    until(lambda: gone(killed), 10)
+    # A shorter time without probes is no gap.
+    time.sleep(6)
+    place.run(availability, **asking)
+    assert prober(place).pid != killed.pid
+    done = place.run(availability, release=VERSION, state="stopped")["availability"]
+    assert (done["verdict"], done["failures"]) == ("partial", 0)
+    assert [gap["why"] for gap in done["gaps"]] == ["nobody asked"]
+    assert done["unseen"] > 5
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        pytest.param(
+            ["patch", "configmap", CONFIG_MAP, "-p", '{"data":{"sha256":"0"}}'], id="edited"
+        ),
+        pytest.param(["delete", "configmap", CONFIG_MAP], id="deleted"),
+    ],
+)
+def test_what_a_hand_does_to_it_meanwhile_is_written_over(
+    place: Place, asking: dict[str, t.Any], spoil: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(task, "WRITE_EVERY", 2.0)
+    place.run(availability, **asking)
+    place.kubectl(*spoil)
+    until(lambda: facts(place).get("targets", {}).get("wallet", {}).get("probes", 0) > 5, 15)
+    done = place.run(availability, release=VERSION, state="stopped")["availability"]
+    assert done["verdict"] == "complete"
+
+
+def test_what_a_hand_edited_before_counts_for_nothing_and_says_why(
+    place: Place, asking: dict[str, t.Any]
+) -> None:
+    place.run(availability, **asking)
+    place.run(availability, release=VERSION, state="stopped")
+    place.kubectl("patch", "configmap", CONFIG_MAP, "-p", '{"data":{"sha256":"0"}}')
+    assert "is damaged" in facts(place)["damaged"]
+    place.run(availability, **asking)
+    time.sleep(0.5)
+    done = place.run(availability, release=VERSION, state="stopped")["availability"]
+    assert done["verdict"] == "partial"
+    assert "is damaged" in done["gaps"][0]["why"]
+
+
+def test_one_that_is_switched_off_says_why(place: Place, asking: dict[str, t.Any]) -> None:
+    off = {**asking, "enabled": False}
+    assert place.run(availability, **off)["reason"] == "InvalidInput"
+    off["reason"] = "no way out of this network"
+    assert place.run(availability, **off)["changed"] is True
+    told = place.run(availability, **off)
+    assert (told["changed"], told["availability"]["verdict"]) == (False, "not_measured")
+    assert told["availability"]["reason"] == "switched off: no way out of this network"
+
+
+def test_another_attempt_begins_anew(place: Place, asking: dict[str, t.Any]) -> None:
+    place.run(availability, **asking)
+    place.run(availability, release=VERSION, state="stopped")
+    place.run(release, name=VERSION, status="rolled_back")
+    assert facts(place)["closed"] is True
+    place.run(release, name=VERSION, phase="database", phase_status="running")
+    assert facts(place) == {}
+
+
+def test_a_release_that_is_signed_off_is_measured_no_longer_and_its_way_back_is(
+    place: Place, asking: dict[str, t.Any]
+) -> None:
+    place.run(release, name=VERSION, status="done")
+    assert place.run(availability, **asking)["changed"] is False
+    back = {"release": VERSION, "subject": "rollback"}
+    assert place.run(availability, **{**asking, **back})["changed"] is True
+    done = place.run(availability, **back, state="stopped")
+    assert facts(place, "rollback") == done["facts"]
+    assert facts(place) == {}
+
+
+class Player:
+    """An ansible-playbook that holds the lock, has the addresses asked, and works on until it is told to end."""
+
+    def __init__(self, place: Place, folder: Path, name: str, asking: dict[str, t.Any]) -> None:
+        self.go, self.output = folder / f"{name}.go", folder / f"{name}.txt"
+        self.go.touch()
+        where = {"kubeconfig": place.kubeconfig, "namespace": place.namespace}
+        tasks = [
+            {"easymo.deploy.deploy_lock": where, "register": "lock"},
+            {"easymo.deploy.availability": {**where, **asking, "fence": "{{ lock.fence }}"}},
+            {"ansible.builtin.wait_for": {"path": str(self.go), "state": "absent"}},
+        ]
+        play = {"hosts": "localhost", "connection": "local", "gather_facts": False, "tasks": tasks}
+        playbook = folder / f"{name}.yml"
+        playbook.write_text(yaml.safe_dump([play]))
+        with self.output.open("wb") as output:
+            self.process = subprocess.Popen(
+                [PROGRAM, str(playbook)],
+                cwd=ROOT,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                env={**os.environ, "ANSIBLE_NOCOLOR": "1"},
+            )
+
+    def ends(self) -> int:
+        self.go.unlink(missing_ok=True)
+        return self.process.wait(60)
+
+
+def test_a_run_that_is_killed_takes_its_prober_along_and_the_next_one_goes_on(
+    place: Place, asking: dict[str, t.Any], tmp_path: Path
+) -> None:
+    asking["targets"].append({"name": "vendor", "url": f"{asking['controls'][0]}/bad"})
+    first = Player(place, tmp_path, "first", asking)
+    until(lambda: bool(facts(place).get("prober")))
+    asks = prober(place)
+    time.sleep(2)
+    os.killpg(first.process.pid, signal.SIGKILL)
+    first.process.wait(10)
+    until(lambda: gone(asks), 15)
+    left = facts(place)
+    # It had time to write what it had measured until then.
+    assert left["prober"] == ""
+    assert left["targets"]["vendor"]["failures"] == left["targets"]["vendor"]["probes"] > 5
+    time.sleep(6)
+
+    second = Player(place, tmp_path, "second", asking)
+    until(lambda: bool(facts(place)["prober"]))
+    assert second.ends() == 0
+    until(lambda: facts(place)["prober"] == "", 15)
+    found = facts(place)
+    assert found["targets"]["vendor"]["failures"] > left["targets"]["vendor"]["failures"]
+    assert [gap["why"] for gap in found["gaps"]] == ["nobody asked"]
+    assert found["gaps"][0]["start"] == left["until"]
+
+
+def test_a_prober_writes_no_longer_when_another_run_has_the_lock(
+    place: Place, asking: dict[str, t.Any], tmp_path: Path
+) -> None:
+    player = Player(place, tmp_path, "first", asking)
+    until(lambda: bool(facts(place).get("prober")))
+    asks, before = prober(place), facts(place)
+    place.run(deploy_lock, holder="joe@b", purpose="undo", release=VERSION)
+    # At its next write, and it does not wait for that when its run ends.
+    player.ends()
+    until(lambda: gone(asks), 15)
+    assert facts(place) == before
