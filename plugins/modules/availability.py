@@ -24,7 +24,6 @@ description:
 extends_documentation_fragment:
   - easymo.deploy._module.changes_in_controller
   - easymo.deploy._kubernetes
-  - easymo.deploy._libraries.kubernetes
   - easymo.deploy._libraries.requests
 options:
   release:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import typing as t
 
+from tests.benchmarks.availability import availability
 from tests.benchmarks.backup import backup
 from tests.benchmarks.callbacks import callbacks
 from tests.benchmarks.deployment import deployment
@@ -41,6 +42,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "smoke": smoke,
     "preflight": preflight,
     "watch": watch,
+    "availability": availability,
     "callbacks": callbacks,
     "report": report,
     "redaction": redaction,

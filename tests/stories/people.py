@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
+import base64
 import email.parser
 import email.policy
+import gzip
 import json
 import os
 import re
@@ -207,9 +209,19 @@ class Witness:
         return t.cast("dict[str, str]", json.loads(printed))
 
     def resource_versions(self) -> list[str]:
-        """Every Deployment and ConfigMap with its version: any write to one of them shows."""
+        """Every Deployment and ConfigMap with its version: any write to one of them shows.
+
+        But for what is measured of a way back, each time that one is taken.
+        """
         path = "jsonpath={range .items[*]}{.metadata.name}={.metadata.resourceVersion}{'\\n'}{end}"
-        return sorted(self.kubectl("get", "deployments,configmaps", "-o", path).split())
+        found = self.kubectl("get", "deployments,configmaps", "-o", path).split()
+        return sorted(one for one in found if "-availability-rollback=" not in one)
+
+    def availability(self, release: str, subject: str = "") -> t.Any:
+        """What was measured of a release, or of its `-rollback`."""
+        name = f"release-{release}-availability{subject}"
+        packed = self.kubectl("get", "configmap", name, "-o", "jsonpath={.data.content}")
+        return json.loads(gzip.decompress(base64.b64decode(packed)))
 
     def sql(self, database: str, query: str) -> list[str]:
         postgres = self._world.facts("postgres")

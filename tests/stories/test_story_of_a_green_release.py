@@ -102,6 +102,21 @@ def test_the_deployment_goes_through_all_eight_phases(deployment: Told, witness:
     assert witness.rolled_out()
 
 
+def measured(witness: Witness, subject: str = "") -> dict[str, int]:
+    """Probes by address: each was asked to the end, without a gap, and never failed."""
+    found = witness.availability("2.0.0", subject)
+    assert (found["gaps"], found["downtime"], found["closed"]) == ([], 0, True)
+    assert {name: one["last_problem"] for name, one in found["targets"].items()} == dict.fromkeys(
+        {*SERVICES, "webhook"}, ""
+    )
+    return {name: one["probes"] for name, one in found["targets"].items()}
+
+
+def test_every_public_address_was_asked_and_answered(deployment: Told, witness: Witness) -> None:
+    assert "Asks 13 public addresses once a second each." in deployment.run.output
+    assert min(measured(witness).values()) > 10
+
+
 def test_it_tells_no_secret(deployment: Told, secrets: Secrets) -> None:
     listed = yaml.safe_load(SECRETS_FILE.read_text("utf-8"))
     assert set(secrets) >= {name for name, template in listed.items() if template}
@@ -187,6 +202,7 @@ def test_the_way_back_leads_to_what_ran_before(
     assert witness.flags()["FEATURE_AI_AGENTS"] == "false"
     assert witness.flags()["FEATURE_AI_AGENTS_ROLLOUT_PERCENTAGE"] == "0"
     assert witness.environment("agent-core")["FEATURE_AI_AGENTS"] == "false"
+    assert min(measured(witness, "-rollback").values()) > 3
 
 
 def test_no_user_noticed(operator: Operator) -> None:
