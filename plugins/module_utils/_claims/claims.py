@@ -11,6 +11,7 @@ from __future__ import annotations
 import typing as t
 from datetime import datetime, tzinfo
 
+from .._alerts.fired import alerts_of
 from .._availability.claims import Availability, availability_of
 from .._release.failure import is_hold
 from .._time import UTC, parse_time
@@ -24,7 +25,6 @@ PERCENTAGE = "_ROLLOUT_PERCENTAGE"
 NOT_KNOWN = "not known"
 RAN = ("succeeded", "no_change")
 """Results of a rollout that left the service well."""
-FIRED = ("name", "severity", "since", "until", "subject")
 REPORT_LINES = (
     ("All services", "report_services"),
     ("Database", "report_database"),
@@ -43,28 +43,19 @@ LOOKS_ONLY = "preflight"
 def read_claims(info: Body, zone: tzinfo = UTC) -> dict[str, Claim]:
     """Of what the module release_info returns, or what is like it."""
     record = mapping(info.get("record"))
-    measured = mapping(mapping(info.get("availability")).get("release"))
-    availability = availability_of(measured, changed=_first_change(record), zone=zone)
-    return claims_of(record, availability, alerts_of(record), zone=zone)
+    measured = mapping(info.get("availability"))
+    availability = availability_of(
+        mapping(measured.get("release")), changed=_first_change(record), zone=zone
+    )
+    back = availability_of(mapping(measured.get("rollback")), zone=zone)
+    claims = claims_of(record, availability, alerts_of(record), zone=zone)
+    return {**claims, "rollback_downtime": downtime_of(back)}
 
 
 def _first_change(record: Body) -> datetime | None:
     phases = mapping(record.get("phases")).items()
     times = [parse_time(mapping(one).get("started")) for name, one in phases if name != LOOKS_ONLY]
     return min((one for one in times if one), default=None)
-
-
-def alerts_of(record: Body) -> Alerts:
-    kept = mapping(mapping(record.get("facts")).get("alerts"))
-    fired = kept.get("fired")
-    return Alerts(
-        looked=bool(kept.get("looked")),
-        fired=tuple(
-            FiredAlert(*(str(mapping(one).get(key) or "") for key in FIRED))
-            for one in (fired if isinstance(fired, list) else [])
-        ),
-        why_not=str(kept.get("why_not") or ""),
-    )
 
 
 def claims_of(

@@ -66,7 +66,7 @@ GREEN = {
 """The runbook's own words."""
 
 
-ROLLBACK = ("state", "impact", "verified")
+ROLLBACK = ("state", "impact", "verified", "rollback_downtime")
 """Claims of a rollback, which test_rollback.py has."""
 
 
