@@ -33,7 +33,7 @@ RETURN = r"""
 _value:
   description:
     - By name, C(words), C(good) (true, false, or none where nobody looked) and C(mark), a sign for it.
-    - Of a release C(status), C(downtime), C(errors), C(interruption), C(tests), C(rollout), C(monitoring) and C(service).
+    - Of a release C(status), C(downtime), C(errors), C(interruption), C(tests), C(rollout), C(monitoring), C(service).
     - Of a rollback C(state), C(impact), C(verified), C(rollback_downtime), and C(cause), which is why it went back.
     - Of the report C(report_services), C(report_database), C(report_flags), C(report_tests), C(report_metrics) and
       C(report_incidents).
