@@ -47,27 +47,30 @@ class Address:
         deadline = time.monotonic() + timeout
         challenge = secrets.token_hex(8) if self._target.verify_token else ""
         try:
-            return self._exchange(deadline, challenge)
+            return self._exchange(timeout, deadline, challenge)
         except Exception as exc:  # whatever comes of it, the next probe is due in a second
             return _in_words(exc, timeout)
 
-    def _exchange(self, deadline: float, challenge: str) -> str:
+    def _exchange(self, timeout: float, deadline: float, challenge: str) -> str:
         kept = self._take()
         if kept is not None:
             try:
                 return self._ask_over(kept, deadline, challenge)
             except STALE:
                 pass  # a client that keeps connections has to expect that the other end closes one
-        return self._ask_over(self._connection(), deadline, challenge)
+        return self._ask_over(self._connection(timeout), deadline, challenge)
 
     def _ask_over(self, connection: Connection, deadline: float, challenge: str) -> str:
         keep = False
         try:
-            _limit(connection, deadline)
             connection.request("GET", self._path(challenge), headers=self._headers())
-            _limit(connection, deadline)
             answer = connection.getresponse()
-            body = answer.read(LARGEST)
+            body = b""
+            # The timeout of a socket begins anew with each byte, ours does not.
+            while len(body) < LARGEST and (chunk := answer.read1(LARGEST)):
+                body += chunk
+                if time.monotonic() > deadline:
+                    raise TimeoutError
             keep = answer.isclosed() and not answer.will_close
             return self._judge(answer.status, body, challenge)
         finally:
@@ -81,12 +84,12 @@ class Address:
         with self._lock:
             return self._idle.pop() if self._idle else None
 
-    def _connection(self) -> Connection:
+    def _connection(self, timeout: float) -> Connection:
         host, port = self._parts.hostname or "", self._parts.port
         at = (self._proxy.hostname or "", self._proxy.port or 80) if self._proxy else (host, port)
         if self._context is None:
-            return http.client.HTTPConnection(*at)
-        secure = http.client.HTTPSConnection(*at, context=self._context)
+            return http.client.HTTPConnection(*at, timeout=timeout)
+        secure = http.client.HTTPSConnection(*at, timeout=timeout, context=self._context)
         if self._proxy:
             secure.set_tunnel(host, port, headers=_permit(self._proxy))
         return secure
@@ -170,15 +173,6 @@ def _permit(proxy: SplitResult) -> dict[str, str]:
         return {}
     pair = f"{proxy.username}:{proxy.password or ''}".encode()
     return {"Proxy-Authorization": f"Basic {base64.b64encode(pair).decode()}"}
-
-
-def _limit(connection: Connection, deadline: float) -> None:
-    left = deadline - time.monotonic()
-    if left <= 0:
-        raise TimeoutError
-    connection.timeout = left
-    if connection.sock is not None:
-        connection.sock.settimeout(left)
 
 
 def _in_words(exc: Exception, timeout: float) -> str:

@@ -5,11 +5,11 @@
 from __future__ import annotations
 
 import math
+import queue
 import threading
 import time
 import typing as t
 from collections import Counter, deque
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from .models import Probe
@@ -17,6 +17,8 @@ from .plan import State, fold, longest_pause
 
 GRACE = 0.5
 """Seconds after its timeout in which an address may still be told to have answered or not."""
+WAVES = 5
+"""In so many turns all are asked: to wake up costs as much as a question."""
 LOOK_EVERY = 1.0
 """Seconds between two looks whether it is to end."""
 
@@ -61,17 +63,18 @@ class Prober:
         self._questions: deque[_Question] = deque()
         self._waiting: Counter[str] = Counter()
         self._failing = False
-        self._stop = threading.Event()
+        self._stopped = False
         self._lock = threading.Lock()
-        self._pool = ThreadPoolExecutor(self._at_once * len(self._asked), "probe")
+        self._to_ask: queue.SimpleQueue[_Question | None] = queue.SimpleQueue()
+        self._threads = self._idle = 0
 
     def run(self, ended: t.Callable[[], bool]) -> None:
         """Until `ended` says so, or `stop` was called."""
         now = time.monotonic()
-        pace = self._interval / len(self._asked)
-        due = {name: now + place * pace for place, name in enumerate(self._asked)}
+        pace, each = self._interval / WAVES, len(self._asked) / WAVES
+        due = {name: now + place // each * pace for place, name in enumerate(self._asked)}
         look = now
-        while not self._stop.is_set():
+        while not self._stopped:
             before, now = now, time.monotonic()
             if now - before > longest_pause(self._interval):
                 # What was under way when this machine stood still says nothing.
@@ -87,12 +90,14 @@ class Prober:
                     due[name] = max(when + self._interval, now + self._interval / 2)
             self._fold(now)
             pause = min(*due.values(), look, now + LOOK_EVERY) - time.monotonic()
-            self._stop.wait(max(0.001, pause))
+            time.sleep(max(0.001, pause))
         self._fold(math.inf)
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        for _thread in range(self._threads):
+            self._to_ask.put(None)
 
     def stop(self) -> None:
-        self._stop.set()
+        """Within a second. May be called by another thread, or by the handler of a signal."""
+        self._stopped = True
 
     def _ask(self, name: str, now: float) -> None:
         if name in self._controls and not self._suspicious(now):
@@ -104,29 +109,37 @@ class Prober:
                 question.problem = self._silence()
                 return
             self._waiting[name] += 1
-        self._pool.submit(self._answer, question)
+            if self._idle:
+                self._idle -= 1
+            else:
+                # As many as wait for an answer at a time: one or two, until something hangs.
+                self._threads += 1
+                threading.Thread(target=self._answer, daemon=True).start()
+        self._to_ask.put(question)
 
     def _suspicious(self, now: float) -> bool:
         oldest = self._questions[0].deadline - self._timeout - GRACE if self._questions else now
         return self._failing or now - oldest > self._interval
 
-    def _answer(self, question: _Question) -> None:
-        problem = self._asked[question.name].ask(self._timeout)
-        with self._lock:
-            self._waiting[question.name] -= 1
-            if question.problem is None:
-                question.problem = problem
-                self._failing = bool(problem)
+    def _answer(self) -> None:
+        while (question := self._to_ask.get()) is not None:
+            problem = self._asked[question.name].ask(self._timeout)
+            with self._lock:
+                self._idle += 1
+                self._waiting[question.name] -= 1
+                if question.problem is None:
+                    question.problem = problem
+                    self._failing = bool(problem)
 
     def _fold(self, now: float) -> None:
         """All that is known up to the first question that is still open. At the end those are left out."""
         while self._questions:
             question = self._questions[0]
-            with self._lock:
-                if question.problem is None and question.deadline <= now and now < math.inf:
-                    question.problem = self._silence()
             if question.problem is None and now < math.inf:
-                return
+                if question.deadline > now:
+                    return
+                with self._lock:
+                    question.problem = self._silence()
             self._questions.popleft()
             if question.problem is not None:
                 control = question.name in self._controls
