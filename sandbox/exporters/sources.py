@@ -123,19 +123,35 @@ class Kafka:
         with closing(consumer):
 
             def read() -> t.Iterator[Metric]:
+                labels = ("consumergroup", "topic", "partition")
                 lag = GaugeMetricFamily(
-                    "kafka_consumergroup_lag",
-                    "Messages not yet committed.",
-                    labels=("consumergroup", "topic", "partition"),
+                    "kafka_consumergroup_lag", "Messages not yet committed.", labels=labels
                 )
-                for topic, partition, messages in _lags(consumer, facts["topics"]):
-                    lag.add_metric((group, topic, str(partition)), messages)
+                offset = GaugeMetricFamily(
+                    "kafka_consumergroup_current_offset",
+                    "The offset committed last.",
+                    labels=labels,
+                )
+                for one in _committed(consumer, facts["topics"]):
+                    of = (group, one.topic, str(one.partition))
+                    lag.add_metric(of, one.lag)
+                    offset.add_metric(of, one.offset)
                 yield lag
+                yield offset
 
             yield read
 
 
-def _lags(consumer: Consumer, topics: t.Sequence[str]) -> t.Iterator[tuple[str, int, int]]:
+class Committed(t.NamedTuple):
+    """As github.com/danielqsj/kafka_exporter tells it: -1 of a partition that the group never committed."""
+
+    topic: str
+    partition: int
+    offset: int
+    lag: int
+
+
+def _committed(consumer: Consumer, topics: t.Sequence[str]) -> t.Iterator[Committed]:
     known = consumer.list_topics(timeout=TIMEOUT).topics
     partitions = [
         TopicPartition(topic, partition)
@@ -143,11 +159,19 @@ def _lags(consumer: Consumer, topics: t.Sequence[str]) -> t.Iterator[tuple[str, 
         if topic in known
         for partition in known[topic].partitions
     ]
+    # The ends first, so that what comes meanwhile is not taken for waiting.
+    ends = {
+        (one.topic, one.partition): consumer.get_watermark_offsets(
+            one, timeout=TIMEOUT, cached=False
+        )[1]
+        for one in partitions
+    }
     for at in consumer.committed(partitions, timeout=TIMEOUT):
-        low, high = consumer.get_watermark_offsets(at, timeout=TIMEOUT, cached=False)
-        # What was never committed is read from the beginning.
-        done = low if at.offset == OFFSET_INVALID else at.offset
-        yield at.topic, at.partition, max(0, high - done)
+        if at.offset == OFFSET_INVALID:
+            yield Committed(at.topic, at.partition, -1, -1)
+        else:
+            waiting = max(0, ends[at.topic, at.partition] - at.offset)
+            yield Committed(at.topic, at.partition, at.offset, waiting)
 
 
 SOURCES: tuple[t.Callable[[World], Source], ...] = (Postgres, Valkey, Kafka)

@@ -20,6 +20,8 @@ from sandbox.services.log import described
 
 TOPIC = "whatsapp.messages"
 POLL_SECONDS = 0.5
+BATCH_SECONDS = 0.02
+"""For so long it gathers messages before it commits: a message waits for its reply."""
 
 
 def worker(service: Service) -> web.Application:
@@ -107,7 +109,9 @@ class Consumption:
                 "bootstrap.servers": setting(self._env, "KAFKA_BROKERS"),
                 "group.id": self._env.get("KAFKA_GROUP", KAFKA_GROUP),
                 "auto.offset.reset": "earliest",
-                "auto.commit.interval.ms": 1000,
+                "enable.auto.commit": False,
+                # The broker of the sandbox keeps an empty answer back for all of that time, also when a message comes.
+                "fetch.wait.max.ms": 25,
                 "session.timeout.ms": 6000,
                 # A topic that a fault removed must be seen again soon after it came back.
                 "topic.metadata.refresh.interval.ms": 5000,
@@ -118,16 +122,22 @@ class Consumption:
             consumer.subscribe([TOPIC])
             told = ""
             while not self._stop.is_set():
-                error = self._take(consumer.consume(500, POLL_SECONDS))
+                error = self._take(consumer)
                 if error and error != told:
                     log("kafka is in trouble", error=error)
                 told = error
         finally:
             consumer.close()
 
-    def _take(self, messages: t.Sequence[t.Any]) -> str:
+    def _take(self, consumer: Consumer) -> str:
+        first = consumer.poll(POLL_SECONDS)
+        if first is None:
+            return ""
+        messages = [first, *consumer.consume(500, BATCH_SECONDS)]
         errors = [str(message.error()) for message in messages if message.error()]
-        self._messages.inc(len(messages) - len(errors))
+        if len(errors) < len(messages):
+            self._messages.inc(len(messages) - len(errors))
+            consumer.commit(asynchronous=True)
         return errors[0] if errors else ""
 
 

@@ -160,3 +160,12 @@ def test_what_fired_since_the_watch_began_is_told_when_it_has_ended(gate, fire):
     assert (alerts["looked"], [one["name"] for one in alerts["fired"]]) == (True, ["Held"]), alerts
     assert alerts["fired"][0]["until"] >= alerts["fired"][0]["since"]
     assert result["verdict"] == "hold"
+
+
+def test_a_ratio_of_too_few_requests_holds_and_says_how_many_there_were(gate):
+    ratio = {"query": "vector(1)", "pass": {"min": 0.99}}
+    few = gate({**ratio, "volume": {"query": "vector(3)", "at_least": 20}})
+    assert (few["verdict"], "3 requests of 20 needed" in few["msg"]) == ("hold", True)
+    assert gate({**ratio, "volume": {"query": "vector(20)", "at_least": 20}})["verdict"] == "proceed"
+    wrong = gate({**ratio, "volume": {"query": "sum(", "at_least": 20}})
+    assert (wrong["reason"], "does not understand" in wrong["msg"]) == ("InvalidInput", True)
