@@ -110,7 +110,12 @@ metrics:
           required: true
 """
     + nested(BOUNDS, 8, "tests[].metrics.metrics[]")
-    + r"""    missing:
+    + r"""    wait_timeout:
+      description: Seconds to wait for metrics without data, as long as all others are good.
+      type: float
+      default: 0
+      version_added: 0.3.0
+    missing:
       description: What a metric without data makes of the test when nothing else is wrong. It never passes.
       type: str
       choices: [hold, skip]

@@ -84,7 +84,7 @@ def test_a_prometheus_out_of_sight_holds(gate):
 @pytest.mark.parametrize(
     ("metric", "options", "words"),
     [
-        ({"query": "sum("}, {}, "does not understand"),
+        ({"query": "sum("}, {}, "rejects the query"),
         ({"query": "vector(1)", "pass": {"max": 3}, "rollback": {"above": 2}}, {}, "cross"),
         ({"query": "vector(1)"}, {"interval": 0}, "'interval'"),
         ({"query": "vector(1)"}, {"prometheus_url": None}, "'prometheus_url'"),
@@ -166,6 +166,8 @@ def test_a_ratio_of_too_few_requests_holds_and_says_how_many_there_were(gate):
     ratio = {"query": "vector(1)", "pass": {"min": 0.99}}
     few = gate({**ratio, "volume": {"query": "vector(3)", "at_least": 20}})
     assert (few["verdict"], "3 requests of 20 needed" in few["msg"]) == ("hold", True)
-    assert gate({**ratio, "volume": {"query": "vector(20)", "at_least": 20}})["verdict"] == "proceed"
+    assert (
+        gate({**ratio, "volume": {"query": "vector(20)", "at_least": 20}})["verdict"] == "proceed"
+    )
     wrong = gate({**ratio, "volume": {"query": "sum(", "at_least": 20}})
-    assert (wrong["reason"], "does not understand" in wrong["msg"]) == ("InvalidInput", True)
+    assert (wrong["reason"], "rejects the query" in wrong["msg"]) == ("InvalidInput", True)

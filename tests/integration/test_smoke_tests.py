@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import threading
+import time
 import typing as t
 import uuid
 
@@ -178,6 +179,13 @@ def test_metrics_are_looked_at_once_and_missing_ones_never_pass(
     if status == "hold":
         failed = run(metrics(world, query, **options))
         assert (failed["failed"], failed["reason"]) == (True, "Hold")
+
+
+def test_metrics_without_data_are_waited_for(world: World) -> None:
+    began = time.time()
+    query = f"vector(1) and on () vector(time()) > {began + 3}"
+    (found,) = run(metrics(world, query, wait_timeout=60), fail_on=[])["results"]
+    assert (found["status"], time.time() > began + 3) == ("pass", True)
 
 
 def test_a_wallet_that_answers_nobody_is_told_with_what_was_asked(world: World, key: str) -> None:

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # PRIVATE to easymo.deploy.
-"""Metrics as M(easymo.deploy.metrics_gate) judges them, at one look."""
+"""Metrics as M(easymo.deploy.metrics_gate) judges them, at one look at which all have data."""
 
 from __future__ import annotations
 
@@ -12,16 +12,29 @@ from .._gate.series import Series
 from .._gate.sources import LIBRARIES, sources_of
 from .._gate.state import Schedule
 from .._gate.watch import Watcher, WatchResult
+from .._time import Deadline
 from .models import Finding, Kind, Row
 
 
 def run(options: Row) -> Finding:
-    """One look. A definite breach fails, a value between its bounds holds, and so does what is missing."""
+    """A definite breach fails, a value between its bounds holds, and so does what is missing after all that waiting."""
     wanted = [read_metric(entry, _ONE_LOOK) for entry in options["metrics"]]
     refuse_bad_input({**options, **_ONE_LOOK}, wanted)
-    watch = Watcher(wanted, sources_of(options), report=lambda _look: None).run(
-        Schedule(duration=0)
-    )
+    deadline = Deadline(options["wait_timeout"])
+    while True:
+        watch = _look(wanted, options)
+        lacking = any(watch.series[metric.name].value is None for metric in wanted)
+        if not (lacking and _only_missing(wanted, watch)) or deadline.left() < _WAIT_SLEEP:
+            return _finding(wanted, watch, skips=options["missing"] == "skip")
+        deadline.sleep(_WAIT_SLEEP)
+
+
+def _look(wanted: t.Sequence[Metric], options: Row) -> WatchResult:
+    watcher = Watcher(wanted, sources_of(options), report=lambda _look: None)
+    return watcher.run(Schedule(duration=0))
+
+
+def _finding(wanted: t.Sequence[Metric], watch: WatchResult, *, skips: bool) -> Finding:
     steps = tuple(_metric_row(metric, watch.series[metric.name]) for metric in wanted)
     seen = ", ".join(f"{step['name']} {step['evidence']}" for step in steps)
     reasons = "; ".join(reason.text for reason in watch.decision.reasons)
@@ -29,11 +42,13 @@ def run(options: Row) -> Finding:
         return Finding("fail", reasons, steps)
     if watch.decision.verdict is Verdict.PROCEED:
         return Finding("pass", seen, steps)
-    if options["missing"] == "skip" and _only_missing(wanted, watch):
+    if skips and _only_missing(wanted, watch):
         return Finding("skip", f"no data is no pass: {reasons}", steps)
     return Finding("hold", reasons, steps)
 
 
+_WAIT_SLEEP = 2.0
+"""Seconds between two looks while data are missing."""
 _ONE_LOOK = {"duration": 0, "initial_delay": 0, "breaches": 1, "max_missing": 0, "interval": 1}
 
 
@@ -73,6 +88,7 @@ KIND = Kind(
             "options": metric_options(),
         },
         "missing": {"type": "str", "choices": ["hold", "skip"], "default": "hold"},
+        "wait_timeout": {"type": "float", "default": 0},
         "prometheus_url": {"type": "str"},
         "prometheus_token": {"type": "str", "no_log": True},
         "ca_cert": {"type": "path"},
