@@ -10,6 +10,7 @@ from datetime import datetime
 from .._claims.claims import REPORT_LINES, read_claims
 from .._time import parse_time
 from .deviations import deviations
+from .events import in_order
 from .lessons import lessons_of
 from .models import Asked, Cell, MetricsTable, PhaseRow, Report, Table, Tone
 from .phases import NOT_RUN, phase_rows
@@ -55,7 +56,7 @@ def build_report(record: t.Mapping[str, t.Any], asked: Asked) -> Report:
         glance=glance(phases, tables, watches, len(strayed)) if record else (),
         summary=summary(reader, phases, lambda value: shown_both(value, asked.zone)),
         phases=phases,
-        timeline=timeline_of(phases, last_known(reader.record), asked.zone),
+        timeline=timeline_of(phases, last_known(reader.record), asked.zone, in_order(reader)),
         deviations=strayed,
         tables=(*tables, *asked.journal),
         watches=watches,
@@ -92,6 +93,7 @@ def title_of(reader: Reader, asked: Asked) -> str:
 def tables_of(reader: Reader, asked: Asked) -> tuple[Table, ...]:
     found = [make(reader) for make in SECTIONS]
     found.insert(-1, people.sign_offs(reader, asked.sign_offs))
+    found.append(people.acts(reader))
     return tuple(table for table in found if table is not None)
 
 

@@ -10,6 +10,7 @@ from datetime import datetime, tzinfo
 
 from .._claims.cause import causes_of
 from .._time import parse_time
+from .events import acts
 from .models import Report
 from .reader import Reader, dictionaries, inner, listed, text
 from .times import shown
@@ -72,24 +73,8 @@ def events(report: Report, reader: Reader) -> list[Event]:
             cause = f": {one.causes[0]}" if one.causes else "."
             found.append((one.started, f"{row.title} began."))
             found.append((one.finished, f"{row.title}: {one.status}{cause}"))
-    found += people(reader)
+    found += acts(reader)
     return sorted(((at, said) for at, said in found if at), key=lambda event: event[0])
-
-
-def people(reader: Reader) -> t.Iterator[tuple[datetime | None, str]]:
-    """What people did meanwhile, with its time."""
-    facts = reader.mapping("facts")
-    for at, one in reader.named("kill_switches", facts.get("kill_switches")):
-        yield (
-            parse_time(at),
-            f"{text(one.get('by'))} used the kill switch: {text(one.get('reason'))}",
-        )
-    for _key, one in reader.named("decisions", facts.get("decisions")):
-        decided = f"{text(one.get('by'))} decided at {text(one.get('gate'))}: {text(one.get('decision'))}."
-        yield parse_time(one.get("at")), decided
-    for one in dictionaries(inner(facts, "ramp").get("history")):
-        told = f"The ramp: {text(one.get('what'))}, now at {text(one.get('to'))} %."
-        yield parse_time(one.get("at")), told
 
 
 def when(found: t.Sequence[Event], zone: tzinfo) -> list[str]:

@@ -46,6 +46,8 @@ class Timeline:
     cuts: tuple[tuple[float, float, str], ...]
     zone: str
     note: str = ""
+    marks: tuple[tuple[float, str], ...] = ()
+    """What people did while the phases ran: where it stands, and what it was."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,10 @@ class Piece:
 
 
 def timeline_of(
-    phases: t.Sequence[PhaseRow], last_known: datetime | None, zone: tzinfo
+    phases: t.Sequence[PhaseRow],
+    last_known: datetime | None,
+    zone: tzinfo,
+    acts: t.Sequence[tuple[datetime, str]] = (),
 ) -> Timeline | None:
     """None when no phase has a time."""
     real = [piece for row in phases for piece in actual_pieces(row, last_known)]
@@ -79,10 +84,16 @@ def timeline_of(
     drawn = real if left_out else [*plan, *real]
     scale = Scale.over(piece.span for piece in drawn)
     drawn += waits(real, scale.seconds)
+    end = begin + reach
+    marks = tuple(
+        (min(scale.place(at.timestamp()), 99.7), f"{at.astimezone(zone):%H:%M:%S} {said}")
+        for at, said in acts
+        if begin <= at.timestamp() <= end
+    )
     lanes = tuple(lane(row, [p for p in drawn if p.phase == row.name], scale) for row in phases)
     cuts = tuple((left, width, f"{lasting(gap)} left out") for left, width, gap in scale.cuts())
     name = datetime.fromtimestamp(begin, zone).tzname() or "UTC"
-    return Timeline(lanes, tuple(scale.ticks(zone)), cuts, name, note)
+    return Timeline(lanes, tuple(scale.ticks(zone)), cuts, name, note, marks)
 
 
 def actual_pieces(row: PhaseRow, last_known: datetime | None) -> t.Iterator[Piece]:

@@ -105,6 +105,13 @@ TIMELINE = """{% macro bar(kind, words, left, width) -%}
 {%- for one in lane.bars %}{{ bar(one.kind, one.words, one.left, one.width) }}{% endfor -%}
 </div></div>
 {% endfor %}
+{% if line.marks %}
+<div class="lane"><div class="name"><b>People</b><span class="faint">what they did: listed below</span></div>
+<div class="track" role="img" aria-label="People: {{ line.marks | map("last") | join("; ") }}">
+{%- for left, label in line.ticks %}<i class="tick" style="left: {{ left }}%"></i>{% endfor -%}
+{%- for left, words in line.marks %}{{ bar("act", words, left, 0.6) }}{% endfor -%}
+</div></div>
+{% endif %}
 <ul class="key" aria-label="What the bars mean">
 <li><i class="plan"></i>planned</li><li><i class="done"></i>done</li>
 <li><i class="late"></i>done, more than 25 % late</li><li><i class="failed"></i>failed try</li>

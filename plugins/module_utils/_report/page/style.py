@@ -75,6 +75,7 @@ summary { cursor: pointer; color: var(--faint); font-size: 13px; }
   1px solid var(--bad); }
 .on-hold { background: repeating-linear-gradient(135deg, var(--late) 0 4px, transparent 4px 8px); border:
   1px solid var(--late); }
+.act { top: 4px; height: 26px; background: var(--text); }
 .wait { top: 20px; height: 0; border-top: 2px dotted var(--faint); }
 .axis { min-height: 20px; font-size: 12px; color: var(--faint); }
 .axis span { position: absolute; transform: translateX(-50%); white-space: nowrap; }

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import typing as t
 
+from ..events import in_order
 from ..models import Cell, Table, Tone
 from ..reader import Reader, inner, listed, text
 from ..times import shown
@@ -88,6 +89,12 @@ def announcements(reader: Reader) -> Table:
         )
     empty = "No announcement is recorded."
     return Table("Announcements", ("What", "Delivered"), tuple(rows), empty)
+
+
+def acts(reader: Reader) -> Table | None:
+    """In the order of time; left out when nobody did anything."""
+    rows = tuple((Cell(shown(at)), Cell(said)) for at, said in in_order(reader))
+    return Table("What people did", ("When", "What"), rows, "") if rows else None
 
 
 def ramp(reader: Reader) -> Table | None:

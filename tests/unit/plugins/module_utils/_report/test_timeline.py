@@ -132,3 +132,19 @@ def test_a_scale_keeps_order_and_gives_cuts_a_fixed_width():
 def test_there_are_never_too_many_ticks(seconds):
     begin = datetime(2026, 11, 24, 5, 45, 3, tzinfo=UTC).timestamp()
     assert len(Scale.over([(begin, begin + seconds)]).ticks(UTC)) <= 8
+
+
+def test_what_people_did_stands_on_the_axis_and_in_a_table_below():
+    record = records.rolled_back()
+    record["facts"]["rollback_asked"] = {"by": "Jane", "reason": "payments", "at": records.at(51)}
+    report = build_report(record, Asked(plan=records.PLAN))
+    told = [words for _left, words in report.timeline.marks]
+    assert told == ["06:36:00 Jane rolled back: payments"]
+    (table,) = (one for one in report.tables if one.title == "What people did")
+    assert [row[1].text for row in table.rows] == [
+        "Jane rolled back: payments",
+        "amina@ops-1 used the kill switch: wallets cannot pay",
+        "Jane Doe decided at release: reject.",
+        "The rollback was done.",
+        "The ramp: raised, now at 1 %.",
+    ]
