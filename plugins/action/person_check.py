@@ -14,7 +14,7 @@ from ansible.utils.display import Display
 
 from ..module_utils._errors import DeployError, InputError
 from ..module_utils._module import Result
-from ..module_utils._smoke.people import Answer, Question, read_word
+from ..module_utils._smoke.people import SCALES, SEVERITY, Answer, Question, read_word
 from ..module_utils._time import utc_now
 from ..modules import person_check
 from ..plugin_utils._action_module import ControllerModule
@@ -27,26 +27,30 @@ class Person(ControllerModule):
 
     def ask(self, question: Question, timeout: int) -> Answer:
         whom = f" ({question.asked_of})" if question.asked_of else ""
-        text = f"{question.text}{whom} [yes/no]"
+        words = SCALES[question.scale]
+        text = f"{question.text}{whom} [{'/'.join(words)}]"
+        note = ""
         try:
-            while (yes := self._word(text, timeout)) is None:
+            while not (said := self._word(text, question.scale, timeout)):
                 continue
+            if question.scale == SEVERITY and words[said] != "pass":
+                note = self._line(f"What is {said}?", timeout)
             if not self.by:
                 self.by = self._line(f"Who answers? [{login()}]", timeout) or login()
         except AnsiblePromptNoninteractive:
             return person_check.nobody(question, timeout)
         except AnsiblePromptInterrupt:
-            return Answer(None, note=f"the prompt was interrupted: {question.text}")
+            return Answer(note=f"the prompt was interrupted: {question.text}")
         except TimeoutError:
-            return Answer(None, note=f"no answer within {timeout} s: {question.text}")
-        return Answer(yes, self.by, utc_now(), "terminal")
+            return Answer(note=f"no answer within {timeout} s: {question.text}")
+        return Answer(said, self.by, utc_now(), "terminal", note)
 
-    def _word(self, text: str, timeout: int) -> bool | None:
-        """None for what is neither yes nor no, so that it is asked again."""
+    def _word(self, text: str, scale: str, timeout: int) -> str:
+        """Empty for what is no word of the scale, so that it is asked again."""
         try:
-            return read_word(self._line(text, timeout), "The answer")
+            return read_word(self._line(text, timeout), "The answer", scale)
         except InputError:
-            return None
+            return ""
 
     @staticmethod
     def _line(text: str, timeout: int) -> str:

@@ -72,7 +72,7 @@ METRIC = f"""name:
 kind:
   description: Who is asked.
   type: str
-  choices: [prometheus, postgres, kubernetes_log, alerts]
+  choices: [prometheus, postgres, kubernetes_log, alerts, http]
   default: prometheus
 query:
   description:
@@ -84,6 +84,7 @@ query:
       fire, or did within the last O(metrics[].window) seconds. A rule's annotation C(gate) says what one that fires is,
       C(rollback) for a breach, C(hold) for neither good nor a breach, C(note) for nothing but an entry in RV(alerts).
       Without it, it is C(hold), and so is one that has ended. A rule that is not loaded or not evaluated is missing.
+    - For V(http) a JSON Pointer (RFC 6901) to the number in the answer of O(metrics[].url), such as V(/count).
   type: str
   required: true
 {BOUNDS}interval:
@@ -91,7 +92,8 @@ query:
   type: float
   version_added: 0.3.0
 initial_delay:
-  description: Seconds from the first look of the watch to the first that counts for this metric.
+  description:
+    - Seconds from the first look of the watch to the first that counts for this metric. One look waits for no metric.
   type: float
   default: 0
   version_added: 0.3.0
@@ -120,6 +122,20 @@ window:
     - Windows longer than the interval see a line in several looks.
   type: int
   default: 60
+  version_added: 0.3.0
+url:
+  description:
+    - Needed with the kind V(http). Asked by GET, without following redirects. An answer without a number is a missing
+      sample.
+  type: str
+  version_added: 0.3.0
+token:
+  description: Bearer token for O(metrics[].url).
+  type: str
+  version_added: 0.3.0
+ca_cert:
+  description: File with the certificate authorities that may have signed the certificate of O(metrics[].url).
+  type: path
   version_added: 0.3.0
 """
 

@@ -10,8 +10,8 @@ short_description: Ask people what machines can't see, and keep who said what
 version_added: 0.2.0
 description:
   - Asks each of O(questions) at the terminal of the run, unless O(answers) has its answer.
-  - Only a yes passes and a no fails. Where there is no terminal, nobody answers in time, or somebody presses
-    Ctrl-C, the question holds. An unanswered question is never a yes.
+  - Only a yes or a good passes, a no or a bad fails, and a minor holds. Where there is no terminal, nobody answers in
+    time, or somebody presses Ctrl-C, the question holds. An unanswered question is never a yes.
   - Every answer is kept with name and time, and how it was given.
   - In check mode nobody is asked.
 extends_documentation_fragment:
@@ -22,7 +22,7 @@ attributes:
     details: Says what would be asked.
 options:
   questions:
-    description: What is asked, in this order. Each can be answered by yes or no.
+    description: What is asked, in this order.
     type: list
     elements: dict
     required: true
@@ -43,9 +43,17 @@ options:
         description: The scenario of a runbook that it belongs to, kept with its result.
         type: str
         default: ""
+      scale:
+        description:
+          - What may be answered. V(yes_no) is V(yes) or V(no).
+          - V(severity) is V(good), V(minor) for what is wrong and can wait for a fix, or V(bad) for what must go back.
+        type: str
+        choices: [yes_no, severity]
+        default: yes_no
+        version_added: 0.3.0
   answers:
     description:
-      - Answers for a run without a terminal, by the name of the question. V(yes) or V(no), or a dictionary with
+      - Answers for a run without a terminal, by the name of the question. A word of its scale, or a dictionary with
         C(answer), C(by), C(at) and C(note).
     type: dict
     default: {}
@@ -88,12 +96,12 @@ EXAMPLES = r"""
 
 RETURN = r"""
 verdict:
-  description: V(proceed) when all said yes, V(rollback) when somebody said no, else V(hold).
+  description: V(proceed) when every answer passes, V(rollback) when one fails, else V(hold).
   returned: success, and when the verdict fails the task
   type: str
   sample: proceed
 sentence:
-  description: Every question that was answered by no or not at all, empty when there is none.
+  description: Every question whose answer does not pass, and that has none, empty when there is none.
   returned: success
   type: str
   sample: ""
@@ -116,7 +124,9 @@ results:
       sample: pass
     detail: {description: Who said what., returned: always, type: str, sample: Jane Doe said yes at 09:41}
     facts:
-      description: C(question), C(asked_of), C(answer), C(by), C(at), and C(how), which is terminal, variable or nobody.
+      description:
+        - C(question), C(asked_of), C(answer), which is V(none) without one, C(by), C(at), C(note), and C(how), which is
+          terminal, variable or nobody.
       returned: always
       type: dict
 reason:
@@ -132,6 +142,8 @@ import typing as t
 from ..module_utils._module import Module, emit_progress, execute
 from ..module_utils._smoke.outcome import conclude
 from ..module_utils._smoke.people import (
+    SCALES,
+    YES_NO,
     Answer,
     Question,
     planned,
@@ -157,6 +169,7 @@ def module_spec() -> dict[str, t.Any]:
                     "question": {"type": "str", "required": True},
                     "asked_of": {"type": "str", "default": ""},
                     "scenario": {"type": "str", "default": ""},
+                    "scale": {"type": "str", "choices": [*SCALES], "default": YES_NO},
                 },
             },
             "answers": {"type": "dict", "default": {}},
@@ -200,12 +213,12 @@ def answered(
     if answer is None and params["prompt"]:
         answer = ask(question, params["timeout"])
     if answer is None:
-        answer = Answer(None, note=f"the terminal prompt is off: {question.text}")
+        answer = Answer(note=f"the terminal prompt is off: {question.text}")
     return to_result(question, answer, time.monotonic() - started)
 
 
 def nobody(question: Question, _timeout: int) -> Answer:
-    return Answer(None, note=f"there is no terminal; answer {question.name!r} by 'answers'")
+    return Answer(note=f"there is no terminal; answer {question.name!r} by 'answers'")
 
 
 def main() -> None:

@@ -91,6 +91,20 @@ def test_a_person_answers_and_gives_a_name_once() -> None:
     assert "Jane Doe said no at " in shown
 
 
+def test_who_says_that_it_is_minor_says_what() -> None:
+    question = {"name": "tickets", "question": "How many?", "scale": "severity"}
+    shown = types(
+        ("How many? [good/minor/bad]: ", "yes\r"),
+        ("How many? [good/minor/bad]: ", "minor\r"),
+        ("What is minor?: ", "the menu is slow\r"),
+        ("Who answers? [jane]: ", "\r"),
+        questions=[question],
+    )
+    assert statuses(shown) == ["hold"]
+    assert "jane said minor at " in shown
+    assert "the menu is slow" in shown
+
+
 def test_a_yes_that_was_not_ended_in_time_is_none() -> None:
     shown = types(
         ("Do buttons appear? (the team) [yes/no]: ", "yes"),

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A watch that proceeds, one that holds on missing data and is approved, one that is killed, taken up, and goes back.
 
+And one that users are asked about: nobody answers, bad, good.
+
 The tests are the chapters of one story and stand in its order. Prometheus says what the chapters choose.
 """
 
@@ -79,6 +81,11 @@ def begins(operator: Operator, server: FakePrometheus, **variables: t.Any) -> Vi
 def decides(operator: Operator, decision: str, by: str, reason: str) -> Run:
     said = json.dumps({"decision": decision, "by": by, "reason": reason})
     return operator.plays("decide", "-e", said)
+
+
+def answers(operator: Operator, question: str, answer: str, by: str, reason: str) -> Run:
+    said = {"feedback": question, "answer": answer, "by": by, "reason": reason}
+    return operator.plays("decide", "-e", json.dumps(said))
 
 
 def words(run: Run) -> str:
@@ -187,13 +194,50 @@ def off_after(witness: Witness, seen: t.Any) -> float:
     return (at - ended).total_seconds()
 
 
-def test_good_metrics_proceed_by_themselves(
+def test_good_metrics_hold_until_somebody_answers_for_the_users(
+    operator: Operator, witness: Witness, complaints: FakePrometheus
+) -> None:
+    complaints.says("complaints", GOOD)
+    run = watches(operator, complaints, user_feedback_answers={})
+    assert run.rc != 0
+    assert "Phase monitoring is on hold on localhost in " in words(run)
+    assert "critical_issues: nobody answered (asked of the engineer on call)" in words(run)
+    assert "playbooks/decide.yml -e feedback=user_feedback -e answer=good" in words(run)
+    seen = phase(witness)["evidence"]
+    assert (seen["verdict"], seen["feedback"]["watched"]) == ("hold", "proceed")
+    assert seen["metrics"][0]["count"] >= 3
+
+
+def test_a_bad_answer_goes_back_without_another_hour_of_watching(
+    operator: Operator, witness: Witness, complaints: FakePrometheus
+) -> None:
+    nobody = answers(operator, "critical_issues", "bad", "", "payments are lost")
+    assert nobody.rc != 0
+    assert "who answers by 'by'" in words(nobody)
+    said = answers(operator, "critical_issues", "bad", "eve", "payments are lost")
+    assert said.rc == 0, said.tail()
+    (kept_answer,) = witness.record("2.0.0")["facts"]["feedback"].values()
+    assert (kept_answer["answer"], kept_answer["by"]) == ("bad", "eve")
+    run = watches(operator, complaints, release_watch_duration=3600)
+    assert run.rc != 0
+    assert "critical_issues: eve said bad at " in words(run)
+    assert "payments are lost" in words(run)
+    assert "Phase monitoring failed on localhost" in words(run)
+    seen = phase(witness)["evidence"]
+    assert (seen["verdict"], seen["reasons"][0]["metric"]) == ("rollback", "critical_issues")
+    assert seen["metrics"][0]["count"] == 1
+
+
+def test_good_metrics_and_good_answers_proceed_by_themselves(
     operator: Operator, witness: Witness, complaints: FakePrometheus
 ) -> None:
     complaints.says("complaints", GOOD)
     run = watches(operator, complaints)
     assert run.rc == 0, run.tail()
     seen = phase(witness)
+    assert [(one["answer"], one["by"]) for one in seen["evidence"]["feedback"]["answers"]] == [
+        ("good", "Rehearser of the sandbox")
+    ] * 3
     assert (seen["status"], seen["evidence"]["verdict"]) == ("done", "proceed")
     assert seen["evidence"]["decision"] == {}
     assert seen["evidence"]["metrics"][0]["count"] >= 3

@@ -10,10 +10,12 @@ import typing as t
 from .._errors import InputError
 from .._module import refuse_below
 from .._options import Spec, kubernetes_options, postgres_options
+from .http_json import read_pointer
 from .models import Bounds, Limits, Metric, Volume
 
 PROMETHEUS, POSTGRES, LOG, ALERTS = "prometheus", "postgres", "kubernetes_log", "alerts"
-KINDS = (PROMETHEUS, POSTGRES, LOG, ALERTS)
+HTTP = "http"
+KINDS = (PROMETHEUS, POSTGRES, LOG, ALERTS, HTTP)
 
 
 def gate_options() -> Spec:
@@ -29,6 +31,7 @@ def gate_options() -> Spec:
             "required_if": [
                 ("kind", POSTGRES, ["connection"]),
                 ("kind", LOG, ["deployment"]),
+                ("kind", HTTP, ["url"]),
             ],
         },
         "duration": {"type": "float", "default": 3600},
@@ -96,6 +99,9 @@ def watching_options() -> Spec:
         "max_missing": {"type": "float"},
         "deployment": {"type": "str"},
         "window": {"type": "int", "default": 60},
+        "url": {"type": "str"},
+        "token": {"type": "str", "no_log": True},
+        "ca_cert": {"type": "path"},
     }
 
 
@@ -116,7 +122,8 @@ def read_metric(entry: t.Mapping[str, t.Any], params: t.Mapping[str, t.Any]) -> 
         bounds=bounds,
         limits=_read_limits(entry, params),
         interval=_given(entry, params, "interval"),
-        delay=entry.get("initial_delay") or 0.0,
+        # One look waits for no metric.
+        delay=entry.get("initial_delay") or 0.0 if params.get("duration") else 0.0,
         volume=Volume(**entry["volume"]) if entry.get("volume") else None,
     )
 
@@ -185,6 +192,8 @@ def _refuse_bad_metric(metric: Metric, duration: float) -> None:
         )
     if metric.kind == LOG:
         read_pattern(metric.query)
+    if metric.kind == HTTP:
+        read_pointer(metric.query)
     if metric.kind == ALERTS and not alert_names(metric.query):
         raise InputError(f"The 'query' of {name} names no alert: give their names with | between.")
 

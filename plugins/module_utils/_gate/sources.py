@@ -14,14 +14,21 @@ from .._kubernetes_client import KUBERNETES
 from .._library import refuse_missing
 from .._postgres import PSYCOPG2, PostgresTarget
 from .alerts import AlertsSource
+from .http_json import HttpSource
 from .logs import LogSource
 from .models import Metric, Sample, Volume
-from .options import ALERTS, LOG, POSTGRES, PROMETHEUS, alert_names
+from .options import ALERTS, HTTP, LOG, POSTGRES, PROMETHEUS, alert_names
 from .prometheus import Prometheus
 from .sql import SqlSource
 from .watch import Source
 
-LIBRARIES = {PROMETHEUS: REQUESTS, ALERTS: REQUESTS, POSTGRES: PSYCOPG2, LOG: KUBERNETES}
+LIBRARIES = {
+    PROMETHEUS: REQUESTS,
+    ALERTS: REQUESTS,
+    HTTP: REQUESTS,
+    POSTGRES: PSYCOPG2,
+    LOG: KUBERNETES,
+}
 
 
 def refuse_missing_libraries(metrics: t.Iterable[Metric]) -> None:
@@ -47,6 +54,8 @@ def sources_of(params: t.Mapping[str, t.Any], cluster: Cluster | None = None) ->
                 server.url, "", timeout=timeout, ca_cert=server.ca_cert, token=server.token
             )
             return AlertsSource(api, alert_names(entry["query"]), entry["window"])
+        if entry["kind"] == HTTP:
+            return HttpSource(entry["url"], timeout, entry["token"] or "", entry["ca_cert"])
         if entry["kind"] == LOG and cluster is not None:
             return LogSource(cluster, entry["deployment"], entry["window"], timeout)
         return replace(server, _answered={})

@@ -33,12 +33,13 @@ SECTIONS: tuple[t.Callable[[Reader], Table | None], ...] = (
     people.ramp,
     services.images,
     checks.traffic,
+    people.feedback,
     people.decisions,
     people.announcements,
 )
 TABLED = frozenset(
     {"services", "checks", "preflight", "backups", "rehearsals", "migrations", "functions", "flags", "metrics",
-     "traffic", "verdict", "reasons"}
+     "traffic", "verdict", "reasons", "feedback"}
 )  # fmt: skip
 """Evidence of a phase that stands elsewhere in the report."""
 

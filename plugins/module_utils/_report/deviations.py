@@ -62,11 +62,12 @@ def unlike_planned(reader: Reader, phases: t.Sequence[PhaseRow]) -> Found:
     """Waived, passed over, or not at the first try."""
     begun = [row.status != "not run" for row in phases]
     for row in phases:
-        short = row.actual is not None and row.actual < SHORT * row.planned
-        if short and row.name == WATCH and row.status == "done":
-            yield Deviation(
-                f"{row.title} took {lasting(row.actual)} of the planned {lasting(row.planned)}."
-            )
+        if row.name == WATCH and row.status == "done" and row.actual is not None:
+            watched = max(row.actual, *good_watches(reader), 0)
+            if watched < SHORT * row.planned:
+                yield Deviation(
+                    f"{row.title} took {lasting(watched)} of the planned {lasting(row.planned)}."
+                )
     for place, row in enumerate(phases):
         evidence = reader.evidence(row.name)
         if row.status == "waived":
@@ -86,6 +87,14 @@ def unlike_planned(reader: Reader, phases: t.Sequence[PhaseRow]) -> Found:
                 f"{row.title} was run {counted(len(row.tries), 'time')}after a failure.",
                 why=causes[0] if causes else "",
             )
+
+
+def good_watches(reader: Reader) -> t.Iterator[float]:
+    """Seconds of each try whose metrics were good to the end, and in which only people had not answered."""
+    phase = inner(reader.mapping("phases"), WATCH)
+    for one in dictionaries(phase.get("earlier_failures")):
+        if inner(inner(one, "evidence"), "feedback").get("watched") == "proceed":
+            yield between(one.get("started"), one.get("finished")) or 0
 
 
 def overrides(reader: Reader) -> Found:

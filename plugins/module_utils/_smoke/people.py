@@ -9,23 +9,34 @@ from dataclasses import dataclass
 
 from .._errors import InputError
 
-YES = frozenset({"yes", "y", "true"})
-NO = frozenset({"no", "n", "false"})
+YES_NO, SEVERITY = "yes_no", "severity"
+SCALES: t.Mapping[str, t.Mapping[str, str]] = {
+    YES_NO: {"yes": "pass", "no": "fail"},
+    SEVERITY: {"good": "pass", "minor": "hold", "bad": "fail"},
+}
+"""By scale what may be answered, and the status that the answer is."""
+_SHORT = {"y": "yes", "true": "yes", "n": "no", "false": "no"}
 
 
 @dataclass(frozen=True)
 class Question:
+    """`scale` is one of SCALES."""
+
     name: str
     text: str
     asked_of: str = ""
     scenario: str = ""
+    scale: str = YES_NO
 
 
 @dataclass(frozen=True)
 class Answer:
-    """`yes` is None when nobody said yes or no; `how` is `terminal`, `variable` or `nobody`."""
+    """`said` is a word of the question's scale, empty when nobody answered.
 
-    yes: bool | None
+    `how` is `terminal`, `variable` or `nobody`.
+    """
+
+    said: str = ""
     by: str = ""
     at: str = ""
     how: str = "nobody"
@@ -34,7 +45,9 @@ class Answer:
 
 def read_questions(entries: t.Sequence[t.Mapping[str, t.Any]]) -> list[Question]:
     questions = [
-        Question(entry["name"], entry["question"], entry["asked_of"], entry["scenario"])
+        Question(
+            entry["name"], entry["question"], entry["asked_of"], entry["scenario"], entry["scale"]
+        )
         for entry in entries
     ]
     names = [question.name for question in questions]
@@ -47,9 +60,9 @@ def read_questions(entries: t.Sequence[t.Mapping[str, t.Any]]) -> list[Question]
 def read_answers(
     given: t.Mapping[str, t.Any], questions: t.Sequence[Question], *, by: str, now: str
 ) -> dict[str, Answer]:
-    """Answers by the question's name. An answer is yes or no, or a dictionary with `answer`, `by`, `at` and `note`."""
-    known = {question.name for question in questions}
-    strange = sorted(set(given) - known)
+    """Answers by the question's name. An answer is a word, or a dictionary with `answer`, `by`, `at` and `note`."""
+    known = {question.name: question for question in questions}
+    strange = sorted(set(given) - set(known))
     if strange:
         raise InputError(
             f"There is no question {', '.join(strange)}; the questions are "
@@ -67,7 +80,9 @@ def read_answers(
         if not who:
             raise InputError(f"The answer to {name!r} has no name: set 'by' or 'answered_by'.")
         answers[name] = Answer(
-            yes=read_word(str(said.get("answer", "")), f"The answer to {name!r}"),
+            said=read_word(
+                str(said.get("answer", "")), f"The answer to {name!r}", known[name].scale
+            ),
             by=who,
             at=str(said.get("at") or now),
             how="variable",
@@ -76,24 +91,25 @@ def read_answers(
     return answers
 
 
-def read_word(word: str, what: str) -> bool:
+def read_word(word: str, what: str, scale: str = YES_NO) -> str:
     lowered = word.strip().lower()
-    if lowered in YES or lowered in NO:
-        return lowered in YES
-    raise InputError(f"{what} is {word!r}; it is yes or no.")
+    found = _SHORT.get(lowered, lowered)
+    if found in SCALES[scale]:
+        return found
+    *others, last = SCALES[scale]
+    raise InputError(f"{what} is {word!r}; it is {', '.join(others)} or {last}.")
 
 
 def to_result(question: Question, answer: Answer, seconds: float) -> dict[str, t.Any]:
-    """A row like that of a smoke test. Only a yes passes, a no fails, and silence holds."""
+    """A row like that of a smoke test. Only a yes or a good passes, a no or a bad fails, and silence holds."""
     whom = f" (asked of {question.asked_of})" if question.asked_of else ""
-    if answer.yes is None:
-        status, detail = "hold", f"nobody answered{whom}: {answer.note or question.text}"
+    status = SCALES[question.scale].get(answer.said, "hold")
+    if not answer.said:
+        detail = f"nobody answered{whom}: {answer.note or question.text}"
     else:
-        status = "pass" if answer.yes else "fail"
-        said = "yes" if answer.yes else "no"
         note = f", {answer.note}" if answer.note else ""
-        detail = f"{answer.by} said {said} at {answer.at}{note}"
-        detail += "" if answer.yes else f", asked: {question.text}"
+        detail = f"{answer.by} said {answer.said} at {answer.at}{note}"
+        detail += "" if status == "pass" else f", asked: {question.text}"
     return {
         "name": question.name,
         "kind": "person",
@@ -105,10 +121,11 @@ def to_result(question: Question, answer: Answer, seconds: float) -> dict[str, t
         "facts": {
             "question": question.text,
             "asked_of": question.asked_of,
-            "answer": {True: "yes", False: "no", None: "none"}[answer.yes],
+            "answer": answer.said or "none",
             "by": answer.by,
             "at": answer.at,
             "how": answer.how,
+            "note": answer.note if answer.said else "",
         },
     }
 
@@ -116,5 +133,5 @@ def to_result(question: Question, answer: Answer, seconds: float) -> dict[str, t
 def planned(question: Question) -> dict[str, t.Any]:
     """The row in check mode, where nobody is asked."""
     whom = f" {question.asked_of}" if question.asked_of else " whoever runs this"
-    row = to_result(question, Answer(None), 0.0)
+    row = to_result(question, Answer(), 0.0)
     return {**row, "status": "planned", "detail": f"would ask{whom}: {question.text}"}

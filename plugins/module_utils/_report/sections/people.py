@@ -13,6 +13,7 @@ from ..times import shown
 from .words import judged, share
 
 TOLD: dict[str, Tone] = {"breached": "bad", "held": "warn"}
+_TONES: dict[str, Tone] = {"pass": "good", "fail": "bad"}
 
 
 def decisions(reader: Reader) -> Table | None:
@@ -42,6 +43,27 @@ def evidence(found: t.Any) -> str:
             for one in found
         )
     return text(found)
+
+
+def feedback(reader: Reader) -> Table | None:
+    """What people answered about users, of each watch; left out when nobody was asked."""
+    steps = inner(reader.mapping("facts"), "ramp_watches")
+    watches = [("monitoring", reader.evidence("monitoring"))]
+    watches += [(name, one) for name, one in steps.items() if isinstance(one, dict)]
+    rows = [
+        (
+            Cell(watch),
+            Cell(name.replace("_", " ")),
+            Cell(text(one.get("answer")), _TONES.get(text(one.get("status")), "warn")),
+            Cell(text(one.get("by"))),
+            Cell(shown(one.get("at")) if one.get("at") else ""),
+            Cell(text(one.get("note")) or text(one.get("question"))),
+        )
+        for watch, kept in watches
+        for name, one in reader.named("answers", inner(kept, "feedback").get("answers"))
+    ]
+    columns = ("Watch", "Asked", "Answer", "By", "At", "Seen")
+    return Table("What users say", columns, tuple(rows), "") if rows else None
 
 
 def sign_offs(reader: Reader, expected: t.Sequence[str] = ()) -> Table | None:

@@ -53,6 +53,14 @@ def without_phase(name):
     return record
 
 
+def watch_that_waited_for_an_answer(watched):
+    return {
+        "started": records.at(80),
+        "finished": records.at(140),
+        "evidence": {"feedback": {"watched": watched}},
+    }
+
+
 MOVED = {"from": 5, "to": 1, "at": records.at(9), "by": "ann", "reason": "errors"}
 CASES = {
     "late": (
@@ -78,6 +86,15 @@ CASES = {
     ),
     "a short watch": (
         with_phase("monitoring", started=records.at(80), finished=records.at(80.5)),
+        "Monitoring took 30 s of the planned 1 h.",
+    ),
+    "a short look after a watch that held": (
+        with_phase(
+            "monitoring",
+            started=records.at(200),
+            finished=records.at(200.5),
+            earlier_failures=[watch_that_waited_for_an_answer("hold")],
+        ),
         "Monitoring took 30 s of the planned 1 h.",
     ),
     "passed over": (
@@ -218,3 +235,13 @@ def test_a_waived_check_is_told_once_with_who_waived_it_and_why():
     assert found == [
         "The check '4 Code Readiness: Changelog updated' was waived. By Jane Doe. Why: it follows with the tag."
     ]
+
+
+def test_a_watch_that_only_waited_for_an_answer_was_not_short():
+    record = with_phase(
+        "monitoring",
+        started=records.at(200),
+        finished=records.at(200.5),
+        earlier_failures=[watch_that_waited_for_an_answer("proceed")],
+    )
+    assert not any(sentence.startswith("Monitoring took") for sentence in told(record))

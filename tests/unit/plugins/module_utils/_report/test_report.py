@@ -293,3 +293,19 @@ def test_times_and_sizes_for_people():
         "", "400 ms", "5 s", "1 min", "3 min 5 s", "1 h 58 min",
     ]  # fmt: skip
     assert [size(s) for s in (None, 12, 1500, 102_301_444)] == ["", "12 B", "1.5 kB", "102.3 MB"]
+
+
+def test_what_people_said_of_users_is_told_of_every_watch():
+    said = {"name": "critical_issues", "status": "fail", "answer": "bad", "by": "Jane Doe",
+            "at": "2026-11-24T10:02:00Z", "note": "payments are lost", "question": "Which?"}  # fmt: skip
+    unsaid = {"name": "support_tickets", "status": "hold", "answer": "none", "by": "", "at": "",
+              "note": "", "question": "How many?"}  # fmt: skip
+    record = complete()
+    record["phases"]["monitoring"] = phase("done", 40, 2)
+    record["phases"]["monitoring"]["evidence"] = {"feedback": {"answers": [unsaid]}}
+    record["facts"] = {"ramp_watches": {"5 % since noon": {"feedback": {"answers": [said]}}}}
+    (table,) = [one for one in build_report(record, PLAN).tables if one.title == "What users say"]
+    rows = [[cell.text for cell in row] for row in table.rows]
+    assert rows[0][:3] + rows[0][5:] == ["monitoring", "support tickets", "none", "How many?"]
+    assert rows[1][:4] == ["5 % since noon", "critical issues", "bad", "Jane Doe"]
+    assert [row[2].tone for row in table.rows] == ["warn", "bad"]

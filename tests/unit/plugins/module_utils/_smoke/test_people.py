@@ -9,6 +9,7 @@ import pytest
 
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import InputError
 from ansible_collections.easymo.deploy.plugins.module_utils._smoke.people import (
+    SEVERITY,
     Answer,
     Question,
     read_answers,
@@ -27,21 +28,21 @@ def answers(given: dict[str, t.Any], by: str = "Jane Doe") -> dict[str, Answer]:
 @pytest.mark.parametrize(
     ("answer", "status"),
     [
-        (Answer(True, "Jane", NOW), "pass"),
-        (Answer(False, "Jane", NOW), "fail"),
-        (Answer(None), "hold"),
+        (Answer("yes", "Jane", NOW), "pass"),
+        (Answer("no", "Jane", NOW), "fail"),
+        (Answer(), "hold"),
     ],
     ids=["yes", "no", "silence"],
 )
 def test_only_a_yes_passes(answer: Answer, status: str) -> None:
     found = to_result(QUESTION, answer, 1.5)
     assert (found["status"], found["scenario"]) == (status, "2 Traditional Flow")
-    assert ("Jane" in found["detail"]) is (answer.yes is not None)
+    assert ("Jane" in found["detail"]) is bool(answer.said)
 
 
 @pytest.mark.parametrize("word", [True, "yes", "YES", " y ", "true"])
 def test_a_yes_is_a_yes_however_it_is_written(word: t.Any) -> None:
-    assert answers({"phone": word})["phone"] == Answer(True, "Jane Doe", NOW, "variable")
+    assert answers({"phone": word})["phone"] == Answer("yes", "Jane Doe", NOW, "variable")
 
 
 def test_an_answer_may_bring_name_time_and_note() -> None:
@@ -65,6 +66,20 @@ def test_an_answer_may_bring_name_time_and_note() -> None:
 def test_an_answer_that_is_none_is_refused(given: dict[str, t.Any], by: str, said: str) -> None:
     with pytest.raises(InputError, match=said):
         answers(given, by)
+
+
+@pytest.mark.parametrize(
+    ("word", "status"),
+    [("good", "pass"), ("Minor", "hold"), ("bad", "fail")],
+)
+def test_what_users_say_has_three_answers(word: str, status: str) -> None:
+    question = Question("tickets", "How many?", "the team", scale=SEVERITY)
+    given = {"tickets": {"answer": word, "note": "slow"}}
+    found = to_result(question, read_answers(given, [question], by="Joe", now=NOW)["tickets"], 0)
+    assert (found["status"], found["facts"]["answer"]) == (status, word.lower())
+    assert (found["facts"]["note"], "Joe said" in found["detail"]) == ("slow", True)
+    with pytest.raises(InputError, match="is 'yes'; it is good, minor or bad"):
+        read_answers({"tickets": "yes"}, [question], by="Joe", now=NOW)
 
 
 def test_an_empty_line_is_no_yes() -> None:

@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What people say of users counts beside the metrics: good proceeds, minor and silence hold, bad goes back."""
+
+from __future__ import annotations
+
+import typing as t
+
+import pytest
+
+from ansible_collections.easymo.deploy.plugins.module_utils._gate.feedback import (
+    that_count,
+    with_feedback,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._smoke.people import (
+    SEVERITY,
+    Answer,
+    Question,
+    to_result,
+)
+
+BEGAN, MEANWHILE, ENDED = "2026-11-25T09:05:00Z", "2026-11-25T09:40:00Z", "2026-11-25T10:05:00Z"
+WATCH = {
+    "verdict": "proceed",
+    "sentence": "Proceed: all metrics are good after 3600 s.",
+    "reasons": [],
+    "started": BEGAN,
+    "ended": ENDED,
+}
+HELD = {
+    **WATCH,
+    "verdict": "hold",
+    "sentence": "kafka_lag is 120.",
+    "reasons": [{"metric": "kafka_lag", "verdict": "hold", "text": "kafka_lag is 120"}],
+}
+
+
+def row(name: str, said: str, note: str = "") -> dict[str, t.Any]:
+    question = Question(name, f"How is {name}?", "the team", scale=SEVERITY)
+    answer = Answer(said, "Jane Doe", ENDED, "terminal", note) if said else Answer()
+    return to_result(question, answer, 0)
+
+
+@pytest.mark.parametrize(
+    ("watch", "said", "verdict"),
+    [
+        pytest.param(WATCH, ["good", "good"], "proceed", id="good"),
+        pytest.param(WATCH, ["good", "minor"], "hold", id="minor"),
+        pytest.param(WATCH, ["good", ""], "hold", id="silence"),
+        pytest.param(WATCH, ["", "bad"], "rollback", id="bad-beside-silence"),
+        pytest.param(HELD, ["good", "good"], "hold", id="good-and-metrics-hold"),
+        pytest.param(HELD, ["bad", ""], "rollback", id="bad-and-metrics-hold"),
+    ],
+)
+def test_the_worse_of_both_verdicts_decides(
+    watch: dict[str, t.Any], said: list[str], verdict: str
+) -> None:
+    rows = [row(name, word) for name, word in zip(("tickets", "bugs"), said, strict=True)]
+    found = with_feedback(watch, rows, gate="monitoring")
+    assert (found["verdict"], found["feedback"]["watched"]) == (verdict, watch["verdict"])
+
+
+def test_the_sentence_names_who_said_what_and_when_the_worst_first() -> None:
+    rows = [row("tickets", ""), row("bugs", "bad", "payments are lost")]
+    found = with_feedback(WATCH, rows, gate="monitoring")
+    assert found["sentence"].startswith(
+        f"bugs: Jane Doe said bad at {ENDED}, payments are lost, asked: How is bugs?; tickets: nobody answered"
+    )
+    assert [one["metric"] for one in found["reasons"]] == ["bugs", "tickets"]
+    assert found["feedback"]["answers"][1]["note"] == "payments are lost"
+
+
+def test_a_hold_says_how_to_answer_and_for_which_watch() -> None:
+    found = with_feedback(WATCH, [row("tickets", "")], gate="ramp")
+    assert "playbooks/decide.yml -e feedback=tickets -e answer=good" in found["sentence"]
+    assert "-e gate=ramp, then run the same command again." in found["sentence"]
+
+
+def test_what_holds_for_its_metrics_is_not_said_to_wait_for_an_answer() -> None:
+    found = with_feedback(HELD, [row("tickets", "")], gate="monitoring")
+    assert (found["sentence"], found["reasons"]) == (HELD["sentence"], HELD["reasons"])
+    assert found["feedback"]["answers"] == []
+
+
+def recorded(*entries: tuple[str, str, str, str]) -> dict[str, dict[str, str]]:
+    return {
+        f"{at} {nth}": {
+            "gate": gate,
+            "name": "tickets",
+            "answer": answer,
+            "by": by,
+            "at": at,
+            "note": "",
+        }
+        for nth, (gate, answer, by, at) in enumerate(entries)
+    }
+
+
+def counts(known: dict[str, dict[str, str]], given: dict[str, t.Any] | None = None) -> t.Any:
+    found = that_count(known, given or {}, gate="monitoring", since=BEGAN, by="Joe Roe")
+    return {name: (one["answer"], one["by"]) for name, one in found.items()}
+
+
+@pytest.mark.parametrize(
+    ("known", "given", "expected"),
+    [
+        pytest.param(recorded(), {}, {}, id="nobody"),
+        pytest.param(
+            recorded(("monitoring", "good", "Ann", "2026-11-25T09:04:59Z")),
+            {},
+            {},
+            id="before-the-watch",
+        ),
+        pytest.param(
+            recorded(("ramp", "good", "Ann", MEANWHILE)), {}, {}, id="about-another-watch"
+        ),
+        pytest.param(
+            recorded(("monitoring", "good", "Eve", ENDED), ("monitoring", "bad", "Ann", MEANWHILE)),
+            {},
+            {"tickets": ("good", "Eve")},
+            id="the-newest",
+        ),
+        pytest.param(recorded(), {"tickets": "good"}, {"tickets": ("good", "Joe Roe")}, id="given"),
+        pytest.param(
+            recorded(("monitoring", "bad", "Ann", MEANWHILE)),
+            {"tickets": "good"},
+            {"tickets": ("bad", "Ann")},
+            id="recorded-before-given",
+        ),
+        pytest.param(
+            recorded(("monitoring", "bad", "Ann", MEANWHILE)),
+            {"tickets": {"answer": "minor", "by": "Eve", "at": ENDED}},
+            {"tickets": ("minor", "Eve")},
+            id="given-with-a-later-time",
+        ),
+    ],
+)
+def test_the_newest_answer_about_this_watch_counts(
+    known: dict[str, dict[str, str]], given: dict[str, t.Any], expected: dict[str, t.Any]
+) -> None:
+    assert counts(known, given) == expected
