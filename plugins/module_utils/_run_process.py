@@ -48,8 +48,10 @@ def wait_for_end(run: Run, seconds: float) -> bool:
     try:
         if not _is_here(run):
             return True  # the pid was another's already
-        ready, _writable, _errors = select.select([descriptor], [], [], seconds)
-        return bool(ready)
+        # Unlike select, it knows descriptors above 1023, which a process with many connections has.
+        ended = select.poll()
+        ended.register(descriptor, select.POLLIN)
+        return bool(ended.poll(seconds * 1000))
     finally:
         os.close(descriptor)
 

@@ -24,7 +24,10 @@ from ansible_collections.easymo.deploy.plugins.module_utils._availability.models
     Target,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._availability.plan import at, start
-from ansible_collections.easymo.deploy.plugins.module_utils._availability.prober import Prober
+from ansible_collections.easymo.deploy.plugins.module_utils._availability.prober import (
+    MOST_WAITING,
+    Prober,
+)
 from tests.fakes.http_server import Handler, serving
 
 TOKEN = "a-verify-token"
@@ -93,6 +96,40 @@ def test_an_address_that_hangs_fails_and_slows_no_other(trouble: str) -> None:
         # As many as it would be without the other, on a machine that has something else to do too.
         assert found[name].probes > 25
     assert measured(prober).downtime > 1.5
+
+
+def test_many_that_hang_are_asked_no_more_than_so_many_times_at_once() -> None:
+    """Else a platform that is busy would be busier by each question that it cannot answer."""
+    before = threading.active_count()
+    with serving(Platform) as url:
+        urls = {f"bad-{number}": f"{url}/hangs" for number in range(4)}
+        with probing({**urls, "good": f"{url}/status/200"}, timeout=2.5) as prober:
+            time.sleep(2)
+            # Two for each question, ours and the server's.
+            assert threading.active_count() - before < 2 * MOST_WAITING * len(urls) + 5
+            time.sleep(2)
+    found = measured(prober).targets
+    assert found.pop("good").failures == 0
+    assert {one.failures for one in found.values()} == {MOST_WAITING}
+
+
+def test_a_machine_without_threads_to_spare_goes_on_asking(monkeypatch: pytest.MonkeyPatch) -> None:
+    with serving(Platform) as url, probing({"a": f"{url}/status/200"}) as prober:
+        time.sleep(0.3)
+        monkeypatch.setattr(prober, "_idle", 0)
+        start_thread = threading.Thread.start
+
+        def refuse(self: threading.Thread) -> None:
+            if self.name.endswith("(_answer)"):
+                raise RuntimeError("can't start new thread")
+            start_thread(self)
+
+        monkeypatch.setattr(threading.Thread, "start", refuse)
+        time.sleep(0.5)
+        monkeypatch.setattr(threading.Thread, "start", start_thread)
+        asked = measured(prober).targets["a"].probes
+        time.sleep(0.5)
+    assert measured(prober).targets["a"].probes > asked
 
 
 def test_a_connection_that_is_closed_between_two_probes_is_no_failure() -> None:

@@ -17,6 +17,8 @@ from .plan import State, fold, longest_pause
 
 GRACE = 0.5
 """Seconds after its timeout in which an address may still be told to have answered or not."""
+MOST_WAITING = 8
+"""Questions of one address that wait for an answer at a time. One that hangs is not asked more often than that."""
 WAVES = 5
 """In so many turns all are asked: to wake up costs as much as a question."""
 LOOK_EVERY = 1.0
@@ -58,8 +60,7 @@ class Prober:
         self._interval = interval
         self._timeout = timeout
         self._wall = wall
-        self._at_once = math.ceil(timeout / interval) + 2
-        """Questions of one address that may wait at a time."""
+        self._at_once = min(math.ceil(timeout / interval) + 2, MOST_WAITING)
         self._questions: deque[_Question] = deque()
         self._waiting: Counter[str] = Counter()
         self._failing = False
@@ -102,20 +103,25 @@ class Prober:
     def _ask(self, name: str, now: float) -> None:
         if name in self._controls and not self._suspicious(now):
             return
-        question = _Question(name, self._wall(), now + self._timeout + GRACE)
-        self._questions.append(question)
         with self._lock:
-            if self._waiting[name] >= self._at_once:
-                question.problem = self._silence()
+            if self._waiting[name] >= self._at_once or not self._somebody_waits():
                 return
             self._waiting[name] += 1
-            if self._idle:
-                self._idle -= 1
-            else:
-                # As many as wait for an answer at a time: one or two, until something hangs.
-                self._threads += 1
-                threading.Thread(target=self._answer, daemon=True).start()
+        question = _Question(name, self._wall(), now + self._timeout + GRACE)
+        self._questions.append(question)
         self._to_ask.put(question)
+
+    def _somebody_waits(self) -> bool:
+        """Whether there is a thread for one more question: one or two are enough, until something hangs."""
+        if self._idle:
+            self._idle -= 1
+            return True
+        try:
+            threading.Thread(target=self._answer, daemon=True).start()
+        except RuntimeError:
+            return False  # this machine has no more of them
+        self._threads += 1
+        return True
 
     def _suspicious(self, now: float) -> bool:
         oldest = self._questions[0].deadline - self._timeout - GRACE if self._questions else now

@@ -228,9 +228,11 @@ def probe(
     recorder = Recorder(store, lock=order.lock, fence=order.fence, me=me)
     writing = threading.Thread(target=_keep_writing, args=(order, recorder, prober, over))
     writing.start()
-    prober.run(lambda: wait_for_end(run, 0))
-    over.set()
-    writing.join()
+    try:
+        prober.run(lambda: wait_for_end(run, 0))
+    finally:
+        over.set()
+        writing.join()
 
 
 def _keep_writing(order: Order, recorder: Recorder, prober: Prober, over: threading.Event) -> None:

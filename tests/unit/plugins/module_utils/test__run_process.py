@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import select
 import subprocess
 import sys
@@ -151,3 +152,17 @@ def test_what_a_companion_raises_stays_with_it(capfd: pytest.CaptureFixture[str]
     detach(work)
     time.sleep(0.2)
     assert "secret" not in "".join(capfd.readouterr())
+
+
+def test_the_end_of_a_run_is_seen_by_a_process_with_many_open_files() -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard != resource.RLIM_INFINITY and hard < 1200:
+        pytest.skip("this machine allows too few open files")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, 1200), hard))
+    opened = [os.open(os.devnull, os.O_RDONLY) for _ in range(1100)]
+    try:
+        assert wait_for_end(identified(os.getpid()), 0) is False
+    finally:
+        for descriptor in opened:
+            os.close(descriptor)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
