@@ -121,6 +121,13 @@ options:
             suboptions:
               below: {description: Less than this., type: float}
               above: {description: More than this., type: float}
+          volume:
+            description: What a ratio is of. With fewer than C(at_least) of them it says nothing.
+            type: dict
+            suboptions:
+              query: {description: Gives how many there were., type: str, required: true}
+              at_least: {description: So many are needed., type: float, required: true}
+              unit: {description: What they are., type: str, default: requests}
           connection:
             description: The database of a metric of the kind V(postgres).
             type: dict
