@@ -154,9 +154,11 @@ def test_a_run_killed_in_its_watch_is_taken_up_by_the_same_command(
     process = operator.begins("ramp", *complaints(GOOD, release_watch_delay=60))
     until(lambda: witness.flags()[PERCENTAGE] == "5")
     process.kill("everything")
-    run = ramps(operator, UNSURE)
+    said = {"support_tickets": {"answer": "minor", "by": "joe", "note": "the menu is slow"}}
+    run = ramps(operator, UNSURE, user_feedback_answers=said)
     assert run.rc != 0
     assert "5 % is held: complaints is 0.02 and should be at most 0.01" in words(run)
+    assert "support_tickets: joe said minor at " in words(run)
     assert runs_with(witness) == {"5"}
     state = ramp_of(witness)
     assert (

@@ -70,7 +70,11 @@ def with_feedback(
         **watch,
         "verdict": verdict,
         "sentence": _sentence(watch, found, reasons, verdict, gate),
-        "reasons": [*reasons, *watch["reasons"]] if bad else watch["reasons"],
+        "reasons": sorted(
+            [*watch["reasons"], *reasons],
+            key=lambda one: _RANK.index(one["verdict"]),
+            reverse=True,
+        ),
         "feedback": {
             "watched": watched,
             "since": since or span["started"],

@@ -75,6 +75,11 @@ def test_a_hold_says_how_to_answer_and_for_which_watch() -> None:
     assert "-e gate=ramp, then run the same command again." in found["sentence"]
 
 
+def test_of_two_reasons_alike_what_was_measured_comes_first() -> None:
+    found = with_feedback(HELD, [row("tickets", "minor"), row("bugs", "bad")], gate="monitoring")
+    assert [one["metric"] for one in found["reasons"]] == ["bugs", "kafka_lag", "tickets"]
+
+
 def test_what_holds_for_its_metrics_is_not_said_to_wait_for_an_answer() -> None:
     found = with_feedback(HELD, [row("tickets", "")], gate="monitoring")
     assert (found["sentence"], found["reasons"]) == (HELD["sentence"], HELD["reasons"])
