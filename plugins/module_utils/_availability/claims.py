@@ -194,7 +194,9 @@ def _span(start: float, end: float, zone: tzinfo) -> str:
 
 
 def _duration(seconds: float) -> str:
-    if seconds < 60:
-        return f"{max(1, round(seconds))} s"
+    if seconds < 1:
+        return "less than 1 s"
+    if round(seconds) < 60:
+        return f"{round(seconds)} s"
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes} min {rest} s" if rest else f"{minutes} min"

@@ -65,6 +65,15 @@ def test_what_failed_is_told_with_its_times() -> None:
     assert (wallet.seconds, wallet.first_failure) == (22, "2026-11-26T09:31:02.000Z")
 
 
+@pytest.mark.parametrize(
+    ("seconds", "told"),
+    [(0.2, "less than 1 s"), (1, "1 s"), (59.4, "59 s"), (59.9, "1 min"), (61, "1 min 1 s")],
+)
+def test_how_long_it_was_down_is_told_in_words(seconds: float, told: str) -> None:
+    found = availability_of({**facts(failing=[62]), "downtime": seconds})
+    assert found.summary[0].endswith(f"failed: down for {told} in all")
+
+
 def test_times_are_told_in_the_zone_of_the_release() -> None:
     found = availability_of(facts(failing=[62]), zone=ZoneInfo("Africa/Kigali"))
     assert (
