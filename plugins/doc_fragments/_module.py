@@ -9,7 +9,7 @@ options: {}
 attributes:
 """
 
-IN_CONTROLLER = """  action:
+ACTION = """  action:
     description: Runs in the controller when the connection is local, which spares each host its own start of Python.
     support: full
   async:
@@ -43,6 +43,6 @@ READING = """  check_mode:
 class ModuleDocFragment:
     CHANGES: str = f"{ANY}{CHANGING}"
     READS: str = f"{ANY}{READING}"
-    IN_CONTROLLER: str = f"{ANY}{IN_CONTROLLER}"
-    CHANGES_IN_CONTROLLER: str = f"{ANY}{IN_CONTROLLER}{CHANGING}"
-    READS_IN_CONTROLLER: str = f"{ANY}{IN_CONTROLLER}{READING}"
+    IN_CONTROLLER: str = f"{ANY}{ACTION}"
+    CHANGES_IN_CONTROLLER: str = f"{ANY}{ACTION}{CHANGING}"
+    READS_IN_CONTROLLER: str = f"{ANY}{ACTION}{READING}"

@@ -335,5 +335,5 @@ def test_a_folder_that_cannot_be_made_hides_nothing(
     doctor.dest = tmp_path / "file"
     doctor.look("migration")
     assert doctor.result["folder"] == ""
-    assert "is not kept" in capsys.readouterr().err
+    assert "is not stored" in capsys.readouterr().err
     assert doctor.result["unseen"]

@@ -61,7 +61,7 @@ def test_the_platform_is_well(checks):
         ("http", {"json": {"status": "fail"}}, "and not 'fail'"),
         ("http", {"status": [204]}, "and not 204"),
         ("http", {"url": "http://127.0.0.1:1/?token=wrong-one"}, "Connection refused"),
-        ("kubernetes", {"api_key": "wrong-one"}, "not accepted"),
+        ("kubernetes", {"api_key": "wrong-one"}, "refused"),
         ("kubernetes", {"label_selector": "app=nowhere"}, "no pod"),
         ("kubernetes", {"ca_cert": None}, "ca_cert"),
     ],

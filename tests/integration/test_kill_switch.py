@@ -195,8 +195,8 @@ def test_a_consumer_that_does_not_read_the_flags_is_never_taken_for_off(live: Pl
         ({"percentage": 5}, "use 'lowered'"),
         ({"state": "lowered", "percentage": 101}, "from 0 to 100"),
         ({"state": "lowered", "percentage": -1}, "from 0 to 100"),
-        ({"flags": {}}, "must name"),
-        ({"flags": {"A": None}}, "must name"),
+        ({"flags": {}}, "must have the value"),
+        ({"flags": {"A": None}}, "must have the value"),
         ({"flags": {"a-b": False}}, "no environment variable"),
     ],
 )
