@@ -157,6 +157,9 @@ def test_people_were_told_once(witness: Witness) -> None:
     texts = [message["text"] for message in received["slack"]["v2-deployment"]]
     assert sum("Deployment Starting" in text for text in texts) == 1
     assert sum("Deployment SUCCESSFUL" in text for text in texts) == 1
+    (success,) = (text for text in texts if "Deployment SUCCESSFUL" in text)
+    assert "Status: LIVE (1% rollout)\n" in success
+    assert "Downtime: 0 minutes\nErrors: 0 critical\n" in success
     assert [mail["subject"] for mail in received["mail"]] == ["EasyMO v2.0 Successfully Deployed"]
     assert [incident["status"] for incident in received["statuspage"]["incidents"]] == ["completed"]
 
@@ -193,8 +196,15 @@ def test_the_way_back_leads_to_what_ran_before(
     operator: Operator, witness: Witness, sources_before: dict[str, bytes]
 ) -> None:
     assert witness.function_sources() != sources_before
+    why = ("-e", "reason='errors at 12 percent'", "-e", "by=eve")
+    assert operator.plays("kill_switch", *why).rc == 0
     run = operator.goes_back()
     assert run.rc == 0, run.tail()
+    texts = [message["text"] for message in witness.received()["slack"]["v2-deployment"]]
+    (told,) = (text for text in texts if "was rolled back" in text and "12 percent" in text)
+    assert "Cause: kill switch: errors at 12 percent (eve, " in told
+    assert "State: traditional flows 100 %" in told
+    assert "menus, orders and payments work as before the release" in told
     assert witness.images() == OLD
     assert witness.rolled_out()
     assert witness.functions_version() == "1.9.0"

@@ -117,6 +117,19 @@ def next_attempt(witness: Witness) -> None:
     witness.kubectl("patch", "configmap", "release-2.0.0", "--type=merge", "-p", json.dumps(data))
 
 
+def test_without_traffic_a_good_rate_proves_nothing(
+    operator: Operator, complaints: FakePrometheus
+) -> None:
+    complaints.says("complaints", GOOD)
+    complaints.says("requests", 3)
+    rate = {"name": "error_rate", "query": "complaints", "pass": {"max": 0.01}}
+    volume = {"query": "requests", "at_least": 20}
+    run = watches(operator, complaints, release_metrics=[{**rate, "volume": volume}])
+    assert run.rc != 0
+    assert "3 requests of 20 needed" in words(run)
+    assert "Phase monitoring is on hold" in words(run)
+
+
 def test_missing_data_hold_and_say_how_to_decide(
     operator: Operator, witness: Witness, complaints: FakePrometheus
 ) -> None:

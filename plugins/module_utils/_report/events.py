@@ -10,10 +10,8 @@ from datetime import datetime
 from .._time import parse_time
 from .reader import Reader, dictionaries, inner, text
 
-Act = tuple[datetime | None, str]
 
-
-def acts(reader: Reader) -> t.Iterator[Act]:
+def acts(reader: Reader) -> t.Iterator[tuple[datetime | None, str]]:
     facts = reader.mapping("facts")
     for at, one in reader.named("kill_switches", facts.get("kill_switches")):
         yield (
