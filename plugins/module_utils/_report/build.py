@@ -52,7 +52,7 @@ def build_report(record: t.Mapping[str, t.Any], asked: Asked) -> Report:
     strayed = deviations(reader, phases)
     return Report(
         title=title_of(reader, asked),
-        verdict=verdict_of(reader, phases, missing, len(strayed)),
+        verdict=verdict_of(reader, phases, missing, len(strayed), asked.zone),
         claims=claimed(record, asked),
         glance=glance(phases, tables, watches, len(strayed)) if record else (),
         summary=summary(reader, phases, lambda value: shown_both(value, asked.zone)),

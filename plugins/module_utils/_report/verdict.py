@@ -5,8 +5,10 @@
 from __future__ import annotations
 
 import typing as t
+from datetime import tzinfo
 
 from .._claims.cause import latest_cause
+from .._time import UTC
 from .models import Cell, MetricsTable, PhaseRow, Summary, Table
 from .phases import FAILED, NOT_RUN, ON_HOLD
 from .reader import Reader
@@ -22,12 +24,16 @@ JUDGED = (
 
 
 def verdict_of(
-    reader: Reader, phases: t.Sequence[PhaseRow], missing: t.Sequence[str], deviations: int
+    reader: Reader,
+    phases: t.Sequence[PhaseRow],
+    missing: t.Sequence[str],
+    deviations: int,
+    zone: tzinfo = UTC,
 ) -> Summary:
     status = reader.text("status")
     failed = [row for row in phases if row.status in (FAILED, ON_HOLD)]
     if status == "rolled_back":
-        why = latest_cause(reader.record).sentence().rstrip(".")
+        why = latest_cause(reader.record).sentence(zone).rstrip(".")
         return Summary(
             "Rolled back", "bad", f"The platform is back at what ran before. Cause: {why}."
         )
