@@ -119,6 +119,8 @@ class AlertsApi:
             if at in seen:
                 continue
             begin, end = max(since, since + at - _BLIND), since + at
+            if begin == end:
+                continue  # That was before.
             if gaps and gaps[-1][1] >= begin:
                 begin = gaps.pop()[0]
             gaps.append((begin, end))

@@ -162,15 +162,18 @@ def service_of(availability: Availability) -> Claim:
 
 
 def errors_of(alerts: Alerts, zone: tzinfo) -> Claim:
-    if not alerts.looked:
-        return Claim(f"not measured ({alerts.why_not or 'nobody asked for alerts'})", None)
-    critical = [one for one in alerts.fired if one.severity == "critical"]
+    """What fired is told also where not everything was seen."""
+    unseen = (
+        "" if alerts.looked else f"not measured ({alerts.why_not or 'nobody asked for alerts'})"
+    )
     if not alerts.fired:
-        return Claim("0 critical", True)
+        return Claim(unseen, None) if unseen else Claim("0 critical", True)
     told = ", ".join(fired_words(one, zone) for one in alerts.fired)
-    if not critical:
-        return Claim(f"0 critical, {counted(len(alerts.fired), 'warning')}: {told}", True)
-    return Claim(f"{counted(len(alerts.fired), 'alert')}, {told}", False)
+    rest = f"; the rest {unseen}" if unseen else ""
+    if any(one.severity == "critical" for one in alerts.fired):
+        return Claim(f"{counted(len(alerts.fired), 'alert')}, {told}{rest}", False)
+    warnings = f"0 critical, {counted(len(alerts.fired), 'warning')}: {told}{rest}"
+    return Claim(warnings, None if unseen else True)
 
 
 def fired_words(alert: FiredAlert, zone: tzinfo) -> str:

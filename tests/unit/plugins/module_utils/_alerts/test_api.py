@@ -279,8 +279,9 @@ def test_when_alerts_fired_is_asked_of_the_series_that_prometheus_keeps_of_them(
         (range(240, 601, 60), [(0, 180)]),
         (range(0, 421, 60), [(360, 600)]),
         ([], [(0, 600)]),
+        (range(60, 601, 60), []),
     ],
-    ids=["none", "in between", "at first", "until now", "nothing at all"],
+    ids=["none", "in between", "at first", "until now", "nothing at all", "only before"],
 )
 def test_an_outage_is_a_time_without_any_sample(
     place: Place, seen: t.Sequence[int], gaps: list[tuple[float, float]]

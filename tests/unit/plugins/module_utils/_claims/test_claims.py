@@ -314,6 +314,14 @@ CASES: list[Case] = [
             "report_incidents": "none recorded, alerts not looked at",
         },
     ),
+    (
+        "an alert fired while Prometheus was away at times",
+        [fact(alerts={"looked": False, "fired": [alert(until=records.at(48))], "why_not": "a gap"})],
+        {
+            "errors": "1 alert, Service Down 09:31-09:33; the rest not measured (a gap)",
+            "report_incidents": "1: Service Down 09:31-09:33",
+        },
+    ),
     # Tests
     ("a test was waived", [checks(**{"pass": 11, "waived": 1})], smoke("11 of 12 passed, 1 waived by Jane Doe")),
     ("a test failed", [checks(**{"pass": 11, "fail": 1})], smoke("11 of 12 passed, 1 failed")),
