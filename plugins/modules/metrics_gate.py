@@ -427,7 +427,7 @@ reason:
 import typing as t
 
 from ..module_utils._alerts.fired import to_record
-from ..module_utils._claims.models import Alerts
+from ..module_utils._alerts.models import Alerts
 from ..module_utils._cluster import Cluster
 from ..module_utils._gate.alerts import AlertsSource
 from ..module_utils._gate.models import Metric

@@ -8,9 +8,8 @@ import typing as t
 from dataclasses import asdict
 from datetime import datetime
 
-from .._claims.models import Alerts, FiredAlert
 from .._time import UTC, format_time
-from .models import Labels
+from .models import Alerts, FiredAlert, Labels
 
 KEPT = 50
 """How many alerts a record keeps."""

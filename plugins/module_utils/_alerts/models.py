@@ -54,3 +54,23 @@ class WantedRule:
     labels: Labels
     annotations: Labels
     group: str
+
+
+@dataclass(frozen=True)
+class FiredAlert:
+    """An alert of the release that fired while it went on. Times are RFC 3339; `until` is "" while it fires."""
+
+    name: str
+    severity: str
+    since: str
+    until: str = ""
+    subject: str = ""
+
+
+@dataclass(frozen=True)
+class Alerts:
+    """What fired, if somebody `looked`; else `why_not`."""
+
+    looked: bool = False
+    fired: tuple[FiredAlert, ...] = ()
+    why_not: str = ""

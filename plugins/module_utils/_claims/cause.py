@@ -8,6 +8,7 @@ import typing as t
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
 
+from .._messages.record_reader import mapping
 from .._time import UTC, parse_time
 
 Body = t.Mapping[str, t.Any]
@@ -90,7 +91,3 @@ def _asked(facts: Body) -> t.Iterator[Cause]:
 
 def said_by(entry: t.Any) -> str:
     return str(mapping(entry).get("by") or "")
-
-
-def mapping(value: t.Any) -> Body:
-    return value if isinstance(value, dict) else {}

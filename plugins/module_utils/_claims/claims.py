@@ -12,10 +12,13 @@ import typing as t
 from datetime import datetime, tzinfo
 
 from .._alerts.fired import alerts_of
+from .._alerts.models import Alerts, FiredAlert
 from .._availability.claims import Availability, availability_of
-from .._release.failure import is_hold
+from .._messages.record_reader import mapping
+from .._release.failure import is_held
+from .._report.times import counted
 from .._time import UTC, parse_time
-from .models import Alerts, Claim, FiredAlert
+from .models import Claim
 from .rollback import rollback_claims
 
 Body = t.Mapping[str, t.Any]
@@ -34,7 +37,6 @@ REPORT_LINES = (
     ("Incidents", "report_incidents"),
 )
 """The runbook's report, in its order: the name of the line, and the claim behind it."""
-
 
 LOOKS_ONLY = "preflight"
 """The phase that changes nothing."""
@@ -76,27 +78,17 @@ def claims_of(
         "status": status_of(record, percentage),
         "downtime": downtime,
         "errors": errors_of(alerts, zone),
-        "interruption": Claim("Zero downtime", True)
-        if downtime.good
-        else Claim(f"Downtime: {downtime.words}", downtime.good),
-        "tests": Claim("All tests passing", True)
-        if tests.good
-        else Claim(f"Tests: {tests.words}", tests.good),
-        "rollout": Claim(f"{percentage.words} rollout active", True)
-        if percentage.good
-        else Claim(f"Rollout: {percentage.words}", percentage.good),
-        "monitoring": Claim("Monitoring stable", True)
-        if watch.good
-        else Claim(f"Monitoring: {watch.words}", watch.good),
+        "interruption": downtime.said("Zero downtime", "Downtime: "),
+        "tests": tests.said("All tests passing", "Tests: "),
+        "rollout": percentage.said(f"{percentage.words} rollout active", "Rollout: "),
+        "monitoring": watch.said("Monitoring stable", "Monitoring: "),
         "service": service_of(availability),
         **rollback_claims(facts.get("rollback_verified")),
         "report_services": services_of(phases.get("microservices")),
         "report_database": database_of(phases.get("database")),
-        "report_flags": Claim(f"Active at {percentage.words}", True)
-        if percentage.good
-        else percentage,
-        "report_tests": Claim("All passing", True) if tests.good else tests,
-        "report_metrics": Claim("Within targets", True) if watch.good else watch,
+        "report_flags": percentage.said(f"Active at {percentage.words}"),
+        "report_tests": tests.said("All passing"),
+        "report_metrics": watch.said("Within targets"),
         "report_incidents": incidents_of(phases, alerts, facts, zone),
     }
 
@@ -282,8 +274,7 @@ def incidents_of(phases: t.Mapping[str, Body], alerts: Alerts, facts: Body, zone
         failures = [mapping(one) for one in tries] if isinstance(tries, list) else []
         failures += [phase] if phase.get("status") == "failed" else []
         for one in failures:
-            kept = mapping(mapping(one.get("evidence")).get("failures")).values()
-            if not (kept and all(is_hold(mapping(failure)) for failure in kept)):
+            if not is_held(one.get("evidence")):
                 found.append(f"{title(name)} failed {clock(str(one.get('finished') or ''), zone)}")
     for at, one in mapping(facts.get("kill_switches")).items():
         if mapping(one).get("what") == "set":
@@ -312,14 +303,6 @@ def title(name: str) -> str:
     return name.replace("_", " ").capitalize()
 
 
-def counted(count: int, what: str) -> str:
-    return f"{count} {what}" if count == 1 else f"{count} {what}s"
-
-
 def clock(text: str, zone: tzinfo) -> str:
     moment: datetime | None = parse_time(text)
     return f"{moment.astimezone(zone):%H:%M}" if moment else "at an unknown time"
-
-
-def mapping(value: t.Any) -> Body:
-    return value if isinstance(value, dict) else {}

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import typing as t
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 MARKS: t.Mapping[bool | None, str] = {True: "✅", False: "⚠️", None: "❔"}
 
@@ -21,25 +21,9 @@ class Claim:
     def mark(self) -> str:
         return MARKS[self.good]
 
+    def said(self, well: str, otherwise: str = "") -> Claim:
+        """The same in the words `well` where all is well, else with `otherwise` before its own."""
+        return replace(self, words=well if self.good else f"{otherwise}{self.words}")
+
     def to_json(self) -> dict[str, t.Any]:
         return {"words": self.words, "good": self.good, "mark": self.mark}
-
-
-@dataclass(frozen=True)
-class FiredAlert:
-    """An alert of the release that fired while it went on. Times are RFC 3339; `until` is "" while it fires."""
-
-    name: str
-    severity: str
-    since: str
-    until: str = ""
-    subject: str = ""
-
-
-@dataclass(frozen=True)
-class Alerts:
-    """What fired, if somebody `looked`; else `why_not`."""
-
-    looked: bool = False
-    fired: tuple[FiredAlert, ...] = ()
-    why_not: str = ""

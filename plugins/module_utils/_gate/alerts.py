@@ -10,8 +10,7 @@ from dataclasses import dataclass, replace
 
 from .._alerts.api import AlertsApi
 from .._alerts.fired import Course, describe, fired, identity, joined, moment
-from .._alerts.models import Labels, LoadedRule
-from .._claims.models import Alerts
+from .._alerts.models import Alerts, Labels, LoadedRule
 from .._errors import DeployError
 from .models import Sample, SampleStatus, failed_sample
 

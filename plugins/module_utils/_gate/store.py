@@ -12,7 +12,7 @@ import uuid
 from dataclasses import dataclass, field, replace
 
 from .._alerts.fired import alerts_of
-from .._claims.models import Alerts
+from .._alerts.models import Alerts
 from .._cluster import Cluster, MonotonicClock
 from .._errors import ConflictError, DeployError, VerificationError
 from .._release.models import SETTLED, Record

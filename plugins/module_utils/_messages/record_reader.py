@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from .._gate.recorded import status_of
 from .._numbers import number
-from .._release.failure import is_hold
+from .._release.failure import is_held
 from .._time import epoch
 
 Body = t.Mapping[str, t.Any]
@@ -74,12 +74,11 @@ def read_phase(body: t.Any) -> PhaseFact | None:
     if started is None:
         return None
     evidence = mapping(body.get("evidence"))
-    failures = mapping(evidence.get("failures")).values()
     return PhaseFact(
         status=str(body.get("status") or ""),
         started=started,
         finished=epoch(body.get("finished")),
-        held=bool(failures) and all(is_hold(mapping(failure)) for failure in failures),
+        held=is_held(evidence),
         services=sum(1 for one in mapping(evidence.get("services")).values() if one),
         readings=tuple(read_readings(evidence.get("metrics"))),
     )

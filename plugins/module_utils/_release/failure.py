@@ -18,6 +18,14 @@ def is_hold(failure: t.Mapping[str, t.Any]) -> bool:
     return str(failure.get("message")).startswith(_HOLD)
 
 
+def is_held(evidence: t.Any) -> bool:
+    """Whether the phase with this evidence failed, and nothing went wrong for sure. Of rubbish, not."""
+    failures = evidence.get("failures") if isinstance(evidence, dict) else None
+    kept = failures.values() if isinstance(failures, dict) else ()
+    found = [one for one in kept if isinstance(one, dict)]
+    return bool(found) and all(map(is_hold, found))
+
+
 def message_of(failure: t.Mapping[str, t.Any]) -> t.Any:
     """As it is kept, without the word that records of old begin that of a hold with."""
     message = failure.get("message", "no message")

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import typing as t
 
-from .failure import is_hold
+from .failure import is_held
 from .models import DONE, FAILED, ROLLED_BACK, RUNNING, SETTLED
 
 Body = t.Mapping[str, t.Any]
@@ -46,7 +46,7 @@ def verdict(record: Body, lock: Body, killed: str, plan: t.Sequence[str]) -> tup
         )
     if failed:
         causes = [one for one in _failures(phases[failed[-1]]) if isinstance(one, dict)]
-        word = ON_HOLD if causes and all(map(is_hold, causes)) else STOPPED
+        word = ON_HOLD if is_held(phases[failed[-1]].get("evidence")) else STOPPED
         why = f": {causes[0].get('message')}" if causes else ""
         return word, f"{version} in {_place(failed[-1], phases, plan)}{why}"
     if record.get("status") == DONE:

@@ -7,7 +7,7 @@ from __future__ import annotations
 import json
 import typing as t
 
-from .._release.failure import is_hold, message_of
+from .._release.failure import is_held, is_hold, message_of
 from .._time import parse_time
 from .models import PhaseRow, Planned, Tone, Try
 from .reader import Reader, dictionaries, inner, listed, names, text
@@ -92,8 +92,7 @@ def outcome(status: str, found: t.Any) -> str:
     """A phase that failed is on hold when nothing went wrong for sure: data was missing, or nobody answered."""
     if status != FAILED:
         return status
-    failed = dictionaries(inner(found, "failures"))
-    return ON_HOLD if failed and all(map(is_hold, failed)) else FAILED
+    return ON_HOLD if is_held(found) else FAILED
 
 
 def evidence(found: t.Any, tabled: t.Collection[str]) -> list[str]:

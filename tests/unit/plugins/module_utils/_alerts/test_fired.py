@@ -17,7 +17,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._alerts.fired import
     joined,
     to_record,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._claims.models import (
+from ansible_collections.easymo.deploy.plugins.module_utils._alerts.models import (
     Alerts,
     FiredAlert,
 )

@@ -11,12 +11,10 @@ import pytest
 from ansible_collections.easymo.deploy.plugins.module_utils._alerts.api import AlertsApi
 from ansible_collections.easymo.deploy.plugins.module_utils._alerts.models import (
     ActiveAlert,
-    Labels,
-    LoadedRule,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._claims.models import (
     Alerts,
     FiredAlert,
+    Labels,
+    LoadedRule,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import UnreachableError
 from ansible_collections.easymo.deploy.plugins.module_utils._gate.alerts import AlertsSource
