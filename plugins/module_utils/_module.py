@@ -86,6 +86,19 @@ def refuse_below(params: t.Mapping[str, t.Any], **least: float) -> None:
             raise InputError(f"Option {option!r} is {params[option]:g}; it is at least {bound:g}.")
 
 
+class Named(t.Protocol):
+    @property
+    def name(self) -> str: ...
+
+
+def refuse_twice(what: str, entries: t.Sequence[Named]) -> None:
+    """Raise for entries of an option that share a name; `what` they are, in the plural."""
+    names = [entry.name for entry in entries]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise InputError(f"{what} share a name: give each its own: {', '.join(twice)}.")
+
+
 def in_controller(module: Module) -> bool:
     """Whether this runs in a fork of the run itself, and not on a remote host."""
     return hasattr(module, "progress")

@@ -8,7 +8,7 @@ import re
 import typing as t
 
 from .._errors import InputError
-from .._module import refuse_below
+from .._module import refuse_below, refuse_twice
 from .._options import Spec, kubernetes_options, postgres_options
 from .http_json import read_pointer
 from .models import Bounds, Limits, Metric, Volume
@@ -141,10 +141,7 @@ def _given(entry: t.Mapping[str, t.Any], params: t.Mapping[str, t.Any], option: 
 
 
 def refuse_bad_input(params: t.Mapping[str, t.Any], metrics: t.Sequence[Metric]) -> None:
-    names = [metric.name for metric in metrics]
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise InputError(f"Metrics share a name: give each its own: {', '.join(twice)}.")
+    refuse_twice("Metrics", metrics)
     kinds = {metric.kind for metric in metrics}
     if kinds & {PROMETHEUS, ALERTS} and not params["prometheus_url"]:
         raise InputError("Option 'prometheus_url' is missing, and metrics need Prometheus.")

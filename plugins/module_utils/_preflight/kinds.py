@@ -6,8 +6,8 @@ from __future__ import annotations
 
 import typing as t
 
-from .._errors import InputError
 from .._library import Library
+from .._module import refuse_twice
 from .._options import Spec
 from . import (
     alert_rules,
@@ -82,10 +82,7 @@ def read_checks(entries: t.Sequence[t.Mapping[str, t.Any]]) -> list[Check]:
         Check(entry["name"], entry["kind"], entry[entry["kind"]], entry["item"])
         for entry in entries
     ]
-    names = [check.name for check in checks]
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise InputError(f"Checks share a name: give each its own: {', '.join(twice)}.")
+    refuse_twice("Checks", checks)
     return checks
 
 

@@ -8,6 +8,7 @@ import typing as t
 from dataclasses import dataclass
 
 from .._errors import ConflictError, InputError
+from .._module import refuse_twice
 from .._release.models import ROLLED_BACK, SIGN_OFFS, Record
 
 NOBODY = frozenset({"nobody", "none", "unknown", "anonymous", "somebody", "n/a", "tbd", "name"})
@@ -58,10 +59,7 @@ def read_wanted(entries: t.Sequence[t.Mapping[str, t.Any]]) -> list[Wanted]:
     wanted = [
         Wanted(entry["name"], entry["what"], entry["of"], entry["section"]) for entry in entries
     ]
-    names = [one.name for one in wanted]
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise InputError(f"Sign-offs share a name: give each its own: {', '.join(twice)}.")
+    refuse_twice("Sign-offs", wanted)
     return wanted
 
 

@@ -6,8 +6,8 @@ from __future__ import annotations
 
 import typing as t
 
-from .._errors import InputError
 from .._library import Library
+from .._module import refuse_twice
 from .._options import Spec
 from . import health, metrics, wallet, webhook
 from .models import Kind, SmokeTest
@@ -48,10 +48,7 @@ def read_tests(entries: t.Sequence[t.Mapping[str, t.Any]]) -> list[SmokeTest]:
         )
         for entry in entries
     ]
-    names = [test.name for test in tests]
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise InputError(f"Smoke tests share a name: give each its own: {', '.join(twice)}.")
+    refuse_twice("Smoke tests", tests)
     for test in tests:
         KINDS[test.kind].refuse(test.name, test.options)
     return tests

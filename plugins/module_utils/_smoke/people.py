@@ -8,6 +8,7 @@ import typing as t
 from dataclasses import dataclass
 
 from .._errors import InputError
+from .._module import refuse_twice
 
 YES_NO, SEVERITY = "yes_no", "severity"
 SCALES: t.Mapping[str, t.Mapping[str, str]] = {
@@ -50,10 +51,7 @@ def read_questions(entries: t.Sequence[t.Mapping[str, t.Any]]) -> list[Question]
         )
         for entry in entries
     ]
-    names = [question.name for question in questions]
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise InputError(f"Questions share a name: give each its own: {', '.join(twice)}.")
+    refuse_twice("Questions", questions)
     return questions
 
 
