@@ -6,7 +6,9 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import time
 import typing as t
+import urllib.request
 from pathlib import Path
 
 from sandbox.component import Component, Process, responds
@@ -24,10 +26,14 @@ RULES = Path(__file__).parents[1] / "roles/alert_rules/files/release.rules.yml"
 # Four seconds instead of the usual fifteen, so that a rehearsal need not wait minutes. Scrapes cost as much as probes.
 _GLOBAL = {"scrape_interval": "4s", "scrape_timeout": "4s", "evaluation_interval": "4s"}
 
+FIRST_SERIES_WITHIN = 30.0
+"""Seconds: it looks for new targets every five. A cluster without pods has none."""
+
 
 class Prometheus(Component):
     name = NAME
     needs = ("kubernetes",)
+    settles_after = ("node",)
     ports = (NAME,)
 
     def prepare(self, world: World) -> None:
@@ -70,12 +76,24 @@ class Prometheus(Component):
     def ready(self, world: World) -> bool:
         return responds(f"{_url(world)}/-/ready")
 
+    def settle(self, world: World) -> None:
+        """As production's has it long since: series of the pods, without which no alert can fire."""
+        deadline = time.monotonic() + FIRST_SERIES_WITHIN
+        while not _has_series(world) and time.monotonic() < deadline:
+            time.sleep(0.1)
+
     def facts(self, world: World) -> Facts:
         return {
             "url": _url(world),
             "rules": str(world.folder(NAME) / RULES.name),
             "rules_folder": str(rules_folder(world)),
         }
+
+
+def _has_series(world: World) -> bool:
+    query = "/api/v1/query?query=count(http_request_duration_seconds_count)"
+    with urllib.request.urlopen(_url(world) + query, timeout=5) as answer:  # noqa: S310 - our own URL
+        return bool(json.load(answer)["data"]["result"])
 
 
 def rules_folder(world: World) -> Path:

@@ -19,7 +19,8 @@ from sandbox.faults import Fault, Faults
 from sandbox.world import World
 from tests.contract.rollout_cluster import SERVICE, deployment
 from tests.fault_setting import faults_set
-from tests.integration.conftest import Place, Result, until
+from tests.integration.conftest import Place, Result
+from tests.waiting import until
 
 OLD, NEW = f"easymo/{SERVICE}:v1.9.0", f"easymo/{SERVICE}:v2.0.0"
 RELEASE = "2.0.0"

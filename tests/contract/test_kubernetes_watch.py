@@ -14,7 +14,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._cluster import Obje
 from sandbox.world import World
 from tests.contract.rollout_cluster import running_cluster
 from tests.contract.rollout_place import Stage, stage
-from tests.integration.conftest import until
+from tests.waiting import until
 
 
 @pytest.fixture(scope="module")

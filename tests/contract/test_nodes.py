@@ -15,7 +15,7 @@ from sandbox.node.component import octet
 from sandbox.world import World
 from tests.contract.rollout_cluster import SERVICE, running_cluster
 from tests.contract.rollout_place import Stage, stage
-from tests.integration.conftest import until
+from tests.waiting import until
 
 NODES = ("sandbox-node", "sandbox-node-2", "sandbox-node-3")
 ROOM = 3

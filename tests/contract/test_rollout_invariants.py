@@ -30,7 +30,7 @@ from ansible_collections.easymo.deploy.plugins.modules import release
 from sandbox.world import World
 from tests.contract.rollout_cluster import SERVICE
 from tests.contract.rollout_place import NEW, OLD, Stage, stage
-from tests.integration.conftest import until
+from tests.waiting import until
 
 DEPLOYMENT = f"deployment/{SERVICE}"
 KILLS = int(os.environ.get("EASYMO_KILLS", "8"))

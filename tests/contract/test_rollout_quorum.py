@@ -20,7 +20,8 @@ from sandbox.faults import Fault
 from sandbox.world import World
 from tests.contract.rollout_cluster import running_cluster
 from tests.contract.rollout_place import NEW, OLD, Stage, stage
-from tests.integration.conftest import Place, until
+from tests.integration.conftest import Place
+from tests.waiting import until
 
 # The old pods stand on the first two, so that the first new one comes to the third.
 FIRST, SECOND, THIRD = "sandbox-node", "sandbox-node-2", "sandbox-node-3"

@@ -7,7 +7,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 import typing as t
 import uuid
 from dataclasses import dataclass
@@ -114,13 +113,6 @@ class Place:
             stderr=subprocess.DEVNULL,
             start_new_session=True,
         )
-
-
-def until(seen: t.Callable[[], bool], seconds: float = 60) -> None:
-    deadline = time.monotonic() + seconds
-    while not seen():
-        assert time.monotonic() < deadline, f"not seen within {seconds} s"
-        time.sleep(0.2)
 
 
 @pytest.fixture

@@ -12,9 +12,9 @@ from pathlib import Path
 
 from ansible_collections.easymo.deploy.plugins.modules import pg_backup, pg_restore
 from sandbox.world import World
-from tests.integration.conftest import until
 from tests.integration.running import bucket, client, connection
 from tests.module_runner import Result, run_module
+from tests.waiting import until
 
 SCHEMA = """
 CREATE TABLE orders (id int PRIMARY KEY, note text, total numeric);

@@ -13,7 +13,8 @@ import yaml
 from ansible_collections.easymo.deploy.plugins.module_utils._alerts.api import AlertsApi
 from ansible_collections.easymo.deploy.plugins.modules import alert_rules, alert_rules_info
 from sandbox.world import World
-from tests.integration.conftest import Place, Result, until
+from tests.integration.conftest import Place, Result
+from tests.waiting import until
 
 OBJECT = "alerts-of-a-test"
 

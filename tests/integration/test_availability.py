@@ -24,7 +24,8 @@ from ansible_collections.easymo.deploy.plugins.modules import (
 )
 from tests.ansible_playbook import PROGRAM
 from tests.fakes.http_server import Handler, serving
-from tests.integration.conftest import Place, Result, until
+from tests.integration.conftest import Place, Result
+from tests.waiting import until
 
 ROOT = Path(__file__).parents[2]
 VERSION = "2.0.0"

@@ -30,7 +30,8 @@ from ansible_collections.easymo.deploy.plugins.module_utils._run import Run, nev
 from ansible_collections.easymo.deploy.plugins.modules import deploy_lock, deploy_lock_info
 from tests.ansible_playbook import PROGRAM
 from tests.fakes.tcp_proxy import Cut, TcpProxy, passing
-from tests.integration.conftest import Place, Result, until
+from tests.integration.conftest import Place, Result
+from tests.waiting import until
 
 NAME = "easymo-deploy"
 KEEPER = "easymo.com/lock-keeper"

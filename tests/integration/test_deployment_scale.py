@@ -10,7 +10,8 @@ import typing as t
 
 from ansible_collections.easymo.deploy.plugins.module_utils._cluster import REPLICAS_ANNOTATION
 from ansible_collections.easymo.deploy.plugins.modules import deployment_scale
-from tests.integration.conftest import ABSENT, SERVICE, Place, until
+from tests.integration.conftest import ABSENT, SERVICE, Place
+from tests.waiting import until
 
 
 def replicas(place: Place) -> int:

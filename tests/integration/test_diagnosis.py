@@ -17,12 +17,13 @@ from ansible_collections.easymo.deploy.plugins.modules import diagnosis, edge_fu
 from sandbox.faults import Fault, Faults
 from sandbox.world import World
 from tests.fault_setting import faults_set
-from tests.integration.conftest import CRASHING, SERVICE, Place, until
+from tests.integration.conftest import CRASHING, SERVICE, Place
 from tests.integration.prisma_project import PrismaProject
 from tests.integration.running import bucket, hosted_database, opened, query
 from tests.integration.supabase import Project, add_function, checkout_copy, project_of
 from tests.integration.supabase_project import Project as Migrations
 from tests.module_runner import Result, run_module
+from tests.waiting import until
 
 NOWHERE = "http://127.0.0.1:1"
 PLANTED = "pl4nted-s3cret-value"

@@ -15,8 +15,9 @@ from sandbox.fault_commands import set_fault
 from sandbox.faults import Fault, Faults
 from sandbox.world import World
 from tests.ansible_playbook import run_playbook
-from tests.integration.conftest import KUBECTL, until
+from tests.integration.conftest import KUBECTL
 from tests.integration.running import connection, query
+from tests.waiting import until
 
 REPOSITORY = Path(__file__).parents[2]
 DOWN = (

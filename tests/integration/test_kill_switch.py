@@ -20,7 +20,8 @@ from ansible_collections.easymo.deploy.plugins.modules import (
     feature_flags,
     kill_switch,
 )
-from tests.integration.conftest import ABSENT, NEW, SERVICE, Place, deploy, until
+from tests.integration.conftest import ABSENT, NEW, SERVICE, Place, deploy
+from tests.waiting import until
 
 AGENTS, PERCENTAGE = OFF
 ON = {AGENTS: True, PERCENTAGE: 10}

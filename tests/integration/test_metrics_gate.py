@@ -12,9 +12,9 @@ import pytest
 from ansible_collections.easymo.deploy.plugins.module_utils._alerts.api import AlertsApi
 from ansible_collections.easymo.deploy.plugins.modules import metrics_gate
 from sandbox.world import World
-from tests.integration.conftest import until
 from tests.integration.running import connection
 from tests.module_runner import run_module
+from tests.waiting import until
 
 SQL = "SELECT count(*) FROM pg_database"
 

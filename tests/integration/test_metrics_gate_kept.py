@@ -20,8 +20,9 @@ from ansible_collections.easymo.deploy.plugins.modules import (
     release_decision,
 )
 from tests.fakes.prometheus import FakePrometheus, prometheus
-from tests.integration.conftest import SERVICE, Place, until
+from tests.integration.conftest import SERVICE, Place
 from tests.integration.module_process import ModuleProcess, started
+from tests.waiting import until
 
 GOOD, BETWEEN, BAD = 0, 3, 9
 

@@ -15,11 +15,11 @@ import psycopg2
 import pytest
 
 from sandbox.world import World
-from tests.integration.conftest import until
 from tests.integration.migration_folders import Migrations
 from tests.integration.running import hosted_database, query, scratch_database
 from tests.integration.supabase_project import Holder
 from tests.integration.throwaway_server import ThrowawayServer
+from tests.waiting import until
 
 PGBOUNCER = shutil.which("pgbouncer") or shutil.which("pgbouncer", path="/usr/sbin")
 KINDS = pytest.mark.parametrize("kind", ["supabase", "prisma"])

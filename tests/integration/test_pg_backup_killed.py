@@ -21,10 +21,10 @@ from tests.integration.backups import (
     s3_through,
     unfinished,
 )
-from tests.integration.conftest import until
 from tests.integration.module_process import started
 from tests.integration.running import bucket
 from tests.module_runner import run_module
+from tests.waiting import until
 
 
 class Holding:

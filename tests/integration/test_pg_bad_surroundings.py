@@ -16,8 +16,8 @@ import pytest
 
 from sandbox.postgres.account import choose
 from sandbox.world import World
-from tests.integration.conftest import until
 from tests.integration.pg_place import Place
+from tests.waiting import until
 
 METHODS = ("scratch", "swap", "in_place")
 

@@ -20,9 +20,9 @@ import pytest
 from ansible_collections.easymo.deploy.plugins.module_utils._restore import clone_settings, swap
 from sandbox.world import World
 from tests.fakes.tcp_proxy import TcpProxy
-from tests.integration.conftest import until
 from tests.integration.restoring import SPOIL, SPOILT, WHOLE, Restorable, restorable
 from tests.integration.running import opened
+from tests.waiting import until
 
 
 @pytest.fixture

@@ -11,10 +11,10 @@ import pytest
 from ansible_collections.easymo.deploy.plugins.module_utils._migration import lock_retries
 from sandbox.world import World
 from tests.fakes.tcp_proxy import HOST, TcpProxy
-from tests.integration.conftest import until
 from tests.integration.prisma_project import Child, PrismaProject, applied_as
 from tests.integration.supabase_project import Holder, seconds_of
 from tests.integration.throwaway_server import ThrowawayServer
+from tests.waiting import until
 
 # In a schema of its own, so that the database counts as empty.
 COUNTER = (

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.conftest import until
 from tests.integration.prisma_project import PrismaProject, applied_as
+from tests.waiting import until
 
 INSERT = """
 INSERT INTO _prisma_migrations (id, checksum, migration_name, started_at{0}) VALUES ('{1}', 'x', '{1}', now(){2})

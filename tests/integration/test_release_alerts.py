@@ -20,8 +20,8 @@ from ansible_collections.easymo.deploy.plugins.module_utils._alerts.apply import
 from sandbox.alertmanager import configuration
 from sandbox.prometheus import RULES, shortened
 from sandbox.world import CACHE_VARIABLE, World
-from tests.integration.conftest import until
 from tests.integration.rolling_update import Rollout, promtool_test
+from tests.waiting import until
 
 ROOT = Path(__file__).parents[2]
 CACHE = os.environ.get(CACHE_VARIABLE) or str(ROOT / ".sandbox" / "cache")

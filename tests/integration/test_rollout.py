@@ -26,8 +26,8 @@ from tests.integration.conftest import (
     SLOW,
     Place,
     Result,
-    until,
 )
+from tests.waiting import until
 
 
 def roll(place: Place, image: str = NEW, **params: t.Any) -> Result:

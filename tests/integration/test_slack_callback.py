@@ -28,7 +28,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._messages.slack impo
     SlackWebhook,
 )
 from tests.ansible_playbook import ROOT, run_playbook
-from tests.integration.conftest import until
+from tests.waiting import until
 
 SECRET = "hunter2-hunter2"
 TITLE = ""

@@ -11,11 +11,11 @@ import pytest
 
 from sandbox.world import World
 from tests.fakes.tcp_proxy import HOST, TcpProxy
-from tests.integration.conftest import until
 from tests.integration.prisma_project import Child
 from tests.integration.running import hosted_database
 from tests.integration.supabase_project import Project
 from tests.integration.throwaway_server import ThrowawayServer
+from tests.waiting import until
 
 COUNTER = "CREATE TABLE ran (what text)"
 # The first time it is run it takes its time; once somebody has noted `again` it doesn't.

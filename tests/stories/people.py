@@ -24,6 +24,7 @@ import requests
 from sandbox.names import NAMESPACE, SERVICES
 from sandbox.world import Facts, World
 from tests.victims import Victim
+from tests.waiting import until
 
 ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
@@ -48,6 +49,11 @@ class Run:
 
     def tail(self) -> str:
         return self.output[-4000:]
+
+
+def unpacked(configmap: dict[str, t.Any]) -> t.Any:
+    """What the project keeps in one."""
+    return json.loads(gzip.decompress(base64.b64decode(configmap["data"]["content"])))
 
 
 def approval(approved_by: str, reason: str) -> list[str]:
@@ -211,17 +217,24 @@ class Witness:
     def resource_versions(self) -> list[str]:
         """Every Deployment and ConfigMap with its version: any write to one of them shows.
 
-        But for what is measured of a way back, each time that one is taken.
+        But for what is measured of a way back, each time that one is taken. The prober of a run that ended writes once
+        more within seconds: that is waited for.
         """
+        until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in self._probers()))
         path = "jsonpath={range .items[*]}{.metadata.name}={.metadata.resourceVersion}{'\\n'}{end}"
         found = self.kubectl("get", "deployments,configmaps", "-o", path).split()
         return sorted(one for one in found if "-availability-rollback=" not in one)
 
+    def _probers(self) -> list[str]:
+        """The pid of each that wrote last what it measures, and that it goes on."""
+        listed = json.loads(self.kubectl("get", "configmaps", "-o", "json"))["items"]
+        measured = [unpacked(one) for one in listed if "-availability" in one["metadata"]["name"]]
+        return [one["prober"].split()[0] for one in measured if one["prober"]]
+
     def availability(self, release: str, subject: str = "") -> t.Any:
         """What was measured of a release, or of its `-rollback`."""
         name = f"release-{release}-availability{subject}"
-        packed = self.kubectl("get", "configmap", name, "-o", "jsonpath={.data.content}")
-        return json.loads(gzip.decompress(base64.b64decode(packed)))
+        return unpacked(json.loads(self.kubectl("get", "configmap", name, "-o", "json")))
 
     def sql(self, database: str, query: str) -> list[str]:
         postgres = self._world.facts("postgres")

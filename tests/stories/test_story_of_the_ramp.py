@@ -16,6 +16,7 @@ import pytest
 import requests
 
 from tests.stories.people import Operator, Run, Witness
+from tests.waiting import until
 
 PERCENTAGE = "FEATURE_AI_AGENTS_ROLLOUT_PERCENTAGE"
 NUMBERS = [f"2507{index:08d}" for index in range(200)]
@@ -83,13 +84,6 @@ def answered_by_agents(witness: Witness) -> set[str]:
         return {n for n, found in zip(NUMBERS, pool.map(ask, NUMBERS), strict=True) if found}
 
 
-def until(seen: t.Callable[[], bool], seconds: float = 90) -> None:
-    deadline = time.monotonic() + seconds
-    while not seen():
-        assert time.monotonic() < deadline
-        time.sleep(0.2)
-
-
 @pytest.fixture(scope="module")
 def users_at_five(witness: Witness) -> set[str]:
     return answered_by_agents(witness)
@@ -152,7 +146,7 @@ def test_a_run_killed_in_its_watch_is_taken_up_by_the_same_command(
     operator: Operator, witness: Witness
 ) -> None:
     process = operator.begins("ramp", *complaints(GOOD, release_watch_delay=60))
-    until(lambda: witness.flags()[PERCENTAGE] == "5")
+    until(lambda: witness.flags()[PERCENTAGE] == "5", 90)
     process.kill("everything")
     said = {"support_tickets": {"answer": "minor", "by": "joe", "note": "the menu is slow"}}
     run = ramps(operator, UNSURE, user_feedback_answers=said)
@@ -220,7 +214,7 @@ def test_the_kill_switch_wins_over_a_step_that_is_watched(
 ) -> None:
     victim = operator.begins("ramp", *complaints(GOOD, release_watch_delay=600))
     holder = ("get", "lease", "easymo-deploy", "--ignore-not-found", "-o", "jsonpath={.spec}")
-    until(lambda: "holderIdentity" in witness.kubectl(*holder))
+    until(lambda: "holderIdentity" in witness.kubectl(*holder), 90)
     kill = operator.plays("kill_switch", "-e", "reason='angry users'", "-e", "by=eve")
     assert kill.rc == 0, kill.tail()
     assert runs_with(witness) == {"0"}

@@ -11,7 +11,6 @@ from __future__ import annotations
 import base64
 import gzip
 import json
-import time
 import typing as t
 from datetime import datetime
 
@@ -20,6 +19,7 @@ import pytest
 from tests.fakes.prometheus import FakePrometheus, prometheus
 from tests.stories.people import Operator, Run, Witness
 from tests.victims import Victim
+from tests.waiting import until
 
 PERCENTAGE = "FEATURE_AI_AGENTS_ROLLOUT_PERCENTAGE"
 GOOD, BAD = 0.0, 0.2
@@ -99,13 +99,6 @@ def kept(witness: Witness) -> t.Any:
     return watch.get("monitoring", {}).get("state", {})
 
 
-def until(seen: t.Callable[[], bool], seconds: float = 180) -> None:
-    deadline = time.monotonic() + seconds
-    while not seen():
-        assert time.monotonic() < deadline
-        time.sleep(0.5)
-
-
 def phase(witness: Witness) -> t.Any:
     return witness.record("2.0.0")["phases"]["monitoring"]
 
@@ -180,7 +173,7 @@ def test_a_watch_that_was_killed_goes_on_and_a_breach_switches_the_feature_off(
     next_attempt(witness)
     complaints.says("complaints", GOOD)
     victim = begins(operator, complaints, release_watch_duration=3600)
-    until(lambda: kept(witness).get("attempt") == 2 and kept(witness)["elapsed"] >= 3)
+    until(lambda: kept(witness).get("attempt") == 2 and kept(witness)["elapsed"] >= 3, 180)
     victim.kill("everything")
     before = kept(witness)
     complaints.says("complaints", GOOD, GOOD, BAD)
