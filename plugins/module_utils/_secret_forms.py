@@ -33,7 +33,11 @@ _SLACK_WEBHOOK = re.compile(
 _SIGNED_QUERY = re.compile(
     r"([?&;](?:X-Amz-(?:Signature|Credential|Security-Token)|Signature|sig)=)[^&\s\"'<>]+", re.I
 )
-_SCHEME = re.compile(r"(?<![\w-])(bearer|basic)((?:\s|%20|\+){1,4})([A-Za-z0-9._~+/=-]{8,})", re.I)
+# In the next line only where that is indented, as in folded YAML: else these words end a line of their own.
+_SCHEME = re.compile(
+    r"(?<![\w-])(bearer|basic)((?:[^\S\r\n]|%20|\+){1,4}|[ \t]?\r?\n[ \t]{1,40})([A-Za-z0-9._~+/=-]{8,})",
+    re.I,
+)
 _PROSE = re.compile(r"[A-Za-z]?[a-z]{0,15}[.]?")
 """What follows these words in a sentence, as in "basic authentication failed."."""
 

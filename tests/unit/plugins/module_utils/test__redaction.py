@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import base64
+import itertools
 import json
 import time
 import typing as t
@@ -155,6 +156,7 @@ SHAPES: dict[str, st.SearchStrategy[Planted]] = {
     "cookie": planted("Cookie: theme=dark; session={s}; lang=en", PLAIN),
     "bearer": planted("sent Bearer {s} to it", URL_SAFE),
     "basic": PLAIN.map(basic),
+    "bearer folded": planted("  msg: it sent Bearer\n    {s} to it", URL_SAFE),
     "option": planted("run --{n} {s} --verbose", PLAIN, OPTIONS),
     "option with a sign": planted("run --{n}={s} --verbose", st.one_of(PLAIN, ODD), OPTIONS),
     "sql": planted("ALTER ROLE bob WITH PASSWORD '{s}' VALID UNTIL 'infinity'", st.one_of(PLAIN, ODD, PHRASE)),
@@ -259,6 +261,8 @@ password: {{ vault_db_password }}
 password=<password> token=****** secret=[REDACTED]
 basic authentication failed. Bearer authentication is required.
 the basic understanding of bearer tokens
+is it still basic
+or a bearer
 PWD=/srv/app
 OLDPWD=/root
 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin
@@ -329,6 +333,16 @@ def test_what_is_around_a_secret_stays(shape: str, data: st.DataObject) -> None:
     lines = data.draw(st.lists(st.sampled_from(ORDINARY), min_size=2, max_size=2))
     shown = redact(f"{lines[0]}\n{text}\n{lines[1]}").splitlines()
     assert (shown[0], shown[-1]) == (lines[0], lines[1])
+
+
+def test_a_line_that_ends_with_the_name_of_a_scheme_hides_nothing_of_the_next() -> None:
+    for lines in itertools.permutations(
+        ("is it still basic", "or a bearer", "2026-11-25T06:00:00.123Z INFO")
+    ):
+        assert redact("\n".join(lines)) == "\n".join(lines)
+    assert (
+        redact("pwd: so it is basic\n2026-11-25T06:00 ok") == "pwd: ********\n2026-11-25T06:00 ok"
+    )
 
 
 def cpu_seconds(text: str) -> float:
