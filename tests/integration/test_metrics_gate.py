@@ -1,20 +1,17 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
-import json
 import threading
 import time
 import typing as t
-from pathlib import Path
 
 import pytest
 
-from ansible_collections.easymo.deploy.plugins.module_utils._alerts.api import AlertsApi
 from ansible_collections.easymo.deploy.plugins.modules import metrics_gate
 from sandbox.world import World
+from tests.firing_alerts import Fire, firing_alerts
 from tests.integration.running import connection
 from tests.module_runner import run_module
-from tests.waiting import until
 
 SQL = "SELECT count(*) FROM pg_database"
 
@@ -98,31 +95,9 @@ def test_bad_input_is_refused(gate, metric, options, words):
 
 
 @pytest.fixture
-def fire(world: World) -> t.Iterator[t.Callable[..., None]]:
-    """Has alerts by these names fire, each with its annotation `gate`, or be loaded and not fire for None."""
-    path = Path(world.facts("prometheus")["rules_folder"]) / "alerts-of-a-gate.yml"
-    api = AlertsApi(world.facts("prometheus")["url"], "", timeout=20)
-
-    def load(**gates: tuple[str, bool]) -> None:
-        rules = [
-            {
-                "alert": name,
-                "expr": f'label_replace(vector(1), "service", "s", "", "") == {int(fires)}',
-                "labels": {"severity": "critical"},
-                "annotations": {"gate": gate},
-            }
-            for name, (gate, fires) in gates.items()
-        ]
-        path.write_text(
-            json.dumps({"groups": [{"name": "gate", "interval": "1s", "rules": rules}]}), "utf-8"
-        )
-        api.reload()
-        until(lambda: {r.name: (r.health, bool(r.firing)) for r in api.rules() if r.name in gates}
-              == {name: ("ok", fires) for name, (_gate, fires) in gates.items()})  # fmt: skip
-
-    yield load
-    path.unlink()
-    api.reload()
+def fire(world: World) -> t.Iterator[Fire]:
+    with firing_alerts(world) as load:
+        yield load
 
 
 def test_alerts_are_evidence_while_they_fire_and_a_moment_after(gate, fire):

@@ -10,6 +10,7 @@ import pytest
 
 from sandbox.lifecycle import Options, down, up
 from sandbox.world import CACHE_VARIABLE, World
+from tests.firing_alerts import Fire, firing_alerts
 from tests.stories.people import Operator, Witness
 
 # A story is about what happens, not about how long it takes with much data: that is for the benchmarks.
@@ -38,3 +39,9 @@ def operator(world: World) -> Operator:
 @pytest.fixture(scope="module")
 def witness(world: World) -> Witness:
     return Witness(world)
+
+
+@pytest.fixture
+def fire(world: World) -> t.Iterator[Fire]:
+    with firing_alerts(world) as load:
+        yield load

@@ -15,16 +15,19 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import requests
 
+from tests.firing_alerts import Fire
 from tests.stories.people import Operator, Run, Witness
 from tests.waiting import until
 
 PERCENTAGE = "FEATURE_AI_AGENTS_ROLLOUT_PERCENTAGE"
 NUMBERS = [f"2507{index:08d}" for index in range(200)]
-GOOD, UNSURE, BAD = 0.0, 0.02, 0.2
+GOOD, UNSURE = 0.0, 0.02
 DAY_1 = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
 
 
-def complaints(value: float, **variables: t.Any) -> list[str]:
+def complaints(
+    value: float, metrics: t.Sequence[dict[str, t.Any]] = (), **variables: t.Any
+) -> list[str]:
     metric = {
         "name": "complaints",
         "query": f"vector({value})",
@@ -32,7 +35,7 @@ def complaints(value: float, **variables: t.Any) -> list[str]:
         "rollback": {"above": 0.05},
     }
     quick = {
-        "release_metrics": [metric],
+        "release_metrics": [metric, *metrics],
         "release_watch_interval": 1,
         "release_watch_delay": 0,
         "release_ramp_watch_duration": 1,
@@ -187,10 +190,14 @@ def test_going_up_only_added_users(witness: Witness, users_at_five: set[str]) ->
     assert len(users) < 50
 
 
-def test_a_breach_goes_back_one_step_by_itself(operator: Operator, witness: Witness) -> None:
-    run = ramps(operator, BAD)
+def test_an_alert_whose_rule_says_so_goes_back_one_step_by_itself(
+    operator: Operator, witness: Witness, fire: Fire
+) -> None:
+    fire(Back=("rollback", True), Held=("hold", True))
+    alerts = {"name": "alerts", "kind": "alerts", "query": "Back|Held", "pass": {"max": 0}}
+    run = ramps(operator, GOOD, metrics=[{**alerts, "breaches": 1}])
     assert run.rc != 0
-    assert "25 % went back to 10 %: complaints was above 0.05" in words(run)
+    assert "25 % went back to 10 %: Back (service=s) since 20" in words(run)
     assert runs_with(witness) == {"10"}
     assert ramp_of(witness)["verdict"] == "rollback"
 

@@ -16,7 +16,9 @@ from datetime import datetime
 
 import pytest
 
+from sandbox.world import World
 from tests.fakes.prometheus import FakePrometheus, prometheus
+from tests.firing_alerts import Fire
 from tests.stories.people import Operator, Run, Witness
 from tests.victims import Victim
 from tests.waiting import until
@@ -51,7 +53,16 @@ def release(witness: Witness) -> None:
     witness.kubectl("rollout", "status", "deployment/agent-core", "--timeout=60s")
 
 
-def watching(server: FakePrometheus, **variables: t.Any) -> list[str]:
+def prometheus_of(world: World) -> str:
+    return t.cast("str", world.facts("prometheus")["url"])
+
+
+def alerts(names: str) -> dict[str, t.Any]:
+    given = {"name": "alerts", "kind": "alerts", "query": names, "pass": {"max": 0}}
+    return {**given, "window": 1, "breaches": 1}
+
+
+def watching(url: str, **variables: t.Any) -> list[str]:
     metric = {
         "name": "complaints",
         "query": "complaints",
@@ -59,7 +70,7 @@ def watching(server: FakePrometheus, **variables: t.Any) -> list[str]:
         "rollback": {"above": 0.05},
     }
     given = {
-        "prometheus_url": server.url,
+        "prometheus_url": url,
         "release_metrics": [metric],
         "release_watch_interval": 1,
         "release_watch_delay": 0,
@@ -71,11 +82,11 @@ def watching(server: FakePrometheus, **variables: t.Any) -> list[str]:
 
 
 def watches(operator: Operator, server: FakePrometheus, **variables: t.Any) -> Run:
-    return operator.plays("monitoring", *watching(server, **variables))
+    return operator.plays("monitoring", *watching(server.url, **variables))
 
 
 def begins(operator: Operator, server: FakePrometheus, **variables: t.Any) -> Victim:
-    return operator.begins("monitoring", *watching(server, **variables))
+    return operator.begins("monitoring", *watching(server.url, **variables))
 
 
 def decides(operator: Operator, decision: str, by: str, reason: str) -> Run:
@@ -110,16 +121,16 @@ def next_attempt(witness: Witness) -> None:
     witness.kubectl("patch", "configmap", "release-2.0.0", "--type=merge", "-p", json.dumps(data))
 
 
-def test_without_traffic_a_good_rate_proves_nothing(
-    operator: Operator, complaints: FakePrometheus
+def test_neither_a_good_rate_without_traffic_nor_an_alert_that_fires_proceeds(
+    operator: Operator, world: World, fire: Fire
 ) -> None:
-    complaints.says("complaints", GOOD)
-    complaints.says("requests", 3)
-    rate = {"name": "error_rate", "query": "complaints", "pass": {"max": 0.01}}
-    volume = {"query": "requests", "at_least": 20}
-    run = watches(operator, complaints, release_metrics=[{**rate, "volume": volume}])
+    fire(Held=("hold", True))
+    rate = {"name": "error_rate", "query": "vector(0)", "pass": {"max": 0.01}}
+    metrics = [{**rate, "volume": {"query": "vector(3)", "at_least": 20}}, alerts("Held")]
+    run = operator.plays("monitoring", *watching(prometheus_of(world), release_metrics=metrics))
     assert run.rc != 0
     assert "3 requests of 20 needed" in words(run)
+    assert "Held (service=s) since 20" in words(run)
     assert "Phase monitoring is on hold" in words(run)
 
 
@@ -247,3 +258,38 @@ def test_good_metrics_and_good_answers_proceed_by_themselves(
     assert (seen["status"], seen["evidence"]["verdict"]) == ("done", "proceed")
     assert seen["evidence"]["decision"] == {}
     assert seen["evidence"]["metrics"][0]["count"] >= 3
+
+
+def signs_off(operator: Operator, world: World, names: str) -> Run:
+    given = {"prometheus_url": prometheus_of(world), "release_metrics": [alerts(names)]}
+    return operator.plays("sign_off", "-e", json.dumps({**given, "release_phases_waived": WAIVED}))
+
+
+def test_an_alert_that_fires_before_the_sign_off_holds_it_and_nothing_is_announced(
+    operator: Operator, world: World, witness: Witness, fire: Fire
+) -> None:
+    told = witness.received()["mail"]
+    fire(Held=("hold", True), Back=("rollback", False))
+    run = signs_off(operator, world, "Held|Back")
+    assert run.rc != 0
+    assert "Phase sign_off is on hold" in words(run)
+    assert "Held (service=s) since 20" in words(run)
+    record = witness.record("2.0.0")
+    assert (record["phases"]["sign_off"]["status"], record["status"]) == ("failed", "failed")
+    assert witness.received()["mail"] == told
+
+
+def test_one_whose_rule_says_so_switches_the_feature_off_before_the_sign_off(
+    operator: Operator, world: World, witness: Witness, fire: Fire
+) -> None:
+    flags = {"FEATURE_AI_AGENTS": "true", PERCENTAGE: "1"}
+    witness.kubectl(
+        "patch", "configmap", "feature-flags", "--type=merge", "-p", json.dumps({"data": flags})
+    )
+    fire(Back=("rollback", True))
+    run = signs_off(operator, world, "Back")
+    assert run.rc != 0
+    assert "Phase sign_off failed on localhost" in words(run)
+    assert "The feature is switched off in every pod." in words(run)
+    assert set(witness.environments("agent-core", PERCENTAGE).values()) == {"0"}
+    assert witness.flags()["FEATURE_AI_AGENTS"] == "false"
