@@ -17,6 +17,7 @@ description:
     nothing. A waived phase can be opened.
   - A phase that failed or was taken back is opened again, with the times and the evidence of its new run alone. A
     failed try is kept as one of C(earlier_failures), any other run as one of C(earlier_runs), the last ten of each.
+    A phase that a run left running and another one opens keeps who took it up and when as one of C(interruptions).
   - Opening a phase of a release that was rolled back begins its next attempt, with no phases, pins, announcements,
     backups or facts. The phase V(rollback) is the exception; it belongs to the attempt that it undoes.
 extends_documentation_fragment:
@@ -204,6 +205,8 @@ phase:
     evidence: {}
     earlier_failures: []
     earlier_runs: []
+    interruptions: [{by: jane@ops-1, at: "2026-11-24T06:05:00Z"}]
+    fence: 4
 at:
   description: The time that this task writes, RFC 3339.
   returned: success

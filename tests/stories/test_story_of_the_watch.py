@@ -194,6 +194,7 @@ def test_a_watch_that_was_killed_goes_on_and_a_breach_switches_the_feature_off(
     assert "complaints was above 0.05 2 times in a row (last 0.2)" in words(run)
     assert set(witness.environments("agent-core", PERCENTAGE).values()) == {"0"}
     assert witness.flags()["FEATURE_AI_AGENTS"] == "false"
+    assert len(phase(witness)["interruptions"]) == 1
     seen = phase(witness)["evidence"]
     (metric,) = seen["metrics"]
     assert metric["count"] > before["series"]["complaints"]["count"]

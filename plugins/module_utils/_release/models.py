@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import json
 import typing as t
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 
 from .._cluster import Object
 from .._errors import VerificationError
@@ -27,6 +27,7 @@ ROLLBACK_PHASE = "rollback"
 
 TRIES_KEPT = 10
 """How many failed tries of a phase, and how many runs of it, a record keeps: it has 1 MB for everything."""
+LISTED = ("earlier_failures", "earlier_runs", "interruptions")
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,8 @@ class Phase:
     """`evidence` is of the last run alone.
 
     `earlier_failures`: start, end and evidence of the tries that failed, oldest first. `earlier_runs`:
-    the same, with their status, of those that were done before the phase was run again.
+    the same, with their status, of those that were done before the phase was run again. `interruptions`: who took
+    it up and when (`by`, `at`), after a run that ended in the midst of it. `fence` is of the run that opened it last.
     """
 
     status: str
@@ -43,15 +45,15 @@ class Phase:
     evidence: t.Mapping[str, t.Any] = field(default_factory=dict)
     earlier_failures: tuple[t.Mapping[str, t.Any], ...] = ()
     earlier_runs: tuple[t.Mapping[str, t.Any], ...] = ()
+    interruptions: tuple[t.Mapping[str, t.Any], ...] = ()
+    fence: int = 0
 
     def to_json(self) -> Object:
-        listed = ("earlier_failures", "earlier_runs")
-        return {**asdict(self), **{name: [*map(dict, getattr(self, name))] for name in listed}}
+        return {**asdict(self), **{name: [*map(dict, getattr(self, name))] for name in LISTED}}
 
     @classmethod
     def from_json(cls, body: Object) -> Phase:
-        listed = ("earlier_failures", "earlier_runs")
-        return cls(**{**body, **{name: tuple(body.get(name, ())) for name in listed}})
+        return cls(**{**body, **{name: tuple(body.get(name, ())) for name in LISTED}})
 
     def tried_again(self, now: str) -> Phase:
         """The next run of a phase that ended: what the one before left proves nothing about it."""
@@ -61,7 +63,22 @@ class Phase:
             failures = (*failures, left)[-TRIES_KEPT:]
         else:
             runs = (*runs, {"status": self.status, **left})[-TRIES_KEPT:]
-        return Phase(RUNNING, now, earlier_failures=failures, earlier_runs=runs)
+        return Phase(
+            RUNNING,
+            now,
+            earlier_failures=failures,
+            earlier_runs=runs,
+            interruptions=self.interruptions,
+        )
+
+    def opened_by(self, fence: int, by: str, now: str) -> Phase:
+        """By this run. What another one left running, that one did not end."""
+        if not fence or fence == self.fence:
+            return self
+        cut_short = self.fence and self.status == RUNNING
+        taken_up = ({"by": by, "at": now},) if cut_short else ()
+        kept = (*self.interruptions, *taken_up)[-TRIES_KEPT:]
+        return replace(self, fence=fence, interruptions=kept)
 
 
 @dataclass(frozen=True)

@@ -40,6 +40,8 @@ class Change:
     """When this run began the phase, for one that was done already and so was not opened again."""
     phase_changed: bool = False
     """Whether this run of a phase that was done already changed anything."""
+    fence: int = 0
+    """Of the run that asks, 0 without a lock."""
     evidence: t.Mapping[str, t.Any] = field(default_factory=dict)
     status: str = ""
     announcements: t.Mapping[str, t.Any] = field(default_factory=dict)
@@ -189,6 +191,8 @@ def _next_phase(known: Phase | None, change: Change) -> Phase:
         return known
     if known.status not in (RUNNING, FAILED) or (known.status == FAILED and wanted != FAILED):
         known = known.tried_again(change.phase_started or change.now) if wanted else known
+    if change.opens:
+        known = known.opened_by(change.fence, change.actor, change.now)
     evidence = merge(known.evidence, change.evidence)
     if wanted in ("", RUNNING):
         return replace(known, evidence=evidence)

@@ -48,6 +48,7 @@ class Task:
                 phase_status=params["phase_status"] or "",
                 phase_started=params.get("phase_started") or "",
                 phase_changed=bool(params.get("phase_changed")),
+                fence=params.get("fence") or 0,
                 evidence=plain(params["evidence"]),
                 status=params["status"] or "",
                 announcements=plain(params["announcements"]),

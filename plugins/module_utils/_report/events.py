@@ -24,6 +24,10 @@ def acts(reader: Reader) -> t.Iterator[tuple[datetime | None, str]]:
     for one in dictionaries(inner(facts, "ramp").get("history")):
         told = f"The ramp: {text(one.get('what'))}, now at {text(one.get('to'))} %."
         yield parse_time(one.get("at")), told
+    for name, phase in reader.named("phases", reader.mapping("phases")):
+        for one in dictionaries(phase.get("interruptions")):
+            told = f"{text(one.get('by'))} took up phase {name}: the run before ended in it."
+            yield parse_time(one.get("at")), told
     asked = inner(facts, "rollback_asked")
     if asked:
         who = text(asked.get("by")) or "Somebody"

@@ -53,6 +53,26 @@ def test_a_settled_phase_stays_as_it_is(settled: str, again: str) -> None:
     assert plan_record(record, phase(again, "10:00", evidence={"migrations": 9})) == record
 
 
+def test_a_phase_that_another_run_left_running_tells_who_took_it_up() -> None:
+    killed = after(
+        phase("running", fence=3, evidence={"wave": 1}), phase("running", "09:02", fence=3)
+    )
+    assert killed.phases["database"].interruptions == ()
+    taken_up = plan_record(killed, phase("running", "09:05", fence=4, actor="eve"))
+    seen = taken_up.phases["database"]
+    assert (seen.interruptions, seen.started) == (({"by": "eve", "at": "09:05"},), "09:00")
+    assert seen.evidence == {"wave": 1}
+    assert plan_record(taken_up, phase("running", "09:06", fence=4)) == taken_up
+    failed = after(*([phase("running", fence=3), phase("failed", "09:01")]))
+    again = plan_record(failed, phase("running", "09:05", fence=4))
+    assert again.phases["database"].interruptions == ()
+    before_this_version = after(phase("running"))
+    assert (
+        plan_record(before_this_version, phase("running", fence=4)).phases["database"].interruptions
+        == ()
+    )
+
+
 def test_a_second_run_over_a_finished_release_changes_nothing() -> None:
     steps = [
         phase("running"),

@@ -148,3 +148,11 @@ def test_what_people_did_stands_on_the_axis_and_in_a_table_below():
         "The rollback was done.",
         "The ramp: raised, now at 1 %.",
     ]
+
+
+def test_an_interruption_stands_where_somebody_took_the_phase_up():
+    record = records.green()
+    record["phases"]["database"]["interruptions"] = [{"by": "joe@ops-2", "at": records.at(20)}, "?"]
+    report = build_report(record, Asked(plan=records.PLAN))
+    told = [words for _left, words in report.timeline.marks if "took up" in words]
+    assert told == ["06:05:00 joe@ops-2 took up phase database: the run before ended in it."]
