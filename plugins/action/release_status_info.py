@@ -1,0 +1,30 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""M(easymo.deploy.release_status_info) in the controller, which knows what was typed and so what to type next."""
+
+from __future__ import annotations
+
+import os
+import typing as t
+
+from ..modules import release_status_info
+from ..plugin_utils._action_module import ControllerActionBase
+from ..plugin_utils._command_line import playbooks, shown_options
+
+
+class ActionModule(ControllerActionBase):
+    module_spec = release_status_info.module_spec
+    needs = release_status_info.NEEDS
+    run_module = release_status_info.run
+
+    def parameters(
+        self,
+        given: dict[str, t.Any],
+        task_vars: t.Mapping[str, t.Any],  # noqa: ARG002
+    ) -> dict[str, t.Any]:
+        folder = os.path.dirname(playbooks()[0]) if playbooks() else ""  # noqa: PTH120 - as typed
+        inventories = [str(one) for one in shown_options().get("inventory") or ()]
+        return {
+            **given,
+            "playbooks": given["playbooks"] or folder,
+            "inventories": given["inventories"] or inventories,
+        }

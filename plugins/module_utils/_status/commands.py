@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to easymo.deploy.
+"""The commands that help from where a release stands, ready to paste. Pure."""
+
+from __future__ import annotations
+
+import shlex
+import typing as t
+from dataclasses import dataclass
+
+from .._release.models import ROLLBACK_PHASE
+from .verdict import (
+    BACK,
+    FINE,
+    IN_PROGRESS,
+    INTERRUPTED,
+    KILLED,
+    NONE,
+    ON_HOLD,
+    STOPPED,
+    UNFINISHED,
+    Body,
+    Verdict,
+)
+
+WHY = "-e \"reason='WHY'\""
+
+
+@dataclass(frozen=True)
+class Typed:
+    """The folder of the playbooks and the inventories, as whoever asks types them."""
+
+    playbooks: str = "playbooks"
+    inventories: tuple[str, ...] = ()
+
+    def line(self, playbook: str, *words: str) -> str:
+        """`words` are as a shell reads them."""
+        path = f"{self.playbooks}/{playbook}" if self.playbooks else playbook
+        sources = [f"-i {shlex.quote(one)}" for one in self.inventories]
+        return " ".join(["ansible-playbook", shlex.quote(path), *sources, *words])
+
+
+class Next(t.NamedTuple):
+    command: str
+    why: str
+
+
+def next_commands(
+    told: Verdict, typed: Typed, *, left: t.Sequence[str], decides: bool, ramp: Body
+) -> list[Next]:
+    """The best one first. `left`: the phases that are not done. `decides`: whether a person may decide the hold."""
+    rest = ["--tags", ",".join(left)] if left else []
+    onward = Next(typed.line("deploy_v2.yml", *rest), "go on from there")
+    back = Next(typed.line("rollback.yml"), "go back to what ran before")
+    if told.word in (STOPPED, INTERRUPTED, ON_HOLD) and told.phase == ROLLBACK_PHASE:
+        return [Next(typed.line("rollback.yml"), "finish the rollback")]
+    if told.word == ON_HOLD and decides:
+        approve = ("-e decision=approve", "-e by=$USER", WHY)
+        return [
+            onward._replace(why="look again"),
+            Next(typed.line("decide.yml", *approve), "decide it, then go on"),
+            back,
+        ]
+    found: dict[str, list[Next]] = {
+        IN_PROGRESS: [Next(typed.line("status.yml", "-e follow=true"), "watch it to its end")],
+        ON_HOLD: [onward._replace(why="look again"), back],
+        STOPPED: [
+            onward._replace(why="when the cause is mended"),
+            back,
+            Next(typed.line("diagnose.yml"), "find the cause"),
+        ],
+        INTERRUPTED: [onward, back],
+        UNFINISHED: [onward, back],
+        KILLED: [
+            Next(typed.line("kill_switch.yml", "-e reset=true", WHY), "when the cause is gone")
+        ],
+        BACK: [Next(typed.line("deploy_v2.yml"), "the next attempt, when the cause is mended")],
+        NONE: [Next(typed.line("deploy_v2.yml", "--check --diff"), "see what it would change")],
+        FINE: _up(typed, ramp),
+    }
+    return found[told.word]
+
+
+def _up(typed: Typed, ramp: Body) -> list[Next]:
+    onward: Body = ramp.get("next") or {}
+    if not onward:
+        return []
+    if onward["may"]:
+        why = f"go up to {onward['percentage']} % of users, allowed now"
+    elif onward["not_before"]:
+        why = f"go up to {onward['percentage']} % of users, not before {onward['not_before']}"
+    else:
+        why = f"go up to {onward['percentage']} % of users, not yet: {onward['reasons'][0]['text']}"
+    return [Next(typed.line("ramp.yml"), why)]

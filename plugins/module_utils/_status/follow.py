@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to easymo.deploy.
+"""Follows a release to its end: what changed between two looks, one line each."""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import replace
+from datetime import datetime
+
+from .._cluster import Clock
+from .._errors import UnreachableError
+from .._release.models import SETTLED
+from .._report.times import between, lasting
+from .build import NOT_STARTED, Seen
+from .lines import listed
+from .verdict import IN_PROGRESS
+
+Status = t.Mapping[str, t.Any]
+
+CHANGED, FAR = "StatusChanged", "StatusProgress"
+"""Of a thing that happened, and of a count that goes up, of which the newest is enough."""
+EVERY = 60.0
+"""Seconds after which a phase in which nothing changes is told of again."""
+BLIND = 300.0
+"""Seconds without sight of the cluster after which following ends."""
+
+
+class Told(t.NamedTuple):
+    event: str
+    text: str
+
+
+def changes(before: Status | None, after: Status) -> list[Told]:
+    """What there is to tell of `after` to whoever was told of `before`; None: of nothing yet."""
+    known = {one["name"]: one["status"] for one in before["phases"]} if before else {}
+    told = [
+        Told(CHANGED, _phase(one, after))
+        for one in after["phases"]
+        if known.get(one["name"], NOT_STARTED) != one["status"]
+        and (before or one["status"] not in SETTLED)
+    ]
+    services = after["services"]
+    # With the first look, what is complete is no news.
+    finished = [
+        Told(CHANGED, f"{name} {one['version']} {one['available']}/{one['desired']}")
+        for name, one in services.items()
+        if before and _complete(one) and not _complete(before["services"].get(name))
+    ]
+    rolling = [
+        f"{name} {one['version']} {one['available']}/{one['desired']}"
+        for name, one in services.items()
+        if one["exists"] and not _complete(one)
+    ]
+    if rolling and (before is None or _counts(before) != _counts(after)):
+        whole = sum(map(_complete, services.values()))
+        far = f"{whole} of {len(services)} services complete · rolling: {listed(rolling, ', ')}"
+        finished.append(Told(FAR, far))
+    return [*told, *finished]
+
+
+def _phase(phase: Status, status: Status) -> str:
+    whole = sum(1 for one in status["phases"] if one["number"])
+    place = f" ({phase['number']} of {whole})" if phase["number"] else ""
+    took = between(phase["started"], phase["finished"])
+    after = f" after {lasting(took)}" if took is not None else ""
+    return f"{phase['title']}{place} {phase['status'].replace('_', ' ')}{after}"
+
+
+def _complete(service: Status | None) -> bool:
+    return bool(service and service["complete"] and service["available"] >= service["desired"])
+
+
+def _counts(status: Status) -> list[tuple[t.Any, ...]]:
+    return [(one["version"], one["available"]) for one in status["services"].values()]
+
+
+class Lapse:
+    """Whether the lock's run gives no sign of life, by our own clock alone: those of two machines differ."""
+
+    def __init__(self) -> None:
+        self._last = ""
+        self._since = 0.0
+
+    def over(self, lock: Status, now: float) -> bool:
+        if lock.get("manual") or not lock.get("held"):
+            return False
+        if lock["renewed"] != self._last:
+            self._last, self._since = lock["renewed"], now
+        lasts = between(lock["renewed"], lock["until"])
+        return lasts is not None and now - self._since > lasts
+
+
+def follow(
+    look: t.Callable[[], Seen],
+    build: t.Callable[[Seen, datetime], dict[str, t.Any]],
+    show: t.Callable[[str, str, dict[str, t.Any]], None],
+    clock: Clock,
+    *,
+    interval: float,
+    today: t.Callable[[], datetime],
+) -> dict[str, t.Any]:
+    """The status in which nobody works on the release any more. Raises UnreachableError when it lost sight of it."""
+    before: dict[str, t.Any] | None = None
+    lapse, said, blind = Lapse(), clock.now(), 0.0
+    while True:
+        now = clock.now()
+        try:
+            seen = look()
+        except UnreachableError as exc:
+            if not blind:
+                blind = now
+                show(CHANGED, f"cannot see the cluster, and goes on trying: {exc}", {})
+            if now - blind > BLIND:
+                raise
+            clock.sleep(interval)
+            continue
+        if blind:
+            blind = 0.0
+            show(CHANGED, "sees the cluster again", {})
+        if lapse.over(seen.lock, now):
+            seen = replace(seen, lock={**seen.lock, "held": False})
+        status = build(seen, today())
+        if status["verdict"] != IN_PROGRESS:
+            return status
+        told = changes(before, status)
+        if not told and now - said >= EVERY:
+            told = [Told(FAR, status["why"])]
+        for one in told:
+            said = now
+            show(one.event, one.text, {"phase": status["phase"]})
+        before = status
+        clock.sleep(interval)

@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to easymo.deploy.
+"""A status in lines for people: the verdict first, the next command last, and no more than one screen. Pure."""
+
+from __future__ import annotations
+
+import typing as t
+from datetime import datetime
+
+from .._release.models import SETTLED
+from .._report.times import size
+from .build import NOT_STARTED
+from .verdict import shown
+
+Status = t.Mapping[str, t.Any]
+
+LIMIT = 25
+MOST_VERSIONS = 4
+MOST_NAMES = 6
+
+
+def lines_of(status: Status, now: datetime) -> list[str]:
+    rows = [
+        *_release(status, now),
+        *_phases(status),
+        *_flags(status),
+        *_ramp(status),
+        *_versions(status["services"]),
+        *_pods(status["services"]),
+        *_backups(status["backups"], now),
+        *_availability(status["availability"]),
+        *([("page", status["page"])] if status["page"] else []),
+        *_next(status["next"]),
+    ]
+    told = [f"  {label:<9} {text}" for label, text in rows]
+    return [f"{status['verdict']}: {status['why']}", *told][:LIMIT]
+
+
+Rows = t.Iterator[tuple[str, str]]
+
+
+def _release(status: Status, now: datetime) -> Rows:
+    if status["release"] and status["since"]:
+        ended = f", ended {shown(status['finished'], now)}" if status["finished"] else ""
+        yield (
+            "release",
+            f"{status['release']}, attempt {status['attempt']} by {status['by']}, "
+            f"begun {shown(status['since'], now)}{ended}",
+        )
+    if status["lock"]["held"] or status["freeze"]:
+        yield "lock", status["lock"]["sentence"]
+
+
+def _phases(status: Status) -> Rows:
+    """How many are done, and each that is something else."""
+    planned = [one for one in status["phases"] if one["number"]]
+    done = [one for one in planned if one["status"] in SETTLED]
+    odd = [
+        f"{one['title']} {one['status'].replace('_', ' ')}"
+        for one in status["phases"]
+        if one["status"] not in ("done", NOT_STARTED)
+    ]
+    if done or odd:
+        yield "phases", " · ".join([f"{len(done)} of {len(planned)} done", *odd])
+
+
+def _flags(status: Status) -> Rows:
+    """Switches are counted, those that are off named; whatever is no switch is told with its value."""
+    flags: t.Mapping[str, str] = status["flags"]
+    if not flags:
+        return
+    on = [name for name, value in flags.items() if value.lower() == "true"]
+    off = [name for name, value in flags.items() if value.lower() == "false"]
+    values = [f"{name}={flags[name]}" for name in flags if name not in (*on, *off)]
+    told = [f"{len(on)} on", *([f"off: {' '.join(off)}"] if off and on else [])]
+    yield "flags", " · ".join([*values, *(told if on else ["all off"])])
+    if status["kill_switch"] and status["kill_switch"] not in status["why"]:
+        yield "", status["kill_switch"]
+
+
+def _ramp(status: Status) -> Rows:
+    ramp = status["ramp"]
+    if ramp:
+        yield "ramp", ramp["sentence"]
+        yield from (("", note) for note in ramp["notes"][:2])
+
+
+def _versions(services: Status) -> Rows:
+    """By version, the most common last, without its names."""
+    groups: dict[str, list[str]] = {}
+    for name, one in services.items():
+        groups.setdefault(one["version"] if one["exists"] else "missing", []).append(name)
+    ordered = sorted(groups.items(), key=lambda group: len(group[1]))
+    if not ordered:
+        return
+    more = ordered[: -MOST_VERSIONS or None]
+    if more:
+        yield "versions", f"{len(more)} other versions: {sum(len(n) for _v, n in more)} services"
+    for version, names in ordered[len(more) :]:
+        last = version == ordered[-1][0] and version != "missing"
+        all_of = f"all {len(names)}" if len(ordered) == 1 else f"the other {len(names)}"
+        yield "versions", f"{version}: {all_of if last else listed(names)}"
+
+
+def _pods(services: Status) -> Rows:
+    there = {name: one for name, one in services.items() if one["exists"]}
+    desired = sum(one["desired"] for one in there.values())
+    available = sum(min(one["available"], one["desired"]) for one in there.values())
+    odd = [
+        f"{name} {one['available']}/{one['desired']}{' paused' if one['paused'] else ''}"
+        for name, one in there.items()
+        if one["available"] < one["desired"] or one["paused"] or not one["complete"]
+    ]
+    if there:
+        told = [f"{available}/{desired} available", *([listed(odd, ", ")] if odd else [])]
+        yield "pods", " · ".join(told)
+
+
+def _backups(backups: t.Sequence[Status], now: datetime) -> Rows:
+    if backups:
+        told = ", ".join(f"{one['name']} {size(one['size'])}" for one in backups)
+        yield "backups", f"{told}, {shown(backups[-1]['finished'], now)}"
+
+
+def _availability(found: Status) -> Rows:
+    if found["summary"]:
+        gaps = f", {found['unseen']:.0f} s not seen" if found["unseen"] else ""
+        yield "probes", f"{found['summary'][0]}{gaps}"
+    elif found["reason"]:
+        yield "probes", f"not measured: {found['reason']}"
+
+
+def _next(commands: t.Sequence[Status]) -> Rows:
+    for number, one in enumerate(commands):
+        yield "or" if number else "next", f"{one['why']}:  {one['command']}"
+
+
+def listed(names: t.Sequence[str], between: str = " ") -> str:
+    more = len(names) - MOST_NAMES
+    shown_names = names if more <= 0 else names[:MOST_NAMES]
+    return between.join(shown_names) + (f" and {more} more" if more > 0 else "")

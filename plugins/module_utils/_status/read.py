@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to easymo.deploy.
+"""Reads what a status is made of: lock, freeze, record, Deployments, flags. Changes nothing."""
+
+from __future__ import annotations
+
+from .._availability.store import facts_of
+from .._cluster import Cluster, MonotonicClock
+from .._flags.switch import KillSwitch
+from .._lock.apply import Locking
+from .._lock.models import Claim
+from .._lock.plan import describe
+from .._release.store import ReleaseStore
+from .._rollout.status import observe_standings
+from .._run import never_alive
+from .build import Seen
+
+
+def look(cluster: Cluster, *, lock: str, release: str, config_map: str) -> Seen:
+    """While somebody deploys, at the release of the lock; else at `release`. `config_map`: that of the flags."""
+    clock = MonotonicClock()
+    locking = Locking(cluster, lock, Claim(holder=""), clock=clock, alive=never_alive)
+    held, freeze = locking.read(), locking.freeze()
+    store = ReleaseStore(cluster, held.release or release, clock=clock)
+    record = store.read()
+    attempt = record.attempt if record else 1
+    flags = cluster.read("ConfigMap", config_map) if config_map else None
+    switch = KillSwitch.from_annotations((flags or {}).get("metadata", {}).get("annotations") or {})
+    told = describe(held)
+    return Seen(
+        lock=held.to_result(),
+        sentence=". ".join([told[0].upper() + told[1:], *([str(freeze)] if freeze else [])]) + ".",
+        record=record.to_json() if record else {},
+        deployments=observe_standings(cluster, None),
+        freeze=str(freeze) if freeze else "",
+        flags=(flags.get("data") or {}) if flags is not None else None,
+        killed=str(switch) if switch else "",
+        availability=facts_of(store, attempt, store.attachments()),
+    )

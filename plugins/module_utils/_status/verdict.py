@@ -1,0 +1,166 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to easymo.deploy.
+"""How a release stands now, in a word and a sentence: from its record, the deploy lock and the kill switch. Pure."""
+
+from __future__ import annotations
+
+import typing as t
+from datetime import datetime
+
+from .._release.failure import is_held, message_of
+from .._release.models import DONE, FAILED, PLANNED, ROLLBACK_PHASE, ROLLED_BACK, RUNNING, SETTLED
+from .._report.times import lasting
+from .._time import parse_time
+
+Body = t.Mapping[str, t.Any]
+
+KILLED, IN_PROGRESS, NONE, INTERRUPTED, ON_HOLD, STOPPED, BACK, FINE, UNFINISHED = (
+    "KILLED",
+    "RUNNING",
+    "NO RELEASE",
+    "INTERRUPTED",
+    "ON HOLD",
+    "FAILED",
+    "ROLLED BACK",
+    "FINE",
+    "NOT FINISHED",
+)
+UNDO = "undo"
+"""The purpose of a lock that a rollback holds."""
+
+
+class Verdict(t.NamedTuple):
+    """`phase` is the one that runs, waits, failed or was cut off, "" for none."""
+
+    word: str
+    why: str
+    phase: str = ""
+
+
+def verdict(
+    record: Body, lock: Body, killed: str, plan: t.Sequence[Body], now: datetime
+) -> Verdict:
+    """`lock`: as deploy_lock_info returns it. `killed`: who set the kill switch, "" for nobody.
+
+    `plan`: all phases, each with `name`, and `title` and `minutes` where they are known.
+    """
+    phases = dict(in_order(record, plan))
+    running = [name for name, one in phases.items() if one.get("status") == RUNNING]
+    # A lock that a person set belongs to no run.
+    if lock.get("held") and (running or not lock.get("manual")):
+        return _in_progress(lock, running[-1:], phases, plan, now)
+    if record.get("status") == ROLLED_BACK:
+        still = f". {killed}" if killed else ""
+        return Verdict(
+            BACK, f"release {record.get('version')} at {shown(record.get('finished'), now)}{still}"
+        )
+    if killed:
+        return Verdict(KILLED, killed)
+    if not record:
+        return Verdict(NONE, "no release is recorded")
+    return _recorded(record, running, phases, plan, now)
+
+
+def _in_progress(
+    lock: Body,
+    running: t.Sequence[str],
+    phases: t.Mapping[str, Body],
+    plan: t.Sequence[Body],
+    now: datetime,
+) -> Verdict:
+    where = [_how_far(name, phases[name], plan, now) for name in running]
+    back = ["rolling back"] if lock.get("purpose") == UNDO and not running else []
+    until = parse_time(lock.get("until"))
+    lapsed = (
+        [f"but its lock lapsed at {shown(lock['until'], now)}: the run may have died"]
+        if until and until < now
+        else []
+    )
+    why = ", ".join([*where, *back, f"by {lock.get('holder')}", *lapsed])
+    return Verdict(IN_PROGRESS, why, running[0] if running else "")
+
+
+def _recorded(
+    record: Body,
+    running: t.Sequence[str],
+    phases: t.Mapping[str, Body],
+    plan: t.Sequence[Body],
+    now: datetime,
+) -> Verdict:
+    """Of a release that nobody works on."""
+    version = f"release {record.get('version')}"
+    failed = [name for name, one in phases.items() if one.get("status") == FAILED]
+    if running:
+        place = _place(running[-1], phases[running[-1]], plan, now)
+        why = f"{version} in {place}; nobody holds the deploy lock"
+        return Verdict(INTERRUPTED, why, running[-1])
+    if failed:
+        name = failed[-1]
+        word = ON_HOLD if is_held(phases[name].get("evidence")) else STOPPED
+        why = f"{version} in {_place(name, phases[name], plan, now)}{_causes(phases[name])}"
+        return Verdict(word, why, name)
+    if record.get("status") == DONE:
+        return Verdict(FINE, f"{version} is done since {shown(record.get('finished'), now)}")
+    if record.get("status") == PLANNED:
+        return Verdict(NONE, f"{version} has sign-offs, and no phase has begun")
+    left = [one for one in plan if phases.get(one["name"], {}).get("status") not in SETTLED]
+    names = ", ".join(title_of(one["name"], plan) for one in left)
+    return Verdict(UNFINISHED, f"{version}: {names} {'is' if len(left) == 1 else 'are'} left")
+
+
+def _causes(phase: Body) -> str:
+    failures = (phase.get("evidence") or {}).get("failures")
+    found = failures.values() if isinstance(failures, dict) else ()
+    told = [str(message_of(one)) for one in found if isinstance(one, dict)]
+    more = f" (and {len(told) - 1} more)" if len(told) > 1 else ""
+    return f": {told[0]}{more}" if told else ""
+
+
+def in_order(record: Body, plan: t.Sequence[Body]) -> list[tuple[str, Body]]:
+    """The phases of the record as the plan orders them; those that it has not got come last, by their beginning."""
+    found = record.get("phases") or {}
+    names = [one["name"] for one in plan]
+    rest = sorted(
+        (name for name in found if name not in names), key=lambda name: found[name]["started"]
+    )
+    return [(name, found[name]) for name in (*names, *rest) if name in found]
+
+
+def title_of(name: str, plan: t.Sequence[Body]) -> str:
+    planned: Body = next((one for one in plan if one["name"] == name), {})
+    return str(planned.get("title") or name.replace("_", " ").capitalize())
+
+
+def number_of(name: str, plan: t.Sequence[Body]) -> int:
+    """Which of all phases it is, 0 for one that is not planned."""
+    numbers = [number for number, one in enumerate(plan, start=1) if one["name"] == name]
+    return numbers[0] if numbers else 0
+
+
+def place_of(name: str, plan: t.Sequence[Body]) -> str:
+    number = number_of(name, plan)
+    return title_of(name, plan) + (f" ({number} of {len(plan)})" if number else "")
+
+
+def _place(name: str, phase: Body, plan: t.Sequence[Body], now: datetime) -> str:
+    # A rollback is known by its own word.
+    began = f" since {shown(phase.get('started'), now)}"
+    return (place_of(name, plan) if name != ROLLBACK_PHASE else "the rollback") + began
+
+
+def _how_far(name: str, phase: Body, plan: t.Sequence[Body], now: datetime) -> str:
+    began = parse_time(phase.get("started"))
+    if began is None:
+        return place_of(name, plan)
+    minutes = next((one.get("minutes") for one in plan if one["name"] == name), None)
+    planned = f" of {lasting(60 * minutes)}" if minutes else ""
+    spent = lasting(max(0, round((now - began).total_seconds()))) or "0 s"
+    return f"{place_of(name, plan)} for {spent}{planned}"
+
+
+def shown(moment: t.Any, now: datetime) -> str:
+    """A time for people: without its date when that is today's. What is no time, as it is."""
+    found = parse_time(moment)
+    if found is None:
+        return str(moment or "an unknown time")
+    return f"{found:%H:%M:%S} UTC" if found.date() == now.date() else f"{found:%Y-%m-%d %H:%M} UTC"

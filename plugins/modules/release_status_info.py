@@ -1,0 +1,295 @@
+#!/usr/bin/python
+# SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: release_status_info
+short_description: Tell how a release stands, or follow it to its end
+version_added: 0.3.0
+description:
+  - Reads the deploy lock, the freeze, the release record, the Deployments and the flags, and judges them in one word.
+  - With O(follow=true) it stays while somebody works on the release, on any machine, and tells each change.
+extends_documentation_fragment:
+  - easymo.deploy._module.reads_in_controller
+  - easymo.deploy._kubernetes
+options:
+  name:
+    description: The release to tell of while nobody deploys. Else it is that of the deploy lock.
+    type: str
+    required: true
+    aliases: [version]
+  services:
+    description: The Deployments to tell of. Missing ones are told as missing.
+    type: list
+    elements: str
+    required: true
+  plan:
+    description: The phases in their order, each with C(name), C(title) and C(minutes).
+    type: list
+    elements: dict
+    default: []
+  ramp:
+    description: What M(easymo.deploy.feature_ramp_info) returned, empty to tell nothing of the ramp.
+    type: dict
+    default: {}
+  config_map:
+    description: The ConfigMap of the flags, empty to tell nothing of flags and kill switch.
+    type: str
+    default: ""
+  lock:
+    description: The Lease of the deploy lock.
+    type: str
+    default: easymo-deploy
+  page_url:
+    description: Address of the release's page, empty for none.
+    type: str
+    default: ""
+  follow:
+    description:
+      - Whether to stay until the release ends, is held or fails, or nobody holds the lock any more.
+      - A lock that its run does not renew for as long as it lasts counts as free. When the cluster can't be seen for
+        5 minutes, the task fails.
+    type: bool
+    default: false
+  interval:
+    description: Seconds between two looks with O(follow=true).
+    type: float
+    default: 2
+  playbooks:
+    description: The folder of the playbooks in RV(status.next), in the controller that of the one that runs.
+    type: str
+    default: ""
+  inventories:
+    description: The inventories in RV(status.next), in the controller those of this run.
+    type: list
+    elements: str
+    default: []
+notes:
+  - Needs the verb C(get) on C(leases) of C(coordination.k8s.io) and on C(configmaps), and C(list) on C(deployments) and
+    C(replicasets) of C(apps) and on C(pods).
+seealso:
+  - module: easymo.deploy.release_info
+  - module: easymo.deploy.deploy_lock_info
+  - module: easymo.deploy.rollout_info
+"""
+
+EXAMPLES = r"""
+- name: See how the release stands
+  easymo.deploy.release_status_info:
+    namespace: easymo-prod
+    name: 2.0.0
+    services: "{{ groups.microservices }}"
+    plan: "{{ release_plan }}"
+    config_map: feature-flags
+  register: standing
+
+- name: Refuse to go on unless all is well
+  ansible.builtin.assert:
+    that: standing.status.verdict == 'FINE'
+    fail_msg: "{{ standing.lines | first }}"
+
+- name: Stay until the release that somebody deploys has ended
+  easymo.deploy.release_status_info:
+    namespace: easymo-prod
+    name: 2.0.0
+    services: "{{ groups.microservices }}"
+    follow: true
+"""
+
+RETURN = r"""
+status:
+  description: The status as data. All keys are always there; times are RFC 3339 in UTC, empty when there is none.
+  returned: success
+  type: dict
+  contains:
+    verdict:
+      description:
+        - V(FINE), V(RUNNING), V(ON HOLD), V(INTERRUPTED), V(FAILED), V(KILLED), V(ROLLED BACK), V(NOT FINISHED) or
+          V(NO RELEASE).
+      type: str
+      sample: ON HOLD
+    why:
+      description: By whom and how far, or what stopped it, for people.
+      type: str
+      sample: "release 2.0.0 in Monitoring (7 of 8) since 10:15:02 UTC: kafka_lag has no data"
+    release:
+      description: The version, empty when none is recorded.
+      type: str
+      sample: 2.0.0
+    attempt:
+      description: Which attempt at it, V(0) when none is recorded.
+      type: int
+      sample: 1
+    by:
+      description: Who began the attempt.
+      type: str
+      sample: jane@ops-1
+    since:
+      description: When the attempt began.
+      type: str
+      sample: "2026-11-24T06:00:00Z"
+    finished:
+      description: When it ended.
+      type: str
+      sample: ""
+    phase:
+      description: The phase that runs, waits, failed or was cut off, empty for none.
+      type: str
+      sample: monitoring
+    phases:
+      description:
+        - All phases of the plan, then those that only the record has. C(status) is V(not_started), V(running), V(done),
+          V(waived), V(on_hold), V(failed), V(rolled_back) or V(partly_rolled_back); C(number) is V(0) for what is not
+          planned.
+      type: list
+      elements: dict
+      sample:
+        - name: preflight
+          title: Pre-Deploy
+          number: 1
+          status: done
+          started: "2026-11-24T06:00:00Z"
+          finished: "2026-11-24T06:03:10Z"
+    lock:
+      description: The lock, as RV(easymo.deploy.deploy_lock#module:lock), with lock and freeze in words as C(sentence).
+      type: dict
+      sample: {held: false, holder: "", sentence: The deploy lock 'easymo-deploy' is free.}
+    freeze:
+      description: The freeze in words, empty for none.
+      type: str
+      sample: ""
+    services:
+      description: By name, the version that its Deployment asks for, its pods, and whether its last change is complete.
+      type: dict
+      sample:
+        wallet-service: {exists: true, version: v2.0.0, desired: 3, available: 3, complete: true, paused: false}
+    flags:
+      description: The flags of O(config_map) as they are written.
+      type: dict
+      sample: {FEATURE_AI_AGENTS: "true"}
+    kill_switch:
+      description: Who set the kill switch and why, empty while it is not set.
+      type: str
+      sample: ""
+    ramp:
+      description: Where O(ramp) stands and its next step; empty without O(ramp).
+      type: dict
+      sample: {percentage: 1, step: 1, steps: 8}
+    backups:
+      description: Those of the attempt, oldest first. C(size) is in bytes.
+      type: list
+      elements: dict
+      sample:
+        - {name: supabase_prod, finished: "2026-11-24T06:05:01Z", size: 3590158, uri: "s3://backups/v2/supabase.dump"}
+    availability:
+      description: As RV(easymo.deploy.availability#module:availability). V(not_measured) is not the same as no failure.
+      type: dict
+      sample: {verdict: complete, probes: 9613, failures: 0, downtime: 0.0}
+    page:
+      description: O(page_url).
+      type: str
+      sample: ""
+    next:
+      description: Commands that help from here, the best first. In C(reason='WHY') people write their own.
+      type: list
+      elements: dict
+      sample:
+        - {command: ansible-playbook playbooks/ramp.yml -i inventories/prod, why: "go up to 5 % of users, allowed now"}
+lines:
+  description: The same in at most 25 lines for people.
+  returned: success
+  type: list
+  elements: str
+  sample: ["FINE: release 2.0.0 is done since 08:05:12 UTC"]
+reason:
+  description: One word for why the task failed.
+  returned: failure
+  type: str
+  sample: Unreachable
+"""
+
+import functools
+import typing as t
+from datetime import datetime
+
+from ..module_utils._cluster import MonotonicClock
+from ..module_utils._errors import InputError
+from ..module_utils._kubernetes_client import KUBERNETES
+from ..module_utils._kubernetes_module import cluster_for
+from ..module_utils._lock.apply import LEASE
+from ..module_utils._module import Module, emit_progress, execute, refuse_below
+from ..module_utils._options import kubernetes_options
+from ..module_utils._status.build import Asked, Seen, status_of
+from ..module_utils._status.commands import Typed
+from ..module_utils._status.follow import follow
+from ..module_utils._status.lines import lines_of
+from ..module_utils._status.read import look
+from ..module_utils._time import now
+
+NEEDS = (KUBERNETES,)
+
+
+def module_spec() -> dict[str, t.Any]:
+    return {
+        "argument_spec": {
+            **kubernetes_options(),
+            "name": {"type": "str", "required": True, "aliases": ["version"]},
+            "services": {"type": "list", "elements": "str", "required": True},
+            "plan": {"type": "list", "elements": "dict", "default": []},
+            "ramp": {"type": "dict", "default": {}},
+            "config_map": {"type": "str", "default": ""},
+            "lock": {"type": "str", "default": LEASE},
+            "page_url": {"type": "str", "default": ""},
+            "follow": {"type": "bool", "default": False},
+            "interval": {"type": "float", "default": 2.0},
+            "playbooks": {"type": "str", "default": ""},
+            "inventories": {"type": "list", "elements": "str", "default": []},
+        },
+    }
+
+
+def run(module: Module) -> dict[str, t.Any]:
+    params = module.params
+    refuse_below(params, interval=0.1)
+    if nameless := [one for one in params["plan"] if "name" not in one]:
+        raise InputError(f"Option 'plan' has a phase without a name: {nameless[0]}.")
+    see = functools.partial(
+        look,
+        cluster_for(module),
+        lock=params["lock"],
+        release=params["name"],
+        config_map=params["config_map"],
+    )
+    asked = Asked(
+        services=params["services"],
+        plan=params["plan"],
+        ramp=params["ramp"],
+        page=params["page_url"],
+        typed=Typed(params["playbooks"], tuple(params["inventories"])),
+    )
+
+    def build(seen: Seen, moment: datetime) -> dict[str, t.Any]:
+        return status_of(seen, asked, moment)
+
+    if params["follow"]:
+        status = follow(
+            see,
+            build,
+            functools.partial(emit_progress, module),
+            MonotonicClock(),
+            interval=params["interval"],
+            today=now,
+        )
+    else:
+        status = build(see(), now())
+    return {"changed": False, "status": status, "lines": lines_of(status, now())}
+
+
+def main() -> None:
+    execute(module_spec(), run, needs=NEEDS)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,164 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Following: what changed, one line each, and an end for each way a release can end."""
+
+from __future__ import annotations
+
+import typing as t
+from datetime import UTC, datetime
+
+import pytest
+
+from ansible_collections.easymo.deploy.plugins.module_utils._errors import UnreachableError
+from ansible_collections.easymo.deploy.plugins.module_utils._status.build import (
+    Asked,
+    Seen,
+    status_of,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._status.follow import BLIND, follow
+
+PLAN = [{"name": "database", "title": "Database"}, {"name": "microservices", "title": "Services"}]
+SERVICES = ["agent-core", "wallet"]
+START = "2026-11-24T09:00:00Z"
+
+
+def lock(renewed: int) -> dict[str, t.Any]:
+    return {
+        "held": True,
+        "holder": "ann@ops",
+        "manual": False,
+        "purpose": "deploy",
+        "renewed": f"2026-11-24T09:{renewed:02}:00Z",
+        "until": f"2026-11-24T09:{renewed + 2:02}:00Z",
+    }
+
+
+FREE = {"held": False, "manual": False}
+
+
+def phase(status: str) -> dict[str, t.Any]:
+    finished = "" if status == "running" else "2026-11-24T09:01:10Z"
+    return {"status": status, "started": START, "finished": finished}
+
+
+def pods(wallet: int, version: str = "v2") -> list[dict[str, t.Any]]:
+    return [
+        {
+            "name": name,
+            "images": {name: f"easymo/{name}:{version if name == 'wallet' else 'v1'}"},
+            "paused": False,
+            "complete": available == 3,
+            "replicas": {"desired": 3, "available": available, "terminating": 0},
+        }
+        for name, available in (("agent-core", 3), ("wallet", wallet))
+    ]
+
+
+def seen(held: dict[str, t.Any], wallet: int = 3, **phases: str) -> Seen:
+    done = all(one == "done" for one in phases.values()) and len(phases) == 2
+    record = {
+        "version": "2.0.0",
+        "status": "done" if done else "running",
+        "started": START,
+        "finished": "2026-11-24T09:05:00Z" if done else "",
+        "phases": {name: phase(one) for name, one in phases.items()},
+    }
+    return Seen(held, "The lock.", record, pods(wallet))
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.time = 0.0
+
+    def now(self) -> float:
+        return self.time
+
+    def sleep(self, seconds: float) -> None:
+        self.time += seconds
+
+
+def followed(
+    *looks: Seen | Exception, interval: float = 2.0
+) -> tuple[dict[str, t.Any], list[str], Clock]:
+    """The last look is seen again and again."""
+    left, told, clock = list(looks), [], Clock()
+
+    def look() -> Seen:
+        found = left.pop(0) if len(left) > 1 else left[0]
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+    status = follow(
+        look,
+        lambda one, now: status_of(one, Asked(SERVICES, PLAN), now),
+        lambda _event, text, _data: told.append(text),
+        clock,
+        interval=interval,
+        today=lambda: datetime(2026, 11, 24, 9, 0, 30, tzinfo=UTC),
+    )
+    return status, told, clock
+
+
+def test_it_tells_each_phase_and_the_services_pods_and_ends_with_the_release() -> None:
+    status, told, _clock = followed(
+        seen(lock(0), database="running"),
+        seen(lock(0), database="running"),
+        seen(lock(0), wallet=0, database="done", microservices="running"),
+        seen(lock(0), wallet=2, database="done", microservices="running"),
+        seen(lock(0), wallet=3, database="done", microservices="running"),
+        seen(FREE, database="done", microservices="done"),
+    )
+    assert told == [
+        "Database (1 of 2) running",
+        "Database (1 of 2) done after 1 min 10 s",
+        "Services (2 of 2) running",
+        "1 of 2 services complete · rolling: wallet v2 0/3",
+        "1 of 2 services complete · rolling: wallet v2 2/3",
+        "wallet v2 3/3",
+    ]
+    assert status["verdict"] == "FINE"
+
+
+@pytest.mark.parametrize(
+    ("last", "verdict"),
+    [
+        (seen(FREE, database="failed"), "FAILED"),
+        (seen(FREE, database="running"), "INTERRUPTED"),
+    ],
+)
+def test_it_ends_when_nobody_works_on_it_any_more(last: Seen, verdict: str) -> None:
+    status, _told, _clock = followed(seen(lock(0), database="running"), last)
+    assert status["verdict"] == verdict
+
+
+def test_a_lock_that_is_not_renewed_for_as_long_as_it_lasts_counts_as_free() -> None:
+    status, _told, clock = followed(seen(lock(0), database="running"))
+    assert status["verdict"] == "INTERRUPTED"
+    assert 120 < clock.time < 130
+
+
+def test_a_lock_that_is_renewed_is_followed_on() -> None:
+    looks = [seen(lock(minute), database="running") for minute in range(10)]
+    status, told, clock = followed(*looks, interval=60.0)
+    assert status["verdict"] == "INTERRUPTED"
+    assert clock.time > 600
+    assert "Database (1 of 2) for 30 s, by ann@ops" in told
+
+
+def test_losing_sight_for_a_while_is_said_and_ends_nothing() -> None:
+    status, told, _clock = followed(
+        seen(lock(0), database="running"),
+        UnreachableError("no route"),
+        UnreachableError("no route"),
+        seen(FREE, database="done", microservices="done"),
+    )
+    assert told[1:] == [
+        "cannot see the cluster, and goes on trying: no route",
+        "sees the cluster again",
+    ]
+    assert status["verdict"] == "FINE"
+
+
+def test_losing_sight_for_long_ends_it_as_what_it_is() -> None:
+    with pytest.raises(UnreachableError):
+        followed(UnreachableError("no route"), interval=BLIND / 3)

@@ -1,0 +1,307 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+import typing as t
+from datetime import UTC, datetime
+
+import pytest
+
+from ansible_collections.easymo.deploy.plugins.module_utils._status.build import (
+    Asked,
+    Seen,
+    status_of,
+    version_of,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._status.commands import Typed
+from ansible_collections.easymo.deploy.plugins.module_utils._status.lines import lines_of
+
+NOW = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)
+PLAN = [
+    {"name": "preflight", "title": "Pre-Deploy", "minutes": 15},
+    {"name": "database", "title": "Database", "minutes": 15},
+    {"name": "microservices", "title": "Microservices", "minutes": 20},
+    {"name": "monitoring", "title": "Monitoring", "minutes": 60},
+]
+HELD = {
+    "held": True,
+    "holder": "ann@ops",
+    "manual": False,
+    "purpose": "deploy",
+    "renewed": "2026-11-24T08:59:50Z",
+    "until": "2026-11-24T09:01:50Z",
+}
+FREE = {"held": False, "holder": "", "manual": False, "renewed": "", "until": ""}
+KILL = "Ann set the kill switch at 2026-11-24T08:59:00Z, because: complaints"
+TYPED = Typed("playbooks", ("inventories/prod",))
+END = "-i inventories/prod"
+
+
+def deployment(name: str, version: str = "v2.0.0", **more: t.Any) -> dict[str, t.Any]:
+    replicas = {"desired": 3, "available": 3, "terminating": 0, **more.pop("replicas", {})}
+    images = {name: f"registry:5000/easymo/{name}:{version}"}
+    one = {"name": name, "images": images, "replicas": replicas, "paused": False, "complete": True}
+    return {**one, **more}
+
+
+def recorded(status: str, **phases: t.Any) -> dict[str, t.Any]:
+    bodies = {
+        name: one
+        if isinstance(one, dict)
+        else {"status": one, "started": "2026-11-24T08:50:00Z", "finished": "2026-11-24T08:55:00Z"}
+        for name, one in phases.items()
+    }
+    return {
+        "version": "2.0.0",
+        "attempt": 1,
+        "actor": "ann@ops",
+        "status": status,
+        "started": "2026-11-24T08:40:00Z",
+        "finished": "" if status == "running" else "2026-11-24T08:58:00Z",
+        "phases": bodies,
+    }
+
+
+def failed(message: str, reason: str, **evidence: t.Any) -> dict[str, t.Any]:
+    failures = {"localhost": {"message": message, "reason": reason}}
+    begun = {"status": "failed", "started": "2026-11-24T08:50:00Z"}
+    return {**begun, "evidence": {"failures": failures, **evidence}}
+
+
+DONE = {one["name"]: "done" for one in PLAN}
+
+
+def status(
+    record: dict[str, t.Any],
+    *,
+    lock: dict[str, t.Any] = FREE,
+    services: t.Sequence[dict[str, t.Any]] = (),
+    ramp: t.Mapping[str, t.Any] | None = None,
+    **seen: t.Any,
+) -> dict[str, t.Any]:
+    facts = Seen(lock, "The lock.", record, services, **seen)
+    names = [one["name"] for one in services]
+    return status_of(facts, Asked(names, PLAN, ramp or {}, typed=TYPED), NOW)
+
+
+CASES = {
+    "running": (
+        recorded("running", database="done", microservices="running"),
+        {"lock": HELD},
+        "RUNNING: Microservices (3 of 4) for 10 min of 20 min, by ann@ops",
+        [f"ansible-playbook playbooks/status.yml {END} -e follow=true"],
+    ),
+    "running, and its lock lapsed": (
+        recorded("running", microservices="running"),
+        {"lock": {**HELD, "until": "2026-11-24T08:57:00Z"}},
+        "RUNNING: Microservices (3 of 4) for 10 min of 20 min, by ann@ops, "
+        "but its lock lapsed at 08:57:00 UTC: the run may have died",
+        [f"ansible-playbook playbooks/status.yml {END} -e follow=true"],
+    ),
+    "locked by hand, which is no run": (
+        recorded("done", **DONE),
+        {"lock": {**HELD, "manual": True, "until": ""}},
+        "FINE: release 2.0.0 is done since 08:58:00 UTC",
+        [],
+    ),
+    "rolling back": (
+        recorded("failed", database="done"),
+        {"lock": {**HELD, "purpose": "undo"}},
+        "RUNNING: rolling back, by ann@ops",
+        [f"ansible-playbook playbooks/status.yml {END} -e follow=true"],
+    ),
+    "interrupted": (
+        recorded("running", preflight="done", database="running"),
+        {},
+        "INTERRUPTED: release 2.0.0 in Database (2 of 4) since 08:50:00 UTC; nobody holds the deploy lock",
+        [
+            f"ansible-playbook playbooks/deploy_v2.yml {END} --tags database,microservices,monitoring",
+            f"ansible-playbook playbooks/rollback.yml {END}",
+        ],
+    ),
+    "killed": (
+        recorded("done", **DONE),
+        {"killed": KILL},
+        f"KILLED: {KILL}",
+        [f"ansible-playbook playbooks/kill_switch.yml {END} -e reset=true -e \"reason='WHY'\""],
+    ),
+    "fine": (
+        recorded("done", **DONE),
+        {},
+        "FINE: release 2.0.0 is done since 08:58:00 UTC",
+        [],
+    ),
+    "failed": (
+        recorded("failed", preflight="done", database=failed("disk full", "Conflict")),
+        {},
+        "FAILED: release 2.0.0 in Database (2 of 4) since 08:50:00 UTC: disk full",
+        [
+            f"ansible-playbook playbooks/deploy_v2.yml {END} --tags database,microservices,monitoring",
+            f"ansible-playbook playbooks/rollback.yml {END}",
+            f"ansible-playbook playbooks/diagnose.yml {END}",
+        ],
+    ),
+    "on hold": (
+        recorded("failed", preflight=failed("nobody answered", "Hold")),
+        {},
+        "ON HOLD: release 2.0.0 in Pre-Deploy (1 of 4) since 08:50:00 UTC: nobody answered",
+        [
+            f"ansible-playbook playbooks/deploy_v2.yml {END}",
+            f"ansible-playbook playbooks/rollback.yml {END}",
+        ],
+    ),
+    "on hold, for a person to decide": (
+        recorded("failed", **{**DONE, "monitoring": failed("no data", "Hold", decision={})}),
+        {},
+        "ON HOLD: release 2.0.0 in Monitoring (4 of 4) since 08:50:00 UTC: no data",
+        [
+            f"ansible-playbook playbooks/deploy_v2.yml {END} --tags monitoring",
+            f"ansible-playbook playbooks/decide.yml {END} -e decision=approve -e by=$USER "
+            "-e \"reason='WHY'\"",
+            f"ansible-playbook playbooks/rollback.yml {END}",
+        ],
+    ),
+    "rolled back, though the switch is still set": (
+        recorded("rolled_back", preflight="done", database="rolled_back"),
+        {"killed": KILL},
+        f"ROLLED BACK: release 2.0.0 at 08:58:00 UTC. {KILL}",
+        [f"ansible-playbook playbooks/deploy_v2.yml {END}"],
+    ),
+    "the rollback failed": (
+        recorded("failed", database="done", rollback=failed("wallet is down", "")),
+        {},
+        "FAILED: release 2.0.0 in the rollback since 08:50:00 UTC: wallet is down",
+        [f"ansible-playbook playbooks/rollback.yml {END}"],
+    ),
+    "not finished": (
+        recorded("running", preflight="done", database="done", microservices="waived"),
+        {},
+        "NOT FINISHED: release 2.0.0: Monitoring is left",
+        [
+            f"ansible-playbook playbooks/deploy_v2.yml {END} --tags monitoring",
+            f"ansible-playbook playbooks/rollback.yml {END}",
+        ],
+    ),
+    "signed, and not begun": (
+        {**recorded("planned"), "started": ""},
+        {},
+        "NO RELEASE: release 2.0.0 has sign-offs, and no phase has begun",
+        [f"ansible-playbook playbooks/deploy_v2.yml {END} --check --diff"],
+    ),
+    "nothing": (
+        {},
+        {},
+        "NO RELEASE: no release is recorded",
+        [f"ansible-playbook playbooks/deploy_v2.yml {END} --check --diff"],
+    ),
+}
+
+
+@pytest.mark.parametrize(("record", "more", "said", "commands"), CASES.values(), ids=CASES)
+def test_the_verdict_comes_first_and_what_to_type_last(
+    record: dict[str, t.Any], more: dict[str, t.Any], said: str, commands: list[str]
+) -> None:
+    found = status(record, **more)
+    told = lines_of(found, NOW)
+    assert told[0] == said
+    assert [one["command"] for one in found["next"]] == commands
+    assert [line.partition(":  ")[2] for line in told[len(told) - len(commands) :]] == commands
+
+
+def test_one_screen_tells_all_of_a_release_on_hold() -> None:
+    services = [deployment(f"service-{number}", "v1.9.0") for number in range(9)]
+    services += [deployment("agent-core"), deployment("wallet", replicas={"available": 2})]
+    flags = {"FEATURE_A": "true", "FEATURE_B": "false", "PERCENTAGE": "1"}
+    record = recorded("failed", preflight="done", database=failed("no data", "Hold"))
+    record["backups"] = {
+        "b": {"name": "b", "finished": "2026-11-24T08:51:00Z", "size": 4_300_000, "uri": "s3://b"}
+    }
+    found = status(record, services=services, flags=flags)
+    assert lines_of(found, NOW)[1:-2] == [
+        "  release   2.0.0, attempt 1 by ann@ops, begun 08:40:00 UTC, ended 08:58:00 UTC",
+        "  phases    1 of 4 done · Database on hold",
+        "  flags     PERCENTAGE=1 · 1 on · off: FEATURE_B",
+        "  versions  v2.0.0: agent-core wallet",
+        "  versions  v1.9.0: the other 9",
+        "  pods      32/33 available · wallet 2/3",
+        "  backups   b 4.3 MB, 08:51:00 UTC",
+        "  probes    not measured: nobody asked the public addresses",
+    ]
+
+
+@pytest.mark.parametrize("record", [recorded("failed", database=failed("x", "")), {}])
+def test_it_fits_one_screen_however_many_services_and_versions(record: dict[str, t.Any]) -> None:
+    services = [
+        deployment(f"s{number}", f"v{number % 20}", complete=False, replicas={"available": 0})
+        for number in range(200)
+    ]
+    ramp = {
+        "before": {"percentage": 1, "step": 1},
+        "steps": 8,
+        "ramp": {"since": ""},
+        "sentence": "The ramp is at 1 %.",
+        "next": {},
+        "notes": ["note"] * 30,
+    }
+    told = lines_of(status(record, services=services, ramp=ramp, lock=HELD, killed=KILL), NOW)
+    assert len(told) <= 25
+    assert told[-1].startswith("  next")
+    assert max(map(len, told)) < 250
+
+
+def test_a_service_that_is_not_there_is_told_as_missing() -> None:
+    facts = Seen(FREE, "The lock.", {}, [deployment("a")])
+    found = status_of(facts, Asked(["a", "gone"]), NOW)
+    assert found["services"]["gone"]["exists"] is False
+    assert "  versions  missing: gone" in lines_of(found, NOW)
+
+
+@pytest.mark.parametrize(
+    ("images", "version"),
+    [
+        ({"wallet": "r:5000/easymo/wallet:v2", "envoy": "envoy:1.3"}, "v2"),
+        ({"app": "easymo/wallet:v2", "envoy": "envoy:1.3"}, "v2 + 1.3"),
+        ({"wallet": "easymo/wallet:v2@sha256:" + "a" * 64}, "v2"),
+        ({"wallet": "easymo/wallet@sha256:" + "a" * 64}, "sha256:aaaaaaaaaaaa"),
+        ({"wallet": "localhost:5000/wallet"}, "no tag"),
+        ({}, "no tag"),
+    ],
+)
+def test_the_version_is_the_tag_of_the_container_of_the_same_name(
+    images: dict[str, str], version: str
+) -> None:
+    assert version_of("wallet", images) == version
+
+
+@pytest.mark.parametrize(
+    ("onward", "said"),
+    [
+        ({"may": True, "not_before": "", "reasons": []}, "go up to 5 % of users, allowed now"),
+        (
+            {"may": False, "not_before": "2026-11-25T06:00:00Z", "reasons": []},
+            "go up to 5 % of users, not before 2026-11-25T06:00:00Z",
+        ),
+        (
+            {"may": False, "not_before": "", "reasons": [{"text": "frozen"}]},
+            "go up to 5 % of users, not yet: frozen",
+        ),
+    ],
+)
+def test_after_a_good_release_the_next_step_of_the_ramp(
+    onward: dict[str, t.Any], said: str
+) -> None:
+    ramp = {
+        "before": {"percentage": 1, "step": 1},
+        "steps": 8,
+        "ramp": {"since": ""},
+        "sentence": "The ramp is at 1 %.",
+        "next": {"percentage": 5, **onward},
+        "notes": [],
+    }
+    found = status(recorded("done", **DONE), ramp=ramp)
+    command = f"ansible-playbook playbooks/ramp.yml {END}"
+    assert found["next"] == [{"command": command, "why": said}]
+
+
+def test_what_was_typed_with_blanks_can_be_pasted() -> None:
+    typed = Typed("my playbooks", ("my inventory",))
+    assert typed.line("ramp.yml") == "ansible-playbook 'my playbooks/ramp.yml' -i 'my inventory'"
