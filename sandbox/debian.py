@@ -15,8 +15,8 @@ from sandbox.errors import SandboxError
 DOWNLOAD_WITHIN = 120.0
 
 
-def unpack(cache: Path, package: str) -> Path:
-    """The folder that holds what `package` would install under /."""
+def unpack(cache: Path, package: str, *, dependencies: bool = False) -> Path:
+    """The folder that holds what `package` would install under /, with the packages it needs that are not installed."""
     cure = f"install it (apt-get install {package}) or put its program on PATH"
     for program in ("apt-get", "dpkg-deb"):
         if shutil.which(program) is None:
@@ -25,22 +25,39 @@ def unpack(cache: Path, package: str) -> Path:
             )
 
     def make(folder: Path) -> None:
-        archive = _download(package, folder, cure)
-        status, last = _run(["dpkg-deb", "-x", str(archive), str(folder)], folder)
-        if status != 0:
-            raise SandboxError(f"{archive} could not be unpacked into {folder}: {last}.")
-        archive.unlink()
+        packages = _needed(package, folder) if dependencies else [package]
+        for archive in _download(packages, folder, cure):
+            status, last = _run(["dpkg-deb", "-x", str(archive), str(folder)], folder)
+            if status != 0:
+                raise SandboxError(f"{archive} could not be unpacked into {folder}: {last}.")
+            archive.unlink()
 
     return cached(cache, f"debian-{package}", make)
 
 
-def _download(package: str, folder: Path, cure: str) -> Path:
+def libraries(root: Path) -> str:
+    """The value of LD_LIBRARY_PATH with which an unpacked program finds what was unpacked with it."""
+    folders = sorted({str(one.parent) for one in (root / "usr/lib").rglob("*.so*")})
+    return os.pathsep.join(folders)
+
+
+def _needed(package: str, folder: Path) -> list[str]:
+    """The package after what it needs and this machine lacks. apt's rehearsal changes nothing and needs no root."""
+    rehearsal = ["apt-get", "install", "--simulate", "--no-install-recommends", package]
+    done = subprocess.run(
+        rehearsal, cwd=folder, capture_output=True, text=True, check=False, timeout=DOWNLOAD_WITHIN
+    )
+    found = [line.split()[1] for line in done.stdout.splitlines() if line.startswith("Inst ")]
+    return [*(one for one in found if one != package), package]
+
+
+def _download(packages: t.Sequence[str], folder: Path, cure: str) -> list[Path]:
     """By the system's package lists or, where these are missing or old, by our own."""
     lists = folder / "lists"
     own = _options(lists)
     attempts = (
-        [["apt-get", "download", package]],
-        [["apt-get", *own, "update"], ["apt-get", *own, "download", package]],
+        [["apt-get", "download", *packages]],
+        [["apt-get", *own, "update"], ["apt-get", *own, "download", *packages]],
     )
     last = ""
     for commands in attempts:
@@ -48,10 +65,11 @@ def _download(package: str, folder: Path, cure: str) -> Path:
             status, last = _run(command, folder)
             if status != 0:
                 break
-        if found := sorted(folder.glob(f"{package}_*.deb")):
+        found = sorted(folder.glob("*.deb"))
+        if len(found) == len(packages):
             shutil.rmtree(lists, ignore_errors=True)
-            return found[0]
-    raise SandboxError(f"Debian's package {package} cannot be had ({last}): {cure}.")
+            return found
+    raise SandboxError(f"Debian's package {packages[-1]} cannot be had ({last}): {cure}.")
 
 
 def _options(lists: Path) -> list[str]:

@@ -10,8 +10,8 @@ short_description: Write the report of a release as a page, as text and as JSON
 version_added: 0.1.0
 description:
   - Makes C(report.html), C(report.txt) and C(report.json) of a release record. The page is one self-contained file.
-  - The verdict stands on top, then what is missing, a timeline of the phases planned and actual, deviations from the
-    runbook, metrics with their bounds, services, tests, backups, migrations, functions, flags, decisions, sign-offs,
+  - The verdict stands on top, then the state now, deviations and what is missing, a timeline with its events, services,
+    metrics with their bounds, tests, the checklist, backups, migrations, functions, flags, decisions, sign-offs,
     announcements, the way back, and a template of the review. C(docs/report.md) tells where each comes from.
   - C(lessons.md) is that template to write in. When the release failed or was rolled back there is C(incident.md) too,
     C(incident-2.md) and so on for later attempts. In both, only what stands between the marks of the facts is written

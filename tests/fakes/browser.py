@@ -1,103 +1,181 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Pages in a headless Chromium: what its layout engine makes of them, light or dark, at any width.
+"""A headless Chromium, asked over a pipe by its DevTools protocol: what its layout engine makes of a page.
 
-The pages forbid scripts, so a page around them looks into frames of the widths that are asked for.
+It is the one on PATH or Debian's, unpacked into the cache. The protocol: https://chromedevtools.github.io/devtools-protocol/
 """
 
 from __future__ import annotations
 
-import html
+import base64
+import contextlib
+import functools
 import json
 import os
-import re
+import select
 import shutil
+import signal
 import subprocess
+import time
 import typing as t
 from pathlib import Path
 
-NAMES = ("chromium", "chromium-browser", "google-chrome")
-WITHIN = 180
-SCHEMES = {"dark": 0, "light": 1}
+from sandbox import debian
+from sandbox.errors import SandboxError
 
-PROBE = """
-function luminance(colour) {
-  const [r, g, b] = colour.match(/[\\d.]+/g).slice(0, 3).map(v => v / 255)
-    .map(v => v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4);
-  return 0.2126 * r + 0.7152 * g + 0.0722 * b;
-}
-function behind(view, element) {
-  for (let at = element; at; at = at.parentElement) {
-    const colour = view.getComputedStyle(at).backgroundColor;
-    if (!/, 0\\)$/.test(colour) && colour !== "transparent") return colour;
-  }
-  return "rgb(255, 255, 255)";
-}
-function faint(view) {
-  const found = new Set();
-  for (const element of view.document.body.querySelectorAll("*")) {
-    const own = [...element.childNodes].some(node => node.nodeType === 3 && node.data.trim());
-    if (!own || ["title", "desc"].includes(element.tagName)) continue;
-    const style = view.getComputedStyle(element);
-    const colour = element instanceof view.SVGElement ? style.fill : style.color;
-    const [low, high] = [luminance(colour), luminance(behind(view, element))].sort((a, b) => a - b);
-    const ratio = (high + 0.05) / (low + 0.05);
-    if (ratio < 4.5) found.add(element.textContent.trim().slice(0, 30) + " " + ratio.toFixed(2));
-  }
-  return [...found].slice(0, 5);
-}
-function seen(frame) {
-  const view = frame.contentWindow, page = view.document;
-  const all = selector => [...page.querySelectorAll(selector)];
-  const wide = all("body *").filter(one => one.getBoundingClientRect().right > view.innerWidth + 0.5);
-  return {
-    name: frame.name, width: view.innerWidth, scroll: page.documentElement.scrollWidth,
-    wide: wide.slice(0, 5).map(one => one.tagName + "." + one.getAttribute("class")),
-    dark: view.matchMedia("(prefers-color-scheme: dark)").matches,
-    background: luminance(view.getComputedStyle(page.body).backgroundColor),
-    faint: faint(view), headings: all("h1, h2, h3").map(one => one.tagName),
-    unscoped: all("th:not([scope])").length, plots: all("svg").length,
-    untold: all("svg").filter(one => !["title", "desc"].every(name => one.querySelector(name).textContent)).length,
-    bars: all(".track i:not(.tick):not(.cut)").map(one => one.getBoundingClientRect().width),
-    strange: all("script, img, iframe, object, link").length,
-  };
-}
-addEventListener("load", () => {
-  document.getElementById("seen").textContent = JSON.stringify([...document.querySelectorAll("iframe")].map(seen));
-});
-"""
+NAMES = ("chromium", "chromium-browser", "google-chrome", "chromium-headless-shell")
+PACKAGE = "chromium-headless-shell"
+CACHE = Path(__file__).parents[2] / ".cache"
+WITHIN = 60.0
+FLAGS = (
+    *("--headless", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run", "--hide-scrollbars"),
+    *("--force-color-profile=srgb", "--font-render-hinting=none", "--remote-debugging-pipe"),
+)  # fmt: skip
+
+Answer = dict[str, t.Any]
 
 
-def browser() -> str | None:
-    return next((found for name in NAMES if (found := shutil.which(name))), None)
+class BrowserError(Exception):
+    """What the browser said, or that it said nothing."""
 
 
-def look(
-    pages: t.Mapping[str, str], widths: t.Sequence[int], scheme: str, folder: Path
-) -> list[dict[str, t.Any]]:
-    """What is seen of each page at each width."""
-    frames = "".join(
-        f'<iframe name="{name}" style="width: {width}px; height: 900px; border: 0" '
-        f'srcdoc="{html.escape(page)}"></iframe>'
-        for name, page in pages.items()
-        for width in widths
-    )
-    around = folder / f"{scheme}.html"
-    around.write_text(
-        f'<meta charset="utf-8"><script>{PROBE}</script>{frames}<pre id="seen"></pre>',
-        encoding="utf-8",
-    )
-    done = subprocess.run(
-        [
-            str(browser()), "--headless=new", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run",
-            *(["--no-sandbox"] if os.geteuid() == 0 else []),
-            f"--user-data-dir={folder / 'profile'}", f"--blink-settings=preferredColorScheme={SCHEMES[scheme]}",
-            "--virtual-time-budget=20000", "--dump-dom", around.as_uri(),
-        ],
-        stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=WITHIN, check=False,
-    )  # fmt: skip
-    found = re.search(r'<pre id="seen">(.+?)</pre>', done.stdout, re.S)
-    assert found, (
-        f"{browser()} ended with {done.returncode} and showed nothing: {done.stderr[-1000:]}"
-    )
-    seen: list[dict[str, t.Any]] = json.loads(html.unescape(found[1]))
-    return seen
+@functools.cache
+def browser() -> tuple[str, dict[str, str]] | None:
+    """The program and what its environment needs. None where there is none to be had."""
+    for name in NAMES:
+        if found := shutil.which(name):
+            return found, {}
+    try:
+        root = debian.unpack(CACHE, PACKAGE, dependencies=True)
+    except SandboxError:
+        return None
+    return str(root / "usr/lib/chromium" / PACKAGE), {"LD_LIBRARY_PATH": debian.libraries(root)}
+
+
+class Browser:
+    """One process with one page. Use it as a context manager."""
+
+    def __init__(self, folder: Path) -> None:
+        found = browser()
+        assert found is not None, "ask browser() first"
+        program, environment = found
+        reads, self._to = os.pipe()
+        self._from, writes = os.pipe()
+        rootless = ["--no-sandbox"] if os.geteuid() == 0 else []
+
+        def place_pipes() -> None:
+            # It reads from 3 and writes to 4; a copy keeps one from overwriting the other.
+            source, target = os.dup(reads), os.dup(writes)
+            os.dup2(source, 3)
+            os.dup2(target, 4)
+
+        self._process = subprocess.Popen(
+            [program, *FLAGS, *rootless, f"--user-data-dir={folder / 'profile'}", "about:blank"],
+            env={**os.environ, **environment}, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL, close_fds=False, preexec_fn=place_pipes, start_new_session=True,
+        )  # fmt: skip
+        os.close(reads)
+        os.close(writes)
+        self._number, self._rest, self._session = 0, b"", ""
+        self._folder = folder
+        targets = self._ask("Target.getTargets")["targetInfos"]
+        target = next(one["targetId"] for one in targets if one["type"] == "page")
+        attached = self._ask("Target.attachToTarget", targetId=target, flatten=True)
+        self._session = attached["sessionId"]
+        self._ask("Page.enable")
+
+    def __enter__(self) -> t.Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        os.close(self._to)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+        os.close(self._from)
+
+    def open(
+        self, page: str, *, width: int, scheme: str = "light", media: str = "", scripts: bool = True
+    ) -> None:
+        """Show a page of HTML. `media` is for example "print"."""
+        file = self._folder / "page.html"
+        file.write_text(page, encoding="utf-8")
+        self.visit(file.as_uri(), width=width, scheme=scheme, media=media, scripts=scripts)
+
+    def visit(
+        self, url: str, *, width: int, scheme: str = "light", media: str = "", scripts: bool = True
+    ) -> None:
+        feature = {"name": "prefers-color-scheme", "value": scheme}
+        self._ask("Emulation.setEmulatedMedia", media=media, features=[feature])
+        self._ask("Emulation.setScriptExecutionDisabled", value=not scripts)
+        # What looks into a page is not of the page, whose own policy lets nobody in.
+        self._ask("Page.setBypassCSP", enabled=scripts)
+        self._size(width, 900)
+        self._ask("Page.navigate", url=url)
+        self._wait_until("document.readyState === 'complete'")
+
+    def evaluate(self, expression: str) -> t.Any:
+        """What a script in the page comes to, awaited."""
+        done = self._ask(
+            "Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True
+        )
+        if "exceptionDetails" in done:
+            raise BrowserError(json.dumps(done["exceptionDetails"])[:2000])
+        return done["result"].get("value")
+
+    def picture(self, width: int, *, height: int = 0, top: int = 0) -> bytes:
+        """A PNG of the page from `top` on; without a height, all the rest of it."""
+        whole = int(self.evaluate("document.documentElement.scrollHeight"))
+        clip = {"x": 0, "y": top, "width": width, "height": height or whole - top, "scale": 1}
+        shot = self._ask(
+            "Page.captureScreenshot", format="png", clip=clip, captureBeyondViewport=True
+        )
+        return base64.b64decode(shot["data"])
+
+    def printed(self) -> bytes:
+        """A PDF on A4."""
+        paper = {"paperWidth": 8.27, "paperHeight": 11.69, "printBackground": True}
+        return base64.b64decode(self._ask("Page.printToPDF", **paper)["data"])
+
+    def _size(self, width: int, height: int) -> None:
+        self._ask(
+            "Emulation.setDeviceMetricsOverride",
+            width=width, height=height, deviceScaleFactor=1, mobile=False,
+        )  # fmt: skip
+
+    def _wait_until(self, expression: str) -> None:
+        end = time.monotonic() + WITHIN
+        while time.monotonic() < end:
+            with contextlib.suppress(BrowserError):  # the page before is gone, this one not there
+                if self.evaluate(expression):
+                    return
+            time.sleep(0.02)
+        raise BrowserError(f"'{expression}' did not come true within {WITHIN:g} s")
+
+    def _ask(self, method: str, **parameters: t.Any) -> Answer:
+        self._number += 1
+        asked = {"id": self._number, "method": method, "params": parameters}
+        if self._session:
+            asked["sessionId"] = self._session
+        self._write(json.dumps(asked).encode() + b"\0")
+        end = time.monotonic() + WITHIN
+        while True:
+            answer = self._next(end)
+            if answer.get("id") != self._number:
+                continue  # an event
+            if "error" in answer:
+                raise BrowserError(f"{method}: {answer['error'].get('message')}")
+            return t.cast("Answer", answer["result"])
+
+    def _write(self, data: bytes) -> None:
+        while data:
+            data = data[os.write(self._to, data) :]
+
+    def _next(self, end: float) -> Answer:
+        while b"\0" not in self._rest:
+            ready, _, _ = select.select([self._from], [], [], max(0.0, end - time.monotonic()))
+            chunk = os.read(self._from, 1 << 20) if ready else b""
+            if not chunk:
+                raise BrowserError(f"{browser()} said nothing for {WITHIN:g} s, or ended")
+            self._rest += chunk
+        message, _, self._rest = self._rest.partition(b"\0")
+        return t.cast("Answer", json.loads(message))

@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The report in a browser: narrow and wide, light and dark, nothing runs over and everything can be read."""
+"""The report in a browser: narrow and wide, light and dark, and on paper. Nothing runs over, everything can be read."""
 
 from __future__ import annotations
 
+import itertools
+import json
 import typing as t
+from dataclasses import dataclass
 
 import pytest
 
@@ -11,71 +14,140 @@ from ansible_collections.easymo.deploy.plugins.module_utils._report.build import
 from ansible_collections.easymo.deploy.plugins.module_utils._report.models import Asked
 from ansible_collections.easymo.deploy.plugins.module_utils._report.render import as_html
 from tests.fakes import release_records as records
-from tests.fakes.browser import NAMES, browser, look
+from tests.fakes.browser import NAMES, PACKAGE, Browser, browser
+from tests.interop.toolchain import install
 
 pytestmark = pytest.mark.skipif(
     browser() is None,
-    reason=f"No {', '.join(NAMES)} on PATH to open the report with: apt-get install chromium.",
+    reason=f"No {', '.join(NAMES)} on PATH, and Debian's {PACKAGE} cannot be fetched: apt-get install chromium.",
 )
 RECORDS = {
     "green": records.green(),
+    "on hold": records.held(),
     "rolled back": records.rolled_back(),
+    "dead": records.dead(),
     "hostile": records.hostile(),
     "empty": {},
     "of 200 services": records.many(),
 }
-NARROW, WIDE = 380, 1400
+WIDTHS = (360, 1400)
+RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
+LAYOUT = """(() => {
+  const all = selector => [...document.querySelectorAll(selector)];
+  const box = one => one.getBoundingClientRect();
+  const labels = all(".axis").map(axis => [...axis.children].map(box).filter(one => one.width));
+  return {
+    scroll: document.documentElement.scrollWidth,
+    dark: matchMedia("(prefers-color-scheme: dark)").matches,
+    background: getComputedStyle(document.body).backgroundColor,
+    headings: all("h1, h2, h3").map(one => one.tagName),
+    plots: all("#metrics ~ .plots svg").length,
+    bars: all(".track i:not(.tick):not(.cut)").map(one => box(one).width),
+    labels: labels.map(row => row.map(one => [one.left, one.right])),
+    strange: all("script, img, iframe, object, link").length,
+  };
+})()"""
 
 
-@pytest.fixture(scope="module", params=["light", "dark"])
-def scheme(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
+@dataclass(frozen=True)
+class Seen:
+    name: str
+    width: int
+    scheme: str
+    layout: dict[str, t.Any]
+    violations: list[str]
 
 
 @pytest.fixture(scope="module")
-def seen(scheme: str, tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, t.Any]]:
-    """One start of the browser for each scheme."""
+def axe() -> str:
+    return (install("axe").folder / "node_modules/axe-core/axe.min.js").read_text("utf-8")
+
+
+@pytest.fixture(scope="module")
+def opened(tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[Browser]:
+    with Browser(tmp_path_factory.mktemp("browser")) as one:
+        yield one
+
+
+@pytest.fixture(scope="module")
+def seen(opened: Browser, axe: str) -> list[Seen]:
     asked = Asked(plan=records.PLAN, sign_offs=("qa", "security"))
-    pages = {name: as_html(build_report(record, asked)) for name, record in RECORDS.items()}
-    return look(pages, (NARROW, WIDE), scheme, tmp_path_factory.mktemp("browser"))
+    found = []
+    for name, record in RECORDS.items():
+        page = as_html(build_report(record, asked))
+        for scheme in ("light", "dark"):
+            for width in WIDTHS:
+                opened.open(page, width=width, scheme=scheme)
+                layout = opened.evaluate(LAYOUT)
+                found.append(Seen(name, width, scheme, layout, violations(opened, axe)))
+    return found
 
 
-def test_every_page_was_opened_in_the_scheme_that_its_reader_prefers(
-    seen: list[dict[str, t.Any]], scheme: str
-) -> None:
-    assert {(one["name"], one["width"]) for one in seen} == {
-        (name, w) for name in RECORDS for w in (NARROW, WIDE)
-    }
+def violations(opened: Browser, axe: str) -> list[str]:
+    """What axe-core finds against WCAG AA, with all folds open."""
+    opened.evaluate("document.querySelectorAll('details').forEach(one => { one.open = true; }); 0")
+    opened.evaluate(f"{axe}; 0")
+    options = json.dumps({"runOnly": RULES, "resultTypes": ["violations"]})
+    return t.cast(
+        "list[str]",
+        opened.evaluate(
+            f"axe.run(document, {options}).then(done => done.violations.map(one => one.id + ': ' + one.nodes[0].html"
+            ".slice(0, 120) + ' ' + one.nodes[0].failureSummary.slice(0, 200)))"
+        ),
+    )
+
+
+def test_every_page_was_opened_in_the_scheme_that_its_reader_prefers(seen: list[Seen]) -> None:
+    assert len(seen) == 4 * len(RECORDS)
     for one in seen:
-        assert one["dark"] == (scheme == "dark")
-        assert (one["background"] < 0.1) == (scheme == "dark")
+        assert one.layout["dark"] == (one.scheme == "dark")
+        assert (one.layout["background"] == "rgb(18, 22, 27)") == (one.scheme == "dark")
 
 
-def test_nothing_runs_over_the_edge(seen: list[dict[str, t.Any]]) -> None:
-    over = [
-        (one["name"], one["width"], one["scroll"], one["wide"])
-        for one in seen
-        if one["scroll"] > one["width"]
-    ]
-    assert over == []
+def test_nothing_runs_over_the_edge(seen: list[Seen]) -> None:
+    over = [(one.name, one.width, one.layout["scroll"]) for one in seen]
+    assert [one for one in over if one[2] > one[1]] == []
 
 
-def test_every_text_stands_out_from_what_is_behind_it(seen: list[dict[str, t.Any]]) -> None:
-    assert [(one["name"], one["faint"]) for one in seen if one["faint"]] == []
+def test_it_meets_wcag_aa(seen: list[Seen]) -> None:
+    assert {(one.name, one.scheme, *one.violations) for one in seen if one.violations} == set()
 
 
-def test_it_can_be_heard_as_well_as_seen(seen: list[dict[str, t.Any]]) -> None:
+def test_axe_is_no_judge_that_lets_everything_pass(opened: Browser, axe: str) -> None:
+    opened.open("<p style='color: #aaa; background: #fff'>faint</p><img src=x>", width=400)
+    found = {one.partition(":")[0] for one in violations(opened, axe)}
+    assert {"color-contrast", "image-alt", "html-has-lang"} <= found
+
+
+def test_its_headings_are_in_order(seen: list[Seen]) -> None:
     for one in seen:
-        assert one["headings"][0] == "H1"
-        assert one["headings"].count("H1") == 1
-        assert one["unscoped"] == one["untold"] == 0
+        assert one.layout["headings"][0] == "H1"
+        assert one.layout["headings"].count("H1") == 1
 
 
-def test_timeline_and_plots_are_drawn(seen: list[dict[str, t.Any]]) -> None:
-    green = [one for one in seen if one["name"] == "green"]
-    assert [one["plots"] for one in green] == [8, 8]
+def test_timeline_and_plots_are_drawn(seen: list[Seen]) -> None:
+    green = [one.layout for one in seen if one.name == "green"]
+    assert [one["plots"] for one in green] == [8] * 4
     assert all(len(one["bars"]) > 16 and min(one["bars"]) >= 2 for one in green)
 
 
-def test_nothing_of_a_record_became_an_element(seen: list[dict[str, t.Any]]) -> None:
-    assert [one["strange"] for one in seen] == [0] * len(seen)
+def test_no_label_of_the_timeline_touches_another(seen: list[Seen]) -> None:
+    for one in seen:
+        for row in one.layout["labels"]:
+            pairs = itertools.pairwise(row)
+            assert all(a[1] < b[0] for a, b in pairs), (one.name, one.width, row)
+
+
+def test_nothing_of_a_record_became_an_element(seen: list[Seen]) -> None:
+    assert [one.layout["strange"] for one in seen] == [0] * len(seen)
+
+
+def test_on_paper_all_folds_are_open(opened: Browser) -> None:
+    page = as_html(build_report(records.green(), Asked(plan=records.PLAN)))
+    opened.open(page, width=800, media="print")
+    hidden = opened.evaluate(
+        "[...document.querySelectorAll('details > :not(summary)')].filter(one => !one.getClientRects().length"
+        " || !one.checkVisibility({contentVisibilityAuto: true})).length"
+    )
+    assert hidden == 0
+    assert opened.printed().startswith(b"%PDF-")

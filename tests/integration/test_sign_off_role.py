@@ -138,14 +138,16 @@ def test_every_record_makes_a_report_that_says_what_is_missing(
     assert "Release none has no record." in player.text("none")
     assert "has no valid release record" in player.text("damaged")
     # Of what is JSON at least, what can be read is told.
-    assert player.text("partial").startswith("Release partial: DEPLOYED")
+    assert player.text("partial").startswith("✓ DEPLOYED  Release partial")
     assert "has no valid release record" in player.text("partial")
     dead = player.text("dead")
     assert "Database was begun" in dead
     assert "no end is recorded" in dead
     assert "Not signed: qa." in dead
-    assert "Back up | 1 min 1 s | ok" in dead
-    assert "1 line of the journal could not be read." in dead
+    page = (tmp_path / "dead" / "report.html").read_text(encoding="utf-8")
+    assert "Back up" in page
+    assert "1 min 1 s" in page
+    assert "1 line of the journal could not be read." in page
     assert TOKEN not in "".join(path.read_text() for path in (tmp_path / "dead").iterdir())
     assert not (tmp_path / "away").exists(), "a report was written without asking the cluster"
     assert "Without the cluster there is no report." in played.stdout

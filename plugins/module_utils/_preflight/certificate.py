@@ -17,6 +17,8 @@ from .._time import UTC
 from .._tls import relax
 from .models import Finding, Ground, Kind, Options, failed, passed, skipped
 
+LONG_YEARS = 10
+"""One that is valid for longer than that is told by years alone: nobody plans for its day."""
 SSL_REQUEST = struct.pack("!ii", 8, 80877103)
 """How a client of PostgreSQL asks for TLS; the server answers S or N in plain text."""
 
@@ -38,7 +40,12 @@ def look(options: Options, ground: Ground) -> t.Sequence[Finding]:
 
 def judge(ends: datetime, now: datetime, days: int) -> Finding:
     left = ends - now
-    told = f"valid until {ends:%Y-%m-%d %H:%M UTC}, {left.days} days from now"
+    years = left.days // 365
+    told = (
+        f"valid for {years} years more"
+        if years > LONG_YEARS
+        else f"valid until {ends:%Y-%m-%d %H:%M UTC}, {left.days} days from now"
+    )
     if left < timedelta(days=days):
         return failed(f"{told}, but {days} days are required: renew it")
     return passed(told)

@@ -10,11 +10,11 @@ from datetime import datetime
 from .._claims.claims import REPORT_LINES, read_claims
 from .._time import parse_time
 from .deviations import deviations
-from .events import in_order
+from .events import events_of
 from .lessons import lessons_of
 from .models import Asked, Cell, MetricsTable, PhaseRow, Report, Table, Tone
 from .phases import NOT_RUN, phase_rows
-from .reader import LONGEST, Reader, legible, names, text
+from .reader import LONGEST, Reader, legible, names
 from .sections import checks, database, metrics, people, services
 from .timeline import timeline_of
 from .times import shown_both
@@ -23,7 +23,6 @@ from .verdict import glance, summary, verdict_of
 SECTIONS: tuple[t.Callable[[Reader], Table | None], ...] = (
     services.services,
     checks.checks,
-    checks.preflight,
     database.backups,
     database.rehearsals,
     database.migrations,
@@ -49,20 +48,25 @@ def build_report(record: t.Mapping[str, t.Any], asked: Asked) -> Report:
     phases = phase_rows(reader, asked.plan, TABLED, asked.zone)
     tables, watches = tables_of(reader, asked), metrics.watches(reader)
     missing = missing_of(phases, tables, watches)
-    strayed = deviations(reader, phases)
+    strayed, events = deviations(reader, phases), events_of(reader, phases)
     return Report(
         title=title_of(reader, asked),
         verdict=verdict_of(reader, phases, missing, len(strayed), asked.zone),
+        now=state_now(tables),
         claims=claimed(record, asked),
-        glance=glance(phases, tables, watches, len(strayed)) if record else (),
+        glance=glance(reader.text("status"), phases, tables, watches, len(strayed))
+        if record
+        else (),
         summary=summary(reader, phases, lambda value: shown_both(value, asked.zone)),
         phases=phases,
-        timeline=timeline_of(phases, last_known(reader.record), asked.zone, in_order(reader)),
+        timeline=timeline_of(phases, last_known(reader.record), asked.zone, events),
+        events=events,
         deviations=strayed,
         tables=(*tables, *asked.journal),
         watches=watches,
         way_back=way_back(reader),
         lessons=lessons_of(phases, tables, watches, strayed),
+        zone=asked.zone,
         notes=tuple(names(reader.record.get("notes"))),
         missing=missing,
         problems=tuple(
@@ -94,8 +98,16 @@ def title_of(reader: Reader, asked: Asked) -> str:
 def tables_of(reader: Reader, asked: Asked) -> tuple[Table, ...]:
     found = [make(reader) for make in SECTIONS]
     found.insert(-1, people.sign_offs(reader, asked.sign_offs))
-    found.append(people.acts(reader))
-    return tuple(table for table in found if table is not None)
+    return tuple(table for table in (*found, *checks.checklist(reader)) if table is not None)
+
+
+def state_now(tables: t.Sequence[Table]) -> tuple[tuple[str, Cell], ...]:
+    """What the claims do not say: which version runs where."""
+    return tuple(
+        ("Versions", Cell(services.versions_now(table)))
+        for table in tables
+        if table.part == "services" and table.rows
+    )
 
 
 def missing_of(
@@ -103,8 +115,6 @@ def missing_of(
 ) -> tuple[str, ...]:
     idle = [row.title for row in phases if row.status == NOT_RUN]
     missing = [f"Phases that were not run: {', '.join(idle)}."] if idle else []
-    missing += [table.empty for table in tables if not table.rows]
-    missing += [metrics.NOT_WATCHED] if not any(not one.fold for one in watches) else []
     unsigned = [
         row[0].text
         for table in tables
@@ -113,6 +123,8 @@ def missing_of(
         if row[1].text == "missing"
     ]
     missing += [f"Not signed: {', '.join(unsigned)}."] if unsigned else []
+    missing += [table.empty for table in tables if not table.rows and table.empty]
+    missing += [metrics.NOT_WATCHED] if not any(not one.fold for one in watches) else []
     return tuple(missing)
 
 
@@ -138,9 +150,8 @@ def way_back(reader: Reader) -> tuple[str, ...]:
         "Migrations only add, so the old code runs on the new schema: leave them in place.",
     ]
     steps += [
-        f"Database {name}, only if data is lost: verify SHA-256 {text(one.get('sha256')) or 'unknown'}, "
-        f"then restore {text(one.get('uri')) or 'unknown'} by playbooks/rollback.yml --tags "
-        "database. Writes since the backup are lost."
-        for name, one in reader.entries("backups")
+        f"Database {name}, only if data is lost: playbooks/rollback.yml --tags database restores its backup, "
+        "of which the checksum is verified first. Writes since the backup are lost."
+        for name, _one in reader.entries("backups")
     ]
     return tuple(steps)

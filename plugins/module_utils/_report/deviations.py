@@ -30,7 +30,18 @@ def deviations(reader: Reader, phases: t.Sequence[PhaseRow]) -> tuple[Deviation,
         *locks(reader), *waived_migrations(reader), *waived_checks(reader), *unseen_images(reader),
         *kill_switches(reader), *released(reader), *restores(reader), *untold(reader),
     ]  # fmt: skip
-    return tuple(dict.fromkeys(found))
+    return counted_once(found)
+
+
+def counted_once(found: t.Iterable[Deviation]) -> tuple[Deviation, ...]:
+    """The same of the same person is one, with how often and all the reasons that were given."""
+    alike: dict[tuple[str, str], list[str]] = {}
+    for one in dict.fromkeys(found):
+        alike.setdefault((one.what, one.who), []).append(one.why)
+    return tuple(
+        Deviation(what, who, "; ".join(dict.fromkeys(why.rstrip(".") for why in whys if why)), len(whys))
+        for (what, who), whys in alike.items()
+    )  # fmt: skip
 
 
 def attempts(reader: Reader) -> Found:
@@ -84,7 +95,7 @@ def unlike_planned(reader: Reader, phases: t.Sequence[PhaseRow]) -> Found:
         if len(row.tries) > 1:
             causes = [cause for one in row.tries[:-1] for cause in one.causes]
             yield Deviation(
-                f"{row.title} was run {counted(len(row.tries), 'time')}after a failure.",
+                f"{row.title} was run {counted(len(row.tries), 'time')} after a failure.",
                 why=causes[0] if causes else "",
             )
 

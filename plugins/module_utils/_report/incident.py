@@ -73,7 +73,7 @@ def events(report: Report, reader: Reader) -> list[Event]:
             cause = f": {one.causes[0]}" if one.causes else "."
             found.append((one.started, f"{row.title} began."))
             found.append((one.finished, f"{row.title}: {one.status}{cause}"))
-    found += acts(reader)
+    found += [(one.at, one.said) for one in acts(reader)]
     return sorted(((at, said) for at, said in found if at), key=lambda event: event[0])
 
 

@@ -15,6 +15,8 @@ if t.TYPE_CHECKING:
     from .timeline import Timeline
 
 Tone = t.Literal["", "good", "warn", "bad", "calm"]
+Part = t.Literal["services", "tests", "checklist", "evidence"]
+"""Where on the page a table stands."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +31,7 @@ class Cell:
 @dataclass(frozen=True)
 class Table:
     """The first cell of a row names it. `lead` is the sentence that says it all, `empty` the one
-    that stands instead of rows that are not there. `fold`: so long that its bad rows stand alone."""
+    that stands instead of rows that are not there. `fold`: only its bad rows stand open."""
 
     title: str
     columns: tuple[str, ...]
@@ -37,6 +39,15 @@ class Table:
     empty: str
     lead: str = ""
     fold: bool = False
+    part: Part = "evidence"
+
+    def filled(self) -> tuple[int, ...]:
+        """The places of the columns in which any row has something to read."""
+        return tuple(
+            place
+            for place in range(len(self.columns))
+            if place == 0 or any(row[place].text for row in self.rows)
+        )
 
     def standing_out(self) -> tuple[tuple[Cell, ...], ...]:
         """What must not be folded away."""
@@ -101,16 +112,36 @@ class MetricsTable:
 
 @dataclass(frozen=True)
 class Deviation:
-    """From the runbook. `who` and `why` are empty where the record does not tell."""
+    """From the runbook. `who` and `why` are empty where the record does not tell. `times`: as often it occurred."""
 
     what: str
     who: str = ""
     why: str = ""
+    times: int = 1
+
+    @property
+    def counted(self) -> str:
+        often = f" ({self.times} times)" if self.times > 1 else ""
+        return f"{self.what.removesuffix('.')}{often}."
+
+    @property
+    def reason(self) -> str:
+        who = f"By {self.who}." if self.who else ""
+        end = "" if self.why.endswith(("?", "!")) else "."
+        why = f"Why: {self.why.rstrip('.')}{end}" if self.why else ""
+        return " ".join(one for one in (who, why) if one)
 
     def sentence(self) -> str:
-        who = f" By {self.who}." if self.who else ""
-        why = f" Why: {self.why.rstrip('.')}." if self.why else ""
-        return f"{self.what}{who}{why}"
+        return f"{self.counted} {self.reason}".strip()
+
+
+@dataclass(frozen=True)
+class Event:
+    """What happened and when."""
+
+    at: datetime
+    said: str
+    tone: Tone = ""
 
 
 @dataclass(frozen=True)
@@ -137,19 +168,34 @@ class Summary:
 
 
 @dataclass(frozen=True)
-class Report:
-    """`claims`: the runbook's lines on how it went. `missing`: what a complete report would have.
+class Live:
+    """A page that is written again while its release runs. `doing`: what goes on, a sentence each.
 
-    `problems`: what in the record could not be read.
+    `clock`: when it was written, for people. `every`: seconds between two looks of a reader's browser.
+    """
+
+    written: datetime
+    clock: str
+    doing: tuple[str, ...]
+    every: int = 10
+
+
+@dataclass(frozen=True)
+class Report:
+    """`now`: which versions run. `claims`: the runbook's lines on how it went. `events`: in the order of time.
+
+    `missing`: what a complete report would have. `problems`: what in the record could not be read.
     """
 
     title: str
     verdict: Summary
+    now: tuple[tuple[str, Cell], ...]
     claims: tuple[tuple[str, Cell], ...]
     glance: tuple[tuple[str, Cell], ...]
     summary: tuple[tuple[str, Cell], ...]
     phases: tuple[PhaseRow, ...]
     timeline: Timeline | None
+    events: tuple[Event, ...]
     deviations: tuple[Deviation, ...]
     tables: tuple[Table, ...]
     watches: tuple[MetricsTable, ...]
@@ -158,6 +204,8 @@ class Report:
     notes: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()
+    live: Live | None = None
+    zone: tzinfo = UTC
 
 
 @dataclass(frozen=True)

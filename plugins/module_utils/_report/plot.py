@@ -15,7 +15,6 @@ from .times import counted, lasting, quantity
 
 WIDTH, HEIGHT = 320, 132
 LEFT, RIGHT, TOP, BOTTOM = 8, 312, 12, 112
-LABEL = 16.0
 REACH = 2.5
 """The rollback bound is drawn when it stands within this many heights of what else there is to see."""
 GAP = 4.0
@@ -82,7 +81,7 @@ def plot_of(name: str, unit: str, samples: t.Sequence[Sample], bounds: Bounds) -
     values = [one.value for one in samples if one.value is not None]
     if not values:
         return None
-    low, high = domain(values, bounds)
+    low, high = domain(values, bounds, whole=unit == "ratio")
     end = max(samples[-1].at, 1.0)
 
     def x(at: float) -> float:
@@ -114,19 +113,19 @@ def plot_of(name: str, unit: str, samples: t.Sequence[Sample], bounds: Bounds) -
         lines=lines,
         bands=tuple(bound_bands(bounds, low, high, y)),
         gaps=tuple(Band("gap", x(a), round(max(2.0, x(b) - x(a)), 1)) for a, b in holes),
-        top=quantity(high, unit) if is_free(lines, TOP) else "",
-        bottom=quantity(low, unit) if is_free(lines, BOTTOM) else "",
+        top=quantity(high, unit),
+        bottom=quantity(low, unit),
         end=lasting(end),
     )  # fmt: skip
 
 
-def is_free(lines: t.Iterable[Line], y: float) -> bool:
-    """Whether a label at this edge would stand on no bound, which has a label of its own."""
-    return all(abs(line.y - y) > LABEL for line in lines)
+def domain(
+    values: t.Sequence[float], bounds: Bounds, *, whole: bool = False
+) -> tuple[float, float]:
+    """What the height spans: all values and the bounds to pass; the others where they are near.
 
-
-def domain(values: t.Sequence[float], bounds: Bounds) -> tuple[float, float]:
-    """What the height spans: all values and the bounds to pass; the others where they are near."""
+    `whole`: they are shares of 1, so that no axis goes beyond it unless a value does.
+    """
     seen = [*values, *(b for b in (bounds.minimum, bounds.maximum) if b is not None)]
     # Most metrics are counts and shares, whose zero says more than an arbitrary bottom.
     if min(seen) >= 0 and bounds.minimum is None and bounds.below is None:
@@ -138,7 +137,10 @@ def domain(values: t.Sequence[float], bounds: Bounds) -> tuple[float, float]:
             seen.append(bound)
     low, high = min(seen), max(seen)
     room = 0.12 * ((high - low) or abs(high) or 1.0)
-    return (low if low == 0 else low - room), high + room
+    bottom, top = (low if low == 0 else low - room), high + room
+    if whole and low >= 0 and high <= 1:
+        return max(0.0, bottom), min(1.0, top)
+    return bottom, top
 
 
 def runs_of(samples: t.Sequence[Sample]) -> tuple[list[list[Point]], list[Point]]:

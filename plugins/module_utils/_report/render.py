@@ -8,25 +8,37 @@ import functools
 import json
 import re
 import typing as t
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 from .._templates import template, trusted
 from . import plot
-from .models import Cell, Deviation, PhaseRow, Report
-from .page.html import MACROS, PAGE, PLOT, TIMELINE
-from .page.plain import TEXT
+from .models import Cell, PhaseRow, Report, Table
+from .page.html import LIVE, MACROS, PAGE, PLOT, TIMELINE
+from .page.plain import as_text
+from .page.script import SCRIPT, SCRIPT_HASH
 from .page.style import STYLE
 from .reader import legible
-from .timeline import took_words
 from .times import lasting, shown
 
 if t.TYPE_CHECKING:
     import jinja2
 
 MARKS = {"good": "✓", "warn": "!", "bad": "✕", "calm": "·"}
-CLAIM_MARKS = {"good": "✅ ", "bad": "⚠️ ", "warn": "❔ "}
 PHASE_COLUMNS = ("Phase", "State", "Started", "Finished", "Took", "Planned")
 DAY = len("2026-11-24 ")
+PARTS = (
+    ("now", "State now"),
+    ("deviations", "Deviations"),
+    ("timeline", "Timeline"),
+    ("services", "Services"),
+    ("metrics", "Metrics"),
+    ("tests", "Tests"),
+    ("checklist", "Checklist"),
+    ("evidence", "Evidence"),
+    ("way-back", "The way back"),
+    ("lessons", "Lessons learned"),
+)
+"""What the page can be entered at, in the order of its parts."""
 
 
 def files_of(report: Report, record: t.Mapping[str, t.Any]) -> dict[str, str]:
@@ -46,10 +58,16 @@ def files_of(report: Report, record: t.Mapping[str, t.Any]) -> dict[str, str]:
 
 
 def as_html(report: Report) -> str:
-    return page(MACROS + PLOT + TIMELINE + PAGE, autoescape=True).render(
+    return page(MACROS + PLOT + TIMELINE + LIVE + PAGE).render(
         report=report,
         style=trusted(STYLE),
+        script=trusted(SCRIPT),
+        script_hash=SCRIPT_HASH,
         marks=MARKS,
+        events=event_cells(report),
+        checklist=[one for one in report.tables if one.part == "checklist"],
+        evidence=evidence_of(report),
+        folded=[one for one in report.watches if one.fold],
         parts=parts_of(report),
         told=told,
         phase_columns=PHASE_COLUMNS,
@@ -63,19 +81,34 @@ def as_html(report: Report) -> str:
     )
 
 
-def as_text(report: Report) -> str:
-    return page(TEXT, autoescape=False).render(
-        report=report, took=took_words, told=told, claim_marks=CLAIM_MARKS
-    )
-
-
 def parts_of(report: Report) -> list[tuple[str, str]]:
-    """What the page can be entered at."""
-    found = [("timeline", "Timeline")] if report.timeline else []
-    found += [("phases", "Phases"), ("deviations", "Deviations")]
-    found += [("metrics", "Metrics")] if any(not one.fold for one in report.watches) else []
-    found += [(anchor(table.title), table.title) for table in report.tables if table.rows]
-    return [*found, ("way-back", "The way back"), ("lessons", "Lessons learned")]
+    parts = {table.part for table in report.tables if table.rows}
+    there = {
+        "now": bool(report.claims or report.summary),
+        "services": "services" in parts,
+        "metrics": any(not one.fold for one in report.watches),
+        "tests": "tests" in parts,
+        "checklist": "checklist" in parts,
+        "evidence": bool(evidence_of(report)),
+        "lessons": report.live is None,
+    }
+    return [(key, title) for key, title in PARTS if there.get(key, True)]
+
+
+def evidence_of(report: Report) -> list[Table]:
+    """Of each its sentence and what stands out; the rest is folded, with digests and checksums."""
+    found = [one for one in report.tables if one.part == "evidence" and (one.rows or one.lead)]
+    return [replace(one, fold=True) for one in found]
+
+
+def event_cells(report: Report) -> list[tuple[str, Cell]]:
+    """In the release's zone; with the day where there are several."""
+    times = [one.at.astimezone(report.zone) for one in report.events]
+    form = "%d %b %H:%M:%S" if len({one.date() for one in times}) > 1 else "%H:%M:%S"
+    return [
+        (f"{at:{form}}", Cell(one.said, one.tone))
+        for at, one in zip(times, report.events, strict=True)
+    ]
 
 
 def anchor(title: str) -> str:
@@ -116,11 +149,6 @@ def late_by(row: PhaseRow) -> str:
     return f" ({round(100 * (row.actual / row.planned - 1))} % late)"
 
 
-def deviation_cells(one: Deviation) -> tuple[Cell, ...]:
-    who, why = (Cell(said) if said else Cell("not recorded", "calm") for said in (one.who, one.why))
-    return (Cell(one.what), who, why)
-
-
 @functools.cache
-def page(source: str, *, autoescape: bool) -> jinja2.Template:
-    return template(source, autoescape=autoescape, anchor=anchor, deviation_row=deviation_cells)
+def page(source: str) -> jinja2.Template:
+    return template(source, autoescape=True, anchor=anchor)

@@ -12,6 +12,22 @@ from datetime import datetime, timedelta, tzinfo
 from .._time import UTC
 
 Span = tuple[float, float]
+FIRST, LAST = 16.0, 84.0
+"""Before and after these percent a label stands beside its tick, not across it."""
+
+
+@dataclass(frozen=True)
+class Tick:
+    """Where it stands in percent. `narrow`: there is room for its label on a phone too."""
+
+    left: float
+    label: str
+    narrow: bool = True
+
+    @property
+    def end(self) -> str:
+        return "first" if self.left < FIRST else "last" if self.left > LAST else ""
+
 
 CUT_SHARE = 0.5
 """A gap as long as this share of all that is busy is cut out, if it is also longer than CUT_LEAST seconds."""
@@ -24,7 +40,10 @@ STEPS = (
     *(86400 * d for d in (1, 2, 5, 10, 30)),
 )
 TICKS = 7
-TICK_DISTANCE = 11.0
+NARROW, WIDE = 270.0, 420.0
+"""Pixels of the axis on a phone and on a narrow window: there no label may touch another."""
+LETTER, APART = 7.0, 10.0
+"""Pixels of a letter of a label at most, and between two labels."""
 
 
 def merged(spans: t.Iterable[Span]) -> list[Span]:
@@ -82,26 +101,39 @@ class Scale:
             for (_begin, left), (right, _end) in itertools.pairwise(self.blocks)
         ]
 
-    def ticks(self, zone: tzinfo) -> list[tuple[float, str]]:
+    def ticks(self, zone: tzinfo) -> list[Tick]:
         step = next((step for step in STEPS if self.seconds / step <= TICKS), STEPS[-1])
-        found: list[tuple[float, str]] = []
-        day = ""
+        found: list[Tick] = []
+        free, free_narrow, day = -APART, -APART, ""
         for begin, end in self.blocks:
             for moment in round_moments(begin, end, step, zone):
                 place = self.place(moment.timestamp())
-                if found and place - found[-1][0] < TICK_DISTANCE:
-                    continue
                 today = f"{moment:%d %b} " if len(self.blocks) > 1 or step >= 43200 else ""
-                clock = (
-                    ""
-                    if step >= 86400
-                    else f"{moment:%H:%M:%S}"
-                    if step < 60
-                    else f"{moment:%H:%M}"
-                )
-                found.append((place, ((today if today != day else "") + clock).strip()))
+                label = ((today if today != day else "") + clock(moment, step)).strip()
+                left, right = reach(place, label, WIDE)
+                if left < free:
+                    continue
+                narrow_left, narrow_right = reach(place, label, NARROW)
+                narrow = narrow_left >= free_narrow
+                found.append(Tick(place, label, narrow=narrow))
+                free = right + APART
+                free_narrow = narrow_right + APART if narrow else free_narrow
                 day = today
         return found
+
+
+def clock(moment: datetime, step: int) -> str:
+    if step >= 86400:
+        return ""
+    return f"{moment:%H:%M:%S}" if step < 60 else f"{moment:%H:%M}"
+
+
+def reach(place: float, label: str, width: float) -> tuple[float, float]:
+    """From where to where a label reaches in pixels, on an axis so wide. At its ends it stands within."""
+    at, long = place * width / 100, len(label) * LETTER
+    if place < FIRST:
+        return at, at + long
+    return (at - long, at) if place > LAST else (at - long / 2, at + long / 2)
 
 
 def round_moments(begin: float, end: float, step: int, zone: tzinfo) -> t.Iterator[datetime]:

@@ -8,8 +8,8 @@ import typing as t
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
 
-from .models import PhaseRow, Try
-from .scale import Scale, Span
+from .models import Event, PhaseRow, Tone, Try
+from .scale import Scale, Span, Tick
 from .times import between, counted, lasting
 
 PLAN_REACH = 6
@@ -40,14 +40,22 @@ class Lane:
 
 
 @dataclass(frozen=True)
+class Mark:
+    """What happened while the phases ran: where it stands in percent, and what it was."""
+
+    left: float
+    words: str
+    tone: Tone
+
+
+@dataclass(frozen=True)
 class Timeline:
     lanes: tuple[Lane, ...]
-    ticks: tuple[tuple[float, str], ...]
+    ticks: tuple[Tick, ...]
     cuts: tuple[tuple[float, float, str], ...]
     zone: str
     note: str = ""
-    marks: tuple[tuple[float, str], ...] = ()
-    """What people did while the phases ran: where it stands, and what it was."""
+    marks: tuple[Mark, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -64,7 +72,7 @@ def timeline_of(
     phases: t.Sequence[PhaseRow],
     last_known: datetime | None,
     zone: tzinfo,
-    acts: t.Sequence[tuple[datetime, str]] = (),
+    events: t.Sequence[Event] = (),
 ) -> Timeline | None:
     """None when no phase has a time."""
     real = [piece for row in phases for piece in actual_pieces(row, last_known)]
@@ -74,7 +82,8 @@ def timeline_of(
     plan = planned_pieces(phases, begin)
     reach = max(piece.span[1] for piece in real) - begin
     planned = sum(row.planned for row in phases)
-    left_out = planned > PLAN_REACH * max(reach, 1)
+    busy = Scale.over(piece.span for piece in real).seconds
+    left_out = planned > PLAN_REACH * max(busy, 1)
     note = (
         f"It took {lasting(reach)} where {lasting(planned)} were planned, so the plan does not "
         "fit here: see the table below."
@@ -86,10 +95,10 @@ def timeline_of(
     drawn += waits(real, scale.seconds)
     end = begin + reach
     marks = tuple(
-        (min(scale.place(at.timestamp()), 99.7), f"{at.astimezone(zone):%H:%M:%S} {said}")
-        for at, said in acts
-        if begin <= at.timestamp() <= end
-    )
+        Mark(min(scale.place(one.at.timestamp()), 99.7), f"{one.at.astimezone(zone):%H:%M:%S} {one.said}", one.tone)
+        for one in events
+        if begin <= one.at.timestamp() <= end
+    )  # fmt: skip
     lanes = tuple(lane(row, [p for p in drawn if p.phase == row.name], scale) for row in phases)
     cuts = tuple((left, width, f"{lasting(gap)} left out") for left, width, gap in scale.cuts())
     name = datetime.fromtimestamp(begin, zone).tzname() or "UTC"

@@ -11,6 +11,8 @@ from datetime import datetime, tzinfo
 from .._numbers import number
 from .._time import parse_time
 
+NOTHING = 1e-9
+
 
 def shown(value: t.Any) -> str:
     read = value if isinstance(value, datetime) else parse_time(value)
@@ -68,6 +70,8 @@ def quantity(value: t.Any, unit: str) -> str:
         return "no data"
     if unit == "ratio":
         return f"{plain(100 * read)} %"
+    if unit == "seconds" and 0 < abs(read) < 1:
+        return f"{plain(1000 * read)} ms"
     short = {"seconds": "s"}.get(unit, unit)
     return f"{plain(read)} {short}".strip()
 
@@ -76,7 +80,9 @@ def plain(value: float) -> str:
     """Three digits that count, never an exponent that nobody reads."""
     if abs(value) >= 1000:
         return f"{value:,.0f}" if abs(value) < 1e15 else f"{value:.2e}"
-    return f"{value:.3g}" if abs(value) >= 1e-4 or not value else f"{value:.1e}"
+    if abs(value) < NOTHING:
+        return "0"  # what a division leaves over
+    return f"{value:.3g}" if abs(value) >= 1e-4 else f"{value:.1e}"
 
 
 def took(value: t.Any) -> str:

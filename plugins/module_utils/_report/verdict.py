@@ -12,15 +12,14 @@ from .._time import UTC
 from .models import Cell, MetricsTable, PhaseRow, Summary, Table
 from .phases import FAILED, NOT_RUN, ON_HOLD
 from .reader import Reader
+from .sections.checks import NOT_APPLICABLE
+from .sections.services import BACK, NOT_STARTED
 from .times import between, counted, lasting
 
 LAST_PHASE = "sign_off"
-JUDGED = (
-    ("Before the release", "Checklist", 1),
-    ("Services", "Services", 2),
-    ("Tests", "Tests passed", 1),
-)
-"""Tables whose rows are counted at a glance, by title: how that is called, and the column of the result."""
+SHA_SHOWN = 12
+JUDGED = (("checklist", "Checklist", 1), ("services", "Services", 2), ("tests", "Tests passed", 1))
+"""Parts whose rows are counted at a glance: how that is called, and the column of the result."""
 
 
 def verdict_of(
@@ -78,20 +77,30 @@ def unfinished_yet(phases: t.Sequence[PhaseRow], unfinished: t.Sequence[str]) ->
 
 
 def glance(
+    status: str,
     phases: t.Sequence[PhaseRow],
     tables: t.Sequence[Table],
     watches: t.Sequence[MetricsTable],
     deviations: int,
 ) -> tuple[tuple[str, Cell], ...]:
     """A number for each part, for whoever reads no further."""
+    back = status == "rolled_back"
     done = sum(1 for row in phases if row.tone in ("good", "calm"))
-    found = [("Phases done", of(done, len(phases)))]
-    for title, name, column in JUDGED:
-        rows = [row for table in tables if table.title == title for row in table.rows]
-        if rows:
-            found.append(
-                (name, of(sum(1 for row in rows if row[column].tone == "good"), len(rows)))
-            )
+    taken_back = sum(1 for row in phases if row.status.endswith("rolled back"))
+    found = [
+        ("Phases taken back", Cell(str(taken_back)))
+        if back
+        else ("Phases done", of(done, len(phases)))
+    ]
+    for part, name, column in JUDGED:
+        rows = [row for table in tables if table.part == part for row in table.rows]
+        applies = [row[column] for row in rows if row[column].text != NOT_APPLICABLE]
+        if back and part == "services":
+            returned = sum(1 for cell in applies if cell.text in (BACK, NOT_STARTED))
+            found.append(("Services as before", of(returned, len(applies))))
+        elif applies:
+            good = sum(1 for cell in applies if cell.tone == "good")
+            found.append((name, of(good, len(applies))))
     metrics = [one for watch in watches if not watch.fold for one in watch.metrics]
     if metrics:
         found.append(
@@ -120,7 +129,7 @@ def summary(
     planned = lasting(sum(row.planned for row in phases))
     rows = [
         ("Version", Cell(reader.text("version"))),
-        ("Commit", Cell(reader.text("git_sha"), code=True)),
+        ("Commit", Cell(reader.text("git_sha")[:SHA_SHOWN], code=True)),
         ("Released by", Cell(reader.text("actor"))),
         ("Attempt", Cell(reader.text("attempt"))),
         ("Started", Cell(shown(started))),

@@ -12,6 +12,7 @@ from .._gate.series import Series
 from .._gate.sources import LIBRARIES, sources_of
 from .._gate.state import Schedule
 from .._gate.watch import Watcher, WatchResult
+from .._report.times import quantity
 from .._time import Deadline
 from .models import Finding, Kind, Row
 
@@ -67,7 +68,7 @@ _OUTCOMES = {
 
 def _metric_row(metric: Metric, series: Series) -> dict[str, t.Any]:
     value, last = series.value, series.last
-    shown = "no data" if value is None else f"{value:.3g} {metric.unit}".strip()
+    shown = quantity(value, metric.unit)
     problem = f" ({last.problem})" if last and last.problem else ""
     return {
         "name": metric.name,

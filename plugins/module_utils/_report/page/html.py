@@ -16,21 +16,37 @@ MACROS = """{% macro mark(tone) -%}
 {% macro listed(lines) %}
 <ul>{% for line in lines %}<li>{{ line }}</li>{% endfor %}</ul>
 {% endmacro %}
-{% macro tabled(columns, rows) %}
+{% macro tabled(columns, rows, filled=none) %}
+{% set places = filled if filled is not none else range(columns | length) | list %}
 <table class="stack" role="table">
 <thead role="rowgroup"><tr role="row">
-{%- for column in columns %}<th scope="col" role="columnheader">{{ column }}</th>{% endfor -%}
+{%- for place in places %}<th scope="col" role="columnheader">{{ columns[place] }}</th>{% endfor -%}
 </tr></thead>
 <tbody role="rowgroup">
 {% for row in rows %}
-<tr role="row">{% for cell in row %}
+<tr role="row">{% for place in places %}{% set cell = row[place] %}
 {% if loop.first %}<th scope="row" role="rowheader">{{ show(cell) }}</th>
 {% elif cell.text %}
 <td role="cell"{% if cell.text | length <= 16 %} class="short"{% endif %}
- data-label="{{ columns[loop.index0] }}">{{ show(cell) }}</td>
+ data-label="{{ columns[place] }}">{{ show(cell) }}</td>
 {% else %}<td role="cell"></td>{% endif %}{% endfor %}</tr>
 {% endfor %}
 </tbody></table>
+{% endmacro %}
+{% macro block(table) %}
+{% if table.lead %}<p class="lead">{{ table.lead }}</p>{% endif %}
+{% if not table.fold %}{{ tabled(table.columns, table.rows, table.filled()) }}
+{% elif table.rows %}
+{% if table.standing_out() %}{{ tabled(table.columns, table.standing_out(), table.filled()) }}{% endif %}
+{% if table.standing_out() | length < table.rows | length %}
+<details id="{{ table.title | anchor }}-all"><summary>All {{ table.rows | length }}: {{ table.title }}</summary>
+{{ tabled(table.columns, table.rows, table.filled()) }}</details>
+{% endif %}{% endif %}
+{% endmacro %}
+{% macro described(rows) %}
+<dl>{% for name, cell in rows %}
+<div><dt>{{ name }}</dt><dd>{{ show(cell) }}</dd></div>
+{% endfor %}</dl>
 {% endmacro %}
 """
 
@@ -43,7 +59,7 @@ PLOT = """{% macro drawn(plot, key) %}
 {% for gap in plot.gaps %}
 <rect class="gap" x="{{ gap.at }}" y="{{ top }}" width="{{ gap.extent }}" height="{{ bottom - top }}"/>
 {% if gap.extent > 44 %}
-<text x="{{ gap.at + gap.extent / 2 }}" y="{{ bottom - 4 }}" text-anchor="middle">no data</text>
+<text x="{{ gap.at + gap.extent / 2 }}" y="{{ (top + bottom) // 2 }}" text-anchor="middle">no data</text>
 {% endif %}
 {% endfor %}
 <rect class="frame" x="{{ left }}" y="{{ top }}" width="{{ right - left }}" height="{{ bottom - top }}"/>
@@ -87,37 +103,49 @@ PLOT = """{% macro drawn(plot, key) %}
 TIMELINE = """{% macro bar(kind, words, left, width) -%}
 <i class="{{ kind }}" title="{{ words }}" style="left: {{ left }}%; width: {{ width }}%"></i>
 {%- endmacro %}
-{% macro timeline(line) %}
+{% macro timeline(line, live) %}
 <h2 id="timeline">Timeline</h2>
 {% if line.note %}<p class="lead">{{ line.note }}</p>{% endif %}
 <div class="lane"><span class="name faint">Times in {{ line.zone }}</span>
 <div class="track axis" aria-hidden="true">
-{%- for left, label in line.ticks %}<span style="left: {{ left }}%"
-{%- if left < 4 %} class="first"{% elif left > 94 %} class="end"{% endif %}>{{ label }}</span>{% endfor -%}
+{%- for tick in line.ticks %}<span style="left: {{ tick.left }}%" class="{{ tick.end }}
+{%- if not tick.narrow %} wide{% endif %}">{{ tick.label }}</span>{% endfor -%}
 </div></div>
 {% for lane in line.lanes %}
 <div class="lane"><div class="name"><b>{{ lane.phase.title }}</b>
 <span class="{{ lane.phase.tone }}">{{ mark(lane.phase.tone) }}{{ lane.phase.status }}</span>
 <span class="faint">{{ lane.took }}</span></div>
 <div class="track" role="img" aria-label="{{ lane.phase.title }}: {{ lane.words }}">
-{%- for left, label in line.ticks %}<i class="tick" style="left: {{ left }}%"></i>{% endfor -%}
+{%- for tick in line.ticks %}<i class="tick" style="left: {{ tick.left }}%"></i>{% endfor -%}
 {%- for left, width, label in line.cuts %}{{ bar("cut", label, left, width) }}{% endfor -%}
 {%- for one in lane.bars %}{{ bar(one.kind, one.words, one.left, one.width) }}{% endfor -%}
 </div></div>
 {% endfor %}
 {% if line.marks %}
-<div class="lane"><div class="name"><b>People</b><span class="faint">what they did: listed below</span></div>
-<div class="track" role="img" aria-label="People: {{ line.marks | map("last") | join("; ") }}">
-{%- for left, label in line.ticks %}<i class="tick" style="left: {{ left }}%"></i>{% endfor -%}
-{%- for left, words in line.marks %}{{ bar("act", words, left, 0.6) }}{% endfor -%}
+<div class="lane"><div class="name"><b>Events</b><span class="faint">listed below</span></div>
+<div class="track" role="img" aria-label="Events: {{ line.marks | map(attribute="words") | join("; ") }}">
+{%- for tick in line.ticks %}<i class="tick" style="left: {{ tick.left }}%"></i>{% endfor -%}
+{%- for one in line.marks %}{{ bar("act " ~ one.tone, one.words, one.left, 0.6) }}{% endfor -%}
 </div></div>
 {% endif %}
 <ul class="key" aria-label="What the bars mean">
 <li><i class="plan"></i>planned</li><li><i class="done"></i>done</li>
 <li><i class="late"></i>done, more than 25 % late</li><li><i class="failed"></i>failed try</li>
-<li><i class="on-hold"></i>on hold</li>
-<li><i class="running"></i>no end recorded</li><li><i class="wait"></i>waiting</li>
+<li><i class="on-hold"></i>on hold</li><li><i class="rolled-back"></i>until it was rolled back</li>
+<li><i class="running"></i>{{ "running" if live else "no end recorded" }}</li><li><i class="wait"></i>waiting</li>
 {% if line.cuts %}<li><i class="cut"></i>{{ line.cuts | map("last") | join(", ") }}</li>{% endif %}</ul>
+{% endmacro %}
+"""
+
+LIVE = """{% macro going_on(live) %}
+<section class="live" aria-live="polite" data-written="{{ live.written.timestamp() | int }}">
+<h2 id="live">Now</h2>
+{% for line in live.doing %}<p>{{ line }}</p>{% endfor %}
+<p class="faint">Written {{ live.clock }}, again while the release runs. If that is more than two minutes ago, the run
+has died or lost the place it writes to.</p>
+<p class="stale bad" hidden><b>No news since {{ live.clock }}:</b> the run has died, or lost the place it writes to.
+Run <code>playbooks/status.yml</code>.</p>
+</section>
 {% endmacro %}
 """
 
@@ -126,81 +154,108 @@ PAGE = """<!doctype html>
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'
+{%- if report.live %}; script-src '{{ script_hash }}'{% endif %}">
+{% if report.live %}<meta http-equiv="refresh" content="{{ report.live.every }}">{% endif %}
 <title>{{ report.title }}: {{ report.verdict.word }}</title>
 <style>{{ style }}</style>
 </head>
 <body><main>
+{% if report.live %}{{ going_on(report.live) }}{% endif %}
 <section class="verdict {{ report.verdict.tone }}">
 <h1>{{ report.title }}</h1>
 <div class="word">{{ mark(report.verdict.tone) }}{{ report.verdict.word }}</div>
-<p>{{ report.verdict.sentence }}</p></section>
+<p>{{ report.verdict.sentence }}</p>
+{% if report.glance %}<dl class="glance">
+{% for name, cell in report.glance %}
+<div><dt>{{ name }}</dt><dd>{{ show(cell) }}</dd></div>
+{% endfor %}
+</dl>{% endif %}</section>
 <nav aria-label="Parts of the report">
 {% for key, title in parts %}<a href="#{{ key }}">{{ title }}</a>{% endfor %}
 </nav>
 {% if report.problems %}
 <section><h2 class="bad">Problems of the record</h2>{{ listed(report.problems) }}</section>
 {% endif %}
-{% if report.glance or report.summary %}
-<section>{% if report.glance %}<dl class="glance">
-{% for name, cell in report.glance %}
-<div><dt>{{ name }}</dt><dd>{{ show(cell) }}</dd></div>
-{% endfor %}
-</dl>{% endif %}<dl>
-{% for name, cell in report.claims + report.summary %}
-<div><dt>{{ name }}</dt><dd>{{ show(cell) }}</dd></div>
-{% endfor %}
-</dl></section>
+{% if report.claims or report.summary %}
+<section><h2 id="now">{{ "State now" if not report.live else "So far" }}</h2>
+{{ described(report.now + report.claims) }}
+<div class="rule">{{ described(report.summary) }}</div></section>
 {% endif %}
-{% if report.missing %}
-<section><h2 class="warn" id="missing">Missing</h2>{{ listed(report.missing) }}</section>
-{% endif %}
-{% if report.timeline %}<section class="whole">{{ timeline(report.timeline) }}</section>{% endif %}
-<section><h2 id="phases">Phases</h2>
-{% if report.phases %}
-{{ tabled(phase_columns, phase_rows) }}
-{% else %}<p class="faint">No phase is planned or recorded.</p>{% endif %}
-{% for phase in report.phases if told(phase) %}
-<details{% if phase.status == "failed" %} open{% endif %}><summary>{{ phase.title }}: details</summary>
-{{ listed(told(phase)) }}</details>
-{% endfor %}
-</section>
 <section><h2 id="deviations">Deviations from the runbook</h2>
 {% if report.deviations %}
-{{ tabled(("What", "Who", "Why"), report.deviations | map("deviation_row") | list) }}
+<ul class="plain">{% for one in report.deviations %}
+<li>{{ one.counted }}{% if one.reason %} <span class="faint">{{ one.reason }}</span>{% endif %}</li>
+{% endfor %}</ul>
 {% else %}<p>None recorded.</p>{% endif %}
+{% if report.missing and not report.live %}
+<h3 class="warn" id="missing">Missing</h3>{{ listed(report.missing) }}
+{% endif %}
 </section>
+<section class="whole">
+{% if report.timeline %}{{ timeline(report.timeline, report.live) }}
+{% else %}<h2 id="timeline">Timeline</h2><p class="faint">No phase has a time.</p>{% endif %}
+{% if events %}
+<h3>Events</h3>
+<table class="events"><tbody>
+{% for one in events %}
+<tr><th scope="row">{{ one[0] }}</th><td>{% if one[1].tone %}<b class="{{ one[1].tone }}">{{ mark(one[1].tone) }}</b>
+{%- endif %}{{ one[1].text }}</td></tr>
+{% endfor %}
+</tbody></table>
+{% endif %}
+{% if report.phases %}
+<details id="phases"><summary>Times and details of each phase</summary>
+{{ tabled(phase_columns, phase_rows) }}
+{% for phase in report.phases if told(phase) %}
+<h3>{{ phase.title }}</h3>{{ listed(told(phase)) }}
+{% endfor %}
+</details>
+{% else %}<p class="faint">No phase is planned or recorded.</p>{% endif %}
+</section>
+{% for table in report.tables if table.part == "services" and table.rows %}
+<section><h2 id="services">{{ table.title }}</h2>{{ block(table) }}</section>
+{% endfor %}
 {% for watch in report.watches if not watch.fold %}
 <section><h2 id="metrics">{{ watch.title }}</h2><p class="lead">{{ watch.lead }}</p>
 {{ figures(watch, "m" ~ loop.index) }}</section>
 {% endfor %}
-{% for table in report.tables if table.rows %}
-<section><h2 id="{{ table.title | anchor }}">{{ table.title }}</h2>
-{% if table.lead %}<p class="lead">{{ table.lead }}</p>{% endif %}
-{% if table.fold %}
-{% if table.standing_out() %}{{ tabled(table.columns, table.standing_out()) }}{% endif %}
-<details><summary>All {{ table.rows | length }}</summary>{{ tabled(table.columns, table.rows) }}</details>
-{% else %}
-{{ tabled(table.columns, table.rows) }}
-{% endif %}
+{% for table in report.tables if table.part == "tests" and table.rows %}
+<section><h2 id="tests">{{ table.title }}</h2>{{ block(table) }}</section>
+{% endfor %}
+{% if checklist %}
+<section><h2 id="checklist">Checklist before the release</h2>
+{% for table in checklist %}
+<h3>{{ table.title }}</h3>{{ block(table) }}
+{% endfor %}
 </section>
+{% endif %}
+{% if evidence or folded %}
+<section><h2 id="evidence">Evidence</h2>
+{% for table in evidence %}
+<h3 id="{{ table.title | anchor }}">{{ table.title }}</h3>{{ block(table) }}
 {% endfor %}
-{% for watch in report.watches if watch.fold %}
-<section><h2>{{ watch.title }}</h2><p class="lead">{{ watch.lead }}</p>
-<details><summary>Plots</summary>{{ figures(watch, "w" ~ loop.index) }}</details></section>
+{% for watch in folded %}
+<h3>{{ watch.title }}</h3><p class="lead">{{ watch.lead }}</p>
+<details id="w{{ loop.index }}"><summary>Plots</summary>{{ figures(watch, "w" ~ loop.index) }}</details>
 {% endfor %}
+</section>
+{% endif %}
 {% if report.notes %}
 <section><h2 id="notes">Notes</h2>{{ listed(report.notes) }}</section>
 {% endif %}
 <section><h2 id="way-back">The way back</h2>
 <ol>{% for step in report.way_back %}<li>{{ step }}</li>{% endfor %}</ol></section>
+{% if not report.live %}
 <section><h2 id="lessons">Lessons learned</h2>
-<p class="faint">Facts of the record are filled in. lessons.md beside this page is the same to edit; what you
-add there is kept.</p>
-{% for title, lines in report.lessons.parts() %}
-<h3>{{ title }}</h3>{% if lines %}{{ listed(lines) }}{% endif %}<div class="blank"></div><div class="blank"></div>
+<p class="faint">lessons.md beside this page is the same to edit; what you add there is kept.</p>
+{% for title, lines in report.lessons.parts() if lines %}
+<h3>{{ title }}</h3>{{ listed(lines) }}
 {% endfor %}
 </section>
-</main></body>
+{% endif %}
+</main>
+{% if report.live %}<script>{{ script }}</script>{% endif %}
+</body>
 </html>
 """

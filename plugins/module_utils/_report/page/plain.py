@@ -1,78 +1,77 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # PRIVATE to easymo.deploy.
-"""The report as plain text, for a terminal or a mail."""
+"""The report as plain text, for a terminal or a mail: what a run prints at its end, on one screen."""
 
 from __future__ import annotations
 
-TEXT = """{{ report.title }}: {{ report.verdict.word | upper }}
-{{ report.verdict.sentence }}
+import typing as t
 
-{% for label, cell in report.claims %}
-- {{ label }}: {{ claim_marks[cell.tone] }}{{ cell.text }}
-{% endfor %}
+from ..models import Cell, PhaseRow, Report
+from ..timeline import took_words
 
-{% for name, cell in report.summary %}
-{{ "%-12s" | format(name) }} {{ cell.text }}
-{% endfor %}
-{% for title, lines in (("Problems of the record", report.problems), ("Missing", report.missing)) if lines %}
+MARKS = {"good": "✓", "warn": "!", "bad": "✕", "calm": "·"}
+CLAIM_MARKS = {"good": "✅ ", "bad": "⚠️ ", "warn": "❔ "}
+MOST_LINES = 40
+LONGEST = 150
+"""Characters of a line at most, but for the verdict's own sentence."""
+PROBLEMS, DEVIATIONS, MISSING, CAUSES = 2, 5, 3, 2
+"""As many lines of each are shown."""
+MORE = "in report.html"
 
-{{ title }}
-{% for line in lines %}
-- {{ line }}
-{% endfor %}
-{% endfor %}
 
-Phases, planned and actual
-{% for phase in report.phases %}
-{{ "%-18s %-10s" | format(phase.name, phase.status) }} {{ took(phase) }}
-{% for line in told(phase) %}
-    {{ line }}
-{% endfor %}
-{% endfor %}
+def as_text(report: Report) -> str:
+    """Of a plan of ten phases at most 40 lines; a longer one shows its phases nevertheless."""
+    verdict = report.verdict
+    mark = MARKS.get(verdict.tone, "·")
+    lines = [
+        f"{mark} {verdict.word.upper()}  {report.title}{told_beside(report)}",
+        f"  {verdict.sentence}",
+        *few("Problems of the record", report.problems, PROBLEMS),
+        "",
+        *(short(f"  {name}: {cell.text}") for name, cell in report.now),
+        *(
+            short(f"- {name}: {CLAIM_MARKS.get(cell.tone, '')}{cell.text}")
+            for name, cell in report.claims
+        ),
+        "",
+        *phases(report.phases),
+        "",
+        *few("Deviations", [one.sentence() for one in report.deviations], DEVIATIONS),
+        *few("Missing", report.missing, MISSING),
+        "  detail  report.html      back  playbooks/rollback.yml",
+    ]
+    return "".join(f"{line}\n" for line in lines)
 
-Deviations from the runbook
-{% for one in report.deviations %}
-- {{ one.sentence() }}
-{% else %}
-None recorded.
-{% endfor %}
-{% for watch in report.watches %}
 
-{{ watch.title }}
-{% for one in watch.metrics %}
-- {{ one.name }} | {{ one.verdict.text }} | {{ one.words | join(" ") }}
-{% endfor %}
-{% endfor %}
-{% for table in report.tables %}
+def told_beside(report: Report) -> str:
+    known = dict(report.summary)
+    shown = [
+        known.get("Duration", Cell("")).text,
+        f"attempt {known['Attempt'].text}" if "Attempt" in known else "",
+        known.get("Commit", Cell("")).text[:12],
+        known.get("Released by", Cell("")).text,
+    ]
+    return "".join(f" · {one}" for one in shown if one)
 
-{{ table.title }}{% if table.lead %}: {{ table.lead }}{% endif %}
 
-{% for row in table.rows %}
-- {% for cell in row if cell.text %}{{ cell.text }}{{ "" if loop.last else " | " }}{% endfor %}
+def phases(rows: t.Sequence[PhaseRow]) -> t.Iterator[str]:
+    wide = max((len(row.title) for row in rows), default=0)
+    for place, row in enumerate(rows, start=1):
+        mark = MARKS.get(row.tone, "·")
+        number = f"{place}/{len(rows)}"
+        told = f"  {mark} {number:>5} {row.title:<{wide}}  {row.status:<11} {took_words(row)}"
+        yield short(told.rstrip())
+        if row.status in ("failed", "on hold"):
+            yield from (short(f"          {cause}") for cause in row.causes[:CAUSES])
 
-{% else %}
-{{ table.empty }}
-{% endfor %}
-{% endfor %}
-{% if report.notes %}
 
-Notes
-{% for line in report.notes %}
-- {{ line }}
-{% endfor %}
-{% endif %}
+def few(title: str, lines: t.Sequence[str], most: int) -> t.Iterator[str]:
+    if not lines:
+        return
+    rest = f", {len(lines) - most} of them {MORE}" if len(lines) > most else ""
+    yield f"  {title}: {len(lines)}{rest}"
+    yield from (short(f"  - {line}") for line in lines[:most])
 
-The way back
-{% for step in report.way_back %}
-{{ loop.index }}. {{ step }}
-{% endfor %}
 
-Lessons learned
-{% for title, lines in report.lessons.parts() %}
-{{ title }}:
-{% for line in lines %}
-- {{ line }}
-{% endfor %}
-- ...
-{% endfor %}
-"""
+def short(line: str) -> str:
+    return line if len(line) <= LONGEST else f"{line[: LONGEST - 1]}…"

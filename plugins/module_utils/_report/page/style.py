@@ -15,13 +15,13 @@ STYLE = """
   --breach: #ff8f8630; --gap: #8c98a540; } }
 * { box-sizing: border-box; }
 html { -webkit-text-size-adjust: 100%; }
-body { margin: 0; background: var(--bg); color: var(--text); font: 15px/1.5 system-ui, "Segoe UI",
-  "Noto Sans", "DejaVu Sans", sans-serif, "Noto Color Emoji"; }
+body { margin: 0; overflow-wrap: anywhere; background: var(--bg); color: var(--text); font: 15px/1.5
+  system-ui, "Segoe UI", "Noto Sans", "DejaVu Sans", sans-serif, "Noto Color Emoji"; }
 main { max-width: 1120px; margin: 0 auto; padding: 24px 20px 60px; }
-h1 { font-size: 26px; line-height: 1.25; margin: 0; overflow-wrap: anywhere; }
-h2 { font-size: 18px; line-height: 1.3; margin: 0 0 6px; overflow-wrap: anywhere; }
-h3 { font-size: 14.5px; line-height: 1.3; margin: 0; overflow-wrap: anywhere; }
-p { margin: 0 0 8px; overflow-wrap: anywhere; }
+h1 { font-size: 26px; line-height: 1.25; margin: 0; }
+h2 { font-size: 18px; line-height: 1.3; margin: 0 0 6px; }
+h3 { font-size: 14.5px; line-height: 1.3; margin: 0; }
+p { margin: 0 0 8px; }
 section { background: var(--card); border: 1px solid var(--line); border-radius: 10px; padding: 16px
   20px; margin: 14px 0; }
 a { color: inherit; }
@@ -33,28 +33,32 @@ a { color: inherit; }
 .verdict .word { font-size: 22px; font-weight: 700; margin: 2px 0; }
 .verdict p { color: var(--text); margin: 0; }
 nav { font-size: 13px; margin: 0 4px; color: var(--faint); }
-nav a { display: inline-block; margin: 2px 12px 2px 0; }
+nav a { display: inline-block; min-height: 26px; padding: 3px 0; margin: 0 12px 0 0; }
 dl { display: grid; grid-template-columns: repeat(auto-fit, minmax(176px, 1fr)); gap: 10px 20px;
   margin: 0; }
 dt { color: var(--faint); font-size: 13px; }
-dd { margin: 0; overflow-wrap: anywhere; }
-.glance { margin-bottom: 14px; padding-bottom: 14px; border-bottom: 1px solid var(--line); grid-template-columns:
-  repeat(auto-fit, minmax(112px, 1fr)); }
+dd { margin: 0; }
+.glance { margin-top: 14px; color: var(--text); grid-template-columns: repeat(auto-fit, minmax(104px,
+  1fr)); }
+.rule { margin-top: 14px; padding-top: 14px; border-top: 1px solid var(--line); }
+section h3 { margin: 16px 0 2px; } figure h3 { margin: 0; }
+ul.plain { padding-left: 18px; }
+.events { width: auto; } .events th { min-width: 0; white-space: nowrap; color: var(--faint); }
+.live { border: 2px solid var(--bar); }
+.live p { font-size: 16px; } .live p.faint { font-size: 13px; }
 .glance dd { white-space: nowrap; font-size: 19px; font-weight: 650; }
 table { border-collapse: collapse; width: 100%; font-size: 14px; }
 th, td { padding: 6px 14px 6px 0; border-top: 1px solid var(--line); vertical-align: top; text-align:
-  left; font-weight: 400; overflow-wrap: anywhere; }
+  left; font-weight: 400; }
 tbody th { min-width: 11em; font-weight: 600; }
 th.short, td.short { white-space: nowrap; }
 thead th { white-space: nowrap; border-top: 0; color: var(--faint); font-weight: 600; font-size: 13px; }
 td:empty { color: transparent; }
-.wide { overflow-x: auto; }
-code { font: 12.5px/1.5 ui-monospace, "DejaVu Sans Mono", Menlo, Consolas, monospace; overflow-wrap:
-  anywhere; }
+code { font: 12.5px/1.5 ui-monospace, "DejaVu Sans Mono", Menlo, Consolas, monospace; }
 ul, ol { margin: 0; padding-left: 22px; }
-li { margin: 3px 0; overflow-wrap: anywhere; }
+li { margin: 3px 0; }
 details { margin-top: 8px; }
-summary { cursor: pointer; color: var(--faint); font-size: 13px; }
+summary { cursor: pointer; min-height: 26px; padding: 3px 0; color: var(--faint); font-size: 13px; }
 .lane { display: grid; grid-template-columns: 236px 1fr; gap: 0 16px; padding: 6px 0; border-top: 1px
   solid var(--line); }
 .lane .name b { font-weight: 600; margin-right: 6px; }
@@ -65,8 +69,8 @@ summary { cursor: pointer; color: var(--faint); font-size: 13px; }
 .cut { top: -7px; bottom: -7px; border-radius: 0; background: repeating-linear-gradient(45deg,
   var(--gap) 0 3px, transparent 3px 7px); }
 .plan { top: 3px; height: 8px; background: var(--plan); }
-.done, .waived, .late, .running, .failed, .on-hold, .rolled-back, .unknown { top: 14px; height: 14px;
-  background: var(--bar); min-width: 3px; }
+.done, .waived, .late, .running, .failed, .on-hold, .rolled-back, .partly-rolled-back, .unknown { top:
+  14px; height: 14px; background: var(--bar); min-width: 3px; }
 .late { background: var(--late); }
 .waived { background: var(--calm); }
 .running { background: repeating-linear-gradient(90deg, var(--bar) 0 6px, transparent 6px 9px);
@@ -75,12 +79,15 @@ summary { cursor: pointer; color: var(--faint); font-size: 13px; }
   1px solid var(--bad); }
 .on-hold { background: repeating-linear-gradient(135deg, var(--late) 0 4px, transparent 4px 8px); border:
   1px solid var(--late); }
-.act { top: 4px; height: 26px; background: var(--text); }
+.rolled-back, .partly-rolled-back { background: repeating-linear-gradient(45deg, var(--bar) 0 3px,
+  transparent 3px 6px); border: 1px solid var(--bar); }
+.act { top: 4px; height: 26px; min-width: 3px; background: var(--text); }
+.act.bad { background: var(--bad); } .act.warn { background: var(--late); }
 .wait { top: 20px; height: 0; border-top: 2px dotted var(--faint); }
 .axis { min-height: 20px; font-size: 12px; color: var(--faint); }
 .axis span { position: absolute; transform: translateX(-50%); white-space: nowrap; }
 .axis span.first { transform: none; }
-.axis span.end { transform: translateX(-100%); }
+.axis span.last { transform: translateX(-100%); }
 .key { display: flex; flex-wrap: wrap; gap: 4px 18px; font-size: 13px; color: var(--faint); margin:
   8px 0 0; padding: 0; list-style: none; }
 .key i { position: static; display: inline-block; width: 22px; height: 10px; margin-right: 6px;
@@ -90,7 +97,7 @@ summary { cursor: pointer; color: var(--faint); font-size: 13px; }
 .plots { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(290px, 100%), 1fr)); gap: 14px 22px;
   margin-top: 8px; }
 figure { margin: 0; break-inside: avoid; min-width: 0; }
-figcaption { font-size: 13px; color: var(--faint); overflow-wrap: anywhere; }
+figcaption { font-size: 13px; color: var(--faint); }
 figure h3 span { font-weight: 400; margin-left: 6px; }
 svg { display: block; width: 100%; height: auto; margin: 4px 0; overflow: visible; }
 svg text { font-size: 10.5px; fill: var(--faint); paint-order: stroke; stroke: var(--card); stroke-width: 3px; }
@@ -105,11 +112,11 @@ svg text.passing { fill: var(--good); stroke: var(--card); }
 svg text.breaching { fill: var(--bad); stroke: var(--card); }
 svg rect.passes { fill: var(--pass); } svg rect.breaches { fill: var(--breach); }
 svg rect.gap { fill: var(--gap); }
-.blank { border-bottom: 1px dotted var(--faint); height: 26px; }
 @media (max-width: 720px) {
   main { padding: 12px 10px 40px; }
   section { padding: 14px; }
   .lane { grid-template-columns: 1fr; }
+  .axis span.wide { display: none; }
   .stack thead { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
   .stack, .stack tbody { display: block; }
   .stack tr { display: block; border-top: 1px solid var(--line); padding: 6px 0; }

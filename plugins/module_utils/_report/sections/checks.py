@@ -11,6 +11,7 @@ from ..reader import Reader, text
 from ..times import counted, took
 from .words import judged, share
 
+OTHER = "Others"
 NOT_APPLICABLE = "skipped"
 """Of a line of the checklist."""
 
@@ -27,28 +28,27 @@ def checks(reader: Reader) -> Table:
         for name, one in reader.entries("checks")
     ]
     columns = ("Test", "Result", "Seen", "Took")
-    return Table("Tests", columns, tuple(rows), "No test is recorded.", passed(rows, "tests"))
+    return Table(
+        "Tests", columns, tuple(rows), "No test is recorded.", passed(rows, "tests"), part="tests"
+    )
 
 
-def preflight(reader: Reader) -> Table | None:
-    """A row for each line of the runbook's checklist that was proven; left out when none is recorded."""
-    rows = [
-        (
-            Cell(text(one.get("item")) or name),
+def checklist(reader: Reader) -> tuple[Table, ...]:
+    """A table for each section of the runbook's checklist, a row for each check; none when none is recorded."""
+    sections: dict[str, list[tuple[Cell, ...]]] = {}
+    for name, one in reader.named("preflight", reader.evidence("preflight").get("preflight")):
+        section, divided, line = text(one.get("item")).partition(": ")
+        row = (
+            Cell(line if divided else section or name),
             judged(one.get("status")),
             Cell(name if one.get("item") else ""),
             Cell(text(one.get("detail"))),
-            Cell(took(one.get("seconds"))),
         )
-        for name, one in reader.named("preflight", reader.evidence("preflight").get("preflight"))
-    ]
-    columns = ("Item of the checklist", "Result", "Proven by", "Seen", "Took")
-    return (
-        Table(
-            "Before the release", columns, tuple(rows), "", passed(rows, "lines of the checklist")
-        )
-        if rows
-        else None
+        sections.setdefault(section if divided else OTHER, []).append(row)
+    columns = ("Item", "Result", "Proven by", "Seen")
+    return tuple(
+        Table(title, columns, tuple(rows), "", passed(rows, "checks"), fold=True, part="checklist")
+        for title, rows in sorted(sections.items(), key=lambda one: (one[0] == OTHER, one[0]))
     )
 
 

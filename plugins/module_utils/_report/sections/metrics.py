@@ -68,12 +68,18 @@ def verdict_of(one: Entry) -> Cell:
 
 
 def words_of(one: Entry, unit: str, bounds: Bounds) -> t.Iterator[str]:
-    last = one.get("last", one.get("value"))
-    parts = [f"last {quantity(last, unit)}"]
-    for key, word in (("min", "lowest"), ("max", "highest"), ("mean", "mean")):
-        if number(one.get(key)) is not None:
-            parts.append(f"{word} {quantity(one[key], unit)}")
-    yield f"{', '.join(parts).capitalize()}."
+    last = quantity(one.get("last", one.get("value")), unit)
+    seen = {
+        word: quantity(one[key], unit)
+        for key, word in (("min", "lowest"), ("max", "highest"), ("mean", "mean"))
+        if number(one.get(key)) is not None
+    }
+    if len(seen) == 3 and {*seen.values()} == {last}:
+        yield f"{last} throughout."
+    else:
+        yield (
+            ", ".join([f"Last {last}", *(f"{word} {value}" for word, value in seen.items())]) + "."
+        )
     count, missing = number(one.get("count")), number(one.get("missing"))
     if count is not None:
         without = f", {counted(int(missing), 'sample')} without data" if missing else ""

@@ -6,12 +6,13 @@ from __future__ import annotations
 
 import typing as t
 
-from ..events import in_order
 from ..models import Cell, Table, Tone
-from ..reader import Reader, inner, listed, text
+from ..reader import Reader, dictionaries, inner, listed, text
 from ..times import shown
 from .words import judged, share
 
+SIGNED_LINE = "sign_off_"
+"""How the checklist names a line that a sign-off proves."""
 TOLD: dict[str, Tone] = {"breached": "bad", "held": "warn"}
 _TONES: dict[str, Tone] = {"pass": "good", "fail": "bad"}
 
@@ -67,7 +68,10 @@ def feedback(reader: Reader) -> Table | None:
 
 
 def sign_offs(reader: Reader, expected: t.Sequence[str] = ()) -> Table | None:
-    """Who signed what and when, then who has not; left out when nobody is expected and nobody did."""
+    """Who signed what and when, then who has not; left out when nobody is expected and nobody did.
+
+    A good one that the checklist shows already is counted, and not shown again.
+    """
     found = dict(reader.named("sign_offs", reader.mapping("facts").get("sign_offs")))
     rows = [signed(reader, name, one) for name, one in found.items()]
     rows += [
@@ -77,8 +81,23 @@ def sign_offs(reader: Reader, expected: t.Sequence[str] = ()) -> Table | None:
     ]
     wanted = [name for name in expected if name not in found]
     lead = share(len(rows) - len(wanted), len(rows), "signed", f"not {', '.join(wanted)}")
+    listed_already = in_checklist(reader)
+    shown_here = tuple(
+        row for row in rows if row[1].tone != "good" or row[0].text not in listed_already
+    )
+    if len(shown_here) < len(rows):
+        lead += " Who signed what stands in the checklist."
     columns = ("Sign-off", "State", "By", "At", "What was signed", "Note")
-    return Table("Sign-offs", columns, tuple(rows), "", lead) if rows else None
+    return Table("Sign-offs", columns, shown_here, "", lead) if rows else None
+
+
+def in_checklist(reader: Reader) -> set[str]:
+    """Names of the sign-offs that a line of the checklist was proven by."""
+    return {
+        text(one.get("name")).removeprefix(SIGNED_LINE)
+        for one in dictionaries(reader.evidence("preflight").get("preflight"))
+        if one.get("kind") == "sign_offs" and one.get("status") == "pass"
+    }
 
 
 def signed(reader: Reader, name: str, one: t.Mapping[str, t.Any]) -> tuple[Cell, ...]:
@@ -111,12 +130,6 @@ def announcements(reader: Reader) -> Table:
         )
     empty = "No announcement is recorded."
     return Table("Announcements", ("What", "Delivered"), tuple(rows), empty)
-
-
-def acts(reader: Reader) -> Table | None:
-    """In the order of time; left out when nobody did anything."""
-    rows = tuple((Cell(shown(at)), Cell(said)) for at, said in in_order(reader))
-    return Table("What people did", ("When", "What"), rows, "") if rows else None
 
 
 def ramp(reader: Reader) -> Table | None:

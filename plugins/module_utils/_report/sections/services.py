@@ -13,7 +13,10 @@ from .words import judged, share
 
 PHASE = "microservices"
 FOLDED_FROM = 40
-BACK = ", taken back"
+BACK, NOT_STARTED, EARLIER = "rolled back", "not started", "rolled out earlier"
+DIGEST_SHOWN = len("sha256:0123456789ab")
+NAMED = 6
+"""As many services are named in one line."""
 
 
 def services(reader: Reader) -> Table:
@@ -26,6 +29,10 @@ def services(reader: Reader) -> Table:
     returned = inner(reader.mapping("facts"), "services_returned")
     for name, one in returned.items():
         found.setdefault(name, one if isinstance(one, dict) else {})
+    if PHASE in reader.phases():
+        # What a wave did not reach still runs what it ran before.
+        for name in waves:
+            found.setdefault(name, {"result": NOT_STARTED})
     order = sorted(found, key=lambda name: (waves.get(name, 10_000), list(found).index(name)))
     rows = [
         service_row(
@@ -38,10 +45,10 @@ def services(reader: Reader) -> Table:
         )
         for name in order
     ]
-    columns = ("Service", "Wave", "Result", "Before", "After", "Ready", "Took", "Why")
+    columns = ("Service", "Wave", "Result", "Before", "Now", "Ready", "Took", "Why")
     return Table(
         "Services", columns, tuple(rows), "No rollout of a service is recorded.",
-        lead=lead_of(rows), fold=len(rows) > FOLDED_FROM,
+        lead=lead_of(rows), fold=len(rows) > FOLDED_FROM, part="services",
     )  # fmt: skip
 
 
@@ -52,22 +59,59 @@ def service_row(
     replicas = inner(one, "replicas")
     result = text(one.get("result") or one.get("status") or ("failed" if failure else "unknown"))
     why = text(inner(one, "diagnosis").get("cause") or failure.get("message") or one.get("msg"))
+    before = pinned or text(inner(one, "before").get("image"))
+    now = text(inner(one, "after").get("image") or one.get("image"))
+    if result == NOT_STARTED:
+        now = before
     if back:
-        stuck = text(back.get("message"))
-        returned = text(inner(back, "after").get("image"))
-        why = f"{why} {stuck or f'Rolled back to {returned}.'} {taken_away(back)}".strip()
+        why = f"{why} {text(back.get('message'))} {taken_away(back)}".strip()
+        now = text(inner(back, "after").get("image")) or now
+    # A later run that finds it rolled already did not take "0 s".
+    earlier = result == "no_change" and pinned and now and pinned != now
     return (
         Cell(name),
         Cell("" if wave is None else str(wave)),
-        Cell(f"{result}{BACK}".replace("_", " "), "warn") if back else judged(result),
-        Cell(pinned or text(inner(one, "before").get("image")), code=True),
-        Cell(text(inner(one, "after").get("image") or one.get("image")), code=True),
+        outcome_of(result, back) if not earlier else Cell(EARLIER, "good"),
+        Cell(version_of(before), code=True),
+        Cell(version_of(now), code=True),
         Cell(
             f"{replicas['ready']} of {replicas.get('desired', '?')}" if "ready" in replicas else ""
         ),
-        Cell(took(one.get("duration"))),
+        Cell("" if earlier else took(one.get("duration"))),
         Cell(why),
     )
+
+
+def outcome_of(result: str, back: Entry) -> Cell:
+    if back and not text(back.get("message")):
+        return Cell(BACK, "warn")
+    if back:
+        return Cell(f"{result}, not rolled back".replace("_", " "), "bad")
+    return Cell(result, "calm") if result == NOT_STARTED else judged(result)
+
+
+def version_of(image: str) -> str:
+    """The tag, or the begin of the digest: the repository is the service's own. The images' table has all of it."""
+    _name, at, digest = image.partition("@")
+    if at:
+        return f"{digest[:DIGEST_SHOWN]}…" if len(digest) > DIGEST_SHOWN else digest
+    return image.rpartition("/")[2].partition(":")[2] or image
+
+
+def versions_now(table: Table) -> str:
+    """For example "v2.0.0 on 3: agent-core, ranking-service, vendor-service; v1.9.0 on the other 9"."""
+    by: dict[str, list[str]] = {}
+    for row in table.rows:
+        by.setdefault(row[4].text or "not known", []).append(row[0].text)
+    if len(by) == 1:
+        (version,) = by
+        return f"{version} on all {len(table.rows)} services"
+    fewest_first = sorted(by.items(), key=lambda one: len(one[1]))
+    told = [
+        f"{version} on {len(names)}{': ' + ', '.join(names) if len(names) <= NAMED else ''}"
+        for version, names in fewest_first
+    ]
+    return "; ".join(told)
 
 
 def pinned_image(reader: Reader, name: str) -> str:
@@ -92,8 +136,8 @@ def wave_numbers(reader: Reader) -> dict[str, int]:
 
 
 def lead_of(rows: t.Sequence[tuple[Cell, ...]]) -> str:
-    back = sum(1 for row in rows if row[2].text.endswith(BACK))
-    if back:
+    back = sum(1 for row in rows if row[2].text == BACK)
+    if back and back + sum(1 for row in rows if row[2].text == NOT_STARTED) == len(rows):
         return f"{back} of {counted(len(rows), 'service')} rolled back."
     bad = [row for row in rows if row[2].tone != "good"]
     names = ", ".join(row[0].text for row in bad[:5])

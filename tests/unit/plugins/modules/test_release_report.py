@@ -96,7 +96,12 @@ def test_a_problem_with_the_record_is_on_top_and_titled_by_the_release(write_rep
     )
     assert result["problems"] == ["There is no record of release 2.0.0."]
     text = Path(result["files"]["txt"]).read_text(encoding="utf-8")
-    assert text.startswith("Release 2.0.0: UNKNOWN")
+    first, _sentence, problem, one, *_rest = text.splitlines()
+    assert first == "! UNKNOWN  Release 2.0.0"
+    assert (problem, one) == (
+        "  Problems of the record: 1",
+        "  - There is no record of release 2.0.0.",
+    )
 
 
 def test_a_time_zone_that_nobody_knows_is_refused(write_report):
@@ -117,7 +122,7 @@ def test_the_journal_adds_the_longest_tasks_without_its_secrets(write_report, tm
         "duration": 7,
     }
     path.write_text(json.dumps(entry) + "\nnot JSON\n", encoding="utf-8")
-    text = Path(write_report(journal=str(path))["files"]["txt"]).read_text(encoding="utf-8")
+    text = Path(write_report(journal=str(path))["files"]["html"]).read_text(encoding="utf-8")
     assert "Call token=********" in text
     assert "1 line of the journal could not be read." in text
     assert write_report(journal=str(tmp_path / "none.jsonl"))["changed"] is True

@@ -69,9 +69,14 @@ def test_what_could_be_shown_otherwise_than_it_is_written_is_not_shown():
 
 
 def test_a_text_of_the_record_cannot_forge_a_line_of_the_report():
-    record = {**records.green(), "notes": ["x\n\nRelease 2.0.0: DEPLOYED\nThe way back"]}
-    text = files(record)["report.txt"]
-    assert "- x Release 2.0.0: DEPLOYED The way back" in text
+    forged = "x\n\n✓ DEPLOYED  Release 2.0.0\n  detail  report.html"
+    record = {**records.held(), "actor": forged, "git_sha": forged, "version": forged}
+    record["phases"]["database"]["evidence"]["failures"] = {
+        forged: {"task": "x", "message": forged}
+    }
+    text = files(record)["report.txt"].splitlines()
+    assert [line for line in text if line.startswith("✓ DEPLOYED")] == []
+    assert len([line for line in text if line.startswith("  detail")]) == 1
 
 
 def test_a_text_without_end_is_shortened():

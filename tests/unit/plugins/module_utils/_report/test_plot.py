@@ -6,6 +6,7 @@ from __future__ import annotations
 import pytest
 
 from ansible_collections.easymo.deploy.plugins.module_utils._gate.models import Bounds
+from ansible_collections.easymo.deploy.plugins.module_utils._gate.points import Point as Sample
 from ansible_collections.easymo.deploy.plugins.module_utils._gate.recorded import course_of
 from ansible_collections.easymo.deploy.plugins.module_utils._report.plot import (
     BOTTOM,
@@ -108,7 +109,7 @@ def test_without_a_value_there_is_nothing_to_draw():
     ("value", "unit", "words"),
     [
         (0.0123, "ratio", "1.23 %"),
-        (0.84, "seconds", "0.84 s"),
+        (0.84, "seconds", "840 ms"),
         (1234567, "messages", "1,234,567 messages"),
         (0, "", "0"),
         (0.00001, "", "1.0e-05"),
@@ -121,3 +122,19 @@ def test_without_a_value_there_is_nothing_to_draw():
 )
 def test_quantities_are_in_words_that_people_use(value, unit, words):
     assert quantity(value, unit) == words
+
+
+def test_no_axis_of_shares_goes_beyond_all_or_nothing():
+    found = plot_of(
+        "redis_hit_rate",
+        "ratio",
+        [Sample(0.0, 0.996, "good"), Sample(30.0, 0.999, "good")],
+        Bounds(minimum=0.8),
+    )
+    assert found.top == "100 %"
+    assert (
+        plot_of("x", "ratio", [Sample(0.0, 0.2, "good")], Bounds(maximum=0.8, above=0.95)).top
+        == "100 %"
+    )
+    # A share that is one by name only is shown as it is.
+    assert plot_of("x", "ratio", [Sample(0.0, 1.3, "good")], Bounds(maximum=0.8)).top != "100 %"

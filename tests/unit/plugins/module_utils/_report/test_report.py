@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 
@@ -16,6 +17,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._report.render impor
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._report.times import lasting, size
 from tests.fakes import release_records as records
+from tests.fakes.report_lines import everything
 
 PLAN = Asked(plan=(Planned("database", 15), Planned("microservices", 20), Planned("sign_off", 10)))
 
@@ -70,7 +72,7 @@ def test_a_complete_release_is_deployed_and_nothing_is_missing():
     report = build_report(complete(), PLAN)
     assert (report.verdict.word, report.verdict.tone) == ("Deployed", "good")
     assert (report.missing, report.problems) == ((), ())
-    text = as_text(report)
+    text = everything(report)
     for told in ("wallet-service | succeeded", "v1.9.0", "v2.0.0", "3 of 3", "102.3 MB", "9f86d0",
                  "20251104_a.sql", "wa-webhook | changed", "redis | pass | PONG", "error rate | proceed | Last 0.2 %",
                  "1 h 58 min (planned 45 min)", "moved by an hour", "release-2.0.0"):  # fmt: skip
@@ -100,11 +102,11 @@ def test_rehearsals_tell_how_long_migrations_took_which_locks_they_held_and_why_
     waived = {"status": "waived", "waiver": "no room", "waived_by": "Jane Doe"}
     record = complete()
     record["phases"]["database"]["evidence"] = {"rehearsals": {"one": rehearsed, "two": waived}}
-    text = as_text(build_report(record, PLAN))
+    text = everything(build_report(record, PLAN))
     assert "one | passed | a.sql | 1.4 s | ACCESS EXCLUSIVE on public.orders" in text
     assert "two | waived" in text
     assert "no room (Jane Doe)" in text
-    assert "Rehearsals" not in as_text(build_report(complete(), PLAN))
+    assert "Rehearsals" not in everything(build_report(complete(), PLAN))
 
 
 def test_what_migrations_were_warned_of_is_told_and_nothing_where_nobody_looked():
@@ -115,7 +117,7 @@ def test_what_migrations_were_warned_of_is_told_and_nothing_where_nobody_looked(
         "two": {"guard_warnings": []},
         "old": {},
     }
-    text = as_text(build_report(record, PLAN))
+    text = everything(build_report(record, PLAN))
     assert "one | none | none | none | a.sql, line 3: it refuses rows" in text
     assert "two | none | none | none | none" in text
     assert "old | none | none | none | not known" in text
@@ -143,11 +145,14 @@ def test_a_rolled_back_release_says_why_and_that_its_services_went_back():
     report = build_report(records.rolled_back(), Asked(plan=records.PLAN))
     assert "rejected: the ledger is down (Jane Doe, 06:39)" in report.verdict.sentence
     (services,) = (table for table in report.tables if table.title == "Services")
-    assert {row[2].text for row in services.rows} == {
-        "succeeded, taken back",
-        "rolled back, taken back",
-    }
-    assert all("Rolled back to" in row[7].text for row in services.rows)
+    assert {row[2].text for row in services.rows} == {"rolled back", "not started"}
+    back = [row for row in services.rows if row[2].text == "rolled back"]
+    assert {(row[3].text, row[4].text) for row in back} == {("v1.9.0", "v1.9.0")}
+    assert (
+        dict(report.now)["Versions"].text
+        == "v1.9.0 on 4: agent-core, ranking-service, wallet-service, vendor-service; not known on 8"
+    )
+    assert dict(report.glance)["Services as before"].text == "12 of 12"
 
 
 def test_what_a_way_back_took_of_another_hand_is_told_of_its_service():
@@ -210,7 +215,7 @@ def test_a_try_that_failed_before_is_told_as_such_and_not_as_evidence():
     assert report.verdict.word == "Deployed"
     assert (
         "Failed before, 2026-11-24 06:01:00 UTC: supabase_db failed in 'Apply': it drops a column"
-        in as_text(report)
+        in everything(report)
     )
 
 
@@ -309,3 +314,98 @@ def test_what_people_said_of_users_is_told_of_every_watch():
     assert rows[0][:3] + rows[0][5:] == ["monitoring", "support tickets", "none", "How many?"]
     assert rows[1][:4] == ["5 % since noon", "critical issues", "bad", "Jane Doe"]
     assert [row[2].tone for row in table.rows] == ["warn", "bad"]
+
+
+@pytest.mark.parametrize(
+    "record",
+    [records.green(), records.held(), records.rolled_back(), records.dead(), records.many(), records.hostile(), {}],
+    ids=["green", "held", "rolled back", "dead", "many", "hostile", "empty"],
+)  # fmt: skip
+def test_the_text_is_one_screen_and_begins_with_the_verdict(record):
+    report = build_report(record, Asked(plan=records.PLAN))
+    lines = as_text(report).splitlines()
+    assert len(lines) <= 40
+    assert report.verdict.word.upper() in lines[0]
+    assert max(len(line) for line in lines[2:]) <= 250
+
+
+def test_a_held_text_names_the_phase_and_its_cause_once():
+    text = as_text(build_report(records.held(), Asked(plan=records.PLAN)))
+    assert "!   7/8 Monitoring      on hold     1 h of 1 h planned" in text
+    assert "·   8/8 Sign-Off        not run     10 min planned" in text
+
+
+def test_the_same_deviation_is_told_once_with_how_often():
+    record = records.green()
+    item = "3 Infrastructure Readiness: Production environment healthy"
+    record["phases"]["preflight"]["evidence"]["preflight"] = [
+        {"name": f"certificate {n}", "status": "skip", "item": item, "detail": f"{n} has no TLS"}
+        for n in ("api", "supabase", "admin")
+    ]
+    (told,) = (one for one in build_report(record, PLAN).deviations if item in one.what)
+    assert told.sentence() == (
+        f"The check '{item}' was left out (3 times). Why: api has no TLS; supabase has no TLS; admin has no TLS."
+    )
+
+
+def test_no_table_has_a_column_without_a_word():
+    for record in (records.green(), records.rolled_back(), records.held()):
+        html = as_html(build_report(record, Asked(plan=records.PLAN)))
+        for table in re.findall(r"<table class=\"stack\".*?</table>", html, re.S):
+            rows = re.findall(r"<tr role=\"row\">(.*?)</tr>", table, re.S)[1:]
+            cells = [re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", row, re.S) for row in rows]
+            assert all(any(cell.strip() for cell in column) for column in zip(*cells, strict=True))
+
+
+def test_a_sign_off_that_the_checklist_shows_is_not_shown_again():
+    record = records.green()
+    line = {"name": "sign_off_qa", "kind": "sign_offs", "item": "1 Staging Validation: QA sign-off", "status": "pass",
+            "detail": "Grace Uwase signed it"}  # fmt: skip
+    record["phases"]["preflight"]["evidence"]["preflight"].append(line)
+    report = build_report(record, Asked(plan=records.PLAN, sign_offs=("qa", "product", "security")))
+    (table,) = (one for one in report.tables if one.title == "Sign-offs")
+    assert [row[0].text for row in table.rows] == ["product", "security"]
+    assert table.lead == "2 of 3 signed: not security. Who signed what stands in the checklist."
+    assert as_html(report).count("Grace Uwase") == 1
+
+
+def test_the_checklist_stands_by_its_sections_with_what_did_not_pass_open():
+    report = build_report(records.green(), Asked(plan=records.PLAN))
+    sections = [one for one in report.tables if one.part == "checklist"]
+    assert [one.title for one in sections] == [
+        "1 Staging Validation", "3 Infrastructure Readiness", "4 Code Readiness",
+    ]  # fmt: skip
+    assert [row[0].text for one in sections for row in one.standing_out()] == ["Changelog updated"]
+    assert all(one.fold for one in sections)
+
+
+def test_a_service_that_an_earlier_run_rolled_out_did_not_take_no_time():
+    record = records.green()
+    services = record["phases"]["microservices"]["evidence"]["services"]
+    image = {"image": "easymo/agent-core:v2.0.0"}
+    services["agent-core"] |= {
+        "result": "no_change",
+        "before": image,
+        "after": image,
+        "duration": 0,
+    }
+    pins = {"agent-core": {"images": {"agent-core": "easymo/agent-core:v1.9.0"}}}
+    report = build_report(record, Asked(plan=records.PLAN, pins=pins))
+    (table,) = (one for one in report.tables if one.title == "Services")
+    assert [cell.text for cell in table.rows[0]][2:7] == [
+        "rolled out earlier", "v1.9.0", "v2.0.0", "3 of 3", "",
+    ]  # fmt: skip
+
+
+def test_what_no_wave_reached_still_runs_what_it_ran():
+    record = records.rolled_back()
+    del record["facts"]["services_returned"]
+    pins = {
+        name: {"images": {name: f"easymo/{name}:v1.9.0"}}
+        for wave in records.SERVICES
+        for name in wave
+    }
+    report = build_report({**record, "status": "failed"}, Asked(plan=records.PLAN, pins=pins))
+    assert dict(report.now)["Versions"].text == (
+        "v2.0.0 on 3: agent-core, ranking-service, vendor-service; v1.9.0 on 9"
+    )

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import itertools
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
@@ -10,6 +11,7 @@ import pytest
 
 from ansible_collections.easymo.deploy.plugins.module_utils._report.build import build_report
 from ansible_collections.easymo.deploy.plugins.module_utils._report.models import Asked
+from ansible_collections.easymo.deploy.plugins.module_utils._report.render import as_html
 from ansible_collections.easymo.deploy.plugins.module_utils._report.scale import Scale
 from tests.fakes import release_records as records
 
@@ -89,7 +91,7 @@ def test_a_rehearsal_of_minutes_is_not_lost_on_an_axis_of_hours():
 
 
 def test_ticks_are_round_in_the_zone_of_the_release():
-    assert [label for _left, label in timeline(records.green()).ticks] == [
+    assert [tick.label for tick in timeline(records.green()).ticks] == [
         "06:00",
         "06:30",
         "07:00",
@@ -97,7 +99,7 @@ def test_ticks_are_round_in_the_zone_of_the_release():
         "08:00",
     ]
     kathmandu = timeline(records.green(), ZoneInfo("Asia/Kathmandu"))
-    assert kathmandu.ticks[0][1] == "11:30"
+    assert kathmandu.ticks[0].label == "11:30"
     assert kathmandu.zone == "+0545"
 
 
@@ -134,25 +136,59 @@ def test_there_are_never_too_many_ticks(seconds):
     assert len(Scale.over([(begin, begin + seconds)]).ticks(UTC)) <= 8
 
 
-def test_what_people_did_stands_on_the_axis_and_in_a_table_below():
+@pytest.mark.parametrize("seconds", [9, 100, 400, 7200, 90_000, 3_000_000])
+@pytest.mark.parametrize("gap", [0, 40_000, 400_000])
+@pytest.mark.parametrize(("width", "narrow"), [(270, True), (420, False)])
+def test_no_label_of_the_axis_touches_another(seconds, gap, width, narrow):
+    begin = datetime(2026, 11, 24, 5, 45, 3, tzinfo=UTC).timestamp()
+    later = begin + seconds + gap
+    ticks = Scale.over([(begin, begin + seconds), (later, later + seconds)]).ticks(UTC)
+    places = []
+    for tick in ticks:
+        long, at = 6.7 * len(tick.label), tick.left * width / 100  # as wide as DejaVu Sans at 12 px
+        left = at - {"first": 0, "last": long, "": long / 2}[tick.end]
+        if tick.narrow or not narrow:
+            places.append((left, left + long))
+    assert places
+    assert all(a[1] + 4 < b[0] for a, b in itertools.pairwise(places)), ticks
+    assert places[0][0] >= -1
+    assert places[-1][1] <= width + 1
+
+
+def test_a_release_that_was_resumed_after_hours_is_drawn_as_long_as_it_ran():
+    """Its plan of hours would leave nothing of two minutes to see."""
+    record = records.green()
+    for nth, phase in enumerate(record["phases"].values()):
+        start = 0 if nth == 0 else 330
+        phase |= {
+            "started": records.at(start + nth * 0.2),
+            "finished": records.at(start + nth * 0.2 + 0.2),
+        }
+        phase["earlier_failures"] = []
+    assert all(bar.kind != "plan" for one in timeline(record).lanes for bar in one.bars)
+
+
+def test_what_happened_stands_on_the_axis_and_in_a_list_below():
     record = records.rolled_back()
     record["facts"]["rollback_asked"] = {"by": "Jane", "reason": "payments", "at": records.at(51)}
     report = build_report(record, Asked(plan=records.PLAN))
-    told = [words for _left, words in report.timeline.marks]
-    assert told == ["06:36:00 Jane rolled back: payments"]
-    (table,) = (one for one in report.tables if one.title == "What people did")
-    assert [row[1].text for row in table.rows] == [
-        "Jane rolled back: payments",
-        "amina@ops-1 used the kill switch: wallets cannot pay",
-        "Jane Doe decided at release: reject.",
+    told = [one.words for one in report.timeline.marks]
+    assert "06:36:00 Jane rolled back: payments." in told
+    assert [one.said.partition(":")[0] for one in report.events] == [
+        "Jane Doe overrode the launch window",
+        "Jane rolled back",
+        "Microservices failed",
+        "amina@ops-1 set the kill switch",
+        "Jane Doe rejected at release",
         "The rollback was done.",
-        "The ramp: raised, now at 1 %.",
+        "Ramp raised by amina@ops-1, 0 % to 1 %.",
     ]
+    assert "set the kill switch: wallets cannot pay." in as_html(report)
 
 
 def test_an_interruption_stands_where_somebody_took_the_phase_up():
     record = records.green()
     record["phases"]["database"]["interruptions"] = [{"by": "joe@ops-2", "at": records.at(20)}, "?"]
     report = build_report(record, Asked(plan=records.PLAN))
-    told = [words for _left, words in report.timeline.marks if "took up" in words]
+    told = [one.words for one in report.timeline.marks if "took up" in one.words]
     assert told == ["06:05:00 joe@ops-2 took up phase database: the run before ended in it."]
