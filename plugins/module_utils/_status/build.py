@@ -138,7 +138,7 @@ def version_of(name: str, images: t.Mapping[str, str]) -> str:
 
 
 def _tag(image: str) -> str:
-    named, _, digest = image.partition("@")
+    named, _at, digest = image.partition("@")
     tag = named.rpartition("/")[2].partition(":")[2]
     return tag or digest[:19] or NO_TAG
 

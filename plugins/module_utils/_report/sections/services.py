@@ -104,8 +104,7 @@ def versions_now(table: Table) -> str:
     for row in table.rows:
         by.setdefault(row[4].text or "not known", []).append(row[0].text)
     if len(by) == 1:
-        (version,) = by
-        return f"{version} on all {len(table.rows)} services"
+        return f"{next(iter(by))} on all {len(table.rows)} services"
     fewest_first = sorted(by.items(), key=lambda one: len(one[1]))
     told = [
         f"{version} on {len(names)}{': ' + ', '.join(names) if len(names) <= NAMED else ''}"
