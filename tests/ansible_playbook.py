@@ -11,6 +11,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 PROGRAM = str(Path(sys.executable).with_name("ansible-playbook"))
+ITS_OWN_OUTPUT = {"ANSIBLE_NOCOLOR": "1", "ANSIBLE_STDOUT_CALLBACK": "ansible.builtin.default"}
 
 
 def run_playbook(
@@ -20,11 +21,14 @@ def run_playbook(
     environment: t.Mapping[str, str] = os.environ,
     **variables: str,
 ) -> subprocess.CompletedProcess[str]:
-    """Without colours and without an answer to any question; `variables` are added to the environment."""
+    """Ansible's own output, whole, without colours and without an answer to any question.
+
+    `variables` are added to the environment.
+    """
     return subprocess.run(
         [PROGRAM, *words],
         cwd=cwd,
-        env={**environment, "ANSIBLE_NOCOLOR": "1", **variables},
+        env={**environment, **ITS_OWN_OUTPUT, **variables},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,

@@ -18,7 +18,7 @@ description:
 author:
   - EasyMO (@easymo)
 seealso:
-  - plugin: easymo.deploy.progress
+  - plugin: easymo.deploy.console
     plugin_type: callback
 """
 

@@ -22,6 +22,8 @@ from dataclasses import asdict, dataclass, field
 
 VARIABLE = "EASYMO_DEPLOY_PROGRESS"
 RELAY = "EASYMO_DEPLOY_RELAY"
+DRAWN = "EASYMO_DEPLOY_DRAWN"
+"""Set while a callback shows reports in its own way, so that they are not printed besides."""
 PATIENCE = 0.1
 """Seconds that a report may wait for a listener that falls behind."""
 TEXT_LIMIT = 2_000

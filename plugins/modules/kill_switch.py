@@ -301,7 +301,9 @@ def to_decision(params: t.Mapping[str, t.Any]) -> Decide:
     """What the options ask for. Raises InputError before anything is touched."""
     refuse_below(params, wait_timeout=1)
     if not params["reason"].strip():
-        raise InputError("'reason' is empty: everybody whom the switch stops will see it.")
+        raise InputError(
+            "'reason' is empty: add -e \"reason='why'\", everybody whom the switch stops will see it."
+        )
     state, percentage = params["state"], params["percentage"]
     if percentage is not None and state != LOWERED:
         raise InputError(f"'percentage' has no effect when 'state' is {state!r}: use 'lowered'.")

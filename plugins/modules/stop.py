@@ -28,6 +28,9 @@ options:
     type: str
     choices: [Hold, NotReadyToRelease, PhaseFailed, Rollback, VerificationFailed]
     required: true
+  standing:
+    description: How the platform stands, as P(easymo.deploy.standing#filter) puts it together. Returned as it is.
+    type: dict
 seealso:
   - module: ansible.builtin.fail
 """
@@ -46,6 +49,11 @@ reason:
   returned: failure
   type: str
   sample: Hold
+standing:
+  description: What O(standing) says, empty without it.
+  returned: failure
+  type: dict
+  sample: {undone: wallet-service went back, now: ["v2.0.0: agent-core · v1.9.0: the other 11", databases not touched]}
 """
 
 import typing as t
@@ -77,12 +85,14 @@ def module_spec() -> dict[str, t.Any]:
         "argument_spec": {
             "msg": {"type": "str", "required": True},
             "reason": {"type": "str", "choices": list(ERRORS), "required": True},
+            "standing": {"type": "dict"},
         },
     }
 
 
 def run(module: Module) -> t.NoReturn:
-    raise ERRORS[module.params["reason"]](module.params["msg"])
+    given = module.params
+    raise ERRORS[given["reason"]](given["msg"], standing=given["standing"] or {})
 
 
 def main() -> None:

@@ -9,6 +9,7 @@ controller's fork costs nearly nothing, because the controller has imported it b
 from __future__ import annotations
 
 import importlib
+import os
 import typing as t
 
 from ansible.module_utils.common.parameters import remove_values
@@ -18,7 +19,7 @@ from ansible.utils.display import Display
 from ..module_utils._errors import DeployError
 from ..module_utils._library import Library, refuse_missing
 from ..module_utils._module import Result, unexpected
-from ..module_utils._progress import Progress, relayed, report
+from ..module_utils._progress import DRAWN, Progress, relayed, report
 
 LOCAL = frozenset({"local", "ansible.builtin.local"})
 
@@ -47,9 +48,10 @@ class ControllerModule:
 
 
 def show_progress(event: str, host: str, text: str, data: dict[str, t.Any]) -> None:
-    """On the screen, and to whoever listens."""
-    named = text.startswith(f"{host}:")
-    Display().display(text if named else f"[{host}] {text}")
+    """To whoever listens, and on the screen where none of them shows it."""
+    if not os.environ.get(DRAWN):
+        named = text.startswith(f"{host}:")
+        Display().display(text if named else f"[{host}] {text}")
     report(event, host, text, data)
 
 

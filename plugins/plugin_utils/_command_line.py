@@ -15,6 +15,10 @@ import typing as t
 from pathlib import Path
 
 from ansible import context
+from ansible.parsing.splitter import parse_kv
+from ansible.parsing.utils.yaml import from_yaml
+
+from ..module_utils._secret_names import holds_secret
 
 TOLD = ("tags", "skip_tags", "subset", "start_at_task", "diff", "forks", "verbosity")
 LIMIT = "subset"
@@ -31,6 +35,27 @@ def shown_options() -> dict[str, t.Any]:
     if inventories := context.CLIARGS.get("inventory"):
         told["inventory"] = [nearby(one) for one in inventories]
     return told
+
+
+def extra_variables(redact: t.Callable[[str], str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Each -e as it was typed, and the names of those whose values may be secrets and are not told."""
+    shown: list[str] = []
+    hidden: list[str] = []
+    for typed in map(str, context.CLIARGS.get("extra_vars") or ()):
+        names = [] if typed.startswith("@") else _names_in(typed)
+        if redact(typed) == typed and not any(map(holds_secret, names)):
+            shown.append(typed)
+        else:
+            hidden += names
+    return tuple(shown), tuple(hidden)
+
+
+def _names_in(typed: str) -> list[str]:
+    """Of `name=value …`, or of a mapping in JSON or YAML."""
+    if typed[:1] in "{[":
+        loaded = from_yaml(typed)
+        return [*map(str, loaded)] if isinstance(loaded, dict) else []
+    return [*map(str, parse_kv(typed))]
 
 
 def extra_variable_names(play: t.Any) -> list[str]:

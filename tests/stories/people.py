@@ -23,11 +23,13 @@ import requests
 
 from sandbox.names import NAMESPACE, SERVICES
 from sandbox.world import Facts, World
+from tests.ansible_playbook import ITS_OWN_OUTPUT
 from tests.victims import Victim
 from tests.waiting import until
 
 ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
+CONSOLE = "easymo.deploy.console"
 PATIENCE = 600
 """Seconds that one command may take on a busy machine."""
 
@@ -66,7 +68,7 @@ def approval(approved_by: str, reason: str) -> list[str]:
 
 
 class Operator:
-    """Types ansible-playbook in the checkout."""
+    """Types ansible-playbook in the checkout, and reads Ansible's own output."""
 
     def __init__(
         self, world: World, checkout: Path = ROOT, environment: dict[str, str] | None = None
@@ -75,7 +77,7 @@ class Operator:
         self._environment = {
             **(os.environ if environment is None else environment),
             "EASYMO_SANDBOX_STATE": str(world.directory),
-            "ANSIBLE_NOCOLOR": "1",
+            **ITS_OWN_OUTPUT,
         }
 
     @classmethod
@@ -106,6 +108,13 @@ class Operator:
             f"inventories/{inventory}",
             *arguments,
         )
+
+    def at_the_console(self) -> Operator:
+        """Reads what the project itself shows of a run."""
+        other = Operator.__new__(Operator)
+        other._checkout = self._checkout
+        other._environment = {**self._environment, "ANSIBLE_STDOUT_CALLBACK": CONSOLE}
+        return other
 
     def deploys(self, *arguments: str) -> Run:
         """With a watch that is shorter still than the sandbox's: what it decides is tested elsewhere."""

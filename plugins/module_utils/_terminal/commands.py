@@ -1,9 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # PRIVATE to easymo.deploy.
-"""The command to type next, from the one that was typed.
-
-Values of extra variables are not known here, for they may be secrets.
-"""
+"""The command to type next, from the one that was typed, ready to be pasted."""
 
 from __future__ import annotations
 
@@ -16,8 +13,9 @@ ALL = ("all",)
 
 @dataclass(frozen=True)
 class Command:
-    """What was typed.
+    """What was typed, with the program as it was found.
 
+    `extra`: the values of -e that may be repeated. `hidden`: names of those that may be a secret, and are left out.
     `phases`: those that the playbooks hold, whatever tags chose of them. `release`, `rollback` and
     `ramp`: the playbooks beside this one that deploy all, go back, and ramp up, "" when there are none.
     """
@@ -27,24 +25,35 @@ class Command:
     tags: tuple[str, ...] = ALL
     limit: str = ""
     check: bool = False
-    extra_variables: bool = False
+    extra: tuple[str, ...] = ()
+    hidden: tuple[str, ...] = ()
     phases: tuple[str, ...] = ()
     release: str = ""
     rollback: str = ""
     ramp: str = ""
+    status: str = ""
+    diagnose: str = ""
+    program: str = "ansible-playbook"
 
     def line(self) -> str:
-        parts = ["ansible-playbook", *self.playbooks]
+        parts = [self.program, *self.playbooks]
         for inventory in self.inventories:
             parts += ["-i", inventory]
         if self.tags != ALL:
             parts += ["--tags", ",".join(self.tags)]
         if self.limit:
             parts += ["--limit", self.limit]
+        for one in self.extra:
+            parts += ["-e", one]
         if self.check:
             parts.append("--check")
-        told = shlex.join(parts)
-        return f"{told}   (and the -e of this run)" if self.extra_variables else told
+        told = " ".join(map(quoted, parts))
+        return f"{told}   (and -e {', '.join(self.hidden)})" if self.hidden else told
+
+    def without(self, names: t.Collection[str]) -> Command:
+        """Without the variables of these names, as far as each has a -e of its own."""
+        kept = tuple(one for one in self.extra if one.partition("=")[0].strip() not in names)
+        return replace(self, extra=kept, hidden=tuple(n for n in self.hidden if n not in names))
 
     def resumed(self, phase: str, plan: t.Sequence[str], missing: t.Sequence[str] = ()) -> Command:
         """From this phase on, as far as this run was to go, with what is `missing` before it."""
@@ -80,4 +89,11 @@ class Command:
 
     def other(self, playbook: str) -> Command:
         """Another playbook against the same inventory."""
-        return Command(playbooks=(playbook,), inventories=self.inventories)
+        return Command(playbooks=(playbook,), inventories=self.inventories, program=self.program)
+
+
+def quoted(word: str) -> str:
+    """For a shell, in the marks that people type around a sentence where they are enough."""
+    if "'" in word and not any(one in word for one in '"$`\\!'):
+        return f'"{word}"'
+    return shlex.quote(word)

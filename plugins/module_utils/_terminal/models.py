@@ -8,6 +8,7 @@ import typing as t
 from dataclasses import dataclass, field
 
 Tone = t.Literal["", "head", "good", "warn", "bad", "calm"]
+REFUSALS = frozenset({"InvalidInput", "Locked", "OutOfOrder"})
 Ending = t.Literal["done", "failed", "interrupted"]
 
 
@@ -17,6 +18,38 @@ class Line:
 
     text: str
     tone: Tone = ""
+
+
+@dataclass(frozen=True)
+class Fact:
+    """What was done or seen: `label` is a word or two, `tone` says how it went."""
+
+    label: str
+    text: str
+    tone: Tone = "good"
+
+
+@dataclass(frozen=True)
+class Item:
+    """A result of one host, or of one round of a loop."""
+
+    name: str
+    result: t.Mapping[str, t.Any]
+    failed: bool = False
+
+    @property
+    def changed(self) -> bool:
+        return bool(self.result.get("changed"))
+
+
+@dataclass(frozen=True)
+class Group:
+    """The results of one task. `would`: it only said what it would do. `wave`: which batch of hosts, 0 for none."""
+
+    name: str
+    items: tuple[Item, ...]
+    would: bool = False
+    wave: int = 0
 
 
 @dataclass(frozen=True)
@@ -46,6 +79,12 @@ class Failure:
     sentence: str
     missing: tuple[str, ...] = ()
     held: bool = False
+    reason: str = ""
+
+    @property
+    def refused(self) -> bool:
+        """Nothing has begun: there is nothing to go back from, and nothing to examine."""
+        return self.reason in REFUSALS
 
 
 @dataclass(frozen=True)

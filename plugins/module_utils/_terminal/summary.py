@@ -105,16 +105,28 @@ def cause(screen: Screen, ending: Ending) -> list[Line]:
 
 
 def next_commands(screen: Screen, command: Command, ending: Ending) -> list[str]:
+    words = {"next": "Next:" if ending == "done" else "Resume:", "back": "Go back:"}
+    steps = next_steps(screen, command, ending)
+    return [f"{words[name]:<10}{line}" for name, line in steps if name in words]
+
+
+def next_steps(screen: Screen, command: Command, ending: Ending) -> list[tuple[str, str]]:
+    """What to type next, each with a word for what it is for."""
     stage, plan = screen.stages[-1], [one.name for one in screen.plan]
     if ending != "done":
         missing = stage.cause.missing if stage.cause else ()
-        again = f"Resume:   {command.resumed(stage.key, plan, missing).line()}"
+        steps = [("next", command.resumed(stage.key, plan, missing).line())]
+        if stage.cause and stage.cause.refused:
+            return steps
         # The first phase only looks.
-        back = stage.number > 1 and command.rollback and not command.check
-        return [again, *([f"Go back:  {command.other(command.rollback).line()}"] if back else [])]
+        if stage.number > 1 and command.rollback and not command.check:
+            steps.append(("back", command.other(command.rollback).line()))
+        if stage.number and command.diagnose and ending == "failed":
+            steps.append(("look", command.other(command.diagnose).line()))
+        return steps
     if not stage.number or command.check:
         return []
     onward = command.onward(stage.key, plan)
     if stage.key == plan[-1] and not onward and command.ramp:
         onward = command.other(command.ramp)
-    return [f"Next:     {onward.line()}"] if onward else []
+    return [("next", onward.line())] if onward else []

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import re
 import typing as t
 
 from .._report.times import lasting
@@ -50,3 +51,37 @@ def one_line(text: str) -> str:
 def bare(task: str) -> str:
     """The task's own name, without the role it stands in."""
     return one_line(task.rpartition(" : ")[2])
+
+
+def words_of(reason: t.Any) -> str:
+    """A reason in CamelCase as words: "ImageNotFound" is "image not found"."""
+    return re.sub(r"(?<!^)(?=[A-Z])", " ", str(reason or "")).lower()
+
+
+def clock(seconds: float) -> str:
+    """A time of day, from seconds since midnight."""
+    minutes = int(seconds // MINUTE) % (24 * 60)
+    return f"{minutes // 60:02}:{minutes % 60:02}"
+
+
+def watch(seconds: float) -> str:
+    """A duration as a stop watch shows it: "0:11", "12:05", "2:04:11"."""
+    whole = round(seconds)
+    hours, rest = divmod(whole, 3600)
+    minutes, rest = divmod(rest, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def sentence_of(result: t.Mapping[str, t.Any]) -> str:
+    """Why a task failed, as its module put it; of a loop the first round that failed."""
+    rounds = result.get("results")
+    failed = [
+        one
+        for one in (rounds if isinstance(rounds, list) else ())
+        if isinstance(one, dict) and (one.get("failed") or one.get("unreachable"))
+    ]
+    for source in [*failed[:1], result]:
+        for key in ("msg", "reason", "stderr"):
+            if source.get(key):
+                return str(source[key]).strip()
+    return "it failed without a reason"

@@ -14,13 +14,14 @@ import pytest
 from ansible import context
 from ansible.module_utils.common.collections import ImmutableDict
 
-from ansible_collections.easymo.deploy.plugins.callback import journal, progress, slack
+from ansible_collections.easymo.deploy.plugins.callback import console, journal, slack
 from ansible_collections.easymo.deploy.plugins.module_utils._terminal.models import Planned
 from ansible_collections.easymo.deploy.plugins.plugin_utils._observing import (
     CENSORED,
     sentence,
     task_name,
 )
+from ansible_collections.easymo.deploy.plugins.plugin_utils._run_events import read_plan
 
 LOADS = """
 import json, sys
@@ -30,16 +31,17 @@ from ansible.playbook import Playbook
 from ansible.plugins.loader import init_plugin_loader
 from ansible.vars.manager import VariableManager
 init_plugin_loader()
-from ansible_collections.easymo.deploy.plugins.callback.progress import phases_of
+from ansible_collections.easymo.deploy.plugins.plugin_utils._run_events import phases_of
 loader = DataLoader()
 manager = VariableManager(loader=loader, inventory=InventoryManager(loader=loader))
 print(json.dumps(phases_of(Playbook.load(sys.argv[1], manager, loader))))
 """
 """In a process of its own, for Ansible's loader is one for each."""
+ROOT = Path(__file__).parents[4]
 NOTHING = dict.fromkeys(slack.OPTIONS, "")
 
 
-@pytest.fixture(params=[slack, journal, progress], ids=["slack", "journal", "progress"])
+@pytest.fixture(params=[slack, journal], ids=["slack", "journal"])
 def callback(request, monkeypatch):
     monkeypatch.setattr(context, "CLIARGS", ImmutableDict())
     module = request.param.CallbackModule()
@@ -56,6 +58,25 @@ def test_what_goes_wrong_in_a_callback_is_one_warning_and_no_error(callback):
     module.v2_runner_on_ok(broken)
     assert len(warnings) == 1
     assert "goes on without it" in warnings[0]
+
+
+def test_what_goes_wrong_in_the_console_is_one_warning_and_ansibles_own_output(monkeypatch):
+    monkeypatch.setattr(context, "CLIARGS", ImmutableDict(check=False))
+    module = console.CallbackModule()
+    module.set_options()
+    told, warnings = [], []
+    monkeypatch.setattr(module._display, "warning", warnings.append)
+    monkeypatch.setattr(module._display, "banner", told.append)
+    play = SimpleNamespace(
+        get_name=lambda: "Phase 1: preflight",
+        get_path=lambda: f"{ROOT}/playbooks/preflight.yml:3",
+        check_mode=False,
+    )
+    module.v2_playbook_on_play_start(play)
+    module.v2_playbook_on_play_start(play)
+    assert len(warnings) == 1
+    assert "goes on without it" in warnings[0]
+    assert told == ["PLAY [Phase 1: preflight]"] * 2
 
 
 @pytest.mark.parametrize(
@@ -150,7 +171,7 @@ def test_only_what_our_documentation_promises_of_our_modules_is_written(monkeypa
     ],
 )
 def test_of_a_plan_that_is_none_nothing_is_told(plan, read):
-    assert progress.read_plan(plan) == read
+    assert read_plan(plan) == read
 
 
 @pytest.mark.parametrize(
@@ -203,7 +224,7 @@ def test_the_name_of_a_task_with_no_log_is_not_told():
 def test_the_phases_of_a_playbook_are_those_that_ansible_loads(name, phases):
     done = subprocess.run(
         [sys.executable, "-c", LOADS, f"playbooks/{name}"],
-        cwd=Path(__file__).parents[4],
+        cwd=ROOT,
         env={**os.environ, "PYTHONPATH": "playbooks/collections"},
         capture_output=True,
         text=True,

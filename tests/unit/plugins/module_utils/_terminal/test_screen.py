@@ -169,7 +169,10 @@ def test_the_table_has_what_earlier_runs_did():
         pytest.param({"tags": ("waves",)}, "--tags microservices", id="a tag inside of a phase"),
         pytest.param({"limit": "wallet-service"}, "--limit wallet-service", id="some hosts"),
         pytest.param({"check": True}, "--check", id="check mode"),
-        pytest.param({"extra_variables": True}, "(and the -e of this run)", id="extra variables"),
+        pytest.param({"extra": ("a=b c",)}, "-e 'a=b c'", id="extra variables"),
+        pytest.param(
+            {"hidden": ("token",)}, "(and -e token)", id="a variable that may be a secret"
+        ),
         pytest.param({"inventories": ("a b",)}, "-i 'a b'", id="a path with a blank"),
     ],
 )

@@ -149,8 +149,8 @@ def test_through_a_pipe_and_in_a_log_there_are_words_and_no_colours(stage: Path)
     goes_on = "Phase 3 of 3: Microservices goes on with 1 host: wallet-service"
     assert [line for line in lines if line.startswith(goes_on)]
     assert lines[-2:] == [
-        "Resume:   ansible-playbook play.yml -i inventory.yml --tags microservices   (and the -e of this run)",
-        "Go back:  ansible-playbook rollback.yml -i inventory.yml",
+        f"Resume:   {PROGRAM} play.yml -i inventory.yml --tags microservices -e failing=wallet-service",
+        f"Go back:  {PROGRAM} rollback.yml -i inventory.yml",
     ]
     cause = (
         "Phase 3 of 3: Microservices failed in 'Roll the service with ********' on wallet-service: "
@@ -189,7 +189,7 @@ def assert_journal_of_a_failure(stage: Path) -> None:
 
 
 def test_at_a_terminal_the_same_lines_have_colours(stage: Path) -> None:
-    code, shown = at_a_terminal(stage, "--check", "--tags", "preflight")
+    code, shown = at_a_terminal(stage, "-v", "--check", "--tags", "preflight")
     assert code == 0, shown
     plain = re.sub(r"\x1b\[[0-9;]*m", "", shown).replace("\r\n", "\n")
     heading = "Phase 1 of 3: Pre-Deploy · planned 15 min · check mode, nothing is changed"
@@ -199,6 +199,55 @@ def test_at_a_terminal_the_same_lines_have_colours(stage: Path) -> None:
     coloured = next(line for line in shown.splitlines() if "Pre-Deploy took" in line)
     assert coloured.startswith(ESCAPE)
     assert coloured.rstrip().endswith(f"{ESCAPE}0m")
+
+
+def test_what_is_not_of_this_collection_is_shown_as_ansible_shows_it(stage: Path) -> None:
+    run = piped(stage, "-e", "failing=wallet-service")
+    assert run.returncode == 2, run.stdout + run.stderr
+    lines = run.stdout.splitlines()
+    assert [line for line in lines if line.startswith("PLAY [Phase 1: preflight]")]
+    assert [line for line in lines if line.startswith("TASK [Change something]")]
+    assert [line for line in lines if line.startswith("fatal: [wallet-service]: FAILED!")]
+    assert [line for line in lines if line.startswith("PLAY RECAP")]
+    assert [line for line in lines if line.startswith("✗ STOPPED in 3/3 Microservices, ")]
+    assert "  cause    wallet-service: The pods of wallet-service said ********." in lines
+    assert SECRET not in run.stdout.partition("PLAY RECAP")[2]
+
+
+def test_a_pipe_that_closes_ends_the_output_and_not_the_run(stage: Path) -> None:
+    """Its reader has gone before the first line."""
+    read, write = os.pipe()
+    os.close(read)
+    run = subprocess.run(
+        command(),
+        cwd=stage,
+        env=environment(),
+        stdin=subprocess.DEVNULL,
+        stdout=write,
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+        timeout=PATIENCE,
+    )
+    os.close(write)
+    assert run.returncode == 0
+    assert run.stderr == ""
+    (events,) = runs_in(stage / ".deploy/2.0.0/journal.jsonl")
+    assert events[-1]["outcome"] == "done"
+
+
+def test_at_a_terminal_one_line_is_drawn_anew_and_gone_before_the_next(stage: Path) -> None:
+    (stage / "slow.yml").write_text(
+        "- hosts: localhost\n  gather_facts: false\n  tasks:\n"
+        "    - name: Take a while\n      ansible.builtin.wait_for: {timeout: 2}\n"
+    )
+    code, shown = at_a_terminal(stage, "slow.yml")
+    assert code == 0, shown
+    drawn = re.findall(r"\r\x1b\[K([^\r\n]*)", shown)
+    assert [line for line in drawn if re.fullmatch(r"\s*… 0:0\d  Take a while", line)], drawn
+    # Whatever was printed after a drawn line has a line of its own.
+    screen = [line.rpartition("\x1b[K")[2] for line in shown.replace("\r\n", "\n").split("\n")]
+    assert not [line for line in screen if "Take a while" in line and "…" in line]
 
 
 def wait_for(process: subprocess.Popen[str], path: Path, text: str) -> None:
@@ -258,10 +307,9 @@ def test_a_run_that_a_signal_ends_says_so_and_how_to_resume(
     waiting.send_signal(number)
     assert waiting.wait(PATIENCE) == code
     shown = (stage / "output").read_text("utf-8").splitlines()
-    assert [line for line in shown if line.startswith("Release 2.0.0 · play.yml was interrupted")]
-    assert shown[-2].startswith(
-        "Resume:   ansible-playbook play.yml -i inventory.yml --tags microservices"
-    )
+    assert [line for line in shown if line.startswith("✗ INTERRUPTED in 3/3 Microservices, ")]
+    resume = f"  next     {PROGRAM} play.yml -i inventory.yml --tags microservices -e waits_for="
+    assert [line for line in shown if line.startswith(resume)]
     (events,) = runs_in(stage / ".deploy/2.0.0/journal.jsonl")
     assert events[-1]["outcome"] == "interrupted"
 
@@ -269,7 +317,7 @@ def test_a_run_that_a_signal_ends_says_so_and_how_to_resume(
 def test_a_silent_task_is_told_of_and_a_killed_run_leaves_whole_lines(
     stage: Path, waiting: subprocess.Popen[str]
 ) -> None:
-    wait_for(waiting, stage / "output", "Still at 'Wait' on agent-core after ")
+    wait_for(waiting, stage / "output", "  Wait · agent-core")
     os.killpg(waiting.pid, signal.SIGKILL)
     waiting.wait(30)
     journal = stage / ".deploy/2.0.0/journal.jsonl"

@@ -1,0 +1,367 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: console
+type: stdout
+short_description: Shows a release on one screen
+version_added: 0.3.0
+description:
+  - Says what was done and seen, a line for each thing that is finished, and ends with what came of it and the command
+    to type next. A failure is one block - its cause, how the platform stands now, who was told, what to type.
+  - At a terminal one more line is drawn anew with what goes on now. In a file, through a pipe, with C(CI) set or
+    C(TERM=dumb) there is none, and a task that says nothing is mentioned after 15 seconds, then after 30 more, then
+    every minute.
+  - With C(-v) it shows Ansible's own output, whole, and the phases against their plan.
+  - Warnings, deprecations, prompts, unexpected errors, and plays and tasks that are not of this collection are always
+    shown as the callback P(ansible.builtin.default#callback) shows them.
+  - A difference that C(--diff) asks for is shown whole, but for those of the release record, which C(-v) shows.
+  - Phases are the plays with a variable C(release_phase_name), and the plan is the variable C(release_plan) of
+    localhost, a list of C(name), C(title) and C(minutes).
+  - The whole evidence of a failure is written to C(failure-N.yml) in the folder of the variable C(report_directory),
+    and not in check mode.
+  - Colours are those of Ansible - none with C(NO_COLOR) or C(ANSIBLE_NOCOLOR), where the output is no terminal, and
+    in the file of C(ANSIBLE_LOG_PATH).
+  - Secrets that the run knows are blanked out. Arguments of tasks are never shown.
+  - Never fails a run. What goes wrong in it is one warning, and Ansible's own output from there on. A pipe that closes
+    ends the output and not the run.
+author:
+  - EasyMO (@easymo)
+extends_documentation_fragment:
+  - default_callback
+  - result_format_callback
+options:
+  console_heartbeat:
+    description: Whether tasks that are silent for long are mentioned, and the last line at a terminal is drawn anew.
+    type: bool
+    default: true
+    env:
+      - name: EASYMO_DEPLOY_CONSOLE_HEARTBEAT
+    ini:
+      - section: callback_easymo_console
+        key: heartbeat
+seealso:
+  - plugin: easymo.deploy.journal
+    plugin_type: callback
+    description: The same events with all their details, in a file.
+  - plugin: easymo.deploy.slack
+    plugin_type: callback
+    description: The same progress for people who are elsewhere.
+"""
+
+import os
+import threading
+import time
+import typing as t
+
+from ansible import constants as C  # noqa: N812 - as Ansible calls it
+from ansible.plugins.callback.default import CallbackModule as Default
+
+from ..module_utils._messages.redactor import Redactor
+from ..module_utils._progress import DRAWN, Progress, subscribe
+from ..module_utils._terminal.console import Console
+from ..module_utils._terminal.events import Event, Reported, RunEnded, Status
+from ..module_utils._terminal.heartbeat import Heartbeat
+from ..module_utils._terminal.idle_detector import FIRST, IdleDetector
+from ..module_utils._terminal.models import Ending, Line, Tone
+from ..module_utils._terminal.telling import RECORDS
+from ..plugin_utils._failure_file import write_failures
+from ..plugin_utils._interruption import held_if_free, when_cut_short
+from ..plugin_utils._observing import PlayVariables, host_names, observing, selected
+from ..plugin_utils._run_events import (
+    begun,
+    ended,
+    expected,
+    is_ours,
+    phases_of,
+    play_of,
+    run_of,
+    task_of,
+)
+from ..plugin_utils._screen import LiveScreen
+
+COLORS: t.Mapping[Tone, str | None] = {
+    "": None,
+    "head": C.COLOR_HIGHLIGHT,
+    "good": C.COLOR_OK,
+    "warn": C.COLOR_WARN,
+    "bad": C.COLOR_ERROR,
+    "calm": C.COLOR_VERBOSE,
+}
+REDRAWN = 0.5
+"""Seconds between two drawings of the last line."""
+
+
+class CallbackModule(Default):
+    """Forwards what Ansible says to a Console, and its lines to the display; what is not ours, to the parent."""
+
+    CALLBACK_VERSION = 2.0
+    CALLBACK_TYPE = "stdout"
+    CALLBACK_NAME = "easymo.deploy.console"
+    TITLE = "The console callback"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.silent = False
+        self._verbose = self._display.verbosity > 0
+        # Callbacks come from Ansible's main thread and from the one that reads the workers' results.
+        self._lock = threading.RLock()
+        self._console = Console(verbose=self._verbose)
+        self._idle = IdleDetector()
+        self._redact = Redactor()
+        self._screen: LiveScreen | None = None
+        self._title, self._folder = "", ""
+        self._phases: tuple[str, ...] = ()
+        self._foreign = False
+        self._over = False
+        self._pulse: Heartbeat | None = None
+        self._unsubscribe: t.Callable[[], None] = lambda: None
+
+    # --- a playbook and its plays ------------------------------------------------------------------------------------
+
+    def v2_playbook_on_start(self, playbook: t.Any) -> None:
+        self._started(playbook)
+        if self._plain:
+            super().v2_playbook_on_start(playbook)
+
+    @observing
+    def _started(self, playbook: t.Any) -> None:
+        # One of several playbooks begins: each has its own beginning and end.
+        if self._over:
+            self._over, self._console = False, Console(verbose=self._verbose)
+        if self._screen is None:
+            self._screen = LiveScreen(self._display, os.environ)
+        self._title = os.path.basename(playbook._file_name or "")  # noqa: PTH119
+        self._phases += phases_of(playbook)
+
+    def v2_playbook_on_play_start(self, play: t.Any) -> None:
+        self._play = play
+        ours = is_ours(play)
+        foreign = self._verbose or not ours
+        # The end of the phase before stands above the next play's banner.
+        if self._verbose:
+            self._begin_play(play)
+        if foreign:
+            super().v2_playbook_on_play_start(play)
+        if not self._verbose:
+            self._begin_play(play)
+            if self.silent and not foreign:
+                super().v2_playbook_on_play_start(play)
+        self._foreign = self._foreign or not ours
+
+    @observing
+    def _begin_play(self, play: t.Any) -> None:
+        variables = PlayVariables.of(play)
+        if self._console.run is None:
+            self._open(variables)
+        if host_names(play) and selected(play, variables):
+            self._feed(play_of(play, self._redact))
+
+    def _open(self, variables: PlayVariables) -> None:
+        self._redact = Redactor(variables.secrets())
+        self._folder = variables.get("report_directory")
+        self._feed(run_of(variables, self._title, self._phases, self._redact))
+        self._unsubscribe = subscribe(self._progressed)
+        if not self._verbose:
+            os.environ[DRAWN] = "1"
+        if self.get_option("console_heartbeat"):
+            self._pulse = Heartbeat(self._beat)
+            self._pulse.start()
+        when_cut_short(self._interrupted)
+
+    def v2_playbook_on_no_hosts_matched(self) -> None:
+        if self._plain or not is_ours(self._play):
+            super().v2_playbook_on_no_hosts_matched()
+
+    def v2_playbook_on_no_hosts_remaining(self) -> None:
+        if self._plain or not is_ours(self._play):
+            super().v2_playbook_on_no_hosts_remaining()
+
+    def v2_playbook_on_stats(self, stats: t.Any) -> None:
+        if self._plain or self._foreign:
+            super().v2_playbook_on_stats(stats)
+        bad = any(stats.failures.values()) or any(stats.dark.values())
+        self._finish("failed" if bad else "done")
+
+    # --- tasks -------------------------------------------------------------------------------------------------------
+
+    @property
+    def _plain(self) -> bool:
+        """Whether Ansible's own output is shown."""
+        return self._verbose or self.silent
+
+    def _own(self, task: t.Any) -> bool:
+        return not self._plain and is_ours(task)
+
+    def v2_playbook_on_task_start(self, task: t.Any, is_conditional: bool) -> None:
+        if self._own(task):
+            # So that the parent, asked for a result of this task, prints this one's name.
+            self._last_task_name = None
+            return
+        super().v2_playbook_on_task_start(task, is_conditional)
+        self._said()
+
+    def v2_playbook_on_handler_task_start(self, task: t.Any) -> None:
+        if not self._own(task):
+            super().v2_playbook_on_handler_task_start(task)
+
+    def v2_playbook_on_include(self, included_file: t.Any) -> None:
+        if not self._own(included_file._task):
+            super().v2_playbook_on_include(included_file)
+
+    def v2_playbook_on_notify(self, handler: t.Any, host: t.Any) -> None:
+        if not self._own(handler):
+            super().v2_playbook_on_notify(handler, host)
+
+    def v2_runner_on_start(self, host: t.Any, task: t.Any) -> None:
+        super().v2_runner_on_start(host, task)
+        self._begin_task(host, task)
+
+    @observing
+    def _begin_task(self, host: t.Any, task: t.Any) -> None:
+        event = begun(host, task, self._redact)
+        with self._lock:
+            self._idle.began(
+                event.host, event.task.uid, event.task.name, event.task.action, event.at
+            )
+        self._feed(event)
+
+    def v2_runner_on_ok(self, result: t.Any) -> None:
+        self._end_task(result, "ok")
+        if self._own(result.task):
+            self._handle_warnings(result.result)
+        else:
+            super().v2_runner_on_ok(result)
+
+    def v2_runner_on_skipped(self, result: t.Any) -> None:
+        self._end_task(result, "skipped")
+        if self._own(result.task):
+            self._handle_warnings(result.result)
+        else:
+            super().v2_runner_on_skipped(result)
+
+    def v2_runner_on_failed(self, result: t.Any, ignore_errors: bool = False) -> None:
+        usual = expected(result)
+        self._end_task(result, "failed", ignored=ignore_errors)
+        if self._own(result.task) and usual:
+            self._handle_warnings(result.result)
+        else:
+            super().v2_runner_on_failed(result, ignore_errors)
+
+    def v2_runner_on_unreachable(self, result: t.Any) -> None:
+        self._end_task(result, "unreachable", ignored=bool(result.task.ignore_unreachable))
+        super().v2_runner_on_unreachable(result)
+
+    def v2_runner_item_on_ok(self, result: t.Any) -> None:
+        if self._own(result.task):
+            self._handle_warnings(result.result)
+        else:
+            super().v2_runner_item_on_ok(result)
+
+    def v2_runner_item_on_failed(self, result: t.Any) -> None:
+        if self._own(result.task) and expected(result):
+            self._handle_warnings(result.result)
+        else:
+            super().v2_runner_item_on_failed(result)
+
+    def v2_runner_item_on_skipped(self, result: t.Any) -> None:
+        if not self._own(result.task):
+            super().v2_runner_item_on_skipped(result)
+
+    def v2_runner_retry(self, result: t.Any) -> None:
+        if not self._own(result.task):
+            super().v2_runner_retry(result)
+
+    def v2_on_file_diff(self, result: t.Any) -> None:
+        if self._own(result.task):
+            self._differs(result)
+        else:
+            super().v2_on_file_diff(result)
+
+    @observing
+    def _differs(self, result: t.Any) -> None:
+        """What --diff asks for, but for the record's book of phases, which -v shows."""
+        rounds = result.result.get("results") if result.task.loop else None
+        shown = [one.get("diff") for one in rounds or [result.result] if one.get("changed")]
+        texts = [self._get_diff(one) for one in shown if one]
+        task = task_of(result.task, self._redact)
+        if task.action in RECORDS or not any(texts):
+            return
+        with self._lock:
+            where = str(result.host.get_name())
+            self._show(self._console.differs(task, where, [text for text in texts if text]))
+
+    @observing
+    def _end_task(self, result: t.Any, status: Status, *, ignored: bool = False) -> None:
+        event = ended(result, status, self._redact, ignored=ignored)
+        with self._lock:
+            self._idle.ended(event.host, event.task.uid)
+        self._feed(event)
+
+    # --- the console -------------------------------------------------------------------------------------------------
+
+    @observing
+    def _progressed(self, progress: Progress) -> None:
+        if self._verbose:
+            self._said()
+        now = time.monotonic()
+        self._feed(Reported(progress.event, progress.host, progress.text, progress.data, now))
+
+    @observing
+    def _interrupted(self) -> None:
+        self._finish("interrupted")
+
+    def _feed(self, event: Event) -> None:
+        with self._lock:
+            self._show(self._console.on(event, LiveScreen.columns()))
+
+    @observing
+    def _finish(self, ending: Ending) -> None:
+        """Once: a run that ended by itself is not interrupted afterwards."""
+        if self._over or self._screen is None:
+            return
+        self._over = True
+        os.environ.pop(DRAWN, None)
+        if self._pulse:
+            self._pulse.stop()
+        if ending != "interrupted":
+            self._unsubscribe()
+        with held_if_free(self._lock):
+            failures = self._console.evidence if ending == "failed" else []
+            if self._console.run and not self._console.run.command.check:
+                path = write_failures(self._folder, failures, self._redact)
+                self._console.block.detail = path
+            self._show(self._console.on(RunEnded(ending, time.monotonic()), LiveScreen.columns()))
+            self._screen.close()
+            self._screen = None
+
+    def _beat(self) -> float:
+        if self.silent or self._over or self._screen is None:
+            return FIRST
+        now = time.monotonic()
+        with self._lock:
+            if self._screen.live and not self._verbose:
+                told = self._console.live.text(now)
+                self._screen.draw(self._redact(f"    … {told}" if told else ""))
+                return REDRAWN
+            lines, again = self._idle.beat(now)
+            if lines and not self._verbose:
+                lines = self._console.waiting(now)
+            # Not as something that was said, after which the silence would begin anew.
+            self._print(lines)
+        return again
+
+    def _said(self) -> None:
+        with self._lock:
+            self._idle.said(time.monotonic())
+
+    def _show(self, lines: t.Sequence[Line]) -> None:
+        self._print(lines)
+        if lines:
+            self._said()
+
+    def _print(self, lines: t.Sequence[Line]) -> None:
+        for line in lines:
+            self._display.display(self._redact(line.text), color=COLORS[line.tone])

@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to easymo.deploy.
+"""How the platform stands after a failure, in a line for each part. What could not be read is not known. Pure."""
+
+from __future__ import annotations
+
+import typing as t
+
+from .models import DONE, ROLLED_BACK
+
+Fields = t.Mapping[str, t.Any]
+FEW = 6
+"""More names than this are told by their number."""
+
+
+def standing(
+    record: Fields,
+    rollouts: Fields,
+    flags: Fields,
+    config_map: str,
+    parts: t.Mapping[str, str],
+    settlement: Fields,
+) -> dict[str, t.Any]:
+    """What release_info, rollout_info, feature_flags and the filter wave_outcome returned, each as it is.
+
+    `parts`: by phase, what it brings to the release. Returns `undone`, a sentence, "" where nobody decided about that,
+    and `now`, a list of lines.
+    """
+    return {
+        "undone": _undone(settlement),
+        "now": [
+            *_services(rollouts),
+            *(f"{part} {_part(record, phase)}" for phase, part in parts.items()),
+            *([f"flags {_flags(record, flags, config_map)}"] if config_map else []),
+        ],
+    }
+
+
+def _undone(settlement: Fields) -> str:
+    if not settlement:
+        return ""
+    undone: Fields = settlement.get("undone") or {}
+    back = [name for name, how in undone.items() if how != "rollback_failed"]
+    stuck = [name for name, how in undone.items() if how == "rollback_failed"]
+    stuck += [name for name in settlement.get("not_undone") or () if name not in stuck]
+    parts = [f"{', '.join(back)} went back"] if back else []
+    parts += [f"{', '.join(stuck)} did not come back: check it now"] if stuck else []
+    paused = settlement.get("paused") or ()
+    parts += [f"{', '.join(paused)} is paused"] if paused else []
+    return "; ".join(parts) or "nothing"
+
+
+def _services(rollouts: Fields) -> list[str]:
+    found = rollouts.get("deployments")
+    if not isinstance(found, list):
+        return ["services not known"]
+    by_version: dict[str, list[str]] = {}
+    for one in found:
+        images: t.Mapping[str, str] = one.get("images") or {}
+        image = images.get(one["name"], next(iter(images.values()), ""))
+        version = image.partition("@")[0].rpartition("/")[2].rpartition(":")[2] or "no tag"
+        by_version.setdefault(version, []).append(one["name"])
+    if not by_version:
+        return []
+    most = max(by_version, key=lambda version: len(by_version[version]))
+    told = [
+        f"{version}: {_names(names, version == most and len(by_version) > 1, len(names))}"
+        for version, names in sorted(by_version.items(), reverse=True)
+    ]
+    unsettled = [str(one["name"]) for one in found if not one.get("complete")]
+    paused = [str(one["name"]) for one in found if one.get("paused")]
+    more = [f"not complete: {', '.join(unsettled)}"] if unsettled else []
+    more += [f"paused: {', '.join(paused)}"] if paused else []
+    return [" · ".join([*told, *more])]
+
+
+def _names(names: t.Sequence[str], rest: bool, count: int) -> str:
+    if rest:
+        return f"the other {count}"
+    return f"all {count}" if count > FEW else " ".join(names)
+
+
+def _part(record: Fields, phase: str) -> str:
+    """The record is written before the platform is: a phase that it has not got has not begun."""
+    known = record.get("record")
+    if not isinstance(known, dict) or not known:
+        return "not known"
+    found = (known.get("phases") or {}).get(phase) or {}
+    status = str(found.get("status") or "")
+    if not status:
+        return "not touched"
+    if status == ROLLED_BACK:
+        return "rolled back"
+    if status != DONE:
+        return f"not known for sure, phase {phase} is {status.replace('_', ' ')}"
+    return _done(found.get("evidence") or {})
+
+
+def _done(evidence: Fields) -> str:
+    migrations = evidence.get("migrations")
+    if isinstance(migrations, dict):
+        kinds = [one for one in migrations.values() if isinstance(one, dict)]
+        applied = sum(len(one.get("applied") or ()) for one in kinds)
+        return f"migrated, {applied} applied" if applied else "migrated, nothing was pending"
+    activated = (evidence.get("functions") or {}).get("activated")
+    return "of the release" if activated else "of the release, nothing was to change"
+
+
+def _flags(record: Fields, flags: Fields, config_map: str) -> str:
+    now = flags.get("before")
+    if not isinstance(now, dict):
+        return "not known"
+    switch = flags.get("kill_switch") or {}
+    if switch:
+        return f"held off by the kill switch, set by {switch.get('by')}"
+    pinned = ((record.get("pins") or {}).get("config_maps") or {}).get(config_map) or {}
+    before = pinned.get("data")
+    if not isinstance(before, dict):
+        return "not known against those before the release"
+    moved = sorted(name for name in {*now, *before} if now.get(name) != before.get(name))
+    return f"{len(moved)} set by the release" if moved else "as before the release"

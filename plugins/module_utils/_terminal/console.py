@@ -1,0 +1,298 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to easymo.deploy.
+"""From the events of a run to the lines that a terminal or a log shows of it. Knows neither Ansible nor a clock."""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass, field
+
+from .._release.failure import is_hold
+from .ending import Block, done_lines, stopped_lines
+from .events import (
+    Event,
+    PlayBegun,
+    Reported,
+    RunBegun,
+    RunEnded,
+    Task,
+    TaskBegun,
+    TaskEnded,
+)
+from .facts.messages import receivers
+from .layout import INDENT, RIGHT, clipped, fact_lines, hanging, righted
+from .live import Live
+from .models import Fact, Failure, Group, Item, Line, Play, Stage
+from .previous_runs import earlier_runs
+from .screen import Screen
+from .summary import summary
+from .telling import ANNOUNCE, RECORDS, STOPS, Telling, report_files
+from .words import bare, clock, one_line, sentence_of, span, watch
+
+FOLDED = ("called", "checked", "read", "webhook")
+"""Labels of checks that share a line while they go well."""
+TOLD_DURATION = 1.0
+"""Seconds; what was quicker needs no duration."""
+
+
+@dataclass
+class _Pending:
+    """The results of the task that runs now, until the next one begins."""
+
+    began: float
+    ended: float = 0.0
+    results: list[TaskEnded] = field(default_factory=list)
+
+
+class Console:
+    """State of a run. `on` takes what happened and gives the lines to show, often none."""
+
+    def __init__(self, *, verbose: bool = False) -> None:
+        """`verbose`: Ansible shows the tasks, and only phases and the end are told."""
+        self._verbose = verbose
+        self.run: RunBegun | None = None
+        self.screen: Screen | None = None
+        self.live = Live()
+        self.evidence: list[TaskEnded] = []
+        """What failed for good, whole."""
+        self.block = Block()
+        self._pending: _Pending | None = None
+        self._began: dict[str, float] = {}
+        self._telling = Telling()
+        self._checks: list[Fact] = []
+        self._heading: list[Line] = []
+        self._header = False
+        self._ours = False
+        self._batch = 0
+        self._columns = 80
+
+    def on(self, event: Event, columns: int = 80) -> list[Line]:
+        self._columns = columns
+        if isinstance(event, RunBegun):
+            self.run = event
+            self.screen = Screen(event.plan, event.at, check=event.command.check)
+            self._telling = Telling(check=event.command.check)
+            return []
+        if self.run is None or self.screen is None:
+            return []
+        if isinstance(event, PlayBegun):
+            return self._play(event, self.screen)
+        if isinstance(event, TaskBegun):
+            return self._task(event)
+        if isinstance(event, TaskEnded):
+            return self._result(event, self.screen)
+        if isinstance(event, Reported):
+            return self._report(event)
+        return self._end(event, self.run, self.screen)
+
+    # --- plays -------------------------------------------------------------------------------------------------------
+
+    def _play(self, event: PlayBegun, screen: Screen) -> list[Line]:
+        lines = self._flush()
+        self._ours = self._ours or event.ours or bool(event.phase)
+        before = screen.current
+        told = screen.play_started(Play(event.name, event.phase, event.hosts), event.at)
+        if self._verbose:
+            return told
+        if screen.current is before:
+            self._batch += 1
+        else:
+            # A phase that said nothing was gone through all the same.
+            lines += self._said([], always=bool(before and before.number))
+            self._batch = 1
+            self._heading = [Line(self._title(screen, event), "head")] if event.ours else []
+        self.live.play(event)
+        return lines
+
+    def _title(self, screen: Screen, event: PlayBegun) -> str:
+        stage = t.cast("Stage", screen.current)
+        now = self._clock(event.at)
+        if not stage.number:
+            title = clipped(one_line(stage.title), self._columns - RIGHT)
+            return righted(title, now, self._columns)
+        planned = f" · planned {span(stage.planned)}" if stage.planned else ""
+        return f"{stage.number}/{len(screen.plan)} {stage.title} · {now}{planned}"
+
+    def _clock(self, at: float) -> str:
+        run = t.cast("RunBegun", self.run)
+        return clock(run.clock + at - run.at)
+
+    def _top(self) -> list[Line]:
+        """What is released, where, by whom; after it each phase has its heading."""
+        run, screen = t.cast("RunBegun", self.run), t.cast("Screen", self.screen)
+        what = f"Release {run.version}" if run.version else run.title
+        where = f" → {run.environment}" if run.environment else ""
+        stage = screen.current
+        phased = bool(stage and stage.number)
+        attempt = f"attempt {screen.earlier.attempt}" if phased else ""
+        check = "check mode, nothing is changed" if run.command.check else ""
+        parts = [
+            f"{what}{where}",
+            run.title if run.version else "",
+            attempt,
+            self.block.holder,
+            check,
+        ]
+        earlier = screen.earlier.total if phased else 0
+        before = f"{span(earlier)} in earlier runs" if earlier else ""
+        told = " · ".join(filter(None, [*parts, before]))
+        return [Line(one, "head") for one in hanging(told, self._columns)]
+
+    def _said(self, lines: t.Sequence[Line], *, always: bool = False) -> list[Line]:
+        """With the heading of the phase before the first of its lines."""
+        if not lines and not self._checks and not always:
+            return []
+        top: list[Line] = []
+        if not self._header:
+            self._header = True
+            top = self._top()
+        heading, self._heading = self._heading, []
+        return [*top, *heading, *self._checked(), *lines]
+
+    # --- tasks -------------------------------------------------------------------------------------------------------
+
+    def _task(self, event: TaskBegun) -> list[Line]:
+        self._began.setdefault(event.task.uid, event.at)
+        self.live.task(event)
+        if self._pending and self._pending.results[0].task.uid != event.task.uid:
+            return self._flush()
+        return []
+
+    def _result(self, event: TaskEnded, screen: Screen) -> list[Line]:
+        self.live.ended(event)
+        if event.status == "skipped":
+            return []
+        lines: list[Line] = []
+        if self._pending and self._pending.results[0].task.uid != event.task.uid:
+            lines = self._flush()
+        lines += self._note(event, screen)
+        if self._pending is None:
+            began = self._began.pop(event.task.uid, event.at)
+            self._pending = _Pending(began)
+        self._pending.ended = event.at
+        self._pending.results.append(event)
+        return lines
+
+    def _note(self, event: TaskEnded, screen: Screen) -> list[Line]:
+        """What later lines need to know."""
+        lines: list[Line] = []
+        action, result = event.task.action, event.result
+        self._telling.note(event)
+        if event.status in ("failed", "unreachable") and not event.ignored:
+            self._failed(event, screen)
+        if action in RECORDS:
+            lines = self._recorded(result, screen)
+        elif action == "easymo.deploy.deploy_lock" and event.status == "ok":
+            lock = result.get("lock") or {}
+            held = lock.get("held") and not lock.get("manual")
+            self.block.holder = f"deploy lock held by {lock.get('holder')}" if held else ""
+        elif action == "easymo.deploy.release_report" and event.status == "ok":
+            self.block.report = {
+                "verdict": str(result.get("verdict") or ""),
+                "deviations": list(map(str, result.get("deviations") or ())),
+                "files": report_files(result),
+            }
+        elif action == ANNOUNCE and self.evidence:
+            told = receivers(Group(event.task.name, (Item(event.host, result),)))
+            self.block.told += [one for one in told if one not in self.block.told]
+        if result.get("changed") and action not in RECORDS and event.status == "ok":
+            screen.changed(event.host, event.task.name)
+        return lines if self._verbose else []
+
+    def _recorded(self, result: t.Mapping[str, t.Any], screen: Screen) -> list[Line]:
+        record = result.get("record")
+        if not isinstance(record, dict) or not record:
+            return []
+        self.block.status = str(record.get("status") or "")
+        return screen.recorded(earlier_runs(record, t.cast("RunBegun", self.run).began))
+
+    def _failed(self, event: TaskEnded, screen: Screen) -> None:
+        result = event.result
+        if isinstance(result.get("standing"), dict):
+            self.block.standing = dict(result["standing"])
+        self.block.unknown += [*map(str, result.get("unknown") or ())]
+        if result.get("reason") == "PhaseFailed" and self.evidence:
+            return
+        missing = tuple(map(str, result.get("missing_phases") or ()))
+        held = is_hold(result)
+        why = sentence_of(result)
+        if self.evidence and (held and event.task.action in STOPS) and _quotes(why, self.evidence):
+            return
+        self.evidence.append(event)
+        reason = str(result.get("reason") or "")
+        screen.failed(Failure(event.host, event.task.name, why, missing, held, reason))
+
+    # --- facts -------------------------------------------------------------------------------------------------------
+
+    def _flush(self) -> list[Line]:
+        pending, self._pending = self._pending, None
+        if pending is None or self._verbose or not pending.results[0].task.ours:
+            return []
+        told = self._telling.said_in_lines(pending.results)
+        if told:
+            room = self._columns - INDENT
+            parts = (part for text in told for part in hanging(text, room))
+            return self._said([Line(f"{' ' * INDENT}{part}") for part in parts])
+        run = t.cast("RunBegun", self.run)
+        wave = 0 if run.command.limit else self._batch
+        facts = self._telling.facts(pending.results, wave=wave, failing=bool(self.evidence))
+        if facts and all(one.tone == "good" and one.label in FOLDED for one in facts):
+            self._checks += facts
+            return []
+        took = pending.ended - pending.began
+        return self._said(self._drawn(facts, watch(took) if took >= TOLD_DURATION else ""))
+
+    def _drawn(self, facts: t.Sequence[Fact], took: str) -> list[Line]:
+        """`took` stands in the first line."""
+        return [
+            line
+            for place, fact in enumerate(facts)
+            for line in fact_lines(fact, "" if place else took, self._columns)
+        ]
+
+    def _checked(self) -> list[Line]:
+        """Checks that went well one after the other are one line."""
+        checks, self._checks = self._checks, []
+        if len(checks) > 1:
+            checks = [Fact("checked", " · ".join(one.text for one in checks))]
+        return self._drawn(checks, "")
+
+    def differs(self, task: Task, host: str, diffs: t.Sequence[str]) -> list[Line]:
+        """A difference that somebody asked for, whole, after the lines of the task before it."""
+        before = self._pending and self._pending.results[0].task.uid != task.uid
+        done = self._flush() if before else []
+        heading = Line(f"    ± {bare(task.name)} · {host}", "head")
+        text = [Line(f"      {line}") for one in diffs for line in one.splitlines() if line.strip()]
+        return [*done, *self._said([heading, *text])]
+
+    # --- while a task runs, and the end -----------------------------------------------------------------------------
+
+    def _report(self, event: Reported) -> list[Line]:
+        fact = self.live.report(event)
+        if fact is None or self._verbose:
+            return []
+        return self._said(fact_lines(fact, self._clock(event.at), self._columns))
+
+    def waiting(self, now: float) -> list[Line]:
+        """Of a run that has said nothing for long, where there is no line that is drawn anew."""
+        told = self.live.text(now)
+        return self._said([Line(clipped(f"    … {told}", self._columns), "calm")] if told else [])
+
+    def _end(self, event: RunEnded, run: RunBegun, screen: Screen) -> list[Line]:
+        lines = self._flush()
+        lines += self._said([], always=event.ending == "done" and self._ours)
+        told = screen.ended(event.ending, event.at)
+        if not screen.stages or not self._ours:
+            return lines
+        if self._verbose:
+            title = f"Release {run.version} · {run.title}" if run.version else run.title
+            return [*told, *summary(screen, title, run.command, event.ending, event.at)]
+        draw = done_lines if event.ending == "done" else stopped_lines
+        block = draw(
+            screen, run, self.block, event, clock=self._clock(event.at), columns=self._columns
+        )
+        return [*lines, Line(""), *block]
+
+
+def _quotes(why: str, evidence: t.Sequence[TaskEnded]) -> bool:
+    return any(sentence_of(one.result) in why for one in evidence)

@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to easymo.deploy.
+"""The last lines of a run: what came of it, how things are now, and what to type next."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import typing as t
+from dataclasses import dataclass, field, replace
+
+from .events import RunBegun, RunEnded
+from .layout import WIDEST, clipped, folded, hanging
+from .models import Failure, Line, Tone
+from .screen import Screen
+from .summary import next_steps
+from .words import counted, one_line, span, watch
+
+LABEL = 9
+SHORT, LONG = 140, 420
+"""Columns of a deviation and of a cause: all of it is in the report and in the file of the evidence."""
+OPTION = re.compile(r"""\b[Aa]dd (-e (?:"[^"]*"|'[^']*'|[^\s,;]+))""")
+STATES: t.Mapping[str, str] = {"done": "DEPLOYED", "rolled_back": "ROLLED BACK"}
+
+
+@dataclass
+class Block:
+    """What the run has learned on its way that its last lines tell. `standing`: how the platform was found, by part."""
+
+    holder: str = ""
+    status: str = ""
+    detail: str = ""
+    told: list[str] = field(default_factory=list)
+    unknown: list[str] = field(default_factory=list)
+    report: dict[str, t.Any] = field(default_factory=dict)
+    standing: dict[str, t.Any] = field(default_factory=dict)
+
+
+def row(label: str, text: str, columns: int, tone: Tone = "") -> list[Line]:
+    columns = min(columns, WIDEST)
+    first, *rest = folded(one_line(text), columns - LABEL - 2)
+    lines = [f"  {label:<{LABEL}}{first}", *(f"  {'':<{LABEL}}{one}" for one in rest)]
+    return [Line(one.rstrip(), tone) for one in lines]
+
+
+def command_row(label: str, text: str, tone: Tone = "head") -> Line:
+    """Never folded: it is there to be copied."""
+    return Line(f"  {label:<{LABEL}}{text}", tone)
+
+
+def _took(screen: Screen, at: float) -> str:
+    here = at - screen.started
+    earlier = screen.earlier.total if screen.stages[-1].number else 0
+    return f"{watch(here)}, {span(here + earlier)} with earlier runs" if earlier else watch(here)
+
+
+def done_lines(
+    screen: Screen, run: RunBegun, block: Block, event: RunEnded, *, clock: str, columns: int
+) -> list[Line]:
+    stage = screen.stages[-1]
+    took = _took(screen, event.at)
+    if run.command.check:
+        headline = f"✓ CHECKED in {took}, nothing was changed"
+    elif stage.number and stage.number == len(screen.plan) and block.status == "done":
+        headline = f"✓ {STATES['done']} in {took}"
+    elif not stage.number and block.status == "rolled_back" and "rollback" in run.title:
+        headline = f"✓ {STATES['rolled_back']} in {took}"
+    else:
+        headline = f"✓ {run.title} done in {took}"
+    lines = [Line(one, "good") for one in hanging(f"{headline}, {clock}", columns)]
+    found = block.report.get("deviations") or ()
+    if found and stage.number:
+        more = f" And {len(found) - 1} more, see the report." if found[1:] else ""
+        lines += row("differs", f"{clipped(found[0], SHORT)}{more}", columns, "warn")
+    for place, path in enumerate(block.report.get("files", ())):
+        lines.append(command_row("" if place else "report", str(path), ""))
+    steps = next_steps(screen, run.command, "done")
+    return [*lines, *(command_row(label, text) for label, text in steps)]
+
+
+def stopped_lines(
+    screen: Screen, run: RunBegun, block: Block, event: RunEnded, *, clock: str, columns: int
+) -> list[Line]:
+    stage = screen.stages[-1]
+    cause = stage.cause
+    word, tone = _word(event, cause)
+    place = f"{stage.number}/{len(screen.plan)} {stage.title}" if stage.number else stage.title
+    check = " Check mode, nothing was changed." if run.command.check else ""
+    head = f"{word} in {place}, {clock}, after {_took(screen, event.at)}.{check}"
+    lines = [Line(one, tone) for one in hanging(head, columns)]
+    if cause:
+        where = "" if cause.host == "localhost" else f"{cause.host}: "
+        lines += row("cause", f"{where}{clipped(one_line(cause.sentence), LONG)}", columns, tone)
+        others = {one.sentence for one in stage.failures if one.sentence != cause.sentence}
+        if others:
+            more = counted(len(others), "other failure")
+            lines += row("", f"and {more}, see detail", columns)
+    lines += _now(block, columns)
+    if block.told:
+        lines += row("told", " · ".join(block.told), columns)
+    lines += [command_row(label, text) for label, text in _steps(screen, run, block, cause, event)]
+    if block.detail:
+        lines.append(command_row("detail", block.detail, ""))
+    return lines
+
+
+def _word(event: RunEnded, cause: Failure | None) -> tuple[str, Tone]:
+    if event.ending == "interrupted":
+        return "✗ INTERRUPTED", "bad"
+    return ("! ON HOLD", "warn") if cause and cause.held else ("✗ STOPPED", "bad")
+
+
+def _now(block: Block, columns: int) -> list[Line]:
+    """How the platform was found after the failure."""
+    lines: list[Line] = []
+    if block.standing.get("undone"):
+        lines += row("undone", str(block.standing["undone"]), columns)
+    label = "now"
+    for text in block.standing.get("now") or ():
+        lines += row(label, str(text), columns)
+        label = ""
+    return lines
+
+
+def _steps(
+    screen: Screen, run: RunBegun, block: Block, cause: Failure | None, event: RunEnded
+) -> list[tuple[str, str]]:
+    command = run.command.without(block.unknown)
+    missing = OPTION.search(cause.sentence) if cause else None
+    if missing:
+        command = replace(command, extra=(*command.extra, *shlex.split(missing[1])[1:]))
+    return next_steps(screen, command, event.ending)

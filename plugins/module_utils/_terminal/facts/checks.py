@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to easymo.deploy.
+"""Facts of checks, tests and people's answers: a count, and each exception by its name."""
+
+from __future__ import annotations
+
+import re
+import typing as t
+
+from ..models import Fact, Group
+from ..words import counted, listed, one_line
+
+Row = t.Mapping[str, t.Any]
+FEW = 2
+GOOD = ("pass", "good", "ok")
+URL = re.compile(r"\b[a-z]+://\S+")
+
+
+def of(group: Group, key: str) -> list[Row]:
+    return [row for item in group.items for row in item.result.get(key) or () if row]
+
+
+def preflight(group: Group) -> list[Fact]:
+    """Sign-offs are told apart from what machines looked at. One check alone, which passed, opened a phase."""
+    rows = of(group, "results")
+    signed = [row for row in rows if str(row.get("name")).startswith("sign_off_")]
+    looked = [row for row in rows if row not in signed]
+    if len(rows) == 1 and rows[0].get("status") == "pass":
+        return []
+    commits = [item.result.get("commit") for item in group.items]
+    commit = f"commit {str(commits[0])[:7]}" if commits and commits[0] else ""
+    facts = counts(looked, "checks", "check", commit)
+    return facts + (counts(signed, "sign-offs", "sign-off") if signed else [])
+
+
+def counts(rows: t.Sequence[Row], label: str, noun: str, more: str = "") -> list[Fact]:
+    passed = [row for row in rows if row.get("status") in GOOD]
+    skipped = [row for row in rows if row.get("status") == "skipped"]
+    planned = [row for row in rows if row.get("status") == "planned"]
+    rest = [row for row in rows if row not in [*passed, *skipped, *planned]]
+    if planned:
+        return [
+            Fact(label, f"would ask {listed([str(r.get('name')) for r in planned], 6)}", "calm")
+        ]
+    told = [
+        f"{len(passed)} of {len(rows) - len(skipped)} passed" if rest else f"{len(passed)} passed"
+    ]
+    facts = []
+    if passed or not rest:
+        parts = [*told, *([more] if more else [])]
+        facts.append(Fact(label, " · ".join(parts), "" if rest else "good"))
+    if skipped:
+        facts.append(Fact(label, f"{len(skipped)} skipped: {reasons(skipped)}", "calm"))
+    return [*facts, *(exception(row, noun) for row in rest)]
+
+
+def exception(row: Row, noun: str) -> Fact:
+    status = str(row.get("status"))
+    tone: t.Literal["warn", "bad"] = "bad" if status in ("fail", "failed") else "warn"
+    what = "" if tone == "bad" else f"{status}: "
+    return Fact(noun, f"{what}{row.get('name')}: {one_line(str(row.get('detail')))}", tone)
+
+
+def reasons(rows: t.Sequence[Row]) -> str:
+    """Why, without the addresses, and how often."""
+    found: dict[str, int] = {}
+    for row in rows:
+        why = " ".join(URL.sub("", str(row.get("detail"))).split())
+        found[why] = found.get(why, 0) + 1
+    return " · ".join(f"{why} ({number})" if number > 1 else why for why, number in found.items())
+
+
+def health(group: Group) -> list[Fact]:
+    rows = of(group, "results")
+    good = [row for row in rows if row.get("status") in GOOD]
+    if len(rows) <= FEW and len(good) == len(rows):
+        told = [f"{row['name']}: {row['detail']}" for row in rows]
+        return [Fact("checked", one_line(" · ".join(told)))] if told else []
+    return counts(rows, "checked", "check")
+
+
+def smoke(group: Group) -> list[Fact]:
+    return counts(of(group, "results"), "tests", "test")
+
+
+def people(group: Group) -> list[Fact]:
+    rows = of(group, "results")
+    good = [row for row in rows if row.get("status") in GOOD]
+    if any(row.get("status") == "planned" for row in rows):
+        return counts(rows, "people", "people")
+    by = sorted({str((row.get("facts") or {}).get("by") or "") for row in good} - {""})
+    facts = []
+    if good:
+        who = f" ({listed(by)})" if by else ""
+        facts.append(Fact("people", f"{counted(len(good), 'answer')} good{who}"))
+    return facts + [exception(row, "people") for row in rows if row not in good]
+
+
+def webhook(group: Group) -> list[Fact]:
+    rows = of(group, "probes")
+    good = [row for row in rows if row.get("outcome") in GOOD]
+    facts = [Fact("webhook", f"{len(good)} of {len(rows)} messages answered as they must be")]
+    bad = [
+        Fact("webhook", f"{row['name']}: {one_line(str(row.get('evidence')))}", "bad")
+        for row in rows
+        if row not in good
+    ]
+    return bad or (facts if rows else [])
+
+
+def called(group: Group) -> list[Fact]:
+    rows = of(group, "probes")
+    bad = [row for row in rows if not row.get("passed")]
+    if not bad:
+        return [Fact("called", f"{counted(len(rows), 'function')} answered")] if rows else []
+    return [Fact("called", f"{row['name']}: {one_line(str(row['detail']))}", "bad") for row in bad]
+
+
+def gate(group: Group) -> list[Fact]:
+    """What a watch holds for, or goes back for, is the cause in the last block."""
+    facts = []
+    for item in group.items:
+        verdict, sentence = item.result.get("verdict"), one_line(str(item.result.get("sentence")))
+        if verdict == "proceed":
+            facts.append(Fact("watch", sentence))
+        elif verdict:
+            why = counted(len(item.result.get("reasons") or ()), "reason")
+            tone: t.Literal["bad", "warn"] = "bad" if verdict == "rollback" else "warn"
+            facts.append(Fact("watch", f"{verdict}, for {why}", tone))
+    return facts

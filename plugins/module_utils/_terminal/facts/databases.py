@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to easymo.deploy.
+"""Facts of backups, rehearsals, migrations and restores."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ..._report.times import counted, size
+from ..models import Fact, Group
+
+
+def backups(group: Group) -> list[Fact]:
+    """A backup is in a result only when it was read back from where it lies."""
+    if group.would:
+        names = [item.name for item in group.items if item.changed]
+        return [Fact("backups", f"would back up {', '.join(names)}", "calm")] if names else []
+    made = [item.result["backup"] for item in group.items if item.result.get("backup")]
+    told = [f"{one['name']} {size(one.get('size'))}" for one in made]
+    kept = "" if any(item.changed for item in group.items) else ", taken before"
+    return [Fact("backups", f"{' · '.join(told)}, read back{kept}")] if told else []
+
+
+def migrations(group: Group) -> list[Fact]:
+    if group.would:
+        return pending(group)
+    done = [(item.name, len(item.result.get("applied") or ())) for item in group.items]
+    if any(number for _name, number in done):
+        return [
+            Fact("applied", " · ".join(f"{name} {counted(n, 'migration')}" for name, n in done))
+        ]
+    good = [item for item in group.items if not item.failed]
+    return [Fact("applied", "no migration is pending")] if good else []
+
+
+def pending(group: Group) -> list[Fact]:
+    told = [
+        f"{item.name} {counted(len(item.result.get('pending') or ()), 'migration')}"
+        for item in group.items
+    ]
+    return [Fact("would", f"apply: {' · '.join(told)}", "calm")] if told else []
+
+
+def rehearsals(found: t.Mapping[str, t.Any]) -> list[Fact]:
+    """By database, as the record has them."""
+    facts = []
+    for name, one in found.items():
+        if not isinstance(one, dict):
+            continue
+        number = counted(len(one.get("pending") or ()), "migration")
+        if one.get("status") == "passed":
+            facts.append(Fact("rehearsed", f"{name}: {number} on its restored backup"))
+        elif one.get("status") == "waived":
+            why = f"{one.get('waiver')} (by {one.get('waived_by')})"
+            facts.append(Fact("rehearsed", f"{name}: waived, {why}", "warn"))
+    return facts
+
+
+def restores(group: Group) -> list[Fact]:
+    """The rehearsal's scratch database is no restore."""
+    told = [
+        f"{(item.result.get('backup') or {}).get('name') or item.name} from "
+        f"{(item.result.get('backup') or {}).get('finished')}"
+        for item in group.items
+        if item.result.get("method") != "scratch" and item.result.get("backup")
+    ]
+    if not told:
+        return []
+    if group.would:
+        return [Fact("would", f"restore {' · '.join(told)}", "calm")]
+    return [Fact("restored", " · ".join(told))]

@@ -1,0 +1,165 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to easymo.deploy.
+"""Facts of images, services, functions, flags and the ramp."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ..models import Fact, Group, Item
+from ..words import counted, listed, one_line, words_of
+
+ROLLED = ("succeeded", "no_change")
+FEW = 4
+"""More names than this are told by their number."""
+Fields = t.Mapping[str, t.Any]
+
+
+def tag(image: t.Any) -> str:
+    """Of "registry/repository:tag@sha256:…" the tag."""
+    return str(image or "").partition("@")[0].rpartition(":")[2]
+
+
+def images(group: Group) -> list[Fact]:
+    known = {name for item in group.items for name in item.result.get("images") or {}}
+    return [Fact("images", f"{counted(len(known), 'image')} in the registry")] if known else []
+
+
+def wave(group: Group) -> list[Fact]:
+    """Those that went well in a line, each that did not in one of its own."""
+    label = f"wave {group.wave}" if group.wave else "services"
+    good = [item for item in group.items if not item.failed]
+    same: dict[str, list[str]] = {}
+    for item in good:
+        same.setdefault(_rolled(item, group.would), []).append(item.name)
+    facts = [
+        Fact(label, f"{' '.join(names)}  {how}".strip(), "calm" if group.would else "good")
+        for how, names in same.items()
+    ]
+    return facts + [fact for item in group.items if item.failed for fact in _failed(item, label)]
+
+
+def _rolled(item: Item, would: bool) -> str:
+    if item.result.get("result") == "no_change" or not item.changed:
+        return f"{_pods(item.result)} unchanged".strip()
+    before, after = (tag((item.result.get(key) or {}).get("image")) for key in ("before", "after"))
+    step = f"{before}→{after}" if before and after and before != after else after
+    return f"would go {step}" if would else f"{_pods(item.result)} {step}".strip()
+
+
+def _pods(result: Fields) -> str:
+    replicas = result.get("replicas") or {}
+    if not replicas.get("desired"):
+        return ""
+    return f"{replicas.get('available')}/{replicas['desired']}"
+
+
+def _failed(item: Item, label: str) -> list[Fact]:
+    result = item.result
+    facts = [Fact(label, f"{item.name}  {words_of(result.get('reason')) or 'failed'}", "bad")]
+    if result.get("result") == "rolled_back":
+        before = tag((result.get("before") or {}).get("image"))
+        facts.append(
+            Fact("", f"↩ {item.name} is back on {before} {_pods(result)}".rstrip(), "warn")
+        )
+    elif result.get("result") == "rollback_failed":
+        facts.append(Fact("", f"↩ {item.name} did not come back", "bad"))
+    return facts
+
+
+def restarted(group: Group) -> list[Fact]:
+    good = [item for item in group.items if not item.failed]
+    if group.would:
+        names = [item.name for item in good if item.changed]
+        return [Fact("would", f"restart {listed(names)}", "calm")] if names else []
+    told = [f"{item.name} {_pods(item.result)}".strip() for item in good if item.changed]
+    return [Fact("restarted", " · ".join(told))] if told else []
+
+
+def returned(group: Group) -> list[Fact]:
+    """What a rollback of several services brought back, and what not."""
+    services: dict[str, Fields] = {}
+    for item in group.items:
+        services |= item.result.get("services") or {}
+    back: dict[str, list[str]] = {}
+    facts = []
+    for name, one in services.items():
+        version = tag((one.get("after") or {}).get("image"))
+        if one.get("message"):
+            facts.append(Fact("services", f"{name}: {one_line(str(one['message']))}", "bad"))
+        elif one.get("changed"):
+            back.setdefault(version, []).append(name)
+        else:
+            back.setdefault(f"{version}, where they were", []).append(name)
+    verb = "would go back to" if group.would else "on"
+    good = [
+        Fact("services", f"{counted(len(names), 'service')} {verb} {version}{_few(names)}")
+        for version, names in back.items()
+    ]
+    return good + facts
+
+
+def _few(names: t.Sequence[str]) -> str:
+    return f": {' '.join(names)}" if len(names) <= FEW else ""
+
+
+def functions(group: Group) -> list[Fact]:
+    facts = []
+    for item in group.items:
+        result = item.result
+        changes = [str(one.get("slug")) for one in result.get("changes") or ()]
+        if group.would:
+            told = f"would change: {listed(changes, 6)}" if changes else "nothing to change"
+            facts.append(Fact("functions", told, "calm"))
+        elif result.get("activated"):
+            number = counted(len(changes), "function")
+            facts.append(Fact("functions", f"{number} activated together"))
+        elif result.get("saved"):
+            number = counted(len(changes), "function")
+            facts.append(Fact("functions", f"{number} bundled, what runs is saved"))
+        elif not item.failed:
+            facts.append(Fact("functions", "nothing to change"))
+    return facts
+
+
+def flags(group: Group) -> list[Fact]:
+    facts = []
+    for item in group.items:
+        before, after = (item.result.get(key) or {} for key in ("before", "after"))
+        moved: dict[str, list[str]] = {}
+        for name in sorted({*before, *after}):
+            if before.get(name) != after.get(name):
+                step = f"{before.get(name, 'unset')}→{after.get(name, 'unset')}"
+                moved.setdefault(step, []).append(name)
+        told = [
+            f"{names[0]} {step}" if len(names) == 1 else f"{len(names)} flags {step}"
+            for step, names in moved.items()
+        ]
+        if told:
+            verb = "would set " if group.would else ""
+            facts.append(Fact("flags", f"{verb}{' · '.join(told)}", "calm" if verb else "good"))
+    return facts
+
+
+def in_pods(group: Group) -> list[Fact]:
+    facts = []
+    for item in group.items:
+        pods = item.result.get("pods") or ()
+        good = [pod for pod in pods if not pod.get("problems")]
+        if pods and not item.failed:
+            facts.append(Fact("read", f"flags in {len(good)} of {len(pods)} pods of {item.name}"))
+    return facts
+
+
+def measured(group: Group) -> list[Fact]:
+    facts = []
+    for item in group.items:
+        found = item.result.get("availability") or {}
+        probes, failures = found.get("probes"), found.get("failures")
+        # Told at its end: an earlier run's are known at the beginning too.
+        if not probes or (item.result.get("facts") or {}).get("prober"):
+            continue
+        told = f"{failures} of {probes} requests to {found.get('targets')} public addresses failed"
+        gaps = ", not asked all of the time" if found.get("verdict") != "complete" else ""
+        facts.append(Fact("measured", f"{told}{gaps}", "warn" if failures or gaps else "good"))
+    return facts

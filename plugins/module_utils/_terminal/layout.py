@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to easymo.deploy.
+"""What a terminal of so many columns shows: text is measured as terminals do it, and folded or clipped."""
+
+from __future__ import annotations
+
+import typing as t
+import unicodedata
+
+from .models import Fact, Line, Tone
+
+MARKS: t.Mapping[Tone, str] = {"good": "✓", "bad": "✗", "warn": "!", "calm": "-", "": "·"}
+INDENT, LABEL = 4, 10
+WIDEST = 100
+"""Nobody reads longer lines well, however wide the terminal is."""
+NARROWEST = 40
+RIGHT = 7
+"""Columns of a duration at the end of a line."""
+
+
+def width(text: str) -> int:
+    """Columns that it takes: two for wide characters, none for what is put over another one."""
+    return sum(map(_columns, text))
+
+
+def _columns(one: str) -> int:
+    if unicodedata.combining(one) or unicodedata.category(one) in ("Cf", "Mn", "Me"):
+        return 0
+    return 2 if unicodedata.east_asian_width(one) in "WF" else 1
+
+
+def clipped(text: str, columns: int) -> str:
+    """Its beginning, with an ellipsis where something is missing."""
+    if width(text) <= columns:
+        return text
+    kept, used = [], 0
+    for one in text:
+        used += _columns(one)
+        if used > columns - 1:
+            break
+        kept.append(one)
+    return "".join(kept).rstrip() + "…"
+
+
+def folded(text: str, columns: int) -> list[str]:
+    """In lines of at most so many columns, broken at blanks, and within a word only where it fills a whole line."""
+    lines: list[str] = []
+    line = ""
+    for word in text.split(" "):
+        joined = f"{line} {word}" if line else word
+        if width(joined) <= columns:
+            line = joined
+            continue
+        if line:
+            lines.append(line)
+        line = word
+        while width(line) > columns:
+            head = _head(line, columns)
+            lines.append(head)
+            line = line[len(head) :]
+    return [*lines, line] if line or not lines else lines
+
+
+def hanging(text: str, columns: int) -> list[str]:
+    """Folded where it is too long, with what it begins with kept, and what follows two columns further in."""
+    if width(text) <= columns:
+        return [text]
+    indent = len(text) - len(text.lstrip()) + 2
+    first, *rest = folded(text.strip(), columns - indent)
+    return [f"{' ' * (indent - 2)}{first}", *(f"{' ' * indent}{one}" for one in rest)]
+
+
+def _head(text: str, columns: int) -> str:
+    used = 0
+    for place, one in enumerate(text):
+        used += _columns(one)
+        if used > columns:
+            return text[: max(1, place)]
+    return text
+
+
+def fact_lines(fact: Fact, took: str, columns: int) -> list[Line]:
+    """A fact in its columns: mark, label, text, and at the right how long it took."""
+    columns = max(NARROWEST, min(columns, WIDEST))
+    label = f"{fact.label}{' ' * max(0, LABEL - width(fact.label))} " if fact.label else ""
+    if width(label) > LABEL + 1:
+        label = f"{fact.label}  "
+    start = f"{' ' * INDENT}{MARKS[fact.tone]} "
+    shown = [f"{start}{label}{fact.text}".rstrip()]
+    room = columns - (RIGHT if took else 0)
+    if width(shown[0]) > room:
+        hang = min(width(start + label), INDENT + 2 + LABEL + 1)
+        body = folded(fact.text, max(10, room - hang))
+        lead = f"{start}{label}"
+        beside = width(lead) <= hang
+        first, rest = (f"{lead}{body[0]}", body[1:]) if beside else (lead.rstrip(), body)
+        shown = [first, *(f"{' ' * hang}{one}" for one in rest)]
+    if took:
+        shown[0] = righted(shown[0], took, columns)
+    return [Line(one, fact.tone) for one in shown]
+
+
+def righted(left: str, right: str, columns: int) -> str:
+    """`right` at the end of the line, or two blanks behind what leaves it no room."""
+    edge = min(columns, 80)
+    gap = edge - width(left) - width(right)
+    return f"{left}{' ' * gap}{right}" if gap >= 2 else f"{left}  {right}"

@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to easymo.deploy.
+"""What goes on now, in one line that a terminal draws anew."""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass
+
+from .events import PlayBegun, Reported, TaskBegun, TaskEnded
+from .idle_detector import ASKING
+from .layout import clipped
+from .models import Fact, Tone
+from .words import bare, listed, one_line, watch
+
+LOOKS = 6
+"""How many looks of a watch a log has, beside those at which something changed."""
+SOONEST = 60.0
+VALUES = 96
+"""Columns of a look's values: the metrics are in the order of their weight."""
+
+
+@dataclass(frozen=True)
+class _Running:
+    name: str
+    action: str
+    since: float
+
+
+class Live:
+    """Knows the tasks that run, and what they said last."""
+
+    def __init__(self) -> None:
+        self._running: dict[tuple[str, str], _Running] = {}
+        self._pods: dict[str, tuple[int, int, bool]] = {}
+        self._last = ""
+        self._ended = 0
+        self._look: tuple[float, str] | None = None
+
+    def play(self, event: PlayBegun) -> None:  # noqa: ARG002 - whatever play it is
+        self._pods, self._last, self._look = {}, "", None
+
+    def task(self, event: TaskBegun) -> None:
+        if not self._running:
+            self._last, self._look, self._ended = "", None, 0
+        name = one_line(bare(event.task.name))
+        self._running[(event.host, event.task.uid)] = _Running(name, event.task.action, event.at)
+
+    def ended(self, event: TaskEnded) -> None:
+        self._running.pop((event.host, event.task.uid), None)
+        if not self._running:
+            self._pods, self._last = {}, ""
+
+    @property
+    def asking(self) -> bool:
+        """Somebody types at this terminal."""
+        return any(one.action in ASKING for one in self._running.values())
+
+    def text(self, now: float) -> str:
+        """ "" while nothing runs."""
+        if not self._running or self.asking:
+            return ""
+        since = min(one.since for one in self._running.values())
+        first = min(self._running.values(), key=lambda one: one.since)
+        hosts = sorted({host for host, _uid in self._running} - {"localhost"})
+        what = self._waves() or self._last or first.name
+        where = f" · {listed(hosts, 3)}" if hosts and what == first.name else ""
+        return f"{watch(now - since)}  {what}{where}"
+
+    def _waves(self) -> str:
+        if not self._pods:
+            return ""
+        done = [name for name, (_ready, _all, complete) in self._pods.items() if complete]
+        left = [
+            f"{name.removesuffix('-service')} {ready}/{desired}"
+            for name, (ready, desired, complete) in self._pods.items()
+            if not complete
+        ]
+        waiting = f" · waiting: {', '.join(left)}" if left else " · complete, watched"
+        return f"{len(done)}/{len(self._pods)} services{waiting}"
+
+    def report(self, event: Reported) -> Fact | None:
+        """What a log keeps of it: of a watch some looks, of all else nothing, for its result is told."""
+        data = event.data
+        if "desired" in data and "deployment" in data:
+            updated, desired = int(data.get("updated") or 0), int(data["desired"])
+            available = int(data.get("available") or 0)
+            before = self._pods.get(str(data["deployment"]), (0, 0, False))
+            complete = before[2] or (" old left" not in event.text and updated == desired)
+            ready = min(updated, available)
+            self._pods[str(data["deployment"])] = (ready, desired, complete and ready == desired)
+            return None
+        self._last = self._counted(data) or one_line(event.text)
+        return self._sampled(data, event) if event.event == "MetricsSampled" else None
+
+    def _counted(self, data: t.Mapping[str, t.Any]) -> str:
+        """Of checks and tests how many have ended, for they end by the dozen."""
+        if "status" not in data or "name" not in data:
+            return ""
+        self._ended += 1
+        return f"{self._ended} done, the last {one_line(str(data['name']))}: {data['status']}"
+
+    def _sampled(self, data: t.Mapping[str, t.Any], event: Reported) -> Fact | None:
+        elapsed, duration = float(data.get("elapsed") or 0), float(data.get("duration") or 0)
+        statuses: t.Mapping[str, str] = data.get("statuses") or {}
+        state = ",".join(f"{name}={one}" for name, one in sorted(statuses.items()))
+        due = max(SOONEST, duration / LOOKS)
+        if not duration:
+            return None
+        if self._look and self._look[1] == state and elapsed < self._look[0] + due:
+            return None
+        self._look = (elapsed, state)
+        good = [name for name, one in statuses.items() if one == "good"]
+        rest = [f"{name} {one}" for name, one in statuses.items() if one != "good"]
+        told = f"{len(good)}/{len(statuses)} good" + (f", {listed(rest)}" if rest else "")
+        bad = any(one in ("bad", "breach", "failed") for one in statuses.values())
+        tone: Tone = "bad" if bad else "warn" if rest else "good"
+        values = one_line(event.text).partition(": ")[2]
+        shown = "" if rest else f" · {clipped(values, VALUES)}"
+        return Fact("look", f"{told}{shown}", tone)

@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to easymo.deploy.
+"""Which facts the results of one task are, after what was told before them."""
+
+from __future__ import annotations
+
+import typing as t
+
+from .events import TaskEnded
+from .facts import facts_of
+from .facts.databases import rehearsals
+from .layout import clipped
+from .models import Fact, Group, Item
+from .words import bare, one_line, sentence_of
+
+SILENT = frozenset(
+    f"ansible.builtin.{name}"
+    for name in (
+        *("add_host", "assert", "file", "gather_facts", "group_by", "import_role", "import_tasks"),
+        *("include_role", "include_tasks", "meta", "set_fact", "setup", "tempfile"),
+        "validate_argument_spec",
+    )
+)
+"""What only carries a run on."""
+ANNOUNCE = "easymo.deploy.announce"
+DEBUG = "ansible.builtin.debug"
+REPORT = "easymo.deploy.release_report"
+RESTORE = "easymo.deploy.pg_restore"
+STOPS = frozenset({"easymo.deploy.stop", "ansible.builtin.fail"})
+MIGRATIONS = frozenset({"easymo.deploy.supabase_migrations", "easymo.deploy.prisma_migrations"})
+RECORDS = frozenset({"easymo.deploy.release", "easymo.deploy.release_info"})
+REMARK = 150
+"""Columns of what a role says in passing; -v shows all of it."""
+
+
+class Telling:
+    """Remembers what was told, so that nothing is told twice, and on which hosts a scratch database is worked on."""
+
+    def __init__(self, *, check: bool = False) -> None:
+        self._check = check
+        self._told: set[str] = set()
+        self._scratch: set[str] = set()
+        self._files: list[str] = []
+
+    def note(self, event: TaskEnded) -> None:
+        action, result = event.task.action, event.result
+        if action == RESTORE and result.get("method") == "scratch":
+            (self._scratch.add if result.get("live") else self._scratch.discard)(event.host)
+        elif action == REPORT:
+            self._files += report_files(result)
+
+    def said_in_lines(self, ended: t.Sequence[TaskEnded]) -> list[str]:
+        """What a role lays out by itself, as a list or in several lines."""
+        if ended[0].task.action != DEBUG or not _laid_out(ended[-1].result.get("msg")):
+            return []
+        return [text for one in ended for text in self._said_by(one.result)]
+
+    def facts(self, ended: t.Sequence[TaskEnded], *, wave: int, failing: bool) -> list[Fact]:
+        """`failing`: the run has failed already, so messages are told in its last block."""
+        task = ended[0].task
+        failed = any(one.status in ("failed", "unreachable") for one in ended)
+        if task.action == DEBUG:
+            said = (text for one in ended for text in self._said_by(one.result))
+            return [Fact("", clipped(one_line(text), REMARK), "") for text in said]
+        if task.action in RECORDS and not failed:
+            found = ((ended[-1].result.get("phase") or {}).get("evidence") or {}).get("rehearsals")
+            return [f for f in rehearsals(found or {}) if self._new(f"{f.label} {f.text}")]
+        if (task.action == ANNOUNCE and failing) or (task.action in SILENT and not failed):
+            return []
+        # A task that only looks, in a run that does.
+        if task.check and not self._check and not failed:
+            return []
+        items = tuple(item for one in ended if not self._in_scratch(one) for item in _items(one))
+        if not items:
+            return []
+        facts = facts_of(task.action, Group(task.name, items, task.check, wave))
+        for fact in facts:
+            self._told.add(fact.text)
+        if facts:
+            # They are counted, and their exceptions are told.
+            for line in (line for item in items for line in item.result.get("lines") or ()):
+                self._told.add(one_line(str(line)))
+        return [*facts, *_failures(ended, facts)]
+
+    def _in_scratch(self, one: TaskEnded) -> bool:
+        return one.task.action in MIGRATIONS and one.host in self._scratch
+
+    def _said_by(self, result: t.Mapping[str, t.Any]) -> list[str]:
+        """What a task says, without what was said before, and without the report's path, which the end tells."""
+        found = result.get("msg")
+        texts = found if isinstance(found, list) else str(found or "").splitlines()
+        new = [str(one) for one in texts if not any(path in str(one) for path in self._files)]
+        return [text.rstrip() for text in new if text.strip() and self._new(text)]
+
+    def _new(self, text: str) -> bool:
+        known = one_line(text) in self._told
+        self._told.add(one_line(text))
+        return not known
+
+
+def report_files(result: t.Mapping[str, t.Any]) -> list[str]:
+    files = result.get("files")
+    page = files.get("html") if isinstance(files, dict) else ""
+    return [str(one) for one in (page, result.get("incident")) if one]
+
+
+def _failures(ended: t.Sequence[TaskEnded], facts: t.Sequence[Fact]) -> list[Fact]:
+    """Where a task failed, if no fact says so; why is in the last block."""
+    bad = [one for one in ended if one.status in ("failed", "unreachable")]
+    ignored = [one for one in bad if one.ignored]
+    if ignored:
+        why = one_line(sentence_of(ignored[0].result))
+        told = f"{bare(ignored[0].task.name)} failed, and the run goes on: {why}"
+        return [Fact("", told, "warn")]
+    if not bad or bad[0].task.action in STOPS or any(one.tone == "bad" for one in facts):
+        return []
+    hosts = sorted({one.host for one in bad} - {"localhost"})
+    where = f" on {', '.join(hosts)}" if hosts else ""
+    return [Fact("", f"{bare(bad[0].task.name)}{where}", "bad")]
+
+
+def _items(one: TaskEnded) -> t.Iterator[Item]:
+    """The results of a loop one by one, each with the name of its round."""
+    rounds = one.result.get("results")
+    each = [r for r in rounds if isinstance(r, dict)] if isinstance(rounds, list) else []
+    if any("ansible_loop_var" in r for r in each):
+        for r in each:
+            if not r.get("skipped"):
+                name = str(r.get("_ansible_item_label", r.get("item", "")))
+                yield Item(one_line(name), r, bool(r.get("failed")))
+        return
+    failed = one.status in ("failed", "unreachable") and not one.ignored
+    yield Item(one.host, one.result, failed)
+
+
+def _laid_out(msg: t.Any) -> bool:
+    return isinstance(msg, list) or "\n" in str(msg).strip()

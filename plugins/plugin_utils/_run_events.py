@@ -1,0 +1,177 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to easymo.deploy.
+"""Ansible's objects as the plain events of a run."""
+
+from __future__ import annotations
+
+import functools
+import os
+import sys
+import time
+import typing as t
+from pathlib import Path
+
+from ansible import context
+
+from ..module_utils._messages.redactor import Redactor
+from ..module_utils._terminal.commands import ALL, Command
+from ..module_utils._terminal.events import (
+    PlayBegun,
+    RunBegun,
+    Status,
+    Task,
+    TaskBegun,
+    TaskEnded,
+)
+from ..module_utils._terminal.models import Planned
+from ..module_utils._time import utc_milliseconds
+from ._command_line import extra_variables, playbooks, shown_options
+from ._observing import PlayVariables, host_names, task_name
+
+ROOT = Path(__file__).resolve().parents[2]
+OURS = (ROOT / "roles", ROOT / "playbooks")
+WORDED = frozenset({"ansible.builtin.fail", "ansible.builtin.assert"})
+NEIGHBOURS = ("deploy_v2.yml", "rollback.yml", "ramp.yml", "status.yml", "diagnose.yml")
+
+
+@functools.lru_cache(maxsize=512)
+def of_this_collection(path: str) -> bool:
+    """Whether the file is a role's or a playbook's of this collection."""
+    if not path:
+        return False
+    resolved = Path(path).resolve()
+    return any(resolved.is_relative_to(folder) for folder in OURS)
+
+
+def place(thing: t.Any) -> str:
+    return str(thing.get_path() or "").rpartition(":")[0]
+
+
+def is_ours(thing: t.Any) -> bool:
+    """Of a play, a task or a block. What Ansible adds by itself has no place, and is nobody's."""
+    path = place(thing)
+    return of_this_collection(path) if path else bool(getattr(thing, "implicit", False))
+
+
+def expected(result: t.Any) -> bool:
+    """Whether a failure is one that its module words, and no defect."""
+    if str(result.task.resolved_action or result.task.action) in WORDED:
+        return "msg" in result.result
+    found = [result.result, *_failed_rounds(result.result)]
+    reasons = [one.get("reason") for one in found if one.get("reason")]
+    return bool(reasons) and "Unexpected" not in reasons
+
+
+def _failed_rounds(result: t.Mapping[str, t.Any]) -> list[t.Mapping[str, t.Any]]:
+    rounds = result.get("results")
+    found = rounds if isinstance(rounds, list) else []
+    return [one for one in found if isinstance(one, dict) and one.get("failed")]
+
+
+def task_of(task: t.Any, redact: Redactor) -> Task:
+    role = task._role.get_name(include_role_fqcn=True) if task._role else ""
+    return Task(
+        uid=str(task._uuid),
+        name=redact(task_name(task)),
+        action=str(task.resolved_action or task.action),
+        role=str(role),
+        ours=is_ours(task),
+        check=bool(task.check_mode),
+    )
+
+
+def begun(host: t.Any, task: t.Any, redact: Redactor) -> TaskBegun:
+    return TaskBegun(task_of(task, redact), host.get_name(), time.monotonic())
+
+
+def ended(result: t.Any, status: Status, redact: Redactor, *, ignored: bool = False) -> TaskEnded:
+    return TaskEnded(
+        task=task_of(result.task, redact),
+        host=str(result.host.get_name()),
+        status=status,
+        # The parent callback cleans the original.
+        result=dict(result.result),
+        ignored=ignored,
+        at=time.monotonic(),
+    )
+
+
+def play_of(play: t.Any, redact: Redactor) -> PlayBegun:
+    phase = str((play.vars or {}).get("release_phase_name") or "")
+    name = redact(play.get_name())
+    return PlayBegun(name, phase, host_names(play), is_ours(play), time.monotonic())
+
+
+def read_plan(value: t.Any) -> tuple[Planned, ...]:
+    """Of what is no list of phases, nothing."""
+    entries = [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
+    return tuple(
+        Planned(str(one["name"]), str(one.get("title") or one["name"]), 60.0 * one["minutes"])
+        for one in entries
+        if "name" in one and isinstance(one.get("minutes"), (int, float))
+    )
+
+
+def phases_of(playbook: t.Any) -> tuple[str, ...]:
+    """The phases whose plays it holds, those of what it imports too."""
+    named = (
+        str((play.vars or {}).get("release_phase_name") or "") for play in playbook.get_plays()
+    )
+    return tuple(dict.fromkeys(filter(None, named)))
+
+
+def command_of(phases: tuple[str, ...], redact: Redactor) -> Command:
+    typed, options = playbooks(), shown_options()
+
+    def beside(name: str) -> str:
+        other = Path(typed[0]).with_name(name) if typed else Path(name)
+        return (
+            str(other) if other.name not in map(os.path.basename, typed) and other.is_file() else ""
+        )
+
+    extra, hidden = extra_variables(redact)
+    others = {name.partition(".")[0].partition("_")[0]: beside(name) for name in NEIGHBOURS}
+    return Command(
+        program=program(),
+        playbooks=tuple(typed),
+        inventories=tuple(options.get("inventory") or ()),
+        tags=tuple(options.get("tags") or ALL),
+        limit=str(options.get("limit") or ""),
+        check=bool(context.CLIARGS.get("check")),
+        extra=extra,
+        hidden=hidden,
+        phases=phases,
+        release=others["deploy"],
+        rollback=others["rollback"],
+        ramp=others["ramp"],
+        status=others["status"],
+        diagnose=others["diagnose"],
+    )
+
+
+def program() -> str:
+    """ansible-playbook as it was typed; by its name alone where a shell finds it."""
+    typed = sys.argv[0] if sys.argv else ""
+    if os.path.basename(typed) != "ansible-playbook":  # noqa: PTH119 - compared as text
+        return "ansible-playbook"
+    for folder in os.environ.get("PATH", "").split(os.pathsep):
+        if folder and os.path.join(folder, "ansible-playbook") == typed:  # noqa: PTH118
+            return "ansible-playbook"
+    here = os.getcwd() + os.sep  # noqa: PTH109
+    return typed.removeprefix(here)
+
+
+def run_of(
+    variables: PlayVariables, title: str, phases: tuple[str, ...], redact: Redactor
+) -> RunBegun:
+    now = time.localtime()
+    return RunBegun(
+        title=title,
+        version=redact(variables.get("release_version")),
+        environment=redact(variables.get("environment_name")),
+        command=command_of(phases, redact),
+        plan=read_plan(variables.raw("release_plan")),
+        at=time.monotonic(),
+        clock=now.tm_hour * 3600 + now.tm_min * 60 + now.tm_sec,
+        began=utc_milliseconds(),
+    )

@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to easymo.deploy.
+"""The terminal under Ansible's display: one last line that is drawn anew, and an output that may close."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import sys
+import threading
+import typing as t
+
+from ..module_utils._terminal.layout import clipped
+
+ERASE = "\r\x1b[K"
+SPARE = 2
+"""Columns that stay free: a full line would wrap, and terminals differ in how wide some signs are."""
+
+
+class ScreenDisplay(t.Protocol):
+    """What is used of Ansible's display; its lock is held while somebody is asked."""
+
+    _lock: threading.RLock
+    display: t.Callable[..., None]
+
+
+class LiveScreen:
+    """Takes care of what any part of Ansible prints: the drawn line goes before it, and a closed pipe is no error."""
+
+    def __init__(self, display: ScreenDisplay, environment: t.Mapping[str, str]) -> None:
+        self._display = display
+        self._print = display.display
+        self._owner = os.getpid()
+        self._drawn = ""
+        plain = environment.get("TERM", "dumb") == "dumb" or bool(environment.get("CI"))
+        self.live = sys.stdout.isatty() and not plain
+        display.display = self._displayed
+
+    @staticmethod
+    def columns() -> int:
+        return shutil.get_terminal_size((80, 24)).columns
+
+    def draw(self, text: str) -> None:
+        """As the last line, in place of the one before; not while somebody types or something is printed."""
+        if not self.live or not self._display._lock.acquire(blocking=False):
+            return
+        try:
+            shown = clipped(text, self.columns() - SPARE)
+            if shown != self._drawn:
+                self._written(f"{ERASE}{shown}")
+                self._drawn = shown
+        finally:
+            self._display._lock.release()
+
+    def close(self) -> None:
+        """Leave the display as it was found."""
+        with self._display._lock:
+            self._clear()
+        self._display.display = self._print
+
+    def _displayed(self, *args: t.Any, **kwargs: t.Any) -> None:
+        if os.getpid() != self._owner:
+            self._print(*args, **kwargs)
+            return
+        with self._display._lock:
+            self._clear()
+            try:
+                self._print(*args, **kwargs)
+                sys.stdout.flush()
+            except OSError as exc:
+                gone(exc)
+
+    def _clear(self) -> None:
+        if self._drawn:
+            self._drawn = ""
+            self._written(ERASE)
+
+    def _written(self, text: str) -> None:
+        try:
+            sys.stdout.write(text)
+            sys.stdout.flush()
+        except OSError as exc:
+            gone(exc)
+
+
+def gone(exc: OSError) -> None:
+    """Nobody reads any more: the run goes on without them. Anything else that is wrong with an output is an error."""
+    if exc.errno != errno.EPIPE:
+        raise exc
+    nothing = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nothing, sys.stdout.fileno())
+    os.close(nothing)

@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Screens drawn again from the recorded events of real runs, as they lie in `recorded/`, and what must hold for each.
+
+With EASYMO_REDRAW=1 the files are written anew: read the difference before it is committed.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import typing as t
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from ansible_collections.easymo.deploy.plugins.module_utils._terminal import events
+from ansible_collections.easymo.deploy.plugins.module_utils._terminal.commands import Command
+from ansible_collections.easymo.deploy.plugins.module_utils._terminal.console import Console
+from ansible_collections.easymo.deploy.plugins.module_utils._terminal.layout import clipped, width
+from ansible_collections.easymo.deploy.plugins.module_utils._terminal.models import Planned
+
+HERE = Path(__file__).parent
+RUNS = sorted(one.name.partition(".")[0] for one in (HERE / "events").glob("*.jsonl.gz"))
+MOST = {"green": 80, "again": 80, "resume": 80, "check": 80, "failing": 60, "hold": 60}
+"""Lines; every other playbook has 25, but for the status, whose lines are those of its role."""
+COMMANDS = ("  next ", "  back ", "  look ", "  detail ")
+
+
+def read(fields: dict[str, t.Any]) -> events.Event:
+    """What the recorder wrote."""
+    kind = getattr(events, fields.pop("kind"))
+    if "task" in fields:
+        fields["task"] = events.Task(**fields["task"])
+    if "hosts" in fields:
+        fields["hosts"] = tuple(fields["hosts"])
+    if "command" in fields:
+        typed = fields["command"].items()
+        listed = {name: tuple(one) if isinstance(one, list) else one for name, one in typed}
+        fields["command"] = Command(**listed)
+        fields["plan"] = tuple(Planned(**one) for one in fields["plan"])
+    return t.cast("events.Event", kind(**fields))
+
+
+def recording(run: str) -> list[events.Event]:
+    with gzip.open(HERE / "events" / f"{run}.jsonl.gz", "rt", encoding="utf-8") as lines:
+        return [read(json.loads(line)) for line in lines]
+
+
+def drawn(run: str, columns: int, *, terminal: bool = False, verbose: bool = False) -> list[str]:
+    """At a terminal also each line that is drawn anew, behind an arrow, when its words change."""
+    console, shown, last = Console(verbose=verbose), [], ""
+    for event in recording(run):
+        shown += [line.text for line in console.on(event, columns)]
+        if terminal:
+            told = console.live.text(event.at).partition("  ")[2]
+            if told and told != last:
+                shown.append(clipped(f"↻   … {told}", columns - 1))
+            last = told
+    return shown
+
+
+WAYS = {
+    **{f"{columns}": {"columns": columns} for columns in (60, 80, 140)},
+    **{f"{columns}-terminal": {"columns": columns, "terminal": True} for columns in (80, 140)},
+    "verbose": {"columns": 80, "verbose": True},
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("run", RUNS)
+def test_the_screen_is_as_recorded(run: str, way: str) -> None:
+    shown = "\n".join(drawn(run, **WAYS[way])) + "\n"
+    file = HERE / "recorded" / f"{run}-{way}.txt"
+    if os.environ.get("EASYMO_REDRAW"):
+        file.write_text(shown, "utf-8")
+    assert shown == file.read_text("utf-8")
+
+
+@pytest.mark.parametrize("run", [one for one in RUNS if one != "status"])
+def test_a_run_is_within_its_lines(run: str) -> None:
+    assert len(drawn(run, 80)) <= MOST.get(run, 25)
+
+
+@pytest.mark.parametrize("columns", [60, 80, 140])
+@pytest.mark.parametrize("run", RUNS)
+def test_no_line_is_wider_than_the_terminal_but_a_command_and_a_path(
+    run: str, columns: int
+) -> None:
+    wide = [line for line in drawn(run, columns, terminal=True) if width(line) > columns]
+    assert [one for one in wide if not one.startswith(COMMANDS) and " " in one.strip()] == []
+
+
+@pytest.mark.parametrize("run", RUNS)
+def test_nothing_is_said_twice(run: str) -> None:
+    said = [line.strip() for line in drawn(run, 140) if len(line.strip()) > 60]
+    assert sorted(said) == sorted(set(said))
+
+
+def test_a_run_at_a_terminal_shows_in_the_end_what_a_log_shows() -> None:
+    at_a_terminal = [one for one in drawn("failing", 80, terminal=True) if not one.startswith("↻")]
+    assert at_a_terminal == drawn("failing", 80)
+
+
+def test_a_run_that_is_cut_off_says_where_and_how_to_go_on() -> None:
+    whole = recording("green")
+    place = next(
+        number
+        for number, one in enumerate(whole)
+        if isinstance(one, events.Reported) and one.event == "RolloutProgress"
+    )
+    console = Console()
+    for event in whole[:place]:
+        console.on(event)
+    at = whole[place].at
+    shown = [line.text for line in console.on(events.RunEnded("interrupted", at))]
+    assert shown[1].startswith("✗ INTERRUPTED in 4/8 Microservices, ")
+    assert shown[2].startswith("  next     .venv/bin/ansible-playbook playbooks/deploy_v2.yml -i ")
+    assert "--tags microservices,feature_flags,smoke_tests,monitoring,sign_off -e " in shown[2]
+    assert [line.split()[0] for line in shown[3:]] == ["back"]
+
+
+def test_hosts_that_fail_in_the_same_wave_are_each_told() -> None:
+    def also(event: events.Event) -> events.Event:
+        """The neighbour in the wave fails as well."""
+        ended = isinstance(event, events.TaskEnded) and event.host == "vendor-service"
+        if not ended or event.task.action != "easymo.deploy.wave_result":
+            return event
+        said = {"reason": "CrashLoop", "msg": "It crashes.", "result": "rollback_failed"}
+        return replace(event, status="failed", result={**event.result, **said})
+
+    console = Console()
+    shown = [line.text for one in recording("failing") for line in console.on(also(one), 80)]
+    assert "    ✗ wave 2     wallet-service  image not found" in shown
+    assert "    ✗ wave 2     vendor-service  crash loop" in shown
+    assert "    ✗ ↩ vendor-service did not come back" in shown
+    assert "           and 1 other failure, see detail" in shown
