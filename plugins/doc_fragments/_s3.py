@@ -19,11 +19,22 @@ region:
   description: Region of the bucket.
   type: str
 access_key:
-  description: Access key. Without it, boto3's own search for credentials applies.
+  description:
+    - Access key. Without it, boto3 searches for credentials as AWS's own tools do - the environment, O(profile), SSO, a
+      web identity, the role of the container or the instance. See
+      U(https://boto3.amazonaws.com/v1/documentation/api/latest/guide/credentials.html).
   type: str
 secret_key:
   description: Secret key that belongs to O(access_key).
   type: str
+session_token:
+  description: Session token of temporary credentials, beside O(access_key) and O(secret_key).
+  type: str
+  version_added: 0.3.0
+profile:
+  description: Profile of AWS's configuration files to take the credentials from. Not beside O(access_key).
+  type: str
+  version_added: 0.3.0
 path_style:
   description:
     - Whether the bucket's name stands in the path instead of the host name, as most other services than AWS want it.

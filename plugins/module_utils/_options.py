@@ -54,6 +54,8 @@ def s3_options() -> Spec:
         "region": {"type": "str"},
         "access_key": {"type": "str", "no_log": True},
         "secret_key": {"type": "str", "no_log": True},
+        "session_token": {"type": "str", "no_log": True},
+        "profile": {"type": "str"},
         "path_style": {"type": "bool", "default": False},
         "s3_ca_cert": {"type": "path"},
     }

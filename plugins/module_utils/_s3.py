@@ -34,6 +34,31 @@ _REFUSALS = frozenset(
         "SignatureDoesNotMatch",
     }
 )
+CREDENTIALS = ("access_key", "secret_key", "session_token", "profile")
+CHECK = "check 'access_key', 'secret_key' or the profile, and what they may do"
+NO_CREDENTIALS: tuple[type[Exception], ...] = ()
+if not BOTO3.import_error:
+    NO_CREDENTIALS = (
+        botocore.exceptions.NoCredentialsError,
+        botocore.exceptions.PartialCredentialsError,
+        botocore.exceptions.CredentialRetrievalError,
+        botocore.exceptions.MetadataRetrievalError,
+        botocore.exceptions.SSOError,
+        botocore.exceptions.TokenRetrievalError,
+        botocore.exceptions.RefreshWithMFAUnsupportedError,
+    )
+
+
+def _check(given: t.Mapping[str, str | None]) -> None:
+    """Of the options CREDENTIALS."""
+    if bool(given["access_key"]) != bool(given["secret_key"]):
+        raise InputError("Options 'access_key' and 'secret_key' go together: set both, or none.")
+    if given["session_token"] and not given["access_key"]:
+        raise InputError(
+            "Option 'session_token' belongs to 'access_key' and 'secret_key': set them too."
+        )
+    if given["profile"] and given["access_key"]:
+        raise InputError("Options 'profile' and 'access_key' exclude each other: set one of them.")
 
 
 @dataclass(frozen=True)
@@ -120,10 +145,8 @@ class S3Bucket:
         """Of the options of the doc fragment _s3. `storage` is for what is written, `patience` the seconds of silence
         after which a request is repeated, `attempts` how often it is made at most.
         """
-        if bool(params["access_key"]) != bool(params["secret_key"]):
-            raise InputError(
-                "Options 'access_key' and 'secret_key' go together: set both, or none."
-            )
+        given = {name: params.get(name) or None for name in CREDENTIALS}
+        _check(given)
         config = botocore.config.Config(
             # Sending has this timeout too.
             connect_timeout=min(10.0, patience),
@@ -136,12 +159,13 @@ class S3Bucket:
             response_checksum_validation="when_required",
         )
         try:
-            client = boto3.client(
+            client = boto3.Session(profile_name=given["profile"]).client(
                 "s3",
                 endpoint_url=params["endpoint_url"],
                 region_name=params["region"],
-                aws_access_key_id=params["access_key"],
-                aws_secret_access_key=params["secret_key"],
+                aws_access_key_id=given["access_key"],
+                aws_secret_access_key=given["secret_key"],
+                aws_session_token=given["session_token"],
                 verify=params["s3_ca_cert"],
                 config=config,
             )
@@ -244,6 +268,11 @@ class S3Bucket:
             yield
         except botocore.exceptions.ClientError as exc:
             raise self._refusal(exc, key) from exc
+        except NO_CREDENTIALS as exc:
+            raise RefusedError(
+                f"There are no credentials for S3 at {self._where} ({str(exc).rstrip('.')}): set 'access_key' and "
+                "'secret_key', or 'profile', or log in again as AWS's own tools want it."
+            ) from exc
         except botocore.exceptions.BotoCoreError as exc:
             raise UnreachableError(
                 f"S3 at {self._where} cannot be reached for bucket {self.name!r}: {exc}."
@@ -262,7 +291,7 @@ class S3Bucket:
         if code in _REFUSALS:
             return RefusedError(
                 f"S3 at {self._where} refused access to {what} ({code}): "
-                "check 'access_key', 'secret_key' and the key's permissions."
+                f"{'log in again or renew the session token' if code == 'ExpiredToken' else CHECK}."
             )
         if status >= 500:
             return UnreachableError(

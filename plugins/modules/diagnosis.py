@@ -207,6 +207,8 @@ options:
       region: {description: The region., type: str}
       access_key: {description: Access key., type: str}
       secret_key: {description: Secret key., type: str}
+      session_token: {description: Session token of temporary credentials., type: str}
+      profile: {description: Profile of AWS's configuration files., type: str}
       path_style: {description: Whether the bucket's name stands in the path., type: bool, default: false}
       s3_ca_cert: {description: File with the authority that signed its certificate., type: path}
   secrets:

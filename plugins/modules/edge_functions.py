@@ -133,13 +133,21 @@ options:
     type: str
     version_added: 0.2.0
   access_key:
-    description: Access key. Without it, boto3's own search for credentials applies.
+    description: Access key. Without it, boto3 searches for credentials as AWS's own tools do.
     type: str
     version_added: 0.2.0
   secret_key:
     description: Secret key that belongs to O(access_key).
     type: str
     version_added: 0.2.0
+  session_token:
+    description: Session token of temporary credentials, beside O(access_key) and O(secret_key).
+    type: str
+    version_added: 0.3.0
+  profile:
+    description: Profile of AWS's configuration files to take the credentials from. Not beside O(access_key).
+    type: str
+    version_added: 0.3.0
   path_style:
     description: Whether the bucket's name stands in the path instead of the host name.
     type: bool

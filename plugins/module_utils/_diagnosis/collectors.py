@@ -180,8 +180,8 @@ def _of_migration(params: Params) -> t.Iterator[tuple[str, Look]]:
         yield f"the sessions of {name}", _needing([PSYCOPG2], _sessions(database))
     bucket = params["backups"]
     names = [one["backup"] for one in params["databases"] if one["backup"]]
-    if names and (not bucket or bucket["access_key"] == "" or bucket["secret_key"] == ""):
-        yield "the backups", _blind("The bucket of 'backups' has no keys.")
+    if names and not bucket:
+        yield "the backups", _blind("There is no bucket: 'backups' is empty.")
     elif names:
         yield "the backups", _needing([_s3.BOTO3], _backups(bucket, names))
 
