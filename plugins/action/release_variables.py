@@ -35,7 +35,13 @@ class ActionModule(ActionBase):
         values, reasons = self._values(secrets)
         missing = [] if reasons else missing_secrets(secrets, values)
         result.update(changed=False, unknown=unknown, missing=missing)
-        problems = [f"The secrets cannot be read: {reason}" for reason in sorted(reasons)]
+        unmet, unread = self._unmet(arguments["contracts"], task_vars)
+        for reason in sorted(reasons):
+            unread.setdefault(f"{reason.rstrip('.')}.", []).insert(0, "the secrets")
+        problems = [
+            f"{why} So these cannot be read: {listed(names)}."
+            for why, names in unread.items()
+        ]
         if unknown:
             problems.append(f"Unknown variables: {', '.join(unknown)}. Check the spelling.")
         if missing:
@@ -49,15 +55,20 @@ class ActionModule(ActionBase):
                 "value wins: set it for a group, for example in group_vars/microservices.yml, "
                 "for a host, or with --extra-vars."
             )
-        problems += self._unmet(arguments["contracts"], task_vars)
+        problems += unmet
         if problems:
             result.update(failed=True, reason="InvalidInput", msg=" ".join(problems))
         return result
 
-    def _unmet(self, contracts: list[dict[str, t.Any]], task_vars: dict[str, t.Any]) -> list[str]:
-        """What the variables of the hosts lack for the roles that the run will use, each told once for all hosts."""
+    def _unmet(
+        self, contracts: list[dict[str, t.Any]], task_vars: dict[str, t.Any]
+    ) -> tuple[list[str], dict[str, list[str]]]:
+        """What the variables of the hosts lack for the roles that the run will use, each told once for all hosts;
+        and by the reason why they cannot be read, the options.
+        """
         roles = RoleContracts(self._loader, ROLES)
         found: dict[str, list[str]] = {}
+        unread: dict[str, dict[str, None]] = {}
         for entry in contracts:
             contract = Contract(
                 entry["role"],
@@ -66,9 +77,13 @@ class ActionModule(ActionBase):
                 frozenset(entry["later"]),
             )
             for host in contract.hosts or (task_vars["inventory_hostname"],):
-                for problem in roles.problems(contract, self._of_host(host, task_vars)):
-                    found.setdefault(f"role {contract.role}: {problem}", []).append(host)
-        return [f"On {listed(hosts)}, {problem}" for problem, hosts in found.items()]
+                for one in roles.problems(contract, self._of_host(host, task_vars)):
+                    if one.unread:
+                        unread.setdefault(one.why, {})[one.unread] = None
+                    else:
+                        found.setdefault(f"role {contract.role}: {one.why}", []).append(host)
+        told = [f"On {listed(hosts)}, {problem}" for problem, hosts in found.items()]
+        return told, {why: list(names) for why, names in unread.items()}
 
     def _of_host(self, host: str, task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
         if host == task_vars["inventory_hostname"]:

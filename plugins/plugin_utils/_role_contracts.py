@@ -34,6 +34,14 @@ class Contract:
     later: frozenset[str] = frozenset()
 
 
+@dataclass(frozen=True)
+class Problem:
+    """`why` is a sentence. Of an option that has no value because of something else, `unread` is its name."""
+
+    why: str
+    unread: str = ""
+
+
 class RoleContracts:
     """`loader` is Ansible's; `roles` is the folder of the collection's roles."""
 
@@ -42,8 +50,8 @@ class RoleContracts:
         self._roles = roles
         self._files: dict[Path, dict[str, t.Any]] = {}
 
-    def problems(self, contract: Contract, variables: Variables) -> list[str]:
-        """One sentence for each option of the role that its variables don't meet, or have no value for."""
+    def problems(self, contract: Contract, variables: Variables) -> list[Problem]:
+        """One for each option of the role that its variables don't meet, or have no value for."""
         visible = {
             **self._file(contract.role, "defaults/main.yml"),
             **variables,
@@ -52,22 +60,22 @@ class RoleContracts:
         templar = Templar(loader=self._loader, variables=visible)
         spec = self._options(contract)
         given: dict[str, t.Any] = {}
-        found: list[str] = []
+        found: list[Problem] = []
         for name in spec:
             if name not in visible:
                 continue
             try:
                 given[name] = templar.template(visible[name])
             except AnsibleUndefinedVariable as exc:
-                found.append(f"{name} cannot be read: {exc}.")
+                found.append(Problem(f"{str(exc).rstrip('.')}.", name))
             except AnsibleError:
                 # Its text may hold what was being read.
-                found.append(f"{name} cannot be read: its template fails.")
+                found.append(Problem(f"{name} cannot be read: its template fails."))
         unread = {name for name in spec if name in visible and name not in given}
         known = {name: option for name, option in spec.items() if name not in unread}
         checked = ArgumentSpecValidator(known).validate(given, validate_role_argument_spec=True)
         found += [
-            str(remove_values(message, checked._no_log_values)) + "."
+            Problem(str(remove_values(message, checked._no_log_values)) + ".")
             for message in checked.error_messages
         ]
         return found

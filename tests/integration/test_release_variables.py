@@ -73,6 +73,14 @@ def test_a_release_as_it_stands_is_fine(play: t.Any, tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+def test_a_sandbox_that_is_not_up_is_said_once(play: t.Any, tmp_path: Path) -> None:
+    done = play("sandbox", DEPLOY, EASYMO_SANDBOX_STATE=str(tmp_path))
+    assert done.returncode == 2
+    # In the task's result, in the phase's failure and at the end, not once a variable.
+    assert 1 <= sentence(done).count("The sandbox is not up") <= 3
+    assert "So these cannot be read: the secrets, release_checkout" in sentence(done)
+
+
 def test_what_the_playbooks_set_for_all_hosts_is_refused_in_the_inventory(
     play: t.Any, tmp_path: Path
 ) -> None:
