@@ -214,6 +214,18 @@ class S3Bucket:
                 **self._storage,
             )
 
+    def put_page(self, key: str, body: bytes) -> None:
+        """A page of HTML over the one that is there, which nobody is to keep a copy of."""
+        with self._speaking(key):
+            self._client.put_object(
+                Bucket=self.name,
+                Key=key,
+                Body=body,
+                ContentType="text/html; charset=utf-8",
+                CacheControl="no-store",
+                **self._storage,
+            )
+
     def storage(self, key: str) -> Storage:
         with self._speaking(key):
             answer = self._client.head_object(Bucket=self.name, Key=key)

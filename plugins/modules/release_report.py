@@ -180,35 +180,29 @@ reason:
 
 import typing as t
 from pathlib import Path
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from ..module_utils._errors import InputError
 from ..module_utils._messages.redactor import Redactor
 from ..module_utils._module import Module, execute
+from ..module_utils._report.asked import RECORD_DEPTH, asked_of, planned_options
 from ..module_utils._report.build import build_report
 from ..module_utils._report.files import incident_name, notes_of
-from ..module_utils._report.folder import ReportFolder, journal_lines
-from ..module_utils._report.journal_tables import read_journal
-from ..module_utils._report.models import Asked, Planned
+from ..module_utils._report.folder import ReportFolder
 from ..module_utils._report.render import files_of
 from ..module_utils._templates import JINJA2
-from ..module_utils._time import parse_time
 
 NEEDS = (JINJA2,)
 
-RECORD_DEPTH = 20
-
 
 def argument_spec() -> dict[str, t.Any]:
-    planned = {
-        "name": {"type": "str", "required": True},
-        "minutes": {"type": "int", "required": True},
-        "title": {"type": "str", "default": ""},
-    }
     return {
         "record": {"type": "dict", "required": True},
         "dest": {"type": "path", "required": True},
-        "plan": {"type": "list", "elements": "dict", "required": True, "options": planned},
+        "plan": {
+            "type": "list",
+            "elements": "dict",
+            "required": True,
+            "options": planned_options(),
+        },
         "release": {"type": "str", "default": ""},
         "problem": {"type": "str", "default": ""},
         "availability": {"type": "dict", "default": {}},
@@ -217,32 +211,6 @@ def argument_spec() -> dict[str, t.Any]:
         "time_zone": {"type": "str", "default": "UTC"},
         "journal": {"type": "path"},
     }
-
-
-def asked_of(params: dict[str, t.Any], record: dict[str, t.Any], redact: Redactor) -> Asked:
-    """The options as the report wants them, the journal among them."""
-    try:
-        zone = ZoneInfo(params["time_zone"])
-    except (ZoneInfoNotFoundError, ValueError, OSError) as exc:
-        raise InputError(
-            f"time_zone is {params['time_zone']!r}, which this machine does not know: name one like 'Africa/Nairobi', "
-            "or install the package tzdata."
-        ) from exc
-    path = Path(params["journal"]) if params["journal"] else None
-    with journal_lines(path) as lines:
-        told = read_journal(
-            lines, parse_time(record.get("started")), parse_time(record.get("finished")), redact
-        )
-    return Asked(
-        plan=tuple(Planned(**one) for one in params["plan"]),
-        release=params["release"],
-        zone=zone,
-        sign_offs=tuple(params["sign_offs"]),
-        problem=redact(params["problem"]),
-        pins=redact.within(params["pins"], RECORD_DEPTH),
-        availability=redact.within(params["availability"], RECORD_DEPTH),
-        journal=told,
-    )
 
 
 def module_spec() -> dict[str, t.Any]:

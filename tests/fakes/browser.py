@@ -94,21 +94,37 @@ class Browser:
         os.close(self._from)
 
     def open(
-        self, page: str, *, width: int, scheme: str = "light", media: str = "", scripts: bool = True
+        self,
+        page: str,
+        *,
+        width: int,
+        scheme: str = "light",
+        media: str = "",
+        scripts: bool = True,
+        policy: bool = False,
     ) -> None:
-        """Show a page of HTML. `media` is for example "print"."""
+        """Show a page of HTML. `media` is for example "print". `policy`: that of the page holds."""
         file = self._folder / "page.html"
         file.write_text(page, encoding="utf-8")
-        self.visit(file.as_uri(), width=width, scheme=scheme, media=media, scripts=scripts)
+        self.visit(
+            file.as_uri(), width=width, scheme=scheme, media=media, scripts=scripts, policy=policy
+        )
 
     def visit(
-        self, url: str, *, width: int, scheme: str = "light", media: str = "", scripts: bool = True
+        self,
+        url: str,
+        *,
+        width: int,
+        scheme: str = "light",
+        media: str = "",
+        scripts: bool = True,
+        policy: bool = False,
     ) -> None:
         feature = {"name": "prefers-color-scheme", "value": scheme}
         self._ask("Emulation.setEmulatedMedia", media=media, features=[feature])
         self._ask("Emulation.setScriptExecutionDisabled", value=not scripts)
         # What looks into a page is not of the page, whose own policy lets nobody in.
-        self._ask("Page.setBypassCSP", enabled=scripts)
+        self._ask("Page.setBypassCSP", enabled=scripts and not policy)
         self._size(width, 900)
         self._ask("Page.navigate", url=url)
         self._wait_until("document.readyState === 'complete'")

@@ -6,12 +6,13 @@ from __future__ import annotations
 import itertools
 import json
 import typing as t
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from ansible_collections.easymo.deploy.plugins.module_utils._report.build import build_report
-from ansible_collections.easymo.deploy.plugins.module_utils._report.models import Asked
+from ansible_collections.easymo.deploy.plugins.module_utils._report.models import Asked, Live
 from ansible_collections.easymo.deploy.plugins.module_utils._report.render import as_html
 from tests.fakes import release_records as records
 from tests.fakes.browser import NAMES, PACKAGE, Browser, browser
@@ -151,3 +152,43 @@ def test_on_paper_all_folds_are_open(opened: Browser) -> None:
     )
     assert hidden == 0
     assert opened.printed().startswith(b"%PDF-")
+
+
+def live_page(minutes_ago: float) -> str:
+    written = datetime.now(UTC) - timedelta(minutes=minutes_ago)
+    lines = ("Microservices (4 of 8) since 08:28:12 CAT.", "1 of 2 services complete.")
+    asked = Asked(plan=records.PLAN, now=written, live=True)
+    report = replace(
+        build_report(records.dead(), asked), live=Live(written, f"{written:%H:%M:%S UTC}", lines)
+    )
+    return as_html(report)
+
+
+STALE = "getComputedStyle(document.querySelector('.stale')).display !== 'none'"
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", WIDTHS)
+def test_a_live_page_tells_first_what_goes_on_and_meets_wcag_aa(
+    opened: Browser, axe: str, width: int, scheme: str
+) -> None:
+    opened.open(live_page(0.1), width=width, scheme=scheme)
+    first = opened.evaluate("document.querySelector('main').firstElementChild.innerText")
+    assert "Microservices (4 of 8) since 08:28:12 CAT." in first
+    assert opened.evaluate(STALE) is False
+    # That a page refreshes itself is what axe-core warns of; it is asked for, and only while a release runs.
+    found = violations(opened, axe)
+    assert [one for one in found if not one.startswith("meta-refresh")] == []
+
+
+def test_a_page_without_news_for_two_minutes_says_so_under_its_own_policy(opened: Browser) -> None:
+    opened.open(live_page(2.1), width=400, policy=True)
+    assert opened.evaluate(STALE) is True
+    opened.open(live_page(1.8), width=400, policy=True)
+    assert opened.evaluate(STALE) is False
+
+
+def test_without_scripts_a_live_page_tells_when_it_was_written(opened: Browser) -> None:
+    opened.open(live_page(5), width=400, scripts=False)
+    text = opened.evaluate("document.body.innerText")
+    assert "If that is more than two minutes ago, the run has died" in text

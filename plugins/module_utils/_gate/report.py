@@ -105,7 +105,7 @@ def _describe(metric: Metric, watch: WatchResult) -> dict[str, t.Any]:
         "unit": metric.unit,
         "query": metric.query,
         "kind": metric.kind,
-        **_numbers(series),
+        **numbers(series),
         "pass": {"min": bounds.minimum, "max": bounds.maximum},
         "rollback": {"below": bounds.below, "above": bounds.above},
         "status": series.status.shown,
@@ -115,7 +115,7 @@ def _describe(metric: Metric, watch: WatchResult) -> dict[str, t.Any]:
     }
 
 
-def _numbers(series: Series) -> dict[str, t.Any]:
+def numbers(series: Series) -> dict[str, t.Any]:
     last = series.last
     return {
         "count": series.count,

@@ -8,6 +8,7 @@ import typing as t
 from datetime import datetime
 
 from .._claims.claims import REPORT_LINES, read_claims
+from .._claims.models import Claim
 from .._time import parse_time
 from .deviations import deviations
 from .events import events_of
@@ -43,6 +44,9 @@ TABLED = frozenset(
 """Evidence of a phase that stands elsewhere in the report."""
 
 
+NOT_YET = ("not finished", "not run", "not watched")
+
+
 def build_report(record: t.Mapping[str, t.Any], asked: Asked) -> Report:
     reader = Reader(legible(record, LONGEST), legible(asked.pins, LONGEST))
     phases = phase_rows(reader, asked.plan, TABLED, asked.zone)
@@ -51,15 +55,15 @@ def build_report(record: t.Mapping[str, t.Any], asked: Asked) -> Report:
     strayed, events = deviations(reader, phases), events_of(reader, phases)
     return Report(
         title=title_of(reader, asked),
-        verdict=verdict_of(reader, phases, missing, len(strayed), asked.zone),
+        verdict=verdict_of(reader, phases, missing, len(strayed), asked),
         now=state_now(tables),
         claims=claimed(record, asked),
-        glance=glance(reader.text("status"), phases, tables, watches, len(strayed))
+        glance=glance(reader.text("status"), phases, tables, watches, len(strayed), live=asked.live)
         if record
         else (),
         summary=summary(reader, phases, lambda value: shown_both(value, asked.zone)),
         phases=phases,
-        timeline=timeline_of(phases, last_known(reader.record), asked.zone, events),
+        timeline=timeline_of(phases, asked.now or last_known(reader.record), asked.zone, events),
         events=events,
         deviations=strayed,
         tables=(*tables, *asked.journal),
@@ -81,8 +85,14 @@ def claimed(record: t.Mapping[str, t.Any], asked: Asked) -> tuple[tuple[str, Cel
     lines = [(label, claims[name]) for label, name in REPORT_LINES]
     lines.append(("Downtime", claims["downtime"]))
     tones: t.Mapping[bool | None, Tone] = {True: "good", False: "bad", None: "warn"}
+
+    def tone_of(claim: Claim) -> Tone:
+        # What a phase that runs has not reached is no bad news.
+        waits = asked.live and claim.good is not True and claim.words.endswith(NOT_YET)
+        return "calm" if waits else tones[claim.good]
+
     return tuple(
-        (label, Cell(legible(claim.words, LONGEST), tones[claim.good]))
+        (label, Cell(legible(claim.words, LONGEST), tone_of(claim)))
         for label, claim in lines
         if record
     )

@@ -227,3 +227,7 @@ class Asked:
     availability: t.Mapping[str, t.Any] = field(default_factory=dict)
     pins: t.Mapping[str, t.Any] = field(default_factory=dict)
     journal: tuple[Table, ...] = field(default=())
+    now: datetime | None = None
+    """Until when a phase without an end ran: for whoever knows that its run lives, or when it ended."""
+    live: bool = False
+    """Whether its run lives; without `now` nobody knows."""

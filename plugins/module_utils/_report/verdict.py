@@ -5,16 +5,14 @@
 from __future__ import annotations
 
 import typing as t
-from datetime import tzinfo
 
 from .._claims.cause import latest_cause
-from .._time import UTC
-from .models import Cell, MetricsTable, PhaseRow, Summary, Table
+from .models import Asked, Cell, MetricsTable, PhaseRow, Summary, Table
 from .phases import FAILED, NOT_RUN, ON_HOLD
 from .reader import Reader
 from .sections.checks import NOT_APPLICABLE
 from .sections.services import BACK, NOT_STARTED
-from .times import between, counted, lasting
+from .times import between, counted, lasting, shown_both
 
 LAST_PHASE = "sign_off"
 SHA_SHOWN = 12
@@ -27,15 +25,17 @@ def verdict_of(
     phases: t.Sequence[PhaseRow],
     missing: t.Sequence[str],
     deviations: int,
-    zone: tzinfo = UTC,
+    asked: Asked,
 ) -> Summary:
-    status = reader.text("status")
+    status, zone = reader.text("status"), asked.zone
     failed = [row for row in phases if row.status in (FAILED, ON_HOLD)]
     if status == "rolled_back":
         why = latest_cause(reader.record).sentence(zone).rstrip(".")
         return Summary(
             "Rolled back", "bad", f"The platform is back at what ran before. Cause: {why}."
         )
+    if asked.live:
+        return going_on(phases)
     if failed or status == "failed":
         return stopped(failed)
     unfinished = [
@@ -44,7 +44,7 @@ def verdict_of(
     if not status:
         return Summary("Unknown", "warn", "The record has no status of the release.")
     if status != "done":
-        return unfinished_yet(phases, unfinished)
+        return unfinished_yet(phases, unfinished, asked)
     if unfinished:
         return Summary("Incomplete", "warn", f"Closed as done without {', '.join(unfinished)}.")
     took = lasting(between(reader.text("started"), reader.text("finished")))
@@ -67,9 +67,20 @@ def stopped(failed: t.Sequence[PhaseRow]) -> Summary:
     return Summary("Failed", "bad", f"The release stopped{where}{why}")
 
 
-def unfinished_yet(phases: t.Sequence[PhaseRow], unfinished: t.Sequence[str]) -> Summary:
+def going_on(phases: t.Sequence[PhaseRow]) -> Summary:
+    done = sum(1 for row in phases if row.tone in ("good", "calm"))
+    return Summary("Running", "calm", f"{done} of {counted(len(phases), 'phase')} are done.")
+
+
+def unfinished_yet(
+    phases: t.Sequence[PhaseRow], unfinished: t.Sequence[str], asked: Asked
+) -> Summary:
     running = [row for row in phases if row.status == "running"]
     left = f"Not finished: {', '.join(unfinished) or LAST_PHASE}."
+    if asked.now:
+        where = f" in {running[-1].title}" if running else ""
+        ended = f"The run ended at {shown_both(asked.now, asked.zone)}{where} and did not say how. "
+        return Summary("Interrupted", "bad", f"{ended}{left} Look at playbooks/status.yml.")
     if running:
         begun = f"{running[-1].title} was begun {running[-1].started}, no end is recorded"
         left = f"{begun}: it runs, or its run died. {left}"
@@ -82,6 +93,8 @@ def glance(
     tables: t.Sequence[Table],
     watches: t.Sequence[MetricsTable],
     deviations: int,
+    *,
+    live: bool = False,
 ) -> tuple[tuple[str, Cell], ...]:
     """A number for each part, for whoever reads no further."""
     back = status == "rolled_back"
@@ -90,7 +103,7 @@ def glance(
     found = [
         ("Phases taken back", Cell(str(taken_back)))
         if back
-        else ("Phases done", of(done, len(phases)))
+        else ("Phases done", Cell(f"{done} of {len(phases)}") if live else of(done, len(phases)))
     ]
     for part, name, column in JUDGED:
         rows = [row for table in tables if table.part == part for row in table.rows]

@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to easymo.deploy.
+"""What goes on now, in sentences, and a record with what its running watch has seen so far. Pure."""
+
+from __future__ import annotations
+
+import typing as t
+from datetime import datetime, tzinfo
+
+from .._gate.models import SampleStatus
+from .._gate.report import numbers
+from .._gate.series import Series
+from .._release.models import RUNNING
+from .._report.times import counted, lasting
+from .._status.verdict import in_order, place_of
+from .._time import UTC, parse_time
+from .models import Body, Service, Sight
+
+NAMED = 6
+"""As many services are named."""
+GOOD = SampleStatus.GOOD.shown
+
+
+def doing(sight: Sight, plan: t.Sequence[Body], zone: tzinfo) -> tuple[str, ...]:
+    record = sight.record
+    if not record:
+        return ("The release begins: no phase is open yet.",)
+    running = [(name, one) for name, one in in_order(record, plan) if one.get("status") == RUNNING]
+    lines = [_phase(name, phase, plan, record, zone) for name, phase in running[-1:]]
+    if not running:
+        lines.append(f"Between two phases, by {record.get('actor')}.")
+    lines += rolling(sight.services)
+    lines += [
+        line
+        for name, phase in running[-1:]
+        if (state := watch_of(sight.watches, phase, name)) is not None
+        for line in watching(state, zone)
+    ]
+    return tuple(lines)
+
+
+def _phase(name: str, phase: Body, plan: t.Sequence[Body], record: Body, zone: tzinfo) -> str:
+    minutes = next((one.get("minutes") for one in plan if one["name"] == name), None)
+    planned = f", planned {lasting(60 * minutes)}" if minutes else ""
+    place = "The rollback" if name == "rollback" else place_of(name, plan)
+    began = parse_time(phase.get("started"))
+    since = f" since {moment(began, zone)}" if began else ""
+    return f"{place}{since}{planned}, by {record.get('actor')}."
+
+
+def rolling(services: t.Mapping[str, Service]) -> t.Iterator[str]:
+    """Nothing while every service is complete."""
+    waiting = {name: one for name, one in services.items() if not one.complete}
+    if not waiting:
+        return
+    named = [
+        f"{name} {one.version} {one.ready}/{one.desired}"
+        for name, one in list(waiting.items())[:NAMED]
+    ]
+    more = f" and {len(waiting) - NAMED} more" if len(waiting) > NAMED else ""
+    whole = len(services) - len(waiting)
+    yield f"{whole} of {counted(len(services), 'service')} complete. Rolling: {', '.join(named)}{more}."
+
+
+def watch_of(watches: Body, phase: Body, gate: str) -> Body | None:
+    """That of the phase itself, of its newest try alone."""
+    state = watches.get(gate)
+    if not isinstance(state, dict) or state.get("phase_started") != phase.get("started"):
+        return None
+    return state
+
+
+def watching(state: Body, zone: tzinfo) -> t.Iterator[str]:
+    series = _series(state)
+    good = [name for name, one in series.items() if one.status.shown == GOOD]
+    bad = [name.replace("_", " ") for name in series if name not in good]
+    rest = f": not {', '.join(bad)}" if bad else ""
+    looked = lasting(state.get("elapsed")) or "0 s"
+    yield f"Watched for {looked}: {len(good)} of {counted(len(series), 'metric')} good{rest}."
+    if state.get("held") is not None:
+        since = datetime.fromtimestamp(state["started"] + state["held"], UTC)
+        why = "; ".join(map(str, state.get("held_why") or ()))
+        yield f"On hold since {moment(since, zone)}, waiting for a decision. {why}".strip()
+
+
+def with_watch(sight: Sight, metrics: t.Sequence[Body]) -> dict[str, t.Any]:
+    """The record as if its running watch had ended now. `metrics`: `name`, `unit` and bounds of each."""
+    record = dict(sight.record)
+    phases = dict(record.get("phases") or {})
+    for name, phase in phases.items():
+        state = watch_of(sight.watches, phase, name) if phase.get("status") == RUNNING else None
+        if state is not None:
+            seen = [*_entries(state, metrics)]
+            evidence = {**(phase.get("evidence") or {}), "metrics": seen}
+            phases[name] = {**phase, "evidence": evidence}
+    return {**record, "phases": phases}
+
+
+def _entries(state: Body, metrics: t.Sequence[Body]) -> t.Iterator[dict[str, t.Any]]:
+    known = {one.get("name"): one for one in metrics}
+    for name, series in _series(state).items():
+        about = known.get(name, {})
+        yield {
+            "name": name,
+            "unit": about.get("unit") or "",
+            "pass": about.get("pass") or {},
+            "rollback": about.get("rollback") or {},
+            **numbers(series),
+            "status": series.status.shown,
+            "points": [list(point) for point in series.points],
+        }
+
+
+def _series(state: Body) -> dict[str, Series]:
+    try:
+        return {name: Series.from_json(one) for name, one in state["series"].items()}
+    except (KeyError, TypeError, ValueError, AttributeError):
+        return {}
+
+
+def moment(value: datetime, zone: tzinfo) -> str:
+    return f"{value.astimezone(zone):%H:%M:%S %Z}"

@@ -1,0 +1,35 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to easymo.deploy.
+"""What a live page is ordered with, and what one look at the cluster gives it."""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass, field
+
+Body = t.Mapping[str, t.Any]
+
+
+@dataclass(frozen=True)
+class Service:
+    """A Deployment: the version of its template, and how many pods of it are there."""
+
+    version: str
+    ready: int
+    desired: int
+    complete: bool
+
+
+@dataclass(frozen=True)
+class Sight:
+    """One look. `record` is empty before the release has one. `watches`: what each gate has seen, by its name."""
+
+    record: Body
+    services: t.Mapping[str, Service] = field(default_factory=dict)
+    watches: Body = field(default_factory=dict)
+    availability: Body = field(default_factory=dict)
+    pins: Body = field(default_factory=dict)
+
+    @property
+    def running(self) -> bool:
+        return bool(self.record.get("status") == "running")

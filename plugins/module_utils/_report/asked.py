@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to easymo.deploy.
+"""From options to what a report is asked for; the same for the report itself and for its live page."""
+
+from __future__ import annotations
+
+import typing as t
+from pathlib import Path
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from .._errors import InputError
+from .._messages.redactor import Redactor
+from .._time import parse_time
+from .folder import journal_lines
+from .journal_tables import read_journal
+from .models import Asked, Planned
+
+RECORD_DEPTH = 20
+
+
+def planned_options() -> dict[str, t.Any]:
+    return {
+        "name": {"type": "str", "required": True},
+        "minutes": {"type": "int", "required": True},
+        "title": {"type": "str", "default": ""},
+    }
+
+
+def asked_of(
+    params: t.Mapping[str, t.Any], record: t.Mapping[str, t.Any], redact: Redactor
+) -> Asked:
+    """The options as the report wants them, the journal among them."""
+    try:
+        zone = ZoneInfo(params["time_zone"])
+    except (ZoneInfoNotFoundError, ValueError, OSError) as exc:
+        raise InputError(
+            f"time_zone is {params['time_zone']!r}, which this machine does not know: name one like 'Africa/Nairobi', "
+            "or install the package tzdata."
+        ) from exc
+    path = Path(params["journal"]) if params["journal"] else None
+    with journal_lines(path) as lines:
+        told = read_journal(
+            lines, parse_time(record.get("started")), parse_time(record.get("finished")), redact
+        )
+    return Asked(
+        plan=tuple(Planned(**one) for one in params["plan"]),
+        release=params["release"],
+        zone=zone,
+        sign_offs=tuple(params["sign_offs"]),
+        problem=redact(params.get("problem") or ""),
+        pins=redact.within(params.get("pins") or {}, RECORD_DEPTH),
+        availability=redact.within(params.get("availability") or {}, RECORD_DEPTH),
+        journal=told,
+    )

@@ -1,0 +1,197 @@
+#!/usr/bin/python
+# SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: release_page
+short_description: Write the report of a release again while the release runs, as a page that refreshes itself
+version_added: 0.3.0
+description:
+  - Starts a process of its own that looks at the release's record, its services and its watch every O(interval) seconds
+    and writes C(report.html) anew when something changed, and every 30 seconds anyway. What goes on now stands on top.
+  - The process lives as long as the run of ansible-playbook. Its last page tells how the run ended, also when it was
+    killed. Where the report was written meanwhile by M(easymo.deploy.release_report), that is the last page.
+  - A page is written whole or not at all. It refreshes itself every 10 seconds while the release runs, and says so when
+    its time of writing is more than two minutes ago.
+  - What cannot be written is a warning of this task when it happens at the beginning, stands on the other pages when it
+    happens later, and is tried again with each page. A run never fails for its page.
+  - The page holds no secret. What has the form of one is blanked out.
+  - Of a release that is not running, such as one that is signed off, nothing is written.
+extends_documentation_fragment:
+  - easymo.deploy._module.changes_in_controller
+  - easymo.deploy._kubernetes
+  - easymo.deploy._libraries.boto3
+  - easymo.deploy._libraries.jinja2
+options:
+  release:
+    description: The version, for example V(2.0.0).
+    type: str
+    required: true
+  dest:
+    description: The folder of the report. The page is C(report.html) in it.
+    type: path
+    required: true
+  folder:
+    description: Another folder for the page, for example one that a web server shows.
+    type: path
+  s3:
+    description: An object that the page is kept as besides, for people to open it.
+    type: dict
+    suboptions:
+      key:
+        description: Its key, behind the prefix.
+        type: str
+        required: true
+      bucket:
+        description: The bucket. It must exist.
+        type: str
+        required: true
+      prefix:
+        description: Put in front of the key.
+        type: str
+        default: ""
+      endpoint_url:
+        description: URL of an S3 compatible service. Without it, AWS is used.
+        type: str
+      region:
+        description: Region of the bucket.
+        type: str
+      access_key:
+        description: Access key. Without it, boto3's own search for credentials applies.
+        type: str
+      secret_key:
+        description: Secret key that belongs to the access key.
+        type: str
+      path_style:
+        description: Whether the bucket's name stands in the path instead of the host name.
+        type: bool
+        default: false
+      s3_ca_cert:
+        description: File with the certificate authorities that may have signed the certificate of the service.
+        type: path
+  plan:
+    description: The phases in their order and how long each was planned to take.
+    type: list
+    elements: dict
+    required: true
+    suboptions:
+      name: {type: str, required: true, description: The phase.}
+      minutes: {type: int, required: true, description: How long it was planned to take.}
+      title: {type: str, default: "", description: What people call it.}
+  services:
+    description: Deployments whose pods are counted.
+    type: list
+    elements: str
+    default: []
+  metrics:
+    description: The watched metrics, each with C(name), C(unit), C(pass) and C(rollback): for the plots.
+    type: list
+    elements: dict
+    default: []
+  sign_offs:
+    description: Names of the sign-offs that are expected.
+    type: list
+    elements: str
+    default: []
+  time_zone:
+    description: The time zone of the page, such as V(Africa/Nairobi).
+    type: str
+    default: UTC
+  journal:
+    description: The journal of this machine, for the last page.
+    type: path
+  interval:
+    description: Seconds between two looks.
+    type: float
+    default: 5
+seealso:
+  - module: easymo.deploy.release_report
+"""
+
+EXAMPLES = r"""
+- name: Write the page from here on
+  easymo.deploy.release_page:
+    release: 2.0.0
+    dest: .deploy/2.0.0
+    plan: "{{ release_plan }}"
+
+- name: Show it to others, too
+  easymo.deploy.release_page:
+    release: 2.0.0
+    dest: .deploy/2.0.0
+    plan: "{{ release_plan }}"
+    services: "{{ groups.microservices }}"
+    time_zone: Africa/Kigali
+    s3:
+      bucket: easymo-releases
+      key: 2.0.0.html
+      region: eu-west-1
+"""
+
+RETURN = r"""
+places:
+  description: Where the page is written to.
+  returned: success
+  type: list
+  elements: str
+  sample: [.deploy/2.0.0/report.html, "s3://easymo-releases/2.0.0.html"]
+reason:
+  description: One word for why the task failed.
+  returned: failure
+  type: str
+  sample: InvalidInput
+"""
+
+import typing as t
+
+from ..module_utils._kubernetes_client import KUBERNETES
+from ..module_utils._live.task import write_pages
+from ..module_utils._live.writer import EVERY
+from ..module_utils._module import Module, execute, in_controller, refuse_below
+from ..module_utils._options import kubernetes_options, s3_options
+from ..module_utils._report.asked import planned_options
+from ..module_utils._run_process import current_run
+from ..module_utils._s3 import BOTO3
+from ..module_utils._templates import JINJA2
+
+NEEDS = (KUBERNETES, BOTO3, JINJA2)
+
+
+def module_spec() -> dict[str, t.Any]:
+    planned = {"type": "list", "elements": "dict", "required": True, "options": planned_options()}
+    s3 = {**s3_options(), "key": {"type": "str", "required": True, "no_log": False}}
+    return {
+        "argument_spec": {
+            **kubernetes_options(),
+            "release": {"type": "str", "required": True},
+            "dest": {"type": "path", "required": True},
+            "folder": {"type": "path"},
+            "s3": {"type": "dict", "options": s3},
+            "plan": planned,
+            "services": {"type": "list", "elements": "str", "default": []},
+            "metrics": {"type": "list", "elements": "dict", "default": []},
+            "sign_offs": {"type": "list", "elements": "str", "default": []},
+            "time_zone": {"type": "str", "default": "UTC"},
+            "journal": {"type": "path"},
+            "interval": {"type": "float", "default": EVERY},
+        },
+    }
+
+
+def run(module: Module) -> dict[str, t.Any]:
+    refuse_below(module.params, interval=1)
+    current = current_run() if in_controller(module) else None
+    outcome = write_pages(module.params, current, check_mode=module.check_mode)
+    for warning in outcome.warnings:
+        module.warn(warning)
+    return {"changed": outcome.changed, "places": list(outcome.places)}
+
+
+def main() -> None:
+    execute(module_spec(), run, needs=NEEDS)
+
+
+if __name__ == "__main__":
+    main()

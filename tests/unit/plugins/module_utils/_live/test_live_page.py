@@ -1,0 +1,271 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A page that is written again while its release runs, and tells how the run ended."""
+
+from __future__ import annotations
+
+import re
+import threading
+import typing as t
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from ansible_collections.easymo.deploy.plugins.module_utils._errors import UnreachableError
+from ansible_collections.easymo.deploy.plugins.module_utils._gate.models import (
+    Bounds,
+    Sample,
+    SampleStatus,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._gate.series import Series
+from ansible_collections.easymo.deploy.plugins.module_utils._live.doing import doing
+from ansible_collections.easymo.deploy.plugins.module_utils._live.models import Service, Sight
+from ansible_collections.easymo.deploy.plugins.module_utils._live.places import (
+    FilePlace,
+    Published,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._live.writer import (
+    AT_LEAST,
+    PageWriter,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._messages.redactor import Redactor
+from ansible_collections.easymo.deploy.plugins.module_utils._report.models import Asked
+from tests.fakes import release_records as records
+from tests.fakes.cluster import FakeClock, MemoryCluster
+
+ZONE = ZoneInfo("Africa/Kigali")
+PLAN = [one._asdict() for one in records.PLAN]
+TOKEN = "kube-token-1234567890"
+METRICS = [
+    {"name": "error_rate", "unit": "ratio", "pass": {"max": 0.01}, "rollback": {"above": 0.05}}
+]
+
+
+def rolling() -> Sight:
+    services = {
+        "agent-core": Service("v2.0.0", 3, 3, complete=True),
+        "driver-service": Service("v2.0.0", 1, 3, complete=False),
+    }
+    return Sight(records.dead(), services)
+
+
+def watching(*values: float | None, held: float | None = None) -> Sight:
+    record = records.green()
+    del record["phases"]["sign_off"]
+    record["phases"]["monitoring"] = records.phase("running", 80, None)
+    series = Series()
+    bounds = Bounds(maximum=0.01, above=0.05)
+    for at, value in enumerate(values):
+        status = SampleStatus.NO_DATA if value is None else bounds.judge(value)
+        point = {"at": 10.0 * at, "value": value, "status": status.shown}
+        series = replace(
+            series, count=series.count + 1, last=Sample(value, ""), value=value, status=status,
+            minimum=min(filter(None, values)), maximum=max(filter(None, values)),
+            points=(*series.points, tuple(point.values())),
+        )  # fmt: skip
+    state = {
+        "attempt": 1, "started": records.BEGIN.timestamp() + 4800, "phase_started": records.at(80), "elapsed": 750.0,
+        "held": held, "held_why": ["error_rate is 0.03"] if held else [],
+        "series": {"error_rate": series.to_json(), "p95": Series().to_json()},
+    }  # fmt: skip
+    return Sight({**record, "status": "running", "finished": ""}, watches={"monitoring": state})
+
+
+def test_what_goes_on_is_told_by_phase_services_and_pods():
+    assert doing(rolling(), PLAN, ZONE) == (
+        "Microservices (4 of 8) since 08:28:12 CAT, planned 20 min, by amina@ops-1.",
+        "1 of 2 services complete. Rolling: driver-service v2.0.0 1/3.",
+    )
+    assert doing(Sight({}), PLAN, ZONE) == ("The release begins: no phase is open yet.",)
+
+
+def test_a_watch_is_told_with_what_is_not_good_and_a_hold_with_its_reason():
+    told = doing(watching(0.002, 0.03, held=700.0), PLAN, ZONE)
+    assert told[1:] == (
+        "Watched for 12 min 30 s: 1 of 2 metrics good: not p95.",
+        "On hold since 09:16:40 CAT, waiting for a decision. error_rate is 0.03",
+    )
+
+
+def test_a_watch_of_an_earlier_try_is_not_told():
+    sight = watching(0.002)
+    sight.watches["monitoring"]["phase_started"] = records.at(10)
+    assert len(doing(sight, PLAN, ZONE)) == 1
+
+
+class Observed:
+    """What each look finds, the last for good. None is a cluster out of sight."""
+
+    def __init__(self, *sights: Sight | None) -> None:
+        self.sights = list(sights)
+
+    def look(self, _cluster: t.Any, _services: t.Any) -> Sight:
+        sight = self.sights.pop(0) if len(self.sights) > 1 else self.sights[0]
+        if sight is None:
+            raise UnreachableError("out of sight")
+        return sight
+
+
+class Bad:
+    name = "s3://releases/2.0.0.html"
+
+    def __init__(self) -> None:
+        self.gone, self.page = True, ""
+
+    def write(self, page: str) -> None:
+        if self.gone:
+            raise UnreachableError("S3 at AWS cannot be reached.")
+        self.page = page
+
+
+def writer(folder, *sights, others=(), clock=None, redact=None):
+    asked = Asked(plan=records.PLAN, zone=ZONE)
+    moments = iter(records.BEGIN + timedelta(minutes=90, seconds=5 * n) for n in range(1000))
+    return PageWriter(
+        observer=Observed(*sights),
+        services=("agent-core", "driver-service"),
+        metrics=METRICS,
+        asked=lambda _sight: asked,
+        live=asked,
+        own=FilePlace(folder / "report.html"),
+        others=[Published(one) for one in others],
+        redact=redact or Redactor([TOKEN]),
+        clock=clock or FakeClock(),
+        wall=lambda: next(moments),
+    )
+
+
+def title(page: str) -> str:
+    return re.findall("<title>(.*)</title>", page)[0]
+
+
+def looked(made: PageWriter) -> str:
+    made.look(MemoryCluster())
+    return made.own.read()
+
+
+def test_a_running_page_refreshes_itself_and_one_that_is_over_does_not(tmp_path):
+    done = Sight({**records.held()})
+    made = writer(tmp_path, rolling(), done)
+    live = looked(made)
+    assert title(live) == "Release 2.0.0: Running"
+    assert '<meta http-equiv="refresh" content="10">' in live
+    assert "Rolling: driver-service v2.0.0 1/3." in live
+    made.finish(MemoryCluster())
+    over = made.own.read()
+    assert title(over) == "Release 2.0.0: On hold"
+    assert "refresh" not in over
+    assert "<script" not in over
+
+
+def test_a_run_that_ended_without_a_word_was_interrupted(tmp_path):
+    made = writer(tmp_path, rolling())
+    looked(made)
+    made.finish(MemoryCluster())
+    page = made.own.read()
+    assert title(page) == "Release 2.0.0: Interrupted"
+    assert "in Microservices and did not say how" in page
+
+
+def test_the_end_is_told_by_what_was_seen_last_when_the_cluster_is_out_of_sight(tmp_path):
+    made = writer(tmp_path, rolling(), None)
+    looked(made)
+    looked(made)
+    made.finish(MemoryCluster())
+    assert title(made.own.read()) == "Release 2.0.0: Interrupted"
+
+
+def test_the_report_of_the_run_itself_is_the_last_page(tmp_path):
+    place = Bad()
+    place.gone = False
+    made = writer(tmp_path, rolling(), Sight(records.green()), others=[place])
+    looked(made)
+    (tmp_path / "report.html").write_text("the report", encoding="utf-8")
+    made.look(MemoryCluster())
+    made.finish(MemoryCluster())
+    assert (tmp_path / "report.html").read_text(encoding="utf-8") == place.page == "the report"
+
+
+def test_of_a_release_that_does_not_run_nothing_is_written(tmp_path):
+    made = writer(tmp_path, Sight(records.green()))
+    made.look(MemoryCluster())
+    made.finish(MemoryCluster())
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_it_is_written_when_something_changed_and_often_enough_to_be_alive(tmp_path):
+    clock = FakeClock()
+    made = writer(tmp_path, rolling(), clock=clock)
+    first = looked(made)
+    assert looked(made) == first
+    clock.sleep(AT_LEAST)
+    assert looked(made) != first
+    made.observer.sights = [watching(0.002)]
+    assert "1 of 2 metrics good" in looked(made)
+
+
+def test_the_running_watch_is_drawn(tmp_path):
+    page = looked(writer(tmp_path, watching(0.002, 0.004, 0.003)))
+    assert "pass up to 1 %" in page
+    assert "error rate" in page
+
+
+def test_a_place_that_is_gone_is_told_on_the_other_page_and_tried_again(tmp_path):
+    place = Bad()
+    made = writer(tmp_path, rolling(), others=[place])
+    told = "The page at s3://releases/2.0.0.html is not written: S3 at AWS cannot be reached."
+    assert told in looked(made)
+    place.gone = False
+    assert told not in looked(made)
+    assert title(place.page) == "Release 2.0.0: Running"
+
+
+def test_no_secret_reaches_the_page(tmp_path):
+    sight = rolling()
+    sight.record["notes"] = [f"the token is {TOKEN}"]
+    sight.record["facts"]["api_token"] = "hunter2hunter2"
+    sight.record["phases"]["database"]["evidence"]["password"] = "s3cr3t-pass-9"
+    page = looked(writer(tmp_path, sight))
+    for secret in (TOKEN, "hunter2hunter2", "s3cr3t-pass-9"):
+        assert secret not in page
+
+
+def test_a_reader_at_the_moment_of_writing_sees_a_whole_page(tmp_path):
+    sights = [Sight({**records.dead(), "notes": [f"{n}" * 400]}) for n in range(60)]
+    made = writer(tmp_path, *sights)
+    looked(made)
+    seen, over = [], threading.Event()
+
+    def read() -> None:
+        while not over.is_set():
+            seen.append((tmp_path / "report.html").read_text(encoding="utf-8"))
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    for _ in sights:
+        made.look(MemoryCluster())
+    over.set()
+    reader.join()
+    assert len({*seen}) > 1
+    assert all(page.endswith("</html>\n") for page in seen)
+
+
+def test_a_folder_that_cannot_be_written_stops_nothing(tmp_path):
+    (tmp_path / "file").write_text("", encoding="utf-8")
+    made = writer(tmp_path, rolling())
+    made.own = FilePlace(tmp_path / "report.html")
+    made.mine = Published(FilePlace(tmp_path / "report.html"))
+    made.mine.place._folder._path = (
+        tmp_path / "file" / "below"
+    )  # a file stands where the folder should
+    made.look(MemoryCluster())
+    assert "can't be written" in made.mine.problem
+
+
+@pytest.mark.parametrize("minute", [0, 90])
+def test_a_page_tells_when_it_was_written(tmp_path, minute):
+    made = writer(tmp_path, rolling())
+    made.wall = lambda: datetime(2026, 11, 24, 8, minute % 60, tzinfo=UTC)
+    page = looked(made)
+    assert f'data-written="{int(made.wall().timestamp())}"' in page
