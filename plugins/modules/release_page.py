@@ -80,15 +80,14 @@ options:
       name: {type: str, required: true, description: The phase.}
       minutes: {type: int, required: true, description: How long it was planned to take.}
       title: {type: str, default: "", description: What people call it.}
+  purpose:
+    description: What the run does, as for M(easymo.deploy.deploy_lock). V(undo) takes the release back.
+    type: str
+    default: deploy
   services:
     description: Deployments whose pods are counted.
     type: list
     elements: str
-    default: []
-  metrics:
-    description: The watched metrics, each with C(name), C(unit), C(pass) and C(rollback): for the plots.
-    type: list
-    elements: dict
     default: []
   sign_offs:
     description: Names of the sign-offs that are expected.
@@ -114,12 +113,14 @@ EXAMPLES = r"""
 - name: Write the page from here on
   easymo.deploy.release_page:
     release: 2.0.0
+    namespace: easymo-prod
     dest: .deploy/2.0.0
     plan: "{{ release_plan }}"
 
 - name: Show it to others, too
   easymo.deploy.release_page:
     release: 2.0.0
+    namespace: easymo-prod
     dest: .deploy/2.0.0
     plan: "{{ release_plan }}"
     services: "{{ groups.microservices }}"
@@ -170,8 +171,8 @@ def module_spec() -> dict[str, t.Any]:
             "folder": {"type": "path"},
             "s3": {"type": "dict", "options": s3},
             "plan": planned,
+            "purpose": {"type": "str", "default": "deploy"},
             "services": {"type": "list", "elements": "str", "default": []},
-            "metrics": {"type": "list", "elements": "dict", "default": []},
             "sign_offs": {"type": "list", "elements": "str", "default": []},
             "time_zone": {"type": "str", "default": "UTC"},
             "journal": {"type": "path"},
@@ -186,7 +187,10 @@ def run(module: Module) -> dict[str, t.Any]:
     outcome = write_pages(module.params, current, check_mode=module.check_mode)
     for warning in outcome.warnings:
         module.warn(warning)
-    return {"changed": outcome.changed, "places": list(outcome.places)}
+    result = {"changed": outcome.changed, "places": list(outcome.places)}
+    if module._diff:
+        result["diff"] = {"before": {"written": []}, "after": {"written": result["places"]}}
+    return result
 
 
 def main() -> None:

@@ -98,20 +98,28 @@ def describe_watch(
 
 
 def _describe(metric: Metric, watch: WatchResult) -> dict[str, t.Any]:
-    series, bounds = watch.series[metric.name], metric.bounds
+    series = watch.series[metric.name]
     alone = decide([metric], watch.series)
     return {
         "name": metric.name,
-        "unit": metric.unit,
         "query": metric.query,
         "kind": metric.kind,
         **numbers(series),
-        "pass": {"min": bounds.minimum, "max": bounds.maximum},
-        "rollback": {"below": bounds.below, "above": bounds.above},
+        **described(metric),
         "status": series.status.shown,
         "verdict": alone.verdict.value,
         "started": watch.state.began_at,
         "points": [list(point) for point in thin(series.points)],
+    }
+
+
+def described(metric: Metric) -> dict[str, t.Any]:
+    """Its unit and its bounds."""
+    bounds = metric.bounds
+    return {
+        "unit": metric.unit,
+        "pass": {"min": bounds.minimum, "max": bounds.maximum},
+        "rollback": {"below": bounds.below, "above": bounds.above},
     }
 
 

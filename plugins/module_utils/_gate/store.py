@@ -21,6 +21,7 @@ from .._release.store import ReleaseStore
 from .._time import epoch
 from .manual_decision import ManualDecision, all_said, that_counts
 from .models import Metric, Verdict
+from .report import described
 from .schedule import WatchPlan, elapsed_at, take_up
 from .state import WatchState
 
@@ -55,9 +56,11 @@ class WatchStore:
                 f"delete ConfigMap '{self.store.name}-{ATTACHMENT}' to watch again."
             ) from exc
 
-    def write(self, gate: str, writer: str, state: WatchState) -> None:
-        """Bound to the version that was read last."""
-        entry = {"writer": writer, "state": json.loads(state.dump())}
+    def write(
+        self, gate: str, writer: str, state: WatchState, asked: t.Mapping[str, t.Any] | None = None
+    ) -> None:
+        """Bound to the version that was read last. `asked`: by metric its unit and bounds, for whoever shows them."""
+        entry = {"writer": writer, "state": json.loads(state.dump()), "asked": dict(asked or {})}
         watches = {**self.watches, gate: entry}
         content = json.dumps(watches, sort_keys=True).encode()
         self.version = self.store.overwrite(
@@ -86,6 +89,7 @@ class ReleaseMemory:
         self._writer = uuid.uuid4().hex
         self._shelf = WatchStore(self._store())
         self._stamp: dict[str, t.Any] = {}
+        self._asked: dict[str, t.Any] = {}
         self._wrote = False
         self._settled = False
         self.lost = 0
@@ -104,6 +108,7 @@ class ReleaseMemory:
             "phase_started": phase.started if phase else "",
             "definition": definition(plan.metrics),
         }
+        self._asked = {one.name: described(one) for one in plan.metrics}
         self._settled = phase is not None and phase.status in SETTLED
         self._shelf.read()
         known = self._shelf.state(self._gate)
@@ -156,7 +161,7 @@ class ReleaseMemory:
 
     def _write(self, state: WatchState) -> None:
         try:
-            self._shelf.write(self._gate, self._writer, state)
+            self._shelf.write(self._gate, self._writer, state, self._asked)
         except ConflictError as exc:
             # Another gate of the release, or our own write whose answer was lost.
             before = self._shelf.watches.get(self._gate)
@@ -167,7 +172,7 @@ class ReleaseMemory:
                     f"Another run watches {self._gate!r} of release {self._release!r} too: stop "
                     "one of them."
                 ) from exc
-            self._shelf.write(self._gate, self._writer, state)
+            self._shelf.write(self._gate, self._writer, state, self._asked)
 
     def _store(self, patience: float | None = None) -> ReleaseStore:
         clock = MonotonicClock()

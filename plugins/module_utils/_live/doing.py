@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import typing as t
+from collections import Counter
 from datetime import datetime, tzinfo
 
 from .._gate.models import SampleStatus
@@ -21,8 +22,12 @@ NAMED = 6
 GOOD = SampleStatus.GOOD.shown
 
 
-def doing(sight: Sight, plan: t.Sequence[Body], zone: tzinfo) -> tuple[str, ...]:
+def doing(
+    sight: Sight, plan: t.Sequence[Body], zone: tzinfo, *, undo: bool = False
+) -> tuple[str, ...]:
     record = sight.record
+    if undo:
+        return (going_back(record, zone), *rolling(sight.services))
     if not record:
         return ("The release begins: no phase is open yet.",)
     running = [(name, one) for name, one in in_order(record, plan) if one.get("status") == RUNNING]
@@ -39,6 +44,15 @@ def doing(sight: Sight, plan: t.Sequence[Body], zone: tzinfo) -> tuple[str, ...]
     return tuple(lines)
 
 
+def going_back(record: Body, zone: tzinfo) -> str:
+    asked = (record.get("facts") or {}).get("rollback_asked") or {}
+    began = parse_time(asked.get("at"))
+    since = f" since {moment(began, zone)}" if began else ""
+    who = f", by {asked['by']}" if asked.get("by") else ""
+    why = f": {str(asked['reason']).rstrip('.')}" if asked.get("reason") else ""
+    return f"The release is being rolled back{since}{who}{why}."
+
+
 def _phase(name: str, phase: Body, plan: t.Sequence[Body], record: Body, zone: tzinfo) -> str:
     minutes = next((one.get("minutes") for one in plan if one["name"] == name), None)
     planned = f", planned {lasting(60 * minutes)}" if minutes else ""
@@ -49,7 +63,11 @@ def _phase(name: str, phase: Body, plan: t.Sequence[Body], record: Body, zone: t
 
 
 def rolling(services: t.Mapping[str, Service]) -> t.Iterator[str]:
-    """Nothing while every service is complete."""
+    """Which versions there are, when several, and which service is not complete."""
+    versions = Counter(one.version for one in services.values())
+    if len(versions) > 1:
+        told = [f"{version} on {count}" for version, count in versions.most_common()]
+        yield f"Of {counted(len(services), 'service')}: {', '.join(told)}."
     waiting = {name: one for name, one in services.items() if not one.complete}
     if not waiting:
         return
@@ -83,28 +101,25 @@ def watching(state: Body, zone: tzinfo) -> t.Iterator[str]:
         yield f"On hold since {moment(since, zone)}, waiting for a decision. {why}".strip()
 
 
-def with_watch(sight: Sight, metrics: t.Sequence[Body]) -> dict[str, t.Any]:
-    """The record as if its running watch had ended now. `metrics`: `name`, `unit` and bounds of each."""
+def with_watch(sight: Sight) -> dict[str, t.Any]:
+    """The record as if its running watch had ended now."""
     record = dict(sight.record)
     phases = dict(record.get("phases") or {})
     for name, phase in phases.items():
         state = watch_of(sight.watches, phase, name) if phase.get("status") == RUNNING else None
         if state is not None:
-            seen = [*_entries(state, metrics)]
+            seen = [*_entries(state)]
             evidence = {**(phase.get("evidence") or {}), "metrics": seen}
             phases[name] = {**phase, "evidence": evidence}
     return {**record, "phases": phases}
 
 
-def _entries(state: Body, metrics: t.Sequence[Body]) -> t.Iterator[dict[str, t.Any]]:
-    known = {one.get("name"): one for one in metrics}
+def _entries(state: Body) -> t.Iterator[dict[str, t.Any]]:
+    asked = state.get("asked") or {}
     for name, series in _series(state).items():
-        about = known.get(name, {})
         yield {
             "name": name,
-            "unit": about.get("unit") or "",
-            "pass": about.get("pass") or {},
-            "rollback": about.get("rollback") or {},
+            **asked.get(name, {}),
             **numbers(series),
             "status": series.status.shown,
             "points": [list(point) for point in series.points],

@@ -7,6 +7,8 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass, field
 
+from .._release.models import ROLLED_BACK, RUNNING
+
 Body = t.Mapping[str, t.Any]
 
 
@@ -30,6 +32,7 @@ class Sight:
     availability: Body = field(default_factory=dict)
     pins: Body = field(default_factory=dict)
 
-    @property
-    def running(self) -> bool:
-        return bool(self.record.get("status") == "running")
+    def runs(self, *, undo: bool) -> bool:
+        """Whether a run is at work on it, for all that the record tells. `undo`: it takes the release back."""
+        status = self.record.get("status")
+        return bool(status != ROLLED_BACK if undo and status else status == RUNNING)

@@ -13,7 +13,7 @@ from .._report.build import build_report
 from .._report.models import Asked, Live
 from .._report.render import as_html
 from .doing import doing, moment, with_watch
-from .models import Body, Sight
+from .models import Sight
 
 DEPTH = 20
 
@@ -21,7 +21,6 @@ DEPTH = 20
 def page_of(
     sight: Sight,
     asked: Asked,
-    metrics: t.Sequence[Body],
     now: datetime,
     redact: Redactor,
     *,
@@ -29,17 +28,15 @@ def page_of(
 ) -> str:
     """While the run lives. `problems`: places that could not be written."""
     plan = [{"name": one.name, "title": one.title, "minutes": one.minutes} for one in asked.plan]
-    lines = (*doing(sight, plan, asked.zone), *problems)
+    lines = (*doing(sight, plan, asked.zone, undo=asked.undo), *problems)
     live = Live(now, moment(now, asked.zone), tuple(redact(line) for line in lines))
-    return _built(replace(sight, record=with_watch(sight, metrics)), asked, now, redact, live)
+    return _built(replace(sight, record=with_watch(sight)), asked, now, redact, live)
 
 
-def last_page_of(
-    sight: Sight, asked: Asked, metrics: t.Sequence[Body], ended: datetime, redact: Redactor
-) -> str:
+def last_page_of(sight: Sight, asked: Asked, ended: datetime, redact: Redactor) -> str:
     """Of a run that is over: a release that says it runs was interrupted."""
-    if sight.running:
-        return _built(replace(sight, record=with_watch(sight, metrics)), asked, ended, redact, None)
+    if sight.runs(undo=asked.undo):
+        return _built(replace(sight, record=with_watch(sight)), asked, ended, redact, None)
     return _built(sight, asked, None, redact, None)
 
 

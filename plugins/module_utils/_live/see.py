@@ -64,7 +64,7 @@ def _watches(store: ReleaseStore, attempt: int) -> Body:
     except (VerificationError, ValueError):
         return {}
     return {
-        gate: one["state"]
+        gate: {**one["state"], "asked": one.get("asked") or {}}
         for gate, one in watches.watches.items()
         if isinstance(one, dict) and (one.get("state") or {}).get("attempt") == attempt
     }

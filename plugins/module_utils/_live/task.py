@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import gc
 import typing as t
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from .._cluster import MonotonicClock
@@ -22,6 +22,7 @@ from .see import Observer
 from .writer import PageWriter
 
 FILE = "report.html"
+UNDO = "undo"
 SECRETS = ("api_key", "access_key", "secret_key")
 
 
@@ -66,12 +67,12 @@ def writer_of(
         str(one) for name in SECRETS for one in (params.get(name), s3.get(name)) if one
     )
     without_journal = {**params, "journal": None}
+    undo = params["purpose"] == UNDO
     return PageWriter(
         observer=Observer(params["release"]),
         services=params["services"],
-        metrics=params["metrics"],
-        asked=lambda sight: asked_of(params, dict(sight.record), redact),
-        live=asked_of(without_journal, {}, redact),
+        asked=lambda sight: replace(asked_of(params, dict(sight.record), redact), undo=undo),
+        live=replace(asked_of(without_journal, {}, redact), undo=undo),
         own=own,
         others=[Published(one) for one in others],
         redact=redact,

@@ -12,7 +12,7 @@ from .._cluster import Clock, Cluster
 from .._errors import DeployError
 from .._messages.redactor import Redactor
 from .._report.models import Asked
-from .models import Body, Sight
+from .models import Sight
 from .page import last_page_of, page_of
 from .places import FilePlace, Published
 from .see import Observer
@@ -34,7 +34,6 @@ class PageWriter:
 
     observer: Observer
     services: t.Sequence[str]
-    metrics: t.Sequence[Body]
     asked: t.Callable[[Sight], Asked]
     live: Asked
     own: FilePlace
@@ -63,7 +62,7 @@ class PageWriter:
             sight = self.observer.look(cluster.until(self.clock.now() + CALL), self.services)
         except DeployError:
             return
-        if sight.record and not sight.running:
+        if sight.record and not sight.runs(undo=self.live.undo):
             # Of a release that nobody is deploying the report is written by its own task.
             return
         due = self.clock.now() - self.said >= AT_LEAST
@@ -84,14 +83,14 @@ class PageWriter:
             return  # it was never live
         page = self.own.read()
         if page == self.mine.page:
-            page = last_page_of(sight, self.asked(sight), self.metrics, self.wall(), self.redact)
+            page = last_page_of(sight, self.asked(sight), self.wall(), self.redact)
             self.mine.publish(page)
         for one in self.others:
             one.publish(page)
 
     def _publish(self, sight: Sight) -> None:
         now = self.wall()
-        page = page_of(sight, self.live, self.metrics, now, self.redact)
+        page = page_of(sight, self.live, now, self.redact)
         for one in self.others:
             one.publish(page)
         troubles = [
@@ -100,5 +99,5 @@ class PageWriter:
             if one.problem
         ]
         if troubles:
-            page = page_of(sight, self.live, self.metrics, now, self.redact, problems=troubles)
+            page = page_of(sight, self.live, now, self.redact, problems=troubles)
         self.mine.publish(page)

@@ -231,3 +231,5 @@ class Asked:
     """Until when a phase without an end ran: for whoever knows that its run lives, or when it ended."""
     live: bool = False
     """Whether its run lives; without `now` nobody knows."""
+    undo: bool = False
+    """Whether that run takes the release back."""

@@ -35,7 +35,10 @@ def verdict_of(
             "Rolled back", "bad", f"The platform is back at what ran before. Cause: {why}."
         )
     if asked.live:
-        return going_on(phases)
+        return going_on(phases, asked)
+    if asked.undo and asked.now:
+        ended = f"The rollback ended at {shown_both(asked.now, zone)} before it was done."
+        return Summary("Interrupted", "bad", f"{ended} Run playbooks/rollback.yml again.")
     if failed or status == "failed":
         return stopped(failed)
     unfinished = [
@@ -67,7 +70,9 @@ def stopped(failed: t.Sequence[PhaseRow]) -> Summary:
     return Summary("Failed", "bad", f"The release stopped{where}{why}")
 
 
-def going_on(phases: t.Sequence[PhaseRow]) -> Summary:
+def going_on(phases: t.Sequence[PhaseRow], asked: Asked) -> Summary:
+    if asked.undo:
+        return Summary("Rolling back", "warn", "The release is being taken back.")
     done = sum(1 for row in phases if row.tone in ("good", "calm"))
     return Summary("Running", "calm", f"{done} of {counted(len(phases), 'phase')} are done.")
 

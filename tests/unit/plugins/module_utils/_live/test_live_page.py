@@ -37,9 +37,7 @@ from tests.fakes.cluster import FakeClock, MemoryCluster
 ZONE = ZoneInfo("Africa/Kigali")
 PLAN = [one._asdict() for one in records.PLAN]
 TOKEN = "kube-token-1234567890"
-METRICS = [
-    {"name": "error_rate", "unit": "ratio", "pass": {"max": 0.01}, "rollback": {"above": 0.05}}
-]
+ASKED = {"error_rate": {"unit": "ratio", "pass": {"max": 0.01}, "rollback": {"above": 0.05}}}
 
 
 def rolling() -> Sight:
@@ -67,7 +65,7 @@ def watching(*values: float | None, held: float | None = None) -> Sight:
     state = {
         "attempt": 1, "started": records.BEGIN.timestamp() + 4800, "phase_started": records.at(80), "elapsed": 750.0,
         "held": held, "held_why": ["error_rate is 0.03"] if held else [],
-        "series": {"error_rate": series.to_json(), "p95": Series().to_json()},
+        "asked": ASKED, "series": {"error_rate": series.to_json(), "p95": Series().to_json()},
     }  # fmt: skip
     return Sight({**record, "status": "running", "finished": ""}, watches={"monitoring": state})
 
@@ -77,13 +75,16 @@ def test_what_goes_on_is_told_by_phase_services_and_pods():
         "Microservices (4 of 8) since 08:28:12 CAT, planned 20 min, by amina@ops-1.",
         "1 of 2 services complete. Rolling: driver-service v2.0.0 1/3.",
     )
+    halfway = replace(rolling(), services={"agent-core": Service("v2.0.0", 3, 3, complete=True),
+                                           "driver-service": Service("v1.9.0", 3, 3, complete=True)})  # fmt: skip
+    assert doing(halfway, PLAN, ZONE)[1:] == ("Of 2 services: v2.0.0 on 1, v1.9.0 on 1.",)
     assert doing(Sight({}), PLAN, ZONE) == ("The release begins: no phase is open yet.",)
 
 
 def test_a_watch_is_told_with_what_is_not_good_and_a_hold_with_its_reason():
     told = doing(watching(0.002, 0.03, held=700.0), PLAN, ZONE)
     assert told[1:] == (
-        "Watched for 12 min 30 s: 1 of 2 metrics good: not p95.",
+        "Watched for 12 min 30 s: 0 of 2 metrics good: not error rate, p95.",
         "On hold since 09:16:40 CAT, waiting for a decision. error_rate is 0.03",
     )
 
@@ -125,7 +126,6 @@ def writer(folder, *sights, others=(), clock=None, redact=None):
     return PageWriter(
         observer=Observed(*sights),
         services=("agent-core", "driver-service"),
-        metrics=METRICS,
         asked=lambda _sight: asked,
         live=asked,
         own=FilePlace(folder / "report.html"),
@@ -174,6 +174,33 @@ def test_the_end_is_told_by_what_was_seen_last_when_the_cluster_is_out_of_sight(
     looked(made)
     made.finish(MemoryCluster())
     assert title(made.own.read()) == "Release 2.0.0: Interrupted"
+
+
+def test_a_rollback_is_live_until_it_is_done(tmp_path):
+    record = records.green()
+    record["facts"]["rollback_asked"] = {
+        "by": "eve",
+        "reason": "payments fail",
+        "at": records.at(160),
+    }
+    made = writer(tmp_path, Sight(record), Sight(records.rolled_back()))
+    made.live = replace(made.live, undo=True)
+    page = looked(made)
+    assert title(page) == "Release 2.0.0: Rolling back"
+    assert "The release is being rolled back since 10:25:00 CAT, by eve: payments fail." in page
+    assert looked(made) == page
+    made.finish(MemoryCluster())
+    assert title(made.own.read()) == "Release 2.0.0: Rolled back"
+
+
+def test_a_rollback_that_died_is_told_as_such(tmp_path):
+    made = writer(tmp_path, Sight(records.green()))
+    made.live = replace(made.live, undo=True)
+    made.asked = lambda _sight: made.live
+    looked(made)
+    made.finish(MemoryCluster())
+    assert title(made.own.read()) == "Release 2.0.0: Interrupted"
+    assert "Run playbooks/rollback.yml again." in made.own.read()
 
 
 def test_the_report_of_the_run_itself_is_the_last_page(tmp_path):
