@@ -22,6 +22,7 @@ description:
 extends_documentation_fragment:
   - easymo.deploy._module.changes_in_controller
   - easymo.deploy._kubernetes
+  - easymo.deploy._release_page
   - easymo.deploy._libraries.boto3
   - easymo.deploy._libraries.jinja2
 options:
@@ -36,41 +37,6 @@ options:
   folder:
     description: Another folder for the page, for example one that a web server shows.
     type: path
-  s3:
-    description: An object that the page is kept as besides, for people to open it.
-    type: dict
-    suboptions:
-      key:
-        description: Its key, behind the prefix.
-        type: str
-        required: true
-      bucket:
-        description: The bucket. It must exist.
-        type: str
-        required: true
-      prefix:
-        description: Put in front of the key.
-        type: str
-        default: ""
-      endpoint_url:
-        description: URL of an S3 compatible service. Without it, AWS is used.
-        type: str
-      region:
-        description: Region of the bucket.
-        type: str
-      access_key:
-        description: Access key. Without it, boto3's own search for credentials applies.
-        type: str
-      secret_key:
-        description: Secret key that belongs to the access key.
-        type: str
-      path_style:
-        description: Whether the bucket's name stands in the path instead of the host name.
-        type: bool
-        default: false
-      s3_ca_cert:
-        description: File with the certificate authorities that may have signed the certificate of the service.
-        type: path
   plan:
     description: The phases in their order and how long each was planned to take.
     type: list

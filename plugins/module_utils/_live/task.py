@@ -23,7 +23,7 @@ from .writer import PageWriter
 
 FILE = "report.html"
 UNDO = "undo"
-SECRETS = ("api_key", "access_key", "secret_key")
+SECRETS = ("api_key", "access_key", "secret_key", "session_token")
 
 
 @dataclass(frozen=True)
