@@ -3,12 +3,11 @@
 
 from __future__ import annotations
 
-import os
 import typing as t
 
 from ..modules import release_status_info
 from ..plugin_utils._action_module import ControllerActionBase
-from ..plugin_utils._command_line import playbooks, shown_options
+from ..plugin_utils._command_line import playbooks_place, shown_options
 
 
 class ActionModule(ControllerActionBase):
@@ -21,10 +20,9 @@ class ActionModule(ControllerActionBase):
         given: dict[str, t.Any],
         task_vars: t.Mapping[str, t.Any],  # noqa: ARG002
     ) -> dict[str, t.Any]:
-        folder = os.path.dirname(playbooks()[0]) if playbooks() else ""  # noqa: PTH120 - as typed
         inventories = [str(one) for one in shown_options().get("inventory") or ()]
         return {
             **given,
-            "playbooks": given["playbooks"] or folder,
+            "playbooks": given["playbooks"] or playbooks_place(),
             "inventories": given["inventories"] or inventories,
         }

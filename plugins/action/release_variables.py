@@ -39,8 +39,7 @@ class ActionModule(ActionBase):
         for reason in sorted(reasons):
             unread.setdefault(f"{reason.rstrip('.')}.", []).insert(0, "the secrets")
         problems = [
-            f"{why} So these cannot be read: {listed(names)}."
-            for why, names in unread.items()
+            f"{why} So these cannot be read: {listed(names)}." for why, names in unread.items()
         ]
         if unknown:
             problems.append(f"Unknown variables: {', '.join(unknown)}. Check the spelling.")

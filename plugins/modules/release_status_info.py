@@ -58,7 +58,9 @@ options:
     type: float
     default: 2
   playbooks:
-    description: The folder of the playbooks in RV(status.next), in the controller that of the one that runs.
+    description:
+      - The folder of the playbooks in RV(status.next), in the controller that of the one that runs. For those of an
+        installed collection its name with a dot behind it.
     type: str
     default: ""
   inventories:

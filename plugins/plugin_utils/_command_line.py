@@ -66,6 +66,14 @@ def playbooks() -> list[str]:
     return [nearby(str(one)) for one in context.CLIARGS.get("args") or ()]
 
 
+def playbooks_place() -> str:
+    """Where the typed playbook is: a folder, "" for this one, or a collection's name with a dot behind it."""
+    typed = playbooks()
+    if typed and re.fullmatch(r"\w+\.\w+\.\w+", typed[0]) and not os.path.exists(typed[0]):  # noqa: PTH110
+        return typed[0].rpartition(".")[0] + "."
+    return os.path.dirname(typed[0]) if typed else ""  # noqa: PTH120 - as typed
+
+
 def nearby(path: str) -> str:
     """From here when it is below here; a list of hosts ("localhost,") is no path."""
     here = os.getcwd() + os.sep  # noqa: PTH109 - compared as text

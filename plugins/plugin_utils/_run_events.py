@@ -14,7 +14,7 @@ from pathlib import Path
 from ansible import context
 
 from ..module_utils._messages.redactor import Redactor
-from ..module_utils._terminal.commands import ALL, Command
+from ..module_utils._terminal.commands import ALL, Command, typed_playbook
 from ..module_utils._terminal.events import (
     PlayBegun,
     RunBegun,
@@ -25,7 +25,7 @@ from ..module_utils._terminal.events import (
 )
 from ..module_utils._terminal.models import Planned
 from ..module_utils._time import utc_milliseconds
-from ._command_line import extra_variables, playbooks, shown_options
+from ._command_line import extra_variables, playbooks, playbooks_place, shown_options
 from ._observing import PlayVariables, host_names, task_name
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -121,13 +121,13 @@ def phases_of(playbook: t.Any) -> tuple[str, ...]:
 
 
 def command_of(phases: tuple[str, ...], redact: Redactor) -> Command:
-    typed, options = playbooks(), shown_options()
+    typed, place, options = playbooks(), playbooks_place(), shown_options()
 
     def beside(name: str) -> str:
-        other = Path(typed[0]).with_name(name) if typed else Path(name)
-        return (
-            str(other) if other.name not in map(os.path.basename, typed) and other.is_file() else ""
-        )
+        other = typed_playbook(place, name)
+        if other in typed:
+            return ""
+        return other if place.endswith(".") or os.path.isfile(other) else ""  # noqa: PTH113
 
     extra, hidden = extra_variables(redact)
     others = {name.partition(".")[0].partition("_")[0]: beside(name) for name in NEIGHBOURS}

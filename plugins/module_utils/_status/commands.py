@@ -9,6 +9,7 @@ import typing as t
 from dataclasses import dataclass
 
 from .._release.models import ROLLBACK_PHASE
+from .._terminal.commands import typed_playbook
 from .verdict import (
     BACK,
     FINE,
@@ -28,14 +29,17 @@ WHY = "-e \"reason='WHY'\""
 
 @dataclass(frozen=True)
 class Typed:
-    """The folder of the playbooks and the inventories, as whoever asks types them."""
+    """The place of the playbooks and the inventories, as whoever asks types them.
+
+    `playbooks` is a folder, or the name of an installed collection with a dot behind it.
+    """
 
     playbooks: str = "playbooks"
     inventories: tuple[str, ...] = ()
 
     def line(self, playbook: str, *words: str) -> str:
         """`words` are as a shell reads them."""
-        path = f"{self.playbooks}/{playbook}" if self.playbooks else playbook
+        path = typed_playbook(self.playbooks, playbook)
         sources = [f"-i {shlex.quote(one)}" for one in self.inventories]
         return " ".join(["ansible-playbook", shlex.quote(path), *sources, *words])
 

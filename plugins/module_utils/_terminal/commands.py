@@ -92,6 +92,13 @@ class Command:
         return Command(playbooks=(playbook,), inventories=self.inventories, program=self.program)
 
 
+def typed_playbook(place: str, playbook: str) -> str:
+    """The one of that file name in `place`: a folder, or a collection's name with a dot behind it."""
+    if place.endswith("."):
+        return f"{place}{playbook.removesuffix('.yml')}"
+    return f"{place}/{playbook}" if place else playbook
+
+
 def quoted(word: str) -> str:
     """For a shell, in the marks that people type around a sentence where they are enough."""
     if "'" in word and not any(one in word for one in '"$`\\!'):

@@ -1,0 +1,28 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The playbooks beside the one that was typed are told as they would be typed, of a collection by its name."""
+
+from __future__ import annotations
+
+import pytest
+from ansible import context
+from ansible.module_utils.common.collections import ImmutableDict
+
+from ansible_collections.easymo.deploy.plugins.module_utils._terminal.commands import typed_playbook
+from ansible_collections.easymo.deploy.plugins.plugin_utils._command_line import playbooks_place
+
+
+@pytest.mark.parametrize(
+    ("typed", "other"),
+    [
+        (["playbooks/status.yml"], "playbooks/ramp.yml"),
+        (["./playbooks/status.yml"], "./playbooks/ramp.yml"),
+        (["status.yml"], "ramp.yml"),
+        (["easymo.deploy.status"], "easymo.deploy.ramp"),
+        ([], "ramp.yml"),
+    ],
+)
+def test_a_neighbour_is_typed_alike(
+    typed: list[str], other: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(context, "CLIARGS", ImmutableDict(args=typed))
+    assert typed_playbook(playbooks_place(), "ramp.yml") == other
