@@ -10,12 +10,14 @@ short_description: Shows a release in one Slack message that is edited as its ph
 version_added: 0.1.0
 description:
   - Posts one message for an attempt at a release, with all its phases in order, their times against the plan, the
-    services that are through, and the newest values of the metrics. Every run of the attempt on this machine edits that
-    message. A run on another machine, and the next attempt, post their own.
+    services that are through, the newest values of the metrics, and buttons that are links. Every run of the attempt on
+    this machine edits that message. A run on another machine, and the next attempt, post their own.
+  - The message is made of blocks; its text says the same, for notifications and for whatever takes no blocks.
   - What earlier runs did is taken from the release record, as this run's tasks return it. A message that an earlier run
     left is edited once that record was seen.
-  - Failures and live progress go to the thread of that message. When a run ends badly, the person on call is mentioned
-    and the cause quoted, in one reply that the channel sees too.
+  - Its thread gets failures, decisions, and one line for each phase that is done. When a run ends badly, the person on
+    call is mentioned and the cause quoted, in one reply that the channel sees too.
+  - A run that was refused before it changed anything says nothing.
   - Never fails or slows a run. Messages are sent by a thread of its own, and what was lost is told at the end.
   - Says nothing without a token and channel, or a webhook, and nothing in check mode. C(status.yml), C(diagnose.yml)
     and C(report.yml) only look, so it says nothing of them either.
@@ -124,7 +126,7 @@ options:
         key: on_call_name
 notes:
   - The phases and their planned minutes are the inventory's C(release_plan), the units of metrics are those of its
-    C(release_metrics).
+    C(release_metrics), the buttons its C(slack_links), a list of C(text) and C(url).
 extends_documentation_fragment:
   - easymo.deploy._libraries.slack_sdk
 """
@@ -141,7 +143,7 @@ from ansible.plugins.callback import CallbackBase
 from ..module_utils._messages.message_state import MessageState
 from ..module_utils._messages.outbox import Outbox
 from ..module_utils._messages.redactor import Redactor
-from ..module_utils._messages.release_status import Planned, Release, ReleaseStatus
+from ..module_utils._messages.release_status import Link, Planned, Release, ReleaseStatus
 from ..module_utils._messages.run_message import RunMessage
 from ..module_utils._progress import subscribe
 from ..plugin_utils._interruption import when_cut_short
@@ -164,6 +166,7 @@ OPTIONS = (
     "release_on_call_name",
 )
 ONLY_LOOKS = frozenset({"status.yml", "diagnose.yml", "report.yml"})
+LOCK, DECISION = "easymo.deploy.deploy_lock", "easymo.deploy.release_decision"
 RECORDS = frozenset({"easymo.deploy.release", "easymo.deploy.release_info"})
 DEFAULT_API_URL = "https://slack.com/api/"
 REQUEST_TIMEOUT = 10.0
@@ -202,7 +205,9 @@ def message_state(settings: t.Mapping[str, str]) -> MessageState:
     )
 
 
-def describe(settings: t.Mapping[str, str], playbook: str, plan: t.Any, metrics: t.Any) -> Release:
+def describe(
+    settings: t.Mapping[str, str], playbook: str, plan: t.Any, metrics: t.Any, links: t.Any = None
+) -> Release:
     """What the inventory says of the release; of a list that is none, nothing."""
     version = settings["release_version"]
     return Release(
@@ -215,13 +220,23 @@ def describe(settings: t.Mapping[str, str], playbook: str, plan: t.Any, metrics:
             Planned(str(one["name"]), str(one.get("title") or one["name"]), minutes(one))
             for one in dictionaries(plan)
         ),
+        links=tuple(
+            Link(str(one.get("text") or one["url"]), str(one["url"]))
+            for one in dictionaries(links, "url")
+            if re.match(r"https?://[^/\s]", str(one["url"]))
+        ),
         units={str(one["name"]): str(one.get("unit") or "") for one in dictionaries(metrics)},
     )
 
 
-def dictionaries(value: t.Any) -> list[t.Mapping[str, t.Any]]:
+def dictionaries(value: t.Any, key: str = "name") -> list[t.Mapping[str, t.Any]]:
     listed = value if isinstance(value, list) else []
-    return [one for one in listed if isinstance(one, dict) and "name" in one]
+    return [one for one in listed if isinstance(one, dict) and key in one]
+
+
+def changes(action: str, result: t.Mapping[str, t.Any]) -> bool:
+    """Whether it changed something. Whoever is refused may have taken the lock."""
+    return bool(result.get("changed")) and action != LOCK
 
 
 def minutes(planned: t.Mapping[str, t.Any]) -> float:
@@ -274,6 +289,7 @@ class CallbackModule(CallbackBase):
             self._playbook,
             variables.raw("release_plan"),
             variables.raw("release_metrics"),
+            variables.value("slack_links"),
         )
         kept = message_state(settings)
         secrets = [settings["slack_bot_token"], settings["slack_webhook_url"]]
@@ -301,8 +317,12 @@ class CallbackModule(CallbackBase):
     def v2_runner_on_ok(self, result: t.Any) -> None:
         if self._message:
             action = str(result.task.resolved_action or result.task.action)
+            if changes(action, result.result):
+                self._message.touched()
             if action in RECORDS:
                 self._message.record_seen(result.result.get("record"))
+            if action == DECISION and result.result.get("changed"):
+                self._message.decided(str(result.result.get("sentence") or ""))
             self._message.host_done(result.host.get_name(), action)
 
     @observing
@@ -318,6 +338,8 @@ class CallbackModule(CallbackBase):
     def _failed(self, result: t.Any, why: str) -> None:
         name, reason = task_name(result.task), str(result.result.get("reason") or "")
         if self._message:
+            if changes(str(result.task.resolved_action or result.task.action), result.result):
+                self._message.touched()
             self._message.host_failed(result.host.get_name(), name, why, reason)
 
     @observing

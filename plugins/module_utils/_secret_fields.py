@@ -84,6 +84,13 @@ _NOTHING_BEGINS = re.compile(
 _CODE = re.compile(r"[A-Za-z_]\w{0,80}(?:\.\w{1,80}){0,8}(?:\(\)|[\[(][\"'])")
 _IDENTIFIER = re.compile(r"[A-Za-z_][\w.]*")
 _NUMBER = re.compile(r"[\d.,]+%?")
+_RESULTS = re.compile(
+    r"(?:pass|fail)(?:ed)?|ok|good|bad|valid|invalid|expired|missing|skipped|waived|done", re.I
+)
+"""What a check says of a token, and no token is."""
+_ADDRESS = re.compile(r"https?://[^/?#\s]+", re.I)
+_KEY_IN_ADDRESS = 16
+"""Characters; of a shorter part of an address nobody makes a key."""
 _TIME = re.compile(r"\d{4}-\d\d-\d\d")
 
 
@@ -186,7 +193,9 @@ def _unquoted(text: str, name: _Name, place: _Place) -> tuple[int, int] | None:
 
 
 def _is_no_secret(name: _Name, word: str) -> bool:
-    """A count of them, the directory of a shell, or a variable of the same name in code and SQL."""
+    """A count, a result, the directory of a shell, or a variable of the same name in code and SQL."""
+    if name.naming.kind in ("token", "related") and _RESULTS.fullmatch(word.rstrip(".")):
+        return True
     if (name.naming.many or name.naming.kind == "related") and _NUMBER.fullmatch(word):
         return True
     if name.text in ("PWD", "OLDPWD") and word[:1] in "/~":
@@ -242,6 +251,9 @@ _BY_KIND: dict[str, t.Callable[[str, _Name, _Place, int], int]] = {
 def _looks_random(word: str) -> bool:
     if _TIME.match(word):
         return False
+    if address := _ADDRESS.match(word):
+        parts = re.split(r"[/?&=#]", word[address.end() :])
+        return any(_looks_random(part) for part in parts if len(part) >= _KEY_IN_ADDRESS)
     mixed = any(map(str.isdigit, word)) and any(map(str.isalpha, word))
     return (mixed and len(word) >= 8) or (len(word) >= 20 and "/" not in word)
 

@@ -33,9 +33,10 @@ _SLACK_WEBHOOK = re.compile(
 _SIGNED_QUERY = re.compile(
     r"([?&;](?:X-Amz-(?:Signature|Credential|Security-Token)|Signature|sig)=)[^&\s\"'<>]+", re.I
 )
-# In the next line only where that is indented, as in folded YAML: else these words end a line of their own.
+# In the next line only where that is indented, as in folded YAML, and no field: else these words end their line.
 _SCHEME = re.compile(
-    r"(?<![\w-])(bearer|basic)((?:[^\S\r\n]|%20|\+){1,4}|[ \t]?\r?\n[ \t]{1,40})([A-Za-z0-9._~+/=-]{8,})",
+    r"(?<![\w-])(bearer|basic)((?:[^\S\r\n]|%20|\+){1,4}|[ \t]?\r?\n[ \t]{1,40}(?![\w.-]{1,64}:))"
+    r"([A-Za-z0-9._~+/=-]{8,})",
     re.I,
 )
 _PROSE = re.compile(r"[A-Za-z]?[a-z]{0,15}[.]?")

@@ -68,21 +68,22 @@ class PlayVariables:
     def get(self, name: str) -> str:
         """Its value as text; "" when it is not there or can't be templated."""
         if name not in self._told:
-            self._told[name] = self._template(name)
+            value = self.value(name)
+            self._told[name] = str(value) if isinstance(value, (str, int, float)) else ""
         return self._told[name]
+
+    def value(self, name: str) -> t.Any:
+        """Its value; None when it is not there or can't be templated."""
+        if name not in self._variables:
+            return None
+        try:
+            return self._templar.template(self._variables[name])
+        except Exception:  # anything may be wrong in an inventory; its own tasks will say so
+            return None
 
     def raw(self, name: str) -> t.Any:
         """Its value as the inventory has it, with its templates."""
         return self._variables.get(name)
-
-    def _template(self, name: str) -> str:
-        if name not in self._variables:
-            return ""
-        try:
-            value = self._templar.template(self._variables[name])
-        except Exception:  # anything may be wrong in an inventory; its own tasks will say so
-            return ""
-        return str(value) if isinstance(value, (str, int, float)) else ""
 
     def secrets(self) -> list[str]:
         """Of a login the password alone: its name may be a part of many words that are no secret."""

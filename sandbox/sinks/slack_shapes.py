@@ -6,28 +6,13 @@ from __future__ import annotations
 import json
 import typing as t
 
+from sandbox.sinks.slack_blocks import blocks_error
 from sandbox.sinks.store import Record
 from sandbox.sinks.workspace import TEAM
 
 Args = t.Mapping[str, t.Any]
 
 TEXT_LIMIT = 40_000
-BLOCK_LIMIT = 50
-BLOCK_TEXT_LIMIT = 3_000
-BLOCK_TYPES = {
-    "actions",
-    "context",
-    "divider",
-    "file",
-    "header",
-    "image",
-    "input",
-    "markdown",
-    "rich_text",
-    "section",
-    "table",
-    "video",
-}
 
 
 class SlackError(Exception):
@@ -47,10 +32,8 @@ def content(args: Args) -> tuple[str, list[Record]]:
         raise SlackError("no_text")
     if len(text) > TEXT_LIMIT:
         raise SlackError("msg_too_long")
-    if not isinstance(blocks, list) or len(blocks) > BLOCK_LIMIT:
-        raise SlackError("invalid_blocks")
-    if not all(valid_block(block) for block in blocks):
-        raise SlackError("invalid_blocks")
+    if error := blocks_error(blocks):
+        raise SlackError(error)
     return text, blocks
 
 
@@ -58,22 +41,6 @@ def attachments(args: Args) -> list[Record]:
     """The older way to lay a message out, which Alertmanager still takes."""
     given = args.get("attachments") or []
     return [one for one in given if isinstance(one, dict)] if isinstance(given, list) else []
-
-
-def valid_block(block: object) -> bool:
-    if not isinstance(block, dict) or block.get("type") not in BLOCK_TYPES:
-        return False
-    lists = [block.get("fields", []), block.get("elements", [])]
-    if not all(
-        isinstance(items, list) and all(isinstance(i, dict) for i in items) for items in lists
-    ):
-        return False
-    texts = [block.get("text"), *lists[0], *lists[1]]
-    written = [text["text"] for text in texts if isinstance(text, dict) and "text" in text]
-    if block["type"] in ("section", "header") and not written:
-        return False
-    limit = 150 if block["type"] == "header" else BLOCK_TEXT_LIMIT
-    return all(isinstance(text, str) and 0 < len(text) <= limit for text in written)
 
 
 def shown(message: Record) -> Record:

@@ -116,6 +116,11 @@ def stage(tmp_path, world, place, title):
         "slack_api_url": sinks["slack_api_url"],
         "slack_bot_token": sinks["slack_bot_token"],
         "slack_channel": "#engineering-alerts",
+        "page": "https://page.easymo.com:8443/2.0.0/",
+        "slack_links": [
+            {"text": "Live page", "url": "{{ page }}"},
+            {"text": "Runbook", "url": ""},
+        ],
         "secret_admin_token": SECRET,
     }
     groups = {
@@ -170,11 +175,12 @@ def run(world, title):
                 timeout=10,
             )
         )
-        box = Outbox(client, pace=0.1, gather=0.1)
+        box = Outbox(client, pace=0.1)
         status = ReleaseStatus(Release(title, "deploy_v2.yml", on_call="U0ONCALL01"), time.time())
         message = RunMessage(status, box, Redactor(), MessageState(None))
         message.play_started("Phase 1", "preflight", 1)
         message.task_started("Look")
+        message.touched()
         return message, box
 
     return begin
@@ -188,11 +194,17 @@ def sent(box):
 def test_the_runs_of_a_release_edit_one_message_and_the_record_tells_of_the_others(stage, arrived):
     first = play(stage, "--tags", "preflight", EASYMO_DEPLOY_JOURNAL_PATH="journal.jsonl")
     assert first.returncode == 0, first.stdout
-    (message,), _replies = arrived()
+    (message,), (reply,) = arrived()
+    assert reply["text"].replace("\u2060", "").startswith("✅ Pre-Deploy · `0:0")
     lines = message["text"].replace("\u2060", "").split("\n")
     assert lines[0] == f"☑️ *{TITLE}* run finished: 1 of 3 phases are done"
     assert lines[3].startswith("✅ Pre-Deploy · `0:0")
-    assert lines[4:] == ["▫️ Microservices · 20 min", "▫️ Monitoring · 60 min"]
+    assert lines[4:6] == ["▫️ Microservices · 20 min", "▫️ Monitoring · 60 min"]
+    assert lines[6:] == ["", "Live page: https://page.easymo.com:8443/2.0.0/"]
+    head, _context, phases, buttons = message["blocks"]
+    assert head["text"]["text"].replace("\u2060", "") == lines[0].replace("*", "")
+    assert "✅ Pre-Deploy" in phases["text"]["text"]
+    assert [one["url"] for one in buttons["elements"]] == ["https://page.easymo.com:8443/2.0.0/"]
 
     entries = [json.loads(line) for line in (stage / "journal.jsonl").read_text().splitlines()]
     events = [entry["event"] for entry in entries]
@@ -211,7 +223,8 @@ def test_the_runs_of_a_release_edit_one_message_and_the_record_tells_of_the_othe
     assert "❌ Microservices · " in shown
     assert "0 of 2 services" in shown, "all batches together"
     assert "`wallet-service` &lt;!channel&gt; said 503" in shown
-    assert "`wallet-service` 3 of 4 pods are ready" in "\n".join(r["text"] for r in replies)
+    assert "❌ wallet-service" in json.dumps(edited["blocks"], ensure_ascii=False)
+    assert "pods are ready" not in "\n".join(r["text"] for r in replies)
     alarm = replies[-1]
     assert alarm["text"].startswith("🛑 <@U0ONCALL01>")
     assert alarm["broadcast"] is True
@@ -219,6 +232,12 @@ def test_the_runs_of_a_release_edit_one_message_and_the_record_tells_of_the_othe
     # The name, the arguments and the message of the failing task had it.
     told = json.dumps([edited, *replies]) + (stage / ".deploy/2.0.0/journal.jsonl").read_text()
     assert SECRET not in told + (stage / ".deploy/2.0.0/slack.json").read_text()
+
+
+def test_a_run_that_is_refused_says_nothing(stage, arrived):
+    refused = play(stage, "--tags", "preflight", "-e", '{"kubernetes_connection": {"host": 5}}')
+    assert refused.returncode == 2
+    assert arrived() == ([], [])
 
 
 def test_check_mode_says_nothing(stage, arrived):
@@ -311,6 +330,18 @@ def test_a_webhook_is_told_of_the_start_the_cause_and_the_end(run, arrived):
     message.host_failed("localhost", "Look", "no image")
     assert message.finished(good=False) == 0
     assert [text["text"][:2] for text in arrived()[0]] == ["🚀 ", "🛑 ", "🛑 "]
+
+
+@pytest.mark.parametrize("webhook", [False, True], ids=["token", "webhook"])
+def test_a_slack_that_takes_no_blocks_gets_the_whole_text(run, fault, arrived, webhook):
+    fault("sinks", "no-blocks")
+    message, _box = run(webhook=webhook)
+    until(lambda: len(arrived()[0]) == 1, 20)
+    message.host_failed("localhost", "Look", "no image")
+    assert message.finished(good=False) == 0
+    heads, replies = arrived()
+    assert not any(one["blocks"] for one in [*heads, *replies])
+    assert [one for one in heads if "❌ Preflight" in one["text"] and "no image" in one["text"]]
 
 
 def test_a_message_that_somebody_deleted_is_posted_anew(run, arrived, world):

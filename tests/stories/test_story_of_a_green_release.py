@@ -157,6 +157,11 @@ def test_people_were_told_once(witness: Witness) -> None:
     texts = [message["text"] for message in received["slack"]["v2-deployment"]]
     assert sum("Deployment Starting" in text for text in texts) == 1
     assert sum("Deployment SUCCESSFUL" in text for text in texts) == 1
+    called = [text.splitlines()[0] for text in texts if "<!channel>" in text]
+    assert called == [
+        "<!channel> 🚀 EasyMO v2.0 Deployment Starting",
+        "<!channel> ✅ EasyMO v2.0 Deployment SUCCESSFUL!",
+    ]
     (success,) = (text for text in texts if "Deployment SUCCESSFUL" in text)
     assert "Status: LIVE (1% rollout)\n" in success
     assert "Downtime: 0 minutes\nErrors: 0 critical\n" in success

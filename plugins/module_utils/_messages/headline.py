@@ -7,7 +7,7 @@ from __future__ import annotations
 import typing as t
 
 from .._time import epoch
-from .mrkdwn import code, code_block, mention, plain, shortened
+from .mrkdwn import code, code_block, escape, mention, plain, shortened
 from .record_reader import PhaseFact, Reading
 from .release_status import SERVICES_PHASE, Failure, Planned, ReleaseStatus, Step
 
@@ -15,6 +15,7 @@ LIMIT = 3_800
 """Slack folds what is longer."""
 SHOWN_PROGRESS = 4
 READINGS_A_LINE = 3
+WATCH_PHASE = "monitoring"
 INDENT = "\u2003\u2003"
 
 OTHER_RUNS = {
@@ -29,23 +30,34 @@ STATUS_SIGNS = {"good": "🟢", "between": "🟡", "breach": "🔴", "missing": 
 
 def render(status: ReleaseStatus, now: float) -> str:
     """The whole message, within LIMIT characters: the oldest plays of another run give way."""
-    head = [f"{title(status)}", context(status, now), "", *phase_lines(status, now)]
-    steps = [
-        line for step in status.steps if not step.phase for line in step_lines(status, step, now)
-    ]
+    head = [title(status), context(status, now), "", *phase_lines(status, now)]
+    links = [f"{plain(one.text)}: {escape(one.url)}" for one in status.release.links]
+    tail = ["", *links] if links else []
+    steps = play_lines(status, now)
     left_out = False
-    while steps and len("\n".join([*head, *steps])) > LIMIT:
+    while steps and len("\n".join([*head, *steps, *tail])) > LIMIT:
         steps.pop(0)
         left_out = True
     body = [*(["…"] if left_out else []), *steps]
     heading = ["", f"*{run_name(status)[1]}*"] if body else []
-    return shortened("\n".join([*head, *heading, *body]), LIMIT)
+    return shortened("\n".join([*head, *heading, *body, *tail]), LIMIT)
 
 
-def title(status: ReleaseStatus) -> str:
-    mark, words = deployment_words(status) if status.deploys else other_words(status)
+def play_lines(status: ReleaseStatus, now: float) -> list[str]:
+    """The plays of another run than a deployment."""
+    return [
+        line for step in status.steps if not step.phase for line in step_lines(status, step, now)
+    ]
+
+
+def title(status: ReleaseStatus, bold: str = "*") -> str:
+    mark, words = state_words(status)
     place = f" · {plain(status.release.environment)}" if status.release.environment else ""
-    return f"{mark} *{plain(status.release.title)}* {words}{place}"
+    return f"{mark} {bold}{plain(status.release.title)}{bold} {words}{place}"
+
+
+def state_words(status: ReleaseStatus) -> tuple[str, str]:
+    return deployment_words(status) if status.deploys else other_words(status)
 
 
 def deployment_words(status: ReleaseStatus) -> tuple[str, str]:
@@ -100,12 +112,14 @@ def context(status: ReleaseStatus, now: float) -> str:
     return " · ".join(part for part in parts if part)
 
 
-def phase_lines(status: ReleaseStatus, now: float) -> t.Iterator[str]:
+def phase_lines(status: ReleaseStatus, now: float, *, brief: bool = False) -> t.Iterator[str]:
+    """`brief`: one line each, where metrics, services and causes stand elsewhere."""
     facts = status.attempt.phases if status.attempt else {}
     names = [one.name for one in status.release.plan]
     known = {step.phase for step in status.steps if step.phase} | set(facts)
     for name in [*names, *sorted(known - set(names))]:
-        yield from one_phase(status, status.planned(name), facts.get(name), now)
+        lines = one_phase(status, status.planned(name), facts.get(name), now)
+        yield from ([next(lines)] if brief else lines)
 
 
 def one_phase(
@@ -121,14 +135,33 @@ def one_phase(
     if step and step.live and step.task:
         parts.append(f"_{plain(shortened(step.task, 80))}_")
     yield " · ".join(part for part in parts if part)
-    readings = (step and status.readings) or (fact.readings if fact else ())
-    if planned.name == "monitoring" and readings:
+    readings = current_readings(status)
+    if planned.name == WATCH_PHASE and readings:
         for first in range(0, len(readings), READINGS_A_LINE):
             line = readings[first : first + READINGS_A_LINE]
             yield INDENT + " · ".join(reading_words(one) for one in line)
     if step:
         yield from cause_lines(status, step)
         yield from progress_lines(step)
+
+
+def current_readings(status: ReleaseStatus) -> tuple[Reading, ...]:
+    """Of this run's watch, else as the record keeps them."""
+    facts = status.attempt.phases if status.attempt else {}
+    kept = facts[WATCH_PHASE].readings if WATCH_PHASE in facts else ()
+    return status.readings or kept
+
+
+def phase_ended(planned: Planned, fact: PhaseFact) -> str:
+    """The one line of the thread about a phase that was settled."""
+    parts = [
+        f"✅ {plain(planned.title)}",
+        time_words(planned, time_spent(None, fact, fact.started)),
+        services_words(planned, None, fact),
+        "waived" if fact.status == "waived" else "",
+        plain(fact.decision),
+    ]
+    return " · ".join(part for part in parts if part)
 
 
 def cause_lines(status: ReleaseStatus, step: Step) -> t.Iterator[str]:
@@ -233,10 +266,10 @@ def detail(failure: Failure) -> str:
 
 
 def alarm(status: ReleaseStatus) -> str:
-    """The one reply that calls somebody: what stopped, and why. "" after a good end."""
-    if status.outcome in ("", "done"):
+    """The one reply that calls somebody: what stopped, and why. "" after a good end, and when nothing was touched."""
+    if status.outcome in ("", "done") or not status.touched:
         return ""
-    mark, words = deployment_words(status) if status.deploys else other_words(status)
+    mark, words = state_words(status)
     called = f"{call(status.release.on_call)} " if status.release.on_call else ""
     text = f"{mark} {called}*{plain(status.release.title)}* {words}"
     if not status.failures:

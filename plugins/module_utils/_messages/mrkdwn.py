@@ -9,6 +9,12 @@ from __future__ import annotations
 
 import re
 
+# What programs write for a terminal: colours, cursor movements, and whatever else nobody can read.
+CONTROL = re.compile(
+    r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-_])|[\x00-\x08\x0b-\x1f\x7f-\x9f]"
+)
+# An address is a link only as it is. It ends before what a sentence may end with.
+ADDRESS = re.compile(r"https?://[^\s<>|]+[^\s<>|.,;:!?)\"'\]}*_~`]")
 BROADCASTS = ("channel", "here", "everyone")
 WORD_JOINER = "\u2060"
 # Slack pairs the originals into bold, strike and code wherever they stand.
@@ -21,19 +27,28 @@ def escape(text: str) -> str:
 
 
 def plain(text: str) -> str:
-    """One line in which style marks, @names and :emoji: are only characters."""
-    line = escape(" ".join(text.split())).translate(LOOKALIKES)
-    return re.sub(r"(@|(?<!\w)_|_(?!\w)|:(?=\w))", rf"\1{WORD_JOINER}", line)
+    """One line in which style marks, @names and :emoji: are only characters, and addresses stay links."""
+    line = " ".join(CONTROL.sub("", text).split())
+    kept, place = [], 0
+    for address in ADDRESS.finditer(line):
+        kept += [_characters(line[place : address.start()]), escape(address[0])]
+        place = address.end()
+    return "".join([*kept, _characters(line[place:])])
+
+
+def _characters(text: str) -> str:
+    line = escape(text).translate(LOOKALIKES)
+    return re.sub(r"(@|(?<!\w)_|_(?!\w)|:(?=[\w+-]+:))", rf"\1{WORD_JOINER}", line)
 
 
 def code(text: str, limit: int = 120) -> str:
     """A short text as code. A grave accent would end it, so it becomes an apostrophe."""
-    line = shortened(" ".join(text.split()), limit).replace("`", "'")
+    line = shortened(" ".join(CONTROL.sub("", text).split()), limit).replace("`", "'")
     return f"`{escape(line)}`" if line else ""
 
 
 def code_block(text: str, limit: int = 1_500) -> str:
-    kept = shortened(text.strip(), limit).replace("`", "'")
+    kept = shortened(CONTROL.sub("", text).strip(), limit).replace("`", "'")
     return f"```{escape(kept)}```" if kept else ""
 
 

@@ -16,9 +16,8 @@ from dataclasses import dataclass
 
 from .._errors import DeployError, RefusedError
 from .retry import BusyError
-from .slack import GoneError, SlackClient
+from .slack import Blocks, GoneError, NoBlocksError, SlackClient
 
-REPLY_LIMIT = 3_800
 REFUSALS = 3
 """So many refusals in a row mean that no message will be taken: a revoked token, a missing channel."""
 HOPELESS_AFTER = 1.0
@@ -28,22 +27,26 @@ HOPELESS_AFTER = 1.0
 @dataclass(frozen=True)
 class Reply:
     text: str
-    gather: bool
     broadcast: bool
-    at: float
-    key: str = ""
+
+
+class Content(t.NamedTuple):
+    """What the one message says: whole as text, and the same as blocks for whoever shows them."""
+
+    text: str
+    blocks: Blocks = ()
 
 
 @dataclass(frozen=True)
 class Headline:
-    """`write` gives the text of the one message as it is now."""
+    """`write` gives the one message as it is now."""
 
     version: int
-    write: t.Callable[[], str]
+    write: t.Callable[[], Content]
 
 
 class Outbox:
-    """`pace`: seconds between two edits. `gather`: seconds in which lines of progress become one reply.
+    """`pace`: seconds between two edits.
 
     `posted` hears of channel and ts of the message once it is there.
     """
@@ -54,19 +57,18 @@ class Outbox:
         *,
         posted: t.Callable[[str, str], None] = lambda _channel, _ts: None,
         pace: float = 2.0,
-        gather: float = 3.0,
         capacity: int = 200,
     ) -> None:
         self._client = client
         self._posted = posted
         self._pace = pace
-        self._gather = gather
         self._replies: deque[Reply] = deque()
         self._capacity = capacity
         self._headline: Headline | None = None
         self._sent = 0
         """The version of the headline that was sent last."""
-        self._sent_text: str | None = None
+        self._sent_content: Content | None = None
+        self._takes_blocks = True
         self.ts = ""
         self._waiting = False
         """Whether it is still to be told which message is edited."""
@@ -92,10 +94,10 @@ class Outbox:
         with self._changed:
             if channel:
                 self._client.location = channel
-            self.ts, self._sent, self._sent_text, self._waiting = ts, 0, None, False
+            self.ts, self._sent, self._sent_content, self._waiting = ts, 0, None, False
             self._changed.notify_all()
 
-    def headline(self, write: t.Callable[[], str], *, last: bool = False) -> None:
+    def headline(self, write: t.Callable[[], Content], *, last: bool = False) -> None:
         """The one message has changed. Where none can be edited, only the first and last version are sent.
 
         `write` is called on the outbox's thread, once it can be sent.
@@ -106,29 +108,18 @@ class Outbox:
                 self._headline = Headline(before + 1, write)
             self._wake()
 
-    def reply(
-        self,
-        text: str,
-        *,
-        detail: bool = False,
-        gather: bool = False,
-        broadcast: bool = False,
-        key: str = "",
-    ) -> None:
-        """A message in the thread. With `gather` it may wait for more like it, and one of the same `key` replaces it.
+    def reply(self, text: str, *, detail: bool = False, broadcast: bool = False) -> None:
+        """A message in the thread. `broadcast` shows it in the channel too.
 
-        `broadcast` shows it in the channel too; `detail` is only for a thread, so a webhook is not given it.
+        `detail` is only for a thread, so a webhook is not given it.
         """
         with self._changed:
             if detail and not self._client.can_edit:
                 return
-            for known in list(self._replies) if key else ():
-                if known.key == key:
-                    self._replies.remove(known)
             if len(self._replies) >= self._capacity:
                 self._replies.popleft()
                 self.lost += 1
-            self._replies.append(Reply(text, gather, broadcast, time.monotonic(), key))
+            self._replies.append(Reply(text, broadcast))
             self._wake()
 
     def close(self, drain: float) -> int:
@@ -179,41 +170,27 @@ class Outbox:
         known = self._headline
         return known if known and known.version != self._sent else None
 
-    def _next(self) -> Headline | list[Reply] | None:
-        """A headline, or replies that go out as one message, or None while nothing is due."""
+    def _next(self) -> Headline | Reply | None:
+        """None while nothing is due."""
         if self._waiting:
             return None
-        now = time.monotonic()
-        due = self._closing or now - self._edited >= self._pace
+        due = self._closing or time.monotonic() - self._edited >= self._pace
         if due and (newer := self._newer()):
             return newer
-        if not self._replies or not self._has_thread():
-            return None
-        first = self._replies[0]
-        if not first.gather:
-            return [first]
-        batch: list[Reply] = []
-        for reply in self._replies:
-            size = sum(len(known.text) + 1 for known in batch) + len(reply.text)
-            if not reply.gather or (batch and size > REPLY_LIMIT):
-                break
-            batch.append(reply)
-        waiting = len(batch) == len(self._replies) and now - first.at < self._gather
-        return None if waiting and not self._closing else batch
+        return self._replies[0] if self._replies and self._has_thread() else None
 
     def _has_thread(self) -> bool:
         """A reply waits for its message, unless none will come."""
         hopeless = self._closing and self._headline is None
         return bool(self.ts) or hopeless or not self._client.can_edit
 
-    def _send(self, work: Headline | list[Reply]) -> float:
+    def _send(self, work: Headline | Reply) -> float:
         """One attempt; seconds to wait before the next."""
         try:
             if isinstance(work, Headline):
                 self._send_headline(work.write())
             else:
-                text = "\n".join(reply.text for reply in work)
-                self._client.post(text, thread_ts=self.ts, broadcast=work[0].broadcast)
+                self._client.post(work.text, thread_ts=self.ts, broadcast=work.broadcast)
         except GoneError as exc:
             # Somebody deleted it, or it is too old to be edited: then a new one.
             self.reason = str(exc)
@@ -242,32 +219,43 @@ class Outbox:
         self._done(work)
         return 0.0
 
-    def _send_headline(self, text: str) -> None:
-        if text == self._sent_text:
+    def _send_headline(self, content: Content) -> None:
+        if not self._takes_blocks:
+            content = Content(content.text)
+        if content == self._sent_content:
             return
         self._edited = time.monotonic()
-        if self.ts:
-            self._client.update(self.ts, text)
-            self._sent_text = text
-            return
-        ts = self._client.post(text)
+        try:
+            ts = self._put(content)
+        except NoBlocksError:
+            if not content.blocks:
+                raise
+            self._takes_blocks = False
+            content = Content(content.text)
+            ts = self._put(content)
         with self._changed:
-            self.ts, self._sent_text = ts, text
+            self.ts, self._sent_content = ts, content
+
+    def _put(self, content: Content) -> str:
+        """Edits the message, or posts it when there is none; its ts."""
+        if self.ts:
+            self._client.update(self.ts, content.text, content.blocks)
+            return self.ts
+        ts = self._client.post(content.text, blocks=content.blocks)
         if ts:
             self._posted(self._client.location, ts)
+        return ts
 
-    def _done(self, work: Headline | list[Reply]) -> None:
+    def _done(self, work: Headline | Reply) -> None:
         with self._changed:
             if isinstance(work, Headline):
                 self._sent = work.version
-                return
-            for reply in work:
-                # A full queue may have dropped it meanwhile.
-                if self._replies and self._replies[0] is reply:
-                    self._replies.popleft()
+            # A full queue may have dropped it meanwhile.
+            elif self._replies and self._replies[0] is work:
+                self._replies.popleft()
 
-    def _give_up(self, work: Headline | list[Reply]) -> None:
+    def _give_up(self, work: Headline | Reply) -> None:
         """A refused reply is lost. A refused headline is tried again, as the next version."""
-        if isinstance(work, list):
-            self.lost += len(work)
+        if isinstance(work, Reply):
+            self.lost += 1
             self._done(work)

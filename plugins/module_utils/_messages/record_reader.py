@@ -27,13 +27,17 @@ class Reading:
 
 @dataclass(frozen=True)
 class PhaseFact:
-    """Times are seconds since the epoch; `services` is how many of them the phase left well."""
+    """Times are seconds since the epoch; `services` is how many of them the phase left well.
+
+    `decision`: what a person decided of it, by whom and why, "" for nothing.
+    """
 
     status: str
     started: float
     finished: float | None = None
     held: bool = False
     services: int = 0
+    decision: str = ""
     readings: tuple[Reading, ...] = ()
 
     @property
@@ -80,8 +84,14 @@ def read_phase(body: t.Any) -> PhaseFact | None:
         finished=epoch(body.get("finished")),
         held=is_held(evidence),
         services=sum(1 for one in mapping(evidence.get("services")).values() if one),
+        decision=read_decision(mapping(evidence.get("decision"))),
         readings=tuple(read_readings(evidence.get("metrics"))),
     )
+
+
+def read_decision(body: Body) -> str:
+    word = {"approve": "approved", "reject": "rejected"}.get(str(body.get("decision")), "")
+    return f"{word} by {body.get('by')}: {body.get('reason')}" if word else ""
 
 
 def read_readings(metrics: t.Any) -> t.Iterator[Reading]:

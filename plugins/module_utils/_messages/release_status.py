@@ -30,6 +30,14 @@ class Planned:
 
 
 @dataclass(frozen=True)
+class Link:
+    """What a button says, and where it leads."""
+
+    text: str
+    url: str
+
+
+@dataclass(frozen=True)
 class Release:
     """`on_call` is an id in Slack or only a name, "" for nobody; `units` are those of metrics by name."""
 
@@ -39,6 +47,7 @@ class Release:
     on_call: str = ""
     on_call_name: str = ""
     plan: tuple[Planned, ...] = ()
+    links: tuple[Link, ...] = ()
     units: t.Mapping[str, str] = field(default_factory=dict)
 
 
@@ -96,6 +105,8 @@ class ReleaseStatus:
         self.steps: list[Step] = []
         self.failures: list[Failure] = []
         self.readings: tuple[Reading, ...] = ()
+        self.touched = False
+        """Whether this run has changed anything: one that was refused has not."""
         self._announced: Play | None = None
 
     @property

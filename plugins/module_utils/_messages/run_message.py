@@ -10,10 +10,11 @@ import time
 import typing as t
 
 from .._progress import Progress
-from . import headline
+from . import blocks, headline
 from .message_state import MessageState
-from .outbox import Outbox
-from .record_reader import Reading, read_attempt
+from .mrkdwn import plain
+from .outbox import Content, Outbox
+from .record_reader import Attempt, Reading, read_attempt
 from .redactor import Redactor
 from .release_status import Failure, Play, ReleaseStatus
 
@@ -44,7 +45,8 @@ class RunMessage:
         self._lock = threading.RLock()
         """Callbacks come from two threads, and the outbox writes on a third what the status shows."""
         self._over = False
-        self._judged: dict[str, str] = {}
+        self._ended: set[str] = set()
+        """Phases whose end the thread was told."""
         self._settled = state.kept is None
         """Whether it is known which message is edited."""
         if not self._settled:
@@ -59,10 +61,21 @@ class RunMessage:
             self._status.task_started(without_role(self._redact(name)), self._clock())
             self._show()
 
+    def touched(self) -> None:
+        """This run has changed something. Before that it may be refused, and then nobody is to hear of it."""
+        with self._lock:
+            self._status.touched = True
+            self._show()
+
     def host_done(self, host: str, action: str = "") -> None:
         with self._lock:
             self._status.host_done(host, action)
             self._show()
+
+    def decided(self, sentence: str) -> None:
+        """A person has decided what is held."""
+        with self._lock:
+            self._outbox.reply(f"⚖️ {plain(self._redact(sentence))}", detail=True)
 
     def host_failed(self, host: str, task: str, why: str, reason: str = "") -> None:
         # What a template put together has gaps where parts of it were empty.
@@ -83,12 +96,6 @@ class RunMessage:
                 self._status.progressed("", watched(progress.data))
             else:
                 self._status.progressed(progress.host, text)
-            if progress.event != SAMPLED or self._judged_anew():
-                line = headline.host_line(progress.host, text, 300)
-                # Of a count that goes up, the newest line is enough; a list is told whole.
-                counts = progress.event.endswith("Progress")
-                key = f"{progress.event} {progress.host}" if counts else ""
-                self._outbox.reply(line, detail=True, gather=True, key=key)
             self._show()
 
     def _measured(self, data: t.Mapping[str, t.Any]) -> bool:
@@ -103,12 +110,6 @@ class RunMessage:
             if value is None or isinstance(value, (int, float))
         )
         return True
-
-    def _judged_anew(self) -> bool:
-        """Whether a metric changed its status: a look every few seconds is no news for a thread."""
-        judged = {one.name: one.status for one in self._status.readings if one.status}
-        before, self._judged = self._judged, judged
-        return before != judged
 
     def record_seen(self, record: t.Any) -> None:
         attempt = read_attempt(record)
@@ -125,7 +126,19 @@ class RunMessage:
             elif not self._settled:
                 self._settle(attempt.identity)
             self._state.belongs(attempt.identity)
+            self._tell_phases(attempt)
             self._show()
+
+    def _tell_phases(self, attempt: Attempt) -> None:
+        """A line for each phase of this run that the record has settled since."""
+        for step in self._status.steps:
+            fact = attempt.phases.get(step.phase)
+            if fact is None or not fact.settled or step.phase in self._ended:
+                continue
+            if (fact.finished or 0) >= int(step.started):
+                self._ended.add(step.phase)
+                line = headline.phase_ended(self._status.planned(step.phase), fact)
+                self._outbox.reply(self._redact(line), detail=True)
 
     def _settle(self, identity: tuple[int, str] | None) -> None:
         """The kept message is edited if it is this attempt's, or if nobody can tell."""
@@ -159,19 +172,20 @@ class RunMessage:
                 self._outbox.reply(alarm, broadcast=not self._status.held)
             if self._settled:
                 self._show(last=True)
-            else:
+            elif self._status.touched:
                 # Without a record the message would lose what earlier runs wrote into it: only its thread is told.
                 self._settle(None)
         # Not under the lock, which the outbox needs to write the last version.
         return self._outbox.close(DRAIN)
 
     def _show(self, *, last: bool = False) -> None:
-        if self._settled:
+        if self._settled and self._status.touched:
             self._outbox.headline(self._headline, last=last)
 
-    def _headline(self) -> str:
+    def _headline(self) -> Content:
         with self._lock:
-            return headline.render(self._status, self._clock())
+            now = self._clock()
+            return Content(headline.render(self._status, now), blocks.render(self._status, now))
 
 
 def without_role(task: str) -> str:

@@ -22,6 +22,11 @@ GONE = frozenset(
     {"message_not_found", "cant_update_message", "edit_window_closed", "thread_not_found"}
 )
 
+NO_BLOCKS = frozenset(
+    {"invalid_blocks", "invalid_blocks_format", "msg_blocks_too_long", "invalid_payload"}
+)
+"""How a workspace, or what stands in for one behind a webhook, refuses blocks that it does not know."""
+
 ADVICE = {
     "invalid_auth": "check the bot token",
     "not_authed": "set the bot token",
@@ -40,18 +45,27 @@ class GoneError(RefusedError):
     """The message that was to be edited or answered is not there, or no longer to be edited."""
 
 
+class NoBlocksError(RefusedError):
+    """The other side takes no blocks, or not these."""
+
+
+Blocks = t.Sequence[dict[str, t.Any]]
+
+
 class SlackClient(t.Protocol):
     """`post` gives the message's ts, "" where there is none; errors are RefusedError, BusyError, UnreachableError.
 
-    `broadcast` shows a reply in the channel too.
+    `broadcast` shows a reply in the channel too. `blocks` are shown instead of the text, which notifications show.
     """
 
     can_edit: bool
     location: str
 
-    def post(self, text: str, thread_ts: str = "", broadcast: bool = False) -> str: ...
+    def post(
+        self, text: str, thread_ts: str = "", broadcast: bool = False, blocks: Blocks = ()
+    ) -> str: ...
 
-    def update(self, ts: str, text: str) -> None: ...
+    def update(self, ts: str, text: str, blocks: Blocks = ()) -> None: ...
 
 
 class SlackApi:
@@ -65,11 +79,14 @@ class SlackApi:
         self._client = web_client(api_url, token, timeout, ca_cert)
         self.location = channel
 
-    def post(self, text: str, thread_ts: str = "", broadcast: bool = False) -> str:
+    def post(
+        self, text: str, thread_ts: str = "", broadcast: bool = False, blocks: Blocks = ()
+    ) -> str:
         answer = attempt(
             lambda: self._client.chat_postMessage(
                 channel=self.location,
                 text=text,
+                blocks=list(blocks) or None,
                 thread_ts=thread_ts or None,
                 reply_broadcast=bool(thread_ts and broadcast) or None,
                 unfurl_links=False,
@@ -80,8 +97,13 @@ class SlackApi:
         self.location = str(answer["channel"])
         return str(answer["ts"])
 
-    def update(self, ts: str, text: str) -> None:
-        attempt(lambda: self._client.chat_update(channel=self.location, ts=ts, text=text))
+    def update(self, ts: str, text: str, blocks: Blocks = ()) -> None:
+        # Without the argument Slack keeps the blocks that were there.
+        attempt(
+            lambda: self._client.chat_update(
+                channel=self.location, ts=ts, text=text, blocks=list(blocks)
+            )
+        )
 
     def archive(self) -> None:
         """The channel, once a message was posted into it."""
@@ -109,8 +131,10 @@ class SlackWebhook:
         text: str,
         thread_ts: str = "",  # noqa: ARG002
         broadcast: bool = False,  # noqa: ARG002
+        blocks: Blocks = (),
     ) -> str:
-        answer = attempt(lambda: self._client.send_dict({"text": text}))
+        body = {"text": text, **({"blocks": list(blocks)} if blocks else {})}
+        answer = attempt(lambda: self._client.send_dict(body))
         if answer.status_code == 429:
             raise busy(answer.headers)
         if answer.status_code >= 500:
@@ -119,7 +143,7 @@ class SlackWebhook:
             raise refused(str(answer.body)[:60])
         return ""
 
-    def update(self, ts: str, text: str) -> None:  # noqa: ARG002
+    def update(self, ts: str, text: str, blocks: Blocks = ()) -> None:  # noqa: ARG002
         raise RefusedError("A Slack webhook can't edit what it posted: use a bot token.")
 
 
@@ -171,7 +195,7 @@ def busy(headers: t.Mapping[str, str]) -> BusyError:
 
 def refused(word: str) -> RefusedError:
     advice = ADVICE.get(word, "see Slack's documentation of the method")
-    error = GoneError if word in GONE else RefusedError
+    error = GoneError if word in GONE else NoBlocksError if word in NO_BLOCKS else RefusedError
     return error(f"Slack refused the message ({word}): {advice}.")
 
 

@@ -80,9 +80,23 @@ def _flags(status: Status) -> Rows:
 
 def _ramp(status: Status) -> Rows:
     ramp = status["ramp"]
-    if ramp:
-        yield "ramp", ramp["sentence"]
-        yield from (("", note) for note in ramp["notes"][:2])
+    if not ramp:
+        return
+    at = "no percentage" if ramp["percentage"] is None else f"{ramp['percentage']} %"
+    step = f", step {ramp['step']} of {ramp['steps']}" if ramp["step"] else ""
+    yield "ramp", f"{at}{step}{_onward(ramp['next'], status['why'])}"
+
+
+def _onward(onward: Status, told: str) -> str:
+    """The next step and what keeps from it, unless that was told already."""
+    if not onward:
+        return ""
+    to = f" · next {onward['percentage']} %"
+    if onward["may"]:
+        return f"{to}, allowed now"
+    reasons = [one["text"] for one in onward["reasons"] if one["text"] not in told]
+    more = f" (and {len(reasons) - 1} more)" if len(reasons) > 1 else ""
+    return f"{to}: {reasons[0]}{more}" if reasons else f"{to}, not yet"
 
 
 def _versions(services: Status) -> Rows:

@@ -220,6 +220,8 @@ def test_no_half_of_a_secret_survives_where_a_body_is_cut(shape: str, data: st.D
 
 ORDINARY = """\
 connect to https://api.example.com failed: 3 tokens left, key missing
+The check token_supabase: https://api.supabase.com/v1/projects answered 401
+secret_kubernetes_token: pass, 3 projects may be read
 2026-11-25T06:00:00.123Z INFO [http] GET /v1/orders/550e8400-e29b-41d4-a716-446655441357 200 12ms
 10.0.0.7 - - [25/Nov/2026:06:00:00 +0000] "GET /health?probe=1 HTTP/1.1" 200 17 "-" "kube-probe/1.31"
 image: registry.example.com/wallet-service:v2@sha256:9b2c5f0d1e7a4f6b8c3d2e1f0a9b8c7d6e5f4a3b2c1d0e9f8a7b6c5d4e3f2a1b
@@ -336,6 +338,7 @@ def test_what_is_around_a_secret_stays(shape: str, data: st.DataObject) -> None:
 
 
 def test_a_line_that_ends_with_the_name_of_a_scheme_hides_nothing_of_the_next() -> None:
+    assert redact("is it still basic\n    secretName: db-creds").endswith("secretName: db-creds")
     for lines in itertools.permutations(
         ("is it still basic", "or a bearer", "2026-11-25T06:00:00.123Z INFO")
     ):

@@ -37,6 +37,29 @@ def test_style_marks_and_names_in_plain_text_lose_their_effect(text, forbidden):
     assert forbidden not in mrkdwn.plain(text)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "see https://wallet.easymo.com:8443/health_z?a=1&b=*~c now",
+        "at 10:30 on 10.0.0.7:5432, or http://127.0.0.1:24304/a_b_/c",
+        "image registry.easymo.com:5000/easymo/wallet:v2.0.0",
+    ],
+)
+def test_an_address_is_left_as_it_is_so_that_it_is_a_link(text):
+    assert mrkdwn.plain(text) == mrkdwn.escape(text)
+
+
+def test_what_only_begins_like_an_address_is_plain_text():
+    assert "<" not in mrkdwn.plain("https://x<!channel>")
+    assert mrkdwn.plain("https://x.example. *b*") == "https://x.example. \u2217b\u2217"
+
+
+@pytest.mark.parametrize("make", [mrkdwn.plain, mrkdwn.code, mrkdwn.code_block])
+def test_colours_and_controls_of_a_terminal_are_left_out_and_unicode_stays(make):
+    shown = make("\x1b[31;1merror\x1b[0m \x1b]8;;http://x\x07été\x1b]8;;\x07 \x07日本 🚗\x00")
+    assert shown.strip("`") == "error été 日本 🚗"
+
+
 def test_plain_text_stays_readable():
     shown = mrkdwn.plain("Phase 4: snake_case at 10:30")
     assert shown.replace(mrkdwn.WORD_JOINER, "") == "Phase 4: snake_case at 10:30"

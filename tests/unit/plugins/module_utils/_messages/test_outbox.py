@@ -12,15 +12,20 @@ from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
     RefusedError,
     UnreachableError,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._messages.outbox import Outbox
+from ansible_collections.easymo.deploy.plugins.module_utils._messages.outbox import Content, Outbox
 from ansible_collections.easymo.deploy.plugins.module_utils._messages.retry import BusyError
-from ansible_collections.easymo.deploy.plugins.module_utils._messages.slack import GoneError
+from ansible_collections.easymo.deploy.plugins.module_utils._messages.slack import (
+    GoneError,
+    NoBlocksError,
+)
 
 
 class FakeSlack:
-    """Keeps what arrives: `messages` by ts, replies in order. Fails first with what `failing` holds."""
+    """Keeps what arrives: `messages` and `blocks` by ts, replies in order. Fails first with what `failing` holds."""
 
-    def __init__(self, *failing, can_edit=True):
+    def __init__(self, *failing, can_edit=True, takes_blocks=True):
+        self.takes_blocks = takes_blocks
+        self.blocks = {}
         self.can_edit = can_edit
         self.failing = list(failing)
         self.messages = {}
@@ -35,62 +40,50 @@ class FakeSlack:
         if self.failing:
             raise self.failing.pop(0)
 
-    def post(self, text, thread_ts="", broadcast=False):
+    def post(self, text, thread_ts="", broadcast=False, blocks=()):
         self._go()
+        if blocks and not self.takes_blocks:
+            raise NoBlocksError("invalid_blocks")
         if thread_ts:
             self.replies.append(text)
             self.broadcast += [text] if broadcast else []
             return ""
         ts = f"{len(self.messages) + 1}.0" if self.can_edit else ""
         self.messages[f"{len(self.messages) + 1}.0"] = text
+        self.blocks[f"{len(self.messages)}.0"] = blocks
         return ts
 
-    def update(self, ts, text):
+    def update(self, ts, text, blocks=()):
         self._go()
+        if blocks and not self.takes_blocks:
+            raise NoBlocksError("invalid_blocks")
         if ts not in self.messages:
             raise GoneError("message_not_found")
-        self.messages[ts] = text
+        self.messages[ts], self.blocks[ts] = text, blocks
 
 
 def outbox(slack, **how):
-    return Outbox(slack, **{"pace": 0.05, "gather": 0.05, **how})
+    return Outbox(slack, **{"pace": 0.05, **how})
+
+
+def said(text, *blocks):
+    return lambda: Content(text, blocks)
 
 
 def test_one_message_is_edited_and_the_rest_are_its_replies():
     slack = FakeSlack()
     box = outbox(slack)
-    box.headline(lambda: "started")
+    box.headline(said("started"))
     box.reply("failed")
-    box.headline(lambda: "done", last=True)
+    box.headline(said("done"), last=True)
     assert box.close(2) == 0
     assert (list(slack.messages.values()), slack.replies) == (["done"], ["failed"])
-
-
-def test_lines_of_progress_become_one_reply():
-    slack = FakeSlack()
-    box = outbox(slack, gather=30)
-    box.headline(lambda: "started")
-    for number in range(5):
-        box.reply(f"line {number}", gather=True)
-    box.close(2)
-    assert slack.replies == ["\n".join(f"line {n}" for n in range(5))]
-
-
-def test_a_newer_line_about_the_same_takes_the_place_of_one_that_waits():
-    slack = FakeSlack()
-    box = outbox(slack, gather=30)
-    box.headline(lambda: "started")
-    for number in range(3):
-        box.reply(f"wallet {number}", gather=True, key="wallet")
-        box.reply(f"list {number}", gather=True)
-    assert box.close(2) == 0
-    assert slack.replies == ["list 0\nlist 1\nwallet 2\nlist 2"]
 
 
 def test_a_rate_limit_and_an_outage_are_outlived():
     slack = FakeSlack(BusyError("busy", 0.1), UnreachableError("down"))
     box = outbox(slack)
-    box.headline(lambda: "started")
+    box.headline(said("started"))
     assert box.close(4) == 0
     assert list(slack.messages.values()) == ["started"]
 
@@ -99,7 +92,7 @@ def test_a_slack_that_hangs_holds_the_end_up_for_a_second_at_most():
     slack = FakeSlack()
     slack.hang.clear()
     box = outbox(slack)
-    box.headline(lambda: "started")
+    box.headline(said("started"))
     box.reply("failed")
     started = time.monotonic()
     assert box.close(3) == 2
@@ -111,7 +104,7 @@ def test_a_slack_that_hangs_holds_the_end_up_for_a_second_at_most():
 def test_a_rate_limit_longer_than_the_end_waits_is_not_waited_for():
     slack = FakeSlack(*[BusyError("busy", 60)] * 9)
     box = outbox(slack)
-    box.headline(lambda: "started")
+    box.headline(said("started"))
     started = time.monotonic()
     assert box.close(3) == 1
     assert time.monotonic() - started < 2
@@ -122,7 +115,7 @@ def test_a_rate_limit_longer_than_the_end_waits_is_not_waited_for():
 def test_a_slack_that_takes_nothing_is_left_alone(error):
     slack = FakeSlack(*[error] * 50)
     box = outbox(slack)
-    box.headline(lambda: "started")
+    box.headline(said("started"))
     box.reply("failed")
     assert box.close(2) == 2
     assert len(slack.failing) == 47
@@ -132,7 +125,7 @@ def test_a_slack_that_takes_nothing_is_left_alone(error):
 def test_one_refused_reply_costs_only_itself():
     slack = FakeSlack()
     box = outbox(slack)
-    box.headline(lambda: "started")
+    box.headline(said("started"))
     deadline = time.monotonic() + 2
     while not slack.messages and time.monotonic() < deadline:
         time.sleep(0.01)
@@ -147,7 +140,7 @@ def test_the_queue_is_bounded_and_the_oldest_go():
     slack = FakeSlack()
     slack.hang.clear()
     box = outbox(slack, capacity=3)
-    box.headline(lambda: "started")
+    box.headline(said("started"))
     for number in range(10):
         box.reply(str(number))
     slack.hang.set()
@@ -159,11 +152,11 @@ def test_a_webhook_gets_the_first_and_the_last_and_no_progress():
     slack = FakeSlack(can_edit=False)
     box = outbox(slack)
     for text in ("started", "half"):
-        box.headline(lambda text=text: text)
+        box.headline(said(text))
         time.sleep(0.1)
-    box.reply("line", detail=True, gather=True)
+    box.reply("line", detail=True)
     box.reply("failed")
-    box.headline(lambda: "done", last=True)
+    box.headline(said("done"), last=True)
     assert box.close(2) == 0
     assert sorted(slack.messages.values()) == ["done", "failed", "started"]
 
@@ -178,11 +171,11 @@ def test_a_message_of_an_earlier_run_is_edited_and_its_thread_goes_on():
     box = outbox(slack)
     box.wait()
     box.reply("first")
-    box.headline(lambda: "too early")
+    box.headline(said("too early"))
     time.sleep(0.2)
     assert (slack.messages, slack.replies) == ({"1.0": "of before"}, [])
     box.begin("C0DEVOPS01", "1.0")
-    box.headline(lambda: "done", last=True)
+    box.headline(said("done"), last=True)
     box.reply("stopped", broadcast=True)
     assert box.close(2) == 0
     assert (slack.messages, slack.replies) == ({"1.0": "done"}, ["first", "stopped"])
@@ -194,7 +187,7 @@ def test_a_message_that_is_gone_is_posted_anew_and_remembered():
     posted = []
     box = outbox(slack, posted=lambda *where: posted.append(where))
     box.begin("C0DEVOPS01", "9.0")
-    box.headline(lambda: "done", last=True)
+    box.headline(said("done"), last=True)
     box.reply("failed")
     assert box.close(2) == 0
     assert (slack.messages, slack.replies) == ({"1.0": "done"}, ["failed"])
@@ -207,3 +200,37 @@ def test_a_reply_without_any_headline_is_sent_all_the_same():
     box.reply("stopped")
     assert box.close(2) == 0
     assert list(slack.messages.values()) == ["stopped"]
+
+
+@pytest.mark.parametrize("can_edit", [True, False], ids=["token", "webhook"])
+def test_who_takes_no_blocks_gets_the_text_from_then_on_and_nothing_is_lost(can_edit):
+    slack = FakeSlack(can_edit=can_edit, takes_blocks=False)
+    box = outbox(slack)
+    box.headline(said("started", {"type": "divider"}))
+    box.headline(said("done", {"type": "divider"}), last=True)
+    assert box.close(2) == 0
+    assert "done" in slack.messages.values()
+    assert not any(slack.blocks.values())
+
+
+def test_blocks_that_are_refused_midway_are_taken_away_from_the_message():
+    slack = FakeSlack()
+    box = outbox(slack)
+    box.headline(said("started", {"type": "divider"}))
+    deadline = time.monotonic() + 5
+    while not slack.messages and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert slack.blocks == {"1.0": ({"type": "divider"},)}
+    slack.takes_blocks = False
+    box.headline(said("done", {"type": "divider"}), last=True)
+    assert box.close(2) == 0
+    assert (slack.messages, slack.blocks) == ({"1.0": "done"}, {"1.0": ()})
+
+
+def test_a_change_of_the_blocks_alone_is_an_edit():
+    slack = FakeSlack()
+    box = outbox(slack)
+    box.headline(said("same", {"type": "divider"}))
+    box.headline(said("same", {"type": "header"}), last=True)
+    assert box.close(2) == 0
+    assert list(slack.blocks.values()) == [({"type": "header"},)]

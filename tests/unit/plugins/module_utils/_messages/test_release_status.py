@@ -62,6 +62,7 @@ def phase(status, started="06:00:00", finished="", **evidence):
 
 def board_of(release=RELEASE, seen=None):
     release = ReleaseStatus(release, START)
+    release.touched = True
     if seen:
         release.record_seen(read_attempt(seen))
     return release

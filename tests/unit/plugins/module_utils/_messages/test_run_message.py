@@ -30,6 +30,7 @@ class FakeOutbox:
     def __init__(self):
         self.began = ("", "")
         self.headlines = []
+        self.blocks = []
         self.replies = []
         self.broadcast = []
 
@@ -40,9 +41,11 @@ class FakeOutbox:
         self.began = (channel, ts)
 
     def headline(self, write, *, last=False):
-        self.headlines.append(write())
+        content = write()
+        self.headlines.append(content.text)
+        self.blocks = content.blocks
 
-    def reply(self, text, *, detail=False, gather=False, broadcast=False, key=""):
+    def reply(self, text, *, detail=False, broadcast=False):
         self.replies.append(text)
         self.broadcast += [text] if broadcast else []
 
@@ -59,13 +62,15 @@ def path(tmp_path):
 def run(path):
     """A run that sees a record: (its message, its outbox, its memory)."""
 
-    def begin(playbook="deploy_v2.yml", phase="preflight"):
+    def begin(playbook="deploy_v2.yml", phase="preflight", *, touched=True):
         memory = MessageState(path, "https://slack.com/api/", "#devops")
         box = FakeOutbox()
         release = ReleaseStatus(Release("R", playbook, on_call="U0ONCALL01"), 0.0)
         message = RunMessage(release, box, Redactor([SECRET]), memory, clock=lambda: 1.0)
         message.play_started("Phase", phase, 1)
         message.task_started("Look")
+        if touched:
+            message.touched()
         return message, box, memory
 
     return begin
@@ -177,8 +182,9 @@ def test_no_secret_of_a_name_a_message_or_progress_is_told(run):
     message.task_started(f"Ask with {SECRET}")
     message.progressed(Progress("Odd", "localhost", f"said {SECRET}", {"values": {}}))
     message.host_failed("localhost", f"Ask with {SECRET}", f"refused {SECRET}")
+    message.decided(f"Ann approved {SECRET}")
     message.finished(good=False)
-    assert SECRET not in json.dumps([box.headlines, box.replies])
+    assert SECRET not in json.dumps([box.headlines, box.replies, box.blocks])
 
 
 def test_metrics_are_shown_with_their_status(run):
@@ -186,15 +192,8 @@ def test_metrics_are_shown_with_their_status(run):
     data = {"values": {"errors": 0.2, "odd": "x"}, "statuses": {"errors": "breach"}}
     message.progressed(Progress("MetricsSampled", "localhost", "watched", data))
     assert "🔴 errors 0.2" in box.headlines[-1]
-    for status, told in (("breach", 1), ("good", 2), ("good", 2)):
-        data = {
-            "values": {"errors": 0.2},
-            "statuses": {"errors": status},
-            "elapsed": 65,
-            "duration": 3600,
-        }
-        message.progressed(Progress("MetricsSampled", "localhost", "watched", data))
-        assert len(box.replies) == told
+    data = {"values": {"errors": 0.2}, "elapsed": 65, "duration": 3600}
+    message.progressed(Progress("MetricsSampled", "localhost", "watched", data))
     assert "watched 1:05 of 1:00:00" in box.headlines[-1].replace(WORD_JOINER, "")
 
 
@@ -227,3 +226,53 @@ def test_what_fails_besides_is_told_in_the_thread(run):
     message.host_failed("a", "Roll", "no image")
     message.host_failed("b", "Roll", "it crashes")
     assert ["it crashes" in reply for reply in box.replies] == [True]
+
+
+def test_progress_is_shown_in_the_message_and_leaves_the_thread_alone(run):
+    message, box, _memory = run()
+    for number in range(3):
+        message.progressed(Progress("RolloutProgress", "wallet", f"{number} of 4 pods", {}))
+    assert box.replies == []
+    assert "2 of 4 pods" in box.headlines[-1]
+
+
+def test_the_thread_gets_one_line_a_phase_once_the_record_has_settled_it(run):
+    message, box, _memory = run(phase="monitoring")
+    settled = {
+        "status": "done",
+        "started": "1970-01-01T00:00:01Z",
+        "finished": "1970-01-01T00:01:01Z",
+        "evidence": {"decision": {"decision": "approve", "by": "Jane", "reason": "one scrape"}},
+    }
+    running = {**settled, "status": "running", "finished": "", "evidence": {}}
+    message.record_seen({**record(), "phases": {"monitoring": running}})
+    assert box.replies == []
+    for _again in range(2):
+        message.record_seen({**record(), "phases": {"monitoring": settled}})
+    assert box.replies == ["✅ Monitoring · `1:00` · approved by Jane: one scrape"]
+
+
+def test_what_another_run_did_before_is_no_line_of_this_ones_thread(run):
+    message, box, _memory = run(phase="monitoring")
+    before = {
+        "status": "done",
+        "started": "1969-12-31T00:00:01Z",
+        "finished": "1969-12-31T00:01:01Z",
+    }
+    message.record_seen({**record(), "phases": {"monitoring": before, "preflight": before}})
+    assert box.replies == []
+
+
+@pytest.mark.parametrize("end", ["failed", "done", "interrupted"])
+def test_a_run_that_was_refused_before_it_changed_anything_says_nothing(run, end):
+    message, box, _memory = run(touched=False)
+    message.record_seen(record())
+    message.host_failed("localhost", "Check variables", "Unknown variable: typo.")
+    message.interrupted() if end == "interrupted" else message.finished(good=end == "done")
+    assert (box.headlines, box.replies) == ([], [])
+
+
+def test_a_decision_is_told_in_the_thread(run):
+    message, box, _memory = run("decide.yml", phase="")
+    message.decided("Jane approved the hold: one scrape")
+    assert box.replies == ["⚖️ Jane approved the hold: one scrape"]

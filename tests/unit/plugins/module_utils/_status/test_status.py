@@ -302,6 +302,36 @@ def test_after_a_good_release_the_next_step_of_the_ramp(
     assert found["next"] == [{"command": command, "why": said}]
 
 
+@pytest.mark.parametrize(
+    ("onward", "killed", "row"),
+    [
+        ({}, "", "100 %, step 8 of 8"),
+        ({"may": True}, "", "100 %, step 8 of 8 · next 5 %, allowed now"),
+        (
+            {"reasons": ["frozen", "locked"]},
+            "",
+            "100 %, step 8 of 8 · next 5 %: frozen (and 1 more)",
+        ),
+        ({"reasons": [KILL]}, KILL, "100 %, step 8 of 8 · next 5 %, not yet"),
+    ],
+)
+def test_the_ramp_is_one_row_that_repeats_nothing(
+    onward: dict[str, t.Any], killed: str, row: str
+) -> None:
+    reasons = [{"text": one} for one in onward.get("reasons", [])]
+    ramp = {
+        "before": {"percentage": 100, "step": 8},
+        "steps": 8,
+        "ramp": {"since": ""},
+        "sentence": "Long.",
+        "next": onward
+        and {"percentage": 5, "may": False, "not_before": "", **onward, "reasons": reasons},
+        "notes": [],
+    }
+    told = lines_of(status(recorded("done", **DONE), ramp=ramp, killed=killed), NOW)
+    assert f"  ramp      {row}" in told
+
+
 def test_what_was_typed_with_blanks_can_be_pasted() -> None:
     typed = Typed("my playbooks", ("my inventory",))
     assert typed.line("ramp.yml") == "ansible-playbook 'my playbooks/ramp.yml' -i 'my inventory'"

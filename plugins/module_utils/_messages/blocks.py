@@ -1,0 +1,182 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to easymo.deploy.
+"""The status of a release as Slack's blocks: header, phases, services, metrics, cause, and buttons that are links.
+
+What Slack refuses cannot be made here: every block is made by a function that keeps its limits.
+https://docs.slack.dev/reference/block-kit/blocks and /block-elements/button-element
+"""
+
+from __future__ import annotations
+
+import typing as t
+
+from . import headline
+from .mrkdwn import CONTROL, code, code_block, escape, plain, shortened
+from .record_reader import Reading
+from .release_status import SERVICES_PHASE, Link, ReleaseStatus, Step
+
+Block = dict[str, t.Any]
+
+BLOCKS, SECTION, HEADER, FIELDS, FIELD = 50, 3_000, 150, 10, 2_000
+BUTTONS, BUTTON, ADDRESS = 5, 75, 3_000
+"""Of buttons Slack takes 25. More than five is no choice."""
+IN_ALL = 10_000
+"""Characters of all blocks together. No page names a limit; at some 13,000 Slack answered msg_blocks_too_long:
+https://github.com/slackapi/bolt-js/issues/2509"""
+CAUSE = 580
+"""Each character may become five, and all stands in one section."""
+SHOWN_NAMES = 12
+SHOWN_PROGRESS = 4
+WORST_FIRST = {"breach": 0, "missing": 1, "between": 2}
+
+
+def render(status: ReleaseStatus, now: float) -> list[Block]:
+    """The oldest lines of another run give way where there is no room for all."""
+    top = [header(headline.title(status, bold="")), context(headline.context(status, now))]
+    links = buttons(status.release.links)
+    phases = sections(list(headline.phase_lines(status, now, brief=True)))
+    below = [
+        *sections(services(status)),
+        *metrics(headline.current_readings(status)),
+        *sections(cause(status)),
+    ]
+    room = IN_ALL - sum(map(characters, [*top, *links, *phases, *below]))
+    plays = headline.play_lines(status, now)
+    heading = f"*{headline.run_name(status)[1]}*"
+    told = sections([heading, *fitting(plays, room - len(heading) - 1)]) if plays else []
+    return within([*top, *phases, *told, *below], links)
+
+
+def within(body: t.Sequence[Block], links: t.Sequence[Block]) -> list[Block]:
+    """What there is room for, from the top, and the links."""
+    room = IN_ALL - sum(map(characters, links))
+    kept: list[Block] = []
+    for block in body[: BLOCKS - len(links)]:
+        room -= characters(block)
+        if room >= 0:
+            kept.append(block)
+    return [*kept, *links]
+
+
+def fitting(lines: t.Sequence[str], room: int) -> list[str]:
+    """The newest ones for which there is room."""
+    kept: list[str] = []
+    for line in reversed(lines):
+        room -= len(line) + 1
+        # Some room for the mark of what is left out.
+        if room < 2:
+            return ["…", *reversed(kept)]
+        kept.append(line)
+    return kept[::-1]
+
+
+def services(status: ReleaseStatus) -> list[str]:
+    """Those that this run rolls."""
+    step = status.step_of(SERVICES_PHASE)
+    if step is None or not (step.live or step.failed):
+        return []
+    done = sorted(step.rolled - step.failed)
+    whole = max(step.hosts, len(step.rolled))
+    lines = [f"*Services* {len(done)} of {whole}"]
+    if done:
+        lines.append(f"✅ {named(done)}")
+    lines += rolling(step)
+    if step.failed:
+        lines.append(f"❌ {named(sorted(step.failed))}")
+    return lines
+
+
+def rolling(step: Step) -> list[str]:
+    said = [
+        (host, text) for host, text in step.progress.items() if text and host not in step.rolled
+    ]
+    lines = [f"⏳ {headline.host_line(host, text, 120)}" for host, text in said[-SHOWN_PROGRESS:]]
+    more = len(said) - len(lines)
+    return [*lines, *([f"⏳ and {more} more"] if more > 0 else [])]
+
+
+def named(names: t.Sequence[str]) -> str:
+    shown = ", ".join(plain(shortened(name, 60)) for name in names[:SHOWN_NAMES])
+    more = len(names) - SHOWN_NAMES
+    return shown + (f" and {more} more" if more > 0 else "")
+
+
+def metrics(readings: t.Sequence[Reading]) -> list[Block]:
+    """In two columns; of many the worst."""
+    if not readings:
+        return []
+    ordered = sorted(readings, key=lambda one: WORST_FIRST.get(one.status, 3))
+    chosen = ordered if len(ordered) <= FIELDS else ordered[: FIELDS - 1]
+    texts = [shortened(headline.reading_words(one), FIELD) for one in chosen]
+    more = len(ordered) - len(chosen)
+    return [fields([*texts, *([f"and {more} more"] if more else [])])]
+
+
+def cause(status: ReleaseStatus) -> list[str]:
+    """The first failure, in short: the thread has it whole."""
+    if not status.failures:
+        return []
+    first, told = status.failures[0], headline.stopped_by(status)
+    where = f"{code(first.host)} in {code(first.task)}"
+    return [f"*Cause* {where}", code_block(told.sentence, CAUSE)]
+
+
+def header(text: str) -> Block:
+    return {
+        "type": "header",
+        "text": {"type": "plain_text", "text": shortened(text, HEADER), "emoji": True},
+    }
+
+
+def context(text: str) -> Block:
+    return {"type": "context", "elements": [mrkdwn(shortened(text, SECTION))]}
+
+
+def sections(lines: t.Sequence[str]) -> list[Block]:
+    """As many as the lines need; no line is cut unless it is longer than a section."""
+    texts: list[str] = []
+    for line in (shortened(one, SECTION) for one in lines if one):
+        if texts and len(texts[-1]) + 1 + len(line) <= SECTION:
+            texts[-1] += f"\n{line}"
+        else:
+            texts.append(line)
+    return [{"type": "section", "text": mrkdwn(text)} for text in texts]
+
+
+def fields(texts: t.Sequence[str]) -> Block:
+    return {"type": "section", "fields": [mrkdwn(text) for text in texts[:FIELDS]]}
+
+
+def buttons(links: t.Sequence[Link]) -> list[Block]:
+    made = [
+        {
+            "type": "button",
+            "text": {
+                "type": "plain_text",
+                "text": shortened(label(one.text), BUTTON),
+                "emoji": True,
+            },
+            "url": one.url,
+            "action_id": f"link-{number}",
+        }
+        for number, one in enumerate(links)
+        if len(one.url) <= ADDRESS and label(one.text)
+    ]
+    return [{"type": "actions", "elements": made[:BUTTONS]}] if made else []
+
+
+def label(text: str) -> str:
+    return escape(" ".join(CONTROL.sub("", text).split()))
+
+
+def mrkdwn(text: str) -> Block:
+    return {"type": "mrkdwn", "text": text}
+
+
+def characters(block: Block) -> int:
+    """Of all that is written in it."""
+    if "text" in block and isinstance(block["text"], str):
+        return len(block["text"]) + len(block.get("url", ""))
+    inner = [block.get("text"), *block.get("fields", ()), *block.get("elements", ())]
+    own = len(block.get("url", ""))
+    return own + sum(characters(one) for one in inner if isinstance(one, dict))

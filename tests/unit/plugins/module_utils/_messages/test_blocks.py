@@ -1,0 +1,226 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The release's message as blocks: what it shows in each state, and that Slack would take it whatever is in it."""
+
+from __future__ import annotations
+
+import json
+import typing as t
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from slack_sdk.models.blocks import Block
+
+from ansible_collections.easymo.deploy.plugins.module_utils._messages import blocks
+from ansible_collections.easymo.deploy.plugins.module_utils._messages.mrkdwn import WORD_JOINER
+from ansible_collections.easymo.deploy.plugins.module_utils._messages.record_reader import (
+    Reading,
+    read_attempt,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._messages.release_status import (
+    ROLLED,
+    Failure,
+    Link,
+    Planned,
+    Play,
+    Release,
+    ReleaseStatus,
+)
+from sandbox.sinks.slack_shapes import content
+
+PLAN = (
+    Planned("preflight", "Pre-Deploy", 15),
+    Planned("microservices", "Microservices", 20),
+    Planned("monitoring", "Monitoring", 60),
+)
+LINKS = (Link("Live page", "https://page.easymo.com:8443/2.0.0/"), Link("Dashboard", "https://d.x"))
+SERVICES = Play("Phase 4", "microservices", 12)
+
+
+def phase(status: str, **evidence: t.Any) -> dict[str, t.Any]:
+    times = {"started": "1970-01-01T00:00:00Z", "finished": "1970-01-01T00:03:10Z"}
+    return {"status": status, **times, "evidence": evidence}
+
+
+def release(
+    playbook: str = "deploy_v2.yml", status: str = "running", **phases: t.Any
+) -> ReleaseStatus:
+    made = ReleaseStatus(
+        Release("EasyMO v2.0", playbook, "production", plan=PLAN, links=LINKS), 0.0
+    )
+    seen = read_attempt(
+        {"attempt": 1, "status": status, "started": "1970-01-01T00:00:00Z", "phases": phases}
+    )
+    if seen:
+        made.record_seen(seen)
+    return made
+
+
+def begin(made: ReleaseStatus, play: Play) -> ReleaseStatus:
+    made.play_started(play, 200.0)
+    made.task_started("Roll the service", 200.0)
+    return made
+
+
+def running() -> ReleaseStatus:
+    made = begin(release(preflight=phase("done")), SERVICES)
+    made.host_done("agent-core", ROLLED)
+    made.progressed("wallet-service", "3 of 4 pods are ready")
+    return made
+
+
+def ended(*, good: bool, reason: str = "") -> ReleaseStatus:
+    made = running()
+    if not good:
+        made.host_failed(Failure(SERVICES.name, "wallet-service", "Roll", "no image", reason))
+    made.finished(260.0, good=good)
+    return made
+
+
+def another(playbook: str, play: str, status: str = "done") -> ReleaseStatus:
+    made = begin(release(playbook, status, preflight=phase("done")), Play(play))
+    made.finished(260.0, good=True)
+    return made
+
+
+def watching() -> ReleaseStatus:
+    made = begin(release(microservices=phase("done")), Play("Phase 7", "monitoring"))
+    made.measured([Reading("error_rate", 0.0, "ratio", "good"), Reading("p95", 2.0, "", "breach")])
+    return made
+
+
+def live() -> ReleaseStatus:
+    made = release(status="done", **{one.name: phase("done") for one in PLAN})
+    begin(made, Play("Phase 7", "monitoring")).finished(260.0, good=True)
+    return made
+
+
+STATES: dict[str, tuple[ReleaseStatus, str, list[str]]] = {
+    "running": (
+        running(),
+        "🚀 EasyMO v2.0 is being deployed · production",
+        ["✅ Pre-Deploy", "*Services* 1 of 12", "✅ agent-core", "`wallet-service` 3 of 4 pods"],
+    ),
+    "watching": (watching(), "🚀 EasyMO v2.0 is being deployed", ["🔴 p95 2", "🟢 error rate 0 %"]),
+    "failed": (
+        ended(good=False),
+        "🛑 EasyMO v2.0 stopped in Microservices",
+        ["*Cause* `wallet-service` in `Roll`", "```no image```", "❌ wallet-service"],
+    ),
+    "on hold": (
+        ended(good=False, reason="Hold"),
+        "⏸️ EasyMO v2.0 is on hold in Microservices",
+        ["```no image```"],
+    ),
+    "one phase done": (
+        ended(good=True),
+        "☑️ EasyMO v2.0 run finished: 1 of 3 phases are done · production",
+        ["✅ Pre-Deploy"],
+    ),
+    "live": (live(), "✅ EasyMO v2.0 is live · production", ["✅ Monitoring"]),
+    "rolled back": (
+        another("rollback.yml", "Way back 1", "rolled_back"),
+        "↩️ EasyMO v2.0 was rolled back · production",
+        ["*Rollback*", "✅ Way back 1"],
+    ),
+    "killed": (
+        another("kill_switch.yml", "Kill switch"),
+        "🛑 EasyMO v2.0 · Kill switch is done · production",
+        ["✅ Kill switch"],
+    ),
+    "ramp": (another("ramp.yml", "Ramp"), "📈 EasyMO v2.0 · Ramp is done", ["✅ Ramp"]),
+}
+
+
+def taken(made: t.Sequence[dict[str, t.Any]]) -> None:
+    """As Slack's own client library and the sandbox's Slack judge it."""
+    for block in Block.parse_all(list(made)):
+        block.validate_json()
+    content({"text": "x", "blocks": list(made)})
+    assert len(made) <= 50
+    assert sum(map(blocks.characters, made)) <= blocks.IN_ALL
+
+
+@pytest.mark.parametrize(("made", "title", "told"), STATES.values(), ids=STATES)
+def test_each_state_has_its_header_its_parts_and_its_links(
+    made: ReleaseStatus, title: str, told: list[str]
+) -> None:
+    shown = blocks.render(made, 260.0)
+    taken(shown)
+    assert shown[0]["type"] == "header"
+    assert shown[0]["text"]["text"].startswith(title)
+    text = json.dumps(shown, ensure_ascii=False).replace(WORD_JOINER, "")
+    assert [part for part in told if part not in text] == []
+    assert [one["url"] for one in shown[-1]["elements"]] == [one.url for one in LINKS]
+
+
+def test_without_addresses_there_are_no_buttons() -> None:
+    made = ReleaseStatus(Release("R", "deploy_v2.yml", plan=PLAN), 0.0)
+    assert [one["type"] for one in blocks.render(made, 1.0)] == ["header", "context", "section"]
+
+
+def test_two_hundred_services_fit() -> None:
+    made = begin(release(), Play("Phase 4", "microservices", 200))
+    for number in range(200):
+        made.progressed(f"service-{number}-with-quite-a-long-name", "1 of 3 pods is ready")
+        if number < 150:
+            made.host_done(f"service-{number}-with-quite-a-long-name", ROLLED)
+    shown = blocks.render(made, 260.0)
+    taken(shown)
+    text = json.dumps(shown)
+    assert "*Services* 150 of 200" in text
+    assert "and 138 more" in text
+    assert "and 46 more" in text
+
+
+def test_many_metrics_show_the_worst_first() -> None:
+    made = watching()
+    made.measured(
+        [
+            *(Reading(f"m{number}", 1.0, "", "good") for number in range(20)),
+            Reading("bad", 9.0, "", "breach"),
+        ]
+    )
+    (found,) = [one for one in blocks.render(made, 260.0) if "fields" in one]
+    assert found["fields"][0]["text"] == "🔴 bad 9"
+    assert found["fields"][-1]["text"] == "and 12 more"
+    assert len(found["fields"]) == 10
+
+
+ANYTHING = st.text(max_size=400) | st.sampled_from(
+    ["&" * 4_000, "<!channel>" * 900, "\x1b[31m" * 300, "🚗" * 3_000, "x" * 9_000, "`" * 2_000, ""]
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    title=ANYTHING,
+    host=ANYTHING,
+    sentence=ANYTHING,
+    names=st.lists(ANYTHING, max_size=12),
+    plays=st.integers(0, 150),
+    links=st.lists(st.tuples(ANYTHING, ANYTHING), max_size=30),
+)
+def test_slack_would_take_it_whatever_is_in_it(
+    title: str,
+    host: str,
+    sentence: str,
+    names: list[str],
+    plays: int,
+    links: list[tuple[str, str]],
+) -> None:
+    plan = tuple(Planned(f"phase_{number}", name, 5.0) for number, name in enumerate(names))
+    buttons = tuple(Link(text, f"https://x.example/{url}") for text, url in links)
+    made = ReleaseStatus(Release(title, "rollback.yml", title, plan=plan, links=buttons), 0.0)
+    begin(made, SERVICES)
+    for name in names:
+        made.progressed(name, sentence)
+        made.host_done(name, ROLLED)
+    made.host_failed(Failure(SERVICES.name, host, title, sentence))
+    made.measured([Reading(name, 1.0, sentence, "good") for name in names])
+    for number in range(plays):
+        begin(made, Play(f"{title} {number}"))
+    made.finished(300.0, good=False)
+    shown = blocks.render(made, 300.0)
+    taken(shown)
+    assert "<!channel>" not in json.dumps(shown)
