@@ -26,7 +26,7 @@ from .models import Fact, Failure, Group, Item, Line, Play, Stage
 from .previous_runs import earlier_runs
 from .screen import Screen
 from .summary import summary
-from .telling import ANNOUNCE, RECORDS, STOPS, Telling, report_files
+from .telling import ANNOUNCE, RECORDS, STOPS, Telling, last_lines, report_files
 from .words import bare, clock, one_line, sentence_of, span, watch
 
 FOLDED = ("called", "checked", "read", "webhook")
@@ -101,7 +101,7 @@ class Console:
             lines += self._said([], always=bool(before and before.number))
             self._batch = 1
             self._heading = [Line(self._title(screen, event), "head")] if event.ours else []
-        self.live.play(event)
+        self.live.play(event, t.cast("Stage", screen.current).title)
         return lines
 
     def _title(self, screen: Screen, event: PlayBegun) -> str:
@@ -220,7 +220,8 @@ class Console:
             return
         self.evidence.append(event)
         reason = str(result.get("reason") or "")
-        screen.failed(Failure(event.host, event.task.name, why, missing, held, reason))
+        log = last_lines(result)
+        screen.failed(Failure(event.host, event.task.name, why, missing, held, reason, log))
 
     # --- facts -------------------------------------------------------------------------------------------------------
 

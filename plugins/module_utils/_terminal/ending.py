@@ -91,6 +91,8 @@ def stopped_lines(
     if cause:
         where = "" if cause.host == "localhost" else f"{cause.host}: "
         lines += row("cause", f"{where}{clipped(one_line(cause.sentence), LONG)}", columns, tone)
+        for number, line in enumerate(cause.log):
+            lines += row("" if number else "log", clipped(line, SHORT), columns)
         others = {one.sentence for one in stage.failures if one.sentence != cause.sentence}
         if others:
             more = counted(len(others), "other failure")

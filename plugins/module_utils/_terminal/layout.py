@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import re
 import typing as t
 import unicodedata
 
@@ -14,6 +15,7 @@ INDENT, LABEL = 4, 10
 WIDEST = 100
 """Nobody reads longer lines well, however wide the terminal is."""
 NARROWEST = 40
+LABELLED = re.compile(r"\s*\S+(?: \S+)?\s{2,}")
 RIGHT = 7
 """Columns of a duration at the end of a line."""
 
@@ -62,12 +64,15 @@ def folded(text: str, columns: int) -> list[str]:
 
 
 def hanging(text: str, columns: int) -> list[str]:
-    """Folded where it is too long, with what it begins with kept, and what follows two columns further in."""
+    """Folded where it is too long: what follows stands under the value behind a label, or two columns further in."""
     if width(text) <= columns:
         return [text]
-    indent = len(text) - len(text.lstrip()) + 2
-    first, *rest = folded(text.strip(), columns - indent)
-    return [f"{' ' * (indent - 2)}{first}", *(f"{' ' * indent}{one}" for one in rest)]
+    label = LABELLED.match(text)
+    lead = label[0] if label and width(label[0]) <= columns // 2 else ""
+    begin = " " * (len(text) - len(text.lstrip()))
+    indent = width(lead) if lead else len(begin) + 2
+    first, *rest = folded(text[len(lead) :].strip(), columns - indent)
+    return [f"{lead or begin}{first}", *(f"{' ' * indent}{one}" for one in rest)]
 
 
 def _head(text: str, columns: int) -> str:

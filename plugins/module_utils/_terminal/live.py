@@ -15,6 +15,10 @@ from .words import bare, listed, one_line, watch
 
 LOOKS = 6
 """How many looks of a watch a log has, beside those at which something changed."""
+SHORT = 1.0
+"""Seconds before which a task is not told by its name."""
+NEWS = frozenset({"StatusChanged", "Waiting", "WatchResumed"})
+"""Reports of which each says something that happened."""
 SOONEST = 60.0
 VALUES = 96
 """Columns of a look's values: the metrics are in the order of their weight."""
@@ -32,13 +36,16 @@ class Live:
 
     def __init__(self) -> None:
         self._running: dict[tuple[str, str], _Running] = {}
+        self._title, self._since = "", 0.0
         self._pods: dict[str, tuple[int, int, bool]] = {}
         self._last = ""
         self._ended = 0
         self._look: tuple[float, str] | None = None
 
-    def play(self, event: PlayBegun) -> None:  # noqa: ARG002 - whatever play it is
+    def play(self, event: PlayBegun, title: str) -> None:
         self._pods, self._last, self._look = {}, "", None
+        if title != self._title:
+            self._title, self._since = one_line(title), event.at
 
     def task(self, event: TaskBegun) -> None:
         if not self._running:
@@ -63,7 +70,11 @@ class Live:
         since = min(one.since for one in self._running.values())
         first = min(self._running.values(), key=lambda one: one.since)
         hosts = sorted({host for host, _uid in self._running} - {"localhost"})
-        what = self._waves() or self._last or first.name
+        what = self._waves() or self._last
+        if not what and now - first.since < SHORT:
+            # A task that is over at once, or skipped, is not what goes on.
+            return f"{watch(now - self._since)}  {self._title}"
+        what = what or first.name
         where = f" · {listed(hosts, 3)}" if hosts and what == first.name else ""
         return f"{watch(now - since)}  {what}{where}"
 
@@ -80,7 +91,7 @@ class Live:
         return f"{len(done)}/{len(self._pods)} services{waiting}"
 
     def report(self, event: Reported) -> Fact | None:
-        """What a log keeps of it: of a watch some looks, of all else nothing, for its result is told."""
+        """What a log keeps of it: news, of a watch some looks, of all else nothing, for its result is told."""
         data = event.data
         if "desired" in data and "deployment" in data:
             updated, desired = int(data.get("updated") or 0), int(data["desired"])
@@ -91,6 +102,8 @@ class Live:
             self._pods[str(data["deployment"])] = (ready, desired, complete and ready == desired)
             return None
         self._last = self._counted(data) or one_line(event.text)
+        if event.event in NEWS:
+            return Fact("", one_line(event.text), "")
         return self._sampled(data, event) if event.event == "MetricsSampled" else None
 
     def _counted(self, data: t.Mapping[str, t.Any]) -> str:

@@ -72,7 +72,10 @@ class Play:
 
 @dataclass(frozen=True)
 class Failure:
-    """`missing`: the phases that must be done first, when one was refused for its place in the order."""
+    """`missing`: the phases that must be done first, when one was refused for its place in the order.
+
+    `log`: the last lines of what a container wrote.
+    """
 
     host: str
     task: str
@@ -80,6 +83,7 @@ class Failure:
     missing: tuple[str, ...] = ()
     held: bool = False
     reason: str = ""
+    log: tuple[str, ...] = ()
 
     @property
     def refused(self) -> bool:

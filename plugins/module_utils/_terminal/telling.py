@@ -29,6 +29,7 @@ RESTORE = "easymo.deploy.pg_restore"
 STOPS = frozenset({"easymo.deploy.stop", "ansible.builtin.fail"})
 MIGRATIONS = frozenset({"easymo.deploy.supabase_migrations", "easymo.deploy.prisma_migrations"})
 RECORDS = frozenset({"easymo.deploy.release", "easymo.deploy.release_info"})
+LOG_LINES = 3
 REMARK = 150
 """Columns of what a role says in passing; -v shows all of it."""
 
@@ -102,6 +103,16 @@ def report_files(result: t.Mapping[str, t.Any]) -> list[str]:
     files = result.get("files")
     page = files.get("html") if isinstance(files, dict) else ""
     return [str(one) for one in (page, result.get("incident")) if one]
+
+
+def last_lines(result: t.Mapping[str, t.Any]) -> tuple[str, ...]:
+    """Of the first container whose log a diagnosis of the rollout has."""
+    diagnosis = result.get("diagnosis")
+    logs = diagnosis.get("logs") if isinstance(diagnosis, dict) else None
+    for lines in logs.values() if isinstance(logs, dict) else ():
+        if isinstance(lines, list) and lines:
+            return tuple(one_line(str(one)) for one in lines[-LOG_LINES:])
+    return ()
 
 
 def _failures(ended: t.Sequence[TaskEnded], facts: t.Sequence[Fact]) -> list[Fact]:

@@ -13,6 +13,8 @@ MINUTE = 60
 EXACT = 10 * MINUTE
 """Beyond this, seconds tell nobody anything."""
 SENTENCE_LIMIT = 600
+ESCAPES = re.compile(r"\x1b(?:\[[0-9;?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_])")
+"""What a terminal takes for a command, such as a colour in a service's log."""
 
 
 def span(seconds: float) -> str:
@@ -42,8 +44,9 @@ def counted(number: int, noun: str) -> str:
 
 
 def one_line(text: str) -> str:
-    """Without line breaks and control characters, and not longer than a few lines of a screen."""
-    kept = "".join(one if one.isprintable() else " " for one in text)
+    """Without line breaks, colours and control characters, and not longer than a few lines of a screen."""
+    bare_text = ESCAPES.sub("", text)
+    kept = "".join(one if one.isprintable() else " " for one in bare_text)
     line = " ".join(kept.split())
     return line if len(line) <= SENTENCE_LIMIT else f"{line[: SENTENCE_LIMIT - 1]}…"
 

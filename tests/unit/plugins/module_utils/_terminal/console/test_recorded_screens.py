@@ -25,6 +25,8 @@ HERE = Path(__file__).parent
 RUNS = sorted(one.name.partition(".")[0] for one in (HERE / "events").glob("*.jsonl.gz"))
 MOST = {"green": 80, "again": 80, "resume": 80, "check": 80, "failing": 60, "hold": 60}
 """Lines; every other playbook has 25, but for the status, whose lines are those of its role."""
+BEAT = 0.5
+"""Seconds between two looks at the line that is drawn anew."""
 COMMANDS = ("  next ", "  back ", "  look ", "  detail ")
 
 
@@ -51,13 +53,15 @@ def recording(run: str) -> list[events.Event]:
 def drawn(run: str, columns: int, *, terminal: bool = False, verbose: bool = False) -> list[str]:
     """At a terminal also each line that is drawn anew, behind an arrow, when its words change."""
     console, shown, last = Console(verbose=verbose), [], ""
+    beat = 0.0
     for event in recording(run):
-        shown += [line.text for line in console.on(event, columns)]
-        if terminal:
-            told = console.live.text(event.at).partition("  ")[2]
+        while terminal and beat < event.at:
+            told = console.live.text(beat).partition("  ")[2]
             if told and told != last:
                 shown.append(clipped(f"↻   … {told}", columns - 1))
             last = told
+            beat += BEAT
+        shown += [line.text for line in console.on(event, columns)]
     return shown
 
 
@@ -136,3 +140,27 @@ def test_hosts_that_fail_in_the_same_wave_are_each_told() -> None:
     assert "    ✗ wave 2     vendor-service  crash loop" in shown
     assert "    ✗ ↩ vendor-service did not come back" in shown
     assert "           and 1 other failure, see detail" in shown
+
+
+def test_a_container_s_last_lines_are_shown_without_what_a_terminal_would_obey() -> None:
+    def crashed(event: events.Event) -> events.Event:
+        if not isinstance(event, events.TaskEnded) or event.result.get("reason") != "ImageNotFound":
+            return event
+        lines = ["first", "\x1b[31mKey \x1b[0mnot found: ключ ✅", "\x1b]0;title\x07end\r\n"]
+        return replace(event, result={**event.result, "diagnosis": {"logs": {"pod": lines}}})
+
+    console = Console()
+    shown = [line.text for one in recording("failing") for line in console.on(crashed(one), 80)]
+    place = shown.index("  log      first")
+    assert shown[place + 1 : place + 3] == ["           Key not found: ключ ✅", "           end"]
+
+
+def test_a_result_of_a_megabyte_is_told_in_a_few_lines() -> None:
+    def loud(event: events.Event) -> events.Event:
+        if not isinstance(event, events.TaskEnded) or event.result.get("reason") != "ImageNotFound":
+            return event
+        return replace(event, result={**event.result, "msg": "no " * 400_000})
+
+    console = Console()
+    shown = [line.text for one in recording("failing") for line in console.on(loud(one), 80)]
+    assert len(shown) <= MOST["failing"]

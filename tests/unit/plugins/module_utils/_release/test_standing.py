@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How the platform stands after a failure: as it was read, and not known where it was not."""
+
+from __future__ import annotations
+
+import typing as t
+
+import pytest
+
+from ansible_collections.easymo.deploy.plugins.module_utils._release.standing import standing
+
+PARTS = {"database": "databases", "edge_functions": "functions"}
+UNREAD = {"msg": "The cluster does not answer.", "reason": "Unreachable"}
+
+
+def deployment(name: str, version: str, **more: t.Any) -> dict[str, t.Any]:
+    image = f"easymo/{name}:{version}@sha256:0"
+    return {"name": name, "images": {name: image}, "complete": True, "paused": False, **more}
+
+
+def now(
+    record: dict[str, t.Any] | None = None,
+    deployments: list[dict[str, t.Any]] | None = None,
+    flags: dict[str, t.Any] | None = None,
+) -> list[str]:
+    found = standing(
+        UNREAD if record is None else {"record": record, "pins": PINS},
+        UNREAD if deployments is None else {"deployments": deployments},
+        UNREAD if flags is None else flags,
+        "feature-flags",
+        PARTS,
+        {},
+    )
+    assert found["undone"] == ""
+    return t.cast("list[str]", found["now"])
+
+
+PINS = {"config_maps": {"feature-flags": {"data": {"A": "false"}}}}
+
+
+def test_what_was_not_read_is_not_known() -> None:
+    assert now() == [
+        "services not known",
+        "databases not known",
+        "functions not known",
+        "flags not known",
+    ]
+
+
+def test_versions_are_told_by_version_and_the_most_by_their_number() -> None:
+    old = [deployment(f"s{number}", "v1.9.0") for number in range(9)]
+    new = [deployment("a", "v2.0.0"), deployment("b", "v2.0.0", complete=False, paused=True)]
+    assert now({}, [*old, *new])[0] == (
+        "v2.0.0: a b · v1.9.0: the other 9 · not complete: b · paused: b"
+    )
+    assert now({}, old)[0] == "v1.9.0: all 9"
+
+
+@pytest.mark.parametrize(
+    ("phase", "said"),
+    [
+        pytest.param(None, "not touched", id="its phase was not begun"),
+        pytest.param(
+            {"status": "running"}, "not known for sure, phase database is running", id="cut"
+        ),
+        pytest.param(
+            {"status": "failed"}, "not known for sure, phase database is failed", id="failed"
+        ),
+        pytest.param({"status": "rolled_back"}, "rolled back", id="back"),
+        pytest.param(
+            {"status": "done", "evidence": {"migrations": {"a": {"applied": [1, 2]}, "b": {}}}},
+            "migrated, 2 applied",
+            id="done",
+        ),
+        pytest.param(
+            {"status": "done", "evidence": {"migrations": {"a": {"applied": []}}}},
+            "migrated, nothing was pending",
+            id="nothing to do",
+        ),
+    ],
+)
+def test_a_part_stands_as_its_phase_is_recorded(phase: dict[str, t.Any] | None, said: str) -> None:
+    phases = {"preflight": {"status": "done"}} | ({"database": phase} if phase else {})
+    assert now({"phases": phases}, [])[0] == f"databases {said}"
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        ({"before": {"A": "false"}, "kill_switch": {}}, "as before the release"),
+        ({"before": {"A": "true", "B": "1"}, "kill_switch": {}}, "2 set by the release"),
+        (
+            {"before": {"A": "false"}, "kill_switch": {"by": "ann"}},
+            "held off by the kill switch, set by ann",
+        ),
+    ],
+)
+def test_flags_stand_against_what_the_release_has_pinned(
+    flags: dict[str, t.Any], said: str
+) -> None:
+    assert now({"phases": {}}, [], flags)[-1] == f"flags {said}"
+
+
+@pytest.mark.parametrize(
+    ("settlement", "said"),
+    [
+        ({"undone": {"a": "rolled_back", "b": "rolled_back"}}, "a, b went back"),
+        ({"undone": {"a": "rollback_failed"}}, "a did not come back: check it now"),
+        ({"undone": {}, "not_undone": ["c"]}, "c did not come back: check it now"),
+        ({"undone": {}, "paused": ["c"]}, "c is paused"),
+        ({"undone": {}, "not_undone": []}, "nothing"),
+        ({}, ""),
+    ],
+)
+def test_what_was_undone_is_as_it_was_settled(settlement: dict[str, t.Any], said: str) -> None:
+    assert standing(UNREAD, UNREAD, UNREAD, "", {}, settlement)["undone"] == said
