@@ -121,8 +121,10 @@ def piped(stage: Path, *more: str, **variables: str) -> subprocess.CompletedProc
     )
 
 
-def at_a_terminal(stage: Path, *more: str) -> tuple[int, str]:
-    """The exit code, and every character that reached the terminal."""
+def at_a_terminal(
+    stage: Path, *more: str, asked: bytes = b"", answer: bytes = b""
+) -> tuple[int, str]:
+    """The exit code, and every character that reached the terminal. `answer` is typed a while after `asked`."""
     ours, theirs = pty.openpty()
     process = subprocess.Popen(
         command(*more), cwd=stage, env=environment(), stdin=theirs, stdout=theirs, stderr=theirs
@@ -133,6 +135,10 @@ def at_a_terminal(stage: Path, *more: str) -> tuple[int, str]:
         if select.select([ours], [], [], 1)[0]:
             try:
                 shown += os.read(ours, 65536)
+                if asked and asked in shown:
+                    asked = b""
+                    time.sleep(2)
+                    os.write(ours, answer)
             except OSError:  # the other side is closed
                 break
     os.close(ours)
@@ -248,6 +254,19 @@ def test_at_a_terminal_one_line_is_drawn_anew_and_gone_before_the_next(stage: Pa
     # Whatever was printed after a drawn line has a line of its own.
     screen = [line.rpartition("\x1b[K")[2] for line in shown.replace("\r\n", "\n").split("\n")]
     assert not [line for line in screen if "Take a while" in line and "…" in line]
+
+
+def test_a_prompt_is_shown_and_nothing_is_drawn_into_the_answer(stage: Path) -> None:
+    (stage / "asks.yml").write_text(
+        "- hosts: localhost\n  gather_facts: false\n  tasks:\n"
+        "    - name: Ask\n      ansible.builtin.pause: {prompt: Go on}\n      register: said\n"
+        "    - name: Show it\n      ansible.builtin.debug: {var: said.user_input}\n"
+    )
+    code, shown = at_a_terminal(stage, "asks.yml", asked=b"Go on:", answer=b"yes\r")
+    assert code == 0, shown
+    asked = shown.partition("Go on:")[2].partition("ok: [localhost]")[0]
+    assert "\x1b[K" not in asked.partition("yes")[0]
+    assert "said.user_input: 'yes'" in shown or "said.user_input: yes" in shown
 
 
 def wait_for(process: subprocess.Popen[str], path: Path, text: str) -> None:

@@ -21,6 +21,7 @@ LAST_BATCH = SERVICES[4:]
 
 
 RECORD = Path(__file__).parent / "records" / "of_an_earlier_version.json"
+LINES_OF_A_FAILURE = 60
 BEGUN = "2026-11-26T02:23:19Z"
 
 
@@ -54,18 +55,31 @@ def test_the_run_stops_names_service_image_and_cause_and_holds_what_is_there(
 ) -> None:
     assert operator.sandbox("fault", "set", "node.image-not-found", "wallet-service").rc == 0
     hold = ("-e", "release_rollback_policy=hold")
-    run = operator.deploys("--tags", "microservices,feature_flags", *hold)
+    console = operator.at_the_console()
+    run = console.deploys("--tags", "microservices,feature_flags", *hold)
     assert run.rc != 0
-    assert "wallet-service" in run.output
-    assert "easymo/wallet-service:v2.0.0 is not in the registry" in run.output
+    shown = run.output.splitlines()
+    assert len(shown) <= LINES_OF_A_FAILURE
+    assert "✗ wave 2     wallet-service  image not found" in [line.strip() for line in shown]
+    said = " ".join(run.output.split())
+    assert "✗ STOPPED in 4/8 Microservices, " in said
+    assert "easymo/wallet-service:v2.0.0 is not in the registry" in said
     assert "Traceback" not in run.output
-    assert "Phase 5: feature flags" not in "".join(play for play in run.plays() if "TASK" in play)
+    assert "5/8 Feature Flags" not in run.output
     images = witness.images()
     assert images["wallet-service"] == "v1.9.0+v2.0.0", (
         "the failed one stays as the failure left it"
     )
     assert witness.serves("wallet-service")
-    assert "Nothing was undone. Versions now: " in " ".join(run.output.split())
+    assert " undone nothing now v2.0.0: agent-core ranking-service " in said
+    assert " · v1.9.0: 8 others · not complete: wallet-service " in said
+    assert " flags as before the release " in said
+    onward = said.partition(" next ")[2].partition(" back ")[0]
+    assert "playbooks/deploy_v2.yml -i inventories/sandbox --tags microservices," in onward
+    assert onward.endswith(" -e release_watch_duration=10 -e release_rollback_policy=hold")
+    evidence = Path(next(line for line in shown if line.startswith("  detail ")).split()[1])
+    assert "ImageNotFound" in evidence.read_text("utf-8")
+    assert evidence.stat().st_mode & 0o077 == 0
     assert settlement(witness)["undone"] == {}
     assert {images[service] for service in FIRST_BATCHES if service != "wallet-service"} == {
         "v2.0.0"

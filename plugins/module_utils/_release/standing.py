@@ -76,7 +76,7 @@ def _services(rollouts: Fields) -> list[str]:
 
 def _names(names: t.Sequence[str], rest: bool, count: int) -> str:
     if rest:
-        return f"the other {count}"
+        return f"{count} others"
     return f"all {count}" if count > FEW else " ".join(names)
 
 

@@ -185,7 +185,7 @@ class Console:
         elif action == "easymo.deploy.deploy_lock" and event.status == "ok":
             lock = result.get("lock") or {}
             held = lock.get("held") and not lock.get("manual")
-            self.block.holder = f"deploy lock held by {lock.get('holder')}" if held else ""
+            self.block.holder = f"locked by {lock.get('holder')}" if held else ""
         elif action == "easymo.deploy.release_report" and event.status == "ok":
             self.block.report = {
                 "verdict": str(result.get("verdict") or ""),

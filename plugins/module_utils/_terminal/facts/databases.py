@@ -29,8 +29,8 @@ def migrations(group: Group) -> list[Fact]:
         return [
             Fact("applied", " · ".join(f"{name} {counted(n, 'migration')}" for name, n in done))
         ]
-    good = [item for item in group.items if not item.failed]
-    return [Fact("applied", "no migration is pending")] if good else []
+    good = [item.name for item in group.items if not item.failed]
+    return [Fact("applied", f"{', '.join(good)}: nothing is pending")] if good else []
 
 
 def pending(group: Group) -> list[Fact]:

@@ -92,7 +92,7 @@ def told(
         pytest.param(
             "prisma_migrations",
             {"applied": []},
-            ["good applied: no migration is pending"],
+            ["good applied: host1: nothing is pending"],
             id="none",
         ),
         pytest.param(

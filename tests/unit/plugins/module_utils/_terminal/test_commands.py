@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The command to type next: as a shell reads it, with what was typed, without what was a mistake."""
+
+from __future__ import annotations
+
+import shlex
+
+import pytest
+
+from ansible_collections.easymo.deploy.plugins.module_utils._terminal.commands import (
+    Command,
+    quoted,
+)
+
+TYPED = Command(
+    ("playbooks/rollback.yml",),
+    ("inventories/prod",),
+    extra=("reason='errors at 12 percent'", "by=ann", "@answers.json"),
+    program=".venv/bin/ansible-playbook",
+)
+
+
+def test_what_was_typed_comes_back_as_a_shell_reads_it() -> None:
+    words = shlex.split(TYPED.line())
+    assert words[:2] == [".venv/bin/ansible-playbook", "playbooks/rollback.yml"]
+    assert [words[n + 1] for n, word in enumerate(words) if word == "-e"] == list(TYPED.extra)
+
+
+def test_a_mistaken_variable_is_left_out_and_no_other() -> None:
+    assert TYPED.without(["by"]).extra == ("reason='errors at 12 percent'", "@answers.json")
+    assert TYPED.without(["answers"]) == TYPED
+
+
+def test_another_playbook_is_begun_by_the_same_program_without_these_variables() -> None:
+    line = TYPED.other("playbooks/status.yml").line()
+    assert line == ".venv/bin/ansible-playbook playbooks/status.yml -i inventories/prod"
+
+
+@pytest.mark.parametrize(
+    "word", ["plain", "a b", "it's", 'say "x"', "$HOME's", "`x`'", "back\\slash's", "", "what's!"]
+)
+def test_a_word_is_quoted_so_that_a_shell_reads_the_same(word: str) -> None:
+    assert shlex.split(quoted(word)) == [word]
+    assert not any(sign in quoted(word) and quoted(word).startswith('"') for sign in "$`!")

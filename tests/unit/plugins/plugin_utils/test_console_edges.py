@@ -1,0 +1,182 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Where the console meets Ansible and the machine: what was typed, whose a task is, which failure is a defect."""
+
+from __future__ import annotations
+
+import stat
+import threading
+import typing as t
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import yaml
+from ansible import context
+from ansible.module_utils.common.collections import ImmutableDict
+
+from ansible_collections.easymo.deploy.plugins.module_utils._messages.redactor import Redactor
+from ansible_collections.easymo.deploy.plugins.module_utils._terminal.events import Task, TaskEnded
+from ansible_collections.easymo.deploy.plugins.plugin_utils import _run_events, _screen
+from ansible_collections.easymo.deploy.plugins.plugin_utils._command_line import extra_variables
+from ansible_collections.easymo.deploy.plugins.plugin_utils._failure_file import write_failures
+from ansible_collections.easymo.deploy.plugins.plugin_utils._screen import LiveScreen
+
+ROOT = Path(__file__).parents[4]
+SECRET = "hunter2-hunter2"
+
+
+@pytest.mark.parametrize(
+    ("typed", "shown", "hidden"),
+    [
+        pytest.param(["reason='a b'"], ["reason='a b'"], [], id="a sentence"),
+        pytest.param(["@answers.json"], ["@answers.json"], [], id="a file"),
+        pytest.param(['{"a": 1}'], ['{"a": 1}'], [], id="a mapping"),
+        pytest.param(["secret_token=x"], [], ["secret_token"], id="a secret by its name"),
+        pytest.param([f"note={SECRET}"], [], ["note"], id="a secret by its value"),
+        pytest.param(['{"db_password": "x", "a": 1}'], [], ["db_password", "a"], id="in a mapping"),
+    ],
+)
+def test_of_extra_variables_all_is_repeated_but_what_may_be_a_secret(
+    monkeypatch: pytest.MonkeyPatch, typed: list[str], shown: list[str], hidden: list[str]
+) -> None:
+    monkeypatch.setattr(context, "CLIARGS", ImmutableDict(extra_vars=tuple(typed)))
+    assert extra_variables(Redactor([SECRET])) == (tuple(shown), tuple(hidden))
+
+
+@pytest.mark.parametrize(
+    ("path", "ours"),
+    [
+        (f"{ROOT}/roles/images/tasks/main.yml:3", True),
+        (
+            f"{ROOT}/playbooks/collections/ansible_collections/easymo/deploy/roles/images/x.yml:3",
+            True,
+        ),
+        (f"{ROOT}/playbooks/database.yml:3", True),
+        (f"{ROOT}/tests/stories/playbooks/x.yml:3", False),
+        ("/elsewhere/roles/x/tasks/main.yml:3", False),
+        ("", False),
+    ],
+)
+def test_a_task_is_ours_by_its_file(path: str, ours: bool) -> None:
+    task = SimpleNamespace(get_path=lambda: path, implicit=False)
+    assert _run_events.is_ours(task) is ours
+
+
+@pytest.mark.parametrize(
+    ("action", "result", "usual"),
+    [
+        ("easymo.deploy.rollout", {"msg": "x", "reason": "ImageNotFound"}, True),
+        ("easymo.deploy.rollout", {"results": [{"failed": True, "reason": "CrashLoop"}]}, True),
+        ("easymo.deploy.rollout", {"msg": "x", "reason": "Unexpected"}, False),
+        ("easymo.deploy.rollout", {"msg": "'x' is undefined"}, False),
+        ("ansible.builtin.fail", {"msg": "no"}, True),
+        ("ansible.builtin.command", {"msg": "non-zero return code"}, False),
+    ],
+)
+def test_a_failure_that_no_module_words_is_shown_as_ansible_shows_it(
+    action: str, result: dict[str, t.Any], usual: bool
+) -> None:
+    task = SimpleNamespace(resolved_action=action, action=action)
+    assert _run_events.expected(SimpleNamespace(task=task, result=result)) is usual
+
+
+def failure(**result: t.Any) -> TaskEnded:
+    return TaskEnded(Task("1", "Roll it", "easymo.deploy.rollout"), "wallet", "failed", result)
+
+
+def test_the_evidence_of_each_failed_run_is_a_file_of_its_own_without_secrets(
+    tmp_path: Path,
+) -> None:
+    folder = tmp_path / "report"
+    failed = [failure(msg=f"It said {SECRET}.", admin_token="abc", logs={"a": ["x"] * 50})]
+    first = write_failures(str(folder), failed, Redactor([SECRET]))
+    second = write_failures(str(folder), failed, Redactor([SECRET]))
+    assert [Path(one).name for one in (first, second)] == ["failure-1.yml", "failure-2.yml"]
+    assert stat.S_IMODE(Path(first).stat().st_mode) == 0o600
+    (told,) = yaml.safe_load(Path(first).read_text("utf-8"))
+    assert told["result"]["msg"] == "It said ********."
+    assert told["result"]["admin_token"] == "********"
+    assert len(told["result"]["logs"]["a"]) == 50
+
+
+def test_evidence_that_cannot_be_written_stops_nothing(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    assert write_failures(str(tmp_path / "file"), [failure(msg="x")], Redactor()) == ""
+    assert write_failures("", [failure(msg="x")], Redactor()) == ""
+    assert write_failures(str(tmp_path), [], Redactor()) == ""
+
+
+class Terminal:
+    """Stands for sys.stdout."""
+
+    def __init__(self) -> None:
+        self.text = ""
+
+    def isatty(self) -> bool:
+        return True
+
+    def write(self, text: str) -> None:
+        self.text += text
+
+    def flush(self) -> None: ...
+
+
+@pytest.fixture
+def display(monkeypatch: pytest.MonkeyPatch) -> t.Any:
+    terminal = Terminal()
+    monkeypatch.setattr(_screen, "sys", SimpleNamespace(stdout=terminal))
+    return SimpleNamespace(
+        _lock=threading.RLock(), terminal=terminal, display=lambda text: terminal.write(f"{text}\n")
+    )
+
+
+def test_the_drawn_line_is_gone_before_whatever_is_printed(display: t.Any) -> None:
+    screen = LiveScreen(display, {"TERM": "xterm"})
+    screen.draw("… now")
+    screen.draw("… now")
+    display.display("[WARNING]: careful")
+    screen.draw("… later")
+    screen.close()
+    display.display("end")
+    erase = "\r\x1b[K"
+    assert display.terminal.text == (
+        f"{erase}… now{erase}[WARNING]: careful\n{erase}… later{erase}end\n"
+    )
+
+
+def test_the_drawn_line_has_the_width_that_the_terminal_has_now(
+    monkeypatch: pytest.MonkeyPatch, display: t.Any
+) -> None:
+    screen = LiveScreen(display, {"TERM": "xterm"})
+    for columns, most in ((80, 78), (30, 28)):
+        monkeypatch.setenv("COLUMNS", str(columns))
+        display.terminal.text = ""
+        screen.draw("x" * 100)
+        assert len(display.terminal.text.removeprefix("\r\x1b[K")) == most
+
+
+@pytest.mark.parametrize("environment", [{"TERM": "dumb"}, {}, {"TERM": "xterm", "CI": "true"}])
+def test_nothing_is_drawn_anew_where_nobody_looks_at_a_terminal(
+    display: t.Any, environment: dict[str, str]
+) -> None:
+    LiveScreen(display, environment).draw("… now")
+    assert display.terminal.text == ""
+
+
+def test_nothing_is_drawn_while_somebody_types(display: t.Any) -> None:
+    """Ansible holds the display's lock as long as it asks."""
+    screen = LiveScreen(display, {"TERM": "xterm"})
+    asked, answered = threading.Event(), threading.Event()
+
+    def ask() -> None:
+        with display._lock:
+            asked.set()
+            answered.wait(10)
+
+    asking = threading.Thread(target=ask)
+    asking.start()
+    asked.wait(10)
+    screen.draw("… now")
+    answered.set()
+    asking.join(10)
+    assert display.terminal.text == ""
