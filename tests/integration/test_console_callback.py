@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import pty
@@ -11,6 +12,7 @@ import select
 import signal
 import subprocess
 import sys
+import termios
 import time
 import typing as t
 import urllib.request
@@ -127,7 +129,14 @@ def at_a_terminal(
     """The exit code, and every character that reached the terminal. `answer` is typed a while after `asked`."""
     ours, theirs = pty.openpty()
     process = subprocess.Popen(
-        command(*more), cwd=stage, env=environment(), stdin=theirs, stdout=theirs, stderr=theirs
+        command(*more),
+        cwd=stage,
+        env=environment(),
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        # Ansible asks only at a terminal that is the process's own.
+        preexec_fn=lambda: (os.setsid(), fcntl.ioctl(0, termios.TIOCSCTTY, 0)),
     )
     os.close(theirs)
     shown, deadline = b"", time.monotonic() + PATIENCE

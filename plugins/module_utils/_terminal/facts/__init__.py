@@ -50,6 +50,7 @@ TABLE: t.Mapping[str, Teller] = {
     "easymo.deploy.prisma_migrations": databases.migrations,
     "easymo.deploy.release": nothing,
     "easymo.deploy.release_info": nothing,
+    "easymo.deploy.release_page": messages.page,
     "easymo.deploy.release_report": nothing,
     "easymo.deploy.release_rollback": platform.returned,
     "easymo.deploy.release_variables": nothing,

@@ -65,3 +65,11 @@ def locked(group: Group) -> list[Fact]:
         elif item.result.get("stolen_from"):
             facts.append(Fact("lock", f"taken from {item.result['stolen_from']}", "warn"))
     return facts
+
+
+def page(group: Group) -> list[Fact]:
+    """Where the page is that is written again while the release goes on."""
+    places = [str(one) for item in group.items for one in item.result.get("places") or ()]
+    if not places or group.would:
+        return []
+    return [Fact("page", " · ".join(places), "")]

@@ -172,6 +172,12 @@ def told(
             id="a lock by hand",
         ),
         pytest.param("deploy_lock", {"lock": {"held": True, "holder": "ann@x"}}, [], id="own lock"),
+        pytest.param(
+            "release_page",
+            {"places": [".deploy/2.0.0/report.html", "https://x.y/2.0.0.html"]},
+            ["plain page: .deploy/2.0.0/report.html · https://x.y/2.0.0.html"],
+            id="the live page",
+        ),
         pytest.param("release", {"changed": True}, [], id="the record's book-keeping"),
         pytest.param(
             "kill_switch", {"sentence": "It is off."}, ["good : It is off."], id="sentence"
