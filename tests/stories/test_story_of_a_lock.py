@@ -93,9 +93,11 @@ def test_anybody_sees_on_one_screen_where_it_stands(operator: Operator, witness:
     told = run.output[run.output.index("Show the status") :]
     assert len(told.splitlines()) < 30
     for part in (
-        "the data centre moves",
-        "RUNNING: by ",
-        "wallet-service:v1.9.0 3/3",
+        "NO RELEASE: no release is recorded",
+        f"{lock_of(witness)[0]} holds ''easymo-deploy'', set by hand since",
+        "(the data centre moves)",
+        "v1.9.0: all 12",
+        "36/36 available",
     ):
         assert part in words(told)
     assert (witness.resource_versions(), lock_of(witness)) == before
@@ -129,9 +131,10 @@ def test_then_a_deployment_holds_the_lock_and_gives_it_back_with_its_last_breath
         assert time.monotonic() < deadline, lock_of(witness)
         time.sleep(0.2)
     told = words(operator.plays("status").output)
-    assert "NOT FINISHED: release 2.0.0: database," in told
-    assert "Release 2.0.0 is running: attempt 1" in told
-    assert "preflight done at" in told
+    assert "NOT FINISHED: release 2.0.0: Database, Edge Functions," in told
+    assert "release 2.0.0, attempt 1 by " in told
+    assert "phases 1 of 8 done" in told
+    assert "-i inventories/sandbox --tags database,edge_functions," in told
 
 
 @pytest.mark.parametrize(

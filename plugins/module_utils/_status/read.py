@@ -26,10 +26,10 @@ def look(cluster: Cluster, *, lock: str, release: str, config_map: str) -> Seen:
     attempt = record.attempt if record else 1
     flags = cluster.read("ConfigMap", config_map) if config_map else None
     switch = KillSwitch.from_annotations((flags or {}).get("metadata", {}).get("annotations") or {})
-    told = describe(held)
     return Seen(
         lock=held.to_result(),
-        sentence=". ".join([told[0].upper() + told[1:], *([str(freeze)] if freeze else [])]) + ".",
+        # Begins as a holder is called, who may be called with a small letter.
+        sentence=". ".join([describe(held), *([str(freeze)] if freeze else [])]) + ".",
         record=record.to_json() if record else {},
         deployments=observe_standings(cluster, None),
         freeze=str(freeze) if freeze else "",
