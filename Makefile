@@ -6,7 +6,7 @@ unexport PYTHONDONTWRITEBYTECODE
 PY := .venv/bin/python
 TRAFFIC := tests/stories/test_story_of_the_waves.py
 
-.PHONY: help setup demo test test-cluster check lint types sanity unit contract integration interop stories traffic oldest molecule bench docs lock \
+.PHONY: help setup demo test test-cluster check lint types sanity unit contract integration interop stories traffic oldest molecule bench pictures docs lock \
 	sandbox-up sandbox-down sandbox-status clean
 
 help:  ## What can be made
@@ -65,6 +65,9 @@ oldest: setup  ## Units and one story on the oldest supported ansible-core
 
 bench: setup  ## Speed and size, as ratios within one run
 	@$(PY) -m tests.benchmarks
+
+pictures: setup  ## The README's pictures, anew from a release of the sandbox, in Chromium
+	@$(PY) scripts/pictures.py
 
 docs: setup  ## Check the plugins' documentation
 	@scripts/docs

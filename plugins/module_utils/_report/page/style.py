@@ -38,7 +38,7 @@ dl { display: grid; grid-template-columns: repeat(auto-fit, minmax(176px, 1fr));
   margin: 0; }
 dt { color: var(--faint); font-size: 13px; }
 dd { margin: 0; }
-.glance { margin-top: 14px; color: var(--text); grid-template-columns: repeat(auto-fit, minmax(104px,
+.glance { gap: 10px 14px; margin-top: 14px; color: var(--text); grid-template-columns: repeat(auto-fit, minmax(92px,
   1fr)); }
 .rule { margin-top: 14px; padding-top: 14px; border-top: 1px solid var(--line); }
 section h3 { margin: 16px 0 2px; } figure h3 { margin: 0; }
