@@ -23,12 +23,17 @@ from sandbox.world import World
 from tests.fakes.browser import Browser, browser
 
 FOLDER = ROOT / "docs/pictures"
-WIDTH, HEIGHT = 1000, 1000
+WIDTH, HEIGHT = 1000, 900
 LARGEST = 150_000
 """Bytes of a picture: they are in the repository."""
 WATCH, LIVE_FROM = 60, 35
 """Seconds of the watch, and how far it is in the picture of the live page."""
 WITHIN = 600.0
+TOP = """(() => {
+  document.querySelectorAll("details.thread").forEach(one => { one.open = false; });
+  document.querySelector("main").scrollTop = 0;
+})()"""
+"""Slack at its end shows what was said last; the message that tells all stands first."""
 SCREEN = {"COLUMNS": "100", "LOGNAME": "jane", "USER": "jane"}
 ANSWERS = {
     "release_smoke_people": True,
@@ -96,6 +101,8 @@ def take(pages: t.Mapping[str, str], scratch: Path) -> int:
     with Browser(scratch) as opened:
         for name, url in pages.items():
             opened.visit(url, width=WIDTH)
+            opened.size(WIDTH, HEIGHT)
+            opened.evaluate(TOP)
             picture = opened.picture(WIDTH, height=HEIGHT)
             (FOLDER / f"{name}.png").write_bytes(picture)
             print(f"docs/pictures/{name}.png: {len(picture) / 1000:.0f} kB")

@@ -24,6 +24,7 @@ from sandbox.errors import SandboxError
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "chromium-headless-shell")
 PACKAGE = "chromium-headless-shell"
+EMOJI = "fonts-noto-color-emoji"
 CACHE = Path(__file__).parents[2] / ".cache"
 WITHIN = 60.0
 FLAGS = (
@@ -48,7 +49,10 @@ def browser() -> tuple[str, dict[str, str]] | None:
         root = debian.unpack(CACHE, PACKAGE, dependencies=True)
     except SandboxError:
         return None
-    return str(root / "usr/lib/chromium" / PACKAGE), {"LD_LIBRARY_PATH": debian.libraries(root)}
+    variables = {"LD_LIBRARY_PATH": debian.libraries(root)}
+    with contextlib.suppress(SandboxError):  # without it, symbols are boxes
+        variables["XDG_DATA_HOME"] = str(debian.unpack(CACHE, EMOJI) / "usr/share")
+    return str(root / "usr/lib/chromium" / PACKAGE), variables
 
 
 class Browser:
@@ -125,7 +129,7 @@ class Browser:
         self._ask("Emulation.setScriptExecutionDisabled", value=not scripts)
         # What looks into a page is not of the page, whose own policy lets nobody in.
         self._ask("Page.setBypassCSP", enabled=scripts and not policy)
-        self._size(width, 900)
+        self.size(width, 900)
         self._ask("Page.navigate", url=url)
         self._wait_until("document.readyState === 'complete'")
 
@@ -152,7 +156,8 @@ class Browser:
         paper = {"paperWidth": 8.27, "paperHeight": 11.69, "printBackground": True}
         return base64.b64decode(self._ask("Page.printToPDF", **paper)["data"])
 
-    def _size(self, width: int, height: int) -> None:
+    def size(self, width: int, height: int) -> None:
+        """Of the window, in pixels."""
         self._ask(
             "Emulation.setDeviceMetricsOverride",
             width=width, height=height, deviceScaleFactor=1, mobile=False,

@@ -25,7 +25,7 @@ Body = t.Mapping[str, t.Any]
 
 PERCENTAGE = "_ROLLOUT_PERCENTAGE"
 """Ends the name of the flag that is a feature's percentage; the name before it is the feature's own flag."""
-NOT_KNOWN = "not known"
+NOT_KNOWN, ON_HOLD = "not known", "on hold"
 RAN = ("succeeded", "no_change")
 """Results of a rollout that left the service well."""
 REPORT_LINES = (
@@ -208,7 +208,7 @@ def watch_of(phase: Body | None, facts: Body) -> Claim:
     if phase.get("status") == "waived":
         return Claim(f"not watched, waived{by(evidence)}", None)
     if phase.get("status") != "done":
-        return Claim(state(phase), False)
+        return Claim(state(phase), None if state(phase) == ON_HOLD else False)
     metrics = evidence.get("metrics")
     if not isinstance(metrics, list) or not metrics:
         return Claim(NOT_KNOWN, None)
@@ -285,6 +285,8 @@ def incidents_of(phases: t.Mapping[str, Body], alerts: Alerts, facts: Body, zone
 
 
 def state(phase: Body | None) -> str:
+    if phase and phase.get("status") == "failed" and is_held(phase.get("evidence")):
+        return ON_HOLD
     return {
         "": "not run",
         "running": "not finished",

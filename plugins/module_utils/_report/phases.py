@@ -107,7 +107,8 @@ def evidence(found: t.Any, tabled: t.Collection[str]) -> list[str]:
     settled = text(inner(found, "settlement").get("sentence"))
     lines = [settled] if settled else []
     apart |= {"settlement"} if settled else set()
-    return lines + [f"{key}: {compact(one)}" for key, one in found.items() if key not in apart]
+    said = {key: one for key, one in found.items() if one not in (None, "", [], {})}
+    return lines + [f"{key}: {compact(one)}" for key, one in said.items() if key not in apart]
 
 
 def failures(found: t.Any) -> list[str]:

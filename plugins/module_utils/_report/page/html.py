@@ -192,8 +192,8 @@ PAGE = """<!doctype html>
 <h3 class="warn" id="missing">Missing</h3>{{ listed(report.missing) }}
 {% endif %}
 </section>
-<section class="whole">
-{% if report.timeline %}{{ timeline(report.timeline, report.live) }}
+<section>
+{% if report.timeline %}<div class="whole">{{ timeline(report.timeline, report.live) }}</div>
 {% else %}<h2 id="timeline">Timeline</h2><p class="faint">No phase has a time.</p>{% endif %}
 {% if events %}
 <h3>Events</h3>

@@ -46,7 +46,7 @@ ul.plain { padding-left: 18px; }
 .events { width: auto; } .events th { min-width: 0; white-space: nowrap; color: var(--faint); }
 .live { border: 2px solid var(--bar); }
 .live p { font-size: 16px; } .live p.faint { font-size: 13px; }
-.glance dd { white-space: nowrap; font-size: 19px; font-weight: 650; }
+.glance dd { white-space: nowrap; font-size: 17px; font-weight: 650; }
 table { border-collapse: collapse; width: 100%; font-size: 14px; }
 th, td { padding: 6px 14px 6px 0; border-top: 1px solid var(--line); vertical-align: top; text-align:
   left; font-weight: 400; }
@@ -112,7 +112,7 @@ svg text.passing { fill: var(--good); stroke: var(--card); }
 svg text.breaching { fill: var(--bad); stroke: var(--card); }
 svg rect.passes { fill: var(--pass); } svg rect.breaches { fill: var(--breach); }
 svg rect.gap { fill: var(--gap); }
-@media (max-width: 720px) {
+@media screen and (max-width: 720px) {
   main { padding: 12px 10px 40px; }
   section { padding: 14px; }
   .lane { grid-template-columns: 1fr; }
@@ -139,7 +139,8 @@ svg rect.gap { fill: var(--gap); }
   thead { display: table-header-group; }
   table { font-size: 11px; } code { font-size: 10px; }
   .faint, .key, summary, dt, figcaption, thead th { font-size: 11px; }
-  .whole { break-inside: avoid; }
+  .whole, .events { break-inside: avoid; }
+  .lane { grid-template-columns: 200px 1fr; }
   nav { display: none; }
   details::details-content { content-visibility: visible; display: block; block-size: auto; }
   .plots { grid-template-columns: repeat(3, 1fr); }

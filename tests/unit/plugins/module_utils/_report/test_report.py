@@ -9,7 +9,11 @@ import re
 import pytest
 
 from ansible_collections.easymo.deploy.plugins.module_utils._report.build import build_report
-from ansible_collections.easymo.deploy.plugins.module_utils._report.models import Asked, Planned
+from ansible_collections.easymo.deploy.plugins.module_utils._report.models import (
+    Asked,
+    Cell,
+    Planned,
+)
 from ansible_collections.easymo.deploy.plugins.module_utils._report.render import (
     as_html,
     as_text,
@@ -139,6 +143,7 @@ def test_a_hold_is_no_failure_and_says_what_it_waits_for():
         "The release waits in Monitoring for a decision: response_time_p95 is 1.34 seconds"
     )
     assert [row.status for row in report.phases if row.name == "monitoring"] == ["on hold"]
+    assert dict(report.claims)["Metrics"] == Cell("on hold", "warn")
 
 
 def test_a_rolled_back_release_says_why_and_that_its_services_went_back():
@@ -409,3 +414,15 @@ def test_what_no_wave_reached_still_runs_what_it_ran():
     assert dict(report.now)["Versions"].text == (
         "v2.0.0 on 3: agent-core, ranking-service, vendor-service; v1.9.0 on 9"
     )
+
+
+def test_what_a_phase_has_nothing_of_is_not_told():
+    record = records.green()
+    record["phases"]["monitoring"]["evidence"] |= {
+        "gaps": [],
+        "held": {},
+        "decision": {"by": "Jane"},
+    }
+    told = everything(build_report(record, Asked(plan=records.PLAN)))
+    assert "gaps" not in told
+    assert 'decision: {"by": "Jane"}' in told
