@@ -10,7 +10,7 @@ from datetime import datetime
 
 from .._cluster import Clock
 from .._errors import UnreachableError
-from .._release.models import SETTLED
+from .._release.models import SETTLED, TAKEN_BACK
 from .._report.times import between, lasting
 from .build import NOT_STARTED, Seen
 from .lines import listed
@@ -27,15 +27,18 @@ BLIND = 300.0
 
 
 class Told(t.NamedTuple):
+    """`status` is that of the phase or service it is about."""
+
     event: str
     text: str
+    status: str = ""
 
 
 def changes(before: Status | None, after: Status) -> list[Told]:
     """What there is to tell of `after` to whoever was told of `before`; None: of nothing yet."""
     known = {one["name"]: one["status"] for one in before["phases"]} if before else {}
     told = [
-        Told(CHANGED, _phase(one, after))
+        Told(CHANGED, _phase(one, after), one["status"])
         for one in after["phases"]
         if known.get(one["name"], NOT_STARTED) != one["status"]
         and (before or one["status"] not in SETTLED)
@@ -43,7 +46,7 @@ def changes(before: Status | None, after: Status) -> list[Told]:
     services = after["services"]
     # With the first look, what is complete is no news.
     finished = [
-        Told(CHANGED, f"{name} {one['version']} {one['available']}/{one['desired']}")
+        Told(CHANGED, f"{name} {one['version']} {one['available']}/{one['desired']}", "done")
         for name, one in services.items()
         if before and _complete(one) and not _complete(before["services"].get(name))
     ]
@@ -63,7 +66,9 @@ def _phase(phase: Status, status: Status) -> str:
     whole = sum(1 for one in status["phases"] if one["number"])
     place = f" ({phase['number']} of {whole})" if phase["number"] else ""
     took = between(phase["started"], phase["finished"])
-    after = f" after {lasting(took)}" if took is not None else ""
+    # What took a phase back is another run than the one that began it.
+    told = took is not None and phase["status"] not in TAKEN_BACK
+    after = f" after {lasting(took)}" if told else ""
     return f"{phase['title']}{place} {phase['status'].replace('_', ' ')}{after}"
 
 
@@ -110,7 +115,11 @@ def follow(
         except UnreachableError as exc:
             if not blind:
                 blind = now
-                show(CHANGED, f"cannot see the cluster, and goes on trying: {exc}", {})
+                show(
+                    CHANGED,
+                    f"cannot see the cluster, and goes on trying: {exc}",
+                    {"status": "unseen"},
+                )
             if now - blind > BLIND:
                 raise
             clock.sleep(interval)
@@ -128,6 +137,6 @@ def follow(
             told = [Told(FAR, status["why"])]
         for one in told:
             said = now
-            show(one.event, one.text, {"phase": status["phase"]})
+            show(one.event, one.text, {"phase": status["phase"], "status": one.status})
         before = status
         clock.sleep(interval)

@@ -7,6 +7,7 @@ from __future__ import annotations
 import typing as t
 from datetime import datetime
 
+from .._messages.mrkdwn import shortened
 from .._release.models import SETTLED
 from .._report.times import size
 from .build import NOT_STARTED
@@ -15,6 +16,8 @@ from .verdict import shown
 Status = t.Mapping[str, t.Any]
 
 LIMIT = 25
+WHY = 200
+"""Characters; whatever is said after them is advice, and the next commands stand below."""
 MOST_VERSIONS = 4
 MOST_NAMES = 6
 
@@ -33,7 +36,7 @@ def lines_of(status: Status, now: datetime) -> list[str]:
         *_next(status["next"]),
     ]
     told = [f"  {label:<9} {text}" for label, text in rows]
-    return [f"{status['verdict']}: {status['why']}", *told][:LIMIT]
+    return [f"{status['verdict']}: {shortened(status['why'], WHY)}", *told][:LIMIT]
 
 
 Rows = t.Iterator[tuple[str, str]]

@@ -24,6 +24,17 @@ VALUES = 96
 """Columns of a look's values: the metrics are in the order of their weight."""
 
 
+TONES: t.Mapping[str, Tone] = {
+    "done": "good",
+    "running": "calm",
+    "failed": "bad",
+    "on_hold": "warn",
+    "unseen": "warn",
+    "rolled_back": "warn",
+}
+"""Of news about a phase, by its `status`."""
+
+
 @dataclass(frozen=True)
 class _Running:
     name: str
@@ -103,7 +114,7 @@ class Live:
             return None
         self._last = self._counted(data) or one_line(event.text)
         if event.event in NEWS:
-            return Fact("", one_line(event.text), "")
+            return Fact("", one_line(event.text), TONES.get(str(data.get("status")), ""))
         return self._sampled(data, event) if event.event == "MetricsSampled" else None
 
     def _counted(self, data: t.Mapping[str, t.Any]) -> str:

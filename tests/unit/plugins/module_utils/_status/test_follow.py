@@ -14,7 +14,13 @@ from ansible_collections.easymo.deploy.plugins.module_utils._status.build import
     Seen,
     status_of,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._status.follow import BLIND, follow
+from ansible_collections.easymo.deploy.plugins.module_utils._status.follow import (
+    BLIND,
+    changes,
+    follow,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._terminal.events import Reported
+from ansible_collections.easymo.deploy.plugins.module_utils._terminal.live import Live
 
 PLAN = [{"name": "database", "title": "Database"}, {"name": "microservices", "title": "Services"}]
 SERVICES = ["agent-core", "wallet"]
@@ -76,6 +82,11 @@ class Clock:
         self.time += seconds
 
 
+def status_at(wallet: int, **phases: str) -> dict[str, t.Any]:
+    moment = datetime(2026, 11, 24, 9, 0, 30, tzinfo=UTC)
+    return status_of(seen(lock(0), wallet, **phases), Asked(SERVICES, PLAN), moment)
+
+
 def followed(
     *looks: Seen | Exception, interval: float = 2.0
 ) -> tuple[dict[str, t.Any], list[str], Clock]:
@@ -119,6 +130,12 @@ def test_it_tells_each_phase_and_the_services_pods_and_ends_with_the_release() -
     assert status["verdict"] == "FINE"
 
 
+def test_a_phase_that_was_taken_back_did_not_last_until_then() -> None:
+    before = status_at(wallet=3, database="done", microservices="done")
+    after = status_at(wallet=3, database="rolled_back", microservices="done")
+    assert [one.text for one in changes(before, after)] == ["Database (1 of 2) rolled back"]
+
+
 @pytest.mark.parametrize(
     ("last", "verdict"),
     [
@@ -143,6 +160,25 @@ def test_a_lock_that_is_renewed_is_followed_on() -> None:
     assert status["verdict"] == "INTERRUPTED"
     assert clock.time > 600
     assert "Database (1 of 2) for 30 s, by ann@ops" in told
+
+
+def test_a_log_keeps_each_change_and_a_terminals_line_the_counts() -> None:
+    live = Live()
+    begun = changes(None, status_at(wallet=0, database="done", microservices="running"))
+    done = changes(
+        status_at(wallet=0, database="done", microservices="running"),
+        status_at(wallet=3, database="done", microservices="failed"),
+    )
+    facts = [
+        live.report(Reported(one.event, "localhost", one.text, {"status": one.status}))
+        for one in (*begun, *done)
+    ]
+    assert [(one.text, one.tone) for one in facts if one] == [
+        ("Services (2 of 2) running", "calm"),
+        ("Services (2 of 2) failed after 1 min 10 s", "bad"),
+        ("wallet v2 3/3", "good"),
+    ]
+    assert live.text(9.0) == ""
 
 
 def test_losing_sight_for_a_while_is_said_and_ends_nothing() -> None:

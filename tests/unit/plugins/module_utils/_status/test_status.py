@@ -248,6 +248,12 @@ def test_it_fits_one_screen_however_many_services_and_versions(record: dict[str,
     assert max(map(len, told)) < 250
 
 
+def test_a_long_cause_is_cut_for_people_and_whole_for_programs() -> None:
+    found = status(recorded("failed", database=failed("x" * 900, "Hold")))
+    assert len(lines_of(found, NOW)[0]) < 220
+    assert "x" * 900 in found["why"]
+
+
 def test_a_service_that_is_not_there_is_told_as_missing() -> None:
     facts = Seen(FREE, "The lock.", {}, [deployment("a")])
     found = status_of(facts, Asked(["a", "gone"]), NOW)
