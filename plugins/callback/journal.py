@@ -60,9 +60,10 @@ from ansible.plugins.loader import module_loader
 from ..module_utils._messages.redactor import Redactor
 from ..module_utils._progress import Progress, subscribe
 from ..module_utils._report.journal import Journal
+from ..module_utils._terminal.words import CENSORED, sentence_of
 from ..plugin_utils._command_line import collection_version, extra_variable_names, shown_options
 from ..plugin_utils._interruption import when_cut_short
-from ..plugin_utils._observing import CENSORED, PlayVariables, observing, sentence, task_name
+from ..plugin_utils._observing import PlayVariables, observing, task_name
 
 OURS = "easymo.deploy."
 ALWAYS_KEPT = frozenset({"msg", "reason"})
@@ -217,7 +218,7 @@ class CallbackModule(CallbackBase):
             host=host,
             changed=bool(found.get("changed")) if event == "task_ok" else None,
             duration=None if started is None else round(time.monotonic() - started, 3),
-            msg=CENSORED if "censored" in found else sentence(found) if failed else None,
+            msg=CENSORED if "censored" in found else sentence_of(found) if failed else None,
             result=promised(found, task.resolved_action or task.action),
             **more,
         )

@@ -146,8 +146,9 @@ from ..module_utils._messages.redactor import Redactor
 from ..module_utils._messages.release_status import Link, Planned, Release, ReleaseStatus
 from ..module_utils._messages.run_message import RunMessage
 from ..module_utils._progress import subscribe
+from ..module_utils._terminal.words import sentence_of
 from ..plugin_utils._interruption import when_cut_short
-from ..plugin_utils._observing import PlayVariables, hosts_of, observing, sentence, task_name
+from ..plugin_utils._observing import PlayVariables, hosts_of, observing, task_name
 
 if t.TYPE_CHECKING:
     from ..module_utils._messages.slack import SlackClient
@@ -328,12 +329,12 @@ class CallbackModule(CallbackBase):
     @observing
     def v2_runner_on_failed(self, result: t.Any, ignore_errors: bool = False) -> None:
         if self._message and not ignore_errors:
-            self._failed(result, sentence(result.result))
+            self._failed(result, sentence_of(result.result))
 
     @observing
     def v2_runner_on_unreachable(self, result: t.Any) -> None:
         if self._message:
-            self._failed(result, f"It is unreachable: {sentence(result.result)}")
+            self._failed(result, f"It is unreachable: {sentence_of(result.result)}")
 
     def _failed(self, result: t.Any, why: str) -> None:
         name, reason = task_name(result.task), str(result.result.get("reason") or "")

@@ -54,8 +54,8 @@ _value:
 
 import typing as t
 
-from ..module_utils._release.standing import Fields
-from ..module_utils._release.standing import standing as found
+from ..module_utils._status.standing import Fields
+from ..module_utils._status.standing import standing as found
 
 
 def standing(

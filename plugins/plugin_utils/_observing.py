@@ -11,8 +11,6 @@ from ansible.template import Templar
 
 from ..module_utils._secret_names import holds_secret
 
-CENSORED = "its output is hidden because it may have secrets (no_log)"
-
 Variables = t.Mapping[str, t.Any]
 F = t.TypeVar("F", bound=t.Callable[..., None])
 
@@ -122,21 +120,3 @@ def task_name(task: t.Any) -> str:
         place = str(task.get_path() or "").rpartition("/")[2]
         return f"{task.action} ({place})" if place else str(task.action)
     return str(task.get_name())
-
-
-def sentence(result: Variables) -> str:
-    """Why a task failed, as its module put it."""
-    if "censored" in result or result.get("_ansible_no_log"):
-        return CENSORED
-    failed = [
-        item
-        for item in result.get("results") or ()
-        if isinstance(item, dict) and (item.get("failed") or item.get("unreachable"))
-    ]
-    sources = [*failed[:1], result] if failed else [result]
-    for source in sources:
-        for key in ("msg", "reason", "stderr"):
-            value = source.get(key)
-            if value:
-                return str(value).strip()
-    return "it failed without a reason"

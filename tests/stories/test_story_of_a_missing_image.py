@@ -72,7 +72,7 @@ def test_the_run_stops_names_service_image_and_cause_and_holds_what_is_there(
     )
     assert witness.serves("wallet-service")
     assert " undone nothing now v2.0.0: agent-core ranking-service " in said
-    assert " · v1.9.0: 8 others · not complete: wallet-service " in said
+    assert " · v1.9.0: the other 8 · not complete: wallet-service " in said
     assert " flags as before the release " in said
     onward = said.partition(" next ")[2].partition(" back ")[0]
     assert "playbooks/deploy_v2.yml -i inventories/sandbox --tags microservices," in onward

@@ -18,6 +18,7 @@ Status = t.Mapping[str, t.Any]
 LIMIT = 25
 WHY = 200
 """Characters; whatever is said after them is advice, and the next commands stand below."""
+MISSING = "missing"
 MOST_VERSIONS = 4
 MOST_NAMES = 6
 
@@ -103,20 +104,25 @@ def _onward(onward: Status, told: str) -> str:
 
 
 def _versions(services: Status) -> Rows:
-    """By version, the most common last, without its names."""
+    found = {name: one["version"] if one["exists"] else MISSING for name, one in services.items()}
+    yield from (("versions", told) for told in versions_told(found))
+
+
+def versions_told(versions: t.Mapping[str, str]) -> list[str]:
+    """From the version of each service: by version, the most common last, without its names."""
     groups: dict[str, list[str]] = {}
-    for name, one in services.items():
-        groups.setdefault(one["version"] if one["exists"] else "missing", []).append(name)
+    for name, version in versions.items():
+        groups.setdefault(version, []).append(name)
     ordered = sorted(groups.items(), key=lambda group: len(group[1]))
     if not ordered:
-        return
+        return []
     more = ordered[: -MOST_VERSIONS or None]
-    if more:
-        yield "versions", f"{len(more)} other versions: {sum(len(n) for _v, n in more)} services"
+    told = [f"{len(more)} other versions: {sum(len(n) for _v, n in more)} services"] if more else []
     for version, names in ordered[len(more) :]:
-        last = version == ordered[-1][0] and version != "missing"
+        last = version == ordered[-1][0] and version != MISSING
         all_of = f"all {len(names)}" if len(ordered) == 1 else f"the other {len(names)}"
-        yield "versions", f"{version}: {all_of if last else listed(names)}"
+        told.append(f"{version}: {all_of if last else listed(names)}")
+    return told
 
 
 def _pods(services: Status) -> Rows:

@@ -12,6 +12,7 @@ from .._report.times import lasting
 MINUTE = 60
 EXACT = 10 * MINUTE
 """Beyond this, seconds tell nobody anything."""
+CENSORED = "its output is hidden because it may have secrets (no_log)"
 SENTENCE_LIMIT = 600
 ESCAPES = re.compile(r"\x1b(?:\[[0-9;?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_])")
 """What a terminal takes for a command, such as a colour in a service's log."""
@@ -77,6 +78,8 @@ def watch(seconds: float) -> str:
 
 def sentence_of(result: t.Mapping[str, t.Any]) -> str:
     """Why a task failed, as its module put it; of a loop the first round that failed."""
+    if "censored" in result or result.get("_ansible_no_log"):
+        return CENSORED
     rounds = result.get("results")
     failed = [
         one

@@ -16,11 +16,11 @@ from ansible.module_utils.common.collections import ImmutableDict
 
 from ansible_collections.easymo.deploy.plugins.callback import console, journal, slack
 from ansible_collections.easymo.deploy.plugins.module_utils._terminal.models import Planned
-from ansible_collections.easymo.deploy.plugins.plugin_utils._observing import (
+from ansible_collections.easymo.deploy.plugins.module_utils._terminal.words import (
     CENSORED,
-    sentence,
-    task_name,
+    sentence_of,
 )
+from ansible_collections.easymo.deploy.plugins.plugin_utils._observing import task_name
 from ansible_collections.easymo.deploy.plugins.plugin_utils._run_events import read_plan
 
 LOADS = """
@@ -185,7 +185,7 @@ def test_of_a_plan_that_is_none_nothing_is_told(plan, read):
     ],
 )
 def test_a_failure_is_told_as_its_module_put_it(result, said):
-    assert sentence(result) == said
+    assert sentence_of(result) == said
 
 
 def test_the_name_of_a_task_with_no_log_is_not_told():

@@ -7,7 +7,7 @@ import typing as t
 
 import pytest
 
-from ansible_collections.easymo.deploy.plugins.module_utils._release.standing import standing
+from ansible_collections.easymo.deploy.plugins.module_utils._status.standing import standing
 
 PARTS = {"database": "databases", "edge_functions": "functions"}
 UNREAD = {"msg": "The cluster does not answer.", "reason": "Unreachable"}
@@ -51,7 +51,7 @@ def test_versions_are_told_by_version_and_the_most_by_their_number() -> None:
     old = [deployment(f"s{number}", "v1.9.0") for number in range(9)]
     new = [deployment("a", "v2.0.0"), deployment("b", "v2.0.0", complete=False, paused=True)]
     assert now({}, [*old, *new])[0] == (
-        "v2.0.0: a b · v1.9.0: 9 others · not complete: b · paused: b"
+        "v2.0.0: a b · v1.9.0: the other 9 · not complete: b · paused: b"
     )
     assert now({}, old)[0] == "v1.9.0: all 9"
 

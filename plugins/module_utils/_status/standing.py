@@ -6,11 +6,11 @@ from __future__ import annotations
 
 import typing as t
 
-from .models import DONE, ROLLED_BACK
+from .._release.models import DONE, ROLLED_BACK
+from .build import version_of
+from .lines import versions_told
 
 Fields = t.Mapping[str, t.Any]
-FEW = 6
-"""More names than this are told by their number."""
 
 
 def standing(
@@ -54,30 +54,15 @@ def _services(rollouts: Fields) -> list[str]:
     found = rollouts.get("deployments")
     if not isinstance(found, list):
         return ["services not known"]
-    by_version: dict[str, list[str]] = {}
-    for one in found:
-        images: t.Mapping[str, str] = one.get("images") or {}
-        image = images.get(one["name"], next(iter(images.values()), ""))
-        version = image.partition("@")[0].rpartition("/")[2].rpartition(":")[2] or "no tag"
-        by_version.setdefault(version, []).append(one["name"])
-    if not by_version:
+    versions = {str(one["name"]): version_of(one["name"], one.get("images") or {}) for one in found}
+    if not versions:
         return []
-    most = max(by_version, key=lambda version: len(by_version[version]))
-    told = [
-        f"{version}: {_names(names, version == most and len(by_version) > 1, len(names))}"
-        for version, names in sorted(by_version.items(), reverse=True)
-    ]
+    told = versions_told(versions)
     unsettled = [str(one["name"]) for one in found if not one.get("complete")]
     paused = [str(one["name"]) for one in found if one.get("paused")]
     more = [f"not complete: {', '.join(unsettled)}"] if unsettled else []
     more += [f"paused: {', '.join(paused)}"] if paused else []
     return [" · ".join([*told, *more])]
-
-
-def _names(names: t.Sequence[str], rest: bool, count: int) -> str:
-    if rest:
-        return f"{count} others"
-    return f"all {count}" if count > FEW else " ".join(names)
 
 
 def _part(record: Fields, phase: str) -> str:
