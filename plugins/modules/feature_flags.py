@@ -181,7 +181,8 @@ def run(module: Module) -> dict[str, t.Any]:
     )
     if plan.overruled:
         module.warn(
-            f"Flags in ConfigMap {params['name']!r} that {', '.join(plan.overruled)} set were changed."
+            f"Flags in ConfigMap {params['name']!r} that {', '.join(plan.overruled)} set "
+            f"{'would be' if module.check_mode else 'were'} changed."
         )
     left_off = sorted({*flags} - {*plan.wish.flags})
     if left_off:

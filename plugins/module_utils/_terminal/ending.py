@@ -69,10 +69,11 @@ def done_lines(
         headline = f"✓ {run.title} done in {took}"
     lines = [Line(one, "good") for one in hanging(f"{headline}, {clock}", columns)]
     found = block.report.get("deviations") or ()
-    if found and stage.number:
+    if found and stage.number and not run.command.check:
         more = f" And {len(found) - 1} more, see the report." if found[1:] else ""
         lines += row("differs", f"{clipped(found[0], SHORT)}{more}", columns, "warn")
-    for place, path in enumerate(block.report.get("files", ())):
+    files = () if run.command.check else block.report.get("files", ())
+    for place, path in enumerate(files):
         lines.append(command_row("" if place else "report", str(path), ""))
     steps = next_steps(screen, run.command, "done")
     return [*lines, *(command_row(label, text) for label, text in steps)]

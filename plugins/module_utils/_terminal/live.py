@@ -81,11 +81,10 @@ class Live:
         since = min(one.since for one in self._running.values())
         first = min(self._running.values(), key=lambda one: one.since)
         hosts = sorted({host for host, _uid in self._running} - {"localhost"})
-        what = self._waves() or self._last
-        if not what and now - first.since < SHORT:
+        if not self._pods and now - first.since < SHORT:
             # A task that is over at once, or skipped, is not what goes on.
             return f"{watch(now - self._since)}  {self._title}"
-        what = what or first.name
+        what = self._waves() or self._last or first.name
         where = f" · {listed(hosts, 3)}" if hosts and what == first.name else ""
         return f"{watch(now - since)}  {what}{where}"
 

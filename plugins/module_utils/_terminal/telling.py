@@ -74,7 +74,9 @@ class Telling:
         items = tuple(item for one in ended if not self._in_scratch(one) for item in _items(one))
         if not items:
             return []
-        facts = facts_of(task.action, Group(task.name, items, task.check, wave))
+        found = facts_of(task.action, Group(task.name, items, task.check, wave))
+        # In check mode a task and its rehearsal would do the same.
+        facts = [one for one in found if not task.check or one.text not in self._told]
         for fact in facts:
             self._told.add(fact.text)
         if facts:
