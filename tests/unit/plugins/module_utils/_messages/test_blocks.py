@@ -173,8 +173,19 @@ def test_two_hundred_services_fit() -> None:
     assert "and 46 more" in text
 
 
-def test_many_metrics_show_the_worst_first() -> None:
+def test_a_later_look_at_some_metrics_leaves_the_others() -> None:
     made = watching()
+    made.measured([Reading("alerts", 0.0, "alerts", "good"), Reading("p95", 1.0, "", "good")])
+    (found,) = [one for one in blocks.render(made, 260.0) if "fields" in one]
+    assert [one["text"] for one in found["fields"]] == [
+        "🟢 error rate 0 %",
+        "🟢 p95 1",
+        "🟢 alerts 0 alerts",
+    ]
+
+
+def test_many_metrics_show_the_worst_first() -> None:
+    made = begin(release(), Play("Phase 7", "monitoring"))
     made.measured(
         [
             *(Reading(f"m{number}", 1.0, "", "good") for number in range(20)),
