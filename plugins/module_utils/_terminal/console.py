@@ -26,7 +26,7 @@ from .models import Fact, Failure, Group, Item, Line, Play, Stage
 from .previous_runs import earlier_runs
 from .screen import Screen
 from .summary import summary
-from .telling import ANNOUNCE, RECORDS, STOPS, Telling, last_lines, report_files
+from .telling import ANNOUNCE, RECORDS, STOPS, Telling, last_lines, lasted, report_files
 from .words import bare, clock, one_line, sentence_of, span, watch
 
 FOLDED = ("called", "checked", "read", "webhook")
@@ -240,7 +240,7 @@ class Console:
         if facts and all(one.tone == "good" and one.label in FOLDED for one in facts):
             self._checks += facts
             return []
-        took = pending.ended - pending.began
+        took = max(pending.ended - pending.began, *map(lasted, pending.results), 0.0)
         return self._said(self._drawn(facts, watch(took) if took >= TOLD_DURATION else ""))
 
     def _drawn(self, facts: t.Sequence[Fact], took: str) -> list[Line]:

@@ -117,6 +117,12 @@ def last_lines(result: t.Mapping[str, t.Any]) -> tuple[str, ...]:
     return ()
 
 
+def lasted(event: TaskEnded) -> float:
+    """Seconds by the result, for a task may only tell what an earlier one did; 0 where it says nothing of that."""
+    found = event.result.get("duration")
+    return float(found) if isinstance(found, (int, float)) else 0.0
+
+
 def _failures(ended: t.Sequence[TaskEnded], facts: t.Sequence[Fact]) -> list[Fact]:
     """Where a task failed, if no fact says so; why is in the last block."""
     bad = [one for one in ended if one.status in ("failed", "unreachable")]
