@@ -26,7 +26,7 @@ from .models import Fact, Failure, Group, Item, Line, Play, Stage
 from .previous_runs import earlier_runs
 from .screen import Screen
 from .summary import summary
-from .telling import ANNOUNCE, RECORDS, STOPS, Telling, last_lines, lasted, report_files
+from .telling import ANNOUNCE, PAGE, RECORDS, STOPS, Telling, last_lines, lasted, report_files
 from .words import bare, clock, one_line, sentence_of, span, watch
 
 FOLDED = ("called", "checked", "read", "webhook")
@@ -228,6 +228,10 @@ class Console:
     def _flush(self) -> list[Line]:
         pending, self._pending = self._pending, None
         if pending is None or self._verbose or not pending.results[0].task.ours:
+            return []
+        stage = t.cast("Screen", self.screen).current
+        if pending.results[0].task.action == PAGE and not (stage and stage.number):
+            # It is for those who wait for a deployment.
             return []
         told = self._telling.said_in_lines(pending.results)
         if told:

@@ -24,6 +24,7 @@ SILENT = frozenset(
 """What only carries a run on."""
 ANNOUNCE = "easymo.deploy.announce"
 DEBUG = "ansible.builtin.debug"
+PAGE = "easymo.deploy.release_page"
 REPORT = "easymo.deploy.release_report"
 RESTORE = "easymo.deploy.pg_restore"
 STOPS = frozenset({"easymo.deploy.stop", "ansible.builtin.fail"})
