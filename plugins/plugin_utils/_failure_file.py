@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import typing as t
 from pathlib import Path
@@ -20,23 +21,27 @@ def write_failures(folder: str, failures: t.Sequence[TaskEnded], redact: Redacto
     """The path of a new file that its owner alone may read; "" where none can be written, which fails no run."""
     if not folder or not failures:
         return ""
-    content = yaml.safe_dump([_told(one, redact) for one in failures], sort_keys=False)
+    told = [_told(one, redact) for one in failures]
+    content = yaml.safe_dump(told, sort_keys=False, allow_unicode=True)
     try:
         path = Path(folder)
         path.mkdir(parents=True, exist_ok=True)
-        file = _free(path)
-        with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as opened:
+        file, handle = _new(path)
+        with os.fdopen(handle, "w", encoding="utf-8") as opened:
             opened.write(content)
     except OSError:
         return ""
     return str(file)
 
 
-def _free(folder: Path) -> Path:
-    number = 1
-    while (folder / f"failure-{number}.yml").exists():
+def _new(folder: Path) -> tuple[Path, int]:
+    """The first that is not there. Two runs may look at once, and one of them makes it."""
+    number = 0
+    while True:
         number += 1
-    return folder / f"failure-{number}.yml"
+        file = folder / f"failure-{number}.yml"
+        with contextlib.suppress(FileExistsError):
+            return file, os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
 
 
 def _told(one: TaskEnded, redact: Redactor) -> dict[str, t.Any]:

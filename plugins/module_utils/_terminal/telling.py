@@ -31,7 +31,7 @@ STOPS = frozenset({"easymo.deploy.stop", "ansible.builtin.fail"})
 MIGRATIONS = frozenset({"easymo.deploy.supabase_migrations", "easymo.deploy.prisma_migrations"})
 RECORDS = frozenset({"easymo.deploy.release", "easymo.deploy.release_info"})
 LOG_LINES = 3
-REMARK = 150
+REMARK = 300
 """Columns of what a role says in passing; -v shows all of it."""
 
 

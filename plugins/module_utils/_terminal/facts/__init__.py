@@ -7,7 +7,7 @@ from __future__ import annotations
 import typing as t
 
 from ..models import Fact, Group
-from ..words import one_line
+from ..words import bare, one_line
 from . import checks, databases, messages, platform
 
 Teller = t.Callable[[Group], list[Fact]]
@@ -53,6 +53,7 @@ TABLE: t.Mapping[str, Teller] = {
     "easymo.deploy.release_page": messages.page,
     "easymo.deploy.release_report": nothing,
     "easymo.deploy.release_rollback": platform.returned,
+    "easymo.deploy.release_sign_off": nothing,
     "easymo.deploy.release_variables": nothing,
     "easymo.deploy.rollout": platform.restarted,
     "easymo.deploy.rollout_info": nothing,
@@ -76,4 +77,4 @@ def facts_of(action: str, group: Group) -> list[Fact]:
     if found or not any(item.changed and not item.failed for item in group.items):
         return found
     verb = "would change: " if group.would else ""
-    return [Fact("", f"{verb}{one_line(group.name)}", "calm" if group.would else "good")]
+    return [Fact("", f"{verb}{bare(group.name)}", "calm" if group.would else "good")]

@@ -6,6 +6,7 @@ from __future__ import annotations
 import stat
 import threading
 import typing as t
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -97,6 +98,15 @@ def test_the_evidence_of_each_failed_run_is_a_file_of_its_own_without_secrets(
     assert told["result"]["msg"] == "It said ********."
     assert told["result"]["admin_token"] == "********"
     assert len(told["result"]["logs"]["a"]) == 50
+
+
+def test_two_runs_that_fail_at_once_write_a_file_each(tmp_path: Path) -> None:
+    def write(_number: int) -> str:
+        return write_failures(str(tmp_path), [failure(msg="ключ")], Redactor())
+
+    with ThreadPoolExecutor(8) as runs:
+        names = set(runs.map(write, range(40)))
+    assert names == {str(tmp_path / f"failure-{number}.yml") for number in range(1, 41)}
 
 
 def test_evidence_that_cannot_be_written_stops_nothing(tmp_path: Path) -> None:

@@ -182,7 +182,7 @@ def told(
         pytest.param(
             "kill_switch", {"sentence": "It is off."}, ["good : It is off."], id="sentence"
         ),
-        pytest.param("alert_rules", {"changed": True}, ["good : role : The task"], id="a change"),
+        pytest.param("alert_rules", {"changed": True}, ["good : The task"], id="a change"),
         pytest.param("alert_rules", {"changed": False}, [], id="no change"),
     ],
 )
@@ -204,7 +204,7 @@ def test_a_result_says(module: str, result: dict[str, t.Any], facts: list[str]) 
             {"changed": True, "delivered": [{"channel": "slack", "target": "#x"}]},
             ["calm told: would tell Slack #x"],
         ),
-        ("alert_rules", {"changed": True}, ["calm : would change: role : The task"]),
+        ("alert_rules", {"changed": True}, ["calm : would change: The task"]),
     ],
 )
 def test_in_check_mode_it_would(module: str, result: dict[str, t.Any], facts: list[str]) -> None:
