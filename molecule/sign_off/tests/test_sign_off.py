@@ -47,7 +47,7 @@ def test_the_release_is_closed(witness: t.Any) -> None:
 
 def test_the_report_says_that_the_other_phases_are_missing() -> None:
     told = (FOLDER / "report.txt").read_text(encoding="utf-8")
-    assert told.startswith(f"Release {RELEASE}: INCOMPLETE")
+    assert told.startswith(f"! INCOMPLETE  Release {RELEASE} · ")
     assert "Phases that were not run: Pre-Deploy, Database" in told
     assert "</html>" in (FOLDER / "report.html").read_text(encoding="utf-8")
     assert "## What went well" in (FOLDER / "lessons.md").read_text(encoding="utf-8")
