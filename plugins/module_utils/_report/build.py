@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import typing as t
+from dataclasses import replace
 from datetime import datetime
 
 from .._claims.claims import REPORT_LINES, read_claims
@@ -18,7 +19,7 @@ from .phases import NOT_RUN, phase_rows
 from .reader import LONGEST, Reader, legible, names
 from .sections import checks, database, metrics, people, services
 from .timeline import timeline_of
-from .times import shown_both
+from .times import between, shown_both
 from .verdict import glance, summary, verdict_of
 
 SECTIONS: tuple[t.Callable[[Reader], Table | None], ...] = (
@@ -53,6 +54,7 @@ def build_report(record: t.Mapping[str, t.Any], asked: Asked) -> Report:
     tables, watches = tables_of(reader, asked), metrics.watches(reader)
     missing = missing_of(phases, tables, watches)
     strayed, events = deviations(reader, phases), events_of(reader, phases)
+    told = tuple(so_far(row, asked.now) for row in phases)
     return Report(
         title=title_of(reader, asked),
         verdict=verdict_of(reader, phases, missing, len(strayed), asked),
@@ -62,8 +64,8 @@ def build_report(record: t.Mapping[str, t.Any], asked: Asked) -> Report:
         if record
         else (),
         summary=summary(reader, phases, lambda value: shown_both(value, asked.zone)),
-        phases=phases,
-        timeline=timeline_of(phases, asked.now or last_known(reader.record), asked.zone, events),
+        phases=told,
+        timeline=timeline_of(told, asked.now or last_known(reader.record), asked.zone, events),
         events=events,
         deviations=strayed,
         tables=(*tables, *asked.journal),
@@ -77,6 +79,14 @@ def build_report(record: t.Mapping[str, t.Any], asked: Asked) -> Report:
             dict.fromkeys([*([asked.problem] if asked.problem else []), *reader.problems])
         ),
     )
+
+
+def so_far(row: PhaseRow, now: datetime | None) -> PhaseRow:
+    """A phase without an end took as long as until `now`, for whoever knows."""
+    begun = row.tries[-1].started if row.tries else None
+    if row.status != "running" or now is None or begun is None:
+        return row
+    return replace(row, actual=between(begun.isoformat(), now.isoformat()))
 
 
 def claimed(record: t.Mapping[str, t.Any], asked: Asked) -> tuple[tuple[str, Cell], ...]:

@@ -112,6 +112,7 @@ class Scale:
                 label = ((today if today != day else "") + clock(moment, step)).strip()
                 left, right = reach(place, label, WIDE)
                 if left < free:
+                    found.append(Tick(place, "", narrow=False))
                     continue
                 narrow_left, narrow_right = reach(place, label, NARROW)
                 narrow = narrow_left >= free_narrow

@@ -108,7 +108,7 @@ TIMELINE = """{% macro bar(kind, words, left, width) -%}
 {% if line.note %}<p class="lead">{{ line.note }}</p>{% endif %}
 <div class="lane"><span class="name faint">Times in {{ line.zone }}</span>
 <div class="track axis" aria-hidden="true">
-{%- for tick in line.ticks %}<span style="left: {{ tick.left }}%" class="{{ tick.end }}
+{%- for tick in line.ticks if tick.label %}<span style="left: {{ tick.left }}%" class="{{ tick.end }}
 {%- if not tick.narrow %} wide{% endif %}">{{ tick.label }}</span>{% endfor -%}
 </div></div>
 {% for lane in line.lanes %}

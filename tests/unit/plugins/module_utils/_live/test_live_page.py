@@ -152,6 +152,8 @@ def test_a_running_page_refreshes_itself_and_one_that_is_over_does_not(tmp_path)
     assert title(live) == "Release 2.0.0: Running"
     assert '<meta http-equiv="refresh" content="10">' in live
     assert "Rolling: driver-service v2.0.0 1/3." in live
+    assert "46 min 48 s of 20 min planned, 134 % late" in live
+    assert "no end recorded" not in live
     made.finish(MemoryCluster())
     over = made.own.read()
     assert title(over) == "Release 2.0.0: On hold"
