@@ -292,11 +292,18 @@ class Console:
         if self._verbose:
             title = f"Release {run.version} · {run.title}" if run.version else run.title
             return [*told, *summary(screen, title, run.command, event.ending, event.at)]
+        if event.ending == "done" and not self.block.report and _only_looked(screen):
+            return lines
         draw = done_lines if event.ending == "done" else stopped_lines
         block = draw(
             screen, run, self.block, event, clock=self._clock(event.at), columns=self._columns
         )
         return [*lines, Line(""), *block]
+
+
+def _only_looked(screen: Screen) -> bool:
+    """What such a playbook has said is its end."""
+    return not any(stage.number or stage.changes for stage in screen.stages)
 
 
 def _quotes(why: str, evidence: t.Sequence[TaskEnded]) -> bool:
