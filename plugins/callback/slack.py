@@ -167,7 +167,8 @@ OPTIONS = (
     "release_on_call_name",
 )
 ONLY_LOOKS = frozenset({"status.yml", "diagnose.yml", "report.yml"})
-LOCK, DECISION = "easymo.deploy.deploy_lock", "easymo.deploy.release_decision"
+LOCK = "easymo.deploy.deploy_lock"
+DECISION = "easymo.deploy.release_decision"
 RECORDS = frozenset({"easymo.deploy.release", "easymo.deploy.release_info"})
 DEFAULT_API_URL = "https://slack.com/api/"
 REQUEST_TIMEOUT = 10.0

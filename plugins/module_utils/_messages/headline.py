@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import itertools
 import typing as t
 
 from .._time import epoch
@@ -119,7 +120,7 @@ def phase_lines(status: ReleaseStatus, now: float, *, brief: bool = False) -> t.
     known = {step.phase for step in status.steps if step.phase} | set(facts)
     for name in [*names, *sorted(known - set(names))]:
         lines = one_phase(status, status.planned(name), facts.get(name), now)
-        yield from ([next(lines)] if brief else lines)
+        yield from (itertools.islice(lines, 1) if brief else lines)
 
 
 def one_phase(

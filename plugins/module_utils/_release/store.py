@@ -199,7 +199,7 @@ class ReleaseStore:
     def fetch(self, name: str) -> bytes:
         found = self.attachment(name)
         if found is None:
-            raise InputError(f"Release {self.version!r} has no attachment {name!r}of that name.")
+            raise InputError(f"Release {self.version!r} has no attachment {name!r}.")
         return found.content
 
     def _attachment_body(self, attempt: int, name: str, content: bytes) -> Object:

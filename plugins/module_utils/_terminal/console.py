@@ -101,11 +101,11 @@ class Console:
             lines += self._said([], always=bool(before and before.number))
             self._batch = 1
             self._heading = [Line(self._title(screen, event), "head")] if event.ours else []
-        self.live.play(event, t.cast("Stage", screen.current).title)
+        self.live.play(event, t.cast(Stage, screen.current).title)
         return lines
 
     def _title(self, screen: Screen, event: PlayBegun) -> str:
-        stage = t.cast("Stage", screen.current)
+        stage = t.cast(Stage, screen.current)
         now = self._clock(event.at)
         if not stage.number:
             title = clipped(one_line(stage.title), self._columns - RIGHT)
