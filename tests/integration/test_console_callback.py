@@ -106,7 +106,9 @@ def command(*more: str) -> list[str]:
 
 
 def environment(**more: str) -> dict[str, str]:
-    kept = {k: v for k, v in os.environ.items() if k not in ("NO_COLOR", "ANSIBLE_NOCOLOR")}
+    """A person's: where CI is set, nothing is drawn anew."""
+    plain = ("NO_COLOR", "ANSIBLE_NOCOLOR", "CI")
+    kept = {name: value for name, value in os.environ.items() if name not in plain}
     return {**kept, "ANSIBLE_CONFIG": str(REPOSITORY / "ansible.cfg"), "TERM": "xterm", **more}
 
 
