@@ -46,7 +46,7 @@ contract: setup  ## Fakes and sandbox parts against recorded and real behaviour
 	@$(PY) -m pytest -q -n 2 --dist loadfile tests/contract
 
 integration: setup  ## Modules and components against a sandbox
-	@$(PY) -m pytest -q -n 4 --dist loadfile tests/integration
+	@$(PY) -m pytest -q -n 2 --dist loadfile tests/integration
 
 interop: setup  ## Our migrations beside those of the Supabase CLI and Prisma
 	@$(PY) -m pytest -q tests/interop
