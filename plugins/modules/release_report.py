@@ -213,6 +213,9 @@ def argument_spec() -> dict[str, t.Any]:
     }
 
 
+PAGE = "report.html"
+
+
 def module_spec() -> dict[str, t.Any]:
     return {"argument_spec": argument_spec()}
 
@@ -233,7 +236,8 @@ def run(module: Module) -> dict[str, t.Any]:
 
     paths = {name: str(Path(params["dest"]) / name) for name in after}
     result = {
-        "changed": bool(changed),
+        # M(easymo.deploy.release_page) writes the page itself again while a run lives: that is no change of the report.
+        "changed": any(name != PAGE or name not in before for name in changed),
         "files": {name.rpartition(".")[2]: paths[name] for name in files},
         "lessons": paths["lessons.md"],
         "incident": paths.get(incident, ""),
