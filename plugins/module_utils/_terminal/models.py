@@ -109,6 +109,9 @@ class Earlier:
         return self.status.get(phase) in ("done", "waived")
 
 
+ELSEWHERE = ("The rehearsal of another database failed", "it failed on another host")
+
+
 @dataclass
 class Stage:
     """A phase, or a play that is none, as far as it is in this run. Times are seconds on one clock."""
@@ -136,6 +139,10 @@ class Stage:
         """The failure that the last one quotes, for a phase ends by telling its first cause; else the last one."""
         if not self.failures:
             return None
-        last = self.failures[-1]
-        quoted = (one for one in self.failures if one.sentence and one.sentence in last.sentence)
-        return next(quoted, last)
+        # What stopped because another host failed tells no cause.
+        own = [one for one in self.failures if not any(word in one.sentence for word in ELSEWHERE)]
+        found = own or self.failures
+        last = found[-1]
+        quoted = [one for one in found[:-1] if one.sentence and one.sentence in last.sentence]
+        # The longest says where it failed too, as in a rehearsal.
+        return max(quoted, key=lambda one: len(one.sentence), default=last)

@@ -84,7 +84,8 @@ def test_the_screen_is_as_recorded(run: str, way: str) -> None:
 
 @pytest.mark.parametrize("run", RUNS)
 def test_a_run_is_within_its_lines(run: str) -> None:
-    assert len(drawn(run, 80)) <= MOST.get(run, 25)
+    most = 60 if run.startswith("failing_") else MOST.get(run, 25)
+    assert len(drawn(run, 80)) <= most
 
 
 @pytest.mark.parametrize("columns", [60, 80, 140])
