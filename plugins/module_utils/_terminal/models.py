@@ -136,13 +136,14 @@ class Stage:
 
     @property
     def cause(self) -> Failure | None:
-        """The failure that the last one quotes, for a phase ends by telling its first cause; else the last one."""
+        """The last one, which tells more than what it quotes; of a phase's own end what that quotes."""
         if not self.failures:
             return None
         # What stopped because another host failed tells no cause.
         own = [one for one in self.failures if not any(word in one.sentence for word in ELSEWHERE)]
         found = own or self.failures
         last = found[-1]
+        if not last.sentence.startswith("Phase "):
+            return last
         quoted = [one for one in found[:-1] if one.sentence and one.sentence in last.sentence]
-        # The longest says where it failed too, as in a rehearsal.
         return max(quoted, key=lambda one: len(one.sentence), default=last)
