@@ -109,7 +109,7 @@ class Seaweedfs(Component):
         credentials = _credentials(world)
         return {
             "endpoint": f"http://127.0.0.1:{world.port(f'{NAME}-s3')}",
-            # Shows objects to whoever asks, as a bucket behind a web server does.
+            # Shows objects without a login, as a bucket behind a web server does.
             "website": f"http://127.0.0.1:{world.port(f'{NAME}-filer')}/buckets",
             "access_key": credentials.access_key,
             "secret_key": credentials.secret_key,

@@ -146,6 +146,7 @@ from ..module_utils._messages.redactor import Redactor
 from ..module_utils._messages.release_status import Link, Planned, Release, ReleaseStatus
 from ..module_utils._messages.run_message import RunMessage
 from ..module_utils._progress import subscribe
+from ..module_utils._terminal.telling import RECORDS
 from ..module_utils._terminal.words import sentence_of
 from ..plugin_utils._interruption import when_cut_short
 from ..plugin_utils._observing import PlayVariables, hosts_of, observing, task_name
@@ -169,7 +170,6 @@ OPTIONS = (
 ONLY_LOOKS = frozenset({"status.yml", "diagnose.yml", "report.yml"})
 LOCK = "easymo.deploy.deploy_lock"
 DECISION = "easymo.deploy.release_decision"
-RECORDS = frozenset({"easymo.deploy.release", "easymo.deploy.release_info"})
 DEFAULT_API_URL = "https://slack.com/api/"
 REQUEST_TIMEOUT = 10.0
 
@@ -237,7 +237,7 @@ def dictionaries(value: t.Any, key: str = "name") -> list[t.Mapping[str, t.Any]]
 
 
 def changes(action: str, result: t.Mapping[str, t.Any]) -> bool:
-    """Whether it changed something. Whoever is refused may have taken the lock."""
+    """Whether it changed something. A refused run may have taken the lock."""
     return bool(result.get("changed")) and action != LOCK
 
 

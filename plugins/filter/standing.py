@@ -54,19 +54,7 @@ _value:
 
 import typing as t
 
-from ..module_utils._status.standing import Fields
-from ..module_utils._status.standing import standing as found
-
-
-def standing(
-    record: Fields,
-    rollouts: Fields,
-    flags: Fields,
-    config_map: str,
-    parts: t.Mapping[str, str],
-    settlement: Fields | None = None,
-) -> dict[str, t.Any]:
-    return found(record, rollouts, flags, config_map, parts, settlement or {})
+from ..module_utils._status.standing import standing
 
 
 class FilterModule:

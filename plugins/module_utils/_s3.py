@@ -215,7 +215,7 @@ class S3Bucket:
             )
 
     def put_page(self, key: str, body: bytes) -> None:
-        """A page of HTML over the one that is there, which nobody is to keep a copy of."""
+        """A page of HTML over the one that is there; caches keep no copy."""
         with self._speaking(key):
             self._client.put_object(
                 Bucket=self.name,

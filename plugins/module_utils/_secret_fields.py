@@ -90,7 +90,7 @@ _RESULTS = re.compile(
 """What a check says of a token, and no token is."""
 _ADDRESS = re.compile(r"https?://[^/?#\s]+", re.I)
 _KEY_IN_ADDRESS = 16
-"""Characters; of a shorter part of an address nobody makes a key."""
+"""Characters; a shorter part of an address is no key."""
 _TIME = re.compile(r"\d{4}-\d\d-\d\d")
 
 

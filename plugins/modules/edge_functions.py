@@ -18,6 +18,7 @@ description:
 extends_documentation_fragment:
   - easymo.deploy._module.changes_in_controller
   - easymo.deploy._supabase
+  - easymo.deploy._s3
   - easymo.deploy._libraries.boto3
   - easymo.deploy._libraries.requests
 requirements:
@@ -118,44 +119,7 @@ options:
   bucket:
     description: A bucket of S3, in which each archive is kept too, under a name made of its content.
     type: str
-    version_added: 0.2.0
-  prefix:
-    description: Put in front of every key, for example V(v2-migration/).
-    type: str
-    default: ""
-    version_added: 0.2.0
-  endpoint_url:
-    description: URL of an S3 compatible service. Without it, AWS is used.
-    type: str
-    version_added: 0.2.0
-  region:
-    description: Region of the bucket.
-    type: str
-    version_added: 0.2.0
-  access_key:
-    description: Access key. Without it, boto3 searches for credentials as AWS's own tools do.
-    type: str
-    version_added: 0.2.0
-  secret_key:
-    description: Secret key that belongs to O(access_key).
-    type: str
-    version_added: 0.2.0
-  session_token:
-    description: Session token of temporary credentials, beside O(access_key) and O(secret_key).
-    type: str
-    version_added: 0.3.0
-  profile:
-    description: Profile of AWS's configuration files to take the credentials from. Not beside O(access_key).
-    type: str
-    version_added: 0.3.0
-  path_style:
-    description: Whether the bucket's name stands in the path instead of the host name.
-    type: bool
-    default: false
-    version_added: 0.2.0
-  s3_ca_cert:
-    description: File with the certificate authorities that may have signed the certificate of O(endpoint_url).
-    type: path
+    required: false
     version_added: 0.2.0
 """
 

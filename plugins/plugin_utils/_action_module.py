@@ -48,7 +48,7 @@ class ControllerModule:
 
 
 def show_progress(event: str, host: str, text: str, data: dict[str, t.Any]) -> None:
-    """To whoever listens, and on the screen where none of them shows it."""
+    """To all that listen, and on the screen where none of them shows it."""
     if not os.environ.get(DRAWN):
         named = text.startswith(f"{host}:")
         Display().display(text if named else f"[{host}] {text}")

@@ -31,7 +31,6 @@ from ._observing import PlayVariables, host_names, task_name
 ROOT = Path(__file__).resolve().parents[2]
 OURS = (ROOT / "roles", ROOT / "playbooks")
 WORDED = frozenset({"ansible.builtin.fail", "ansible.builtin.assert"})
-NEIGHBOURS = ("deploy_v2.yml", "rollback.yml", "ramp.yml", "status.yml", "diagnose.yml")
 
 
 @functools.lru_cache(maxsize=512)
@@ -48,7 +47,7 @@ def place(thing: t.Any) -> str:
 
 
 def is_ours(thing: t.Any) -> bool:
-    """Of a play, a task or a block. What Ansible adds by itself has no place, and is nobody's."""
+    """Of a play, a task or a block. What Ansible adds by itself has no file."""
     path = place(thing)
     return of_this_collection(path) if path else bool(getattr(thing, "implicit", False))
 
@@ -130,7 +129,6 @@ def command_of(phases: tuple[str, ...], redact: Redactor) -> Command:
         return other if place.endswith(".") or os.path.isfile(other) else ""  # noqa: PTH113
 
     extra, hidden = extra_variables(redact)
-    others = {name.partition(".")[0].partition("_")[0]: beside(name) for name in NEIGHBOURS}
     return Command(
         program=program(),
         playbooks=tuple(typed),
@@ -141,11 +139,11 @@ def command_of(phases: tuple[str, ...], redact: Redactor) -> Command:
         extra=extra,
         hidden=hidden,
         phases=phases,
-        release=others["deploy"],
-        rollback=others["rollback"],
-        ramp=others["ramp"],
-        status=others["status"],
-        diagnose=others["diagnose"],
+        release=beside("deploy_v2.yml"),
+        rollback=beside("rollback.yml"),
+        ramp=beside("ramp.yml"),
+        status=beside("status.yml"),
+        diagnose=beside("diagnose.yml"),
     )
 
 

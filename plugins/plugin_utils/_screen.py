@@ -85,7 +85,7 @@ class LiveScreen:
 
 
 def gone(exc: OSError) -> None:
-    """Nobody reads any more: the run goes on without them. Anything else that is wrong with an output is an error."""
+    """The reader has gone: the run goes on. Anything else that is wrong with an output is an error."""
     if exc.errno != errno.EPIPE:
         raise exc
     nothing = os.open(os.devnull, os.O_WRONLY)

@@ -2,7 +2,7 @@
 """Which blocks Slack takes in a message: required fields, lengths, and nothing that it does not know.
 
 https://docs.slack.dev/reference/block-kit/blocks, each block's and element's own page below it, and
-/reference/block-kit/composition-objects/text-object. Blocks that nobody here posts are known by their type alone.
+/reference/block-kit/composition-objects/text-object. Other blocks are known by their type alone.
 """
 
 from __future__ import annotations

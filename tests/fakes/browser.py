@@ -127,7 +127,7 @@ class Browser:
         feature = {"name": "prefers-color-scheme", "value": scheme}
         self._ask("Emulation.setEmulatedMedia", media=media, features=[feature])
         self._ask("Emulation.setScriptExecutionDisabled", value=not scripts)
-        # What looks into a page is not of the page, whose own policy lets nobody in.
+        # The page's own policy would stop the test's scripts.
         self._ask("Page.setBypassCSP", enabled=scripts and not policy)
         self.size(width, 900)
         self._ask("Page.navigate", url=url)

@@ -59,7 +59,7 @@ class WatchStore:
     def write(
         self, gate: str, writer: str, state: WatchState, asked: t.Mapping[str, t.Any] | None = None
     ) -> None:
-        """Bound to the version that was read last. `asked`: by metric its unit and bounds, for whoever shows them."""
+        """Bound to the version that was read last. `asked`: by metric its unit and bounds, for those who show them."""
         entry = {"writer": writer, "state": json.loads(state.dump()), "asked": dict(asked or {})}
         watches = {**self.watches, gate: entry}
         content = json.dumps(watches, sort_keys=True).encode()

@@ -63,7 +63,7 @@ class PageWriter:
         except DeployError:
             return
         if sight.record and not sight.runs(undo=self.live.undo):
-            # Of a release that nobody is deploying the report is written by its own task.
+            # Once the release has ended, its own task writes the report.
             return
         due = self.clock.now() - self.said >= AT_LEAST
         if sight == self.seen and not due and not any(one.problem for one in self.others):

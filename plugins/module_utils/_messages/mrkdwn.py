@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 
-# What programs write for a terminal: colours, cursor movements, and whatever else nobody can read.
+# What programs write for a terminal: colours, cursor movements and other control characters.
 CONTROL = re.compile(
     r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-_])|[\x00-\x08\x0b-\x1f\x7f-\x9f]"
 )

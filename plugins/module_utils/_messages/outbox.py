@@ -31,7 +31,7 @@ class Reply:
 
 
 class Content(t.NamedTuple):
-    """What the one message says: whole as text, and the same as blocks for whoever shows them."""
+    """What the one message says: whole as text, and the same as blocks for those who show them."""
 
     text: str
     blocks: Blocks = ()

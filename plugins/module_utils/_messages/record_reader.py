@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from .._gate.recorded import status_of
 from .._numbers import number
 from .._release.failure import is_held
+from .._release.models import SETTLED
 from .._time import epoch
 
 Body = t.Mapping[str, t.Any]
@@ -42,7 +43,7 @@ class PhaseFact:
 
     @property
     def settled(self) -> bool:
-        return self.status in ("done", "waived")
+        return self.status in SETTLED
 
 
 @dataclass(frozen=True)

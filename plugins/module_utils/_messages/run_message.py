@@ -62,7 +62,7 @@ class RunMessage:
             self._show()
 
     def touched(self) -> None:
-        """This run has changed something. Before that it may be refused, and then nobody is to hear of it."""
+        """This run has changed something. Before that it may be refused, and then it posts nothing."""
         with self._lock:
             self._status.touched = True
             self._show()

@@ -18,7 +18,7 @@ from .._tls import relax
 from .models import Finding, Ground, Kind, Options, failed, passed, skipped
 
 LONG_YEARS = 10
-"""One that is valid for longer than that is told by years alone: nobody plans for its day."""
+"""One that is valid for longer than that is told in years: its day is of no use."""
 SSL_REQUEST = struct.pack("!ii", 8, 80877103)
 """How a client of PostgreSQL asks for TLS; the server answers S or N in plain text."""
 

@@ -82,7 +82,7 @@ def build_report(record: t.Mapping[str, t.Any], asked: Asked) -> Report:
 
 
 def so_far(row: PhaseRow, now: datetime | None) -> PhaseRow:
-    """A phase without an end took as long as until `now`, for whoever knows."""
+    """A phase without an end took until `now`, where that is given."""
     begun = row.tries[-1].started if row.tries else None
     if row.status != "running" or now is None or begun is None:
         return row

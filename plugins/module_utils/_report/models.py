@@ -228,8 +228,8 @@ class Asked:
     pins: t.Mapping[str, t.Any] = field(default_factory=dict)
     journal: tuple[Table, ...] = field(default=())
     now: datetime | None = None
-    """Until when a phase without an end ran: for whoever knows that its run lives, or when it ended."""
+    """Until when a phase without an end ran: set when its run lives, or when its end is known."""
     live: bool = False
-    """Whether its run lives; without `now` nobody knows."""
+    """Whether its run lives; not known without `now`."""
     undo: bool = False
     """Whether that run takes the release back."""

@@ -11,7 +11,7 @@ from datetime import datetime
 from .._availability.claims import availability_of
 from .._availability.store import RELEASE
 from .._release.failure import is_held
-from .._release.models import FAILED
+from .._release.models import FAILED, SETTLED
 from .commands import Typed, next_commands
 from .verdict import Body, Verdict, in_order, number_of, title_of, verdict
 
@@ -78,7 +78,7 @@ def status_of(seen: Seen, asked: Asked, now: datetime) -> dict[str, t.Any]:
 def _next(told: Verdict, seen: Seen, asked: Asked) -> list[dict[str, str]]:
     phases = seen.record.get("phases") or {}
     evidence = (phases.get(told.phase) or {}).get("evidence") or {}
-    settled = [name for name, one in phases.items() if one.get("status") in ("done", "waived")]
+    settled = [name for name, one in phases.items() if one.get("status") in SETTLED]
     left = [one["name"] for one in asked.plan if one["name"] not in settled]
     # Of a release without a phase that is done, the whole.
     left = left if len(left) < len(asked.plan) else []

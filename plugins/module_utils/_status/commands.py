@@ -29,7 +29,7 @@ WHY = "-e \"reason='WHY'\""
 
 @dataclass(frozen=True)
 class Typed:
-    """The place of the playbooks and the inventories, as whoever asks types them.
+    """The place of the playbooks and the inventories, as they are typed here.
 
     `playbooks` is a folder, or the name of an installed collection with a dot behind it.
     """

@@ -35,7 +35,7 @@ class Told(t.NamedTuple):
 
 
 def changes(before: Status | None, after: Status) -> list[Told]:
-    """What there is to tell of `after` to whoever was told of `before`; None: of nothing yet."""
+    """What is new in `after` since `before`; None: everything is."""
     known = {one["name"]: one["status"] for one in before["phases"]} if before else {}
     told = [
         Told(CHANGED, _phase(one, after), one["status"])

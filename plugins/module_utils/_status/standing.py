@@ -19,7 +19,7 @@ def standing(
     flags: Fields,
     config_map: str,
     parts: t.Mapping[str, str],
-    settlement: Fields,
+    settlement: Fields | None = None,
 ) -> dict[str, t.Any]:
     """What release_info, rollout_info, feature_flags and the filter wave_outcome returned, each as it is.
 
@@ -27,7 +27,7 @@ def standing(
     and `now`, a list of lines.
     """
     return {
-        "undone": _undone(settlement),
+        "undone": _undone(settlement or {}),
         "now": [
             *_services(rollouts),
             *(f"{part} {_part(record, phase)}" for phase, part in parts.items()),

@@ -13,7 +13,7 @@ from .models import Fact, Line, Tone
 MARKS: t.Mapping[Tone, str] = {"good": "✓", "bad": "✗", "warn": "!", "calm": "-", "": "·"}
 INDENT, LABEL = 4, 10
 WIDEST = 100
-"""Nobody reads longer lines well, however wide the terminal is."""
+"""Longer lines are hard to read, however wide the terminal is."""
 NARROWEST = 40
 LABELLED = re.compile(r"\s*\S+(?: \S+)?\s{2,}")
 RIGHT = 7

@@ -7,6 +7,8 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass, field
 
+from .._release.models import SETTLED
+
 Tone = t.Literal["", "head", "good", "warn", "bad", "calm"]
 REFUSALS = frozenset({"InvalidInput", "Locked", "OutOfOrder"})
 Ending = t.Literal["done", "failed", "interrupted"]
@@ -106,7 +108,7 @@ class Earlier:
         return sum(self.seconds.values())
 
     def settled(self, phase: str) -> bool:
-        return self.status.get(phase) in ("done", "waived")
+        return self.status.get(phase) in SETTLED
 
 
 ELSEWHERE = ("The rehearsal of another database failed", "it failed on another host")

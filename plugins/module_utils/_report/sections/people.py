@@ -68,7 +68,7 @@ def feedback(reader: Reader) -> Table | None:
 
 
 def sign_offs(reader: Reader, expected: t.Sequence[str] = ()) -> Table | None:
-    """Who signed what and when, then who has not; left out when nobody is expected and nobody did.
+    """Who signed what and when, then who has not; left out when none is expected and none was given.
 
     A good one that the checklist shows already is counted, and not shown again.
     """
