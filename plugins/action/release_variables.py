@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import typing as t
 from pathlib import Path
 
@@ -12,10 +13,19 @@ from ansible.utils.vars import load_extra_vars
 
 from ..module_utils._options import variables_options
 from ..module_utils._terminal.words import listed
-from ..module_utils._variables.check import Secret, Variables, missing_secrets, unknown_variables
+from ..module_utils._variables.check import (
+    Secret,
+    Variables,
+    missing_secrets,
+    placeholders,
+    placeholders_told,
+    unknown_variables,
+)
 from ..plugin_utils._role_contracts import Contract, RoleContracts, read_shared
 
 ROLES = Path(__file__).parents[2] / "roles"
+COMPUTED = frozenset({"hostvars", "vars", "groups", "ansible_facts"})
+"""Variables of Ansible's, which hold the others again or what no inventory says."""
 PREFIXES = ("release_", "deploy_lock_", "restore_")
 """Beginnings, besides the roles' names, of variables that are declared one by one."""
 
@@ -34,7 +44,8 @@ class ActionModule(ActionBase):
         unknown = unknown_variables(self._variables(task_vars))
         values, reasons = self._values(secrets)
         missing = [] if reasons else missing_secrets(secrets, values)
-        result.update(changed=False, unknown=unknown, missing=missing)
+        unfilled = self._placeholders(task_vars)
+        result.update(changed=False, unknown=unknown, missing=missing, placeholders=unfilled)
         unmet, unread = self._unmet(arguments["contracts"], task_vars)
         for reason in sorted(reasons):
             unread.setdefault(f"{reason.rstrip('.')}.", []).insert(0, "the secrets")
@@ -43,6 +54,8 @@ class ActionModule(ActionBase):
         ]
         if unknown:
             problems.append(f"Unknown variables: {', '.join(unknown)}. Check the spelling.")
+        if unfilled and arguments["placeholders"] == "refuse":
+            problems.append(placeholders_told(unfilled))
         if missing:
             problems.append(
                 f"These secrets have no value: {', '.join(missing)}. Set the environment "
@@ -58,6 +71,23 @@ class ActionModule(ActionBase):
         if problems:
             result.update(failed=True, reason="InvalidInput", msg=" ".join(problems))
         return result
+
+    def _placeholders(self, task_vars: dict[str, t.Any]) -> list[dict[str, str]]:
+        """The values of any host that still have one, each with the file that it stands in."""
+        found: dict[tuple[str, str], None] = {}
+        for host in task_vars["groups"]["all"]:
+            for name, value in self._of_host(host, task_vars).items():
+                if name not in COMPUTED and (paths := list(placeholders(name, value))):
+                    file = self._file_of(name, value, task_vars)
+                    found.update(dict.fromkeys((path, file) for path in paths))
+        return [{"name": name, "file": file} for name, file in found]
+
+    def _file_of(self, name: str, value: t.Any, task_vars: dict[str, t.Any]) -> str:
+        """Among the inventory's files of variables, as it is typed from here."""
+        for path in self._files(task_vars.get("inventory_dir")):
+            if self._read(path).get(name) == value:
+                return os.path.relpath(path)
+        return ""
 
     def _unmet(
         self, contracts: list[dict[str, t.Any]], task_vars: dict[str, t.Any]
@@ -118,18 +148,20 @@ class ActionModule(ActionBase):
 
     def _declared_below(self, directory: str | None, *patterns: str) -> frozenset[str]:
         names: set[str] = set()
-        found = (
-            path
-            for pattern in patterns or ("*_vars/**/*.yml",)
-            for path in (Path(directory).glob(pattern) if directory else ())
-        )
-        for path in found:
-            try:
-                names.update(read_shared(self._loader, path))
-            except AnsibleError:
-                # A vault that this run has no password for; Ansible itself has already said so if it matters.
-                continue
+        for path in self._files(directory, *patterns):
+            names.update(self._read(path))
         return frozenset(names)
+
+    def _files(self, directory: str | None, *patterns: str) -> t.Iterator[Path]:
+        for pattern in patterns or ("*_vars/**/*.yml",):
+            yield from Path(directory).glob(pattern) if directory else ()
+
+    def _read(self, path: Path) -> dict[str, t.Any]:
+        try:
+            return read_shared(self._loader, path)
+        except AnsibleError:
+            # A vault that this run has no password for; Ansible itself has already said so if it matters.
+            return {}
 
     def _values(self, secrets: list[Secret]) -> tuple[dict[str, str], set[str]]:
         """The secrets' values, and why some could not be read: a reason names variables, never a value."""

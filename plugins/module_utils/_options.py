@@ -97,6 +97,7 @@ def secrets_options() -> Spec:
 def variables_options() -> Spec:
     return {
         **secrets_options(),
+        "placeholders": {"type": "str", "choices": ["refuse", "tell"], "default": "refuse"},
         "contracts": {
             "type": "list",
             "elements": "dict",

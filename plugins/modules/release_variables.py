@@ -13,6 +13,8 @@ description:
   - A name given with C(--extra-vars) that none of them declares is refused, as is an inventory variable that begins
     like one of a role's and is not.
   - Names every secret that has no value, all at once. Values are never shown.
+  - Names every value that still has a placeholder, of all hosts, in lists and dictionaries too. A placeholder is a
+    text with C(CHANGE_ME).
   - Checks what O(contracts) names against the argument specs of the collection's roles, on every host at once, so that
     a playbook may include them with C(rolespec_validate=false) without losing a refusal.
   - Runs on the controller only.
@@ -37,6 +39,14 @@ options:
         description: What needs it, for the message.
         type: str
         required: true
+  placeholders:
+    description:
+      - What placeholders mean. V(refuse) fails the task. V(tell) only returns them, for a playbook that should work
+        with half of an inventory, such as one that switches a feature off.
+    type: str
+    choices: [refuse, tell]
+    default: refuse
+    version_added: 0.4.0
   contracts:
     description: The roles of this collection that the run will use.
     type: list
@@ -93,6 +103,18 @@ missing:
   type: list
   elements: str
   sample: ["secret_admin_token (environment variable ADMIN_TOKEN, for the admin API)"]
+placeholders:
+  description: What still has to be filled in, on any host.
+  returned: always
+  type: list
+  elements: dict
+  contains:
+    name: {description: The path to the value., returned: always, type: str, sample: "release_contacts.manager.phone"}
+    file:
+      description: The file that it stands in. Empty where that is unknown.
+      returned: always
+      type: str
+      sample: inventories/prod/group_vars/all/contacts.yml
 reason:
   description: One word for why the task failed.
   returned: failure

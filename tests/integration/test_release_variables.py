@@ -146,6 +146,42 @@ def test_a_typo_in_an_inventory_is_told_too(play: t.Any, tmp_path: Path) -> None
     )
 
 
+def test_placeholders_are_named_wherever_they_stand_unless_something_overrides_them(
+    play: t.Any, tmp_path: Path
+) -> None:
+    copy = tmp_path / "inventories" / "own"
+    shutil.copytree(INVENTORIES / "sandbox", copy)
+    (copy / "group_vars" / "all" / "zz_own.yml").write_text(
+        "our_list: [good, {deep: ['CHANGE_ME: a region']}]\n"
+        "release_codename: 'CHANGE_ME: a name'\nrelease_title: CHANGE_ME\n"
+        "release_notes_url: https://CHANGE_ME/notes\n"
+    )
+    with (copy / "host_vars" / "agent_core_db.yml").open("a") as file:
+        file.write("database_backup_name: CHANGE_ME\n")
+    given = ("-e", "release_codename=ours", "-e", "release_mail_sender=CHANGE_ME")
+    said = sentence(play(str(copy), tmp_path / "check.yml", *given))
+    assert "Traceback" not in said
+    told = said.partition("5 values still have to be filled in: ")[2].partition(". What")[0]
+    assert sorted(told.split("; ")) == [
+        "inventories/own/group_vars/all/zz_own.yml: release_title, release_notes_url, our_list[1].deep[0]",
+        "inventories/own/host_vars/agent_core_db.yml: database_backup_name",
+        "release_mail_sender",
+    ], said
+
+
+def of_the_owner(value: t.Any, path: str = "") -> list[str]:
+    """The paths of what a file leaves to its owner, as one reads them."""
+    inner = (
+        [(f"{path}.{key}".lstrip("."), one) for key, one in value.items()]
+        if isinstance(value, dict)
+        else [(f"{path}[{n}]", one) for n, one in enumerate(value)]
+        if isinstance(value, list)
+        else []
+    )
+    own = [path] if isinstance(value, str) and "CHANGE_ME" in value else []
+    return own + [found for key, one in inner for found in of_the_owner(one, key)]
+
+
 @pytest.mark.parametrize("phase", ["preflight", "database"])
 def test_production_without_secrets_names_all_of_them_and_does_nothing(
     play: t.Any, phase: str
@@ -157,6 +193,14 @@ def test_production_without_secrets_names_all_of_them_and_does_nothing(
     for secret in SECRETS:
         assert f"{secret['name']} (environment variable {secret['environment']}, for" in said
     assert "see inventories/vault.example.yml" in said
+    left = {
+        path.name: of_the_owner(yaml.safe_load(path.read_text("utf-8")))
+        for path in (INVENTORIES / "prod").glob("*_vars/**/*.yml")
+    }
+    assert {"endpoints.yml", "contacts.yml", "supabase_db.yml"} < {k for k, v in left.items() if v}
+    for file, names in left.items():
+        assert not names or f"{file}: {', '.join(names)}" in said
+    assert f"{sum(map(len, left.values()))} values still have to be filled in" in said
     assert roles_that_ran(done) == {"easymo.deploy.release_phase"}
     assert "Traceback" not in said
 

@@ -1,12 +1,16 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # PRIVATE to easymo.deploy.
-"""Decide what is wrong with the variables of a run: names nobody reads and secrets without a value."""
+"""Decide what is wrong with the variables of a run: names nobody reads, placeholders, and secrets without a value."""
 
 from __future__ import annotations
 
 import difflib
 import typing as t
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+
+PLACEHOLDER = "CHANGE_ME"
+"""Stands in a value that whoever uses the inventory has to fill in, followed by what belongs there."""
 
 
 @dataclass(frozen=True)
@@ -54,3 +58,31 @@ def missing_secrets(secrets: t.Iterable[Secret], values: t.Mapping[str, str]) ->
         for secret in secrets
         if not values.get(secret.name, "").strip()
     ]
+
+
+def placeholders(name: str, value: t.Any) -> t.Iterator[str]:
+    """The paths to what still has to be filled in, as C(name.key[0]), however deep it stands."""
+    if isinstance(value, str):
+        if PLACEHOLDER in value:
+            yield name
+    elif isinstance(value, Mapping):
+        for key, inner in value.items():
+            yield from placeholders(f"{name}.{key}", inner)
+    elif isinstance(value, Sequence):
+        for number, inner in enumerate(value):
+            yield from placeholders(f"{name}[{number}]", inner)
+
+
+def placeholders_told(found: t.Iterable[t.Mapping[str, str]]) -> str:
+    """One sentence with all of them. Each has its `name` and its `file`, "" where that is unknown."""
+    by_file: dict[str, list[str]] = {}
+    for one in found:
+        by_file.setdefault(one["file"], []).append(one["name"])
+    listed = "; ".join(
+        f"{file}: {', '.join(names)}" if file else ", ".join(names)
+        for file, names in by_file.items()
+    )
+    return (
+        f"{sum(map(len, by_file.values()))} values still have to be filled in: {listed}. "
+        f"What belongs there stands behind {PLACEHOLDER}."
+    )
