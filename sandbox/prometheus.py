@@ -38,7 +38,7 @@ class Prometheus(Component):
 
     def prepare(self, world: World) -> None:
         folder = world.folder(NAME)
-        _program(world)
+        program(world)
         kubernetes = world.facts("kubernetes")
         write_private(folder / "token", kubernetes["token"].encode())
         static = {
@@ -59,7 +59,7 @@ class Prometheus(Component):
     def process(self, world: World) -> Process:
         folder = world.folder(NAME)
         argv = (
-            _program(world),
+            program(world),
             f"--config.file={folder / 'prometheus.json'}",
             f"--storage.tsdb.path={folder / 'data'}",
             "--storage.tsdb.retention.time=1d",
@@ -178,7 +178,7 @@ def _url(world: World) -> str:
     return f"http://127.0.0.1:{world.port(NAME)}"
 
 
-def _program(world: World) -> str:
+def program(world: World) -> str:
     return shutil.which(NAME) or str(unpack(world.cache, NAME) / "usr/bin" / NAME)
 
 

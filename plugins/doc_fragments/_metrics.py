@@ -5,17 +5,13 @@ from __future__ import annotations
 from textwrap import indent
 
 from ._database import DATABASE
+from ._monitoring import SERVER
 
-PROMETHEUS = """prometheus_url:
-  description: URL of Prometheus. Needed when a metric is of the kind V(prometheus).
-  type: str
-prometheus_token:
-  description: Bearer token for Prometheus.
-  type: str
-ca_cert:
-  description: File with the certificate authorities that may have signed the certificate of Prometheus.
-  type: path
-"""
+PROMETHEUS = f"""prometheus:
+  description: How Prometheus is reached. Needed when a metric is of the kind V(prometheus).
+  type: dict
+  suboptions:
+{indent(SERVER, " " * 4)}"""
 
 BOUNDS = f"""unit:
   description: The unit of the value, for people.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from textwrap import indent
 
 from ._checks import health
+from ._monitoring import SERVER
 from ._nested import nested
 from ._s3 import S3
 from ._sign_offs import REQUIRED
@@ -14,6 +15,14 @@ SERVICES = """    services:
       type: list
       elements: str
       required: true
+"""
+
+CLIENT = """    client_cert:
+      description: File with our certificate, in PEM, for a server that asks for one.
+      type: path
+    client_key:
+      description: File with its private key, when it is not in C(client_cert).
+      type: path
 """
 
 AUTHORITIES = """    ca_cert:
@@ -269,18 +278,24 @@ alert_rules:
   description:
     - Whether alerts are loaded in Prometheus and evaluated without errors, Prometheus has series of everything that
       their expressions ask for, and none of them fires.
-    - With C(alertmanager_url), whether Alertmanager's routes take each to the receiver that its label C(notify) names,
+    - With C(alertmanager), whether Alertmanager's routes take each to the receiver that its label C(notify) names,
       which has an integration, is in no route with time intervals, and is not silenced.
   type: dict
   suboptions:
-    prometheus_url:
-      description: URL of Prometheus.
-      type: str
+    prometheus:
+      description: How Prometheus is reached.
+      type: dict
       required: true
-    alertmanager_url:
-      description: URL of Alertmanager.
-      type: str
-    alerts:
+      suboptions:
+"""
+    + indent(SERVER, " " * 8)
+    + """    alertmanager:
+      description: How Alertmanager is reached.
+      type: dict
+      suboptions:
+"""
+    + indent(SERVER, " " * 8)
+    + """    alerts:
       description: Names of the alerts.
       type: list
       elements: str
@@ -297,7 +312,6 @@ alert_rules:
       elements: str
       default: []
 """
-    + READER
     + r"""clock:
   description:
     - Whether this machine's clock agrees with that of a server, by the header Date of whatever it answers.
@@ -309,6 +323,7 @@ alert_rules:
       required: true
 """
     + AUTHORITIES
+    + CLIENT
     + r"""    max_skew:
       description: Seconds by which the clocks may differ.
       type: float
@@ -326,7 +341,9 @@ certificate:
     ca_cert:
       description: File with the certificate authorities that its clients accept.
       type: path
-    days:
+"""
+    + CLIENT
+    + r"""    days:
       description: For how many days it must still be valid.
       type: int
       default: 14

@@ -115,7 +115,7 @@ def send(
 
     After `timeout` seconds an answer that still goes on is given up, and so is a silence of that length.
     `authorization` is the whole header, see `bearer` and `basic`, and `ca_cert` a file of authorities for this server.
-    `largest` in bytes. `more` goes to requests: `params`, `headers`, `json`, `data`, `files`.
+    `largest` in bytes. `more` goes to requests: `params`, `headers`, `json`, `data`, `files`, `cert`.
     """
     until = _Until(timeout, repeat.deadline if repeat else None)
     own = None
@@ -154,6 +154,11 @@ def _session(**adapting: t.Any) -> requests.Session:
     session.mount("https://", adapter)
     session.mount("http://", adapter)
     return session
+
+
+def client_certificate(certificate: str | None, key: str | None) -> tuple[str, str] | str | None:
+    """The `cert` of `send`, of two files; without a key it is in the certificate's."""
+    return (certificate, key) if certificate and key else certificate or None
 
 
 def bearer(token: str | None) -> str:

@@ -71,6 +71,19 @@ def supabase_options() -> Spec:
     }
 
 
+def monitoring_options() -> Spec:
+    return {
+        "url": {"type": "str", "required": True},
+        "token": {"type": "str", "no_log": True},
+        "username": {"type": "str"},
+        "password": {"type": "str", "no_log": True},
+        "ca_cert": {"type": "path"},
+        "client_cert": {"type": "path"},
+        "client_key": {"type": "path", "no_log": False},
+        "tenant": {"type": "str"},
+    }
+
+
 def wait_options(*, timeout: int = 300) -> Spec:
     return {
         "wait_timeout": {"type": "int", "default": timeout},

@@ -14,7 +14,7 @@ description:
   - Then waits until Prometheus has each alert loaded under its group, with the same expression, C(for), labels and
     annotations, and evaluates it without an error. Expressions are compared as Prometheus itself formats them, so that
     blanks, brackets and the order of clauses make no difference.
-  - With O(alertmanager_url), its routes are walked for each alert's labels before anything is written. The task fails
+  - With O(alertmanager), its routes are walked for each alert's labels before anything is written. The task fails
     for one that does not end at the receiver which its label C(notify) names, at a receiver without an integration, in
     a route with time intervals, or in a silence.
   - An expression that Prometheus does not understand fails the task before anything is written. When Prometheus does
@@ -87,15 +87,15 @@ seealso:
 EXAMPLES = r"""
 - name: Give the operator's Prometheus the release's alerts
   easymo.deploy.alert_rules:
-    prometheus_url: https://prometheus.example.com
-    alertmanager_url: https://alertmanager.example.com
+    prometheus: {url: https://prometheus.example.com}
+    alertmanager: {url: https://alertmanager.example.com}
     namespace: monitoring
     labels: {release: kube-prometheus-stack}
     groups: "{{ (lookup('ansible.builtin.file', 'release.rules.yml') | from_yaml).groups }}"
 
 - name: Give a Prometheus on this host its alerts
   easymo.deploy.alert_rules:
-    prometheus_url: http://127.0.0.1:9090
+    prometheus: {url: http://127.0.0.1:9090}
     destination: file
     path: /etc/prometheus/rules/release.yml
     groups: "{{ (lookup('ansible.builtin.file', 'release.rules.yml') | from_yaml).groups }}"
@@ -121,13 +121,13 @@ lacking:
   sample: {High Error Rate: not loaded}
 receivers:
   description: The names of Alertmanager's receivers.
-  returned: when O(alertmanager_url) is given
+  returned: when O(alertmanager) is given
   type: list
   elements: str
   sample: [on-call-engineer, engineering-manager, "#engineering-alerts"]
 misrouted:
   description: By alert why nobody, or somebody else, would hear of it. Empty unless the task failed for it.
-  returned: when O(alertmanager_url) is given
+  returned: when O(alertmanager) is given
   type: dict
   sample: {}
 reason:
@@ -186,7 +186,7 @@ def module_spec() -> dict[str, t.Any]:
 def run(module: Module) -> dict[str, t.Any]:
     params = module.params
     refuse_below(params, request_timeout=0.1, wait_timeout=0, wait_sleep=0.1)
-    api = alerts_api(params)
+    api = alerts_api(params, params["request_timeout"])
     groups = of_pods(params["groups"], params["pods"])
     wanted = wanted_rules(groups)
     watch = LoadedRules(api, wanted)

@@ -29,8 +29,8 @@ seealso:
 EXAMPLES = r"""
 - name: Look whether the release's alerts are loaded
   easymo.deploy.alert_rules_info:
-    prometheus_url: https://prometheus.example.com
-    alertmanager_url: https://alertmanager.example.com
+    prometheus: {url: https://prometheus.example.com}
+    alertmanager: {url: https://alertmanager.example.com}
     groups: "{{ (lookup('ansible.builtin.file', 'release.rules.yml') | from_yaml).groups }}"
   register: alerts
 
@@ -54,13 +54,13 @@ lacking:
   sample: {High Error Rate: not loaded}
 receivers:
   description: The names of Alertmanager's receivers.
-  returned: when O(alertmanager_url) is given
+  returned: when O(alertmanager) is given
   type: list
   elements: str
   sample: [on-call-engineer, engineering-manager, "#engineering-alerts"]
 misrouted:
   description: By alert of O(groups) why nobody, or somebody else, would hear of it.
-  returned: when O(alertmanager_url) is given
+  returned: when O(alertmanager) is given
   type: dict
   sample: {Service Down: "Alertmanager's routes take 'Service Down' to 'default' and not to 'engineering-manager'"}
 reason:
@@ -92,7 +92,7 @@ def module_spec() -> dict[str, t.Any]:
 def run(module: Module) -> dict[str, t.Any]:
     params = module.params
     refuse_below(params, request_timeout=0.1)
-    api = alerts_api(params)
+    api = alerts_api(params, params["request_timeout"])
     wanted = wanted_of(params)
     _mine, lacking = LoadedRules(api, wanted).look()
     return {

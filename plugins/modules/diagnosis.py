@@ -96,9 +96,19 @@ options:
     description: Where the metrics are, and which.
     type: dict
     suboptions:
-      prometheus_url: {description: URL of Prometheus., type: str, default: ""}
-      prometheus_token: {description: Bearer token., type: str}
-      ca_cert: {description: File with the authority that signed its certificate., type: path}
+      server:
+        description: How Prometheus is reached, as O(easymo.deploy.metrics_gate#module:prometheus).
+        type: dict
+        required: true
+        suboptions:
+          url: {description: Its URL without C(/api)., type: str, required: true}
+          token: {description: Bearer token., type: str}
+          username: {description: User for basic authentication., type: str}
+          password: {description: The user's password., type: str}
+          ca_cert: {description: File with the authority that signed its certificate., type: path}
+          client_cert: {description: File with our certificate., type: path}
+          client_key: {description: File with its private key., type: path}
+          tenant: {description: Value of the header C(X-Scope-OrgID)., type: str}
       metrics:
         description: Metrics as in O(easymo.deploy.metrics_gate#module:metrics).
         type: list

@@ -147,7 +147,7 @@ seealso:
 EXAMPLES = r"""
 - name: Watch the first hour of a release
   easymo.deploy.metrics_gate:
-    prometheus_url: https://prometheus.easymo.com
+    prometheus: {url: https://prometheus.easymo.com}
     duration: 3600
     interval: 10
     metrics:
@@ -168,7 +168,7 @@ EXAMPLES = r"""
 
 - name: Watch with a memory, and guard for another hour while it holds
   easymo.deploy.metrics_gate:
-    prometheus_url: https://prometheus.easymo.com
+    prometheus: {url: https://prometheus.easymo.com}
     release: 2.0.0
     kubernetes: {namespace: easymo-prod}
     hold_for: 3600
@@ -199,7 +199,7 @@ EXAMPLES = r"""
 
 - name: Look once, and decide by hand
   easymo.deploy.metrics_gate:
-    prometheus_url: https://prometheus.easymo.com
+    prometheus: {url: https://prometheus.easymo.com}
     duration: 0
     fail_on: []
     metrics:

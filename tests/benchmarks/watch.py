@@ -89,7 +89,7 @@ def _watched(
 ) -> t.Any:
     record = {**cluster, "name": RELEASE, "phase": "monitoring", "phase_status": "running"}
     times = {"duration": duration, "interval": INTERVAL}
-    kept = {"release": RELEASE, "kubernetes": cluster, "prometheus_url": url}
+    kept = {"release": RELEASE, "kubernetes": cluster, "prometheus": {"url": url}}
     order = json.dumps({"record": record, "gate": {"metrics": metrics, **kept, **times}})
     path = os.pathsep.join([str(REPOSITORY), str(REPOSITORY / "playbooks" / "collections")])
     ended = subprocess.run(

@@ -11,6 +11,9 @@ import pytest
 import yaml
 
 from ansible_collections.easymo.deploy.plugins.module_utils._alerts.api import AlertsApi
+from ansible_collections.easymo.deploy.plugins.module_utils._monitoring_server import (
+    MonitoringServer,
+)
 from ansible_collections.easymo.deploy.plugins.modules import alert_rules, alert_rules_info
 from sandbox.world import World
 from tests.integration.conftest import Place, Result
@@ -35,8 +38,8 @@ def groups(**rule: t.Any) -> list[dict[str, t.Any]]:
 @pytest.fixture
 def monitoring(world: World) -> dict[str, str]:
     return {
-        "prometheus_url": world.facts("prometheus")["url"],
-        "alertmanager_url": world.facts("alertmanager")["url"],
+        "prometheus": {"url": world.facts("prometheus")["url"]},
+        "alertmanager": {"url": world.facts("alertmanager")["url"]},
     }
 
 
@@ -45,7 +48,7 @@ def file(world: World, monitoring: dict[str, str]) -> t.Iterator[Path]:
     path = Path(world.facts("prometheus")["rules_folder"]) / f"{OBJECT}.yml"
     yield path
     path.unlink(missing_ok=True)
-    AlertsApi(monitoring["prometheus_url"], "", timeout=20).reload()
+    AlertsApi(MonitoringServer(monitoring["prometheus"]["url"]), timeout=20).reload()
 
 
 @pytest.fixture
@@ -138,7 +141,7 @@ def test_an_object_is_applied_and_waited_for_until_the_operator_has_given_it(
     def operate() -> None:
         seen = place.json("get", "prometheusrule", OBJECT)
         file.write_text(yaml.safe_dump({"groups": seen["spec"]["groups"]}), "utf-8")
-        AlertsApi(monitoring["prometheus_url"], "", timeout=20).reload()
+        AlertsApi(MonitoringServer(monitoring["prometheus"]["url"]), timeout=20).reload()
 
     operator = threading.Timer(1, operate)
     operator.start()
@@ -157,7 +160,7 @@ def test_a_prometheus_that_is_away_fails_before_anything_is_written(
         destination="file",
         path=str(file),
         groups=groups(),
-        **{**monitoring, "prometheus_url": "http://127.0.0.1:9"},
+        **{**monitoring, "prometheus": {"url": "http://127.0.0.1:9"}},
     )
     assert (gone["reason"], file.exists()) == ("Unreachable", False)
     until(lambda: run(groups()).get("failed") is None)

@@ -27,7 +27,7 @@ from tests.waiting import until
 
 NOWHERE = "http://127.0.0.1:1"
 PLANTED = "pl4nted-s3cret-value"
-DEAD = {"prometheus_url": NOWHERE, "service_errors": "x", "metrics": [{"name": "m", "query": "x"}]}
+DEAD = {"server": {"url": NOWHERE}, "service_errors": "x", "metrics": [{"name": "m", "query": "x"}]}
 
 
 class Doctor:
@@ -161,7 +161,7 @@ def test_requests_that_fail_before_healthy_pods_are_laid_to_the_gateway(
         "services": ["wallet-service"],
         "public_url": public,
         "prometheus": {
-            "prometheus_url": world.facts("prometheus")["url"],
+            "server": {"url": world.facts("prometheus")["url"]},
             "service_errors": rates,
             "metrics": [
                 {

@@ -20,7 +20,7 @@ SQL = "SELECT count(*) FROM pg_database"
 def gate(world: World) -> t.Callable[..., dict[str, t.Any]]:
     def run(*metrics: dict[str, t.Any], **options: t.Any) -> dict[str, t.Any]:
         named = [{"name": f"m{number}", **metric} for number, metric in enumerate(metrics)]
-        given = {"prometheus_url": world.facts("prometheus")["url"], "duration": 0, **options}
+        given = {"prometheus": {"url": world.facts("prometheus")["url"]}, "duration": 0, **options}
         return run_module(metrics_gate, metrics=named, **given)
 
     return run
@@ -74,7 +74,7 @@ def test_breaches_in_a_row_roll_back_at_once(gate):
 
 
 def test_a_prometheus_out_of_sight_holds(gate):
-    result = gate({"query": "vector(1)"}, prometheus_url="http://127.0.0.1:1")
+    result = gate({"query": "vector(1)"}, prometheus={"url": "http://127.0.0.1:1"})
     assert (result["verdict"], "cannot be reached" in result["msg"]) == ("hold", True)
 
 
@@ -84,7 +84,7 @@ def test_a_prometheus_out_of_sight_holds(gate):
         ({"query": "sum("}, {}, "rejects the query"),
         ({"query": "vector(1)", "pass": {"max": 3}, "rollback": {"above": 2}}, {}, "cross"),
         ({"query": "vector(1)"}, {"interval": 0}, "'interval'"),
-        ({"query": "vector(1)"}, {"prometheus_url": None}, "'prometheus_url'"),
+        ({"query": "vector(1)"}, {"prometheus": None}, "'prometheus'"),
         ({"query": "vector(1)", "kind": "postgres"}, {}, "connection"),
     ],
 )

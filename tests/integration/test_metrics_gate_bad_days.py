@@ -26,7 +26,7 @@ def gate(server: FakePrometheus) -> Gate:
     def run(*, metric: dict[str, t.Any] | None = None, **options: t.Any) -> dict[str, t.Any]:
         watched = {**METRIC, **(metric or {})}
         quick = {"duration": 0.4, "interval": 0.1, "query_timeout": 5}
-        given = {"prometheus_url": server.url, **quick, **options}
+        given = {"prometheus": {"url": server.url}, **quick, **options}
         return run_module(metrics_gate, metrics=[watched], **given)
 
     return run

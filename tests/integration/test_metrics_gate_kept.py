@@ -37,7 +37,7 @@ class Gate:
         watched = {"name": "m", "query": "q", **bounds, **(metric or {})}
         cluster = {"kubeconfig": self.place.kubeconfig, "namespace": self.place.namespace}
         quick = {"duration": 600, "interval": 0.2, "recover_for": 600, "max_gap": 600}
-        kept = {"release": "2.0.0", "kubernetes": cluster, "prometheus_url": self.server.url}
+        kept = {"release": "2.0.0", "kubernetes": cluster, "prometheus": {"url": self.server.url}}
         return {**kept, **quick, "metrics": [watched], **given}
 
     def run(self, metric: dict[str, t.Any] | None = None, **given: t.Any) -> dict[str, t.Any]:

@@ -187,8 +187,8 @@ def test_the_services_around_a_release(nowhere: Place, world: World) -> None:
     pager = {"api_url": sinks["pagerduty_api_url"], "token": sinks["pagerduty_token"]}
     github = {"api_url": sinks["github_api_url"], "token": sinks["github_token"],
               "repository": sinks["github_repository"]}  # fmt: skip
-    alerts = {"prometheus_url": world.facts("prometheus")["url"],
-              "alertmanager_url": world.facts("alertmanager")["url"]}  # fmt: skip
+    alerts = {"prometheus": {"url": world.facts("prometheus")["url"]},
+              "alertmanager": {"url": world.facts("alertmanager")["url"]}}  # fmt: skip
     server, ca = kubernetes["server"], kubernetes["ca_cert"]
     rows = check(
         nowhere,

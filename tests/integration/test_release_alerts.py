@@ -17,6 +17,9 @@ import yaml
 
 from ansible_collections.easymo.deploy.plugins.module_utils._alerts.api import AlertsApi
 from ansible_collections.easymo.deploy.plugins.module_utils._alerts.apply import Routing
+from ansible_collections.easymo.deploy.plugins.module_utils._monitoring_server import (
+    MonitoringServer,
+)
 from sandbox.alertmanager import configuration
 from sandbox.prometheus import RULES, shortened
 from sandbox.world import CACHE_VARIABLE, World
@@ -149,7 +152,9 @@ def test_who_is_paged_and_which_channel_is_told(world: World) -> None:
 
 def test_prometheus_has_the_alerts_and_knows_its_alertmanager(world: World) -> None:
     url = world.facts("prometheus")["url"]
-    api = AlertsApi(url, world.facts("alertmanager")["url"], timeout=20)
+    api = AlertsApi(
+        MonitoringServer(url), MonitoringServer(world.facts("alertmanager")["url"]), timeout=20
+    )
     routing = Routing.read(api)
     names = {"High Error Rate", "Service Down", "High Fallback Rate", "Slow Response"}
     assert {rule.name for rule in api.rules()} == names

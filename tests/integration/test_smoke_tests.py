@@ -60,7 +60,11 @@ def conversation(
 
 def metrics(world: World, query: str, **options: t.Any) -> dict[str, t.Any]:
     metric = {"name": "m", "query": query, "pass": {"max": 1}, "rollback": {"above": 2}}
-    given = {"prometheus_url": world.facts("prometheus")["url"], "metrics": [metric], **options}
+    given = {
+        "prometheus": {"url": world.facts("prometheus")["url"]},
+        "metrics": [metric],
+        **options,
+    }
     return {"name": "Metrics", "kind": "metrics", "metrics": given}
 
 

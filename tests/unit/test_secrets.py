@@ -82,9 +82,10 @@ def test_an_option_that_is_called_like_a_secret_is_hidden(
 
 
 def hides(option: t.Mapping[str, t.Any]) -> bool:
-    """The whole of it, or what is secret in it."""
+    """The whole of it, or what is secret in it. Where a key lies is no secret."""
     inside = (option.get("options") or {}).values()
-    return option.get("no_log") is True or any(hides(one) for one in inside)
+    told = option.get("no_log") is True or option.get("type") == "path"
+    return told or any(hides(one) for one in inside)
 
 
 def texts(value: t.Any) -> str:

@@ -11,46 +11,43 @@ import typing as t
 from ansible.module_utils.common.yaml import yaml_load
 
 from .._errors import InputError, RefusedError, VerificationError
-from .._http import Answer, ask, bearer, good, said_in, without_query
+from .._http import Answer, ask, good, said_in, without_query
+from .._monitoring_server import MonitoringServer
 from .._time import epoch
 from .models import ActiveAlert, Labels, LoadedRule
 
 _BLIND = 120
 """Seconds without a sample that are an outage: targets may be scraped once a minute."""
 _STEP = 60
+_NONE = MonitoringServer()
 
 
 class AlertsApi:
-    """Prometheus and its Alertmanager. `token` is a bearer token for both."""
+    """Prometheus and its Alertmanager. `timeout` in seconds, of one request."""
 
     def __init__(
         self,
-        prometheus_url: str,
-        alertmanager_url: str,
+        prometheus: MonitoringServer,
+        alertmanager: MonitoringServer = _NONE,
         *,
         timeout: float,
-        ca_cert: str | None = None,
-        token: str | None = None,
     ) -> None:
-        self._prometheus = prometheus_url.rstrip("/")
-        self._alertmanager = alertmanager_url.rstrip("/")
+        self._servers = {"Prometheus": prometheus, "Alertmanager": alertmanager}
         self._timeout = timeout
-        self._ca_cert = ca_cert
-        self._token = token
 
     def rules(self) -> list[LoadedRule]:
         """The alerting rules that Prometheus evaluates now."""
-        asked = "Prometheus", f"{self._prometheus}/api/v1/rules"
+        asked = "Prometheus", "/api/v1/rules"
         answer = self._ask("GET", *asked, {"type": "alert"})
         try:
             groups = answer.json()["data"]["groups"]
             return [_rule(group["name"], rule) for group in groups for rule in group["rules"]]
         except (ValueError, LookupError, TypeError, AttributeError) as exc:
-            raise _foreign(*asked) from exc
+            raise self._foreign(*asked) from exc
 
     def formatted(self, query: str) -> str:
         """The query as Prometheus itself writes it, so that two that mean the same read the same."""
-        asked = "Prometheus", f"{self._prometheus}/api/v1/format_query"
+        asked = "Prometheus", "/api/v1/format_query"
         answer = self._ask("GET", *asked, {"query": query}, may_refuse=True)
         try:
             document = answer.json()
@@ -60,39 +57,37 @@ class AlertsApi:
                 )
             return str(document["data"])
         except (ValueError, LookupError, TypeError, AttributeError) as exc:
-            raise _foreign(*asked) from exc
+            raise self._foreign(*asked) from exc
 
     def reload(self) -> None:
         """Let Prometheus read its files again. VerificationError when it stays with what it had."""
-        who, url = "Prometheus", f"{self._prometheus}/-/reload"
-        answer = self._ask("POST", who, url, may_refuse=True)
+        asked = "Prometheus", "/-/reload"
+        answer, where = self._ask("POST", *asked, may_refuse=True), self._where(*asked)
         if answer.good:
             return
         said = said_in(answer)
         if "failed to reload" in said:
-            raise VerificationError(
-                f"{who} at {without_query(url)} rejects its files and keeps the old ones: {said}."
-            )
+            raise VerificationError(f"{where} rejects its files and keeps the old ones: {said}.")
         raise RefusedError(
-            f"{who} at {without_query(url)} does not reload (HTTP {answer.status}: {said}): "
+            f"{where} does not reload (HTTP {answer.status}: {said}): "
             "start it with --web.enable-lifecycle, or set 'reload' to false and reload it yourself."
         )
 
     def count(self, selector: str) -> int:
         """How many series the selector finds now."""
-        asked = "Prometheus", f"{self._prometheus}/api/v1/query"
+        asked = "Prometheus", "/api/v1/query"
         answer = self._ask("GET", *asked, {"query": f"count({selector})"})
         try:
             found = answer.json()["data"]["result"]
             return int(found[0]["value"][1]) if found else 0
         except (ValueError, LookupError, TypeError) as exc:
-            raise _foreign(*asked) from exc
+            raise self._foreign(*asked) from exc
 
     def firing_times(
         self, names: t.Sequence[str], seconds: float
     ) -> list[tuple[Labels, list[float]]]:
         """Of the last so many seconds: each alert of these names that fired, and every evaluation at which it did."""
-        asked = "Prometheus", f"{self._prometheus}/api/v1/query"
+        asked = "Prometheus", "/api/v1/query"
         query = f"{firing_series(names)}[{max(1, math.ceil(seconds))}s]"
         answer = self._ask("GET", *asked, {"query": query})
         try:
@@ -101,11 +96,11 @@ class AlertsApi:
                 (dict(one["metric"]), [float(at) for at, _value in one["values"]]) for one in found
             ]
         except (ValueError, LookupError, TypeError) as exc:
-            raise _foreign(*asked) from exc
+            raise self._foreign(*asked) from exc
 
     def outages(self, since: float, until: float) -> list[tuple[float, float]]:
         """When Prometheus kept no sample of anything for two minutes or more, in seconds since 1970."""
-        asked = "Prometheus", f"{self._prometheus}/api/v1/query_range"
+        asked = "Prometheus", "/api/v1/query_range"
         query = f"count(count_over_time(up[{_BLIND}s]))"
         span = {"start": str(since), "end": str(until), "step": str(_STEP)}
         answer = self._ask("GET", *asked, {"query": query, **span})
@@ -113,7 +108,7 @@ class AlertsApi:
             found = answer.json()["data"]["result"]
             seen = {round(float(at) - since) for one in found for at, _value in one["values"]}
         except (ValueError, LookupError, TypeError) as exc:
-            raise _foreign(*asked) from exc
+            raise self._foreign(*asked) from exc
         gaps: list[tuple[float, float]] = []
         for at in range(0, int(until - since) + 1, _STEP):
             if at in seen:
@@ -128,55 +123,62 @@ class AlertsApi:
 
     def external_labels(self) -> Labels:
         """Those that Prometheus adds to every alert that it sends."""
-        asked = "Prometheus", f"{self._prometheus}/api/v1/status/config"
+        asked = "Prometheus", "/api/v1/status/config"
         answer = self._ask("GET", *asked)
         try:
             config = yaml_load(answer.json()["data"]["yaml"]) or {}
             labels = (config.get("global") or {}).get("external_labels") or {}
             return {str(name): str(value) for name, value in labels.items()}
         except Exception as exc:  # Of many kinds, YAML's own among them.
-            raise _foreign(*asked) from exc
+            raise self._foreign(*asked) from exc
 
     def alertmanager(self) -> dict[str, t.Any]:
         """Alertmanager's configuration, its secrets blanked by itself."""
-        asked = "Alertmanager", f"{self._alertmanager}/api/v2/status"
+        asked = "Alertmanager", "/api/v2/status"
         answer = self._ask("GET", *asked)
         try:
             config = yaml_load(answer.json()["config"]["original"])
             return {"route": dict(config["route"]), "receivers": list(config["receivers"])}
         except Exception as exc:  # Of many kinds, YAML's own among them.
-            raise _foreign(*asked) from exc
+            raise self._foreign(*asked) from exc
 
     def silences(self) -> list[dict[str, t.Any]]:
         """All that Alertmanager keeps, also those that are over."""
-        asked = "Alertmanager", f"{self._alertmanager}/api/v2/silences"
+        asked = "Alertmanager", "/api/v2/silences"
         answer = self._ask("GET", *asked)
         try:
             return [dict(one) for one in answer.json()]
         except (ValueError, TypeError) as exc:
-            raise _foreign(*asked) from exc
+            raise self._foreign(*asked) from exc
 
     def _ask(
         self,
         method: str,
         who: str,
-        url: str,
+        path: str,
         query: t.Mapping[str, str] | None = None,
         *,
         may_refuse: bool = False,
     ) -> Answer:
         """The answer, good unless `may_refuse`: then its own reason for a no is the caller's to read."""
-        where = f"{who} at {without_query(url)}"
+        where, server = self._where(who, path), self._servers[who]
         answer = ask(
             where,
             method,
-            url,
+            server.url + path,
             params=dict(query or {}),
-            authorization=bearer(self._token),
             timeout=self._timeout,
-            ca_cert=self._ca_cert,
+            **server.how,
         )
         return answer if may_refuse and said_in(answer) else good(answer, where)
+
+    def _where(self, who: str, path: str) -> str:
+        return f"{who} at {without_query(self._servers[who].url + path)}"
+
+    def _foreign(self, who: str, path: str) -> VerificationError:
+        return VerificationError(
+            f"{self._where(who, path)} did not answer as {who} does: check its URL."
+        )
 
 
 def firing_series(names: t.Sequence[str]) -> str:
@@ -185,12 +187,6 @@ def firing_series(names: t.Sequence[str]) -> str:
     quoted = "|".join(re.sub(r"([\\.+*?()|\[\]{}^$])", r"\\\\\1", name) for name in names)
     quoted = quoted.replace('"', '\\"')
     return f'ALERTS{{alertstate="firing",alertname=~"{quoted}"}}'
-
-
-def _foreign(who: str, url: str) -> VerificationError:
-    return VerificationError(
-        f"{who} at {without_query(url)} did not answer as {who} does: check its URL."
-    )
 
 
 def _rule(group: str, rule: t.Mapping[str, t.Any]) -> LoadedRule:

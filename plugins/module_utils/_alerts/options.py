@@ -6,6 +6,8 @@ from __future__ import annotations
 
 import typing as t
 
+from .._monitoring_server import MonitoringServer
+from .._options import monitoring_options
 from .api import AlertsApi
 from .apply import Routing
 from .models import WantedRule
@@ -15,24 +17,27 @@ from .selectors import PODS
 Params = t.Mapping[str, t.Any]
 
 
+def servers_options() -> dict[str, t.Any]:
+    return {
+        "prometheus": {"type": "dict", "required": True, "options": monitoring_options()},
+        "alertmanager": {"type": "dict", "options": monitoring_options()},
+    }
+
+
 def alerts_options() -> dict[str, t.Any]:
     return {
-        "prometheus_url": {"type": "str", "required": True},
-        "alertmanager_url": {"type": "str"},
-        "monitoring_token": {"type": "str", "no_log": True},
-        "monitoring_ca_cert": {"type": "path"},
+        **servers_options(),
         "pods": {"type": "str", "default": PODS},
         "request_timeout": {"type": "float", "default": 10},
     }
 
 
-def alerts_api(params: Params) -> AlertsApi:
+def alerts_api(params: Params, timeout: float) -> AlertsApi:
+    """`timeout` in seconds, of one request."""
     return AlertsApi(
-        params["prometheus_url"],
-        params["alertmanager_url"] or "",
-        timeout=params["request_timeout"],
-        ca_cert=params["monitoring_ca_cert"],
-        token=params["monitoring_token"],
+        MonitoringServer.from_params(params["prometheus"]),
+        MonitoringServer.from_params(params["alertmanager"]),
+        timeout=timeout,
     )
 
 
@@ -45,7 +50,7 @@ def alerts_result(
     api: AlertsApi, params: Params, wanted: t.Sequence[WantedRule]
 ) -> dict[str, t.Any]:
     """What is told of Alertmanager, when there is one to ask: its receivers, and which alert does not reach its own."""
-    if not params["alertmanager_url"]:
+    if not params["alertmanager"]:
         return {}
     routing = Routing.read(api)
     return {

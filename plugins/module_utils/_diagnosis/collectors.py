@@ -18,6 +18,7 @@ from .._kubernetes import KubernetesCluster
 from .._kubernetes_client import KUBERNETES, Connection
 from .._library import Library, refuse_missing
 from .._migration.guard.parser import PGLAST
+from .._monitoring_server import MonitoringServer
 from .._postgres import PSYCOPG2, PostgresTarget
 from .._supabase_api import SupabaseFunctionsApi
 from .._time import now
@@ -76,7 +77,12 @@ def _of_error_rate(params: Params) -> t.Iterator[tuple[str, Look]]:
         metrics = [read_metric(entry, ONE_LOOK) for entry in given["metrics"]]
         yield (
             "the metrics",
-            _needing([REQUESTS], lambda notes: look_at_metrics(notes, metrics, sources_of(given))),
+            _needing(
+                [REQUESTS],
+                lambda notes: look_at_metrics(
+                    notes, metrics, sources_of({**given, "prometheus": given["server"]})
+                ),
+            ),
         )
         yield (
             "Prometheus",
@@ -201,9 +207,7 @@ def _backups(given: Params, names: t.Sequence[str]) -> Look:
 
 
 def _prometheus(given: Params) -> Prometheus:
-    return Prometheus(
-        given["prometheus_url"], given["query_timeout"], given["ca_cert"], given["prometheus_token"]
-    )
+    return Prometheus(MonitoringServer.from_params(given["server"]), given["query_timeout"])
 
 
 def _probe(name: str, given: Params) -> Probe:

@@ -17,12 +17,15 @@ from .._gate.models import Metric, Sample, SampleStatus
 from .._gate.prometheus import Prometheus, Vector
 from .._gate.watch import Source
 from .._kill_switch.consumer import container_of
+from .._monitoring_server import NO_SERIES
 from .._rollout.logs import read_tail
 from .crash_loop import ERROR_LINE, WorkloadStatus, observe
 from .evidence import Notebook, file_name
 from .models import Place
 
 ALERTS = 'ALERTS{alertstate="firing"}'
+ANY = "count(up)"
+"""Has no series only where there is none at all."""
 NOTABLE = 0.01
 """Share of requests of one service that fail from which on it is told."""
 PATTERNS = 5
@@ -83,6 +86,8 @@ def look_at_prometheus(notes: Notebook, prometheus: Prometheus, query: str) -> N
     firing = prometheus.vector(ALERTS)
     for problem in dict.fromkeys(filter(None, (by_service.problem, firing.problem))):
         notes.blind(f"{problem}.")
+    if not (firing.series or firing.problem or prometheus.vector(ANY).series):
+        notes.blind(f"Which alerts fire is not known: Prometheus has {NO_SERIES}.")
     for service, share in failing(by_service):
         text = f"{service}: {share:.1%} of its requests fail with 5xx"
         notes.see("service_errors", service, text, file="prometheus/services.txt", share=share)

@@ -9,6 +9,7 @@ import typing as t
 from .._gate.options import metric_options
 from .._options import (
     kubernetes_options,
+    monitoring_options,
     postgres_options,
     s3_options,
     secrets_options,
@@ -53,9 +54,7 @@ def diagnosis_options() -> dict[str, t.Any]:
 
 def prometheus_options() -> dict[str, t.Any]:
     return {
-        "prometheus_url": {"type": "str", "default": ""},
-        "prometheus_token": {"type": "str", "no_log": True},
-        "ca_cert": {"type": "path"},
+        "server": {"type": "dict", "required": True, "options": monitoring_options()},
         "metrics": {
             "type": "list",
             "elements": "dict",

@@ -9,7 +9,7 @@ import typing as t
 
 from .._errors import InputError
 from .._module import refuse_below, refuse_twice
-from .._options import Spec, kubernetes_options, postgres_options
+from .._options import Spec, kubernetes_options, monitoring_options, postgres_options
 from .http_json import read_pointer
 from .models import Bounds, Limits, Metric, Volume
 
@@ -20,9 +20,7 @@ KINDS = (PROMETHEUS, POSTGRES, LOG, ALERTS, HTTP)
 
 def gate_options() -> Spec:
     return {
-        "prometheus_url": {"type": "str"},
-        "prometheus_token": {"type": "str", "no_log": True},
-        "ca_cert": {"type": "path"},
+        "prometheus": {"type": "dict", "options": monitoring_options()},
         "metrics": {
             "type": "list",
             "elements": "dict",
@@ -143,8 +141,8 @@ def _given(entry: t.Mapping[str, t.Any], params: t.Mapping[str, t.Any], option: 
 def refuse_bad_input(params: t.Mapping[str, t.Any], metrics: t.Sequence[Metric]) -> None:
     refuse_twice("Metrics", metrics)
     kinds = {metric.kind for metric in metrics}
-    if kinds & {PROMETHEUS, ALERTS} and not params["prometheus_url"]:
-        raise InputError("Option 'prometheus_url' is missing, and metrics need Prometheus.")
+    if kinds & {PROMETHEUS, ALERTS} and not params["prometheus"]:
+        raise InputError("Option 'prometheus' is missing, and metrics need Prometheus.")
     refuse_below(params, duration=0, initial_delay=0)
     if params["query_timeout"] <= 0:
         raise InputError(

@@ -9,19 +9,18 @@ import threading
 import typing as t
 from dataclasses import dataclass, field
 
-from .._errors import InputError
-from .._http import NoAnswerError, bearer, pooled, send
+from .._errors import InputError, UnreachableError
+from .._http import NoAnswerError, pooled, send
+from .._monitoring_server import MonitoringServer
 from .models import Sample, failed_sample
 
 
 @dataclass(frozen=True)
 class Prometheus:
-    """An HTTP API of Prometheus. `token` is a bearer token."""
+    """An HTTP API of Prometheus."""
 
-    url: str
+    server: MonitoringServer
     timeout: float
-    ca_cert: str | None = None
-    token: str | None = field(default=None, repr=False)
     # One session for each thread: requests does not promise that one serves several.
     _local: threading.local = field(default_factory=threading.local, repr=False, compare=False)
     _answered: dict[str, float] = field(default_factory=dict, repr=False, compare=False)
@@ -50,18 +49,24 @@ class Prometheus:
         try:
             answer = send(
                 "POST",
-                f"{self.url.rstrip('/')}/api/v1/query",
+                f"{self.server.url}/api/v1/query",
                 data={"query": query},
                 session=self._session(),
-                authorization=bearer(self.token),
-                ca_cert=self.ca_cert,
                 timeout=self.timeout,
+                **self.server.how,
             )
-            return answer.status, answer.json()
         except NoAnswerError as exc:
-            return failed_sample(f"Prometheus {exc.problem}")
+            # Time mends no certificate.
+            cure = "" if exc.error is UnreachableError else f": {exc.cure}"
+            return failed_sample(f"Prometheus {exc.problem}{cure}")
+        if answer.status in (401, 403):
+            return failed_sample(
+                f"Prometheus refuses us (HTTP {answer.status}): correct 'token', or 'username' and 'password'"
+            )
+        try:
+            return answer.status, answer.json()
         except ValueError:
-            return failed_sample("Prometheus did not answer with JSON")
+            return failed_sample(f"Prometheus did not answer with JSON (HTTP {answer.status})")
 
     def _session(self) -> t.Any:
         if not hasattr(self._local, "session"):

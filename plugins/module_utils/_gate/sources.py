@@ -5,13 +5,14 @@
 from __future__ import annotations
 
 import typing as t
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from .._alerts.api import AlertsApi
 from .._cluster import Cluster
 from .._http import REQUESTS
 from .._kubernetes_client import KUBERNETES
 from .._library import refuse_missing
+from .._monitoring_server import MonitoringServer
 from .._postgres import PSYCOPG2, PostgresTarget
 from .alerts import AlertsSource
 from .http_json import HttpSource
@@ -39,26 +40,19 @@ def refuse_missing_libraries(metrics: t.Iterable[Metric]) -> None:
 def sources_of(params: t.Mapping[str, t.Any], cluster: Cluster | None = None) -> dict[str, Source]:
     """`cluster` is for metrics that read logs."""
     timeout = params["query_timeout"]
-    server = Prometheus(
-        url=params["prometheus_url"] or "",
-        timeout=timeout,
-        ca_cert=params["ca_cert"],
-        token=params["prometheus_token"],
-    )
+    server = MonitoringServer.from_params(params["prometheus"])
 
     def source(entry: t.Mapping[str, t.Any]) -> Source:
         if entry["kind"] == POSTGRES:
             return SqlSource(PostgresTarget.from_params(entry["connection"]), timeout)
         if entry["kind"] == ALERTS:
-            api = AlertsApi(
-                server.url, "", timeout=timeout, ca_cert=server.ca_cert, token=server.token
-            )
+            api = AlertsApi(server, timeout=timeout)
             return AlertsSource(api, alert_names(entry["query"]), entry["window"])
         if entry["kind"] == HTTP:
             return HttpSource(entry["url"], timeout, entry["token"] or "", entry["ca_cert"])
         if entry["kind"] == LOG and cluster is not None:
             return LogSource(cluster, entry["deployment"], entry["window"], timeout)
-        return replace(server, _answered={})
+        return Prometheus(server, timeout)
 
     def counted(entry: t.Mapping[str, t.Any]) -> Source:
         volume = entry.get("volume")

@@ -6,29 +6,26 @@ from __future__ import annotations
 
 import typing as t
 
-from .._alerts.api import AlertsApi
 from .._alerts.apply import Routing
 from .._alerts.fired import describe, moment
 from .._alerts.models import LoadedRule
+from .._alerts.options import alerts_api, servers_options
 from .._alerts.selectors import PODS, Selector, grouped_by, read_matchers, selectors
 from .._http import REQUESTS
+from .._monitoring_server import NO_SERIES
 from .models import Finding, Ground, Kind, Options, failed, held, passed
-from .options import ACCESS, names
+from .options import names
 
 
 def look(options: Options, ground: Ground) -> t.Sequence[Finding]:
-    api = AlertsApi(
-        options["prometheus_url"],
-        options["alertmanager_url"] or "",
-        timeout=ground.timeout,
-        ca_cert=options["ca_cert"],
-        token=options["token"],
-    )
+    api = alerts_api(options, ground.timeout)
     loaded = {rule.name: rule for rule in api.rules()}
+    if not loaded and not api.count("up"):
+        return [held(f"Prometheus has {NO_SERIES}")]
     alerts = options["alerts"]
     mine = [loaded[name] for name in alerts if name in loaded]
     blind, later = unseen(mine, api.count, read_matchers(options["pods"]), options["new_metrics"])
-    routing = Routing.read(api) if options["alertmanager_url"] else None
+    routing = Routing.read(api) if options["alertmanager"] else None
     misrouted = [why for rule in mine if routing and (why := routing.problem(rule))]
     return [judge(alerts, mine, [*blind, *misrouted], later, routed=routing is not None)]
 
@@ -111,12 +108,10 @@ def judge(
 KIND = Kind(
     look,
     {
-        "prometheus_url": {"type": "str", "required": True},
-        "alertmanager_url": {"type": "str"},
+        **servers_options(),
         "alerts": names(required=True),
         "pods": {"type": "str", "default": PODS},
         "new_metrics": names(),
-        **ACCESS,
     },
     (REQUESTS,),
 )

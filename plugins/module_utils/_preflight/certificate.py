@@ -16,6 +16,7 @@ from .._http import REQUESTS, authorities
 from .._time import UTC
 from .._tls import relax
 from .models import Finding, Ground, Kind, Options, failed, passed, skipped
+from .options import CLIENT
 
 LONG_YEARS = 10
 """One that is valid for longer than that is told in years: its day is of no use."""
@@ -34,7 +35,8 @@ def look(options: Options, ground: Ground) -> t.Sequence[Finding]:
     port = parts.port or {"https": 443, "postgresql": 5432}.get(parts.scheme)
     if port is None:
         raise InputError(f"The URL {options['url']!r} has no port.")
-    ends = _read_end(parts.scheme, parts.hostname, port, options["ca_cert"], ground.timeout)
+    context = _context(options)
+    ends = _read_end(parts.scheme, parts.hostname, port, context, ground.timeout)
     return [judge(ends, ground.now, options["days"])]
 
 
@@ -51,13 +53,15 @@ def judge(ends: datetime, now: datetime, days: int) -> Finding:
     return passed(told)
 
 
-def _read_end(scheme: str, host: str, port: int, ca_cert: str | None, timeout: float) -> datetime:
+def _read_end(
+    scheme: str, host: str, port: int, context: ssl.SSLContext, timeout: float
+) -> datetime:
     where = f"{host}:{port}"
     try:
         with socket.create_connection((host, port), timeout=timeout) as plain:
             if scheme == "postgresql":
                 _ask_for_tls(plain, where)
-            with _context(ca_cert).wrap_socket(plain, server_hostname=host) as secured:
+            with context.wrap_socket(plain, server_hostname=host) as secured:
                 told = t.cast("dict[str, t.Any]", secured.getpeercert())
     except ssl.SSLCertVerificationError as exc:
         raise RefusedError(
@@ -78,9 +82,23 @@ def _ask_for_tls(plain: socket.socket, where: str) -> None:
         raise RefusedError(f"PostgreSQL at {where} offers no TLS: turn it on there.")
 
 
-def _context(ca_cert: str | None) -> ssl.SSLContext:
+def _context(options: Options) -> ssl.SSLContext:
     # The authorities that requests has are those which our calls trust.
-    return relax(ssl.create_default_context(cafile=ca_cert or authorities()))
+    authority = options["ca_cert"] or authorities()
+    try:
+        context = relax(ssl.create_default_context(cafile=authority))
+    except OSError as exc:
+        raise InputError(
+            f"{authority} holds no certificate authorities ({exc.strerror or exc})."
+        ) from None
+    if options["client_cert"]:
+        try:
+            context.load_cert_chain(options["client_cert"], options["client_key"] or None)
+        except OSError as exc:
+            raise InputError(
+                f"{options['client_cert']} is no client certificate with its key ({exc.strerror or exc})."
+            ) from None
+    return context
 
 
 KIND = Kind(
@@ -88,6 +106,7 @@ KIND = Kind(
     {
         "url": {"type": "str", "required": True},
         "ca_cert": {"type": "path"},
+        **CLIENT,
         "days": {"type": "int", "default": 14},
     },
     (REQUESTS,),

@@ -8,15 +8,22 @@ import time
 import typing as t
 from email.utils import parsedate_to_datetime
 
-from .._http import REQUESTS
+from .._http import REQUESTS, client_certificate
 from .http import ask
 from .models import Finding, Ground, Kind, Options, failed, held, passed
+from .options import CLIENT
 
 
 def look(options: Options, ground: Ground) -> t.Sequence[Finding]:
     before = time.time()
     # Whatever it answers, its Date counts.
-    answer = ask("The server", options["url"], timeout=ground.timeout, ca_cert=options["ca_cert"])
+    answer = ask(
+        "The server",
+        options["url"],
+        timeout=ground.timeout,
+        ca_cert=options["ca_cert"],
+        cert=client_certificate(options["client_cert"], options["client_key"]),
+    )
     return [judge(answer.headers.get("Date", ""), before, time.time(), options["max_skew"])]
 
 
@@ -42,6 +49,7 @@ KIND = Kind(
     {
         "url": {"type": "str", "required": True},
         "ca_cert": {"type": "path"},
+        **CLIENT,
         "max_skew": {"type": "float", "default": 5},
     },
     (REQUESTS,),

@@ -7,6 +7,7 @@ from __future__ import annotations
 from .._options import Spec
 
 ACCESS: Spec = {"token": {"type": "str", "no_log": True}, "ca_cert": {"type": "path"}}
+CLIENT: Spec = {"client_cert": {"type": "path"}, "client_key": {"type": "path", "no_log": False}}
 WANTED: Spec = {
     "type": "list",
     "elements": "dict",

@@ -12,6 +12,7 @@ from .._gate.series import Series
 from .._gate.sources import LIBRARIES, sources_of
 from .._gate.state import Schedule
 from .._gate.watch import Watcher, WatchResult
+from .._options import monitoring_options
 from .._report.times import quantity
 from .._time import Deadline
 from .models import Finding, Kind, Row
@@ -90,9 +91,7 @@ KIND = Kind(
         },
         "missing": {"type": "str", "choices": ["hold", "skip"], "default": "hold"},
         "wait_timeout": {"type": "float", "default": 0},
-        "prometheus_url": {"type": "str"},
-        "prometheus_token": {"type": "str", "no_log": True},
-        "ca_cert": {"type": "path"},
+        "prometheus": {"type": "dict", "options": monitoring_options()},
         "query_timeout": {"type": "float", "default": 10},
     },
     libraries=lambda options: [LIBRARIES[entry["kind"]] for entry in options["metrics"]],

@@ -41,6 +41,9 @@ from ansible_collections.easymo.deploy.plugins.module_utils._http import (
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._images.reference import Reference
 from ansible_collections.easymo.deploy.plugins.module_utils._messages.services import Service
+from ansible_collections.easymo.deploy.plugins.module_utils._monitoring_server import (
+    MonitoringServer,
+)
 from ansible_collections.easymo.deploy.plugins.module_utils._preflight import http as readiness
 from ansible_collections.easymo.deploy.plugins.module_utils._registry import HttpRegistry
 from ansible_collections.easymo.deploy.plugins.module_utils._smoke.wallet import HttpWallets
@@ -139,6 +142,10 @@ def registry(url: str) -> HttpRegistry:
     )
 
 
+def monitoring(url: str, token: str = "") -> MonitoringServer:
+    return MonitoringServer.from_params({"url": url, "token": token})
+
+
 def service(url: str, **more: str) -> object:
     return Service("It", url, Deadline(20), **more).ask("GET", "", idempotent=False)
 
@@ -148,21 +155,23 @@ def webhook(url: str, **headers: str) -> object:
 
 
 WITH_TOKEN: dict[str, t.Callable[[str], object]] = {
-    "alerts": lambda url: AlertsApi(url, url, timeout=20, token=TOKEN).silences(),
+    "alerts": lambda url: AlertsApi(
+        MonitoringServer(), monitoring(url, TOKEN), timeout=20
+    ).silences(),
     "banner": lambda url: BannerApi(url, TOKEN, Deadline(20), None).show(None),
     "health check with a header": lambda url: check(url, headers={"Authorization": OURS}),
     "management api": lambda url: management(url).call("GET", "/functions", "the functions"),
-    "prometheus": lambda url: Prometheus(url, 20, token=TOKEN).sample("up"),
+    "prometheus": lambda url: Prometheus(monitoring(url, TOKEN), 20).sample("up"),
     "preflight": lambda url: readiness.ask("CI", url, timeout=20, authorization=OURS),
     "log of the functions": lambda url: FunctionLog(url, "x", TOKEN).lines(["a"]),
     "status page and pager": lambda url: service(url, authorization=OURS),
     "webhook with a header": lambda url: webhook(url, Authorization=OURS),
 }
 WITHOUT: dict[str, t.Callable[[str], object]] = {
-    "alerts": lambda url: AlertsApi(url, url, timeout=20).silences(),
+    "alerts": lambda url: AlertsApi(MonitoringServer(), monitoring(url), timeout=20).silences(),
     "functions": lambda url: HttpGateway(url, ca_cert=None, timeout=20).ask(Probe("wa-webhook")),
     "health check": check,
-    "prometheus": lambda url: Prometheus(url, 20).sample("up"),
+    "prometheus": lambda url: Prometheus(monitoring(url), 20).sample("up"),
     "preflight": lambda url: readiness.ask("CI", url, timeout=20),
     "registry": lambda url: registry(url).digest(Reference.parse("easymo/app:v1")),
     "status page and pager": service,

@@ -23,6 +23,9 @@ from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
     UnreachableError,
     VerificationError,
 )
+from ansible_collections.easymo.deploy.plugins.module_utils._monitoring_server import (
+    MonitoringServer,
+)
 from tests.fakes.http_server import Handler, serving
 
 LOADED = {
@@ -87,7 +90,11 @@ def place() -> t.Iterator[Place]:
 
 
 def api(place: Place, *, timeout: float = 20, token: str | None = None) -> AlertsApi:
-    return AlertsApi(f"{place.url}/prometheus/", f"{place.url}/am/", timeout=timeout, token=token)
+    prometheus, alertmanager = (
+        MonitoringServer.from_params({"url": f"{place.url}/{path}/", "token": token})
+        for path in ("prometheus", "am")
+    )
+    return AlertsApi(prometheus, alertmanager, timeout=timeout)
 
 
 def test_rules_come_with_what_they_ask_how_long_and_whether_they_work(place: Place) -> None:
@@ -219,7 +226,7 @@ def test_what_hangs_is_given_up_after_the_time_that_was_set(place: Place) -> Non
 
 def test_nobody_there_is_said_without_the_password_of_the_url() -> None:
     with pytest.raises(UnreachableError) as caught:
-        AlertsApi("http://ann:s3cret@127.0.0.1:9", "http://127.0.0.1:9", timeout=20).rules()
+        AlertsApi(MonitoringServer("http://ann:s3cret@127.0.0.1:9"), timeout=20).rules()
     assert "Prometheus at http://127.0.0.1:9/api/v1/rules cannot be reached" in str(caught.value)
     assert "s3cret" not in str(caught.value)
 
@@ -234,7 +241,7 @@ def test_a_token_in_an_error_page_is_blanked(place: Place) -> None:
 @pytest.mark.parametrize("url", ["prometheus:9090", "", "http://"])
 def test_a_url_that_is_none_is_bad_input(url: str) -> None:
     with pytest.raises(InputError, match="correct its URL"):
-        AlertsApi(url, url, timeout=20).rules()
+        AlertsApi(MonitoringServer(url), timeout=20).rules()
 
 
 def test_a_query_comes_back_as_prometheus_writes_it(place: Place) -> None:

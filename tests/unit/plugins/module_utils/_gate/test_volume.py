@@ -64,7 +64,7 @@ def test_no_traffic_is_no_success() -> None:
 
 def test_a_volume_of_nothing_is_bad_input() -> None:
     metric = Metric("m", "prometheus", "q", "", Bounds(), volume=Volume("q", 0, "requests"))
-    params = {"prometheus_url": "x", "duration": 0, "initial_delay": 0, "query_timeout": 1}
+    params = {"prometheus": {"url": "x"}, "duration": 0, "initial_delay": 0, "query_timeout": 1}
     with pytest.raises(InputError, match="'at_least' of the volume of metric 'm' is 0"):
         refuse_bad_input(params, [metric])
 

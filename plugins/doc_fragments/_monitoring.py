@@ -1,0 +1,35 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to easymo.deploy.
+"""How Prometheus or Alertmanager is reached, as part of other options."""
+
+from __future__ import annotations
+
+SERVER = """url:
+  description:
+    - Its URL without C(/api), with the path prefix that it is served under, such as C(https://example.com/prometheus).
+  type: str
+  required: true
+token:
+  description: Bearer token.
+  type: str
+username:
+  description: User for basic authentication, in place of a token.
+  type: str
+password:
+  description: The user's password.
+  type: str
+ca_cert:
+  description: File with the certificate authorities that may have signed the server's certificate.
+  type: path
+client_cert:
+  description: File with our certificate, in PEM, for a server that asks for one.
+  type: path
+client_key:
+  description: File with its private key, unencrypted, in PEM. Not needed when it is in C(client_cert).
+  type: path
+tenant:
+  description:
+    - Value of the header C(X-Scope-OrgID), for Mimir, Cortex and Thanos. With a wrong one they answer with no series
+      instead of an error, and that is a missing sample.
+  type: str
+"""
