@@ -255,22 +255,29 @@ git:
       type: dict
       default: {}
 commit_status:
-  description: Whether CI passed on the commit, by the combined status of GitHub.
+  description:
+    - Whether CI passed on the commit, by GitHub's check runs and its combined status. Nothing may have failed, been
+      cancelled, or be on its way.
+    - What was skipped or is neutral is in nobody's way, unless O(checks[].commit_status.contexts) names it. Then it
+      holds, for it proves nothing; GitHub itself lets it pass.
+    - The token needs to read checks, commit statuses and the repository's metadata.
   type: dict
   suboptions:
 """
-    + api("Base URL of the API.", "https://api.github.com")
+    + api(
+        "Base URL of the API. That of an own server ends in C(/api/v3).", "https://api.github.com"
+    )
     + r"""    repository:
       description: The repository, as C(owner/name).
       type: str
       required: true
     contexts:
-      description: Contexts that must be there.
+      description: Names of check runs, such as those of a workflow's jobs, and contexts of statuses that must be there.
       type: list
       elements: str
       default: []
     ignore:
-      description: Contexts that say nothing about CI, such as our own.
+      description: Names and contexts that say nothing about CI, such as our own.
       type: list
       elements: str
       default: []

@@ -33,7 +33,9 @@ def create(store: Store, repository: str, sha: str, body: object) -> tuple[int, 
     return 201, status
 
 
-def combined(store: Store, repository: str, sha: str) -> tuple[int, Record]:
+def combined(
+    store: Store, repository: str, sha: str, query: t.Mapping[str, str]
+) -> tuple[int, Record]:
     """The newest status of each context, and what they add up to."""
     newest: dict[str, Record] = {}
     for status in store.all("github"):
@@ -44,9 +46,20 @@ def combined(store: Store, repository: str, sha: str) -> tuple[int, Record]:
         "state": total(states),
         "sha": sha,
         "total_count": len(newest),
-        "statuses": list(newest.values()),
+        "statuses": paged(list(newest.values()), query),
         "repository": {"full_name": repository},
     }
+
+
+def paged(entries: t.Sequence[Record], query: t.Mapping[str, str]) -> list[Record]:
+    """https://docs.github.com/en/rest/using-the-rest-api/using-pagination-in-the-rest-api: 30 a page, at most 100."""
+    size = min(100, max(1, _number(query.get("per_page"), 30)))
+    begin = (max(1, _number(query.get("page"), 1)) - 1) * size
+    return list(entries[begin : begin + size])
+
+
+def _number(text: str | None, otherwise: int) -> int:
+    return int(text) if text and text.isdecimal() else otherwise
 
 
 def total(states: t.Collection[str]) -> str:

@@ -12,7 +12,7 @@ import typing as t
 from aiohttp import web
 
 from sandbox.faults import Fault, Faults
-from sandbox.sinks import commit_statuses, component, incidents, on_call, status_page
+from sandbox.sinks import check_runs, commit_statuses, component, incidents, on_call, status_page
 from sandbox.sinks.mailbox import Mailbox
 from sandbox.sinks.page import render
 from sandbox.sinks.slack import Slack
@@ -62,6 +62,8 @@ class Server:
                 web.get("/pagerduty/{what:(?:oncalls|schedules(?:/.*)?)}", self._on_call),
                 web.post("/github/repos/{owner}/{repo}/statuses/{sha}", self._github),
                 web.get("/github/repos/{owner}/{repo}/commits/{sha}/status", self._github),
+                web.post("/github/repos/{owner}/{repo}/check-runs", self._github),
+                web.get("/github/repos/{owner}/{repo}/commits/{sha}/check-runs", self._github),
                 web.route("*", "/statuspage/v1/pages/{page}/{what:.+}", self._statuspage),
                 web.get("/openai/v1/models", self._openai),
             ]
@@ -148,8 +150,12 @@ class Server:
             return web.json_response({"message": "Bad credentials"}, status=401)
         parts = request.match_info
         repository = f"{parts['owner']}/{parts['repo']}"
+        checks = request.path.endswith("/check-runs")
         if request.method == "GET":
-            status, body = commit_statuses.combined(self.store, repository, parts["sha"])
+            read = check_runs.listed if checks else commit_statuses.combined
+            status, body = read(self.store, repository, parts["sha"], request.query)
+        elif checks:
+            status, body = check_runs.create(self.store, repository, await body_of(request))
         else:
             sent = await body_of(request)
             status, body = commit_statuses.create(self.store, repository, parts["sha"], sent)

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 
-from sandbox.sinks import commit_statuses, incidents, status_page
+from sandbox.sinks import check_runs, commit_statuses, incidents, status_page
 from sandbox.sinks.mailbox import parse
 from sandbox.sinks.store import Store
 
@@ -78,8 +78,30 @@ def test_the_newest_status_of_each_context_counts(store):
     for state, context in (("pending", "deploy"), ("success", "ci"), ("success", "deploy")):
         body = {"state": state, "context": context}
         assert commit_statuses.create(store, "o/r", SHA, body)[0] == 201
-    status, body = commit_statuses.combined(store, "o/r", SHA)
+    status, body = commit_statuses.combined(store, "o/r", SHA, {})
     assert (status, body["state"], body["total_count"]) == (200, "success", 2)
+
+
+def test_check_runs_are_listed_in_pages_and_the_newest_of_each_suite(store):
+    runs = [
+        ("unit", None, 1),
+        ("unit", "success", 1),
+        ("unit", "failure", 2),
+        ("docs", "skipped", 1),
+    ]
+    for name, conclusion, suite in runs:
+        body = {"name": name, "head_sha": SHA, "conclusion": conclusion, "check_suite": suite}
+        assert check_runs.create(store, "o/r", body)[0] == 201
+    status, body = check_runs.listed(store, "o/r", SHA, {"per_page": "2"})
+    told = [(run["name"], run["status"], run["conclusion"]) for run in body["check_runs"]]
+    assert (status, body["total_count"]) == (200, 3)
+    assert told == [("docs", "completed", "skipped"), ("unit", "completed", "failure")]
+    assert check_runs.listed(store, "o/r", SHA, {"filter": "all"})[1]["total_count"] == 4
+    assert check_runs.listed(store, "o/r", SHA, {"status": "queued"})[1]["total_count"] == 1
+    assert (
+        check_runs.create(store, "o/r", {"name": "x", "head_sha": SHA, "conclusion": "great"})[0]
+        == 422
+    )
 
 
 def test_a_commit_nobody_has_is_refused(store):

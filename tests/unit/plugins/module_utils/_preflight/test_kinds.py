@@ -266,16 +266,31 @@ def test_the_changelog_has_a_heading_for_the_version(text: str | None, status: s
         ({"unit": "success", "lint": "success", "extra": "error"}, "fail", "extra failed"),
         ({"unit": "success", "lint": "success", "deploy": "pending"}, "pass", "lint, unit passed"),
         ({}, "hold", "no status of lint, unit"),
+        ({"unit": "success", "lint": "queued"}, "hold", "lint is not done"),
+        ({"unit": "success", "lint": "cancelled"}, "hold", "lint was cancelled on"),
+        ({"unit": "success", "lint": "skipped"}, "hold", "lint was skipped on"),
+        ({"unit": "success", "lint": "neutral"}, "hold", "lint says neither yes nor no"),
+        ({"unit": "success", "lint": "success", "docs": "skipped"}, "pass", "skipped or neutral: docs"),
+        ({"unit": "success", "lint": "timed_out"}, "fail", "lint failed"),
+        ({"unit": "success", "lint": "action_required"}, "hold", "lint waits for a person"),
     ],
-    ids=["green", "missing", "running", "red", "red though not wanted", "our own", "nothing"],
-)
+    ids=["green", "missing", "running", "red", "red though not wanted", "our own", "nothing", "queued",
+         "cancelled", "skipped", "neutral", "skipped and not wanted", "timed out", "asks a person"],
+)  # fmt: skip
 def test_statuses_of_ci(states: dict[str, str], status: str, told: str) -> None:
     found = commit_status.judge(states, ["unit", "lint"], ["deploy"], COMMIT)
     assert (found.status, told in found.detail) == (status, True), found
 
 
-def test_a_commit_without_any_status_holds() -> None:
-    assert commit_status.judge({}, [], [], COMMIT).status == "hold"
+@pytest.mark.parametrize("states", [{}, {"docs": "skipped"}], ids=["nothing", "nothing that ran"])
+def test_a_commit_without_any_success_holds(states: dict[str, str]) -> None:
+    assert commit_status.judge(states, [], [], COMMIT).status == "hold"
+
+
+def test_of_several_of_one_name_the_worst_counts() -> None:
+    told = [("unit", "success"), ("unit", "failure"), ("unit", "queued"), ("e2e", "skipped"), ("e2e", "success"),
+            ("lint", "success"), ("lint", "queued")]  # fmt: skip
+    assert commit_status.worst(told) == {"unit": "failure", "e2e": "success", "lint": "queued"}
 
 
 # The platform
