@@ -102,10 +102,10 @@ class ActionModule(ActionBase):
             contract = Contract(
                 entry["role"],
                 tuple(entry["entry_points"]),
-                tuple(entry["hosts"]),
                 frozenset(entry["later"]),
             )
-            for host in contract.hosts or (task_vars["inventory_hostname"],):
+            here = [task_vars["inventory_hostname"]]
+            for host in here if entry["hosts"] is None else entry["hosts"]:
                 for one in roles.problems(contract, self._of_host(host, task_vars)):
                     if one.unread:
                         unread.setdefault(one.why, {})[one.unread] = None

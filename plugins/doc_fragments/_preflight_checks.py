@@ -77,6 +77,7 @@ kind:
   type: str
   required: true
   choices:
+    - plan
     - paths
     - health
     - rollout
@@ -97,6 +98,28 @@ kind:
     - pagerduty
     - launch_window
     - sign_offs
+plan:
+  description:
+    - Whether the phases of the release are phases of the deployment, in its order, end with its last one, and have
+      something to work on.
+  type: dict
+  suboptions:
+    phases:
+      description: The names of the release's phases, in order.
+      type: list
+      elements: str
+      required: true
+    known:
+      description: Those of the deployment, in order.
+      type: list
+      elements: str
+      required: true
+    needs:
+      description:
+        - By phase, C(what) it can't do without, in words, and what is C(found) of it, a list.
+        - Phases that always have something to do are left out.
+      type: dict
+      default: {}
 paths:
   description: Whether files and folders exist.
   type: dict

@@ -118,7 +118,7 @@ def variables_options() -> Spec:
             "options": {
                 "role": {"type": "str", "required": True},
                 "entry_points": {"type": "list", "elements": "str", "default": ["main"]},
-                "hosts": {"type": "list", "elements": "str", "default": []},
+                "hosts": {"type": "list", "elements": "str"},
                 "later": {"type": "list", "elements": "str", "default": []},
             },
         },

@@ -63,10 +63,9 @@ options:
         elements: str
         default: [main]
       hosts:
-        description: The hosts whose variables it gets. Without any, the host of the task.
+        description: The hosts whose variables it gets, nobody's if the list is empty. By default the host of the task.
         type: list
         elements: str
-        default: []
       later:
         description: Options whose value another task of the run makes, so that they can't be checked yet.
         type: list

@@ -23,14 +23,13 @@ Variables = Mapping[str, t.Any]
 
 @dataclass(frozen=True)
 class Contract:
-    """The entry points of a role that a run uses, and on which hosts; `hosts` empty means the task's own.
+    """The entry points of a role that a run uses.
 
     `later` are options whose value another task of the run makes: their type can't be known yet.
     """
 
     role: str
     entry_points: tuple[str, ...]
-    hosts: tuple[str, ...] = ()
     later: frozenset[str] = frozenset()
 
 

@@ -119,7 +119,7 @@ def phases_of(playbook: t.Any) -> tuple[str, ...]:
     return tuple(dict.fromkeys(filter(None, named)))
 
 
-def command_of(phases: tuple[str, ...], redact: Redactor) -> Command:
+def command_of(phases: tuple[str, ...], redact: Redactor, *, ramps: bool) -> Command:
     typed, place, options = playbooks(), playbooks_place(), shown_options()
 
     def beside(name: str) -> str:
@@ -139,9 +139,9 @@ def command_of(phases: tuple[str, ...], redact: Redactor) -> Command:
         extra=extra,
         hidden=hidden,
         phases=phases,
-        release=beside("deploy_v2.yml"),
+        release=beside("deploy.yml"),
         rollback=beside("rollback.yml"),
-        ramp=beside("ramp.yml"),
+        ramp=beside("ramp.yml") if ramps else "",
         status=beside("status.yml"),
         diagnose=beside("diagnose.yml"),
     )
@@ -163,12 +163,15 @@ def run_of(
     variables: PlayVariables, title: str, phases: tuple[str, ...], redact: Redactor
 ) -> RunBegun:
     now = time.localtime()
+    plan = read_plan(variables.raw("release_plan"))
+    if plan:
+        phases = tuple(phase for phase in phases if phase in {one.name for one in plan})
     return RunBegun(
         title=title,
         version=redact(variables.get("release_version")),
         environment=redact(variables.get("environment_name")),
-        command=command_of(phases, redact),
-        plan=read_plan(variables.raw("release_plan")),
+        command=command_of(phases, redact, ramps=bool(variables.raw("release_ramp"))),
+        plan=plan,
         at=time.monotonic(),
         clock=now.tm_hour * 3600 + now.tm_min * 60 + now.tm_sec,
         began=utc_milliseconds(),

@@ -178,7 +178,7 @@ def plays_of(playbook: str) -> list[dict[str, t.Any]]:
 
 
 def test_the_deployment_runs_the_phases_of_the_plan_in_their_order() -> None:
-    imported = [play["ansible.builtin.import_playbook"] for play in plays_of("deploy_v2.yml")]
+    imported = [play["ansible.builtin.import_playbook"] for play in plays_of("deploy.yml")]
     assert imported == [f"{name}.yml" for name in PLAN]
     for name in PLAN:
         for play in plays_of(f"{name}.yml"):

@@ -228,9 +228,10 @@ def test_no_condition_keeps_a_failed_phase_from_being_noted(path: Path) -> None:
 def test_what_ansible_does_not_check_at_each_include_is_checked_when_the_run_begins() -> None:
     checked = {
         (contract["role"], entry_point)
-        for contract in read_yaml(ROOT / "roles/release_phase/defaults/main.yml")[
+        for contracts in read_yaml(ROOT / "roles/release_phase/defaults/main.yml")[
             "release_phase_contracts"
-        ]
+        ].values()
+        for contract in contracts
         for entry_point in contract.get("entry_points", ["main"])
     }
     unchecked = {

@@ -45,5 +45,5 @@ def test_it_tells_which_tags_run_in_how_many_pods(witness: t.Any) -> None:
 
 
 def test_it_tells_what_to_type_next() -> None:
-    assert "deploy_v2.yml" in told("next")
+    assert "deploy.yml" in told("next")
     assert "rollback.yml" in told("or")

@@ -27,7 +27,7 @@ RULES = (
         "phase_failed",
         LIKELY - 10,
         "the release recorded on {host} at {at} that phase {subject} failed: {said}",
-        f"After fixing the cause: {PLAY}/deploy_v2.yml --tags {{subject}}.",
+        f"After fixing the cause: {PLAY}/deploy.yml --tags {{subject}}.",
     ),
 )
 

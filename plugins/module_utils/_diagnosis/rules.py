@@ -20,9 +20,9 @@ SERVICE_BACK = (
     f"{PLAY}/rollback.yml --tags services -e '{{{{\"service_rollback_names\": [{{names}}]}}}}' "
     "rolls it back."
 )
-DEPLOY_FUNCTIONS = f"{PLAY}/deploy_v2.yml --tags edge_functions deploys it again."
+DEPLOY_FUNCTIONS = f"{PLAY}/deploy.yml --tags edge_functions deploys it again."
 FUNCTIONS_BACK = f"{PLAY}/rollback.yml --tags edge_functions brings the previous sources back."
-MIGRATE = f"{PLAY}/deploy_v2.yml --tags database"
+MIGRATE = f"{PLAY}/deploy.yml --tags database"
 
 
 class Facts:

@@ -96,7 +96,7 @@ SERVICE_RULES = (
         "stale_flags",
         SURE,
         "{subject}: {pods} of {of} pods run with other flags than the ConfigMap has ({detail})",
-        f"{PLAY}/deploy_v2.yml --tags feature_flags restarts them with the release's flags. {FEATURE_OFF}",
+        f"{PLAY}/deploy.yml --tags feature_flags restarts them with the release's flags. {FEATURE_OFF}",
     ),
     Rule(
         "dependency",
@@ -153,6 +153,6 @@ SERVICE_RULES = (
         "no_flags",
         LIKELY,
         "there is no ConfigMap {subject}, so agents run with their built-in flags",
-        f"{PLAY}/deploy_v2.yml --tags feature_flags writes it.",
+        f"{PLAY}/deploy.yml --tags feature_flags writes it.",
     ),
 )

@@ -127,7 +127,16 @@ class ReleaseStatus:
         return next(known, Planned(phase, phase.replace("_", " ").capitalize()))
 
     def play_started(self, play: Play, now: float) -> None:
-        """A play counts once a task of it runs: unselected plays are announced too."""
+        """A play counts once a task of it runs: unselected plays are announced too.
+
+        That of a phase which the release does not have ends at once.
+        """
+        if (
+            play.phase
+            and self.release.plan
+            and not any(one.name == play.phase for one in self.release.plan)
+        ):
+            return
         last = self.steps[-1] if self.steps else None
         same = last and (last.phase == play.phase if play.phase else last.name == play.name)
         if last and same:  # the next batch of a serial play, or the next play of a phase

@@ -24,6 +24,7 @@ from . import (
     pagerduty,
     paths,
     pins,
+    plan,
     rbac,
     rollout,
     sign_offs,
@@ -34,6 +35,7 @@ from . import (
 from .models import Check, Kind
 
 KINDS: t.Mapping[str, Kind] = {
+    "plan": plan.KIND,
     "paths": paths.KIND,
     "health": health.KIND,
     "rollout": rollout.KIND,

@@ -54,7 +54,7 @@ def next_commands(
 ) -> list[Next]:
     """The best one first. `left`: the phases that are not done. `decides`: whether a person may decide the hold."""
     rest = ["--tags", ",".join(left)] if left else []
-    onward = Next(typed.line("deploy_v2.yml", *rest), "go on from there")
+    onward = Next(typed.line("deploy.yml", *rest), "go on from there")
     back = Next(typed.line("rollback.yml"), "go back to what ran before")
     if told.word in (STOPPED, INTERRUPTED, ON_HOLD) and told.phase == ROLLBACK_PHASE:
         return [Next(typed.line("rollback.yml"), "finish the rollback")]
@@ -78,8 +78,8 @@ def next_commands(
         KILLED: [
             Next(typed.line("kill_switch.yml", "-e reset=true", WHY), "when the cause is gone")
         ],
-        BACK: [Next(typed.line("deploy_v2.yml"), "the next attempt, when the cause is mended")],
-        NONE: [Next(typed.line("deploy_v2.yml", "--check --diff"), "see what it would change")],
+        BACK: [Next(typed.line("deploy.yml"), "the next attempt, when the cause is mended")],
+        NONE: [Next(typed.line("deploy.yml", "--check --diff"), "see what it would change")],
         FINE: _up(typed, ramp),
     }
     return found[told.word]

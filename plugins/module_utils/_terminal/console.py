@@ -89,6 +89,8 @@ class Console:
 
     def _play(self, event: PlayBegun, screen: Screen) -> list[Line]:
         lines = self._flush()
+        if event.phase and screen.plan and not screen.plans(event.phase):
+            return [*lines, *self._not_planned(event.phase)]
         self._ours = self._ours or event.ours or bool(event.phase)
         before = screen.current
         told = screen.play_started(Play(event.name, event.phase, event.hosts), event.at)
@@ -103,6 +105,12 @@ class Console:
             self._heading = [Line(self._title(screen, event), "head")] if event.ours else []
         self.live.play(event, t.cast(Stage, screen.current).title)
         return lines
+
+    def _not_planned(self, phase: str) -> list[Line]:
+        """It ends at once, which is worth a line to whoever asked for it by name."""
+        if phase not in t.cast("RunBegun", self.run).command.tags:
+            return []
+        return self._said([Line(f"{' ' * INDENT}- {phase} is no phase of this release", "calm")])
 
     def _title(self, screen: Screen, event: PlayBegun) -> str:
         stage = t.cast(Stage, screen.current)

@@ -28,6 +28,9 @@ class Screen:
         stage = self.stages[-1] if self.stages else None
         return stage if stage and stage.finished is None else None
 
+    def plans(self, phase: str) -> bool:
+        return phase in self._plan
+
     def play_started(self, play: Play, now: float) -> list[Line]:
         key = play.phase or play.name
         known = self.current

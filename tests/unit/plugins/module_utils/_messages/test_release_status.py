@@ -300,3 +300,10 @@ def test_an_odd_record_breaks_nothing(odd):
 )
 def test_duration(seconds, shown):
     assert headline.duration(seconds) == shown
+
+
+def test_a_phase_that_the_release_does_not_have_is_none_of_its_steps():
+    board = board_of()
+    board.play_started(Play("Phase 3: edge functions", "edge_functions", 1), START)
+    board.task_started("Begin the phase", START)
+    assert [step.phase for step in board.steps] == []

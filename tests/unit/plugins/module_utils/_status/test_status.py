@@ -114,7 +114,7 @@ CASES = {
         {},
         "INTERRUPTED: release 2.0.0 in Database (2 of 4) since 08:50:00 UTC; nobody holds the deploy lock",
         [
-            f"ansible-playbook playbooks/deploy_v2.yml {END} --tags database,microservices,monitoring",
+            f"ansible-playbook playbooks/deploy.yml {END} --tags database,microservices,monitoring",
             f"ansible-playbook playbooks/rollback.yml {END}",
         ],
     ),
@@ -135,7 +135,7 @@ CASES = {
         {},
         "FAILED: release 2.0.0 in Database (2 of 4) since 08:50:00 UTC: disk full",
         [
-            f"ansible-playbook playbooks/deploy_v2.yml {END} --tags database,microservices,monitoring",
+            f"ansible-playbook playbooks/deploy.yml {END} --tags database,microservices,monitoring",
             f"ansible-playbook playbooks/rollback.yml {END}",
             f"ansible-playbook playbooks/diagnose.yml {END}",
         ],
@@ -145,7 +145,7 @@ CASES = {
         {},
         "ON HOLD: release 2.0.0 in Pre-Deploy (1 of 4) since 08:50:00 UTC: nobody answered",
         [
-            f"ansible-playbook playbooks/deploy_v2.yml {END}",
+            f"ansible-playbook playbooks/deploy.yml {END}",
             f"ansible-playbook playbooks/rollback.yml {END}",
         ],
     ),
@@ -154,7 +154,7 @@ CASES = {
         {},
         "ON HOLD: release 2.0.0 in Monitoring (4 of 4) since 08:50:00 UTC: no data",
         [
-            f"ansible-playbook playbooks/deploy_v2.yml {END} --tags monitoring",
+            f"ansible-playbook playbooks/deploy.yml {END} --tags monitoring",
             f"ansible-playbook playbooks/decide.yml {END} -e decision=approve -e by=$USER "
             "-e \"reason='WHY'\"",
             f"ansible-playbook playbooks/rollback.yml {END}",
@@ -164,7 +164,7 @@ CASES = {
         recorded("rolled_back", preflight="done", database="rolled_back"),
         {"killed": KILL},
         f"ROLLED BACK: release 2.0.0 at 08:58:00 UTC. {KILL}",
-        [f"ansible-playbook playbooks/deploy_v2.yml {END}"],
+        [f"ansible-playbook playbooks/deploy.yml {END}"],
     ),
     "the rollback failed": (
         recorded("failed", database="done", rollback=failed("wallet is down", "")),
@@ -177,7 +177,7 @@ CASES = {
         {},
         "NOT FINISHED: release 2.0.0: Monitoring is left",
         [
-            f"ansible-playbook playbooks/deploy_v2.yml {END} --tags monitoring",
+            f"ansible-playbook playbooks/deploy.yml {END} --tags monitoring",
             f"ansible-playbook playbooks/rollback.yml {END}",
         ],
     ),
@@ -185,13 +185,13 @@ CASES = {
         {**recorded("planned"), "started": ""},
         {},
         "NO RELEASE: release 2.0.0 has sign-offs, and no phase has begun",
-        [f"ansible-playbook playbooks/deploy_v2.yml {END} --check --diff"],
+        [f"ansible-playbook playbooks/deploy.yml {END} --check --diff"],
     ),
     "nothing": (
         {},
         {},
         "NO RELEASE: no release is recorded",
-        [f"ansible-playbook playbooks/deploy_v2.yml {END} --check --diff"],
+        [f"ansible-playbook playbooks/deploy.yml {END} --check --diff"],
     ),
 }
 

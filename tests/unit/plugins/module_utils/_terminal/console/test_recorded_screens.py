@@ -165,3 +165,19 @@ def test_a_result_of_a_megabyte_is_told_in_a_few_lines() -> None:
     console = Console()
     shown = [line.text for one in recording("failing") for line in console.on(loud(one), 80)]
     assert len(shown) <= MOST["failing"]
+
+
+def test_a_phase_that_the_release_does_not_have_is_shown_to_whoever_asked_for_it_alone() -> None:
+    def shown(*tags: str) -> list[str]:
+        begun = t.cast("events.RunBegun", recording("green")[0])
+        plan = tuple(one for one in begun.plan if one.name != "edge_functions")
+        command = replace(begun.command, tags=tags or begun.command.tags)
+        console = Console()
+        console.on(replace(begun, plan=plan, command=command))
+        lines = console.on(
+            events.PlayBegun("Phase 3: edge functions", "edge_functions", ("localhost",))
+        )
+        return [line.text for line in lines]
+
+    assert shown() == []
+    assert shown("edge_functions")[-1] == "    - edge_functions is no phase of this release"
