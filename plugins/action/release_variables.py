@@ -12,7 +12,6 @@ from ansible.plugins.action import ActionBase
 from ansible.utils.vars import load_extra_vars
 
 from ..module_utils._options import variables_options
-from ..module_utils._terminal.words import listed
 from ..module_utils._variables.check import (
     Secret,
     Variables,
@@ -21,6 +20,7 @@ from ..module_utils._variables.check import (
     placeholders_told,
     unknown_variables,
 )
+from ..module_utils._words import listed
 from ..plugin_utils._role_contracts import Contract, RoleContracts, read_shared
 
 ROLES = Path(__file__).parents[2] / "roles"

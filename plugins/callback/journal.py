@@ -59,8 +59,8 @@ from ansible.plugins.loader import module_loader
 
 from ..module_utils._messages.redactor import Redactor
 from ..module_utils._progress import Progress, subscribe
+from ..module_utils._release.failure import CENSORED, sentence_of
 from ..module_utils._report.journal import Journal
-from ..module_utils._terminal.words import CENSORED, sentence_of
 from ..plugin_utils._command_line import collection_version, extra_variable_names, shown_options
 from ..plugin_utils._interruption import when_cut_short
 from ..plugin_utils._observing import PlayVariables, observing, task_name

@@ -146,8 +146,8 @@ from ..module_utils._messages.redactor import Redactor
 from ..module_utils._messages.release_status import Link, Planned, Release, ReleaseStatus
 from ..module_utils._messages.run_message import RunMessage
 from ..module_utils._progress import subscribe
+from ..module_utils._release.failure import sentence_of
 from ..module_utils._terminal.telling import RECORDS
-from ..module_utils._terminal.words import sentence_of
 from ..plugin_utils._interruption import when_cut_short
 from ..plugin_utils._observing import PlayVariables, hosts_of, observing, task_name
 

@@ -271,6 +271,10 @@ delivered:
       description: Whether something was sent; false when the other side knew it already.
       type: bool
       sample: true
+    action:
+      description: What was asked of PagerDuty, as in O(pagerduty.action). Empty for the others and in check mode.
+      type: str
+      sample: trigger
 undelivered:
   description: The channels that got no message, and why.
   returned: always

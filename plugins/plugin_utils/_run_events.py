@@ -14,6 +14,7 @@ from pathlib import Path
 from ansible import context
 
 from ..module_utils._messages.redactor import Redactor
+from ..module_utils._release.failure import failed_rounds
 from ..module_utils._terminal.commands import ALL, Command, typed_playbook
 from ..module_utils._terminal.events import (
     PlayBegun,
@@ -56,15 +57,9 @@ def expected(result: t.Any) -> bool:
     """Whether a failure is one that its module words, and no defect."""
     if str(result.task.resolved_action or result.task.action) in WORDED:
         return "msg" in result.result
-    found = [result.result, *_failed_rounds(result.result)]
+    found = [result.result, *failed_rounds(result.result)]
     reasons = [one.get("reason") for one in found if one.get("reason")]
     return bool(reasons) and "Unexpected" not in reasons
-
-
-def _failed_rounds(result: t.Mapping[str, t.Any]) -> list[t.Mapping[str, t.Any]]:
-    rounds = result.get("results")
-    found = rounds if isinstance(rounds, list) else []
-    return [one for one in found if isinstance(one, dict) and one.get("failed")]
 
 
 def task_of(task: t.Any, redact: Redactor) -> Task:

@@ -11,6 +11,7 @@ from .._kubernetes import KubernetesCluster
 from .._kubernetes_client import KUBERNETES, Connection
 from .._options import kubernetes_options
 from .._redaction import excerpt
+from .._words import listed
 from .models import CheckError, Kind, Options
 
 if t.TYPE_CHECKING:
@@ -53,10 +54,9 @@ def judge_pods(pods: t.Sequence[Object], namespace: str) -> str:
     problems = {pod["metadata"]["name"]: pod_problem(pod) for pod in counted}
     bad = [f"{name} {problem}" for name, problem in problems.items() if problem]
     if bad:
-        more = f" and {len(bad) - _NAMED} more" if len(bad) > _NAMED else ""
         raise CheckError(
             f"{len(bad)} of {len(counted)} pods in namespace {namespace!r} are unhealthy: "
-            f"{', '.join(bad[:_NAMED])}{more}."
+            f"{listed(bad, _NAMED)}."
         )
     return f"{len(counted)} pods ready"
 

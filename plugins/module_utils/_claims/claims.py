@@ -16,8 +16,8 @@ from .._alerts.models import Alerts, FiredAlert
 from .._availability.claims import Availability, availability_of
 from .._messages.record_reader import mapping
 from .._release.failure import is_held
-from .._report.times import counted
 from .._time import UTC, parse_time
+from .._words import counted
 from .models import Claim
 from .rollback import rollback_claims
 

@@ -12,9 +12,10 @@ from .._gate.models import SampleStatus
 from .._gate.report import numbers
 from .._gate.series import Series
 from .._release.models import RUNNING
-from .._report.times import counted, lasting
+from .._report.times import lasting
 from .._status.verdict import in_order, place_of
 from .._time import UTC, parse_time
+from .._words import counted, listed
 from .models import Body, Service, Sight
 
 NAMED = 6
@@ -71,13 +72,9 @@ def rolling(services: t.Mapping[str, Service]) -> t.Iterator[str]:
     waiting = {name: one for name, one in services.items() if not one.complete}
     if not waiting:
         return
-    named = [
-        f"{name} {one.version} {one.ready}/{one.desired}"
-        for name, one in list(waiting.items())[:NAMED]
-    ]
-    more = f" and {len(waiting) - NAMED} more" if len(waiting) > NAMED else ""
+    named = [f"{name} {one.version} {one.ready}/{one.desired}" for name, one in waiting.items()]
     whole = len(services) - len(waiting)
-    yield f"{whole} of {counted(len(services), 'service')} complete. Rolling: {', '.join(named)}{more}."
+    yield f"{whole} of {counted(len(services), 'service')} complete. Rolling: {listed(named, NAMED)}."
 
 
 def watch_of(watches: Body, phase: Body, gate: str) -> Body | None:

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import typing as t
 
+from .._release.failure import stopped_by
+from .._words import listed
 from . import headline
 from .mrkdwn import CONTROL, code, code_block, escape, plain, shortened
 from .record_reader import Reading
@@ -96,9 +98,7 @@ def rolling(step: Step) -> list[str]:
 
 
 def named(names: t.Sequence[str]) -> str:
-    shown = ", ".join(plain(shortened(name, 60)) for name in names[:SHOWN_NAMES])
-    more = len(names) - SHOWN_NAMES
-    return shown + (f" and {more} more" if more > 0 else "")
+    return listed([plain(shortened(name, 60)) for name in names], SHOWN_NAMES)
 
 
 def metrics(readings: t.Sequence[Reading]) -> list[Block]:
@@ -116,8 +116,8 @@ def cause(status: ReleaseStatus) -> list[str]:
     """The first failure, in short: the thread has it whole."""
     if not status.failures:
         return []
-    first, told = status.failures[0], headline.stopped_by(status)
-    where = f"{code(first.host)} in {code(first.task)}"
+    told = stopped_by(status.failures)
+    where = f"{code(told.host)} in {code(told.task)}"
     return [f"*Cause* {where}", code_block(told.sentence, CAUSE)]
 
 

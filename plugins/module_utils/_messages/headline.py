@@ -7,7 +7,9 @@ from __future__ import annotations
 import itertools
 import typing as t
 
+from .._release.failure import stopped_by
 from .._time import epoch
+from .._words import counted
 from .mrkdwn import code, code_block, escape, mention, plain, shortened
 from .record_reader import PhaseFact, Reading
 from .release_status import SERVICES_PHASE, Failure, Planned, ReleaseStatus, Step
@@ -64,7 +66,7 @@ def state_words(status: ReleaseStatus) -> tuple[str, str]:
 def deployment_words(status: ReleaseStatus) -> tuple[str, str]:
     if status.outcome == "failed":
         words = "is on hold" if status.held else "stopped"
-        where = f" in {plain(status.where(stopped_by(status)))}" if status.failures else ""
+        where = f" in {plain(status.where(status.failures[0]))}" if status.failures else ""
         return ("⏸️" if status.held else "🛑"), f"{words}{where}"
     if status.outcome == "interrupted":
         return "🛑", "was interrupted"
@@ -275,26 +277,13 @@ def alarm(status: ReleaseStatus) -> str:
     text = f"{mark} {called}*{plain(status.release.title)}* {words}"
     if not status.failures:
         return f"{text}."
-    first, cause = status.failures[0], stopped_by(status)
-    return f"{text}, {code(first.host)} in {code(first.task)}:\n{code_block(cause.sentence)}"
-
-
-def stopped_by(status: ReleaseStatus) -> Failure:
-    """The first failure, told by the last that quotes it: that one says what to do too."""
-    first = status.failures[0]
-    quoting = [one for one in status.failures[1:] if first.sentence in one.sentence]
-    if not quoting:
-        return first
-    return Failure(first.step, first.host, first.task, quoting[-1].sentence, first.reason)
+    cause = stopped_by(status.failures)
+    return f"{text}, {code(cause.host)} in {code(cause.task)}:\n{code_block(cause.sentence)}"
 
 
 def call(who: str) -> str:
     called = mention(who)
     return called if called.startswith("<") else f"{called} (only a name: nobody was notified)"
-
-
-def counted(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def in_minutes(minutes: float) -> str:

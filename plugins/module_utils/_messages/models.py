@@ -103,13 +103,17 @@ Message: t.TypeAlias = "SlackMessage | Mail | PagerDutyEvent | StatusPageInciden
 
 @dataclass(frozen=True)
 class Delivered:
-    """`id` is what the other side calls it; `location` the id of the Slack channel, else empty."""
+    """`id` is what the other side calls it; `location` the id of the Slack channel, else empty.
+
+    `action`: what was asked of PagerDuty, "" of the others.
+    """
 
     channel: str
     target: str
     id: str = ""
     location: str = ""
     changed: bool = True
+    action: str = ""
 
     def to_result(self) -> dict[str, t.Any]:
         return asdict(self)

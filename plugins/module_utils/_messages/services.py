@@ -72,7 +72,8 @@ def send_pagerduty_event(
         }
     service = Service("PagerDuty", event.url, deadline, ca_cert=ca_cert)
     answer = service.ask("POST", "/v2/enqueue", body, idempotent=True)
-    return Delivered(event.kind, event.target, id=str(answer.get("dedup_key", event.dedup_key)))
+    known = str(answer.get("dedup_key", event.dedup_key))
+    return Delivered(event.kind, event.target, id=known, action=event.action)
 
 
 def send_status_page_incident(

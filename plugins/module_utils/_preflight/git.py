@@ -8,7 +8,8 @@ import re
 import typing as t
 from pathlib import Path
 
-from .git_program import Git, GitFacts, listed
+from .._words import listed
+from .git_program import Git, GitFacts
 from .models import Finding, Ground, Kind, Options, failed, held, passed
 
 
@@ -61,7 +62,7 @@ def judge_branch(facts: GitFacts, tag: str) -> Finding:
 def judge_clean(facts: GitFacts, checkout: str) -> Finding:
     if facts.dirty:
         return failed(
-            f"{checkout} has uncommitted files: {listed(facts.dirty)}; commit them, or 'git "
+            f"{checkout} has uncommitted files: {listed(facts.dirty, 5)}; commit them, or 'git "
             "stash --include-untracked'"
         )
     return passed("the checkout has no changes")

@@ -11,7 +11,6 @@ from .._child_process import Ended, child_environment, find_program, run
 from .._errors import ConflictError, InputError, NotReadyError, RefusedError
 
 TIMEOUT = 30.0
-_LISTED = 5
 
 
 @dataclass(frozen=True)
@@ -109,8 +108,3 @@ class Git:
 
 def head_of(checkout: str) -> str:
     return Git(checkout).commit("HEAD")
-
-
-def listed(paths: tuple[str, ...]) -> str:
-    more = f" and {len(paths) - _LISTED} more" if len(paths) > _LISTED else ""
-    return ", ".join(paths[:_LISTED]) + more

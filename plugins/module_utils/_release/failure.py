@@ -5,10 +5,58 @@
 from __future__ import annotations
 
 import typing as t
+from dataclasses import replace
 
 from .._errors import HoldError
 
 _HOLD = f"{HoldError.reason}: "
+CENSORED = "its output is hidden because it may have secrets (no_log)"
+UNEXPLAINED = "it failed without a reason"
+
+
+class Told(t.Protocol):
+    __dataclass_fields__: t.ClassVar[dict[str, t.Any]]
+
+    @property
+    def sentence(self) -> str: ...
+
+
+Failed = t.TypeVar("Failed", bound=Told)
+
+
+def stopped_by[Failed: Told](failures: t.Sequence[Failed]) -> Failed:
+    """Of a run's failures in their order the first, in the words of the last that quotes it: they say what to do, too.
+
+    What failed later is a consequence, or stopped for the first one's sake.
+    """
+    first = failures[0]
+    quoting = [one.sentence for one in failures if first.sentence in one.sentence]
+    return replace(first, sentence=quoting[-1])
+
+
+def sentence_of(result: t.Mapping[str, t.Any]) -> str:
+    """Why a task failed, as its module put it; of a loop what each round that failed says, once."""
+    if "censored" in result or result.get("_ansible_no_log"):
+        return CENSORED
+    told = [_said(one) for one in failed_rounds(result)]
+    return " ".join(dict.fromkeys(filter(None, told))) or _said(result) or UNEXPLAINED
+
+
+def failed_rounds(result: t.Mapping[str, t.Any]) -> list[t.Mapping[str, t.Any]]:
+    """Of a loop the results of the rounds that failed, in their order."""
+    rounds = result.get("results")
+    return [one for one in (rounds if isinstance(rounds, list) else ()) if has_failed(one)]
+
+
+def has_failed(one: t.Any) -> bool:
+    """Of one round. ansible-core 2.21 shows a callback no `failed` in it, but `exception`."""
+    return isinstance(one, dict) and bool(
+        one.get("failed") or one.get("unreachable") or "exception" in one
+    )
+
+
+def _said(result: t.Mapping[str, t.Any]) -> str:
+    return next((str(result[k]).strip() for k in ("msg", "reason", "stderr") if result.get(k)), "")
 
 
 def is_hold(failure: t.Mapping[str, t.Any]) -> bool:

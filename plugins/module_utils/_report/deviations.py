@@ -7,9 +7,10 @@ from __future__ import annotations
 import typing as t
 
 from .._time import parse_time
+from .._words import counted
 from .models import Deviation, PhaseRow
 from .reader import Reader, dictionaries, inner, listed, text
-from .times import between, counted, lasting, shown
+from .times import between, lasting, shown
 
 Found = t.Iterator[Deviation]
 

@@ -11,10 +11,11 @@ from datetime import datetime
 
 from .._numbers import number
 from .._time import parse_time
+from .._words import counted
 from .journal_reader import Event, read_events
 from .models import Cell, Table, Tone
 from .reader import legible, text
-from .times import counted, shown, took
+from .times import shown, took
 
 LONGEST = 10
 LIMIT = 400

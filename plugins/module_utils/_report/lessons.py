@@ -6,8 +6,8 @@ from __future__ import annotations
 
 import typing as t
 
+from .._words import counted
 from .models import Deviation, Lessons, MetricsTable, PhaseRow, Table
-from .times import counted
 
 
 def lessons_of(

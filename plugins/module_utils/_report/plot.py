@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 from .._gate.models import Bounds, SampleStatus
 from .._gate.points import Point as Sample
-from .times import counted, lasting, quantity
+from .._words import counted
+from .times import lasting, quantity
 
 WIDTH, HEIGHT = 320, 132
 LEFT, RIGHT, TOP, BOTTOM = 8, 312, 12, 112

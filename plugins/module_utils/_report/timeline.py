@@ -8,9 +8,10 @@ import typing as t
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
 
+from .._words import counted
 from .models import Event, PhaseRow, Tone, Try
 from .scale import Scale, Span, Tick
-from .times import between, counted, lasting
+from .times import between, lasting
 
 PLAN_REACH = 6
 """A plan this many times longer than what happened would leave nothing of it to see."""

@@ -88,7 +88,3 @@ def plain(value: float) -> str:
 def took(value: t.Any) -> str:
     """Seconds of a record as a duration, empty for anything else."""
     return lasting(number(value))
-
-
-def counted(count: int, one: str, many: str = "") -> str:
-    return f"{count} {one if count == 1 else many or one + 's'}"

@@ -7,12 +7,13 @@ from __future__ import annotations
 import typing as t
 
 from .._claims.cause import latest_cause
+from .._words import counted
 from .models import Asked, Cell, MetricsTable, PhaseRow, Summary, Table
 from .phases import FAILED, NOT_RUN, ON_HOLD
 from .reader import Reader
 from .sections.checks import NOT_APPLICABLE
 from .sections.services import BACK, NOT_STARTED
-from .times import between, counted, lasting, shown_both
+from .times import between, lasting, shown_both
 
 LAST_PHASE = "sign_off"
 SHA_SHOWN = 12

@@ -12,6 +12,7 @@ from datetime import timedelta
 
 from .._backup.plan import newest_first, parse_program_version
 from .._errors import ConflictError, InputError, RefusedError, VerificationError
+from .._words import listed
 from .models import Database, RestoreRequest, Rows, ServerStatus
 
 if t.TYPE_CHECKING:
@@ -256,11 +257,10 @@ def refuse_other_rows(expected: Mapping[str, int], counted: Mapping[str, int], w
     told = [
         f"{one['table']} has {'no such table' if one['restored'] is None else one['restored']} "
         f"instead of {one['backup']}"
-        for one in wrong[:_SHOWN]
+        for one in wrong
     ]
-    more = f" and {len(wrong) - _SHOWN} more" if len(wrong) > _SHOWN else ""
     raise VerificationError(
-        f"The rows restored into {where} differ from the backup: {'; '.join(told)}{more}.",
+        f"The rows restored into {where} differ from the backup: {listed(told, _SHOWN, '; ')}.",
         differences=wrong,
     )
 

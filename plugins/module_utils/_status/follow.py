@@ -12,8 +12,9 @@ from .._cluster import Clock
 from .._errors import UnreachableError
 from .._release.models import SETTLED, TAKEN_BACK
 from .._report.times import between, lasting
+from .._words import listed
 from .build import NOT_STARTED, Seen
-from .lines import listed
+from .lines import MOST_NAMES
 from .verdict import IN_PROGRESS
 
 Status = t.Mapping[str, t.Any]
@@ -57,7 +58,9 @@ def changes(before: Status | None, after: Status) -> list[Told]:
     ]
     if rolling and (before is None or _counts(before) != _counts(after)):
         whole = sum(map(_complete, services.values()))
-        far = f"{whole} of {len(services)} services complete · rolling: {listed(rolling, ', ')}"
+        far = (
+            f"{whole} of {len(services)} services complete · rolling: {listed(rolling, MOST_NAMES)}"
+        )
         finished.append(Told(FAR, far))
     return [*told, *finished]
 

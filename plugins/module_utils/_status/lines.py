@@ -10,6 +10,7 @@ from datetime import datetime
 from .._messages.mrkdwn import shortened
 from .._release.models import SETTLED
 from .._report.times import size
+from .._words import listed
 from .build import NOT_STARTED
 from .verdict import shown
 
@@ -121,7 +122,7 @@ def versions_told(versions: t.Mapping[str, str]) -> list[str]:
     for version, names in ordered[len(more) :]:
         last = version == ordered[-1][0] and version != MISSING
         all_of = f"all {len(names)}" if len(ordered) == 1 else f"the other {len(names)}"
-        told.append(f"{version}: {all_of if last else listed(names)}")
+        told.append(f"{version}: {all_of if last else listed(names, MOST_NAMES, ' ')}")
     return told
 
 
@@ -135,7 +136,7 @@ def _pods(services: Status) -> Rows:
         if one["available"] < one["desired"] or one["paused"] or not one["complete"]
     ]
     if there:
-        told = [f"{available}/{desired} available", *([listed(odd, ", ")] if odd else [])]
+        told = [f"{available}/{desired} available", *([listed(odd, MOST_NAMES)] if odd else [])]
         yield "pods", " · ".join(told)
 
 
@@ -156,9 +157,3 @@ def _availability(found: Status) -> Rows:
 def _next(commands: t.Sequence[Status]) -> Rows:
     for number, one in enumerate(commands):
         yield "or" if number else "next", f"{one['why']}:  {one['command']}"
-
-
-def listed(names: t.Sequence[str], between: str = " ") -> str:
-    more = len(names) - MOST_NAMES
-    shown_names = names if more <= 0 else names[:MOST_NAMES]
-    return between.join(shown_names) + (f" and {more} more" if more > 0 else "")

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import typing as t
 
-from .._release.models import DONE, ROLLED_BACK
+from .._release.models import DONE, FAILED, ROLLED_BACK
 from .build import version_of
 from .lines import versions_told
 
@@ -76,9 +76,20 @@ def _part(record: Fields, phase: str) -> str:
         return "not touched"
     if status == ROLLED_BACK:
         return "rolled back"
+    if _only_rehearsed(found):
+        return "not touched, the rehearsal failed"
     if status != DONE:
         return f"not known for sure, phase {phase} is {status.replace('_', ' ')}"
     return _done(found.get("evidence") or {})
+
+
+def _only_rehearsed(phase: Fields) -> bool:
+    """In each of its tries: what is rehearsed is applied only after every rehearsal passed."""
+    if phase.get("status") != FAILED or phase.get("interruptions"):
+        return False
+    tries = [phase, *(phase.get("earlier_failures") or ()), *(phase.get("earlier_runs") or ())]
+    found = [(one.get("evidence") or {}).get("rehearsals") or {} for one in tries]
+    return all(any(one.get("status") == FAILED for one in each.values()) for each in found)
 
 
 def _done(evidence: Fields) -> str:
@@ -98,9 +109,12 @@ def _flags(record: Fields, flags: Fields, config_map: str) -> str:
     switch = flags.get("kill_switch") or {}
     if switch:
         return f"held off by the kill switch, set by {switch.get('by')}"
+    if not isinstance(record.get("record"), dict):
+        return "not known against those before the release"
+    # They are pinned before a release may change them.
     pinned = ((record.get("pins") or {}).get("config_maps") or {}).get(config_map) or {}
     before = pinned.get("data")
     if not isinstance(before, dict):
-        return "not known against those before the release"
+        return "not touched by the release"
     moved = sorted(name for name in {*now, *before} if now.get(name) != before.get(name))
     return f"{len(moved)} set by the release" if moved else "as before the release"

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 import typing as t
 from dataclasses import dataclass, replace
@@ -51,8 +52,8 @@ class Command:
         return f"{told}   (and -e {', '.join(self.hidden)})" if self.hidden else told
 
     def without(self, names: t.Collection[str]) -> Command:
-        """Without the variables of these names, as far as each has a -e of its own."""
-        kept = tuple(one for one in self.extra if one.partition("=")[0].strip() not in names)
+        """Without the variables of these names; a file of variables is kept as it is."""
+        kept = tuple(filter(None, (_without(one, names) for one in self.extra)))
         return replace(self, extra=kept, hidden=tuple(n for n in self.hidden if n not in names))
 
     def resumed(self, phase: str, plan: t.Sequence[str], missing: t.Sequence[str] = ()) -> Command:
@@ -90,6 +91,22 @@ class Command:
     def other(self, playbook: str) -> Command:
         """Another playbook against the same inventory."""
         return Command(playbooks=(playbook,), inventories=self.inventories, program=self.program)
+
+
+def _without(extra: str, names: t.Collection[str]) -> str:
+    """Of `name=value …`, or of a mapping in JSON, what is left."""
+    try:
+        mapping = json.loads(extra)
+        kept = {name: value for name, value in mapping.items() if name not in names}
+        return extra if len(kept) == len(mapping) else json.dumps(kept) if kept else ""
+    except (ValueError, AttributeError):
+        pass
+    try:
+        pairs = shlex.split(extra, posix=False)
+    except ValueError:
+        pairs = [extra]
+    left = [one for one in pairs if one.partition("=")[0] not in names]
+    return extra if len(left) == len(pairs) else " ".join(left)
 
 
 def typed_playbook(place: str, playbook: str) -> str:

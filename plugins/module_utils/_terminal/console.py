@@ -7,7 +7,7 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass, field
 
-from .._release.failure import is_hold
+from .._release.failure import failed_rounds, is_hold, sentence_of
 from .ending import Block, done_lines, stopped_lines
 from .events import (
     Event,
@@ -19,15 +19,15 @@ from .events import (
     TaskBegun,
     TaskEnded,
 )
-from .facts.messages import receivers
+from .facts.messages import receivers, still_told
 from .layout import INDENT, RIGHT, clipped, fact_lines, hanging, righted
 from .live import Live
 from .models import Fact, Failure, Group, Item, Line, Play, Stage
 from .previous_runs import earlier_runs
 from .screen import Screen
 from .summary import summary
-from .telling import ANNOUNCE, PAGE, RECORDS, STOPS, Telling, last_lines, lasted, report_files
-from .words import bare, clock, one_line, sentence_of, span, watch
+from .telling import ANNOUNCE, PAGE, RECORDS, Telling, last_lines, lasted, report_files
+from .words import bare, clock, one_line, span, watch
 
 FOLDED = ("called", "checked", "read", "webhook")
 """Labels of checks that share a line while they go well."""
@@ -202,7 +202,7 @@ class Console:
             }
         elif action == ANNOUNCE and self.evidence:
             told = receivers(Group(event.task.name, (Item(event.host, result),)))
-            self.block.told += [one for one in told if one not in self.block.told]
+            self.block.told = still_told([*self.block.told, *told])
         if result.get("changed") and action not in RECORDS and event.status == "ok":
             screen.changed(event.host, event.task.name)
         return lines if self._verbose else []
@@ -216,19 +216,17 @@ class Console:
 
     def _failed(self, event: TaskEnded, screen: Screen) -> None:
         result = event.result
-        if isinstance(result.get("standing"), dict):
+        if result.get("standing"):
             self.block.standing = dict(result["standing"])
-        self.block.unknown += [*map(str, result.get("unknown") or ())]
-        if result.get("reason") == "PhaseFailed" and self.evidence:
-            return
+            if self.evidence:
+                # The end of a phase repeats what failed in it.
+                return
         missing = tuple(map(str, result.get("missing_phases") or ()))
-        held = is_hold(result)
         why = sentence_of(result)
-        if self.evidence and (held and event.task.action in STOPS) and _quotes(why, self.evidence):
-            return
         self.evidence.append(event)
-        reason = str(result.get("reason") or "")
-        log = last_lines(result)
+        said = next(iter(failed_rounds(result)), result)
+        reason = str(said.get("reason") or ("InvalidInput" if "argument_errors" in said else ""))
+        held, log = is_hold({"reason": reason}), last_lines(said)
         screen.failed(Failure(event.host, event.task.name, why, missing, held, reason, log))
 
     # --- facts -------------------------------------------------------------------------------------------------------
@@ -252,6 +250,7 @@ class Console:
         if facts and all(one.tone == "good" and one.label in FOLDED for one in facts):
             self._checks += facts
             return []
+        self.block.said += [one.text for one in facts if one.tone in ("bad", "warn")]
         took = max(pending.ended - pending.began, *map(lasted, pending.results), 0.0)
         return self._said(self._drawn(facts, watch(took) if took >= TOLD_DURATION else ""))
 
@@ -312,7 +311,3 @@ class Console:
 def _only_looked(screen: Screen) -> bool:
     """What such a playbook has said is its end."""
     return not any(stage.number or stage.changes for stage in screen.stages)
-
-
-def _quotes(why: str, evidence: t.Sequence[TaskEnded]) -> bool:
-    return any(sentence_of(one.result) in why for one in evidence)

@@ -9,29 +9,33 @@ import shlex
 import typing as t
 from dataclasses import dataclass, field, replace
 
+from .._words import counted
 from .events import RunBegun, RunEnded
-from .layout import WIDEST, clipped, folded, hanging
+from .layout import CAUSE, WIDEST, clipped, folded, hanging
 from .models import Failure, Line, Tone
 from .screen import Screen
 from .summary import next_steps
-from .words import counted, one_line, span, watch
+from .words import one_line, span, watch
 
 LABEL = 9
-SHORT, LONG = 140, 420
-"""Columns of a deviation and of a cause: all of it is in the report and in the file of the evidence."""
+SHORT = 140
+"""Columns of a deviation, all of which is in the report."""
 OPTION = re.compile(r"""\b[Aa]dd (-e (?:"[^"]*"|'[^']*'|[^\s,;]+))""")
 STATES: t.Mapping[str, str] = {"done": "DEPLOYED", "rolled_back": "ROLLED BACK"}
 
 
 @dataclass
 class Block:
-    """What the run has learned on its way that its last lines tell. `standing`: how the platform was found, by part."""
+    """What the run has learned on its way that its last lines tell.
+
+    `said`: what was wrong, each as "name: why". `standing`: how the platform was found, by part.
+    """
 
     holder: str = ""
     status: str = ""
     detail: str = ""
     told: list[str] = field(default_factory=list)
-    unknown: list[str] = field(default_factory=list)
+    said: list[str] = field(default_factory=list)
     report: dict[str, t.Any] = field(default_factory=dict)
     standing: dict[str, t.Any] = field(default_factory=dict)
 
@@ -91,20 +95,29 @@ def stopped_lines(
     lines = [Line(one, tone) for one in hanging(head, columns)]
     if cause:
         where = "" if cause.host == "localhost" else f"{cause.host}: "
-        lines += row("cause", f"{where}{clipped(one_line(cause.sentence), LONG)}", columns, tone)
+        why = one_line(_unsaid(cause.sentence, block.said))
+        lines += row("cause", f"{where}{clipped(why, CAUSE)}", columns, tone)
         for number, line in enumerate(cause.log):
             lines += row("" if number else "log", clipped(line, SHORT), columns)
-        others = {one.sentence for one in stage.failures if one.sentence != cause.sentence}
+        others = {one.sentence for one in stage.failures if one.sentence not in cause.sentence}
         if others:
             more = counted(len(others), "other failure")
             lines += row("", f"and {more}, see detail", columns)
     lines += _now(block, columns)
     if block.told:
         lines += row("told", " · ".join(block.told), columns)
-    lines += [command_row(label, text) for label, text in _steps(screen, run, block, cause, event)]
+    lines += [command_row(label, text) for label, text in _steps(screen, run, cause, event)]
     if block.detail:
         lines.append(command_row("detail", block.detail, ""))
     return lines
+
+
+def _unsaid(sentence: str, said: t.Sequence[str]) -> str:
+    """What was told above with its reason is only named."""
+    told = " ".join(sentence.split())
+    for text in sorted(said, key=len, reverse=True):
+        told = told.replace(text, text.partition(": ")[0])
+    return told
 
 
 def _word(event: RunEnded, cause: Failure | None) -> tuple[str, Tone]:
@@ -126,9 +139,12 @@ def _now(block: Block, columns: int) -> list[Line]:
 
 
 def _steps(
-    screen: Screen, run: RunBegun, block: Block, cause: Failure | None, event: RunEnded
+    screen: Screen, run: RunBegun, cause: Failure | None, event: RunEnded
 ) -> list[tuple[str, str]]:
-    command = run.command.without(block.unknown)
+    command = run.command
+    if cause and cause.reason == "InvalidInput":
+        # What is refused is named.
+        command = command.without(re.findall(r"\w+", cause.sentence))
     missing = OPTION.search(cause.sentence) if cause else None
     if missing:
         command = replace(command, extra=(*command.extra, *shlex.split(missing[1])[1:]))

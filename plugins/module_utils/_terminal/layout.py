@@ -12,6 +12,8 @@ from .models import Fact, Line, Tone
 
 MARKS: t.Mapping[Tone, str] = {"good": "✓", "bad": "✗", "warn": "!", "calm": "-", "": "·"}
 INDENT, LABEL = 4, 10
+CAUSE = 420
+"""Columns of a cause, all of which is in the file of the evidence."""
 WIDEST = 100
 """Longer lines are hard to read, however wide the terminal is."""
 NARROWEST = 40

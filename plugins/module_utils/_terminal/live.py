@@ -7,11 +7,12 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass
 
+from .._words import listed
 from .events import PlayBegun, Reported, TaskBegun, TaskEnded
 from .idle_detector import ASKING
 from .layout import clipped
 from .models import Fact, Tone
-from .words import bare, listed, one_line, watch
+from .words import bare, one_line, watch
 
 LOOKS = 6
 """How many looks of a watch a log has, beside those at which something changed."""
@@ -85,7 +86,7 @@ class Live:
             # A task that is over at once, or skipped, is not what goes on.
             return f"{watch(now - self._since)}  {self._title}"
         what = self._waves() or self._last or first.name
-        where = f" · {listed(hosts, 3)}" if hosts and what == first.name else ""
+        where = f" · {listed(hosts, 2)}" if hosts and what == first.name else ""
         return f"{watch(now - since)}  {what}{where}"
 
     def _waves(self) -> str:

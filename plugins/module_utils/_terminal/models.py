@@ -7,6 +7,7 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass, field
 
+from .._release.failure import stopped_by
 from .._release.models import SETTLED
 
 Tone = t.Literal["", "head", "good", "warn", "bad", "calm"]
@@ -111,9 +112,6 @@ class Earlier:
         return self.status.get(phase) in SETTLED
 
 
-ELSEWHERE = ("The rehearsal of another database failed", "it failed on another host")
-
-
 @dataclass
 class Stage:
     """A phase, or a play that is none, as far as it is in this run. Times are seconds on one clock."""
@@ -138,14 +136,4 @@ class Stage:
 
     @property
     def cause(self) -> Failure | None:
-        """The last one, which tells more than what it quotes; of a phase's own end what that quotes."""
-        if not self.failures:
-            return None
-        # What stopped because another host failed tells no cause.
-        own = [one for one in self.failures if not any(word in one.sentence for word in ELSEWHERE)]
-        found = own or self.failures
-        last = found[-1]
-        if not last.sentence.startswith("Phase "):
-            return last
-        quoted = [one for one in found[:-1] if one.sentence and one.sentence in last.sentence]
-        return max(quoted, key=lambda one: len(one.sentence), default=last)
+        return stopped_by(self.failures) if self.failures else None

@@ -6,10 +6,9 @@ from __future__ import annotations
 
 import typing as t
 
+from .._words import counted, listed
 from .models import Earlier, Ending, Failure, Line, Planned, Play, Stage
-from .words import against_plan, bare, counted, listed, one_line, span
-
-TOLD_CHANGES = 4
+from .words import against_plan, bare, one_line, span
 
 
 class Screen:
@@ -131,4 +130,4 @@ class Screen:
             f"{task} ({next(iter(hosts)) if len(hosts) == 1 else f'{len(hosts)} hosts'})"
             for task, hosts in stage.changes.items()
         ]
-        return f"{'would change' if self._check else 'changed'}: {listed(told, TOLD_CHANGES)}"
+        return f"{'would change' if self._check else 'changed'}: {listed(told)}"

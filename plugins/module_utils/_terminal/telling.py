@@ -6,12 +6,13 @@ from __future__ import annotations
 
 import typing as t
 
+from .._release.failure import has_failed, sentence_of
 from .events import TaskEnded
 from .facts import facts_of
 from .facts.databases import rehearsals
 from .layout import clipped
 from .models import Fact, Group, Item
-from .words import bare, one_line, sentence_of
+from .words import bare, one_line
 
 SILENT = frozenset(
     f"ansible.builtin.{name}"
@@ -147,7 +148,7 @@ def _items(one: TaskEnded) -> t.Iterator[Item]:
         for r in each:
             if not r.get("skipped"):
                 name = str(r.get("_ansible_item_label", r.get("item", "")))
-                yield Item(one_line(name), r, bool(r.get("failed")))
+                yield Item(one_line(name), r, has_failed(r))
         return
     failed = one.status in ("failed", "unreachable") and not one.ignored
     yield Item(one.host, one.result, failed)

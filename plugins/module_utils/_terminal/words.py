@@ -12,7 +12,6 @@ from .._report.times import lasting
 MINUTE = 60
 EXACT = 10 * MINUTE
 """Beyond this, seconds tell nobody anything."""
-CENSORED = "its output is hidden because it may have secrets (no_log)"
 SENTENCE_LIMIT = 600
 ESCAPES = re.compile(r"\x1b(?:\[[0-9;?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_])")
 """What a terminal takes for a command, such as a colour in a service's log."""
@@ -31,17 +30,6 @@ def against_plan(spent: float, planned: float) -> str:
     if behind == 0:
         return "on plan"
     return f"{lasting(abs(behind))} {'behind' if behind > 0 else 'ahead of'} the plan"
-
-
-def listed(names: t.Sequence[str], most: int = 4) -> str:
-    """All names, or the first ones and how many more there are."""
-    if len(names) <= most:
-        return ", ".join(names)
-    return f"{', '.join(names[: most - 1])} and {len(names) - most + 1} more"
-
-
-def counted(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def one_line(text: str) -> str:
@@ -74,20 +62,3 @@ def watch(seconds: float) -> str:
     hours, rest = divmod(whole, 3600)
     minutes, rest = divmod(rest, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
-
-
-def sentence_of(result: t.Mapping[str, t.Any]) -> str:
-    """Why a task failed, as its module put it; of a loop the first round that failed."""
-    if "censored" in result or result.get("_ansible_no_log"):
-        return CENSORED
-    rounds = result.get("results")
-    failed = [
-        one
-        for one in (rounds if isinstance(rounds, list) else ())
-        if isinstance(one, dict) and (one.get("failed") or one.get("unreachable"))
-    ]
-    for source in [*failed[:1], result]:
-        for key in ("msg", "reason", "stderr"):
-            if source.get(key):
-                return str(source[key]).strip()
-    return "it failed without a reason"

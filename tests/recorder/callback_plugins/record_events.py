@@ -23,6 +23,7 @@ from ansible.plugins.callback import CallbackBase
 
 from ansible_collections.easymo.deploy.plugins.module_utils._messages.redactor import Redactor
 from ansible_collections.easymo.deploy.plugins.module_utils._progress import Progress, subscribe
+from ansible_collections.easymo.deploy.plugins.module_utils._release.failure import has_failed
 from ansible_collections.easymo.deploy.plugins.module_utils._terminal.events import (
     Event,
     Reported,
@@ -136,6 +137,11 @@ class CallbackModule(CallbackBase):
 def told(event: TaskEnded) -> dict[str, t.Any]:
     """What a line may be made of."""
     result = dict(event.result)
+    if isinstance(result.get("results"), list):
+        # Of what tells a failed round nothing else is kept.
+        result["results"] = [
+            {**one, "failed": True} if has_failed(one) else one for one in result["results"]
+        ]
     if event.status == "failed":
         return result
     if event.task.action in RECORDS:

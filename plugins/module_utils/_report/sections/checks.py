@@ -6,9 +6,10 @@ from __future__ import annotations
 
 import typing as t
 
+from ..._words import counted
 from ..models import Cell, Table
 from ..reader import Reader, text
-from ..times import counted, took
+from ..times import took
 from .words import judged, share
 
 OTHER = "Others"

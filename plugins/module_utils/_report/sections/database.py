@@ -7,9 +7,10 @@ from __future__ import annotations
 import typing as t
 
 from ..._numbers import number
+from ..._words import counted
 from ..models import Cell, Table
 from ..reader import Reader, dictionaries, inner, names, text
-from ..times import counted, shown, size, took
+from ..times import shown, size, took
 from .words import judged
 
 

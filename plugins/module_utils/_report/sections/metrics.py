@@ -9,10 +9,11 @@ import typing as t
 from ..._gate.models import Bounds, SampleStatus
 from ..._gate.recorded import bounds_of, course_of, status_of
 from ..._numbers import number
+from ..._words import counted
 from ..models import Cell, MetricsTable, Watched
 from ..plot import bound_words, plot_of
 from ..reader import Entry, Reader, dictionaries, inner, text
-from ..times import counted, quantity, shown
+from ..times import quantity, shown
 from .words import judged, share
 
 NOT_WATCHED = "No metric was watched."

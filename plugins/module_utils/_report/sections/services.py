@@ -6,9 +6,11 @@ from __future__ import annotations
 
 import typing as t
 
+from ..._words import counted
+from ..._words import listed as listing
 from ..models import Cell, Table
 from ..reader import Entry, Reader, dictionaries, inner, listed, text
-from ..times import counted, took
+from ..times import took
 from .words import judged, share
 
 PHASE = "microservices"
@@ -139,8 +141,7 @@ def lead_of(rows: t.Sequence[tuple[Cell, ...]]) -> str:
     if back and back + sum(1 for row in rows if row[2].text == NOT_STARTED) == len(rows):
         return f"{back} of {counted(len(rows), 'service')} rolled back."
     bad = [row for row in rows if row[2].tone != "good"]
-    names = ", ".join(row[0].text for row in bad[:5])
-    rest = names + (f" and {len(bad) - 5} more" if len(bad) > 5 else "")
+    rest = listing([row[0].text for row in bad], 5)
     return share(len(rows) - len(bad), len(rows), "services rolled out", f"not {rest}")
 
 

@@ -27,6 +27,19 @@ def sentence(group: Group) -> list[Fact]:
     return [Fact("", text, tone) for text in dict.fromkeys(found) if text]
 
 
+def switch(group: Group) -> list[Fact]:
+    """What a run did by itself needs no reason: its end tells that."""
+    facts = []
+    for item in group.items:
+        held = item.result.get("kill_switch") or {}
+        if not (held.get("automatic") and item.changed):
+            return sentence(group)
+        told = ", ".join(f"{name}={value}" for name, value in (held.get("flags") or {}).items())
+        tone: t.Literal["bad", "warn"] = "bad" if item.failed else "warn"
+        facts.append(Fact("switched", f"off by the kill switch, which holds {told}", tone))
+    return facts
+
+
 TABLE: t.Mapping[str, Teller] = {
     "easymo.deploy.announce": messages.announced,
     "easymo.deploy.availability": platform.measured,
@@ -41,6 +54,7 @@ TABLE: t.Mapping[str, Teller] = {
     "easymo.deploy.health_check": checks.health,
     "easymo.deploy.image_info": platform.images,
     "easymo.deploy.junit_report": nothing,
+    "easymo.deploy.kill_switch": switch,
     "easymo.deploy.metrics_gate": checks.gate,
     "easymo.deploy.person_check": checks.people,
     "easymo.deploy.pg_backup": databases.backups,

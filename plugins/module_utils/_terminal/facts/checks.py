@@ -7,8 +7,10 @@ from __future__ import annotations
 import re
 import typing as t
 
+from ..._words import counted, listed
+from ..layout import CAUSE
 from ..models import Fact, Group
-from ..words import counted, listed, one_line
+from ..words import one_line
 
 Row = t.Mapping[str, t.Any]
 FEW = 2
@@ -29,18 +31,21 @@ def preflight(group: Group) -> list[Fact]:
         return []
     commits = [item.result.get("commit") for item in group.items]
     commit = f"commit {str(commits[0])[:7]}" if commits and commits[0] else ""
-    facts = counts(looked, "checks", "check", commit)
+    facts = counts(looked, "checks", "check", commit, named=whole_cause(group))
     return facts + (counts(signed, "sign-offs", "sign-off") if signed else [])
 
 
-def counts(rows: t.Sequence[Row], label: str, noun: str, more: str = "") -> list[Fact]:
+def counts(
+    rows: t.Sequence[Row], label: str, noun: str, more: str = "", *, named: bool = False
+) -> list[Fact]:
+    """`named`: why one did not pass is the cause in the last block."""
     passed = [row for row in rows if row.get("status") in GOOD]
     skipped = [row for row in rows if row.get("status") == "skipped"]
     planned = [row for row in rows if row.get("status") == "planned"]
     rest = [row for row in rows if row not in [*passed, *skipped, *planned]]
     if planned:
         return [
-            Fact(label, f"would ask {listed([str(r.get('name')) for r in planned], 6)}", "calm")
+            Fact(label, f"would ask {listed([str(r.get('name')) for r in planned], 5)}", "calm")
         ]
     told = [
         f"{len(passed)} of {len(rows) - len(skipped)} passed" if rest else f"{len(passed)} passed"
@@ -51,14 +56,21 @@ def counts(rows: t.Sequence[Row], label: str, noun: str, more: str = "") -> list
         facts.append(Fact(label, " · ".join(parts), "" if rest else "good"))
     if skipped:
         facts.append(Fact(label, f"{len(skipped)} skipped: {reasons(skipped)}", "calm"))
-    return [*facts, *(exception(row, noun) for row in rest)]
+    return [*facts, *(exception(row, noun, named=named) for row in rest)]
 
 
-def exception(row: Row, noun: str) -> Fact:
+def whole_cause(group: Group) -> bool:
+    """Whether the last block has room for all that did not pass."""
+    said = [str(item.result.get("sentence") or "") for item in group.items]
+    return all(said) and sum(map(len, said)) <= CAUSE
+
+
+def exception(row: Row, noun: str, *, named: bool = False) -> Fact:
     status = str(row.get("status"))
     tone: t.Literal["warn", "bad"] = "bad" if status in ("fail", "failed") else "warn"
     what = "" if tone == "bad" else f"{status}: "
-    return Fact(noun, f"{what}{row.get('name')}: {one_line(str(row.get('detail')))}", tone)
+    why = "" if named else f": {one_line(str(row.get('detail')))}"
+    return Fact(noun, f"{what}{row.get('name')}{why}", tone)
 
 
 def reasons(rows: t.Sequence[Row]) -> str:
@@ -80,7 +92,7 @@ def health(group: Group) -> list[Fact]:
 
 
 def smoke(group: Group) -> list[Fact]:
-    return counts(of(group, "results"), "tests", "test")
+    return counts(of(group, "results"), "tests", "test", named=whole_cause(group))
 
 
 def people(group: Group) -> list[Fact]:

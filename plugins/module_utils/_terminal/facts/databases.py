@@ -6,7 +6,8 @@ from __future__ import annotations
 
 import typing as t
 
-from ..._report.times import counted, size
+from ..._report.times import size
+from ..._words import counted
 from ..models import Fact, Group
 
 

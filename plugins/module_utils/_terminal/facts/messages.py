@@ -16,6 +16,8 @@ CHANNELS: t.Mapping[str, str] = {
     "pagerduty": "PagerDuty",
 }
 
+RESOLVED = "that the incident is resolved"
+
 
 def receivers(group: Group) -> list[str]:
     """Who got something, by channel; an incident's key and a status page's title say nothing to a reader."""
@@ -24,8 +26,20 @@ def receivers(group: Group) -> list[str]:
         for one in item.result.get("delivered") or ():
             channel = str(one.get("channel"))
             target = str(one.get("target") or "") if channel in ("slack", "email") else ""
-            found.append(f"{CHANNELS.get(channel, channel)} {target}".strip())
+            over = RESOLVED if one.get("action") == "resolve" else ""
+            found.append(" ".join(filter(None, [CHANNELS.get(channel, channel), target, over])))
     return list(dict.fromkeys(found))
+
+
+def still_told(receivers_in_turn: t.Iterable[str]) -> list[str]:
+    """Each once, and nobody whose incident was resolved since."""
+    told: dict[str, None] = {}
+    for one in receivers_in_turn:
+        if one.endswith(RESOLVED):
+            told.pop(one.removesuffix(RESOLVED).strip(), None)
+        else:
+            told[one] = None
+    return list(told)
 
 
 def announced(group: Group) -> list[Fact]:

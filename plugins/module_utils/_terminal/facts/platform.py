@@ -6,8 +6,9 @@ from __future__ import annotations
 
 import typing as t
 
+from ..._words import counted, listed
 from ..models import Fact, Group, Item
-from ..words import counted, listed, one_line, words_of
+from ..words import one_line, words_of
 
 ROLLED = ("succeeded", "no_change")
 FEW = 4
@@ -73,7 +74,10 @@ def restarted(group: Group) -> list[Fact]:
         names = [item.name for item in good if item.changed]
         return [Fact("would", f"restart {listed(names)}", "calm")] if names else []
     told = [f"{item.name} {_pods(item.result)}".strip() for item in good if item.changed]
-    return [Fact("restarted", " · ".join(told))] if told else []
+    facts = [Fact("restarted", " · ".join(told))] if told else []
+    return facts + [
+        one for item in group.items if item.failed for one in _failed(item, "restarted")
+    ]
 
 
 def returned(group: Group) -> list[Fact]:
@@ -109,7 +113,7 @@ def functions(group: Group) -> list[Fact]:
         result = item.result
         changes = [str(one.get("slug")) for one in result.get("changes") or ()]
         if group.would:
-            told = f"would change: {listed(changes, 6)}" if changes else "nothing to change"
+            told = f"would change: {listed(changes, 5)}" if changes else "nothing to change"
             facts.append(Fact("functions", told, "calm"))
         elif result.get("activated"):
             number = counted(len(changes), "function")

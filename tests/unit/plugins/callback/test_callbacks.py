@@ -15,11 +15,11 @@ from ansible import context
 from ansible.module_utils.common.collections import ImmutableDict
 
 from ansible_collections.easymo.deploy.plugins.callback import console, journal, slack
-from ansible_collections.easymo.deploy.plugins.module_utils._terminal.models import Planned
-from ansible_collections.easymo.deploy.plugins.module_utils._terminal.words import (
+from ansible_collections.easymo.deploy.plugins.module_utils._release.failure import (
     CENSORED,
     sentence_of,
 )
+from ansible_collections.easymo.deploy.plugins.module_utils._terminal.models import Planned
 from ansible_collections.easymo.deploy.plugins.plugin_utils._observing import task_name
 from ansible_collections.easymo.deploy.plugins.plugin_utils._run_events import read_plan
 
@@ -180,6 +180,11 @@ def test_of_a_plan_that_is_none_nothing_is_told(plan, read):
         ({"msg": " no image "}, "no image"),
         ({"censored": "x", "msg": "hunter2"}, CENSORED),
         ({"results": [{"msg": "fine"}, {"failed": True, "msg": "bad"}], "msg": "All"}, "bad"),
+        ({"results": [{"msg": "fine"}, {"exception": "…", "msg": "bad"}], "msg": "All"}, "bad"),
+        (
+            {"results": [{"failed": True, "msg": one} for one in ("bad", "bad", "worse")]},
+            "bad worse",
+        ),
         ({"stderr": "boom"}, "boom"),
         ({}, "it failed without a reason"),
     ],

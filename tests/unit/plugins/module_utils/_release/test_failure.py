@@ -13,8 +13,10 @@ from ansible_collections.easymo.deploy.plugins.module_utils._messages.record_rea
 from ansible_collections.easymo.deploy.plugins.module_utils._release.failure import (
     is_hold,
     message_of,
+    stopped_by,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._report.phases import outcome
+from ansible_collections.easymo.deploy.plugins.module_utils._terminal.models import Failure
 
 HELD, FAILED = {"reason": "Hold", "message": "no data"}, {"reason": "", "message": "no image"}
 
@@ -73,3 +75,30 @@ def test_a_message_is_told_without_the_word_of_old_records(
 
 def test_a_failure_without_a_message_is_no_hold() -> None:
     assert not is_hold({})
+
+
+def failed(host: str, sentence: str) -> Failure:
+    return Failure(host, "a task", sentence)
+
+
+@pytest.mark.parametrize(
+    ("failures", "cause"),
+    [
+        ([failed("a", "No image.")], failed("a", "No image.")),
+        # The fullest words, and where it began.
+        (
+            [failed("a", "No image."), failed("b", "It failed: No image. Push it.")],
+            failed("a", "It failed: No image. Push it."),
+        ),
+        # A consequence is no cause.
+        (
+            [failed("a", "No image."), failed("b", "It failed on another host.")],
+            failed("a", "No image."),
+        ),
+    ],
+    ids=["alone", "quoted", "elsewhere"],
+)
+def test_a_run_is_stopped_by_its_first_failure_in_the_fullest_words(
+    failures: list[Failure], cause: Failure
+) -> None:
+    assert stopped_by(failures) == cause

@@ -22,9 +22,10 @@ def now(
     record: dict[str, t.Any] | None = None,
     deployments: list[dict[str, t.Any]] | None = None,
     flags: dict[str, t.Any] | None = None,
+    pins: dict[str, t.Any] | None = None,
 ) -> list[str]:
     found = standing(
-        UNREAD if record is None else {"record": record, "pins": PINS},
+        UNREAD if record is None else {"record": record, "pins": PINS if pins is None else pins},
         UNREAD if deployments is None else {"deployments": deployments},
         UNREAD if flags is None else flags,
         "feature-flags",
@@ -99,6 +100,40 @@ def test_flags_stand_against_what_the_release_has_pinned(
     flags: dict[str, t.Any], said: str
 ) -> None:
     assert now({"phases": {}}, [], flags)[-1] == f"flags {said}"
+
+
+def test_flags_that_a_release_has_not_pinned_it_has_not_touched() -> None:
+    flags = {"before": {"A": "false"}, "kill_switch": {}}
+    assert now({"phases": {}}, [], flags, {})[-1] == "flags not touched by the release"
+    assert now(None, [], flags)[-1] == "flags not known against those before the release"
+
+
+REHEARSED = {"evidence": {"rehearsals": {"a": {"status": "passed"}, "b": {"status": "failed"}}}}
+APPLIED = {"evidence": {"rehearsals": {"a": {"status": "passed"}, "b": {"status": "passed"}}}}
+
+
+@pytest.mark.parametrize(
+    ("phase", "said"),
+    [
+        (REHEARSED, "not touched, the rehearsal failed"),
+        ({**REHEARSED, "earlier_failures": [REHEARSED]}, "not touched, the rehearsal failed"),
+        (
+            {**REHEARSED, "earlier_failures": [APPLIED]},
+            "not known for sure, phase database is failed",
+        ),
+        ({**REHEARSED, "earlier_runs": [APPLIED]}, "not known for sure, phase database is failed"),
+        (
+            {**REHEARSED, "interruptions": [{"by": "ann"}]},
+            "not known for sure, phase database is failed",
+        ),
+        (APPLIED, "not known for sure, phase database is failed"),
+    ],
+)
+def test_a_database_is_untouched_where_no_try_came_beyond_its_rehearsal(
+    phase: dict[str, t.Any], said: str
+) -> None:
+    phases = {"database": {"status": "failed", **phase}}
+    assert now({"phases": phases}, [])[0] == f"databases {said}"
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import shlex
+from dataclasses import replace
 
 import pytest
 
@@ -29,6 +30,25 @@ def test_what_was_typed_comes_back_as_a_shell_reads_it() -> None:
 def test_a_mistaken_variable_is_left_out_and_no_other() -> None:
     assert TYPED.without(["by"]).extra == ("reason='errors at 12 percent'", "@answers.json")
     assert TYPED.without(["answers"]) == TYPED
+
+
+@pytest.mark.parametrize(
+    ("extra", "left"),
+    [
+        ("wrong={}", ()),
+        ("wrong=1 right='a b'", ("right='a b'",)),
+        ('{"wrong": {}}', ()),
+        ('{"wrong": 1, "right": true}', ('{"right": true}',)),
+        ("right=wrong", ("right=wrong",)),
+        ("@wrong", ("@wrong",)),
+        ('{"right": 1', ('{"right": 1',)),
+        ("it's=wrong", ("it's=wrong",)),
+    ],
+)
+def test_a_mistaken_variable_is_left_out_however_it_was_typed(
+    extra: str, left: tuple[str, ...]
+) -> None:
+    assert replace(TYPED, extra=(extra,)).without(["wrong"]).extra == left
 
 
 def test_another_playbook_is_begun_by_the_same_program_without_these_variables() -> None:

@@ -8,6 +8,9 @@ import typing as t
 import pytest
 
 from ansible_collections.easymo.deploy.plugins.module_utils._terminal.facts import facts_of
+from ansible_collections.easymo.deploy.plugins.module_utils._terminal.facts.messages import (
+    still_told,
+)
 from ansible_collections.easymo.deploy.plugins.module_utils._terminal.models import Group, Item
 
 ROW = {"name": "pods", "status": "pass", "detail": "38 pods ready"}
@@ -54,6 +57,21 @@ def told(
             {"results": [ROW, BAD]},
             ["plain checks: 1 of 2 passed", "bad check: redis: refused"],
             id="a check that failed",
+        ),
+        pytest.param(
+            "preflight_check",
+            {
+                "results": [ROW, BAD],
+                "sentence": "1 of 2 checks stand against it: (1) redis: refused",
+            },
+            ["plain checks: 1 of 2 passed", "bad check: redis"],
+            id="a check whose failure is the cause",
+        ),
+        pytest.param(
+            "smoke_tests",
+            {"results": [ROW, BAD], "sentence": "x" * 500},
+            ["plain tests: 1 of 2 passed", "bad test: redis: refused"],
+            id="a test whose failure is more than a cause has room for",
         ),
         pytest.param(
             "health_check", {"results": [ROW]}, ["good checked: pods: 38 pods ready"], id="health"
@@ -182,6 +200,22 @@ def told(
         pytest.param(
             "kill_switch", {"sentence": "It is off."}, ["good : It is off."], id="sentence"
         ),
+        pytest.param(
+            "kill_switch",
+            {
+                "changed": True,
+                "kill_switch": {"automatic": True, "flags": {"A": "false", "P": "0"}},
+                "sentence": "ann@x set it, because: a cause that the run's end tells.",
+            },
+            ["warn switched: off by the kill switch, which holds A=false, P=0"],
+            id="the kill switch, set by the run itself",
+        ),
+        pytest.param(
+            "announce",
+            {"changed": True, "delivered": [{"channel": "pagerduty", "action": "resolve"}]},
+            ["good told: PagerDuty that the incident is resolved"],
+            id="an incident that is over",
+        ),
         pytest.param("alert_rules", {"changed": True}, ["good : The task"], id="a change"),
         pytest.param("alert_rules", {"changed": False}, [], id="no change"),
     ],
@@ -213,13 +247,33 @@ def test_in_check_mode_it_would(module: str, result: dict[str, t.Any], facts: li
 
 @pytest.mark.parametrize(
     "module",
-    ["pg_backup", "supabase_migrations", "rollout", "kill_switch", "alert_rules", "deploy_lock"],
+    ["pg_backup", "supabase_migrations", "kill_switch", "alert_rules", "deploy_lock"],
 )
 def test_what_failed_is_told_of_as_nothing_that_was_done(module: str) -> None:
     """Where it failed and why is told by the console, from the result's `msg`."""
     lock = {"held": True, "manual": True, "holder": "ann@x"}
     result = {"changed": True, "msg": "no", "sentence": "It is off.", "lock": lock}
     assert told(module, result, failed=True) == []
+
+
+def test_of_pods_that_were_to_restart_those_that_failed_are_told_apart() -> None:
+    stuck = {**SERVICE, "result": "rolled_back", "reason": "CrashLoop"}
+    group = Group("x", (Item("a", SERVICE), Item("b", stuck, failed=True)))
+    facts = [
+        f"{one.tone} {one.label}: {one.text}" for one in facts_of("easymo.deploy.rollout", group)
+    ]
+    assert facts == [
+        "good restarted: a 3/3",
+        "bad restarted: b  crash loop",
+        "warn : ↩ b is back on v1.9.0 3/3",
+    ]
+
+
+def test_who_was_told_of_an_incident_is_not_when_it_is_resolved() -> None:
+    resolved = "PagerDuty that the incident is resolved"
+    assert still_told(["PagerDuty", "Slack #x", "PagerDuty"]) == ["PagerDuty", "Slack #x"]
+    assert still_told(["PagerDuty", "Slack #x", resolved]) == ["Slack #x"]
+    assert still_told([resolved, "PagerDuty"]) == ["PagerDuty"]
 
 
 def test_a_wave_is_one_line_and_each_that_failed_has_its_own() -> None:

@@ -24,10 +24,10 @@ from ansible_collections.easymo.deploy.plugins.module_utils._terminal.screen imp
 from ansible_collections.easymo.deploy.plugins.module_utils._terminal.summary import summary
 from ansible_collections.easymo.deploy.plugins.module_utils._terminal.words import (
     against_plan,
-    listed,
     one_line,
     span,
 )
+from ansible_collections.easymo.deploy.plugins.module_utils._words import listed
 
 PLAN = (
     Planned("preflight", "Pre-Deploy", 900),
@@ -122,10 +122,9 @@ def test_what_earlier_runs_took_counts_and_is_told_once():
 
 
 FAILED = Failure("wallet-service", "easymo.deploy.rolling_update : Roll out", "The pods crash.")
-STOPPED = Failure("wallet-service", "Stop", "Phase microservices failed: The pods crash. Resume.")
 
 
-def told(ending, *, command=COMMAND, failures=(FAILED, STOPPED), earlier=None):
+def told(ending, *, command=COMMAND, failures=(FAILED,), earlier=None):
     screen = Screen(PLAN, 0, check=command.check)
     screen.play_started(PREFLIGHT, 0)
     if earlier:
@@ -376,5 +375,6 @@ def test_times_are_told_as_exactly_as_they_matter(seconds, said):
 def test_words():
     assert against_plan(20, 0) == "on plan"
     assert listed(["a", "b", "c", "d", "e"]) == "a, b, c and 2 more"
+    assert listed(["a", "b", "c", "d"]) == "a, b, c, d"
     assert one_line("a\r\n\x1b[31mb\tc") == "a b c"
     assert len(one_line("x" * 5000)) == 600

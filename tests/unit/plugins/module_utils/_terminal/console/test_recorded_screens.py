@@ -156,6 +156,34 @@ def test_a_container_s_last_lines_are_shown_without_what_a_terminal_would_obey()
     assert shown[place + 1 : place + 3] == ["           Key not found: ключ ✅", "           end"]
 
 
+def test_what_has_no_room_in_the_cause_is_named_there_and_told_above() -> None:
+    def at_length(event: events.Event) -> events.Event:
+        if not isinstance(event, events.TaskEnded) or "sentence" not in event.result:
+            return event
+        return replace(event, result={**event.result, "sentence": "x" * 500})
+
+    console = Console()
+    whole = recording("failing_preflight")
+    shown = [line.text for one in whole for line in console.on(at_length(one), 140)]
+    told = "    ✗ check      on_call: nobody is on call in the schedule PONCALL: find somebody until 12:36 UTC"
+    cause = "  cause    1 of 48 checks stand against the release: (1) on_call. The platform was not touched."
+    assert told in shown
+    assert cause in shown
+
+
+def test_the_next_command_is_without_what_was_refused() -> None:
+    def typed(event: events.Event) -> events.Event:
+        if not isinstance(event, events.RunBegun):
+            return event
+        extra = ("right=1", '{"typo": {}, "other": "x"}')
+        return replace(event, command=replace(event.command, extra=extra))
+
+    console = Console()
+    shown = [line.text for one in recording("typo") for line in console.on(typed(one), 80)]
+    told = next(line for line in shown if line.startswith("  next "))
+    assert told.endswith(""" -e right=1 -e '{"other": "x"}'""")
+
+
 def test_a_result_of_a_megabyte_is_told_in_a_few_lines() -> None:
     def loud(event: events.Event) -> events.Event:
         if not isinstance(event, events.TaskEnded) or event.result.get("reason") != "ImageNotFound":

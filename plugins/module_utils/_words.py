@@ -1,0 +1,17 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to easymo.deploy.
+"""Numbers and names in a sentence. Pure."""
+
+from __future__ import annotations
+
+import typing as t
+
+
+def counted(count: int, one: str, many: str = "") -> str:
+    return f"{count} {one if count == 1 else many or one + 's'}"
+
+
+def listed(names: t.Sequence[str], most: int = 3, between: str = ", ") -> str:
+    """All, or the first ones and how many more there are: never one more, which is named in place of that."""
+    more = len(names) - most
+    return between.join(names) if more < 2 else f"{between.join(names[:most])} and {more} more"
