@@ -10,32 +10,11 @@ from types import MappingProxyType
 from .._errors import DeployError
 from .._time import Deadline
 from .mail import send_mail
-from .models import Delivered, Message, SlackMessage, Undelivered
-from .retry import retrying
+from .models import Delivered, Message, Undelivered
 from .services import send_pagerduty_event, send_status_page_incident
-from .slack import SlackApi, SlackWebhook
+from .slack import send_slack_message
 
 Send = t.Callable[[t.Any, Deadline, "str | None"], Delivered]
-
-
-def send_slack_message(message: SlackMessage, deadline: Deadline, ca_cert: str | None) -> Delivered:
-    """A message that was perhaps posted is not posted again: people would be told twice."""
-    timeout = max(1.0, deadline.left())
-    client: SlackApi | SlackWebhook
-    if message.token:
-        client = SlackApi(
-            api_url=message.api_url,
-            token=message.token,
-            channel=message.channel,
-            timeout=timeout,
-            ca_cert=ca_cert,
-        )
-    else:
-        client = SlackWebhook(url=message.webhook_url, timeout=timeout, ca_cert=ca_cert)
-    ts = retrying(lambda: client.post(message.text), deadline, idempotent=False)
-    if message.archive and isinstance(client, SlackApi):
-        retrying(client.archive, deadline, idempotent=True)
-    return Delivered(message.kind, message.target, id=ts, location=client.location)
 
 
 SENDERS: t.Mapping[str, Send] = MappingProxyType(

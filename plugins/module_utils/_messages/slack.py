@@ -11,7 +11,9 @@ import typing as t
 
 from .._errors import RefusedError, UnreachableError
 from .._library import Library
-from .retry import BusyError, retry_after
+from .._time import Deadline
+from .models import Delivered, SlackMessage
+from .retry import BusyError, retry_after, retrying
 
 SLACK_SDK = Library("slack-sdk >= 3.36")
 with SLACK_SDK:
@@ -203,3 +205,23 @@ def reason_of(exc: BaseException) -> str:
     """What happened, without the address: a webhook's URL is a secret."""
     inner = getattr(exc, "reason", None)
     return str(inner) if isinstance(inner, OSError) else type(exc).__name__
+
+
+def send_slack_message(message: SlackMessage, deadline: Deadline, ca_cert: str | None) -> Delivered:
+    """A message that was perhaps posted is not posted again: people would be told twice."""
+    timeout = max(1.0, deadline.left())
+    client: SlackApi | SlackWebhook
+    if message.token:
+        client = SlackApi(
+            api_url=message.api_url,
+            token=message.token,
+            channel=message.channel,
+            timeout=timeout,
+            ca_cert=ca_cert,
+        )
+    else:
+        client = SlackWebhook(url=message.webhook_url, timeout=timeout, ca_cert=ca_cert)
+    ts = retrying(lambda: client.post(message.text), deadline, idempotent=False)
+    if message.archive and isinstance(client, SlackApi):
+        retrying(client.archive, deadline, idempotent=True)
+    return Delivered(message.kind, message.target, id=ts, location=client.location)
