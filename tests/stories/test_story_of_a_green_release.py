@@ -42,7 +42,7 @@ NEW = dict.fromkeys(SERVICES, "v2.0.0")
 @pytest.fixture(scope="module", autouse=True)
 def traffic(operator: Operator) -> None:
     """Users write messages from the first chapter to the last."""
-    assert operator.sandbox("traffic", "start", "--rate", "50").rc == 0
+    assert operator.sandbox("traffic", "start", "--rate", "15").rc == 0
 
 
 def test_a_rehearsal_shows_what_would_change_and_changes_nothing(
