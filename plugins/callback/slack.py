@@ -19,8 +19,8 @@ description:
     call is mentioned and the cause quoted, in one reply that the channel sees too.
   - A run that was refused before it changed anything says nothing.
   - Never fails or slows a run. Messages are sent by a thread of its own, and what was lost is told at the end.
-  - Says nothing without a token and channel, or a webhook, and nothing in check mode. C(status.yml), C(diagnose.yml)
-    and C(report.yml) only look, so it says nothing of them either.
+  - Says nothing without a token and channel, or a webhook, and nothing in check mode. C(status.yml), C(diagnose.yml),
+    C(readiness.yml) and C(report.yml) only look, so it says nothing of them either.
   - What is not set here is taken from variables of the same name that localhost has in the inventory.
 author:
   - EasyMO (@easymo)
@@ -167,7 +167,7 @@ OPTIONS = (
     "release_on_call",
     "release_on_call_name",
 )
-ONLY_LOOKS = frozenset({"status.yml", "diagnose.yml", "report.yml"})
+ONLY_LOOKS = frozenset({"status.yml", "diagnose.yml", "readiness.yml", "report.yml"})
 LOCK = "easymo.deploy.deploy_lock"
 DECISION = "easymo.deploy.release_decision"
 DEFAULT_API_URL = "https://slack.com/api/"

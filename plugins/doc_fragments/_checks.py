@@ -121,10 +121,19 @@ http:
       default: [200]
     json:
       description:
-        - What the JSON of the answer must hold, as dotted paths with their values.
+        - Where the JSON of the answer must have which value, as JMESPath (U(https://jmespath.org)), for example
+          C(checks.redis.status).
         - A number and the same number as text are equal.
       type: dict
       default: {}
+    holds:
+      description:
+        - Expressions of JMESPath that must be true of the JSON of the answer, which what is missing or empty is not.
+          A name alone asks whether it is there.
+      type: list
+      elements: str
+      default: []
+      version_added: 0.4.0
     text:
       description: What the body must contain.
       type: str

@@ -13,6 +13,7 @@ class ModuleDocFragment:
     CONFLUENT_KAFKA = "{options: {}, requirements: [confluent-kafka >= 2.11]}"
     ICALENDAR = "{options: {}, requirements: [icalendar >= 7]}"
     JINJA2 = "{options: {}, requirements: [jinja2 >= 3.1]}"
+    JMESPATH = "{options: {}, requirements: [jmespath >= 1.0]}"
     KUBERNETES: str = f"{{options: {{}}, {KUBERNETES_CLIENT}}}"
     PGLAST = "{options: {}, requirements: [pglast >= 8.8]}"
     PSYCOPG2: str = f"{{options: {{}}, {POSTGRES_CLIENT}}}"

@@ -7,6 +7,7 @@ from textwrap import indent
 from ._checks import health
 from ._monitoring import SERVER
 from ._nested import nested
+from ._readiness_kinds import READINESS_KINDS
 from ._s3 import S3
 from ._sign_offs import REQUIRED
 
@@ -69,7 +70,21 @@ KINDS = (
   type: str
   required: true
 item:
-  description: The line of the checklist that it proves.
+  description: The line of the checklist that it proves, or what the release needs it for.
+  type: str
+  default: ""
+cure:
+  description: What to do when it is not well, beside what its kind says.
+  type: str
+  default: ""
+needs:
+  description:
+    - Values without which nothing can be seen, by the names of their variables, such as secrets. When one is empty
+      the row is V(skipped) and names it.
+  type: dict
+  default: {}
+unless:
+  description: Why nothing needs it here. The row is V(skipped) then, and tells it.
   type: str
   default: ""
 kind:
@@ -98,6 +113,18 @@ kind:
     - pagerduty
     - launch_window
     - sign_offs
+    - placeholders
+    - programs
+    - queries
+    - series
+    - mail
+    - bucket
+    - webhook
+    - functions
+    - rights
+    - flags_readers
+    - rollout_share
+    - unknowable
 plan:
   description:
     - Whether the phases of the release are phases of the deployment, in its order, end with its last one, and have
@@ -480,6 +507,7 @@ sign_offs:
       type: dict
       default: {}
 """
+    + READINESS_KINDS
 )
 
 

@@ -122,8 +122,16 @@ class Cluster(t.Protocol):
         previous: bool = False,
     ) -> str: ...
 
-    def may(self, verb: str, resource: str, *, group: str = "", subresource: str = "") -> bool:
-        """Whether we may do this here, in the server's own judgement."""
+    def may(
+        self,
+        verb: str,
+        resource: str,
+        *,
+        group: str = "",
+        subresource: str = "",
+        namespace: str = "",
+    ) -> bool:
+        """Whether we may do this here, or in another `namespace`, in the server's own judgement."""
 
     def execute(self, pod: str, container: str, command: t.Sequence[str]) -> str:
         """Standard output of a command in a container; RefusedError when it fails."""

@@ -50,7 +50,7 @@ class KubernetesCluster:
     ) -> None:
         self.namespace = connection.namespace
         self._calls = Calls(connection, clock or MonotonicClock())
-        self._rights: dict[tuple[str, str, str, str], bool] = {}
+        self._rights: dict[tuple[str, ...], bool] = {}
 
     def until(self, deadline: float) -> KubernetesCluster:
         twin = object.__new__(type(self))
@@ -164,11 +164,19 @@ class KubernetesCluster:
         )
         return text.decode("utf-8", errors="replace")
 
-    def may(self, verb: str, resource: str, *, group: str = "", subresource: str = "") -> bool:
-        key = (verb, group, resource, subresource)
+    def may(
+        self,
+        verb: str,
+        resource: str,
+        *,
+        group: str = "",
+        subresource: str = "",
+        namespace: str = "",
+    ) -> bool:
+        key = (namespace, verb, group, resource, subresource)
         if key not in self._rights:
             wanted = {
-                "namespace": self.namespace,
+                "namespace": namespace or self.namespace,
                 "verb": verb,
                 "group": group,
                 "resource": resource,

@@ -20,6 +20,7 @@ extends_documentation_fragment:
   - easymo.deploy._libraries.psycopg2
   - easymo.deploy._libraries.redis
   - easymo.deploy._libraries.requests
+  - easymo.deploy._libraries.jmespath
 options:
   checks:
     description: The checks. Each has the options of its kind under the name of its kind.

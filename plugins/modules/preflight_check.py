@@ -22,6 +22,7 @@ extends_documentation_fragment:
   - easymo.deploy._kubernetes
   - easymo.deploy._preflight_checks
   - easymo.deploy._libraries.requests
+  - easymo.deploy._libraries.jmespath
   - easymo.deploy._libraries.boto3
   - easymo.deploy._libraries.slack_sdk
 attributes:

@@ -23,6 +23,7 @@ extends_documentation_fragment:
   - easymo.deploy._kubernetes
   - easymo.deploy._guard
   - easymo.deploy._libraries.requests
+  - easymo.deploy._libraries.jmespath
 options:
   services:
     description: What to roll. No two may have the same O(services[].name) or O(services[].host).

@@ -20,6 +20,7 @@ extends_documentation_fragment:
   - easymo.deploy._module.reads_in_controller
   - easymo.deploy._smoke_tests
   - easymo.deploy._libraries.requests
+  - easymo.deploy._libraries.jmespath
   - easymo.deploy._libraries.psycopg2
 attributes:
   check_mode:

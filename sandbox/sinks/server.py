@@ -11,6 +11,7 @@ import typing as t
 
 from aiohttp import web
 
+from sandbox import application
 from sandbox.faults import Fault, Faults
 from sandbox.sinks import check_runs, commit_statuses, component, incidents, on_call, status_page
 from sandbox.sinks.mailbox import Mailbox
@@ -150,6 +151,9 @@ class Server:
             return web.json_response({"message": "Bad credentials"}, status=401)
         parts = request.match_info
         repository = f"{parts['owner']}/{parts['repo']}"
+        if repository != application.REPOSITORY:
+            # "Resource not found", also where it may not be read: https://docs.github.com/en/rest/commits/statuses.
+            return web.json_response({"message": "Not Found", "status": "404"}, status=404)
         checks = request.path.endswith("/check-runs")
         if request.method == "GET":
             read = check_runs.listed if checks else commit_statuses.combined

@@ -36,7 +36,7 @@ async def serve(settings: Settings) -> None:
     runtime = Runtime(settings, store, logs)
     functions = FunctionsGateway(store, runtime, faults, metrics, settings.jwt_secret)
 
-    admission = Admission(faults, settings.access_token)
+    admission = Admission(faults, settings.access_token, settings.project_ref)
     management = web.Application(middlewares=[admission.middleware], client_max_size=MAX_UPLOAD)
     management.add_routes(FunctionsApi(store, runtime, faults, settings.project_ref).routes())
     management.add_routes(ProjectApi(settings, store, runtime, logs, data).routes())

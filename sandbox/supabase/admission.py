@@ -56,8 +56,9 @@ class RateLimit:
 
 
 class Admission:
-    def __init__(self, faults: Faults, access_token: str) -> None:
+    def __init__(self, faults: Faults, access_token: str, project_ref: str) -> None:
         self._faults = faults
+        self._project_ref = project_ref
         self._authorization = f"Bearer {access_token}".encode()
         self._rates = RateLimit()
 
@@ -82,6 +83,11 @@ class Admission:
         given = request.headers.get("Authorization", "").encode()
         if not hmac.compare_digest(given, self._authorization):
             raise ApiError(401, "Unauthorized" if given else "JWT could not be decoded")
+        if request.match_info.get("ref", self._project_ref) != self._project_ref:
+            # As of another account's project, or of none: https://github.com/supabase/cli/issues/4802.
+            raise ApiError(
+                403, "Your account does not have the necessary privileges to access this endpoint."
+            )
         resource = request.match_info.route.resource
         endpoint = (request.method, resource.canonical if resource else request.path)
         return self._rates.admit(endpoint, limit=self._limit(), now=time.monotonic())

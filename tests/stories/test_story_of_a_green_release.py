@@ -7,6 +7,8 @@ The tests are the chapters of one story and stand in its order.
 from __future__ import annotations
 
 import json
+import re
+import typing as t
 from pathlib import Path
 
 import pytest
@@ -185,6 +187,28 @@ def test_errors_quote_no_secret(talkative: Talkative, secrets: Secrets) -> None:
     for play in yaml.safe_load((ROOT / WRONG_SECRETS).read_text("utf-8")):
         assert f"ignored={len(play['tasks'])} " in told.run.output, told.run.output
     assert told.leaks(Secrets({**wrong, **secrets})) == {}
+
+
+@pytest.mark.usefixtures("deployment")
+def test_readiness_may_be_asked_at_any_time_and_changes_nothing(
+    operator: Operator, witness: Witness
+) -> None:
+    def state() -> tuple[t.Any, ...]:
+        told = {sink: what for sink, what in witness.received().items() if sink != "requests"}
+        return witness.record("2.0.0"), witness.dumps(), told
+
+    before = state()
+    run = operator.plays("readiness", "-e", "release_codename=CHANGE_ME")
+    said = " ".join(run.output.split())
+    assert run.rc == 2
+    # All the rest is well after the release too, and what came with it is looked at now.
+    found = re.search(
+        r"1 of \d+ checks stand against the release: \(1\) placeholders: 1 value", said
+    )
+    assert found, run.tail()
+    assert "come with the release" not in said
+    assert set(run.changed().values()) == {0}
+    assert state() == before
 
 
 def test_the_flags_go_off_alone_and_come_back_with_their_phase(

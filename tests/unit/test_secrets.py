@@ -22,6 +22,7 @@ SECRETIVE = re.compile(rf"{SECRET_NAME.pattern}|service_role|webhook_url", re.I)
 NO_SECRET = {
     "release_variables.secrets": "names, environment variables and purposes",
     "edge_functions.required_secrets": "names of secrets",
+    "preflight_check.checks.functions.secrets": "names of secrets",
     "diagnosis.secrets": "names, environment variables and purposes",
     "diagnosis.functions.required_secrets": "names of secrets",
     "preflight_check.checks.token": "a kind of check, whose own token is hidden",

@@ -8,11 +8,11 @@ import json
 import typing as t
 
 from .._http import REQUESTS, ask, without_query
+from .._jmespath import JMESPATH, holds, search
 from .._redaction import excerpt
 from .models import CheckError, Kind, Options
 
 _SHOWN = 200
-_MISSING = object()
 
 
 def options_for(url: str) -> Options:
@@ -45,8 +45,8 @@ def judge_answer(options: Options, status: int, text: str) -> None:
         problems.append(f"answered {status} and not {expected}")
     if options["text"] and options["text"] not in text:
         problems.append(f"does not contain {options['text']!r}")
-    if options["json"]:
-        problems += _json_problems(text, options["json"])
+    if options["json"] or options["holds"]:
+        problems += _json_problems(text, options["json"], options["holds"])
     if problems:
         saw = excerpt(text, _SHOWN)
         raise CheckError(
@@ -55,30 +55,23 @@ def judge_answer(options: Options, status: int, text: str) -> None:
         )
 
 
-def _json_problems(text: str, expected: t.Mapping[str, t.Any]) -> t.Iterator[str]:
+def _json_problems(
+    text: str, expected: t.Mapping[str, t.Any], conditions: t.Sequence[str]
+) -> t.Iterator[str]:
     try:
         document = json.loads(text)
     except ValueError:
         yield "is not JSON"
         return
     for path, wanted in expected.items():
-        found = look_up(document, path)
-        if found is _MISSING:
+        found = search(path, document)
+        if found is None:
             yield f"has no {path}"
         elif not same(found, wanted):
             yield f"has {path} {found!r} and not {wanted!r}"
-
-
-def look_up(document: t.Any, path: str) -> t.Any:
-    """Follow `a.b.0.c` through dicts and lists; _MISSING when it leads nowhere."""
-    for part in path.split("."):
-        if isinstance(document, dict) and part in document:
-            document = document[part]
-        elif isinstance(document, list) and part.isdecimal() and int(part) < len(document):
-            document = document[int(part)]
-        else:
-            return _MISSING
-    return document
+    for condition in conditions:
+        if not holds(condition, document):
+            yield f"does not hold {condition}"
 
 
 def same(found: t.Any, wanted: t.Any) -> bool:
@@ -97,8 +90,9 @@ KIND = Kind(
         "body": {"type": "raw"},
         "status": {"type": "list", "elements": "int", "default": [200]},
         "json": {"type": "dict", "default": {}},
+        "holds": {"type": "list", "elements": "str", "default": []},
         "text": {"type": "str"},
         "ca_cert": {"type": "path"},
     },
-    REQUESTS,
+    (REQUESTS, JMESPATH),
 )

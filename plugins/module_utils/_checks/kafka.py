@@ -83,5 +83,5 @@ KIND = Kind(
             "default": "SCRAM-SHA-512",
         },
     },
-    CONFLUENT_KAFKA,
+    (CONFLUENT_KAFKA,),
 )

@@ -55,7 +55,7 @@ def _read(entry: Options) -> Check:
 
 def libraries(kinds: t.Iterable[str]) -> list[Library]:
     """Only what a check of this task needs must be installed."""
-    return [KINDS[kind].library for kind in sorted(set(kinds))]
+    return [library for kind in sorted(set(kinds)) for library in KINDS[kind].libraries]
 
 
 def refuse_missing_libraries(checks: t.Iterable[Check]) -> None:

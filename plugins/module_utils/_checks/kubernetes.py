@@ -90,5 +90,5 @@ KIND = Kind(
         "label_selector": {"type": "str", "default": ""},
         "log_without": {"type": "str", "default": ""},
     },
-    KUBERNETES,
+    (KUBERNETES,),
 )

@@ -19,11 +19,11 @@ Probe = t.Callable[[Options, float], str]
 
 @dataclass(frozen=True)
 class Kind:
-    """How one kind of check looks, which options it has, and which library it needs."""
+    """How one kind of check looks, which options it has, and which libraries it needs."""
 
     probe: Probe
     options: Spec
-    library: Library
+    libraries: tuple[Library, ...]
 
 
 class CheckError(DeployError):

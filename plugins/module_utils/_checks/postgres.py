@@ -43,5 +43,5 @@ KIND = Kind(
         "query": {"type": "str", "default": "SELECT 1"},
         "expect": {"type": "str", "default": "1"},
     },
-    PSYCOPG2,
+    (PSYCOPG2,),
 )

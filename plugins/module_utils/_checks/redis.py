@@ -68,5 +68,5 @@ KIND = Kind(
         "tls": {"type": "bool", "default": False},
         "ca_cert": {"type": "path"},
     },
-    REDIS,
+    (REDIS,),
 )

@@ -8,6 +8,7 @@ import smtplib
 import socket
 import ssl
 import typing as t
+from contextlib import contextmanager
 from email.message import EmailMessage
 from email.utils import formatdate, make_msgid
 from pathlib import Path
@@ -62,13 +63,43 @@ def compose(mail: Mail) -> EmailMessage:
 def send_mail(mail: Mail, deadline: Deadline, ca_cert: str | None) -> Delivered:
     """One attempt: a mail sent twice is worse than one that is reported as not sent."""
     message = compose(mail)
-    server = f"The mail server {mail.host}:{mail.port}"
+    with conversation(mail, deadline, ca_cert) as session:
+        missed = session.send_message(message, to_addrs=list(mail.recipients))
+    if missed:
+        raise RefusedError(
+            f"{_server(mail)} refused {', '.join(sorted(missed))}; the others got the mail."
+        )
+    return Delivered(mail.kind, mail.target, id=message["Message-ID"])
+
+
+def would_take(mail: Mail, deadline: Deadline, ca_cert: str | None) -> None:
+    """Raise unless the server takes the sender and all recipients. Nothing is sent."""
+    with conversation(mail, deadline, ca_cert) as session:
+        session.ehlo_or_helo_if_needed()
+        replies = [session.mail(mail.sender), *map(session.rcpt, mail.recipients)]
+        session.rset()
+    for whom, (code, said) in zip((mail.sender, *mail.recipients), replies, strict=True):
+        if code >= 400:
+            kind = RefusedError if code >= 500 else UnreachableError
+            raise kind(
+                f"{_server(mail)} does not take {whom} ({answer(code, said)}): check the address."
+            )
+
+
+def _server(mail: Mail) -> str:
+    return f"The mail server {mail.host}:{mail.port}"
+
+
+@contextmanager
+def conversation(mail: Mail, deadline: Deadline, ca_cert: str | None) -> t.Iterator[smtplib.SMTP]:
+    """With the mail's server, encrypted and logged in as it asks for. What goes wrong is a DeployError."""
+    server = _server(mail)
     try:
         with smtplib.SMTP(mail.host, mail.port, timeout=max(0.1, deadline.left())) as session:
             encrypt(session, mail, ca_cert, server)
             if mail.username:
                 session.login(mail.username, mail.password)
-            missed = session.send_message(message, to_addrs=list(mail.recipients))
+            yield session
     except smtplib.SMTPRecipientsRefused as exc:
         raise RefusedError(
             f"{server} refused all recipients ({answer(*next(iter(exc.recipients.values())))}): "
@@ -90,11 +121,6 @@ def send_mail(mail: Mail, deadline: Deadline, ca_cert: str | None) -> Delivered:
             else type(exc).__name__
         )
         raise UnreachableError(f"{server} can't be reached ({why}): check email.host.") from None
-    if missed:
-        raise RefusedError(
-            f"{server} refused {', '.join(sorted(missed))}; the others got the mail."
-        )
-    return Delivered(mail.kind, mail.target, id=message["Message-ID"])
 
 
 def encrypt(session: smtplib.SMTP, mail: Mail, ca_cert: str | None, server: str) -> None:

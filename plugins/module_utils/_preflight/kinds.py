@@ -12,25 +12,37 @@ from .._options import Spec
 from . import (
     alert_rules,
     backup_age,
+    bucket,
     certificate,
     clock,
     commit_status,
+    flags_readers,
     flags_start,
+    functions,
     git,
     health,
     images,
     launch_window,
     load_test,
+    mail,
     pagerduty,
     paths,
     pins,
+    placeholders,
     plan,
+    programs,
+    queries,
     rbac,
+    rights,
     rollout,
+    rollout_share,
+    series,
     sign_offs,
     slack_people,
     test_results,
     token,
+    unknowable,
+    webhook,
 )
 from .models import Check, Kind
 
@@ -56,6 +68,18 @@ KINDS: t.Mapping[str, Kind] = {
     "pagerduty": pagerduty.KIND,
     "launch_window": launch_window.KIND,
     "sign_offs": sign_offs.KIND,
+    "placeholders": placeholders.KIND,
+    "programs": programs.KIND,
+    "queries": queries.KIND,
+    "series": series.KIND,
+    "mail": mail.KIND,
+    "bucket": bucket.KIND,
+    "webhook": webhook.KIND,
+    "functions": functions.KIND,
+    "rights": rights.KIND,
+    "flags_readers": flags_readers.KIND,
+    "rollout_share": rollout_share.KIND,
+    "unknowable": unknowable.KIND,
 }
 
 
@@ -68,6 +92,9 @@ def checks_option() -> Spec:
         "options": {
             "name": {"type": "str", "required": True},
             "item": {"type": "str", "default": ""},
+            "cure": {"type": "str", "default": ""},
+            "needs": {"type": "dict", "default": {}, "no_log": True},
+            "unless": {"type": "str", "default": ""},
             "kind": {"type": "str", "required": True, "choices": list(KINDS)},
             # Sanity takes the kind `token` for one; what is secret in any kind is hidden by itself.
             **{
@@ -81,7 +108,15 @@ def checks_option() -> Spec:
 
 def read_checks(entries: t.Sequence[t.Mapping[str, t.Any]]) -> list[Check]:
     checks = [
-        Check(entry["name"], entry["kind"], entry[entry["kind"]], entry["item"])
+        Check(
+            entry["name"],
+            entry["kind"],
+            entry[entry["kind"]],
+            entry["item"],
+            entry["cure"],
+            entry["needs"],
+            entry["unless"],
+        )
         for entry in entries
     ]
     refuse_twice("Checks", checks)

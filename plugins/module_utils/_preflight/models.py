@@ -23,12 +23,18 @@ Options = t.Mapping[str, t.Any]
 
 @dataclass(frozen=True)
 class Check:
-    """`item` is the line of a checklist that it proves."""
+    """`item` is the line of a checklist that it proves, `cure` what mends it beside what its kind says.
+
+    `needs`: values by the name of the variable, without which nothing can be seen. `unless`: why nobody needs it.
+    """
 
     name: str
     kind: str
     options: Options
     item: str = ""
+    cure: str = ""
+    needs: t.Mapping[str, str] = field(default_factory=dict)
+    unless: str = ""
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,8 @@ import typing as t
 
 from .._errors import DeployError, InputError, NotReadyError, UnreachableError
 from .._side_by_side import Looking, UnexpectedError
-from .models import Check, Finding, Ground, Row, Runner, failed, held
+from .._variables.check import placeholders
+from .models import STOPPING, Check, Finding, Ground, Row, Runner, failed, held, skipped
 
 Found = tuple[list[Row], list[Finding]]
 
@@ -26,12 +27,27 @@ def run_checks(
         for row in found[0]:
             report(row)
 
-    looking = Looking(look=lambda check: runners[check.kind](check.options, ground), judge=_judge)
+    looking = Looking(
+        look=lambda check: _unmet(check) or runners[check.kind](check.options, ground), judge=_judge
+    )
     ended = looking.at_all(checks, tell)
     return (
         [row for rows, _findings in ended for row in rows],
         [finding for _rows, findings in ended for finding in findings],
     )
+
+
+def _unmet(check: Check) -> list[Finding]:
+    """Why it is not looked at. What is missing is a problem of its own, told elsewhere and once."""
+    if check.unless:
+        return [skipped(check.unless)]
+    missing = [name for name, value in check.needs.items() if not str(value or "").strip()]
+    if missing:
+        return [skipped(f"not to be known from here: {', '.join(missing)} has no value")]
+    left = list(placeholders(check.kind, check.options))
+    if left:
+        return [skipped(f"not to be known before {', '.join(left)} is filled in")]
+    return []
 
 
 def _judge(check: Check, found: t.Sequence[Finding] | DeployError, seconds: float) -> Found:
@@ -42,12 +58,18 @@ def _judge(check: Check, found: t.Sequence[Finding] | DeployError, seconds: floa
             item=one.item or check.item,
             kind=check.kind,
             status=one.status,
-            detail=one.detail,
+            detail=_with_cure(one, check.cure),
             seconds=seconds,
         )
         for one in findings
     ]
     return rows, findings
+
+
+def _with_cure(finding: Finding, cure: str) -> str:
+    if not cure or finding.status not in STOPPING:
+        return finding.detail
+    return f"{finding.detail.rstrip('.')}. {cure}"
 
 
 def _finding_of(problem: DeployError) -> Finding:

@@ -82,7 +82,6 @@ def placeholders_told(found: t.Iterable[t.Mapping[str, str]]) -> str:
         f"{file}: {', '.join(names)}" if file else ", ".join(names)
         for file, names in by_file.items()
     )
-    return (
-        f"{sum(map(len, by_file.values()))} values still have to be filled in: {listed}. "
-        f"What belongs there stands behind {PLACEHOLDER}."
-    )
+    number = sum(map(len, by_file.values()))
+    what = "1 value still has" if number == 1 else f"{number} values still have"
+    return f"{what} to be filled in: {listed}. What belongs there stands behind {PLACEHOLDER}."

@@ -12,8 +12,8 @@ from .._errors import InputError
 from .._postgres import PostgresTarget
 from .client import HttpWebhook
 from .exchange import Trace, ask, trace, unanswered
-from .models import Message, ProbeResult
-from .probes import plan_guards, plan_messages
+from .models import Message, Probe, ProbeResult
+from .probes import plan_delivery, plan_guards, plan_messages
 from .traces import FunctionLog, PlatformSightings
 
 PREFIX = re.compile(r"[A-Za-z0-9._-]{1,60}")
@@ -24,20 +24,8 @@ Params = t.Mapping[str, t.Any]
 def check_webhook(params: Params, *, send_messages: bool) -> list[ProbeResult]:
     """Challenges and refusals first, so that nothing is sent to an address where nobody answers."""
     refuse_bad_input(params)
-    webhook = HttpWebhook(
-        params["url"], ca_cert=params["ca_cert"], timeout=params["request_timeout"]
-    )
-    challenge = secrets.token_hex(8)
-    guards = (
-        plan_guards(
-            verify_token=params["verify_token"],
-            app_secret=params["app_secret"],
-            challenge=challenge,
-            oversized_bytes=params["oversized_bytes"],
-        )
-        if params["guards"]
-        else []
-    )
+    webhook, challenge = _webhook(params), secrets.token_hex(8)
+    guards = _guards(params, challenge) if params["guards"] else []
     outcomes = ask(webhook, guards)
     if not send_messages or not params["messages"] or (guards and unanswered(outcomes)):
         return outcomes
@@ -52,6 +40,26 @@ def check_webhook(params: Params, *, send_messages: bool) -> list[ProbeResult]:
         read_sightings(params), in_logs=params["logs"] is not None, wait=params["seen_timeout"]
     )
     return [*outcomes, *trace(probes, sent, where)]
+
+
+def check_without_messages(params: Params) -> list[ProbeResult]:
+    """What can be known of a webhook while nobody is sent anything."""
+    challenge = secrets.token_hex(8)
+    probes = [*_guards(params, challenge), plan_delivery(params["app_secret"], challenge)]
+    return ask(_webhook(params), probes)
+
+
+def _webhook(params: Params) -> HttpWebhook:
+    return HttpWebhook(params["url"], ca_cert=params["ca_cert"], timeout=params["request_timeout"])
+
+
+def _guards(params: Params, challenge: str) -> list[Probe]:
+    return plan_guards(
+        verify_token=params["verify_token"],
+        app_secret=params["app_secret"],
+        challenge=challenge,
+        oversized_bytes=params["oversized_bytes"],
+    )
 
 
 def refuse_bad_input(params: Params) -> None:

@@ -30,6 +30,20 @@ def plan_guards(
     return [*_challenges(verify_token, challenge), *refusals]
 
 
+def plan_delivery(app_secret: str, challenge: str) -> Probe:
+    """A well signed notification without a message, which is to be taken: WhatsApp sends such of read receipts too."""
+    body = envelope({"statuses": [], "metadata": {"probe": f"signed.{challenge}"}})
+
+    def judge(answer: Answer) -> str:
+        if answer.status == 200:
+            return ""
+        return f"a well signed notification was answered {answer.status} instead of 200: check the app secret"
+
+    return Probe(
+        "signed notification", Request("POST", headers=sign(body, app_secret), body=body), judge
+    )
+
+
 def plan_messages(
     messages: t.Iterable[Message], *, app_secret: str, challenge: str, prefix: str
 ) -> list[Probe]:
@@ -61,13 +75,13 @@ def _challenges(verify_token: str, challenge: str) -> list[Probe]:
 
 
 def _refusals(app_secret: str, challenge: str) -> list[Probe]:
-    stranger = Message("stranger", "250780000000", "test")
     malformed = b'{"object": "whatsapp_business_account", "entry": 1'
 
-    def body(kind: str) -> bytes:
-        return notification(stranger, f"wamid.{kind}.{challenge}")
-
-    unsigned, forged = body("unsigned"), body("forged")
+    # Without a message in them: who takes them all the same has nobody to answer.
+    unsigned, forged = (
+        envelope({"statuses": [], "metadata": {"probe": f"{kind}.{challenge}"}})
+        for kind in ("unsigned", "forged")
+    )
     return [
         Probe(
             "unsigned message",
@@ -143,7 +157,8 @@ def _judge_reply(message: Message, reply: t.Mapping[str, t.Any]) -> str:
 def describe(probe: Probe, answer: Answer) -> str:
     """What was seen of a probe that passed."""
     if probe.message is None:
-        return "echoed" if answer.status == 200 else f"refused with {answer.status}"
+        taken = "echoed" if probe.request.method == "GET" else "taken"
+        return taken if answer.status == 200 else f"refused with {answer.status}"
     reply = reply_to(answer.text, probe.message_id)
     route, agent = reply.get("route"), reply.get("agent")
     went = f", went to {route}{f' ({agent})' if agent else ''}" if route else ""
@@ -161,6 +176,10 @@ def notification(message: Message, message_id: str) -> bytes:
             }
         ]
     }
+    return envelope(value)
+
+
+def envelope(value: t.Mapping[str, t.Any]) -> bytes:
     changes = [{"field": "messages", "value": value}]
     return json.dumps(
         {"object": "whatsapp_business_account", "entry": [{"id": "0", "changes": changes}]}

@@ -120,6 +120,7 @@ def check(url: str, **more: t.Any) -> None:
         "status": [200],
         "text": "",
         "json": {},
+        "holds": [],
     }
     http_check.probe({**given, "url": url, **more}, 20)
 

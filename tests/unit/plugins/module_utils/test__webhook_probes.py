@@ -74,7 +74,10 @@ class GoodWebhook:
                 if self.broken == "reset"
                 else Answer(200, "")
             )
-        message = entry[0]["changes"][0]["value"]["messages"][0]
+        value = entry[0]["changes"][0]["value"]
+        if "messages" not in value:
+            return Answer(200, json.dumps({"replies": []}))
+        message = value["messages"][0]
         reply = {"message_id": message["id"], "route": self.route, "text": "2 vendors"}
         if self.route == "menu":
             reply["buttons"] = ["Help"]

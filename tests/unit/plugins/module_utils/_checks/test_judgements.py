@@ -14,6 +14,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._checks.http import 
 from ansible_collections.easymo.deploy.plugins.module_utils._checks.kafka import client_settings
 from ansible_collections.easymo.deploy.plugins.module_utils._checks.kubernetes import judge_pods
 from ansible_collections.easymo.deploy.plugins.module_utils._checks.models import CheckError
+from ansible_collections.easymo.deploy.plugins.module_utils._errors import InputError
 
 HEALTH = json.dumps(
     {"status": "ok", "rollout_percentage": 1, "checks": {"redis": {"status": "ok"}}, "list": [3]}
@@ -21,13 +22,19 @@ HEALTH = json.dumps(
 
 
 def judge(status: int = 200, body: str = HEALTH, /, **options: t.Any) -> None:
-    asked = {"url": "https://x/y?token=secret", "method": "GET", "status": [200], "json": {}}
+    asked = {
+        "url": "https://x/y?token=secret",
+        "method": "GET",
+        "status": [200],
+        "json": {},
+        "holds": [],
+    }
     judge_answer({**asked, "text": None, **options}, status, body)
 
 
 def test_what_is_expected_passes():
     judge(
-        json={"status": "ok", "checks.redis.status": "ok", "rollout_percentage": "1", "list.0": 3}
+        json={"status": "ok", "checks.redis.status": "ok", "rollout_percentage": "1", "list[0]": 3}
     )
 
 
@@ -38,7 +45,16 @@ def test_what_is_expected_passes():
         (204, "", {"status": [200, 201]}, "answered 204 and not 200 or 201"),
         (200, HEALTH, {"json": {"checks.redis.status": "fail"}}, "'ok' and not 'fail'"),
         (200, HEALTH, {"json": {"checks.openai.status": "ok"}}, "has no checks.openai.status"),
+        (200, HEALTH, {"holds": ["status", "version"]}, "does not hold version"),
+        (
+            200,
+            HEALTH,
+            {"holds": ["rollout_percentage > `1`"]},
+            "does not hold rollout_percentage > `1`",
+        ),
+        (200, HEALTH, {"holds": ["length(status) > `1`", "to_number(`1`) > status"]}, "> status"),
         (200, "<html>", {"json": {"a": 1}}, "is not JSON"),
+        (200, "<html>", {"holds": ["a"]}, "is not JSON"),
         (200, "hello", {"text": "world"}, "does not contain 'world'"),
     ],
 )
@@ -46,6 +62,18 @@ def test_what_is_not_as_expected_is_told(status, text, options, why):
     with pytest.raises(CheckError, match=why) as caught:
         judge(status, text, **options)
     assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "held", [["status"], ["checks.*.status"], ["rollout_percentage >= `1`"], ["list[?@ == `3`]"]]
+)
+def test_what_holds_passes(held):
+    judge(holds=held)
+
+
+def test_an_expression_that_is_none_is_a_mistake_of_whoever_wrote_it():
+    with pytest.raises(InputError, match=r"'a\.\.b' is no JMESPath"):
+        judge(holds=["a..b"])
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,292 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to easymo.deploy.
+"""The kinds of checks that look at what a release will need, weeks before it."""
+
+from __future__ import annotations
+
+from textwrap import indent
+
+from ._database import DATABASE
+from ._monitoring import SERVER
+from ._nested import nested
+from ._s3 import S3
+from ._supabase import SUPABASE
+
+AUTHORITIES = """    ca_cert:
+      description: File with the certificate authorities that may have signed the server's certificate.
+      type: path
+"""
+
+READINESS_KINDS = (
+    r"""placeholders:
+  description: Whether everything of an inventory is filled in.
+  type: dict
+  suboptions:
+    left:
+      description: What is not, as RV(easymo.deploy.release_variables#module:placeholders).
+      type: list
+      elements: dict
+      required: true
+      suboptions:
+        name:
+          description: The path to the value.
+          type: str
+          required: true
+        file:
+          description: The file that it stands in.
+          type: str
+          default: ""
+programs:
+  description:
+    - Whether the programs of PostgreSQL on this machine are as new as the servers, and other programs are there.
+  type: dict
+  suboptions:
+    pg_dump:
+      description: Name or path of pg_dump.
+      type: str
+      default: pg_dump
+    pg_restore:
+      description: Name or path of pg_restore.
+      type: str
+      default: pg_restore
+    psql:
+      description: Name or path of psql.
+      type: str
+      default: psql
+    servers:
+      description: The databases.
+      type: list
+      elements: dict
+      default: []
+      suboptions:
+"""
+    + indent(DATABASE, " " * 8)
+    + r"""    others:
+      description: Names or paths of other programs.
+      type: list
+      elements: str
+      default: []
+queries:
+  description:
+    - Whether a database understands queries and lets this user run them, so that their tables and columns are there.
+    - It only plans them (C(EXPLAIN)), read-only.
+  type: dict
+  suboptions:
+    connection:
+      description: The database.
+      type: dict
+      required: true
+      suboptions:
+"""
+    + indent(DATABASE, " " * 8)
+    + r"""    queries:
+      description: The queries by a name of each.
+      type: dict
+      required: true
+    new_tables:
+      description: Tables that only the release brings, so that they need not be there before it.
+      type: list
+      elements: str
+      default: []
+series:
+  description: Whether Prometheus understands queries and has series of everything that they ask for.
+  type: dict
+  suboptions:
+    prometheus:
+      description: How Prometheus is reached.
+      type: dict
+      required: true
+      suboptions:
+"""
+    + indent(SERVER, " " * 8)
+    + r"""    queries:
+      description: The queries by a name of each.
+      type: dict
+      required: true
+    events:
+      description:
+        - Labels that tell what happened, such as a status. Of these only the label must be there, for it may not have
+          happened yet. Every other matcher must find something.
+      type: list
+      elements: str
+      default: []
+    new_metrics:
+      description: Names of metrics that only the release brings, so that there need not be series before it.
+      type: list
+      elements: str
+      default: []
+mail:
+  description: Whether a mail server would take a mail for all recipients. None is sent.
+  type: dict
+  suboptions:
+    host:
+      description: The mail server.
+      type: str
+      required: true
+    port:
+      description: Its port.
+      type: int
+      default: 587
+    starttls:
+      description: Whether the connection is encrypted.
+      type: str
+      choices: [required, optional, never]
+      default: required
+    username:
+      description: Login.
+      type: str
+    password:
+      description: Its password.
+      type: str
+    sender:
+      description: The address that mail comes from.
+      type: str
+      required: true
+    recipients:
+      description: The addresses that mail goes to.
+      type: list
+      elements: str
+      required: true
+"""
+    + AUTHORITIES
+    + r"""bucket:
+  description:
+    - Whether the key may list, read and write in the prefix of a bucket, and abort uploads there.
+    - It begins an upload and aborts it, and asks for an object that is not there. Nothing is left in the bucket.
+  type: dict
+  suboptions:
+"""
+    + nested(S3, 4, "checks[].bucket")
+    + r"""    server_side_encryption:
+      description: How S3 is to encrypt what is written.
+      type: str
+    kms_key_id:
+      description: The key of AWS KMS for that.
+      type: str
+    storage_class:
+      description: How S3 is to store what is written.
+      type: str
+webhook:
+  description:
+    - Whether a WhatsApp webhook answers the challenge, refuses what it must, and takes a well signed notification that
+      holds no message. Nobody is answered.
+  type: dict
+  suboptions:
+    url:
+      description: URL of the webhook.
+      type: str
+      required: true
+    verify_token:
+      description: The token that the verification challenge must carry.
+      type: str
+      required: true
+    app_secret:
+      description: The secret that messages are signed with.
+      type: str
+      required: true
+    oversized_bytes:
+      description: Size of the oversized message. V(0) sends none.
+      type: int
+      default: 2097152
+"""
+    + AUTHORITIES
+    + r"""functions:
+  description:
+    - Whether the Management API lets the token in, the project has the secrets that its functions need, and the
+      functions' log can be read.
+  type: dict
+  suboptions:
+"""
+    + indent(SUPABASE, " " * 4)
+    + r"""    functions:
+      description: The functions of the release. Those that are not there yet are told.
+      type: list
+      elements: str
+      default: []
+    secrets:
+      description: Names of the secrets that must be set. Values are never read.
+      type: list
+      elements: str
+      default: []
+rights:
+  description: Whether the cluster lets this user do more than what V(rbac) asks, perhaps in another namespace.
+  type: dict
+  suboptions:
+    namespace:
+      description: The namespace. O(namespace) when empty.
+      type: str
+      default: ""
+    group:
+      description: The API group. The core group when empty.
+      type: str
+      default: ""
+    resource:
+      description: The resource, in the plural.
+      type: str
+      required: true
+    verbs:
+      description: What is to be done with it.
+      type: list
+      elements: str
+      required: true
+flags_readers:
+  description: Whether Deployments take environment variables from the ConfigMap of the flags.
+  type: dict
+  suboptions:
+    name:
+      description: The ConfigMap.
+      type: str
+      default: feature-flags
+    deployments:
+      description: The Deployments.
+      type: list
+      elements: str
+      required: true
+rollout_share:
+  description: Whether a number is outside of the first percentage of the users.
+  type: dict
+  suboptions:
+    number:
+      description: The number.
+      type: str
+      required: true
+    percentage:
+      description: The first percentage.
+      type: float
+      required: true
+    draw:
+      description:
+        - How the application draws its users, as a digest of the number. Without its C(hash), nobody can know from here
+          and the row is skipped.
+      type: dict
+      suboptions:
+        hash:
+          description: The digest.
+          type: str
+          choices: [md5, sha1, sha256]
+        prefix:
+          description: What is put in front of the number.
+          type: str
+          default: ""
+        digits_only:
+          description: Whether everything but the digits of the number is left out.
+          type: bool
+          default: true
+        bytes:
+          description: How many of the first bytes of the digest are a number, the most significant first.
+          type: int
+          default: 8
+        buckets:
+          description: That number modulo this is the user's bucket. The first percentage is that share of the buckets.
+          type: int
+          default: 100
+unknowable:
+  description: What nobody can know from here before it happens. It is listed as skipped.
+  type: dict
+  suboptions:
+    why:
+      description: Why, and where it will be seen.
+      type: str
+      required: true
+"""
+)

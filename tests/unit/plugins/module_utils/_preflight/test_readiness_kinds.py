@@ -1,0 +1,205 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What readiness decides by, without the servers that it asks."""
+
+from __future__ import annotations
+
+import typing as t
+
+import pytest
+
+from ansible_collections.easymo.deploy.plugins.module_utils._alerts.selectors import selectors
+from ansible_collections.easymo.deploy.plugins.module_utils._errors import RefusedError
+from ansible_collections.easymo.deploy.plugins.module_utils._postgres import SqlError
+from ansible_collections.easymo.deploy.plugins.module_utils._preflight import (
+    flags_readers,
+    functions,
+    queries,
+    rollout_share,
+    series,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._preflight.bucket import denials
+from ansible_collections.easymo.deploy.plugins.module_utils._preflight.models import (
+    Check,
+    Finding,
+    Ground,
+    failed,
+    passed,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._preflight.run import run_checks
+
+
+class KeyOf:
+    """A bucket whose key may not do some things, as AWS refuses them; remembers what is left in it."""
+
+    name = "backups"
+
+    def __init__(self, *refused: str) -> None:
+        self.refused = refused
+        self.open: list[str] = []
+
+    def _do(self, what: str) -> None:
+        if what in self.refused:
+            raise RefusedError(f"S3 refused {what} (AccessDenied).")
+
+    def list(self, _prefix: str) -> t.Iterator[t.Any]:
+        self._do("ListBucket")
+        return iter(())
+
+    def list_uploads(self, _prefix: str) -> t.Iterator[t.Any]:
+        self._do("ListMultipartUploads")
+        return iter(())
+
+    def read(self, _key: str) -> t.Iterator[bytes]:
+        self._do("GetObject")
+        raise RefusedError("S3 refused GetObject (NoSuchKey).")
+
+    def start_upload(self, key: str) -> str:
+        self._do("PutObject")
+        self.open.append(key)
+        return "u1"
+
+    def upload_part(self, _key: str, _upload: str, _number: int, _body: bytes) -> str:
+        self._do("UploadPart")
+        return "etag"
+
+    def abort_upload(self, key: str, _upload: str) -> None:
+        self._do("Abort")
+        self.open.remove(key)
+
+
+@pytest.mark.parametrize(
+    ("refused", "told"),
+    [
+        ([], []),
+        (["ListBucket"], ["list"]),
+        (["ListMultipartUploads"], ["list unfinished uploads"]),
+        (["GetObject"], ["get"]),
+        (["PutObject"], ["put"]),
+        (["UploadPart"], ["put"]),
+        (["GetObject", "PutObject"], ["get", "put"]),
+    ],
+)
+def test_each_right_that_the_key_lacks_is_named_and_nothing_is_left(
+    refused: list[str], told: list[str]
+) -> None:
+    bucket = KeyOf(*refused)
+    assert list(denials(t.cast("t.Any", bucket), "v2/", "v2/probe")) == told
+    assert bucket.open == []
+
+
+def test_a_key_that_may_not_abort_is_told() -> None:
+    assert list(denials(t.cast("t.Any", KeyOf("Abort")), "v2/", "v2/probe")) == ["abort an upload"]
+
+
+KNOWN = {'http{ns="prod",status="200"}', 'lag{group="worker"}', "up"}
+
+
+def count(selector: str) -> int:
+    """Of the series in KNOWN, as Prometheus counts them; `!=""` asks for any value."""
+    wanted = selectors(selector)[0]
+
+    def has(one: str) -> bool:
+        seen = selectors(one)[0]
+        pairs = dict(matcher.split("=", 1) for matcher in seen.matchers)
+        return seen.name == wanted.name and all(
+            (label := series.label_of(matcher)) in pairs
+            and (matcher.endswith('!=""') or pairs[label] == matcher.split("=", 1)[1])
+            for matcher in wanted.matchers
+        )
+
+    return sum(map(has, KNOWN))
+
+
+@pytest.mark.parametrize(
+    ("selector", "why"),
+    [
+        ('http{ns="prod",status="500"}', ""),
+        ("up", ""),
+        ('http{ns="other",status="500"}', 'there are series of http, but none with ns="other"'),
+        ('http{ns="prod",outcome="error"}', 'there are series of http{ns="prod"}, but none with the label outcome'),
+        ('lag{group="workers"}', 'there are series of lag, but none with group="workers"'),
+        ('requests{ns="prod"}', 'there is no series of requests{ns="prod"}'),
+    ],
+)  # fmt: skip
+def test_what_is_missing_of_a_selector_is_found(selector: str, why: str) -> None:
+    (asked,) = selectors(selector)
+    assert series.missing(asked, count, ["status", "outcome"]) == why
+
+
+def error(state: str, message: str) -> SqlError:
+    return SqlError(sqlstate=state, message=message, position=None)
+
+
+@pytest.mark.parametrize(
+    ("answer", "status", "told"),
+    [
+        (None, "pass", "1 of 1 queries"),
+        (error("42P01", 'relation "agents" does not exist'), "pass", "come with the release"),
+        (error("42P01", 'relation "orders" does not exist'), "fail", "orders"),
+        (error("42703", 'column "agents" does not exist'), "fail", "column"),
+        (error("42501", "permission denied for table agents"), "fail", "permission denied"),
+    ],
+)
+def test_only_a_table_of_the_release_may_be_missing(
+    answer: SqlError | None, status: str, told: str
+) -> None:
+    found = queries.judge({"users": answer}, ["agents"], "database 'x'")
+    assert (found.status, told in found.detail) == (status, True), found.detail
+
+
+def test_functions_that_are_new_are_told_and_a_secret_that_is_missing_is_wrong() -> None:
+    found = functions.judge({"a"}, ["a", "b"], {"TOKEN": "x"}, ["TOKEN"])
+    assert (found.status, "b come with the release" in found.detail) == ("pass", True)
+    assert functions.judge({"a"}, ["a"], {}, ["TOKEN"]).status == "fail"
+
+
+@pytest.mark.parametrize(
+    ("container", "status"),
+    [
+        ({"envFrom": [{"configMapRef": {"name": "flags", "optional": True}}]}, "pass"),
+        ({"env": [{"name": "A", "valueFrom": {"configMapKeyRef": {"name": "flags", "key": "A"}}}]}, "pass"),
+        ({"env": [{"name": "A", "value": "flags"}]}, "fail"),
+        ({"envFrom": [{"secretRef": {"name": "flags"}}]}, "fail"),
+        ({}, "fail"),
+    ],
+)  # fmt: skip
+def test_a_reader_takes_its_environment_from_the_config_map(
+    container: dict[str, t.Any], status: str
+) -> None:
+    deployment = {"spec": {"template": {"spec": {"containers": [{"name": "a"}, container]}}}}
+    assert flags_readers.judge("flags", {"a": deployment}, there=True).status == status
+
+
+def test_users_are_drawn_as_the_application_draws_them() -> None:
+    draw = {"hash": "md5", "prefix": "", "digits_only": True, "bytes": 2, "buckets": 100}
+    # The first two bytes of MD5 of "1" are c4 ca, 50378.
+    assert rollout_share.share_of("+1", draw) == 78.0
+
+
+# What every kind has
+
+
+def row(check: Check, finding: Finding) -> tuple[str, str]:
+    ground = t.cast("Ground", None)
+    rows, _findings = run_checks(
+        [check], {"a": lambda _options, _ground: [finding]}, ground, report=lambda _row: None
+    )
+    return rows[0].status, rows[0].detail
+
+
+@pytest.mark.parametrize(
+    ("check", "finding", "seen"),
+    [
+        (Check("a", "a", {}, cure="Mend it."), failed("it broke."), ("fail", "it broke. Mend it.")),
+        (Check("a", "a", {}, cure="Mend it."), passed("it is well"), ("pass", "it is well")),
+        (Check("a", "a", {}, unless="nobody needs it"), failed(""), ("skipped", "nobody needs it")),
+        (Check("a", "a", {}, needs={"secret_x": " ", "secret_y": "y"}), failed(""),
+         ("skipped", "not to be known from here: secret_x has no value")),
+        (Check("a", "a", {"b": [{"c": "CHANGE_ME: it"}]}), failed(""),
+         ("skipped", "not to be known before a.b[0].c is filled in")),
+    ],
+)  # fmt: skip
+def test_a_row_has_its_cure_and_is_not_asked_for_what_is_not_there(
+    check: Check, finding: Finding, seen: tuple[str, str]
+) -> None:
+    assert row(check, finding) == seen
