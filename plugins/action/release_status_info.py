@@ -7,7 +7,7 @@ import typing as t
 
 from ..modules import release_status_info
 from ..plugin_utils._action_module import ControllerActionBase
-from ..plugin_utils._command_line import playbooks_place, shown_options
+from ..plugin_utils._command_line import playbooks_place, program, shown_options
 
 
 class ActionModule(ControllerActionBase):
@@ -25,4 +25,5 @@ class ActionModule(ControllerActionBase):
             **given,
             "playbooks": given["playbooks"] or playbooks_place(),
             "inventories": given["inventories"] or inventories,
+            "program": given["program"] or program(),
         }

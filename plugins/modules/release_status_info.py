@@ -68,6 +68,11 @@ options:
     type: list
     elements: str
     default: []
+  program:
+    description: How ansible-playbook is called in RV(status.next), in the controller as it was typed for this run.
+    type: str
+    default: ""
+    version_added: 0.3.0
 notes:
   - Needs the verb C(get) on C(leases) of C(coordination.k8s.io) and on C(configmaps), and C(list) on C(deployments) and
     C(replicasets) of C(apps) and on C(pods).
@@ -140,6 +145,11 @@ status:
       description: The phase that runs, waits, failed or was cut off, empty for none.
       type: str
       sample: monitoring
+    watching:
+      description: Whether a run whose watch is on hold goes on looking, until somebody decides or time is over.
+      type: bool
+      sample: false
+      version_added: 0.3.0
     phases:
       description:
         - All phases of the plan, then those that only the record has. C(status) is V(not_started), V(running), V(done),
@@ -248,6 +258,7 @@ def module_spec() -> dict[str, t.Any]:
             "interval": {"type": "float", "default": 2.0},
             "playbooks": {"type": "str", "default": ""},
             "inventories": {"type": "list", "elements": "str", "default": []},
+            "program": {"type": "str", "default": ""},
         },
     }
 
@@ -269,7 +280,7 @@ def run(module: Module) -> dict[str, t.Any]:
         plan=params["plan"],
         ramp=params["ramp"],
         page=params["page_url"],
-        typed=Typed(params["playbooks"], tuple(params["inventories"])),
+        typed=Typed(params["playbooks"], tuple(params["inventories"]), params["program"]),
     )
 
     def build(seen: Seen, moment: datetime) -> dict[str, t.Any]:

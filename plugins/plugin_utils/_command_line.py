@@ -11,6 +11,7 @@ import functools
 import json
 import os
 import re
+import sys
 import typing as t
 from pathlib import Path
 
@@ -60,6 +61,18 @@ def _names_in(typed: str) -> list[str]:
 
 def extra_variable_names(play: t.Any) -> list[str]:
     return sorted(play.get_variable_manager().extra_vars)
+
+
+def program() -> str:
+    """ansible-playbook as it was typed; by its name alone where a shell finds it."""
+    typed = sys.argv[0] if sys.argv else ""
+    if os.path.basename(typed) != "ansible-playbook":  # noqa: PTH119 - compared as text
+        return "ansible-playbook"
+    for folder in os.environ.get("PATH", "").split(os.pathsep):
+        if folder and os.path.join(folder, "ansible-playbook") == typed:  # noqa: PTH118
+            return "ansible-playbook"
+    here = os.getcwd() + os.sep  # noqa: PTH109
+    return typed.removeprefix(here)
 
 
 def playbooks() -> list[str]:

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import functools
 import os
-import sys
 import time
 import typing as t
 from pathlib import Path
@@ -26,7 +25,7 @@ from ..module_utils._terminal.events import (
 )
 from ..module_utils._terminal.models import Planned
 from ..module_utils._time import utc_milliseconds
-from ._command_line import extra_variables, playbooks, playbooks_place, shown_options
+from ._command_line import extra_variables, playbooks, playbooks_place, program, shown_options
 from ._observing import PlayVariables, host_names, task_name
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -140,18 +139,6 @@ def command_of(phases: tuple[str, ...], redact: Redactor, *, ramps: bool) -> Com
         status=beside("status.yml"),
         diagnose=beside("diagnose.yml"),
     )
-
-
-def program() -> str:
-    """ansible-playbook as it was typed; by its name alone where a shell finds it."""
-    typed = sys.argv[0] if sys.argv else ""
-    if os.path.basename(typed) != "ansible-playbook":  # noqa: PTH119 - compared as text
-        return "ansible-playbook"
-    for folder in os.environ.get("PATH", "").split(os.pathsep):
-        if folder and os.path.join(folder, "ansible-playbook") == typed:  # noqa: PTH118
-            return "ansible-playbook"
-    here = os.getcwd() + os.sep  # noqa: PTH109
-    return typed.removeprefix(here)
 
 
 def run_of(

@@ -187,3 +187,17 @@ def definition(metrics: t.Sequence[Metric]) -> str:
         for one in metrics
     )
     return hashlib.sha256("\n".join(asked).encode()).hexdigest()[:16]
+
+
+def watches_of(store: ReleaseStore, attempt: int) -> dict[str, t.Any]:
+    """By gate the state of each watch of this attempt, as its process left it. Of what is damaged, nothing."""
+    watches = WatchStore(store)
+    try:
+        watches.read()
+    except (VerificationError, ValueError):
+        return {}
+    return {
+        gate: {**one["state"], "asked": one.get("asked") or {}}
+        for gate, one in watches.watches.items()
+        if isinstance(one, dict) and (one.get("state") or {}).get("attempt") == attempt
+    }

@@ -13,7 +13,7 @@ from .._gate.report import numbers
 from .._gate.series import Series
 from .._release.models import RUNNING
 from .._report.times import lasting
-from .._status.verdict import in_order, place_of
+from .._status.verdict import in_order, place_of, watch_of
 from .._time import UTC, parse_time
 from .._words import counted, listed
 from .models import Body, Service, Sight
@@ -75,14 +75,6 @@ def rolling(services: t.Mapping[str, Service]) -> t.Iterator[str]:
     named = [f"{name} {one.version} {one.ready}/{one.desired}" for name, one in waiting.items()]
     whole = len(services) - len(waiting)
     yield f"{whole} of {counted(len(services), 'service')} complete. Rolling: {listed(named, NAMED)}."
-
-
-def watch_of(watches: Body, phase: Body, gate: str) -> Body | None:
-    """That of the phase itself, of its newest try alone."""
-    state = watches.get(gate)
-    if not isinstance(state, dict) or state.get("phase_started") != phase.get("started"):
-        return None
-    return state
 
 
 def watching(state: Body, zone: tzinfo) -> t.Iterator[str]:

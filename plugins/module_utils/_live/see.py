@@ -8,8 +8,7 @@ import typing as t
 
 from .._availability.store import SUBJECTS, attachment_of, facts_of
 from .._cluster import Cluster, MonotonicClock
-from .._errors import VerificationError
-from .._gate.store import WatchStore
+from .._gate.store import watches_of
 from .._release.store import ReleaseStore
 from .._rollout.models import Deployment
 from .._status.build import version_of
@@ -30,7 +29,7 @@ class Observer:
         return Sight(
             record=record.to_json(),
             services=_services(cluster, services),
-            watches=_watches(store, record.attempt),
+            watches=watches_of(store, record.attempt),
             availability=facts_of(store, record.attempt, [attachment_of(one) for one in SUBJECTS]),
             pins=self._pinned(store, record.attempt),
         )
@@ -53,18 +52,4 @@ def _services(cluster: Cluster, names: t.Container[str]) -> dict[str, Service]:
         )
         for one in found
         if one.name in names
-    }
-
-
-def _watches(store: ReleaseStore, attempt: int) -> Body:
-    """As the process that watches left them."""
-    watches = WatchStore(store)
-    try:
-        watches.read()
-    except (VerificationError, ValueError):
-        return {}
-    return {
-        gate: {**one["state"], "asked": one.get("asked") or {}}
-        for gate, one in watches.watches.items()
-        if isinstance(one, dict) and (one.get("state") or {}).get("attempt") == attempt
     }

@@ -34,6 +34,7 @@ class Seen:
     flags: t.Mapping[str, str] | None = None
     killed: str = ""
     availability: Body = field(default_factory=dict)
+    watches: Body = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ class Asked:
 
 def status_of(seen: Seen, asked: Asked, now: datetime) -> dict[str, t.Any]:
     record, plan = seen.record, asked.plan
-    told = verdict(record, seen.lock, seen.killed, plan, now)
+    told = verdict(record, seen.lock, seen.killed, plan, now, seen.watches)
     known = dict(in_order(record, plan))
     phases = [_phase(name, known.get(name, {}), plan) for name in names_of(plan, known)]
     return {
@@ -61,6 +62,7 @@ def status_of(seen: Seen, asked: Asked, now: datetime) -> dict[str, t.Any]:
         "since": str(record.get("started") or ""),
         "finished": str(record.get("finished") or ""),
         "phase": told.phase,
+        "watching": told.watching,
         "phases": phases,
         "lock": {"sentence": seen.sentence, **seen.lock},
         "freeze": seen.freeze,

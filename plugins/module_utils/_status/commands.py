@@ -24,24 +24,29 @@ from .verdict import (
     Verdict,
 )
 
+WATCH_PHASE = "monitoring"
+"""Whose watch is decided without its name."""
 WHY = "-e \"reason='WHY'\""
 
 
 @dataclass(frozen=True)
 class Typed:
-    """The place of the playbooks and the inventories, as they are typed here.
+    """The place of the playbooks, the inventories and the program, as they are typed here.
 
     `playbooks` is a folder, or the name of an installed collection with a dot behind it.
     """
 
     playbooks: str = "playbooks"
     inventories: tuple[str, ...] = ()
+    program: str = ""
 
     def line(self, playbook: str, *words: str) -> str:
         """`words` are as a shell reads them."""
         path = typed_playbook(self.playbooks, playbook)
         sources = [f"-i {shlex.quote(one)}" for one in self.inventories]
-        return " ".join(["ansible-playbook", shlex.quote(path), *sources, *words])
+        return " ".join(
+            [shlex.quote(self.program or "ansible-playbook"), shlex.quote(path), *sources, *words]
+        )
 
 
 class Next(t.NamedTuple):
@@ -58,15 +63,18 @@ def next_commands(
     back = Next(typed.line("rollback.yml"), "go back to what ran before")
     if told.word in (STOPPED, INTERRUPTED, ON_HOLD) and told.phase == ROLLBACK_PHASE:
         return [Next(typed.line("rollback.yml"), "finish the rollback")]
+    gate = () if told.phase == WATCH_PHASE else (f"-e monitoring_gate={told.phase}",)
+    decide = Next(
+        typed.line("decide.yml", *gate, "-e decision=approve", "-e by=$USER", WHY),
+        "decide it, then go on",
+    )
+    follow = Next(typed.line("status.yml", "-e follow=true"), "watch it to its end")
+    if told.watching:
+        return [decide._replace(why="decide it: the run goes on"), follow]
     if told.word == ON_HOLD and decides:
-        approve = ("-e decision=approve", "-e by=$USER", WHY)
-        return [
-            onward._replace(why="look again"),
-            Next(typed.line("decide.yml", *approve), "decide it, then go on"),
-            back,
-        ]
+        return [onward._replace(why="look again"), decide, back]
     found: dict[str, list[Next]] = {
-        IN_PROGRESS: [Next(typed.line("status.yml", "-e follow=true"), "watch it to its end")],
+        IN_PROGRESS: [follow],
         ON_HOLD: [onward._replace(why="look again"), back],
         STOPPED: [
             onward._replace(why="when the cause is mended"),

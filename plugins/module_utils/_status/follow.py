@@ -13,7 +13,7 @@ from .._errors import UnreachableError
 from .._release.models import SETTLED, TAKEN_BACK
 from .._report.times import between, lasting
 from .._words import listed
-from .build import NOT_STARTED, Seen
+from .build import HELD, NOT_STARTED, Seen
 from .lines import MOST_NAMES
 from .verdict import IN_PROGRESS
 
@@ -44,6 +44,8 @@ def changes(before: Status | None, after: Status) -> list[Told]:
         if known.get(one["name"], NOT_STARTED) != one["status"]
         and (before or one["status"] not in SETTLED)
     ]
+    if after["watching"] and not (before and before["watching"]):
+        told.append(Told(CHANGED, f"{after['verdict'].lower()}: {after['why']}", HELD))
     services = after["services"]
     # With the first look, what is complete is no news.
     finished = [
@@ -133,7 +135,7 @@ def follow(
         if lapse.over(seen.lock, now):
             seen = replace(seen, lock={**seen.lock, "held": False})
         status = build(seen, today())
-        if status["verdict"] != IN_PROGRESS:
+        if status["verdict"] != IN_PROGRESS and not status["watching"]:
             return status
         told = changes(before, status)
         if not told and now - said >= EVERY:

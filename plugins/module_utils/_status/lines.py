@@ -87,9 +87,10 @@ def _ramp(status: Status) -> Rows:
     ramp = status["ramp"]
     if not ramp:
         return
+    told = f"{status['why']} {status['lock']['sentence']}"
     at = "no percentage" if ramp["percentage"] is None else f"{ramp['percentage']} %"
     step = f", step {ramp['step']} of {ramp['steps']}" if ramp["step"] else ""
-    yield "ramp", f"{at}{step}{_onward(ramp['next'], status['why'])}"
+    yield "ramp", f"{at}{step}{_onward(ramp['next'], told)}"
 
 
 def _onward(onward: Status, told: str) -> str:

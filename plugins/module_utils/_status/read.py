@@ -7,6 +7,7 @@ from __future__ import annotations
 from .._availability.store import facts_of
 from .._cluster import Cluster, MonotonicClock
 from .._flags.switch import KillSwitch
+from .._gate.store import watches_of
 from .._lock.apply import Locking
 from .._lock.models import Claim
 from .._lock.plan import describe
@@ -36,4 +37,5 @@ def look(cluster: Cluster, *, lock: str, release: str, config_map: str) -> Seen:
         flags=(flags.get("data") or {}) if flags is not None else None,
         killed=str(switch) if switch else "",
         availability=facts_of(store, attempt, store.attachments()),
+        watches=watches_of(store, attempt) if record else {},
     )

@@ -30,17 +30,23 @@ UNDO = "undo"
 
 
 class Verdict(t.NamedTuple):
-    """`phase` is the one that runs, waits, failed or was cut off, "" for none."""
+    """`phase` is the one that runs, waits, failed or was cut off, "" for none. `watching`: a run holds and looks on."""
 
     word: str
     why: str
     phase: str = ""
+    watching: bool = False
 
 
 def verdict(
-    record: Body, lock: Body, killed: str, plan: t.Sequence[Body], now: datetime
+    record: Body,
+    lock: Body,
+    killed: str,
+    plan: t.Sequence[Body],
+    now: datetime,
+    watches: Body | None = None,
 ) -> Verdict:
-    """`lock`: as deploy_lock_info returns it. `killed`: who set the kill switch, "" for nobody.
+    """`lock`: as deploy_lock_info returns it. `killed`: who set the kill switch, "" for nobody. `watches`: by gate.
 
     `plan`: all phases, each with `name`, and `title` and `minutes` where they are known.
     """
@@ -48,7 +54,8 @@ def verdict(
     running = [name for name, one in phases.items() if one.get("status") == RUNNING]
     # A lock that a person set belongs to no run.
     if lock.get("held") and (running or not lock.get("manual")):
-        return _in_progress(lock, running[-1:], phases, plan, now)
+        told = _in_progress(lock, running[-1:], phases, plan, now)
+        return _holding(told, watch_of(watches or {}, phases.get(told.phase, {}), told.phase))
     if record.get("status") == ROLLED_BACK:
         still = f". {killed}" if killed else ""
         return Verdict(
@@ -78,6 +85,22 @@ def _in_progress(
     )
     why = ", ".join([*where, *back, f"by {lock.get('holder')}", *lapsed])
     return Verdict(IN_PROGRESS, why, running[0] if running else "")
+
+
+def watch_of(watches: Body, phase: Body, gate: str) -> Body | None:
+    """That of the phase itself, of its newest try alone."""
+    state = watches.get(gate)
+    if not isinstance(state, dict) or state.get("phase_started") != phase.get("started"):
+        return None
+    return state
+
+
+def _holding(told: Verdict, watch: Body | None) -> Verdict:
+    """A run whose watch is over and was not good: it goes on looking, for a person to decide."""
+    if not watch or watch.get("held") is None:
+        return told
+    why = "; ".join(map(str, watch.get("held_why") or ())) or "no reason is recorded"
+    return Verdict(ON_HOLD, f"{told.why}, still watching: {why}", told.phase, watching=True)
 
 
 def _recorded(

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import typing as t
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -135,6 +136,21 @@ def test_a_phase_that_was_taken_back_did_not_last_until_then() -> None:
     before = status_at(wallet=3, database="done", microservices="done")
     after = status_at(wallet=3, database="rolled_back", microservices="done")
     assert [one.text for one in changes(before, after)] == ["Database (1 of 2) rolled back"]
+
+
+def test_a_watch_that_holds_is_told_of_and_followed_on() -> None:
+    running = seen(lock(0), database="done", microservices="running")
+    watch = {"phase_started": START, "held": 60.0, "held_why": ["kafka_lag has no data"]}
+    status, told, _clock = followed(
+        running,
+        replace(running, watches={"microservices": watch}),
+        replace(running, watches={"microservices": watch}),
+        seen(FREE, database="done", microservices="done"),
+    )
+    assert told[1:] == [
+        "on hold: Services (2 of 2) for 30 s, by ann@ops, still watching: kafka_lag has no data",
+    ]
+    assert status["verdict"] == "FINE"
 
 
 @pytest.mark.parametrize(

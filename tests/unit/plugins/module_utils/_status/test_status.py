@@ -67,6 +67,11 @@ def failed(message: str, reason: str, **evidence: t.Any) -> dict[str, t.Any]:
     return {**begun, "evidence": {"failures": failures, **evidence}}
 
 
+WATCH = {
+    "phase_started": "2026-11-24T08:50:00Z",
+    "held": 600.0,
+    "held_why": ["redis_hit_rate has no data"],
+}
 DONE = {one["name"]: "done" for one in PLAN}
 
 
@@ -88,6 +93,27 @@ CASES = {
         recorded("running", database="done", microservices="running"),
         {"lock": HELD},
         "RUNNING: Microservices (3 of 4) for 10 min of 20 min, by ann@ops",
+        [f"ansible-playbook playbooks/status.yml {END} -e follow=true"],
+    ),
+    "holding, and still watching": (
+        recorded("running", microservices="done", monitoring="running"),
+        {"lock": HELD, "watches": {"monitoring": WATCH}},
+        "ON HOLD: Monitoring (4 of 4) for 10 min of 1 h, by ann@ops, still watching: redis_hit_rate has no data",
+        [
+            f"ansible-playbook playbooks/decide.yml {END} -e decision=approve -e by=$USER -e \"reason='WHY'\"",
+            f"ansible-playbook playbooks/status.yml {END} -e follow=true",
+        ],
+    ),
+    "watching": (
+        recorded("running", microservices="done", monitoring="running"),
+        {"lock": HELD, "watches": {"monitoring": {**WATCH, "held": None}}},
+        "RUNNING: Monitoring (4 of 4) for 10 min of 1 h, by ann@ops",
+        [f"ansible-playbook playbooks/status.yml {END} -e follow=true"],
+    ),
+    "watching again, after a try that held": (
+        recorded("running", microservices="done", monitoring="running"),
+        {"lock": HELD, "watches": {"monitoring": {**WATCH, "phase_started": "before"}}},
+        "RUNNING: Monitoring (4 of 4) for 10 min of 1 h, by ann@ops",
         [f"ansible-playbook playbooks/status.yml {END} -e follow=true"],
     ),
     "running, and its lock lapsed": (
@@ -339,5 +365,6 @@ def test_the_ramp_is_one_row_that_repeats_nothing(
 
 
 def test_what_was_typed_with_blanks_can_be_pasted() -> None:
-    typed = Typed("my playbooks", ("my inventory",))
-    assert typed.line("ramp.yml") == "ansible-playbook 'my playbooks/ramp.yml' -i 'my inventory'"
+    typed = Typed("my playbooks", ("my inventory",), "my venv/ansible-playbook")
+    told = "'my venv/ansible-playbook' 'my playbooks/ramp.yml' -i 'my inventory'"
+    assert typed.line("ramp.yml") == told
