@@ -23,7 +23,7 @@ from sandbox.world import World
 from tests.fakes.browser import Browser, browser
 
 FOLDER = ROOT / "docs/pictures"
-WIDTH, HEIGHT = 1000, 900
+WIDTH, HEIGHT = 1000, 860
 LARGEST = 150_000
 """Bytes of a picture: they are in the repository."""
 WATCH, LIVE_FROM = 60, 35
