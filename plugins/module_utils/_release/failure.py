@@ -24,7 +24,7 @@ class Told(t.Protocol):
 Failed = t.TypeVar("Failed", bound=Told)
 
 
-def stopped_by[Failed: Told](failures: t.Sequence[Failed]) -> Failed:
+def stopped_by(failures: t.Sequence[Failed]) -> Failed:  # noqa: UP047 - ansible-test reads it with older Pythons
     """Of a run's failures in their order the first, in the words of the last that quotes it: they say what to do, too.
 
     What failed later is a consequence, or stopped for the first one's sake.

@@ -20,6 +20,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._terminal.events imp
 from ansible_collections.easymo.deploy.plugins.plugin_utils import _run_events, _screen
 from ansible_collections.easymo.deploy.plugins.plugin_utils._command_line import extra_variables
 from ansible_collections.easymo.deploy.plugins.plugin_utils._failure_file import write_failures
+from ansible_collections.easymo.deploy.plugins.plugin_utils._observing import observing
 from ansible_collections.easymo.deploy.plugins.plugin_utils._screen import LiveScreen
 
 ROOT = Path(__file__).parents[4]
@@ -114,6 +115,27 @@ def test_evidence_that_cannot_be_written_stops_nothing(tmp_path: Path) -> None:
     assert write_failures(str(tmp_path / "file"), [failure(msg="x")], Redactor()) == ""
     assert write_failures("", [failure(msg="x")], Redactor()) == ""
     assert write_failures(str(tmp_path), [], Redactor()) == ""
+
+
+def test_a_callback_that_raises_warns_once_and_is_silent_from_then_on() -> None:
+    warnings: list[str] = []
+
+    class Callback:
+        TITLE, silent, told = "The console callback", False, 0
+        _display = SimpleNamespace(warning=warnings.append)
+
+        @observing
+        def tell(self, result: dict[str, str]) -> None:
+            self.told += 1
+            result["missing"]
+
+    callback = Callback()
+    for _result in range(3):
+        callback.tell({})
+    assert callback.told == 1
+    assert warnings == [
+        "The console callback stopped in tell (KeyError): the run goes on without it."
+    ]
 
 
 class Terminal:
