@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 NAMESPACE = "easymo-prod"
+# The service account that deploys, as manifests/rbac.yaml names its Role.
+DEPLOYER = "easymo-deploy"
 
 SERVICES = (
     "agent-core",

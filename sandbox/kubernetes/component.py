@@ -8,7 +8,9 @@ import ssl
 import typing as t
 
 from sandbox.component import Component, Process, python, responds
-from sandbox.names import NAMESPACE
+from sandbox.kubernetes.service_accounts import token
+from sandbox.names import DEPLOYER, NAMESPACE
+from sandbox.world import write_private
 
 if t.TYPE_CHECKING:
     from pathlib import Path
@@ -16,6 +18,7 @@ if t.TYPE_CHECKING:
     from sandbox.world import Facts, World
 
 NAME = "kubernetes"
+DEPLOYER_SECONDS = 30 * 86400
 
 
 class Kubernetes(Component):
@@ -38,6 +41,8 @@ class Kubernetes(Component):
         world.secret("kubernetes-token")
         world.certificate(NAME)
         write_kubeconfig(world)
+        deployer = token(world.secret("kubernetes-token"), NAMESPACE, DEPLOYER, DEPLOYER_SECONDS)
+        write_private(deployer_token(world), deployer.encode())
 
     def process(self, world: World) -> Process:
         return Process(python("sandbox.kubernetes", world))
@@ -51,6 +56,7 @@ class Kubernetes(Component):
             "server": server_url(world),
             "ca_cert": str(world.certificate(NAME).ca),
             "token": world.secret("kubernetes-token"),
+            "deployer_token": deployer_token(world).read_text(encoding="utf-8"),
             "kubeconfig": str(kubeconfig_path(world)),
             "namespace": NAMESPACE,
         }
@@ -58,6 +64,11 @@ class Kubernetes(Component):
 
 def server_url(world: World) -> str:
     return f"https://127.0.0.1:{world.port(NAME)}"
+
+
+def deployer_token(world: World) -> Path:
+    """The token of the account that may do what manifests/rbac.yaml says, as whoever deploys has it."""
+    return world.folder(NAME) / "deployer-token"
 
 
 def kubeconfig_path(world: World) -> Path:

@@ -81,7 +81,8 @@ def conflict(resource: Resource, name: str, why: str = STALE) -> ApiError:
 
 
 def forbidden(resource: Resource, name: str, why: str) -> ApiError:
-    message = f'{resource.qualified} "{name}" is forbidden: {why}'
+    what = f'{resource.qualified} "{name}"' if name else resource.qualified
+    message = f"{what} is forbidden: {why}"
     return ApiError(403, "Forbidden", message, details(resource, name))
 
 

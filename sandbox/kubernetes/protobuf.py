@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Just enough of Kubernetes' protobuf to read the access reviews that kubectl sends in no other form."""
+"""Just enough of Kubernetes' protobuf to read the requests that kubectl sends in no other form."""
 
 from __future__ import annotations
 
@@ -33,6 +33,7 @@ MESSAGES: t.Mapping[str, Fields] = {
     },
     "SelfSubjectRulesReview": {2: Nested("spec", {1: "namespace"})},
     "SelfSubjectReview": {},
+    "TokenRequest": {2: Nested("spec", {4: "expirationSeconds"})},
 }
 
 
@@ -41,8 +42,8 @@ def decode(data: bytes, kind: str) -> Object:
     if not data.startswith(MAGIC):
         raise bad_request("the body of the request is not Kubernetes protobuf")
     try:
-        envelope = dict(_parts(data[len(MAGIC) :]))
-        return _read(envelope.get(2, b""), MESSAGES[kind])
+        message = dict(_parts(data[len(MAGIC) :])).get(2, b"")
+        return _read(message if isinstance(message, bytes) else b"", MESSAGES[kind])
     except (IndexError, UnicodeDecodeError) as exc:
         raise bad_request("the body of the request is broken protobuf") from exc
 
@@ -51,15 +52,17 @@ def _read(data: bytes, fields: Fields) -> Object:
     found: Object = {}
     for number, payload in _parts(data):
         field = fields.get(number)
-        if isinstance(field, Nested):
+        if isinstance(payload, int):
+            found |= {field: payload} if isinstance(field, str) else {}
+        elif isinstance(field, Nested):
             found[field.name] = _read(payload, field.fields)
         elif field is not None and payload:
             found[field] = payload.decode()
     return found
 
 
-def _parts(data: bytes) -> t.Iterator[tuple[int, bytes]]:
-    """The length-delimited fields of a message; numbers are skipped, these messages need none."""
+def _parts(data: bytes) -> t.Iterator[tuple[int, bytes | int]]:
+    """The fields of a message: length-delimited ones, and numbers."""
     at = 0
     while at < len(data):
         tag, at = _varint(data, at)
@@ -68,7 +71,8 @@ def _parts(data: bytes) -> t.Iterator[tuple[int, bytes]]:
             yield tag >> 3, data[at : at + length]
             at += length
         else:
-            _, at = _varint(data, at)
+            value, at = _varint(data, at)
+            yield tag >> 3, value
 
 
 def _varint(data: bytes, at: int) -> tuple[int, int]:

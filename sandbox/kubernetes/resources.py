@@ -90,7 +90,10 @@ RESOURCES: tuple[Resource, ...] = (
         subresources=(STATUS,),
     ),
     Resource("", "v1", "secrets", "Secret", "V1Secret"),
-    Resource("", "v1", "serviceaccounts", "ServiceAccount", "V1ServiceAccount", ("sa",)),
+    Resource(
+        "", "v1", "serviceaccounts", "ServiceAccount", "V1ServiceAccount", ("sa",),
+        subresources=(Subresource("token", "TokenRequest", "authentication.k8s.io", "v1", CREATE_ONLY),),
+    ),
     Resource(
         "", "v1", "services", "Service", "V1Service", ("svc",),
         subresources=(STATUS,), categories=("all",),
@@ -125,6 +128,8 @@ RESOURCES: tuple[Resource, ...] = (
         ("pdb",), subresources=(STATUS,), has_generation=True,
     ),
     Resource("coordination.k8s.io", "v1", "leases", "Lease", "V1Lease"),
+    Resource("rbac.authorization.k8s.io", "v1", "roles", "Role", "V1Role"),
+    Resource("rbac.authorization.k8s.io", "v1", "rolebindings", "RoleBinding", "V1RoleBinding"),
     Resource(
         "discovery.k8s.io", "v1", "endpointslices", "EndpointSlice", "V1EndpointSlice",
         has_generation=True,

@@ -8,7 +8,14 @@ import typing as t
 
 from aiohttp import web
 
-from sandbox.kubernetes import authorization, protobuf, responses, selectors, subresources
+from sandbox.kubernetes import (
+    protobuf,
+    responses,
+    selectors,
+    service_accounts,
+    subresources,
+)
+from sandbox.kubernetes.authorization import Authorizer
 from sandbox.kubernetes.errors import ApiError, Object, bad_request
 from sandbox.kubernetes.routing import Target, WriteOptions, flag, whole_number
 from sandbox.kubernetes.streaming import Kubelets
@@ -26,10 +33,12 @@ RETURNS_DELETED = ("pods", "namespaces", "services", "serviceaccounts", "resourc
 class Rest:
     """Answers one request about one target."""
 
-    def __init__(self, store: Store, kubelets: Kubelets, faults: Faults) -> None:
+    def __init__(self, store: Store, kubelets: Kubelets, faults: Faults, secret: str) -> None:
+        """`secret` signs the tokens of service accounts."""
         self._store = store
-        self._faults = faults
         self._kubelets = kubelets
+        self._authorizer = Authorizer(store, faults)
+        self._secret = secret
 
     async def answer(self, request: web.Request, target: Target) -> web.StreamResponse:
         if not target.resource.stored:
@@ -37,7 +46,7 @@ class Rest:
         # Kubelets and controllers are exempt, as from every fault of the server.
         if not request.headers.get("User-Agent", "").startswith("kubelet"):
             watching = flag(request.query, "watch")
-            authorization.admit(self._faults, target, request.method, watching=watching)
+            self._authorizer.admit(request["user"], target, request.method, watching=watching)
         if target.subresource:
             return await self._subresource(request, target)
         match request.method, bool(target.name):
@@ -163,6 +172,8 @@ class Rest:
                 return await self._status(request, target)
             case "scale":
                 return await self._scale(request, target)
+            case "token":
+                return await self._token(request, target)
         pod = self._store.get("pods", target.namespace, target.name)
         match target.subresource:
             case "log":
@@ -201,13 +212,26 @@ class Rest:
     async def _review(self, request: web.Request, target: Target) -> web.Response:
         if request.method != "POST" or target.name:
             raise method_not_allowed()
-        resource, data = target.resource, await request.read()
-        if request.content_type == protobuf.CONTENT_TYPE:
-            body = protobuf.decode(data, resource.kind)
-        else:
-            body = json.loads(data)
-        answered = authorization.review(resource.kind, resource.api_version, body, self._faults)
+        body = await self._typed(request, target.resource.kind)
+        resource, user = target.resource, request["user"]
+        answered = self._authorizer.review(resource.kind, resource.api_version, body, user)
         return responses.json_response(answered, 201)
+
+    async def _token(self, request: web.Request, target: Target) -> web.Response:
+        if request.method != "POST":
+            raise method_not_allowed()
+        self._store.record("serviceaccounts", target.namespace, target.name)
+        body = await self._typed(request, "TokenRequest")
+        answered = service_accounts.answer(self._secret, target.namespace, target.name, body)
+        return responses.json_response(answered, 201)
+
+    @staticmethod
+    async def _typed(request: web.Request, kind: str) -> Object:
+        """The body in either of the forms that kubectl sends."""
+        data = await request.read()
+        if request.content_type == protobuf.CONTENT_TYPE:
+            return protobuf.decode(data, kind)
+        return t.cast("Object", json.loads(data))
 
     def _writer(self, request: web.Request, target: Target) -> Writer:
         return Writer(self._store, target, self._options(request))

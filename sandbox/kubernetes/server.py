@@ -13,9 +13,11 @@ from aiohttp import web
 from sandbox.kubernetes import discovery, quota
 from sandbox.kubernetes.admission import ClusterRules
 from sandbox.kubernetes.errors import ApiError
+from sandbox.kubernetes.rbac import ADMINISTRATOR, User
 from sandbox.kubernetes.responses import json_response, refusal
 from sandbox.kubernetes.rest import Rest
 from sandbox.kubernetes.routing import parse_path
+from sandbox.kubernetes.service_accounts import user_of
 from sandbox.kubernetes.store import Store
 from sandbox.kubernetes.streaming import Kubelets
 from sandbox.names import NAMESPACE
@@ -40,19 +42,29 @@ def new_store() -> Store:
 class RequestFilter:
     """Faults and the bearer token: what a request meets before the API."""
 
-    def __init__(self, faults: Faults, token: str) -> None:
+    def __init__(self, store: Store, faults: Faults, token: str) -> None:
+        self._store = store
         self._faults = faults
-        self._expected = f"Bearer {token}".encode()
+        self._token = token
+
+    def _user(self, header: str) -> User | None:
+        scheme, _, given = header.partition(" ")
+        if scheme != "Bearer":
+            return None
+        if hmac.compare_digest(given.encode(), self._token.encode()):
+            return ADMINISTRATOR
+        return user_of(self._store, self._token, given)
 
     async def admit(self, request: web.Request) -> None:
-        given = request.headers.get("Authorization", "").encode()
         # Kubelets are exempt: the faults rehearse what operators meet, and a cluster whose nodes
         # cannot report would change the rollout itself.
         client = request.headers.get("User-Agent", "").partition("/")[0]
         if client != "kubelet":
             await self._apply_faults(client)
-        if not hmac.compare_digest(given, self._expected):
+        user = self._user(request.headers.get("Authorization", ""))
+        if user is None:
             raise ApiError(401, "Unauthorized", "Unauthorized")
+        request["user"] = user
 
     async def _apply_faults(self, client: str) -> None:
         if fault := self._faults.active("kubernetes", "slow", client):
@@ -77,9 +89,12 @@ def hits(fault: Fault) -> bool:
 
 
 def application(store: Store, faults: Faults, token: str) -> web.Application:
-    """The API as an aiohttp application; it owns the tasks that keep quotas and expire watches."""
-    request_filter, kubelets = RequestFilter(faults, token), Kubelets(store)
-    rest = Rest(store, kubelets, faults)
+    """The API as an aiohttp application; it owns the tasks that keep quotas and expire watches.
+
+    `token` is the administrator's, and the secret that signs those of service accounts.
+    """
+    request_filter, kubelets = RequestFilter(store, faults, token), Kubelets(store)
+    rest = Rest(store, kubelets, faults, token)
 
     async def handle(request: web.Request) -> web.StreamResponse:
         try:

@@ -5,7 +5,10 @@ from __future__ import annotations
 
 import base64
 import typing as t
+from pathlib import Path
 from urllib.parse import quote, urlencode
+
+import yaml
 
 from sandbox.names import (
     INTERNAL_NUMBER,
@@ -24,6 +27,7 @@ if t.TYPE_CHECKING:
 Manifest = dict[str, t.Any]
 
 PORT = 8080
+DEPLOYER_RIGHTS = Path(__file__).parents[2] / "manifests" / "rbac.yaml"
 REPLICAS = {**dict.fromkeys(SERVICES, 3), WORKER: 2}
 
 FLAGS_BEFORE = {
@@ -43,6 +47,7 @@ def manifests(world: World) -> list[Manifest]:
     """Every object of the platform, in an order in which they can be created."""
     objects = [
         _namespace(),
+        *yaml.safe_load_all(DEPLOYER_RIGHTS.read_text(encoding="utf-8")),
         _config_map("platform-config", _platform_config(world)),
         _secret("platform-secrets", _platform_secrets(world)),
         _config_map("feature-flags", FLAGS_BEFORE),

@@ -9,6 +9,7 @@ import time
 from aiohttp import ClientError, ClientSession, web
 
 from sandbox.faults import Faults
+from sandbox.jwt import TokenError, verify
 from sandbox.supabase.errors import RefusedError
 from sandbox.supabase.functions import Function
 from sandbox.supabase.management import effective
@@ -17,7 +18,6 @@ from sandbox.supabase.proxy import exchange
 from sandbox.supabase.runtime import Runtime
 from sandbox.supabase.settings import NAME
 from sandbox.supabase.store import Store
-from sandbox.supabase.tokens import TokenError, verify
 from sandbox.supabase.worker import BootError, BundleError, Worker
 
 NOT_THERE = "Requested function was not found"
