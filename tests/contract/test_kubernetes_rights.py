@@ -34,7 +34,7 @@ def test_the_account_has_a_token_that_ends(world: World) -> None:
     assert ACCOUNT in kubectl(world, f"--token={token}", "auth", "whoami").stdout
     assert "10 minutes" in kubectl(world, "create", "token", DEPLOYER, "--duration=5m").stderr
     assert "not found" in kubectl(world, "create", "token", "nobody").stderr
-    assert "Unauthorized" in kubectl(world, f"--token={token}x", "get", "pods").stderr
+    assert "You must be logged in" in kubectl(world, f"--token={token}x", "get", "pods").stderr
 
 
 @pytest.mark.parametrize(
