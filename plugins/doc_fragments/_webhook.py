@@ -73,6 +73,41 @@ messages:
       elements: str
       default: []
       version_added: 0.2.0
+answer:
+  description: Where in the answer of 200 the reply to a message is, in JMESPath (U(https://jmespath.org)).
+  type: dict
+  version_added: 0.4.0
+  suboptions:
+    reply:
+      description:
+        - The reply to the message, with C({{message_id}}) for the message's id.
+        - Empty for a webhook whose answer tells nothing but that the message was taken.
+      type: str
+      default: "replies[?message_id=='{{message_id}}'] | [0]"
+    route:
+      description: Below it, where the message went, V(agent), V(menu) or V(fallback).
+      type: str
+      default: route
+    text:
+      description: Below it, the text of the reply.
+      type: str
+      default: text
+    buttons:
+      description: Below it, the reply's buttons. Empty or missing means none.
+      type: str
+      default: buttons
+    agent:
+      description: Below it, which agent replied, for people to read.
+      type: str
+      default: agent
+without_reply:
+  description:
+    - What it means when an answer of 200 does not tell what was replied, and no table tells all that is asked of it.
+    - V(hold) fails the probe as not known, and V(accept) lets it pass, for people are asked.
+  type: str
+  choices: [hold, accept]
+  default: hold
+  version_added: 0.4.0
 message_prefix:
   description:
     - What tells the messages' ids from those of users. An id is C(wamid.), this, a random word and a number.

@@ -9,7 +9,7 @@ short_description: A health check of a service through the public API
 version_added: 0.1.0
 author: EasyMO (@easymo)
 description: Turns a service's name into one entry of the option C(checks) of M(easymo.deploy.health_check).
-positional: api_url, version
+positional: api_url, version, version_at
 options:
   _input:
     description: Name of the service.
@@ -23,6 +23,11 @@ options:
     description: The version that the service must report. Any when not given.
     type: str
     default: ""
+  version_at:
+    description: Where in the answer the version is, in JMESPath (U(https://jmespath.org)).
+    type: str
+    default: version
+    version_added: 0.4.0
 """
 
 EXAMPLES = r"""
@@ -41,10 +46,12 @@ _value:
 import typing as t
 
 
-def service_check(service: str, api_url: str, version: str = "") -> dict[str, t.Any]:
+def service_check(
+    service: str, api_url: str, version: str = "", version_at: str = "version"
+) -> dict[str, t.Any]:
     http: dict[str, t.Any] = {"url": f"{api_url}/health/{service}", "status": [200]}
     if version:
-        http["json"] = {"version": version}
+        http["json"] = {version_at: version}
     return {"name": service, "kind": "http", "http": http}
 
 

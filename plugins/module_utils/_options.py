@@ -184,12 +184,23 @@ def webhook_options() -> Spec:
             "default": [],
             "options": message_options(),
         },
+        "answer": {"type": "dict", "options": answer_options()},
+        "without_reply": {"type": "str", "choices": ["hold", "accept"], "default": "hold"},
         "message_prefix": {"type": "str", "default": "easymo-deploy"},
         "logs": {"type": "dict", "options": supabase_options()},
         "database": {"type": "dict", "options": postgres_options()},
         "seen_timeout": {"type": "float", "default": 30},
         "ca_cert": {"type": "path"},
         "request_timeout": {"type": "int", "default": 30},
+    }
+
+
+def answer_options() -> Spec:
+    return {
+        "reply": {"type": "str", "default": "replies[?message_id=='{message_id}'] | [0]"},
+        **{
+            name: {"type": "str", "default": name} for name in ("route", "text", "buttons", "agent")
+        },
     }
 
 

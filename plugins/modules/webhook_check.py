@@ -79,7 +79,10 @@ probes:
   elements: dict
   contains:
     name: {description: What was probed., type: str, sample: unsigned message}
-    outcome: {description: "V(pass) or V(fail).", type: str, sample: pass}
+    outcome:
+      description: V(pass), V(fail), or V(unknown) for a message that was taken without telling what was replied.
+      type: str
+      sample: pass
     status: {description: "The HTTP status, null when there was no answer.", type: int, sample: 401}
     seconds: {description: How long the answer took., type: float, sample: 0.012}
     evidence: {description: "What was seen, or what is wrong with it.", type: str, sample: refused with 401}

@@ -49,6 +49,6 @@ def judge(
 
 KIND = Kind(
     look,
-    {**supabase_options(), "functions": names(), "secrets": names()},
+    {**supabase_options(), "functions": names(), "secrets": {**names(), "no_log": False}},
     (REQUESTS,),
 )

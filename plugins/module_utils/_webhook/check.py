@@ -11,8 +11,8 @@ import typing as t
 from .._errors import InputError
 from .._postgres import PostgresTarget
 from .client import HttpWebhook
-from .exchange import Trace, ask, trace, unanswered
-from .models import Message, Probe, ProbeResult
+from .exchange import Trace, ask, settle, trace, unanswered
+from .models import Form, Message, Probe, ProbeResult
 from .probes import plan_delivery, plan_guards, plan_messages
 from .traces import FunctionLog, PlatformSightings
 
@@ -34,12 +34,14 @@ def check_webhook(params: Params, *, send_messages: bool) -> list[ProbeResult]:
         app_secret=params["app_secret"],
         challenge=challenge,
         prefix=params["message_prefix"],
+        form=Form(**params["answer"]) if params["answer"] else Form(),
     )
     sent = ask(webhook, probes)
     where = Trace(
         read_sightings(params), in_logs=params["logs"] is not None, wait=params["seen_timeout"]
     )
-    return [*outcomes, *trace(probes, sent, where)]
+    accept = params["without_reply"] == "accept"
+    return [*outcomes, *settle(probes, trace(probes, sent, where), accept=accept)]
 
 
 def check_without_messages(params: Params) -> list[ProbeResult]:

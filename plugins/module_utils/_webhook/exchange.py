@@ -41,7 +41,32 @@ def _one(webhook: Webhook, probe: Probe) -> ProbeResult:
     seconds = time.monotonic() - started
     wrong = probe.judge(answer) if answer.status else answer.text
     evidence = wrong or describe(probe, answer)
-    return ProbeResult(probe.name, not wrong, answer.status, seconds, evidence, probe.message_id)
+    unclear = "" if wrong else probe.unclear(answer)
+    return ProbeResult(
+        probe.name, not wrong, answer.status, seconds, evidence, probe.message_id, unclear
+    )
+
+
+def settle(
+    probes: t.Sequence[Probe], outcomes: t.Sequence[ProbeResult], *, accept: bool
+) -> list[ProbeResult]:
+    """What an answer left open is known all the same where a table tells where the message went, and no more is asked.
+    Else nobody knows yet: it passes when people are asked (`accept`), and is unseen when not.
+    """
+    return [
+        outcome if not (outcome.passed and outcome.unclear) else _open(outcome, probe, accept)
+        for probe, outcome in zip(probes, outcomes, strict=True)
+    ]
+
+
+def _open(outcome: ProbeResult, probe: Probe, accept: bool) -> ProbeResult:
+    told = f"{outcome.evidence}; {outcome.unclear}"
+    message = probe.message
+    if message and message.recorded_in and not message.reply_contains and message.buttons is None:
+        return replace(outcome, unclear="")
+    if accept:
+        return replace(outcome, evidence=told)
+    return replace(outcome, passed=False, unseen=True, evidence=told)
 
 
 def trace(

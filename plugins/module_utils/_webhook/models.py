@@ -4,8 +4,11 @@
 
 from __future__ import annotations
 
+import json
 import typing as t
 from dataclasses import dataclass, field
+
+from .._jmespath import search
 
 
 @dataclass(frozen=True)
@@ -41,14 +44,60 @@ class Answer:
 
 
 @dataclass(frozen=True)
+class Reply:
+    """What the answer tells of the reply to a message."""
+
+    route: str = ""
+    text: str = ""
+    buttons: bool = False
+    agent: str = ""
+
+
+@dataclass(frozen=True)
+class Form:
+    """Where in an answer the reply to a message is, as JMESPath, and below it what is told of it.
+
+    `reply` has C({message_id}) for the message's. Empty, and the answer tells nothing but that the message was taken.
+    """
+
+    reply: str = "replies[?message_id=='{message_id}'] | [0]"
+    route: str = "route"
+    text: str = "text"
+    buttons: str = "buttons"
+    agent: str = "agent"
+
+    def read(self, answer: str, message_id: str) -> Reply | None:
+        """None when the answer does not tell."""
+        if not self.reply:
+            return None
+        try:
+            document = json.loads(answer)
+        except ValueError:
+            return None
+        found = search(self.reply.replace("{message_id}", message_id), document)
+        if found is None:
+            return None
+        told = {name: search(getattr(self, name), found) for name in ("route", "text", "agent")}
+        return Reply(
+            **{name: str(value or "") for name, value in told.items()},
+            buttons=bool(search(self.buttons, found)),
+        )
+
+
+@dataclass(frozen=True)
 class Probe:
-    """One exchange: what is sent, and `judge`, which says what is wrong with the answer or an empty string."""
+    """One exchange: what is sent, and `judge`, which says what is wrong with the answer or an empty string.
+
+    `unclear` says what a good answer leaves open.
+    """
 
     name: str
     request: Request
     judge: t.Callable[[Answer], str]
     message: Message | None = None
     message_id: str = ""
+    unclear: t.Callable[[Answer], str] = lambda _answer: ""
+    described: t.Callable[[Answer], str] = lambda answer: f"accepted with {answer.status}"
 
 
 @dataclass(frozen=True)
@@ -61,13 +110,15 @@ class ProbeResult:
     seconds: float
     evidence: str
     message_id: str = ""
+    unclear: str = ""
+    """What the answer leaves open of where the message went."""
     unseen: bool = False
     """It failed for this alone: it was answered as it should, and the log did not name it in time."""
 
     def to_result(self) -> dict[str, t.Any]:
         row: dict[str, t.Any] = {
             "name": self.name,
-            "outcome": "pass" if self.passed else "fail",
+            "outcome": "fail" if not self.passed else "unknown" if self.unclear else "pass",
             "status": self.status or None,
             "seconds": round(self.seconds, 3),
             "evidence": self.evidence,

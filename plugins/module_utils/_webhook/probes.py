@@ -13,11 +13,12 @@ import hmac
 import json
 import typing as t
 
-from .models import Answer, Message, Probe, Request
+from .models import Answer, Form, Message, Probe, Reply, Request
 
 SIGNATURE = "X-Hub-Signature-256"
 REFUSED = (401, 403)
 CLIENT_ERROR = range(400, 500)
+DEFAULT = Form()
 
 
 def plan_guards(
@@ -45,10 +46,15 @@ def plan_delivery(app_secret: str, challenge: str) -> Probe:
 
 
 def plan_messages(
-    messages: t.Iterable[Message], *, app_secret: str, challenge: str, prefix: str
+    messages: t.Iterable[Message],
+    *,
+    app_secret: str,
+    challenge: str,
+    prefix: str,
+    form: Form = DEFAULT,
 ) -> list[Probe]:
     return [
-        _message(message, app_secret, f"wamid.{prefix}.{challenge}.{number}")
+        _message(message, form, app_secret, f"wamid.{prefix}.{challenge}.{number}")
         for number, message in enumerate(messages)
     ]
 
@@ -131,38 +137,47 @@ def _refused(what: str, *expected: int) -> t.Callable[[Answer], str]:
     return judge
 
 
-def _message(message: Message, app_secret: str, message_id: str) -> Probe:
+def _message(message: Message, form: Form, app_secret: str, message_id: str) -> Probe:
     body = notification(message, message_id)
 
     def judge(answer: Answer) -> str:
         if answer.status != 200:
             return f"the signed message was answered {answer.status} instead of 200"
-        return _judge_reply(message, reply_to(answer.text, message_id))
+        reply = form.read(answer.text, message_id)
+        return _judge_reply(message, reply) if reply else ""
+
+    def unclear(answer: Answer) -> str:
+        asks = message.route or message.reply_contains or message.buttons is not None
+        if not asks or form.read(answer.text, message_id):
+            return ""
+        return "the answer does not tell what was replied"
+
+    def described(answer: Answer) -> str:
+        reply = form.read(answer.text, message_id) or Reply()
+        agent = f" ({reply.agent})" if reply.agent else ""
+        went = f", went to {reply.route}{agent}" if reply.route else ""
+        return f"accepted with {answer.status}{went}"
 
     request = Request("POST", headers=sign(body, app_secret), body=body)
-    return Probe(message.name, request, judge, message, message_id)
+    return Probe(message.name, request, judge, message, message_id, unclear, described)
 
 
-def _judge_reply(message: Message, reply: t.Mapping[str, t.Any]) -> str:
-    route, text = str(reply.get("route", "")), str(reply.get("text", ""))
-    if message.route and route != message.route:
-        return f"it went to {route or 'an unknown route'} instead of {message.route}"
-    if message.reply_contains.lower() not in text.lower():
-        return f"the reply does not say {message.reply_contains!r}, it says {text[:100]!r}"
-    if message.buttons is not None and bool(reply.get("buttons")) is not message.buttons:
+def _judge_reply(message: Message, reply: Reply) -> str:
+    if message.route and reply.route != message.route:
+        return f"it went to {reply.route or 'an unknown route'} instead of {message.route}"
+    if message.reply_contains.lower() not in reply.text.lower():
+        return f"the reply does not say {message.reply_contains!r}, it says {reply.text[:100]!r}"
+    if message.buttons is not None and reply.buttons is not message.buttons:
         return f"the reply has {'no' if message.buttons else ''} buttons".replace("  ", " ")
     return ""
 
 
 def describe(probe: Probe, answer: Answer) -> str:
     """What was seen of a probe that passed."""
-    if probe.message is None:
-        taken = "echoed" if probe.request.method == "GET" else "taken"
-        return taken if answer.status == 200 else f"refused with {answer.status}"
-    reply = reply_to(answer.text, probe.message_id)
-    route, agent = reply.get("route"), reply.get("agent")
-    went = f", went to {route}{f' ({agent})' if agent else ''}" if route else ""
-    return f"accepted with {answer.status}{went}"
+    if probe.message is not None:
+        return probe.described(answer)
+    taken = "echoed" if probe.request.method == "GET" else "taken"
+    return taken if answer.status == 200 else f"refused with {answer.status}"
 
 
 def notification(message: Message, message_id: str) -> bytes:
@@ -189,13 +204,3 @@ def envelope(value: t.Mapping[str, t.Any]) -> bytes:
 def sign(body: bytes, app_secret: str) -> dict[str, str]:
     digest = hmac.new(app_secret.encode(), body, hashlib.sha256).hexdigest()
     return {"Content-Type": "application/json", SIGNATURE: f"sha256={digest}"}
-
-
-def reply_to(text: str, message_id: str) -> t.Mapping[str, t.Any]:
-    """What the platform says that it replied to the message; empty when it does not say."""
-    try:
-        replies = json.loads(text)["replies"]
-        found = next(reply for reply in replies if reply["message_id"] == message_id)
-    except (ValueError, KeyError, TypeError, StopIteration):
-        return {}
-    return found if isinstance(found, dict) else {}

@@ -111,11 +111,13 @@ def people(group: Group) -> list[Fact]:
 def webhook(group: Group) -> list[Fact]:
     rows = of(group, "probes")
     good = [row for row in rows if row.get("outcome") in GOOD]
-    facts = [Fact("webhook", f"{len(good)} of {len(rows)} messages answered as they must be")]
+    unknown = [row for row in rows if row.get("outcome") == "unknown"]
+    more = f"; of {len(unknown)} the answer does not tell" if unknown else ""
+    facts = [Fact("webhook", f"{len(good)} of {len(rows)} messages answered as they must be{more}")]
     bad = [
         Fact("webhook", f"{row['name']}: {one_line(str(row.get('evidence')))}", "bad")
         for row in rows
-        if row not in good
+        if row not in good and row not in unknown
     ]
     return bad or (facts if rows else [])
 

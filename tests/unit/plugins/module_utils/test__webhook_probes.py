@@ -19,10 +19,12 @@ from ansible_collections.easymo.deploy.plugins.module_utils._webhook.exchange im
     Trace,
     ask,
     refuse_failures,
+    settle,
     trace,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._webhook.models import (
     Answer,
+    Form,
     Message,
     ProbeResult,
     Request,
@@ -220,3 +222,71 @@ def test_no_id_can_leave_its_place_in_the_query_of_the_log() -> None:
     assert "wamid[.]r[.]1" in log_query(["wamid.r.1"])
     with pytest.raises(InputError, match="characters"):
         log_query(["x') or ('1' = '1"])
+
+
+# Answers in other forms than ours
+
+
+class Answering(GoodWebhook):
+    """A good webhook whose answer to a message is `text`."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.text = text
+
+    def _receive(self, request: Request) -> Answer:
+        answer = super()._receive(request)
+        return replace(answer, text=self.text) if answer.status == 200 else answer
+
+
+THEIRS = Form("results[0]", "meta.handler", "body", "options[].title", "meta.name")
+
+
+def told(
+    text: str, message: Message = ASKED, *, form: Form | None = None, accept: bool = False
+) -> tuple[bool, bool, str]:
+    probes = plan_messages(
+        [message], app_secret=SECRET, challenge="c0ffee", prefix="r", form=form or Form()
+    )
+    (seen,) = settle(probes, ask(Answering(text), probes), accept=accept)
+    return seen.passed, seen.unseen, seen.evidence
+
+
+NOTHING = "accepted with 200; the answer does not tell what was replied"
+
+
+@pytest.mark.parametrize(
+    "text", ["EVENT_RECEIVED", "", "<html>Log in</html>", "{}", '{"replies": []}', "[1]"]
+)
+def test_an_answer_that_tells_no_reply_is_neither_right_nor_wrong(text: str) -> None:
+    """The first is what Meta's own examples of a webhook answer, the second all that the runbook asks."""
+    assert told(text) == (False, True, NOTHING)
+    assert told(text, accept=True) == (True, False, NOTHING)
+    known = replace(ASKED, recorded_in=("agent_requests",))
+    assert told(text, known) == (False, True, NOTHING), "what it said is asked as well"
+    assert told(text, replace(known, reply_contains="")) == (True, False, "accepted with 200")
+    # That a table does not have it is no proof of a menu.
+    menu = replace(ASKED, route="menu", reply_contains="", not_recorded_in=("agent_requests",))
+    assert told(text, menu) == (False, True, NOTHING)
+    assert told(text, Message("any", "250780000001", "test")) == (True, False, "accepted with 200")
+
+
+def test_a_form_of_another_platform_is_read_as_well() -> None:
+    body = {"results": [{"meta": {"handler": "agent", "name": "buyer"}, "body": "3 vendors"}]}
+    assert told(json.dumps(body), form=THEIRS) == (
+        True,
+        False,
+        "accepted with 200, went to agent (buyer)",
+    )
+    body["results"][0]["meta"]["handler"] = "menu"
+    assert told(json.dumps(body), form=THEIRS) == (False, False, "it went to menu instead of agent")
+    menu = Message("menu", "250780000001", "MENU", "menu", buttons=True)
+    assert told(json.dumps(body), menu, form=THEIRS)[2] == "the reply has no buttons"
+    body["results"][0]["options"] = [{"title": "Help"}]  # type: ignore[assignment]
+    assert told(json.dumps(body), menu, form=THEIRS)[0]
+
+
+def test_with_an_empty_form_nothing_is_read_from_the_answer() -> None:
+    text = json.dumps({"replies": [{"message_id": "wamid.r.c0ffee.0", "route": "menu"}]})
+    assert told(text, form=Form(reply="")) == (False, True, NOTHING)
+    assert told(text) == (False, False, "it went to menu instead of agent")
