@@ -49,7 +49,7 @@ BROKEN: dict[str, Broken] = {
         "rbac", "The credentials were refused", {"secret_kubernetes_token": "s3cr3t"}
     ),
     "the namespace": Broken(
-        "health", "no pod to check in namespace 'other'", {"kubernetes_namespace": "other"}, "pods"
+        "health", 'in the namespace "other"', {"kubernetes_namespace": "other"}, "pods"
     ),
     "a right of the deployer": Broken(
         "rbac",
@@ -58,9 +58,8 @@ BROKEN: dict[str, Broken] = {
     ),
     "the right to write alerts": Broken(
         "rights_alert_rules",
-        "in monitoring you may not patch prometheusrules.monitoring.coreos.com. Let the deployer",
+        "in monitoring you may not get, create, patch prometheusrules.monitoring.coreos.com. Let the deployer",
         {"alert_rules_destination": "prometheus_rule"},
-        faults=(Fault("kubernetes", "forbidden", "patch prometheusrules"),),
     ),
     "a service's Deployment": Broken(
         "rollout",
