@@ -102,7 +102,7 @@ def test_one_that_does_not_count_is_in_nobodys_way(old: dict[str, t.Any]) -> Non
     ("given", "told"),
     [
         (JANE, ""),
-        (None, "not signed yet: the QA lead signs it by 'ansible-playbook playbooks/approve.yml"),
+        (None, "not signed yet: the QA lead signs it by playbooks/approve.yml"),
         ({**JANE, "git_sha": "b2" * 20}, "Jane Doe signed commit b2b2b2b2b2b2, and a1a1a1a1a1a1"),
         ({**JANE, "attempt": 2}, "Jane Doe signed attempt 2, and this is attempt 1"),
     ],
