@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A mail server with STARTTLS and login that delivers each mail as a file, for the sinks' page."""
+"""A mail server with login, STARTTLS and a port that speaks TLS at once. It delivers each mail as a file."""
 
 from __future__ import annotations
 
 import asyncio
+import functools
 import secrets
 import smtplib
 import ssl
@@ -23,7 +24,7 @@ class Smtp(Component):
     """The mail server as a component."""
 
     name = "smtp"
-    ports = ("smtp",)
+    ports = ("smtp", "smtps")
     faults: t.Mapping[str, str] = {
         "rejects": "All recipients, or the target address, are refused with 550.",
         "errors": "Each mail is answered 451 after it was sent: it counts as not delivered.",
@@ -31,7 +32,8 @@ class Smtp(Component):
     }
 
     def prepare(self, world: World) -> None:
-        world.port("smtp")
+        for port in self.ports:
+            world.port(port)
         password(world)
         world.certificate("smtp")
         (world.folder("smtp") / "mails").mkdir(exist_ok=True)
@@ -47,6 +49,7 @@ class Smtp(Component):
         return {
             "host": "127.0.0.1",
             "port": world.port("smtp"),
+            "tls_port": world.port("smtps"),
             "ca_cert": str(world.certificate("smtp").ca),
             "user": USER,
             "password": password(world),
@@ -122,19 +125,25 @@ async def serve(world: World) -> None:
         right = right and secrets.compare_digest(given.password, expected)
         return AuthResult(success=right, handled=right is True)
 
-    def session() -> asyncio.Protocol:
+    def session(*, implicit: bool = False) -> asyncio.Protocol:
+        # It knows of the TLS that it began itself alone.
+        encryption = {"auth_require_tls": False} if implicit else {"tls_context": tls}
         return t.cast(
             "asyncio.Protocol",
-            SMTP(delivery, hostname="sandbox.invalid", tls_context=tls, authenticator=login,
-                 auth_require_tls=True, enable_SMTPUTF8=True),
+            SMTP(delivery, hostname="sandbox.invalid", authenticator=login, enable_SMTPUTF8=True,
+                 **encryption),
         )  # fmt: skip
 
-    stop = stop_event()
-    server = await asyncio.get_running_loop().create_server(
-        session, "127.0.0.1", world.port("smtp")
-    )
+    stop, loop = stop_event(), asyncio.get_running_loop()
+    servers = [
+        await loop.create_server(session, "127.0.0.1", world.port("smtp")),
+        await loop.create_server(
+            functools.partial(session, implicit=True), "127.0.0.1", world.port("smtps"), ssl=tls
+        ),
+    ]
     await stop.wait()
-    server.close()
+    for server in servers:
+        server.close()
 
 
 if __name__ == "__main__":

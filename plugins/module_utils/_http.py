@@ -37,6 +37,7 @@ LATER = frozenset({429, 500, 502, 503, 504})
 """Statuses after which the same request may succeed."""
 _CHUNK = 64 * 1024
 _SHOWN = 200
+_LOGIN = "set user and password in the URL of HTTPS_PROXY or HTTP_PROXY"
 
 
 @dataclass(frozen=True)
@@ -190,6 +191,8 @@ def good(
     told = f"{where} answered HTTP {answer.status}{f' ({said})' if said else ''}"
     if answer.status in (401, 403):
         raise RefusedError(f"{told}: {forbidden}.")
+    if answer.status == 407:
+        raise RefusedError(f"{told}, which is a proxy: {_LOGIN}.")
     if answer.status == 429:
         raise UnreachableError(f"{told}: see its log for the rate limit, then try again.")
     if answer.status == 408 or answer.status >= 500:
@@ -350,7 +353,12 @@ def _no_answer(exc: Exception, passed: float) -> NoAnswerError:
     def came_of(*kinds: type[BaseException]) -> bool:
         return any(isinstance(one, kinds) for one in chain)
 
-    if came_of(ssl.SSLError, requests.exceptions.SSLError, known.SSLError):
+    if came_of(known.ProxyError, requests.exceptions.ProxyError):
+        wants_login = "407" in cause
+        error = RefusedError if wants_login else UnreachableError
+        problem = f"is behind a proxy that does not let us through ({cause})"
+        cure = f"{_LOGIN if wants_login else 'check HTTPS_PROXY'}, or name the host in NO_PROXY"
+    elif came_of(ssl.SSLError, requests.exceptions.SSLError, known.SSLError):
         error, problem = RefusedError, f"failed the TLS handshake ({cause})"
         cure = "check that that port uses TLS"
         if came_of(ssl.SSLCertVerificationError):

@@ -40,7 +40,8 @@ class PostgresTarget:
 
     @classmethod
     def from_params(cls, params: t.Mapping[str, t.Any]) -> PostgresTarget:
-        """Of the options of the doc fragment _postgres."""
+        """Of the options of the doc fragment _postgres. InputError for an address that can't do what is done here."""
+        _refuse_transaction_pooler(params["login_host"], params["login_port"])
         return cls(
             host=params["login_host"],
             port=params["login_port"],
@@ -208,6 +209,11 @@ def connection_failure(target: PostgresTarget, said: str) -> DeployError:
             f"TLS with {target.where} failed: {reason}. Check 'ca_cert' and 'ssl_mode' "
             f"(now {target.ssl_mode!r}), and that the certificate names the host."
         )
+    if reason in _NO_WAY and _only_ipv6(said):
+        return UnreachableError(
+            f"Cannot reach {target.where}: it has IPv6 addresses alone, and this machine no way there ({reason}). "
+            "Give this machine IPv6, or set the address of the pooler in session mode, or buy the IPv4 add-on."
+        )
     return UnreachableError(f"Cannot reach {target.where}: {reason}.")
 
 
@@ -216,6 +222,29 @@ def _connection_reason(said: str) -> str:
     lines = [line.strip() for line in said.splitlines()]
     telling = [line for line in lines if line and not line.startswith("Is the server running")]
     return re.sub(r"^.* failed: ", "", telling[-1] if telling else "no reason given").rstrip(".")
+
+
+_NO_WAY = (
+    "Network is unreachable",
+    "No route to host",
+    "Cannot assign requested address",
+    "Address family not supported by protocol",
+)
+
+
+def _only_ipv6(said: str) -> bool:
+    """Whether every address that libpq tried is one; it names them in brackets after a host's name."""
+    tried = re.findall(r"\(([0-9A-Fa-f.:]+)\), port|at \"([0-9A-Fa-f.:]+)\", port", said)
+    return bool(tried) and all(":" in one or ":" in other for one, other in tried)
+
+
+def _refuse_transaction_pooler(host: str, port: int) -> None:
+    """By https://supabase.com/docs/guides/database/connecting-to-postgres: 6543 is that mode, 5432 is session mode."""
+    if port == 6543 and host.endswith((".supabase.co", ".supabase.com")):
+        raise InputError(
+            f"{host}:{port} is Supabase's pooler in transaction mode, which gives each transaction another session: "
+            "locks, settings and dumps do not hold there. Set port 5432, its session mode, or the direct address."
+        )
 
 
 def mask_secret(text: str, secret: str | None) -> str:

@@ -70,14 +70,14 @@ options:
           - Ids of users or user groups by the name that stands in the text, as C(@name). Each is a mention there.
           - A name whose id is none stays as it is.
         type: dict
-        version_added: 0.3.0
+        version_added: 0.2.0
       archive:
         description:
           - Archive the channel once the message is in it. One that is archived already is left so.
           - Needs O(slack.token) with the scope C(channels:manage), for a private channel C(groups:write).
         type: bool
         default: false
-        version_added: 0.3.0
+        version_added: 0.2.0
   email:
     description: Send an e-mail.
     type: dict
@@ -91,9 +91,11 @@ options:
         type: int
         default: 587
       starttls:
-        description: Whether the connection is encrypted. A server that can't prove who it is gets no mail.
+        description:
+          - Whether the connection is encrypted. A server that can't prove who it is gets no mail.
+          - V(implicit) is TLS from the first byte, which is what port 465 speaks.
         type: str
-        choices: [required, optional, never]
+        choices: [required, optional, never, implicit]
         default: required
       username:
         description: Name to log in with. Without it, no login.
@@ -124,7 +126,7 @@ options:
         description: Files to attach, together at most 10 MB. Text is sent as UTF-8.
         type: list
         elements: path
-        version_added: 0.3.0
+        version_added: 0.2.0
   pagerduty:
     description: Send an event to PagerDuty's Events API v2. Repeating it is harmless.
     type: dict
@@ -198,7 +200,7 @@ options:
             V(scheduled), V(in_progress), V(verifying) or V(completed).
         type: int
         default: 120
-        version_added: 0.3.0
+        version_added: 0.2.0
 attributes:
   check_mode:
     description: Checks the options and says whom it would tell, without telling or asking anybody.

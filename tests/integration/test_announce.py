@@ -117,6 +117,17 @@ def test_a_mail_server_that_cannot_prove_who_it_is_gets_no_mail(channels, receiv
     assert len(received()["mail"]) == before
 
 
+def test_a_mail_goes_through_a_port_that_speaks_tls_at_once(channels, received, ca_cert, world):
+    subject = f"Upgrade {uuid.uuid4().hex[:8]}"
+    port = world.facts("smtp")["tls_port"]
+    mail = {**channels["email"], "port": port, "starttls": "implicit", "subject": subject}
+    untrusted = run_module(announce, text="x", email=mail)["undelivered"][0]["msg"]
+    assert "failed TLS verification" in untrusted
+    assert run_module(announce, text="x", ca_cert=ca_cert, email=mail)["undelivered"] == []
+    (got,) = [one for one in received()["mail"] if one["subject"] == subject]
+    assert got["secured"]
+
+
 def test_a_maintenance_is_opened_with_its_times_and_completed_later(received, channels):
     name = f"Upgrade {uuid.uuid4().hex[:8]}"
     page = {**channels["statuspage"], "name": name, "minutes": 150}

@@ -95,7 +95,7 @@ def conversation(mail: Mail, deadline: Deadline, ca_cert: str | None) -> t.Itera
     """With the mail's server, encrypted and logged in as it asks for. What goes wrong is a DeployError."""
     server = _server(mail)
     try:
-        with smtplib.SMTP(mail.host, mail.port, timeout=max(0.1, deadline.left())) as session:
+        with connect(mail, max(0.1, deadline.left()), ca_cert) as session:
             encrypt(session, mail, ca_cert, server)
             if mail.username:
                 session.login(mail.username, mail.password)
@@ -123,8 +123,18 @@ def conversation(mail: Mail, deadline: Deadline, ca_cert: str | None) -> t.Itera
         raise UnreachableError(f"{server} can't be reached ({why}): check email.host.") from None
 
 
+def connect(mail: Mail, timeout: float, ca_cert: str | None) -> smtplib.SMTP:
+    """A port for implicit TLS, by RFC 8314, says nothing in clear."""
+    if mail.starttls != "implicit":
+        return smtplib.SMTP(mail.host, mail.port, timeout=timeout)
+    context = ssl.create_default_context(cafile=ca_cert)
+    return smtplib.SMTP_SSL(mail.host, mail.port, timeout=timeout, context=context)
+
+
 def encrypt(session: smtplib.SMTP, mail: Mail, ca_cert: str | None, server: str) -> None:
     session.ehlo_or_helo_if_needed()
+    if mail.starttls == "implicit":
+        return
     offered = session.has_extn("starttls")
     if mail.starttls == "never" or (
         mail.starttls == "optional" and not offered and not mail.username

@@ -40,7 +40,7 @@ class Attachment:
 class Mail:
     host: str
     port: int
-    starttls: t.Literal["required", "optional", "never"]
+    starttls: t.Literal["required", "optional", "never", "implicit"]
     sender: str
     recipients: tuple[str, ...]
     subject: str

@@ -50,7 +50,7 @@ def slack_options() -> Spec:
 
 
 def email_options() -> Spec:
-    starttls = ["required", "optional", "never"]
+    starttls = ["required", "optional", "never", "implicit"]
     return {
         "host": {"type": "str", "required": True},
         "port": {"type": "int", "default": 587},

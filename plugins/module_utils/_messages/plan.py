@@ -98,12 +98,20 @@ def slack_text(text: str, mentions: t.Iterable[str]) -> str:
     return whole
 
 
+SMTPS = 465
+
+
 def mail(options: Options, text: str) -> Mail:
     username, starttls = options.get("username") or "", options["starttls"]
     if username and starttls == "never":
         raise InputError(
             "email.username is set and email.starttls is 'never': a password must not travel in clear, "
             "set email.starttls to 'required'."
+        )
+    if options["port"] == SMTPS and starttls != "implicit":
+        raise InputError(
+            f"email.port is {SMTPS}, which speaks TLS from the first byte, and email.starttls is {starttls!r}: "
+            "set it to 'implicit'."
         )
     # A line break in a header would add headers of somebody's own.
     for name in ("sender", "subject"):

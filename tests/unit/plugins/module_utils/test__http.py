@@ -52,6 +52,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._time import Deadlin
 from ansible_collections.easymo.deploy.plugins.module_utils._webhook.client import HttpWebhook
 from ansible_collections.easymo.deploy.plugins.module_utils._webhook.models import Request
 from ansible_collections.easymo.deploy.plugins.module_utils._webhook.traces import FunctionLog
+from tests.fakes.http_server import Handler, serving
 
 OURS = "Bearer our-own-token"
 TOKEN = OURS.removeprefix("Bearer ")
@@ -440,3 +441,33 @@ def test_a_long_error_body_costs_next_to_nothing(server: Server) -> None:
         check(server.url)
     assert time.process_time() - before < 3
     assert len(str(caught.value)) < 400
+
+
+class LoginProxy(Handler):
+    """As squid does without a login: https://httpwg.org/specs/rfc9110.html#status.407."""
+
+    def do_CONNECT(self) -> None:
+        self.answer(407, b"", {"Proxy-Authenticate": "Basic"})
+
+    do_GET = do_CONNECT  # noqa: N815
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_a_proxy_that_wants_a_login_is_told_with_its_cure(
+    monkeypatch: pytest.MonkeyPatch, scheme: str
+) -> None:
+    with serving(LoginProxy) as url:
+        monkeypatch.setenv("NO_PROXY", "")
+        monkeypatch.setenv("no_proxy", "")
+        monkeypatch.setenv(f"{scheme}_proxy", url.replace("//", "//ann:s3cret@"))
+        with pytest.raises(RefusedError, match=r"407.*set user and password in the URL of") as told:
+            good(ask("CI", "GET", f"{scheme}://ci.example.com/", timeout=20), "CI")
+    assert "s3cret" not in str(told.value)
+
+
+def test_a_proxy_that_is_not_there_is_no_server_that_is_not_there(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")
+    with pytest.raises(UnreachableError, match=r"proxy.*refused.*check HTTPS_PROXY"):
+        ask("CI", "GET", "https://ci.example.com/", timeout=20)

@@ -83,6 +83,7 @@ def test_what_a_service_limits_is_cut_and_marked():
         ({"email": EMAIL | {"recipients": ["a@x.example\nBcc: b@x.example"]}}, "no e-mail address"),
         ({"email": EMAIL | {"subject": "x\nBcc: all@x.example"}}, "email.subject"),
         ({"email": EMAIL | {"username": "u", "starttls": "never"}}, "in clear"),
+        ({"email": EMAIL | {"port": 465}}, "'implicit'"),
         ({"pagerduty": EVENT, "text": ""}, "pagerduty.summary"),
         ({"slack": SLACK, "text": "x" * 40_001}, "40000"),
         ({"slack": SLACK, "text": ""}, "text is empty"),

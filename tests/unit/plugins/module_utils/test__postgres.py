@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+import typing as t
+
+import pytest
+
+from ansible_collections.easymo.deploy.plugins.module_utils._errors import InputError
+from ansible_collections.easymo.deploy.plugins.module_utils._postgres import (
+    PostgresTarget,
+    connection_failure,
+)
+
+DIRECT, POOLER = "db.abcdefghijklmnopqrst.supabase.co", "aws-0-eu-west-1.pooler.supabase.com"
+GIVEN: dict[str, t.Any] = {
+    "login_user": "postgres",
+    "login_password": None,
+    "login_db": "postgres",
+    "ssl_mode": "verify-full",
+    "ca_cert": None,
+    "connect_timeout": 10,
+}
+ADVICE = "\n\tIs the server running on that host and accepting TCP/IP connections?\n"
+
+
+@pytest.mark.parametrize("host", [DIRECT, POOLER])
+def test_the_transaction_mode_of_a_pooler_is_refused_and_its_session_mode_taken(host: str) -> None:
+    with pytest.raises(InputError, match=r"transaction mode.*Set port 5432"):
+        PostgresTarget.from_params({**GIVEN, "login_host": host, "login_port": 6543})
+    assert (
+        PostgresTarget.from_params({**GIVEN, "login_host": host, "login_port": 5432}).host == host
+    )
+
+
+def test_another_server_may_have_that_port() -> None:
+    given = {**GIVEN, "login_host": "db.example.com", "login_port": 6543}
+    assert PostgresTarget.from_params(given).port == 6543
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        # As libpq 18 says it: of a name with that address, of the address itself, and of a name with both kinds.
+        (f'connection to server at "{DIRECT}" (2001:db8::1), port 5432 failed: Network is unreachable{ADVICE}', True),
+        (f'connection to server at "2001:db8::1", port 5432 failed: No route to host{ADVICE}', True),
+        (
+            f'connection to server at "h" (2001:db8::1), port 5432 failed: Network is unreachable{ADVICE}'
+            f'connection to server at "h" (192.0.2.1), port 5432 failed: No route to host{ADVICE}',
+            False,
+        ),
+        (f'connection to server at "h" (2001:db8::1), port 5432 failed: Connection refused{ADVICE}', False),
+    ],
+    ids=["name", "address", "both kinds", "refused"],
+)  # fmt: skip
+def test_a_machine_without_ipv6_is_told_so(said: str, told: bool) -> None:
+    target = PostgresTarget(host=DIRECT, user="postgres", database="postgres")
+    assert ("Give this machine IPv6" in str(connection_failure(target, said))) is told
