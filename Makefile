@@ -6,7 +6,7 @@ unexport PYTHONDONTWRITEBYTECODE
 PY := .venv/bin/python
 TRAFFIC := tests/stories/test_story_of_the_waves.py
 
-.PHONY: help setup demo test test-cluster check lint types sanity unit contract integration interop stories traffic oldest molecule bench pictures docs lock \
+.PHONY: help setup demo test test-cluster check lint types sanity unit contract integration interop stories traffic oldest molecule bench pictures docs site lock \
 	sandbox-up sandbox-down sandbox-status clean
 
 help:  ## What can be made
@@ -81,8 +81,11 @@ sandbox-down: setup  ## Stop it and leave nothing behind
 sandbox-status: setup  ## What runs, and where
 	@$(PY) -m sandbox status
 
+site: setup  ## The guides and the reference as a site with a search, in .cache/site/html
+	@scripts/site
+
 lock: setup  ## Renew requirements.lock from pyproject.toml
 	@scripts/lock
 
 clean: sandbox-down  ## Remove everything that make made
-	@rm -rf .venv .venv-oldest .tools .build .cache .sandbox .deploy .ansible .mypy_cache .pytest_cache .ruff_cache
+	@rm -rf .venv .venv-oldest .venv-installed .tools .build .cache .sandbox .deploy .ansible .mypy_cache .pytest_cache .ruff_cache
