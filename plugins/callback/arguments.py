@@ -7,7 +7,7 @@ DOCUMENTATION = r"""
 name: arguments
 type: notification
 short_description: Refuses a run whose tags, limit or inventory match nothing
-version_added: 0.3.0
+version_added: 0.2.0
 description:
   - Ansible ends such a run without an error, as if all was done. With this callback it ends with return code 5, before
     its first task, and says which argument matches nothing and what there is instead.

@@ -7,7 +7,7 @@ DOCUMENTATION = r"""
 name: console
 type: stdout
 short_description: Shows a release on one screen
-version_added: 0.3.0
+version_added: 0.2.0
 description:
   - Says what was done and seen, a line for each thing that is finished, and ends with what came of it and the command
     to type next. A failure is one block - its cause, how the platform stands now, who was told, what to type.

@@ -81,7 +81,7 @@ options:
         current directory.
       - It has no secrets. Without the file, the next run posts a message of its own.
     type: path
-    version_added: 0.3.0
+    version_added: 0.2.0
     env:
       - name: EASYMO_DEPLOY_SLACK_STATE_PATH
     ini:
@@ -90,7 +90,7 @@ options:
   release_title:
     description: What people call the release, for the title. Without it, the word release and the version.
     type: str
-    version_added: 0.3.0
+    version_added: 0.2.0
     env:
       - name: EASYMO_DEPLOY_RELEASE_TITLE
     ini:
@@ -99,7 +99,7 @@ options:
   environment_name:
     description: Where it is deployed to, for the title.
     type: str
-    version_added: 0.3.0
+    version_added: 0.2.0
     env:
       - name: EASYMO_DEPLOY_ENVIRONMENT_NAME
     ini:
@@ -118,7 +118,7 @@ options:
   release_on_call_name:
     description: Name of the person on call, to show where nobody is to be notified.
     type: str
-    version_added: 0.3.0
+    version_added: 0.2.0
     env:
       - name: EASYMO_DEPLOY_ON_CALL_NAME
     ini:

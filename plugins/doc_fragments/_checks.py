@@ -133,7 +133,7 @@ http:
       type: list
       elements: str
       default: []
-      version_added: 0.4.0
+      version_added: 0.2.0
     text:
       description: What the body must contain.
       type: str

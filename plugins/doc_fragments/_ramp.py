@@ -55,7 +55,7 @@ options:
     description: Why nothing may go up, in words, for example that the release is not signed off. Empty for nothing.
     type: str
     default: ""
-    version_added: 0.3.0
+    version_added: 0.2.0
   lock:
     description: The Lease that is the deploy lock. C(easymo-deploy) when not given.
     type: str

@@ -6,7 +6,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 name: failure_sentence
 short_description: Why a task failed, in one sentence
-version_added: 0.3.0
+version_added: 0.2.0
 author: EasyMO (@easymo)
 description:
   - What the module said of a failure. Of a loop what each round that failed says, once.

@@ -6,7 +6,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 name: feedback_verdict
 short_description: What the answers about users make of the verdict of a watch
-version_added: 0.3.0
+version_added: 0.2.0
 author: EasyMO (@easymo)
 description:
   - Takes the worse of both verdicts. A bad answer rolls back, a minor one or none holds.

@@ -6,7 +6,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 name: host_values
 short_description: Variables of several hosts, for one task that works for all of them
-version_added: 0.3.0
+version_added: 0.2.0
 author: EasyMO (@easymo)
 description:
   - Makes a dictionary of each host, with its name as C(host) and the variables that are asked for.

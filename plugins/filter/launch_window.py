@@ -6,7 +6,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 name: launch_window
 short_description: A launch window in words
-version_added: 0.3.0
+version_added: 0.2.0
 author: EasyMO (@easymo)
 description: Words the hours of a launch window as an announcement tells them, in its own time zone.
 options:

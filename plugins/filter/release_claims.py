@@ -6,7 +6,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 name: release_claims
 short_description: What may be claimed of a release, from its record
-version_added: 0.3.0
+version_added: 0.2.0
 author: EasyMO (@easymo)
 description:
   - From the record, what was measured and which alerts fired to the sentences that messages may say.

@@ -6,7 +6,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 name: rollback_verification
 short_description: What a rollback proved, a row for each thing that it must bring back
-version_added: 0.3.0
+version_added: 0.2.0
 author: EasyMO (@easymo)
 description:
   - From what was tried after a rollback to rows that say whether each thing is V(verified), V(failed) or

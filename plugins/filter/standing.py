@@ -6,7 +6,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 name: standing
 short_description: How the platform stands after a failure, in a line for each part
-version_added: 0.3.0
+version_added: 0.2.0
 author: EasyMO (@easymo)
 description:
   - Puts together what modules that only read have returned. What one of them could not read is told as not known.

@@ -6,7 +6,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 name: within_hours
 short_description: Whether a time is within hours of the day
-version_added: 0.3.0
+version_added: 0.2.0
 author: EasyMO (@easymo)
 description:
   - Tells whether now, or O(at), is at or after C(from) and before C(until) in the time zone C(timezone).

@@ -7,7 +7,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: alert_rules
 short_description: Give Prometheus its alerts, and see that it has them loaded
-version_added: 0.3.0
+version_added: 0.2.0
 description:
   - Puts groups of rules where Prometheus takes them from, either a PrometheusRule object of its operator, written by
     server-side apply, or a file among its C(rule_files), which it is asked to read again.
@@ -27,6 +27,7 @@ requirements:
   - Prometheus >= 2.39
 extends_documentation_fragment:
   - easymo.deploy._module.changes_in_controller
+  - easymo.deploy._action_groups.kubernetes
   - easymo.deploy._kubernetes
   - easymo.deploy._alerts
   - easymo.deploy._libraries.requests

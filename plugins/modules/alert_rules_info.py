@@ -7,7 +7,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: alert_rules_info
 short_description: Read which alerts Prometheus has loaded, and whom Alertmanager can tell
-version_added: 0.3.0
+version_added: 0.2.0
 description:
   - Lists the alerting rules that Prometheus evaluates now, and the receivers of its Alertmanager.
   - Given the groups of a rule file, it tells what of them is not loaded as it should be, and which alert Alertmanager

@@ -7,7 +7,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: availability
 short_description: Measure whether the public addresses answer while a release goes on
-version_added: 0.3.0
+version_added: 0.2.0
 description:
   - Starts a prober, a process of its own that asks every address at its pace, whatever another one does. It lives as
     long as the run of ansible-playbook and ends with it, however that ends. A run that resumes the release goes on with
@@ -23,6 +23,7 @@ description:
   - In check mode nothing is started.
 extends_documentation_fragment:
   - easymo.deploy._module.changes_in_controller
+  - easymo.deploy._action_groups.kubernetes
   - easymo.deploy._kubernetes
   - easymo.deploy._libraries.requests
 options:

@@ -7,7 +7,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: calendar_event
 short_description: Write an event as a file that every calendar reads
-version_added: 0.3.0
+version_added: 0.2.0
 description:
   - Writes one event into an C(.ics) file (RFC 5545), to attach it to a mail or to lay it beside a report.
   - The day is counted from a given time and the hour is that of a time zone, so the same options make the same file.

@@ -23,6 +23,7 @@ description:
     whoever set it too, until it is freed.
 extends_documentation_fragment:
   - easymo.deploy._module.changes_in_controller
+  - easymo.deploy._action_groups.kubernetes
   - easymo.deploy._kubernetes
 options:
   name:

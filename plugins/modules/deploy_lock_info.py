@@ -12,6 +12,7 @@ description:
   - Reads the lock that M(easymo.deploy.deploy_lock) keeps, and the freeze. Never waits and never fails for either.
 extends_documentation_fragment:
   - easymo.deploy._module.reads_in_controller
+  - easymo.deploy._action_groups.kubernetes
   - easymo.deploy._kubernetes
 options:
   name:

@@ -23,6 +23,7 @@ description:
   - On a host with a local connection it runs in the controller and tells what it waits for.
 extends_documentation_fragment:
   - easymo.deploy._module.changes_in_controller
+  - easymo.deploy._action_groups.kubernetes
   - easymo.deploy._kubernetes
 options:
   deployments:

@@ -7,7 +7,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: diagnosis
 short_description: Look into a platform in trouble, and name the likely causes
-version_added: 0.3.0
+version_added: 0.2.0
 description:
   - Collects what the runbook's four entries of trouble ask for into one new folder, with a page, a summary and JSON.
     Names the likely causes, each with its evidence and what to do next.
@@ -256,7 +256,7 @@ options:
     type: list
     elements: str
     default: []
-    version_added: 0.3.0
+    version_added: 0.2.0
   timeout:
     description: Seconds after which what is not done is told with what it has seen so far.
     type: float

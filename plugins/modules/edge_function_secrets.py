@@ -14,6 +14,7 @@ description:
   - No value is ever shown, nor its digest.
 extends_documentation_fragment:
   - easymo.deploy._module.changes_in_controller
+  - easymo.deploy._action_groups.supabase
   - easymo.deploy._supabase
   - easymo.deploy._libraries.requests
 options:

@@ -17,6 +17,7 @@ description:
   - Saves what runs before it is replaced, and deploys it again. The Management API itself keeps no versions.
 extends_documentation_fragment:
   - easymo.deploy._module.changes_in_controller
+  - easymo.deploy._action_groups.s3_and_supabase
   - easymo.deploy._supabase
   - easymo.deploy._s3
   - easymo.deploy._libraries.boto3

@@ -13,6 +13,7 @@ description:
   - C(ACTIVE) there does not prove that a function answers; call it to know.
 extends_documentation_fragment:
   - easymo.deploy._module.reads_in_controller
+  - easymo.deploy._action_groups.supabase
   - easymo.deploy._supabase
   - easymo.deploy._libraries.requests
 options:

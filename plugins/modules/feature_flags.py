@@ -18,6 +18,7 @@ description:
     RV(checksum), and look with M(easymo.deploy.pod_environment).
 extends_documentation_fragment:
   - easymo.deploy._module.changes_in_controller
+  - easymo.deploy._action_groups.kubernetes
   - easymo.deploy._kubernetes
   - easymo.deploy._guard
 options:

@@ -12,6 +12,7 @@ description:
   - Reads what M(easymo.deploy.feature_ramp) would do, and never fails because the next step may not be taken.
 extends_documentation_fragment:
   - easymo.deploy._module.reads_in_controller
+  - easymo.deploy._action_groups.kubernetes
   - easymo.deploy._kubernetes
   - easymo.deploy._ramp
 options:

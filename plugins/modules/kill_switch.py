@@ -21,6 +21,7 @@ description:
   - A pod that cannot be asked never counts as off. The task fails with its name, after everything else was done.
 extends_documentation_fragment:
   - easymo.deploy._module.changes_in_controller
+  - easymo.deploy._action_groups.kubernetes
   - easymo.deploy._kubernetes
 options:
   state:

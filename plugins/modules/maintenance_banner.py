@@ -7,7 +7,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: maintenance_banner
 short_description: Show a banner on the admin dashboard, or take it down
-version_added: 0.3.0
+version_added: 0.2.0
 description:
   - Reads which banner is shown, puts the wanted one in its place or takes it down, and reads it again.
   - There is one banner. Whatever is shown is replaced, or taken down, whoever put it there.

@@ -71,19 +71,19 @@ options:
         can decide.
       - In check mode nothing is kept.
     type: str
-    version_added: 0.3.0
+    version_added: 0.2.0
   gate:
     description:
       - What the watch is called in the record. When it is named as a phase is, the run that was killed is told
         by it.
     type: str
     default: monitoring
-    version_added: 0.3.0
+    version_added: 0.2.0
   kubernetes:
     description:
       - The cluster of the record and of the logs. Needed with O(release), and with the kind V(kubernetes_log).
     type: dict
-    version_added: 0.3.0
+    version_added: 0.2.0
     suboptions:
       kubeconfig:
         description:
@@ -117,20 +117,20 @@ options:
       - V(0) ends with V(hold) at once.
     type: float
     default: 0
-    version_added: 0.3.0
+    version_added: 0.2.0
   recover_for:
     description:
       - Seconds for which every sample of every metric must be good, without a gap, to proceed out of a hold.
     type: float
     default: 600
-    version_added: 0.3.0
+    version_added: 0.2.0
   max_gap:
     description:
       - A watch that was stopped is taken up when nobody looked for no longer than this, in seconds. The looks
         that were missed count as missing. After a longer time the watch begins anew.
     type: float
     default: 300
-    version_added: 0.3.0
+    version_added: 0.2.0
   fail_on:
     description: The verdicts that fail the task.
     type: list
@@ -354,7 +354,7 @@ samples:
       returned: always
       type: str
       sample: good
-      version_added: 0.3.0
+      version_added: 0.2.0
     verdict:
       description: What this metric alone calls for.
       returned: always
@@ -410,7 +410,7 @@ alerts:
         subject: service=wallet-service
         since: "2026-11-25T09:31:10Z"
         until: "2026-11-25T09:33:40Z"
-  version_added: 0.3.0
+  version_added: 0.2.0
 gaps:
   description: When nobody looked because the run was stopped, in seconds since the watch began.
   returned: success, and when the verdict fails the task

@@ -50,7 +50,7 @@ options:
         type: str
         choices: [yes_no, severity]
         default: yes_no
-        version_added: 0.3.0
+        version_added: 0.2.0
   answers:
     description:
       - Answers for a run without a terminal, by the name of the question. A word of its scale, or a dictionary with

@@ -20,6 +20,7 @@ description:
   - Does nothing when a valid backup of the same O(release) and O(name) exists that is young enough.
 extends_documentation_fragment:
   - easymo.deploy._module.changes
+  - easymo.deploy._action_groups.postgres_and_s3
   - easymo.deploy._postgres
   - easymo.deploy._s3
   - easymo.deploy._libraries.boto3

@@ -13,6 +13,7 @@ description:
   - A backup is valid when its manifest is there and the dump beside it has the size the manifest says.
 extends_documentation_fragment:
   - easymo.deploy._module.reads_in_controller
+  - easymo.deploy._action_groups.s3
   - easymo.deploy._s3
   - easymo.deploy._libraries.boto3
 options:

@@ -12,6 +12,7 @@ description:
   - Runs one query in a transaction that may only read, and returns its rows.
 extends_documentation_fragment:
   - easymo.deploy._module.reads_in_controller
+  - easymo.deploy._action_groups.postgres
   - easymo.deploy._postgres
 options:
   query:

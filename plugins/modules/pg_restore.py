@@ -18,6 +18,7 @@ description:
     database that is kept.
 extends_documentation_fragment:
   - easymo.deploy._module.changes_in_controller
+  - easymo.deploy._action_groups.postgres_and_s3
   - easymo.deploy._postgres
   - easymo.deploy._s3
   - easymo.deploy._libraries.boto3

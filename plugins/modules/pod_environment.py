@@ -15,6 +15,7 @@ description:
   - The container needs an C(env) command. It cannot tell variables apart whose value has several lines.
 extends_documentation_fragment:
   - easymo.deploy._module.reads_in_controller
+  - easymo.deploy._action_groups.kubernetes
   - easymo.deploy._kubernetes
 options:
   name:

@@ -7,7 +7,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: preflight_check
 short_description: Check everything that a release stands on, and tell all problems in one go
-version_added: 0.3.0
+version_added: 0.2.0
 description:
   - Runs all of O(checks) side by side. Each ends in a row, or in several, and no problem keeps another from being
     told.
@@ -19,6 +19,7 @@ description:
     since a rehearsal may be made at any time.
 extends_documentation_fragment:
   - easymo.deploy._module.reads_in_controller
+  - easymo.deploy._action_groups.kubernetes
   - easymo.deploy._kubernetes
   - easymo.deploy._preflight_checks
   - easymo.deploy._libraries.requests

@@ -20,6 +20,7 @@ description:
   - With O(state=resolved) it writes down what a person says became of migrations, as C(prisma migrate resolve) does.
 extends_documentation_fragment:
   - easymo.deploy._module.changes_in_controller
+  - easymo.deploy._action_groups.postgres
   - easymo.deploy._migrations
   - easymo.deploy._postgres
   - easymo.deploy._libraries.pglast

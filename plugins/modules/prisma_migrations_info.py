@@ -14,6 +14,7 @@ description:
   - What would stop a deploy is told in RV(status) and RV(code) and fails nothing here. It takes no lock.
 extends_documentation_fragment:
   - easymo.deploy._module.reads_in_controller
+  - easymo.deploy._action_groups.postgres
   - easymo.deploy._postgres
 options:
   directory:

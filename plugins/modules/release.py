@@ -22,6 +22,7 @@ description:
     backups or facts. The phase V(rollback) is the exception; it belongs to the attempt that it undoes.
 extends_documentation_fragment:
   - easymo.deploy._module.changes_in_controller
+  - easymo.deploy._action_groups.kubernetes
   - easymo.deploy._guard
   - easymo.deploy._kubernetes
 options:
@@ -48,7 +49,7 @@ options:
       - The task fails with RV(reason=OutOfOrder) and writes nothing when a phase before it is neither done in this
         attempt nor waived, or when another release is unfinished.
     type: dict
-    version_added: 0.3.0
+    version_added: 0.2.0
     suboptions:
       phases:
         description: The names of all phases in their order. A phase that is not one of them waits for nothing.
@@ -76,11 +77,11 @@ options:
         evidence are this run's then.
     type: bool
     default: false
-    version_added: 0.3.0
+    version_added: 0.2.0
   phase_started:
     description: When this run began such a phase, as RV(at) of the task that opened it. Now when not given.
     type: str
-    version_added: 0.3.0
+    version_added: 0.2.0
   evidence:
     description: What proves the phase's end, merged into what is there. Ignored when the phase is settled already.
     type: dict

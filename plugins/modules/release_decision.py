@@ -7,7 +7,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: release_decision
 short_description: Approve or reject what a gate holds
-version_added: 0.3.0
+version_added: 0.2.0
 description:
   - Writes a person's decision into the record of a release, with name and reason. The run that watches hears of
     it within one interval of its gate; when none does, the next run of the phase takes it into account.
@@ -16,6 +16,7 @@ description:
     has ended.
 extends_documentation_fragment:
   - easymo.deploy._module.changes_in_controller
+  - easymo.deploy._action_groups.kubernetes
   - easymo.deploy._kubernetes
 options:
   release:

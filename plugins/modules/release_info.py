@@ -12,6 +12,7 @@ description:
   - Reads the record, pins and attachments that M(easymo.deploy.release) keeps in the cluster.
 extends_documentation_fragment:
   - easymo.deploy._module.reads_in_controller
+  - easymo.deploy._action_groups.kubernetes
   - easymo.deploy._kubernetes
 options:
   name:

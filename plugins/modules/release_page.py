@@ -7,7 +7,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: release_page
 short_description: Write the report of a release again while the release runs, as a page that refreshes itself
-version_added: 0.3.0
+version_added: 0.2.0
 description:
   - Starts a process of its own that looks at the release's record, its services and its watch every O(interval) seconds
     and writes C(report.html) anew when something changed, and every 30 seconds anyway. What goes on now stands on top.
@@ -21,6 +21,7 @@ description:
   - Of a release that is not running, such as one that is signed off, nothing is written.
 extends_documentation_fragment:
   - easymo.deploy._module.changes_in_controller
+  - easymo.deploy._action_groups.kubernetes
   - easymo.deploy._kubernetes
   - easymo.deploy._release_page
   - easymo.deploy._libraries.boto3

@@ -54,48 +54,48 @@ options:
         description: What people call it. The default is its name.
         type: str
         default: ""
-        version_added: 0.3.0
+        version_added: 0.2.0
   release:
     description: The release, for the title where the record does not tell.
     type: str
     default: ""
-    version_added: 0.3.0
+    version_added: 0.2.0
   pins:
     description:
       - What each Deployment ran before the release, as C(deployments) of
         RV(easymo.deploy.release_info#module:pins). Without it the report has what the last run found.
     type: dict
     default: {}
-    version_added: 0.3.0
+    version_added: 0.2.0
   availability:
     description: What was measured of the public addresses, as RV(easymo.deploy.release_info#module:availability).
     type: dict
     default: {}
-    version_added: 0.3.0
+    version_added: 0.2.0
   problem:
     description: Why there is no better record than O(record), as a sentence that the report begins with.
     type: str
     default: ""
-    version_added: 0.3.0
+    version_added: 0.2.0
   sign_offs:
     description: Names of the sign-offs that are expected. Those that the record has not are told as missing.
     type: list
     elements: str
     default: []
-    version_added: 0.3.0
+    version_added: 0.2.0
   time_zone:
     description:
       - The time zone in which the timeline is drawn, such as V(Africa/Nairobi). Elsewhere its times stand beside UTC.
     type: str
     default: UTC
-    version_added: 0.3.0
+    version_added: 0.2.0
   journal:
     description:
       - The journal that the callback P(easymo.deploy.journal#callback) wrote, for the tasks that took longest and those
         that were tried again. Nothing else depends on it, and a file that is not there adds nothing.
       - Only what ran for real between the begin and the end of the release counts. Damaged lines are counted and told.
     type: path
-    version_added: 0.3.0
+    version_added: 0.2.0
 """
 
 EXAMPLES = r"""
@@ -139,13 +139,13 @@ lessons:
   description: Path of the template of the review.
   returned: success
   type: str
-  version_added: 0.3.0
+  version_added: 0.2.0
   sample: .deploy/2.0.0/lessons.md
 incident:
   description: Path of the incident file, empty when there is no incident.
   returned: success
   type: str
-  version_added: 0.3.0
+  version_added: 0.2.0
   sample: ""
 verdict:
   description: How the release stands, in a word or two.
@@ -163,7 +163,7 @@ deviations:
   returned: success
   type: list
   elements: str
-  version_added: 0.3.0
+  version_added: 0.2.0
   sample: ["Database took 24 min, 60 % more than the planned 15 min."]
 problems:
   description: What in the record could not be read.

@@ -22,6 +22,7 @@ description:
     meanwhile, which fails the task.
 extends_documentation_fragment:
   - easymo.deploy._module.changes_in_controller
+  - easymo.deploy._action_groups.kubernetes
   - easymo.deploy._kubernetes
   - easymo.deploy._guard
 options:

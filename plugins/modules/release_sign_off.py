@@ -7,7 +7,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: release_sign_off
 short_description: Keep who signed a line of the checklist that no machine can check
-version_added: 0.3.0
+version_added: 0.2.0
 description:
   - Writes a sign-off into the release record, with name, time and what was signed. That is one commit of one
     release, in the attempt that is open. After a rollback it is the next attempt.
@@ -19,6 +19,7 @@ requirements:
   - the program git (for O(checkout))
 extends_documentation_fragment:
   - easymo.deploy._module.changes_in_controller
+  - easymo.deploy._action_groups.kubernetes
   - easymo.deploy._kubernetes
   - easymo.deploy._sign_offs
 options:

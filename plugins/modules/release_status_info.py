@@ -7,12 +7,13 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: release_status_info
 short_description: Tell how a release stands, or follow it to its end
-version_added: 0.3.0
+version_added: 0.2.0
 description:
   - Reads the deploy lock, the freeze, the release record, the Deployments and the flags, and judges them in one word.
   - With O(follow=true) it stays while somebody works on the release, on any machine, and tells each change.
 extends_documentation_fragment:
   - easymo.deploy._module.reads_in_controller
+  - easymo.deploy._action_groups.kubernetes
   - easymo.deploy._kubernetes
 options:
   name:

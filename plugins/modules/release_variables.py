@@ -46,7 +46,7 @@ options:
     type: str
     choices: [refuse, tell]
     default: refuse
-    version_added: 0.4.0
+    version_added: 0.2.0
   contracts:
     description: The roles of this collection that the run will use.
     type: list

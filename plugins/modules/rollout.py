@@ -24,6 +24,7 @@ description:
   - On a host with a local connection it runs in the controller and shows one line per change of counts.
 extends_documentation_fragment:
   - easymo.deploy._module.changes_in_controller
+  - easymo.deploy._action_groups.kubernetes
   - easymo.deploy._kubernetes
   - easymo.deploy._guard
 attributes:
@@ -117,7 +118,7 @@ options:
       - Changes nothing for a rollout that this task makes.
     type: bool
     default: false
-    version_added: 0.3.0
+    version_added: 0.2.0
   log_line:
     description:
       - Text that the log of every new pod must contain, for example V(started successfully).

@@ -12,6 +12,7 @@ description:
   - Reads Deployments with their current ReplicaSets and their pods, in three requests however many there are.
 extends_documentation_fragment:
   - easymo.deploy._module.reads_in_controller
+  - easymo.deploy._action_groups.kubernetes
   - easymo.deploy._kubernetes
 options:
   names:

@@ -16,6 +16,7 @@ description:
   - Of Secrets that pods refer to only the names of their keys are looked at.
 extends_documentation_fragment:
   - easymo.deploy._module.reads_in_controller
+  - easymo.deploy._action_groups.kubernetes
   - easymo.deploy._kubernetes
 options:
   names:

@@ -7,7 +7,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: rollout_wave
 short_description: Roll several Deployments to their images side by side
-version_added: 0.3.0
+version_added: 0.2.0
 description:
   - Does what M(easymo.deploy.rollout) does with O(ignore:state=released), for each service in a thread of its own. So a
     wave takes as long as its slowest service, however few forks Ansible has.
@@ -20,6 +20,7 @@ requirements:
   - requests, only with a O(services[].health_url)
 extends_documentation_fragment:
   - easymo.deploy._module.changes_in_controller
+  - easymo.deploy._action_groups.kubernetes
   - easymo.deploy._kubernetes
   - easymo.deploy._guard
   - easymo.deploy._libraries.requests

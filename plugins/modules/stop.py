@@ -7,7 +7,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: stop
 short_description: Fail with a reason that the record and the messages read
-version_added: 0.3.0
+version_added: 0.2.0
 description:
   - Fails as M(ansible.builtin.fail) does, and says in one word why, as this collection's other modules do.
   - By V(Hold) the release record, Slack, the page and the report know that a phase is on hold and did not fail.

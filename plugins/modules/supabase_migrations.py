@@ -21,6 +21,7 @@ description:
     not UTF-8 or have psql meta-commands.
 extends_documentation_fragment:
   - easymo.deploy._module.changes_in_controller
+  - easymo.deploy._action_groups.postgres
   - easymo.deploy._migrations
   - easymo.deploy._postgres
   - easymo.deploy._libraries.pglast

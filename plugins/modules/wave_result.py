@@ -7,7 +7,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: wave_result
 short_description: Make what a wave did with one service the result of its host
-version_added: 0.3.0
+version_added: 0.2.0
 description:
   - M(easymo.deploy.rollout_wave) rolls the services of many hosts in one task. This gives each host its own result, its
     own failure and its own difference, as M(easymo.deploy.rollout) would have.

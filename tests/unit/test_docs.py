@@ -125,6 +125,13 @@ def imported(source: str) -> t.Iterator[str]:
         yield (ROOT / "plugins/module_utils" / f"{name.replace('.', '/')}.py").read_text("utf-8")
 
 
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.stem)
+def test_a_module_says_in_which_action_groups_it_is(path: Path) -> None:
+    groups = yaml.safe_load((ROOT / "meta/runtime.yml").read_text("utf-8"))["action_groups"]
+    told = read(path)[0]["attributes"].get("action_group", {}).get("membership", [])
+    assert told == [f"easymo.deploy.{name}" for name in sorted(groups) if path.stem in groups[name]]
+
+
 FRAGMENTS = sorted((ROOT / "changelogs/fragments").glob("*.yml"))
 SECTIONS = dict(yaml.safe_load((ROOT / "changelogs/config.yaml").read_text("utf-8"))["sections"])
 
