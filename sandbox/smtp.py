@@ -90,14 +90,15 @@ class Delivery:
         return "250 OK"
 
     async def handle_DATA(  # noqa: N802 - aiosmtpd's name
-        self, _server: object, session: Session, envelope: Envelope
+        self, server: t.Any, session: Session, envelope: Envelope
     ) -> str:
         if fault := self._faults.active("smtp", "hangs"):
             await asyncio.sleep(float(fault.parameters.get("seconds", 60)))
         if self._faults.active("smtp", "errors"):
             return "451 4.3.0 Mail system temporarily unavailable"
         self._count += 1
-        secured = "yes" if session.ssl else "no"
+        # The session knows only of a STARTTLS.
+        secured = "yes" if session.ssl or server.transport.get_extra_info("sslcontext") else "no"
         recipients = " ".join(envelope.rcpt_tos)
         trace = f"X-Sandbox-Recipients: {recipients}\r\nX-Sandbox-TLS: {secured}\r\n".encode()
         file = self._folder / f"{self._count:06d}.eml"

@@ -73,7 +73,7 @@ options:
     description: How ansible-playbook is called in RV(status.next), in the controller as it was typed for this run.
     type: str
     default: ""
-    version_added: 0.3.0
+    version_added: 0.2.0
 notes:
   - Needs the verb C(get) on C(leases) of C(coordination.k8s.io) and on C(configmaps), and C(list) on C(deployments) and
     C(replicasets) of C(apps) and on C(pods).
@@ -150,7 +150,7 @@ status:
       description: Whether a run whose watch is on hold goes on looking, until somebody decides or time is over.
       type: bool
       sample: false
-      version_added: 0.3.0
+      version_added: 0.2.0
     phases:
       description:
         - All phases of the plan, then those that only the record has. C(status) is V(not_started), V(running), V(done),
