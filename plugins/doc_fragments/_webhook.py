@@ -76,7 +76,7 @@ messages:
 answer:
   description: Where in the answer of 200 the reply to a message is, in JMESPath (U(https://jmespath.org)).
   type: dict
-  version_added: 0.4.0
+  version_added: 0.2.0
   suboptions:
     reply:
       description:
@@ -107,7 +107,7 @@ without_reply:
   type: str
   choices: [hold, accept]
   default: hold
-  version_added: 0.4.0
+  version_added: 0.2.0
 message_prefix:
   description:
     - What tells the messages' ids from those of users. An id is C(wamid.), this, a random word and a number.

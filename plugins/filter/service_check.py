@@ -27,7 +27,7 @@ options:
     description: Where in the answer the version is, in JMESPath (U(https://jmespath.org)).
     type: str
     default: version
-    version_added: 0.4.0
+    version_added: 0.2.0
 """
 
 EXAMPLES = r"""
