@@ -16,7 +16,7 @@ description:
     and a limit that leaves no host to the tags.
   - Looks at the playbooks of this collection only.
 author:
-  - EasyMO (@easymo)
+  - Maintainers of easymo.deploy (@easymo)
 seealso:
   - plugin: easymo.deploy.console
     plugin_type: callback

@@ -28,7 +28,7 @@ description:
   - Never fails a run. What goes wrong in it is one warning, and Ansible's own output from there on. A pipe that closes
     ends the output and not the run.
 author:
-  - EasyMO (@easymo)
+  - Maintainers of easymo.deploy (@easymo)
 extends_documentation_fragment:
   - default_callback
   - result_format_callback

@@ -21,7 +21,7 @@ description:
   - Without O(journal_path) and without a variable C(release_version) nothing is written.
   - A journal that can't be written is one warning; the run goes on.
 author:
-  - EasyMO (@easymo)
+  - Maintainers of easymo.deploy (@easymo)
 options:
   journal_path:
     description: The file. Without it, C(.deploy/<release_version>/journal.jsonl) in the current directory.

@@ -23,7 +23,7 @@ description:
     C(readiness.yml) and C(report.yml) only look, so it says nothing of them either.
   - What is not set here is taken from variables of the same name that localhost has in the inventory.
 author:
-  - EasyMO (@easymo)
+  - Maintainers of easymo.deploy (@easymo)
 options:
   slack_api_url:
     description: URL of Slack's Web API.

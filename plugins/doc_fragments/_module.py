@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-ANY = """author: [EasyMO (@easymo)]
+ANY = """author: [Maintainers of easymo.deploy (@easymo)]
 options: {}
 attributes:
 """

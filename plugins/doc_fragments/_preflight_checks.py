@@ -195,11 +195,11 @@ flags_start:
     flag:
       description: The flag with the percentage of users.
       type: str
-      default: FEATURE_AI_AGENTS_ROLLOUT_PERCENTAGE
+      required: true
     enabled_by:
       description: The flag that switches the feature on and off.
       type: str
-      default: FEATURE_AI_AGENTS
+      default: ""
 backup_age:
   description: How old the newest backup of each database is.
   type: dict

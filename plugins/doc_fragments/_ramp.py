@@ -13,11 +13,11 @@ options:
   flag:
     description: The flag that is the percentage.
     type: str
-    default: FEATURE_AI_AGENTS_ROLLOUT_PERCENTAGE
+    required: true
   enabled_by:
     description: The flag that turns the feature on at all. Nothing goes up while it is not true. Empty for none.
     type: str
-    default: FEATURE_AI_AGENTS
+    default: ""
   schedule:
     description: The steps, from the first to the last. Percentages rise, and days do not fall.
     type: list

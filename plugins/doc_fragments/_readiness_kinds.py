@@ -168,7 +168,7 @@ mail:
       type: str
 webhook:
   description:
-    - Whether a WhatsApp webhook answers the challenge, refuses what it must, and takes a well signed notification that
+    - Whether a webhook answers the challenge, refuses what it must, and takes a well signed notification that
       holds no message. Nobody is answered.
   type: dict
   suboptions:

@@ -7,7 +7,7 @@ DOCUMENTATION = r"""
 name: certificate_check
 short_description: A check of a database's certificate
 version_added: 0.2.0
-author: EasyMO (@easymo)
+author: Maintainers of easymo.deploy (@easymo)
 description:
   - Turns a name and a connection into one entry of the option C(checks) of M(easymo.deploy.preflight_check).
 options:

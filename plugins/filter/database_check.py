@@ -7,7 +7,7 @@ DOCUMENTATION = r"""
 name: database_check
 short_description: A health check of a database
 version_added: 0.1.0
-author: EasyMO (@easymo)
+author: Maintainers of easymo.deploy (@easymo)
 description:
   - Turns a name and a connection into one entry of the option C(checks) of M(easymo.deploy.health_check).
 options:

@@ -7,7 +7,7 @@ DOCUMENTATION = r"""
 name: failure_sentence
 short_description: Why a task failed, in one sentence
 version_added: 0.2.0
-author: EasyMO (@easymo)
+author: Maintainers of easymo.deploy (@easymo)
 description:
   - What the module said of a failure. Of a loop what each round that failed says, once.
   - The callbacks P(easymo.deploy.console#callback), P(easymo.deploy.slack#callback) and

@@ -7,7 +7,7 @@ DOCUMENTATION = r"""
 name: feedback_answers
 short_description: Which answers about users count for a watch
 version_added: 0.2.0
-author: EasyMO (@easymo)
+author: Maintainers of easymo.deploy (@easymo)
 description: Takes the newest answer to each question, of those in the record and those that came with the command.
 positional: _input
 options:

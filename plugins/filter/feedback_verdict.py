@@ -7,7 +7,7 @@ DOCUMENTATION = r"""
 name: feedback_verdict
 short_description: What the answers about users make of the verdict of a watch
 version_added: 0.2.0
-author: EasyMO (@easymo)
+author: Maintainers of easymo.deploy (@easymo)
 description:
   - Takes the worse of both verdicts. A bad answer rolls back, a minor one or none holds.
   - Where the metrics hold already, a question without an answer adds nothing.

@@ -7,7 +7,7 @@ DOCUMENTATION = r"""
 name: host_values
 short_description: Variables of several hosts, for one task that works for all of them
 version_added: 0.2.0
-author: EasyMO (@easymo)
+author: Maintainers of easymo.deploy (@easymo)
 description:
   - Makes a dictionary of each host, with its name as C(host) and the variables that are asked for.
   - The variables are those of the inventory, as C(hostvars) has them. One that a host does not have is left out.
@@ -40,7 +40,7 @@ _value:
   description: One dictionary a host, in their order.
   type: list
   elements: dict
-  sample: [{host: wallet-service, name: wallet, image: "easymo/wallet-service:v2.0.0"}]
+  sample: [{host: wallet-service, name: wallet, image: "shop/wallet-service:v2.0.0"}]
 """
 
 import typing as t

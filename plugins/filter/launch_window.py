@@ -7,7 +7,7 @@ DOCUMENTATION = r"""
 name: launch_window
 short_description: A launch window in words
 version_added: 0.2.0
-author: EasyMO (@easymo)
+author: Maintainers of easymo.deploy (@easymo)
 description: Words the hours of a launch window as an announcement tells them, in its own time zone.
 options:
   _input:

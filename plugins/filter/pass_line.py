@@ -7,7 +7,7 @@ DOCUMENTATION = r"""
 name: pass_line
 short_description: One line for a test
 version_added: 0.1.0
-author: EasyMO (@easymo)
+author: Maintainers of easymo.deploy (@easymo)
 description: Words the result of a test as the runbook's smoke test does.
 options:
   _input:

@@ -7,7 +7,7 @@ DOCUMENTATION = r"""
 name: release_claims
 short_description: What may be claimed of a release, from its record
 version_added: 0.2.0
-author: EasyMO (@easymo)
+author: Maintainers of easymo.deploy (@easymo)
 description:
   - From the record, what was measured and which alerts fired to the sentences that messages may say.
   - Where all is well they are the runbook's words, like V(0 minutes). Where not, they say what was seen instead. What

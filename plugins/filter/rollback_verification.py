@@ -7,7 +7,7 @@ DOCUMENTATION = r"""
 name: rollback_verification
 short_description: What a rollback proved, a row for each thing that it must bring back
 version_added: 0.2.0
-author: EasyMO (@easymo)
+author: Maintainers of easymo.deploy (@easymo)
 description:
   - From what was tried after a rollback to rows that say whether each thing is V(verified), V(failed) or
     V(not looked at). What could not be told was not looked at.

@@ -7,7 +7,7 @@ DOCUMENTATION = r"""
 name: service_check
 short_description: A health check of a service through the public API
 version_added: 0.1.0
-author: EasyMO (@easymo)
+author: Maintainers of easymo.deploy (@easymo)
 description: Turns a service's name into one entry of the option C(checks) of M(easymo.deploy.health_check).
 positional: api_url, version, version_at
 options:

@@ -7,7 +7,7 @@ DOCUMENTATION = r"""
 name: service_waves
 short_description: The waves in which the services of an inventory are released
 version_added: 0.2.0
-author: EasyMO (@easymo)
+author: Maintainers of easymo.deploy (@easymo)
 description:
   - Orders the hosts of a group by the groups C(service_wave_1), C(service_wave_2) and so on that they are in. Hosts in
     no such group make the last wave.

@@ -7,7 +7,7 @@ DOCUMENTATION = r"""
 name: standing
 short_description: How the platform stands after a failure, in a line for each part
 version_added: 0.2.0
-author: EasyMO (@easymo)
+author: Maintainers of easymo.deploy (@easymo)
 description:
   - Puts together what modules that only read have returned. What one of them could not read is told as not known.
 positional: rollouts, flags, config_map, parts, settlement

@@ -7,7 +7,7 @@ DOCUMENTATION = r"""
 name: wave_outcome
 short_description: What a wave with a failing service leaves behind
 version_added: 0.2.0
-author: EasyMO (@easymo)
+author: Maintainers of easymo.deploy (@easymo)
 description: Tells what was undone and which service stands where, once as data and once as a sentence for people.
 positional: failures, policy, returned, rollouts
 options:

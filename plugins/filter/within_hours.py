@@ -7,7 +7,7 @@ DOCUMENTATION = r"""
 name: within_hours
 short_description: Whether a time is within hours of the day
 version_added: 0.2.0
-author: EasyMO (@easymo)
+author: Maintainers of easymo.deploy (@easymo)
 description:
   - Tells whether now, or O(at), is at or after C(from) and before C(until) in the time zone C(timezone).
   - Hours that end before they begin go over midnight. No hours at all are any hour.

@@ -225,8 +225,8 @@ def guard_options() -> Spec:
 def ramp_options() -> Spec:
     return {
         "name": {"type": "str", "default": "feature-flags"},
-        "flag": {"type": "str", "default": "FEATURE_AI_AGENTS_ROLLOUT_PERCENTAGE"},
-        "enabled_by": {"type": "str", "default": "FEATURE_AI_AGENTS"},
+        "flag": {"type": "str", "required": True},
+        "enabled_by": {"type": "str", "default": ""},
         "schedule": {
             "type": "list",
             "elements": "dict",

@@ -121,7 +121,7 @@ class _Listener:
         self.handlers: list[Handler] = []
         self._owner = os.getpid()
         # The system's own folder: the path of a Unix socket may have only 107 bytes.
-        self._folder = tempfile.mkdtemp(prefix="easymo-progress-")
+        self._folder = tempfile.mkdtemp(prefix="deploy-progress-")
         self._address = os.path.join(self._folder, "socket")  # noqa: PTH118 - as the kernel wants it
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._socket.bind(self._address)

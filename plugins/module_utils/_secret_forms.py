@@ -21,7 +21,7 @@ _KEYS = re.compile(
     r"|gh[pousr]_\w{16,}|github_pat_\w{16,}|glpat-[\w-]{16,}|npm_\w{30,}"
     r"|sk-(?:(?:proj|ant|svcacct|admin)-[\w-]{16,}|\w{20,})|[sr]k_(?:live|test)_\w{10,}"  # OpenAI, Anthropic, Stripe
     r"|(?:AKIA|ASIA)[A-Z0-9]{12,}|AIza[\w-]{30,}|ya29\.[\w-]{20,}"  # AWS, Google
-    r"|EAA[A-Za-z0-9]{30,}"  # Meta's Graph API, and so WhatsApp's
+    r"|EAA[A-Za-z0-9]{30,}"  # Meta's Graph API
     r"|SG\.[\w-]{16,}(?:\.[\w-]*)?|hv[sb]\.[\w-]{20,}|AGE-SECRET-KEY-1[A-Z0-9]{20,}"
     # JSON Web Tokens: eyJ is how '{"' begins in base64
     r"|eyJ[\w-]{16,}(?:\.[\w-]*){0,4})"

@@ -49,7 +49,7 @@ options:
   name:
     description: The name of the PrometheusRule.
     type: str
-    default: easymo-release
+    default: release-alerts
   labels:
     description: Labels of the PrometheusRule, those that the C(ruleSelector) of your Prometheus looks for.
     type: dict
@@ -107,14 +107,14 @@ where:
   description: Where the rules were put.
   returned: success
   type: str
-  sample: PrometheusRule 'easymo-release' in namespace 'monitoring'
+  sample: PrometheusRule 'release-alerts' in namespace 'monitoring'
 alerts:
   description: The alerts as Prometheus has them loaded, with C(duration) in seconds.
   returned: success
   type: list
   elements: dict
   sample:
-    - {name: High Error Rate, group: easymo-release, query: 'rate(errors[5m]) > 0.05', duration: 120, health: ok}
+    - {name: High Error Rate, group: release-alerts, query: 'rate(errors[5m]) > 0.05', duration: 120, health: ok}
 lacking:
   description: By alert why it is not loaded as it should be.
   returned: in check mode, and when the time was up
@@ -169,7 +169,7 @@ def module_spec() -> dict[str, t.Any]:
                 "default": "prometheus_rule",
             },
             "namespace": {"type": "str"},
-            "name": {"type": "str", "default": "easymo-release"},
+            "name": {"type": "str", "default": "release-alerts"},
             "labels": {"type": "dict", "default": {}},
             "force": {"type": "bool", "default": False},
             "path": {"type": "path"},

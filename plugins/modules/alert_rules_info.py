@@ -46,7 +46,7 @@ alerts:
   type: list
   elements: dict
   sample:
-    - {name: High Error Rate, group: easymo-release, query: 'rate(errors[5m]) > 0.05', duration: 120, health: ok}
+    - {name: High Error Rate, group: release-alerts, query: 'rate(errors[5m]) > 0.05', duration: 120, health: ok}
 lacking:
   description: By alert of O(groups) why it is not loaded as it should be.
   returned: success

@@ -222,7 +222,7 @@ requirements:
 EXAMPLES = r"""
 - name: Announce the start in Slack
   easymo.deploy.announce:
-    text: "@channel 🚀 EasyMO v2.0 Deployment Starting"
+    text: "@channel 🚀 Shop v2.0 Deployment Starting"
     slack:
       token: "{{ secret_slack_bot_token }}"
       channel: "#v2-deployment"
@@ -236,11 +236,11 @@ EXAMPLES = r"""
       mention: [U0ONCALL01]
     pagerduty:
       routing_key: "{{ secret_pagerduty_routing_key }}"
-      dedup_key: "easymo/{{ release_version }}"
+      dedup_key: "shop/{{ release_version }}"
     statuspage:
       token: "{{ secret_statuspage_token }}"
-      page_id: easymo
-      name: Upgrade to EasyMO 2.0
+      page_id: shop
+      name: Upgrade to Shop 2.0
       status: completed
       body: The upgrade was postponed. Service was not interrupted.
   when: "'rolled-back' not in (release_record.announcements | default({}))"

@@ -52,7 +52,7 @@ options:
     suboptions:
       name: {type: str, required: true, description: What people call it.}
       url: {type: str, required: true, description: What is asked by GET.}
-      verify_token: {type: str, default: "", description: The verify token of a WhatsApp webhook.}
+      verify_token: {type: str, default: "", description: The verify token of a webhook.}
       ca_cert: {type: path, description: File of the authorities that may have signed its certificate.}
   controls:
     description:
@@ -97,17 +97,17 @@ EXAMPLES = r"""
 - name: Measure the wallet and the webhook from here on
   easymo.deploy.availability:
     release: 2.0.0
-    namespace: easymo-prod
+    namespace: shop-prod
     fence: "{{ lock.fence }}"
     targets:
       - {name: wallet-service, url: "https://api.example.com/health/wallet-service"}
-      - {name: webhook, url: "https://example.com/wa-webhook", verify_token: "{{ verify_token }}"}
+      - {name: webhook, url: "https://example.com/webhook", verify_token: "{{ verify_token }}"}
     controls: ["https://slack.com"]
 
 - name: End it, and take what was measured
   easymo.deploy.availability:
     release: 2.0.0
-    namespace: easymo-prod
+    namespace: shop-prod
     state: stopped
   register: measured
 

@@ -73,8 +73,8 @@ EXAMPLES = r"""
 - name: Write the invitation to the review on day 2
   easymo.deploy.calendar_event:
     path: ".deploy/{{ release_version }}/review.ics"
-    uid: "release-{{ release_version }}-review@easymo.com"
-    summary: "Day 2 review of EasyMO {{ release_version }}"
+    uid: "release-{{ release_version }}-review@example.com"
+    summary: "Day 2 review of Shop {{ release_version }}"
     since: "{{ release_record.record.started }}"
     days: 1
     time: "10:00"

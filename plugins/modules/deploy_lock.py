@@ -95,31 +95,31 @@ seealso:
 EXAMPLES = r"""
 - name: Deploy alone
   easymo.deploy.deploy_lock:
-    namespace: easymo-prod
+    namespace: shop-prod
     release: 2.0.0
   register: lock
 
 - name: Make sure that the lock is still ours, and renew it
   easymo.deploy.deploy_lock:
-    namespace: easymo-prod
+    namespace: shop-prod
     release: 2.0.0
     fence: "{{ lock.fence }}"
 
 - name: Give it back before the run ends
   easymo.deploy.deploy_lock:
-    namespace: easymo-prod
+    namespace: shop-prod
     state: free
 
 - name: Keep everybody from deploying while the data centre moves
   easymo.deploy.deploy_lock:
-    namespace: easymo-prod
+    namespace: shop-prod
     manual: true
     reason: The data centre moves
     ticket: OPS-1207
 
 - name: Let them deploy again
   easymo.deploy.deploy_lock:
-    namespace: easymo-prod
+    namespace: shop-prod
     manual: true
     state: free
 """

@@ -29,7 +29,7 @@ seealso:
 EXAMPLES = r"""
 - name: Find who deploys
   easymo.deploy.deploy_lock_info:
-    namespace: easymo-prod
+    namespace: shop-prod
   register: lock
 
 - name: Show it

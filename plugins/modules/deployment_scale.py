@@ -52,13 +52,13 @@ seealso:
 EXAMPLES = r"""
 - name: Stop all writers of the databases
   easymo.deploy.deployment_scale:
-    namespace: easymo-prod
+    namespace: shop-prod
     deployments: "{{ groups.microservices }}"
     state: stopped
 
 - name: Start the services with their previous pod counts
   easymo.deploy.deployment_scale:
-    namespace: easymo-prod
+    namespace: shop-prod
     deployments: "{{ groups.microservices }}"
     state: running
     wait_timeout: 600
@@ -86,7 +86,7 @@ scaled:
   returned: failure midway
   type: list
   elements: str
-  sample: [agent-core]
+  sample: [checkout]
 not_scaled:
   description: Deployments whose count was not set when the task failed.
   returned: failure midway

@@ -275,9 +275,9 @@ EXAMPLES = r"""
     release: 2.0.0
     dest: .deploy/2.0.0
     kubernetes:
-      host: https://k8s.easymo.com:6443
+      host: https://k8s.example.com:6443
       api_key: "{{ secret_kubernetes_token }}"
-      namespace: easymo-prod
+      namespace: shop-prod
   register: diagnosis
 
 - name: Tell what it found

@@ -37,8 +37,8 @@ EXAMPLES = r"""
     project_ref: abcdefghijklmnopqrst
     access_token: "{{ supabase_access_token }}"
     values:
-      WA_APP_SECRET: "{{ wa_app_secret }}"
-      WA_VERIFY_TOKEN: "{{ wa_verify_token }}"
+      WEBHOOK_SECRET: "{{ webhook_secret }}"
+      WEBHOOK_TOKEN: "{{ webhook_token }}"
     absent: [OLD_TOKEN]
 """
 
@@ -48,7 +48,7 @@ set:
   returned: success
   type: list
   elements: str
-  sample: [WA_APP_SECRET]
+  sample: [WEBHOOK_SECRET]
 removed:
   description: Names of secrets that were removed, or in check mode would be.
   returned: success
@@ -60,7 +60,7 @@ unchanged:
   returned: success
   type: list
   elements: str
-  sample: [WA_VERIFY_TOKEN]
+  sample: [WEBHOOK_TOKEN]
 reason:
   description: One word for why the task failed.
   returned: failure

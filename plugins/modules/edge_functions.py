@@ -130,9 +130,9 @@ EXAMPLES = r"""
     project_ref: abcdefghijklmnopqrst
     access_token: "{{ supabase_access_token }}"
     directory: /srv/app/supabase/functions
-    names: [wa-webhook, health]
+    names: [webhook, health]
     verify_jwt: false
-    required_secrets: [WA_APP_SECRET, WA_VERIFY_TOKEN]
+    required_secrets: [WEBHOOK_SECRET, WEBHOOK_TOKEN]
     archive: /srv/backups/functions-before-2.0.0.json
 
 - name: Go back
@@ -166,7 +166,7 @@ changes:
   type: list
   elements: dict
   contains:
-    slug: {description: The function., type: str, sample: wa-webhook}
+    slug: {description: The function., type: str, sample: webhook}
     kind: {description: "V(new), V(changed) or V(deleted).", type: str, sample: changed}
     files: {description: Files that differ., type: list, elements: str, sample: [index.ts, ../_shared/version.ts]}
     settings: {description: Settings that differ., type: list, elements: str, sample: [verify_jwt]}
@@ -208,7 +208,7 @@ functions:
   description: The deployed functions as the API listed them afterwards, by name.
   returned: when something was deployed
   type: dict
-  sample: {wa-webhook: {version: 7, verify_jwt: false}}
+  sample: {webhook: {version: 7, verify_jwt: false}}
 activated:
   description: Whether this task activated anything. After a failure V(true) means that new functions run, or may run.
   returned: success, and when activation failed
@@ -236,7 +236,7 @@ saved:
     sha256: 9f86d081884c7d65
     size: 40211
     attachable: true
-    bucket: easymo-db-backups
+    bucket: shop-backups
     key: v2-migration/functions/2.0.0/9f86d081884c7d65.json
 reason:
   description: One word for why the task failed.

@@ -28,7 +28,7 @@ EXAMPLES = r"""
   easymo.deploy.edge_functions_info:
     project_ref: abcdefghijklmnopqrst
     access_token: "{{ supabase_access_token }}"
-    names: [wa-webhook]
+    names: [webhook]
   register: functions
 """
 
@@ -37,7 +37,7 @@ functions:
   description: The functions, by name. One that does not exist is left out.
   returned: success
   type: dict
-  sample: {wa-webhook: {status: ACTIVE, version: 7, verify_jwt: false, sha256: 9f86d081}}
+  sample: {webhook: {status: ACTIVE, version: 7, verify_jwt: false, sha256: 9f86d081}}
 reason:
   description: One word for why the task failed.
   returned: failure

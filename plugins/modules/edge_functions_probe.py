@@ -57,10 +57,10 @@ EXAMPLES = r"""
 - name: Call every function
   easymo.deploy.edge_functions_probe:
     functions_url: https://abcdefghijklmnopqrst.supabase.co/functions/v1
-    names: [wa-webhook, admin-agents, health]
+    names: [webhook, admin-agents, health]
     version: 2.0.0
     probes:
-      wa-webhook: {path: /_health, status: [200]}
+      webhook: {path: /_health, status: [200]}
       admin-agents: {status: [401]}
 """
 
@@ -71,7 +71,7 @@ probes:
   type: list
   elements: dict
   contains:
-    name: {description: The function., type: str, sample: wa-webhook}
+    name: {description: The function., type: str, sample: webhook}
     passed: {description: Whether it is well., type: bool, sample: true}
     detail: {description: "What is wrong, empty when nothing is.", type: str, sample: ""}
     status: {description: "The HTTP status, 0 without an answer.", type: int, sample: 200}

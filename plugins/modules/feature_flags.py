@@ -69,28 +69,28 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Turn the AI agents on for one percent of the users
+- name: Turn the new checkout on for one percent of the users
   easymo.deploy.feature_flags:
-    namespace: easymo-prod
+    namespace: shop-prod
     flags:
-      FEATURE_AI_AGENTS: true
-      FEATURE_AI_AGENTS_ROLLOUT_PERCENTAGE: 1
+      FEATURE_CHECKOUT: true
+      FEATURE_CHECKOUT_ROLLOUT_PERCENTAGE: 1
     bounds:
-      FEATURE_AI_AGENTS_ROLLOUT_PERCENTAGE: [0, 100]
+      FEATURE_CHECKOUT_ROLLOUT_PERCENTAGE: [0, 100]
     choices:
-      FEATURE_AI_AGENTS: [true, false]
+      FEATURE_CHECKOUT: [true, false]
   register: flags
 
 - name: Restart the pods that read them, once
   easymo.deploy.rollout:
-    name: agent-core
-    namespace: easymo-prod
+    name: checkout
+    namespace: shop-prod
     state: restarted
     checksum: "{{ flags.checksum }}"
 
 - name: Put flags back as they were, but nothing that the kill switch holds off
   easymo.deploy.feature_flags:
-    namespace: easymo-prod
+    namespace: shop-prod
     flags: "{{ record.pins.config_maps['feature-flags'].data }}"
     kill_switch: leave_off
 """
@@ -100,12 +100,12 @@ before:
   description: All keys of the ConfigMap before.
   returned: success
   type: dict
-  sample: {FEATURE_AI_AGENTS: "false"}
+  sample: {FEATURE_CHECKOUT: "false"}
 after:
   description: All keys of the ConfigMap after.
   returned: success
   type: dict
-  sample: {FEATURE_AI_AGENTS: "true"}
+  sample: {FEATURE_CHECKOUT: "true"}
 checksum:
   description: SHA-256 of all keys after, for O(easymo.deploy.rollout#module:checksum).
   returned: success

@@ -87,7 +87,9 @@ seealso:
 EXAMPLES = r"""
 - name: Take the next step, if it may be taken
   easymo.deploy.feature_ramp:
-    namespace: easymo-prod
+    namespace: shop-prod
+    flag: FEATURE_CHECKOUT_ROLLOUT_PERCENTAGE
+    enabled_by: FEATURE_CHECKOUT
     fence: "{{ lock.fence }}"
     schedule: &schedule
       - {day: 1, percentage: 1, users: 100}
@@ -97,14 +99,16 @@ EXAMPLES = r"""
 
 - name: Restart the pods that read it, once
   easymo.deploy.rollout:
-    name: agent-core
-    namespace: easymo-prod
+    name: checkout
+    namespace: shop-prod
     state: restarted
     checksum: "{{ ramp.checksum }}"
 
 - name: Keep what the watch found
   easymo.deploy.feature_ramp:
-    namespace: easymo-prod
+    namespace: shop-prod
+    flag: FEATURE_CHECKOUT_ROLLOUT_PERCENTAGE
+    enabled_by: FEATURE_CHECKOUT
     fence: "{{ lock.fence }}"
     schedule: *schedule
     state: judged
@@ -114,7 +118,9 @@ EXAMPLES = r"""
 
 - name: Go back to one percent at once
   easymo.deploy.feature_ramp:
-    namespace: easymo-prod
+    namespace: shop-prod
+    flag: FEATURE_CHECKOUT_ROLLOUT_PERCENTAGE
+    enabled_by: FEATURE_CHECKOUT
     schedule: *schedule
     percentage: 1
     reason: The fallback rate doubled.

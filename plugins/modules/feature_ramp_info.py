@@ -28,7 +28,9 @@ seealso:
 EXAMPLES = r"""
 - name: Read the ramp's state
   easymo.deploy.feature_ramp_info:
-    namespace: easymo-prod
+    namespace: shop-prod
+    flag: FEATURE_CHECKOUT_ROLLOUT_PERCENTAGE
+    enabled_by: FEATURE_CHECKOUT
     schedule:
       - {day: 1, percentage: 1}
       - {day: 2, percentage: 5}

@@ -51,27 +51,27 @@ EXAMPLES = r"""
   easymo.deploy.health_check:
     wait_timeout: 60
     checks:
-      - name: agent-core database
+      - name: checkout database
         kind: postgres
         postgres:
-          login_host: prod-agent-db.easymo.com
-          login_user: easymo_admin
-          login_password: "{{ vault_agent_core_db_password }}"
-          login_db: agent_core_prod
+          login_host: prod-checkout-db.example.com
+          login_user: deployer
+          login_password: "{{ vault_checkout_db_password }}"
+          login_db: checkout_prod
       - name: redis
         kind: redis
-        redis: {host: prod-redis.easymo.com, password: "{{ vault_redis_password }}", tls: true}
+        redis: {host: prod-redis.example.com, password: "{{ vault_redis_password }}", tls: true}
       - name: kafka
         kind: kafka
         kafka: {bootstrap: "prod-kafka:9092", topics: [orders]}
       - name: webhook worker
         kind: http
         http:
-          url: https://api.easymo.com/health/whatsapp-webhook-worker
+          url: https://api.easymo.com/health/mail-worker
           json: {status: ok, checks.redis.status: ok}
       - name: pods
         kind: kubernetes
-        kubernetes: {namespace: easymo-prod}
+        kubernetes: {namespace: shop-prod}
 """
 
 RETURN = r"""

@@ -55,15 +55,15 @@ EXAMPLES = r"""
 - name: Look whether the images are there
   easymo.deploy.image_info:
     images:
-      - easymo/agent-core:v2.0.0
-      - registry.example.com/easymo/wallet-service:v2.0.0
+      - shop/checkout:v2.0.0
+      - registry.example.com/shop/wallet-service:v2.0.0
   register: found
 
 - name: Roll to exactly what was seen, wherever the tag moves
   easymo.deploy.rollout:
-    name: agent-core
-    namespace: easymo-prod
-    image: "{{ found.images['easymo/agent-core:v2.0.0'].pinned }}"
+    name: checkout
+    namespace: shop-prod
+    image: "{{ found.images['shop/checkout:v2.0.0'].pinned }}"
 """
 
 RETURN = r"""
@@ -72,15 +72,15 @@ images:
   returned: success
   type: dict
   sample:
-    easymo/agent-core:v2.0.0:
+    shop/checkout:v2.0.0:
       digest: sha256:2a1c...
-      pinned: easymo/agent-core:v2.0.0@sha256:2a1c...
+      pinned: shop/checkout:v2.0.0@sha256:2a1c...
 missing:
   description: The images that are not in their registry.
   returned: when there are any
   type: list
   elements: str
-  sample: [easymo/wallet-service:v2.0.0]
+  sample: [shop/wallet-service:v2.0.0]
 reason:
   description: One word for why the task failed.
   returned: failure

@@ -51,16 +51,15 @@ options:
     type: str
     default: feature-flags
   flags:
-    description: The values that switch the feature off, which the switch then holds.
+    description: The values that switch the feature off, which the switch then holds. Required for V(set).
     type: dict
-    default: {FEATURE_AI_AGENTS: false, FEATURE_AI_AGENTS_ROLLOUT_PERCENTAGE: 0}
+    default: {}
   percentage:
     description: The percentage to lower to, 0 to 100.
     type: int
   percentage_flag:
-    description: The flag that V(lowered) lowers.
+    description: The flag that V(lowered) lowers. Required for that.
     type: str
-    default: FEATURE_AI_AGENTS_ROLLOUT_PERCENTAGE
   consumers:
     description:
       - Deployments that read the ConfigMap when they start. One that is missing fails the task, after the others are
@@ -82,23 +81,23 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Switch the AI agents off
+- name: Switch the new checkout off
   easymo.deploy.kill_switch:
-    namespace: easymo-prod
+    namespace: shop-prod
     reason: error rate above five percent
-    consumers: [agent-core]
+    consumers: [checkout]
 
 - name: Lower the rollout to one percent
   easymo.deploy.kill_switch:
-    namespace: easymo-prod
+    namespace: shop-prod
     state: lowered
     percentage: 1
     reason: p95 above two seconds
-    consumers: [agent-core]
+    consumers: [checkout]
 
 - name: Allow the feature to be turned on again
   easymo.deploy.kill_switch:
-    namespace: easymo-prod
+    namespace: shop-prod
     state: reset
     reason: fixed by 2.0.1
     by: ann
@@ -114,7 +113,7 @@ kill_switch:
     by: ann@build-1
     reason: error rate above five percent
     automatic: false
-    flags: {FEATURE_AI_AGENTS: "false", FEATURE_AI_AGENTS_ROLLOUT_PERCENTAGE: "0"}
+    flags: {FEATURE_CHECKOUT: "false", FEATURE_CHECKOUT_ROLLOUT_PERCENTAGE: "0"}
 sentence:
   description: Where it stands, in words.
   returned: success, or when a pod is not proven
@@ -124,12 +123,12 @@ before:
   description: All keys of the ConfigMap before.
   returned: success, or when a pod is not proven
   type: dict
-  sample: {FEATURE_AI_AGENTS: "true"}
+  sample: {FEATURE_CHECKOUT: "true"}
 after:
   description: All keys of the ConfigMap after.
   returned: success, or when a pod is not proven
   type: dict
-  sample: {FEATURE_AI_AGENTS: "false"}
+  sample: {FEATURE_CHECKOUT: "false"}
 consumers:
   description: What was seen in each consumer.
   returned: success, or when a pod is not proven
@@ -140,7 +139,7 @@ consumers:
       description: The Deployment.
       returned: always
       type: str
-      sample: agent-core
+      sample: checkout
     reached:
       description: Whether no pod of it runs anything else.
       returned: always
@@ -174,10 +173,10 @@ consumers:
       type: list
       elements: dict
       sample:
-        - pod: agent-core-6b664b4c8d-fq9zg
+        - pod: checkout-6b664b4c8d-fq9zg
           state: reached
           detail: ""
-          seen: {FEATURE_AI_AGENTS: "false"}
+          seen: {FEATURE_CHECKOUT: "false"}
           at: 7.31
 duration:
   description: Seconds from the beginning of the task until all was looked at.
@@ -198,7 +197,7 @@ from ..module_utils._cluster import MonotonicClock
 from ..module_utils._errors import InputError
 from ..module_utils._flags.apply import Decide
 from ..module_utils._flags.plan import FlagsPlan
-from ..module_utils._flags.switch import PERCENTAGE_FLAG, KillSwitch, to_diff
+from ..module_utils._flags.switch import KillSwitch, to_diff
 from ..module_utils._flags.values import to_values
 from ..module_utils._kill_switch.apply import KillSwitching, check_reached
 from ..module_utils._kill_switch.consumer import FlagsRequest
@@ -230,16 +229,13 @@ def module_spec() -> dict[str, t.Any]:
             "by": {"type": "str"},
             "automatic": {"type": "bool", "default": False},
             "name": {"type": "str", "default": "feature-flags"},
-            "flags": {
-                "type": "dict",
-                "default": {"FEATURE_AI_AGENTS": False, "FEATURE_AI_AGENTS_ROLLOUT_PERCENTAGE": 0},
-            },
+            "flags": {"type": "dict", "default": {}},
             "percentage": {"type": "int"},
-            "percentage_flag": {"type": "str", "default": PERCENTAGE_FLAG},
+            "percentage_flag": {"type": "str"},
             "consumers": {"type": "list", "elements": "str", "default": []},
             "wait_timeout": {"type": "int", "default": 180},
         },
-        "required_if": [("state", LOWERED, ["percentage"])],
+        "required_if": [("state", LOWERED, ["percentage", "percentage_flag"])],
     }
 
 

@@ -147,7 +147,7 @@ seealso:
 EXAMPLES = r"""
 - name: Watch the first hour of a release
   easymo.deploy.metrics_gate:
-    prometheus: {url: https://prometheus.easymo.com}
+    prometheus: {url: https://prometheus.example.com}
     duration: 3600
     interval: 10
     metrics:
@@ -158,7 +158,7 @@ EXAMPLES = r"""
         rollback: {above: 0.05}
       - name: fallbacks
         kind: postgres
-        query: SELECT count(*) FROM agent_fallbacks WHERE created_at > now() - interval '10 minutes'
+        query: SELECT count(*) FROM order_notes WHERE created_at > now() - interval '10 minutes'
         pass: {max: 10}
         connection:
           login_host: db.lhbowpbcpwoiparwnwgt.supabase.co
@@ -168,9 +168,9 @@ EXAMPLES = r"""
 
 - name: Watch with a memory, and guard for another hour while it holds
   easymo.deploy.metrics_gate:
-    prometheus: {url: https://prometheus.easymo.com}
+    prometheus: {url: https://prometheus.example.com}
     release: 2.0.0
-    kubernetes: {namespace: easymo-prod}
+    kubernetes: {namespace: shop-prod}
     hold_for: 3600
     metrics:
       - name: response_time_p95
@@ -179,7 +179,7 @@ EXAMPLES = r"""
         rollback: {above: 2}
       - name: error_lines
         kind: kubernetes_log
-        deployment: agent-core
+        deployment: checkout
         query: \bERROR\b
         window: 60
         pass: {max: 5}
@@ -199,7 +199,7 @@ EXAMPLES = r"""
 
 - name: Look once, and decide by hand
   easymo.deploy.metrics_gate:
-    prometheus: {url: https://prometheus.easymo.com}
+    prometheus: {url: https://prometheus.example.com}
     duration: 0
     fail_on: []
     metrics:

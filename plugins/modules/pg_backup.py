@@ -107,7 +107,7 @@ EXAMPLES = r"""
     login_password: "{{ vault_supabase_db_password }}"
     login_db: postgres
     ca_cert: /etc/ssl/certs/supabase-ca.crt
-    bucket: easymo-db-backups
+    bucket: shop-backups
     prefix: v2-migration/
 
 - name: Keep it encrypted with a key of ours, cheaper than usual, and once more on this machine
@@ -118,22 +118,22 @@ EXAMPLES = r"""
     login_user: postgres
     login_password: "{{ vault_supabase_db_password }}"
     login_db: postgres
-    bucket: easymo-db-backups
+    bucket: shop-backups
     server_side_encryption: aws:kms
-    kms_key_id: alias/easymo-backups
+    kms_key_id: alias/shop-backups
     storage_class: STANDARD_IA
     local_copy: /srv/backups
 
 - name: Take a new one unless there is one less than an hour old
   easymo.deploy.pg_backup:
-    name: agent_core_prod
+    name: checkout_prod
     release: 2.0.0
     max_age: 3600
-    login_host: prod-agent-db.easymo.com
-    login_user: easymo_admin
-    login_password: "{{ vault_agent_core_db_password }}"
-    login_db: agent_core_prod
-    bucket: easymo-db-backups
+    login_host: prod-checkout-db.example.com
+    login_user: deployer
+    login_password: "{{ vault_checkout_db_password }}"
+    login_db: checkout_prod
+    bucket: shop-backups
     prefix: v2-migration/
 """
 
@@ -146,7 +146,7 @@ backup:
     uri:
       description: Where the dump is.
       type: str
-      sample: s3://easymo-db-backups/v2-migration/supabase_prod_20251111_060012_5e1f0a.dump
+      sample: s3://shop-backups/v2-migration/supabase_prod_20251111_060012_5e1f0a.dump
     key:
       description: Its key in the bucket.
       type: str
@@ -162,11 +162,11 @@ backup:
     host:
       description: The server it was taken from.
       type: str
-      sample: prod-agent-db.easymo.com
+      sample: prod-checkout-db.example.com
     database:
       description: The database it was taken of.
       type: str
-      sample: agent_core_prod
+      sample: checkout_prod
     size:
       description: Size of the dump in bytes.
       type: int

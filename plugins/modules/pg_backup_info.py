@@ -31,7 +31,7 @@ EXAMPLES = r"""
 - name: Look up the newest backups of the Supabase database
   easymo.deploy.pg_backup_info:
     name: supabase_prod
-    bucket: easymo-db-backups
+    bucket: shop-backups
     prefix: v2-migration/
   register: found
 
@@ -63,7 +63,7 @@ newest:
     supabase_prod:
       name: supabase_prod
       release: 2.0.0
-      uri: s3://easymo-db-backups/v2-migration/supabase_prod_20251111_060012_5e1f0a.dump
+      uri: s3://shop-backups/v2-migration/supabase_prod_20251111_060012_5e1f0a.dump
       age: 1260
 broken:
   description:

@@ -33,11 +33,11 @@ options:
 EXAMPLES = r"""
 - name: See who met most errors
   easymo.deploy.pg_query_info:
-    login_host: db.easymo.com
+    login_host: db.example.com
     login_user: postgres
     login_password: "{{ secret_supabase_db_password }}"
     login_db: postgres
-    query: SELECT phone, count(*) FROM agent_fallbacks WHERE reason = %s GROUP BY phone ORDER BY 2 DESC LIMIT 10
+    query: SELECT phone, count(*) FROM order_notes WHERE reason = %s GROUP BY phone ORDER BY 2 DESC LIMIT 10
     values: [error]
 """
 

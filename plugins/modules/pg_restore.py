@@ -111,15 +111,15 @@ EXAMPLES = r"""
 - name: Put the backup in the place of a database that a release has spoilt
   easymo.deploy.pg_restore:
     method: swap
-    name: agent_core_prod
+    name: checkout_prod
     release: 2.0.0
     approved_by: Jane Doe
     reason: The migration of 2.0.0 garbled the ledger
-    login_host: prod-agent-db.easymo.com
-    login_user: easymo_admin
-    login_password: "{{ vault_agent_core_db_password }}"
-    login_db: agent_core_prod
-    bucket: easymo-db-backups
+    login_host: prod-checkout-db.example.com
+    login_user: deployer
+    login_password: "{{ vault_checkout_db_password }}"
+    login_db: checkout_prod
+    bucket: shop-backups
     prefix: v2-migration/
 
 - name: Restore over a hosted database, which can be neither made nor renamed
@@ -133,29 +133,29 @@ EXAMPLES = r"""
     login_user: postgres
     login_password: "{{ vault_supabase_db_password }}"
     login_db: postgres
-    bucket: easymo-db-backups
+    bucket: shop-backups
 
 - name: Look at what was backed up, in a database of its own
   easymo.deploy.pg_restore:
     method: scratch
-    name: agent_core_prod
+    name: checkout_prod
     release: 2.0.0
-    login_host: prod-agent-db.easymo.com
-    login_user: easymo_admin
-    login_password: "{{ vault_agent_core_db_password }}"
-    login_db: look_at_agent_core
-    bucket: easymo-db-backups
+    login_host: prod-checkout-db.example.com
+    login_user: deployer
+    login_password: "{{ vault_checkout_db_password }}"
+    login_db: look_at_checkout
+    bucket: shop-backups
     prefix: v2-migration/
 
 - name: Drop it again
   easymo.deploy.pg_restore:
     state: absent
     method: scratch
-    login_host: prod-agent-db.easymo.com
-    login_user: easymo_admin
-    login_password: "{{ vault_agent_core_db_password }}"
-    login_db: look_at_agent_core
-    bucket: easymo-db-backups
+    login_host: prod-checkout-db.example.com
+    login_user: deployer
+    login_password: "{{ vault_checkout_db_password }}"
+    login_db: look_at_checkout
+    bucket: shop-backups
 """
 
 RETURN = r"""
@@ -163,12 +163,12 @@ live:
   description: The database that serves under O(login_db) now. Empty when a scratch database was dropped.
   returned: success
   type: str
-  sample: agent_core_prod
+  sample: checkout_prod
 kept:
   description: Under which name the failed database is kept. Empty unless O(method=swap) was carried out, now or before.
   returned: success
   type: str
-  sample: agent_core_prod_failed_20251111_101500
+  sample: checkout_prod_failed_20251111_101500
 method:
   description: As given.
   returned: success
@@ -185,7 +185,7 @@ backup:
   type: dict
   sample:
     age: 5400
-    key: v2-migration/agent_core_prod_20251111_060012_5e1f0a.dump
+    key: v2-migration/checkout_prod_20251111_060012_5e1f0a.dump
     size: 102301444
 rows:
   description: The rows of each table.
@@ -222,7 +222,7 @@ dropped:
   returned: when O(state=present)
   type: list
   elements: str
-  sample: [TABLE public.agent_sessions]
+  sample: [TABLE public.orders]
 left_out:
   description:
     - What of the backup is not restored, because O(login_user) is no superuser and it belongs to other roles.
@@ -239,7 +239,7 @@ steps:
   returned: when O(state=present)
   type: list
   elements: str
-  sample: ["create agent_core_prod_restore_20251111_101500 as the twin of agent_core_prod"]
+  sample: ["create checkout_prod_restore_20251111_101500 as the twin of checkout_prod"]
 reason:
   description: One word for why the task failed.
   returned: failure
@@ -249,7 +249,7 @@ standing:
   description: Which database serves after the failure and what else is there. The message ends in it, too.
   returned: when it failed after it had begun
   type: str
-  sample: Database 'agent_core_prod' serves as before and no copy is left.
+  sample: Database 'checkout_prod' serves as before and no copy is left.
 differences:
   description: Tables whose restored rows are not those of the backup, each with C(table), C(backup) and C(restored).
   returned: when the rows differ

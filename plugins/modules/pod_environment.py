@@ -34,13 +34,13 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: See that every pod has the AI agents on for one percent
+- name: See that every pod has the new checkout on for one percent
   easymo.deploy.pod_environment:
-    name: agent-core
-    namespace: easymo-prod
+    name: checkout
+    namespace: shop-prod
     environment:
-      FEATURE_AI_AGENTS: true
-      FEATURE_AI_AGENTS_ROLLOUT_PERCENTAGE: 1
+      FEATURE_CHECKOUT: true
+      FEATURE_CHECKOUT_ROLLOUT_PERCENTAGE: 1
 """
 
 RETURN = r"""
@@ -54,12 +54,12 @@ pods:
       description: The pod.
       returned: always
       type: str
-      sample: agent-core-6b664b4c8d-fq9zg
+      sample: checkout-6b664b4c8d-fq9zg
     seen:
       description: What the container has of the expected variables; null for one that is not set.
       returned: always
       type: dict
-      sample: {FEATURE_AI_AGENTS: "true"}
+      sample: {FEATURE_CHECKOUT: "true"}
     problems:
       description: What differs, in words.
       returned: always

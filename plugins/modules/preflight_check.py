@@ -84,7 +84,7 @@ EXAMPLES = r"""
 - name: Look at staging's tests and at who is on call
   easymo.deploy.preflight_check:
     release: 2.0.0
-    checkout: /srv/release/easymo
+    checkout: /srv/release/shop
     checks:
       - name: unit_tests
         item: "1 Staging Validation: All tests passing in staging"

@@ -137,24 +137,24 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Apply the pending migrations of agent-core
+- name: Apply the pending migrations of checkout
   easymo.deploy.prisma_migrations:
     directory: packages/db/prisma/migrations
-    login_host: prod-agent-db.easymo.com
-    login_user: easymo_admin
-    login_password: "{{ vault_agent_core_db_password }}"
-    login_db: agent_core_prod
+    login_host: prod-checkout-db.example.com
+    login_user: deployer
+    login_password: "{{ vault_checkout_db_password }}"
+    login_db: checkout_prod
 
 - name: Let the workspace's own command apply them
   easymo.deploy.prisma_migrations:
     directory: packages/db/prisma/migrations
     engine: command
-    command: [pnpm, --filter, "@easymo/db", prisma:migrate:deploy]
-    chdir: /srv/easymo
-    login_host: prod-agent-db.easymo.com
-    login_user: easymo_admin
-    login_password: "{{ vault_agent_core_db_password }}"
-    login_db: agent_core_prod
+    command: [pnpm, --filter, "@shop/db", prisma:migrate:deploy]
+    chdir: /srv/shop
+    login_host: prod-checkout-db.example.com
+    login_user: deployer
+    login_password: "{{ vault_checkout_db_password }}"
+    login_db: checkout_prod
 
 - name: Say that what the first migration makes is there already (P3005)
   easymo.deploy.prisma_migrations:
@@ -162,10 +162,10 @@ EXAMPLES = r"""
     migrations: [20250310083000_init]
     resolution: applied
     directory: packages/db/prisma/migrations
-    login_host: prod-agent-db.easymo.com
-    login_user: easymo_admin
-    login_password: "{{ vault_agent_core_db_password }}"
-    login_db: agent_core_prod
+    login_host: prod-checkout-db.example.com
+    login_user: deployer
+    login_password: "{{ vault_checkout_db_password }}"
+    login_db: checkout_prod
 
 - name: Say that nothing stayed of the migration that failed (P3009)
   easymo.deploy.prisma_migrations:
@@ -173,10 +173,10 @@ EXAMPLES = r"""
     migrations: [20251105090000_agent_preferences]
     resolution: rolled_back
     directory: packages/db/prisma/migrations
-    login_host: prod-agent-db.easymo.com
-    login_user: easymo_admin
-    login_password: "{{ vault_agent_core_db_password }}"
-    login_db: agent_core_prod
+    login_host: prod-checkout-db.example.com
+    login_user: deployer
+    login_password: "{{ vault_checkout_db_password }}"
+    login_db: checkout_prod
 """
 
 RETURN = r"""

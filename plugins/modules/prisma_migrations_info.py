@@ -30,13 +30,13 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Look up the migrations of agent-core
+- name: Look up the migrations of checkout
   easymo.deploy.prisma_migrations_info:
     directory: packages/db/prisma/migrations
-    login_host: prod-agent-db.easymo.com
-    login_user: easymo_admin
-    login_password: "{{ vault_agent_core_db_password }}"
-    login_db: agent_core_prod
+    login_host: prod-checkout-db.example.com
+    login_user: deployer
+    login_password: "{{ vault_checkout_db_password }}"
+    login_db: checkout_prod
   register: migrations
 
 - name: Show why the last one failed

@@ -151,14 +151,14 @@ EXAMPLES = r"""
 - name: Open a phase
   easymo.deploy.release:
     name: 2.0.0
-    namespace: easymo-prod
+    namespace: shop-prod
     phase: microservices
     phase_status: running
 
 - name: Save what runs now, before anything is changed
   easymo.deploy.release:
     name: 2.0.0
-    namespace: easymo-prod
+    namespace: shop-prod
     pin:
       deployments: "{{ groups['microservices'] }}"
       config_maps: [feature-flags]
@@ -166,7 +166,7 @@ EXAMPLES = r"""
 - name: Close the phase with what proves it
   easymo.deploy.release:
     name: 2.0.0
-    namespace: easymo-prod
+    namespace: shop-prod
     phase: database
     phase_status: done
     evidence:
@@ -177,14 +177,14 @@ EXAMPLES = r"""
 - name: Keep the functions as they were, and write them back later
   easymo.deploy.release:
     name: 2.0.0
-    namespace: easymo-prod
+    namespace: shop-prod
     attach:
       functions: /var/tmp/functions-before.tar
 
 - name: Close the attempt after a rollback
   easymo.deploy.release:
     name: 2.0.0
-    namespace: easymo-prod
+    namespace: shop-prod
     status: rolled_back
     notes: [Error rate above five percent]
 """

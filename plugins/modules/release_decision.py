@@ -49,7 +49,7 @@ seealso:
 EXAMPLES = r"""
 - name: Let the release go on
   easymo.deploy.release_decision:
-    namespace: easymo-prod
+    namespace: shop-prod
     release: 2.0.0
     decision: approve
     by: Ann

@@ -28,7 +28,7 @@ EXAMPLES = r"""
 - name: Read what is known of the release
   easymo.deploy.release_info:
     name: 2.0.0
-    namespace: easymo-prod
+    namespace: shop-prod
   register: release
 
 - name: Refuse to roll back what was never deployed
@@ -54,8 +54,8 @@ pins:
   type: dict
   sample:
     attempt: 1
-    deployments: {wallet-service: {images: {wallet-service: "easymo/wallet-service:v1.9.0"}, revision: 7, replicas: 3}}
-    config_maps: {feature-flags: {exists: true, data: {FEATURE_AI_AGENTS: "false"}}}
+    deployments: {wallet-service: {images: {wallet-service: "shop/wallet-service:v1.9.0"}, revision: 7, replicas: 3}}
+    config_maps: {feature-flags: {exists: true, data: {FEATURE_CHECKOUT: "false"}}}
 attachments:
   description: Names of the attachments.
   returned: success

@@ -80,20 +80,20 @@ EXAMPLES = r"""
 - name: Write the page from here on
   easymo.deploy.release_page:
     release: 2.0.0
-    namespace: easymo-prod
+    namespace: shop-prod
     dest: .deploy/2.0.0
     plan: "{{ release_plan }}"
 
 - name: Show it to others, too
   easymo.deploy.release_page:
     release: 2.0.0
-    namespace: easymo-prod
+    namespace: shop-prod
     dest: .deploy/2.0.0
     plan: "{{ release_plan }}"
     services: "{{ groups.microservices }}"
     time_zone: Africa/Kigali
     s3:
-      bucket: easymo-releases
+      bucket: shop-releases
       key: 2.0.0.html
       region: eu-west-1
 """
@@ -104,7 +104,7 @@ places:
   returned: success
   type: list
   elements: str
-  sample: [.deploy/2.0.0/report.html, "s3://easymo-releases/2.0.0.html"]
+  sample: [.deploy/2.0.0/report.html, "s3://shop-releases/2.0.0.html"]
 reason:
   description: One word for why the task failed.
   returned: failure

@@ -68,16 +68,16 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Return all services, agent-core before the others
+- name: Return all services, checkout before the others
   easymo.deploy.release_rollback:
     name: 2.0.0
-    namespace: easymo-prod
-    first: [agent-core]
+    namespace: shop-prod
+    first: [checkout]
 
 - name: Return two of them
   easymo.deploy.release_rollback:
     name: 2.0.0
-    namespace: easymo-prod
+    namespace: shop-prod
     deployments: [wallet-service, vendor-service]
 """
 
@@ -93,8 +93,8 @@ services:
     wallet-service:
       result: rolled_back
       changed: true
-      before: {image: "easymo/wallet-service:v2.0.0"}
-      after: {image: "easymo/wallet-service:v1.9.0"}
+      before: {image: "shop/wallet-service:v2.0.0"}
+      after: {image: "shop/wallet-service:v1.9.0"}
       duration: 4.2
       message: ""
       taken_away: []
@@ -103,7 +103,7 @@ waves:
   returned: always, but for bad input
   type: list
   elements: list
-  sample: [[agent-core], [buyer-service, station-service], [wallet-service]]
+  sample: [[checkout], [buyer-service, station-service], [wallet-service]]
 failed_services:
   description: Those that did not return.
   returned: always, but for bad input
@@ -114,7 +114,7 @@ summary:
   description: The same in a few sentences.
   returned: always, but for bad input
   type: str
-  sample: "Returned: agent-core, wallet-service."
+  sample: "Returned: checkout, wallet-service."
 reason:
   description: One word for why the task failed.
   returned: failure

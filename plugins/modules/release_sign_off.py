@@ -74,9 +74,9 @@ seealso:
 EXAMPLES = r"""
 - name: Keep that QA has signed
   easymo.deploy.release_sign_off:
-    namespace: easymo-prod
+    namespace: shop-prod
     release: 2.0.0
-    checkout: /srv/release/easymo
+    checkout: /srv/release/shop
     required:
       - {name: qa, what: QA sign-off received, of: QA lead, section: 1 Staging Validation}
     name: qa

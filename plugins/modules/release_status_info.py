@@ -86,7 +86,7 @@ seealso:
 EXAMPLES = r"""
 - name: See how the release stands
   easymo.deploy.release_status_info:
-    namespace: easymo-prod
+    namespace: shop-prod
     name: 2.0.0
     services: "{{ groups.microservices }}"
     plan: "{{ release_plan }}"
@@ -100,7 +100,7 @@ EXAMPLES = r"""
 
 - name: Stay until the release that somebody deploys has ended
   easymo.deploy.release_status_info:
-    namespace: easymo-prod
+    namespace: shop-prod
     name: 2.0.0
     services: "{{ groups.microservices }}"
     follow: true
@@ -181,7 +181,7 @@ status:
     flags:
       description: The flags of O(config_map) as they are written.
       type: dict
-      sample: {FEATURE_AI_AGENTS: "true"}
+      sample: {FEATURE_CHECKOUT: "true"}
     kill_switch:
       description: Who set the kill switch and why, empty while it is not set.
       type: str

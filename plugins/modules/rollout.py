@@ -141,36 +141,36 @@ EXAMPLES = r"""
 - name: Release an image
   easymo.deploy.rollout:
     name: wallet-service
-    namespace: easymo-prod
-    image: easymo/wallet-service:v2.0.0
+    namespace: shop-prod
+    image: shop/wallet-service:v2.0.0
 
 - name: Release a service of a recorded release, hear its start-up line and watch it for half a minute
   easymo.deploy.rollout:
-    name: agent-core
-    namespace: easymo-prod
-    image: easymo/agent-core:v2.0.0
+    name: checkout
+    namespace: shop-prod
+    image: shop/checkout:v2.0.0
     release: 2.0.0
-    log_line: Agent Core v2.0.0 started successfully
+    log_line: Checkout v2.0.0 started successfully
     soak: 30
 
 - name: Release with code that the next migration takes the tables from, and wait until no old pod is left
   easymo.deploy.rollout:
     name: wallet-service
-    namespace: easymo-prod
-    image: easymo/wallet-service:v2.1.0
+    namespace: shop-prod
+    image: shop/wallet-service:v2.1.0
     wait_for_old: true
 
 - name: Restart the pods once for these flags
   easymo.deploy.rollout:
-    name: agent-core
-    namespace: easymo-prod
+    name: checkout
+    namespace: shop-prod
     state: restarted
     checksum: "{{ flags.checksum }}"
 
 - name: Return to what ran before the release
   easymo.deploy.rollout:
     name: wallet-service
-    namespace: easymo-prod
+    namespace: shop-prod
     state: rolled_back
     release: 2.0.0
 """
@@ -204,12 +204,12 @@ before:
   description: The image of O(container) and the Deployment's revision before.
   returned: when the Deployment was seen
   type: dict
-  sample: {image: "easymo/wallet-service:v1.9.0", revision: "7"}
+  sample: {image: "shop/wallet-service:v1.9.0", revision: "7"}
 after:
   description: The same after. In check mode the revision of a change is empty.
   returned: when the Deployment was seen
   type: dict
-  sample: {image: "easymo/wallet-service:v2.0.0", revision: "8"}
+  sample: {image: "shop/wallet-service:v2.0.0", revision: "8"}
 replicas:
   description:
     - Pods at the end. C(old) counts those of older revisions, of which C(terminating) ones are ending. They run the old
@@ -254,7 +254,7 @@ diagnosis:
       description: One sentence.
       returned: when failing
       type: str
-      sample: its image easymo/wallet-service:v2.0.0 is not in the registry (manifest unknown)
+      sample: its image shop/wallet-service:v2.0.0 is not in the registry (manifest unknown)
     hint:
       description: What to do about it.
       returned: when failing
@@ -264,7 +264,7 @@ diagnosis:
       description: The image of O(container).
       returned: when failing
       type: str
-      sample: easymo/wallet-service:v2.0.0
+      sample: shop/wallet-service:v2.0.0
     image_digests:
       description: What nodes resolved that image to.
       returned: when failing

@@ -26,7 +26,7 @@ seealso:
 EXAMPLES = r"""
 - name: See where every Deployment stands
   easymo.deploy.rollout_info:
-    namespace: easymo-prod
+    namespace: shop-prod
   register: rollouts
 
 - name: Insist that all are complete, with every pod ready
@@ -50,7 +50,7 @@ deployments:
       description: Image by container.
       returned: success
       type: dict
-      sample: {wallet-service: "easymo/wallet-service:v2.0.0"}
+      sample: {wallet-service: "shop/wallet-service:v2.0.0"}
     revision:
       description: The revision of the current template.
       returned: success
@@ -75,7 +75,7 @@ deployments:
       description: Why it was last changed, as far as somebody noted it.
       returned: success
       type: str
-      sample: "release 2.0.0: wallet-service easymo/wallet-service:v2.0.0"
+      sample: "release 2.0.0: wallet-service shop/wallet-service:v2.0.0"
     replicas:
       description: Pods. C(terminating) ones run on until they are gone.
       returned: success

@@ -46,13 +46,13 @@ seealso:
 EXAMPLES = r"""
 - name: Refuse to begin when a rollout would not be smooth
   easymo.deploy.rollout_preflight:
-    namespace: easymo-prod
+    namespace: shop-prod
     names: "{{ groups.microservices }}"
     release: 2.0.0
 
 - name: Only look
   easymo.deploy.rollout_preflight:
-    namespace: easymo-prod
+    namespace: shop-prod
     fail_on: never
   register: preflight
 """

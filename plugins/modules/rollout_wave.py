@@ -105,17 +105,17 @@ seealso:
 EXAMPLES = r"""
 - name: Roll two services side by side
   easymo.deploy.rollout_wave:
-    namespace: easymo-prod
+    namespace: shop-prod
     release: 2.0.0
     services:
       - name: wallet-service
-        image: easymo/wallet-service:v2.0.0
+        image: shop/wallet-service:v2.0.0
       - name: buyer-service
-        image: easymo/buyer-service:v2.0.0
+        image: shop/buyer-service:v2.0.0
 
 - name: Roll the services of this batch, and let each host tell of its own
   easymo.deploy.rollout_wave:
-    namespace: easymo-prod
+    namespace: shop-prod
     release: 2.0.0
     services: "{{ ansible_play_batch | easymo.deploy.host_values(hostvars, {'name': 'deployment', 'image': 'image'}) }}"
     fail: false

@@ -11,7 +11,7 @@ version_added: 0.2.0
 description:
   - Runs all O(tests) side by side and each to its end, whatever becomes of the others, and reports every one that
     fails.
-  - A test asks databases and services, writes to the WhatsApp webhook, pays an order from a wallet, or looks at metrics
+  - A test asks databases and services, writes to the webhook, pays an order from a wallet, or looks at metrics
     once.
   - The verdict is V(rollback) when a test failed, V(hold) when one can't be told, and else V(proceed).
   - In check mode nothing at all is asked or sent; each test tells what it would do.
@@ -50,7 +50,7 @@ EXAMPLES = r"""
       - name: Payment integration
         kind: payment
         payment:
-          api_url: https://api.easymo.com
+          api_url: https://api.example.com
           number: "250780000001"
           vendor_id: 7e570000-0000-4000-8000-000000000001
           amount: 1500
@@ -72,9 +72,9 @@ EXAMPLES = r"""
         kind: webhook
         note: 1% traffic
         webhook:
-          url: https://abcdefghijklmnopqrst.supabase.co/functions/v1/wa-webhook
-          verify_token: "{{ wa_verify_token }}"
-          app_secret: "{{ wa_app_secret }}"
+          url: https://abcdefghijklmnopqrst.supabase.co/functions/v1/webhook
+          verify_token: "{{ webhook_token }}"
+          app_secret: "{{ webhook_secret }}"
           messages:
             - {name: an internal number gets the agent, from: "250780000001", text: I need vegetables, route: agent}
   register: smoke

@@ -53,7 +53,7 @@ standing:
   description: What O(standing) says, empty without it.
   returned: failure
   type: dict
-  sample: {undone: wallet-service went back, now: ["v2.0.0: agent-core · v1.9.0: the other 11", databases not touched]}
+  sample: {undone: wallet-service went back, now: ["v2.0.0: checkout · v1.9.0: the other 11", databases not touched]}
 """
 
 import typing as t

@@ -98,7 +98,7 @@ EXAMPLES = r"""
 - name: Apply them and look at the tables of the release
   easymo.deploy.supabase_migrations:
     directory: supabase/migrations
-    expect_tables: [agent_sessions, agent_requests, agent_metrics, agent_fallbacks]
+    expect_tables: [orders, order_lines, order_metrics, order_notes]
     statement_timeout: 120
     login_host: db.lhbowpbcpwoiparwnwgt.supabase.co
     login_user: postgres
@@ -116,7 +116,7 @@ applied:
     file:
       description: Name of the file.
       type: str
-      sample: 20251104080000_agent_sessions.sql
+      sample: 20251104080000_orders.sql
     version:
       description: The version it has in the history.
       type: str
@@ -124,7 +124,7 @@ applied:
     name:
       description: The name it has in the history.
       type: str
-      sample: agent_sessions
+      sample: orders
     statements:
       description: Number of its statements.
       type: int
@@ -154,7 +154,7 @@ tables:
     name:
       description: The name as given.
       type: str
-      sample: agent_sessions
+      sample: orders
     created:
       description: Whether this run made it.
       type: bool
@@ -167,7 +167,7 @@ durations:
   description: Seconds each applied file took, by its name.
   returned: success
   type: dict
-  sample: {20251104080000_agent_sessions.sql: 0.041}
+  sample: {20251104080000_orders.sql: 0.041}
 locks:
   description:
     - For each applied file the locks it held just before it committed, on what was there before it. The strongest of
@@ -175,7 +175,7 @@ locks:
     - RV(durations) bounds how long they were held.
   returned: success, and when a migration failed
   type: dict
-  sample: {20251104080000_agent_sessions.sql: [{relation: public.users, mode: SHARE ROW EXCLUSIVE}]}
+  sample: {20251104080000_orders.sql: [{relation: public.users, mode: SHARE ROW EXCLUSIVE}]}
   version_added: 0.2.0
 locks_unknown:
   description:
@@ -218,7 +218,7 @@ findings:
       description: The file.
       returned: always
       type: str
-      sample: 20251104080000_agent_sessions.sql
+      sample: 20251104080000_orders.sql
     line:
       description: The line the statement begins in.
       returned: always
@@ -271,7 +271,7 @@ problems:
   returned: when it is the reason of a failure
   type: list
   elements: str
-  sample: ["20251104080000_agent_sessions.sql has no statement: delete it, or write the migration."]
+  sample: ["20251104080000_orders.sql has no statement: delete it, or write the migration."]
   version_added: 0.2.0
 foreign_versions:
   description: What the history has after the run and this run did not write.
@@ -290,7 +290,7 @@ verdicts:
     V(unknown).
   returned: success, and when the reason of a failure is RV(findings)
   type: dict
-  sample: {20251104080000_agent_sessions.sql: {additive: 6, warning: 0, destructive: 0, unknown: 0}}
+  sample: {20251104080000_orders.sql: {additive: 6, warning: 0, destructive: 0, unknown: 0}}
 reason:
   description: One word for why the task failed.
   returned: failure
@@ -300,7 +300,7 @@ file:
   description: The file that failed. It comes with RV(statement), RV(line) and RV(sqlstate) where they are known.
   returned: when a migration failed
   type: str
-  sample: 20251104080000_agent_sessions.sql
+  sample: 20251104080000_orders.sql
 statement:
   description: Which statement of the file failed, from 1.
   returned: when a statement failed

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: webhook_check
-short_description: Send a WhatsApp webhook what it must accept and what it must refuse
+short_description: Send a webhook what it must accept and what it must refuse
 version_added: 0.1.0
 description:
   - Sends the verification challenge with the right and with a wrong token, an unsigned, a wrongly signed, a malformed
@@ -32,15 +32,15 @@ requirements:
 EXAMPLES = r"""
 - name: Check that the webhook is ours and closed to others
   easymo.deploy.webhook_check:
-    url: https://abcdefghijklmnopqrst.supabase.co/functions/v1/wa-webhook
-    verify_token: "{{ wa_verify_token }}"
-    app_secret: "{{ wa_app_secret }}"
+    url: https://abcdefghijklmnopqrst.supabase.co/functions/v1/webhook
+    verify_token: "{{ webhook_token }}"
+    app_secret: "{{ webhook_secret }}"
 
 - name: Check where messages go
   easymo.deploy.webhook_check:
-    url: https://abcdefghijklmnopqrst.supabase.co/functions/v1/wa-webhook
-    verify_token: "{{ wa_verify_token }}"
-    app_secret: "{{ wa_app_secret }}"
+    url: https://abcdefghijklmnopqrst.supabase.co/functions/v1/webhook
+    verify_token: "{{ webhook_token }}"
+    app_secret: "{{ webhook_secret }}"
     messages:
       - name: MENU gets the menu
         from: "250780000001"
@@ -50,9 +50,9 @@ EXAMPLES = r"""
 
 - name: Check that a message is worked on
   easymo.deploy.webhook_check:
-    url: https://abcdefghijklmnopqrst.supabase.co/functions/v1/wa-webhook
-    verify_token: "{{ wa_verify_token }}"
-    app_secret: "{{ wa_app_secret }}"
+    url: https://abcdefghijklmnopqrst.supabase.co/functions/v1/webhook
+    verify_token: "{{ webhook_token }}"
+    app_secret: "{{ webhook_secret }}"
     message_prefix: release-2.0.0
     messages:
       - name: a customer asks for vegetables
@@ -60,7 +60,7 @@ EXAMPLES = r"""
         text: I need vegetables
         route: agent
         reply_contains: vendors
-        recorded_in: [agent_requests]
+        recorded_in: [order_lines]
     logs:
       project_ref: abcdefghijklmnopqrst
       access_token: "{{ supabase_access_token }}"

@@ -22,7 +22,13 @@ SCHEDULE = [
     {"day": 2, "percentage": 5, "users": 500},
     {"day": 3, "percentage": 10},
 ]
-AT_ONCE: dict[str, t.Any] = {"schedule": SCHEDULE, "day_length": 0, "watch_duration": 0}
+AT_ONCE: dict[str, t.Any] = {
+    "flag": FLAG,
+    "enabled_by": FEATURE,
+    "schedule": SCHEDULE,
+    "day_length": 0,
+    "watch_duration": 0,
+}
 WORDS = {"release_reason": "a marketing mail", "released_by": "ann"}
 
 

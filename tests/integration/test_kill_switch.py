@@ -13,7 +13,6 @@ import typing as t
 
 import pytest
 
-from ansible_collections.easymo.deploy.plugins.module_utils._flags.switch import OFF
 from ansible_collections.easymo.deploy.plugins.module_utils._kill_switch import consumer
 from ansible_collections.easymo.deploy.plugins.modules import (
     deploy_lock,
@@ -23,6 +22,7 @@ from ansible_collections.easymo.deploy.plugins.modules import (
 from tests.integration.conftest import ABSENT, NEW, SERVICE, Place, deploy
 from tests.waiting import until
 
+OFF = {"FEATURE_AI_AGENTS": "false", "FEATURE_AI_AGENTS_ROLLOUT_PERCENTAGE": "0"}
 AGENTS, PERCENTAGE = OFF
 ON = {AGENTS: True, PERCENTAGE: 10}
 HELD = {AGENTS: "false", PERCENTAGE: "0"}
@@ -59,7 +59,8 @@ def running(pod: t.Any) -> bool:
 
 
 def kill(place: Place, **options: t.Any) -> t.Any:
-    return place.run(kill_switch, **{"consumers": [SERVICE], **WHY, **options})
+    given = {"consumers": [SERVICE], "flags": OFF, "percentage_flag": PERCENTAGE}
+    return place.run(kill_switch, **{**given, **WHY, **options})
 
 
 def seen(place: Place) -> tuple[t.Any, t.Any]:
@@ -113,7 +114,7 @@ def test_it_is_told_in_every_pod_with_times_and_holds_until_reset(live: Place) -
 
 
 def test_what_a_failed_phase_set_an_explicit_deployment_resets(place: Place) -> None:
-    place.run(kill_switch, reason="smoke tests failed", automatic=True)
+    place.run(kill_switch, flags=OFF, reason="smoke tests failed", automatic=True)
     assert place.run(feature_flags, flags=ON)["reason"] == "KillSwitchSet"
     again = place.run(feature_flags, flags=ON, kill_switch="reset_automatic")
     assert (again["changed"], again["kill_switch"]) == (True, {})
@@ -228,7 +229,7 @@ def test_it_wins_over_whoever_goes_up_at_the_same_time(place: Place) -> None:
         one.start()
     time.sleep(0.3)
     try:
-        killed = place.run(kill_switch, **WHY)
+        killed = place.run(kill_switch, flags=OFF, **WHY)
         for one in writers:
             one.join(30)
     finally:
@@ -243,7 +244,7 @@ def test_it_wins_over_whoever_goes_up_at_the_same_time(place: Place) -> None:
 def test_killed_itself_and_run_again_it_ends_off(live: Place, moment: str) -> None:
     place = live
     before = place.deployment()["spec"]["template"]
-    process = place.start("kill_switch", consumers=[SERVICE], **WHY)
+    process = place.start("kill_switch", flags=OFF, consumers=[SERVICE], **WHY)
 
     def arrived() -> bool:
         flags, template = seen(place)

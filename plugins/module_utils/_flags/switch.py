@@ -13,10 +13,6 @@ from .._cluster import KILL_SWITCH_ANNOTATION
 from .._errors import ConflictError
 from .plan import Changes, FlagsMap, FlagsPlan, Wish
 
-PERCENTAGE_FLAG = "FEATURE_AI_AGENTS_ROLLOUT_PERCENTAGE"
-OFF: t.Mapping[str, str] = {"FEATURE_AI_AGENTS": "false", PERCENTAGE_FLAG: "0"}
-"""What the switch holds when it was not told otherwise."""
-
 REFUSE, LEAVE_OFF, RESET_AUTOMATIC = RULES = ("refuse", "leave_off", "reset_automatic")
 """What a writer does whose flags the switch forbids."""
 
@@ -41,7 +37,7 @@ class KillSwitch:
     by: str
     reason: str
     automatic: bool = False
-    flags: t.Mapping[str, str] = field(default_factory=lambda: dict(OFF))
+    flags: t.Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def from_annotations(cls, annotations: t.Mapping[str, str]) -> KillSwitch | None:
@@ -51,7 +47,7 @@ class KillSwitch:
             return None
         try:
             body = json.loads(text)
-            flags = body.get("flags") or OFF
+            flags = body.get("flags") or {}
             return cls(
                 set_at=str(body["set_at"]),
                 by=str(body["by"]),
@@ -131,12 +127,15 @@ def forbidden(
     flags_before: t.Mapping[str, str],
     flags_wanted: t.Mapping[str, str | None],
 ) -> list[str]:
-    """The flags of `flags_wanted` that the switch does not let be written so."""
+    """The flags of `flags_wanted` that the switch does not let be written so. One that names none holds all off."""
     if switch is None:
         return []
+    held = switch.flags or {
+        name: "0" if to == "0" else "false" for name, to in flags_wanted.items()
+    }
     return [
         name
-        for name, off in switch.flags.items()
+        for name, off in held.items()
         if name in flags_wanted
         and flags_wanted[name] != off
         and not is_lower(flags_wanted[name], flags_before.get(name))

@@ -18,7 +18,7 @@ from .._time import UTC, read_time
 ICALENDAR = Library("icalendar >= 7")
 with ICALENDAR:
     import icalendar
-PRODUCT = "-//EasyMO//easymo.deploy//EN"
+PRODUCT = "-//easymo.deploy//release//EN"
 
 
 @dataclass(frozen=True)

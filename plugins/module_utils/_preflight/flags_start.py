@@ -43,8 +43,8 @@ KIND = Kind(
     look,
     {
         "name": {"type": "str", "default": "feature-flags"},
-        "flag": {"type": "str", "default": "FEATURE_AI_AGENTS_ROLLOUT_PERCENTAGE"},
-        "enabled_by": {"type": "str", "default": "FEATURE_AI_AGENTS"},
+        "flag": {"type": "str", "required": True},
+        "enabled_by": {"type": "str", "default": ""},
     },
     (KUBERNETES,),
     reads_record=True,

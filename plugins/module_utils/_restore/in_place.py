@@ -33,22 +33,22 @@ if t.TYPE_CHECKING:
     from .selection import Selection
 
 _PIPE = 1 << 16
-_COUNTED, _COMMITTED = "easymo-counted", "easymo-committed"
+_COUNTED, _COMMITTED = "deploy-counted", "deploy-committed"
 _LOCK_TIMEOUT = "10s"
 
 # Dropping cascades. It may reach into schemas that the backup does not have, and those it could not bring back.
 _OTHERS = """
-SELECT pg_catalog.set_config('easymo.others', pg_catalog.count(*)::text, true) FROM pg_catalog.pg_class c
+SELECT pg_catalog.set_config('deploy.others', pg_catalog.count(*)::text, true) FROM pg_catalog.pg_class c
 JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE {schemas};
 """
 _REFUSE_REACH = """
-DO $easymo$ BEGIN
-  IF pg_catalog.current_setting('easymo.others') <> (
+DO $deploy$ BEGIN
+  IF pg_catalog.current_setting('deploy.others') <> (
     SELECT pg_catalog.count(*)::text FROM pg_catalog.pg_class c
     JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE {schemas}) THEN
     RAISE 'objects of schemas that the backup does not have depend on what is to be restored';
   END IF;
-END $easymo$;
+END $deploy$;
 """
 # Each line that \\gexec makes is a query of its own, so the rows are counted inside the transaction.
 _COUNT = """

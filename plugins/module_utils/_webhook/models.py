@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # PRIVATE to easymo.deploy.
-"""What is sent to a WhatsApp webhook, what must come back, and where an accepted message must be seen."""
+"""What is sent to a webhook, what must come back, and where an accepted message must be seen."""
 
 from __future__ import annotations
 

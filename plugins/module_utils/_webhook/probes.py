@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # PRIVATE to easymo.deploy.
-"""Which requests prove that a WhatsApp webhook accepts what it must and refuses the rest.
+"""Which requests prove that a webhook accepts what it must and refuses the rest.
 
 The forms are those of Meta's webhook protocol: a challenge to verify the address, and notifications whose raw body is
 signed with HMAC-SHA256 in the header X-Hub-Signature-256.
@@ -32,7 +32,7 @@ def plan_guards(
 
 
 def plan_delivery(app_secret: str, challenge: str) -> Probe:
-    """A well signed notification without a message, which is to be taken: WhatsApp sends such of read receipts too."""
+    """A well signed notification without a message, which is to be taken: read receipts are sent so, too."""
     body = envelope({"statuses": [], "metadata": {"probe": f"signed.{challenge}"}})
 
     def judge(answer: Answer) -> str:

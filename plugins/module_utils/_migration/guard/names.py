@@ -11,7 +11,7 @@ if t.TYPE_CHECKING:
 
     from .parser import Node
 
-HOLE = "easymo_guard_hole_"
+HOLE = "deploy_guard_hole_"
 """Begins the names that stand for an identifier only the run will know."""
 
 _INPUT_MODES = (

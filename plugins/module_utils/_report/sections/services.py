@@ -101,7 +101,7 @@ def version_of(image: str) -> str:
 
 
 def versions_now(table: Table) -> str:
-    """For example "v2.0.0 on 3: agent-core, ranking-service, vendor-service; v1.9.0 on the other 9"."""
+    """For example "v2.0.0 on 3: checkout, ranking-service, vendor-service; v1.9.0 on the other 9"."""
     by: dict[str, list[str]] = {}
     for row in table.rows:
         by.setdefault(row[4].text or "not known", []).append(row[0].text)

@@ -9,13 +9,13 @@ import pytest
 
 from ansible_collections.easymo.deploy.plugins.module_utils._claims.rollback import (
     FLAGS,
-    MENU,
-    PAYMENT,
+    TESTS,
     VERSIONS,
     rollback_claims,
     verification,
 )
 
+MENU, PAYMENT = "Webhook", "Payment integration"
 Row = dict[str, t.Any]
 PINS = {"agent-core": {"images": {"agent-core": "easymo/agent-core:v1.9.0"}}}
 RUNS = [{"name": "agent-core", "images": {"agent-core": "easymo/agent-core:v1.9.0"}}]
@@ -26,7 +26,12 @@ def ran(**statuses: str) -> Row:
     names = {"menu": MENU, "payment": PAYMENT, "rate": "Error rate and response time"}
     return {
         "results": [
-            {"name": names[key], "status": status, "detail": f"{key} seen"}
+            {
+                "name": names[key],
+                "status": status,
+                "detail": f"{key} seen",
+                "kind": "metrics" if key == "rate" else "webhook",
+            }
             for key, status in statuses.items()
         ]
     }
@@ -86,7 +91,7 @@ def test_services_that_did_not_go_back_have_no_versions_to_compare() -> None:
 
 def test_tests_that_did_not_run_verify_nothing() -> None:
     rows = verification({"msg": "the library requests is missing", "failed": True}, OFF)
-    assert states(rows) == {MENU: "not looked at", PAYMENT: "not looked at", FLAGS: "verified"}
+    assert states(rows) == {TESTS: "not looked at", FLAGS: "verified"}
 
 
 def words(rows: t.Any) -> dict[str, str]:
@@ -96,18 +101,18 @@ def words(rows: t.Any) -> dict[str, str]:
 def test_when_all_is_verified_the_facts_own_words_stand() -> None:
     rows = verification(ran(menu="pass", payment="pass"), OFF, PINS, RUNS)
     assert words(rows) == {
-        "state": "traditional flows 100 %",
-        "impact": "nobody is served by an AI agent; menus, orders and payments work as before the release",
+        "state": "what users do works, 100 % of what was tried",
+        "impact": "nobody has the feature; all else works as before the release",
         "verified": "4 of 4",
     }
     assert all(claim.good for claim in rollback_claims(rows).values())
 
 
 def test_what_failed_and_what_nobody_looked_at_is_said() -> None:
-    rows = verification(ran(menu="pass", payment="fail"), {"results": []})
+    rows = verification(ran(menu="pass", payment="fail"), {"results": [{"skipped": True}]})
     assert words(rows) == {
-        "state": "traditional flows: WhatsApp webhook verified, Payment integration failed (payment seen)",
-        "impact": "AI agents: Feature off in every pod not looked at (no pod was asked); WhatsApp webhook verified, "
+        "state": "what users do: Webhook verified, Payment integration failed (payment seen)",
+        "impact": "the feature: Feature off in every pod not looked at (no pod was asked); Webhook verified, "
         "Payment integration failed (payment seen)",
         "verified": "1 of 3; Payment integration failed (payment seen), Feature off in every pod not looked at "
         "(no pod was asked)",
@@ -119,3 +124,15 @@ def test_what_failed_and_what_nobody_looked_at_is_said() -> None:
 def test_a_rollback_without_a_look_claims_nothing(rows: t.Any) -> None:
     assert words(rows)["verified"] == "nothing was looked at"
     assert {claim.good for claim in rollback_claims(rows).values()} == {None}
+
+
+def test_a_release_without_flags_has_none_that_are_off() -> None:
+    rows = verification(ran(menu="pass", rate="hold"), {"results": []})
+    assert FLAGS not in states(rows)
+    assert words(rows)["impact"] == "all else works as before the release"
+    assert words(rows)["state"] == "what users do works, 100 % of what was tried"
+
+
+def test_where_only_metrics_were_read_nobody_tried_what_users_do() -> None:
+    rows = verification(ran(rate="pass"), {"results": []})
+    assert words(rows)["state"] == "what users do: Smoke tests not looked at"

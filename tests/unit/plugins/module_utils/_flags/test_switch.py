@@ -9,15 +9,15 @@ from ansible_collections.easymo.deploy.plugins.module_utils._cluster import KILL
 from ansible_collections.easymo.deploy.plugins.module_utils._flags.apply import decide_flags
 from ansible_collections.easymo.deploy.plugins.module_utils._flags.plan import FlagsPlan, Wish
 from ansible_collections.easymo.deploy.plugins.module_utils._flags.switch import (
-    OFF,
     KilledError,
     KillSwitch,
     refuse_up,
 )
 from tests.fakes.cluster import MemoryCluster
 
+OFF = {"FEATURE_AGENTS": "false", "FEATURE_AGENTS_ROLLOUT_PERCENTAGE": "0"}
 AGENTS, PERCENTAGE = OFF
-SET = KillSwitch(set_at="2026-11-24T09:00:00Z", by="ada@ops", reason="error rate 7 %")
+SET = KillSwitch(set_at="2026-11-24T09:00:00Z", by="ada@ops", reason="error rate 7 %", flags=OFF)
 KILLED = {KILL_SWITCH_ANNOTATION: SET.to_annotation()}
 
 
@@ -44,6 +44,7 @@ def test_one_that_cannot_be_read_counts_as_set_by_a_person(text: str) -> None:
     assert not found.automatic
     with pytest.raises(KilledError, match="cannot be read"):
         refuse_up(found, {}, {AGENTS: "true"})
+    refuse_up(found, {AGENTS: "true", PERCENTAGE: "5"}, {AGENTS: "false", PERCENTAGE: "0"})
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
     VerificationError,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._flags.plan import FlagsMap
-from ansible_collections.easymo.deploy.plugins.module_utils._flags.switch import OFF, KillSwitch
+from ansible_collections.easymo.deploy.plugins.module_utils._flags.switch import KillSwitch
 from ansible_collections.easymo.deploy.plugins.module_utils._kill_switch.apply import (
     check_reached,
 )
@@ -41,10 +41,13 @@ from ansible_collections.easymo.deploy.plugins.module_utils._rollout.models impo
 from tests.fakes.cluster import FakeClock, MemoryCluster
 from tests.fakes.controller import NAME, Controller
 
+OFF = {"FEATURE_AGENTS": "false", "FEATURE_AGENTS_ROLLOUT_PERCENTAGE": "0"}
 AGENTS, PERCENTAGE = OFF
 NOON = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
-ADA = KillSwitch(set_at="2026-11-24T09:00:00Z", by="ada", reason="errors")
-ROBOT = KillSwitch(set_at="2026-11-24T08:00:00Z", by="run", reason="smoke", automatic=True)
+ADA = KillSwitch(set_at="2026-11-24T09:00:00Z", by="ada", reason="errors", flags=OFF)
+ROBOT = KillSwitch(
+    set_at="2026-11-24T08:00:00Z", by="run", reason="smoke", automatic=True, flags=OFF
+)
 
 
 def observed(switch: KillSwitch | None = None, **data: str) -> FlagsMap:
@@ -58,8 +61,8 @@ def observed(switch: KillSwitch | None = None, **data: str) -> FlagsMap:
         (None, ADA, ADA),
         (ROBOT, ADA, ADA),
         (ADA, ROBOT, ADA),
-        (ADA, KillSwitch("later", "bob", "too"), ADA),
-        (ROBOT, KillSwitch("later", "run", "too", automatic=True), ROBOT),
+        (ADA, KillSwitch("later", "bob", "too", flags=OFF), ADA),
+        (ROBOT, KillSwitch("later", "run", "too", automatic=True, flags=OFF), ROBOT),
     ],
     ids=["first", "a person takes over", "never taken from a person", "second person", "again"],
 )
