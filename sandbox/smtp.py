@@ -24,7 +24,7 @@ class Smtp(Component):
     """The mail server as a component."""
 
     name = "smtp"
-    ports = ("smtp", "smtps")
+    ports = ("smtp", "smtp-tls")
     faults: t.Mapping[str, str] = {
         "rejects": "All recipients, or the target address, are refused with 550.",
         "errors": "Each mail is answered 451 after it was sent: it counts as not delivered.",
@@ -49,7 +49,7 @@ class Smtp(Component):
         return {
             "host": "127.0.0.1",
             "port": world.port("smtp"),
-            "tls_port": world.port("smtps"),
+            "tls_port": world.port("smtp-tls"),
             "ca_cert": str(world.certificate("smtp").ca),
             "user": USER,
             "password": password(world),
@@ -139,7 +139,7 @@ async def serve(world: World) -> None:
     servers = [
         await loop.create_server(session, "127.0.0.1", world.port("smtp")),
         await loop.create_server(
-            functools.partial(session, implicit=True), "127.0.0.1", world.port("smtps"), ssl=tls
+            functools.partial(session, implicit=True), "127.0.0.1", world.port("smtp-tls"), ssl=tls
         ),
     ]
     await stop.wait()

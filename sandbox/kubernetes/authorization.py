@@ -5,14 +5,19 @@ from __future__ import annotations
 
 import typing as t
 
+from aiohttp import web
+
 from sandbox.kubernetes import rbac
 from sandbox.kubernetes.errors import Object, forbidden
+from sandbox.kubernetes.rbac import User
 
 if t.TYPE_CHECKING:
     from sandbox.faults import Faults
-    from sandbox.kubernetes.rbac import User
     from sandbox.kubernetes.routing import Target
     from sandbox.kubernetes.store import Store
+
+CALLER = web.RequestKey("caller", User)
+"""Whose request it is."""
 
 VERBS = {"POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
 

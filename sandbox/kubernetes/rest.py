@@ -15,7 +15,7 @@ from sandbox.kubernetes import (
     service_accounts,
     subresources,
 )
-from sandbox.kubernetes.authorization import Authorizer
+from sandbox.kubernetes.authorization import CALLER, Authorizer
 from sandbox.kubernetes.errors import ApiError, Object, bad_request
 from sandbox.kubernetes.routing import Target, WriteOptions, flag, whole_number
 from sandbox.kubernetes.streaming import Kubelets
@@ -46,7 +46,7 @@ class Rest:
         # Kubelets and controllers are exempt, as from every fault of the server.
         if not request.headers.get("User-Agent", "").startswith("kubelet"):
             watching = flag(request.query, "watch")
-            self._authorizer.admit(request["user"], target, request.method, watching=watching)
+            self._authorizer.admit(request[CALLER], target, request.method, watching=watching)
         if target.subresource:
             return await self._subresource(request, target)
         match request.method, bool(target.name):
@@ -213,7 +213,7 @@ class Rest:
         if request.method != "POST" or target.name:
             raise method_not_allowed()
         body = await self._typed(request, target.resource.kind)
-        resource, user = target.resource, request["user"]
+        resource, user = target.resource, request[CALLER]
         answered = self._authorizer.review(resource.kind, resource.api_version, body, user)
         return responses.json_response(answered, 201)
 

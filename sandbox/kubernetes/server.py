@@ -12,6 +12,7 @@ from aiohttp import web
 
 from sandbox.kubernetes import discovery, quota
 from sandbox.kubernetes.admission import ClusterRules
+from sandbox.kubernetes.authorization import CALLER
 from sandbox.kubernetes.errors import ApiError
 from sandbox.kubernetes.rbac import ADMINISTRATOR, User
 from sandbox.kubernetes.responses import json_response, refusal
@@ -64,7 +65,7 @@ class RequestFilter:
         user = self._user(request.headers.get("Authorization", ""))
         if user is None:
             raise ApiError(401, "Unauthorized", "Unauthorized")
-        request["user"] = user
+        request[CALLER] = user
 
     async def _apply_faults(self, client: str) -> None:
         if fault := self._faults.active("kubernetes", "slow", client):
