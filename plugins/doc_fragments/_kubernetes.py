@@ -10,7 +10,8 @@ class ModuleDocFragment:
 options:
   kubeconfig:
     description:
-      - A kubeconfig file to connect with. Without it and without O(host), the default kubeconfig of the user is read.
+      - A kubeconfig file. Without it and without O(host), the default kubeconfig of the user is read; in
+        a pod that has none, the pod's own account is used.
     type: path
   context:
     description: The context of the kubeconfig to use instead of its current one.

@@ -5,9 +5,11 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import typing as t
 from dataclasses import dataclass
+from pathlib import Path
 
 from ._cluster import Object
 from ._errors import ConflictError, DeployError, InputError, RefusedError, UnreachableError
@@ -75,6 +77,9 @@ def _verifying(configuration: t.Any) -> t.Any:
 
 def _load_kubeconfig(connection: Connection, configuration: t.Any) -> None:
     try:
+        if not connection.kubeconfig and _in_a_pod():
+            config.load_incluster_config(client_configuration=configuration)
+            return
         config.load_kube_config(
             config_file=connection.kubeconfig,
             context=connection.context,
@@ -87,6 +92,13 @@ def _load_kubeconfig(connection: Connection, configuration: t.Any) -> None:
             f"The cluster cannot be reached with {where}: {exc}. Set a valid 'kubeconfig', or "
             "'host' and 'api_key'."
         ) from exc
+
+
+def _in_a_pod() -> bool:
+    """Whether the account of this pod is to be used, as kubectl decides it."""
+    files = os.environ.get("KUBECONFIG") or "~/.kube/config"
+    named = any(Path(one).expanduser().exists() for one in files.split(os.pathsep))
+    return bool(os.environ.get("KUBERNETES_SERVICE_HOST")) and not named
 
 
 def to_error(exc: t.Any, what: str, namespace: str) -> DeployError:

@@ -50,7 +50,7 @@ class RequestFilter:
 
     def _user(self, header: str) -> User | None:
         scheme, _, given = header.partition(" ")
-        if scheme != "Bearer":
+        if scheme.lower() != "bearer":
             return None
         if hmac.compare_digest(given.encode(), self._token.encode()):
             return ADMINISTRATOR

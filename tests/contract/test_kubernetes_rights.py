@@ -5,11 +5,17 @@ from __future__ import annotations
 
 import base64
 import json
+import shlex
 import subprocess
 import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
+from kubernetes.config import incluster_config
 
+from ansible_collections.easymo.deploy.plugins.module_utils._kubernetes import KubernetesCluster
+from ansible_collections.easymo.deploy.plugins.module_utils._kubernetes_client import Connection
 from sandbox.names import DEPLOYER, NAMESPACE
 from sandbox.world import World
 from tests.integration.conftest import KUBECTL
@@ -77,3 +83,48 @@ def test_what_it_does_not_say_is_refused(world: World, arguments: list[str], wor
     done = as_deployer(world, *arguments)
     assert done.returncode == 1
     assert done.stderr.strip() == f"Error from server (Forbidden): {words}"
+
+
+def test_a_credential_of_an_exec_plugin_is_renewed_when_it_ends(
+    world: World, tmp_path: Path
+) -> None:
+    """https://kubernetes.io/docs/reference/access-authn-authz/authentication/#client-go-credential-plugins."""
+    asked, end = tmp_path / "asked", datetime.now(UTC) + timedelta(seconds=3)
+    facts = world.facts("kubernetes")
+    credential = {
+        "apiVersion": "client.authentication.k8s.io/v1",
+        "kind": "ExecCredential",
+        "status": {
+            "token": facts["deployer_token"],
+            "expirationTimestamp": end.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        },
+    }
+    script = f"echo >>{asked}; echo {shlex.quote(json.dumps(credential))}"
+    config = json.loads(Path(facts["kubeconfig"]).read_text(encoding="utf-8"))
+    plugin = {"apiVersion": credential["apiVersion"], "command": "sh", "args": ["-c", script]}
+    config["users"][0]["user"] = {"exec": {**plugin, "interactiveMode": "Never"}}
+    (tmp_path / "kubeconfig").write_text(json.dumps(config), encoding="utf-8")
+    cluster = KubernetesCluster(Connection(NAMESPACE, kubeconfig=str(tmp_path / "kubeconfig")))
+    assert cluster.read("ConfigMap", "feature-flags") is not None
+    before = len(asked.read_text().splitlines())
+    time.sleep(max(0.0, (end - datetime.now(UTC)).total_seconds()) + 1)
+    assert cluster.read("ConfigMap", "feature-flags") is not None
+    assert len(asked.read_text().splitlines()) > before
+
+
+def test_in_a_pod_its_own_account_is_used(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """https://kubernetes.io/docs/tasks/run-application/access-api-from-pod/."""
+    facts = world.facts("kubernetes")
+    token = tmp_path / "token"
+    token.write_text(facts["deployer_token"], encoding="utf-8")
+    host, _, port = facts["server"].removeprefix("https://").partition(":")
+    monkeypatch.setenv("KUBERNETES_SERVICE_HOST", host)
+    monkeypatch.setenv("KUBERNETES_SERVICE_PORT", port)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("KUBECONFIG", raising=False)
+    monkeypatch.setattr(incluster_config, "SERVICE_TOKEN_FILENAME", str(token))
+    monkeypatch.setattr(incluster_config, "SERVICE_CERT_FILENAME", facts["ca_cert"])
+    found = KubernetesCluster(Connection(NAMESPACE)).read("ConfigMap", "feature-flags")
+    assert found is not None
