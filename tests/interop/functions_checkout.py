@@ -21,6 +21,7 @@ class Checkout:
     workspace: Path
     cli: Tool
     home: Path
+    project_ref: str = REF
 
     @property
     def functions(self) -> Path:
@@ -46,7 +47,7 @@ class Checkout:
         # JSON is YAML, too.
         profile.write_text(json.dumps(settings))
         given = {"SUPABASE_PROFILE": str(profile), "SUPABASE_ACCESS_TOKEN": token}
-        words = ("functions", *words, f"--remote={REF}", "--use-api")
+        words = ("functions", *words, f"--remote={self.project_ref}", "--use-api")
         return self.cli.supabase(self.workspace, self.home, *words, **given)
 
     def deploy(self, api: Management, *, token: str = TOKEN, **options: t.Any) -> Result:
@@ -54,7 +55,7 @@ class Checkout:
         return run_module(
             edge_functions,
             api_url=api.url,
-            project_ref=REF,
+            project_ref=self.project_ref,
             access_token=token,
             directory=str(self.functions),
             **options,

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import shutil
 import typing as t
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -162,6 +163,7 @@ def test_what_one_deployed_the_other_finds_deployed_and_gets_back(
 ) -> None:
     """On the sandbox, which runs what it is sent."""
     token = project.facts["access_token"]
+    checkout = replace(checkout, project_ref=project.facts["project_ref"])
     shutil.rmtree(checkout.workspace)
     functions = checkout_copy(RELEASE_VERSION, checkout.workspace)
     with management_api(project.facts["management_url"]) as api:
