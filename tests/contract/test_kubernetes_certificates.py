@@ -115,7 +115,8 @@ def read(server: str, ca: Path) -> t.Any:
 def preflight(server: str, ca: Path) -> str:
     nothing = t.cast("t.Any", None)
     ground = Ground("", "", datetime.now(UTC), 10, False, nothing, nothing, nothing, nothing)
-    return certificate.look({"url": server, "ca_cert": str(ca), "days": 30}, ground)[0].status
+    given = {"url": server, "ca_cert": str(ca), "client_cert": None, "client_key": None, "days": 30}
+    return certificate.look(given, ground)[0].status
 
 
 def test_an_authority_without_key_usage_is_trusted_as_by_kubectl(

@@ -107,8 +107,8 @@ def command(*more: str) -> list[str]:
 
 
 def environment(**more: str) -> dict[str, str]:
-    """A person's: where CI is set, nothing is drawn anew."""
-    plain = ("NO_COLOR", "ANSIBLE_NOCOLOR", "CI")
+    """A person's: where CI is set, nothing is drawn anew; where COLUMNS is, a terminal has no other width."""
+    plain = ("NO_COLOR", "ANSIBLE_NOCOLOR", "CI", "COLUMNS")
     kept = {name: value for name, value in os.environ.items() if name not in plain}
     return {**kept, "ANSIBLE_CONFIG": str(REPOSITORY / "ansible.cfg"), "TERM": "xterm", **more}
 

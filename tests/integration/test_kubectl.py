@@ -121,7 +121,7 @@ def test_version_and_discovery(kubectl):
 def test_auth(kubectl):
     assert kubectl("auth", "can-i", "patch", "deployments").strip() == "yes"
     assert "*.*" in kubectl("auth", "can-i", "--list")
-    assert "easymo" in kubectl("auth", "whoami")
+    assert "kubernetes-admin" in kubectl("auth", "whoami")
 
 
 def test_get_in_every_form(kubectl, deployed):
