@@ -101,9 +101,8 @@ def conversation(mail: Mail, deadline: Deadline, ca_cert: str | None) -> t.Itera
                 session.login(mail.username, mail.password)
             yield session
     except smtplib.SMTPRecipientsRefused as exc:
-        first, *_ = exc.recipients.values()
         raise RefusedError(
-            f"{server} refused all recipients ({answer(*first)}): check the addresses."
+            f"{server} refused all recipients ({answer(*max(exc.recipients.values()))}): check the addresses."
         ) from None
     except smtplib.SMTPResponseException as exc:
         kind = RefusedError if exc.smtp_code >= 500 else UnreachableError
