@@ -8,7 +8,7 @@ from ._monitoring import SERVER
 
 
 class ModuleDocFragment:
-    DOCUMENTATION = f"""
+    DOCUMENTATION: str = f"""
 options:
   prometheus:
     description: How Prometheus is reached.
