@@ -47,7 +47,7 @@ def manifests(world: World) -> list[Manifest]:
     """Every object of the platform, in an order in which they can be created."""
     objects = [
         _namespace(),
-        *yaml.safe_load_all(DEPLOYER_RIGHTS.read_text(encoding="utf-8")),
+        *yaml.safe_load(DEPLOYER_RIGHTS.read_text(encoding="utf-8"))["items"],
         _config_map("platform-config", _platform_config(world)),
         _secret("platform-secrets", _platform_secrets(world)),
         _config_map("feature-flags", FLAGS_BEFORE),

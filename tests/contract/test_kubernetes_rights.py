@@ -17,6 +17,7 @@ from kubernetes.config import incluster_config
 from ansible_collections.easymo.deploy.plugins.module_utils._kubernetes import KubernetesCluster
 from ansible_collections.easymo.deploy.plugins.module_utils._kubernetes_client import Connection
 from sandbox.names import DEPLOYER, NAMESPACE
+from sandbox.services.manifests import DEPLOYER_RIGHTS
 from sandbox.world import World
 from tests.integration.conftest import KUBECTL
 
@@ -30,6 +31,15 @@ def kubectl(world: World, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 def as_deployer(world: World, *arguments: str) -> subprocess.CompletedProcess[str]:
     return kubectl(world, f"--token={world.facts('kubernetes')['deployer_token']}", *arguments)
+
+
+def test_an_administrator_makes_the_account_by_one_command(world: World) -> None:
+    applied = kubectl(world, "apply", "--filename", str(DEPLOYER_RIGHTS)).stdout.splitlines()
+    assert [line.partition("/")[0] for line in applied] == [
+        "serviceaccount",
+        "rolebinding.rbac.authorization.k8s.io",
+        "role.rbac.authorization.k8s.io",
+    ]
 
 
 def test_the_account_has_a_token_that_ends(world: World) -> None:

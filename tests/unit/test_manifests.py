@@ -82,8 +82,8 @@ def used() -> Rights:
 
 
 def granted() -> Rights:
-    objects = yaml.safe_load_all((ROOT / "manifests/rbac.yaml").read_text("utf-8"))
-    role = next(one for one in objects if one["kind"] == "Role")
+    found = yaml.safe_load((ROOT / "manifests/rbac.yaml").read_text("utf-8"))
+    role = next(one for one in found["items"] if one["kind"] == "Role")
     assert role["kind"] == "Role", "rights beyond the namespace are nobody's"
     return {
         (group, resource, verb)
