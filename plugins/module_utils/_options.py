@@ -46,6 +46,18 @@ def migrations_options() -> Spec:
     }
 
 
+def file_migrations_options() -> Spec:
+    return {
+        "state": {"type": "str", "choices": ["applied"], "default": "applied"},
+        "expect_tables": {"type": "list", "elements": "str", "default": []},
+        "drift": {"type": "str", "choices": ["fail", "warn"], "default": "fail"},
+        "include_all": {"type": "bool", "default": False},
+        "lock_timeout": {"type": "float", "default": 5},
+        "statement_timeout": {"type": "float", "default": 0},
+        "advisory_lock_timeout": {"type": "float", "default": 30},
+    }
+
+
 def s3_options() -> Spec:
     return {
         "bucket": {"type": "str", "required": True},

@@ -197,7 +197,11 @@ options:
     default: []
     suboptions:
       name: {description: What it is called., type: str, required: true}
-      kind: {description: Whose history of migrations it has., type: str, choices: [supabase, prisma], required: true}
+      kind:
+        description: Whose history of migrations it has. V(sql) is that of M(easymo.deploy.sql_migrations), since 0.3.0.
+        type: str
+        choices: [supabase, prisma, sql]
+        required: true
       connection:
         description: How to reach it. An empty password leaves it out.
         type: dict

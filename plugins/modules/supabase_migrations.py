@@ -22,67 +22,21 @@ description:
 extends_documentation_fragment:
   - easymo.deploy._module.changes_in_controller
   - easymo.deploy._action_groups.postgres
+  - easymo.deploy._file_migrations
   - easymo.deploy._migrations
   - easymo.deploy._postgres
   - easymo.deploy._libraries.pglast
 options:
-  state:
-    description: V(applied) means that every file of O(directory) is applied.
-    type: str
-    choices: [applied]
-    default: applied
   directory:
     description: Folder with the migrations, files named C(<digits>_<name>.sql). Other files are passed over.
     type: path
     required: true
-  expect_tables:
-    description:
-      - Tables that must be there afterwards, as C(table) in the schema C(public) or as C(schema.table).
-      - Those that this run made must be empty.
-    type: list
-    elements: str
-    default: []
-  drift:
-    description:
-      - What to do about an applied file that was edited since.
-      - The Supabase CLI does not notice. V(warn) goes on with a warning.
-    type: str
-    choices: [fail, warn]
-    default: fail
-  include_all:
-    description:
-      - Whether files that are older than the newest applied one, and not applied, run too. They run first, in their
-        order, as with C(supabase db push --include-all).
-      - V(false) refuses them, since a newer file may have been written without knowing of them.
-    type: bool
-    default: false
-    version_added: 0.2.0
-  lock_timeout:
-    description:
-      - Seconds a statement waits for a lock at most, so that it never stands in front of everybody else behind one
-        long transaction. V(0) is no limit. A migration may set another.
-    type: float
-    default: 5
-  statement_timeout:
-    description: Seconds a statement runs at most. V(0) is no limit. A migration may set another.
-    type: float
-    default: 0
-  advisory_lock_timeout:
-    description: Seconds to wait for another run that is migrating this database.
-    type: float
-    default: 30
 requirements:
   - pglast, unless O(additive_only=false)
-notes:
-  - The diff shows the SQL of pending files whole, but for the literals that stand behind words like C(PASSWORD).
-    Use C(--diff) only where the SQL may be shown. Everything else that is told of a file has its literals masked.
-  - The advisory lock belongs to a session. Connect to the database itself, or to a pooler in session mode; one in
-    transaction mode is refused.
-  - Of the role's own C(statement_timeout), C(transaction_timeout) and idle timeouts none holds for a run; what holds is
-    O(statement_timeout).
 seealso:
   - module: easymo.deploy.pg_backup
   - module: easymo.deploy.prisma_migrations
+  - module: easymo.deploy.sql_migrations
 """
 
 EXAMPLES = r"""
@@ -320,15 +274,10 @@ sqlstate:
 
 import typing as t
 
-from ..module_utils._migration.guard.options import Guard
-from ..module_utils._migration.lock_retries import LockRetries
-from ..module_utils._migration.locks import BlockerMonitor
-from ..module_utils._migration.session import Limits, migrating, watching
-from ..module_utils._migration.supabase_deploy import SupabaseRequest, migrate, predict
-from ..module_utils._migration.supabase_folder import Folder, Migration, read_folder
-from ..module_utils._module import Module, emit_progress, execute, refuse_below
-from ..module_utils._options import migrations_options, postgres_options
-from ..module_utils._postgres import PSYCOPG2, PostgresTarget
+from ..module_utils._migration.task import Kind, apply_files
+from ..module_utils._module import Module, execute
+from ..module_utils._options import file_migrations_options, migrations_options, postgres_options
+from ..module_utils._postgres import PSYCOPG2
 
 NEEDS = (PSYCOPG2,)
 
@@ -336,14 +285,8 @@ NEEDS = (PSYCOPG2,)
 def module_spec() -> dict[str, t.Any]:
     return {
         "argument_spec": {
-            "state": {"type": "str", "choices": ["applied"], "default": "applied"},
             "directory": {"type": "path", "required": True},
-            "expect_tables": {"type": "list", "elements": "str", "default": []},
-            "drift": {"type": "str", "choices": ["fail", "warn"], "default": "fail"},
-            "include_all": {"type": "bool", "default": False},
-            "lock_timeout": {"type": "float", "default": 5},
-            "statement_timeout": {"type": "float", "default": 0},
-            "advisory_lock_timeout": {"type": "float", "default": 30},
+            **file_migrations_options(),
             **migrations_options(),
             **postgres_options(),
         },
@@ -351,52 +294,7 @@ def module_spec() -> dict[str, t.Any]:
 
 
 def run(module: Module) -> dict[str, t.Any]:
-    params = module.params
-    refuse_below(
-        params, lock_timeout=0, statement_timeout=0, advisory_lock_timeout=0, lock_retries=0
-    )
-    folder = read_folder(params["directory"])
-    target = PostgresTarget.from_params(params)
-    order = to_order(params, folder, target.where)
-    with migrating(target) as session:
-        if module.check_mode:
-            outcome = predict(session, order)
-        else:
-            with watching(target, session) as watch:
-                outcome = migrate(session, order, to_retries(module, watch))
-    for warning in outcome.warnings:
-        module.warn(warning)
-    if folder.skipped:
-        module.warn(
-            "Skipped, not named like a migration (<digits>_<name>.sql): "
-            f"{', '.join(folder.skipped)}."
-        )
-    result = {**outcome.to_result(), "passed_over": list(folder.skipped)}
-    if module._diff:
-        result["diff"] = outcome.plan.to_diff()
-    return result
-
-
-def to_order(params: t.Mapping[str, t.Any], folder: Folder, where: str) -> SupabaseRequest:
-    return SupabaseRequest(
-        local=tuple(Migration(file) for file in folder.files),
-        expect_tables=tuple(params["expect_tables"]),
-        refuse_drift=params["drift"] == "fail",
-        include_all=params["include_all"],
-        limits=Limits(params["lock_timeout"], params["statement_timeout"]),
-        guard=Guard.from_params(params, [file.file for file in folder.files]),
-        advisory_lock_timeout=params["advisory_lock_timeout"],
-        user=params["login_user"],
-        where=where,
-    )
-
-
-def to_retries(module: Module, watch: BlockerMonitor) -> LockRetries:
-    return LockRetries(
-        count=module.params["lock_retries"],
-        watch=watch,
-        report=lambda *told: emit_progress(module, *told),
-    )
+    return apply_files(module, Kind())
 
 
 def main() -> None:

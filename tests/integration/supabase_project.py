@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A folder of Supabase migrations, a database for it, and other sessions that are in the way."""
+"""A folder of Supabase or plain SQL migrations, a database for it, and other sessions that are in the way."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ import threading
 import time
 import typing as t
 
-from ansible_collections.easymo.deploy.plugins.modules import supabase_migrations
+from ansible_collections.easymo.deploy.plugins.modules import sql_migrations, supabase_migrations
 from tests.integration.running import opened, query
-from tests.module_runner import run_module
+from tests.module_runner import RunnableModule, run_module
 
 if t.TYPE_CHECKING:
     from pathlib import Path
@@ -17,6 +17,8 @@ if t.TYPE_CHECKING:
 
 class Project:
     """A folder of migrations and an empty database."""
+
+    module: RunnableModule = supabase_migrations
 
     def __init__(self, folder: Path, database: dict[str, t.Any]) -> None:
         self.folder = folder
@@ -27,15 +29,17 @@ class Project:
             (self.folder / f"{name.lstrip('v')}.sql").write_text(sql)
 
     def run(self, **options: t.Any) -> dict[str, t.Any]:
-        return run_module(
-            supabase_migrations, directory=str(self.folder), **{**self.database, **options}
-        )
+        return run_module(self.module, directory=str(self.folder), **{**self.database, **options})
 
     def query(self, sql: str) -> list[tuple[t.Any, ...]]:
         return query(self.database, sql)
 
     def has(self, table: str) -> bool:
         return bool(self.query(f"SELECT to_regclass('{table}') IS NOT NULL")[0][0])
+
+
+class SqlProject(Project):
+    module = sql_migrations
 
 
 class HasDatabase(t.Protocol):

@@ -19,9 +19,10 @@ from sandbox.world import World
 from tests.fault_setting import faults_set
 from tests.integration.conftest import CRASHING, SERVICE, Place
 from tests.integration.prisma_project import PrismaProject
-from tests.integration.running import bucket, hosted_database, opened, query
+from tests.integration.running import bucket, hosted_database, opened, query, scratch_database
 from tests.integration.supabase import Project, add_function, checkout_copy, project_of
 from tests.integration.supabase_project import Project as Migrations
+from tests.integration.supabase_project import SqlProject
 from tests.module_runner import Result, run_module
 from tests.waiting import until
 
@@ -308,6 +309,28 @@ def test_what_stands_in_the_way_of_pending_migrations_is_named(
     assert "LOCK TABLE users" in doctor.everything()
     made = "pending migrations make public.orders, which exists already"
     assert any(made in one for one in doctor.sentences)
+
+
+def test_plain_sql_files_are_compared_with_flyways_history(
+    world: World, doctor: Doctor, tmp_path: Path
+) -> None:
+    folder = tmp_path / "migrations"
+    folder.mkdir()
+    with scratch_database(world) as connection:
+        migrations = SqlProject(folder, connection)
+        migrations.write(**{"V1.10__users": "CREATE TABLE users (id int);"})
+        assert not migrations.run().get("failed")
+        migrations.write(
+            **{"V1.10__users": "CREATE TABLE users ();", "V1.9__late": "CREATE TABLE late ();"}
+        )
+        doctor.look("migration", **database("sql", migrations))
+        late = "V1.9__late.sql would run after newer ones"
+        [hint] = [one["hint"] for one in doctor.result["causes"] if late in one["sentence"]]
+        assert "sql_migrate_include_all" in hint
+        assert any("V1.10__users.sql was edited" in one for one in doctor.sentences)
+        migrations.query("UPDATE flyway_schema_history SET success = false")
+        doctor.look("migration", **database("sql", migrations))
+    assert any("failed in V1.10__users.sql" in one for one in doctor.result["unseen"])
 
 
 def test_a_database_out_of_sight_is_no_cause(doctor: Doctor, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
 from ansible_collections.easymo.deploy.plugins.module_utils._migration import lock_retries
-from ansible_collections.easymo.deploy.plugins.module_utils._migration.supabase_deploy import (
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.supabase_history import (
     ADVISORY_LOCK,
 )
 from ansible_collections.easymo.deploy.plugins.modules import supabase_migrations

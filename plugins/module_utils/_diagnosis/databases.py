@@ -41,7 +41,7 @@ ORDER BY xact_start LIMIT %s
 
 @dataclass(frozen=True)
 class Database:
-    """`kind` is supabase or prisma, whose history it has; `backup` its name in the backups' catalog."""
+    """`kind` is supabase, prisma or sql, whose history it has; `backup` its name in the backups' catalog."""
 
     name: str
     kind: str

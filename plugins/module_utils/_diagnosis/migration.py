@@ -8,11 +8,19 @@ import typing as t
 from dataclasses import dataclass, field
 
 from .._errors import DeployError
-from .._migration import prisma_folder, prisma_history, supabase_folder, supabase_history
+from .._migration import (
+    prisma_folder,
+    prisma_history,
+    sql_folder,
+    supabase_folder,
+    supabase_history,
+)
+from .._migration.file_history import History
+from .._migration.flyway_history import FlywayHistory
 from .._migration.guard.catalog import Catalog, read_catalog
 from .._migration.prisma_status import describe_status
-from .._migration.supabase_drift import find_drift
-from .._migration.supabase_folder import Migration
+from .._migration.supabase_folder import Folder, Migration
+from .._migration.supabase_plan import find_late, find_pending, missing_locally
 from .._migration.tables import find_tables
 from .._postgres import Session
 from .databases import Database, reading
@@ -25,6 +33,10 @@ SELECT reset_val, pg_catalog.pg_is_in_recovery() FROM pg_catalog.pg_settings
 WHERE name = 'default_transaction_read_only'
 """
 """The value without what this session set itself."""
+_FILES: dict[str, tuple[t.Callable[[str], Folder], History]] = {
+    "supabase": (supabase_folder.read_folder, supabase_history),
+    "sql": (sql_folder.read_folder, FlywayHistory()),
+}
 
 
 @dataclass
@@ -39,7 +51,7 @@ def look_at_history(notes: Notebook, database: Database) -> None:
     """Where the folder and the database stand to each other, and what differs between them."""
     with reading(database.target) as session:
         _tell_read_only(notes, database, session)
-        report = _tell_prisma if database.kind == "prisma" else _tell_supabase
+        report = _tell_prisma if database.kind == "prisma" else _tell_files
         try:
             scripts = report(notes, database, session)
         except DeployError as exc:
@@ -57,29 +69,27 @@ def _tell_read_only(notes: Notebook, database: Database, session: Session) -> No
         notes.see("read_only", database.name, text, file=database.sheet, why=why)
 
 
-def _tell_supabase(notes: Notebook, database: Database, session: Session) -> Scripts:
+def _tell_files(notes: Notebook, database: Database, session: Session) -> Scripts:
     file, name = database.sheet, database.name
-    history = supabase_history.read_history(session)
-    versions = {row.version for row in history}
-    notes.write(file, f"applied: {', '.join(sorted(versions)) or 'nothing'}")
-    folder = supabase_folder.read_folder(database.directory)
-    local = [Migration(one) for one in folder.files]
-    scripts = Scripts()
-    for one in local:
-        state = scripts.applied if one.version in versions else scripts.pending
-        state.append((one.file.file, one.text))
-    absent = sorted(versions - {one.version for one in local})
-    late = [
-        one.file.file
-        for one in local
-        if one.version not in versions and one.version < max(versions, default="")
-    ]
+    read_folder, table = _FILES[database.kind]
+    history = table.read_history(session)
+    versions = sorted({row.version for row in history}, key=table.version_order)
+    notes.write(file, f"applied: {', '.join(versions) or 'nothing'}")
+    local = [Migration(one) for one in read_folder(database.directory).files]
+    pending = find_pending(history, local, table.version_order)
+    scripts = Scripts(
+        [(one.file.file, one.text) for one in local if one.version in versions],
+        [(one.file.file, one.text) for one in pending],
+    )
+    absent = missing_locally(history, local, table.version_order)
     _tell_state(notes, database, pending=[each for each, _sql in scripts.pending], absent=absent)
-    if late:
+    if late := [one.file.file for one in find_late(pending, history, table.version_order)]:
         text = f"{name}: {', '.join(late)} would run after newer ones that are applied"
-        notes.see("out_of_order", name, text, file=file, files=late)
-    for each, drift in find_drift(history, local).items():
-        place = notes.write(f"postgres/{file_name(name)}.drift.diff", f"{each}\n{drift.diff}")
+        notes.see("out_of_order", name, text, file=file, files=late, database_kind=database.kind)
+    for each, drift in table.find_drift(history, local).items():
+        place = None
+        if drift.diff:
+            place = notes.write(f"postgres/{file_name(name)}.drift.diff", f"{each}\n{drift.diff}")
         _tell_edited(notes, database, each, drift.how, place)
     return scripts
 

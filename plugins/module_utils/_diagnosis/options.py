@@ -84,7 +84,7 @@ def functions_options() -> dict[str, t.Any]:
 def database_options() -> dict[str, t.Any]:
     return {
         "name": {"type": "str", "required": True},
-        "kind": {"type": "str", "choices": ["supabase", "prisma"], "required": True},
+        "kind": {"type": "str", "choices": ["supabase", "prisma", "sql"], "required": True},
         "connection": {"type": "dict", "options": postgres_options(), "required": True},
         "directory": {"type": "path", "required": True},
         "schema": {"type": "str", "default": "public"},

@@ -52,7 +52,7 @@ DATABASE_RULES = (
         "out_of_order",
         SURE - 10,
         "{subject}: {files} would run after newer ones that are applied",
-        "Give it a new version, or set supabase_migrate_include_all if nothing newer changes its "
+        "Give it a new version, or set {database_kind}_migrate_include_all if nothing newer changes its "
         "effect.",
     ),
     Rule(

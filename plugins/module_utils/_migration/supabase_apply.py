@@ -10,6 +10,7 @@ from contextlib import suppress
 
 from .._errors import UnreachableError
 from .._postgres import SqlError
+from . import supabase_history
 from .errors import MigrationError
 from .execution import Mode, controls_transaction, resets_role
 from .lock_retries import LockRetries
@@ -19,11 +20,11 @@ from .session import begin_anew
 from .splitter import without_leading_comments
 from .statement_runner import Walk
 from .supabase_failure import StatementError, describe_failure, describe_loss
-from .supabase_history import insert_row
 
 if t.TYPE_CHECKING:
     from .._postgres import Session
     from .execution import Step
+    from .file_history import History
     from .session import Limits
     from .supabase_folder import Migration
 
@@ -32,19 +33,27 @@ class Runner:
     """Applies migrations, one at a time, over one session."""
 
     def __init__(
-        self, session: Session, limits: Limits, role: str | None, retries: LockRetries | None = None
+        self,
+        session: Session,
+        limits: Limits,
+        role: str | None,
+        retries: LockRetries | None = None,
+        *,
+        history: History = supabase_history,
     ) -> None:
         self._session = session
         self._limits = limits
         self._role = role
         self._retries = retries or LockRetries()
+        self._history = history
+        self._started = 0.0
         self._held: set[HeldLock] = set()
         self._held_known = True
         self._walk: Walk | None = None
 
     def apply(self, migration: Migration) -> Run:
         """Run it and write its row. MigrationError says what is left of it."""
-        started = time.monotonic()
+        self._started = time.monotonic()
         self._reset()
         try:
             self._run(migration)
@@ -62,7 +71,7 @@ class Runner:
             # The next file, and whoever uses the session after us, begins clean; a lost connection is clean too.
             with suppress(SqlError, UnreachableError):
                 begin_anew(self._session)
-        return Run(time.monotonic() - started, strongest(self._held), self._held_known)
+        return Run(time.monotonic() - self._started, strongest(self._held), self._held_known)
 
     def _reset(self) -> None:
         self._held, self._held_known, self._walk = set(), True, None
@@ -123,7 +132,8 @@ class Runner:
 
     def _write_row(self, migration: Migration) -> None:
         self._take_role()
-        self._guarded(None, lambda: insert_row(self._session, migration.file, migration.statements))
+        seconds = time.monotonic() - self._started
+        self._guarded(None, lambda: self._history.insert_row(self._session, migration, seconds))
 
     def _look_at_locks(self) -> None:
         held = self._retries.watch.held()

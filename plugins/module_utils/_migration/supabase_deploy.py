@@ -9,22 +9,19 @@ from dataclasses import dataclass
 
 from .._errors import DeployError, VerificationError
 from .._postgres import Session
+from . import supabase_history
 from .advisory_lock import advisory_lock
-from .execution import session_role
+from .file_history import History, Mend
 from .guard.options import Guard, GuardReport
 from .lock_retries import LockRetries
 from .models import Table
 from .runs import Runs, describe_runs
 from .session import Limits, refuse_read_only
 from .supabase_apply import Runner
-from .supabase_drift import Drift, describe_drift, find_drift, refuse_drift
+from .supabase_drift import Drift, describe_drift, refuse_drift
 from .supabase_folder import Migration, duplicates, problems_of
-from .supabase_history import ensure_history, read_history
 from .supabase_plan import SupabasePlan, plan_migrations
 from .tables import describe_tables, find_tables, verify_tables
-
-# Any number will do as long as it is ours and never changes: "supabase" in ASCII.
-ADVISORY_LOCK = int.from_bytes(b"supabase", "big")
 
 
 @dataclass(frozen=True)
@@ -38,10 +35,13 @@ class SupabaseRequest:
     limits: Limits
     guard: Guard
     advisory_lock_timeout: float
-    user: str
-    """The role that logs in."""
+    role: str | None
+    """The one to take on, so that it owns what migrations make; None for the one that logs in."""
     where: str
     """The database, in sentences."""
+    history: History = supabase_history
+    problems_of: t.Callable[[Migration], t.Iterable[str]] = problems_of
+    """A sentence for everything about a pending file that can be seen to fail."""
 
 
 @dataclass(frozen=True)
@@ -89,12 +89,12 @@ def predict(session: Session, order: SupabaseRequest) -> SupabaseResult:
 def migrate(session: Session, order: SupabaseRequest, retries: LockRetries) -> SupabaseResult:
     """Apply what is pending, in order. A DeployError tells in its details what was applied before it."""
     runs: Runs = {}
-    with advisory_lock(session, ADVISORY_LOCK, timeout=order.advisory_lock_timeout):
+    with advisory_lock(session, order.history.ADVISORY_LOCK, timeout=order.advisory_lock_timeout):
         plan, drift, guarded = observe(session, order)
         before = find_tables(session, order.expect_tables)
         try:
             apply_plan(session, plan, order, retries, runs)
-            versions = verify_applied(session, plan)
+            versions = verify_applied(session, plan, order.history)
             tables = describe_tables(session, order.expect_tables, before=before)
             verify_tables(tables, order.expect_tables, database=order.where)
         except DeployError as exc:
@@ -111,15 +111,23 @@ def observe(
     session: Session, order: SupabaseRequest
 ) -> tuple[SupabasePlan, dict[str, Drift], GuardReport]:
     """What would run, which applied files were edited, and what was waived; raises when nothing may run."""
-    history = read_history(session)
-    plan = plan_migrations(history, order.local, include_all=order.include_all)
+    history = order.history.read_history(session)
+    plan = plan_migrations(
+        history,
+        order.local,
+        include_all=order.include_all,
+        mend=order.history.MEND,
+        order=order.history.version_order,
+    )
     twice = duplicates(each.file for each in order.local)
-    drift = find_drift(history, [each for each in order.local if each.version not in twice])
+    drift = order.history.find_drift(
+        history, [each for each in order.local if each.version not in twice]
+    )
     if order.refuse_drift:
         refuse_drift(drift)
     if plan.changed:
         refuse_read_only(session, order.where)
-    problems = {each.file.file: list(problems_of(each)) for each in plan.pending}
+    problems = {each.file.file: list(order.problems_of(each)) for each in plan.pending}
     problems |= {
         version: [f"{' and '.join(names)} share a version, {version}: give each its own."]
         for version, names in twice.items()
@@ -134,8 +142,8 @@ def apply_plan(
 ) -> None:
     if not plan.changed:
         return
-    runner = Runner(session, order.limits, session_role(order.user), retries)
-    retries.insist("the history table", lambda: ensure_history(session), lambda: True)
+    runner = Runner(session, order.limits, order.role, retries, history=order.history)
+    retries.insist("the history table", lambda: order.history.ensure_history(session), lambda: True)
     for number, migration in enumerate(plan.pending, start=1):
         file = migration.file.file
         run = runner.apply(migration)
@@ -147,16 +155,17 @@ def apply_plan(
         )
 
 
-def verify_applied(session: Session, plan: SupabasePlan) -> list[str]:
+def verify_applied(session: Session, plan: SupabasePlan, table: History) -> list[str]:
     """Read the history back: what was run is in it, as it is, and nothing else is new. Returns all its versions."""
-    history = read_history(session)
+    history = table.read_history(session)
     versions = [row.version for row in history]
-    refuse_foreign({*plan.applied, *(each.version for each in plan.pending)}, versions)
-    recorded = {row.version: row.statements for row in history}
+    refuse_foreign({*plan.applied, *(each.version for each in plan.pending)}, versions, table.MEND)
+    recorded = {row.version: row for row in history}
     missing = [
         migration.file.file
         for migration in plan.pending
-        if recorded.get(migration.version) != tuple(migration.statements)
+        if migration.version not in recorded
+        or not table.is_recorded(recorded[migration.version], migration)
     ]
     if missing:
         raise VerificationError(
@@ -166,7 +175,7 @@ def verify_applied(session: Session, plan: SupabasePlan) -> list[str]:
     return versions
 
 
-def refuse_foreign(expected: set[str], found: list[str]) -> None:
+def refuse_foreign(expected: set[str], found: list[str], mend: Mend) -> None:
     """Raise for versions that this run did not write, and for those it found and that are gone."""
     strange = [version for version in found if version not in expected]
     gone = sorted(expected.difference(found))
@@ -177,8 +186,8 @@ def refuse_foreign(expected: set[str], found: list[str]) -> None:
     if told:
         raise VerificationError(
             f"The migrations ran, and the history {' and '.join(told)}: one of them wrote it, or "
-            "somebody else did meanwhile. Find out which, and fix it with 'supabase migration "
-            "repair'; until then the next run may stop or run a file twice.",
+            f"somebody else did meanwhile. Find out which, and {mend.rewritten}; until then the next "
+            "run may stop or run a file twice.",
             foreign_versions=strange,
             missing_versions=gone,
         )

@@ -7,11 +7,27 @@ from __future__ import annotations
 import typing as t
 
 from .._postgres import SqlError
+from .supabase_drift import find_drift
+from .supabase_plan import REPAIR as MEND
 from .supabase_plan import Applied
+
+__all__ = (
+    "ADVISORY_LOCK",
+    "MEND",
+    "ensure_history",
+    "find_drift",
+    "insert_row",
+    "is_recorded",
+    "read_history",
+    "version_order",
+)
 
 if t.TYPE_CHECKING:
     from .._postgres import Session
-    from .models import MigrationFile
+    from .supabase_folder import Migration
+
+# Any number will do as long as it is ours and never changes: "supabase" in ASCII.
+ADVISORY_LOCK = int.from_bytes(b"supabase", "big")
 
 INSERT = (
     "INSERT INTO supabase_migrations.schema_migrations (version, name, statements) "
@@ -63,8 +79,18 @@ def ensure_history(session: Session) -> None:
         raise
 
 
-def insert_row(session: Session, file: MigrationFile, statements: list[str]) -> None:
-    session.execute(INSERT, (file.version, file.name, statements))
+def insert_row(session: Session, migration: Migration, _seconds: float) -> None:
+    file = migration.file
+    session.execute(INSERT, (file.version, file.name, migration.statements))
+
+
+def version_order(version: str) -> str:
+    """As text, as in the CLI."""
+    return version
+
+
+def is_recorded(row: Applied, migration: Migration) -> bool:
+    return row.statements == tuple(migration.statements)
 
 
 def _columns(session: Session) -> set[str]:

@@ -80,7 +80,7 @@ UNKNOWN: t.Final[t.Mapping[str, str]] = {
     "setting": "remove it, or waive it: it changes the meaning of later statements",
     "server": "change the server outside of migrations, or waive it",
     "copy": "use INSERT",
-    "history": "leave it to 'supabase migration repair' or 'prisma migrate resolve', outside of migrations",
+    "history": "leave it to 'supabase migration repair', 'prisma migrate resolve' or 'flyway repair'",
     "prepared": "write the statement out",
     "table-change": _ASK,
     "replacement-unclear": "name its columns one by one, those it had first",

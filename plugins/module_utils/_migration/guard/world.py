@@ -58,9 +58,9 @@ class Trigger:
 
 
 def is_history(found: Found) -> bool:
-    """Whether the name may mean the table in which the Supabase CLI or Prisma keeps what it applied."""
+    """Whether the name may mean the table in which the Supabase CLI, Prisma or Flyway keeps what it applied."""
     return any(
-        name == "_prisma_migrations"
+        name in ("_prisma_migrations", "flyway_schema_history")
         or (name == "schema_migrations" and schema in ("supabase_migrations", ""))
         for schema, name in found.keys
     )

@@ -46,7 +46,7 @@ def rows_of(one: t.Mapping[str, t.Any]) -> str:
 
 
 def migrations(reader: Reader) -> Table:
-    """By database: what supabase_migrations and prisma_migrations return."""
+    """By database: what the module of its migrations returns."""
     rows = []
     for name, one in reader.entries("migrations"):
         pending = names(one.get("pending"))

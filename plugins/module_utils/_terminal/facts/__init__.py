@@ -73,6 +73,7 @@ TABLE: t.Mapping[str, Teller] = {
     "easymo.deploy.rollout_info": nothing,
     "easymo.deploy.rollout_wave": nothing,
     "easymo.deploy.smoke_tests": checks.smoke,
+    "easymo.deploy.sql_migrations": databases.migrations,
     "easymo.deploy.stop": nothing,
     "easymo.deploy.supabase_migrations": databases.migrations,
     "easymo.deploy.wave_result": platform.wave,

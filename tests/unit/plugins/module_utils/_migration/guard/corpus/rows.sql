@@ -238,6 +238,8 @@ DELETE FROM orders;
 INSERT INTO supabase_migrations.schema_migrations (version) VALUES ('9') ON CONFLICT DO NOTHING;
 -- unknown: history
 INSERT INTO app."_prisma_migrations" (id) VALUES ('9');
+-- unknown: history
+INSERT INTO flyway_schema_history (installed_rank, version) VALUES (9, '9');
 -- additive
 SET search_path = supabase_migrations;
 -- unknown: history

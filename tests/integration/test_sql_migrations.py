@@ -1,0 +1,219 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Plain SQL migrations on a server: Flyway's history, the guard, the lock, and runs that are killed."""
+
+from __future__ import annotations
+
+import typing as t
+from pathlib import Path
+
+import pytest
+
+from ansible_collections.easymo.deploy.plugins.module_utils._migration.flyway_history import (
+    TABLE,
+    FlywayHistory,
+    checksum_of,
+)
+from sandbox.world import World
+from tests.integration.prisma_project import Child
+from tests.integration.running import scratch_database
+from tests.integration.supabase_project import Holder, SqlProject
+
+HISTORY = f"SELECT installed_rank, version, description, type, script, checksum, success FROM {TABLE} ORDER BY 1"
+COLUMNS = """
+SELECT attname, format_type(atttypid, atttypmod), attnotnull FROM pg_attribute
+WHERE attrelid = 'public.flyway_schema_history'::regclass AND attnum > 0 ORDER BY attnum
+"""
+# What Flyway's source makes of it on PostgreSQL; its documentation has the same columns.
+FLYWAYS_COLUMNS = [
+    ("installed_rank", "integer", True),
+    ("version", "character varying(50)", False),
+    ("description", "character varying(200)", True),
+    ("type", "character varying(20)", True),
+    ("script", "character varying(1000)", True),
+    ("checksum", "integer", False),
+    ("installed_by", "character varying(100)", True),
+    ("installed_on", "timestamp without time zone", True),
+    ("execution_time", "integer", True),
+    ("success", "boolean", True),
+]
+FLYWAYS_TABLE = f"""
+CREATE TABLE {TABLE} (installed_rank int NOT NULL PRIMARY KEY, version varchar(50), description varchar(200) NOT NULL,
+type varchar(20) NOT NULL, script varchar(1000) NOT NULL, checksum int, installed_by varchar(100) NOT NULL,
+installed_on timestamp NOT NULL DEFAULT now(), execution_time int NOT NULL, success boolean NOT NULL);
+INSERT INTO {TABLE} VALUES
+(0, NULL, '<< Flyway Schema Creation >>', 'SCHEMA', '"public"', NULL, 'app', now(), 0, true),
+(1, '1', '<< Flyway Baseline >>', 'BASELINE', '<< Flyway Baseline >>', NULL, 'app', now(), 0, true),
+(2, '2', 'Add bio col to user table', 'SQL', 'V2__Add_bio_col_to_user_table.sql', -1023348034, 'app', now(), 8, true);
+"""
+BIO = "alter table user add bio varchar(256) null;"
+"""Flyway gave it that checksum."""
+
+
+@pytest.fixture
+def project(world: World, tmp_path: Path) -> t.Iterator[SqlProject]:
+    folder = tmp_path / "migrations"
+    folder.mkdir()
+    with scratch_database(world) as database:
+        yield SqlProject(folder, database)
+
+
+def test_twelve_steps_and_rows_as_flyway_writes_them(project):
+    """Nothing to applied, then a new file; each in check mode, for real, in check mode again, and again."""
+    steps = (
+        ("V1_9_0__first_table", "create table a(id int);\r\n"),
+        ("V1.10__b", "create table b(); create table c()"),
+    )
+    for name, sql in steps:
+        project.write(**{name: sql})
+        before = project.query("SELECT count(*) FROM pg_class")
+        for check, changed in ((True, True), (False, True), (True, False), (False, False)):
+            result = project.run(check=check, diff=True, expect_tables=["a"])
+            assert result["changed"] is changed, result
+            if check and changed:
+                assert [each["file"] for each in result["pending"]] == [f"{name}.sql"]
+                assert sql.strip() in result["diff"]["after"]
+                assert project.query("SELECT count(*) FROM pg_class") == before
+    assert project.query(HISTORY) == [
+        (1, "1.9.0", "first table", "SQL", "V1_9_0__first_table.sql", checksum_of(steps[0][1]), True),
+        (2, "1.10", "b", "SQL", "V1.10__b.sql", checksum_of(steps[1][1]), True),
+    ]  # fmt: skip
+    assert project.query(COLUMNS) == FLYWAYS_COLUMNS
+    assert result["versions"] == ["1.9", "1.10"]
+
+
+def test_a_history_of_flyway_goes_on(project):
+    project.query(FLYWAYS_TABLE)
+    project.write(
+        V1__made_by_hand="create table a()",
+        V2__Add_bio_col_to_user_table=BIO,
+        V3__c="create table c()",
+    )
+    result = project.run()
+    assert [each["file"] for each in result["applied"]] == ["V3__c.sql"]
+    assert (result["versions"], result["drift"]) == (["1", "2", "3"], {})
+    assert project.query(HISTORY)[-1][:5] == (3, "3", "c", "SQL", "V3__c.sql")
+    assert not project.run()["changed"]
+
+
+def test_a_database_with_tables_and_no_history_needs_its_version_once(project):
+    project.query("CREATE TABLE a()")
+    project.write(V1__a="create table a()", V2__b="create table b()")
+    refused = project.run()
+    assert (refused["reason"], project.has(TABLE)) == ("NotEmpty", False)
+    assert "option 'baseline'" in refused["msg"]
+    assert "Option 'baseline'" in project.run(baseline="one")["msg"]
+    assert [each["file"] for each in project.run(check=True, baseline="1")["pending"]] == [
+        "V2__b.sql"
+    ]
+    assert project.run(baseline="1")["versions"] == ["1", "2"]
+    assert [row[1:4] for row in project.query(HISTORY)] == [
+        ("1", "<< Flyway Baseline >>", "BASELINE"),
+        ("2", "b", "SQL"),
+    ]
+    assert not project.run()["changed"]
+
+
+REPEATABLE = "(9, NULL, 'views', 'SQL', 'R__views.sql', 1, 'app', now(), 0, true)"
+FAILED = "(9, '3', 'c', 'SQL', 'V3__c.sql', 1, 'app', now(), 0, false)"
+
+
+@pytest.mark.parametrize(
+    ("files", "rows", "reason", "words"),
+    [
+        ({"V2__b": None}, "", "MissingLocally", "delete their rows from public.flyway"),
+        ({"V1.5__late": "select 1"}, "", "OutOfOrder", "newer applied 2: V1.5__late.sql"),
+        ({"V1__a": "create table a(id bigint)"}, "", "Drift", "its checksum was"),
+        ({"V3__c": "create table c(); drop table a"}, "", "NotAdditive", "V3__c.sql"),
+        ({"V3__c": "-- nothing"}, "", "InvalidInput", "no statement"),
+        ({"V3__c": "create table c(); select '${x}'"}, "", "InvalidInput", "placeholder ${x}"),
+        ({"V2.0__c": "select 1"}, "", "InvalidInput", "share a version, 2"),
+        ({"R__views": "select 1"}, "", "InvalidInput", "R__views.sql is a repeatable migration"),
+        ({"U2__b": "drop table b"}, "", "InvalidInput", "U2__b.sql is an undo migration"),
+        ({"V3_c": "select 1"}, "", "InvalidInput", "V3_c.sql is not named"),
+        ({"V3__c": "create table c()"}, REPEATABLE, "Refused", "R__views.sql (repeatable)"),
+        ({"V3__c": "create table c()"}, FAILED, "FailedMigration", "failed in V3__c.sql"),
+    ],
+)  # fmt: skip
+def test_what_cannot_end_well_is_refused_before_anything_is_touched(
+    project, files, rows, reason, words
+):
+    project.write(V1__a="create table a()", V2__b="create table b()")
+    project.run()
+    if rows:
+        project.query(f"INSERT INTO {TABLE} VALUES {rows}")
+    project.write(V4__d="create table d()")
+    for name, sql in files.items():
+        if sql is None:
+            (project.folder / f"{name}.sql").unlink()
+        else:
+            project.write(**{name: sql})
+    for check in (True, False):
+        result = project.run(check=check)
+        assert (result["failed"], result["reason"]) == (True, reason), result
+        assert words in result["msg"]
+        assert not result.get("changed")
+    assert [project.has(table) for table in "cd"] == [False, False]
+
+
+def test_a_history_elsewhere_is_not_taken_for_none(project):
+    project.query(f"CREATE SCHEMA app; {FLYWAYS_TABLE.replace('public.', 'app.')}")
+    project.write(V1__a="create table a()")
+    assert "history is in schema app" in project.run()["msg"]
+    assert not project.has("a")
+
+
+def test_an_older_file_runs_when_it_is_allowed_and_a_waived_one_too(project):
+    project.write(V1__a="create table a()", V10__j="create table j()")
+    project.run()
+    project.write(V9__late="create table i()", V11__drop="drop table a")
+    result = project.run(include_all=True, waivers={"V11__drop.sql": "nobody reads it"})
+    assert [each["version"] for each in result["applied"]] == ["9", "11"]
+    assert list(result["waived"]) == ["V11__drop.sql"]
+
+
+def test_a_failing_file_leaves_the_files_before_it_and_nothing_of_itself(project):
+    project.write(V1__a="create table a()", V2__b="create table b();\ninsert into nope values (1)")
+    result = project.run()
+    assert (result["file"], result["line"], result["sqlstate"]) == ("V2__b.sql", 2, "42P01")
+    assert [project.has(table) for table in "ab"] == [True, False]
+    assert [row[1] for row in project.query(HISTORY)] == ["1"]
+
+
+def test_a_concurrent_index_is_reported_as_not_atomic_and_made(project):
+    project.write(V1__a="create table a(id int); create index concurrently a_id on a(id)")
+    [entry] = project.run()["applied"]
+    assert entry["atomic"] is False
+    assert project.has("a_id")
+
+
+def test_two_runs_or_flyway_and_a_run_do_not_migrate_at_once(project):
+    project.write(V1__a="create table a()")
+    with Holder(project, f"SELECT pg_advisory_xact_lock({FlywayHistory.ADVISORY_LOCK})"):
+        result = project.run(advisory_lock_timeout=0.3)
+    assert (result["reason"], project.has("a")) == ("Locked", False)
+
+
+def test_two_operators_at_once_apply_everything_once(project):
+    project.write(V1__a="create table a(); select pg_sleep(0.3)")
+    children = [Child(project, additive_only=False) for _ in range(2)]
+    results = [child.result() for child in children]
+    assert sorted(result["changed"] for result in results) == [False, True]
+    assert [row[1] for row in project.query(HISTORY)] == ["1"]
+
+
+def test_a_run_killed_at_any_point_is_simply_run_again(project):
+    project.query("CREATE SCHEMA seen; CREATE TABLE seen.ran (what text)")
+    project.write(
+        V1__a="create table a(); insert into seen.ran values ('a')",
+        V2__b="create table b(); insert into seen.ran values ('b')",
+    )
+    point, killed, between = -1, True, 0
+    while killed:
+        point += 2
+        killed = not Child(project, kill_at=point, additive_only=False).ended()
+        between += project.has("a") and not project.has("b")
+        result = project.run(additive_only=False)
+        assert result["versions"] == ["1", "2"], f"killed at {point}"
+        assert project.query("SELECT what FROM seen.ran ORDER BY 1") == [("a",), ("b",)]
+        project.query(f"DROP TABLE a, b, {TABLE}; TRUNCATE seen.ran")
+    assert between > 0, "between the files too"
