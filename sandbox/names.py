@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 NAMESPACE = "easymo-prod"
-# The service account that deploys, as manifests/rbac.yaml names its Role.
+# The service account that deploys, as manifests/rbac/ names its Role.
 DEPLOYER = "easymo-deploy"
 
 SERVICES = (

@@ -27,7 +27,7 @@ if t.TYPE_CHECKING:
 Manifest = dict[str, t.Any]
 
 PORT = 8080
-DEPLOYER_RIGHTS = Path(__file__).parents[2] / "manifests" / "rbac.yaml"
+DEPLOYER = Path(__file__).parents[2] / "manifests" / "rbac"
 REPLICAS = {**dict.fromkeys(SERVICES, 3), WORKER: 2}
 
 FLAGS_BEFORE = {
@@ -47,7 +47,10 @@ def manifests(world: World) -> list[Manifest]:
     """Every object of the platform, in an order in which they can be created."""
     objects = [
         _namespace(),
-        *yaml.safe_load(DEPLOYER_RIGHTS.read_text(encoding="utf-8"))["items"],
+        *(
+            yaml.safe_load(path.read_text(encoding="utf-8"))
+            for path in sorted(DEPLOYER.glob("*.yaml"))
+        ),
         _config_map("platform-config", _platform_config(world)),
         _secret("platform-secrets", _platform_secrets(world)),
         _config_map("feature-flags", FLAGS_BEFORE),

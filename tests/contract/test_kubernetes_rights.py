@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Whoever holds the deployer's token may do what manifests/rbac.yaml says and no more, by kubectl's own word."""
+"""Whoever holds the deployer's token may do what manifests/rbac/ says and no more, by kubectl's own word."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from kubernetes.config import incluster_config
 from ansible_collections.easymo.deploy.plugins.module_utils._kubernetes import KubernetesCluster
 from ansible_collections.easymo.deploy.plugins.module_utils._kubernetes_client import Connection
 from sandbox.names import DEPLOYER, NAMESPACE
-from sandbox.services.manifests import DEPLOYER_RIGHTS
+from sandbox.services.manifests import DEPLOYER as RIGHTS
 from sandbox.world import World
 from tests.integration.conftest import KUBECTL
 
@@ -34,11 +34,11 @@ def as_deployer(world: World, *arguments: str) -> subprocess.CompletedProcess[st
 
 
 def test_an_administrator_makes_the_account_by_one_command(world: World) -> None:
-    applied = kubectl(world, "apply", "--filename", str(DEPLOYER_RIGHTS)).stdout.splitlines()
+    applied = kubectl(world, "apply", "--filename", str(RIGHTS)).stdout.splitlines()
     assert [line.partition("/")[0] for line in applied] == [
-        "serviceaccount",
         "rolebinding.rbac.authorization.k8s.io",
         "role.rbac.authorization.k8s.io",
+        "serviceaccount",
     ]
 
 

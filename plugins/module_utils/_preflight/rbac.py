@@ -45,7 +45,7 @@ def judge(denied: t.Sequence[Right], namespace: str) -> Finding:
     if fatal:
         listed = "; ".join(f"{one} (to {one.purpose})" for one in fatal)
         return failed(
-            f"in {namespace} you may not {listed}: apply manifests/rbac.yaml and bind it to your user",
+            f"in {namespace} you may not {listed}: apply manifests/rbac/, and bind its Role to your user",
             warnings=warnings,
         )
     return passed(f"{asked - len(denied)} of {asked} rights exist", warnings=warnings)
