@@ -7,10 +7,12 @@ from __future__ import annotations
 from textwrap import indent
 
 from ._database import DATABASE
+from ._mail import MAIL_SERVER
 from ._monitoring import SERVER
 from ._nested import nested
 from ._s3 import S3
 from ._supabase import SUPABASE
+from ._webhook import CONNECTION as WEBHOOK_CONNECTION
 
 AUTHORITIES = """    ca_cert:
       description: File with the certificate authorities that may have signed the server's certificate.
@@ -119,35 +121,8 @@ mail:
   description: Whether a mail server would take a mail for all recipients. None is sent.
   type: dict
   suboptions:
-    host:
-      description: The mail server.
-      type: str
-      required: true
-    port:
-      description: Its port.
-      type: int
-      default: 587
-    starttls:
-      description: Whether the connection is encrypted.
-      type: str
-      choices: [required, optional, never]
-      default: required
-    username:
-      description: Login.
-      type: str
-    password:
-      description: Its password.
-      type: str
-    sender:
-      description: The address that mail comes from.
-      type: str
-      required: true
-    recipients:
-      description: The addresses that mail goes to.
-      type: list
-      elements: str
-      required: true
 """
+    + nested(MAIL_SERVER, 4, "checks[].mail")
     + AUTHORITIES
     + r"""bucket:
   description:
@@ -172,19 +147,9 @@ webhook:
       holds no message. Nobody is answered.
   type: dict
   suboptions:
-    url:
-      description: URL of the webhook.
-      type: str
-      required: true
-    verify_token:
-      description: The token that the verification challenge must carry.
-      type: str
-      required: true
-    app_secret:
-      description: The secret that messages are signed with.
-      type: str
-      required: true
-    oversized_bytes:
+"""
+    + indent(WEBHOOK_CONNECTION, " " * 4)
+    + r"""    oversized_bytes:
       description: Size of the oversized message. V(0) sends none.
       type: int
       default: 2097152

@@ -6,7 +6,7 @@ from textwrap import indent
 
 from ._database import DATABASE
 
-WEBHOOK = f"""url:
+CONNECTION = """url:
   description: URL of the webhook.
   type: str
   required: true
@@ -18,7 +18,9 @@ app_secret:
   description: The secret that messages are signed with.
   type: str
   required: true
-guards:
+"""
+
+WEBHOOK = f"""{CONNECTION}guards:
   description: Whether the challenges and bad messages are sent. Without them, only O(messages) are.
   type: bool
   default: true

@@ -16,6 +16,7 @@ description:
   - What has the form of a secret, such as a token or a password in an address, is blanked out of texts, not of HTML.
 extends_documentation_fragment:
   - easymo.deploy._module.in_controller
+  - easymo.deploy._mail
   - easymo.deploy._libraries.slack_sdk
   - easymo.deploy._libraries.requests
 options:
@@ -77,55 +78,6 @@ options:
           - Needs O(slack.token) with the scope C(channels:manage), for a private channel C(groups:write).
         type: bool
         default: false
-        version_added: 0.2.0
-  email:
-    description: Send an e-mail.
-    type: dict
-    suboptions:
-      host:
-        description: The mail server.
-        type: str
-        required: true
-      port:
-        description: Its port.
-        type: int
-        default: 587
-      starttls:
-        description:
-          - Whether the connection is encrypted. A server that can't prove who it is gets no mail.
-          - V(implicit) is TLS from the first byte, which is what port 465 speaks.
-        type: str
-        choices: [required, optional, never, implicit]
-        default: required
-      username:
-        description: Name to log in with. Without it, no login.
-        type: str
-      password:
-        description: Password of O(email.username).
-        type: str
-      sender:
-        description: Address of the sender.
-        type: str
-        required: true
-      recipients:
-        description: Addresses of the recipients.
-        type: list
-        elements: str
-        required: true
-      subject:
-        description: The subject.
-        type: str
-        required: true
-      text:
-        description: Text of the mail instead of O(text).
-        type: str
-      html:
-        description: The same as HTML, beside the text.
-        type: str
-      attachments:
-        description: Files to attach, together at most 10 MB. Text is sent as UTF-8.
-        type: list
-        elements: path
         version_added: 0.2.0
   pagerduty:
     description: Send an event to PagerDuty's Events API v2. Repeating it is harmless.

@@ -95,12 +95,11 @@ def _role(store: Store, namespace: str, reference: Object) -> list[Object]:
 
 def _covers(rule: Object, request: Request) -> bool:
     names = rule.get("resourceNames") or ()
-    kind, _, subresource = request.resource.partition("/")
-    resources = {request.resource, "*"} | ({f"*/{subresource}"} if subresource else set())
+    _, slash, subresource = request.resource.partition("/")
+    resources = {request.resource, "*", *([f"*/{subresource}"] if slash else [])}
     return bool(
         {request.verb, "*"} & set(rule.get("verbs") or ())
         and {request.group, "*"} & set(rule.get("apiGroups") or ())
-        and (resources & set(rule.get("resources") or ()))
+        and resources & set(rule.get("resources") or ())
         and (not names or request.name in names)
-        and kind
     )

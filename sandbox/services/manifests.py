@@ -27,7 +27,7 @@ if t.TYPE_CHECKING:
 Manifest = dict[str, t.Any]
 
 PORT = 8080
-DEPLOYER = Path(__file__).parents[2] / "manifests" / "rbac"
+RIGHTS = Path(__file__).parents[2] / "manifests" / "rbac"
 REPLICAS = {**dict.fromkeys(SERVICES, 3), WORKER: 2}
 
 FLAGS_BEFORE = {
@@ -49,7 +49,7 @@ def manifests(world: World) -> list[Manifest]:
         _namespace(),
         *(
             yaml.safe_load(path.read_text(encoding="utf-8"))
-            for path in sorted(DEPLOYER.glob("*.yaml"))
+            for path in sorted(RIGHTS.glob("*.yaml"))
         ),
         _config_map("platform-config", _platform_config(world)),
         _secret("platform-secrets", _platform_secrets(world)),

@@ -17,7 +17,7 @@ from kubernetes.config import incluster_config
 from ansible_collections.easymo.deploy.plugins.module_utils._kubernetes import KubernetesCluster
 from ansible_collections.easymo.deploy.plugins.module_utils._kubernetes_client import Connection
 from sandbox.names import DEPLOYER, NAMESPACE
-from sandbox.services.manifests import DEPLOYER as RIGHTS
+from sandbox.services.manifests import RIGHTS
 from sandbox.world import World
 from tests.integration.conftest import KUBECTL
 

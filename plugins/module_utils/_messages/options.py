@@ -49,7 +49,7 @@ def slack_options() -> Spec:
     }
 
 
-def email_options() -> Spec:
+def mail_server_options() -> Spec:
     starttls = ["required", "optional", "never", "implicit"]
     return {
         "host": {"type": "str", "required": True},
@@ -59,6 +59,12 @@ def email_options() -> Spec:
         "password": {"type": "str", "no_log": True},
         "sender": {"type": "str", "required": True},
         "recipients": {"type": "list", "elements": "str", "required": True},
+    }
+
+
+def email_options() -> Spec:
+    return {
+        **mail_server_options(),
         "subject": {"type": "str", "required": True},
         "text": {"type": "str"},
         "html": {"type": "str"},

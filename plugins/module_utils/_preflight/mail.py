@@ -6,42 +6,17 @@ from __future__ import annotations
 
 import typing as t
 
+from .._messages import plan
 from .._messages.mail import would_take
-from .._messages.models import Mail
+from .._messages.options import mail_server_options
 from .._time import Deadline
 from .models import Finding, Ground, Kind, Options, passed
-from .options import names
 
 
 def look(options: Options, ground: Ground) -> t.Sequence[Finding]:
-    given = {name: options[name] for name in ("host", "port", "starttls", "sender")}
-    mail = Mail(
-        **given,
-        recipients=tuple(options["recipients"]),
-        username=options["username"] or "",
-        password=options["password"] or "",
-        subject="",
-        text="",
-    )
+    mail = plan.mail({**options, "subject": ""}, text="")
     would_take(mail, Deadline(ground.timeout), options["ca_cert"])
-    told = ", ".join(options["recipients"])
-    return [passed(f"{options['host']}:{options['port']} takes mail for {told}")]
+    return [passed(f"{mail.host}:{mail.port} takes mail for {mail.target}")]
 
 
-KIND = Kind(
-    look,
-    {
-        "host": {"type": "str", "required": True},
-        "port": {"type": "int", "default": 587},
-        "starttls": {
-            "type": "str",
-            "choices": ["required", "optional", "never"],
-            "default": "required",
-        },
-        "username": {"type": "str"},
-        "password": {"type": "str", "no_log": True},
-        "sender": {"type": "str", "required": True},
-        "recipients": names(required=True),
-        "ca_cert": {"type": "path"},
-    },
-)
+KIND = Kind(look, {**mail_server_options(), "ca_cert": {"type": "path"}})
