@@ -67,7 +67,7 @@ def server_url(world: World) -> str:
 
 
 def deployer_token(world: World) -> Path:
-    """The token of the account that may do what manifests/rbac/ says, as whoever deploys has it."""
+    """The token of the account that may do what manifests/rbac/ says, as a deployer has it."""
     return world.folder(NAME) / "deployer-token"
 
 
