@@ -308,7 +308,7 @@ commit_status:
   description:
     - Whether CI passed on the commit, by GitHub's check runs and its combined status. Nothing may have failed, been
       cancelled, or be on its way.
-    - What was skipped or is neutral is in nobody's way, unless O(checks[].commit_status.contexts) names it. Then it
+    - What was skipped or is neutral stops nothing, unless O(checks[].commit_status.contexts) names it. Then it
       holds, for it proves nothing; GitHub itself lets it pass.
     - The token needs to read checks, commit statuses and the repository's metadata.
   type: dict

@@ -63,7 +63,7 @@ options:
         elements: str
         default: [main]
       hosts:
-        description: The hosts whose variables it gets, nobody's if the list is empty. By default the host of the task.
+        description: The hosts whose variables it gets, none if the list is empty. By default the host of the task.
         type: list
         elements: str
       later:

@@ -107,7 +107,7 @@ class Console:
         return lines
 
     def _not_planned(self, phase: str) -> list[Line]:
-        """It ends at once, which is worth a line to whoever asked for it by name."""
+        """It ends at once, which is worth a line where it was asked for by name."""
         if phase not in t.cast("RunBegun", self.run).command.tags:
             return []
         return self._said([Line(f"{' ' * INDENT}- {phase} is no phase of this release", "calm")])

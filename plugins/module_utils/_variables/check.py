@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 PLACEHOLDER = "CHANGE_ME"
-"""Stands in a value that whoever uses the inventory has to fill in, followed by what belongs there."""
+"""Stands in a value that the owner of the inventory has to fill in, followed by what belongs there."""
 
 
 @dataclass(frozen=True)

@@ -83,7 +83,7 @@ def _challenges(verify_token: str, challenge: str) -> list[Probe]:
 def _refusals(app_secret: str, challenge: str) -> list[Probe]:
     malformed = b'{"object": "whatsapp_business_account", "entry": 1'
 
-    # Without a message in them: who takes them all the same has nobody to answer.
+    # Without a message in them: a webhook that takes them all the same has no user to answer.
     unsigned, forged = (
         envelope({"statuses": [], "metadata": {"probe": f"{kind}.{challenge}"}})
         for kind in ("unsigned", "forged")
