@@ -273,7 +273,9 @@ BROKEN: dict[str, Broken] = {
     "a clock": Broken("clock_prometheus", "ahead of the server's", {"prometheus_url": "$web/late"}),
     # People
     "the mail server": Broken("mail", "can't be reached", {"smtp_port": 9}, status="hold"),
-    "the mail server's port": Broken("mail", "speaks TLS from the first byte", {"smtp_port": 465}),
+    "the mail server's port": Broken(
+        "mail", "speaks TLS from the first byte", {"smtp_port": 465}, status="hold"
+    ),
     "the mail server's certificate": Broken("mail", "TLS", {"smtp_starttls": "required"}),
     "the mail's recipients": Broken(
         "mail", "does not take stakeholders@easymo.com", faults=(Fault("smtp", "rejects"),)
