@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Says where to look after the demo: the report, the page of the sinks, kubectl."""
+"""Says what of the demo failed, and where to look: the report, the page of the sinks, kubectl."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def proofs(record: dict[str, t.Any]) -> list[str]:
 
 
 def main() -> int:
-    outcome = int(sys.argv[1])
+    failed = sys.argv[1]
     directory = Path(os.environ.get("EASYMO_SANDBOX_STATE", ".sandbox"))
     world = World(directory)
     report = world.directory / "report" / RELEASE_VERSION / "report.html"
@@ -38,7 +38,7 @@ def main() -> int:
     proven = proofs(json.loads(record.read_text("utf-8"))["record"]) if record.exists() else []
     kubeconfig = shlex.quote(world.facts("kubernetes")["kubeconfig"])
     print(f"""
-The deployment {"went well" if outcome == 0 else f"FAILED (exit code {outcome})"}. Look at it:
+{f"FAILED: {failed}." if failed else "All went well."} Look at it:
   report       {report if report.exists() else "none: the run stopped before the sign-off"}
   Slack page   {world.facts("sinks")["url"]}
   dashboard    {world.facts("gateway")["url"]}/agents/dashboard
@@ -50,7 +50,7 @@ The deployment {"went well" if outcome == 0 else f"FAILED (exit code {outcome})"
   the end      make sandbox-down""")
     for line in proven:
         print(line)
-    return outcome
+    return 1 if failed else 0
 
 
 if __name__ == "__main__":
