@@ -42,12 +42,12 @@ health:
     + r"""payment:
   description:
     - Order something and pay for it from a wallet. The order must be paid and the balance less by its amount.
-    - The requests carry C(Idempotency-Key). Whoever runs the test again with the same key pays nothing more, and
+    - The requests carry an idempotency key. Whoever runs the test again with the same key pays nothing more, and
       the test then says that the order was paid before.
   type: dict
   suboptions:
     api_url:
-      description: URL of the public API, below which C(/wallet) is the wallet's service.
+      description: URL of the API below which O(tests[].payment.form) has its paths.
       type: str
       required: true
     number:
@@ -66,6 +66,64 @@ health:
       description: What makes the order the same one when the test is run again.
       type: str
       required: true
+    form:
+      description: The paths and fields of the service, and where in its answers what counts is, in JMESPath (U(https://jmespath.org)).
+      type: dict
+      version_added: 0.3.0
+      suboptions:
+        wallet_path:
+          description: Of the wallet, with C({number}) for O(tests[].payment.number).
+          type: str
+          default: /wallet/wallets/{number}
+        order_path:
+          description: Where an order is posted.
+          type: str
+          default: /wallet/orders
+        pay_path:
+          description: Where it is paid, with C({id}) for the order's id.
+          type: str
+          default: /wallet/orders/{id}/pay
+        key_header:
+          description: The header of the idempotency key.
+          type: str
+          default: Idempotency-Key
+        number_field:
+          description: In the body of an order, the field for O(tests[].payment.number).
+          type: str
+          default: user
+        vendor_field:
+          description: The field for O(tests[].payment.vendor_id).
+          type: str
+          default: vendor_id
+        amount_field:
+          description: The field for O(tests[].payment.amount).
+          type: str
+          default: amount
+        balance:
+          description: In the answer on the wallet, its balance.
+          type: str
+          default: balance
+        order_id:
+          description: In the answer on an order, its id.
+          type: str
+          default: id
+        status:
+          description: In the answer on an order or a payment, the order's status.
+          type: str
+          default: status
+        payment_id:
+          description: In the answer on a payment, its id, kept as evidence. It may be missing.
+          type: str
+          default: payment_id
+        paid:
+          description: The statuses of an order that has its money.
+          type: list
+          elements: str
+          default: [paid, fulfilled]
+    token:
+      description: A bearer token, for a service that asks for one.
+      type: str
+      version_added: 0.3.0
     prove_key:
       description:
         - Order twice with the same key before paying, and fail when that made two orders.

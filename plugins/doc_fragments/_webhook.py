@@ -64,7 +64,7 @@ messages:
       type: bool
       version_added: 0.2.0
     recorded_in:
-      description: Tables of O(database) that must have a row with the message's id in their column C(message_id).
+      description: Tables of O(database) that must have a row with the message's id in their O(message_column).
       type: list
       elements: str
       default: []
@@ -148,7 +148,12 @@ database:
   type: dict
   version_added: 0.2.0
   suboptions:
-{indent(DATABASE, " " * 4)}seen_timeout:
+{indent(DATABASE, " " * 4)}message_column:
+  description: The column of those tables that has a message's id, as text.
+  type: str
+  default: message_id
+  version_added: 0.3.0
+seen_timeout:
   description: Seconds to go on looking for the messages that were accepted.
   type: float
   default: 30

@@ -5,18 +5,18 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: service_check
-short_description: A health check of a service through the public API
+short_description: A health check of a service at its public address
 version_added: 0.1.0
 author: Maintainers of easymo.deploy (@easymo)
 description: Turns a service's name into one entry of the option C(checks) of M(easymo.deploy.health_check).
-positional: api_url, version, version_at
+positional: url, version, version_at
 options:
   _input:
     description: Name of the service.
     type: str
     required: true
-  api_url:
-    description: URL of the public API, which answers below C(/health/).
+  url:
+    description: URL of a service's health, with C({service}) for its name.
     type: str
     required: true
   version:
@@ -34,7 +34,7 @@ EXAMPLES = r"""
 - name: Check that two services report the new version
   easymo.deploy.health_check:
     checks: "{{ ['wallet', 'vendor']
-      | map('easymo.deploy.service_check', 'https://api.example.com', '2.0.0') | list }}"
+      | map('easymo.deploy.service_check', 'https://api.example.com/health/{service}', '2.0.0') | list }}"
 """
 
 RETURN = r"""
@@ -47,9 +47,9 @@ import typing as t
 
 
 def service_check(
-    service: str, api_url: str, version: str = "", version_at: str = "version"
+    service: str, url: str, version: str = "", version_at: str = "version"
 ) -> dict[str, t.Any]:
-    http: dict[str, t.Any] = {"url": f"{api_url}/health/{service}", "status": [200]}
+    http: dict[str, t.Any] = {"url": url.replace("{service}", service), "status": [200]}
     if version:
         http["json"] = {version_at: version}
     return {"name": service, "kind": "http", "http": http}

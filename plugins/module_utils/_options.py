@@ -201,6 +201,7 @@ def webhook_options() -> Spec:
         "message_prefix": {"type": "str", "default": "easymo-deploy"},
         "logs": {"type": "dict", "options": supabase_options()},
         "database": {"type": "dict", "options": postgres_options()},
+        "message_column": {"type": "str", "default": "message_id"},
         "seen_timeout": {"type": "float", "default": 30},
         "ca_cert": {"type": "path"},
         "request_timeout": {"type": "int", "default": 30},

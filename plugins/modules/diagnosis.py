@@ -89,7 +89,9 @@ options:
     elements: str
     default: []
   public_url:
-    description: URL below which the public health of each service is answered. Without it, that is not asked.
+    description:
+      - URL of a service's public health, with C({service}) for its name, or which its name follows.
+      - Without it, that is not asked.
     type: str
     default: ""
   prometheus:

@@ -34,8 +34,10 @@ class ProbeResult:
 
 
 class HttpGateway:
+    """`url` has C({service}) for a probe's slug, or ends where that follows."""
+
     def __init__(self, url: str, *, ca_cert: str | None, timeout: float) -> None:
-        self._url = url.rstrip("/")
+        self._url = url if "{service}" in url else f"{url.rstrip('/')}/{{service}}"
         self._ca_cert = ca_cert
         self._timeout = timeout
 
@@ -44,7 +46,7 @@ class HttpGateway:
         try:
             answer = send(
                 probe.method,
-                f"{self._url}/{probe.slug}{path}",
+                f"{self._url.replace('{service}', probe.slug)}{path}",
                 timeout=self._timeout,
                 ca_cert=self._ca_cert,
             )

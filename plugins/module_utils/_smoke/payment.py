@@ -10,8 +10,6 @@ from dataclasses import dataclass
 from .._errors import VerificationError
 from .models import Finding
 
-PAID = frozenset({"paid", "fulfilled"})
-
 
 @dataclass(frozen=True)
 class Purchase:
@@ -25,8 +23,11 @@ class Purchase:
 
 @dataclass(frozen=True)
 class Order:
+    """`status` is the service's word, `paid` whether that means that it has the money."""
+
     id: str
     status: str
+    paid: bool
     payment_id: str = ""
 
 
@@ -42,7 +43,7 @@ def play_payment(wallets: Wallets, purchase: Purchase, *, prove_key: bool) -> Fi
     order = wallets.order(purchase)
     if prove_key:
         _refuse_forgetful(order, wallets.order(purchase))
-    paid_before = order.status in PAID
+    paid_before = order.paid
     paid = wallets.pay(order, purchase)
     after = wallets.balance(purchase.number)
     facts = {
@@ -57,7 +58,7 @@ def play_payment(wallets: Wallets, purchase: Purchase, *, prove_key: bool) -> Fi
         "paid_before": paid_before,
     }
     moved = 0 if paid_before else purchase.amount
-    if paid.status not in PAID:
+    if not paid.paid:
         raise VerificationError(
             f"The order {order.id} should be paid but is {paid.status or 'without status'}: "
             "check the log of the wallet service.",

@@ -6,46 +6,89 @@ from __future__ import annotations
 
 import math
 import typing as t
+from dataclasses import dataclass, fields
 from urllib.parse import quote
 
 from .._errors import InputError, RefusedError, VerificationError
 from .._http import REQUESTS, Repeat, ask, said_in
+from .._jmespath import JMESPATH, search
 from .._time import Deadline
 from .models import Finding, Kind, Row
 from .payment import Order, Purchase, play_payment
 
-KEY = "Idempotency-Key"
+
+@dataclass(frozen=True)
+class Form:
+    """What a service of wallets is asked, below its URL, and where in its answers what counts is, as JMESPath.
+
+    `number_field`, `vendor_field` and `amount_field` are the names in the body of an order. `paid` are the statuses of
+    an order that has its money.
+    """
+
+    wallet_path: str = "/wallet/wallets/{number}"
+    order_path: str = "/wallet/orders"
+    pay_path: str = "/wallet/orders/{id}/pay"
+    key_header: str = "Idempotency-Key"
+    number_field: str = "user"
+    vendor_field: str = "vendor_id"
+    amount_field: str = "amount"
+    balance: str = "balance"
+    order_id: str = "id"
+    status: str = "status"
+    payment_id: str = "payment_id"
+    paid: tuple[str, ...] = ("paid", "fulfilled")
+
+
+def _form_options() -> dict[str, t.Any]:
+    words = {
+        one.name: {"type": "str", "default": one.default, "no_log": False}
+        for one in fields(Form)
+        if one.name != "paid"
+    }
+    return {**words, "paid": {"type": "list", "elements": "str", "default": [*Form.paid]}}
 
 
 class HttpWallets:
     """Wallets over HTTP. An answer that was lost is asked for once more: the key makes that safe."""
 
-    def __init__(self, api_url: str, *, ca_cert: str | None, timeout: float) -> None:
-        self._base = f"{api_url.rstrip('/')}/wallet"
+    def __init__(
+        self,
+        api_url: str,
+        form: Form = Form(),
+        *,
+        token: str = "",
+        ca_cert: str | None,
+        timeout: float,
+    ) -> None:
+        self._base = api_url.rstrip("/")
+        self._form = form
+        self._headers = {"Authorization": f"Bearer {token}"} if token else {}
         self._ca_cert = ca_cert
         self._timeout = timeout
 
     def balance(self, number: str) -> int:
-        answer = self._call("GET", f"/wallets/{quote(number, safe='')}", "the balance")
+        answer = self._call("GET", _below(self._form.wallet_path, number=number), "the balance")
         try:
-            return int(answer["balance"])
-        except (KeyError, TypeError, ValueError):
-            raise VerificationError(f"The wallet at {self._base} returns no balance.") from None
+            return int(search(self._form.balance, answer))
+        except (TypeError, ValueError):
+            raise VerificationError(
+                f"The wallet at {self._base} returns no balance at {self._form.balance!r}."
+            ) from None
 
     def order(self, purchase: Purchase) -> Order:
+        form = self._form
         body = {
-            "user": purchase.number,
-            "vendor_id": purchase.vendor_id,
-            "amount": purchase.amount,
+            form.number_field: purchase.number,
+            form.vendor_field: purchase.vendor_id,
+            form.amount_field: purchase.amount,
         }
-        return _order(
-            self._call("POST", "/orders", "the order", key=f"{purchase.key}/order", body=body)
-        )
+        key = f"{purchase.key}/order"
+        return self._order(self._call("POST", form.order_path, "the order", key=key, body=body))
 
     def pay(self, order: Order, purchase: Purchase) -> Order:
-        path = f"/orders/{quote(order.id, safe='')}/pay"
+        path = _below(self._form.pay_path, id=order.id)
         key = f"{purchase.key}/pay"
-        return _order(self._call("POST", path, f"the payment of order {order.id}", key=key))
+        return self._order(self._call("POST", path, f"the payment of order {order.id}", key=key))
 
     def _call(
         self,
@@ -61,7 +104,7 @@ class HttpWallets:
             f"{method} {url}, for {what},",
             method,
             url,
-            headers={KEY: key} if key else {},
+            headers={**self._headers, **({self._form.key_header: key} if key else {})},
             json=body,
             timeout=self._timeout,
             ca_cert=self._ca_cert,
@@ -78,20 +121,38 @@ class HttpWallets:
             raise VerificationError(f"{method} {url} did not answer with JSON.")
         return document
 
+    def _order(self, document: t.Mapping[str, t.Any]) -> Order:
+        form = self._form
+        found = {
+            name: search(getattr(form, name), document)
+            for name in ("order_id", "status", "payment_id")
+        }
+        told = {name: str(value or "") for name, value in found.items()}
+        if not told["order_id"]:
+            raise VerificationError(
+                f"The wallet service returned an order without an id at {form.order_id!r}."
+            )
+        return Order(
+            id=told["order_id"],
+            status=told["status"],
+            paid=told["status"] in form.paid,
+            payment_id=told["payment_id"],
+        )
 
-def _order(document: t.Mapping[str, t.Any]) -> Order:
-    if not document.get("id"):
-        raise VerificationError("The wallet service returned an order without an id.")
-    return Order(
-        id=str(document["id"]),
-        status=str(document.get("status") or ""),
-        payment_id=str(document.get("payment_id") or ""),
-    )
+
+def _below(path: str, **values: str) -> str:
+    for name, value in values.items():
+        path = path.replace(f"{{{name}}}", quote(value, safe=""))
+    return path
 
 
 def run(options: Row) -> Finding:
     wallets = HttpWallets(
-        options["api_url"], ca_cert=options["ca_cert"], timeout=options["request_timeout"]
+        options["api_url"],
+        _form(options),
+        token=options["token"] or "",
+        ca_cert=options["ca_cert"],
+        timeout=options["request_timeout"],
     )
     purchase = Purchase(
         number=options["number"],
@@ -102,9 +163,17 @@ def run(options: Row) -> Finding:
     return play_payment(wallets, purchase, prove_key=options["prove_key"])
 
 
+def _form(options: Row) -> Form:
+    given = options["form"] or {}
+    return Form(**{**given, "paid": tuple(given["paid"])}) if given else Form()
+
+
 def refuse(name: str, options: Row) -> None:
     if options["amount"] <= 0:
         raise InputError(f"The amount of {name!r} is {options['amount']}; it is more than 0.")
+    form = _form(options)
+    for expression in (form.balance, form.order_id, form.status, form.payment_id):
+        search(expression, {})  # raises on what is no JMESPath, before anything is ordered
 
 
 KIND = Kind(
@@ -116,11 +185,13 @@ KIND = Kind(
         "amount": {"type": "int", "required": True},
         # A key of idempotency, which is no secret.
         "key": {"type": "str", "required": True, "no_log": False},
+        "form": {"type": "dict", "options": _form_options()},
+        "token": {"type": "str", "no_log": True},
         "prove_key": {"type": "bool", "default": True, "no_log": False},
         "ca_cert": {"type": "path"},
         "request_timeout": {"type": "float", "default": 10},
     },
-    libraries=lambda _options: [REQUESTS],
+    libraries=lambda _options: [REQUESTS, JMESPATH],
     intention=lambda options: (
         f"would order for {options['amount']} and pay from the wallet of {options['number']}"
     ),

@@ -107,4 +107,5 @@ def read_sightings(params: Params) -> PlatformSightings:
         if logs
         else None,
         PostgresTarget.from_params(database) if database else None,
+        params["message_column"],
     )

@@ -30,7 +30,8 @@ class MemoryWallets:
     def order(self, purchase: Purchase) -> Order:
         number = f"-{len(self.orders)}" if self.broken == "forgets keys" else ""
         known = f"order-of-{purchase.key}{number}"
-        return Order(known, self.orders.setdefault(known, "pending"))
+        status = self.orders.setdefault(known, "pending")
+        return Order(known, status, status == "paid")
 
     def pay(self, order: Order, purchase: Purchase) -> Order:
         if self.broken == "does not pay":
@@ -38,7 +39,7 @@ class MemoryWallets:
         if self.orders[order.id] != "paid" or self.broken == "pays again":
             self.money -= purchase.amount + (1 if self.broken == "takes too much" else 0)
         self.orders[order.id] = "paid"
-        return Order(order.id, "paid", "p-1")
+        return Order(order.id, "paid", True, "p-1")
 
 
 def test_a_payment_is_told_with_what_the_accountant_needs() -> None:

@@ -1,0 +1,13 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+from ansible_collections.easymo.deploy.plugins.filter.service_check import service_check
+
+
+def test_a_service_stands_wherever_the_url_has_its_place() -> None:
+    check = service_check("wallet", "https://{service}.example.com/healthz", "2.0.0", "build.tag")
+    assert check["http"] == {
+        "url": "https://wallet.example.com/healthz",
+        "status": [200],
+        "json": {"build.tag": "2.0.0"},
+    }
