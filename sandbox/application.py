@@ -50,12 +50,12 @@ def prepare(world: World) -> str:
         return ""
     if not clone.exists():
         origin = here / "origin.git"
-        _git(here, "init", "--quiet", "--bare", "--initial-branch=main", str(origin))
-        _git(origin, "fast-import", "--quiet", given=_stream())
-        _git(here, "clone", "--quiet", "--no-hardlinks", str(origin), str(clone))
+        git(here, "init", "--quiet", "--bare", "--initial-branch=main", str(origin))
+        git(origin, "fast-import", "--quiet", given=_stream())
+        git(here, "clone", "--quiet", "--no-hardlinks", str(origin), str(clone))
         older = here / f"v{PREVIOUS_VERSION}"
-        _git(clone, "worktree", "add", "--quiet", "--detach", str(older), f"v{PREVIOUS_VERSION}")
-    return _git(clone, "rev-parse", "HEAD").strip()
+        git(clone, "worktree", "add", "--quiet", "--detach", str(older), f"v{PREVIOUS_VERSION}")
+    return git(clone, "rev-parse", "HEAD").strip()
 
 
 def _stream() -> bytes:
@@ -88,7 +88,7 @@ def _seconds(date: str) -> int:
     return int(datetime.fromisoformat(date).timestamp())
 
 
-def _git(cwd: Path, *words: str, given: bytes = b"") -> str:
+def git(cwd: Path, *words: str, given: bytes = b"") -> str:
     """Without anybody's own settings, which might sign, hook or ask."""
     environment = {
         "PATH": os.environ.get("PATH", os.defpath),

@@ -82,6 +82,13 @@ def _parser() -> argparse.ArgumentParser:
     )
     _add_fault(commands, folder)
     add_traffic(commands, folder)
+    ci = _add(
+        commands, folder, "ci", "let CI and staging pass a tagged commit, and push its images", _ci
+    )
+    ci.add_argument("checkout", metavar="CHECKOUT", type=Path, help="the application's, at the tag")
+    ci.add_argument(
+        "services", metavar="SERVICE", nargs="*", help="whose image is built and pushed"
+    )
     _add(commands, folder, "env", 'print settings for kubectl, psql, aws…: eval "$(… env)"', _env)
     tool = _add(
         commands, folder, "promtool", "run promtool, Prometheus's tool for alert rules", _promtool
@@ -225,6 +232,13 @@ def _logs(world: World, arguments: argparse.Namespace) -> int:
     tail(world, arguments.component, arguments.lines, _print_line)
     if arguments.follow:
         follow(world, arguments.component, _print_line)
+    return 0
+
+
+def _ci(world: World, arguments: argparse.Namespace) -> int:
+    from sandbox.ci import pass_ci  # noqa: PLC0415
+
+    _print_line(pass_ci(world, arguments.checkout.resolve(), arguments.services))
     return 0
 
 

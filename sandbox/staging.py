@@ -11,7 +11,7 @@ import json
 import typing as t
 from xml.sax.saxutils import quoteattr
 
-from sandbox.names import RELEASE_VERSION, SERVICES
+from sandbox.names import SERVICES
 
 if t.TYPE_CHECKING:
     from pathlib import Path
@@ -41,7 +41,7 @@ LOAD_TEST = {
 }
 
 
-def write(folder: Path, commit: str) -> None:
+def write(folder: Path, version: str, commit: str) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     units = [
         (f"{SERVICES[n % len(SERVICES)]}.unit", f"case {n // len(SERVICES) + 1}")
@@ -49,22 +49,17 @@ def write(folder: Path, commit: str) -> None:
     ]
     times = ("morning", "noon", "evening")
     synthetic = [("synthetic", f"{journey}, {time}") for journey in JOURNEYS for time in times]
-    (folder / "unit.xml").write_text(_junit("unit", units, commit), encoding="utf-8")
-    (folder / "synthetic.xml").write_text(_junit("synthetic", synthetic, commit), encoding="utf-8")
-    told = {"version": RELEASE_VERSION, "commit": commit, "environment": "staging"}
+    told = {"version": version, "commit": commit, "environment": "staging"}
+    (folder / "unit.xml").write_text(_junit("unit", units, told), encoding="utf-8")
+    (folder / "synthetic.xml").write_text(_junit("synthetic", synthetic, told), encoding="utf-8")
     summary = {**told, "started": STARTED, "note": NOTE, **LOAD_TEST}
     text = json.dumps(summary, indent=1) + "\n"
     (folder / "load-test.json").write_text(text, encoding="utf-8")
 
 
-def _junit(name: str, cases: t.Sequence[tuple[str, str]], commit: str) -> str:
+def _junit(name: str, cases: t.Sequence[tuple[str, str]], told: t.Mapping[str, str]) -> str:
     counts = f'tests="{len(cases)}" failures="0" errors="0" skipped="0"'
-    properties = {
-        "version": RELEASE_VERSION,
-        "commit": commit,
-        "environment": "staging",
-        "note": NOTE,
-    }
+    properties = {**told, "note": NOTE}
     return "\n".join(
         [
             '<?xml version="1.0" encoding="UTF-8"?>',

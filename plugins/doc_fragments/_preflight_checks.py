@@ -193,9 +193,9 @@ flags_start:
       type: str
       default: feature-flags
     flag:
-      description: The flag with the percentage of users.
+      description: The flag with the percentage of users. Empty where O(ignore:enabled_by) alone lets them in.
       type: str
-      required: true
+      default: ""
     enabled_by:
       description: The flag that switches the feature on and off.
       type: str

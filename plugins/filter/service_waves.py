@@ -22,7 +22,12 @@ options:
     description: The group of the services.
     type: str
     required: true
-positional: group
+  only:
+    description: The services to keep, of which alone there are waves then. All when not given.
+    type: list
+    elements: str
+    version_added: 0.3.0
+positional: group, only
 """
 
 EXAMPLES = r"""
@@ -43,8 +48,12 @@ import typing as t
 from ..module_utils._rollback.waves import Waves, waves_of
 
 
-def service_waves(groups: t.Mapping[str, t.Sequence[str]], group: str) -> Waves:
-    return waves_of(groups, group)
+def service_waves(
+    groups: t.Mapping[str, t.Sequence[str]], group: str, only: t.Collection[str] | None = None
+) -> Waves:
+    waves = waves_of(groups, group)
+    kept = ([one for one in wave if only is None or one in only] for wave in waves)
+    return [wave for wave in kept if wave]
 
 
 class FilterModule:

@@ -106,6 +106,12 @@ after:
   returned: success
   type: dict
   sample: {FEATURE_CHECKOUT: "true"}
+asked:
+  description: The keys of O(flags), as they are written.
+  returned: success
+  type: dict
+  sample: {FEATURE_CHECKOUT: "true"}
+  version_added: 0.3.0
 checksum:
   description: SHA-256 of all keys after, for O(easymo.deploy.rollout#module:checksum).
   returned: success
@@ -193,6 +199,7 @@ def run(module: Module) -> dict[str, t.Any]:
         "changed": plan.changed,
         "before": dict(plan.before.data),
         "after": dict(plan.after),
+        "asked": dict(flags),
         "checksum": plan.checksum,
         "overruled": list(plan.overruled),
         "left_off": left_off,

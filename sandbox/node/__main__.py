@@ -23,6 +23,7 @@ from sandbox.node.exec import Runner
 from sandbox.node.kubelet import application
 from sandbox.node.node import NodeContext
 from sandbox.node.nodes import Nodes
+from sandbox.node.registry import Registry
 from sandbox.node.subnet import Subnet
 from sandbox.shutdown import stop_event
 from sandbox.world import World
@@ -50,10 +51,12 @@ async def serve(world: World) -> None:
     shutil.rmtree(scratch, ignore_errors=True)
     async with Client(facts["server"], facts["token"], facts["ca_cert"]) as client:
         faults, port = Faults(world.faults_file), world.port(NAME)
-        context = NodeContext(client, subnet, faults, port, pods=world.option("pods_per_node"))
+        registry = Registry(world.folder(NAME) / "pushed.json")
+        room = world.option("pods_per_node")
+        context = NodeContext(client, subnet, faults, registry, port, pods=room)
         nodes = Nodes(nodes_of(world), context)
         runner = web.AppRunner(
-            application(nodes, Runner(scratch)), access_log=None, shutdown_timeout=1
+            application(nodes, Runner(scratch), registry), access_log=None, shutdown_timeout=1
         )
         await runner.setup()
         await web.TCPSite(runner, "127.0.0.1", world.port(NAME)).start()

@@ -10,15 +10,15 @@ import typing as t
 from aiohttp import web
 
 from sandbox.node import exec as execution
-from sandbox.node import registry
 from sandbox.node.logs import ContainerLog, LogOptions, chosen, rendered
 
 if t.TYPE_CHECKING:
     from sandbox.node.container import Container
     from sandbox.node.nodes import Nodes
+    from sandbox.node.registry import Registry
 
 
-def application(nodes: Nodes, runner: execution.Runner) -> web.Application:
+def application(nodes: Nodes, runner: execution.Runner, registry: Registry) -> web.Application:
     kubelet = Kubelet(nodes, runner)
     app = web.Application(middlewares=[no_browsers])
     app.router.add_get("/healthz", _healthz)

@@ -23,17 +23,16 @@ from sandbox.node.client import UNREACHABLE, ApiStatusError, Client
 from sandbox.node.events import Events
 from sandbox.node.images import (
     Image,
-    in_registry,
     not_found_message,
     refused_message,
     unavailable_message,
 )
 from sandbox.node.node_objects import LEASE_SECONDS, node_object, node_status
 from sandbox.node.pod import PodWorker
-from sandbox.services import REGISTRY
 
 if t.TYPE_CHECKING:
     from sandbox.faults import Faults
+    from sandbox.node.registry import Registry
     from sandbox.node.subnet import Subnet
 
 Object = dict[str, t.Any]
@@ -51,6 +50,7 @@ class NodeContext:
     client: Client
     subnet: Subnet
     faults: Faults
+    registry: Registry
     port: int
     pods: int
     """How many pods each has room for."""
@@ -62,6 +62,7 @@ class Node:
         self.client = context.client
         self.subnet = context.subnet
         self.faults = context.faults
+        self._registry = context.registry
         self.events = Events(context.client, name)
         self.ready = True
         self._context = context
@@ -77,7 +78,7 @@ class Node:
         if node_refused(self.faults, self.name):
             return refused_message(image)
         forbidden = main and image_missing(self.faults, image)
-        if forbidden or not in_registry(image, REGISTRY):
+        if forbidden or not self._registry.has(image):
             return not_found_message(image)
         known = image.reference in self._pulled
         if main and not known and registry_unavailable(self.faults, image):

@@ -10,6 +10,7 @@ import urllib.request
 
 from sandbox import application, staging
 from sandbox.component import Component, Process, python, responds
+from sandbox.names import RELEASE_VERSION
 from sandbox.sinks import on_call, status_page
 from sandbox.world import Facts, World
 
@@ -46,7 +47,7 @@ class Sinks(Component):
         world.port("sinks")
         world.folder("sinks")
         commit = application.prepare(world)
-        staging.write(application.folder(world) / "staging-results", commit)
+        staging.write(application.folder(world) / "staging-results", RELEASE_VERSION, commit)
 
     def process(self, world: World) -> Process:
         return Process(python("sandbox.sinks", world))
@@ -57,15 +58,7 @@ class Sinks(Component):
     def settle(self, world: World) -> None:
         """Channels, people and components are there from the start; CI has passed the release's commit."""
         if commit := application.prepare(world):
-            url = f"{base_url(world)}/github/repos/{application.REPOSITORY}"
-            if _github(world, f"{url}/commits/{commit}/status")["statuses"]:
-                return
-            for context, description in CI_STATUSES.items():
-                status = {"state": "success", "context": context, "description": description}
-                _github(world, f"{url}/statuses/{commit}", status)
-            for name, conclusion in CI_CHECK_RUNS.items():
-                run = {"name": name, "head_sha": commit, "conclusion": conclusion}
-                _github(world, f"{url}/check-runs", run)
+            report_ci(world, commit)
 
     def facts(self, world: World) -> Facts:
         base = base_url(world)
@@ -94,6 +87,19 @@ class Sinks(Component):
 
 
 COMPONENT = Sinks()
+
+
+def report_ci(world: World, commit: str) -> None:
+    """Unless it was reported before."""
+    url = f"{base_url(world)}/github/repos/{application.REPOSITORY}"
+    if _github(world, f"{url}/commits/{commit}/status")["statuses"]:
+        return
+    for context, description in CI_STATUSES.items():
+        status = {"state": "success", "context": context, "description": description}
+        _github(world, f"{url}/statuses/{commit}", status)
+    for name, conclusion in CI_CHECK_RUNS.items():
+        run = {"name": name, "head_sha": commit, "conclusion": conclusion}
+        _github(world, f"{url}/check-runs", run)
 
 
 def _github(world: World, url: str, body: Facts | None = None) -> Facts:

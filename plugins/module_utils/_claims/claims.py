@@ -80,13 +80,18 @@ def claims_of(
         "errors": errors_of(alerts, zone),
         "interruption": downtime.said("Zero downtime", "Downtime: "),
         "tests": tests.said("All tests passing", "Tests: "),
-        "rollout": percentage.said(f"{percentage.words} rollout active", "Rollout: "),
+        "rollout": percentage.said(
+            f"{percentage.words} rollout active" if percentage.words else "Feature active",
+            "Rollout: ",
+        ),
         "monitoring": watch.said("Monitoring stable", "Monitoring: "),
         "service": service_of(availability),
         **rollback_claims(facts.get("rollback_verified")),
         "report_services": services_of(phases.get("microservices")),
         "report_database": database_of(phases.get("database")),
-        "report_flags": percentage.said(f"Active at {percentage.words}"),
+        "report_flags": percentage.said(
+            f"Active at {percentage.words}" if percentage.words else "Active"
+        ),
         "report_tests": tests.said("All passing"),
         "report_metrics": watch.said("Within targets"),
         "report_incidents": incidents_of(phases, alerts, facts, zone),
@@ -98,22 +103,28 @@ def status_of(record: Body, percentage: Claim) -> Claim:
     if stands == "rolled_back":
         return Claim("rolled back", False)
     if percentage.good:
-        return Claim(f"LIVE ({percentage.words} rollout)", True)
+        return Claim(f"LIVE ({percentage.words} rollout)" if percentage.words else "LIVE", True)
     return Claim(f"deployed, feature {percentage.words}", percentage.good)
 
 
 def rollout_percentage(phases: t.Mapping[str, Body], facts: Body) -> Claim:
-    """The words are a percentage, like "1%", when users have the feature."""
+    """The words are a percentage, like "1%", when users have the feature; empty when its flags have no percentage."""
     phase = phases.get("feature_flags", {})
     if phase.get("status") != "done":
         return Claim(f"flags {state(phase)}", None if not phase else False)
-    flags = mapping(mapping(mapping(phase.get("evidence")).get("flags")).get("after"))
-    name = next((one for one in flags if one.endswith(PERCENTAGE)), "")
-    if not name:
+    found = mapping(mapping(phase.get("evidence")).get("flags"))
+    flags = mapping(found.get("after"))
+    # Beside them are those of releases before. A record of before version 0.3.0 does not tell them apart.
+    ours = mapping(found.get("asked")) or flags
+    name = next((one for one in ours if one.endswith(PERCENTAGE)), "")
+    if not flags or (not name and ours is flags):
         return Claim(NOT_KNOWN, None)
     killed = newest_kill(facts, since=str(phase.get("finished") or ""))
     if killed:
         return Claim(killed, False)
+    if not name:
+        on = any(flags.get(one) not in (None, "", "false", "0") for one in ours)
+        return Claim("" if on else "off", on)
     value = str(mapping(facts.get("ramp")).get("percentage", flags[name]))
     if flags.get(name.removesuffix(PERCENTAGE)) != "true" or value == "0":
         return Claim("off", False)

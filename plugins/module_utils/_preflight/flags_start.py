@@ -23,19 +23,27 @@ def look(options: Options, ground: Ground) -> t.Sequence[Finding]:
 
 
 def judge(flags: FlagsMap, flag: str, enabled_by: str, *, own: bool) -> Finding:
-    """`own`: this attempt of the release has set flags already."""
+    """`flag` is a percentage, or empty where `enabled_by` alone decides. `own`: this attempt has set flags already."""
     switch = KillSwitch.from_annotations(flags.annotations)
-    if switch is not None and not switch.automatic:
-        return failed(f"{switch}. After the fix, a person resets it: {RESET}")
+    ours = {flag, enabled_by}
+    if switch is not None and not (switch.automatic and ours & {*(switch.flags or ours)}):
+        # Of another release's feature, which this one does not switch on again.
+        holds = (
+            f" It holds {', '.join(switch.flags)}."
+            if switch.flags and not ours & switch.flags.keys()
+            else ""
+        )
+        return failed(f"{switch}.{holds} After the fix, a person resets it: {RESET}")
     automatic = f"; {switch}, which the deployment resets" if switch else ""
-    value = flags.data.get(flag)
-    if value in (None, "", "0") or flags.data.get(enabled_by) == "false":
+    name, off = (flag, "0") if flag else (enabled_by, "false")
+    value = flags.data.get(name)
+    if value in (None, "", off) or flags.data.get(enabled_by) == "false":
         shown = value or "not set"
-        return passed(f"{flag} is {shown}, nobody is in the feature{automatic}")
+        return passed(f"{name} is {shown}, nobody is in the feature{automatic}")
     if own:
-        return passed(f"{flag} is {value}, which this attempt of the release set{automatic}")
+        return passed(f"{name} is {value}, which this attempt of the release set{automatic}")
     return failed(
-        f"{flag} is {value}, but a release starts with nobody in the feature: find who set it, and set it to 0"
+        f"{name} is {value}, but a release starts with nobody in the feature: find who set it, and set it to {off}"
     )
 
 
@@ -43,7 +51,7 @@ KIND = Kind(
     look,
     {
         "name": {"type": "str", "default": "feature-flags"},
-        "flag": {"type": "str", "required": True},
+        "flag": {"type": "str", "default": ""},
         "enabled_by": {"type": "str", "default": ""},
     },
     (KUBERNETES,),

@@ -90,7 +90,7 @@ def test_without_git_the_files_are_there_alone(
 
 
 def test_stagings_results_are_the_runbooks_numbers_about_this_commit(tmp_path: Path) -> None:
-    staging.write(tmp_path, "a" * 40)
+    staging.write(tmp_path, "2.0.0", "a" * 40)
 
     def suite(name: str) -> tuple[int, dict[str, t.Any]]:
         (read,) = ElementTree.parse(tmp_path / f"{name}.xml").getroot()

@@ -101,11 +101,11 @@ def version_of(image: str) -> str:
 
 
 def versions_now(table: Table) -> str:
-    """For example "v2.0.0 on 3: checkout, ranking-service, vendor-service; v1.9.0 on the other 9"."""
+    """For example "v2.0.0 on 3: checkout, ranking-service, vendor-service; v1.9.0 on 9"."""
     by: dict[str, list[str]] = {}
     for row in table.rows:
         by.setdefault(row[4].text or "not known", []).append(row[0].text)
-    if len(by) == 1:
+    if len(by) == 1 and len(table.rows) > 1:
         return f"{next(iter(by))} on all {len(table.rows)} services"
     fewest_first = sorted(by.items(), key=lambda one: len(one[1]))
     told = [

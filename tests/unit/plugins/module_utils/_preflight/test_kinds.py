@@ -386,8 +386,8 @@ def test_what_an_alert_asks_for_in_vain_is_named(
 PERCENT, ENABLED = "FEATURE_AI_AGENTS_ROLLOUT_PERCENTAGE", "FEATURE_AI_AGENTS"
 
 
-def switched(*, automatic: bool) -> dict[str, str]:
-    switch = KillSwitch("2025-11-11T05:00:00Z", "ann", "errors", automatic=automatic)
+def switched(*, automatic: bool, flags: t.Mapping[str, str] | None = None) -> dict[str, str]:
+    switch = KillSwitch("2025-11-11T05:00:00Z", "ann", "errors", automatic, flags or {})
     return {"easymo.com/kill-switch": switch.to_annotation()}
 
 
@@ -407,6 +407,13 @@ def switched(*, automatic: bool) -> dict[str, str]:
         ),
         ({PERCENT: "0"}, switched(automatic=False), False, "fail", "ann set the kill switch"),
         ({PERCENT: "0"}, switched(automatic=True), False, "pass", "which the deployment resets"),
+        (
+            {},
+            switched(automatic=True, flags={"FEATURE_OTHER": "false"}),
+            False,
+            "fail",
+            "It holds FEATURE_OTHER. After the fix, a person resets it",
+        ),
     ],
     ids=[
         "absent",
@@ -416,6 +423,7 @@ def switched(*, automatic: bool) -> dict[str, str]:
         "its own",
         "killed by a person",
         "killed by a phase",
+        "another feature, killed by its release",
     ],
 )
 def test_flags_at_their_start(
@@ -424,6 +432,23 @@ def test_flags_at_their_start(
     flags = FlagsMap("feature-flags", bool(data), data=data, annotations=annotations)
     found = flags_start.judge(flags, PERCENT, ENABLED, own=own)
     assert (found.status, told in found.detail) == (status, True), found
+
+
+@pytest.mark.parametrize(
+    ("data", "status", "told"),
+    [
+        ({}, "pass", "FEATURE_X is not set, nobody is in the feature"),
+        ({ENABLED: "false"}, "pass", "FEATURE_X is false"),
+        ({ENABLED: "true"}, "fail", "FEATURE_X is true, but a release starts"),
+    ],
+)
+def test_a_feature_without_a_percentage_starts_switched_off(
+    data: dict[str, str], status: str, told: str
+) -> None:
+    found = flags_start.judge(FlagsMap("feature-flags", True, data=data), "", ENABLED, own=False)
+    assert (found.status, told.replace("FEATURE_X", ENABLED) in found.detail) == (status, True), (
+        found
+    )
 
 
 def cluster_with(image: str, **spec: t.Any) -> MemoryCluster:

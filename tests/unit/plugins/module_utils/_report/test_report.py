@@ -416,6 +416,15 @@ def test_what_no_wave_reached_still_runs_what_it_ran():
     )
 
 
+def test_a_release_of_one_service_names_it():
+    record = records.green()
+    evidence = record["phases"]["microservices"]["evidence"]
+    evidence["services"] = {"wallet-service": evidence["services"]["wallet-service"]}
+    record["facts"]["waves"] = [["wallet-service"]]
+    report = build_report(record, Asked(plan=records.PLAN))
+    assert dict(report.now)["Versions"].text == "v2.0.0 on 1: wallet-service"
+
+
 def test_what_a_phase_has_nothing_of_is_not_told():
     record = records.green()
     record["phases"]["monitoring"]["evidence"] |= {

@@ -1,0 +1,14 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The waves of an inventory, of which a release may roll only some services."""
+
+from __future__ import annotations
+
+from ansible_collections.easymo.deploy.plugins.filter.service_waves import service_waves
+
+GROUPS = {"services": list("abcd"), "service_wave_1": ["a"], "service_wave_2": ["b", "c"]}
+
+
+def test_a_release_of_some_services_has_only_their_waves() -> None:
+    assert service_waves(GROUPS, "services") == [["a"], ["b", "c"], ["d"]]
+    assert service_waves(GROUPS, "services", ["d", "b"]) == [["b"], ["d"]]
+    assert service_waves(GROUPS, "services", []) == []
