@@ -13,7 +13,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils import _s3
 from ansible_collections.easymo.deploy.plugins.module_utils._backup import apply
 from ansible_collections.easymo.deploy.plugins.modules import pg_backup
 from tests.fakes.tcp_proxy import HOST, Answer, Hook, TcpProxy, cut_after, slow
-from tests.integration.backups import keys, nothing_is_left, s3_through
+from tests.integration.backups import keys, nothing_is_left, s3_through, unfinished
 from tests.integration.module_process import started
 from tests.integration.running import client
 from tests.module_runner import run_module
@@ -21,6 +21,11 @@ from tests.module_runner import run_module
 FORBIDDEN = (
     b"HTTP/1.1 403 Forbidden\r\nContent-Type: application/xml\r\nConnection: close\r\n\r\n"
     b"<Error><Code>AccessDenied</Code><Message>no</Message></Error>"
+)
+# As S3 answers to a session token of STS that has ended: docs.aws.amazon.com, Error responses, ExpiredToken.
+EXPIRED = (
+    b"HTTP/1.1 400 Bad Request\r\nContent-Type: application/xml\r\nConnection: close\r\n\r\n"
+    b"<Error><Code>ExpiredToken</Code><Message>The provided token has expired.</Message></Error>"
 )
 
 
@@ -62,6 +67,27 @@ def test_who_may_not_delete_learns_what_is_left(options, monkeypatch):
     assert result["reason"] == "Refused"
     left = keys(options)
     assert [key for key in left if key in result["left_behind"]] == left != []
+
+
+def test_a_session_token_that_ends_midway_is_told_with_what_it_could_not_remove(options):
+    ended = threading.Event()
+
+    def hook(chunk: bytes) -> bytes:
+        first = chunk.partition(b"\r\n")[0]
+        if b"partNumber=2" in first:
+            ended.set()
+        if ended.is_set() and b" HTTP/1.1" in first:
+            raise Answer(EXPIRED)
+        return chunk
+
+    with s3_through(options) as (proxy, through):
+        proxy.up = hook
+        result = run_module(pg_backup, **through)
+    assert (result["failed"], result["reason"]) == (True, "Refused")
+    assert "(ExpiredToken): log in again or renew the session token" in result["msg"]
+    (upload,) = unfinished(options)
+    assert f"Perhaps parts of {upload}" in result["left_behind"]
+    assert run_module(pg_backup, **options)["changed"], "with a new token it is simply run again"
 
 
 def test_a_slow_s3_takes_the_backup_all_the_same(options):
