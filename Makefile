@@ -1,6 +1,8 @@
 # Every target sets up what it needs; a newcomer needs 'make demo' and 'make test' only.
 SHELL := /bin/sh
 export EASYMO_SANDBOX_STATE ?= $(CURDIR)/.sandbox
+# The certificate authorities of this machine, as pip trusts them: a company's proxy may have its own.
+export UV_SYSTEM_CERTS ?= 1
 # Hundreds of processes start in a test run: each would compile its imports again, for a second of CPU.
 unexport PYTHONDONTWRITEBYTECODE
 PY := .venv/bin/python
