@@ -81,8 +81,53 @@ query:
       C(rollback) for a breach, C(hold) for neither good nor a breach, C(note) for nothing but an entry in RV(alerts).
       Without it, it is C(hold), and so is one that has ended. A rule that is not loaded or not evaluated is missing.
     - For V(http) a JSON Pointer (RFC 6901) to the number in the answer of O(metrics[].url), such as V(/count).
+    - Needed unless the metric compares cohorts.
   type: str
-  required: true
+treated:
+  description:
+    - Compares users who have the feature with those of O(metrics[].control), served at the same time. The value is
+      the evidence that the former fail more often, which is a breach from C(1 / alpha) on. There are no other bounds,
+      and no O(metrics[].query).
+    - Each of the four queries gives a number of users that only grows, and each user counts once. PromQL gives an
+      application's counter. SQL counts since C({{since}}), for which the time stands at which the watch began, as
+      RFC 3339 in UTC. For V(kubernetes_log) it is a pattern whose first group tells users apart, in the lines since
+      then.
+    - For the kinds V(prometheus), V(postgres) and V(kubernetes_log).
+  type: dict
+  version_added: 0.3.0
+  suboptions: &cohort
+    seen:
+      description: How many users were seen.
+      type: str
+      required: true
+    failed:
+      description: How many of them failed at least once. Needed without O(metrics[].at_most).
+      type: str
+    total:
+      description: The sum of one value of each of them. Needed with O(metrics[].at_most).
+      type: str
+control:
+  description: The users without the feature, counted in the same way.
+  type: dict
+  version_added: 0.3.0
+  suboptions: *cohort
+worse_than:
+  description: Treated users may fail up to so many times as often as the control.
+  type: float
+  default: 1
+  version_added: 0.3.0
+at_most:
+  description:
+    - Compares values in place of failures, of which each user has one from 0 to this, such as the seconds or the
+      length of an answer. Higher ones are worse; where lower ones are, sum up what is left to this. The application
+      cuts off what is beyond.
+  type: float
+  version_added: 0.3.0
+worse_by:
+  description: Values of treated users may be higher than those of the control by so much on average.
+  type: float
+  default: 0
+  version_added: 0.3.0
 {BOUNDS}interval:
   description: Seconds from one look at this metric to the next. O(interval) when not given.
   type: float

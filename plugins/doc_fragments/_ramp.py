@@ -35,6 +35,12 @@ options:
       users:
         description: About how many users that are, for people to read.
         type: int
+      must_detect:
+        description:
+          - The watch of this step must be able to see so many times as many failing users, as
+            O(easymo.deploy.metrics_gate#module:must_detect). Not at 100 %, where nobody is left to compare with.
+        type: float
+        version_added: 0.3.0
   watch_duration:
     description: Seconds for which a step stands before the next one may be taken, however long the gate looked.
     type: float

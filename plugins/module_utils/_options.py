@@ -248,6 +248,7 @@ def ramp_options() -> Spec:
                 "day": {"type": "int", "required": True},
                 "percentage": {"type": "int", "required": True},
                 "users": {"type": "int"},
+                "must_detect": {"type": "float"},
             },
         },
         "watch_duration": {"type": "float", "default": 7200},

@@ -65,6 +65,32 @@ options:
     description: Seconds to wait for the answer to one query.
     type: float
     default: 10
+  alpha:
+    description:
+      - The share of watches of healthy releases that comparisons of cohorts may stop, at most. One budget for all of
+        them, however often they are looked at. V(rollback) at evidence of C(1 / alpha).
+    type: float
+    default: 0.01
+    version_added: 0.3.0
+  must_detect:
+    description:
+      - Every comparison of failing users must be able to see so many times as many, nine times of ten. As long as
+        too few users were seen for that, it is neither good nor a breach, and holds at the end.
+    type: float
+    version_added: 0.3.0
+  treated_share:
+    description:
+      - The share of the users who are treated, as it is configured. A comparison that sees more than twice or less
+        than half of it, by more than chance, is missing, as with swapped queries.
+    type: float
+    version_added: 0.3.0
+  evidence_before:
+    description:
+      - The evidence with which the watch before this one ended, by metric, as C(evidence) of C(comparison) in
+        RV(samples). Half of the stake goes on with it. What was enough for V(rollback) is spent, and counts as none.
+    type: dict
+    default: {}
+    version_added: 0.3.0
   release:
     description:
       - The release whose record keeps the watch. Its record must exist. Without it nothing is kept, and nobody
@@ -196,6 +222,37 @@ EXAMPLES = r"""
         unit: complaints an hour
         pass: {max: 3}
         rollback: {above: 10}
+
+- name: Compare users who have the feature with those who do not, from an application's counters of users
+  easymo.deploy.metrics_gate:
+    prometheus: {url: https://prometheus.example.com}
+    must_detect: 2
+    metrics:
+      - name: failing_users
+        treated:
+          seen: sum(users_seen_total{cohort="treated"})
+          failed: sum(users_failed_total{cohort="treated"})
+        control:
+          seen: sum(users_seen_total{cohort="control"})
+          failed: sum(users_failed_total{cohort="control"})
+
+- name: Compare them by a table alone
+  easymo.deploy.metrics_gate:
+    metrics:
+      - name: failing_users
+        kind: postgres
+        interval: 30
+        treated:
+          seen: SELECT count(DISTINCT user_id) FROM orders WHERE treated AND created_at >= '{since}'
+          failed: SELECT count(DISTINCT user_id) FROM orders WHERE treated AND created_at >= '{since}' AND failed
+        control:
+          seen: SELECT count(DISTINCT user_id) FROM orders WHERE NOT treated AND created_at >= '{since}'
+          failed: SELECT count(DISTINCT user_id) FROM orders WHERE NOT treated AND created_at >= '{since}' AND failed
+        connection:
+          login_host: db.lhbowpbcpwoiparwnwgt.supabase.co
+          login_user: postgres
+          login_password: "{{ vault_supabase_db_password }}"
+          login_db: postgres
 
 - name: Look once, and decide by hand
   easymo.deploy.metrics_gate:
@@ -373,6 +430,33 @@ samples:
       type: list
       elements: list
       sample: [[0.0, 0.001, good], [10.0, 0.002, good]]
+    comparison:
+      description:
+        - Of a metric that compares cohorts. The users C(seen) and C(failed) of C(treated) and C(control) in this
+          watch, or the C(total) of their values, the C(share) who are treated, the C(ratio) of how often both fail, the
+          C(evidence), what is C(needed) for a breach, and that of the watch C(before). C(resets) counts how often a
+          count began again, and C(seconds) how long it was watched.
+        - C(detectable) has the smallest harm that the watch would have found nine times of ten, as C(ratio) and as
+          the number of C(failing) treated users, or of values as C(difference), null where no harm would have been.
+          C(could_have_seen) says it in words.
+      returned: when the metric has C(treated) and was looked at
+      type: dict
+      sample:
+        treated: {seen: 812, failed: 9}
+        control: {seen: 15420, failed: 180}
+        share: 0.05
+        ratio: 0.95
+        at_most: null
+        worse_than: 1.0
+        worse_by: 0.0
+        evidence: 0.21
+        needed: 100.0
+        before: 1.0
+        resets: 0
+        seconds: 7200.0
+        detectable: {ratio: 3.1, failing: 29.4, difference: null}
+        could_have_seen: could have seen 3.1 times as many failing users, nine times of ten
+      version_added: 0.3.0
 duration:
   description: Seconds from the first look to the last.
   returned: success, and when the verdict fails the task
@@ -388,6 +472,12 @@ ended:
   returned: success, and when the verdict fails the task
   type: str
   sample: "2026-11-25T10:05:00Z"
+sensitivity:
+  description: Which harm the comparisons of cohorts could have seen. Empty without any.
+  returned: success, and when the verdict fails the task
+  type: str
+  sample: failing_users could have seen 3.1 times as many failing users, nine times of ten.
+  version_added: 0.3.0
 held:
   description: Since when it held, and why at first. Empty when it did not.
   returned: success, and when the verdict fails the task
@@ -430,6 +520,7 @@ from ..module_utils._alerts.fired import to_record
 from ..module_utils._alerts.models import Alerts
 from ..module_utils._cluster import Cluster
 from ..module_utils._gate.alerts import AlertsSource
+from ..module_utils._gate.cohort_options import refuse_bad_comparisons, with_comparisons
 from ..module_utils._gate.models import Metric
 from ..module_utils._gate.options import (
     gate_options,
@@ -438,10 +529,14 @@ from ..module_utils._gate.options import (
     refuse_bad_keeping,
 )
 from ..module_utils._gate.report import describe_look, describe_watch, look_data, refuse_verdict
-from ..module_utils._gate.sources import refuse_missing_libraries, sources_of
+from ..module_utils._gate.sources import (
+    refuse_missing_libraries,
+    sources_of,
+    with_cohorts,
+)
 from ..module_utils._gate.state import Schedule
 from ..module_utils._gate.store import ReleaseMemory
-from ..module_utils._gate.watch import Measurement, Source, Watcher
+from ..module_utils._gate.watch import Measurement, Sources, Watcher
 from ..module_utils._kubernetes_client import KUBERNETES
 from ..module_utils._kubernetes_module import cluster_at
 from ..module_utils._library import refuse_missing
@@ -458,11 +553,13 @@ def run(module: Module) -> dict[str, t.Any]:
     params = module.params
     metrics = [read_metric(entry, params) for entry in params["metrics"]]
     refuse_bad_input(params, metrics)
+    refuse_bad_comparisons(params, metrics)
+    metrics = with_comparisons(metrics, params)
     refuse_bad_keeping(params, metrics)
     refuse_missing_libraries(metrics)
     cluster = cluster_of(module)
     memory = memory_of(module, cluster)
-    sources = sources_of(params, cluster)
+    sources = with_cohorts(sources_of(params, cluster), params)
     watcher = Watcher(
         metrics,
         sources,
@@ -475,16 +572,16 @@ def run(module: Module) -> dict[str, t.Any]:
             f"{memory.lost} samples could not be stored in the record of {params['release']}."
         )
     result = describe_watch(metrics, watch, kept_as=params["gate"] if memory else "")
-    result["alerts"] = fired_meanwhile(sources.values(), memory, watch.state.started)
+    result["alerts"] = fired_meanwhile(sources, memory, watch.state.started)
     refuse_verdict(result, params["fail_on"])
     return result
 
 
 def fired_meanwhile(
-    sources: t.Iterable[Source], memory: ReleaseMemory | None, watched: float
+    sources: Sources, memory: ReleaseMemory | None, watched: float
 ) -> dict[str, t.Any]:
     """Which alerts fired since the release began, or since the watch did where nothing is known of a release."""
-    asked = [one for one in sources if isinstance(one, AlertsSource)]
+    asked = [one for one in sources.values() if isinstance(one, AlertsSource)]
     found = memory.alerts if memory else Alerts()
     for source in asked:
         begun = memory.begun if memory else None

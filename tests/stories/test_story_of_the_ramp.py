@@ -22,6 +22,23 @@ from tests.waiting import until
 PERCENTAGE = "FEATURE_AI_AGENTS_ROLLOUT_PERCENTAGE"
 NUMBERS = [f"2507{index:08d}" for index in range(200)]
 GOOD, UNSURE = 0.0, 0.02
+DAYS = {1: 1, 2: 5, 3: 10, 4: 25, 7: 50, 8: 75, 9: 90, 10: 100}
+STEPS = [
+    {
+        "day": day,
+        "percentage": percentage,
+        "users": 100 * percentage,
+        **({"must_detect": 3} if percentage == 10 else {}),
+    }
+    for day, percentage in DAYS.items()
+]
+"""As they are shipped, but that the watch of 10 % must be able to see three times as many failing users."""
+COHORTS = {
+    "name": "failing_users",
+    # So many more each second: one user of a hundred fails, with the feature or without.
+    "treated": {"seen": "vector(time() * 20000)", "failed": "vector(time() * 200)"},
+    "control": {"seen": "vector(time() * 180000)", "failed": "vector(time() * 1800)"},
+}
 DAY_1 = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
 
 
@@ -139,8 +156,12 @@ def test_what_the_release_has_watched_waits_for_the_next_day(
 ) -> None:
     version = ("get", "configmap", "feature-flags", "-o", "jsonpath={.metadata.resourceVersion}")
     before = witness.kubectl(*version)
-    told = ramps(operator, GOOD, "--check", release_ramp_day_length=86400)
+    told = ramps(operator, GOOD, "--check", release_ramp_day_length=86400, release_ramp=STEPS)
     assert told.rc == 0, told.tail()
+    assert (
+        "10 % must be able to see 3 times as many failing users: how long that takes is not"
+        in words(told)
+    )
     assert "Next is 5 %, step 2, about 500 users, but day 2 begins at" in words(told)
     assert witness.kubectl(*version) == before
 
@@ -172,10 +193,14 @@ def test_a_held_gate_lets_nobody_in_until_a_person_says_so(
     operator: Operator, witness: Witness
 ) -> None:
     said = ["-e", "ramp_release_reason='a marketing mail'", "-e", "ramp_released_by=ann"]
-    run = ramps(operator, GOOD, *said)
+    run = ramps(operator, GOOD, *said, metrics=[COHORTS], release_ramp=STEPS)
     assert run.rc == 0, run.tail()
     assert runs_with(witness) == {"10"}
     record = witness.record("2.0.0")
+    (watch,) = (
+        one for name, one in record["facts"]["ramp_watches"].items() if name.startswith("10 %")
+    )
+    assert watch["samples"][1]["comparison"]["share"] == pytest.approx(0.1, abs=0.02)
     assert record["facts"]["ramp"]["percentage"] == 10
     told = [one for one in record["facts"]["ramp"]["history"] if one["what"] == "released"]
     assert [(one["by"], one["reason"]) for one in told] == [("ann", "a marketing mail")]
@@ -183,6 +208,7 @@ def test_a_held_gate_lets_nobody_in_until_a_person_says_so(
     assert not [text for text in texts if "rollout:" in text and "<!channel>" in text]
     news = json.dumps(texts, ensure_ascii=False)
     assert "5 % is held" in news
+    assert "and is good. failing_users could have seen" in news
     assert "Up from 5 %, step 2 of 8 to 10 %, step 3 of 8, about 1000 users" in news
 
 
@@ -197,8 +223,9 @@ def test_an_alert_whose_rule_says_so_goes_back_one_step_by_itself(
 ) -> None:
     fire(Back=("rollback", True), Held=("hold", True))
     alerts = {"name": "alerts", "kind": "alerts", "query": "Back|Held", "pass": {"max": 0}}
-    run = ramps(operator, GOOD, metrics=[{**alerts, "breaches": 1}])
+    run = ramps(operator, GOOD, metrics=[{**alerts, "breaches": 1}], release_ramp=STEPS)
     assert run.rc != 0
+    assert "10 % must be able to see 3 times as many failing users: about" in words(run)
     assert "25 % went back to 10 %: Back (service=s) since 20" in words(run)
     assert runs_with(witness) == {"10"}
     assert ramp_of(witness)["verdict"] == "rollback"

@@ -93,7 +93,7 @@ def claims_of(
             f"Active at {percentage.words}" if percentage.words else "Active"
         ),
         "report_tests": tests.said("All passing"),
-        "report_metrics": watch.said("Within targets"),
+        "report_metrics": watch.said(within_targets(phases.get("monitoring"))),
         "report_incidents": incidents_of(phases, alerts, facts, zone),
     }
 
@@ -233,6 +233,12 @@ def watch_of(phase: Body | None, facts: Body) -> Claim:
     if evidence.get("verdict") != "proceed":
         return Claim(f"verdict {evidence.get('verdict') or NOT_KNOWN}", False)
     return Claim("within targets", True)
+
+
+def within_targets(phase: Body | None) -> str:
+    """A good watch is worth as much as it could have seen."""
+    seen = str(mapping((phase or {}).get("evidence")).get("sensitivity") or "").rstrip(".")
+    return f"Within targets; {seen}" if seen else "Within targets"
 
 
 def _approval(facts: Body, since: str) -> Body:

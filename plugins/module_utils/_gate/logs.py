@@ -29,18 +29,34 @@ class LogSource:
     def sample(self, query: str) -> Sample:
         """InputError for a wrong pattern or Deployment; a log that cannot be read is a missing sample."""
         pattern = read_pattern(query)
+        texts = self._texts(self.window)
+        if isinstance(texts, Sample):
+            return texts
+        found = sum(1 for text in texts for line in text.splitlines() if pattern.search(line))
+        return Sample(float(found))
+
+    def users(self, query: str, seconds: int) -> Sample:
+        """How many different values the first group of the pattern has, within so many seconds. Errors as above."""
+        pattern = read_pattern(query)
+        if not pattern.groups:
+            raise InputError(f"{query!r} has no group: put what tells users apart in parentheses.")
+        texts = self._texts(seconds)
+        if isinstance(texts, Sample):
+            return texts
+        if any(len(text.encode()) >= _LIMIT for text in texts):
+            return failed_sample("a container logged more than is read since the watch began, 1 MB")
+        return Sample(float(len({found[1] for text in texts for found in pattern.finditer(text)})))
+
+    def _texts(self, window: int) -> list[str] | Sample:
         try:
-            texts = self._logs(self.cluster.until(self.clock.now() + self.timeout))
+            texts = self._logs(self.cluster.until(self.clock.now() + self.timeout), window)
         except InputError:
             raise
         except DeployError as exc:
             return failed_sample(str(exc).rstrip("."))
-        if not texts:
-            return Sample(None, f"no container of {self.deployment!r} runs")
-        found = sum(1 for text in texts for line in text.splitlines() if pattern.search(line))
-        return Sample(float(found))
+        return texts or Sample(None, f"no container of {self.deployment!r} runs")
 
-    def _logs(self, cluster: Cluster) -> list[str]:
+    def _logs(self, cluster: Cluster, window: int) -> list[str]:
         deployment = observe_deployment(cluster, self.deployment)
         running = [
             (pod.name, container.name)
@@ -48,12 +64,12 @@ class LogSource:
             for container in pod.containers
             if container.state == "running"
         ]
-        read = [self._log(cluster, pod, container) for pod, container in running]
+        read = [self._log(cluster, pod, container, window) for pod, container in running]
         return [text for text in read if text is not None]
 
-    def _log(self, cluster: Cluster, pod: str, container: str) -> str | None:
+    def _log(self, cluster: Cluster, pod: str, container: str, window: int) -> str | None:
         try:
-            return cluster.log(pod, container, since_seconds=self.window, limit_bytes=_LIMIT)
+            return cluster.log(pod, container, since_seconds=window, limit_bytes=_LIMIT)
         except RefusedError as exc:
             if exc.details.get("status") == 404:  # the pod went meanwhile
                 return None

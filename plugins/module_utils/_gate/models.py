@@ -5,8 +5,10 @@
 from __future__ import annotations
 
 import typing as t
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from enum import Enum
+
+from .cohorts import Cohorts, Comparison
 
 
 class Verdict(Enum):
@@ -100,7 +102,10 @@ class Volume:
 
 @dataclass(frozen=True)
 class Metric:
-    """`interval` and `delay` in seconds, the delay from the first look of the watch."""
+    """`interval` and `delay` in seconds, the delay from the first look of the watch.
+
+    With a `comparison` its value is the evidence that treated users fail more often than the control.
+    """
 
     name: str
     kind: str
@@ -111,6 +116,7 @@ class Metric:
     interval: float = 10.0
     delay: float = 0.0
     volume: Volume | None = None
+    comparison: Comparison | None = None
 
     def judge(self, sample: Sample) -> SampleStatus:
         if sample.judged:
@@ -125,7 +131,8 @@ class Sample:
     """One look at a metric. Without a value, `problem` says why: no data is not the same as a good value.
 
     `error`: whoever was asked failed, or gave what is no number, instead of having nothing to tell. `note` is what the
-    value is about, and `judged` the status that whoever was asked gives it, "" for that of the bounds.
+    value is about, and `judged` the status that whoever was asked gives it, "" for that of the bounds. `counts` are
+    what a comparison is made of.
     """
 
     value: float | None
@@ -133,6 +140,11 @@ class Sample:
     error: bool = field(default=False, compare=False)
     note: str = ""
     judged: str = ""
+    counts: Cohorts | None = field(default=None, compare=False)
+
+    def to_json(self) -> dict[str, t.Any]:
+        """Without the counts, which the comparison has."""
+        return {name: one for name, one in asdict(self).items() if name != "counts"}
 
 
 def failed_sample(problem: str) -> Sample:

@@ -10,6 +10,7 @@ import typing as t
 from .._errors import InputError
 from .._module import refuse_below, refuse_twice
 from .._options import Spec, kubernetes_options, monitoring_options, postgres_options
+from .cohort_options import budget_options, cohort_options
 from .http_json import read_pointer
 from .models import Bounds, Limits, Metric, Volume
 
@@ -25,7 +26,14 @@ def gate_options() -> Spec:
             "type": "list",
             "elements": "dict",
             "required": True,
-            "options": {**metric_options(KINDS), **watching_options()},
+            "options": {**metric_options(KINDS), **watching_options(), **cohort_options()},
+            "mutually_exclusive": [
+                ("query", "treated"),
+                ("volume", "treated"),
+                ("count", "treated"),
+            ],
+            "required_one_of": [("query", "treated")],
+            "required_together": [("treated", "control")],
             "required_if": [
                 ("kind", POSTGRES, ["connection"]),
                 ("kind", LOG, ["deployment"]),
@@ -38,6 +46,7 @@ def gate_options() -> Spec:
         "breaches": {"type": "int", "default": 2},
         "max_missing": {"type": "float", "default": 0.1},
         "query_timeout": {"type": "float", "default": 10},
+        **budget_options(),
         **keeping_options(),
         "fail_on": {
             "type": "list",
@@ -115,7 +124,7 @@ def read_metric(entry: t.Mapping[str, t.Any], params: t.Mapping[str, t.Any]) -> 
     return Metric(
         name=entry["name"],
         kind=entry["kind"],
-        query=entry["query"],
+        query=entry.get("query") or "",
         unit=entry["unit"],
         bounds=bounds,
         limits=_read_limits(entry, params),
@@ -185,6 +194,8 @@ def _refuse_bad_metric(metric: Metric, duration: float) -> None:
         raise InputError(
             f"Option 'at_least' of the volume of {name} is {metric.volume.at_least:g}; it is more than 0."
         )
+    if not metric.query:
+        return  # it counts users, by queries of its own
     if metric.kind == LOG:
         read_pattern(metric.query)
     if metric.kind == HTTP:

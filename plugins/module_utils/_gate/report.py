@@ -7,6 +7,9 @@ from __future__ import annotations
 import typing as t
 
 from .._errors import HoldError, RollbackError
+from . import compared_words
+from .compared_words import could_have_seen
+from .detectable import detectable
 from .models import Metric, SampleStatus, Verdict
 from .points import thin
 from .series import Series
@@ -28,16 +31,27 @@ def refuse_verdict(result: dict[str, t.Any], fail_on: t.Collection[str]) -> None
         raise _ERRORS[Verdict(result["verdict"])](result["sentence"], **result)
 
 
-def describe_end(watch: WatchResult, *, kept_as: str) -> str:
+def describe_end(metrics: t.Sequence[Metric], watch: WatchResult, *, kept_as: str) -> str:
     """Why the verdict is as it is, and what to do about it. `kept_as`: the gate of which people decide, "" for none."""
+    seen = f" {sentence}" if (sentence := sensitivity(metrics, watch)) else ""
     verdict = watch.decision.verdict
     reasons = "; ".join(reason.text for reason in watch.decision.reasons)
     if verdict is not Verdict.PROCEED:
         more = _how_to_decide(kept_as) if verdict is Verdict.HOLD and kept_as else ""
         return f"{reasons}. {_AFTERWARDS[verdict]}{more}."
     if watch.said:
-        return f"Proceed: {watch.said.by} approved ({watch.said.reason}) that {reasons}."
-    return f"Proceed: all metrics are good after {watch.seconds:.0f} s."
+        return f"Proceed: {watch.said.by} approved ({watch.said.reason}) that {reasons}.{seen}"
+    return f"Proceed: all metrics are good after {watch.seconds:.0f} s.{seen}"
+
+
+def sensitivity(metrics: t.Sequence[Metric], watch: WatchResult) -> str:
+    """Which harm the comparisons of this watch could have seen, for a proceed is worth no more. Empty without any."""
+    told = [
+        f"{one.name} {could_have_seen(detectable(evidence.total, one.comparison))}"
+        for one in metrics
+        if one.comparison and (evidence := watch.state.evidence.get(one.name))
+    ]
+    return f"{'; '.join(told)}." if told else ""
 
 
 def _how_to_decide(gate: str) -> str:
@@ -86,12 +100,13 @@ def describe_watch(
     return {
         "changed": False,
         "verdict": watch.decision.verdict.value,
-        "sentence": describe_end(watch, kept_as=kept_as),
+        "sentence": describe_end(metrics, watch, kept_as=kept_as),
         "reasons": [{**reason.to_result(), **span} for reason in watch.decision.reasons],
         "decision": watch.said.to_result() if watch.said else {},
         "samples": [_describe(metric, watch) for metric in metrics],
         "duration": round(watch.seconds, 1),
         **span,
+        "sensitivity": sensitivity(metrics, watch),
         "held": held,
         "gaps": [{"from": gap.begin, "to": gap.end} for gap in state.gaps],
     }
@@ -110,7 +125,15 @@ def _describe(metric: Metric, watch: WatchResult) -> dict[str, t.Any]:
         "verdict": alone.verdict.value,
         "started": watch.state.began_at,
         "points": [list(point) for point in thin(series.points)],
+        **_compared(metric, watch),
     }
+
+
+def _compared(metric: Metric, watch: WatchResult) -> dict[str, t.Any]:
+    evidence = watch.state.evidence.get(metric.name)
+    if metric.comparison is None or evidence is None:
+        return {}
+    return {"comparison": compared_words.described(metric.comparison, evidence, watch.seconds)}
 
 
 def described(metric: Metric) -> dict[str, t.Any]:

@@ -67,6 +67,7 @@ class Series:
     def to_json(self) -> dict[str, t.Any]:
         return {
             **asdict(self),
+            "last": self.last.to_json() if self.last else None,
             "status": self.status.value,
             "points": [list(p) for p in self.points],
         }

@@ -15,13 +15,14 @@ from .._library import refuse_missing
 from .._monitoring_server import MonitoringServer
 from .._postgres import PSYCOPG2, PostgresTarget
 from .alerts import AlertsSource
+from .cohort_source import CohortSource
 from .http_json import HttpSource
 from .logs import LogSource
 from .models import Metric, Sample, Volume
 from .options import ALERTS, HTTP, LOG, POSTGRES, PROMETHEUS, alert_names
 from .prometheus import Prometheus
 from .sql import SqlSource
-from .watch import Source
+from .watch import Source, Sources
 
 LIBRARIES = {
     PROMETHEUS: REQUESTS,
@@ -38,7 +39,7 @@ def refuse_missing_libraries(metrics: t.Iterable[Metric]) -> None:
 
 
 def sources_of(params: t.Mapping[str, t.Any], cluster: Cluster | None = None) -> dict[str, Source]:
-    """`cluster` is for metrics that read logs."""
+    """`cluster` is for metrics that read logs. Of one that compares cohorts it is who counts their users."""
     timeout = params["query_timeout"]
     server = MonitoringServer.from_params(params["prometheus"])
 
@@ -59,6 +60,15 @@ def sources_of(params: t.Mapping[str, t.Any], cluster: Cluster | None = None) ->
         return VolumeSource(source(entry), Volume(**volume)) if volume else source(entry)
 
     return {entry["name"]: counted(entry) for entry in params["metrics"]}
+
+
+def with_cohorts(sources: t.Mapping[str, Source], params: t.Mapping[str, t.Any]) -> Sources:
+    compared = {
+        entry["name"]: CohortSource(sources[entry["name"]], entry["treated"], entry["control"])
+        for entry in params["metrics"]
+        if entry["treated"]
+    }
+    return {**sources, **compared}
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,10 @@ import json
 import math
 import time
 import typing as t
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
+from .cohorts import Evidence
+from .compare import compare
 from .models import Metric, Sample
 from .series import Series
 
@@ -57,6 +59,8 @@ class WatchState:
     """When the try of the phase began that watched last."""
     definition: str = ""
     """What was watched: samples of another question count for nothing."""
+    evidence: t.Mapping[str, Evidence] = field(default_factory=dict)
+    """What each comparison of cohorts has found so far."""
 
     @property
     def began_at(self) -> str:
@@ -69,12 +73,13 @@ class WatchState:
     def looked(
         self, metrics: t.Sequence[Metric], seen: t.Mapping[str, Sample], at: float
     ) -> WatchState:
+        evidence, judged = compare(metrics, self.evidence, seen)
         added = {
-            one.name: self.series[one.name].add(seen[one.name], one, at)
+            one.name: self.series[one.name].add(judged[one.name], one, at)
             for one in metrics
             if one.name in seen
         }
-        return replace(self, series={**self.series, **added}, elapsed=at)
+        return replace(self, series={**self.series, **added}, evidence=evidence, elapsed=at)
 
     def unseen(self, metrics: t.Sequence[Metric], schedule: Schedule, now: float) -> WatchState:
         """The same after a time in which nobody looked; those looks are missing in the watch."""
@@ -93,17 +98,22 @@ class WatchState:
     def dump(self) -> str:
         body = {name: getattr(self, name) for name in self.__dataclass_fields__}
         body["series"] = {name: one.to_json() for name, one in self.series.items()}
+        body["evidence"] = {name: one.to_json() for name, one in self.evidence.items()}
         body["gaps"] = [[gap.begin, gap.end] for gap in self.gaps]
         return json.dumps(body, sort_keys=True)
 
     @classmethod
     def load(cls, body: t.Mapping[str, t.Any]) -> WatchState:
         """ValueError, TypeError or KeyError for what is none. What another version kept beside it is left out."""
-        known = {name: body[name] for name in cls.__dataclass_fields__}
+        whole = {"evidence": {}, **body}
+        known = {name: whole[name] for name in cls.__dataclass_fields__}
         return cls(
             **{
                 **known,
                 "series": {name: Series.from_json(one) for name, one in known["series"].items()},
+                "evidence": {
+                    name: Evidence.from_json(one) for name, one in known["evidence"].items()
+                },
                 "gaps": tuple(Gap(*one) for one in known["gaps"]),
                 "held_why": tuple(known["held_why"]),
             }

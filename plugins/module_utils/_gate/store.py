@@ -183,7 +183,13 @@ class ReleaseMemory:
 def definition(metrics: t.Sequence[Metric]) -> str:
     """The same for the same questions and bounds, in whatever order."""
     asked = sorted(
-        repr((one.name, one.kind, one.query, one.bounds, *([one.volume] if one.volume else [])))
+        repr(
+            (
+                *(one.name, one.kind, one.query, one.bounds),
+                *([one.volume] if one.volume else []),
+                *([*one.comparison.question] if one.comparison else []),
+            )
+        )
         for one in metrics
     )
     return hashlib.sha256("\n".join(asked).encode()).hexdigest()[:16]

@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from .._errors import InputError
+from .cohort_source import CohortSource
 from .manual_decision import ManualDecision
 from .models import Decision, Metric, Sample, SampleStatus, failed_sample
 from .schedule import Step, WatchPlan, due_now, next_step
@@ -22,6 +23,9 @@ _THREADS = 8
 
 class Source(t.Protocol):
     def sample(self, query: str) -> Sample: ...
+
+
+Sources = t.Mapping[str, Source | CohortSource]
 
 
 class Memory(t.Protocol):
@@ -70,7 +74,7 @@ class Watcher:
     def __init__(
         self,
         metrics: t.Sequence[Metric],
-        sources: t.Mapping[str, Source],
+        sources: Sources,
         *,
         report: t.Callable[[Measurement], None],
         memory: Memory | None = None,
@@ -92,13 +96,13 @@ class Watcher:
         zero = self._clock() - state.elapsed
         with ThreadPoolExecutor(min(_THREADS, len(self._metrics) or 1)) as pool:
             # All are asked at first, so that a query that cannot work is told at once.
-            seen = self._look(pool, self._metrics, first=True)
+            seen = self._look(pool, self._metrics, state, first=True)
             due = [one for one in self._metrics if one.delay <= state.elapsed]
             step = self._judge(plan, state.looked(due, seen, self._clock() - zero))
             while step.decision is None:
                 self._sleep(max(0.0, zero + step.wait - self._clock()))
                 due = due_now(plan, step.state, max(step.wait, self._clock() - zero))
-                seen = self._look(pool, due)
+                seen = self._look(pool, due, step.state)
                 step = self._judge(plan, step.state.looked(due, seen, self._clock() - zero))
         return WatchResult(step.decision, step.state, step.said)
 
@@ -129,11 +133,19 @@ class Watcher:
         self._report(Measurement(state.elapsed, schedule.duration, samples, statuses, holding))
 
     def _look(
-        self, pool: ThreadPoolExecutor, due: t.Sequence[Metric], *, first: bool = False
+        self,
+        pool: ThreadPoolExecutor,
+        due: t.Sequence[Metric],
+        state: WatchState,
+        *,
+        first: bool = False,
     ) -> dict[str, Sample]:
         def one(metric: Metric) -> Sample:
+            source = self._sources[metric.name]
             try:
-                return self._sources[metric.name].sample(metric.query)
+                if isinstance(source, CohortSource):
+                    return source.count(state.started, self._wall())
+                return source.sample(metric.query)
             except InputError as exc:
                 # A query that never worked is a mistake in it; one that stops working is blindness.
                 if first:

@@ -23,11 +23,15 @@ _REASON = 300
 
 @dataclass(frozen=True)
 class Step:
-    """`day` counts from 1, the day on which the ramp begins. `users` is about how many, None if not told."""
+    """`day` counts from 1, the day on which the ramp begins. `users` is about how many, None if not told.
+
+    `must_detect`: a harm that its watch must be able to see, None for whatever it can.
+    """
 
     day: int
     percentage: int
     users: int | None = None
+    must_detect: float | None = None
 
 
 @dataclass(frozen=True)

@@ -85,6 +85,9 @@ def words_of(one: Entry, unit: str, bounds: Bounds) -> t.Iterator[str]:
     if count is not None:
         without = f", {counted(int(missing), 'sample')} without data" if missing else ""
         yield f"{counted(int(count), 'sample')}{without}."
+    compared = inner(one, "comparison")
+    if compared:
+        yield from _compared(compared)
     given = one.get("bound", one.get("pass"))
     if given is not None and not isinstance(given, dict):
         yield f"Passes when {text(given)} {unit}".rstrip() + "."
@@ -92,3 +95,17 @@ def words_of(one: Entry, unit: str, bounds: Bounds) -> t.Iterator[str]:
         yield bound_words(bounds, unit)
     if one.get("problem"):
         yield f"No data at the end: {text(one['problem'])}."
+
+
+def _compared(one: Entry) -> t.Iterator[str]:
+    """Users with the feature beside those without, and which harm would have been seen."""
+    what = "failed" if one.get("at_most") is None else "total"
+    told = {
+        cohort: f"{number(inner(one, cohort).get(what)) or 0:,.0f} of "
+        f"{number(inner(one, cohort).get('seen')) or 0:,.0f}"
+        for cohort in ("treated", "control")
+    }
+    title = "Failing users" if what == "failed" else "Sum of values, of users"
+    yield f"{title}: {told['treated']} treated, {told['control']} of the control."
+    if could := text(one.get("could_have_seen")):
+        yield f"The watch {could}."

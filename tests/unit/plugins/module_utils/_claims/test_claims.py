@@ -599,3 +599,13 @@ def test_the_cause_of_a_rollback_is_the_latest_with_who_and_when() -> None:
     facts |= {"decisions": reject, "ramp": breach}
     assert cause(facts=facts) == "the ramp's metrics were in breach: fallbacks at 40 % (09:55)"
     assert cause(facts={**facts, "rollback_asked": asked}) == "a wrong price (Jane, 10:00)"
+
+
+def test_a_good_watch_says_which_harm_it_could_have_seen():
+    seen = {
+        "verdict": "proceed",
+        "metrics": [{"name": "x"}],
+        "sensitivity": "x could have seen 2 times.",
+    }
+    claim = read_claims(info_of([phase("monitoring", "done", **seen)]), EAT)["report_metrics"]
+    assert (claim.words, claim.good) == ("Within targets; x could have seen 2 times", True)

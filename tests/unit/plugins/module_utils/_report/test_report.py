@@ -192,6 +192,22 @@ def test_metrics_are_told_with_bounds_and_of_every_watch_apart():
     assert ramp.title == "Metrics at 5 % since x: rollback"
 
 
+def test_a_comparison_shows_the_users_of_both_cohorts_and_what_it_could_have_seen():
+    record = records.green()
+    compared = {
+        "treated": {"seen": 812.0, "failed": 9.0},
+        "control": {"seen": 15420.0, "failed": 180.0},
+        "could_have_seen": "could have seen 3.1 times as many failing users, nine times of ten",
+    }
+    record["phases"]["monitoring"]["evidence"]["metrics"] = [
+        {**records.metrics()[0], "comparison": compared}
+    ]
+    (own,) = build_report(record, Asked(plan=records.PLAN)).watches
+    words = own.metrics[0].words
+    assert "Failing users: 9 of 812 treated, 180 of 15,420 of the control." in words
+    assert any("could have seen 3.1 times" in one for one in words)
+
+
 def test_a_signature_for_another_commit_or_by_nobody_is_none():
     record = records.green()
     record["facts"]["sign_offs"]["qa"]["git_sha"] = "f" * 40

@@ -1,0 +1,236 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to easymo.deploy.
+"""Whether treated users fail more often than those of the control, as evidence that may be looked at at any time. Pure.
+
+At each look `k` of the `k + m` users who failed for the first time are treated, and so is a share `q` of all who could
+have. If treated users fail `r` times as often, a failing user is a treated one with probability
+
+    theta(r) = q r / (q r + 1 - q)
+
+and `k` and `m` multiply the evidence for `r` against the margin by
+
+    (theta(r) / theta(margin)) ** k * ((1 - theta(r)) / (1 - theta(margin))) ** m
+
+As long as treated users fail at most `margin` times as often, its expectation never grows, so that it ever reaches
+1 / alpha in at most a share alpha of watches (Ville, 1939), however often one looks. It is the safe logrank test of
+Grünwald, Ly, Pérez-Ortiz and ter Schure (2020), and the test for counts of Lindon and Malek (2022). docs/watch.md has
+the proof, in a few lines.
+"""
+
+from __future__ import annotations
+
+import math
+import typing as t
+from dataclasses import asdict, dataclass, replace
+
+from . import bounded
+
+RATIOS = (1.25, 1.5, 2.0, 3.0, 5.0, 10.0)
+"""So many times as often as the margin allows: what the evidence is gathered for, in equal parts."""
+_LARGEST = 1e9
+"""More evidence is shown as so much."""
+_CONTRADICTION = math.log(1e4)
+"""How improbable a share of treated users must be before it contradicts the one that was configured."""
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Users of one cohort; where values are compared, `failed` is their sum."""
+
+    seen: float = 0.0
+    failed: float = 0.0
+
+
+@dataclass(frozen=True)
+class Cohorts:
+    treated: Counts = Counts()
+    control: Counts = Counts()
+
+    def flat(self) -> tuple[float, float, float, float]:
+        return self.treated.seen, self.treated.failed, self.control.seen, self.control.failed
+
+    @classmethod
+    def of(cls, flat: t.Iterable[float]) -> Cohorts:
+        seen, failed, control_seen, control_failed = flat
+        return cls(Counts(seen, failed), Counts(control_seen, control_failed))
+
+    @property
+    def share(self) -> float | None:
+        """Of the users seen those who are treated; None when nobody was seen."""
+        seen = self.treated.seen + self.control.seen
+        return self.treated.seen / seen if seen > 0 else None
+
+    @property
+    def ratio(self) -> float | None:
+        """How many times as often treated users failed; None when that is not known."""
+        if self.treated.seen <= 0 or self.control.failed <= 0:
+            return None
+        return self.treated.failed / self.treated.seen / self.control.failed * self.control.seen
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """How the cohorts of one metric are compared.
+
+    `margin`: treated users may fail so many times as often. `alpha` is for all `of` comparisons of a watch together.
+    `before`: the evidence of the watch before this one. `must_detect`: a harm that the watch must be able to see.
+    `share`: of the users those who should be treated, if that is known. With `at_most` each user has a value from 0 to
+    that, and those of treated users may be higher by `allowed` on average.
+    """
+
+    margin: float = 1.0
+    alpha: float = 0.01
+    of: int = 1
+    before: float = 1.0
+    must_detect: float | None = None
+    share: float | None = None
+    at_most: float | None = None
+    allowed: float = 0.0
+
+    @property
+    def needed(self) -> float:
+        """So much evidence is a breach, were this the only metric that has any."""
+        return self.of / self.alpha
+
+    @property
+    def question(self) -> tuple[float | None, ...]:
+        """What other evidence would be an answer to."""
+        return self.margin, self.at_most, self.allowed
+
+    @property
+    def start(self) -> float:
+        """Half of the stake is for this watch alone, half goes on from the watch before."""
+        return (1.0 + self.before) / 2.0
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What is kept of a comparison: the same few numbers after an hour as after a minute.
+
+    `last`: the four running counts when they were read last, None before the first look. `total`: how far they grew
+    since the watch began. `logs`: the logarithm of the evidence for each of RATIOS, or of bounded.STAKES.
+    """
+
+    last: Cohorts | None = None
+    total: Cohorts = Cohorts()
+    logs: tuple[float, ...] = (0.0,) * len(RATIOS)
+    resets: int = 0
+
+    def looked(self, now: Cohorts, how: Comparison) -> tuple[Evidence, str]:
+        """With the counts of another look, or the same and why these say nothing."""
+        if not all(math.isfinite(one) and one >= 0 for one in now.flat()):
+            return self, "a number of users is below 0"
+        if self.last is None:
+            return replace(self, last=now), ""
+        grown = [new - old for new, old in zip(now.flat(), self.last.flat(), strict=True)]
+        if min(grown) < 0:
+            # What became of users meanwhile is not known, in neither cohort.
+            return replace(self, last=now, resets=self.resets + 1), "a count began again"
+        if how.at_most is not None:
+            return self._with_values(now, Cohorts.of(grown), how.at_most, how.allowed)
+        total = Cohorts.of(old + new for old, new in zip(self.total.flat(), grown, strict=True))
+        for name, one in (("treated", total.treated), ("control", total.control)):
+            if one.failed > one.seen:
+                # Whoever failed is counted before whoever was seen: the next look has both.
+                return self, f"more {name} users failed than were seen"
+        at_risk = Cohorts(
+            Counts(total.treated.seen - self.total.treated.failed),
+            Counts(total.control.seen - self.total.control.failed),
+        )
+        logs = grown_by(self.logs, grown[1], grown[3], at_risk.share, how.margin)
+        return replace(self, last=now, total=total, logs=logs), ""
+
+    def _with_values(
+        self, now: Cohorts, grown: Cohorts, at_most: float, allowed: float
+    ) -> tuple[Evidence, str]:
+        for name, one in (("treated", grown.treated), ("control", grown.control)):
+            if one.failed > one.seen * at_most:
+                return self, f"the values of {name} users are above {at_most:g} on average"
+        if not grown.treated.seen or not grown.control.seen:
+            return self, ""  # those who were seen wait for somebody to be compared with
+        pairs = ((one.seen, one.failed) for one in (grown.treated, grown.control))
+        logs = bounded.grown_by(self.logs, *pairs, at_most=at_most, allowed=allowed)
+        total = Cohorts.of(
+            old + new for old, new in zip(self.total.flat(), grown.flat(), strict=True)
+        )
+        return replace(self, last=now, total=total, logs=logs), ""
+
+    def value(self, comparison: Comparison) -> float:
+        return min(math.exp(min(self.log(comparison), 700.0)), _LARGEST)
+
+    def log(self, comparison: Comparison) -> float:
+        return log_mean(self.logs) + math.log(comparison.start)
+
+    def to_json(self) -> dict[str, t.Any]:
+        return {
+            **asdict(self),
+            "last": list(self.last.flat()) if self.last else None,
+            "total": list(self.total.flat()),
+            "logs": list(self.logs),
+        }
+
+    @classmethod
+    def from_json(cls, body: t.Mapping[str, t.Any]) -> Evidence:
+        """KeyError, TypeError or ValueError for what is none."""
+        return cls(
+            last=Cohorts.of(map(float, body["last"])) if body["last"] else None,
+            total=Cohorts.of(map(float, body["total"])),
+            logs=tuple(map(float, body["logs"])),
+            resets=int(body["resets"]),
+        )
+
+
+def grown_by(
+    logs: t.Sequence[float], treated: float, control: float, share: float | None, margin: float
+) -> tuple[float, ...]:
+    """The logarithms after so many failing users more. A share of 0 or 1 leaves them: nobody is compared."""
+    if share is None:
+        return tuple(logs)
+    allowed = math.log1p(share * (margin - 1.0))
+    grown = []
+    for log, times in zip(logs, RATIOS, strict=True):
+        spread = allowed - math.log1p(share * (times * margin - 1.0))
+        grown.append(log + treated * math.log(times) + (treated + control) * spread)
+    return tuple(grown)
+
+
+def log_mean(logs: t.Sequence[float]) -> float:
+    """Of what these are the logarithms of, without ever leaving them."""
+    highest = max(logs)
+    return highest + math.log(math.fsum(math.exp(one - highest) for one in logs) / len(logs))
+
+
+def blamed(found: t.Mapping[str, float], alpha: float) -> frozenset[str]:
+    """The metrics to blame, given the evidence of every comparison; none as long as all may well be good.
+
+    The mean is evidence against "all are good". Which are not, e-BH tells (Wang and Ramdas, 2022): of those that it
+    blames, at most a share alpha is blamed wrongly. Where it blames none although not all can be good, the gravest is.
+    """
+    if not found or math.fsum(found.values()) / len(found) < 1.0 / alpha:
+        return frozenset()
+    ranked = sorted(found, key=lambda name: found[name], reverse=True)
+    enough = [
+        number
+        for number, name in enumerate(ranked, start=1)
+        if found[name] >= len(found) / (alpha * number)
+    ]
+    return frozenset(ranked[: max(enough, default=1)])
+
+
+def contradicts(total: Cohorts, configured: float) -> bool:
+    """Whether the share of treated users is certainly more than twice, or less than half, what it should be."""
+    share = total.share
+    if share is None or not 0.0 < configured < 1.0:
+        return False
+    odds = configured / (1.0 - configured)
+    low, high = (one / (1.0 + one) for one in (odds / 2.0, odds * 2.0))
+    if low <= share <= high:
+        return False
+    seen = total.treated.seen + total.control.seen
+    return seen * _divergence(share, low if share < low else high) >= _CONTRADICTION
+
+
+def _divergence(share: float, other: float) -> float:
+    """Of Kullback and Leibler, between two coins."""
+    parts = ((share, other), (1.0 - share, 1.0 - other))
+    return math.fsum(one * math.log(one / two) for one, two in parts if one > 0)

@@ -1,0 +1,208 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Evidence that treated users fail more often: what it may do by chance, by counting every case there is."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import math
+import typing as t
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ansible_collections.easymo.deploy.plugins.module_utils._gate.cohorts import (
+    Cohorts,
+    Comparison,
+    Counts,
+    Evidence,
+    blamed,
+    contradicts,
+)
+
+PLAIN = Comparison()
+
+
+def evidence(*looks: tuple[float, float, float, float], margin: float = 1.0) -> Evidence:
+    """After looks at running counts: treated seen and failed, control seen and failed."""
+    found = Evidence()
+    for look in [(0.0, 0.0, 0.0, 0.0), *looks]:
+        found, _problem = found.looked(Cohorts.of(look), Comparison(margin=margin))
+    return found
+
+
+def value(*looks: tuple[float, float, float, float], margin: float = 1.0) -> float:
+    return evidence(*looks, margin=margin).value(PLAIN)
+
+
+def chance(number: int, of: int, each: float) -> float:
+    return math.comb(of, number) * each**number * (1 - each) ** (of - number)
+
+
+@pytest.mark.parametrize("margin", [1.0, 1.5, 3.0])
+@pytest.mark.parametrize(("treated", "control"), [(4, 4), (1, 9), (6, 2)])
+@pytest.mark.parametrize("risk", [0.01, 0.2, 0.33])
+def test_on_average_a_look_adds_no_evidence_against_a_release_that_is_as_good_as_the_margin_asks(
+    margin, treated, control, risk
+):
+    for worse in (0.0, margin / 2, margin):
+        mean = math.fsum(
+            chance(k, treated, worse * risk)
+            * chance(m, control, risk)
+            * value((treated, k, control, m), margin=margin)
+            for k in range(treated + 1)
+            for m in range(control + 1)
+        )
+        assert mean <= 1 + 1e-12
+
+
+def test_against_one_that_is_worse_it_grows_on_average():
+    mean = math.fsum(
+        chance(k, 20, 0.6) * chance(m, 20, 0.2) * value((20, k, 20, m))
+        for k in range(21)
+        for m in range(21)
+    )
+    assert mean > 4
+
+
+@pytest.mark.parametrize("treated", [2, 4, 6])
+@pytest.mark.parametrize("failing", [(1, 1, 2, 3), (1, 2, 3, 4, 5), (2, 2, 2, 3, 3, 3, 3)])
+def test_whoever_fails_whenever_random_cohorts_reach_no_level_more_often_than_it_promises(
+    treated, failing
+):
+    """The users and when they first fail are given; only who is treated is drawn: every way to draw them is tried."""
+    users, reached = 9, []
+    for chosen in itertools.combinations(range(users), treated):
+        looks = []
+        for look in range(1, 6):
+            gone = [user for user, at in enumerate(failing) if at <= look]
+            k = sum(1 for user in gone if user in chosen)
+            looks.append((treated, k, users - treated, len(gone) - k))
+        reached.append(max(value(*looks[:end]) for end in range(1, 6)))
+        last = value(*looks)
+    for level in (1.2, 1.5, 2.0, 3.0):
+        assert sum(1 for one in reached if one >= level) / len(reached) <= 1 / level
+    assert last > 0
+
+
+def test_the_same_users_in_one_look_or_in_many_count_once():
+    """A look that was missed, for an hour or a second, loses nobody and counts nobody twice."""
+    rare = [(1000 * n, 2 * n, 1000 * n, n) for n in range(1, 11)]
+    assert value(*rare) == pytest.approx(value(rare[-1]), rel=0.05)
+    assert value(*rare, rare[-1], rare[-1]) == value(*rare)
+
+
+def test_who_fails_less_often_gathers_none_and_swapped_cohorts_are_the_other_way_round():
+    assert value((5000, 100, 5000, 50)) > 100
+    assert value((5000, 50, 5000, 100)) < 0.1
+
+
+def test_common_failures_cancel():
+    """Ten times as many failures for everybody are no evidence against the release."""
+    assert value((500, 100, 9500, 1900), (1000, 250, 19000, 4750)) < 1
+
+
+def test_up_to_the_margin_it_may_be_worse():
+    twice = (5000, 100, 5000, 50)
+    assert value(twice) > 100
+    assert value(twice, margin=2.0) < 1
+    assert value((5000, 300, 5000, 50), margin=2.0) > 100
+
+
+@pytest.mark.parametrize(
+    "nobody",
+    [(0, 0, 900, 90), (900, 90, 0, 0), (0, 0, 0, 0)],
+    ids=["no treated user", "no user of the control", "no user"],
+)
+def test_where_nobody_is_compared_there_is_no_evidence(nobody):
+    assert value(nobody) == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize(
+    ("look", "problem"),
+    [
+        ((100, 1, 90, 1), "a count began again"),
+        ((100, 101, 120, 1), "more treated users failed than were seen"),
+        ((100, 1, 120, 121), "more control users failed than were seen"),
+        ((100, -1, 120, 1), "below 0"),
+        ((math.nan, 1, 120, 1), "below 0"),
+    ],
+)
+def test_what_cannot_be_is_no_evidence_and_told(look, problem):
+    before = evidence((100, 0, 100, 0), (100, 1, 100, 1))
+    after, told = before.looked(Cohorts.of(look), PLAIN)
+    assert problem in told
+    assert after.logs == before.logs
+
+
+def test_after_a_counter_began_again_only_what_grows_since_counts():
+    again = evidence((1000, 50, 1000, 40), (10, 0, 12, 0), (510, 5, 512, 5))
+    assert (again.resets, again.total) == (1, Cohorts(Counts(1500, 55), Counts(1500, 45)))
+
+
+def test_who_is_seen_a_moment_after_failing_counts_at_the_next_look():
+    late, problem = evidence((2, 0, 50, 0)).looked(Cohorts.of((2, 3, 50, 0)), PLAIN)
+    assert problem
+    there, problem = late.looked(Cohorts.of((9, 3, 60, 0)), PLAIN)
+    assert (problem, there.total.treated) == ("", Counts(9, 3))
+
+
+def test_what_was_counted_before_the_watch_is_not_of_the_watch():
+    found, _problem = Evidence().looked(Cohorts.of((1000, 900, 1000, 1)), PLAIN)
+    assert found.value(PLAIN) == 1.0
+
+
+@given(
+    st.lists(
+        st.tuples(*[st.integers(0, 10**7)] * 4).filter(
+            lambda one: one[1] <= one[0] and one[3] <= one[2]
+        ),
+        max_size=6,
+    ),
+    st.floats(1.0, 20.0),
+)
+def test_it_stays_a_number_and_survives_being_kept(grown: list[t.Any], margin: float):
+    running = list(
+        itertools.accumulate(grown, lambda a, b: tuple(x + y for x, y in zip(a, b, strict=True)))
+    )
+    found = evidence(*running, margin=margin)
+    assert 0 <= found.value(PLAIN) <= 1e9
+    assert Evidence.from_json(json.loads(json.dumps(found.to_json()))) == found
+
+
+def test_half_of_the_stake_goes_on_from_the_watch_before():
+    """(1 + before) / 2 is 1 on average, as long as before was: so is what this watch makes of it."""
+    look = evidence((500, 10, 500, 5))
+    alone, doubted, cleared = (look.value(Comparison(before=before)) for before in (1.0, 30.0, 0.0))
+    assert doubted == pytest.approx(15.5 * alone)
+    assert cleared == pytest.approx(alone / 2)
+
+
+def test_all_comparisons_share_one_budget():
+    assert blamed({"a": 99.0}, 0.01) == set()
+    assert blamed({"a": 100.0}, 0.01) == {"a"}
+    assert blamed({"a": 150.0, "b": 0.1}, 0.01) == set()
+    assert blamed({"a": 200.0, "b": 0.1}, 0.01) == {"a"}
+    assert blamed({"a": 150.0, "b": 150.0}, 0.01) == {"a", "b"}
+    assert blamed({"a": 190.0, "b": 20.0}, 0.01) == {"a"}
+    assert blamed({}, 0.01) == set()
+
+
+@pytest.mark.parametrize(
+    ("treated", "control", "expected"),
+    [
+        (50, 950, False),
+        (1, 99, False),
+        (95, 5, True),
+        (950, 50, True),
+        (9, 91, False),
+        (0, 3000, True),
+        (4, 6, False),
+        (0, 0, False),
+    ],
+)
+def test_a_share_far_from_the_configured_5_percent_is_noticed_once_it_is_no_chance(
+    treated, control, expected
+):
+    assert contradicts(Cohorts(Counts(treated), Counts(control)), 0.05) is expected

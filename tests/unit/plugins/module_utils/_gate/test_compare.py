@@ -1,0 +1,296 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Comparisons of cohorts within a watch: breach, doubt, silence, a kill, and what is said of it all."""
+
+from __future__ import annotations
+
+import json
+import typing as t
+from dataclasses import replace
+
+import pytest
+
+from ansible_collections.easymo.deploy.plugins.module_utils._errors import InputError
+from ansible_collections.easymo.deploy.plugins.module_utils._gate.cohort_options import (
+    refuse_bad_comparisons,
+    with_comparisons,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._gate.cohort_source import CohortSource
+from ansible_collections.easymo.deploy.plugins.module_utils._gate.cohorts import Cohorts, Comparison
+from ansible_collections.easymo.deploy.plugins.module_utils._gate.models import (
+    Bounds,
+    Limits,
+    Metric,
+    Sample,
+    SampleStatus,
+    Verdict,
+    failed_sample,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._gate.report import describe_watch
+from ansible_collections.easymo.deploy.plugins.module_utils._gate.schedule import (
+    Step,
+    WatchPlan,
+    next_step,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._gate.state import (
+    Schedule,
+    WatchState,
+    begin,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._gate.watch import WatchResult
+
+Look: t.TypeAlias = "tuple[float, float, float, float] | str | None"
+NOTHING: Look = (0, 0, 0, 0)
+
+
+def metric(name: str = "users", **given: t.Any) -> Metric:
+    comparison = Comparison(**given)
+    return Metric(
+        name,
+        "prometheus",
+        "q",
+        "evidence",
+        Bounds(above=comparison.needed),
+        Limits(breaches=1),
+        comparison=comparison,
+    )
+
+
+def sample(look: Look) -> Sample:
+    if isinstance(look, tuple):
+        return Sample(None, counts=Cohorts.of(look))
+    return failed_sample(look or "Prometheus did not answer")
+
+
+def watch(*looks: Look, metrics: t.Sequence[Metric] = (), state: WatchState | None = None) -> Step:
+    """Each look is of the only metric, or of all of them alike."""
+    metrics = metrics or [metric()]
+    state = state or begin(metrics, 1_700_000_000.0)
+    plan = WatchPlan(tuple(metrics), Schedule(duration=10.0 * (len(looks) - 1)))
+    for number, look in enumerate(looks):
+        seen = {one.name: sample(look) for one in metrics}
+        step = next_step(plan, state.looked(metrics, seen, number * 10.0), None)
+        state = step.state
+        if step.decision:
+            break
+    return step
+
+
+def reasons(step: Step) -> str:
+    assert step.decision
+    return "; ".join(one.text for one in step.decision.reasons)
+
+
+def told(step: Step, *metrics: Metric) -> dict[str, t.Any]:
+    assert step.decision
+    return describe_watch(metrics or (metric(),), WatchResult(step.decision, step.state))
+
+
+HEALTHY: Look = (5000, 50, 5000, 50)
+WORSE: Look = (5000, 120, 5000, 50)
+
+
+def test_a_release_whose_users_fail_more_often_goes_back_at_once():
+    step = watch(NOTHING, WORSE, WORSE)
+    assert step.decision
+    assert (step.decision.verdict, step.state.elapsed) == (Verdict.ROLLBACK, 10.0)
+    assert "treated users failed 2.4 times as often as the control (120 of 5,000" in reasons(step)
+    assert "of 100" in reasons(step)
+
+
+def test_a_proceed_says_what_it_could_have_seen():
+    result = told(watch(NOTHING, HEALTHY))
+    assert result["verdict"] == "proceed"
+    assert (
+        "could have seen 2.15 times as many failing users, nine times of ten" in result["sentence"]
+    )
+    assert result["sensitivity"] in result["sentence"]
+    compared = result["samples"][0]["comparison"]
+    assert compared["treated"] == {"seen": 5000, "failed": 50}
+    assert compared["detectable"]["ratio"] == pytest.approx(2.15, abs=0.01)
+    json.dumps(result)
+
+
+def test_few_users_proceed_with_the_words_that_nothing_could_be_seen():
+    assert "could have seen no harm of any size" in told(watch(NOTHING, (1, 0, 30, 1)))["sentence"]
+
+
+def test_who_must_see_more_holds_until_it_can():
+    strict = metric(must_detect=2.0)
+    step = watch(NOTHING, HEALTHY, metrics=[strict])
+    assert step.decision
+    assert step.decision.verdict is Verdict.HOLD
+    assert (
+        "must be able to see 2 times as many failing users, and could have seen 2.15 times"
+        in reasons(step)
+    )
+    longer = watch(NOTHING, HEALTHY, (9000, 90, 9000, 90), metrics=[strict])
+    assert longer.decision
+    assert longer.decision.verdict is Verdict.PROCEED
+
+
+@pytest.mark.parametrize(
+    ("look", "words"),
+    [
+        ((0, 0, 900, 9), "no treated user yet"),
+        ((900, 9, 0, 0), "no user of the control yet"),
+        (NOTHING, "no user yet"),
+        (None, "no data"),
+        ((10, 11, 900, 9), "more treated users failed than were seen"),
+    ],
+)
+def test_silence_and_nonsense_hold_and_never_go_back(look, words):
+    step = watch(NOTHING, look)
+    assert step.decision
+    assert step.decision.verdict is Verdict.HOLD
+    assert words in reasons(step)
+
+
+def test_swapped_queries_are_noticed_by_the_share_and_hold():
+    swapped = watch(NOTHING, (9500, 95, 500, 10), metrics=[metric(share=0.05)])
+    assert swapped.decision
+    assert swapped.decision.verdict is Verdict.HOLD
+    assert "95 % of the users seen are treated, and 5 % should be" in reasons(swapped)
+    worse = (9500, 950, 500, 5)
+    assert watch(NOTHING, worse).decision is not None
+    assert watch(NOTHING, worse, metrics=[metric(share=0.05)]).state.series["users"].breaches == 0
+
+
+def test_prometheus_gone_in_the_middle_loses_no_user():
+    step = watch(NOTHING, (100, 1, 100, 1), None, None, WORSE, HEALTHY)
+    assert step.decision
+    assert step.decision.verdict is Verdict.ROLLBACK
+    assert step.state.evidence["users"].total == Cohorts.of(t.cast("t.Any", WORSE))
+
+
+def test_a_kill_in_between_leaves_the_same_evidence():
+    looks: list[Look] = [(500 * n, 6 * n, 500 * n, 5 * n) for n in range(1, 9)]
+    whole = watch(NOTHING, *looks).state
+    half = watch(NOTHING, *looks[:4]).state
+    kept = WatchState.load(json.loads(replace(half, ended="").dump()))
+    assert watch(*looks[4:], state=kept).state.evidence == whole.evidence
+
+
+def test_values_that_are_higher_go_back_and_a_proceed_says_which_it_could_have_seen():
+    length = metric("length", at_most=1000.0)
+    step = watch(NOTHING, (500, 250_000, 500, 150_000), metrics=[length])
+    assert step.decision
+    assert step.decision.verdict is Verdict.ROLLBACK
+    assert "treated users have 500 on average, the control 300 (500 and 500 users)" in reasons(step)
+    good = watch(NOTHING, (500, 150_000, 500, 150_000), metrics=[length])
+    result = told(good, length)
+    assert "could have seen a mean higher by 154, nine times of ten" in result["sentence"]
+    assert result["samples"][0]["comparison"]["treated"] == {"seen": 500, "total": 150_000}
+
+
+def test_several_share_one_budget_and_only_the_guilty_is_blamed():
+    pair = [metric("a", of=2), metric("b", of=2)]
+    state = begin(pair, 1_700_000_000.0)
+    for at, (one, other) in enumerate([(NOTHING, NOTHING), (WORSE, HEALTHY)]):
+        state = state.looked(pair, {"a": sample(one), "b": sample(other)}, 10.0 * at)
+    assert {name: one.status for name, one in state.series.items()} == {
+        "a": SampleStatus.BREACH,
+        "b": SampleStatus.GOOD,
+    }
+
+
+def test_metrics_that_compare_nothing_are_left_alone():
+    plain = Metric("m", "prometheus", "q", "", Bounds(maximum=1, above=5))
+    step = begin([plain], 0.0).looked([plain], {"m": Sample(0.5)}, 0.0)
+    assert (step.evidence, step.series["m"].last) == ({}, Sample(0.5))
+
+
+class Answers:
+    def __init__(self, **answers: float | str) -> None:
+        self.answers, self.asked = answers, []
+
+    def sample(self, query: str) -> Sample:
+        self.asked.append(query)
+        found = self.answers[query.split(maxsplit=1)[0]]
+        return failed_sample(found) if isinstance(found, str) else Sample(found)
+
+
+TREATED = {"seen": "ts since {since}", "failed": "tf since {since}", "total": None}
+CONTROL = {"seen": "cs", "failed": "cf", "total": None}
+VALUES = {"seen": "ts", "failed": None, "total": "tt"}
+
+
+def test_failing_users_are_asked_for_before_those_seen_and_since_the_watch_began():
+    source = Answers(ts=10, tf=2, cs=90, cf=3)
+    counted = CohortSource(source, TREATED, CONTROL).count(1_700_000_000.0, 1_700_000_100.0)
+    assert counted.counts == Cohorts.of((10, 2, 90, 3))
+    assert source.asked == [
+        "tf since 2023-11-14T22:13:20Z",
+        "cf",
+        "ts since 2023-11-14T22:13:20Z",
+        "cs",
+    ]
+
+
+def test_one_of_the_four_that_is_missing_makes_all_of_them_missing():
+    counted = CohortSource(Answers(ts=10, tf=2, cs="HTTP 503", cf=3), TREATED, CONTROL).count(0, 1)
+    assert (counted.counts, counted.error) == (None, True)
+    assert counted.problem == "the control users seen cannot be told: HTTP 503"
+
+
+def options(**given: t.Any) -> tuple[dict[str, t.Any], list[Metric]]:
+    entry = {
+        "name": "users",
+        "kind": "prometheus",
+        "treated": TREATED,
+        "control": CONTROL,
+        "worse_than": 1.0,
+        "at_most": None,
+        "worse_by": 0.0,
+        "pass": None,
+        "rollback": None,
+    }
+    of_gate = {"alpha": 0.01, "must_detect": None, "treated_share": None, "evidence_before": {}}
+    entry.update({name: given.pop(name) for name in [*given] if name in entry})
+    params = {**of_gate, **given, "metrics": [entry]}
+    return params, [Metric("users", entry["kind"], "", "", Bounds())]
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"alpha": 0.0}, "'alpha' is 0; it is between 0 and 1"),
+        ({"treated_share": 1.5}, "'treated_share' is 1.5; it is between 0 and 1"),
+        ({"worse_than": 0.5}, "'worse_than' is 0.5; it is at least 1"),
+        ({"worse_than": 2.0, "must_detect": 2.0}, "allows 2: it is more than that"),
+        ({"kind": "alerts"}, "counts no users"),
+        ({"rollback": {"above": 3}}, "leave out 'pass' and 'rollback'"),
+        ({"at_most": 10.0}, "has 'at_most', so that 'treated' needs 'total' and no 'failed'"),
+        ({"control": VALUES}, "has no 'at_most', so that 'control' needs 'failed' and no 'total'"),
+        (
+            {"at_most": 10.0, "treated": VALUES, "control": VALUES, "worse_by": 10.0},
+            "from 0 to below the 'at_most' of 10",
+        ),
+        (
+            {"at_most": 10.0, "treated": VALUES, "control": VALUES, "kind": "kubernetes_log"},
+            "logs tell no values",
+        ),
+    ],
+)
+def test_options_that_mean_nothing_are_refused(given, words):
+    params, metrics = options(**given)
+    with pytest.raises(InputError) as caught:
+        refuse_bad_comparisons(params, metrics)
+    assert words in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("before", "counts"), [({}, 1.0), ({"users": 30.0}, 30.0), ({"users": 230.0}, 1.0)]
+)
+def test_evidence_that_was_enough_is_spent(before, counts):
+    params, metrics = options(evidence_before=before)
+    refuse_bad_comparisons(params, metrics)
+    comparison = with_comparisons(metrics, params)[0].comparison
+    assert comparison
+    assert comparison.before == counts
+
+
+@pytest.mark.parametrize("before", [-1.0, "many", True, float("nan")])
+def test_evidence_before_is_a_number(before):
+    params, metrics = options(evidence_before={"users": before})
+    with pytest.raises(InputError):
+        with_comparisons(metrics, params)
