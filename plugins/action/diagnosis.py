@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""M(easymo.deploy.diagnosis) in the controller, which knows the run's secrets and which of them have no value."""
+"""M(easymo.deploy.diagnosis) in the controller, which knows what was typed and the run's secrets, if they have values."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from ..module_utils._secret_names import holds_secret
 from ..module_utils._variables.check import Secret, missing_secrets
 from ..modules import diagnosis
 from ..plugin_utils._action_module import ControllerActionBase
+from ..plugin_utils._command_line import typed_here
 
 
 class ActionModule(ControllerActionBase):
@@ -25,7 +26,15 @@ class ActionModule(ControllerActionBase):
         values = {name: self._value(task_vars[name]) for name in task_vars if holds_secret(name)}
         long = [value for value in values.values() if len(value) >= SECRET_LENGTH]
         missing = missing_secrets([Secret(**entry) for entry in given["secrets"]], values)
-        return {**given, "redact": [*given["redact"], *long], "missing_secrets": missing}
+        typed = typed_here()
+        return {
+            **given,
+            "inventory": given["inventory"] or typed["inventories"],
+            "playbooks": given["playbooks"] or typed["playbooks"],
+            "program": given["program"] or typed["program"],
+            "redact": [*given["redact"], *long],
+            "missing_secrets": missing,
+        }
 
     def _value(self, raw: t.Any) -> str:
         """As text; "" for what can't be read, which on a bad day must not stop the rest."""

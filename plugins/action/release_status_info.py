@@ -7,7 +7,7 @@ import typing as t
 
 from ..modules import release_status_info
 from ..plugin_utils._action_module import ControllerActionBase
-from ..plugin_utils._command_line import playbooks_place, program, shown_options
+from ..plugin_utils._command_line import typed_here
 
 
 class ActionModule(ControllerActionBase):
@@ -20,10 +20,4 @@ class ActionModule(ControllerActionBase):
         given: dict[str, t.Any],
         task_vars: t.Mapping[str, t.Any],  # noqa: ARG002
     ) -> dict[str, t.Any]:
-        inventories = [str(one) for one in shown_options().get("inventory") or ()]
-        return {
-            **given,
-            "playbooks": given["playbooks"] or playbooks_place(),
-            "inventories": given["inventories"] or inventories,
-            "program": given["program"] or program(),
-        }
+        return {**given, **{name: given[name] or value for name, value in typed_here().items()}}

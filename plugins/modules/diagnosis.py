@@ -258,11 +258,23 @@ options:
     type: int
     default: 5
   inventory:
-    description: Inventories for the commands of the cures, as they are given with C(-i).
+    description: Inventories for the commands of the cures, in the controller those of this run.
     type: list
     elements: str
     default: []
     version_added: 0.2.0
+  playbooks:
+    description:
+      - The folder of the playbooks in the commands of the cures, in the controller that of the one that runs. For those
+        of an installed collection its name with a dot behind it.
+    type: str
+    default: ""
+    version_added: 0.3.0
+  program:
+    description: How ansible-playbook is called in the commands of the cures, in the controller as it was typed.
+    type: str
+    default: ""
+    version_added: 0.3.0
   timeout:
     description: Seconds after which what is not done is told with what it has seen so far.
     type: float

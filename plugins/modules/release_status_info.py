@@ -235,10 +235,10 @@ from ..module_utils._lock.apply import LEASE
 from ..module_utils._module import Module, emit_progress, execute, refuse_below
 from ..module_utils._options import kubernetes_options
 from ..module_utils._status.build import Asked, Seen, status_of
-from ..module_utils._status.commands import Typed
 from ..module_utils._status.follow import follow
 from ..module_utils._status.lines import lines_of
 from ..module_utils._status.read import look
+from ..module_utils._terminal.commands import Typed
 from ..module_utils._time import now
 
 NEEDS = (KUBERNETES,)

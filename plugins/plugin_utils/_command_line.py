@@ -87,6 +87,12 @@ def playbooks_place() -> str:
     return os.path.dirname(typed[0]) if typed else ""  # noqa: PTH120 - as typed
 
 
+def typed_here() -> dict[str, t.Any]:
+    """What a module needs to tell a command as it is typed here."""
+    inventories = [str(one) for one in shown_options().get("inventory") or ()]
+    return {"playbooks": playbooks_place(), "inventories": inventories, "program": program()}
+
+
 def nearby(path: str) -> str:
     """From here when it is below here; a list of hosts ("localhost,") is no path."""
     here = os.getcwd() + os.sep  # noqa: PTH109 - compared as text

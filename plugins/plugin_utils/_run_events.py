@@ -124,6 +124,7 @@ def command_of(phases: tuple[str, ...], redact: Redactor, *, ramps: bool) -> Com
 
     extra, hidden = extra_variables(redact)
     return Command(
+        place=place,
         program=program(),
         playbooks=tuple(typed),
         inventories=tuple(options.get("inventory") or ()),

@@ -130,8 +130,10 @@ class Operator:
         """The same, for somebody to kill."""
         return self.begins("rollback", "--tags", "database", *approval(approved_by, reason))
 
-    def begins(self, playbook: str, *arguments: str) -> Victim:
-        """A playbook for somebody to kill."""
+    def begins(
+        self, playbook: str, *arguments: str, output: int | t.IO[bytes] = subprocess.DEVNULL
+    ) -> Victim:
+        """A playbook for somebody to kill, or to meet."""
         return Victim(
             [
                 BIN / "ansible-playbook",
@@ -142,6 +144,7 @@ class Operator:
             ],
             self._checkout,
             self._environment,
+            output,
         )
 
     def sandbox(self, *arguments: str) -> Run:

@@ -7,11 +7,17 @@ The tests are the chapters of one story and stand in its order.
 from __future__ import annotations
 
 import json
+import threading
 import time
+import typing as t
+from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
-from tests.stories.people import Operator, Witness
+from sandbox.world import World
+from tests.stories.people import PATIENCE, Operator, Witness
+from tests.waiting import until
 
 PREFLIGHT = ("--tags", "preflight")
 REASON = ("-e", "deploy_lock_reason='the data centre moves'")
@@ -117,9 +123,32 @@ def test_a_freeze_stops_deployments_by_whom_and_why(operator: Operator, witness:
     witness.kubectl("delete", "configmap", "deploy-freeze")
 
 
+def test_a_release_that_is_not_ready_is_refused_and_nobody_has_to_get_up(
+    operator: Operator, witness: Witness
+) -> None:
+    """The window is closed, and nobody has signed."""
+    closed = {"from": "2020-01-01", "to": "2120-01-01", "why": "a test"}
+    given = {
+        "release_launch_window": {"timezone": "UTC", "freezes": [closed]},
+        "release_sign_offs_given": {},
+        "release_page_holds": {},
+    }
+    run = operator.at_the_console().deploys(*PREFLIGHT, "-e", json.dumps(given))
+    assert run.rc != 0
+    assert "✗ STOPPED in 1/8 Pre-Deploy" in run.output
+    assert "launch_window: " in words(run.output)
+    assert "not signed yet" in words(run.output)
+    received = witness.received()
+    assert received["pagerduty"] == []
+    told = [one["text"] for one in received["slack"]["v2-deployment"]]
+    assert [text for text in told if "not signed yet" in text]
+    assert not [text for text in told if text.startswith("🛑 <@")]
+
+
 def test_then_a_deployment_holds_the_lock_and_gives_it_back_with_its_last_breath(
     operator: Operator, witness: Witness
 ) -> None:
+    epoch = lock_of(witness)[1]
     history = '{"spec": {"revisionHistoryLimit": 1}}'
     witness.kubectl("patch", "deployment", "wallet-service", "-p", history)
     run = operator.deploys(*PREFLIGHT)
@@ -127,7 +156,7 @@ def test_then_a_deployment_holds_the_lock_and_gives_it_back_with_its_last_breath
     assert "wallet-service: revisionHistoryLimit is 1" in words(run.output), "shown, not fatal"
     # Its keeper outlives it by the one write that gives the lock back.
     deadline = time.monotonic() + 10
-    while lock_of(witness) != ("", 2):
+    while lock_of(witness) != ("", epoch + 1):
         assert time.monotonic() < deadline, lock_of(witness)
         time.sleep(0.2)
     told = words(operator.plays("status").output)
@@ -135,6 +164,67 @@ def test_then_a_deployment_holds_the_lock_and_gives_it_back_with_its_last_breath
     assert "release 2.0.0, attempt 1 by " in told
     assert "phases 1 of 8 done" in told
     assert "-i inventories/sandbox --tags database,edge_functions," in told
+
+
+def test_of_two_runs_at_once_one_deploys_and_the_other_says_who_and_both_keep_whole_files(
+    operator: Operator, witness: Witness, world: World, tmp_path: Path
+) -> None:
+    console, folder = operator.at_the_console(), world.directory / "report" / "2.0.0"
+    page, journal = folder / "report.html", folder / "journal.jsonl"
+    known = len(journal.read_text("utf-8").splitlines())
+    with (tmp_path / "first").open("wb") as output:
+        first = console.begins("deploy_v2", "--tags", "preflight,database", output=output)
+    seen: list[str] = []
+    with reading(page, seen):
+        until(lambda: lock_of(witness)[0] != "")
+        holder = lock_of(witness)[0]
+        second = console.deploys("--tags", "preflight,database")
+        # Which may be asked for at any time, and writes the page that the first run writes.
+        report = console.plays("report")
+        assert first.process.poll() is None, "the runs met"
+    assert first.process.wait(PATIENCE) == 0
+    assert report.rc == 0, report.tail()
+    said, shown = second.output.splitlines(), (tmp_path / "first").read_text("utf-8").splitlines()
+    assert second.rc != 0
+    assert [line for line in said if line.startswith("✗ STOPPED in 1/8 Pre-Deploy, ")]
+    cause = words(second.output).partition(" cause ")[2]
+    assert cause.startswith(f"Another run deploys: {holder} (pid {first.process.pid}) holds ")
+    for part in ("to deploy 2.0.0 since ", "Wait for it with -e deploy_lock_wait=600, or "):
+        assert part in cause
+    assert [line.split()[0] for line in said if line.startswith("  ")][-2:] == ["next", "detail"]
+    # Each screen is the run's own.
+    assert [line for line in shown if line.startswith("✓ deploy_v2.yml done in ")]
+    assert not [line for line in shown if "✗" in line or "Another run" in line]
+    assert not [line for line in said if "Database" in line]
+    assert [one for one in seen if not one.rstrip().endswith("</html>")] == []
+    assert "STOPPED" not in page.read_text("utf-8")
+    events = [json.loads(one) for one in journal.read_text("utf-8").splitlines()[known:]]
+    ends = {one["run"]: one["outcome"] for one in events if one["event"] == "run_finished"}
+    assert sorted(ends.values()) == ["done", "done", "failed"]
+    for run in ends:
+        numbers = [one["seq"] for one in events if one["run"] == run]
+        assert numbers == [*range(1, len(numbers) + 1)]
+
+
+@contextmanager
+def reading(page: Path, seen: list[str]) -> t.Iterator[None]:
+    """A browser that opens the page again and again."""
+    over = threading.Event()
+
+    def read() -> None:
+        while not over.wait(0.05):
+            if page.exists():
+                text = page.read_text("utf-8")
+                if not seen or text != seen[-1]:
+                    seen.append(text)
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    try:
+        yield
+    finally:
+        over.set()
+        reader.join()
 
 
 @pytest.mark.parametrize(

@@ -56,7 +56,7 @@ def _to_cause(rule: Rule, alike: t.Sequence[Fact], facts: Facts) -> Cause:
     return Cause(
         first.entry,
         rule.weight,
-        f"{sentence}.",
+        sentence if sentence.endswith((".", "!", "?")) else f"{sentence}.",
         _said(rule.hint, first, subjects[0], names).strip(),
         tuple(dict.fromkeys(_places(rule, alike, facts)))[:PLACES],
     )

@@ -47,6 +47,8 @@ def diagnosis_options() -> dict[str, t.Any]:
         "log_bytes": {"type": "int", "default": 256 * 1024},
         "pods": {"type": "int", "default": 5},
         "inventory": {"type": "list", "elements": "str", "default": []},
+        "playbooks": {"type": "str", "default": ""},
+        "program": {"type": "str", "default": ""},
         "timeout": {"type": "float", "default": 40},
         **secrets_options(),
     }

@@ -14,7 +14,8 @@ RECENT = 120
 SHARE = 0.5
 """Of the error lines that say the same, from which on that is the cause."""
 
-PLAY = "ansible-playbook playbooks"
+PLAY = "playbooks"
+"""Made a whole command where the run is known that it is told to."""
 FEATURE_OFF = f"{PLAY}/kill_switch.yml -e \"reason='error rate'\" switches the feature off at once."
 SERVICE_BACK = (
     f"{PLAY}/rollback.yml --tags services -e '{{{{\"service_rollback_names\": [{{names}}]}}}}' "

@@ -4,20 +4,18 @@
 
 from __future__ import annotations
 
-import re
-import shlex
 import typing as t
 from dataclasses import replace
 from datetime import datetime
 
 from .._messages.redactor import Redactor
 from .._secret_names import holds_secret
+from .._terminal.commands import Typed
 from .causes import find_causes
 from .collectors import collectors_of
 from .gather import gather
-from .models import Cause, Diagnosis, Limits
+from .models import Diagnosis, Limits
 
-PLAYBOOK = re.compile(r"\bplaybooks/\w+\.yml")
 INNOCENT = frozenset({"secrets", "required_secrets"})
 """Options that name secrets and hold none."""
 
@@ -32,20 +30,15 @@ def diagnose_platform(params: t.Mapping[str, t.Any], now: datetime) -> Diagnosis
     redactor = Redactor([*params["redact"], *secrets_within(params)])
     parts = gather(collectors_of(params), redactor=redactor, limits=limits)
     causes = find_causes(fact for part in parts for fact in part.facts)
+    typed = Typed(params["playbooks"], tuple(params["inventory"]), params["program"])
     return Diagnosis(
         release=params["release"],
         at=now.strftime("%Y-%m-%dT%H:%M:%SZ"),
         entries=tuple(one for one in params["entries"]),
         parts=parts,
-        causes=tuple(with_inventory(cause, params["inventory"]) for cause in causes),
+        causes=tuple(replace(one, hint=typed.completed(one.hint)) for one in causes),
         missing_secrets=tuple(params.get("missing_secrets") or ()),
     )
-
-
-def with_inventory(cause: Cause, inventories: t.Sequence[str]) -> Cause:
-    """Its commands against the inventories of this run, so that they can be pasted."""
-    told = "".join(f" -i {shlex.quote(one)}" for one in inventories)
-    return replace(cause, hint=PLAYBOOK.sub(lambda found: f"{found[0]}{told}", cause.hint))
 
 
 def secrets_within(value: t.Any, name: str = "") -> t.Iterator[str]:

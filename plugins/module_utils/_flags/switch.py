@@ -16,7 +16,7 @@ from .plan import Changes, FlagsMap, FlagsPlan, Wish
 REFUSE, LEAVE_OFF, RESET_AUTOMATIC = RULES = ("refuse", "leave_off", "reset_automatic")
 """What a writer does whose flags the switch forbids."""
 
-RESET = "ansible-playbook playbooks/kill_switch.yml -e reset=true -e reason='...'"
+RESET = "playbooks/kill_switch.yml -e reset=true -e \"reason='WHY'\""
 
 
 class KilledError(ConflictError):

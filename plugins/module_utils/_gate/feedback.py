@@ -108,6 +108,6 @@ def _sentence(
         return f"{why}. Roll back, or find the cause and run the same command again.{before}"
     more = f" -e gate={gate}" if gate != "monitoring" else ""
     return (
-        f"{why}. Answer with playbooks/decide.yml -e feedback={reasons[0]['metric']} -e answer=good (or minor, bad) "
-        f"-e by=name -e \"reason='what was seen'\"{more}, then run the same command again.{before}"
+        f"{why}. Answer with playbooks/decide.yml -e feedback={reasons[0]['metric']} -e answer=good -e by=$USER "
+        f"-e \"reason='WHAT WAS SEEN'\"{more} (or minor, bad), then run the same command again.{before}"
     )

@@ -57,8 +57,8 @@ def sensitivity(metrics: t.Sequence[Metric], watch: WatchResult) -> str:
 def _how_to_decide(gate: str) -> str:
     of = f"-e monitoring_gate={gate} " if gate != "monitoring" else ""
     return (
-        f"; or let a person decide with playbooks/decide.yml {of}-e decision=approve (or reject) -e by=name "
-        "-e \"reason='why'\", then run it again"
+        f"; or decide with playbooks/decide.yml {of}-e decision=approve -e by=$USER -e \"reason='WHY'\" (or reject), "
+        "then run it again"
     )
 
 

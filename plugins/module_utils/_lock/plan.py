@@ -98,12 +98,12 @@ def locked(lock: Lock) -> LockedError:
     if lock.manual:
         way = (
             "Ask, or remove it with playbooks/unlock.yml -e deploy_lock_force=true "
-            "-e \"deploy_lock_reason='…'\"."
+            "-e \"deploy_lock_reason='WHY'\"."
         )
     else:
         way = (
             "Wait for it with -e deploy_lock_wait=600, or take it over with -e deploy_lock_force=true "
-            "-e \"deploy_lock_reason='…'\", which stops that run."
+            "-e \"deploy_lock_reason='WHY'\", which stops that run."
         )
     return LockedError(f"Another run deploys: {describe(lock)}. {way}", lock=lock.to_result())
 

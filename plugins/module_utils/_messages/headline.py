@@ -273,7 +273,8 @@ def alarm(status: ReleaseStatus) -> str:
     if status.outcome in ("", "done") or not status.touched:
         return ""
     mark, words = state_words(status)
-    called = f"{call(status.release.on_call)} " if status.release.on_call else ""
+    calls = status.release.on_call and not status.refused
+    called = f"{call(status.release.on_call)} " if calls else ""
     text = f"{mark} {called}*{plain(status.release.title)}* {words}"
     if not status.failures:
         return f"{text}."

@@ -10,7 +10,7 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass, field
 
-from .._release.failure import is_hold
+from .._release.failure import NOT_READY, is_hold
 from .record_reader import Attempt, Reading
 
 SERVICES_PHASE = "microservices"
@@ -118,6 +118,15 @@ class ReleaseStatus:
     def held(self) -> bool:
         """Whether what stopped this run is a hold, and no failure."""
         return bool(self.failures) and self.failures[0].held
+
+    @property
+    def refused(self) -> bool:
+        """Whether the first phase found that the release is not ready. It only looks, so nothing was touched."""
+        first = self.step_of(self.release.plan[0].name) if self.release.plan else None
+        if first is None or not self.failures:
+            return False
+        stopped = self.failures[0]
+        return stopped.step == first.name and stopped.reason in NOT_READY
 
     def step_of(self, phase: str) -> Step | None:
         return next((step for step in self.steps if step.phase == phase), None)

@@ -7,9 +7,11 @@ from __future__ import annotations
 import typing as t
 from dataclasses import replace
 
-from .._errors import HoldError
+from .._errors import HoldError, NotReadyToReleaseError
 
 _HOLD = f"{HoldError.reason}: "
+NOT_READY = frozenset({HoldError.reason, NotReadyToReleaseError.reason})
+"""Of the first phase, which only looks: nothing was touched, and nobody has to get up."""
 CENSORED = "its output is hidden because it may have secrets (no_log)"
 UNEXPLAINED = "it failed without a reason"
 

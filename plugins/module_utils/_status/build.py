@@ -12,7 +12,8 @@ from .._availability.claims import availability_of
 from .._availability.store import RELEASE
 from .._release.failure import is_held
 from .._release.models import FAILED, SETTLED
-from .commands import Typed, next_commands
+from .._terminal.commands import Typed
+from .commands import next_commands
 from .verdict import Body, Verdict, in_order, number_of, title_of, verdict
 
 HELD, NOT_STARTED = "on_hold", "not_started"

@@ -4,12 +4,10 @@
 
 from __future__ import annotations
 
-import shlex
 import typing as t
-from dataclasses import dataclass
 
 from .._release.models import ROLLBACK_PHASE
-from .._terminal.commands import typed_playbook
+from .._terminal.commands import Typed
 from .verdict import (
     BACK,
     FINE,
@@ -27,26 +25,6 @@ from .verdict import (
 WATCH_PHASE = "monitoring"
 """Whose watch is decided without its name."""
 WHY = "-e \"reason='WHY'\""
-
-
-@dataclass(frozen=True)
-class Typed:
-    """The place of the playbooks, the inventories and the program, as they are typed here.
-
-    `playbooks` is a folder, or the name of an installed collection with a dot behind it.
-    """
-
-    playbooks: str = "playbooks"
-    inventories: tuple[str, ...] = ()
-    program: str = ""
-
-    def line(self, playbook: str, *words: str) -> str:
-        """`words` are as a shell reads them."""
-        path = typed_playbook(self.playbooks, playbook)
-        sources = [f"-i {shlex.quote(one)}" for one in self.inventories]
-        return " ".join(
-            [shlex.quote(self.program or "ansible-playbook"), shlex.quote(path), *sources, *words]
-        )
 
 
 class Next(t.NamedTuple):

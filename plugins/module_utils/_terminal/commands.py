@@ -5,11 +5,52 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 import typing as t
 from dataclasses import dataclass, replace
 
 ALL = ("all",)
+_OPTION = r"""(?:-e|--tags) (?:"[^"]*"|'[^']*'|[^\s"',;()]*[^\s"',;().:])"""
+MENTIONED = re.compile(rf"\bplaybooks/(?P<playbook>\w+\.yml)(?P<options>(?: {_OPTION})*)")
+"""A playbook in a sentence, which knows neither inventory nor program, and its options."""
+
+
+@dataclass(frozen=True)
+class Typed:
+    """The place of the playbooks, the inventories and the program, as they are typed here.
+
+    `playbooks` is a folder, or the name of an installed collection with a dot behind it.
+    """
+
+    playbooks: str = "playbooks"
+    inventories: tuple[str, ...] = ()
+    program: str = ""
+
+    def line(self, playbook: str, *words: str) -> str:
+        """`words` are as a shell reads them."""
+        path = typed_playbook(self.playbooks, playbook)
+        sources = [f"-i {shlex.quote(one)}" for one in self.inventories]
+        return " ".join(
+            [shlex.quote(self.program or "ansible-playbook"), shlex.quote(path), *sources, *words]
+        )
+
+    def completed(self, sentence: str) -> str:
+        """With each playbook that it names as the command that is typed here."""
+        return MENTIONED.sub(
+            lambda found: self.line(found["playbook"]) + found["options"], sentence
+        )
+
+
+def asked_for(sentence: str) -> list[tuple[str, str]]:
+    """The playbooks that it tells to run with options, each with these as a shell reads them."""
+    found = [(one["playbook"], one["options"].strip()) for one in MENTIONED.finditer(sentence)]
+    return list(dict.fromkeys(one for one in found if one[1]))
+
+
+def without_options(sentence: str) -> str:
+    """With its playbooks by their names alone."""
+    return MENTIONED.sub(lambda found: f"playbooks/{found['playbook']}", sentence)
 
 
 @dataclass(frozen=True)
@@ -18,7 +59,8 @@ class Command:
 
     `extra`: the values of -e that may be repeated. `hidden`: names of those that may be a secret, and are left out.
     `phases`: those that the playbooks hold, whatever tags chose of them. `release`, `rollback` and
-    `ramp`: the playbooks beside this one that deploy all, go back, and ramp up, "" when there are none.
+    `ramp`: the playbooks beside this one that deploy all, go back, and ramp up, "" when there are none. `place`: where
+    they are, as for `Typed`.
     """
 
     playbooks: tuple[str, ...]
@@ -34,7 +76,12 @@ class Command:
     ramp: str = ""
     status: str = ""
     diagnose: str = ""
+    place: str = "playbooks"
     program: str = "ansible-playbook"
+
+    @property
+    def typed(self) -> Typed:
+        return Typed(self.place, self.inventories, self.program)
 
     def line(self) -> str:
         parts = [self.program, *self.playbooks]

@@ -31,6 +31,7 @@ from .words import bare, clock, one_line, span, watch
 
 FOLDED = ("called", "checked", "read", "webhook")
 """Labels of checks that share a line while they go well."""
+COMMAND = "ansible-playbook "
 TOLD_DURATION = 1.0
 """Seconds; what was quicker needs no duration."""
 
@@ -242,7 +243,12 @@ class Console:
         told = self._telling.said_in_lines(pending.results)
         if told:
             room = self._columns - INDENT
-            parts = (part for text in told for part in hanging(text, room))
+            # A command is there to be copied.
+            parts = (
+                part
+                for text in told
+                for part in ([text] if COMMAND in text else hanging(text, room))
+            )
             return self._said([Line(f"{' ' * INDENT}{part}") for part in parts])
         run = t.cast("RunBegun", self.run)
         wave = 0 if run.command.limit else self._batch

@@ -10,17 +10,18 @@ import typing as t
 from dataclasses import dataclass, field, replace
 
 from .._words import counted
+from .commands import without_options
 from .events import RunBegun, RunEnded
 from .layout import CAUSE, WIDEST, clipped, folded, hanging
 from .models import Failure, Line, Tone
 from .screen import Screen
-from .summary import next_steps
+from .summary import few_asked_for, next_steps
 from .words import one_line, span, watch
 
 LABEL = 9
 SHORT = 140
 """Columns of a deviation, all of which is in the report."""
-OPTION = re.compile(r"""\b[Aa]dd (-e (?:"[^"]*"|'[^']*'|[^\s,;]+))""")
+OPTION = re.compile(r"""\b[Aa]dd ((?: ?-e (?:"[^"]*"|'[^']*'|[^\s,;]+))+)""")
 STATES: t.Mapping[str, str] = {"done": "DEPLOYED", "rolled_back": "ROLLED BACK"}
 
 
@@ -95,7 +96,11 @@ def stopped_lines(
     lines = [Line(one, tone) for one in hanging(head, columns)]
     if cause:
         where = "" if cause.host == "localhost" else f"{cause.host}: "
-        why = one_line(_unsaid(cause.sentence, block.said))
+        sentence = cause.sentence
+        if few_asked_for(sentence):
+            # They are whole below.
+            sentence = without_options(sentence)
+        why = one_line(_unsaid(sentence, block.said))
         lines += row("cause", f"{where}{clipped(why, CAUSE)}", columns, tone)
         for number, line in enumerate(cause.log):
             lines += row("" if number else "log", clipped(line, SHORT), columns)
@@ -147,5 +152,6 @@ def _steps(
         command = command.without(re.findall(r"\w+", cause.sentence))
     missing = OPTION.search(cause.sentence) if cause else None
     if missing:
-        command = replace(command, extra=(*command.extra, *shlex.split(missing[1])[1:]))
+        added = [one for one in shlex.split(missing[1]) if one != "-e"]
+        command = replace(command, extra=(*command.extra, *added))
     return next_steps(screen, command, event.ending)

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import typing as t
 
-from .commands import Command
+from .commands import Command, asked_for
 from .models import Ending, Line, Planned, Stage, Tone
 from .screen import Screen
 from .words import bare, one_line, span
@@ -18,6 +18,8 @@ ENDINGS: t.Mapping[str, str] = {
     "interrupted": "was interrupted",
 }
 COLUMNS = ("", "planned", "took", "")
+FEW = 2
+"""Commands that a cause may ask for and each be a line of its own."""
 
 
 def summary(screen: Screen, title: str, command: Command, ending: Ending, now: float) -> list[Line]:
@@ -105,9 +107,15 @@ def cause(screen: Screen, ending: Ending) -> list[Line]:
 
 
 def next_commands(screen: Screen, command: Command, ending: Ending) -> list[str]:
-    words = {"next": "Next:" if ending == "done" else "Resume:", "back": "Go back:"}
+    words = {"next": "Next:" if ending == "done" else "Resume:", "or": "Or:", "back": "Go back:"}
     steps = next_steps(screen, command, ending)
     return [f"{words[name]:<10}{line}" for name, line in steps if name in words]
+
+
+def few_asked_for(sentence: str) -> list[tuple[str, str]]:
+    """What a cause tells to run in place of this run. A list, such as one of all missing sign-offs, stays a list."""
+    asked = asked_for(sentence)
+    return asked if len(asked) <= FEW else []
 
 
 def next_steps(screen: Screen, command: Command, ending: Ending) -> list[tuple[str, str]]:
@@ -116,6 +124,9 @@ def next_steps(screen: Screen, command: Command, ending: Ending) -> list[tuple[s
     if ending != "done":
         missing = stage.cause.missing if stage.cause else ()
         steps = [("next", command.resumed(stage.key, plan, missing).line())]
+        if stage.cause:
+            asked = few_asked_for(stage.cause.sentence)
+            steps += [("or", command.typed.line(one, options)) for one, options in asked]
         if stage.cause and stage.cause.refused:
             return steps
         # The first phase only looks.

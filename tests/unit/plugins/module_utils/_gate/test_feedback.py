@@ -72,7 +72,7 @@ def test_the_sentence_names_who_said_what_and_when_the_worst_first() -> None:
 def test_a_hold_says_how_to_answer_and_for_which_watch() -> None:
     found = with_feedback(WATCH, [row("tickets", "")], gate="ramp")
     assert "playbooks/decide.yml -e feedback=tickets -e answer=good" in found["sentence"]
-    assert "-e gate=ramp, then run the same command again." in found["sentence"]
+    assert "-e gate=ramp (or minor, bad), then run the same command again." in found["sentence"]
 
 
 def test_of_two_reasons_alike_what_was_measured_comes_first() -> None:

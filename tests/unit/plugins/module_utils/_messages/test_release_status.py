@@ -167,6 +167,16 @@ def test_a_hold_calls_the_engineer_and_quotes_the_cause_with_what_to_do():
     )
 
 
+@pytest.mark.parametrize("reason", ["Hold", "NotReadyToRelease"])
+def test_a_release_that_is_not_ready_calls_nobody_for_nothing_was_touched(reason):
+    release = board_of()
+    begin(release, PREFLIGHT)
+    release.host_failed(Failure(PREFLIGHT.name, "localhost", "Stop", "qa has not signed", reason))
+    release.finished(START + 60, good=False)
+    assert "qa has not signed" in headline.alarm(release)
+    assert "U0ONCALL01" not in headline.alarm(release)
+
+
 def test_a_failure_quotes_its_first_cause_and_nothing_in_it_has_an_effect():
     release = board_of()
     begin(release, SERVICES)

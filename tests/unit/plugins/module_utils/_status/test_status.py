@@ -12,8 +12,8 @@ from ansible_collections.easymo.deploy.plugins.module_utils._status.build import
     status_of,
     version_of,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._status.commands import Typed
 from ansible_collections.easymo.deploy.plugins.module_utils._status.lines import lines_of
+from ansible_collections.easymo.deploy.plugins.module_utils._terminal.commands import Typed
 
 NOW = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)
 PLAN = [

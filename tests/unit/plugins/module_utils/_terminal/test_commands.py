@@ -10,7 +10,10 @@ import pytest
 
 from ansible_collections.easymo.deploy.plugins.module_utils._terminal.commands import (
     Command,
+    Typed,
+    asked_for,
     quoted,
+    without_options,
 )
 
 TYPED = Command(
@@ -62,3 +65,54 @@ def test_another_playbook_is_begun_by_the_same_program_without_these_variables()
 def test_a_word_is_quoted_so_that_a_shell_reads_the_same(word: str) -> None:
     assert shlex.split(quoted(word)) == [word]
     assert not any(sign in quoted(word) and quoted(word).startswith('"') for sign in "$`!")
+
+
+DECIDE = "-e monitoring_gate=ramp -e decision=approve -e by=$USER -e \"reason='WHY'\""
+HELD = f"Wait, or decide with playbooks/decide.yml {DECIDE} (or reject), then run it again."
+
+
+@pytest.mark.parametrize(
+    ("sentence", "asked"),
+    [
+        (HELD, [("decide.yml", DECIDE)]),
+        ("Sign by playbooks/approve.yml -e sign_off=qa.", [("approve.yml", "-e sign_off=qa")]),
+        (
+            'Go back: playbooks/rollback.yml --tags services -e \'{"names": ["a b"]}\'.',
+            [("rollback.yml", '--tags services -e \'{"names": ["a b"]}\'')],
+        ),
+        (
+            "It is set (playbooks/rollback.yml -e version=2.0.0), or",
+            [("rollback.yml", "-e version=2.0.0")],
+        ),
+        (f"{HELD} {HELD}", [("decide.yml", DECIDE)]),
+        ("Check playbooks/status.yml -- or not -e.", []),
+    ],
+)
+def test_a_sentence_s_playbooks_are_found_with_their_options(
+    sentence: str, asked: list[tuple[str, str]]
+) -> None:
+    assert asked_for(sentence) == asked
+
+
+def test_a_sentence_is_shorter_where_its_commands_stand_below() -> None:
+    told = "Wait, or decide with playbooks/decide.yml (or reject), then run it again."
+    assert without_options(HELD) == told
+
+
+@pytest.mark.parametrize(
+    ("typed", "command"),
+    [
+        (
+            Typed("playbooks", ("inventories/prod", "my hosts"), ".venv/bin/ansible-playbook"),
+            ".venv/bin/ansible-playbook playbooks/decide.yml -i inventories/prod -i 'my hosts'",
+        ),
+        (
+            Typed("easymo.deploy.", ("hosts.yml",)),
+            "ansible-playbook easymo.deploy.decide -i hosts.yml",
+        ),
+    ],
+)
+def test_a_sentence_s_commands_are_completed_as_they_are_typed_here(
+    typed: Typed, command: str
+) -> None:
+    assert typed.completed(HELD) == HELD.replace("playbooks/decide.yml", command)

@@ -219,6 +219,17 @@ def test_a_phase_on_hold_did_not_fail():
     assert " is on hold in 'Watch the metrics' on localhost: No data." in line
 
 
+def test_what_a_cause_asks_for_is_a_command_of_its_own_and_a_list_stays_a_list():
+    decide = "-e decision=approve -e by=$USER -e \"reason='WHY'\""
+    held = Failure("localhost", "Watch", f"No data: playbooks/decide.yml {decide}.", held=True)
+    assert f"Or:       ansible-playbook playbooks/decide.yml -i inventories/prod {decide}" in told(
+        "failed", failures=(held,)
+    )
+    unsigned = " ".join(f"Sign playbooks/approve.yml -e sign_off={name}." for name in "abc")
+    lines = told("failed", failures=(Failure("localhost", "Check", unsigned),))
+    assert not [line for line in lines if line.startswith("Or:")]
+
+
 def test_a_phase_takes_as_long_as_its_record_says():
     screen = Screen(PLAN, 0)
     screen.play_started(PREFLIGHT, 0)
