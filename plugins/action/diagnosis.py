@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""M(easymo.deploy.diagnosis) in the controller, which knows what was typed and the run's secrets, if they have values."""
+"""M(easymo.deploy.diagnosis) in the controller, which knows what was typed, and which secrets the run has."""
 
 from __future__ import annotations
 
