@@ -21,7 +21,7 @@ def search(expression: str, document: t.Any) -> t.Any:
         return jmespath.search(expression, document)
     except jmespath.exceptions.ParseError as exc:
         raise InputError(
-            f"{expression!r} is no JMESPath ({str(exc).splitlines()[0]}): see jmespath.org."
+            f"{expression!r} is not JMESPath ({str(exc).splitlines()[0]}): see jmespath.org."
         ) from None
     except (jmespath.exceptions.JMESPathError, TypeError):
         # A function or a comparison is given what it cannot take: the document has another form.

@@ -27,7 +27,7 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Find who deploys
+- name: See who is deploying
   easymo.deploy.deploy_lock_info:
     namespace: shop-prod
   register: lock

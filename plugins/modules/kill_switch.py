@@ -299,7 +299,7 @@ def to_decision(params: t.Mapping[str, t.Any]) -> Decide:
     refuse_below(params, wait_timeout=1)
     if not params["reason"].strip():
         raise InputError(
-            "'reason' is empty: add -e \"reason='why'\", everybody whom the switch stops will see it."
+            "'reason' is empty: add -e \"reason='WHY'\"; it is shown to everyone it stops."
         )
     state, percentage = params["state"], params["percentage"]
     if percentage is not None and state != LOWERED:

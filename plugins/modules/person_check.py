@@ -6,7 +6,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: person_check
-short_description: Ask people what machines can't see, and keep who said what
+short_description: Ask people what a machine can't see, and keep who said what
 version_added: 0.2.0
 description:
   - Asks each of O(questions) at the terminal of the run, unless O(answers) has its answer.

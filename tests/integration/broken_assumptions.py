@@ -281,7 +281,7 @@ BROKEN: dict[str, Broken] = {
         "mail", "does not take stakeholders@easymo.com", faults=(Fault("smtp", "rejects"),)
     ),
     "the channel": Broken(
-        "war_room", "is no channel visible to the app", {"slack_channel": "#nowhere"}
+        "war_room", "is not a channel visible to the app", {"slack_channel": "#nowhere"}
     ),
     "a channel that is gone": Broken(
         "contacts", "C0DEPLOY01", faults=(Fault("sinks", "channel-missing"),)

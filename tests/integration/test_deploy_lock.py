@@ -196,7 +196,7 @@ def test_one_of_two_operators_wins_works_longer_than_its_lock_lasts_and_frees_it
     loser = next(one for who, one in players.items() if who != winner)
     assert loser.process.returncode == 2
     for part in (
-        f"Another run deploys: {winner} (pid {pid}) holds 'easymo-deploy' to deploy 2.0.0 since 20",
+        f"Another run is deploying: {winner} (pid {pid}) holds 'easymo-deploy' to deploy 2.0.0 since 20",
         "-e deploy_lock_wait=600",
     ):
         assert part in loser.said()

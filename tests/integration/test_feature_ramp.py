@@ -173,7 +173,7 @@ BAD: list[tuple[dict[str, t.Any], str]] = [
     ({"percentage": -1}, "is -1: it must be an integer from 0 to 100"),
     ({"percentage": 101}, "is 101"),
     ({"percentage": True}, "is True"),
-    ({"percentage": 7}, "7 % is no step of the ramp"),
+    ({"percentage": 7}, "7 % is not a step of the ramp"),
     ({"schedule": [*SCHEDULE, {"day": 4, "percentage": 5}]}, "goes from 10 % to 5 %"),
     ({"schedule": []}, "has no steps"),
     ({"day_length": -1}, "'day_length' is -1"),

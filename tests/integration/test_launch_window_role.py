@@ -97,7 +97,7 @@ def test_a_rehearsal_only_tells_and_a_way_back_may_begin_at_any_time(
 ) -> None:
     rehearsed = play(place, tmp_path, begins("database"), options=("--check",))
     assert "msg: begun database" in rehearsed
-    assert "It would stop: 1 of 1 checks stand against the release" in " ".join(rehearsed.split())
+    assert "It would stop: 1 of 1 checks failed" in " ".join(rehearsed.split())
 
     back = play(place, tmp_path, begins("database", release_phase_purpose="undo"))
     assert "msg: begun database" in back

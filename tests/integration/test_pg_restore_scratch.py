@@ -45,7 +45,7 @@ def test_what_no_restore_made_is_neither_replaced_nor_dropped(place: Restorable)
     for state in ("present", "absent"):
         result = place.restore(state=state)
         assert result["reason"] == "Conflict"
-        assert "no scratch database of ours" in result["msg"]
+        assert "not a scratch database of ours" in result["msg"]
     assert place.orders() == WHOLE
 
 

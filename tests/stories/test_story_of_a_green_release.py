@@ -202,9 +202,7 @@ def test_readiness_may_be_asked_at_any_time_and_changes_nothing(
     said = " ".join(run.output.split())
     assert run.rc == 2
     # All the rest is well after the release too, and what came with it is looked at now.
-    found = re.search(
-        r"1 of \d+ checks stand against the release: \(1\) placeholders: 1 value", said
-    )
+    found = re.search(r"1 of \d+ checks failed: \(1\) placeholders: 1 value", said)
     assert found, run.tail()
     assert "come with the release" not in said
     assert set(run.changed().values()) == {0}
@@ -232,7 +230,7 @@ def test_the_way_back_leads_to_what_ran_before(
     texts = [message["text"] for message in witness.received()["slack"]["v2-deployment"]]
     (told,) = (text for text in texts if "was rolled back" in text and "12 percent" in text)
     assert "Cause: kill switch: errors at 12 percent (eve, " in told
-    assert "State: what users do works, 100 % of what was tried" in told
+    assert "State: user flows work, 100 % of those tried" in told
     assert "all else works as before the release" in told
     assert witness.images() == OLD
     assert witness.rolled_out()

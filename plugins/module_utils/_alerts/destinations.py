@@ -81,7 +81,7 @@ class RuleObject:
                 "'destination' to file."
             ) from exc
         if _groups_of(written) != plain(groups):
-            raise ConflictError(f"{self.where} has rules of somebody else: choose another 'name'.")
+            raise ConflictError(f"{self.where} holds somebody else's rules: choose another 'name'.")
 
 
 class RuleFile:

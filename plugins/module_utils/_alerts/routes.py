@@ -67,7 +67,7 @@ def misrouted(config: Config, silences: Silences, name: str, labels: Labels) -> 
     if all(one.intervals for one in ending):
         return (
             f"the route of {name!r} to {wanted!r} is muted by {', '.join(ending[0].intervals)}, "
-            "so at some times it tells nobody"
+            "so sometimes it tells nobody"
         )
     silence = next((one for one in silences if _silences(one, labels)), None)
     if silence:

@@ -84,7 +84,7 @@ def availability_of(
     what still goes on, the time since the last probe that is known is a gap too. `zone`: of the times in sentences.
     """
     if not facts:
-        return Availability("not_measured", reason="nobody asked the public addresses")
+        return Availability("not_measured", reason="the public addresses were not probed")
     if facts.get(DAMAGED):
         return Availability("not_measured", reason=str(facts[DAMAGED]))
     try:

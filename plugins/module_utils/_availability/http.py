@@ -149,7 +149,7 @@ def split(url: str) -> SplitResult:
     except ValueError:
         usable = None
     if not usable:
-        raise InputError(f"{url!r} cannot be asked: give an address like https://api.example.com.")
+        raise InputError(f"{url!r} cannot be probed: use an address like https://api.example.com.")
     return parts
 
 

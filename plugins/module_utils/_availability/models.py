@@ -18,7 +18,7 @@ Json = dict[str, t.Any]
 NOT_SEEN = "nothing could be reached from this machine"
 """Why of a gap: every address failed, and so did the API server and the control addresses."""
 NOT_ASKED = "nobody asked"
-STOOD_STILL = "this machine stood still"
+STOOD_STILL = "this machine stalled"
 
 WRITE_EVERY = 15.0
 """Seconds between two writes of what was measured. So much is lost when the prober is killed."""

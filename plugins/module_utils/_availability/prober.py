@@ -78,7 +78,7 @@ class Prober:
         while not self._stopped:
             before, now = now, time.monotonic()
             if now - before > longest_pause(self._interval):
-                # What was under way when this machine stood still says nothing.
+                # What was under way when this machine stalled says nothing.
                 self._questions = deque(one for one in self._questions if one.problem is not None)
             if now >= look:
                 if ended():

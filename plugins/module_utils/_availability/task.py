@@ -54,9 +54,9 @@ class Order:
     @classmethod
     def from_params(cls, params: t.Mapping[str, t.Any]) -> Order:
         if params["rate"] <= 0 or params["timeout"] <= 0:
-            raise InputError("'rate' and 'timeout' are above 0: probes a second, and seconds.")
+            raise InputError("'rate' and 'timeout' must be above 0: probes a second, and seconds.")
         if not params["enabled"] and not (params["reason"] or "").strip():
-            raise InputError("'reason' is missing: whoever measures nothing says why.")
+            raise InputError("'reason' is missing: say why nothing is measured.")
         targets = tuple(Target(**one) for one in params["targets"])
         if params["state"] == "started" and params["enabled"] and not targets:
             raise InputError("'targets' is empty: name the public addresses to ask.")
@@ -98,7 +98,7 @@ def measure(cluster: Cluster, order: Order, run: Run | None, *, check_mode: bool
         attempt += 1  # which the phase begins that is opened next
     known, damaged = _known(store, attempt)
     if order.subject == RELEASE and record is not None and record.status == DONE:
-        return Outcome(False, "The release is signed off: nothing is measured any longer.", known)
+        return Outcome(False, "The release is signed off: measuring has ended.", known)
     if known is not None and known.off and known.off == order.off:
         return Outcome(False, f"Nothing is measured: {order.off}.", known)
     if known is not None and _asks(known, order.fence):
@@ -111,9 +111,7 @@ def measure(cluster: Cluster, order: Order, run: Run | None, *, check_mode: bool
         off = switch_off(known, now, attempt=attempt, reason=order.off)
         return _kept(store, off, f"Nothing is measured: {order.off}.")
     if run is None:
-        reason = (
-            "The addresses are asked by ansible-playbook's machine only: use a local connection."
-        )
+        reason = "Only ansible-playbook's own machine probes addresses: use a local connection."
         return Outcome(False, reason, known, reason)
     # The way back that was taken before is told by itself.
     before = None if order.subject == ROLLBACK and known and known.closed else known
@@ -133,13 +131,13 @@ def conclude(cluster: Cluster, order: Order, *, check_mode: bool) -> Outcome:
     if known is None or known.closed:
         return Outcome(False, "Nothing is being measured.", known)
     if check_mode:
-        return Outcome(True, "Would measure no longer.", known, before=ASKED)
+        return Outcome(True, "Would stop measuring.", known, before=ASKED)
     running = Run.from_text(known.prober)
     if running is not None and alive(running):
         end(running)
         known = _wait_for(store, lambda found: not found.prober) or known
     closed = replace(close(known, time.time()), prober="")
-    return replace(_kept(store, closed, "It is measured no longer."), before=ASKED)
+    return replace(_kept(store, closed, "Measuring has stopped."), before=ASKED)
 
 
 def _begin(store: MeasuredStore, order: Order, begun: Measured, run: Run) -> Outcome:
@@ -150,7 +148,9 @@ def _begin(store: MeasuredStore, order: Order, begun: Measured, run: Run) -> Out
     detach(lambda: probe(store, order, addresses, begun, run))
     measured = _wait_for(store, lambda found: bool(found.prober))
     if measured is None:
-        late = f"The prober did not show itself within {SETTLING:g} s: see whether availability is measured."
+        late = (
+            f"The prober did not start within {SETTLING:g} s: see whether availability is measured."
+        )
         return replace(kept, warning=late)
     return replace(kept, measured=measured)
 

@@ -82,7 +82,7 @@ def refuse_unusable(folder: Path) -> None:
     """Before anything is touched."""
     if not folder.is_dir():
         raise InputError(
-            f"Option 'local_copy' is {str(folder)!r}, which is no folder: create it, or correct the option."
+            f"Option 'local_copy' is {str(folder)!r}, which is not a folder: create it, or correct the option."
         )
     if not os.access(folder, os.W_OK | os.X_OK):
         raise InputError(

@@ -298,7 +298,7 @@ def incidents_of(phases: t.Mapping[str, Body], alerts: Alerts, facts: Body, zone
             found.append(f"kill switch {clock(str(at), zone)}{by(mapping(one))}")
     if found:
         return Claim(f"{len(found)}: {', '.join(found)}", False)
-    return Claim("0", True) if alerts.looked else Claim("none recorded, alerts not looked at", None)
+    return Claim("0", True) if alerts.looked else Claim("none recorded, alerts not checked", None)
 
 
 def state(phase: Body | None) -> str:

@@ -93,7 +93,7 @@ def rollback_claims(rows: t.Any) -> dict[str, Claim]:
     ] or [row(TESTS, NOT_LOOKED_AT)]
     off = [found.get(FLAGS, row(FLAGS, NOT_LOOKED_AT))] if FLAGS in found or not kept else []
     state = (
-        Claim("what users do works, 100 % of what was tried", True)
+        Claim("user flows work, 100 % of those tried", True)
         if _good(flows)
         else Claim(f"what users do: {words(flows)}", _worst(flows))
     )
@@ -114,7 +114,7 @@ def rollback_claims(rows: t.Any) -> dict[str, Claim]:
 
 def _counted(kept: t.Sequence[Body]) -> Claim:
     if not kept:
-        return Claim("nothing was looked at", None)
+        return Claim("nothing was checked", None)
     rest = [one for one in kept if one.get("status") != VERIFIED]
     count = f"{len(kept) - len(rest)} of {len(kept)}"
     return Claim(f"{count}; {words(rest)}" if rest else count, _worst(kept))

@@ -64,7 +64,8 @@ def summary(diagnosis: Diagnosis) -> list[str]:
             f"   Evidence: {', '.join(map(str, cause.evidence))}",
         ]
     if not diagnosis.causes:
-        looked = ", ".join(part.title for part in diagnosis.parts if not part.unseen)
+        seen = dict.fromkeys(part.title for part in diagnosis.parts if not part.unseen)
+        looked = ", ".join(seen)
         lines.append(f"No cause was found. Checked without trouble: {looked or 'nothing'}.")
     unseen: dict[str, list[str]] = {}
     for part in diagnosis.parts:

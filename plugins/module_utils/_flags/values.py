@@ -69,7 +69,7 @@ def _to_text(name: str, value: t.Any) -> str:
 def _check_name(name: str, option: str) -> None:
     if not NAME.fullmatch(name):
         raise InputError(
-            f"{option!r} has {name!r}, which is no environment variable: use A-Z, 0-9 and _, not "
+            f"{option!r} has {name!r}, which is not an environment variable: use A-Z, 0-9 and _, not "
             "beginning with a digit."
         )
 

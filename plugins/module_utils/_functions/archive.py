@@ -50,7 +50,7 @@ class Archive:
             )
         except (ValueError, KeyError, TypeError, AttributeError) as exc:
             raise InputError(
-                f"{where} is no archive of edge functions ({type(exc).__name__}): make one with state 'saved'."
+                f"{where} is not an archive of edge functions ({type(exc).__name__}): make one with state 'saved'."
             ) from exc
 
 

@@ -74,7 +74,7 @@ def _text(content: bytes | None, *, shown: bool) -> str:
     try:
         text = content.decode()
     except UnicodeDecodeError:
-        return f"{len(content)} bytes that are no text\n"
+        return f"{len(content)} bytes that are not text\n"
     if not shown or len(content) > LARGEST:
         return f"{len(content)} bytes, too many to show\n"
     return text

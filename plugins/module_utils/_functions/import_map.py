@@ -39,7 +39,7 @@ class ImportMap:
             reference = parsed.get("importMap")
         except (AttributeError, TypeError) as exc:
             raise InputError(
-                f"The import map {path} has something else than names and targets in 'imports' "
+                f"The import map {path} has something other than names and targets in 'imports' "
                 "or 'scopes'."
             ) from exc
         # Deno looks elsewhere only from its own configuration, and only where that maps nothing itself.

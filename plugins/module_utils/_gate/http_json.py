@@ -52,7 +52,7 @@ def read_pointer(text: str) -> list[str]:
     """The names of a JSON Pointer (RFC 6901), such as "/count/value"; empty for the whole document."""
     if text and not text.startswith("/"):
         raise InputError(
-            f"{text!r} is no JSON Pointer: write the names on the way to the number, each after a slash, "
+            f"{text!r} is not a JSON Pointer: write the names on the way to the number, each after a slash, "
             "as '/count/value'."
         )
     return [name.replace("~1", "/").replace("~0", "~") for name in text.split("/")[1:]]

@@ -212,4 +212,4 @@ def read_pattern(text: str) -> re.Pattern[str]:
     try:
         return re.compile(text)
     except re.error as exc:
-        raise InputError(f"{text!r} is no regular expression: {exc}.") from exc
+        raise InputError(f"{text!r} is not a regular expression: {exc}.") from exc

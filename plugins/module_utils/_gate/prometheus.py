@@ -61,7 +61,7 @@ class Prometheus:
             return failed_sample(f"Prometheus {exc.problem}{cure}")
         if answer.status in (401, 403):
             return failed_sample(
-                f"Prometheus refuses us (HTTP {answer.status}): correct 'token', or 'username' and 'password'"
+                f"Prometheus refused the request (HTTP {answer.status}): correct 'token', or 'username' and 'password'"
             )
         try:
             return answer.status, answer.json()

@@ -126,7 +126,7 @@ class ReleaseMemory:
         state = take_up(plan, known, now, phase_started=started, said=said)
         gap = f"no samples for {now - known.elapsed:.0f} s"
         if state is None:
-            self._report(f"a watch began at {known.began_at}, and {gap}: it starts again")
+            self._report(f"the watch begun at {known.began_at} had {gap}: it starts again")
         else:
             self._report(
                 f"the watch that began at {known.began_at} continues after {now:.0f} s; {gap}"

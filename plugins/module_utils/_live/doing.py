@@ -30,7 +30,7 @@ def doing(
     if undo:
         return (going_back(record, zone), *rolling(sight.services))
     if not record:
-        return ("The release begins: no phase is open yet.",)
+        return ("The release is starting: no phase is open yet.",)
     running = [(name, one) for name, one in in_order(record, plan) if one.get("status") == RUNNING]
     lines = [_phase(name, phase, plan, record, zone) for name, phase in running[-1:]]
     if not running:

@@ -45,7 +45,7 @@ def write_pages(params: t.Mapping[str, t.Any], run: Run | None, *, check_mode: b
         return Outcome(
             False,
             (),
-            ("The page is written by ansible-playbook's machine only: use a local connection.",),
+            ("Only ansible-playbook's own machine writes the page: use a local connection.",),
         )
     first = writer_of(params, own, others)
     first.look(KubernetesCluster(connection))

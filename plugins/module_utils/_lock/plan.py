@@ -105,7 +105,7 @@ def locked(lock: Lock) -> LockedError:
             "Wait for it with -e deploy_lock_wait=600, or take it over with -e deploy_lock_force=true "
             "-e \"deploy_lock_reason='WHY'\", which stops that run."
         )
-    return LockedError(f"Another run deploys: {describe(lock)}. {way}", lock=lock.to_result())
+    return LockedError(f"Another run is deploying: {describe(lock)}. {way}", lock=lock.to_result())
 
 
 def frozen(freeze: Freeze) -> FrozenError:

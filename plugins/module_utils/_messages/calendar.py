@@ -47,7 +47,7 @@ def plan_event(params: t.Mapping[str, t.Any]) -> Event:
     for address in addresses:
         if not re.fullmatch(r"[^@\s<>]+@[^@\s<>]+", address):
             raise InputError(
-                f"'{address}' among organizer and attendees is no e-mail address: correct it."
+                f"'{address}' among organizer and attendees is not an e-mail address: correct it."
             )
     return Event(
         uid=params["uid"],
@@ -79,7 +79,7 @@ def zone_of(name: str) -> datetime.tzinfo:
         return zoneinfo.ZoneInfo(name)
     except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
         raise InputError(
-            f"Option 'timezone' is '{name}', which is no time zone: use one like Africa/Kigali."
+            f"Option 'timezone' is '{name}', which is not a time zone: use one like Africa/Kigali."
         ) from None
 
 
@@ -88,7 +88,7 @@ def moment_of(text: str) -> datetime.datetime:
         return read_time(text)
     except ValueError:
         raise InputError(
-            f"Option 'since' is '{text}', which is no time: write it like 2026-11-24T06:00:00Z."
+            f"Option 'since' is '{text}', which is not a time: write it like 2026-11-24T06:00:00Z."
         ) from None
 
 

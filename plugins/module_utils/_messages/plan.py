@@ -58,7 +58,7 @@ def slack_message(options: Options, text: str) -> SlackMessage:
     if not token and not webhook_url:
         raise InputError("slack.token is empty: set it, or slack.webhook_url.")
     if webhook_url and not re.match(r"https?://[^/]", webhook_url):
-        raise InputError("slack.webhook_url is no URL: it begins with https://hooks.slack.com/.")
+        raise InputError("slack.webhook_url is not a URL: it begins with https://hooks.slack.com/.")
     if token and not channel:
         raise InputError("slack.channel is empty: set the channel, for example '#devops'.")
     if options.get("archive") and not token:
@@ -145,7 +145,7 @@ def recipients(addresses: t.Sequence[str]) -> tuple[str, ...]:
         raise InputError("email.recipients is empty: set at least one address.")
     for address in addresses:
         if not re.fullmatch(r"[^@\s]+@[^@\s]+|[^<>\r\n]*<[^@\s]+@[^@\s]+>", address):
-            raise InputError(f"email.recipients has '{address}', which is no e-mail address.")
+            raise InputError(f"email.recipients has '{address}', which is not an e-mail address.")
     return tuple(addresses)
 
 

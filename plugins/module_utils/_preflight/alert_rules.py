@@ -101,7 +101,7 @@ def judge(
     told = ", each reaches its receiver" if routed else ""
     new = f"; nothing of {', '.join(later)} is there before the release" if later else ""
     return passed(
-        f"{len(rules)} alerts are loaded and evaluated, none fires, their series are there{told}{new}"
+        f"{len(rules)} alerts are loaded and evaluated, none fires, their series exist{told}{new}"
     )
 
 

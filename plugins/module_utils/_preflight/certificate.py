@@ -96,7 +96,7 @@ def _context(options: Options) -> ssl.SSLContext:
             context.load_cert_chain(options["client_cert"], options["client_key"] or None)
         except OSError as exc:
             raise InputError(
-                f"{options['client_cert']} is no client certificate with its key ({exc.strerror or exc})."
+                f"{options['client_cert']} is not a client certificate with its key ({exc.strerror or exc})."
             ) from None
     return context
 

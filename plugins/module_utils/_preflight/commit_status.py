@@ -21,7 +21,7 @@ _BAD = frozenset({"failure", "error", "timed_out", "startup_failure"})
 _LEFT_OUT = frozenset({"skipped", "neutral"})
 _WORDS = {
     "cancelled": "was cancelled",
-    "stale": "was given up by GitHub",
+    "stale": "was abandoned by GitHub",
     "action_required": "waits for a person",
     "skipped": "was skipped",
     "neutral": "says neither yes nor no",

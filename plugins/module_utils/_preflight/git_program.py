@@ -43,7 +43,7 @@ class Git:
         top = self.ask("rev-parse", "--show-toplevel")
         if top.rc != 0 or Path(top.stdout.strip()).resolve() != Path(checkout).resolve():
             raise ConflictError(
-                f"{checkout} is no git work tree, so its commit is unknown: make it by 'git "
+                f"{checkout} is not a git work tree, so its commit is unknown: make it by 'git "
                 "clone' or 'git worktree add' at the release's tag."
             )
 

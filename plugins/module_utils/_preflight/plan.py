@@ -27,7 +27,8 @@ def problems_of(
     unknown = [name for name in phases if name not in known]
     twice = sorted({name for name in phases if phases.count(name) > 1})
     problems = [
-        f"{name} is no phase: write one of {', '.join(known)} into release_plan" for name in unknown
+        f"{name} is not a phase: write one of {', '.join(known)} into release_plan"
+        for name in unknown
     ]
     problems += [f"release_plan has {name} twice: keep one" for name in twice]
     ours = [name for name in phases if name in known]

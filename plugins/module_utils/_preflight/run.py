@@ -43,10 +43,10 @@ def _unmet(check: Check) -> list[Finding]:
         return [skipped(check.unless)]
     missing = [name for name, value in check.needs.items() if not str(value or "").strip()]
     if missing:
-        return [skipped(f"not to be known from here: {', '.join(missing)} has no value")]
+        return [skipped(f"not known from here: {', '.join(missing)} has no value")]
     left = list(placeholders(check.kind, check.options))
     if left:
-        return [skipped(f"not to be known before {', '.join(left)} is filled in")]
+        return [skipped(f"not known before {', '.join(left)} is filled in")]
     return []
 
 

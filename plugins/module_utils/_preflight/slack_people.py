@@ -66,7 +66,7 @@ def find_person(call: Call, name: str) -> str:
         profile = user.get("profile") or {}
         if wanted in (user.get("name"), profile.get("display_name")):
             return _active(user)
-    return "is no member or user group of the workspace: correct the name, or invite them"
+    return "is not a member or user group of the workspace: correct the name, or invite them"
 
 
 def find_channel(call: Call, name: str) -> str:
@@ -77,7 +77,7 @@ def find_channel(call: Call, name: str) -> str:
     for channel in _pages(call, "conversations.list", "channels", types=kinds):
         if channel.get("name") == wanted:
             return _open(channel)
-    return "is no channel visible to the app: create it, and invite the app if it is private"
+    return "is not a channel visible to the app: create it, and invite the app if it is private"
 
 
 def _active(user: t.Mapping[str, t.Any]) -> str:

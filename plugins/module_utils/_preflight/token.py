@@ -23,23 +23,23 @@ def judge(token: str, now: datetime, needed: timedelta) -> Finding:
         return held("it is empty: set it")
     claims = read_claims(token)
     if claims is None:
-        return skipped("it is opaque, so only its issuer knows its end")
+        return skipped("it is opaque: only its issuer knows its expiry")
     ends = claims.get("exp")
     if ends is None:
-        return passed("it has no end")
+        return passed("it never expires")
     try:
         until = datetime.fromtimestamp(float(ends), UTC)
     except (TypeError, ValueError, OverflowError, OSError):
-        return held("its end cannot be read")
+        return held("its expiry cannot be read")
     left = int((until - now).total_seconds() // 60)
     if until <= now:
-        return failed(f"it ended at {until:%Y-%m-%d %H:%M UTC}: get a new one")
+        return failed(f"it expired at {until:%Y-%m-%d %H:%M UTC}: get a new one")
     if until < now + needed:
         return failed(
-            f"it ends at {until:%Y-%m-%d %H:%M UTC}, in {left} minutes, but the release may take "
+            f"it expires at {until:%Y-%m-%d %H:%M UTC}, in {left} minutes, but the release may take "
             f"{int(needed.total_seconds() // 60)}: get a new one"
         )
-    return passed(f"it is good until {until:%Y-%m-%d %H:%M UTC}")
+    return passed(f"it is valid until {until:%Y-%m-%d %H:%M UTC}")
 
 
 def read_claims(token: str) -> dict[str, t.Any] | None:

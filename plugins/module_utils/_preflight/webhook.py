@@ -16,7 +16,7 @@ def look(options: Options, ground: Ground) -> t.Sequence[Finding]:
     outcomes = check_without_messages({**options, "request_timeout": ground.timeout})
     wrong = [one for one in outcomes if not one.passed]
     if not wrong:
-        return [passed(f"{len(outcomes)} exchanges went as they should, none with a message")]
+        return [passed(f"{len(outcomes)} exchanges went as expected, none with a message")]
     judge = failed if any(one.status for one in wrong) else held
     return [judge("; ".join(f"{one.name}: {one.evidence}" for one in wrong))]
 

@@ -133,7 +133,7 @@ def is_down(seen: Seen, percentage: int | None) -> bool:
 def refuse_no_step(schedule: Schedule, percentage: int | None) -> None:
     if percentage is not None and schedule.number(percentage) is None:
         raise InputError(
-            f"{percentage} % is no step of the ramp, so nothing was changed: its steps are "
+            f"{percentage} % is not a step of the ramp, so nothing was changed: its steps are "
             f"{schedule} %, and 0 %."
         )
 
@@ -191,7 +191,7 @@ def _reasons(
             )
         )
     if not standing.known:
-        text = f"the percentage is {seen.value!r}, which is no step: go down to one, or to 0"
+        text = f"the percentage is {seen.value!r}, which is not a step: go down to one, or to 0"
         return (*found, Reason(UNKNOWN, text))
     if target is not None:
         found += _about_the_step(seen, standing.state)
@@ -219,7 +219,7 @@ def _about_the_step(seen: Seen, state: RampState) -> list[Reason]:
             )
         )
     elif unresolved(state):
-        found.append(Reason(WATCHING, f"{at} was not watched to the end yet"))
+        found.append(Reason(WATCHING, f"{at} has not been watched to the end"))
     if seen.now < state.watch_until:
         text = f"the watch of {at} lasts until {show_time(state.watch_until)}"
         found.append(Reason(WATCHING, text, state.watch_until))

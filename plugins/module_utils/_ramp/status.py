@@ -119,7 +119,7 @@ def _found(schedule: Schedule, seen: Seen, state: RampState, percentage: int) ->
 
 def _unknown(schedule: Schedule, seen: Seen, state: RampState) -> RampStatus:
     by = f" {', '.join(seen.managers)} set it." if seen.managers else ""
-    note = f"The percentage in the cluster is {seen.value!r}, which is no step of the schedule ({schedule}).{by}"
+    note = f"The percentage in the cluster is {seen.value!r}, which is not a step of the schedule ({schedule}).{by}"
     return RampStatus(state, seen.percentage, False, (note,))
 
 

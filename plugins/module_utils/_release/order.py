@@ -15,7 +15,7 @@ STATES = {
     RUNNING: "is not finished",
     FAILED: "failed",
     ROLLED_BACK: "was taken back",
-    PARTLY: "was partly taken back",
+    PARTLY: "was partly rolled back",
 }
 NEVER = "was not begun"
 UNFINISHED = frozenset({RUNNING, FAILED})
@@ -120,7 +120,7 @@ def superseded(version: str, others: t.Iterable[Record], order: PhaseOrder) -> d
             )
             raise OutOfOrderError(
                 f"Release {version} cannot begin: release {other.version} is {other.status} since {other.started}, "
-                "and a rollback would return to its half. Finish it or roll it back "
+                "and a rollback would return to it half done. Finish it or roll it back "
                 f"(playbooks/rollback.yml -e release_version={other.version}), or go on by name: -e '{example}'.",
                 unfinished=other.version,
             )

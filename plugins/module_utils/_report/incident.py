@@ -125,8 +125,8 @@ def done(reader: Reader) -> t.Iterator[str]:
 
 def lessons_facts(report: Report) -> str:
     parts = [
-        ("What went well", report.lessons.well, "The record has nothing."),
-        ("What did not", report.lessons.not_well, "The record has nothing."),
+        ("What went well", report.lessons.well, "The record is empty."),
+        ("What did not", report.lessons.not_well, "The record is empty."),
         ("Open questions", report.lessons.change, "What would make the next release easier?"),
     ]
     return "\n\n".join(

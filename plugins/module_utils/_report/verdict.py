@@ -73,7 +73,7 @@ def stopped(failed: t.Sequence[PhaseRow]) -> Summary:
 
 def going_on(phases: t.Sequence[PhaseRow], asked: Asked) -> Summary:
     if asked.undo:
-        return Summary("Rolling back", "warn", "The release is being taken back.")
+        return Summary("Rolling back", "warn", "The release is being rolled back.")
     done = sum(1 for row in phases if row.tone in ("good", "calm"))
     return Summary("Running", "calm", f"{done} of {counted(len(phases), 'phase')} are done.")
 

@@ -115,7 +115,7 @@ def _plan_scratch(order: RestoreRequest, standing: ServerStatus) -> RestorePlan:
     found = standing.get(order.database)
     if found is not None and not is_scratch(found):
         raise ConflictError(
-            f"{order.target.where} exists and is no scratch database of ours: it is not "
+            f"{order.target.where} exists and is not a scratch database of ours: it is not "
             "overwritten. Set another 'login_db'."
         )
     mark = found.mark if found else None

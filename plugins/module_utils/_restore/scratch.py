@@ -88,7 +88,7 @@ def find_scratch(standing: ServerStatus, database: str) -> Database | None:
     found = standing.get(database)
     if found is not None and not is_scratch(found):
         raise ConflictError(
-            f"Database {database!r} is no scratch database of ours: it is not dropped."
+            f"Database {database!r} is not a scratch database of ours: it is not dropped."
         )
     return found
 

@@ -33,11 +33,11 @@ ENDINGS: t.Mapping[str, Ending] = {
     "succeeded": Ending("no", "maybe", ""),
     "no_change": Ending("no", "never", ""),
     "rolled_back": Ending("asked", "always", "Back as before: fix the cause, then try again."),
-    "rollback_failed": Ending("yes", "maybe", "Act now: it may not serve."),
+    "rollback_failed": Ending("yes", "maybe", "Act now: it may be down."),
     "failed_no_undo": Ending("yes", "maybe", "Nothing was undone: undo it by hand."),
     "superseded": Ending("yes", "maybe", "Find out who else changed it."),
     "blocked": Ending("yes", "never", "Nothing was written: fix what is named, then try again."),
-    "lease_lost": Ending("yes", "maybe", "Another run deploys now: leave it, or ask."),
+    "lease_lost": Ending("yes", "maybe", "Another run is deploying now: leave it, or ask."),
     "paused": Ending("yes", "maybe", "Resume it with 'kubectl rollout resume', then try again."),
     "rejected": Ending("yes", "never", "The server refused the change: read its message."),
     "controller_silent": Ending(

@@ -158,7 +158,7 @@ def _refuse_no_name(ask: Ask) -> None:
     letters = [one for one in ask.by if one.isalpha()]
     if len(letters) < 2 or ask.by.lower() in NOBODY:
         raise InputError(
-            f"The sign-off {ask.name!r} is by {ask.by!r}, which is no name: set 'by' to the signer."
+            f"The sign-off {ask.name!r} is by {ask.by!r}, which is not a name: set 'by' to the signer."
         )
 
 

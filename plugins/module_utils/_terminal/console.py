@@ -111,7 +111,7 @@ class Console:
         """It ends at once, which is worth a line where it was asked for by name."""
         if phase not in t.cast("RunBegun", self.run).command.tags:
             return []
-        return self._said([Line(f"{' ' * INDENT}- {phase} is no phase of this release", "calm")])
+        return self._said([Line(f"{' ' * INDENT}- {phase} is not a phase of this release", "calm")])
 
     def _title(self, screen: Screen, event: PlayBegun) -> str:
         stage = t.cast(Stage, screen.current)

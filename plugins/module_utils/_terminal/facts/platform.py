@@ -164,6 +164,6 @@ def measured(group: Group) -> list[Fact]:
         if not probes or (item.result.get("facts") or {}).get("prober"):
             continue
         told = f"{failures} of {probes} requests to {found.get('targets')} public addresses failed"
-        gaps = ", not asked all of the time" if found.get("verdict") != "complete" else ""
+        gaps = ", with gaps" if found.get("verdict") != "complete" else ""
         facts.append(Fact("measured", f"{told}{gaps}", "warn" if failures or gaps else "good"))
     return facts

@@ -73,7 +73,7 @@ def test_an_hour_that_daylight_saving_leaves_out_is_still_an_event(write_event):
         ({"timezone": "../etc/passwd"}, "'timezone'"),
         ({"since": "tomorrow"}, "'since' is 'tomorrow'"),
         ({"minutes": 0}, "'minutes' is 0"),
-        ({"attendees": ["a@x.example\r\nX:1"]}, "no e-mail address"),
+        ({"attendees": ["a@x.example\r\nX:1"]}, "not an e-mail address"),
         ({"path": "/proc/none/review.ics"}, "can't be written"),
     ],
 )

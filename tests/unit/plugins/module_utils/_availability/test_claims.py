@@ -88,8 +88,8 @@ OFF = switch_off(None, BEGAN.timestamp(), attempt=1, reason="a rehearsal").to_js
 @pytest.mark.parametrize(
     ("known", "reason"),
     [
-        pytest.param(None, "nobody asked the public addresses", id="none"),
-        pytest.param({}, "nobody asked the public addresses", id="empty"),
+        pytest.param(None, "the public addresses were not probed", id="none"),
+        pytest.param({}, "the public addresses were not probed", id="empty"),
         pytest.param({"damaged": "It is damaged."}, "It is damaged.", id="damaged"),
         pytest.param({"attempt": 1}, "is not written as it should be ('downtime')", id="shortened"),
         pytest.param({**facts(10), "downtime": -3}, "is not written as it should", id="edited"),

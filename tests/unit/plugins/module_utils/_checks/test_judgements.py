@@ -72,7 +72,7 @@ def test_what_holds_passes(held):
 
 
 def test_an_expression_that_is_none_is_a_mistake_of_whoever_wrote_it():
-    with pytest.raises(InputError, match=r"'a\.\.b' is no JMESPath"):
+    with pytest.raises(InputError, match=r"'a\.\.b' is not JMESPath"):
         judge(holds=["a..b"])
 
 

@@ -260,7 +260,7 @@ CASES: list[Case] = [
     ("all is well", [], {}),
     # Availability
     ("probes failed", [available(FAILED)], downtime(MEASURED_FAILURES, "Some requests failed for a short time.")),
-    ("nobody asked", [available(None)], downtime("not measured (nobody asked the public addresses)")),
+    ("nobody asked", [available(None)], downtime("not measured (the public addresses were not probed)")),
     ("asking was switched off", [available(OFF)], downtime("not measured (switched off: no route to them from here)")),
     (
         "asked too late",
@@ -309,7 +309,7 @@ CASES: list[Case] = [
         [fact(alerts={})],
         {
             "errors": "not measured (nobody asked for alerts)",
-            "report_incidents": "none recorded, alerts not looked at",
+            "report_incidents": "none recorded, alerts not checked",
         },
     ),
     (
@@ -317,7 +317,7 @@ CASES: list[Case] = [
         [fact(alerts={"looked": False, "why_not": "Prometheus did not answer 09:30-09:50"})],
         {
             "errors": "not measured (Prometheus did not answer 09:30-09:50)",
-            "report_incidents": "none recorded, alerts not looked at",
+            "report_incidents": "none recorded, alerts not checked",
         },
     ),
     (

@@ -101,7 +101,7 @@ def words(rows: t.Any) -> dict[str, str]:
 def test_when_all_is_verified_the_facts_own_words_stand() -> None:
     rows = verification(ran(menu="pass", payment="pass"), OFF, PINS, RUNS)
     assert words(rows) == {
-        "state": "what users do works, 100 % of what was tried",
+        "state": "user flows work, 100 % of those tried",
         "impact": "nobody has the feature; all else works as before the release",
         "verified": "4 of 4",
     }
@@ -122,7 +122,7 @@ def test_what_failed_and_what_nobody_looked_at_is_said() -> None:
 
 @pytest.mark.parametrize("rows", [None, [], "rubbish", [3]])
 def test_a_rollback_without_a_look_claims_nothing(rows: t.Any) -> None:
-    assert words(rows)["verified"] == "nothing was looked at"
+    assert words(rows)["verified"] == "nothing was checked"
     assert {claim.good for claim in rollback_claims(rows).values()} == {None}
 
 
@@ -130,7 +130,7 @@ def test_a_release_without_flags_has_none_that_are_off() -> None:
     rows = verification(ran(menu="pass", rate="hold"), {"results": []})
     assert FLAGS not in states(rows)
     assert words(rows)["impact"] == "all else works as before the release"
-    assert words(rows)["state"] == "what users do works, 100 % of what was tried"
+    assert words(rows)["state"] == "user flows work, 100 % of those tried"
 
 
 def test_where_only_metrics_were_read_nobody_tried_what_users_do() -> None:

@@ -71,8 +71,8 @@ def test_values_become_what_an_environment_holds(value: t.Any, text: str | None)
 @pytest.mark.parametrize(
     ("flags", "bounds", "message"),
     [
-        ({"feature-x": True}, {}, "'feature-x', which is no environment variable"),
-        ({"1X": True}, {}, "no environment variable"),
+        ({"feature-x": True}, {}, "'feature-x', which is not an environment variable"),
+        ({"1X": True}, {}, "not an environment variable"),
         ({"X": 1.5}, {}, "X is 1.5, a float"),
         ({"X": [1]}, {}, "a list"),
         ({"X": "True"}, {}, "write true"),

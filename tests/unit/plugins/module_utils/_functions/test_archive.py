@@ -39,7 +39,7 @@ def test_an_archive_keeps_every_byte_and_every_setting(content: bytes, verify_jw
 
 @pytest.mark.parametrize("content", [b"", b"[]", b"{}", b'{"functions": [{}], "absent": []}'])
 def test_what_is_no_archive_is_refused(content: bytes) -> None:
-    with pytest.raises(InputError, match="x is no archive of edge functions"):
+    with pytest.raises(InputError, match="x is not an archive of edge functions"):
         Archive.load(content, where="x")
 
 

@@ -108,7 +108,7 @@ def test_the_diff_shows_the_text_of_files_that_are_text_and_small() -> None:
     shown = go(MemoryFunctions(old), new, check=True, diff=True)["diff"]
     texts = {entry["after_header"]: (entry["before"], entry["after"]) for entry in shown}
     assert texts["a: index.ts"] == ("one\n", "two\n")
-    assert texts["a: x.png"] == ("", "1 bytes that are no text\n")
+    assert texts["a: x.png"] == ("", "1 bytes that are not text\n")
     assert texts["a: y"] == ("", "70000 bytes, too many to show\n")
     assert texts["a"][0].startswith("verify_jwt: false\nindex.ts: sha256 ")
 

@@ -66,7 +66,7 @@ def test_what_is_no_number_is_missing(
 
 
 def test_a_query_that_is_no_pointer_is_refused() -> None:
-    with pytest.raises(InputError, match="is no JSON Pointer"):
+    with pytest.raises(InputError, match="is not a JSON Pointer"):
         read_pointer("count.value")
 
 

@@ -78,7 +78,7 @@ def test_what_goes_on_is_told_by_phase_services_and_pods():
     halfway = replace(rolling(), services={"agent-core": Service("v2.0.0", 3, 3, complete=True),
                                            "driver-service": Service("v1.9.0", 3, 3, complete=True)})  # fmt: skip
     assert doing(halfway, PLAN, ZONE)[1:] == ("Of 2 services: v2.0.0 on 1, v1.9.0 on 1.",)
-    assert doing(Sight({}), PLAN, ZONE) == ("The release begins: no phase is open yet.",)
+    assert doing(Sight({}), PLAN, ZONE) == ("The release is starting: no phase is open yet.",)
 
 
 def test_a_watch_is_told_with_what_is_not_good_and_a_hold_with_its_reason():

@@ -567,10 +567,10 @@ def jwt(**claims: t.Any) -> str:
 @pytest.mark.parametrize(
     ("text", "status", "told"),
     [
-        (jwt(exp=(NOW + timedelta(hours=3)).timestamp()), "pass", "good until 2025-11-11 09:30"),
+        (jwt(exp=(NOW + timedelta(hours=3)).timestamp()), "pass", "valid until 2025-11-11 09:30"),
         (jwt(exp=(NOW + timedelta(hours=2)).timestamp()), "fail", "in 120 minutes"),
-        (jwt(exp=(NOW - timedelta(hours=1)).timestamp()), "fail", "it ended at"),
-        (jwt(role="service_role"), "pass", "has no end"),
+        (jwt(exp=(NOW - timedelta(hours=1)).timestamp()), "fail", "it expired at"),
+        (jwt(role="service_role"), "pass", "never expires"),
         (jwt(exp="soon"), "hold", "cannot be read"),
         ("sb_secret_abcdefgh", "skipped", "opaque"),
         ("a.b.c", "skipped", "opaque"),
@@ -642,7 +642,7 @@ def refusal(word: str) -> RefusedError:
         ("U0ONCALL01", {}, "pass", "U0ONCALL01"),
         ("@old-team", {}, "fail", "was disabled"),
         ("jonas@easymo.example", {}, "fail", "was deactivated"),
-        ("@stranger", {}, "fail", "is no member or user group"),
+        ("@stranger", {}, "fail", "is not a member or user group"),
         (
             "U0ONCALL01",
             {"users.info": refusal("user_not_found")},
@@ -655,7 +655,7 @@ def refusal(word: str) -> RefusedError:
         ("#v2-deployment", {}, "pass", "#v2-deployment"),
         ("#general", {}, "fail", "does not have the app"),
         ("#v1-deployment", {}, "fail", "is archived"),
-        ("#nowhere", {}, "fail", "is no channel"),
+        ("#nowhere", {}, "fail", "is not a channel"),
         ("C0DEPLOY01", {}, "pass", "C0DEPLOY01"),
         ("C0DEPLOY01", {"conversations.info": refusal("channel_not_found")}, "fail", "is not in"),
     ],

@@ -38,7 +38,7 @@ def test_a_release_has_the_phases_that_it_needs() -> None:
         ),
         pytest.param(
             ["preflight", "databases", "sign_off"],
-            "databases is no phase: write one of preflight, database, edge_functions, "
+            "databases is not a phase: write one of preflight, database, edge_functions, "
             "microservices, sign_off into release_plan",
             id="misspelt",
         ),

@@ -194,9 +194,9 @@ def row(check: Check, finding: Finding) -> tuple[str, str]:
         (Check("a", "a", {}, cure="Mend it."), passed("it is well"), ("pass", "it is well")),
         (Check("a", "a", {}, unless="nobody needs it"), failed(""), ("skipped", "nobody needs it")),
         (Check("a", "a", {}, needs={"secret_x": " ", "secret_y": "y"}), failed(""),
-         ("skipped", "not to be known from here: secret_x has no value")),
+         ("skipped", "not known from here: secret_x has no value")),
         (Check("a", "a", {"b": [{"c": "CHANGE_ME: it"}]}), failed(""),
-         ("skipped", "not to be known before a.b[0].c is filled in")),
+         ("skipped", "not known before a.b[0].c is filled in")),
     ],
 )  # fmt: skip
 def test_a_row_has_its_cure_and_is_not_asked_for_what_is_not_there(

@@ -108,7 +108,7 @@ def test_every_problem_is_in_one_sentence_the_definite_ones_first() -> None:
     with pytest.raises(NotReadyToReleaseError) as caught:
         conclude(rows, {}, check_mode=False, fail=True)
     assert str(caught.value) == (
-        "2 of 4 checks stand against the release: (1) tests: 3 tests failed. (2) backup: too old. "
+        "2 of 4 checks failed: (1) tests: 3 tests failed. (2) backup: too old. "
         "1 of 4 checks cannot be told: (1) slow: no answer."
     )
     assert len(caught.value.details["results"]) == 4

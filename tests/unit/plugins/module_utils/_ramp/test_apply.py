@@ -126,7 +126,7 @@ def test_two_runs_at_once_go_up_one_step_together() -> None:
 def test_what_was_edited_between_read_and_write_is_looked_at_again() -> None:
     stage = Stage()
     stage.once_before_a_write(lambda: stage.edit("7"))
-    with pytest.raises(RampRefusedError, match="'7', which is no step"):
+    with pytest.raises(RampRefusedError, match="'7', which is not a step"):
         stage.steps()
     assert stage.is_at() == ("7", 5, PROCEED)
     down = stage.steps(1)

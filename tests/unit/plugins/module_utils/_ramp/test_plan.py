@@ -142,7 +142,7 @@ def test_a_step_cannot_be_skipped(percentage: int) -> None:
 
 @pytest.mark.parametrize("percentage", [2, 7, 99])
 def test_what_is_no_step_is_refused_before_anything_is_looked_at(percentage: int) -> None:
-    with pytest.raises(InputError, match=f"{percentage} % is no step of the ramp"):
+    with pytest.raises(InputError, match=f"{percentage} % is not a step of the ramp"):
         planned(seen_at(30, 50, state_at(50)), percentage)
 
 

@@ -218,7 +218,7 @@ def test_a_finished_restore_still_tidies_up() -> None:
             order("scratch"),
             (),
             ConflictError,
-            "no scratch database of ours",
+            "not a scratch database of ours",
             id="scratch-over-another",
         ),
     ],

@@ -250,7 +250,7 @@ def test_one_screen_tells_all_of_a_release_on_hold() -> None:
         "  versions  v1.9.0: the other 9",
         "  pods      32/33 available · wallet 2/3",
         "  backups   b 4.3 MB, 08:51:00 UTC",
-        "  probes    not measured: nobody asked the public addresses",
+        "  probes    not measured: the public addresses were not probed",
     ]
 
 

@@ -166,7 +166,7 @@ def test_what_has_no_room_in_the_cause_is_named_there_and_told_above() -> None:
     whole = recording("failing_preflight")
     shown = [line.text for one in whole for line in console.on(at_length(one), 140)]
     told = "    ✗ check      on_call: nobody is on call in the schedule PONCALL: find somebody until 12:36 UTC"
-    cause = "  cause    1 of 48 checks stand against the release: (1) on_call. The platform was not touched."
+    cause = "  cause    1 of 48 checks failed: (1) on_call. The platform was not touched."
     assert told in shown
     assert cause in shown
 
@@ -208,4 +208,4 @@ def test_a_phase_that_the_release_does_not_have_is_shown_to_whoever_asked_for_it
         return [line.text for line in lines]
 
     assert shown() == []
-    assert shown("edge_functions")[-1] == "    - edge_functions is no phase of this release"
+    assert shown("edge_functions")[-1] == "    - edge_functions is not a phase of this release"
