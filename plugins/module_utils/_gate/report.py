@@ -10,7 +10,7 @@ from .._errors import HoldError, RollbackError
 from . import compared_words
 from .compared_words import could_have_seen
 from .detectable import detectable
-from .models import Metric, SampleStatus, Verdict
+from .models import Metric, Reason, SampleStatus, Verdict
 from .points import thin
 from .series import Series
 from .state import utc
@@ -35,7 +35,7 @@ def describe_end(metrics: t.Sequence[Metric], watch: WatchResult, *, kept_as: st
     """Why the verdict is as it is, and what to do about it. `kept_as`: the gate of which people decide, "" for none."""
     seen = f" {sentence}" if (sentence := sensitivity(metrics, watch)) else ""
     verdict = watch.decision.verdict
-    reasons = "; ".join(reason.text for reason in watch.decision.reasons)
+    reasons = "; ".join(_said_once(watch.decision.reasons))
     if verdict is not Verdict.PROCEED:
         more = _how_to_decide(kept_as) if verdict is Verdict.HOLD and kept_as else ""
         return f"{reasons}. {_AFTERWARDS[verdict]}{more}."
@@ -52,6 +52,19 @@ def sensitivity(metrics: t.Sequence[Metric], watch: WatchResult) -> str:
         if one.comparison and (evidence := watch.state.evidence.get(one.name))
     ]
     return f"{'; '.join(told)}." if told else ""
+
+
+def _said_once(reasons: t.Sequence[Reason]) -> list[str]:
+    """What is the same of several metrics is said of all of them: a lost Prometheus takes every metric along."""
+    metrics: dict[str, list[str]] = {}
+    for reason in reasons:
+        metrics.setdefault(reason.text.removeprefix(reason.metric), []).append(reason.metric)
+    return [
+        f"{', '.join(names)}{text.replace(' has ', ' have ', 1) if names[1:] else text}"
+        if text.startswith(" ")
+        else text
+        for text, names in metrics.items()
+    ]
 
 
 def _how_to_decide(gate: str) -> str:
