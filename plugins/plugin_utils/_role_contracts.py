@@ -74,7 +74,7 @@ class RoleContracts:
         known = {name: option for name, option in spec.items() if name not in unread}
         checked = ArgumentSpecValidator(known).validate(given, validate_role_argument_spec=True)
         found += [
-            Problem(str(remove_values(message, checked._no_log_values)) + ".")
+            Problem(_sentence(str(remove_values(message, checked._no_log_values))))
             for message in checked.error_messages
         ]
         return found
@@ -93,6 +93,12 @@ class RoleContracts:
         if path not in self._files:
             self._files[path] = read_shared(self._loader, path) if path.is_file() else {}
         return self._files[path]
+
+
+def _sentence(message: str) -> str:
+    """Of keys that an option does not have, Ansible's text begins with their names."""
+    unknown = "unknown: " if ". Supported parameters include: " in message else ""
+    return f"{unknown}{message.rstrip('.')}."
 
 
 def read_shared(loader: t.Any, path: Path) -> dict[str, t.Any]:

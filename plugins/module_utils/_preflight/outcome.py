@@ -109,7 +109,7 @@ def verdict_of(stops: t.Sequence[Row]) -> str:
 def sentence(rows: t.Sequence[Row], *, check_mode: bool) -> str:
     """Every problem, the definite ones first, and how to go without messages. Empty when there is none."""
     parts = []
-    for status, words in ((FAIL, "failed"), (HOLD, "cannot be told")):
+    for status, words in ((FAIL, "failed"), (HOLD, "have no answer")):
         found = [row for row in rows if row.status == status]
         if found:
             listed = " ".join(f"({n}) {_worded(row)}" for n, row in enumerate(found, 1))

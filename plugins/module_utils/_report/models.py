@@ -127,7 +127,7 @@ class Deviation:
     @property
     def reason(self) -> str:
         who = f"By {self.who}." if self.who else ""
-        end = "" if self.why.endswith(("?", "!")) else "."
+        end = "" if self.why.endswith(("?", "!", "…")) else "."
         why = f"Why: {self.why.rstrip('.')}{end}" if self.why else ""
         return " ".join(one for one in (who, why) if one)
 

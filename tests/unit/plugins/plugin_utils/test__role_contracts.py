@@ -23,6 +23,7 @@ SPEC = {
             "backup_age": {"type": "int", "default": 60},
             "backup_mode": {"type": "str", "choices": ["full", "part"], "default": "full"},
             "backup_key": {"type": "int", "no_log": True},
+            "backup_window": {"type": "dict", "options": {"start": {"type": "str"}}},
         }
     },
     "remove": {"options": {"backup_force": {"type": "bool", "required": True}}},
@@ -64,6 +65,11 @@ def test_every_problem_is_told_at_once(contracts: RoleContracts) -> None:
     assert any("missing required" in one and "backup_name" in one for one in found)
     assert any("backup_age" in one for one in found)
     assert any("backup_mode must be one of: full, part, got: half" in one for one in found)
+
+
+def test_keys_that_an_option_does_not_have_are_said_to_be_unknown(contracts: RoleContracts) -> None:
+    (found,) = whys(contracts, MAIN, given(backup_name="x", backup_window={"from": "09:00"}))
+    assert found == "unknown: backup_window.from. Supported parameters include: start."
 
 
 def test_a_value_that_cannot_be_read_names_what_is_missing(contracts: RoleContracts) -> None:

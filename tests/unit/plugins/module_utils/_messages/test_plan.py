@@ -80,7 +80,10 @@ def test_what_a_service_limits_is_cut_and_marked():
         ({"statuspage": INCIDENT | {"minutes": 0}}, "statuspage.minutes"),
         ({"email": EMAIL | {"recipients": []}}, "email.recipients"),
         ({"email": EMAIL | {"recipients": ["team"]}}, "'team'"),
-        ({"email": EMAIL | {"recipients": ["a@x.example\nBcc: b@x.example"]}}, "not an e-mail address"),
+        (
+            {"email": EMAIL | {"recipients": ["a@x.example\nBcc: b@x.example"]}},
+            "not an e-mail address",
+        ),
         ({"email": EMAIL | {"subject": "x\nBcc: all@x.example"}}, "email.subject"),
         ({"email": EMAIL | {"username": "u", "starttls": "never"}}, "in clear"),
         ({"email": EMAIL | {"port": 465}}, "'implicit'"),

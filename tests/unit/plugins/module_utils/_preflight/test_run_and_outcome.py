@@ -109,7 +109,7 @@ def test_every_problem_is_in_one_sentence_the_definite_ones_first() -> None:
         conclude(rows, {}, check_mode=False, fail=True)
     assert str(caught.value) == (
         "2 of 4 checks failed: (1) tests: 3 tests failed. (2) backup: too old. "
-        "1 of 4 checks cannot be told: (1) slow: no answer."
+        "1 of 4 checks have no answer: (1) slow: no answer."
     )
     assert len(caught.value.details["results"]) == 4
 
