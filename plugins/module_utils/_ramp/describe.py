@@ -7,7 +7,7 @@ from __future__ import annotations
 import typing as t
 
 from .._time import format_time
-from .models import RampState, Schedule, Step
+from .models import HOLD, RampState, Schedule, Step
 from .plan import DONE, NONE, RAISE, REFUSE, WATCH, RampPlan, Reason
 from .status import Seen
 
@@ -51,6 +51,9 @@ def sentence(schedule: Schedule, plan: RampPlan, *, moved: bool = False) -> str:
         return f"{begin} from {at} to {place(schedule, plan.percentage)}{users}."
     if plan.action == DONE:
         return f"The ramp is complete: {at}, and it is good."
+    if plan.action == NONE and plan.after.verdict == HOLD:
+        # Why, and who lifts it, is said by whoever held it.
+        return f"The ramp is held at {at}."
     told = {
         REFUSE: f"The ramp stays at {at}",
         WATCH: f"{at} must be watched for {schedule.watch.total_seconds():g} s",

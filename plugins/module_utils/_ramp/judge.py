@@ -10,7 +10,7 @@ from datetime import datetime
 from .._errors import ConflictError
 from .._time import format_time
 from .models import BREACHED, HELD, HOLD, PROCEED, ROLLBACK, Entry, RampState, Schedule, shorten
-from .plan import LOWER, NONE, RampPlan
+from .plan import LOWER, NONE, RampPlan, for_now
 from .status import Seen, Start, stand
 
 _REASONS = 8
@@ -33,7 +33,7 @@ def judge(schedule: Schedule, seen: Seen, finding: Finding) -> RampPlan:
     state, reasons = standing.state, tuple(shorten(one) for one in finding.reasons[:_REASONS])
     target = schedule.following(standing.percentage) if standing.percentage is not None else None
     if _told_already(state, finding, standing.percentage):
-        return RampPlan(NONE, standing, state, target, (), ())
+        return RampPlan(NONE, standing, state, target, for_now(schedule, seen, state, target), ())
     if standing.percentage != finding.percentage:
         raise ConflictError(
             f"{finding.percentage} % was watched, but {seen.value or 0} % is set now, so the "
@@ -52,7 +52,8 @@ def judge(schedule: Schedule, seen: Seen, finding: Finding) -> RampPlan:
     after = replace(state, verdict=finding.verdict, reasons=reasons, holder=finding.by)
     if finding.verdict == HOLD and (state.verdict, state.reasons) != (HOLD, reasons):
         after = after.with_entry(_entry(HELD, seen, finding, finding.percentage, reasons))
-    return RampPlan(NONE, standing, after, target, (), standing.notes)
+    reasons_against = for_now(schedule, seen, after, target)
+    return RampPlan(NONE, standing, after, target, reasons_against, standing.notes)
 
 
 def _told_already(state: RampState, finding: Finding, percentage: int | None) -> bool:

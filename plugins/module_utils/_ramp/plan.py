@@ -42,6 +42,8 @@ KILL_SWITCH, OFF, UNKNOWN, LOCK, FREEZE = "kill_switch", "off", "unknown", "lock
 BLOCKED = "blocked"
 WATCHING, HELD, BREACH, DAY, SKIP = "watch", "hold", "breach", "day", "skip"
 
+RELEASE = "playbooks/ramp.yml -e \"ramp_release_reason='WHY'\" -e ramp_released_by=$USER"
+
 _STOPS = frozenset({KILL_SWITCH, OFF, UNKNOWN, LOCK, FREEZE, BLOCKED})
 """What keeps from watching too: nothing that is seen meanwhile would tell of this step."""
 
@@ -193,11 +195,19 @@ def _reasons(
     if not standing.known:
         text = f"the percentage is {seen.value!r}, which is not a step: go down to one, or to 0"
         return (*found, Reason(UNKNOWN, text))
-    if target is not None:
-        found += _about_the_step(seen, standing.state)
-        day = schedule.begins(target, standing.state.started)
-        if seen.now < day:
-            found.append(Reason(DAY, f"day {target.day} begins at {show_time(day)}", day))
+    return (*found, *for_now(schedule, seen, standing.state, target))
+
+
+def for_now(
+    schedule: Schedule, seen: Seen, state: RampState, target: Step | None
+) -> tuple[Reason, ...]:
+    """What keeps from going up in the step itself and in the calendar."""
+    if target is None:
+        return ()
+    found = _about_the_step(seen, state)
+    day = schedule.begins(target, state.started)
+    if seen.now < day:
+        found.append(Reason(DAY, f"day {target.day} begins at {show_time(day)}", day))
     return tuple(found)
 
 
@@ -208,14 +218,14 @@ def _about_the_step(seen: Seen, state: RampState) -> list[Reason]:
         cure = (
             "watch it until it is good; a person's release is not enough"
             if state.percentage
-            else "release it with a reason and your name"
+            else f"release it with {RELEASE}"
         )
         found.append(Reason(BREACH, f"a breach brought it down to {at}{why}: {cure}"))
     elif state.verdict == HOLD:
         found.append(
             Reason(
                 HELD,
-                f"the gate holds at {at}{why}: watch it again, or release it with a reason and your name",
+                f"the gate holds at {at}{why}: watch it again, or release it with {RELEASE}",
             )
         )
     elif unresolved(state):

@@ -96,7 +96,7 @@ def unlike_planned(reader: Reader, phases: t.Sequence[PhaseRow]) -> Found:
         if len(row.tries) > 1:
             causes = [cause for one in row.tries[:-1] for cause in one.causes]
             yield Deviation(
-                f"{row.title} took {len(row.tries)} tries.",
+                f"{row.title} needed {len(row.tries)} tries.",
                 why=causes[0] if causes else "",
             )
 

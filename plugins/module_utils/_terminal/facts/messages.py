@@ -16,7 +16,7 @@ CHANNELS: t.Mapping[str, str] = {
     "pagerduty": "PagerDuty",
 }
 
-RESOLVED = "that the incident is resolved"
+RESOLVED = "to resolve the incident, if one is open"
 
 
 def receivers(group: Group) -> list[str]:

@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import ConflictError
+from ansible_collections.easymo.deploy.plugins.module_utils._ramp.describe import sentence
 from ansible_collections.easymo.deploy.plugins.module_utils._ramp.judge import Finding, judge
 from ansible_collections.easymo.deploy.plugins.module_utils._ramp.models import (
     HOLD,
@@ -60,6 +61,17 @@ def test_a_held_gate_stays_where_it_is_and_is_told_once() -> None:
     assert planned(later(seen, found)).action == WATCH
     again = judged(later(seen, found), HOLD)
     assert [one.what for one in again.after.history] == ["held"]
+
+
+def test_what_a_verdict_says_of_the_next_step_is_true() -> None:
+    """It neither lets a held gate up nor tomorrow's step today."""
+    held = judged(seen_at(3, 5, state_at(5, PENDING)), HOLD)
+    assert sentence(SCHEDULE, held) == "The ramp is held at 5 %, step 2 of 8."
+    today = judged(seen_at(2.5, 5, state_at(5, PENDING)), PROCEED, reasons=())
+    assert "Next is 10 %" in sentence(SCHEDULE, today)
+    assert "but day 3 begins at" in sentence(SCHEDULE, today)
+    tomorrow = judged(seen_at(3.5, 5, state_at(5, PENDING)), PROCEED, reasons=())
+    assert sentence(SCHEDULE, tomorrow).endswith(", allowed now.")
 
 
 @pytest.mark.parametrize(("at", "back"), [(1, 0), (5, 1), (100, 90)])

@@ -108,7 +108,7 @@ CASES = {
                 {"evidence": {"failures": records.failed_by("db", "Apply", "it is locked")}}
             ],
         ),
-        "Database took 2 tries. Why: db failed in 'Apply': it is locked.",
+        "Database needed 2 tries. Why: db failed in 'Apply': it is locked.",
     ),
     "window": (
         with_facts(

@@ -27,7 +27,7 @@ MOST = {"green": 80, "again": 80, "resume": 80, "check": 80, "failing": 60, "hol
 """Lines; every other playbook has 25."""
 BEAT = 0.5
 """Seconds between two looks at the line that is drawn anew."""
-COMMANDS = ("  next ", "  back ", "  look ", "  detail ")
+COMMANDS = ("  next ", "  or ", "  back ", "  look ", "  detail ")
 
 
 def read(fields: dict[str, t.Any]) -> events.Event:
@@ -84,7 +84,7 @@ def test_the_screen_is_as_recorded(run: str, way: str) -> None:
 
 @pytest.mark.parametrize("run", RUNS)
 def test_a_run_is_within_its_lines(run: str) -> None:
-    most = 60 if run.startswith("failing_") else MOST.get(run, 25)
+    most = 60 if run.startswith(("failing_", "hold_", "not_")) else MOST.get(run, 25)
     assert len(drawn(run, 80)) <= most
 
 
@@ -94,7 +94,9 @@ def test_no_line_is_wider_than_the_terminal_but_a_command_and_a_path(
     run: str, columns: int
 ) -> None:
     wide = [line for line in drawn(run, columns, terminal=True) if width(line) > columns]
-    assert [one for one in wide if not one.startswith(COMMANDS) and " " in one.strip()] == []
+    copied = (*COMMANDS, "ansible-playbook ")
+    wide = [one for one in wide if not any(word in one for word in copied) and " " in one.strip()]
+    assert wide == []
 
 
 @pytest.mark.parametrize("run", RUNS)
@@ -121,9 +123,11 @@ def test_a_run_that_is_cut_off_says_where_and_how_to_go_on() -> None:
     at = whole[place].at
     shown = [line.text for line in console.on(events.RunEnded("interrupted", at))]
     assert shown[1].startswith("✗ INTERRUPTED in 4/8 Microservices, ")
-    assert shown[2].startswith("  next     .venv/bin/ansible-playbook playbooks/deploy_v2.yml -i ")
-    assert "--tags microservices,feature_flags,smoke_tests,monitoring,sign_off -e " in shown[2]
-    assert [line.split()[0] for line in shown[3:]] == ["back"]
+    place = next(number for number, line in enumerate(shown) if line.startswith("  next "))
+    typed = shown[place]
+    assert typed.startswith("  next     .venv/bin/ansible-playbook playbooks/deploy.yml -i ")
+    assert "--tags microservices,feature_flags,smoke_tests,monitoring,sign_off -e " in typed
+    assert [line.split()[0] for line in shown[place + 1 :]] == ["back"]
 
 
 def test_hosts_that_fail_in_the_same_wave_are_each_told() -> None:
@@ -166,7 +170,7 @@ def test_what_has_no_room_in_the_cause_is_named_there_and_told_above() -> None:
     whole = recording("failing_preflight")
     shown = [line.text for one in whole for line in console.on(at_length(one), 140)]
     told = "    ✗ check      on_call: nobody is on call in the schedule PONCALL: find somebody until 12:36 UTC"
-    cause = "  cause    1 of 48 checks failed: (1) on_call. The platform was not touched."
+    cause = "  cause    1 of 48 checks stand against the release: (1) on_call. The platform was not touched."
     assert told in shown
     assert cause in shown
 
