@@ -218,7 +218,7 @@ def answered(
 
 
 def nobody(question: Question, _timeout: int) -> Answer:
-    return Answer(note=f"there is no terminal; answer {question.name!r} by 'answers'")
+    return Answer(note="there is no terminal")
 
 
 def main() -> None:

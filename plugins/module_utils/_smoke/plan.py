@@ -39,7 +39,7 @@ def line(result: Row) -> str:
 def sentence(results: t.Sequence[Row]) -> str:
     """Every test that failed or holds, for the failure of a task."""
     parts = []
-    for status, words in (("fail", "failed"), ("hold", "can't be told")):
+    for status, words in (("fail", "failed"), ("hold", "are unclear")):
         found = [one for one in results if one["status"] == status]
         if found:
             listed = " ".join(f"{one['name']}: {_ended(str(one['detail']))}" for one in found)

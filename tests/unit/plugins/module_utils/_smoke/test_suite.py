@@ -106,7 +106,7 @@ def test_a_failure_names_every_test_that_failed_and_every_one_that_holds() -> No
     with pytest.raises(VerificationError) as failed:
         conclude(rows, ["hold", "rollback"])
     assert str(failed.value) == (
-        "1 of 3 smoke tests failed. A: no answer. 1 of 3 smoke tests can't be told. C: Who knows?"
+        "1 of 3 smoke tests failed. A: no answer. 1 of 3 smoke tests are unclear. C: Who knows?"
     )
     assert failed.value.details["results"] == rows
     with pytest.raises(HoldError):
