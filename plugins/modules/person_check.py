@@ -217,7 +217,7 @@ def answered(
     return to_result(question, answer, time.monotonic() - started)
 
 
-def nobody(question: Question, _timeout: int) -> Answer:
+def nobody(_question: Question, _timeout: int) -> Answer:
     return Answer(note="there is no terminal")
 
 

@@ -44,6 +44,9 @@ class PageWriter:
     every: float = EVERY
     seen: Sight | None = None
     said: float = 0.0
+    before: Sight | None = None
+    found: str = ""
+    """What the first look saw, and the page that lay there: a phase that is run again after the end is not live."""
     mine: Published = field(init=False)
 
     def __post_init__(self) -> None:
@@ -62,6 +65,8 @@ class PageWriter:
             sight = self.observer.look(cluster.until(self.clock.now() + CALL), self.services)
         except DeployError:
             return
+        if self.before is None:
+            self.before, self.found = sight, self.own.read()
         if sight.record and not sight.runs(undo=self.live.undo):
             # Once the release has ended, its own task writes the report.
             return
@@ -79,10 +84,10 @@ class PageWriter:
             if self.seen is None:
                 return
             sight = self.seen
-        if not self.mine.page:
-            return  # it was never live
+        if not self.mine.page and (self.before is None or sight.record == self.before.record):
+            return  # it was never live, and nothing came of it
         page = self.own.read()
-        if page == self.mine.page:
+        if page == (self.mine.page or self.found):
             page = last_page_of(sight, self.asked(sight), self.wall(), self.redact)
             self.mine.publish(page)
         for one in self.others:

@@ -82,11 +82,17 @@ def unfinished_yet(
     phases: t.Sequence[PhaseRow], unfinished: t.Sequence[str], asked: Asked
 ) -> Summary:
     running = [row for row in phases if row.status == "running"]
-    left = f"Not finished: {', '.join(unfinished) or LAST_PHASE}."
+    last = [row.title for row in phases if row.name == LAST_PHASE]
+    left = f"Not finished: {', '.join(unfinished or last or [LAST_PHASE])}."
     if asked.now:
-        where = f" in {running[-1].title}" if running else ""
-        ended = f"The run ended at {shown_both(asked.now, asked.zone)}{where} and did not say how. "
-        return Summary("Interrupted", "bad", f"{ended}{left} Look at playbooks/status.yml.")
+        ended = f"The run ended at {shown_both(asked.now, asked.zone)}"
+        if not running:
+            return Summary("Not finished", "warn", f"{ended}. {left} Look at playbooks/status.yml.")
+        return Summary(
+            "Interrupted",
+            "bad",
+            f"{ended} in {running[-1].title} and did not say how. {left} Look at playbooks/status.yml.",
+        )
     if running:
         begun = f"{running[-1].title} was begun {running[-1].started}, no end is recorded"
         left = f"{begun}: it runs, or its run died. {left}"

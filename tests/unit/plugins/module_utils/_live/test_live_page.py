@@ -223,6 +223,25 @@ def test_of_a_release_that_does_not_run_nothing_is_written(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_phase_that_stops_when_it_is_run_again_after_the_end_is_told_at_last(tmp_path):
+    made = writer(tmp_path, Sight(records.green()), Sight(records.held()))
+    (tmp_path / "report.html").write_text("deployed", encoding="utf-8")
+    assert looked(made) == "deployed"
+    made.finish(MemoryCluster())
+    assert title(made.own.read()) == "Release 2.0.0: On hold"
+
+
+def test_a_run_that_ended_between_two_phases_was_not_interrupted(tmp_path):
+    between = records.green()
+    between["status"] = "running"
+    del between["phases"]["sign_off"]
+    made = writer(tmp_path, Sight(between))
+    looked(made)
+    made.finish(MemoryCluster())
+    assert title(made.own.read()) == "Release 2.0.0: Not finished"
+    assert ". Not finished: Sign-Off. Look at playbooks/status.yml." in made.own.read()
+
+
 def test_it_is_written_when_something_changed_and_often_enough_to_be_alive(tmp_path):
     clock = FakeClock()
     made = writer(tmp_path, rolling(), clock=clock)
