@@ -28,6 +28,8 @@ RULES = (
         LIKELY - 10,
         "the release recorded on {host} at {at} that phase {subject} failed: {said}",
         f"After fixing the cause: {PLAY}/deploy.yml --tags {{subject}}.",
+        # A missing image is no crash loop.
+        title="Failed phase",
     ),
 )
 
@@ -59,6 +61,7 @@ def _to_cause(rule: Rule, alike: t.Sequence[Fact], facts: Facts) -> Cause:
         sentence if sentence.endswith((".", "!", "?")) else f"{sentence}.",
         _said(rule.hint, first, subjects[0], names).strip(),
         tuple(dict.fromkeys(_places(rule, alike, facts)))[:PLACES],
+        rule.title,
     )
 
 

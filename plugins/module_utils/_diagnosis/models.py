@@ -61,6 +61,12 @@ class Cause:
     sentence: str
     hint: str
     evidence: tuple[Place, ...]
+    title: str = ""
+
+    @property
+    def heading(self) -> str:
+        """Its own, or that of the runbook's entry that it is an answer to."""
+        return self.title or TITLES[self.entry]
 
     @property
     def certainty(self) -> str:

@@ -57,7 +57,7 @@ HTML = """<!doctype html>
 {% for cause in one.causes %}
 <li><b>{{ cause.sentence }}</b>
 <div><span class="certainty {{ "bad" if cause.certainty == "almost certain" else "warn" }}">{{ cause.certainty }}</span>
-<span class="faint">{{ titles[cause.entry] }}</span></div>
+<span class="faint">{{ cause.heading }}</span></div>
 <div>{{ cause.hint }}</div>
 <div class="faint">Evidence:
 {% for place in cause.evidence %}{{ linked(place) }}{{ "" if loop.last else ", " }}{% endfor %}</div></li>

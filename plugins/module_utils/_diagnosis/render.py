@@ -59,7 +59,7 @@ def summary(diagnosis: Diagnosis) -> list[str]:
     lines = [f"Diagnosis of release {diagnosis.release}, {diagnosis.at}"]
     for number, cause in enumerate(diagnosis.causes, 1):
         lines += [
-            f"{number}. {TITLES[cause.entry]}, {cause.certainty}: {cause.sentence}",
+            f"{number}. {cause.heading}, {cause.certainty}: {cause.sentence}",
             f"   {cause.hint}",
             f"   Evidence: {', '.join(map(str, cause.evidence))}",
         ]

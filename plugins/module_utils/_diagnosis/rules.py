@@ -57,7 +57,7 @@ class Rule:
     Of several subjects with the same sentence one cause is made: then `subject` is all of them in the sentence and the
     first in the hint, which may have all as `names`, quoted.
 
-    `also`: kinds of facts about the same whose places belong to the evidence.
+    `also`: kinds of facts about the same whose places belong to the evidence. `title`: in place of its entry's.
     """
 
     kind: str
@@ -66,6 +66,7 @@ class Rule:
     hint: str
     when: t.Callable[[Fact, Facts], bool] = always
     also: tuple[str, ...] = ()
+    title: str = ""
 
 
 def dooms(fact: Fact, _facts: Facts) -> bool:

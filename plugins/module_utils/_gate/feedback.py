@@ -103,11 +103,12 @@ def _sentence(
         said = ", ".join(f"{row['name']} {row['facts']['answer']}" for row in rows)
         return f"{watch['sentence']} Users: {said}." if said else str(watch["sentence"])
     why = "; ".join(str(one["text"]) for one in reasons)
+    why += "" if why.endswith((".", "!", "?")) else "."
     before = "" if watch["verdict"] == Verdict.PROCEED.value else f" {watch['sentence']}"
     if verdict == Verdict.ROLLBACK.value:
-        return f"{why}. Roll back, or find the cause and run the same command again.{before}"
+        return f"{why} Roll back, or find the cause and run the same command again.{before}"
     more = f" -e gate={gate}" if gate != "monitoring" else ""
     return (
-        f"{why}. Answer with playbooks/decide.yml -e feedback={reasons[0]['metric']} -e answer=good -e by=$USER "
+        f"{why} Answer with playbooks/decide.yml -e feedback={reasons[0]['metric']} -e answer=good -e by=$USER "
         f"-e \"reason='WHAT WAS SEEN'\"{more} (or minor, bad), then run the same command again.{before}"
     )

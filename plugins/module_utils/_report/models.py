@@ -85,9 +85,15 @@ class PhaseRow:
     tries: tuple[Try, ...] = ()
 
     @property
+    def back(self) -> bool:
+        """Whether it was rolled back, and its end is that of the rollback."""
+        return self.status.endswith("rolled back")
+
+    @property
     def late(self) -> bool:
         """By more than a quarter of what was planned."""
-        return bool(self.planned and self.actual and self.actual > 1.25 * self.planned)
+        took = 0 if self.back else self.actual
+        return bool(self.planned and took and took > 1.25 * self.planned)
 
 
 @dataclass(frozen=True)

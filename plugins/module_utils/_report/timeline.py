@@ -161,9 +161,13 @@ def lane(row: PhaseRow, pieces: t.Sequence[Piece], scale: Scale) -> Lane:
 
 def took_words(row: PhaseRow) -> str:
     """For example "24 min of 15 min planned, 60 % late, 2 tries"."""
-    parts = [lasting(row.actual) or ("no end recorded" if row.tries else "")]
+    took = lasting(row.actual) or ("no end recorded" if row.tries else "")
+    if row.back and row.actual:
+        took = f"in place for {took}"
+    parts = [took]
     if row.planned:
-        parts[0] += f"{' of ' if parts[0] else ''}{lasting(row.planned)} planned"
+        of = ", " if row.back else " of "
+        parts[0] += f"{of if took else ''}{lasting(row.planned)} planned"
     if row.late and row.actual:
         parts.append(f"{round(100 * (row.actual / row.planned - 1))} % late")
     if len(row.tries) > 1:

@@ -111,7 +111,7 @@ def glance(
     """A number for each part, for whoever reads no further."""
     back = status == "rolled_back"
     done = sum(1 for row in phases if row.tone in ("good", "calm"))
-    taken_back = sum(1 for row in phases if row.status.endswith("rolled back"))
+    taken_back = sum(1 for row in phases if row.back)
     found = [
         ("Phases taken back", Cell(str(taken_back)))
         if back

@@ -25,6 +25,7 @@ class Seen:
     """What was read. `lock` is as deploy_lock_info returns it, `sentence` is both of lock and freeze in words.
 
     `flags` is None when the ConfigMap is not there. `killed` says who set the kill switch, "" for nobody.
+    `automatic`: a failed phase or a rollback did, and the next deployment resets it.
     """
 
     lock: Body
@@ -34,6 +35,7 @@ class Seen:
     freeze: str = ""
     flags: t.Mapping[str, str] | None = None
     killed: str = ""
+    automatic: bool = False
     availability: Body = field(default_factory=dict)
     watches: Body = field(default_factory=dict)
 
@@ -51,7 +53,9 @@ class Asked:
 
 def status_of(seen: Seen, asked: Asked, now: datetime) -> dict[str, t.Any]:
     record, plan = seen.record, asked.plan
-    told = verdict(record, seen.lock, seen.killed, plan, now, seen.watches)
+    told = verdict(
+        record, seen.lock, seen.killed, plan, now, seen.watches, automatic=seen.automatic
+    )
     known = dict(in_order(record, plan))
     phases = [_phase(name, known.get(name, {}), plan) for name in names_of(plan, known)]
     return {

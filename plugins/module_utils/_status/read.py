@@ -36,6 +36,7 @@ def look(cluster: Cluster, *, lock: str, release: str, config_map: str) -> Seen:
         freeze=str(freeze) if freeze else "",
         flags=(flags.get("data") or {}) if flags is not None else None,
         killed=str(switch) if switch else "",
+        automatic=bool(switch and switch.automatic),
         availability=facts_of(store, attempt, store.attachments()),
         watches=watches_of(store, attempt) if record else {},
     )

@@ -45,9 +45,12 @@ def verdict(
     plan: t.Sequence[Body],
     now: datetime,
     watches: Body | None = None,
+    *,
+    automatic: bool = False,
 ) -> Verdict:
     """`lock`: as deploy_lock_info returns it. `killed`: who set the kill switch, "" for nobody. `watches`: by gate.
 
+    `automatic`: a failed phase or a rollback set it, and the next deployment resets it: that is no verdict of its own.
     `plan`: all phases, each with `name`, and `title` and `minutes` where they are known.
     """
     phases = dict(in_order(record, plan))
@@ -61,7 +64,8 @@ def verdict(
         return Verdict(
             BACK, f"release {record.get('version')} at {shown(record.get('finished'), now)}{still}"
         )
-    if killed:
+    stopped = running or any(one.get("status") == FAILED for one in phases.values())
+    if killed and not (automatic and stopped):
         return Verdict(KILLED, killed)
     if not record:
         return Verdict(NONE, "no release is recorded")

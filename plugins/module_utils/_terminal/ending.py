@@ -118,10 +118,11 @@ def stopped_lines(
 
 
 def _unsaid(sentence: str, said: t.Sequence[str]) -> str:
-    """What was told above with its reason is only named."""
+    """What was told above with its reason is only named, and where to look."""
     told = " ".join(sentence.split())
     for text in sorted(said, key=len, reverse=True):
-        told = told.replace(text, text.partition(": ")[0])
+        name, reason, _why = text.partition(": ")
+        told = told.replace(text, f"{name} (above)" if reason else text)
     return told
 
 

@@ -81,7 +81,7 @@ summary { cursor: pointer; min-height: 26px; padding: 3px 0; color: var(--faint)
   1px solid var(--late); }
 .rolled-back, .partly-rolled-back { background: repeating-linear-gradient(45deg, var(--bar) 0 3px,
   transparent 3px 6px); border: 1px solid var(--bar); }
-.act { top: 4px; height: 26px; min-width: 3px; background: var(--text); }
+.act { top: 4px; height: 26px; min-width: 3px; margin-left: -2px; background: var(--text); }
 .act.bad { background: var(--bad); } .act.warn { background: var(--late); }
 .wait { top: 20px; height: 0; border-top: 2px dotted var(--faint); }
 .axis { min-height: 20px; font-size: 12px; color: var(--faint); }

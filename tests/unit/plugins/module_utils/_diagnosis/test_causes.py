@@ -310,6 +310,13 @@ def test_every_rule_goes_by_a_fact_that_somebody_notes(kind: str) -> None:
     assert f'"{kind}"' in COLLECTED
 
 
+def test_a_failed_phase_is_called_so_and_ends_with_one_full_stop() -> None:
+    said = "the image is not in the registry. Push the image, or correct its tag."
+    (found,) = find_causes([fact("phase_failed", "x", at="10:00", host="h", said=said)])
+    assert (found.entry, found.heading) == ("crash_loop", "Failed phase")
+    assert found.sentence.endswith("its tag.")
+
+
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: f"{rule.kind}: {rule.sentence[:40]}")
 def test_a_cure_leaves_the_program_to_the_run_that_tells_it(rule: Rule) -> None:
     assert "ansible-playbook" not in rule.hint

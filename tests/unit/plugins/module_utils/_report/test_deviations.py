@@ -237,6 +237,13 @@ def test_a_waived_check_is_told_once_with_who_waived_it_and_why():
     ]
 
 
+def test_a_phase_that_was_rolled_back_was_not_late_until_then():
+    back = with_phase("feature_flags", status="rolled_back", finished=records.at(200))
+    assert not [one for one in told(back) if one.startswith("Feature")]
+    late = with_phase("feature_flags", finished=records.at(200))
+    assert [one for one in told(late) if one.startswith("Feature")]
+
+
 def test_a_watch_that_only_waited_for_an_answer_was_not_short():
     record = with_phase(
         "monitoring",

@@ -150,6 +150,22 @@ CASES = {
         f"KILLED: {KILL}",
         [f"ansible-playbook playbooks/kill_switch.yml {END} -e reset=true -e \"reason='WHY'\""],
     ),
+    "killed by the phase that failed, which the next deployment undoes": (
+        recorded("failed", **{**DONE, "monitoring": failed("error_rate was above 0.05", "")}),
+        {"killed": KILL, "automatic": True},
+        "FAILED: release 2.0.0 in Monitoring (4 of 4) since 08:50:00 UTC: error_rate was above 0.05",
+        [
+            f"ansible-playbook playbooks/deploy.yml {END} --tags monitoring",
+            f"ansible-playbook playbooks/rollback.yml {END}",
+            f"ansible-playbook playbooks/diagnose.yml {END}",
+        ],
+    ),
+    "killed by a person while a phase had failed": (
+        recorded("failed", **{**DONE, "monitoring": failed("error_rate was above 0.05", "")}),
+        {"killed": KILL},
+        f"KILLED: {KILL}",
+        [f"ansible-playbook playbooks/kill_switch.yml {END} -e reset=true -e \"reason='WHY'\""],
+    ),
     "fine": (
         recorded("done", **DONE),
         {},
