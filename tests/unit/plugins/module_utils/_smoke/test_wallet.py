@@ -110,7 +110,7 @@ def test_an_answer_without_what_counts_names_where_it_was_looked_for(
 
 def test_a_path_that_is_no_jmespath_is_refused_before_anything_is_ordered(url: str) -> None:
     result = pay(url, form={**FORM, "status": "data..state"})
-    assert "'data..state' is no JMESPath" in result["msg"]
+    assert "'data..state' is not JMESPath" in result["msg"]
     assert Accounts.seen == []
 
 
