@@ -143,7 +143,7 @@ def test_what_kubectl_set_is_told_and_treated_by_rule(ramp: Ramp) -> None:
     ramp.place.kubectl(*patch, json.dumps({"data": {FLAG: "7"}}))
     unknown = ramp.run()
     assert unknown["reason"] == "RampRefused"
-    assert "'7', which is no step" in unknown["msg"]
+    assert "'7', which is not a step" in unknown["msg"]
     assert "eve set it" in unknown["notes"][0]
     ramp.place.kubectl(*patch, json.dumps({"data": {FLAG: "5"}}))
     found = ramp.run()

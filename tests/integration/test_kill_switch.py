@@ -199,7 +199,7 @@ def test_a_consumer_that_does_not_read_the_flags_is_never_taken_for_off(live: Pl
         ({"state": "lowered", "percentage": -1}, "from 0 to 100"),
         ({"flags": {}}, "must have the value"),
         ({"flags": {"A": None}}, "must have the value"),
-        ({"flags": {"a-b": False}}, "no environment variable"),
+        ({"flags": {"a-b": False}}, "not an environment variable"),
     ],
 )
 def test_bad_input_touches_nothing(place: Place, options: t.Any, message: str) -> None:

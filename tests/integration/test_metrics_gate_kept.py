@@ -208,5 +208,5 @@ def test_lines_of_a_deployments_logs_are_counted(gate, deployed):
     result = gate.run({**counted, "query": ".", "count": 1}, fail_on=[])
     assert result["samples"][0]["last"] >= len(lines) > 0
     assert gate.run({**counted, "query": "never written", "count": 1})["verdict"] == "proceed"
-    assert "no regular expression" in gate.run({**counted, "query": "("})["msg"]
+    assert "not a regular expression" in gate.run({**counted, "query": "("})["msg"]
     assert "no Deployment 'absent'" in gate.run({**counted, "deployment": "absent"})["msg"]

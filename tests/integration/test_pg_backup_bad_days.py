@@ -190,7 +190,7 @@ def test_a_disk_that_is_full_fails_the_backup_and_leaves_nothing_anywhere(option
 @pytest.mark.parametrize(
     ("changed", "words"),
     [
-        pytest.param({"local_copy": "/nonexistent"}, "is no folder", id="folder-missing"),
+        pytest.param({"local_copy": "/nonexistent"}, "is not a folder", id="folder-missing"),
         pytest.param({"storage_class": "GLACIER"}, "cannot be read back", id="archive"),
         pytest.param({"kms_key_id": "x"}, "'server_side_encryption: aws:kms'", id="key-alone"),
     ],

@@ -80,14 +80,14 @@ def _flags(status: Status) -> Rows:
     told = [f"{len(on)} on", *([f"off: {' '.join(off)}"] if off and on else [])]
     yield "flags", " · ".join([*values, *(told if on else ["all off"])])
     if status["kill_switch"] and status["kill_switch"] not in status["why"]:
-        yield "", status["kill_switch"]
+        yield "", shortened(status["kill_switch"], WHY)
 
 
 def _ramp(status: Status) -> Rows:
     ramp = status["ramp"]
     if not ramp:
         return
-    told = f"{status['why']} {status['lock']['sentence']}"
+    told = f"{status['why']} {status['lock']['sentence']} {status['kill_switch']}"
     at = "no percentage" if ramp["percentage"] is None else f"{ramp['percentage']} %"
     step = f", step {ramp['step']} of {ramp['steps']}" if ramp["step"] else ""
     yield "ramp", f"{at}{step}{_onward(ramp['next'], told)}"

@@ -122,7 +122,8 @@ def _unsaid(sentence: str, said: t.Sequence[str]) -> str:
     told = " ".join(sentence.split())
     for text in sorted(said, key=len, reverse=True):
         name, reason, _why = text.partition(": ")
-        told = told.replace(text, f"{name} (above)" if reason else text)
+        end = "." if text.endswith((".", "!", "?")) else ""
+        told = told.replace(text, f"{name} (above){end}" if reason else text)
     return told
 
 

@@ -16,7 +16,7 @@ CHANNELS: t.Mapping[str, str] = {
     "pagerduty": "PagerDuty",
 }
 
-RESOLVED = "to resolve the incident, if one is open"
+RESOLVED = "to resolve any incident"
 
 
 def receivers(group: Group) -> list[str]:

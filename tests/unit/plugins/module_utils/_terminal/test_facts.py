@@ -213,7 +213,7 @@ def told(
         pytest.param(
             "announce",
             {"changed": True, "delivered": [{"channel": "pagerduty", "action": "resolve"}]},
-            ["good told: PagerDuty to resolve the incident, if one is open"],
+            ["good told: PagerDuty to resolve any incident"],
             id="an incident that is over",
         ),
         pytest.param("alert_rules", {"changed": True}, ["good : The task"], id="a change"),
@@ -270,7 +270,7 @@ def test_of_pods_that_were_to_restart_those_that_failed_are_told_apart() -> None
 
 
 def test_who_was_told_of_an_incident_is_not_when_it_is_resolved() -> None:
-    resolved = "PagerDuty to resolve the incident, if one is open"
+    resolved = "PagerDuty to resolve any incident"
     assert still_told(["PagerDuty", "Slack #x", "PagerDuty"]) == ["PagerDuty", "Slack #x"]
     assert still_told(["PagerDuty", "Slack #x", resolved]) == ["Slack #x"]
     assert still_told([resolved, "PagerDuty"]) == ["PagerDuty"]
