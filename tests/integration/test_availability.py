@@ -134,7 +134,7 @@ def test_a_prober_that_is_killed_leaves_a_gap_and_the_next_phase_another_prober(
     assert prober(place).pid != killed.pid
     done = place.run(availability, release=VERSION, state="stopped")["availability"]
     assert (done["verdict"], done["failures"]) == ("partial", 0)
-    assert [gap["why"] for gap in done["gaps"]] == ["nobody asked"]
+    assert [gap["why"] for gap in done["gaps"]] == ["not probed"]
     assert done["unseen"] > 5
 
 
@@ -257,7 +257,7 @@ def test_a_run_that_is_killed_takes_its_prober_along_and_the_next_one_goes_on(
     until(lambda: facts(place)["prober"] == "", 15)
     found = facts(place)
     assert found["targets"]["vendor"]["failures"] > left["targets"]["vendor"]["failures"]
-    assert [gap["why"] for gap in found["gaps"]] == ["nobody asked"]
+    assert [gap["why"] for gap in found["gaps"]] == ["not probed"]
     assert found["gaps"][0]["start"] == left["until"]
 
 

@@ -107,7 +107,7 @@ def _with_open_ends(measured: Measured, changed: datetime | None, at: datetime |
             replace(gap, start=max(gap.start, first)) for gap in measured.gaps if gap.end > first
         )
         if since - first > STARTS_WITHIN:
-            gaps = (Gap(first, since, "nobody asked yet"), *gaps)
+            gaps = (Gap(first, since, "not probed yet"), *gaps)
         measured = replace(measured, gaps=gaps)
     if at is not None and not measured.closed:
         # It is written every few seconds, so a little younger than it seems.

@@ -17,7 +17,7 @@ Json = dict[str, t.Any]
 
 NOT_SEEN = "nothing could be reached from this machine"
 """Why of a gap: every address failed, and so did the API server and the control addresses."""
-NOT_ASKED = "nobody asked"
+NOT_ASKED = "not probed"
 STOOD_STILL = "this machine stalled"
 
 WRITE_EVERY = 15.0

@@ -167,7 +167,7 @@ def service_of(availability: Availability) -> Claim:
 def errors_of(alerts: Alerts, zone: tzinfo) -> Claim:
     """What fired is told also where not everything was seen."""
     unseen = (
-        "" if alerts.looked else f"not measured ({alerts.why_not or 'nobody asked for alerts'})"
+        "" if alerts.looked else f"not measured ({alerts.why_not or 'alerts were not checked'})"
     )
     if not alerts.fired:
         return Claim(unseen, None) if unseen else Claim("0 critical", True)

@@ -78,7 +78,7 @@ def ramp(facts: t.Mapping[str, t.Any]) -> Found:
 def interruptions(reader: Reader) -> Found:
     for name, phase in reader.named("phases", reader.mapping("phases")):
         for one in dictionaries(phase.get("interruptions")):
-            said = f"{text(one.get('by'))} took up phase {name}: the run before ended in it"
+            said = f"{text(one.get('by'))} resumed phase {name}, in which the previous run ended"
             yield from timed(one.get("at"), said, tone="warn")
 
 

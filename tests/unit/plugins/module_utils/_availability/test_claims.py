@@ -118,8 +118,8 @@ def verdict(found: Availability) -> tuple[str, list[str]]:
 
 def test_asked_too_late_is_a_gap() -> None:
     found = availability_of(facts(), changed=later(-120))
-    assert verdict(found) == ("partial", ["nobody asked yet"])
-    assert found.summary[1] == "Not seen 09:28:00-09:30:00: nobody asked yet"
+    assert verdict(found) == ("partial", ["not probed yet"])
+    assert found.summary[1] == "Not seen 09:28:00-09:30:00: not probed yet"
     assert found.unseen == 120
 
 
@@ -129,7 +129,7 @@ def test_a_gap_before_the_first_change_is_none() -> None:
         {
             "start": to_text(BEGAN.timestamp() + 10),
             "end": to_text(BEGAN.timestamp() + 30),
-            "why": "nobody asked",
+            "why": "not probed",
         }
     ]
     known = {**facts(), "gaps": gaps}
@@ -141,7 +141,7 @@ def test_a_prober_that_is_silent_is_a_gap_up_to_now() -> None:
     assert verdict(availability_of(facts(closed=False), at=later(640))) == ("complete", [])
     assert verdict(availability_of(facts(closed=False), at=later(700))) == (
         "partial",
-        ["nobody asked"],
+        ["not probed"],
     )
     assert verdict(availability_of(facts(closed=True), at=later(700))) == ("complete", [])
 

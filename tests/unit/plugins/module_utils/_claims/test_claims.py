@@ -260,17 +260,17 @@ CASES: list[Case] = [
     ("all is well", [], {}),
     # Availability
     ("probes failed", [available(FAILED)], downtime(MEASURED_FAILURES, "Some requests failed for a short time.")),
-    ("nobody asked", [available(None)], downtime("not measured (the public addresses were not probed)")),
+    ("not probed", [available(None)], downtime("not measured (the public addresses were not probed)")),
     ("asking was switched off", [available(OFF)], downtime("not measured (switched off: no route to them from here)")),
     (
         "asked too late",
         [available(LATE)],
-        downtime("0 minutes where it was measured. Not seen 09:00:00-09:25:00: nobody asked yet"),
+        downtime("0 minutes where it was measured. Not seen 09:00:00-09:25:00: not probed yet"),
     ),
     (
         "the prober was killed",
         [available(PAUSED)],
-        downtime("0 minutes where it was measured. Not seen 09:51:35-11:02:00: nobody asked"),
+        downtime("0 minutes where it was measured. Not seen 09:51:35-11:02:00: not probed"),
     ),
     (
         "what was measured was edited by hand",
@@ -305,10 +305,10 @@ CASES: list[Case] = [
         {"errors": "0 critical, 1 warning: Slow Response 09:31-09:33"},
     ),
     (
-        "nobody asked for alerts",
+        "alerts were not checked",
         [fact(alerts={})],
         {
-            "errors": "not measured (nobody asked for alerts)",
+            "errors": "not measured (alerts were not checked)",
             "report_incidents": "none recorded, alerts not checked",
         },
     ),

@@ -190,5 +190,5 @@ def test_an_interruption_stands_where_somebody_took_the_phase_up():
     record = records.green()
     record["phases"]["database"]["interruptions"] = [{"by": "joe@ops-2", "at": records.at(20)}, "?"]
     report = build_report(record, Asked(plan=records.PLAN))
-    told = [one.words for one in report.timeline.marks if "took up" in one.words]
-    assert told == ["06:05:00 joe@ops-2 took up phase database: the run before ended in it."]
+    told = [one.words for one in report.timeline.marks if "resumed phase" in one.words]
+    assert told == ["06:05:00 joe@ops-2 resumed phase database, in which the previous run ended."]

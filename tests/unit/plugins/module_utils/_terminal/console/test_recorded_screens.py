@@ -105,6 +105,28 @@ def test_nothing_is_said_twice(run: str) -> None:
     assert sorted(said) == sorted(set(said))
 
 
+def test_a_difference_that_was_asked_for_stands_whole_behind_what_came_before() -> None:
+    console, shown = Console(), []
+    whole = recording("check")
+    place = next(n for n, one in enumerate(whole) if isinstance(one, events.PlayBegun) and n > 3)
+    for event in whole[: place + 1]:
+        shown += console.on(event, 80)
+    task = events.Task(
+        "1", "easymo.deploy.feature_flags : Set the flags", "easymo.deploy.feature_flags"
+    )
+    diff = "--- before\n+++ after\n-  FEATURE_AI_AGENTS: 'false'\n+  FEATURE_AI_AGENTS: 'true'\n"
+    lines = [line.text for line in console.differs(task, "localhost", [diff])]
+    assert lines[-5:] == [
+        "    ± Set the flags · localhost",
+        "      --- before",
+        "      +++ after",
+        "      -  FEATURE_AI_AGENTS: 'false'",
+        "      +  FEATURE_AI_AGENTS: 'true'",
+    ]
+    # The phase that it belongs to has its heading first.
+    assert [line for line in lines[:-5] if line.startswith("2/8 Database")]
+
+
 def test_a_run_at_a_terminal_shows_in_the_end_what_a_log_shows() -> None:
     at_a_terminal = [one for one in drawn("failing", 80, terminal=True) if not one.startswith("↻")]
     assert at_a_terminal == drawn("failing", 80)
