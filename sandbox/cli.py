@@ -82,6 +82,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     _add_fault(commands, folder)
     add_traffic(commands, folder)
+    _add(commands, folder, "shop", "add another team's three services and their database", _shop)
     ci = _add(
         commands, folder, "ci", "let CI and staging pass a tagged commit, and push its images", _ci
     )
@@ -232,6 +233,13 @@ def _logs(world: World, arguments: argparse.Namespace) -> int:
     tail(world, arguments.component, arguments.lines, _print_line)
     if arguments.follow:
         follow(world, arguments.component, _print_line)
+    return 0
+
+
+def _shop(world: World, _: argparse.Namespace) -> int:
+    from sandbox.shop.hosting import host  # noqa: PLC0415
+
+    host(world, _print_line)
     return 0
 
 

@@ -11,6 +11,7 @@ import typing as t
 import urllib.request
 from pathlib import Path
 
+from sandbox import shop
 from sandbox.component import Component, Process, responds
 from sandbox.debian import unpack
 from sandbox.names import NAMESPACE
@@ -125,7 +126,7 @@ def configuration(
                 "api_server": kubernetes["server"],
                 "authorization": {"credentials_file": str(token_file)},
                 "tls_config": {"ca_file": kubernetes["ca_cert"]},
-                "namespaces": {"names": [NAMESPACE]},
+                "namespaces": {"names": [NAMESPACE, shop.NAMESPACE]},
             }
         ],
         "relabel_configs": _relabelling(),

@@ -21,6 +21,13 @@ options:
     description: The time zone of the times in sentences.
     type: str
     default: UTC
+  plan:
+    description:
+      - The names of the release's phases. Of one without flags nothing is said of flags. If empty, it has all.
+    type: list
+    elements: str
+    default: []
+    version_added: 0.3.0
 """
 
 EXAMPLES = r"""
@@ -51,12 +58,14 @@ from ..module_utils._errors import InputError
 from ..module_utils._messages.calendar import zone_of
 
 
-def release_claims(info: t.Mapping[str, t.Any], timezone: str = "UTC") -> dict[str, t.Any]:
+def release_claims(
+    info: t.Mapping[str, t.Any], timezone: str = "UTC", plan: t.Sequence[str] = ()
+) -> dict[str, t.Any]:
     try:
         zone = zone_of(timezone)
     except InputError as exc:
         raise AnsibleFilterError(f"release_claims: {exc}") from exc
-    claims = read_claims(info, zone)
+    claims = read_claims(info, zone, plan)
     claims["cause"] = Claim(latest_cause(info.get("record") or {}).sentence(zone), good=None)
     return {name: claim.to_json() for name, claim in claims.items()}
 

@@ -61,6 +61,11 @@ options:
     type: list
     elements: str
     default: []
+  announced:
+    description: Whether there is a channel in which the release is announced. If not, no announcement is missing.
+    type: bool
+    default: true
+    version_added: 0.3.0
   time_zone:
     description: The time zone of the page, such as V(Africa/Nairobi).
     type: str
@@ -141,6 +146,7 @@ def module_spec() -> dict[str, t.Any]:
             "purpose": {"type": "str", "default": "deploy"},
             "services": {"type": "list", "elements": "str", "default": []},
             "sign_offs": {"type": "list", "elements": "str", "default": []},
+            "announced": {"type": "bool", "default": True},
             "time_zone": {"type": "str", "default": "UTC"},
             "journal": {"type": "path"},
             "interval": {"type": "float", "default": EVERY},

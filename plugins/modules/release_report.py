@@ -83,6 +83,11 @@ options:
     elements: str
     default: []
     version_added: 0.2.0
+  announced:
+    description: Whether there is a channel in which the release is announced. If not, no announcement is missing.
+    type: bool
+    default: true
+    version_added: 0.3.0
   time_zone:
     description:
       - The time zone in which the timeline is drawn, such as V(Africa/Nairobi). Elsewhere its times stand beside UTC.
@@ -208,6 +213,7 @@ def argument_spec() -> dict[str, t.Any]:
         "availability": {"type": "dict", "default": {}},
         "pins": {"type": "dict", "default": {}},
         "sign_offs": {"type": "list", "elements": "str", "default": []},
+        "announced": {"type": "bool", "default": True},
         "time_zone": {"type": "str", "default": "UTC"},
         "journal": {"type": "path"},
     }

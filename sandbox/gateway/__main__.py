@@ -13,13 +13,17 @@ from pathlib import Path
 import aiohttp
 from aiohttp import web
 
+from sandbox import shop
 from sandbox.faults import Faults
-from sandbox.gateway.endpoints import Endpoints
+from sandbox.gateway.endpoints import Endpoints, Object
 from sandbox.gateway.proxy import TIMEOUT, Proxy
 from sandbox.gateway.reflector import Reflector
 from sandbox.gateway.server import Figures, Server
+from sandbox.names import NAMESPACE
 from sandbox.shutdown import stop_event
 from sandbox.world import World
+
+PUBLIC = (NAMESPACE, shop.NAMESPACE)
 
 
 async def serve(world: World) -> None:
@@ -34,15 +38,17 @@ async def serve(world: World) -> None:
     connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=15)
     pods = aiohttp.ClientSession(connector=connector, timeout=TIMEOUT, auto_decompress=False)
     async with api, pods:
-        await _serve(world, api, pods, _namespaced(kubernetes["server"], kubernetes["namespace"]))
+        await _serve(world, api, pods, _watched(kubernetes["server"]))
 
 
-def _namespaced(server: str, namespace: str) -> tuple[str, str]:
-    """The URLs of the namespace's Services and of its EndpointSlices."""
-    return (
-        f"{server}/api/v1/namespaces/{namespace}/services",
-        f"{server}/apis/discovery.k8s.io/v1/namespaces/{namespace}/endpointslices",
-    )
+def _watched(server: str) -> tuple[str, str]:
+    """The URLs of all Services and of all EndpointSlices."""
+    return f"{server}/api/v1/services", f"{server}/apis/discovery.k8s.io/v1/endpointslices"
+
+
+def _public(take: t.Callable[[t.Iterable[Object]], None]) -> t.Callable[[t.Iterable[Object]], None]:
+    """Only what is in a namespace that the public reaches."""
+    return lambda found: take([one for one in found if one["metadata"]["namespace"] in PUBLIC])
 
 
 async def _serve(
@@ -54,8 +60,8 @@ async def _serve(
         proxy, Faults(world.faults_file), figures, lambda: all(r.synced for r in reflectors)
     )
     reflectors = (
-        Reflector(api, urls[0], server.set_services),
-        Reflector(api, urls[1], endpoints.replace),
+        Reflector(api, urls[0], _public(server.set_services)),
+        Reflector(api, urls[1], _public(endpoints.replace)),
     )
     runner = web.ServerRunner(web.Server(server.handle, access_log=None))
     await runner.setup()

@@ -38,7 +38,7 @@ class Reflector:
         self._session = session
         self._url = url
         self._on_change = on_change
-        self._objects: dict[str, Object] = {}
+        self._objects: dict[tuple[str, str], Object] = {}
         self._version = ""
         self.synced = False
 
@@ -62,7 +62,7 @@ class Reflector:
         async with self._session.get(self._url, timeout=timeout) as response:
             response.raise_for_status()
             listed = await response.json()
-        self._objects = {one["metadata"]["name"]: one for one in listed["items"]}
+        self._objects = {_key(one): one for one in listed["items"]}
         self._version = listed["metadata"]["resourceVersion"]
         self._on_change(self._objects.values())
         self.synced = True
@@ -90,9 +90,13 @@ class Reflector:
         self._version = changed["metadata"]["resourceVersion"]
         if kind == "BOOKMARK":
             return
-        name = changed["metadata"]["name"]
         if kind == "DELETED":
-            self._objects.pop(name, None)
+            self._objects.pop(_key(changed), None)
         else:
-            self._objects[name] = changed
+            self._objects[_key(changed)] = changed
         self._on_change(self._objects.values())
+
+
+def _key(one: Object) -> tuple[str, str]:
+    """A name is its own in its namespace alone."""
+    return one["metadata"].get("namespace", ""), one["metadata"]["name"]

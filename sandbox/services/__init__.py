@@ -11,6 +11,7 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass
 
+from sandbox import shop
 from sandbox.names import PREVIOUS_VERSION, RELEASE_VERSION, SERVICES, WORKER
 
 if t.TYPE_CHECKING:
@@ -25,8 +26,13 @@ IMAGES: frozenset[str] = frozenset(
         for version in (PREVIOUS_VERSION, RELEASE_VERSION)
     }
     | {f"easymo/{METRICS}:v1"}
+    | {
+        f"{shop.IMAGES}/{service}:v{version}"
+        for service in shop.SERVICES
+        for version in shop.VERSIONS
+    }
 )
-"""The platform's images, each of which is a program."""
+"""The images of the platform and of the shop, each of which is a program."""
 
 BESIDE: frozenset[str] = frozenset(
     {

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import base64
 import typing as t
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote, urlencode
 
@@ -28,6 +29,26 @@ Manifest = dict[str, t.Any]
 
 PORT = 8080
 RIGHTS = Path(__file__).parents[2] / "manifests" / "rbac"
+
+
+@dataclass(frozen=True)
+class Team:
+    """Whose objects they are: the namespace, the images' folder in the registry, and where pods get their settings."""
+
+    namespace: str
+    images: str
+    environment: tuple[Manifest, ...]
+
+
+EASYMO = Team(
+    NAMESPACE,
+    "easymo",
+    (
+        {"configMapRef": {"name": "platform-config"}},
+        {"secretRef": {"name": "platform-secrets"}},
+        {"configMapRef": {"name": "feature-flags", "optional": True}},
+    ),
+)
 REPLICAS = {**dict.fromkeys(SERVICES, 3), WORKER: 2}
 
 FLAGS_BEFORE = {
@@ -46,22 +67,32 @@ FLAGS_BEFORE = {
 def manifests(world: World) -> list[Manifest]:
     """Every object of the platform, in an order in which they can be created."""
     objects = [
-        _namespace(),
-        *(
-            yaml.safe_load(path.read_text(encoding="utf-8"))
-            for path in sorted(RIGHTS.glob("*.yaml"))
-        ),
+        *home(EASYMO),
         _config_map("platform-config", _platform_config(world)),
-        _secret("platform-secrets", _platform_secrets(world)),
+        secret("platform-secrets", _platform_secrets(world)),
         _config_map("feature-flags", FLAGS_BEFORE),
     ]
     for service, replicas in REPLICAS.items():
-        objects += [
-            deployment(service, replicas),
-            _service(service),
-            _disruption_budget(service, replicas - 1),
-        ]
+        objects += workload(service, replicas)
     return objects
+
+
+def home(team: Team) -> list[Manifest]:
+    """The team's namespace, and the account in it that deploys."""
+    rights = (path.read_text(encoding="utf-8") for path in sorted(RIGHTS.glob("*.yaml")))
+    # As service-account.yaml tells people to.
+    named = (text.replace(EASYMO.namespace, team.namespace) for text in rights)
+    return [_namespace(team), *(yaml.safe_load(text) for text in named)]
+
+
+def workload(
+    service: str, replicas: int, version: str = PREVIOUS_VERSION, team: Team = EASYMO
+) -> list[Manifest]:
+    return [
+        deployment(service, replicas, version, team),
+        _service(service, team),
+        _disruption_budget(service, replicas - 1, team),
+    ]
 
 
 def _platform_config(world: World) -> dict[str, str]:
@@ -101,17 +132,17 @@ def database_url(postgres: Facts, database: str) -> str:
     return f"postgresql://{user}:{password}@{postgres['host']}:{postgres['port']}/{login['name']}?{tls}"
 
 
-def _metadata(name: str, **labels: str) -> Manifest:
-    labels = {**labels, "app.kubernetes.io/part-of": "easymo"}
-    return {"name": name, "namespace": NAMESPACE, "labels": labels}
+def _metadata(name: str, team: Team = EASYMO, **labels: str) -> Manifest:
+    labels = {**labels, "app.kubernetes.io/part-of": team.images}
+    return {"name": name, "namespace": team.namespace, "labels": labels}
 
 
-def _namespace() -> Manifest:
-    labels = {"kubernetes.io/metadata.name": NAMESPACE}
+def _namespace(team: Team) -> Manifest:
+    labels = {"kubernetes.io/metadata.name": team.namespace}
     return {
         "apiVersion": "v1",
         "kind": "Namespace",
-        "metadata": {"name": NAMESPACE, "labels": labels},
+        "metadata": {"name": team.namespace, "labels": labels},
     }
 
 
@@ -124,22 +155,24 @@ def _config_map(name: str, data: t.Mapping[str, str]) -> Manifest:
     }
 
 
-def _secret(name: str, values: t.Mapping[str, str]) -> Manifest:
+def secret(name: str, values: t.Mapping[str, str], team: Team = EASYMO) -> Manifest:
     data = {key: base64.b64encode(value.encode()).decode() for key, value in values.items()}
     return {
         "apiVersion": "v1",
         "kind": "Secret",
-        "metadata": _metadata(name),
+        "metadata": _metadata(name, team),
         "type": "Opaque",
         "data": data,
     }
 
 
-def deployment(service: str, replicas: int, version: str = PREVIOUS_VERSION) -> Manifest:
+def deployment(
+    service: str, replicas: int, version: str = PREVIOUS_VERSION, team: Team = EASYMO
+) -> Manifest:
     return {
         "apiVersion": "apps/v1",
         "kind": "Deployment",
-        "metadata": _metadata(service, app=service),
+        "metadata": _metadata(service, team, app=service),
         "spec": {
             "replicas": replicas,
             "selector": {"matchLabels": {"app": service}},
@@ -150,34 +183,30 @@ def deployment(service: str, replicas: int, version: str = PREVIOUS_VERSION) -> 
             "minReadySeconds": 0,
             "progressDeadlineSeconds": 60,
             "revisionHistoryLimit": 10,
-            "template": _pod_template(service, version),
+            "template": _pod_template(service, version, team),
         },
     }
 
 
-def _pod_template(service: str, version: str) -> Manifest:
+def _pod_template(service: str, version: str, team: Team) -> Manifest:
     annotations = {"prometheus.io/scrape": "true", "prometheus.io/port": str(PORT)}
     return {
         "metadata": {"labels": {"app": service}, "annotations": annotations},
         "spec": {
             # The longest a request may take, plus what the pause before the end takes.
             "terminationGracePeriodSeconds": 10,
-            "containers": [_container(service, version)],
+            "containers": [_container(service, version, team)],
         },
     }
 
 
-def _container(service: str, version: str) -> Manifest:
+def _container(service: str, version: str, team: Team) -> Manifest:
     return {
         "name": service,
-        "image": f"easymo/{service}:v{version}",
+        "image": f"{team.images}/{service}:v{version}",
         "imagePullPolicy": "IfNotPresent",
         "ports": [{"name": "http", "containerPort": PORT, "protocol": "TCP"}],
-        "envFrom": [
-            {"configMapRef": {"name": "platform-config"}},
-            {"secretRef": {"name": "platform-secrets"}},
-            {"configMapRef": {"name": "feature-flags", "optional": True}},
-        ],
+        "envFrom": list(team.environment),
         "readinessProbe": {**_probe("/health"), "periodSeconds": 1, "failureThreshold": 2},
         # Not /health: a database that is away must not have every pod restarted. Asked often, so that a
         # new pod soon proves that it answers, and patient, for the machine may be busy.
@@ -200,11 +229,11 @@ def _probe(path: str) -> Manifest:
     return {"httpGet": {"path": path, "port": "http", "scheme": "HTTP"}, "timeoutSeconds": 3}
 
 
-def _service(service: str) -> Manifest:
+def _service(service: str, team: Team) -> Manifest:
     return {
         "apiVersion": "v1",
         "kind": "Service",
-        "metadata": _metadata(service, app=service),
+        "metadata": _metadata(service, team, app=service),
         "spec": {
             "type": "ClusterIP",
             "selector": {"app": service},
@@ -213,11 +242,11 @@ def _service(service: str) -> Manifest:
     }
 
 
-def _disruption_budget(service: str, available: int) -> Manifest:
+def _disruption_budget(service: str, available: int, team: Team) -> Manifest:
     return {
         "apiVersion": "policy/v1",
         "kind": "PodDisruptionBudget",
-        "metadata": _metadata(service, app=service),
+        "metadata": _metadata(service, team, app=service),
         "spec": {
             "minAvailable": available,
             "selector": {"matchLabels": {"app": service}},

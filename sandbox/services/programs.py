@@ -5,11 +5,13 @@ from __future__ import annotations
 
 import typing as t
 
+from sandbox import shop
 from sandbox.names import WORKER
 from sandbox.services import METRICS, ConfigurationError
 from sandbox.services.agent_core import agent_core
 from sandbox.services.base_service import Service, application
 from sandbox.services.catalogue import ENDPOINTS, catalogue_service
+from sandbox.services.shop import shop_service
 from sandbox.services.wallet import wallet_service
 from sandbox.services.worker import worker
 
@@ -25,6 +27,7 @@ PROGRAMS: t.Mapping[str, t.Callable[[Service], web.Application]] = {
     # A sidecar: nothing but the metrics that all have.
     METRICS: application,
     **dict.fromkeys(ENDPOINTS, catalogue_service),
+    **dict.fromkeys(shop.SERVICES, shop_service),
 }
 
 

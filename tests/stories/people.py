@@ -131,7 +131,11 @@ class Operator:
         return self.begins("rollback", "--tags", "database", *approval(approved_by, reason))
 
     def begins(
-        self, playbook: str, *arguments: str, output: int | t.IO[bytes] = subprocess.DEVNULL
+        self,
+        playbook: str,
+        *arguments: str,
+        inventory: str = "sandbox",
+        output: int | t.IO[bytes] = subprocess.DEVNULL,
     ) -> Victim:
         """A playbook for somebody to kill, or to meet."""
         return Victim(
@@ -139,7 +143,7 @@ class Operator:
                 BIN / "ansible-playbook",
                 f"playbooks/{playbook}.yml",
                 "-i",
-                "inventories/sandbox",
+                f"inventories/{inventory}",
                 *arguments,
             ],
             self._checkout,

@@ -28,22 +28,25 @@ PERCENTAGE = "_ROLLOUT_PERCENTAGE"
 NOT_KNOWN, ON_HOLD = "not known", "on hold"
 RAN = ("succeeded", "no_change")
 """Results of a rollout that left the service well."""
+FLAGS_LINE = "Feature flags"
 REPORT_LINES = (
     ("All services", "report_services"),
     ("Database", "report_database"),
-    ("Feature flags", "report_flags"),
+    (FLAGS_LINE, "report_flags"),
     ("Tests", "report_tests"),
     ("Metrics", "report_metrics"),
     ("Incidents", "report_incidents"),
 )
 """The runbook's report, in its order: the name of the line, and the claim behind it."""
 
+FLAGS, SERVICES = "feature_flags", "microservices"
+"""Phases that a release need not have."""
 LOOKS_ONLY = "preflight"
 """The phase that changes nothing."""
 
 
-def read_claims(info: Body, zone: tzinfo = UTC) -> dict[str, Claim]:
-    """Of what the module release_info returns, or what is like it."""
+def read_claims(info: Body, zone: tzinfo = UTC, plan: t.Collection[str] = ()) -> dict[str, Claim]:
+    """Of what the module release_info returns, or what is like it. `plan` are the phases of the release; empty: any."""
     record = mapping(info.get("record"))
     measured = mapping(info.get("availability"))
     availability = availability_of(
@@ -51,6 +54,8 @@ def read_claims(info: Body, zone: tzinfo = UTC) -> dict[str, Claim]:
     )
     back = availability_of(mapping(measured.get("rollback")), zone=zone)
     claims = claims_of(record, availability, alerts_of(record), zone=zone)
+    if plan and FLAGS not in plan:
+        claims |= without_flags(record, claims["report_services"] if SERVICES in plan else None)
     return {**claims, "rollback_downtime": downtime_of(back)}
 
 
@@ -105,6 +110,17 @@ def status_of(record: Body, percentage: Claim) -> Claim:
     if percentage.good:
         return Claim(f"LIVE ({percentage.words} rollout)" if percentage.words else "LIVE", True)
     return Claim(f"deployed, feature {percentage.words}", percentage.good)
+
+
+def without_flags(record: Body, services: Claim | None) -> dict[str, Claim]:
+    """Of a release that has none: users have what its services run."""
+    deployed = Claim("deployed", True)
+    if record.get("status") == "rolled_back":
+        deployed = Claim("rolled back", False)
+    elif services and not services.good:
+        deployed = Claim(f"deployed, services {services.words}", services.good)
+    none = Claim("no feature flags", True)
+    return {"status": deployed, "rollout": none, "report_flags": none}
 
 
 def rollout_percentage(phases: t.Mapping[str, Body], facts: Body) -> Claim:

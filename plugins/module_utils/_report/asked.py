@@ -47,6 +47,7 @@ def asked_of(
         release=params["release"],
         zone=zone,
         sign_offs=tuple(params["sign_offs"]),
+        announced=params["announced"],
         problem=redact(params.get("problem") or ""),
         pins=redact.within(params.get("pins") or {}, RECORD_DEPTH),
         availability=redact.within(params.get("availability") or {}, RECORD_DEPTH),

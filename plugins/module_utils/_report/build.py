@@ -8,7 +8,7 @@ import typing as t
 from dataclasses import replace
 from datetime import datetime
 
-from .._claims.claims import REPORT_LINES, read_claims
+from .._claims.claims import FLAGS_LINE, REPORT_LINES, read_claims
 from .._claims.models import Claim
 from .._time import parse_time
 from .deviations import deviations
@@ -22,22 +22,22 @@ from .timeline import timeline_of
 from .times import between, shown_both
 from .verdict import glance, summary, verdict_of
 
-SECTIONS: tuple[t.Callable[[Reader], Table | None], ...] = (
-    services.services,
-    checks.checks,
-    database.backups,
-    database.rehearsals,
-    database.migrations,
-    database.restores,
-    services.functions,
-    services.flags,
-    people.ramp,
-    services.images,
-    checks.traffic,
-    people.feedback,
-    people.decisions,
-    people.announcements,
-)
+SECTIONS: t.Mapping[t.Callable[[Reader], Table | None], str] = {
+    services.services: "services",
+    checks.checks: "tests",
+    database.backups: "database",
+    database.rehearsals: "database",
+    database.migrations: "database",
+    database.restores: "database",
+    services.functions: "functions",
+    services.flags: "flags",
+    people.ramp: "flags",
+    services.images: "services",
+    checks.traffic: "",
+    people.feedback: "",
+    people.decisions: "",
+}
+"""Each with what it is about. What a release does not have, it does not miss."""
 TABLED = frozenset(
     {"services", "checks", "preflight", "backups", "rehearsals", "migrations", "functions", "flags", "metrics",
      "traffic", "verdict", "reasons", "feedback"}
@@ -52,7 +52,7 @@ def build_report(record: t.Mapping[str, t.Any], asked: Asked) -> Report:
     reader = Reader(legible(record, LONGEST), legible(asked.pins, LONGEST))
     phases = phase_rows(reader, asked.plan, TABLED, asked.zone)
     tables, watches = tables_of(reader, asked), metrics.watches(reader)
-    missing = missing_of(phases, tables, watches)
+    missing = missing_of(phases, tables, watches, watched=asked.has("monitoring"))
     strayed, events = deviations(reader, phases), events_of(reader, phases)
     told = tuple(so_far(row, asked.now) for row in phases)
     return Report(
@@ -92,7 +92,11 @@ def so_far(row: PhaseRow, now: datetime | None) -> PhaseRow:
 def claimed(record: t.Mapping[str, t.Any], asked: Asked) -> tuple[tuple[str, Cell], ...]:
     """Nothing of a record that is not there."""
     claims = read_claims({"record": record, "availability": asked.availability}, asked.zone)
-    lines = [(label, claims[name]) for label, name in REPORT_LINES]
+    lines = [
+        (label, claims[name])
+        for label, name in REPORT_LINES
+        if label != FLAGS_LINE or asked.has("flags")
+    ]
     lines.append(("Downtime", claims["downtime"]))
     tones: t.Mapping[bool | None, Tone] = {True: "good", False: "bad", None: "warn"}
 
@@ -116,9 +120,14 @@ def title_of(reader: Reader, asked: Asked) -> str:
 
 
 def tables_of(reader: Reader, asked: Asked) -> tuple[Table, ...]:
-    found = [make(reader) for make in SECTIONS]
-    found.insert(-1, people.sign_offs(reader, asked.sign_offs))
-    return tuple(table for table in (*found, *checks.checklist(reader)) if table is not None)
+    wanted = {make: asked.has(part) for make, part in SECTIONS.items()}
+    found = [(make(reader), has) for make, has in wanted.items()]
+    found += [
+        (people.sign_offs(reader, asked.sign_offs), True),
+        (people.announcements(reader), asked.announced),
+        *((table, True) for table in checks.checklist(reader)),
+    ]
+    return tuple(table for table, has in found if table is not None and (has or table.rows))
 
 
 def state_now(tables: t.Sequence[Table]) -> tuple[tuple[str, Cell], ...]:
@@ -131,7 +140,11 @@ def state_now(tables: t.Sequence[Table]) -> tuple[tuple[str, Cell], ...]:
 
 
 def missing_of(
-    phases: t.Sequence[PhaseRow], tables: t.Sequence[Table], watches: t.Sequence[MetricsTable]
+    phases: t.Sequence[PhaseRow],
+    tables: t.Sequence[Table],
+    watches: t.Sequence[MetricsTable],
+    *,
+    watched: bool,
 ) -> tuple[str, ...]:
     idle = [row.title for row in phases if row.status == NOT_RUN]
     missing = [f"Phases that were not run: {', '.join(idle)}."] if idle else []
@@ -144,7 +157,7 @@ def missing_of(
     ]
     missing += [f"Not signed: {', '.join(unsigned)}."] if unsigned else []
     missing += [table.empty for table in tables if not table.rows and table.empty]
-    missing += [metrics.NOT_WATCHED] if not any(not one.fold for one in watches) else []
+    missing += [metrics.NOT_WATCHED] if watched and all(one.fold for one in watches) else []
     return tuple(missing)
 
 

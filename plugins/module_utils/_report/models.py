@@ -239,3 +239,9 @@ class Asked:
     """Whether its run lives; not known without `now`."""
     undo: bool = False
     """Whether that run takes the release back."""
+    announced: bool = True
+    """Whether there is a channel in which a release is announced."""
+
+    def has(self, part: str) -> bool:
+        """Whether the release has a phase for it, whose name ends so. Without a plan any may be there."""
+        return not self.plan or any(one.name.endswith(part) for one in self.plan)

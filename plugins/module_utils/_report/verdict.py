@@ -134,8 +134,8 @@ def glance(
                 of(sum(1 for one in metrics if one.verdict.tone in ("good", "calm")), len(metrics)),
             )
         )
-    backups = [row for table in tables if table.title == "Backups" for row in table.rows]
-    found.append(("Backups", Cell(str(len(backups)), "good" if backups else "warn")))
+    for backups in [table.rows for table in tables if table.title == "Backups"]:
+        found.append(("Backups", Cell(str(len(backups)), "good" if backups else "warn")))
     tries = sum(1 for row in phases for one in row.tries if one.status in (FAILED, ON_HOLD))
     found.append(("Failed tries", Cell(str(tries), "warn" if tries else "good")))
     found.append(("Deviations", Cell(str(deviations), "warn" if deviations else "good")))

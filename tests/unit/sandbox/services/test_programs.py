@@ -17,7 +17,7 @@ Client = TestClient[t.Any, t.Any]
 
 @pytest.mark.parametrize("image", sorted(IMAGES))
 def test_every_image_is_alive_and_tells_its_version(image: str) -> None:
-    service, _, version = image.removeprefix("easymo/").partition(":v")
+    service, _, version = image.partition("/")[2].partition(":v")
     container = Container(service, f"v{version}")
 
     async def story(client: Client) -> None:
@@ -32,7 +32,7 @@ def test_every_image_is_alive_and_tells_its_version(image: str) -> None:
 
 
 def test_images_are_both_releases_of_all_services() -> None:
-    assert len(IMAGES) == 2 * (len(SERVICES) + 1) + 1
+    assert sum(image.startswith("easymo/") for image in IMAGES) == 2 * (len(SERVICES) + 1) + 1
     assert f"easymo/{WORKER}:v1.9.0" in IMAGES
 
 

@@ -461,6 +461,40 @@ def info_of(changes: t.Sequence[t.Callable[[Info], None]]) -> Info:
 
 
 @pytest.mark.parametrize(
+    ("change", "plan", "status"),
+    [
+        (lambda _info: None, ["database", "microservices"], ("deployed", True)),
+        (lambda _info: None, ["database"], ("deployed", True)),
+        (without("microservices"), ["microservices"], ("deployed, services not run", None)),
+        (phase("microservices", "failed"), ["microservices"], ("deployed, services failed", False)),
+        (
+            lambda info: info["record"].update(status="rolled_back"),
+            ["database"],
+            ("rolled back", False),
+        ),
+    ],
+)
+def test_of_a_release_without_flags_nothing_is_said_of_flags(
+    change: t.Callable[[Info], None], plan: list[str], status: tuple[str, bool | None]
+) -> None:
+    info = green()
+    without("feature_flags")(info)
+    change(info)
+    claims = read_claims(info, plan=plan)
+    assert (claims["status"].words, claims["status"].good) == status
+    assert {claims[name].words for name in ("rollout", "report_flags")} == {"no feature flags"}
+
+
+def test_of_a_release_with_flags_it_is_said_that_they_were_not_run() -> None:
+    info = green()
+    without("feature_flags")(info)
+    assert (
+        read_claims(info, plan=["microservices", "feature_flags"])["status"].words
+        == "deployed, feature flags not run"
+    )
+
+
+@pytest.mark.parametrize(
     ("changes", "otherwise"), [case[1:] for case in CASES], ids=[case[0] for case in CASES]
 )
 def test_every_claim_of_every_record(

@@ -84,6 +84,47 @@ def test_a_complete_release_is_deployed_and_nothing_is_missing():
         assert told.partition(" | ")[0] in as_html(report)
 
 
+def services_alone():
+    """Of a team without a database, functions, flags, tests, a watch and channels."""
+    record = complete()
+    for name in ("migrations", "functions", "flags", "checks", "metrics"):
+        del record["facts"][name]
+    return {**record, "backups": {}, "announcements": {}}
+
+
+def test_nothing_is_missing_that_the_release_does_not_have():
+    plan = (Planned("microservices", 20), Planned("sign_off", 10))
+    report = build_report(services_alone(), Asked(plan=plan, announced=False))
+    assert report.missing == ()
+    text = everything(report)
+    for part in ("Feature flags", "Edge functions", "Backups", "Migrations |", "Announcements"):
+        assert part not in text
+    assert "wallet-service | succeeded" in text
+
+
+def test_what_the_release_has_is_missing_where_the_record_does_not_know_it():
+    parts = (
+        "database",
+        "edge_functions",
+        "microservices",
+        "feature_flags",
+        "smoke_tests",
+        "monitoring",
+    )
+    plan = tuple(Planned(part, 10) for part in parts)
+    told = " ".join(build_report(services_alone(), Asked(plan=plan)).missing)
+    for words in (
+        "No backup",
+        "No migration",
+        "No edge function",
+        "No flag",
+        "No test",
+        "No announcement",
+    ):
+        assert f"{words} is recorded." in told
+    assert "watched" in told
+
+
 @pytest.mark.parametrize(
     ("change", "word"),
     [

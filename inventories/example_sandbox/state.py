@@ -1,0 +1,1 @@
+../sandbox/state.py

@@ -1,0 +1,206 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Three services and one database of a team that has no flags, functions, messages or channels: inventories/example.
+
+A dangerous migration is refused, a run is killed between two waves, resumed, run again, and taken back.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import typing as t
+from pathlib import Path
+
+import pytest
+
+from sandbox.shop import NAMESPACE, SERVICES
+from sandbox.world import World
+from tests.stories.people import Operator, Run, Witness
+from tests.waiting import until
+
+OLD, NEW = dict.fromkeys(SERVICES, "v1.0.0"), dict.fromkeys(SERVICES, "v1.1.0")
+SANDBOX = ("-i", "inventories/example_sandbox")
+HISTORY = "select version || ' ' || installed_on::text from flyway_schema_history order by 1"
+
+
+class Shop:
+    """As the witness sees it."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._witness = Witness(world)
+
+    def images(self) -> dict[str, str]:
+        """By service, the version that its Deployment asks for."""
+        listed = json.loads(self._kubectl("get", "deployments", "-o", "json"))["items"]
+        images = {
+            one["metadata"]["name"]: one["spec"]["template"]["spec"]["containers"][0]["image"]
+            for one in listed
+        }
+        return {name: image.partition(":")[2] for name, image in images.items()}
+
+    def rolled_out(self) -> bool:
+        for service in SERVICES:
+            self._kubectl("rollout", "status", f"deployment/{service}", "--timeout=30s")
+        return True
+
+    def versions(self) -> list[str]:
+        """Every Deployment with its version: any write shows."""
+        path = "jsonpath={range .items[*]}{.metadata.name}={.metadata.resourceVersion} {end}"
+        return self._kubectl("get", "deployments", "-o", path).split()
+
+    def record(self) -> dict[str, t.Any]:
+        path = "jsonpath={.data.record\\.json}"
+        printed = self._kubectl("get", "configmap", "release-1.1.0", "-o", path)
+        return t.cast("dict[str, t.Any]", json.loads(printed))
+
+    def sql(self, query: str) -> list[str]:
+        return self._witness.sql("shop", query)
+
+    def tables(self) -> set[str]:
+        return set(self.sql("select tablename from pg_tables where schemaname = 'public'"))
+
+    def databases(self) -> set[str]:
+        return set(self.sql("select datname from pg_database where datname like '%shop%'"))
+
+    def dumps(self) -> dict[str, str]:
+        return {
+            key: listed for key, listed in self._witness.dumps().items() if key.startswith("shop/")
+        }
+
+    def report(self, kind: str = "txt") -> str:
+        folder = self._world.directory / "shop" / "1.1.0"
+        return (folder / f"report.{kind}").read_text(encoding="utf-8")
+
+    def _kubectl(self, *arguments: str) -> str:
+        return self._witness.kubectl("-n", NAMESPACE, *arguments)
+
+
+@pytest.fixture(scope="module")
+def shop(world: World, operator: Operator) -> Shop:
+    made = operator.sandbox("shop")
+    assert made.rc == 0, made.tail()
+    return Shop(world)
+
+
+def plays(operator: Operator, playbook: str, *arguments: str) -> Run:
+    return operator.plays(playbook, *SANDBOX, *arguments, inventory="example")
+
+
+def test_a_migration_that_destroys_is_refused_before_anything_is_touched(
+    operator: Operator, shop: Shop, world: World, tmp_path: Path
+) -> None:
+    folder = tmp_path / "migrations"
+    shutil.copytree(Path(world.facts("shop")["checkout"]) / "migrations", folder)
+    (folder / "V4__forget_orders.sql").write_text("DROP TABLE orders;\n", encoding="utf-8")
+    run = plays(
+        operator, "deploy", "--tags", "preflight,database", "-e", f"release_sql_migrations={folder}"
+    )
+    assert run.rc != 0
+    assert "V4__forget_orders.sql" in run.output
+    assert "DROP TABLE" in run.output
+    assert shop.tables() == {"products", "orders"}
+    assert shop.sql("select count(*) from orders") == ["2000"]
+    assert shop.images() == OLD
+
+
+def test_a_run_is_killed_between_two_waves(operator: Operator, shop: Shop) -> None:
+    victim = operator.begins("deploy", *SANDBOX, inventory="example")
+    until(lambda: shop.images() != OLD, 120)
+    victim.kill("everything")
+    assert shop.images() == {**OLD, "catalog": "v1.1.0"}
+    assert shop.tables() == {"products", "orders", "payments", "flyway_schema_history"}
+    assert shop.record()["phases"]["database"]["status"] == "done"
+
+
+def test_the_same_command_goes_on_from_there(operator: Operator, shop: Shop) -> None:
+    before = shop.sql(HISTORY)
+    assert len(shop.sql("select version from flyway_schema_history")) == 3
+    run = plays(operator, "deploy")
+    assert run.rc == 0, run.tail()
+    assert shop.images() == NEW
+    assert shop.rolled_out()
+    # The database was done, and is not migrated again.
+    assert shop.sql(HISTORY) == before
+    assert shop.sql("select count(*) from orders") == ["2000"]
+    record = shop.record()
+    assert (record["status"], record["attempt"]) == ("done", 1)
+    assert set(record["phases"]) == {
+        "preflight",
+        "database",
+        "microservices",
+        "smoke_tests",
+        "monitoring",
+        "sign_off",
+    }
+
+
+def test_the_migrations_were_rehearsed_on_the_backup(shop: Shop) -> None:
+    listed = "".join(shop.dumps().values())
+    # As the database was before.
+    assert "TABLE DATA public orders shop" in listed
+    assert "payments" not in listed
+    rehearsal = shop.record()["phases"]["database"]["evidence"]["rehearsals"]["shop"]
+    assert rehearsal["status"] == "passed"
+    assert shop.databases() == {"shop"}
+
+
+def test_the_report_misses_nothing_that_the_team_does_not_have(shop: Shop) -> None:
+    report = shop.report()
+    assert "DEPLOYED" in report
+    page = shop.report("html").partition("<body")[2]
+    for word in ("Feature flags", "Edge functions", "Announcements", "Missing", "EasyMO"):
+        assert word not in page
+
+
+def test_a_second_run_changes_nothing(operator: Operator, shop: Shop) -> None:
+    before = (shop.versions(), shop.sql(HISTORY), set(shop.dumps()))
+    run = plays(operator, "deploy")
+    assert run.rc == 0, run.tail()
+    assert not any(run.changed().values()), run.changed()
+    assert (shop.versions(), shop.sql(HISTORY), set(shop.dumps())) == before
+
+
+@pytest.mark.parametrize(
+    ("playbook", "sentence"),
+    [
+        ("ramp", "There is no ramp to climb: the inventory of release 1.1.0 names no"),
+        ("kill_switch", "There is nothing to switch off: the inventory of release 1.1.0 names no"),
+        ("alert_rules", "There are no alerts to load: the inventory sets no alert_rules_source"),
+    ],
+)  # fmt: skip
+def test_what_the_team_does_not_have_is_refused_in_one_sentence(
+    operator: Operator, shop: Shop, playbook: str, sentence: str
+) -> None:
+    before = shop.versions()
+    run = plays(operator, playbook, "-e", "reason='to see'")
+    assert run.rc != 0
+    assert sentence in " ".join(run.output.split())
+    assert "undefined" not in run.output
+    assert shop.versions() == before
+
+
+def test_the_release_is_taken_back(
+    operator: Operator, shop: Shop, world: World, witness: Witness, tmp_path: Path
+) -> None:
+    """By now the team has Slack, and has written no text for it."""
+    sinks = world.facts("sinks")
+    slack = {
+        "slack_channel": "#v2-deployment",
+        "slack_api_url": sinks["slack_api_url"],
+        "secret_slack_bot_token": sinks["slack_bot_token"],
+    }
+    more = tmp_path / "slack.yml"
+    more.write_text(json.dumps({"all": {"vars": slack}}), encoding="utf-8")
+    why = ("-e", "by=ann", "-e", "reason='orders are slow'")
+    run = plays(operator, "rollback", *why, "-i", str(more))
+    assert run.rc == 0, run.tail()
+    assert "Shop 1.1 was rolled back in sandbox. State: what users do works" in str(
+        witness.received()["slack"]
+    )
+    assert shop.images() == OLD
+    assert shop.rolled_out()
+    # What the release added stays: the old code runs on it.
+    assert shop.tables() >= {"products", "orders", "payments"}
+    assert shop.record()["status"] == "rolled_back"
+    assert "ROLLED BACK" in shop.report()

@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The inventory that another team copies is whole, small, and nobody's but theirs. A story deploys it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import yaml
+
+from tests.unit.test_neutral import APPLICATION
+
+ROOT = Path(__file__).parents[2]
+EXAMPLE = ROOT / "inventories/example"
+FILES = sorted(path for path in EXAMPLE.rglob("*") if not path.is_dir())
+
+
+def test_it_stands_alone() -> None:
+    assert [path for path in FILES if path.is_symlink()] == []
+    assert [path.name for path in FILES if "shared" in path.read_text("utf-8")] == []
+    assert [path.name for path in FILES if APPLICATION.search(path.read_text("utf-8"))] == []
+
+
+def test_it_is_little_to_write() -> None:
+    written = [
+        line
+        for path in FILES
+        for line in path.read_text("utf-8").splitlines()
+        if line.strip() and not line.lstrip().startswith("#")
+    ]
+    assert len(written) < 130
+
+
+def test_the_guide_names_each_of_its_files() -> None:
+    page = (ROOT / "docs/your-stack.md").read_text("utf-8")
+    for path in FILES:
+        assert f"../{path.relative_to(ROOT)})" in page
+
+
+def test_in_the_sandbox_it_differs_only_in_where_it_is_and_how_long_it_watches() -> None:
+    def variables(folder: str) -> dict[str, object]:
+        files = (ROOT / "inventories" / folder / "group_vars/all").glob("*.yml")
+        return {
+            name: one
+            for file in files
+            for name, one in yaml.safe_load(file.read_text("utf-8")).items()
+        }
+
+    what = (
+        "release_version",
+        "release_plan",
+        "release_metrics",
+        "release_sql_migrations",
+        "preflight_checks",
+    )
+    assert variables("example_sandbox").keys().isdisjoint(what)
+    assert variables("example").keys() >= set(what)

@@ -1,0 +1,31 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What an inventory may leave out has one default: that of its contract is the one that the wiring takes."""
+
+from __future__ import annotations
+
+import ast
+import re
+import typing as t
+from pathlib import Path
+
+import yaml
+
+ROOT = Path(__file__).parents[2]
+WIRING = (ROOT / "playbooks/group_vars/all/wiring.yml").read_text("utf-8")
+GIVEN = re.compile(r"\b(release_\w+) \| default\(([^)]*?)(?:, true)?\)")
+COMPUTED = {"release_services": "groups.microservices"}
+JINJA = {"true": True, "false": False, "none": None}
+
+
+def declared() -> dict[str, t.Any]:
+    text = (ROOT / "roles/release_phase/meta/argument_specs.yml").read_text("utf-8")
+    options = yaml.safe_load(text)["argument_specs"]["guard"]["options"]
+    return t.cast("dict[str, t.Any]", options)
+
+
+def test_the_wiring_takes_the_defaults_of_the_contract() -> None:
+    options = declared()
+    given = [(name, JINJA[text] if text in JINJA else ast.literal_eval(text))
+             for name, text in GIVEN.findall(WIRING) if name in options and COMPUTED.get(name) != text]  # fmt: skip
+    assert len(given) > 40
+    assert {name: value for name, value in given if value != options[name].get("default")} == {}
