@@ -8,7 +8,7 @@ unexport PYTHONDONTWRITEBYTECODE
 PY := .venv/bin/python
 TRAFFIC := tests/stories/test_story_of_the_waves.py
 
-.PHONY: help setup demo test test-cluster check lint types sanity unit contract integration interop stories traffic oldest molecule bench pictures docs site lock \
+.PHONY: help setup demo test test-cluster check lint types sanity unit contract integration interop stories traffic oldest molecule bench bench-gates pictures docs site lock \
 	sandbox-up sandbox-down sandbox-status clean
 
 help:  ## What can be made
@@ -67,6 +67,9 @@ oldest: setup  ## Units and one story on the oldest supported ansible-core
 
 bench: setup  ## Speed and size, as ratios within one run
 	@$(PY) -m tests.benchmarks
+
+bench-gates: setup  ## Gates on 10,000 generated releases: false alarms, misses, time and users harmed, into docs/watch.md
+	@nice $(PY) -m tests.benchmarks.gate_trial --write
 
 pictures: setup  ## The README's pictures, anew from a release of the sandbox, in Chromium
 	@$(PY) scripts/pictures.py

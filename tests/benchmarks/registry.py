@@ -12,6 +12,7 @@ from tests.benchmarks.deployment import deployment
 from tests.benchmarks.failing import failing
 from tests.benchmarks.fleet import fleet
 from tests.benchmarks.functions import functions
+from tests.benchmarks.gates import gates
 from tests.benchmarks.kill_switch import kill_switch
 from tests.benchmarks.kills import kills
 from tests.benchmarks.microservices import microservices
@@ -42,6 +43,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "smoke": smoke,
     "preflight": preflight,
     "watch": watch,
+    "gates": gates,
     "availability": availability,
     "callbacks": callbacks,
     "report": report,

@@ -98,6 +98,15 @@ def test_who_fails_less_often_gathers_none_and_swapped_cohorts_are_the_other_way
     assert value((5000, 50, 5000, 100)) < 0.1
 
 
+@pytest.mark.parametrize(
+    "looks",
+    [[(4, 4, 100, 1), (4, 4, 100, 60)], [(100, 1, 4, 4), (100, 60, 4, 4)]],
+    ids=["treated", "control"],
+)
+def test_once_all_users_of_a_cohort_have_failed_who_fails_next_is_no_surprise(looks):
+    assert value(*looks) == pytest.approx(value(looks[0]))
+
+
 def test_common_failures_cancel():
     """Ten times as many failures for everybody are no evidence against the release."""
     assert value((500, 100, 9500, 1900), (1000, 250, 19000, 4750)) < 1

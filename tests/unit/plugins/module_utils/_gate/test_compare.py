@@ -193,6 +193,18 @@ def test_several_share_one_budget_and_only_the_guilty_is_blamed():
     }
 
 
+def test_who_cannot_be_believed_is_evidence_against_nobody():
+    pair = [metric("swapped", of=2, share=0.05), metric("well", of=2, share=0.05)]
+    state = begin(pair, 1_700_000_000.0)
+    looks = [(NOTHING, NOTHING), ((9500, 950, 500, 5), (500, 5, 9500, 95))]
+    for at, (one, other) in enumerate(looks):
+        state = state.looked(pair, {"swapped": sample(one), "well": sample(other)}, 10.0 * at)
+    assert {name: one.status for name, one in state.series.items()} == {
+        "swapped": SampleStatus.NO_DATA,
+        "well": SampleStatus.GOOD,
+    }
+
+
 def test_metrics_that_compare_nothing_are_left_alone():
     plain = Metric("m", "prometheus", "q", "", Bounds(maximum=1, above=5))
     step = begin([plain], 0.0).looked([plain], {"m": Sample(0.5)}, 0.0)

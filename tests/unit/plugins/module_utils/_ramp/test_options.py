@@ -14,8 +14,10 @@ from ansible_collections.easymo.deploy.plugins.module_utils._ramp.options import
 from tests.unit.plugins.module_utils._ramp.scenes import SCHEDULE
 
 
-def step(day: t.Any, percentage: t.Any, users: t.Any = None) -> dict[str, t.Any]:
-    return {"day": day, "percentage": percentage, "users": users}
+def step(
+    day: t.Any, percentage: t.Any, users: t.Any = None, must_detect: float | None = None
+) -> dict[str, t.Any]:
+    return {"day": day, "percentage": percentage, "users": users, "must_detect": must_detect}
 
 
 def test_a_schedule_is_read_as_it_was_written() -> None:
@@ -38,6 +40,8 @@ def test_a_schedule_is_read_as_it_was_written() -> None:
         ([step(1, 1, -1)], "users from 0"),
         ([step(1, 1, 500), step(2, 5, 100)], "going up only adds users"),
         ([step(1, True)], "boolean as number"),
+        ([step(1, 5, must_detect=1.0)], "must_detect 1: it is more than 1"),
+        ([step(1, 100, must_detect=2.0)], "nobody is left to compare with"),
     ],
 )
 def test_a_schedule_that_is_none_is_refused(entries: list[t.Any], message: str) -> None:
