@@ -86,11 +86,13 @@ def deployment_words(status: ReleaseStatus) -> tuple[str, str]:
 
 def other_words(status: ReleaseStatus) -> tuple[str, str]:
     mark, name = run_name(status)
+    if status.outcome == "failed" and status.held:
+        return "⏸️", f"· {name} is on hold"
     if status.outcome in ("failed", "interrupted"):
         return "🛑", f"· {name} {'stopped' if status.outcome == 'failed' else 'was interrupted'}"
     if status.outcome == "done":
         whole = status.attempt and status.attempt.status == "rolled_back" and mark == "↩️"
-        return mark, "was rolled back" if whole else f"· {name} is done"
+        return mark, "was rolled back" if whole else f"· {name}: run finished"
     return mark, f"· {name} is running"
 
 

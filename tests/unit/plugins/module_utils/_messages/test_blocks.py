@@ -125,10 +125,10 @@ STATES: dict[str, tuple[ReleaseStatus, str, list[str]]] = {
     ),
     "killed": (
         another("kill_switch.yml", "Kill switch"),
-        "🛑 EasyMO v2.0 · Kill switch is done · production",
+        "🛑 EasyMO v2.0 · Kill switch: run finished · production",
         ["✅ Kill switch"],
     ),
-    "ramp": (another("ramp.yml", "Ramp"), "📈 EasyMO v2.0 · Ramp is done", ["✅ Ramp"]),
+    "ramp": (another("ramp.yml", "Ramp"), "📈 EasyMO v2.0 · Ramp: run finished", ["✅ Ramp"]),
 }
 
 
