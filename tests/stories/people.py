@@ -151,6 +151,10 @@ class Operator:
             output,
         )
 
+    def pastes(self, script: str) -> Run:
+        """Lines of a shell, from a guide."""
+        return self._types("bash", "-ec", script)
+
     def sandbox(self, *arguments: str) -> Run:
         return self._types(sys.executable, "-m", "sandbox", *arguments)
 
@@ -197,6 +201,15 @@ class Witness:
                 image = pod["spec"]["containers"][0]["image"].partition("@")[0]
                 found[service].add(image.rsplit(":", 1)[1])
         return {service: "+".join(sorted(versions)) for service, versions in found.items()}
+
+    def pods(self) -> dict[str, set[str]]:
+        """The uids of the pods that do not end, by service: a restart makes others."""
+        found: dict[str, set[str]] = {service: set() for service in SERVICES}
+        for pod in json.loads(self.kubectl("get", "pods", "-o", "json"))["items"]:
+            metadata = pod["metadata"]
+            if metadata["labels"]["app"] in found and "deletionTimestamp" not in metadata:
+                found[metadata["labels"]["app"]].add(metadata["uid"])
+        return found
 
     def templates(self) -> dict[str, str]:
         """The image that each service's Deployment asks for, tag, digest and all."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Rehearse, deploy, deploy again, go back: under traffic, seen by other tools than ours, and no secret is told.
+"""Rehearse, deploy, deploy again, release the next and go back twice: under traffic, seen by other tools than ours.
 
 The tests are the chapters of one story and stand in its order.
 """
@@ -17,6 +17,7 @@ import yaml
 from sandbox.names import SERVICES
 from sandbox.world import World
 from tests.leaks import SHORTEST, Secrets
+from tests.stories.next_release import Successor
 from tests.stories.people import ROOT, Operator, Witness
 from tests.stories.talkative import (
     PLANTED,
@@ -27,6 +28,7 @@ from tests.stories.talkative import (
     secrets_of,
     wrong_secrets,
 )
+from tests.waiting import until
 
 TABLES = ["agent_fallbacks", "agent_metrics", "agent_requests", "agent_sessions"]
 TABLES_QUERY = (
@@ -207,6 +209,75 @@ def test_readiness_may_be_asked_at_any_time_and_changes_nothing(
     assert "come with the release" not in said
     assert set(run.changed().values()) == {0}
     assert state() == before
+
+
+LIMITED = "select to_regclass('public.wallet_limits') is not null"
+
+
+class Seen(t.NamedTuple):
+    """What the next release must leave as it is."""
+
+    pods: dict[str, set[str]]
+    flags: dict[str, str]
+    functions: dict[str, bytes]
+
+    @classmethod
+    def by(cls, witness: Witness) -> Seen:
+        pods = {name: uids for name, uids in witness.pods().items() if name != "wallet-service"}
+        flags = {k: v for k, v in witness.flags().items() if k != "FEATURE_WALLET_LIMITS"}
+        return cls(pods, flags, witness.function_sources())
+
+
+@pytest.fixture(scope="module")
+def successor(world: World, tmp_path_factory: pytest.TempPathFactory) -> Successor:
+    return Successor(world, tmp_path_factory.mktemp("successor"))
+
+
+@pytest.fixture(scope="module")
+def at_the_end_of_the_ramp(deployment: Told, witness: Witness) -> Seen:
+    """As if ten days had gone."""
+    assert deployment.run.rc == 0
+    everybody = {"data": {"FEATURE_AI_AGENTS_ROLLOUT_PERCENTAGE": "100"}}
+    witness.kubectl("patch", "configmap", "feature-flags", "-p", json.dumps(everybody))
+    witness.kubectl("rollout", "restart", "deployment/agent-core")
+    witness.rolled_out()
+    until(lambda: len(witness.pods()["agent-core"]) == witness.replicas()["agent-core"][0])
+    return Seen.by(witness)
+
+
+def test_the_next_release_takes_one_migration_one_service_and_one_flag(
+    successor: Successor, at_the_end_of_the_ramp: Seen, witness: Witness
+) -> None:
+    successor.prepares()
+    run = successor.rehearses("deploy")
+    assert run.rc == 0, run.tail()
+    assert witness.images() == {**NEW, "wallet-service": "v2.1.0"}
+    assert witness.sql("supabase", LIMITED) == ["t"]
+    assert len(witness.sql("supabase", HISTORY)) == 9
+    assert witness.environment("wallet-service")["FEATURE_WALLET_LIMITS"] == "true"
+    assert Seen.by(witness) == at_the_end_of_the_ramp
+    texts = [message["text"] for message in witness.received()["slack"]["v2-deployment"]]
+    (success,) = (text for text in texts if "v2.1 Deployment SUCCESSFUL" in text)
+    # The percentage is of 2.0's feature, and so was the schedule.
+    assert "Status: LIVE\n" in success
+    assert "%" not in success
+    told = successor.rehearses("status").output
+    assert "release 2.1.0 is done" in told
+    assert re.search(r"v2\.1\.0: wallet-service\b.*v2\.0\.0: the other 11", told, re.DOTALL), told
+
+
+def test_its_way_back_ends_at_the_release_before(
+    successor: Successor, at_the_end_of_the_ramp: Seen, witness: Witness
+) -> None:
+    run = successor.rehearses("rollback")
+    assert run.rc == 0, run.tail()
+    assert witness.images() == NEW
+    assert Seen.by(witness) == at_the_end_of_the_ramp
+    assert witness.flags()["FEATURE_WALLET_LIMITS"] == "false"
+    # Its migration is additive, so it stays.
+    assert witness.sql("supabase", LIMITED) == ["t"]
+    assert witness.record("2.1.0")["status"] == "rolled_back"
+    assert witness.record("2.0.0")["status"] == "done"
 
 
 def test_the_flags_go_off_alone_and_come_back_with_their_phase(

@@ -86,13 +86,26 @@ def test_variables_that_nobody_reads_are_refused_with_the_ones_that_were_meant(
     assert set(run.changed().values()) == {0}
 
 
-def test_digests_that_nobody_looks_up_cannot_be_pinned(nobody_home: Operator) -> None:
-    given = "release_pin_digests=true release_check_images=false secret_kubernetes_token=any"
-    run = nobody_home.plays("unlock", "-e", given, inventory="prod")
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        pytest.param(
+            "release_pin_digests=true release_check_images=false",
+            "release_pin_digests needs the digests from release_check_images",
+            id="digests-that-nobody-looks-up",
+        ),
+        pytest.param(
+            '{"release_services": ["wallet-service", "walet-service"]}',
+            "release_services names walet-service, and the group microservices of the inventory does not",
+            id="a-service-that-is-not-there",
+        ),
+    ],
+)
+def test_what_cannot_be_is_refused(nobody_home: Operator, given: str, told: str) -> None:
+    secret = ("-e", "secret_kubernetes_token=any")
+    run = nobody_home.plays("unlock", *secret, "-e", given, inventory="prod")
     assert run.rc != 0
-    assert "release_pin_digests needs the digests from release_check_images" in " ".join(
-        run.output.split()
-    )
+    assert told in " ".join(run.output.split())
 
 
 def test_a_value_of_the_wrong_type_is_refused_by_name(nobody_home: Operator) -> None:

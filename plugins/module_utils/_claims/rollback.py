@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import typing as t
 
+from .._words import counted
 from .models import Claim
 
 Body = t.Mapping[str, t.Any]
@@ -75,7 +76,7 @@ def _versions(pins: Body, deployments: t.Sequence[Body]) -> dict[str, str]:
         return row(VERSIONS, FAILED, f"{', '.join(other)} run something else")
     if unseen:
         return row(VERSIONS, NOT_LOOKED_AT, f"{', '.join(unseen)} were not seen")
-    return row(VERSIONS, VERIFIED, f"{len(pins)} services")
+    return row(VERSIONS, VERIFIED, counted(len(pins), "service"))
 
 
 def row(name: str, status: str, detail: t.Any = "", kind: str = "") -> dict[str, str]:

@@ -12,6 +12,7 @@ from .._kubernetes_client import KUBERNETES
 from .._release.packing import record_name
 from .._release.pins import carries, read_pins
 from .._rollout.models import Deployment, ReplicaSet, newest_replica_set
+from .._words import counted
 from .models import Finding, Ground, Kind, Options, failed, passed
 from .options import names
 
@@ -44,7 +45,8 @@ def judge(standing: ClusterStatus, services: t.Sequence[str], release: str) -> F
         return failed("; ".join(f"{name} {problem}" for name, problem in wrong.items()))
     kept = len(set(services) & set(standing.pinned))
     known = f", {kept} pinned by this attempt already" if kept else ""
-    return passed(f"{len(services)} services have a template to return to{known}")
+    have = "has" if len(services) == 1 else "have"
+    return passed(f"{counted(len(services), 'service')} {have} a template to return to{known}")
 
 
 def _problem(standing: ClusterStatus, name: str, release: str) -> str:

@@ -10,6 +10,7 @@ from .._kubernetes_client import KUBERNETES
 from .._rollout_preflight.checks import find_problems
 from .._rollout_preflight.models import ERROR, Problem
 from .._rollout_preflight.observe import observe_facts
+from .._words import counted
 from .models import Finding, Ground, Kind, Options, failed, passed
 from .options import names
 
@@ -29,7 +30,7 @@ def judge(problems: t.Sequence[Problem], services: int) -> Finding:
             f"{len(errors)} problems prevent a rollout without downtime: {'; '.join(errors)}",
             warnings=warnings,
         )
-    return passed(f"{services} services can roll", warnings=warnings)
+    return passed(f"{counted(services, 'service')} can roll", warnings=warnings)
 
 
 KIND = Kind(look, {"services": names(required=True)}, (KUBERNETES,))
