@@ -76,7 +76,7 @@ def deploy(state: Path, environment: t.Mapping[str, str], scratch: Path) -> Path
     """Release it, and keep the live page as it was in the middle of the watch."""
     page, kept = state / "report/2.0.0/report.html", scratch / "live.html"
     command = [
-        str(Path(sys.executable).parent / "ansible-playbook"), "playbooks/deploy_v2.yml", "-i", "inventories/sandbox",
+        str(Path(sys.executable).parent / "ansible-playbook"), "playbooks/deploy.yml", "-i", "inventories/sandbox",
         "-e", json.dumps(ANSWERS),
     ]  # fmt: skip
     with (FOLDER / "terminal.txt").open("w", encoding="utf-8") as screen:
