@@ -62,16 +62,18 @@ def alerts(names: str) -> dict[str, t.Any]:
     return {**given, "window": 1, "breaches": 1}
 
 
+COMPLAINTS = {
+    "name": "complaints",
+    "query": "complaints",
+    "pass": {"max": 0.01},
+    "rollback": {"above": 0.05},
+}
+
+
 def watching(url: str, **variables: t.Any) -> list[str]:
-    metric = {
-        "name": "complaints",
-        "query": "complaints",
-        "pass": {"max": 0.01},
-        "rollback": {"above": 0.05},
-    }
     given = {
         "prometheus_url": url,
-        "release_metrics": [metric],
+        "release_metrics": [COMPLAINTS],
         "release_watch_interval": 1,
         "release_watch_delay": 0,
         "release_watch_duration": 3,
@@ -212,11 +214,22 @@ def off_after(witness: Witness, seen: t.Any) -> float:
     return (at - ended).total_seconds()
 
 
+COHORTS = {
+    "name": "failing_users",
+    "treated": {"seen": "treated seen", "failed": "treated failed"},
+    "control": {"seen": "control seen", "failed": "control failed"},
+}
+
+
 def test_good_metrics_hold_until_somebody_answers_for_the_users(
     operator: Operator, witness: Witness, complaints: FakePrometheus
 ) -> None:
     complaints.says("complaints", GOOD)
-    run = watches(operator, complaints, user_feedback_answers={})
+    for cohort, users in (("treated", 50), ("control", 4950)):
+        complaints.says(f"{cohort} seen", 0, 100 * users)
+        complaints.says(f"{cohort} failed", 0, users)
+    metrics = [COMPLAINTS, COHORTS]
+    run = watches(operator, complaints, user_feedback_answers={}, release_metrics=metrics)
     assert run.rc != 0
     assert "Phase monitoring is on hold on localhost in " in words(run)
     assert "critical_issues: nobody answered (asked of the engineer on call)" in words(run)
@@ -224,6 +237,7 @@ def test_good_metrics_hold_until_somebody_answers_for_the_users(
     seen = phase(witness)["evidence"]
     assert (seen["verdict"], seen["feedback"]["watched"]) == ("hold", "proceed")
     assert seen["metrics"][0]["count"] >= 3
+    assert "failing_users could have seen" in seen["sensitivity"]
 
 
 def test_a_bad_answer_goes_back_without_another_hour_of_watching(
@@ -236,14 +250,16 @@ def test_a_bad_answer_goes_back_without_another_hour_of_watching(
     assert said.rc == 0, said.tail()
     (kept_answer,) = witness.record("2.0.0")["facts"]["feedback"].values()
     assert (kept_answer["answer"], kept_answer["by"]) == ("bad", "eve")
-    run = watches(operator, complaints, release_watch_duration=3600)
+    metrics = [COMPLAINTS, COHORTS]
+    run = watches(operator, complaints, release_watch_duration=3600, release_metrics=metrics)
     assert run.rc != 0
     assert "critical_issues: eve said bad at " in words(run)
     assert "payments are lost" in words(run)
     assert "Phase monitoring failed on localhost" in words(run)
     seen = phase(witness)["evidence"]
     assert (seen["verdict"], seen["reasons"][0]["metric"]) == ("rollback", "critical_issues")
-    assert seen["metrics"][0]["count"] == 1
+    assert [one["count"] for one in seen["metrics"]] == [1]
+    assert "failing_users could have seen" in seen["sensitivity"]
 
 
 def test_good_metrics_and_good_answers_proceed_by_themselves(
