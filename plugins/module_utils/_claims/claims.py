@@ -28,11 +28,10 @@ PERCENTAGE = "_ROLLOUT_PERCENTAGE"
 NOT_KNOWN, ON_HOLD = "not known", "on hold"
 RAN = ("succeeded", "no_change")
 """Results of a rollout that left the service well."""
-FLAGS_LINE = "Feature flags"
 REPORT_LINES = (
     ("All services", "report_services"),
     ("Database", "report_database"),
-    (FLAGS_LINE, "report_flags"),
+    ("Feature flags", "report_flags"),
     ("Tests", "report_tests"),
     ("Metrics", "report_metrics"),
     ("Incidents", "report_incidents"),

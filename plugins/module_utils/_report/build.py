@@ -8,7 +8,7 @@ import typing as t
 from dataclasses import replace
 from datetime import datetime
 
-from .._claims.claims import FLAGS_LINE, REPORT_LINES, read_claims
+from .._claims.claims import REPORT_LINES, read_claims
 from .._claims.models import Claim
 from .._time import parse_time
 from .deviations import deviations
@@ -38,6 +38,14 @@ SECTIONS: t.Mapping[t.Callable[[Reader], Table | None], str] = {
     people.decisions: "",
 }
 """Each with what it is about. What a release does not have, it does not miss."""
+PARTS = {
+    "report_services": "services",
+    "report_database": "database",
+    "report_flags": "flags",
+    "report_tests": "tests",
+    "report_metrics": "monitoring",
+}
+"""The same of the claims."""
 TABLED = frozenset(
     {"services", "checks", "preflight", "backups", "rehearsals", "migrations", "functions", "flags", "metrics",
      "traffic", "verdict", "reasons", "feedback"}
@@ -93,9 +101,7 @@ def claimed(record: t.Mapping[str, t.Any], asked: Asked) -> tuple[tuple[str, Cel
     """Nothing of a record that is not there."""
     claims = read_claims({"record": record, "availability": asked.availability}, asked.zone)
     lines = [
-        (label, claims[name])
-        for label, name in REPORT_LINES
-        if label != FLAGS_LINE or asked.has("flags")
+        (label, claims[name]) for label, name in REPORT_LINES if asked.has(PARTS.get(name, ""))
     ]
     lines.append(("Downtime", claims["downtime"]))
     tones: t.Mapping[bool | None, Tone] = {True: "good", False: "bad", None: "warn"}

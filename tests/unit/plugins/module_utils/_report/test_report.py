@@ -99,6 +99,7 @@ def test_nothing_is_missing_that_the_release_does_not_have():
     text = everything(report)
     for part in ("Feature flags", "Edge functions", "Backups", "Migrations |", "Announcements"):
         assert part not in text
+    assert [label for label, _cell in report.claims] == ["All services", "Incidents", "Downtime"]
     assert "wallet-service | succeeded" in text
 
 
