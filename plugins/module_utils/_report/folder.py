@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import os
+import threading
 import typing as t
 from contextlib import contextmanager
 from pathlib import Path
@@ -33,7 +35,9 @@ class ReportFolder:
         try:
             self._path.mkdir(parents=True, exist_ok=True)
             for name, content in files.items():
-                partial = self._path / f".{name}.partial"
+                # Another run may write the same file now.
+                mine = f"{os.getpid()}-{threading.get_ident()}"
+                partial = self._path / f".{name}.{mine}.partial"
                 partial.write_text(content, encoding="utf-8")
                 partial.replace(self._path / name)
         except OSError as exc:
