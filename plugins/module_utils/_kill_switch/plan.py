@@ -16,14 +16,22 @@ SET, LOWERED, RESET = "set", "lowered", "reset"
 
 
 def plan_set(observed: FlagsMap, wanted: KillSwitch) -> Wish:
-    """Whoever set it first stays named, but a person takes over what was set automatically."""
+    """Whoever set it first stays named, but a person takes over what was set automatically.
+
+    What was held stays held, by whomever: one switch may hold the features of two releases. One that names no flags
+    holds all, and goes on to.
+    """
     found = KillSwitch.from_annotations(observed.annotations)
-    switch = wanted
-    if found is not None and (wanted.automatic or not found.automatic):
-        switch = replace(found, flags={**found.flags, **wanted.flags})
-    if switch == found:
-        return Wish(flags=switch.flags)
-    return Wish(flags=switch.flags, annotations={KILL_SWITCH_ANNOTATION: switch.to_annotation()})
+    if found is None:
+        return _written(wanted, wanted.flags)
+    named = found if wanted.automatic or not found.automatic else wanted
+    flags = {**found.flags, **wanted.flags}
+    switch = replace(named, flags=flags if found.flags else {})
+    return Wish(flags=flags) if switch == found else _written(switch, flags)
+
+
+def _written(switch: KillSwitch, flags: t.Mapping[str, str]) -> Wish:
+    return Wish(flags=flags, annotations={KILL_SWITCH_ANNOTATION: switch.to_annotation()})
 
 
 def plan_lowered(observed: FlagsMap, flag: str, percentage: int) -> Wish:

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import typing as t
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -84,6 +85,20 @@ def test_a_second_setting_holds_what_both_named() -> None:
     found = KillSwitch.from_annotations(t.cast("dict[str, str]", wish.annotations))
     assert found is not None
     assert found.by == "ada"
+
+
+def test_who_takes_over_holds_what_another_release_left_held() -> None:
+    left = replace(ROBOT, flags={"FEATURE_WALLET_LIMITS": "false"})
+    wish = plan_set(observed(left), ADA)
+    found = KillSwitch.from_annotations(t.cast("dict[str, str]", wish.annotations))
+    assert found == replace(ADA, flags={**OFF, "FEATURE_WALLET_LIMITS": "false"})
+    assert wish.flags == found.flags
+
+
+def test_one_that_cannot_be_read_goes_on_to_hold_every_flag() -> None:
+    there = replace(observed(), annotations={KILL_SWITCH_ANNOTATION: "rubbish"})
+    wish = plan_set(there, ADA)
+    assert (wish.flags, wish.annotations) == (OFF, {})
 
 
 @pytest.mark.parametrize(
