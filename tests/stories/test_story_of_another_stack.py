@@ -195,7 +195,7 @@ def test_the_release_is_taken_back(
     why = ("-e", "by=ann", "-e", "reason='orders are slow'")
     run = plays(operator, "rollback", *why, "-i", str(more))
     assert run.rc == 0, run.tail()
-    assert "Shop 1.1 was rolled back in sandbox. State: what users do works" in str(
+    assert "Shop 1.1 was rolled back in sandbox. State: user flows work" in str(
         witness.received()["slack"]
     )
     assert shop.images() == OLD
