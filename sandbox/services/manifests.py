@@ -207,13 +207,14 @@ def _container(service: str, version: str, team: Team) -> Manifest:
         "imagePullPolicy": "IfNotPresent",
         "ports": [{"name": "http", "containerPort": PORT, "protocol": "TCP"}],
         "envFrom": list(team.environment),
-        "readinessProbe": {**_probe("/health"), "periodSeconds": 1, "failureThreshold": 2},
+        # Of what a sandbox costs while nobody uses it, probes are most: no more often than rollouts need.
+        "readinessProbe": {**_probe("/health"), "periodSeconds": 2, "failureThreshold": 2},
         # Not /health: a database that is away must not have every pod restarted. Asked often, so that a
         # new pod soon proves that it answers, and patient, for the machine may be busy.
         "livenessProbe": {
             **_probe("/livez"),
-            "periodSeconds": 1,
-            "failureThreshold": 20,
+            "periodSeconds": 3,
+            "failureThreshold": 7,
             "timeoutSeconds": 1,
         },
         "resources": {
