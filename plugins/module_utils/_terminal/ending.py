@@ -16,11 +16,13 @@ from .layout import CAUSE, WIDEST, clipped, folded, hanging
 from .models import Failure, Line, Tone
 from .screen import Screen
 from .summary import few_asked_for, next_steps
-from .words import one_line, span, watch
+from .words import SENTENCE_LIMIT, one_line, span, watch
 
 LABEL = 9
 SHORT = 140
 """Columns of a deviation, all of which is in the report."""
+WHOLE = 6000
+"""Columns of a refusal that stands nowhere else, such as a list of all that is missing."""
 OPTION = re.compile(r"""\b[Aa]dd ((?: ?-e (?:"[^"]*"|'[^']*'|[^\s,;]+))+)""")
 STATES: t.Mapping[str, str] = {"done": "DEPLOYED", "rolled_back": "ROLLED BACK"}
 
@@ -41,9 +43,11 @@ class Block:
     standing: dict[str, t.Any] = field(default_factory=dict)
 
 
-def row(label: str, text: str, columns: int, tone: Tone = "") -> list[Line]:
+def row(
+    label: str, text: str, columns: int, tone: Tone = "", limit: int = SENTENCE_LIMIT
+) -> list[Line]:
     columns = min(columns, WIDEST)
-    first, *rest = folded(one_line(text), columns - LABEL - 2)
+    first, *rest = folded(one_line(text, limit), columns - LABEL - 2)
     lines = [f"  {label:<{LABEL}}{first}", *(f"  {'':<{LABEL}}{one}" for one in rest)]
     return [Line(one.rstrip(), tone) for one in lines]
 
@@ -100,8 +104,9 @@ def stopped_lines(
         if few_asked_for(sentence):
             # They are whole below.
             sentence = without_options(sentence)
-        why = one_line(_unsaid(sentence, block.said))
-        lines += row("cause", f"{where}{clipped(why, CAUSE)}", columns, tone)
+        limit = WHOLE if cause.refused and not block.detail else CAUSE
+        why = clipped(one_line(_unsaid(sentence, block.said), WHOLE), limit)
+        lines += row("cause", f"{where}{why}", columns, tone, WHOLE)
         for number, line in enumerate(cause.log):
             lines += row("" if number else "log", clipped(line, SHORT), columns)
         others = {one.sentence for one in stage.failures if one.sentence not in cause.sentence}

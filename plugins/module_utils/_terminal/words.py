@@ -32,12 +32,12 @@ def against_plan(spent: float, planned: float) -> str:
     return f"{lasting(abs(behind))} {'behind' if behind > 0 else 'ahead of'} the plan"
 
 
-def one_line(text: str) -> str:
+def one_line(text: str, limit: int = SENTENCE_LIMIT) -> str:
     """Without line breaks, colours and control characters, and not longer than a few lines of a screen."""
     bare_text = ESCAPES.sub("", text)
     kept = "".join(one if one.isprintable() else " " for one in bare_text)
     line = " ".join(kept.split())
-    return line if len(line) <= SENTENCE_LIMIT else f"{line[: SENTENCE_LIMIT - 1]}…"
+    return line if len(line) <= limit else f"{line[: limit - 1]}…"
 
 
 def bare(task: str) -> str:

@@ -105,6 +105,19 @@ def test_nothing_is_said_twice(run: str) -> None:
     assert sorted(said) == sorted(set(said))
 
 
+def test_a_list_of_all_that_is_missing_is_whole_where_no_file_has_it() -> None:
+    missing = [f"secret_number_{number}" for number in range(90)]
+    console, shown = Console(), []
+    for event in recording("typo"):
+        result = getattr(event, "result", {})
+        if "Unknown variable" in str(result.get("msg")):
+            event = replace(event, result={**result, "msg": f"Missing: {', '.join(missing)}."})
+        shown += [line.text for line in console.on(event, 80)]
+    told = " ".join(shown)
+    assert [one for one in missing if one not in told] == []
+    assert "…" not in told
+
+
 def test_a_difference_that_was_asked_for_stands_whole_behind_what_came_before() -> None:
     console, shown = Console(), []
     whole = recording("check")
