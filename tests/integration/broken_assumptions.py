@@ -162,7 +162,7 @@ BROKEN: dict[str, Broken] = {
         "health", "answered 401", {"secret_supabase_service_role_key": "s3cr3t"}, "supabase"
     ),
     "a token that ends": Broken(
-        "token_supabase", "it ended at", {"secret_supabase_service_role_key": "$expired"}
+        "token_supabase", "it expired at", {"secret_supabase_service_role_key": "$expired"}
     ),
     "the project's reference": Broken(
         "functions", "403", {"supabase_project_ref": "abcdefghijklmnopqrst"}
