@@ -47,8 +47,8 @@ options:
         it holds off. Decided in the same request that writes, so a switch that is set meanwhile counts.
       - V(refuse) writes nothing and tells who set it, when, why, and how it is reset.
       - V(leave_off) leaves those flags as they are, warns, and writes the others.
-      - V(reset_automatic) takes a switch away that a failed phase or a way back set, and refuses for one that a person
-        set.
+      - V(reset_automatic) lets go of the flags in O(flags) that a failed phase or a way back holds off, and refuses for
+        a switch that a person set. What else is held stays held.
     type: str
     choices: [refuse, leave_off, reset_automatic]
     default: refuse

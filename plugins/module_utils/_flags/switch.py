@@ -7,7 +7,7 @@ from __future__ import annotations
 import json
 import re
 import typing as t
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from .._cluster import KILL_SWITCH_ANNOTATION
 from .._errors import ConflictError
@@ -111,7 +111,10 @@ def wish_under(rule: str, observed: FlagsMap, flags: Changes) -> Wish:
     if rule == LEAVE_OFF:
         return Wish({name: value for name, value in flags.items() if name not in held})
     if rule == RESET_AUTOMATIC and switch.automatic:
-        return Wish(flags, {KILL_SWITCH_ANNOTATION: None})
+        # What else it holds is another release's.
+        left = {name: off for name, off in switch.flags.items() if name not in flags}
+        kept = replace(switch, flags=left).to_annotation() if left else None
+        return Wish(flags, {KILL_SWITCH_ANNOTATION: kept})
     return Wish(flags)
 
 

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import typing as t
+from dataclasses import replace
 
 import pytest
 
@@ -9,9 +10,11 @@ from ansible_collections.easymo.deploy.plugins.module_utils._cluster import KILL
 from ansible_collections.easymo.deploy.plugins.module_utils._flags.apply import decide_flags
 from ansible_collections.easymo.deploy.plugins.module_utils._flags.plan import FlagsPlan, Wish
 from ansible_collections.easymo.deploy.plugins.module_utils._flags.switch import (
+    RESET_AUTOMATIC,
     KilledError,
     KillSwitch,
     refuse_up,
+    wish_under,
 )
 from tests.fakes.cluster import MemoryCluster
 
@@ -116,3 +119,26 @@ def test_setting_and_resetting_it_are_writes_that_it_lets_through() -> None:
     change(cluster, {}, {KILL_SWITCH_ANNOTATION: None})
     change(cluster, {AGENTS: "true", PERCENTAGE: "5"})
     assert data_of(cluster) == {AGENTS: "true", PERCENTAGE: "5"}
+
+
+@pytest.mark.parametrize("others", [{}, {"FEATURE_WALLET_LIMITS": "false"}], ids=["alone", "two"])
+def test_a_deployment_lets_go_of_its_own_flags_and_of_no_other_release_s(
+    others: dict[str, str],
+) -> None:
+    held = replace(SET, automatic=True, flags={**OFF, **others})
+    cluster = MemoryCluster()
+    change(cluster, {**OFF, **others}, {KILL_SWITCH_ANNOTATION: held.to_annotation()})
+    on: dict[str, str | None] = {AGENTS: "true", PERCENTAGE: "5"}
+    plan = decide_flags(
+        cluster,
+        "feature-flags",
+        lambda seen: wish_under(RESET_AUTOMATIC, seen, on),
+        force=True,
+        check_mode=False,
+    )
+    assert data_of(cluster) == {**on, **others}
+    left = KillSwitch.from_annotations(plan.annotations)
+    assert left == (replace(held, flags=others) if others else None)
+    if others:
+        with pytest.raises(KilledError):
+            change(cluster, dict.fromkeys(others, "true"))
