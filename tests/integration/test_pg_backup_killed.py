@@ -160,8 +160,19 @@ def test_no_secret_is_in_anybodys_arguments(options):
 
 
 def test_two_runs_at_once_make_two_backups_that_are_both_whole(options):
-    with started("pg_backup", options) as one, started("pg_backup", options) as other:
-        backups = [one.result()["backup"], other.result()["backup"]]
+    # On a busy machine the second might otherwise begin when the first is done, and find its backup.
+    both_began = threading.Barrier(2)
+
+    def hook(chunk: bytes) -> bytes:
+        first = chunk.partition(b"\r\n")[0]
+        if first.startswith(b"POST") and b"uploads" in first:
+            both_began.wait(60)
+        return chunk
+
+    with s3_through(options) as (proxy, through):
+        proxy.up = hook
+        with started("pg_backup", through) as one, started("pg_backup", through) as other:
+            backups = [one.result()["backup"], other.result()["backup"]]
     assert len(keys(options)) == 4
     store = ("bucket", "prefix", "endpoint_url", "region", "access_key", "secret_key", "path_style")
     listed = run_module(pg_backup_info, **{name: options[name] for name in store})
