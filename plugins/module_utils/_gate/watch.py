@@ -25,7 +25,7 @@ class Source(t.Protocol):
     def sample(self, query: str) -> Sample: ...
 
 
-Sources = t.Mapping[str, Source | CohortSource]
+Sources = t.Mapping[str, "Source | CohortSource"]
 
 
 class Memory(t.Protocol):
