@@ -7,12 +7,12 @@ from __future__ import annotations
 import contextlib
 import json
 import socket
-import threading
 import time
 import typing as t
 
 from ._cluster import Object
 from ._kubernetes_client import KUBERNETES
+from ._threads import Event, spawn
 
 with KUBERNETES:
     import urllib3
@@ -50,9 +50,9 @@ class KubernetesWatch:
         self._open = open_stream
         self._wake = wake
         self._objects: dict[str, Object] | None = None
-        self._closed = threading.Event()
+        self._closed = Event()
         self._response: t.Any = None
-        threading.Thread(target=self._run, daemon=True).start()
+        spawn(self._run)
 
     def objects(self) -> t.Sequence[Object] | None:
         known = self._objects

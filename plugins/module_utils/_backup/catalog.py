@@ -5,9 +5,9 @@
 from __future__ import annotations
 
 import typing as t
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
+from .._threads import side_by_side
 from .models import MANIFEST_SUFFIX, Backup, Manifest, dump_pattern, manifest_key, manifest_pattern
 
 if t.TYPE_CHECKING:
@@ -32,10 +32,8 @@ def read_catalog(bucket: Bucket, *, prefix: str, name: str | None = None) -> Cat
     """The backups under `prefix`, all or those of one logical database."""
     stored = {each.key: each for each in bucket.list(prefix + (name or ""))}
     keys = sorted(filter(manifest_pattern(prefix, name).fullmatch, stored))
-    with ThreadPoolExecutor(_READERS, thread_name_prefix="manifest") as pool:
-        manifests = dict(
-            zip(keys, pool.map(lambda key: _read_manifest(bucket, stored[key]), keys), strict=True)
-        )
+    read = side_by_side(lambda key: _read_manifest(bucket, stored[key]), keys, at_once=_READERS)
+    manifests = dict(zip(keys, read, strict=True))
     backups: list[Backup] = []
     broken: list[str] = []
     for key, manifest in manifests.items():

@@ -8,7 +8,6 @@ import json
 import re
 import typing as t
 from collections import Counter
-from concurrent.futures import ThreadPoolExecutor
 
 from .._cluster import Cluster
 from .._errors import DeployError, UnreachableError
@@ -19,6 +18,7 @@ from .._gate.watch import Source
 from .._kill_switch.consumer import container_of
 from .._monitoring_server import NO_SERIES
 from .._rollout.logs import read_tail
+from .._threads import side_by_side
 from .crash_loop import ERROR_LINE, WorkloadStatus, observe
 from .evidence import Notebook, file_name
 from .models import Place
@@ -53,8 +53,7 @@ def look_at_metrics(
         except DeployError as exc:
             return Sample(None, str(exc).rstrip("."))
 
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        samples = [*pool.map(look, metrics)]
+    samples = side_by_side(look, metrics, at_once=AT_ONCE)
     for metric, sample in zip(metrics, samples, strict=True):
         value = sample.value
         if value is None:
@@ -174,26 +173,25 @@ def look_at_public(notes: Notebook, gateway: Gateway, services: t.Sequence[str])
     """What the public address of each service's health answers, and on what they say that they depend in vain."""
     file = "public/health.txt"
     blamed: dict[str, list[tuple[str, str]]] = {}
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        answers = pool.map(lambda name: _ask(gateway, name), services)
-        for name, answer in zip(services, answers, strict=True):
-            if isinstance(answer, str):
-                text = f"{name}: {answer}"
-                notes.see("public_silent", name, text, file=file, said=answer)
-                continue
-            body = " ".join(answer.text[:BODY].split())[:300]
-            failed = failed_checks(answer.text[:BODY])
-            for check, why in failed.items():
-                blamed.setdefault(check, []).append((name, why))
-            kind = "public_unwell" if failed else "public_fails"
-            notes.see(
-                kind if answer.status >= 500 else "public",
-                name,
-                f"{name}: {answer.status} {body}",
-                file=file,
-                status=answer.status,
-                body=body,
-            )
+    answers = side_by_side(lambda name: _ask(gateway, name), services, at_once=AT_ONCE)
+    for name, answer in zip(services, answers, strict=True):
+        if isinstance(answer, str):
+            text = f"{name}: {answer}"
+            notes.see("public_silent", name, text, file=file, said=answer)
+            continue
+        body = " ".join(answer.text[:BODY].split())[:300]
+        failed = failed_checks(answer.text[:BODY])
+        for check, why in failed.items():
+            blamed.setdefault(check, []).append((name, why))
+        kind = "public_unwell" if failed else "public_fails"
+        notes.see(
+            kind if answer.status >= 500 else "public",
+            name,
+            f"{name}: {answer.status} {body}",
+            file=file,
+            status=answer.status,
+            body=body,
+        )
     for check, told in blamed.items():
         names = ", ".join(name for name, _why in told)
         text = f"{len(told)} of {len(services)} services say that their {check} fails: {names}"

@@ -6,13 +6,13 @@ from __future__ import annotations
 
 import time
 import typing as t
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from .._errors import DeployError, UnreachableError
 from .._functions.models import Deployed
 from .._functions.probe import Answer, Gateway, Probe, platform_code, verdict
+from .._threads import side_by_side
 from .._time import UTC, format_time
 from .._webhook.traces import LogEntry
 from .crash_loop import ERROR_LINE
@@ -129,8 +129,7 @@ def _at(seconds: float) -> str:
 
 def look_at_answers(notes: Notebook, gateway: Gateway, probes: t.Sequence[Probe]) -> None:
     """Call each function once, as anybody would."""
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        answers = [*pool.map(lambda probe: _ask(gateway, probe), probes)]
+    answers = side_by_side(lambda probe: _ask(gateway, probe), probes, at_once=AT_ONCE)
     silent = [one for one in answers if isinstance(one, str)]
     for probe, answer in zip(probes, answers, strict=True):
         _tell_answer(notes, probe, answer)

@@ -5,9 +5,9 @@
 from __future__ import annotations
 
 import typing as t
-from concurrent.futures import ThreadPoolExecutor
 
 from .._errors import DeployError
+from .._threads import side_by_side
 from .reference import Reference
 
 AT_ONCE = 8
@@ -24,8 +24,7 @@ class Registry(t.Protocol):
 
 def resolve(registry: Registry, references: t.Sequence[Reference]) -> dict[str, str]:
     """The digest of each, by its text. Raises with all that are missing; what could not be asked raises first."""
-    with ThreadPoolExecutor(max_workers=AT_ONCE) as threads:
-        digests = list(threads.map(registry.digest, references))
+    digests = side_by_side(registry.digest, references, at_once=AT_ONCE)
     found = {one.text: digest for one, digest in zip(references, digests, strict=True) if digest}
     missing = [one.text for one in references if one.text not in found]
     if missing:

@@ -4,15 +4,14 @@
 
 from __future__ import annotations
 
-import threading
 import typing as t
-from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 
 from .._cluster import Clock, Cluster
 from .._errors import VerificationError
 from .._flags.apply import Decide, decide_flags
 from .._flags.plan import FlagsPlan
+from .._threads import Lock, side_by_side
 from .consumer import Consumer, FlagsRequest
 from .models import REACHED, RUNNING, ConsumerState, tell_wrong
 
@@ -38,7 +37,7 @@ class KillSwitching:
         self._open_cluster = open_cluster
         self._clock = clock
         self._wall = wall
-        self._speaking = threading.Lock()
+        self._speaking = Lock()
         self._report = report
 
     def write(self, name: str, decide: Decide, *, deadline: float, check_mode: bool) -> FlagsPlan:
@@ -64,10 +63,7 @@ class KillSwitching:
         order: FlagsRequest,
         act: t.Callable[[Consumer], ConsumerState],
     ) -> list[ConsumerState]:
-        if not names:
-            return []
-        with ThreadPoolExecutor(len(names)) as threads:
-            return list(threads.map(lambda name: act(self._consumer(name, order)), names))
+        return side_by_side(lambda name: act(self._consumer(name, order)), names)
 
     def _consumer(self, name: str, order: FlagsRequest) -> Consumer:
         def report(text: str) -> None:

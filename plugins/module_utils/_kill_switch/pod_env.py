@@ -5,13 +5,13 @@
 from __future__ import annotations
 
 import typing as t
-from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 
 from .._cluster import Clock, Cluster, Object
 from .._errors import DeployError
 from .._flags.pods import compare, parse_environment
 from .._rollout.models import Deployment, Pod
+from .._threads import side_by_side
 from .models import ENDING, IDLE, REACHED, STALE, UNKNOWN, PodState, is_overdue
 
 AT_ONCE = 8
@@ -39,11 +39,7 @@ class Asker:
         """The state of every pod that its selector finds. Raises what listing them raises."""
         listed = cluster.list_objects("Pod", label_selector=deployment.selector)
         pods = [one for one in listed if (one.get("status") or {}).get("phase") not in ENDED]
-        if len(pods) < 2:
-            found = [self._ask(cluster, one, container) for one in pods]
-        else:
-            with ThreadPoolExecutor(min(AT_ONCE, len(pods))) as threads:
-                found = list(threads.map(lambda one: self._ask(cluster, one, container), pods))
+        found = side_by_side(lambda one: self._ask(cluster, one, container), pods, at_once=AT_ONCE)
         return [one for one in found if one is not None]
 
     def _ask(self, cluster: Cluster, body: Object, container: str) -> PodState | None:

@@ -5,11 +5,11 @@
 from __future__ import annotations
 
 import typing as t
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from .._errors import DeployError
 from .._rollout.changes import Taken
+from .._threads import side_by_side
 from .waves import Waves
 
 
@@ -60,8 +60,7 @@ def return_all(waves: Waves, return_one: Return, *, parallel: int) -> list[Retur
     """All of them, whatever becomes of one: what cannot return must not keep others from it."""
     done: list[Returned] = []
     for wave in waves:
-        with ThreadPoolExecutor(max_workers=min(parallel, len(wave))) as threads:
-            done += threads.map(lambda name: _settled(return_one, name), wave)
+        done += side_by_side(lambda name: _settled(return_one, name), wave, at_once=parallel)
     return done
 
 

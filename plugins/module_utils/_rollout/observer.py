@@ -8,11 +8,11 @@ the same, for a connection may be dead without saying so, it is asked directly.
 
 from __future__ import annotations
 
-import threading
 import typing as t
 
 from .._cluster import Clock, Cluster, Object, Watch
 from .._errors import RefusedError
+from .._threads import Event
 from .evaluate import Snapshot
 from .models import Condition, Deployment, Pod, ReplicaSet, old_pods
 from .observe import find_deployment, observe_all_pods, observe_replica_set
@@ -37,7 +37,7 @@ class Observer:
         self._name = deployment.name
         self._selector = deployment.selector
         self._clock = clock
-        self._changed = threading.Event()
+        self._changed = Event()
         self._watches: dict[str, Watch] = {}
         self._replica_set: ReplicaSet | None = None
         self._asked_at = float("-inf")

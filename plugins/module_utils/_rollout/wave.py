@@ -8,9 +8,7 @@ A service is done when it also answers at its public health endpoint.
 from __future__ import annotations
 
 import functools
-import threading
 import typing as t
-from concurrent.futures import ThreadPoolExecutor
 
 from .._checks import http
 from .._checks.models import Check, CheckError
@@ -20,6 +18,7 @@ from .._errors import DeployError, InputError
 from .._module import Module, Result, unexpected
 from .._release.pins import Pins
 from .._side_by_side import Patience
+from .._threads import Lock, side_by_side
 from .task import Params, release_pins
 
 LOOK_WITHIN = 10.0
@@ -30,7 +29,7 @@ class SharedPins:
     """`release_pins`, read by a wave's first rollout for all: of a thousand services they are a megabyte to unpack."""
 
     def __init__(self) -> None:
-        self._reading = threading.Lock()
+        self._reading = Lock()
         self._read: tuple[Pins | None] | None = None
 
     def __call__(self, cluster: Cluster, params: Params) -> Pins | None:
@@ -112,13 +111,10 @@ def roll_all(
 
     `rollouts` are the options of each by its host. One thread a service, so the slowest decides how long it takes.
     """
-    if not rollouts:
-        return {}
-    with ThreadPoolExecutor(len(rollouts)) as threads:
-        done = threads.map(
-            lambda one: _settled(ServiceModule(wave, one[1], one[0]), steps), rollouts.items()
-        )
-        return dict(zip(rollouts, done, strict=True))
+    done = side_by_side(
+        lambda one: _settled(ServiceModule(wave, one[1], one[0]), steps), rollouts.items()
+    )
+    return dict(zip(rollouts, done, strict=True))
 
 
 def _settled(module: ServiceModule, steps: t.Sequence[t.Callable[[t.Any], Result]]) -> Result:

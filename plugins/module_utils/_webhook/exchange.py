@@ -6,10 +6,10 @@ from __future__ import annotations
 
 import time
 import typing as t
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 
 from .._errors import DeployError, InputError, UnreachableError, VerificationError
+from .._threads import side_by_side
 from .models import Probe, ProbeResult, Sightings, Webhook
 from .probes import describe
 
@@ -31,8 +31,7 @@ class Trace:
 
 def ask(webhook: Webhook, probes: t.Sequence[Probe]) -> list[ProbeResult]:
     """The outcomes in the order of the probes. None is left out because another failed."""
-    with ThreadPoolExecutor(min(_THREADS, len(probes) or 1)) as pool:
-        return list(pool.map(lambda probe: _one(webhook, probe), probes))
+    return side_by_side(lambda probe: _one(webhook, probe), probes, at_once=_THREADS)
 
 
 def _one(webhook: Webhook, probe: Probe) -> ProbeResult:

@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to easymo.deploy.
+"""Threads, as far as this collection uses them to ask a cluster and others several things at once.
+
+The one place where they are made, so that the simulation can make them steps of its scheduler instead.
+"""
+
+from __future__ import annotations
+
+import threading
+import typing as t
+from concurrent.futures import ThreadPoolExecutor
+
+Item = t.TypeVar("Item")
+Result = t.TypeVar("Result")
+
+Event = threading.Event
+Lock = threading.Lock
+
+
+def side_by_side(  # noqa: UP047 - targets may run an older Python
+    act: t.Callable[[Item], Result], items: t.Collection[Item], *, at_once: int | None = None
+) -> list[Result]:
+    """What `act` returns of each, in their order; all are acted on before the first error is raised.
+
+    `at_once`: so many threads at most, one for each without it.
+    """
+    if len(items) < 2:
+        return [act(one) for one in items]
+    with ThreadPoolExecutor(min(at_once or len(items), len(items))) as threads:
+        return list(threads.map(act, items))
+
+
+def spawn(work: t.Callable[[], None]) -> None:
+    """Begin it on a thread that ends with the process at the latest."""
+    threading.Thread(target=work, daemon=True).start()
