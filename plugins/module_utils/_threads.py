@@ -28,7 +28,8 @@ def side_by_side(  # noqa: UP047 - targets may run an older Python
     if len(items) < 2:
         return [act(one) for one in items]
     with ThreadPoolExecutor(min(at_once or len(items), len(items))) as threads:
-        return list(threads.map(act, items))
+        acting = [threads.submit(act, one) for one in items]
+    return [one.result() for one in acting]
 
 
 def spawn(work: t.Callable[[], None]) -> None:
