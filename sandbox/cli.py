@@ -151,6 +151,13 @@ def _add_up(commands: _Commands, folder: argparse.ArgumentParser) -> None:
         help="most pods on one node (250)",
     )
     parser.add_argument(
+        "--kubelet-sync",
+        metavar="SECONDS",
+        type=_at_most(3600),
+        default=None,
+        help="from one look of the kubelet at a pod's ConfigMap volumes to the next, and up to half as much more (60)",
+    )
+    parser.add_argument(
         "--only", metavar="A,B", default="", help="start only these components and what they need"
     )
 
@@ -206,6 +213,7 @@ def _up(world: World, arguments: argparse.Namespace) -> int:
         seed_mb=arguments.seed_mb,
         nodes=arguments.nodes,
         pods_per_node=arguments.pods_per_node,
+        kubelet_sync=arguments.kubelet_sync,
         only=only,
     )
     up(world, options, _print_line)

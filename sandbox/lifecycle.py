@@ -45,6 +45,7 @@ class Options:
     """None, here and below: as a sandbox that is up has it, else the default."""
     nodes: int | None = None
     pods_per_node: int | None = None
+    kubelet_sync: int | None = None
     only: tuple[str, ...] = ()
 
     @property

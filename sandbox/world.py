@@ -35,7 +35,12 @@ BLOCKS = range(PORTS.start, PORTS.stop, 100)
 CACHE_VARIABLE = "EASYMO_SANDBOX_CACHE"
 """Names a cache folder that several sandboxes share, in place of each one's own."""
 
-DEFAULTS: t.Mapping[str, int] = {"seed_mb": 50, "nodes": 1, "pods_per_node": 250}
+DEFAULTS: t.Mapping[str, int] = {
+    "seed_mb": 50,
+    "nodes": 1,
+    "pods_per_node": 250,
+    "kubelet_sync": 60,
+}
 """The options of `up`. A kubelet takes 110 pods by default; ours may be the only one, so it takes more."""
 
 

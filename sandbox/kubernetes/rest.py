@@ -174,12 +174,15 @@ class Rest:
                 return await self._scale(request, target)
             case "token":
                 return await self._token(request, target)
-        pod = self._store.get("pods", target.namespace, target.name)
+        name, _, port = target.name.partition(":")
+        pod = self._store.get("pods", target.namespace, name)
         match target.subresource:
             case "log":
                 return await self._kubelets.logs(request, pod)
             case "exec":
                 return await self._kubelets.exec(request, pod)
+            case "proxy":
+                return await self._kubelets.proxy(request, pod, port, target.rest)
         if request.method != "POST":
             raise method_not_allowed()
         body = await self._body(request)

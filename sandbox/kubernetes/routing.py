@@ -16,6 +16,8 @@ class Target:
     namespace: str = ""
     name: str = ""
     subresource: str = ""
+    rest: str = ""
+    """What a proxy is asked for."""
 
 
 def parse_path(path: str) -> Target | None:
@@ -32,9 +34,11 @@ def parse_path(path: str) -> Target | None:
     if len(rest) > 2 and rest[0] == "namespaces" and find(group, version, rest[2]):
         namespace, rest = rest[1], rest[2:]
     resource = find(group, version, rest[0]) if rest else None
-    if resource is None or len(rest) > 3:
+    if resource is None:
         return None
-    return Target(resource, namespace, *rest[1:])
+    if rest[2:3] == ["proxy"]:
+        return Target(resource, namespace, rest[1], "proxy", "/".join(rest[3:]))
+    return Target(resource, namespace, *rest[1:]) if len(rest) <= 3 else None
 
 
 Query = t.Mapping[str, str]

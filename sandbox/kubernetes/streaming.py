@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Logs and exec: passed on to the kubelet of the pod's node, as a real API server does."""
+"""Logs, exec and proxy: passed on to the kubelet of the pod's node or to the pod itself, as a real API server does."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ PROTOCOLS = ("v5.channel.k8s.io", "v4.channel.k8s.io")
 LOG_OPTIONS = ("follow", "previous", "tailLines", "sinceSeconds", "timestamps", "limitBytes")
 EXEC_OPTIONS = ("command", "stdin", "stdout", "stderr", "tty")
 NO_LIMIT = aiohttp.ClientTimeout(total=None, sock_connect=5)
+PROXIED = aiohttp.ClientTimeout(total=30, sock_connect=5)
 
 
 class Kubelets:
@@ -92,6 +93,38 @@ class Kubelets:
             raise ApiError(500, "InternalError", message) from exc
         except aiohttp.ClientConnectionError as exc:
             raise unreachable(pod, exc) from exc
+
+    async def proxy(
+        self, request: web.Request, pod: Object, port: str, path: str
+    ) -> web.StreamResponse:
+        """Whatever the pod answers is the answer; only GET, and only in the clear."""
+        if request.method != "GET":
+            raise ApiError(405, "MethodNotAllowed", "only GET is passed on to pods")
+        address = (pod.get("status") or {}).get("podIP")
+        if not address:
+            raise ApiError(
+                503, "ServiceUnavailable", f"no address known for {pod['metadata']['name']}"
+            )
+        url = f"http://{address}:{port or chosen_port(pod)}/{path}"
+        try:
+            async with self._http.get(url, params=request.query, timeout=PROXIED) as answer:
+                body = await answer.read()
+                return web.Response(
+                    body=body, status=answer.status, content_type=answer.content_type
+                )
+        except (aiohttp.ClientError, TimeoutError) as exc:
+            words = f"error trying to reach service: {exc}"
+            raise ApiError(503, "ServiceUnavailable", words) from exc
+
+
+def chosen_port(pod: Object) -> int:
+    """The first that the pod says it has, else HTTP's."""
+    ports = [
+        port["containerPort"]
+        for container in pod["spec"]["containers"]
+        for port in container.get("ports") or ()
+    ]
+    return int(ports[0]) if ports else 80
 
 
 def picked(query: MultiMapping[str], names: t.Iterable[str]) -> list[tuple[str, str]]:

@@ -47,13 +47,22 @@ def show_network(world: World) -> tuple[socket.socket, Subnet]:
 async def serve(world: World) -> None:
     shown, subnet = show_network(world)
     facts = world.facts("kubernetes")
-    scratch = world.folder(NAME) / "exec"
-    shutil.rmtree(scratch, ignore_errors=True)
+    scratch, volumes = world.folder(NAME) / "exec", world.folder(NAME) / "pods"
+    for folder in (scratch, volumes):
+        shutil.rmtree(folder, ignore_errors=True)
     async with Client(facts["server"], facts["token"], facts["ca_cert"]) as client:
         faults, port = Faults(world.faults_file), world.port(NAME)
         registry = Registry(world.folder(NAME) / "pushed.json")
-        room = world.option("pods_per_node")
-        context = NodeContext(client, subnet, faults, registry, port, pods=room)
+        context = NodeContext(
+            client,
+            subnet,
+            faults,
+            registry,
+            port,
+            pods=world.option("pods_per_node"),
+            folder=volumes,
+            sync_frequency=world.option("kubelet_sync"),
+        )
         nodes = Nodes(nodes_of(world), context)
         runner = web.AppRunner(
             application(nodes, Runner(scratch), registry), access_log=None, shutdown_timeout=1

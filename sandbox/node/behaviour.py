@@ -23,6 +23,7 @@ FAULTS: t.Mapping[str, str] = {
     "gated": "New pods of the service are held back by a scheduling gate.",
     "webhook-unavailable": "New pods of the service are refused: an admission webhook does not answer.",
     "quota-exceeded": "New pods of the service are refused: the quota is used up.",
+    "volumes-stale": "The ConfigMap volumes of the target pod, or of every pod, are not updated any more.",
     "node-not-ready": "The target node, or every node, reports that it is not ready. So do its pods.",
     "node-bad": "The target node, or every node, starts no new containers. With images=true it pulls no images.",
 }
@@ -84,6 +85,10 @@ def image_missing(faults: Faults, image: Image) -> bool:
 
 def registry_unavailable(faults: Faults, image: Image) -> bool:
     return faults.active(COMPONENT, "registry-unavailable", image.service) is not None
+
+
+def volumes_stale(faults: Faults, pod: str) -> bool:
+    return faults.active(COMPONENT, "volumes-stale", pod) is not None
 
 
 def node_broken(faults: Faults, node: str) -> str:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import logging
 import time
 import typing as t
@@ -18,6 +19,7 @@ from sandbox.node.image_pull import ensure_image
 from sandbox.node.logs import ContainerLog
 from sandbox.node.probe_worker import ProbeWorker
 from sandbox.node.server import Server
+from sandbox.node.volumes import Mounts, Volumes, located
 from sandbox.services import ConfigurationError, ContainerContext, build
 
 if t.TYPE_CHECKING:
@@ -56,6 +58,7 @@ class Container:
         node: Node,
         pod: Object,
         spec: Object,
+        volumes: Volumes,
         *,
         address: str,
         main: bool,
@@ -68,6 +71,8 @@ class Container:
         self.log = ContainerLog()
         self.previous_log: ContainerLog | None = None
         self.env: dict[str, str] | None = None
+        self.mounts: Mounts = {}
+        self._volumes = volumes
         self._node, self._pod, self._address, self._main = node, pod, address, main
         self._ends = ends
         self._changed = changed
@@ -141,6 +146,7 @@ class Container:
         self._listening = False
         self._behaviour = Behaviour(self._node.faults, image, main=self._main)
         self.state.instance += 1
+        self.mounts = self._volumes.of(self.spec, self.state.instance)
         self.event("Normal", "Created", f"Created container: {self.state.name}")
         self.event("Normal", "Started", f"Started container {self.state.name}")
         self.show(status.running(started))
@@ -209,6 +215,7 @@ class Container:
                 pod_name=self._pod["metadata"]["name"],
                 pod_ip=self._address,
                 log=self.log.write,
+                path=functools.partial(located, self.mounts),
             )
             app = build(image.service, image.version, context)
             server = Server(app, refuses=self._refusal(behaviour))

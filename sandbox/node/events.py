@@ -26,11 +26,14 @@ class Events:
         self._wake = asyncio.Event()
         self._sent: OrderedDict[tuple[str, ...], Object] = OrderedDict()
 
-    def record(self, pod: Object, kind: str, reason: str, message: str, *, container: str) -> None:
+    def record(
+        self, pod: Object, kind: str, reason: str, message: str, *, container: str = ""
+    ) -> None:
         event = made_event(pod, kind, reason, message, now=time.time(), component="kubelet")
         event["source"]["host"] = self._node_name
         event["reportingInstance"] = self._node_name
-        event["involvedObject"]["fieldPath"] = f"spec.containers{{{container}}}"
+        if container:
+            event["involvedObject"]["fieldPath"] = f"spec.containers{{{container}}}"
         key = (pod["metadata"]["uid"], container, kind, reason, message)
         self._waiting.append((key, event))
         self._wake.set()

@@ -102,13 +102,20 @@ class Kubelet:
         await socket.prepare(request)
         query = request.query
         command = execution.Command(
-            argv=tuple(query.getall("command", ())),
+            argv=tuple(_seen_from_here(container, word) for word in query.getall("command", ())),
             env=container.env,
             stdin=query.get("stdin") in ("true", "1"),
             tty=query.get("tty") in ("true", "1"),
         )
         await self._runner.run(command, socket)
         return socket
+
+
+def _seen_from_here(container: Container, word: str) -> str:
+    """A command runs outside of the container's file system, so it is told where its volumes are."""
+    for mounted, where in container.mounts.items():
+        word = word.replace(mounted, str(where))
+    return word
 
 
 async def _send_log(response: web.StreamResponse, log: ContainerLog, options: LogOptions) -> None:

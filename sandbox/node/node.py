@@ -31,6 +31,8 @@ from sandbox.node.node_objects import LEASE_SECONDS, node_object, node_status
 from sandbox.node.pod import PodWorker
 
 if t.TYPE_CHECKING:
+    from pathlib import Path
+
     from sandbox.faults import Faults
     from sandbox.node.registry import Registry
     from sandbox.node.subnet import Subnet
@@ -54,6 +56,10 @@ class NodeContext:
     port: int
     pods: int
     """How many pods each has room for."""
+    folder: Path
+    """Where pods have their volumes."""
+    sync_frequency: float
+    """Seconds from one sync of a pod to the next, as the kubelet's syncFrequency."""
 
 
 class Node:
@@ -65,6 +71,8 @@ class Node:
         self._registry = context.registry
         self.events = Events(context.client, name)
         self.ready = True
+        self.folder = context.folder
+        self.sync_frequency = context.sync_frequency
         self._context = context
         self._workers: dict[str, tuple[PodWorker, asyncio.Task[None]]] = {}
         self._present: set[str] = set()
@@ -102,16 +110,18 @@ class Node:
         """The ConfigMaps and Secrets of a container that exist now; waits while nobody answers."""
         found: dict[tuple[str, str], Object] = {}
         for kind, name in sorted(references(container)):
-            while True:
-                try:
-                    obj = await self.client.find(kind, namespace, name)
-                except (*UNREACHABLE, ApiStatusError):
-                    await asyncio.sleep(0.5)
-                    continue
-                if obj is not None:
-                    found[kind, name] = obj
-                break
+            obj = await self.object(namespace, kind, name)
+            if obj is not None:
+                found[kind, name] = obj
         return found
+
+    async def object(self, namespace: str, kind: str, name: str) -> Object | None:
+        """As it is now; waits while nobody answers."""
+        while True:
+            try:
+                return await self.client.find(kind, namespace, name)
+            except (*UNREACHABLE, ApiStatusError):
+                await asyncio.sleep(0.5)
 
     # Pods
 

@@ -14,6 +14,7 @@ from sandbox.names import SERVICES, WORKER
 from sandbox.node import status
 from sandbox.node.client import UNREACHABLE, ApiStatusError
 from sandbox.node.container import Container
+from sandbox.node.volumes import Volumes
 
 if t.TYPE_CHECKING:
     from sandbox.node.node import Node
@@ -37,6 +38,7 @@ class PodWorker:
         before = pod.get("status") or {}
         self._started = seconds(before.get("startTime")) or time.time()
         self.address = node.subnet.claim(before.get("podIP", ""))
+        self._volumes = Volumes(node, pod)
         # A pod that ran here before the node ended is started anew.
         told = [
             *(before.get("initContainerStatuses") or ()),
@@ -49,6 +51,7 @@ class PodWorker:
                 node,
                 pod,
                 spec,
+                self._volumes,
                 address=self.address,
                 main=main,
                 ends=ends,
@@ -86,8 +89,10 @@ class PodWorker:
 
     def observe(self, pod: Object) -> None:
         """Take in what the API server has now."""
-        self.pod = pod
+        before, self.pod = self.pod, pod
         metadata = pod["metadata"]
+        if _differ(before, pod):
+            self._volumes.sync()
         if metadata.get("deletionTimestamp"):
             grace = float(metadata.get("deletionGracePeriodSeconds") or 0)
             self._grace = grace if self._grace is None else min(self._grace, grace)
@@ -112,6 +117,7 @@ class PodWorker:
                 task.cancel()
             await asyncio.gather(*runs, reporter, return_exceptions=True)
             self._node.subnet.release(self.address)
+            self._volumes.remove()
         await self._delete()
 
     async def _start(self) -> None:
@@ -119,13 +125,18 @@ class PodWorker:
 
         As https://kubernetes.io/docs/concepts/workloads/pods/sidecar-containers has it.
         """
+        await self._volumes.mount(self._not_mounted)
         async with asyncio.TaskGroup() as group:
+            group.create_task(self._volumes.keep())
             for one in self.initial:
                 run = group.create_task(self._logged(one))
                 while not (run.done() or one.state.started):
                     await asyncio.sleep(COALESCE)
             for one in self.containers:
                 group.create_task(self._logged(one))
+
+    def _not_mounted(self, why: str) -> None:
+        self._node.events.record(self.pod, "Warning", "FailedMount", why)
 
     async def _logged(self, container: Container) -> None:
         try:
@@ -177,6 +188,14 @@ class PodWorker:
         """The node itself goes down: leave without ceremony."""
         with contextlib.suppress(Exception):
             await asyncio.gather(*(container.stop(0.0) for container in self.containers))
+
+
+def _differ(before: Object, now: Object) -> bool:
+    """Whether the kubelet syncs the pod at once, and not at its time."""
+    was, is_ = before["metadata"], now["metadata"]
+    return before["spec"] != now["spec"] or any(
+        was.get(field) != is_.get(field) for field in ("annotations", "labels")
+    )
 
 
 def main_of(containers: t.Sequence[Object]) -> int:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import typing as t
 from dataclasses import dataclass
+from pathlib import Path
 
 from sandbox import shop
 from sandbox.names import PREVIOUS_VERSION, RELEASE_VERSION, SERVICES, WORKER
@@ -58,6 +59,8 @@ class ContainerContext:
     pod_ip: str
     log: t.Callable[[str], None]
     """Takes one line without its end; what `kubectl logs` shows."""
+    path: t.Callable[[str], Path] = Path
+    """Where on this machine is what the container has at a path."""
 
 
 class ConfigurationError(Exception):

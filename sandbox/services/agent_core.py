@@ -19,6 +19,7 @@ from sandbox.services.banner import Banner
 from sandbox.services.base_service import BUCKETS, Service, application, json_object, text_field
 from sandbox.services.connections import Cache, Database, Events
 from sandbox.services.dashboard import Dashboard
+from sandbox.services.flag_source import Fixed, FlagSource, flag_source
 from sandbox.services.health import Check
 from sandbox.services.log import described, masked
 from sandbox.services.profiles import Profiles
@@ -63,13 +64,18 @@ def agent_core(service: Service) -> web.Application:
     cache = Cache(service.env)
     events = Events(service.env, service.log)
     agents = service.version != PREVIOUS_VERSION
-    flags = Flags.from_env(service.env) if agents else Flags()
+    flags = flag_source(service) if agents else Fixed(Flags())
     core = AgentCore(service, flags, database, cache, events)
     banner = Banner(service.env, cache)
     dashboard = Dashboard(service, flags, database, banner)
     app = application(
         service,
-        routes=[web.post("/messages", core.post), *banner.routes(), *dashboard.routes()],
+        routes=[
+            web.post("/messages", core.post),
+            web.get("/flags", core.tell_flags),
+            *banner.routes(),
+            *dashboard.routes(),
+        ],
         # Without them the menu still answers.
         checks=[
             Check("database", database.ping, required=False),
@@ -77,6 +83,7 @@ def agent_core(service: Service) -> web.Application:
         ],
         resources=[events, cache, database],
     )
+    app.cleanup_ctx.append(flags.following)
     app.cleanup_ctx.append(core.warming)
     if agents:
         app.cleanup_ctx.append(core.aggregating)
@@ -85,7 +92,12 @@ def agent_core(service: Service) -> web.Application:
 
 class AgentCore:
     def __init__(
-        self, service: Service, flags: Flags, database: Database, cache: Cache, events: Events
+        self,
+        service: Service,
+        flags: FlagSource,
+        database: Database,
+        cache: Cache,
+        events: Events,
     ) -> None:
         self._service = service
         self._log = service.log
@@ -120,6 +132,10 @@ class AgentCore:
         for reason in ("disabled", "error", "timeout"):
             self._fallbacks.labels(reason)
 
+    async def tell_flags(self, _request: web.Request) -> web.Response:
+        """What this process decides by now, whatever is written elsewhere."""
+        return web.json_response({"flags": self._flags.now.to_dict()})
+
     async def post(self, request: web.Request) -> web.Response:
         body = await json_object(request)
         number = normalized(text_field(body, "from"))
@@ -140,10 +156,11 @@ class AgentCore:
 
     async def _answer(self, message: Message) -> Answer:
         profile = await self._profiles.of(message.number)
-        routed = route(message.number, message.text, self._flags)
+        flags = self._flags.now
+        routed = route(message.number, message.text, flags)
         if routed.agent is None:
             return Answer(MENU, "menu", routed.reason)
-        if routed.agent not in self._flags.agents:
+        if routed.agent not in flags.agents:
             fallback = AgentFallback(message.message_id, message.number, routed.agent, "disabled")
             return await self._fall_back(fallback, "fallback")
         question = Question(message.number, message.text, profile.display_name)

@@ -15,7 +15,7 @@ if t.TYPE_CHECKING:
     from sandbox.services.banner import Banner
     from sandbox.services.base_service import Service
     from sandbox.services.connections import Database
-    from sandbox.services.routing import Flags
+    from sandbox.services.flag_source import FlagSource
 
 PAGE = Path(__file__).with_name("dashboard.html")
 WINDOW_MINUTES = 15
@@ -78,7 +78,9 @@ class Snapshot:
 class Dashboard:
     """GET /agents/dashboard and /agents/dashboard.json."""
 
-    def __init__(self, service: Service, flags: Flags, database: Database, banner: Banner) -> None:
+    def __init__(
+        self, service: Service, flags: FlagSource, database: Database, banner: Banner
+    ) -> None:
         self._service = service
         self._flags = flags
         self._query = database.fetch
@@ -95,14 +97,15 @@ class Dashboard:
 
     async def figures(self, _request: web.Request) -> web.Response:
         snapshot = await self._snapshot()
+        flags = self._flags.now
         total = {key: value for key, value in asdict(snapshot.total).items() if key != "agent"}
         return web.json_response(
             {
                 "version": self._service.version,
                 "window_minutes": WINDOW_MINUTES,
-                "enabled": self._flags.enabled,
-                "percentage": _plain(self._flags.percentage if self._flags.enabled else 0.0),
-                "agents_on": sorted(self._flags.agents),
+                "enabled": flags.enabled,
+                "percentage": _plain(flags.percentage if flags.enabled else 0.0),
+                "agents_on": sorted(flags.agents),
                 **total,
                 "agents": [asdict(figures) for figures in snapshot.agents],
                 "by_minute": snapshot.by_minute,

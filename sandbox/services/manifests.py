@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import base64
+import copy
 import typing as t
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,13 +41,23 @@ class Team:
     environment: tuple[Manifest, ...]
 
 
+FLAGS = "feature-flags"
+FLAGS_FOLDER = "/etc/feature-flags"
+FLAGD_KEY = "flags.flagd.json"
+FLAGS_SETTINGS: t.Mapping[str, t.Mapping[str, str]] = {
+    "environment": {},
+    "files": {"FLAGS_DIRECTORY": FLAGS_FOLDER},
+    "flagd": {"FLAGD_OFFLINE_FLAG_SOURCE_PATH": f"{FLAGS_FOLDER}/{FLAGD_KEY}"},
+}
+"""How a service may have its flags, and which settings tell it so."""
+
 EASYMO = Team(
     NAMESPACE,
     "easymo",
     (
         {"configMapRef": {"name": "platform-config"}},
         {"secretRef": {"name": "platform-secrets"}},
-        {"configMapRef": {"name": "feature-flags", "optional": True}},
+        {"configMapRef": {"name": FLAGS, "optional": True}},
     ),
 )
 REPLICAS = {**dict.fromkeys(SERVICES, 3), WORKER: 2}
@@ -186,6 +197,25 @@ def deployment(
             "template": _pod_template(service, version, team),
         },
     }
+
+
+def with_flags(deployment: Manifest, delivery: str) -> Manifest:
+    """The same Deployment, with its flags by another way of FLAGS_SETTINGS than its environment."""
+    settings = FLAGS_SETTINGS[delivery]
+    if not settings:
+        return deployment
+    changed = copy.deepcopy(deployment)
+    spec = changed["spec"]["template"]["spec"]
+    container = spec["containers"][0]
+    container["envFrom"] = [
+        one
+        for one in container.get("envFrom") or ()
+        if (one.get("configMapRef") or {}).get("name") != FLAGS
+    ]
+    container["env"] = [{"name": name, "value": value} for name, value in settings.items()]
+    container["volumeMounts"] = [{"name": FLAGS, "mountPath": FLAGS_FOLDER}]
+    spec["volumes"] = [{"name": FLAGS, "configMap": {"name": FLAGS, "optional": True}}]
+    return changed
 
 
 def _pod_template(service: str, version: str, team: Team) -> Manifest:

@@ -15,6 +15,8 @@ Agent = t.Literal[
     "buyer", "station", "vendor", "driver", "admin", "customer_support", "marketplace"
 ]
 AGENTS: tuple[Agent, ...] = t.get_args(Agent)
+FEATURE = "FEATURE_AI_AGENTS"
+PERCENTAGE = "FEATURE_AI_AGENTS_ROLLOUT_PERCENTAGE"
 
 MENU_WORD = "MENU"
 BUCKETS = 10_000
@@ -43,7 +45,7 @@ Reason = t.Literal["menu_requested", "feature_off", "allow_listed", "in_rollout"
 
 @dataclass(frozen=True)
 class Flags:
-    """The feature flags as a pod read them when it started."""
+    """The feature flags as a pod runs them."""
 
     enabled: bool = False
     percentage: float = 0.0
@@ -57,11 +59,20 @@ class Flags:
     def from_env(cls, env: t.Mapping[str, str]) -> Flags:
         numbers = env.get("AGENT_ALLOW_LIST", "").split(",")
         return cls(
-            enabled=_boolean(env, "FEATURE_AI_AGENTS"),
-            percentage=_percentage(env, "FEATURE_AI_AGENTS_ROLLOUT_PERCENTAGE"),
-            agents=frozenset(a for a in AGENTS if _boolean(env, f"FEATURE_{a.upper()}_AGENT")),
+            enabled=_boolean(env, FEATURE),
+            percentage=_percentage(env, PERCENTAGE),
+            agents=frozenset(a for a in AGENTS if _boolean(env, name_of(a))),
             allow_list=frozenset(filter(None, map(normalized, numbers))),
         )
+
+    def to_dict(self) -> dict[str, bool | float]:
+        """By the names that they are set by."""
+        agents = {name_of(agent): agent in self.agents for agent in AGENTS}
+        return {FEATURE: self.enabled, PERCENTAGE: self.percentage, **agents}
+
+
+def name_of(agent: Agent) -> str:
+    return f"FEATURE_{agent.upper()}_AGENT"
 
 
 @dataclass(frozen=True)

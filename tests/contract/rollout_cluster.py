@@ -25,10 +25,16 @@ READY_WITHIN = 120.0
 
 
 @contextmanager
-def running_cluster(folder: Path, *, nodes: int = 1, pods_per_node: int = 250) -> t.Iterator[World]:
+def running_cluster(
+    folder: Path, *, nodes: int = 1, pods_per_node: int = 250, kubelet_sync: int = 60
+) -> t.Iterator[World]:
     world, processes = World(folder), []
     with world.changing() as state:
-        state["options"] = {"nodes": nodes, "pods_per_node": pods_per_node}
+        state["options"] = {
+            "nodes": nodes,
+            "pods_per_node": pods_per_node,
+            "kubelet_sync": kubelet_sync,
+        }
     try:
         for component in (KUBERNETES, NODE):
             processes.append(_started(component, world))

@@ -1,0 +1,174 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""ConfigMap volumes as the kubelet keeps them, and a service that has its flags from one while it runs."""
+
+from __future__ import annotations
+
+import json
+import re
+import typing as t
+
+import pytest
+
+from sandbox.services.manifests import FLAGD_KEY, FLAGS, FLAGS_FOLDER, with_flags
+from sandbox.world import World
+from tests.contract.rollout_cluster import running_cluster
+from tests.contract.rollout_place import Stage, stage
+from tests.integration.conftest import Place
+from tests.waiting import until
+
+NAME = "agent-core"
+AGENTS, PERCENTAGE = "FEATURE_AI_AGENTS", "FEATURE_AI_AGENTS_ROLLOUT_PERCENTAGE"
+OFF, ON = {AGENTS: "false", PERCENTAGE: "0"}, {AGENTS: "true", PERCENTAGE: "10"}
+NEVER = 3600
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[World]:
+    """Its kubelet syncs a pod when it is told to, and not by itself."""
+    folder = tmp_path_factory.mktemp("volumes")
+    with running_cluster(folder, kubelet_sync=NEVER) as world:
+        yield world
+
+
+@pytest.fixture
+def at(cluster: World) -> t.Iterator[Stage]:
+    with stage(cluster) as made:
+        yield made
+
+
+def agent_core(delivery: str, **container: t.Any) -> dict[str, t.Any]:
+    labels = {"app": NAME}
+    one = {
+        "name": NAME,
+        "image": f"easymo/{NAME}:v2.0.0",
+        "ports": [{"containerPort": 8080}],
+        "envFrom": [{"configMapRef": {"name": FLAGS, "optional": True}}],
+        "readinessProbe": {"httpGet": {"path": "/livez", "port": 8080}, "periodSeconds": 1},
+        **container,
+    }
+    template = {"metadata": {"labels": labels}, "spec": {"containers": [one]}}
+    body = {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": NAME},
+        "spec": {"replicas": 1, "selector": {"matchLabels": labels}, "template": template},
+    }
+    return with_flags(body, delivery)
+
+
+def flagd(flags: t.Mapping[str, t.Any]) -> str:
+    variants = {
+        name: {"state": "ENABLED", "variants": {"now": value}, "defaultVariant": "now"}
+        for name, value in flags.items()
+    }
+    return json.dumps({"flags": variants})
+
+
+def write(place: Place, data: t.Mapping[str, str]) -> None:
+    body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": FLAGS}, "data": data}
+    place.kubectl("apply", "-f", "-", stdin=json.dumps(body))
+
+
+def start(place: Place, deployment: t.Any) -> str:
+    """The name of its pod, once it is ready."""
+    place.kubectl("apply", "-f", "-", stdin=json.dumps(deployment))
+    place.kubectl("rollout", "status", f"deployment/{NAME}", "--timeout=60s")
+    (pod,) = place.json("get", "pods", f"--selector=app={NAME}")["items"]
+    return str(pod["metadata"]["name"])
+
+
+def sync(place: Place, pod: str, why: str) -> None:
+    place.kubectl("annotate", "pod", pod, f"why={why}", "--overwrite")
+
+
+def told(place: Place, pod: str) -> t.Any:
+    """By the process itself, through the API server's proxy."""
+    path = f"/api/v1/namespaces/{place.namespace}/pods/{pod}:8080/proxy/flags"
+    return json.loads(place.kubectl("get", "--raw", path))["flags"]
+
+
+def files(place: Place, pod: str, *words: str) -> str:
+    return place.kubectl("exec", pod, "--", *words)
+
+
+def test_a_volume_changes_at_a_sync_whole_and_nothing_else_does(at: Stage) -> None:
+    place = at.place
+    write(place, OFF)
+    body = agent_core("files")
+    (container,) = body["spec"]["template"]["spec"]["containers"]
+    alone = {"name": FLAGS, "mountPath": "/etc/one", "subPath": AGENTS}
+    container["volumeMounts"].append(alone)
+    container["envFrom"] = [{"configMapRef": {"name": FLAGS}}]
+    pod = start(place, body)
+    listed = files(place, pod, "ls", "-lA", FLAGS_FOLDER)
+    assert re.search(r"\.\.data -> \.\.\d{4}(_\d\d){5}\.\d+", listed)
+    assert f"{AGENTS} -> ..data/{AGENTS}" in listed
+
+    write(place, {AGENTS: "true", "NEW": "1"})
+    assert files(place, pod, "cat", f"{FLAGS_FOLDER}/{AGENTS}") == "false"
+    sync(place, pod, "changed")
+    until(lambda: files(place, pod, "cat", f"{FLAGS_FOLDER}/{AGENTS}") == "true", 10)
+    assert sorted(files(place, pod, "ls", FLAGS_FOLDER).split()) == [AGENTS, "NEW"]
+    assert len(files(place, pod, "ls", "-A", FLAGS_FOLDER).split()) == 4, "one folder of data"
+    assert files(place, pod, "cat", "/etc/one") == "false", "a subPath stays as it was"
+    assert f"{AGENTS}=false" in files(place, pod, "env").splitlines()
+
+
+def test_a_pod_waits_for_a_volume_that_is_not_there(at: Stage) -> None:
+    place = at.place
+    body = agent_core("files")
+    body["spec"]["template"]["spec"]["volumes"][0]["configMap"].pop("optional")
+    place.kubectl("apply", "-f", "-", stdin=json.dumps(body))
+
+    def warned() -> bool:
+        events = place.json("get", "events")["items"]
+        return any(one["reason"] == "FailedMount" for one in events)
+
+    until(warned, 10)
+    write(place, ON)
+    place.kubectl("rollout", "status", f"deployment/{NAME}", "--timeout=20s")
+
+
+@pytest.mark.parametrize(
+    ("delivery", "document"),
+    [
+        ("files", lambda flags: flags),
+        (
+            "flagd",
+            lambda flags: {
+                FLAGD_KEY: flagd(
+                    {AGENTS: flags[AGENTS] == "true", PERCENTAGE: int(flags[PERCENTAGE])}
+                )
+            },
+        ),
+    ],
+    ids=["files", "flagd"],
+)
+def test_the_service_runs_what_its_volume_has(
+    at: Stage, delivery: str, document: t.Callable[[t.Mapping[str, str]], dict[str, str]]
+) -> None:
+    place = at.place
+    write(place, document(OFF))
+    pod = start(place, agent_core(delivery))
+    assert (told(place, pod)[AGENTS], told(place, pod)[PERCENTAGE]) == (False, 0)
+    write(place, document(ON))
+    sync(place, pod, "on")
+    until(lambda: told(place, pod)[PERCENTAGE] == 10, 10)
+    assert told(place, pod)[AGENTS] is True
+
+    with at.fault("node.volumes-stale", pod):
+        write(place, document(OFF))
+        sync(place, pod, "off")
+        assert told(place, pod)[PERCENTAGE] == 10
+    sync(place, pod, "well again")
+    until(lambda: told(place, pod)[PERCENTAGE] == 0, 10)
+
+
+def test_what_cannot_be_read_leaves_what_held(at: Stage) -> None:
+    place = at.place
+    write(place, ON)
+    pod = start(place, agent_core("files"))
+    write(place, {**ON, PERCENTAGE: "many"})
+    sync(place, pod, "rubbish")
+    until(lambda: "flags could not be read" in place.kubectl("logs", pod), 10)
+    assert told(place, pod)[PERCENTAGE] == 10
