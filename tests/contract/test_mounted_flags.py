@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 import typing as t
 
 import pytest
@@ -20,6 +21,8 @@ NAME = "agent-core"
 AGENTS, PERCENTAGE = "FEATURE_AI_AGENTS", "FEATURE_AI_AGENTS_ROLLOUT_PERCENTAGE"
 OFF, ON = {AGENTS: "false", PERCENTAGE: "0"}, {AGENTS: "true", PERCENTAGE: "10"}
 NEVER = 3600
+FOLLOWED = 1.5
+"""Seconds within which a pod that is synced has followed."""
 
 
 @pytest.fixture(scope="module")
@@ -159,6 +162,7 @@ def test_the_service_runs_what_its_volume_has(
     with at.fault("node.volumes-stale", pod):
         write(place, document(OFF))
         sync(place, pod, "off")
+        time.sleep(FOLLOWED)
         assert told(place, pod)[PERCENTAGE] == 10
     sync(place, pod, "well again")
     until(lambda: told(place, pod)[PERCENTAGE] == 0, 10)
