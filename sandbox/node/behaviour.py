@@ -15,6 +15,7 @@ FAULTS: t.Mapping[str, str] = {
     "image-not-found": "The service's images cannot be pulled for new pods.",
     "registry-unavailable": "The registry answers 503 for the service's images that are not on the node yet.",
     "crash-loop": "New containers of the service end with exit code 1. With existing=true, running ones too.",
+    "users-fail": "agent-core answers 500 to percent=4 of messages, to treated=8 of those of users with the feature.",
     "never-ready": "New containers of the service run but are never ready. With existing=true, running ones too.",
     "slow-start": "New containers of the service listen only after seconds=15.",
     "oom": "New containers of the service are killed for memory once ready. With existing=true, running ones too.",
@@ -43,21 +44,21 @@ class Behaviour:
         self._image = image
         # Sidecars are nobody's service: faults leave them alone.
         self._main = main
-        self._at_start = frozenset(name for name in FAULTS if self._fault(name))
+        self._at_start = frozenset(name for name in FAULTS if self.fault(name))
 
-    def _fault(self, name: str) -> Fault | None:
+    def fault(self, name: str) -> Fault | None:
         return self._faults.active(COMPONENT, name, self._image.service) if self._main else None
 
     def _applies(self, name: str) -> bool:
         """Set, and either this container started under it or it reaches existing ones too."""
-        fault = self._fault(name)
+        fault = self.fault(name)
         if fault is None:
             return False
         return name in self._at_start or fault.parameters.get("existing") == "true"
 
     @property
     def boot_seconds(self) -> float:
-        fault = self._fault("slow-start")
+        fault = self.fault("slow-start")
         if fault is not None:
             return float(fault.parameters.get("seconds", SLOW_SECONDS))
         return SLOW_SECONDS if self._image.behaviour == "slow" else BOOT_SECONDS

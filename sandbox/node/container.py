@@ -216,6 +216,7 @@ class Container:
                 pod_ip=self._address,
                 log=self.log.write,
                 path=functools.partial(located, self.mounts),
+                fault=behaviour.fault,
             )
             app = build(image.service, image.version, context)
             server = Server(app, refuses=self._refusal(behaviour))

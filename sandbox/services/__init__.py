@@ -18,6 +18,8 @@ from sandbox.names import PREVIOUS_VERSION, RELEASE_VERSION, SERVICES, WORKER
 if t.TYPE_CHECKING:
     from aiohttp import web
 
+    from sandbox.faults import Fault
+
 METRICS = "metrics"
 
 IMAGES: frozenset[str] = frozenset(
@@ -50,6 +52,10 @@ REGISTRY = IMAGES | BESIDE
 """Every image the sandbox's registry has; any other name cannot be pulled."""
 
 
+def _no_fault(_name: str) -> None:
+    return None
+
+
 @dataclass(frozen=True)
 class ContainerContext:
     """What the node gives to a container it starts."""
@@ -61,6 +67,8 @@ class ContainerContext:
     """Takes one line without its end; what `kubectl logs` shows."""
     path: t.Callable[[str], Path] = Path
     """Where on this machine is what the container has at a path."""
+    fault: t.Callable[[str], Fault | None] = _no_fault
+    """The fault of that name when it is set for this service."""
 
 
 class ConfigurationError(Exception):

@@ -17,13 +17,15 @@ from sandbox.services.agent_store import AgentFallback, AgentRequest, AgentStore
 from sandbox.services.agents import MENU, Question, Reply, answer
 from sandbox.services.banner import Banner
 from sandbox.services.base_service import BUCKETS, Service, application, json_object, text_field
+from sandbox.services.cohorts import Cohorts
 from sandbox.services.connections import Cache, Database, Events
 from sandbox.services.dashboard import Dashboard
 from sandbox.services.flag_source import Fixed, FlagSource, flag_source
 from sandbox.services.health import Check
 from sandbox.services.log import described, masked
 from sandbox.services.profiles import Profiles
-from sandbox.services.routing import Agent, Flags, normalized, route
+from sandbox.services.routing import Agent, Flags, cohort, normalized, route
+from sandbox.services.users_fail import UsersFail
 
 METRICS_SECONDS = 10.0
 # Whoever asks waits five seconds in all, and the menu is still to come.
@@ -85,6 +87,7 @@ def agent_core(service: Service) -> web.Application:
     )
     app.cleanup_ctx.append(flags.following)
     app.cleanup_ctx.append(core.warming)
+    app.cleanup_ctx.append(core.cohorts.counting)
     if agents:
         app.cleanup_ctx.append(core.aggregating)
     return app
@@ -106,6 +109,8 @@ class AgentCore:
         self._store = AgentStore(database)
         self._profiles = Profiles(cache, database.fetch, service.log)
         self._events = events
+        self.cohorts = Cohorts(service.registry, cache, service.log)
+        self._users_fail = UsersFail(service.context.fault)
         self._asked_since_aggregation = False
         self._make_metrics()
 
@@ -140,7 +145,14 @@ class AgentCore:
         body = await json_object(request)
         number = normalized(text_field(body, "from"))
         message = Message(text_field(body, "message_id"), number, text_field(body, "text"))
-        answered = await self._answer(message)
+        flags = self._flags.now
+        drawn = cohort(message.number, flags)
+        with self.cohorts.answering(message.number, drawn):
+            self._users_fail.unless_spared(drawn)
+            return await self._answered(message, flags)
+
+    async def _answered(self, message: Message, flags: Flags) -> web.Response:
+        answered = await self._answer(message, flags)
         event = {
             "message_id": message.message_id,
             "from": message.number,
@@ -154,9 +166,8 @@ class AgentCore:
             self._events.send("agent.events", message.number, event)
         return web.json_response({**event, "reply": answered.reply.to_dict()})
 
-    async def _answer(self, message: Message) -> Answer:
+    async def _answer(self, message: Message, flags: Flags) -> Answer:
         profile = await self._profiles.of(message.number)
-        flags = self._flags.now
         routed = route(message.number, message.text, flags)
         if routed.agent is None:
             return Answer(MENU, "menu", routed.reason)

@@ -40,6 +40,9 @@ KEYWORDS: tuple[tuple[Agent, frozenset[str]], ...] = (
 # Greetings, questions and complaints: whoever has no specialist.
 GENERALIST: Agent = "customer_support"
 
+Cohort = t.Literal["treated", "control"]
+COHORTS: tuple[Cohort, ...] = t.get_args(Cohort)
+
 Reason = t.Literal["menu_requested", "feature_off", "allow_listed", "in_rollout", "not_in_rollout"]
 
 
@@ -94,6 +97,17 @@ def route(number: str, text: str, flags: Flags) -> Route:
     if in_rollout(number, flags.percentage):
         return Route(agent_for(text), "in_rollout")
     return Route(None, "not_in_rollout")
+
+
+def cohort(number: str, flags: Flags) -> Cohort | None:
+    """Whether the draw gave the user the feature, whatever then answers; None for whom nobody drew.
+
+    A number is in the allow list because of whose it is. Who asks for the menu was drawn before that, and may be
+    asking because of the feature: without them a release that drives users away would look well.
+    """
+    if normalized(number) in flags.allow_list:
+        return None
+    return "treated" if flags.enabled and in_rollout(number, flags.percentage) else "control"
 
 
 def in_rollout(number: str, percentage: float) -> bool:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from aiohttp.test_utils import TestClient, TestServer
 
+from sandbox.faults import Fault
 from sandbox.services import ContainerContext, build
 
 
@@ -20,10 +21,17 @@ class Container:
     version: str
     env: t.Mapping[str, str] = field(default_factory=dict)
     log: list[str] = field(default_factory=list)
+    faults: t.Mapping[str, Fault] = field(default_factory=dict)
 
     def run(self, story: t.Callable[[TestClient[t.Any, t.Any]], t.Awaitable[None]]) -> None:
         async def live() -> None:
-            context = ContainerContext(self.env, f"{self.service}-0", "127.0.0.1", self.log.append)
+            context = ContainerContext(
+                self.env,
+                f"{self.service}-0",
+                "127.0.0.1",
+                self.log.append,
+                fault=self.faults.get,
+            )
             server = TestServer(build(self.service, self.version, context), host="127.0.0.1")
             async with TestClient(server) as client:
                 await story(client)

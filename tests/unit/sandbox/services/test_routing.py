@@ -15,6 +15,7 @@ from sandbox.services.routing import (
     Flags,
     agent_for,
     bucket,
+    cohort,
     in_rollout,
     normalized,
     route,
@@ -135,3 +136,17 @@ def test_a_flag_that_is_none_names_itself(name: str, value: str) -> None:
 
 def test_normalized_keeps_digits_only() -> None:
     assert normalized("+250 (78) 000-0001") == "250780000001"
+
+
+@given(numbers, percentages)
+def test_whoever_is_drawn_is_treated_and_everybody_else_is_the_control(number, percentage) -> None:
+    drawn = "treated" if in_rollout(number, percentage) else "control"
+    # No agent is on, so that each of them gets the menu.
+    assert cohort(f"+{number}", Flags(True, percentage)) == drawn
+    assert cohort(number, Flags(False, percentage)) == "control"
+
+
+@given(percentages)
+def test_nobody_drew_who_is_in_the_allow_list(percentage) -> None:
+    flags = Flags(True, percentage, allow_list=frozenset({normalized(INTERNAL_NUMBER)}))
+    assert cohort(f"+{INTERNAL_NUMBER}", flags) is None

@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How many users were seen, and for how many a message failed: with the feature, and without it at the same time.
+
+Users and not messages, as docs/watch.md asks: whoever tries again and again is one. Which of the two somebody is was
+drawn, and holds whatever answers in the end: the menu in an agent's place, or the menu that a user asks for.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+import typing as t
+
+from prometheus_client import CollectorRegistry, Counter
+
+from sandbox.services.log import described
+from sandbox.services.routing import COHORTS
+
+if t.TYPE_CHECKING:
+    from aiohttp import web
+
+    from sandbox.services.connections import Cache
+    from sandbox.services.log import Log
+    from sandbox.services.routing import Cohort
+
+ANSWER_SECONDS = 5.0
+"""So long the webhook waits (TIMEOUT_MS in agent_core.ts): whoever is answered later has had its menu."""
+SEEN_SECONDS = 60
+FAILED_SECONDS = 7200
+"""As long as a step of the ramp is watched."""
+
+
+class Cohorts:
+    """Counts beside the answers, which wait for nothing. Users whom nobody can tell apart are not counted at all."""
+
+    def __init__(self, registry: CollectorRegistry, cache: Cache, log: Log) -> None:
+        self._cache = cache
+        self._log = log
+        self._told = ""
+        self._counting: set[asyncio.Task[None]] = set()
+        self._seen = Counter(
+            "users_seen_total", "Users who wrote, once a minute.", ("cohort",), registry=registry
+        )
+        self._failed = Counter(
+            "users_failed_total",
+            "Users for whom a message failed, once in two hours.",
+            ("cohort",),
+            registry=registry,
+        )
+        # Known from the start: nobody who failed is 0, and not silence.
+        for cohort in COHORTS:
+            self._seen.labels(cohort)
+            self._failed.labels(cohort)
+
+    @contextlib.contextmanager
+    def answering(self, number: str, cohort: Cohort | None) -> t.Iterator[None]:
+        """An answer to that user. What is raised, or comes too late, has failed; the menu has not."""
+        started, failed = time.monotonic(), True
+        try:
+            yield
+            failed = time.monotonic() - started > ANSWER_SECONDS
+        finally:
+            if cohort is not None:
+                task = asyncio.create_task(self._count(number, cohort, failed=failed))
+                self._counting.add(task)
+                task.add_done_callback(self._counting.discard)
+
+    async def _count(self, number: str, cohort: Cohort, *, failed: bool) -> None:
+        # Without the cohort in the key: a user whom the next step of the ramp moves must not fail once more for that.
+        try:
+            pipeline = self._cache.client().pipeline(transaction=False)
+            pipeline.set(f"cohorts:seen:{number}", 1, nx=True, ex=SEEN_SECONDS)
+            if failed:
+                pipeline.set(f"cohorts:failed:{number}", 1, nx=True, ex=FAILED_SECONDS)
+            first = await pipeline.execute()
+        except Exception as exc:
+            if (error := described(exc)) != self._told:
+                self._log.warning("users are not counted", error=error)
+                self._told = error
+            return
+        self._told = ""
+        for counter, new in zip((self._seen, self._failed), first, strict=False):
+            if new:
+                counter.labels(cohort).inc()
+
+    async def counting(self, _app: web.Application) -> t.AsyncIterator[None]:
+        """Whoever was answered last is counted before the application ends."""
+        yield
+        if self._counting:
+            await asyncio.wait(self._counting, timeout=1)
