@@ -78,8 +78,9 @@ query:
       seconds.
     - For V(alerts) the names of alerting rules of Prometheus, with C(|) between. The value is the number of alerts that
       fire, or did within the last O(metrics[].window) seconds. A rule's annotation C(gate) says what one that fires is,
-      C(rollback) for a breach, C(hold) for neither good nor a breach, C(note) for nothing but an entry in RV(alerts).
-      Without it, it is C(hold), and so is one that has ended. A rule that is not loaded or not evaluated is missing.
+      C(rollback) for a breach, C(hold) for neither good nor a breach, C(note) for nothing but an entry in
+      RV(easymo.deploy.metrics_gate#module:alerts). Without it, it is C(hold), and so is one that has ended. A rule that
+      is not loaded or not evaluated is missing.
     - For V(http) a JSON Pointer (RFC 6901) to the number in the answer of O(metrics[].url), such as V(/count).
     - Needed unless the metric compares cohorts.
   type: str
@@ -129,7 +130,8 @@ worse_by:
   default: 0
   version_added: 0.3.0
 {BOUNDS}interval:
-  description: Seconds from one look at this metric to the next. O(interval) when not given.
+  description:
+    - Seconds from one look at this metric to the next. O(easymo.deploy.metrics_gate#module:interval) when not given.
   type: float
   version_added: 0.2.0
 initial_delay:
@@ -140,7 +142,8 @@ initial_delay:
   version_added: 0.2.0
 count:
   description:
-    - So many samples with a value end this metric's own watch. Fewer at the end of O(duration) hold.
+    - So many samples with a value end this metric's own watch. Fewer at the end of
+      O(easymo.deploy.metrics_gate#module:duration) hold.
     - Without it, the metric is looked at to the end.
   type: int
   version_added: 0.2.0
@@ -185,5 +188,29 @@ class ModuleDocFragment:
     DOCUMENTATION: str = f"""
 options:
 {indent(PROMETHEUS, " " * 2)}  metrics:
+    description: What to look at.
+    type: list
+    elements: dict
+    required: true
     suboptions:
-{indent(METRIC, " " * 6)}"""
+{indent(METRIC, " " * 6)}  breaches:
+    description:
+      - So many samples in a row beyond the rollback bound of a metric roll back. Gaps neither count nor reset.
+    type: int
+    default: 2
+  max_missing:
+    description: The share of a metric's samples that may be missing, from V(0) to V(1).
+    type: float
+    default: 0.1
+  query_timeout:
+    description: Seconds to wait for the answer to one query.
+    type: float
+    default: 10
+  alpha:
+    description:
+      - The share of watches of healthy releases that comparisons of cohorts may stop, at most. One budget for all of
+        them, however often they are looked at. V(rollback) at evidence of C(1 / alpha).
+    type: float
+    default: 0.01
+    version_added: 0.3.0
+"""

@@ -49,6 +49,14 @@ options:
     description: Seconds of a day. For rehearsals.
     type: float
     default: 86400
+  lock:
+    description: The Lease that is the deploy lock. C(easymo-deploy) when not given.
+    type: str
+"""
+
+    # What a release record knows of the first step.
+    START = r"""
+options:
   started:
     description:
       - When the first step was taken, as RFC 3339, if something else than the ramp took it, as a release does.
@@ -62,7 +70,11 @@ options:
     type: str
     default: ""
     version_added: 0.2.0
-  lock:
-    description: The Lease that is the deploy lock. C(easymo-deploy) when not given.
+  unguarded:
+    description:
+      - That the guard did not look, in words, as RV(easymo.deploy.feature_guard_info#module:silent). Nothing goes up
+        then, but the present step is watched. Empty when it did.
     type: str
+    default: ""
+    version_added: 0.3.0
 """

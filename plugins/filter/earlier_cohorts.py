@@ -34,6 +34,11 @@ options:
     description: Seconds for which a step holds after that, until its watch can see what it must.
     type: float
     default: 0
+  guarded:
+    description:
+      - The guard's own watch, as RV(easymo.deploy.feature_guard_info#module:watch). Of two watches the one that began
+        later has gone on from the other.
+    type: dict
 """
 
 EXAMPLES = r"""
@@ -62,9 +67,10 @@ def earlier_cohorts(
     *,
     watch: float,
     hold_for: float = 0,
+    guarded: t.Mapping[str, t.Any] | None = None,
 ) -> dict[str, t.Any]:
     told = outlook(record, schedule, at=at or 0, watch=float(watch), hold_for=float(hold_for))
-    return {"evidence": evidence_before(record), "outlook": told}
+    return {"evidence": evidence_before(record, guarded), "outlook": told}
 
 
 class FilterModule:

@@ -27,6 +27,8 @@ REPLICAS_ANNOTATION = "easymo.com/replicas-before"
 KILL_SWITCH_ANNOTATION = "easymo.com/kill-switch"
 """On the ConfigMap of the flags, so that one compare-and-swap covers both."""
 RAMP_ANNOTATION = "easymo.com/ramp"
+GUARD_ANNOTATION = "easymo.com/guard"
+"""What the guard of the ramp did, beside the flags that it did it to."""
 
 OWN_ANNOTATIONS = (
     RELEASE_ANNOTATION,

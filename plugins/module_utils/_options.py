@@ -253,8 +253,15 @@ def ramp_options() -> Spec:
         },
         "watch_duration": {"type": "float", "default": 7200},
         "day_length": {"type": "float", "default": 86400},
+        "lock": {"type": "str"},
+    }
+
+
+def start_options() -> Spec:
+    """What a release record knows of a ramp's first step."""
+    return {
         "started": {"type": "str"},
         "watched": {"type": "str"},
         "blocked": {"type": "str", "default": ""},
-        "lock": {"type": "str"},
+        "unguarded": {"type": "str", "default": ""},
     }

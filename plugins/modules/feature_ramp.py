@@ -25,6 +25,7 @@ extends_documentation_fragment:
   - easymo.deploy._action_groups.kubernetes
   - easymo.deploy._kubernetes
   - easymo.deploy._ramp
+  - easymo.deploy._ramp.start
 options:
   state:
     description:
@@ -199,8 +200,8 @@ next:
       description:
         - Every reason why it might not, with C(kind), C(text) and C(until), which is empty for what time does not
           settle.
-        - The kind is V(kill_switch), V(off), V(unknown), V(lock), V(freeze), V(watch), V(hold), V(breach), V(day) or
-          V(skip).
+        - The kind is V(kill_switch), V(off), V(unknown), V(lock), V(freeze), V(blocked), V(unguarded), V(watch),
+          V(hold), V(breach), V(day) or V(skip).
       returned: always
       type: list
       elements: dict
@@ -244,7 +245,7 @@ from ..module_utils._errors import InputError
 from ..module_utils._kubernetes_client import KUBERNETES
 from ..module_utils._kubernetes_module import actor_of, cluster_for
 from ..module_utils._module import Module, emit_progress, execute
-from ..module_utils._options import kubernetes_options, ramp_options
+from ..module_utils._options import kubernetes_options, ramp_options, start_options
 from ..module_utils._ramp.apply import Done, Place, Ramp
 from ..module_utils._ramp.describe import describe, to_diff
 from ..module_utils._ramp.judge import Finding
@@ -260,6 +261,7 @@ def module_spec() -> dict[str, t.Any]:
         "argument_spec": {
             **kubernetes_options(),
             **ramp_options(),
+            **start_options(),
             "state": {"type": "str", "choices": ["moved", "judged"], "default": "moved"},
             "percentage": {"type": "int"},
             "verdict": {"type": "str", "choices": ["proceed", "hold", "rollback"]},

@@ -15,6 +15,7 @@ extends_documentation_fragment:
   - easymo.deploy._action_groups.kubernetes
   - easymo.deploy._kubernetes
   - easymo.deploy._ramp
+  - easymo.deploy._ramp.start
 options:
   percentage:
     description: Where one would go. The next step when not given.
@@ -107,7 +108,7 @@ import typing as t
 from ..module_utils._kubernetes_client import KUBERNETES
 from ..module_utils._kubernetes_module import cluster_for
 from ..module_utils._module import Module, execute
-from ..module_utils._options import kubernetes_options, ramp_options
+from ..module_utils._options import kubernetes_options, ramp_options, start_options
 from ..module_utils._ramp.apply import Place, Ramp
 from ..module_utils._ramp.describe import describe
 from ..module_utils._ramp.options import read_percentage, read_schedule, read_start
@@ -122,6 +123,7 @@ def module_spec() -> dict[str, t.Any]:
         "argument_spec": {
             **kubernetes_options(),
             **ramp_options(),
+            **start_options(),
             "percentage": {"type": "int"},
         },
     }

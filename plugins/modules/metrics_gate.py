@@ -35,11 +35,6 @@ attributes:
     description: Never reports a change.
     support: full
 options:
-  metrics:
-    description: What to look at.
-    type: list
-    elements: dict
-    required: true
   duration:
     description: Seconds to watch. V(0) is one look.
     type: float
@@ -52,26 +47,6 @@ options:
     description: Seconds to wait before the first look, so that rates cover the release only.
     type: float
     default: 0
-  breaches:
-    description:
-      - So many samples in a row beyond the rollback bound of a metric roll back. Gaps neither count nor reset.
-    type: int
-    default: 2
-  max_missing:
-    description: The share of a metric's samples that may be missing, from V(0) to V(1).
-    type: float
-    default: 0.1
-  query_timeout:
-    description: Seconds to wait for the answer to one query.
-    type: float
-    default: 10
-  alpha:
-    description:
-      - The share of watches of healthy releases that comparisons of cohorts may stop, at most. One budget for all of
-        them, however often they are looked at. V(rollback) at evidence of C(1 / alpha).
-    type: float
-    default: 0.01
-    version_added: 0.3.0
   must_detect:
     description:
       - Every comparison of failing users must be able to see so many times as many, nine times of ten. As long as

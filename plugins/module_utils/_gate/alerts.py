@@ -35,17 +35,26 @@ class AlertsSource:
     def sample(self, _query: str) -> Sample:
         """What is not loaded or not evaluated cannot fire, so it is a missing sample."""
         try:
-            rules = self._rules()
+            rules = self.loaded()
             course = self.api.firing_times(self.names, self.window)
         except DeployError as exc:
             return failed_sample(str(exc).rstrip("."))
+        blind = self.blindness(rules)
+        if blind:
+            return failed_sample(blind)
+        return judged(rules, course)
+
+    def loaded(self) -> dict[str, LoadedRule]:
+        """Those of its rules that Prometheus has, by name."""
+        return {rule.name: rule for rule in self.api.rules() if rule.name in self.names}
+
+    def blindness(self, rules: t.Mapping[str, LoadedRule]) -> str:
+        """Which alerts could not fire, "" for none."""
         blind = [name for name in self.names if name not in rules]
         if blind:
-            return failed_sample(f"Prometheus has no alert {', '.join(map(repr, blind))} loaded")
+            return f"Prometheus has no alert {', '.join(map(repr, blind))} loaded"
         blind = [rule.name for rule in rules.values() if rule.health != "ok"]
-        if blind:
-            return failed_sample(f"Prometheus does not evaluate {', '.join(map(repr, blind))}")
-        return judged(rules, course)
+        return f"Prometheus does not evaluate {', '.join(map(repr, blind))}" if blind else ""
 
     def since(self, begun: float, known: Alerts, wall: t.Callable[[], float] = time.time) -> Alerts:
         """All that fired since then, with what was known before. Whatever was out of sight is told."""
@@ -53,7 +62,7 @@ class AlertsSource:
         begun = max(begun, now - _LONGEST)
         try:
             firing = {
-                identity(one.labels) for rule in self._rules().values() for one in rule.firing
+                identity(one.labels) for rule in self.loaded().values() for one in rule.firing
             }
             course = self.api.firing_times(self.names, now - begun)
             outages = self.api.outages(begun, now)
@@ -63,9 +72,6 @@ class AlertsSource:
         why_not = f"Prometheus kept nothing from {told}" if told else ""
         seen = Alerts(not outages, fired(course, firing, _APART), why_not)
         return joined(known, seen)
-
-    def _rules(self) -> dict[str, LoadedRule]:
-        return {rule.name: rule for rule in self.api.rules() if rule.name in self.names}
 
 
 def judged(rules: t.Mapping[str, LoadedRule], course: Course) -> Sample:

@@ -14,14 +14,26 @@ from .detectable import seconds_needed
 Body = t.Mapping[str, t.Any]
 
 
-def evidence_before(record: Body) -> dict[str, float]:
-    """By metric, {} where nothing was compared yet."""
-    found = {name: number(one.get("evidence")) for name, one in newest(record).items()}
+def evidence_before(record: Body, guarded: Body | None = None) -> dict[str, float]:
+    """By metric, {} where nothing was compared yet. `guarded` is the guard's own watch, with `began` and `evidence`.
+
+    Of two watches the one that began later has gone on from the other, and what it found replaces that.
+    """
+    began, compared = _newest(record)
+    guarded = guarded or {}
+    if str(guarded.get("began") or "") > began:
+        found = {name: number(one) for name, one in _inner(guarded, "evidence").items()}
+    else:
+        found = {name: number(one.get("evidence")) for name, one in compared.items()}
     return {name: one for name, one in found.items() if one is not None}
 
 
 def newest(record: Body) -> dict[str, Body]:
     """What was compared in the watch that began last, be it phase 7 or a step of the ramp, by metric."""
+    return _newest(record)[1]
+
+
+def _newest(record: Body) -> tuple[str, dict[str, Body]]:
     phase = _inner(_inner(_inner(record, "phases"), "monitoring"), "evidence")
     steps = _inner(_inner(record, "facts"), "ramp_watches").values()
     found = [phase.get("metrics"), *(_body(one).get("samples") for one in steps)]
@@ -32,7 +44,7 @@ def newest(record: Body) -> dict[str, Body]:
         began = max((str(one.get("started") or "") for one in entries), default="")
         if entries and began > best[0]:
             best = (began, {str(one.get("name")): _body(one["comparison"]) for one in entries})
-    return best[1]
+    return best
 
 
 def outlook(

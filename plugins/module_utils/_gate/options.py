@@ -21,6 +21,24 @@ KINDS = (PROMETHEUS, POSTGRES, LOG, ALERTS, HTTP)
 
 def gate_options() -> Spec:
     return {
+        **looking_options(),
+        "duration": {"type": "float", "default": 3600},
+        "interval": {"type": "float", "default": 10},
+        "initial_delay": {"type": "float", "default": 0},
+        **budget_options(),
+        **keeping_options(),
+        "fail_on": {
+            "type": "list",
+            "elements": "str",
+            "choices": ["hold", "rollback"],
+            "default": ["hold", "rollback"],
+        },
+    }
+
+
+def looking_options() -> Spec:
+    """What one look needs."""
+    return {
         "prometheus": {"type": "dict", "options": monitoring_options()},
         "metrics": {
             "type": "list",
@@ -40,20 +58,9 @@ def gate_options() -> Spec:
                 ("kind", HTTP, ["url"]),
             ],
         },
-        "duration": {"type": "float", "default": 3600},
-        "interval": {"type": "float", "default": 10},
-        "initial_delay": {"type": "float", "default": 0},
         "breaches": {"type": "int", "default": 2},
         "max_missing": {"type": "float", "default": 0.1},
         "query_timeout": {"type": "float", "default": 10},
-        **budget_options(),
-        **keeping_options(),
-        "fail_on": {
-            "type": "list",
-            "elements": "str",
-            "choices": ["hold", "rollback"],
-            "default": ["hold", "rollback"],
-        },
     }
 
 

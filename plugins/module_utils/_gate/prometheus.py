@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import math
-import threading
 import typing as t
 from dataclasses import dataclass, field
 
@@ -21,8 +20,8 @@ class Prometheus:
 
     server: MonitoringServer
     timeout: float
-    # One session for each thread: requests does not promise that one serves several.
-    _local: threading.local = field(default_factory=threading.local, repr=False, compare=False)
+    # Each question borrows one: requests does not promise that a session serves several threads.
+    _sessions: list[t.Any] = field(default_factory=list, repr=False, compare=False)
     _answered: dict[str, float] = field(default_factory=dict, repr=False, compare=False)
 
     def sample(self, query: str) -> Sample:
@@ -46,12 +45,13 @@ class Prometheus:
         return read_vector(*asked)
 
     def _ask(self, query: str) -> Sample | tuple[int, t.Any]:
+        session = self._borrowed()
         try:
             answer = send(
                 "POST",
                 f"{self.server.url}/api/v1/query",
                 data={"query": query},
-                session=self._session(),
+                session=session,
                 timeout=self.timeout,
                 **self.server.how,
             )
@@ -59,6 +59,8 @@ class Prometheus:
             # Time mends no certificate.
             cure = "" if exc.error is UnreachableError else f": {exc.cure}"
             return failed_sample(f"Prometheus {exc.problem}{cure}")
+        finally:
+            self._sessions.append(session)
         if answer.status in (401, 403):
             return failed_sample(
                 f"Prometheus refused the request (HTTP {answer.status}): correct 'token', or 'username' and 'password'"
@@ -68,10 +70,11 @@ class Prometheus:
         except ValueError:
             return failed_sample(f"Prometheus did not answer with JSON (HTTP {answer.status})")
 
-    def _session(self) -> t.Any:
-        if not hasattr(self._local, "session"):
-            self._local.session = pooled(1)
-        return self._local.session
+    def _borrowed(self) -> t.Any:
+        try:
+            return self._sessions.pop()
+        except IndexError:
+            return pooled(1)
 
 
 @dataclass(frozen=True)

@@ -6,10 +6,10 @@ from __future__ import annotations
 
 import time
 import typing as t
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from .._errors import InputError
+from .._threads import side_by_side
 from .cohort_source import CohortSource
 from .manual_decision import ManualDecision
 from .models import Decision, Metric, Sample, SampleStatus, failed_sample
@@ -94,17 +94,25 @@ class Watcher:
         plan = WatchPlan(self._metrics, schedule)
         state = self._begin(plan)
         zero = self._clock() - state.elapsed
-        with ThreadPoolExecutor(min(_THREADS, len(self._metrics) or 1)) as pool:
-            # All are asked at first, so that a query that cannot work is told at once.
-            seen = self._look(pool, self._metrics, state, first=True)
-            due = [one for one in self._metrics if one.delay <= state.elapsed]
-            step = self._judge(plan, state.looked(due, seen, self._clock() - zero))
-            while step.decision is None:
-                self._sleep(max(0.0, zero + step.wait - self._clock()))
-                due = due_now(plan, step.state, max(step.wait, self._clock() - zero))
-                seen = self._look(pool, due, step.state)
-                step = self._judge(plan, step.state.looked(due, seen, self._clock() - zero))
+        # All are asked at first, so that a query that cannot work is told at once.
+        seen = self._look(self._metrics, state, first=True)
+        due = [one for one in self._metrics if one.delay <= state.elapsed]
+        step = self._judge(plan, state.looked(due, seen, self._clock() - zero))
+        while step.decision is None:
+            self._sleep(max(0.0, zero + step.wait - self._clock()))
+            due = due_now(plan, step.state, max(step.wait, self._clock() - zero))
+            seen = self._look(due, step.state)
+            step = self._judge(plan, step.state.looked(due, seen, self._clock() - zero))
         return WatchResult(step.decision, step.state, step.said)
+
+    def _look(
+        self,
+        due: t.Sequence[Metric],
+        state: WatchState,
+        *,
+        first: bool = False,
+    ) -> dict[str, Sample]:
+        return sample_all(due, self._sources, began=state.started, wall=self._wall, first=first)
 
     def _begin(self, plan: WatchPlan) -> WatchState:
         if self._memory is not None:
@@ -132,24 +140,29 @@ class Watcher:
         holding = state.held is not None
         self._report(Measurement(state.elapsed, schedule.duration, samples, statuses, holding))
 
-    def _look(
-        self,
-        pool: ThreadPoolExecutor,
-        due: t.Sequence[Metric],
-        state: WatchState,
-        *,
-        first: bool = False,
-    ) -> dict[str, Sample]:
-        def one(metric: Metric) -> Sample:
-            source = self._sources[metric.name]
-            try:
-                if isinstance(source, CohortSource):
-                    return source.count(state.started, self._wall())
-                return source.sample(metric.query)
-            except InputError as exc:
-                # A query that never worked is a mistake in it; one that stops working is blindness.
-                if first:
-                    raise InputError(f"Metric {metric.name!r}: {exc}") from exc
-                return failed_sample(str(exc))
 
-        return dict(zip([metric.name for metric in due], pool.map(one, due), strict=True))
+def sample_all(
+    due: t.Sequence[Metric],
+    sources: Sources,
+    *,
+    began: float,
+    wall: t.Callable[[], float],
+    first: bool = False,
+) -> dict[str, Sample]:
+    """A sample of each. At the `first` look a query that cannot work is an InputError."""
+
+    def one(metric: Metric) -> Sample:
+        source = sources[metric.name]
+        try:
+            if isinstance(source, CohortSource):
+                return source.count(began, wall())
+            return source.sample(metric.query)
+        except InputError as exc:
+            # A query that never worked is a mistake in it; one that stops working is blindness.
+            if first:
+                raise InputError(f"Metric {metric.name!r}: {exc}") from exc
+            return failed_sample(str(exc))
+
+    return dict(
+        zip([metric.name for metric in due], side_by_side(one, due, at_once=_THREADS), strict=True)
+    )

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import typing as t
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from .._cluster import RAMP_ANNOTATION, Cluster, MonotonicClock
 from .._errors import InputError
@@ -95,7 +96,7 @@ class Ramp:
         """Only a verdict that lets users in asks for the lock."""
 
         def decide(flags: FlagsMap) -> tuple[Seen, RampPlan]:
-            seen = self._see_flags(flags)
+            seen = see_flags(flags, self._place, self._wall())
             found = judge(self._schedule, seen, finding)
             if finding.verdict == PROCEED and not check_mode:
                 self._hold_lock()
@@ -133,23 +134,11 @@ class Ramp:
 
     def _see(self, flags: FlagsMap, ask: Ask) -> Seen:
         """Going down asks nobody, so the lock is not even looked at."""
-        seen = self._see_flags(flags)
+        seen = see_flags(flags, self._place, self._wall())
         if is_down(seen, ask.percentage):
             return seen
         freeze = read_freeze(self._cluster, self._wall())
         return replace(seen, held=self._held_by_another(), frozen=str(freeze) if freeze else "")
-
-    def _see_flags(self, flags: FlagsMap) -> Seen:
-        enabled = flags.data.get(self._place.enabled_by, "false").strip().lower() in TRUE
-        switch = KillSwitch.from_annotations(flags.annotations)
-        return Seen(
-            value=flags.data.get(self._place.flag),
-            enabled=enabled or not self._place.enabled_by,
-            annotation=flags.annotations.get(RAMP_ANNOTATION),
-            now=self._wall(),
-            killed=str(switch) if switch else "",
-            managers=flags.managers.get(self._place.flag, ()),
-        )
 
     def _held_by_another(self) -> str:
         body = self._cluster.read("Lease", self._lock)
@@ -161,3 +150,17 @@ class Ramp:
         if not lock.holder or ours or dead or looks_abandoned(lock, self._wall()):
             return ""
         return describe_lock(lock)
+
+
+def see_flags(flags: FlagsMap, place: Place, at: datetime) -> Seen:
+    """What the flags alone tell of the ramp."""
+    enabled = flags.data.get(place.enabled_by, "false").strip().lower() in TRUE
+    switch = KillSwitch.from_annotations(flags.annotations)
+    return Seen(
+        value=flags.data.get(place.flag),
+        enabled=enabled or not place.enabled_by,
+        annotation=flags.annotations.get(RAMP_ANNOTATION),
+        now=at,
+        killed=str(switch) if switch else "",
+        managers=flags.managers.get(place.flag, ()),
+    )

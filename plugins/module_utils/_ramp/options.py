@@ -43,6 +43,7 @@ def read_start(params: t.Mapping[str, t.Any]) -> Start:
         began=read_moment("started", params["started"]),
         watched=read_moment("watched", params["watched"]),
         blocked=str(params["blocked"]).strip(),
+        unguarded=str(params["unguarded"]).strip(),
     )
 
 

@@ -39,7 +39,7 @@ RAISE, LOWER, WATCH, WAIT, DONE, NONE, REFUSE = (
 )
 
 KILL_SWITCH, OFF, UNKNOWN, LOCK, FREEZE = "kill_switch", "off", "unknown", "lock", "freeze"
-BLOCKED = "blocked"
+BLOCKED, UNGUARDED = "blocked", "unguarded"
 WATCHING, HELD, BREACH, DAY, SKIP = "watch", "hold", "breach", "day", "skip"
 
 RELEASE = "playbooks/ramp.yml -e \"ramp_release_reason='WHY'\" -e ramp_released_by=$USER"
@@ -109,7 +109,7 @@ def plan(schedule: Schedule, seen: Seen, ask: Ask) -> RampPlan:
     found = stand(schedule, seen, ask.start)
     standing, told = _release(found, seen, ask)
     target = schedule.following(standing.percentage) if standing.percentage is not None else None
-    reasons = _reasons(schedule, seen, standing, target, ask.start.blocked)
+    reasons = _reasons(schedule, seen, standing, target, ask.start)
     notes = (*standing.notes, *told)
     action, more = (
         _next(standing, target, reasons)
@@ -171,7 +171,7 @@ def _named(
 
 
 def _reasons(
-    schedule: Schedule, seen: Seen, standing: RampStatus, target: Step | None, blocked: str
+    schedule: Schedule, seen: Seen, standing: RampStatus, target: Step | None, start: Start
 ) -> tuple[Reason, ...]:
     """Every reason against going up, whatever is asked."""
     found = [
@@ -180,7 +180,8 @@ def _reasons(
             (KILL_SWITCH, seen.killed),
             (LOCK, seen.held),
             (FREEZE, seen.frozen),
-            (BLOCKED, blocked),
+            (BLOCKED, start.blocked),
+            (UNGUARDED, start.unguarded),
         )
         if text
     ]

@@ -41,11 +41,12 @@ class Seen:
 
 @dataclass(frozen=True)
 class Start:
-    """What a release record knows of the first step: when it began, when its watch ended well, and what else blocks."""
+    """What a release record knows: when the first step began, when its watch ended well, and what blocks going up."""
 
     began: datetime | None = None
     watched: datetime | None = None
     blocked: str = ""
+    unguarded: str = ""
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,163 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to easymo.deploy.
+"""What the guard keeps from one look to the next. What it did stands beside the flags, so that losing this lets it act
+on nothing twice: it then knows of no cause that ended, and acts on none that it acted on before. Pure."""
+
+from __future__ import annotations
+
+import json
+import typing as t
+from dataclasses import asdict, dataclass, field, replace
+
+from .._gate.state import WatchState
+from .._time import epoch
+from .models import Acts, Cause, Observation, Rules
+
+_KEPT = 20
+"""How many ended causes and how many silences it keeps."""
+
+
+@dataclass(frozen=True)
+class Episode:
+    """One cause, from when it was seen first. `gone`: seconds for which it was seen to be gone, None while it lasts."""
+
+    since: float
+    text: str
+    calls_for: str
+    gone: float | None = None
+
+
+@dataclass(frozen=True)
+class Ended:
+    """A cause that ended. `act` is the id of the act that answered it, "" for none."""
+
+    key: str
+    since: float
+    until: float
+    text: str
+    act: str = ""
+
+
+@dataclass(frozen=True)
+class Silence:
+    """Nobody looked from `begin` to `end`, in seconds since 1970."""
+
+    begin: float
+    end: float
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Times in seconds since 1970. `cleared`: by cause the id of the act since which it was seen to have ended.
+
+    `unseen`: by metric since when whoever is asked of it fails. `watch` is of the metrics at the step that began at
+    `step`, and `definition` tells which they are.
+    """
+
+    begun: float
+    last: float
+    looks: int = 0
+    episodes: t.Mapping[str, Episode] = field(default_factory=dict)
+    cleared: t.Mapping[str, str] = field(default_factory=dict)
+    ended: tuple[Ended, ...] = ()
+    silences: tuple[Silence, ...] = ()
+    longest: float = 0.0
+    """The longest time between two looks."""
+    unseen: t.Mapping[str, float] = field(default_factory=dict)
+    lock: t.Mapping[str, t.Any] = field(default_factory=dict)
+    """The deploy lock's last renewal as its holder wrote it, `renewed`, and `since` when it reads so."""
+    step: str = ""
+    definition: str = ""
+    watch: WatchState | None = None
+    carried: t.Mapping[str, float] = field(default_factory=dict)
+    """By comparison of cohorts the evidence of the watch before, with which this one began."""
+    evidence: t.Mapping[str, float] = field(default_factory=dict)
+    """And what it has now."""
+
+    @property
+    def guarded(self) -> dict[str, t.Any]:
+        """Its watch, for the one that comes after it."""
+        return {"began": self.watch.began_at if self.watch else "", "evidence": dict(self.evidence)}
+
+    def looked(self, seen: Observation, acts: Acts, now: float, rules: Rules) -> Memory:
+        """After a look at `now`. A clock that was set moves nothing by more than a gap between two looks."""
+        passed = min(max(0.0, now - self.last), rules.max_gap)
+        present = {one.key: one for one in seen.causes}
+        before = {**self._of_acts(acts), **self.episodes}
+        episodes: dict[str, Episode] = {}
+        cleared, ended = dict(self.cleared), list(self.ended)
+        for key, one in before.items():
+            if key in present:
+                continue
+            left = one if not seen.tells_of(key) else _going(one, passed)
+            if left.gone is None or left.gone < rules.quiet:
+                episodes[key] = left
+                continue
+            act = acts.of(key)
+            if act is not None:
+                cleared[key] = act.id
+            ended.append(Ended(key, one.since, now - left.gone, one.text, act.id if act else ""))
+        for key, cause in present.items():
+            episodes[key] = _lasting(before.get(key), cause, now)
+        silent = self.looks and rules.max_silence and now - self.last > rules.max_silence
+        silences = (*self.silences, Silence(self.last, now)) if silent else self.silences
+        return replace(
+            self,
+            last=now,
+            looks=self.looks + 1,
+            episodes=episodes,
+            cleared={key: act for key, act in cleared.items() if acts.of(key) is not None},
+            ended=tuple(ended[-_KEPT:]),
+            silences=silences[-_KEPT:],
+            longest=max(self.longest, now - self.last) if self.looks else 0.0,
+        )
+
+    def answered(self, key: str, acts: Acts) -> bool:
+        """Whether the guard acted on this very cause already."""
+        if not acts.readable:
+            return True
+        act = acts.of(key)
+        return act is not None and self.cleared.get(key) != act.id
+
+    def _of_acts(self, acts: Acts) -> dict[str, Episode]:
+        """The causes that were acted on and of which nothing is kept here: that was lost, or its guard was killed."""
+        return {
+            key: Episode(epoch(act.at) or self.last, act.why, act.what)
+            for act in acts.acts
+            for key in act.causes
+            if acts.of(key) is act and self.cleared.get(key) != act.id
+        }
+
+    def dump(self) -> str:
+        body = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        body["episodes"] = {key: asdict(one) for key, one in self.episodes.items()}
+        body["ended"] = [asdict(one) for one in self.ended]
+        body["silences"] = [asdict(one) for one in self.silences]
+        body["watch"] = json.loads(self.watch.dump()) if self.watch else None
+        return json.dumps(body, sort_keys=True)
+
+    @classmethod
+    def load(cls, body: t.Mapping[str, t.Any]) -> Memory:
+        """ValueError, TypeError, AttributeError or KeyError for what is none."""
+        known = {name: body[name] for name in cls.__dataclass_fields__}
+        return cls(
+            **{
+                **known,
+                "episodes": {key: Episode(**one) for key, one in known["episodes"].items()},
+                "ended": tuple(Ended(**one) for one in known["ended"]),
+                "silences": tuple(Silence(**one) for one in known["silences"]),
+                "watch": WatchState.load(known["watch"]) if known["watch"] else None,
+            }
+        )
+
+
+def begin(now: float) -> Memory:
+    return Memory(begun=now, last=now)
+
+
+def _going(one: Episode, passed: float) -> Episode:
+    return replace(one, gone=0.0 if one.gone is None else one.gone + passed)
+
+
+def _lasting(before: Episode | None, cause: Cause, now: float) -> Episode:
+    return Episode(before.since if before else now, cause.text, cause.calls_for)

@@ -1,0 +1,287 @@
+#!/usr/bin/python
+# SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: feature_guard
+short_description: Look once at a feature that is being brought to its users, and take users out when something is wrong
+version_added: 0.3.0
+description:
+  - One look, to be taken every minute or so for as long as a ramp goes on, and whenever an alert calls for it. It may
+    run at any time, any number of times and beside anybody.
+  - Looks at the alerts that fire, at all metrics, at what the pods run with, and at the deploy lock. Whatever calls for
+    something is a cause. For all causes of a look it acts once, by one step down or by the kill switch, and for no
+    cause twice.
+  - The act is one write, of the flags, of what the guard did and of the ramp's state together, bound to the version
+    that was read. Then the pods are brought to the flags.
+  - A rule's annotation C(guard) says what its alert calls for, C(step_down), C(kill_switch), C(tell) for people alone,
+    or C(ignore). Without it, an alert whose annotation C(gate) is C(rollback) calls for a step down, one with C(note)
+    for nothing, and any other for people. A metric that breaks its bound or its comparison calls for a step down.
+  - After a step down it takes no other for O(settle) seconds. The kill switch waits for nothing.
+  - A cause is over when it was seen to be gone for O(quiet) seconds. Until then it is the same, however often it comes.
+  - What cannot be seen is no cause and ends none. People are told of it after O(blind_after) seconds.
+  - Rests while the release of O(release) is not signed off, and when the ramp is complete.
+extends_documentation_fragment:
+  - easymo.deploy._module.in_controller
+  - easymo.deploy._action_groups.kubernetes
+  - easymo.deploy._kubernetes
+  - easymo.deploy._ramp
+  - easymo.deploy._metrics
+  - easymo.deploy._libraries.requests
+  - easymo.deploy._libraries.psycopg2
+attributes:
+  check_mode:
+    description: Looks, and says what it would do. Keeps nothing.
+    support: full
+  diff_mode:
+    description: Reports the flags before and after. What it keeps is its own memory.
+    support: full
+  idempotent:
+    description: A second run reports no change, unless there is another cause.
+    support: full
+options:
+  release:
+    description: The release whose record tells when the ramp began, and keeps the guard's memory.
+    type: str
+    required: true
+  flags_off:
+    description: The values that switch the feature off, which the kill switch then holds.
+    type: dict
+    required: true
+  consumers:
+    description: Deployments that read the flags.
+    type: list
+    elements: str
+    default: []
+  wait_timeout:
+    description: Seconds until every pod must be proven to run with the flags, after the guard changed them.
+    type: int
+    default: 180
+  settle:
+    description: Seconds that a step down has to take effect before the next one.
+    type: float
+    default: 600
+  quiet:
+    description: Seconds for which a cause must be seen to be gone before it is another one when it comes again.
+    type: float
+    default: 600
+  blind_after:
+    description: Seconds after which people are told that whoever is asked of a metric or of the alerts fails.
+    type: float
+    default: 900
+  max_silence:
+    description: People are told when the guard did not look for more seconds than this. V(0) tells nobody.
+    type: float
+    default: 0
+  actor:
+    description: Who acts, for the history. The user and the machine when not given.
+    type: str
+notes:
+  - Of a metric, C(interval), C(initial_delay) and C(count) mean nothing here. Each look asks all metrics.
+  - Needs the verbs of M(easymo.deploy.kill_switch), and C(get), C(create) and C(update) on C(configmaps).
+seealso:
+  - module: easymo.deploy.feature_guard_info
+  - module: easymo.deploy.feature_ramp
+  - module: easymo.deploy.metrics_gate
+  - module: easymo.deploy.kill_switch
+"""
+
+EXAMPLES = r"""
+- name: Look once
+  easymo.deploy.feature_guard:
+    namespace: shop-prod
+    release: 2.0.0
+    flag: FEATURE_CHECKOUT_ROLLOUT_PERCENTAGE
+    enabled_by: FEATURE_CHECKOUT
+    flags_off: {FEATURE_CHECKOUT: false, FEATURE_CHECKOUT_ROLLOUT_PERCENTAGE: 0}
+    consumers: [checkout]
+    schedule:
+      - {day: 1, percentage: 1}
+      - {day: 2, percentage: 5}
+    prometheus: {url: https://prometheus.example.com}
+    metrics:
+      - name: error_rate
+        query: sum(rate(http_requests_total{status=~"5.."}[1m])) / sum(rate(http_requests_total[1m]))
+        rollback: {above: 0.05}
+      - name: alerts
+        kind: alerts
+        query: High Error Rate|Service Down
+  register: guard
+
+- name: Tell people
+  ansible.builtin.debug:
+    msg: "{{ item.text }}"
+  loop: "{{ guard.announcements }}"
+"""
+
+RETURN = r"""
+action:
+  description:
+    - What the guard did, V(step_down), V(kill_switch), V(delivered) for pods that ran with old flags, V(none), or
+      V(rest).
+  returned: success
+  type: str
+  sample: step_down
+sentence:
+  description: The same in words, with why.
+  returned: success
+  type: str
+  sample: 5 % went back to 1 %, step 1 of 8, for High Error Rate since 2026-11-25T02:13:00Z fires.
+percentage:
+  description: Where it stands now, null for a value that is none, or when it rests.
+  returned: success
+  type: int
+  sample: 1
+causes:
+  description:
+    - What calls for something now, with C(key), C(calls_for) and C(text). One that was answered before is among them
+      for as long as it lasts.
+  returned: success
+  type: list
+  elements: dict
+  sample:
+    - key: alert High Error Rate
+      calls_for: step_down
+      text: High Error Rate since 2026-11-25T02:13:00Z fires
+announcements:
+  description:
+    - What people are to be told, and were not yet as far as the release's record knows. The C(key) is the same for the
+      same news. C(page) is V(trigger), V(resolve) or empty, for the incident C(incident).
+  returned: success
+  type: list
+  elements: dict
+  sample: [{key: guard_4f1c, text: "5 % went back to 1 %, for …", page: trigger, incident: 4f1c}]
+attempt:
+  description: The attempt of the release, V(0) when there is none.
+  returned: success
+  type: int
+  sample: 1
+consumers:
+  description: What each Deployment's pods run with, as RV(easymo.deploy.kill_switch#module:consumers).
+  returned: success
+  type: list
+  elements: dict
+  sample: []
+not_reached:
+  description: Pods that were brought to the flags and do not run with them, or could not be asked. Empty for none.
+  returned: success
+  type: str
+  sample: ""
+looks:
+  description: How often it looked since C(begun), when it looked last, and the longest time between two in seconds.
+  returned: success
+  type: dict
+  sample: {begun: "2026-11-24T09:10:00Z", last: "2026-11-25T02:14:00Z", looks: 1021, longest: 63.2}
+reason:
+  description: One word for why the task failed.
+  returned: failure
+  type: str
+  sample: Unreachable
+"""
+
+import typing as t
+
+from ..module_utils._cluster import MonotonicClock
+from ..module_utils._flags.switch import to_diff
+from ..module_utils._flags.values import to_values
+from ..module_utils._gate.cohort_options import refuse_bad_comparisons, with_comparisons
+from ..module_utils._gate.models import Metric
+from ..module_utils._gate.options import looking_options, read_metric, refuse_bad_input
+from ..module_utils._gate.sources import refuse_missing_libraries, sources_of, with_cohorts
+from ..module_utils._guard.apply import Guard, Look, Task, Watched
+from ..module_utils._guard.describe import to_result
+from ..module_utils._guard.models import Rules
+from ..module_utils._guard.store import MemoryStore
+from ..module_utils._kubernetes_client import KUBERNETES
+from ..module_utils._kubernetes_module import actor_of, cluster_for, opener_for
+from ..module_utils._module import Module, emit_progress, execute, refuse_below
+from ..module_utils._options import kubernetes_options, ramp_options
+from ..module_utils._ramp.apply import Place
+from ..module_utils._ramp.options import read_schedule
+from ..module_utils._release.store import ReleaseStore
+from ..module_utils._run_process import alive
+
+NEEDS = (KUBERNETES,)
+TIMES = ("settle", "quiet", "blind_after", "max_silence")
+_ONE_LOOK = {"duration": 0.0, "initial_delay": 0.0, "interval": 60.0, "must_detect": None}
+_NOTHING_YET: dict[str, t.Any] = {"treated_share": None, "evidence_before": {}}
+
+
+def module_spec() -> dict[str, t.Any]:
+    return {
+        "argument_spec": {
+            **kubernetes_options(),
+            **ramp_options(),
+            **looking_options(),
+            "alpha": {"type": "float", "default": 0.01},
+            "release": {"type": "str", "required": True},
+            "flags_off": {"type": "dict", "required": True},
+            "consumers": {"type": "list", "elements": "str", "default": []},
+            "wait_timeout": {"type": "int", "default": 180},
+            "settle": {"type": "float", "default": 600},
+            "quiet": {"type": "float", "default": 600},
+            "blind_after": {"type": "float", "default": 900},
+            "max_silence": {"type": "float", "default": 0},
+            "actor": {"type": "str"},
+        },
+    }
+
+
+def run(module: Module) -> dict[str, t.Any]:
+    params = {**module.params, **_ONE_LOOK, **_NOTHING_YET}
+    refuse_below(params, wait_timeout=1, settle=0, quiet=0, blind_after=0, max_silence=0)
+    schedule = read_schedule(params)
+    metrics = [read_metric(entry, params) for entry in params["metrics"]]
+    refuse_bad_input(params, metrics)
+    refuse_bad_comparisons(params, metrics)
+    refuse_missing_libraries(metrics)
+    off = to_values(params["flags_off"], {})
+    cluster = cluster_for(module)
+    task = Task(
+        release=params["release"],
+        place=Place(params["name"], params["flag"], params["enabled_by"]),
+        schedule=schedule,
+        rules=Rules(**{name: params[name] for name in TIMES}),
+        flags_off={name: value for name, value in off.items() if value is not None},
+        consumers=tuple(dict.fromkeys(params["consumers"])),
+        lock=params["lock"] or "",
+        by=actor_of(params),
+        wait_timeout=params["wait_timeout"],
+    )
+
+    def metrics_for(before: t.Mapping[str, float], share: float | None) -> list[Metric]:
+        asked = {**params, "evidence_before": before, "treated_share": share}
+        return with_comparisons(metrics, asked)
+
+    watched = Watched(metrics_for, with_cohorts(sources_of(params, cluster), params))
+    guard = Guard(
+        opener_for(module),
+        task,
+        watched,
+        report=lambda text: emit_progress(module, "GuardActs", text, {}),
+        alive=alive,
+    )
+    store = ReleaseStore(cluster, params["release"], clock=MonotonicClock())
+    record = store.read()
+    attempt = record.attempt if record else 0
+    look = guard.look(record, MemoryStore(store, attempt), check_mode=module.check_mode)
+    return told(module, look, attempt)
+
+
+def told(module: Module, look: Look, attempt: int) -> dict[str, t.Any]:
+    result = to_result(look, attempt, check_mode=module.check_mode)
+    if not look.kept:
+        module.warn("Another guard looked at the same time, and its look is kept.")
+    if module._diff and look.flags is not None:
+        result["diff"] = to_diff(look.flags)
+    return result
+
+
+def main() -> None:
+    execute(module_spec(), run, needs=NEEDS)
+
+
+if __name__ == "__main__":
+    main()

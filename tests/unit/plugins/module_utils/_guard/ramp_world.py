@@ -1,0 +1,187 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A ramp with its alerts and metrics over a cluster in memory, and guards that look at it, side by side if need be."""
+
+from __future__ import annotations
+
+import json
+import typing as t
+from dataclasses import dataclass, field
+from datetime import UTC, timedelta
+
+from ansible_collections.easymo.deploy.plugins.module_utils._alerts.api import AlertsApi
+from ansible_collections.easymo.deploy.plugins.module_utils._alerts.models import (
+    ActiveAlert,
+    LoadedRule,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._cluster import (
+    GUARD_ANNOTATION,
+    KILL_SWITCH_ANNOTATION,
+    RAMP_ANNOTATION,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._errors import UnreachableError
+from ansible_collections.easymo.deploy.plugins.module_utils._gate.alerts import AlertsSource
+from ansible_collections.easymo.deploy.plugins.module_utils._gate.models import (
+    Bounds,
+    Metric,
+    Sample,
+    failed_sample,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._guard.apply import (
+    Guard,
+    Look,
+    Task,
+    Watched,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._guard.models import Act, Acts, Rules
+from ansible_collections.easymo.deploy.plugins.module_utils._guard.store import MemoryStore
+from ansible_collections.easymo.deploy.plugins.module_utils._ramp.apply import Place
+from ansible_collections.easymo.deploy.plugins.module_utils._ramp.models import RampState
+from ansible_collections.easymo.deploy.plugins.module_utils._release.models import Phase, Record
+from ansible_collections.easymo.deploy.plugins.module_utils._release.store import ReleaseStore
+from tests.fakes.cluster import FakeClock, MemoryCluster
+from tests.unit.plugins.module_utils._ramp.scenes import DAY, DAY_1, SCHEDULE, state_at
+
+FLAG, FEATURE, FLAGS, RELEASE = "FEATURE_PERCENTAGE", "FEATURE", "feature-flags", "2.0.0"
+OFF = {FEATURE: "false", FLAG: "0"}
+ERRORS, DOWN, SLOW = "High Error Rate", "Service Down", "Slow Response"
+CALLS_FOR = {ERRORS: {"gate": "rollback"}, DOWN: {"guard": "kill_switch"}, SLOW: {"gate": "hold"}}
+RULES = Rules(settle=600, quiet=600, blind_after=900, max_silence=900)
+METRIC = "error_rate"
+
+
+@dataclass
+class Monitoring:
+    """Prometheus: which alerts fire and since when, and the value of the one metric."""
+
+    firing: dict[str, float] = field(default_factory=dict)
+    value: float = 0.0
+    out_of_sight: bool = False
+
+    def rules(self) -> list[LoadedRule]:
+        if self.out_of_sight:
+            raise UnreachableError("Prometheus does not answer.")
+        return [
+            LoadedRule(
+                name=name,
+                query="up == 0",
+                duration=60,
+                labels={},
+                annotations=annotations,
+                group="release",
+                health="ok",
+                last_error="",
+                firing=(ActiveAlert({}, self.firing[name]),) if name in self.firing else (),
+            )
+            for name, annotations in CALLS_FOR.items()
+        ]
+
+    def sample(self, _query: str) -> Sample:
+        if self.out_of_sight:
+            return failed_sample("Prometheus does not answer")
+        return Sample(self.value)
+
+
+class RampWorld:
+    """At `percentage`, found good, on that step's day. `told`: the keys that the record knows as announced."""
+
+    def __init__(self, percentage: int = 5, day: float = 2.5) -> None:
+        self.cluster = MemoryCluster()
+        self.monitoring = Monitoring()
+        self.now = DAY_1 + (day - 1) * DAY
+        self.told: dict[str, t.Any] = {}
+        data = {FEATURE: "true", FLAG: str(percentage), "OTHER": "kept"}
+        annotations = {RAMP_ANNOTATION: state_at(percentage).to_annotation()}
+        self.put(data, annotations)
+
+    def put(self, data: t.Mapping[str, str], annotations: t.Mapping[str, str]) -> None:
+        metadata = {"name": FLAGS, "annotations": dict(annotations)}
+        self.cluster.put("ConfigMap", {"metadata": metadata, "data": dict(data)})
+
+    @property
+    def flags(self) -> t.Any:
+        return self.cluster.objects["ConfigMap", FLAGS]
+
+    @property
+    def percentage(self) -> int:
+        return int(self.flags["data"][FLAG])
+
+    @property
+    def acts(self) -> tuple[Act, ...]:
+        return Acts.from_annotation(
+            self.flags["metadata"]["annotations"].get(GUARD_ANNOTATION)
+        ).acts
+
+    @property
+    def killed(self) -> bool:
+        return KILL_SWITCH_ANNOTATION in self.flags["metadata"]["annotations"]
+
+    def raise_to(self, percentage: int) -> None:
+        """As ramp.yml does, at this moment."""
+        annotations = self.flags["metadata"]["annotations"]
+        state = RampState.from_annotation(annotations[RAMP_ANNOTATION])
+        assert state is not None
+        after = state.at(SCHEDULE, percentage, self.now, holder="ann@here", verdict="proceed")
+        data = {**self.flags["data"], FLAG: str(percentage)}
+        self.put(data, {**annotations, RAMP_ANNOTATION: after.to_annotation()})
+
+    def fires(self, name: str) -> None:
+        self.monitoring.firing.setdefault(name, self.now.timestamp())
+
+    def ends(self, name: str) -> None:
+        self.monitoring.firing.pop(name, None)
+
+    def passes(self, seconds: float) -> RampWorld:
+        self.now += timedelta(seconds=seconds)
+        return self
+
+    def look(
+        self, *, clock: float = 0.0, keeps: bool = True, tells: bool = True, check: bool = False
+    ) -> Look:
+        """One run of the guard. `clock`: its machine's is so many seconds ahead.
+
+        Without `keeps` it was killed between its write and its memory, without `tells` before it told people.
+        """
+        record = self.record()
+        store = MemoryStore(ReleaseStore(self.cluster, RELEASE, clock=FakeClock()), 1)
+        if not keeps:
+            store.keep = lambda _memory: True  # type: ignore[method-assign]
+        found = self.guard(clock).look(record, store, check_mode=check)
+        if tells and not check:
+            self.told |= {one.key: {} for one in found.news}
+        return found
+
+    def guard(self, clock: float = 0.0) -> Guard:
+        task = Task(RELEASE, Place(FLAGS, FLAG, FEATURE), SCHEDULE, RULES, OFF, by="guard@here")
+        metric = Metric(METRIC, "prometheus", "errors", "ratio", Bounds(maximum=0.01, above=0.05))
+        alerts = Metric("alerts", "alerts", "|".join(CALLS_FOR), "", Bounds())
+        api = t.cast("AlertsApi", self.monitoring)
+        sources = {METRIC: self.monitoring, "alerts": AlertsSource(api, tuple(CALLS_FOR), 60.0)}
+        watched = Watched(lambda _before, _share: [metric, alerts], sources)
+        return Guard(
+            lambda: self.cluster,
+            task,
+            watched,
+            clock=FakeClock(),
+            wall=lambda: self.now + timedelta(seconds=clock),
+        )
+
+    def record(self, status: str = "done") -> Record:
+        began = DAY_1.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        phases = {
+            name: Phase("done", began, finished=began) for name in ("feature_flags", "monitoring")
+        }
+        return Record(
+            version=RELEASE,
+            attempt=1,
+            status=status,
+            actor="ann@here",
+            git_sha="",
+            started=began,
+            phases=phases,
+            announcements=self.told,
+        )
+
+    def kept(self) -> t.Any:
+        return json.loads(
+            json.dumps(self.cluster.objects.get(("ConfigMap", f"release-{RELEASE}-guard")))
+        )

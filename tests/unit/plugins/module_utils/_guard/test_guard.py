@@ -1,0 +1,331 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The guard over a cluster in memory: one act for each cause, whatever happens around it."""
+
+from __future__ import annotations
+
+import typing as t
+
+import pytest
+
+from ansible_collections.easymo.deploy.plugins.module_utils._cluster import (
+    GUARD_ANNOTATION,
+    KILL_SWITCH_ANNOTATION,
+    RAMP_ANNOTATION,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._guard.describe import to_result, when
+from ansible_collections.easymo.deploy.plugins.module_utils._ramp.models import ROLLBACK, RampState
+from tests.unit.plugins.module_utils._guard.ramp_world import (
+    DOWN,
+    ERRORS,
+    FEATURE,
+    FLAG,
+    METRIC,
+    SLOW,
+    RampWorld,
+)
+from tests.unit.plugins.module_utils._ramp.scenes import SCHEDULE
+
+MINUTE, QUIET = 60.0, 600.0
+
+
+def looking(world: RampWorld, seconds: float, **look: t.Any) -> None:
+    """A look every minute."""
+    for _minute in range(round(seconds / MINUTE)):
+        world.passes(MINUTE).look(**look)
+
+
+def test_a_look_at_a_ramp_that_is_well_tells_nobody_and_leaves_flags_and_record_alone() -> None:
+    world = RampWorld()
+    before = dict(world.flags)
+    found = world.look()
+    assert (found.news, found.choice.what, world.acts) == ((), "", ())
+    assert world.flags == before
+    assert world.cluster.writes == ["create ConfigMap"]  # its own memory
+    assert to_result(found, 1, check_mode=False)["sentence"] == (
+        "At 5 %, step 2 of 8. Nothing calls for the guard."
+    )
+
+
+def test_an_alert_that_calls_for_it_takes_one_step_down_and_says_so_once() -> None:
+    world = RampWorld()
+    world.fires(ERRORS)
+    found = world.look()
+    assert (world.percentage, found.choice.what) == (1, "step_down")
+    state = RampState.from_annotation(world.flags["metadata"]["annotations"][RAMP_ANNOTATION])
+    assert state is not None
+    assert (state.percentage, state.verdict, state.history[-1].what) == (1, ROLLBACK, "breached")
+    [news] = found.news
+    assert news.text.startswith("5 % went back to 1 %, for High Error Rate since ")
+    assert news.page == "trigger"
+    looking(world, 300)
+    assert (world.percentage, len(world.acts)) == (1, 1)
+    assert not world.look().news
+
+
+def test_an_alert_whose_rule_says_so_sets_the_kill_switch() -> None:
+    world = RampWorld(percentage=25)
+    world.fires(DOWN)
+    world.look()
+    assert (world.killed, world.percentage, world.flags["data"][FEATURE]) == (True, 0, "false")
+    switch = world.flags["metadata"]["annotations"][KILL_SWITCH_ANNOTATION]
+    assert "Service Down" in switch
+    assert '"automatic": true' in switch
+
+
+def test_an_alert_for_people_changes_nothing_and_is_told_once() -> None:
+    world = RampWorld()
+    world.fires(SLOW)
+    [news] = world.look().news
+    assert (world.percentage, world.acts, news.page) == (5, (), "")
+    looking(world, 300)
+    world.ends(SLOW)
+    looking(world, 300)
+    assert [key for key in world.told if key != news.key] == []
+    looking(world, 600)
+    [over] = [key for key in world.told if key != news.key]
+    assert over == f"{news.key}_over"
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        pytest.param({"keeps": False}, id="killed between its write and its memory"),
+        pytest.param({"tells": False}, id="killed before it told anybody"),
+        pytest.param({"keeps": False, "tells": False}, id="both"),
+    ],
+)
+def test_a_guard_that_was_killed_is_not_repeated_and_what_it_did_is_told(
+    bad: dict[str, bool],
+) -> None:
+    world = RampWorld(percentage=25)
+    world.look()
+    world.fires(ERRORS)
+    acted = world.passes(MINUTE).look(**bad)
+    assert world.percentage == 10
+    [key] = [one.key for one in acted.news]
+    looking(world, 900)
+    assert (world.percentage, len(world.acts)) == (10, 1)
+    assert key in world.told
+
+
+def test_two_guards_that_look_at_once_act_once() -> None:
+    world = RampWorld(percentage=25)
+    world.fires(ERRORS)
+    world.cluster.before_write = lambda: t.cast("None", world.look())
+    world.look()
+    assert (world.percentage, len(world.acts)) == (10, 1)
+
+
+def test_a_step_up_that_was_written_meanwhile_is_the_one_that_goes_back() -> None:
+    world = RampWorld(percentage=5)
+    world.fires(ERRORS)
+    world.cluster.before_write = lambda: world.raise_to(10)
+    found = world.look()
+    assert (world.percentage, world.acts[-1].before, found.place.percentage) == (5, 10, 5)
+
+
+def test_what_the_users_of_another_step_met_takes_nobody_out_of_this_one() -> None:
+    world = RampWorld(percentage=5)
+    world.monitoring.value = 0.2
+    world.look()
+    world.passes(MINUTE)
+    world.cluster.before_write = lambda: world.raise_to(10)
+    world.look()
+    assert (world.percentage, world.acts) == (10, ())
+
+
+def test_a_metric_beyond_its_bound_twice_in_a_row_goes_back_and_once_does_not() -> None:
+    world = RampWorld()
+    world.monitoring.value = 0.2
+    world.look()
+    assert world.percentage == 5
+    world.passes(MINUTE).look()
+    assert world.percentage == 1
+    assert world.acts[-1].causes == (f"metric {METRIC}",)
+
+
+def test_two_looks_an_hour_apart_do_not_confirm_each_other() -> None:
+    world = RampWorld()
+    world.monitoring.value = 0.2
+    world.look()
+    world.passes(3600).look()
+    assert (world.percentage, world.acts) == (5, ())
+    assert any(key.startswith("guard_silent_") for key in world.told)
+
+
+def test_an_alert_that_flaps_is_one_cause_until_it_was_quiet() -> None:
+    world = RampWorld(percentage=25)
+    for _time in range(10):
+        world.fires(ERRORS)
+        looking(world, 2 * MINUTE)
+        world.ends(ERRORS)
+        looking(world, 5 * MINUTE)
+    assert (world.percentage, len(world.acts)) == (10, 1)
+    looking(world, QUIET)
+    world.fires(ERRORS)
+    looking(world, 1200)
+    assert (world.percentage, len(world.acts)) == (5, 2)
+
+
+def test_another_cause_waits_until_the_step_down_had_its_time_and_the_kill_switch_does_not() -> (
+    None
+):
+    world = RampWorld(percentage=25)
+    world.fires(ERRORS)
+    world.look()
+    world.monitoring.value = 0.2
+    looking(world, QUIET - 2 * MINUTE)
+    assert world.percentage == 10
+    looking(world, 3 * MINUTE)
+    assert (world.percentage, world.acts[-1].causes) == (5, (f"metric {METRIC}",))
+    world.fires(DOWN)
+    world.passes(1).look()
+    assert world.killed
+
+
+def test_a_cause_that_lasts_is_told_again_and_not_acted_on_again() -> None:
+    world = RampWorld(percentage=25)
+    world.fires(ERRORS)
+    world.look()
+    looking(world, 3600)
+    assert (world.percentage, len(world.acts)) == (10, 1)
+    assert [key for key in world.told if key.endswith("_lasts")] == [
+        f"guard_{world.acts[0].id}_lasts"
+    ]
+    world.ends(ERRORS)
+    looking(world, 900)
+    assert f"guard_{world.acts[0].id}_over" in world.told
+
+
+def test_prometheus_gone_for_an_hour_is_no_cause_ends_none_and_is_told() -> None:
+    world = RampWorld(percentage=25)
+    world.fires(ERRORS)
+    world.look()
+    world.monitoring.out_of_sight = True
+    looking(world, 3600)
+    assert (world.percentage, len(world.acts)) == (10, 1)
+    blind = [one for one in world.look(check=True).seen.causes if one.key == "sight"]
+    assert "could not be seen since" in blind[0].text
+    world.monitoring.out_of_sight = False
+    looking(world, 3600)
+    assert (world.percentage, len(world.acts)) == (10, 1), "the same alert, which nobody saw end"
+
+
+@pytest.mark.parametrize("ahead", [3600.0, -3600.0])
+def test_a_guard_whose_clock_is_wrong_acts_once(ahead: float) -> None:
+    world = RampWorld(percentage=25)
+    world.look()
+    world.fires(ERRORS)
+    world.passes(MINUTE).look(clock=ahead)
+    assert (world.percentage, len(world.acts)) == (10, 1)
+    for _time in range(30):
+        world.passes(MINUTE / 2).look()
+        world.passes(MINUTE / 2).look(clock=ahead)
+    assert (world.percentage, len(world.acts)) == (10, 1)
+
+
+def test_a_clock_that_jumps_ends_no_cause() -> None:
+    world = RampWorld(percentage=25)
+    world.fires(ERRORS)
+    world.look()
+    world.ends(ERRORS)
+    looking(world, MINUTE)
+    world.look(clock=3600)
+    world.fires(ERRORS)
+    world.passes(QUIET).look()
+    assert (world.percentage, len(world.acts)) == (10, 1)
+
+
+def test_a_memory_that_was_lost_after_the_cause_ended_keeps_it_from_nothing_for_ever() -> None:
+    world = RampWorld(percentage=25)
+    world.fires(ERRORS)
+    world.look(keeps=False)
+    world.ends(ERRORS)
+    looking(world, QUIET + 2 * MINUTE)
+    world.fires(ERRORS)
+    looking(world, MINUTE)
+    assert world.percentage == 5
+
+
+def test_a_memory_that_was_lost_lets_it_act_on_nothing_twice() -> None:
+    world = RampWorld(percentage=25)
+    world.fires(ERRORS)
+    world.look()
+    del world.cluster.objects["ConfigMap", "release-2.0.0-guard"]
+    looking(world, 900)
+    assert (world.percentage, len(world.acts)) == (10, 1)
+    world.ends(ERRORS)
+    looking(world, 2 * QUIET)
+    world.fires(ERRORS)
+    looking(world, MINUTE)
+    assert world.percentage == 5, "it was seen to have ended, so this is another one"
+
+
+def test_with_its_annotation_damaged_it_does_nothing_and_says_so() -> None:
+    world = RampWorld(percentage=25)
+    world.flags["metadata"]["annotations"][GUARD_ANNOTATION] = "[{]"
+    world.fires(ERRORS)
+    found = world.look()
+    assert world.percentage == 25
+    assert any("delete that annotation" in one.text.lower() for one in found.news)
+
+
+def test_at_no_percentage_and_with_the_kill_switch_nobody_is_taken_out() -> None:
+    world = RampWorld(percentage=1, day=1.5)
+    world.fires(ERRORS)
+    world.look()
+    assert world.percentage == 0
+    world.fires(DOWN)
+    looking(world, 900)
+    assert (world.killed, len(world.acts)) == (False, 1)
+
+
+@pytest.mark.parametrize("status", ["running", "failed", "rolled_back"])
+def test_it_rests_until_the_release_is_signed_off(status: str) -> None:
+    world = RampWorld()
+    world.fires(ERRORS)
+    found = world.guard().look(world.record(status), t.cast("t.Any", None), check_mode=False)
+    assert "is not signed off" in found.resting
+    assert world.percentage == 5
+
+
+def test_it_rests_when_the_ramp_is_complete() -> None:
+    world = RampWorld(percentage=100, day=11)
+    assert "complete at 100 %" in world.look().resting
+
+
+def test_check_mode_says_what_it_would_do_and_keeps_nothing() -> None:
+    world = RampWorld()
+    world.fires(ERRORS)
+    found = world.look(check=True)
+    told = to_result(found, 1, check_mode=True)
+    assert (told["action"], told["changed"], world.percentage) == ("step_down", True, 5)
+    assert told["sentence"].startswith("Would go back to 1 %, step 1 of 8, for High Error Rate")
+    assert world.kept() is None
+
+
+def test_the_ramp_is_told_that_nobody_looked() -> None:
+    world = RampWorld()
+    found = world.look().memory
+    assert found is not None
+    now = world.now.timestamp()
+    assert when(found, 900, now + 900)[1] == ""
+    assert when(found, 900, now + 901)[1].startswith("the guard looked last at ")
+    assert when(None, 900, now)[1].startswith("the guard has not looked yet")
+    assert when(None, 0, now)[1] == ""
+
+
+def test_a_value_that_is_no_percentage_is_left_to_people() -> None:
+    world = RampWorld()
+    world.flags["data"][FLAG] = "many"
+    world.fires(ERRORS)
+    world.look()
+    assert (world.flags["data"][FLAG], world.acts) == ("many", ())
+
+
+def test_a_percentage_that_is_no_step_goes_to_the_step_below() -> None:
+    world = RampWorld()
+    world.flags["data"][FLAG] = "7"
+    world.fires(ERRORS)
+    world.look()
+    assert (world.percentage, SCHEDULE.number(world.percentage)) == (5, 2)
