@@ -1,0 +1,278 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What stands in for the official client's session: each request a journey through the plan's faults.
+
+All of the product's adapter is above it: paths, retries, deadlines, what an answer means.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import typing as t
+
+import urllib3
+from kubernetes.client.exceptions import ApiException
+
+from sandbox.kubernetes import selectors
+from sandbox.kubernetes.errors import ApiError
+from sandbox.kubernetes.routing import parse_path
+from sandbox.kubernetes.watching import error_line, view_of
+
+from . import plan
+from .scheduler import Event
+
+if t.TYPE_CHECKING:
+    from .world import World
+
+WRITES = ("POST", "PUT", "PATCH", "DELETE")
+LATENCIES = (0.002, 0.005, 0.01, 0.02, 0.05, 0.2)
+
+
+class Response:
+    """Of urllib3, as far as the adapter reads it."""
+
+    closed = False
+
+    def __init__(self, data: bytes) -> None:
+        self.data = data
+
+    def read(self) -> bytes:
+        return self.data
+
+    def release_conn(self) -> None:
+        return
+
+
+class Session:
+    """_kubernetes_calls._Session of one client of one process."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self.client = self
+        self.accepted = True
+        self.rights: set[str] = set()
+        self.denied_at = float("-inf")
+
+    def learn(self, right: str, status: int = 200) -> None:
+        if status not in (401, 403):
+            self.rights.add(right)
+
+    def use(self, api_client: t.Any) -> None:
+        """Credentials do not expire here."""
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        query_params: t.Sequence[tuple[str, str]] = (),
+        _request_timeout: tuple[float, float] = (5.0, 30.0),
+        body: t.Any = None,
+        content_type: str = "application/json",
+        serialize: bool = True,
+    ) -> t.Any:
+        del serialize
+        query = dict(query_params)
+        if query.get("watch") == "true":
+            return Stream(self._world, path, query)
+        data = b"" if body is None else json.dumps(body).encode()
+        journey = Journey(self._world, method, path, query, data, content_type, _request_timeout[1])
+        return Response(journey.go())
+
+
+class Journey:
+    """One request to the server and back."""
+
+    def __init__(
+        self,
+        world: World,
+        method: str,
+        path: str,
+        query: t.Mapping[str, str],
+        body: bytes,
+        content_type: str,
+        patience: float,
+    ) -> None:
+        self._world = world
+        self._asked = (method, path, query, body, content_type)
+        self._patience = patience
+        self._draw: random.Random = world.draw_of(world.scheduler.process)
+        self._writes = method in WRITES and query.get("dryRun") != "All" and "selfsubject" not in path
+
+    def go(self) -> bytes:
+        world, fault = self._world, self._world.fault_at(self._writes)
+        kind = fault.kind if fault else ""
+        seconds = fault.seconds if fault else 0.0
+        self._before(kind, seconds)
+        self._travel()
+        if kind == plan.LOST:
+            self._lose()
+        if kind in (plan.THROTTLED, plan.ERROR):
+            self._refuse(kind)
+        if kind == plan.LATE:
+            self._arrive_late(seconds)
+        answer = self._serve()
+        if kind == plan.SLOW:
+            if seconds > self._patience:
+                self._lose(after=self._patience)
+            world.sleep(seconds)
+        if kind == plan.ANSWER_LOST:
+            self._lose()
+        if kind == plan.ERROR_DONE or (kind == plan.CONFLICT and self._writes):
+            self._refuse(kind)
+        self._after(kind, seconds)
+        self._travel()
+        status, data = answer
+        if status >= 400:
+            raise _exception(status, data)
+        return data
+
+    def _before(self, kind: str, seconds: float) -> None:
+        scheduler = self._world.scheduler
+        if kind == plan.KILL_BEFORE:
+            self._world.kill(scheduler.process)
+        if kind == plan.MACHINE_LOST:
+            self._world.lose_machine(scheduler.process)
+        if kind == plan.PAUSE_BEFORE:
+            self._world.pause(scheduler.process, seconds)
+        if kind == plan.CLOCK_JUMPS and scheduler.process:
+            scheduler.process.ahead += seconds
+
+    def _after(self, kind: str, seconds: float) -> None:
+        scheduler = self._world.scheduler
+        if kind == plan.KILL_AFTER:
+            self._world.kill(scheduler.process)
+        if kind == plan.PAUSE_AFTER:
+            self._world.pause(scheduler.process, seconds)
+
+    def _travel(self) -> None:
+        self._world.sleep(self._draw.choice(LATENCIES))
+
+    def _serve(self) -> tuple[int, bytes]:
+        return self._world.serve(*self._asked)
+
+    def _arrive_late(self, seconds: float) -> t.NoReturn:
+        """The caller gives up, and the server does it all the same afterwards."""
+        by, process = self._world.scheduler.now, self._world.scheduler.process
+        patience = min(self._patience, 5.0)
+        self._world.scheduler.at(
+            by + patience + seconds, lambda: self._world.serve_for(process, *self._asked)
+        )
+        self._lose(after=patience)
+
+    def _lose(self, after: float | None = None) -> t.NoReturn:
+        """A connection that breaks at once, or an answer that never comes."""
+        if after is None:
+            after = self._draw.choice((0.0, 0.1, self._patience))
+        self._world.sleep(after)
+        if after < 1.0:
+            raise urllib3.exceptions.ProtocolError("Connection aborted.")
+        raise urllib3.exceptions.ReadTimeoutError(
+            t.cast("t.Any", None), self._asked[1], "Read timed out."
+        )
+
+    def _refuse(self, kind: str) -> t.NoReturn:
+        self._travel()
+        status, reason, words = {
+            plan.THROTTLED: (429, "TooManyRequests", "please try again later"),
+            plan.ERROR: (500, "InternalError", "etcdserver: request timed out"),
+            plan.ERROR_DONE: (500, "InternalError", "etcdserver: leader changed"),
+            plan.CONFLICT: (409, "Conflict", "the object has been modified"),
+        }[kind]
+        refused = ApiError(status, reason, words)
+        exception = _exception(status, json.dumps(refused.to_status()).encode())
+        if status == 429:
+            exception.headers = {"Retry-After": "1"}
+        raise exception
+
+
+def _exception(status: int, data: bytes) -> ApiException:
+    exception = ApiException(status=status, reason="")
+    exception.body = data.decode()
+    exception.headers = {}
+    return exception
+
+
+class _Socket:
+    def __init__(self, stream: Stream) -> None:
+        self._stream = stream
+
+    @property
+    def sock(self) -> _Socket:
+        return self
+
+    def shutdown(self, _how: int) -> None:
+        self._stream.end()
+
+
+class Stream:
+    """A watch: what happened since a version, each event a little later than it happened."""
+
+    def __init__(self, world: World, path: str, query: t.Mapping[str, str]) -> None:
+        self._world = world
+        self._draw: random.Random = world.draw_of(world.scheduler.process)
+        fault = world.watch_fault()
+        self._kind = fault.kind if fault else ""
+        self._seconds = fault.seconds if fault else 0.0
+        target = parse_path(path)
+        assert target is not None
+        selects = selectors.selection(
+            target.resource, query.get("labelSelector", ""), query.get("fieldSelector", "")
+        )
+        self._view = view_of(target.resource, target.namespace, selects, "", query)
+        self._version = int(query["resourceVersion"])
+        self._ends = world.scheduler.now + float(query["timeoutSeconds"])
+        self._moved = Event(world.scheduler)
+        self._over = False
+        self.connection = _Socket(self)
+        world.plane.listeners.append(self._notice)
+        world.sleep(self._draw.choice(LATENCIES))
+
+    def end(self) -> None:
+        self._over = True
+        self._moved.set()
+
+    def release_conn(self) -> None:
+        if self._notice in self._world.plane.listeners:
+            self._world.plane.listeners.remove(self._notice)
+
+    def _notice(self) -> None:
+        self._moved.set()
+
+    def stream(self, _amount: object, *, decode_content: bool) -> t.Iterator[bytes]:
+        del decode_content
+        store, plural = self._world.plane.store, self._view.resource.plural
+        while not self._over and self._world.scheduler.now < self._ends:
+            try:
+                events = store.events_since(plural, self._version)
+            except ApiError as exc:
+                yield error_line(exc)
+                return
+            lines = b""
+            for event in events:
+                self._version = event.record.version
+                kind = self._view.translated(event)
+                if kind and not self._skips():
+                    lines += self._view.line(kind, event.record, head=False) * self._times()
+            if lines:
+                lag = self._seconds if self._kind == plan.WATCH_LAGS else 0.0
+                self._world.sleep(lag + self._draw.choice(LATENCIES))
+                if self._over:
+                    return
+                yield lines
+                if self._kind == plan.WATCH_ENDS:
+                    return
+                if self._kind == plan.WATCH_GONE:
+                    yield error_line(ApiError(410, "Expired", "too old resource version"))
+                    return
+                continue
+            self._moved.clear()
+            if store.events_since(plural, self._version):
+                continue
+            self._moved.wait(max(self._ends - self._world.scheduler.now, 0.001))
+
+    def _skips(self) -> bool:
+        return self._kind == plan.WATCH_SKIPS and self._draw.random() < 0.3
+
+    def _times(self) -> int:
+        return 2 if self._kind == plan.WATCH_REPEATS else 1

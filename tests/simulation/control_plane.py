@@ -1,0 +1,154 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The sandbox's API server and controllers, each request and each look of a controller one step of the scheduler."""
+
+from __future__ import annotations
+
+import random
+import typing as t
+from pathlib import Path
+
+from sandbox.faults import Faults
+from sandbox.kubernetes.controllers.cluster import Cluster
+from sandbox.kubernetes.controllers.deployment import DeploymentController
+from sandbox.kubernetes.controllers.queue import backoff
+from sandbox.kubernetes.controllers.replicaset import ReplicaSetController
+from sandbox.kubernetes.errors import ApiError, Object
+from sandbox.kubernetes.rbac import ADMINISTRATOR
+from sandbox.kubernetes.rest import Rest
+from sandbox.kubernetes.routing import Target, parse_path
+from sandbox.kubernetes.server import new_store
+from sandbox.kubernetes.store import Store
+from sandbox.kubernetes.streaming import Kubelets
+
+from .scheduler import Scheduler
+
+if t.TYPE_CHECKING:
+    from sandbox.kubernetes.controllers.controller import Controller
+    from sandbox.kubernetes.history import Subscription
+
+USER_AGENT = "OpenAPI-Generator/simulation"
+
+
+class NoFaults(Faults):
+    """The sandbox's faults are of its own kind; the simulation's come from its plan."""
+
+    def __init__(self) -> None:
+        super().__init__(Path())
+
+    def all(self) -> tuple[t.Any, ...]:
+        return ()
+
+
+class Request:
+    """What the sandbox's Rest asks of aiohttp's request."""
+
+    def __init__(
+        self, method: str, path: str, query: t.Mapping[str, str], body: bytes, content_type: str
+    ) -> None:
+        self.method = method
+        self.path = path
+        self.query = query
+        self.content_type = content_type
+        self.headers = {"User-Agent": USER_AGENT}
+        self._body = body
+
+    async def read(self) -> bytes:
+        return self._body
+
+    def __getitem__(self, _key: object) -> t.Any:
+        return ADMINISTRATOR
+
+
+class ControlPlane:
+    def __init__(self, scheduler: Scheduler, seed: str, clock: t.Callable[[], float]) -> None:
+        self.store: Store = new_store()
+        self._scheduler = scheduler
+        self._random = random.Random(seed)
+        self._clock = clock
+        faults = NoFaults()
+        self._rest = Rest(self.store, Kubelets(self.store), faults, "secret")
+        cluster = Cluster(self.store, clock)
+        self._controllers = [
+            _Queue(self, one)
+            for one in (
+                DeploymentController(cluster, faults),
+                ReplicaSetController(cluster, faults),
+            )
+        ]
+        self.listeners: list[t.Callable[[], None]] = []
+
+    def subscribe(self, resource: str) -> Subscription:
+        return self.store.subscribe(resource)
+
+    def later(self, delay: float, work: t.Callable[[], None]) -> None:
+        """Have the cluster do something by itself, and let everybody see what it wrote."""
+
+        def do() -> None:
+            work()
+            self.settle()
+
+        self._scheduler.at(self._scheduler.now + delay, do)
+
+    def settle(self) -> None:
+        """After a write: controllers and watches learn of it, each in its own time."""
+        for queue in self._controllers:
+            queue.notice()
+        for listener in self.listeners:
+            listener()
+
+    def delay(self) -> float:
+        """Of a controller: mostly milliseconds, now and then a second."""
+        return self._random.choice((0.002, 0.005, 0.01, 0.02, 0.05, 0.3, 1.0))
+
+    def answer(
+        self, method: str, path: str, query: t.Mapping[str, str], body: bytes, content_type: str
+    ) -> tuple[int, bytes]:
+        """One request, as one transaction. Raises ApiError for what is refused."""
+        target = parse_path(path)
+        if target is None:
+            raise ApiError(404, "NotFound", "the server could not find the requested resource")
+        request = t.cast("t.Any", Request(method, path, query, body, content_type))
+        answering = self._rest.answer(request, t.cast("Target", target))
+        try:
+            answering.send(None)
+        except StopIteration as end:
+            response = end.value
+        else:
+            raise AssertionError(f"{method} {path} waits for something")
+        self.settle()
+        return response.status, bytes(response.body)
+
+
+class _Queue:
+    """A controller and the keys that it has still to look at."""
+
+    def __init__(self, plane: ControlPlane, controller: Controller) -> None:
+        self._plane = plane
+        self._controller = controller
+        self._heard = {name: plane.subscribe(name) for name in controller.watched}
+        self._due: set[str] = set()
+        self._failures: dict[str, int] = {}
+
+    def notice(self) -> None:
+        for name, subscription in self._heard.items():
+            for event in subscription.pending():
+                previous = event.previous.body if event.previous else None
+                for key in sorted(self._controller.keys(name, event.record.body, previous)):
+                    self._add(key, self._plane.delay())
+
+    def _add(self, key: str, delay: float) -> None:
+        if key not in self._due:
+            self._due.add(key)
+            self._plane.later(delay, lambda: self._reconcile(key))
+
+    def _reconcile(self, key: str) -> None:
+        self._due.discard(key)
+        try:
+            again = self._controller.reconcile(key)
+        except ApiError:
+            self._failures[key] = self._failures.get(key, 0) + 1
+            self._add(key, backoff(self._failures[key]))
+        else:
+            self._failures.pop(key, None)
+            if again is not None:
+                self._plane.later(max(again, 0.001), lambda: self._add(key, 0.0))

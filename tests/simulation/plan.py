@@ -1,0 +1,163 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One simulated run as data: who acts when, and what goes wrong at which of their calls. A seed names it."""
+
+from __future__ import annotations
+
+import json
+import random
+import typing as t
+from dataclasses import asdict, dataclass, field, replace
+
+LOST, ANSWER_LOST, LATE, SLOW = "lost", "answer lost", "late", "slow"
+CONFLICT, THROTTLED, ERROR, ERROR_DONE = "409 done", "429", "500", "500 done"
+KILL_BEFORE, KILL_AFTER = "killed before", "killed after"
+PAUSE_BEFORE, PAUSE_AFTER = "paused before", "paused after"
+MACHINE_LOST, CLOCK_JUMPS = "machine lost", "clock jumps"
+WATCH_ENDS, WATCH_GONE, WATCH_SKIPS, WATCH_REPEATS, WATCH_LAGS = (
+    "watch ends",
+    "watch 410",
+    "watch skips",
+    "watch repeats",
+    "watch lags",
+)
+AT_CALLS = (
+    *(LOST, ANSWER_LOST, LATE, SLOW, CONFLICT, THROTTLED, ERROR, ERROR_DONE),
+    *(KILL_BEFORE, KILL_AFTER, PAUSE_BEFORE, PAUSE_AFTER, MACHINE_LOST, CLOCK_JUMPS),
+)
+AT_WATCHES = (WATCH_ENDS, WATCH_GONE, WATCH_SKIPS, WATCH_REPEATS, WATCH_LAGS)
+CALL, WRITE, WATCH = "call", "write", "watch"
+MOST_FAULTS = 10
+
+
+@dataclass(frozen=True)
+class Fault:
+    """`kind` befalls the `nth` call, write or watch (`of`) of the actor, counted over all its attempts."""
+
+    actor: str
+    kind: str
+    of: str
+    nth: int
+    seconds: float = 0.0
+
+    def __str__(self) -> str:
+        lasts = f" for {self.seconds:g} s" if self.seconds else ""
+        return f"{self.kind}{lasts} at {self.of} {self.nth} of {self.actor}"
+
+
+@dataclass(frozen=True)
+class Actor:
+    """An operator: which script, when it begins, on which machine, and how its clocks go."""
+
+    name: str
+    script: str
+    begins: float
+    machine: str
+    options: t.Mapping[str, t.Any] = field(default_factory=dict)
+    rate: float = 1.0
+    ahead: float = 0.0
+    resumes: float = 0.0
+    """Seconds after which the same command is given again when it was killed; 0 for never."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    seed: int
+    services: t.Mapping[str, int]
+    """Their replicas."""
+    actors: tuple[Actor, ...]
+    faults: tuple[Fault, ...]
+    bad_images: t.Mapping[str, str] = field(default_factory=dict)
+    """What is wrong with a service's new image, if anything."""
+
+    def without(self, fault: Fault) -> Plan:
+        left = list(self.faults)
+        left.remove(fault)
+        return replace(self, faults=tuple(left))
+
+    def without_actor(self, actor: Actor) -> Plan:
+        """Neither it nor what befalls it and its keeper."""
+        return replace(
+            self,
+            actors=tuple(one for one in self.actors if one != actor),
+            faults=tuple(
+                one for one in self.faults if one.actor.partition(".")[0] != actor.name
+            ),
+        )
+
+    def to_text(self) -> str:
+        return json.dumps(asdict(self), sort_keys=True)
+
+    @classmethod
+    def from_text(cls, text: str) -> Plan:
+        body = json.loads(text)
+        return cls(
+            **{
+                **body,
+                "actors": tuple(Actor(**one) for one in body["actors"]),
+                "faults": tuple(Fault(**one) for one in body["faults"]),
+            }
+        )
+
+
+def plan_of(seed: int) -> Plan:
+    """The same to the letter for the same seed."""
+    draw = random.Random(f"plan {seed}")
+    services = {
+        name: draw.choice((1, 2, 2, 3))
+        for name in ("agent-core", "wallet", "orders")[: draw.choice((1, 2, 2, 3))]
+    }
+    actors = tuple(_actors(draw))
+    names = [one.name for one in actors]
+    keepers = [f"{one.name}.keeper" for one in actors if one.script in HOLDERS]
+    faults = tuple(
+        _fault(draw, draw.choice([*names, *names, *names, *keepers]))
+        for _ in range(draw.choice((0, 1, 2, 3, 5, 7, MOST_FAULTS)))
+    )
+    bad = {}
+    if draw.random() < 0.3:
+        bad[draw.choice(list(services))] = draw.choice(("crashes", "never-ready", "absent", "slow"))
+    return Plan(seed, services, actors, faults, bad)
+
+
+HOLDERS = ("deploy", "rollback", "ramp")
+SCRIPTS = ("deploy", "rollback", "kill_switch", "ramp", "reset", "unlock", "kubectl")
+
+
+def _actors(draw: random.Random) -> t.Iterator[Actor]:
+    """A deployment first, and up to three others in its way."""
+    scripts = ["deploy", *(draw.choice(SCRIPTS) for _ in range(draw.choice((0, 1, 1, 2, 2, 3))))]
+    for number, script in enumerate(scripts):
+        yield Actor(
+            name=f"{script}-{number}",
+            script=script,
+            begins=0.0 if number == 0 else draw.choice((0.0, 1.0, draw.uniform(0, 60), draw.uniform(0, 400))),
+            machine=draw.choice(("build-1", "build-1", "laptop")),
+            options=_options(draw, script),
+            rate=draw.choice((1.0, 1.0, 0.98, 1.02)),
+            ahead=draw.choice((0.0, 0.0, 30.0, -30.0, 3600.0)),
+            resumes=draw.choice((0.0, 1.0, 30.0, 200.0)),
+        )
+
+
+def _options(draw: random.Random, script: str) -> dict[str, t.Any]:
+    if script in ("deploy", "ramp"):
+        return {"wait": draw.choice((0, 0, 60, 600)), "force": draw.random() < 0.1}
+    if script == "kubectl":
+        return {"does": draw.choice(("image", "scale", "pod", "flag", "annotate"))}
+    return {}
+
+
+def _fault(draw: random.Random, actor: str) -> Fault:
+    if draw.random() < 0.2:
+        kind = draw.choice(AT_WATCHES)
+        return Fault(actor, kind, WATCH, draw.randint(1, 8), draw.choice((1.0, 5.0, 30.0)))
+    kind = draw.choice(AT_CALLS)
+    of, most = draw.choice(((WRITE, 12), (WRITE, 30), (CALL, 20), (CALL, 120)))
+    seconds = {
+        LATE: draw.choice((1.0, 10.0, 60.0)),
+        SLOW: draw.choice((1.0, 4.0, 20.0)),
+        PAUSE_BEFORE: draw.choice((4.0, 10.0, 150.0, 400.0)),
+        PAUSE_AFTER: draw.choice((4.0, 10.0, 150.0, 400.0)),
+        CLOCK_JUMPS: draw.choice((-3600.0, -200.0, 200.0, 3600.0)),
+    }.get(kind, 0.0)
+    return Fault(actor, kind, of, draw.randint(1, most), seconds)

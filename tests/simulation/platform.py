@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The platform that stands before the release, and what the release wants of it."""
+
+from __future__ import annotations
+
+import typing as t
+
+if t.TYPE_CHECKING:
+    from .plan import Plan
+    from .world import World
+
+NAMESPACE = "easymo-prod"
+VERSION, OLD, NEW = "2.1.0", "2.0.0", "2.1.0"
+FLAGS, SWITCH, PERCENTAGE = "feature-flags", "FEATURE_AI", "FEATURE_AI_PERCENTAGE"
+FLAGS_BEFORE = {SWITCH: "false", PERCENTAGE: "0", "FEATURE_OLD": "true"}
+FLAGS_ON: t.Mapping[str, t.Any] = {SWITCH: True}
+FLAGS_OFF: t.Mapping[str, t.Any] = {SWITCH: False, PERCENTAGE: 0}
+SCHEDULE = [
+    {"day": 1, "percentage": 1},
+    {"day": 2, "percentage": 10},
+    {"day": 3, "percentage": 50},
+    {"day": 4, "percentage": 100},
+]
+CONSUMERS = ("agent-core",)
+
+
+def image_of(service: str, version: str, plan: Plan) -> str:
+    bad = plan.bad_images.get(service, "") if version == NEW else ""
+    return f"registry.example.com/shop/{service}:{version}{'-' + bad if bad else ''}"
+
+
+def settle(world: World) -> None:
+    """What stands before the first operator comes, up and ready."""
+    store = world.store
+    store.create("configmaps", _config_map(FLAGS, FLAGS_BEFORE))
+    for service, replicas in world.plan.services.items():
+        store.create("deployments", _deployment(service, replicas, image_of(service, OLD, world.plan)))
+    world.plane.settle()
+    world.scheduler.run(until=60.0)
+
+
+def _config_map(name: str, data: t.Mapping[str, str]) -> dict[str, t.Any]:
+    return {"metadata": {"name": name, "namespace": NAMESPACE}, "data": dict(data)}
+
+
+def _deployment(name: str, replicas: int, image: str) -> dict[str, t.Any]:
+    container: dict[str, t.Any] = {
+        "name": name,
+        "image": image,
+        "envFrom": [{"configMapRef": {"name": FLAGS}}],
+    }
+    return {
+        "metadata": {"name": name, "namespace": NAMESPACE, "labels": {"app": name}},
+        "spec": {
+            "replicas": replicas,
+            "selector": {"matchLabels": {"app": name}},
+            "strategy": {
+                "type": "RollingUpdate",
+                "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0},
+            },
+            "progressDeadlineSeconds": 120,
+            "template": {"metadata": {"labels": {"app": name}}, "spec": {"containers": [container]}},
+        },
+    }

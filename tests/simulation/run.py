@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One plan carried out from beginning to end, with every invariant looked at after every step."""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass, field
+
+from . import substitutes
+from .invariants import Invariants
+from .plan import Actor, Plan
+from .platform import settle
+from .scheduler import OutOfSteps
+from .scripts import Script, Stop
+from .tasks import Tasks
+from .world import World
+
+HOUR = 3600.0
+_ACTING = substitutes.install()
+
+
+@dataclass
+class Outcome:
+    plan: Plan
+    violations: list[str] = field(default_factory=list)
+    lines: list[str] = field(default_factory=list)
+    requests: int = 0
+    took: float = 0.0
+    """Of virtual time, in seconds."""
+    befell: int = 0
+
+
+def run(plan: Plan) -> Outcome:
+    outcome = Outcome(plan)
+    world = World(plan, outcome.lines.append)
+    invariants = Invariants(world)
+    settle(world)
+    invariants.begin()
+    world.observers.append(invariants.after)
+    operators = [Operator(world, actor, invariants) for actor in plan.actors]
+    start = world.scheduler.now
+    for operator in operators:
+        world.scheduler.at(start + operator.actor.begins, operator.begin)
+    try:
+        world.scheduler.run(
+            until=start + 4 * HOUR,
+            rested=lambda: bool(invariants.violations) or all(one.over for one in operators),
+        )
+        if not invariants.violations:
+            for operator in operators:
+                if not operator.over:
+                    invariants.violate("liveness", f"{operator.actor.name} did not end in four hours")
+            # Pods and leases come to rest.
+            world.scheduler.run(until=world.scheduler.now + 900.0, rested=lambda: bool(invariants.violations))
+            invariants.at_the_end()
+    except OutOfSteps:
+        invariants.violate("liveness", "the world does not come to rest")
+    outcome.violations = invariants.violations
+    outcome.requests, outcome.befell = world.requests, len(world.befell)
+    outcome.took = world.scheduler.now - start
+    world.scheduler.close()
+    return outcome
+
+
+class Operator:
+    """Somebody who gives one command, and gives it again when the run was killed."""
+
+    def __init__(self, world: World, actor: Actor, invariants: Invariants) -> None:
+        self._world = world
+        self.actor = actor
+        self._invariants = invariants
+        self._runs = 0
+        self.over = False
+
+    def begin(self) -> None:
+        self._runs += 1
+        process = self._world.start(
+            self.actor.name,
+            self.actor.machine,
+            self._work,
+            rate=self.actor.rate,
+            ahead=self.actor.ahead,
+        )
+        process.killed = self._killed
+
+    def _killed(self) -> None:
+        if self.actor.resumes and self._runs < 3:
+            self._world.scheduler.at(self._world.scheduler.now + self.actor.resumes, self.begin)
+        else:
+            self.over = True
+
+    def _work(self) -> None:
+        world, name = self._world, self.actor.name
+        process = world.scheduler.step.process
+        tasks = Tasks(
+            _ACTING,
+            lambda text: world.say(f"{name}: {text}"),
+            lambda: world.scheduler.now,
+            lambda module, params: world.doing.update({name: (module, params)}),
+            lambda did: self._invariants.claimed(process, did),
+            lambda text: self._invariants.violate("no task ends by what nobody thought of", text),
+        )
+        script = Script(world, self.actor, tasks)
+        work: t.Callable[[], None] = getattr(
+            script, {"unlock": "unlock_by_force"}.get(self.actor.script, self.actor.script)
+        )
+        try:
+            work()
+            world.say(f"{name}: done")
+        except Stop as exc:
+            world.say(f"{name}: stopped: {exc}")
+        self.over = True

@@ -1,0 +1,156 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the product and the sandbox ask of the system, answered by the world that runs: time, chance, threads, processes.
+
+Set once in a process, in every module that imported the real thing, so that the code itself stays as it is.
+"""
+
+from __future__ import annotations
+
+import datetime as datetimes
+import getpass
+import importlib
+import pkgutil
+import random
+import secrets
+import sys
+import time
+import types
+import typing as t
+import uuid
+
+from ansible_collections.easymo.deploy.plugins import modules
+from ansible_collections.easymo.deploy.plugins.module_utils import (
+    _kubernetes,
+    _kubernetes_calls,
+    _kubernetes_exec,
+    _kubernetes_module,
+    _run_process,
+    _threads,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._run import Run
+
+from .client import Session
+from .scheduler import Event, Lock
+
+if t.TYPE_CHECKING:
+    from .world import World
+
+COLLECTION = "ansible_collections.easymo.deploy.plugins."
+ACTING = ("deploy_lock", "deploy_lock_info", "feature_flags", "feature_ramp", "feature_ramp_info", "kill_switch",
+          "pod_environment", "release", "release_info", "release_rollback", "rollout", "rollout_info", "rollout_wave")  # fmt: skip
+current: World
+"""The one that runs."""
+
+
+def _instance_of_a_datetime(_cls: type, one: object) -> bool:
+    return isinstance(one, datetimes.datetime)
+
+
+class _AnyDatetime(type):
+    __instancecheck__ = _instance_of_a_datetime
+
+
+class Datetime(datetimes.datetime, metaclass=_AnyDatetime):
+    """datetime, whose now is the process's own."""
+
+    @classmethod
+    def now(cls, tz: datetimes.tzinfo | None = None) -> t.Any:
+        return datetimes.datetime.fromtimestamp(current.wall(), tz)
+
+
+def _instead(module: types.ModuleType, **functions: t.Any) -> t.Any:
+    """The module, but for these."""
+
+    class Instead:
+        def __getattr__(self, name: str) -> t.Any:
+            return getattr(module, name)
+
+    instead = Instead()
+    instead.__dict__.update(functions)
+    return instead
+
+
+def _side_by_side(
+    act: t.Callable[[t.Any], t.Any], items: t.Collection[t.Any], *, at_once: int | None = None
+) -> list[t.Any]:
+    if len(items) < 2:
+        return [act(one) for one in items]
+    return current.side_by_side(act, [*items], at_once or len(items))
+
+
+def _uuid() -> uuid.UUID:
+    return uuid.UUID(int=current.chance.getrandbits(128), version=4)
+
+
+def _run_of(process: t.Any) -> Run:
+    return Run(machine=process.machine, pid=process.pid, started=str(process.pid))
+
+
+def _executed(_client: t.Any, path: str, _container: str, command: t.Sequence[str]) -> t.Any:
+    assert [*command] == ["env"]
+    return _kubernetes_exec.Ended(0, current.execute(path.rpartition("/")[2]), "")
+
+
+def _substitutes() -> dict[t.Any, t.Any]:
+    return {
+        time: _instead(
+            time,
+            monotonic=lambda: current.monotonic(),
+            time=lambda: current.wall(),
+            sleep=lambda seconds: current.sleep(seconds),
+        ),
+        random: _instead(random, uniform=lambda low, high: current.chance.uniform(low, high)),
+        secrets: _instead(secrets, choice=lambda some: current.chance.choice(some)),
+        uuid: _instead(uuid, uuid4=_uuid),
+        getpass: _instead(getpass, getuser=lambda: current.scheduler.step.process.name),
+        datetimes.datetime: Datetime,
+        _threads.Event: lambda: Event(current.scheduler),
+        _threads.Lock: lambda: Lock(current.scheduler),
+        _threads.side_by_side: _side_by_side,
+        _threads.spawn: lambda work: current.spawn(work),
+        _kubernetes_calls._Session: lambda _client: Session(current),
+        _kubernetes_calls.connect: lambda _connection: None,
+        _kubernetes_exec.run_in_container: _executed,
+        _run_process.current_run: lambda: _run_of(current.scheduler.step.process),
+        _run_process.identified: lambda _pid: _run_of(current.scheduler.step.process),
+        _run_process.alive: lambda run: current.is_alive(run),
+        _run_process.wait_for_end: lambda run, seconds: current.wait_for_end(run, seconds),
+        _run_process.detach: lambda work: current.detach(work),
+        _run_process.end: lambda run: current.end_run(run),
+    }
+
+
+def install() -> dict[str, types.ModuleType]:
+    """The modules that act, in this process for good."""
+    acting = {
+        name: importlib.import_module(f"{modules.__name__}.{name}")
+        for name in ACTING
+    }
+    for package in ("sandbox.kubernetes", "sandbox.kubernetes.controllers", "sandbox.node"):
+        found = importlib.import_module(package)
+        for one in pkgutil.iter_modules(found.__path__, f"{package}."):
+            if one.name.rpartition(".")[2] in ("lifecycle", "objects", "status"):
+                importlib.import_module(one.name)
+    substitutes = _substitutes()
+    for name, module in [*sys.modules.items()]:
+        if not name.startswith((COLLECTION, "sandbox.kubernetes.", "sandbox.node.status")):
+            continue
+        for attribute, value in [*vars(module).items()]:
+            try:
+                instead = substitutes.get(value)
+            except TypeError:
+                continue
+            if instead is not None:
+                setattr(module, attribute, instead)
+    _kubernetes_module.socket = _instead(
+        _kubernetes_module.socket, gethostname=lambda: current.scheduler.step.process.machine
+    )
+    return acting
+
+
+def use(world: World) -> None:
+    global current  # noqa: PLW0603 - the product's code knows no world to ask
+    current = world
+
+
+__all__ = ["ACTING", "_kubernetes", "install", "use"]

@@ -1,0 +1,175 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The tasks of the roles, carried out by the product's own modules.
+
+Which module a task calls, and what it gives it beside its variables, is read from the role: a script that names a task or an
+option which the role does not have fails at once, so the two cannot part.
+"""
+
+from __future__ import annotations
+
+import functools
+import traceback
+import types
+import typing as t
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import yaml
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+
+from ansible_collections.easymo.deploy.plugins.module_utils._errors import DeployError
+
+from .world import NAMESPACE
+
+ROOT = Path(__file__).parents[2]
+PREFIX = "easymo.deploy."
+TASK_WORDS = frozenset(
+    ("name", "register", "when", "vars", "run_once", "changed_when", "failed_when", "loop",
+     "loop_control", "ignore_errors", "check_mode")
+)  # fmt: skip
+Result = dict[str, t.Any]
+
+
+@dataclass(frozen=True)
+class RoleTask:
+    """`place` is among the tasks of its file that act; `given` are options without a variable in them."""
+
+    module: str
+    place: int
+    given: t.Mapping[str, t.Any]
+    asked: frozenset[str]
+    """The options whose values come from variables."""
+    check: bool
+    """Whether it only ever looks."""
+
+
+@dataclass(frozen=True)
+class Did:
+    """One task of a run as it ended."""
+
+    where: str
+    module: str
+    params: t.Mapping[str, t.Any]
+    result: Result
+    began: float
+
+    @property
+    def failed(self) -> bool:
+        return bool(self.result.get("failed"))
+
+
+@functools.cache
+def tasks_of(where: str) -> dict[str, RoleTask]:
+    """Those of a file of a role, as in `release_phase/lock`, or of a playbook, as in `playbooks/unlock`."""
+    found: dict[str, RoleTask] = {}
+    for task in _flat(_read(where)):
+        module = next((one for one in task if one.startswith(PREFIX)), "")
+        if not module:
+            continue
+        options = task[module] or {}
+        asked = {name for name, value in options.items() if "{{" in str(value)}
+        found[task["name"]] = RoleTask(
+            module.removeprefix(PREFIX),
+            len(found),
+            {name: value for name, value in options.items() if name not in asked},
+            frozenset(asked),
+            check=task.get("check_mode") is True,
+        )
+    return found
+
+
+def _read(where: str) -> t.Any:
+    role, _slash, name = where.partition("/")
+    folder = ROOT / role if role == "playbooks" else ROOT / "roles" / role / "tasks"
+    return yaml.safe_load((folder / f"{name}.yml").read_text("utf-8"))
+
+
+def _flat(tasks: t.Iterable[t.Any]) -> t.Iterator[dict[str, t.Any]]:
+    for task in tasks:
+        yield task
+        for part in ("tasks", "block", "rescue", "always"):
+            yield from _flat(task.get(part) or ())
+
+
+class TaskModule:
+    """What `run` may use of the controller's module."""
+
+    def __init__(self, params: dict[str, t.Any], say: t.Callable[[str], None], *, check: bool):
+        self.params = params
+        self.check_mode = check
+        self._diff = False
+        self._say = say
+
+    def warn(self, warning: str) -> None:
+        self._say(f"warning: {warning}")
+
+    def progress(self, _event: str, text: str, _data: dict[str, t.Any]) -> None:
+        self._say(text)
+
+    def progress_of(self, _host: str, _event: str, text: str, _data: dict[str, t.Any]) -> None:
+        self._say(text)
+
+
+@dataclass
+class Tasks:
+    """Carries out the tasks of one run. `begun` and `ended` hear of each; `unexpected` of what no task should raise."""
+
+    modules: t.Mapping[str, types.ModuleType]
+    say: t.Callable[[str], None]
+    now: t.Callable[[], float]
+    begun: t.Callable[[str, t.Mapping[str, t.Any]], None]
+    ended: t.Callable[[Did], None]
+    unexpected: t.Callable[[str], None]
+    done: list[Did] = field(default_factory=list)
+
+    def __call__(self, where: str, name: str, /, **variables: t.Any) -> Result:
+        """The task of that name in that file; its variables by the options they fill, None for one left out."""
+        task = tasks_of(where)[name]
+        differ = task.asked ^ {*variables}
+        if differ:
+            raise AssertionError(f"{where}: {name!r} takes {sorted(task.asked)}: {differ}")
+        given = {one: value for one, value in variables.items() if value is not None}
+        return self.act(f"{where}: {name}", task.module, {**task.given, **given}, check=task.check)
+
+    def act(
+        self, where: str, module: str, options: dict[str, t.Any], *, check: bool = False
+    ) -> Result:
+        params = _validated(self.modules[module], module, options)
+        self.say(f"{module} {_shown(options)}{' (check)' if check else ''}")
+        began = self.now()
+        self.begun(module, params)
+        result: Result
+        try:
+            result = self.modules[module].run(TaskModule(params, self.say, check=check))
+        except DeployError as exc:
+            result = {"failed": True, **exc.to_result()}
+            self.say(f"{module} failed: {exc}")
+        except Exception:
+            result = {"failed": True, "msg": "unexpected", "reason": "Unexpected"}
+            self.unexpected(traceback.format_exc())
+        did = Did(where, module, params, result, began)
+        self.done.append(did)
+        if not check:
+            self.ended(did)
+        return result
+
+
+def _validated(
+    module: types.ModuleType, name: str, options: t.Mapping[str, t.Any]
+) -> dict[str, t.Any]:
+    validator = _validator(module)
+    found = validator.validate({"namespace": NAMESPACE, **options})
+    if found.error_messages:
+        raise AssertionError(f"{name}: {found.error_messages}")
+    spec = module.module_spec()["argument_spec"]
+    return {one: found.validated_parameters.get(one) for one in spec}
+
+
+@functools.cache
+def _validator(module: types.ModuleType) -> ArgumentSpecValidator:
+    return ArgumentSpecValidator(**module.module_spec())
+
+
+def _shown(options: t.Mapping[str, t.Any]) -> str:
+    shown = {name: value for name, value in options.items() if value not in ("", [], {}, 0, False)}
+    return " ".join(f"{name}={str(value)[:60]}" for name, value in shown.items())

@@ -1,0 +1,284 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Everything that one run happens in: the scheduler, the cluster, the processes, and what befalls them."""
+
+from __future__ import annotations
+
+import json
+import random
+import typing as t
+
+from sandbox.kubernetes.errors import ApiError, not_found
+from sandbox.kubernetes.resources import STORED
+from sandbox.kubernetes.store import Store
+
+from . import plan, substitutes
+from .control_plane import ControlPlane
+from .kubelet import Kubelet
+from .plan import Fault, Plan
+from .scheduler import Event, Process, Scheduler
+
+if t.TYPE_CHECKING:
+    from ansible_collections.easymo.deploy.plugins.module_utils._run import Run
+
+BEGAN = 1_795_000_000.0
+"""Of the world, in seconds since 1970."""
+NAMESPACE = "easymo-prod"
+STEPS = 400_000
+
+Observer = t.Callable[["Request"], None]
+
+
+class Request(t.NamedTuple):
+    """One request as the server carried it out."""
+
+    process: Process | None
+    method: str
+    path: str
+    query: t.Mapping[str, str]
+    status: int
+
+
+class Kubectl:
+    """Requests that nobody tries again."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    def read(self, path: str) -> bytes:
+        return self._world.serve("GET", path, {}, b"", "application/json")[1]
+
+    def write(self, method: str, path: str, body: t.Any, content_type: str) -> None:
+        self._world.sleep(0.02)
+        data = b"" if body is None else json.dumps(body).encode()
+        self._world.serve(method, path, {"fieldManager": "kubectl-edit"}, data, content_type)
+
+
+class World:
+    def __init__(self, planned: Plan, said: t.Callable[[str], None]) -> None:
+        self.plan = planned
+        self.scheduler = Scheduler(STEPS)
+        self.chance = random.Random(f"chance {planned.seed}")
+        substitutes.use(self)
+        self.plane = ControlPlane(self.scheduler, f"plane {planned.seed}", self.now)
+        self.kubelet = Kubelet(self.plane, f"kubelet {planned.seed}", self.now)
+        self.processes: list[Process] = []
+        self.requests = 0
+        self.observers: list[Observer] = []
+        self.befell: list[Fault] = []
+        self.doing: dict[str, tuple[str, t.Mapping[str, t.Any]]] = {}
+        """The module and options of the task that each run is at."""
+        self._said = said
+        self._counts: dict[tuple[str, str], int] = {}
+        self._draws: dict[str, random.Random] = {}
+        self._due = {(one.actor, one.of, one.nth): one for one in planned.faults}
+        self._ended: dict[int, list[t.Any]] = {}
+
+    @property
+    def store(self) -> Store:
+        return self.plane.store
+
+    def say(self, text: str) -> None:
+        self._said(f"{self.scheduler.now:9.3f}  {text}")
+
+    # Time
+
+    def now(self) -> float:
+        """Of the cluster, whose clock is right."""
+        return BEGAN + self.scheduler.now
+
+    def monotonic(self) -> float:
+        process = self.scheduler.process
+        return 1000.0 + self.scheduler.now * (process.rate if process else 1.0)
+
+    def wall(self) -> float:
+        process = self.scheduler.process
+        if process is None or self._serving:
+            return self.now()
+        return BEGAN + self.scheduler.now * process.rate + process.ahead
+
+    _serving = False
+
+    def sleep(self, seconds: float) -> None:
+        process = self.scheduler.process
+        self.scheduler.sleep(seconds / (process.rate if process else 1.0))
+
+    # Processes
+
+    def start(
+        self, name: str, machine: str, work: t.Callable[[], None], *, rate: float, ahead: float
+    ) -> Process:
+        process = Process(name, 1000 + len(self.processes), machine, rate=rate, ahead=ahead)
+        self.processes.append(process)
+
+        def live() -> None:
+            work()
+            self.end(process)
+
+        self.scheduler.spawn(process, live)
+        return process
+
+    def end(self, process: Process) -> None:
+        """It came to its end by itself, or was ended: its other threads go with it."""
+        process.ended = True
+        for event in self._ended.pop(process.pid, ()):
+            event.set()
+        self.scheduler.kill(process)
+
+    def kill(self, process: Process | None) -> None:
+        if process is not None and process.alive:
+            self.say(f"{process.name} is killed")
+            self._end_by_force(process)
+
+    def _end_by_force(self, process: Process) -> None:
+        if process.killed is not None:
+            process.killed()
+        self.end(process)
+
+    def lose_machine(self, process: Process | None) -> None:
+        """All of its processes are gone; what comes next on it has another name, as after a boot."""
+        if process is None:
+            return
+        self.say(f"the machine {process.machine} of {process.name} is lost")
+        others = [one for one in self.processes if one.machine == process.machine and one.alive]
+        for one in [*(other for other in others if other is not process), process]:
+            if one.name.partition(".")[0] == process.name.partition(".")[0]:
+                self._end_by_force(one)
+
+    def pause(self, process: Process | None, seconds: float) -> None:
+        if process is not None:
+            self.say(f"{process.name} is paused for {seconds:g} s")
+            process.paused_until = self.scheduler.now + seconds
+            self.scheduler.sleep(0.0)
+
+    def is_alive(self, run: Run) -> bool | None:
+        mine = self.scheduler.step.process
+        if run.machine != mine.machine:
+            return None
+        return any(one.alive and one.pid == run.pid for one in self.processes)
+
+    def wait_for_end(self, run: Run, seconds: float) -> bool:
+        if not any(one.alive and one.pid == run.pid for one in self.processes):
+            return True
+        event = Event(self.scheduler)
+        self._ended.setdefault(run.pid, []).append(event)
+        return event.wait(seconds)
+
+    def end_run(self, run: Run) -> None:
+        for one in self.processes:
+            if one.pid == run.pid and one.alive:
+                self._end_by_force(one)
+
+    def detach(self, work: t.Callable[[], None]) -> None:
+        parent = self.scheduler.step.process
+        self.start(
+            f"{parent.name}.keeper", parent.machine, work, rate=parent.rate, ahead=parent.ahead
+        )
+
+    def spawn(self, work: t.Callable[[], None]) -> None:
+        self.scheduler.spawn(self.scheduler.step.process, work)
+
+    def side_by_side(
+        self, act: t.Callable[[t.Any], t.Any], items: list[t.Any], at_once: int
+    ) -> list[t.Any]:
+        results: list[tuple[bool, t.Any]] = [(False, None)] * len(items)
+        waiting, left, done = [*enumerate(items)], len(items), Event(self.scheduler)
+
+        def work() -> None:
+            nonlocal left
+            while waiting:
+                at, item = waiting.pop(0)
+                try:
+                    results[at] = True, act(item)
+                except Exception as exc:
+                    results[at] = False, exc
+                left -= 1
+            if not left:
+                done.set()
+
+        for _ in range(min(at_once, len(items))):
+            self.spawn(work)
+        while left:
+            done.wait()
+        for well, result in results:
+            if not well:
+                raise result
+        return [result for _well, result in results]
+
+    # Requests
+
+    def draw_of(self, process: Process | None) -> random.Random:
+        """Chance of its own for each, so that who is left out changes nothing for others."""
+        name = process.name if process else ""
+        if name not in self._draws:
+            self._draws[name] = random.Random(f"{self.plan.seed} {name}")
+        return self._draws[name]
+
+    def fault_at(self, writes: bool) -> Fault | None:
+        process = self.scheduler.process
+        if process is None:
+            return None
+        kinds = [plan.CALL, plan.WRITE] if writes else [plan.CALL]
+        return self._befall([self._due_at(process.name, kind) for kind in kinds])
+
+    def watch_fault(self) -> Fault | None:
+        process = self.scheduler.process
+        return self._befall([self._due_at(process.name, plan.WATCH)]) if process else None
+
+    def _due_at(self, name: str, of: str) -> Fault | None:
+        nth = self._counts[name, of] = self._counts.get((name, of), 0) + 1
+        return self._due.get((name, of, nth))
+
+    def _befall(self, found: list[Fault | None]) -> Fault | None:
+        fault = next((one for one in found if one is not None), None)
+        if fault is not None:
+            self.befell.append(fault)
+            self.say(f"! {fault}")
+        return fault
+
+    def serve(
+        self, method: str, path: str, query: t.Mapping[str, str], body: bytes, content_type: str
+    ) -> tuple[int, bytes]:
+        return self.serve_for(self.scheduler.process, method, path, query, body, content_type)
+
+    def serve_for(
+        self,
+        process: Process | None,
+        method: str,
+        path: str,
+        query: t.Mapping[str, str],
+        body: bytes,
+        content_type: str,
+    ) -> tuple[int, bytes]:
+        """One transaction of the server, and what it answers."""
+        self.requests += 1
+        self._serving = True
+        try:
+            if path.endswith("/log"):
+                return 200, b"it runs\n"
+            status, data = self.plane.answer(method, path, query, body, content_type)
+        except ApiError as exc:
+            status, data = exc.status, json.dumps(exc.to_status()).encode()
+        finally:
+            self._serving = False
+        if method != "GET" or status >= 400:
+            name = process.name if process else "late"
+            dry = " (dry)" if query.get("dryRun") else ""
+            self.say(f"{name}: {method} {path.rpartition(NAMESPACE + '/')[2]}{dry} -> {status}")
+        request = Request(process, method, path, query, status)
+        for observer in self.observers:
+            observer(request)
+        return status, data
+
+    def client(self) -> Kubectl:
+        return Kubectl(self)
+
+    def execute(self, pod: str) -> str:
+        """`env` in the only container of a pod."""
+        from .client import _exception
+
+        self.sleep(self.draw_of(self.scheduler.process).choice((0.01, 0.05, 0.2)))
+        found = self.kubelet.run(pod)
+        if found is None:
+            missing = not_found(STORED["pods"], pod)
+            raise _exception(404, json.dumps(missing.to_status()).encode())
+        return "".join(f"{name}={value}\n" for name, value in sorted(found.items()))
