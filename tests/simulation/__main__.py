@@ -1,44 +1,134 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""python -m tests.simulation --seed 17: one run as a log. Without a seed: fresh ones, for so long."""
+"""One run as a log, by its seed or its plan. Without either: fresh seeds for so many seconds of work.
+
+A run that breaks an invariant is made as small as it can be, and printed as a plan to be kept among the regressions.
+"""
 
 from __future__ import annotations
 
 import argparse
 import os
 import secrets
+import subprocess
 import sys
 import time
 from pathlib import Path
 
 HASHING = "PYTHONHASHSEED"
+ROOT = Path(__file__).parents[2]
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.simulation", description=__doc__)
-    parser.add_argument("--seed", type=int)
-    parser.add_argument("--seconds", type=float, default=20.0)
+    parser.add_argument("--seed", type=int, help="show this one, or begin with it")
+    parser.add_argument("--plan", type=Path, help="show the run of this plan")
+    parser.add_argument(
+        "--regressions", action="store_true", help="run each that once broke something"
+    )
+    parser.add_argument("--runs", type=int, help="so many seeds from --seed on, instead of one")
+    parser.add_argument("--seconds", type=float, default=20.0, help="of CPU, for fresh seeds")
     args = parser.parse_args()
     # The order of a set's words is drawn anew in each process, and a seed must name one run.
     if os.environ.get(HASHING) != "0":
         os.environ[HASHING] = "0"
         os.execv(sys.executable, [sys.executable, "-m", "tests.simulation", *sys.argv[1:]])
-    sys.path.insert(0, str(Path(__file__).parents[2] / "playbooks" / "collections"))
-    from .plan import plan_of
-    from .run import run
-    if args.seed is not None:
-        outcome = run(plan_of(args.seed))
-        print("\n".join(outcome.lines))
-        print(outcome.violations, outcome.requests, outcome.took)
-        return bool(outcome.violations)
-    began, runs, seed, requests = time.process_time(), 0, secrets.randbelow(10**9), 0
-    while time.process_time() - began < args.seconds:
-        outcome = run(plan_of(seed + runs))
-        runs += 1
+    sys.path.insert(0, str(ROOT / "playbooks" / "collections"))
+    from .plan import Plan, plan_of  # noqa: PLC0415
+
+    if args.regressions:
+        return replay()
+    if args.plan is not None:
+        return show(Plan.from_text(args.plan.read_text("utf-8")))
+    if args.seed is not None and args.runs is None:
+        return show(plan_of(args.seed))
+    first = args.seed if args.seed is not None else secrets.randbelow(10**9)
+    return search(first, args.runs, args.seconds)
+
+
+def show(plan: object) -> int:
+    from .run import run  # noqa: PLC0415
+
+    outcome = run(plan)
+    for actor in outcome.plan.actors:
+        print(f"           {actor}")
+    for fault in outcome.plan.faults:
+        print(f"           {fault}")
+    print("\n".join(outcome.lines))
+    for violation in outcome.violations:
+        print(f"BROKEN: {violation}")
+    return bool(outcome.violations)
+
+
+def replay() -> int:
+    from .regressions import regressions  # noqa: PLC0415
+    from .run import run  # noqa: PLC0415
+
+    broken = 0
+    for one in regressions():
+        violations = run(one.plan).violations
+        broken += bool(violations)
+        print(f"{one.name}: {violations[0] if violations else 'holds'}")
+    return bool(broken)
+
+
+def search(first: int, runs: int | None, seconds: float) -> int:
+    """Runs from `first` on; the exit code is 1 when one of them broke something."""
+    from .plan import plan_of  # noqa: PLC0415
+    from .run import Outcome, run  # noqa: PLC0415
+    from .shrink import shrink  # noqa: PLC0415
+
+    print(f"seeds from {first} at commit {commit()}")
+    began, done, requests, faults = time.process_time(), 0, 0, 0
+    broken: list[Outcome] = []
+    latest: dict[str, float] = {}
+
+    def go_on() -> bool:
+        return done < runs if runs is not None else time.process_time() - began < seconds
+
+    while go_on():
+        outcome = run(plan_of(first + done))
+        done += 1
         requests += outcome.requests
+        faults += outcome.befell
+        for why, late in outcome.after_loss.items():
+            latest[why] = max(latest.get(why, 0.0), late)
         if outcome.violations:
-            print(seed + runs - 1, outcome.violations[0][-600:])
-    print(f"{runs} runs, {runs / (time.process_time() - began) * 60:.0f} a minute, {requests} requests")
-    return 0
+            broken.append(outcome)
+            print(f"seed {outcome.plan.seed} breaks: {outcome.violations[0][-1500:]}")
+    took = time.process_time() - began
+    print(
+        f"{done} runs in {took:.1f} s of CPU, {done / took * 60:.0f} a minute, with {requests} requests and "
+        f"{faults} faults; {len(broken)} broke an invariant"
+    )
+    for why, late in sorted(latest.items()):
+        print(f"the latest write after a lost lock, of a run that was {why}: {late:.1f} s")
+    kinds: dict[str, Outcome] = {}
+    for outcome in broken:
+        kinds.setdefault(kind_of(outcome.violations), outcome)
+    for kind, outcome in [*kinds.items()][:5]:
+        smallest = shrink(
+            outcome.plan, lambda plan, kind=kind: kind_of(run(plan).violations) == kind
+        )
+        print(
+            f"--- {kind}, of seed {outcome.plan.seed}, as small as it gets:\n{smallest.to_text()}"
+        )
+        print("\n".join(run(smallest).lines[-60:]))
+    return bool(broken)
+
+
+def kind_of(violations: list[str]) -> str:
+    return violations[0].partition(":")[0] if violations else ""
+
+
+def commit() -> str:
+    asked = subprocess.run(
+        ["git", "describe", "--always", "--dirty"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return asked.stdout.strip() or "unknown"
 
 
 if __name__ == "__main__":

@@ -97,7 +97,9 @@ class Journey:
         self._asked = (method, path, query, body, content_type)
         self._patience = patience
         self._draw: random.Random = world.draw_of(world.scheduler.process)
-        self._writes = method in WRITES and query.get("dryRun") != "All" and "selfsubject" not in path
+        self._writes = (
+            method in WRITES and query.get("dryRun") != "All" and "selfsubject" not in path
+        )
 
     def go(self) -> bytes:
         world, fault = self._world, self._world.fault_at(self._writes)
@@ -124,7 +126,7 @@ class Journey:
         self._travel()
         status, data = answer
         if status >= 400:
-            raise _exception(status, data)
+            raise refused(status, data)
         return data
 
     def _before(self, kind: str, seconds: float) -> None:
@@ -179,14 +181,14 @@ class Journey:
             plan.ERROR_DONE: (500, "InternalError", "etcdserver: leader changed"),
             plan.CONFLICT: (409, "Conflict", "the object has been modified"),
         }[kind]
-        refused = ApiError(status, reason, words)
-        exception = _exception(status, json.dumps(refused.to_status()).encode())
+        said = ApiError(status, reason, words).to_status()
+        exception = refused(status, json.dumps(said).encode())
         if status == 429:
             exception.headers = {"Retry-After": "1"}
         raise exception
 
 
-def _exception(status: int, data: bytes) -> ApiException:
+def refused(status: int, data: bytes) -> ApiException:
     exception = ApiException(status=status, reason="")
     exception.body = data.decode()
     exception.headers = {}

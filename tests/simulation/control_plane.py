@@ -12,7 +12,7 @@ from sandbox.kubernetes.controllers.cluster import Cluster
 from sandbox.kubernetes.controllers.deployment import DeploymentController
 from sandbox.kubernetes.controllers.queue import backoff
 from sandbox.kubernetes.controllers.replicaset import ReplicaSetController
-from sandbox.kubernetes.errors import ApiError, Object
+from sandbox.kubernetes.errors import ApiError
 from sandbox.kubernetes.rbac import ADMINISTRATOR
 from sandbox.kubernetes.rest import Rest
 from sandbox.kubernetes.routing import Target, parse_path

@@ -6,8 +6,8 @@ They look at the server's objects alone, never at what the product believes, exc
 
 from __future__ import annotations
 
-import gzip
 import base64
+import gzip
 import json
 import typing as t
 from dataclasses import dataclass
@@ -18,32 +18,66 @@ from ansible_collections.easymo.deploy.plugins.module_utils._cluster import (
     ROLLOUT_ID_ANNOTATION,
     Object,
 )
+from ansible_collections.easymo.deploy.plugins.module_utils._lock.fence import FRESH
 from sandbox.kubernetes.controllers.objects import pod_ready, terminating
 from sandbox.kubernetes.errors import ApiError
 from sandbox.kubernetes.routing import parse_path
 
-from .platform import CONSUMERS, FLAGS, FLAGS_OFF, NAMESPACE, NEW, PERCENTAGE, SCHEDULE, VERSION
+from . import plan
+from .platform import FLAGS, FLAGS_OFF, NAMESPACE, NEW, PERCENTAGE, SCHEDULE, VERSION
 
 if t.TYPE_CHECKING:
     from .scheduler import Process
     from .tasks import Did
     from .world import Request, World
 
-ONE_HOLDER = "at most one run holds one epoch of the lock"
-EPOCHS_RISE = "the epoch of the lock and the fence on a Deployment only rise"
-STAYS_KILLED = "a kill switch that is set stays set until somebody resets it, and what it holds stays off"
-STEP_BY_STEP = "the percentage rises by one step of its schedule at a time"
-PINNED_FIRST = "nothing is released before what ran is pinned"
-PINS_ARE_OLD = "a pin is what ran before the release"
-BACK_AT_PINS = "what a rollback says has returned is at its pin"
-PHASES_LAST = "the record never loses a finished phase, and attempts only rise"
-CAPACITY = "we end a ready pod only while no other of its Deployment is missing"
-TRUE_CLAIMS = "what a task claims is so"
-NO_SURPRISE = "no task ends by what nobody thought of"
-LIVENESS = "everything comes to an end, and the lock can be had again"
+ONE_HOLDER = "one_holder"
+EPOCHS_RISE = "epochs_rise"
+LOST_IS_LOST = "lost_is_lost"
+STAYS_KILLED = "stays_killed"
+STEP_BY_STEP = "step_by_step"
+PINNED_FIRST = "pinned_first"
+PINS_ARE_OLD = "pins_are_old"
+BACK_AT_PINS = "back_at_pins"
+PHASES_LAST = "phases_last"
+CAPACITY = "capacity"
+TRUE_CLAIMS = "true_claims"
+ALWAYS_WORKS = "always_works"
+NO_SURPRISE = "no_surprise"
+LIVENESS = "liveness"
 
+SENTENCES = {
+    ONE_HOLDER: "An epoch of the deploy lock belongs to one run for ever.",
+    EPOCHS_RISE: "The epoch of the lock and the fence on a Deployment only rise: no earlier holder overwrites a later.",
+    LOST_IS_LOST: "A run that nothing stops writes no Deployment six seconds after it lost the lock.",
+    STAYS_KILLED: "A kill switch that is set stays set until somebody resets it, and what it holds off stays off.",
+    STEP_BY_STEP: "The percentage rises by one step of its schedule at a time.",
+    PINNED_FIRST: "No service is released before what ran is pinned.",
+    PINS_ARE_OLD: "A pin is what ran before the release, however often the release was begun.",
+    BACK_AT_PINS: "What a rollback says has returned is at its pin, to the byte.",
+    PHASES_LAST: "The record never loses a finished phase, and attempts only rise.",
+    CAPACITY: "We end a ready pod only while no other of its Deployment is missing.",
+    TRUE_CLAIMS: "What a task says it did is so: image, flags, the environment of every pod, lock, phase.",
+    ALWAYS_WORKS: "In a healthy cluster the kill switch works whoever else acts, and so does a rollback.",
+    NO_SURPRISE: "No task ends by an error that nobody thought of.",
+    LIVENESS: "Everything comes to an end, and then the lock can be had.",
+}
+"""By the name under which a broken one is reported. docs/guarantees.md has the same."""
+
+ONE_CALL = 1.0
+STOPS = {plan.PAUSE_BEFORE, plan.PAUSE_AFTER, plan.LATE, plan.SLOW}
 STEPS = [0, *(one["percentage"] for one in SCHEDULE)]
 RECORD, PINS = f"release-{VERSION}", f"release-{VERSION}-pins"
+UNSTOPPABLE: t.Mapping[str, tuple[str, ...]] = {
+    "kill_switch": (),
+    "reset": (),
+    # Another rollback goes first, a person takes its lock, or a kill switch restarts what it is returning.
+    "rollback": (
+        *("nothing is pinned", "Nothing is pinned", "Another run is deploying"),
+        *("lost the deploy lock", "was changed by somebody else"),
+    ),
+}
+"""Scripts that nobody else may keep from their end, and the reasons that are none."""
 SETTLED = ("done", "failed", "rolled_back", "partly_rolled_back", "waived")
 
 
@@ -59,7 +93,8 @@ class Invariants:
     def __init__(self, world: World) -> None:
         self._world = world
         self.violations: list[str] = []
-        self.longest_after_loss = 0.0
+        self.after_loss: dict[str, float] = {}
+        """The latest write of a run whose lock was another's by then, by what had befallen it."""
         self._seen: dict[tuple[str, str], Object] = {}
         self._writes: dict[tuple[str, str], list[Write]] = {}
         self._holders: dict[int, tuple[str, str]] = {}
@@ -141,16 +176,25 @@ class Invariants:
             pinned = self._pins()
             if name not in pinned.get("deployments", {}):
                 self.violate(PINNED_FIRST, f"{name} was released and is not pinned")
-        self._note_loss(write, after)
+        self._note_loss(write)
 
-    def _note_loss(self, write: Write, after: Object) -> None:
+    def _note_loss(self, write: Write) -> None:
         """How long after another took the lock over a write of the former holder still came."""
-        fence = int(_notes(after).get(FENCE_ANNOTATION, "0"))
+        _module, params = self._world.doing.get(write.by, ("", {}))
+        fence = params.get("fence") or 0
+        if not fence:
+            return
         for lease in reversed(self._writes.get(("leases", "easymo-deploy"), [])):
             if lease.after is None or _epoch(lease.after) <= fence:
                 break
-            if lease.before is not None and _epoch(lease.before) == fence:
-                self.longest_after_loss = max(self.longest_after_loss, write.at - lease.at)
+            if lease.before is None or _epoch(lease.before) != fence:
+                continue
+            kinds = {one.kind for one in self._world.befell if one.actor == write.by}
+            why = "stopped" if kinds & STOPS else "unreachable" if kinds else "untroubled"
+            late = write.at - lease.at
+            self.after_loss[why] = max(self.after_loss.get(why, 0.0), late)
+            if why == "untroubled" and late > FRESH + ONE_CALL:
+                self.violate(LOST_IS_LOST, f"{write.by} wrote {late:.1f} s after it lost the lock")
 
     def _flags_written(self, write: Write) -> None:
         after, before = t.cast("Object", write.after), write.before or {"metadata": {}}
@@ -280,9 +324,15 @@ class Invariants:
                 life = self._world.kubelet.lives.get(body["metadata"]["uid"])
                 if life is None or "running" not in life.containers[0].state:
                     continue
-                wrong = {one: life.environment.get(one) for one in off if life.environment.get(one) != off[one]}
+                wrong = {
+                    one: life.environment.get(one)
+                    for one in off
+                    if life.environment.get(one) != off[one]
+                }
                 if wrong:
-                    self.violate(TRUE_CLAIMS, f"the kill switch succeeded, and {life.name} has {wrong}")
+                    self.violate(
+                        TRUE_CLAIMS, f"the kill switch succeeded, and {life.name} has {wrong}"
+                    )
 
     def _rollback_claimed(self, process: Process, did: Did) -> None:
         pins = self._pins().get("deployments", {})
@@ -310,6 +360,11 @@ class Invariants:
             self.violate(TRUE_CLAIMS, f"phase {phase} was closed, and is {found}")
 
     # The end
+
+    def stopped(self, script: str, why: str) -> None:
+        """A run that failed, of a world in which nothing went wrong before."""
+        if script in UNSTOPPABLE and not any(one in why for one in UNSTOPPABLE[script]):
+            self.violate(ALWAYS_WORKS, f"{script} failed: {why}")
 
     def at_the_end(self) -> None:
         return

@@ -79,9 +79,7 @@ class Plan:
         return replace(
             self,
             actors=tuple(one for one in self.actors if one != actor),
-            faults=tuple(
-                one for one in self.faults if one.actor.partition(".")[0] != actor.name
-            ),
+            faults=tuple(one for one in self.faults if one.actor.partition(".")[0] != actor.name),
         )
 
     def to_text(self) -> str:
@@ -130,11 +128,13 @@ def _actors(draw: random.Random) -> t.Iterator[Actor]:
         yield Actor(
             name=f"{script}-{number}",
             script=script,
-            begins=0.0 if number == 0 else draw.choice((0.0, 1.0, draw.uniform(0, 60), draw.uniform(0, 400))),
+            begins=0.0
+            if number == 0
+            else draw.choice((0.0, 1.0, draw.uniform(0, 60), draw.uniform(0, 400))),
             machine=draw.choice(("build-1", "build-1", "laptop")),
             options=_options(draw, script),
             rate=draw.choice((1.0, 1.0, 0.98, 1.02)),
-            ahead=draw.choice((0.0, 0.0, 30.0, -30.0, 3600.0)),
+            ahead=draw.choice((0.0, 0.0, 20.0, -20.0)),
             resumes=draw.choice((0.0, 1.0, 30.0, 200.0)),
         )
 

@@ -34,7 +34,9 @@ def settle(world: World) -> None:
     store = world.store
     store.create("configmaps", _config_map(FLAGS, FLAGS_BEFORE))
     for service, replicas in world.plan.services.items():
-        store.create("deployments", _deployment(service, replicas, image_of(service, OLD, world.plan)))
+        store.create(
+            "deployments", _deployment(service, replicas, image_of(service, OLD, world.plan))
+        )
     world.plane.settle()
     world.scheduler.run(until=60.0)
 
@@ -59,6 +61,9 @@ def _deployment(name: str, replicas: int, image: str) -> dict[str, t.Any]:
                 "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0},
             },
             "progressDeadlineSeconds": 120,
-            "template": {"metadata": {"labels": {"app": name}}, "spec": {"containers": [container]}},
+            "template": {
+                "metadata": {"labels": {"app": name}},
+                "spec": {"containers": [container]},
+            },
         },
     }

@@ -10,8 +10,8 @@ from . import substitutes
 from .invariants import Invariants
 from .plan import Actor, Plan
 from .platform import settle
-from .scheduler import OutOfSteps
-from .scripts import Script, Stop
+from .scheduler import OutOfStepsError
+from .scripts import Script, StopError
 from .tasks import Tasks
 from .world import World
 
@@ -28,6 +28,7 @@ class Outcome:
     took: float = 0.0
     """Of virtual time, in seconds."""
     befell: int = 0
+    after_loss: dict[str, float] = field(default_factory=dict)
 
 
 def run(plan: Plan) -> Outcome:
@@ -49,14 +50,19 @@ def run(plan: Plan) -> Outcome:
         if not invariants.violations:
             for operator in operators:
                 if not operator.over:
-                    invariants.violate("liveness", f"{operator.actor.name} did not end in four hours")
+                    invariants.violate(
+                        "liveness", f"{operator.actor.name} did not end in four hours"
+                    )
             # Pods and leases come to rest.
-            world.scheduler.run(until=world.scheduler.now + 900.0, rested=lambda: bool(invariants.violations))
+            world.scheduler.run(
+                until=world.scheduler.now + 900.0, rested=lambda: bool(invariants.violations)
+            )
             invariants.at_the_end()
-    except OutOfSteps:
+    except OutOfStepsError:
         invariants.violate("liveness", "the world does not come to rest")
     outcome.violations = invariants.violations
     outcome.requests, outcome.befell = world.requests, len(world.befell)
+    outcome.after_loss = invariants.after_loss
     outcome.took = world.scheduler.now - start
     world.scheduler.close()
     return outcome
@@ -71,6 +77,7 @@ class Operator:
         self._invariants = invariants
         self._runs = 0
         self.over = False
+        self.done = False
 
     def begin(self) -> None:
         self._runs += 1
@@ -106,7 +113,10 @@ class Operator:
         )
         try:
             work()
+            self.done = True
             world.say(f"{name}: done")
-        except Stop as exc:
+        except StopError as exc:
             world.say(f"{name}: stopped: {exc}")
+            if not world.befell:
+                self._invariants.stopped(self.actor.script, str(exc))
         self.over = True

@@ -17,7 +17,7 @@ from greenlet import GreenletExit, getcurrent, greenlet
 Work = t.Callable[[], None]
 
 
-class OutOfSteps(Exception):
+class OutOfStepsError(Exception):
     """The world did not come to rest within its bound."""
 
 
@@ -107,7 +107,7 @@ class Scheduler:
                 continue
             self.left -= 1
             if self.left < 0:
-                raise OutOfSteps
+                raise OutOfStepsError
             if work is not None:
                 work()
             elif step is not None:

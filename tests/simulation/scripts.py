@@ -6,7 +6,18 @@ from __future__ import annotations
 import json
 import typing as t
 
-from .platform import CONSUMERS, FLAGS, FLAGS_OFF, FLAGS_ON, NEW, PERCENTAGE, SCHEDULE, SWITCH, VERSION, image_of
+from .platform import (
+    CONSUMERS,
+    FLAGS,
+    FLAGS_OFF,
+    FLAGS_ON,
+    NEW,
+    PERCENTAGE,
+    SCHEDULE,
+    SWITCH,
+    VERSION,
+    image_of,
+)
 
 if t.TYPE_CHECKING:
     from .plan import Actor
@@ -17,7 +28,7 @@ PHASES = ["microservices", "feature_flags"]
 CHANGES = {"name": VERSION}
 
 
-class Stop(Exception):
+class StopError(Exception):
     """The run ends here, as an ansible-playbook whose last task failed."""
 
 
@@ -36,7 +47,7 @@ class Script:
 
     def require(self, result: Result) -> Result:
         if result.get("failed"):
-            raise Stop(result.get("msg", ""))
+            raise StopError(result.get("msg", ""))
         return result
 
     # release_phase
@@ -59,9 +70,7 @@ class Script:
         self.epoch = self.epoch or held["fence"]
 
     def unlock(self, purpose: str = "deploy") -> None:
-        self.require(
-            self.task("release_phase/unlock", "Release the deploy lock", purpose=purpose)
-        )
+        self.require(self.task("release_phase/unlock", "Release the deploy lock", purpose=purpose))
 
     def begin(self, phase: str) -> None:
         self.require(
@@ -129,12 +138,17 @@ class Script:
         for number, wave in enumerate(self.waves()):
             opened = self.open(phase) if number == 0 else {}
             if opened.get("failed"):
-                self._settle(phase, {one: opened for one in wave})
+                self._settle(phase, dict.fromkeys(wave, opened))
             rolled = self.task(
                 "rolling_update/main",
                 "Roll out the images of the release",
                 services=[
-                    {"name": one, "image": image_of(one, NEW, self.world.plan), "log_line": "", "health_url": ""}
+                    {
+                        "name": one,
+                        "image": image_of(one, NEW, self.world.plan),
+                        "log_line": "",
+                        "health_url": "",
+                    }
                     for one in wave
                 ],
                 pinned={},
@@ -148,10 +162,8 @@ class Script:
                 fence=self.epoch,
             )
             if rolled.get("failed"):
-                self._settle(phase, {one: rolled for one in wave})
-            failures = {
-                name: one for name, one in rolled["services"].items() if one.get("failed")
-            }
+                self._settle(phase, dict.fromkeys(wave, rolled))
+            failures = {name: one for name, one in rolled["services"].items() if one.get("failed")}
             changed = changed or rolled["changed"]
             if failures:
                 self._settle(phase, failures)
@@ -167,7 +179,7 @@ class Script:
                 name=VERSION,
                 evidence={"settlement": {}},
             )
-        raise Stop("; ".join(str(one.get("msg")) for one in failures.values()))
+        raise StopError("; ".join(str(one.get("msg")) for one in failures.values()))
 
     def feature_flags(self) -> None:
         phase = "feature_flags"
@@ -177,7 +189,7 @@ class Script:
             self.failed(phase, failure)
             if not lease_lost(failure):
                 self._off("the flags could not be set")
-            raise Stop(str(failure.get("msg")))
+            raise StopError(str(failure.get("msg")))
         self.close(phase, changed=True)
 
     def _set_flags(self, phase: str) -> Result | None:
@@ -232,7 +244,7 @@ class Script:
             "feature_flags/main",
             "Check the flags in every pod",
             name=consumer,
-            environment={name: str(value) for name, value in wanted.items()},
+            environment=wanted,
         )
         return seen if seen.get("failed") else None
 
@@ -304,15 +316,20 @@ class Script:
 
     def _restore_flags(self) -> None:
         read = self.require(
-            self.task("feature_flags/restore", "Read the flags from before the release", name=VERSION)
+            self.task(
+                "feature_flags/restore", "Read the flags from before the release", name=VERSION
+            )
         )
         pinned = (read.get("pins") or {}).get("config_maps", {}).get(FLAGS)
         if pinned is None:
-            raise Stop("nothing is pinned")
+            raise StopError("nothing is pinned")
         if pinned["exists"]:
             self.require(
                 self.task(
-                    "feature_flags/restore", "Restore the previous flags", name=FLAGS, flags=pinned["data"]
+                    "feature_flags/restore",
+                    "Restore the previous flags",
+                    name=FLAGS,
+                    flags=pinned["data"],
                 )
             )
 
@@ -362,7 +379,12 @@ class Script:
         phases = (record.get("record") or {}).get("phases") or {}
         first = phases.get("feature_flags") or {}
         began = first.get("finished", "") if first.get("status") == "done" else ""
-        known = {**place, "started": began, "watched": began, "blocked": "" if began else "not released"}
+        known = {
+            **place,
+            "started": began,
+            "watched": began,
+            "blocked": "" if began else "not released",
+        }
         seen = self.require(
             self.task("feature_ramp/look", "Read the ramp's state", percentage=None, **known)
         )
@@ -410,11 +432,15 @@ class Script:
                 undo_on_failure=moved["action"] == "raise",
                 fence=0 if moved["action"] == "lower" else self.epoch,
             )
-            seen = rolled if rolled.get("failed") else self.task(
-                "feature_ramp/consumers",
-                "Check the percentage in every pod",
-                name=consumer,
-                environment={PERCENTAGE: str(moved["percentage"])},
+            seen = (
+                rolled
+                if rolled.get("failed")
+                else self.task(
+                    "feature_ramp/consumers",
+                    "Check the percentage in every pod",
+                    name=consumer,
+                    environment={PERCENTAGE: str(moved["percentage"])},
+                )
             )
             if not seen.get("failed"):
                 continue
@@ -426,7 +452,7 @@ class Script:
                     reason="it did not reach every pod",
                     **place,
                 )
-            raise Stop(str(seen.get("msg")))
+            raise StopError(str(seen.get("msg")))
 
     def unlock_by_force(self) -> None:
         self.require(
@@ -456,7 +482,12 @@ class Script:
             session.write("PATCH", path, {"data": {"FEATURE_OTHER": "true"}}, merge)
         else:
             pods = json.loads(session.read("/api/v1/namespaces/easymo-prod/pods"))["items"]
-            session.write("DELETE", f"/api/v1/namespaces/easymo-prod/pods/{pods[0]['metadata']['name']}", None, merge)
+            session.write(
+                "DELETE",
+                f"/api/v1/namespaces/easymo-prod/pods/{pods[0]['metadata']['name']}",
+                None,
+                merge,
+            )
 
 
 def lease_lost(result: Result) -> bool:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the product and the sandbox ask of the system, answered by the world that runs: time, chance, threads, processes.
+"""What product and sandbox ask of the system, answered by the world that runs: time, chance, threads, processes.
 
 Set once in a process, in every module that imported the real thing, so that the code itself stays as it is.
 """
@@ -36,8 +36,17 @@ if t.TYPE_CHECKING:
     from .world import World
 
 COLLECTION = "ansible_collections.easymo.deploy.plugins."
-ACTING = ("deploy_lock", "deploy_lock_info", "feature_flags", "feature_ramp", "feature_ramp_info", "kill_switch",
-          "pod_environment", "release", "release_info", "release_rollback", "rollout", "rollout_info", "rollout_wave")  # fmt: skip
+ACTING = (
+    *(
+        "deploy_lock",
+        "feature_flags",
+        "feature_ramp",
+        "feature_ramp_info",
+        "kill_switch",
+        "pod_environment",
+    ),
+    *("release", "release_info", "release_rollback", "rollout", "rollout_wave"),
+)
 current: World
 """The one that runs."""
 
@@ -122,10 +131,7 @@ def _substitutes() -> dict[t.Any, t.Any]:
 
 def install() -> dict[str, types.ModuleType]:
     """The modules that act, in this process for good."""
-    acting = {
-        name: importlib.import_module(f"{modules.__name__}.{name}")
-        for name in ACTING
-    }
+    acting = {name: importlib.import_module(f"{modules.__name__}.{name}") for name in ACTING}
     for package in ("sandbox.kubernetes", "sandbox.kubernetes.controllers", "sandbox.node"):
         found = importlib.import_module(package)
         for one in pkgutil.iter_modules(found.__path__, f"{package}."):
@@ -149,7 +155,7 @@ def install() -> dict[str, types.ModuleType]:
 
 
 def use(world: World) -> None:
-    global current  # noqa: PLW0603 - the product's code knows no world to ask
+    global current
     current = world
 
 

@@ -12,6 +12,7 @@ from sandbox.kubernetes.resources import STORED
 from sandbox.kubernetes.store import Store
 
 from . import plan, substitutes
+from .client import refused
 from .control_plane import ControlPlane
 from .kubelet import Kubelet
 from .plan import Fault, Plan
@@ -274,11 +275,9 @@ class World:
 
     def execute(self, pod: str) -> str:
         """`env` in the only container of a pod."""
-        from .client import _exception
-
         self.sleep(self.draw_of(self.scheduler.process).choice((0.01, 0.05, 0.2)))
         found = self.kubelet.run(pod)
         if found is None:
             missing = not_found(STORED["pods"], pod)
-            raise _exception(404, json.dumps(missing.to_status()).encode())
+            raise refused(404, json.dumps(missing.to_status()).encode())
         return "".join(f"{name}={value}\n" for name, value in sorted(found.items()))

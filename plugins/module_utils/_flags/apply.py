@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import typing as t
 
-from .._cluster import Cluster
+from .._cluster import KILL_SWITCH_ANNOTATION, Cluster
 from .._errors import ConflictError, VerificationError
 from .._lock.fence import NO_GUARD, Guard, NoGuard
 from .plan import FlagsMap, FlagsPlan, Wish, plan_flags
@@ -57,7 +57,7 @@ def decide_flags(
             last = exc
             continue
         if not check_mode:
-            _see(cluster, plan)
+            _see(cluster, plan, decide)
         return plan
     raise ConflictError(
         f"ConfigMap {name!r} was changed {attempts} times during our writes: something else "
@@ -83,14 +83,21 @@ def _apply(cluster: Cluster, plan: FlagsPlan, *, force: bool, check_mode: bool) 
         cluster.patch("ConfigMap", plan.before.name, removal)
 
 
-def _see(cluster: Cluster, plan: FlagsPlan) -> None:
+def _see(cluster: Cluster, plan: FlagsPlan, decide: Decide) -> None:
     seen = observe_flags(cluster, plan.before.name)
     differing = plan.differing(seen)
     if not differing:
         return
+    if KILL_SWITCH_ANNOTATION in plan.wish.annotations and not _wants_more(seen, decide):
+        return  # a switch that somebody else set at the same moment holds the same
     # Whoever killed what we have just written wins, and is no riddle.
     _ask_switch(seen, plan.wish)
     raise VerificationError(
         f"ConfigMap {plan.before.name!r} was written but reads differently: check "
         f"{', '.join(differing)}. Something else writes to it."
     )
+
+
+def _wants_more(seen: FlagsMap, decide: Decide) -> bool:
+    wish = decide(seen)
+    return plan_flags(seen, wish.flags, wish.annotations).changed

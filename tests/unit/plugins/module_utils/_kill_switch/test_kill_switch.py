@@ -15,6 +15,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
     UnreachableError,
     VerificationError,
 )
+from ansible_collections.easymo.deploy.plugins.module_utils._flags.apply import decide_flags
 from ansible_collections.easymo.deploy.plugins.module_utils._flags.plan import FlagsMap
 from ansible_collections.easymo.deploy.plugins.module_utils._flags.switch import KillSwitch
 from ansible_collections.easymo.deploy.plugins.module_utils._kill_switch.apply import (
@@ -49,6 +50,62 @@ ADA = KillSwitch(set_at="2026-11-24T09:00:00Z", by="ada", reason="errors", flags
 ROBOT = KillSwitch(
     set_at="2026-11-24T08:00:00Z", by="run", reason="smoke", automatic=True, flags=OFF
 )
+
+
+class CrowdedCluster(MemoryCluster):
+    """One in which somebody else sets a switch right after the first write."""
+
+    def __init__(self, other: KillSwitch) -> None:
+        super().__init__()
+        self._other: KillSwitch | None = other
+
+    def apply(self, kind: str, body: t.Any, **how: t.Any) -> t.Any:
+        written = super().apply(kind, body, **how)
+        if self._other is not None:
+            other, self._other = self._other, None
+            decide_flags(
+                self,
+                "feature-flags",
+                lambda seen: plan_set(seen, other),
+                force=True,
+                check_mode=False,
+            )
+        return written
+
+
+def test_two_who_switch_off_at_the_same_moment_both_succeed() -> None:
+    cluster = CrowdedCluster(ADA)
+    plan = decide_flags(
+        cluster,
+        "feature-flags",
+        lambda seen: plan_set(seen, ROBOT),
+        force=True,
+        check_mode=False,
+    )
+    assert plan.changed
+    body = cluster.objects["ConfigMap", "feature-flags"]
+    found = KillSwitch.from_annotations(body["metadata"]["annotations"])
+    assert found is not None
+    assert (found.by, dict(found.flags)) == ("ada", OFF)
+
+
+def test_a_switch_that_holds_less_than_ours_right_after_it_is_told() -> None:
+    cluster = MemoryCluster()
+    other = replace(ADA, flags={AGENTS: "false"})
+
+    def decide(seen: FlagsMap) -> t.Any:
+        return plan_set(replace(seen, annotations={}), ROBOT)
+
+    apply = cluster.apply
+
+    def overwritten(kind: str, body: t.Any, **how: t.Any) -> t.Any:
+        written = apply(kind, body, **how)
+        written["metadata"]["annotations"] = {KILL_SWITCH_ANNOTATION: other.to_annotation()}
+        return cluster.put(kind, written)
+
+    cluster.apply = overwritten  # type: ignore[method-assign]
+    with pytest.raises(VerificationError, match="reads differently"):
+        decide_flags(cluster, "feature-flags", decide, force=True, check_mode=False)
 
 
 def observed(switch: KillSwitch | None = None, **data: str) -> FlagsMap:

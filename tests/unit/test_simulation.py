@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The simulated world: what it once found holds, fresh seeds find nothing, and what it looks at is written down."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+CPU_SECONDS = 15
+
+
+def simulated(*arguments: str) -> str:
+    """In a process of its own, for it puts itself in the place of time, chance and threads."""
+    ended = subprocess.run(
+        [sys.executable, "-m", "tests.simulation", *arguments],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+    assert ended.returncode == 0, ended.stdout[-8000:] + ended.stderr[-4000:]
+    return ended.stdout
+
+
+def test_what_once_broke_holds() -> None:
+    told = simulated("--regressions").splitlines()
+    files = (ROOT / "tests" / "simulation" / "regressions").glob("*.json")
+    assert told == [f"{path.stem}: holds" for path in sorted(files)]
+
+
+def test_fresh_seeds_break_nothing() -> None:
+    print(simulated("--seconds", str(CPU_SECONDS)))
+
+
+def test_a_seed_names_one_run_to_the_letter() -> None:
+    once, again = (simulated("--seed", "12") for _ in range(2))
+    assert "deploy-0: done" in once
+    assert once == again
+
+
+def test_every_invariant_is_a_sentence_of_the_guarantees() -> None:
+    source = (ROOT / "tests" / "simulation" / "invariants.py").read_text("utf-8")
+    names = dict(re.findall(r'^([A-Z_]+) = "([a-z_]+)"$', source, re.MULTILINE))
+    sentences = re.findall(r'^    ([A-Z_]+): (?:\(\s*)?"(.+?)"', source, re.MULTILINE | re.DOTALL)
+    page = (ROOT / "docs" / "guarantees.md").read_text("utf-8")
+    rows = dict(re.findall(r"^\| `([a-z_]+)` \| (.+?) \|", page, re.MULTILINE))
+    assert len(sentences) > 10
+    assert rows == {names[name]: sentence for name, sentence in sentences}
