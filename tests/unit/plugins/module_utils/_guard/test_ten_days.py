@@ -1,0 +1,24 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One act for each cause, never two, over ten days in which looks are lost, late, doubled, killed and blind."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from tests.unit.plugins.module_utils._guard.ten_days import live
+
+FRESH = random.SystemRandom().randrange(10**9)
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_one_act_for_each_cause(seed: int) -> None:
+    life = live(seed)
+    assert life.acts, "nothing was tried"
+    assert not life.wrong
+
+
+def test_one_act_for_each_cause_with_a_fresh_seed() -> None:
+    life = live(FRESH)
+    assert not life.wrong, f"seed {FRESH}"
