@@ -12,7 +12,7 @@ from tests.unit.plugins.module_utils._guard.ten_days import live
 FRESH = random.SystemRandom().randrange(10**9)
 
 
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("seed", [3])
 def test_one_act_for_each_cause(seed: int) -> None:
     life = live(seed)
     assert life.acts, "nothing was tried"
