@@ -379,8 +379,17 @@ class Script:
         phases = (record.get("record") or {}).get("phases") or {}
         first = phases.get("feature_flags") or {}
         began = first.get("finished", "") if first.get("status") == "done" else ""
+        guard = self.require(
+            self.task(
+                "feature_ramp/look",
+                "Read when the guard looked last",
+                release=VERSION,
+                max_silence=0,
+            )
+        )
         known = {
             **place,
+            "unguarded": guard["silent"],
             "started": began,
             "watched": began,
             "blocked": "" if began else "not released",
