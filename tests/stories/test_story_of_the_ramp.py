@@ -8,7 +8,6 @@ here Prometheus is asked for numbers that the chapters choose.
 from __future__ import annotations
 
 import json
-import time
 import typing as t
 from concurrent.futures import ThreadPoolExecutor
 
@@ -17,9 +16,9 @@ import requests
 
 from tests.firing_alerts import Fire
 from tests.stories.people import Operator, Run, Witness
+from tests.stories.ramp import PERCENTAGE, begin_release, keep, pods, ramp_of, runs_with, words
 from tests.waiting import until
 
-PERCENTAGE = "FEATURE_AI_AGENTS_ROLLOUT_PERCENTAGE"
 NUMBERS = [f"2507{index:08d}" for index in range(200)]
 GOOD, UNSURE = 0.0, 0.02
 DAYS = {1: 1, 2: 5, 3: 10, 4: 25, 7: 50, 8: 75, 9: 90, 10: 100}
@@ -39,7 +38,6 @@ COHORTS = {
     "treated": {"seen": "vector(time() * 20000)", "failed": "vector(time() * 200)"},
     "control": {"seen": "vector(time() * 180000)", "failed": "vector(time() * 1800)"},
 }
-DAY_1 = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
 
 
 def complaints(
@@ -64,31 +62,6 @@ def ramps(operator: Operator, value: float, *arguments: str, **variables: t.Any)
     return operator.plays("ramp", *complaints(value, **variables), *arguments)
 
 
-def words(run: Run) -> str:
-    return " ".join(run.output.split())
-
-
-def ramp_of(witness: Witness) -> t.Any:
-    metadata = json.loads(witness.kubectl("get", "configmap", "feature-flags", "-o", "json"))[
-        "metadata"
-    ]
-    return json.loads(metadata["annotations"]["easymo.com/ramp"])
-
-
-def pods(witness: Witness) -> list[t.Any]:
-    listed = json.loads(witness.kubectl("get", "pods", "-l", "app=agent-core", "-o", "json"))
-    return [one for one in listed["items"] if "deletionTimestamp" not in one["metadata"]]
-
-
-def runs_with(witness: Witness) -> set[str]:
-    """The percentages that the pods of agent-core run with."""
-    printed = [
-        witness.kubectl("exec", one["metadata"]["name"], "--", "printenv", PERCENTAGE)
-        for one in pods(witness)
-    ]
-    return {one.strip() for one in printed}
-
-
 def answered_by_agents(witness: Witness) -> set[str]:
     """The users of a sample whom the platform sends to an agent."""
     address = f"http://{pods(witness)[0]['status']['podIP']}:8080/messages"
@@ -111,33 +84,7 @@ def users_at_five(witness: Witness) -> set[str]:
 
 @pytest.fixture(scope="module", autouse=True)
 def release(witness: Witness) -> None:
-    """Agents at one percent, and a release that was watched, as its phases leave them."""
-    flags = {"FEATURE_AI_AGENTS": "true", PERCENTAGE: "1"}
-    patch = ("patch", "configmap", "feature-flags", "--type=merge", "-p")
-    witness.kubectl(*patch, json.dumps({"data": flags}))
-    done = {"status": "done", "started": DAY_1, "finished": DAY_1, "evidence": {}}
-    record = {
-        "version": "2.0.0",
-        "attempt": 1,
-        "status": "done",
-        "actor": "ann",
-        "git_sha": "",
-        "started": DAY_1,
-        "finished": DAY_1,
-        "notes": [],
-        "previous_attempts": [],
-        "phases": {"feature_flags": done, "monitoring": done},
-    }
-    keep(witness, "create", record)
-    witness.kubectl("set", "image", "deployment/agent-core", "agent-core=easymo/agent-core:v2.0.0")
-    witness.kubectl("rollout", "status", "deployment/agent-core", "--timeout=60s")
-
-
-def keep(witness: Witness, verb: str, record: dict[str, t.Any]) -> None:
-    body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "release-2.0.0"}}
-    witness.kubectl(
-        verb, "-f", "-", stdin=json.dumps({**body, "data": {"record.json": json.dumps(record)}})
-    )
+    begin_release(witness)
 
 
 def test_a_release_that_is_not_signed_off_goes_no_further(
