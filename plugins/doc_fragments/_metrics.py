@@ -91,8 +91,8 @@ treated:
       and no O(metrics[].query).
     - Each of the four queries gives a number of users that only grows, and each user counts once. PromQL gives an
       application's counter. SQL counts since C({{since}}), for which the time stands at which the watch began, as
-      RFC 3339 in UTC. For V(kubernetes_log) it is a pattern whose first group tells users apart, in the lines since
-      then.
+      RFC 3339 in UTC; for C({{treated_share}}) the share of users stands who have the feature, from 0 to 1. For
+      V(kubernetes_log) it is a pattern whose first group tells users apart, in the lines since then.
     - For the kinds V(prometheus), V(postgres) and V(kubernetes_log).
   type: dict
   version_added: 0.3.0

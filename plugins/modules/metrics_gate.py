@@ -57,6 +57,7 @@ options:
     description:
       - The share of the users who are treated, as it is configured. A comparison that sees more than twice or less
         than half of it, by more than chance, is missing, as with swapped queries.
+      - With V(0) or V(1) nobody is compared, which is good and told.
     type: float
     version_added: 0.3.0
   evidence_before:

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """One percent, five, a run that is killed, a gate that holds and is released, ten, a breach, and the kill switch.
 
-The tests are the chapters of one story and stand in its order. What a gate makes of real metrics is tested elsewhere:
-here Prometheus is asked for numbers that the chapters choose.
+Before the last, users who have the feature fail twice as often, and then everybody does.
+
+The tests are the chapters of one story and stand in its order. Prometheus is asked for numbers that the chapters
+choose, but for those about users, of whom a crowd writes.
 """
 
 from __future__ import annotations
@@ -13,9 +15,12 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import requests
+import yaml
 
+from sandbox.world import World
+from tests.crowd import Crowd
 from tests.firing_alerts import Fire
-from tests.stories.people import Operator, Run, Witness
+from tests.stories.people import ROOT, Operator, Run, Witness
 from tests.stories.ramp import PERCENTAGE, begin_release, keep, pods, ramp_of, runs_with, words
 from tests.waiting import until
 
@@ -38,6 +43,15 @@ COHORTS = {
     "treated": {"seen": "vector(time() * 20000)", "failed": "vector(time() * 200)"},
     "control": {"seen": "vector(time() * 180000)", "failed": "vector(time() * 1800)"},
 }
+SHIPPED = {
+    one["name"]: one
+    for one in yaml.safe_load((ROOT / "inventories/shared/metrics.yml").read_text("utf-8"))[
+        "release_metrics"
+    ]
+}
+# The bound that it ships with. To be good below a fifth of that, five times as many users would have to write.
+ERROR_RATE = {**SHIPPED["error_rate"], "pass": {"max": 0.05}}
+FAILING_USERS = SHIPPED["failing_users"]
 
 
 def complaints(
@@ -51,6 +65,7 @@ def complaints(
     }
     quick = {
         "release_metrics": [metric, *metrics],
+        "release_compare_cohorts": True,
         "release_watch_interval": 1,
         "release_watch_delay": 0,
         "release_ramp_watch_duration": 1,
@@ -60,6 +75,11 @@ def complaints(
 
 def ramps(operator: Operator, value: float, *arguments: str, **variables: t.Any) -> Run:
     return operator.plays("ramp", *complaints(value, **variables), *arguments)
+
+
+def said_in_slack(witness: Witness) -> str:
+    channels = witness.received()["slack"].values()
+    return "\n".join(" ".join(one["text"].split()) for channel in channels for one in channel)
 
 
 def answered_by_agents(witness: Witness) -> set[str]:
@@ -151,9 +171,8 @@ def test_a_held_gate_lets_nobody_in_until_a_person_says_so(
     assert record["facts"]["ramp"]["percentage"] == 10
     told = [one for one in record["facts"]["ramp"]["history"] if one["what"] == "released"]
     assert [(one["by"], one["reason"]) for one in told] == [("ann", "a marketing mail")]
-    texts = [one["text"] for channel in witness.received()["slack"].values() for one in channel]
-    assert not [text for text in texts if "rollout:" in text and "<!channel>" in text]
-    news = json.dumps(texts, ensure_ascii=False)
+    news = said_in_slack(witness)
+    assert not [one for one in news.splitlines() if "rollout:" in one and "<!channel>" in one]
     assert "5 % is held" in news
     assert "and is good. failing_users could have seen" in news
     assert "Up from 5 %, step 2 of 8 to 10 %, step 3 of 8, about 1000 users" in news
@@ -190,6 +209,86 @@ def test_down_needs_neither_lock_nor_gate(
     assert runs_with(witness) == {"5"}
     assert answered_by_agents(witness) == users_at_five
     witness.kubectl("delete", "lease", "easymo-deploy")
+
+
+@pytest.fixture(scope="module")
+def crowd(world: World) -> Crowd:
+    return Crowd(world, rate=200)
+
+
+def fails(operator: Operator, percent: float, treated: float) -> None:
+    given = (f"percent={percent:g}", f"treated={treated:g}")
+    assert operator.sandbox("fault", "set", "node.users-fail", "agent-core", *given).rc == 0
+
+
+def watch_at_five(witness: Witness) -> tuple[str, dict[str, t.Any]]:
+    """The verdict of the last watch at 5 %, and its metrics by name."""
+    watches = witness.record("2.0.0")["facts"]["ramp_watches"]
+    last = watches[max(name for name in watches if name.startswith("5 %"))]
+    return last["verdict"], {one["name"]: one for one in last["samples"]}
+
+
+def test_bounds_alone_let_a_step_pass_whose_users_fail_twice_as_often(
+    operator: Operator, witness: Witness, crowd: Crowd
+) -> None:
+    fails(operator, 4, treated=8)
+    with crowd.writing():
+        run = ramps(operator, GOOD, metrics=[ERROR_RATE], release_ramp_watch_duration=10)
+    assert run.rc == 0, run.tail()
+    assert "5 % was watched for 10 s and is good." in said_in_slack(witness)
+    verdict, seen = watch_at_five(witness)
+    assert verdict == "proceed"
+    assert 0.03 < seen["error_rate"]["max"] <= 0.05
+    assert runs_with(witness) == {"5"}
+
+
+def test_the_comparison_steps_down_and_says_who_is_to_blame_and_by_how_much(
+    operator: Operator, witness: Witness, crowd: Crowd
+) -> None:
+    # Nobody remembers that the step was good: the same one is watched once more.
+    witness.kubectl("annotate", "configmap", "feature-flags", "easymo.com/ramp-")
+    metrics = [ERROR_RATE, FAILING_USERS]
+    quick = {"release_ramp_watch_duration": 900, "release_watch_delay": 6}
+    with crowd.writing():
+        run = ramps(operator, GOOD, metrics=metrics, **quick)
+    assert run.rc != 0
+    assert "5 % went back to 1 %: failing_users: treated users failed " in words(run)
+    assert "times as often as the control (" in words(run)
+    verdict, seen = watch_at_five(witness)
+    assert verdict == "rollback"
+    assert seen["error_rate"]["verdict"] == "proceed"
+    compared = seen["failing_users"]["comparison"]
+    assert compared["ratio"] == pytest.approx(2, abs=0.3)
+    assert compared["share"] == pytest.approx(0.05, abs=0.01)
+    assert compared["evidence"] >= compared["needed"] == 100
+    assert runs_with(witness) == {"1"}
+    told = [one["what"] for one in ramp_of(witness)["history"]]
+    assert told[-1] == "breached"
+    print("users seen until it went back:", compared["treated"], compared["control"])
+
+
+def test_what_hits_everybody_at_once_brings_nobody_down(
+    operator: Operator, witness: Witness, crowd: Crowd
+) -> None:
+    fails(operator, 4.2, treated=4.2)
+    change = json.dumps({"data": {PERCENTAGE: "5"}})
+    witness.kubectl("patch", "configmap", "feature-flags", "--type=merge", "-p", change)
+    metrics = [ERROR_RATE, FAILING_USERS]
+    quick = {"release_ramp_watch_duration": 25, "release_watch_delay": 6}
+    steps = [{**one, "must_detect": 5} if one["percentage"] == 5 else one for one in STEPS]
+    before = crowd.answers[500]
+    with crowd.writing():
+        run = ramps(operator, GOOD, metrics=metrics, release_ramp=steps, **quick)
+    assert run.rc == 0, run.tail()
+    assert "for 25 s and is good. failing_users could have seen" in said_in_slack(witness)
+    assert crowd.answers[500] - before > 100
+    _verdict, seen = watch_at_five(witness)
+    assert seen["error_rate"]["max"] > 0.03
+    compared = seen["failing_users"]["comparison"]
+    assert compared["control"]["failed"] > 0
+    assert compared["detectable"]["ratio"] <= 5
+    assert runs_with(witness) == {"5"}
+    assert operator.sandbox("fault", "clear", "node.users-fail", "agent-core").rc == 0
 
 
 def test_the_kill_switch_wins_over_a_step_that_is_watched(

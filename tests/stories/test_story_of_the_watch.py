@@ -74,6 +74,7 @@ def watching(url: str, **variables: t.Any) -> list[str]:
     given = {
         "prometheus_url": url,
         "release_metrics": [COMPLAINTS],
+        "release_compare_cohorts": True,
         "release_watch_interval": 1,
         "release_watch_delay": 0,
         "release_watch_duration": 3,

@@ -98,7 +98,7 @@ def _before(params: t.Mapping[str, t.Any], names: t.Sequence[str]) -> dict[str, 
 def refuse_bad_comparisons(params: t.Mapping[str, t.Any], metrics: t.Sequence[Metric]) -> None:
     """Before `with_comparisons`, for which these are numbers that mean something."""
     _refuse_outside(params, "alpha", more_than=0.0, less_than=1.0)
-    _refuse_outside(params, "treated_share", more_than=0.0, less_than=1.0)
+    _refuse_outside(params, "treated_share", at_least=0.0, at_most=1.0)
     entries = [one for one in params["metrics"] if one["treated"]]
     for entry in entries:
         if entry["kind"] not in _COUNTING:
@@ -156,15 +156,13 @@ def _refuse_outside(
     option: str,
     *,
     at_least: float = -math.inf,
+    at_most: float = math.inf,
     more_than: float = -math.inf,
     less_than: float = math.inf,
 ) -> None:
     value = params[option]
-    if value is None or (value >= at_least and more_than < value < less_than):
+    if value is None or (at_least <= value <= at_most and more_than < value < less_than):
         return
-    wanted = (
-        f"at least {at_least:g}"
-        if math.isfinite(at_least)
-        else f"between {more_than:g} and {less_than:g}"
-    )
+    least = f"at least {at_least:g}" if math.isinf(at_most) else f"from {at_least:g} to {at_most:g}"
+    wanted = least if math.isfinite(at_least) else f"between {more_than:g} and {less_than:g}"
     raise InputError(f"Option {option!r} is {value:g}; it is {wanted}.")

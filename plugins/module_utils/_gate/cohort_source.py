@@ -15,6 +15,8 @@ from .state import utc
 
 SINCE = "{since}"
 """Stands in a query for the time at which the watch began, as RFC 3339 in UTC."""
+SHARE = "{treated_share}"
+"""Stands there for the share of users who are treated, for rows that do not tell."""
 
 
 class Counter(t.Protocol):
@@ -29,14 +31,17 @@ class CohortSource:
     treated: t.Mapping[str, str]
     control: t.Mapping[str, str]
 
-    def count(self, began: float, now: float) -> Sample:
-        """With all four, or without any and why. InputError when a query itself is wrong."""
+    def count(self, began: float, now: float, share: float | None = None) -> Sample:
+        """With all four, or without any and why. InputError when a query itself is wrong.
+
+        `share`: of the users those who are treated, None when nobody knows.
+        """
         found: dict[tuple[str, str], float] = {}
         # Whoever fails was seen before: asked in this order nobody fails who is not among those seen.
         number = "failed" if self.treated.get("failed") else "total"
         for what in (number, "seen"):
             for cohort, queries in (("treated", self.treated), ("control", self.control)):
-                sample = self._ask(queries[what], began, now)
+                sample = self._ask(queries[what], began, now, share)
                 if sample.value is None:
                     told = "total" if what == "total" else f"users {what}"
                     problem = f"the {cohort} {told} cannot be told: {sample.problem}"
@@ -48,8 +53,12 @@ class CohortSource:
         )
         return Sample(None, counts=Cohorts(*counts))
 
-    def _ask(self, query: str, began: float, now: float) -> Sample:
+    def _ask(self, query: str, began: float, now: float, share: float | None) -> Sample:
         query = query.replace(SINCE, utc(began))
+        if share is not None:
+            query = query.replace(SHARE, f"{share:g}")
+        elif SHARE in query:
+            return Sample(None, f"the query asks for {SHARE}, which nobody has told")
         if isinstance(self.source, LogSource):
             return self.source.users(query, max(1, math.ceil(now - began)))
         return self.source.sample(query)

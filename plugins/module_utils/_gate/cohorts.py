@@ -74,8 +74,8 @@ class Comparison:
 
     `margin`: treated users may fail so many times as often. `alpha` is for all `of` comparisons of a watch together.
     `before`: the evidence of the watch before this one. `must_detect`: a harm that the watch must be able to see.
-    `share`: of the users those who should be treated, if that is known. With `at_most` each user has a value from 0 to
-    that, and those of treated users may be higher by `allowed` on average.
+    `share`: of the users those who should be treated, if that is known; with 0 or 1 nobody is compared. With `at_most`
+    each user has a value from 0 to that, and those of treated users may be higher by `allowed` on average.
     """
 
     margin: float = 1.0
@@ -91,6 +91,13 @@ class Comparison:
     def needed(self) -> float:
         """So much evidence is a breach, were this the only metric that has any."""
         return self.of / self.alpha
+
+    @property
+    def nobody(self) -> str:
+        """Why there is nobody to compare; empty when there should be."""
+        if self.share == 0.0:
+            return "no user has the feature"
+        return "all users have the feature" if self.share == 1.0 else ""
 
     @property
     def question(self) -> tuple[float | None, ...]:

@@ -61,6 +61,8 @@ def _judge(name: str, comparison: Comparison, evidence: Evidence, breach: bool) 
     share = evidence.total.share
     if breach:
         status, note = SampleStatus.BREACH, f"{name}: {found(comparison, evidence)}"
+    elif comparison.nobody:
+        note = f"{name} compares nobody, for {comparison.nobody}"
     elif share is None or not 0.0 < share < 1.0:
         nobody = {None: "no user", 0.0: "no treated user"}.get(share, "no user of the control")
         status, note = SampleStatus.BETWEEN, f"{name} has seen {nobody} yet, so nothing is compared"

@@ -42,6 +42,12 @@ def mean(of: Counts) -> float:
     return of.failed / of.seen if of.seen else 0.0
 
 
+def could_see(comparison: Comparison, evidence: Evidence) -> str:
+    if comparison.nobody:
+        return f"compared nobody, for {comparison.nobody}"
+    return could_have_seen(detectable(evidence.total, comparison))
+
+
 def could_have_seen(could: Detectable) -> str:
     """The smallest harm that the watch would have found nine times of ten."""
     if could.ratio is not None:
@@ -78,7 +84,7 @@ def described(comparison: Comparison, evidence: Evidence, seconds: float) -> dic
             "failing": could.failing,
             "difference": could.difference,
         },
-        "could_have_seen": could_have_seen(could),
+        "could_have_seen": could_see(comparison, evidence),
     }
 
 

@@ -8,8 +8,7 @@ import typing as t
 
 from .._errors import HoldError, RollbackError
 from . import compared_words
-from .compared_words import could_have_seen
-from .detectable import detectable
+from .compared_words import could_see
 from .models import Metric, Reason, SampleStatus, Verdict
 from .points import thin
 from .series import Series
@@ -47,7 +46,7 @@ def describe_end(metrics: t.Sequence[Metric], watch: WatchResult, *, kept_as: st
 def sensitivity(metrics: t.Sequence[Metric], watch: WatchResult) -> str:
     """Which harm the comparisons of this watch could have seen, for a proceed is worth no more. Empty without any."""
     told = [
-        f"{one.name} {could_have_seen(detectable(evidence.total, one.comparison))}"
+        f"{one.name} {could_see(one.comparison, evidence)}"
         for one in metrics
         if one.comparison and (evidence := watch.state.evidence.get(one.name))
     ]

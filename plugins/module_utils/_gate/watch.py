@@ -155,7 +155,8 @@ def sample_all(
         source = sources[metric.name]
         try:
             if isinstance(source, CohortSource):
-                return source.count(began, wall())
+                share = metric.comparison.share if metric.comparison else None
+                return source.count(began, wall(), share)
             return source.sample(metric.query)
         except InputError as exc:
             # A query that never worked is a mistake in it; one that stops working is blindness.

@@ -239,7 +239,7 @@ class Guard:
         started, rules = self._seconds(), self._task.rules
         same_step = before.step == place.since and before.watch is not None
         carried = before.carried if same_step else evidence_before(record.to_json(), before.guarded)
-        share = place.percentage / 100.0 if place.percentage and place.percentage < 100 else None
+        share = place.percentage / 100.0 if place.percentage else None
         made = self._watched.metrics_for(carried, share)
         metrics = [
             one for one in made if not isinstance(self._watched.sources[one.name], AlertsSource)

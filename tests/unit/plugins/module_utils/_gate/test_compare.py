@@ -145,6 +145,27 @@ def test_silence_and_nonsense_hold_and_never_go_back(look, words):
     assert words in reasons(step)
 
 
+@pytest.mark.parametrize(
+    ("share", "look", "words"),
+    [
+        (1.0, (9000, 90, 0, 0), "users compared nobody, for all users have the feature"),
+        (0.0, (0, 0, 9000, 90), "users compared nobody, for no user has the feature"),
+    ],
+)
+def test_where_everybody_has_the_feature_or_nobody_has_there_is_nothing_to_wait_for(
+    share, look, words
+):
+    step = watch(NOTHING, look, metrics=[metric(share=share, must_detect=2.0)])
+    result = told(step, metric(share=share, must_detect=2.0))
+    assert result["verdict"] == "proceed"
+    assert words in result["sentence"]
+    assert words.removeprefix("users ") in result["samples"][0]["comparison"]["could_have_seen"]
+    # Silence stays silence.
+    silent = watch(NOTHING, None, metrics=[metric(share=share)])
+    assert silent.decision
+    assert silent.decision.verdict is Verdict.HOLD
+
+
 def test_swapped_queries_are_noticed_by_the_share_and_hold():
     swapped = watch(NOTHING, (9500, 95, 500, 10), metrics=[metric(share=0.05)])
     assert swapped.decision
@@ -238,6 +259,15 @@ def test_failing_users_are_asked_for_before_those_seen_and_since_the_watch_began
     ]
 
 
+def test_a_query_that_draws_users_itself_is_told_the_share_who_are_treated():
+    drawing = {"seen": "ts < {treated_share}", "failed": "tf < {treated_share}", "total": None}
+    source = Answers(ts=10, tf=2, cs=90, cf=3)
+    assert CohortSource(source, drawing, CONTROL).count(0, 1, share=0.05).counts
+    assert source.asked == ["tf < 0.05", "cf", "ts < 0.05", "cs"]
+    untold = CohortSource(source, drawing, CONTROL).count(0, 1)
+    assert "asks for {treated_share}, which nobody has told" in untold.problem
+
+
 def test_one_of_the_four_that_is_missing_makes_all_of_them_missing():
     counted = CohortSource(Answers(ts=10, tf=2, cs="HTTP 503", cf=3), TREATED, CONTROL).count(0, 1)
     assert (counted.counts, counted.error) == (None, True)
@@ -266,7 +296,7 @@ def options(**given: t.Any) -> tuple[dict[str, t.Any], list[Metric]]:
     ("given", "words"),
     [
         ({"alpha": 0.0}, "'alpha' is 0; it is between 0 and 1"),
-        ({"treated_share": 1.5}, "'treated_share' is 1.5; it is between 0 and 1"),
+        ({"treated_share": 1.5}, "'treated_share' is 1.5; it is from 0 to 1"),
         ({"worse_than": 0.5}, "'worse_than' is 0.5; it is at least 1"),
         ({"worse_than": 2.0, "must_detect": 2.0}, "allows 2: it is more than that"),
         ({"kind": "alerts"}, "counts no users"),

@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The queries of docs/watch.md for rows that do not tell who had the feature, and the draw of the platform itself."""
+
+from __future__ import annotations
+
+import re
+import time
+from pathlib import Path
+
+import jinja2
+import pytest
+import yaml
+
+from ansible_collections.easymo.deploy.plugins.module_utils._gate.cohort_source import CohortSource
+from ansible_collections.easymo.deploy.plugins.module_utils._gate.cohorts import Cohorts, Counts
+from ansible_collections.easymo.deploy.plugins.module_utils._gate.sql import SqlSource
+from ansible_collections.easymo.deploy.plugins.module_utils._postgres import PostgresTarget
+from sandbox.services.routing import in_rollout
+from sandbox.world import World
+from tests.integration.running import query, scratch_database
+
+PAGE = (Path(__file__).parents[2] / "docs/watch.md").read_text("utf-8")
+(GIVEN,) = (
+    yaml.safe_load(block.replace("{{ database_connections.supabase_db }}", "x"))
+    for block in re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
+    if "users_bucket" in block
+)
+NUMBERS = [f"2507{number * 7919 % 10**8:08d}" for number in range(3000)]
+BEGAN = time.time() - 3600
+
+
+def queries(cohort: str) -> dict[str, str]:
+    """As Ansible makes them of the page's variables."""
+    (metric,) = GIVEN["release_metrics"]
+    return {name: jinja2.Template(one).render(GIVEN) for name, one in metric[cohort].items()}
+
+
+@pytest.mark.parametrize("share", [0.01, 0.05, 0.5, 1.0])
+def test_the_query_draws_as_the_platform_does(world: World, share: float) -> None:
+    drawn = {number: in_rollout(number, 100 * share) for number in NUMBERS}
+    failed = set(NUMBERS[::9])
+    rows = ", ".join(f"('{one}', {one in failed}, now())" for one in NUMBERS)
+    with scratch_database(world) as database:
+        query(
+            database, "CREATE TABLE requests (phone text, failed boolean, created_at timestamptz)"
+        )
+        # Who tries again is one user, and who wrote before the watch began is none.
+        for _again in range(2):
+            query(database, f"INSERT INTO requests VALUES {rows}")
+        query(database, "INSERT INTO requests VALUES ('250700', true, now() - interval '2 hours')")
+        options = {"ssl_mode": "verify-full", "connect_timeout": 10, **database}
+        source = SqlSource(PostgresTarget.from_params(options), 10)
+        asked = CohortSource(source, queries("treated"), queries("control"))
+        counted = asked.count(BEGAN, time.time(), share)
+
+    def of(*, treated: bool) -> Counts:
+        users = {number for number, one in drawn.items() if one is treated}
+        return Counts(len(users), len(users & failed))
+
+    assert counted.counts == Cohorts(of(treated=True), of(treated=False)), counted.problem
