@@ -25,6 +25,9 @@ def main() -> int:
     parser.add_argument(
         "--regressions", action="store_true", help="run each that once broke something"
     )
+    parser.add_argument(
+        "--mutant", help="with this guard taken away, from --seed on until it is noticed"
+    )
     parser.add_argument("--runs", type=int, help="so many seeds from --seed on, instead of one")
     parser.add_argument("--seconds", type=float, default=20.0, help="of CPU, for fresh seeds")
     args = parser.parse_args()
@@ -33,8 +36,12 @@ def main() -> int:
         os.environ[HASHING] = "0"
         os.execv(sys.executable, [sys.executable, "-m", "tests.simulation", *sys.argv[1:]])
     sys.path.insert(0, str(ROOT / "playbooks" / "collections"))
+    from .mutants import install  # noqa: PLC0415
     from .plan import Plan, plan_of  # noqa: PLC0415
 
+    if args.mutant:
+        install(args.mutant)
+        return hunt(args.seed or 1, args.seconds)
     if args.regressions:
         return replay()
     if args.plan is not None:
@@ -69,6 +76,21 @@ def replay() -> int:
         broken += bool(violations)
         print(f"{one.name}: {violations[0] if violations else 'holds'}")
     return bool(broken)
+
+
+def hunt(first: int, seconds: float) -> int:
+    """Seeds from `first` on, and no more after the first that breaks something."""
+    from .plan import plan_of  # noqa: PLC0415
+    from .run import run  # noqa: PLC0415
+
+    began, seed = time.process_time(), first
+    while time.process_time() - began < seconds:
+        violations = run(plan_of(seed)).violations
+        if violations:
+            print(f"seed {seed} breaks: {violations[0][:400]}")
+            return 1
+        seed += 1
+    return 0
 
 
 def search(first: int, runs: int | None, seconds: float) -> int:

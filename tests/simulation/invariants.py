@@ -33,6 +33,7 @@ if t.TYPE_CHECKING:
 
 ONE_HOLDER = "one_holder"
 EPOCHS_RISE = "epochs_rise"
+LOCK_IS_KEPT = "lock_is_kept"
 LOST_IS_LOST = "lost_is_lost"
 STAYS_KILLED = "stays_killed"
 STEP_BY_STEP = "step_by_step"
@@ -49,6 +50,7 @@ LIVENESS = "liveness"
 SENTENCES = {
     ONE_HOLDER: "An epoch of the deploy lock belongs to one run for ever.",
     EPOCHS_RISE: "The epoch of the lock and the fence on a Deployment only rise: no earlier holder overwrites a later.",
+    LOCK_IS_KEPT: "Nobody takes or frees the lock of a run that lives and can renew it, but by force or to undo.",
     LOST_IS_LOST: "A run that nothing stops writes no Deployment six seconds after it lost the lock.",
     STAYS_KILLED: "A kill switch that is set stays set until somebody resets it, and what it holds off stays off.",
     STEP_BY_STEP: "The percentage rises by one step of its schedule at a time.",
@@ -157,10 +159,26 @@ class Invariants:
         fence, holder = _epoch(after), _holder(after)
         if before is not None and fence < _epoch(before):
             self.violate(EPOCHS_RISE, f"the lock fell from {_epoch(before)} to {fence}")
+        if before is not None and _holder(before)[0] and _holder(before) != holder:
+            self._lock_left(write, _holder(before)[1])
         if holder[0]:
             known = self._holders.setdefault(fence, holder)
             if known != holder:
                 self.violate(ONE_HOLDER, f"epoch {fence} was {known}'s and is {holder}'s")
+
+    def _lock_left(self, write: Write, run: str) -> None:
+        """It was another's, or is free now."""
+        processes = {str(one.pid): one for one in self._world.processes}
+        held = processes.get(run.partition(" ")[0])
+        if held is None or not held.alive or write.by.partition(".")[0] == held.name:
+            return
+        keepers = [one for one in processes.values() if one.name == f"{held.name}.keeper"]
+        troubled = {one.actor for one in self._world.befell}
+        if not any(one.alive for one in keepers) or troubled & {held.name, f"{held.name}.keeper"}:
+            return
+        _module, params = self._world.doing.get(write.by, ("", {}))
+        if not params.get("force") and params.get("purpose") != "undo":
+            self.violate(LOCK_IS_KEPT, f"{write.by} took it from {held.name}, which lives")
 
     def _deployment_written(self, name: str, write: Write, *, ours: bool) -> None:
         after, before = t.cast("Object", write.after), write.before

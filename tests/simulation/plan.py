@@ -141,7 +141,10 @@ def _actors(draw: random.Random) -> t.Iterator[Actor]:
 
 def _options(draw: random.Random, script: str) -> dict[str, t.Any]:
     if script in ("deploy", "ramp"):
-        return {"wait": draw.choice((0, 0, 60, 600)), "force": draw.random() < 0.1}
+        options = {"wait": draw.choice((0, 0, 60, 600)), "force": draw.random() < 0.1}
+        if script == "ramp":
+            options["percentage"] = draw.choice((None, None, 0, 1, 10, 50))
+        return options
     if script == "kubectl":
         return {"does": draw.choice(("image", "scale", "pod", "flag", "annotate"))}
     return {}

@@ -394,8 +394,9 @@ class Script:
             "watched": began,
             "blocked": "" if began else "not released",
         }
+        wanted = self.actor.options.get("percentage")
         seen = self.require(
-            self.task("feature_ramp/look", "Read the ramp's state", percentage=None, **known)
+            self.task("feature_ramp/look", "Read the ramp's state", percentage=wanted, **known)
         )
         if seen["needs_lock"]:
             self.lock()
@@ -403,7 +404,7 @@ class Script:
             self.task(
                 "feature_ramp/main",
                 "Change the ramp",
-                percentage=None,
+                percentage=wanted,
                 reason="",
                 release_reason="",
                 released_by="",
