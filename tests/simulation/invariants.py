@@ -33,6 +33,8 @@ if t.TYPE_CHECKING:
 
 ONE_HOLDER = "one_holder"
 EPOCHS_RISE = "epochs_rise"
+FENCED = "fenced"
+LOOKED_FIRST = "looked_first"
 LOCK_IS_KEPT = "lock_is_kept"
 LOST_IS_LOST = "lost_is_lost"
 STAYS_KILLED = "stays_killed"
@@ -50,6 +52,8 @@ LIVENESS = "liveness"
 SENTENCES = {
     ONE_HOLDER: "An epoch of the deploy lock belongs to one run for ever.",
     EPOCHS_RISE: "The epoch of the lock and the fence on a Deployment only rise: no earlier holder overwrites a later.",
+    FENCED: "What a run that holds the lock writes on a Deployment carries its epoch.",
+    LOOKED_FIRST: "No rollout writes over a template that somebody else wrote since it looked.",
     LOCK_IS_KEPT: "Nobody takes or frees the lock of a run that lives and can renew it, but by force or to undo.",
     LOST_IS_LOST: "A run that nothing stops writes no Deployment six seconds after it lost the lock.",
     STAYS_KILLED: "A kill switch that is set stays set until somebody resets it, and what it holds off stays off.",
@@ -80,6 +84,7 @@ UNSTOPPABLE: t.Mapping[str, tuple[str, ...]] = {
     ),
 }
 """Scripts that nobody else may keep from their end, and the reasons that are none."""
+ROLLOUTS = ("rollout", "rollout_wave", "release_rollback")
 SETTLED = ("done", "failed", "rolled_back", "partly_rolled_back", "waived")
 
 
@@ -100,7 +105,10 @@ class Invariants:
         self._seen: dict[tuple[str, str], Object] = {}
         self._writes: dict[tuple[str, str], list[Write]] = {}
         self._holders: dict[int, tuple[str, str]] = {}
-        self._doing: dict[str, Did] = {}
+        self._read: dict[tuple[str, str], float] = {}
+        """When a run last saw a Deployment."""
+        self._overtaken: dict[tuple[str, str], tuple[str, t.Any]] = {}
+        """The task in which a run's write of a Deployment was refused, for another had written its template."""
 
     def begin(self) -> None:
         for plural in ("configmaps", "deployments"):
@@ -114,6 +122,7 @@ class Invariants:
     # Writes
 
     def after(self, request: Request) -> None:
+        self._note_read(request)
         if request.method == "GET" or request.query.get("dryRun") or request.status >= 400:
             return
         target = parse_path(request.path)
@@ -126,6 +135,26 @@ class Invariants:
             return
         for name in [target.name] if target.name else self._names(plural):
             self._written(plural, name, by, ours=ours)
+
+    def _note_read(self, request: Request) -> None:
+        target = parse_path(request.path)
+        if target is None or target.resource.plural != "deployments" or request.process is None:
+            return
+        by, now = request.process.name, self._world.scheduler.now
+        names = [target.name] if target.name else [*self._world.plan.services]
+        for name in names:
+            if request.method == "PATCH" and request.status >= 400:
+                if self._changed_since(name, by, self._read.get((by, name), 0.0)):
+                    self._overtaken[by, name] = self._world.doing.get(by, ("", {}))
+            elif request.method == "GET" and request.status < 400:
+                self._read[by, name] = now
+
+    def _changed_since(self, name: str, by: str, since: float) -> bool:
+        """Whether somebody else wrote its template."""
+        return any(
+            one.at > since and one.by != by and _template(one.before) != _template(one.after)
+            for one in self._writes.get(("deployments", name), [])
+        )
 
     def _names(self, plural: str) -> list[str]:
         """Of what was created: its name stands in its body only."""
@@ -194,6 +223,16 @@ class Invariants:
             pinned = self._pins()
             if name not in pinned.get("deployments", {}):
                 self.violate(PINNED_FIRST, f"{name} was released and is not pinned")
+        doing = self._world.doing.get(write.by, ("", {}))
+        fence = doing[1].get("fence") or 0
+        if fence and fences[1] != fence:
+            self.violate(
+                FENCED, f"{write.by} wrote {name} under epoch {fence}, and it has {fences[1]}"
+            )
+        if _template(before) != _template(after) and doing[0] in ROLLOUTS:
+            unseen = self._changed_since(name, write.by, self._read.get((write.by, name), 0.0))
+            if unseen or self._overtaken.get((write.by, name), ("", None))[1] is doing[1]:
+                self.violate(LOOKED_FIRST, f"{write.by} wrote over what another wrote on {name}")
         self._note_loss(write)
 
     def _note_loss(self, write: Write) -> None:
@@ -402,6 +441,10 @@ class Invariants:
     def _record(self) -> Object:
         body = self._find("configmaps", RECORD)
         return {} if body is None else _record(body)
+
+
+def _template(body: Object | None) -> Object | None:
+    return None if body is None else t.cast("Object", body["spec"]["template"])
 
 
 def _notes(body: Object) -> dict[str, str]:

@@ -104,39 +104,78 @@ def plan_of(seed: int) -> Plan:
         name: draw.choice((1, 2, 2, 3))
         for name in ("agent-core", "wallet", "orders")[: draw.choice((1, 2, 2, 3))]
     }
-    actors = tuple(_actors(draw))
-    names = [one.name for one in actors]
-    keepers = [f"{one.name}.keeper" for one in actors if one.script in HOLDERS]
-    faults = tuple(
-        _fault(draw, draw.choice([*names, *names, *names, *keepers]))
-        for _ in range(draw.choice((0, 1, 2, 3, 5, 7, MOST_FAULTS)))
-    )
+    theme = draw.choice((_any, _any, _takeover, _crowd))
+    actors, faults = theme(draw)
     bad = {}
     if draw.random() < 0.3:
         bad[draw.choice(list(services))] = draw.choice(("crashes", "never-ready", "absent", "slow"))
-    return Plan(seed, services, actors, faults, bad)
+    return Plan(seed, services, tuple(actors), tuple(faults), bad)
 
 
 HOLDERS = ("deploy", "rollback", "ramp")
 SCRIPTS = ("deploy", "rollback", "kill_switch", "ramp", "reset", "unlock", "kubectl")
 
 
-def _actors(draw: random.Random) -> t.Iterator[Actor]:
-    """A deployment first, and up to three others in its way."""
+Drawn = tuple[list[Actor], list[Fault]]
+
+
+def _any(draw: random.Random) -> Drawn:
+    """A deployment first, up to three others in its way, and whatever may befall them."""
     scripts = ["deploy", *(draw.choice(SCRIPTS) for _ in range(draw.choice((0, 1, 1, 2, 2, 3))))]
-    for number, script in enumerate(scripts):
-        yield Actor(
-            name=f"{script}-{number}",
-            script=script,
-            begins=0.0
-            if number == 0
-            else draw.choice((0.0, 1.0, draw.uniform(0, 60), draw.uniform(0, 400))),
-            machine=draw.choice(("build-1", "build-1", "laptop")),
-            options=_options(draw, script),
-            rate=draw.choice((1.0, 1.0, 0.98, 1.02)),
-            ahead=draw.choice((0.0, 0.0, 20.0, -20.0)),
-            resumes=draw.choice((0.0, 1.0, 30.0, 200.0)),
+    actors = [_actor(draw, number, script) for number, script in enumerate(scripts)]
+    names = [one.name for one in actors]
+    keepers = [f"{one.name}.keeper" for one in actors if one.script in HOLDERS]
+    faults = [
+        _fault(draw, draw.choice([*names, *names, *names, *keepers]))
+        for _ in range(draw.choice((0, 1, 2, 3, 5, 7, MOST_FAULTS)))
+    ]
+    return actors, faults
+
+
+def _takeover(draw: random.Random) -> Drawn:
+    """A run that stands still at some write, and others who come meanwhile."""
+    first = _actor(draw, 0, draw.choice(("deploy", "deploy", "deploy", "rollback", "ramp")))
+    others = [
+        replace(
+            _actor(draw, number, draw.choice(("rollback", "deploy", "deploy", "unlock", "ramp"))),
+            begins=draw.uniform(0.0, 60.0),
         )
+        for number in range(1, draw.choice((2, 2, 3)))
+    ]
+    for at, one in enumerate(others):
+        if one.script in ("deploy", "ramp"):
+            patient = {**one.options, "wait": 600, "force": draw.random() < 0.5}
+            others[at] = replace(one, options=patient)
+    kind = draw.choice((PAUSE_BEFORE, PAUSE_AFTER, LATE, KILL_AFTER, MACHINE_LOST))
+    seconds = draw.choice((20.0, 60.0, 200.0, 400.0)) if kind != KILL_AFTER else 0.0
+    stands = Fault(first.name, kind, WRITE, draw.randint(1, 12), seconds)
+    keeper = Fault(f"{first.name}.keeper", PAUSE_AFTER, WRITE, draw.randint(1, 2), 400.0)
+    return [first, *others], [stands, *([keeper] if draw.random() < 0.5 else [])]
+
+
+def _crowd(draw: random.Random) -> Drawn:
+    """Several at the same moment, in a cluster in which nothing goes wrong."""
+    begins = draw.choice((0.0, draw.uniform(0, 3), draw.uniform(0, 60)))
+    scripts = [draw.choice(("deploy", *SCRIPTS)) for _ in range(draw.choice((2, 3, 3)))]
+    crowd = [
+        replace(_actor(draw, number, script), begins=begins + draw.uniform(0.0, 3.0))
+        for number, script in enumerate(scripts, start=1)
+    ]
+    return [_actor(draw, 0, "deploy"), *crowd], []
+
+
+def _actor(draw: random.Random, number: int, script: str) -> Actor:
+    begins = (0.0, 1.0, draw.uniform(0, 60), draw.uniform(0, 400))
+    return Actor(
+        name=f"{script}-{number}",
+        script=script,
+        begins=0.0 if number == 0 else draw.choice(begins),
+        machine=draw.choice(("build-1", "build-1", "laptop")),
+        options=_options(draw, script),
+        rate=draw.choice((1.0, 1.0, 0.98, 1.02)),
+        ahead=draw.choice((0.0, 0.0, 20.0, -20.0)),
+        resumes=draw.choice((0.0, 1.0, 30.0, 200.0)),
+    )
 
 
 def _options(draw: random.Random, script: str) -> dict[str, t.Any]:

@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 import typing as t
 
-from sandbox.kubernetes.controllers.objects import SAFE_LETTERS, Object, copied
+from sandbox.kubernetes.controllers.objects import SAFE_LETTERS, Object
 
 LABEL = "pod-template-hash"
 _FNV_OFFSET = 0x811C9DC5
@@ -27,10 +27,11 @@ def template_hash(template: Object, collisions: int = 0) -> str:
 
 def without_hash(template: Object) -> Object:
     """The template with nothing in it that says the same by saying nothing, and without the label."""
-    bare = copied(template)
-    carried = (bare.get("metadata") or {}).get("labels") or {}
-    carried.pop(LABEL, None)
-    return t.cast("Object", _pruned(bare))
+    metadata = template.get("metadata") or {}
+    labels = {
+        name: value for name, value in (metadata.get("labels") or {}).items() if name != LABEL
+    }
+    return t.cast("Object", _pruned({**template, "metadata": {**metadata, "labels": labels}}))
 
 
 def same_template(left: Object, right: Object) -> bool:
