@@ -3,12 +3,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
+from tests.benchmarks.gate_trial.__main__ import traces_table
 from tests.benchmarks.gate_trial.gates import highs, hour_before
 from tests.benchmarks.gate_trial.kayenta import is_high, score, shift
 from tests.benchmarks.gate_trial.releases import Kind, generated, kind_of
+from tests.benchmarks.gate_trial.traces import recorded
 from tests.benchmarks.gate_trial.trial import interval
+
+ROOT = Path(__file__).parents[2]
 
 LOW, HIGH = (1.0, 2.2, 1.1, 2.5, 3.0), (20.0, 22.0, 21.0, 25.0, 30.0)
 
@@ -88,3 +94,18 @@ def test_more_values_than_nothing_are_high_however_many_are_nothing():
     assert is_high(canary, baseline)
     assert not is_high(canary, baseline, effect=5.0)
     assert not is_high(baseline, canary)
+
+
+def test_of_what_the_sandbox_recorded_each_gate_finds_what_it_is_for():
+    went_back = {one.trace.name: (one.comparison, one.bound) for one in recorded()}
+    found = {name: tuple(end is not None for end in ends) for name, ends in went_back.items()}
+    assert found == {
+        "well": (False, False),
+        "twice": (True, False),
+        "everybody": (False, False),
+        "breakdown": (False, True),
+    }
+
+
+def test_the_guide_tells_what_was_recorded():
+    assert traces_table(recorded()) in (ROOT / "docs/watch.md").read_text("utf-8")

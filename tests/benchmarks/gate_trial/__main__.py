@@ -12,6 +12,7 @@ import typing as t
 from pathlib import Path
 
 if t.TYPE_CHECKING:
+    from tests.benchmarks.gate_trial.traces import Recorded
     from tests.benchmarks.gate_trial.trial import Result, Row, Tried
 
 REPOSITORY = Path(__file__).parents[3]
@@ -23,6 +24,7 @@ def main() -> int:
     sys.path.insert(0, str(REPOSITORY / "playbooks" / "collections"))
     from tests.benchmarks.gate_trial import pictures, trial  # noqa: PLC0415
     from tests.benchmarks.gate_trial.releases import generated  # noqa: PLC0415
+    from tests.benchmarks.gate_trial.traces import recorded  # noqa: PLC0415
 
     parser = argparse.ArgumentParser(
         prog="python -m tests.benchmarks.gate_trial", description=__doc__
@@ -33,6 +35,7 @@ def main() -> int:
     found = [trial.tried(generated(seed)) for seed in range(given.releases)]
     told = gates_table(trial.results(found)) + "\n\n" + memory_table(found) + "\n\n"
     told += kinds_table([trial.row(*kind, max(20, given.releases // 20)) for kind in KINDS])
+    told += "\n\n" + traces_table(recorded())
     print(told)
     if given.write:
         page = DOCS / "watch.md"
@@ -112,6 +115,25 @@ def kinds_table(rows: t.Sequence[Row]) -> str:
                 "" if one.ninety is None else duration(one.ninety),
             )
             for one in rows
+        ],
+    )
+
+
+def traces_table(found: t.Sequence[Recorded]) -> str:
+    def gone_back(seconds: float | None) -> str:
+        return "never" if seconds is None else f"after {duration(seconds)}"
+
+    return table(
+        ("recorded at 5 %", "users", "highest error rate", "comparison goes back", "bound of 5 %"),
+        [
+            (
+                f"{one.trace.told}, for {one.trace.seconds} s",
+                f"{one.users:,}",
+                percent(one.highest),
+                gone_back(one.comparison),
+                gone_back(one.bound),
+            )
+            for one in found
         ],
     )
 
