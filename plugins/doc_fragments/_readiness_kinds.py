@@ -195,7 +195,7 @@ rights:
       elements: str
       required: true
 flags_readers:
-  description: Whether Deployments take environment variables from the ConfigMap of the flags.
+  description: Whether Deployments have the flags from their ConfigMap, in the way that the release says.
   type: dict
   suboptions:
     name:
@@ -207,6 +207,24 @@ flags_readers:
       type: list
       elements: str
       required: true
+    delivery:
+      description: How they have the flags, as O(easymo.deploy.kill_switch#module:delivery).
+      type: str
+      choices: [environment, volume]
+      default: environment
+    probe:
+      description: How pods will be asked, as O(easymo.deploy.pod_flags#module:probe).
+      type: dict
+      default: {}
+    flagd:
+      description: The document that will be made of them, as O(easymo.deploy.feature_flags#module:flagd).
+      type: dict
+      default: {}
+    values:
+      description: Flags with which the document must be possible, for example those of the release, and all off.
+      type: list
+      elements: dict
+      default: []
 rollout_share:
   description: Whether a number is outside of the first percentage of the users.
   type: dict

@@ -17,7 +17,7 @@ options:
     type: dict
     required: true
   pods:
-    description: The result of a loop over M(easymo.deploy.pod_environment).
+    description: The result of a loop over M(easymo.deploy.pod_flags).
     type: dict
     required: true
   pins:

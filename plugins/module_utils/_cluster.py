@@ -29,6 +29,8 @@ KILL_SWITCH_ANNOTATION = "easymo.com/kill-switch"
 RAMP_ANNOTATION = "easymo.com/ramp"
 GUARD_ANNOTATION = "easymo.com/guard"
 """What the guard of the ramp did, beside the flags that it did it to."""
+FLAGS_SYNC_ANNOTATION = "easymo.com/flags-synced-at"
+"""On a pod: when the kubelet was last told to look at its volumes."""
 
 OWN_ANNOTATIONS = (
     RELEASE_ANNOTATION,
@@ -137,3 +139,6 @@ class Cluster(t.Protocol):
 
     def execute(self, pod: str, container: str, command: t.Sequence[str]) -> str:
         """Standard output of a command in a container; RefusedError when it fails."""
+
+    def proxy(self, pod: str, port: int, path: str, *, tls: bool = False) -> str:
+        """What a pod answers to GET, through the API server; RefusedError when that is no success."""

@@ -219,6 +219,15 @@ class KubernetesCluster:
             )
         return ended.out
 
+    def proxy(self, pod: str, port: int, path: str, *, tls: bool = False) -> str:
+        name = f"{'https:' if tls else ''}{pod}:{port}"
+        text = self._calls.ask(
+            f"get /{path} of port {port} of pod {pod!r}",
+            "GET",
+            f"{self._path('Pod', name)}/proxy/{path}",
+        )
+        return text.decode("utf-8", errors="replace")
+
     def _path(self, kind: str, name: str = "") -> str:
         api, plural = APIS[kind]
         path = f"{api}/namespaces/{quote(self.namespace, safe='')}/{plural}"

@@ -235,6 +235,37 @@ def guard_options() -> Spec:
     return {"fence": {"type": "int", "default": 0}, "lock": {"type": "str"}}
 
 
+def flags_probe_options() -> Spec:
+    http = {
+        "port": {"type": "int", "required": True},
+        "path": {"type": "str", "required": True},
+        "scheme": {"type": "str", "choices": ["http", "https"], "default": "http"},
+    }
+    return {
+        "probe": {
+            "type": "dict",
+            "options": {
+                "http": {"type": "dict", "options": http},
+                "command": {"type": "list", "elements": "str"},
+                "files": {"type": "str"},
+                "values": {"type": "str", "default": "@"},
+            },
+        }
+    }
+
+
+def flagd_options() -> Spec:
+    return {
+        "flagd": {
+            "type": "dict",
+            "options": {
+                "key": {"type": "str", "default": "flags.flagd.json", "no_log": False},
+                "template": {"type": "str", "default": ""},
+            },
+        }
+    }
+
+
 def ramp_options() -> Spec:
     return {
         "name": {"type": "str", "default": "feature-flags"},

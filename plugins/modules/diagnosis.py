@@ -23,6 +23,8 @@ extends_documentation_fragment:
   - easymo.deploy._libraries.pglast
   - easymo.deploy._libraries.boto3
   - easymo.deploy._libraries.jinja2
+  - easymo.deploy._libraries.jmespath
+  - easymo.deploy._flags.probe
 attributes:
   check_mode:
     description: Looks and names the causes all the same, and writes no folder.
@@ -84,7 +86,7 @@ options:
     type: str
     default: ""
   flags_consumers:
-    description: Deployments whose pods are asked for the flags that they run with, by C(env) in their container.
+    description: Deployments whose pods are asked for the flags that they run with, as O(probe) says.
     type: list
     elements: str
     default: []

@@ -9,18 +9,22 @@ module: feature_flags
 short_description: Set feature flags in a ConfigMap
 version_added: 0.1.0
 description:
-  - Sets keys of a ConfigMap that containers take their environment from. Keys that are not named stay as they are.
+  - Sets keys of a ConfigMap that containers take their environment from, or mount. Keys that are not named stay as
+    they are.
   - Written by server-side apply as C(easymo-deploy), bound to the version that was read, so two writers never undo
     each other unseen, and read back afterwards.
   - Values are checked before anything is touched. Text is kept as it is, but V(True) and V(False) as text are refused,
     because the platform reads V(true) and V(false) only.
-  - Running containers do not see a change until they start again. Restart them with M(easymo.deploy.rollout) and
-    RV(checksum), and look with M(easymo.deploy.pod_environment).
+  - Containers that take them from their environment do not see a change until they start again. Restart them with
+    M(easymo.deploy.rollout) and RV(checksum). In both cases look with M(easymo.deploy.pod_flags), which also waits for
+    those that take a ConfigMap volume's changes up while they run.
 extends_documentation_fragment:
   - easymo.deploy._module.changes_in_controller
   - easymo.deploy._action_groups.kubernetes
   - easymo.deploy._kubernetes
   - easymo.deploy._guard
+  - easymo.deploy._flags.flagd
+  - easymo.deploy._libraries.jinja2
 options:
   name:
     description: The ConfigMap. It is created when it is missing.
@@ -64,7 +68,7 @@ options:
 seealso:
   - module: easymo.deploy.deploy_lock
   - module: easymo.deploy.kill_switch
-  - module: easymo.deploy.pod_environment
+  - module: easymo.deploy.pod_flags
   - module: easymo.deploy.rollout
 """
 
@@ -148,15 +152,17 @@ import typing as t
 
 from ..module_utils._cluster import MonotonicClock
 from ..module_utils._flags.apply import decide_flags
+from ..module_utils._flags.flagd import Document
 from ..module_utils._flags.switch import REFUSE, RULES, KillSwitch, to_diff, wish_under
 from ..module_utils._flags.values import to_values
 from ..module_utils._kubernetes_client import KUBERNETES
 from ..module_utils._kubernetes_module import cluster_for
 from ..module_utils._lock.fence import guard_for
 from ..module_utils._module import Module, execute
-from ..module_utils._options import guard_options, kubernetes_options
+from ..module_utils._options import flagd_options, guard_options, kubernetes_options
+from ..module_utils._templates import JINJA2
 
-NEEDS = (KUBERNETES,)
+NEEDS = (KUBERNETES, JINJA2)
 
 
 def module_spec() -> dict[str, t.Any]:
@@ -164,6 +170,7 @@ def module_spec() -> dict[str, t.Any]:
         "argument_spec": {
             **kubernetes_options(),
             **guard_options(),
+            **flagd_options(),
             "name": {"type": "str", "default": "feature-flags"},
             "flags": {"type": "dict", "required": True},
             "bounds": {"type": "dict", "default": {}},
@@ -184,6 +191,7 @@ def run(module: Module) -> dict[str, t.Any]:
         lambda observed: wish_under(params["kill_switch"], observed, flags),
         force=params["force"],
         check_mode=module.check_mode,
+        document=Document.from_options(params["flagd"]),
         guard=guard_for(cluster, params["fence"], clock=MonotonicClock(), name=params["lock"]),
     )
     if plan.overruled:

@@ -31,6 +31,10 @@ extends_documentation_fragment:
   - easymo.deploy._metrics
   - easymo.deploy._libraries.requests
   - easymo.deploy._libraries.psycopg2
+  - easymo.deploy._libraries.jinja2
+  - easymo.deploy._libraries.jmespath
+  - easymo.deploy._flags.probe
+  - easymo.deploy._flags.flagd
 attributes:
   check_mode:
     description: Looks, and says what it would do. Keeps nothing.
@@ -55,6 +59,11 @@ options:
     type: list
     elements: str
     default: []
+  delivery:
+    description: How they have the flags, as O(easymo.deploy.kill_switch#module:delivery).
+    type: str
+    choices: [environment, volume]
+    default: environment
   wait_timeout:
     description: Seconds until every pod must be proven to run with the flags, after the guard changed them.
     type: int
@@ -184,6 +193,8 @@ reason:
 import typing as t
 
 from ..module_utils._cluster import MonotonicClock
+from ..module_utils._flags.flagd import Document
+from ..module_utils._flags.probe import DELIVERIES, ENVIRONMENT, VOLUME, to_probe
 from ..module_utils._flags.switch import to_diff
 from ..module_utils._flags.values import to_values
 from ..module_utils._gate.cohort_options import refuse_bad_comparisons, with_comparisons
@@ -194,16 +205,23 @@ from ..module_utils._guard.apply import Guard, Look, Task, Watched
 from ..module_utils._guard.describe import to_result
 from ..module_utils._guard.models import Rules
 from ..module_utils._guard.store import MemoryStore
+from ..module_utils._jmespath import JMESPATH
 from ..module_utils._kubernetes_client import KUBERNETES
 from ..module_utils._kubernetes_module import actor_of, cluster_for, opener_for
 from ..module_utils._module import Module, emit_progress, execute, refuse_below
-from ..module_utils._options import kubernetes_options, ramp_options
+from ..module_utils._options import (
+    flagd_options,
+    flags_probe_options,
+    kubernetes_options,
+    ramp_options,
+)
 from ..module_utils._ramp.apply import Place
 from ..module_utils._ramp.options import read_schedule
 from ..module_utils._release.store import ReleaseStore
 from ..module_utils._run_process import alive
+from ..module_utils._templates import JINJA2
 
-NEEDS = (KUBERNETES,)
+NEEDS = (KUBERNETES, JINJA2, JMESPATH)
 TIMES = ("settle", "quiet", "blind_after", "max_silence")
 _ONE_LOOK = {"duration": 0.0, "initial_delay": 0.0, "interval": 60.0, "must_detect": None}
 _NOTHING_YET: dict[str, t.Any] = {"treated_share": None, "evidence_before": {}}
@@ -214,11 +232,14 @@ def module_spec() -> dict[str, t.Any]:
         "argument_spec": {
             **kubernetes_options(),
             **ramp_options(),
+            **flags_probe_options(),
+            **flagd_options(),
             **looking_options(),
             "alpha": {"type": "float", "default": 0.01},
             "release": {"type": "str", "required": True},
             "flags_off": {"type": "dict", "required": True},
             "consumers": {"type": "list", "elements": "str", "default": []},
+            "delivery": {"type": "str", "choices": [*DELIVERIES], "default": ENVIRONMENT},
             "wait_timeout": {"type": "int", "default": 180},
             "settle": {"type": "float", "default": 600},
             "quiet": {"type": "float", "default": 600},
@@ -249,6 +270,9 @@ def run(module: Module) -> dict[str, t.Any]:
         lock=params["lock"] or "",
         by=actor_of(params),
         wait_timeout=params["wait_timeout"],
+        mounted=params["delivery"] == VOLUME,
+        probe=to_probe(params["delivery"], params["probe"]),
+        document=Document.from_options(params["flagd"]),
     )
 
     def metrics_for(before: t.Mapping[str, float], share: float | None) -> list[Metric]:

@@ -17,15 +17,17 @@ description:
   - Goes down to any earlier step or to V(0) at any time, without lock and without gate.
   - A step that somebody else set is told, taken as just begun, and watched before the next. From a percentage that is
     no step it only goes down.
-  - Running pods do not see a new percentage until they start again. Restart them with M(easymo.deploy.rollout) and
-    RV(checksum), look with M(easymo.deploy.pod_environment), watch with M(easymo.deploy.metrics_gate), and bring the
-    verdict back with O(state=judged).
+  - Pods that have it from their environment do not see a new percentage until they start again. Restart them with
+    M(easymo.deploy.rollout) and RV(checksum). In both cases look with M(easymo.deploy.pod_flags), watch with
+    M(easymo.deploy.metrics_gate), and bring the verdict back with O(state=judged).
 extends_documentation_fragment:
   - easymo.deploy._module.changes_in_controller
   - easymo.deploy._action_groups.kubernetes
   - easymo.deploy._kubernetes
   - easymo.deploy._ramp
   - easymo.deploy._ramp.start
+  - easymo.deploy._flags.flagd
+  - easymo.deploy._libraries.jinja2
 options:
   state:
     description:
@@ -242,18 +244,25 @@ reason:
 import typing as t
 
 from ..module_utils._errors import InputError
+from ..module_utils._flags.flagd import Document
 from ..module_utils._kubernetes_client import KUBERNETES
 from ..module_utils._kubernetes_module import actor_of, cluster_for
 from ..module_utils._module import Module, emit_progress, execute
-from ..module_utils._options import kubernetes_options, ramp_options, start_options
+from ..module_utils._options import (
+    flagd_options,
+    kubernetes_options,
+    ramp_options,
+    start_options,
+)
 from ..module_utils._ramp.apply import Done, Place, Ramp
 from ..module_utils._ramp.describe import describe, to_diff
 from ..module_utils._ramp.judge import Finding
 from ..module_utils._ramp.options import read_moment, read_percentage, read_schedule, read_start
 from ..module_utils._ramp.plan import Ask, refuse_no_step
 from ..module_utils._run_process import alive
+from ..module_utils._templates import JINJA2
 
-NEEDS = (KUBERNETES,)
+NEEDS = (KUBERNETES, JINJA2)
 
 
 def module_spec() -> dict[str, t.Any]:
@@ -262,6 +271,7 @@ def module_spec() -> dict[str, t.Any]:
             **kubernetes_options(),
             **ramp_options(),
             **start_options(),
+            **flagd_options(),
             "state": {"type": "str", "choices": ["moved", "judged"], "default": "moved"},
             "percentage": {"type": "int"},
             "verdict": {"type": "str", "choices": ["proceed", "hold", "rollback"]},
@@ -289,6 +299,7 @@ def run(module: Module) -> dict[str, t.Any]:
         cluster_for(module),
         place,
         schedule,
+        document=Document.from_options(params["flagd"]),
         fence=params["fence"],
         lock=params["lock"],
         alive=alive,

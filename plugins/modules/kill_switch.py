@@ -10,7 +10,8 @@ short_description: Switch a feature off everywhere and prove it in every pod
 version_added: 0.2.0
 description:
   - Writes the values that switch the feature off and the switch itself, an annotation beside them, in one request. Then
-    restarts what reads them, all consumers at once, and asks every pod what it runs with.
+    restarts what reads them, all consumers at once, or has the volumes of running pods brought up to date
+    (O(delivery)), and asks every pod what it runs with.
   - Asks for no lock and no freeze, and lets nothing that rolls out stop it. A rollout of somebody else that is in
     flight is overtaken, and tells so.
   - The switch sticks. While it is set, no task of this collection turns on what it holds off. It is reset by name and
@@ -18,11 +19,16 @@ description:
   - Where a rollout cannot replace the old pods, because the new ones do not start or the Deployment is paused, the old
     ones that still run the feature are ended one by one, each when the replacement of the one before is ready. Their
     own ReplicaSet makes new ones, which read the flags anew.
+  - Pods whose volumes do not bring the flags in two thirds of O(wait_timeout) are ended one by one too.
   - A pod that cannot be asked never counts as off. The task fails with its name, after everything else was done.
 extends_documentation_fragment:
   - easymo.deploy._module.changes_in_controller
   - easymo.deploy._action_groups.kubernetes
   - easymo.deploy._kubernetes
+  - easymo.deploy._flags.probe
+  - easymo.deploy._flags.flagd
+  - easymo.deploy._libraries.jinja2
+  - easymo.deploy._libraries.jmespath
 options:
   state:
     description:
@@ -62,22 +68,32 @@ options:
     type: str
   consumers:
     description:
-      - Deployments that read the ConfigMap when they start. One that is missing fails the task, after the others are
-        done.
+      - Deployments that read the ConfigMap. One that is missing fails the task, after the others are done.
       - Without any, the flags hold for pods that start from now on.
     type: list
     elements: str
     default: []
+  delivery:
+    description:
+      - How O(consumers) have their flags. V(environment), which they read when they start, so they are restarted.
+      - V(volume), the ConfigMap mounted as a folder, whose changes they take up while they run, so nothing restarts. An
+        annotation of each pod has the kubelet look at its volumes at once; without that it takes up to 90 seconds.
+        Needs O(probe).
+    type: str
+    choices: [environment, volume]
+    default: environment
+    version_added: 0.3.0
   wait_timeout:
-    description: Seconds until every pod must be proven. Two thirds of them are for the rollout.
+    description: Seconds until every pod must be proven. Two thirds of them are for the rollout, or for the volumes.
     type: int
     default: 180
 notes:
   - Needs the verbs C(get) and C(patch) on C(configmaps) and C(deployments), C(list) and C(watch) on C(pods) and
-    C(replicasets), C(create) on C(pods/exec), and C(delete) on C(pods) for what a rollout does not replace.
+    C(replicasets), C(create) on C(pods/exec), and C(delete) on C(pods) for what a rollout does not replace. With
+    O(delivery=volume) C(patch) on C(pods), without which the kubelet is not told to hurry.
 seealso:
   - module: easymo.deploy.feature_flags
-  - module: easymo.deploy.pod_environment
+  - module: easymo.deploy.pod_flags
 """
 
 EXAMPLES = r"""
@@ -115,10 +131,12 @@ kill_switch:
     automatic: false
     flags: {FEATURE_CHECKOUT: "false", FEATURE_CHECKOUT_ROLLOUT_PERCENTAGE: "0"}
 sentence:
-  description: Where it stands, in words.
+  description: Where it stands, in words, and after how many seconds every pod was seen to run it.
   returned: success, or when a pod is not proven
   type: str
-  sample: "ann@build-1 set the kill switch at 2026-11-24T09:00:00Z, because: error rate above five percent."
+  sample: >-
+    ann@build-1 set the kill switch at 2026-11-24T09:00:00Z, because: error rate above five percent. It holds
+    FEATURE_CHECKOUT=false. Every pod ran it 1.4 s after the command began.
 before:
   description: All keys of the ConfigMap before.
   returned: success, or when a pod is not proven
@@ -178,6 +196,13 @@ consumers:
           detail: ""
           seen: {FEATURE_CHECKOUT: "false"}
           at: 7.31
+reached_after:
+  description:
+    - Seconds from the beginning of the task until the last pod was seen to run with the flags. Null while one does not.
+  returned: success, or when a pod is not proven
+  type: float
+  sample: 7.31
+  version_added: 0.3.0
 duration:
   description: Seconds from the beginning of the task until all was looked at.
   returned: success, or when a pod is not proven
@@ -196,12 +221,15 @@ from datetime import UTC, datetime
 from ..module_utils._cluster import MonotonicClock
 from ..module_utils._errors import InputError
 from ..module_utils._flags.apply import Decide
+from ..module_utils._flags.flagd import Document
 from ..module_utils._flags.plan import FlagsPlan
+from ..module_utils._flags.probe import DELIVERIES, ENVIRONMENT, VOLUME, FlagsProbe, to_probe
 from ..module_utils._flags.switch import KillSwitch, to_diff
 from ..module_utils._flags.values import to_values
+from ..module_utils._jmespath import JMESPATH
 from ..module_utils._kill_switch.apply import KillSwitching, check_reached
 from ..module_utils._kill_switch.consumer import FlagsRequest
-from ..module_utils._kill_switch.models import ConsumerState
+from ..module_utils._kill_switch.models import ConsumerState, reached_after
 from ..module_utils._kill_switch.plan import (
     LOWERED,
     RESET,
@@ -214,16 +242,19 @@ from ..module_utils._kill_switch.plan import (
 from ..module_utils._kubernetes_client import KUBERNETES
 from ..module_utils._kubernetes_module import actor_of, opener_for
 from ..module_utils._module import Module, emit_progress, execute, refuse_below
-from ..module_utils._options import kubernetes_options
+from ..module_utils._options import flagd_options, flags_probe_options, kubernetes_options
+from ..module_utils._templates import JINJA2
 from ..module_utils._time import utc_now
 
-NEEDS = (KUBERNETES,)
+NEEDS = (KUBERNETES, JINJA2, JMESPATH)
 
 
 def module_spec() -> dict[str, t.Any]:
     return {
         "argument_spec": {
             **kubernetes_options(),
+            **flags_probe_options(),
+            **flagd_options(),
             "state": {"type": "str", "choices": [SET, LOWERED, RESET], "default": SET},
             "reason": {"type": "str", "required": True},
             "by": {"type": "str"},
@@ -233,6 +264,7 @@ def module_spec() -> dict[str, t.Any]:
             "percentage": {"type": "int"},
             "percentage_flag": {"type": "str"},
             "consumers": {"type": "list", "elements": "str", "default": []},
+            "delivery": {"type": "str", "choices": [*DELIVERIES], "default": ENVIRONMENT},
             "wait_timeout": {"type": "int", "default": 180},
         },
         "required_if": [("state", LOWERED, ["percentage", "percentage_flag"])],
@@ -244,6 +276,7 @@ def run(module: Module) -> dict[str, t.Any]:
     by = actor_of({"actor": params["by"]})
     started = clock.now()
     decide = to_decision(params)
+    probe = to_probe(params["delivery"], params["probe"])
 
     def report(consumer: str, text: str) -> None:
         data = {"deployment": consumer}
@@ -256,11 +289,12 @@ def run(module: Module) -> dict[str, t.Any]:
         params["name"],
         decide,
         deadline=started + params["wait_timeout"],
+        document=Document.from_options(params["flagd"]),
         check_mode=module.check_mode,
     )
     consumers: list[ConsumerState] = []
     if params["state"] != RESET:
-        order = to_order(params, plan)
+        order = to_order(params, plan, probe)
         act = switching.look if module.check_mode else switching.switch
         consumers = act(list(dict.fromkeys(params["consumers"])), order)
     if module.check_mode:
@@ -268,6 +302,7 @@ def run(module: Module) -> dict[str, t.Any]:
     else:
         restarts = any(one.restarted or one.replaced for one in consumers)
     switch = KillSwitch.from_annotations(plan.annotations)
+    after = reached_after(consumers)
     result: dict[str, t.Any] = {
         "changed": plan.changed or restarts,
         "kill_switch": switch.to_result() if switch else {},
@@ -278,14 +313,18 @@ def run(module: Module) -> dict[str, t.Any]:
             by=by,
             reason=params["reason"].strip(),
             check_mode=module.check_mode and plan.changed,
+            reached_after=None if module.check_mode else after,
         ),
         "before": dict(plan.before.data),
         "after": dict(plan.after),
         "consumers": [one.to_result() for one in consumers],
+        "reached_after": after,
         "duration": round(clock.now() - started, 2),
     }
     if module._diff:
         result["diff"] = to_diff(plan)
+    if consumers and probe.weakness:
+        module.warn(probe.weakness)
     for one in consumers:
         if one.reached and (one.problem or one.note):
             module.warn(f"{one.name} has the flags in every pod. {one.problem} {one.note}".strip())
@@ -324,13 +363,15 @@ def to_decision(params: t.Mapping[str, t.Any]) -> Decide:
     return lambda observed: plan_set(observed, switch)
 
 
-def to_order(params: t.Mapping[str, t.Any], plan: FlagsPlan) -> FlagsRequest:
+def to_order(params: t.Mapping[str, t.Any], plan: FlagsPlan, probe: FlagsProbe) -> FlagsRequest:
     return FlagsRequest(
         expected=wanted_of(plan),
         checksum=plan.checksum,
         actor=actor_of({"actor": params["by"]}),
         at=utc_now(),
         wait_timeout=params["wait_timeout"],
+        mounted=params["delivery"] == VOLUME,
+        probe=probe,
     )
 
 

@@ -97,6 +97,7 @@ class Flagd:
         from openfeature import api  # noqa: PLC0415
         from openfeature.contrib.provider.flagd import FlagdProvider  # noqa: PLC0415
         from openfeature.contrib.provider.flagd.config import ResolverType  # noqa: PLC0415
+        from openfeature.exception import OpenFeatureError  # noqa: PLC0415
 
         self._env = service.env
         # All pods live in one process, and so in one registry of providers.
@@ -106,7 +107,11 @@ class Flagd:
             deadline_ms=round(LOOK_EVERY * 1000),
         )
         domain = f"{service.context.pod_name}-{id(self)}"
-        api.set_provider(self._provider, domain)
+        try:
+            api.set_provider_and_wait(self._provider, domain)
+        except OpenFeatureError as exc:
+            # It goes on looking for the file.
+            service.log.error("flags could not be read", error=str(exc))
         self._client = api.get_client(domain)
 
     @property

@@ -10,15 +10,14 @@ import typing as t
 
 import pytest
 
-from sandbox.services.manifests import FLAGD_KEY, FLAGS, FLAGS_FOLDER, with_flags
+from sandbox.services.manifests import FLAGD_KEY, FLAGS, FLAGS_FOLDER
 from sandbox.world import World
+from tests.agent_core_pods import AGENTS, NAME, PERCENTAGE, agent_core, start, told
 from tests.contract.rollout_cluster import running_cluster
 from tests.contract.rollout_place import Stage, stage
 from tests.integration.conftest import Place
 from tests.waiting import until
 
-NAME = "agent-core"
-AGENTS, PERCENTAGE = "FEATURE_AI_AGENTS", "FEATURE_AI_AGENTS_ROLLOUT_PERCENTAGE"
 OFF, ON = {AGENTS: "false", PERCENTAGE: "0"}, {AGENTS: "true", PERCENTAGE: "10"}
 NEVER = 3600
 FOLLOWED = 1.5
@@ -39,26 +38,6 @@ def at(cluster: World) -> t.Iterator[Stage]:
         yield made
 
 
-def agent_core(delivery: str, **container: t.Any) -> dict[str, t.Any]:
-    labels = {"app": NAME}
-    one = {
-        "name": NAME,
-        "image": f"easymo/{NAME}:v2.0.0",
-        "ports": [{"containerPort": 8080}],
-        "envFrom": [{"configMapRef": {"name": FLAGS, "optional": True}}],
-        "readinessProbe": {"httpGet": {"path": "/livez", "port": 8080}, "periodSeconds": 1},
-        **container,
-    }
-    template = {"metadata": {"labels": labels}, "spec": {"containers": [one]}}
-    body = {
-        "apiVersion": "apps/v1",
-        "kind": "Deployment",
-        "metadata": {"name": NAME},
-        "spec": {"replicas": 1, "selector": {"matchLabels": labels}, "template": template},
-    }
-    return with_flags(body, delivery)
-
-
 def flagd(flags: t.Mapping[str, t.Any]) -> str:
     variants = {
         name: {"state": "ENABLED", "variants": {"now": value}, "defaultVariant": "now"}
@@ -72,22 +51,8 @@ def write(place: Place, data: t.Mapping[str, str]) -> None:
     place.kubectl("apply", "-f", "-", stdin=json.dumps(body))
 
 
-def start(place: Place, deployment: t.Any) -> str:
-    """The name of its pod, once it is ready."""
-    place.kubectl("apply", "-f", "-", stdin=json.dumps(deployment))
-    place.kubectl("rollout", "status", f"deployment/{NAME}", "--timeout=60s")
-    (pod,) = place.json("get", "pods", f"--selector=app={NAME}")["items"]
-    return str(pod["metadata"]["name"])
-
-
 def sync(place: Place, pod: str, why: str) -> None:
     place.kubectl("annotate", "pod", pod, f"why={why}", "--overwrite")
-
-
-def told(place: Place, pod: str) -> t.Any:
-    """By the process itself, through the API server's proxy."""
-    path = f"/api/v1/namespaces/{place.namespace}/pods/{pod}:8080/proxy/flags"
-    return json.loads(place.kubectl("get", "--raw", path))["flags"]
 
 
 def files(place: Place, pod: str, *words: str) -> str:
@@ -102,7 +67,7 @@ def test_a_volume_changes_at_a_sync_whole_and_nothing_else_does(at: Stage) -> No
     alone = {"name": FLAGS, "mountPath": "/etc/one", "subPath": AGENTS}
     container["volumeMounts"].append(alone)
     container["envFrom"] = [{"configMapRef": {"name": FLAGS}}]
-    pod = start(place, body)
+    (pod,) = start(place, body)
     listed = files(place, pod, "ls", "-lA", FLAGS_FOLDER)
     assert re.search(r"\.\.data -> \.\.\d{4}(_\d\d){5}\.\d+", listed)
     assert f"{AGENTS} -> ..data/{AGENTS}" in listed
@@ -152,7 +117,7 @@ def test_the_service_runs_what_its_volume_has(
 ) -> None:
     place = at.place
     write(place, document(OFF))
-    pod = start(place, agent_core(delivery))
+    (pod,) = start(place, agent_core(delivery))
     assert (told(place, pod)[AGENTS], told(place, pod)[PERCENTAGE]) == (False, 0)
     write(place, document(ON))
     sync(place, pod, "on")
@@ -168,10 +133,18 @@ def test_the_service_runs_what_its_volume_has(
     until(lambda: told(place, pod)[PERCENTAGE] == 0, 10)
 
 
+def test_without_a_document_everything_is_off_until_there_is_one(at: Stage) -> None:
+    (pod,) = start(at.place, agent_core("flagd"))
+    assert told(at.place, pod)[AGENTS] is False
+    write(at.place, {FLAGD_KEY: flagd({AGENTS: True, PERCENTAGE: 10})})
+    sync(at.place, pod, "written")
+    until(lambda: told(at.place, pod)[PERCENTAGE] == 10, 10)
+
+
 def test_what_cannot_be_read_leaves_what_held(at: Stage) -> None:
     place = at.place
     write(place, ON)
-    pod = start(place, agent_core("files"))
+    (pod,) = start(place, agent_core("files"))
     write(place, {**ON, PERCENTAGE: "many"})
     sync(place, pod, "rubbish")
     until(lambda: "flags could not be read" in place.kubectl("logs", pod), 10)

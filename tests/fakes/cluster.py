@@ -55,6 +55,7 @@ class MemoryCluster:
         self.objects: dict[tuple[str, str], Object] = {}
         self.logs: dict[str, str] = {}
         self.environments: dict[str, str] = {}
+        self.answers: dict[str, str] = {}
         self.requests: list[str] = []
         self.writes: list[str] = []
         self.out_of_sight = False
@@ -150,6 +151,12 @@ class MemoryCluster:
         if pod not in self.environments:
             raise RefusedError("not found", status=404)
         return self.environments[pod]
+
+    def proxy(self, pod: str, port: int, path: str, *, tls: bool = False) -> str:
+        self._request("proxy")
+        if pod not in self.answers:
+            raise RefusedError("not found", status=404)
+        return self.answers[pod]
 
     def _request(self, what: str) -> None:
         if self.out_of_sight:

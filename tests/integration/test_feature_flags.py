@@ -10,7 +10,7 @@ import pytest
 
 from ansible_collections.easymo.deploy.plugins.modules import (
     feature_flags,
-    pod_environment,
+    pod_flags,
     rollout,
 )
 from tests.integration.conftest import SERVICE, Place
@@ -78,7 +78,7 @@ def test_a_value_out_of_bounds_touches_nothing(place: Place, value: t.Any) -> No
 
 def test_pods_are_restarted_once_for_their_flags_and_run_with_them(deployed: Place) -> None:
     flags = deployed.run(feature_flags, flags=ON)
-    stale = deployed.run(pod_environment, name=SERVICE, environment=ON)
+    stale = deployed.run(pod_flags, name=SERVICE, flags=ON)
     assert stale["failed"] is True
     assert "FEATURE_AI_AGENTS is unset instead of 'true'" in stale["msg"]
     assert len(stale["pods"]) == 2
@@ -86,5 +86,5 @@ def test_pods_are_restarted_once_for_their_flags_and_run_with_them(deployed: Pla
     restart = {"name": SERVICE, "state": "restarted", "checksum": flags["checksum"]}
     assert deployed.run(rollout, **restart)["changed"] is True
     assert deployed.run(rollout, **restart)["changed"] is False
-    fresh = deployed.run(pod_environment, name=SERVICE, environment=ON)
+    fresh = deployed.run(pod_flags, name=SERVICE, environment=ON)
     assert [pod["problems"] for pod in fresh["pods"]] == [[], []]

@@ -204,6 +204,7 @@ class Script:
             flags=wanted,
             bounds={PERCENTAGE: [0, 100]},
             choices={SWITCH: [True, False]},
+            flagd=None,
             kill_switch="reset_automatic",
             fence=self.epoch,
         )
@@ -229,22 +230,33 @@ class Script:
         ramped = (seen.get("ramp") or {}).get("history")
         return str(seen["before"]["percentage"]) if ramped else "1"
 
-    def _roll_out(self, consumer: str, checksum: str, wanted: dict[str, t.Any]) -> Result | None:
+    def _roll_out(
+        self,
+        consumer: str,
+        checksum: str,
+        wanted: dict[str, t.Any],
+        *,
+        undo: bool = True,
+        fence: int | None = None,
+    ) -> Result | None:
         rolled = self.task(
-            "feature_flags/main",
+            "feature_flags/reach",
             "Restart the readers of changed flags",
             name=consumer,
             release=VERSION,
             checksum=checksum,
-            fence=self.epoch,
+            undo_on_failure=undo,
+            fence=self.epoch if fence is None else fence,
         )
         if rolled.get("failed"):
             return rolled
         seen = self.task(
-            "feature_flags/main",
+            "feature_flags/reach",
             "Check the flags in every pod",
             name=consumer,
-            environment=wanted,
+            flags=wanted,
+            probe=None,
+            wait_timeout=0,
         )
         return seen if seen.get("failed") else None
 
@@ -256,6 +268,7 @@ class Script:
             "Restore the flags from before this task",
             name=FLAGS,
             flags={name: done["before"].get(name) for name in wanted},
+            flagd=None,
             fence=self.epoch,
         )
         if back.get("failed"):
@@ -263,7 +276,7 @@ class Script:
         for consumer in self._consumers():
             rolled = self.task(
                 "feature_flags/put_back",
-                "Restart the pods with the new flags",
+                "Restart the pods with the restored flags",
                 name=consumer,
                 release=VERSION,
                 checksum=back["checksum"],
@@ -281,7 +294,10 @@ class Script:
             "Switch the feature off",
             name=FLAGS,
             flags=FLAGS_OFF,
+            flagd=None,
             consumers=self._consumers(),
+            delivery="environment",
+            probe=None,
             reason=reason,
         )
 
@@ -301,7 +317,10 @@ class Script:
                 flags=FLAGS_OFF,
                 percentage=None,
                 percentage_flag=PERCENTAGE,
+                flagd=None,
                 consumers=self._consumers(),
+                delivery="environment",
+                probe=None,
                 reason="errors",
                 by=self.actor.name,
                 wait_timeout=180,
@@ -330,6 +349,7 @@ class Script:
                     "Restore the previous flags",
                     name=FLAGS,
                     flags=pinned["data"],
+                    flagd=None,
                 )
             )
 
@@ -404,6 +424,7 @@ class Script:
             self.task(
                 "feature_ramp/main",
                 "Change the ramp",
+                flagd=None,
                 percentage=wanted,
                 reason="",
                 release_reason="",
@@ -424,6 +445,7 @@ class Script:
                     since=moved["ramp"]["since"],
                     verdict="proceed",
                     verdict_reasons=[],
+                    flagd=None,
                     fence=self.epoch,
                     **place,
                 )
@@ -433,26 +455,14 @@ class Script:
 
     def _deliver(self, moved: Result, place: dict[str, t.Any]) -> None:
         for consumer in self._consumers():
-            rolled = self.task(
-                "feature_ramp/consumers",
-                "Restart the readers of a changed percentage",
-                name=consumer,
-                release=VERSION,
-                checksum=moved["checksum"],
-                undo_on_failure=moved["action"] == "raise",
+            failed = self._roll_out(
+                consumer,
+                moved["checksum"],
+                {PERCENTAGE: str(moved["percentage"])},
+                undo=moved["action"] == "raise",
                 fence=0 if moved["action"] == "lower" else self.epoch,
             )
-            seen = (
-                rolled
-                if rolled.get("failed")
-                else self.task(
-                    "feature_ramp/consumers",
-                    "Check the percentage in every pod",
-                    name=consumer,
-                    environment={PERCENTAGE: str(moved["percentage"])},
-                )
-            )
-            if not seen.get("failed"):
+            if failed is None:
                 continue
             if moved["action"] == "raise":
                 self.task(
@@ -460,9 +470,10 @@ class Script:
                     "Return to the previous step, because this one failed",
                     percentage=moved["before"]["percentage"],
                     reason="it did not reach every pod",
+                    flagd=None,
                     **place,
                 )
-            raise StopError(str(seen.get("msg")))
+            raise StopError(str(failed.get("msg")))
 
     def unlock_by_force(self) -> None:
         self.require(

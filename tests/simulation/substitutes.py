@@ -38,7 +38,7 @@ if t.TYPE_CHECKING:
 COLLECTION = "ansible_collections.easymo.deploy.plugins."
 ACTING = (
     *("deploy_lock", "feature_flags", "feature_guard_info", "feature_ramp", "feature_ramp_info"),
-    *("kill_switch", "pod_environment", "release", "release_info", "release_rollback", "rollout"),
+    *("kill_switch", "pod_flags", "release", "release_info", "release_rollback", "rollout"),
     "rollout_wave",
 )
 current: World

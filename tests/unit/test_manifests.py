@@ -78,6 +78,8 @@ def used() -> Rights:
             rights.add(("", "pods/log", "get"))
         if "cluster" in receiver and name == "execute":
             rights |= {("", "pods/exec", verb) for verb in ("get", "create")}
+        if "cluster" in receiver and name == "proxy":
+            rights.add(("", "pods/proxy", "get"))
     return rights
 
 

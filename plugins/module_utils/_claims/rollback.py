@@ -30,7 +30,7 @@ def verification(
 ) -> list[dict[str, str]]:
     """A row with `name`, `status` and `detail` for each.
 
-    `tests`: the result of the module smoke_tests; `pods`: those of pod_environment, in a loop. `pins`: by
+    `tests`: the result of the module smoke_tests; `pods`: those of pod_flags, in a loop. `pins`: by
     Deployment, what ran before, with `images`; None when services did not go back. `deployments`: as rollout_info
     returns them.
     """

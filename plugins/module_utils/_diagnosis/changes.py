@@ -16,10 +16,11 @@ from .._cluster import (
     Object,
 )
 from .._errors import DeployError
+from .._flags.pods import STALE, UNKNOWN, Asker
+from .._flags.probe import FlagsProbe
 from .._flags.switch import KillSwitch
+from .._flags.values import only_flags
 from .._kill_switch.consumer import container_of
-from .._kill_switch.models import STALE, UNKNOWN
-from .._kill_switch.pod_env import Asker
 from .._release.models import FAILED, Record
 from .._release.store import ReleaseStore
 from .._rollout.models import Deployment, ReplicaSet, newest_replica_set
@@ -112,7 +113,11 @@ def _look_at_flags_map(notes: Notebook, cluster: Cluster, name: str, now: dateti
 
 
 def look_at_flags(
-    notes: Notebook, cluster: Cluster, config_map: str, consumers: t.Sequence[str]
+    notes: Notebook,
+    cluster: Cluster,
+    config_map: str,
+    consumers: t.Sequence[str],
+    probe: FlagsProbe,
 ) -> None:
     """What each pod runs with, against the ConfigMap."""
     file = "kubernetes/flags.txt"
@@ -120,7 +125,7 @@ def look_at_flags(
     wanted = dict((body or {}).get("data") or {})
     for name, value in sorted(wanted.items()):
         notes.write(file, f"{config_map}: {name}={value}")
-    asker = Asker(wanted, clock=MonotonicClock(), wall=wall_clock)
+    asker = Asker(only_flags(wanted), clock=MonotonicClock(), wall=wall_clock, probe=probe)
     for consumer in consumers:
         try:
             deployment = observe_deployment(cluster, consumer)

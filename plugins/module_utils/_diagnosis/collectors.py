@@ -8,6 +8,7 @@ import typing as t
 
 from .. import _s3
 from .._errors import InputError
+from .._flags.probe import FlagsProbe
 from .._functions.probe import Probe
 from .._functions.prober import HttpGateway
 from .._gate.options import read_metric
@@ -112,11 +113,12 @@ def _of_error_rate(params: Params) -> t.Iterator[tuple[str, Look]]:
         ),
     )
     if flags:
-        consumers = params["flags_consumers"]
+        consumers, probe = params["flags_consumers"], FlagsProbe.from_options(params["probe"])
         yield (
             "the flags",
             _in_cluster(
-                params, lambda notes, cluster: look_at_flags(notes, cluster, flags, consumers)
+                params,
+                lambda notes, cluster: look_at_flags(notes, cluster, flags, consumers, probe),
             ),
         )
     if params["public_url"]:

@@ -8,6 +8,7 @@ import typing as t
 
 from .._gate.options import metric_options
 from .._options import (
+    flags_probe_options,
     kubernetes_options,
     monitoring_options,
     postgres_options,
@@ -31,6 +32,7 @@ def diagnosis_options() -> dict[str, t.Any]:
         "log_services": {**names},
         "flags_config_map": {"type": "str", "default": ""},
         "flags_consumers": {**names},
+        **flags_probe_options(),
         "public_url": {"type": "str", "default": ""},
         "prometheus": {"type": "dict", "options": prometheus_options()},
         "supabase": {"type": "dict", "options": supabase_options()},

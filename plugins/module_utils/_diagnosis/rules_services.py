@@ -96,7 +96,7 @@ SERVICE_RULES = (
         "stale_flags",
         SURE,
         "{subject}: {pods} of {of} pods run with other flags than the ConfigMap has ({detail})",
-        f"{PLAY}/deploy.yml --tags feature_flags restarts them with the release's flags. {FEATURE_OFF}",
+        f"{PLAY}/deploy.yml --tags feature_flags brings them the release's flags. {FEATURE_OFF}",
     ),
     Rule(
         "dependency",

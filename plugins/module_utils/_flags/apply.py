@@ -9,6 +9,7 @@ import typing as t
 from .._cluster import KILL_SWITCH_ANNOTATION, Cluster
 from .._errors import ConflictError, VerificationError
 from .._lock.fence import NO_GUARD, Guard, NoGuard
+from .flagd import Document
 from .plan import FlagsMap, FlagsPlan, Wish, plan_flags
 from .switch import KillSwitch, refuse_up
 
@@ -30,6 +31,7 @@ def decide_flags(
     force: bool,
     check_mode: bool,
     guard: Guard | NoGuard = NO_GUARD,
+    document: Document | None = None,
     attempts: int = ATTEMPTS,
 ) -> FlagsPlan:
     """The plan that was carried out; made anew when somebody else wrote in between. Read, decide and write are one.
@@ -41,7 +43,7 @@ def decide_flags(
         observed = observe_flags(cluster, name)
         wish = decide(observed)
         _ask_switch(observed, wish)
-        plan = plan_flags(observed, wish.flags, wish.annotations)
+        plan = plan_flags(observed, wish.flags, wish.annotations, document)
         if not plan.changed:
             return plan
         if not check_mode:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from .._cluster import FIELD_MANAGER, Object, Operation
 from .._errors import ConflictError
+from .flagd import Document
 
 Changes = t.Mapping[str, "str | None"]
 """New values by key; None takes a key out. Keys that are not named stay as they are."""
@@ -75,6 +76,8 @@ class FlagsPlan:
 
     before: FlagsMap
     wish: Wish
+    document: Document | None
+    """What is made of the flags in the same write, if they are written."""
     after: t.Mapping[str, str]
     annotations: t.Mapping[str, str]
     """All annotations afterwards."""
@@ -126,6 +129,9 @@ class FlagsPlan:
     def differing(self, seen: FlagsMap) -> list[str]:
         """Which of the keys and annotations that were asked for are otherwise in `seen`."""
         found = {k for k in self.wish.flags if seen.data.get(k) != self.after.get(k)}
+        # Whoever wrote another flag meanwhile made it of that one too.
+        if self.document and seen.data.get(self.document.key) != self.document.render(seen.data):
+            found.add(self.document.key)
         return sorted(
             found.union(
                 k
@@ -135,9 +141,18 @@ class FlagsPlan:
         )
 
 
-def plan_flags(observed: FlagsMap, flags: Changes, annotations: Changes | None = None) -> FlagsPlan:
+def plan_flags(
+    observed: FlagsMap,
+    flags: Changes,
+    annotations: Changes | None = None,
+    document: Document | None = None,
+) -> FlagsPlan:
     """`flags` as to_values returns them. Raises ConflictError for a ConfigMap that cannot be changed."""
     wish = Wish(flags, annotations or {})
+    # Who writes no flag leaves the document alone too.
+    document = document if flags else None
+    if document:
+        flags = {**flags, document.key: document.render(_after(observed.data, flags))}
     wanted = {key: value for key, value in flags.items() if value is not None}
     removed = tuple(key for key, value in flags.items() if value is None and key in observed.data)
     moved = [*removed, *(k for k, v in wanted.items() if observed.data.get(k) != v)]
@@ -149,6 +164,7 @@ def plan_flags(observed: FlagsMap, flags: Changes, annotations: Changes | None =
     return FlagsPlan(
         before=observed,
         wish=wish,
+        document=document,
         after=_after(observed.data, flags),
         annotations=_after(observed.annotations, wish.annotations),
         applied=_applied(observed.data, observed.owned, flags),

@@ -32,6 +32,11 @@ def to_values(
     }
 
 
+def only_flags(data: t.Mapping[str, str]) -> dict[str, str]:
+    """What of a ConfigMap is a flag; a document or a file beside them is none."""
+    return {name: value for name, value in data.items() if NAME.fullmatch(name)}
+
+
 def _to_value(name: str, value: t.Any, bounds: t.Any, choices: t.Any) -> str | None:
     _check_name(name, "flags")
     if value is None:

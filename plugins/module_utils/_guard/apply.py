@@ -13,7 +13,9 @@ from .._alerts.models import LoadedRule
 from .._cluster import GUARD_ANNOTATION, RAMP_ANNOTATION, Clock, Cluster, MonotonicClock
 from .._errors import DeployError
 from .._flags.apply import decide_flags, observe_flags
+from .._flags.flagd import Document
 from .._flags.plan import FlagsMap, FlagsPlan, Wish, checksum
+from .._flags.probe import FlagsProbe
 from .._flags.switch import KillSwitch
 from .._gate.alerts import AlertsSource
 from .._gate.earlier import evidence_before
@@ -62,6 +64,9 @@ class Task:
     lock: str = ""
     by: str = "guard"
     wait_timeout: float = 180.0
+    mounted: bool = False
+    probe: FlagsProbe = field(default_factory=FlagsProbe)
+    document: Document | None = None
 
 
 @dataclass(frozen=True)
@@ -311,6 +316,7 @@ class Guard:
             wish,
             force=True,
             check_mode=check_mode,
+            document=self._task.document,
             attempts=ATTEMPTS,
         )
         choice, place = last[0]
@@ -374,6 +380,8 @@ class Guard:
             actor=self._task.by,
             at=format_time(self._wall()),
             wait_timeout=self._task.wait_timeout,
+            mounted=self._task.mounted,
+            probe=self._task.probe,
         )
 
     def _switching(self) -> KillSwitching:

@@ -8,9 +8,10 @@ import typing as t
 
 from .._alerts.fired import describe, identity, moment
 from .._alerts.models import LoadedRule
+from .._flags.pods import RUNNING, STALE, PodState
 from .._gate.alerts import GATE, NOTE, ROLLBACK
 from .._gate.models import Metric, Reason, Sample
-from .._kill_switch.models import RUNNING, STALE, ConsumerState, PodState
+from .._kill_switch.models import ConsumerState
 from .._lock.models import Lock
 from .._lock.plan import describe as describe_lock
 from .models import (

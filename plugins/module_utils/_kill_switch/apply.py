@@ -10,10 +10,12 @@ from datetime import datetime
 from .._cluster import Clock, Cluster
 from .._errors import VerificationError
 from .._flags.apply import Decide, decide_flags
+from .._flags.flagd import Document
 from .._flags.plan import FlagsPlan
+from .._flags.pods import REACHED, RUNNING
 from .._threads import Lock, side_by_side
 from .consumer import Consumer, FlagsRequest
-from .models import REACHED, RUNNING, ConsumerState, tell_wrong
+from .models import ConsumerState, tell_wrong
 
 ATTEMPTS = 50
 """Whoever else writes the flags, the switch gets its turn."""
@@ -34,13 +36,22 @@ class KillSwitching:
         wall: t.Callable[[], datetime],
         report: Report,
     ) -> None:
+        self._started = clock.now()
         self._open_cluster = open_cluster
         self._clock = clock
         self._wall = wall
         self._speaking = Lock()
         self._report = report
 
-    def write(self, name: str, decide: Decide, *, deadline: float, check_mode: bool) -> FlagsPlan:
+    def write(
+        self,
+        name: str,
+        decide: Decide,
+        *,
+        deadline: float,
+        document: Document | None,
+        check_mode: bool,
+    ) -> FlagsPlan:
         """Trouble with the API is sat out until `deadline`: nothing is off before this is written."""
         return decide_flags(
             self._open_cluster().until(deadline),
@@ -48,6 +59,7 @@ class KillSwitching:
             decide,
             force=True,
             check_mode=check_mode,
+            document=document,
             attempts=ATTEMPTS,
         )
 
@@ -71,7 +83,13 @@ class KillSwitching:
                 self._report(name, text)
 
         return Consumer(
-            name, order, self._open_cluster, clock=self._clock, wall=self._wall, report=report
+            name,
+            order,
+            self._open_cluster,
+            clock=self._clock,
+            wall=self._wall,
+            report=report,
+            started=self._started,
         )
 
 

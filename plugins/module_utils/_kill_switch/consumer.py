@@ -1,26 +1,31 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # PRIVATE to easymo.deploy.
-"""Bring the pods of one Deployment to the flags that were written: by a rollout, and where that fails one by one."""
+"""Bring the pods of one Deployment to the flags that were written: by a rollout, or by their volumes while they run.
+
+Those that are not brought to them so are ended one by one.
+"""
 
 from __future__ import annotations
 
 import typing as t
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from .._cluster import Clock, Cluster
 from .._errors import DeployError
+from .._flags.follow import follow
+from .._flags.pods import STALE, UNKNOWN, Asker, PodState
+from .._flags.probe import FlagsProbe
 from .._rollout.models import Deployment
 from .._rollout.observe import observe_all_pods, observe_deployment
 from .._rollout.plan import RolloutPlan, Wanted
 from .._rollout.runner import Rollout, Settings
-from .models import STALE, UNKNOWN, ConsumerState, PodState
-from .pod_env import Asker
-from .pod_replacement import sweep
+from .models import ConsumerState
+from .pod_replacement import Swept, sweep
 
 ATTEMPTS = 5
 ROLLING = 2 / 3
-"""Share of the time that the rollout may take, so that some is left for what it did not reach."""
+"""Share of the time that the rollout, or the volumes, may take, so that some is left for what they did not reach."""
 STALLED = 45.0
 """Seconds without progress after which a rollout is taken for one that hangs."""
 OVERTAKEN = ("superseded", "paused")
@@ -28,13 +33,18 @@ OVERTAKEN = ("superseded", "paused")
 
 @dataclass(frozen=True)
 class FlagsRequest:
-    """What the consumers are brought to. `checksum` is of all flags; `at` the time, RFC 3339."""
+    """What the consumers are brought to. `checksum` is of all flags; `at` the time, RFC 3339.
+
+    `mounted`: they have their flags from a ConfigMap volume and take changes up while they run.
+    """
 
     expected: t.Mapping[str, str]
     checksum: str
     actor: str
     at: str
     wait_timeout: float
+    mounted: bool = False
+    probe: FlagsProbe = field(default_factory=FlagsProbe)
 
 
 class Consumer:
@@ -47,7 +57,9 @@ class Consumer:
         clock: Clock,
         wall: t.Callable[[], datetime],
         report: t.Callable[[str], None],
+        started: float,
     ) -> None:
+        """`started`: when the task began, on `clock`."""
         self._name = name
         self._order = order
         self._clock = clock
@@ -55,7 +67,9 @@ class Consumer:
         self._started = clock.now()
         self._deadline = self._started + order.wait_timeout
         self._cluster = open_cluster().until(self._deadline)
-        self._asker = Asker(order.expected, clock=clock, wall=wall)
+        self._asker = Asker(
+            order.expected, clock=clock, wall=wall, probe=order.probe, started=started
+        )
 
     def look(self) -> ConsumerState:
         """What its pods run with, changing nothing."""
@@ -72,18 +86,14 @@ class Consumer:
             deployment = observe_deployment(self._cluster, self._name)
             # Only listed: asking them takes time that the restart should not wait for.
             known = frozenset(one.uid for one in observe_all_pods(self._cluster, deployment))
-            if deployment.paused:
-                note = "It is paused, so pods were deleted one by one instead of a rollout. It stays paused."
+            if self._order.mounted:
+                swept, problem, note = self._follow(deployment, known)
             else:
-                restarted, problem = self._restart(deployment)
-            swept = sweep(
-                self._cluster,
-                lambda: self._ask(deployment),
-                known,
-                clock=self._clock,
-                deadline=max(self._deadline, self._clock.now() + 1.0),
-                report=self._report,
-            )
+                if deployment.paused:
+                    note = "It is paused, so pods were deleted one by one instead of a rollout. It stays paused."
+                else:
+                    restarted, problem = self._restart(deployment)
+                swept = self._sweep(deployment, known)
         except DeployError as exc:
             return ConsumerState(self._name, restarted=restarted, problem=str(exc), seen=False)
         wrong = [one for one in swept.pods if one.state in (STALE, UNKNOWN)]
@@ -96,6 +106,33 @@ class Consumer:
             replaced=swept.replaced,
             problem=" ".join(filter(None, (problem, swept.problem))),
             note=note,
+        )
+
+    def _follow(self, deployment: Deployment, known: frozenset[str]) -> tuple[Swept, str, str]:
+        """What its pods run, why some did not follow, and what else is worth telling."""
+        patience = self._order.wait_timeout * ROLLING
+        pods, note = follow(
+            self._cluster,
+            lambda: self._ask(deployment),
+            clock=self._clock,
+            deadline=self._started + patience,
+            report=self._report,
+        )
+        stale = [one for one in pods if one.state == STALE]
+        if not stale:
+            return Swept(tuple(pods)), "", note
+        names = ", ".join(one.pod for one in stale)
+        problem = f"The volumes of {names} did not bring the flags within {patience:.0f} s."
+        return self._sweep(deployment, known), problem, note
+
+    def _sweep(self, deployment: Deployment, known: frozenset[str]) -> Swept:
+        return sweep(
+            self._cluster,
+            lambda: self._ask(deployment),
+            known,
+            clock=self._clock,
+            deadline=max(self._deadline, self._clock.now() + 1.0),
+            report=self._report,
         )
 
     def _restart(self, deployment: Deployment) -> tuple[bool, str]:

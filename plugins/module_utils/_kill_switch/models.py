@@ -5,40 +5,9 @@
 from __future__ import annotations
 
 import typing as t
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from dataclasses import dataclass
 
-from .._cluster import Object
-from .._time import parse_time
-
-REACHED, STALE, UNKNOWN, IDLE, ENDING = "reached", "stale", "unknown", "idle", "ending"
-"""Runs with the wanted flags; runs with others; cannot be asked; runs nothing; gets no new requests and goes."""
-RUNNING = (REACHED, STALE, UNKNOWN)
-
-OVERDUE = timedelta(seconds=30)
-"""After its grace period a pod that is still there is taken for one whose node is gone."""
-
-
-@dataclass(frozen=True)
-class PodState:
-    """`at`: seconds from the beginning of the task to when it was seen so."""
-
-    pod: str
-    uid: str
-    state: str
-    ready: bool = False
-    detail: str = ""
-    seen: t.Mapping[str, str | None] = field(default_factory=dict)
-    at: float = 0.0
-
-    def to_result(self) -> dict[str, t.Any]:
-        return {
-            "pod": self.pod,
-            "state": self.state,
-            "detail": self.detail,
-            "seen": dict(self.seen),
-            "at": round(self.at, 2),
-        }
+from .._flags.pods import REACHED, STALE, UNKNOWN, PodState
 
 
 @dataclass(frozen=True)
@@ -75,10 +44,12 @@ class ConsumerState:
         }
 
 
-def is_overdue(pod: Object, now: datetime) -> bool:
-    """Whether it should have ended already: the API server writes down when its grace is over."""
-    due = parse_time(pod["metadata"].get("deletionTimestamp") or "")
-    return due is not None and now > due + OVERDUE
+def reached_after(consumers: t.Sequence[ConsumerState]) -> float | None:
+    """Seconds until the last pod was seen to run with the flags; None while one does not, and without any."""
+    times = [pod.at for one in consumers for pod in one.pods if pod.state == REACHED]
+    if not times or not all(one.reached for one in consumers):
+        return None
+    return round(max(times), 2)
 
 
 def tell_wrong(consumers: t.Iterable[ConsumerState]) -> str:

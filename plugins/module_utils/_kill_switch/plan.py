@@ -59,10 +59,16 @@ def to_sentence(
     by: str,
     reason: str,
     check_mode: bool = False,
+    reached_after: float | None = None,
 ) -> str:
     """Where it stands after the write, or would stand in check mode, for people."""
     told = ", ".join(f"{name}={value}" for name, value in flags.items())
     because = f"because: {reason.rstrip('.')}."
+    reached = (
+        ""
+        if reached_after is None
+        else f" Every pod ran it {reached_after:.1f} s after the command began."
+    )
     if state == RESET:
         reset = "would reset" if check_mode else "reset"
         stay = "would stay" if check_mode else "stay"
@@ -70,6 +76,6 @@ def to_sentence(
     if state == SET and switch is not None:
         if check_mode:
             return f"{by} would set the kill switch, {because} It would hold {told}."
-        return f"{str(switch).rstrip('.')}. It holds {told}."
+        return f"{str(switch).rstrip('.')}. It holds {told}.{reached}"
     lowered = ", ".join(f"{name} to {value}" for name, value in flags.items())
-    return f"{by} {'would lower' if check_mode else 'lowered'} {lowered}, {because}"
+    return f"{by} {'would lower' if check_mode else 'lowered'} {lowered}, {because}{reached}"

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from .._cluster import Clock, Cluster
 from .._errors import DeployError
-from .models import ENDING, STALE, PodState
+from .._flags.pods import ENDING, STALE, PodState
 
 PAUSE = 0.5
 

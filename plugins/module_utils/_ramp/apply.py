@@ -11,6 +11,7 @@ from datetime import datetime
 from .._cluster import RAMP_ANNOTATION, Cluster, MonotonicClock
 from .._errors import InputError
 from .._flags.apply import decide_flags, observe_flags
+from .._flags.flagd import Document
 from .._flags.plan import FlagsMap, FlagsPlan, Wish
 from .._flags.switch import KillSwitch
 from .._lock.apply import LEASE, WallClock, read_freeze
@@ -55,6 +56,7 @@ class Ramp:
         place: Place,
         schedule: Schedule,
         *,
+        document: Document | None = None,
         fence: int = 0,
         lock: str | None = None,
         alive: Alive = never_alive,
@@ -63,6 +65,7 @@ class Ramp:
         self._cluster = cluster
         self._place = place
         self._schedule = schedule
+        self._document = document
         self._fence = fence
         self._lock = lock or LEASE
         self._alive = alive
@@ -119,7 +122,12 @@ class Ramp:
             )
 
         written = decide_flags(
-            self._cluster, self._place.config_map, wish, force=True, check_mode=check_mode
+            self._cluster,
+            self._place.config_map,
+            wish,
+            force=True,
+            check_mode=check_mode,
+            document=self._document,
         )
         seen, found = last[0]
         return Done(seen, found, written)

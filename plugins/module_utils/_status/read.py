@@ -7,6 +7,7 @@ from __future__ import annotations
 from .._availability.store import facts_of
 from .._cluster import Cluster, MonotonicClock
 from .._flags.switch import KillSwitch
+from .._flags.values import only_flags
 from .._gate.store import watches_of
 from .._lock.apply import Locking
 from .._lock.models import Claim
@@ -34,7 +35,7 @@ def look(cluster: Cluster, *, lock: str, release: str, config_map: str) -> Seen:
         record=record.to_json() if record else {},
         deployments=observe_standings(cluster, None),
         freeze=str(freeze) if freeze else "",
-        flags=(flags.get("data") or {}) if flags is not None else None,
+        flags=only_flags(flags.get("data") or {}) if flags is not None else None,
         killed=str(switch) if switch else "",
         automatic=bool(switch and switch.automatic),
         availability=facts_of(store, attempt, store.attachments()),

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import typing as t
 
+from ..._flags.values import only_flags
 from ..._words import counted
 from ..._words import listed as listing
 from ..models import Cell, Table
@@ -197,7 +198,7 @@ def flags(reader: Reader) -> Table:
     after = found["after"] if isinstance(found.get("after"), dict) else found
     before = inner(found, "before")
     rows = []
-    for name in sorted({*after, *before} - ({"checksum"} if after is found else set())):
+    for name in sorted({*only_flags(after), *only_flags(before)}):
         was, now = text(before.get(name)), text(after.get(name))
         change = "changed" if before and was != now else ""
         rows.append(

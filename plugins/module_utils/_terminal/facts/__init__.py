@@ -59,7 +59,7 @@ TABLE: t.Mapping[str, Teller] = {
     "easymo.deploy.person_check": checks.people,
     "easymo.deploy.pg_backup": databases.backups,
     "easymo.deploy.pg_restore": databases.restores,
-    "easymo.deploy.pod_environment": platform.in_pods,
+    "easymo.deploy.pod_flags": platform.in_pods,
     "easymo.deploy.preflight_check": checks.preflight,
     "easymo.deploy.prisma_migrations": databases.migrations,
     "easymo.deploy.release": nothing,

@@ -131,7 +131,8 @@ def flags(group: Group) -> list[Fact]:
     for item in group.items:
         before, after = (item.result.get(key) or {} for key in ("before", "after"))
         moved: dict[str, list[str]] = {}
-        for name in sorted({*before, *after}):
+        # A document of the same ConfigMap is no flag.
+        for name in sorted(name for name in {*before, *after} if name.isupper()):
             if before.get(name) != after.get(name):
                 step = f"{before.get(name, 'unset')}→{after.get(name, 'unset')}"
                 moved.setdefault(step, []).append(name)
@@ -151,7 +152,11 @@ def in_pods(group: Group) -> list[Fact]:
         pods = item.result.get("pods") or ()
         good = [pod for pod in pods if not pod.get("problems")]
         if pods and not item.failed:
-            facts.append(Fact("read", f"flags in {len(good)} of {len(pods)} pods of {item.name}"))
+            after = item.result.get("reached_after")
+            waited = f", the last after {after:.1f} s" if item.changed and after else ""
+            facts.append(
+                Fact("read", f"flags in {len(good)} of {len(pods)} pods of {item.name}{waited}")
+            )
     return facts
 
 

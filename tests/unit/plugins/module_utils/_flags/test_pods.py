@@ -1,31 +1,145 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
-from ansible_collections.easymo.deploy.plugins.module_utils._flags.pods import (
-    compare,
-    observe_environment,
+import typing as t
+from datetime import UTC, datetime
+
+from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
+    ConflictError,
+    RefusedError,
 )
+from ansible_collections.easymo.deploy.plugins.module_utils._flags.follow import follow, latest
+from ansible_collections.easymo.deploy.plugins.module_utils._flags.pods import (
+    REACHED,
+    STALE,
+    UNKNOWN,
+    Asker,
+    PodState,
+    differences,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._flags.probe import FlagsProbe
 from ansible_collections.easymo.deploy.plugins.module_utils._rollout.models import Deployment
-from tests.fakes.cluster import MemoryCluster
+from tests.fakes.cluster import FakeClock, MemoryCluster
 from tests.fakes.controller import NAME, Controller
 
-EXPECTED = {"FEATURE_AI_AGENTS": "true"}
+AGENTS = "FEATURE_AI_AGENTS"
+EXPECTED = {AGENTS: "true"}
+NOON = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
+ENDPOINT = FlagsProbe.from_options(
+    {"http": {"port": 8080, "path": "/flags", "scheme": "http"}, "values": "flags"}
+)
 
 
 def test_a_difference_names_key_expected_and_seen() -> None:
-    assert compare("p", {"FEATURE_AI_AGENTS": "false"}, EXPECTED).problems == (
-        "FEATURE_AI_AGENTS is 'false' instead of 'true'",
-    )
-    assert compare("p", {}, EXPECTED).problems == ("FEATURE_AI_AGENTS is unset instead of 'true'",)
-    assert compare("p", {"FEATURE_AI_AGENTS": "true", "X": "y"}, EXPECTED).problems == ()
+    assert differences({AGENTS: "false"}, EXPECTED) == f"{AGENTS} is 'false' instead of 'true'"
+    assert differences({}, EXPECTED) == f"{AGENTS} is unset instead of 'true'"
+    assert differences({AGENTS: "true", "X": "y"}, EXPECTED) == ""
 
 
-def test_every_pod_is_asked() -> None:
-    cluster = MemoryCluster()
-    Controller(cluster, "easymo/wallet-service:v1")
-    deployment = Deployment.from_json(cluster.objects["Deployment", NAME])
-    pods = [name for kind, name in cluster.objects if kind == "Pod"]
-    cluster.environments = dict.fromkeys(pods, "PATH=/bin\nFEATURE_AI_AGENTS=true\n")
-    cluster.environments[pods[1]] = "FEATURE_AI_AGENTS=false\n"
-    findings = observe_environment(cluster, deployment, NAME, EXPECTED)
-    assert [bool(one.problems) for one in findings] == [False, True, False]
+class Readers:
+    """Three pods of a Deployment that tell their flags at an endpoint."""
+
+    def __init__(self) -> None:
+        self.cluster, self.clock = MemoryCluster(), FakeClock()
+        Controller(self.cluster, "easymo/wallet-service:v1")
+        self.deployment = Deployment.from_json(self.cluster.objects["Deployment", NAME])
+        self.pods = [name for kind, name in self.cluster.objects if kind == "Pod"]
+        self.tell(dict.fromkeys(self.pods, "false"))
+        self.asker = Asker(EXPECTED, clock=self.clock, wall=lambda: NOON, probe=ENDPOINT)
+        self.reports: list[str] = []
+
+    def tell(self, values: dict[str, str]) -> None:
+        for pod, value in values.items():
+            self.cluster.answers[pod] = f'{{"flags": {{"{AGENTS}": {value}}}}}'
+
+    def ask(self) -> list[PodState]:
+        return self.asker.ask(self.cluster, self.deployment, NAME)
+
+    def follow(self, patience: float = 60) -> tuple[dict[str, PodState], str]:
+        pods, note = follow(
+            self.cluster,
+            self.ask,
+            clock=self.clock,
+            deadline=self.clock.now() + patience,
+            report=self.reports.append,
+        )
+        return {pod.pod: pod for pod in pods}, note
+
+
+def test_every_pod_is_asked_at_its_endpoint() -> None:
+    readers = Readers()
+    readers.tell({readers.pods[1]: "true"})
+    assert [one.state for one in readers.ask()] == [STALE, REACHED, STALE]
+    readers.cluster.answers[readers.pods[1]] = '{"flags": {}}'
+    assert readers.ask()[1].detail == f"{AGENTS} is unset instead of 'true'"
+
+
+def test_a_pod_whose_application_knows_no_such_path_is_not_taken_for_one_that_went() -> None:
+    readers = Readers()
+    del readers.cluster.answers[readers.pods[0]]
+    assert [one.state for one in readers.ask()] == [UNKNOWN, STALE, STALE]
+
+
+def test_pods_that_follow_are_told_by_when_each_was_first_seen_to() -> None:
+    readers = Readers()
+    moments = {2.0: readers.pods[0], 9.0: readers.pods[1], 30.0: readers.pods[2]}
+    asked, began = readers.ask, readers.clock.now()
+
+    def ask() -> list[PodState]:
+        passed = readers.clock.now() - began
+        readers.tell({pod: "true" for at, pod in moments.items() if passed >= at})
+        return asked()
+
+    readers.ask = ask  # type: ignore[method-assign]
+    found, note = readers.follow()
+    assert [found[pod].at for pod in readers.pods] == [2.0, 9.0, 30.0]
+    assert (latest(found.values()), note) == (30.0, "")
+    assert readers.reports == [f"{count} of 3 pods run the flags" for count in range(3)]
+
+
+def test_the_kubelet_is_told_of_pods_that_are_behind_and_of_no_other() -> None:
+    readers = Readers()
+    readers.tell({readers.pods[0]: "true"})
+    kept = readers.cluster.objects["Pod", readers.pods[1]]["metadata"]
+    kept["annotations"] = {"owner": "somebody"}
+    found, _ = readers.follow(patience=25)
+    assert found[readers.pods[1]].state == STALE
+    marks = [
+        readers.cluster.objects["Pod", pod]["metadata"].get("annotations") for pod in readers.pods
+    ]
+    assert not marks[0]
+    assert (marks[1] or {}).keys() == {"owner", "easymo.com/flags-synced-at"}
+    assert (marks[2] or {}).keys() == {"easymo.com/flags-synced-at"}
+    assert readers.cluster.writes == ["patch Pod"] * 6, "two pods, every ten seconds"
+
+
+def test_a_pod_that_changed_meanwhile_is_told_with_the_next_look_and_keeps_no_other_waiting() -> (
+    None
+):
+    readers = Readers()
+    patch, refused = readers.cluster.patch, [readers.pods[0]]
+
+    def busy(kind: str, name: str, *rest: t.Any, **options: t.Any) -> t.Any:
+        if name in refused:
+            refused.remove(name)
+            raise ConflictError("the object has been modified")
+        return patch(kind, name, *rest, **options)
+
+    readers.cluster.patch = busy  # type: ignore[method-assign]
+    _, note = readers.follow(patience=2)
+    assert note == ""
+    for pod in readers.pods:
+        assert readers.cluster.objects["Pod", pod]["metadata"].get("annotations"), pod
+
+
+def test_without_the_right_it_waits_all_the_same_and_says_so() -> None:
+    readers = Readers()
+    began = readers.clock.now()
+
+    def refuse(*_arguments: object, **_options: object) -> t.NoReturn:
+        raise RefusedError("pods is forbidden")
+
+    readers.cluster.patch = refuse  # type: ignore[method-assign]
+    _, note = readers.follow(patience=5)
+    assert note.startswith("The kubelet was not told to hurry")
+    assert readers.clock.now() - began >= 5

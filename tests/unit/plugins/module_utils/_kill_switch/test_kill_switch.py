@@ -17,24 +17,26 @@ from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._flags.apply import decide_flags
 from ansible_collections.easymo.deploy.plugins.module_utils._flags.plan import FlagsMap
-from ansible_collections.easymo.deploy.plugins.module_utils._flags.switch import KillSwitch
-from ansible_collections.easymo.deploy.plugins.module_utils._kill_switch.apply import (
-    check_reached,
-)
-from ansible_collections.easymo.deploy.plugins.module_utils._kill_switch.models import (
+from ansible_collections.easymo.deploy.plugins.module_utils._flags.pods import (
     ENDING,
     IDLE,
     REACHED,
     STALE,
     UNKNOWN,
-    ConsumerState,
+    Asker,
     PodState,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._flags.switch import KillSwitch
+from ansible_collections.easymo.deploy.plugins.module_utils._kill_switch.apply import (
+    check_reached,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._kill_switch.models import (
+    ConsumerState,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._kill_switch.plan import (
     plan_lowered,
     plan_set,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._kill_switch.pod_env import Asker
 from ansible_collections.easymo.deploy.plugins.module_utils._kill_switch.pod_replacement import (
     next_victim,
     sweep,

@@ -153,6 +153,15 @@ def test_functions_that_are_new_are_told_and_a_secret_that_is_missing_is_wrong()
     assert functions.judge({"a"}, ["a"], {}, ["TOKEN"]).status == "fail"
 
 
+READERS: dict[str, t.Any] = {
+    "name": "flags",
+    "delivery": "environment",
+    "probe": {},
+    "flagd": {},
+    "values": [],
+}
+
+
 @pytest.mark.parametrize(
     ("container", "status"),
     [
@@ -167,7 +176,37 @@ def test_a_reader_takes_its_environment_from_the_config_map(
     container: dict[str, t.Any], status: str
 ) -> None:
     deployment = {"spec": {"template": {"spec": {"containers": [{"name": "a"}, container]}}}}
-    assert flags_readers.judge("flags", {"a": deployment}, there=True).status == status
+    assert flags_readers.judge(READERS, {"a": deployment}, {}).status == status
+
+
+@pytest.mark.parametrize(
+    ("volume", "mount", "more", "status", "words"),
+    [
+        ({"configMap": {"name": "flags"}}, {}, {}, "pass", "a mounts the ConfigMap flags"),
+        ({"projected": {"sources": [{"configMap": {"name": "flags"}}]}}, {}, {}, "pass", "mounts"),
+        ({"configMap": {"name": "other"}}, {}, {}, "fail", "does not mount"),
+        ({"configMap": {"name": "flags"}}, {"subPath": "A"}, {}, "fail", "by subPath alone"),
+        ({"configMap": {"name": "flags"}}, {}, {"probe": {}}, "fail", "must be asked"),
+        ({"configMap": {"name": "flags"}}, {}, {"probe": {"files": "/f"}}, "pass", "mounts"),
+        (
+            {"configMap": {"name": "flags"}},
+            {},
+            {"flagd": {"key": "f.json", "template": "{{ 100 // flags.P }}"}, "values": [{"P": 0}]},
+            "fail",
+            "template of 'flagd'",
+        ),
+    ],
+    ids=["folder", "projected", "another", "subPath", "nobody asked", "files", "template"],
+)
+def test_a_reader_mounts_the_config_map_as_a_folder_and_can_be_asked(
+    volume: t.Any, mount: t.Any, more: t.Any, status: str, words: str
+) -> None:
+    container = {"name": "a", "volumeMounts": [{"name": "v", "mountPath": "/f", **mount}]}
+    spec = {"containers": [container], "volumes": [{"name": "v", **volume}]}
+    options = {**READERS, "delivery": "volume", "probe": {"command": ["tell"]}, **more}
+    found = flags_readers.judge(options, {"a": {"spec": {"template": {"spec": spec}}}}, {})
+    assert (found.status, words in found.detail) == (status, True), found
+    assert bool(found.warnings) == (options["probe"] == {"files": "/f"})
 
 
 def test_users_are_drawn_as_the_application_draws_them() -> None:

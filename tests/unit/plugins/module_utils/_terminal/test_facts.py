@@ -150,7 +150,7 @@ def told(
             id="flags",
         ),
         pytest.param(
-            "pod_environment",
+            "pod_flags",
             {"pods": [{"problems": []}, {"problems": ["A is not there"]}]},
             ["good read: flags in 1 of 2 pods of host1"],
             id="flags in pods",

@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to easymo.deploy.
+"""How pods tell which flags they run, and the document that is made of the flags."""
+
+from __future__ import annotations
+
+
+class ModuleDocFragment:
+    PROBE = r"""
+options:
+  probe:
+    description:
+      - How a pod is asked which flags it runs. By C(env) in its container when not given, which tells all of an
+        application that reads them when it starts.
+      - An application that takes changes up while it runs must say itself what it runs.
+    type: dict
+    version_added: 0.3.0
+    suboptions:
+      http:
+        description:
+          - An address of the pod that answers with JSON. It is asked through the API server, which needs C(get) on
+            C(pods/proxy).
+        type: dict
+        suboptions:
+          port: {description: The port., type: int, required: true}
+          path: {description: "The path, for example V(/flags).", type: str, required: true}
+          scheme: {description: Whether it speaks TLS., type: str, choices: [http, https], default: http}
+      command:
+        description: A command in the container that prints JSON.
+        type: list
+        elements: str
+      files:
+        description:
+          - The folder where the ConfigMap is mounted, whose files are read by C(sh) in the container.
+          - The weakest of all, for it does not show that the application has read them. This is told each time.
+        type: str
+      values:
+        description:
+          - "Where in the JSON the flags are, in JMESPath (U(https://jmespath.org)), as an object by their names. For
+            example V(flags), or V({FEATURE_CHECKOUT: checkout.enabled})."
+        type: str
+        default: "@"
+"""
+    FLAGD = r"""
+options:
+  flagd:
+    description:
+      - A flagd document (U(https://flagd.dev/reference/flag-definitions/)), for applications that read their flags by
+        OpenFeature. It is a key of the same ConfigMap, made anew of its flags in the same request that writes them.
+      - The flags stay what is compared and what the kill switch holds. Nothing reads the document back.
+    type: dict
+    version_added: 0.3.0
+    suboptions:
+      key:
+        description: The key, which is the file's name where the ConfigMap is mounted.
+        type: str
+        default: flags.flagd.json
+      template:
+        description:
+          - Jinja that makes the document. C(flags) has all flags of the ConfigMap by name, as booleans, integers and
+            texts. What it makes must be JSON with C(flags) of a known C(state), with C(variants) and with a
+            C(defaultVariant) among them.
+          - Without it, each flag is one flagd flag of its own name.
+        type: str
+        default: ""
+"""

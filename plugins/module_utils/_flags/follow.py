@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to easymo.deploy.
+"""Wait until running pods have taken up the flags of a ConfigMap volume, and have the kubelet hurry.
+
+By itself the kubelet looks at a pod's volumes once in 60 to 90 seconds. It looks at once when an annotation of the pod
+changes: https://kubernetes.io/docs/tasks/configure-pod-container/configure-pod-configmap/
+"""
+
+from __future__ import annotations
+
+import typing as t
+
+from .._cluster import FLAGS_SYNC_ANNOTATION, Clock, Cluster, Operation
+from .._errors import ConflictError, DeployError
+from .._time import utc_now
+from .pods import REACHED, STALE, UNKNOWN, PodState
+
+PAUSE = 0.5
+HURRY_EVERY = 10.0
+"""Seconds after which the kubelet is told again: what it read may have been what was there before."""
+
+
+def is_behind(pod: PodState) -> bool:
+    return pod.state in (STALE, UNKNOWN)
+
+
+def follow(
+    cluster: Cluster,
+    ask: t.Callable[[], list[PodState]],
+    *,
+    clock: Clock,
+    deadline: float,
+    report: t.Callable[[str], None],
+    waits_for: t.Callable[[PodState], bool] = is_behind,
+) -> tuple[list[PodState], str]:
+    """The pods as last seen, each that follows as it was first seen so; and why the kubelet was not told, if so.
+
+    Returns when there is none left to wait for, or at `deadline`.
+    """
+    first: dict[str, PodState] = {}
+    hurried: dict[str, float] = {}
+    problem, shown = "", -1
+    while True:
+        pods = [first.setdefault(p.uid, p) if p.state == REACHED else p for p in ask()]
+        for uid in {pod.uid for pod in pods if pod.state != REACHED}:
+            first.pop(uid, None)
+        behind = [pod for pod in pods if waits_for(pod)]
+        if not behind or clock.now() >= deadline:
+            return pods, problem
+        for pod in behind:
+            due = hurried.get(pod.uid, clock.now()) <= clock.now()
+            if pod.state != STALE or not due:
+                continue
+            try:
+                hurry(cluster, pod)
+            except ConflictError:
+                continue  # it changed since it was asked, and will be told with the next look
+            except DeployError as exc:
+                problem = f"The kubelet was not told to hurry, so it may take its 90 s: {exc}"
+            hurried[pod.uid] = clock.now() + HURRY_EVERY
+        if len(behind) != shown:
+            shown = len(behind)
+            report(f"{len(pods) - shown} of {len(pods)} pods run the flags")
+        clock.sleep(PAUSE)
+
+
+def hurry(cluster: Cluster, pod: PodState) -> None:
+    """Have the kubelet look at its volumes now."""
+    cluster.patch("Pod", pod.pod, [*to_annotation(pod, utc_now())])
+
+
+def to_annotation(pod: PodState, value: str) -> t.Iterator[Operation]:
+    yield {"op": "test", "path": "/metadata/uid", "value": pod.uid}
+    if not pod.annotated:
+        # Whoever annotated it meanwhile keeps theirs.
+        yield {"op": "test", "path": "/metadata/resourceVersion", "value": pod.version}
+        yield {"op": "add", "path": "/metadata/annotations", "value": {}}
+    name = FLAGS_SYNC_ANNOTATION.replace("/", "~1")
+    yield {"op": "add", "path": f"/metadata/annotations/{name}", "value": value}
+
+
+def latest(pods: t.Iterable[PodState]) -> float | None:
+    """Seconds until the last of those that follow was seen to; None without any."""
+    return max((pod.at for pod in pods if pod.state == REACHED), default=None)

@@ -1,0 +1,247 @@
+#!/usr/bin/python
+# SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: pod_flags
+short_description: Prove which feature flags pods run
+version_added: 0.3.0
+description:
+  - Asks every pod of a Deployment which flags it runs, all at once. What a ConfigMap says is no proof, for a running
+    container keeps the environment that it started with, and what is in a volume must still be read.
+  - With O(wait_timeout) it waits until all follow what a mounted ConfigMap says. It has the kubelet look at the
+    volumes at once, by the annotation C(easymo.com/flags-synced-at) of the pods that are behind; that is its only
+    change.
+  - Pods that are ending are left out. A container that does not run counts as a difference, and so does a pod that
+    cannot be asked.
+  - C(easymo.deploy.pod_environment) is its former name, and O(flags) was called O(environment).
+extends_documentation_fragment:
+  - easymo.deploy._module.changes_in_controller
+  - easymo.deploy._action_groups.kubernetes
+  - easymo.deploy._kubernetes
+  - easymo.deploy._flags.probe
+  - easymo.deploy._libraries.jmespath
+options:
+  name:
+    description: The Deployment.
+    type: str
+    required: true
+  container:
+    description: The container. The Deployment's name when not given.
+    type: str
+  flags:
+    description: The expected values by name, as in O(easymo.deploy.feature_flags#module:flags).
+    type: dict
+    required: true
+    aliases: [environment]
+  wait_timeout:
+    description:
+      - Seconds for pods to follow a mounted ConfigMap. V(0) asks once.
+      - An environment never changes, so this needs another O(probe).
+    type: int
+    default: 0
+notes:
+  - C(env), a command or files need C(create) on C(pods/exec), an endpoint C(get) on C(pods/proxy), and hurrying the
+    kubelet C(patch) on C(pods). Without the last it takes the kubelet's own 60 to 90 seconds.
+seealso:
+  - module: easymo.deploy.feature_flags
+"""
+
+EXAMPLES = r"""
+- name: See that every pod was started with the new checkout on for one percent
+  easymo.deploy.pod_flags:
+    name: checkout
+    namespace: shop-prod
+    flags:
+      FEATURE_CHECKOUT: true
+      FEATURE_CHECKOUT_ROLLOUT_PERCENTAGE: 1
+
+- name: Wait until every pod has taken up the percentage from its volume
+  easymo.deploy.pod_flags:
+    name: checkout
+    namespace: shop-prod
+    flags:
+      FEATURE_CHECKOUT_ROLLOUT_PERCENTAGE: 5
+    probe:
+      http: {port: 8080, path: /flags}
+      values: flags
+    wait_timeout: 120
+"""
+
+RETURN = r"""
+pods:
+  description: One entry for each pod that was asked.
+  returned: success, or when values differ
+  type: list
+  elements: dict
+  contains:
+    pod:
+      description: The pod.
+      returned: always
+      type: str
+      sample: checkout-6b664b4c8d-fq9zg
+    seen:
+      description: What it runs of the expected flags; null for one that it does not tell.
+      returned: always
+      type: dict
+      sample: {FEATURE_CHECKOUT: "true"}
+    problems:
+      description: What differs, in words.
+      returned: always
+      type: list
+      elements: str
+      sample: []
+    at:
+      description: Seconds from the beginning of the task to when it was first seen so.
+      returned: always
+      type: float
+      sample: 1.31
+reached_after:
+  description: Seconds from the beginning of the task until the last pod was seen to run the flags.
+  returned: success
+  type: float
+  sample: 1.31
+reason:
+  description: One word for why the task failed.
+  returned: failure
+  type: str
+  sample: VerificationFailed
+"""
+
+import typing as t
+from dataclasses import replace
+
+from ..module_utils._cluster import MonotonicClock
+from ..module_utils._errors import InputError, VerificationError
+from ..module_utils._flags.follow import follow, latest
+from ..module_utils._flags.pods import REACHED, STALE, Asker, PodState
+from ..module_utils._flags.probe import ENVIRONMENT, VOLUME, to_probe
+from ..module_utils._flags.values import to_values
+from ..module_utils._jmespath import JMESPATH
+from ..module_utils._kubernetes_client import KUBERNETES
+from ..module_utils._kubernetes_module import cluster_for
+from ..module_utils._module import Module, emit_progress, execute, refuse_below
+from ..module_utils._options import flags_probe_options, kubernetes_options
+from ..module_utils._rollout.observe import observe_deployment
+from ..module_utils._time import now as wall_clock
+
+NEEDS = (KUBERNETES, JMESPATH)
+
+
+def module_spec() -> dict[str, t.Any]:
+    return {
+        "argument_spec": {
+            **kubernetes_options(),
+            **flags_probe_options(),
+            "name": {"type": "str", "required": True},
+            "container": {"type": "str"},
+            "flags": {"type": "dict", "required": True, "aliases": ["environment"]},
+            "wait_timeout": {"type": "int", "default": 0},
+        },
+    }
+
+
+def run(module: Module) -> dict[str, t.Any]:
+    params, clock = module.params, MonotonicClock()
+    refuse_below(params, wait_timeout=0)
+    name, container = params["name"], params["container"] or params["name"]
+    patience = params["wait_timeout"]
+    probe = to_probe(VOLUME if patience else ENVIRONMENT, params["probe"])
+    values = to_values(params["flags"], {})
+    expected = {key: value for key, value in values.items() if value is not None}
+    cluster = cluster_for(module)
+    deployment = observe_deployment(cluster, name)
+    if container not in deployment.images:
+        raise InputError(
+            f"Deployment {name!r} has no container {container!r}: it has "
+            f"{', '.join(map(repr, deployment.images))}. Set 'container' to one of them."
+        )
+    asker = Asker(expected, clock=clock, wall=wall_clock, probe=probe)
+
+    def ask() -> list[PodState]:
+        return [one for one in asker.ask(cluster, deployment, container) if not one.deleting]
+
+    def report(text: str) -> None:
+        emit_progress(module, "FlagsProgress", f"{name}: {text}", {"deployment": name})
+
+    before = ask()
+    pods, note = before, ""
+    behind = any(one.state == STALE for one in before)
+    if patience and behind and module.check_mode:
+        after = [replace(one, seen=expected) if one.state == STALE else one for one in before]
+        return {"changed": True, **to_result(before), **to_diff(module, before, after)}
+    if patience and any(one.state != REACHED for one in pods):
+        pods, note = follow(
+            cluster,
+            ask,
+            clock=clock,
+            deadline=clock.now() + patience,
+            report=report,
+            waits_for=lambda one: one.state != REACHED,
+        )
+    if note:
+        module.warn(note)
+    check(name, pods, patience)
+    if probe.weakness:
+        module.warn(probe.weakness)
+    return {
+        "changed": bool(patience and behind),
+        **to_result(pods),
+        **to_diff(module, before, pods),
+    }
+
+
+def check(name: str, pods: t.Sequence[PodState], patience: int) -> None:
+    told = to_result(pods)
+    if not pods:
+        raise VerificationError(
+            f"Deployment {name!r} has no pods, so nothing runs with these flags.", **told
+        )
+    wrong = [f"in pod {one.pod} {one.detail}" for one in pods if one.state != REACHED]
+    if not wrong:
+        return
+    cure = (
+        f"They had {patience} s to follow the mounted ConfigMap: does each mount it as a folder, and read it again?"
+        if patience
+        else "Restart them if the ConfigMap is right."
+    )
+    raise VerificationError(
+        f"{len(wrong)} of {len(pods)} pods of {name!r} run with other flags: {', '.join(wrong)}. {cure}",
+        **told,
+    )
+
+
+def to_result(pods: t.Sequence[PodState]) -> dict[str, t.Any]:
+    after = latest(pods)
+    return {
+        "pods": [
+            {
+                "pod": one.pod,
+                "seen": dict(one.seen),
+                "problems": [] if one.state == REACHED else [one.detail],
+                "at": round(one.at, 2),
+            }
+            for one in pods
+        ],
+        "reached_after": None if after is None else round(after, 2),
+    }
+
+
+def to_diff(
+    module: Module, before: t.Sequence[PodState], after: t.Sequence[PodState]
+) -> dict[str, t.Any]:
+    """What each pod runs."""
+    if not module._diff:
+        return {}
+    first, last = ({one.pod: dict(one.seen) for one in pods} for pods in (before, after))
+    return {"diff": {"before": first, "after": last}}
+
+
+def main() -> None:
+    execute(module_spec(), run, needs=NEEDS)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""agent-core in a namespace of a test's own, with its flags as the test wants them delivered."""
+
+from __future__ import annotations
+
+import json
+import typing as t
+
+from sandbox.services.manifests import FLAGS, with_flags
+from tests.integration.conftest import Place
+
+NAME = "agent-core"
+AGENTS, PERCENTAGE = "FEATURE_AI_AGENTS", "FEATURE_AI_AGENTS_ROLLOUT_PERCENTAGE"
+
+
+def agent_core(delivery: str, replicas: int = 1) -> dict[str, t.Any]:
+    """Its Deployment; `delivery` as in FLAGS_SETTINGS. Its probe needs nothing but the pod."""
+    labels = {"app": NAME}
+    container = {
+        "name": NAME,
+        "image": f"easymo/{NAME}:v2.0.0",
+        "ports": [{"containerPort": 8080}],
+        "envFrom": [{"configMapRef": {"name": FLAGS, "optional": True}}],
+        "readinessProbe": {"httpGet": {"path": "/livez", "port": 8080}, "periodSeconds": 1},
+    }
+    template = {
+        "metadata": {"labels": labels},
+        "spec": {"containers": [container], "terminationGracePeriodSeconds": 3},
+    }
+    body = {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": NAME},
+        "spec": {"replicas": replicas, "selector": {"matchLabels": labels}, "template": template},
+    }
+    return with_flags(body, delivery)
+
+
+def start(place: Place, deployment: t.Mapping[str, t.Any]) -> list[str]:
+    """The names of its pods, once all are ready."""
+    place.kubectl("apply", "-f", "-", stdin=json.dumps(deployment))
+    place.kubectl("rollout", "status", f"deployment/{NAME}", "--timeout=60s")
+    return names(place)
+
+
+def names(place: Place) -> list[str]:
+    pods = place.json("get", "pods", f"--selector=app={NAME}")["items"]
+    staying = [pod["metadata"] for pod in pods if "deletionTimestamp" not in pod["metadata"]]
+    return sorted(one["name"] for one in staying)
+
+
+def told(place: Place, pod: str) -> t.Any:
+    """By the process itself, through the API server's proxy."""
+    path = f"/api/v1/namespaces/{place.namespace}/pods/{pod}:8080/proxy/flags"
+    return json.loads(place.kubectl("get", "--raw", path))["flags"]

@@ -1,0 +1,265 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Flags that running pods take from a volume: all follow without a restart, or those that do not are named."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import time
+import typing as t
+from pathlib import Path
+
+import pytest
+
+from ansible_collections.easymo.deploy.plugins.modules import (
+    feature_flags,
+    kill_switch,
+    pod_flags,
+)
+from sandbox.services.manifests import FLAGD_KEY, FLAGS, FLAGS_FOLDER
+from tests.agent_core_pods import AGENTS, NAME, PERCENTAGE, agent_core, names, start, told
+from tests.integration.conftest import Place
+from tests.integration.test_feature_flags_role import run_play
+from tests.waiting import until
+
+ON = {AGENTS: True, PERCENTAGE: 10}
+OFF = {AGENTS: False, PERCENTAGE: 0}
+ENDPOINT = {"http": {"port": 8080, "path": "/flags"}, "values": "flags"}
+SOON = 15
+"""Seconds in which every pod has followed, and far less than the kubelet takes by itself."""
+DELIVERIES: t.Mapping[str, dict[str, t.Any]] = {
+    "files": {},
+    "flagd": {"flagd": {"key": FLAGD_KEY}},
+}
+
+
+class Readers:
+    """Two pods of agent-core that have their flags by a volume."""
+
+    def __init__(self, place: Place, delivery: str) -> None:
+        self.place, self.more = place, DELIVERIES[delivery]
+        self.write(OFF)
+        self.pods = start(place, agent_core(delivery, replicas=2))
+
+    def write(self, flags: dict[str, t.Any]) -> t.Any:
+        return self.place.run(feature_flags, flags=flags, **self.more)
+
+    def follow(self, flags: dict[str, t.Any], **options: t.Any) -> t.Any:
+        given = {"name": NAME, "flags": flags, "probe": ENDPOINT, "wait_timeout": SOON, **options}
+        return self.place.run(pod_flags, **given)
+
+    def kill(self, **options: t.Any) -> t.Any:
+        return self.place.run(kill_switch, **{**self.order, **options})
+
+    @property
+    def order(self) -> dict[str, t.Any]:
+        return {
+            "flags": OFF,
+            "consumers": [NAME],
+            "reason": "error rate 7 %",
+            "by": "ada@ops",
+            "delivery": "volume",
+            "probe": ENDPOINT,
+            **self.more,
+        }
+
+    def run(self) -> list[tuple[bool, float]]:
+        """What each pod decides by."""
+        return [(said[AGENTS], said[PERCENTAGE]) for said in self.say()]
+
+    def say(self) -> list[t.Any]:
+        return [told(self.place, pod) for pod in names(self.place)]
+
+
+@pytest.fixture(params=[*DELIVERIES])
+def readers(place: Place, request: pytest.FixtureRequest) -> Readers:
+    return Readers(place, request.param)
+
+
+def test_all_pods_follow_without_a_restart_and_a_second_run_changes_nothing(
+    readers: Readers,
+) -> None:
+    assert readers.write(ON)["changed"] is True
+    predicted = readers.follow(ON, check_mode=True)
+    assert predicted["changed"] is True
+    assert predicted["pods"][0]["seen"] == {AGENTS: "false", PERCENTAGE: "0"}
+    assert predicted["diff"]["after"] == {
+        pod: {AGENTS: "true", PERCENTAGE: "10"} for pod in readers.pods
+    }
+
+    followed = readers.follow(ON)
+    assert followed.get("failed") is None, followed
+    assert readers.run() == [(True, 10)] * 2
+    assert names(readers.place) == readers.pods
+    assert followed["diff"] == predicted["diff"]
+    assert 0 < followed["reached_after"] <= SOON
+    assert max(pod["at"] for pod in followed["pods"]) == followed["reached_after"]
+
+    assert readers.write(ON)["changed"] is False
+    for check_mode in (True, False):
+        assert readers.follow(ON, check_mode=check_mode)["changed"] is False
+
+
+def test_one_pod_that_never_follows_is_named(
+    readers: Readers, fault: t.Callable[..., None]
+) -> None:
+    deaf, well = readers.pods
+    fault("node", "volumes-stale", deaf)
+    readers.write(ON)
+    left = readers.follow(ON, wait_timeout=6)
+    assert (left["failed"], left["reason"]) == (True, "VerificationFailed")
+    assert f"1 of 2 pods of '{NAME}' run with other flags: in pod {deaf}" in left["msg"]
+    assert well not in left["msg"]
+    assert names(readers.place) == readers.pods
+
+
+def test_the_kill_switch_reaches_every_pod_while_it_runs_and_says_how_fast(
+    readers: Readers,
+) -> None:
+    readers.write(ON)
+    readers.follow(ON)
+    predicted = readers.kill(check_mode=True)
+    assert predicted["changed"] is True
+    assert readers.run() == [(True, 10)] * 2
+
+    began = time.monotonic()
+    killed = readers.kill()
+    took = time.monotonic() - began
+    assert killed.get("failed") is None, killed
+    assert readers.run() == [(False, 0)] * 2
+    assert names(readers.place) == readers.pods
+    (consumer,) = killed["consumers"]
+    assert (consumer["restarted"], consumer["replaced"], consumer["problem"]) == (False, [], "")
+    assert 0 < killed["reached_after"] <= took < SOON
+    assert f"Every pod ran it {killed['reached_after']:.1f} s after" in killed["sentence"]
+    assert readers.kill()["changed"] is False
+    assert readers.write(ON)["reason"] == "KillSwitchSet"
+
+
+def test_the_kill_switch_ends_a_pod_that_never_follows(
+    place: Place, fault: t.Callable[..., None]
+) -> None:
+    readers = Readers(place, "files")
+    readers.write(ON)
+    readers.follow(ON)
+    deaf, well = readers.pods
+    fault("node", "volumes-stale", deaf)
+    killed = readers.kill(wait_timeout=12)
+    assert killed.get("failed") is None, killed
+    (consumer,) = killed["consumers"]
+    assert consumer["replaced"] == [deaf]
+    assert f"The volumes of {deaf} did not bring the flags within 8 s." in consumer["problem"]
+    assert well in names(place)
+    assert readers.run() == [(False, 0)] * 2
+
+
+def test_pods_that_mount_the_flags_by_a_subpath_are_all_named(place: Place) -> None:
+    place.run(feature_flags, flags=OFF)
+    body = agent_core("files", replicas=2)
+    (container,) = body["spec"]["template"]["spec"]["containers"]
+    container["volumeMounts"] = [
+        {"name": FLAGS, "mountPath": f"{FLAGS_FOLDER}/{name}", "subPath": name} for name in OFF
+    ]
+    pods = start(place, body)
+    place.run(feature_flags, flags=ON)
+    left = place.run(pod_flags, name=NAME, flags=ON, probe=ENDPOINT, wait_timeout=5)
+    assert "2 of 2 pods" in left["msg"]
+    assert all(pod in left["msg"] for pod in pods)
+    assert "does each mount it as a folder" in left["msg"]
+
+
+def test_files_alone_and_a_command_are_asked_in_the_container(place: Place) -> None:
+    readers = Readers(place, "files")
+    readers.write(ON)
+    assert readers.follow(ON, probe={"files": FLAGS_FOLDER}).get("failed") is None
+    command = ["cat", f"{FLAGS_FOLDER}/{PERCENTAGE}"]
+    probe = {"command": command, "values": f"{{{PERCENTAGE}: @}}"}
+    assert readers.follow({PERCENTAGE: 10}, probe=probe).get("failed") is None
+    wrong = readers.follow({PERCENTAGE: 5}, probe=probe, wait_timeout=2)
+    assert f"{PERCENTAGE} is '10' instead of '5'" in wrong["msg"]
+
+
+def test_the_environment_cannot_prove_what_a_volume_brings(place: Place) -> None:
+    refused = place.run(pod_flags, name=NAME, flags=ON, wait_timeout=5)
+    assert refused["reason"] == "InvalidInput"
+    killed = place.run(kill_switch, flags=OFF, reason="a test", delivery="volume")
+    assert "must be asked what they run" in killed["msg"]
+    assert place.kubectl("get", "configmap", FLAGS, "--ignore-not-found") == ""
+
+
+def test_a_broken_template_stops_before_anything_is_written(place: Place) -> None:
+    flagd = {"key": FLAGD_KEY, "template": "{{ flags.NO_SUCH_FLAG }}"}
+    refused = place.run(feature_flags, flags=ON, flagd=flagd)
+    assert refused["reason"] == "InvalidInput"
+    assert "NO_SUCH_FLAG" in refused["msg"]
+    assert place.kubectl("get", "configmap", FLAGS, "--ignore-not-found") == ""
+
+
+def test_killed_between_the_write_and_the_last_pod_the_same_command_continues(
+    place: Place, fault: t.Callable[..., None]
+) -> None:
+    readers = Readers(place, "files")
+    readers.write(ON)
+    readers.follow(ON)
+    fault("node", "volumes-stale")
+    process = place.start("kill_switch", **readers.order)
+    try:
+        until(lambda: place.json("get", "configmap", FLAGS)["data"][AGENTS] == "false")
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait(10)
+    assert readers.run() == [(True, 10)] * 2
+    fault("node", "volumes-stale", "nobody")
+    assert readers.kill().get("failed") is None
+    assert readers.run() == [(False, 0)] * 2
+
+
+def test_the_role_brings_flags_without_a_restart_and_puts_back_what_does_not_come(
+    place: Place, fault: t.Callable[..., None], tmp_path: Path
+) -> None:
+    readers = Readers(place, "flagd")
+
+    def play(**values: t.Any) -> t.Any:
+        body = {
+            "hosts": "localhost",
+            "gather_facts": False,
+            "vars": {
+                "feature_flags_consumers": [NAME],
+                "feature_flags_release": "2.0.0",
+                "feature_flags_delivery": "volume",
+                "feature_flags_probe": ENDPOINT,
+                "feature_flags_flagd": {"key": FLAGD_KEY},
+                "feature_flags_wait_timeout": 6,
+                "feature_flags_values": values,
+            },
+            "module_defaults": {
+                "group/easymo.deploy.kubernetes": {
+                    "kubeconfig": place.kubeconfig,
+                    "namespace": place.namespace,
+                }
+            },
+            "roles": ["easymo.deploy.feature_flags"],
+        }
+        return run_play(body, tmp_path)
+
+    ended = play(**ON)
+    assert ended.returncode == 0, ended.stdout
+    assert readers.run() == [(True, 10)] * 2
+    document = place.json("get", "configmap", FLAGS)["data"][FLAGD_KEY]
+
+    deaf, well = readers.pods
+    fault("node", "volumes-stale", deaf)
+    ended = play(**{**ON, PERCENTAGE: 50})
+    said = " ".join(ended.stdout.split())
+    assert ended.returncode != 0
+    assert f"1 of 2 pods of '{NAME}' run with other flags: in pod {deaf}" in said
+    assert "The previous flags were restored." in said
+    assert "not every pod" not in said
+    data = place.json("get", "configmap", FLAGS)["data"]
+    assert (data[PERCENTAGE], data[FLAGD_KEY]) == ("10", document)
+    assert readers.run() == [(True, 10)] * 2
+    assert names(place) == readers.pods, well
+    assert json.loads(document)["flags"][PERCENTAGE]["variants"] == {"value": 10}

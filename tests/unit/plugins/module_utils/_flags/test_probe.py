@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+import subprocess
+import typing as t
+from pathlib import Path
+
+import pytest
+
+from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
+    InputError,
+    RefusedError,
+)
+from ansible_collections.easymo.deploy.plugins.module_utils._flags.probe import (
+    ENVIRONMENT,
+    VOLUME,
+    FlagsProbe,
+    to_probe,
+)
+from tests.fakes.cluster import MemoryCluster
+
+HTTP = {"port": 8080, "path": "/flags", "scheme": "http"}
+
+
+def told(answer: str, values: str = "@") -> t.Mapping[str, str]:
+    cluster = MemoryCluster()
+    cluster.answers = {"p": answer}
+    return FlagsProbe.from_options({"http": HTTP, "values": values}).ask(cluster, "p", "c", [])
+
+
+@pytest.mark.parametrize(
+    ("answer", "values", "flags"),
+    [
+        ('{"A": true, "B": 10, "C": "x"}', "@", {"A": "true", "B": "10", "C": "x"}),
+        ('{"A": 1.0, "B": 1.5}', "@", {"A": "1", "B": "1.5"}),
+        ('{"A": null}', "@", {}),
+        ('{"flags": {"A": false}}', "flags", {"A": "false"}),
+        ('{"agents": {"on": true}}', "{A: agents.on}", {"A": "true"}),
+        ('{"agents": {}}', "{A: agents.on}", {}),
+    ],
+    ids=["types", "floats", "null", "path", "renamed", "missing"],
+)
+def test_what_an_answer_says(answer: str, values: str, flags: dict[str, str]) -> None:
+    assert told(answer, values) == flags
+
+
+@pytest.mark.parametrize(
+    ("answer", "values", "words"),
+    [("<html>secret", "@", "no JSON"), ("[]", "@", "no flags"), ("{}", "flags", "no flags")],
+)
+def test_an_answer_that_says_nothing_is_an_error(answer: str, values: str, words: str) -> None:
+    with pytest.raises(RefusedError, match=words) as raised:
+        told(answer, values)
+    assert "secret" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"http": HTTP, "files": "/x"}, "more than one"),
+        ({"values": "[[["}, "not JMESPath"),
+        ({"files": "flags"}, "full path"),
+    ],
+)
+def test_bad_options_are_refused(options: t.Any, words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        FlagsProbe.from_options(options)
+
+
+def test_a_volume_needs_more_than_the_environment() -> None:
+    assert to_probe(ENVIRONMENT, None).asks_environment
+    with pytest.raises(InputError, match="must be asked what they run"):
+        to_probe(VOLUME, {"values": "@"})
+
+
+def test_files_are_the_weaker_proof_and_say_so() -> None:
+    assert "does not prove" in to_probe(VOLUME, {"files": "/etc/flags"}).weakness
+    assert to_probe(VOLUME, {"http": HTTP}).weakness == ""
+
+
+def test_files_are_read_as_they_are_there(tmp_path: Path) -> None:
+    (tmp_path / "A").write_text("true")
+    (tmp_path / "B").write_text("two words\n")
+
+    class Shell(MemoryCluster):
+        def execute(self, pod: str, container: str, command: t.Sequence[str]) -> str:
+            return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+    probe = FlagsProbe.from_options({"files": f"{tmp_path}/"})
+    assert probe.ask(Shell(), "p", "c", ["A", "B", "C"]) == {"A": "true", "B": "two words"}
