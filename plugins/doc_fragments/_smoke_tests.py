@@ -42,7 +42,7 @@ health:
     + r"""payment:
   description:
     - Order something and pay for it from a wallet. The order must be paid and the balance less by its amount.
-    - The requests carry an idempotency key. Whoever runs the test again with the same key pays nothing more, and
+    - The requests carry an idempotency key. A test that is run again with the same key pays nothing more, and
       the test then says that the order was paid before.
   type: dict
   suboptions:

@@ -77,7 +77,7 @@ options:
     type: float
     default: 600
   blind_after:
-    description: Seconds after which people are told that whoever is asked of a metric or of the alerts fails.
+    description: Seconds after which people are told that the source of a metric or of the alerts fails.
     type: float
     default: 900
   max_silence:

@@ -72,7 +72,7 @@ def hurry(cluster: Cluster, pod: PodState) -> None:
 def to_annotation(pod: PodState, value: str) -> t.Iterator[Operation]:
     yield {"op": "test", "path": "/metadata/uid", "value": pod.uid}
     if not pod.annotated:
-        # Whoever annotated it meanwhile keeps theirs.
+        # An annotation that was made meanwhile stays.
         yield {"op": "test", "path": "/metadata/resourceVersion", "value": pod.version}
         yield {"op": "add", "path": "/metadata/annotations", "value": {}}
     name = FLAGS_SYNC_ANNOTATION.replace("/", "~1")

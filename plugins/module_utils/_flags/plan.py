@@ -129,7 +129,7 @@ class FlagsPlan:
     def differing(self, seen: FlagsMap) -> list[str]:
         """Which of the keys and annotations that were asked for are otherwise in `seen`."""
         found = {k for k in self.wish.flags if seen.data.get(k) != self.after.get(k)}
-        # Whoever wrote another flag meanwhile made it of that one too.
+        # Another flag written meanwhile is in it too.
         if self.document and seen.data.get(self.document.key) != self.document.render(seen.data):
             found.add(self.document.key)
         return sorted(

@@ -37,7 +37,7 @@ class CohortSource:
         `share`: of the users those who are treated, None when nobody knows.
         """
         found: dict[tuple[str, str], float] = {}
-        # Whoever fails was seen before: asked in this order nobody fails who is not among those seen.
+        # Failures are asked for first, so that no user fails who is not among those seen.
         number = "failed" if self.treated.get("failed") else "total"
         for what in (number, "seen"):
             for cohort, queries in (("treated", self.treated), ("control", self.control)):

@@ -138,7 +138,7 @@ class Evidence:
         total = Cohorts.of(old + new for old, new in zip(self.total.flat(), grown, strict=True))
         for name, one in (("treated", total.treated), ("control", total.control)):
             if one.failed > one.seen:
-                # Whoever failed is counted before whoever was seen: the next look has both.
+                # Failures are counted before users seen: the next look has both.
                 return self, f"more {name} users failed than were seen"
         at_risk = Cohorts(
             Counts(total.treated.seen - self.total.treated.failed),

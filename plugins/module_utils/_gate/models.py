@@ -131,7 +131,7 @@ class Sample:
     """One look at a metric. Without a value, `problem` says why: no data is not the same as a good value.
 
     `error`: whoever was asked failed, or gave what is no number, instead of having nothing to tell. `note` is what the
-    value is about, and `judged` the status that whoever was asked gives it, "" for that of the bounds. `counts` are
+    value is about, and `judged` the status that its source gives it, "" for that of the bounds. `counts` are
     what a comparison is made of.
     """
 

@@ -62,7 +62,7 @@ def of_metrics(reasons: t.Iterable[Reason]) -> list[Cause]:
 def unseen_since(
     before: t.Mapping[str, float], seen: t.Mapping[str, Sample], now: float
 ) -> dict[str, float]:
-    """By metric since when whoever is asked of it fails. Having nothing to tell, as at night, is no failure."""
+    """By metric since when its source fails. Having nothing to tell, as at night, is no failure."""
     return {name: before.get(name, now) for name, one in seen.items() if one.error}
 
 

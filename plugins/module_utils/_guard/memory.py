@@ -50,7 +50,7 @@ class Silence:
 class Memory:
     """Times in seconds since 1970. `cleared`: by cause the id of the act since which it was seen to have ended.
 
-    `unseen`: by metric since when whoever is asked of it fails. `watch` is of the metrics at the step that began at
+    `unseen`: by metric since when its source fails. `watch` is of the metrics at the step that began at
     `step`, and `definition` tells which they are.
     """
 

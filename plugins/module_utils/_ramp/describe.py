@@ -52,7 +52,7 @@ def sentence(schedule: Schedule, plan: RampPlan, *, moved: bool = False) -> str:
     if plan.action == DONE:
         return f"The ramp is complete: {at}, and it is good."
     if plan.action == NONE and plan.after.verdict == HOLD:
-        # Why, and who lifts it, is said by whoever held it.
+        # The gate that held it says why, and who lifts it.
         return f"The ramp is held at {at}."
     told = {
         REFUSE: f"The ramp stays at {at}",
