@@ -260,7 +260,6 @@ class Guard:
             self._watched.sources,
             began=state.started,
             wall=self._seconds,
-            first=not before.looks,
         )
         state = state.looked(metrics, samples, max(0.0, self._seconds() - state.started))
         evidence = {

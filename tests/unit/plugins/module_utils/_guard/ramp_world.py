@@ -18,7 +18,10 @@ from ansible_collections.easymo.deploy.plugins.module_utils._cluster import (
     KILL_SWITCH_ANNOTATION,
     RAMP_ANNOTATION,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._errors import UnreachableError
+from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
+    InputError,
+    UnreachableError,
+)
 from ansible_collections.easymo.deploy.plugins.module_utils._gate.alerts import AlertsSource
 from ansible_collections.easymo.deploy.plugins.module_utils._gate.models import (
     Bounds,
@@ -56,6 +59,8 @@ class Monitoring:
     firing: dict[str, float] = field(default_factory=dict)
     value: float = 0.0
     out_of_sight: bool = False
+    rejects: str = ""
+    """Why whoever is asked of the metric rejects the query."""
 
     def rules(self) -> list[LoadedRule]:
         if self.out_of_sight:
@@ -78,6 +83,8 @@ class Monitoring:
     def sample(self, _query: str) -> Sample:
         if self.out_of_sight:
             return failed_sample("Prometheus does not answer")
+        if self.rejects:
+            raise InputError(self.rejects)
         return Sample(self.value)
 
 

@@ -211,6 +211,18 @@ def test_prometheus_gone_for_an_hour_is_no_cause_ends_none_and_is_told() -> None
     assert (world.percentage, len(world.acts)) == (10, 1), "the same alert, which nobody saw end"
 
 
+def test_a_query_that_never_worked_hides_no_alert_and_is_told() -> None:
+    world = RampWorld()
+    world.monitoring.rejects = "relation does not exist"
+    world.fires(ERRORS)
+    world.look()
+    assert world.percentage == 1
+    looking(world, 1000)
+    [blind] = [one for one in world.look(check=True).seen.causes if one.key == "sight"]
+    assert f"{METRIC} could not be seen since" in blind.text
+    assert "relation does not exist" in blind.text
+
+
 @pytest.mark.parametrize("ahead", [3600.0, -3600.0])
 def test_a_guard_whose_clock_is_wrong_acts_once(ahead: float) -> None:
     world = RampWorld(percentage=25)
