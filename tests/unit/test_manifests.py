@@ -4,6 +4,9 @@
 from __future__ import annotations
 
 import ast
+import shutil
+import subprocess
+import sys
 import typing as t
 from pathlib import Path
 
@@ -12,6 +15,7 @@ import pytest
 import yaml
 
 from ansible_collections.easymo.deploy.plugins.module_utils._cluster import FENCE_ANNOTATION
+from sandbox.kubernetes.schema import decode_model
 
 ROOT = Path(__file__).parents[2]
 PLUGINS = ROOT / "plugins"
@@ -168,3 +172,36 @@ def test_the_policy_rejects_an_older_fence(
     context = {"variables": celpy.celtypes.MapType(variables)}
     assert bool(evaluate(validation["expression"], context)) is allowed
     assert "epoch" in str(evaluate(validation["messageExpression"], context))
+
+
+def test_the_cron_job_is_one_and_runs_with_the_rights_of_the_deployer() -> None:
+    job = yaml.safe_load((ROOT / "manifests/guard/cronjob.yaml").read_text("utf-8"))
+    decoded = decode_model("V1CronJob", job)
+    assert (decoded.unknown, decoded.field_errors) == ([], [])
+    assert job["spec"]["concurrencyPolicy"] == "Forbid"
+    pod = job["spec"]["jobTemplate"]["spec"]["template"]["spec"]
+    account = yaml.safe_load((ROOT / "manifests/rbac/service-account.yaml").read_text("utf-8"))
+    assert pod["serviceAccountName"] == account["metadata"]["name"]
+    [container] = pod["containers"]
+    assert container["command"][:2] == ["ansible-playbook", "easymo.deploy.guard"]
+
+
+def test_systemd_takes_the_units_as_they_are(tmp_path: Path) -> None:
+    systemd = shutil.which("systemd-analyze")
+    if systemd is None:
+        pytest.skip("there is no systemd-analyze on this machine")
+    folder = ROOT / "manifests/guard"
+    for name in ("guard.service", "guard.timer"):
+        text = (folder / name).read_text("utf-8")
+        # It looks whether the program is there.
+        program = "ExecStart=/srv/releases/.venv/bin/ansible-playbook "
+        (tmp_path / name).write_text(text.replace(program, f"ExecStart={sys.executable} "), "utf-8")
+    ended = subprocess.run(
+        [systemd, "verify", "--man=no", tmp_path / "guard.service", tmp_path / "guard.timer"],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    ours = [line for line in ended.stderr.splitlines() if str(tmp_path) in line]
+    assert (ended.returncode, ours) == (0, []), ended.stderr
