@@ -35,6 +35,11 @@ options:
     description: What M(easymo.deploy.feature_ramp_info) returned, empty to tell nothing of the ramp.
     type: dict
     default: {}
+  guard:
+    description: What M(easymo.deploy.feature_guard_info) returned, empty to tell nothing of the guard.
+    type: dict
+    default: {}
+    version_added: 0.3.0
   config_map:
     description: The ConfigMap of the flags, empty to tell nothing of flags and kill switch.
     type: str
@@ -190,6 +195,12 @@ status:
       description: Where O(ramp) stands and its next step; empty without O(ramp).
       type: dict
       sample: {percentage: 1, step: 1, steps: 8}
+    guard:
+      description:
+        - When the guard looked, and in C(silent) that it did not for too long. Empty without O(guard), before the
+          release is signed off, and where it never looked and need not.
+      type: dict
+      sample: {sentence: "The guard looked last at 2026-11-25T02:14:00Z, 40 s ago, …", silent: "", looks: {}}
     backups:
       description: Those of the attempt, oldest first. C(size) is in bytes.
       type: list
@@ -252,6 +263,7 @@ def module_spec() -> dict[str, t.Any]:
             "services": {"type": "list", "elements": "str", "required": True},
             "plan": {"type": "list", "elements": "dict", "default": []},
             "ramp": {"type": "dict", "default": {}},
+            "guard": {"type": "dict", "default": {}},
             "config_map": {"type": "str", "default": ""},
             "lock": {"type": "str", "default": LEASE},
             "page_url": {"type": "str", "default": ""},
@@ -280,6 +292,7 @@ def run(module: Module) -> dict[str, t.Any]:
         services=params["services"],
         plan=params["plan"],
         ramp=params["ramp"],
+        guard=params["guard"],
         page=params["page_url"],
         typed=Typed(params["playbooks"], tuple(params["inventories"]), params["program"]),
     )

@@ -11,7 +11,7 @@ from datetime import datetime
 from .._availability.claims import availability_of
 from .._availability.store import RELEASE
 from .._release.failure import is_held
-from .._release.models import FAILED, SETTLED
+from .._release.models import DONE, FAILED, SETTLED
 from .._terminal.commands import Typed
 from .commands import next_commands
 from .verdict import Body, Verdict, in_order, number_of, title_of, verdict
@@ -42,11 +42,13 @@ class Seen:
 
 @dataclass(frozen=True)
 class Asked:
-    """`plan`: the phases, each with `name`, `title` and `minutes`. `ramp`: as feature_ramp_info returns it."""
+    """`plan`: the phases, each with `name`, `title` and `minutes`. `ramp` and `guard`: as feature_ramp_info and
+    feature_guard_info return them."""
 
     services: t.Sequence[str]
     plan: t.Sequence[Body] = ()
     ramp: Body = field(default_factory=dict)
+    guard: Body = field(default_factory=dict)
     page: str = ""
     typed: Typed = field(default_factory=Typed)
 
@@ -75,6 +77,7 @@ def status_of(seen: Seen, asked: Asked, now: datetime) -> dict[str, t.Any]:
         "flags": dict(seen.flags or {}),
         "kill_switch": seen.killed,
         "ramp": _ramp(asked.ramp),
+        "guard": _guard(asked.guard, record, asked.ramp),
         "backups": _backups(record),
         "availability": availability_of(seen.availability.get(RELEASE), at=now).to_json(),
         "page": asked.page,
@@ -163,6 +166,16 @@ def _ramp(ramp: Body) -> dict[str, t.Any]:
         "next": ramp["next"],
         "notes": ramp["notes"],
     }
+
+
+def _guard(guard: Body, record: Body, ramp: Body) -> dict[str, t.Any]:
+    """Empty while there is nothing to guard. Of a ramp without a next step nobody need look."""
+    if not guard or record.get("status") != DONE:
+        return {}
+    silent = guard["silent"] if ramp and ramp["next"] else ""
+    if not guard["looks"] and not silent:
+        return {}
+    return {"sentence": guard["sentence"], "silent": silent, "looks": guard["looks"]}
 
 
 def _backups(record: Body) -> list[dict[str, t.Any]]:

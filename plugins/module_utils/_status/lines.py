@@ -30,6 +30,7 @@ def lines_of(status: Status, now: datetime) -> list[str]:
         *_phases(status),
         *_flags(status),
         *_ramp(status),
+        *_guard(status["guard"]),
         *_versions(status["services"]),
         *_pods(status["services"]),
         *_backups(status["backups"], now),
@@ -91,6 +92,12 @@ def _ramp(status: Status) -> Rows:
     at = "no percentage" if ramp["percentage"] is None else f"{ramp['percentage']} %"
     step = f", step {ramp['step']} of {ramp['steps']}" if ramp["step"] else ""
     yield "ramp", f"{at}{step}{_onward(ramp['next'], told)}"
+
+
+def _guard(guard: Status) -> Rows:
+    if guard:
+        told = f"SILENT: {guard['silent']}" if guard["silent"] else guard["sentence"]
+        yield "guard", shortened(told, WHY)
 
 
 def _onward(onward: Status, told: str) -> str:

@@ -81,11 +81,12 @@ def status(
     lock: dict[str, t.Any] = FREE,
     services: t.Sequence[dict[str, t.Any]] = (),
     ramp: t.Mapping[str, t.Any] | None = None,
+    guard: t.Mapping[str, t.Any] | None = None,
     **seen: t.Any,
 ) -> dict[str, t.Any]:
     facts = Seen(lock, "The lock.", record, services, **seen)
     names = [one["name"] for one in services]
-    return status_of(facts, Asked(names, PLAN, ramp or {}, typed=TYPED), NOW)
+    return status_of(facts, Asked(names, PLAN, ramp or {}, guard or {}, typed=TYPED), NOW)
 
 
 CASES = {
@@ -378,6 +379,39 @@ def test_the_ramp_is_one_row_that_repeats_nothing(
     }
     told = lines_of(status(recorded("done", **DONE), ramp=ramp, killed=killed), NOW)
     assert f"  ramp      {row}" in told
+
+
+@pytest.mark.parametrize(
+    ("outcome", "onward", "silent", "looks", "row"),
+    [
+        ("done", True, "", True, "guard     The guard looked last."),
+        ("done", True, "it must every 15 min", True, "guard     SILENT: it must every 15 min"),
+        ("done", True, "it has not looked yet", False, "guard     SILENT: it has not looked yet"),
+        ("done", False, "it must every 15 min", True, "guard     The guard looked last."),
+        ("done", True, "", False, ""),
+        ("running", True, "it has not looked yet", False, ""),
+    ],
+    ids=["looks", "silent", "never", "complete", "not-asked-for", "not-signed-off"],
+)
+def test_the_guard_is_one_row_while_there_is_something_to_guard(
+    outcome: str, onward: bool, silent: str, looks: bool, row: str
+) -> None:
+    ramp = {
+        "before": {"percentage": 5, "step": 2},
+        "steps": 8,
+        "ramp": {"since": ""},
+        "sentence": "Long.",
+        "next": {"percentage": 10, "may": True, "reasons": []} if onward else {},
+        "notes": [],
+    }
+    guard = {
+        "sentence": "The guard looked last.",
+        "silent": silent,
+        "looks": {"looks": 7} if looks else {},
+    }
+    found = status(recorded(outcome, **DONE), ramp=ramp, guard=guard)
+    told = [one.strip() for one in lines_of(found, NOW) if "guard" in one.split(maxsplit=1)[0]]
+    assert told == ([row] if row else [])
 
 
 def test_what_was_typed_with_blanks_can_be_pasted() -> None:
