@@ -18,7 +18,6 @@ from ansible_collections.easymo.deploy.plugins.module_utils._cluster import (
     ROLLOUT_ID_ANNOTATION,
     Object,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._lock.fence import FRESH
 from sandbox.kubernetes.controllers.objects import pod_ready, terminating
 from sandbox.kubernetes.errors import ApiError
 from sandbox.kubernetes.routing import parse_path
@@ -70,7 +69,8 @@ SENTENCES = {
 }
 """By the name under which a broken one is reported. docs/guarantees.md has the same."""
 
-ONE_CALL = 1.0
+ADMITTED = 6.0
+"""Seconds for which a look at the lock counts, and one call."""
 STOPS = {plan.PAUSE_BEFORE, plan.PAUSE_AFTER, plan.LATE, plan.SLOW}
 STEPS = [0, *(one["percentage"] for one in SCHEDULE)]
 RECORD, PINS = f"release-{VERSION}", f"release-{VERSION}-pins"
@@ -250,7 +250,7 @@ class Invariants:
             why = "stopped" if kinds & STOPS else "unreachable" if kinds else "untroubled"
             late = write.at - lease.at
             self.after_loss[why] = max(self.after_loss.get(why, 0.0), late)
-            if why == "untroubled" and late > FRESH + ONE_CALL:
+            if why == "untroubled" and late > ADMITTED:
                 self.violate(LOST_IS_LOST, f"{write.by} wrote {late:.1f} s after it lost the lock")
 
     def _flags_written(self, write: Write) -> None:
@@ -405,6 +405,9 @@ class Invariants:
             return
         lease = self._find("leases", "easymo-deploy")
         epoch = 0 if lease is None else _epoch(lease)
+        asked, given = did.params["fence"], did.result["fence"]
+        if asked and given != asked:
+            self.violate(TRUE_CLAIMS, f"{process.name} lost epoch {asked} and goes on with {given}")
         if epoch < did.result["fence"]:
             self.violate(TRUE_CLAIMS, f"epoch {did.result['fence']} was claimed, and it is {epoch}")
 

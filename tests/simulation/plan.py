@@ -184,6 +184,8 @@ def _options(draw: random.Random, script: str) -> dict[str, t.Any]:
         if script == "ramp":
             options["percentage"] = draw.choice((None, None, 0, 1, 10, 50))
         return options
+    if script == "unlock":
+        return {"force": draw.random() < 0.7}
     if script == "kubectl":
         return {"does": draw.choice(("image", "scale", "pod", "flag", "annotate"))}
     return {}

@@ -109,7 +109,7 @@ class Operator:
         )
         script = Script(world, self.actor, tasks)
         work: t.Callable[[], None] = getattr(
-            script, {"unlock": "unlock_by_force"}.get(self.actor.script, self.actor.script)
+            script, {"unlock": "unlock_by_hand"}.get(self.actor.script, self.actor.script)
         )
         try:
             work()

@@ -475,9 +475,14 @@ class Script:
                 )
             raise StopError(str(failed.get("msg")))
 
-    def unlock_by_force(self) -> None:
+    def unlock_by_hand(self) -> None:
         self.require(
-            self.task("playbooks/unlock", "Release the deploy lock", reason="it hangs", force=True)
+            self.task(
+                "playbooks/unlock",
+                "Release the deploy lock",
+                reason="it hangs",
+                force=bool(self.actor.options["force"]),
+            )
         )
 
     def kubectl(self) -> None:
