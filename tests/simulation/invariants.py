@@ -36,6 +36,7 @@ FENCED = "fenced"
 LOOKED_FIRST = "looked_first"
 LOCK_IS_KEPT = "lock_is_kept"
 LOST_IS_LOST = "lost_is_lost"
+BEGINS_NOTHING = "begins_nothing"
 STAYS_KILLED = "stays_killed"
 STEP_BY_STEP = "step_by_step"
 PINNED_FIRST = "pinned_first"
@@ -55,6 +56,7 @@ SENTENCES = {
     LOOKED_FIRST: "No rollout writes over a template that somebody else wrote since it looked.",
     LOCK_IS_KEPT: "Nobody takes or frees the lock of a run that lives and can renew it, but by force or to undo.",
     LOST_IS_LOST: "A run that nothing stops writes no Deployment six seconds after it lost the lock.",
+    BEGINS_NOTHING: "A run that lost the lock begins no task that writes, but to switch the feature off.",
     STAYS_KILLED: "A kill switch that is set stays set until somebody resets it, and what it holds off stays off.",
     STEP_BY_STEP: "The percentage rises by one step of its schedule at a time.",
     PINNED_FIRST: "No service is released before what ran is pinned.",
@@ -77,10 +79,11 @@ RECORD, PINS = f"release-{VERSION}", f"release-{VERSION}-pins"
 UNSTOPPABLE: t.Mapping[str, tuple[str, ...]] = {
     "kill_switch": (),
     "reset": (),
-    # Another rollback goes first, a person takes its lock, or a kill switch restarts what it is returning.
+    # Another rollback goes first, a person takes its lock, a kill switch restarts what it is returning, or a deployment
+    # that still runs resets the switch of its first step, which comes before the lock.
     "rollback": (
         *("nothing is pinned", "Nothing is pinned", "Another run is deploying"),
-        *("lost the deploy lock", "was changed by somebody else"),
+        *("lost the deploy lock", "was changed by somebody else", "so new pods have the flags"),
     ),
 }
 """Scripts that nobody else may keep from their end, and the reasons that are none."""
@@ -107,6 +110,8 @@ class Invariants:
         self._holders: dict[int, tuple[str, str]] = {}
         self._read: dict[tuple[str, str], float] = {}
         """When a run last saw a Deployment."""
+        self._began: dict[str, float] = {}
+        """When each run began its present task."""
         self._overtaken: dict[tuple[str, str], tuple[str, t.Any]] = {}
         """The task in which a run's write of a Deployment was refused, for another had written its template."""
 
@@ -118,6 +123,10 @@ class Invariants:
     def violate(self, sentence: str, what: str) -> None:
         self.violations.append(f"{sentence}: {what}")
         self._world.say(f"VIOLATED: {sentence}: {what}")
+
+    def begun(self, by: str, module: str, params: t.Mapping[str, t.Any]) -> None:
+        self._world.doing[by] = module, params
+        self._began[by] = self._world.scheduler.now
 
     # Writes
 
@@ -170,6 +179,12 @@ class Invariants:
             self._seen[plural, name] = after
         write = Write(self._world.scheduler.now, by, before, after)
         self._writes.setdefault((plural, name), []).append(write)
+        if plural != "leases" and self._lost_before(by):
+            module = self._world.doing[by][0]
+            if module != "kill_switch":
+                self.violate(
+                    BEGINS_NOTHING, f"{by} lost the lock, and {module} wrote {plural}/{name}"
+                )
         if after is None:
             return
         if plural == "leases":
@@ -194,6 +209,19 @@ class Invariants:
             known = self._holders.setdefault(fence, holder)
             if known != holder:
                 self.violate(ONE_HOLDER, f"epoch {fence} was {known}'s and is {holder}'s")
+
+    def _lost_before(self, by: str) -> bool:
+        """Whether the lock that a run holds, as far as it knows, was another's when its task began."""
+        epoch, began = self._world.epochs.get(by, 0), self._began.get(by, 0.0)
+        return bool(epoch) and any(
+            one.at < began
+            and one.after is not None
+            and (
+                _epoch(one.after) > epoch
+                or (_epoch(one.after) == epoch and not _holder(one.after)[0])
+            )
+            for one in self._writes.get(("leases", "easymo-deploy"), [])
+        )
 
     def _lock_left(self, write: Write, run: str) -> None:
         """It was another's, or is free now."""

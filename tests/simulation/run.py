@@ -97,15 +97,15 @@ class Operator:
             self.over = True
 
     def _work(self) -> None:
-        world, name = self._world, self.actor.name
+        world, name, invariants = self._world, self.actor.name, self._invariants
         process = world.scheduler.step.process
         tasks = Tasks(
             _ACTING,
             lambda text: world.say(f"{name}: {text}"),
             lambda: world.scheduler.now,
-            lambda module, params: world.doing.update({name: (module, params)}),
-            lambda did: self._invariants.claimed(process, did),
-            lambda text: self._invariants.violate("no task ends by what nobody thought of", text),
+            lambda module, params: invariants.begun(name, module, params),
+            lambda did: invariants.claimed(process, did),
+            lambda text: invariants.violate("no task ends by what nobody thought of", text),
         )
         script = Script(world, self.actor, tasks)
         work: t.Callable[[], None] = getattr(

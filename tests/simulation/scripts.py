@@ -40,6 +40,7 @@ class Script:
         self.actor = actor
         self.task = tasks
         self.services = [*world.plan.services]
+        world.epochs[actor.name] = 0
         self.epoch = 0
 
     def order(self) -> dict[str, t.Any]:
@@ -68,6 +69,7 @@ class Script:
             )
         )
         self.epoch = self.epoch or held["fence"]
+        self.world.epochs[self.actor.name] = self.epoch
 
     def unlock(self, purpose: str = "deploy") -> None:
         self.require(self.task("release_phase/unlock", "Release the deploy lock", purpose=purpose))
@@ -135,8 +137,8 @@ class Script:
         phase = "microservices"
         self.begin(phase)
         changed = False
-        for number, wave in enumerate(self.waves()):
-            opened = self.open(phase) if number == 0 else {}
+        for wave in self.waves():
+            opened = self.open(phase)
             if opened.get("failed"):
                 self._settle(phase, dict.fromkeys(wave, opened))
             rolled = self.task(
@@ -217,18 +219,17 @@ class Script:
                 return failure
         return None
 
-    def _standing(self) -> str:
-        """What the role's `standing` keeps: a percentage that the ramp has changed since."""
-        seen = self.require(
-            self.task.act(
-                "feature_flags/standing",
-                "feature_ramp_info",
-                {"name": FLAGS, "flag": PERCENTAGE, "enabled_by": SWITCH, "schedule": SCHEDULE,
-                 "watch_duration": 60, "day_length": 60},
-            )
-        )  # fmt: skip
-        ramped = (seen.get("ramp") or {}).get("history")
-        return str(seen["before"]["percentage"]) if ramped else "1"
+    def _standing(self) -> t.Any:
+        """A percentage that somebody changed after this phase was done in this attempt is kept."""
+        where = "feature_flags/standing"
+        record = self.require(
+            self.task(where, "Check whether this attempt has set the flags", name=VERSION)
+        )
+        seen = self.require(self.task(where, "Read the flags", name=FLAGS))
+        phases = (record.get("record") or {}).get("phases") or {}
+        done = (phases.get("feature_flags") or {}).get("status") == "done"
+        percentage = seen["before"].get(PERCENTAGE)
+        return percentage if done and not seen["kill_switch"] and percentage != "0" else 1
 
     def _roll_out(
         self,
@@ -350,6 +351,7 @@ class Script:
                     name=FLAGS,
                     flags=pinned["data"],
                     flagd=None,
+                    fence=self.epoch,
                 )
             )
 
@@ -372,6 +374,7 @@ class Script:
                     name=VERSION,
                     facts={"services_returned": returned["services"]},
                     phase_status=status,
+                    fence=self.epoch,
                 )
             )
         self.require(returned)
@@ -379,14 +382,25 @@ class Script:
         self.unlock("undo")
 
     def _close_rollback(self) -> None:
+        where = "sign_off/rolled_back"
         self.require(
-            self.task.act(
-                "sign_off/rolled_back",
-                "release",
-                {"name": VERSION, "status": "rolled_back", "phase": "rollback", "phase_status": "done",
-                 "fence": self.epoch},
+            self.task(
+                where,
+                "Mark the release as rolled back in its record",
+                name=VERSION,
+                fence=self.epoch,
             )
-        )  # fmt: skip
+        )
+        for phase in ("feature_flags",):
+            self.require(
+                self.task(
+                    where,
+                    "Mark the phases as rolled back",
+                    name=VERSION,
+                    phase=phase,
+                    fence=self.epoch,
+                )
+            )
 
     def ramp(self) -> None:
         place = {

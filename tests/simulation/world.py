@@ -66,6 +66,8 @@ class World:
         self.requests = 0
         self.observers: list[Observer] = []
         self.befell: list[Fault] = []
+        self.epochs: dict[str, int] = {}
+        """Under which each run holds the lock, or held it."""
         self.doing: dict[str, tuple[str, t.Mapping[str, t.Any]]] = {}
         """The module and options of the task that each run is at."""
         self._said = said

@@ -8,6 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tests.simulation.mutants import mutants
+
 ROOT = Path(__file__).parents[2]
 CPU_SECONDS = 15
 
@@ -50,3 +52,11 @@ def test_every_invariant_is_a_sentence_of_the_guarantees() -> None:
     rows = dict(re.findall(r"^\| `([a-z_]+)` \| (.+?) \|", page, re.MULTILINE))
     assert len(sentences) > 10
     assert rows == {names[name]: sentence for name, sentence in sentences}
+
+
+def test_every_mutant_can_be_made_of_the_product_as_it_is() -> None:
+    """A guard that was rewritten takes its mutant along."""
+    made = {one.name: one.source() for one in mutants()}
+    assert len(made) == len(mutants()) > 30
+    for name, source in made.items():
+        compile(source, name, "exec")
