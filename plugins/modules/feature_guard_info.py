@@ -23,6 +23,10 @@ options:
     description: The guard must have looked within so many seconds. V(0) asks for no guard.
     type: float
     default: 0
+  name:
+    description: The ConfigMap of the flags, whose annotation has what the guard did. Empty to tell nothing of that.
+    type: str
+    default: ""
 seealso:
   - module: easymo.deploy.feature_guard
 """
@@ -57,6 +61,12 @@ looks:
   returned: success
   type: dict
   sample: {begun: "2026-11-24T09:10:00Z", last: "2026-11-25T02:14:00Z", looks: 1021, longest: 63.2, silences: []}
+acts:
+  description: What it did, the oldest first, with C(what), C(at), C(before), C(to) and C(why). Empty without O(name).
+  returned: success
+  type: list
+  elements: dict
+  sample: [{what: step_down, at: "2026-11-25T02:14:00Z", before: 5, to: 1, why: "High Error Rate fires"}]
 watch:
   description:
     - Its watch of the cohorts at the present step, with when it C(began), and the C(evidence) by metric, for
@@ -73,8 +83,10 @@ reason:
 
 import typing as t
 
-from ..module_utils._cluster import MonotonicClock
+from ..module_utils._cluster import GUARD_ANNOTATION, MonotonicClock
+from ..module_utils._flags.apply import observe_flags
 from ..module_utils._guard.describe import looks, when
+from ..module_utils._guard.models import Acts
 from ..module_utils._guard.store import MemoryStore
 from ..module_utils._kubernetes_client import KUBERNETES
 from ..module_utils._kubernetes_module import cluster_for
@@ -92,6 +104,7 @@ def module_spec() -> dict[str, t.Any]:
             **kubernetes_options(),
             "release": {"type": "str", "required": True},
             "max_silence": {"type": "float", "default": 0},
+            "name": {"type": "str", "default": ""},
         },
     }
 
@@ -99,15 +112,24 @@ def module_spec() -> dict[str, t.Any]:
 def run(module: Module) -> dict[str, t.Any]:
     params = module.params
     refuse_below(params, max_silence=0)
-    store = ReleaseStore(cluster_for(module), params["release"], clock=MonotonicClock())
+    cluster = cluster_for(module)
+    store = ReleaseStore(cluster, params["release"], clock=MonotonicClock())
     record = store.read()
-    memory = MemoryStore(store, record.attempt if record else 0).read()
+    attempt = record.attempt if record else 0
+    memory = MemoryStore(store, attempt).read()
+    flags = observe_flags(cluster, params["name"]) if params["name"] else None
+    acts = Acts.from_annotation(flags.annotations.get(GUARD_ANNOTATION)) if flags else Acts()
     sentence, silent = when(memory, params["max_silence"], now().timestamp())
     return {
         "changed": False,
         "sentence": sentence,
         "silent": silent,
         "looks": looks(memory),
+        "acts": [
+            {"what": one.what, "at": one.at, "before": one.before, "to": one.to, "why": one.why}
+            for one in acts.acts
+            if (one.release, one.attempt) == (params["release"], attempt)
+        ],
         "watch": memory.guarded if memory else {"began": "", "evidence": {}},
     }
 

@@ -32,6 +32,7 @@ SECTIONS: t.Mapping[t.Callable[[Reader], Table | None], str] = {
     services.functions: "functions",
     services.flags: "flags",
     people.ramp: "flags",
+    people.guard: "flags",
     services.images: "services",
     checks.traffic: "",
     people.feedback: "",

@@ -5,7 +5,9 @@
 from __future__ import annotations
 
 import typing as t
+from datetime import datetime
 
+from ..._time import UTC, format_time
 from ..models import Cell, Table, Tone
 from ..reader import Reader, dictionaries, inner, listed, text
 from ..times import shown
@@ -98,6 +100,47 @@ def in_checklist(reader: Reader) -> set[str]:
         for one in dictionaries(reader.evidence("preflight").get("preflight"))
         if one.get("kind") == "sign_offs" and one.get("status") == "pass"
     }
+
+
+def guard(reader: Reader) -> Table | None:
+    """Its looks as one watch over the days of the ramp, and what it did; left out when it never looked."""
+    seen = inner(reader.mapping("facts"), "guard")
+    looks = inner(seen, "looks")
+    if not looks:
+        return None
+    rows = [
+        (
+            shown(one.get("at")),
+            Cell(text(one.get("what")).replace("_", " "), "bad"),
+            f"{text(one.get('before'))} % to {text(one.get('to'))} %: {text(one.get('why'))}",
+        )
+        for one in dictionaries(seen.get("acts"))
+    ]
+    rows += [
+        (
+            moment(one.get("begin")),
+            Cell("nobody looked", "warn"),
+            f"until {moment(one.get('end'))}",
+        )
+        for one in dictionaries(looks.get("silences"))
+    ]
+    days = f"from {shown(looks.get('begun'))} to {shown(looks.get('last'))}"
+    lead = (
+        f"The guard looked {text(looks.get('looks'))} times {days}. "
+        f"The longest time between two looks was {text(looks.get('longest'))} s."
+    )
+    told = tuple((Cell(at), what, Cell(more)) for at, what, more in rows)
+    return Table("The guard", ("At", "What", "More"), told, "It did nothing.", lead)
+
+
+def moment(seconds: t.Any) -> str:
+    """Seconds since 1970 as they are shown."""
+    if isinstance(seconds, bool) or not isinstance(seconds, (int, float)):
+        return ""
+    try:
+        return shown(format_time(datetime.fromtimestamp(seconds, UTC)))
+    except (OverflowError, OSError, ValueError):
+        return ""
 
 
 def signed(reader: Reader, name: str, one: t.Mapping[str, t.Any]) -> tuple[Cell, ...]:

@@ -234,6 +234,29 @@ def test_metrics_are_told_with_bounds_and_of_every_watch_apart():
     assert ramp.title == "Metrics at 5 % since x: rollback"
 
 
+def test_the_guard_is_one_watch_with_what_it_did_and_when_nobody_looked():
+    record = records.green()
+    record["facts"]["guard"] = {
+        "looks": {
+            "begun": records.at(0),
+            "last": records.at(600),
+            "looks": 571,
+            "longest": 1260.0,
+            "silences": [{"begin": 1764000000.0, "end": 1764001260.0}],
+        },
+        "acts": [
+            {"what": "step_down", "at": records.at(90), "before": 5, "to": 1, "why": "it fires"}
+        ],
+    }
+    (guard,) = (t for t in build_report(record, Asked(plan=())).tables if t.title == "The guard")
+    assert guard.lead.startswith("The guard looked 571 times from ")
+    assert guard.lead.endswith("The longest time between two looks was 1260.0 s.")
+    assert [row[1].text for row in guard.rows] == ["step down", "nobody looked"]
+    assert guard.rows[0][2].text == "5 % to 1 %: it fires"
+    record["facts"]["guard"]["looks"] = {}
+    assert "The guard" not in {t.title for t in build_report(record, Asked(plan=())).tables}
+
+
 def test_a_comparison_shows_the_users_of_both_cohorts_and_what_it_could_have_seen():
     record = records.green()
     compared = {
