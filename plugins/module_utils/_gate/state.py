@@ -61,6 +61,8 @@ class WatchState:
     """What was watched: samples of another question count for nothing."""
     evidence: t.Mapping[str, Evidence] = field(default_factory=dict)
     """What each comparison of cohorts has found so far."""
+    carried: t.Mapping[str, float] = field(default_factory=dict)
+    """And the evidence of the watch before, with which it began: a run that goes on begins with no other."""
 
     @property
     def began_at(self) -> str:
@@ -105,7 +107,7 @@ class WatchState:
     @classmethod
     def load(cls, body: t.Mapping[str, t.Any]) -> WatchState:
         """ValueError, TypeError or KeyError for what is none. What another version kept beside it is left out."""
-        whole = {"evidence": {}, **body}
+        whole = {"evidence": {}, "carried": {}, **body}
         known = {name: whole[name] for name in cls.__dataclass_fields__}
         return cls(
             **{
@@ -121,7 +123,18 @@ class WatchState:
 
 
 def begin(metrics: t.Sequence[Metric], started: float) -> WatchState:
-    return WatchState(started, {metric.name: Series() for metric in metrics})
+    carried = {one.name: one.comparison.before for one in metrics if one.comparison}
+    return WatchState(started, {one.name: Series() for one in metrics}, carried=carried)
+
+
+def as_begun(metrics: t.Sequence[Metric], state: WatchState) -> tuple[Metric, ...]:
+    """The metrics with the evidence that the watch began with. A later one may hold users whom this one has seen."""
+    return tuple(
+        replace(one, comparison=replace(one.comparison, before=state.carried[one.name]))
+        if one.comparison and one.name in state.carried
+        else one
+        for one in metrics
+    )
 
 
 def finished(metric: Metric, series: Series) -> bool:

@@ -15,7 +15,7 @@ from .manual_decision import ManualDecision
 from .models import Decision, Metric, Sample, SampleStatus, failed_sample
 from .schedule import Step, WatchPlan, due_now, next_step
 from .series import Series
-from .state import Schedule, WatchState, begin
+from .state import Schedule, WatchState, as_begun, begin
 from .verdict import breached
 
 _THREADS = 8
@@ -91,8 +91,9 @@ class Watcher:
         self._sleep = sleep
 
     def run(self, schedule: Schedule) -> WatchResult:
+        state = self._begin(WatchPlan(self._metrics, schedule))
+        self._metrics = as_begun(self._metrics, state)
         plan = WatchPlan(self._metrics, schedule)
-        state = self._begin(plan)
         zero = self._clock() - state.elapsed
         # All are asked at first, so that a query that cannot work is told at once.
         seen = self._look(self._metrics, state, first=True)

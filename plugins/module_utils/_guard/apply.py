@@ -242,16 +242,15 @@ class Guard:
         """At a step that is new, or asked otherwise, the watch begins anew; after a gap no breach is confirmed by the
         look before it."""
         started, rules = self._seconds(), self._task.rules
-        same_step = before.step == place.since and before.watch is not None
-        carried = before.carried if same_step else evidence_before(record.to_json(), before.guarded)
+        kept = before.watch if before.step == place.since else None
+        carried = kept.carried if kept else evidence_before(record.to_json(), before.guarded)
         share = place.percentage / 100.0 if place.percentage else None
         made = self._watched.metrics_for(carried, share)
         metrics = [
             one for one in made if not isinstance(self._watched.sources[one.name], AlertsSource)
         ]
         asked = definition(metrics)
-        watch = before.watch if same_step and before.definition == asked else None
-        state = watch or begin_watch(metrics, started)
+        state = kept if kept and before.definition == asked else begin_watch(metrics, started)
         if started - before.last > rules.max_gap:
             apart = {name: replace(one, breaches=0) for name, one in state.series.items()}
             state = replace(state, series=apart)
@@ -272,7 +271,6 @@ class Guard:
             step=place.since,
             definition=asked,
             watch=state,
-            carried=carried,
             evidence=evidence,
         )
         return metrics, samples, memory

@@ -69,10 +69,8 @@ class Memory:
     step: str = ""
     definition: str = ""
     watch: WatchState | None = None
-    carried: t.Mapping[str, float] = field(default_factory=dict)
-    """By comparison of cohorts the evidence of the watch before, with which this one began."""
     evidence: t.Mapping[str, float] = field(default_factory=dict)
-    """And what it has now."""
+    """By comparison of cohorts what it has found so far."""
 
     @property
     def guarded(self) -> dict[str, t.Any]:

@@ -36,7 +36,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._gate.state import (
     WatchState,
     begin,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._gate.watch import WatchResult
+from ansible_collections.easymo.deploy.plugins.module_utils._gate.watch import Watcher, WatchResult
 
 Look: t.TypeAlias = "tuple[float, float, float, float] | str | None"
 NOTHING: Look = (0, 0, 0, 0)
@@ -189,6 +189,43 @@ def test_a_kill_in_between_leaves_the_same_evidence():
     half = watch(NOTHING, *looks[:4]).state
     kept = WatchState.load(json.loads(replace(half, ended="").dump()))
     assert watch(*looks[4:], state=kept).state.evidence == whole.evidence
+
+
+class Kept:
+    """A memory with a watch that another run left."""
+
+    def __init__(self, state: WatchState) -> None:
+        self.state = state
+
+    def recall(self, plan: WatchPlan) -> WatchState | None:
+        return self.state
+
+    def said(self, state: WatchState) -> None:
+        return None
+
+    def keep(self, state: WatchState) -> None:
+        return
+
+
+def test_a_watch_that_goes_on_keeps_the_evidence_that_it_began_with():
+    """What was found meanwhile may be of the very users whom it has counted already."""
+    began, later = metric(before=9.0), metric(before=95.0)
+    state = watch(NOTHING, (500, 6, 500, 6), (900, 9, 900, 9), metrics=[began]).state
+    kept = WatchState.load(json.loads(replace(state, ended="").dump()))
+    counted = Answers(ts=900, tf=9, cs=900, cf=9)
+    source = CohortSource(counted, TREATED, CONTROL)
+    watcher = Watcher(
+        [later],
+        {"users": source},
+        report=lambda _look: None,
+        memory=Kept(kept),
+        clock=lambda: 20.0,
+        sleep=lambda _seconds: None,
+    )
+    found = watcher.run(Schedule(duration=20.0))
+    assert found.series["users"].value == kept.evidence["users"].value(
+        t.cast("Comparison", began.comparison)
+    )
 
 
 def test_values_that_are_higher_go_back_and_a_proceed_says_which_it_could_have_seen():
