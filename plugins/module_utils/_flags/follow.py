@@ -12,7 +12,7 @@ import typing as t
 
 from .._cluster import FLAGS_SYNC_ANNOTATION, Clock, Cluster, Operation
 from .._errors import ConflictError, DeployError
-from .._time import utc_now
+from .._time import now
 from .pods import REACHED, STALE, UNKNOWN, PodState
 
 PAUSE = 0.5
@@ -65,8 +65,8 @@ def follow(
 
 
 def hurry(cluster: Cluster, pod: PodState) -> None:
-    """Have the kubelet look at its volumes now."""
-    cluster.patch("Pod", pod.pod, [*to_annotation(pod, utc_now())])
+    """Have the kubelet look at its volumes now. To it the same value twice, within one second, would be no change."""
+    cluster.patch("Pod", pod.pod, [*to_annotation(pod, now().isoformat())])
 
 
 def to_annotation(pod: PodState, value: str) -> t.Iterator[Operation]:

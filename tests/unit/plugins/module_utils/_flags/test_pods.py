@@ -132,6 +132,16 @@ def test_a_pod_that_changed_meanwhile_is_told_with_the_next_look_and_keeps_no_ot
         assert readers.cluster.objects["Pod", pod]["metadata"].get("annotations"), pod
 
 
+def test_two_writes_within_a_second_are_told_by_two_values() -> None:
+    readers = Readers()
+    values = set()
+    for _ in range(2):
+        readers.follow(patience=1)
+        marks = readers.cluster.objects["Pod", readers.pods[0]]["metadata"]["annotations"]
+        values.add(marks["easymo.com/flags-synced-at"])
+    assert len(values) == 2
+
+
 def test_without_the_right_it_waits_all_the_same_and_says_so() -> None:
     readers = Readers()
     began = readers.clock.now()
