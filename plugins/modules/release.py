@@ -41,6 +41,7 @@ options:
       - V(running) opens O(phase), the others close it.
       - V(rolled_back) and V(partly_rolled_back) say that what it did was taken back since. Ignored for a phase that was
         never opened, or that failed.
+      - V(failed) is recorded during a freeze too, for a freeze may be the cause.
     type: str
     choices: [running, done, failed, waived, rolled_back, partly_rolled_back]
   order:
@@ -248,9 +249,11 @@ import typing as t
 from ..module_utils._cluster import MonotonicClock
 from ..module_utils._kubernetes_client import KUBERNETES
 from ..module_utils._kubernetes_module import cluster_for
+from ..module_utils._lock.errors import FrozenError
 from ..module_utils._lock.fence import guard_for
 from ..module_utils._module import Module, execute
 from ..module_utils._options import guard_options, kubernetes_options
+from ..module_utils._release.models import FAILED
 from ..module_utils._release.task import Task, carry_out
 
 NEEDS = (KUBERNETES,)
@@ -310,7 +313,12 @@ def run(module: Module) -> dict[str, t.Any]:
     task = Task.from_params(params)
     if not module.check_mode:
         guard = guard_for(cluster, params["fence"], clock=MonotonicClock(), name=params["lock"])
-        guard.check()
+        try:
+            guard.check()
+        except FrozenError:
+            # A freeze stops the work, not the record of why it stopped.
+            if params["phase_status"] != FAILED:
+                raise
     done = carry_out(cluster, task, check_mode=module.check_mode)
     result = done.to_result()
     if module._diff:

@@ -12,10 +12,19 @@ from .plan import Actor, Plan
 from .platform import settle
 from .scheduler import OutOfStepsError
 from .scripts import Script, StopError
-from .tasks import Tasks
+from .tasks import Tasks, flow_of, misplaced
 from .world import World
 
 HOUR = 3600.0
+PLAYBOOKS = {
+    "deploy": ("microservices", "feature_flags"),
+    "rollback": ("rollback",),
+    "ramp": ("ramp",),
+    "kill_switch": ("kill_switch",),
+    "reset": ("kill_switch",),
+    "unlock": ("unlock",),
+}
+"""Whose tasks a script carries out, in their order."""
 _ACTING = substitutes.install()
 
 
@@ -119,4 +128,7 @@ class Operator:
             world.say(f"{name}: stopped: {exc}")
             if not world.befell:
                 self._invariants.stopped(self.actor.script, str(exc))
+        wrong = misplaced(tasks.done, flow_of(*PLAYBOOKS.get(self.actor.script, ())))
+        if wrong:
+            raise AssertionError(f"{self.actor.script}: {wrong!r} is not where its playbook has it")
         self.over = True

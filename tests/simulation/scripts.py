@@ -101,13 +101,17 @@ class Script:
     def failed(self, phase: str, failure: Result) -> None:
         if lease_lost(failure) or failure.get("reason") == "OutOfOrder":
             return
-        self.task(
-            "release_phase/failed",
-            "Record why the phase failed",
-            name=VERSION,
-            phase=phase,
-            phase_started=None,
-            evidence={"failures": {"control": {"message": str(failure.get("msg"))[:100]}}},
+        # A rescue whose own task fails goes no further.
+        self.require(
+            self.task(
+                "release_phase/failed",
+                "Record why the phase failed",
+                name=VERSION,
+                phase=phase,
+                phase_started=None,
+                evidence={"failures": {"control": {"message": str(failure.get("msg"))[:100]}}},
+                fence=self.epoch,
+            )
         )
 
     def close(self, phase: str, *, changed: bool) -> None:
@@ -180,13 +184,14 @@ class Script:
                 "Record what was undone and each version",
                 name=VERSION,
                 evidence={"settlement": {}},
+                fence=self.epoch,
             )
         raise StopError("; ".join(str(one.get("msg")) for one in failures.values()))
 
     def feature_flags(self) -> None:
         phase = "feature_flags"
         self.begin(phase)
-        failure = self._set_flags(phase)
+        failure = self._set_flags(phase, self._standing())
         if failure is not None:
             self.failed(phase, failure)
             if not lease_lost(failure):
@@ -194,11 +199,11 @@ class Script:
             raise StopError(str(failure.get("msg")))
         self.close(phase, changed=True)
 
-    def _set_flags(self, phase: str) -> Result | None:
+    def _set_flags(self, phase: str, percentage: t.Any) -> Result | None:
         opened = self.open(phase)
         if opened.get("failed"):
             return opened
-        wanted = {**FLAGS_ON, PERCENTAGE: self._standing()}
+        wanted = {**FLAGS_ON, PERCENTAGE: percentage}
         done = self.task(
             "feature_flags/main",
             "Set the flags",

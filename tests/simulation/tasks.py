@@ -91,6 +91,62 @@ def _flat(tasks: t.Iterable[t.Any]) -> t.Iterator[dict[str, t.Any]]:
             yield from _flat(task.get(part) or ())
 
 
+@functools.cache
+def flow_of(*playbooks: str) -> tuple[tuple[str, int], ...]:
+    """The files of tasks that they go through in their order, and where each may begin anew: a play in waves does."""
+    found: list[tuple[str, int]] = []
+    for playbook in playbooks:
+        for play in _read(f"playbooks/{playbook}"):
+            again = len(found) if "serial" in play else -1
+            found.append((f"playbooks/{playbook}", again))
+            found += [
+                (one, again) for one in _files(play.get("tasks") or (), f"playbooks/{playbook}")
+            ]
+    return tuple(found)
+
+
+def _files(tasks: t.Iterable[t.Any], where: str) -> t.Iterator[str]:
+    for task in tasks:
+        for part in ("block", "rescue", "always"):
+            yield from _files(task.get(part) or (), where)
+        included = _included(task, where)
+        if included:
+            yield included
+            yield from _files(_read(included), included)
+
+
+def _included(task: dict[str, t.Any], where: str) -> str:
+    for way in ("include_role", "import_role", "include_tasks", "import_tasks"):
+        asked = task.get(f"ansible.builtin.{way}")
+        if asked is None:
+            continue
+        if way.endswith("tasks"):
+            return f"{where.partition('/')[0]}/{str(asked).removesuffix('.yml')}"
+        return f"{asked['name'].removeprefix(PREFIX)}/{asked.get('tasks_from', 'main')}"
+    return ""
+
+
+def misplaced(done: t.Iterable[Did], flow: t.Sequence[tuple[str, int]]) -> str:
+    """The first task that comes where the playbooks do not have it; "" when all come in their order."""
+    names = [name for name, _again in flow]
+    at, file, place = 0, "", 0
+    for one in done:
+        where, _colon, task = one.where.partition(": ")
+        here = tasks_of(where)[task].place
+        if where == file and here >= place:
+            place = here
+            continue
+        again = flow[at - 1][1] if at else -1
+        if again >= 0 and where in names[again:at]:
+            at = names.index(where, again) + 1
+        elif where in names[at:]:
+            at = names.index(where, at) + 1
+        else:
+            return one.where
+        file, place = where, here
+    return ""
+
+
 class TaskModule:
     """What `run` may use of the controller's module."""
 
