@@ -13,6 +13,7 @@ from tests.benchmarks.failing import failing
 from tests.benchmarks.fleet import fleet
 from tests.benchmarks.functions import functions
 from tests.benchmarks.gates import gates
+from tests.benchmarks.guard import guard
 from tests.benchmarks.kill_switch import kill_switch
 from tests.benchmarks.kills import kills
 from tests.benchmarks.microservices import microservices
@@ -35,6 +36,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "kills": kills,
     "failing": failing,
     "kill_switch": kill_switch,
+    "guard": guard,
     "fleet": fleet,
     "backup": backup,
     "round_trips": round_trips,
