@@ -451,8 +451,13 @@ class Invariants:
 
     def stopped(self, script: str, why: str) -> None:
         """A run that failed, of a world in which nothing went wrong before."""
+        if "check easymo.com/kill-switch" in why and self._somebody_resets():
+            return  # two people who want the opposite at the same moment are told so
         if script in UNSTOPPABLE and not any(one in why for one in UNSTOPPABLE[script]):
             self.violate(ALWAYS_WORKS, f"{script} failed: {why}")
+
+    def _somebody_resets(self) -> bool:
+        return any(one.script == "reset" for one in self._world.plan.actors)
 
     def at_the_end(self) -> None:
         return
