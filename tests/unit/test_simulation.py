@@ -11,7 +11,7 @@ from pathlib import Path
 from tests.simulation.mutants import mutants
 
 ROOT = Path(__file__).parents[2]
-CPU_SECONDS = 15
+CPU_SECONDS = 10
 
 
 def simulated(*arguments: str) -> str:
