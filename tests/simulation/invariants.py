@@ -67,7 +67,7 @@ SENTENCES = {
     TRUE_CLAIMS: "What a task says it did is so: image, flags, the environment of every pod, lock, phase.",
     ALWAYS_WORKS: "In a healthy cluster the kill switch works whoever else acts, and so does a rollback.",
     NO_SURPRISE: "No task ends by an error that nobody thought of.",
-    LIVENESS: "Everything comes to an end, and then the lock can be had.",
+    LIVENESS: "Everything comes to an end.",
 }
 """By the name under which a broken one is reported. docs/guarantees.md has the same."""
 

@@ -173,7 +173,7 @@ def _actor(draw: random.Random, number: int, script: str) -> Actor:
         machine=draw.choice(("build-1", "build-1", "laptop")),
         options=_options(draw, script),
         rate=draw.choice((1.0, 1.0, 0.98, 1.02)),
-        ahead=draw.choice((0.0, 0.0, 20.0, -20.0)),
+        ahead=draw.choice((0.0, 0.0, 20.0, -20.0, 3600.0, -3600.0)),
         resumes=draw.choice((0.0, 1.0, 30.0, 200.0)),
     )
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from .._cluster import Clock, Cluster
 from .._errors import DeployError
-from .._flags.pods import ENDING, STALE, PodState
+from .._flags.pods import ENDING, OVERDUE, STALE, UNKNOWN, PodState
 
 PAUSE = 0.5
 
@@ -50,11 +50,20 @@ def sweep(
     deadline: float,
     report: t.Callable[[str], None],
 ) -> Swept:
-    """Until no pod of `known` is stale, or the time is up. Never more than one of them is missing at a time."""
+    """Until no pod of `known` is stale, or the time is up. Never more than one of them is missing at a time.
+
+    A pod that should have ended long ago is believed to be lost only when it is still there after as long again: it
+    may be our clock that is wrong.
+    """
     pods = ask()
+    believed_at = min(clock.now() + OVERDUE.total_seconds(), deadline)
     ready = sum(one.ready and one.state != ENDING for one in pods)
     replaced: list[str] = []
-    while any(one.state == STALE and one.uid in known for one in pods):
+    while any(
+        (one.state == STALE and one.uid in known)
+        or (one.state == UNKNOWN and one.deleting and clock.now() < believed_at)
+        for one in pods
+    ):
         if clock.now() >= deadline:
             why = (
                 f"the replacement of {replaced[-1]} did not become ready, so no more pods were "

@@ -244,6 +244,31 @@ def test_sweeping_stops_when_a_replacement_does_not_come() -> None:
     assert pods.most_missing == 1
 
 
+@pytest.mark.parametrize(
+    ("ends_after", "left"),
+    [
+        pytest.param(5, [], id="our clock is wrong"),
+        pytest.param(3600, ["lost"], id="its node is gone"),
+    ],
+)
+def test_a_pod_that_should_have_ended_is_believed_to_be_lost_only_after_another_look(
+    ends_after: float, left: list[str]
+) -> None:
+    clock = FakeClock()
+    began = clock.now()
+    lost = replace(pod("lost", UNKNOWN), deleting=True)
+
+    def ask() -> list[PodState]:
+        fresh = [pod("new", REACHED)]
+        return fresh if clock.now() - began >= ends_after else [lost, *fresh]
+
+    swept = sweep(
+        MemoryCluster(), ask, frozenset(), clock=clock, deadline=200, report=lambda _text: None
+    )
+    assert [one.pod for one in swept.pods if one.state == UNKNOWN] == left
+    assert clock.now() - began <= 31
+
+
 def asked(cluster: MemoryCluster) -> dict[str, PodState]:
     deployment = Deployment.from_json(cluster.objects["Deployment", NAME])
     asker = Asker({AGENTS: "false"}, clock=FakeClock(), wall=lambda: NOON)
