@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the event source answers, and how often it rings. That ansible-rulebook heeds it is told by a story."""
+"""What the event source answers, and how often it makes it look. That ansible-rulebook heeds it is told by a story."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from aiohttp.test_utils import TestClient, TestServer
 from ansible_rulebook.validators import Validate
 
 ROOT = Path(__file__).parents[3]
-SOURCE = runpy.run_path(str(ROOT / "extensions/eda/plugins/event_source/doorbell.py"))
-TOKEN = "a-token-of-the-doorbell"
+SOURCE = runpy.run_path(str(ROOT / "extensions/eda/plugins/event_source/guard_trigger.py"))
+TOKEN = "a-token-of-the-guard_trigger"
 MESSAGE = {"version": "4", "status": "firing", "alerts": [{"labels": {"alertname": "Broken"}}]}
 
 Answer = tuple[int, bool]
@@ -66,8 +66,8 @@ def test_a_token_that_was_replaced_needs_no_restart(tmp_path: Path) -> None:
     path.write_text(f"{TOKEN}\n")
     read = SOURCE["Options"].read({"token_file": str(path)})
     assert read.token() == TOKEN.encode()
-    path.write_text("another-token-of-the-doorbell")
-    assert read.token() == b"another-token-of-the-doorbell"
+    path.write_text("another-token-of-the-guard_trigger")
+    assert read.token() == b"another-token-of-the-guard_trigger"
 
 
 @pytest.mark.parametrize(
@@ -118,14 +118,14 @@ def ringing(lasts: float, posts: t.Sequence[float], seconds: float, **options: t
     async def run() -> Looks:
         looks, posted = Looks(lasts), asyncio.Event()
         read = SOURCE["Options"].read({"token": TOKEN, **options})
-        bell = asyncio.create_task(SOURCE["ring"](looks, posted, read))
+        task = asyncio.create_task(SOURCE["trigger"](looks, posted, read))
         passed = 0.0
         for at in posts:
             await asyncio.sleep(at - passed)
             passed = at
             posted.set()
         await asyncio.sleep(seconds - passed)
-        bell.cancel()
+        task.cancel()
         return looks
 
     return asyncio.run(run())
@@ -135,13 +135,13 @@ def test_it_looks_when_it_is_started_and_then_every_so_often() -> None:
     assert ringing(0.01, [], 1.0, every=0.4).why == ["start", "time", "time"]
 
 
-def test_those_who_ring_during_a_look_have_one_more() -> None:
+def test_posts_during_a_look_have_one_more() -> None:
     looks = ringing(0.5, [0.1, 0.2, 0.3, 0.4], 2.0, pause=0)
     assert looks.why == ["start", "alert"]
     assert looks.at_once == 1
 
 
-def test_whoever_rings_on_and_on_has_no_more_looks_than_the_pause_allows() -> None:
+def test_posts_without_end_have_no_more_looks_than_the_pause_allows() -> None:
     looks = ringing(0.01, [n / 20 for n in range(30)], 1.9, pause=0.8)
     assert looks.why == ["start", "alert", "alert", "alert"]
 
@@ -159,5 +159,5 @@ def test_the_rulebook_is_one_and_hands_nothing_of_an_event_on() -> None:
     [rule] = rules["rules"]
     assert rule["action"] == {"run_playbook": {"name": "easymo.deploy.guard"}}
     [source] = rules["sources"]
-    given = {*source["easymo.deploy.doorbell"]}
+    given = {*source["easymo.deploy.guard_trigger"]}
     assert given - {"token_file"} <= {*SOURCE["Options"].__dataclass_fields__}

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 DOCUMENTATION = r"""
-short_description: Ring when Alertmanager posts, and every minute
+short_description: Trigger a look when Alertmanager posts, and every minute
 version_added: 0.3.0
 description:
   - Takes Alertmanager's webhook. Whatever is posted is a reason to look, never evidence, so that nothing of it reaches
@@ -51,7 +51,7 @@ options:
 """
 
 EXAMPLES = r"""
-- easymo.deploy.doorbell:
+- easymo.deploy.guard_trigger:
     host: 0.0.0.0
     token_file: /run/secrets/guard-token
     certfile: /etc/guard/tls.crt
@@ -105,21 +105,25 @@ class Options:
         given = {name: value for name, value in args.items() if value not in (None, "")}
         unknown = sorted(set(given) - {*cls.__dataclass_fields__, "token_file"})
         if unknown:
-            raise ValueError(f"doorbell: there is no option {', '.join(unknown)}.")
+            raise ValueError(f"guard_trigger: there is no option {', '.join(unknown)}.")
         if ("token" in given) == ("token_file" in given):
-            raise ValueError("doorbell: give token_file, or token: without one anybody could ring.")
+            raise ValueError(
+                "guard_trigger: give token_file, or token: without one anybody could trigger a look."
+            )
         if ("certfile" in given) != ("keyfile" in given):
-            raise ValueError("doorbell: certfile and keyfile come together.")
+            raise ValueError("guard_trigger: certfile and keyfile come together.")
         made: dict[str, t.Any] = {
             name: kind(given[name]) for name, kind in _KINDS.items() if name in given
         }
         options = cls(token=_token_of(given), **made)
         if options.every <= 0 or options.pause < 0 or options.max_bytes <= 0:
             raise ValueError(
-                "doorbell: every and max_bytes must be above 0, and pause must not be below."
+                "guard_trigger: every and max_bytes must be above 0, and pause must not be below."
             )
         if len(options.token()) < _SHORTEST_TOKEN:
-            raise ValueError(f"doorbell: the token has fewer than {_SHORTEST_TOKEN} characters.")
+            raise ValueError(
+                f"guard_trigger: the token has fewer than {_SHORTEST_TOKEN} characters."
+            )
         return options
 
     def tls(self) -> ssl.SSLContext | None:
@@ -145,7 +149,7 @@ async def main(queue: asyncio.Queue[dict[str, str]], args: dict[str, t.Any]) -> 
     try:
         site = web.TCPSite(runner, options.host, options.port, ssl_context=options.tls())
         await site.start()
-        await ring(queue, posted, options)
+        await trigger(queue, posted, options)
     finally:
         await runner.cleanup()
 
@@ -156,7 +160,7 @@ def application(options: Options, posted: asyncio.Event) -> web.Application:
     async def post(request: web.Request) -> web.Response:
         if not _authorized(request, options):
             logger.warning(
-                "doorbell: a post from %s without the token was refused.", request.remote
+                "guard_trigger: a post from %s without the token was refused.", request.remote
             )
             raise web.HTTPUnauthorized(
                 text="Send the token as 'Authorization: Bearer'.\n",
@@ -168,7 +172,7 @@ def application(options: Options, posted: asyncio.Event) -> web.Application:
             raise web.HTTPRequestTimeout(text="The body did not come in time.\n") from None
         if not _of_alertmanager(body):
             logger.warning(
-                "doorbell: a post from %s is no message of Alertmanager's.", request.remote
+                "guard_trigger: a post from %s is no message of Alertmanager's.", request.remote
             )
             raise web.HTTPBadRequest(text="This is no message of Alertmanager's.\n")
         posted.set()
@@ -184,7 +188,7 @@ def _authorized(request: web.Request, options: Options) -> bool:
     try:
         wanted = options.token()
     except OSError as exc:
-        logger.error("doorbell: the token cannot be read, so nobody is let in: %s.", exc)
+        logger.error("guard_trigger: the token cannot be read, so nobody is let in: %s.", exc)
         return False
     same = hmac.compare_digest(token.strip().encode("utf-8", "surrogateescape"), wanted)
     return scheme.lower() == "bearer" and len(wanted) >= _SHORTEST_TOKEN and same
@@ -208,7 +212,7 @@ def _deep(body: bytes) -> bool:
     return False
 
 
-async def ring(
+async def trigger(
     queue: asyncio.Queue[dict[str, str]], posted: asyncio.Event, options: Options
 ) -> None:
     """One event at a time. What is posted from its moment on asks for another one."""
@@ -219,7 +223,7 @@ async def ring(
         began = clock()
         if why == ALERT:
             next_for_post = began + options.pause
-        logger.info("doorbell: a look, for %s.", why)
+        logger.info("guard_trigger: a look, for %s.", why)
         await queue.put({"look": why})
         await _look_is_over()
         why = await _next(posted, began + options.every, next_for_post, clock)

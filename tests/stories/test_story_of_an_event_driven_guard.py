@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Somebody rings: strangers, a replay, five at once, and at last Alertmanager with an alert that fires.
+"""Somebody posts: strangers, a replay, five at once, and at last Alertmanager with an alert that fires.
 
 ansible-rulebook runs the rulebook that is shipped. It is told to look every ten minutes, so that within a chapter only
-who rings makes it look.
+who posts makes it look.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ from tests.stories.people import BIN, ROOT, Witness
 from tests.stories.test_story_of_the_ramp import PERCENTAGE, keep, ramp_of
 from tests.waiting import until
 
-TOKEN = "a-token-of-the-doorbell"
+TOKEN = "a-token-of-the-guard_trigger"
 NOW = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-LOOK = re.compile(r"^(\S+ \S+) - .* - INFO - doorbell: a look, for (\w+)\.$", re.MULTILINE)
+LOOK = re.compile(r"^(\S+ \S+) - .* - INFO - guard_trigger: a look, for (\w+)\.$", re.MULTILINE)
 METRICS = [
     {"name": "complaints", "query": "vector(0)", "rollback": {"above": 0.05}},
     {"name": "alerts", "kind": "alerts", "query": "Broken"},
@@ -53,7 +53,7 @@ FORGED = {
 """As Alertmanager writes it, of an alert that does not fire."""
 
 
-class Doorbell:
+class Trigger:
     """ansible-rulebook with the rulebook of the guard."""
 
     def __init__(self, world: World, folder: Path) -> None:
@@ -105,7 +105,7 @@ class Doorbell:
         ended = len(LOOK.findall(output)) == output.count("PLAY RECAP") == looks
         return ended and not self.playbooks()
 
-    def rings(self, body: str | bytes | dict[str, t.Any] = FORGED, token: str = TOKEN) -> int:
+    def posts(self, body: str | bytes | dict[str, t.Any] = FORGED, token: str = TOKEN) -> int:
         sent = json.dumps(body) if isinstance(body, dict) else body
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         return requests.post(self.url, data=sent, headers=headers, timeout=10).status_code
@@ -155,10 +155,10 @@ def release(witness: Witness) -> None:
 
 
 @pytest.fixture(scope="module")
-def doorbell(
+def guard_trigger(
     release: None, world: World, tmp_path_factory: pytest.TempPathFactory
-) -> t.Iterator[Doorbell]:
-    made = Doorbell(world, tmp_path_factory.mktemp("doorbell"))
+) -> t.Iterator[Trigger]:
+    made = Trigger(world, tmp_path_factory.mktemp("guard_trigger"))
     try:
         yield made
     finally:
@@ -172,78 +172,78 @@ def quiet_alert(fire: Fire) -> Fire:
     return fire
 
 
-def test_it_looks_as_soon_as_it_is_started(doorbell: Doorbell, quiet_alert: Fire) -> None:
-    until(lambda: doorbell.at_rest(1), 120)
-    assert [why for _at, why in doorbell.looks()] == ["start"]
-    assert "At 5 %, step 2 of 8." in doorbell.output(), doorbell.output()[-3000:]
+def test_it_looks_as_soon_as_it_is_started(guard_trigger: Trigger, quiet_alert: Fire) -> None:
+    until(lambda: guard_trigger.at_rest(1), 120)
+    assert [why for _at, why in guard_trigger.looks()] == ["start"]
+    assert "At 5 %, step 2 of 8." in guard_trigger.output(), guard_trigger.output()[-3000:]
 
 
 def test_strangers_and_rubbish_are_answered_and_make_it_look_at_nothing(
-    doorbell: Doorbell, quiet_alert: Fire
+    guard_trigger: Trigger, quiet_alert: Fire
 ) -> None:
-    assert [doorbell.rings(token=one) for one in ("", "wrong", TOKEN[:-1])] == [401, 401, 401]
+    assert [guard_trigger.posts(token=one) for one in ("", "wrong", TOKEN[:-1])] == [401, 401, 401]
     rubbish = (b"", b"\xff\xfe", "[]", "{", "null", "[" * 100_000, {"alerts": 1}, {"version": "4"})
-    assert {doorbell.rings(one) for one in rubbish} == {400}
-    assert doorbell.rings(b" " * (1 << 20) + b"{}") == 413
-    assert requests.get(doorbell.url, timeout=10).status_code == 405
-    assert requests.post(doorbell.url.replace("alerts", ""), timeout=10).status_code == 404
+    assert {guard_trigger.posts(one) for one in rubbish} == {400}
+    assert guard_trigger.posts(b" " * (1 << 20) + b"{}") == 413
+    assert requests.get(guard_trigger.url, timeout=10).status_code == 405
+    assert requests.post(guard_trigger.url.replace("alerts", ""), timeout=10).status_code == 404
     # Had one of them made it look, there would be more than this one.
-    assert doorbell.rings() == 202
-    until(lambda: doorbell.at_rest(2), 120)
+    assert guard_trigger.posts() == 202
+    until(lambda: guard_trigger.at_rest(2), 120)
 
 
 def test_a_forged_alert_makes_it_look_and_believe_what_it_sees(
-    doorbell: Doorbell, quiet_alert: Fire, witness: Witness
+    guard_trigger: Trigger, quiet_alert: Fire, witness: Witness
 ) -> None:
     for looks in (3, 4):  # And the same once more: a replay.
-        assert doorbell.rings(FORGED) == 202
-        until(lambda looks=looks: doorbell.at_rest(looks), 120)
+        assert guard_trigger.posts(FORGED) == 202
+        until(lambda looks=looks: guard_trigger.at_rest(looks), 120)
     assert witness.flags()[PERCENTAGE] == "5"
     assert "easymo.com/kill-switch" not in witness.kubectl(
         "get", "cm", "feature-flags", "-o", "yaml"
     )
-    assert "kill_switch" not in doorbell.output()
+    assert "kill_switch" not in guard_trigger.output()
 
 
 def test_of_those_who_ring_while_it_looks_one_makes_it_look_once_more(
-    doorbell: Doorbell, quiet_alert: Fire
+    guard_trigger: Trigger, quiet_alert: Fire
 ) -> None:
-    assert doorbell.rings() == 202
-    until(lambda: len(doorbell.looks()) == 5 and bool(doorbell.playbooks()), 60)
-    assert {doorbell.rings() for _each in range(5)} == {202}
+    assert guard_trigger.posts() == 202
+    until(lambda: len(guard_trigger.looks()) == 5 and bool(guard_trigger.playbooks()), 60)
+    assert {guard_trigger.posts() for _each in range(5)} == {202}
     together = 0
 
     def over() -> bool:
         nonlocal together
-        together = max(together, len(doorbell.playbooks()))
-        return doorbell.at_rest(6)
+        together = max(together, len(guard_trigger.playbooks()))
+        return guard_trigger.at_rest(6)
 
     until(over, 180)
     assert together == 1
 
 
 def test_an_alert_that_fires_takes_users_out_within_seconds(
-    doorbell: Doorbell,
+    guard_trigger: Trigger,
     quiet_alert: Fire,
     witness: Witness,
     world: World,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    alertmanager_rings(world, doorbell.url)
+    alertmanager_posts(world, guard_trigger.url)
     quiet_alert(Broken=("rollback", True))
     until(lambda: witness.flags()[PERCENTAGE] == "1", 120)
     written = datetime.now()
-    posted, why = doorbell.looks()[6]
+    posted, why = guard_trigger.looks()[6]
     assert why == "alert"
     assert ramp_of(witness)["verdict"] == "rollback"
-    until(lambda: doorbell.at_rest(len(doorbell.looks())), 120)
-    assert "Went back to 1 %, step 1 of 8, for Broken" in " ".join(doorbell.output().split())
+    until(lambda: guard_trigger.at_rest(len(guard_trigger.looks())), 120)
+    assert "Went back to 1 %, step 1 of 8, for Broken" in " ".join(guard_trigger.output().split())
     with capsys.disabled():
         seconds = (written - posted).total_seconds()
         print(f"\nfrom Alertmanager's post to the percentage: {seconds:.1f} s")
 
 
-def alertmanager_rings(world: World, url: str) -> None:
+def alertmanager_posts(world: World, url: str) -> None:
     """As docs/guard.md has it: the guard hears of every alert, and whom an alert is for hears of it as before."""
     path = world.folder("alertmanager") / "alertmanager.json"
     config = json.loads(path.read_text("utf-8"))
