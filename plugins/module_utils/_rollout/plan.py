@@ -113,7 +113,7 @@ def plan_rollout(deployment: Deployment, wanted: Wanted, pin: Pin | None) -> Rol
             result="paused",
         )
     if plan.changed:
-        _check_fence(deployment, wanted)
+        check_fence(deployment, wanted)
         _check_replicas(deployment, wanted)
     return plan
 
@@ -251,7 +251,8 @@ def _check_container(deployment: Deployment, container: str) -> None:
         )
 
 
-def _check_fence(deployment: Deployment, wanted: Wanted) -> None:
+def check_fence(deployment: Deployment, wanted: Wanted) -> None:
+    """Refuse what was written under a later lock, also where the lock itself is out of sight."""
     written = deployment.annotations.get(FENCE_ANNOTATION, "")
     if wanted.fence and written.isdigit() and int(written) > wanted.fence:
         raise ConflictError(

@@ -15,7 +15,7 @@ from .follow import RolloutStatus
 from .guard import Guard, require_for_undo
 from .models import Deployment
 from .observe import find_deployment
-from .plan import Pin, RolloutPlan, Wanted, plan_return, superseded
+from .plan import Pin, RolloutPlan, Wanted, check_fence, plan_return, superseded
 from .results import Results
 
 FOREIGN = frozenset({"superseded", "deleted", "paused"})
@@ -70,7 +70,10 @@ class Undo:
         ours = plan.changed and current.template == progress.template
 
         def back(deployment: Deployment) -> RolloutPlan:
-            return plan_return(deployment, self.wanted, self.pin, ours=ours)
+            undo = plan_return(deployment, self.wanted, self.pin, ours=ours)
+            if undo.changed:
+                check_fence(deployment, self.wanted)
+            return undo
 
         if plan.changed and not ours:
             raise superseded(current, self.wanted)

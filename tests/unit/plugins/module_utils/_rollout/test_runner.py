@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from ansible_collections.easymo.deploy.plugins.module_utils._cluster import (
+    FENCE_ANNOTATION,
     RELEASE_ANNOTATION,
     Object,
 )
@@ -66,12 +67,21 @@ class World:
         pin: Pin | None = None,
         guard: Guard | None = None,
         at: str = "",
+        fence: int = 0,
         **settings: t.Any,
     ) -> RolloutResult:
         rollout = Rollout(
             self.cluster,
             NAME,
-            Wanted(state=state, container=NAME, image=image, release="2.0.0", actor="ann", at=at),
+            Wanted(
+                state=state,
+                container=NAME,
+                image=image,
+                release="2.0.0",
+                actor="ann",
+                at=at,
+                fence=fence,
+            ),
             pin,
             settings=Settings(**{"wait_timeout": 120.0, **settings}),
             clock=self.clock,
@@ -309,3 +319,20 @@ def test_an_undo_that_fails_too_says_so(world: World) -> None:
     error = world.fail(f"{NEW}-nopull", pin=world.pin)
     assert error.details["result"] == "rollback_failed"
     assert "Undoing it failed too" in str(error)
+
+
+def test_an_undo_leaves_alone_what_was_written_under_a_later_lock_that_is_out_of_sight(
+    world: World,
+) -> None:
+    """The same template under a later epoch: another run rolled it back, and deployed it again."""
+
+    def again() -> None:
+        if world.image == f"{NEW}-crash":
+            world.body()["metadata"]["annotations"][FENCE_ANNOTATION] = "3"
+
+    world.clock.listeners.append(again)
+    unseen = Denying(UnreachableError("Could not look."), passes=2)
+    error = world.fail(f"{NEW}-crash", guard=unseen, fence=1)
+    assert error.details["result"] == "lease_lost"
+    assert world.image == f"{NEW}-crash"
+    assert world.body()["metadata"]["annotations"][FENCE_ANNOTATION] == "3"
