@@ -82,11 +82,13 @@ class MemoryCluster:
         self, kind: str, *, label_selector: str = "", field_selector: str = ""
     ) -> t.Sequence[Object]:
         self._request(f"list {kind}")
-        wanted = dict(one.split("=") for one in label_selector.split(",") if one)
+        wanted = [one.partition("=") for one in label_selector.split(",") if one]
         return [
             copy.deepcopy(body)
             for (other, _name), body in self.objects.items()
-            if other == kind and wanted.items() <= (body["metadata"].get("labels") or {}).items()
+            if other == kind
+            for labels in [body["metadata"].get("labels") or {}]
+            if all(key in labels and (not equal or labels[key] == to) for key, equal, to in wanted)
         ]
 
     def watch(self, kind: str, wake: t.Callable[[], None], **selectors: str) -> BlindWatch:
