@@ -13,6 +13,8 @@ from .._gate.state import WatchState
 from .._time import epoch
 from .models import Acts, Cause, Observation, Rules
 
+_LONGEST_PASSED = 90.0
+"""Seconds between two looks that count towards a cause that is gone: a guard looks once a minute."""
 _KEPT = 20
 """How many ended causes and how many silences it keeps."""
 
@@ -78,8 +80,8 @@ class Memory:
         return {"began": self.watch.began_at if self.watch else "", "evidence": dict(self.evidence)}
 
     def looked(self, seen: Observation, acts: Acts, now: float, rules: Rules) -> Memory:
-        """After a look at `now`. A clock that was set moves nothing by more than a gap between two looks."""
-        passed = min(max(0.0, now - self.last), rules.max_gap)
+        """After a look at `now`. Guards whose clocks differ may look in turn, so that no two looks are far apart."""
+        passed = min(max(0.0, now - self.last), _LONGEST_PASSED)
         present = {one.key: one for one in seen.causes}
         before = {**self._of_acts(acts), **self.episodes}
         episodes: dict[str, Episode] = {}

@@ -93,7 +93,7 @@ class Acts:
 @dataclass(frozen=True)
 class Rules:
     """In seconds. `settle`: how long a step down has to take effect before another. `quiet`: how long a cause must be
-    seen to be gone before it may be another one. `max_gap`: how much of the time between two looks counts at most.
+    seen to be gone before it may be another one. `max_gap`: looks further apart do not confirm each other.
     """
 
     settle: float = 600.0

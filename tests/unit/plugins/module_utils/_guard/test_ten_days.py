@@ -9,7 +9,7 @@ from tests.source_seed import source_seed
 from tests.unit.plugins.module_utils._guard.ten_days import live
 
 
-@pytest.mark.parametrize("seed", [3])
+@pytest.mark.parametrize("seed", [3, 500470809])
 def test_one_act_for_each_cause(seed: int) -> None:
     life = live(seed)
     assert life.acts, "nothing was tried"
