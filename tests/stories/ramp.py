@@ -38,9 +38,9 @@ def runs_with(witness: Witness) -> set[str]:
     return {one.strip() for one in printed}
 
 
-def begin_release(witness: Witness) -> None:
-    """Agents at one percent, and a release that was watched, as its phases leave them."""
-    flags = {"FEATURE_AI_AGENTS": "true", PERCENTAGE: "1"}
+def begin_release(witness: Witness, percentage: int = 1) -> None:
+    """Agents at so many percent, and a release that was watched, as its phases leave them."""
+    flags = {"FEATURE_AI_AGENTS": "true", PERCENTAGE: str(percentage)}
     patch = ("patch", "configmap", "feature-flags", "--type=merge", "-p")
     witness.kubectl(*patch, json.dumps({"data": flags}))
     done = {"status": "done", "started": DAY_1, "finished": DAY_1, "evidence": {}}

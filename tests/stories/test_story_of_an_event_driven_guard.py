@@ -27,7 +27,7 @@ from sandbox.world import World
 from tests.ansible_playbook import ITS_OWN_OUTPUT
 from tests.firing_alerts import Fire
 from tests.stories.people import BIN, ROOT, Witness
-from tests.stories.test_story_of_the_ramp import PERCENTAGE, keep, ramp_of
+from tests.stories.ramp import PERCENTAGE, begin_release, ramp_of
 from tests.waiting import until
 
 TOKEN = "a-token-of-the-guard_trigger"
@@ -133,25 +133,7 @@ def _argv(process: psutil.Process) -> list[str]:
 @pytest.fixture(scope="module", autouse=True)
 def release(witness: Witness) -> None:
     """Agents at five percent, of a release that was signed off."""
-    flags = {"FEATURE_AI_AGENTS": "true", PERCENTAGE: "5"}
-    patch = ("patch", "configmap", "feature-flags", "--type=merge", "-p")
-    witness.kubectl(*patch, json.dumps({"data": flags}))
-    done = {"status": "done", "started": NOW, "finished": NOW, "evidence": {}}
-    record = {
-        "version": "2.0.0",
-        "attempt": 1,
-        "status": "done",
-        "actor": "ann",
-        "git_sha": "",
-        "started": NOW,
-        "finished": NOW,
-        "notes": [],
-        "previous_attempts": [],
-        "phases": {"feature_flags": done, "monitoring": done},
-    }
-    keep(witness, "create", record)
-    witness.kubectl("rollout", "restart", "deployment/agent-core")
-    witness.kubectl("rollout", "status", "deployment/agent-core", "--timeout=60s")
+    begin_release(witness, percentage=5)
 
 
 @pytest.fixture(scope="module")

@@ -35,7 +35,7 @@ from .._ramp.apply import see_flags
 from .._ramp.describe import place as place_told
 from .._ramp.judge import Finding, judge
 from .._ramp.models import ROLLBACK, Schedule
-from .._ramp.status import RampStatus, Start, stand
+from .._ramp.status import Start, stand
 from .._release.models import DONE, Record
 from .._run import Alive, never_alive
 from .._time import format_time, now, parse_time
@@ -175,14 +175,12 @@ class Guard:
 
     def _place(self, flags: FlagsMap, start: Start) -> Place:
         seen = see_flags(flags, self._task.place, self._wall())
-        return self._placed(stand(self._task.schedule, seen, start), seen.enabled, seen.killed)
-
-    def _placed(self, ramp: RampStatus, enabled: bool, killed: str) -> Place:
+        ramp = stand(self._task.schedule, seen, start)
         return Place(
             percentage=ramp.percentage,
             since=format_time(ramp.state.since),
-            users=enabled and ramp.percentage != 0,
-            killed=killed,
+            users=seen.enabled and ramp.percentage != 0,
+            killed=seen.killed,
             told=place_told(self._task.schedule, ramp.percentage),
         )
 
