@@ -7,24 +7,15 @@ import typing as t
 from dataclasses import dataclass, field
 
 from . import substitutes
-from .invariants import Invariants
+from .invariants import LIVENESS, NO_SURPRISE, Invariants
 from .plan import Actor, Plan
 from .platform import settle
 from .scheduler import OutOfStepsError
-from .scripts import Script, StopError
+from .scripts import COMMANDS, Script, StopError
 from .tasks import Tasks, flow_of, misplaced
 from .world import World
 
 HOUR = 3600.0
-PLAYBOOKS = {
-    "deploy": ("microservices", "feature_flags"),
-    "rollback": ("rollback",),
-    "ramp": ("ramp",),
-    "kill_switch": ("kill_switch",),
-    "reset": ("kill_switch",),
-    "unlock": ("unlock",),
-}
-"""Whose tasks a script carries out, in their order."""
 _ACTING = substitutes.install()
 
 
@@ -38,6 +29,8 @@ class Outcome:
     """Of virtual time, in seconds."""
     befell: int = 0
     after_loss: dict[str, float] = field(default_factory=dict)
+    checked: t.Mapping[str, int] = field(default_factory=dict)
+    """How often something was there to be compared, by the invariant."""
 
 
 def run(plan: Plan) -> Outcome:
@@ -45,8 +38,8 @@ def run(plan: Plan) -> Outcome:
     world = World(plan, outcome.lines.append)
     invariants = Invariants(world)
     settle(world)
-    invariants.begin()
-    world.observers.append(invariants.after)
+    invariants.history.begin()
+    world.observers.append(invariants.requested)
     operators = [Operator(world, actor, invariants) for actor in plan.actors]
     start = world.scheduler.now
     for operator in operators:
@@ -58,20 +51,19 @@ def run(plan: Plan) -> Outcome:
         )
         if not invariants.violations:
             for operator in operators:
-                if not operator.over:
-                    invariants.violate(
-                        "liveness", f"{operator.actor.name} did not end in four hours"
-                    )
+                invariants.history.check(
+                    LIVENESS, operator.over, f"{operator.actor.name} did not end in four hours"
+                )
             # Pods and leases come to rest.
             world.scheduler.run(
                 until=world.scheduler.now + 900.0, rested=lambda: bool(invariants.violations)
             )
-            invariants.at_the_end()
     except OutOfStepsError:
-        invariants.violate("liveness", "the world does not come to rest")
+        invariants.history.check(LIVENESS, False, "the world does not come to rest")
     outcome.violations = invariants.violations
     outcome.requests, outcome.befell = world.requests, len(world.befell)
-    outcome.after_loss = invariants.after_loss
+    outcome.after_loss = invariants.lock.after_loss
+    outcome.checked = invariants.history.checked
     outcome.took = world.scheduler.now - start
     world.scheduler.close()
     return outcome
@@ -112,23 +104,21 @@ class Operator:
             _ACTING,
             lambda text: world.say(f"{name}: {text}"),
             lambda: world.scheduler.now,
-            lambda module, params: invariants.begun(name, module, params),
+            lambda module, params: invariants.history.begun(name, module, params),
             lambda did: invariants.claimed(process, did),
-            lambda text: invariants.violate("no task ends by what nobody thought of", text),
+            lambda text: invariants.history.check(NO_SURPRISE, False, text),
         )
         script = Script(world, self.actor, tasks)
-        work: t.Callable[[], None] = getattr(
-            script, {"unlock": "unlock_by_hand"}.get(self.actor.script, self.actor.script)
-        )
+        command = COMMANDS[self.actor.script]
         try:
-            work()
+            command.act(script)
             self.done = True
             world.say(f"{name}: done")
         except StopError as exc:
             world.say(f"{name}: stopped: {exc}")
             if not world.befell:
                 self._invariants.stopped(self.actor.script, str(exc))
-        wrong = misplaced(tasks.done, flow_of(*PLAYBOOKS.get(self.actor.script, ())))
+        wrong = misplaced(tasks.done, flow_of(*command.playbooks))
         if wrong:
             raise AssertionError(f"{self.actor.script}: {wrong!r} is not where its playbook has it")
         self.over = True

@@ -47,7 +47,7 @@ def test_a_seed_names_one_run_to_the_letter() -> None:
 
 
 def test_every_invariant_is_a_sentence_of_the_guarantees() -> None:
-    source = (ROOT / "tests" / "simulation" / "invariants.py").read_text("utf-8")
+    source = (ROOT / "tests" / "simulation" / "invariants" / "sentences.py").read_text("utf-8")
     names = dict(re.findall(r'^([A-Z_]+) = "([a-z_]+)"$', source, re.MULTILINE))
     sentences = re.findall(r'^    ([A-Z_]+): (?:\(\s*)?"(.+?)"', source, re.MULTILINE | re.DOTALL)
     page = (ROOT / "docs" / "guarantees.md").read_text("utf-8")

@@ -1,0 +1,151 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Who wrote and who read what, as the server carried it out, and what was found broken."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import json
+import typing as t
+from collections import Counter
+from dataclasses import dataclass
+
+from ansible_collections.easymo.deploy.plugins.module_utils._cluster import Object
+from sandbox.kubernetes.errors import ApiError
+
+from ..platform import NAMESPACE, VERSION
+
+if t.TYPE_CHECKING:
+    from ..tasks import Did
+    from ..world import World
+
+LEASE = "easymo-deploy"
+RECORD, PINS = f"release-{VERSION}", f"release-{VERSION}-pins"
+Doing = tuple[str, t.Mapping[str, t.Any]]
+
+
+@dataclass(frozen=True)
+class Write:
+    """One object before and after. `by`: the process, "" for the cluster; `ours`: whether the product's."""
+
+    at: float
+    plural: str
+    name: str
+    by: str
+    ours: bool
+    before: Object | None
+    after: Object | None
+
+
+class History:
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.violations: list[str] = []
+        self.checked: Counter[str] = Counter()
+        """How often something was there to be compared, by the invariant."""
+        self._seen: dict[tuple[str, str], Object] = {}
+        self._writes: dict[tuple[str, str], list[Write]] = {}
+        self._began: dict[str, float] = {}
+
+    # Findings
+
+    def check(self, invariant: str, holds: bool, what: str) -> None:
+        self.checked[invariant] += 1
+        if not holds:
+            self.violations.append(f"{invariant}: {what}")
+            self.world.say(f"VIOLATED: {invariant}: {what}")
+
+    # Objects
+
+    def find(self, plural: str, name: str) -> Object | None:
+        try:
+            return self.world.store.record(plural, NAMESPACE, name).body
+        except ApiError:
+            return None
+
+    def pins(self) -> Object:
+        body = self.find("configmaps", PINS)
+        return {} if body is None else unpacked(body)
+
+    def record(self) -> Object:
+        body = self.find("configmaps", RECORD)
+        return {} if body is None else record_of(body)
+
+    # Writes
+
+    def begin(self) -> None:
+        for plural in ("configmaps", "deployments"):
+            for record in self.world.store.records(plural, NAMESPACE):
+                self._seen[plural, record.body["metadata"]["name"]] = record.body
+
+    def unseen(self, plural: str) -> list[str]:
+        """The names of what was created: they stand in the bodies only."""
+        records = self.world.store.records(plural, NAMESPACE)
+        names = [one.body["metadata"]["name"] for one in records]
+        return [one for one in names if (plural, one) not in self._seen]
+
+    def written(self, plural: str, name: str, by: str) -> Write:
+        before, after = self._seen.get((plural, name)), self.find(plural, name)
+        if after is None:
+            self._seen.pop((plural, name), None)
+        else:
+            self._seen[plural, name] = after
+        ours = not by.startswith("kubectl")
+        write = Write(self.world.scheduler.now, plural, name, by, ours, before, after)
+        self._writes.setdefault((plural, name), []).append(write)
+        return write
+
+    def writes(self, plural: str, name: str) -> t.Sequence[Write]:
+        return self._writes.get((plural, name), ())
+
+    def others_wrote(self, plural: str, name: str, did: Did, by: str) -> bool:
+        """Whether somebody else wrote it while this task ran."""
+        return any(one.at >= did.began and one.by != by for one in self.writes(plural, name))
+
+    # Tasks
+
+    def begun(self, by: str, module: str, params: t.Mapping[str, t.Any]) -> None:
+        self.world.doing[by] = module, params
+        self._began[by] = self.world.scheduler.now
+
+    def doing(self, by: str) -> Doing:
+        return self.world.doing.get(by, ("", {}))
+
+    def lost_before(self, by: str) -> bool:
+        """Whether the lock that a run holds, as far as it knows, was another's when its present task began."""
+        epoch, began = self.world.epochs.get(by, 0), self._began.get(by, 0.0)
+        return bool(epoch) and any(
+            one.at < began
+            and one.after is not None
+            and (
+                epoch_of(one.after) > epoch
+                or (epoch_of(one.after) == epoch and not holder_of(one.after)[0])
+            )
+            for one in self.writes("leases", LEASE)
+        )
+
+
+def template_of(body: Object | None) -> Object | None:
+    return None if body is None else t.cast("Object", body["spec"]["template"])
+
+
+def annotations_of(body: Object) -> dict[str, str]:
+    return t.cast("dict[str, str]", body["metadata"].get("annotations") or {})
+
+
+def epoch_of(lease: Object) -> int:
+    return int(lease["spec"].get("leaseTransitions") or 0)
+
+
+def holder_of(lease: Object) -> tuple[str, str]:
+    return lease["spec"].get("holderIdentity") or "", annotations_of(lease).get(
+        "easymo.com/lock-run", ""
+    )
+
+
+def record_of(body: Object) -> Object:
+    return t.cast("Object", json.loads(body["data"]["record.json"]))
+
+
+def unpacked(body: Object) -> Object:
+    return t.cast("Object", json.loads(gzip.decompress(base64.b64decode(body["data"]["pins"]))))

@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What holds, each as a name and a sentence. docs/guarantees.md has the same."""
+
+from __future__ import annotations
+
+import typing as t
+
+ONE_HOLDER = "one_holder"
+EPOCHS_RISE = "epochs_rise"
+FENCED = "fenced"
+LOOKED_FIRST = "looked_first"
+LOCK_IS_KEPT = "lock_is_kept"
+LOST_IS_LOST = "lost_is_lost"
+BEGINS_NOTHING = "begins_nothing"
+STAYS_KILLED = "stays_killed"
+STEP_BY_STEP = "step_by_step"
+PINNED_FIRST = "pinned_first"
+PINS_ARE_OLD = "pins_are_old"
+BACK_AT_PINS = "back_at_pins"
+PHASES_LAST = "phases_last"
+CAPACITY = "capacity"
+TRUE_CLAIMS = "true_claims"
+ALWAYS_WORKS = "always_works"
+NO_SURPRISE = "no_surprise"
+LIVENESS = "liveness"
+
+SENTENCES: t.Mapping[str, str] = {
+    ONE_HOLDER: "An epoch of the deploy lock belongs to one run for ever.",
+    EPOCHS_RISE: "The epoch of the lock and the fence on a Deployment only rise: no earlier holder overwrites a later.",
+    FENCED: "What a run that holds the lock writes on a Deployment carries its epoch.",
+    LOOKED_FIRST: "No rollout writes over a template that somebody else wrote since it looked.",
+    LOCK_IS_KEPT: "Nobody takes or frees the lock of a run that lives and can renew it, but by force or to undo.",
+    LOST_IS_LOST: "A run that nothing stops writes no Deployment six seconds after it lost the lock.",
+    BEGINS_NOTHING: "A run that lost the lock begins no task that writes, but to switch the feature off.",
+    STAYS_KILLED: "A kill switch that is set stays set until somebody resets it, and what it holds off stays off.",
+    STEP_BY_STEP: "The percentage rises by one step of its schedule at a time.",
+    PINNED_FIRST: "No service is released before what ran is pinned.",
+    PINS_ARE_OLD: "A pin is what ran before the release, however often the release was begun.",
+    BACK_AT_PINS: "What a rollback says has returned is at its pin, to the byte.",
+    PHASES_LAST: "The record never loses a finished phase, and attempts only rise.",
+    CAPACITY: "We end a ready pod only while no other of its Deployment is missing.",
+    TRUE_CLAIMS: "What a task says it did is so: image, flags, the environment of every pod, lock, phase.",
+    ALWAYS_WORKS: "In a healthy cluster the kill switch works whoever else acts, and so does a rollback.",
+    NO_SURPRISE: "No task ends by an error that nobody thought of.",
+    LIVENESS: "Everything comes to an end.",
+}
+"""By the name under which a broken one is reported."""

@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What operators run: the playbooks, task by task and in their order, and what a person does by hand."""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass
+
+from . import by_hand, flags, ramp, rollback, services
+from .script import Script, StopError
+
+
+@dataclass(frozen=True)
+class Command:
+    """`playbooks`: whose tasks it carries out, in their order."""
+
+    act: t.Callable[[Script], None]
+    playbooks: tuple[str, ...] = ()
+
+
+def _deploy(script: Script) -> None:
+    services.microservices(script)
+    flags.feature_flags(script)
+
+
+COMMANDS: t.Mapping[str, Command] = {
+    "deploy": Command(_deploy, ("microservices", "feature_flags")),
+    "rollback": Command(rollback.rollback, ("rollback",)),
+    "ramp": Command(ramp.ramp, ("ramp",)),
+    "kill_switch": Command(flags.kill_switch, ("kill_switch",)),
+    "reset": Command(flags.reset, ("kill_switch",)),
+    "unlock": Command(by_hand.unlock, ("unlock",)),
+    "kubectl": Command(by_hand.kubectl),
+}
+
+__all__ = ["COMMANDS", "Command", "Script", "StopError"]

@@ -1,0 +1,163 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""playbooks/feature_flags.yml and kill_switch.yml: the flags, and the feature off."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ..platform import FLAGS, FLAGS_OFF, FLAGS_ON, PERCENTAGE, SWITCH, VERSION
+from .script import Script, StopError, lease_lost
+
+if t.TYPE_CHECKING:
+    from ..tasks import Result
+
+
+def feature_flags(script: Script) -> None:
+    phase = "feature_flags"
+    script.begin(phase)
+    failure = _set_flags(script, phase, _standing(script))
+    if failure is not None:
+        script.failed(phase, failure)
+        if not lease_lost(failure):
+            switch_off(script, "the flags could not be set")
+        raise StopError(str(failure.get("msg")))
+    script.close(phase, changed=True)
+
+
+def _set_flags(script: Script, phase: str, percentage: t.Any) -> Result | None:
+    opened = script.open(phase)
+    if opened.get("failed"):
+        return opened
+    wanted = {**FLAGS_ON, PERCENTAGE: percentage}
+    done = script.task(
+        "feature_flags/main",
+        "Set the flags",
+        name=FLAGS,
+        flags=wanted,
+        bounds={PERCENTAGE: [0, 100]},
+        choices={SWITCH: [True, False]},
+        flagd=None,
+        kill_switch="reset_automatic",
+        fence=script.epoch,
+    )
+    if done.get("failed"):
+        return done
+    for consumer in script.consumers:
+        failure = roll_out(script, consumer, done["checksum"], wanted)
+        if failure is not None:
+            _put_back(script, done, wanted)
+            return failure
+    return None
+
+
+def _standing(script: Script) -> t.Any:
+    """A percentage that somebody changed after this phase was done in this attempt is kept."""
+    where = "feature_flags/standing"
+    record = script.require(
+        script.task(where, "Check whether this attempt has set the flags", name=VERSION)
+    )
+    seen = script.require(script.task(where, "Read the flags", name=FLAGS))
+    phases = (record.get("record") or {}).get("phases") or {}
+    done = (phases.get("feature_flags") or {}).get("status") == "done"
+    percentage = seen["before"].get(PERCENTAGE)
+    return percentage if done and not seen["kill_switch"] and percentage != "0" else 1
+
+
+def roll_out(
+    script: Script,
+    consumer: str,
+    checksum: str,
+    wanted: dict[str, t.Any],
+    *,
+    undo: bool = True,
+    fence: int | None = None,
+) -> Result | None:
+    rolled = script.task(
+        "feature_flags/reach",
+        "Restart the readers of changed flags",
+        name=consumer,
+        release=VERSION,
+        checksum=checksum,
+        undo_on_failure=undo,
+        fence=script.epoch if fence is None else fence,
+    )
+    if rolled.get("failed"):
+        return rolled
+    seen = script.task(
+        "feature_flags/reach",
+        "Check the flags in every pod",
+        name=consumer,
+        flags=wanted,
+        probe=None,
+        wait_timeout=0,
+    )
+    return seen if seen.get("failed") else None
+
+
+def _put_back(script: Script, done: Result, wanted: dict[str, t.Any]) -> None:
+    if done["before"] == done["after"]:
+        return
+    back = script.task(
+        "feature_flags/put_back",
+        "Restore the flags from before this task",
+        name=FLAGS,
+        flags={name: done["before"].get(name) for name in wanted},
+        flagd=None,
+        fence=script.epoch,
+    )
+    if back.get("failed"):
+        return
+    for consumer in script.consumers:
+        rolled = script.task(
+            "feature_flags/put_back",
+            "Restart the pods with the restored flags",
+            name=consumer,
+            release=VERSION,
+            checksum=back["checksum"],
+            fence=script.epoch,
+        )
+        if rolled.get("failed"):
+            return
+
+
+def switch_off(script: Script, reason: str) -> Result:
+    return script.task(
+        "feature_flags/off",
+        "Switch the feature off",
+        name=FLAGS,
+        flags=FLAGS_OFF,
+        flagd=None,
+        consumers=script.consumers,
+        delivery="environment",
+        probe=None,
+        reason=reason,
+    )
+
+
+def kill_switch(script: Script) -> None:
+    _kill_switch(script, "set")
+
+
+def reset(script: Script) -> None:
+    _kill_switch(script, "reset")
+
+
+def _kill_switch(script: Script, state: str) -> None:
+    script.require(
+        script.task(
+            "kill_switch/main",
+            "{{ __kill_switch_title }}",
+            state=state,
+            name=FLAGS,
+            flags=FLAGS_OFF,
+            percentage=None,
+            percentage_flag=PERCENTAGE,
+            flagd=None,
+            consumers=script.consumers,
+            delivery="environment",
+            probe=None,
+            reason="errors",
+            by=script.actor.name,
+            wait_timeout=180,
+        )
+    )

@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""playbooks/ramp.yml: the feature for more people, or for fewer."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ..platform import FLAGS, PERCENTAGE, SCHEDULE, SWITCH, VERSION
+from .flags import roll_out
+from .script import Script, StopError
+
+if t.TYPE_CHECKING:
+    from ..tasks import Result
+
+
+def ramp(script: Script) -> None:
+    place = {
+        "name": FLAGS, "flag": PERCENTAGE, "enabled_by": SWITCH, "schedule": SCHEDULE,
+        "watch_duration": 60, "day_length": 60,
+    }  # fmt: skip
+    record = script.require(
+        script.task("feature_ramp/look", "Read the time of the first step", name=VERSION)
+    )
+    phases = (record.get("record") or {}).get("phases") or {}
+    first = phases.get("feature_flags") or {}
+    began = first.get("finished", "") if first.get("status") == "done" else ""
+    guard = script.require(
+        script.task(
+            "feature_ramp/look",
+            "Read when the guard looked last",
+            release=VERSION,
+            max_silence=0,
+        )
+    )
+    known = {
+        **place,
+        "unguarded": guard["silent"],
+        "started": began,
+        "watched": began,
+        "blocked": "" if began else "not released",
+    }
+    wanted = script.actor.options.get("percentage")
+    seen = script.require(
+        script.task("feature_ramp/look", "Read the ramp's state", percentage=wanted, **known)
+    )
+    if seen["needs_lock"]:
+        script.lock()
+    moved = script.require(
+        script.task(
+            "feature_ramp/main",
+            "Change the ramp",
+            flagd=None,
+            percentage=wanted,
+            reason="",
+            release_reason="",
+            released_by="",
+            fence=script.epoch,
+            **known,
+        )
+    )
+    if moved["action"] not in ("wait", "done"):
+        _deliver(script, moved, place)
+    if moved["action"] in ("raise", "watch"):
+        script.world.sleep(60)
+        script.require(
+            script.task(
+                "feature_ramp/watch",
+                "Store the verdict, and go back one step after a breach",
+                percentage=moved["percentage"],
+                since=moved["ramp"]["since"],
+                verdict="proceed",
+                verdict_reasons=[],
+                flagd=None,
+                fence=script.epoch,
+                **place,
+            )
+        )
+    if seen["needs_lock"]:
+        script.unlock()
+
+
+def _deliver(script: Script, moved: Result, place: dict[str, t.Any]) -> None:
+    for consumer in script.consumers:
+        failed = roll_out(
+            script,
+            consumer,
+            moved["checksum"],
+            {PERCENTAGE: str(moved["percentage"])},
+            undo=moved["action"] == "raise",
+            fence=0 if moved["action"] == "lower" else script.epoch,
+        )
+        if failed is None:
+            continue
+        if moved["action"] == "raise":
+            script.task(
+                "feature_ramp/back",
+                "Return to the previous step, because this one failed",
+                percentage=moved["before"]["percentage"],
+                reason="it did not reach every pod",
+                flagd=None,
+                **place,
+            )
+        raise StopError(str(failed.get("msg")))

@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""playbooks/rollback.yml: the feature off, the flags and the services as they were."""
+
+from __future__ import annotations
+
+from ..platform import FLAGS, VERSION
+from .flags import switch_off
+from .script import Script, StopError
+
+
+def rollback(script: Script) -> None:
+    script.require(switch_off(script, f"release {VERSION} is rolled back"))
+    script.lock("undo")
+    _restore_flags(script)
+    _return_services(script)
+
+
+def _restore_flags(script: Script) -> None:
+    read = script.require(
+        script.task("feature_flags/restore", "Read the flags from before the release", name=VERSION)
+    )
+    pinned = (read.get("pins") or {}).get("config_maps", {}).get(FLAGS)
+    if pinned is None:
+        raise StopError("nothing is pinned")
+    if pinned["exists"]:
+        script.require(
+            script.task(
+                "feature_flags/restore",
+                "Restore the previous flags",
+                name=FLAGS,
+                flags=pinned["data"],
+                flagd=None,
+                fence=script.epoch,
+            )
+        )
+
+
+def _return_services(script: Script) -> None:
+    returned = script.task(
+        "service_rollback/main",
+        "Return the services to their previous versions",
+        name=VERSION,
+        deployments=[],
+        first=script.services[:1],
+        wait_timeout=300,
+        fence=script.epoch,
+    )
+    if "services" in returned and (returned.get("changed") or returned.get("failed")):
+        status = "partly_rolled_back" if returned.get("failed") else "rolled_back"
+        script.require(
+            script.task(
+                "service_rollback/main",
+                "Record what returned",
+                name=VERSION,
+                facts={"services_returned": returned["services"]},
+                phase_status=status,
+                fence=script.epoch,
+            )
+        )
+    script.require(returned)
+    _close_rollback(script)
+    script.unlock("undo")
+
+
+def _close_rollback(script: Script) -> None:
+    where = "sign_off/rolled_back"
+    script.require(
+        script.task(
+            where,
+            "Mark the release as rolled back in its record",
+            name=VERSION,
+            fence=script.epoch,
+        )
+    )
+    for phase in ("feature_flags",):
+        script.require(
+            script.task(
+                where,
+                "Mark the phases as rolled back",
+                name=VERSION,
+                phase=phase,
+                fence=script.epoch,
+            )
+        )

@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One run of one command, and what all playbooks share: the role release_phase."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ..platform import CONSUMERS, FLAGS, VERSION
+
+if t.TYPE_CHECKING:
+    from ..plan import Actor
+    from ..tasks import Result, Tasks
+    from ..world import World
+
+PHASES = ["microservices", "feature_flags"]
+
+
+class StopError(Exception):
+    """The run ends here, as an ansible-playbook whose last task failed."""
+
+
+class Script:
+    """One run of one command."""
+
+    def __init__(self, world: World, actor: Actor, tasks: Tasks) -> None:
+        self.world = world
+        self.actor = actor
+        self.task = tasks
+        self.services = [*world.plan.services]
+        world.epochs[actor.name] = 0
+        self.epoch = 0
+
+    def order(self) -> dict[str, t.Any]:
+        return {"phases": PHASES, "waived": {}, "passed": [], "supersedes": {}}
+
+    def require(self, result: Result) -> Result:
+        if result.get("failed"):
+            raise StopError(result.get("msg", ""))
+        return result
+
+    def lock(self, purpose: str = "deploy") -> None:
+        force = bool(self.actor.options.get("force"))
+        held = self.require(
+            self.task(
+                "release_phase/lock",
+                "Hold the deploy lock",
+                release=VERSION,
+                purpose=purpose,
+                wait=self.actor.options.get("wait", 0),
+                force=force,
+                reason="it hangs" if force else "",
+                ticket="",
+                fence=self.epoch,
+            )
+        )
+        self.epoch = self.epoch or held["fence"]
+        self.world.epochs[self.actor.name] = self.epoch
+
+    def unlock(self, purpose: str = "deploy") -> None:
+        self.require(self.task("release_phase/unlock", "Release the deploy lock", purpose=purpose))
+
+    def begin(self, phase: str) -> None:
+        self.require(
+            self.task(
+                "release_phase/begin",
+                "Refuse a phase before earlier ones are done or waived",
+                name=VERSION,
+                phase=phase,
+                order=self.order(),
+            )
+        )
+        self.lock()
+
+    def open(self, phase: str) -> Result:
+        return self.task(
+            "release_phase/main",
+            "Open the phase in the release record",
+            name=VERSION,
+            phase=phase,
+            order=self.order(),
+            pin={"deployments": self.services, "config_maps": [FLAGS]},
+            facts={"waves": self.waves()},
+            fence=self.epoch,
+        )
+
+    def failed(self, phase: str, failure: Result) -> None:
+        if lease_lost(failure) or failure.get("reason") == "OutOfOrder":
+            return
+        # A rescue whose own task fails goes no further.
+        self.require(
+            self.task(
+                "release_phase/failed",
+                "Record why the phase failed",
+                name=VERSION,
+                phase=phase,
+                phase_started=None,
+                evidence={"failures": {"control": {"message": str(failure.get("msg"))[:100]}}},
+                fence=self.epoch,
+            )
+        )
+
+    def close(self, phase: str, *, changed: bool) -> None:
+        self.require(
+            self.task(
+                "release_phase/close",
+                "Mark the phase as done in the release record",
+                name=VERSION,
+                phase=phase,
+                phase_changed=changed,
+                phase_started=None,
+                evidence={},
+                fence=self.epoch,
+            )
+        )
+
+    def waves(self) -> list[list[str]]:
+        return [one for one in (self.services[:1], self.services[1:]) if one]
+
+    @property
+    def consumers(self) -> list[str]:
+        return [one for one in CONSUMERS if one in self.services]
+
+
+def lease_lost(result: Result) -> bool:
+    return result.get("reason") == "LeaseLost" or result.get("result") == "lease_lost"
