@@ -73,34 +73,35 @@ class Watch:
         self._version = whole_number(query, "resourceVersion")
         self._initial = flag(query, "sendInitialEvents")
         self._from_now = query.get("sendInitialEvents") == "false" and not self._version
-        self._bookmarks = flag(query, "allowWatchBookmarks")
+        self.bookmarks = flag(query, "allowWatchBookmarks")
         self._head = True
         check_initial_events(query)
         wanted = seconds(query, "timeoutSeconds")
-        self._timeout = wanted if wanted else random.randint(1800, 3600)  # noqa: S311 -- spread only
+        self.timeout = wanted if wanted else random.randint(1800, 3600)  # noqa: S311 -- spread only
 
     async def stream(self, request: web.Request) -> web.StreamResponse:
         # Subscribed before anything is read and before the first await: nothing falls between.
         subscription = self._store.subscribe(self._plural, expires=True)
         try:
-            first = self._first_lines()
+            first = self.first_lines()
             response = web.StreamResponse(headers={"Content-Type": "application/json"})
             await response.prepare(request)
             for line in first:
                 await response.write(line)
-            if not (first and first[-1].startswith(b'{"type":"ERROR"')):
+            if not ends(first):
                 await self._follow(response, subscription)
             await response.write_eof()
             return response
         finally:
             subscription.close()
 
-    def _first_lines(self) -> list[bytes]:
+    def first_lines(self) -> list[bytes]:
+        """What it tells of the time before it; the last is an ERROR when it cannot follow from its version."""
         if self._initial or (not self._version and not self._from_now):
             records = self._store.records(self._plural, self._view.namespace)
             lines = [self._line("ADDED", one) for one in records if self._view.contains(one)]
-            if self._initial and self._bookmarks:
-                lines.append(self._bookmark(INITIAL_EVENTS_END))
+            if self._initial and self.bookmarks:
+                lines.append(self.bookmark(INITIAL_EVENTS_END))
             return lines
         if self._from_now:
             return []
@@ -108,27 +109,27 @@ class Watch:
             events = self._store.events_since(self._plural, self._version)
         except ApiError as exc:
             return [error_line(exc)]
-        return [line for event in events if (line := self._event_line(event))]
+        return [line for event in events if (line := self.event_line(event))]
 
     async def _follow(self, response: web.StreamResponse, subscription: Subscription) -> None:
         loop = asyncio.get_running_loop()
-        deadline = loop.time() + self._timeout
+        deadline = loop.time() + self.timeout
         while (left := deadline - loop.time()) > 0:
             try:
                 wait = min(left, BOOKMARK_SECONDS)
                 event = await asyncio.wait_for(subscription.next_event(), wait)
             except TimeoutError:
-                if self._bookmarks:
-                    await response.write(self._bookmark({}))
+                if self.bookmarks:
+                    await response.write(self.bookmark({}))
                 continue
             if event is None:
                 gone = int(self._store.version)
                 await response.write(error_line(expired(gone - 1, gone)))
                 return
-            if line := self._event_line(event):
+            if line := self.event_line(event):
                 await response.write(line)
 
-    def _event_line(self, event: Event) -> bytes:
+    def event_line(self, event: Event) -> bytes:
         kind = self._view.translated(event)
         return self._line(kind, event.record) if kind else b""
 
@@ -137,7 +138,7 @@ class Watch:
         self._head = False
         return line
 
-    def _bookmark(self, annotations: Object) -> bytes:
+    def bookmark(self, annotations: Object) -> bytes:
         resource = self._view.resource
         metadata: Object = {"resourceVersion": self._store.version}
         if annotations:
@@ -148,6 +149,11 @@ class Watch:
             body = {"kind": "Table", "apiVersion": "meta.k8s.io/v1", "metadata": metadata}
             body |= {"columnDefinitions": None, "rows": [{"cells": [], "object": head | body}]}
         return serialized({"type": "BOOKMARK", "object": body}) + b"\n"
+
+
+def ends(lines: t.Sequence[bytes]) -> bool:
+    """Whether the last is the ERROR after which a watch tells nothing more."""
+    return bool(lines) and lines[-1].startswith(b'{"type":"ERROR"')
 
 
 def error_line(error: ApiError) -> bytes:

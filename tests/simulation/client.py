@@ -15,8 +15,8 @@ from kubernetes.client.exceptions import ApiException
 
 from sandbox.kubernetes import selectors
 from sandbox.kubernetes.errors import ApiError
-from sandbox.kubernetes.routing import parse_path
-from sandbox.kubernetes.watching import error_line, view_of
+from sandbox.kubernetes.routing import flag, parse_path
+from sandbox.kubernetes.watching import Watch, ends, error_line, view_of
 
 from . import plan
 from .scheduler import Event
@@ -25,6 +25,8 @@ if t.TYPE_CHECKING:
     from .world import World
 
 WRITES = ("POST", "PUT", "PATCH", "DELETE")
+BOOKMARK_SECONDS = 60.0
+"""From one bookmark to the next of a quiet watch: a real API server's."""
 LATENCIES = (0.002, 0.005, 0.01, 0.02, 0.05, 0.2)
 
 
@@ -33,11 +35,16 @@ class Response:
 
     closed = False
 
-    def __init__(self, data: bytes) -> None:
+    def __init__(self, status: int, data: bytes) -> None:
+        self.status = status
         self.data = data
 
     def read(self) -> bytes:
         return self.data
+
+    def stream(self, _amount: object, *, decode_content: bool) -> t.Iterator[bytes]:
+        del decode_content
+        yield self.data
 
     def release_conn(self) -> None:
         return
@@ -73,11 +80,17 @@ class Session:
     ) -> t.Any:
         del serialize
         query = dict(query_params)
-        if query.get("watch") == "true":
+        if method == "GET" and is_watch(path, query):
             return Stream(self._world, path, query)
         data = b"" if body is None else json.dumps(body).encode()
         journey = Journey(self._world, method, path, query, data, content_type, _request_timeout[1])
-        return Response(journey.go())
+        return Response(*journey.go())
+
+
+def is_watch(path: str, query: t.Mapping[str, str]) -> bool:
+    """Of one object there is none by this way: it is answered as if it was not asked for."""
+    target = parse_path(path)
+    return target is not None and not target.name and flag(query, "watch")
 
 
 class Journey:
@@ -101,7 +114,7 @@ class Journey:
             method in WRITES and query.get("dryRun") != "All" and "selfsubject" not in path
         )
 
-    def go(self) -> bytes:
+    def go(self) -> tuple[int, bytes]:
         world, fault = self._world, self._world.fault_at(self._writes)
         kind = fault.kind if fault else ""
         seconds = fault.seconds if fault else 0.0
@@ -127,7 +140,7 @@ class Journey:
         status, data = answer
         if status >= 400:
             raise refused(status, data)
-        return data
+        return status, data
 
     def _before(self, kind: str, seconds: float) -> None:
         scheduler = self._world.scheduler
@@ -208,9 +221,24 @@ class _Socket:
 
 
 class Stream:
-    """A watch: what happened since a version, each event a little later than it happened."""
+    """A watch: what happened since a version, each event a little later than it happened.
+
+    Its faults are what a real API server does, as the page "Kubernetes API Concepts" of its documentation, its
+    proposals (KEPs) or a recording have it:
+
+    - `watch ends`: by its timeoutSeconds, or because the server restarts; the client goes on from the last
+      resourceVersion (KEP-956, "Summary").
+    - `watch breaks`: the connection is cut in the middle of a line, as any may be; the same holds.
+    - `watch 410`: the history that it would go on from is compacted, which an ERROR event says (API Concepts, "410 Gone
+      responses"; recorded in golden/kubernetes-lease.jsonl).
+    - `watch skips`: the same after a time in which nothing came. Events are left out between two lists only.
+    - `watch lags`: the watch cache is behind etcd, for as long as it likes (KEP-2340, "Background").
+
+    No event comes twice: a stream tells what came after the version that it was given, once and in order.
+    """
 
     def __init__(self, world: World, path: str, query: t.Mapping[str, str]) -> None:
+        self.status = 200
         self._world = world
         self._draw: random.Random = world.draw_of(world.scheduler.process)
         fault = world.watch_fault()
@@ -218,17 +246,22 @@ class Stream:
         self._seconds = fault.seconds if fault else 0.0
         target = parse_path(path)
         assert target is not None
-        selects = selectors.selection(
-            target.resource, query.get("labelSelector", ""), query.get("fieldSelector", "")
-        )
-        self._view = view_of(target.resource, target.namespace, selects, "", query)
-        self._version = int(query["resourceVersion"])
-        self._ends = world.scheduler.now + float(query["timeoutSeconds"])
+        try:
+            selects = selectors.selection(
+                target.resource, query.get("labelSelector", ""), query.get("fieldSelector", "")
+            )
+            self._view = view_of(target.resource, target.namespace, selects, "", query)
+            self._watch = Watch(world.store, self._view, query)
+        except ApiError as exc:
+            raise refused(exc.status, json.dumps(exc.to_status()).encode()) from None
         self._moved = Event(world.scheduler)
         self._over = False
         self.connection = _Socket(self)
-        world.plane.listeners.append(self._notice)
         world.sleep(self._draw.choice(LATENCIES))
+        self._ends = world.scheduler.now + self._watch.timeout
+        self._first = self._watch.first_lines()
+        self._version = int(world.store.version)
+        world.plane.listeners.append(self._notice)
 
     def end(self) -> None:
         self._over = True
@@ -243,38 +276,45 @@ class Stream:
 
     def stream(self, _amount: object, *, decode_content: bool) -> t.Iterator[bytes]:
         del decode_content
-        store, plural = self._world.plane.store, self._view.resource.plural
-        while not self._over and self._world.scheduler.now < self._ends:
-            try:
-                events = store.events_since(plural, self._version)
-            except ApiError as exc:
-                yield error_line(exc)
-                return
-            lines = b""
-            for event in events:
-                self._version = event.record.version
-                kind = self._view.translated(event)
-                if kind and not self._skips():
-                    lines += self._view.line(kind, event.record, head=False) * self._times()
+        lines, last = self._first, ends(self._first)
+        scheduler, told = self._world.scheduler, self._world.scheduler.now
+        while not self._over and scheduler.now < self._ends:
             if lines:
-                lag = self._seconds if self._kind == plan.WATCH_LAGS else 0.0
-                self._world.sleep(lag + self._draw.choice(LATENCIES))
-                if self._over:
+                yield from self._sent(lines)
+                if self._over or last or self._kind == plan.WATCH_ENDS:
                     return
-                yield lines
-                if self._kind == plan.WATCH_ENDS:
-                    return
-                if self._kind == plan.WATCH_GONE:
+                if self._kind in (plan.WATCH_GONE, plan.WATCH_SKIPS):
                     yield error_line(ApiError(410, "Expired", "too old resource version"))
                     return
+            elif self._watch.bookmarks and scheduler.now - told >= BOOKMARK_SECONDS:
+                yield self._watch.bookmark({})
+            else:
+                self._moved.clear()
+                next_one = min(self._ends, told + BOOKMARK_SECONDS)
+                self._moved.wait(max(next_one - scheduler.now, 0.001))
+                lines, last = self._since()
                 continue
-            self._moved.clear()
-            if store.events_since(plural, self._version):
-                continue
-            self._moved.wait(max(self._ends - self._world.scheduler.now, 0.001))
+            told = scheduler.now
+            lines, last = self._since()
 
-    def _skips(self) -> bool:
-        return self._kind == plan.WATCH_SKIPS and self._draw.random() < 0.3
+    def _since(self) -> tuple[list[bytes], bool]:
+        """What happened since it looked last, and whether that is all that it can tell."""
+        store, plural = self._world.plane.store, self._view.resource.plural
+        try:
+            events = store.events_since(plural, self._version)
+        except ApiError as exc:
+            return [error_line(exc)], True
+        self._version = int(store.version)
+        return [line for event in events if (line := self._watch.event_line(event))], False
 
-    def _times(self) -> int:
-        return 2 if self._kind == plan.WATCH_REPEATS else 1
+    def _sent(self, lines: list[bytes]) -> t.Iterator[bytes]:
+        """On their way: late, cut off, or never there."""
+        data = b"".join(lines)
+        stands = self._kind in (plan.WATCH_LAGS, plan.WATCH_SKIPS)
+        self._world.sleep((self._seconds if stands else 0.0) + self._draw.choice(LATENCIES))
+        if self._over or self._kind == plan.WATCH_SKIPS:
+            return
+        if self._kind == plan.WATCH_BREAKS:
+            yield data[: len(data) // 2]
+            raise urllib3.exceptions.ProtocolError("Connection broken: IncompleteRead")
+        yield data

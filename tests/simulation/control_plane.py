@@ -43,13 +43,19 @@ class Request:
     """What the sandbox's Rest asks of aiohttp's request."""
 
     def __init__(
-        self, method: str, path: str, query: t.Mapping[str, str], body: bytes, content_type: str
+        self,
+        method: str,
+        path: str,
+        query: t.Mapping[str, str],
+        body: bytes,
+        content_type: str,
+        user_agent: str,
     ) -> None:
         self.method = method
         self.path = path
         self.query = query
         self.content_type = content_type
-        self.headers = {"User-Agent": USER_AGENT}
+        self.headers = {"User-Agent": user_agent}
         self._body = body
 
     async def read(self) -> bytes:
@@ -62,13 +68,14 @@ class Request:
 class ControlPlane:
     def __init__(self, scheduler: Scheduler, seed: str, clock: t.Callable[[], float]) -> None:
         self.store: Store = new_store()
+        self.user_agent = USER_AGENT
         self._scheduler = scheduler
         self._random = random.Random(seed)
         self._clock = clock
         faults = NoFaults()
         self._rest = Rest(self.store, Kubelets(self.store), faults, "secret")
         cluster = Cluster(self.store, clock)
-        self._controllers = [
+        self.controllers = [
             _Queue(self, one)
             for one in (
                 DeploymentController(cluster, faults),
@@ -91,7 +98,7 @@ class ControlPlane:
 
     def settle(self) -> None:
         """After a write: controllers and watches learn of it, each in its own time."""
-        for queue in self._controllers:
+        for queue in self.controllers:
             queue.notice()
         for listener in self.listeners:
             listener()
@@ -107,7 +114,7 @@ class ControlPlane:
         target = parse_path(path)
         if target is None:
             raise ApiError(404, "NotFound", "the server could not find the requested resource")
-        request = t.cast("t.Any", Request(method, path, query, body, content_type))
+        request = t.cast("t.Any", Request(method, path, query, body, content_type, self.user_agent))
         answering = self._rest.answer(request, t.cast("Target", target))
         try:
             answering.send(None)
