@@ -11,7 +11,8 @@ options:
       - The epoch at which this run took the deploy lock, as M(easymo.deploy.deploy_lock) returns it. Before each write
         the lock is looked at, unless that was done less than 5 seconds ago, and the task fails with V(LeaseLost) when
         another run holds it, or V(Frozen) when deployments are frozen.
-      - A rollout keeps it in the annotation C(easymo.com/fence), and leaves alone what was written under a later one.
+      - A rollout keeps it in the annotation C(easymo.com/fence), and leaves alone what was written under a later one. A
+        way back writes it on each Deployment that it is asked to return, also on one that stands at its pin.
       - V(0) asks for no lock at all.
     type: int
     default: 0

@@ -19,7 +19,8 @@ description:
     running the image of the release, goes too. It is named field by field, in check mode and in the diff, and before
     anything is written.
   - Only what the release wrote is undone. What stands at its pin is left as it is, and so is what another hand changed
-    meanwhile, which fails the task.
+    meanwhile, which fails the task. With O(fence) both get the fence all the same, so that no run which lost the lock
+    releases over them. Nothing restarts for it, and it is no change.
 extends_documentation_fragment:
   - easymo.deploy._module.changes_in_controller
   - easymo.deploy._action_groups.kubernetes
@@ -87,6 +88,7 @@ services:
     - How the way back of each Deployment ended, by its name, in the order in which they returned.
     - C(taken_away) lists what going back takes from its template that the release did not write, as
       RV(easymo.deploy.rollout#module:taken_away). In check mode it tells so beforehand.
+    - C(fenced) tells whether the fence was written on it and nothing else.
   returned: always, but for bad input
   type: dict
   sample:
@@ -98,6 +100,7 @@ services:
       duration: 4.2
       message: ""
       taken_away: []
+      fenced: false
 waves:
   description: The order in which they returned.
   returned: always, but for bad input

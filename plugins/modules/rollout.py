@@ -235,6 +235,14 @@ taken_away:
     - field: spec.containers[wallet-service].lifecycle
       now: '{"preStop": {"sleep": {"seconds": 3}}}'
       then: absent
+fenced:
+  description:
+    - Whether the fence was written on it and nothing else, which with O(state=rolled_back) keeps whoever lost the lock
+      from releasing over what stands at its pin. Nothing restarts, and it is no change.
+  returned: when the Deployment was seen
+  type: bool
+  sample: false
+  version_added: 0.3.0
 duration:
   description: Seconds from the first look to the last.
   returned: when the Deployment was seen

@@ -73,6 +73,29 @@ def test_returned_in_check_mode_for_real_and_again(released: Place) -> None:
         assert set(again) == set(real) == set(predicted)
 
 
+def test_under_a_lock_also_what_stands_at_its_pin_is_fenced_and_restarts_nothing(
+    released: Place,
+) -> None:
+    lost = released.run(deploy_lock, release="2.0.0")["fence"]
+    fence = released.run(deploy_lock, purpose="undo", release="2.0.0")["fence"]
+    before = released.json("get", "deployment", VENDOR)
+    predicted = goes_back(released, fence=fence, check_mode=True)
+    real = goes_back(released, fence=fence)
+    for name, fenced in ((CORE, False), (WALLET, False), (VENDOR, True)):
+        assert predicted["services"][name]["fenced"] is fenced, predicted
+        assert real["services"][name]["fenced"] is fenced, real
+    assert real["services"][VENDOR]["result"] == "no_change"
+    after = released.json("get", "deployment", VENDOR)
+    assert after["metadata"]["annotations"]["easymo.com/fence"] == str(fence)
+    assert after["spec"] == before["spec"]
+
+    again = goes_back(released, fence=fence)
+    assert (again["changed"], again["services"][VENDOR]["fenced"]) == (False, False)
+    late = released.run(rollout, name=VENDOR, image=NEW, release="2.0.0", fence=lost)
+    assert late["result"] == "lease_lost", late
+    released.run(deploy_lock, state="free", purpose="undo")
+
+
 @pytest.mark.parametrize("purpose", ["deploy", "undo"])
 def test_a_freeze_stops_releases_and_neither_way_back(released: Place, purpose: str) -> None:
     fence = released.run(deploy_lock, purpose=purpose, release="2.0.0")["fence"]

@@ -28,6 +28,13 @@ GUARDS = (
         ("fence",), "_rollout.plan._fence: the annotation is written", "epochs_rise", (A, BACK, A)
     ),
     Guard(("later_fence",), "_rollout.plan.check_fence", "epochs_rise", (A, BACK, A)),
+    Guard(
+        ("way_back_fence",),
+        "_rollout.plan._plan_fence: also on what stands at its pin",
+        "stays_back",
+        (A, BACK),
+        crashes=0,
+    ),
     Guard(("generation",), "_rollout.plan._tests: the generation", "looked_first", (A, A)),
     Guard(("lock_reread",), "_lock.fence.Guard.check", "lost_is_lost", (A, A)),
     Guard(

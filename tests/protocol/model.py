@@ -25,7 +25,7 @@ UNSET, AUTOMATIC, PERSON = "unset", "automatic", "person"
 
 Service = tuple[int, int, int, bool]
 """The release that it runs (0: what ran before all), the fence written on it, the epoch of its last writer, and whether
-that had lost the lock."""
+who wrote the release had lost the lock."""
 
 
 class Lease(NamedTuple):
@@ -89,12 +89,9 @@ GUARANTEES = {
     "pins_are_old": "What a release replaces is what its pin keeps, unless a run that had lost the lock wrote it.",
     "phases_last": "No run that opens or retries a phase takes back that it is done.",
     "undone_ours": "No way back writes over what its release did not write.",
+    "stays_back": "No run that lost the lock releases a service after its release was rolled back.",
     "stays_killed": "While a person's kill switch is set, nothing turns the feature on.",
 }
-
-LATE = "stays_back"
-ADMITTED = {LATE: "No run that lost the lock releases a service after its release was rolled back."}
-"""What the product does not promise: a run may stand still between its last look at the lock and its write."""
 
 DEPLOY = ("lock.read", "lock.write", "open.check", "open.read", "open.write", "pin.read", "pin.write", "observe",
           "flags.read", "flags.check", "flags.write", "close.check", "close.read", "close.write", "unlock")  # fmt: skip
@@ -130,7 +127,7 @@ PRODUCT = {
     "pin.read": "_release.store.ReleaseStore.pin: missing_pins, outdated_pins, add_pins",
     "pin.write": "_release.pins.write_pins",
     "pins.look": "_rollback.task.plan_waves: read_pins",
-    "observe": "_rollout.runner.Rollout.plan: plan_rollout",
+    "observe": "_rollout.runner.Rollout.plan: plan_rollout, _plan_fence",
     "check": "_rollout.guard.require: Guard.check",
     "check.kept": "Guard.check within FRESH seconds of the last",
     "patch": "_rollout.apply.apply_plan",
@@ -185,14 +182,10 @@ class Model:
         scripts: t.Sequence[Script],
         *,
         without: t.Collection[str] = (),
-        of: t.Collection[str] = GUARANTEES,
-        barrier: bool = False,
         symmetric: bool = False,
     ) -> None:
         self.symmetric = symmetric
         self.scripts = tuple(scripts)
-        self.of = frozenset(of)
-        self.barrier = barrier
         self.without = frozenset(without)
         self.next = [
             {name: path[i + 1] for i, name in enumerate(path[:-1])}
@@ -477,21 +470,24 @@ class World:
         """plan_rollout: nothing to do, refused, or a patch."""
         seen = self.services[self.run.service]
         image, fence, _epoch, _late = seen
-        if image == self.wanted():
-            if self.model.barrier and self.script.kind == "rollback" and fence < self.run.fence:
+        if self.is_to_stay(image):
+            if (
+                self.script.kind == "rollback"
+                and fence < self.run.fence
+                and self.model.has("way_back_fence")
+            ):
                 self.saw(then, ("service", self.run.service), seen)
             else:
-                self.next_service()
-        elif (
-            self.script.kind == "rollback"
-            and image != self.script.release
-            and self.model.has("ours")
-        ):
-            self.next_service(partly=True)  # superseded
+                self.next_service(partly=image != self.wanted())  # superseded, if not at its pin
         elif fence > self.run.fence and self.model.has("later_fence"):
             self.give_up()
         else:
             self.saw(then, ("service", self.run.service), seen)
+
+    def is_to_stay(self, image: int) -> bool:
+        """Whether a run leaves it, but for the fence of a way back: it is as wanted, or another hand's."""
+        foreign = self.script.kind == "rollback" and image != self.script.release
+        return image == self.wanted() or (foreign and self.model.has("ours"))
 
     def check(self) -> None:
         if self.holds():
@@ -506,15 +502,17 @@ class World:
 
     def patch(self) -> None:
         if not self.run.valid and self.model.has("generation"):
-            current = self.services[self.run.service]
-            if current[0] == self.run.seen[0]:
+            current = self.services[self.run.service][0]
+            if current == self.run.seen[0] or self.is_to_stay(current):
                 self.plan("patch")
-            elif current[0] == self.wanted():
-                self.next_service()
             else:
                 self.give_up()  # superseded
             return
         before = self.run.seen[0]
+        if self.is_to_stay(before):
+            self.write_service(before)
+            self.next_service(partly=before != self.wanted())
+            return
         self.write_service(self.wanted())
         if self.script.kind == "deploy":
             self.become(at="proof", back=before, seen=None, what="", valid=True)
@@ -575,17 +573,11 @@ class World:
                 raise Violation("pinned_first")
             if not late and self.pins[release][1][number] != current:
                 raise Violation("pins_are_old")
-        if (
-            image == release
-            and not self.holds_it
-            and self.record.status == BACK
-            and LATE in self.model.of
-        ):
-            raise Violation(LATE)
+        if image == release and not self.holds_it and self.record.status == BACK:
+            raise Violation("stays_back")
         written = self.run.fence if self.model.has("fence") else fence
-        self.services = put(
-            self.services, number, (image, written, self.run.fence, not self.holds_it)
-        )
+        late = late if image == current else not self.holds_it
+        self.services = put(self.services, number, (image, written, self.run.fence, late))
         self.wrote(("service", number))
 
     def next_service(self, *, partly: bool = False) -> None:

@@ -287,7 +287,7 @@ class Replay:
             run.plan = self._plan(who, run, before, observe_deployment(self.cluster, name))
         except DeployError:
             return self._refused(who, run, before)
-        return "check" if run.plan.changed else self._next(who, before)
+        return "check" if run.plan.writes else self._next(who, before)
 
     def do_patch(self, who: int, run: Remembered, before: State, after: State) -> str | None:
         name = self.names[before.runs[who].service]

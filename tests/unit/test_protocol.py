@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from tests.protocol.__main__ import ROSTERS
-from tests.protocol.guards import BACK, GUARDS, A, Guard
-from tests.protocol.model import ADMITTED, GUARANTEES, LATE, SCRIPTS, Model, Script
+from tests.protocol.guards import GUARDS, Guard
+from tests.protocol.model import GUARANTEES, SCRIPTS, Model, Script
 from tests.protocol.search import Found, search, tell
 from tests.protocol.traces import replay, walk
 
@@ -23,10 +23,6 @@ def without(guard: Guard) -> tuple[Model, Found]:
     model = Model(guard.scripts, without=guard.names)
     found = search(model, services=guard.services, crashes=guard.crashes, troubles=guard.troubles)
     return model, found
-
-
-def late() -> Found:
-    return search(Model((A, BACK), of=ADMITTED), services=1, crashes=0, troubles=0)
 
 
 def name_of(guard: Guard) -> str:
@@ -64,7 +60,7 @@ def test_the_product_goes_the_ways_of_the_model(scripts: tuple[Script, ...]) -> 
         assert replay(Model(scripts), moves, services=3, crashes=2) == len(moves)
 
 
-@pytest.mark.parametrize("guard", ["fence", "intent", "pin", "ours"])
+@pytest.mark.parametrize("guard", ["fence", "intent", "pin", "way_back_fence"])
 def test_a_model_that_is_wrong_parts_from_the_product(guard: str) -> None:
     wrong = next(one for one in GUARDS if guard in one.names)
     _model, found = without(wrong)
@@ -77,19 +73,8 @@ def test_a_model_that_is_wrong_parts_from_the_product(guard: str) -> None:
         )
 
 
-def test_a_write_that_was_late_is_admitted_and_would_be_stopped_by_a_fence_on_every_service() -> (
-    None
-):
-    """What docs/guarantees.md says is not guaranteed is as it says, in the product too."""
-    found = late()
-    assert (found.broken, len(found.trace)) == (LATE, 13)
-    assert replay(Model((A, BACK)), found.trace, services=1, crashes=0) == len(found.trace)
-    fenced = Model((A, BACK), of=ADMITTED, barrier=True)
-    assert search(fenced, services=1, crashes=2, troubles=1).exhausted
-
-
 def test_the_page_says_what_is_searched() -> None:
     page = PAGE.read_text("utf-8")
-    missing = [one for one in (*GUARANTEES.values(), *ADMITTED.values()) if one not in page]
+    missing = [one for one in GUARANTEES.values() if one not in page]
     assert not missing
     assert set(SCRIPTS) == {"deploy", "rollback", "kill"}

@@ -30,6 +30,8 @@ class Returned:
     diff: t.Mapping[str, t.Any] = field(default_factory=dict)
     takes: tuple[Taken, ...] = ()
     """What going back takes away that the release did not write."""
+    fenced: bool = False
+    """Whether the fence was written on it and nothing else."""
 
     @property
     def returned(self) -> bool:
@@ -44,6 +46,7 @@ class Returned:
             "duration": self.duration,
             "message": self.message,
             "taken_away": [one.to_json() for one in self.takes],
+            "fenced": self.fenced,
         }
 
 
@@ -77,6 +80,7 @@ def _settled(return_one: Return, name: str) -> Returned:
             image_after=details.get("after", {}).get("image", ""),
             duration=details.get("duration", 0.0),
             message=str(exc),
+            fenced=bool(details.get("fenced")),
         )
 
 

@@ -95,6 +95,7 @@ class Returner:
             duration=round(outcome.duration, 1),
             diff=plan.to_diff(),
             takes=plan.takes,
+            fenced=outcome.fenced,
         )
 
     def all(self, waves: Waves) -> list[Returned]:

@@ -30,28 +30,30 @@ def apply_plan(
     is made anew; already as wanted means that an earlier answer was lost; another template is
     somebody else's and stands.
 
-    Raises ConflictError and RefusedError with the rollout's `result`.
+    Raises ConflictError and RefusedError with the rollout's `result`, and a plan's `refusal` once its fence is written.
     """
     last: ConflictError | None = None
     for attempt in range(ATTEMPTS):
         try:
             body = cluster.patch("Deployment", plan.before.name, plan.operations)
-            return Deployment.from_json(body)
         except ConflictError as exc:
             last = exc
         except RefusedError as exc:
             if exc.details.get("status") == 404:
                 raise deleted(plan.before) from exc
             raise RefusedError(str(exc), **{**exc.details, "result": "rejected"}) from exc
+        else:
+            if plan.refusal is not None:
+                raise plan.refusal
+            return Deployment.from_json(body)
         current = find_deployment(cluster, plan.before.name)
         if current is None or current.uid != plan.before.uid:
             raise deleted(plan.before)
-        if current.template != plan.before.template:
-            if replan(current).changed:
-                raise superseded(current, wanted)
-            return current
+        moved = current.template != plan.before.template
         plan = replan(current)
-        if not plan.changed:
+        if moved and plan.changed:
+            raise superseded(current, wanted)
+        if not plan.writes:
             return current
         clock.sleep(random.uniform(0.01, 0.05) * 2**attempt)  # noqa: S311 - spreads retries
     raise ConflictError(

@@ -7,7 +7,7 @@ from __future__ import annotations
 import copy
 import hashlib
 import typing as t
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from .._cluster import (
     ACTOR_ANNOTATION,
@@ -67,7 +67,8 @@ class Pin:
 class RolloutPlan:
     """The patch to send; empty when the Deployment is already as wanted.
 
-    `takes`: what a way back takes from the template that the release did not write.
+    `takes`: what a way back takes from the template that the release did not write. `fences`: the patch writes the
+    fence and nothing else, and `refusal` is what there is to say afterwards, if anything.
     """
 
     before: Deployment
@@ -75,10 +76,17 @@ class RolloutPlan:
     template: Object
     annotations: t.Mapping[str, str]
     takes: tuple[Taken, ...] = ()
+    fences: bool = False
+    refusal: ConflictError | None = None
+
+    @property
+    def writes(self) -> bool:
+        return bool(self.operations)
 
     @property
     def changed(self) -> bool:
-        return bool(self.operations)
+        """Whether anything becomes different that runs, or that says what runs."""
+        return self.writes and not self.fences
 
     def to_diff(self) -> dict[str, t.Any]:
         before = _face(self.before.template, self.before.annotations)
@@ -105,7 +113,7 @@ def plan_rollout(deployment: Deployment, wanted: Wanted, pin: Pin | None) -> Rol
     elif wanted.state == "restarted":
         plan = _plan_restart(deployment, wanted)
     else:
-        plan = plan_return(deployment, wanted, pin)
+        plan = _plan_way_back(deployment, wanted, pin)
     if plan.changed and deployment.paused:
         raise ConflictError(
             f"Deployment {deployment.name!r} is paused, so nothing would roll: run "
@@ -187,12 +195,24 @@ def _plan_restart(deployment: Deployment, wanted: Wanted) -> RolloutPlan:
     )
 
 
+def _plan_way_back(deployment: Deployment, wanted: Wanted, pin: Pin | None) -> RolloutPlan:
+    """plan_return, whose fence goes on what another hand changed, too: an earlier holder may be about to write it."""
+    try:
+        return plan_return(deployment, wanted, pin)
+    except ConflictError as exc:
+        plan = _plan_fence(deployment, wanted)
+        if not plan.writes:
+            raise
+        return replace(plan, refusal=ConflictError(str(exc), **exc.details, fenced=True))
+
+
 def plan_return(
     deployment: Deployment, wanted: Wanted, pin: Pin | None, *, ours: bool = False
 ) -> RolloutPlan:
     """Back to the pinned template, keeping replicas and everybody else's annotations.
 
-    `ours`: the caller knows that this run wrote the current template.
+    What stands there already gets the fence, so that a run which lost the lock and has not noticed yet cannot release
+    over it. `ours`: the caller knows that this run wrote the current template.
     """
     if pin is None:
         raise InputError(
@@ -207,11 +227,11 @@ def plan_return(
             result="superseded",
         )
     if deployment.template == pin.template and _own(deployment) == pin.annotations:
-        return unchanged(deployment)
+        return _plan_fence(deployment, wanted)
     if not ours and not is_ours(deployment, wanted, pin):
         if _own(deployment) == pin.annotations and deployment.images == images_of(pin.template):
             # It went back, or was never rolled, and was changed since: nothing of it is ours.
-            return unchanged(deployment)
+            return _plan_fence(deployment, wanted)
         raise superseded(deployment, wanted)
     kept = {k: v for k, v in deployment.annotations.items() if k not in OWN_ANNOTATIONS}
     annotations = {**pin.annotations, **_fence(wanted)}
@@ -253,8 +273,8 @@ def _check_container(deployment: Deployment, container: str) -> None:
 
 def check_fence(deployment: Deployment, wanted: Wanted) -> None:
     """Refuse what was written under a later lock, also where the lock itself is out of sight."""
-    written = deployment.annotations.get(FENCE_ANNOTATION, "")
-    if wanted.fence and written.isdigit() and int(written) > wanted.fence:
+    written = _written_fence(deployment)
+    if wanted.fence and written > wanted.fence:
         raise ConflictError(
             f"Deployment {deployment.name!r} was written under a later deploy lock (epoch {written}, "
             f"ours is {wanted.fence}), so it was left alone: another run took the lock over. "
@@ -272,6 +292,27 @@ def _check_replicas(deployment: Deployment, wanted: Wanted) -> None:
         "up first, or set 'allow_no_replicas'.",
         result="blocked",
     )
+
+
+def _plan_fence(deployment: Deployment, wanted: Wanted) -> RolloutPlan:
+    """The fence alone. Nothing restarts for it."""
+    if _written_fence(deployment) >= wanted.fence:
+        return unchanged(deployment)
+    annotations = _fence(wanted)
+    return replace(
+        unchanged(deployment),
+        operations=(
+            *_tests(deployment, wanted),
+            *_set_annotations("/metadata/annotations", deployment.annotations, annotations),
+        ),
+        annotations={**deployment.annotations, **annotations},
+        fences=True,
+    )
+
+
+def _written_fence(deployment: Deployment) -> int:
+    text = deployment.annotations.get(FENCE_ANNOTATION, "")
+    return int(text) if text.isdecimal() else 0
 
 
 def _fence(wanted: Wanted) -> dict[str, str]:

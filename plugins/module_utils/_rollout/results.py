@@ -78,6 +78,8 @@ class RolloutResult:
     """The pods that were in trouble before anything was written."""
     takes: tuple[Taken, ...] = ()
     """What the way back takes away that the release did not write."""
+    fenced: bool = False
+    """Whether the fence was written on it and nothing else."""
 
     def to_result(self) -> dict[str, t.Any]:
         counts = self.counts
@@ -99,6 +101,7 @@ class RolloutResult:
             "diagnosis": dict(self.diagnosis),
             "failing_before": list(self.failing_before),
             "taken_away": [one.to_json() for one in self.takes],
+            "fenced": self.fenced,
         }
 
 
@@ -143,6 +146,7 @@ class Results:
             duration=self._clock.now() - self._started,
             failing_before=self.failing_before,
             takes=plan.takes,
+            fenced=plan.fences,
         )
 
     def failure(
@@ -176,6 +180,7 @@ class Results:
             outcome = self.outcome("lease_lost", unchanged(before), before)
             return RolloutError(self._overruled(lost), reason=lost.reason, outcome=outcome)
         outcome = self.outcome(result, unchanged(before), before)
+        outcome = replace(outcome, fenced=bool(exc.details.get("fenced")))
         return RolloutError(str(exc), reason=exc.reason, outcome=outcome, **exc.details)
 
     def _lost_to(self, result: str) -> DeployError | None:

@@ -97,18 +97,21 @@ class Rollout:
 
     def predict(self, plan: RolloutPlan) -> RolloutResult:
         """Let the server judge the patch without keeping it."""
-        if plan.changed:
+        if plan.writes:
             try:
                 self._cluster.patch("Deployment", self._name, plan.operations, dry_run=True)
             except RefusedError as exc:
                 rejected = RefusedError(str(exc), **{**exc.details, "result": "rejected"})
                 raise self._results.refused(rejected, plan.before) from exc
+        if plan.refusal is not None:
+            raise self._results.refused(plan.refusal, plan.before)
         revision = "" if plan.changed else plan.before.revision  # only the controller numbers them
         after = replace(plan.before, template=plan.template, revision=revision)
         return self._results.outcome(self._done() if plan.changed else "no_change", plan, after)
 
     def carry_out(self, plan: RolloutPlan) -> RolloutResult:
-        if not plan.changed and plan.before.complete and not self._is_unproven(plan.before):
+        stands = not plan.changed and plan.before.complete and not self._is_unproven(plan.before)
+        if stands and not plan.writes:
             return self._results.outcome("no_change", plan, plan.before)
         try:
             patched = self._patch(plan)
@@ -116,6 +119,8 @@ class Rollout:
             raise self._results.lost_sight(plan, plan.before, exc) from exc
         except DeployError as exc:
             raise self._results.refused(exc, plan.before) from exc
+        if stands:
+            return self._results.outcome("no_change", plan, patched)
         progress = self._progress(plan, patched)
         try:
             with self._observer(patched, self._deadline + self._longest_soak(patched)) as observer:
@@ -128,12 +133,10 @@ class Rollout:
         raise self._fail(plan, progress, status)
 
     def _patch(self, plan: RolloutPlan) -> Deployment:
-        if not plan.changed:
+        if not plan.writes:
             return plan.before
-        pods = observe_all_pods(self._cluster, plan.before)
-        troubled = {sign.pod for sign in signs_of(pods, None)}
-        self._failing = tuple(pod for pod in pods if pod.uid in troubled)
-        self._results.failing_before = tuple(sorted(pod.name for pod in self._failing))
+        if plan.changed:
+            self._note_trouble(observe_all_pods(self._cluster, plan.before))
         if plan.takes:
             self._report(describe_changes(plan.takes), plan.before.counts)
         self._require(self._guard)
@@ -144,6 +147,12 @@ class Rollout:
             replan=lambda current: plan_rollout(current, self._wanted, self._pin),
             clock=self._clock,
         )
+
+    def _note_trouble(self, pods: t.Sequence[Pod]) -> None:
+        """Which pods the rollout is not to blame for."""
+        troubled = {sign.pod for sign in signs_of(pods, None)}
+        self._failing = tuple(pod for pod in pods if pod.uid in troubled)
+        self._results.failing_before = tuple(sorted(pod.name for pod in self._failing))
 
     def _progress(self, plan: RolloutPlan, patched: Deployment) -> Progress:
         progress = replace(

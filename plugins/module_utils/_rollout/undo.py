@@ -79,7 +79,7 @@ class Undo:
             raise superseded(current, self.wanted)
         undo = back(current)
         restored = current
-        if undo.changed:
+        if undo.writes:
             require_for_undo(self.guard)
             restored = apply_plan(self.cluster, undo, self.wanted, replan=back, clock=self.clock)
         way_back = start_course(current, restored, self.wanted.container, self.clock.now())

@@ -9,6 +9,7 @@ ONE_HOLDER = "one_holder"
 EPOCHS_RISE = "epochs_rise"
 FENCED = "fenced"
 LOOKED_FIRST = "looked_first"
+STAYS_BACK = "stays_back"
 LOCK_IS_KEPT = "lock_is_kept"
 LOST_IS_LOST = "lost_is_lost"
 BEGINS_NOTHING = "begins_nothing"
@@ -27,8 +28,9 @@ LIVENESS = "liveness"
 SENTENCES: t.Mapping[str, str] = {
     ONE_HOLDER: "An epoch of the deploy lock belongs to one run for ever.",
     EPOCHS_RISE: "The epoch of the lock and the fence on a Deployment only rise: no earlier holder overwrites a later.",
-    FENCED: "What a run that holds the lock writes on a Deployment carries its epoch.",
+    FENCED: "What a run that holds the lock writes on a Deployment carries its epoch, and so does all it returns.",
     LOOKED_FIRST: "No rollout writes over a template that somebody else wrote since it looked.",
+    STAYS_BACK: "No run that lost the lock releases a service after its release was rolled back.",
     LOCK_IS_KEPT: "Nobody takes or frees the lock of a run that lives and can renew it, but by force or to undo.",
     LOST_IS_LOST: "A run that nothing stops writes no Deployment six seconds after it lost the lock.",
     BEGINS_NOTHING: "A run that lost the lock begins no task that writes, but to switch the feature off.",

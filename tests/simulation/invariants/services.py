@@ -14,7 +14,7 @@ from sandbox.kubernetes.controllers.objects import pod_ready, terminating
 from sandbox.kubernetes.routing import parse_path
 
 from ..platform import NAMESPACE, NEW
-from .history import History, Write, annotations_of, template_of
+from .history import LEASE, History, Write, annotations_of, epoch_of, template_of
 from .sentences import (
     BACK_AT_PINS,
     CAPACITY,
@@ -22,6 +22,7 @@ from .sentences import (
     FENCED,
     LOOKED_FIRST,
     PINNED_FIRST,
+    STAYS_BACK,
     TRUE_CLAIMS,
 )
 
@@ -83,7 +84,7 @@ class ServiceInvariants:
         if write.plural != "deployments" or before is None or after is None:
             return
         name, check = write.name, self._history.check
-        fences = [int(annotations_of(one).get(FENCE_ANNOTATION, "0")) for one in (before, after)]
+        fences = [_fence_of(one) for one in (before, after)]
         check(
             EPOCHS_RISE,
             fences[1] >= fences[0],
@@ -100,6 +101,11 @@ class ServiceInvariants:
             )
         module, params = self._history.doing(write.by)
         fence = params.get("fence") or 0
+        if fence and template_of(before) != template_of(after) and _is_new(after):
+            lease = self._history.find("leases", LEASE)
+            lost = lease is not None and epoch_of(lease) > fence
+            back = self._history.record().get("status") == "rolled_back"
+            check(STAYS_BACK, not (lost and back), f"{write.by} released {name} after it went back")
         if fence:
             check(
                 FENCED,
@@ -146,6 +152,12 @@ class ServiceInvariants:
             if one["message"] or self._history.others_wrote("deployments", name, did, process.name):
                 continue
             template = template_of(self._history.find("deployments", name))
+            fence = did.params.get("fence") or 0
+            if template is not None and fence:
+                written = _fence_of(t.cast("Object", self._history.find("deployments", name)))
+                self._history.check(
+                    FENCED, written >= fence, f"{name} went back under {fence}, and has {written}"
+                )
             if template is not None:
                 self._history.check(
                     BACK_AT_PINS,
@@ -159,6 +171,10 @@ class ServiceInvariants:
             one.at > since and one.by != by and template_of(one.before) != template_of(one.after)
             for one in self._history.writes("deployments", name)
         )
+
+
+def _fence_of(body: Object) -> int:
+    return int(annotations_of(body).get(FENCE_ANNOTATION, "0"))
 
 
 def _is_new(deployment: Object) -> bool:

@@ -9,6 +9,7 @@ import pytest
 from ansible_collections.easymo.deploy.plugins.module_utils._cluster import (
     CHANGE_CAUSE_ANNOTATION,
     CHECKSUM_ANNOTATION,
+    FENCE_ANNOTATION,
     RELEASE_ANNOTATION,
     ROLLOUT_ID_ANNOTATION,
     Object,
@@ -54,7 +55,7 @@ def deployment(image: str = OLD, **changes: t.Any) -> Object:
     }
 
 
-def wanted(state: str = "released", **fields: str) -> Wanted:
+def wanted(state: str = "released", **fields: t.Any) -> Wanted:
     defaults = {"container": "wallet-service", "image": NEW, "release": "2.0.0", "actor": "ann"}
     return Wanted(state=state, **{**defaults, **fields})
 
@@ -168,6 +169,45 @@ def test_rolling_back_never_undoes_another_hand() -> None:
     with pytest.raises(ConflictError, match="somebody else") as caught:
         plan_rollout(Deployment.from_json(body), wanted("rolled_back"), pin)
     assert caught.value.details["result"] == "superseded"
+
+
+def test_a_way_back_fences_what_stands_at_its_pin_and_restarts_nothing() -> None:
+    body = deployment()
+    pin = Pin.of(Deployment.from_json(body))
+    plan = plan_rollout(Deployment.from_json(body), wanted("rolled_back", fence=3), pin)
+    assert (plan.writes, plan.changed) == (True, False)
+    after = patched(body, plan)
+    assert after["spec"] == body["spec"]
+    assert after["metadata"]["annotations"] == {**FOREIGN, FENCE_ANNOTATION: "3"}
+    for epoch in (0, 2, 3):
+        again = wanted("rolled_back", fence=epoch)
+        assert not plan_rollout(Deployment.from_json(after), again, pin).writes
+
+
+def test_a_way_back_fences_a_paused_deployment_and_one_that_never_ran_the_release() -> None:
+    body = deployment(paused=True)
+    pin = Pin.of(Deployment.from_json(deployment()))
+    body["spec"]["template"]["spec"]["nodeSelector"] = {"disk": "ssd"}
+    plan = plan_rollout(Deployment.from_json(body), wanted("rolled_back", fence=3), pin)
+    assert patched(body, plan)["metadata"]["annotations"][FENCE_ANNOTATION] == "3"
+    assert not plan.changed
+
+
+def test_a_way_back_fences_what_another_hand_changed_and_says_so_afterwards() -> None:
+    body, pin = released()
+    body["spec"]["template"]["spec"]["containers"][1]["image"] = "easymo/wallet-service:v2.0.1"
+    ask = wanted("rolled_back", fence=3)
+    plan = plan_rollout(Deployment.from_json(body), ask, pin)
+    assert (plan.changed, plan.refusal and plan.refusal.details["result"]) == (False, "superseded")
+    after = patched(body, plan)
+    assert after["spec"] == body["spec"]
+    with pytest.raises(ConflictError, match="somebody else"):
+        plan_rollout(Deployment.from_json(after), ask, pin)
+
+
+def test_a_release_writes_no_fence_on_what_has_its_image() -> None:
+    plan = plan_rollout(Deployment.from_json(deployment(NEW)), wanted(fence=3), None)
+    assert not plan.writes
 
 
 def test_rolling_back_needs_a_pin_of_this_very_deployment() -> None:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import copy
 import typing as t
 from dataclasses import dataclass, field
 
@@ -68,6 +69,7 @@ class World:
         guard: Guard | None = None,
         at: str = "",
         fence: int = 0,
+        check_mode: bool = False,
         **settings: t.Any,
     ) -> RolloutResult:
         rollout = Rollout(
@@ -88,9 +90,10 @@ class World:
             report=lambda text, _counts: self.said.append(text),
             guard=guard,
         )
-        return rollout.carry_out(rollout.plan())
+        plan = rollout.plan()
+        return rollout.predict(plan) if check_mode else rollout.carry_out(plan)
 
-    def fail(self, image: str, **settings: t.Any) -> DeployError:
+    def fail(self, image: str = NEW, **settings: t.Any) -> DeployError:
         with pytest.raises(DeployError) as caught:
             self.roll(image, **settings)
         return caught.value
@@ -309,6 +312,45 @@ def test_rolling_back_follows_to_the_end_and_a_second_time_does_nothing(world: W
     assert (outcome.result, outcome.changed, world.image) == ("rolled_back", True, OLD)
     again = world.roll(state="rolled_back", pin=world.pin)
     assert (again.result, again.changed) == ("no_change", False)
+
+
+def test_a_way_back_fences_what_it_finds_at_its_pin_and_the_second_time_writes_nothing(
+    world: World,
+) -> None:
+    before = world.body()["spec"]
+    told = world.roll(state="rolled_back", pin=world.pin, fence=3, check_mode=True)
+    assert (told.result, told.changed, told.fenced) == ("no_change", False, True)
+    assert FENCE_ANNOTATION not in world.body()["metadata"]["annotations"]
+    for fenced in (True, False):
+        outcome = world.roll(state="rolled_back", pin=world.pin, fence=3)
+        world.clock.sleep(1.0)  # the controller observes it
+        assert (outcome.result, outcome.changed, outcome.fenced) == ("no_change", False, fenced)
+        assert world.body()["metadata"]["annotations"][FENCE_ANNOTATION] == "3"
+    assert world.body()["spec"] == before
+
+
+def test_a_run_that_lost_the_lock_does_not_release_over_what_a_way_back_found_at_its_pin(
+    world: World,
+) -> None:
+    """It looked at the Deployment and at the lock, and stood still until the rollback had come and gone."""
+
+    class TakenOver:
+        def check(self, *, fresh: bool = False) -> None:
+            world.roll(state="rolled_back", pin=world.pin, fence=4)
+
+    error = world.fail(NEW, guard=TakenOver(), fence=3)
+    assert error.details["result"] == "lease_lost"
+    assert "epoch 4, ours is 3" in str(error)
+    assert world.image == OLD
+
+
+def test_a_way_back_fences_what_another_hand_changed_and_leaves_its_template(world: World) -> None:
+    pin = copy.deepcopy(world.pin)
+    world.set_image(f"{NEW}-by-hand")
+    error = world.fail(state="rolled_back", pin=pin, fence=3)
+    assert (error.details["result"], error.details["fenced"]) == ("superseded", True)
+    assert world.body()["metadata"]["annotations"][FENCE_ANNOTATION] == "3"
+    assert world.image == f"{NEW}-by-hand"
 
 
 def test_an_undo_that_fails_too_says_so(world: World) -> None:
