@@ -1,15 +1,17 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Rollouts of the sandbox beside the same ones recorded on a real control plane, state by state.
 
-golden/rollout-*.jsonl tell what a watch of Deployments, ReplicaSets, Events and EndpointSlices showed. Times,
-hashes and pod names vary, and of states that last no time some may be missing; order and words may not.
+Once of the sandbox as it runs for people, with a node that runs real processes, and once of the simulated world,
+with its own kubelet and in virtual time.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
-import re
+import os
+import subprocess
+import sys
 import typing as t
 from pathlib import Path
 
@@ -17,49 +19,28 @@ import pytest
 
 from sandbox.node.client import GROUPS, Client
 from tests.contract import rollout_cluster as cluster
+from tests.contract.timelines import (
+    QUOTA,
+    SCENARIOS,
+    Object,
+    Timeline,
+    condition_story,
+    deployments,
+    distinct,
+    golden,
+    in_order,
+    named,
+    pod_stories,
+    reduced,
+    revision_story,
+    told,
+)
 
-Object = dict[str, t.Any]
-Timeline = list[Object]
-
-GOLDEN = Path(__file__).parent / "golden"
+ROOT = Path(__file__).parents[2]
 GROUPS.setdefault("replicasets", "/apis/apps/v1")
 GROUPS.setdefault("endpointslices", "/apis/discovery.k8s.io/v1")
-WATCHED = ("deployments", "replicasets", "events", "endpointslices")
-SCENARIOS = ("green", "crash", "undo", "quota", "quota-lifted")
+WATCHED = ("deployments", "replicasets", "pods", "events", "endpointslices")
 IMAGE = f"easymo/{cluster.SERVICE}"
-SET_NAME = re.compile(rf"{cluster.SERVICE}-[0-9bcdf]{{5,10}}")
-COMBINED = "(combined from similar events): "
-
-
-def golden(name: str) -> Timeline:
-    lines = (GOLDEN / f"rollout-{name}.jsonl").read_text(encoding="utf-8").splitlines()
-    return [json.loads(line) for line in lines]
-
-
-def reduced(kind: str, obj: Object) -> Object | None:
-    """An observed object in the form of the recordings."""
-    if kind == "Deployment":
-        notes = obj["metadata"].get("annotations") or {}
-        return {
-            "kind": kind,
-            "generation": obj["metadata"]["generation"],
-            "revision": notes.get("deployment.kubernetes.io/revision"),
-            "status": obj.get("status") or {},
-        }
-    if kind == "ReplicaSet":
-        return {
-            "kind": kind,
-            "name": obj["metadata"]["name"],
-            "replicas": obj["spec"]["replicas"],
-            "annotations": obj["metadata"].get("annotations"),
-            "conditions": (obj.get("status") or {}).get("conditions") or [],
-        }
-    if kind == "Event" and obj["involvedObject"]["kind"] in ("Deployment", "ReplicaSet"):
-        about = obj["involvedObject"]["kind"]
-        return {"kind": kind, "about": about, **{k: obj[k] for k in ("type", "reason", "message")}}
-    if kind == "EndpointSlice":
-        return {"kind": kind, "endpoints": [e["conditions"] for e in obj.get("endpoints") or []]}
-    return None
 
 
 class Recorder:
@@ -74,7 +55,7 @@ class Recorder:
         async for event in self._api.watch(resource, "", version):
             if event["type"] == "BOOKMARK":
                 continue
-            entry = reduced(event["object"]["kind"], event["object"])
+            entry = reduced(event)
             if entry is not None:
                 self._seen.append(entry)
 
@@ -107,13 +88,7 @@ async def _play(api: Client, recorder: Recorder, name: str) -> Timeline:
     elif name == "undo":
         await cluster.set_image(api, f"{IMAGE}:v2.0.0")
     elif name == "quota":
-        quota = {
-            "apiVersion": "v1",
-            "kind": "ResourceQuota",
-            "metadata": {"name": "q", "namespace": cluster.NAMESPACE},
-            "spec": {"hard": {"pods": "3"}},
-        }
-        await api.create("resourcequotas", cluster.NAMESPACE, quota)
+        await api.create("resourcequotas", cluster.NAMESPACE, QUOTA)
         await cluster.set_image(api, f"{IMAGE}:v1.9.0", "third")
     else:
         found = await api.get("resourcequotas", cluster.NAMESPACE, "q")
@@ -125,88 +100,42 @@ async def _play(api: Client, recorder: Recorder, name: str) -> Timeline:
     return recorder.cut()
 
 
-@pytest.fixture(scope="module")
-def observed(tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[dict[str, Timeline]]:
-    with cluster.running_cluster(tmp_path_factory.mktemp("rollouts")) as world:
+def of_the_sandbox(folder: Path) -> dict[str, Timeline]:
+    with cluster.running_cluster(folder) as world:
 
         async def play() -> dict[str, Timeline]:
             async with cluster.client(world) as api:
                 return await record_all(api)
 
-        yield asyncio.run(play())
+        return asyncio.run(play())
 
 
-# Normalising
-
-
-def named(timeline: Timeline) -> Timeline:
-    """ReplicaSets by the order in which the timeline names them: `set-1`, `set-2`."""
-    names: dict[str, str] = {}
-
-    def rename(text: str) -> str:
-        def label(found: re.Match[str]) -> str:
-            return names.setdefault(found[0], f"set-{len(names) + 1}")
-
-        text = SET_NAME.sub(label, text.removeprefix(COMBINED))
-        text = re.sub(r"(set-\d+)-[a-z0-9]{5}\b", r"\1-POD", text)
-        return re.sub(r"(used|limited): pods=\d+", r"\1: pods=N", text)
-
-    return [t.cast("Object", _mapped(entry, rename)) for entry in timeline]
-
-
-def _mapped(value: t.Any, change: t.Callable[[str], str]) -> t.Any:
-    if isinstance(value, dict):
-        return {key: _mapped(entry, change) for key, entry in value.items()}
-    if isinstance(value, list):
-        return [_mapped(entry, change) for entry in value]
-    return change(value) if isinstance(value, str) else value
-
-
-def deployments(timeline: Timeline) -> Timeline:
-    return [entry for entry in named(timeline) if entry["kind"] == "Deployment"]
-
-
-def distinct(values: t.Iterable[t.Any]) -> list[t.Any]:
-    """Without repetitions of the one just before."""
-    kept: list[t.Any] = []
-    for value in values:
-        if not kept or kept[-1] != value:
-            kept.append(value)
-    return kept
-
-
-def condition_story(timeline: Timeline) -> list[tuple[tuple[str, ...], ...]]:
-    words = ("type", "status", "reason", "message")
-    return distinct(
-        tuple(sorted(tuple(c[w] for w in words) for c in entry["status"].get("conditions", ())))
-        for entry in deployments(timeline)
+def of_the_simulation() -> dict[str, Timeline]:
+    """In a process of its own, for it puts itself in the place of time and chance."""
+    ended = subprocess.run(
+        [sys.executable, "-m", "tests.simulation.timelines"],
+        cwd=ROOT,
+        env={
+            **os.environ,
+            "PYTHONPATH": str(ROOT / "playbooks" / "collections"),
+            "PYTHONHASHSEED": "0",
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
     )
+    assert ended.returncode == 0, ended.stderr[-4000:]
+    return t.cast("dict[str, Timeline]", json.loads(ended.stdout))
 
 
-def revision_story(timeline: Timeline) -> list[tuple[bool, int]]:
-    """(the status is of an older generation, revision since the start)."""
-    found = deployments(timeline)
-    first = int(found[0]["revision"])
-    return distinct(
-        (e["status"].get("observedGeneration", 0) < e["generation"], int(e["revision"]) - first)
-        for e in found
-    )
-
-
-def told(timeline: Timeline, about: str) -> list[tuple[str, str, str]]:
-    return distinct(
-        (e["type"], e["reason"], e["message"])
-        for e in named(timeline)
-        if e["kind"] == "Event" and e["about"] == about
-    )
-
-
-def in_order(part: t.Sequence[t.Any], whole: t.Sequence[t.Any]) -> bool:
-    rest = iter(whole)
-    return all(any(entry == other for other in rest) for entry in part)
-
-
-# What is compared
+@pytest.fixture(scope="module", params=["sandbox", "simulation"])
+def observed(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, Timeline]:
+    if request.param == "simulation":
+        return of_the_simulation()
+    return of_the_sandbox(tmp_path_factory.mktemp("rollouts"))
 
 
 @pytest.mark.parametrize("name", ["green", "crash", "undo", "quota"])
@@ -288,6 +217,55 @@ def test_replica_sets_carry_the_recorded_annotations(
     assert last(observed[name]) == last(golden(name))
 
 
+@pytest.mark.parametrize("name", ["green", "quota-lifted"])
+def test_a_pod_comes_up_as_recorded(name: str, observed: dict[str, Timeline]) -> None:
+    def risen(timeline: Timeline) -> list[Object]:
+        """Of the first new pod, until it is ready."""
+        story = next(one for one in pod_stories(timeline) if one[0]["change"] == "ADDED")
+        kept = ("change", "phase", "conditions")
+        states = [{key: entry[key] for key in kept} for entry in story if entry["grace"] is None]
+        ready = next(n for n, one in enumerate(states) if one["conditions"].get("Ready") == "True")
+        return states[: ready + 1]
+
+    ours, real = risen(observed[name]), risen(golden(name))
+    assert in_order(real, ours), f"{real} is not within {ours}"
+
+
+@pytest.mark.parametrize("name", ["green", "undo", "quota-lifted"])
+def test_a_pod_goes_as_recorded(name: str, observed: dict[str, Timeline]) -> None:
+    def gone(timeline: Timeline) -> list[list[tuple[str, bool]]]:
+        """Of each pod that went: the kind of change, and whether its grace was over by then."""
+        stories = [
+            distinct(
+                (one["change"], one["grace"] == 0) for one in story if one["grace"] is not None
+            )
+            for story in pod_stories(timeline)
+        ]
+        return [story for story in stories if ("DELETED", True) in story]
+
+    ours, real = gone(observed[name]), gone(golden(name))
+    assert distinct(ours) == distinct(real) == [real[0]]
+
+
+def test_a_container_that_crashes_leaves_the_other_one_alone(observed: dict[str, Timeline]) -> None:
+    def crashing(timeline: Timeline) -> list[tuple[t.Any, ...]]:
+        """State, reason, readiness and restarts of both containers, of the pod that crashes."""
+        story = next(one for one in pod_stories(timeline) if one[0]["change"] == "ADDED")
+        return distinct(
+            tuple(
+                (*((state, how.get("reason")) for state, how in one["state"].items()), one["ready"],
+                 one["restarts"])
+                for one in entry["containers"]
+            )
+            for entry in story if entry["containers"] and entry["conditions"]["Ready"] == "False"
+        )  # fmt: skip
+
+    # It ends, and is held back before its second restart: what comes later is the same with greater numbers.
+    ours, real = crashing(observed["crash"]), crashing(golden("crash"))[:2]
+    assert in_order(real, ours), f"{real} is not within {ours}"
+
+
+@pytest.mark.parametrize("observed", ["sandbox"], indirect=True)
 def test_an_endpoint_is_unready_while_it_still_serves(observed: dict[str, Timeline]) -> None:
     leaving = {"ready": False, "serving": True, "terminating": True}
     slices = [e["endpoints"] for e in observed["green"] if e["kind"] == "EndpointSlice"]

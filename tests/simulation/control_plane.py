@@ -26,6 +26,7 @@ if t.TYPE_CHECKING:
     from sandbox.kubernetes.controllers.controller import Controller
     from sandbox.kubernetes.history import Subscription
 
+DELAYS = (0.002, 0.005, 0.01, 0.02, 0.05, 0.3, 1.0)
 USER_AGENT = "OpenAPI-Generator/simulation"
 
 
@@ -69,6 +70,7 @@ class ControlPlane:
     def __init__(self, scheduler: Scheduler, seed: str, clock: t.Callable[[], float]) -> None:
         self.store: Store = new_store()
         self.user_agent = USER_AGENT
+        self.delays: t.Sequence[float] = DELAYS
         self._scheduler = scheduler
         self._random = random.Random(seed)
         self._clock = clock
@@ -105,7 +107,7 @@ class ControlPlane:
 
     def delay(self) -> float:
         """Of a controller: mostly milliseconds, now and then a second."""
-        return self._random.choice((0.002, 0.005, 0.01, 0.02, 0.05, 0.3, 1.0))
+        return self._random.choice(self.delays)
 
     def answer(
         self, method: str, path: str, query: t.Mapping[str, str], body: bytes, content_type: str

@@ -7,9 +7,11 @@ import random
 import typing as t
 from dataclasses import dataclass, field
 
+from sandbox.kubernetes.controllers.cluster import Cluster
+from sandbox.kubernetes.controllers.events import Recorder
 from sandbox.kubernetes.controllers.objects import copied, terminating, timestamp
 from sandbox.kubernetes.errors import ApiError, Object
-from sandbox.node import status
+from sandbox.node import backoff, images, status
 from sandbox.node.status import ContainerState
 
 from .control_plane import ControlPlane
@@ -39,6 +41,7 @@ class Kubelet:
         self._random = random.Random(seed)
         self._clock = clock
         self._heard = plane.subscribe("pods")
+        self._events = Recorder(Cluster(plane.store, clock), "kubelet")
         self.lives: dict[str, Life] = {}
         self._addresses = 0
         plane.listeners.append(self.notice)
@@ -84,25 +87,44 @@ class Kubelet:
         self._later(self._random.choice((0.1, 0.5, 1.5)), uid, self._start)
 
     def _start(self, uid: str, pod: Object) -> None:
+        """The first container is the one that its image's tag tells of; others run and are ready at once."""
         life = self.lives[uid]
         if life.ending:
             return
-        now, image = self._clock(), life.containers[0].image
-        if image.endswith(ABSENT):
-            for one in life.containers:
-                one.state = status.waiting("ImagePullBackOff", f'Back-off pulling image "{image}"')
-            self._report(uid, pod)
+        now, (first, *others) = self._clock(), life.containers
+        for one in others:
+            if not one.instance:
+                one.state, one.started, one.ready, one.instance = status.running(now), True, True, 1
+        if first.image.endswith(ABSENT):
+            self._fail_to_pull(uid, pod)
             return
         life.environment = self._environment(pod)
-        for one in life.containers:
-            one.state, one.started, one.ready = status.running(now), True, False
-            one.instance += 1
+        _keep_last_state(first)
+        first.state, first.started, first.ready = status.running(now), True, False
+        first.restarts = first.instance
+        first.instance += 1
         self._report(uid, pod)
-        if image.endswith(CRASHES):
+        if first.image.endswith(CRASHES):
             self._later(self._random.choice((0.5, 2.0)), uid, self._crash)
-        elif not image.endswith(NEVER_READY):
-            slow = 20.0 if image.endswith(SLOW) else 0.0
+        elif not first.image.endswith(NEVER_READY):
+            slow = 20.0 if first.image.endswith(SLOW) else 0.0
             self._later(slow + self._random.choice((0.5, 2.0, 5.0)), uid, self._become_ready)
+
+    def _fail_to_pull(self, uid: str, pod: Object) -> None:
+        """Then it is held back; what it tries anew meanwhile ends the same."""
+        first = self.lives[uid].containers[0]
+        why = images.not_found_message(images.parse_image(first.image))
+        first.state = status.waiting("ErrImagePull", why)
+        self._report(uid, pod)
+        self._events.warning(pod, "Failed", f'Failed to pull image "{first.image}": {why}')
+        held = f'Back-off pulling image "{first.image}": ErrImagePull: {why}'
+
+        def hold_back(uid: str, pod: Object) -> None:
+            first.state = status.waiting("ImagePullBackOff", held)
+            self._report(uid, pod)
+            self._events.normal(pod, "BackOff", f'Back-off pulling image "{first.image}"')
+
+        self._later(self._random.choice((1.0, 10.0)), uid, hold_back)
 
     def _become_ready(self, uid: str, pod: Object) -> None:
         if not self.lives[uid].ending:
@@ -111,17 +133,31 @@ class Kubelet:
             self._report(uid, pod)
 
     def _crash(self, uid: str, pod: Object) -> None:
+        """It is started again at once the first time, and held back longer each time after that."""
         life, now = self.lives[uid], self._clock()
         if life.ending:
             return
-        for one in life.containers:
-            ended = status.terminated(1, "Error", started=now - 1, finished=now)
-            one.last_state, one.ready, one.started = ended, False, False
-            one.state = status.waiting("CrashLoopBackOff", "back-off restarting failed container")
-            one.restarts += 1
+        first = life.containers[0]
+        first.state = status.terminated(1, "Error", started=now - 1, finished=now)
+        first.ready, first.started = False, False
         self._report(uid, pod)
-        restarts = life.containers[0].restarts
-        self._later(BACKOFF[min(restarts, len(BACKOFF)) - 1], uid, self._start)
+        again = self._start if first.instance == 1 else self._hold_back
+        self._later(self._random.choice((0.1, 0.5)), uid, again)
+
+    def _hold_back(self, uid: str, pod: Object) -> None:
+        first = self.lives[uid].containers[0]
+        delay = BACKOFF[min(first.instance - 2, len(BACKOFF) - 1)]
+        where = f"{pod['metadata']['name']}_{pod['metadata']['namespace']}({uid})"
+        told = (
+            f"back-off {backoff.words(delay)} restarting failed container={first.name} pod={where}"
+        )
+        _keep_last_state(first)
+        first.state = status.waiting("CrashLoopBackOff", told)
+        self._report(uid, pod)
+        self._events.warning(
+            pod, "BackOff", f"Back-off restarting failed container {first.name} in pod {where}"
+        )
+        self._later(delay, uid, self._start)
 
     def _end(self, uid: str, pod: Object) -> None:
         metadata = pod["metadata"]
@@ -161,3 +197,8 @@ class Kubelet:
             act(uid, copied(found[1].body))
 
         self._plane.later(delay, do)
+
+
+def _keep_last_state(container: ContainerState) -> None:
+    if "terminated" in container.state:
+        container.last_state = container.state
