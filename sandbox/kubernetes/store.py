@@ -156,7 +156,7 @@ class Store:
         if new == record.body:
             return record.copy()
         if dry_run:
-            return Record.of(new, 0).copy()
+            return Record(new, 0).copy()
         key = self._key(kind, new)
         if self._is_finished(new):
             return self._remove(kind, key, new)
@@ -248,13 +248,11 @@ class Store:
     def _write(self, event: str, kind: Resource, key: Key, obj: Object) -> Record:
         self._version += 1
         obj = obj | {"metadata": obj["metadata"] | {"resourceVersion": str(self._version)}}
-        record = Record.of(obj, self._version)
+        record = Record(obj, self._version)
         previous = self._objects[kind.plural].get(key)
         self._objects[kind.plural][key] = record
         self._ownership.enter(kind.plural, key, record.body["metadata"])
         self._histories[kind.plural].append(Event(event, record, previous))
-        if previous is not None:
-            previous.drop_body()
         return record
 
     def _remove(self, kind: Resource, key: Key, obj: Object) -> Object:
@@ -264,10 +262,8 @@ class Store:
         metadata = obj["metadata"] | {"resourceVersion": str(self._version)}
         if kind.plural == "pods" and "deletionTimestamp" in metadata:
             metadata["deletionGracePeriodSeconds"] = 0
-        record = Record.of(obj | {"metadata": metadata}, self._version)
+        record = Record(obj | {"metadata": metadata}, self._version)
         self._histories[kind.plural].append(Event("DELETED", record, previous))
-        previous.drop_body()
-        record.drop_body()
         if kind.namespaced:
             self._finish_namespace(key[0])
         return record.copy()

@@ -41,7 +41,8 @@ def decode(body: bytes, content_type: str) -> t.Any:
         raise ApiError(415, "UnsupportedMediaType", message)
     try:
         if "yaml" in content_type and not body.lstrip().startswith(b"{"):
-            return yaml.load(body, Loader=_PlainLoader)  # noqa: S506 -- a SafeLoader without dates
+            plain = yaml.load(body, Loader=_PlainLoader)  # noqa: S506 -- a SafeLoader without dates
+            return json.loads(json.dumps(plain))  # names that look like numbers are names
         return json.loads(body)
     except (ValueError, yaml.YAMLError) as exc:
         raise bad_request(f"couldn't get version/kind; json parse error: {exc}") from exc

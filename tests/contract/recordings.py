@@ -44,7 +44,7 @@ def put(store: Store, obj: dict[str, t.Any]) -> None:
     key = (metadata.get("namespace", "") if kind.namespaced else "", metadata["name"])
     version = int(metadata["resourceVersion"])
     store._version = max(store._version, version)
-    store._objects[kind.plural][key] = Record.of(obj, version)
+    store._objects[kind.plural][key] = Record(obj, version)
 
 
 def normalised(value: t.Any) -> t.Any:

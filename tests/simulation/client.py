@@ -6,10 +6,10 @@ All of the product's adapter is above it: paths, retries, deadlines, what an ans
 
 from __future__ import annotations
 
-import json
 import random
 import typing as t
 
+import orjson
 import urllib3
 from kubernetes.client.exceptions import ApiException
 
@@ -82,7 +82,7 @@ class Session:
         query = dict(query_params)
         if method == "GET" and is_watch(path, query):
             return Stream(self._world, path, query)
-        data = b"" if body is None else json.dumps(body).encode()
+        data = b"" if body is None else orjson.dumps(body)
         journey = Journey(self._world, method, path, query, data, content_type, _request_timeout[1])
         return Response(*journey.go())
 
@@ -195,7 +195,7 @@ class Journey:
             plan.CONFLICT: (409, "Conflict", "the object has been modified"),
         }[kind]
         said = ApiError(status, reason, words).to_status()
-        exception = refused(status, json.dumps(said).encode())
+        exception = refused(status, orjson.dumps(said))
         if status == 429:
             exception.headers = {"Retry-After": "1"}
         raise exception
@@ -253,14 +253,14 @@ class Stream:
             self._view = view_of(target.resource, target.namespace, selects, "", query)
             self._watch = Watch(world.store, self._view, query)
         except ApiError as exc:
-            raise refused(exc.status, json.dumps(exc.to_status()).encode()) from None
+            raise refused(exc.status, orjson.dumps(exc.to_status())) from None
         self._moved = Event(world.scheduler)
         self._over = False
         self.connection = _Socket(self)
         world.sleep(self._draw.choice(LATENCIES))
         self._ends = world.scheduler.now + self._watch.timeout
         self._first = self._watch.first_lines()
-        self._version = int(world.store.version)
+        self._version = self._heard = int(world.store.version)
         world.plane.listeners.append(self._notice)
 
     def end(self) -> None:
@@ -272,7 +272,16 @@ class Stream:
             self._world.plane.listeners.remove(self._notice)
 
     def _notice(self) -> None:
-        self._moved.set()
+        """Goes on only for what it would tell, for most of what happens is not its own."""
+        store = self._world.plane.store
+        try:
+            events = store.events_since(self._view.resource.plural, self._heard)
+        except ApiError:
+            self._moved.set()
+            return
+        self._heard = int(store.version)
+        if any(self._view.translated(one) for one in events):
+            self._moved.set()
 
     def stream(self, _amount: object, *, decode_content: bool) -> t.Iterator[bytes]:
         del decode_content

@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime as datetimes
 import getpass
 import importlib
+import json
 import pkgutil
 import random
 import secrets
@@ -17,6 +18,8 @@ import time
 import types
 import typing as t
 import uuid
+
+import orjson
 
 from ansible_collections.easymo.deploy.plugins import modules
 from ansible_collections.easymo.deploy.plugins.module_utils import (
@@ -96,6 +99,8 @@ def _executed(_client: t.Any, path: str, _container: str, command: t.Sequence[st
 
 def _substitutes() -> dict[t.Any, t.Any]:
     return {
+        # Faster, and the same of what an API server sends.
+        json: _instead(json, loads=orjson.loads),
         time: _instead(
             time,
             monotonic=lambda: current.monotonic(),

@@ -184,17 +184,24 @@ class DeploymentController:
 
         Through the status, as the real controller does: so the generation stays.
         """
-        changed = copied(deployment)
-        if number is not None and annotations_of(deployment).get(revisions.REVISION) != str(number):
-            metadata(changed).setdefault("annotations", {})[revisions.REVISION] = str(number)
+        notes = annotations_of(deployment)
+        if number is not None and notes.get(revisions.REVISION) != str(number):
+            notes = {**notes, revisions.REVISION: str(number)}
+        status = dict(deployment.get("status") or {})
         if progress and rollout_status.has_deadline(deployment):
             reason, message = progress
             rollout_status.set_condition(
-                changed.setdefault("status", {}),
+                status,
                 rollout_status.made_condition(
                     "Progressing", state, reason=reason, message=message, now=self._cluster.clock()
                 ),
             )
+        numbered = notes != annotations_of(deployment)
+        if not numbered and status == (deployment.get("status") or {}):
+            return False
+        changed = {**deployment, "status": status}
+        if numbered:
+            changed["metadata"] = {**metadata(deployment), "annotations": notes}
         written = self._cluster.update_status("deployments", changed)
         return bool(metadata(written)["resourceVersion"] != metadata(deployment)["resourceVersion"])
 
@@ -311,7 +318,7 @@ class DeploymentController:
         judge = rollout_status.counted_status if counted_only else rollout_status.rollout_status
         status = judge(deployment, new, sets, now)
         if status != (deployment.get("status") or {}):
-            self._cluster.update_status("deployments", {**copied(deployment), "status": status})
+            self._cluster.update_status("deployments", {**deployment, "status": status})
             return None
         return rollout_status.deadline_in(deployment, status, now)
 

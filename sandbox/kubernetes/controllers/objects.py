@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import functools
 import secrets
 import typing as t
 from datetime import UTC, datetime
@@ -21,7 +22,12 @@ def random_suffix(length: int = 5) -> str:
 
 def timestamp(seconds: float) -> str:
     """RFC 3339 with whole seconds, as metadata and conditions carry it."""
-    return datetime.fromtimestamp(int(seconds), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return _timestamp(int(seconds))
+
+
+@functools.lru_cache(maxsize=1024)
+def _timestamp(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def micro_timestamp(seconds: float) -> str:

@@ -115,7 +115,7 @@ def set_status(
 
 def _conditions(entry: Object, failure: Failure | None, now: float) -> list[Object]:
     """A failure that stands keeps its first words; success takes it away."""
-    before = copied(entry.get("status") or {}).get("conditions") or []
+    before = (entry.get("status") or {}).get("conditions") or []
     others = [c for c in before if c["type"] != "ReplicaFailure"]
     if failure is None:
         return others

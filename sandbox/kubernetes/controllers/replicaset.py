@@ -128,7 +128,7 @@ class ReplicaSetController:
     def _write_status(self, namespace: str, name: str, status: Object) -> None:
         current = self._cluster.find("replicasets", namespace, name)
         if current is not None:
-            self._cluster.update_status("replicasets", {**copied(current), "status": status})
+            self._cluster.update_status("replicasets", {**current, "status": status})
 
 
 def quota_refusal(name: str, used: int) -> ApiError:

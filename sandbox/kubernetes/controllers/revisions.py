@@ -54,18 +54,21 @@ def size_annotations(deployment: Object) -> dict[str, str]:
 
 def reused(deployment: Object, existing: Object, number: int) -> Object | None:
     """An existing ReplicaSet as the new one: renumbered, its old number kept. None: nothing to change."""
-    changed = copied(existing)
-    notes = metadata(changed).setdefault("annotations", {})
-    notes.update(_copied_annotations(deployment))
+    notes = {**annotations_of(existing), **_copied_annotations(deployment)}
     before = revision(existing)
     if before < number:
-        notes[REVISION] = str(number)
         if REVISION in annotations_of(existing):
             notes[HISTORY] = _extended(notes.get(HISTORY, ""), str(before))
+        notes[REVISION] = str(number)
     min_ready = deployment["spec"].get("minReadySeconds", 0)
-    if changed["spec"].get("minReadySeconds", 0) != min_ready:
+    waits = existing["spec"].get("minReadySeconds", 0) != min_ready
+    if notes == annotations_of(existing) and not waits:
+        return None
+    changed = copied(existing)
+    metadata(changed)["annotations"] = notes
+    if waits:
         changed["spec"]["minReadySeconds"] = min_ready
-    return None if changed == existing else changed
+    return changed
 
 
 def _extended(history: str, number: str) -> str:

@@ -8,7 +8,6 @@ import typing as t
 from sandbox.kubernetes.controllers.objects import (
     Object,
     condition,
-    copied,
     counter,
     metadata,
     replicas,
@@ -80,7 +79,7 @@ def counted_status(
     before = deployment.get("status") or {}
     if before.get("collisionCount"):
         status["collisionCount"] = before["collisionCount"]
-    status["conditions"] = copied({"list": before.get("conditions") or []})["list"]
+    status["conditions"] = list(before.get("conditions") or [])
     if available >= replicas(deployment) - max_unavailable(deployment):
         state, reason = "True", "MinimumReplicasAvailable"
         message = "Deployment has minimum availability."

@@ -35,7 +35,22 @@ def without_hash(template: Object) -> Object:
 
 
 def same_template(left: Object, right: Object) -> bool:
+    if left.get("spec") == right.get("spec") and _labelled(left) == _labelled(right):
+        return True
+    if _images(left) != _images(right):
+        return False
     return without_hash(left) == without_hash(right)
+
+
+def _images(template: Object) -> list[str]:
+    """What no pruning makes equal: with the comparison to the letter it decides nearly every case."""
+    containers = (template.get("spec") or {}).get("containers") or ()
+    return [one.get("image") or "" for one in containers]
+
+
+def _labelled(template: Object) -> Object:
+    metadata = template.get("metadata") or {}
+    return {**metadata, "labels": {**(metadata.get("labels") or {}), LABEL: ""}}
 
 
 def _pruned(value: t.Any) -> t.Any:

@@ -5,10 +5,11 @@ from __future__ import annotations
 
 import base64
 import gzip
-import json
 import typing as t
 from collections import Counter
 from dataclasses import dataclass
+
+import orjson
 
 from ansible_collections.easymo.deploy.plugins.module_utils._cluster import Object
 from sandbox.kubernetes.errors import ApiError
@@ -144,8 +145,8 @@ def holder_of(lease: Object) -> tuple[str, str]:
 
 
 def record_of(body: Object) -> Object:
-    return t.cast("Object", json.loads(body["data"]["record.json"]))
+    return t.cast("Object", orjson.loads(body["data"]["record.json"]))
 
 
 def unpacked(body: Object) -> Object:
-    return t.cast("Object", json.loads(gzip.decompress(base64.b64decode(body["data"]["pins"]))))
+    return t.cast("Object", orjson.loads(gzip.decompress(base64.b64decode(body["data"]["pins"]))))
