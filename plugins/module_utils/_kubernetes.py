@@ -9,7 +9,7 @@ import typing as t
 from urllib.parse import quote
 
 from ._cluster import FIELD_MANAGER, Clock, MonotonicClock, Object, Operation
-from ._errors import RefusedError
+from ._errors import InputError, RefusedError
 from ._kubernetes_calls import CONNECT_TIMEOUT, DOUBT_PAUSE, Calls
 from ._kubernetes_client import Connection, lacks_a_role
 from ._kubernetes_exec import run_in_container
@@ -230,8 +230,17 @@ class KubernetesCluster:
 
     def _path(self, kind: str, name: str = "") -> str:
         api, plural = APIS[kind]
-        path = f"{api}/namespaces/{quote(self.namespace, safe='')}/{plural}"
-        return f"{path}/{quote(name, safe='')}" if name else path
+        path = f"{api}/namespaces/{_step('Namespace', self.namespace)}/{plural}"
+        return f"{path}/{_step(kind, name)}" if name else path
+
+
+def _step(kind: str, name: str) -> str:
+    """A name as one step of a path. Clients take `..` for the step above: deleting it would delete the namespace."""
+    if name in (".", ".."):
+        raise InputError(
+            f"No {kind} can be named {name!r}, and in a path it would name another object: give the name it has."
+        )
+    return quote(name, safe="")
 
 
 def _selectors(label: str, field: str) -> dict[str, str]:

@@ -70,10 +70,10 @@ class Page:
 
 
 def page(records: t.Sequence[Record], version: str, limit: int, token: str, exact: bool) -> Page:
-    """`limit` records after where `token` ended (0: all); `exact` when how many remain may be told."""
+    """`limit` records after where `token` ended (0 or less: all); `exact` when how many remain may be told."""
     start = token_position(token)
     left = [record for record in records if position(record) > start] if token else records
-    if not limit or len(left) <= limit:
+    if limit <= 0 or len(left) <= limit:
         return Page(left, version)
     shown = left[:limit]
     following = token_after(version, position(shown[-1]))
@@ -91,17 +91,18 @@ def token_after(version: str, start: list[str]) -> str:
 
 
 def token_position(token: str) -> list[str]:
-    return t.cast("list[str]", _token(token)["start"]) if token else []
+    return _token(token)[1] if token else []
 
 
 def token_version(token: str) -> int:
-    return int(_token(token)["rv"])
+    return _token(token)[0]
 
 
-def _token(token: str) -> Object:
+def _token(token: str) -> tuple[int, list[str]]:
     try:
-        return t.cast("Object", json.loads(base64.urlsafe_b64decode(token)))
-    except ValueError as exc:
+        told = json.loads(base64.urlsafe_b64decode(token))
+        return int(told["rv"]), list(told["start"])
+    except (ValueError, KeyError, TypeError) as exc:
         raise bad_request(f"continue key is not valid: {exc}") from exc
 
 

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import json
 import typing as t
 
 from aiohttp import web
@@ -20,7 +19,7 @@ from sandbox.kubernetes.errors import ApiError, Object, bad_request
 from sandbox.kubernetes.routing import Target, WriteOptions, flag, whole_number
 from sandbox.kubernetes.streaming import Kubelets
 from sandbox.kubernetes.watching import Watch, view_of
-from sandbox.kubernetes.writing import Writer, decode
+from sandbox.kubernetes.writing import Writer, decode, whole
 
 if t.TYPE_CHECKING:
     from sandbox.faults import Faults
@@ -234,7 +233,7 @@ class Rest:
         data = await request.read()
         if request.content_type == protobuf.CONTENT_TYPE:
             return protobuf.decode(data, kind)
-        return t.cast("Object", json.loads(data))
+        return whole(decode(data, request.content_type))
 
     def _writer(self, request: web.Request, target: Target) -> Writer:
         return Writer(self._store, target, self._options(request))

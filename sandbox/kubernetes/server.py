@@ -28,7 +28,6 @@ if t.TYPE_CHECKING:
 
 HEALTH = ("/healthz", "/livez", "/readyz")
 SYSTEM_NAMESPACES = ("default", "kube-node-lease", "kube-public", "kube-system", NAMESPACE)
-MAX_BODY = 3 * 1024 * 1024
 FAULT_POLL_SECONDS = 0.25
 
 
@@ -115,7 +114,8 @@ def application(store: Store, faults: Faults, token: str) -> web.Application:
         await asyncio.gather(*tasks, return_exceptions=True)
         await kubelets.close()
 
-    app = web.Application(client_max_size=MAX_BODY)
+    # The API has a limit of its own, with words of its own.
+    app = web.Application(client_max_size=0)
     app.router.add_route("*", "/{path:.*}", handle)
     app.cleanup_ctx.append(background)
     return app

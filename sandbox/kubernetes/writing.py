@@ -21,6 +21,9 @@ if t.TYPE_CHECKING:
     from sandbox.kubernetes.store import Store
 
 
+MAX_BODY = 3 * 1024 * 1024
+
+
 class _PlainLoader(yaml.CSafeLoader):
     """YAML as Kubernetes reads it: a date is a string."""
 
@@ -32,7 +35,10 @@ _PlainLoader.yaml_implicit_resolvers = {
 
 
 def decode(body: bytes, content_type: str) -> t.Any:
-    """JSON or YAML; 415 for what this server does not speak."""
+    """JSON or YAML; 413 for what is too large, 415 for what this server does not speak."""
+    if len(body) > MAX_BODY:
+        message = f"Request entity too large: limit is {MAX_BODY}"
+        raise ApiError(413, "RequestEntityTooLarge", message)
     if "protobuf" in content_type or "cbor" in content_type:
         message = (
             "the body of the request was in an unknown format - accepted media types include:"
@@ -46,6 +52,13 @@ def decode(body: bytes, content_type: str) -> t.Any:
         return json.loads(body)
     except (ValueError, yaml.YAMLError) as exc:
         raise bad_request(f"couldn't get version/kind; json parse error: {exc}") from exc
+
+
+def whole(body: t.Any) -> Object:
+    """An object with its metadata, or 400."""
+    if not isinstance(body, dict):
+        raise bad_request("couldn't get version/kind; json parse error: an object was expected")
+    return t.cast("Object", body)
 
 
 @dataclass
@@ -141,7 +154,7 @@ class Writer:
 
     def _store(self, current: Object, obj: Object) -> Object:
         """Preconditions first: what they refuse must not be judged against another version."""
-        metadata = obj["metadata"]
+        metadata = obj.setdefault("metadata", {})
         lifecycle.check_preconditions(
             self.resource, current, metadata.get("uid", ""), metadata.get("resourceVersion", "")
         )
@@ -188,8 +201,7 @@ class Writer:
     def _typed(self, body: t.Any) -> Object:
         """A whole object out of a body; the wrong kind, type or (strictly) field is 400."""
         kind, api = self.resource.kind, self.resource.api_version
-        if not isinstance(body, dict):
-            raise bad_request("couldn't get version/kind; json parse error: an object was expected")
+        body = whole(body)
         if body.get("kind", kind) != kind or body.get("apiVersion", api) != api:
             found = f"{body.get('apiVersion', '')}, Kind={body.get('kind', '')}"
             raise bad_request(
@@ -207,8 +219,13 @@ class Writer:
 
     def _decoded(self, after: Object) -> Object:
         """The outcome of a JSON or merge patch, as far as it fits its type (422)."""
-        report = schema.decode_model(self.resource.model, after)
         shown = json.dumps(after, separators=(",", ":"), ensure_ascii=False)
+        if not isinstance(after, dict):
+            kind = schema.json_kind(after)
+            raise _bad_patch(shown, f"json: cannot unmarshal {kind} into Go value of type object")
+        if not after.get("kind"):
+            raise _bad_patch(shown, f"Object 'Kind' is missing in '{shown}'")
+        report = schema.decode_model(self.resource.model, after)
         if report.field_errors:
             raise _bad_patch(shown, unmarshal_words(report.field_errors[0]))
         if report.unknown and self.options.validation == "Strict":

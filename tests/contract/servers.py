@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 import typing as t
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,29 +25,43 @@ from tests.simulation.world import World
 TOKEN = "contract"
 ANSWERS_WITHIN = 60.0
 
+Result = t.TypeVar("Result")
+
 
 class Served:
-    """Its application behind aiohttp, asked over a socket."""
+    """Its application behind aiohttp, in a thread of its own, without controllers."""
 
-    def __init__(self, runner: asyncio.Runner, client: TestClient) -> None:
-        self._runner = runner
-        self._client = client
+    def __init__(self, loop: asyncio.AbstractEventLoop, faults: Path) -> None:
+        self._loop = loop
+        self.store = new_store()
+        app = application(self.store, Faults(faults), TOKEN)
+        self._client = TestClient(TestServer(app, loop=loop), loop=loop)
 
     @classmethod
     @contextmanager
     def running(cls, faults: Path) -> t.Iterator[Served]:
-        store = new_store()
-        app = application(store, Faults(faults), TOKEN)
-        with asyncio.Runner() as runner:
-            client = TestClient(TestServer(app, loop=runner.get_loop()), loop=runner.get_loop())
-            runner.run(client.start_server())
-            served = cls(runner, client)
-            served.store = store
+        loop = asyncio.new_event_loop()
+        thread = threading.Thread(target=loop.run_forever, daemon=True)
+        thread.start()
+        served = cls(loop, faults)
+        served._run(served._client.start_server())
+        try:
             yield served
-            runner.run(client.close())
+        finally:
+            served._run(served._client.close())
+            loop.call_soon_threadsafe(loop.stop)
+            thread.join()
+            loop.close()
+
+    @property
+    def url(self) -> str:
+        return str(self._client.make_url("/")).rstrip("/")
 
     def ask(self, request: Exchange) -> tuple[int, str]:
-        return self._runner.run(self._answer(request))
+        return self._run(self._answer(request))
+
+    def _run(self, work: t.Coroutine[t.Any, t.Any, Result]) -> Result:
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(ANSWERS_WITHIN)
 
     async def _answer(self, request: Exchange) -> tuple[int, str]:
         headers = {
@@ -72,26 +87,40 @@ class Simulated:
     Its controllers and its kubelet are held: a conversation tells itself what the real ones did meanwhile.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, user_agent: str = KUBECTL) -> None:
         self._world = World(Plan(1, {}, (), ()), lambda _text: None)
         self._world.plane.controllers.clear()
         self._world.plane.listeners.clear()
-        self._world.plane.user_agent = KUBECTL
+        self._world.plane.user_agent = user_agent
         self.store = self._world.store
 
     def ask(self, request: Exchange) -> tuple[int, str]:
-        answers: list[tuple[int, str]] = []
-        world = self._world
-        world.start(
-            "kubectl", "laptop", lambda: answers.append(self._answer(request)), rate=1.0, ahead=0.0
-        )
-        world.scheduler.run(until=world.scheduler.now + ANSWERS_WITHIN)
-        return answers[0]
+        return self.during(lambda session: self._answer(session, request))
 
-    def _answer(self, request: Exchange) -> tuple[int, str]:
+    def during(self, work: t.Callable[[Session], Result]) -> Result:
+        """What it comes to, in a process of the world."""
+        results: list[Result] = []
+        self.begin(lambda session: results.append(work(session)))
+        world = self._world
+        give_up = world.scheduler.now + ANSWERS_WITHIN
+        world.scheduler.run(until=give_up, rested=lambda: bool(results))
+        return results[0]
+
+    def begin(self, work: t.Callable[[Session], object]) -> None:
+        def live() -> None:
+            work(Session(self._world))
+
+        self._world.start("kubectl", "laptop", live, rate=1.0, ahead=0.0)
+        self.pass_time(0.5)
+
+    def pass_time(self, seconds: float) -> None:
+        self._world.scheduler.run(until=self._world.scheduler.now + seconds)
+
+    @staticmethod
+    def _answer(session: Session, request: Exchange) -> tuple[int, str]:
         path, _mark, query = request["path"].partition("?")
         try:
-            response = Session(self._world).request(
+            response = session.request(
                 request["method"],
                 path,
                 query_params=parse_qsl(query, keep_blank_values=True),

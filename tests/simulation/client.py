@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import random
 import typing as t
+from urllib.parse import unquote
 
 import orjson
 import urllib3
 from kubernetes.client.exceptions import ApiException
+from urllib3.util import parse_url
 
 from sandbox.kubernetes import selectors
 from sandbox.kubernetes.errors import ApiError
@@ -79,12 +81,17 @@ class Session:
         serialize: bool = True,
     ) -> t.Any:
         del serialize
-        query = dict(query_params)
+        path, query = sent(path), dict(query_params)
         if method == "GET" and is_watch(path, query):
             return Stream(self._world, path, query)
         data = b"" if body is None else orjson.dumps(body)
         journey = Journey(self._world, method, path, query, data, content_type, _request_timeout[1])
         return Response(*journey.go())
+
+
+def sent(path: str) -> str:
+    """As the client sends it, without dot segments, and as the server reads it, decoded."""
+    return unquote(parse_url(path).path or "/") if "/." in path or "%" in path else path
 
 
 def is_watch(path: str, query: t.Mapping[str, str]) -> bool:
