@@ -24,6 +24,7 @@ from . import plan
 from .scheduler import Event
 
 if t.TYPE_CHECKING:
+    from .scheduler import Process
     from .world import World
 
 WRITES = ("POST", "PUT", "PATCH", "DELETE")
@@ -85,8 +86,11 @@ class Session:
         if method == "GET" and is_watch(path, query):
             return Stream(self._world, path, query)
         data = b"" if body is None else orjson.dumps(body)
-        journey = Journey(self._world, method, path, query, data, content_type, _request_timeout[1])
-        return Response(*journey.go())
+        asked = (method, path, query, data, content_type)
+        status, answer = KubernetesJourney(self._world, asked, _request_timeout[1]).go()
+        if status >= 400:
+            raise refused(status, answer)
+        return Response(status, answer)
 
 
 def sent(path: str) -> str:
@@ -101,27 +105,23 @@ def is_watch(path: str, query: t.Mapping[str, str]) -> bool:
 
 
 class Journey:
-    """One request to the server and back."""
+    """One request to a server and back. What it is and how it is answered is told by who inherits."""
 
-    def __init__(
-        self,
-        world: World,
-        method: str,
-        path: str,
-        query: t.Mapping[str, str],
-        body: bytes,
-        content_type: str,
-        patience: float,
-    ) -> None:
+    def __init__(self, world: World, where: str, *, writes: bool, patience: float) -> None:
         self._world = world
-        self._asked = (method, path, query, body, content_type)
+        self._where = where
+        self._writes = writes
         self._patience = patience
         self._draw: random.Random = world.draw_of(world.scheduler.process)
-        self._writes = (
-            method in WRITES and query.get("dryRun") != "All" and "selfsubject" not in path
-        )
 
-    def go(self) -> tuple[int, bytes]:
+    def _serve(self, by: Process | None) -> t.Any:
+        """One transaction of the server."""
+        raise NotImplementedError
+
+    def _refuse(self, kind: str) -> t.NoReturn:
+        raise NotImplementedError
+
+    def go(self) -> t.Any:
         world, fault = self._world, self._world.fault_at(self._writes)
         kind = fault.kind if fault else ""
         seconds = fault.seconds if fault else 0.0
@@ -133,7 +133,7 @@ class Journey:
             self._refuse(kind)
         if kind == plan.LATE:
             self._arrive_late(seconds)
-        answer = self._serve()
+        answer = self._serve(world.scheduler.process)
         if kind == plan.SLOW:
             if seconds > self._patience:
                 self._lose(after=self._patience)
@@ -144,10 +144,7 @@ class Journey:
             self._refuse(kind)
         self._after(kind, seconds)
         self._travel()
-        status, data = answer
-        if status >= 400:
-            raise refused(status, data)
-        return status, data
+        return answer
 
     def _before(self, kind: str, seconds: float) -> None:
         scheduler = self._world.scheduler
@@ -170,16 +167,11 @@ class Journey:
     def _travel(self) -> None:
         self._world.sleep(self._draw.choice(LATENCIES))
 
-    def _serve(self) -> tuple[int, bytes]:
-        return self._world.serve(*self._asked)
-
     def _arrive_late(self, seconds: float) -> t.NoReturn:
         """The caller gives up, and the server does it all the same afterwards."""
         by, process = self._world.scheduler.now, self._world.scheduler.process
         patience = min(self._patience, 5.0)
-        self._world.scheduler.at(
-            by + patience + seconds, lambda: self._world.serve_for(process, *self._asked)
-        )
+        self._world.scheduler.at(by + patience + seconds, lambda: self._serve(process))
         self._lose(after=patience)
 
     def _lose(self, after: float | None = None) -> t.NoReturn:
@@ -190,8 +182,21 @@ class Journey:
         if after < 1.0:
             raise urllib3.exceptions.ProtocolError("Connection aborted.")
         raise urllib3.exceptions.ReadTimeoutError(
-            t.cast("t.Any", None), self._asked[1], "Read timed out."
+            t.cast("t.Any", None), self._where, "Read timed out."
         )
+
+
+class KubernetesJourney(Journey):
+    def __init__(
+        self, world: World, asked: tuple[str, str, t.Mapping[str, str], bytes, str], patience: float
+    ) -> None:
+        method, path, query, _body, _content_type = asked
+        writes = method in WRITES and query.get("dryRun") != "All" and "selfsubject" not in path
+        super().__init__(world, path, writes=writes, patience=patience)
+        self._asked = asked
+
+    def _serve(self, by: Process | None) -> tuple[int, bytes]:
+        return self._world.serve_for(by, *self._asked)
 
     def _refuse(self, kind: str) -> t.NoReturn:
         self._travel()

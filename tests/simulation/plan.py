@@ -57,6 +57,21 @@ class Actor:
     ahead: float = 0.0
     resumes: float = 0.0
     """Seconds after which the same command is given again when it was killed; 0 for never."""
+    times: int = 1
+    """How often it is given in all, every so many seconds, whatever became of it."""
+    every: float = 0.0
+
+
+@dataclass(frozen=True)
+class Alert:
+    """One rule of Prometheus. `calls_for`: its annotation `guard`. It fires in `spans`, in seconds from the beginning."""
+
+    name: str
+    calls_for: str
+    spans: tuple[tuple[float, float], ...]
+
+    def fires_since(self, at: float) -> float | None:
+        return next((begin for begin, end in self.spans if begin <= at < end), None)
 
 
 @dataclass(frozen=True)
@@ -68,6 +83,7 @@ class Plan:
     faults: tuple[Fault, ...]
     bad_images: t.Mapping[str, str] = field(default_factory=dict)
     """What is wrong with a service's new image, if anything."""
+    alerts: tuple[Alert, ...] = ()
 
     def without(self, fault: Fault) -> Plan:
         left = list(self.faults)
@@ -93,6 +109,10 @@ class Plan:
                 **body,
                 "actors": tuple(Actor(**one) for one in body["actors"]),
                 "faults": tuple(Fault(**one) for one in body["faults"]),
+                "alerts": tuple(
+                    Alert(**{**one, "spans": tuple(map(tuple, one["spans"]))})
+                    for one in body.get("alerts") or ()
+                ),
             }
         )
 

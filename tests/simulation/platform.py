@@ -21,6 +21,8 @@ SCHEDULE = [
     {"day": 3, "percentage": 50},
     {"day": 4, "percentage": 100},
 ]
+SETTLE = QUIET = 120.0
+"""Of the guard, in seconds."""
 CONSUMERS = ("agent-core",)
 
 

@@ -41,7 +41,7 @@ def run(plan: Plan) -> Outcome:
     invariants.history.begin()
     world.observers.append(invariants.requested)
     operators = [Operator(world, actor, invariants) for actor in plan.actors]
-    start = world.scheduler.now
+    start = world.began = world.scheduler.now
     for operator in operators:
         world.scheduler.at(start + operator.actor.begins, operator.begin)
     try:
@@ -92,8 +92,15 @@ class Operator:
         process.killed = self._killed
 
     def _killed(self) -> None:
-        if self.actor.resumes and self._runs < 3:
+        if self.actor.times == 1 and self.actor.resumes and self._runs < 3:
             self._world.scheduler.at(self._world.scheduler.now + self.actor.resumes, self.begin)
+        else:
+            self._ended()
+
+    def _ended(self) -> None:
+        """Who gives a command every minute gives it again."""
+        if self._runs < self.actor.times:
+            self._world.scheduler.at(self._world.scheduler.now + self.actor.every, self.begin)
         else:
             self.over = True
 
@@ -121,4 +128,4 @@ class Operator:
         wrong = misplaced(tasks.done, flow_of(*command.playbooks))
         if wrong:
             raise AssertionError(f"{self.actor.script}: {wrong!r} is not where its playbook has it")
-        self.over = True
+        self._ended()

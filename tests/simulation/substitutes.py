@@ -23,6 +23,7 @@ import orjson
 
 from ansible_collections.easymo.deploy.plugins import modules
 from ansible_collections.easymo.deploy.plugins.module_utils import (
+    _http,
     _kubernetes,
     _kubernetes_calls,
     _kubernetes_exec,
@@ -34,16 +35,25 @@ from ansible_collections.easymo.deploy.plugins.module_utils._run import Run
 
 from .client import Session
 from .scheduler import Event, Lock
+from .web import in_world
 
 if t.TYPE_CHECKING:
     from .world import World
 
 COLLECTION = "ansible_collections.easymo.deploy.plugins."
 ACTING = (
-    *("deploy_lock", "feature_flags", "feature_guard_info", "feature_ramp", "feature_ramp_info"),
+    *(
+        "deploy_lock",
+        "feature_flags",
+        "feature_guard",
+        "feature_guard_info",
+        "feature_ramp",
+        "feature_ramp_info",
+    ),
     *("kill_switch", "pod_flags", "release", "release_info", "release_rollback", "rollout"),
     "rollout_wave",
 )
+_OPENED = _http._session
 current: World
 """The one that runs."""
 
@@ -92,6 +102,10 @@ def _run_of(process: t.Any) -> Run:
     return Run(machine=process.machine, pid=process.pid, started=str(process.pid))
 
 
+def _http_session(**adapting: t.Any) -> t.Any:
+    return in_world(_OPENED(**adapting), lambda: current)
+
+
 def _executed(_client: t.Any, path: str, _container: str, command: t.Sequence[str]) -> t.Any:
     assert [*command] == ["env"]
     return _kubernetes_exec.Ended(0, current.execute(path.rpartition("/")[2]), "")
@@ -118,6 +132,7 @@ def _substitutes() -> dict[t.Any, t.Any]:
         _threads.spawn: lambda work: current.spawn(work),
         _kubernetes_calls._Session: lambda _client: Session(current),
         _kubernetes_calls.connect: lambda _connection: None,
+        _http._session: _http_session,
         _kubernetes_exec.run_in_container: _executed,
         _run_process.current_run: lambda: _run_of(current.scheduler.step.process),
         _run_process.identified: lambda _pid: _run_of(current.scheduler.step.process),

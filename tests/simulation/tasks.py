@@ -110,7 +110,7 @@ def _files(tasks: t.Iterable[t.Any], where: str) -> t.Iterator[str]:
         for part in ("block", "rescue", "always"):
             yield from _files(task.get(part) or (), where)
         included = _included(task, where)
-        if included:
+        if included and "{{" not in included:
             yield included
             yield from _files(_read(included), included)
 

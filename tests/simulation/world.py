@@ -15,11 +15,14 @@ from . import plan, substitutes
 from .client import refused
 from .control_plane import ControlPlane
 from .kubelet import Kubelet
+from .monitoring import Monitoring
 from .plan import Fault, Plan
 from .scheduler import Event, Process, Scheduler
 
 if t.TYPE_CHECKING:
     from ansible_collections.easymo.deploy.plugins.module_utils._run import Run
+
+    from .web import Site
 
 BEGAN = 1_795_000_000.0
 """Of the world, in seconds since 1970."""
@@ -63,6 +66,10 @@ class World:
         self.plane = ControlPlane(self.scheduler, f"plane {planned.seed}", self.now)
         self.kubelet = Kubelet(self.plane, f"kubelet {planned.seed}", self.now)
         self.processes: list[Process] = []
+        self.sites: dict[str, Site] = {}
+        """Servers beside the cluster's, by their host."""
+        self.began = 0.0
+        """When the first operator came, as the scheduler counts."""
         self.requests = 0
         self.observers: list[Observer] = []
         self.befell: list[Fault] = []
@@ -71,6 +78,7 @@ class World:
         self.doing: dict[str, tuple[str, t.Mapping[str, t.Any]]] = {}
         """The module and options of the task that each run is at."""
         self._said = said
+        Monitoring(self)
         self._counts: dict[tuple[str, str], int] = {}
         self._draws: dict[str, random.Random] = {}
         self._due = {(one.actor, one.of, one.nth): one for one in planned.faults}
@@ -88,6 +96,11 @@ class World:
     def now(self) -> float:
         """Of the cluster, whose clock is right."""
         return BEGAN + self.scheduler.now
+
+    @property
+    def passed(self) -> float:
+        """Seconds since the first operator came."""
+        return self.scheduler.now - self.began
 
     def monotonic(self) -> float:
         process = self.scheduler.process

@@ -11,6 +11,7 @@ import typing as t
 from sandbox.kubernetes.routing import parse_path
 
 from .flags import FlagInvariants
+from .guard import GuardInvariants
 from .history import History
 from .lock import LockInvariants
 from .record import RecordInvariants
@@ -46,6 +47,7 @@ class Invariants:
             self.lock,
             self._services,
             FlagInvariants(self.history),
+            GuardInvariants(self.history),
             RecordInvariants(self.history),
         )
 

@@ -15,6 +15,8 @@ LOST_IS_LOST = "lost_is_lost"
 BEGINS_NOTHING = "begins_nothing"
 STAYS_KILLED = "stays_killed"
 STEP_BY_STEP = "step_by_step"
+ONE_ACT = "one_act"
+GUARD_LOWERS = "guard_lowers"
 PINNED_FIRST = "pinned_first"
 PINS_ARE_OLD = "pins_are_old"
 BACK_AT_PINS = "back_at_pins"
@@ -36,6 +38,8 @@ SENTENCES: t.Mapping[str, str] = {
     BEGINS_NOTHING: "A run that lost the lock begins no task that writes, but to switch the feature off.",
     STAYS_KILLED: "A kill switch that is set stays set until somebody resets it, and what it holds off stays off.",
     STEP_BY_STEP: "The percentage rises by one step of its schedule at a time.",
+    ONE_ACT: "The guard acts once for each cause, however many guards look, and for nothing that did not fire.",
+    GUARD_LOWERS: "The guard only takes users out: by one step down, or all of them by the kill switch.",
     PINNED_FIRST: "No service is released before what ran is pinned.",
     PINS_ARE_OLD: "A pin is what ran before the release, however often the release was begun.",
     BACK_AT_PINS: "What a rollback says has returned is at its pin, to the byte.",

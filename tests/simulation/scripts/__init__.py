@@ -6,7 +6,7 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass
 
-from . import by_hand, flags, ramp, rollback, services
+from . import by_hand, flags, guard, ramp, rollback, services
 from .script import Script, StopError
 
 
@@ -21,12 +21,15 @@ class Command:
 def _deploy(script: Script) -> None:
     services.microservices(script)
     flags.feature_flags(script)
+    if script.actor.options.get("signs_off"):
+        script.sign_off()
 
 
 COMMANDS: t.Mapping[str, Command] = {
-    "deploy": Command(_deploy, ("microservices", "feature_flags")),
+    "deploy": Command(_deploy, ("microservices", "feature_flags", "sign_off")),
     "rollback": Command(rollback.rollback, ("rollback",)),
     "ramp": Command(ramp.ramp, ("ramp",)),
+    "guard": Command(guard.guard, ("guard",)),
     "kill_switch": Command(flags.kill_switch, ("kill_switch",)),
     "reset": Command(flags.reset, ("kill_switch",)),
     "unlock": Command(by_hand.unlock, ("unlock",)),

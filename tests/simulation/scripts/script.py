@@ -113,6 +113,16 @@ class Script:
             )
         )
 
+    def sign_off(self) -> None:
+        self.require(
+            self.task(
+                "sign_off/close",
+                "Mark the release as done in its record",
+                name=VERSION,
+                fence=self.epoch,
+            )
+        )
+
     def waves(self) -> list[list[str]]:
         return [one for one in (self.services[:1], self.services[1:]) if one]
 

@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The guard of a ramp: what it did, as it wrote it beside the flags, against what fired."""
+
+from __future__ import annotations
+
+import typing as t
+
+import orjson
+
+from ansible_collections.easymo.deploy.plugins.module_utils._cluster import GUARD_ANNOTATION
+
+from ..platform import FLAGS, PERCENTAGE, QUIET, SCHEDULE
+from .history import History, Write, annotations_of
+from .sentences import GUARD_LOWERS, ONE_ACT
+
+if t.TYPE_CHECKING:
+    from ansible_collections.easymo.deploy.plugins.module_utils._cluster import Object
+
+    from ..plan import Alert
+    from ..scheduler import Process
+    from ..tasks import Did
+
+STEPS = [0, *(one["percentage"] for one in SCHEDULE)]
+
+
+class GuardInvariants:
+    def __init__(self, history: History) -> None:
+        self._history = history
+        self._acted: dict[tuple[str, int], str] = {}
+        """The act that answered each cause: an alert, and the number of the time that it fired."""
+
+    def written(self, write: Write) -> None:
+        if write.name != FLAGS or write.before is None or write.after is None:
+            return
+        module, _params = self._history.doing(write.by)
+        if module != "feature_guard":
+            return
+        known = {one["id"] for one in _acts(write.before)}
+        for act in _acts(write.after):
+            if act["id"] not in known:
+                self._acted_now(write, act)
+
+    def claimed(self, process: Process, did: Did) -> None:
+        """What it says it did is what `written` saw."""
+
+    def _acted_now(self, write: Write, act: Object) -> None:
+        old, new = _percentage(write.before), _percentage(write.after)
+        lowered = act["what"] == "step_down" and old in STEPS and new == STEPS[STEPS.index(old) - 1]
+        self._history.check(
+            GUARD_LOWERS,
+            lowered or (act["what"] == "kill_switch" and new == 0),
+            f"{write.by}: {act['what']} from {old} to {new}",
+        )
+        for key in act["causes"]:
+            kind, _space, name = key.partition(" ")
+            found = [one for one in self._history.world.plan.alerts if one.name == name]
+            if kind == "alert" and found:
+                self._answered(write.by, act, found[0])
+
+    def _answered(self, by: str, act: Object, alert: Alert) -> None:
+        at = self._history.world.passed
+        number = _number(alert, at)
+        self._history.check(
+            ONE_ACT, number >= 0, f"{by} acted for {alert.name}, which had not fired"
+        )
+        before = self._acted.setdefault((alert.name, number), act["id"])
+        self._history.check(
+            ONE_ACT, before == act["id"], f"{by} acted again for {alert.name}: {before} did"
+        )
+
+
+def _number(alert: Alert, at: float) -> int:
+    """Which time it is that it fires; times that are less than QUIET apart are one, and -1 is none."""
+    number, last = -1, float("-inf")
+    for begin, end in alert.spans:
+        if begin > at:
+            break
+        if begin - last >= QUIET:
+            number += 1
+        last = end
+    return number
+
+
+def _acts(body: Object) -> list[Object]:
+    text = annotations_of(body).get(GUARD_ANNOTATION)
+    return t.cast("list[Object]", orjson.loads(text)) if text else []
+
+
+def _percentage(body: Object | None) -> int:
+    text = ((body or {}).get("data") or {}).get(PERCENTAGE) or ""
+    return int(text) if text.isdecimal() else 0

@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Prometheus, as far as the guard asks it: the alerting rules that are loaded, and which of them fire.
+
+Its answers have the form that Prometheus documents at https://prometheus.io/docs/prometheus/latest/querying/api/#rules.
+"""
+
+from __future__ import annotations
+
+import datetime
+import typing as t
+from urllib.parse import urlsplit
+
+import orjson
+
+from .web import Answered, Asked
+
+if t.TYPE_CHECKING:
+    from .plan import Alert
+    from .world import World
+
+URL = "http://prometheus.monitoring:9090"
+HOST = urlsplit(URL).hostname or ""
+
+
+class Monitoring:
+    def __init__(self, world: World) -> None:
+        self._world = world
+        world.sites[HOST] = self.answer
+
+    def answer(self, asked: Asked) -> Answered:
+        if asked.path != "/api/v1/rules":
+            return Answered(404, b"404 page not found")
+        rules = [self._rule(one) for one in self._world.plan.alerts]
+        groups = [{"name": "release", "file": "release.yml", "interval": 15, "rules": rules}]
+        body = {"status": "success", "data": {"groups": groups}}
+        return Answered(200, orjson.dumps(body), {"Content-Type": "application/json"})
+
+    def _rule(self, alert: Alert) -> dict[str, t.Any]:
+        since = alert.fires_since(self._world.passed)
+        labels = {"severity": "critical"}
+        annotations = {"guard": alert.calls_for}
+        firing = {
+            "labels": {"alertname": alert.name, **labels},
+            "annotations": annotations,
+            "state": "firing",
+            "activeAt": _time(self._world.now() - self._world.passed + (since or 0.0)),
+            "value": "1e+00",
+        }
+        return {
+            "name": alert.name,
+            "query": "vector(1)",
+            "duration": 0,
+            "labels": labels,
+            "annotations": annotations,
+            "alerts": [] if since is None else [firing],
+            "health": "ok",
+            "state": "inactive" if since is None else "firing",
+            "type": "alerting",
+        }
+
+
+def _time(seconds: float) -> str:
+    moment = datetime.datetime.fromtimestamp(seconds, datetime.UTC)
+    return moment.isoformat().replace("+00:00", "Z")

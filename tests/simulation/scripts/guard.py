@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""playbooks/guard.yml: one look at what is wrong with a feature on its way to its users."""
+
+from __future__ import annotations
+
+from ..monitoring import URL
+from ..platform import FLAGS, FLAGS_OFF, PERCENTAGE, QUIET, SCHEDULE, SETTLE, SWITCH, VERSION
+from .script import Script, StopError
+
+
+def guard(script: Script) -> None:
+    alerts = [one.name for one in script.world.plan.alerts]
+    look = script.require(
+        script.task(
+            "feature_guard/main",
+            "Look once, and act on what calls for it",
+            name=FLAGS,
+            flag=PERCENTAGE,
+            enabled_by=SWITCH,
+            flags_off=FLAGS_OFF,
+            flagd=None,
+            consumers=script.consumers,
+            delivery="environment",
+            probe=None,
+            schedule=SCHEDULE,
+            watch_duration=60,
+            day_length=60,
+            release=VERSION,
+            prometheus={"url": URL},
+            metrics=[{"name": "alerts", "kind": "alerts", "query": "|".join(alerts)}],
+            settle=SETTLE,
+            quiet=QUIET,
+            blind_after=900,
+            max_silence=0,
+            actor=script.actor.name,
+        )
+    )
+    script.world.say(f"{script.actor.name}: {look['sentence']}")
+    for news in look["announcements"]:
+        script.require(
+            script.task(
+                "announcement/announce",
+                "Record the announcement",
+                name=VERSION,
+                announcements={news["key"]: {"undelivered": []}},
+            )
+        )
+    if look["not_reached"]:
+        raise StopError(look["not_reached"])
