@@ -9,13 +9,14 @@ from __future__ import annotations
 import argparse
 import os
 import secrets
-import subprocess
 import sys
 import time
 from pathlib import Path
 
 HASHING = "PYTHONHASHSEED"
 ROOT = Path(__file__).parents[2]
+SAVED_EVERY = 60.0
+"""Seconds of CPU: what was tried counts, also when the session ends hard."""
 
 
 def main() -> int:
@@ -49,7 +50,7 @@ def main() -> int:
     if args.seed is not None and args.runs is None:
         return show(plan_of(args.seed))
     first = args.seed if args.seed is not None else secrets.randbelow(10**9)
-    return search(first, args.runs, args.seconds)
+    return search(first, args.runs, args.seconds, fresh=args.seed is None)
 
 
 def show(plan: object) -> int:
@@ -93,34 +94,37 @@ def hunt(first: int, seconds: float) -> int:
     return 0
 
 
-def search(first: int, runs: int | None, seconds: float) -> int:
-    """Runs from `first` on; the exit code is 1 when one of them broke something."""
+def search(first: int, runs: int | None, seconds: float, *, fresh: bool) -> int:
+    """Runs from `first` on, of which `fresh` ones are counted; the exit code is 1 when one of them broke something."""
     from .plan import plan_of  # noqa: PLC0415
     from .run import Outcome, run  # noqa: PLC0415
     from .shrink import shrink  # noqa: PLC0415
+    from .totals import Totals, append, commit  # noqa: PLC0415
 
-    print(f"seeds from {first} at commit {commit()}")
-    began, done, requests, faults = time.process_time(), 0, 0, 0
+    at = commit()
+    print(f"seeds from {first} at commit {at}", flush=True)
+    whole, lately = Totals(), Totals()
     broken: list[Outcome] = []
     latest: dict[str, float] = {}
-
-    def go_on() -> bool:
-        return done < runs if runs is not None else time.process_time() - began < seconds
-
-    while go_on():
-        outcome = run(plan_of(first + done))
-        done += 1
-        requests += outcome.requests
-        faults += outcome.befell
+    while whole.runs < runs if runs is not None else whole.cpu < seconds:
+        began = time.process_time()
+        outcome = run(plan_of(first + whole.runs))
+        cpu = time.process_time() - began
+        whole.add(outcome, cpu)
+        lately.add(outcome, cpu)
+        if fresh and lately.cpu > SAVED_EVERY:
+            append(at, lately)
+            lately = Totals()
         for why, late in outcome.after_loss.items():
             latest[why] = max(latest.get(why, 0.0), late)
         if outcome.violations:
             broken.append(outcome)
-            print(f"seed {outcome.plan.seed} breaks: {outcome.violations[0][-1500:]}")
-    took = time.process_time() - began
+            print(f"seed {outcome.plan.seed} breaks: {outcome.violations[0][-1500:]}", flush=True)
+    if fresh:
+        append(at, lately)
     print(
-        f"{done} runs in {took:.1f} s of CPU, {done / took * 60:.0f} a minute, with {requests} requests and "
-        f"{faults} faults; {len(broken)} broke an invariant"
+        f"{whole.runs} runs in {whole.cpu:.1f} s of CPU, {whole.runs_a_minute:.0f} a minute, with {whole.requests} "
+        f"requests and {whole.faults.total()} faults; {len(broken)} broke an invariant"
     )
     for why, late in sorted(latest.items()):
         print(f"the latest write after a lost lock, of a run that was {why}: {late:.1f} s")
@@ -140,17 +144,6 @@ def search(first: int, runs: int | None, seconds: float) -> int:
 
 def kind_of(violations: list[str]) -> str:
     return violations[0].partition(":")[0] if violations else ""
-
-
-def commit() -> str:
-    asked = subprocess.run(
-        ["git", "describe", "--always", "--dirty"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    return asked.stdout.strip() or "unknown"
 
 
 if __name__ == "__main__":

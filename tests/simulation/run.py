@@ -4,15 +4,17 @@
 from __future__ import annotations
 
 import typing as t
+from collections import Counter
 from dataclasses import dataclass, field
 
 from . import substitutes
 from .invariants import LIVENESS, NO_SURPRISE, Invariants
 from .plan import Actor, Plan
 from .platform import settle
-from .scheduler import OutOfStepsError
+from .scheduler import OutOfStepsError, Process
 from .scripts import COMMANDS, Script, StopError
-from .tasks import Tasks, flow_of, misplaced
+from .tasks import Did, Tasks, flow_of, misplaced
+from .totals import DONE, FAILED, KILLED
 from .world import World
 
 HOUR = 3600.0
@@ -27,7 +29,11 @@ class Outcome:
     requests: int = 0
     took: float = 0.0
     """Of virtual time, in seconds."""
-    befell: int = 0
+    befell: Counter[str] = field(default_factory=Counter)
+    """Faults by their kind."""
+    scripts: Counter[str] = field(default_factory=Counter)
+    tasks: Counter[str] = field(default_factory=Counter)
+    """How often each ended how, as `NAME|ENDING`."""
     after_loss: dict[str, float] = field(default_factory=dict)
     checked: t.Mapping[str, int] = field(default_factory=dict)
     """How often something was there to be compared, by the invariant."""
@@ -40,7 +46,7 @@ def run(plan: Plan) -> Outcome:
     settle(world)
     invariants.history.begin()
     world.observers.append(invariants.requested)
-    operators = [Operator(world, actor, invariants) for actor in plan.actors]
+    operators = [Operator(world, actor, invariants, outcome) for actor in plan.actors]
     start = world.began = world.scheduler.now
     for operator in operators:
         world.scheduler.at(start + operator.actor.begins, operator.begin)
@@ -61,7 +67,8 @@ def run(plan: Plan) -> Outcome:
     except OutOfStepsError:
         invariants.history.check(LIVENESS, False, "the world does not come to rest")
     outcome.violations = invariants.violations
-    outcome.requests, outcome.befell = world.requests, len(world.befell)
+    outcome.requests = world.requests
+    outcome.befell.update(fault.kind for fault in world.befell)
     outcome.after_loss = invariants.lock.after_loss
     outcome.checked = invariants.history.checked
     outcome.took = world.scheduler.now - start
@@ -72,8 +79,12 @@ def run(plan: Plan) -> Outcome:
 class Operator:
     """Somebody who gives one command, and gives it again when the run was killed."""
 
-    def __init__(self, world: World, actor: Actor, invariants: Invariants) -> None:
+    def __init__(
+        self, world: World, actor: Actor, invariants: Invariants, outcome: Outcome
+    ) -> None:
         self._world = world
+        self._outcome = outcome
+        self._doing = ""
         self.actor = actor
         self._invariants = invariants
         self._runs = 0
@@ -92,6 +103,10 @@ class Operator:
         process.killed = self._killed
 
     def _killed(self) -> None:
+        self._count(KILLED)
+        if self._doing:
+            self._outcome.tasks[f"{self._doing}|{KILLED}"] += 1
+            self._doing = ""
         if self.actor.times == 1 and self.actor.resumes and self._runs < 3:
             self._world.scheduler.at(self._world.scheduler.now + self.actor.resumes, self.begin)
         else:
@@ -104,6 +119,19 @@ class Operator:
         else:
             self.over = True
 
+    def _count(self, how: str) -> None:
+        self._outcome.scripts[f"{self.actor.script}|{how}"] += 1
+
+    def _task_begun(self, where: str, module: str, params: t.Mapping[str, t.Any]) -> None:
+        self._doing = where
+        self._invariants.history.begun(self.actor.name, module, params)
+
+    def _task_ended(self, process: Process, did: Did, *, check: bool) -> None:
+        self._doing = ""
+        self._outcome.tasks[f"{did.where}|{FAILED if did.failed else DONE}"] += 1
+        if not check:
+            self._invariants.claimed(process, did)
+
     def _work(self) -> None:
         world, name, invariants = self._world, self.actor.name, self._invariants
         process = world.scheduler.step.process
@@ -111,8 +139,8 @@ class Operator:
             _ACTING,
             lambda text: world.say(f"{name}: {text}"),
             lambda: world.scheduler.now,
-            lambda module, params: invariants.history.begun(name, module, params),
-            lambda did: invariants.claimed(process, did),
+            self._task_begun,
+            lambda did, check: self._task_ended(process, did, check=check),
             lambda text: invariants.history.check(NO_SURPRISE, False, text),
         )
         script = Script(world, self.actor, tasks)
@@ -120,8 +148,10 @@ class Operator:
         try:
             command.act(script)
             self.done = True
+            self._count(DONE)
             world.say(f"{name}: done")
         except StopError as exc:
+            self._count(FAILED)
             world.say(f"{name}: stopped: {exc}")
             if not world.befell:
                 self._invariants.stopped(self.actor.script, str(exc))

@@ -168,13 +168,14 @@ class TaskModule:
 
 @dataclass
 class Tasks:
-    """Carries out the tasks of one run. `begun` and `ended` hear of each; `unexpected` of what no task should raise."""
+    """Carries out the tasks of one run. `begun` and `ended` hear of each, the latter also whether it only looked;
+    `unexpected` of what no task should raise."""
 
     modules: t.Mapping[str, types.ModuleType]
     say: t.Callable[[str], None]
     now: t.Callable[[], float]
-    begun: t.Callable[[str, t.Mapping[str, t.Any]], None]
-    ended: t.Callable[[Did], None]
+    begun: t.Callable[[str, str, t.Mapping[str, t.Any]], None]
+    ended: t.Callable[[Did, bool], None]
     unexpected: t.Callable[[str], None]
     done: list[Did] = field(default_factory=list)
 
@@ -193,7 +194,7 @@ class Tasks:
         params = _validated(self.modules[module], module, options)
         self.say(f"{module} {_shown(options)}{' (check)' if check else ''}")
         began = self.now()
-        self.begun(module, params)
+        self.begun(where, module, params)
         result: Result
         try:
             result = self.modules[module].run(TaskModule(params, self.say, check=check))
@@ -205,8 +206,7 @@ class Tasks:
             self.unexpected(traceback.format_exc())
         did = Did(where, module, params, result, began)
         self.done.append(did)
-        if not check:
-            self.ended(did)
+        self.ended(did, check)
         return result
 
 
