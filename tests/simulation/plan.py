@@ -64,7 +64,7 @@ class Actor:
 
 @dataclass(frozen=True)
 class Alert:
-    """One rule of Prometheus. `calls_for`: its annotation `guard`. It fires in `spans`, in seconds from the beginning."""
+    """One rule of Prometheus. `calls_for`: its annotation `guard`. It fires in `spans`, in seconds since the begin."""
 
     name: str
     calls_for: str

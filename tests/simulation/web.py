@@ -45,7 +45,7 @@ def in_world(session: requests.Session, world: t.Callable[[], World]) -> request
     class Pool(urllib3.HTTPConnectionPool):
         def _get_conn(self, timeout: t.Any = None) -> t.Any:
             del timeout
-            return SimpleNamespace(timeout=None, is_closed=False, close=lambda: None)
+            return SimpleNamespace(timeout=None, is_closed=False, proxy=None, close=lambda: None)
 
         def _put_conn(self, conn: t.Any) -> None:
             """There is none to be kept."""
