@@ -65,8 +65,8 @@ molecule: setup  ## Roles, one scenario each, against a sandbox
 oldest: setup  ## Units and one story on the oldest supported ansible-core
 	@scripts/oldest
 
-simulate: setup  ## Simulated releases with fresh seeds, for MINUTES=10 of one core
-	@$(PY) -m tests.simulation --seconds $$(( 60 * $(or $(MINUTES),10) ))
+simulate: setup  ## Simulated releases with fresh seeds, for MINUTES=10 of each core, and what was tried by all of them so far
+	@$(PY) -m tests.simulation.report --minutes $(or $(MINUTES),10)
 
 same-calls: setup  ## Random calls to the simulated API server and, by HTTP, to the sandbox's, for MINUTES=10: the answers must be the same
 	@PYTHONPATH=playbooks/collections $(PY) -m tests.contract.same_calls --seconds $$(( 60 * $(or $(MINUTES),10) ))

