@@ -83,8 +83,8 @@ options:
     type: bool
     default: false
 notes:
-  - Needs the verbs C(get), C(create) and C(update) on C(leases) of C(coordination.k8s.io), C(get) on C(configmaps) and
-    C(list) on C(deployments) of C(apps).
+  - Needs the verbs C(get), C(create) and C(update) on C(leases) of C(coordination.k8s.io), C(get) and C(list) on
+    C(configmaps) and C(list) on C(deployments) of C(apps).
   - Deployments are frozen while there is a ConfigMap C(deploy-freeze). Its keys C(reason), C(by) and C(until) are told
     to whoever is stopped by it, and it holds no longer than C(until), if that is a time as in V(2026-11-24T18:00:00Z).
 seealso:

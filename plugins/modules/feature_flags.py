@@ -149,6 +149,7 @@ reason:
 """
 
 import typing as t
+from dataclasses import replace
 
 from ..module_utils._cluster import MonotonicClock
 from ..module_utils._flags.apply import decide_flags
@@ -188,7 +189,9 @@ def run(module: Module) -> dict[str, t.Any]:
     plan = decide_flags(
         cluster,
         params["name"],
-        lambda observed: wish_under(params["kill_switch"], observed, flags),
+        lambda observed: replace(
+            wish_under(params["kill_switch"], observed, flags), fence=params["fence"]
+        ),
         force=params["force"],
         check_mode=module.check_mode,
         document=Document.from_options(params["flagd"]),

@@ -110,6 +110,14 @@ options:
     type: list
     elements: str
     default: []
+  fenced:
+    description:
+      - Writes O(fence) on the record and its pins, as far as there are any, and nothing else. It is no change.
+      - From then on no run that held the lock earlier writes them, also one that looked at the lock before. Opening a
+        phase does the same.
+    type: bool
+    default: false
+    version_added: 0.3.0
   actor:
     description: Who releases, kept for each attempt. The user and name of this machine when not given.
     type: str
@@ -302,6 +310,7 @@ def module_spec() -> dict[str, t.Any]:
             },
             "attach": {"type": "dict", "default": {}},
             "fetch": {"type": "dict", "default": {}},
+            "fenced": {"type": "bool", "default": False},
             **guard_options(),
         },
         "required_by": {"phase_status": ["phase"]},

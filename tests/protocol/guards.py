@@ -53,7 +53,14 @@ GUARDS = (
         troubles=0,
     ),
     Guard(("settled",), "_release.plan._next_phase: SETTLED", "phases_last", (A, A), crashes=0),
-    Guard(("record_version",), "ReleaseStore._write: resourceVersion", "phases_last", (A, A)),
+    Guard(("record_version",), "ReleaseStore._write: resourceVersion", "later_stays", (A, A)),
+    Guard(("pins_version",), "_release.pins.write_pins: resourceVersion", "later_stays", (A, A)),
+    Guard(
+        ("later_epoch",),
+        "_lock.epoch.refuse_later, of record, pins and flags",
+        "later_stays",
+        (A, A),
+    ),
     Guard(("ours",), "_rollout.plan.is_ours", "undone_ours", (A, BACK, B)),
     Guard(("switch",), "_flags.apply._ask_switch", "stays_killed", (A, KILL), crashes=0),
     Guard(

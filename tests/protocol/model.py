@@ -35,10 +35,11 @@ class Lease(NamedTuple):
 
 
 class Record(NamedTuple):
-    """The one changing phase of a release, and its attempt."""
+    """The one changing phase of a release, its attempt, and the epoch that the record carries."""
 
     status: str = NONE
     attempt: int = 0
+    fence: int = 0
 
 
 class Run(NamedTuple):
@@ -59,9 +60,10 @@ class State(NamedTuple):
     lease: Lease
     records: tuple[Record, ...]
     pins: tuple[t.Any, ...]
-    """By release: None, or the attempt and what each service ran."""
+    """By release: None, or the attempt, what each service ran, and the epoch that they carry."""
     services: tuple[Service, ...]
-    flags: tuple[bool, str]
+    flags: tuple[bool, str, int]
+    """Whether the feature is on, the switch, and the epoch that they carry."""
     runs: tuple[Run, ...]
     crashes: int
     troubles: int
@@ -83,6 +85,7 @@ GUARANTEES = {
     "lock_is_kept": "Nobody takes the lock of a run that lives and renews it, but to undo.",
     "lost_is_lost": "A run that looks, and has lost the lock, begins no write.",
     "epochs_rise": "No earlier holder of the lock overwrites what a later one wrote on a service.",
+    "later_stays": "No earlier holder of the lock writes record, pins or flags after a later one.",
     "looked_first": "No service is written over what another run wrote since it was looked at.",
     "intent_first": "No service is released before the record says that the phase runs.",
     "pinned_first": "No service is released before what ran is pinned.",
@@ -95,12 +98,14 @@ GUARANTEES = {
 
 DEPLOY = ("lock.read", "lock.write", "open.check", "open.read", "open.write", "pin.read", "pin.write", "observe",
           "flags.read", "flags.check", "flags.write", "close.check", "close.read", "close.write", "unlock")  # fmt: skip
-ROLLBACK = ("kill.read", "kill.write", "lock.read", "lock.write", "pins.look", "observe",
+ROLLBACK = ("kill.read", "kill.write", "lock.read", "lock.write", "seal.check", "seal.record", "seal.pins",
+            "back.read", "back.check", "back.write", "pins.look", "observe",
             "close.check", "close.read", "close.write", "unlock")  # fmt: skip
 KILL = ("kill.read", "kill.write", "end")
 SCRIPTS = {"deploy": DEPLOY, "rollback": ROLLBACK, "kill": KILL}
 
-AFTER_EFFECT = ("lock.read", "open.check", "pin.read", "pins.look", "observe", "proof", "fail.check", "flags.read",
+AFTER_EFFECT = ("lock.read", "open.check", "pin.read", "seal.pins", "back.read", "pins.look",
+                "observe", "proof", "fail.check", "flags.read",
                 "close.check", "unlock")  # fmt: skip
 """Where a crash tells apart: what was only read since is lost with the process."""
 AFTER_LOOK = (
@@ -109,6 +114,9 @@ AFTER_LOOK = (
     "patch",
     "proof",
     "undo.patch",
+    "seal.record",
+    "seal.pins",
+    "back.write",
     "flags.write",
     "close.read",
     "fail.write",
@@ -126,6 +134,12 @@ PRODUCT = {
     "open.write": "_release.plan.plan_record, ReleaseStore._write",
     "pin.read": "_release.store.ReleaseStore.pin: missing_pins, outdated_pins, add_pins",
     "pin.write": "_release.pins.write_pins",
+    "seal.check": "Guard.check",
+    "seal.record": "ReleaseStore.leave_epoch",
+    "seal.pins": "ReleaseStore.leave_epoch",
+    "back.read": "_flags.apply.decide_flags: observe_flags, switch.wish_under",
+    "back.check": "decide_flags: Guard.check",
+    "back.write": "decide_flags: _apply",
     "pins.look": "_rollback.task.plan_waves: read_pins",
     "observe": "_rollout.runner.Rollout.plan: plan_rollout, _plan_fence",
     "check": "_rollout.guard.require: Guard.check",
@@ -163,7 +177,7 @@ def start(scripts: t.Sequence[Script], services: int, crashes: int, troubles: in
         records=(Record(),) * releases,
         pins=(None,) * releases,
         services=((0, 0, 0, False),) * services,
-        flags=(False, UNSET),
+        flags=(False, UNSET, 0),
         runs=tuple(Run(SCRIPTS[one.kind][0]) for one in scripts),
         crashes=crashes,
         troubles=troubles,
@@ -215,7 +229,7 @@ class Model:
                     yield who, "fails"
             else:
                 yield who, at
-                if run.fresh and at in ("check", "flags.check", "undo.check"):
+                if run.fresh and at in ("check", "back.check", "flags.check", "undo.check"):
                     yield who, "check.kept"
                 if at == "undo.check" and state.troubles:
                     yield who, "undo.blind"
@@ -352,15 +366,19 @@ class World:
         if self.stale_record("open.read"):
             return
         release, seen = self.script.release, self.run.seen
+        if self.is_later(seen.fence):
+            self.stop()
+            return
         others = (self.records[i].status for i in range(1, len(self.records)) if i != release)
         if seen.status in (NONE, BACK) and any(one in (RUNNING, FAILED, PARTLY) for one in others):
             self.stop()  # OutOfOrderError: another release is not finished
             return
         if seen.status == DONE and self.model.has("settled"):
-            after = seen
+            after = seen._replace(fence=self.run.fence)
         else:
             begins = seen.status in (NONE, BACK)
-            after = Record(RUNNING, seen.attempt + 1 if begins else seen.attempt)
+            attempt = seen.attempt + 1 if begins else seen.attempt
+            after = Record(RUNNING, attempt, self.run.fence)
             if seen.status == DONE:
                 raise Violation("phases_last")
         if self.model.has("intent"):
@@ -378,10 +396,13 @@ class World:
     def close_write(self) -> None:
         if self.stale_record("close.read"):
             return
+        if self.is_later(self.run.seen.fence):
+            self.stop()
+            return
         status = DONE if self.script.kind == "deploy" else PARTLY if self.run.partly else BACK
         if status != DONE and self.run.seen.status == NONE:
             status = NONE
-        self.put_record(Record(status, self.run.seen.attempt))
+        self.put_record(Record(status, self.run.seen.attempt, self.run.fence))
         self.become(at="close.write")
         self.onward()
 
@@ -390,8 +411,8 @@ class World:
             self.become(at="fail.write", fresh=False)
 
     def fail_write(self) -> None:
-        if self.record.status != BACK:
-            self.put_record(Record(FAILED, self.record.attempt))
+        if self.record.status != BACK and not self.is_later(self.record.fence):
+            self.put_record(Record(FAILED, self.record.attempt, self.run.fence))
         self.stop()
 
     @property
@@ -411,6 +432,8 @@ class World:
             raise Violation("phases_last")
         if after.attempt < self.record.attempt:
             raise Violation("phases_last")
+        if self.record.fence > self.run.fence:
+            raise Violation("later_stays")
         release = self.script.release
         self.records = put(self.records, release, after)
         self.wrote(("record", release))
@@ -420,6 +443,9 @@ class World:
     def pin_read(self) -> None:
         release, attempt = self.script.release, self.record.attempt
         known = self.pins[release]
+        if self.is_later(self.record.fence) or (known and self.is_later(known[2])):
+            self.stop()
+            return
         kept = (
             known[1] if known and (known[0] == attempt or not self.model.has("attempt")) else None
         )
@@ -434,7 +460,7 @@ class World:
         elif release in now and self.model.has("too_late"):
             self.stop()  # the release is on it already: its previous version is unknown
             return
-        self.saw("pin.write", ("pins", release), (attempt, now))
+        self.saw("pin.write", ("pins", release), (attempt, now, self.run.fence))
 
     def pin_write(self) -> None:
         release = self.script.release
@@ -442,10 +468,62 @@ class World:
             self.stop()
             return
         if self.model.has("pin") and self.run.seen != self.pins[release]:
-            self.pins = put(self.pins, release, self.run.seen)
-            self.wrote(("pins", release))
+            self.put_pins(self.run.seen)
         self.become(at="pin.write")
         self.onward(service=0)
+
+    def put_pins(self, after: tuple[t.Any, ...]) -> None:
+        release = self.script.release
+        if self.pins[release] and self.pins[release][2] > self.run.fence:
+            raise Violation("later_stays")
+        self.pins = put(self.pins, release, after)
+        self.wrote(("pins", release))
+
+    def is_later(self, epoch: int) -> bool:
+        """refuse_later: whether a later holder of the lock has written it."""
+        return epoch > self.run.fence and self.model.has("later_epoch")
+
+    # What a way back leaves first, so that nobody who lost the lock writes there
+
+    def seal_check(self) -> None:
+        if self.holds():
+            self.become(at="seal.record", fresh=False)
+
+    def seal_record(self) -> None:
+        if self.is_later(self.record.fence):
+            self.stop()
+            return
+        if self.record.status != NONE:
+            self.put_record(self.record._replace(fence=self.run.fence))
+        self.become(at="seal.pins")
+
+    def seal_pins(self) -> None:
+        known = self.pins[self.script.release]
+        if known and self.is_later(known[2]):
+            self.stop()
+            return
+        if known and known[2] != self.run.fence:
+            self.put_pins((*known[:2], self.run.fence))
+        self.become(at="back.read", fresh=False)
+
+    def back_read(self) -> None:
+        if self.is_later(self.flags[2]):
+            self.stop()
+        elif self.flags[2] == self.run.fence and not self.flags[0]:
+            self.become(at="pins.look", fresh=False)
+        else:
+            self.saw("back.check", "flags", self.flags)
+
+    def back_check(self) -> None:
+        if self.holds():
+            self.become(at="back.write")
+
+    def back_write(self) -> None:
+        if not self.run.valid and self.model.has("flags_version"):
+            self.become(at="back.read", seen=None, what="", valid=True)
+            return
+        self.put_flags((False, self.flags[1], self.run.fence))
+        self.become(at="pins.look", seen=None, what="", valid=True, fresh=False)
 
     def pins_look(self) -> None:
         if self.pins[self.script.release] is None:
@@ -495,9 +573,12 @@ class World:
 
     def check_kept(self) -> None:
         self.become(
-            at={"check": "patch", "flags.check": "flags.write", "undo.check": "undo.patch"}[
-                self.run.at
-            ]
+            at={
+                "check": "patch",
+                "back.check": "back.write",
+                "flags.check": "flags.write",
+                "undo.check": "undo.patch",
+            }[self.run.at]
         )
 
     def patch(self) -> None:
@@ -599,10 +680,13 @@ class World:
     # The flags
 
     def flags_read(self) -> None:
+        if self.is_later(self.flags[2]):
+            self.stop()
+            return
         if self.flags[1] == PERSON and self.model.has("switch"):
             self.stop()  # KilledError
             return
-        if self.flags == (True, UNSET):
+        if self.flags == (True, UNSET, self.run.fence):
             self.become(at="flags.write")
             self.onward(fresh=False)
             return
@@ -618,7 +702,7 @@ class World:
             return
         if self.flags[1] == PERSON:
             raise Violation("stays_killed")
-        self.put_flags((True, UNSET))
+        self.put_flags((True, UNSET, self.run.fence))
         self.become(at="flags.write")
         self.onward(fresh=False)
 
@@ -632,13 +716,15 @@ class World:
         person = self.script.kind == "kill" or self.run.seen[1] == PERSON
         if self.flags[1] == PERSON and not person:
             raise Violation("stays_killed")
-        self.put_flags((False, PERSON if person else AUTOMATIC))
+        self.put_flags((False, PERSON if person else AUTOMATIC, self.flags[2]))
         self.become(at="kill.write")
         self.onward()
         if self.run.at == "end":
             self.runs[self.who] = Run("end")
 
-    def put_flags(self, after: tuple[bool, str]) -> None:
+    def put_flags(self, after: tuple[bool, str, int]) -> None:
+        if after[2] != self.flags[2] > self.run.fence:
+            raise Violation("later_stays")
         if after != self.flags:
             self.wrote("flags")
             self.flags = after

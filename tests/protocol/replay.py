@@ -15,22 +15,29 @@ from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._flags.apply import (
     _apply,
+    _ask_epoch,
     _ask_switch,
+    _with_epoch,
     observe_flags,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._flags.plan import plan_flags
 from ansible_collections.easymo.deploy.plugins.module_utils._flags.switch import (
+    LEAVE_OFF,
+    RESET_AUTOMATIC,
     KillSwitch,
     wish_under,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._kill_switch.plan import plan_set
 from ansible_collections.easymo.deploy.plugins.module_utils._lock.apply import LEASE, Locking
+from ansible_collections.easymo.deploy.plugins.module_utils._lock.epoch import (
+    fence_of,
+    leave_epoch,
+)
 from ansible_collections.easymo.deploy.plugins.module_utils._lock.fence import Guard
 from ansible_collections.easymo.deploy.plugins.module_utils._lock.models import (
     UNDO,
     Claim,
     Lock,
-    fence_of,
     format_time,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._lock.plan import (
@@ -41,7 +48,11 @@ from ansible_collections.easymo.deploy.plugins.module_utils._lock.plan import (
 from ansible_collections.easymo.deploy.plugins.module_utils._release.models import ROLLED_BACK
 from ansible_collections.easymo.deploy.plugins.module_utils._release.order import PhaseOrder
 from ansible_collections.easymo.deploy.plugins.module_utils._release.packing import record_name
-from ansible_collections.easymo.deploy.plugins.module_utils._release.pins import Pins, read_pins
+from ansible_collections.easymo.deploy.plugins.module_utils._release.pins import (
+    Pins,
+    pins_name,
+    read_pins,
+)
 from ansible_collections.easymo.deploy.plugins.module_utils._release.plan import Change
 from ansible_collections.easymo.deploy.plugins.module_utils._release.store import ReleaseStore
 from ansible_collections.easymo.deploy.plugins.module_utils._rollout.apply import apply_plan
@@ -121,13 +132,16 @@ class Replay:
             status = NONE if phase is None else phase.status
             if record is not None and record.status == ROLLED_BACK:
                 status = BACK
-            records.append((status, record.attempt if record and phase else 0))
+            body = self.cluster.objects.get(("ConfigMap", record_name(VERSIONS[release])))
+            fence = fence_of(body) if body else 0
+            records.append((status, record.attempt if record and phase else 0, fence))
             kept = read_pins(self.cluster, record_name(VERSIONS[release]))
             pins.append(
                 kept
                 and (
                     kept.attempt,
                     tuple(_number(kept.deployments[one]["images"][one]) for one in self.names),
+                    kept.fence,
                 )
             )
         services = [
@@ -143,7 +157,7 @@ class Replay:
             tuple(records),
             tuple(pins),
             tuple(services),
-            (flags["data"][FLAG] == "true", set_by),
+            (flags["data"][FLAG] == "true", set_by, fence_of(flags)),
         )
 
     # Around the runs
@@ -256,15 +270,47 @@ class Replay:
             return "unlock"
         return "pin.read"
 
-    def do_pin_read(self, who: int, _run: Remembered, *_states: State) -> str:
+    def do_pin_read(self, who: int, run: Remembered, *_states: State) -> str:
         store = self._store(self._release(who))
         record = store.read()
         assert record is not None
         try:
-            store.pin(record.attempt, deployments=self.names, config_maps=(), check_mode=False)
+            store.leave_epoch(run.fence)
+            store.pin(
+                record.attempt,
+                deployments=self.names,
+                config_maps=(),
+                fence=run.fence,
+                check_mode=False,
+            )
         except DeployError:
             return "unlock"
         return "observe"
+
+    def do_seal_check(self, _who: int, run: Remembered, *_states: State) -> str:
+        return self._look(run, "seal.record")
+
+    def do_seal_record(self, who: int, run: Remembered, *_states: State) -> str:
+        return self._seal(record_name(VERSIONS[self._release(who)]), run, "seal.pins")
+
+    def do_seal_pins(self, who: int, run: Remembered, *_states: State) -> str:
+        return self._seal(pins_name(record_name(VERSIONS[self._release(who)])), run, "back.read")
+
+    def _seal(self, name: str, run: Remembered, then: str) -> str:
+        try:
+            leave_epoch(self.cluster, name, run.fence)
+        except DeployError:
+            return "unlock"
+        return then
+
+    def do_back_read(self, _who: int, run: Remembered, *_states: State) -> str:
+        return self._plan_flags(run, LEAVE_OFF, {FLAG: "false"}, ("back.check", "pins.look"))
+
+    def do_back_check(self, _who: int, run: Remembered, *_states: State) -> str:
+        return self._look(run, "back.write")
+
+    def do_back_write(self, _who: int, run: Remembered, *_states: State) -> str:
+        return self._write_flags(run, "back.read", "pins.look")
 
     def do_pins_look(self, who: int, run: Remembered, *_states: State) -> str:
         run.pins = read_pins(self.cluster, record_name(VERSIONS[self._release(who)]))
@@ -329,21 +375,33 @@ class Replay:
         self._record(who, run, phase_status="failed")
 
     def do_flags_read(self, _who: int, run: Remembered, *_states: State) -> str:
+        return self._plan_flags(
+            run, RESET_AUTOMATIC, {FLAG: "true"}, ("flags.check", "close.check")
+        )
+
+    def do_flags_write(self, _who: int, run: Remembered, *_states: State) -> str:
+        return self._write_flags(run, "flags.read", "close.check")
+
+    def _plan_flags(
+        self, run: Remembered, rule: str, flags: dict[str, str], then: tuple[str, str]
+    ) -> str:
+        """Where it goes on: with something to write, and with nothing."""
         observed = observe_flags(self.cluster, FLAGS)
-        wish = wish_under("reset_automatic", observed, {FLAG: "true"})
+        wish = replace(wish_under(rule, observed, flags), fence=run.fence)
         try:
+            _ask_epoch(observed, wish.fence)
             _ask_switch(observed, wish)
         except DeployError:
             return "unlock"
-        run.plan = plan_flags(observed, wish.flags, wish.annotations)
-        return "flags.check" if run.plan.changed else "close.check"
+        run.plan = plan_flags(observed, wish.flags, _with_epoch(observed, wish))
+        return then[0] if run.plan.writes else then[1]
 
-    def do_flags_write(self, _who: int, run: Remembered, *_states: State) -> str:
+    def _write_flags(self, run: Remembered, again: str, then: str) -> str:
         try:
             _apply(self.cluster, run.plan, force=True, check_mode=False)
         except ConflictError:
-            return "flags.read"
-        return "close.check"
+            return again
+        return then
 
     def do_kill_read(self, who: int, _run: Remembered, *_states: State) -> None:
         automatic = self.model.scripts[who].kind == "rollback"

@@ -6,11 +6,12 @@ from __future__ import annotations
 
 import typing as t
 
-from .._cluster import KILL_SWITCH_ANNOTATION, Cluster
+from .._cluster import FENCE_ANNOTATION, KILL_SWITCH_ANNOTATION, Cluster
 from .._errors import ConflictError, VerificationError
+from .._lock.epoch import epoch_in, refuse_later
 from .._lock.fence import NO_GUARD, Guard, NoGuard
 from .flagd import Document
-from .plan import FlagsMap, FlagsPlan, Wish, plan_flags
+from .plan import Changes, FlagsMap, FlagsPlan, Wish, plan_flags
 from .switch import KillSwitch, refuse_up
 
 ATTEMPTS = 5
@@ -36,15 +37,17 @@ def decide_flags(
 ) -> FlagsPlan:
     """The plan that was carried out; made anew when somebody else wrote in between. Read, decide and write are one.
 
-    Raises KilledError when the kill switch forbids it, whenever it was set.
+    Raises KilledError when the kill switch forbids it, whenever it was set, and LeaseLostError when a later holder of
+    the lock has written. What is written under a later epoch gets that epoch also when nothing else changes.
     """
     last: ConflictError | None = None
     for _attempt in range(attempts):
         observed = observe_flags(cluster, name)
         wish = decide(observed)
+        _ask_epoch(observed, wish.fence)
         _ask_switch(observed, wish)
-        plan = plan_flags(observed, wish.flags, wish.annotations, document)
-        if not plan.changed:
+        plan = plan_flags(observed, wish.flags, _with_epoch(observed, wish), document)
+        if not plan.writes:
             return plan
         if not check_mode:
             guard.check()
@@ -59,12 +62,23 @@ def decide_flags(
             last = exc
             continue
         if not check_mode:
-            _see(cluster, plan, decide)
+            _see(cluster, plan, decide, wish.fence)
         return plan
     raise ConflictError(
         f"ConfigMap {name!r} was changed {attempts} times during our writes: something else "
         "keeps writing to it. Find out what, and try again."
     ) from last
+
+
+def _ask_epoch(observed: FlagsMap, fence: int) -> None:
+    refuse_later(f"ConfigMap {observed.name!r}", epoch_in(observed.annotations), fence)
+
+
+def _with_epoch(observed: FlagsMap, wish: Wish) -> Changes:
+    """A write without a lock leaves the epoch that stands there."""
+    if wish.fence <= epoch_in(observed.annotations):
+        return wish.annotations
+    return {**wish.annotations, FENCE_ANNOTATION: str(wish.fence)}
 
 
 def _ask_switch(observed: FlagsMap, wish: Wish) -> None:
@@ -85,11 +99,12 @@ def _apply(cluster: Cluster, plan: FlagsPlan, *, force: bool, check_mode: bool) 
         cluster.patch("ConfigMap", plan.before.name, removal)
 
 
-def _see(cluster: Cluster, plan: FlagsPlan, decide: Decide) -> None:
+def _see(cluster: Cluster, plan: FlagsPlan, decide: Decide, fence: int) -> None:
     seen = observe_flags(cluster, plan.before.name)
     differing = plan.differing(seen)
     if not differing:
         return
+    _ask_epoch(seen, fence)
     if KILL_SWITCH_ANNOTATION in plan.wish.annotations and not _wants_more(seen, decide):
         return  # a switch that somebody else set at the same moment holds the same
     # Whoever killed what we have just written wins, and is no riddle.

@@ -9,7 +9,7 @@ import json
 import typing as t
 from dataclasses import dataclass, field
 
-from .._cluster import FIELD_MANAGER, Object, Operation
+from .._cluster import FENCE_ANNOTATION, FIELD_MANAGER, Object, Operation
 from .._errors import ConflictError
 from .flagd import Document
 
@@ -64,10 +64,14 @@ class FlagsMap:
 
 @dataclass(frozen=True)
 class Wish:
-    """What a writer asks for: flags as to_values returns them, and annotations."""
+    """What a writer asks for: flags as to_values returns them, and annotations.
+
+    `fence`: the epoch of the deploy lock under which it is written, 0 for what asks for no lock.
+    """
 
     flags: Changes = field(default_factory=dict)
     annotations: Changes = field(default_factory=dict)
+    fence: int = 0
 
 
 @dataclass(frozen=True)
@@ -88,11 +92,16 @@ class FlagsPlan:
     """Managers whose value is changed."""
 
     @property
+    def writes(self) -> bool:
+        return self.changed or dict(self.annotations) != dict(self.before.annotations)
+
+    @property
     def changed(self) -> bool:
+        """Whether anything becomes different but the fence."""
         return (
             not self.before.exists
             or dict(self.after) != dict(self.before.data)
-            or dict(self.annotations) != dict(self.before.annotations)
+            or _without_fence(self.annotations) != _without_fence(self.before.annotations)
         )
 
     @property
@@ -181,6 +190,10 @@ def plan_flags(
 def checksum(data: t.Mapping[str, str]) -> str:
     """Of all that pods read from the ConfigMap when they start."""
     return hashlib.sha256(json.dumps(dict(data), sort_keys=True).encode()).hexdigest()
+
+
+def _without_fence(annotations: t.Mapping[str, str]) -> dict[str, str]:
+    return {name: value for name, value in annotations.items() if name != FENCE_ANNOTATION}
 
 
 def _after(present: t.Mapping[str, str], changes: Changes) -> dict[str, str]:

@@ -13,7 +13,8 @@ from .._cluster import Clock, Cluster
 from .._errors import ConflictError, RefusedError
 from .._run import Alive
 from .._time import now
-from .models import UNDO, Claim, Freeze, Lock, fence_of
+from .epoch import fence_of
+from .models import UNDO, Claim, Freeze, Lock
 from .plan import (
     BLOCKED,
     TAKEN,
@@ -144,15 +145,19 @@ class Locking:
         raise _restless(self._name) from last
 
     def read(self) -> Lock:
-        """The lock; a free one when there is no Lease, above every epoch that its targets remember."""
+        """The lock; a free one when there is no Lease, above every epoch that what it guards remembers."""
         body = self._patient().read("Lease", self._name)
         if body is not None:
             return Lock.from_json(body)
+        return Lock(
+            name=self._name, fence=max(map(self._highest_epoch, ("Deployment", "ConfigMap")))
+        )
+
+    def _highest_epoch(self, kind: str) -> int:
         try:
-            targets = self._patient().list_objects("Deployment")
+            return max(map(fence_of, self._patient().list_objects(kind)), default=0)
         except RefusedError:
-            targets = ()
-        return Lock(name=self._name, fence=max(map(fence_of, targets), default=0))
+            return 0
 
     def freeze(self) -> Freeze | None:
         """The freeze that is in force, if any."""

@@ -8,7 +8,7 @@ import typing as t
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
-from .._cluster import FENCE_ANNOTATION, Object
+from .._cluster import Object
 from .._errors import VerificationError
 from .._run import Run
 from .._time import parse_time
@@ -186,12 +186,6 @@ class Freeze:
         by = f" by {self.by}" if self.by else ""
         until = f" until {self.until}" if self.until else ""
         return f"Deployments are frozen{by}{until}: {self.reason or 'no reason was given'}"
-
-
-def fence_of(body: Object) -> int:
-    """The fence that was last written on an object, 0 if none."""
-    text = (body["metadata"].get("annotations") or {}).get(FENCE_ANNOTATION, "")
-    return int(text) if text.isdecimal() else 0
 
 
 def format_time(moment: datetime) -> str:

@@ -81,7 +81,7 @@ class Ramp:
     def step(self, ask: Ask, *, check_mode: bool) -> Done:
         """Raises RampRefusedError with every reason why the percentage must not rise."""
 
-        def decide(flags: FlagsMap) -> tuple[Seen, RampPlan]:
+        def decide(flags: FlagsMap) -> tuple[Seen, RampPlan, int]:
             seen = self._see(flags, ask)
             found = plan(self._schedule, seen, ask)
             if found.action == REFUSE:
@@ -89,36 +89,35 @@ class Ramp:
                     f"{sentence(self._schedule, found)} Nothing was changed.",
                     **describe(self._schedule, found),
                 )
-            if found.action in (RAISE, WATCH) and not check_mode:
-                self._hold_lock()
-            return seen, found
+            asks = found.action in (RAISE, WATCH) and not check_mode
+            return seen, found, self._hold_lock() if asks else 0
 
         return self._write(decide, check_mode=check_mode)
 
     def judge(self, finding: Finding, *, check_mode: bool) -> Done:
         """Only a verdict that lets users in asks for the lock."""
 
-        def decide(flags: FlagsMap) -> tuple[Seen, RampPlan]:
+        def decide(flags: FlagsMap) -> tuple[Seen, RampPlan, int]:
             seen = see_flags(flags, self._place, self._wall())
             found = judge(self._schedule, seen, finding)
-            if finding.verdict == PROCEED and not check_mode:
-                self._hold_lock()
-            return seen, found
+            asks = finding.verdict == PROCEED and not check_mode
+            return seen, found, self._hold_lock() if asks else 0
 
         return self._write(decide, check_mode=check_mode)
 
     def _write(
-        self, decide: t.Callable[[FlagsMap], tuple[Seen, RampPlan]], *, check_mode: bool
+        self, decide: t.Callable[[FlagsMap], tuple[Seen, RampPlan, int]], *, check_mode: bool
     ) -> Done:
         last: list[tuple[Seen, RampPlan]] = []
 
         def wish(flags: FlagsMap) -> Wish:
-            seen, found = decide(flags)
+            seen, found, fence = decide(flags)
             last[:] = [(seen, found)]
             written = found.writes(seen.annotation)
             return Wish(
                 flags={self._place.flag: str(found.after.percentage)} if found.moves else {},
                 annotations={} if written is None else {RAMP_ANNOTATION: written},
+                fence=fence,
             )
 
         written = decide_flags(
@@ -132,13 +131,15 @@ class Ramp:
         seen, found = last[0]
         return Done(seen, found, written)
 
-    def _hold_lock(self) -> None:
+    def _hold_lock(self) -> int:
+        """The epoch under which this run may let users in."""
         if not self._fence:
             raise InputError(
                 "Option 'fence' is missing: going up needs the deploy lock. Take it with "
                 "easymo.deploy.deploy_lock, and pass its fence."
             )
         self._guard.check()
+        return self._fence
 
     def _see(self, flags: FlagsMap, ask: Ask) -> Seen:
         """Going down asks nobody, so the lock is not even looked at."""

@@ -10,7 +10,7 @@ import gzip
 import re
 import typing as t
 
-from .._cluster import RELEASE_ANNOTATION, Object
+from .._cluster import FENCE_ANNOTATION, RELEASE_ANNOTATION, Object
 from .._errors import InputError, VerificationError
 
 LIMIT = 900_000
@@ -30,17 +30,17 @@ def record_name(version: str) -> str:
     return f"release-{version}"
 
 
-def config_map(name: str, namespace: str, version: str, data: t.Mapping[str, str]) -> Object:
-    return {
-        "apiVersion": "v1",
-        "kind": "ConfigMap",
-        "metadata": {
-            "name": name,
-            "namespace": namespace,
-            "labels": {MANAGED_BY: "easymo.deploy", RELEASE_ANNOTATION: version},
-        },
-        "data": dict(data),
+def config_map(
+    name: str, namespace: str, version: str, data: t.Mapping[str, str], *, fence: int = 0
+) -> Object:
+    metadata: Object = {
+        "name": name,
+        "namespace": namespace,
+        "labels": {MANAGED_BY: "easymo.deploy", RELEASE_ANNOTATION: version},
     }
+    if fence:
+        metadata["annotations"] = {FENCE_ANNOTATION: str(fence)}
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": dict(data)}
 
 
 def pack(content: bytes, what: str) -> str:

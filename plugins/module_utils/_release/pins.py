@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 
 from .._cluster import OWN_ANNOTATIONS, Cluster, Object
 from .._errors import ConflictError, InputError, VerificationError
+from .._lock.epoch import fence_of
 from .._rollout.models import Deployment, ReplicaSet, newest_replica_set
 from .._rollout.observe import observe_deployment
 from .._rollout.plan import Pin, is_as_pinned, runs_release
@@ -19,12 +20,13 @@ from .packing import config_map, pack, unpack
 
 @dataclass(frozen=True)
 class Pins:
-    """All pins of one attempt of a release; `version` is the ConfigMap's resourceVersion."""
+    """All pins of one attempt of a release. `fence` is the epoch under which they were last written."""
 
     attempt: int
     deployments: t.Mapping[str, Object] = field(default_factory=dict)
     config_maps: t.Mapping[str, Object] = field(default_factory=dict)
     resource_version: str = ""
+    fence: int = 0
 
     def deployment(self, name: str) -> Pin | None:
         body = self.deployments.get(name)
@@ -59,6 +61,7 @@ def read_pins(cluster: Cluster, record: str) -> Pins | None:
             deployments=content["deployments"],
             config_maps=content["config_maps"],
             resource_version=body["metadata"]["resourceVersion"],
+            fence=fence_of(body),
         )
     except (KeyError, ValueError, TypeError) as exc:
         raise VerificationError(
@@ -83,6 +86,7 @@ def write_pins(cluster: Cluster, record: str, version: str, pins: Pins) -> None:
             "attempt": str(pins.attempt),
             "pins": pack(content.encode(), f"The pins of release {version!r}"),
         },
+        fence=pins.fence,
     )
     if pins.resource_version:
         body["metadata"]["resourceVersion"] = pins.resource_version

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 
 from .._cluster import RELEASE_ANNOTATION, Clock, Cluster, Object
 from .._errors import ConflictError, InputError, VerificationError
+from .._lock.epoch import fence_of, leave_epoch, refuse_later
 from .models import Record
 from .order import superseded
 from .packing import config_map, pack, record_name, unpack
@@ -33,6 +34,15 @@ class Attachment:
         return hashlib.sha256(self.content).hexdigest()
 
 
+@dataclass(frozen=True)
+class Kept:
+    """The record as it stands: None and "" when there is none yet."""
+
+    record: Record | None = None
+    resource_version: str = ""
+    fence: int = 0
+
+
 class ReleaseStore:
     """One release in one namespace."""
 
@@ -43,18 +53,24 @@ class ReleaseStore:
         self.name = record_name(version)
 
     def read(self) -> Record | None:
-        return self._read()[0]
+        return self._read().record
 
     def change(self, change: Change, *, check_mode: bool) -> tuple[Record | None, Record]:
-        """The record before and after, compare-and-swap on the resourceVersion."""
+        """The record before and after, compare-and-swap on the resourceVersion.
+
+        Raises LeaseLostError when a later holder of the lock has written it. What is written under a later epoch gets
+        that epoch also when nothing else of it changes.
+        """
         last: ConflictError | None = None
         for attempt in range(ATTEMPTS):
-            before, resource_version = self._read()
+            kept = self._read()
+            before = kept.record
+            refuse_later(f"ConfigMap {self.name!r}", kept.fence, change.fence)
             after = plan_record(before, self._beside_others(before, change))
-            if check_mode or after == before:
+            if check_mode or (after == before and kept.fence >= change.fence):
                 return before, after
             try:
-                self._write(after, resource_version)
+                self._write(after, replace(kept, fence=max(kept.fence, change.fence)))
             except ConflictError as exc:
                 last = exc
                 pause = random.uniform(0.01, 0.05) * 2**attempt  # noqa: S311 - spreads retries
@@ -100,8 +116,13 @@ class ReleaseStore:
         if known is None:
             return Pins(attempt=attempt)
         if known.attempt != attempt:
-            return Pins(attempt=attempt, resource_version=known.resource_version)
+            return Pins(attempt, resource_version=known.resource_version, fence=known.fence)
         return known
+
+    def leave_epoch(self, fence: int) -> None:
+        """On the record and its pins, as far as there are any, so that no earlier holder of the lock writes them."""
+        for name in (self.name, pins_name(self.name)):
+            leave_epoch(self._cluster, name, fence)
 
     def pin(
         self,
@@ -110,14 +131,16 @@ class ReleaseStore:
         deployments: t.Sequence[str],
         config_maps: t.Sequence[str],
         digests: t.Container[str] = (),
+        fence: int = 0,
         check_mode: bool,
     ) -> tuple[list[str], list[str]]:
-        """The Deployments and the ConfigMaps that are pinned by this.
+        """The Deployments and the ConfigMaps that are pinned by this. Raises LeaseLostError as `change` does.
 
         What is pinned stays as it is, but for a Deployment that another hand changed and that does not
         run this release. `digests` are those of the release's images.
         """
         known = self.pins(attempt)
+        refuse_later(f"ConfigMap {pins_name(self.name)!r}", known.fence, fence)
         new_deployments, new_config_maps = missing_pins(known, deployments, config_maps)
         new_deployments += outdated_pins(self._cluster, known, self.version, deployments, digests)
         if not new_deployments and not new_config_maps:
@@ -131,6 +154,7 @@ class ReleaseStore:
             digests=digests,
         )
         if not check_mode:
+            pins = replace(pins, fence=max(pins.fence, fence))
             write_pins(self._cluster, self.name, self.version, pins)
             self._verify_pins(pins)
         return new_deployments, new_config_maps
@@ -227,18 +251,24 @@ class ReleaseStore:
             raise InputError("The attachment name 'pins' is reserved: choose another.")
         return f"{self.name}-{record_name(name).removeprefix('release-')}"
 
-    def _read(self) -> tuple[Record | None, str]:
+    def _read(self) -> Kept:
         body = self._cluster.read("ConfigMap", self.name)
         if body is None:
-            return None, ""
+            return Kept()
         text = (body.get("data") or {}).get(KEY, "")
         record = Record.load(text, f"ConfigMap {self.name!r}")
-        return record, body["metadata"]["resourceVersion"]
+        return Kept(record, body["metadata"]["resourceVersion"], fence_of(body))
 
-    def _write(self, record: Record, resource_version: str) -> None:
-        body = config_map(self.name, self._cluster.namespace, self.version, {KEY: record.dump()})
-        if resource_version:
-            body["metadata"]["resourceVersion"] = resource_version
+    def _write(self, record: Record, over: Kept) -> None:
+        body = config_map(
+            self.name,
+            self._cluster.namespace,
+            self.version,
+            {KEY: record.dump()},
+            fence=over.fence,
+        )
+        if over.resource_version:
+            body["metadata"]["resourceVersion"] = over.resource_version
             self._cluster.replace("ConfigMap", body)
         else:
             self._cluster.create("ConfigMap", body)

@@ -23,10 +23,11 @@ ASKS = ("phase", "status", "announcements", "backups", "facts", "notes")
 
 @dataclass(frozen=True)
 class Task:
-    """`writes`: the record itself is to be written, not only what hangs on it."""
+    """`writes`: the record itself is to be written, not only what hangs on it. `fences`: nothing but the epoch is."""
 
     change: Change
     writes: bool
+    fences: bool = False
     pin_deployments: tuple[str, ...] = ()
     pin_config_maps: tuple[str, ...] = ()
     attach: t.Mapping[str, str] = field(default_factory=dict)
@@ -38,6 +39,9 @@ class Task:
             raise InputError("'evidence' belongs to a phase: set 'phase' too.")
         pin = params["pin"] or {}
         hangs = bool(params["pin"] or params["attach"] or params["fetch"])
+        fences = bool(params.get("fenced"))
+        if fences and not params["fence"]:
+            raise InputError("'fence' is missing: with 'fenced' it is the epoch to write.")
         return cls(
             change=Change(
                 version=params["name"],
@@ -57,7 +61,8 @@ class Task:
                 notes=tuple(params["notes"]),
                 order=read_order(params.get("order") or {}),
             ),
-            writes=not hangs or any(params[name] for name in ASKS),
+            writes=(not hangs and not fences) or any(params[name] for name in ASKS),
+            fences=fences,
             pin_deployments=tuple(pin.get("deployments") or ()),
             pin_config_maps=tuple(pin.get("config_maps") or ()),
             attach={name: str(path) for name, path in params["attach"].items()},
@@ -101,6 +106,9 @@ def carry_out(cluster: Cluster, task: Task, *, check_mode: bool) -> Done:
         before, after = store.change(task.change, check_mode=check_mode)
     else:
         before = after = store.read()
+    epoch = task.change.fence
+    if epoch and (task.fences or task.change.opens) and not check_mode:
+        store.leave_epoch(epoch)
     pinned: dict[str, t.Sequence[str]] = {"deployments": [], "config_maps": []}
     if task.pin_deployments or task.pin_config_maps:
         record = check_attempt(after, task.change.version)
@@ -109,6 +117,7 @@ def carry_out(cluster: Cluster, task: Task, *, check_mode: bool) -> Done:
             deployments=task.pin_deployments,
             config_maps=task.pin_config_maps,
             digests=digests_of(record),
+            fence=task.change.fence,
             check_mode=check_mode,
         )
     return Done(

@@ -23,6 +23,7 @@ from .._cluster import (
     Operation,
 )
 from .._errors import ConflictError, InputError
+from .._lock.epoch import epoch_in, refuse_later
 from .changes import Taken, taken_away
 from .models import Deployment, images_of
 
@@ -273,14 +274,8 @@ def _check_container(deployment: Deployment, container: str) -> None:
 
 def check_fence(deployment: Deployment, wanted: Wanted) -> None:
     """Refuse what was written under a later lock, also where the lock itself is out of sight."""
-    written = _written_fence(deployment)
-    if wanted.fence and written > wanted.fence:
-        raise ConflictError(
-            f"Deployment {deployment.name!r} was written under a later deploy lock (epoch {written}, "
-            f"ours is {wanted.fence}), so it was left alone: another run took the lock over. "
-            "Find out who deploys before trying again.",
-            result="lease_lost",
-        )
+    written = epoch_in(deployment.annotations)
+    refuse_later(f"Deployment {deployment.name!r}", written, wanted.fence, result="lease_lost")
 
 
 def _check_replicas(deployment: Deployment, wanted: Wanted) -> None:
@@ -296,7 +291,7 @@ def _check_replicas(deployment: Deployment, wanted: Wanted) -> None:
 
 def _plan_fence(deployment: Deployment, wanted: Wanted) -> RolloutPlan:
     """The fence alone. Nothing restarts for it."""
-    if _written_fence(deployment) >= wanted.fence:
+    if epoch_in(deployment.annotations) >= wanted.fence:
         return unchanged(deployment)
     annotations = _fence(wanted)
     return replace(
@@ -308,11 +303,6 @@ def _plan_fence(deployment: Deployment, wanted: Wanted) -> RolloutPlan:
         annotations={**deployment.annotations, **annotations},
         fences=True,
     )
-
-
-def _written_fence(deployment: Deployment) -> int:
-    text = deployment.annotations.get(FENCE_ANNOTATION, "")
-    return int(text) if text.isdecimal() else 0
 
 
 def _fence(wanted: Wanted) -> dict[str, str]:

@@ -11,7 +11,10 @@ from dataclasses import dataclass
 
 import orjson
 
-from ansible_collections.easymo.deploy.plugins.module_utils._cluster import Object
+from ansible_collections.easymo.deploy.plugins.module_utils._cluster import (
+    FENCE_ANNOTATION,
+    Object,
+)
 from sandbox.kubernetes.errors import ApiError
 
 from ..platform import NAMESPACE, VERSION
@@ -132,6 +135,10 @@ def template_of(body: Object | None) -> Object | None:
 
 def annotations_of(body: Object) -> dict[str, str]:
     return t.cast("dict[str, str]", body["metadata"].get("annotations") or {})
+
+
+def fence_of(body: Object) -> int:
+    return int(annotations_of(body).get(FENCE_ANNOTATION, "0"))
 
 
 def epoch_of(lease: Object) -> int:

@@ -5,11 +5,15 @@ from __future__ import annotations
 
 import typing as t
 
+from ansible_collections.easymo.deploy.plugins.module_utils._cluster import Object
+
 from .. import plan
-from .history import LEASE, History, Write, epoch_of, holder_of
+from .history import LEASE, History, Write, epoch_of, fence_of, holder_of
 from .sentences import (
     BEGINS_NOTHING,
     EPOCHS_RISE,
+    FENCED,
+    LATER_STAYS,
     LOCK_IS_KEPT,
     LOST_IS_LOST,
     ONE_HOLDER,
@@ -37,7 +41,9 @@ class LockInvariants:
             if write.after is not None:
                 self._lease_written(write)
             return
-        module = self._history.doing(write.by)[0]
+        module, params = self._history.doing(write.by)
+        if write.plural == "configmaps" and write.ours and write.before and write.after:
+            self._config_map_written(write, params.get("fence") or 0)
         if self._history.world.epochs.get(write.by) and module != "kill_switch":
             self._history.check(
                 BEGINS_NOTHING,
@@ -46,6 +52,27 @@ class LockInvariants:
             )
         if write.plural == "deployments" and write.ours and write.before and write.after:
             self._note_loss(write)
+
+    def _config_map_written(self, write: Write, epoch: int) -> None:
+        before, after = (
+            fence_of(t.cast("Object", write.before)),
+            fence_of(t.cast("Object", write.after)),
+        )
+        self._history.check(
+            EPOCHS_RISE, after >= before, f"the epoch on {write.name} fell from {before} to {after}"
+        )
+        # A ramp goes down without the lock.
+        if epoch and self._history.doing(write.by)[0] != "feature_ramp":
+            self._history.check(
+                FENCED,
+                after == epoch,
+                f"{write.by} wrote {write.name} under {epoch}, and it has {after}",
+            )
+            self._history.check(
+                LATER_STAYS,
+                before <= epoch,
+                f"{write.by} wrote {write.name} under {epoch}, and it had {before}",
+            )
 
     def claimed(self, process: Process, did: Did) -> None:
         if did.module != "deploy_lock" or did.failed or did.params["state"] != "held":

@@ -8,6 +8,7 @@ import typing as t
 ONE_HOLDER = "one_holder"
 EPOCHS_RISE = "epochs_rise"
 FENCED = "fenced"
+LATER_STAYS = "later_stays"
 LOOKED_FIRST = "looked_first"
 STAYS_BACK = "stays_back"
 LOCK_IS_KEPT = "lock_is_kept"
@@ -29,8 +30,9 @@ LIVENESS = "liveness"
 
 SENTENCES: t.Mapping[str, str] = {
     ONE_HOLDER: "An epoch of the deploy lock belongs to one run for ever.",
-    EPOCHS_RISE: "The epoch of the lock and the fence on a Deployment only rise: no earlier holder overwrites a later.",
-    FENCED: "What a run that holds the lock writes on a Deployment carries its epoch, and so does all it returns.",
+    EPOCHS_RISE: "The epoch of the lock and the fence on an object only rise: no earlier holder overwrites a later.",
+    FENCED: "What a run that holds the lock writes carries its epoch, and so does all it returns.",
+    LATER_STAYS: "No earlier holder of the lock writes record, pins or flags after a later one.",
     LOOKED_FIRST: "No rollout writes over a template that somebody else wrote since it looked.",
     STAYS_BACK: "No run that lost the lock releases a service after its release was rolled back.",
     LOCK_IS_KEPT: "Nobody takes or frees the lock of a run that lives and can renew it, but by force or to undo.",

@@ -6,7 +6,6 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.easymo.deploy.plugins.module_utils._cluster import (
-    FENCE_ANNOTATION,
     ROLLOUT_ID_ANNOTATION,
     Object,
 )
@@ -14,7 +13,7 @@ from sandbox.kubernetes.controllers.objects import pod_ready, terminating
 from sandbox.kubernetes.routing import parse_path
 
 from ..platform import NAMESPACE, NEW
-from .history import LEASE, History, Write, annotations_of, epoch_of, template_of
+from .history import LEASE, History, Write, annotations_of, epoch_of, fence_of, template_of
 from .sentences import (
     BACK_AT_PINS,
     CAPACITY,
@@ -84,7 +83,7 @@ class ServiceInvariants:
         if write.plural != "deployments" or before is None or after is None:
             return
         name, check = write.name, self._history.check
-        fences = [_fence_of(one) for one in (before, after)]
+        fences = [fence_of(one) for one in (before, after)]
         check(
             EPOCHS_RISE,
             fences[1] >= fences[0],
@@ -154,7 +153,7 @@ class ServiceInvariants:
             template = template_of(self._history.find("deployments", name))
             fence = did.params.get("fence") or 0
             if template is not None and fence:
-                written = _fence_of(t.cast("Object", self._history.find("deployments", name)))
+                written = fence_of(t.cast("Object", self._history.find("deployments", name)))
                 self._history.check(
                     FENCED, written >= fence, f"{name} went back under {fence}, and has {written}"
                 )
@@ -171,10 +170,6 @@ class ServiceInvariants:
             one.at > since and one.by != by and template_of(one.before) != template_of(one.after)
             for one in self._history.writes("deployments", name)
         )
-
-
-def _fence_of(body: Object) -> int:
-    return int(annotations_of(body).get(FENCE_ANNOTATION, "0"))
 
 
 def _is_new(deployment: Object) -> bool:

@@ -55,6 +55,15 @@ class Script:
         )
         self.epoch = self.epoch or held["fence"]
         self.world.epochs[self.actor.name] = self.epoch
+        if purpose == "undo":
+            self.require(
+                self.task(
+                    "release_phase/lock",
+                    "Keep a run that lost the lock from writing the release record",
+                    name=VERSION,
+                    fence=self.epoch,
+                )
+            )
 
     def unlock(self, purpose: str = "deploy") -> None:
         self.require(self.task("release_phase/unlock", "Release the deploy lock", purpose=purpose))

@@ -5,6 +5,7 @@ import typing as t
 
 import pytest
 
+from ansible_collections.easymo.deploy.plugins.module_utils._cluster import FENCE_ANNOTATION
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
     ConflictError,
     InputError,
@@ -47,7 +48,7 @@ def cluster_with(data: dict[str, str], manager: str = KUBECTL) -> MemoryCluster:
 
 
 def change(cluster: MemoryCluster, flags: dict[str, str | None], **options: t.Any) -> FlagsPlan:
-    wish = Wish(flags, options.pop("annotations", {}))
+    wish = Wish(flags, options.pop("annotations", {}), options.pop("fence", 0))
     settings = {"force": True, "check_mode": False, **options}
     return decide_flags(cluster, "feature-flags", lambda _seen: wish, **settings)
 
@@ -148,6 +149,35 @@ def test_annotations_are_written_kept_and_taken_out_with_the_flags() -> None:
         assert not change(cluster, {}, annotations={gone: None}).changed
     assert annotations_of(cluster) == {"our/two": "2"}
     assert data_of(cluster) == {"A": "true"}
+
+
+def test_flags_carry_the_epoch_which_is_no_change_and_stays_without_a_lock() -> None:
+    cluster = cluster_with({"A": "true"})
+    for fence, writes in ((3, True), (3, False), (4, True)):
+        cluster.writes.clear()
+        plan = change(cluster, {"A": "true"}, fence=fence)
+        assert (plan.changed, bool(cluster.writes)) == (False, writes)
+        assert annotations_of(cluster) == {FENCE_ANNOTATION: str(fence)}
+    assert change(cluster, {"A": "false"}).changed
+    assert annotations_of(cluster) == {FENCE_ANNOTATION: "4"}
+
+
+def test_flags_that_a_later_holder_wrote_take_no_write_of_an_earlier_one() -> None:
+    cluster = cluster_with({"A": "false"})
+    change(cluster, {"A": "false"}, fence=4)
+    cluster.writes.clear()
+    with pytest.raises(LeaseLostError, match="epoch 4, ours is 3"):
+        change(cluster, {"A": "true"}, fence=3)
+    assert cluster.writes == []
+
+
+def test_flags_that_a_later_holder_writes_at_that_moment_stay_its() -> None:
+    """Between our look and our write."""
+    cluster = cluster_with({"A": "false"})
+    cluster.before_write = lambda: t.cast("None", change(cluster, {"A": "false"}, fence=4))
+    with pytest.raises(LeaseLostError):
+        change(cluster, {"A": "true"}, fence=3)
+    assert data_of(cluster) == {"A": "false"}
 
 
 def test_an_immutable_config_map_is_told() -> None:

@@ -263,9 +263,11 @@ def test_a_run_that_lost_its_lock_does_not_take_it_again(scene: Scene, loss: str
 
 
 def test_a_lease_that_was_deleted_comes_back_above_what_its_targets_remember(scene: Scene) -> None:
-    for name, remembered in (("a", {"easymo.com/fence": "41"}), ("b", {}), ("c", None)):
+    for name, remembered in (("a", {"easymo.com/fence": "40"}), ("b", {}), ("c", None)):
         body = {"metadata": {"name": name, "annotations": remembered}}
         scene.cluster.put("Deployment", body)
+    record = {"metadata": {"name": "release-2.0.0", "annotations": {"easymo.com/fence": "41"}}}
+    scene.cluster.put("ConfigMap", record)
     assert scene.locking(scene.claim()).hold().after.fence == 42
 
 

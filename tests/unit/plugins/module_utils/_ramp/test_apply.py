@@ -9,6 +9,7 @@ import typing as t
 import pytest
 
 from ansible_collections.easymo.deploy.plugins.module_utils._cluster import (
+    FENCE_ANNOTATION,
     KILL_SWITCH_ANNOTATION,
     RAMP_ANNOTATION,
 )
@@ -153,6 +154,20 @@ def test_another_run_that_took_the_lock_over_keeps_it() -> None:
     with pytest.raises(RampRefusedError, match="zoe@there"):
         stage.steps()
     assert stage.is_at() == ("5", 5, PROCEED)
+
+
+def test_the_way_up_carries_the_epoch_and_the_way_down_leaves_it() -> None:
+    stage = Stage()
+    stage.steps()
+    assert stage.body["metadata"]["annotations"][FENCE_ANNOTATION] == str(stage.fence)
+    stage.edit(
+        "5", **{FENCE_ANNOTATION: "9", RAMP_ANNOTATION: state_at(5, PROCEED).to_annotation()}
+    )
+    with pytest.raises(LeaseLostError, match="epoch 9"):
+        stage.steps()
+    stage.steps(1)
+    assert stage.is_at()[0] == "1"
+    assert stage.body["metadata"]["annotations"][FENCE_ANNOTATION] == "9"
 
 
 def test_the_lock_of_a_run_that_was_killed_is_in_nobodys_way() -> None:

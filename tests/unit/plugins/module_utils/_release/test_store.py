@@ -12,6 +12,8 @@ from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
     InputError,
     VerificationError,
 )
+from ansible_collections.easymo.deploy.plugins.module_utils._lock.epoch import fence_of
+from ansible_collections.easymo.deploy.plugins.module_utils._lock.errors import LeaseLostError
 from ansible_collections.easymo.deploy.plugins.module_utils._release.pins import read_pins
 from ansible_collections.easymo.deploy.plugins.module_utils._release.plan import Change
 from ansible_collections.easymo.deploy.plugins.module_utils._release.store import ReleaseStore
@@ -31,6 +33,7 @@ EMPTY: dict[str, t.Any] = {
     "status": None,
     "pin": None,
     "notes": [],
+    "fence": 0,
     **{key: {} for key in ("evidence", "announcements", "backups", "facts", "attach", "fetch")},
 }
 
@@ -121,6 +124,78 @@ def test_a_new_attempt_pins_anew(cluster: MemoryCluster) -> None:
     pins = kept_pins(cluster)
     assert pins["attempt"] == 2
     assert pins["config_maps"]["feature-flags"]["data"] == {"A": "true"}
+
+
+def fences_of(cluster: MemoryCluster) -> list[int]:
+    names = ("release-2.0.0", "release-2.0.0-pins")
+    return [fence_of(cluster.objects["ConfigMap", name]) for name in names]
+
+
+def test_record_and_pins_carry_the_epoch_and_a_write_without_a_lock_leaves_it(
+    cluster: MemoryCluster,
+) -> None:
+    opens = {"phase": "microservices", "phase_status": "running", "pin": PIN}
+    assert run(cluster, fence=3, **opens)["changed"]
+    assert fences_of(cluster) == [3, 3]
+    cluster.writes.clear()
+    assert not run(cluster, fence=3, **opens)["changed"]
+    assert cluster.writes == []
+    run(cluster, notes=["by hand"])
+    assert fences_of(cluster) == [3, 3]
+
+
+def test_the_next_holder_leaves_its_epoch_where_it_has_nothing_else_to_write(
+    cluster: MemoryCluster,
+) -> None:
+    opens = {"phase": "microservices", "phase_status": "running", "pin": PIN}
+    run(cluster, **opens)  # by a release before there were epochs
+    done = run(cluster, fence=1, phase="microservices", phase_status="done")
+    assert done["phase"]["status"] == "done"
+    again = run(cluster, fence=2, **opens)
+    assert (again["changed"], again["phase"]) == (False, done["phase"])
+    assert fences_of(cluster) == [2, 2]
+    assert not run(cluster, fence=5, fenced=True)["changed"]
+    assert fences_of(cluster) == [5, 5]
+
+
+@pytest.mark.parametrize(
+    "late",
+    [
+        {"phase": "microservices", "phase_status": "done"},
+        {"status": "done"},
+        {"phase": "microservices", "phase_status": "running"},
+        {"pin": {"deployments": [NAME], "config_maps": ["other"]}},
+        {"fenced": True},
+    ],
+)
+def test_what_a_later_holder_wrote_takes_no_write_of_an_earlier_one(
+    cluster: MemoryCluster, late: dict[str, t.Any]
+) -> None:
+    run(cluster, fence=3, phase="microservices", phase_status="running", pin=PIN)
+    run(cluster, fence=4, fenced=True)
+    before = {
+        name: cluster.objects["ConfigMap", name] for name in ("release-2.0.0", "release-2.0.0-pins")
+    }
+    with pytest.raises(LeaseLostError, match="epoch 4, ours is 3"):
+        run(cluster, fence=3, **late)
+    assert all(cluster.objects["ConfigMap", name] == body for name, body in before.items())
+
+
+def test_a_run_that_had_read_the_record_before_it_was_fenced_does_not_write_it(
+    cluster: MemoryCluster,
+) -> None:
+    """It looked at the lock, read the record and stood still; a rollback took the lock meanwhile."""
+    run(cluster, fence=3, phase="microservices", phase_status="running")
+    cluster.before_write = lambda: t.cast("None", run(cluster, fence=4, fenced=True))
+    with pytest.raises(LeaseLostError):
+        run(cluster, fence=3, phase="microservices", phase_status="done")
+    assert run(cluster)["record"]["phases"]["microservices"]["status"] == "running"
+
+
+def test_an_epoch_alone_makes_no_record_and_needs_one_to_write(cluster: MemoryCluster) -> None:
+    assert run(cluster, fence=3, fenced=True)["record"] == {}
+    with pytest.raises(InputError, match="'fence' is missing"):
+        run(cluster, fenced=True)
 
 
 def test_pinning_needs_a_record(cluster: MemoryCluster) -> None:

@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE to easymo.deploy.
+"""The epoch of the deploy lock that an object carries: written under it, and never again under an earlier one."""
+
+from __future__ import annotations
+
+import typing as t
+
+from .._cluster import FENCE_ANNOTATION, Cluster, Object
+from .._errors import ConflictError
+from .errors import LeaseLostError
+
+ATTEMPTS = 8
+
+
+def epoch_in(annotations: t.Mapping[str, str]) -> int:
+    """0 where nobody who held the lock has written."""
+    text = annotations.get(FENCE_ANNOTATION, "")
+    return int(text) if text.isdecimal() else 0
+
+
+def fence_of(body: Object) -> int:
+    return epoch_in(body["metadata"].get("annotations") or {})
+
+
+def refuse_later(what: str, written: int, ours: int, **details: t.Any) -> None:
+    """Raise LeaseLostError for what a later holder of the lock has written. `ours` is 0 without a lock."""
+    if ours and written > ours:
+        raise LeaseLostError(
+            f"{what} was written under a later deploy lock (epoch {written}, ours is {ours}), so it was left alone: "
+            "another run took the lock over. Check playbooks/status.yml before deploying again.",
+            **details,
+        )
+
+
+def leave_epoch(cluster: Cluster, name: str, epoch: int) -> None:
+    """Write the epoch on a ConfigMap, if there is one, and nothing else. Raises LeaseLostError for a later one.
+
+    Whoever has read it before, and writes it by that version, is refused.
+    """
+    last: ConflictError | None = None
+    for _attempt in range(ATTEMPTS):
+        body = cluster.read("ConfigMap", name)
+        if body is None or fence_of(body) == epoch:
+            return
+        refuse_later(f"ConfigMap {name!r}", fence_of(body), epoch)
+        metadata = body["metadata"]
+        path, value = "/metadata/annotations", {FENCE_ANNOTATION: str(epoch)}
+        if metadata.get("annotations"):
+            path, value = f"{path}/{FENCE_ANNOTATION.replace('/', '~1')}", value[FENCE_ANNOTATION]  # type: ignore[assignment]
+        version = metadata["resourceVersion"]
+        try:
+            cluster.patch(
+                "ConfigMap",
+                name,
+                [
+                    {"op": "test", "path": "/metadata/resourceVersion", "value": version},
+                    {"op": "add", "path": path, "value": value},
+                ],
+            )
+        except ConflictError as exc:
+            last = exc
+            continue
+        return
+    raise ConflictError(
+        f"ConfigMap {name!r} was changed {ATTEMPTS} times during our writes: something else keeps writing to it. "
+        "Find out what, and try again."
+    ) from last
