@@ -19,10 +19,11 @@ from sandbox.faults import Faults
 from sandbox.kubernetes.server import application, new_store
 from tests.contract.recordings import KUBECTL, Exchange
 from tests.simulation.client import Session
-from tests.simulation.plan import Plan
+from tests.simulation.plan import Fault, Plan
 from tests.simulation.world import World
 
 TOKEN = "contract"
+ACTOR = "kubectl"
 ANSWERS_WITHIN = 60.0
 
 Result = t.TypeVar("Result")
@@ -87,8 +88,9 @@ class Simulated:
     Its controllers and its kubelet are held: a conversation tells itself what the real ones did meanwhile.
     """
 
-    def __init__(self, user_agent: str = KUBECTL) -> None:
-        self._world = World(Plan(1, {}, (), ()), lambda _text: None)
+    def __init__(self, user_agent: str = KUBECTL, faults: tuple[Fault, ...] = ()) -> None:
+        """`faults` befall the actor ACTOR."""
+        self._world = World(Plan(1, {}, (), faults), lambda _text: None)
         self._world.plane.controllers.clear()
         self._world.plane.listeners.clear()
         self._world.plane.user_agent = user_agent
@@ -110,7 +112,7 @@ class Simulated:
         def live() -> None:
             work(Session(self._world))
 
-        self._world.start("kubectl", "laptop", live, rate=1.0, ahead=0.0)
+        self._world.start(ACTOR, "laptop", live, rate=1.0, ahead=0.0)
         self.pass_time(0.5)
 
     def pass_time(self, seconds: float) -> None:
