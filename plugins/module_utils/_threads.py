@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import threading
 import typing as t
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 
 Item = t.TypeVar("Item")
 Result = t.TypeVar("Result")
+Result_co = t.TypeVar("Result_co", covariant=True)
 
 Event = threading.Event
 Lock = threading.Lock
@@ -35,3 +36,26 @@ def side_by_side(  # noqa: UP047 - targets may run an older Python
 def spawn(work: t.Callable[[], None]) -> None:
     """Begin it on a thread that ends with the process at the latest."""
     threading.Thread(target=work, daemon=True).start()
+
+
+class Begun(t.Protocol[Result_co]):
+    """What runs on a thread of its own."""
+
+    def done(self) -> bool: ...
+
+    def result(self, timeout: float | None = None) -> Result_co:
+        """What it returned or raised, once it has; TimeoutError after so many seconds."""
+
+
+def begin(work: t.Callable[[], Result]) -> Begun[Result]:  # noqa: UP047 - targets may run an older Python
+    """Begin it on a thread that ends with the process at the latest, and have what becomes of it."""
+    begun: Future[Result] = Future()
+
+    def run() -> None:
+        try:
+            begun.set_result(work())
+        except BaseException as exc:  # pylint: disable=broad-exception-caught
+            begun.set_exception(exc)
+
+    spawn(run)
+    return begun

@@ -4,13 +4,13 @@
 
 from __future__ import annotations
 
-import concurrent.futures
 import typing as t
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 from .. import _postgres
 from .._errors import NotReadyError, RefusedError
+from .._threads import begin
 from . import locks
 from .others import Others, find_others
 from .tables import begin_reading, count_rows, list_tables
@@ -19,6 +19,7 @@ if t.TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from .._postgres import PostgresTarget, Session
+    from .._threads import Begun
     from .tables import Table
 
 _LOCK_NOT_AVAILABLE = "55P03"
@@ -37,18 +38,20 @@ class Snapshot:
     @contextmanager
     def counting(self) -> Iterator[Counting]:
         """Count beside the block; whatever is not counted at its end is not counted."""
-        with concurrent.futures.ThreadPoolExecutor(1, thread_name_prefix="row-counts") as pool:
-            counts = pool.submit(count_rows, self._session, self.tables)
-            try:
-                yield Counting(counts, self._target)
-            finally:
-                if not counts.done():
-                    self._session.cancel()
+        counts = begin(lambda: count_rows(self._session, self.tables))
+        try:
+            yield Counting(counts, self._target)
+        finally:
+            if not counts.done():
+                self._session.cancel()
+                # Nobody else may use the session, nor close it, while a thread waits for its answer.
+                with suppress(Exception):
+                    counts.result()
 
 
 @dataclass(frozen=True)
 class Counting:
-    _counts: concurrent.futures.Future[dict[str, int]]
+    _counts: Begun[dict[str, int]]
     _target: PostgresTarget
 
     def result(self, *, within: float) -> dict[str, int]:

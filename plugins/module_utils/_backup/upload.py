@@ -7,18 +7,20 @@ from __future__ import annotations
 import hashlib
 import typing as t
 from collections import deque
-from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
+
+from .._threads import begin
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable
 
     from .._s3 import Bucket
+    from .._threads import Begun
 
 _PART = 8 << 20
-# What waits or is on its way, beside the one part that is being read.
+# What is on its way, beside the one part that is being read: four parts as long as they are small.
 _IN_FLIGHT = 32 << 20
-_THREADS = 4
 # S3 takes 10,000 parts an object; parts that grow keep a dump of any size below that.
 _PARTS_PER_SIZE = 1600
 
@@ -38,10 +40,9 @@ class Upload:
         self.upload = bucket.start_upload(key)
         self._digest = hashlib.sha256()
         self._size = 0
-        self._pending: deque[tuple[int, Future[str]]] = deque()
+        self._pending: deque[tuple[int, Begun[str]]] = deque()
         self._etags: list[str] = []
         self._started = 0
-        self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="s3-part")
 
     def send(self, source: t.IO[bytes], passed: Callable[[bytes, int], None]) -> None:
         """Read `source` to its end; `passed` gets each chunk and the bytes so far."""
@@ -52,13 +53,14 @@ class Upload:
     def complete(self) -> Uploaded:
         while self._pending:
             self._collect()
-        self._pool.shutdown()
         self._bucket.complete_upload(self._key, self.upload, self._etags)
         return Uploaded(size=self._size, sha256=self._digest.hexdigest())
 
     def stop(self) -> None:
         """Send no more; return when nothing is on its way."""
-        self._pool.shutdown(wait=True, cancel_futures=True)
+        while self._pending:
+            with suppress(Exception):  # nobody asks any more what became of it
+                self._pending.popleft()[1].result()
 
     def _send_one(self, source: t.IO[bytes], passed: Callable[[bytes, int], None]) -> bool:
         chunk = source.read(part_size(self._started))
@@ -68,11 +70,11 @@ class Upload:
         self._size += len(chunk)
         passed(chunk, self._size)
         self._started += 1
-        sent = self._pool.submit(
-            self._bucket.upload_part, self._key, self.upload, self._started, chunk
-        )
-        self._pending.append((len(chunk), sent))
+        self._pending.append((len(chunk), self._begin(self._started, chunk)))
         return True
+
+    def _begin(self, number: int, chunk: bytes) -> Begun[str]:
+        return begin(lambda: self._bucket.upload_part(self._key, self.upload, number, chunk))
 
     def _make_room(self, wanted: int) -> bool:
         """Always True, once the next part fits beside those on their way."""

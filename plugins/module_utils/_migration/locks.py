@@ -8,13 +8,13 @@ those it makes itself.
 
 from __future__ import annotations
 
-import threading
 import typing as t
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 
 from .._errors import DeployError
 from .._postgres import SqlError
+from .._threads import Event, begin
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -91,21 +91,20 @@ class BlockerMonitor:
     def waiting(self) -> t.Iterator[None]:
         """Remember in `blocker` who holds what the session waits for while the block runs."""
         self.blocker = ""
-        ended = threading.Event()
-        thread = threading.Thread(target=self._look_until, args=(ended,), daemon=True)
-        thread.start()
+        ended = Event()
+        looking = begin(lambda: self._look_until(ended))
         try:
             yield
         finally:
             ended.set()
-            thread.join()
+            looking.result()
 
     def close(self) -> None:
         if self._context is not None:
             self._context.__exit__(None, None, None)
         self._context = self._session = None
 
-    def _look_until(self, ended: threading.Event) -> None:
+    def _look_until(self, ended: Event) -> None:
         wait = _FIRST_LOOK
         while not ended.wait(wait):
             for row in self._rows(_BLOCKER, (self._pid, self._pid)) or ():
