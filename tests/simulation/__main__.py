@@ -41,8 +41,8 @@ def main() -> int:
     from .plan import Plan, plan_of  # noqa: PLC0415
 
     if args.mutant:
-        install(args.mutant)
-        return hunt(args.seed or 1, args.seconds)
+        theme = install(args.mutant).theme
+        return hunt(args.seed or 1, args.seconds, stores=theme == "stores")
     if args.regressions:
         return replay()
     if args.plan is not None:
@@ -79,18 +79,20 @@ def replay() -> int:
     return bool(broken)
 
 
-def hunt(first: int, seconds: float) -> int:
+def hunt(first: int, seconds: float, *, stores: bool) -> int:
     """Seeds from `first` on, and no more after the first that breaks something."""
-    from .plan import plan_of  # noqa: PLC0415
+    from .plan import STORES_EVERY, plan_of  # noqa: PLC0415
     from .run import run  # noqa: PLC0415
 
     began, seed = time.process_time(), first
+    if stores:
+        seed += STORES_EVERY - 1 - first % STORES_EVERY
     while time.process_time() - began < seconds:
         violations = run(plan_of(seed)).violations
         if violations:
             print(f"seed {seed} breaks: {violations[0][:400]}")
             return 1
-        seed += 1
+        seed += STORES_EVERY if stores else 1
     return 0
 
 

@@ -122,10 +122,8 @@ class Journey:
         raise NotImplementedError
 
     def go(self) -> t.Any:
-        world, fault = self._world, self._world.fault_at(self._writes)
-        kind = fault.kind if fault else ""
-        seconds = fault.seconds if fault else 0.0
-        self._before(kind, seconds)
+        world = self._world
+        kind, seconds = world.trouble(writes=self._writes)
         self._travel()
         if kind == plan.LOST:
             self._lose()
@@ -142,27 +140,9 @@ class Journey:
             self._lose()
         if kind == plan.ERROR_DONE or (kind == plan.CONFLICT and self._writes):
             self._refuse(kind)
-        self._after(kind, seconds)
+        world.trouble_after(kind, seconds)
         self._travel()
         return answer
-
-    def _before(self, kind: str, seconds: float) -> None:
-        scheduler = self._world.scheduler
-        if kind == plan.KILL_BEFORE:
-            self._world.kill(scheduler.process)
-        if kind == plan.MACHINE_LOST:
-            self._world.lose_machine(scheduler.process)
-        if kind == plan.PAUSE_BEFORE:
-            self._world.pause(scheduler.process, seconds)
-        if kind == plan.CLOCK_JUMPS and scheduler.process:
-            scheduler.process.ahead += seconds
-
-    def _after(self, kind: str, seconds: float) -> None:
-        scheduler = self._world.scheduler
-        if kind == plan.KILL_AFTER:
-            self._world.kill(scheduler.process)
-        if kind == plan.PAUSE_AFTER:
-            self._world.pause(scheduler.process, seconds)
 
     def _travel(self) -> None:
         self._world.sleep(self._draw.choice(LATENCIES))

@@ -32,6 +32,8 @@ class Mutant:
     path: Path
     original: str
     mutated: str
+    theme: str = ""
+    """Of the runs that are about it; any without one."""
 
     def source(self) -> str:
         text = self.path.read_text("utf-8")
@@ -42,7 +44,10 @@ class Mutant:
 
 def mutants() -> list[Mutant]:
     listed = yaml.safe_load((Path(__file__).parent / "mutants.yml").read_text("utf-8"))
-    return [Mutant(one["name"], PLUGINS / one["in"], one["is"], one["becomes"]) for one in listed]
+    return [
+        Mutant(one["name"], PLUGINS / one["in"], one["is"], one["becomes"], one.get("theme", ""))
+        for one in listed
+    ]
 
 
 class _Loader(importlib.machinery.SourceFileLoader):
@@ -71,10 +76,11 @@ class Finder:
         return importlib.util.spec_from_file_location(fullname, self._mutant.path, loader=loader)
 
 
-def install(name: str) -> None:
+def install(name: str) -> Mutant:
     """Have this process import the mutant in the place of its module."""
     found = next(one for one in mutants() if one.name == name)
     sys.meta_path.insert(0, t.cast("t.Any", Finder(found)))
+    return found
 
 
 def main() -> int:

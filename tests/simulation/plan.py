@@ -27,6 +27,9 @@ AT_CALLS = (
 AT_WATCHES = (WATCH_ENDS, WATCH_GONE, WATCH_SKIPS, WATCH_BREAKS, WATCH_LAGS)
 CALL, WRITE, WATCH = "call", "write", "watch"
 MOST_FAULTS = 10
+STORES_EVERY = 6
+AGAIN, AT_LAST = "again", 10_000.0
+"""Who gives the command last, when everything that was lost is forgotten and nothing goes wrong any more."""
 
 
 @dataclass(frozen=True)
@@ -84,6 +87,8 @@ class Plan:
     bad_images: t.Mapping[str, str] = field(default_factory=dict)
     """What is wrong with a service's new image, if anything."""
     alerts: tuple[Alert, ...] = ()
+    stores: t.Mapping[str, str] = field(default_factory=dict)
+    """The databases that it migrates, each with the kind of its migrations; without any, there are none."""
 
     def without(self, fault: Fault) -> Plan:
         left = list(self.faults)
@@ -118,7 +123,9 @@ class Plan:
 
 
 def plan_of(seed: int) -> Plan:
-    """The same to the letter for the same seed."""
+    """The same to the letter for the same seed. Every sixth is one of databases."""
+    if seed % STORES_EVERY == STORES_EVERY - 1:
+        return _stores(seed, random.Random(f"stores {seed}"))
     draw = random.Random(f"plan {seed}")
     services = {
         name: draw.choice((1, 2, 2, 3))
@@ -184,6 +191,26 @@ def _crowd(draw: random.Random) -> Drawn:
     return [_actor(draw, 0, "deploy"), *crowd], []
 
 
+def _stores(seed: int, draw: random.Random) -> Plan:
+    """A deployment that migrates, and others who migrate or write while it does."""
+    beside = ("deploy_stores", "deploy_stores", "migrate_alone", "migrate_alone", "write_rows")
+    actors = [_actor(draw, 0, "deploy_stores")]
+    for number in range(1, draw.choice((1, 2, 2, 3, 4))):
+        begins = draw.choice((draw.uniform(0.0, 10.0), draw.uniform(0.0, 60.0)))
+        actors.append(replace(_actor(draw, number, draw.choice(beside)), begins=begins))
+    names = [one.name for one in actors if one.script != "write_rows"]
+    faults = []
+    for _ in range(draw.choice((0, 1, 1, 2, 3, 5))):
+        of, most = draw.choice(((WRITE, 20), (WRITE, 45), (CALL, 150)))
+        fault = _fault(draw, draw.choice(names))
+        if fault.of != WATCH:
+            fault = replace(fault, of=of, nth=draw.randint(1, most))
+        faults.append(fault)
+    actors.append(Actor(AGAIN, "deploy_stores", AT_LAST, "build-1", {"wait": 600}))
+    kinds = {"platform": draw.choice(("sql", "supabase")), "agent_core": "prisma"}
+    return Plan(seed, {"agent-core": 1}, tuple(actors), tuple(faults), stores=kinds)
+
+
 def _actor(draw: random.Random, number: int, script: str) -> Actor:
     begins = (0.0, 1.0, draw.uniform(0, 60), draw.uniform(0, 400))
     return Actor(
@@ -199,13 +226,15 @@ def _actor(draw: random.Random, number: int, script: str) -> Actor:
 
 
 def _options(draw: random.Random, script: str) -> dict[str, t.Any]:
-    if script in ("deploy", "ramp"):
+    if script in ("deploy", "deploy_stores", "ramp"):
         options = {"wait": draw.choice((0, 0, 60, 600)), "force": draw.random() < 0.1}
         if script == "ramp":
             options["percentage"] = draw.choice((None, None, 0, 1, 10, 50))
         return options
     if script == "unlock":
         return {"force": draw.random() < 0.7}
+    if script == "write_rows":
+        return {"holds": draw.choice((0.5, 8.0, 60.0))}
     if script == "kubectl":
         return {"does": draw.choice(("image", "scale", "pod", "flag", "annotate"))}
     return {}

@@ -9,10 +9,11 @@ from dataclasses import dataclass, field
 
 from . import substitutes
 from .invariants import LIVENESS, NO_SURPRISE, Invariants
-from .plan import Actor, Plan
+from .plan import AGAIN, Actor, Plan
 from .platform import settle
 from .scheduler import OutOfStepsError, Process
 from .scripts import COMMANDS, Script, StopError
+from .stores import Stores
 from .tasks import Did, Tasks, flow_of, misplaced
 from .totals import DONE, FAILED, KILLED
 from .world import World
@@ -42,6 +43,8 @@ class Outcome:
 def run(plan: Plan) -> Outcome:
     outcome = Outcome(plan)
     world = World(plan, outcome.lines.append)
+    if plan.stores:
+        world.stores = Stores(world)
     invariants = Invariants(world)
     settle(world)
     invariants.history.begin()
@@ -72,6 +75,9 @@ def run(plan: Plan) -> Outcome:
     outcome.after_loss = invariants.lock.after_loss
     outcome.checked = invariants.history.checked
     outcome.took = world.scheduler.now - start
+    if world.stores is not None:
+        outcome.requests += world.stores.databases.statements
+        world.stores.close()
     world.scheduler.close()
     return outcome
 
@@ -153,9 +159,15 @@ class Operator:
         except StopError as exc:
             self._count(FAILED)
             world.say(f"{name}: stopped: {exc}")
-            if not world.befell:
-                self._invariants.stopped(self.actor.script, str(exc))
-        wrong = misplaced(tasks.done, flow_of(*command.playbooks))
+            if self.actor.name == AGAIN:
+                invariants.ended_again(str(exc))
+            elif not world.befell:
+                invariants.stopped(self.actor.script, str(exc))
+        else:
+            if self.actor.name == AGAIN:
+                invariants.ended_again("")
+        flow = flow_of(*command.playbooks)
+        wrong = misplaced(tasks.done, flow) if flow else ""
         if wrong:
             raise AssertionError(f"{self.actor.script}: {wrong!r} is not where its playbook has it")
         self._ended()

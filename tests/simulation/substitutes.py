@@ -20,6 +20,7 @@ import typing as t
 import uuid
 
 import orjson
+import psycopg2
 
 from ansible_collections.easymo.deploy.plugins import modules
 from ansible_collections.easymo.deploy.plugins.module_utils import (
@@ -38,20 +39,15 @@ from .scheduler import Event, Lock
 from .web import in_world
 
 if t.TYPE_CHECKING:
+    from .stores import Stores
     from .world import World
 
 COLLECTION = "ansible_collections.easymo.deploy.plugins."
 ACTING = (
-    *(
-        "deploy_lock",
-        "feature_flags",
-        "feature_guard",
-        "feature_guard_info",
-        "feature_ramp",
-        "feature_ramp_info",
-    ),
-    *("kill_switch", "pod_flags", "release", "release_info", "release_rollback", "rollout"),
-    "rollout_wave",
+    *("deploy_lock", "feature_flags", "feature_guard", "feature_guard_info", "feature_ramp"),
+    *("feature_ramp_info", "kill_switch", "pod_flags", "prisma_migrations", "release"),
+    *("release_info", "release_rollback", "rollout", "rollout_wave", "sql_migrations"),
+    "supabase_migrations",
 )
 _OPENED = _http._session
 current: World
@@ -111,6 +107,42 @@ def _executed(_client: t.Any, path: str, _container: str, command: t.Sequence[st
     return _kubernetes_exec.Ended(0, current.execute(path.rpartition("/")[2]), "")
 
 
+def _stores() -> Stores:
+    assert current.stores is not None
+    return current.stores
+
+
+_AS_DEFAULTS: t.Mapping[t.Any, t.Any] = {
+    time.monotonic: lambda: current.monotonic(),
+    time.sleep: lambda seconds: current.sleep(seconds),
+    random.random: lambda: current.chance.random(),
+}
+
+
+def _replace_defaults(module: types.ModuleType) -> None:
+    """A clock that a function takes when it is given none was bound when it was defined."""
+    owners = [module, *(one for one in vars(module).values() if isinstance(one, type))]
+    for owner in owners:
+        for found in [*vars(owner).values()]:
+            function = getattr(found, "__wrapped__", found)
+            function = getattr(function, "__func__", function)
+            if not isinstance(function, types.FunctionType):
+                continue
+            if function.__defaults__:
+                function.__defaults__ = tuple(map(_instead_of_default, function.__defaults__))
+            if function.__kwdefaults__:
+                function.__kwdefaults__ = {
+                    name: _instead_of_default(one) for name, one in function.__kwdefaults__.items()
+                }
+
+
+def _instead_of_default(value: t.Any) -> t.Any:
+    try:
+        return _AS_DEFAULTS.get(value, value)
+    except TypeError:
+        return value
+
+
 def _substitutes() -> dict[t.Any, t.Any]:
     return {
         # Faster, and the same of what an API server sends.
@@ -121,8 +153,16 @@ def _substitutes() -> dict[t.Any, t.Any]:
             time=lambda: current.wall(),
             sleep=lambda seconds: current.sleep(seconds),
         ),
-        random: _instead(random, uniform=lambda low, high: current.chance.uniform(low, high)),
-        secrets: _instead(secrets, choice=lambda some: current.chance.choice(some)),
+        random: _instead(
+            random,
+            random=lambda: current.chance.random(),
+            uniform=lambda low, high: current.chance.uniform(low, high),
+        ),
+        secrets: _instead(
+            secrets,
+            choice=lambda some: current.chance.choice(some),
+            token_hex=lambda size: current.chance.randbytes(size).hex(),
+        ),
         uuid: _instead(uuid, uuid4=_uuid),
         getpass: _instead(getpass, getuser=lambda: current.scheduler.step.process.name),
         datetimes.datetime: Datetime,
@@ -130,6 +170,10 @@ def _substitutes() -> dict[t.Any, t.Any]:
         _threads.Lock: lambda: Lock(current.scheduler),
         _threads.side_by_side: _side_by_side,
         _threads.spawn: lambda work: current.spawn(work),
+        _threads.begin: lambda work: current.begin(work),
+        psycopg2: _instead(
+            psycopg2, connect=lambda **options: _stores().databases.connect(**options)
+        ),
         _kubernetes_calls._Session: lambda _client: Session(current),
         _kubernetes_calls.connect: lambda _connection: None,
         _http._session: _http_session,
@@ -155,6 +199,8 @@ def install() -> dict[str, types.ModuleType]:
     for name, module in [*sys.modules.items()]:
         if not name.startswith((COLLECTION, "sandbox.kubernetes.", "sandbox.node.status")):
             continue
+        if name.startswith(COLLECTION):
+            _replace_defaults(module)
         for attribute, value in [*vars(module).items()]:
             try:
                 instead = substitutes.get(value)

@@ -122,6 +122,8 @@ def _included(task: dict[str, t.Any], where: str) -> str:
             continue
         if way.endswith("tasks"):
             return f"{where.partition('/')[0]}/{str(asked).removesuffix('.yml')}"
+        if "{{" in asked["name"]:
+            return ""  # which one is the host's
         return f"{asked['name'].removeprefix(PREFIX)}/{asked.get('tasks_from', 'main')}"
     return ""
 
@@ -179,14 +181,25 @@ class Tasks:
     unexpected: t.Callable[[str], None]
     done: list[Did] = field(default_factory=list)
 
-    def __call__(self, where: str, name: str, /, **variables: t.Any) -> Result:
-        """The task of that name in that file; its variables by the options they fill, None for one left out."""
+    def __call__(
+        self,
+        where: str,
+        name: str,
+        /,
+        module_defaults: t.Mapping[str, t.Any] | None = None,
+        **variables: t.Any,
+    ) -> Result:
+        """The task of that name in that file; its variables by the options they fill, None for one left out.
+
+        `module_defaults` are those of its play or block.
+        """
         task = tasks_of(where)[name]
         differ = task.asked ^ {*variables}
         if differ:
             raise AssertionError(f"{where}: {name!r} takes {sorted(task.asked)}: {differ}")
         given = {one: value for one, value in variables.items() if value is not None}
-        return self.act(f"{where}: {name}", task.module, {**task.given, **given}, check=task.check)
+        options = {**(module_defaults or {}), **task.given, **given}
+        return self.act(f"{where}: {name}", task.module, options, check=task.check)
 
     def act(
         self, where: str, module: str, options: dict[str, t.Any], *, check: bool = False
@@ -214,10 +227,11 @@ def _validated(
     module: types.ModuleType, name: str, options: t.Mapping[str, t.Any]
 ) -> dict[str, t.Any]:
     validator = _validator(module)
-    found = validator.validate({"namespace": NAMESPACE, **options})
+    spec = module.module_spec()["argument_spec"]
+    place = {"namespace": NAMESPACE} if "namespace" in spec else {}
+    found = validator.validate({**place, **options})
     if found.error_messages:
         raise AssertionError(f"{name}: {found.error_messages}")
-    spec = module.module_spec()["argument_spec"]
     return {one: found.validated_parameters.get(one) for one in spec}
 
 

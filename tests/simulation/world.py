@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 import typing as t
 
 from sandbox.kubernetes.errors import ApiError, not_found
@@ -22,12 +23,16 @@ from .scheduler import Event, Process, Scheduler
 if t.TYPE_CHECKING:
     from ansible_collections.easymo.deploy.plugins.module_utils._run import Run
 
+    from .stores import Stores
     from .web import Site
 
 BEGAN = 1_795_000_000.0
 """Of the world, in seconds since 1970."""
 NAMESPACE = "easymo-prod"
 STEPS = 400_000
+
+_SERVERS_OWN = re.compile(r"((?:process|since) )[0-9][0-9:+ -]*")
+"""Numbers and times of a real server, which differ from one run to the next."""
 
 Observer = t.Callable[["Request"], None]
 
@@ -57,6 +62,34 @@ class Kubectl:
         self._world.serve(method, path, {"fieldManager": "kubectl-edit"}, data, content_type)
 
 
+class Begun:
+    """_threads.Begun: a step of its own."""
+
+    def __init__(self, world: World, work: t.Callable[[], t.Any]) -> None:
+        self._ended = Event(world.scheduler)
+        self._result: t.Any = None
+        self._failure: Exception | None = None
+
+        def run() -> None:
+            try:
+                self._result = work()
+            except Exception as exc:
+                self._failure = exc
+            self._ended.set()
+
+        world.spawn(run)
+
+    def done(self) -> bool:
+        return self._ended.is_set()
+
+    def result(self, timeout: float | None = None) -> t.Any:
+        if not self._ended.wait(timeout):
+            raise TimeoutError
+        if self._failure is not None:
+            raise self._failure
+        return self._result
+
+
 class World:
     def __init__(self, planned: Plan, said: t.Callable[[str], None]) -> None:
         self.plan = planned
@@ -72,6 +105,10 @@ class World:
         """When the first operator came, as the scheduler counts."""
         self.requests = 0
         self.observers: list[Observer] = []
+        self.ends: list[t.Callable[[Process, bool], None]] = []
+        """Told of each process that ends, and whether its machine was lost."""
+        self.stores: Stores | None = None
+        """Of a plan that has some."""
         self.befell: list[Fault] = []
         self.epochs: dict[str, int] = {}
         """Under which each run holds the lock, or held it."""
@@ -89,6 +126,8 @@ class World:
         return self.plane.store
 
     def say(self, text: str) -> None:
+        if self.stores is not None:
+            text = _SERVERS_OWN.sub(r"\1...", text)
         self._said(f"{self.scheduler.now:9.3f}  {text}")
 
     # Time
@@ -133,9 +172,19 @@ class World:
         self.scheduler.spawn(process, live)
         return process
 
-    def end(self, process: Process) -> None:
-        """It came to its end by itself, or was ended: its other threads go with it."""
+    def by_itself(self, name: str, work: t.Callable[[], None], delay: float) -> None:
+        """Have something go on that is no process of an operator's."""
+
+        def begin() -> None:
+            self.start(name, "", work, rate=1.0, ahead=0.0)
+
+        self.scheduler.at(self.scheduler.now + delay, begin)
+
+    def end(self, process: Process, *, lost: bool = False) -> None:
+        """It came to its end by itself, or was ended: its other threads go with it. `lost`: with its machine."""
         process.ended = True
+        for told in self.ends:
+            told(process, lost)
         for event in self._ended.pop(process.pid, ()):
             event.set()
         self.scheduler.kill(process)
@@ -145,10 +194,10 @@ class World:
             self.say(f"{process.name} is killed")
             self._end_by_force(process)
 
-    def _end_by_force(self, process: Process) -> None:
+    def _end_by_force(self, process: Process, *, lost: bool = False) -> None:
         if process.killed is not None:
             process.killed()
-        self.end(process)
+        self.end(process, lost=lost)
 
     def lose_machine(self, process: Process | None) -> None:
         """All of its processes are gone; what comes next on it has another name, as after a boot."""
@@ -158,7 +207,7 @@ class World:
         others = [one for one in self.processes if one.machine == process.machine and one.alive]
         for one in [*(other for other in others if other is not process), process]:
             if one.name.partition(".")[0] == process.name.partition(".")[0]:
-                self._end_by_force(one)
+                self._end_by_force(one, lost=True)
 
     def pause(self, process: Process | None, seconds: float) -> None:
         if process is not None:
@@ -220,7 +269,33 @@ class World:
                 raise result
         return [result for _well, result in results]
 
+    def begin(self, work: t.Callable[[], t.Any]) -> Begun:
+        return Begun(self, work)
+
     # Requests
+
+    def trouble(self, *, writes: bool) -> tuple[str, float]:
+        """What befalls the call that begins now: its kind and seconds. What comes before the call has happened."""
+        fault = self.fault_at(writes)
+        if fault is None:
+            return "", 0.0
+        process = self.scheduler.process
+        if fault.kind == plan.KILL_BEFORE:
+            self.kill(process)
+        if fault.kind == plan.MACHINE_LOST:
+            self.lose_machine(process)
+        if fault.kind == plan.PAUSE_BEFORE:
+            self.pause(process, fault.seconds)
+        if fault.kind == plan.CLOCK_JUMPS and process:
+            process.ahead += fault.seconds
+        return fault.kind, fault.seconds
+
+    def trouble_after(self, kind: str, seconds: float) -> None:
+        """What befalls the process when the call is carried out and not yet answered."""
+        if kind == plan.KILL_AFTER:
+            self.kill(self.scheduler.process)
+        if kind == plan.PAUSE_AFTER:
+            self.pause(self.scheduler.process, seconds)
 
     def draw_of(self, process: Process | None) -> random.Random:
         """Chance of its own for each, so that who is left out changes nothing for others."""

@@ -46,6 +46,12 @@ def test_a_seed_names_one_run_to_the_letter() -> None:
     assert once == again
 
 
+def test_a_run_of_databases_is_the_same_again() -> None:
+    once, again = (simulated("--seed", "17") for _ in range(2))
+    assert "again: done" in once
+    assert once == again
+
+
 def test_every_invariant_is_a_sentence_of_the_guarantees() -> None:
     source = (ROOT / "tests" / "simulation" / "invariants" / "sentences.py").read_text("utf-8")
     names = dict(re.findall(r'^([A-Z_]+) = "([a-z_]+)"$', source, re.MULTILINE))

@@ -15,8 +15,9 @@ from .guard import GuardInvariants
 from .history import History
 from .lock import LockInvariants
 from .record import RecordInvariants
-from .sentences import ALWAYS_WORKS, LIVENESS, NO_SURPRISE, SENTENCES
+from .sentences import ALWAYS_WORKS, GOES_ON, LIVENESS, NO_SURPRISE, SENTENCES
 from .services import ServiceInvariants
+from .stores import StoreInvariants
 
 if t.TYPE_CHECKING:
     from ..scheduler import Process
@@ -36,6 +37,10 @@ UNSTOPPABLE: t.Mapping[str, tuple[str, ...]] = {
 """Scripts that nobody else may keep from their end, and the reasons that are none."""
 
 
+FOR_A_PERSON = ("(P3009)",)
+"""In what a command says that leaves the rest to a person: a migration that is no transaction was cut off."""
+
+
 class Invariants:
     """All of them, told of each request, each task and each run as they end."""
 
@@ -49,6 +54,7 @@ class Invariants:
             FlagInvariants(self.history),
             GuardInvariants(self.history),
             RecordInvariants(self.history),
+            StoreInvariants(self.history),
         )
 
     @property
@@ -88,6 +94,11 @@ class Invariants:
         if script in UNSTOPPABLE:
             known = any(one in why for one in UNSTOPPABLE[script])
             self.history.check(ALWAYS_WORKS, known, f"{script} failed: {why}")
+
+    def ended_again(self, why: str) -> None:
+        """The last command of all, given when nothing goes wrong any more; "" when it was done."""
+        known = not why or any(one in why for one in FOR_A_PERSON)
+        self.history.check(GOES_ON, known, f"the command was given again, and failed: {why}")
 
     def _somebody_resets(self) -> bool:
         return any(one.script == "reset" for one in self.history.world.plan.actors)

@@ -24,6 +24,11 @@ BACK_AT_PINS = "back_at_pins"
 PHASES_LAST = "phases_last"
 CAPACITY = "capacity"
 TRUE_CLAIMS = "true_claims"
+APPLIED_ONCE = "applied_once"
+NEVER_HALF = "never_half"
+DONE_IS_DONE = "done_is_done"
+HOLDS_NOBODY_UP = "holds_nobody_up"
+GOES_ON = "goes_on"
 ALWAYS_WORKS = "always_works"
 NO_SURPRISE = "no_surprise"
 LIVENESS = "liveness"
@@ -48,6 +53,11 @@ SENTENCES: t.Mapping[str, str] = {
     PHASES_LAST: "The record never loses a finished phase, and attempts only rise.",
     CAPACITY: "We end a ready pod only while no other of its Deployment is missing.",
     TRUE_CLAIMS: "What a task says it did is so: image, flags, the environment of every pod, lock, phase.",
+    APPLIED_ONCE: "A migration applies once, whoever else migrates, and who says that it applied it did.",
+    NEVER_HALF: "A migration that the database's history has is there whole; one that it lacks has left nothing.",
+    DONE_IS_DONE: "What the record calls a finished phase is finished in the databases.",
+    HOLDS_NOBODY_UP: "No statement of a migration waits for a lock longer than its lock_timeout, nor those behind it.",
+    GOES_ON: "When all is well again, the same command finishes what was left, or names what a person must settle.",
     ALWAYS_WORKS: "In a healthy cluster the kill switch works whoever else acts, and so does a rollback.",
     NO_SURPRISE: "No task ends by an error that nobody thought of.",
     LIVENESS: "Everything comes to an end.",

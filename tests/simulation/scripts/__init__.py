@@ -6,7 +6,7 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass
 
-from . import by_hand, flags, guard, ramp, rollback, services
+from . import by_hand, flags, guard, ramp, rollback, services, stores
 from .script import Script, StopError
 
 
@@ -34,6 +34,9 @@ COMMANDS: t.Mapping[str, Command] = {
     "reset": Command(flags.reset, ("kill_switch",)),
     "unlock": Command(by_hand.unlock, ("unlock",)),
     "kubectl": Command(by_hand.kubectl),
+    "deploy_stores": Command(stores.deploy, ("database",)),
+    "migrate_alone": Command(stores.migrate_alone),
+    "write_rows": Command(stores.write_rows),
 }
 
 __all__ = ["COMMANDS", "Command", "Script", "StopError"]

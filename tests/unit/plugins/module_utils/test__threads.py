@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from ansible_collections.easymo.deploy.plugins.module_utils._threads import side_by_side
+from ansible_collections.easymo.deploy.plugins.module_utils._threads import begin, side_by_side
 
 
 def test_the_results_come_in_the_order_of_the_items() -> None:
@@ -54,3 +54,23 @@ def test_an_error_keeps_no_other_from_its_end() -> None:
     with pytest.raises(ValueError, match="0"):
         side_by_side(act, range(4))
     assert sorted(done) == [1, 2, 3]
+
+
+def test_what_was_begun_gives_its_result_when_it_ends() -> None:
+    may_end = threading.Event()
+    begun = begin(lambda: may_end.wait(5))
+    with pytest.raises(TimeoutError):
+        begun.result(0.01)
+    assert not begun.done()
+    may_end.set()
+    assert begun.result() is True
+    assert begun.done()
+
+
+def test_what_was_begun_raises_where_its_result_is_wanted() -> None:
+    def fail() -> None:
+        raise ValueError("no")
+
+    begun = begin(fail)
+    with pytest.raises(ValueError, match="no"):
+        begun.result()

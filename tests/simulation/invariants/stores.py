@@ -1,0 +1,175 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What holds of the databases, as somebody sees them who looks by himself."""
+
+from __future__ import annotations
+
+import typing as t
+from collections import Counter
+from contextlib import suppress
+from dataclasses import dataclass
+
+import psycopg2.errors
+
+from ..stores import INDEXED, VERSIONS
+from .history import RECORD, record_of
+from .sentences import APPLIED_ONCE, DONE_IS_DONE, HOLDS_NOBODY_UP, NEVER_HALF, TRUE_CLAIMS
+
+if t.TYPE_CHECKING:
+    from psycopg2.extensions import connection
+
+    from ..scheduler import Process
+    from ..stores import Kind, Stores
+    from ..tasks import Did
+    from .history import History, Write
+
+_EFFECTS = "SELECT version, at, count(*) FROM effects.applied GROUP BY version, at"
+_INDEX = "SELECT indisvalid FROM pg_index WHERE indexrelid = to_regclass('shop.orders_note')"
+_MODULES = ("sql_migrations", "supabase_migrations", "prisma_migrations")
+
+
+@dataclass(frozen=True)
+class Seen:
+    """`applied`: how often the history has each version; `effects`: how often it began and ended."""
+
+    applied: Counter[str]
+    effects: t.Mapping[tuple[str, str], int]
+    index: bool | None
+    """Whether it is valid; None when there is none."""
+
+    def whole(self, version: str) -> bool:
+        if version == INDEXED:
+            return self.index is True
+        return all(self.effects.get((version, at)) == 1 for at in ("begin", "end"))
+
+    def left(self, version: str) -> bool:
+        """Whether something of it is there."""
+        return version != INDEXED and any(of == version for of, _at in self.effects)
+
+
+class StoreInvariants:
+    def __init__(self, history: History) -> None:
+        self._history = history
+        self._eyes: dict[str, connection] = {}
+        self._seen: dict[str, Seen] = {}
+        self._by: dict[tuple[str, str], str] = {}
+        """Whose commit put a version into the history."""
+        if self._stores is not None:
+            self._stores.databases.observers.append(self._committed)
+            self._stores.databases.waited.append(self._waited)
+
+    @property
+    def _stores(self) -> Stores | None:
+        return self._history.world.stores
+
+    def written(self, write: Write) -> None:
+        if write.name != RECORD or write.after is None or self._stores is None:
+            return
+        before = record_of(write.before)["phases"] if write.before else {}
+        phases = record_of(write.after)["phases"]
+        for phase, one in phases.items():
+            if one["status"] == "done" and before.get(phase, {}).get("status") != "done":
+                self._finished(phase, write.by)
+
+    def claimed(self, process: Process, did: Did) -> None:
+        if did.module not in _MODULES:
+            return
+        database = did.params["login_db"]
+        seen = self._look(database)
+        if seen is None:
+            return
+        for one in did.result.get("applied") or ():
+            version = _version(one)
+            by = self._by.get((database, version))
+            self._history.check(
+                APPLIED_ONCE,
+                by == process.name,
+                f"{process.name} says it applied {version} to {database}, and {by} did",
+            )
+        if did.result.get("reason") == "MigrationFailed" and did.result["atomic"]:
+            version = _version({"version": did.result["file"].partition("_")[0]})
+            self._history.check(
+                TRUE_CLAIMS,
+                self._by.get((database, version)) != process.name,
+                f"{process.name} says that {version} was rolled back in {database}, and it was applied",
+            )
+        if not did.failed:
+            missing = [one for one in VERSIONS if not seen.applied[one]]
+            self._history.check(
+                TRUE_CLAIMS, not missing, f"{did.module} of {database} ended without {missing}"
+            )
+
+    def _waited(self, process: Process, seconds: float) -> None:
+        module, params = self._history.doing(process.name)
+        if module in _MODULES:
+            self._history.check(
+                HOLDS_NOBODY_UP,
+                seconds <= params["lock_timeout"] + 0.001,
+                f"{process.name} waited {seconds:.1f} s for a lock, and others behind it",
+            )
+
+    def _finished(self, phase: str, by: str) -> None:
+        if phase != "database":
+            return
+        for database in t.cast("Stores", self._stores).kinds:
+            seen = self._look(database)
+            wanting = seen and [one for one in VERSIONS if not seen.applied[one]]
+            self._history.check(
+                DONE_IS_DONE, not wanting, f"{by} closed {phase}, and {database} lacks {wanting}"
+            )
+
+    def _committed(self, database: str, process: Process | None) -> None:
+        seen, before = self._look(database), self._seen.get(database)
+        if seen is None:
+            return
+        self._seen[database] = seen
+        check = self._history.check
+        for version in VERSIONS:
+            times = seen.applied[version]
+            if times and not (before and before.applied[version]):
+                self._by[database, version] = process.name if process else "late"
+            often = [seen.effects.get((version, at), 0) for at in ("begin", "end")]
+            check(
+                APPLIED_ONCE,
+                times <= 1 and max(often) <= 1,
+                f"{database}: {version} is {times} times in the history, its effects {often} times",
+            )
+            if times:
+                check(
+                    NEVER_HALF, seen.whole(version), f"{database}: {version} is half there: {seen}"
+                )
+            else:
+                check(NEVER_HALF, not seen.left(version), f"{database}: {version} left {seen}")
+
+    def _look(self, database: str) -> Seen | None:
+        """None where somebody holds what would be looked at."""
+        stores = t.cast("Stores", self._stores)
+        kind = stores.kinds.get(database)
+        if kind is None:
+            return None
+        eye = self._eyes.get(database)
+        if eye is None:
+            eye = self._eyes[database] = stores.databases.server.connect(database)
+            eye.autocommit = True
+            eye.cursor().execute("SET lock_timeout = '5ms'")
+        with suppress(psycopg2.errors.LockNotAvailable):
+            return _seen(eye, kind)
+        return None
+
+
+def _seen(eye: connection, kind: Kind) -> Seen:
+    with eye.cursor() as cursor:
+        cursor.execute(_EFFECTS)
+        effects = {(version, at): count for version, at, count in cursor.fetchall()}
+        cursor.execute(_INDEX)
+        index = cursor.fetchall()
+        applied: Counter[str] = Counter()
+        with suppress(psycopg2.errors.UndefinedTable):
+            cursor.execute(kind.ledger)
+            applied.update(row[0] for row in cursor.fetchall())
+    return Seen(applied, effects, index[0][0] if index else None)
+
+
+def _version(migration: t.Mapping[str, t.Any]) -> str:
+    """Of what a task says that it applied; the last digit of each kind's version is ours."""
+    found = str(migration.get("version") or migration["name"]).partition("_")[0]
+    return found[-1]

@@ -1,0 +1,187 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The real PostgreSQL behind the simulated databases: one server a process, on a socket in memory, gone with it.
+
+Real, because what a lost connection, a lock or a rollback leaves is what the simulation is about. A database is made of
+its template in 11 ms, a statement takes 0.03.
+"""
+
+from __future__ import annotations
+
+import atexit
+import hashlib
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+import typing as t
+from pathlib import Path
+
+import psycopg2
+
+from sandbox.cache import cached
+from sandbox.postgres import account, binaries
+
+if t.TYPE_CHECKING:
+    from psycopg2.extensions import connection
+
+CACHE = Path(__file__).parents[2] / ".sandbox" / "cache"
+ADMIN, USER = "simulation", "deployer"
+START_WITHIN = 30.0
+DATABASES = ("platform", "agent_core")
+# Effects are counted apart from `public`, which is empty before the first migration, as each tool wants it.
+SCHEMA = """
+CREATE SCHEMA shop;
+CREATE TABLE shop.users (id int PRIMARY KEY, name text NOT NULL);
+CREATE TABLE shop.orders (id int PRIMARY KEY, user_id int NOT NULL REFERENCES shop.users);
+INSERT INTO shop.users SELECT n, 'user ' || n FROM generate_series(1, 20) AS n;
+INSERT INTO shop.orders SELECT n, n FROM generate_series(1, 20) AS n;
+CREATE SCHEMA effects;
+CREATE TABLE effects.applied (version text NOT NULL, at text NOT NULL);
+"""
+SETTINGS = {
+    "listen_addresses": "",
+    "max_connections": "60",
+    "shared_buffers": "32MB",
+    "io_method": "sync",
+    # In the folder, which goes as a whole.
+    "dynamic_shared_memory_type": "mmap",
+    "jit": "off",
+    "fsync": "off",
+    "full_page_writes": "off",
+    "synchronous_commit": "off",
+    # Nothing happens but by a step of the world.
+    "autovacuum": "off",
+    "max_parallel_workers": "0",
+    "max_logical_replication_workers": "0",
+    "wal_level": "minimal",
+    "max_wal_senders": "0",
+    # At once, for a real second is an hour here.
+    "deadlock_timeout": "1ms",
+    "timezone": "UTC",
+}
+_INITDB = ("-U", ADMIN, "-N", "--no-locale", "-E", "UTF8", "-A", "trust", "--wal-segsize=1")
+
+
+class Server:
+    def __init__(self) -> None:
+        self.programs = binaries.unpack(CACHE)
+        self.folder = _own_folder()
+        self._account = account.choose(self.programs, self.folder)
+        self._account.own(self.folder)
+        shutil.copytree(self._built() / "data", self.folder / "data")
+        self._account.own(self.folder)
+        self._process = _begin(self._account, self.programs, self.folder)
+        atexit.register(self._end)
+        self.admin = self._await()
+
+    def connect(self, database: str, user: str = ADMIN, **options: t.Any) -> connection:
+        return psycopg2.connect(host=str(self.folder), user=user, dbname=database, **options)
+
+    def ask(self, sql: str, *values: object) -> list[tuple[t.Any, ...]]:
+        with self.admin.cursor() as cursor:
+            cursor.execute(sql, values or None)
+            return cursor.fetchall() if cursor.description else []
+
+    def make(self, database: str) -> None:
+        self.ask(f"CREATE DATABASE {database} TEMPLATE shop OWNER {USER} STRATEGY FILE_COPY")
+
+    def drop_all(self) -> None:
+        """Every database that a run made, and who is still in it."""
+        for (name,) in self.ask(
+            "SELECT datname FROM pg_database WHERE NOT datistemplate AND datname NOT IN ('postgres', 'shop')"
+        ):
+            self.ask(f'DROP DATABASE "{name}" WITH (FORCE)')
+
+    def waits(self, pid: int) -> bool:
+        """Whether a session waits for a lock of another."""
+        return bool(self.ask("SELECT pg_blocking_pids(%s)", pid)[0][0])
+
+    def is_deadlocked(self, pid: int) -> bool:
+        """Two who wait for each other, of whom the server ends one in a moment."""
+        asked = (
+            "SELECT %s = ANY (pg_blocking_pids(other)) FROM unnest(pg_blocking_pids(%s)) AS other"
+        )
+        return any(row[0] for row in self.ask(asked, pid, pid))
+
+    def cancel(self, pid: int) -> None:
+        self.ask("SELECT pg_cancel_backend(%s)", pid)
+
+    def end(self, pid: int) -> None:
+        """And what it held is free when this returns."""
+        self.ask("SELECT pg_terminate_backend(%s)", pid)
+        self.await_end(pid)
+
+    def await_end(self, pid: int) -> None:
+        while self.ask("SELECT 1 FROM pg_stat_activity WHERE pid = %s", pid):
+            time.sleep(0.0002)
+
+    def _built(self) -> Path:
+        ours = Path(__file__).read_bytes() + (self.programs.parent / "README.md").read_bytes()
+        name = f"postgres-simulation-{hashlib.sha256(ours).hexdigest()[:16]}"
+        return cached(CACHE, name, self._build)
+
+    def _build(self, folder: Path) -> None:
+        data = folder / "data"
+        data.mkdir()
+        self._account.own(folder)
+        initdb = [str(self.programs / "initdb"), "-D", str(data), *_INITDB]
+        subprocess.run([*self._account.prefix, *initdb], check=True, stdout=subprocess.DEVNULL)
+        self._process = _begin(self._account, self.programs, folder, socket=self.folder)
+        try:
+            self.admin = self._await()
+            self.ask(f"CREATE ROLE {USER} LOGIN CREATEDB")
+            self.ask(f"CREATE DATABASE shop OWNER {USER}")
+            made = self.connect("shop", USER)
+            with made, made.cursor() as cursor:
+                cursor.execute(SCHEMA)
+            made.close()
+            self.ask("CHECKPOINT")
+            self.admin.close()
+        finally:
+            self._end()
+
+    def _await(self) -> connection:
+        deadline = time.monotonic() + START_WITHIN
+        while True:
+            try:
+                opened = self.connect("postgres")
+            except psycopg2.OperationalError:
+                if self._process.poll() is not None or time.monotonic() > deadline:
+                    raise
+                time.sleep(0.01)
+            else:
+                opened.autocommit = True
+                return opened
+
+    def _end(self) -> None:
+        self._process.send_signal(signal.SIGINT)
+        self._process.wait(START_WITHIN)
+        if self._process.args and str(self.folder / "data") in t.cast(
+            "list[str]", self._process.args
+        ):
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def _begin(
+    as_whom: account.Account, programs: Path, folder: Path, socket: Path | None = None
+) -> subprocess.Popen[bytes]:
+    settings = {**SETTINGS, "unix_socket_directories": str(socket or folder)}
+    options = [f"--{name}={value}" for name, value in settings.items()]
+    argv = [*as_whom.prefix, str(programs / "postgres"), "-D", str(folder / "data"), *options]
+    with (folder / "log").open("wb") as log:
+        return subprocess.Popen(argv, stdout=log, stderr=log)
+
+
+def _own_folder() -> Path:
+    """In memory where there is such a place. What a killed process left there goes."""
+    memory = Path("/dev/shm")
+    parent = memory if os.access(memory, os.W_OK) else Path(tempfile.gettempdir())
+    prefix = "easymo-simulation-"
+    for left in parent.glob(f"{prefix}*"):
+        if not Path("/proc", left.name.removeprefix(prefix)).exists():
+            shutil.rmtree(left, ignore_errors=True)
+    folder = parent / f"{prefix}{os.getpid()}"
+    folder.mkdir(mode=0o755)
+    return folder

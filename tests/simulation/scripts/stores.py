@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Phase 2, the databases: backed up, then migrated, both at a time as Ansible's hosts are."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ..stores import KINDS
+from .script import Script, StopError
+
+if t.TYPE_CHECKING:
+    from ..stores import Kind
+    from ..tasks import Result
+
+CONNECTION = {
+    "login_host": "db.example.com",
+    "login_user": "deployer",
+    "login_password": "not-a-secret",
+    "ssl_mode": "require",
+}
+_MORE: t.Mapping[str, t.Mapping[str, t.Any]] = {
+    "sql": {"baseline": None, "include_all": False},
+    "supabase": {"include_all": False},
+    "prisma": {
+        "schema": "public",
+        "engine": "native",
+        "command": None,
+        "chdir": None,
+        "generate_command": [],
+        "generate": "after_migrations",
+        "command_timeout": 600,
+        "url_parameters": {},
+        "advisory_lock_timeout": 10,
+    },
+}
+_TASKS = {
+    "supabase": "Apply the pending Supabase migrations",
+    "prisma": "Apply the pending Prisma migrations",
+    "sql": "Apply the pending plain SQL migrations",
+}
+"""In the order of the playbook."""
+
+
+def deploy(script: Script) -> None:
+    database(script)
+
+
+def database(script: Script) -> None:
+    phase = "database"
+    script.begin(phase)
+    opened = script.open(phase)
+    if opened.get("failed"):
+        _refuse(script, phase, {"control": opened})
+    changed = False
+    for kind in _TASKS:
+        names = [name for name, one in script.world.plan.stores.items() if one == kind]
+        migrated = _on_each(script, names, lambda name: migrate(script, name))
+        _refuse(script, phase, migrated)
+        changed = changed or any(one["changed"] for one in migrated.values())
+    script.close(phase, changed=changed)
+
+
+def migrate(script: Script, name: str) -> Result:
+    kind = _kind(script, name)
+    return script.task(
+        f"{kind.role}/main",
+        _TASKS[kind.name],
+        directory=kind.folder,
+        waivers={},
+        expect_tables=["loyalty", "coupons"],
+        lock_timeout=5,
+        lock_retries=5,
+        statement_timeout=0,
+        **_MORE[kind.name],
+        module_defaults={**CONNECTION, "login_db": name},
+    )
+
+
+def migrate_alone(script: Script) -> None:
+    """Somebody's own playbook or job, which knows nothing of releases and their lock."""
+    for name in script.world.plan.stores:
+        script.require(migrate(script, name))
+
+
+def write_rows(script: Script) -> None:
+    """The application, in a transaction that takes its time."""
+    world = script.world
+    assert world.stores is not None
+    session = world.stores.databases.connect(dbname="platform", application_name="shop").cursor()
+    session.execute("BEGIN")
+    session.execute("UPDATE shop.orders SET user_id = user_id WHERE id = 1")
+    world.sleep(script.actor.options["holds"])
+    session.execute("COMMIT")
+
+
+def _kind(script: Script, name: str) -> Kind:
+    return KINDS[script.world.plan.stores[name]]
+
+
+def _on_each(script: Script, names: list[str], act: t.Callable[[str], Result]) -> dict[str, Result]:
+    """At once; the next task begins when all are through."""
+    return dict(zip(names, script.world.side_by_side(act, names, len(names)), strict=True))
+
+
+def _refuse(script: Script, phase: str, results: dict[str, Result]) -> None:
+    failures = {name: one for name, one in results.items() if one.get("failed")}
+    if not failures:
+        return
+    for failure in failures.values():
+        script.failed(phase, failure)
+    raise StopError("; ".join(str(one.get("msg")) for one in failures.values()))

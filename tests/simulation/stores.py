@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a release writes beside the cluster: the databases and what is to be migrated in them."""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass
+from pathlib import Path
+
+from .databases import Databases
+
+if t.TYPE_CHECKING:
+    from .world import World
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+VERSIONS = ("1", "2", "3", "4")
+"""Each migration counts its own beginning and end in `effects.applied`, but for the third, which builds an index."""
+INDEXED = "3"
+
+
+@dataclass(frozen=True)
+class Kind:
+    """Of migrations: where they lie, and where a database has those that it knows as applied."""
+
+    name: str
+    role: str
+    ledger: str
+
+    @property
+    def folder(self) -> str:
+        return str(MIGRATIONS / self.name)
+
+
+KINDS = {
+    one.name: one
+    for one in (
+        Kind(
+            "sql",
+            "sql_migrate",
+            "SELECT version FROM public.flyway_schema_history WHERE success",
+        ),
+        Kind(
+            "supabase",
+            "supabase_migrate",
+            "SELECT right(version, 1) FROM supabase_migrations.schema_migrations",
+        ),
+        Kind(
+            "prisma",
+            "prisma_migrate",
+            "SELECT substr(migration_name, 14, 1) FROM public._prisma_migrations WHERE finished_at IS NOT NULL",
+        ),
+    )
+}
+
+
+class Stores:
+    def __init__(self, world: World) -> None:
+        self.databases = Databases(world)
+        self.kinds = {name: KINDS[kind] for name, kind in world.plan.stores.items()}
+
+    def close(self) -> None:
+        self.databases.close()
