@@ -1,16 +1,13 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What holds of every rollout, whatever happens: the invariants I1 to I10, and a bad API server.
 
-I7, that the kill switch works irrespective of the lock, is the feature flags' to keep; I1 is tested with a
-guard of its own.
+I6, that a run killed at any moment is taken up by the next, is the simulation's (tests/simulation). I7, that the kill
+switch works irrespective of the lock, is the feature flags' to keep; I1 is tested with a guard of its own.
 """
 
 from __future__ import annotations
 
 import itertools
-import multiprocessing
-import os
-import random
 import re
 import threading
 import time
@@ -26,14 +23,12 @@ from ansible_collections.easymo.deploy.plugins.module_utils._rollout.guard impor
 from ansible_collections.easymo.deploy.plugins.module_utils._rollout.plan import Wanted
 from ansible_collections.easymo.deploy.plugins.module_utils._rollout.results import RolloutResult
 from ansible_collections.easymo.deploy.plugins.module_utils._rollout.runner import Rollout, Settings
-from ansible_collections.easymo.deploy.plugins.modules import release
 from sandbox.world import World
 from tests.contract.rollout_cluster import SERVICE
 from tests.contract.rollout_place import NEW, OLD, Stage, stage
 from tests.waiting import until
 
 DEPLOYMENT = f"deployment/{SERVICE}"
-KILLS = int(os.environ.get("EASYMO_KILLS", "8"))
 
 
 class Refusing:
@@ -157,39 +152,6 @@ def test_i5_no_success_without_a_pod_unless_declared(at: Stage) -> None:
     assert (result["result"], result["reason"]) == ("failed_no_undo", "NoReplicas")
     assert at.roll()["result"] == "blocked"
     assert at.roll(allow_no_replicas=True)["result"] == "succeeded"
-
-
-def test_i6_a_run_killed_at_any_moment_is_taken_up_by_the_next(cluster: World) -> None:
-    moment = random.Random(20261124)
-    with stage(cluster, replicas=2) as at:
-        for number in range(KILLS):
-            version = f"kill-{number}"
-            failing = number % 4 == 3
-            standing = at.image
-            target = f"{NEW}-nopull" if failing else (OLD if standing == NEW else NEW)
-            at.place.run(release, name=version, phase="microservices", phase_status="running")
-            at.place.run(release, name=version, pin={"deployments": [SERVICE]})
-            generation = at.generation
-            after = moment.uniform(0.0, 3.0)
-            kill_a_run(at, target, version, after)
-            written = at.generation - generation
-            result = at.roll(target, release=version)
-            said = f"run {number}, killed after {after:.2f} s with {written} patches: {result}"
-            assert result["result"] in (
-                ("rolled_back",) if failing else ("succeeded", "no_change")
-            ), said
-            assert at.image == (standing if failing else target), said
-            # Whoever was killed after its undo is a new try, for somebody may have mended the cause.
-            assert at.generation - generation <= (4 if written == 2 else 2 if failing else 1), said
-
-
-def kill_a_run(at: Stage, image: str, version: str, after: float) -> None:
-    fork = multiprocessing.get_context("fork")
-    run = fork.Process(target=at.roll, args=(image,), kwargs={"release": version})
-    run.start()
-    run.join(after)
-    run.kill()
-    run.join(10)
 
 
 def test_i8_pods_that_failed_before_are_told_of_and_not_counted(cluster: World) -> None:

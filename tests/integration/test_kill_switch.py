@@ -3,10 +3,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
-import signal
 import threading
 import time
 import typing as t
@@ -20,7 +17,6 @@ from ansible_collections.easymo.deploy.plugins.modules import (
     kill_switch,
 )
 from tests.integration.conftest import ABSENT, NEW, SERVICE, Place, deploy
-from tests.waiting import until
 
 OFF = {"FEATURE_AI_AGENTS": "false", "FEATURE_AI_AGENTS_ROLLOUT_PERCENTAGE": "0"}
 AGENTS, PERCENTAGE = OFF
@@ -238,27 +234,3 @@ def test_it_wins_over_whoever_goes_up_at_the_same_time(place: Place) -> None:
     assert len(refused) == 2
     data = place.json("get", "configmap", "feature-flags")["data"]
     assert data == HELD
-
-
-@pytest.mark.parametrize("moment", ["flags", "template"])
-def test_killed_itself_and_run_again_it_ends_off(live: Place, moment: str) -> None:
-    place = live
-    before = place.deployment()["spec"]["template"]
-    process = place.start("kill_switch", flags=OFF, consumers=[SERVICE], **WHY)
-
-    def arrived() -> bool:
-        flags, template = seen(place)
-        if moment == "flags":
-            return bool(flags["data"][AGENTS] == "false")
-        return bool(template != before)
-
-    try:
-        until(arrived)
-    finally:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait(10)
-    result = kill(place)
-    assert result.get("failed") is None, result
-    assert environments(place) == [HELD] * 2
-    assert kill(place)["changed"] is False

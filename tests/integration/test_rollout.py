@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import typing as t
 
 import pytest
@@ -23,11 +21,9 @@ from tests.integration.conftest import (
     NEW,
     OLD,
     SERVICE,
-    SLOW,
     Place,
     Result,
 )
-from tests.waiting import until
 
 
 def roll(place: Place, image: str = NEW, **params: t.Any) -> Result:
@@ -111,19 +107,6 @@ def test_a_failing_release_is_called_early_explained_and_undone(
     assert result["diagnosis"]["events"]
     assert result["diagnosis"]["pods"]
     assert deployed.deployment()["spec"]["template"] == template
-
-
-def test_a_run_killed_midway_is_taken_up_by_the_next(deployed: Place) -> None:
-    pinned(deployed)
-    image = SLOW
-    process = deployed.start("rollout", name=SERVICE, image=image, release="2.0.0")
-    until(lambda: deployed.image() == image)
-    os.killpg(process.pid, signal.SIGKILL)
-    process.wait(10)
-    generation = deployed.deployment()["metadata"]["generation"]
-    result = roll(deployed, image, wait_timeout=80)
-    assert (result["result"], result["changed"]) == ("succeeded", False)
-    assert deployed.deployment()["metadata"]["generation"] == generation
 
 
 def test_another_hand_is_never_undone(deployed: Place) -> None:

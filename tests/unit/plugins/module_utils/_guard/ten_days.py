@@ -19,8 +19,9 @@ from tests.unit.plugins.module_utils._ramp.scenes import DAY_1, SCHEDULE
 
 DAYS = 10
 MINUTE, HOUR, DAY = 60.0, 3600.0, 86400.0
-APART = 2.5 * HOUR
-"""Between two causes of one alert, so that they are two for everybody: an outage of Prometheus fits into it."""
+APART = 4 * HOUR
+"""Between two causes of one alert, so that they are two for everybody: an outage of Prometheus and two hours in which
+nobody looks fit into it, and looks enough to see that the first is gone."""
 FLAP = 240.0
 AHEAD = HOUR
 
@@ -112,15 +113,16 @@ def _span(chance: random.Random, longest: float) -> tuple[float, float]:
 def _moments(
     chance: random.Random, troubles: list[Trouble], silent: list[tuple[float, float]]
 ) -> list[float]:
-    """A look every minute where something goes on, and every quarter of an hour otherwise; with each alert one at once,
-    that is sometimes lost, late or doubled. While nobody looks, none."""
+    """A look every minute where something goes on, every five after it, and every quarter of an hour otherwise; with each
+    alert one at once, that is sometimes lost, late or doubled. While nobody looks, none."""
     active = [(one.begin - 5 * MINUTE, one.end + 40 * MINUTE) for one in troubles]
     moments: list[float] = []
     at = 0.0
     while at < DAYS * DAY:
         moments.append(at + chance.uniform(0, 5))
         busy = any(begin <= at < end for begin, end in active)
-        at += MINUTE if busy else 15 * MINUTE
+        after = any(one.end <= at < one.end + APART for one in troubles)
+        at += MINUTE if busy else 5 * MINUTE if after else 15 * MINUTE
         if chance.random() < 0.1:
             moments.pop()
     for one in troubles:
