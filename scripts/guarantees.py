@@ -1,9 +1,13 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Writes into docs/guarantees.md how often each guarantee was tried, by tests/simulation/tried.yml, or checks that."""
+"""Writes into docs/guarantees.md how often each guarantee was tried, and what was found, or checks that.
+
+The one stands in tests/simulation/tried.yml, the other in the regressions beside it.
+"""
 
 from __future__ import annotations
 
 import argparse
+import json
 import re
 import sys
 import typing as t
@@ -14,7 +18,9 @@ import yaml
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "guarantees.md"
 TRIED = ROOT / "tests" / "simulation" / "tried.yml"
+REGRESSIONS = ROOT / "tests" / "simulation" / "regressions"
 BEGIN, END = "<!-- tried: begin -->", "<!-- tried: end -->"
+FOUND_BEGIN, FOUND_END = "<!-- found: begin -->", "<!-- found: end -->"
 ROW = re.compile(r"^\| `(?P<name>[a-z_]+)` \| (?P<sentence>.+?) \|.*$", re.MULTILINE)
 
 
@@ -23,8 +29,22 @@ def page(text: str, tried: t.Mapping[str, t.Any]) -> str:
         times = tried["checked"].get(found["name"], 0)
         return f"| `{found['name']}` | {found['sentence']} | {f'{times:,}' if times else 'never'} |"
 
-    before, _begin, rest = ROW.sub(row, text).partition(BEGIN)
-    return f"{before}{BEGIN}\n{figures(tried)}\n{END}{rest.partition(END)[2]}"
+    told = _between(ROW.sub(row, text), BEGIN, END, figures(tried))
+    return _between(told, FOUND_BEGIN, FOUND_END, found())
+
+
+def _between(text: str, begin: str, end: str, what: str) -> str:
+    before, _begin, rest = text.partition(begin)
+    return f"{before}{begin}\n{what}\n{end}{rest.partition(end)[2]}"
+
+
+def found() -> str:
+    """A row for each run that once broke something."""
+    rows = ["| regression | seed | what an operator would have met |", "|---|---|---|"]
+    for path in sorted(REGRESSIONS.glob("*.json")):
+        one = json.loads(path.read_text("utf-8"))
+        rows.append(f"| `{path.stem}` | {one['plan']['seed']} | {one['met']} |")
+    return "\n".join(rows)
 
 
 def figures(tried: t.Mapping[str, t.Any]) -> str:
@@ -33,10 +53,10 @@ def figures(tried: t.Mapping[str, t.Any]) -> str:
     coverage = ", ".join(f"`{name}` {percent} %" for name, percent in tried["coverage"].items())
     mutants = tried["mutants"]
     noticed = (
-        f"Of {mutants['tried']} guards that were taken away one at a time, {mutants['killed']} were missed, after "
-        f"{mutants['median_seconds']} s of CPU at the median."
+        f"{mutants['tried']} guards were taken away, one at a time; of {mutants['killed']} the absence was noticed, "
+        f"after {mutants['median_seconds']} s of CPU at the median."
         if mutants
-        else "How many guards could be taken away without being missed is not known."
+        else "How many guards could be taken away without being noticed is not known."
     )
     since, until = tried["since"], tried["until"]
     days = f"On {until}" if since == until else f"From {since} to {until}"
