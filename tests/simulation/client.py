@@ -27,6 +27,7 @@ if t.TYPE_CHECKING:
     from .scheduler import Process
     from .world import World
 
+READ_TIMEOUT = 30.0
 WRITES = ("POST", "PUT", "PATCH", "DELETE")
 BOOKMARK_SECONDS = 60.0
 """From one bookmark to the next of a quiet watch: a real API server's."""
@@ -107,6 +108,9 @@ def is_watch(path: str, query: t.Mapping[str, str]) -> bool:
 class Journey:
     """One request to a server and back. What it is and how it is answered is told by who inherits."""
 
+    _of = plan.CALL
+    """As what it is counted, for the fault that is due at it."""
+
     def __init__(self, world: World, where: str, *, writes: bool, patience: float) -> None:
         self._world = world
         self._where = where
@@ -123,7 +127,7 @@ class Journey:
 
     def go(self) -> t.Any:
         world = self._world
-        kind, seconds = world.trouble(writes=self._writes)
+        kind, seconds = world.trouble(writes=self._writes, of=self._of)
         self._travel()
         if kind == plan.LOST:
             self._lose()
@@ -193,6 +197,27 @@ class KubernetesJourney(Journey):
         raise exception
 
 
+class Execution(KubernetesJourney):
+    """A program run in a container, over a websocket: that one was lost has a status of its own, 0."""
+
+    _of = plan.EXEC
+
+    def __init__(self, world: World, path: str) -> None:
+        super().__init__(world, ("GET", f"{path}/exec", {}, b"", ""), READ_TIMEOUT)
+
+    def _serve(self, by: Process | None) -> t.Any:
+        try:
+            return self._world.execute(self._where.split("/")[-2])
+        except ApiError as exc:
+            raise refused(exc.status, orjson.dumps(exc.to_status())) from None
+
+    def _lose(self, after: float | None = None) -> t.NoReturn:
+        try:
+            super()._lose(after)
+        except urllib3.exceptions.HTTPError as exc:
+            raise ApiException(status=0, reason=str(exc)) from None
+
+
 def refused(status: int, data: bytes) -> ApiException:
     exception = ApiException(status=status, reason="")
     exception.body = data.decode()
@@ -233,7 +258,7 @@ class Stream:
         self.status = 200
         self._world = world
         self._draw: random.Random = world.draw_of(world.scheduler.process)
-        fault = world.watch_fault()
+        fault = world.fault_at(plan.WATCH)
         self._kind = fault.kind if fault else ""
         self._seconds = fault.seconds if fault else 0.0
         target = parse_path(path)

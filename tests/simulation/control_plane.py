@@ -7,18 +7,20 @@ import random
 import typing as t
 from pathlib import Path
 
+from aiohttp import web
+
 from sandbox.faults import Faults
 from sandbox.kubernetes.controllers.cluster import Cluster
 from sandbox.kubernetes.controllers.deployment import DeploymentController
 from sandbox.kubernetes.controllers.queue import backoff
 from sandbox.kubernetes.controllers.replicaset import ReplicaSetController
-from sandbox.kubernetes.errors import ApiError
+from sandbox.kubernetes.errors import ApiError, Object
 from sandbox.kubernetes.rbac import ADMINISTRATOR
 from sandbox.kubernetes.rest import Rest
 from sandbox.kubernetes.routing import Target, parse_path
 from sandbox.kubernetes.server import new_store
 from sandbox.kubernetes.store import Store
-from sandbox.kubernetes.streaming import Kubelets
+from sandbox.kubernetes.streaming import Kubelets, chosen_container
 
 from .scheduler import Scheduler
 
@@ -66,6 +68,19 @@ class Request:
         return ADMINISTRATOR
 
 
+class Containers(Kubelets):
+    """The way to the simulated kubelet, which takes its place here."""
+
+    def __init__(self, store: Store) -> None:
+        super().__init__(store)
+        self.log_of: t.Callable[[Object, str, bool], str]
+
+    async def logs(self, request: web.Request, pod: Object) -> web.StreamResponse:
+        container = chosen_container(pod, request.query.get("container", ""))
+        previous = request.query.get("previous") == "true"
+        return web.Response(text=self.log_of(pod, container, previous))
+
+
 class ControlPlane:
     def __init__(self, scheduler: Scheduler, seed: str, clock: t.Callable[[], float]) -> None:
         self.store: Store = new_store()
@@ -75,7 +90,8 @@ class ControlPlane:
         self._random = random.Random(seed)
         self._clock = clock
         faults = NoFaults()
-        self._rest = Rest(self.store, Kubelets(self.store), faults, "secret")
+        self.containers = Containers(self.store)
+        self._rest = Rest(self.store, self.containers, faults, "secret")
         cluster = Cluster(self.store, clock)
         self.controllers = [
             _Queue(self, one)

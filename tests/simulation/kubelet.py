@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from sandbox.kubernetes.controllers.cluster import Cluster
 from sandbox.kubernetes.controllers.events import Recorder
 from sandbox.kubernetes.controllers.objects import copied, terminating, timestamp
-from sandbox.kubernetes.errors import ApiError, Object
+from sandbox.kubernetes.errors import ApiError, Object, bad_request
 from sandbox.node import backoff, images, status
 from sandbox.node.status import ContainerState
 
@@ -45,6 +45,7 @@ class Kubelet:
         self.lives: dict[str, Life] = {}
         self._addresses = 0
         plane.listeners.append(self.notice)
+        plane.containers.log_of = self.log
 
     def notice(self) -> None:
         for event in self._heard.pending():
@@ -59,12 +60,32 @@ class Kubelet:
                 grace = float(metadata.get("deletionGracePeriodSeconds") or 0)
                 self._later(min(grace, self._random.choice((0.2, 1.0, 3.0, 10.0))), uid, self._end)
 
-    def run(self, pod: str) -> dict[str, str] | None:
-        """The environment of a running container; None where nothing runs."""
-        for life in self.lives.values():
-            if life.name == pod and "running" in life.containers[0].state:
-                return life.environment
-        return None
+    def environment(self, pod: Object) -> dict[str, str]:
+        """Of a running container; 500 where none runs, as a kubelet refuses to execute there."""
+        life = self.lives.get(pod["metadata"]["uid"])
+        name = pod["spec"]["containers"][0]["name"]
+        if life is None or "running" not in life.containers[0].state:
+            words = f'unable to upgrade connection: container not found ("{name}")'
+            raise ApiError(500, "InternalError", words)
+        return life.environment
+
+    def log(self, pod: Object, container: str, previous: bool) -> str:
+        """What a container wrote, in the kubelet's words where it wrote nothing yet."""
+        name, life = pod["metadata"]["name"], self.lives.get(pod["metadata"]["uid"])
+        if life is None or not pod["spec"].get("nodeName"):
+            raise bad_request(f"pod {name} does not have a host assigned")
+        found = next(one for one in life.containers if one.name == container)
+        where = f'container "{container}" in pod "{name}"'
+        if previous and found.instance < 2:
+            raise bad_request(f"previous terminated {where} not found")
+        if not found.instance:
+            reason = found.state["waiting"]["reason"]
+            detail = {
+                "ErrImagePull": "image can't be pulled",
+                "ImagePullBackOff": "trying and failing to pull image",
+            }.get(reason, reason)
+            raise bad_request(f"{where} is waiting to start: {detail}")
+        return "it crashes\n" if found.image.endswith(CRASHES) else "it runs\n"
 
     def _take(self, uid: str, pod: Object) -> None:
         self._addresses += 1

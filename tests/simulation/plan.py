@@ -25,7 +25,7 @@ AT_CALLS = (
     *(KILL_BEFORE, KILL_AFTER, PAUSE_BEFORE, PAUSE_AFTER, MACHINE_LOST, CLOCK_JUMPS),
 )
 AT_WATCHES = (WATCH_ENDS, WATCH_GONE, WATCH_SKIPS, WATCH_BREAKS, WATCH_LAGS)
-CALL, WRITE, WATCH = "call", "write", "watch"
+CALL, WRITE, EXEC, WATCH = "call", "write", "exec", "watch"
 MOST_FAULTS = 10
 STORES_EVERY = 6
 AGAIN, AT_LAST = "again", 10_000.0
@@ -34,7 +34,7 @@ AGAIN, AT_LAST = "again", 10_000.0
 
 @dataclass(frozen=True)
 class Fault:
-    """`kind` befalls the `nth` call, write or watch (`of`) of the actor, counted over all its attempts."""
+    """`kind` befalls the `nth` call, write, exec or watch (`of`) of the actor, counted over all its attempts."""
 
     actor: str
     kind: str
@@ -245,7 +245,7 @@ def _fault(draw: random.Random, actor: str) -> Fault:
         kind = draw.choice(AT_WATCHES)
         return Fault(actor, kind, WATCH, draw.randint(1, 8), draw.choice((1.0, 5.0, 30.0)))
     kind = draw.choice(AT_CALLS)
-    of, most = draw.choice(((WRITE, 12), (WRITE, 30), (CALL, 20), (CALL, 120)))
+    of, most = draw.choice(((WRITE, 12), (WRITE, 30), (CALL, 20), (CALL, 120), (EXEC, 5)))
     seconds = {
         LATE: draw.choice((1.0, 10.0, 60.0)),
         SLOW: draw.choice((1.0, 4.0, 20.0)),

@@ -34,7 +34,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils import (
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._run import Run
 
-from .client import Session
+from .client import Execution, Session
 from .scheduler import Event, Lock
 from .web import in_world
 
@@ -104,7 +104,7 @@ def _http_session(**adapting: t.Any) -> t.Any:
 
 def _executed(_client: t.Any, path: str, _container: str, command: t.Sequence[str]) -> t.Any:
     assert [*command] == ["env"]
-    return _kubernetes_exec.Ended(0, current.execute(path.rpartition("/")[2]), "")
+    return _kubernetes_exec.Ended(0, Execution(current, path).go(), "")
 
 
 def _stores() -> Stores:

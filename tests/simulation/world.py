@@ -8,12 +8,10 @@ import random
 import re
 import typing as t
 
-from sandbox.kubernetes.errors import ApiError, not_found
-from sandbox.kubernetes.resources import STORED
+from sandbox.kubernetes.errors import ApiError
 from sandbox.kubernetes.store import Store
 
 from . import plan, substitutes
-from .client import refused
 from .control_plane import ControlPlane
 from .kubelet import Kubelet
 from .monitoring import Monitoring
@@ -274,9 +272,9 @@ class World:
 
     # Requests
 
-    def trouble(self, *, writes: bool) -> tuple[str, float]:
+    def trouble(self, *, writes: bool, of: str = plan.CALL) -> tuple[str, float]:
         """What befalls the call that begins now: its kind and seconds. What comes before the call has happened."""
-        fault = self.fault_at(writes)
+        fault = self.fault_at(of, plan.WRITE) if writes else self.fault_at(of)
         if fault is None:
             return "", 0.0
         process = self.scheduler.process
@@ -304,16 +302,10 @@ class World:
             self._draws[name] = random.Random(f"{self.plan.seed} {name}")
         return self._draws[name]
 
-    def fault_at(self, writes: bool) -> Fault | None:
+    def fault_at(self, *kinds: str) -> Fault | None:
+        """The one that is due at this call, which is counted under each of these."""
         process = self.scheduler.process
-        if process is None:
-            return None
-        kinds = [plan.CALL, plan.WRITE] if writes else [plan.CALL]
-        return self._befall([self._due_at(process.name, kind) for kind in kinds])
-
-    def watch_fault(self) -> Fault | None:
-        process = self.scheduler.process
-        return self._befall([self._due_at(process.name, plan.WATCH)]) if process else None
+        return self._befall([self._due_at(process.name, of) for of in kinds]) if process else None
 
     def _due_at(self, name: str, of: str) -> Fault | None:
         nth = self._counts[name, of] = self._counts.get((name, of), 0) + 1
@@ -344,8 +336,6 @@ class World:
         self.requests += 1
         self._serving = True
         try:
-            if path.endswith("/log"):
-                return 200, b"it runs\n"
             status, data = self.plane.answer(method, path, query, body, content_type)
         except ApiError as exc:
             status, data = exc.status, json.dumps(exc.to_status()).encode()
@@ -364,10 +354,7 @@ class World:
         return Kubectl(self)
 
     def execute(self, pod: str) -> str:
-        """`env` in the only container of a pod."""
-        self.sleep(self.draw_of(self.scheduler.process).choice((0.01, 0.05, 0.2)))
-        found = self.kubelet.run(pod)
-        if found is None:
-            missing = not_found(STORED["pods"], pod)
-            raise refused(404, json.dumps(missing.to_status()).encode())
+        """`env` in the only container of a pod, as the server passes it on."""
+        body = self.store.get("pods", NAMESPACE, pod)
+        found = self.kubelet.environment(body)
         return "".join(f"{name}={value}\n" for name, value in sorted(found.items()))
