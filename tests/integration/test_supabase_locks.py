@@ -122,6 +122,13 @@ def test_an_index_left_invalid_is_named_and_not_built_on(project):
     assert result["sqlstate"] == "55P03"
     assert "It left public.i invalid" in result["msg"]
 
+    # Built on, it would be skipped: the file would count as applied, and its index be of no use.
+    again = project.run(additive_only=False)
+    assert again["sqlstate"] == "55000"
+    assert "index public.i is there and invalid" in again["msg"]
+    project.query("DROP INDEX i")
+    assert [one["file"] for one in project.run(additive_only=False)["applied"]] == ["2_b.sql"]
+
 
 def test_two_runs_do_not_migrate_at_once(project):
     project.write(v2_b="create table b()")

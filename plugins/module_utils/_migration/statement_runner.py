@@ -7,8 +7,10 @@ from __future__ import annotations
 import re
 import typing as t
 
+from .._postgres import SqlError
 from .execution import ends_transaction
 from .splitter import without_leading_comments
+from .supabase_failure import StatementError
 
 if t.TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,6 +18,9 @@ if t.TYPE_CHECKING:
     from .._postgres import Session
 
 _BUILDS_INDEX = re.compile(r"(?is)(?:CREATE|DROP|REINDEX)\b.*\bCONCURRENTLY\b")
+_SKIPS_INDEX = re.compile(
+    r'(?i)CREATE\s+(?:UNIQUE\s+)?INDEX\s+CONCURRENTLY\s+IF\s+NOT\s+EXISTS\s+(?P<name>"(?:[^"]|"")+"|[^\s"]+)'
+)
 # These may commit inside, so that a failure need not have taken back all they did.
 _COMMITS_INSIDE = re.compile(r"(?i)(?:CALL|DO)\b")
 _INVALID = """
@@ -44,7 +49,7 @@ class Walk:
             index = self._order[self._next]
             text = without_leading_comments(self._texts[index])
             if not self._session.in_transaction:
-                self._prepare(text)
+                self._prepare(index, text)
             yield index
             self._next += 1
             chained = self._session.in_transaction and ends_transaction(text)
@@ -66,10 +71,29 @@ class Walk:
             return ()
         return tuple(sorted(_invalid_indexes(self._session) - self._invalid))
 
-    def _prepare(self, text: str) -> None:
+    def _prepare(self, index: int, text: str) -> None:
         self._restart = None if _COMMITS_INSIDE.match(text) else self._next
         self._invalid = _invalid_indexes(self._session) if _BUILDS_INDEX.match(text) else None
+        skips = _SKIPS_INDEX.match(text)
+        if skips and self._invalid:
+            there = [one for one in sorted(self._invalid) if _bare(one) == _bare(skips["name"])]
+            if there:
+                raise StatementError(index, _is_invalid(there[0]))
 
 
 def _invalid_indexes(session: Session) -> frozenset[str]:
     return frozenset(str(row[0]) for row in session.rows(_INVALID))
+
+
+def _bare(name: str) -> str:
+    """Without its schema and its quotes, as the server stores it."""
+    last: str = re.findall(r'"(?:[^"]|"")+"|[^.]+', name)[-1]
+    return last[1:-1].replace('""', '"') if last.startswith('"') else last.lower()
+
+
+def _is_invalid(name: str) -> SqlError:
+    words = (
+        f"index {name} is there and invalid, so IF NOT EXISTS would build none, and the file would count as "
+        "applied: unless somebody is building it now, drop it first"
+    )
+    return SqlError(sqlstate="55000", message=words, position=None)

@@ -37,7 +37,7 @@ UNSTOPPABLE: t.Mapping[str, tuple[str, ...]] = {
 """Scripts that nobody else may keep from their end, and the reasons that are none."""
 
 
-FOR_A_PERSON = ("(P3009)",)
+FOR_A_PERSON = ("(P3009)", "is there and invalid")
 """In what a command says that leaves the rest to a person: a migration that is no transaction was cut off."""
 
 
