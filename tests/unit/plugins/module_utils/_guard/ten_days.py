@@ -212,16 +212,19 @@ def _check_end(world: RampWorld, life: Life, seen_acts: list[str]) -> None:
 
 
 def main(number: int) -> None:
+    """Tells what was wrong at once, for a thousand take an hour."""
     first = random.SystemRandom().randrange(10**9)
-    lives = [live(first + one) for one in range(number)]
-    wrong = [one for one in lives if one.wrong]
-    print(f"{number} ramps of ten days from seed {first}: {sum(one.looks for one in lives)} looks,")
-    print(
-        f"{sum(len(one.troubles) for one in lives)} causes, {sum(one.acts for one in lives)} acts,"
-    )
-    print(f"{len(wrong)} with something wrong.")
-    for one in wrong[:10]:
-        print(f"seed {one.seed}: {'; '.join(one.wrong[:3])}")
+    print(f"From seed {first}:", flush=True)
+    looks = causes = acts = wrong = 0
+    for lived in range(1, number + 1):
+        one = live(first + lived - 1)
+        looks, causes, acts = looks + one.looks, causes + len(one.troubles), acts + one.acts
+        wrong += bool(one.wrong)
+        if one.wrong:
+            print(f"seed {one.seed}: {'; '.join(one.wrong[:3])}", flush=True)
+        if lived % 100 == 0 or lived == number:
+            told = f"{looks} looks, {causes} causes, {acts} acts, {wrong} with something wrong"
+            print(f"{lived} ramps of ten days: {told}", flush=True)
 
 
 if __name__ == "__main__":
