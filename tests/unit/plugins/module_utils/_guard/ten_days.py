@@ -113,8 +113,8 @@ def _span(chance: random.Random, longest: float) -> tuple[float, float]:
 def _moments(
     chance: random.Random, troubles: list[Trouble], silent: list[tuple[float, float]]
 ) -> list[float]:
-    """A look every minute where something goes on, every five after it, and every quarter of an hour otherwise; with each
-    alert one at once, that is sometimes lost, late or doubled. While nobody looks, none."""
+    """A look every minute where something goes on, every five after it, every quarter of an hour otherwise; and with
+    each alert one at once, that is sometimes lost, late or doubled. While nobody looks, none."""
     active = [(one.begin - 5 * MINUTE, one.end + 40 * MINUTE) for one in troubles]
     moments: list[float] = []
     at = 0.0
