@@ -142,11 +142,17 @@ class Journey:
             world.sleep(seconds)
         if kind == plan.ANSWER_LOST:
             self._lose()
-        if kind == plan.ERROR_DONE or (kind == plan.CONFLICT and self._writes):
+        if kind == plan.CONFLICT and self._writes:
+            answer = self._twice()
+        if kind == plan.ERROR_DONE:
             self._refuse(kind)
         world.trouble_after(kind, seconds)
         self._travel()
         return answer
+
+    def _twice(self) -> t.Any:
+        """What is answered to what it has done already."""
+        return self._refuse(plan.CONFLICT)
 
     def _travel(self) -> None:
         self._world.sleep(self._draw.choice(LATENCIES))
@@ -171,6 +177,17 @@ class Journey:
 
 
 class KubernetesJourney(Journey):
+    """To an API server, and what befalls it on the way as there.
+
+    - `lost`, `answer lost`, `slow`, `late`: a connection breaks, before or after the server has read the request, or is
+      slower than the client's patience; the server goes on with what it has read.
+    - `409 done`: a proxy sends PUT or DELETE once more when a connection of its own breaks, as RFC 9110, 9.2.2 allows
+      for them; the answer is to the second. Other methods it may not repeat: they end as `500 done`.
+    - `429`: priority and fairness, with Retry-After (Kubernetes' page "API Priority and Fairness").
+    - `500`, `500 done`: etcd does not answer in time, or changes its leader; what it was told may stand
+      (the words are etcd's).
+    """
+
     def __init__(
         self, world: World, asked: tuple[str, str, t.Mapping[str, str], bytes, str], patience: float
     ) -> None:
@@ -182,13 +199,17 @@ class KubernetesJourney(Journey):
     def _serve(self, by: Process | None) -> tuple[int, bytes]:
         return self._world.serve_for(by, *self._asked)
 
+    def _twice(self) -> t.Any:
+        if self._asked[0] in ("PUT", "DELETE"):
+            return self._serve(self._world.scheduler.process)
+        return self._refuse(plan.ERROR_DONE)
+
     def _refuse(self, kind: str) -> t.NoReturn:
         self._travel()
         status, reason, words = {
             plan.THROTTLED: (429, "TooManyRequests", "please try again later"),
             plan.ERROR: (500, "InternalError", "etcdserver: request timed out"),
             plan.ERROR_DONE: (500, "InternalError", "etcdserver: leader changed"),
-            plan.CONFLICT: (409, "Conflict", "the object has been modified"),
         }[kind]
         said = ApiError(status, reason, words).to_status()
         exception = refused(status, orjson.dumps(said))

@@ -165,11 +165,13 @@ class ServiceInvariants:
                 )
 
     def _changed_since(self, name: str, by: str, since: float) -> bool:
-        """Whether somebody else wrote its template."""
-        return any(
-            one.at > since and one.by != by and template_of(one.before) != template_of(one.after)
+        """Whether its template is another by somebody else's hand. One that was undone is what it was."""
+        others = [
+            one
             for one in self._history.writes("deployments", name)
-        )
+            if one.at > since and one.by != by and template_of(one.before) != template_of(one.after)
+        ]
+        return bool(others) and template_of(others[0].before) != template_of(others[-1].after)
 
 
 def _is_new(deployment: Object) -> bool:
