@@ -7,6 +7,7 @@ All of the product's adapter is above it: paths, retries, deadlines, what an ans
 from __future__ import annotations
 
 import random
+import re
 import typing as t
 from urllib.parse import unquote
 
@@ -27,6 +28,7 @@ if t.TYPE_CHECKING:
     from .scheduler import Process
     from .world import World
 
+NOT_PLAIN = re.compile(r"/\.|[%?#]")
 READ_TIMEOUT = 30.0
 WRITES = ("POST", "PUT", "PATCH", "DELETE")
 BOOKMARK_SECONDS = 60.0
@@ -96,7 +98,7 @@ class Session:
 
 def sent(path: str) -> str:
     """As the client sends it, without dot segments, and as the server reads it, decoded."""
-    return unquote(parse_url(path).path or "/") if "/." in path or "%" in path else path
+    return unquote(parse_url(path).path or "/") if NOT_PLAIN.search(path) else path
 
 
 def is_watch(path: str, query: t.Mapping[str, str]) -> bool:
