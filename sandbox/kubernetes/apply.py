@@ -93,12 +93,12 @@ def after_update(model: str, manager: Manager, time: str, before: Object, after:
     written = differing(old, new)
     if not written and old.keys() == new.keys():
         return with_owners(after, owners)
-    lost = written | (old.keys() - new.keys())
+    removed_paths = old.keys() - new.keys()
     for other, owned in owners.items():
         if other != manager:
-            owners[other] = replace(owned, paths=owned.paths - lost)
-    if written:
-        mine = owners.get(manager)
+            owners[other] = replace(owned, paths=owned.paths - written - removed_paths)
+    mine = owners.get(manager)
+    if written or (mine and mine.paths & removed_paths):
         kept = mine.paths & new.keys() if mine else frozenset()
         owners[manager] = Ownership(time, frozenset(kept | written))
     return with_owners(after, owners)

@@ -14,7 +14,7 @@ from sandbox.kubernetes.routing import parse_path
 from sandbox.kubernetes.store import Store
 
 GOLDEN = Path(__file__).parent / "golden"
-CONVERSATIONS = ("create", "patches", "scale", "configmap", "lease", "delete")
+CONVERSATIONS = ("create", "patches", "rollouts", "scale", "configmap", "lease", "delete")
 # Chosen by a server anew each time, or told by its clock.
 VARYING = ("uid", "resourceVersion", "creationTimestamp", "time", "continue")
 AGE = re.compile(r"^(\d+[smhd])+$")
