@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from collections import Counter
@@ -68,6 +69,21 @@ def test_the_screen_tells_what_of_the_tasks_ended_how(folder: Path) -> None:
     assert "deploy 1,234/0/1 | 1,234/0/1" in told
     assert "0/1,234/0" in told
     assert "mutants: not tried" in told
+
+
+def test_coverage_and_mutants_are_told_with_their_commit(folder: Path) -> None:
+    areas = [{"name": "_lock", "lines": 200, "covered": 150, "unreached": [["plan.py: hold", 3]]}]
+    reached = {"commit": "abc", "runs": 150, "areas": areas}
+    (folder / "reached").write_text(json.dumps(reached), "utf-8")
+    trials = [
+        {"name": "one", "killed": True, "seconds": 2.0, "commit": "abc"},
+        {"name": "two", "killed": False, "seconds": 120.0, "commit": "abc"},
+    ]
+    (folder / "mutants").write_text(json.dumps(trials), "utf-8")
+    told = report.screen(report.gathered())
+    assert "_lock 75 %" in told
+    assert "_lock/plan.py: hold 3" in told
+    assert "mutants at abc: 1 of 2 killed, in 2.0 s of CPU at the median; alive: two" in told
 
 
 def test_a_sentence_that_nothing_was_compared_for_is_told_so() -> None:
