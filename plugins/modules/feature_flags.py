@@ -52,7 +52,8 @@ options:
       - V(refuse) writes nothing and tells who set it, when, why, and how it is reset.
       - V(leave_off) leaves those flags as they are, warns, and writes the others.
       - V(reset_automatic) lets go of the flags in O(flags) that a failed phase or a way back holds off, and refuses for
-        a switch that a person set. What else is held stays held.
+        a switch that a person set. What else is held stays held. It refuses, too, for one that was set while the deploy
+        lock was at O(fence) or later, for such a switch is meant for this very run.
     type: str
     choices: [refuse, leave_off, reset_automatic]
     default: refuse
@@ -149,7 +150,6 @@ reason:
 """
 
 import typing as t
-from dataclasses import replace
 
 from ..module_utils._cluster import MonotonicClock
 from ..module_utils._flags.apply import decide_flags
@@ -189,9 +189,7 @@ def run(module: Module) -> dict[str, t.Any]:
     plan = decide_flags(
         cluster,
         params["name"],
-        lambda observed: replace(
-            wish_under(params["kill_switch"], observed, flags), fence=params["fence"]
-        ),
+        lambda observed: wish_under(params["kill_switch"], observed, flags, fence=params["fence"]),
         force=params["force"],
         check_mode=module.check_mode,
         document=Document.from_options(params["flagd"]),

@@ -48,7 +48,9 @@ options:
   automatic:
     description:
       - Whether no person decides this, but a failed phase or a way back. An explicit deployment may turn the feature on
-        again then, by O(easymo.deploy.feature_flags#module:kill_switch).
+        again then, by O(easymo.deploy.feature_flags#module:kill_switch), unless it held the deploy lock
+        (C(easymo-deploy)) already when this was set, for that is the one to be stopped. The lock is looked at for that,
+        and what cannot be told of it stops nothing.
       - One that a person set stays a person's.
     type: bool
     default: false
@@ -90,7 +92,8 @@ options:
 notes:
   - Needs the verbs C(get) and C(patch) on C(configmaps) and C(deployments), C(list) and C(watch) on C(pods) and
     C(replicasets), C(create) on C(pods/exec), and C(delete) on C(pods) for what a rollout does not replace. With
-    O(delivery=volume) C(patch) on C(pods), without which the kubelet is not told to hurry.
+    O(delivery=volume) C(patch) on C(pods), without which the kubelet is not told to hurry. With O(automatic) C(get) on
+    C(leases) of C(coordination.k8s.io), without which the lock is not looked at.
 seealso:
   - module: easymo.deploy.feature_flags
   - module: easymo.deploy.pod_flags
@@ -220,14 +223,13 @@ from datetime import UTC, datetime
 
 from ..module_utils._cluster import MonotonicClock
 from ..module_utils._errors import InputError
-from ..module_utils._flags.apply import Decide
 from ..module_utils._flags.flagd import Document
 from ..module_utils._flags.plan import FlagsPlan
 from ..module_utils._flags.probe import DELIVERIES, ENVIRONMENT, VOLUME, FlagsProbe, to_probe
 from ..module_utils._flags.switch import KillSwitch, to_diff
 from ..module_utils._flags.values import to_values
 from ..module_utils._jmespath import JMESPATH
-from ..module_utils._kill_switch.apply import KillSwitching, check_reached
+from ..module_utils._kill_switch.apply import Decide, KillSwitching, check_reached
 from ..module_utils._kill_switch.consumer import FlagsRequest
 from ..module_utils._kill_switch.models import ConsumerState, reached_after
 from ..module_utils._kill_switch.plan import (
@@ -291,6 +293,7 @@ def run(module: Module) -> dict[str, t.Any]:
         deadline=started + params["wait_timeout"],
         document=Document.from_options(params["flagd"]),
         check_mode=module.check_mode,
+        automatic=params["automatic"],
     )
     consumers: list[ConsumerState] = []
     if params["state"] != RESET:
@@ -344,11 +347,11 @@ def to_decision(params: t.Mapping[str, t.Any]) -> Decide:
     if percentage is not None and state != LOWERED:
         raise InputError(f"'percentage' has no effect when 'state' is {state!r}: use 'lowered'.")
     if state == RESET:
-        return plan_reset
+        return lambda observed, _epoch: plan_reset(observed)
     if state == LOWERED:
         flag = params["percentage_flag"]
         to_values({flag: percentage}, {flag: [0, 100]})
-        return lambda observed: plan_lowered(observed, flag, percentage)
+        return lambda observed, _epoch: plan_lowered(observed, flag, percentage)
     values = to_values(params["flags"], {})
     flags = {name: value for name, value in values.items() if value is not None}
     if not flags or len(flags) < len(values):
@@ -360,7 +363,7 @@ def to_decision(params: t.Mapping[str, t.Any]) -> Decide:
         automatic=params["automatic"],
         flags=flags,
     )
-    return lambda observed: plan_set(observed, switch)
+    return lambda observed, epoch: plan_set(observed, switch, epoch)
 
 
 def to_order(params: t.Mapping[str, t.Any], plan: FlagsPlan, probe: FlagsProbe) -> FlagsRequest:

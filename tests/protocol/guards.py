@@ -64,6 +64,13 @@ GUARDS = (
     Guard(("ours",), "_rollout.plan.is_ours", "undone_ours", (A, BACK, B)),
     Guard(("switch",), "_flags.apply._ask_switch", "stays_killed", (A, KILL), crashes=0),
     Guard(
+        ("switch_epoch",),
+        "_flags.switch.wish_under: the epoch of the switch",
+        "stays_off",
+        (A, BACK),
+        crashes=0,
+    ),
+    Guard(
         ("flags_version",),
         "FlagsPlan.to_object: resourceVersion",
         "stays_killed",

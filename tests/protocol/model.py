@@ -62,8 +62,8 @@ class State(NamedTuple):
     pins: tuple[t.Any, ...]
     """By release: None, or the attempt, what each service ran, and the epoch that they carry."""
     services: tuple[Service, ...]
-    flags: tuple[bool, str, int]
-    """Whether the feature is on, the switch, and the epoch that they carry."""
+    flags: tuple[bool, str, int, int]
+    """Whether the feature is on, the switch, the epoch that they carry, and that of the lock when a way back set it."""
     runs: tuple[Run, ...]
     crashes: int
     troubles: int
@@ -93,18 +93,19 @@ GUARANTEES = {
     "phases_last": "No run that opens or retries a phase takes back that it is done.",
     "undone_ours": "No way back writes over what its release did not write.",
     "stays_back": "No run that lost the lock releases a service after its release was rolled back.",
+    "stays_off": "No run that held the lock before or beside a way back turns on what that has switched off.",
     "stays_killed": "While a person's kill switch is set, nothing turns the feature on.",
 }
 
 DEPLOY = ("lock.read", "lock.write", "open.check", "open.read", "open.write", "pin.read", "pin.write", "observe",
           "flags.read", "flags.check", "flags.write", "close.check", "close.read", "close.write", "unlock")  # fmt: skip
 ROLLBACK = ("kill.read", "kill.write", "lock.read", "lock.write", "seal.check", "seal.record", "seal.pins",
-            "back.read", "back.check", "back.write", "pins.look", "observe",
+            "again.read", "again.write", "back.read", "back.check", "back.write", "pins.look", "observe",
             "close.check", "close.read", "close.write", "unlock")  # fmt: skip
 KILL = ("kill.read", "kill.write", "end")
 SCRIPTS = {"deploy": DEPLOY, "rollback": ROLLBACK, "kill": KILL}
 
-AFTER_EFFECT = ("lock.read", "open.check", "pin.read", "seal.pins", "back.read", "pins.look",
+AFTER_EFFECT = ("lock.read", "open.check", "pin.read", "seal.pins", "again.read", "back.read", "pins.look",
                 "observe", "proof", "fail.check", "flags.read",
                 "close.check", "unlock")  # fmt: skip
 """Where a crash tells apart: what was only read since is lost with the process."""
@@ -122,8 +123,11 @@ AFTER_LOOK = (
     "fail.write",
 )
 """Where a pause tells apart: past its look at the lock, or where it needs none. Elsewhere it looks, and ends."""
+RETURNING = ("back.read", "back.check", "back.write", "pins.look", "observe", "check", "patch",
+             "close.check", "close.read", "close.write")  # fmt: skip
+"""Where a way back is once it holds the lock and has switched the feature off under it."""
 ONE_CALL = {"lock.read": "lease_version", "open.read": "record_version", "close.read": "record_version",
-            "pin.read": "pins_version", "kill.read": "flags_version"}  # fmt: skip
+            "pin.read": "pins_version", "kill.read": "flags_version", "again.read": "flags_version"}  # fmt: skip
 """Read and write that are one step while the version is sent: a write that succeeds saw nothing change meanwhile."""
 
 PRODUCT = {
@@ -137,6 +141,8 @@ PRODUCT = {
     "seal.check": "Guard.check",
     "seal.record": "ReleaseStore.leave_epoch",
     "seal.pins": "ReleaseStore.leave_epoch",
+    "again.read": "_kill_switch.plan.plan_set, _lock.fence.epoch_now",
+    "again.write": "_flags.apply.decide_flags: _apply",
     "back.read": "_flags.apply.decide_flags: observe_flags, switch.wish_under",
     "back.check": "decide_flags: Guard.check",
     "back.write": "decide_flags: _apply",
@@ -155,7 +161,7 @@ PRODUCT = {
     "flags.read": "_flags.apply.decide_flags: observe_flags, switch.wish_under, refuse_up",
     "flags.check": "decide_flags: Guard.check",
     "flags.write": "decide_flags: _apply",
-    "kill.read": "_kill_switch.plan.plan_set",
+    "kill.read": "_kill_switch.plan.plan_set, _lock.fence.epoch_now",
     "kill.write": "_flags.apply.decide_flags: _apply",
     "close.check": "Guard.check",
     "close.read": "ReleaseStore.change: _read",
@@ -177,7 +183,7 @@ def start(scripts: t.Sequence[Script], services: int, crashes: int, troubles: in
         records=(Record(),) * releases,
         pins=(None,) * releases,
         services=((0, 0, 0, False),) * services,
-        flags=(False, UNSET, 0),
+        flags=(False, UNSET, 0, 0),
         runs=tuple(Run(SCRIPTS[one.kind][0]) for one in scripts),
         crashes=crashes,
         troubles=troubles,
@@ -504,7 +510,17 @@ class World:
             return
         if known and known[2] != self.run.fence:
             self.put_pins((*known[:2], self.run.fence))
-        self.become(at="back.read", fresh=False)
+        self.become(at="again.read", fresh=False)
+
+    def again_read(self) -> None:
+        self.saw("again.write", "flags", self.flags)
+
+    def again_write(self) -> None:
+        if not self.run.valid and self.model.has("flags_version"):
+            self.become(at="again.read", seen=None, what="", valid=True)
+            return
+        self.put_switch()
+        self.become(at="back.read", seen=None, what="", valid=True)
 
     def back_read(self) -> None:
         if self.is_later(self.flags[2]):
@@ -522,7 +538,7 @@ class World:
         if not self.run.valid and self.model.has("flags_version"):
             self.become(at="back.read", seen=None, what="", valid=True)
             return
-        self.put_flags((False, self.flags[1], self.run.fence))
+        self.put_flags((False, self.flags[1], self.run.fence, self.flags[3]))
         self.become(at="pins.look", seen=None, what="", valid=True, fresh=False)
 
     def pins_look(self) -> None:
@@ -683,10 +699,13 @@ class World:
         if self.is_later(self.flags[2]):
             self.stop()
             return
-        if self.flags[1] == PERSON and self.model.has("switch"):
+        meant = self.flags[1] == AUTOMATIC and self.run.fence <= self.flags[3]
+        if (self.flags[1] == PERSON and self.model.has("switch")) or (
+            meant and self.model.has("switch_epoch")
+        ):
             self.stop()  # KilledError
             return
-        if self.flags == (True, UNSET, self.run.fence):
+        if self.flags[:3] == (True, UNSET, self.run.fence):
             self.become(at="flags.write")
             self.onward(fresh=False)
             return
@@ -702,7 +721,15 @@ class World:
             return
         if self.flags[1] == PERSON:
             raise Violation("stays_killed")
-        self.put_flags((True, UNSET, self.run.fence))
+        if self.flags[1] == AUTOMATIC and self.run.fence <= self.flags[3]:
+            raise Violation("stays_off")
+        holder = self.lease.holder
+        if holder != self.who and holder not in (FREE, DEAD):
+            beside = self.runs[holder]
+            # From its second switch to its end.
+            if self.model.scripts[holder].kind == "rollback" and beside.at in RETURNING:
+                raise Violation("stays_off")
+        self.put_flags((True, UNSET, self.run.fence, self.flags[3]))
         self.become(at="flags.write")
         self.onward(fresh=False)
 
@@ -713,16 +740,22 @@ class World:
         if not self.run.valid and self.model.has("flags_version"):
             self.become(at="kill.read", seen=None, what="", valid=True)
             return
-        person = self.script.kind == "kill" or self.run.seen[1] == PERSON
-        if self.flags[1] == PERSON and not person:
-            raise Violation("stays_killed")
-        self.put_flags((False, PERSON if person else AUTOMATIC, self.flags[2]))
+        self.put_switch()
         self.become(at="kill.write")
         self.onward()
         if self.run.at == "end":
             self.runs[self.who] = Run("end")
 
-    def put_flags(self, after: tuple[bool, str, int]) -> None:
+    def put_switch(self) -> None:
+        """plan_set: a person's stays a person's, and an automatic one is meant for all who hold the lock until now."""
+        _on, _switch, fence, epoch = self.flags
+        person = self.script.kind == "kill" or self.run.seen[1] == PERSON
+        if self.flags[1] == PERSON and not person:
+            raise Violation("stays_killed")
+        switch = PERSON if person else AUTOMATIC
+        self.put_flags((False, switch, fence, epoch if person else max(epoch, self.lease.fence)))
+
+    def put_flags(self, after: tuple[bool, str, int, int]) -> None:
         if after[2] != self.flags[2] > self.run.fence:
             raise Violation("later_stays")
         if after != self.flags:

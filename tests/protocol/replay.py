@@ -20,11 +20,15 @@ from ansible_collections.easymo.deploy.plugins.module_utils._flags.apply import 
     _with_epoch,
     observe_flags,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._flags.plan import plan_flags
+from ansible_collections.easymo.deploy.plugins.module_utils._flags.plan import (
+    FlagsMap,
+    plan_flags,
+)
 from ansible_collections.easymo.deploy.plugins.module_utils._flags.switch import (
     LEAVE_OFF,
     RESET_AUTOMATIC,
     KillSwitch,
+    epoch_of_switch,
     wish_under,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._kill_switch.plan import plan_set
@@ -33,7 +37,10 @@ from ansible_collections.easymo.deploy.plugins.module_utils._lock.epoch import (
     fence_of,
     leave_epoch,
 )
-from ansible_collections.easymo.deploy.plugins.module_utils._lock.fence import Guard
+from ansible_collections.easymo.deploy.plugins.module_utils._lock.fence import (
+    Guard,
+    epoch_now,
+)
 from ansible_collections.easymo.deploy.plugins.module_utils._lock.models import (
     UNDO,
     Claim,
@@ -150,6 +157,7 @@ class Replay:
             for one in [Deployment.from_json(self.cluster.objects["Deployment", name])]
         ]
         flags = self.cluster.objects["ConfigMap", FLAGS]
+        observed = FlagsMap.from_json(FLAGS, flags)
         switch = KillSwitch.from_annotations(flags["metadata"].get("annotations") or {})
         set_by = UNSET if switch is None else AUTOMATIC if switch.automatic else PERSON
         return (
@@ -157,7 +165,7 @@ class Replay:
             tuple(records),
             tuple(pins),
             tuple(services),
-            (flags["data"][FLAG] == "true", set_by, fence_of(flags)),
+            (flags["data"][FLAG] == "true", set_by, fence_of(flags), epoch_of_switch(observed)),
         )
 
     # Around the runs
@@ -294,7 +302,7 @@ class Replay:
         return self._seal(record_name(VERSIONS[self._release(who)]), run, "seal.pins")
 
     def do_seal_pins(self, who: int, run: Remembered, *_states: State) -> str:
-        return self._seal(pins_name(record_name(VERSIONS[self._release(who)])), run, "back.read")
+        return self._seal(pins_name(record_name(VERSIONS[self._release(who)])), run, "again.read")
 
     def _seal(self, name: str, run: Remembered, then: str) -> str:
         try:
@@ -387,7 +395,7 @@ class Replay:
     ) -> str:
         """Where it goes on: with something to write, and with nothing."""
         observed = observe_flags(self.cluster, FLAGS)
-        wish = replace(wish_under(rule, observed, flags), fence=run.fence)
+        wish = wish_under(rule, observed, flags, fence=run.fence)
         try:
             _ask_epoch(observed, wish.fence)
             _ask_switch(observed, wish)
@@ -409,10 +417,13 @@ class Replay:
             format_time(self._wall()), f"op{who}", "a test", automatic, {FLAG: "false"}
         )
         observed = observe_flags(self.cluster, FLAGS)
-        wish = plan_set(observed, wanted)
+        wish = plan_set(observed, wanted, epoch_now(self.cluster) if automatic else 0)
         plan = plan_flags(observed, wish.flags, wish.annotations)
-        if plan.changed:
+        if plan.writes:
             _apply(self.cluster, plan, force=True, check_mode=False)
+
+    def do_again_read(self, who: int, run: Remembered, before: State, after: State) -> None:
+        self.do_kill_read(who, run, before, after)
 
     def do_unlock(self, who: int, *_rest: t.Any) -> None:
         self._locking(who).free()

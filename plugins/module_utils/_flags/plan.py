@@ -9,7 +9,13 @@ import json
 import typing as t
 from dataclasses import dataclass, field
 
-from .._cluster import FENCE_ANNOTATION, FIELD_MANAGER, Object, Operation
+from .._cluster import (
+    FENCE_ANNOTATION,
+    FIELD_MANAGER,
+    KILL_SWITCH_EPOCH_ANNOTATION,
+    Object,
+    Operation,
+)
 from .._errors import ConflictError
 from .flagd import Document
 
@@ -97,11 +103,11 @@ class FlagsPlan:
 
     @property
     def changed(self) -> bool:
-        """Whether anything becomes different but the fence."""
+        """Whether anything becomes different but an epoch."""
         return (
             not self.before.exists
             or dict(self.after) != dict(self.before.data)
-            or _without_fence(self.annotations) != _without_fence(self.before.annotations)
+            or _without_epochs(self.annotations) != _without_epochs(self.before.annotations)
         )
 
     @property
@@ -145,7 +151,9 @@ class FlagsPlan:
             found.union(
                 k
                 for k in self.wish.annotations
-                if seen.annotations.get(k) != self.annotations.get(k)
+                # Whoever sets the switch after us raises its epoch.
+                if k != KILL_SWITCH_EPOCH_ANNOTATION
+                and seen.annotations.get(k) != self.annotations.get(k)
             )
         )
 
@@ -192,8 +200,9 @@ def checksum(data: t.Mapping[str, str]) -> str:
     return hashlib.sha256(json.dumps(dict(data), sort_keys=True).encode()).hexdigest()
 
 
-def _without_fence(annotations: t.Mapping[str, str]) -> dict[str, str]:
-    return {name: value for name, value in annotations.items() if name != FENCE_ANNOTATION}
+def _without_epochs(annotations: t.Mapping[str, str]) -> dict[str, str]:
+    epochs = (FENCE_ANNOTATION, KILL_SWITCH_EPOCH_ANNOTATION)
+    return {name: value for name, value in annotations.items() if name not in epochs}
 
 
 def _after(present: t.Mapping[str, str], changes: Changes) -> dict[str, str]:

@@ -9,7 +9,7 @@ import re
 import typing as t
 from dataclasses import dataclass, field, replace
 
-from .._cluster import KILL_SWITCH_ANNOTATION
+from .._cluster import KILL_SWITCH_ANNOTATION, KILL_SWITCH_EPOCH_ANNOTATION
 from .._errors import ConflictError
 from .plan import Changes, FlagsMap, FlagsPlan, Wish
 
@@ -29,7 +29,7 @@ class KilledError(ConflictError):
 class KillSwitch:
     """Who set it, when (RFC 3339) and why. `flags` are the values it holds.
 
-    `automatic`: a failed phase or a rollback set it, so an explicit deployment may reset it. One
+    `automatic`: a failed phase or a rollback set it, so an explicit deployment that began later may reset it. One
     that a person set is reset by a person.
     """
 
@@ -102,15 +102,29 @@ def refuse_up(
     )
 
 
-def wish_under(rule: str, observed: FlagsMap, flags: Changes) -> Wish:
-    """What a writer may write by its rule; what is forbidden still is refused by whoever writes it."""
+def epoch_of_switch(observed: FlagsMap) -> int:
+    """The epoch of the deploy lock when it was last set automatically, 0 when that is not known."""
+    text = observed.annotations.get(KILL_SWITCH_EPOCH_ANNOTATION, "")
+    return int(text) if text.isdecimal() else 0
+
+
+def wish_under(rule: str, observed: FlagsMap, flags: Changes, *, fence: int = 0) -> Wish:
+    """What a writer may write by its rule; what is forbidden still is refused by whoever writes it.
+
+    `fence`: the epoch of the writer's lock. A run that held it before the switch was set is what the switch stops.
+    """
+    return replace(_wish_under(rule, observed, flags, fence), fence=fence)
+
+
+def _wish_under(rule: str, observed: FlagsMap, flags: Changes, fence: int) -> Wish:
     switch = KillSwitch.from_annotations(observed.annotations)
     held = forbidden(switch, observed.data, flags)
     if switch is None or not held:
         return Wish(flags)
     if rule == LEAVE_OFF:
         return Wish({name: value for name, value in flags.items() if name not in held})
-    if rule == RESET_AUTOMATIC and switch.automatic:
+    meant = 0 < fence <= epoch_of_switch(observed)
+    if rule == RESET_AUTOMATIC and switch.automatic and not meant:
         # What else it holds is another release's.
         left = {name: off for name, off in switch.flags.items() if name not in flags}
         kept = replace(switch, flags=left).to_annotation() if left else None

@@ -9,17 +9,22 @@ from datetime import datetime
 
 from .._cluster import Clock, Cluster
 from .._errors import VerificationError
-from .._flags.apply import Decide, decide_flags
+from .._flags.apply import decide_flags
 from .._flags.flagd import Document
-from .._flags.plan import FlagsPlan
+from .._flags.plan import FlagsMap, FlagsPlan, Wish
 from .._flags.pods import REACHED, RUNNING
+from .._lock.fence import epoch_now
 from .._threads import Lock, side_by_side
 from .consumer import Consumer, FlagsRequest
 from .models import ConsumerState, tell_wrong
 
 ATTEMPTS = 50
 """Whoever else writes the flags, the switch gets its turn."""
+LOOK = 5.0
+"""Seconds that a look at the lock may take."""
 
+Decide = t.Callable[[FlagsMap, int], Wish]
+"""What to write, told by what is there and by the epoch of the deploy lock."""
 OpenCluster = t.Callable[[], Cluster]
 Report = t.Callable[[str, str], None]
 """Told the consumer and a text."""
@@ -51,17 +56,29 @@ class KillSwitching:
         deadline: float,
         document: Document | None,
         check_mode: bool,
+        automatic: bool = False,
     ) -> FlagsPlan:
-        """Trouble with the API is sat out until `deadline`: nothing is off before this is written."""
+        """Trouble with the API is sat out until `deadline`: nothing is off before this is written.
+
+        The lock is looked at for an `automatic` switch only, and its epoch is 0 else.
+        """
+        cluster = self._open_cluster().until(deadline)
+
+        def wish(observed: FlagsMap) -> Wish:
+            return decide(observed, self._epoch(cluster) if automatic else 0)
+
         return decide_flags(
-            self._open_cluster().until(deadline),
+            cluster,
             name,
-            decide,
+            wish,
             force=True,
             check_mode=check_mode,
             document=document,
             attempts=ATTEMPTS,
         )
+
+    def _epoch(self, cluster: Cluster) -> int:
+        return epoch_now(cluster.until(self._clock.now() + LOOK))
 
     def switch(self, names: t.Sequence[str], order: FlagsRequest) -> list[ConsumerState]:
         return self._each(names, order, Consumer.switch)

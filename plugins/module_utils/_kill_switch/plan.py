@@ -7,21 +7,28 @@ from __future__ import annotations
 import typing as t
 from dataclasses import replace
 
-from .._cluster import KILL_SWITCH_ANNOTATION
+from .._cluster import KILL_SWITCH_ANNOTATION, KILL_SWITCH_EPOCH_ANNOTATION
 from .._errors import ConflictError
 from .._flags.plan import FlagsMap, Wish
-from .._flags.switch import KillSwitch, is_lower
+from .._flags.switch import KillSwitch, epoch_of_switch, is_lower
 
 SET, LOWERED, RESET = "set", "lowered", "reset"
 
 
-def plan_set(observed: FlagsMap, wanted: KillSwitch) -> Wish:
-    """Whoever set it first stays named, but a person takes over what was set automatically.
+def plan_set(observed: FlagsMap, wanted: KillSwitch, epoch: int = 0) -> Wish:
+    """`epoch`: of the deploy lock, which an automatic switch is written with.
+
+    Whoever set it first stays named, but a person takes over what was set automatically.
 
     What was held stays held, by whomever: one switch may hold the features of two releases. One that names no flags
     holds all, and goes on to.
     """
     found = KillSwitch.from_annotations(observed.annotations)
+    risen = wanted.automatic and epoch > epoch_of_switch(observed)
+    if risen and (found is None or found.automatic):
+        wish = plan_set(observed, wanted)
+        at = {KILL_SWITCH_EPOCH_ANNOTATION: str(epoch)}
+        return replace(wish, annotations={**wish.annotations, **at})
     if found is None:
         return _written(wanted, wanted.flags)
     named = found if wanted.automatic or not found.automatic else wanted

@@ -27,11 +27,10 @@ if t.TYPE_CHECKING:
 UNSTOPPABLE: t.Mapping[str, tuple[str, ...]] = {
     "kill_switch": (),
     "reset": (),
-    # Another rollback goes first, a person takes its lock, a kill switch restarts what it is returning, or a deployment
-    # that still runs resets the switch of its first step, which comes before the lock.
+    # Another rollback goes first, a person takes its lock, or a kill switch restarts what it is returning.
     "rollback": (
         *("nothing is pinned", "Nothing is pinned", "Another run is deploying"),
-        *("lost the deploy lock", "was changed by somebody else", "so new pods have the flags"),
+        *("lost the deploy lock", "was changed by somebody else"),
     ),
 }
 """Scripts that nobody else may keep from their end, and the reasons that are none."""

@@ -8,13 +8,14 @@ import typing as t
 
 from ansible_collections.easymo.deploy.plugins.module_utils._cluster import (
     KILL_SWITCH_ANNOTATION,
+    KILL_SWITCH_EPOCH_ANNOTATION,
     Object,
 )
 from sandbox.kubernetes.controllers.objects import terminating
 
 from ..platform import FLAGS, FLAGS_OFF, NAMESPACE, PERCENTAGE, SCHEDULE
-from .history import History, Write, annotations_of
-from .sentences import STAYS_KILLED, STEP_BY_STEP, TRUE_CLAIMS
+from .history import LEASE, History, Write, annotations_of, epoch_of
+from .sentences import STAYS_KILLED, STAYS_OFF, STEP_BY_STEP, TRUE_CLAIMS
 
 if t.TYPE_CHECKING:
     from ..scheduler import Process
@@ -43,6 +44,13 @@ class FlagInvariants:
                 now is not None or resets,
                 f"{write.by} took the switch away with {module} {params}",
             )
+            epoch = int(annotations_of(before).get(KILL_SWITCH_EPOCH_ANNOTATION, "0"))
+            if was.get("automatic") and params.get("fence"):
+                self._history.check(
+                    STAYS_OFF,
+                    now is not None or params["fence"] > epoch,
+                    f"{write.by} of epoch {params['fence']} reset what was set at epoch {epoch}",
+                )
         for name, off in ((now or {}).get("flags") or {}).items():
             if old_data.get(name) != data.get(name):
                 self._history.check(
@@ -66,6 +74,8 @@ class FlagInvariants:
         if did.module == "feature_flags":
             self._check_flags(did)
         elif did.params["state"] == "set":
+            if did.params["automatic"]:
+                self._check_meant(process, did)
             self._check_switched_off(did)
 
     def _check_flags(self, did: Did) -> None:
@@ -77,6 +87,25 @@ class FlagInvariants:
                     data.get(name) == value,
                     f"{name} was set to {value}, and is {data.get(name)}",
                 )
+
+    def _check_meant(self, process: Process, did: Did) -> None:
+        """A switch that is set automatically names every holder of the lock that it could see."""
+        if any(one.actor == process.name for one in self._history.world.befell):
+            return
+        flags = t.cast("Object", self._history.find("configmaps", FLAGS))
+        if not (_switch(flags) or {}).get("automatic"):
+            return
+        epochs = [
+            epoch_of(one.after)
+            for one in self._history.writes("leases", LEASE)
+            if one.at < did.began and one.after is not None
+        ]
+        named = int(annotations_of(flags).get(KILL_SWITCH_EPOCH_ANNOTATION, "0"))
+        self._history.check(
+            STAYS_OFF,
+            named >= max(epochs, default=0),
+            f"{process.name} set the switch for epoch {named} of {epochs}",
+        )
 
     def _check_switched_off(self, did: Did) -> None:
         off = {name: str(value).lower() for name, value in FLAGS_OFF.items()}

@@ -15,6 +15,7 @@ LOCK_IS_KEPT = "lock_is_kept"
 LOST_IS_LOST = "lost_is_lost"
 BEGINS_NOTHING = "begins_nothing"
 STAYS_KILLED = "stays_killed"
+STAYS_OFF = "stays_off"
 STEP_BY_STEP = "step_by_step"
 ONE_ACT = "one_act"
 GUARD_LOWERS = "guard_lowers"
@@ -44,6 +45,7 @@ SENTENCES: t.Mapping[str, str] = {
     LOST_IS_LOST: "A run that nothing stops writes no Deployment six seconds after it lost the lock.",
     BEGINS_NOTHING: "A run that lost the lock begins no task that writes, but to switch the feature off.",
     STAYS_KILLED: "A kill switch that is set stays set until somebody resets it, and what it holds off stays off.",
+    STAYS_OFF: "No run that held the lock before or beside a way back turns on what that has switched off.",
     STEP_BY_STEP: "The percentage rises by one step of its schedule at a time.",
     ONE_ACT: "The guard acts once for each cause, however many guards look, and for nothing that did not fire.",
     GUARD_LOWERS: "The guard only takes users out: by one step down, or all of them by the kill switch.",

@@ -134,6 +134,17 @@ def switch_off(script: Script, reason: str) -> Result:
     )
 
 
+def keep_off(script: Script, reason: str) -> Result:
+    return script.task(
+        "feature_flags/off_later",
+        "Switch the feature off in the ConfigMap",
+        name=FLAGS,
+        flags=FLAGS_OFF,
+        flagd=None,
+        reason=reason,
+    )
+
+
 def kill_switch(script: Script) -> None:
     _kill_switch(script, "set")
 

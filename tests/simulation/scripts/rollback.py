@@ -4,13 +4,16 @@
 from __future__ import annotations
 
 from ..platform import FLAGS, VERSION
-from .flags import switch_off
+from .flags import keep_off, switch_off
 from .script import Script, StopError
 
 
 def rollback(script: Script) -> None:
-    script.require(switch_off(script, f"release {VERSION} is rolled back"))
+    reason = f"release {VERSION} is rolled back"
+    off = switch_off(script, reason)
     script.lock("undo")
+    again = switch_off if off.get("failed") else keep_off
+    script.require(again(script, reason))
     _restore_flags(script)
     _return_services(script)
 

@@ -6,7 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from ansible_collections.easymo.deploy.plugins.module_utils._cluster import KILL_SWITCH_ANNOTATION
+from ansible_collections.easymo.deploy.plugins.module_utils._cluster import (
+    KILL_SWITCH_ANNOTATION,
+    KILL_SWITCH_EPOCH_ANNOTATION,
+)
 from ansible_collections.easymo.deploy.plugins.module_utils._flags.apply import decide_flags
 from ansible_collections.easymo.deploy.plugins.module_utils._flags.plan import FlagsPlan, Wish
 from ansible_collections.easymo.deploy.plugins.module_utils._flags.switch import (
@@ -142,3 +145,34 @@ def test_a_deployment_lets_go_of_its_own_flags_and_of_no_other_release_s(
     if others:
         with pytest.raises(KilledError):
             change(cluster, dict.fromkeys(others, "true"))
+
+
+@pytest.mark.parametrize(
+    ("epoch", "fence", "resets"),
+    [("4", 4, False), ("4", 3, False), ("4", 5, True), (None, 4, True), ("4", 0, True)],
+    ids=["this very run", "an earlier run", "a later run", "from before epochs", "no lock"],
+)
+def test_a_run_does_not_reset_the_switch_that_was_set_while_it_held_the_lock(
+    epoch: str | None, fence: int, *, resets: bool
+) -> None:
+    cluster = MemoryCluster()
+    held = {KILL_SWITCH_ANNOTATION: replace(SET, automatic=True, flags=OFF).to_annotation()}
+    change(cluster, dict(OFF), {**held, KILL_SWITCH_EPOCH_ANNOTATION: epoch})
+    on: dict[str, str | None] = {AGENTS: "true", PERCENTAGE: "5"}
+
+    def turn_on() -> FlagsPlan:
+        return decide_flags(
+            cluster,
+            "feature-flags",
+            lambda seen: wish_under(RESET_AUTOMATIC, seen, on, fence=fence),
+            force=True,
+            check_mode=False,
+        )
+
+    if resets:
+        assert turn_on().changed
+        assert data_of(cluster) == on
+    else:
+        with pytest.raises(KilledError, match="automatically"):
+            turn_on()
+        assert data_of(cluster) == OFF

@@ -9,6 +9,7 @@ import pytest
 
 from ansible_collections.easymo.deploy.plugins.module_utils._cluster import (
     KILL_SWITCH_ANNOTATION,
+    KILL_SWITCH_EPOCH_ANNOTATION,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
     ConflictError,
@@ -28,6 +29,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._flags.pods import (
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._flags.switch import KillSwitch
 from ansible_collections.easymo.deploy.plugins.module_utils._kill_switch.apply import (
+    KillSwitching,
     check_reached,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._kill_switch.models import (
@@ -135,6 +137,71 @@ def test_whoever_set_it_first_stays_named(
         assert wish.annotations == {}
     else:
         assert wish.annotations == {KILL_SWITCH_ANNOTATION: after.to_annotation()}
+
+
+@pytest.mark.parametrize(
+    ("there", "wanted", "written"),
+    [(None, ROBOT, "7"), (ROBOT, ROBOT, "7"), (ADA, ROBOT, None), (None, ADA, None)],
+    ids=["first", "again", "a person's", "by a person"],
+)
+def test_an_automatic_switch_says_whom_it_is_meant_for_and_only_for_later_ones(
+    there: KillSwitch | None, wanted: KillSwitch, written: str | None
+) -> None:
+    wish = plan_set(observed(there), wanted, 7)
+    assert wish.annotations.get(KILL_SWITCH_EPOCH_ANNOTATION) == written
+    for epoch, known in ((7, "7"), (6, "7"), (0, "7")):
+        seen = observed(there)
+        seen = replace(seen, annotations={**seen.annotations, KILL_SWITCH_EPOCH_ANNOTATION: known})
+        assert KILL_SWITCH_EPOCH_ANNOTATION not in plan_set(seen, wanted, epoch).annotations
+
+
+def test_setting_it_again_at_a_later_epoch_is_a_write_and_no_change() -> None:
+    cluster, plans = MemoryCluster(), []
+    for epoch in (7, 8, 8):
+        cluster.writes.clear()
+        plans.append(
+            decide_flags(
+                cluster,
+                "feature-flags",
+                lambda seen, epoch=epoch: plan_set(seen, ROBOT, epoch),  # type: ignore[misc]
+                force=True,
+                check_mode=False,
+            )
+        )
+        wrote = bool(cluster.writes)
+        assert (plans[-1].changed, plans[-1].writes) == (len(plans) == 1, wrote)
+    assert [one.writes for one in plans] == [True, True, False]
+
+
+@pytest.mark.parametrize(
+    ("automatic", "answers", "epoch"), [(True, True, "3"), (True, False, None), (False, True, None)]
+)
+def test_the_lock_is_looked_at_for_an_automatic_switch_and_keeps_none_waiting(
+    automatic: bool, answers: bool, epoch: str | None
+) -> None:
+    class Cluster(MemoryCluster):
+        def read(self, kind: str, name: str) -> t.Any:
+            if kind == "Lease" and not answers:
+                raise UnreachableError("The lock is out of sight.")
+            return super().read(kind, name)
+
+    cluster = Cluster()
+    lease = {"metadata": {"name": "easymo-deploy"}, "spec": {"leaseTransitions": 3}}
+    cluster.put("Lease", lease)
+    switch = replace(ROBOT, automatic=automatic)
+    switching = KillSwitching(
+        lambda: cluster, clock=FakeClock(), wall=lambda: NOON, report=lambda *_told: None
+    )
+    plan = switching.write(
+        "feature-flags",
+        lambda seen, now: plan_set(seen, switch, now),
+        deadline=60.0,
+        document=None,
+        check_mode=False,
+        automatic=automatic,
+    )
+    assert plan.annotations.get(KILL_SWITCH_EPOCH_ANNOTATION) == epoch
+    assert plan.after == OFF
 
 
 def test_a_second_setting_holds_what_both_named() -> None:
