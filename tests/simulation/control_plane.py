@@ -82,10 +82,13 @@ class Containers(Kubelets):
 
 
 class ControlPlane:
-    def __init__(self, scheduler: Scheduler, seed: str, clock: t.Callable[[], float]) -> None:
+    def __init__(
+        self, scheduler: Scheduler, seed: str, clock: t.Callable[[], float], late: float = 0.0
+    ) -> None:
+        """`late`: the most seconds by which a controller is late, now and then."""
         self.store: Store = new_store()
         self.user_agent = USER_AGENT
-        self.delays: t.Sequence[float] = DELAYS
+        self.delays: t.Sequence[float] = (*DELAYS, *([late] * 2 if late else []))
         self._scheduler = scheduler
         self._random = random.Random(seed)
         self._clock = clock

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Takes the product's guards away one at a time, and looks how soon the simulation notices.
 
-A mutant is made where its module is imported, in a process of its own: no file is changed.
+A mutant is made where its modules are imported, in a process of its own: no file is changed.
 """
 
 from __future__ import annotations
@@ -9,54 +9,99 @@ from __future__ import annotations
 import argparse
 import importlib.machinery
 import importlib.util
-import os
+import json
+import re
+import secrets
 import statistics
 import subprocess
 import sys
 import types
 import typing as t
 from collections.abc import Sequence
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import yaml
 
+from .totals import FOLDER, commit
+
 ROOT = Path(__file__).parents[2]
 PLUGINS = ROOT / "plugins"
 PACKAGE = "ansible_collections.easymo.deploy.plugins."
+STORED = FOLDER / "mutants.json"
+
+
+@dataclass(frozen=True)
+class Edit:
+    path: Path
+    original: str
+    mutated: str
+
+    @classmethod
+    def of(cls, listed: t.Mapping[str, str]) -> Edit:
+        return cls(PLUGINS / listed["in"], listed["is"], listed["becomes"])
+
+    @property
+    def module(self) -> str:
+        return PACKAGE + self.path.relative_to(PLUGINS).with_suffix("").as_posix().replace("/", ".")
 
 
 @dataclass(frozen=True)
 class Mutant:
-    name: str
-    path: Path
-    original: str
-    mutated: str
-    theme: str = ""
-    """Of the runs that are about it; any without one."""
+    """`theme`: in which what it guards against comes about. `seed`: one that is known to kill it.
 
-    def source(self) -> str:
-        text = self.path.read_text("utf-8")
-        if text.count(self.original) != 1:
-            raise SystemExit(f"{self.name}: {self.original!r} stands not once in {self.path}")
-        return text.replace(self.original, self.mutated)
+    More than one edit where each guard stands in for the other.
+    """
+
+    name: str
+    edits: tuple[Edit, ...]
+    theme: str = ""
+    seed: int | None = None
+
+    def source(self, path: Path) -> str:
+        text = path.read_text("utf-8")
+        for one in self.edits:
+            if one.path != path:
+                continue
+            if text.count(one.original) != 1:
+                raise SystemExit(f"{self.name}: {one.original!r} stands not once in {path}")
+            text = text.replace(one.original, one.mutated)
+        return text
+
+
+@dataclass(frozen=True)
+class Trial:
+    """`seconds`: of CPU until an invariant was broken, or in which none was."""
+
+    name: str
+    killed: bool
+    seconds: float
+    why: str
+    seed: int | None
+    commit: str
 
 
 def mutants() -> list[Mutant]:
     listed = yaml.safe_load((Path(__file__).parent / "mutants.yml").read_text("utf-8"))
     return [
-        Mutant(one["name"], PLUGINS / one["in"], one["is"], one["becomes"], one.get("theme", ""))
+        Mutant(
+            one["name"],
+            tuple(map(Edit.of, [one, *one.get("also", ())])),
+            one.get("theme", ""),
+            one.get("seed"),
+        )
         for one in listed
     ]
 
 
 class _Loader(importlib.machinery.SourceFileLoader):
-    def __init__(self, fullname: str, mutant: Mutant) -> None:
-        super().__init__(fullname, str(mutant.path))
+    def __init__(self, fullname: str, mutant: Mutant, path: Path) -> None:
+        super().__init__(fullname, str(path))
         self._mutant = mutant
 
     def get_code(self, _fullname: str) -> types.CodeType:
-        return compile(self._mutant.source(), self.path, "exec")
+        return compile(self._mutant.source(Path(self.path)), self.path, "exec")
 
 
 class Finder:
@@ -64,20 +109,20 @@ class Finder:
 
     def __init__(self, mutant: Mutant) -> None:
         self._mutant = mutant
-        module = mutant.path.relative_to(PLUGINS).with_suffix("").as_posix().replace("/", ".")
-        self._fullname = PACKAGE + module
+        self._paths = {one.module: one.path for one in mutant.edits}
 
     def find_spec(
         self, fullname: str, _path: Sequence[str] | None, _target: t.Any = None
     ) -> importlib.machinery.ModuleSpec | None:
-        if fullname != self._fullname:
+        path = self._paths.get(fullname)
+        if path is None:
             return None
-        loader = _Loader(fullname, self._mutant)
-        return importlib.util.spec_from_file_location(fullname, self._mutant.path, loader=loader)
+        loader = _Loader(fullname, self._mutant, path)
+        return importlib.util.spec_from_file_location(fullname, path, loader=loader)
 
 
 def install(name: str) -> Mutant:
-    """Have this process import the mutant in the place of its module."""
+    """Have this process import the mutant in the place of its modules."""
     found = next(one for one in mutants() if one.name == name)
     sys.meta_path.insert(0, t.cast("t.Any", Finder(found)))
     return found
@@ -86,24 +131,34 @@ def install(name: str) -> Mutant:
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.simulation.mutants", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help="only these")
-    parser.add_argument("--seconds", type=float, default=30.0, help="of CPU for each")
-    parser.add_argument("--seed", type=int, default=1, help="the first of each")
+    parser.add_argument("--seconds", type=float, default=120.0, help="of CPU for each at most")
+    parser.add_argument("--seed", type=int, help="the first of each; fresh ones without it")
+    parser.add_argument("--jobs", type=int, default=2, help="so many at the same time")
     args = parser.parse_args()
-    known = [one.name for one in mutants()]
-    took: dict[str, float | None] = {}
-    for name in args.names or known:
-        took[name], why = _try(name, args.seed, args.seconds)
-        told = "survived" if took[name] is None else f"killed after {took[name]:.1f} s by {why}"
-        print(f"{name}: {told}", flush=True)
-    killed = [one for one in took.values() if one is not None]
+    seed = args.seed if args.seed is not None else secrets.randbelow(10**9)
+    print(f"seeds from {seed}")
+    tried = []
+    with ThreadPoolExecutor(args.jobs) as pool:
+        names = args.names or [one.name for one in mutants()]
+        for trial in pool.map(lambda name: attempt(name, seed, args.seconds), names):
+            told = (
+                f"killed after {trial.seconds:.1f} s by {trial.why}"
+                if trial.killed
+                else f"survived {trial.why}".strip()
+            )
+            print(f"{trial.name}: {told}", flush=True)
+            tried.append(trial)
+    if not args.names:
+        store(tried)
+    killed = [one.seconds for one in tried if one.killed]
     median = statistics.median(killed) if killed else 0.0
-    print(f"{len(killed)} of {len(took)} killed, in {median:.1f} s of CPU at the median")
-    return len(killed) < len(took)
+    print(f"{len(killed)} of {len(tried)} killed, in {median:.1f} s of CPU at the median")
+    return len(killed) < len(tried)
 
 
-def _try(name: str, seed: int, seconds: float) -> tuple[float | None, str]:
+def attempt(name: str, seed: int, seconds: float) -> Trial:
+    """Seeds from `seed` on, until one breaks an invariant or the time is over."""
     asked = ["--mutant", name, "--seed", str(seed), "--seconds", str(seconds)]
-    before = os.times()
     ended = subprocess.run(
         [sys.executable, "-m", "tests.simulation", *asked],
         cwd=ROOT,
@@ -111,14 +166,19 @@ def _try(name: str, seed: int, seconds: float) -> tuple[float | None, str]:
         text=True,
         check=False,
     )
-    after = os.times()
-    cpu = (
-        after.children_user + after.children_system - before.children_user - before.children_system
-    )
-    if ended.returncode == 0:
-        return None, ""
-    lines = ended.stdout.splitlines() or ended.stderr.splitlines()[-1:]
-    return cpu, next((one for one in lines if "breaks" in one), lines[-1])[:160]
+    told = re.search(r"^seed (\d+) breaks after (\S+) s: (.*)", ended.stdout, re.MULTILINE)
+    if told:
+        why = told[3][:200]
+        return Trial(name, True, float(told[2]), why, int(told[1]), commit())
+    if ended.returncode:
+        last = (ended.stderr.splitlines() or ["it ended by itself"])[-1]
+        return Trial(name, False, 0.0, f"not tried: {last}", None, commit())
+    return Trial(name, False, seconds, "", None, commit())
+
+
+def store(tried: Sequence[Trial]) -> None:
+    STORED.parent.mkdir(parents=True, exist_ok=True)
+    STORED.write_text(json.dumps([asdict(one) for one in tried], indent=1) + "\n", "utf-8")
 
 
 if __name__ == "__main__":

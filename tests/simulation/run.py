@@ -67,6 +67,8 @@ def run(plan: Plan) -> Outcome:
             world.scheduler.run(
                 until=world.scheduler.now + 900.0, rested=lambda: bool(invariants.violations)
             )
+        if not invariants.violations:
+            _take_the_lock(world, invariants, outcome)
     except OutOfStepsError:
         invariants.history.check(LIVENESS, False, "the world does not come to rest")
     outcome.violations = invariants.violations
@@ -80,6 +82,19 @@ def run(plan: Plan) -> Outcome:
         world.stores.close()
     world.scheduler.close()
     return outcome
+
+
+def _take_the_lock(world: World, invariants: Invariants, outcome: Outcome) -> None:
+    """By somebody who comes when all is over."""
+    last = Operator(
+        world, Actor("last", "last", 0.0, "laptop-2", {"wait": 400}), invariants, outcome
+    )
+    invariants.lock.check_keepers()
+    last.begin()
+    world.scheduler.run(
+        until=world.scheduler.now + 900.0, rested=lambda: last.over or bool(invariants.violations)
+    )
+    invariants.lock.check_free(last.done)
 
 
 class Operator:
@@ -99,6 +114,7 @@ class Operator:
 
     def begin(self) -> None:
         self._runs += 1
+        self._invariants.began(self.actor.name)
         process = self._world.start(
             self.actor.name,
             self.actor.machine,
@@ -110,6 +126,7 @@ class Operator:
 
     def _killed(self) -> None:
         self._count(KILLED)
+        self._invariants.ended(self.actor.name)
         if self._doing:
             self._outcome.tasks[f"{self._doing}|{KILLED}"] += 1
             self._doing = ""
@@ -155,14 +172,15 @@ class Operator:
             command.act(script)
             self.done = True
             self._count(DONE)
+            invariants.done(self.actor.script)
             world.say(f"{name}: done")
         except StopError as exc:
             self._count(FAILED)
             world.say(f"{name}: stopped: {exc}")
             if self.actor.name == AGAIN:
                 invariants.ended_again(str(exc))
-            elif not world.befell:
-                invariants.stopped(self.actor.script, str(exc))
+            else:
+                invariants.stopped(self.actor, str(exc))
         else:
             if self.actor.name == AGAIN:
                 invariants.ended_again("")
@@ -170,4 +188,5 @@ class Operator:
         wrong = misplaced(tasks.done, flow) if flow else ""
         if wrong:
             raise AssertionError(f"{self.actor.script}: {wrong!r} is not where its playbook has it")
+        invariants.ended(name)
         self._ended()

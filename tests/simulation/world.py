@@ -94,7 +94,9 @@ class World:
         self.scheduler = Scheduler(STEPS)
         self.chance = random.Random(f"chance {planned.seed}")
         substitutes.use(self)
-        self.plane = ControlPlane(self.scheduler, f"plane {planned.seed}", self.now)
+        self.plane = ControlPlane(
+            self.scheduler, f"plane {planned.seed}", self.now, planned.controllers
+        )
         self.kubelet = Kubelet(self.plane, f"kubelet {planned.seed}", self.now)
         self.processes: list[Process] = []
         self.sites: dict[str, Site] = {}
@@ -356,5 +358,7 @@ class World:
     def execute(self, pod: str) -> str:
         """`env` in the only container of a pod, as the server passes it on."""
         body = self.store.get("pods", NAMESPACE, pod)
+        if body["metadata"]["labels"].get("app") in self.plan.deaf:
+            raise ApiError(500, "InternalError", "error dialing backend: connection refused")
         found = self.kubelet.environment(body)
         return "".join(f"{name}={value}\n" for name, value in sorted(found.items()))

@@ -43,6 +43,11 @@ class PodState:
     deleting: bool = False
     """Of one that is overdue too, which is UNKNOWN."""
 
+    @property
+    def serves(self) -> bool:
+        """One that ends gets no new requests, however ready it still is."""
+        return self.ready and not self.deleting
+
     def to_result(self) -> dict[str, t.Any]:
         return {
             "pod": self.pod,

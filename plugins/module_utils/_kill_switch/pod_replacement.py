@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from .._cluster import Clock, Cluster
 from .._errors import DeployError
-from .._flags.pods import ENDING, OVERDUE, STALE, UNKNOWN, PodState
+from .._flags.pods import OVERDUE, STALE, UNKNOWN, PodState
 
 PAUSE = 0.5
 
@@ -37,7 +37,7 @@ def next_victim(pods: t.Sequence[PodState], known: frozenset[str], ready: int) -
     idle = next((one for one in stale if not one.ready), None)
     if idle is not None:
         return idle
-    serving = sum(one.ready and one.state != ENDING for one in pods)
+    serving = sum(one.serves for one in pods)
     return stale[0] if stale and serving >= ready else None
 
 
@@ -57,7 +57,7 @@ def sweep(
     """
     pods = ask()
     believed_at = min(clock.now() + OVERDUE.total_seconds(), deadline)
-    ready = sum(one.ready and one.state != ENDING for one in pods)
+    ready = sum(one.serves for one in pods)
     replaced: list[str] = []
     while any(
         (one.state == STALE and one.uid in known)

@@ -118,6 +118,8 @@ class Locking:
             sight = LeaseObservation(self._wall(), watch.see(lock), force)
             step = plan_held(lock, self._claim, self._alive, sight)
             if step.outcome != BLOCKED:
+                if said:
+                    self._refuse_frozen()  # it may have been set while we waited
                 return self._settle(lock, step, fence=fence, force=force, check_mode=check_mode)
             end = deadline
             if looks_abandoned(lock, sight.now) and not watch.moved:

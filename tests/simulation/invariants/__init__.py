@@ -10,6 +10,8 @@ import typing as t
 
 from sandbox.kubernetes.routing import parse_path
 
+from ..plan import MILD, WATCH
+from .config_maps import SwapInvariants
 from .flags import FlagInvariants
 from .guard import GuardInvariants
 from .history import History
@@ -20,6 +22,7 @@ from .services import ServiceInvariants
 from .stores import StoreInvariants
 
 if t.TYPE_CHECKING:
+    from ..plan import Actor
     from ..scheduler import Process
     from ..tasks import Did
     from ..world import Request, World
@@ -31,6 +34,7 @@ UNSTOPPABLE: t.Mapping[str, tuple[str, ...]] = {
     "rollback": (
         *("nothing is pinned", "Nothing is pinned", "Another run is deploying"),
         *("lost the deploy lock", "was changed by somebody else"),
+        "is paused, so nothing would roll",
     ),
 }
 """Scripts that nobody else may keep from their end, and the reasons that are none."""
@@ -38,6 +42,11 @@ UNSTOPPABLE: t.Mapping[str, tuple[str, ...]] = {
 
 FOR_A_PERSON = ("(P3009)", "is there and invalid")
 """In what a command says that leaves the rest to a person: a migration that is no transaction was cut off."""
+QUIET = 15.0
+"""Seconds after a run in which its keeper may still give the lock back."""
+FEW = 3
+PREVENTS = ("new", "pause", "freeze", "percentage")
+"""What somebody does with kubectl that a deployment stops at."""
 
 
 class Invariants:
@@ -46,10 +55,16 @@ class Invariants:
     def __init__(self, world: World) -> None:
         self.history = History(world)
         self.lock = LockInvariants(self.history)
+        self._running: set[str] = set()
+        self._beside: set[str] = set()
+        """Runs that were not alone."""
+        self._last_end = float("-inf")
         self._services = ServiceInvariants(self.history)
+        self._swaps = SwapInvariants(self.history)
         self._parts = (
             self.lock,
             self._services,
+            self._swaps,
             FlagInvariants(self.history),
             GuardInvariants(self.history),
             RecordInvariants(self.history),
@@ -63,6 +78,7 @@ class Invariants:
     def requested(self, request: Request) -> None:
         """Called when the server has carried it out."""
         self._services.requested(request)
+        self._swaps.requested(request)
         if request.method == "GET" or request.query.get("dryRun") or request.status >= 400:
             return
         target = parse_path(request.path)
@@ -70,7 +86,7 @@ class Invariants:
             return
         plural, by = target.resource.plural, request.process.name if request.process else ""
         if plural == "pods" and request.method == "DELETE" and not by.startswith("kubectl"):
-            self._services.pod_ended(target.name)
+            self._services.pod_ended(target.name, by)
             return
         for name in [target.name] if target.name else self.history.unseen(plural):
             write = self.history.written(plural, name, by)
@@ -86,21 +102,50 @@ class Invariants:
         for part in self._parts:
             part.claimed(process, did)
 
-    def stopped(self, script: str, why: str) -> None:
-        """A run that failed, of a world in which nothing went wrong before."""
-        if "check easymo.com/kill-switch" in why and self._somebody_resets():
+    def began(self, name: str) -> None:
+        now = self.history.world.scheduler.now
+        if self._running or now - self._last_end < QUIET:
+            self._beside |= {name, *self._running}
+        self._running.add(name)
+
+    def ended(self, name: str) -> None:
+        self._running.discard(name)
+        self._last_end = self.history.world.scheduler.now
+
+    def done(self, script: str) -> None:
+        """A run that came to its end, of a world in which nothing went wrong before."""
+        if not self.history.world.befell and (script in UNSTOPPABLE or script == "deploy"):
+            self.history.check(ALWAYS_WORKS, True, "")
+
+    def stopped(self, actor: Actor, why: str) -> None:
+        """A run that failed, of a world in which at most a few calls failed once before."""
+        plan, name, script = self.history.world.plan, actor.name, actor.script
+        if actor.options.get("percentage") is not None:
+            return  # who lowers it may come after somebody who switched it off
+        if "check easymo.com/kill-switch" in why and self._somebody_does("reset"):
             return  # two people who want the opposite at the same moment are told so
+        if plan.deaf or plan.controllers:
+            return
+        befell = self.history.world.befell
+        if len(befell) > FEW or any(one.of == WATCH or one.kind not in MILD for one in befell):
+            return
+        if befell and script not in ("kill_switch", "reset"):
+            return
         if script in UNSTOPPABLE:
             known = any(one in why for one in UNSTOPPABLE[script])
             self.history.check(ALWAYS_WORKS, known, f"{script} failed: {why}")
+        elif script == "deploy" and name not in self._beside and not plan.bad_images:
+            by_hand = any(one.options.get("does") in PREVENTS for one in plan.actors)
+            if not by_hand and not self._somebody_does("lock", "kill_switch"):
+                self.history.check(ALWAYS_WORKS, False, f"{name} failed: {why}")
 
     def ended_again(self, why: str) -> None:
         """The last command of all, given when nothing goes wrong any more; "" when it was done."""
         known = not why or any(one in why for one in FOR_A_PERSON)
         self.history.check(GOES_ON, known, f"the command was given again, and failed: {why}")
 
-    def _somebody_resets(self) -> bool:
-        return any(one.script == "reset" for one in self.history.world.plan.actors)
+    def _somebody_does(self, *scripts: str) -> bool:
+        return any(one.script in scripts for one in self.history.world.plan.actors)
 
 
 __all__ = ["ALWAYS_WORKS", "LIVENESS", "NO_SURPRISE", "SENTENCES", "Invariants"]

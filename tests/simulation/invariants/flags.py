@@ -9,33 +9,57 @@ import typing as t
 from ansible_collections.easymo.deploy.plugins.module_utils._cluster import (
     KILL_SWITCH_ANNOTATION,
     KILL_SWITCH_EPOCH_ANNOTATION,
+    RAMP_ANNOTATION,
     Object,
 )
+from ansible_collections.easymo.deploy.plugins.module_utils._time import parse_time
 from sandbox.kubernetes.controllers.objects import terminating
 
-from ..platform import FLAGS, FLAGS_OFF, NAMESPACE, PERCENTAGE, SCHEDULE
+from ..platform import FLAGS, FLAGS_OFF, NAMESPACE, PERCENTAGE, SCHEDULE, SWITCH
 from .history import LEASE, History, Write, annotations_of, epoch_of
-from .sentences import STAYS_KILLED, STAYS_OFF, STEP_BY_STEP, TRUE_CLAIMS
+from .sentences import (
+    AS_ASKED,
+    FROZEN,
+    NOT_BEFORE,
+    OTHERS_STAY,
+    POD_BY_POD,
+    STAYS_KILLED,
+    STAYS_OFF,
+    STEP_BY_STEP,
+    TRUE_CLAIMS,
+)
 
 if t.TYPE_CHECKING:
     from ..scheduler import Process
     from ..tasks import Did
 
+SPARED = 6.0
+"""Seconds for which a look at lock and freeze counts, and one call."""
+DAY = 60.0
+"""Seconds that a day of the ramp lasts here."""
 STEPS = [0, *(one["percentage"] for one in SCHEDULE)]
 
 
 class FlagInvariants:
     def __init__(self, history: History) -> None:
         self._history = history
+        self._verdict = ""
+        """The last that was stored, "unwatched" for a step that has none yet."""
 
     def written(self, write: Write) -> None:
-        if write.name != FLAGS or not write.ours or write.after is None:
+        if write.name != FLAGS or write.after is None:
             return
-        after, before = write.after, write.before or {"metadata": {}}
+        if write.ours:
+            self._check_write(write, write.after)
+        self._note_verdict(write)
+
+    def _check_write(self, write: Write, after: Object) -> None:
+        before = write.before or {"metadata": {}}
+        module, params = self._history.doing(write.by)
+        self._check_keys(write, before, module, params)
         was, now = _switch(before), _switch(after)
         old_data, data = before.get("data") or {}, after.get("data") or {}
         if was is not None:
-            module, params = self._history.doing(write.by)
             resets = (module == "kill_switch" and params["state"] == "reset") or (
                 params.get("kill_switch") == "reset_automatic" and bool(was.get("automatic"))
             )
@@ -59,7 +83,14 @@ class FlagInvariants:
                     f"{write.by} set {name} to {data.get(name)}",
                 )
         old, new = _number(old_data.get(PERCENTAGE)), _number(data.get(PERCENTAGE))
+        if new > old or (data.get(SWITCH) == "true" and old_data.get(SWITCH) != "true"):
+            self._check_freeze(write)
+        if new > old and module == "feature_ramp":
+            self._check_rise(write, new, data)
         if new > old:
+            self._history.check(
+                STEP_BY_STEP, module != "kill_switch", f"{write.by} raised it by the kill switch"
+            )
             self._history.check(
                 STEP_BY_STEP,
                 old in STEPS and new in STEPS[: STEPS.index(old) + 2],
@@ -67,16 +98,148 @@ class FlagInvariants:
             )
 
     def claimed(self, process: Process, did: Did) -> None:
-        if did.module not in ("feature_flags", "kill_switch") or did.failed:
+        for pod, seen, asked in _told(did):
+            self._check_pod(pod, seen, asked)
+        if did.module not in ("feature_flags", "feature_ramp", "kill_switch") or did.failed:
             return
         if self._history.others_wrote("configmaps", FLAGS, did, process.name):
             return
         if did.module == "feature_flags":
             self._check_flags(did)
+        elif did.module == "feature_ramp":
+            self._check_ramp(did)
         elif did.params["state"] == "set":
             if did.params["automatic"]:
                 self._check_meant(process, did)
+            self._check_switch(did)
             self._check_switched_off(did)
+
+    def _check_keys(
+        self, write: Write, before: Object, module: str, params: t.Mapping[str, t.Any]
+    ) -> None:
+        after = t.cast("Object", write.after)
+        old, new = before.get("data") or {}, after.get("data") or {}
+        if module == "feature_flags":
+            asked = {*params["flags"]}
+        elif module == "kill_switch":
+            held = (_switch(before) or {}).get("flags") or {}
+            asked = {*params["flags"], *held, PERCENTAGE}
+        elif module == "feature_ramp":
+            asked = {PERCENTAGE}
+        else:
+            return  # one that was late, and its task is over
+        moved = {one for one in {*old, *new} if old.get(one) != new.get(one)}
+        self._history.check(
+            OTHERS_STAY, moved <= asked, f"{write.by} changed {sorted(moved - asked)} too"
+        )
+        kept = [one for one in (RAMP_ANNOTATION,) if one in annotations_of(before)]
+        lost = [one for one in kept if one not in annotations_of(after)]
+        self._history.check(OTHERS_STAY, not lost, f"{write.by} lost the annotations {lost}")
+
+    def _check_rise(self, write: Write, new: int, data: Object) -> None:
+        """By the clock of the cluster, where those of all operators agree with it."""
+        world, by = self._history.world, write.by
+        phases = self._history.record().get("phases") or {}
+        first = phases.get("feature_flags") or {}
+        self._history.check(
+            NOT_BEFORE,
+            data.get(SWITCH) == "true" and first.get("status") == "done",
+            f"{by} raised it to {new} of a feature that is {data.get(SWITCH)}, its phase {first.get('status')}",
+        )
+        if not any(one.options.get("release") for one in world.plan.actors):
+            self._history.check(
+                NOT_BEFORE,
+                self._verdict in ("", "proceed"),
+                f"{by} raised it to {new}, and the last verdict is {self._verdict!r}",
+            )
+        if any(one.ahead for one in world.plan.actors) or world.befell:
+            return
+        day = next((one["day"] for one in SCHEDULE if one["percentage"] == new), 1)
+        began = parse_time(first.get("finished") or "")
+        if began is not None:
+            since = world.now() - began.timestamp()
+            self._history.check(
+                NOT_BEFORE,
+                since >= (day - 1) * DAY - 2.0,
+                f"{by} raised it to {new} {since:.0f} s after the first step, before day {day}",
+            )
+
+    def _check_freeze(self, write: Write) -> None:
+        since = self._history.frozen_since()
+        if since is not None and not self._history.is_troubled(write.by):
+            self._history.check(
+                FROZEN,
+                write.at - since <= SPARED,
+                f"{write.by} turned it on {write.at - since:.1f} s after the freeze",
+            )
+
+    def _check_pod(
+        self, name: str, seen: t.Mapping[str, str | None], asked: t.Mapping[str, str]
+    ) -> None:
+        """One whose container started anew since may read other flags by now."""
+        lives = self._history.world.kubelet.lives.values()
+        life = next((one for one in lives if one.name == name), None)
+        if life is None or life.containers[0].restarts or "running" not in life.containers[0].state:
+            return
+        has = {one: life.environment.get(one) for one in asked}
+        self._history.check(
+            POD_BY_POD,
+            has == asked and all(life.environment.get(one) == seen[one] for one in seen),
+            f"{name} is said to run with {dict(asked)}, seen as {dict(seen)}, and has {has}",
+        )
+
+    def _note_verdict(self, write: Write) -> None:
+        """What whoever raises it next has to know. A step that a deployment sets is watched by its own phases."""
+        module, params = self._history.doing(write.by)
+        old, new = (_percentage(one) for one in (write.before, write.after))
+        if module == "feature_ramp" and params["state"] == "judged":
+            self._verdict = params["verdict"]
+        elif new != old and new:
+            self._verdict = "" if module == "feature_flags" else "unwatched"
+        elif new != old and (module == "feature_ramp" or self._verdict != "rollback"):
+            self._verdict = ""
+
+    def _check_ramp(self, did: Did) -> None:
+        data = (self._history.find("configmaps", FLAGS) or {}).get("data") or {}
+        said, action = did.result["percentage"], did.result["action"]
+        if said is not None:
+            self._history.check(
+                AS_ASKED,
+                _number(data.get(PERCENTAGE)) == said,
+                f"the ramp says {said}, and it is {data.get(PERCENTAGE)}",
+            )
+        asked = did.params["percentage"]
+        if did.params["state"] == "moved" and asked is not None and action in ("raise", "lower"):
+            self._history.check(
+                AS_ASKED, said == asked, f"{asked} % was asked for, and the ramp went to {said}"
+            )
+        if did.params["state"] == "judged":
+            self._check_verdict(did)
+
+    def _check_verdict(self, did: Did) -> None:
+        """A verdict is of the step that was watched, and a breach leaves it."""
+        said, watched = did.result["percentage"], did.params["percentage"]
+        if did.params["verdict"] == "rollback":
+            self._history.check(AS_ASKED, said < watched or not watched, f"{watched} stays {said}")
+        else:
+            self._history.check(
+                AS_ASKED, said == watched, f"{watched} % was watched, and {said} % was judged"
+            )
+
+    def _check_switch(self, did: Did) -> None:
+        switch = _switch(self._history.find("configmaps", FLAGS) or {"metadata": {}})
+        off = {name: str(value).lower() for name, value in FLAGS_OFF.items()}
+        held = (switch or {}).get("flags") or {}
+        self._history.check(
+            TRUE_CLAIMS,
+            switch is not None and off.items() <= held.items(),
+            f"the kill switch succeeded, and it is {switch}",
+        )
+        self._history.check(
+            TRUE_CLAIMS,
+            bool((switch or {}).get("automatic")) <= bool(did.params["automatic"]),
+            "a person set the kill switch, and it is automatic",
+        )
 
     def _check_flags(self, did: Did) -> None:
         data = (self._history.find("configmaps", FLAGS) or {}).get("data") or {}
@@ -125,9 +288,34 @@ class FlagInvariants:
                 )
 
 
+def _told(did: Did) -> t.Iterator[tuple[str, t.Mapping[str, str | None], dict[str, str]]]:
+    """Each pod that is said to run with flags, as which it was seen, and with which it is said to."""
+    if did.module == "pod_flags":
+        asked = {name: _text(value) for name, value in did.params["flags"].items()}
+        for pod in did.result.get("pods") or ():
+            if not pod["problems"]:
+                yield pod["pod"], pod["seen"], asked
+    elif did.module == "kill_switch":
+        lowered = {PERCENTAGE: did.params["percentage"]}
+        off = lowered if did.params["state"] == "lowered" else FLAGS_OFF
+        asked = {name: _text(value) for name, value in off.items()}
+        for consumer in did.result.get("consumers") or ():
+            for pod in consumer["pods"]:
+                if pod["state"] == "reached":
+                    yield pod["pod"], pod["seen"], asked
+
+
+def _text(value: t.Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
 def _switch(body: Object) -> Object | None:
     text = annotations_of(body).get(KILL_SWITCH_ANNOTATION)
     return None if text is None else t.cast("Object", json.loads(text))
+
+
+def _percentage(body: Object | None) -> int:
+    return _number(((body or {}).get("data") or {}).get(PERCENTAGE))
 
 
 def _number(text: str | None) -> int:

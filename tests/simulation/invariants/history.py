@@ -17,6 +17,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._cluster import (
 )
 from sandbox.kubernetes.errors import ApiError
 
+from ..plan import WATCH
 from ..platform import NAMESPACE, VERSION
 
 if t.TYPE_CHECKING:
@@ -24,6 +25,7 @@ if t.TYPE_CHECKING:
     from ..world import World
 
 LEASE = "easymo-deploy"
+FREEZE = "deploy-freeze"
 RECORD, PINS = f"release-{VERSION}", f"release-{VERSION}-pins"
 Doing = tuple[str, t.Mapping[str, t.Any]]
 
@@ -102,9 +104,22 @@ class History:
     def writes(self, plural: str, name: str) -> t.Sequence[Write]:
         return self._writes.get((plural, name), ())
 
-    def others_wrote(self, plural: str, name: str, did: Did, by: str) -> bool:
-        """Whether somebody else wrote it while this task ran."""
-        return any(one.at >= did.began and one.by != by for one in self.writes(plural, name))
+    def others_wrote(
+        self, plural: str, name: str, did: Did, by: str, *, lately: float | None = None
+    ) -> bool:
+        """Whether somebody else wrote it while this task ran, or only so `lately` that it need not know."""
+        since = did.began
+        if lately is not None and not self.is_troubled(by):
+            since = max(since, self.world.scheduler.now - lately)
+        return any(one.at >= since and one.by != by for one in self.writes(plural, name))
+
+    def is_troubled(self, by: str) -> bool:
+        """Whether a call of it failed, was slow or was put off."""
+        return any(one.actor == by and one.of != WATCH for one in self.world.befell)
+
+    def frozen_since(self) -> float | None:
+        found = self.writes("configmaps", FREEZE)
+        return found[-1].at if found and found[-1].after is not None else None
 
     # Tasks
 

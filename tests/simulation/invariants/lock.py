@@ -8,15 +8,19 @@ import typing as t
 from ansible_collections.easymo.deploy.plugins.module_utils._cluster import Object
 
 from .. import plan
-from .history import LEASE, History, Write, epoch_of, fence_of, holder_of
+from ..plan import MILD
+from .history import LEASE, History, Write, annotations_of, epoch_of, fence_of, holder_of
 from .sentences import (
     BEGINS_NOTHING,
     EPOCHS_RISE,
     FENCED,
+    FROZEN,
     LATER_STAYS,
+    LOCK_COMES_BACK,
     LOCK_IS_KEPT,
     LOST_IS_LOST,
     ONE_HOLDER,
+    OWN_LOCK,
     TRUE_CLAIMS,
 )
 
@@ -24,6 +28,7 @@ if t.TYPE_CHECKING:
     from ..scheduler import Process
     from ..tasks import Did
 
+DURATION = 120.0
 ADMITTED = 6.0
 """Seconds for which a look at the lock counts, and one call."""
 STOPS = {plan.PAUSE_BEFORE, plan.PAUSE_AFTER, plan.LATE, plan.SLOW}
@@ -33,6 +38,7 @@ class LockInvariants:
     def __init__(self, history: History) -> None:
         self._history = history
         self._holders: dict[int, tuple[str, str]] = {}
+        self._taken_at: dict[str, float] = {}
         self.after_loss: dict[str, float] = {}
         """The latest write of a run whose lock was another's by then, by what had befallen it."""
 
@@ -44,13 +50,13 @@ class LockInvariants:
         module, params = self._history.doing(write.by)
         if write.plural == "configmaps" and write.ours and write.before and write.after:
             self._config_map_written(write, params.get("fence") or 0)
-        if self._history.world.epochs.get(write.by) and module != "kill_switch":
+        if self._history.world.epochs.get(write.by) and not _takes_users_out(module, params):
             self._history.check(
                 BEGINS_NOTHING,
                 not self._history.lost_before(write.by),
                 f"{write.by} lost the lock, and {module} wrote {write.plural}/{write.name}",
             )
-        if write.plural == "deployments" and write.ours and write.before and write.after:
+        if write.ours and write.before and write.after:
             self._note_loss(write)
 
     def _config_map_written(self, write: Write, epoch: int) -> None:
@@ -88,6 +94,13 @@ class LockInvariants:
         self._history.check(
             TRUE_CLAIMS, epoch >= given, f"epoch {given} was claimed, and it is {epoch}"
         )
+        holder = self._holders.get(given)
+        if holder is not None and not did.params["manual"] and did.params["purpose"] == "deploy":
+            self._history.check(
+                TRUE_CLAIMS,
+                holder[1].partition(" ")[0] == str(process.pid),
+                f"{process.name} was told that it holds epoch {given}, which is {holder}'s",
+            )
 
     def _lease_written(self, write: Write) -> None:
         after, before = t.cast("t.Any", write.after), write.before
@@ -99,41 +112,97 @@ class LockInvariants:
                 f"the lock fell from {epoch_of(before)} to {epoch}",
             )
             if holder_of(before)[0] and holder_of(before) != holder:
-                self._left(write, holder_of(before)[1])
+                self._left(write, before)
+            if holder[0] and holder_of(before) == holder and holder[1]:
+                owner = self._process_of(holder[1])
+                self._history.check(
+                    OWN_LOCK,
+                    owner is not None
+                    and (
+                        write.by == f"{owner.name}.keeper"
+                        or (write.by == owner.name and owner.alive)
+                    ),
+                    f"{write.by} renewed the lock of {holder}",
+                )
         if holder[0]:
+            self._check_freeze(write, before, after)
+            if before is None or holder_of(before) != holder:
+                self._taken_at[write.by] = write.at
             known = self._holders.setdefault(epoch, holder)
             self._history.check(
                 ONE_HOLDER, known == holder, f"epoch {epoch} was {known}'s and is {holder}'s"
             )
 
-    def _left(self, write: Write, run: str) -> None:
+    def _left(self, write: Write, before: t.Any) -> None:
         """It was another's, or is free now."""
-        world = self._history.world
-        processes = {str(one.pid): one for one in world.processes}
-        held = processes.get(run.partition(" ")[0])
+        world, run = self._history.world, holder_of(before)[1]
+        _module, params = self._history.doing(write.by)
+        purpose = annotations_of(before).get("easymo.com/lock-purpose")
+        allowed = bool(params.get("force")) or (
+            params.get("purpose") == "undo" and purpose != "undo"
+        )
+        if annotations_of(before).get("easymo.com/lock-manual"):
+            signed = annotations_of(before).get("easymo.com/lock-actor", "")
+            self._history.check(
+                LOCK_IS_KEPT,
+                bool(params.get("force")) or signed.startswith(f"{write.by}@"),
+                f"{write.by} took down the sign of {signed}",
+            )
+            return
+        processes = world.processes
+        held = self._process_of(run)
         if held is None or not held.alive or write.by.partition(".")[0] == held.name:
             return
-        keepers = [one for one in processes.values() if one.name == f"{held.name}.keeper"]
-        troubled = {one.actor for one in world.befell}
-        if not any(one.alive for one in keepers) or troubled & {held.name, f"{held.name}.keeper"}:
+        keepers = [one for one in processes if one.name == f"{held.name}.keeper"]
+        troubles = [one for one in world.befell if one.actor in (held.name, f"{held.name}.keeper")]
+        if any(one.kind not in MILD for one in troubles) or len(troubles) > 2:
             return
-        _module, params = self._history.doing(write.by)
+        if not keepers and world.scheduler.now - self._taken_at.get(held.name, 0.0) < DURATION:
+            return  # it has not begun yet
         self._history.check(
-            LOCK_IS_KEPT,
-            bool(params.get("force")) or params.get("purpose") == "undo",
-            f"{write.by} took it from {held.name}, which lives",
+            LOCK_IS_KEPT, allowed, f"{write.by} took it from {held.name}, which lives"
         )
+
+    def _check_freeze(self, write: Write, before: t.Any, after: t.Any) -> None:
+        since, notes = self._history.frozen_since(), annotations_of(after)
+        taken = before is None or holder_of(before) != holder_of(after)
+        deploys = (
+            "easymo.com/lock-manual" not in notes
+            and notes.get("easymo.com/lock-purpose") == "deploy"
+        )
+        if since is not None and taken and deploys and not self._history.is_troubled(write.by):
+            self._history.check(
+                FROZEN,
+                write.at - since <= ADMITTED,
+                f"{write.by} took the lock {write.at - since:.1f} s after the freeze",
+            )
+
+    def check_keepers(self) -> None:
+        """When everybody is long gone."""
+        for one in self._history.world.processes:
+            if one.name.endswith(".keeper"):
+                self._history.check(LOCK_COMES_BACK, not one.alive, f"{one.name} is still there")
+
+    def check_free(self, taken: bool) -> None:
+        lease = self._history.find("leases", LEASE)
+        by_hand = lease is not None and annotations_of(lease).get("easymo.com/lock-manual")
+        if not by_hand and self._history.find("configmaps", "deploy-freeze") is None:
+            self._history.check(LOCK_COMES_BACK, taken, "who came last did not get the lock")
+
+    def _process_of(self, run: str) -> Process | None:
+        pid = run.partition(" ")[0]
+        return next((one for one in self._history.world.processes if str(one.pid) == pid), None)
 
     def _note_loss(self, write: Write) -> None:
         """How long after another took the lock over a write of the former holder still came."""
-        _module, params = self._history.doing(write.by)
+        module, params = self._history.doing(write.by)
         fence = params.get("fence") or 0
-        if not fence:
+        if not fence or _takes_users_out(module, params):
             return
         for lease in reversed(self._history.writes("leases", LEASE)):
-            if lease.after is None or epoch_of(lease.after) <= fence:
+            if lease.after is not None and _held_at(lease.after, fence):
                 break
-            if lease.before is None or epoch_of(lease.before) != fence:
+            if lease.before is None or not _held_at(lease.before, fence):
                 continue
             kinds = {one.kind for one in self._history.world.befell if one.actor == write.by}
             why = "stopped" if kinds & STOPS else "unreachable" if kinds else "untroubled"
@@ -145,3 +214,14 @@ class LockInvariants:
                     late <= ADMITTED,
                     f"{write.by} wrote {late:.1f} s after it lost the lock",
                 )
+
+
+def _held_at(lease: t.Any, epoch: int) -> bool:
+    return epoch_of(lease) == epoch and bool(holder_of(lease)[0])
+
+
+def _takes_users_out(module: str, params: t.Mapping[str, t.Any]) -> bool:
+    """What asks nobody: the kill switch, a verdict that lets nobody in, what brings it to the pods, and its record."""
+    if module == "feature_ramp":
+        return params["verdict"] in ("rollback", "hold") or params["percentage"] == 0
+    return module == "kill_switch" or (module in ("release", "rollout") and not params["fence"])

@@ -8,8 +8,9 @@ import typing as t
 from ansible_collections.easymo.deploy.plugins.module_utils._cluster import Object
 
 from ..platform import NEW
+from ..scripts.script import PHASES
 from .history import PINS, RECORD, History, Write, record_of, unpacked
-from .sentences import PHASES_LAST, PINS_ARE_OLD, TRUE_CLAIMS
+from .sentences import IN_ORDER, PHASES_LAST, PINS_ARE_OLD, TRUE_CLAIMS
 
 if t.TYPE_CHECKING:
     from ..scheduler import Process
@@ -25,8 +26,11 @@ class RecordInvariants:
     def written(self, write: Write) -> None:
         if write.after is None:
             return
-        if write.name == RECORD and write.before is not None:
-            self._record_written(write.by, record_of(write.before), record_of(write.after))
+        if write.name == RECORD:
+            known = {} if write.before is None else record_of(write.before)["phases"]
+            self._phases_written(write.by, known, record_of(write.after)["phases"])
+            if write.before is not None:
+                self._record_written(write.by, record_of(write.before), record_of(write.after))
         elif write.name == PINS:
             self._pins_written(unpacked(write.after))
 
@@ -36,13 +40,40 @@ class RecordInvariants:
             after["attempt"] >= before["attempt"],
             f"attempt {before['attempt']} became {after['attempt']}",
         )
+        if before["status"] == "rolled_back" and after["status"] == "running":
+            self._history.check(
+                PHASES_LAST,
+                after["attempt"] == before["attempt"] + 1,
+                f"{by} began a release that was rolled back, and the attempt is {after['attempt']}",
+            )
+        for part in ("previous_attempts", "notes"):
+            lost = [one for one in before.get(part) or () if one not in (after.get(part) or ())]
+            self._history.check(PHASES_LAST, not lost, f"{by} lost {part}: {lost}")
         if after["attempt"] != before["attempt"]:
+            self._history.check(
+                PHASES_LAST,
+                len(after.get("previous_attempts") or ()) == after["attempt"] - 1,
+                f"{by} began attempt {after['attempt']}, and the record has not the ones before",
+            )
             return
+        lost = _lost(before.get("facts") or {}, after.get("facts") or {})
+        self._history.check(PHASES_LAST, not lost, f"{by} lost the facts {lost}")
         for name, phase in before["phases"].items():
             if phase["status"] == "done":
                 found = after["phases"].get(name, {}).get("status")
                 self._history.check(
                     PHASES_LAST, found in SETTLED, f"{by}: phase {name} was done and is {found}"
+                )
+
+    def _phases_written(self, by: str, before: Object, after: Object) -> None:
+        for at, name in enumerate(PHASES):
+            was, now = (one.get(name, {}).get("status") for one in (before, after))
+            if now in ("running", "done") and was not in ("running", "done"):
+                states = [after.get(one, {}).get("status") for one in PHASES[:at]]
+                self._history.check(
+                    IN_ORDER,
+                    all(one == "done" for one in states),
+                    f"{by} made phase {name} {now}, and before it is {states}",
                 )
 
     def _pins_written(self, pins: Object) -> None:
@@ -55,6 +86,8 @@ class RecordInvariants:
             )
 
     def claimed(self, process: Process, did: Did) -> None:
+        if did.module == "release" and did.params["pin"] and not did.failed:
+            self._check_attempt(process, did)
         if did.module != "release" or did.failed or did.params["phase_status"] != "done":
             return
         if self._history.others_wrote("configmaps", RECORD, did, process.name):
@@ -64,3 +97,25 @@ class RecordInvariants:
         self._history.check(
             TRUE_CLAIMS, found == "done", f"phase {phase} was closed, and is {found}"
         )
+
+    def _check_attempt(self, process: Process, did: Did) -> None:
+        if any(
+            self._history.others_wrote("configmaps", one, did, process.name)
+            for one in (RECORD, PINS)
+        ):
+            return
+        attempts = [one.get("attempt") for one in (self._history.pins(), self._history.record())]
+        self._history.check(
+            TRUE_CLAIMS,
+            attempts[0] == attempts[1],
+            f"attempt {attempts[1]} was opened, and the pins are of attempt {attempts[0]}",
+        )
+
+
+def _lost(before: Object, after: Object) -> list[str]:
+    """Keys that are no more, also inside."""
+    found = [name for name in before if name not in after]
+    for name, value in before.items():
+        if isinstance(value, dict) and isinstance(after.get(name), dict):
+            found += [f"{name}.{one}" for one in _lost(value, after[name])]
+    return found

@@ -31,6 +31,17 @@ DONE_IS_DONE = "done_is_done"
 HOLDS_NOBODY_UP = "holds_nobody_up"
 GOES_ON = "goes_on"
 ALWAYS_WORKS = "always_works"
+NOTHING_LOST = "nothing_lost"
+OWN_LOCK = "own_lock"
+LOCK_COMES_BACK = "lock_comes_back"
+PIN_KEEPS = "pin_keeps"
+IN_ORDER = "in_order"
+FROZEN = "frozen"
+POD_BY_POD = "pod_by_pod"
+OTHERS_STAY = "others_stay"
+NOT_UNDONE = "not_undone"
+NOT_BEFORE = "not_before"
+AS_ASKED = "as_asked"
 NO_SURPRISE = "no_surprise"
 LIVENESS = "liveness"
 
@@ -41,9 +52,13 @@ SENTENCES: t.Mapping[str, str] = {
     LATER_STAYS: "No earlier holder of the lock writes record, pins or flags after a later one.",
     LOOKED_FIRST: "No rollout writes over a template that somebody else wrote since it looked.",
     STAYS_BACK: "No run that lost the lock releases a service after its release was rolled back.",
-    LOCK_IS_KEPT: "Nobody takes or frees the lock of a run that lives and can renew it, but by force or to undo.",
-    LOST_IS_LOST: "A run that nothing stops writes no Deployment six seconds after it lost the lock.",
-    BEGINS_NOTHING: "A run that lost the lock begins no task that writes, but to switch the feature off.",
+    LOCK_IS_KEPT: "Nobody ends the lock of a run that lives, or one set by hand, but by force or to undo a deployment.",
+    LOST_IS_LOST: "A run that nothing stops writes no Deployment, record or flags six seconds after it lost the lock.",
+    BEGINS_NOTHING: "A run that lost the lock begins no task that writes, but to take users out.",
+    OWN_LOCK: "The lock is renewed by its holder and its keeper alone.",
+    LOCK_COMES_BACK: "When nobody is left who holds the lock, whoever waits for it gets it, and no keeper is left.",
+    FROZEN: "Six seconds after a freeze was set, nobody locks to deploy, releases a service or turns the feature on.",
+    NOTHING_LOST: "Lock, record, pins and flags are written over the version that was read last, and over no other.",
     STAYS_KILLED: "A kill switch that is set stays set until somebody resets it, and what it holds off stays off.",
     STAYS_OFF: "No run that held the lock before or beside a way back turns on what that has switched off.",
     STEP_BY_STEP: "The percentage rises by one step of its schedule at a time.",
@@ -51,8 +66,13 @@ SENTENCES: t.Mapping[str, str] = {
     GUARD_LOWERS: "The guard only takes users out: by one step down, or all of them by the kill switch.",
     PINNED_FIRST: "No service is released before what ran is pinned.",
     PINS_ARE_OLD: "A pin is what ran before the release, however often the release was begun.",
+    OTHERS_STAY: "A write changes no flag that it was not asked for.",
+    NOT_BEFORE: "The percentage rises on its day, after a good verdict on the step before, of a feature that is on.",
+    PIN_KEEPS: "What a release replaces is what its pin keeps.",
+    IN_ORDER: "A phase is begun when all before it are done.",
     BACK_AT_PINS: "What a rollback says has returned is at its pin, to the byte.",
-    PHASES_LAST: "The record never loses a finished phase, and attempts only rise.",
+    NOT_UNDONE: "Nothing is undone that the release did not write.",
+    PHASES_LAST: "The record never loses a finished phase, an attempt, a note or a fact, and attempts only rise.",
     CAPACITY: "We end a ready pod only while no other of its Deployment is missing.",
     TRUE_CLAIMS: "What a task says it did is so: image, flags, the environment of every pod, lock, phase.",
     APPLIED_ONCE: "A migration applies once, whoever else migrates, and who says that it applied it did.",
@@ -60,7 +80,9 @@ SENTENCES: t.Mapping[str, str] = {
     DONE_IS_DONE: "What the record calls a finished phase is finished in the databases.",
     HOLDS_NOBODY_UP: "No statement of a migration waits for a lock longer than its lock_timeout, nor those behind it.",
     GOES_ON: "When all is well again, the same command finishes what was left, or names what a person must settle.",
-    ALWAYS_WORKS: "In a healthy cluster the kill switch works whoever else acts, and so does a rollback.",
+    POD_BY_POD: "What a task says of the flags in a pod is what that pod runs with.",
+    AS_ASKED: "The percentage that the ramp says is set, and is the one that it was asked for.",
+    ALWAYS_WORKS: "In a healthy cluster kill switch and rollback work whoever else acts, and a deployment does alone.",
     NO_SURPRISE: "No task ends by an error that nobody thought of.",
     LIVENESS: "Everything comes to an end.",
 }

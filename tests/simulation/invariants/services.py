@@ -19,7 +19,10 @@ from .sentences import (
     CAPACITY,
     EPOCHS_RISE,
     FENCED,
+    FROZEN,
     LOOKED_FIRST,
+    NOT_UNDONE,
+    PIN_KEEPS,
     PINNED_FIRST,
     STAYS_BACK,
     TRUE_CLAIMS,
@@ -30,6 +33,12 @@ if t.TYPE_CHECKING:
     from ..tasks import Did
     from ..world import Request
 
+STALE = 3.0
+"""Seconds that a task needs, after its last look, to say what it saw."""
+SPARED = 6.0
+"""Seconds for which a look at lock and freeze counts, and one call."""
+TOGETHER = 60.0
+"""Seconds in which two who end pods of one service, each counting for himself, are two at the same moment."""
 ROLLOUTS = ("rollout", "rollout_wave", "release_rollback")
 
 
@@ -40,6 +49,10 @@ class ServiceInvariants:
         """When a run last saw a Deployment."""
         self._overtaken: dict[tuple[str, str], t.Any] = {}
         """The options of the task in which a run's write of a Deployment was refused, for another had written it."""
+        self._ended: dict[tuple[str, str], float] = {}
+        """When who ended a pod of a service last."""
+        self._pinned_at: dict[str, float] = {}
+        """When a run last began to look what is to be pinned."""
 
     def requested(self, request: Request) -> None:
         if "/deployments" not in request.path or request.process is None:
@@ -56,7 +69,7 @@ class ServiceInvariants:
             elif request.method == "GET" and request.status < 400:
                 self._read[by, name] = now
 
-    def pod_ended(self, name: str) -> None:
+    def pod_ended(self, name: str, by: str) -> None:
         """Called after we deleted it, so the pod is marked already, or gone."""
         app = name.rpartition("-")[0].rpartition("-")[0]
         deployment = self._history.find("deployments", app)
@@ -69,6 +82,11 @@ class ServiceInvariants:
         ]
         ended = next((one for one in pods if one["metadata"]["name"] == name), None)
         if ended is None or not pod_ready(ended):
+            return
+        now = self._history.world.scheduler.now
+        self._ended[app, by] = now
+        others = [at for (one, who), at in self._ended.items() if one == app and who != by]
+        if any(now - at < TOGETHER for at in others):
             return
         ready = sum(pod_ready(one) and not terminating(one) for one in pods)
         wanted = deployment["spec"]["replicas"]
@@ -98,6 +116,9 @@ class ServiceInvariants:
                 name in self._history.pins().get("deployments", {}),
                 f"{name} was released and is not pinned",
             )
+            self._check_kept(write, before)
+            self._check_freeze(write)
+        self._check_not_undone(write, before, after)
         module, params = self._history.doing(write.by)
         fence = params.get("fence") or 0
         if fence and template_of(before) != template_of(after) and _is_new(after):
@@ -120,7 +141,47 @@ class ServiceInvariants:
                 f"{write.by} wrote over what another wrote on {name}",
             )
 
+    def _check_kept(self, write: Write, before: Object) -> None:
+        """What another wrote since the run looked what is to be pinned, no pin can keep."""
+        looked = self._pinned_at.get(write.by, 0.0)
+        pin = self._history.pins().get("deployments", {}).get(write.name)
+        if pin is None or _is_new(before) or self._changed_since(write.name, write.by, looked):
+            return
+        self._history.check(
+            PIN_KEEPS,
+            _bare(pin["template"]) == _bare(before["spec"]["template"]),
+            f"{write.by} replaced {_images(before)} of {write.name}, and its pin keeps {pin['images']}",
+        )
+
+    def _check_not_undone(self, write: Write, before: Object, after: Object) -> None:
+        if _is_new(after) or _images(before) == _images(after):
+            return
+        moved = [
+            one
+            for one in self._history.writes("deployments", write.name)[:-1]
+            if one.before and one.after and _images(one.before) != _images(one.after)
+        ]
+        if moved:
+            self._history.check(
+                NOT_UNDONE,
+                moved[-1].ours or _is_new(before),
+                f"{write.by} took {write.name} from {_images(before)}, which {moved[-1].by} wrote, to {_images(after)}",
+            )
+
+    def _check_freeze(self, write: Write) -> None:
+        since = self._history.frozen_since()
+        if since is not None and not self._history.is_troubled(write.by):
+            self._history.check(
+                FROZEN,
+                write.at - since <= SPARED,
+                f"{write.by} released {write.name} {write.at - since:.1f} s after the freeze",
+            )
+
     def claimed(self, process: Process, did: Did) -> None:
+        if did.module == "release" and did.params["pin"]:
+            self._pinned_at[process.name] = did.began
+        if did.module == "release" and did.params["status"] == "rolled_back" and not did.failed:
+            self._check_all_back(process, did)
         if did.module == "rollout" and not did.failed:
             self._check_rolled(process, did, did.params["name"], did.params.get("image") or "")
         elif did.module == "rollout_wave":
@@ -133,14 +194,36 @@ class ServiceInvariants:
 
     def _check_rolled(self, process: Process, did: Did, name: str, image: str) -> None:
         deployment = self._history.find("deployments", name)
-        if not image or deployment is None:
+        if deployment is None:
             return
-        if self._history.others_wrote("deployments", name, did, process.name):
+        alone = did.module == "rollout" or len(did.params["services"]) == 1
+        lately = STALE if alone else None
+        if self._history.others_wrote("deployments", name, did, process.name, lately=lately):
             return
-        images = [one["image"] for one in deployment["spec"]["template"]["spec"]["containers"]]
+        images = _images(deployment)
         said = f"{did.module} of {name} succeeded"
-        self._history.check(TRUE_CLAIMS, images == [image], f"{said}, and it runs {images}")
+        if image:
+            self._history.check(TRUE_CLAIMS, images == [image], f"{said}, and it runs {images}")
+            bad = self._history.world.plan.bad_images.get(name)
+            self._history.check(
+                TRUE_CLAIMS,
+                bad not in ("never-ready", "absent") or ":" + NEW not in image,
+                f"{said}, and no pod of it can become ready",
+            )
+        elif did.params.get("checksum"):
+            marks = deployment["spec"]["template"]["metadata"].get("annotations") or {}
+            self._history.check(
+                TRUE_CLAIMS,
+                did.params["checksum"] in marks.values(),
+                f"{said}, and its template has not the checksum",
+            )
         status, wanted = deployment.get("status") or {}, deployment["spec"]["replicas"]
+        observed = status.get("observedGeneration") or 0
+        self._history.check(
+            TRUE_CLAIMS,
+            observed >= deployment["metadata"]["generation"],
+            f"{said}, and the controller has not seen it",
+        )
         counts = [status.get(one) or 0 for one in ("updatedReplicas", "availableReplicas")]
         # A pod may fall ill the moment after it was looked at; one that never came up may not.
         self._history.check(TRUE_CLAIMS, counts[0] >= wanted, f"{said} at {counts} of {wanted}")
@@ -164,6 +247,18 @@ class ServiceInvariants:
                     f"{name} differs: {template}",
                 )
 
+    def _check_all_back(self, process: Process, did: Did) -> None:
+        """What went back, or was never rolled, may be another's by now: nothing of it is this release's."""
+        for name, pin in self._history.pins().get("deployments", {}).items():
+            deployment = self._history.find("deployments", name)
+            if deployment is None or self._changed_since(name, process.name, did.began - 300.0):
+                continue
+            self._history.check(
+                BACK_AT_PINS,
+                not _is_new(deployment) or pin["template"] == template_of(deployment),
+                f"the release is called rolled back, and {name} runs {_images(deployment)}",
+            )
+
     def _changed_since(self, name: str, by: str, since: float) -> bool:
         """Whether its template is another by somebody else's hand. One that was undone is what it was."""
         others = [
@@ -174,6 +269,14 @@ class ServiceInvariants:
         return bool(others) and template_of(others[0].before) != template_of(others[-1].after)
 
 
+def _images(deployment: Object) -> list[str]:
+    return [one["image"] for one in deployment["spec"]["template"]["spec"]["containers"]]
+
+
+def _bare(template: Object) -> Object:
+    """Without annotations: a restart writes some."""
+    return {**template, "metadata": {**template["metadata"], "annotations": {}}}
+
+
 def _is_new(deployment: Object) -> bool:
-    containers = deployment["spec"]["template"]["spec"]["containers"]
-    return any(f":{NEW}" in one["image"] for one in containers)
+    return any(f":{NEW}" in image for image in _images(deployment))

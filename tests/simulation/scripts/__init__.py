@@ -32,11 +32,14 @@ COMMANDS: t.Mapping[str, Command] = {
     "guard": Command(guard.guard, ("guard",)),
     "kill_switch": Command(flags.kill_switch, ("kill_switch",)),
     "reset": Command(flags.reset, ("kill_switch",)),
+    "flags": Command(flags.feature_flags, ("feature_flags",)),
+    "lock": Command(by_hand.lock, ("lock",)),
     "unlock": Command(by_hand.unlock, ("unlock",)),
     "kubectl": Command(by_hand.kubectl),
     "deploy_stores": Command(stores.deploy, ("database",)),
     "migrate_alone": Command(stores.migrate_alone),
     "write_rows": Command(stores.write_rows),
+    "last": Command(Script.lock, ("microservices",)),
 }
 
 __all__ = ["COMMANDS", "Command", "Script", "StopError"]

@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 import typing as t
 
-from ..platform import FLAGS, image_of
+from ..platform import FLAGS, NEW, PERCENTAGE, image_of
 from .script import Script
 
 
@@ -17,6 +17,19 @@ def unlock(script: Script) -> None:
             "Release the deploy lock",
             reason="it hangs",
             force=bool(script.actor.options["force"]),
+        )
+    )
+
+
+def lock(script: Script) -> None:
+    script.require(
+        script.task(
+            "playbooks/lock",
+            "Set the deploy lock by hand",
+            reason="a migration by hand",
+            ticket="",
+            wait=script.actor.options.get("wait", 0),
+            force=bool(script.actor.options.get("force")),
         )
     )
 
@@ -35,13 +48,32 @@ def kubectl(script: Script) -> None:
         ),
         "scale": (merge, {"spec": {"replicas": 3}}),
         "annotate": (merge, {"metadata": {"annotations": {"team": "payments"}}}),
+        "new": (
+            "application/strategic-merge-patch+json",
+            {"spec": {"template": {"spec": {"containers": [
+                {"name": name, "image": image_of(name, NEW, script.world.plan)}]}}}},
+        ),
+        "pause": (merge, {"spec": {"paused": True}}),
     }  # fmt: skip
+    flags = f"/api/v1/namespaces/easymo-prod/configmaps/{FLAGS}"
     if does in patches:
         content_type, body = patches[does]
         session.write("PATCH", deployment, body, content_type)
     elif does == "flag":
-        path = f"/api/v1/namespaces/easymo-prod/configmaps/{FLAGS}"
-        session.write("PATCH", path, {"data": {"FEATURE_OTHER": "true"}}, merge)
+        session.write("PATCH", flags, {"data": {"FEATURE_OTHER": "true"}}, merge)
+    elif does == "percentage":
+        session.write("PATCH", flags, {"data": {PERCENTAGE: "7"}}, merge)
+    elif does == "flags":
+        for number in range(30):
+            session.write("PATCH", flags, {"data": {"FEATURE_OTHER": str(number)}}, merge)
+            script.world.sleep(script.world.chance.uniform(0.05, 0.3))
+    elif does == "lease":
+        lease = "/apis/coordination.k8s.io/v1/namespaces/easymo-prod/leases/easymo-deploy"
+        session.write("DELETE", lease, None, merge)
+    elif does == "freeze":
+        frozen = {"metadata": {"name": "deploy-freeze"}, "data": {"reason": "a holiday"}}
+        maps = "/api/v1/namespaces/easymo-prod/configmaps"
+        session.write("POST", maps, frozen, "application/json")
     else:
         pods = json.loads(session.read("/api/v1/namespaces/easymo-prod/pods"))["items"]
         session.write(

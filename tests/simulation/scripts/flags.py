@@ -154,21 +154,35 @@ def reset(script: Script) -> None:
 
 
 def _kill_switch(script: Script, state: str) -> None:
-    script.require(
-        script.task(
-            "kill_switch/main",
-            "{{ __kill_switch_title }}",
-            state=state,
-            name=FLAGS,
-            flags=FLAGS_OFF,
-            percentage=None,
-            percentage_flag=PERCENTAGE,
-            flagd=None,
-            consumers=script.consumers,
-            delivery="environment",
-            probe=None,
-            reason="errors",
-            by=script.actor.name,
-            wait_timeout=180,
-        )
+    percentage = script.actor.options.get("percentage") if state == "set" else None
+    done = script.task(
+        "kill_switch/main",
+        "{{ __kill_switch_title }}",
+        state=state if percentage is None else "lowered",
+        name=FLAGS,
+        flags=FLAGS_OFF,
+        percentage=percentage,
+        percentage_flag=PERCENTAGE,
+        flagd=None,
+        consumers=script.consumers,
+        delivery="environment",
+        probe=None,
+        reason="errors",
+        by=script.actor.name,
+        wait_timeout=180,
     )
+    if "sentence" in done:
+        _record_switch(script, done)
+    script.require(done)
+
+
+def _record_switch(script: Script, done: Result) -> None:
+    """In a block whose rescue goes on."""
+    where = "kill_switch/record"
+    found = script.task(where, "Find the release record", name=VERSION)
+    if not found.get("exists"):
+        return
+    switch = done["kill_switch"]
+    told = {name: switch[name] for name in ("by", "reason")} if switch else {}
+    facts = {"kill_switches": {switch["set_at"]: {"what": "set", **told}}} if switch else {}
+    script.task(where, "Record it", name=VERSION, notes=[done["sentence"]], facts=facts)

@@ -40,6 +40,7 @@ def ramp(script: Script) -> None:
         "blocked": "" if began else "not released",
     }
     wanted = script.actor.options.get("percentage")
+    releases = bool(script.actor.options.get("release"))
     seen = script.require(
         script.task("feature_ramp/look", "Read the ramp's state", percentage=wanted, **known)
     )
@@ -52,31 +53,61 @@ def ramp(script: Script) -> None:
             flagd=None,
             percentage=wanted,
             reason="",
-            release_reason="",
-            released_by="",
+            release_reason=f"{script.actor.name} looked at it" if releases else "",
+            released_by=script.actor.name if releases else "",
             fence=script.epoch,
             **known,
         )
     )
     if moved["action"] not in ("wait", "done"):
         _deliver(script, moved, place)
+    if moved["action"] in ("raise", "lower") or (moved["changed"] and moved["action"] != "watch"):
+        _tell(script, record, moved["ramp"], {})
     if moved["action"] in ("raise", "watch"):
-        script.world.sleep(60)
-        script.require(
-            script.task(
-                "feature_ramp/watch",
-                "Store the verdict, and go back one step after a breach",
-                percentage=moved["percentage"],
-                since=moved["ramp"]["since"],
-                verdict="proceed",
-                verdict_reasons=[],
-                flagd=None,
-                fence=script.epoch,
-                **place,
-            )
-        )
+        _watch(script, moved, place, record)
     if seen["needs_lock"]:
         script.unlock()
+
+
+def _watch(script: Script, moved: Result, place: dict[str, t.Any], record: Result) -> None:
+    verdict = script.actor.options.get("verdict", "proceed")
+    script.world.sleep(60)
+    judged = script.require(
+        script.task(
+            "feature_ramp/watch",
+            "Store the verdict, and go back one step after a breach",
+            percentage=moved["percentage"],
+            since=moved["ramp"]["since"],
+            verdict=verdict,
+            verdict_reasons=[] if verdict == "proceed" else ["errors"],
+            flagd=None,
+            fence=script.epoch,
+            **place,
+        )
+    )
+    if verdict == "rollback":
+        for consumer in script.consumers:
+            wanted = {PERCENTAGE: str(judged["percentage"])}
+            failed = roll_out(script, consumer, judged["checksum"], wanted, undo=False, fence=0)
+            if failed is not None:
+                raise StopError(str(failed.get("msg")))
+    _tell(script, record, judged["ramp"], {f"{moved['percentage']} %": {"verdict": verdict}})
+    if verdict != "proceed":
+        raise StopError(f"the verdict is {verdict}")
+
+
+def _tell(
+    script: Script, record: Result, ramp: dict[str, t.Any], watches: dict[str, t.Any]
+) -> None:
+    if record.get("exists"):
+        script.require(
+            script.task(
+                "feature_ramp/tell",
+                "Record the ramp and its samples",
+                name=VERSION,
+                facts={"ramp": ramp, "ramp_watches": watches},
+            )
+        )
 
 
 def _deliver(script: Script, moved: Result, place: dict[str, t.Any]) -> None:

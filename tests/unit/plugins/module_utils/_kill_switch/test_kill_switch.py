@@ -250,8 +250,8 @@ def test_a_percentage_only_goes_down(
         plan_lowered(observed(**present), PERCENTAGE, percentage)
 
 
-def pod(name: str, state: str, *, ready: bool = True) -> PodState:
-    return PodState(name, name, state, ready=ready, detail="A is 'true'")
+def pod(name: str, state: str, *, ready: bool = True, deleting: bool = False) -> PodState:
+    return PodState(name, name, state, ready=ready, detail="A is 'true'", deleting=deleting)
 
 
 @pytest.mark.parametrize(
@@ -261,10 +261,14 @@ def pod(name: str, state: str, *, ready: bool = True) -> PodState:
         ([pod("a", STALE), pod("b", STALE)], 3, None),
         ([pod("a", STALE), pod("b", STALE, ready=False)], 3, "b"),
         ([pod("a", REACHED), pod("b", UNKNOWN), pod("c", IDLE)], 0, None),
-        ([pod("a", STALE), pod("b", ENDING)], 2, None),
+        ([pod("a", STALE), pod("b", ENDING, deleting=True)], 2, None),
+        ([pod("a", STALE), pod("b", UNKNOWN, deleting=True)], 2, None),
         ([pod("fresh", STALE)], 0, None),
     ],
-    ids=["first", "wait", "serves nobody", "only stale ones", "ending counts not", "fresh"],
+    ids=[
+        *("first", "wait", "serves nobody", "only stale ones", "ending counts not"),
+        *("ending by a clock that is ahead", "fresh"),
+    ],
 )
 def test_pods_are_ended_one_by_one_and_old_ones_only(
     pods: list[PodState], ready: int, victim: str | None

@@ -342,6 +342,20 @@ def test_a_freeze_stops_deployments_while_it_is_in_force(
         assert scene.locking(scene.claim()).hold().changed is True
 
 
+def test_a_freeze_that_was_set_while_somebody_waits_stops_him(scene: Scene) -> None:
+    scene.locking(scene.claim()).hold()
+    scene.clock.sleep(3600)
+
+    class Heard(list[str]):
+        def append(self, _text: str) -> None:
+            scene.freeze(reason="Black Friday")
+
+    scene.said = Heard()
+    with pytest.raises(FrozenError):
+        scene.locking(scene.claim("joe", "there")).hold(wait=600)
+    assert scene.lock().holder == "ann@here"
+
+
 def test_a_freeze_stops_no_undo(scene: Scene) -> None:
     scene.freeze(reason="Black Friday")
     assert scene.locking(scene.claim(purpose="undo")).hold().changed is True

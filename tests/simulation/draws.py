@@ -1,0 +1,410 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""From a seed to a plan. Each theme brings about what chance alone seldom does."""
+
+from __future__ import annotations
+
+import random
+import typing as t
+from dataclasses import replace
+
+from .plan import (
+    AGAIN,
+    ANSWER_LOST,
+    AT_CALLS,
+    AT_LAST,
+    AT_WATCHES,
+    CALL,
+    CLOCK_JUMPS,
+    CONFLICT,
+    ERROR,
+    ERROR_DONE,
+    EXEC,
+    KILL_AFTER,
+    KILL_BEFORE,
+    LATE,
+    LOST,
+    MACHINE_LOST,
+    MOST_FAULTS,
+    PAUSE_AFTER,
+    PAUSE_BEFORE,
+    SLOW,
+    STORES_EVERY,
+    THROTTLED,
+    WATCH,
+    WATCH_ENDS,
+    WATCH_GONE,
+    WATCH_LAGS,
+    WATCH_SKIPS,
+    WRITE,
+    Actor,
+    Fault,
+    Plan,
+)
+
+HOLDERS = ("deploy", "rollback", "ramp")
+SCRIPTS = ("deploy", "rollback", "kill_switch", "ramp", "reset", "unlock", "kubectl")
+BAD = ("crashes", "never-ready", "absent", "slow")
+DEPLOYED = 90.0
+"""Seconds after which a deployment that nothing disturbed is over, most of the time."""
+STEP = 75.0
+"""Seconds that a step of the ramp takes, with its watch."""
+
+
+def plan_of(seed: int) -> Plan:
+    """The same to the letter for the same seed."""
+    draw = random.Random(f"plan {seed}")
+    services = {
+        name: draw.choice((1, 2, 2, 3))
+        for name in ("agent-core", "wallet", "orders")[: draw.choice((1, 2, 2, 3))]
+    }
+    return THEMES[theme_of(seed)](draw, Plan(seed, services, (), ()))
+
+
+def theme_of(seed: int) -> str:
+    """Every sixth is one of databases."""
+    if seed % STORES_EVERY == STORES_EVERY - 1:
+        return "stores"
+    return random.Random(f"theme {seed}").choice(WEIGHTED)
+
+
+def _any(draw: random.Random, plan: Plan) -> Plan:
+    """A deployment first, up to three others in its way, and whatever may befall them."""
+    scripts = ["deploy", *(draw.choice(SCRIPTS) for _ in range(draw.choice((0, 1, 1, 2, 2, 3))))]
+    actors = [_actor(draw, number, script) for number, script in enumerate(scripts)]
+    names = [one.name for one in actors]
+    keepers = [f"{one.name}.keeper" for one in actors if one.script in HOLDERS]
+    faults = [
+        _fault(draw, draw.choice([*names, *names, *names, *keepers]))
+        for _ in range(draw.choice((0, 1, 2, 3, 5, 7, MOST_FAULTS)))
+    ]
+    return _with(plan, actors, faults, bad=_bad(draw, plan, 0.3))
+
+
+def _takeover(draw: random.Random, plan: Plan) -> Plan:
+    """A run that stands still at some write, and others who come meanwhile."""
+    first = _actor(draw, 0, draw.choice(("deploy", "deploy", "deploy", "rollback", "ramp")))
+    others = [
+        replace(
+            _actor(draw, number, draw.choice(("rollback", "deploy", "deploy", "unlock", "ramp"))),
+            begins=draw.uniform(0.0, 60.0),
+        )
+        for number in range(1, draw.choice((2, 2, 3)))
+    ]
+    for at, one in enumerate(others):
+        if one.script in ("deploy", "ramp"):
+            patient = {**one.options, "wait": 600, "force": draw.random() < 0.5}
+            others[at] = replace(one, options=patient)
+    kind = draw.choice((PAUSE_BEFORE, PAUSE_AFTER, LATE, KILL_AFTER, MACHINE_LOST))
+    seconds = draw.choice((20.0, 60.0, 200.0, 400.0)) if kind != KILL_AFTER else 0.0
+    stands = Fault(first.name, kind, WRITE, draw.randint(1, 12), seconds)
+    keeper = Fault(f"{first.name}.keeper", PAUSE_AFTER, WRITE, draw.randint(1, 2), 400.0)
+    faults = [stands, *([keeper] if draw.random() < 0.5 else [])]
+    return _with(plan, [first, *others], faults, bad=_bad(draw, plan, 0.3))
+
+
+def _crowd(draw: random.Random, plan: Plan) -> Plan:
+    """Several at the same moment, in a cluster in which nothing goes wrong."""
+    begins = draw.choice((0.0, draw.uniform(0, 3), draw.uniform(0, 60)))
+    scripts = [draw.choice(("deploy", *SCRIPTS)) for _ in range(draw.choice((2, 3, 3)))]
+    crowd = [
+        replace(_actor(draw, number, script), begins=begins + draw.uniform(0.0, 3.0))
+        for number, script in enumerate(scripts, start=1)
+    ]
+    return _with(plan, [_actor(draw, 0, "deploy"), *crowd], [], bad=_bad(draw, plan, 0.3))
+
+
+def _again(draw: random.Random, plan: Plan) -> Plan:
+    """One command after the other: of attempts, hotfixes between them, and ways back. Seldom does anything go wrong."""
+    commands = draw.choice(
+        (
+            ("deploy", "deploy"),
+            ("deploy", "rollback", "deploy"),
+            ("deploy", "rollback", "deploy", "rollback"),
+            ("deploy", "rollback", "rollback"),
+            ("deploy", "hotfix", "rollback"),
+            ("hotfix", "deploy", "rollback"),
+            ("newer", "deploy"),
+            ("deploy", "rollback", "hotfix", "deploy", "rollback"),
+            ("deploy", "kill_switch", "reset", "deploy"),
+            ("deploy", "kill_switch", "deploy"),
+            ("deploy", "paused", "rollback"),
+            ("freeze", "deploy", "rollback"),
+            ("flags", "deploy"),
+            ("deploy", "flags", "ramp"),
+            ("lock", "deploy", "unlock"),
+            ("lock", "rollback"),
+            ("scaled", "deploy"),
+            ("deploy", "lease", "deploy", "rollback"),
+            ("bad", "deploy", "hotfix", "deploy", "rollback"),
+            ("bad", "deploy", "flags"),
+        )
+    )
+    bad = _bad(draw, plan, float(commands[0] == "bad"))
+    actors, begins = [], 0.0
+    for number, command in enumerate(one for one in commands if one != "bad"):
+        actor = _named(draw, number, command)
+        actors.append(replace(actor, begins=begins))
+        begins += 5.0 if actor.script == "kubectl" else draw.choice((DEPLOYED, 400.0))
+    faults = [
+        _fault(draw, draw.choice([one.name for one in actors]))
+        for _ in range(draw.choice((0, 0, 0, 1, 2)))
+    ]
+    return _with(plan, actors, faults, bad=bad)
+
+
+def _ramp(draw: random.Random, plan: Plan) -> Plan:
+    """A deployment, steps up and down after it, and who comes between."""
+    actors, begins = [_named(draw, 0, "deploy")], DEPLOYED
+    for number in range(1, draw.choice((3, 4, 5))):
+        actors.append(replace(_named(draw, number, "ramp"), begins=begins))
+        begins += draw.choice((20.0, STEP, STEP, STEP + 30.0))
+    disturbing = draw.choice(
+        (
+            (),
+            *(("kill_switch",), ("kill_switch", "reset"), ("lowered",), ("percentage",)),
+            *(("unlock",), ("deploy",), ("rollback",), ("freeze",), ("breach",), ("others",)),
+        )
+    )
+    for number, command in enumerate(disturbing, start=len(actors)):
+        begins = DEPLOYED + draw.uniform(0.0, 3 * STEP)
+        actors.append(replace(_named(draw, number, command, force=True), begins=begins))
+    faults = [
+        _fault(draw, draw.choice([one.name for one in actors[1:]]))
+        for _ in range(draw.choice((0, 0, 1, 2)))
+    ]
+    return _with(plan, actors, faults)
+
+
+def _sick(draw: random.Random, plan: Plan) -> Plan:
+    """A kill switch where a rollout does not bring it: paused, a bad image, pods that say nothing."""
+    ill = draw.choice(("paused", "paused", "bad", "deaf", "deaf and paused", "slow"))
+    actors = [replace(_named(draw, 0, "deploy"), resumes=0.0)]
+    if "paused" in ill:
+        actors.append(replace(_named(draw, 1, "paused"), begins=DEPLOYED - 10.0))
+    begins = draw.uniform(2.0, DEPLOYED) if ill == "bad" else draw.uniform(20.0, 2 * DEPLOYED)
+    last = draw.choice(("kill_switch", "kill_switch", "rollback"))
+    actors.append(replace(_named(draw, len(actors), last), begins=begins))
+    if draw.random() < 0.3:
+        actors.append(
+            replace(_named(draw, len(actors), "kill_switch"), begins=begins + draw.uniform(0, 60))
+        )
+    first = next(iter(plan.services))
+    return replace(
+        _with(plan, actors, []),
+        bad_images={first: draw.choice(BAD)} if ill == "bad" else {},
+        deaf=(first,) if "deaf" in ill else (),
+        controllers=draw.choice((5.0, 20.0)) if ill == "slow" else 0.0,
+    )
+
+
+def _flags(draw: random.Random, plan: Plan) -> Plan:
+    """All who write flags and record, at the same moment and again and again."""
+    commands = ["kill_switch", "kill_switch", "reset", "lowered", "others", "others", "rollback"]
+    begins = draw.uniform(0.0, DEPLOYED + 30.0)
+    actors = [_named(draw, 0, "deploy")]
+    for number in range(1, draw.choice((3, 4, 5))):
+        actor = _named(draw, number, draw.choice(commands))
+        actors.append(replace(actor, begins=begins + draw.uniform(0.0, 4.0)))
+    faults = []
+    if draw.random() < 0.4:
+        kind = draw.choice((ANSWER_LOST, SLOW, CONFLICT, ERROR_DONE, KILL_AFTER, PAUSE_BEFORE))
+        writer = draw.choice(actors).name
+        faults = [Fault(writer, kind, WRITE, draw.randint(1, 6), draw.choice((2.0, 8.0)))]
+    return _with(plan, actors, faults)
+
+
+def _blind(draw: random.Random, plan: Plan) -> Plan:
+    """Watches that tell late or nothing, while somebody changes what they would tell of."""
+    first = _named(draw, 0, "deploy")
+    actors = [first]
+    for number in range(1, draw.choice((2, 2, 3))):
+        command = draw.choice(("hotfix", "hotfix", "paused", "rollback", "kill_switch", "scaled"))
+        actors.append(
+            replace(_named(draw, number, command), begins=draw.uniform(2.0, DEPLOYED / 2))
+        )
+    kind = draw.choice((WATCH_LAGS, WATCH_LAGS, WATCH_SKIPS, WATCH_ENDS, WATCH_GONE))
+    seconds = draw.choice((4.0, 8.0, 15.0, 30.0))
+    faults = [Fault(first.name, kind, WATCH, nth, seconds) for nth in range(1, 13)]
+    return _with(plan, actors, faults, bad=_bad(draw, plan, 0.2))
+
+
+def _resumed(draw: random.Random, plan: Plan) -> Plan:
+    """Killed and begun again at once, also while the controllers have not seen yet what was written."""
+    script = draw.choice(("deploy", "deploy", "deploy", "rollback", "ramp", "kill_switch"))
+    actors = [_named(draw, 0, "deploy")]
+    if script != "deploy":
+        actors.append(replace(_named(draw, 1, script), begins=DEPLOYED))
+    actors[-1] = replace(actors[-1], resumes=draw.choice((0.1, 0.1, 1.0, 30.0)))
+    kinds = (KILL_AFTER, KILL_AFTER, KILL_BEFORE, ANSWER_LOST, ERROR_DONE)
+    faults = [
+        Fault(actors[-1].name, draw.choice(kinds), WRITE, draw.randint(1, 16))
+        for _ in range(draw.choice((1, 1, 2, 3)))
+    ]
+    lag = draw.choice((0.0, 5.0, 20.0))
+    return replace(_with(plan, actors, faults, bad=_bad(draw, plan, 0.2)), controllers=lag)
+
+
+def _losing(draw: random.Random, plan: Plan) -> Plan:
+    """A run whose lock is taken while it waits for its pods, and who took it comes to the same services."""
+    first = replace(_named(draw, 0, draw.choice(("deploy", "deploy", "rollback"))), resumes=0.0)
+    actors = [first]
+    if first.script == "rollback":
+        actors = [_named(draw, 0, "deploy"), replace(first, name="rollback-1", begins=DEPLOYED)]
+    losing = actors[-1]
+    takes = draw.choice(("unlock", "unlock", "asks", "deploy", "deploy", "rollback", "freeze"))
+    begins = losing.begins + draw.uniform(1.0, DEPLOYED / 2)
+    if draw.random() < 0.3:
+        return _overtaken(
+            draw, plan, [*actors, replace(_named(draw, 9, "rollback"), begins=begins)]
+        )
+    forces = takes != "asks"
+    command = takes if forces else "unlock"
+    taker = _named(draw, len(actors), command, force=forces)
+    if not forces:
+        taker = replace(taker, options={"force": False})
+    actors.append(replace(taker, begins=begins))
+    if takes == "unlock" or draw.random() < 0.3:
+        after = draw.choice(("deploy", "rollback"))
+        actors.append(
+            replace(_named(draw, len(actors), after), begins=begins + draw.uniform(1.0, 60.0))
+        )
+    faults = []
+    if draw.random() < 0.5:
+        kind = draw.choice((PAUSE_BEFORE, PAUSE_BEFORE, PAUSE_AFTER, LATE))
+        pause = draw.choice((4.0, 20.0, 60.0))
+        faults = [Fault(losing.name, kind, WRITE, draw.randint(3, 10), pause)]
+    if draw.random() < 0.3:
+        begin, kind = draw.randint(15, 60), draw.choice((LOST, ERROR, THROTTLED))
+        faults += [
+            Fault(losing.name, kind, CALL, nth)
+            for nth in range(begin, begin + draw.choice((5, 20)))
+        ]
+    return _with(plan, actors, faults, bad=_bad(draw, plan, 0.6))
+
+
+def _overtaken(draw: random.Random, plan: Plan, actors: list[Actor]) -> Plan:
+    """Paused right before a write to a service, and rolled back meanwhile."""
+    losing, rollback = actors[-2:]
+    rollback = replace(rollback, begins=losing.begins + draw.uniform(3.0, 15.0))
+    kind = draw.choice((PAUSE_BEFORE, PAUSE_BEFORE, LATE))
+    stands = Fault(losing.name, kind, WRITE, draw.randint(3, 6), draw.choice((30.0, 60.0)))
+    return _with(plan, [*actors[:-1], rollback], [stands])
+
+
+def _stores(draw: random.Random, plan: Plan) -> Plan:
+    """A deployment that migrates, and others who migrate or write while it does."""
+    beside = ("deploy_stores", "deploy_stores", "migrate_alone", "migrate_alone", "write_rows")
+    actors = [_actor(draw, 0, "deploy_stores")]
+    for number in range(1, draw.choice((1, 2, 2, 3, 4))):
+        begins = draw.choice((draw.uniform(0.0, 10.0), draw.uniform(0.0, 60.0)))
+        actors.append(replace(_actor(draw, number, draw.choice(beside)), begins=begins))
+    names = [one.name for one in actors if one.script != "write_rows"]
+    faults = []
+    for _ in range(draw.choice((0, 1, 1, 2, 3, 5))):
+        of, most = draw.choice(((WRITE, 20), (WRITE, 45), (CALL, 150)))
+        fault = _fault(draw, draw.choice(names))
+        if fault.of != WATCH:
+            fault = replace(fault, of=of, nth=draw.randint(1, most))
+        faults.append(fault)
+    actors.append(Actor(AGAIN, "deploy_stores", AT_LAST, "build-1", {"wait": 600}))
+    kinds = {"platform": draw.choice(("sql", "supabase")), "agent_core": "prisma"}
+    return replace(_with(plan, actors, faults), services={"agent-core": 1}, stores=kinds)
+
+
+Theme = t.Callable[[random.Random, Plan], Plan]
+THEMES: t.Mapping[str, Theme] = {
+    "any": _any,
+    "takeover": _takeover,
+    "crowd": _crowd,
+    "again": _again,
+    "ramp": _ramp,
+    "sick": _sick,
+    "flags": _flags,
+    "blind": _blind,
+    "resumed": _resumed,
+    "losing": _losing,
+    "stores": _stores,
+}
+WEIGHTED = ("any", *(one for one in THEMES if one != "stores"))
+
+
+def _with(
+    plan: Plan,
+    actors: t.Iterable[Actor],
+    faults: t.Iterable[Fault],
+    *,
+    bad: t.Mapping[str, str] | None = None,
+) -> Plan:
+    return replace(plan, actors=tuple(actors), faults=tuple(faults), bad_images=bad or {})
+
+
+def _bad(draw: random.Random, plan: Plan, chance: float) -> dict[str, str]:
+    return {draw.choice(list(plan.services)): draw.choice(BAD)} if draw.random() < chance else {}
+
+
+_BY_HAND = {
+    "hotfix": "image", "newer": "new", "paused": "pause", "scaled": "scale",
+    "freeze": "freeze", "lease": "lease", "percentage": "percentage", "others": "flags",
+}  # fmt: skip
+"""What somebody does with kubectl, by what it is to the others."""
+
+
+def _named(draw: random.Random, number: int, command: str, *, force: bool = False) -> Actor:
+    """Who gives this command: the name of a script, or what is done by hand."""
+    if command in _BY_HAND:
+        return replace(_actor(draw, number, "kubectl"), options={"does": _BY_HAND[command]})
+    if command == "lowered":
+        actor = _actor(draw, number, "kill_switch")
+        return replace(actor, options={"percentage": draw.choice((0, 1, 10))})
+    if command == "breach":
+        ramp = _actor(draw, number, "ramp")
+        return replace(ramp, options={**ramp.options, "verdict": "rollback"})
+    actor = _actor(draw, number, command)
+    return replace(actor, options={**actor.options, "force": True}) if force else actor
+
+
+def _actor(draw: random.Random, number: int, script: str) -> Actor:
+    begins = (0.0, 1.0, draw.uniform(0, 60), draw.uniform(0, 400))
+    return Actor(
+        name=f"{script}-{number}",
+        script=script,
+        begins=0.0 if number == 0 else draw.choice(begins),
+        machine=draw.choice(("build-1", "build-1", "laptop")),
+        options=_options(draw, script),
+        rate=draw.choice((1.0, 1.0, 0.98, 1.02)),
+        ahead=draw.choice((0.0, 0.0, 20.0, -20.0, 3600.0, -3600.0)),
+        resumes=draw.choice((0.0, 1.0, 30.0, 200.0)),
+    )
+
+
+def _options(draw: random.Random, script: str) -> dict[str, t.Any]:
+    if script in ("deploy", "deploy_stores", "flags", "ramp", "lock"):
+        options = {"wait": draw.choice((0, 0, 60, 600)), "force": draw.random() < 0.1}
+        if script == "ramp":
+            options["percentage"] = draw.choice((None, None, None, 0, 1, 10, 50))
+            options["verdict"] = draw.choice(("proceed", "proceed", "proceed", "hold", "rollback"))
+            options["release"] = draw.random() < 0.2
+        return options
+    if script == "unlock":
+        return {"force": draw.random() < 0.7}
+    if script == "write_rows":
+        return {"holds": draw.choice((0.5, 8.0, 60.0))}
+    if script == "kubectl":
+        return {"does": draw.choice(("image", "scale", "pod", "flag", "annotate"))}
+    return {}
+
+
+def _fault(draw: random.Random, actor: str) -> Fault:
+    if draw.random() < 0.2:
+        kind = draw.choice(AT_WATCHES)
+        return Fault(actor, kind, WATCH, draw.randint(1, 8), draw.choice((1.0, 5.0, 30.0)))
+    kind = draw.choice(AT_CALLS)
+    of, most = draw.choice(((WRITE, 12), (WRITE, 30), (CALL, 20), (CALL, 120), (EXEC, 5)))
+    seconds = {
+        LATE: draw.choice((1.0, 10.0, 60.0)),
+        SLOW: draw.choice((1.0, 4.0, 20.0)),
+        PAUSE_BEFORE: draw.choice((4.0, 10.0, 150.0, 400.0)),
+        PAUSE_AFTER: draw.choice((4.0, 10.0, 150.0, 400.0)),
+        CLOCK_JUMPS: draw.choice((-3600.0, -200.0, 200.0, 3600.0)),
+    }.get(kind, 0.0)
+    return Fault(actor, kind, of, draw.randint(1, most), seconds)
