@@ -12,7 +12,7 @@ import random
 import re
 import select
 import typing as t
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
 import psycopg2
@@ -41,7 +41,10 @@ _LOST = (
 _WRITES = re.compile(
     r"\s*(?:INSERT|UPDATE|DELETE|CREATE|ALTER|DROP|COMMIT|TRUNCATE|DO|CALL)\b", re.IGNORECASE
 )
-_MAY_WAIT = re.compile(rf"{_WRITES.pattern}|\s*(?:LOCK|SELECT count|COPY)\b", re.IGNORECASE)
+_NEVER_WAITS = re.compile(
+    r"\s*(?:SET|RESET|BEGIN|COMMIT|ROLLBACK|SHOW|SELECT (?:pg_catalog\.)?(?:set_config|pg_backend_pid))\b",
+    re.IGNORECASE,
+)
 _SETTINGS = """
 SELECT current_setting('lock_timeout')::interval, current_setting('statement_timeout')::interval,
        current_setting('client_connection_check_interval') <> '0'
@@ -60,6 +63,8 @@ def server() -> Server:
 class Waiting:
     pid: int
     step: Step
+    ended: float | None = None
+    """When the server was done with it, which a process that stands still learns later."""
 
 
 @dataclass(eq=False)
@@ -128,12 +133,22 @@ class Databases:
         self._peers.append(peer)
         return peer
 
+    @contextmanager
+    def held(self, database: str, application: str) -> t.Iterator[t.Callable[..., list[t.Any]]]:
+        """A session that no fault befalls, of whoever runs now."""
+        peer = self._open(database, application, self.world.scheduler.process)
+        try:
+            yield lambda sql, values=None: self.carry_out(peer, sql, values)
+        finally:
+            if not self.over:
+                self.drop(peer)
+
     # Sessions
 
     def carry_out(self, peer: Peer, sql: str, values: Values) -> list[tuple[t.Any, ...]]:
         """One statement, for as long as it takes, on the step that calls."""
         self.statements += 1
-        if _MAY_WAIT.match(sql) and peer.real.info.transaction_status in (0, 2):
+        if not _NEVER_WAITS.match(sql) and peer.real.info.transaction_status in (0, 2):
             limits = self._complete(peer, _SETTINGS, None)[0]
             peer.settings = (limits[0].total_seconds(), limits[1].total_seconds(), limits[2])
         peer.busy = True
@@ -217,53 +232,43 @@ class Databases:
         limits = [one for one in peer.settings[:2] if one]
         began = self.world.scheduler.now
         until = began + min(limits) if limits else None
+        waited, cancelled = 0.0, False
         try:
-            self._await_until(peer, until)
+            while not answered(peer.real, 0.001):
+                if self.server.is_deadlocked(peer.pid) or not self.server.waits(peer.pid):
+                    continue
+                waiting = Waiting(peer.pid, self.world.scheduler.step)
+                self._waiting.append(waiting)
+                if until is not None:
+                    self.world.scheduler.at(until, functools.partial(self._time_out, waiting))
+                self.world.scheduler.park()
+                waited = (waiting.ended or self.world.scheduler.now) - began
+                cancelled = until is not None and waiting.ended == until
+        except psycopg2.extensions.QueryCanceledError as exc:
+            if not cancelled:
+                raise
+            raise _timed_out(peer) from exc
         finally:
-            waited = self.world.scheduler.now - began
             if waited and peer.process is not None:
                 for told in self.waited:
                     told(peer.process, waited)
 
-    def _await_until(self, peer: Peer, until: float | None) -> None:
-        while not answered(peer.real, 0.001):
-            if not self.server.waits(peer.pid) or self.server.is_deadlocked(peer.pid):
-                continue
-            if until is not None and self.world.scheduler.now >= until:
-                self._time_out(peer)
-                return
-            waiting = Waiting(peer.pid, self.world.scheduler.step)
-            self._waiting.append(waiting)
-            if until is None:
-                self.world.scheduler.park()
-            else:
-                self.world.scheduler.sleep(until - self.world.scheduler.now)
-            if waiting in self._waiting:
-                self._waiting.remove(waiting)
+    def _time_out(self, waiting: Waiting) -> None:
+        """In virtual time, and whether or not its process goes on meanwhile."""
+        if waiting in self._waiting:
+            self._go_on(waiting)
+            self.server.cancel(waiting.pid)
 
-    def _time_out(self, peer: Peer) -> None:
-        """In virtual time; what the server itself would say after so many seconds."""
-        self.server.cancel(peer.pid)
-        try:
-            while not answered(peer.real, 1.0):
-                pass
-        except psycopg2.extensions.QueryCanceledError as exc:
-            lock, statement, _checked = peer.settings
-            if lock and (not statement or lock <= statement):
-                raise said(
-                    psycopg2.OperationalError, "55P03", "canceling statement due to lock timeout"
-                ) from exc
-            raise said(
-                psycopg2.extensions.QueryCanceledError,
-                "57014",
-                "canceling statement due to statement timeout",
-            ) from exc
+    def _go_on(self, waiting: Waiting) -> None:
+        self._waiting.remove(waiting)
+        waiting.ended = self.world.scheduler.now
+        self.world.scheduler.wake(waiting.step)
 
     def _moved(self, peer: Peer) -> None:
         """Something may be free now, or committed."""
-        for one in self._waiting:
+        for one in [*self._waiting]:
             if not self.server.waits(one.pid):
-                self.world.scheduler.wake(one.step)
+                self._go_on(one)
         if peer.gone or peer.real.closed or peer.real.info.transaction_status == 0:
             for observer in self.observers:
                 observer(peer.database, peer.process)
@@ -358,6 +363,16 @@ class Cursor:
 
     def fetchall(self) -> list[tuple[t.Any, ...]]:
         return self._rows
+
+
+def _timed_out(peer: Peer) -> psycopg2.Error:
+    """What the server says by itself after so many seconds."""
+    lock, statement, _checked = peer.settings
+    if lock and (not statement or lock <= statement):
+        text = "canceling statement due to lock timeout"
+        return said(psycopg2.OperationalError, "55P03", text)
+    text = "canceling statement due to statement timeout"
+    return said(psycopg2.extensions.QueryCanceledError, "57014", text)
 
 
 def answered(real: connection, seconds: float) -> bool:

@@ -61,7 +61,7 @@ def plan_of(seed: int) -> Plan:
 
 
 def theme_of(seed: int) -> str:
-    """Every sixth is one of databases."""
+    """Every tenth is one of databases and backups."""
     if seed % STORES_EVERY == STORES_EVERY - 1:
         return "stores"
     return random.Random(f"theme {seed}").choice(WEIGHTED)

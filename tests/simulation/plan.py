@@ -28,7 +28,7 @@ CALL, WRITE, EXEC, WATCH = "call", "write", "exec", "watch"
 MILD = frozenset({LOST, ANSWER_LOST, CONFLICT, THROTTLED, ERROR, ERROR_DONE})
 """A call that fails once."""
 MOST_FAULTS = 10
-STORES_EVERY = 6
+STORES_EVERY = 10
 AGAIN, AT_LAST = "again", 10_000.0
 """Who gives the command last, when everything that was lost is forgotten and nothing goes wrong any more."""
 

@@ -67,6 +67,8 @@ def run(plan: Plan) -> Outcome:
             world.scheduler.run(
                 until=world.scheduler.now + 900.0, rested=lambda: bool(invariants.violations)
             )
+            if not invariants.violations:
+                invariants.at_the_end()
         if not invariants.violations:
             _take_the_lock(world, invariants, outcome)
     except OutOfStepsError:

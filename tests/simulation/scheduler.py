@@ -53,6 +53,7 @@ class Step:
 class Scheduler:
     def __init__(self, steps: int) -> None:
         self.now = 0.0
+        self.over = False
         self.left = steps
         self._hub = getcurrent()
         self._heap: list[tuple[float, int, Step | None, int, Work | None]] = []
@@ -62,6 +63,8 @@ class Scheduler:
 
     @property
     def step(self) -> Step:
+        if self.over:
+            raise GreenletExit  # it waits at its end, as a `finally` block may
         assert self._current is not None
         return self._current
 
@@ -115,7 +118,7 @@ class Scheduler:
 
     def close(self) -> None:
         """Let go of all that still waits. Only now do their `finally` blocks run, in a world that is over."""
-        self._current = None
+        self._current, self.over = None, True
         waiting = {*self._dead, *(one[2].body for one in self._heap if one[2] is not None)}
         for body in waiting:
             if body:

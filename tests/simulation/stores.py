@@ -7,7 +7,11 @@ import typing as t
 from dataclasses import dataclass
 from pathlib import Path
 
+import psycopg2.errors
+
+from .bucket import Bucket
 from .databases import Databases
+from .programs import Programs
 
 if t.TYPE_CHECKING:
     from .world import World
@@ -56,7 +60,24 @@ KINDS = {
 class Stores:
     def __init__(self, world: World) -> None:
         self.databases = Databases(world)
+        self.programs = Programs(world, self.databases)
+        self.bucket = Bucket(world.now)
         self.kinds = {name: KINDS[kind] for name, kind in world.plan.stores.items()}
+
+    def applied(self, database: str) -> set[str]:
+        """What its history has, as somebody sees it who looks by himself."""
+        look = self.databases.server.connect(database)
+        try:
+            with look, look.cursor() as cursor:
+                cursor.execute(self.kinds[database].ledger)
+                return {row[0] for row in cursor.fetchall()}
+        except (psycopg2.errors.UndefinedTable, psycopg2.errors.InvalidSchemaName):
+            return set()
+        finally:
+            look.close()
+
+    def pending(self, database: str) -> set[str]:
+        return {*VERSIONS} - self.applied(database)
 
     def close(self) -> None:
         self.databases.close()

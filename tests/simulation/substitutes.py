@@ -19,11 +19,14 @@ import types
 import typing as t
 import uuid
 
+import boto3
 import orjson
 import psycopg2
 
 from ansible_collections.easymo.deploy.plugins import modules
 from ansible_collections.easymo.deploy.plugins.module_utils import (
+    _child_process,
+    _cleanup_process,
     _http,
     _kubernetes,
     _kubernetes_calls,
@@ -34,6 +37,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils import (
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._run import Run
 
+from . import bucket, programs
 from .client import Execution, Session
 from .scheduler import Event, Lock
 from .web import in_world
@@ -45,7 +49,7 @@ if t.TYPE_CHECKING:
 COLLECTION = "ansible_collections.easymo.deploy.plugins."
 ACTING = (
     *("deploy_lock", "feature_flags", "feature_guard", "feature_guard_info", "feature_ramp"),
-    *("feature_ramp_info", "kill_switch", "pod_flags", "prisma_migrations", "release"),
+    *("feature_ramp_info", "kill_switch", "pg_backup", "pod_flags", "prisma_migrations", "release"),
     *("release_info", "release_rollback", "rollout", "rollout_wave", "sql_migrations"),
     "supabase_migrations",
 )
@@ -171,6 +175,17 @@ def _substitutes() -> dict[t.Any, t.Any]:
         _threads.side_by_side: _side_by_side,
         _threads.spawn: lambda work: current.spawn(work),
         _threads.begin: lambda work: current.begin(work),
+        boto3: _instead(
+            boto3, Session=lambda **_options: bucket.Session(current, _stores().bucket)
+        ),
+        _child_process.find_program: lambda name, _option: _stores().programs.find(name),
+        _child_process.run: lambda argv, _env, **_more: _stores().programs.run(argv),
+        _child_process.child: lambda argv, env, *, timeout, write=None: _stores().programs.child(
+            argv, env, write
+        ),
+        _cleanup_process.cleanup_process: lambda execute: programs.cleanup_process(
+            current, execute
+        ),
         psycopg2: _instead(
             psycopg2, connect=lambda **options: _stores().databases.connect(**options)
         ),
@@ -195,6 +210,7 @@ def install() -> dict[str, types.ModuleType]:
         for one in pkgutil.iter_modules(found.__path__, f"{package}."):
             if one.name.rpartition(".")[2] in ("lifecycle", "objects", "status"):
                 importlib.import_module(one.name)
+    bucket.install(lambda seconds: current.sleep(seconds), lambda: current.chance.random())
     substitutes = _substitutes()
     for name, module in [*sys.modules.items()]:
         if not name.startswith((COLLECTION, "sandbox.kubernetes.", "sandbox.node.status")):

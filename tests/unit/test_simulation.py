@@ -50,7 +50,7 @@ def test_a_seed_names_one_run_to_the_letter() -> None:
 
 
 def test_a_run_of_databases_is_the_same_again() -> None:
-    once, again = (simulated("--seed", "17") for _ in range(2))
+    once, again = (simulated("--seed", "19") for _ in range(2))
     assert "again: done" in once
     assert once == again
 

@@ -40,8 +40,7 @@ class Remains:
         """A backup that has its manifest is none of it. Raises a DeployError when S3 does not let us."""
         if self.local:
             _unlink(self.local[0])
-        for upload in {*uploads, *_unfinished(bucket, self.key)}:
-            bucket.abort_upload(self.key, upload)
+        self.abort_uploads(bucket, uploads)
         present = {stored.key for stored in bucket.list(self.key)}
         if manifest_key(self.key) in present:
             return
@@ -49,6 +48,10 @@ class Remains:
             _unlink(self.local[1])
         if self.key in present:
             bucket.delete(self.key)
+
+    def abort_uploads(self, bucket: Bucket, uploads: Iterable[str] = ()) -> None:
+        for upload in {*uploads, *_unfinished(bucket, self.key)}:
+            bucket.abort_upload(self.key, upload)
 
 
 def run_cleanup(

@@ -11,11 +11,11 @@ from dataclasses import dataclass, field
 
 from .._postgres import SqlError
 from .locks import BlockerMonitor, NoWatch
+from .session import LOCK_NOT_AVAILABLE
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable
 
-LOCK_NOT_AVAILABLE = "55P03"
 DEADLOCK_DETECTED = "40P01"
 _OF_LOCKS = {LOCK_NOT_AVAILABLE, DEADLOCK_DETECTED}
 _LONGEST = 15.0

@@ -94,6 +94,7 @@ def describe(migrations: t.Iterable[PrismaMigration]) -> list[dict[str, t.Any]]:
 
 def predict(session: Session, order: PrismaRequest) -> PrismaResult:
     """What `migrate` would do."""
+    order.limits.set_on(session)
     table = use_schema(session, order.schema)
     history = read_history(session, order.schema, table)
     plan = plan_order(history, order)
@@ -111,6 +112,8 @@ def predict(session: Session, order: PrismaRequest) -> PrismaResult:
 
 
 def migrate(session: Session, order: PrismaRequest, retries: LockRetries) -> PrismaResult:
+    # Looks wait for locks as well, of a table that somebody else is changing.
+    order.limits.set_on(session)
     table = use_schema(session, order.schema)
     history = read_history(session, order.schema, table)
     plan = plan_order(history, order)
@@ -128,6 +131,7 @@ def migrate(session: Session, order: PrismaRequest, retries: LockRetries) -> Pri
             plan = plan_order(history, order)
             guarded = guard_pending(session, plan, order)
             runs = apply_plan(session, table, plan, order, retries, exists=history.exists)
+    order.limits.set_on(session)
     use_schema(session, order.schema)
     known = {row.name for row in history.rows}
     history = read_history(session, order.schema, table)

@@ -19,6 +19,7 @@ from .prisma_history import Attempt, HistoryTable
 from .runs import Run
 from .session import begin_anew
 from .splitter import failing_line, without_leading_comments
+from .statement_runner import would_skip
 from .text import excerpt, mask_message
 
 if t.TYPE_CHECKING:
@@ -135,6 +136,10 @@ class Runner:
 
     def _in_steps(self, migration: PrismaMigration, attempt: Attempt) -> None:
         self._table.start(attempt)
+        for number, statement in enumerate(migration.script.statements, start=1):
+            skipped = would_skip(self._session, statement.text)
+            if skipped is not None:
+                raise StatementError(number, failing_line(statement, None), skipped)
         self._limits.set_on(self._session)
         with self._retries.watch.waiting():
             self._script(migration)

@@ -26,6 +26,9 @@ SELECT pg_catalog.current_setting('transaction_read_only')::bool, pg_catalog.pg_
 """
 
 
+LOCK_NOT_AVAILABLE = "55P03"
+
+
 @dataclass(frozen=True)
 class Limits:
     """In seconds; 0 is no limit."""
@@ -55,6 +58,11 @@ def migrating(target: PostgresTarget) -> t.Iterator[Session]:
             refuse_transaction_pooler(session, target)
             yield session
     except SqlError as exc:
+        if exc.sqlstate == LOCK_NOT_AVAILABLE:
+            raise RefusedError(
+                f"A session of {target.where} holds a lock on what must be looked at for longer than option "
+                "'lock_timeout': wait for it, or end it; pg_stat_activity shows it."
+            ) from exc
         raise RefusedError(f"The server refused the query: {exc}.") from exc
 
 

@@ -74,11 +74,17 @@ class Walk:
     def _prepare(self, index: int, text: str) -> None:
         self._restart = None if _COMMITS_INSIDE.match(text) else self._next
         self._invalid = _invalid_indexes(self._session) if _BUILDS_INDEX.match(text) else None
-        skips = _SKIPS_INDEX.match(text)
-        if skips and self._invalid:
-            there = [one for one in sorted(self._invalid) if _bare(one) == _bare(skips["name"])]
-            if there:
-                raise StatementError(index, _is_invalid(there[0]))
+        skipped = would_skip(self._session, text)
+        if skipped is not None:
+            raise StatementError(index, skipped)
+
+
+def would_skip(session: Session, statement: str) -> SqlError | None:
+    """Why IF NOT EXISTS would leave an index invalid that an earlier run has not built to its end."""
+    skips = _SKIPS_INDEX.match(without_leading_comments(statement))
+    there = sorted(_invalid_indexes(session)) if skips else []
+    named = [one for one in there if skips and _bare(one) == _bare(skips["name"])]
+    return _is_invalid(named[0]) if named else None
 
 
 def _invalid_indexes(session: Session) -> frozenset[str]:

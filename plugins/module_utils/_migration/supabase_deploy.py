@@ -80,6 +80,7 @@ class SupabaseResult:
 
 def predict(session: Session, order: SupabaseRequest) -> SupabaseResult:
     """What `migrate` would do."""
+    order.limits.set_on(session)
     plan, drift, guarded = observe(session, order)
     before = find_tables(session, order.expect_tables)
     tables = describe_tables(session, order.expect_tables, before=before)
@@ -89,11 +90,14 @@ def predict(session: Session, order: SupabaseRequest) -> SupabaseResult:
 def migrate(session: Session, order: SupabaseRequest, retries: LockRetries) -> SupabaseResult:
     """Apply what is pending, in order. A DeployError tells in its details what was applied before it."""
     runs: Runs = {}
+    # Looks wait for locks as well, of a table that somebody else is changing.
+    order.limits.set_on(session)
     with advisory_lock(session, order.history.ADVISORY_LOCK, timeout=order.advisory_lock_timeout):
         plan, drift, guarded = observe(session, order)
         before = find_tables(session, order.expect_tables)
         try:
             apply_plan(session, plan, order, retries, runs)
+            order.limits.set_on(session)
             versions = verify_applied(session, plan, order.history)
             tables = describe_tables(session, order.expect_tables, before=before)
             verify_tables(tables, order.expect_tables, database=order.where)

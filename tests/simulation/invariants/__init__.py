@@ -11,6 +11,7 @@ import typing as t
 from sandbox.kubernetes.routing import parse_path
 
 from ..plan import MILD, WATCH
+from .backups import BackupInvariants
 from .config_maps import SwapInvariants
 from .flags import FlagInvariants
 from .guard import GuardInvariants
@@ -61,6 +62,7 @@ class Invariants:
         self._last_end = float("-inf")
         self._services = ServiceInvariants(self.history)
         self._swaps = SwapInvariants(self.history)
+        self._backups = BackupInvariants(self.history)
         self._parts = (
             self.lock,
             self._services,
@@ -69,6 +71,7 @@ class Invariants:
             GuardInvariants(self.history),
             RecordInvariants(self.history),
             StoreInvariants(self.history),
+            self._backups,
         )
 
     @property
@@ -138,6 +141,9 @@ class Invariants:
             by_hand = any(one.options.get("does") in PREVENTS for one in plan.actors)
             if not by_hand and not self._somebody_does("lock", "kill_switch"):
                 self.history.check(ALWAYS_WORKS, False, f"{name} failed: {why}")
+
+    def at_the_end(self) -> None:
+        self._backups.at_the_end()
 
     def ended_again(self, why: str) -> None:
         """The last command of all, given when nothing goes wrong any more; "" when it was done."""

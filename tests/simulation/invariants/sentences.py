@@ -29,6 +29,9 @@ APPLIED_ONCE = "applied_once"
 NEVER_HALF = "never_half"
 DONE_IS_DONE = "done_is_done"
 HOLDS_NOBODY_UP = "holds_nobody_up"
+BACKUP_COUNTS = "backup_counts"
+RESTORES_BEFORE = "restores_before"
+NOTHING_LEFT = "nothing_left"
 GOES_ON = "goes_on"
 ALWAYS_WORKS = "always_works"
 NOTHING_LOST = "nothing_lost"
@@ -77,8 +80,11 @@ SENTENCES: t.Mapping[str, str] = {
     TRUE_CLAIMS: "What a task says it did is so: image, flags, the environment of every pod, lock, phase.",
     APPLIED_ONCE: "A migration applies once, whoever else migrates, and who says that it applied it did.",
     NEVER_HALF: "A migration that the database's history has is there whole; one that it lacks has left nothing.",
-    DONE_IS_DONE: "What the record calls a finished phase is finished in the databases.",
+    DONE_IS_DONE: "What the record calls a finished phase is finished, in the databases and in the bucket.",
     HOLDS_NOBODY_UP: "No statement of a migration waits for a lock longer than its lock_timeout, nor those behind it.",
+    BACKUP_COUNTS: "A backup with its manifest is there to the byte, can be read to its end, and has the rows it says.",
+    RESTORES_BEFORE: "The restore point of a database is a backup from before the first migration of the release.",
+    NOTHING_LEFT: "No upload and no dump without its manifest is left, but by a lost machine or a late request.",
     GOES_ON: "When all is well again, the same command finishes what was left, or names what a person must settle.",
     POD_BY_POD: "What a task says of the flags in a pod is what that pod runs with.",
     AS_ASKED: "The percentage that the ramp says is set, and is the one that it was asked for.",

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import typing as t
 
+from ..bucket import CONNECTION as BUCKET
+from ..platform import VERSION
 from ..stores import KINDS
 from .script import Script, StopError
 
@@ -51,6 +53,7 @@ def database(script: Script) -> None:
     opened = script.open(phase)
     if opened.get("failed"):
         _refuse(script, phase, {"control": opened})
+    back_up(script, phase)
     changed = False
     for kind in _TASKS:
         names = [name for name, one in script.world.plan.stores.items() if one == kind]
@@ -58,6 +61,60 @@ def database(script: Script) -> None:
         _refuse(script, phase, migrated)
         changed = changed or any(one["changed"] for one in migrated.values())
     script.close(phase, changed=changed)
+
+
+def back_up(script: Script, phase: str) -> None:
+    names = [*script.world.plan.stores]
+    taken = _on_each(script, names, lambda name: _back_up(script, name))
+    _refuse(script, phase, taken)
+    recorded = _on_each(script, names, lambda name: _record(script, name, taken[name]))
+    _refuse(script, phase, recorded)
+    assert script.world.stores is not None
+    pending = [name for name in names if script.world.stores.pending(name)]
+    pointed = _on_each(
+        script, pending, lambda name: _record_point(script, name, taken[name], recorded[name])
+    )
+    _refuse(script, phase, pointed)
+
+
+def _back_up(script: Script, name: str) -> Result:
+    return script.task(
+        "db_backup/main",
+        "Back up the database and verify the backup",
+        name=name,
+        release=VERSION,
+        pg_dump="pg_dump",
+        pg_restore="pg_restore",
+        max_age=3600,
+        server_side_encryption=None,
+        kms_key_id=None,
+        storage_class=None,
+        local_copy=None,
+        module_defaults={**CONNECTION, "login_db": name, **BUCKET},
+    )
+
+
+def _record(script: Script, name: str, taken: Result) -> Result:
+    return script.task(
+        "db_backup/main",
+        "Record the backup",
+        name=VERSION,
+        backups={name: taken["backup"]},
+        fence=script.epoch,
+    )
+
+
+def _record_point(script: Script, name: str, taken: Result, recorded: Result) -> Result:
+    points = recorded["record"]["facts"].get("restore_points") or {}
+    if points.get(name, {}).get("restores", -1) == 0:
+        return recorded
+    return script.task(
+        "db_backup/restore_point",
+        "Record the backup from before the first migration as restore point",
+        name=VERSION,
+        facts={"restore_points": {name: {"key": taken["backup"]["key"], "restores": 0}}},
+        fence=script.epoch,
+    )
 
 
 def migrate(script: Script, name: str) -> Result:

@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What holds of backups, by what the bucket itself holds."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import typing as t
+
+from .. import plan
+from ..programs import rows_in
+from .history import RECORD, record_of
+from .sentences import BACKUP_COUNTS, DONE_IS_DONE, NOTHING_LEFT, RESTORES_BEFORE, TRUE_CLAIMS
+
+if t.TYPE_CHECKING:
+    from ..scheduler import Process
+    from ..stores import Stores
+    from ..tasks import Did
+    from .history import History, Write
+
+MANIFEST = ".manifest.json"
+EFFECTS = "effects.applied"
+
+
+class BackupInvariants:
+    def __init__(self, history: History) -> None:
+        self._history = history
+        self._sealed: dict[str, tuple[float, str]] = {}
+        """When a manifest came, and whose it is."""
+        if history.world.stores is not None:
+            history.world.stores.bucket.observers.append(self._stored)
+
+    @property
+    def _stores(self) -> Stores:
+        return t.cast("Stores", self._history.world.stores)
+
+    def written(self, write: Write) -> None:
+        if write.name != RECORD or write.after is None or self._history.world.stores is None:
+            return
+        after = record_of(write.after)
+        phase = after["phases"].get("database", {})
+        for name in self._stores.kinds:
+            point = (after["facts"].get("restore_points") or {}).get(name)
+            if point:
+                self._point(name, point["key"])
+            if phase.get("status") == "done":
+                backup = after["backups"].get(name) or {}
+                wrong = self._wrong(backup.get("key", ""))
+                self._history.check(
+                    DONE_IS_DONE, not wrong, f"{write.by}: the backup of {name} {wrong}"
+                )
+
+    def claimed(self, process: Process, did: Did) -> None:
+        if did.module != "pg_backup":
+            return
+        if not did.failed:
+            wrong = self._wrong(did.result["backup"]["key"])
+            self._history.check(
+                TRUE_CLAIMS, not wrong, f"{process.name} has a backup, which {wrong}"
+            )
+            return
+        made = [
+            key
+            for key, (at, by) in self._sealed.items()
+            if by == process.name and at >= did.began and key.startswith(did.params["name"])
+        ]
+        self._history.check(
+            TRUE_CLAIMS,
+            not made or did.result.get("reason") == "Unreachable",
+            f"{process.name} says that it made no backup ({did.result['msg']}), and {made} counts",
+        )
+
+    def at_the_end(self) -> None:
+        """Of what was cut off by a lost machine, or arrived when nobody waited, only the next backup can know."""
+        world = self._history.world
+        if world.stores is None:
+            return
+        if {one.kind for one in world.befell} & {plan.MACHINE_LOST, plan.LATE}:
+            return
+        bucket = world.stores.bucket
+        left = [f"upload of {one.key}" for one in bucket.uploads.values()]
+        left += [
+            key
+            for key in bucket.objects
+            if not key.endswith(MANIFEST) and key + MANIFEST not in bucket.objects
+        ]
+        self._history.check(NOTHING_LEFT, not left, f"left in the bucket: {left}")
+
+    def _stored(self, key: str, by: str) -> None:
+        if not key.endswith(MANIFEST):
+            return
+        dump = key.removesuffix(MANIFEST)
+        self._sealed[dump] = self._history.world.scheduler.now, by
+        if dump in self._stores.bucket.objects:
+            self._history.check(BACKUP_COUNTS, not self._wrong(dump), f"{by}: {self._wrong(dump)}")
+
+    def _wrong(self, key: str) -> str:
+        """Why the backup under this key is none; "" when it counts."""
+        objects = self._stores.bucket.objects
+        if key not in objects or key + MANIFEST not in objects:
+            return f"is not in the bucket as {key!r} with its manifest"
+        body, manifest = objects[key].body, json.loads(objects[key + MANIFEST].body)
+        if (manifest["size"], manifest["sha256"]) != (len(body), hashlib.sha256(body).hexdigest()):
+            return f"differs from its manifest: {len(body)} bytes"
+        rows = rows_in(body)
+        if rows is None:
+            return "cannot be read to its end"
+        return (
+            "" if rows == manifest["rows"] else f"has {rows}, and its manifest {manifest['rows']}"
+        )
+
+    def _point(self, name: str, key: str) -> None:
+        """Whoever migrates beside a release may have been first."""
+        if any(one.script == "migrate_alone" for one in self._history.world.plan.actors):
+            return
+        found = self._stores.bucket.objects.get(key + MANIFEST)
+        rows = json.loads(found.body)["rows"].get(EFFECTS) if found else None
+        self._history.check(
+            RESTORES_BEFORE, rows == 0, f"the restore point of {name} has {rows} effects in {key}"
+        )
