@@ -332,7 +332,7 @@ def run(module: Module) -> dict[str, t.Any]:
         if one.reached and (one.problem or one.note):
             module.warn(f"{one.name} has the flags in every pod. {one.problem} {one.note}".strip())
     if not module.check_mode:
-        check_reached(params["name"], consumers, result)
+        check_reached(params["name"], consumers, result, lambda: switching.overruled(plan))
     return result
 
 

@@ -7,9 +7,9 @@ from __future__ import annotations
 import typing as t
 from datetime import datetime
 
-from .._cluster import Clock, Cluster
-from .._errors import VerificationError
-from .._flags.apply import decide_flags
+from .._cluster import KILL_SWITCH_ANNOTATION, Clock, Cluster
+from .._errors import ConflictError, DeployError, VerificationError
+from .._flags.apply import decide_flags, observe_flags
 from .._flags.flagd import Document
 from .._flags.plan import FlagsMap, FlagsPlan, Wish
 from .._flags.pods import REACHED, RUNNING
@@ -80,6 +80,16 @@ class KillSwitching:
     def _epoch(self, cluster: Cluster) -> int:
         return epoch_now(cluster.until(self._clock.now() + LOOK))
 
+    def overruled(self, plan: FlagsPlan) -> tuple[str, ...]:
+        """The switch and the flags that are no longer as they were written. What cannot be read is not known to be."""
+        try:
+            seen = observe_flags(self._open_cluster(), plan.before.name)
+        except DeployError:
+            return ()
+        flags = [name for name in plan.wish.flags if seen.data.get(name) != plan.after.get(name)]
+        was, now = (KILL_SWITCH_ANNOTATION in one.annotations for one in (plan, seen))
+        return (*([KILL_SWITCH_ANNOTATION] if was and not now else []), *sorted(flags))
+
     def switch(self, names: t.Sequence[str], order: FlagsRequest) -> list[ConsumerState]:
         return self._each(names, order, Consumer.switch)
 
@@ -111,12 +121,26 @@ class KillSwitching:
 
 
 def check_reached(
-    config_map: str, consumers: t.Sequence[ConsumerState], details: t.Mapping[str, t.Any]
+    config_map: str,
+    consumers: t.Sequence[ConsumerState],
+    details: t.Mapping[str, t.Any],
+    overruled: t.Callable[[], t.Sequence[str]] = tuple,
 ) -> None:
-    """Raise for every pod that does not run with the flags, or that nobody could ask."""
+    """Raise for every pod that does not run with the flags, or that nobody could ask.
+
+    `overruled`: what somebody else has changed since it was written, which is then the cause.
+    """
     wrong = tell_wrong(consumers)
     if not wrong:
         return
+    changed = overruled()
+    if changed:
+        raise ConflictError(
+            f"ConfigMap {config_map!r} was written, and somebody else changed it while the pods came to it: check "
+            f"{', '.join(changed)}. Not as they were written run: {wrong}. Find out who does the opposite, and run the "
+            "same command again if you still want this.",
+            **details,
+        )
     pods = [pod for one in consumers for pod in one.pods if pod.state in RUNNING]
     good = sum(pod.state == REACHED for pod in pods)
     why = " ".join(f"{one.name}: {one.problem}" for one in consumers if one.problem and one.seen)

@@ -17,7 +17,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
     VerificationError,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._flags.apply import decide_flags
-from ansible_collections.easymo.deploy.plugins.module_utils._flags.plan import FlagsMap
+from ansible_collections.easymo.deploy.plugins.module_utils._flags.plan import FlagsMap, Wish
 from ansible_collections.easymo.deploy.plugins.module_utils._flags.pods import (
     ENDING,
     IDLE,
@@ -387,3 +387,29 @@ def test_a_consumer_that_was_not_seen_is_named() -> None:
     check_reached("feature-flags", [good], {})
     with pytest.raises(VerificationError, match=r"only 1 of 1 pods .* whatever 'gone' runs"):
         check_reached("feature-flags", [good, gone], {})
+
+
+def test_a_switch_that_is_reset_while_its_pods_restart_is_told_as_the_cause() -> None:
+    cluster = MemoryCluster()
+    cluster.put("ConfigMap", {"metadata": {"name": "feature-flags"}, "data": {AGENTS: "true"}})
+    switching = KillSwitching(
+        lambda: cluster, clock=FakeClock(), wall=lambda: NOON, report=lambda _name, _text: None
+    )
+    plan = switching.write(
+        "feature-flags",
+        lambda seen, _epoch: plan_set(seen, ADA),
+        deadline=60.0,
+        document=None,
+        check_mode=False,
+    )
+    stale = [ConsumerState("agents", pods=(pod("a", STALE),))]
+    assert switching.overruled(plan) == ()
+    decide_flags(
+        cluster,
+        "feature-flags",
+        lambda _seen: Wish({AGENTS: "true"}, {KILL_SWITCH_ANNOTATION: None}),
+        force=True,
+        check_mode=False,
+    )
+    with pytest.raises(ConflictError, match=f"check {KILL_SWITCH_ANNOTATION}, {AGENTS}"):
+        check_reached("feature-flags", stale, {}, lambda: switching.overruled(plan))
