@@ -34,7 +34,7 @@ UNSTOPPABLE: t.Mapping[str, tuple[str, ...]] = {
     # Another rollback goes first, a person takes its lock, or a kill switch restarts what it is returning.
     "rollback": (
         *("nothing is pinned", "Nothing is pinned", "Another run is deploying"),
-        *("lost the deploy lock", "was changed by somebody else"),
+        *("lost the deploy lock", "under a later deploy lock", "was changed by somebody else"),
         "is paused, so nothing would roll",
     ),
 }
