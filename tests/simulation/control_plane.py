@@ -85,10 +85,10 @@ class ControlPlane:
     def __init__(
         self, scheduler: Scheduler, seed: str, clock: t.Callable[[], float], late: float = 0.0
     ) -> None:
-        """`late`: the most seconds by which a controller is late, now and then."""
+        """`late`: seconds by which a controller is late, four times out of ten."""
         self.store: Store = new_store()
         self.user_agent = USER_AGENT
-        self.delays: t.Sequence[float] = (*DELAYS, *([late] * 2 if late else []))
+        self.delays: t.Sequence[float] = (*DELAYS, *([late] * 5 if late else []))
         self._scheduler = scheduler
         self._random = random.Random(seed)
         self._clock = clock
@@ -125,7 +125,7 @@ class ControlPlane:
             listener()
 
     def delay(self) -> float:
-        """Of a controller: mostly milliseconds, now and then a second."""
+        """Of a controller: mostly milliseconds, now and then a second, or more where it is late."""
         return self._random.choice(self.delays)
 
     def answer(

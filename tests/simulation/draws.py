@@ -81,7 +81,7 @@ def _any(draw: random.Random, plan: Plan) -> Plan:
 
 
 def _takeover(draw: random.Random, plan: Plan) -> Plan:
-    """A run that stands still at some write, and others who come meanwhile."""
+    """A run that stands still at some write, or is long about it, and others who come meanwhile."""
     first = _actor(draw, 0, draw.choice(("deploy", "deploy", "deploy", "rollback", "ramp")))
     others = [
         replace(
@@ -94,12 +94,24 @@ def _takeover(draw: random.Random, plan: Plan) -> Plan:
         if one.script in ("deploy", "ramp"):
             patient = {**one.options, "wait": 600, "force": draw.random() < 0.5}
             others[at] = replace(one, options=patient)
+    if draw.random() < 0.3:
+        return _patient(draw, plan)
     kind = draw.choice((PAUSE_BEFORE, PAUSE_AFTER, LATE, KILL_AFTER, MACHINE_LOST))
     seconds = draw.choice((20.0, 60.0, 200.0, 400.0)) if kind != KILL_AFTER else 0.0
     stands = Fault(first.name, kind, WRITE, draw.randint(1, 12), seconds)
     keeper = Fault(f"{first.name}.keeper", PAUSE_AFTER, WRITE, draw.randint(1, 2), 400.0)
     faults = [stands, *([keeper] if draw.random() < 0.5 else [])]
     return _with(plan, [first, *others], faults, bad=_bad(draw, plan, 0.3))
+
+
+def _patient(draw: random.Random, plan: Plan) -> Plan:
+    """One whose pods do not start for longer than the lock lasts, and who wait for it."""
+    first = replace(_named(draw, 0, "deploy"), resumes=0.0)
+    second = replace(_named(draw, 1, "deploy"), begins=draw.uniform(2.0, 30.0))
+    second = replace(second, options={"wait": 600, "force": False})
+    keeper, kind = f"{first.name}.keeper", draw.choice((LOST, ERROR, THROTTLED))
+    faults = [Fault(keeper, kind, CALL, draw.randint(1, 8))] if draw.random() < 0.6 else []
+    return _with(plan, [first, second], faults, bad={next(iter(plan.services)): "never-ready"})
 
 
 def _crowd(draw: random.Random, plan: Plan) -> Plan:
@@ -133,6 +145,7 @@ def _again(draw: random.Random, plan: Plan) -> Plan:
             ("deploy", "flags", "ramp"),
             ("lock", "deploy", "unlock"),
             ("lock", "rollback"),
+            ("lock", "deploy", "asks"),
             ("scaled", "deploy"),
             ("deploy", "lease", "deploy", "rollback"),
             ("bad", "deploy", "hotfix", "deploy", "rollback"),
@@ -217,13 +230,15 @@ def _blind(draw: random.Random, plan: Plan) -> Plan:
     """Watches that tell late or nothing, while somebody changes what they would tell of."""
     first = _named(draw, 0, "deploy")
     actors = [first]
-    for number in range(1, draw.choice((2, 2, 3))):
-        command = draw.choice(("hotfix", "hotfix", "paused", "rollback", "kill_switch", "scaled"))
+    for number in range(1, draw.choice((2, 3, 3))):
+        command = draw.choice(
+            ("hotfix", "hotfix", "hotfix", "paused", "rollback", "kill_switch", "scaled")
+        )
         actors.append(
-            replace(_named(draw, number, command), begins=draw.uniform(2.0, DEPLOYED / 2))
+            replace(_named(draw, number, command), begins=draw.uniform(6.0, DEPLOYED / 2))
         )
     kind = draw.choice((WATCH_LAGS, WATCH_LAGS, WATCH_SKIPS, WATCH_ENDS, WATCH_GONE))
-    seconds = draw.choice((4.0, 8.0, 15.0, 30.0))
+    seconds = draw.choice((4.0, 8.0, 12.0, 15.0))
     faults = [Fault(first.name, kind, WATCH, nth, seconds) for nth in range(1, 13)]
     return _with(plan, actors, faults, bad=_bad(draw, plan, 0.2))
 
@@ -237,7 +252,9 @@ def _resumed(draw: random.Random, plan: Plan) -> Plan:
     actors[-1] = replace(actors[-1], resumes=draw.choice((0.1, 0.1, 1.0, 30.0)))
     kinds = (KILL_AFTER, KILL_AFTER, KILL_BEFORE, ANSWER_LOST, ERROR_DONE)
     faults = [
-        Fault(actors[-1].name, draw.choice(kinds), WRITE, draw.randint(1, 16))
+        Fault(
+            actors[-1].name, draw.choice(kinds), WRITE, draw.choice((4, 5, 6, draw.randint(1, 16)))
+        )
         for _ in range(draw.choice((1, 1, 2, 3)))
     ]
     lag = draw.choice((0.0, 5.0, 20.0))
@@ -257,12 +274,7 @@ def _losing(draw: random.Random, plan: Plan) -> Plan:
         return _overtaken(
             draw, plan, [*actors, replace(_named(draw, 9, "rollback"), begins=begins)]
         )
-    forces = takes != "asks"
-    command = takes if forces else "unlock"
-    taker = _named(draw, len(actors), command, force=forces)
-    if not forces:
-        taker = replace(taker, options={"force": False})
-    actors.append(replace(taker, begins=begins))
+    actors.append(replace(_named(draw, len(actors), takes, force=True), begins=begins))
     if takes == "unlock" or draw.random() < 0.3:
         after = draw.choice(("deploy", "rollback"))
         actors.append(
@@ -359,6 +371,8 @@ def _named(draw: random.Random, number: int, command: str, *, force: bool = Fals
     if command == "breach":
         ramp = _actor(draw, number, "ramp")
         return replace(ramp, options={**ramp.options, "verdict": "rollback"})
+    if command == "asks":
+        return replace(_actor(draw, number, "unlock"), options={"force": False})
     actor = _actor(draw, number, command)
     return replace(actor, options={**actor.options, "force": True}) if force else actor
 

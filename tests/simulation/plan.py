@@ -93,7 +93,7 @@ class Plan:
     deaf: tuple[str, ...] = ()
     """Services in whose pods nothing can be executed."""
     controllers: float = 0.0
-    """The most seconds by which a controller is late, now and then."""
+    """Seconds by which a controller is late, four times out of ten."""
 
     def without(self, fault: Fault) -> Plan:
         left = list(self.faults)
