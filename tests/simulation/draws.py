@@ -37,6 +37,7 @@ from .plan import (
     WATCH_SKIPS,
     WRITE,
     Actor,
+    Alert,
     Fault,
     Plan,
 )
@@ -44,6 +45,10 @@ from .plan import (
 HOLDERS = ("deploy", "rollback", "ramp")
 SCRIPTS = ("deploy", "rollback", "kill_switch", "ramp", "reset", "unlock", "kubectl")
 BAD = ("crashes", "never-ready", "absent", "slow")
+SERVICES = (
+    *("agent-core", "wallet", "orders", "gateway", "catalog", "payments"),
+    *("search", "media", "notifier", "reports", "users", "webhooks"),
+)
 DEPLOYED = 90.0
 """Seconds after which a deployment that nothing disturbed is over, most of the time."""
 STEP = 75.0
@@ -53,17 +58,16 @@ STEP = 75.0
 def plan_of(seed: int) -> Plan:
     """The same to the letter for the same seed."""
     draw = random.Random(f"plan {seed}")
-    services = {
-        name: draw.choice((1, 2, 2, 3))
-        for name in ("agent-core", "wallet", "orders")[: draw.choice((1, 2, 2, 3))]
-    }
+    services = {name: draw.choice((1, 2, 2, 3)) for name in SERVICES[: draw.choice((1, 2, 2, 3))]}
     return THEMES[theme_of(seed)](draw, Plan(seed, services, (), ()))
 
 
 def theme_of(seed: int) -> str:
-    """Every tenth is one of databases and backups."""
+    """Every tenth is one of databases and backups, every twentieth a whole release, and another a guarded ramp."""
     if seed % STORES_EVERY == STORES_EVERY - 1:
         return "stores"
+    if seed % 20 in RARE:
+        return RARE[seed % 20]
     return random.Random(f"theme {seed}").choice(WEIGHTED)
 
 
@@ -323,6 +327,67 @@ def _stores(draw: random.Random, plan: Plan) -> Plan:
     return replace(_with(plan, actors, faults), services={"agent-core": 1}, stores=kinds)
 
 
+def _whole(draw: random.Random, plan: Plan) -> Plan:
+    """A release of twelve services, most often with a second command beside it, and five to ten faults."""
+    services = {name: draw.choice((1, 2, 2, 3)) for name in SERVICES}
+    actors = [_named(draw, 0, "deploy")]
+    for number, command in enumerate(
+        draw.choice(((), ("rollback",), ("deploy",), ("kill_switch",)))
+    ):
+        begins = draw.uniform(0.0, 2 * DEPLOYED)
+        actors.append(replace(_named(draw, number + 1, command), begins=begins))
+    names = [one.name for one in actors for _often in range(3)]
+    names += [f"{one.name}.keeper" for one in actors if one.script in HOLDERS]
+    faults = [
+        replace(fault, nth=draw.randint(1, 8 * fault.nth))
+        for fault in (_fault(draw, draw.choice(names)) for _ in range(draw.randint(5, MOST_FAULTS)))
+    ]
+    wide = replace(plan, services=services)
+    return _with(wide, actors, faults, bad=_bad(draw, wide, 0.2))
+
+
+def _guarded(draw: random.Random, plan: Plan) -> Plan:
+    """A ramp under guards that look in turn, with alerts that come and go, and who else lets users in or out."""
+    actors = [replace(_named(draw, 0, "deploy"), options={"wait": 0, "signs_off": True})]
+    begins = DEPLOYED
+    for number in range(1, draw.choice((2, 3, 4))):
+        actors.append(replace(_named(draw, number, "ramp"), begins=begins))
+        begins += draw.choice((STEP, STEP + 30.0, 300.0))
+    for _guard in range(draw.choice((1, 2, 2))):
+        looking = _actor(draw, len(actors), "guard")
+        actors.append(
+            replace(
+                looking,
+                begins=draw.uniform(40.0, 120.0),
+                times=draw.choice((8, 12)),
+                every=draw.choice((20.0, 55.0)),
+            )
+        )
+    others = ((), (), ("kill_switch",), ("reset",), ("rollback",), ("lowered",), ("deploy",))
+    for command in draw.choice(others):
+        begins = draw.uniform(DEPLOYED, 600.0)
+        actors.append(replace(_named(draw, len(actors), command), begins=begins))
+    calls = [("ErrorRate", "step_down"), ("Latency", "step_down"), ("Down", "kill_switch")]
+    alerts = tuple(
+        Alert(name, calls_for, _spans(draw))
+        for name, calls_for in calls
+        if name == "ErrorRate" or draw.random() < 0.35
+    )
+    names = [one.name for one in actors]
+    faults = [_fault(draw, draw.choice(names)) for _ in range(draw.choice((0, 0, 1, 2, 4)))]
+    return replace(_with(plan, actors, faults), alerts=alerts)
+
+
+def _spans(draw: random.Random) -> tuple[tuple[float, float], ...]:
+    found: list[tuple[float, float]] = []
+    begin = draw.uniform(DEPLOYED, 500.0)
+    for _flap in range(draw.choice((1, 1, 2, 3))):
+        end = begin + draw.choice((20.0, 90.0, 300.0, 600.0))
+        found.append((begin, end))
+        begin = end + draw.choice((15.0, 60.0, 200.0, 400.0))
+    return tuple(found)
+
+
 Theme = t.Callable[[random.Random, Plan], Plan]
 THEMES: t.Mapping[str, Theme] = {
     "any": _any,
@@ -336,8 +401,11 @@ THEMES: t.Mapping[str, Theme] = {
     "resumed": _resumed,
     "losing": _losing,
     "stores": _stores,
+    "whole": _whole,
+    "guarded": _guarded,
 }
-WEIGHTED = ("any", *(one for one in THEMES if one != "stores"))
+RARE = {4: "whole", 14: "guarded"}
+WEIGHTED = ("any", *(one for one in THEMES if one not in ("stores", "whole", "guarded")))
 
 
 def _with(

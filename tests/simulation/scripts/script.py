@@ -136,7 +136,10 @@ class Script:
         )
 
     def waves(self) -> list[list[str]]:
-        return [one for one in (self.services[:1], self.services[1:]) if one]
+        """One service first, then a third of the others, then the rest."""
+        third = len(self.services) // 3 if len(self.services) > 3 else 1
+        waves = self.services[:1], self.services[1:third], self.services[max(third, 1) :]
+        return [one for one in waves if one]
 
     @property
     def consumers(self) -> list[str]:
