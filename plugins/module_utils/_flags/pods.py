@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from .._cluster import Clock, Cluster, Object
-from .._errors import DeployError
+from .._errors import DeployError, UnreachableError
 from .._rollout.models import Deployment, Pod
 from .._threads import side_by_side
 from .._time import parse_time
@@ -126,8 +126,7 @@ class Asker:
             reason = "not started" if status is None else status.reason or status.state
             return told(IDLE, f"runs nothing: {reason}")
         try:
-            patient = cluster.until(self._clock.now() + PATIENCE)
-            values = self._probe.ask(patient, pod.name, container, self._expected)
+            values = self._values(cluster, pod.name, container)
         except DeployError as exc:
             if exc.details.get("status") == 404 and _is_gone(cluster, pod):
                 return None
@@ -135,6 +134,16 @@ class Asker:
         wrong = differences(values, self._expected)
         seen = {key: values.get(key) for key in self._expected}
         return told(STALE if wrong else REACHED, wrong, seen)
+
+    def _values(self, cluster: Cluster, pod: str, container: str) -> t.Mapping[str, t.Any]:
+        """Asked twice, for one answer that is lost may take longer than the patience with a pod."""
+        try:
+            return self._probe.ask(self._patient(cluster), pod, container, self._expected)
+        except UnreachableError:
+            return self._probe.ask(self._patient(cluster), pod, container, self._expected)
+
+    def _patient(self, cluster: Cluster) -> Cluster:
+        return cluster.until(self._clock.now() + PATIENCE)
 
 
 def _is_gone(cluster: Cluster, pod: Pod) -> bool:

@@ -381,6 +381,23 @@ def test_a_pod_that_cannot_be_asked_is_never_taken_for_off() -> None:
     assert f"pod {names[2]} (cannot be asked: the node does not answer)" in str(raised.value)
 
 
+def test_one_answer_that_is_lost_leaves_no_pod_unknown() -> None:
+    cluster = MemoryCluster()
+    Controller(cluster, "easymo/wallet-service:v1")
+    names = [name for kind, name in cluster.objects if kind == "Pod"]
+    cluster.environments = dict.fromkeys(names, f"{AGENTS}=false\n")
+    execute, lost = cluster.execute, {names[0]}
+
+    def stumble(pod: str, container: str, command: t.Any) -> str:
+        if pod in lost:
+            lost.remove(pod)
+            raise UnreachableError("Read timed out")
+        return execute(pod, container, command)
+
+    cluster.execute = stumble  # type: ignore[method-assign]
+    assert {one.state for one in asked(cluster).values()} == {REACHED}
+
+
 def test_a_consumer_that_was_not_seen_is_named() -> None:
     gone = ConsumerState("gone", problem="There is no Deployment 'gone'", seen=False)
     good = ConsumerState("good", pods=(pod("a", REACHED), pod("b", IDLE)))
