@@ -7,6 +7,7 @@ import base64
 import email.parser
 import email.policy
 import gzip
+import hashlib
 import json
 import os
 import re
@@ -253,6 +254,25 @@ class Witness:
         path = "jsonpath={range .items[*]}{.metadata.name}={.metadata.resourceVersion}{'\\n'}{end}"
         found = self.kubectl("get", "deployments,configmaps", "-o", path).split()
         return sorted(one for one in found if "-availability-rollback=" not in one)
+
+    def states(self) -> list[str]:
+        """The same by what they say, but for the epoch of the deploy lock, which each that holds it leaves."""
+        self.resource_versions()
+        listed = json.loads(self.kubectl("get", "deployments,configmaps", "-o", "json"))["items"]
+        found = {}
+        for one in listed:
+            metadata = one["metadata"]
+            annotations = metadata.pop("annotations", {})
+            annotations.pop("easymo.com/fence", None)
+            del metadata["resourceVersion"]
+            metadata.pop("managedFields", None)
+            said = json.dumps([one, annotations], sort_keys=True).encode()
+            found[metadata["name"]] = hashlib.sha256(said).hexdigest()
+        return sorted(
+            f"{name}={state}"
+            for name, state in found.items()
+            if not name.endswith("-availability-rollback")
+        )
 
     def _probers(self) -> list[str]:
         """The pid of each that wrote last what it measures, and that it goes on."""

@@ -202,11 +202,11 @@ def test_the_same_words_again_change_nothing(operator: Operator, witness: Witnes
     def found() -> list[str]:
         return [one["status"] for one in witness.record("2.0.0")["facts"]["rollback_verified"]]
 
-    verified, versions = found(), witness.resource_versions()
+    verified, states = found(), witness.states()
     run = operator.restores(WHO, WHY)
     assert run.rc == 0, run.tail()
     # What it finds anew, like an alert that has ended since, it writes on record and report.
-    written = {*witness.resource_versions()} - {*versions}
+    written = {*witness.states()} - {*states}
     if found() == verified:
         assert set(run.changed().values()) == {0}, run.changed()
         assert not written
