@@ -97,7 +97,7 @@ def test_lease_lost_to_a_later_epoch(at: Stage) -> None:
     ended(at.roll(OLD, fence=7), "lease_lost", "Conflict", changed=False)
     # A lock that was deleted begins to count anew; what was written under a later one is left alone all the same.
     at.hold_lock(epoch=6)
-    ended(at.roll(OLD, fence=6), "lease_lost", "Conflict", changed=False)
+    ended(at.roll(OLD, fence=6), "lease_lost", "LeaseLost", changed=False)
     assert at.image == NEW
 
 

@@ -263,7 +263,8 @@ class Witness:
         for one in listed:
             metadata = one["metadata"]
             annotations = metadata.pop("annotations", {})
-            annotations.pop("easymo.com/fence", None)
+            for epoch in ("easymo.com/fence", "easymo.com/kill-switch-epoch"):
+                annotations.pop(epoch, None)
             del metadata["resourceVersion"]
             metadata.pop("managedFields", None)
             said = json.dumps([one, annotations], sort_keys=True).encode()
