@@ -267,6 +267,9 @@ class Witness:
                 annotations.pop(epoch, None)
             del metadata["resourceVersion"]
             metadata.pop("managedFields", None)
+            # Annotations move a Deployment's generation; its spec is compared itself.
+            metadata.pop("generation", None)
+            one.get("status", {}).pop("observedGeneration", None)
             said = json.dumps([one, annotations], sort_keys=True).encode()
             found[metadata["name"]] = hashlib.sha256(said).hexdigest()
         return sorted(
