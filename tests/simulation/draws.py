@@ -405,7 +405,7 @@ THEMES: t.Mapping[str, Theme] = {
     "guarded": _guarded,
 }
 RARE = {4: "whole", 14: "guarded"}
-WEIGHTED = ("any", *(one for one in THEMES if one not in ("stores", "whole", "guarded")))
+WEIGHTED = ("any", *(one for one in THEMES if one not in ("stores", *RARE.values())))
 
 
 def _with(

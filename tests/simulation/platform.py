@@ -21,6 +21,14 @@ SCHEDULE = [
     {"day": 3, "percentage": 50},
     {"day": 4, "percentage": 100},
 ]
+DAY = 60
+"""Of the ramp, in seconds, and how long each of its steps is watched."""
+RAMP: t.Mapping[str, t.Any] = {
+    "name": FLAGS, "flag": PERCENTAGE, "enabled_by": SWITCH, "schedule": SCHEDULE,
+    "watch_duration": DAY, "day_length": DAY,
+}  # fmt: skip
+"""The options that say what is brought to its users, and when."""
+STEPS = [0, *(one["percentage"] for one in SCHEDULE)]
 SETTLE = QUIET = 120.0
 """Of the guard, in seconds."""
 CONSUMERS = ("agent-core",)

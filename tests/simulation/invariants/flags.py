@@ -15,11 +15,10 @@ from ansible_collections.easymo.deploy.plugins.module_utils._cluster import (
 from ansible_collections.easymo.deploy.plugins.module_utils._time import parse_time
 from sandbox.kubernetes.controllers.objects import terminating
 
-from ..platform import FLAGS, FLAGS_OFF, NAMESPACE, PERCENTAGE, SCHEDULE, SWITCH
-from .history import LEASE, History, Write, annotations_of, epoch_of
+from ..platform import DAY, FLAGS, FLAGS_OFF, NAMESPACE, PERCENTAGE, SCHEDULE, STEPS, SWITCH
+from .history import LEASE, History, Write, annotations_of, epoch_of, percentage_in, percentage_of
 from .sentences import (
     AS_ASKED,
-    FROZEN,
     NOT_BEFORE,
     OTHERS_STAY,
     POD_BY_POD,
@@ -32,12 +31,6 @@ from .sentences import (
 if t.TYPE_CHECKING:
     from ..scheduler import Process
     from ..tasks import Did
-
-SPARED = 6.0
-"""Seconds for which a look at lock and freeze counts, and one call."""
-DAY = 60.0
-"""Seconds that a day of the ramp lasts here."""
-STEPS = [0, *(one["percentage"] for one in SCHEDULE)]
 
 
 class FlagInvariants:
@@ -82,9 +75,9 @@ class FlagInvariants:
                     data.get(name) == off,
                     f"{write.by} set {name} to {data.get(name)}",
                 )
-        old, new = _number(old_data.get(PERCENTAGE)), _number(data.get(PERCENTAGE))
+        old, new = percentage_in(old_data), percentage_in(data)
         if new > old or (data.get(SWITCH) == "true" and old_data.get(SWITCH) != "true"):
-            self._check_freeze(write)
+            self._history.check_freeze(write, "turned it on")
         if new > old and module == "feature_ramp":
             self._check_rise(write, new, data)
         if new > old:
@@ -164,15 +157,6 @@ class FlagInvariants:
                 f"{by} raised it to {new} {since:.0f} s after the first step, before day {day}",
             )
 
-    def _check_freeze(self, write: Write) -> None:
-        since = self._history.frozen_since()
-        if since is not None and not self._history.is_troubled(write.by):
-            self._history.check(
-                FROZEN,
-                write.at - since <= SPARED,
-                f"{write.by} turned it on {write.at - since:.1f} s after the freeze",
-            )
-
     def _check_pod(
         self, name: str, seen: t.Mapping[str, str | None], asked: t.Mapping[str, str]
     ) -> None:
@@ -191,7 +175,7 @@ class FlagInvariants:
     def _note_verdict(self, write: Write) -> None:
         """What whoever raises it next has to know. A step that a deployment sets is watched by its own phases."""
         module, params = self._history.doing(write.by)
-        old, new = (_percentage(one) for one in (write.before, write.after))
+        old, new = (percentage_of(one) for one in (write.before, write.after))
         if module == "feature_ramp" and params["state"] == "judged":
             self._verdict = params["verdict"]
         elif new != old and new:
@@ -205,7 +189,7 @@ class FlagInvariants:
         if said is not None:
             self._history.check(
                 AS_ASKED,
-                _number(data.get(PERCENTAGE)) == said,
+                percentage_in(data) == said,
                 f"the ramp says {said}, and it is {data.get(PERCENTAGE)}",
             )
         asked = did.params["percentage"]
@@ -312,11 +296,3 @@ def _text(value: t.Any) -> str:
 def _switch(body: Object) -> Object | None:
     text = annotations_of(body).get(KILL_SWITCH_ANNOTATION)
     return None if text is None else t.cast("Object", json.loads(text))
-
-
-def _percentage(body: Object | None) -> int:
-    return _number(((body or {}).get("data") or {}).get(PERCENTAGE))
-
-
-def _number(text: str | None) -> int:
-    return int(text) if text and text.isdecimal() else 0

@@ -9,8 +9,8 @@ import orjson
 
 from ansible_collections.easymo.deploy.plugins.module_utils._cluster import GUARD_ANNOTATION
 
-from ..platform import FLAGS, PERCENTAGE, QUIET, SCHEDULE
-from .history import History, Write, annotations_of
+from ..platform import FLAGS, QUIET, STEPS
+from .history import History, Write, annotations_of, percentage_of
 from .sentences import GUARD_LOWERS, ONE_ACT
 
 if t.TYPE_CHECKING:
@@ -19,8 +19,6 @@ if t.TYPE_CHECKING:
     from ..plan import Alert
     from ..scheduler import Process
     from ..tasks import Did
-
-STEPS = [0, *(one["percentage"] for one in SCHEDULE)]
 
 
 class GuardInvariants:
@@ -44,7 +42,7 @@ class GuardInvariants:
         """What it says it did is what `written` saw."""
 
     def _acted_now(self, write: Write, act: Object) -> None:
-        old, new = _percentage(write.before), _percentage(write.after)
+        old, new = percentage_of(write.before), percentage_of(write.after)
         lowered = act["what"] == "step_down" and old in STEPS and new == STEPS[STEPS.index(old) - 1]
         self._history.check(
             GUARD_LOWERS,
@@ -84,8 +82,3 @@ def _number(alert: Alert, at: float) -> int:
 def _acts(body: Object) -> list[Object]:
     text = annotations_of(body).get(GUARD_ANNOTATION)
     return t.cast("list[Object]", orjson.loads(text)) if text else []
-
-
-def _percentage(body: Object | None) -> int:
-    text = ((body or {}).get("data") or {}).get(PERCENTAGE) or ""
-    return int(text) if text.isdecimal() else 0

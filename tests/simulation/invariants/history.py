@@ -18,7 +18,8 @@ from ansible_collections.easymo.deploy.plugins.module_utils._cluster import (
 from sandbox.kubernetes.errors import ApiError
 
 from ..plan import WATCH
-from ..platform import NAMESPACE, VERSION
+from ..platform import NAMESPACE, PERCENTAGE, VERSION
+from .sentences import FROZEN
 
 if t.TYPE_CHECKING:
     from ..tasks import Did
@@ -26,6 +27,8 @@ if t.TYPE_CHECKING:
 
 LEASE = "easymo-deploy"
 FREEZE = "deploy-freeze"
+SPARED = 6.0
+"""Seconds for which a look at the lock and the freeze counts, and one call."""
 RECORD, PINS = f"release-{VERSION}", f"release-{VERSION}-pins"
 Doing = tuple[str, t.Mapping[str, t.Any]]
 
@@ -121,6 +124,13 @@ class History:
         found = self.writes("configmaps", FREEZE)
         return found[-1].at if found and found[-1].after is not None else None
 
+    def check_freeze(self, write: Write, did: str) -> None:
+        """What a freeze forbids may still be written for a few seconds after it was set."""
+        since = self.frozen_since()
+        if since is not None and not self.is_troubled(write.by):
+            late = write.at - since
+            self.check(FROZEN, late <= SPARED, f"{write.by} {did} {late:.1f} s after the freeze")
+
     # Tasks
 
     def begun(self, by: str, module: str, params: t.Mapping[str, t.Any]) -> None:
@@ -154,6 +164,16 @@ def annotations_of(body: Object) -> dict[str, str]:
 
 def fence_of(body: Object) -> int:
     return int(annotations_of(body).get(FENCE_ANNOTATION, "0"))
+
+
+def percentage_in(data: t.Mapping[str, str]) -> int:
+    """Of the users; 0 for what is no number."""
+    text = data.get(PERCENTAGE) or ""
+    return int(text) if text.isdecimal() else 0
+
+
+def percentage_of(flags: Object | None) -> int:
+    return percentage_in((flags or {}).get("data") or {})
 
 
 def epoch_of(lease: Object) -> int:

@@ -9,12 +9,11 @@ from ansible_collections.easymo.deploy.plugins.module_utils._cluster import Obje
 
 from .. import plan
 from ..plan import MILD
-from .history import LEASE, History, Write, annotations_of, epoch_of, fence_of, holder_of
+from .history import LEASE, SPARED, History, Write, annotations_of, epoch_of, fence_of, holder_of
 from .sentences import (
     BEGINS_NOTHING,
     EPOCHS_RISE,
     FENCED,
-    FROZEN,
     LATER_STAYS,
     LOCK_COMES_BACK,
     LOCK_IS_KEPT,
@@ -29,8 +28,6 @@ if t.TYPE_CHECKING:
     from ..tasks import Did
 
 DURATION = 120.0
-ADMITTED = 6.0
-"""Seconds for which a look at the lock counts, and one call."""
 STOPS = {plan.PAUSE_BEFORE, plan.PAUSE_AFTER, plan.LATE, plan.SLOW}
 
 
@@ -164,18 +161,14 @@ class LockInvariants:
         )
 
     def _check_freeze(self, write: Write, before: t.Any, after: t.Any) -> None:
-        since, notes = self._history.frozen_since(), annotations_of(after)
+        notes = annotations_of(after)
         taken = before is None or holder_of(before) != holder_of(after)
         deploys = (
             "easymo.com/lock-manual" not in notes
             and notes.get("easymo.com/lock-purpose") == "deploy"
         )
-        if since is not None and taken and deploys and not self._history.is_troubled(write.by):
-            self._history.check(
-                FROZEN,
-                write.at - since <= ADMITTED,
-                f"{write.by} took the lock {write.at - since:.1f} s after the freeze",
-            )
+        if taken and deploys:
+            self._history.check_freeze(write, "took the lock")
 
     def check_keepers(self) -> None:
         """When everybody is long gone."""
@@ -211,7 +204,7 @@ class LockInvariants:
             if why == "untroubled":
                 self._history.check(
                     LOST_IS_LOST,
-                    late <= ADMITTED,
+                    late <= SPARED,
                     f"{write.by} wrote {late:.1f} s after it lost the lock",
                 )
 

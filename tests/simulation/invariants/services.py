@@ -19,7 +19,6 @@ from .sentences import (
     CAPACITY,
     EPOCHS_RISE,
     FENCED,
-    FROZEN,
     LOOKED_FIRST,
     NOT_UNDONE,
     PIN_KEEPS,
@@ -35,8 +34,6 @@ if t.TYPE_CHECKING:
 
 STALE = 3.0
 """Seconds that a task needs, after its last look, to say what it saw."""
-SPARED = 6.0
-"""Seconds for which a look at lock and freeze counts, and one call."""
 TOGETHER = 60.0
 """Seconds in which two who end pods of one service, each counting for himself, are two at the same moment."""
 ROLLOUTS = ("rollout", "rollout_wave", "release_rollback")
@@ -117,7 +114,7 @@ class ServiceInvariants:
                 f"{name} was released and is not pinned",
             )
             self._check_kept(write, before)
-            self._check_freeze(write)
+            self._history.check_freeze(write, f"released {write.name}")
         self._check_not_undone(write, before, after)
         module, params = self._history.doing(write.by)
         fence = params.get("fence") or 0
@@ -166,15 +163,6 @@ class ServiceInvariants:
                 NOT_UNDONE,
                 moved[-1].ours or _is_new(before),
                 f"{write.by} took {write.name} from {_images(before)}, which {moved[-1].by} wrote, to {_images(after)}",
-            )
-
-    def _check_freeze(self, write: Write) -> None:
-        since = self._history.frozen_since()
-        if since is not None and not self._history.is_troubled(write.by):
-            self._history.check(
-                FROZEN,
-                write.at - since <= SPARED,
-                f"{write.by} released {write.name} {write.at - since:.1f} s after the freeze",
             )
 
     def claimed(self, process: Process, did: Did) -> None:

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from ..monitoring import URL
-from ..platform import FLAGS, FLAGS_OFF, PERCENTAGE, QUIET, SCHEDULE, SETTLE, SWITCH, VERSION
+from ..platform import FLAGS_OFF, QUIET, RAMP, SETTLE, VERSION
 from .script import Script, StopError
 
 
@@ -14,17 +14,12 @@ def guard(script: Script) -> None:
         script.task(
             "feature_guard/main",
             "Look once, and act on what calls for it",
-            name=FLAGS,
-            flag=PERCENTAGE,
-            enabled_by=SWITCH,
+            **RAMP,
             flags_off=FLAGS_OFF,
             flagd=None,
             consumers=script.consumers,
             delivery="environment",
             probe=None,
-            schedule=SCHEDULE,
-            watch_duration=60,
-            day_length=60,
             release=VERSION,
             prometheus={"url": URL},
             metrics=[{"name": "alerts", "kind": "alerts", "query": "|".join(alerts)}],

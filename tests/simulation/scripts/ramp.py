@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import typing as t
 
-from ..platform import FLAGS, PERCENTAGE, SCHEDULE, SWITCH, VERSION
+from ..platform import PERCENTAGE, RAMP, VERSION
 from .flags import roll_out
 from .script import Script, StopError
 
@@ -14,10 +14,6 @@ if t.TYPE_CHECKING:
 
 
 def ramp(script: Script) -> None:
-    place = {
-        "name": FLAGS, "flag": PERCENTAGE, "enabled_by": SWITCH, "schedule": SCHEDULE,
-        "watch_duration": 60, "day_length": 60,
-    }  # fmt: skip
     record = script.require(
         script.task("feature_ramp/look", "Read the time of the first step", name=VERSION)
     )
@@ -33,7 +29,7 @@ def ramp(script: Script) -> None:
         )
     )
     known = {
-        **place,
+        **RAMP,
         "unguarded": guard["silent"],
         "started": began,
         "watched": began,
@@ -60,16 +56,16 @@ def ramp(script: Script) -> None:
         )
     )
     if moved["action"] not in ("wait", "done"):
-        _deliver(script, moved, place)
+        _deliver(script, moved)
     if moved["action"] in ("raise", "lower") or (moved["changed"] and moved["action"] != "watch"):
         _tell(script, record, moved["ramp"], {})
     if moved["action"] in ("raise", "watch"):
-        _watch(script, moved, place, record)
+        _watch(script, moved, record)
     if seen["needs_lock"]:
         script.unlock()
 
 
-def _watch(script: Script, moved: Result, place: dict[str, t.Any], record: Result) -> None:
+def _watch(script: Script, moved: Result, record: Result) -> None:
     verdict = script.actor.options.get("verdict", "proceed")
     script.world.sleep(60)
     judged = script.require(
@@ -82,7 +78,7 @@ def _watch(script: Script, moved: Result, place: dict[str, t.Any], record: Resul
             verdict_reasons=[] if verdict == "proceed" else ["errors"],
             flagd=None,
             fence=script.epoch,
-            **place,
+            **RAMP,
         )
     )
     if verdict == "rollback":
@@ -110,7 +106,7 @@ def _tell(
         )
 
 
-def _deliver(script: Script, moved: Result, place: dict[str, t.Any]) -> None:
+def _deliver(script: Script, moved: Result) -> None:
     for consumer in script.consumers:
         failed = roll_out(
             script,
@@ -129,6 +125,6 @@ def _deliver(script: Script, moved: Result, place: dict[str, t.Any]) -> None:
                 percentage=moved["before"]["percentage"],
                 reason="it did not reach every pod",
                 flagd=None,
-                **place,
+                **RAMP,
             )
         raise StopError(str(failed.get("msg")))

@@ -137,8 +137,8 @@ class Script:
 
     def waves(self) -> list[list[str]]:
         """One service first, then a third of the others, then the rest."""
-        third = len(self.services) // 3 if len(self.services) > 3 else 1
-        waves = self.services[:1], self.services[1:third], self.services[max(third, 1) :]
+        third = max(len(self.services) // 3, 1)
+        waves = self.services[:1], self.services[1:third], self.services[third:]
         return [one for one in waves if one]
 
     @property
