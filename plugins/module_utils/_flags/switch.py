@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 
 from .._cluster import KILL_SWITCH_ANNOTATION, KILL_SWITCH_EPOCH_ANNOTATION
 from .._errors import ConflictError
+from .._lock.epoch import epoch_in
 from .plan import Changes, FlagsMap, FlagsPlan, Wish
 
 REFUSE, LEAVE_OFF, RESET_AUTOMATIC = RULES = ("refuse", "leave_off", "reset_automatic")
@@ -104,8 +105,7 @@ def refuse_up(
 
 def epoch_of_switch(observed: FlagsMap) -> int:
     """The epoch of the deploy lock when it was last set automatically, 0 when that is not known."""
-    text = observed.annotations.get(KILL_SWITCH_EPOCH_ANNOTATION, "")
-    return int(text) if text.isdecimal() else 0
+    return epoch_in(observed.annotations, KILL_SWITCH_EPOCH_ANNOTATION)
 
 
 def wish_under(rule: str, observed: FlagsMap, flags: Changes, *, fence: int = 0) -> Wish:

@@ -8,14 +8,15 @@ import typing as t
 
 from .._cluster import FENCE_ANNOTATION, Cluster, Object
 from .._errors import ConflictError
+from .._json_patch import operation, set_annotations
 from .errors import LeaseLostError
 
 ATTEMPTS = 8
 
 
-def epoch_in(annotations: t.Mapping[str, str]) -> int:
-    """0 where nobody who held the lock has written."""
-    text = annotations.get(FENCE_ANNOTATION, "")
+def epoch_in(annotations: t.Mapping[str, str], annotation: str = FENCE_ANNOTATION) -> int:
+    """0 where no run that held the lock has written."""
+    text = annotations.get(annotation, "")
     return int(text) if text.isdecimal() else 0
 
 
@@ -45,17 +46,16 @@ def leave_epoch(cluster: Cluster, name: str, epoch: int) -> None:
             return
         refuse_later(f"ConfigMap {name!r}", fence_of(body), epoch)
         metadata = body["metadata"]
-        path, value = "/metadata/annotations", {FENCE_ANNOTATION: str(epoch)}
-        if metadata.get("annotations"):
-            path, value = f"{path}/{FENCE_ANNOTATION.replace('/', '~1')}", value[FENCE_ANNOTATION]  # type: ignore[assignment]
-        version = metadata["resourceVersion"]
+        present = metadata.get("annotations") or {}
         try:
             cluster.patch(
                 "ConfigMap",
                 name,
                 [
-                    {"op": "test", "path": "/metadata/resourceVersion", "value": version},
-                    {"op": "add", "path": path, "value": value},
+                    operation("test", "/metadata/resourceVersion", metadata["resourceVersion"]),
+                    *set_annotations(
+                        "/metadata/annotations", present, {FENCE_ANNOTATION: str(epoch)}
+                    ),
                 ],
             )
         except ConflictError as exc:

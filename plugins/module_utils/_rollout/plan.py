@@ -23,6 +23,7 @@ from .._cluster import (
     Operation,
 )
 from .._errors import ConflictError, InputError
+from .._json_patch import escape, operation, set_annotations
 from .._lock.epoch import epoch_in, refuse_later
 from .changes import Taken, taken_away
 from .models import Deployment, images_of
@@ -164,8 +165,8 @@ def _plan_release(deployment: Deployment, wanted: Wanted) -> RolloutPlan:
         before=deployment,
         operations=(
             *_tests(deployment, wanted),
-            _operation("replace", f"{path}/image", wanted.image),
-            *_set_annotations("/metadata/annotations", deployment.annotations, annotations),
+            operation("replace", f"{path}/image", wanted.image),
+            *set_annotations("/metadata/annotations", deployment.annotations, annotations),
         ),
         template=template,
         annotations={**deployment.annotations, **annotations},
@@ -188,8 +189,8 @@ def _plan_restart(deployment: Deployment, wanted: Wanted) -> RolloutPlan:
         before=deployment,
         operations=(
             *_tests(deployment, wanted),
-            *_set_annotations("/spec/template/metadata/annotations", present, mark),
-            *_set_annotations("/metadata/annotations", deployment.annotations, annotations),
+            *set_annotations("/spec/template/metadata/annotations", present, mark),
+            *set_annotations("/metadata/annotations", deployment.annotations, annotations),
         ),
         template=template,
         annotations={**deployment.annotations, **annotations},
@@ -240,7 +241,7 @@ def plan_return(
         before=deployment,
         operations=(
             *_tests(deployment, wanted),
-            _operation("replace", "/spec/template", pin.template),
+            operation("replace", "/spec/template", pin.template),
             *_return_annotations(deployment.annotations, annotations),
         ),
         template=pin.template,
@@ -298,7 +299,7 @@ def _plan_fence(deployment: Deployment, wanted: Wanted) -> RolloutPlan:
         unchanged(deployment),
         operations=(
             *_tests(deployment, wanted),
-            *_set_annotations("/metadata/annotations", deployment.annotations, annotations),
+            *set_annotations("/metadata/annotations", deployment.annotations, annotations),
         ),
         annotations={**deployment.annotations, **annotations},
         fences=True,
@@ -336,20 +337,10 @@ def _tests(deployment: Deployment, wanted: Wanted) -> tuple[Operation, ...]:
     index = list(deployment.images).index(wanted.container)
     path = f"/spec/template/spec/containers/{index}"
     return (
-        _operation("test", "/metadata/uid", deployment.uid),
-        _operation("test", "/metadata/generation", deployment.generation),
-        _operation("test", f"{path}/name", wanted.container),
-        _operation("test", f"{path}/image", deployment.images[wanted.container]),
-    )
-
-
-def _set_annotations(
-    path: str, present: t.Mapping[str, str], wanted: t.Mapping[str, str]
-) -> tuple[Operation, ...]:
-    if not present:
-        return (_operation("add", path, dict(wanted)),)
-    return tuple(
-        _operation("add", f"{path}/{_escape(key)}", value) for key, value in wanted.items()
+        operation("test", "/metadata/uid", deployment.uid),
+        operation("test", "/metadata/generation", deployment.generation),
+        operation("test", f"{path}/name", wanted.container),
+        operation("test", f"{path}/image", deployment.images[wanted.container]),
     )
 
 
@@ -359,17 +350,9 @@ def _return_annotations(
     path = "/metadata/annotations"
     gone = [key for key in OWN_ANNOTATIONS if key in present and key not in pinned]
     return (
-        *({"op": "remove", "path": f"{path}/{_escape(key)}"} for key in gone),
-        *(_set_annotations(path, present, pinned) if pinned else ()),
+        *({"op": "remove", "path": f"{path}/{escape(key)}"} for key in gone),
+        *(set_annotations(path, present, pinned) if pinned else ()),
     )
-
-
-def _operation(op: str, path: str, value: t.Any) -> Operation:
-    return {"op": op, "path": path, "value": value}
-
-
-def _escape(key: str) -> str:
-    return key.replace("~", "~0").replace("/", "~1")
 
 
 def _without_own(template: Object) -> Object:
