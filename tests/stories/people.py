@@ -250,14 +250,14 @@ class Witness:
         But for what is measured of a way back, each time that one is taken. The prober of a run that ended writes once
         more within seconds: that is waited for.
         """
-        until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in self._probers()))
+        self._await_probers()
         path = "jsonpath={range .items[*]}{.metadata.name}={.metadata.resourceVersion}{'\\n'}{end}"
         found = self.kubectl("get", "deployments,configmaps", "-o", path).split()
         return sorted(one for one in found if "-availability-rollback=" not in one)
 
     def states(self) -> list[str]:
         """The same by what they say, but for the epoch of the deploy lock, which each that holds it leaves."""
-        self.resource_versions()
+        self._await_probers()
         listed = json.loads(self.kubectl("get", "deployments,configmaps", "-o", "json"))["items"]
         found = {}
         for one in listed:
@@ -277,6 +277,9 @@ class Witness:
             for name, state in found.items()
             if not name.endswith("-availability-rollback")
         )
+
+    def _await_probers(self) -> None:
+        until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in self._probers()))
 
     def _probers(self) -> list[str]:
         """The pid of each that wrote last what it measures, and that it goes on."""

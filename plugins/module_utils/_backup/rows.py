@@ -44,7 +44,7 @@ class Snapshot:
         finally:
             if not counts.done():
                 self._session.cancel()
-                # Nobody else may use the session, nor close it, while a thread waits for its answer.
+                # The session must not be used or closed while a thread waits for its answer.
                 with suppress(Exception):
                     counts.result()
 

@@ -59,7 +59,9 @@ class Upload:
     def stop(self) -> None:
         """Send no more; return when nothing is on its way."""
         while self._pending:
-            with suppress(Exception):  # nobody asks any more what became of it
+            with suppress(
+                Exception
+            ):  # the upload is given up, so what became of its parts does not matter
                 self._pending.popleft()[1].result()
 
     def _send_one(self, source: t.IO[bytes], passed: Callable[[bytes, int], None]) -> bool:

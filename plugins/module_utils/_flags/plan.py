@@ -151,7 +151,7 @@ class FlagsPlan:
             found.union(
                 k
                 for k in self.wish.annotations
-                # Whoever sets the switch after us raises its epoch.
+                # Another who sets the switch after us raises its epoch.
                 if k != KILL_SWITCH_EPOCH_ANNOTATION
                 and seen.annotations.get(k) != self.annotations.get(k)
             )

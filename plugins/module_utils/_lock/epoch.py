@@ -37,7 +37,7 @@ def refuse_later(what: str, written: int, ours: int, **details: t.Any) -> None:
 def leave_epoch(cluster: Cluster, name: str, epoch: int) -> None:
     """Write the epoch on a ConfigMap, if there is one, and nothing else. Raises LeaseLostError for a later one.
 
-    Whoever has read it before, and writes it by that version, is refused.
+    A run that has read it before, and writes it by that version, is refused.
     """
     last: ConflictError | None = None
     for _attempt in range(ATTEMPTS):
