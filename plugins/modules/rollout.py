@@ -237,8 +237,8 @@ taken_away:
       then: absent
 fenced:
   description:
-    - Whether the fence was written on it and nothing else, which with O(state=rolled_back) keeps a run that lost the lock
-      from releasing over what stands at its pin. Nothing restarts, and it is no change.
+    - Whether the fence was written on it and nothing else, which with O(state=rolled_back) keeps a run that lost the
+      lock from releasing over what stands at its pin. Nothing restarts, and it is no change.
   returned: when the Deployment was seen
   type: bool
   sample: false
