@@ -132,7 +132,8 @@ def test_the_kill_switch_reaches_every_pod_while_it_runs_and_says_how_fast(
     assert names(readers.place) == readers.pods
     (consumer,) = killed["consumers"]
     assert (consumer["restarted"], consumer["replaced"], consumer["problem"]) == (False, [], "")
-    assert 0 < killed["reached_after"] <= took < SOON
+    assert 0 < killed["reached_after"] <= round(took, 2)  # the product rounds to hundredths
+    assert took < SOON
     assert f"Every pod ran it {killed['reached_after']:.1f} s after" in killed["sentence"]
     assert readers.kill()["changed"] is False
     assert readers.write(ON)["reason"] == "KillSwitchSet"
