@@ -55,7 +55,7 @@ from ..module_utils._claims.cause import latest_cause
 from ..module_utils._claims.claims import read_claims
 from ..module_utils._claims.models import Claim
 from ..module_utils._errors import InputError
-from ..module_utils._messages.calendar import zone_of
+from ..module_utils._time_options import zone_of
 
 
 def release_claims(

@@ -39,8 +39,8 @@ import typing as t
 from ansible.errors import AnsibleFilterError
 
 from ..module_utils._errors import InputError
-from ..module_utils._messages.calendar import moment_of, start_of, zone_of
 from ..module_utils._time import now
+from ..module_utils._time_options import moment_of, start_of, zone_of
 
 
 def within_hours(hours: t.Mapping[str, t.Any], at: str = "") -> bool:

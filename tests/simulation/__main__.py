@@ -7,6 +7,7 @@ A run that breaks an invariant is made as small as it can be, and printed as a p
 from __future__ import annotations
 
 import argparse
+import itertools
 import os
 import secrets
 import sys
@@ -33,6 +34,7 @@ def main() -> int:
     )
     parser.add_argument("--runs", type=int, help="so many seeds from --seed on, instead of one")
     parser.add_argument("--seconds", type=float, default=20.0, help="of CPU, for fresh seeds")
+    parser.add_argument("--theme", default="", help="only seeds of this theme of draws.py")
     args = parser.parse_args()
     # The order of a set's words is drawn anew in each process, and a seed must name one run.
     if os.environ.get(HASHING) != "0":
@@ -53,7 +55,7 @@ def main() -> int:
     if args.seed is not None and args.runs is None:
         return show(plan_of(args.seed))
     first = args.seed if args.seed is not None else secrets.randbelow(10**9)
-    return search(first, args.runs, args.seconds, fresh=args.seed is None)
+    return search(first, args.runs, args.seconds, args.theme, fresh=args.seed is None)
 
 
 def show(plan: object) -> int:
@@ -100,9 +102,12 @@ def hunt(first: int, seconds: float, theme: str) -> int:
     return 0
 
 
-def search(first: int, runs: int | None, seconds: float, *, fresh: bool) -> int:
-    """Runs from `first` on, of which `fresh` ones are counted; the exit code is 1 when one of them broke something."""
-    from .draws import plan_of  # noqa: PLC0415
+def search(first: int, runs: int | None, seconds: float, theme: str, *, fresh: bool) -> int:
+    """Runs from `first` on, all or those of a theme, of which `fresh` ones are counted.
+
+    The exit code is 1 when one of them broke something.
+    """
+    from .draws import plan_of, theme_of  # noqa: PLC0415
     from .run import Outcome, run  # noqa: PLC0415
     from .shrink import shrink  # noqa: PLC0415
     from .totals import Totals, append, commit  # noqa: PLC0415
@@ -112,9 +117,10 @@ def search(first: int, runs: int | None, seconds: float, *, fresh: bool) -> int:
     whole, lately = Totals(), Totals()
     broken: list[Outcome] = []
     latest: dict[str, float] = {}
+    seeds = (seed for seed in itertools.count(first) if not theme or theme_of(seed) == theme)
     while whole.runs < runs if runs is not None else whole.cpu < seconds:
         began = time.process_time()
-        outcome = run(plan_of(first + whole.runs))
+        outcome = run(plan_of(next(seeds)))
         cpu = time.process_time() - began
         whole.add(outcome, cpu)
         lately.add(outcome, cpu)

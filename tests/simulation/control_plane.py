@@ -12,6 +12,7 @@ from aiohttp import web
 from sandbox.faults import Faults
 from sandbox.kubernetes.controllers.cluster import Cluster
 from sandbox.kubernetes.controllers.deployment import DeploymentController
+from sandbox.kubernetes.controllers.nodes import NodeController
 from sandbox.kubernetes.controllers.queue import backoff
 from sandbox.kubernetes.controllers.replicaset import ReplicaSetController
 from sandbox.kubernetes.errors import ApiError, Object
@@ -83,9 +84,15 @@ class Containers(Kubelets):
 
 class ControlPlane:
     def __init__(
-        self, scheduler: Scheduler, seed: str, clock: t.Callable[[], float], late: float = 0.0
+        self,
+        scheduler: Scheduler,
+        seed: str,
+        clock: t.Callable[[], float],
+        late: float = 0.0,
+        *,
+        nodes: bool = False,
     ) -> None:
-        """`late`: seconds by which a controller is late, four times out of ten."""
+        """`late`: seconds by which a controller is late, four times out of ten. `nodes`: whether they have one."""
         self.store: Store = new_store()
         self.user_agent = USER_AGENT
         self.delays: t.Sequence[float] = (*DELAYS, *([late] * 5 if late else []))
@@ -101,6 +108,7 @@ class ControlPlane:
             for one in (
                 DeploymentController(cluster, faults),
                 ReplicaSetController(cluster, faults),
+                *([NodeController(cluster)] if nodes else []),
             )
         ]
         self.listeners: list[t.Callable[[], None]] = []

@@ -7,6 +7,7 @@ import random
 import typing as t
 from dataclasses import replace
 
+from .nodes import NAMES as NODES
 from .plan import (
     AGAIN,
     ANSWER_LOST,
@@ -39,6 +40,7 @@ from .plan import (
     Actor,
     Alert,
     Fault,
+    Outage,
     Plan,
 )
 
@@ -388,6 +390,37 @@ def _spans(draw: random.Random) -> tuple[tuple[float, float], ...]:
     return tuple(found)
 
 
+def _life(draw: random.Random, plan: Plan) -> Plan:
+    """A cluster with a life of its own: nodes out of reach, a node drained, an autoscaler, while somebody releases."""
+    scripts = draw.choice(
+        (
+            *(("deploy",), ("deploy", "rollback"), ("deploy", "kill_switch")),
+            *(("deploy", "deploy"), ("deploy", "ramp"), ("deploy", "rollback", "deploy")),
+        )
+    )
+    actors, begins = [], 0.0
+    for number, script in enumerate(scripts):
+        actors.append(replace(_named(draw, number, script), begins=begins))
+        begins += draw.choice((30.0, DEPLOYED, 400.0))
+    outages = tuple(
+        Outage(
+            node,
+            draw.uniform(0.0, begins),
+            draw.choice((20.0, 60.0, 200.0, 500.0)),
+            draw.random() < 0.3,
+        )
+        for node in NODES[: draw.choice((0, 1, 1, 2))]
+    )
+    for does in draw.choice((("autoscale",), ("drain",), ("autoscale", "drain"), ())):
+        options = {"does": does, **({"node": NODES[-1]} if does == "drain" else {})}
+        by_itself = _actor(draw, len(actors), "kubectl")
+        actors.append(replace(by_itself, begins=draw.uniform(0.0, begins), options=options))
+    names = [one.name for one in actors if one.script != "kubectl"]
+    faults = [_fault(draw, draw.choice(names)) for _ in range(draw.choice((0, 0, 1, 2)))]
+    planned = _with(plan, actors, faults, bad=_bad(draw, plan, 0.2))
+    return replace(planned, nodes=True, outages=outages)
+
+
 Theme = t.Callable[[random.Random, Plan], Plan]
 THEMES: t.Mapping[str, Theme] = {
     "any": _any,
@@ -403,8 +436,9 @@ THEMES: t.Mapping[str, Theme] = {
     "stores": _stores,
     "whole": _whole,
     "guarded": _guarded,
+    "life": _life,
 }
-RARE = {4: "whole", 14: "guarded"}
+RARE = {4: "whole", 7: "life", 14: "guarded"}
 WEIGHTED = ("any", *(one for one in THEMES if one not in ("stores", *RARE.values())))
 
 

@@ -14,9 +14,9 @@ from sandbox.kubernetes.errors import ApiError, Object, bad_request
 from sandbox.node import backoff, images, status
 from sandbox.node.status import ContainerState
 
+from . import nodes
 from .control_plane import ControlPlane
 
-NODES = ("node-1", "node-2", "node-3")
 CRASHES, NEVER_READY, ABSENT, SLOW = "crashes", "never-ready", "absent", "slow"
 ENDINGS = (CRASHES, NEVER_READY, ABSENT, SLOW)
 """What may be wrong with an image, as the end of its tag: web:2.1.0-crashes."""
@@ -44,6 +44,9 @@ class Kubelet:
         self._events = Recorder(Cluster(plane.store, clock), "kubelet")
         self.lives: dict[str, Life] = {}
         self._addresses = 0
+        self.unreachable: set[str] = set()
+        """Nodes that nobody hears of, and that hear of nothing."""
+        self._postponed: list[tuple[str, t.Callable[[], None]]] = []
         plane.listeners.append(self.notice)
         plane.containers.log_of = self.log
 
@@ -60,8 +63,20 @@ class Kubelet:
                 grace = float(metadata.get("deletionGracePeriodSeconds") or 0)
                 self._later(min(grace, self._random.choice((0.2, 1.0, 3.0, 10.0))), uid, self._end)
 
+    def come_back(self, node: str) -> None:
+        """It does what it was to do meanwhile, and tells how its pods are."""
+        due = [work for where, work in self._postponed if where == node]
+        self._postponed = [one for one in self._postponed if one[0] != node]
+        for work in due:
+            work()
+        for uid in [*self.lives]:
+            found = self._plane.store.with_uid(uid)
+            if found is not None and found[1].body["spec"].get("nodeName") == node:
+                self._report(uid, found[1].copy())
+
     def environment(self, pod: Object) -> dict[str, str]:
         """Of a running container; 500 where none runs, as a kubelet refuses to execute there."""
+        self._reach(pod)
         life = self.lives.get(pod["metadata"]["uid"])
         name = pod["spec"]["containers"][0]["name"]
         if life is None or "running" not in life.containers[0].state:
@@ -71,6 +86,7 @@ class Kubelet:
 
     def log(self, pod: Object, container: str, previous: bool) -> str:
         """What a container wrote, in the kubelet's words where it wrote nothing yet."""
+        self._reach(pod)
         name, life = pod["metadata"]["name"], self.lives.get(pod["metadata"]["uid"])
         if life is None or not pod["spec"].get("nodeName"):
             raise bad_request(f"pod {name} does not have a host assigned")
@@ -87,6 +103,11 @@ class Kubelet:
             raise bad_request(f"{where} is waiting to start: {detail}")
         return "it crashes\n" if found.image.endswith(CRASHES) else "it runs\n"
 
+    def _reach(self, pod: Object) -> None:
+        """As the API server answers that cannot: in Go's words of a dial that was not answered."""
+        if pod["spec"].get("nodeName") in self.unreachable:
+            raise ApiError(500, "InternalError", "error dialing backend: dial tcp: i/o timeout")
+
     def _take(self, uid: str, pod: Object) -> None:
         self._addresses += 1
         spec = pod["spec"]["containers"]
@@ -99,7 +120,11 @@ class Kubelet:
         self._later(self._random.choice((0.01, 0.05, 0.2)), uid, self._bind)
 
     def _bind(self, uid: str, pod: Object) -> None:
-        pod["spec"]["nodeName"] = self._random.choice(NODES)
+        ready = nodes.schedulable(self._plane.store)
+        if not ready:
+            self._later(1.0, uid, self._bind)
+            return
+        pod["spec"]["nodeName"] = self._random.choice(ready)
         bound = self._plane.store.update("pods", pod, subresource="binding")
         scheduled = {"type": "PodScheduled", "status": "True", "lastProbeTime": None}
         scheduled["lastTransitionTime"] = timestamp(self._clock())
@@ -214,6 +239,9 @@ class Kubelet:
             if found is None or uid not in self.lives:
                 return
             if terminating(found[1].body) and act.__name__ != "_end":
+                return
+            if found[1].body["spec"].get("nodeName") in self.unreachable:
+                self._postponed.append((found[1].body["spec"]["nodeName"], do))
                 return
             act(uid, copied(found[1].body))
 

@@ -79,6 +79,16 @@ class Alert:
 
 
 @dataclass(frozen=True)
+class Outage:
+    """A node that nobody hears of: from when and how long, in seconds. Then it is back, or deleted for good."""
+
+    node: str
+    begins: float
+    seconds: float
+    for_good: bool
+
+
+@dataclass(frozen=True)
 class Plan:
     seed: int
     services: t.Mapping[str, int]
@@ -92,6 +102,9 @@ class Plan:
     """The databases that it migrates, each with the kind of its migrations; without any, there are none."""
     deaf: tuple[str, ...] = ()
     """Services in whose pods nothing can be executed."""
+    nodes: bool = False
+    """Whether they are objects, with leases and a controller of their own."""
+    outages: tuple[Outage, ...] = ()
     controllers: float = 0.0
     """Seconds by which a controller is late, four times out of ten."""
 
@@ -124,5 +137,6 @@ class Plan:
                     for one in body.get("alerts") or ()
                 ),
                 "deaf": tuple(body.get("deaf") or ()),
+                "outages": tuple(Outage(**one) for one in body.get("outages") or ()),
             }
         )

@@ -53,6 +53,8 @@ def run(plan: Plan) -> Outcome:
     start = world.began = world.scheduler.now
     for operator in operators:
         world.scheduler.at(start + operator.actor.begins, operator.begin)
+    if world.nodes is not None:
+        world.nodes.begin(plan.outages)
     try:
         world.scheduler.run(
             until=start + 4 * HOUR,

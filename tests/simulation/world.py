@@ -15,6 +15,7 @@ from . import plan, substitutes
 from .control_plane import ControlPlane
 from .kubelet import Kubelet
 from .monitoring import Monitoring
+from .nodes import Nodes
 from .plan import Fault, Plan
 from .scheduler import Event, Process, Scheduler
 
@@ -95,7 +96,11 @@ class World:
         self.chance = random.Random(f"chance {planned.seed}")
         substitutes.use(self)
         self.plane = ControlPlane(
-            self.scheduler, f"plane {planned.seed}", self.now, planned.controllers
+            self.scheduler,
+            f"plane {planned.seed}",
+            self.now,
+            planned.controllers,
+            nodes=planned.nodes,
         )
         self.kubelet = Kubelet(self.plane, f"kubelet {planned.seed}", self.now)
         self.processes: list[Process] = []
@@ -116,6 +121,7 @@ class World:
         """The module and options of the task that each run is at."""
         self._said = said
         Monitoring(self)
+        self.nodes = Nodes(self) if planned.nodes else None
         self._counts: dict[tuple[str, str], int] = {}
         self._draws: dict[str, random.Random] = {}
         self._due = {(one.actor, one.of, one.nth): one for one in planned.faults}

@@ -7,13 +7,12 @@ from __future__ import annotations
 import datetime
 import re
 import typing as t
-import zoneinfo
 from dataclasses import dataclass
 from pathlib import Path
 
 from .._errors import InputError
 from .._library import Library
-from .._time import UTC, read_time
+from .._time_options import moment_of, start_of, zone_of
 
 ICALENDAR = Library("icalendar >= 7")
 with ICALENDAR:
@@ -60,36 +59,6 @@ def plan_event(params: t.Mapping[str, t.Any]) -> Event:
         organizer=params["organizer"],
         attendees=tuple(params["attendees"]),
     )
-
-
-def start_of(since: datetime.datetime, days: int, time: str) -> datetime.datetime:
-    """That time of the day in the zone, so many days later, in UTC."""
-    found = re.fullmatch(r"([01]?\d|2[0-3]):([0-5]\d)", time)
-    if not found:
-        raise InputError(f"Option 'time' is '{time}': write it as hours and minutes, like 10:00.")
-    day = since.date() + datetime.timedelta(days=days)
-    local = datetime.datetime.combine(
-        day, datetime.time(int(found[1]), int(found[2])), tzinfo=since.tzinfo
-    )
-    return local.astimezone(UTC)
-
-
-def zone_of(name: str) -> datetime.tzinfo:
-    try:
-        return zoneinfo.ZoneInfo(name)
-    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
-        raise InputError(
-            f"Option 'timezone' is '{name}', which is not a time zone: use one like Africa/Kigali."
-        ) from None
-
-
-def moment_of(text: str) -> datetime.datetime:
-    try:
-        return read_time(text)
-    except ValueError:
-        raise InputError(
-            f"Option 'since' is '{text}', which is not a time: write it like 2026-11-24T06:00:00Z."
-        ) from None
 
 
 def render_event(event: Event) -> str:

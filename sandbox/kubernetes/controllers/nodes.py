@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The node lifecycle controller: a node whose lease is not renewed is not ready, nor are its pods."""
+"""The node lifecycle controller: a node whose lease is not renewed is not ready, nor are its pods, which go in time."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from sandbox.kubernetes.controllers.objects import (
     condition,
     copied,
     metadata,
+    seconds,
+    terminating,
     timestamp,
 )
 
@@ -49,6 +51,7 @@ class NodeController:
             self._taint(key, ready["status"])
         if ready is not None and ready["status"] != "True":
             self._mark_pods_unready(key, now)
+            self._evict(key, TAINTS[ready["status"]], now - seconds(ready["lastTransitionTime"]))
         return POLL_SECONDS
 
     def _silent_for(self, name: str, now: float) -> float:
@@ -90,10 +93,9 @@ class NodeController:
 
     def _mark_pods_unready(self, node: str, now: float) -> None:
         """No traffic for a node nobody hears of; the kubelet sets it right when it is back."""
-        for pod in self._cluster.all("pods"):
+        for pod in self._pods_of(node):
             ready = condition(pod.get("status") or {}, "Ready")
-            on_node = pod["spec"].get("nodeName") == node
-            if not on_node or ready is None or ready["status"] != "True":
+            if ready is None or ready["status"] != "True":
                 continue
             changed = copied(pod)
             for entry in changed["status"]["conditions"]:
@@ -101,8 +103,24 @@ class NodeController:
                     entry.update(status="False", lastTransitionTime=timestamp(now))
             self._cluster.update_status("pods", changed)
 
+    def _evict(self, node: str, taint: str, lasts: float) -> None:
+        """Pods that tolerate such a node no longer are deleted, and stay until its kubelet has ended them.
+
+        The page "Taints and Tolerations": for 300 seconds each pod does that says nothing else.
+        """
+        for pod in self._pods_of(node):
+            bears = [
+                one.get("tolerationSeconds", float("inf"))
+                for one in pod["spec"].get("tolerations") or ()
+                if one.get("key") in (None, taint) and one.get("effect") in (None, "NoExecute")
+            ]
+            if not terminating(pod) and lasts > min(bears, default=0.0):
+                self._cluster.delete("pods", pod)
+
     def _collect_pods(self, node: str) -> None:
         """Pods of a node that no longer exists are gone with it."""
-        for pod in self._cluster.all("pods"):
-            if pod["spec"].get("nodeName") == node:
-                self._cluster.delete("pods", pod, grace_seconds=0)
+        for pod in self._pods_of(node):
+            self._cluster.delete("pods", pod, grace_seconds=0)
+
+    def _pods_of(self, node: str) -> list[Object]:
+        return [pod for pod in self._cluster.all("pods") if pod["spec"].get("nodeName") == node]

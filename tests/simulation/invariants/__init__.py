@@ -41,6 +41,8 @@ UNSTOPPABLE: t.Mapping[str, tuple[str, ...]] = {
 """Scripts that nobody else may keep from their end, and the reasons that are none."""
 
 
+STANDS_STILL = "made no progress"
+"""What a rollout says whose new pod is on a node out of reach: the service is named, and the next run goes on."""
 FOR_A_PERSON = ("(P3009)", "is there and invalid")
 """In what a command says that leaves the rest to a person: a migration that is no transaction was cut off."""
 QUIET = 15.0
@@ -127,7 +129,7 @@ class Invariants:
             return  # who lowers it may come after somebody who switched it off
         if "check easymo.com/kill-switch" in why and self._somebody_does("reset"):
             return  # two people who want the opposite at the same moment are told so
-        if plan.deaf or plan.controllers:
+        if plan.controllers or ((plan.deaf or plan.outages) and script != "rollback"):
             return
         befell = self.history.world.befell
         if len(befell) > FEW or any(one.of == WATCH or one.kind not in MILD for one in befell):
@@ -135,7 +137,8 @@ class Invariants:
         if befell and script not in ("kill_switch", "reset"):
             return
         if script in UNSTOPPABLE:
-            known = any(one in why for one in UNSTOPPABLE[script])
+            reasons = (*UNSTOPPABLE[script], *([STANDS_STILL] if plan.outages else ()))
+            known = any(one in why for one in reasons)
             self.history.check(ALWAYS_WORKS, known, f"{script} failed: {why}")
         elif script == "deploy" and name not in self._beside and not plan.bad_images:
             by_hand = any(one.options.get("does") in PREVENTS for one in plan.actors)

@@ -9,7 +9,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._cluster import (
     ROLLOUT_ID_ANNOTATION,
     Object,
 )
-from sandbox.kubernetes.controllers.objects import pod_ready, terminating
+from sandbox.kubernetes.controllers.objects import condition, pod_ready, seconds, terminating
 from sandbox.kubernetes.routing import parse_path
 
 from ..platform import NAMESPACE, NEW
@@ -85,6 +85,9 @@ class ServiceInvariants:
         others = [at for (one, who), at in self._ended.items() if one == app and who != by]
         if any(now - at < TOGETHER for at in others):
             return
+        wall = self._history.world.now()
+        if any(_went_at(one) > wall - STALE for one in pods if one is not ended):
+            return  # by another hand, since it was looked at
         ready = sum(pod_ready(one) and not terminating(one) for one in pods)
         wanted = deployment["spec"]["replicas"]
         self._history.check(
@@ -255,6 +258,18 @@ class ServiceInvariants:
             if one.at > since and one.by != by and template_of(one.before) != template_of(one.after)
         ]
         return bool(others) and template_of(others[0].before) != template_of(others[-1].after)
+
+
+def _went_at(pod: Object) -> float:
+    """When a pod was deleted or ceased to be ready; 0 for one that serves or never did. To the second."""
+    metadata = pod["metadata"]
+    if terminating(pod):
+        grace = float(metadata.get("deletionGracePeriodSeconds") or 0)
+        return seconds(metadata["deletionTimestamp"]) - grace
+    ready = condition(pod.get("status") or {}, "Ready")
+    if ready is None or ready["status"] == "True":
+        return 0.0
+    return seconds(ready["lastTransitionTime"])
 
 
 def _images(deployment: Object) -> list[str]:

@@ -67,6 +67,10 @@ def kubectl(script: Script) -> None:
         for number in range(30):
             session.write("PATCH", flags, {"data": {"FEATURE_OTHER": str(number)}}, merge)
             script.world.sleep(script.world.chance.uniform(0.05, 0.3))
+    elif does == "autoscale":
+        _autoscale(script, f"{deployment}/scale")
+    elif does == "drain":
+        _drain(script, script.actor.options["node"])
     elif does == "lease":
         lease = "/apis/coordination.k8s.io/v1/namespaces/easymo-prod/leases/easymo-deploy"
         session.write("DELETE", lease, None, merge)
@@ -82,3 +86,31 @@ def kubectl(script: Script) -> None:
             None,
             merge,
         )
+
+
+def _autoscale(script: Script, scale: str) -> None:
+    """A HorizontalPodAutoscaler, which looks every 15 seconds (the page "Horizontal Pod Autoscaling")."""
+    for _look in range(20):
+        script.world.sleep(15.0)
+        replicas = script.world.chance.choice((1, 2, 3, 3, 4))
+        script.world.client().write(
+            "PATCH", scale, {"spec": {"replicas": replicas}}, "application/merge-patch+json"
+        )
+
+
+def _drain(script: Script, node: str) -> None:
+    """`kubectl drain`, which evicts what is there (the page "Safely Drain a Node"); a minute later it is uncordoned."""
+    session, merge = script.world.client(), "application/merge-patch+json"
+    session.write("PATCH", f"/api/v1/nodes/{node}", {"spec": {"unschedulable": True}}, merge)
+    pods = "/api/v1/namespaces/easymo-prod/pods"
+    for pod in json.loads(session.read(pods))["items"]:
+        if pod["spec"].get("nodeName") == node:
+            name = pod["metadata"]["name"]
+            eviction = {
+                "apiVersion": "policy/v1",
+                "kind": "Eviction",
+                "metadata": {"name": name, "namespace": "easymo-prod"},
+            }
+            session.write("POST", f"{pods}/{name}/eviction", eviction, "application/json")
+    script.world.sleep(60.0)
+    session.write("PATCH", f"/api/v1/nodes/{node}", {"spec": {"unschedulable": False}}, merge)

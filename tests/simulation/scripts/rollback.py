@@ -7,13 +7,17 @@ from ..platform import FLAGS, VERSION
 from .flags import keep_off, switch_off
 from .script import Script, StopError
 
+UNVERIFIED = "VerificationFailed"
+"""The ConfigMap is written, and who goes back replaces the pods."""
+
 
 def rollback(script: Script) -> None:
     reason = f"release {VERSION} is rolled back"
     off = switch_off(script, reason)
     script.lock("undo")
-    again = switch_off if off.get("failed") else keep_off
-    script.require(again(script, reason))
+    again = (switch_off if off.get("failed") else keep_off)(script, reason)
+    if again.get("reason") != UNVERIFIED:
+        script.require(again)
     _restore_flags(script)
     _return_services(script)
 
