@@ -88,15 +88,6 @@ class Subscription:
         """The next event without copying its object; None once closed."""
         return await self._queue.get()
 
-    def pending(self) -> list[Event]:
-        """The events that are there, without waiting for one."""
-        found = []
-        while not self._queue.empty():
-            event = self._queue.get_nowait()
-            if event is not None:
-                found.append(event)
-        return found
-
     def put(self, event: Event) -> None:
         self._queue.put_nowait(event)
 

@@ -26,6 +26,7 @@ from . import plan
 from .scheduler import Event
 
 if t.TYPE_CHECKING:
+    from .control_plane import News
     from .scheduler import Process
     from .world import World
 
@@ -306,7 +307,7 @@ class Stream:
         world.sleep(self._draw.choice(LATENCIES))
         self._ends = world.scheduler.now + self._watch.timeout
         self._first = self._watch.first_lines()
-        self._version = self._heard = int(world.store.version)
+        self._version = int(world.store.version)
         world.plane.listeners.append(self._notice)
 
     def end(self) -> None:
@@ -317,15 +318,13 @@ class Stream:
         if self._notice in self._world.plane.listeners:
             self._world.plane.listeners.remove(self._notice)
 
-    def _notice(self) -> None:
+    def _notice(self, news: News) -> None:
         """Goes on only for what it would tell, for most of what happens is not its own."""
-        store = self._world.plane.store
         try:
-            events = store.events_since(self._view.resource.plural, self._heard)
+            events = news[self._view.resource.plural]
         except ApiError:
             self._moved.set()
             return
-        self._heard = int(store.version)
         if any(self._view.translated(one) for one in events):
             self._moved.set()
 

@@ -27,7 +27,7 @@ from .scheduler import Scheduler
 
 if t.TYPE_CHECKING:
     from sandbox.kubernetes.controllers.controller import Controller
-    from sandbox.kubernetes.history import Subscription
+    from sandbox.kubernetes.history import Event
 
 DELAYS = (0.002, 0.005, 0.01, 0.02, 0.05, 0.3, 1.0)
 USER_AGENT = "OpenAPI-Generator/simulation"
@@ -82,6 +82,19 @@ class Containers(Kubelets):
         return web.Response(text=self.log_of(pod, container, previous))
 
 
+class News(dict[str, "t.Sequence[Event]"]):
+    """What happened since a version, by the resource: read once, however many look."""
+
+    def __init__(self, store: Store, since: int) -> None:
+        super().__init__()
+        self._store = store
+        self._since = since
+
+    def __missing__(self, resource: str) -> t.Sequence[Event]:
+        found = self[resource] = self._store.events_since(resource, self._since)
+        return found
+
+
 class ControlPlane:
     def __init__(
         self,
@@ -111,10 +124,12 @@ class ControlPlane:
                 *([NodeController(cluster)] if nodes else []),
             )
         ]
-        self.listeners: list[t.Callable[[], None]] = []
+        self.listeners: list[t.Callable[[News], None]] = []
+        self._told = int(self.store.version)
 
-    def subscribe(self, resource: str) -> Subscription:
-        return self.store.subscribe(resource)
+    @property
+    def now(self) -> float:
+        return self._scheduler.now
 
     def later(self, delay: float, work: t.Callable[[], None]) -> None:
         """Have the cluster do something by itself, and let everybody see what it wrote."""
@@ -127,10 +142,14 @@ class ControlPlane:
 
     def settle(self) -> None:
         """After a write: controllers and watches learn of it, each in its own time."""
+        version = int(self.store.version)
+        if version == self._told:
+            return
+        news, self._told = News(self.store, self._told), version
         for queue in self.controllers:
-            queue.notice()
+            queue.notice(news)
         for listener in self.listeners:
-            listener()
+            listener(news)
 
     def delay(self) -> float:
         """Of a controller: mostly milliseconds, now and then a second, or more where it is late."""
@@ -161,13 +180,14 @@ class _Queue:
     def __init__(self, plane: ControlPlane, controller: Controller) -> None:
         self._plane = plane
         self._controller = controller
-        self._heard = {name: plane.subscribe(name) for name in controller.watched}
         self._due: set[str] = set()
+        self._appointed: dict[str, float] = {}
+        """When a key is looked at again by itself."""
         self._failures: dict[str, int] = {}
 
-    def notice(self) -> None:
-        for name, subscription in self._heard.items():
-            for event in subscription.pending():
+    def notice(self, news: News) -> None:
+        for name in self._controller.watched:
+            for event in news[name]:
                 previous = event.previous.body if event.previous else None
                 for key in sorted(self._controller.keys(name, event.record.body, previous)):
                     self._add(key, self._plane.delay())
@@ -187,4 +207,18 @@ class _Queue:
         else:
             self._failures.pop(key, None)
             if again is not None:
-                self._plane.later(max(again, 0.001), lambda: self._add(key, 0.0))
+                self._appoint(key, max(again, 0.001))
+
+    def _appoint(self, key: str, delay: float) -> None:
+        """An earlier appointment for the same key stands, as in a real controller's queue."""
+        due = self._plane.now + delay
+        if self._appointed.get(key, due + 1.0) <= due:
+            return
+        self._appointed[key] = due
+
+        def keep() -> None:
+            if self._appointed.get(key) == due:
+                del self._appointed[key]
+                self._add(key, 0.0)
+
+        self._plane.later(delay, keep)

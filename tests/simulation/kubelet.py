@@ -15,7 +15,7 @@ from sandbox.node import backoff, images, status
 from sandbox.node.status import ContainerState
 
 from . import nodes
-from .control_plane import ControlPlane
+from .control_plane import ControlPlane, News
 
 CRASHES, NEVER_READY, ABSENT, SLOW = "crashes", "never-ready", "absent", "slow"
 ENDINGS = (CRASHES, NEVER_READY, ABSENT, SLOW)
@@ -40,7 +40,6 @@ class Kubelet:
         self._plane = plane
         self._random = random.Random(seed)
         self._clock = clock
-        self._heard = plane.subscribe("pods")
         self._events = Recorder(Cluster(plane.store, clock), "kubelet")
         self.lives: dict[str, Life] = {}
         self._addresses = 0
@@ -50,8 +49,8 @@ class Kubelet:
         plane.listeners.append(self.notice)
         plane.containers.log_of = self.log
 
-    def notice(self) -> None:
-        for event in self._heard.pending():
+    def notice(self, news: News) -> None:
+        for event in news["pods"]:
             metadata = event.record.body["metadata"]
             uid = metadata["uid"]
             if event.type == "DELETED":
