@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import functools
 import typing as t
 from dataclasses import dataclass
 
@@ -20,6 +21,7 @@ class Target:
     """What a proxy is asked for."""
 
 
+@functools.lru_cache(maxsize=4096)
 def parse_path(path: str) -> Target | None:
     """`/apis/apps/v1/namespaces/shop/deployments/web/scale` and its shorter kin; None for no resource."""
     parts = [part for part in path.split("/") if part]

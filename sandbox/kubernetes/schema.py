@@ -135,9 +135,9 @@ def _struct(model: str, obj: Object, path: str, report: Decoded) -> Object:
 
 
 def _value(wanted: str, value: object, path: str, report: Decoded) -> object:
-    container = CONTAINER.fullmatch(wanted)
-    if container is not None:
-        return _container(container[1], container[2], value, path, report)
+    item, entry = _parts(wanted)
+    if item or entry:
+        return _container(item, entry, value, path, report)
     if wanted == "object":
         return value
     if wanted in SCALARS:
@@ -148,6 +148,13 @@ def _value(wanted: str, value: object, path: str, report: Decoded) -> object:
     if wanted == "V1FieldsV1":
         return value
     return _struct(wanted, value, path, report)
+
+
+@functools.cache
+def _parts(wanted: str) -> tuple[str | None, str | None]:
+    """The type of a list's items, and of a map's values."""
+    container = CONTAINER.fullmatch(wanted)
+    return (None, None) if container is None else (container[1], container[2])
 
 
 def _container(

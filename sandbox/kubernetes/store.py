@@ -48,7 +48,7 @@ class NoRules:
 
 
 class Store:
-    """Objects by resource plural, namespace and name. What it returns is the caller's own copy."""
+    """Objects by resource plural, namespace and name. What it returns is the caller's own copy, but for records."""
 
     def __init__(self, rules: Rules | None = None) -> None:
         self._rules = rules or NoRules()
@@ -119,6 +119,10 @@ class Store:
         return version < self._forgotten
 
     def create(self, resource: str, obj: Object, *, dry_run: bool = False) -> Object:
+        return self.added(resource, obj, dry_run=dry_run).copy()
+
+    def added(self, resource: str, obj: Object, *, dry_run: bool = False) -> Record:
+        """`create` for who only reads what became of it."""
         kind = STORED[resource]
         given = obj.get("metadata") or {}
         if given.get("resourceVersion"):
@@ -133,20 +137,27 @@ class Store:
         self._rules.admit(self, kind, new)
         if dry_run:
             del new["metadata"]["resourceVersion"]
-            return new
-        return self._write("ADDED", kind, key, new).copy()
+            return Record(new, 0)
+        return self._write("ADDED", kind, key, new)
 
     def update(
         self, resource: str, obj: Object, *, subresource: str = "", dry_run: bool = False
     ) -> Object:
         """Replace. A resourceVersion or uid in `obj` must still be the stored one (409)."""
+        return self.replaced(resource, obj, subresource=subresource, dry_run=dry_run).copy()
+
+    def replaced(
+        self, resource: str, obj: Object, *, subresource: str = "", dry_run: bool = False
+    ) -> Record:
+        """`update` for who only reads what became of it."""
         kind = STORED[resource]
         metadata = obj["metadata"]
         record = self.record(resource, metadata.get("namespace", ""), metadata["name"])
         lifecycle.check_preconditions(
             kind, record.body, metadata.get("uid", ""), metadata.get("resourceVersion", "")
         )
-        new = lifecycle.changed(kind, record.body, deep_copy(obj), subresource)
+        wanted = deep_copy(lifecycle.part_for(subresource, obj))
+        new = lifecycle.changed(kind, record.body, wanted, subresource)
         if not subresource:
             self._rules.default(kind, new)
             new = self._generation_settled(kind, record.body, new)
@@ -154,13 +165,13 @@ class Store:
             self._rules.validate(kind, new, record.body)
         new["metadata"]["resourceVersion"] = record.body["metadata"]["resourceVersion"]
         if new == record.body:
-            return record.copy()
+            return record
         if dry_run:
-            return Record(new, 0).copy()
+            return Record(new, 0)
         key = self._key(kind, new)
         if self._is_finished(new):
             return self._remove(kind, key, new)
-        return self._write("MODIFIED", kind, key, new).copy()
+        return self._write("MODIFIED", kind, key, new)
 
     def delete(
         self,
@@ -194,7 +205,7 @@ class Store:
             if body["metadata"].get("deletionGracePeriodSeconds"):
                 # A grace that is cut short is told of before the end, as recorded of a real server.
                 body = self._write("MODIFIED", kind, key, _without_grace(body)).body
-            return self._remove(kind, key, body)
+            return self._remove(kind, key, body).copy()
         if not self._deletion_moves(record.body, grace, finalizers):
             return record.copy()
         marked = lifecycle.marked_for_deletion(record.body, grace, lifecycle.now())
@@ -255,7 +266,7 @@ class Store:
         self._histories[kind.plural].append(Event(event, record, previous))
         return record
 
-    def _remove(self, kind: Resource, key: Key, obj: Object) -> Object:
+    def _remove(self, kind: Resource, key: Key, obj: Object) -> Record:
         self._version += 1
         previous = self._objects[kind.plural].pop(key)
         self._ownership.leave(kind.plural, key, previous.body["metadata"])
@@ -266,7 +277,7 @@ class Store:
         self._histories[kind.plural].append(Event("DELETED", record, previous))
         if kind.namespaced:
             self._finish_namespace(key[0])
-        return record.copy()
+        return record
 
     def _terminate_namespace(self, kind: Resource, record: Record, dry_run: bool) -> Object:
         """Empty it; the namespace itself goes with the last object in it."""

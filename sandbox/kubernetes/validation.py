@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 import typing as t
@@ -70,6 +71,12 @@ def no_update_checks(_obj: Object, _current: Object) -> Causes:
     return iter(())
 
 
+@functools.lru_cache(maxsize=8192)
+def fits(pattern: str, text: str) -> bool:
+    """The same names come again with every write."""
+    return re.fullmatch(pattern, text) is not None
+
+
 def bad(field: str, value: object, why: str) -> Cause:
     shown = json.dumps(value, separators=(",", ":"), ensure_ascii=False)
     return Cause(field, f"Invalid value: {shown}: {why}")
@@ -85,7 +92,7 @@ def check_metadata(resource: Resource, obj: Object) -> Causes:
     pattern, words, longest = NAME_RULES.get(resource.plural, SUBDOMAIN_RULE)
     if not name:
         yield required("metadata.name", "name or generateName is required")
-    elif not re.fullmatch(pattern, name):
+    elif not fits(pattern, name):
         yield bad("metadata.name", name, words)
     elif len(name) > longest:
         yield bad("metadata.name", name, f"must be no more than {longest} characters")
@@ -101,17 +108,17 @@ def check_labels(labels: t.Mapping[str, str], where: str) -> Causes:
         yield from check_key(key, where)
         if len(value) > 63:
             yield bad(where, value, "must be no more than 63 characters")
-        if not re.fullmatch(LABEL_VALUE, value):
+        if not fits(LABEL_VALUE, value):
             yield bad(where, value, VALUE_WORDS)
 
 
 def check_key(key: str, where: str) -> Causes:
     prefix, slash, name = key.rpartition("/")
-    if slash and not re.fullmatch(SUBDOMAIN, prefix.lower()):
+    if slash and not fits(SUBDOMAIN, prefix.lower()):
         yield bad(where, key, f"prefix part {SUBDOMAIN_WORDS}")
     if len(name) > 63:
         yield bad(where, key, "name part must be no more than 63 characters")
-    if not re.fullmatch(QUALIFIED, name):
+    if not fits(QUALIFIED, name):
         yield bad(where, key, KEY_WORDS)
 
 
@@ -172,7 +179,7 @@ def check_container(container: Object, where: str, seen: set[str]) -> Causes:
     name, image = container.get("name", ""), container.get("image", "")
     if not name:
         yield required(f"{where}.name")
-    elif not re.fullmatch(LABEL, name):
+    elif not fits(LABEL, name):
         yield bad(f"{where}.name", name, LABEL_WORDS)
     elif name in seen:
         yield Cause(f"{where}.name", f'Duplicate value: "{name}"', "FieldValueDuplicate")
@@ -215,7 +222,7 @@ def check_lease(obj: Object) -> Causes:
 def check_config_map(obj: Object) -> Causes:
     for part in ("data", "binaryData"):
         for key in obj.get(part) or {}:
-            if not re.fullmatch(CONFIG_KEY, key) or len(key) > 253:
+            if not fits(CONFIG_KEY, key) or len(key) > 253:
                 words = (
                     "a valid config key must consist of alphanumeric characters, '-', '_' or '.'"
                     " (e.g. 'key.name',  or 'KEY_NAME',  or 'key-name', regex used for validation is"

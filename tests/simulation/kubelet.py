@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from sandbox.kubernetes.controllers.cluster import Cluster
 from sandbox.kubernetes.controllers.events import Recorder
-from sandbox.kubernetes.controllers.objects import copied, terminating, timestamp
+from sandbox.kubernetes.controllers.objects import terminating, timestamp
 from sandbox.kubernetes.errors import ApiError, Object, bad_request
 from sandbox.node import backoff, images, status
 from sandbox.node.status import ContainerState
@@ -123,12 +123,12 @@ class Kubelet:
         if not ready:
             self._later(1.0, uid, self._bind)
             return
-        pod["spec"]["nodeName"] = self._random.choice(ready)
-        bound = self._plane.store.update("pods", pod, subresource="binding")
+        spec = {**pod["spec"], "nodeName": self._random.choice(ready)}
+        bound = self._plane.store.replaced("pods", {**pod, "spec": spec}, subresource="binding").body
         scheduled = {"type": "PodScheduled", "status": "True", "lastProbeTime": None}
         scheduled["lastTransitionTime"] = timestamp(self._clock())
-        bound.setdefault("status", {})["conditions"] = [scheduled]
-        self._plane.store.update("pods", bound, subresource="status")
+        told = (bound.get("status") or {}) | {"conditions": [scheduled]}
+        self._plane.store.replaced("pods", {**bound, "status": told}, subresource="status")
         self._later(self._random.choice((0.1, 0.5, 1.5)), uid, self._start)
 
     def _start(self, uid: str, pod: Object) -> None:
@@ -215,7 +215,7 @@ class Kubelet:
         told = status.pod_status(
             pod, life.containers, ip=life.address, started=life.started, now=self._clock()
         )
-        self._plane.store.update("pods", {**pod, "status": told}, subresource="status")
+        self._plane.store.replaced("pods", {**pod, "status": told}, subresource="status")
 
     def _environment(self, pod: Object) -> dict[str, str]:
         """Of the ConfigMaps as they are now: one that changes later is not seen."""
@@ -242,7 +242,7 @@ class Kubelet:
             if found[1].body["spec"].get("nodeName") in self.unreachable:
                 self._postponed.append((found[1].body["spec"]["nodeName"], do))
                 return
-            act(uid, copied(found[1].body))
+            act(uid, found[1].body)
 
         self._plane.later(delay, do)
 

@@ -54,13 +54,13 @@ class Cluster:
         return None if found is None else (found[0], found[1].body)
 
     def create(self, resource: str, obj: Object) -> Object:
-        return self.store.create(resource, obj)
+        return self.store.added(resource, obj).body
 
     def update(self, resource: str, obj: Object) -> Object:
-        return self.store.update(resource, obj)
+        return self.store.replaced(resource, obj).body
 
     def update_status(self, resource: str, obj: Object) -> Object:
-        return self.store.update(resource, obj, subresource="status")
+        return self.store.replaced(resource, obj, subresource="status").body
 
     def delete(self, resource: str, obj: Object, *, grace_seconds: int | None = None) -> None:
         """Delete this very object; that it is gone already, or another took its name, is fine."""
