@@ -7,6 +7,7 @@ import asyncio
 import itertools
 import typing as t
 from collections import deque
+from contextlib import suppress
 from dataclasses import dataclass
 
 import orjson
@@ -31,24 +32,27 @@ def deep_copy(obj: Object) -> Object:
 class Record:
     """One version of one object, kept as its JSON. `body` is shared and never changed."""
 
-    __slots__ = ("_body", "namespace", "raw", "version")
+    __slots__ = ("body", "namespace", "raw", "version")
 
     def __init__(self, body: Object, version: int) -> None:
         self.raw = serialized(body)
         self.version = version
-        self._body: Object | None = body
+        self.body = body
         self.namespace: str = body["metadata"].get("namespace", "")
 
-    @property
-    def body(self) -> Object:
-        return self.copy() if self._body is None else self._body
+    def __getattr__(self, name: str) -> Object:
+        """Asked only for what is not there: a body that was dropped."""
+        if name != "body":
+            raise AttributeError(name)
+        return self.copy()
 
     def copy(self) -> Object:
         return t.cast("Object", orjson.loads(self.raw))
 
     def drop_body(self) -> None:
         """Keep the bytes only."""
-        self._body = None
+        with suppress(AttributeError):
+            del self.body
 
 
 @dataclass(frozen=True, slots=True)

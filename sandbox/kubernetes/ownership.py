@@ -44,10 +44,10 @@ class Ownership:
     def find(self, uid: str) -> tuple[str, Key] | None:
         return self._where.get(uid)
 
-    def owned(self, resource: str, uid: str) -> frozenset[Key]:
-        return frozenset(self._owned.get((resource, uid), ()))
+    def owned(self, resource: str, uid: str) -> t.Collection[Key]:
+        return self._owned.get((resource, uid), ())
 
-    def uncontrolled(self, resource: str) -> frozenset[Key]:
+    def uncontrolled(self, resource: str) -> t.Collection[Key]:
         return self.owned(resource, NOBODY)
 
 

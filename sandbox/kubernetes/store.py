@@ -262,7 +262,10 @@ class Store:
         record = Record(obj, self._version)
         previous = self._objects[kind.plural].get(key)
         self._objects[kind.plural][key] = record
-        self._ownership.enter(kind.plural, key, record.body["metadata"])
+        metadata = obj["metadata"]
+        owners = None if previous is None else previous.body["metadata"].get("ownerReferences")
+        if previous is None or owners != metadata.get("ownerReferences"):
+            self._ownership.enter(kind.plural, key, metadata)
         self._histories[kind.plural].append(Event(event, record, previous))
         return record
 

@@ -50,6 +50,7 @@ def run(plan: Plan) -> Outcome:
     invariants.history.begin()
     world.observers.append(invariants.requested)
     operators = [Operator(world, actor, invariants, outcome) for actor in plan.actors]
+    violations = invariants.violations
     start = world.began = world.scheduler.now
     for operator in operators:
         world.scheduler.at(start + operator.actor.begins, operator.begin)

@@ -27,6 +27,24 @@ TOGETHER = 0.1
 """Seconds in which changes count as one: they come in bursts."""
 
 
+Read = t.TypeVar("Read")
+
+
+class Versions(t.Generic[Read]):
+    """What objects say, read once for each of their versions."""
+
+    def __init__(self, read: t.Callable[[Object], Read]) -> None:
+        self._read = read
+        self._known: dict[tuple[str, str], Read] = {}
+
+    def __call__(self, bodies: t.Iterable[Object]) -> list[Read]:
+        known, self._known = self._known, {}
+        for body in bodies:
+            version = body["metadata"]["uid"], body["metadata"]["resourceVersion"]
+            self._known[version] = known[version] if version in known else self._read(body)
+        return [*self._known.values()]
+
+
 class Observer:
     """Of one Deployment, inside `with`. `deadline`: when to stop trying to see, on the clock."""
 
@@ -39,6 +57,8 @@ class Observer:
         self._clock = clock
         self._changed = Event()
         self._watches: dict[str, Watch] = {}
+        self._deployments = Versions(Deployment.from_json)
+        self._pods = Versions(Pod.from_json)
         self._replica_set: ReplicaSet | None = None
         self._asked_at = float("-inf")
         self._pods_at = float("-inf")
@@ -115,13 +135,13 @@ class Observer:
         if known is None or fresh:
             self._asked_at = self._clock.now()
             return find_deployment(self._cluster, self._name)
-        return Deployment.from_json(known[0]) if known else None
+        return self._deployments(known)[0] if known else None
 
     def _every_pod(self, deployment: Deployment, *, fresh: bool) -> t.Sequence[Pod]:
         known = self._known("Pod")
         if known is None or fresh:
             return observe_all_pods(self._cluster, deployment)
-        return [Pod.from_json(one) for one in known]
+        return self._pods(known)
 
     def _promises(self, pods: t.Iterable[Pod]) -> frozenset[str]:
         """The uids of pods for which the cluster's autoscaler adds a node."""

@@ -42,24 +42,26 @@ def seconds(stamp: str | None) -> float:
 
 
 def metadata(obj: Object) -> Object:
-    return t.cast("Object", obj["metadata"])
+    found: Object = obj["metadata"]
+    return found
 
 
 def key_of(obj: Object) -> str:
     """`namespace/name`, the word under which a controller queues an object."""
-    return f"{metadata(obj).get('namespace', '')}/{metadata(obj)['name']}"
+    head = obj["metadata"]
+    return f"{head.get('namespace', '')}/{head['name']}"
 
 
 def annotations_of(obj: Object) -> dict[str, str]:
-    return t.cast("dict[str, str]", metadata(obj).get("annotations") or {})
+    return obj["metadata"].get("annotations") or {}
 
 
 def labels_of(obj: Object) -> dict[str, str]:
-    return t.cast("dict[str, str]", metadata(obj).get("labels") or {})
+    return obj["metadata"].get("labels") or {}
 
 
 def terminating(obj: Object) -> bool:
-    return bool(metadata(obj).get("deletionTimestamp"))
+    return bool(obj["metadata"].get("deletionTimestamp"))
 
 
 def replicas(obj: Object) -> int:
@@ -75,9 +77,10 @@ def counter(obj: Object, name: str) -> int:
 
 def controller_of(obj: Object) -> Object | None:
     """The owner that controls this object, if any."""
-    for owner in metadata(obj).get("ownerReferences") or ():
+    owner: Object
+    for owner in obj["metadata"].get("ownerReferences") or ():
         if owner.get("controller"):
-            return t.cast("Object", owner)
+            return owner
     return None
 
 
@@ -114,9 +117,10 @@ def _expression_holds(expression: Object, carried: t.Mapping[str, str]) -> bool:
 
 
 def condition(obj_status: Object, kind: str) -> Object | None:
+    entry: Object
     for entry in obj_status.get("conditions") or ():
         if entry["type"] == kind:
-            return t.cast("Object", entry)
+            return entry
     return None
 
 
