@@ -45,6 +45,8 @@ class DeploymentController:
         self._cluster = cluster
         self._faults = faults
         self._events = Recorder(cluster, self.name)
+        self._at_rest: dict[str, list[str]] = {}
+        """The versions of a Deployment and its ReplicaSets at which nothing was left to do, by its key."""
 
     def keys(self, resource: str, obj: Object, previous: Object | None) -> t.Iterable[str]:
         if resource == "deployments":
@@ -77,6 +79,7 @@ class DeploymentController:
         namespace, name = key.split("/")
         deployment = self._cluster.find("deployments", namespace, name)
         if deployment is None:
+            self._at_rest.pop(key, None)
             return None
         sets = self._claimed_sets(deployment)
         if terminating(deployment):
@@ -219,6 +222,20 @@ class DeploymentController:
         return None
 
     def _roll(self, deployment: Object, sets: list[Object]) -> float | None:
+        """Every event of a pod brings us here, and most of them changed nothing that we look at."""
+        key, status = key_of(deployment), deployment.get("status") or {}
+        seen = [metadata(entry)["resourceVersion"] for entry in (deployment, *sets)]
+        now, version = self._cluster.clock(), self._cluster.store.version
+        if self._at_rest.get(key) == seen and not rollout_status.timed_out(deployment, status, now):
+            return rollout_status.deadline_in(deployment, status, now)
+        again = self._step(deployment, sets)
+        if self._cluster.store.version == version:
+            self._at_rest[key] = seen
+        else:
+            self._at_rest.pop(key, None)
+        return again
+
+    def _step(self, deployment: Object, sets: list[Object]) -> float | None:
         new, wrote = self._synced_revision(deployment, sets, create=True)
         if wrote:
             self._write_none_updated(deployment, sets)

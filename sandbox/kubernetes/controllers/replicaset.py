@@ -73,15 +73,17 @@ class ReplicaSetController:
 
     def _claimed_pods(self, entry: Object) -> list[Object]:
         """Its pods: one that matches and has no controller is adopted, one that ceased to match let go."""
-        selector = entry["spec"].get("selector")
-        for pod in self._cluster.controlled("pods", entry):
+        selector, version = entry["spec"].get("selector"), self._cluster.store.version
+        pods = self._cluster.controlled("pods", entry)
+        for pod in pods:
             if not selected(selector, labels_of(pod)) and not terminating(pod):
                 self._change_owner(pod, None, entry)
         for pod in self._cluster.uncontrolled("pods", metadata(entry)["namespace"]):
             if selected(selector, labels_of(pod)) and pod_active(pod) and not terminating(entry):
                 owner = owner_reference(entry, api_version="apps/v1", kind="ReplicaSet")
                 self._change_owner(pod, owner, entry)
-        return self._cluster.controlled("pods", entry)
+        moved = self._cluster.store.version != version
+        return self._cluster.controlled("pods", entry) if moved else pods
 
     def _change_owner(self, pod: Object, owner: Object | None, entry: Object) -> None:
         changed = copied(pod)
