@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
 import typing as t
 from collections import deque
 from contextlib import suppress
@@ -121,10 +120,12 @@ class History:
         """The events after `version`; 410 when some of them are forgotten."""
         if version < self._oldest:
             raise expired(version, self._oldest)
-        newer = itertools.takewhile(
-            lambda event: event.record.version > version, reversed(self._events)
-        )
-        return [*newer][::-1]
+        newer = []
+        for event in reversed(self._events):
+            if event.record.version <= version:
+                break
+            newer.append(event)
+        return newer[::-1]
 
     def expire(self, version: int) -> None:
         """Forget everything up to `version`."""

@@ -60,19 +60,6 @@ def generated_name(prefix: str) -> str:
     return prefix[:58] + "".join(secrets.choice(SUFFIX_ALPHABET) for _ in range(5))
 
 
-BESIDE_STATUS = ("annotations", "managedFields")
-"""Annotations may come along with a status: that is how a Deployment learns its revision without a new generation."""
-
-
-def part_for(subresource: str, wanted: Object) -> Object:
-    """What of `wanted` this way in may touch."""
-    if subresource != "status":
-        return wanted
-    metadata = wanted.get("metadata") or {}
-    part: Object = {"metadata": {key: metadata[key] for key in BESIDE_STATUS if key in metadata}}
-    return part | {"status": wanted["status"]} if "status" in wanted else part
-
-
 def changed(resource: Resource, current: Object, wanted: Object, subresource: str) -> Object:
     """`wanted` laid over `current`, without what this way in may not touch."""
     if subresource == "status":
@@ -80,7 +67,9 @@ def changed(resource: Resource, current: Object, wanted: Object, subresource: st
         after["metadata"] = dict(current["metadata"])
         if "status" in wanted:
             after["status"] = wanted["status"]
-        for key in BESIDE_STATUS:
+        # Annotations may come along with a status: that is how a Deployment learns its revision
+        # without a new generation.
+        for key in ("annotations", "managedFields"):
             if key in wanted.get("metadata", {}):
                 after["metadata"][key] = wanted["metadata"][key]
         return after

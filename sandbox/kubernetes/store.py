@@ -119,15 +119,15 @@ class Store:
         return version < self._forgotten
 
     def create(self, resource: str, obj: Object, *, dry_run: bool = False) -> Object:
-        return self.added(resource, obj, dry_run=dry_run).copy()
+        return self.added(resource, deep_copy(obj), dry_run=dry_run).copy()
 
     def added(self, resource: str, obj: Object, *, dry_run: bool = False) -> Record:
-        """`create` for who only reads what became of it."""
+        """`create` for who leaves `obj` to the store, and only reads what became of it."""
         kind = STORED[resource]
         given = obj.get("metadata") or {}
         if given.get("resourceVersion"):
             raise bad_request("resourceVersion should not be set on objects to be created")
-        new = lifecycle.born(kind, deep_copy(obj), lifecycle.now())
+        new = lifecycle.born(kind, obj, lifecycle.now())
         self._rules.default(kind, new)
         self._rules.validate(kind, new, None)
         self._require_namespace(kind, new)
@@ -144,20 +144,20 @@ class Store:
         self, resource: str, obj: Object, *, subresource: str = "", dry_run: bool = False
     ) -> Object:
         """Replace. A resourceVersion or uid in `obj` must still be the stored one (409)."""
-        return self.replaced(resource, obj, subresource=subresource, dry_run=dry_run).copy()
+        own = deep_copy(obj)
+        return self.replaced(resource, own, subresource=subresource, dry_run=dry_run).copy()
 
     def replaced(
         self, resource: str, obj: Object, *, subresource: str = "", dry_run: bool = False
     ) -> Record:
-        """`update` for who only reads what became of it."""
+        """`update` for who leaves `obj` to the store, and only reads what became of it."""
         kind = STORED[resource]
         metadata = obj["metadata"]
         record = self.record(resource, metadata.get("namespace", ""), metadata["name"])
         lifecycle.check_preconditions(
             kind, record.body, metadata.get("uid", ""), metadata.get("resourceVersion", "")
         )
-        wanted = deep_copy(lifecycle.part_for(subresource, obj))
-        new = lifecycle.changed(kind, record.body, wanted, subresource)
+        new = lifecycle.changed(kind, record.body, obj, subresource)
         if not subresource:
             self._rules.default(kind, new)
             new = self._generation_settled(kind, record.body, new)

@@ -307,7 +307,8 @@ class Stream:
         world.sleep(self._draw.choice(LATENCIES))
         self._ends = world.scheduler.now + self._watch.timeout
         self._first = self._watch.first_lines()
-        self._version = int(world.store.version)
+        self._heard: list[bytes] = []
+        self._gone = False
         world.plane.listeners.append(self._notice)
 
     def end(self) -> None:
@@ -321,11 +322,11 @@ class Stream:
     def _notice(self, news: News) -> None:
         """Goes on only for what it would tell, for most of what happens is not its own."""
         try:
-            events = news[self._view.resource.plural]
-        except ApiError:
-            self._moved.set()
-            return
-        if any(self._view.translated(one) for one in events):
+            lines = [self._watch.event_line(one) for one in news[self._view.resource.plural]]
+        except ApiError as exc:
+            lines, self._gone = [error_line(exc)], True
+        self._heard += filter(None, lines)
+        if self._heard:
             self._moved.set()
 
     def stream(self, _amount: object, *, decode_content: bool) -> t.Iterator[bytes]:
@@ -353,13 +354,8 @@ class Stream:
 
     def _since(self) -> tuple[list[bytes], bool]:
         """What happened since it looked last, and whether that is all that it can tell."""
-        store, plural = self._world.plane.store, self._view.resource.plural
-        try:
-            events = store.events_since(plural, self._version)
-        except ApiError as exc:
-            return [error_line(exc)], True
-        self._version = int(store.version)
-        return [line for event in events if (line := self._watch.event_line(event))], False
+        lines, self._heard = self._heard, []
+        return lines, self._gone
 
     def _sent(self, lines: list[bytes]) -> t.Iterator[bytes]:
         """On their way: late, cut off, or never there."""

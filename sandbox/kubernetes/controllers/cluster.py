@@ -14,7 +14,7 @@ if t.TYPE_CHECKING:
 
 
 class Cluster:
-    """Objects it returns are shared with the store: read them, copy before changing."""
+    """Objects it returns are shared with the store, and so is what is given to it: read them, copy before changing."""
 
     def __init__(self, store: Store, clock: t.Callable[[], float] = time.time) -> None:
         self.store = store

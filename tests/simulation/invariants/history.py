@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import base64
+import functools
 import gzip
 import typing as t
 from collections import Counter
@@ -187,8 +188,18 @@ def holder_of(lease: Object) -> tuple[str, str]:
 
 
 def record_of(body: Object) -> Object:
-    return t.cast("Object", orjson.loads(body["data"]["record.json"]))
+    return _parsed(body["data"]["record.json"])
 
 
 def unpacked(body: Object) -> Object:
-    return t.cast("Object", orjson.loads(gzip.decompress(base64.b64decode(body["data"]["pins"]))))
+    return _unpacked(body["data"]["pins"])
+
+
+@functools.lru_cache(maxsize=64)
+def _parsed(text: str) -> Object:
+    return t.cast("Object", orjson.loads(text))
+
+
+@functools.lru_cache(maxsize=64)
+def _unpacked(text: str) -> Object:
+    return t.cast("Object", orjson.loads(gzip.decompress(base64.b64decode(text))))
