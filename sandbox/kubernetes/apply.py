@@ -172,7 +172,7 @@ def _merge_struct(model: str, live: Object, config: Object) -> Object:
 def _merge_value(kind: str, name: str, live: t.Any, config: t.Any) -> t.Any:
     if is_atomic(kind, name) or live is None or type(live) is not type(config):
         return config
-    found = schema.CONTAINER.fullmatch(kind)
+    found = schema.container(kind)
     if found is None:
         return _merge_struct(kind, live, config)
     if found[1] is not None:
@@ -229,16 +229,16 @@ def _without(kind: str, value: t.Any, path: Path) -> t.Any:
     if not rest:
         del left[name]
         return left
-    found = schema.CONTAINER.fullmatch(kind)
+    found = schema.container(kind)
     child_kind = found[2] if found else schema.fields(kind).get(name, "object")
     left[name] = _without(child_kind or "object", left[name], rest)
-    if left[name] in ({}, []) and schema.CONTAINER.fullmatch(child_kind or ""):
+    if left[name] in ({}, []) and schema.container(child_kind or ""):
         del left[name]
     return left
 
 
 def _without_item(kind: str, items: list[t.Any], element: str, rest: Path) -> list[t.Any]:
-    found = schema.CONTAINER.fullmatch(kind)
+    found = schema.container(kind)
     item_type = found[1] if found else "object"
     left = []
     for item in items:

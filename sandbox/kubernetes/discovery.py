@@ -218,7 +218,7 @@ def add_schema(model: str, schemas: Object) -> None:
 
 
 def property_schema(kind: str, schemas: Object) -> Object:
-    container = schema.CONTAINER.fullmatch(kind)
+    container = schema.container(kind)
     if container is not None and container[1] is not None:
         return {"type": "array", "items": property_schema(container[1], schemas)}
     if container is not None:

@@ -6,6 +6,7 @@ A path is a tuple of elements as FieldsV1 spells them: `f:spec`, `k:{"name":"web
 
 from __future__ import annotations
 
+import functools
 import json
 import typing as t
 
@@ -86,11 +87,12 @@ def flatten(model: str, obj: Object) -> Flat:
     return flat
 
 
+@functools.cache
 def is_atomic(kind: str, name: str) -> bool:
     """Whether a value of this type is owned as one."""
     if kind in ATOMIC_TYPES or kind == "object" or kind in schema.SCALARS:
         return True
-    found = schema.CONTAINER.fullmatch(kind)
+    found = schema.container(kind)
     if found is None:
         return False
     if found[1] is not None:
@@ -99,7 +101,7 @@ def is_atomic(kind: str, name: str) -> bool:
 
 
 def _node(kind: str, name: str, value: t.Any, path: Path, flat: Flat) -> None:
-    found = schema.CONTAINER.fullmatch(kind)
+    found = schema.container(kind)
     is_leaf = is_atomic(kind, name) or not value or not isinstance(value, dict | list)
     if is_leaf:
         flat[path] = value

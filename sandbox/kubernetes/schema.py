@@ -59,6 +59,12 @@ CUSTOM: t.Mapping[str, t.Mapping[str, str]] = {
 
 
 @functools.cache
+def container(kind: str) -> re.Match[str] | None:
+    """Whether it is a list, of the first group's type, or a map, of the second's."""
+    return CONTAINER.fullmatch(kind)
+
+
+@functools.cache
 def model_files() -> t.Mapping[str, Path]:
     """Model name in lower case to the file that defines it."""
     spec = importlib.util.find_spec("kubernetes")
@@ -135,9 +141,9 @@ def _struct(model: str, obj: Object, path: str, report: Decoded) -> Object:
 
 
 def _value(wanted: str, value: object, path: str, report: Decoded) -> object:
-    item, entry = _parts(wanted)
-    if item or entry:
-        return _container(item, entry, value, path, report)
+    found = container(wanted)
+    if found is not None:
+        return _container(found[1], found[2], value, path, report)
     if wanted == "object":
         return value
     if wanted in SCALARS:
@@ -148,13 +154,6 @@ def _value(wanted: str, value: object, path: str, report: Decoded) -> object:
     if wanted == "V1FieldsV1":
         return value
     return _struct(wanted, value, path, report)
-
-
-@functools.cache
-def _parts(wanted: str) -> tuple[str | None, str | None]:
-    """The type of a list's items, and of a map's values."""
-    container = CONTAINER.fullmatch(wanted)
-    return (None, None) if container is None else (container[1], container[2])
 
 
 def _container(

@@ -80,7 +80,7 @@ class Writer:
         self._check_namespace(metadata)
         new = self._owned({"metadata": {}}, self._preview(obj))
         obj["metadata"]["managedFields"] = new["metadata"].get("managedFields", [])
-        return self.store.create(self.resource.plural, obj, dry_run=self.options.dry_run)
+        return self.store.added(self.resource.plural, obj, dry_run=self.options.dry_run).body
 
     def replace(self, body: t.Any) -> Object:
         obj = self._typed(body)
@@ -140,8 +140,8 @@ class Writer:
                 raise
             merged = apply.apply(model, manager, time, {"metadata": {}}, config, force=force)
             config["metadata"]["managedFields"] = merged["metadata"].get("managedFields", [])
-            made = self.store.create(self.resource.plural, config, dry_run=self.options.dry_run)
-            return 201, made
+            made = self.store.added(self.resource.plural, config, dry_run=self.options.dry_run)
+            return 201, made.body
         lifecycle.check_preconditions(
             self.resource, current, metadata.get("uid", ""), metadata.get("resourceVersion", "")
         )
@@ -166,7 +166,7 @@ class Writer:
     def _update(self, obj: Object) -> Object:
         through = self.target.subresource if self.target.subresource == "status" else ""
         plural, dry_run = self.resource.plural, self.options.dry_run
-        return self.store.update(plural, obj, subresource=through, dry_run=dry_run)
+        return self.store.replaced(plural, obj, subresource=through, dry_run=dry_run).body
 
     def _preview(self, obj: Object) -> Object:
         """With defaults, because who makes an object owns its defaults too."""
