@@ -124,7 +124,9 @@ class Kubelet:
             self._later(1.0, uid, self._bind)
             return
         spec = {**pod["spec"], "nodeName": self._random.choice(ready)}
-        bound = self._plane.store.replaced("pods", {**pod, "spec": spec}, subresource="binding").body
+        bound = self._plane.store.replaced(
+            "pods", {**pod, "spec": spec}, subresource="binding"
+        ).body
         scheduled = {"type": "PodScheduled", "status": "True", "lastProbeTime": None}
         scheduled["lastTransitionTime"] = timestamp(self._clock())
         told = (bound.get("status") or {}) | {"conditions": [scheduled]}

@@ -127,6 +127,12 @@ class World:
         self._due = {(one.actor, one.of, one.nth): one for one in planned.faults}
         self._ended: dict[int, list[t.Any]] = {}
 
+    def close(self) -> None:
+        """When it is over. Its parts hold one another: let go of here, they need not be found and collected."""
+        self.scheduler.close()
+        for part in (self.store, self.kubelet, self.plane, self):
+            vars(part).clear()
+
     @property
     def store(self) -> Store:
         return self.plane.store
