@@ -27,10 +27,7 @@ TOGETHER = 0.1
 """Seconds in which changes count as one: they come in bursts."""
 
 
-Read = t.TypeVar("Read")
-
-
-class Versions(t.Generic[Read]):
+class Versions[Read]:
     """What objects say, read once for each of their versions."""
 
     def __init__(self, read: t.Callable[[Object], Read]) -> None:
