@@ -53,6 +53,8 @@ SERVICES = (
 )
 DEPLOYED = 90.0
 """Seconds after which a deployment that nothing disturbed is over, most of the time."""
+RECREATED = 0.05
+"""How often the first service's pods all end before new ones begin."""
 STEP = 75.0
 """Seconds that a step of the ramp takes, with its watch."""
 
@@ -61,7 +63,9 @@ def plan_of(seed: int) -> Plan:
     """The same to the letter for the same seed."""
     draw = random.Random(f"plan {seed}")
     services = {name: draw.choice((1, 2, 2, 3)) for name in SERVICES[: draw.choice((1, 2, 2, 3))]}
-    return THEMES[theme_of(seed)](draw, Plan(seed, services, (), ()))
+    planned = THEMES[theme_of(seed)](draw, Plan(seed, services, (), ()))
+    seldom = draw.random() < RECREATED
+    return replace(planned, recreated=tuple(planned.services)[:1] if seldom else ())
 
 
 def theme_of(seed: int) -> str:
@@ -89,10 +93,14 @@ def _any(draw: random.Random, plan: Plan) -> Plan:
 def _takeover(draw: random.Random, plan: Plan) -> Plan:
     """A run that stands still at some write, or is long about it, and others who come meanwhile."""
     first = _actor(draw, 0, draw.choice(("deploy", "deploy", "deploy", "rollback", "ramp")))
+    before = []
+    if first.script != "deploy":
+        before = [_named(draw, 9, "deploy")]
+        first = replace(first, begins=DEPLOYED)
     others = [
         replace(
             _actor(draw, number, draw.choice(("rollback", "deploy", "deploy", "unlock", "ramp"))),
-            begins=draw.uniform(0.0, 60.0),
+            begins=first.begins + draw.uniform(0.0, 60.0),
         )
         for number in range(1, draw.choice((2, 2, 3)))
     ]
@@ -107,7 +115,7 @@ def _takeover(draw: random.Random, plan: Plan) -> Plan:
     stands = Fault(first.name, kind, WRITE, draw.randint(1, 12), seconds)
     keeper = Fault(f"{first.name}.keeper", PAUSE_AFTER, WRITE, draw.randint(1, 2), 400.0)
     faults = [stands, *([keeper] if draw.random() < 0.5 else [])]
-    return _with(plan, [first, *others], faults, bad=_bad(draw, plan, 0.3))
+    return _with(plan, [*before, first, *others], faults, bad=_bad(draw, plan, 0.3))
 
 
 def _patient(draw: random.Random, plan: Plan) -> Plan:
@@ -115,8 +123,8 @@ def _patient(draw: random.Random, plan: Plan) -> Plan:
     first = replace(_named(draw, 0, "deploy"), resumes=0.0)
     second = replace(_named(draw, 1, "deploy"), begins=draw.uniform(2.0, 30.0))
     second = replace(second, options={"wait": 600, "force": False})
-    keeper, kind = f"{first.name}.keeper", draw.choice((LOST, ERROR, THROTTLED))
-    faults = [Fault(keeper, kind, CALL, draw.randint(1, 8))] if draw.random() < 0.6 else []
+    keeper, kind = f"{first.name}.keeper", draw.choice((LOST, ERROR, THROTTLED, SLOW, SLOW))
+    faults = [Fault(keeper, kind, CALL, draw.randint(1, 8), 20.0)] if draw.random() < 0.6 else []
     return _with(plan, [first, second], faults, bad={next(iter(plan.services)): "never-ready"})
 
 
@@ -156,6 +164,11 @@ def _again(draw: random.Random, plan: Plan) -> Plan:
             ("deploy", "lease", "deploy", "rollback"),
             ("bad", "deploy", "hotfix", "deploy", "rollback"),
             ("bad", "deploy", "flags"),
+            ("deploy", "kill_switch", "rollback", "deploy"),
+            ("deploy", "rollback", "deploy", "rollback", "deploy"),
+            ("on", "deploy", "rollback"),
+            ("labels", "deploy"),
+            ("labels", "deploy", "labels", "rollback"),
         )
     )
     bad = _bad(draw, plan, float(commands[0] == "bad"))
@@ -173,6 +186,8 @@ def _again(draw: random.Random, plan: Plan) -> Plan:
 
 def _ramp(draw: random.Random, plan: Plan) -> Plan:
     """A deployment, steps up and down after it, and who comes between."""
+    if draw.random() < 0.4:
+        return _steady(draw, plan)
     actors, begins = [_named(draw, 0, "deploy")], DEPLOYED
     for number in range(1, draw.choice((3, 4, 5))):
         actors.append(replace(_named(draw, number, "ramp"), begins=begins))
@@ -192,6 +207,31 @@ def _ramp(draw: random.Random, plan: Plan) -> Plan:
         for _ in range(draw.choice((0, 0, 1, 2)))
     ]
     return _with(plan, actors, faults)
+
+
+def _steady(draw: random.Random, plan: Plan) -> Plan:
+    """Steps that nobody lets go of, by clocks that are right, of a feature that a release or a hand turned on."""
+    first, between, verdict = draw.choice(
+        (
+            ("deploy", "", "proceed"),
+            ("deploy", "", "rollback"),
+            ("deploy", "unlock", "proceed"),
+            ("deploy", "off", "proceed"),
+            ("deploy", "percentage", "proceed"),
+            ("on", "", "proceed"),
+        )
+    )
+    begins = draw.choice((DEPLOYED - 20.0, DEPLOYED))
+    actors = [_named(draw, 0, first)]
+    if between:
+        at = begins + draw.uniform(-10.0, 50.0)
+        actors.append(replace(_named(draw, 4, between, force=True), begins=at))
+    options = {"wait": 60, "force": False, "percentage": None, "verdict": verdict}
+    for number in range(1, 4):
+        ramp = replace(_named(draw, number, "ramp"), begins=begins, options=options)
+        actors.append(ramp)
+        begins += STEP
+    return _with(plan, [replace(one, ahead=0.0) for one in actors], [])
 
 
 def _sick(draw: random.Random, plan: Plan) -> Plan:
@@ -218,7 +258,7 @@ def _sick(draw: random.Random, plan: Plan) -> Plan:
 
 def _flags(draw: random.Random, plan: Plan) -> Plan:
     """All who write flags and record, at the same moment and again and again."""
-    commands = ["kill_switch", "kill_switch", "reset", "lowered", "others", "others", "rollback"]
+    commands = ["kill_switch", "kill_switch", "reset", "lowered", "others", "labels", "rollback"]
     begins = draw.uniform(0.0, DEPLOYED + 30.0)
     actors = [_named(draw, 0, "deploy")]
     for number in range(1, draw.choice((3, 4, 5))):
@@ -269,6 +309,8 @@ def _resumed(draw: random.Random, plan: Plan) -> Plan:
 
 def _losing(draw: random.Random, plan: Plan) -> Plan:
     """A run whose lock is taken while it waits for its pods, and who took it comes to the same services."""
+    if draw.random() < 0.2:
+        return _stopped(draw, plan)
     first = replace(_named(draw, 0, draw.choice(("deploy", "deploy", "rollback"))), resumes=0.0)
     actors = [first]
     if first.script == "rollback":
@@ -307,6 +349,42 @@ def _overtaken(draw: random.Random, plan: Plan, actors: list[Actor]) -> Plan:
     kind = draw.choice((PAUSE_BEFORE, PAUSE_BEFORE, LATE))
     stands = Fault(losing.name, kind, WRITE, draw.randint(3, 6), draw.choice((30.0, 60.0)))
     return _with(plan, [*actors[:-1], rollback], [stands])
+
+
+def _stopped(draw: random.Random, plan: Plan) -> Plan:
+    """A deployment whose lock is freed, or that a freeze or a way back stops: in a wave, before an undo, in a pause."""
+    first = replace(_named(draw, 0, "deploy"), resumes=0.0, options={"wait": 0, "force": False})
+    command = draw.choice(("unlock", "unlock", "freeze", "rollback", "back"))
+    if command == "back":
+        return _paused_way_back(draw, plan, first)
+    other = _named(draw, 1, command, force=command == "unlock")
+    service, bad, faults = next(iter(plan.services)), "", []
+    begins = draw.uniform(3.0, 9.0)
+    if command == "freeze":
+        bad = "slow"
+    elif command == "rollback":
+        # What it has switched off is known for its first minute, and its lock is not taken yet.
+        faults = [Fault(other.name, PAUSE_AFTER, WRITE, 1, 60.0)]
+    elif draw.random() < 0.5:
+        bad = draw.choice(("crashes", "never-ready", "absent"))
+    else:
+        # Three writes take the lock and open a phase, one releases each service, and one closes the phase; two more
+        # renew the lock and open the next.
+        nth = 4 + len(plan.services) + draw.choice((0, 2))
+        faults = [Fault(first.name, PAUSE_AFTER, WRITE, nth, 60.0)]
+        begins = draw.uniform(20.0, 50.0)
+    actors = [first, replace(other, begins=begins)]
+    return _with(plan, actors, faults, bad={service: bad} if bad else {})
+
+
+def _paused_way_back(draw: random.Random, plan: Plan, first: Actor) -> Plan:
+    """A way back whose lock is freed while it stands still: before it restores the flags, or a service."""
+    back = replace(_named(draw, 1, "rollback"), begins=DEPLOYED, resumes=0.0)
+    other = _named(draw, 2, "unlock", force=True)
+    # It switches off by two writes and takes the lock by three, and each of the others is to come by then.
+    stands = Fault(back.name, PAUSE_AFTER, WRITE, draw.randint(5, 8), 60.0)
+    actors = [first, back, replace(other, begins=DEPLOYED + draw.uniform(20.0, 60.0))]
+    return _with(plan, actors, [stands])
 
 
 def _stores(draw: random.Random, plan: Plan) -> Plan:
@@ -350,6 +428,8 @@ def _whole(draw: random.Random, plan: Plan) -> Plan:
 
 def _guarded(draw: random.Random, plan: Plan) -> Plan:
     """A ramp under guards that look in turn, with alerts that come and go, and who else lets users in or out."""
+    if draw.random() < 0.3:
+        return _flapping(draw, plan)
     actors = [replace(_named(draw, 0, "deploy"), options={"wait": 0, "signs_off": True})]
     begins = DEPLOYED
     for number in range(1, draw.choice((2, 3, 4))):
@@ -378,6 +458,35 @@ def _guarded(draw: random.Random, plan: Plan) -> Plan:
     names = [one.name for one in actors]
     faults = [_fault(draw, draw.choice(names)) for _ in range(draw.choice((0, 0, 1, 2, 4)))]
     return replace(_with(plan, actors, faults), alerts=alerts)
+
+
+def _flapping(draw: random.Random, plan: Plan) -> Plan:
+    """An alert that is gone for less than it takes to have ended, or is not seen for longer; clocks that differ."""
+    options = {"wait": 60, "force": False, "percentage": None, "verdict": "proceed"}
+    actors = [replace(_named(draw, 0, "deploy"), options={"wait": 0, "signs_off": True})]
+    for number in (1, 2):
+        ramp = replace(_named(draw, number, "ramp"), begins=DEPLOYED + (number - 1) * STEP)
+        actors.append(replace(ramp, options=options))
+    for number, ahead in ((3, 0.0), (4, draw.choice((0.0, 3600.0)))):
+        looking = replace(_named(draw, number, "guard"), ahead=ahead, rate=1.0)
+        begins = DEPLOYED + draw.uniform(0.0, 55.0)
+        actors.append(replace(looking, begins=begins, times=40, every=25.0))
+    faults = []
+    if draw.random() < 0.4:
+        faults = [Fault("guard-3", CLOCK_JUMPS, CALL, draw.randint(60, 140), 3600.0)]
+    begin, blind = draw.uniform(3 * STEP, 4 * STEP), (0.0, 0.0)
+    spans: tuple[tuple[float, float], ...] = (
+        (begin, begin + 150.0),
+        (begin + 210.0, begin + 500.0),
+    )
+    if draw.random() < 0.4:
+        spans, blind = ((begin, begin + 700.0),), (begin + 130.0, begin + 400.0)
+    alerts = [Alert("ErrorRate", "step_down", spans)]
+    if draw.random() < 0.5:
+        at = begin + draw.uniform(20.0, 100.0)
+        alerts.append(Alert("Latency", "step_down", ((at, at + 300.0),)))
+    actors = [replace(one, ahead=one.ahead if one.script == "guard" else 0.0) for one in actors]
+    return replace(_with(plan, actors, faults), alerts=tuple(alerts), blind=blind)
 
 
 def _spans(draw: random.Random) -> tuple[tuple[float, float], ...]:
@@ -459,6 +568,7 @@ def _bad(draw: random.Random, plan: Plan, chance: float) -> dict[str, str]:
 _BY_HAND = {
     "hotfix": "image", "newer": "new", "paused": "pause", "scaled": "scale",
     "freeze": "freeze", "lease": "lease", "percentage": "percentage", "others": "flags",
+    "labels": "labels", "on": "on", "off": "off",
 }  # fmt: skip
 """What somebody does with kubectl, by what it is to the others."""
 

@@ -30,6 +30,9 @@ class Monitoring:
     def answer(self, asked: Asked) -> Answered:
         if asked.path != "/api/v1/rules":
             return Answered(404, b"404 page not found")
+        begin, end = self._world.plan.blind
+        if begin <= self._world.passed < end:
+            return Answered(503, b"Service Unavailable")
         rules = [self._rule(one) for one in self._world.plan.alerts]
         groups = [{"name": "release", "file": "release.yml", "interval": 15, "rules": rules}]
         body = {"status": "success", "data": {"groups": groups}}

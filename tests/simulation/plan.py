@@ -98,6 +98,8 @@ class Plan:
     bad_images: t.Mapping[str, str] = field(default_factory=dict)
     """What is wrong with a service's new image, if anything."""
     alerts: tuple[Alert, ...] = ()
+    blind: tuple[float, float] = (0.0, 0.0)
+    """From when until when Prometheus answers nobody."""
     stores: t.Mapping[str, str] = field(default_factory=dict)
     """The databases that it migrates, each with the kind of its migrations; without any, there are none."""
     deaf: tuple[str, ...] = ()
@@ -105,6 +107,8 @@ class Plan:
     nodes: bool = False
     """Whether they are objects, with leases and a controller of their own."""
     outages: tuple[Outage, ...] = ()
+    recreated: tuple[str, ...] = ()
+    """Services whose old pods all end before a new one begins."""
     controllers: float = 0.0
     """Seconds by which a controller is late, four times out of ten."""
 
@@ -136,7 +140,9 @@ class Plan:
                     Alert(**{**one, "spans": tuple(map(tuple, one["spans"]))})
                     for one in body.get("alerts") or ()
                 ),
+                "blind": tuple(body.get("blind") or (0.0, 0.0)),
                 "deaf": tuple(body.get("deaf") or ()),
                 "outages": tuple(Outage(**one) for one in body.get("outages") or ()),
+                "recreated": tuple(body.get("recreated") or ()),
             }
         )

@@ -22,10 +22,12 @@ SCHEDULE = [
     {"day": 4, "percentage": 100},
 ]
 DAY = 60
-"""Of the ramp, in seconds, and how long each of its steps is watched."""
+"""Of the ramp, in seconds."""
+WATCHED = 40
+"""Seconds for which each of its steps is watched."""
 RAMP: t.Mapping[str, t.Any] = {
     "name": FLAGS, "flag": PERCENTAGE, "enabled_by": SWITCH, "schedule": SCHEDULE,
-    "watch_duration": DAY, "day_length": DAY,
+    "watch_duration": WATCHED, "day_length": DAY,
 }  # fmt: skip
 """The options that say what is brought to its users, and when."""
 STEPS = [0, *(one["percentage"] for one in SCHEDULE)]
@@ -44,9 +46,7 @@ def settle(world: World) -> None:
     store = world.store
     store.create("configmaps", _config_map(FLAGS, FLAGS_BEFORE))
     for service, replicas in world.plan.services.items():
-        store.create(
-            "deployments", _deployment(service, replicas, image_of(service, OLD, world.plan))
-        )
+        store.create("deployments", _deployment(service, replicas, world.plan))
     world.plane.settle()
     world.scheduler.run(until=60.0)
 
@@ -55,10 +55,11 @@ def _config_map(name: str, data: t.Mapping[str, str]) -> dict[str, t.Any]:
     return {"metadata": {"name": name, "namespace": NAMESPACE}, "data": dict(data)}
 
 
-def _deployment(name: str, replicas: int, image: str) -> dict[str, t.Any]:
+def _deployment(name: str, replicas: int, plan: Plan) -> dict[str, t.Any]:
+    rolls = {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}}
     container: dict[str, t.Any] = {
         "name": name,
-        "image": image,
+        "image": image_of(name, OLD, plan),
         "envFrom": [{"configMapRef": {"name": FLAGS}}],
     }
     return {
@@ -66,10 +67,7 @@ def _deployment(name: str, replicas: int, image: str) -> dict[str, t.Any]:
         "spec": {
             "replicas": replicas,
             "selector": {"matchLabels": {"app": name}},
-            "strategy": {
-                "type": "RollingUpdate",
-                "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0},
-            },
+            "strategy": {"type": "Recreate"} if name in plan.recreated else rolls,
             "progressDeadlineSeconds": 120,
             "template": {
                 "metadata": {"labels": {"app": name}},

@@ -126,7 +126,7 @@ class Guard:
         before = store.read() or begin(self._seconds())
         acts = Acts.from_annotation(flags.annotations.get(GUARD_ANNOTATION))
         memory, seen, consumers = self._observe(record, flags, place, before)
-        memory = memory.looked(seen, acts, self._seconds(), self._task.rules)
+        memory = memory.looked(seen, acts, self._seconds(), self._task.rules, self._task.by)
         plan, choice, place = self._write(record, memory, seen, start, check_mode=check_mode)
         acts = Acts.from_annotation(plan.annotations.get(GUARD_ANNOTATION))
         stray = causes.run_more(consumers, *self._names(), self._wanted(plan))

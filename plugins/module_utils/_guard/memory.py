@@ -14,19 +14,20 @@ from .._time import epoch
 from .models import Acts, Cause, Observation, Rules
 
 _LONGEST_PASSED = 90.0
-"""Seconds between two looks that count towards a cause that is gone: a guard looks once a minute."""
+"""Seconds between two looks of a guard that count towards a cause that is gone: it looks once a minute."""
 _KEPT = 20
-"""How many ended causes and how many silences it keeps."""
+"""How many ended causes, silences and guards it keeps."""
 
 
 @dataclass(frozen=True)
 class Episode:
-    """One cause, from when it was seen first. `gone`: seconds for which it was seen to be gone, None while it lasts."""
+    """One cause, from when it was seen first. `gone`: seconds for which it was seen to be gone, as each guard counts
+    them; empty while it lasts."""
 
     since: float
     text: str
     calls_for: str
-    gone: float | None = None
+    gone: t.Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -52,8 +53,8 @@ class Silence:
 class Memory:
     """Times in seconds since 1970. `cleared`: by cause the id of the act since which it was seen to have ended.
 
-    `unseen`: by metric since when its source fails. `watch` is of the metrics at the step that began at
-    `step`, and `definition` tells which they are.
+    `lasts`: by guard when that looked last, on its own clock. `unseen`: by metric since when its source fails.
+    `watch` is of the metrics at the step that began at `step`, and `definition` tells which they are.
     """
 
     begun: float
@@ -65,6 +66,7 @@ class Memory:
     silences: tuple[Silence, ...] = ()
     longest: float = 0.0
     """The longest time between two looks."""
+    lasts: t.Mapping[str, float] = field(default_factory=dict)
     unseen: t.Mapping[str, float] = field(default_factory=dict)
     lock: t.Mapping[str, t.Any] = field(default_factory=dict)
     """The deploy lock's last renewal as its holder wrote it, `renewed`, and `since` when it reads so."""
@@ -79,9 +81,10 @@ class Memory:
         """Its watch, for the one that comes after it."""
         return {"began": self.watch.began_at if self.watch else "", "evidence": dict(self.evidence)}
 
-    def looked(self, seen: Observation, acts: Acts, now: float, rules: Rules) -> Memory:
-        """After a look at `now`. Guards whose clocks differ may look in turn, so that no two looks are far apart."""
-        passed = min(max(0.0, now - self.last), _LONGEST_PASSED)
+    def looked(self, seen: Observation, acts: Acts, now: float, rules: Rules, by: str) -> Memory:
+        """After a look at `now` of the guard `by`. Guards whose clocks differ may look in turn, so each counts by its
+        own; one that never looked before, as in a new pod, goes on from the last look."""
+        passed = min(max(0.0, now - self.lasts.get(by, self.last)), _LONGEST_PASSED)
         present = {one.key: one for one in seen.causes}
         before = {**self._of_acts(acts), **self.episodes}
         episodes: dict[str, Episode] = {}
@@ -89,14 +92,15 @@ class Memory:
         for key, one in before.items():
             if key in present:
                 continue
-            left = one if not seen.tells_of(key) else _going(one, passed)
-            if left.gone is None or left.gone < rules.quiet:
+            left = one if not seen.tells_of(key) else self._going(one, by, passed)
+            gone = max(left.gone.values(), default=0.0)
+            if not left.gone or gone < rules.quiet:
                 episodes[key] = left
                 continue
             act = acts.of(key)
             if act is not None:
                 cleared[key] = act.id
-            ended.append(Ended(key, one.since, now - left.gone, one.text, act.id if act else ""))
+            ended.append(Ended(key, one.since, now - gone, one.text, act.id if act else ""))
         for key, cause in present.items():
             episodes[key] = _lasting(before.get(key), cause, now)
         silent = self.looks and rules.max_silence and now - self.last > rules.max_silence
@@ -110,6 +114,7 @@ class Memory:
             ended=tuple(ended[-_KEPT:]),
             silences=silences[-_KEPT:],
             longest=max(self.longest, now - self.last) if self.looks else 0.0,
+            lasts=dict(sorted({**self.lasts, by: now}.items(), key=lambda one: one[1])[-_KEPT:]),
         )
 
     def answered(self, key: str, acts: Acts) -> bool:
@@ -118,6 +123,12 @@ class Memory:
             return True
         act = acts.of(key)
         return act is not None and self.cleared.get(key) != act.id
+
+    def _going(self, one: Episode, by: str, passed: float) -> Episode:
+        """What passed before a guard saw that it is gone does not count."""
+        counts = by in one.gone or (bool(one.gone) and by not in self.lasts)
+        before = one.gone.get(by, max(one.gone.values(), default=0.0))
+        return replace(one, gone={**one.gone, by: before + passed if counts else before})
 
     def _of_acts(self, acts: Acts) -> dict[str, Episode]:
         """The causes that were acted on and of which nothing is kept here: that was lost, or its guard was killed."""
@@ -153,10 +164,6 @@ class Memory:
 
 def begin(now: float) -> Memory:
     return Memory(begun=now, last=now)
-
-
-def _going(one: Episode, passed: float) -> Episode:
-    return replace(one, gone=0.0 if one.gone is None else one.gone + passed)
 
 
 def _lasting(before: Episode | None, cause: Cause, now: float) -> Episode:

@@ -51,6 +51,9 @@ FEW = 3
 PREVENTS = ("new", "pause", "freeze", "percentage")
 """What somebody does with kubectl that a deployment stops at."""
 
+HARMLESS = ("labels", "annotate")
+"""What somebody does with kubectl beside which a deployment is as good as alone."""
+
 
 class Invariants:
     """All of them, told of each request, each task and each run as they end."""
@@ -108,14 +111,22 @@ class Invariants:
             part.claimed(process, did)
 
     def began(self, name: str) -> None:
+        if self._is_harmless(name):
+            return
         now = self.history.world.scheduler.now
         if self._running or now - self._last_end < QUIET:
             self._beside |= {name, *self._running}
         self._running.add(name)
 
     def ended(self, name: str) -> None:
+        if self._is_harmless(name):
+            return
         self._running.discard(name)
         self._last_end = self.history.world.scheduler.now
+
+    def _is_harmless(self, name: str) -> bool:
+        actors = self.history.world.plan.actors
+        return any(one.name == name and one.options.get("does") in HARMLESS for one in actors)
 
     def done(self, script: str) -> None:
         """A run that came to its end, of a world in which nothing went wrong before."""

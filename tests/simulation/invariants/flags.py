@@ -199,6 +199,13 @@ class FlagInvariants:
             )
         if did.params["state"] == "judged":
             self._check_verdict(did)
+        elif action == "watch":
+            phase = (self._history.record().get("phases") or {}).get("feature_flags") or {}
+            self._history.check(
+                NOT_BEFORE,
+                data.get(SWITCH) == "true" and phase.get("status") == "done",
+                f"{said} % is watched of a feature that is {data.get(SWITCH)}, its phase {phase.get('status')}",
+            )
 
     def _check_verdict(self, did: Did) -> None:
         """A verdict is of the step that was watched, and a breach leaves it."""
@@ -264,6 +271,11 @@ class FlagInvariants:
                 life = self._history.world.kubelet.lives.get(body["metadata"]["uid"])
                 if life is None or "running" not in life.containers[0].state:
                     continue
+                self._history.check(
+                    POD_BY_POD,
+                    consumer not in self._history.world.plan.deaf,
+                    f"the kill switch succeeded, and {life.name} cannot be asked",
+                )
                 has = {one: life.environment.get(one) for one in off}
                 self._history.check(
                     TRUE_CLAIMS,

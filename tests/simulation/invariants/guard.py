@@ -9,7 +9,8 @@ import orjson
 
 from ansible_collections.easymo.deploy.plugins.module_utils._cluster import GUARD_ANNOTATION
 
-from ..platform import FLAGS, QUIET, STEPS
+from ..plan import CLOCK_JUMPS
+from ..platform import FLAGS, QUIET, SETTLE, STEPS
 from .history import History, Write, annotations_of, percentage_of
 from .sentences import GUARD_LOWERS, ONE_ACT
 
@@ -20,12 +21,17 @@ if t.TYPE_CHECKING:
     from ..scheduler import Process
     from ..tasks import Did
 
+BY_A_CLOCK = 6.0
+"""Seconds by which SETTLE is shorter for a clock that goes two in a hundred too fast, in whole seconds."""
+
 
 class GuardInvariants:
     def __init__(self, history: History) -> None:
         self._history = history
         self._acted: dict[tuple[str, int], str] = {}
         """The act that answered each cause: an alert, and the number of the time that it fired."""
+        self._last: Write | None = None
+        """Its last act."""
 
     def written(self, write: Write) -> None:
         if write.name != FLAGS or write.before is None or write.after is None:
@@ -49,11 +55,24 @@ class GuardInvariants:
             lowered or (act["what"] == "kill_switch" and new == 0),
             f"{write.by}: {act['what']} from {old} to {new}",
         )
+        last, self._last = self._last, write
+        if last is not None and act["what"] == "step_down" and self._same_clock(last.by, write.by):
+            self._history.check(
+                GUARD_LOWERS,
+                write.at - last.at >= SETTLE - BY_A_CLOCK,
+                f"{write.by} acted {write.at - last.at:.0f} s after {last.by}",
+            )
         for key in act["causes"]:
             kind, _space, name = key.partition(" ")
             found = [one for one in self._history.world.plan.alerts if one.name == name]
             if kind == "alert" and found:
                 self._answered(write.by, act, found[0])
+
+    def _same_clock(self, *names: str) -> bool:
+        world = self._history.world
+        clocks = {(one.ahead, one.rate) for one in world.plan.actors if one.name in names}
+        jumped = any(one.kind == CLOCK_JUMPS for one in world.befell)
+        return len(clocks) == 1 and not jumped and not any(map(self._history.is_troubled, names))
 
     def _answered(self, by: str, act: Object, alert: Alert) -> None:
         at = self._history.world.passed

@@ -28,6 +28,8 @@ if t.TYPE_CHECKING:
     from ..tasks import Did
 
 DURATION = 120.0
+GIVEN_BACK = 15.0
+"""Seconds after a run's end in which its keeper notices and gives the lock back."""
 STOPS = {plan.PAUSE_BEFORE, plan.PAUSE_AFTER, plan.LATE, plan.SLOW}
 
 
@@ -38,6 +40,7 @@ class LockInvariants:
         self._taken_at: dict[str, float] = {}
         self.after_loss: dict[str, float] = {}
         """The latest write of a run whose lock was another's by then, by what had befallen it."""
+        history.world.ends.append(self._ended)
 
     def written(self, write: Write) -> None:
         if write.plural == "leases":
@@ -150,9 +153,11 @@ class LockInvariants:
         held = self._process_of(run)
         if held is None or not held.alive or write.by.partition(".")[0] == held.name:
             return
-        keepers = [one for one in processes if one.name == f"{held.name}.keeper"]
-        troubles = [one for one in world.befell if one.actor in (held.name, f"{held.name}.keeper")]
-        if any(one.kind not in MILD for one in troubles) or len(troubles) > 2:
+        keeper = f"{held.name}.keeper"
+        keepers = [one for one in processes if one.name == keeper]
+        troubles = [one for one in world.befell if one.actor in (held.name, keeper)]
+        grave = [one for one in troubles if one.kind not in MILD]
+        if any(one.actor != keeper or one.kind != plan.SLOW for one in grave) or len(troubles) > 2:
             return
         if not keepers and world.scheduler.now - self._taken_at.get(held.name, 0.0) < DURATION:
             return  # it has not begun yet
@@ -169,6 +174,25 @@ class LockInvariants:
         )
         if taken and deploys:
             self._history.check_freeze(write, "took the lock")
+
+    def _ended(self, process: Process, lost: bool) -> None:
+        """A run that is cut off while it takes the lock has no keeper yet."""
+        if lost or not self._history.world.epochs.get(process.name):
+            return
+        if self._history.doing(process.name)[0] == "deploy_lock":
+            return
+        scheduler = self._history.world.scheduler
+        scheduler.at(scheduler.now + GIVEN_BACK, lambda: self._check_given_back(process))
+
+    def _check_given_back(self, process: Process) -> None:
+        lease = self._history.find("leases", LEASE)
+        kept = lease is not None and self._process_of(holder_of(lease)[1]) is process
+        keeper = f"{process.name}.keeper"
+        troubles = [one.kind for one in self._history.world.befell if one.actor == keeper]
+        if len(troubles) < 2 and {*troubles} <= {*MILD, plan.SLOW}:
+            self._history.check(
+                LOCK_COMES_BACK, not kept, f"{process.name} ended, and the lock is still its"
+            )
 
     def check_keepers(self) -> None:
         """When everybody is long gone."""

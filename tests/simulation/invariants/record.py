@@ -32,7 +32,8 @@ class RecordInvariants:
             if write.before is not None:
                 self._record_written(write.by, record_of(write.before), record_of(write.after))
         elif write.name == PINS:
-            self._pins_written(unpacked(write.after))
+            before = {} if write.before is None else unpacked(write.before)
+            self._pins_written(write.by, before, unpacked(write.after))
 
     def _record_written(self, by: str, before: Object, after: Object) -> None:
         self._history.check(
@@ -76,7 +77,14 @@ class RecordInvariants:
                     f"{by} made phase {name} {now}, and before it is {states}",
                 )
 
-    def _pins_written(self, pins: Object) -> None:
+    def _pins_written(self, by: str, before: Object, pins: Object) -> None:
+        known = before.get("config_maps", {}) if before.get("attempt") == pins["attempt"] else {}
+        for name, pin in known.items():
+            self._history.check(
+                PINS_ARE_OLD,
+                pins["config_maps"].get(name) == pin,
+                f"{by} pinned {name} again in the same attempt",
+            )
         for name, pin in pins.get("deployments", {}).items():
             images = [one["image"] for one in pin["template"]["spec"]["containers"]]
             self._history.check(
@@ -88,15 +96,31 @@ class RecordInvariants:
     def claimed(self, process: Process, did: Did) -> None:
         if did.module == "release" and did.params["pin"] and not did.failed:
             self._check_attempt(process, did)
-        if did.module != "release" or did.failed or did.params["phase_status"] != "done":
-            return
-        if self._history.others_wrote("configmaps", RECORD, did, process.name):
-            return
-        phase = did.params["phase"]
-        found = (self._history.record().get("phases") or {}).get(phase, {}).get("status")
-        self._history.check(
-            TRUE_CLAIMS, found == "done", f"phase {phase} was closed, and is {found}"
-        )
+        if did.module == "release" and not did.failed:
+            self._check_recorded(process, did)
+
+    def _check_recorded(self, process: Process, did: Did) -> None:
+        """Others may have written over it by now."""
+        writes = self._history.writes("configmaps", RECORD)
+        stood = [one.before for one in writes if one.at >= did.began][:1]
+        stood += [one.after for one in writes if one.at >= did.began]
+        records = [record_of(one) for one in stood if one is not None] or [self._history.record()]
+        phase, notes, facts = (did.params[one] for one in ("phase", "notes", "facts"))
+        if did.params["phase_status"] == "done":
+            found = [(one.get("phases") or {}).get(phase, {}).get("status") for one in records]
+            self._history.check(
+                TRUE_CLAIMS, "done" in found, f"phase {phase} was closed, and is {found}"
+            )
+        if notes or facts:
+            self._history.check(
+                TRUE_CLAIMS,
+                any(
+                    {*notes} <= {*(one.get("notes") or ())}
+                    and not _lost(facts, one.get("facts") or {})
+                    for one in records
+                ),
+                f"{process.name} recorded {notes} {facts}, and no record has them",
+            )
 
     def _check_attempt(self, process: Process, did: Did) -> None:
         if any(

@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 import typing as t
 
-from ..platform import FLAGS, NEW, PERCENTAGE, image_of
+from ..platform import FLAGS, NEW, PERCENTAGE, SWITCH, VERSION, image_of
 from .script import Script
 
 
@@ -55,7 +55,8 @@ def kubectl(script: Script) -> None:
         ),
         "pause": (merge, {"spec": {"paused": True}}),
     }  # fmt: skip
-    flags = f"/api/v1/namespaces/easymo-prod/configmaps/{FLAGS}"
+    maps = "/api/v1/namespaces/easymo-prod/configmaps"
+    flags = f"{maps}/{FLAGS}"
     if does in patches:
         content_type, body = patches[does]
         session.write("PATCH", deployment, body, content_type)
@@ -63,20 +64,27 @@ def kubectl(script: Script) -> None:
         session.write("PATCH", flags, {"data": {"FEATURE_OTHER": "true"}}, merge)
     elif does == "percentage":
         session.write("PATCH", flags, {"data": {PERCENTAGE: "7"}}, merge)
-    elif does == "flags":
-        for number in range(30):
-            session.write("PATCH", flags, {"data": {"FEATURE_OTHER": str(number)}}, merge)
-            script.world.sleep(script.world.chance.uniform(0.05, 0.3))
     elif does == "autoscale":
         _autoscale(script, f"{deployment}/scale")
     elif does == "drain":
         _drain(script, script.actor.options["node"])
+    elif does == "on":
+        session.write("PATCH", flags, {"data": {SWITCH: "true", PERCENTAGE: "1"}}, merge)
+    elif does == "off":
+        session.write("PATCH", flags, {"data": {SWITCH: "false"}}, merge)
+    elif does in ("flags", "labels"):
+        for number in range(30 if does == "flags" else 60):
+            if does == "flags":
+                session.write("PATCH", flags, {"data": {"FEATURE_OTHER": str(number)}}, merge)
+            else:
+                seen = {"metadata": {"labels": {"seen": str(number)}}}
+                session.write("PATCH", f"{maps}/release-{VERSION}", seen, merge)
+            script.world.sleep(script.world.chance.uniform(0.05, 0.3 if does == "flags" else 0.5))
     elif does == "lease":
         lease = "/apis/coordination.k8s.io/v1/namespaces/easymo-prod/leases/easymo-deploy"
         session.write("DELETE", lease, None, merge)
     elif does == "freeze":
         frozen = {"metadata": {"name": "deploy-freeze"}, "data": {"reason": "a holiday"}}
-        maps = "/api/v1/namespaces/easymo-prod/configmaps"
         session.write("POST", maps, frozen, "application/json")
     else:
         pods = json.loads(session.read("/api/v1/namespaces/easymo-prod/pods"))["items"]

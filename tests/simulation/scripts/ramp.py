@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import typing as t
 
-from ..platform import PERCENTAGE, RAMP, VERSION
+from ..platform import PERCENTAGE, RAMP, VERSION, WATCHED
 from .flags import roll_out
 from .script import Script, StopError
 
@@ -67,7 +67,7 @@ def ramp(script: Script) -> None:
 
 def _watch(script: Script, moved: Result, record: Result) -> None:
     verdict = script.actor.options.get("verdict", "proceed")
-    script.world.sleep(60)
+    script.world.sleep(WATCHED)
     judged = script.require(
         script.task(
             "feature_ramp/watch",

@@ -142,7 +142,13 @@ class RampWorld:
         return self
 
     def look(
-        self, *, clock: float = 0.0, keeps: bool = True, tells: bool = True, check: bool = False
+        self,
+        *,
+        clock: float = 0.0,
+        by: str = "guard@here",
+        keeps: bool = True,
+        tells: bool = True,
+        check: bool = False,
     ) -> Look:
         """One run of the guard. `clock`: its machine's is so many seconds ahead.
 
@@ -152,13 +158,13 @@ class RampWorld:
         store = MemoryStore(ReleaseStore(self.cluster, RELEASE, clock=FakeClock()), 1)
         if not keeps:
             store.keep = lambda _memory: True  # type: ignore[method-assign]
-        found = self.guard(clock).look(record, store, check_mode=check)
+        found = self.guard(clock, by).look(record, store, check_mode=check)
         if tells and not check:
             self.told |= {one.key: {} for one in found.news}
         return found
 
-    def guard(self, clock: float = 0.0) -> Guard:
-        task = Task(RELEASE, Place(FLAGS, FLAG, FEATURE), SCHEDULE, RULES, OFF, by="guard@here")
+    def guard(self, clock: float = 0.0, by: str = "guard@here") -> Guard:
+        task = Task(RELEASE, Place(FLAGS, FLAG, FEATURE), SCHEDULE, RULES, OFF, by=by)
         metric = Metric(METRIC, "prometheus", "errors", "ratio", Bounds(maximum=0.01, above=0.05))
         alerts = Metric("alerts", "alerts", "|".join(CALLS_FOR), "", Bounds())
         api = t.cast("AlertsApi", self.monitoring)

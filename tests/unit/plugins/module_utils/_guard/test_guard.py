@@ -248,6 +248,31 @@ def test_a_clock_that_jumps_ends_no_cause() -> None:
     assert (world.percentage, len(world.acts)) == (10, 1)
 
 
+def test_guards_whose_clocks_differ_end_no_cause_sooner() -> None:
+    world = RampWorld(percentage=25)
+    world.fires(ERRORS)
+    world.look()
+    world.ends(ERRORS)
+    for _time in range(8):
+        world.passes(MINUTE / 2).look(by="guard@there", clock=3600)
+        world.passes(MINUTE / 2).look()
+    world.fires(ERRORS)
+    looking(world, QUIET)
+    assert (world.percentage, len(world.acts)) == (10, 1)
+
+
+def test_a_guard_that_looks_from_another_pod_each_time_sees_a_cause_end() -> None:
+    world = RampWorld(percentage=25)
+    world.fires(ERRORS)
+    world.look(by="guard@first")
+    world.ends(ERRORS)
+    for number in range(13):
+        world.passes(MINUTE).look(by=f"guard@{number}")
+    world.fires(ERRORS)
+    world.passes(MINUTE).look(by="guard@last")
+    assert (world.percentage, len(world.acts)) == (5, 2)
+
+
 def test_a_memory_that_was_lost_after_the_cause_ended_keeps_it_from_nothing_for_ever() -> None:
     world = RampWorld(percentage=25)
     world.fires(ERRORS)
