@@ -158,7 +158,9 @@ def functions_options() -> Spec:
         "archive_sha256": {"type": "str"},
         "release": {"type": "str"},
         "known": {"type": "dict", "default": {}},
-        "staged": {"type": "dict", "default": {}},
+        "staged": {"type": "dict"},
+        **guard_options(),
+        "kubernetes": {"type": "dict", "options": kubernetes_options()},
         **s3_options(),
         "bucket": {"type": "str"},
     }

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import time
 import typing as t
-from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 
 from ._errors import DeployError
 from ._redaction import excerpt
+from ._threads import Lock, side_by_side
 
 _THREADS = 32
 """Most of them wait for an answer from somewhere else."""
@@ -63,12 +63,16 @@ class Looking(t.Generic[Item, Found, Result]):  # noqa: UP046 - targets may run 
     def at_all(
         self, items: t.Sequence[Item], report: t.Callable[[Result], object] = lambda _result: None
     ) -> list[Result]:
-        """The results in the order of the items. `report` hears of each as it ends."""
-        with ThreadPoolExecutor(min(_THREADS, len(items) or 1)) as pool:
-            futures = [pool.submit(self.at, item) for item in items]
-            for future in as_completed(futures):
-                report(future.result())
-        return [future.result() for future in futures]
+        """The results in the order of the items. `report` hears of each as it ends, one at a time."""
+        telling = Lock()
+
+        def act(item: Item) -> Result:
+            result = self.at(item)
+            with telling:
+                report(result)
+            return result
+
+        return side_by_side(act, items, at_once=_THREADS)
 
     def _attempt(self, item: Item) -> Found | DeployError:
         try:

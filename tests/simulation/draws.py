@@ -69,7 +69,7 @@ def plan_of(seed: int) -> Plan:
 
 
 def theme_of(seed: int) -> str:
-    """Every tenth is one of databases and backups, every twentieth a whole release, and another a guarded ramp."""
+    """Every tenth is of databases and backups, every twentieth a whole release, a guarded ramp, or of functions."""
     if seed % STORES_EVERY == STORES_EVERY - 1:
         return "stores"
     if seed % 20 in RARE:
@@ -407,6 +407,40 @@ def _stores(draw: random.Random, plan: Plan) -> Plan:
     return replace(_with(plan, actors, faults), services={"agent-core": 1}, stores=kinds)
 
 
+def _functions(draw: random.Random, plan: Plan) -> Plan:
+    """Deployments of edge functions and ways back, and somebody with the Supabase CLI beside them."""
+    kinds = ("old", "old", "absent", "turned", "ill", "refused")
+    before = {"wa-webhook": draw.choice(kinds), "receipts": draw.choice(kinds), "lookup": "same"}
+    commands = draw.choice(
+        (
+            ("deploy_functions",),
+            ("deploy_functions", "rollback"),
+            ("deploy_functions", "deploy_functions"),
+            ("deploy_functions", "deploy_functions", "rollback"),
+            ("deploy_functions", "rollback", "rollback"),
+            ("deploy_functions", "rollback", "deploy_functions", "rollback"),
+        )
+    )
+    actors, begins = [], 0.0
+    for number, command in enumerate(commands):
+        actors.append(replace(_actor(draw, number, command), begins=begins))
+        begins += draw.choice((draw.uniform(0.0, 5.0), draw.uniform(0.0, 30.0), DEPLOYED))
+    names = [one.name for one in actors]
+    for number in range(len(actors), len(actors) + draw.choice((0, 0, 1, 2))):
+        begins = draw.choice((draw.uniform(0.0, 6.0), draw.uniform(0.0, 2 * DEPLOYED)))
+        actors.append(replace(_actor(draw, number, "supabase"), begins=begins))
+    faults = []
+    for _ in range(draw.choice((0, 1, 1, 2, 3, 5))):
+        fault = _fault(draw, draw.choice(names))
+        if fault.of != WATCH:
+            of, most = draw.choice(((WRITE, 12), (WRITE, 25), (CALL, 60)))
+            fault = replace(fault, of=of, nth=draw.randint(1, most))
+        faults.append(fault)
+    if not any(one in ("ill", "refused") for one in before.values()):
+        actors.append(Actor(AGAIN, "deploy_functions", AT_LAST, "build-1", {"wait": 600}))
+    return replace(_with(plan, actors, faults), services={"agent-core": 1}, functions=before)
+
+
 def _whole(draw: random.Random, plan: Plan) -> Plan:
     """A release of twelve services, most often with a second command beside it, and five to ten faults."""
     services = {name: draw.choice((1, 2, 2, 3)) for name in SERVICES}
@@ -543,11 +577,12 @@ THEMES: t.Mapping[str, Theme] = {
     "resumed": _resumed,
     "losing": _losing,
     "stores": _stores,
+    "functions": _functions,
     "whole": _whole,
     "guarded": _guarded,
     "life": _life,
 }
-RARE = {4: "whole", 7: "life", 14: "guarded"}
+RARE = {3: "functions", 4: "whole", 7: "life", 14: "guarded"}
 WEIGHTED = ("any", *(one for one in THEMES if one not in ("stores", *RARE.values())))
 
 
@@ -604,7 +639,7 @@ def _actor(draw: random.Random, number: int, script: str) -> Actor:
 
 
 def _options(draw: random.Random, script: str) -> dict[str, t.Any]:
-    if script in ("deploy", "deploy_stores", "flags", "ramp", "lock"):
+    if script in ("deploy", "deploy_functions", "deploy_stores", "flags", "ramp", "lock"):
         options = {"wait": draw.choice((0, 0, 60, 600)), "force": draw.random() < 0.1}
         if script == "ramp":
             options["percentage"] = draw.choice((None, None, None, 0, 1, 10, 50))
@@ -613,6 +648,9 @@ def _options(draw: random.Random, script: str) -> dict[str, t.Any]:
         return options
     if script == "unlock":
         return {"force": draw.random() < 0.7}
+    if script == "supabase":
+        slug = draw.choice(("wa-webhook", "wa-webhook", "receipts", "lookup"))
+        return {"does": draw.choice(("deploy", "deploy", "deploy", "delete")), "slug": slug}
     if script == "write_rows":
         return {"holds": draw.choice((0.5, 8.0, 60.0))}
     if script == "kubectl":

@@ -102,6 +102,8 @@ class Plan:
     """From when until when Prometheus answers nobody."""
     stores: t.Mapping[str, str] = field(default_factory=dict)
     """The databases that it migrates, each with the kind of its migrations; without any, there are none."""
+    functions: t.Mapping[str, str] = field(default_factory=dict)
+    """The edge functions that it deploys, and what stands of each before; without any, there are none."""
     deaf: tuple[str, ...] = ()
     """Services in whose pods nothing can be executed."""
     nodes: bool = False

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from . import substitutes
+from .functions import Project
 from .invariants import LIVENESS, NO_SURPRISE, Invariants
 from .plan import AGAIN, Actor, Plan
 from .platform import settle
@@ -59,6 +60,8 @@ def run(plan: Plan) -> Outcome:
     world = World(plan, outcome.lines.append)
     if plan.stores:
         world.stores = Stores(world)
+    if plan.functions:
+        world.project = Project(world)
     invariants = Invariants(world)
     settle(world)
     invariants.history.begin()

@@ -48,11 +48,12 @@ if t.TYPE_CHECKING:
 
 COLLECTION = "ansible_collections.easymo.deploy.plugins."
 ACTING = (
-    *("deploy_lock", "feature_flags", "feature_guard", "feature_guard_info", "feature_ramp"),
-    *("feature_ramp_info", "kill_switch", "pg_backup", "pod_flags", "prisma_migrations", "release"),
-    *("release_info", "release_rollback", "rollout", "rollout_wave", "sql_migrations"),
-    "supabase_migrations",
+    *("deploy_lock", "edge_functions", "edge_functions_probe", "feature_flags", "feature_guard"),
+    *("feature_guard_info", "feature_ramp", "feature_ramp_info", "kill_switch", "pg_backup"),
+    *("pod_flags", "prisma_migrations", "release", "release_info", "release_rollback", "rollout"),
+    *("rollout_wave", "sql_migrations", "supabase_migrations"),
 )
+SIMULATED = (COLLECTION, "sandbox.kubernetes.", "sandbox.node.status", "sandbox.supabase.")
 _OPENED = _http._session
 current: World
 """The one that runs."""
@@ -155,6 +156,7 @@ def _substitutes() -> dict[t.Any, t.Any]:
             time,
             monotonic=lambda: current.monotonic(),
             time=lambda: current.wall(),
+            time_ns=lambda: int(current.wall() * 1e9),
             sleep=lambda seconds: current.sleep(seconds),
         ),
         random: _instead(
@@ -213,7 +215,7 @@ def install() -> dict[str, types.ModuleType]:
     bucket.install(lambda seconds: current.sleep(seconds), lambda: current.chance.random())
     substitutes = _substitutes()
     for name, module in [*sys.modules.items()]:
-        if not name.startswith((COLLECTION, "sandbox.kubernetes.", "sandbox.node.status")):
+        if not name.startswith(SIMULATED):
             continue
         if name.startswith(COLLECTION):
             _replace_defaults(module)

@@ -90,6 +90,14 @@ class _RefusedError(Exception):
 
 
 class WebJourney(Journey):
+    """To a server of plain HTTP, by whose documents it may befall.
+
+    - `lost`, `answer lost`, `slow`, `late`, `409 done`, `500 done` as on the way to an API server (KubernetesJourney).
+    - `429`: Supabase's Management API takes 120 calls a minute of each endpoint, then answers so with Retry-After
+      (https://supabase.com/docs/reference/api/introduction, "Rate limits").
+    - `500`: documented there for every call, and 503 by any proxy before a server that is down (RFC 9110, 15.6.4).
+    """
+
     def __init__(self, world: World, host: str, asked: Asked, patience: float) -> None:
         super().__init__(world, asked.path, writes=asked.method in WRITES, patience=patience)
         self._host = host
@@ -114,10 +122,13 @@ class WebJourney(Journey):
             self._world.say(f"{who.name if who else 'late'}: {told}")
         return answered
 
+    def _twice(self) -> t.Any:
+        if self._asked.method in ("PUT", "DELETE"):
+            return self._serve(self._world.scheduler.process)
+        return self._refuse(plan.ERROR_DONE)
+
     def _refuse(self, kind: str) -> t.NoReturn:
         self._travel()
-        answers = {
-            plan.THROTTLED: Answered(429, b"slow down", {"Retry-After": "1"}),
-            plan.CONFLICT: Answered(409, b"conflict"),
-        }
-        raise _RefusedError(answers.get(kind, Answered(503, b"try again later")))
+        throttled = Answered(429, b"slow down", {"Retry-After": "1"})
+        later = Answered(503, b"try again later")
+        raise _RefusedError(throttled if kind == plan.THROTTLED else later)

@@ -7,6 +7,7 @@ import json
 import random
 import re
 import typing as t
+from contextlib import contextmanager
 
 from sandbox.kubernetes.errors import ApiError
 from sandbox.kubernetes.store import Store
@@ -22,6 +23,7 @@ from .scheduler import Event, Process, Scheduler
 if t.TYPE_CHECKING:
     from ansible_collections.easymo.deploy.plugins.module_utils._run import Run
 
+    from .functions import Project
     from .stores import Stores
     from .web import Site
 
@@ -32,6 +34,8 @@ STEPS = 400_000
 
 _SERVERS_OWN = re.compile(r"((?:process|since) )[0-9][0-9:+ -]*")
 """Numbers and times of a real server, which differ from one run to the next."""
+_TEMPORARY = re.compile(r"/\S+\.functions\b")
+"""As does the name of a temporary folder."""
 
 Observer = t.Callable[["Request"], None]
 
@@ -114,6 +118,8 @@ class World:
         """Told of each process that ends, and whether its machine was lost."""
         self.stores: Stores | None = None
         """Of a plan that has some."""
+        self.project: Project | None = None
+        """The same of functions."""
         self.befell: list[Fault] = []
         self.epochs: dict[str, int] = {}
         """Under which each run holds the lock, or held it."""
@@ -140,6 +146,8 @@ class World:
     def say(self, text: str) -> None:
         if self.stores is not None:
             text = _SERVERS_OWN.sub(r"\1...", text)
+        if self.project is not None:
+            text = _TEMPORARY.sub("FOLDER", text)
         self._said(f"{self.scheduler.now:9.3f}  {text}")
 
     # Time
@@ -154,7 +162,7 @@ class World:
         return self.scheduler.now - self.began
 
     def monotonic(self) -> float:
-        process = self.scheduler.process
+        process = None if self._serving else self.scheduler.process
         return 1000.0 + self.scheduler.now * (process.rate if process else 1.0)
 
     def wall(self) -> float:
@@ -164,6 +172,15 @@ class World:
         return BEGAN + self.scheduler.now * process.rate + process.ahead
 
     _serving = False
+
+    @contextmanager
+    def serving(self) -> t.Iterator[None]:
+        """What goes on meanwhile is a server's work, by its own clock."""
+        self._serving = True
+        try:
+            yield
+        finally:
+            self._serving = False
 
     def sleep(self, seconds: float) -> None:
         process = self.scheduler.process
@@ -348,13 +365,11 @@ class World:
     ) -> tuple[int, bytes]:
         """One transaction of the server, and what it answers."""
         self.requests += 1
-        self._serving = True
         try:
-            status, data = self.plane.answer(method, path, query, body, content_type)
+            with self.serving():
+                status, data = self.plane.answer(method, path, query, body, content_type)
         except ApiError as exc:
             status, data = exc.status, json.dumps(exc.to_status()).encode()
-        finally:
-            self._serving = False
         if method != "GET" or status >= 400:
             name = process.name if process else "late"
             dry = " (dry)" if query.get("dryRun") else ""

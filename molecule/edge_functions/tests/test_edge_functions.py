@@ -47,8 +47,9 @@ def facts(witness: t.Any) -> dict[str, t.Any]:
 
 
 def test_what_ran_before_is_kept_with_the_record(witness: t.Any) -> None:
-    kept = witness.kubectl("get configmap release-2.0.0-functions -o name", namespace="default")
-    assert kept.strip() == "configmap/release-2.0.0-functions"
+    name = f"release-2.0.0-{facts(witness)['saved']['attachment']}"
+    kept = witness.kubectl(f"get configmap {name} -o name", namespace="default")
+    assert kept.strip() == f"configmap/{name}"
 
 
 def test_what_ran_before_is_kept_in_the_bucket_with_its_checksum(witness: t.Any) -> None:

@@ -17,6 +17,12 @@ LOOK_PAUSE = 2.0
 """Seconds between two looks at the list, when an answer was lost and the call may still be at work."""
 
 Sleep = t.Callable[[float], None]
+Guard = t.Callable[[], None]
+"""Called before each write; raises a DeployError when the deploy lock is another's by then."""
+
+
+def no_guard() -> None:
+    """For a task that was given no lock."""
 
 
 def apply_plan(
@@ -24,6 +30,7 @@ def apply_plan(
     prepared: Prepared,
     api: FunctionsApi,
     *,
+    guard: Guard = no_guard,
     report: Reporter = silent,
     sleep: Sleep = time.sleep,
 ) -> dict[str, Known]:
@@ -31,10 +38,11 @@ def apply_plan(
     deployed: dict[str, Known] = {}
     if plan.uploads:
         bundled = {source.slug: prepared.bundled[source.slug] for source in plan.uploads}
-        _activate(list(bundled.values()), api, sleep)
+        _activate(list(bundled.values()), api, guard, sleep)
         report("FunctionsActivated", f"{len(bundled)} functions are activated", {})
         deployed = _verify(plan, prepared, bundled, api)
     for number, slug in enumerate(plan.deletions):
+        guard()
         _delete(slug, plan.deletions[:number], api, activated=bool(plan.uploads))
         report("FunctionDeleted", f"{slug} is deleted", {})
     return deployed
@@ -66,13 +74,15 @@ def _verify(
     return {source.slug: listed[source.slug].known(source.fingerprint) for source in plan.uploads}
 
 
-def _activate(bundled: t.Sequence[Deployed], api: FunctionsApi, sleep: Sleep) -> None:
+def _activate(bundled: t.Sequence[Deployed], api: FunctionsApi, guard: Guard, sleep: Sleep) -> None:
     """Twice when the first call was lost on its way: the same bundles activated again are the same functions."""
+    guard()
     try:
         api.activate(bundled)
     except UnreachableError as lost:
         if _arrived(bundled, api, lost, sleep):
             return
+        guard()
         try:
             api.activate(bundled)
         except UnreachableError as exc:

@@ -8,12 +8,12 @@ Each function goes its own way through both, so that neither of the API's limits
 from __future__ import annotations
 
 import dataclasses
-import threading
+import functools
 import typing as t
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from .._errors import DeployError, RefusedError
+from .._threads import Lock, side_by_side
 from .archive import Archive
 from .models import Deployed, FunctionsApi, Knowledge, Running, Source
 
@@ -28,22 +28,39 @@ def silent(_event: str, _text: str, _data: dict[str, t.Any]) -> None:
 
 @dataclass(frozen=True)
 class Staged:
-    """A bundle that waits for its activation, what it was made of, and the version that ran meanwhile."""
+    """A bundle that waits for its activation, what it was made of, and the version and hash that ran meanwhile."""
 
     deployed: Deployed
     fingerprint: str
     over: int
     """0 where the function did not exist."""
+    over_sha256: str
+
+    @classmethod
+    def of(cls, deployed: Deployed, fingerprint: str, running: Running | None) -> Staged:
+        present = running.deployed if running else None
+        version, sha256 = (present.version, present.sha256) if present else (0, "")
+        return cls(deployed, fingerprint, version, sha256)
+
+    def is_over(self, present: Deployed | None) -> bool:
+        """A function that was deleted and deployed again begins anew at version 1."""
+        found = (present.version, present.sha256) if present else (0, "")
+        return found == (self.over, self.over_sha256)
 
     def to_json(self) -> dict[str, t.Any]:
-        record = dict(self.deployed.raw)
-        return {"record": record, "fingerprint": self.fingerprint, "over": self.over}
+        return {
+            "record": dict(self.deployed.raw),
+            "fingerprint": self.fingerprint,
+            "over": self.over,
+            "over_sha256": self.over_sha256,
+        }
 
     @classmethod
     def from_json(cls, entry: t.Any) -> Staged:
         """Raises KeyError, TypeError or ValueError."""
-        record = Deployed.from_json(entry["record"])
-        return cls(record, str(entry["fingerprint"]), int(entry["over"]))
+        deployed = Deployed.from_json(entry["record"])
+        over = int(entry["over"]), str(entry["over_sha256"])
+        return cls(deployed, str(entry["fingerprint"]), *over)
 
 
 @dataclass(frozen=True)
@@ -67,11 +84,19 @@ class Memory:
         staged = self.staged.get(source.slug)
         if staged is None or staged.fingerprint != source.fingerprint:
             return None
-        if staged.over != (present.version if present else 0):
+        if not staged.is_over(present):
             return None
         if source.verify_jwt not in (None, staged.deployed.verify_jwt):
             return None
         return staged.deployed
+
+    def is_overtaken(self, slug: str, present: Running | None) -> bool:
+        """Whether something else runs than when everything was staged."""
+        staged = self.staged.get(slug)
+        if staged is not None:
+            return not staged.is_over(present.deployed if present else None)
+        known = self.known.get(slug, ())
+        return present is None or not any(one.holds(present.deployed) for one in known)
 
 
 @dataclass(frozen=True)
@@ -85,12 +110,9 @@ class Prepared:
     def staged(self) -> dict[str, Staged]:
         fingerprints = {source.slug: source.fingerprint for source in self.wanted}
         return {
-            slug: Staged(bundle, fingerprints[slug], self._version(slug))
+            slug: Staged.of(bundle, fingerprints[slug], self.running.get(slug))
             for slug, bundle in self.bundled.items()
         }
-
-    def _version(self, slug: str) -> int:
-        return self.running[slug].deployed.version if slug in self.running else 0
 
 
 def prepare(
@@ -111,13 +133,11 @@ def prepare(
         source.under(active[source.slug].verify_jwt if source.slug in active else None)
         for source in wanted
     )
-    with ThreadPoolExecutor(PARALLEL) as pool:
-        reading = [pool.submit(work.read, entry) for entry in others]
-        going = [pool.submit(work.go, source, active.get(source.slug)) for source in settled]
-        for read in reading:
-            read.result()
-        for gone in going:
-            gone.result()
+    jobs: list[t.Callable[[], object]] = [
+        *(functools.partial(work.read, entry) for entry in others),
+        *(functools.partial(work.go, one, active.get(one.slug)) for one in settled),
+    ]
+    side_by_side(lambda job: job(), jobs, at_once=PARALLEL)
     if work.failed:
         reasons = "; ".join(f"{slug}: {exc}" for slug, exc in sorted(work.failed.items()))
         raise RefusedError(
@@ -142,7 +162,7 @@ class _Work:
         self._upload = upload
         self._total = total
         self._report = report
-        self._lock = threading.Lock()
+        self._lock = Lock()
 
     def read(self, entry: Deployed) -> Running:
         source = self._memory.source(entry) or self._api.source(entry)

@@ -8,8 +8,8 @@ import typing as t
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from .._errors import InputError
-from .apply import apply_plan, by_slug
+from .._errors import ConflictError, InputError
+from .apply import Guard, apply_plan, by_slug, no_guard
 from .archive import Archive
 from .collect import Collected
 from .diff import diff_of
@@ -36,6 +36,8 @@ class FunctionsRequest:
     diff: bool
     archive: Path | None = None
     memory: Memory = field(default_factory=Memory)
+    was_staged: bool = False
+    """Whether a task before this one made everything ready."""
     required_secrets: tuple[str, ...] = ()
     prune: bool = False
     force: tuple[str, ...] = ()
@@ -55,7 +57,8 @@ class FunctionsRequest:
                 slug: tuple(Known.from_json(entry) for entry in entries)
                 for slug, entries in params["known"].items()
             }
-            staged = {slug: Staged.from_json(entry) for slug, entry in params["staged"].items()}
+            given = (params["staged"] or {}).items()
+            staged = {slug: Staged.from_json(entry) for slug, entry in given}
         except (AttributeError, KeyError, TypeError, ValueError) as exc:
             raise InputError(
                 "'known' and 'staged' take an earlier task's results of these names."
@@ -65,6 +68,7 @@ class FunctionsRequest:
             diff=diff,
             archive=Path(params["archive"]) if params["archive"] else None,
             memory=Memory(known, saved, staged),
+            was_staged=params["staged"] is not None,
             required_secrets=tuple(params["required_secrets"]),
             prune=params["prune"],
             force=tuple(params["force"]),
@@ -78,6 +82,7 @@ def deploy(
     keep: Keep,
     *,
     activate: bool,
+    guard: Guard = no_guard,
     report: Reporter = silent,
 ) -> Result:
     """Without `activate` everything is made ready, and what runs stays."""
@@ -104,6 +109,8 @@ def deploy(
         remove=pruned,
         extra=sorted(extra - {*pruned}),
     )
+    if activate and order.was_staged:
+        _refuse_overtaken(plan, prepared, order.memory)
     result = _result(plan, prepared, order) | {"disabled": list(collected.disabled)}
     if order.archive and plan.changed:
         kept = keep(_archive(prepared, order.memory.archive), order.archive)
@@ -112,11 +119,32 @@ def deploy(
     if not activate:
         staged = {slug: bundle.to_json() for slug, bundle in prepared.staged().items()}
         return {**result, "changed": False, "staged": staged, **_known(known, plan, expected)}
-    return {**result, **_activated(api, plan, prepared, order, report)}
+    return {**result, **_activated(api, plan, prepared, order, guard, report)}
+
+
+def _refuse_overtaken(plan: FunctionsPlan, prepared: Prepared, memory: Memory) -> None:
+    """What runs was saved when it was staged, and the record says which versions are the release's."""
+    overtaken = [
+        source.slug
+        for source in plan.uploads
+        if memory.is_overtaken(source.slug, prepared.running.get(source.slug))
+    ]
+    if overtaken:
+        raise ConflictError(
+            f"Somebody else deployed or deleted {', '.join(overtaken)} since everything was staged, "
+            "so nothing was activated: run this again.",
+            functions=overtaken,
+            activated=False,
+        )
 
 
 def restore(
-    api: FunctionsApi, archive: Archive, order: FunctionsRequest, *, report: Reporter = silent
+    api: FunctionsApi,
+    archive: Archive,
+    order: FunctionsRequest,
+    *,
+    guard: Guard = no_guard,
+    report: Reporter = silent,
 ) -> Result:
     """Takes back what the release did, and leaves alone what somebody did since."""
     listed = by_slug(api)
@@ -146,7 +174,7 @@ def restore(
         prepared.running, prepared.wanted, known=known, remove=sorted(created), kept=kept
     )
     result = _result(plan, prepared, order)
-    return {**result, **_activated(api, plan, prepared, order, report)}
+    return {**result, **_activated(api, plan, prepared, order, guard, report)}
 
 
 def save(api: FunctionsApi, names: t.Sequence[str], order: FunctionsRequest, keep: Keep) -> Result:
@@ -190,11 +218,12 @@ def _activated(
     plan: FunctionsPlan,
     prepared: Prepared,
     order: FunctionsRequest,
+    guard: Guard,
     report: Reporter,
 ) -> Result:
     if order.check_mode or not plan.changed:
         return _known(order.memory.known, plan, {})
-    deployed = apply_plan(plan, prepared, api, report=report)
+    deployed = apply_plan(plan, prepared, api, guard=guard, report=report)
     functions = {
         source.slug: {"version": deployed[source.slug].version, "verify_jwt": source.verify_jwt}
         for source in plan.uploads

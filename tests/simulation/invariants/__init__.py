@@ -14,6 +14,7 @@ from ..plan import MILD, WATCH
 from .backups import BackupInvariants
 from .config_maps import SwapInvariants
 from .flags import FlagInvariants
+from .functions import FunctionInvariants
 from .guard import GuardInvariants
 from .history import History
 from .lock import LockInvariants
@@ -76,6 +77,7 @@ class Invariants:
             GuardInvariants(self.history),
             RecordInvariants(self.history),
             StoreInvariants(self.history),
+            FunctionInvariants(self.history),
             self._backups,
         )
 
@@ -140,6 +142,8 @@ class Invariants:
             return  # who lowers it may come after somebody who switched it off
         if "check easymo.com/kill-switch" in why and self._somebody_does("reset"):
             return  # two people who want the opposite at the same moment are told so
+        if "fail their probes" in why and self._somebody_does("supabase"):
+            return  # somebody took away what came back, before it was called
         if plan.controllers or ((plan.deaf or plan.outages) and script != "rollback"):
             return
         befell = self.history.world.befell

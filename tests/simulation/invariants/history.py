@@ -141,9 +141,13 @@ class History:
     def doing(self, by: str) -> Doing:
         return self.world.doing.get(by, ("", {}))
 
-    def lost_before(self, by: str) -> bool:
-        """Whether the lock that a run holds, as far as it knows, was another's when its present task began."""
-        epoch, began = self.world.epochs.get(by, 0), self._began.get(by, 0.0)
+    def began(self, by: str) -> float:
+        """When its present task did."""
+        return self._began.get(by, 0.0)
+
+    def lost_before(self, by: str, at: float | None = None) -> bool:
+        """Whether the lock that a run holds, as far as it knows, was another's then; when its present task began."""
+        epoch, began = self.world.epochs.get(by, 0), self.began(by) if at is None else at
         return bool(epoch) and any(
             one.at < began
             and one.after is not None
@@ -191,8 +195,8 @@ def record_of(body: Object) -> Object:
     return _parsed(body["data"]["record.json"])
 
 
-def unpacked(body: Object) -> Object:
-    return _unpacked(body["data"]["pins"])
+def unpacked(body: Object, key: str = "pins") -> Object:
+    return _unpacked(body["data"][key])
 
 
 @functools.lru_cache(maxsize=64)

@@ -9,7 +9,18 @@ from ansible_collections.easymo.deploy.plugins.module_utils._cluster import Obje
 
 from .. import plan
 from ..plan import MILD
-from .history import LEASE, SPARED, History, Write, annotations_of, epoch_of, fence_of, holder_of
+from .history import (
+    LEASE,
+    PINS,
+    RECORD,
+    SPARED,
+    History,
+    Write,
+    annotations_of,
+    epoch_of,
+    fence_of,
+    holder_of,
+)
 from .sentences import (
     BEGINS_NOTHING,
     EPOCHS_RISE,
@@ -67,8 +78,9 @@ class LockInvariants:
         self._history.check(
             EPOCHS_RISE, after >= before, f"the epoch on {write.name} fell from {before} to {after}"
         )
-        # A ramp goes down without the lock.
-        if epoch and self._history.doing(write.by)[0] != "feature_ramp":
+        # A ramp goes down without the lock, and attachments carry no epoch.
+        attached = write.name.startswith(f"{RECORD}-") and write.name != PINS
+        if epoch and self._history.doing(write.by)[0] != "feature_ramp" and not attached:
             self._history.check(
                 FENCED,
                 after == epoch,

@@ -21,6 +21,8 @@ ONE_ACT = "one_act"
 GUARD_LOWERS = "guard_lowers"
 PINNED_FIRST = "pinned_first"
 PINS_ARE_OLD = "pins_are_old"
+SAVED_FIRST = "saved_first"
+NOT_AGAIN = "not_again"
 BACK_AT_PINS = "back_at_pins"
 PHASES_LAST = "phases_last"
 CAPACITY = "capacity"
@@ -53,7 +55,7 @@ SENTENCES: t.Mapping[str, str] = {
     EPOCHS_RISE: "The epoch of the lock and the fence on an object only rise: no earlier holder overwrites a later.",
     FENCED: "What a run that holds the lock writes carries its epoch, and so does all it returns.",
     LATER_STAYS: "No earlier holder of the lock writes record, pins or flags after a later one.",
-    LOOKED_FIRST: "No rollout writes over a template that somebody else wrote since it looked.",
+    LOOKED_FIRST: "No run releases over a template or a function that somebody else wrote since it looked.",
     STAYS_BACK: "No run that lost the lock releases a service after its release was rolled back.",
     LOCK_IS_KEPT: "Nobody ends the lock of a run that lives, or one set by hand, but by force or to undo a deployment.",
     LOST_IS_LOST: "A run that nothing stops writes no Deployment, record or flags six seconds after it lost the lock.",
@@ -68,19 +70,21 @@ SENTENCES: t.Mapping[str, str] = {
     ONE_ACT: "The guard acts once for each cause, however many guards look, and for nothing that did not fire.",
     GUARD_LOWERS: "The guard only takes users out: by a step down after the last had its time, or by the kill switch.",
     PINNED_FIRST: "No service is released before what ran is pinned.",
-    PINS_ARE_OLD: "A pin is what ran before the release, however often the release was begun.",
+    PINS_ARE_OLD: "A pin, and what is saved of a function, is what ran before the release, however often begun.",
+    SAVED_FIRST: "No function is replaced or deleted before the record has what ran.",
+    NOT_AGAIN: "No function is deployed again that runs with these sources and settings already.",
     OTHERS_STAY: "A write changes no flag that it was not asked for.",
     NOT_BEFORE: "The percentage rises on its day, after a good verdict, and is watched only of a feature that is on.",
     PIN_KEEPS: "What a release replaces is what its pin keeps.",
     IN_ORDER: "A phase is begun when all before it are done.",
-    BACK_AT_PINS: "What a rollback says has returned is at its pin, to the byte.",
+    BACK_AT_PINS: "What a rollback says has returned is as it was pinned or saved, to the byte.",
     NOT_UNDONE: "Nothing is undone that the release did not write.",
     PHASES_LAST: "The record never loses a finished phase, an attempt, a note or a fact, and attempts only rise.",
     CAPACITY: "We end a ready pod only while no other of its Deployment is missing.",
     TRUE_CLAIMS: "What a task says it did is so: image, flags, the environment of every pod, lock, phase, note.",
     APPLIED_ONCE: "A migration applies once, whoever else migrates, and who says that it applied it did.",
     NEVER_HALF: "A migration that the database's history has is there whole; one that it lacks has left nothing.",
-    DONE_IS_DONE: "What the record calls a finished phase is finished, in the databases and in the bucket.",
+    DONE_IS_DONE: "What the record calls a finished phase is finished: databases, bucket, functions.",
     HOLDS_NOBODY_UP: "No statement of a migration waits for a lock longer than its lock_timeout, nor those behind it.",
     BACKUP_COUNTS: "A backup with its manifest is there to the byte, can be read to its end, and has the rows it says.",
     RESTORES_BEFORE: "The restore point of a database is a backup from before the first migration of the release.",

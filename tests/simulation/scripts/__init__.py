@@ -6,7 +6,7 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass
 
-from . import by_hand, flags, guard, ramp, rollback, services, stores
+from . import by_hand, flags, functions, guard, ramp, rollback, services, stores
 from .script import Script, StopError
 
 
@@ -37,6 +37,8 @@ COMMANDS: t.Mapping[str, Command] = {
     "unlock": Command(by_hand.unlock, ("unlock",)),
     "kubectl": Command(by_hand.kubectl),
     "deploy_stores": Command(stores.deploy, ("database",)),
+    "deploy_functions": Command(functions.edge_functions, ("edge_functions",)),
+    "supabase": Command(functions.supabase),
     "migrate_alone": Command(stores.migrate_alone),
     "write_rows": Command(stores.write_rows),
     "last": Command(Script.lock, ("microservices",)),

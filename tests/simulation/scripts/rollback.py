@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""playbooks/rollback.yml: the feature off, the flags and the services as they were."""
+"""playbooks/rollback.yml: the feature off, the flags, the services and the functions as they were."""
 
 from __future__ import annotations
 
 from ..platform import FLAGS, VERSION
+from . import functions
 from .flags import keep_off, switch_off
 from .script import Script, StopError
 
@@ -12,14 +13,20 @@ UNVERIFIED = "VerificationFailed"
 
 
 def rollback(script: Script) -> None:
-    reason = f"release {VERSION} is rolled back"
-    off = switch_off(script, reason)
-    script.lock("undo")
-    again = (switch_off if off.get("failed") else keep_off)(script, reason)
-    if again.get("reason") != UNVERIFIED:
-        script.require(again)
-    _restore_flags(script)
-    _return_services(script)
+    if script.world.plan.functions:
+        script.lock("undo")
+        functions.restore(script)
+    else:
+        reason = f"release {VERSION} is rolled back"
+        off = switch_off(script, reason)
+        script.lock("undo")
+        again = (switch_off if off.get("failed") else keep_off)(script, reason)
+        if again.get("reason") != UNVERIFIED:
+            script.require(again)
+        _restore_flags(script)
+        _return_services(script)
+    _close_rollback(script)
+    script.unlock("undo")
 
 
 def _restore_flags(script: Script) -> None:
@@ -65,8 +72,6 @@ def _return_services(script: Script) -> None:
             )
         )
     script.require(returned)
-    _close_rollback(script)
-    script.unlock("undo")
 
 
 def _close_rollback(script: Script) -> None:
@@ -79,7 +84,7 @@ def _close_rollback(script: Script) -> None:
             fence=script.epoch,
         )
     )
-    for phase in ("feature_flags",):
+    for phase in {"feature_flags", "edge_functions"}.intersection(script.phases):
         script.require(
             script.task(
                 where,

@@ -13,12 +13,16 @@ if t.TYPE_CHECKING:
     from ..world import World
 
 PHASES = ["microservices", "feature_flags"]
-STORES = ["database"]
-"""Of the releases that write databases, bucket and functions, whose runs are simulated by themselves."""
+STORES, FUNCTIONS = ["database"], ["edge_functions"]
+"""Of the releases that write databases and bucket, or functions, whose runs are simulated by themselves."""
 
 
 class StopError(Exception):
     """The run ends here, as an ansible-playbook whose last task failed."""
+
+    def __init__(self, why: str, result: Result | None = None) -> None:
+        super().__init__(why)
+        self.result: Result = result or {}
 
 
 class Script:
@@ -33,12 +37,16 @@ class Script:
         self.epoch = 0
 
     def order(self) -> dict[str, t.Any]:
-        phases = STORES if self.world.plan.stores else PHASES
-        return {"phases": phases, "waived": {}, "passed": [], "supersedes": {}}
+        return {"phases": self.phases, "waived": {}, "passed": [], "supersedes": {}}
+
+    @property
+    def phases(self) -> list[str]:
+        plan = self.world.plan
+        return STORES if plan.stores else FUNCTIONS if plan.functions else PHASES
 
     def require(self, result: Result) -> Result:
         if result.get("failed"):
-            raise StopError(result.get("msg", ""))
+            raise StopError(result.get("msg", ""), result)
         return result
 
     def lock(self, purpose: str = "deploy") -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
+    ConflictError,
     InputError,
     RefusedError,
     UnreachableError,
@@ -27,6 +28,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._functions.task impo
     deploy,
     restore,
 )
+from ansible_collections.easymo.deploy.plugins.module_utils._lock.errors import LeaseLostError
 from tests.fakes.functions_api import MemoryFunctions
 
 ROOT = "supabase/functions"
@@ -42,7 +44,7 @@ def order(*, check: bool = False, diff: bool = False, **options: t.Any) -> Funct
     given = {
         "archive": None,
         "known": {},
-        "staged": {},
+        "staged": None,
         "required_secrets": [],
         "prune": False,
         "force": [],
@@ -206,6 +208,48 @@ def test_a_lost_answer_and_a_lost_list_leave_a_doubt_that_is_told(
     assert raised.value.details["activated"] is True
 
 
+class Lock:
+    """The deploy lock, which is another's after it was looked at so often."""
+
+    def __init__(self, holds: int) -> None:
+        self.holds = holds
+
+    def check(self) -> None:
+        if not self.holds:
+            raise LeaseLostError("lost")
+        self.holds -= 1
+
+
+@pytest.mark.parametrize(
+    ("holds", "losses", "left"),
+    [(0, [], {"a": 1, "old": 1}), (1, ["before"], {"a": 1, "old": 1}), (1, [], {"a": 2, "old": 1})],
+    ids=["activation", "second activation", "deletion"],
+)
+def test_nothing_is_written_after_the_deploy_lock_was_lost(
+    holds: int, losses: list[t.Literal["before", "after", "half"]], left: dict[str, int]
+) -> None:
+    api = MemoryFunctions(source("a"), source("old"))
+    api.losses = losses
+    given = order(prune=True, force=["old"])
+    with pytest.raises(LeaseLostError):
+        deploy(
+            api,
+            Collected((source("a", "2"),), ()),
+            given,
+            lambda *_archive: pytest.fail("nothing is saved"),
+            activate=True,
+            guard=Lock(holds).check,
+        )
+    assert api.versions() == left
+
+
+def test_nothing_goes_back_after_the_deploy_lock_was_lost(tmp_path: Path) -> None:
+    api, archive, result = released(tmp_path)
+    with pytest.raises(LeaseLostError):
+        restore(api, archive, order(known=result["known"]), guard=Lock(0).check)
+    assert api.versions() == {"a": 2, "b": 1, "mine": 1}
+
+
 def test_a_switch_that_does_not_stay_fails_with_the_functions_name() -> None:
     api = MemoryFunctions()
     api.turned = {"a"}
@@ -237,17 +281,32 @@ def test_what_is_staged_is_activated_without_another_upload() -> None:
     assert (api.versions(), sorted(api.uploads)) == ({"a": 2, "b": 1}, ["a", "b"])
 
 
-@pytest.mark.parametrize("between", ["deployment", "edit", "policy"])
+@pytest.mark.parametrize("before", [source("a"), source("a", "2")], ids=["staged", "unchanged"])
+def test_what_somebody_deployed_since_it_was_staged_is_not_replaced(before: Source) -> None:
+    """It would be lost, for what ran was saved before, and a rollback could not tell whose the next version is."""
+    api = MemoryFunctions(before)
+    ready = go(api, source("a", "2"), source("b"), activate=False)
+    api.deploy(source("a", "theirs"))
+    with pytest.raises(ConflictError, match="Somebody else deployed or deleted a since") as caught:
+        go(api, source("a", "2"), source("b"), staged=ready["staged"], known=ready["known"])
+    assert caught.value.details["functions"] == ["a"]
+    assert api.versions() == {"a": 2}
+    api.delete("a")
+    for _deleted_then_deployed_again in range(2):
+        with pytest.raises(ConflictError):
+            go(api, source("a", "2"), source("b"), staged=ready["staged"], known=ready["known"])
+        api.deploy(source("a", "theirs"))
+    again = go(api, source("a", "2"), source("b"), activate=False)
+    go(api, source("a", "2"), source("b"), staged=again["staged"], known=again["known"])
+    assert api.versions() == {"a": 3, "b": 1}
+
+
+@pytest.mark.parametrize("between", ["edit", "policy"])
 def test_what_was_staged_for_something_else_is_not_used(between: str) -> None:
     api = MemoryFunctions(source("a"))
     wanted = source("a", "2")
     staged = go(api, wanted, activate=False)["staged"]
-    if between == "deployment":
-        api.deploy(source("a", "theirs"))
-    elif between == "edit":
-        wanted = source("a", "3")
-    else:
-        wanted = source("a", "2", verify_jwt=True)
+    wanted = source("a", "3") if between == "edit" else source("a", "2", verify_jwt=True)
     go(api, wanted, staged=staged)
     assert api.uploads == ["a", "a"]
     assert api.source(api.active["a"]).files == wanted.files

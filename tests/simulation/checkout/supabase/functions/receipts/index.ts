@@ -1,0 +1,3 @@
+import { VERSION } from "../_shared/version.ts";
+
+Deno.serve(() => Response.json({ version: VERSION, receipts: [] }));
