@@ -36,7 +36,7 @@ UNSTOPPABLE: t.Mapping[str, tuple[str, ...]] = {
     "rollback": (
         *("nothing is pinned", "Nothing is pinned", "Another run is deploying"),
         *("lost the deploy lock", "under a later deploy lock", "was changed by somebody else"),
-        "is paused, so nothing would roll",
+        *("is paused, so nothing would roll", "was paused while it rolled out"),
     ),
 }
 """Scripts that nobody else may keep from their end, and the reasons that are none."""
