@@ -182,9 +182,10 @@ def connected(target: PostgresTarget, *, application_name: str) -> t.Iterator[Po
 
 # Those that the server has: they came with 9.6, 14 and 17. A role or a database may have any of them set.
 LIFT_TIMEOUTS = """
-SELECT pg_catalog.set_config(s.name, '0', false) FROM pg_catalog.pg_settings s
-WHERE s.name IN ('statement_timeout', 'lock_timeout', 'idle_in_transaction_session_timeout', 'idle_session_timeout',
-                 'transaction_timeout');
+SELECT pg_catalog.set_config(name, '0', false)
+FROM pg_catalog.unnest(ARRAY['statement_timeout', 'lock_timeout', 'idle_in_transaction_session_timeout',
+                             'idle_session_timeout', 'transaction_timeout']) AS name
+WHERE pg_catalog.current_setting(name, true) IS NOT NULL;
 """
 
 

@@ -21,7 +21,7 @@ from xml.sax.saxutils import escape
 import boto3
 import botocore.endpoint
 import botocore.exceptions
-import botocore.loaders
+import botocore.hooks
 import botocore.retries.standard
 import botocore.session
 import urllib3
@@ -43,7 +43,6 @@ CONNECTION = {
     "secret_key": "not-a-secret",
     "path_style": True,
 }
-_LOADER = botocore.loaders.create_loader()
 _WRITES = ("PUT", "POST", "DELETE")
 
 
@@ -257,6 +256,12 @@ class Body(io.BytesIO):
             yield chunk
 
 
+@functools.cache
+def _session() -> boto3.Session:
+    """One for all: to make it takes longer than what is asked of it. Each client is made anew, with its own memory."""
+    return boto3.Session(botocore_session=botocore.session.Session())
+
+
 class Session:
     """boto3.Session, whose clients lead into the world."""
 
@@ -265,9 +270,7 @@ class Session:
         self._bucket = bucket
 
     def client(self, service: str, **options: t.Any) -> t.Any:
-        session = botocore.session.Session()
-        session.register_component("data_loader", _LOADER)
-        client = boto3.Session(botocore_session=session).client(service, **options)
+        client = _session().client(service, **options)
 
         def answer(request: t.Any, **_more: t.Any) -> AWSResponse:
             return Sent(self._world, self._bucket, request).answered()
@@ -279,6 +282,10 @@ class Session:
 def install(sleep: t.Callable[[float], None], chance: t.Callable[[], float]) -> None:
     """In botocore too, time and chance are the world's."""
     botocore.endpoint.time = type("Time", (), {"sleep": staticmethod(sleep)})
+    # Asked some thousand times a run: each client begins to remember anew.
+    aliaser = botocore.hooks.EventAliaser
+    alias = functools.partial(aliaser._alias_event_name, aliaser(None))
+    aliaser._alias_event_name = staticmethod(functools.cache(alias))
     backoff = botocore.retries.standard.ExponentialBackoff
     backoff.__init__ = functools.partialmethod(backoff.__init__, random=chance)
 

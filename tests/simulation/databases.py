@@ -45,6 +45,11 @@ _NEVER_WAITS = re.compile(
     r"\s*(?:SET|RESET|BEGIN|COMMIT|ROLLBACK|SHOW|SELECT (?:pg_catalog\.)?(?:set_config|pg_backend_pid))\b",
     re.IGNORECASE,
 )
+_SETS = re.compile(
+    r"\b(?:SET|RESET|DISCARD|set_config|BEGIN|START|COMMIT|END|ROLLBACK|ABORT|RELEASE|DO|CALL)\b",
+    re.IGNORECASE,
+)
+"""In what may change a setting, or bring back one that held for a transaction."""
 _SETTINGS = """
 SELECT current_setting('lock_timeout')::interval, current_setting('statement_timeout')::interval,
        current_setting('client_connection_check_interval') <> '0'
@@ -76,6 +81,8 @@ class Peer:
     process: Process | None
     pid: int
     settings: tuple[float, float, bool] = (0.0, 0.0, False)
+    known: bool = False
+    """Whether these are still its settings."""
     busy: bool = False
     gone: bool = False
     rows: list[tuple[t.Any, ...]] = field(default_factory=list)
@@ -93,6 +100,7 @@ class Databases:
         """Told of each database in which something may have been committed."""
         self.waited: list[t.Callable[[Process, float], None]] = []
         """Told who waited for another's lock, and how long."""
+        self._eyes: dict[str, connection] = {}
         self._peers: list[Peer] = []
         self._waiting: list[Waiting] = []
         self._draw = random.Random(f"databases {world.plan.seed}")
@@ -102,9 +110,22 @@ class Databases:
 
     def close(self) -> None:
         self.over = True
-        for peer in self._peers:
-            peer.real.close()
+        for real in [*(peer.real for peer in self._peers), *self._eyes.values()]:
+            real.close()
         self.server.drop_all()
+
+    @property
+    def at_rest(self) -> bool:
+        """Whether no statement is on its way to an end."""
+        return not any(peer.busy for peer in self._peers)
+
+    def eye(self, database: str) -> connection:
+        """Of somebody who only looks, and waits for nobody."""
+        if database not in self._eyes:
+            eye = self._eyes[database] = self.server.connect(database)
+            eye.autocommit = True
+            eye.cursor().execute("SET lock_timeout = '5ms'")
+        return self._eyes[database]
 
     def connect(self, *, dbname: str, application_name: str, **_options: t.Any) -> Connection:
         """psycopg2.connect"""
@@ -148,9 +169,13 @@ class Databases:
     def carry_out(self, peer: Peer, sql: str, values: Values) -> list[tuple[t.Any, ...]]:
         """One statement, for as long as it takes, on the step that calls."""
         self.statements += 1
-        if not _NEVER_WAITS.match(sql) and peer.real.info.transaction_status in (0, 2):
+        asks = not peer.known and not _NEVER_WAITS.match(sql)
+        if asks and peer.real.info.transaction_status in (0, 2):
             limits = self._complete(peer, _SETTINGS, None)[0]
             peer.settings = (limits[0].total_seconds(), limits[1].total_seconds(), limits[2])
+            peer.known = True
+        if _SETS.search(sql):
+            peer.known = False
         peer.busy = True
         try:
             return self._complete(peer, sql, values)
@@ -232,10 +257,11 @@ class Databases:
         limits = [one for one in peer.settings[:2] if one]
         began = self.world.scheduler.now
         until = began + min(limits) if limits else None
-        waited, cancelled = 0.0, False
+        waited, cancelled, patience = 0.0, False, 0.001
         try:
-            while not answered(peer.real, 0.001):
-                if self.server.is_deadlocked(peer.pid) or not self.server.waits(peer.pid):
+            while not answered(peer.real, patience):
+                if not self.server.waits(peer.pid) or self.server.is_deadlocked(peer.pid):
+                    patience *= 2
                     continue
                 waiting = Waiting(peer.pid, self.world.scheduler.step)
                 self._waiting.append(waiting)

@@ -88,11 +88,20 @@ class Server:
         self.ask(f"CREATE DATABASE {database} TEMPLATE shop OWNER {USER} STRATEGY FILE_COPY")
 
     def drop_all(self) -> None:
-        """Every database that a run made, and who is still in it."""
-        for (name,) in self.ask(
-            "SELECT datname FROM pg_database WHERE NOT datistemplate AND datname NOT IN ('postgres', 'shop')"
-        ):
-            self.ask(f'DROP DATABASE "{name}" WITH (FORCE)')
+        """Every database that a run made. Who is still in it goes first: to drop it by force would take 0.1 s more."""
+        names = "NOT datistemplate AND datname NOT IN ('postgres', 'shop')"
+        ended = f"""
+            SELECT pg_terminate_backend(pid) FROM pg_stat_get_activity(NULL) s
+            JOIN pg_database d ON d.oid = s.datid WHERE {names}
+        """
+        while self.ask(ended):
+            time.sleep(0.0002)
+        for (name,) in self.ask(f"SELECT datname FROM pg_database WHERE {names}"):
+            self.ask(f'DROP DATABASE "{name}"')
+
+    def place(self) -> str:
+        """In the log of all writes: where it is the same, nothing was committed between."""
+        return str(self.ask("SELECT pg_current_wal_insert_lsn()")[0][0])
 
     def waits(self, pid: int) -> bool:
         """Whether a session waits for a lock of another."""
@@ -114,7 +123,7 @@ class Server:
         self.await_end(pid)
 
     def await_end(self, pid: int) -> None:
-        while self.ask("SELECT 1 FROM pg_stat_activity WHERE pid = %s", pid):
+        while self.ask("SELECT 1 FROM pg_stat_get_activity(%s)", pid):
             time.sleep(0.0002)
 
     def _built(self) -> Path:

@@ -66,15 +66,12 @@ class Stores:
 
     def applied(self, database: str) -> set[str]:
         """What its history has, as somebody sees it who looks by himself."""
-        look = self.databases.server.connect(database)
         try:
-            with look, look.cursor() as cursor:
+            with self.databases.eye(database).cursor() as cursor:
                 cursor.execute(self.kinds[database].ledger)
                 return {row[0] for row in cursor.fetchall()}
         except (psycopg2.errors.UndefinedTable, psycopg2.errors.InvalidSchemaName):
             return set()
-        finally:
-            look.close()
 
     def pending(self, database: str) -> set[str]:
         return {*VERSIONS} - self.applied(database)
