@@ -167,6 +167,7 @@ def _again(draw: random.Random, plan: Plan) -> Plan:
             ("deploy", "kill_switch", "rollback", "deploy"),
             ("deploy", "rollback", "deploy", "rollback", "deploy"),
             ("on", "deploy", "rollback"),
+            ("on", "deploy", "rollback", "deploy"),
             ("labels", "deploy"),
             ("labels", "deploy", "labels", "rollback"),
         )
@@ -501,22 +502,24 @@ def _flapping(draw: random.Random, plan: Plan) -> Plan:
     for number in (1, 2):
         ramp = replace(_named(draw, number, "ramp"), begins=DEPLOYED + (number - 1) * STEP)
         actors.append(replace(ramp, options=options))
-    for number, ahead in ((3, 0.0), (4, draw.choice((0.0, 3600.0)))):
-        looking = replace(_named(draw, number, "guard"), ahead=ahead, rate=1.0)
-        begins = DEPLOYED + draw.uniform(0.0, 55.0)
-        actors.append(replace(looking, begins=begins, times=40, every=25.0))
-    faults = []
-    if draw.random() < 0.4:
+    begin, blind, faults = draw.uniform(3 * STEP, 4 * STEP), (0.0, 0.0), []
+    spans = [(begin, begin + 150.0), (begin + 210.0, begin + 500.0)]
+    kind = draw.choice(("clocks", "jump", "blind", "killed"))
+    guards = [DEPLOYED + draw.uniform(0.0, 55.0), DEPLOYED + draw.uniform(0.0, 55.0)]
+    if kind == "jump":
         faults = [Fault("guard-3", CLOCK_JUMPS, CALL, draw.randint(60, 140), 3600.0)]
-    begin, blind = draw.uniform(3 * STEP, 4 * STEP), (0.0, 0.0)
-    spans: tuple[tuple[float, float], ...] = (
-        (begin, begin + 150.0),
-        (begin + 210.0, begin + 500.0),
-    )
-    if draw.random() < 0.4:
-        spans, blind = ((begin, begin + 700.0),), (begin + 130.0, begin + 400.0)
-    alerts = [Alert("ErrorRate", "step_down", spans)]
-    if draw.random() < 0.5:
+    elif kind == "blind":
+        spans, blind = [(begin, begin + 700.0)], (begin + 130.0, begin + 400.0)
+    elif kind == "killed":
+        # Right after its first act, so that nothing but the act is left of it.
+        spans = [(begin, begin + 25.0), (begin + 400.0, begin + 700.0)]
+        guards, faults = [begin + 2.0], [Fault("guard-3", KILL_AFTER, WRITE, 1)]
+    for number, begins in enumerate(guards, start=3):
+        ahead = 3600.0 if (kind, number) == ("clocks", 4) else 0.0
+        looking = replace(_named(draw, number, "guard"), begins=begins, ahead=ahead, rate=1.0)
+        actors.append(replace(looking, times=30, every=25.0))
+    alerts = [Alert("ErrorRate", "step_down", tuple(spans))]
+    if kind != "killed" and draw.random() < 0.5:
         at = begin + draw.uniform(20.0, 100.0)
         alerts.append(Alert("Latency", "step_down", ((at, at + 300.0),)))
     actors = [replace(one, ahead=one.ahead if one.script == "guard" else 0.0) for one in actors]

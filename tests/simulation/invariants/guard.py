@@ -7,11 +7,14 @@ import typing as t
 
 import orjson
 
-from ansible_collections.easymo.deploy.plugins.module_utils._cluster import GUARD_ANNOTATION
+from ansible_collections.easymo.deploy.plugins.module_utils._cluster import (
+    GUARD_ANNOTATION,
+    KILL_SWITCH_ANNOTATION,
+)
 
-from ..plan import CLOCK_JUMPS
-from ..platform import FLAGS, QUIET, SETTLE, STEPS
-from .history import History, Write, annotations_of, percentage_of
+from ..plan import CLOCK_JUMPS, KILL_AFTER, KILL_BEFORE
+from ..platform import FLAGS, QUIET, SETTLE, STEPS, SWITCH
+from .history import RECORD, History, Write, annotations_of, percentage_of
 from .sentences import GUARD_LOWERS, ONE_ACT
 
 if t.TYPE_CHECKING:
@@ -23,6 +26,11 @@ if t.TYPE_CHECKING:
 
 BY_A_CLOCK = 6.0
 """Seconds by which SETTLE is shorter for a clock that goes two in a hundred too fast, in whole seconds."""
+
+SETTLED = SETTLE + 10.0
+"""Seconds after an act in which the next look has certainly no reason to wait."""
+SEEN = 180.0
+"""Seconds in which a cause that is gone is certainly seen so, and once more after QUIET."""
 
 
 class GuardInvariants:
@@ -45,7 +53,36 @@ class GuardInvariants:
                 self._acted_now(write, act)
 
     def claimed(self, process: Process, did: Did) -> None:
-        """What it says it did is what `written` saw."""
+        """A look that nothing disturbed leaves no cause without its answer."""
+        world, history = self._history.world, self._history
+        guards = [one for one in world.plan.actors if one.script == "guard"]
+        if did.module != "feature_guard" or did.failed or world.plan.blind[1]:
+            return
+        if any(one.kind not in (KILL_AFTER, KILL_BEFORE) for one in world.befell):
+            return
+        if len({(one.ahead, one.rate) for one in guards}) > 1 or self._rests(process, did):
+            return
+        if self._last is not None and history.world.scheduler.now - self._last.at < SETTLED:
+            return
+        began = did.began - world.began
+        for alert in world.plan.alerts:
+            if alert.fires_since(began) is not None and _fires_anew(alert, began):
+                key = (alert.name, _number(alert, began))
+                history.check(
+                    ONE_ACT, key in self._acted, f"{process.name} left {alert.name} unanswered"
+                )
+
+    def _rests(self, process: Process, did: Did) -> bool:
+        """Whether nobody is in, or somebody changes just then who is."""
+        flags = self._history.find("configmaps", FLAGS)
+        if flags is None or KILL_SWITCH_ANNOTATION in annotations_of(flags):
+            return True
+        changing = any(
+            self._history.others_wrote("configmaps", one, did, process.name)
+            for one in (FLAGS, RECORD)
+        )
+        on = flags["data"].get(SWITCH) == "true" and percentage_of(flags) in STEPS[1:-1]
+        return changing or not on or self._history.record().get("status") != "done"
 
     def _acted_now(self, write: Write, act: Object) -> None:
         old, new = percentage_of(write.before), percentage_of(write.after)
@@ -96,6 +133,13 @@ def _number(alert: Alert, at: float) -> int:
             number += 1
         last = end
     return number
+
+
+def _fires_anew(alert: Alert, at: float) -> bool:
+    """Whether it is certain that guards saw the end of the time before."""
+    spans = [(begin, end) for begin, end in alert.spans if begin <= at]
+    ends = [float("-inf"), *(end for _begin, end in spans)]
+    return spans[-1][0] - ends[-2] >= QUIET + SEEN
 
 
 def _acts(body: Object) -> list[Object]:

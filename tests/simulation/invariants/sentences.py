@@ -67,7 +67,7 @@ SENTENCES: t.Mapping[str, str] = {
     STAYS_KILLED: "A kill switch that is set stays set until somebody resets it, and what it holds off stays off.",
     STAYS_OFF: "No run that held the lock before or beside a way back turns on what that has switched off.",
     STEP_BY_STEP: "The percentage rises by one step of its schedule at a time.",
-    ONE_ACT: "The guard acts once for each cause, however many guards look, and for nothing that did not fire.",
+    ONE_ACT: "The guard acts once for each cause and misses none, however many look, and for none that did not fire.",
     GUARD_LOWERS: "The guard only takes users out: by a step down after the last had its time, or by the kill switch.",
     PINNED_FIRST: "No service is released before what ran is pinned.",
     PINS_ARE_OLD: "A pin, and what is saved of a function, is what ran before the release, however often begun.",
