@@ -141,6 +141,8 @@ def _crowd(draw: random.Random, plan: Plan) -> Plan:
 
 def _again(draw: random.Random, plan: Plan) -> Plan:
     """One command after the other: of attempts, hotfixes between them, and ways back. Seldom does anything go wrong."""
+    if draw.random() < 0.1:
+        return _refused(draw, plan)
     commands = draw.choice(
         (
             ("deploy", "deploy"),
@@ -183,6 +185,13 @@ def _again(draw: random.Random, plan: Plan) -> Plan:
         for _ in range(draw.choice((0, 0, 0, 1, 2)))
     ]
     return _with(plan, actors, faults, bad=bad)
+
+
+def _refused(draw: random.Random, plan: Plan) -> Plan:
+    """A deployment and its way back, of which one call is refused, or done and refused."""
+    actors = [_named(draw, 0, "deploy"), replace(_named(draw, 1, "rollback"), begins=DEPLOYED)]
+    whose, kind = draw.choice(actors).name, draw.choice((CONFLICT, CONFLICT, THROTTLED, ERROR_DONE))
+    return _with(plan, actors, [Fault(whose, kind, WRITE, draw.randint(1, 12))])
 
 
 def _ramp(draw: random.Random, plan: Plan) -> Plan:

@@ -27,6 +27,8 @@ AT_WATCHES = (WATCH_ENDS, WATCH_GONE, WATCH_SKIPS, WATCH_BREAKS, WATCH_LAGS)
 CALL, WRITE, EXEC, WATCH = "call", "write", "exec", "watch"
 MILD = frozenset({LOST, ANSWER_LOST, CONFLICT, THROTTLED, ERROR, ERROR_DONE})
 """A call that fails once."""
+REFUSED = frozenset({CONFLICT, THROTTLED, ERROR, ERROR_DONE})
+"""A call that is answered at once, and by a refusal."""
 MOST_FAULTS = 10
 STORES_EVERY = 10
 AGAIN, AT_LAST = "again", 10_000.0

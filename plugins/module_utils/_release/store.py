@@ -154,9 +154,7 @@ class ReleaseStore:
             digests=digests,
         )
         if not check_mode:
-            pins = replace(pins, fence=max(pins.fence, fence))
-            write_pins(self._cluster, self.name, self.version, pins)
-            self._verify_pins(pins)
+            self._write_pins(replace(pins, fence=max(pins.fence, fence)))
         return new_deployments, new_config_maps
 
     def attachment(self, name: str) -> Attachment | None:
@@ -237,6 +235,16 @@ class ReleaseStore:
                 "sha256": hashlib.sha256(content).hexdigest(),
             },
         )
+
+    def _write_pins(self, pins: Pins) -> None:
+        """A conflict with one's own write, whose answer was lost, is none."""
+        try:
+            write_pins(self._cluster, self.name, self.version, pins)
+        except ConflictError:
+            seen = read_pins(self._cluster, self.name)
+            if seen is None or seen != replace(pins, resource_version=seen.resource_version):
+                raise
+        self._verify_pins(pins)
 
     def _verify_pins(self, pins: Pins) -> None:
         seen = read_pins(self._cluster, self.name)

@@ -10,7 +10,7 @@ import typing as t
 
 from sandbox.kubernetes.routing import parse_path
 
-from ..plan import MILD, WATCH
+from ..plan import MILD, REFUSED, WATCH
 from .backups import BackupInvariants
 from .config_maps import SwapInvariants
 from .flags import FlagInvariants
@@ -32,7 +32,8 @@ if t.TYPE_CHECKING:
 UNSTOPPABLE: t.Mapping[str, tuple[str, ...]] = {
     "kill_switch": (),
     "reset": (),
-    # Another rollback goes first, a person takes its lock, or a kill switch restarts what it is returning.
+    # Another rollback goes first, a person takes its lock or pauses a Deployment, or a kill switch restarts what it is
+    # returning.
     "rollback": (
         *("nothing is pinned", "Nothing is pinned", "Another run is deploying"),
         *("lost the deploy lock", "under a later deploy lock", "was changed by somebody else"),
@@ -149,7 +150,8 @@ class Invariants:
         befell = self.history.world.befell
         if len(befell) > FEW or any(one.of == WATCH or one.kind not in MILD for one in befell):
             return
-        if befell and script not in ("kill_switch", "reset"):
+        refused = len(befell) == 1 and befell[0].kind in REFUSED
+        if befell and not refused and script not in ("kill_switch", "reset"):
             return
         if script in UNSTOPPABLE:
             reasons = (*UNSTOPPABLE[script], *([STANDS_STILL] if plan.outages else ()))

@@ -14,6 +14,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._lock.epoch import fence_of
 from ansible_collections.easymo.deploy.plugins.module_utils._lock.errors import LeaseLostError
+from ansible_collections.easymo.deploy.plugins.module_utils._release.packing import pack
 from ansible_collections.easymo.deploy.plugins.module_utils._release.pins import read_pins
 from ansible_collections.easymo.deploy.plugins.module_utils._release.plan import Change
 from ansible_collections.easymo.deploy.plugins.module_utils._release.store import ReleaseStore
@@ -91,6 +92,27 @@ def test_pins_keep_what_an_undo_needs(cluster: MemoryCluster) -> None:
         "feature-flags": {"exists": True, "data": {"A": "false"}},
         "gone": {"exists": False, "data": {}},
     }
+
+
+@pytest.mark.parametrize("ours", [True, False], ids=["own", "another's"])
+def test_pins_that_are_there_already_count_when_they_are_ours(
+    cluster: MemoryCluster, monkeypatch: pytest.MonkeyPatch, ours: bool
+) -> None:
+    create = cluster.create
+
+    def create_twice(kind: str, body: t.Any) -> t.Any:
+        """As when the answer to the first is lost."""
+        if body["metadata"]["name"].endswith("-pins"):
+            create(kind, body if ours else {**body, "data": {**body["data"], "pins": nothing}})
+        return create(kind, body)
+
+    nothing = pack(b'{"attempt": 1, "deployments": {}, "config_maps": {}}', "")
+    monkeypatch.setattr(opened(cluster), "create", create_twice)
+    if ours:
+        assert run(cluster, pin=PIN)["pinned"] == PIN
+    else:
+        with pytest.raises(ConflictError, match="it exists already"):
+            run(cluster, pin=PIN)
 
 
 @pytest.mark.parametrize("annotated", [False, True], ids=["by-tag", "by-annotation"])
