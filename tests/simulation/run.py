@@ -8,6 +8,7 @@ import typing as t
 from collections import Counter
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from operator import attrgetter
 
 from . import substitutes
 from .functions import Project
@@ -22,6 +23,7 @@ from .totals import DONE, FAILED, KILLED
 from .world import World
 
 HOUR = 3600.0
+_OVER = attrgetter("over")
 _ACTING = substitutes.install()
 gc.freeze()  # what is imported stays: no collection need look at it
 
@@ -77,7 +79,7 @@ def run(plan: Plan) -> Outcome:
     try:
         world.scheduler.run(
             until=start + 4 * HOUR,
-            rested=lambda: bool(violations) or all(one.over for one in operators),
+            rested=lambda: bool(violations) or all(map(_OVER, operators)),
         )
         if not invariants.violations:
             for operator in operators:

@@ -8,6 +8,7 @@ or an option which the role does not have fails at once, so the two cannot part.
 from __future__ import annotations
 
 import functools
+import pickle
 import traceback
 import types
 import typing as t
@@ -226,18 +227,18 @@ class Tasks:
 def _validated(
     module: types.ModuleType, name: str, options: t.Mapping[str, t.Any]
 ) -> dict[str, t.Any]:
-    validator = _validator(module)
-    spec = module.module_spec()["argument_spec"]
-    place = {"namespace": NAMESPACE} if "namespace" in spec else {}
-    found = validator.validate({**place, **options})
+    """A copy of its own each time, for a module may change its options."""
+    return t.cast("dict[str, t.Any]", pickle.loads(_checked(module, name, pickle.dumps(options))))
+
+
+@functools.lru_cache(maxsize=1024)
+def _checked(module: types.ModuleType, name: str, pickled: bytes) -> bytes:
+    spec = module.module_spec()
+    place = {"namespace": NAMESPACE} if "namespace" in spec["argument_spec"] else {}
+    found = ArgumentSpecValidator(**spec).validate({**place, **pickle.loads(pickled)})
     if found.error_messages:
         raise AssertionError(f"{name}: {found.error_messages}")
-    return {one: found.validated_parameters.get(one) for one in spec}
-
-
-@functools.cache
-def _validator(module: types.ModuleType) -> ArgumentSpecValidator:
-    return ArgumentSpecValidator(**module.module_spec())
+    return pickle.dumps({one: found.validated_parameters.get(one) for one in spec["argument_spec"]})
 
 
 def _shown(options: t.Mapping[str, t.Any]) -> str:

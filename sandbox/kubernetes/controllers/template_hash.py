@@ -3,10 +3,14 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import typing as t
 
+import orjson
+
 from sandbox.kubernetes.controllers.objects import SAFE_LETTERS, Object
+from sandbox.kubernetes.history import serialized
 
 LABEL = "pod-template-hash"
 _FNV_OFFSET = 0x811C9DC5
@@ -27,6 +31,12 @@ def template_hash(template: Object, collisions: int = 0) -> str:
 
 def without_hash(template: Object) -> Object:
     """The template with nothing in it that says the same by saying nothing, and without the label."""
+    return _without_hash(serialized(template))
+
+
+@functools.lru_cache(maxsize=512)
+def _without_hash(raw: bytes) -> Object:
+    template = orjson.loads(raw)
     metadata = template.get("metadata") or {}
     labels = {
         name: value for name, value in (metadata.get("labels") or {}).items() if name != LABEL
