@@ -420,7 +420,8 @@ def _stores(draw: random.Random, plan: Plan) -> Plan:
 def _functions(draw: random.Random, plan: Plan) -> Plan:
     """Deployments of edge functions and ways back, and somebody with the Supabase CLI beside them."""
     kinds = ("old", "old", "absent", "turned", "ill", "refused")
-    before = {"wa-webhook": draw.choice(kinds), "receipts": draw.choice(kinds), "lookup": "same"}
+    before = {"wa-webhook": draw.choice(kinds), "receipts": draw.choice(kinds)}
+    before["lookup"] = draw.choice(("same", "same", "turned"))
     commands = draw.choice(
         (
             ("deploy_functions",),

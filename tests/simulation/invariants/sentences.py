@@ -31,6 +31,7 @@ APPLIED_ONCE = "applied_once"
 NEVER_HALF = "never_half"
 DONE_IS_DONE = "done_is_done"
 HOLDS_NOBODY_UP = "holds_nobody_up"
+TRIES_AGAIN = "tries_again"
 BACKUP_COUNTS = "backup_counts"
 RESTORES_BEFORE = "restores_before"
 NOTHING_LEFT = "nothing_left"
@@ -82,10 +83,11 @@ SENTENCES: t.Mapping[str, str] = {
     PHASES_LAST: "The record never loses a finished phase, an attempt, a note or a fact, and attempts only rise.",
     CAPACITY: "We end a ready pod only while no other of its Deployment is missing.",
     TRUE_CLAIMS: "What a task says it did is so: image, flags, the environment of every pod, lock, phase, note.",
-    APPLIED_ONCE: "A migration applies once, whoever else migrates, and who says that it applied it did.",
+    APPLIED_ONCE: "A migration is begun and applies once, whoever else migrates, and who says that it applied it did.",
     NEVER_HALF: "A migration that the database's history has is there whole; one that it lacks has left nothing.",
     DONE_IS_DONE: "What the record calls a finished phase is finished: databases, bucket, functions.",
     HOLDS_NOBODY_UP: "No statement of a migration waits for a lock longer than its lock_timeout, nor those behind it.",
+    TRIES_AGAIN: "A migration gives up for another's lock only after all of its tries.",
     BACKUP_COUNTS: "A backup with its manifest is there to the byte, can be read to its end, and has the rows it says.",
     RESTORES_BEFORE: "The restore point of a database is a backup from before the first migration of the release.",
     NOTHING_LEFT: "No upload and no dump without its manifest is left, but by a lost machine or a late request.",

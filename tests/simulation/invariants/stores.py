@@ -12,7 +12,14 @@ import psycopg2.errors
 
 from ..stores import INDEXED, VERSIONS
 from .history import RECORD, record_of
-from .sentences import APPLIED_ONCE, DONE_IS_DONE, HOLDS_NOBODY_UP, NEVER_HALF, TRUE_CLAIMS
+from .sentences import (
+    APPLIED_ONCE,
+    DONE_IS_DONE,
+    HOLDS_NOBODY_UP,
+    NEVER_HALF,
+    TRIES_AGAIN,
+    TRUE_CLAIMS,
+)
 
 if t.TYPE_CHECKING:
     from psycopg2.extensions import connection
@@ -24,6 +31,10 @@ if t.TYPE_CHECKING:
 
 _EFFECTS = "SELECT version, at, count(*) FROM effects.applied GROUP BY version, at"
 _INDEX = "SELECT indisvalid FROM pg_index WHERE indexrelid = to_regclass('shop.orders_note')"
+_THERE_ALREADY = ("42P07", "42701", "23505")
+"""What a server says to what is there: duplicate_table, duplicate_column, unique_violation."""
+_OF_LOCKS = ("55P03", "25P02")
+"""And to a lock that does not come (lock_not_available), or in the transaction that waited for it."""
 _MODULES = ("sql_migrations", "supabase_migrations", "prisma_migrations")
 
 
@@ -54,6 +65,8 @@ class StoreInvariants:
         """What was seen last, and the place in the log of all writes at which."""
         self._by: dict[tuple[str, str], str] = {}
         """Whose commit put a version into the history."""
+        self._gave_up: Counter[tuple[str, float]] = Counter()
+        """How often a task waited for a lock until its time was over, by the process and when the task began."""
         if self._stores is not None:
             self._stores.databases.observers.append(self._committed)
             self._stores.databases.waited.append(self._waited)
@@ -86,6 +99,8 @@ class StoreInvariants:
                 by == process.name,
                 f"{process.name} says it applied {version} to {database}, and {by} did",
             )
+        if did.result.get("reason") == "MigrationFailed":
+            self._check_failure(process, did)
         if did.result.get("reason") == "MigrationFailed" and did.result["atomic"]:
             version = _version({"version": did.result["file"].partition("_")[0]})
             self._history.check(
@@ -99,9 +114,26 @@ class StoreInvariants:
                 TRUE_CLAIMS, not missing, f"{did.module} of {database} ended without {missing}"
             )
 
+    def _check_failure(self, process: Process, did: Did) -> None:
+        file, sqlstate = did.result["file"], did.result["sqlstate"]
+        self._history.check(
+            APPLIED_ONCE,
+            sqlstate not in _THERE_ALREADY,
+            f"{process.name} began {file} of {did.params['login_db']}, which is there: {sqlstate}",
+        )
+        if sqlstate in _OF_LOCKS:
+            times, retries = self._gave_up[process.name, did.began], did.params["lock_retries"]
+            self._history.check(
+                TRIES_AGAIN,
+                times > retries,
+                f"{process.name} gave {file} up after {times} tries, and may make {retries + 1}",
+            )
+
     def _waited(self, process: Process, seconds: float) -> None:
         module, params = self._history.doing(process.name)
         if module in _MODULES:
+            if seconds >= params["lock_timeout"] - 0.001:
+                self._gave_up[process.name, self._history.began(process.name)] += 1
             self._history.check(
                 HOLDS_NOBODY_UP,
                 seconds <= params["lock_timeout"] + 0.001,
