@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 
 HASHING = "PYTHONHASHSEED"
-OTHERS = 6
+OTHERS = 60
 """Of the seeds of other themes, a mutant that names one is tried with one in so many."""
 ROOT = Path(__file__).parents[2]
 SAVED_EVERY = 60.0
