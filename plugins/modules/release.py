@@ -49,6 +49,7 @@ options:
       - What must be done before O(phase) is opened, for O(phase_status=running). Nothing when not given.
       - The task fails with RV(reason=OutOfOrder) and writes nothing when a phase before it is neither done in this
         attempt nor waived, or when another release is unfinished.
+      - O(phase=rollback) is refused when a release that began later is unfinished or done.
     type: dict
     version_added: 0.2.0
     suboptions:
@@ -69,7 +70,8 @@ options:
         elements: str
         default: []
       supersedes:
-        description: By version, C(by) and C(reason) of the person who lets this release begin beside an unfinished one.
+        description: By version, C(by) and C(reason) of the person who lets this release begin beside an unfinished one,
+          or go back below a later one.
         type: dict
         default: {}
   phase_changed:
@@ -244,6 +246,12 @@ reason:
   returned: failure
   type: str
   sample: Conflict
+later:
+  description: The release that began later, and must go back first.
+  returned: when a way back is out of order
+  type: str
+  sample: 2.1.0
+  version_added: 0.3.0
 missing_phases:
   description: The phases that must be done or waived first, in their order.
   returned: when RV(reason) is V(OutOfOrder)

@@ -43,6 +43,7 @@ from .plan import (
     Outage,
     Plan,
 )
+from .platform import NEXT, VERSION
 
 HOLDERS = ("deploy", "rollback", "ramp")
 SCRIPTS = ("deploy", "rollback", "kill_switch", "ramp", "reset", "unlock", "kubectl")
@@ -192,6 +193,34 @@ def _refused(draw: random.Random, plan: Plan) -> Plan:
     actors = [_named(draw, 0, "deploy"), replace(_named(draw, 1, "rollback"), begins=DEPLOYED)]
     whose, kind = draw.choice(actors).name, draw.choice((CONFLICT, CONFLICT, THROTTLED, ERROR_DONE))
     return _with(plan, actors, [Fault(whose, kind, WRITE, draw.randint(1, 12))])
+
+
+def _releases(draw: random.Random, plan: Plan) -> Plan:
+    """Two releases, the second begun after the first, beside it or over what it left, and ways back of either."""
+    first, second = {"version": VERSION}, {"version": NEXT}
+    commands: t.Sequence[tuple[str, t.Mapping[str, t.Any]]] = draw.choice(
+        (
+            (("deploy", first), ("deploy", second)),
+            (("deploy", first), ("deploy", second), ("rollback", second)),
+            (("deploy", first), ("deploy", second), ("rollback", first)),
+            (("deploy", first), ("deploy", second), ("rollback", second), ("rollback", first)),
+            (("deploy", first), ("deploy", second), ("rollback", first), ("rollback", second)),
+            (("deploy", first), ("rollback", first), ("deploy", second), ("rollback", second)),
+            (("deploy", first), ("deploy", second), ("deploy", first)),
+            (("deploy", second), ("deploy", first), ("rollback", first)),
+        )
+    )
+    signed = draw.random() < 0.6
+    actors, begins = [], 0.0
+    for number, (script, about) in enumerate(commands):
+        actor = _named(draw, number, script)
+        named = draw.random() < (0.2 if script == "rollback" else 0.7)
+        options = {**actor.options, **about, "signs_off": signed, "supersedes": named}
+        actors.append(replace(actor, begins=begins, options=options))
+        begins += draw.choice((10.0, 40.0, DEPLOYED, 400.0))
+    names = [one.name for one in actors]
+    faults = [_fault(draw, draw.choice(names)) for _ in range(draw.choice((0, 0, 1, 2, 4)))]
+    return _with(plan, actors, faults, bad=_bad(draw, plan, 0.2))
 
 
 def _ramp(draw: random.Random, plan: Plan) -> Plan:
@@ -584,6 +613,7 @@ THEMES: t.Mapping[str, Theme] = {
     "crowd": _crowd,
     "again": _again,
     "ramp": _ramp,
+    "releases": _releases,
     "sick": _sick,
     "flags": _flags,
     "blind": _blind,

@@ -10,10 +10,16 @@ if t.TYPE_CHECKING:
     from .world import World
 
 NAMESPACE = "easymo-prod"
-VERSION, OLD, NEW = "2.1.0", "2.0.0", "2.1.0"
+OLD, VERSION, NEXT = "2.0.0", "2.1.0", "2.2.0"
+RELEASES = (VERSION, NEXT)
+"""In most runs there is the first alone. What is wrong with a plan's images is wrong with its own."""
 FLAGS, SWITCH, PERCENTAGE = "feature-flags", "FEATURE_AI", "FEATURE_AI_PERCENTAGE"
-FLAGS_BEFORE = {SWITCH: "false", PERCENTAGE: "0", "FEATURE_OLD": "true"}
-FLAGS_ON: t.Mapping[str, t.Any] = {SWITCH: True}
+FLAGS_BEFORE = {SWITCH: "false", PERCENTAGE: "0", "FEATURE_OLD": "true", "FEATURE_OTHER": "false"}
+FLAGS_ON: t.Mapping[str, t.Mapping[str, t.Any]] = {
+    VERSION: {SWITCH: True, "FEATURE_NEW": "soon"},
+    NEXT: {SWITCH: True, "FEATURE_NEXT": True},
+}
+"""By the release. Each brings one that was not there."""
 FLAGS_OFF: t.Mapping[str, t.Any] = {SWITCH: False, PERCENTAGE: 0}
 SCHEDULE = [
     {"day": 1, "percentage": 1},
@@ -37,7 +43,7 @@ CONSUMERS = ("agent-core",)
 
 
 def image_of(service: str, version: str, plan: Plan) -> str:
-    bad = plan.bad_images.get(service, "") if version == NEW else ""
+    bad = plan.bad_images.get(service, "") if version == VERSION else ""
     return f"registry.example.com/shop/{service}:{version}{'-' + bad if bad else ''}"
 
 

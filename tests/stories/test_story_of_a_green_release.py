@@ -266,13 +266,27 @@ def test_the_next_release_takes_one_migration_one_service_and_one_flag(
     assert re.search(r"v2\.1\.0: wallet-service\b.*v2\.0\.0: the other 11", told, re.DOTALL), told
 
 
+def test_the_release_before_cannot_go_back_below_it(
+    operator: Operator, at_the_end_of_the_ramp: Seen, witness: Witness
+) -> None:
+    run = operator.goes_back()
+    assert run.rc != 0
+    told = " ".join(run.output.split())
+    assert "Release 2.0.0 cannot go back: release 2.1.0, which is done, began after it." in told
+    assert "playbooks/rollback.yml -e release_version=2.1.0" in told
+    assert Seen.by(witness) == at_the_end_of_the_ramp
+
+
 def test_its_way_back_ends_at_the_release_before(
     successor: Successor, at_the_end_of_the_ramp: Seen, witness: Witness
 ) -> None:
+    theirs = {"FEATURE_MARKETPLACE_AGENT": "true"}  # somebody else's, set since
+    witness.kubectl("patch", "configmap", "feature-flags", "-p", json.dumps({"data": theirs}))
     run = successor.rehearses("rollback")
     assert run.rc == 0, run.tail()
     assert witness.images() == NEW
-    assert Seen.by(witness) == at_the_end_of_the_ramp
+    before = at_the_end_of_the_ramp
+    assert Seen.by(witness) == before._replace(flags={**before.flags, **theirs})
     assert witness.flags()["FEATURE_WALLET_LIMITS"] == "false"
     # Its migration is additive, so it stays.
     assert witness.sql("supabase", LIMITED) == ["t"]

@@ -9,7 +9,7 @@ import typing as t
 from dataclasses import dataclass, field
 
 from .._errors import ConflictError, InputError
-from .models import FAILED, PARTLY, ROLLED_BACK, RUNNING, SETTLED, Record
+from .models import DONE, FAILED, PARTLY, ROLLED_BACK, RUNNING, SETTLED, Record
 
 STATES = {
     RUNNING: "is not finished",
@@ -126,6 +126,42 @@ def superseded(version: str, others: t.Iterable[Record], order: PhaseOrder) -> d
             )
         allowed[other.version] = order.supersedes[other.version]
     return allowed
+
+
+def refuse_below_later(
+    version: str, record: Record | None, others: t.Iterable[Record], order: PhaseOrder
+) -> None:
+    """Raise OutOfOrderError when a release stands that began after this one and that nobody lets it go back below.
+
+    Of a release that changed nothing here, every other one is later.
+    """
+    standing = [
+        one
+        for one in others
+        if one.status in (*UNFINISHED, DONE)
+        and _changed(one, order)
+        and one.version not in order.supersedes
+    ]
+    later = max(standing, key=_began, default=None)
+    changed = record is not None and _changed(record, order)
+    if later is None or (record is not None and changed and _began(later) < _began(record)):
+        return
+    why = "began after it" if changed else "stands, and it changed nothing here itself"
+    example = json.dumps(
+        {"release_supersedes": {later.version: {"by": "your name", "reason": "why"}}}
+    )
+    raise OutOfOrderError(
+        f"Release {version} cannot go back: release {later.version}, which is {later.status}, {why}. What "
+        "that one set would be lost. Roll that one back "
+        f"(playbooks/rollback.yml -e release_version={later.version}), switch the feature off alone "
+        f"(playbooks/kill_switch.yml), or go on by name: -e '{example}'.",
+        later=later.version,
+    )
+
+
+def _began(record: Record) -> tuple[int, str]:
+    """The epoch of the lock comes first, for it needs no clock. Records of earlier versions have none."""
+    return max((one.fence for one in record.phases.values()), default=0), record.started
 
 
 def _changed(record: Record, order: PhaseOrder) -> bool:

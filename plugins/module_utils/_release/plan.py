@@ -55,6 +55,10 @@ class Change:
     def opens(self) -> bool:
         return bool(self.phase) and self.phase_status == RUNNING
 
+    @property
+    def goes_back(self) -> bool:
+        return self.opens and self.phase == ROLLBACK_PHASE
+
 
 def plan_record(before: Record | None, change: Change) -> Record:
     """The record after. Equal to the one before when the task has nothing to add."""

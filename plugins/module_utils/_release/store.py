@@ -14,7 +14,7 @@ from .._cluster import RELEASE_ANNOTATION, Clock, Cluster, Object
 from .._errors import ConflictError, InputError, VerificationError
 from .._lock.epoch import fence_of, leave_epoch, refuse_later
 from .models import Record
-from .order import superseded
+from .order import refuse_below_later, superseded
 from .packing import config_map, pack, record_name, unpack
 from .pins import Pins, add_pins, missing_pins, outdated_pins, pins_name, read_pins, write_pins
 from .plan import Change, begins_release, merge, plan_record
@@ -83,7 +83,12 @@ class ReleaseStore:
         ) from last
 
     def _beside_others(self, before: Record | None, change: Change) -> Change:
-        """The change, with the waivers of unfinished releases. Raises OutOfOrderError for one that nobody waived."""
+        """The change, with the waivers of unfinished releases. Raises OutOfOrderError for one that nobody waived.
+
+        A way back is refused below a release that began later.
+        """
+        if change.goes_back and change.order.phases:
+            refuse_below_later(self.version, before, self._others(), change.order)
         if not begins_release(before, change):
             return change
         waivers = superseded(self.version, self._others(), change.order)

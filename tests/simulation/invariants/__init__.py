@@ -38,6 +38,7 @@ UNSTOPPABLE: t.Mapping[str, tuple[str, ...]] = {
         *("nothing is pinned", "Nothing is pinned", "Another run is deploying"),
         *("lost the deploy lock", "under a later deploy lock", "was changed by somebody else"),
         *("is paused, so nothing would roll", "was paused while it rolled out"),
+        "cannot go back: release",
     ),
 }
 """Scripts that nobody else may keep from their end, and the reasons that are none."""
@@ -45,6 +46,8 @@ UNSTOPPABLE: t.Mapping[str, tuple[str, ...]] = {
 
 STANDS_STILL = "made no progress"
 """What a rollout says whose new pod is on a node out of reach: the service is named, and the next run goes on."""
+HALF_DONE = "a rollback would return to it half done"
+"""With what a release is refused beside another that is not finished."""
 FOR_A_PERSON = ("(P3009)", "is there and invalid")
 """In what a command says that leaves the rest to a person: a migration that is no transaction was cut off."""
 QUIET = 15.0
@@ -159,6 +162,8 @@ class Invariants:
             self.history.check(ALWAYS_WORKS, known, f"{script} failed: {why}")
         elif script == "deploy" and name not in self._beside and not plan.bad_images:
             by_hand = any(one.options.get("does") in PREVENTS for one in plan.actors)
+            if HALF_DONE in why:
+                return
             if not by_hand and not self._somebody_does("lock", "kill_switch"):
                 self.history.check(ALWAYS_WORKS, False, f"{name} failed: {why}")
 

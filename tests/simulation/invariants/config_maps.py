@@ -8,7 +8,7 @@ import typing as t
 from sandbox.kubernetes.routing import parse_path
 
 from ..platform import FLAGS
-from .history import LEASE, PINS, RECORD, History, Write
+from .history import LEASE, PINS, RECORDS, History, Write
 from .sentences import NOTHING_LOST
 
 if t.TYPE_CHECKING:
@@ -16,7 +16,7 @@ if t.TYPE_CHECKING:
     from ..tasks import Did
     from ..world import Request
 
-SWAPPED = {("leases", LEASE), *(("configmaps", name) for name in (RECORD, PINS, FLAGS))}
+SWAPPED = {("leases", LEASE), *(("configmaps", name) for name in (*RECORDS, *PINS, FLAGS))}
 
 
 class SwapInvariants:

@@ -15,11 +15,22 @@ from ansible_collections.easymo.deploy.plugins.module_utils._cluster import (
 from ansible_collections.easymo.deploy.plugins.module_utils._time import parse_time
 from sandbox.kubernetes.controllers.objects import terminating
 
-from ..platform import DAY, FLAGS, FLAGS_OFF, NAMESPACE, PERCENTAGE, SCHEDULE, STEPS, SWITCH
+from ..platform import (
+    DAY,
+    FLAGS,
+    FLAGS_OFF,
+    FLAGS_ON,
+    NAMESPACE,
+    PERCENTAGE,
+    SCHEDULE,
+    STEPS,
+    SWITCH,
+)
 from .history import LEASE, History, Write, annotations_of, epoch_of, percentage_in, percentage_of
 from .sentences import (
     AS_ASKED,
     NOT_BEFORE,
+    NOT_UNDONE,
     OTHERS_STAY,
     POD_BY_POD,
     STAYS_KILLED,
@@ -38,6 +49,8 @@ class FlagInvariants:
         self._history = history
         self._verdict = ""
         """The last that was stored, "unwatched" for a step that has none yet."""
+        self._released = "", 0.0
+        """Which release set its flags last, and when."""
 
     def written(self, write: Write) -> None:
         if write.name != FLAGS or write.after is None:
@@ -100,7 +113,7 @@ class FlagInvariants:
         if did.module == "feature_flags":
             self._check_flags(did)
         elif did.module == "feature_ramp":
-            self._check_ramp(did)
+            self._check_ramp(process, did)
         elif did.params["state"] == "set":
             if did.params["automatic"]:
                 self._check_meant(process, did)
@@ -114,8 +127,12 @@ class FlagInvariants:
         old, new = before.get("data") or {}, after.get("data") or {}
         if module == "feature_flags":
             asked = {*params["flags"]}
+            self._check_not_undone(write, old, new, params)
+            if params["kill_switch"] == "reset_automatic":
+                self._released = self._history.release_of(write.by), write.at
         elif module == "kill_switch":
             held = (_switch(before) or {}).get("flags") or {}
+            self._check_not_below(write, old)
             asked = {*params["flags"], *held, PERCENTAGE}
         elif module == "feature_ramp":
             asked = {PERCENTAGE}
@@ -129,10 +146,38 @@ class FlagInvariants:
         lost = [one for one in kept if one not in annotations_of(after)]
         self._history.check(OTHERS_STAY, not lost, f"{write.by} lost the annotations {lost}")
 
+    def _check_not_undone(
+        self, write: Write, old: Object, new: Object, params: t.Mapping[str, t.Any]
+    ) -> None:
+        if params["kill_switch"] != "leave_off":
+            return
+        own = {*FLAGS_ON[self._history.release_of(write.by)], PERCENTAGE}
+        undone = {one for one in old if old[one] != new.get(one)} - own
+        self._history.check(
+            NOT_UNDONE,
+            not undone,
+            f"{write.by} undid {sorted(undone)}, which its release did not set",
+        )
+
+    def _check_not_below(self, write: Write, old: Object) -> None:
+        """A way back that takes users out takes them out of its own release."""
+        history, (release, at) = self._history, self._released
+        if history.script_of(write.by) != "rollback" or old.get(SWITCH) != "true":
+            return
+        let, own = history.options_of(write.by).get("supersedes"), history.release_of(write.by)
+        if release and not let and at < history.came(write.by):
+            records = history.writes("configmaps", f"release-{own}")
+            history.check(
+                NOT_UNDONE,
+                own == release or any(one.at > at for one in records),
+                f"{write.by} took users out of release {release}, which set the flags last",
+            )
+
     def _check_rise(self, write: Write, new: int, data: Object) -> None:
         """By the clock of the cluster, where those of all operators agree with it."""
         world, by = self._history.world, write.by
-        phases = self._history.record().get("phases") or {}
+        release = self._history.release_of(write.by)
+        phases = self._history.record(release).get("phases") or {}
         first = phases.get("feature_flags") or {}
         self._history.check(
             NOT_BEFORE,
@@ -183,7 +228,7 @@ class FlagInvariants:
         elif new != old and (module == "feature_ramp" or self._verdict != "rollback"):
             self._verdict = ""
 
-    def _check_ramp(self, did: Did) -> None:
+    def _check_ramp(self, process: Process, did: Did) -> None:
         data = (self._history.find("configmaps", FLAGS) or {}).get("data") or {}
         said, action = did.result["percentage"], did.result["action"]
         if said is not None:
@@ -200,7 +245,9 @@ class FlagInvariants:
         if did.params["state"] == "judged":
             self._check_verdict(did)
         elif action == "watch":
-            phase = (self._history.record().get("phases") or {}).get("feature_flags") or {}
+            release = self._history.release_of(process.name)
+            phases = self._history.record(release).get("phases") or {}
+            phase = phases.get("feature_flags") or {}
             self._history.check(
                 NOT_BEFORE,
                 data.get(SWITCH) == "true" and phase.get("status") == "done",

@@ -172,7 +172,7 @@ class FunctionInvariants:
 
     def _archived(self) -> set[str]:
         """Of which functions the record has what ran before, or that there was none."""
-        saved = (self._history.record().get("facts") or {}).get(PHASE, {}).get("saved")
+        saved = (self._history.record(VERSION).get("facts") or {}).get(PHASE, {}).get("saved")
         body = saved and self._history.find("configmaps", f"{RECORD}-{saved['attachment']}")
         if not body:
             return set()

@@ -19,10 +19,11 @@ from ansible_collections.easymo.deploy.plugins.module_utils._cluster import (
 from sandbox.kubernetes.errors import ApiError
 
 from ..plan import WATCH
-from ..platform import NAMESPACE, PERCENTAGE, VERSION
+from ..platform import NAMESPACE, PERCENTAGE, RELEASES, VERSION
 from .sentences import FROZEN
 
 if t.TYPE_CHECKING:
+    from ..plan import Actor
     from ..tasks import Did
     from ..world import World
 
@@ -30,7 +31,9 @@ LEASE = "easymo-deploy"
 FREEZE = "deploy-freeze"
 SPARED = 6.0
 """Seconds for which a look at the lock and the freeze counts, and one call."""
-RECORD, PINS = f"release-{VERSION}", f"release-{VERSION}-pins"
+RECORDS = {f"release-{one}": one for one in RELEASES}
+PINS = {f"release-{one}-pins": one for one in RELEASES}
+RECORD = f"release-{VERSION}"
 Doing = tuple[str, t.Mapping[str, t.Any]]
 
 
@@ -56,6 +59,7 @@ class History:
         self._seen: dict[tuple[str, str], Object] = {}
         self._writes: dict[tuple[str, str], list[Write]] = {}
         self._began: dict[str, float] = {}
+        self._first: dict[str, float] = {}
 
     # Findings
 
@@ -73,12 +77,27 @@ class History:
         except ApiError:
             return None
 
-    def pins(self) -> Object:
-        body = self.find("configmaps", PINS)
+    def release_of(self, by: str) -> str:
+        """The version that a run's command is about."""
+        return str(self.options_of(by).get("version", VERSION))
+
+    def options_of(self, by: str) -> t.Mapping[str, t.Any]:
+        actor = self._actor(by)
+        return actor.options if actor else {}
+
+    def script_of(self, by: str) -> str:
+        actor = self._actor(by)
+        return actor.script if actor else ""
+
+    def _actor(self, by: str) -> Actor | None:
+        return next((one for one in self.world.plan.actors if one.name == by), None)
+
+    def pins(self, release: str) -> Object:
+        body = self.find("configmaps", f"release-{release}-pins")
         return {} if body is None else unpacked(body)
 
-    def record(self) -> Object:
-        body = self.find("configmaps", RECORD)
+    def record(self, release: str) -> Object:
+        body = self.find("configmaps", f"release-{release}")
         return {} if body is None else record_of(body)
 
     # Writes
@@ -137,6 +156,11 @@ class History:
     def begun(self, by: str, module: str, params: t.Mapping[str, t.Any]) -> None:
         self.world.doing[by] = module, params
         self._began[by] = self.world.scheduler.now
+        self._first.setdefault(by, self._began[by])
+
+    def came(self, by: str) -> float:
+        """When its first task began."""
+        return self._first.get(by, 0.0)
 
     def doing(self, by: str) -> Doing:
         return self.world.doing.get(by, ("", {}))

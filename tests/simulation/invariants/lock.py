@@ -79,7 +79,7 @@ class LockInvariants:
             EPOCHS_RISE, after >= before, f"the epoch on {write.name} fell from {before} to {after}"
         )
         # A ramp goes down without the lock, and attachments carry no epoch.
-        attached = write.name.startswith(f"{RECORD}-") and write.name != PINS
+        attached = write.name.startswith(f"{RECORD}-") and write.name not in PINS
         if epoch and self._history.doing(write.by)[0] != "feature_ramp" and not attached:
             self._history.check(
                 FENCED,

@@ -7,9 +7,8 @@ import typing as t
 
 from ansible_collections.easymo.deploy.plugins.module_utils._cluster import Object
 
-from ..platform import NEW
 from ..scripts.script import PHASES
-from .history import PINS, RECORD, History, Write, record_of, unpacked
+from .history import PINS, RECORDS, History, Write, record_of, unpacked
 from .sentences import IN_ORDER, PHASES_LAST, PINS_ARE_OLD, TRUE_CLAIMS
 
 if t.TYPE_CHECKING:
@@ -26,14 +25,14 @@ class RecordInvariants:
     def written(self, write: Write) -> None:
         if write.after is None:
             return
-        if write.name == RECORD:
+        if write.name in RECORDS:
             known = {} if write.before is None else record_of(write.before)["phases"]
             self._phases_written(write.by, known, record_of(write.after)["phases"])
             if write.before is not None:
                 self._record_written(write.by, record_of(write.before), record_of(write.after))
-        elif write.name == PINS:
+        elif write.name in PINS:
             before = {} if write.before is None else unpacked(write.before)
-            self._pins_written(write.by, before, unpacked(write.after))
+            self._pins_written(write.by, PINS[write.name], before, unpacked(write.after))
 
     def _record_written(self, by: str, before: Object, after: Object) -> None:
         self._history.check(
@@ -77,7 +76,7 @@ class RecordInvariants:
                     f"{by} made phase {name} {now}, and before it is {states}",
                 )
 
-    def _pins_written(self, by: str, before: Object, pins: Object) -> None:
+    def _pins_written(self, by: str, release: str, before: Object, pins: Object) -> None:
         known = before.get("config_maps", {}) if before.get("attempt") == pins["attempt"] else {}
         for name, pin in known.items():
             self._history.check(
@@ -89,8 +88,8 @@ class RecordInvariants:
             images = [one["image"] for one in pin["template"]["spec"]["containers"]]
             self._history.check(
                 PINS_ARE_OLD,
-                not any(f":{NEW}" in image for image in images),
-                f"the pin of {name} is {images}",
+                not any(f":{release}" in image for image in images),
+                f"the pin of {name} for release {release} is {images}",
             )
 
     def claimed(self, process: Process, did: Did) -> None:
@@ -101,10 +100,13 @@ class RecordInvariants:
 
     def _check_recorded(self, process: Process, did: Did) -> None:
         """Others may have written over it by now."""
-        writes = self._history.writes("configmaps", RECORD)
+        release = did.params["name"]
+        writes = self._history.writes("configmaps", f"release-{release}")
         stood = [one.before for one in writes if one.at >= did.began][:1]
         stood += [one.after for one in writes if one.at >= did.began]
-        records = [record_of(one) for one in stood if one is not None] or [self._history.record()]
+        records = [record_of(one) for one in stood if one is not None] or [
+            self._history.record(release)
+        ]
         phase, notes, facts = (did.params[one] for one in ("phase", "notes", "facts"))
         if did.params["phase_status"] == "done":
             found = [(one.get("phases") or {}).get(phase, {}).get("status") for one in records]
@@ -123,12 +125,14 @@ class RecordInvariants:
             )
 
     def _check_attempt(self, process: Process, did: Did) -> None:
+        release = did.params["name"]
         if any(
             self._history.others_wrote("configmaps", one, did, process.name)
-            for one in (RECORD, PINS)
+            for one in (f"release-{release}", f"release-{release}-pins")
         ):
             return
-        attempts = [one.get("attempt") for one in (self._history.pins(), self._history.record())]
+        both = self._history.pins(release), self._history.record(release)
+        attempts = [one.get("attempt") for one in both]
         self._history.check(
             TRUE_CLAIMS,
             attempts[0] == attempts[1],

@@ -12,7 +12,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._cluster import (
 from sandbox.kubernetes.controllers.objects import condition, pod_ready, seconds, terminating
 from sandbox.kubernetes.routing import parse_path
 
-from ..platform import NAMESPACE, NEW
+from ..platform import NAMESPACE, VERSION
 from .history import LEASE, History, Write, annotations_of, epoch_of, fence_of, template_of
 from .sentences import (
     BACK_AT_PINS,
@@ -109,11 +109,12 @@ class ServiceInvariants:
         )
         if not write.ours:
             return
+        release = self._history.release_of(write.by)
         released = annotations_of(after).get(ROLLOUT_ID_ANNOTATION)
-        if released != annotations_of(before).get(ROLLOUT_ID_ANNOTATION) and _is_new(after):
+        if released != annotations_of(before).get(ROLLOUT_ID_ANNOTATION) and _runs(after, release):
             check(
                 PINNED_FIRST,
-                name in self._history.pins().get("deployments", {}),
+                name in self._history.pins(release).get("deployments", {}),
                 f"{name} was released and is not pinned",
             )
             self._check_kept(write, before)
@@ -121,10 +122,10 @@ class ServiceInvariants:
         self._check_not_undone(write, before, after)
         module, params = self._history.doing(write.by)
         fence = params.get("fence") or 0
-        if fence and template_of(before) != template_of(after) and _is_new(after):
+        if fence and template_of(before) != template_of(after) and _runs(after, release):
             lease = self._history.find("leases", LEASE)
             lost = lease is not None and epoch_of(lease) > fence
-            back = self._history.record().get("status") == "rolled_back"
+            back = self._history.record(release).get("status") == "rolled_back"
             check(STAYS_BACK, not (lost and back), f"{write.by} released {name} after it went back")
         if fence:
             check(
@@ -143,9 +144,10 @@ class ServiceInvariants:
 
     def _check_kept(self, write: Write, before: Object) -> None:
         """What another wrote since the run looked what is to be pinned, no pin can keep."""
-        looked = self._pinned_at.get(write.by, 0.0)
-        pin = self._history.pins().get("deployments", {}).get(write.name)
-        if pin is None or _is_new(before) or self._changed_since(write.name, write.by, looked):
+        looked, release = self._pinned_at.get(write.by, 0.0), self._history.release_of(write.by)
+        pin = self._history.pins(release).get("deployments", {}).get(write.name)
+        known = pin is not None and not _runs(before, release)
+        if not known or self._changed_since(write.name, write.by, looked):
             return
         self._history.check(
             PIN_KEEPS,
@@ -154,7 +156,8 @@ class ServiceInvariants:
         )
 
     def _check_not_undone(self, write: Write, before: Object, after: Object) -> None:
-        if _is_new(after) or _images(before) == _images(after):
+        release = self._history.release_of(write.by)
+        if _runs(after, release) or _images(before) == _images(after):
             return
         moved = [
             one
@@ -164,7 +167,7 @@ class ServiceInvariants:
         if moved:
             self._history.check(
                 NOT_UNDONE,
-                moved[-1].ours or _is_new(before),
+                _runs(before, release) or self._history.release_of(moved[-1].by) == release,
                 f"{write.by} took {write.name} from {_images(before)}, which {moved[-1].by} wrote, to {_images(after)}",
             )
 
@@ -198,7 +201,7 @@ class ServiceInvariants:
             bad = self._history.world.plan.bad_images.get(name)
             self._history.check(
                 TRUE_CLAIMS,
-                bad not in ("never-ready", "absent") or ":" + NEW not in image,
+                bad not in ("never-ready", "absent") or f":{VERSION}" not in image,
                 f"{said}, and no pod of it can become ready",
             )
         elif did.params.get("checksum"):
@@ -220,7 +223,7 @@ class ServiceInvariants:
         self._history.check(TRUE_CLAIMS, counts[0] >= wanted, f"{said} at {counts} of {wanted}")
 
     def _check_returned(self, process: Process, did: Did) -> None:
-        pins = self._history.pins().get("deployments", {})
+        pins = self._history.pins(did.params["name"]).get("deployments", {})
         for name, one in (did.result.get("services") or {}).items():
             if one["message"] or self._history.others_wrote("deployments", name, did, process.name):
                 continue
@@ -240,13 +243,14 @@ class ServiceInvariants:
 
     def _check_all_back(self, process: Process, did: Did) -> None:
         """What went back, or was never rolled, may be another's by now: nothing of it is this release's."""
-        for name, pin in self._history.pins().get("deployments", {}).items():
+        release = did.params["name"]
+        for name, pin in self._history.pins(release).get("deployments", {}).items():
             deployment = self._history.find("deployments", name)
             if deployment is None or self._changed_since(name, process.name, did.began - 300.0):
                 continue
             self._history.check(
                 BACK_AT_PINS,
-                not _is_new(deployment) or pin["template"] == template_of(deployment),
+                not _runs(deployment, release) or pin["template"] == template_of(deployment),
                 f"the release is called rolled back, and {name} runs {_images(deployment)}",
             )
 
@@ -281,5 +285,5 @@ def _bare(template: Object) -> Object:
     return {**template, "metadata": {**template["metadata"], "annotations": {}}}
 
 
-def _is_new(deployment: Object) -> bool:
-    return any(f":{NEW}" in image for image in _images(deployment))
+def _runs(deployment: Object, release: str) -> bool:
+    return any(f":{release}" in image for image in _images(deployment))

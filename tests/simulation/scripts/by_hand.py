@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 import typing as t
 
-from ..platform import FLAGS, NEW, PERCENTAGE, SWITCH, VERSION, image_of
+from ..platform import FLAGS, PERCENTAGE, SWITCH, VERSION, image_of
 from .script import Script
 
 
@@ -51,7 +51,7 @@ def kubectl(script: Script) -> None:
         "new": (
             "application/strategic-merge-patch+json",
             {"spec": {"template": {"spec": {"containers": [
-                {"name": name, "image": image_of(name, NEW, script.world.plan)}]}}}},
+                {"name": name, "image": image_of(name, VERSION, script.world.plan)}]}}}},
         ),
         "pause": (merge, {"spec": {"paused": True}}),
     }  # fmt: skip

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import typing as t
 
-from ..platform import FLAGS, FLAGS_OFF, FLAGS_ON, PERCENTAGE, SWITCH, VERSION
+from ..platform import FLAGS, FLAGS_OFF, FLAGS_ON, PERCENTAGE, SWITCH
 from .script import Script, StopError, lease_lost
 
 if t.TYPE_CHECKING:
@@ -28,7 +28,7 @@ def _set_flags(script: Script, phase: str, percentage: t.Any) -> Result | None:
     opened = script.open(phase)
     if opened.get("failed"):
         return opened
-    wanted = {**FLAGS_ON, PERCENTAGE: percentage}
+    wanted = {**FLAGS_ON[script.version], PERCENTAGE: percentage}
     done = script.task(
         "feature_flags/main",
         "Set the flags",
@@ -54,7 +54,7 @@ def _standing(script: Script) -> t.Any:
     """A percentage that somebody changed after this phase was done in this attempt is kept."""
     where = "feature_flags/standing"
     record = script.require(
-        script.task(where, "Check whether this attempt has set the flags", name=VERSION)
+        script.task(where, "Check whether this attempt has set the flags", name=script.version)
     )
     seen = script.require(script.task(where, "Read the flags", name=FLAGS))
     phases = (record.get("record") or {}).get("phases") or {}
@@ -76,7 +76,7 @@ def roll_out(
         "feature_flags/reach",
         "Restart the readers of changed flags",
         name=consumer,
-        release=VERSION,
+        release=script.version,
         checksum=checksum,
         undo_on_failure=undo,
         fence=script.epoch if fence is None else fence,
@@ -112,7 +112,7 @@ def _put_back(script: Script, done: Result, wanted: dict[str, t.Any]) -> None:
             "feature_flags/put_back",
             "Restart the pods with the restored flags",
             name=consumer,
-            release=VERSION,
+            release=script.version,
             checksum=back["checksum"],
             fence=script.epoch,
         )
@@ -179,10 +179,10 @@ def _kill_switch(script: Script, state: str) -> None:
 def _record_switch(script: Script, done: Result) -> None:
     """In a block whose rescue goes on."""
     where = "kill_switch/record"
-    found = script.task(where, "Find the release record", name=VERSION)
+    found = script.task(where, "Find the release record", name=script.version)
     if not found.get("exists"):
         return
     switch = done["kill_switch"]
     told = {name: switch[name] for name in ("by", "reason")} if switch else {}
     facts = {"kill_switches": {switch["set_at"]: {"what": "set", **told}}} if switch else {}
-    script.task(where, "Record it", name=VERSION, notes=[done["sentence"]], facts=facts)
+    script.task(where, "Record it", name=script.version, notes=[done["sentence"]], facts=facts)

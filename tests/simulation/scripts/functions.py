@@ -8,7 +8,7 @@ import typing as t
 from pathlib import Path
 
 from ..functions import CHECKOUT, CONNECTION, FUNCTIONS_URL, by_hand
-from ..platform import NAMESPACE, VERSION
+from ..platform import NAMESPACE
 from .script import Script, StopError
 
 if t.TYPE_CHECKING:
@@ -23,7 +23,7 @@ def edge_functions(script: Script) -> None:
         script.require(script.open(phase))
         where = "edge_functions/main"
         about = "Read the release's facts about the functions"
-        facts = _facts(script.require(script.task(where, about, name=VERSION)))
+        facts = _facts(script.require(script.task(where, about, name=script.version)))
         ready = _stage(script, facts)
         deployed = _deploy(script, ready)
         _verify(script, script.require(deployed), ready)
@@ -70,7 +70,7 @@ def _stage(script: Script, facts: dict[str, t.Any]) -> Result:
                 script.task(
                     "edge_functions/stage",
                     "Read what an earlier run of this attempt saved",
-                    name=VERSION,
+                    name=script.version,
                     fetch={before["attachment"]: file},
                 )
             )
@@ -79,7 +79,7 @@ def _stage(script: Script, facts: dict[str, t.Any]) -> Result:
                 "edge_functions/stage",
                 "Bundle every function and save what runs, without activating anything",
                 known=facts.get("known") or {},
-                release=VERSION,
+                release=script.version,
                 archive=file,
                 archive_key=None,
                 archive_sha256=before.get("sha256"),
@@ -101,7 +101,7 @@ def _attach(script: Script, saved: Result, file: str) -> Result:
         script.task(
             "edge_functions/stage",
             "Attach what runs to the release record",
-            name=VERSION,
+            name=script.version,
             attach={attachment: file},
             fence=script.epoch,
         )
@@ -114,7 +114,7 @@ def _record(script: Script, where: str, name: str, told: Result) -> None:
         script.task(
             where,
             name,
-            name=VERSION,
+            name=script.version,
             facts={"edge_functions": told},
             fence=script.epoch,
         )
@@ -142,7 +142,7 @@ def _verify(script: Script, deployed: Result, ready: Result) -> None:
             functions_url=FUNCTIONS_URL,
             names=[*script.world.plan.functions],
             probes={},
-            version=VERSION,
+            version=script.version,
         )
     )
 
@@ -150,7 +150,7 @@ def _verify(script: Script, deployed: Result, ready: Result) -> None:
 def restore(script: Script) -> None:
     where = "edge_functions/restore"
     record = script.require(
-        script.task(where, "Read the saved functions of the release", name=VERSION)
+        script.task(where, "Read the saved functions of the release", name=script.version)
     )
     facts = _facts(record)
     if "saved" not in facts and "functions" not in record["attachments"]:
@@ -162,7 +162,7 @@ def restore(script: Script) -> None:
             script.task(
                 where,
                 "Read the previous sources from the release record",
-                name=VERSION,
+                name=script.version,
                 fetch={before["attachment"]: file},
             )
         )

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from ..monitoring import URL
-from ..platform import FLAGS_OFF, QUIET, RAMP, SETTLE, VERSION
+from ..platform import FLAGS_OFF, QUIET, RAMP, SETTLE
 from .script import Script, StopError
 
 
@@ -20,7 +20,7 @@ def guard(script: Script) -> None:
             consumers=script.consumers,
             delivery="environment",
             probe=None,
-            release=VERSION,
+            release=script.version,
             prometheus={"url": URL},
             metrics=[{"name": "alerts", "kind": "alerts", "query": "|".join(alerts)}],
             settle=SETTLE,
@@ -36,7 +36,7 @@ def guard(script: Script) -> None:
             script.task(
                 "announcement/announce",
                 "Record the announcement",
-                name=VERSION,
+                name=script.version,
                 announcements={news["key"]: {"undelivered": []}},
             )
         )

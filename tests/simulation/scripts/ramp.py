@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import typing as t
 
-from ..platform import PERCENTAGE, RAMP, VERSION, WATCHED
+from ..platform import PERCENTAGE, RAMP, WATCHED
 from .flags import roll_out
 from .script import Script, StopError
 
@@ -15,7 +15,7 @@ if t.TYPE_CHECKING:
 
 def ramp(script: Script) -> None:
     record = script.require(
-        script.task("feature_ramp/look", "Read the time of the first step", name=VERSION)
+        script.task("feature_ramp/look", "Read the time of the first step", name=script.version)
     )
     phases = (record.get("record") or {}).get("phases") or {}
     first = phases.get("feature_flags") or {}
@@ -24,7 +24,7 @@ def ramp(script: Script) -> None:
         script.task(
             "feature_ramp/look",
             "Read when the guard looked last",
-            release=VERSION,
+            release=script.version,
             max_silence=0,
         )
     )
@@ -100,7 +100,7 @@ def _tell(
             script.task(
                 "feature_ramp/tell",
                 "Record the ramp and its samples",
-                name=VERSION,
+                name=script.version,
                 facts={"ramp": ramp, "ramp_watches": watches},
             )
         )

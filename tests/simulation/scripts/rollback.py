@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from ..platform import FLAGS, VERSION
+from ..platform import FLAGS, FLAGS_ON, PERCENTAGE
 from . import functions
 from .flags import keep_off, switch_off
 from .script import Script, StopError
@@ -13,13 +13,15 @@ UNVERIFIED = "VerificationFailed"
 
 
 def rollback(script: Script) -> None:
+    _refuse_below_later(script)
     if script.world.plan.functions:
         script.lock("undo")
         functions.restore(script)
     else:
-        reason = f"release {VERSION} is rolled back"
+        reason = f"release {script.version} is rolled back"
         off = switch_off(script, reason)
         script.lock("undo")
+        _refuse_below_later(script)
         again = (switch_off if off.get("failed") else keep_off)(script, reason)
         if again.get("reason") != UNVERIFIED:
             script.require(again)
@@ -29,9 +31,22 @@ def rollback(script: Script) -> None:
     script.unlock("undo")
 
 
+def _refuse_below_later(script: Script) -> None:
+    script.require(
+        script.task(
+            "release_phase/going_back",
+            "Refuse to go back below a later release",
+            name=script.version,
+            order=script.order(),
+        )
+    )
+
+
 def _restore_flags(script: Script) -> None:
     read = script.require(
-        script.task("feature_flags/restore", "Read the flags from before the release", name=VERSION)
+        script.task(
+            "feature_flags/restore", "Read the flags from before the release", name=script.version
+        )
     )
     pinned = (read.get("pins") or {}).get("config_maps", {}).get(FLAGS)
     if pinned is None:
@@ -42,7 +57,9 @@ def _restore_flags(script: Script) -> None:
                 "feature_flags/restore",
                 "Restore the previous flags",
                 name=FLAGS,
-                flags=pinned["data"],
+                flags={
+                    one: pinned["data"].get(one) for one in (*FLAGS_ON[script.version], PERCENTAGE)
+                },
                 flagd=None,
                 fence=script.epoch,
             )
@@ -53,7 +70,7 @@ def _return_services(script: Script) -> None:
     returned = script.task(
         "service_rollback/main",
         "Return the services to their previous versions",
-        name=VERSION,
+        name=script.version,
         deployments=[],
         first=script.services[:1],
         wait_timeout=300,
@@ -65,7 +82,7 @@ def _return_services(script: Script) -> None:
             script.task(
                 "service_rollback/main",
                 "Record what returned",
-                name=VERSION,
+                name=script.version,
                 facts={"services_returned": returned["services"]},
                 phase_status=status,
                 fence=script.epoch,
@@ -80,7 +97,7 @@ def _close_rollback(script: Script) -> None:
         script.task(
             where,
             "Mark the release as rolled back in its record",
-            name=VERSION,
+            name=script.version,
             fence=script.epoch,
         )
     )
@@ -89,7 +106,7 @@ def _close_rollback(script: Script) -> None:
             script.task(
                 where,
                 "Mark the phases as rolled back",
-                name=VERSION,
+                name=script.version,
                 phase=phase,
                 fence=script.epoch,
             )

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import typing as t
 
-from ..platform import CONSUMERS, FLAGS, VERSION
+from ..platform import CONSUMERS, FLAGS, RELEASES, VERSION
 
 if t.TYPE_CHECKING:
     from ..plan import Actor
@@ -32,12 +32,19 @@ class Script:
         self.world = world
         self.actor = actor
         self.task = tasks
+        self.version: str = actor.options.get("version", VERSION)
         self.services = [*world.plan.services]
         world.epochs[actor.name] = 0
         self.epoch = 0
 
     def order(self) -> dict[str, t.Any]:
-        return {"phases": self.phases, "waived": {}, "passed": [], "supersedes": {}}
+        beside = {"by": self.actor.name, "reason": "it can wait no longer"}
+        named = self.actor.options.get("supersedes")
+        supersedes = {one: beside for one in RELEASES if named and one != self.version}
+        looks = "preflight"
+        return {
+            "phases": [looks, *self.phases], "waived": {}, "passed": [looks], "supersedes": supersedes
+        }  # fmt: skip
 
     @property
     def phases(self) -> list[str]:
@@ -55,7 +62,7 @@ class Script:
             self.task(
                 "release_phase/lock",
                 "Hold the deploy lock",
-                release=VERSION,
+                release=self.version,
                 purpose=purpose,
                 wait=self.actor.options.get("wait", 0),
                 force=force,
@@ -71,7 +78,7 @@ class Script:
                 self.task(
                     "release_phase/lock",
                     "Keep a run that lost the lock from writing the release record",
-                    name=VERSION,
+                    name=self.version,
                     fence=self.epoch,
                 )
             )
@@ -84,7 +91,7 @@ class Script:
             self.task(
                 "release_phase/begin",
                 "Refuse a phase before earlier ones are done or waived",
-                name=VERSION,
+                name=self.version,
                 phase=phase,
                 order=self.order(),
             )
@@ -95,7 +102,7 @@ class Script:
         return self.task(
             "release_phase/main",
             "Open the phase in the release record",
-            name=VERSION,
+            name=self.version,
             phase=phase,
             order=self.order(),
             pin={"deployments": self.services, "config_maps": [FLAGS]},
@@ -111,7 +118,7 @@ class Script:
             self.task(
                 "release_phase/failed",
                 "Record why the phase failed",
-                name=VERSION,
+                name=self.version,
                 phase=phase,
                 phase_started=None,
                 evidence={"failures": {"control": {"message": str(failure.get("msg"))[:100]}}},
@@ -124,7 +131,7 @@ class Script:
             self.task(
                 "release_phase/close",
                 "Mark the phase as done in the release record",
-                name=VERSION,
+                name=self.version,
                 phase=phase,
                 phase_changed=changed,
                 phase_started=None,
@@ -138,7 +145,7 @@ class Script:
             self.task(
                 "sign_off/close",
                 "Mark the release as done in its record",
-                name=VERSION,
+                name=self.version,
                 fence=self.epoch,
             )
         )

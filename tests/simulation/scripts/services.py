@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import typing as t
 
-from ..platform import NEW, VERSION, image_of
+from ..platform import image_of
 from .script import Script, StopError, lease_lost
 
 if t.TYPE_CHECKING:
@@ -26,14 +26,14 @@ def microservices(script: Script) -> None:
             services=[
                 {
                     "name": one,
-                    "image": image_of(one, NEW, script.world.plan),
+                    "image": image_of(one, script.version, script.world.plan),
                     "log_line": "",
                     "health_url": "",
                 }
                 for one in wave
             ],
             pinned={},
-            release=VERSION,
+            release=script.version,
             undo_on_failure=True,
             wait_timeout=300,
             quorum="nodes",
@@ -58,7 +58,7 @@ def _settle(script: Script, phase: str, failures: dict[str, Result]) -> t.NoRetu
         script.task(
             "service_rollback/settle_wave",
             "Record what was undone and each version",
-            name=VERSION,
+            name=script.version,
             evidence={"settlement": {}},
             fence=script.epoch,
         )

@@ -6,7 +6,6 @@ from __future__ import annotations
 import typing as t
 
 from ..bucket import CONNECTION as BUCKET
-from ..platform import VERSION
 from ..stores import KINDS
 from .script import Script, StopError
 
@@ -82,7 +81,7 @@ def _back_up(script: Script, name: str) -> Result:
         "db_backup/main",
         "Back up the database and verify the backup",
         name=name,
-        release=VERSION,
+        release=script.version,
         pg_dump="pg_dump",
         pg_restore="pg_restore",
         max_age=3600,
@@ -98,7 +97,7 @@ def _record(script: Script, name: str, taken: Result) -> Result:
     return script.task(
         "db_backup/main",
         "Record the backup",
-        name=VERSION,
+        name=script.version,
         backups={name: taken["backup"]},
         fence=script.epoch,
     )
@@ -111,7 +110,7 @@ def _record_point(script: Script, name: str, taken: Result, recorded: Result) ->
     return script.task(
         "db_backup/restore_point",
         "Record the backup from before the first migration as restore point",
-        name=VERSION,
+        name=script.version,
         facts={"restore_points": {name: {"key": taken["backup"]["key"], "restores": 0}}},
         fence=script.epoch,
     )

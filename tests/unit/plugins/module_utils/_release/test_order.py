@@ -4,17 +4,19 @@
 from __future__ import annotations
 
 import typing as t
+from dataclasses import replace
 
 import pytest
 
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import InputError
-from ansible_collections.easymo.deploy.plugins.module_utils._release.models import Record
+from ansible_collections.easymo.deploy.plugins.module_utils._release.models import Phase, Record
 from ansible_collections.easymo.deploy.plugins.module_utils._release.order import (
     OutOfOrderError,
     PhaseOrder,
     Waiver,
     missing_phases,
     read_order,
+    refuse_below_later,
     superseded,
 )
 from ansible_collections.easymo.deploy.plugins.module_utils._release.plan import (
@@ -208,3 +210,63 @@ def test_a_release_does_not_begin_beside_one_that_is_half_done() -> None:
 )
 def test_a_release_begins_beside_one_that_ended_or_changed_nothing(beside: Record) -> None:
     assert superseded("2.0.0", [beside], ORDER) == {}
+
+
+def release(version: str, *phases: str, fence: int, status: str = "done") -> Record:
+    opened = {name: Phase("done", "09:00", fence=fence) for name in phases}
+    return Record(version, 1, status, "ann", "", "2026-11-24T09:00:00Z", phases=opened)
+
+
+OURS = release("2.0.0", "preflight", "database", fence=4)
+
+
+@pytest.mark.parametrize(
+    ("record", "other", "order"),
+    [
+        (OURS, release("1.9.0", *PHASES, fence=3), ORDER),
+        (OURS, release("2.1.0", *PHASES, fence=5, status="rolled_back"), ORDER),
+        (OURS, release("2.1.0", "preflight", fence=5), ORDER),
+        (OURS, release("2.1.0", *PHASES, fence=5), replace(ORDER, supersedes={"2.1.0": Waiver("jane", "why")})),
+        (None, release("2.1.0", "preflight", fence=5), ORDER),
+    ],
+    ids=["earlier", "went back", "only looked", "somebody lets it", "nothing stands"],
+)  # fmt: skip
+def test_what_stands_in_no_ways_back(
+    record: Record | None, other: Record, order: PhaseOrder
+) -> None:
+    refuse_below_later("2.0.0", record, [other], order)
+
+
+@pytest.mark.parametrize(
+    ("record", "other", "told"),
+    [
+        (OURS, release("2.1.0", *PHASES, fence=5), "2.1.0, which is done, began after it"),
+        (
+            OURS,
+            release("2.1.0", "preflight", "database", fence=5, status="failed"),
+            "2.1.0, which is failed, began after it",
+        ),
+        (None, release("1.9.0", *PHASES, fence=3), "1.9.0, which is done, stands"),
+        (
+            release("2.0.0", "preflight", fence=9, status="failed"),
+            release("1.9.0", *PHASES, fence=3),
+            "1.9.0, which is done, stands",
+        ),
+    ],
+    ids=["later", "later and half done", "no record", "only looked"],
+)
+def test_no_release_goes_back_below_a_later_one(
+    record: Record | None, other: Record, told: str
+) -> None:
+    with pytest.raises(
+        OutOfOrderError, match=f"Release 2.0.0 cannot go back: release {told}"
+    ) as error:
+        refuse_below_later("2.0.0", record, [other], ORDER)
+    assert f"release_version={other.version}" in str(error.value)
+
+
+def test_records_without_epochs_are_told_apart_by_their_begin() -> None:
+    ours, later = release("2.0.0", *PHASES, fence=0), release("2.1.0", *PHASES, fence=0)
+    refuse_below_later("2.0.0", replace(ours, started="2026-11-25T00:00:00Z"), [later], ORDER)
+    with pytest.raises(OutOfOrderError):
+        refuse_below_later("2.0.0", replace(ours, started="2026-11-23T00:00:00Z"), [later], ORDER)
