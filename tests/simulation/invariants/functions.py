@@ -12,6 +12,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._cluster import Obje
 from sandbox.supabase.functions import Function, Upload
 
 from ..functions import Project, Written
+from ..platform import VERSION
 from .history import RECORD, SPARED, History, Write, record_of, unpacked
 from .sentences import (
     BACK_AT_PINS,

@@ -20,6 +20,7 @@ from .history import (
     epoch_of,
     fence_of,
     holder_of,
+    percentage_of,
 )
 from .sentences import (
     BEGINS_NOTHING,
@@ -61,7 +62,7 @@ class LockInvariants:
         module, params = self._history.doing(write.by)
         if write.plural == "configmaps" and write.ours and write.before and write.after:
             self._config_map_written(write, params.get("fence") or 0)
-        if self._history.world.epochs.get(write.by) and not _takes_users_out(module, params):
+        if self._history.world.epochs.get(write.by) and not _takes_users_out(write, module, params):
             self._history.check(
                 BEGINS_NOTHING,
                 not self._history.lost_before(write.by),
@@ -226,7 +227,7 @@ class LockInvariants:
         """How long after another took the lock over a write of the former holder still came."""
         module, params = self._history.doing(write.by)
         fence = params.get("fence") or 0
-        if not fence or _takes_users_out(module, params):
+        if not fence or _takes_users_out(write, module, params):
             return
         for lease in reversed(self._history.writes("leases", LEASE)):
             if lease.after is not None and _held_at(lease.after, fence):
@@ -249,8 +250,9 @@ def _held_at(lease: t.Any, epoch: int) -> bool:
     return epoch_of(lease) == epoch and bool(holder_of(lease)[0])
 
 
-def _takes_users_out(module: str, params: t.Mapping[str, t.Any]) -> bool:
+def _takes_users_out(write: Write, module: str, params: t.Mapping[str, t.Any]) -> bool:
     """What asks nobody: the kill switch, a verdict that lets nobody in, what brings it to the pods, and its record."""
     if module == "feature_ramp":
-        return params["verdict"] in ("rollback", "hold") or params["percentage"] == 0
+        fewer = percentage_of(write.after) < percentage_of(write.before)
+        return params["verdict"] in ("rollback", "hold") or fewer
     return module == "kill_switch" or (module in ("release", "rollout") and not params["fence"])
