@@ -31,7 +31,7 @@ from sandbox.supabase.store import Store
 from sandbox.supabase.worker import BundleError
 
 from .control_plane import NoFaults
-from .platform import NEW, OLD
+from .platform import OLD, VERSION
 from .web import Answered, Asked
 
 if t.TYPE_CHECKING:
@@ -186,12 +186,12 @@ class _Gateway(FunctionsGateway):
         if not self._project.starts(function):
             raise refused(503, "BOOT_ERROR", "Function failed to start (please check logs)")
         text = b" ".join(self._project.store.read_sources(function).values())
-        version = next((one for one in (OLD, NEW) if one.encode() in text), "")
+        version = next((one for one in (OLD, VERSION) if one.encode() in text), "")
         return web.json_response({"version": version} if version else {})
 
 
 @functools.cache
-def sources(version: str = NEW) -> tuple[Source, ...]:
+def sources(version: str = VERSION) -> tuple[Source, ...]:
     """Of the checkout as it was at that version."""
     return tuple(
         Source(
@@ -199,7 +199,7 @@ def sources(version: str = NEW) -> tuple[Source, ...]:
             one.entrypoint_path,
             one.import_map_path,
             {
-                path: content.replace(NEW.encode(), version.encode())
+                path: content.replace(VERSION.encode(), version.encode())
                 for path, content in one.files.items()
             },
         )
