@@ -13,7 +13,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._cluster import (
 )
 
 from ..plan import CLOCK_JUMPS, KILL_AFTER, KILL_BEFORE
-from ..platform import FLAGS, QUIET, SETTLE, STEPS, SWITCH
+from ..platform import FLAGS, QUIET, SETTLE, STEPS, SWITCH, VERSION
 from .history import RECORD, History, Write, annotations_of, percentage_of
 from .sentences import GUARD_LOWERS, ONE_ACT
 
@@ -82,7 +82,7 @@ class GuardInvariants:
             for one in (FLAGS, RECORD)
         )
         on = flags["data"].get(SWITCH) == "true" and percentage_of(flags) in STEPS[1:-1]
-        return changing or not on or self._history.record().get("status") != "done"
+        return changing or not on or self._history.record(VERSION).get("status") != "done"
 
     def _acted_now(self, write: Write, act: Object) -> None:
         old, new = percentage_of(write.before), percentage_of(write.after)
