@@ -23,6 +23,8 @@ _READ_SIZE = 1 << 20
 _READ_LOSSES = 4
 _PATIENCE = 60.0
 _ATTEMPTS = 5
+_CROSSED = ("OperationAborted", "ConditionalRequestConflict")
+"""409 of two conditional writes that meet (the page "Error responses" of S3's API)."""
 _REFUSALS = frozenset(
     {
         "403",
@@ -215,9 +217,15 @@ class S3Bucket:
                     **self._storage,
                 )
         except ConflictError:
-            # boto3 repeats a call whose answer was lost, and then finds what the first one stored.
-            if b"".join(self.read(key)) != body:
+            # boto3 repeats a call whose answer was lost, and then finds what the first one stored, or meets it.
+            if not self._holds(key, body):
                 raise
+
+    def _holds(self, key: str, body: bytes) -> bool:
+        try:
+            return b"".join(self.read(key)) == body
+        except RefusedError:
+            return False
 
     def put_page(self, key: str, body: bytes) -> None:
         """A page of HTML over the one that is there; caches keep no copy."""
@@ -309,6 +317,8 @@ class S3Bucket:
             )
         if status == 412:
             return ConflictError(f"{what} exists already and is not overwritten.")
+        if status == 409 and code in _CROSSED:
+            return ConflictError(f"{what} is being written by another call ({code}): try again.")
         if code in _REFUSALS:
             return RefusedError(
                 f"S3 at {self._where} refused access to {what} ({code}): "

@@ -25,9 +25,10 @@ TRUSTED = 20.0
 """Seconds that watches are believed without being asked whether they still see."""
 TOGETHER = 0.1
 """Seconds in which changes count as one: they come in bursts."""
+Read = t.TypeVar("Read")
 
 
-class Versions[Read]:
+class Versions(t.Generic[Read]):  # noqa: UP046 - targets may run an older Python
     """What objects say, read once for each of their versions."""
 
     def __init__(self, read: t.Callable[[Object], Read]) -> None:

@@ -44,8 +44,9 @@ class ServiceInvariants:
         self._history = history
         self._read: dict[tuple[str, str], float] = {}
         """When a run last saw a Deployment."""
-        self._overtaken: dict[tuple[str, str], t.Any] = {}
-        """The options of the task in which a run's write of a Deployment was refused, for another had written it."""
+        self._overtaken: dict[tuple[str, str], tuple[t.Any, Object | None]] = {}
+        """The options of the task in which a run's write of a Deployment was refused, for another had written it, and
+        the template over which it would have written."""
         self._ended: dict[tuple[str, str], float] = {}
         """When who ended a pod of a service last."""
         self._pinned_at: dict[str, float] = {}
@@ -61,8 +62,10 @@ class ServiceInvariants:
         names = [target.name] if target.name else [*self._history.world.plan.services]
         for name in names:
             if request.method == "PATCH" and request.status >= 400:
-                if self._changed_since(name, by, self._read.get((by, name), 0.0)):
-                    self._overtaken[by, name] = self._history.doing(by)[1]
+                seen = self._read.get((by, name), 0.0)
+                if self._changed_since(name, by, seen):
+                    looked_at = template_of(self._others_since(name, by, seen)[0].before)
+                    self._overtaken[by, name] = self._history.doing(by)[1], looked_at
             elif request.method == "GET" and request.status < 400:
                 self._read[by, name] = now
 
@@ -138,7 +141,7 @@ class ServiceInvariants:
             unseen = self._changed_since(name, write.by, seen)
             check(
                 LOOKED_FIRST,
-                not unseen and self._overtaken.get((write.by, name)) is not params,
+                not unseen and not self._is_overtaken(write, params),
                 f"{write.by} wrote over what another wrote on {name}",
             )
 
@@ -256,12 +259,20 @@ class ServiceInvariants:
 
     def _changed_since(self, name: str, by: str, since: float) -> bool:
         """Whether its template is another by somebody else's hand. One that was undone is what it was."""
-        others = [
+        others = self._others_since(name, by, since)
+        return bool(others) and template_of(others[0].before) != template_of(others[-1].after)
+
+    def _others_since(self, name: str, by: str, since: float) -> list[Write]:
+        return [
             one
             for one in self._history.writes("deployments", name)
             if one.at > since and one.by != by and template_of(one.before) != template_of(one.after)
         ]
-        return bool(others) and template_of(others[0].before) != template_of(others[-1].after)
+
+    def _is_overtaken(self, write: Write, params: t.Mapping[str, t.Any]) -> bool:
+        """Whether it was refused in this task for another's template, and that one was not undone since."""
+        options, looked_at = self._overtaken.get((write.by, write.name), (None, None))
+        return options is params and template_of(write.before) != looked_at
 
 
 def _went_at(pod: Object) -> float:

@@ -8,6 +8,7 @@ import typing as t
 import botocore.exceptions
 import pytest
 from botocore.awsrequest import AWSResponse
+from botocore.exceptions import ClientError
 
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import (
     ConflictError,
@@ -57,6 +58,26 @@ def test_an_object_that_was_stored_and_not_answered_is_ours(
     server.loses = "PUT"
     bucket.put_new("manifest", b"{}")
     assert server.bucket.objects["manifest"].body == b"{}"
+
+
+@pytest.mark.parametrize("stored", [b"{}", b"theirs", None], ids=["ours", "theirs", "nothing"])
+def test_a_write_that_meets_another_is_looked_at(
+    stored: bytes | None, bucket: S3Bucket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As S3 answers a conditional write while another one is under way."""
+    if stored is not None:
+        bucket.put_new("manifest", stored)
+
+    def meets(**_options: object) -> None:
+        said = {"Error": {"Code": "ConditionalRequestConflict"}}
+        raise ClientError({**said, "ResponseMetadata": {"HTTPStatusCode": 409}}, "PutObject")
+
+    monkeypatch.setattr(bucket._client, "put_object", meets)
+    if stored == b"{}":
+        bucket.put_new("manifest", b"{}")
+    else:
+        with pytest.raises(ConflictError, match="is being written by another call"):
+            bucket.put_new("manifest", b"{}")
 
 
 def test_an_object_of_somebody_else_is_not_overwritten(server: Server, bucket: S3Bucket) -> None:
