@@ -87,7 +87,7 @@ SENTENCES: t.Mapping[str, str] = {
     NEVER_HALF: "A migration that the database's history has is there whole; one that it lacks has left nothing.",
     DONE_IS_DONE: "What the record calls a finished phase is finished: databases, bucket, functions.",
     HOLDS_NOBODY_UP: "No statement of a migration waits for a lock longer than its lock_timeout, nor those behind it.",
-    TRIES_AGAIN: "A migration gives up for another's lock only after all of its tries.",
+    TRIES_AGAIN: "A migration that is a transaction gives up for another's lock only after all of its tries.",
     BACKUP_COUNTS: "A backup with its manifest is there to the byte, can be read to its end, and has the rows it says.",
     RESTORES_BEFORE: "The restore point of a database is a backup from before the first migration of the release.",
     NOTHING_LEFT: "No upload and no dump without its manifest is left, but by a lost machine or a late request.",
