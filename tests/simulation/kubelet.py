@@ -44,7 +44,7 @@ class Kubelet:
         self.lives: dict[str, Life] = {}
         self._addresses = 0
         self.unreachable: set[str] = set()
-        """Nodes that nobody hears of, and that hear of nothing."""
+        """Nodes that are out of reach, both ways."""
         self._postponed: list[tuple[str, t.Callable[[], None]]] = []
         plane.listeners.append(self.notice)
         plane.containers.log_of = self.log

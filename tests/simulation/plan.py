@@ -82,7 +82,7 @@ class Alert:
 
 @dataclass(frozen=True)
 class Outage:
-    """A node that nobody hears of: from when and how long, in seconds. Then it is back, or deleted for good."""
+    """A node out of reach: from when and how long, in seconds. Then it is back, or deleted for good."""
 
     node: str
     begins: float
@@ -101,7 +101,7 @@ class Plan:
     """What is wrong with a service's new image, if anything."""
     alerts: tuple[Alert, ...] = ()
     blind: tuple[float, float] = (0.0, 0.0)
-    """From when until when Prometheus answers nobody."""
+    """From when until when Prometheus does not answer."""
     stores: t.Mapping[str, str] = field(default_factory=dict)
     """The databases that it migrates, each with the kind of its migrations; without any, there are none."""
     functions: t.Mapping[str, str] = field(default_factory=dict)

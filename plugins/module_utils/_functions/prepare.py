@@ -26,6 +26,10 @@ def silent(_event: str, _text: str, _data: dict[str, t.Any]) -> None:
     return
 
 
+def _ran(present: Deployed | None) -> tuple[int, str]:
+    return (present.version, present.sha256) if present else (0, "")
+
+
 @dataclass(frozen=True)
 class Staged:
     """A bundle that waits for its activation, what it was made of, and the version and hash that ran meanwhile."""
@@ -38,14 +42,11 @@ class Staged:
 
     @classmethod
     def of(cls, deployed: Deployed, fingerprint: str, running: Running | None) -> Staged:
-        present = running.deployed if running else None
-        version, sha256 = (present.version, present.sha256) if present else (0, "")
-        return cls(deployed, fingerprint, version, sha256)
+        return cls(deployed, fingerprint, *_ran(running.deployed if running else None))
 
     def is_over(self, present: Deployed | None) -> bool:
         """A function that was deleted and deployed again begins anew at version 1."""
-        found = (present.version, present.sha256) if present else (0, "")
-        return found == (self.over, self.over_sha256)
+        return _ran(present) == (self.over, self.over_sha256)
 
     def to_json(self) -> dict[str, t.Any]:
         return {

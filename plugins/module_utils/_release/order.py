@@ -115,13 +115,10 @@ def superseded(version: str, others: t.Iterable[Record], order: PhaseOrder) -> d
         if other.version == version or other.status not in UNFINISHED or not _changed(other, order):
             continue
         if other.version not in order.supersedes:
-            example = json.dumps(
-                {"release_supersedes": {other.version: {"by": "your name", "reason": "why"}}}
-            )
             raise OutOfOrderError(
                 f"Release {version} cannot begin: release {other.version} is {other.status} since {other.started}, "
                 "and a rollback would return to it half done. Finish it or roll it back "
-                f"(playbooks/rollback.yml -e release_version={other.version}), or go on by name: -e '{example}'.",
+                f"(playbooks/rollback.yml -e release_version={other.version}), or go on by name: {_by_name(other)}.",
                 unfinished=other.version,
             )
         allowed[other.version] = order.supersedes[other.version]
@@ -131,7 +128,7 @@ def superseded(version: str, others: t.Iterable[Record], order: PhaseOrder) -> d
 def refuse_below_later(
     version: str, record: Record | None, others: t.Iterable[Record], order: PhaseOrder
 ) -> None:
-    """Raise OutOfOrderError when a release stands that began after this one and that nobody lets it go back below.
+    """Raise OutOfOrderError when a release stands that began after this one and that no person let stand.
 
     Of a release that changed nothing here, every other one is later.
     """
@@ -147,16 +144,19 @@ def refuse_below_later(
     if later is None or (record is not None and changed and _began(later) < _began(record)):
         return
     why = "began after it" if changed else "stands, and it changed nothing here itself"
-    example = json.dumps(
-        {"release_supersedes": {later.version: {"by": "your name", "reason": "why"}}}
-    )
     raise OutOfOrderError(
         f"Release {version} cannot go back: release {later.version}, which is {later.status}, {why}. What "
         "that one set would be lost. Roll that one back "
         f"(playbooks/rollback.yml -e release_version={later.version}), switch the feature off alone "
-        f"(playbooks/kill_switch.yml), or go on by name: -e '{example}'.",
+        f"(playbooks/kill_switch.yml), or go on by name: {_by_name(later)}.",
         later=later.version,
     )
+
+
+def _by_name(other: Record) -> str:
+    """The words that let this release go on past another."""
+    given = {"release_supersedes": {other.version: {"by": "your name", "reason": "why"}}}
+    return f"-e '{json.dumps(given)}'"
 
 
 def _began(record: Record) -> tuple[int, str]:

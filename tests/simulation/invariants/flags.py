@@ -173,17 +173,24 @@ class FlagInvariants:
                 f"{write.by} took users out of release {release}, which set the flags last",
             )
 
+    def _phase(self, by: str) -> Object:
+        """That of the flags, in the record of this run's release."""
+        phases = self._history.record(self._history.release_of(by)).get("phases") or {}
+        return phases.get("feature_flags") or {}
+
+    def _check_on(self, by: str, data: Object, did: str) -> None:
+        status = self._phase(by).get("status")
+        self._history.check(
+            NOT_BEFORE,
+            data.get(SWITCH) == "true" and status == "done",
+            f"{did} of a feature that is {data.get(SWITCH)}, its phase {status}",
+        )
+
     def _check_rise(self, write: Write, new: int, data: Object) -> None:
         """By the clock of the cluster, where those of all operators agree with it."""
         world, by = self._history.world, write.by
-        release = self._history.release_of(write.by)
-        phases = self._history.record(release).get("phases") or {}
-        first = phases.get("feature_flags") or {}
-        self._history.check(
-            NOT_BEFORE,
-            data.get(SWITCH) == "true" and first.get("status") == "done",
-            f"{by} raised it to {new} of a feature that is {data.get(SWITCH)}, its phase {first.get('status')}",
-        )
+        first = self._phase(by)
+        self._check_on(by, data, f"{by} raised it to {new}")
         if not any(one.options.get("release") for one in world.plan.actors):
             self._history.check(
                 NOT_BEFORE,
@@ -245,14 +252,7 @@ class FlagInvariants:
         if did.params["state"] == "judged":
             self._check_verdict(did)
         elif action == "watch":
-            release = self._history.release_of(process.name)
-            phases = self._history.record(release).get("phases") or {}
-            phase = phases.get("feature_flags") or {}
-            self._history.check(
-                NOT_BEFORE,
-                data.get(SWITCH) == "true" and phase.get("status") == "done",
-                f"{said} % is watched of a feature that is {data.get(SWITCH)}, its phase {phase.get('status')}",
-            )
+            self._check_on(process.name, data, f"{said} % is watched")
 
     def _check_verdict(self, did: Did) -> None:
         """A verdict is of the step that was watched, and a breach leaves it."""
