@@ -81,7 +81,7 @@ SENTENCES: t.Mapping[str, str] = {
     BACK_AT_PINS: "What a rollback says has returned is as it was pinned or saved, to the byte.",
     NOT_UNDONE: "Nothing is undone that the release did not write.",
     PHASES_LAST: "The record never loses a finished phase, an attempt, a note or a fact, and attempts only rise.",
-    CAPACITY: "We end a ready pod only while no other of its Deployment is missing.",
+    CAPACITY: "We end a ready pod only while no other of its Deployment is missing, but those on a node out of reach.",
     TRUE_CLAIMS: "What a task says it did is so: image, flags, the environment of every pod, lock, phase, note.",
     APPLIED_ONCE: "A migration is begun and applies once, whoever else migrates, and who says that it applied it did.",
     NEVER_HALF: "A migration that the database's history has is there whole; one that it lacks has left nothing.",

@@ -93,10 +93,15 @@ class ServiceInvariants:
             return  # by another hand, since it was looked at
         ready = sum(pod_ready(one) and not terminating(one) for one in pods)
         wanted = deployment["spec"]["replicas"]
+        out_of_reach = self._history.world.kubelet.unreachable
+        lost = sum(
+            one["spec"].get("nodeName") in out_of_reach and (terminating(one) or not pod_ready(one))
+            for one in pods
+        )
         self._history.check(
             CAPACITY,
-            ready >= wanted - 1,
-            f"{name} was ended while {ready + 1} of {wanted} were ready",
+            ready >= wanted - lost - 1,
+            f"{name} was ended while {ready + 1} of {wanted} were ready, and {lost} out of reach",
         )
 
     def written(self, write: Write) -> None:
