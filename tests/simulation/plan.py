@@ -30,7 +30,6 @@ MILD = frozenset({LOST, ANSWER_LOST, CONFLICT, THROTTLED, ERROR, ERROR_DONE})
 REFUSED = frozenset({CONFLICT, THROTTLED, ERROR, ERROR_DONE})
 """A call that is answered at once, and by a refusal."""
 MOST_FAULTS = 10
-STORES_EVERY = 10
 AGAIN, AT_LAST = "again", 10_000.0
 """Who gives the command last, when everything that was lost is forgotten and nothing goes wrong any more."""
 
