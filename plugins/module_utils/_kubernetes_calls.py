@@ -28,9 +28,10 @@ with KUBERNETES:
 Answer = t.TypeVar("Answer")
 
 CONNECT_TIMEOUT = 5.0
-READ_TIMEOUT = 30.0
-PATIENCE = 20.0
-"""Seconds a call keeps trying when its caller named no deadline."""
+READ_TIMEOUT = 16.0
+"""An API server lets a request wait for its turn 15 seconds, then refuses it (kubernetes/kubernetes issue 119799)."""
+PATIENCE = 30.0
+"""Seconds a call keeps trying when its caller named no deadline: one answer may be lost, and is asked for again."""
 AUTHORIZING = 5.0
 """Seconds that a denial is doubted. A real API server that restarts denies what is allowed for 1.2 to 1.3 s."""
 DOUBT_PAUSE = 0.5

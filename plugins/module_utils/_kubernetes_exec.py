@@ -7,7 +7,7 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass
 
-from ._kubernetes_calls import CONNECT_TIMEOUT, READ_TIMEOUT
+from ._kubernetes_calls import CONNECT_TIMEOUT
 from ._kubernetes_client import KUBERNETES
 
 with KUBERNETES:
@@ -15,8 +15,9 @@ with KUBERNETES:
     from kubernetes.client.exceptions import ApiException
     from kubernetes.stream.ws_client import WSClient, get_websocket_url
 
+RUN_TIMEOUT = 30.0
 OUT_OF_TIME = 124
-"""The exit code, as timeout(1) has it, of a program that did not end within READ_TIMEOUT."""
+"""The exit code, as timeout(1) has it, of a program that did not end within RUN_TIMEOUT."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ def run_in_container(
     websocket.setdefaulttimeout(CONNECT_TIMEOUT)
     try:
         session = WSClient(api_client.configuration, url, headers, capture_all=True)
-        session.run_forever(timeout=READ_TIMEOUT)
+        session.run_forever(timeout=RUN_TIMEOUT)
         code = session.returncode
         ended = Ended(
             OUT_OF_TIME if code is None else code, session.read_stdout(), session.read_stderr()

@@ -17,6 +17,7 @@ import urllib3
 from kubernetes.client.exceptions import ApiException
 from urllib3.util import parse_url
 
+from ansible_collections.easymo.deploy.plugins.module_utils._kubernetes_exec import RUN_TIMEOUT
 from sandbox.kubernetes import selectors
 from sandbox.kubernetes.errors import ApiError
 from sandbox.kubernetes.routing import flag, parse_path
@@ -31,7 +32,6 @@ if t.TYPE_CHECKING:
     from .world import World
 
 NOT_PLAIN = re.compile(r"/\.|[%?#]")
-READ_TIMEOUT = 30.0
 WRITES = ("POST", "PUT", "PATCH", "DELETE")
 BOOKMARK_SECONDS = 60.0
 """From one bookmark to the next of a quiet watch: a real API server's."""
@@ -233,7 +233,7 @@ class Execution(KubernetesJourney):
     _of = plan.EXEC
 
     def __init__(self, world: World, path: str) -> None:
-        super().__init__(world, ("GET", f"{path}/exec", {}, b"", ""), READ_TIMEOUT)
+        super().__init__(world, ("GET", f"{path}/exec", {}, b"", ""), RUN_TIMEOUT)
 
     def _serve(self, by: Process | None) -> t.Any:
         try:

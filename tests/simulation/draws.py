@@ -25,6 +25,7 @@ from .plan import (
     LATE,
     LOST,
     MACHINE_LOST,
+    MILD,
     MOST_FAULTS,
     PAUSE_AFTER,
     PAUSE_BEFORE,
@@ -139,7 +140,7 @@ def _crowd(draw: random.Random, plan: Plan) -> Plan:
 def _again(draw: random.Random, plan: Plan) -> Plan:
     """One command after the other: of attempts, hotfixes between them, and ways back. Seldom does anything go wrong."""
     if draw.random() < 0.1:
-        return _refused(draw, plan)
+        return _one_call(draw, plan)
     commands = draw.choice(
         (
             ("deploy", "deploy"),
@@ -184,11 +185,12 @@ def _again(draw: random.Random, plan: Plan) -> Plan:
     return _with(plan, actors, faults, bad=bad)
 
 
-def _refused(draw: random.Random, plan: Plan) -> Plan:
-    """A deployment and its way back, of which one call is refused, or done and refused."""
+def _one_call(draw: random.Random, plan: Plan) -> Plan:
+    """A deployment and its way back, of which one call fails once: refused or lost, before or after it took effect."""
     actors = [_named(draw, 0, "deploy"), replace(_named(draw, 1, "rollback"), begins=DEPLOYED)]
-    whose, kind = draw.choice(actors).name, draw.choice((CONFLICT, CONFLICT, THROTTLED, ERROR_DONE))
-    return _with(plan, actors, [Fault(whose, kind, WRITE, draw.randint(1, 12))])
+    whose, kind = draw.choice(actors).name, draw.choice(sorted(MILD))
+    of, last = draw.choice(((WRITE, 12), (WRITE, 12), (CALL, 80), (EXEC, 6)))
+    return _with(plan, actors, [Fault(whose, kind, of, draw.randint(1, last))])
 
 
 def _releases(draw: random.Random, plan: Plan) -> Plan:

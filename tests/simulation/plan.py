@@ -27,8 +27,6 @@ AT_WATCHES = (WATCH_ENDS, WATCH_GONE, WATCH_SKIPS, WATCH_BREAKS, WATCH_LAGS)
 CALL, WRITE, EXEC, WATCH = "call", "write", "exec", "watch"
 MILD = frozenset({LOST, ANSWER_LOST, CONFLICT, THROTTLED, ERROR, ERROR_DONE})
 """A call that fails once."""
-REFUSED = frozenset({CONFLICT, THROTTLED, ERROR, ERROR_DONE})
-"""A call that is answered at once, and by a refusal."""
 MOST_FAULTS = 10
 AGAIN, AT_LAST = "again", 10_000.0
 """Who gives the command last, when everything that was lost is forgotten and nothing goes wrong any more."""

@@ -10,7 +10,7 @@ import typing as t
 
 from sandbox.kubernetes.routing import parse_path
 
-from ..plan import MILD, REFUSED, WATCH
+from ..plan import MILD, WATCH
 from .backups import BackupInvariants
 from .config_maps import SwapInvariants
 from .flags import FlagInvariants
@@ -153,8 +153,7 @@ class Invariants:
         befell = self.history.world.befell
         if len(befell) > FEW or any(one.of == WATCH or one.kind not in MILD for one in befell):
             return
-        refused = len(befell) == 1 and befell[0].kind in REFUSED
-        if befell and not refused and script not in ("kill_switch", "reset"):
+        if len(befell) > 1 and script not in ("kill_switch", "reset"):
             return
         if script in UNSTOPPABLE:
             reasons = (*UNSTOPPABLE[script], *([STANDS_STILL] if plan.outages else ()))

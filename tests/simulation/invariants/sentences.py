@@ -94,7 +94,7 @@ SENTENCES: t.Mapping[str, str] = {
     GOES_ON: "When all is well again, the same command finishes what was left, or names what a person must settle.",
     POD_BY_POD: "What a task says of the flags in a pod is what that pod runs with; one it cannot ask fails it.",
     AS_ASKED: "The percentage that the ramp says is set, and is the one that it was asked for.",
-    ALWAYS_WORKS: "In a healthy cluster kill switch and rollback work whoever else acts, and a deployment does alone.",
+    ALWAYS_WORKS: "If at most one call fails, kill switch and rollback work whoever else acts, a deployment alone.",
     NO_SURPRISE: "No task ends by an error that nobody thought of.",
     LIVENESS: "Everything comes to an end.",
 }
