@@ -127,7 +127,8 @@ class Plan:
         )
 
     def to_text(self) -> str:
-        return json.dumps(asdict(self), sort_keys=True)
+        """In the order in which services were drawn, which is that of their creation."""
+        return json.dumps(asdict(self))
 
     @classmethod
     def from_text(cls, text: str) -> Plan:

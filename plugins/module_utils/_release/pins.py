@@ -9,13 +9,16 @@ import re
 import typing as t
 from dataclasses import dataclass, field, replace
 
-from .._cluster import OWN_ANNOTATIONS, Cluster, Object
+from .._cluster import OWN_ANNOTATIONS, Clock, Cluster, Object
 from .._errors import ConflictError, InputError, VerificationError
 from .._lock.epoch import fence_of
 from .._rollout.models import Deployment, ReplicaSet, newest_replica_set
 from .._rollout.observe import observe_deployment
 from .._rollout.plan import Pin, is_as_pinned, runs_release
 from .packing import config_map, pack, unpack
+
+SEEN_WITHIN = 10.0
+PAUSE = 0.5
 
 
 @dataclass(frozen=True)
@@ -136,14 +139,15 @@ def add_pins(
     deployments: t.Sequence[str],
     config_maps: t.Sequence[str],
     digests: t.Container[str] = (),
+    clock: Clock,
 ) -> Pins:
     """`pins` with what the named objects are now. Refuses what the release has already changed."""
+    observed = [_seen_by_its_controller(cluster, name, clock) for name in deployments]
     replica_sets = (
         [ReplicaSet.from_json(one) for one in cluster.list_objects("ReplicaSet")]
         if deployments
         else []
     )
-    observed = [observe_deployment(cluster, name) for name in deployments]
     late = [one for one in observed if carries(one, version, digests)]
     if late:
         raise ConflictError(_too_late(late, version))
@@ -178,12 +182,25 @@ def _too_late(late: t.Sequence[Deployment], version: str) -> str:
     )
 
 
+def _seen_by_its_controller(cluster: Cluster, name: str, clock: Clock) -> Deployment:
+    """Before that, which takes a moment after each change, the ReplicaSet of its template may not be there.
+
+    A change of its annotations or of its replicas, as by an autoscaler, is one too.
+    """
+    give_up = clock.now() + SEEN_WITHIN
+    while True:
+        deployment = observe_deployment(cluster, name)
+        if deployment.observed_generation >= deployment.generation:
+            return deployment
+        if clock.now() >= give_up:
+            raise ConflictError(
+                f"Deployment {name!r} was changed, and its controller has not seen that for {SEEN_WITHIN:.0f} s, so it "
+                "cannot be pinned: check that the kube-controller-manager works, and run the same command again."
+            )
+        clock.sleep(PAUSE)
+
+
 def _pin_deployment(deployment: Deployment, replica_sets: t.Sequence[ReplicaSet]) -> Object:
-    if deployment.observed_generation < deployment.generation:
-        raise ConflictError(
-            f"Deployment {deployment.name!r} is changing now and cannot be pinned: wait until "
-            "its rollout is complete."
-        )
     current = newest_replica_set(deployment, replica_sets)
     if current is None:
         raise InputError(

@@ -157,6 +157,7 @@ class ReleaseStore:
             deployments=new_deployments,
             config_maps=new_config_maps,
             digests=digests,
+            clock=self._clock,
         )
         if not check_mode:
             self._write_pins(replace(pins, fence=max(pins.fence, fence)))

@@ -11,6 +11,7 @@ import typing as t
 from sandbox.kubernetes.routing import parse_path
 
 from ..plan import MILD, WATCH
+from ..platform import VERSION, image_of
 from .backups import BackupInvariants
 from .config_maps import SwapInvariants
 from .flags import FlagInvariants
@@ -156,7 +157,8 @@ class Invariants:
         if len(befell) > 1 and script not in ("kill_switch", "reset"):
             return
         if script in UNSTOPPABLE:
-            reasons = (*UNSTOPPABLE[script], *([STANDS_STILL] if plan.outages else ()))
+            stands_still = plan.outages or self._goes_back_to_a_bad_image(actor)
+            reasons = (*UNSTOPPABLE[script], *([STANDS_STILL] if stands_still else ()))
             known = any(one in why for one in reasons)
             self.history.check(ALWAYS_WORKS, known, f"{script} failed: {why}")
         elif script == "deploy" and name not in self._beside and not plan.bad_images:
@@ -165,6 +167,16 @@ class Invariants:
                 return
             if not by_hand and not self._somebody_does("lock", "kill_switch"):
                 self.history.check(ALWAYS_WORKS, False, f"{name} failed: {why}")
+
+    def _goes_back_to_a_bad_image(self, actor: Actor) -> bool:
+        """Of another release, over which somebody began all the same."""
+        plan = self.history.world.plan
+        pins = self.history.pins(self.history.release_of(actor.name)).get("deployments", {})
+        return any(
+            image_of(name, VERSION, plan) in pin["images"].values()
+            for name, pin in pins.items()
+            if name in plan.bad_images
+        )
 
     def at_the_end(self) -> None:
         self._backups.at_the_end()
