@@ -502,7 +502,7 @@ def _guarded(draw: random.Random, plan: Plan) -> Plan:
     """A ramp under guards that look in turn, with alerts that come and go, and who else lets users in or out."""
     if draw.random() < 0.3:
         return _flapping(draw, plan)
-    actors = [replace(_named(draw, 0, "deploy"), options={"wait": 0, "signs_off": True})]
+    actors = [replace(_named(draw, 0, "deploy"), options={"wait": 0})]
     begins = DEPLOYED
     for number in range(1, draw.choice((2, 3, 4))):
         actors.append(replace(_named(draw, number, "ramp"), begins=begins))
@@ -535,7 +535,7 @@ def _guarded(draw: random.Random, plan: Plan) -> Plan:
 def _flapping(draw: random.Random, plan: Plan) -> Plan:
     """An alert that is gone for less than it takes to have ended, or is not seen for longer; clocks that differ."""
     options = {"wait": 60, "force": False, "percentage": None, "verdict": "proceed"}
-    actors = [replace(_named(draw, 0, "deploy"), options={"wait": 0, "signs_off": True})]
+    actors = [replace(_named(draw, 0, "deploy"), options={"wait": 0})]
     for number in (1, 2):
         ramp = replace(_named(draw, number, "ramp"), begins=DEPLOYED + (number - 1) * STEP)
         actors.append(replace(ramp, options=options))

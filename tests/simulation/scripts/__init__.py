@@ -21,7 +21,7 @@ class Command:
 def _deploy(script: Script) -> None:
     services.microservices(script)
     flags.feature_flags(script)
-    if script.actor.options.get("signs_off"):
+    if script.actor.options.get("signs_off", True):
         script.sign_off()
 
 

@@ -17,8 +17,8 @@ def ramp(script: Script) -> None:
     record = script.require(
         script.task("feature_ramp/look", "Read the time of the first step", name=script.version)
     )
-    phases = (record.get("record") or {}).get("phases") or {}
-    first = phases.get("feature_flags") or {}
+    kept = record.get("record") or {}
+    first = (kept.get("phases") or {}).get("feature_flags") or {}
     began = first.get("finished", "") if first.get("status") == "done" else ""
     guard = script.require(
         script.task(
@@ -33,7 +33,7 @@ def ramp(script: Script) -> None:
         "unguarded": guard["silent"],
         "started": began,
         "watched": began,
-        "blocked": "" if began else "not released",
+        "blocked": "" if kept.get("status") == "done" else "not signed off",
     }
     wanted = script.actor.options.get("percentage")
     releases = bool(script.actor.options.get("release"))
