@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import shutil
 import subprocess
 import sys
@@ -47,6 +48,12 @@ GROUPS = {
 }
 Rights = set[tuple[str, str, str]]
 
+SUBRESOURCES: dict[str, Rights] = {
+    "log": {("", "pods/log", "get")},
+    "execute": {("", "pods/exec", "get"), ("", "pods/exec", "create")},
+    "proxy": {("", "pods/proxy", "get")},
+}
+
 # Calls whose kind is in a variable, with what that may be: the preflight's, for what pod templates refer to.
 INDIRECT: dict[str, Rights] = {
     "cluster.list_objects(kind)": set(),  # named where `seen` is called
@@ -54,19 +61,24 @@ INDIRECT: dict[str, Rights] = {
 }
 
 
-def calls() -> t.Iterator[tuple[str, ast.Call]]:
+@functools.cache
+def calls() -> list[tuple[str, ast.Call]]:
+    found: list[tuple[str, ast.Call]] = []
     for path in sorted(PLUGINS.rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
-            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
-                yield node.func.attr, node
-            elif isinstance(node, ast.Call) and ast.unparse(node.func) == "seen":
-                yield "list_objects", node
+            match node:
+                case ast.Call(func=ast.Attribute(attr=name)):
+                    found.append((name, node))
+                case ast.Call(func=ast.Name(id="seen")):
+                    found.append(("list_objects", node))
+    return found
 
 
 def _receiver(call: ast.Call) -> str:
     return ast.unparse(call.func.value) if isinstance(call.func, ast.Attribute) else ""
 
 
+@functools.cache
 def used() -> Rights:
     """Every verb on a resource that a plugin may ask for, read from its source."""
     rights: Rights = set()
@@ -76,14 +88,10 @@ def used() -> Rights:
         if name in VERBS and kind in GROUPS:
             group, resource = GROUPS[t.cast("str", kind)]
             rights |= {(group, resource, verb) for verb in VERBS[name]}
-        receiver = _receiver(call)
-        rights |= INDIRECT.get(ast.unparse(call), set())
-        if "cluster" in receiver and name == "log":
-            rights.add(("", "pods/log", "get"))
-        if "cluster" in receiver and name == "execute":
-            rights |= {("", "pods/exec", verb) for verb in ("get", "create")}
-        if "cluster" in receiver and name == "proxy":
-            rights.add(("", "pods/proxy", "get"))
+        if name in VERBS:
+            rights |= INDIRECT.get(ast.unparse(call), set())
+        if name in SUBRESOURCES and "cluster" in _receiver(call):
+            rights |= SUBRESOURCES[name]
     return rights
 
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import importlib.metadata
 import re
 import subprocess
@@ -60,9 +61,14 @@ def requirements() -> list[str]:
 
 def imported(*folders: str) -> dict[str, str]:
     """The distribution of each module that is imported, with one file that does."""
+    return {name: file for folder in folders for name, file in _imported(folder).items()}
+
+
+@functools.cache
+def _imported(folder: str) -> dict[str, str]:
     distributions = importlib.metadata.packages_distributions()
     found: dict[str, str] = {}
-    for path in (one for folder in folders for one in (ROOT / folder).rglob("*.py")):
+    for path in (ROOT / folder).rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             if isinstance(node, ast.Import):
                 names = [alias.name for alias in node.names]
