@@ -81,17 +81,14 @@ class KillSwitching:
         return epoch_now(cluster.until(self._clock.now() + LOOK))
 
     def overruled(self, plan: FlagsPlan) -> tuple[str, ...]:
-        """The switch and the flags that are no longer as they were written. What cannot be read is not known to be.
-
-        A switch that says something else was reset and set in the meantime.
-        """
+        """The switch and the flags that are no longer as they were written. What cannot be read is not known to be."""
         try:
             seen = observe_flags(self._open_cluster(), plan.before.name)
         except DeployError:
             return ()
         flags = [name for name in plan.wish.flags if seen.data.get(name) != plan.after.get(name)]
-        was, now = (one.annotations.get(KILL_SWITCH_ANNOTATION) for one in (plan, seen))
-        return (*([KILL_SWITCH_ANNOTATION] if was not in (None, now) else []), *sorted(flags))
+        was, now = (KILL_SWITCH_ANNOTATION in one.annotations for one in (plan, seen))
+        return (*([KILL_SWITCH_ANNOTATION] if was and not now else []), *sorted(flags))
 
     def switch(self, names: t.Sequence[str], order: FlagsRequest) -> list[ConsumerState]:
         return self._each(names, order, Consumer.switch)

@@ -98,7 +98,10 @@ class Consumer:
             return ConsumerState(self._name, restarted=restarted, problem=str(exc), seen=False)
         wrong = [one for one in swept.pods if one.state in (STALE, UNKNOWN)]
         if any(one.state == STALE and one.uid not in known for one in wrong):
-            note = "Its pods started after the flags were written and lack them: does it read them?"
+            note = (
+                "Its pods started after the flags were written and lack them: does it read them, or did somebody "
+                "change them meanwhile?"
+            )
         return ConsumerState(
             self._name,
             pods=swept.pods,

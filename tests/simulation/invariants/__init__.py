@@ -46,6 +46,7 @@ UNSTOPPABLE: t.Mapping[str, tuple[str, ...]] = {
 
 
 STANDS_STILL = "made no progress"
+OPPOSED = ("check easymo.com/kill-switch", "did somebody change them meanwhile")
 """What a rollout says whose new pod is on a node out of reach: the service is named, and the next run goes on."""
 HALF_DONE = "a rollback would return to it half done"
 """With what a release is refused beside another that is not finished."""
@@ -145,7 +146,7 @@ class Invariants:
         plan, name, script = self.history.world.plan, actor.name, actor.script
         if actor.options.get("percentage") is not None:
             return  # who lowers it may come after somebody who switched it off
-        if "check easymo.com/kill-switch" in why and self._somebody_does("reset"):
+        if any(one in why for one in OPPOSED) and self._somebody_does("reset"):
             return  # two people who want the opposite at the same moment are told so
         if "fail their probes" in why and self._somebody_does("supabase"):
             return  # somebody took away what came back, before it was called
