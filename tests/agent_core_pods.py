@@ -44,7 +44,7 @@ def start(place: Place, deployment: t.Mapping[str, t.Any]) -> list[str]:
 
 
 def names(place: Place) -> list[str]:
-    pods = place.json("get", "pods", f"--selector=app={NAME}")["items"]
+    pods = place.read("pods", selector=f"app={NAME}")["items"]
     staying = [pod["metadata"] for pod in pods if "deletionTimestamp" not in pod["metadata"]]
     return sorted(one["name"] for one in staying)
 

@@ -89,7 +89,7 @@ def test_a_pod_waits_for_a_volume_that_is_not_there(at: Stage) -> None:
     place.kubectl("apply", "-f", "-", stdin=json.dumps(body))
 
     def warned() -> bool:
-        events = place.json("get", "events")["items"]
+        events = place.read("events")["items"]
         return any(one["reason"] == "FailedMount" for one in events)
 
     until(warned, 10)

@@ -37,7 +37,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[World]:
 def nodes(cluster: World) -> World:
     """With room as the tests take it: pods of the one before that are ending would keep their places."""
     place = Place(cluster.facts("kubernetes")["kubeconfig"], "default")
-    until(lambda: not place.json("get", "pods", "--all-namespaces")["items"], 40)
+    until(lambda: not place.kubectl("get", "pods", "--all-namespaces", "-o", "name"), 40)
     return cluster
 
 

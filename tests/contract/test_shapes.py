@@ -110,7 +110,7 @@ def filled(world: World) -> Place:
 
 
 def seen(place: Place, name: str) -> Body:
-    return t.cast("Body", place.json("get", "deployment", name))
+    return t.cast("Body", place.read("deployments", name))
 
 
 def image_of(body: Body, name: str) -> Body:
@@ -189,7 +189,7 @@ def test_init_containers_end_and_native_sidecars_go_on(place: Place) -> None:
         ("init-containers", ["terminated"] * 2),
     ):
         place.kubectl("rollout", "status", f"deployment/{name}", "--timeout=60s")
-        pod = place.json("get", "pods", "-l", f"app={name}")["items"][0]["status"]
+        pod = place.read("pods", selector=f"app={name}")["items"][0]["status"]
         found = pod["initContainerStatuses"]
         assert [next(iter(one["state"])) for one in found] == words
         assert all(one["ready"] for one in found)

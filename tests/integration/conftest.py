@@ -18,10 +18,12 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.easymo.deploy.plugins.module_utils._errors import DeployError
 from ansible_collections.easymo.deploy.plugins.plugin_utils._action_module import ControllerModule
 from sandbox.faults import Fault, Faults
+from tests import kubernetes_api
 from tests.fault_setting import faults_set
 from tests.integration.backups import database_to_back_up
 from tests.integration.prisma_project import PrismaProject
 from tests.integration.running import bucket, scratch_database
+from tests.waiting import until
 
 if t.TYPE_CHECKING:
     from types import ModuleType
@@ -56,7 +58,7 @@ PROBE_PATH = _of("PROBE_PATH", "/livez", "/")
 
 @dataclass(frozen=True)
 class Place:
-    """A namespace: kubectl as the witness, and a module's `run` as the controller runs it."""
+    """A namespace: kubectl and the official client as witnesses, and a module's `run` as the controller runs it."""
 
     kubeconfig: str
     namespace: str
@@ -75,11 +77,12 @@ class Place:
         assert done.returncode == 0, f"kubectl {' '.join(arguments)}: {done.stderr}{done.stdout}"
         return done.stdout
 
-    def json(self, *arguments: str) -> t.Any:
-        return json.loads(self.kubectl(*arguments, "-o", "json"))
+    def read(self, kind: str, name: str = "", *, selector: str = "") -> t.Any:
+        """The object, or the list of those that have the labels."""
+        return kubernetes_api.read(self.kubeconfig, self.namespace, kind, name, selector)
 
     def deployment(self) -> t.Any:
-        return self.json("get", "deployment", SERVICE)
+        return self.read("deployments", SERVICE)
 
     def image(self) -> str:
         image: str = self.deployment()["spec"]["template"]["spec"]["containers"][0]["image"]
@@ -130,10 +133,10 @@ def kubeconfig(request: pytest.FixtureRequest) -> str:
 def place(kubeconfig: str) -> t.Iterator[Place]:
     """An empty namespace, gone afterwards."""
     place = Place(kubeconfig, f"test-{uuid.uuid4().hex[:8]}")
-    namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": place.namespace}}
-    place.kubectl("create", "-f", "-", stdin=json.dumps(namespace))
+    kubernetes_api.create_namespace(kubeconfig, place.namespace)
     yield place
-    place.kubectl("delete", "namespace", place.namespace, "--timeout=60s")
+    kubernetes_api.delete_namespace(kubeconfig, place.namespace)
+    until(lambda: not kubernetes_api.is_there(kubeconfig, place.namespace))
 
 
 @pytest.fixture

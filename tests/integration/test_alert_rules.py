@@ -139,7 +139,7 @@ def test_an_object_is_applied_and_waited_for_until_the_operator_has_given_it(
     assert (late["reason"], late["lacking"]) == ("NotReady", {"Tested": "not loaded"})
 
     def operate() -> None:
-        seen = place.json("get", "prometheusrule", OBJECT)
+        seen = place.read("prometheusrules", OBJECT)
         file.write_text(yaml.safe_dump({"groups": seen["spec"]["groups"]}), "utf-8")
         AlertsApi(MonitoringServer(monitoring["prometheus"]["url"]), timeout=20).reload()
 
@@ -148,7 +148,7 @@ def test_an_object_is_applied_and_waited_for_until_the_operator_has_given_it(
     done = run(groups(), **wanted)
     operator.join()
     assert (done["changed"], done["alerts"][0]["health"]) == (False, "ok")
-    assert place.json("get", "prometheusrule", OBJECT)["metadata"]["labels"] == {"release": "kube"}
+    assert place.read("prometheusrules", OBJECT)["metadata"]["labels"] == {"release": "kube"}
     assert run(groups(), **{**wanted, "labels": {"release": "other"}})["changed"] is True
 
 

@@ -117,7 +117,7 @@ def test_the_prober_shows_no_secret_and_keeps_none(
     process = prober(place)
     assert TOKEN not in " ".join(process.cmdline())
     place.run(availability, release=VERSION, state="stopped")
-    kept = place.json("get", "configmap", CONFIG_MAP)
+    kept = place.read("configmaps", CONFIG_MAP)
     assert TOKEN not in json.dumps([kept, facts(place)])
 
 

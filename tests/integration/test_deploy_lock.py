@@ -51,7 +51,7 @@ def ask(place: Place, **params: t.Any) -> Result:
 
 def lease(place: Place) -> tuple[str, int]:
     """Holder and epoch, as kubectl sees them; ("", 0) when there is no Lease."""
-    found = place.json("get", "leases")["items"]
+    found = place.read("leases")["items"]
     mine = [one["spec"] for one in found if one["metadata"]["name"] == NAME]
     return (
         (mine[0].get("holderIdentity", ""), mine[0].get("leaseTransitions", 0)) if mine else ("", 0)
@@ -179,7 +179,7 @@ def playing(place: Place, tmp_path: Path) -> t.Iterator[t.Callable[..., Player]]
 
 def keepers(place: Place) -> list[int]:
     """Pids of the keepers that the Lease names."""
-    annotations = place.json("get", "lease", NAME)["metadata"].get("annotations") or {}
+    annotations = place.read("leases", NAME)["metadata"].get("annotations") or {}
     return [int(annotations[KEEPER].split()[0])] if KEEPER in annotations else []
 
 

@@ -26,7 +26,7 @@ def memory(place: Place) -> str | None:
 
 
 def pods(place: Place) -> list[t.Any]:
-    found: list[t.Any] = place.json("get", "pods", "-l", f"app={SERVICE}")["items"]
+    found: list[t.Any] = place.read("pods", selector=f"app={SERVICE}")["items"]
     return found
 
 
@@ -65,7 +65,7 @@ def test_stopped_and_started_in_check_mode_for_real_and_again(deployed: Place) -
 
 def test_the_template_is_untouched_so_nothing_rolls(deployed: Place) -> None:
     def history() -> list[str]:
-        sets = deployed.json("get", "replicasets")["items"]
+        sets = deployed.read("replicasets")["items"]
         return sorted(one["metadata"]["name"] for one in sets)
 
     before = (history(), deployed.image())
@@ -87,7 +87,7 @@ def test_nobody_serves_behind_the_service_while_stopped(deployed: Place) -> None
     deployed.kubectl("apply", "-f", "-", stdin=json.dumps(service))
 
     def endpoints() -> int:
-        slices = deployed.json("get", "endpointslices")["items"]
+        slices = deployed.read("endpointslices")["items"]
         return sum(len(one["endpoints"] or ()) for one in slices)
 
     until(lambda: endpoints() == 2)

@@ -90,7 +90,7 @@ def test_a_crash_loop_is_named_and_proven_and_what_is_secret_stays_so(
     deployed.kubectl("set", "image", f"deployment/{SERVICE}", f"{SERVICE}={CRASHING}")
 
     def crashed() -> bool:
-        pods = deployed.json("get", "pods")["items"]
+        pods = deployed.read("pods")["items"]
         statuses = [one for pod in pods for one in pod["status"].get("containerStatuses", [])]
         return any(one["restartCount"] > 1 for one in statuses)
 

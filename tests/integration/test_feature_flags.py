@@ -20,7 +20,7 @@ ON = {"FEATURE_AI_AGENTS": True, PERCENTAGE: 1}
 
 
 def data_of(place: Place) -> t.Any:
-    found = place.json("get", "configmap", "feature-flags", "--ignore-not-found=true")
+    found = place.read("configmaps", "feature-flags")
     return found["data"]
 
 
@@ -38,10 +38,10 @@ def test_created_changed_and_taken_out_in_check_mode_for_real_and_again(place: P
         ({PERCENTAGE: 5}, {"FEATURE_AI_AGENTS": "true", PERCENTAGE: "5"}),
         ({"FEATURE_AI_AGENTS": None}, {PERCENTAGE: "5"}),
     ):
-        before = place.json("get", "configmap", "feature-flags")
+        before = place.read("configmaps", "feature-flags")
         predicted = place.run(feature_flags, check_mode=True, flags=flags)
         assert (predicted["changed"], predicted["after"]) == (True, after)
-        assert place.json("get", "configmap", "feature-flags") == before
+        assert place.read("configmaps", "feature-flags") == before
 
         real = place.run(feature_flags, flags=flags)
         assert real == predicted

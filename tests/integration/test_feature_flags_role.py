@@ -45,7 +45,7 @@ def run_play(body: dict[str, t.Any], folder: Path) -> subprocess.CompletedProces
 
 
 def data_of(place: Place) -> t.Any:
-    return place.json("get", "configmap", "feature-flags")["data"]
+    return place.read("configmaps", "feature-flags")["data"]
 
 
 def test_flags_that_never_reach_a_pod_go_back(place: Place, tmp_path: Path) -> None:
@@ -64,7 +64,7 @@ def test_flags_that_never_reach_a_pod_go_back(place: Place, tmp_path: Path) -> N
     assert "LEVEL is 'info' instead of 'debug'" in said
     assert "The previous flags were restored." in said
     assert data_of(place) == BEFORE
-    pods = place.json("get", "pods", f"--selector=app={SERVICE}")["items"]
+    pods = place.read("pods", selector=f"app={SERVICE}")["items"]
     staying = [pod for pod in pods if "deletionTimestamp" not in pod["metadata"]]
     assert len(staying) == 2
     for pod in staying:

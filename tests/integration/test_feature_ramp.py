@@ -51,7 +51,7 @@ class Ramp:
         return self.place.run(feature_ramp_info, **AT_ONCE, **params)
 
     def body(self) -> t.Any:
-        return self.place.json("get", "configmap", "feature-flags")
+        return self.place.read("configmaps", "feature-flags")
 
     def stands(self) -> tuple[str, str, list[str]]:
         """The percentage, the verdict and what the history tells, as kubectl reads them."""
@@ -184,11 +184,11 @@ BAD: list[tuple[dict[str, t.Any], str]] = [
 
 def test_bad_input_touches_nothing(place: Place) -> None:
     place.run(feature_flags, flags={FEATURE: True})
-    before = place.json("get", "configmap", "feature-flags")
+    before = place.read("configmaps", "feature-flags")
     for params, message in BAD:
         result = place.run(feature_ramp, **{**AT_ONCE, "fence": 1, **params})
         assert (result["failed"], message in result["msg"]) == (True, True), (params, result)
-    assert place.json("get", "configmap", "feature-flags") == before
+    assert place.read("configmaps", "feature-flags") == before
 
 
 @pytest.mark.parametrize("percentage", ["ten", 1.5, "1.5", ""], ids=str)

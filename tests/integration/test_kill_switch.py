@@ -45,7 +45,7 @@ def environments(place: Place) -> list[dict[str, str]]:
 
 
 def staying(place: Place) -> list[t.Any]:
-    pods = place.json("get", "pods", f"--selector=app={SERVICE}")["items"]
+    pods = place.read("pods", selector=f"app={SERVICE}")["items"]
     return [pod for pod in pods if "deletionTimestamp" not in pod["metadata"] and running(pod)]
 
 
@@ -61,7 +61,7 @@ def kill(place: Place, **options: t.Any) -> t.Any:
 
 def seen(place: Place) -> tuple[t.Any, t.Any]:
     """All that a killing may write."""
-    flags = place.json("get", "configmap", "feature-flags")
+    flags = place.read("configmaps", "feature-flags")
     return flags, place.deployment()["spec"]["template"]
 
 
@@ -232,5 +232,5 @@ def test_it_wins_over_whoever_goes_up_at_the_same_time(place: Place) -> None:
         stop.set()
     assert killed.get("failed") is None, killed
     assert len(refused) == 2
-    data = place.json("get", "configmap", "feature-flags")["data"]
+    data = place.read("configmaps", "feature-flags")["data"]
     assert data == HELD

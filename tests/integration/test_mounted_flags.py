@@ -207,7 +207,7 @@ def test_killed_between_the_write_and_the_last_pod_the_same_command_continues(
     fault("node", "volumes-stale")
     process = place.start("kill_switch", **readers.order)
     try:
-        until(lambda: place.json("get", "configmap", FLAGS)["data"][AGENTS] == "false")
+        until(lambda: place.read("configmaps", FLAGS)["data"][AGENTS] == "false")
     finally:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
@@ -249,7 +249,7 @@ def test_the_role_brings_flags_without_a_restart_and_puts_back_what_does_not_com
     ended = play(**ON)
     assert ended.returncode == 0, ended.stdout
     assert readers.run() == [(True, 10)] * 2
-    document = place.json("get", "configmap", FLAGS)["data"][FLAGD_KEY]
+    document = place.read("configmaps", FLAGS)["data"][FLAGD_KEY]
 
     deaf, well = readers.pods
     fault("node", "volumes-stale", deaf)
@@ -259,7 +259,7 @@ def test_the_role_brings_flags_without_a_restart_and_puts_back_what_does_not_com
     assert f"1 of 2 pods of '{NAME}' run with other flags: in pod {deaf}" in said
     assert "The previous flags were restored." in said
     assert "not every pod" not in said
-    data = place.json("get", "configmap", FLAGS)["data"]
+    data = place.read("configmaps", FLAGS)["data"]
     assert (data[PERCENTAGE], data[FLAGD_KEY]) == ("10", document)
     assert readers.run() == [(True, 10)] * 2
     assert names(place) == readers.pods, well

@@ -18,7 +18,7 @@ def change(place: Place, **params: t.Any) -> Result:
 
 
 def versions(place: Place) -> dict[str, str]:
-    found = place.json("get", "configmaps", "-l", "easymo.com/release=2.0.0")["items"]
+    found = place.read("configmaps", selector="easymo.com/release=2.0.0")["items"]
     return {one["metadata"]["name"]: one["metadata"]["resourceVersion"] for one in found}
 
 

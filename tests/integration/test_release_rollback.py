@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""All services of a release return to what ran before it; kubectl is the witness."""
+"""All services of a release return to what ran before it; the API server is the witness."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def goes_back(place: Place, *, check_mode: bool = False, **params: t.Any) -> Res
 
 
 def images(place: Place) -> dict[str, str]:
-    listed = place.json("get", "deployments")["items"]
+    listed = place.read("deployments")["items"]
     return {
         one["metadata"]["name"]: one["spec"]["template"]["spec"]["containers"][0]["image"]
         for one in listed
@@ -78,14 +78,14 @@ def test_under_a_lock_also_what_stands_at_its_pin_is_fenced_and_restarts_nothing
 ) -> None:
     lost = released.run(deploy_lock, release="2.0.0")["fence"]
     fence = released.run(deploy_lock, purpose="undo", release="2.0.0")["fence"]
-    before = released.json("get", "deployment", VENDOR)
+    before = released.read("deployments", VENDOR)
     predicted = goes_back(released, fence=fence, check_mode=True)
     real = goes_back(released, fence=fence)
     for name, fenced in ((CORE, False), (WALLET, False), (VENDOR, True)):
         assert predicted["services"][name]["fenced"] is fenced, predicted
         assert real["services"][name]["fenced"] is fenced, real
     assert real["services"][VENDOR]["result"] == "no_change"
-    after = released.json("get", "deployment", VENDOR)
+    after = released.read("deployments", VENDOR)
     assert after["metadata"]["annotations"]["easymo.com/fence"] == str(fence)
     assert after["spec"] == before["spec"]
 
@@ -150,7 +150,7 @@ def patched(place: Place, name: str) -> None:
 
 
 def template(place: Place, name: str) -> str:
-    return json.dumps(place.json("get", "deployment", name)["spec"]["template"], sort_keys=True)
+    return json.dumps(place.read("deployments", name)["spec"]["template"], sort_keys=True)
 
 
 def opened_again(place: Place) -> Result:
