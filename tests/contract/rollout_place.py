@@ -17,6 +17,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._lock.apply import L
 from ansible_collections.easymo.deploy.plugins.modules import release, rollout
 from sandbox.faults import Fault, Faults
 from sandbox.world import World
+from tests import kubernetes_api
 from tests.contract.rollout_cluster import SERVICE, deployment
 from tests.fault_setting import faults_set
 from tests.integration.conftest import Place, Result
@@ -112,8 +113,7 @@ def stage(world: World, **spec: t.Any) -> t.Iterator[Stage]:
     """With three pods of the old version, complete. `spec` goes over the Deployment's."""
     facts = world.facts("kubernetes")
     place = Place(facts["kubeconfig"], f"roll-{uuid.uuid4().hex[:8]}")
-    namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": place.namespace}}
-    place.kubectl("create", "-f", "-", stdin=json.dumps(namespace))
+    kubernetes_api.create_namespace(place.kubeconfig, place.namespace)
     body = deployment(OLD, deadline=600)
     body["metadata"]["namespace"] = place.namespace
     body["spec"].update(spec)
@@ -126,7 +126,7 @@ def stage(world: World, **spec: t.Any) -> t.Iterator[Stage]:
         yield made
     finally:
         made.faults.write(())
-        place.kubectl("delete", "namespace", place.namespace, "--wait=false")
+        kubernetes_api.delete_namespace(place.kubeconfig, place.namespace)
 
 
 def seconds(work: t.Callable[[], object]) -> float:

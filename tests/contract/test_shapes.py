@@ -20,6 +20,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._cluster import (
 from ansible_collections.easymo.deploy.plugins.module_utils._rollout.models import REVISION
 from ansible_collections.easymo.deploy.plugins.modules import release, rollout, rollout_preflight
 from sandbox.world import World
+from tests import kubernetes_api
 from tests.contract.rollout_cluster import running_cluster
 from tests.integration.conftest import Place, Result
 
@@ -98,8 +99,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[Place]:
 
 def filled(world: World) -> Place:
     place = Place(world.facts("kubernetes")["kubeconfig"], f"shapes-{uuid.uuid4().hex[:6]}")
-    namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": place.namespace}}
-    place.kubectl("create", "-f", "-", stdin=json.dumps(namespace))
+    kubernetes_api.create_namespace(place.kubeconfig, place.namespace)
     listed = {"apiVersion": "v1", "kind": "List", "items": documents()}
     how = ("--server-side", "--field-manager=helm", "--validate=false")
     place.kubectl("apply", *how, "-f", "-", stdin=json.dumps(listed))
