@@ -8,7 +8,6 @@ import typing as t
 from pathlib import Path
 
 from ansible.errors import AnsibleError, AnsibleUndefinedVariable
-from ansible.module_utils.common.yaml import yaml_load
 from ansible.plugins.action import ActionBase
 from ansible.utils.vars import load_extra_vars
 
@@ -22,7 +21,7 @@ from ..module_utils._variables.check import (
     unknown_variables,
 )
 from ..module_utils._words import listed
-from ..plugin_utils._role_contracts import Contract, RoleContracts, read_shared
+from ..plugin_utils._role_contracts import Contract, RoleContracts, entry_points_of, read_shared
 
 ROLES = Path(__file__).parents[2] / "roles"
 COMPUTED = frozenset({"hostvars", "vars", "groups", "ansible_facts"})
@@ -142,9 +141,7 @@ class ActionModule(ActionBase):
     def _declared_by_roles(self) -> frozenset[str]:
         names: set[str] = set()
         for path in ROLES.glob("*/meta/argument_specs.yml"):
-            # Only names are asked for. Ansible's loader notes where each text stands, and takes seven times as long.
-            specs = yaml_load(path.read_text("utf-8"))["argument_specs"]
-            for entry_point in specs.values():
+            for entry_point in entry_points_of(path.parents[1]).values():
                 names.update(entry_point.get("options", {}))
         return frozenset(names)
 

@@ -78,6 +78,13 @@ def test_a_value_that_cannot_be_read_names_what_is_missing(contracts: RoleContra
     assert found.why.startswith("'nowhere' is undefined")
 
 
+def test_variables_of_one_host_are_no_values_for_the_next(contracts: RoleContracts) -> None:
+    asked = {"backup_name": "{{ where }}/prod"}
+    assert contracts.problems(MAIN, given(where="s3", **asked)) == []
+    (found,) = contracts.problems(MAIN, given(**asked))
+    assert found.unread == "backup_name"
+
+
 def test_other_entry_points_are_asked_for_by_name(contracts: RoleContracts) -> None:
     both = Contract("backup", ("main", "remove"))
     assert contracts.problems(MAIN, given(backup_name="x")) == []
