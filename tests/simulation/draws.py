@@ -563,6 +563,49 @@ def _flapping(draw: random.Random, plan: Plan) -> Plan:
     return replace(_with(plan, actors, faults), alerts=tuple(alerts), blind=blind)
 
 
+def _spiking(draw: random.Random, plan: Plan) -> Plan:
+    """A hold that a person approves, and every other look finds a breach that is gone at the next one."""
+    approval = replace(_named(draw, 1, "approve"), begins=draw.uniform(150.0, 260.0))
+    period, spike = 20.0, draw.choice((6.0, 9.0))
+    metric = [
+        (at + begin, at + end, value)
+        for at in (period * number for number in range(25))
+        for begin, end, value in ((0.0, period - spike, 0.03), (period - spike, period, 0.2))
+    ]
+    return replace(_with(plan, [_named(draw, 0, "deploy"), approval], []), metric=tuple(metric))
+
+
+def _watched(draw: random.Random, plan: Plan) -> Plan:
+    """A release that watches its metric: good, doubtful, a breach or not to be had. People decide of its hold."""
+    if draw.random() < 0.15:
+        return _spiking(draw, plan)
+    commands = draw.choice(
+        (
+            *((), (), ("deploy",), ("approve",), ("reject",), ("approve", "deploy")),
+            *(("approve", "reject"), ("approve", "approve", "deploy"), ("reject", "deploy")),
+            *(("kill_switch",), ("kill_switch", "reset", "deploy"), ("rollback",), ("unlock",)),
+        )
+    )
+    actors, begins = [_named(draw, 0, "deploy")], draw.uniform(60.0, 300.0)
+    for number, command in enumerate(commands, start=1):
+        actors.append(replace(_named(draw, number, command), begins=begins))
+        begins += draw.choice((5.0, 30.0, draw.uniform(10.0, 300.0)))
+    metric: list[tuple[float, float, float]] = []
+    at = 0.0
+    for value in draw.choices((0.0, 0.03, 0.03, 0.2), k=draw.choice((0, 1, 2, 3, 4))):
+        at += draw.choice((0.0, 20.0, draw.uniform(30.0, 120.0)))
+        lasts = draw.choice((8.0, 15.0, 45.0, draw.uniform(50.0, 400.0)))
+        metric.append((at, at + lasts, value))
+        at += lasts
+    dark = draw.uniform(0.0, 200.0)
+    blind = (dark, dark + draw.choice((15.0, 60.0, 300.0))) if draw.random() < 0.3 else (0.0, 0.0)
+    names = [one.name for one in actors]
+    faults = [_fault(draw, draw.choice(names)) for _ in range(draw.choice((0, 0, 1, 2, 4)))]
+    if draw.random() < 0.4:
+        faults.append(Fault("deploy-0", KILL_AFTER, WRITE, draw.randint(12, 40)))
+    return replace(_with(plan, actors, faults), metric=tuple(metric), blind=blind)
+
+
 def _spans(draw: random.Random) -> tuple[tuple[float, float], ...]:
     found: list[tuple[float, float]] = []
     begin = draw.uniform(DEPLOYED, 500.0)
@@ -622,6 +665,7 @@ THEMES: t.Mapping[str, Theme] = {
     "whole": _whole,
     "guarded": _guarded,
     "life": _life,
+    "watched": _watched,
 }
 RARE = {3: "functions", 4: "whole", 7: "life", 14: "guarded", 19: "stores"}
 """By the rest of a seed by twenty: what takes long. The other themes share the other seeds."""
@@ -660,6 +704,8 @@ def _named(draw: random.Random, number: int, command: str, *, force: bool = Fals
     if command == "breach":
         ramp = _actor(draw, number, "ramp")
         return replace(ramp, options={**ramp.options, "verdict": "rollback"})
+    if command in ("approve", "reject"):
+        return replace(_actor(draw, number, "decide"), options={"decision": command})
     if command == "asks":
         return replace(_actor(draw, number, "unlock"), options={"force": False})
     actor = _actor(draw, number, command)

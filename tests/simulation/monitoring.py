@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Prometheus, as far as the guard asks it: the alerting rules that are loaded, and which of them fire.
+"""Prometheus, as far as guard and watch ask it: the alerting rules that are loaded and fire, and one metric.
 
-Its answers have the form that Prometheus documents at https://prometheus.io/docs/prometheus/latest/querying/api/#rules.
+Its answers have the form that Prometheus documents at https://prometheus.io/docs/prometheus/latest/querying/api/, under
+"Rules" and "Instant queries".
 """
 
 from __future__ import annotations
@@ -28,15 +29,27 @@ class Monitoring:
         world.sites[HOST] = self.answer
 
     def answer(self, asked: Asked) -> Answered:
-        if asked.path != "/api/v1/rules":
+        told = {"/api/v1/rules": self._rules, "/api/v1/query": self._metric}.get(asked.path)
+        if told is None:
             return Answered(404, b"404 page not found")
         begin, end = self._world.plan.blind
         if begin <= self._world.passed < end:
             return Answered(503, b"Service Unavailable")
-        rules = [self._rule(one) for one in self._world.plan.alerts]
-        groups = [{"name": "release", "file": "release.yml", "interval": 15, "rules": rules}]
-        body = {"status": "success", "data": {"groups": groups}}
+        body = {"status": "success", "data": told()}
         return Answered(200, orjson.dumps(body), {"Content-Type": "application/json"})
+
+    def _metric(self) -> dict[str, t.Any]:
+        value = str(self._world.plan.metric_at(self._world.passed))
+        return {
+            "resultType": "vector",
+            "result": [{"metric": {}, "value": [self._world.now(), value]}],
+        }
+
+    def _rules(self) -> dict[str, t.Any]:
+        rules = [self._rule(one) for one in self._world.plan.alerts]
+        return {
+            "groups": [{"name": "release", "file": "release.yml", "interval": 15, "rules": rules}]
+        }
 
     def _rule(self, alert: Alert) -> dict[str, t.Any]:
         since = alert.fires_since(self._world.passed)

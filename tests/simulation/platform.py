@@ -40,6 +40,12 @@ STEPS = [0, *(one["percentage"] for one in SCHEDULE)]
 SETTLE = QUIET = 120.0
 """Of the guard, in seconds."""
 CONSUMERS = ("agent-core",)
+GATE: t.Mapping[str, float] = {
+    "duration": 120.0, "interval": 10.0, "initial_delay": 0.0, "hold_for": 120.0, "recover_for": 40.0, "max_gap": 60.0,
+}  # fmt: skip
+"""The times of the release's watch, in seconds."""
+GOOD, BREACH = 0.01, 0.05
+"""The metric is good up to the one, and a breach above the other."""
 
 
 def image_of(service: str, version: str, plan: Plan) -> str:

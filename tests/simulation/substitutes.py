@@ -49,8 +49,9 @@ if t.TYPE_CHECKING:
 COLLECTION = "ansible_collections.easymo.deploy.plugins."
 ACTING = (
     *("deploy_lock", "edge_functions", "edge_functions_probe", "feature_flags", "feature_guard"),
-    *("feature_guard_info", "feature_ramp", "feature_ramp_info", "kill_switch", "pg_backup"),
-    *("pod_flags", "prisma_migrations", "release", "release_info", "release_rollback", "rollout"),
+    *("feature_guard_info", "feature_ramp", "feature_ramp_info", "kill_switch", "metrics_gate"),
+    *("pg_backup", "pod_flags", "prisma_migrations", "release", "release_decision", "release_info"),
+    *("release_rollback", "rollout"),
     *("rollout_wave", "sql_migrations", "supabase_migrations"),
 )
 SIMULATED = (COLLECTION, "sandbox.kubernetes.", "sandbox.node.status", "sandbox.supabase.")

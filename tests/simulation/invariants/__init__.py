@@ -23,6 +23,7 @@ from .record import RecordInvariants
 from .sentences import ALWAYS_WORKS, GOES_ON, LIVENESS, NO_SURPRISE, SENTENCES
 from .services import ServiceInvariants
 from .stores import StoreInvariants
+from .watch import WatchInvariants
 
 if t.TYPE_CHECKING:
     from ..plan import Actor
@@ -46,6 +47,7 @@ UNSTOPPABLE: t.Mapping[str, tuple[str, ...]] = {
 
 
 STANDS_STILL = "made no progress"
+VERDICT = "run the same phase again"
 OPPOSED = ("check easymo.com/kill-switch", "did somebody change them meanwhile")
 """What a rollout says whose new pod is on a node out of reach: the service is named, and the next run goes on."""
 HALF_DONE = "a rollback would return to it half done"
@@ -84,6 +86,7 @@ class Invariants:
             RecordInvariants(self.history),
             StoreInvariants(self.history),
             FunctionInvariants(self.history),
+            WatchInvariants(self.history),
             self._backups,
         )
 
@@ -148,6 +151,8 @@ class Invariants:
             return  # who lowers it may come after somebody who switched it off
         if any(one in why for one in OPPOSED) and self._somebody_does("reset"):
             return  # two people who want the opposite at the same moment are told so
+        if VERDICT in why:
+            return  # the watch says more of it
         if "fail their probes" in why and self._somebody_does("supabase"):
             return  # somebody took away what came back, before it was called
         if plan.controllers or ((plan.deaf or plan.outages) and script != "rollback"):

@@ -39,6 +39,8 @@ GOES_ON = "goes_on"
 ALWAYS_WORKS = "always_works"
 NOTHING_LOST = "nothing_lost"
 OWN_LOCK = "own_lock"
+WATCH_PASSES = "watch_passes"
+WATCH_GOES_BACK = "watch_goes_back"
 LOCK_COMES_BACK = "lock_comes_back"
 PIN_KEEPS = "pin_keeps"
 IN_ORDER = "in_order"
@@ -95,6 +97,8 @@ SENTENCES: t.Mapping[str, str] = {
     POD_BY_POD: "What a task says of the flags in a pod is what that pod runs with; one it cannot ask fails it.",
     AS_ASKED: "The percentage that the ramp says is set, and is the one that it was asked for.",
     ALWAYS_WORKS: "If at most one call fails, kill switch and rollback work whoever else acts, a deployment alone.",
+    WATCH_PASSES: "A watch passes after all of its time, good at the end, or by a person's word about its hold.",
+    WATCH_GOES_BACK: "A watch goes back for a breach that there was or a person's reject, and for each that lasts.",
     NO_SURPRISE: "No task ends by an error that nobody thought of.",
     LIVENESS: "Everything comes to an end.",
 }

@@ -6,7 +6,7 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass
 
-from . import by_hand, flags, functions, guard, ramp, rollback, services, stores
+from . import by_hand, flags, functions, guard, ramp, rollback, services, stores, watch
 from .script import Script, StopError
 
 
@@ -21,15 +21,18 @@ class Command:
 def _deploy(script: Script) -> None:
     services.microservices(script)
     flags.feature_flags(script)
+    if script.world.plan.metric is not None:
+        watch.monitoring(script)
     if script.actor.options.get("signs_off", True):
         script.sign_off()
 
 
 COMMANDS: t.Mapping[str, Command] = {
-    "deploy": Command(_deploy, ("microservices", "feature_flags", "sign_off")),
+    "deploy": Command(_deploy, ("microservices", "feature_flags", "monitoring", "sign_off")),
     "rollback": Command(rollback.rollback, ("rollback",)),
     "ramp": Command(ramp.ramp, ("ramp",)),
     "guard": Command(guard.guard, ("guard",)),
+    "decide": Command(watch.decide, ("decide",)),
     "kill_switch": Command(flags.kill_switch, ("kill_switch",)),
     "reset": Command(flags.reset, ("kill_switch",)),
     "flags": Command(flags.feature_flags, ("feature_flags",)),

@@ -12,7 +12,9 @@ if t.TYPE_CHECKING:
     from ..tasks import Result, Tasks
     from ..world import World
 
-PHASES = ["microservices", "feature_flags"]
+WATCH = "monitoring"
+PHASES = ["microservices", "feature_flags", WATCH]
+"""The last of a release that watches its metric alone."""
 STORES, FUNCTIONS = ["database"], ["edge_functions"]
 """Of the releases that write databases and bucket, or functions, whose runs are simulated by themselves."""
 
@@ -49,7 +51,9 @@ class Script:
     @property
     def phases(self) -> list[str]:
         plan = self.world.plan
-        return STORES if plan.stores else FUNCTIONS if plan.functions else PHASES
+        if plan.stores or plan.functions:
+            return STORES if plan.stores else FUNCTIONS
+        return [one for one in PHASES if one != WATCH or plan.metric is not None]
 
     def require(self, result: Result) -> Result:
         if result.get("failed"):

@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""playbooks/monitoring.yml and decide.yml: the metric of a release, and what people say of it."""
+
+from __future__ import annotations
+
+from ..monitoring import URL
+from ..platform import BREACH, GATE, GOOD, NAMESPACE
+from ..tasks import tasks_of
+from .flags import switch_off
+from .script import WATCH, Script, StopError
+
+METRIC = {"name": "errors", "query": "errors", "pass": {"max": GOOD}, "rollback": {"above": BREACH}}
+
+
+def monitoring(script: Script) -> None:
+    script.begin(WATCH)
+    failure = script.open(WATCH)
+    if not failure.get("failed"):
+        where = "monitoring/main"
+        script.require(
+            script.task(where, "Read whether only an answer was missing", name=script.version)
+        )
+        failure = script.task(
+            where,
+            next(name for name in tasks_of(where) if "Watch the metrics" in name),
+            prometheus={"url": URL},
+            metrics=[METRIC],
+            release=script.version,
+            gate=WATCH,
+            kubernetes={"namespace": NAMESPACE},
+            treated_share=None,
+            must_detect=None,
+            **GATE,
+        )
+    verdict = failure.get("verdict", "hold")
+    if failure.get("failed") or verdict != "proceed":
+        told = {"msg": failure.get("sentence"), **failure}
+        if verdict == "rollback":
+            switch_off(script, str(told["msg"])[:500])
+        script.failed(WATCH, told)
+        raise StopError(str(told["msg"]), failure)
+    script.close(WATCH, changed=False)
+
+
+def decide(script: Script) -> None:
+    decided = script.require(
+        script.task(
+            "monitoring/decide",
+            "Record the decision: {{ monitoring_decision }}",
+            release=script.version,
+            gate=WATCH,
+            decision=script.actor.options["decision"],
+            by=script.actor.name,
+            reason="it was looked at",
+        )
+    )
+    script.world.say(f"{script.actor.name}: {decided['sentence']}")
