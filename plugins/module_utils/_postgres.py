@@ -201,9 +201,11 @@ def connection_failure(target: PostgresTarget, said: str) -> DeployError:
     reason = _connection_reason(mask_secret(said, target.password))
     starting = "starting up" in reason or "shutting down" in reason
     if reason.startswith("FATAL:") and not starting:
+        advice = "Check user, password and database name."
+        if "not currently accepting connections" in reason:
+            advice = "A restore that was killed leaves it closed: run that restore again, which opens it."
         return RefusedError(
-            f"User {target.user!r} was refused by {target.where}: {reason.removeprefix('FATAL:').strip()}. "
-            "Check user, password and database name."
+            f"User {target.user!r} was refused by {target.where}: {reason.removeprefix('FATAL:').strip()}. {advice}"
         )
     if "certificate" in reason.lower() or "SSL" in reason:
         return RefusedError(

@@ -39,7 +39,8 @@ _LOST = (
     "\tbefore or while processing the request.\n"
 )
 _WRITES = re.compile(
-    r"\s*(?:INSERT|UPDATE|DELETE|CREATE|ALTER|DROP|COMMIT|TRUNCATE|DO|CALL)\b", re.IGNORECASE
+    r"\s*(?:INSERT|UPDATE|DELETE|CREATE|ALTER|DROP|COMMIT|COMMENT|TRUNCATE|DO|CALL)\b",
+    re.IGNORECASE,
 )
 _NEVER_WAITS = re.compile(
     r"\s*(?:SET|RESET|BEGIN|COMMIT|ROLLBACK|SHOW|SELECT (?:pg_catalog\.)?(?:set_config|pg_backend_pid))\b",
@@ -50,6 +51,8 @@ _SETS = re.compile(
     re.IGNORECASE,
 )
 """In what may change a setting, or bring back one that held for a transaction."""
+_LOOKS_WHO = re.compile(r"\bpg_stat_activity\b|^(?:ALTER|DROP) DATABASE\b")
+_ENDS = re.compile(r"\bpg_terminate_backend\b")
 _SETTINGS = """
 SELECT current_setting('lock_timeout')::interval, current_setting('statement_timeout')::interval,
        current_setting('client_connection_check_interval') <> '0'
@@ -127,6 +130,14 @@ class Databases:
             eye.cursor().execute("SET lock_timeout = '5ms'")
         return self._eyes[database]
 
+    def _close_eyes(self) -> None:
+        """Who only looks is no client of whom anybody has to know."""
+        for eye in self._eyes.values():
+            pid = eye.info.backend_pid
+            eye.close()
+            self.server.await_end(pid)
+        self._eyes.clear()
+
     def connect(self, *, dbname: str, application_name: str, **_options: t.Any) -> Connection:
         """psycopg2.connect"""
         if self.over:
@@ -176,9 +187,14 @@ class Databases:
             peer.known = True
         if _SETS.search(sql):
             peer.known = False
+        if _LOOKS_WHO.search(sql):
+            self._close_eyes()
         peer.busy = True
         try:
-            return self._complete(peer, sql, values)
+            rows = self._complete(peer, sql, values)
+            if _ENDS.search(sql) and values:
+                self.server.await_end(values[0])
+            return rows
         finally:
             peer.busy = False
             if _WRITES.match(sql) or self._waiting:
@@ -399,6 +415,11 @@ def _timed_out(peer: Peer) -> psycopg2.Error:
         return said(psycopg2.OperationalError, "55P03", text)
     text = "canceling statement due to statement timeout"
     return said(psycopg2.extensions.QueryCanceledError, "57014", text)
+
+
+def told(exc: psycopg2.Error) -> str:
+    """Without where this process has its server."""
+    return str(exc).rpartition(" failed: ")[2].strip()
 
 
 def answered(real: connection, seconds: float) -> bool:

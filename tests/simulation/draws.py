@@ -70,8 +70,8 @@ def plan_of(seed: int) -> Plan:
 
 
 def theme_of(seed: int) -> str:
-    if seed % 20 in RARE:
-        return RARE[seed % 20]
+    if seed % 40 in RARE:
+        return RARE[seed % 40]
     return random.Random(f"theme {seed}").choice(WEIGHTED)
 
 
@@ -444,6 +444,55 @@ def _stores(draw: random.Random, plan: Plan) -> Plan:
     return replace(_with(plan, actors, faults), services={"agent-core": 1}, stores=kinds)
 
 
+def _restores(draw: random.Random, plan: Plan) -> Plan:
+    """A deployment that migrates, restores of what it backed up, and who uses the databases meanwhile."""
+    swapped, in_place = {"agent_core": "prisma"}, {"platform": "sql"}
+    kinds = draw.choice((swapped, swapped, in_place, in_place, {**swapped, **in_place}))
+    words = draw.choice(("the ledger is garbled", "orders are gone"))
+    actors = [replace(_named(draw, 0, "deploy_stores"), options={"wait": 60, "force": False})]
+    restore = replace(_named(draw, 1, "restore"), options={"reason": words})
+    actors.append(replace(restore, begins=draw.choice((draw.uniform(5.0, 60.0), 2 * DEPLOYED))))
+    again = Actor(AGAIN, "restore", AT_LAST, "build-1", {"reason": words})
+    if draw.random() < 0.15:
+        stands, others = _stalled(draw, actors[1])
+        planned = _with(plan, [*actors, *others, again], [stands])
+        return replace(planned, services={"agent-core": 1}, stores=kinds)
+    beside = ("restore", "restore", "look", "write_rows", "migrate_alone", "deploy_stores")
+    for number in range(2, draw.choice((2, 3, 3, 4))):
+        begins = actors[1].begins + draw.choice((draw.uniform(0.0, 5.0), draw.uniform(0.0, 120.0)))
+        other = replace(_named(draw, number, draw.choice(beside)), begins=begins)
+        if other.script == "restore":
+            reason = draw.choice((words, words, "it is still wrong"))
+            other = replace(other, options={"reason": reason})
+        if other.script == "write_rows":
+            other = replace(other, options={**other.options, "database": next(iter(kinds))})
+        actors.append(other)
+    names = ["restore-1", *(one.name for one in actors[1:] if one.script in ("restore", "look"))]
+    faults = []
+    for _ in range(draw.choice((0, 1, 1, 2, 3, 4))):
+        # The first few go to the cluster, as do the last.
+        of, least, most = draw.choice(((WRITE, 8, 30), (WRITE, 1, 40), (CALL, 30, 160)))
+        kind = draw.choice(AT_CALLS)
+        seconds = draw.choice((1.0, 20.0, 150.0)) if kind in _LASTING else 0.0
+        nth = draw.randint(least, most)
+        faults.append(Fault(draw.choice(names), kind, of, nth, seconds))
+    if draw.random() < 0.3:
+        again = Actor(AGAIN, "deploy_stores", AT_LAST, "build-1", {"wait": 600})
+    planned = _with(plan, [*actors, again], faults)
+    return replace(planned, services={"agent-core": 1}, stores=kinds)
+
+
+_LASTING = (LATE, SLOW, PAUSE_BEFORE, PAUSE_AFTER, CLOCK_JUMPS)
+
+
+def _stalled(draw: random.Random, restore: Actor) -> tuple[Fault, list[Actor]]:
+    """A restore that stands still while its lock is freed and somebody deploys."""
+    stands = Fault(restore.name, PAUSE_AFTER, WRITE, draw.randint(3, 12), 120.0)
+    unlock = replace(_named(draw, 2, "unlock", force=True), begins=restore.begins + 40.0)
+    deploys = replace(_named(draw, 3, "deploy_stores"), begins=restore.begins + 45.0)
+    return stands, [unlock, replace(deploys, options={"wait": 600, "force": False})]
+
+
 def _functions(draw: random.Random, plan: Plan) -> Plan:
     """Deployments of edge functions and ways back, and somebody with the Supabase CLI beside them."""
     kinds = ("old", "old", "absent", "turned", "ill", "refused")
@@ -661,14 +710,18 @@ THEMES: t.Mapping[str, Theme] = {
     "resumed": _resumed,
     "losing": _losing,
     "stores": _stores,
+    "restores": _restores,
     "functions": _functions,
     "whole": _whole,
     "guarded": _guarded,
     "life": _life,
     "watched": _watched,
 }
-RARE = {3: "functions", 4: "whole", 7: "life", 14: "guarded", 19: "stores"}
-"""By the rest of a seed by twenty: what takes long. The other themes share the other seeds."""
+_RARE = {3: "functions", 4: "whole", 7: "life", 14: "guarded"}
+RARE = {
+    **_RARE, **{20 + rest: theme for rest, theme in _RARE.items()}, 19: "stores", 39: "restores"
+}  # fmt: skip
+"""By the rest of a seed by forty: what takes long. The other themes share the other seeds."""
 WEIGHTED = ("any", *(one for one in THEMES if one not in RARE.values()))
 
 
@@ -739,7 +792,7 @@ def _options(draw: random.Random, script: str) -> dict[str, t.Any]:
     if script == "supabase":
         slug = draw.choice(("wa-webhook", "wa-webhook", "receipts", "lookup"))
         return {"does": draw.choice(("deploy", "deploy", "deploy", "delete")), "slug": slug}
-    if script == "write_rows":
+    if script in ("write_rows", "look"):
         return {"holds": draw.choice((0.5, 8.0, 60.0))}
     if script == "kubectl":
         return {"does": draw.choice(("image", "scale", "pod", "flag", "annotate"))}

@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import io
+import re
 import subprocess
 import typing as t
 from contextlib import contextmanager, suppress
@@ -16,7 +17,9 @@ from contextlib import contextmanager, suppress
 import psycopg2
 
 from . import plan
-from .databases import server
+from .databases import server, told
+from .postgres_server import USER
+from .psql import Psql
 
 if t.TYPE_CHECKING:
     from .databases import Databases
@@ -33,7 +36,9 @@ FROM pg_attribute WHERE attrelid = ANY (%s)
 """
 _INDEXES = "SELECT md5(string_agg(indexdef, '|' ORDER BY indexdef)) FROM pg_indexes WHERE left(schemaname, 3) <> 'pg_'"
 TAKES = (0.2, 1.0, 10.0, 90.0)
-"""Seconds of a dump."""
+"""Seconds of a dump, and of what restores it."""
+_MADE = re.compile(r"^\d+; \d+ \d+ ((?:FK )?CONSTRAINT|INDEX) (\S+) (.+) \S+$", re.MULTILINE)
+_CUT = (plan.LOST, plan.ERROR, plan.ANSWER_LOST, plan.ERROR_DONE, plan.THROTTLED)
 
 
 class Ended(t.NamedTuple):
@@ -94,7 +99,15 @@ class Programs:
     def child(
         self, argv: t.Sequence[str], env: t.Mapping[str, str], write: t.Any
     ) -> t.Iterator[Child]:
-        if write is not None:
+        if argv[0].endswith("psql"):
+            running = Psql(self._world, env["PGDATABASE"], write)
+            try:
+                yield running
+            finally:
+                running.close()
+        elif write is not None and any(one.startswith("--dbname") for one in argv):
+            yield self._restoring([*argv], env["PGDATABASE"], write)
+        elif write is not None:
             yield self._fed(tuple(argv), write)
         else:
             yield self._dumping([*argv], env["PGDATABASE"])
@@ -108,6 +121,36 @@ class Programs:
         self._world.sleep(0.1)
         rc, output, errors = _listed(argv, taken.given)
         return Child(rc, output, errors)
+
+    def _restoring(
+        self, argv: list[str], database: str, write: t.Callable[[_Input], None]
+    ) -> Child:
+        """Cut off, it has made the tables and left them empty."""
+        taken = _Input()
+        try:
+            write(taken)
+        except Exception as exc:
+            return Child(1, b"", "", exc)
+        kind, seconds = self._world.trouble(writes=True)
+        cut = kind in _CUT
+        try:
+            with self._databases.held(database, "easymo.deploy pg_restore") as session:
+                part = ["--section=pre-data"] if cut else []
+                ended = subprocess.run(
+                    [*argv, *part],
+                    env=_place(database),
+                    input=taken.given,
+                    capture_output=True,
+                    check=False,
+                )
+                self._world.sleep(self._databases.draw.choice(TAKES))
+                session("SELECT 1")
+                self._world.trouble_after(kind, seconds)
+        except psycopg2.Error as exc:
+            return Child(1, b"", f"pg_restore: error: {told(exc)}")
+        if cut:
+            return Child(1, b"", "pg_restore: error: server closed the connection unexpectedly")
+        return Child(ended.returncode, b"", ended.stderr.decode())
 
     def _dumping(self, argv: list[str], database: str) -> Child:
         kind, seconds = self._world.trouble(writes=False)
@@ -135,16 +178,19 @@ class Programs:
             content = hashlib.sha256("\n".join(parts).encode()).hexdigest()
             output = _dumped(self._real_dump, argv, database, content)
             self._world.sleep(draw.choice(TAKES))
-            if kind in (plan.LOST, plan.ERROR, plan.ANSWER_LOST, plan.ERROR_DONE, plan.THROTTLED):
+            if kind in _CUT:
                 cut = output[: draw.randrange(len(output))]
                 return Child(1, cut, "pg_dump: error: server closed the connection unexpectedly")
             self._world.trouble_after(kind, seconds)
         return Child(0, output, "")
 
     def _real_dump(self, argv: list[str], database: str) -> bytes:
-        real = server()
-        place = {"PGHOST": str(real.folder), "PGUSER": "deployer", "PGDATABASE": database}
+        place = _place(database)
         return subprocess.run(argv, env=place, stdout=subprocess.PIPE, check=True).stdout
+
+
+def _place(database: str) -> dict[str, str]:
+    return {"PGHOST": str(server().folder), "PGUSER": USER, "PGDATABASE": database}
 
 
 _DUMPS: dict[tuple[str, ...], bytes] = {}
@@ -169,6 +215,31 @@ def _said(argv: tuple[str, ...]) -> Ended:
 def _listed(argv: tuple[str, ...], given: bytes) -> tuple[int, bytes, str]:
     ended = subprocess.run(argv, input=given, capture_output=True, check=False)
     return ended.returncode, ended.stdout, ended.stderr.decode()
+
+
+@functools.cache
+def content_of(dump: bytes) -> tuple[dict[str, tuple[str, ...]], frozenset[str]]:
+    """The rows of each table as COPY writes them, in order; and the constraints and indexes that it makes."""
+    program = str(server().programs / "pg_restore")
+    rows, table, found = (
+        subprocess.run(
+            [program, "--data-only", "--file=-"], input=dump, capture_output=True, check=True
+        ),
+        "",
+        {},
+    )
+    for line in rows.stdout.decode().splitlines():
+        if line.startswith("COPY "):
+            table = line.split()[1]
+            found[table] = []
+        elif line == "\\.":
+            table = ""
+        elif table:
+            found[table].append(line)
+    listed = _listed((program, "--list"), dump)[1].decode()
+    made = _MADE.findall(listed)
+    objects = frozenset(f"{kind} {schema} {name.split()[-1]}" for kind, schema, name in made)
+    return {one: tuple(sorted(lines)) for one, lines in found.items()}, objects
 
 
 @functools.cache

@@ -7,6 +7,7 @@ import typing as t
 from dataclasses import dataclass
 from pathlib import Path
 
+import psycopg2
 import psycopg2.errors
 
 from .bucket import Bucket
@@ -70,7 +71,11 @@ class Stores:
             with self.databases.eye(database).cursor() as cursor:
                 cursor.execute(self.kinds[database].ledger)
                 return {row[0] for row in cursor.fetchall()}
-        except (psycopg2.errors.UndefinedTable, psycopg2.errors.InvalidSchemaName):
+        except (
+            psycopg2.errors.UndefinedTable,
+            psycopg2.errors.InvalidSchemaName,
+            psycopg2.OperationalError,  # closed by a restore
+        ):
             return set()
 
     def pending(self, database: str) -> set[str]:

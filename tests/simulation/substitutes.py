@@ -11,6 +11,7 @@ import getpass
 import importlib
 import json
 import pkgutil
+import queue
 import random
 import secrets
 import sys
@@ -39,6 +40,7 @@ from ansible_collections.easymo.deploy.plugins.module_utils._run import Run
 
 from . import bucket, programs
 from .client import Execution, Session
+from .psql import Agreement
 from .scheduler import Event, Lock
 from .web import in_world
 
@@ -48,11 +50,11 @@ if t.TYPE_CHECKING:
 
 COLLECTION = "ansible_collections.easymo.deploy.plugins."
 ACTING = (
-    *("deploy_lock", "edge_functions", "edge_functions_probe", "feature_flags", "feature_guard"),
-    *("feature_guard_info", "feature_ramp", "feature_ramp_info", "kill_switch", "metrics_gate"),
-    *("pg_backup", "pod_flags", "prisma_migrations", "release", "release_decision", "release_info"),
-    *("release_rollback", "rollout"),
-    *("rollout_wave", "sql_migrations", "supabase_migrations"),
+    *("deploy_lock", "deployment_scale", "edge_functions", "edge_functions_probe"),
+    *("feature_flags", "feature_guard", "feature_guard_info", "feature_ramp", "feature_ramp_info"),
+    *("kill_switch", "metrics_gate", "pg_backup", "pg_restore", "pod_flags", "prisma_migrations"),
+    *("release", "release_decision", "release_info", "release_rollback", "rollout", "rollout_wave"),
+    *("sql_migrations", "supabase_migrations"),
 )
 SIMULATED = (COLLECTION, "sandbox.kubernetes.", "sandbox.node.status", "sandbox.supabase.")
 _OPENED = _http._session
@@ -181,6 +183,7 @@ def _substitutes() -> dict[t.Any, t.Any]:
         boto3: _instead(
             boto3, Session=lambda **_options: bucket.Session(current, _stores().bucket)
         ),
+        queue: _instead(queue, SimpleQueue=lambda: Agreement(current)),
         _child_process.find_program: lambda name, _option: _stores().programs.find(name),
         _child_process.run: lambda argv, _env, **_more: _stores().programs.run(argv),
         _child_process.child: lambda argv, env, *, timeout, write=None: _stores().programs.child(

@@ -96,13 +96,13 @@ def clients(session: Session, database: str) -> list[str]:
     ]
 
 
-def end_sessions(session: Session, database: str, *, spare: str = "") -> None:
-    """Ask every session to end, but for programs called `spare`.
+def end_sessions(session: Session, database: str, *, spare: str = "", only: str = "") -> None:
+    """Ask every session to end, but for programs called `spare`, or those called `only`.
 
     Those of roles that we may not end stay, and are seen by who looks next.
     """
     for pid, _user, program, _address in session.rows(_CLIENTS, (database,)):
-        if spare and program == spare:
+        if (spare and program == spare) or (only and program != only):
             continue
         try:
             session.rows("SELECT pg_catalog.pg_terminate_backend(%s)", (pid,))

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 from .._backup.locks import find_room, refuse_shortage
 from .._backup.tables import TABLES
-from .._errors import UnreachableError
-from .._postgres import LIFT_TIMEOUTS
+from .._errors import DeployError, UnreachableError
+from .._postgres import LIFT_TIMEOUTS, SqlError
 from . import databases, programs
 from .contents import Extra, dropping, find_objects, foreign_schemas, parse_entries, standing_locks
 from .ground import find_ground
@@ -135,16 +135,30 @@ def restore_in_place(
     session: Session, order: RestoreRequest, live: Database, dump: Dump, report: Report
 ) -> Done:
     found = survey(order, dump.contents, live)
-    standing = f"Nothing was committed: database {order.database!r} serves unchanged."
-    with settling(lambda: standing):
+    with settling(lambda: _standing(order)):
         if order.terminate_sessions:
             # Those hold no lock of a table, and the restore of another database would break off.
             databases.end_sessions(session, order.database, spare=databases.CONTROL)
         counted = _run(order, dump.bucket, found, report)
-    with databases.administering(order.target) as inside:
-        inside.execute("ANALYZE")
+        with databases.administering(order.target) as inside:
+            inside.execute("ANALYZE")
     dropped = tuple(one.told for one in found.extras)
     return Done("", counted, dropped, found.expected(order), found.left_out)
+
+
+def _standing(order: RestoreRequest) -> str:
+    """Over a session of its own, for the answer to the COMMIT may be what was lost."""
+    try:
+        with databases.administering(order.target) as session:
+            # Or the COMMIT itself is still on its way.
+            databases.end_sessions(session, order.database, only=databases.APPLICATION)
+            live = databases.observe(session, (0, ""), order.database).get(order.database)
+    except (DeployError, SqlError) as exc:
+        return f"Whether it was committed is unknown ({exc}): run this again, which looks first."
+    mark = live.mark if live else None
+    if mark and (mark.kind, mark.request) == ("in_place", order.request):
+        return f"But it was committed: the restored data serves in {order.database!r}. Run this again to check."
+    return f"Nothing was committed: database {order.database!r} serves unchanged."
 
 
 def _run(

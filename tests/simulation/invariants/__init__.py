@@ -20,6 +20,7 @@ from .guard import GuardInvariants
 from .history import History
 from .lock import LockInvariants
 from .record import RecordInvariants
+from .restores import RestoreInvariants
 from .sentences import ALWAYS_WORKS, GOES_ON, LIVENESS, NO_SURPRISE, SENTENCES
 from .services import ServiceInvariants
 from .stores import StoreInvariants
@@ -52,7 +53,12 @@ OPPOSED = ("check easymo.com/kill-switch", "did somebody change them meanwhile")
 """What a rollout says whose new pod is on a node out of reach: the service is named, and the next run goes on."""
 HALF_DONE = "a rollback would return to it half done"
 """With what a release is refused beside another that is not finished."""
-FOR_A_PERSON = ("(P3009)", "is there and invalid")
+FOR_A_PERSON = (
+    "(P3009)",
+    "is there and invalid",
+    "there is no backup of",
+    "run that restore again",
+)
 """In what a command says that leaves the rest to a person: a migration that is no transaction was cut off."""
 QUIET = 15.0
 """Seconds after a run in which its keeper may still give the lock back."""
@@ -77,6 +83,7 @@ class Invariants:
         self._services = ServiceInvariants(self.history)
         self._swaps = SwapInvariants(self.history)
         self._backups = BackupInvariants(self.history)
+        self._restores = RestoreInvariants(self.history)
         self._parts = (
             self.lock,
             self._services,
@@ -88,6 +95,7 @@ class Invariants:
             FunctionInvariants(self.history),
             WatchInvariants(self.history),
             self._backups,
+            self._restores,
         )
 
     @property
@@ -191,6 +199,8 @@ class Invariants:
         """The last command of all, given when nothing goes wrong any more; "" when it was done."""
         known = not why or any(one in why for one in FOR_A_PERSON)
         self.history.check(GOES_ON, known, f"the command was given again, and failed: {why}")
+        if not why:
+            self._restores.ended_again()
 
     def _somebody_does(self, *scripts: str) -> bool:
         return any(one.script in scripts for one in self.history.world.plan.actors)

@@ -59,6 +59,9 @@ class History:
         self._seen: dict[tuple[str, str], Object] = {}
         self._writes: dict[tuple[str, str], list[Write]] = {}
         self._began: dict[str, float] = {}
+        self._asking: dict[str, float] = {}
+        """How long its last task took that asks for the lock."""
+        self._of_database: dict[tuple[str, str], Doing] = {}
         self._first: dict[str, float] = {}
 
     # Findings
@@ -154,7 +157,17 @@ class History:
     # Tasks
 
     def begun(self, by: str, module: str, params: t.Mapping[str, t.Any]) -> None:
+        before, options = self.doing(by)
+        if before == "deploy_lock" or (before == "release" and options["fence"]):
+            self._asking[by] = self.world.scheduler.now - self._began[by]
+        elif before == "pg_backup" and options["name"].endswith("_failed"):
+            # A restore in place asks before it saves what is there, and not again.
+            self._asking[by] = (
+                self._asking.get(by, 0.0) + self.world.scheduler.now - self._began[by]
+            )
         self.world.doing[by] = module, params
+        if "login_db" in params:
+            self._of_database[by, params["login_db"]] = module, params
         self._began[by] = self.world.scheduler.now
         self._first.setdefault(by, self._began[by])
 
@@ -164,6 +177,10 @@ class History:
 
     def doing(self, by: str) -> Doing:
         return self.world.doing.get(by, ("", {}))
+
+    def doing_to(self, by: str, database: str) -> Doing:
+        """To this one, while another task of the same run may be at another."""
+        return self._of_database.get((by, database), ("", {}))
 
     def began(self, by: str) -> float:
         """When its present task did."""
@@ -181,6 +198,10 @@ class History:
             )
             for one in self.writes("leases", LEASE)
         )
+
+    def went_on_without_asking(self, by: str) -> bool:
+        """Whether a task that asks for no lock began after it was lost, and the one before that asks saw nothing."""
+        return self.lost_before(by, self.began(by) - SPARED - self._asking.get(by, 0.0))
 
 
 def template_of(body: Object | None) -> Object | None:

@@ -62,10 +62,12 @@ class LockInvariants:
         module, params = self._history.doing(write.by)
         if write.plural == "configmaps" and write.ours and write.before and write.after:
             self._config_map_written(write, params.get("fence") or 0)
-        if self._history.world.epochs.get(write.by) and not _takes_users_out(write, module, params):
+        if self._history.world.epochs.get(write.by) and not _asks_nobody(write, module, params):
+            scales = module == "deployment_scale"
+            lost = self._history.went_on_without_asking if scales else self._history.lost_before
             self._history.check(
                 BEGINS_NOTHING,
-                not self._history.lost_before(write.by),
+                not lost(write.by),
                 f"{write.by} lost the lock, and {module} wrote {write.plural}/{write.name}",
             )
         if write.ours and write.before and write.after:
@@ -227,7 +229,7 @@ class LockInvariants:
         """How long after another took the lock over a write of the former holder still came."""
         module, params = self._history.doing(write.by)
         fence = params.get("fence") or 0
-        if not fence or _takes_users_out(write, module, params):
+        if not fence or _asks_nobody(write, module, params):
             return
         for lease in reversed(self._history.writes("leases", LEASE)):
             if lease.after is not None and _held_at(lease.after, fence):
@@ -250,9 +252,11 @@ def _held_at(lease: t.Any, epoch: int) -> bool:
     return epoch_of(lease) == epoch and bool(holder_of(lease)[0])
 
 
-def _takes_users_out(write: Write, module: str, params: t.Mapping[str, t.Any]) -> bool:
-    """What asks nobody: the kill switch, a verdict that lets nobody in, what brings it to the pods, and its record."""
+def _asks_nobody(write: Write, module: str, params: t.Mapping[str, t.Any]) -> bool:
+    """The kill switch, a verdict that lets nobody in, what brings it to pods, its record; who starts services."""
     if module == "feature_ramp":
         fewer = percentage_of(write.after) < percentage_of(write.before)
         return params["verdict"] in ("rollback", "hold") or fewer
+    if module == "deployment_scale":
+        return bool(params["state"] == "running")
     return module == "kill_switch" or (module in ("release", "rollout") and not params["fence"])

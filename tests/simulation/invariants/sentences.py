@@ -35,6 +35,9 @@ TRIES_AGAIN = "tries_again"
 BACKUP_COUNTS = "backup_counts"
 RESTORES_BEFORE = "restores_before"
 NOTHING_LEFT = "nothing_left"
+RESTORED_WHOLE = "restored_whole"
+NEVER_GONE = "never_gone"
+RESTORE_ENDS = "restore_ends"
 GOES_ON = "goes_on"
 ALWAYS_WORKS = "always_works"
 NOTHING_LOST = "nothing_lost"
@@ -62,7 +65,7 @@ SENTENCES: t.Mapping[str, str] = {
     STAYS_BACK: "No run that lost the lock releases a service after its release was rolled back.",
     LOCK_IS_KEPT: "Nobody ends the lock of a run that lives, or one set by hand, but by force or to undo a deployment.",
     LOST_IS_LOST: "A run that nothing stops writes no Deployment, record or flags six seconds after it lost the lock.",
-    BEGINS_NOTHING: "A run that lost the lock begins no task that writes, but to take users out.",
+    BEGINS_NOTHING: "A run that lost the lock begins no task that writes, but to take users out or start services.",
     OWN_LOCK: "The lock is renewed by its holder and its keeper alone.",
     LOCK_COMES_BACK: "The lock of a run is free 15 seconds after its end; whoever waits gets it, no keeper is left.",
     FROZEN: "Six seconds after a freeze was set, nobody locks to deploy, releases a service or turns the feature on.",
@@ -93,6 +96,9 @@ SENTENCES: t.Mapping[str, str] = {
     BACKUP_COUNTS: "A backup with its manifest is there to the byte, can be read to its end, and has the rows it says.",
     RESTORES_BEFORE: "The restore point of a database is a backup from before the first migration of the release.",
     NOTHING_LEFT: "No upload and no dump without its manifest is left, but by a lost machine or a late request.",
+    RESTORED_WHOLE: "What a restore puts in the place of a database is the backup: every row, constraint and index.",
+    NEVER_GONE: "A database stands under its name at every moment; nothing is dropped that ever served, nor another's.",
+    RESTORE_ENDS: "A restore that is done leaves no database closed, no copy and no service down, whatever was killed.",
     GOES_ON: "When all is well again, the same command finishes what was left, or names what a person must settle.",
     POD_BY_POD: "What a task says of the flags in a pod is what that pod runs with; one it cannot ask fails it.",
     AS_ASKED: "The percentage that the ramp says is set, and is the one that it was asked for.",

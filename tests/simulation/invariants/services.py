@@ -92,7 +92,13 @@ class ServiceInvariants:
         if any(_went_at(one) > wall - STALE for one in pods if one is not ended):
             return  # by another hand, since it was looked at
         ready = sum(pod_ready(one) and not terminating(one) for one in pods)
-        wanted = deployment["spec"]["replicas"]
+        # As few as were asked for since it was looked at: somebody may have scaled it up in between.
+        lately = [
+            one.before
+            for one in self._history.writes("deployments", app)
+            if one.before is not None and one.at > now - STALE
+        ]
+        wanted = min(one["spec"]["replicas"] for one in (deployment, *lately))
         out_of_reach = self._history.world.kubelet.unreachable
         lost = sum(
             one["spec"].get("nodeName") in out_of_reach and (terminating(one) or not pod_ready(one))

@@ -8,6 +8,7 @@ from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass
 
+import psycopg2
 import psycopg2.errors
 
 from ..stores import INDEXED, VERSIONS
@@ -176,7 +177,7 @@ class StoreInvariants:
                 check(NEVER_HALF, not seen.left(version), f"{database}: {version} left {seen}")
 
     def _look(self, database: str) -> Seen | None:
-        """None where somebody holds what would be looked at."""
+        """None where somebody holds what would be looked at, or nobody may look."""
         stores = t.cast("Stores", self._stores)
         kind = stores.kinds.get(database)
         if kind is None:
@@ -185,7 +186,8 @@ class StoreInvariants:
         known = self._looked.get(database)
         if known is not None and known[0] == place:
             return known[1]
-        with suppress(psycopg2.errors.LockNotAvailable):
+        # A restore closes a database for a moment, which is an operational error.
+        with suppress(psycopg2.OperationalError):
             seen = _seen(stores.databases.eye(database), kind)
             if stores.databases.at_rest:
                 self._looked[database] = place, seen

@@ -6,7 +6,7 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass
 
-from . import by_hand, flags, functions, guard, ramp, rollback, services, stores, watch
+from . import by_hand, flags, functions, guard, ramp, restores, rollback, services, stores, watch
 from .script import Script, StopError
 
 
@@ -42,6 +42,8 @@ COMMANDS: t.Mapping[str, Command] = {
     "deploy_stores": Command(stores.deploy, ("database",)),
     "deploy_functions": Command(functions.edge_functions, ("edge_functions",)),
     "supabase": Command(functions.supabase),
+    "restore": Command(restores.restore, ("restore_databases", "rollback")),
+    "look": Command(restores.look),
     "migrate_alone": Command(stores.migrate_alone),
     "write_rows": Command(stores.write_rows),
     "last": Command(Script.lock, ("microservices",)),

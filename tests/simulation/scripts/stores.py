@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import typing as t
 
+import psycopg2
+
 from ..bucket import CONNECTION as BUCKET
 from ..stores import KINDS
 from .script import Script, StopError
@@ -56,7 +58,7 @@ def database(script: Script) -> None:
     changed = False
     for kind in _TASKS:
         names = [name for name, one in script.world.plan.stores.items() if one == kind]
-        migrated = _on_each(script, names, lambda name: migrate(script, name))
+        migrated = on_each(script, names, lambda name: migrate(script, name))
         _refuse(script, phase, migrated)
         changed = changed or any(one["changed"] for one in migrated.values())
     script.close(phase, changed=changed)
@@ -64,13 +66,13 @@ def database(script: Script) -> None:
 
 def back_up(script: Script, phase: str) -> None:
     names = [*script.world.plan.stores]
-    taken = _on_each(script, names, lambda name: _back_up(script, name))
+    taken = on_each(script, names, lambda name: _back_up(script, name))
     _refuse(script, phase, taken)
-    recorded = _on_each(script, names, lambda name: _record(script, name, taken[name]))
+    recorded = on_each(script, names, lambda name: _record(script, name, taken[name]))
     _refuse(script, phase, recorded)
     assert script.world.stores is not None
     pending = [name for name in names if script.world.stores.pending(name)]
-    pointed = _on_each(
+    pointed = on_each(
         script, pending, lambda name: _record_point(script, name, taken[name], recorded[name])
     )
     _refuse(script, phase, pointed)
@@ -104,14 +106,16 @@ def _record(script: Script, name: str, taken: Result) -> Result:
 
 
 def _record_point(script: Script, name: str, taken: Result, recorded: Result) -> Result:
-    points = recorded["record"]["facts"].get("restore_points") or {}
-    if points.get(name, {}).get("restores", -1) == 0:
+    facts = recorded["record"]["facts"]
+    restores = len((facts.get("database_restores") or {}).get(name, {}))
+    points = facts.get("restore_points") or {}
+    if points.get(name, {}).get("restores", -1) == restores:
         return recorded
     return script.task(
         "db_backup/restore_point",
         "Record the backup from before the first migration as restore point",
         name=script.version,
-        facts={"restore_points": {name: {"key": taken["backup"]["key"], "restores": 0}}},
+        facts={"restore_points": {name: {"key": taken["backup"]["key"], "restores": restores}}},
         fence=script.epoch,
     )
 
@@ -142,18 +146,22 @@ def write_rows(script: Script) -> None:
     """The application, in a transaction that takes its time."""
     world = script.world
     assert world.stores is not None
-    session = world.stores.databases.connect(dbname="platform", application_name="shop").cursor()
-    session.execute("BEGIN")
-    session.execute("UPDATE shop.orders SET user_id = user_id WHERE id = 1")
-    world.sleep(script.actor.options["holds"])
-    session.execute("COMMIT")
+    name = script.actor.options.get("database", "platform")
+    try:
+        session = world.stores.databases.connect(dbname=name, application_name="shop").cursor()
+        session.execute("BEGIN")
+        session.execute("UPDATE shop.orders SET user_id = user_id WHERE id = 1")
+        world.sleep(script.actor.options["holds"])
+        session.execute("COMMIT")
+    except psycopg2.Error as exc:
+        raise StopError(str(exc)) from exc
 
 
 def _kind(script: Script, name: str) -> Kind:
     return KINDS[script.world.plan.stores[name]]
 
 
-def _on_each(script: Script, names: list[str], act: t.Callable[[str], Result]) -> dict[str, Result]:
+def on_each(script: Script, names: list[str], act: t.Callable[[str], Result]) -> dict[str, Result]:
     """At once; the next task begins when all are through."""
     return dict(zip(names, script.world.side_by_side(act, names, len(names)), strict=True))
 
