@@ -171,9 +171,8 @@ class Invariants:
         if len(befell) > 1 and script not in ("kill_switch", "reset"):
             return
         if script in UNSTOPPABLE:
-            stands_still = plan.outages or self._goes_back_to_a_bad_image(actor)
-            reasons = (*UNSTOPPABLE[script], *([STANDS_STILL] if stands_still else ()))
-            known = any(one in why for one in reasons)
+            reasons = (*UNSTOPPABLE[script], *([STANDS_STILL] if plan.outages else ()))
+            known = any(one in why for one in reasons) or self._goes_back_to_a_bad_image(actor)
             self.history.check(ALWAYS_WORKS, known, f"{script} failed: {why}")
         elif script == "deploy" and name not in self._beside and not plan.bad_images:
             by_hand = any(one.options.get("does") in PREVENTS for one in plan.actors)
