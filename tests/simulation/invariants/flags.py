@@ -225,11 +225,13 @@ class FlagInvariants:
         )
 
     def _note_verdict(self, write: Write) -> None:
-        """What whoever raises it next has to know. A step that a deployment sets is watched by its own phases."""
+        """What whoever raises it next has to know. Phases watch the step that a deployment sets or finds."""
         module, params = self._history.doing(write.by)
         old, new = (percentage_of(one) for one in (write.before, write.after))
         if module == "feature_ramp" and params["state"] == "judged":
             self._verdict = params["verdict"]
+        elif module == "feature_flags" and new == STEPS[1]:
+            self._verdict = ""
         elif new != old and new:
             self._verdict = "" if module == "feature_flags" else "unwatched"
         elif new != old and (module == "feature_ramp" or self._verdict != "rollback"):
