@@ -160,11 +160,6 @@ class History:
         before, options = self.doing(by)
         if before == "deploy_lock" or (before == "release" and options["fence"]):
             self._asking[by] = self.world.scheduler.now - self._began[by]
-        elif before == "pg_backup" and options["name"].endswith("_failed"):
-            # A restore in place asks before it saves what is there, and not again.
-            self._asking[by] = (
-                self._asking.get(by, 0.0) + self.world.scheduler.now - self._began[by]
-            )
         self.world.doing[by] = module, params
         if "login_db" in params:
             self._of_database[by, params["login_db"]] = module, params

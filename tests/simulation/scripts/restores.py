@@ -91,15 +91,15 @@ def _restore(script: Script, orders: dict[str, Result], checks: dict[str, Result
         script.lock("undo")
         if any(one["changed"] for one in checks.values()):
             script.require(_scale(script, "stop", "Stop all writers of the databases"))
+        asked = [name for name, one in orders.items() if not one["known"]]
+        kept = on_each(
+            script,
+            [one for one in asked if METHODS[one] == "in_place" and checks[one]["changed"]],
+            lambda name: _keep_failed(script, name, orders[name]),
+        )
         script.lock("undo")
     except StopError as exc:
         return [str(exc)]
-    asked = [name for name, one in orders.items() if not one["known"]]
-    kept = on_each(
-        script,
-        [one for one in asked if METHODS[one] == "in_place" and checks[one]["changed"]],
-        lambda name: _keep_failed(script, name, orders[name]),
-    )
     asked = [name for name in asked if not kept.get(name, {}).get("failed")]
     restored = on_each(script, asked, lambda name: _put_back(script, name, orders[name]))
     well = [name for name, one in restored.items() if not one.get("failed")]
@@ -111,7 +111,7 @@ def _restore(script: Script, orders: dict[str, Result], checks: dict[str, Result
 def _keep_failed(script: Script, name: str, order: Result) -> Result:
     """In place keeps nothing."""
     return script.task(
-        "database_restore/main",
+        "database_restore/keep",
         "Back up the failed data",
         name=f"{name}_failed",
         release=f"{script.version}-{order['request']}",
