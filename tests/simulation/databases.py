@@ -125,6 +125,8 @@ class Databases:
     def eye(self, database: str) -> connection:
         """Of somebody who only looks, and waits for nobody."""
         if database not in self._eyes:
+            if self.server.is_changing(database):
+                raise psycopg2.OperationalError(f'database "{database}" is being renamed')
             eye = self._eyes[database] = self.server.connect(database)
             eye.autocommit = True
             eye.cursor().execute("SET lock_timeout = '5ms'")
@@ -158,6 +160,8 @@ class Databases:
         return self.world.draw_of(self.world.scheduler.process)
 
     def _open(self, database: str, application: str, process: Process | None) -> Peer:
+        while self.server.is_changing(database):
+            self.world.sleep(LATENCIES[-1])
         real = self.server.connect(database, USER, async_=1, application_name=application)
         while not answered(real, 1.0):
             pass

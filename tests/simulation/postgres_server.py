@@ -64,6 +64,12 @@ SETTINGS = {
 _INITDB = ("-U", ADMIN, "-N", "--no-locale", "-E", "UTF8", "-A", "trust", "--wal-segsize=1")
 
 
+_CHANGING = """
+SELECT 1 FROM pg_locks l JOIN pg_database d ON d.oid = l.objid
+WHERE d.datname = %s AND l.classid = 'pg_database'::regclass AND l.mode = 'AccessExclusiveLock' AND l.granted
+"""
+
+
 class Server:
     def __init__(self) -> None:
         self.programs = binaries.unpack(CACHE)
@@ -102,6 +108,10 @@ class Server:
     def place(self) -> str:
         """In the log of all writes: where it is the same, nothing was committed between."""
         return str(self.ask("SELECT pg_current_wal_insert_lsn()")[0][0])
+
+    def is_changing(self, database: str) -> bool:
+        """Whether a transaction renames it. Who connects waits for its end, in real time and without a timeout."""
+        return bool(self.ask(_CHANGING, database))
 
     def waits(self, pid: int) -> bool:
         """Whether a session waits for a lock of another."""
