@@ -263,9 +263,10 @@ class RestoreInvariants:
         wrong = [f"{name} is closed" for name in self._stores.kinds if not standing[name].open]
         wrong += [f"{name} is left" for name, _by, _at in self._copies.values() if name != SCRATCH]
         for name in plan.services:
-            found = self._history.world.store.get("deployments", "easymo-prod", name)
-            if found["spec"]["replicas"] != plan.services[name]:
-                wrong.append(f"{name} has {found['spec']['replicas']} replicas")
+            found = self._history.find("deployments", name)
+            replicas = found["spec"]["replicas"] if found else 0
+            if replicas != plan.services[name]:
+                wrong.append(f"{name} has {replicas} replicas")
         self._history.check(RESTORE_ENDS, not wrong, ", ".join(wrong))
 
 

@@ -8,6 +8,7 @@ import typing as t
 
 from ..bucket import CONNECTION as BUCKET
 from .flags import keep_off
+from .rollback import mark_as_back
 from .script import Script, StopError
 from .stores import CONNECTION, on_each
 
@@ -34,7 +35,8 @@ def restore(script: Script) -> None:
             "database_restore/conclude", "Record why it failed", name=script.version, notes=causes
         )
         raise StopError(" ".join(causes))
-    _mark_as_back(script)
+    mark_as_back(script, "database")
+    _note_it(script)
     script.unlock("undo")
 
 
@@ -155,20 +157,10 @@ def _scale(script: Script, file: str, task: str) -> Result:
     )
 
 
-def _mark_as_back(script: Script) -> None:
-    where = "sign_off/rolled_back"
+def _note_it(script: Script) -> None:
     script.require(
         script.task(
-            where,
-            "Mark the phases as rolled back",
-            name=script.version,
-            phase="database",
-            fence=script.epoch,
-        )
-    )
-    script.require(
-        script.task(
-            where,
+            "sign_off/rolled_back",
             "Record which part was rolled back",
             name=script.version,
             notes=["Went back alone: database."],

@@ -102,12 +102,16 @@ def _close_rollback(script: Script) -> None:
         )
     )
     for phase in {"feature_flags", "edge_functions"}.intersection(script.phases):
-        script.require(
-            script.task(
-                where,
-                "Mark the phases as rolled back",
-                name=script.version,
-                phase=phase,
-                fence=script.epoch,
-            )
+        mark_as_back(script, phase)
+
+
+def mark_as_back(script: Script, phase: str) -> None:
+    script.require(
+        script.task(
+            "sign_off/rolled_back",
+            "Mark the phases as rolled back",
+            name=script.version,
+            phase=phase,
+            fence=script.epoch,
         )
+    )
