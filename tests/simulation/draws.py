@@ -284,9 +284,13 @@ def _sick(draw: random.Random, plan: Plan) -> Plan:
         actors.append(
             replace(_named(draw, len(actors), "kill_switch"), begins=begins + draw.uniform(0, 60))
         )
-    first = next(iter(plan.services))
+    first, faults = next(iter(plan.services)), []
+    if draw.random() < 0.3:
+        # Right after it has ended a pod.
+        actors[-1] = replace(actors[-1], resumes=1.0)
+        faults = [Fault(actors[-1].name, KILL_AFTER, WRITE, draw.randint(2, 4))]
     return replace(
-        _with(plan, actors, []),
+        _with(plan, actors, faults),
         bad_images={first: draw.choice(BAD)} if ill == "bad" else {},
         deaf=(first,) if "deaf" in ill else (),
         controllers=draw.choice((5.0, 20.0)) if ill == "slow" else 0.0,

@@ -133,6 +133,7 @@ class Consumer:
             self._cluster,
             lambda: self._ask(deployment),
             known,
+            replicas=deployment.counts.desired,
             clock=self._clock,
             deadline=max(self._deadline, self._clock.now() + 1.0),
             report=self._report,

@@ -13,9 +13,11 @@ from dataclasses import dataclass
 
 from .._cluster import Clock, Cluster
 from .._errors import DeployError
-from .._flags.pods import OVERDUE, STALE, UNKNOWN, PodState
+from .._flags.pods import IDLE, OVERDUE, REACHED, STALE, UNKNOWN, PodState
 
 PAUSE = 0.5
+STARTING = 20.0
+"""Seconds for which a pod that is starting is waited for: a run that was killed may have ended the one before it."""
 
 
 @dataclass(frozen=True)
@@ -46,18 +48,23 @@ def sweep(
     ask: t.Callable[[], list[PodState]],
     known: frozenset[str],
     *,
+    replicas: int,
     clock: Clock,
     deadline: float,
     report: t.Callable[[str], None],
 ) -> Swept:
     """Until no pod of `known` is stale, or the time is up. Never more than one of them is missing at a time.
 
+    Of `replicas` pods, those count that serve, and for a while those that are starting.
+
     A pod that should have ended long ago is believed to be lost only when it is still there after as long again: it
     may be our clock that is wrong.
     """
     pods = ask()
     believed_at = min(clock.now() + OVERDUE.total_seconds(), deadline)
-    ready = sum(one.serves for one in pods)
+    started_by = min(clock.now() + STARTING, deadline)
+    served = sum(one.serves for one in pods)
+    whole = max(served, min(served + sum(map(_is_starting, pods)), replicas))
     replaced: list[str] = []
     while any(
         (one.state == STALE and one.uid in known)
@@ -72,7 +79,8 @@ def sweep(
                 else "fewer pods are ready than before"
             )
             return Swept(tuple(pods), tuple(replaced), why)
-        victim = next_victim(pods, known, ready)
+        served = max(served, min(sum(one.serves for one in pods), whole))
+        victim = next_victim(pods, known, whole if clock.now() < started_by else served)
         if victim is not None:
             report(f"ending pod {victim.pod}, which runs with {victim.detail or 'old flags'}")
             try:
@@ -83,3 +91,7 @@ def sweep(
         clock.sleep(PAUSE)
         pods = ask()
     return Swept(tuple(pods), tuple(replaced))
+
+
+def _is_starting(pod: PodState) -> bool:
+    return pod.state in (IDLE, REACHED) and not pod.ready

@@ -131,8 +131,8 @@ class RestoreInvariants:
             if found == self._before.get(name):
                 return
             wrong = self._differs(name, params["key"]) if params else ""
-            if wrong and name not in self._before:
-                return
+            if name not in self._before and (wrong or not params):
+                return  # what was there before is not known
             self._history.check(
                 RESTORED_WHOLE, not wrong, f"{by} restored {name}, and it has {wrong}"
             )

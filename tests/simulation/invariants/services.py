@@ -49,6 +49,8 @@ class ServiceInvariants:
         the template over which it would have written."""
         self._ended: dict[tuple[str, str], float] = {}
         """When who ended a pod of a service last."""
+        self._ended_by: dict[str, str] = {}
+        """Who ended a pod, by its name."""
         self._pinned_at: dict[str, float] = {}
         """When a run last began to look what is to be pinned."""
 
@@ -84,13 +86,16 @@ class ServiceInvariants:
         if ended is None or not pod_ready(ended):
             return
         now = self._history.world.scheduler.now
-        self._ended[app, by] = now
+        self._ended[app, by], self._ended_by[name] = now, by
         others = [at for (one, who), at in self._ended.items() if one == app and who != by]
         if any(now - at < TOGETHER for at in others):
             return
         wall = self._history.world.now()
-        if any(_went_at(one) > wall - STALE for one in pods if one is not ended):
-            return  # by another hand, since it was looked at
+        others_went = [
+            _went_at(one) for one in pods if self._ended_by.get(one["metadata"]["name"]) != by
+        ]
+        if any(at > wall - STALE for at in others_went):
+            return  # since it was looked at
         ready = sum(pod_ready(one) and not terminating(one) for one in pods)
         # As few as were asked for since it was looked at: somebody may have scaled it up in between.
         lately = [

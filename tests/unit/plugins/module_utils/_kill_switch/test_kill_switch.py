@@ -299,7 +299,13 @@ def test_sweeping_ends_all_that_run_the_feature() -> None:
     cluster, clock = MemoryCluster(), FakeClock()
     pods = Pods(cluster)
     swept = sweep(
-        cluster, pods.ask, frozenset("abc"), clock=clock, deadline=200, report=lambda _text: None
+        cluster,
+        pods.ask,
+        frozenset("abc"),
+        replicas=3,
+        clock=clock,
+        deadline=200,
+        report=lambda _text: None,
     )
     assert (swept.replaced, swept.problem) == (("a", "b", "c"), "")
 
@@ -308,11 +314,48 @@ def test_sweeping_stops_when_a_replacement_does_not_come() -> None:
     cluster, clock = MemoryCluster(), FakeClock()
     pods = Pods(cluster, broken=True)
     swept = sweep(
-        cluster, pods.ask, frozenset("abc"), clock=clock, deadline=200, report=lambda _text: None
+        cluster,
+        pods.ask,
+        frozenset("abc"),
+        replicas=3,
+        clock=clock,
+        deadline=200,
+        report=lambda _text: None,
     )
     assert swept.replaced == ("a",)
     assert "replacement of a did not become ready" in swept.problem
     assert pods.most_missing == 1
+
+
+@pytest.mark.parametrize(
+    ("starts_after", "ended_after"),
+    [
+        pytest.param(6, 6, id="it comes"),
+        pytest.param(3600, 20, id="it never does"),
+    ],
+)
+def test_a_pod_that_is_starting_is_waited_for_but_not_for_long(
+    starts_after: float, ended_after: float
+) -> None:
+    """A run that was killed had ended the one before it."""
+    cluster, clock = MemoryCluster(), FakeClock()
+    began, told = clock.now(), []
+    cluster.put("Pod", {"metadata": {"name": "old"}})
+
+    def ask() -> list[PodState]:
+        fresh = pod("new", REACHED, ready=clock.now() - began >= starts_after)
+        return [*([pod("old", STALE)] if ("Pod", "old") in cluster.objects else []), fresh]
+
+    sweep(
+        cluster,
+        ask,
+        frozenset({"old", "new"}),
+        replicas=2,
+        clock=clock,
+        deadline=began + 200,
+        report=lambda _text: told.append(clock.now() - began),
+    )
+    assert told == [ended_after]
 
 
 @pytest.mark.parametrize(
@@ -334,7 +377,13 @@ def test_a_pod_that_should_have_ended_is_believed_to_be_lost_only_after_another_
         return fresh if clock.now() - began >= ends_after else [lost, *fresh]
 
     swept = sweep(
-        MemoryCluster(), ask, frozenset(), clock=clock, deadline=200, report=lambda _text: None
+        MemoryCluster(),
+        ask,
+        frozenset(),
+        replicas=1,
+        clock=clock,
+        deadline=200,
+        report=lambda _text: None,
     )
     assert [one.pod for one in swept.pods if one.state == UNKNOWN] == left
     assert clock.now() - began <= 31
